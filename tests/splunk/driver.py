@@ -1,0 +1,294 @@
+"""Runs a search command the way splunkd does: the chunked protocol, version 2, over the standard streams of the command's own process.
+
+`stream()` and `report()` play the parts of a search: which fields splunkd sends, what it merges back, the map phase on several indexers
+and the reduce phase on the search head. What splunkd does was taken from public traces of real searches:
+
+* a request is `chunked 1.0,<bytes of metadata>,<bytes of body>`, JSON, CSV; lines end with a line feed; the fields come first, then their
+  `__mv_` columns; every chunk gets exactly one reply;
+* getinfo comes first; then chunks, some with a header and no rows, and at last one without rows that says `finished`;
+* a streaming command that names `required_fields` is sent these and `_chunked_idx` only, and its rows are merged into the events by that
+  number; one that names none is sent all fields, and its rows replace the events;
+* a reporting command is sent its `required_fields` only; its `streaming_preop` runs on the indexers as a streaming command.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Union
+
+csv.field_size_limit(1 << 30)
+
+CHUNK_ROWS = 50_000
+Value = Union[str, "list[str]"]
+Row = "dict[str, Value]"
+HEADER = re.compile(rb"chunked 1\.0,(\d+),(\d+)\n")
+
+
+class ProtocolError(Exception):
+    """The command broke the protocol."""
+
+
+@dataclass
+class Reply:
+    """One answer of a command: its metadata and its rows."""
+
+    metadata: dict[str, Any]
+    columns: list[str]
+    rows: list[dict[str, Value]]
+    body: bytes
+
+    @property
+    def messages(self) -> list[tuple[str, str]]:
+        """The job messages: (level, text)."""
+        return [(level, text) for level, text in self.metadata.get("inspector", {}).get("messages", [])]
+
+
+@dataclass
+class Result:
+    """What a search gave: rows as a user sees them (empty fields left out) and the job's messages."""
+
+    rows: list[dict[str, Value]] = field(default_factory=list)
+    messages: list[tuple[str, str]] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+
+
+def quote(cell: str) -> str:
+    """One CSV cell as splunkd writes it: bare only when it is alphanumeric."""
+    return cell if cell.isascii() and cell.isalnum() or not cell else '"' + cell.replace('"', '""') + '"'
+
+
+def encode(rows: Sequence[dict[str, Value]], columns: Sequence[str]) -> bytes:
+    """Rows as the CSV body of a request; a list becomes a multi-valued field."""
+    if not columns:
+        return b""
+    lines = [",".join(quote(name) for name in [*columns, *("__mv_" + name for name in columns)])]
+    for row in rows:
+        plain, multi = [], []
+        for name in columns:
+            value = row.get(name, "")
+            if isinstance(value, list):
+                plain.append(quote("\n".join(value)))
+                multi.append(quote(";".join("$" + v.replace("$", "$$") + "$" for v in value)))
+            else:
+                plain.append(quote(value))
+                multi.append("")
+        lines.append(",".join(plain + multi))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def decode(body: bytes) -> tuple[list[str], list[dict[str, Value]]]:
+    """The columns and rows of a reply; a filled `__mv_` column decides over its plain one; empty fields are left out, as Splunk does."""
+    if not body:
+        return [], []
+    reader = csv.reader(io.StringIO(body.decode("utf-8"), newline=""), strict=True)
+    columns = next(reader)
+    if len(set(columns)) != len(columns):
+        message = f"a column stands twice: {sorted(name for name in columns if columns.count(name) > 1)}"
+        raise ProtocolError(message)
+    rows = []
+    for cells in reader:
+        if len(cells) != len(columns):
+            message = f"a row has {len(cells)} cells under {len(columns)} columns"
+            raise ProtocolError(message)
+        row: dict[str, Value] = {}
+        for name, cell in zip(columns, cells):
+            if not cell:
+                continue
+            if name.startswith("__mv_"):
+                row[name[5:]] = [value.replace("$$", "$") for value in re.findall(r"\$((?:\$\$|[^$])*)\$(?:;|$)", cell)]
+            else:
+                row.setdefault(name, cell)
+        rows.append(row)
+    return [name for name in columns if not name.startswith("__mv_")], rows
+
+
+class Command:
+    """One process of a search command. Use it as a context manager; it must end by itself with code 0 when its input ends."""
+
+    def __init__(self, python: str, app: Path, script: str, dispatch: Path | None = None) -> None:
+        """Start `script` of the app's bin folder with that Python, in an environment as bare as splunkd's."""
+        self.dispatch = Path(dispatch or tempfile.gettempdir())
+        environment = {"PATH": os.environ["PATH"], "SPLUNK_HOME": str(app.parent), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self.process = subprocess.Popen(  # noqa: S603 - our own command
+            [python, str(app / "bin" / script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            cwd=app / "bin",
+            env=environment,
+        )
+
+    def __enter__(self) -> Command:
+        """Give the running command."""
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """End its input, and see that it ends well and says nothing more."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        rest = self.process.stdout.read()
+        self.process.stdout.close()
+        code = self.process.wait(timeout=60)
+        self.errors.seek(0)
+        errors = self.errors.read().decode(errors="replace")
+        self.errors.close()
+        if kind is None and (code or rest or errors):
+            message = f"the command ended with code {code}, {len(rest)} bytes too many and on standard error: {errors}"
+            raise ProtocolError(message)
+
+    def ask(self, metadata: dict[str, Any], body: bytes = b"") -> Reply:
+        """Send one request and read the one reply to it."""
+        assert self.process.stdin
+        assert self.process.stdout
+        head = json.dumps(metadata, separators=(",", ":")).encode()
+        self.process.stdin.write(b"chunked 1.0,%d,%d\n" % (len(head), len(body)) + head + body)
+        self.process.stdin.flush()
+        first = self.process.stdout.readline()
+        found = HEADER.fullmatch(first)
+        if not found:
+            self.errors.seek(0)
+            message = f"no reply but {first!r}; standard error: {self.errors.read().decode(errors='replace')}"
+            raise ProtocolError(message)
+        answer = self.process.stdout.read(int(found.group(1)))
+        content = self.process.stdout.read(int(found.group(2)))
+        columns, rows = decode(content)
+        return Reply(json.loads(answer) if answer else {}, columns, rows, content)
+
+    def getinfo(self, name: str, arguments: Sequence[str] = (), *, preview: bool = False) -> Reply:
+        """The first exchange, in which the command tells its type and what it needs."""
+        search = f"| {name} {' '.join(arguments)}"
+        info = {
+            "args": list(arguments),
+            "raw_args": list(arguments),
+            "dispatch_dir": str(self.dispatch),
+            "sid": "1764061830.1",
+            "app": "search",
+            "owner": "admin",
+            "username": "admin",
+            "session_key": "0",
+            "splunkd_uri": "https://127.0.0.1:8089",
+            "splunk_version": "9.4.0",
+            "search": search,
+            "command": name,
+            "maxresultrows": CHUNK_ROWS,
+            "earliest_time": "0",
+            "latest_time": "0",
+        }
+        return self.ask({"action": "getinfo", "preview": preview, "streaming_command_will_restart": False, "searchinfo": info})
+
+    def execute(self, rows: Sequence[dict[str, Value]], columns: Sequence[str], *, finished: bool) -> Reply:
+        """Send rows, at most a chunk's number of them."""
+        return self.ask({"action": "execute", "finished": finished}, encode(rows, columns) if rows else b"")
+
+
+def columns_of(rows: Iterable[dict[str, Value]]) -> list[str]:
+    """All field names of the rows, in the order of their first appearance."""
+    names: dict[str, None] = {}
+    for row in rows:
+        names.update(dict.fromkeys(row))
+    return list(names)
+
+
+def parts(rows: Sequence[dict[str, Value]], size: int) -> Iterator[Sequence[dict[str, Value]]]:
+    """The rows in chunks."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+@dataclass
+class Splunk:
+    """A Splunk with this app: the Python that it runs, and the unpacked app."""
+
+    python: str
+    app: Path
+    chunk_rows: int = CHUNK_ROWS
+
+    def script(self, name: str) -> str:
+        """The file of a command, from the app's commands.conf."""
+        text = (self.app / "default" / "commands.conf").read_text(encoding="utf-8")
+        stanza = re.search(rf"^\[{re.escape(name)}\]$(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
+        found = re.search(r"^filename = (\S+)$", stanza.group(1), re.MULTILINE) if stanza else None
+        if not found:
+            message = f"commands.conf has no [{name}] with a filename"
+            raise ProtocolError(message)
+        return found.group(1)
+
+    def stream(self, name: str, events: Sequence[dict[str, Value]], arguments: Sequence[str] = ()) -> Result:
+        """One process of a streaming command over the events."""
+        with Command(self.python, self.app, self.script(name)) as command:
+            told = command.getinfo(name, arguments)
+            if told.metadata.get("type") != "streaming":
+                message = f"{name} calls itself {told.metadata.get('type')}, not streaming"
+                raise ProtocolError(message)
+            result = Result(messages=told.messages)
+            wanted = told.metadata.get("required_fields")
+            selected = bool(wanted) and "*" not in wanted
+            columns = [*wanted, "_chunked_idx"] if selected else columns_of(events)
+            done: Reply | None = None
+            for chunk in parts(events, self.chunk_rows):
+                numbered = [{**event, "_chunked_idx": str(n)} for n, event in enumerate(chunk)] if selected else chunk
+                done = command.execute(numbered, [c for c in columns if c == "_chunked_idx" or any(c in e for e in chunk)], finished=False)
+                self._take(result, done, chunk if selected else None)
+            # splunkd sends chunks without rows now and then, and one to end with
+            for finished in (False, True):
+                self._take(result, command.execute([], [], finished=finished), None)
+        return result
+
+    @staticmethod
+    def _take(result: Result, reply: Reply, events: Sequence[dict[str, Value]] | None) -> None:
+        """Add a reply to the result, its rows merged into the events that they belong to."""
+        result.messages += reply.messages
+        result.columns = list(dict.fromkeys(result.columns + reply.columns))
+        for row in reply.rows:
+            if events is None:
+                result.rows.append(row)
+                continue
+            number = row.pop("_chunked_idx", None)
+            if not isinstance(number, str) or not number.isdigit() or int(number) >= len(events):
+                message = f"a row came back with _chunked_idx {number!r}"
+                raise ProtocolError(message)
+            result.rows.append({**events[int(number)], **row})
+
+    def report(
+        self,
+        name: str,
+        events: Sequence[dict[str, Value]],
+        arguments: Sequence[str] = (),
+        *,
+        indexers: int = 3,
+        mapped: bool = True,
+        preview: bool = False,
+    ) -> Result:
+        """A reporting command: its map phase on each indexer's share of the events, then its reduce phase; `mapped=False` skips the map."""
+        with Command(self.python, self.app, self.script(name)) as command:
+            told = command.getinfo(name, arguments, preview=preview)
+            if told.metadata.get("type") != "reporting":
+                message = f"{name} calls itself {told.metadata.get('type')}, not reporting"
+                raise ProtocolError(message)
+            result = Result(messages=told.messages)
+            rows = list(events)
+            if mapped:
+                words = told.metadata["streaming_preop"].split()
+                mapper, *rest = (word.strip('"') if not word.startswith("phase") else word.replace('"', "") for word in words)
+                rows = []
+                for n in range(indexers):
+                    share = self.stream(mapper, events[n::indexers], rest)
+                    rows += share.rows
+                    result.messages += share.messages
+            wanted = told.metadata.get("required_fields")
+            columns = [c for c in columns_of(rows) if not wanted or c in wanted]
+            chunks = list(parts(rows, self.chunk_rows)) or [[]]
+            for n, chunk in enumerate(chunks):
+                self._take(result, command.execute(chunk, columns, finished=n == len(chunks) - 1), None)
+        return result
