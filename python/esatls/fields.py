@@ -1,0 +1,166 @@
+"""The one table of fields: name, type, meaning, and what ECS and CIM call it.
+
+The Logstash rename, the index template, the ingest pipeline, the Splunk field list and the field
+reference are all made from it. Names are flat because pygrok drops dotted ones.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Field(NamedTuple):
+    """One field of an event, a connection or a message.
+
+    `type` is `date`, `keyword`, `integer`, `ip`, `boolean`, `integers` or `keywords` (lists) or
+    `objects`. `ecs` has one name, or two: of the receiving and of the delivery side. `cim` is empty where
+    the Common Information Model has no such field.
+    """
+
+    name: str
+    type: str
+    description: str
+    ecs: tuple[str, ...] = ()
+    cim: str = ""
+
+
+FIELDS: tuple[Field, ...] = (
+    Field("time", "date", "Stamp of the line, in UTC (RFC 3339)", ("@timestamp",), "_time"),
+    Field("esa_host", "keyword", "Appliance that wrote the line", ("observer.hostname",), "dvc"),
+    Field("esa_log", "keyword", "Log subscription, such as mail_logs", ("esatls.log",)),
+    Field("esa_level", "keyword", "Info, Warning, Critical, Debug or Trace", ("log.level",)),
+    Field("esa_event", "keyword", "Kind of event", ("event.action",), "signature"),
+    Field(
+        "esa_direction",
+        "keyword",
+        "Side of the connection: receiving (ICID) or delivery (DCID)",
+        ("network.direction",),
+    ),
+    Field("icid", "integer", "Injection connection id", ("esatls.icid",)),
+    Field("dcid", "integer", "Delivery connection id", ("esatls.dcid",)),
+    Field("mid", "integer", "Message id on the appliance", ("email.local_id",), "internal_message_id"),
+    Field("rid", "integers", "Recipient ids within the message", ("esatls.rid",)),
+    Field(
+        "tls_result",
+        "keyword",
+        "What the TLS line says: success, failed, required or not_offered",
+        ("esatls.tls_result",),
+    ),
+    Field("tls_version", "keyword", "Protocol as logged, such as TLSv1.2", ("tls.version",), "ssl_version"),
+    Field("tls_cipher", "keyword", "Cipher as logged", ("tls.cipher",)),
+    Field("tls_reason", "keyword", "Why TLS failed, in the words of the log", ("event.reason",), "reason"),
+    Field(
+        "tls_peer_cn",
+        "keyword",
+        "Common name of the peer's certificate",
+        ("tls.server.x509.subject.common_name",),
+        "ssl_subject_common_name",
+    ),
+    Field("tls_domain", "keyword", "Destination domain named by the line", ("destination.domain",)),
+    Field("peer_ip", "ip", "Address of the other side", ("source.ip", "destination.ip"), "src_ip"),
+    Field("peer_host", "keyword", "Reverse DNS name of the other side", ("source.domain", "destination.address"), "src_host"),
+    Field("peer_port", "integer", "Port of the other side", ("source.port", "destination.port")),
+    Field(
+        "interface",
+        "keyword",
+        "Listener or interface of the appliance",
+        ("observer.ingress.interface.name", "observer.egress.interface.name"),
+    ),
+    Field("interface_ip", "ip", "Address of the listener or interface", ("observer.ip",), "dvc_ip"),
+    Field("hat_action", "keyword", "Action of the host access table: ACCEPT, RELAY, REJECT, TCPREFUSE", ("esatls.hat.action",)),
+    Field("sender_group", "keyword", "Sender group of the host access table", ("esatls.hat.sender_group",)),
+    Field("hat_match", "keyword", "Entry of the sender group that matched", ("esatls.hat.match",)),
+    Field("sbrs", "keyword", "Reputation score as logged", ("esatls.hat.sbrs",)),
+    Field("country", "keyword", "Country of the sender's address", ("esatls.hat.country",), "src_user_country"),
+    Field("sender", "keyword", "Envelope sender", ("email.from.address",), "src_user"),
+    Field("recipient", "keyword", "Envelope recipient", ("email.to.address",), "recipient"),
+    Field("delivery_outcome", "keyword", "done, bounced or delayed", ("esatls.delivery.outcome",)),
+    Field("delivery_response", "keyword", "SMTP text of the other side", ("esatls.delivery.response",)),
+    Field("parent_mid", "integer", "Message that this one was made from", ("esatls.parent_mid",)),
+    Field(
+        "mid_relation",
+        "keyword",
+        "How: rewritten, split, copy, released, notification or bounce",
+        ("esatls.mid_relation",),
+    ),
+    Field("mail_flow", "keyword", "incoming or outgoing", ("email.direction",)),
+    Field("close_reason", "keyword", "How the connection ended: close, lost, killed", ("esatls.close_reason",)),
+    Field("error_details", "keyword", "Details of a connection error", ("esatls.error_details",)),
+    Field("abort_reason", "keyword", "Why the message was aborted", ("esatls.abort_reason",)),
+    Field("quarantine", "keyword", "Quarantine that the message went to or left", ("esatls.quarantine",)),
+    Field("utc_offset", "integer", "Seconds that the appliance's clock is ahead of UTC", ("esatls.utc_offset",)),
+    Field("tls_in_result", "keyword", "Receiving side on a consolidated event: success or failed", ("esatls.in.result",)),
+    Field("tls_in_version", "keyword", "Its protocol", ("esatls.in.version",)),
+    Field("tls_in_cipher", "keyword", "Its cipher", ("esatls.in.cipher",)),
+    Field("tls_out_result", "keyword", "Delivery side on a consolidated event: success or failed", ("esatls.out.result",)),
+    Field("tls_out_version", "keyword", "Its protocol", ("esatls.out.version",)),
+    Field("tls_out_cipher", "keyword", "Its cipher", ("esatls.out.cipher",)),
+    Field("dane_status", "keyword", "DANE on a consolidated event: success or failure", ("esatls.dane.status",)),
+    Field("dane_host", "keyword", "Domain that DANE was tried for", ("esatls.dane.host",)),
+    Field("action", "keyword", "Final action on a consolidated event, such as DELIVERED", ("event.action",)),
+    Field("witness", "keyword", "Source of the statement where it is not the text log: cef or tracking", ("esatls.witness",)),
+)
+
+CONNECTION_FIELDS: tuple[Field, ...] = (
+    Field("esa_host", "keyword", "Appliance"),
+    Field("esa_direction", "keyword", "receiving or delivery"),
+    Field("icid", "integer", "Injection connection id"),
+    Field("dcid", "integer", "Delivery connection id"),
+    Field("opened", "date", "When it was opened, if that is in view"),
+    Field("closed", "date", "When it was closed, if that is in view"),
+    Field("peer_ip", "ip", "Address of the other side"),
+    Field("peer_host", "keyword", "Reverse DNS name of the other side"),
+    Field("peer_port", "integer", "Port of the other side"),
+    Field("interface", "keyword", "Listener or interface"),
+    Field("interface_ip", "ip", "Its address"),
+    Field("hat_action", "keyword", "Action of the host access table"),
+    Field("sender_group", "keyword", "Sender group"),
+    Field("country", "keyword", "Country of the sender's address"),
+    Field("tls_verdict", "keyword", "encrypted, cleartext, failed, unused or unknown"),
+    Field("tls_version", "keyword", "Protocol as logged"),
+    Field("tls_cipher", "keyword", "Cipher as logged"),
+    Field("tls_reason", "keyword", "Why TLS failed or was not used"),
+    Field("tls_peer_cn", "keyword", "Common name of the peer's certificate"),
+    Field("tls_domain", "keyword", "Destination domain named by the log"),
+    Field("tls_required", "boolean", "True where the log says that TLS was required"),
+    Field("domain", "keyword", "Partner: the destination's domain, or the senders' if all share one"),
+    Field("mail_flow", "keyword", "incoming or outgoing"),
+    Field("messages", "integer", "Messages started or delivered on it"),
+)
+
+DELIVERY_FIELDS: tuple[Field, ...] = (
+    Field("dcid", "integer", "Delivery connection id"),
+    Field("rid", "integers", "Recipient ids of the attempt"),
+    Field("outcome", "keyword", "done, bounced or delayed; absent while the log shows only the start"),
+    Field("verdict", "keyword", "The connection's verdict"),
+    Field("tls_version", "keyword", "Protocol as logged"),
+    Field("tls_cipher", "keyword", "Cipher as logged"),
+    Field("peer_ip", "ip", "Address of the other side"),
+    Field("peer_host", "keyword", "Name of the other side"),
+    Field("domain", "keyword", "Domain of the attempt's recipients"),
+    Field("reason", "keyword", "Why TLS failed or was not used"),
+    Field("response", "keyword", "SMTP text of a bounce or delay"),
+)
+
+MESSAGE_FIELDS: tuple[Field, ...] = (
+    Field("esa_host", "keyword", "Appliance"),
+    Field("mid", "integer", "Message id"),
+    Field("icid", "integer", "Injection connection that brought it"),
+    Field("received", "keyword", "encrypted, cleartext, unknown or internal"),
+    Field("received_tls_version", "keyword", "Protocol as logged"),
+    Field("received_tls_cipher", "keyword", "Cipher as logged"),
+    Field("received_reason", "keyword", "Why it was not received over TLS"),
+    Field("received_peer_ip", "ip", "Address that sent it"),
+    Field("received_peer_host", "keyword", "Name of that address"),
+    Field("received_from_mid", "integer", "Message whose connection gives the receiving verdict, if not its own"),
+    Field("mail_flow", "keyword", "incoming or outgoing"),
+    Field("sender", "keyword", "Envelope sender"),
+    Field("recipients", "keywords", "Envelope recipients"),
+    Field("parent_mid", "integer", "Message that this one was made from"),
+    Field("mid_relation", "keyword", "How"),
+    Field("delivered", "keyword", "encrypted, cleartext, mixed, unknown or none"),
+    Field("deliveries", "objects", "Each attempt"),
+    Field("first_seen", "date", "First line about it"),
+    Field("last_seen", "date", "Last line about it"),
+    Field("finished", "boolean", "True when the log says that the appliance is done with it"),
+)

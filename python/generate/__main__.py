@@ -1,0 +1,41 @@
+"""Write every generated file, or check that none is stale: `python python/generate [--check]`."""
+
+from __future__ import annotations
+
+import importlib
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "python"), str(pathlib.Path(__file__).resolve().parent)]
+
+# the patterns come first: the other engines' files are made from them
+GENERATORS = ("patterns", "splunk", "elastic", "kibana", "docs")
+
+
+def main() -> int:
+    """Generate or check; exit code 1 when a file is stale."""
+    check = "--check" in sys.argv[1:]
+    stale = []
+    for name in GENERATORS:
+        if not (pathlib.Path(__file__).parent / f"{name}.py").exists():
+            continue
+        module = importlib.import_module(name)
+        for path, text in module.files().items():
+            target = ROOT / path
+            if target.exists() and target.read_text(encoding="utf-8") == text:
+                continue
+            stale.append(str(path))
+            if not check:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text, encoding="utf-8", newline="\n")
+    for path in stale:
+        print(("stale: " if check else "written: ") + path)
+    if check and stale:
+        print("run: python python/generate")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
