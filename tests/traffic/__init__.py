@@ -1,0 +1,34 @@
+"""Cisco ESA gateway traffic made up by a small simulation, with the truth beside it.
+
+The simulation knows what happened on each connection and to each message, and it notes, line by line, what the
+log shows of it. The records made from these notes are the truth that verdicts computed from the text are
+compared with. Nothing here imports the project's run-time package, so that both can only agree by being right.
+"""
+
+from __future__ import annotations
+
+from .envelopes import ENVELOPES, Envelope, duplicated, file_head, render, shuffled, spread, wrapped
+from .model import PROFILES, Profile, Simulation, Traffic, generate
+from .truth import CONNECTION_KEYS, MESSAGE_KEYS, attempts, says_nothing
+from .world import Line
+
+__all__ = [
+    "CONNECTION_KEYS",
+    "ENVELOPES",
+    "MESSAGE_KEYS",
+    "PROFILES",
+    "Envelope",
+    "Line",
+    "Profile",
+    "Simulation",
+    "Traffic",
+    "attempts",
+    "duplicated",
+    "file_head",
+    "generate",
+    "render",
+    "says_nothing",
+    "shuffled",
+    "spread",
+    "wrapped",
+]

@@ -1,0 +1,106 @@
+"""The command line: writes a log and the truth about it, streaming."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, TextIO
+
+from .envelopes import ENVELOPES, duplicated, file_head, shuffled, wrapped
+from .model import PROFILES, START, Simulation
+from .world import Line
+
+
+def _arguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="traffic", description=__doc__)
+    parser.add_argument("--messages", type=int, default=1000, help="messages received; copies and notices on top")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--hosts", type=int, default=1, help="appliances, with the same ids")
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="realistic")
+    parser.add_argument("--plain", action="store_const", const="plain", dest="profile", help="same as --profile plain")
+    parser.add_argument("--envelope", choices=list(ENVELOPES), default="native")
+    parser.add_argument("--offset", type=int, default=0, help="seconds that the log's time is ahead of UTC")
+    parser.add_argument("--head", action="store_true", help="begin each native file with the appliance's head lines")
+    parser.add_argument("--resets", type=int, default=0, help="how often all ids start again")
+    parser.add_argument("--skip", type=int, default=0, help="lines cut off at the head")
+    parser.add_argument("--keep", type=int, help="lines after which the log ends")
+    parser.add_argument("--shuffle", action="store_true", help="the lines of a second out of order")
+    parser.add_argument("--duplicate", type=float, default=0.0, help="share of lines that come twice")
+    parser.add_argument("--wrap", type=int, default=0, help="wrap lines at so many columns")
+    parser.add_argument("--files", type=int, default=1, help="deal the lines to so many files")
+    parser.add_argument("--log", type=Path, required=True, help="file to write; several get -2, -3 before the suffix")
+    parser.add_argument("--truth", type=Path, help="file for the records of connections and messages, JSON lines")
+    return parser.parse_args(argv)
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path if number == 0 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Write what the arguments ask for; answers the exit code."""
+    arguments = _arguments(argv)
+    simulation = Simulation(
+        arguments.seed,
+        arguments.messages,
+        arguments.hosts,
+        arguments.profile,
+        skip=arguments.skip,
+        keep=arguments.keep,
+        resets=arguments.resets,
+    )
+    lines: Iterator[Line] = simulation.lines()
+    if arguments.shuffle:
+        lines = shuffled(lines, arguments.seed)
+    if arguments.duplicate:
+        lines = duplicated(lines, arguments.seed, arguments.duplicate)
+    with ExitStack() as stack:
+        _write(stack, simulation, lines, arguments)
+    return 0
+
+
+def _write(stack: ExitStack, simulation: Simulation, lines: Iterable[Line], arguments: argparse.Namespace) -> None:
+    envelope = ENVELOPES[arguments.envelope]
+    # A log that does not name its appliance is one appliance's: each gets files of its own.
+    apart = arguments.hosts > 1 and not envelope.host
+    outputs: Dict[str, List[TextIO]] = {}
+    opened = 0
+    for host in [appliance.host for appliance in simulation.appliances] if apart else [""]:
+        outputs[host] = []
+        for _ in range(arguments.files):
+            path = _numbered(arguments.log, opened)
+            opened += 1
+            output = stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
+            if arguments.head:
+                output.writelines(f"{text}\n" for text in file_head(START, arguments.offset))
+            outputs[host].append(output)
+    truth = stack.enter_context(arguments.truth.open("w", encoding="utf-8")) if arguments.truth else None
+    deal = random.Random(arguments.seed)
+    write = outputs[""][0].write if not apart and arguments.files == 1 else None
+    render, offset = envelope.render, arguments.offset
+    for line in lines:
+        text = render(line, offset)
+        put = write
+        if put is None:
+            files = outputs[line.host if apart else ""]
+            put = files[deal.randrange(len(files))].write
+        if arguments.wrap:
+            for part in wrapped((text,), arguments.wrap):
+                put(part + "\n")
+        else:
+            put(text + "\n")
+        if len(simulation.truths) > 1000:
+            _tell(simulation, truth)
+    _tell(simulation, truth)
+
+
+def _tell(simulation: Simulation, truth: Optional[TextIO]) -> None:
+    """Write the truth known by now, and forget it."""
+    if truth is not None:
+        truth.writelines(json.dumps(record) + "\n" for record in chain(simulation.connections, simulation.truths))
+    simulation.connections.clear()
+    simulation.truths.clear()

@@ -1,0 +1,62 @@
+"""The clock of the simulation: processes that sleep, and the lines they log in the order of time."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Generator, Iterator, NamedTuple, Optional
+
+Process = Generator[float, None, None]  # yields how many seconds it sleeps
+Answer = Generator[float, None, bool]  # the same, and answers a question at its end
+
+
+class Line(NamedTuple):
+    """One log line before any envelope is put around it."""
+
+    time: int  # seconds since 1970, UTC
+    host: str
+    log: str  # log subscription
+    level: str
+    text: str
+
+
+class World:
+    """Runs processes in the order of time and collects what they log.
+
+    `skip` lines at the head and all lines after `keep` more are simulated but not shown; `show` tells its caller
+    whether a line is in view, and only then may the caller note what the line says.
+    """
+
+    def __init__(self, start: float, skip: int = 0, keep: Optional[int] = None) -> None:
+        self.now = start
+        self.logged = 0
+        self._skip = skip
+        self._end = None if keep is None else skip + keep
+        self._sequence = 0
+        self._heap: list[tuple[float, int, Process]] = []
+        self._lines: list[Line] = []
+
+    def start(self, process: Process, delay: float = 0.0) -> None:
+        """Let a process run, first after `delay` seconds."""
+        self._sequence += 1
+        heapq.heappush(self._heap, (self.now + delay, self._sequence, process))
+
+    def show(self, host: str, text: str, level: str, log: str) -> bool:
+        """Log one line now; answers whether it is in view."""
+        self.logged += 1
+        if self.logged <= self._skip or (self._end is not None and self.logged > self._end):
+            return False
+        self._lines.append(Line(int(self.now), host, log, level, text))
+        return True
+
+    def run(self) -> Iterator[Line]:
+        """Run until no process is left; yields the lines in view."""
+        heap, lines = self._heap, self._lines
+        while heap:
+            self.now, _, process = heapq.heappop(heap)
+            delay = next(process, None)
+            if delay is not None:
+                self._sequence += 1
+                heapq.heappush(heap, (self.now + delay, self._sequence, process))
+            if lines:
+                yield from lines
+                lines.clear()
