@@ -1,0 +1,120 @@
+"""Stamps of log lines -> seconds since 1970 in UTC, and back to RFC 3339.
+
+Times are kept as whole seconds (`int`), or `float` where a collector logged a fraction.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from datetime import datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
+
+from esatls.errors import UsageError
+
+Time = float
+"""Seconds since 1970-01-01T00:00:00Z; an `int` unless the log has fractions."""
+
+_MONTHS = {name: i for i, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_STAMP = re.compile(
+    r"(?:\w{3} (?P<native_month>\w{3}) {1,2}(?P<native_day>\d{1,2}) (?P<native_clock>[\d:]{8}) (?P<native_year>\d{4})"
+    r"|(?P<month>\w{3}) {1,2}(?P<day>\d{1,2}) (?P<clock>[\d:]{8})(?: (?P<year>\d{4}))?"
+    r"|(?P<iso>\d{4}-\d{2}-\d{2})[T ](?P<iso_clock>[\d:]{8})(?:[.,](?P<fraction>\d{1,9}))?(?P<offset>Z|[+-]\d{2}:?\d{2})?"
+    r"|(?P<first_year>\d{4}) (?P<first_month>\w{3}) {1,2}(?P<first_day>\d{1,2}) (?P<first_clock>[\d:]{8}))",
+    re.ASCII,
+)
+_DAY = 86400
+
+
+def zone(name: str) -> tzinfo:
+    """Return the time zone of an IANA name, `UTC`, or an offset such as `+02:00`; `UsageError` if there is none."""
+    offset = re.fullmatch(r"([+-])(\d{2}):?(\d{2})", name)
+    if offset:
+        seconds = int(offset[2]) * 3600 + int(offset[3]) * 60
+        return timezone(timedelta(seconds=seconds if offset[1] == "+" else -seconds))
+    if name.upper() in ("UTC", "Z"):
+        return timezone.utc
+    try:
+        return ZoneInfo(name)
+    except Exception as error:  # zoneinfo raises a dozen kinds for bad names
+        raise UsageError(f"no such time zone: {name}") from error
+
+
+class Clock:
+    """Reads the stamps of one log.
+
+    `zone` is the zone of stamps that name none; `latest` is the moment after which the log holds nothing:
+    a stamp without a year is taken from the last year that does not lie more than a day after it.
+    """
+
+    def __init__(self, zone: tzinfo = timezone.utc, latest: Time | None = None) -> None:
+        self.zone = zone
+        self.latest = latest if latest is not None else datetime.now(timezone.utc).timestamp()
+
+    def read(self, stamp: str) -> Time | None:
+        """Return the time of a stamp in any form of the catalogue; None for an impossible date."""
+        m = _STAMP.fullmatch(stamp)
+        if m is None:
+            return None
+        try:
+            if m["iso"]:
+                return self._iso(m)
+            month = _MONTHS[m["native_month"] or m["month"] or m["first_month"]]
+            day = int(m["native_day"] or m["day"] or m["first_day"])
+            clock = m["native_clock"] or m["clock"] or m["first_clock"]
+            year = m["native_year"] or m["year"] or m["first_year"]
+            if year:
+                return self._local(int(year), month, day, clock)
+            last = datetime.fromtimestamp(self.latest + _DAY, timezone.utc).year
+            for guess in range(last, last - 5, -1):
+                # 29 February exists in one year of four
+                if day <= calendar.monthrange(guess, month)[1]:
+                    time = self._local(guess, month, day, clock)
+                    if time <= self.latest + _DAY:
+                        return time
+        except (KeyError, ValueError, OverflowError):
+            pass
+        return None
+
+    def _local(self, year: int, month: int, day: int, clock: str) -> Time:
+        at = datetime(year, month, day, int(clock[0:2]), int(clock[3:5]), min(int(clock[6:8]), 59), tzinfo=self.zone)
+        return int(at.timestamp())
+
+    def _iso(self, m: re.Match[str]) -> Time:
+        year, month, day = (int(part) for part in m["iso"].split("-"))
+        time = self._local(year, month, day, m["iso_clock"])
+        if m["offset"]:
+            at = datetime.fromtimestamp(time, self.zone)
+            shift = at.utcoffset() or timedelta(0)
+            time += int(shift.total_seconds())
+            if m["offset"] != "Z":
+                sign = 1 if m["offset"][0] == "+" else -1
+                time -= sign * (int(m["offset"][1:3]) * 3600 + int(m["offset"][-2:]) * 60)
+        if m["fraction"] and int(m["fraction"]):
+            time += float("0." + m["fraction"])
+        return time
+
+
+def rfc3339(time: Time) -> str:
+    """Return a time as RFC 3339 text in UTC, with milliseconds only where there is a fraction."""
+    text = _SECONDS.get(time)
+    if text is None:
+        at = datetime.fromtimestamp(time, timezone.utc)
+        text = at.strftime("%Y-%m-%dT%H:%M:%S") if at.year > 999 else f"{at.year:04}" + at.strftime("-%m-%dT%H:%M:%S")
+        text += f".{at.microsecond // 1000:03}Z" if at.microsecond else "Z"
+        if len(_SECONDS) > 100_000:
+            _SECONDS.clear()
+        _SECONDS[time] = text
+    return text
+
+
+_SECONDS: dict[Time, str] = {}
+
+
+def parse_rfc3339(text: str) -> Time:
+    """Return the time of RFC 3339 text, or of a date alone (UTC); `UsageError` if it is neither."""
+    stamp = text if len(text) > 10 else text + "T00:00:00"
+    time = Clock().read(stamp)
+    if time is None or not stamp[:4].isdigit():
+        raise UsageError(f"not a date or time (2024-12-31 or 2024-12-31T23:59:59Z): {text}")
+    return time

@@ -1,0 +1,100 @@
+"""The envelope of a line: what stands before the message text (CATALOGUE section 3).
+
+Native, syslog with and without priority, host and year, a collector's stamp around the appliance's own,
+ISO stamps, subscription names of any spelling, a level alone, bare text, and JSON with the line in a field.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+from esatls import cef
+from esatls._patterns import ENVELOPE
+
+BARE, LEVEL_ONLY, STAMPED = 0, 1, 2
+"""How much an envelope says; a line that says less than its neighbours may be the rest of a wrapped one."""
+
+LONGEST = 1200
+"""No envelope is longer: every part of the pattern is bounded."""
+
+JSON_TEXT = ("_raw", "message", "log", "event.original")
+"""Fields in which collectors keep the line, in the order they are tried."""
+
+_ENVELOPE = re.compile(ENVELOPE, re.ASCII)
+
+
+class Envelope(NamedTuple):
+    """What the envelope says, as text; `end` is where the message text starts."""
+
+    rank: int
+    end: int
+    stamp: str | None = None
+    host: str | None = None
+    log: str | None = None
+    level: str | None = None
+
+
+_BARE = Envelope(BARE, 0)
+
+
+def parse(line: str) -> Envelope:
+    """Return the envelope of one line (no JSON); a bare one where none is found."""
+    m = _ENVELOPE.match(line[:LONGEST])
+    if m is None:
+        return _BARE
+    stamp = m["inner_stamp"] or m["outer_stamp"]
+    host = m["inner_host"] or m["outer_host"]
+    log = m["inner_log"] or m["outer_log"]
+    level = m["esa_level"]
+    if stamp or host or log:
+        return Envelope(STAMPED, m.end(), stamp, host, log, level)
+    return Envelope(LEVEL_ONLY if level else BARE, m.end(), level=level)
+
+
+class Unwrapped(NamedTuple):
+    """A line taken out of a JSON record or an ArcSight record, with what the record itself says."""
+
+    lines: list[str]
+    host: str | None = None
+    time: str | None = None
+
+
+def unwrap(line: str) -> Unwrapped | None:
+    """Return the log lines inside a JSON record (W16) or an ArcSight CEF record (W14); None for any other line."""
+    if line.startswith("{"):
+        return _from_json(line)
+    if "CEF:" in line[:LONGEST]:
+        inner = cef.text_line(line[line.index("CEF:") :])
+        if inner is not None:
+            return Unwrapped([inner.text], host=inner.host, time=inner.time)
+    return None
+
+
+def _from_json(line: str) -> Unwrapped | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict):
+        return None
+    for name in JSON_TEXT:
+        text = _lookup(record, name)
+        if isinstance(text, str) and text.strip():
+            host = _lookup(record, "host.name") or _lookup(record, "host") or _lookup(record, "hostname")
+            time = _lookup(record, "@timestamp") or _lookup(record, "_time")
+            return Unwrapped(
+                text.split("\n"),
+                host if isinstance(host, str) else None,
+                time if isinstance(time, str) else None,
+            )
+    return None
+
+
+def _lookup(record: dict[str, Any], name: str) -> Any:
+    if name in record:
+        return record[name]
+    first, _, rest = name.partition(".")
+    inner = record.get(first)
+    return _lookup(inner, rest) if rest and isinstance(inner, dict) else None

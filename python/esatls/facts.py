@@ -1,0 +1,143 @@
+"""Facts: what the lines say of each connection and message, and the merge, which is set union.
+
+A fact is a tuple `(code, time, key, *values)`: the values of one event in the order of
+`match.FACT_FIELDS`. The facts of one id are a set, so merging is associative, commutative and idempotent:
+any order, any split, any repetition of the lines gives the same verdicts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import json
+
+from esatls import cef
+from esatls.clock import Time, parse_rfc3339, rfc3339
+from esatls.kinds import MAIL_FLOW
+from esatls.match import DELIVERY, FACT_FIELDS, MESSAGES, RECEIVING, Spec, event_of, store_of
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable
+
+    from esatls.stream import Head
+
+Fact = tuple[Any, ...]
+Store = dict[str, list[Fact]]
+"""Facts by id. A list that may hold a fact twice; the verdicts do not care."""
+
+CEF_FIELDS = (
+    "icid", "dcid", "tls_in_result", "tls_in_version", "tls_in_cipher", "tls_out_result", "tls_out_version",
+    "tls_out_cipher", "action", "sender", "recipient", "mail_flow", "peer_ip", "peer_host", "dane_status", "dane_host",
+)  # fmt: skip
+"""What a consolidated event says of its message."""
+
+_FLOW_TABLE = {"incoming": "inbound", "outgoing": "outbound"}
+_DEDUPLICATE_AT = 64
+
+
+class Facts:
+    """The facts of any number of appliances."""
+
+    __slots__ = ("hosts",)
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, tuple[Store, Store, Store]] = {}
+        """By appliance ("" where no line names it): receiving by ICID, delivery by DCID, messages by MID."""
+
+    def stores(self, host: str | None) -> tuple[Store, Store, Store]:
+        """Return the three stores of one appliance."""
+        stores = self.hosts.get(host or "")
+        if stores is None:
+            stores = self.hosts[host or ""] = ({}, {}, {})
+        return stores
+
+    def take(self, head: Head, spec: Spec, found: re.Match[str]) -> None:
+        """Take one match from a stream."""
+        store = spec.store
+        if store < 0:
+            if spec.kind == "consolidated_event":
+                self.add({**head.base, **event_of(spec, found)})
+            return
+        stores = head.store
+        if stores is None:
+            stores = head.store = self.stores(head.host)
+        values = found.group(*spec.fact_groups)
+        key = values[0]
+        facts = stores[store].get(key)
+        if facts is not None:
+            facts.append((spec.code, head.time, *values))
+        elif key is not None:
+            stores[store][key] = [(spec.code, head.time, *values)]
+
+    def add(self, event: dict[str, Any], host: str | None = None) -> None:
+        """Add one event (flat fields of DESIGN section 2); `host` names the appliance where the event does not.
+
+        Events that are no facts (responses, time offsets) change nothing.
+        """
+        kind = event.get("esa_event", "")
+        time: Time | None = parse_rfc3339(event["time"]) if "time" in event else None
+        if kind == "consolidated_event":
+            names, store, key_name, code = CEF_FIELDS, MESSAGES, "mid", "cef"
+        elif kind in FACT_FIELDS:
+            names = FACT_FIELDS[kind]
+            store, key_name = store_of(kind, event.get("esa_direction"))
+            code = event.get("mid_relation", kind)
+        else:
+            return
+        key = event.get(key_name)
+        if key is None:
+            return
+        values = [_text(name, event) for name in names] or [None]
+        stores = self.stores(event.get("esa_host") or host)
+        stores[store].setdefault(str(key), []).append((code, time, str(key), *values))
+
+    def merge(self, other: Facts) -> None:
+        """Add the facts of another part of the log. The other must not be used afterwards."""
+        for host, theirs in other.hosts.items():
+            for mine, store in zip(self.stores(host), theirs):
+                if not mine:
+                    mine.update(store)
+                    continue
+                for key, facts in store.items():
+                    known = mine.get(key)
+                    if known is None:
+                        mine[key] = facts
+                    else:
+                        known.extend(facts)
+                        if len(known) > _DEDUPLICATE_AT:
+                            mine[key] = list(set(known))
+
+    def dumps(self) -> list[str]:
+        """Return the facts as lines of JSON, one per id, for another process: `[host, store, key, [fact, ...]]`."""
+        return [
+            json.dumps([host, number, key, [list(fact) for fact in set(facts)]], separators=(",", ":"))
+            for host, stores in self.hosts.items()
+            for number, store in enumerate(stores)
+            for key, facts in store.items()
+        ]
+
+    def loads(self, lines: Iterable[str]) -> None:
+        """Merge lines that `dumps` wrote; `ValueError` for any other line."""
+        for line in lines:
+            host, number, key, facts = json.loads(line)
+            store = self.stores(host)[number]
+            store.setdefault(key, []).extend(tuple(fact) for fact in facts)
+
+
+def _text(name: str, event: dict[str, Any]) -> str | None:
+    """Return a field of an event as the match would have given it."""
+    if name == "policy_table":
+        return _FLOW_TABLE.get(event.get("mail_flow", ""))
+    value = event.get(name)
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    return None if value is None else str(value)
+
+
+def flow_of(table: str | None) -> str | None:
+    """Return the mail flow that a policy table's name or a HAT action tells."""
+    return MAIL_FLOW.get(table or "")
+
+
+__all__ = ["DELIVERY", "MESSAGES", "RECEIVING", "Fact", "Facts", "Store", "flow_of", "rfc3339"]

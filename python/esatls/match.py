@@ -1,0 +1,148 @@
+"""Message text -> event: which pattern, with which fields.
+
+The alternations in `_patterns` are compiled on first use, so that starting costs nothing for kinds of
+lines that do not occur.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esatls import cef
+from esatls._patterns import MATCHERS
+from esatls.kinds import MAIL_FLOW, constants_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_INTEGERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port", "utc_offset"})
+
+# What the merge keeps of each kind: the id it belongs to, then the values, always in this order.
+FACT_FIELDS: dict[str, tuple[str, ...]] = {
+    "connection_opened": ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip"),
+    "hat_policy": ("hat_action", "sender_group", "country", "peer_ip"),
+    "tls_success": ("tls_version", "tls_cipher", "tls_peer_cn", "tls_domain"),
+    "tls_failed": ("tls_reason", "peer_ip"),
+    "tls_required": ("tls_reason", "peer_ip"),
+    "tls_not_offered": ("tls_reason", "peer_ip"),
+    "tls_read": (),
+    "connection_error": ("tls_reason", "error_details", "peer_ip", "peer_port", "tls_domain", "interface_ip"),
+    "connection_closed": ("close_reason",),
+    "message_started": ("icid",),
+    "message_sender": ("icid", "sender"),
+    "message_recipient": ("icid", "rid", "recipient"),
+    "message_policy": ("policy_table",),
+    "delivery_started": ("dcid", "rid"),
+    "delivery_done": ("dcid", "rid"),
+    "delivery_bounced": ("dcid", "rid", "delivery_response", "sender", "recipient"),
+    "delivery_delayed": ("dcid", "rid", "delivery_response", "sender", "recipient"),
+    "message_finished": (),
+    "message_aborted": ("abort_reason",),
+    "message_lineage": ("parent_mid",),
+    "message_quarantined": ("dcid",),
+}
+RECEIVING, DELIVERY, MESSAGES = 0, 1, 2
+"""The three stores of facts of one appliance: by ICID, by DCID, by MID."""
+
+
+def store_of(kind: str, direction: str | None) -> tuple[int, str]:
+    """Return the store that a kind of event belongs to, and the name of its key."""
+    if kind.startswith(("message_", "delivery_")):
+        return MESSAGES, "mid"
+    return (DELIVERY, "dcid") if direction == "delivery" else (RECEIVING, "icid")
+
+
+class Spec(NamedTuple):
+    """One pattern, ready for use."""
+
+    name: str
+    kind: str
+    constants: dict[str, str]
+    groups: dict[str, int]
+    store: int
+    """Which store its facts go to; -1 for kinds that are no facts."""
+    code: str
+    """Name of its facts: the kind, or for lineage the relation."""
+    fact_groups: tuple[int, ...]
+    """Groups of the match that make the fact: the key, then the kind's FACT_FIELDS."""
+
+
+class Matcher(NamedTuple):
+    """The patterns that share a first word."""
+
+    fullmatch: Callable[..., re.Match[str] | None]
+    specs: dict[int, Spec]
+    """By the number of the group around the alternative that matched (`lastindex`)."""
+
+
+class _Matchers(dict[str, "Matcher | None"]):
+    """First characters of a text -> matcher, compiled when first asked for; None where no pattern begins so."""
+
+    def __missing__(self, start: str) -> Matcher | None:
+        found = None
+        if start in MATCHERS:
+            text, table, never = MATCHERS[start]
+            specs = {marker: _spec(name, groups, never) for marker, (name, groups) in table.items()}
+            found = Matcher(re.compile(text, re.ASCII).fullmatch, specs)
+            self[start] = found
+        return found
+
+
+def _spec(name: str, groups: dict[str, int], never: int) -> Spec:
+    constants = constants_of(name, tuple(groups))
+    kind = constants["esa_event"]
+    fields = FACT_FIELDS.get(kind)
+    store, key = store_of(kind, constants.get("esa_direction"))
+    if fields is None:
+        store = -1
+    wanted = (key, *(fields or ()))
+    numbers = tuple(groups.get(field, never) for field in wanted)
+    if len(numbers) == 1:
+        numbers += (never,)
+    return Spec(name, kind, constants, groups, store, constants.get("mid_relation", kind), numbers)
+
+
+MATCHERS_BY_START = _Matchers()
+
+
+def match(text: str) -> tuple[Spec, re.Match[str]] | None:
+    """Return the pattern that the whole message text matches, and the match; None when it is no event."""
+    matcher = MATCHERS_BY_START[text[:4]]
+    if matcher is None:
+        return None
+    found = matcher.fullmatch(text)
+    if found is None or found.lastindex is None:
+        return None
+    return matcher.specs[found.lastindex], found
+
+
+def event_of(spec: Spec, found: re.Match[str]) -> dict[str, Any]:
+    """Return the flat fields of DESIGN section 2 that one match states; absent fields have no key."""
+    if spec.kind == "consolidated_event":
+        return cef.parse(found[0]) or dict(spec.constants)
+    event: dict[str, Any] = dict(spec.constants)
+    for field, group in spec.groups.items():
+        value = found[group]
+        if not value:
+            continue
+        if field in _INTEGERS:
+            event[field] = int(value)
+        elif field == "rid":
+            event["rid"] = [int(rid) for rid in value.replace(",", " ").split()]
+        elif field == "policy_table":
+            event["mail_flow"] = MAIL_FLOW[value]
+        else:
+            event[field] = value
+    if event.get("hat_action") in MAIL_FLOW:
+        event["mail_flow"] = MAIL_FLOW[event["hat_action"]]
+    return event
+
+
+def extract(text: str) -> dict[str, Any] | None:
+    """Return the event that a message text states (without its envelope), or None.
+
+    `extract("ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA")["tls_version"]` is `"TLSv1.2"`.
+    """
+    found = match(text)
+    return None if found is None else event_of(*found)

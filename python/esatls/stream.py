@@ -1,0 +1,318 @@
+"""Lines of one log -> heads and matches: wrapped lines joined, every line counted.
+
+A consumer takes what is found: `take(head, spec, match)` for a line that one pattern matched.
+Every input line counts as event, ignored or unreadable.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Protocol
+
+from esatls import envelope
+from esatls.clock import Clock, Time, rfc3339
+from esatls.match import MATCHERS_BY_START, Spec, match
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LONGEST_WRAP = 64
+"""Lines that one wrapped line may stand on; what comes after them until the next stamp is ignored."""
+
+MOST_HEADS = 50_000
+"""Envelopes kept; a log of one second after another needs few."""
+
+_UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
+_LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
+# Kinds whose text no stranger writes: a line that says less than its neighbours may stand on its own after them.
+_CLOSED_KINDS = ("connection_", "hat_", "tls_", "message_started", "message_finished", "message_lineage", "message_quarantined")
+_WRAP_COLUMN = 100
+
+
+@dataclass
+class Counts:
+    """Lines read, by what became of them."""
+
+    lines: int = 0
+    events: int = 0
+    ignored: int = 0
+    unreadable: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Add the counts of another part of the input."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+    def __str__(self) -> str:
+        return f"{self.lines:,} lines: {self.events:,} events, {self.ignored:,} ignored, {self.unreadable:,} unreadable"
+
+
+class Head:
+    """The envelope of one or many lines, read: time, appliance, subscription, level."""
+
+    __slots__ = ("base", "host", "store", "time")
+
+    def __init__(self, time: Time | None, host: str | None, log: str | None, level: str | None) -> None:
+        self.time = time
+        self.host = host
+        self.base: dict[str, Any] = {}
+        """The envelope's fields of an event."""
+        if time is not None:
+            self.base["time"] = rfc3339(time)
+        if host:
+            self.base["esa_host"] = host
+        if log:
+            self.base["esa_log"] = log
+        if level:
+            self.base["esa_level"] = level
+        self.store: Any = None
+        """Room for the consumer."""
+
+
+class Consumer(Protocol):
+    """What takes the events of a stream."""
+
+    def take(self, head: Head, spec: Spec, found: re.Match[str]) -> None:
+        """Take one event, of the line whose envelope is `head`."""
+
+
+class _Pending:
+    """A line that may go on in the next ones."""
+
+    __slots__ = ("env", "event", "head", "lines")
+
+    def __init__(self, env: envelope.Envelope, head: Head, line: str) -> None:
+        self.env = env
+        self.head = head
+        self.lines = [line]
+        self.event: tuple[Spec, re.Match[str]] | None | bool = False  # False: not yet looked at
+
+    def look(self) -> tuple[Spec, re.Match[str]] | None:
+        """Return what the joined text matches; a seam may be a lost space or nothing at all."""
+        if not isinstance(self.event, bool):
+            return self.event
+        first = self.lines[0][self.env.end :]
+        self.event = None
+        if len(self.lines) == 1:
+            self.event = match(first.rstrip())
+        else:
+            for text in _joined(first, self.lines):
+                self.event = match(text.rstrip())
+                if self.event is not None:
+                    break
+        return self.event
+
+
+def _joined(first: str, lines: list[str]) -> Iterable[str]:
+    """Yield the ways in which a text that was wrapped may have read, the likelier first."""
+    seams = [" ", ""]
+    if len(lines[0]) >= _WRAP_COLUMN:
+        seams.reverse()  # wrapped at a column, not at a word
+    for seam in seams:
+        parts = [first]
+        for line in lines[1:]:
+            if parts[-1][-1:] not in (" ", "\t") and line[:1] not in (" ", "\t"):
+                parts.append(seam)
+            parts.append(line)
+        yield "".join(parts)
+
+
+class Stream:
+    """Reads the lines of one log, in order.
+
+    `clock` reads its stamps, `host` names the appliance of lines that do not name it.
+    """
+
+    def __init__(self, consumer: Consumer, clock: Clock | None = None, host: str | None = None) -> None:
+        self.consumer = consumer
+        self.clock = clock or Clock()
+        self.host = host
+        self.counts = Counts()
+        self.heads: dict[str, Head] = {}
+        """Heads by the literal text of the envelope."""
+        self.length = 0
+        """Length of the latest envelope: lines of one log mostly share it."""
+        self._weak_heads: dict[str, Head] = {}
+        self._pending: _Pending | None = None
+        self._rank = envelope.BARE
+        self._time: Time | None = None
+        self._swallow = False
+
+    # one line at a time: any envelope, wrapped lines
+
+    def line(self, line: str) -> None:
+        """Take the next line (without its line feed); it may be the rest of the one before."""
+        counts = self.counts
+        counts.lines += 1
+        line = line.rstrip("\r")
+        known = self.heads.get(line[: self.length])
+        if known is not None and self.length:
+            self._begin(_Pending(envelope.Envelope(envelope.STAMPED, self.length), known, line))
+            return
+        if line[:1] == "{" or "CEF:" in line[: envelope.LONGEST]:
+            inner = envelope.unwrap(line)
+            if inner is not None:
+                self._unwrapped(inner)
+                return
+        env = envelope.parse(line)
+        if env.rank == envelope.STAMPED or env.rank >= self._rank:
+            self._begin(_Pending(env, self._head(env, line), line))
+            self._rank = env.rank
+        elif not line.strip() or _LINE_NUMBER.fullmatch(line):
+            counts.ignored += 1
+        else:
+            self._weak(env, line)
+
+    def _begin(self, pending: _Pending) -> None:
+        if self._pending is not None:
+            self._settle()
+        self._pending = pending
+        self._swallow = False
+
+    def _weak(self, env: envelope.Envelope, line: str) -> None:
+        """Take a line that says less than others did: the rest of a wrapped line, unless it cannot be."""
+        pending = self._pending
+        if pending is None or self._swallow:
+            self._swallow = True
+            self._dismiss(line)
+        elif self._stands_alone(pending, env, line):
+            self._begin(_Pending(env, self._head(env, line), line))
+        elif len(pending.lines) >= LONGEST_WRAP:
+            self._settle()
+            self._swallow = True
+            self._dismiss(line)
+        else:
+            pending.lines.append(line)
+            pending.event = False
+
+    def _stands_alone(self, pending: _Pending, env: envelope.Envelope, line: str) -> bool:
+        event = pending.look()
+        if event is None or not event[0].kind.startswith(_CLOSED_KINDS) or _is_open(event[1].string):
+            return False
+        if match(line[env.end :].rstrip()) is not None:
+            return True
+        pending.lines.append(line)
+        pending.event = False
+        joined = pending.look()
+        pending.lines.pop()
+        pending.event = event
+        return joined is None
+
+    def _settle(self) -> None:
+        """Decide on the pending line."""
+        pending = self._pending
+        self._pending = None
+        if pending is None:
+            return
+        event = pending.look()
+        if event is None:
+            for line in pending.lines:
+                self._dismiss(line)
+            return
+        self.counts.events += len(pending.lines)
+        self.consumer.take(pending.head, *event)
+
+    def _dismiss(self, line: str) -> None:
+        if _UNPRINTABLE.search(line):
+            self.counts.unreadable += 1
+        else:
+            self.counts.ignored += 1
+
+    def _unwrapped(self, inner: envelope.Unwrapped) -> None:
+        """Take a record that holds log lines: they are a log of their own, the record is one line."""
+        self._settle()
+        part = Stream(self.consumer, self.clock, inner.host or self.host)
+        part._time = self.clock.read(inner.time) if inner.time else None
+        for line in inner.lines:
+            part.line(line)
+        part.end()
+        if part.counts.events:
+            self.counts.events += 1
+        elif part.counts.unreadable:
+            self.counts.unreadable += 1
+        else:
+            self.counts.ignored += 1
+
+    def end(self) -> None:
+        """Settle the last line."""
+        self._settle()
+
+    def _head(self, env: envelope.Envelope, line: str) -> Head:
+        # only a whole envelope, up to the level, says all that decides where the text starts
+        whole = env.rank == envelope.STAMPED and env.level is not None
+        heads = self.heads if whole else self._weak_heads
+        prefix = line[: env.end]
+        head = heads.get(prefix)
+        if head is None:
+            time = self.clock.read(env.stamp) if env.stamp else self._time
+            head = Head(time, env.host or self.host, env.log, env.level)
+            if len(heads) > MOST_HEADS:
+                heads.clear()
+            heads[prefix] = head
+        if whole:
+            self.length = env.end
+        return head
+
+    # many lines at a time: all with known envelopes
+
+    def block(self, text: str) -> None:
+        """Take a block of whole lines: fast where every line has an envelope, line by line where one has not."""
+        lines = text.split("\n")
+        if not lines[-1]:
+            lines.pop()
+        if "\0" in text or "\r" in text or not self._all_known(lines):
+            for line in lines:
+                self.line(line)
+            return
+        self.end()
+        self._swallow = False
+        self._rank = envelope.STAMPED
+        last = lines.pop()
+        self.counts.lines += len(lines)
+        taken = self._take_all(lines)
+        self.counts.events += taken
+        self.counts.ignored += len(lines) - taken
+        self.line(last)
+
+    def _all_known(self, lines: list[str]) -> bool:
+        """Tell whether every line starts with an envelope, and make all of them known."""
+        heads, length = self.heads, self.length
+        for line in lines:
+            if line[:length] not in heads:
+                env = envelope.parse(line)
+                if env.rank != envelope.STAMPED or not env.level:
+                    return False
+                self._head(env, line)
+                length = self.length
+        return length > 0
+
+    def _take_all(self, lines: list[str]) -> int:
+        heads, length, take = self.heads, self.length, self.consumer.take
+        matchers = MATCHERS_BY_START
+        taken = 0
+        for line in lines:
+            head = heads.get(line[:length])
+            if head is None:
+                length = envelope.parse(line).end
+                head = heads[line[:length]]
+            matcher = matchers[line[length : length + 4]]
+            if matcher is None:
+                continue
+            found = matcher.fullmatch(line, length)
+            if found is None:
+                continue
+            taken += 1
+            take(head, matcher.specs[found.lastindex], found)  # type: ignore[index]
+        return taken
+
+
+def _is_open(text: str) -> bool:
+    """Tell whether a quote or bracket is left open, so that more of the text must follow."""
+    return (
+        text.count("(") > text.count(")")
+        or text.count("[") > text.count("]")
+        or text.count("<") > text.count(">")
+        or text.count('"') % 2 == 1
+        or text.count("'") % 2 == 1
+    )
