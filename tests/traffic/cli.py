@@ -8,14 +8,18 @@ import random
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Optional, Sequence, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from .envelopes import ENVELOPES, duplicated, file_head, shuffled, wrapped
 from .model import PROFILES, START, Simulation
-from .world import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from .world import Line
 
 
-def _arguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="traffic", description=__doc__)
     parser.add_argument("--messages", type=int, default=1000, help="messages received; copies and notices on top")
     parser.add_argument("--seed", type=int, default=1)
@@ -32,16 +36,46 @@ def _arguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("--duplicate", type=float, default=0.0, help="share of lines that come twice")
     parser.add_argument("--wrap", type=int, default=0, help="wrap lines at so many columns")
     parser.add_argument("--files", type=int, default=1, help="deal the lines to so many files")
+    parser.add_argument("--rotate", type=int, default=0, help="begin a new file after so many lines")
     parser.add_argument("--log", type=Path, required=True, help="file to write; several get -2, -3 before the suffix")
     parser.add_argument("--truth", type=Path, help="file for the records of connections and messages, JSON lines")
     return parser.parse_args(argv)
 
 
-def _numbered(path: Path, number: int) -> Path:
-    return path if number == 0 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
+class _Output:
+    """Where the lines of one appliance, or of all, go: one file, several dealt at random, or one after another."""
+
+    def __init__(self, stack: ExitStack, path: Path, arguments: argparse.Namespace) -> None:
+        self._stack = stack
+        self._path = path
+        self._deal = random.Random(arguments.seed)
+        self._rotate: int = arguments.rotate
+        self._head = file_head(START, arguments.offset) if arguments.head else []
+        self._opened = 0
+        self._written = 0
+        self._files = [self._open() for _ in range(arguments.files)]
+        self.write = self._files[0].write if len(self._files) == 1 and not self._rotate else self._write
+
+    def _open(self) -> TextIO:
+        self._opened += 1
+        path = self._path
+        if self._opened > 1:
+            path = path.with_name(f"{path.stem}-{self._opened}{path.suffix}")
+        output = self._stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
+        output.writelines(f"{text}\n" for text in self._head)
+        return output
+
+    def _write(self, text: str) -> int:
+        if self._rotate and self._written == self._rotate:
+            self._written = 0
+            for output in self._files:
+                output.close()
+            self._files = [self._open() for _ in self._files]
+        self._written += 1
+        return self._files[self._deal.randrange(len(self._files))].write(text)
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Write what the arguments ask for; answers the exit code."""
     arguments = _arguments(argv)
     simulation = Simulation(
@@ -67,38 +101,31 @@ def _write(stack: ExitStack, simulation: Simulation, lines: Iterable[Line], argu
     envelope = ENVELOPES[arguments.envelope]
     # A log that does not name its appliance is one appliance's: each gets files of its own.
     apart = arguments.hosts > 1 and not envelope.host
-    outputs: Dict[str, List[TextIO]] = {}
-    opened = 0
-    for host in [appliance.host for appliance in simulation.appliances] if apart else [""]:
-        outputs[host] = []
-        for _ in range(arguments.files):
-            path = _numbered(arguments.log, opened)
-            opened += 1
-            output = stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
-            if arguments.head:
-                output.writelines(f"{text}\n" for text in file_head(START, arguments.offset))
-            outputs[host].append(output)
+    path: Path = arguments.log
+    outputs: dict[str, _Output] = {}
+    if apart:
+        for appliance in simulation.appliances:
+            own = path.with_name(f"{path.stem}-{appliance.host}{path.suffix}")
+            outputs[appliance.host] = _Output(stack, own, arguments)
+    else:
+        together = _Output(stack, path, arguments)
+        outputs = {appliance.host: together for appliance in simulation.appliances}
     truth = stack.enter_context(arguments.truth.open("w", encoding="utf-8")) if arguments.truth else None
-    deal = random.Random(arguments.seed)
-    write = outputs[""][0].write if not apart and arguments.files == 1 else None
     render, offset = envelope.render, arguments.offset
     for line in lines:
+        write = outputs[line.host].write
         text = render(line, offset)
-        put = write
-        if put is None:
-            files = outputs[line.host if apart else ""]
-            put = files[deal.randrange(len(files))].write
         if arguments.wrap:
             for part in wrapped((text,), arguments.wrap):
-                put(part + "\n")
+                write(part + "\n")
         else:
-            put(text + "\n")
+            write(text + "\n")
         if len(simulation.truths) > 1000:
             _tell(simulation, truth)
     _tell(simulation, truth)
 
 
-def _tell(simulation: Simulation, truth: Optional[TextIO]) -> None:
+def _tell(simulation: Simulation, truth: TextIO | None) -> None:
     """Write the truth known by now, and forget it."""
     if truth is not None:
         truth.writelines(json.dumps(record) + "\n" for record in chain(simulation.connections, simulation.truths))

@@ -8,10 +8,12 @@ import textwrap
 from dataclasses import dataclass
 from itertools import groupby
 from time import asctime, gmtime, strftime
-from typing import Callable, Dict, Iterable, Iterator, List
+from typing import TYPE_CHECKING, Callable
 
-from .world import Line
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
+    from .world import Line
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def _as_json(field: str, inner: Callable[[Line, int], str]) -> Callable[[Line, i
     return render
 
 
-ENVELOPES: Dict[str, Envelope] = {
+ENVELOPES: dict[str, Envelope] = {
     envelope.name: envelope
     for envelope in (
         Envelope("native", _as_native, host=False),  # W1, W2: a day of one figure has two spaces before it
@@ -160,7 +162,7 @@ ENVELOPES: Dict[str, Envelope] = {
         ),
         Envelope(
             "iso_utc",
-            lambda line, offset: f"{_iso(line.time)}.123Z {line.host} mail_logs: {line.level}: {line.text}",
+            lambda line, _: f"{_iso(line.time)}.123Z {line.host} mail_logs: {line.level}: {line.text}",
             zone=True,
         ),
         Envelope(
@@ -172,7 +174,7 @@ ENVELOPES: Dict[str, Envelope] = {
         ),
         Envelope(
             "no_time",  # W12
-            lambda line, offset: f"{line.host} ESA_mail_logs: {line.level}: {line.text}",
+            lambda line, _: f"{line.host} ESA_mail_logs: {line.level}: {line.text}",
             year=False,
             clock=False,
         ),
@@ -184,12 +186,12 @@ ENVELOPES: Dict[str, Envelope] = {
         Envelope("arcsight", _as_arcsight, zone=True),  # W14
         Envelope(
             "level",  # W15
-            lambda line, offset: f"{line.level}: {line.text}",
+            lambda line, _: f"{line.level}: {line.text}",
             host=False,
             year=False,
             clock=False,
         ),
-        Envelope("bare", lambda line, offset: line.text, host=False, year=False, clock=False),
+        Envelope("bare", lambda line, _: line.text, host=False, year=False, clock=False),
         Envelope("json_raw", _as_json("_raw", _as_native), host=False),  # W16
         Envelope("json_message", _as_json("message", _as_syslog), year=False),
         Envelope("json_log", _as_json("log", _as_syslog), year=False),
@@ -210,7 +212,7 @@ def render(lines: Iterable[Line], envelope: str = "native", offset: int = 0) -> 
         yield write(line, offset)
 
 
-def file_head(time: int, offset: int = 0) -> List[str]:
+def file_head(time: int, offset: int = 0) -> list[str]:
     """The three lines that the appliance writes at the head of a native file (W3)."""
     moment = asctime(gmtime(time + offset))
     return [
@@ -232,7 +234,7 @@ def shuffled(lines: Iterable[Line], seed: int = 1) -> Iterator[Line]:
 def duplicated(lines: Iterable[Line], seed: int = 1, share: float = 0.1) -> Iterator[Line]:
     """Some lines twice, the second time a little later."""
     rng = random.Random(seed)
-    again: List[Line] = []
+    again: list[Line] = []
     for line in lines:
         yield line
         if rng.random() < share:
@@ -258,10 +260,10 @@ def wrapped(texts: Iterable[str], width: int = 80, *, in_words: bool = False) ->
             yield from textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-def spread(lines: Iterable[Line], files: int, seed: int = 1) -> List[List[Line]]:
+def spread(lines: Iterable[Line], files: int, seed: int = 1) -> list[list[Line]]:
     """Each line in one of several files, dealt at random; each file keeps the order."""
     rng = random.Random(seed)
-    parts: List[List[Line]] = [[] for _ in range(files)]
+    parts: list[list[Line]] = [[] for _ in range(files)]
     for line in lines:
         parts[rng.randrange(files)].append(line)
     return parts

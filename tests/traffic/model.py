@@ -11,23 +11,26 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 from time import asctime, gmtime
-from typing import Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import names
 from .names import pick
 from .truth import Connection, Message, Record
 from .world import Answer, Line, Process, World
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 START = 1709632800  # 2024-03-05 10:00:00 UTC
 APART = 2.1  # seconds between two lines whose order decides a verdict
-UNOPENED = Connection("", "delivery", 0)  # DCID 0: the attempt that reached no host
+UNOPENED = Connection("", "delivery", 0, "")  # DCID 0: the attempt that reached no host
 
 
 @dataclass(frozen=True)
 class Profile:
     """How often things happen. `rare` scales everything unusual: 0 is never, 1 is as on a real gateway."""
 
-    eras: Tuple[float, float, float] = (0.0, 0.15, 0.85)  # share of old (to 5.x), middle (7 to 9), new lines
+    eras: tuple[float, float, float] = (0.0, 0.15, 0.85)  # share of old (to 5.x), middle (7 to 9), new lines
     rare: float = 1.0
     spoof: float = 0.01  # share of texts chosen by strangers that try to forge a line
     debug: float = 0.01  # share of connections with Debug and Trace lines
@@ -47,7 +50,7 @@ class Profile:
     partners: int = 400
 
 
-PROFILES: Dict[str, Profile] = {
+PROFILES: dict[str, Profile] = {
     # a realistic mix, for agreement at scale
     "realistic": Profile(),
     # what a benchmark reads: nothing odd, and the proportions of a real gateway's log
@@ -79,16 +82,16 @@ class Mail:
         self.sender = sender
         self.outgoing = outgoing
         self.size = size
-        self.recipients: Dict[int, str] = {}
-        self.pending: Dict[int, str] = {}
-        self.bounced: List[int] = []
+        self.recipients: dict[int, str] = {}
+        self.pending: dict[int, str] = {}
+        self.bounced: list[int] = []
 
 
 class Job(NamedTuple):
     """Recipients of one message that share a destination."""
 
     mail: Mail
-    rids: List[int]
+    rids: list[int]
     tries: int
 
 
@@ -102,7 +105,7 @@ class Destination:
         self.address = address
         self.speaks_tls = speaks_tls
         self.offbox = offbox
-        self.queue: Deque[Job] = deque()
+        self.queue: deque[Job] = deque()
         self.clients = 0
         self.ready = 0  # connections that are opening or idle
 
@@ -110,7 +113,7 @@ class Destination:
 class Appliance:
     """One gateway with its own counters."""
 
-    def __init__(self, simulation: Simulation, host: str, rng: random.Random, bases: Tuple[int, int, int]) -> None:
+    def __init__(self, simulation: Simulation, host: str, rng: random.Random, bases: tuple[int, int, int]) -> None:
         self.simulation = simulation
         self.world = simulation.world
         self.profile = simulation.profile
@@ -121,8 +124,8 @@ class Appliance:
         self.partners = names.partner_domains(rng, self.profile.partners)
         self.address = names.ipv4(rng)
         self.interfaces = ("Data 1", "Management", "IncomingMail", "mail.example.com", "Data-2")
-        self.destinations: Dict[str, Destination] = {}
-        self.cache: Dict[str, str] = {}
+        self.destinations: dict[str, Destination] = {}
+        self.cache: dict[str, str] = {}
 
     # -- small things ---------------------------------------------------------------------------------------------
 
@@ -164,22 +167,22 @@ class Appliance:
             return text
         return pick(self.rng, names.SPOOFS).format(**self.ids())
 
-    def ids(self) -> Dict[str, int]:
+    def ids(self) -> dict[str, int]:
         """Ids that are or were in use."""
         back = self.rng.randrange(40)
         return {"i": self.icid - back, "d": self.dcid - back, "m": self.mid - back}
 
-    def cipher(self, era: int, peer: str) -> Tuple[str, str]:
+    def cipher(self, era: int, peer: str) -> tuple[str, str]:
         """Protocol and cipher that a peer agrees on, mostly the same ones."""
         chosen = self.cache.get(peer)
         if chosen is None or era < 2 or self.odds(0.02):
             table = (names.TLS_OLD, names.TLS_MIDDLE, names.TLS_NEW)[era]
             draw = self.rng.random()
-            for share, version, ciphers in table:
-                draw -= share
-                if draw < 0:
-                    break
-            chosen = f"{version} {pick(self.rng, ciphers)}"
+            at = 0
+            while at + 1 < len(table) and draw >= table[at][0]:
+                draw -= table[at][0]
+                at += 1
+            chosen = f"{table[at][1]} {pick(self.rng, table[at][2])}"
             if era == 2:
                 self.cache[peer] = chosen
         version, _, cipher = chosen.partition(" ")
@@ -218,9 +221,8 @@ class Appliance:
         """Log the opening line of a receiving connection."""
         rng = self.rng
         self.icid += 1
-        connection = Connection(self.host, "receiving", self.icid)
         peer = names.ipv6(rng) if era == 2 and self.seldom(0.02) else names.ipv4(rng)
-        name: Optional[str] = f"mx{rng.randrange(1, 9)}.{domain}"
+        name: str | None = f"mx{rng.randrange(1, 9)}.{domain}"
         if self.odds(0.08):
             name = None
         elif self.odds(self.profile.spoof):
@@ -242,8 +244,9 @@ class Appliance:
                 text = text.replace(" interface ", " Interface ", 1)
             elif form == 3:
                 text = text.replace("reverse dns host", "reverse dns  host")
+        connection = Connection(self.host, "receiving", self.icid, peer, name)
         if self.say(text):
-            connection.saw_open(self.time, peer, name)
+            connection.saw_open(self.time)
         return connection
 
     def hat(self, connection: Connection, era: int, action: str) -> None:
@@ -271,7 +274,7 @@ class Appliance:
         number, rng = connection.id, self.rng
         texts = [f"ICID {number} close"]
         if self.seldom(0.01):
-            address = connection.peer or "192.0.2.9"
+            address = connection.address
             unusual = (
                 f"ICID {number} disconnected address {address}",
                 f"ICID {number} Connection from {address} lost after 139 seconds",
@@ -302,7 +305,7 @@ class Appliance:
             yield rng.random()
             if self.say(
                 "Dropping connection due to potential Directory Harvest Attack from "
-                f"host=('{connection.peer or '192.0.2.9'}', '{connection.peer_host or 'unknown'}'), "
+                f"host=('{connection.address}', '{connection.name or 'unknown'}'), "
                 f"dhap_limit=25, sender_group=UNKNOWNLIST, listener=Data 1, reverse_dns=unknown, ICID {connection.id}"
             ):
                 connection.saw(self.time)
@@ -311,7 +314,7 @@ class Appliance:
         self.hat(connection, era, "TCPREFUSE" if self.seldom(0.05) else "REJECT")
         if self.seldom(0.04):
             yield 1 + rng.random()
-            address = connection.peer or "192.0.2.9"
+            address = connection.address
             if self.say(
                 f"ICID {connection.id} Delayed HAT REJECT continuing session for recipient logging ({address})"
             ):
@@ -423,14 +426,14 @@ class Appliance:
             message.saw_on(self.time, connection)
             message.sender = sender or None
         if era == 2 and rng.random() < profile.sdr:
-            helo = connection.peer_host or "Not Present"
+            helo = connection.name or "Not Present"
             self.say(
                 f"MID {mid} SDR: Domains for which SDR is requested: reverse DNS host: {helo}, helo: {helo}, "
                 f"env-from: {domain}, header-from: Not Present, reply-to: Not Present"
             )
             self.say(
-                f"MID {mid} SDR: Consolidated Sender Threat Level: Neutral, Threat Category: N/A, Suspected Domain(s) : "
-                f"N/A (other reasons for verdict). Sender Maturity: 30 days (or greater) for domain: {domain}"
+                f"MID {mid} SDR: Consolidated Sender Threat Level: Neutral, Threat Category: N/A, Suspected Domain(s) "
+                f": N/A (other reasons for verdict). Sender Maturity: 30 days (or greater) for domain: {domain}"
             )
         yield rng.random() * 0.7
         rid = 0
@@ -486,7 +489,7 @@ class Appliance:
             mail.message.finished = self.time
         self.simulation.end_message(mail.message)
 
-    def child(self, parent: Mail, rids: List[int]) -> Mail:
+    def child(self, parent: Mail, rids: list[int]) -> Mail:
         """A new message that carries the content of another to some of its recipients; their ids restart at 0."""
         self.mid += 1
         mail = Mail(Message(self.host, self.mid), parent.sender, outgoing=parent.outgoing, size=parent.size + 26)
@@ -547,7 +550,7 @@ class Appliance:
         self.finish(mail)
         return new
 
-    def split(self, mail: Mail) -> List[Mail]:
+    def split(self, mail: Mail) -> list[Mail]:
         """Part a message by its recipients; the parts have no `Start MID` line."""
         rng = self.rng
         rids = list(mail.pending)
@@ -565,8 +568,6 @@ class Appliance:
                 why = f"SL/BL configuration for following recipients: {addresses}"
             text = f"MID {mail.message.mid} was split creating MID {part.message.mid} due to a {why}"
             self.lineage(text, part, mail, "split")
-            if not listed and part.message.parent is mail.message:
-                part.message.flow = "outgoing" if mail.outgoing else "incoming"
             self.address_lines(part)
             parts.append(part)
         if whole:
@@ -584,7 +585,7 @@ class Appliance:
         self.envelope_lines(copy, start=True)
         was = "" if self.seldom(0.02) else "was "
         old, mid = mail.message.mid, copy.message.mid
-        self.lineage(f"MID {mid} {was}generated based on MID {old} by bcc filter 'Archive'", copy, mail, "generated")
+        self.lineage(f"MID {mid} {was}generated based on MID {old} by bcc filter 'Archive'", copy, mail, "copy")
         self.address_lines(copy)
         if self.odds(0.5):
             self.say(f"MID {mid} DKIM: cannot sign - no profile matches {mail.sender}")
@@ -601,9 +602,8 @@ class Appliance:
         notice.pending = dict(notice.recipients)
         old, mid = mail.message.mid, notice.message.mid
         self.envelope_lines(notice, start=True)
-        self.lineage(
-            f"MID {mid} was generated based on MID {old} by notify filter 'Tell'", notice, mail, "notification"
-        )
+        who = "notify filter 'Tell'" if self.odds(0.7) else "antivirus"
+        self.lineage(f"MID {mid} was generated based on MID {old} by {who}", notice, mail, "notification")
         self.address_lines(notice)
         self.queue(notice)
 
@@ -658,13 +658,12 @@ class Appliance:
             if draw < profile.spam:
                 self.say(f"MID {mid} interim verdict using engine: CASE spam positive")
                 self.say(f"MID {mid} using engine: CASE spam positive")
-                table = "inbound"
                 why = "Dropped by CASE"
-                if self.seldom(0.1):
+                if self.seldom(0.05):
                     why = rng.choice(
                         (
                             "Dropped by filter 'drop'",
-                            f"Dropped by content filter 'drop' in the {table} table",
+                            "Dropped by content filter 'drop' in the inbound table",
                             "Dropped by antivirus",
                             "Dropped by amp",
                         )
@@ -763,7 +762,7 @@ class Appliance:
         if self.odds(0.4):
             yield self.wait(120)
             new = self.child(mail, list(mail.recipients))
-            self.lineage(f"{word}: Reinjected MID {mid} as MID {new.message.mid}", new, mail, "reinjected")
+            self.lineage(f"{word}: Reinjected MID {mid} as MID {new.message.mid}", new, mail, "released")
             self.address_lines(new)
             self.queue(new)
 
@@ -789,19 +788,18 @@ class Appliance:
         """The host that takes mail for a domain."""
         found = self.destinations.get(domain)
         if found is None:
-            found = Destination(
-                domain,
-                names.ipv4(self.rng),
-                speaks_tls=self.odds(self.profile.deliver_tls),
-                offbox=domain == "#quarantine",
-            )
+            speaks_tls = self.odds(self.profile.deliver_tls)
+            if domain in names.LOCAL_DOMAINS:
+                speaks_tls = domain != names.LOCAL_DOMAINS[-1]
+            address = names.ipv4(self.rng)
+            found = Destination(domain, address, speaks_tls=speaks_tls, offbox=domain == "#quarantine")
             self.destinations[domain] = found
         return found
 
     def queue(self, mail: Mail) -> None:
         """Queue a message for all its recipients, by destination."""
         self.say(f"MID {mail.message.mid} queued for delivery")
-        groups: Dict[str, List[int]] = {}
+        groups: dict[str, list[int]] = {}
         for rid, address in mail.pending.items():
             groups.setdefault(address.rpartition("@")[2], []).append(rid)
         for domain, rids in groups.items():
@@ -829,7 +827,9 @@ class Appliance:
         tries = destination.queue[0].tries if destination.queue else 0
         draw = self.rng.random()
         if tries:
-            return "encrypted" if draw < 0.6 else "clear" if draw < 0.8 else "unexpected"
+            return (
+                "encrypted" if draw < 0.5 else "clear" if draw < 0.7 else "unexpected" if draw < 0.85 else "handshake"
+            )
         draw /= max(self.profile.rare, 1e-9)
         for fate, chance in (
             ("unexpected", 0.005),
@@ -851,11 +851,11 @@ class Appliance:
         era = self.era()
         self.dcid += 1
         number = self.dcid
-        connection = Connection(self.host, "delivery", number)
+        connection = Connection(self.host, "delivery", number, destination.address)
         port = "" if era == 0 and self.odds(0.5) else " port 25"
         interface = self.address if rng.random() < 0.97 else "Data 1"
         if self.say(f"New SMTP DCID {number} interface {interface} address {destination.address}{port}"):
-            connection.saw_open(self.time, destination.address)
+            connection.saw_open(self.time)
         yield rng.random()
         fate = self.fate(destination)
         carries = True
@@ -872,9 +872,9 @@ class Appliance:
             yield from self.serve(connection, era, destination)
         elif fate != "unused" and destination.queue:
             self.put_off(destination.queue.popleft(), connection, era, destination)
-        self.close_client(connection, era, destination)
+        self.close_client(connection, destination)
 
-    def close_client(self, connection: Connection, era: int, destination: Destination) -> None:
+    def close_client(self, connection: Connection, destination: Destination) -> None:
         """Log the end of a delivering connection, and open another for what still waits."""
         number = connection.id
         text = f"DCID {number} close"
@@ -986,7 +986,7 @@ class Appliance:
 
     def put_off(self, job: Job, connection: Connection, era: int, destination: Destination) -> None:
         """Delay recipients, or bounce them when they were tried often enough."""
-        if job.tries < 3:
+        if job.tries < 2:
             for rid in job.rids:
                 self.delay_line(job.mail, rid, connection, era, "4.1.0 - Unknown address error ('000', ['TLS']) []")
             self.world.start(self.retry(Job(job.mail, job.rids, job.tries + 1), destination))
@@ -1018,9 +1018,24 @@ class Appliance:
             message.saw_attempt(self.time, connection, [rid], "bounced")
         if not mail.sender and self.odds(0.5):
             self.say(f"Double bounce: MID {mid} to {rid} - {why}")
+        if self.seldom(0.02):
+            self.bounce_log(mail, rid, connection)
         mail.bounced.append(rid)
 
-    def settle(self, mail: Mail, rids: List[int]) -> None:
+    def bounce_log(self, mail: Mail, rid: int, connection: Connection) -> None:
+        """Log the same in the bounce log, in one of its two forms."""
+        message, mid = mail.message, mail.message.mid
+        addresses = f"From:<{mail.sender}> To:<{mail.recipients[rid]}>"
+        if self.odds(0.5) and connection.id:
+            reason = "5.1.0 - Unknown address error ('550', ['5.1.1 The account does not exist'])"
+            if self.say(f"Bounced: DCID {connection.id} MID {mid} {addresses} RID {rid} - {reason}", log="bounce_logs"):
+                message.saw_attempt(self.time, connection, [rid], "bounced")
+        else:
+            reason = "Reason: \"5.1.0 - Unknown address error\" Response: \"('550', ['There is no such account.'])\""
+            if self.say(f"Bounced: {mid}:{rid} {addresses} {reason}", log="bounce_logs"):
+                message.saw_attempt(self.time, UNOPENED, [rid], "bounced")
+
+    def settle(self, mail: Mail, rids: list[int]) -> None:
         """Take recipients off a message, and end it when none is left."""
         for rid in rids:
             mail.pending.pop(rid, None)
@@ -1050,7 +1065,8 @@ class Appliance:
             return True
         if self.seldom(0.002):
             # the connection went away after the data: nobody knows
-            self.say(f"Possible Delivery: DCID: {number} MID {mid} to {rids}")
+            if self.say(f"Possible Delivery: DCID: {number} MID {mid} to {rids}"):
+                message.saw_attempt(self.time, connection, rids, "delayed")
             self.world.start(self.retry(Job(mail, rids, job.tries + 1), destination))
             return False
         done, later = list(rids), []
@@ -1086,15 +1102,13 @@ class Appliance:
         return f" [('subject', \"{self.free('Hello [0] it is me')}\"), ('reply-to', '')]"
 
 
-
-
 @dataclass
 class Traffic:
     """Lines and the truth about them."""
 
-    lines: List[Line] = field(default_factory=list)
-    truth_connections: List[Record] = field(default_factory=list)
-    truth_messages: List[Record] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    truth_connections: list[Record] = field(default_factory=list)
+    truth_messages: list[Record] = field(default_factory=list)
 
 
 class Simulation:
@@ -1108,7 +1122,7 @@ class Simulation:
         profile: str = "realistic",
         *,
         skip: int = 0,
-        keep: Optional[int] = None,
+        keep: int | None = None,
         resets: int = 0,
     ) -> None:
         self.profile = PROFILES[profile]
@@ -1116,8 +1130,8 @@ class Simulation:
         self.resets = resets
         self.wanted = 0
         self.world = World(START, skip, keep)
-        self.connections: List[Record] = []
-        self.truths: List[Record] = []
+        self.connections: list[Record] = []
+        self.truths: list[Record] = []
         bases = (60140290, 24611490, 6565540)
         rng = random.Random(seed)
         self.appliances = [
@@ -1146,7 +1160,8 @@ class Simulation:
                 self.world.start(appliance.arrivals(), appliance.rng.random())
                 self.world.start(appliance.background())
             yield from self.world.run()
-            self.world.now += 86400.0
+            # ids come again after a time in which no message of the old life can have waited
+            self.world.now += max(86400.0, 3 * self.profile.longest_wait)
 
 
 def generate(
@@ -1156,7 +1171,7 @@ def generate(
     profile: str = "realistic",
     *,
     skip: int = 0,
-    keep: Optional[int] = None,
+    keep: int | None = None,
     resets: int = 0,
 ) -> Traffic:
     """Lines and truth of a whole run, in memory.

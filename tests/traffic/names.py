@@ -1,9 +1,14 @@
 """Invented names, addresses and texts. Names are example.*, addresses RFC 5737 and RFC 3849."""
 
+# ruff: noqa: E501 (whole log lines are not broken)
+
 from __future__ import annotations
 
-import random
-from typing import List, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
 
 WORDS = (
     "alder", "amber", "anchor", "aspen", "basil", "beacon", "birch", "bridge", "cedar", "cobalt", "copper", "coral",
@@ -17,7 +22,8 @@ TOPICS = (
 )  # fmt: skip
 FILES = ("scan.pdf", "plan.xlsx", "photo.jpg", "minutes.docx", "image001.png", "list.csv", "drawing 2.pdf", "notes.txt")
 
-LOCAL_DOMAINS = ("example.com", "sales.example.com", "example.org")
+# the last one's server does not speak TLS; the others are met more often
+LOCAL_DOMAINS = ("example.com",) * 4 + ("example.org",) * 3 + ("sales.example.com",)
 
 # (weight, protocol, ciphers) by the age of the software on both sides
 TLS_OLD = ((1.0, "TLSv1/SSLv3", ("DHE-RSA-AES256-SHA", "RC4-SHA", "DES-CBC3-SHA")),)
@@ -56,7 +62,12 @@ MATCHES = (
     "SBRS None",
     "ipr[none] ipr not enabled",
 )
-RELAY_MATCHES = ("192.0.2.0/24 SBRS rfc1918", "203.0.113.8 SBRS rfc1918", "ALL SBRS not enabled", ".example.com SBRS None")
+RELAY_MATCHES = (
+    "192.0.2.0/24 SBRS rfc1918",
+    "203.0.113.8 SBRS rfc1918",
+    "ALL SBRS not enabled",
+    ".example.com SBRS None",
+)
 REJECT_MATCHES = (
     "sbrs[-10.0:-2.5] SBRS -9.5",
     "sbrs[-10.0:-2.5] SBRS -2.8",
@@ -117,7 +128,7 @@ LOOKALIKES = (
     ("mail_logs", "Info", "SMTP Auth (ICID {i}) was required but remote host did not initiate it"),
     ("mail_logs", "Info", "SMTP Auth: (ICID {i}) succeeded for user: user1 using AUTH mechanism: LOGIN with profile: local"),
     ("mail_logs", "Info", "Internal SMTP system successfully sent a message to alerts@example.com with subject 'Warning <System> esa.example.com: Your \"Sophos Anti-Virus\" key will expire in under 60 day(s)....'."),
-    ("mail_logs", "Critical", "Error while sending alert: Unable to send System/Warning alert to admin@example.com with subject \"Warning <System> esa.example.com: Your \"IronPort Email Encryption\" key will expire in under 60...\"."),
+    ("mail_logs", "Critical", 'Error while sending alert: Unable to send System/Warning alert to admin@example.com with subject "Warning <System> esa.example.com: Your "IronPort Email Encryption" key will expire in under 60...".'),
     ("mail_logs", "Warning", "Internal SMTP Error: Failed to send message to host 192.0.2.4:25 for recipient admin@example.com: Unexpected SMTP response \"553\", expecting code starting with \"2\", response was ['#5.1.8 Domain of sender address <a@example.com> does not exist']."),
     ("authentication", "Info", "The user admin successfully logged on from 192.0.2.1 using an HTTPS connection."),
     ("mail_logs", "Info", "TLS connection established: protocol TLSv1.2, cipher ECDHE-RSA-AES256-GCM-SHA384."),
@@ -159,6 +170,6 @@ def pick(rng: random.Random, of: Sequence[str]) -> str:
     return of[int(rng.random() * len(of))]
 
 
-def partner_domains(rng: random.Random, count: int) -> List[str]:
+def partner_domains(rng: random.Random, count: int) -> list[str]:
     """Names of the domains that mail is exchanged with."""
     return [f"{rng.choice(WORDS)}{number}.example.{rng.choice(('net', 'com', 'org'))}" for number in range(count)]

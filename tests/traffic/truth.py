@@ -6,10 +6,9 @@ contract's (connection verdict, message verdict), written here a second time on 
 
 from __future__ import annotations
 
-import datetime
-from typing import Dict, List, Optional, Tuple
+import datetime as dt
 
-Record = Dict[str, object]
+Record = dict[str, object]
 
 # The keys that the contract decides. The other keys of a record help to read a difference.
 CONNECTION_KEYS = (
@@ -41,7 +40,7 @@ INTERNAL = ("bounce", "notification")  # relations of messages that the applianc
 
 def stamp(time: int) -> str:
     """Seconds since 1970 as RFC 3339 in UTC."""
-    moment = datetime.datetime.fromtimestamp(time, datetime.timezone.utc)
+    moment = dt.datetime.fromtimestamp(time, dt.timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -49,6 +48,7 @@ class Connection:
     """One ICID or DCID, and what is in view of it."""
 
     __slots__ = (
+        "address",
         "cipher",
         "closed",
         "cn",
@@ -61,6 +61,7 @@ class Connection:
         "id",
         "last",
         "messages",
+        "name",
         "opened",
         "peer",
         "peer_host",
@@ -75,29 +76,32 @@ class Connection:
         "view",
     )
 
-    def __init__(self, host: str, side: str, number: int) -> None:
+    def __init__(self, host: str, side: str, number: int, address: str, name: str | None = None) -> None:
         self.host = host
         self.side = side  # receiving or delivery
         self.id = number
+        # what the gateway knows of the peer, in view or not; everything below is what is in view
+        self.address = address
+        self.name = name
         self.view = False  # any line at all
-        self.opened: Optional[int] = None
-        self.closed: Optional[int] = None
+        self.opened: int | None = None
+        self.closed: int | None = None
         self.last = 0
-        self.peer: Optional[str] = None
-        self.peer_host: Optional[str] = None
-        self.hat_action: Optional[str] = None
-        self.sender_group: Optional[str] = None
-        self.country: Optional[str] = None
-        self.flow: Optional[str] = None
+        self.peer: str | None = None
+        self.peer_host: str | None = None
+        self.hat_action: str | None = None
+        self.sender_group: str | None = None
+        self.country: str | None = None
+        self.flow: str | None = None
         self.success = False
-        self.version: Optional[str] = None
-        self.cipher: Optional[str] = None
-        self.cn: Optional[str] = None
-        self.domain: Optional[str] = None
+        self.version: str | None = None
+        self.cipher: str | None = None
+        self.cn: str | None = None
+        self.domain: str | None = None
         self.tried = False  # an attempt that came to nothing, before any message
         self.required = False
-        self.reason: Optional[str] = None
-        self.error: Optional[str] = None
+        self.reason: str | None = None
+        self.error: str | None = None
         self.read = False
         self.messages = False
 
@@ -106,14 +110,14 @@ class Connection:
         self.view = True
         self.last = time
 
-    def saw_open(self, time: int, peer: str, peer_host: Optional[str] = None) -> None:
+    def saw_open(self, time: int) -> None:
         """Note the opening line."""
         self.saw(time)
         self.opened = time
-        self.peer = peer
-        self.peer_host = peer_host
+        self.peer = self.address
+        self.peer_host = self.name
 
-    def saw_hat(self, time: int, action: str, group: Optional[str] = None, country: Optional[str] = None) -> None:
+    def saw_hat(self, time: int, action: str, group: str | None = None, country: str | None = None) -> None:
         """Note the HAT line."""
         self.saw(time)
         self.hat_action = action
@@ -124,10 +128,10 @@ class Connection:
     def saw_success(
         self,
         time: int,
-        version: Optional[str] = None,
-        cipher: Optional[str] = None,
-        cn: Optional[str] = None,
-        domain: Optional[str] = None,
+        version: str | None = None,
+        cipher: str | None = None,
+        cn: str | None = None,
+        domain: str | None = None,
     ) -> None:
         """Note a TLS success line."""
         self.saw(time)
@@ -137,7 +141,7 @@ class Connection:
         self.cn = cn
         self.domain = domain
 
-    def saw_failure(self, time: int, reason: Optional[str], *, required: bool = False) -> None:
+    def saw_failure(self, time: int, reason: str | None, *, required: bool = False) -> None:
         """Note a failed, required or not offered line. After a message it is the end of a session, no more."""
         self.saw(time)
         if required:
@@ -219,8 +223,8 @@ class Message:
     __slots__ = (
         "attempts",
         "connection",
-        "first",
         "finished",
+        "first",
         "flow",
         "host",
         "internal",
@@ -239,16 +243,16 @@ class Message:
         self.view = False
         self.first = 0
         self.last = 0
-        self.finished: Optional[int] = None
-        self.connection: Optional[Connection] = None
+        self.finished: int | None = None
+        self.connection: Connection | None = None
         self.internal = False
-        self.parent: Optional[Message] = None
-        self.relation: Optional[str] = None
-        self.flow: Optional[str] = None
-        self.sender: Optional[str] = None
-        self.recipients: Dict[int, str] = {}
+        self.parent: Message | None = None
+        self.relation: str | None = None
+        self.flow: str | None = None
+        self.sender: str | None = None
+        self.recipients: dict[int, str] = {}
         # per delivering connection: recipient id -> how its attempt ended, None while it has not
-        self.attempts: Dict[Connection, Dict[int, Optional[str]]] = {}
+        self.attempts: dict[Connection, dict[int, str | None]] = {}
 
     def saw(self, time: int) -> None:
         """Note any event line that names this message."""
@@ -257,7 +261,7 @@ class Message:
             self.first = time
         self.last = time
 
-    def saw_on(self, time: int, connection: Optional[Connection]) -> None:
+    def saw_on(self, time: int, connection: Connection | None) -> None:
         """Note a line that ties the message to its ICID; none stands for ICID 0, which is no connection."""
         self.saw(time)
         if connection is not None:
@@ -277,7 +281,7 @@ class Message:
         self.parent = parent
         self.relation = relation
 
-    def saw_attempt(self, time: int, connection: Connection, rids: List[int], outcome: Optional[str]) -> None:
+    def saw_attempt(self, time: int, connection: Connection, rids: list[int], outcome: str | None) -> None:
         """Note the start (no outcome) or the end of an attempt to deliver; `unopened` is DCID 0."""
         self.saw(time)
         if connection.id:
@@ -301,7 +305,7 @@ class Message:
         return "unknown" if self.parent is None else self.parent.received
 
     @property
-    def source(self) -> Optional[Connection]:
+    def source(self) -> Connection | None:
         """The connection that the content was received on, as far as it is in view."""
         if self.connection is not None:
             return self.connection
@@ -310,7 +314,7 @@ class Message:
         return self.parent.source
 
     @property
-    def mail_flow(self) -> Optional[str]:
+    def mail_flow(self) -> str | None:
         """Incoming or outgoing: the policy table's word, else the HAT action, else that of the message it came from."""
         if self.flow is not None:
             return self.flow
@@ -337,11 +341,11 @@ class Message:
             return "cleartext"
         return "mixed" if {"encrypted", "cleartext"} <= found else "unknown"
 
-    def deliveries(self) -> List[Record]:
+    def deliveries(self) -> list[Record]:
         """One record per connection and outcome."""
-        found: List[Record] = []
+        found: list[Record] = []
         for connection, ends in self.attempts.items():
-            groups: Dict[Optional[str], List[int]] = {}
+            groups: dict[str | None, list[int]] = {}
             for rid, outcome in ends.items():
                 groups.setdefault(outcome, []).append(rid)
             for outcome, rids in groups.items():
@@ -380,13 +384,13 @@ class Message:
         return {key: value for key, value in record.items() if value is not None}
 
 
-def attempts(record: Record) -> List[Tuple[object, ...]]:
+def attempts(record: Record) -> list[tuple[object, ...]]:
     """The deliveries of a record as sorted rows (dcid, rid, outcome, verdict, version, cipher).
 
     Rows say the same however an engine groups recipients. Attempts that reached no connection (DCID 0, or none at
     all) and attempts whose end is not in view are left out: the contract does not say how they are written.
     """
-    rows: List[Tuple[object, ...]] = []
+    rows: list[tuple[object, ...]] = []
     deliveries = record.get("deliveries")
     for entry in deliveries if isinstance(deliveries, list) else []:
         if entry.get("dcid") and entry.get("outcome"):

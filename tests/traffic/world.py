@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from typing import Generator, Iterator, NamedTuple, Optional
+from collections.abc import Generator, Iterator
+from typing import NamedTuple
 
 Process = Generator[float, None, None]  # yields how many seconds it sleeps
 Answer = Generator[float, None, bool]  # the same, and answers a question at its end
@@ -26,7 +27,7 @@ class World:
     whether a line is in view, and only then may the caller note what the line says.
     """
 
-    def __init__(self, start: float, skip: int = 0, keep: Optional[int] = None) -> None:
+    def __init__(self, start: float, skip: int = 0, keep: int | None = None) -> None:
         self.now = start
         self.logged = 0
         self._skip = skip
