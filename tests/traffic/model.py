@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import cycle
 from time import asctime, gmtime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -126,6 +127,7 @@ class Appliance:
         self.interfaces = ("Data 1", "Management", "IncomingMail", "mail.example.com", "Data-2")
         self.destinations: dict[str, Destination] = {}
         self.cache: dict[str, str] = {}
+        self.lookalikes = cycle(names.LOOKALIKES)
 
     # -- small things ---------------------------------------------------------------------------------------------
 
@@ -213,7 +215,7 @@ class Appliance:
         while self.simulation.wanted > 0:
             self.say(names.STATUS.format(i=self.icid, d=self.dcid, m=self.mid))
             if self.seldom(0.15):
-                log, level, text = self.rng.choice(names.LOOKALIKES)
+                log, level, text = next(self.lookalikes)
                 self.say(text.replace("{i}", str(self.icid)), level, log)
             yield 60.0
 
