@@ -1,0 +1,170 @@
+"""A small client for the HTTP interfaces of Elasticsearch and Kibana: the standard library is enough for it."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from esatls.errors import EsatlsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LONGEST_REASON = 500
+
+
+class ElasticError(EsatlsError):
+    """A server could not be reached, or refused what was asked of it; ``status`` is its HTTP status, 0 for none."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        """Keep the status beside the one-line message."""
+        super().__init__(message)
+        self.status = status
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follow no redirect: the API key would go to wherever it points."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 (the signature is the base class's)
+        return None
+
+
+class Client:
+    """One server.
+
+    ``url`` is its address, with a path if it stands behind one. ``api_key`` is the encoded key. ``ca_cert`` names a PEM file
+    with the authority that signed the server's certificate. ``verify=False`` checks no certificate at all.
+    """
+
+    def __init__(
+        self, url: str, api_key: str | None = None, *, ca_cert: str | None = None, verify: bool = True, timeout: float = 60
+    ) -> None:
+        """Check the address and prepare the connection; nothing is sent."""
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            message = f"not an address of a server: {url!r} (it starts with https:// or http://)"
+            raise ElasticError(message)
+        if parts.username or parts.password:
+            message = "the address of a server must not hold a password: use an API key"
+            raise ElasticError(message)
+        if api_key and parts.scheme == "http" and not _is_loopback(parts.hostname):
+            message = f"the API key would go to {parts.hostname} unencrypted: use https://"
+            raise ElasticError(message)
+        if api_key and not api_key.isascii() or api_key and any(character.isspace() for character in api_key):
+            message = "the API key holds characters that no key has"
+            raise ElasticError(message)
+        self.url = url.rstrip("/")
+        self._api_key = api_key
+        self._timeout = timeout
+        try:
+            context = ssl.create_default_context(cafile=ca_cert)
+        except (OSError, ssl.SSLError) as error:
+            message = f"cannot read the certificate file {ca_cert}: {error}"
+            raise ElasticError(message) from error
+        if not verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        self._opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
+
+    def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:  # noqa: ANN401 (JSON)
+        """Send ``body`` (an object goes as JSON, bytes as they are) and return the decoded answer, or its text.
+
+        Raises ``ElasticError`` with the server's own reason when it answers with an error.
+        """
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
+        if self._api_key:
+            sent["Authorization"] = f"ApiKey {self._api_key}"
+        request = urllib.request.Request(self.url + path, data=data, headers=sent, method=method)  # noqa: S310 (scheme checked above)
+        try:
+            with self._opener.open(request, timeout=self._timeout) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                reason = _reason(error.read())
+            message = f"{method} {self.url}{path}: {error.code} {reason or error.reason}"
+            raise ElasticError(_one_line(message), error.code) from error
+        except urllib.error.URLError as error:
+            message = f"{self.url}: {_connection_problem(error.reason)}"
+            raise ElasticError(_one_line(message)) from error
+        except (OSError, ValueError) as error:
+            message = f"{self.url}: {error}"
+            raise ElasticError(_one_line(message)) from error
+        try:
+            return json.loads(text) if text else None
+        except ValueError:
+            return text.decode("utf-8", "replace")
+
+    def exists(self, path: str) -> bool:
+        """Tell whether the server has what ``path`` names."""
+        try:
+            self.request("GET", path)
+        except ElasticError as error:
+            if error.status in {400, 404, 405}:
+                return False
+            raise
+        return True
+
+    def bulk(self, actions: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> list[str]:
+        """Write documents, each with its action line; return one line for each that was refused, in order."""
+        lines = [json.dumps(part, separators=(",", ":")) for action in actions for part in action]
+        if not lines:
+            return []
+        body = ("\n".join(lines) + "\n").encode()
+        answer = self.request("POST", "/_bulk", body, {"Content-Type": "application/x-ndjson"})
+        if not answer["errors"]:
+            return []
+        results = [next(iter(item.values())) for item in answer["items"]]
+        return [_one_line(f"{result['_index']}/{result.get('_id')}: {_reason(json.dumps(result).encode())}") for result in results if "error" in result]
+
+    def upload(self, path: str, name: str, content: bytes, headers: dict[str, str] | None = None) -> Any:  # noqa: ANN401 (JSON)
+        """Send one file as an HTML form does (multipart/form-data)."""
+        boundary = uuid.uuid4().hex
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/ndjson\r\n\r\n'
+        body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+        return self.request("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={boundary}", **(headers or {})})
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _reason(answer: bytes) -> str:
+    """Return what the server says is wrong: the reason of the error and of its deepest cause."""
+    try:
+        error = json.loads(answer)
+    except ValueError:
+        return answer[:_LONGEST_REASON].decode("utf-8", "replace")
+    if not isinstance(error, dict):
+        return str(error)
+    found = error.get("error", error)
+    if isinstance(found, str):
+        return f"{found}: {error['message']}" if "message" in error else found
+    reasons = []
+    while isinstance(found, dict):
+        if found.get("reason"):
+            reasons.append(str(found["reason"]))
+        found = found.get("caused_by")
+    return ": ".join(reasons[:1] + reasons[-1:] if len(reasons) > 1 else reasons)
+
+
+def _connection_problem(reason: Any) -> str:  # noqa: ANN401 (an exception or a text)
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return f"its certificate cannot be verified ({reason.verify_message}); name its authority with --ca-cert"
+    if isinstance(reason, ConnectionRefusedError):
+        return "no server answers there"
+    return f"cannot be reached: {reason}"
+
+
+def _one_line(text: str) -> str:
+    """Keep a message on one line and without control characters: a server's text is not ours."""
+    return "".join(character if character.isprintable() else " " for character in text)[: 2 * _LONGEST_REASON]

@@ -1,0 +1,69 @@
+"""A real search server for the tests: OpenSearch, started from the jars that ``setup.sh`` fetched.
+
+It has what the ingest pipeline, the templates and the dashboards' queries need: grok on Joni, Painless, data streams,
+index templates and aggregations. It is not Elasticsearch; what it lacks, and how the tests deal with it, is in ``README.md`` here.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from esatls.elastic.client import Client, ElasticError
+
+HERE = Path(__file__).resolve().parent
+LIB = HERE.parents[1] / ".cache" / "elastic" / "lib"
+START_SECONDS = 120
+
+
+class Server:
+    """A server of one node on a free port of the loopback address; ``stop`` ends it and removes its data."""
+
+    def __init__(self) -> None:
+        """Fetch the jars if they are missing, start the node and wait until it answers."""
+        subprocess.run([str(HERE / "setup.sh")], check=True, timeout=600)
+        self.home = Path(tempfile.mkdtemp(prefix="esatls-elastic-"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self._log = (self.home / "out.log").open("wb")
+        self._process = subprocess.Popen(
+            ["java", "-Xms512m", "-Xmx512m", "-cp", f"{LIB}/*", str(HERE / "server" / "Server.java"), str(self.home), str(port)],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self.client = Client(f"http://127.0.0.1:{port}")
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                self.client.request("GET", "/_cluster/health?wait_for_status=yellow&timeout=20s")
+            except ElasticError:
+                if self._process.poll() is not None:
+                    break
+                time.sleep(0.3)
+            else:
+                return
+        log = (self.home / "out.log").read_text(errors="replace")[-4000:]
+        self.stop()
+        message = f"the search server did not start:\n{log}"
+        raise RuntimeError(message)
+
+    def stop(self) -> None:
+        """End the node and remove what it wrote."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+        shutil.rmtree(self.home, ignore_errors=True)
