@@ -149,6 +149,7 @@ class Stream:
         known = self.heads.get(line[: self.length])
         if known is not None and self.length:
             self._begin(_Pending(envelope.Envelope(envelope.STAMPED, self.length), known, line))
+            self._rank = envelope.STAMPED
             return
         if line[:1] == "{" or "CEF:" in line[: envelope.LONGEST]:
             inner = envelope.unwrap(line)
@@ -257,54 +258,54 @@ class Stream:
     # many lines at a time: all with known envelopes
 
     def block(self, text: str) -> None:
-        """Take a block of whole lines: fast where every line has an envelope, line by line where one has not."""
+        """Take a block of whole lines: fast as long as every line has an envelope, else line by line."""
         lines = text.split("\n")
         if not lines[-1]:
             lines.pop()
-        if "\0" in text or "\r" in text or not self._all_known(lines):
-            for line in lines:
-                self.line(line)
-            return
-        self.end()
-        self._swallow = False
-        self._rank = envelope.STAMPED
-        last = lines.pop()
-        self.counts.lines += len(lines)
-        taken = self._take_all(lines)
-        self.counts.events += taken
-        self.counts.ignored += len(lines) - taken
-        self.line(last)
+        careful = lines
+        if "\0" not in text and "\r" not in text:
+            careful = lines[self._fast(lines) :]
+        for line in careful:
+            self.line(line)
 
-    def _all_known(self, lines: list[str]) -> bool:
-        """Tell whether every line starts with an envelope, and make all of them known."""
-        heads, length = self.heads, self.length
-        for line in lines:
-            if line[:length] not in heads:
+    def _fast(self, lines: list[str]) -> int:
+        """Take lines as long as each has a known or a whole envelope; return how many.
+
+        The last one taken is never the last line before one that may be its rest.
+        """
+        heads, length, take, matchers = self.heads, self.length, self.consumer.take, MATCHERS_BY_START
+        ready = taken = number = 0
+        text = ""
+        head = None
+        for number, line in enumerate(lines):
+            following = heads.get(line[:length])
+            if following is None:
                 env = envelope.parse(line)
                 if env.rank != envelope.STAMPED or not env.level:
-                    return False
-                self._head(env, line)
-                length = self.length
-        return length > 0
-
-    def _take_all(self, lines: list[str]) -> int:
-        heads, length, take = self.heads, self.length, self.consumer.take
-        matchers = MATCHERS_BY_START
-        taken = 0
-        for line in lines:
-            head = heads.get(line[:length])
+                    break
+                following = self._head(env, line)
             if head is None:
-                length = envelope.parse(line).end
-                head = heads[line[:length]]
-            matcher = matchers[line[length : length + 4]]
-            if matcher is None:
-                continue
-            found = matcher.fullmatch(line, length)
-            if found is None:
-                continue
-            taken += 1
-            take(head, matcher.specs[found.lastindex], found)  # type: ignore[index]
-        return taken
+                self.end()
+            else:
+                # the line before is whole: this one has an envelope of its own
+                matcher = matchers[text[ready : ready + 4]]
+                if matcher is not None:
+                    found = matcher.fullmatch(text, ready)
+                    if found is not None:
+                        taken += 1
+                        take(head, matcher.specs[found.lastindex], found)  # type: ignore[index]
+            head, text, ready = following, line, self.length
+            length = ready
+        else:
+            number = len(lines)
+        done = max(number - 1, 0)
+        if done:
+            self._rank = envelope.STAMPED
+            self._swallow = False
+            self.counts.lines += done
+            self.counts.events += taken
+            self.counts.ignored += done - taken
+        return done
 
 
 def _is_open(text: str) -> bool:

@@ -92,3 +92,160 @@ def _version(prefix: str, logged: str) -> Iterable[tuple[str, str]]:
     else:
         yield f"{prefix}.version", known[0]
         yield f"{prefix}.version_protocol", known[1]
+
+
+# ---- connections and messages ----
+
+CONNECTION_PATHS: dict[str, str] = {
+    "opened": "event.start",
+    "closed": "event.end",
+    "tls_verdict": "esatls.verdict",
+    "tls_required": "esatls.tls_required",
+    "domain": "esatls.domain",
+    "messages": "esatls.messages",
+}
+"""ECS fields of what a connection has besides the fields of events."""
+
+MESSAGE_PATHS: dict[str, str] = {
+    "esa_host": "observer.hostname",
+    "mid": "email.local_id",
+    "icid": "esatls.icid",
+    "received": "esatls.received.verdict",
+    "received_tls_version": "esatls.received.tls.version",
+    "received_tls_cipher": "esatls.received.tls.cipher",
+    "received_reason": "esatls.received.reason",
+    "received_peer_ip": "source.ip",
+    "received_peer_host": "source.domain",
+    "received_from_mid": "esatls.received.from_mid",
+    "mail_flow": "email.direction",
+    "sender": "email.from.address",
+    "recipients": "email.to.address",
+    "parent_mid": "esatls.parent_mid",
+    "mid_relation": "esatls.mid_relation",
+    "delivered": "esatls.delivered.verdict",
+    "deliveries": "esatls.deliveries",
+    "first_seen": "event.start",
+    "last_seen": "event.end",
+    "finished": "esatls.finished",
+}
+"""ECS fields of a message."""
+
+DELIVERY_PATHS: dict[str, str] = {"tls_version": "tls.version", "tls_cipher": "tls.cipher", "peer_ip": "ip", "peer_host": "host"}
+"""Fields of one delivery that have another name below ``esatls.deliveries``."""
+
+
+
+def connection_document(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of one connection record.
+
+    Besides the record's fields it has ``esatls.partner``, the best name that the log gives the other side, and ``esatls.share.*``.
+    """
+    document: dict[str, Any] = {}
+    direction = record["esa_direction"]
+    _constants(document)
+    for name, value in record.items():
+        if name in CONNECTION_PATHS:
+            put(document, CONNECTION_PATHS[name], value)
+        elif name in _TABLE:
+            for path, converted in _converted(name, value, direction):
+                put(document, path, converted)
+        else:
+            put(document, f"esatls.{name}", value)
+    verdict = record["tls_verdict"]
+    if verdict in ("encrypted", "cleartext", "failed"):
+        put(document, "tls.established", verdict == "encrypted")
+    partner = record.get("domain") or record.get("tls_domain") or record.get("peer_host") or record.get("peer_ip") or "unknown"
+    put(document, "esatls.partner", partner.lower())
+    _shares(document, "esatls.share", verdict, ("encrypted", "failed", "cleartext"))
+    _moment(document, record.get("opened") or record.get("closed"))
+    return document
+
+
+def message_document(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of one message record.
+
+    Besides the record's fields it has the partners (``esatls.received.partner``: the domain of the sender of a message that came in,
+    ``esatls.delivered.partner``: the domains of the recipients of one that went out, both where the flow is not known), shares, and
+    ``esatls.path``: the way of the message, hop by hop, in words.
+    """
+    document: dict[str, Any] = {}
+    _constants(document)
+    for name, value in record.items():
+        path = MESSAGE_PATHS.get(name, f"esatls.{name}")
+        if name == "mid":
+            value = str(value)
+        elif name == "mail_flow":
+            value = FLOWS.get(value, value)
+        elif name == "deliveries":
+            value = [_delivery(delivery) for delivery in value]
+        if name == "received_tls_version":
+            for at, part in _version("esatls.received.tls", value):
+                put(document, at, part)
+        else:
+            put(document, path, value)
+    flow = record.get("mail_flow")
+    if flow != "outgoing":
+        _partners(document, "esatls.received.partner", [record.get("sender")])
+    if flow != "incoming":
+        _partners(document, "esatls.delivered.partner", record.get("recipients", []))
+    _shares(document, "esatls.received.share", record["received"], ("encrypted", "cleartext"))
+    _shares(document, "esatls.delivered.share", record["delivered"], ("encrypted", "mixed", "cleartext"))
+    put(document, "esatls.path", path_of(record))
+    _moment(document, record.get("first_seen") or record.get("last_seen"))
+    return document
+
+
+def path_of(record: dict[str, Any]) -> list[str]:
+    """Return the way of a message in words, one line for each hop."""
+    lines = []
+    if "parent_mid" in record:
+        lines.append(f"made from MID {record['parent_mid']} ({record.get('mid_relation', 'unknown')})")
+    by = f" from {record.get('received_peer_host') or record['received_peer_ip']}" if "received_peer_ip" in record or "received_peer_host" in record else ""
+    over = f", ICID {record['icid']}" if record.get("icid") else ""
+    lines.append(f"received {_words(record['received'], record.get('received_tls_version'), record.get('received_tls_cipher'), record.get('received_reason'))}{by}{over}")
+    for delivery in record.get("deliveries", []):
+        to = delivery.get("domain") or delivery.get("peer_host") or delivery.get("peer_ip")
+        outcome = delivery.get("outcome", "started")
+        words = _words(delivery.get("verdict", "unknown"), delivery.get("tls_version"), delivery.get("tls_cipher"), delivery.get("reason"))
+        dcid = f", DCID {delivery['dcid']}" if "dcid" in delivery else ""
+        lines.append(f"delivery {outcome} {words}{f' to {to}' if to else ''}{dcid}")
+    return lines
+
+
+def _words(verdict: str, version: str | None, cipher: str | None, reason: str | None) -> str:
+    details = " ".join(part for part in (version, cipher) if part) or reason
+    return f"{verdict} ({details})" if details else verdict
+
+
+def _constants(document: dict[str, Any]) -> None:
+    for path, value in EVENT_CONSTANTS.items():
+        put(document, path, list(value) if isinstance(value, list) else value)
+
+
+def _delivery(delivery: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for name, value in delivery.items():
+        if name == "tls_version":
+            for path, part in _version("tls", value):
+                put(document, path, part)
+        else:
+            put(document, DELIVERY_PATHS.get(name, name), value)
+    return document
+
+
+def _partners(document: dict[str, Any], path: str, addresses: list[str | None]) -> None:
+    domains = {address.rpartition("@")[2].lower() for address in addresses if address and "@" in address}
+    if domains:
+        put(document, path, sorted(domains))
+
+
+def _shares(document: dict[str, Any], path: str, verdict: str, words: tuple[str, ...]) -> None:
+    """Set one and zeros for a verdict that the log tells; an average of them is a share, and what is not told is not in it."""
+    if verdict in words:
+        for word in words:
+            put(document, f"{path}.{word}", int(word == verdict))
+
+
+def _moment(document: dict[str, Any], time: str | None) -> None:
+    if time is not None:
+        document["@timestamp"] = time
