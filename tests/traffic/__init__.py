@@ -8,7 +8,8 @@ compared with. Nothing here imports the project's run-time package, so that both
 from __future__ import annotations
 
 from .envelopes import ENVELOPES, Envelope, duplicated, file_head, render, shuffled, spread, wrapped
-from .model import PROFILES, Profile, Simulation, Traffic, generate
+from .model import Simulation, Traffic, generate
+from .profile import PROFILES, Profile
 from .truth import CONNECTION_KEYS, MESSAGE_KEYS, attempts, says_nothing
 from .world import Line
 

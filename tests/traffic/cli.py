@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from .envelopes import ENVELOPES, duplicated, file_head, shuffled, wrapped
-from .model import PROFILES, START, Simulation
+from .model import START, Simulation
+from .profile import PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -120,7 +121,7 @@ def _write(stack: ExitStack, simulation: Simulation, lines: Iterable[Line], argu
                 write(part + "\n")
         else:
             write(text + "\n")
-        if len(simulation.truths) > 1000:
+        if len(simulation.messages) > 1000:
             _tell(simulation, truth)
     _tell(simulation, truth)
 
@@ -128,6 +129,6 @@ def _write(stack: ExitStack, simulation: Simulation, lines: Iterable[Line], argu
 def _tell(simulation: Simulation, truth: TextIO | None) -> None:
     """Write the truth known by now, and forget it."""
     if truth is not None:
-        truth.writelines(json.dumps(record) + "\n" for record in chain(simulation.connections, simulation.truths))
+        truth.writelines(json.dumps(record) + "\n" for record in chain(simulation.connections, simulation.messages))
     simulation.connections.clear()
-    simulation.truths.clear()
+    simulation.messages.clear()

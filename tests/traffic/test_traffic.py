@@ -575,8 +575,8 @@ def test_memory_does_not_grow_with_the_log() -> None:
     simulation = Simulation(seed=1, messages=3000, profile="plain")
     most = 0
     for _ in simulation.lines():
-        most = max(most, len(simulation.connections) + len(simulation.truths))
+        most = max(most, len(simulation.connections) + len(simulation.messages))
         simulation.connections.clear()
-        simulation.truths.clear()
+        simulation.messages.clear()
     assert most < 20
     assert set(PROFILES) == {"plain", "realistic", "rare"}

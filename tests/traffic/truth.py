@@ -281,11 +281,16 @@ class Message:
         self.parent = parent
         self.relation = relation
 
+    def saw_move(self, time: int, connection: Connection) -> None:
+        """Note a move to a quarantine over a connection: it uses the connection, and is no delivery."""
+        self.saw(time)
+        connection.saw_message(time)
+
     def saw_attempt(self, time: int, connection: Connection, rids: list[int], outcome: str | None) -> None:
         """Note the start (no outcome) or the end of an attempt to deliver; `unopened` is DCID 0."""
         self.saw(time)
         if connection.id:
-            if outcome in (None, "done", "quarantined"):
+            if outcome in (None, "done"):
                 connection.saw_message(time)
             else:
                 connection.saw(time)
@@ -349,15 +354,15 @@ class Message:
             for rid, outcome in ends.items():
                 groups.setdefault(outcome, []).append(rid)
             for outcome, rids in groups.items():
-                entry: Record = {"dcid": connection.id, "rids": sorted(rids)}
+                entry: Record = {"dcid": connection.id, "rid": sorted(rids)}
                 if outcome is not None:
                     entry["outcome"] = outcome
                 if connection.id:
                     entry["verdict"] = connection.verdict
                     if connection.version is not None:
-                        entry["version"] = connection.version
+                        entry["tls_version"] = connection.version
                     if connection.cipher is not None:
-                        entry["cipher"] = connection.cipher
+                        entry["tls_cipher"] = connection.cipher
                 found.append(entry)
         return found
 
@@ -400,10 +405,10 @@ def attempts(record: Record) -> list[tuple[object, ...]]:
                     rid,
                     entry["outcome"],
                     entry["verdict"],
-                    entry.get("version", ""),
-                    entry.get("cipher", ""),
+                    entry.get("tls_version", ""),
+                    entry.get("tls_cipher", ""),
                 )
-                for rid in entry["rids"]
+                for rid in entry["rid"]
             )
     return sorted(rows, key=str)
 

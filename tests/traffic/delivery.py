@@ -1,0 +1,346 @@
+"""Delivery: queues by destination, connections that open, speak TLS or not, and deliver, delay or bounce."""
+
+from __future__ import annotations
+
+from time import asctime, gmtime
+
+from . import names
+from .gateway import APART, Destination, Job, Mail, Stage
+from .lineage import Lineage
+from .names import pick
+from .truth import Connection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .world import Answer, Process
+    import random
+
+UNOPENED = Connection("", "delivery", 0, "")  # DCID 0: the attempt that reached no host
+
+
+class Delivery(Lineage):
+    """The part of an appliance that delivers."""
+
+    def __init__(self, stage: Stage, host: str, rng: random.Random, bases: tuple[int, int, int]) -> None:
+        super().__init__(stage, host, rng, bases)
+        self.destinations: dict[str, Destination] = {}
+
+    def destination(self, domain: str) -> Destination:
+        """The host that takes mail for a domain."""
+        found = self.destinations.get(domain)
+        if found is None:
+            speaks_tls = self.odds(self.profile.deliver_tls)
+            if domain in names.LOCAL_DOMAINS:
+                speaks_tls = domain != names.LOCAL_DOMAINS[-1]
+            address = names.ipv4(self.rng)
+            found = Destination(domain, address, speaks_tls=speaks_tls, offbox=domain == "#quarantine")
+            self.destinations[domain] = found
+        return found
+
+    def queue(self, mail: Mail) -> None:
+        """Queue a message for all its recipients, by destination."""
+        self.say(f"MID {mail.message.mid} queued for delivery")
+        groups: dict[str, list[int]] = {}
+        for rid, address in mail.pending.items():
+            groups.setdefault(address.rpartition("@")[2], []).append(rid)
+        for domain, rids in groups.items():
+            self.hand_over(Job(mail, rids, 0), self.destination(domain))
+
+    def hand_over(self, job: Job, destination: Destination) -> None:
+        """Queue recipients, and open a connection if none is free."""
+        destination.queue.append(job)
+        if len(destination.queue) > destination.ready and destination.clients < 4:
+            self.open_client(destination)
+
+    def open_client(self, destination: Destination) -> None:
+        """Start a delivering connection."""
+        destination.clients += 1
+        destination.ready += 1
+        self.world.start(self.deliver(destination), self.rng.random())
+
+    def retry(self, job: Job, destination: Destination) -> Process:
+        """Try again later, over another connection."""
+        yield self.wait(30)
+        self.hand_over(job, destination)
+
+    def fate(self, destination: Destination) -> str:
+        """How a delivering connection turns out."""
+        tries = destination.queue[0].tries if destination.queue else 0
+        draw = self.rng.random()
+        if tries:
+            return (
+                "encrypted" if draw < 0.5 else "clear" if draw < 0.7 else "unexpected" if draw < 0.85 else "handshake"
+            )
+        draw /= max(self.profile.rare, 1e-9)
+        for fate, chance in (
+            ("unexpected", 0.005),
+            ("handshake", 0.002),
+            ("required", 0.003),
+            ("unsupported", 0.003),
+            ("unsupported_required", 0.001),
+            ("error", 0.003),
+            ("unused", 0.001),
+        ):
+            draw -= chance
+            if draw < 0:
+                return fate
+        return "encrypted" if destination.speaks_tls else "clear"
+
+    def deliver(self, destination: Destination) -> Process:
+        """One delivering connection, from its opening to its end."""
+        rng = self.rng
+        era = self.era()
+        self.dcid += 1
+        number = self.dcid
+        connection = Connection(self.host, "delivery", number, destination.address)
+        port = "" if era == 0 and self.odds(0.5) else " port 25"
+        interface = self.address if rng.random() < 0.97 else "Data 1"
+        if self.say(f"New SMTP DCID {number} interface {interface} address {destination.address}{port}"):
+            connection.saw_open(self.time)
+        yield rng.random()
+        fate = self.fate(destination)
+        carries = True
+        if fate == "encrypted":
+            self.deliver_success(connection, era, destination)
+            yield rng.random() * 0.5
+        elif fate in ("clear", "unused"):
+            carries = fate == "clear"
+        else:
+            carries = self.deliver_failure(connection, era, destination, fate)
+            yield APART
+        destination.ready -= 1
+        if carries:
+            yield from self.serve(connection, era, destination)
+        elif fate != "unused" and destination.queue:
+            self.put_off(destination.queue.popleft(), connection, era, destination)
+        self.close_client(connection, destination)
+
+    def close_client(self, connection: Connection, destination: Destination) -> None:
+        """Log the end of a delivering connection, and open another for what still waits."""
+        number = connection.id
+        text = f"DCID {number} close"
+        if self.seldom(0.01):
+            text = self.rng.choice(
+                (
+                    f"SMTP client connection killed DCID: {number}",
+                    f"Mail delivery client with DCID {number} exited due to the maximum concurrency configuration.",
+                )
+            )
+        if self.say(text):
+            connection.saw_close(self.time)
+        self.stage.end_connection(connection)
+        destination.clients -= 1
+        if len(destination.queue) > destination.ready and destination.clients < 4:
+            self.open_client(destination)
+
+    def deliver_success(self, connection: Connection, era: int, destination: Destination) -> None:
+        """Log that TLS came up on a delivering connection."""
+        number = connection.id
+        version, cipher = self.cipher(era, destination.domain)
+        domain = "example.com" if destination.offbox else destination.domain
+        name = f"mx1.{domain}"
+        prefix = f"DCID {number} TLS success"
+        if era == 0:
+            form = self.rng.randrange(4)
+            if form == 0:
+                name = "Messaging Gateway Appliance Demo Cert"
+            elif self.odds(self.profile.spoof):
+                name = f"ICID {self.icid} TLS success" if form == 1 else "*.tls-failed.example.net"
+            if form < 2:
+                if self.say(f"{prefix} CN: <{name}>"):
+                    connection.saw_success(self.time, cn=name)
+            elif form == 2:
+                if self.say(f"{prefix} CN={name}"):
+                    connection.saw_success(self.time, cn=name)
+            elif self.say(f"{prefix} protocol {version} cipher {cipher} CN={name}"):
+                connection.saw_success(self.time, version, cipher, cn=name)
+        elif era == 1 and self.odds(0.6):
+            if self.say(f"{prefix} protocol {version} cipher {cipher} "):
+                connection.saw_success(self.time, version, cipher)
+        elif self.odds(0.3):
+            if self.say(f"{prefix} protocol {version} cipher {cipher} for {domain}"):
+                connection.saw_success(self.time, version, cipher, domain=domain)
+        elif self.say(f"{prefix} protocol {version} cipher {cipher}"):
+            connection.saw_success(self.time, version, cipher)
+
+    def deliver_failure(self, connection: Connection, era: int, destination: Destination, fate: str) -> bool:
+        """Log that TLS did not come up on a delivering connection; answers whether mail goes on in clear text."""
+        number, rng = connection.id, self.rng
+        required = "TLS was required but could not be successfully negotiated"
+        if fate == "unexpected":
+            where = f" IP {destination.address}" if self.odds(0.3) else ""
+            if self.say(f"DCID {number}{where} TLS failed: STARTTLS unexpected response"):
+                connection.saw_failure(self.time, "STARTTLS unexpected response")
+            return True
+        if fate == "handshake":
+            reason = pick(rng, names.HANDSHAKE_ERRORS)
+            if self.say(f"DCID {number} TLS failed: {reason}"):
+                connection.saw_failure(self.time, reason)
+            return False
+        if fate in ("unsupported", "unsupported_required"):
+            if self.say(f"DCID {number} STARTTLS command not supported."):
+                connection.saw_failure(self.time, "STARTTLS command not supported.")
+            if fate == "unsupported":
+                return True
+        if fate in ("required", "unsupported_required"):
+            if self.say(f"DCID {number} IP {destination.address} {required}"):
+                connection.saw_failure(self.time, required, required=True)
+            return False
+        domain = "example.com" if destination.offbox else destination.domain
+        form = rng.randrange(3) if era == 0 else 0
+        details = "details: [Errno 0] Error" if self.odds(0.5) else "details: EOF"
+        text = (
+            f"Connection Error: DCID {number} domain: {domain} IP: {destination.address} port: 25 "
+            f"{details} interface: {self.address} reason: network error"
+        )
+        if form == 1:
+            text = (
+                f"Connection Error: DCID: {number} IP: {destination.address} details: EOF "
+                f"interface: {self.address} reason: network error"
+            )
+        elif form == 2:
+            text = (
+                f"Connection Error: connection timed out DCID: {number} IP: {destination.address} "
+                f"interface: {self.address} reason: connection timed out"
+            )
+        if self.say(text):
+            connection.saw_error(self.time, text.rpartition("reason: ")[2])
+        return False
+
+    def serve(self, connection: Connection, era: int, destination: Destination) -> Process:
+        """Deliver what is queued, wait a little for more, and stop."""
+        queue, rng = destination.queue, self.rng
+        idle = 0
+        while True:
+            if queue:
+                idle = 0
+                alive = yield from self.attempt(connection, era, destination, queue.popleft())
+                if not alive:
+                    return
+            elif idle == self.profile.idle:
+                return
+            else:
+                idle += 1
+                destination.ready += 1
+                yield 1.0 + rng.random() * 0.2
+                destination.ready -= 1
+
+    def put_off(self, job: Job, connection: Connection, era: int, destination: Destination) -> None:
+        """Delay recipients, or bounce them when they were tried often enough."""
+        if job.tries < 2:
+            for rid in job.rids:
+                self.delay_line(job.mail, rid, connection, era, "4.1.0 - Unknown address error ('000', ['TLS']) []")
+            self.world.start(self.retry(Job(job.mail, job.rids, job.tries + 1), destination))
+            return
+        for rid in job.rids:
+            self.bounce_line(job.mail, rid, UNOPENED, era, names.EXPIRED)
+        self.settle(job.mail, job.rids)
+
+    def delay_line(self, mail: Mail, rid: int, connection: Connection, era: int, why: str) -> None:
+        """Log that a recipient is put off."""
+        message, mid = mail.message, mail.message.mid
+        text = f"Delayed: DCID {connection.id} MID {mid} to RID {rid} - {why}"
+        if era == 0 and self.odds(0.5):
+            text = f"Delayed: DCID: {connection.id} Message {mid} to {rid} - {why}"
+        if self.say(text):
+            message.saw_attempt(self.time, connection, [rid], "delayed")
+        if self.seldom(0.05):
+            self.say(f"Message {mid} to RID [{rid}] pending till {asctime(gmtime(self.time + 600))}")
+
+    def bounce_line(self, mail: Mail, rid: int, connection: Connection, era: int, why: str) -> None:
+        """Log that a recipient is given up."""
+        message, mid = mail.message, mail.message.mid
+        address = mail.recipients[rid]
+        why = why.format(address=address, domain=address.rpartition("@")[2])
+        text = f"Bounced: DCID {connection.id} MID {mid} to RID {rid} - {why}"
+        if era == 0 and self.odds(0.5):
+            text = f"Bounced: DCID: {connection.id} Message {mid} to {rid} - {why}"
+        if self.say(text):
+            message.saw_attempt(self.time, connection, [rid], "bounced")
+        if not mail.sender and self.odds(0.5):
+            self.say(f"Double bounce: MID {mid} to {rid} - {why}")
+        if self.seldom(0.02):
+            self.bounce_log(mail, rid, connection)
+        mail.bounced.append(rid)
+
+    def bounce_log(self, mail: Mail, rid: int, connection: Connection) -> None:
+        """Log the same in the bounce log, in one of its two forms."""
+        message, mid = mail.message, mail.message.mid
+        addresses = f"From:<{mail.sender}> To:<{mail.recipients[rid]}>"
+        if self.odds(0.5) and connection.id:
+            reason = "5.1.0 - Unknown address error ('550', ['5.1.1 The account does not exist'])"
+            if self.say(f"Bounced: DCID {connection.id} MID {mid} {addresses} RID {rid} - {reason}", log="bounce_logs"):
+                message.saw_attempt(self.time, connection, [rid], "bounced")
+        else:
+            reason = "Reason: \"5.1.0 - Unknown address error\" Response: \"('550', ['There is no such account.'])\""
+            if self.say(f"Bounced: {mid}:{rid} {addresses} {reason}", log="bounce_logs"):
+                message.saw_attempt(self.time, UNOPENED, [rid], "bounced")
+
+    def settle(self, mail: Mail, rids: list[int]) -> None:
+        """Take recipients off a message, and end it when none is left."""
+        for rid in rids:
+            mail.pending.pop(rid, None)
+        if mail.pending:
+            return
+        self.finish(mail)
+        if mail.bounced:
+            self.bounce(mail)
+
+    def attempt(self, connection: Connection, era: int, destination: Destination, job: Job) -> Answer:
+        """Deliver one message to some of its recipients; answers whether the connection lives on."""
+        rng = self.rng
+        mail, rids, message = job.mail, job.rids, job.mail.message
+        mid, number = message.mid, connection.id
+        to = f"RID {rids}" if era or self.odds(0.5) else f"{rids}"
+        where = " to offbox IronPort Spam Quarantine" if destination.offbox else ""
+        if self.say(f"Delivery start DCID {number} MID {mid} to {to}{where}"):
+            if destination.offbox:
+                message.saw_move(self.time, connection)
+            else:
+                message.saw_attempt(self.time, connection, rids, None)
+        yield 0.1 + rng.random() * 0.8
+        if destination.offbox:
+            if self.say(f"Message done DCID {number} MID {mid} to RID {rids} (external quarantine) "):
+                message.saw_move(self.time, connection)
+            self.say(f"MID {mid} RID {rids} Response 'ok:  Message {rng.randrange(10**7, 10**8)} accepted'")
+            self.finish(mail)
+            if self.odds(0.3):
+                self.world.start(self.released(mail))
+            return True
+        if self.seldom(0.002):
+            # the connection went away after the data: nobody knows
+            if self.say(f"Possible Delivery: DCID: {number} MID {mid} to {rids}"):
+                message.saw_attempt(self.time, connection, rids, "delayed")
+            self.world.start(self.retry(Job(mail, rids, job.tries + 1), destination))
+            return False
+        done, later = list(rids), []
+        if self.seldom(0.01):
+            rid = done.pop(rng.randrange(len(done)))
+            if job.tries < 3 and self.odds(0.5):
+                self.delay_line(mail, rid, connection, era, pick(rng, names.DELAYS))
+                later.append(rid)
+            else:
+                self.bounce_line(mail, rid, connection, era, pick(rng, names.BOUNCES))
+        if later:
+            self.world.start(self.retry(Job(mail, later, job.tries + 1), destination))
+        if done:
+            headers = " " if era == 1 and self.odds(0.8) else ""
+            if self.seldom(0.02) or self.odds(self.profile.spoof * 0.3):
+                headers = self.header_list(mail)
+            if self.say(f"Message done DCID {number} MID {mid} to RID {done}{headers}"):
+                message.saw_attempt(self.time, connection, done, "done")
+            answer = pick(rng, names.RESPONSES).format(token=names.token(rng), number=rng.randrange(10**7, 10**8))
+            answer = self.free(answer)
+            quoted = answer if era == 0 and self.odds(0.5) else f"'{answer}'"
+            self.say(f"MID {mid} RID {done} Response {quoted}")
+        self.settle(mail, [rid for rid in rids if rid not in later])
+        return True
+
+    def header_list(self, mail: Mail) -> str:
+        """The logged headers behind a `Message done`: text that the sender chose."""
+        form = self.rng.randrange(3)
+        if form == 0:
+            return " [('X-SBRS', 'None')]"
+        if form == 1:
+            return f" [('from', 'User <{mail.sender}>'), ('to', 'user2@example.com,\\r\\n\\tuser3@example.com')]"
+        return f" [('subject', \"{self.free('Hello [0] it is me')}\"), ('reply-to', '')]"

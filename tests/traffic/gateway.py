@@ -1,0 +1,173 @@
+"""What every part of an appliance works with, and the things that pass between the parts."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple, TYPE_CHECKING
+
+from . import names
+from .names import pick
+
+if TYPE_CHECKING:
+    from .world import World
+    from .truth import Connection, Message, Record
+    from .profile import Profile
+    import random
+
+APART = 2.1  # seconds between two lines whose order decides a verdict
+
+
+class Mail:
+    """A message as the gateway has it: who, to whom, and what is still to be delivered."""
+
+    __slots__ = ("bounced", "message", "outgoing", "pending", "recipients", "sender", "size", "tries")
+
+    def __init__(self, message: Message, sender: str, *, outgoing: bool, size: int) -> None:
+        self.message = message
+        self.sender = sender
+        self.outgoing = outgoing
+        self.size = size
+        self.recipients: dict[int, str] = {}
+        self.pending: dict[int, str] = {}
+        self.bounced: list[int] = []
+
+
+class Job(NamedTuple):
+    """Recipients of one message that share a destination."""
+
+    mail: Mail
+    rids: list[int]
+    tries: int
+
+
+class Destination:
+    """A host that mail is delivered to: its queue and the connections that serve it."""
+
+    __slots__ = ("address", "clients", "domain", "offbox", "queue", "ready", "speaks_tls")
+
+    def __init__(self, domain: str, address: str, *, speaks_tls: bool, offbox: bool = False) -> None:
+        self.domain = domain
+        self.address = address
+        self.speaks_tls = speaks_tls
+        self.offbox = offbox
+        self.queue: deque[Job] = deque()
+        self.clients = 0
+        self.ready = 0  # connections that are opening or idle
+
+
+class Stage:
+    """What all appliances of one simulation share: the clock, the settings, and the truth told so far."""
+
+    def __init__(self, world: World, profile: Profile) -> None:
+        self.world = world
+        self.profile = profile
+        self.wanted = 0  # messages that are still to come
+        self.connections: list[Record] = []
+        self.messages: list[Record] = []
+
+    def end_connection(self, connection: Connection) -> None:
+        """Hand out the truth about a connection that is over."""
+        if connection.view:
+            self.connections.append(connection.record())
+
+    def end_message(self, message: Message) -> None:
+        """Hand out the truth about a message that is over."""
+        if message.view:
+            self.messages.append(message.record())
+
+
+class Gateway:
+    """What every part of an appliance needs: its counters, its dice, its log, and the end of a message."""
+
+    def __init__(self, stage: Stage, host: str, rng: random.Random, bases: tuple[int, int, int]) -> None:
+        self.stage = stage
+        self.world = stage.world
+        self.profile = stage.profile
+        self.host = host
+        self.rng = rng
+        self.bases = bases
+        self.icid, self.mid, self.dcid = bases
+        self.partners = names.partner_domains(rng, self.profile.partners)
+        self.address = names.ipv4(rng)
+        self.cache: dict[str, str] = {}
+
+    def say(self, text: str, level: str = "Info", log: str = "mail_logs") -> bool:
+        """Log a line; answers whether it is in view."""
+        return self.world.show(self.host, text, level, log)
+
+    @property
+    def time(self) -> int:
+        """The second that a line is stamped with."""
+        return int(self.world.now)
+
+    def odds(self, chance: float) -> bool:
+        """True so often."""
+        return self.rng.random() < chance
+
+    def seldom(self, chance: float) -> bool:
+        """True so often, scaled by how odd the profile is."""
+        return self.rng.random() < chance * self.profile.rare
+
+    def era(self) -> int:
+        """0 old, 1 middle, 2 new."""
+        old, middle, _ = self.profile.eras
+        draw = self.rng.random()
+        return 0 if draw < old else 1 if draw < old + middle else 2
+
+    def wait(self, shortest: float) -> float:
+        """A long wait, mostly a short one."""
+        longest = self.profile.longest_wait
+        return shortest + (longest - shortest) * self.rng.random() ** 6 if longest > shortest else shortest
+
+    def partner(self) -> str:
+        """A domain of the outside, some far more often than others."""
+        return self.partners[int(len(self.partners) * self.rng.random() ** 2)]
+
+    def free(self, text: str) -> str:
+        """A text that a stranger chose: harmless, or shaped like a line about ids in use."""
+        if self.rng.random() >= self.profile.spoof:
+            return text
+        return pick(self.rng, names.SPOOFS).format(**self.ids())
+
+    def ids(self) -> dict[str, int]:
+        """Ids that are or were in use."""
+        back = self.rng.randrange(40)
+        return {"i": self.icid - back, "d": self.dcid - back, "m": self.mid - back}
+
+    def cipher(self, era: int, peer: str) -> tuple[str, str]:
+        """Protocol and cipher that a peer agrees on, mostly the same ones."""
+        chosen = self.cache.get(peer)
+        if chosen is None or era < 2 or self.odds(0.02):
+            table = (names.TLS_OLD, names.TLS_MIDDLE, names.TLS_NEW)[era]
+            draw = self.rng.random()
+            at = 0
+            while at + 1 < len(table) and draw >= table[at][0]:
+                draw -= table[at][0]
+                at += 1
+            chosen = f"{table[at][1]} {pick(self.rng, table[at][2])}"
+            if era == 2:
+                self.cache[peer] = chosen
+        version, _, cipher = chosen.partition(" ")
+        return version, cipher
+
+    def abort(self, mail: Mail, why: str, end: str) -> None:
+        """Drop a message."""
+        message, mid = mail.message, mail.message.mid
+        texts = [f"Message aborted MID {mid} {why}", f"Message finished MID {mid} {end}"]
+        if self.seldom(0.02):
+            texts.reverse()
+        for text in texts:
+            if self.say(text):
+                message.saw(self.time)
+        self.stage.end_message(message)
+
+    def finish(self, mail: Mail, end: str = "done") -> None:
+        """End a message."""
+        if self.say(f"Message finished MID {mail.message.mid} {end}"):
+            mail.message.saw(self.time)
+            mail.message.finished = self.time
+        self.stage.end_message(mail.message)
+
+    def queue(self, mail: Mail) -> None:
+        """Queue a message for all its recipients; the delivering part knows how."""
+        raise NotImplementedError

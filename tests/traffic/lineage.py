@@ -1,0 +1,174 @@
+"""Messages that come from messages: rewritten, split, copied, told about, bounced, released."""
+
+from __future__ import annotations
+
+from .gateway import Gateway, Mail
+from .names import person
+from .truth import Message
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .world import Process
+
+
+class Lineage(Gateway):
+    """The part of an appliance that makes messages of its own."""
+
+    def child(self, parent: Mail, rids: list[int]) -> Mail:
+        """A new message that carries the content of another to some of its recipients; their ids restart at 0."""
+        self.mid += 1
+        mail = Mail(Message(self.host, self.mid), parent.sender, outgoing=parent.outgoing, size=parent.size + 26)
+        mail.recipients = dict(enumerate(parent.recipients[rid] for rid in rids))
+        mail.pending = dict(mail.recipients)
+        return mail
+
+    def envelope_lines(self, mail: Mail, *, start: bool, note: str = "") -> None:
+        """Log the first lines of a message that came over no connection."""
+        message, mid = mail.message, mail.message.mid
+        if start and self.say(f"Start MID {mid} ICID 0{note}"):
+            message.saw_on(self.time, None)
+            message.internal = bool(note)
+        if not note and start:
+            return
+        self.address_lines(mail)
+
+    def address_lines(self, mail: Mail) -> None:
+        """Log sender and recipients of a message that came over no connection."""
+        message, mid = mail.message, mail.message.mid
+        if self.say(f"MID {mid} ICID 0 From: <{mail.sender}>"):
+            message.saw_on(self.time, None)
+            message.sender = mail.sender or None
+        for rid, address in mail.recipients.items():
+            if self.say(f"MID {mid} ICID 0 RID {rid} To: <{address}>"):
+                message.saw_on(self.time, None)
+                message.saw_recipient(self.time, rid, address)
+
+    def lineage(self, text: str, child: Mail, parent: Mail, relation: str) -> None:
+        """Log the line that ties a message to the one it came from."""
+        if self.say(text):
+            child.message.saw_lineage(self.time, parent.message, relation)
+
+    def rewrite(self, mail: Mail, era: int) -> Mail:
+        """Replace a message by one with a new MID."""
+        rng = self.rng
+        new = self.child(mail, list(mail.pending))
+        old, mid = mail.message.mid, new.message.mid
+        why = rng.choice(
+            (
+                "LDAP rewrite",
+                "antispam",
+                "add-footer filter 'footer'",
+                "alt-rcpt-to-filter filter 'reroute'",
+                "url-reputation-rewrite filter 'links'",
+            )
+        )
+        text = f"MID {old} rewritten to MID {mid} by {why}"
+        if era == 0 and self.odds(0.5):
+            text = f"MID {old} rewritten to {mid} by {rng.choice(('antispam', 'System Quarantine'))}"
+        late = self.odds(0.3)
+        if late:
+            # the line may come after lines that use the new MID
+            self.address_lines(new)
+        self.lineage(text, new, mail, "rewritten")
+        if not late:
+            self.address_lines(new)
+        self.finish(mail)
+        return new
+
+    def split(self, mail: Mail) -> list[Mail]:
+        """Part a message by its recipients; the parts have no `Start MID` line."""
+        rng = self.rng
+        rids = list(mail.pending)
+        cut = rng.randrange(1, len(rids))
+        groups = [rids[:cut], rids[cut:]]
+        table = "outbound" if mail.outgoing else "inbound"
+        listed = self.odds(0.5)
+        whole = listed or self.odds(0.5)
+        parts = []
+        for group in groups if whole else groups[1:]:
+            part = self.child(mail, group)
+            why = f"per-recipient policy Partners in the {table} table"
+            if listed:
+                addresses = ", ".join(part.recipients.values())
+                why = f"SL/BL configuration for following recipients: {addresses}"
+            text = f"MID {mail.message.mid} was split creating MID {part.message.mid} due to a {why}"
+            self.lineage(text, part, mail, "split")
+            self.address_lines(part)
+            parts.append(part)
+        if whole:
+            self.finish(mail)
+        else:
+            mail.pending = {rid: mail.pending[rid] for rid in groups[0]}
+            parts.append(mail)
+        return parts
+
+    def copy(self, mail: Mail) -> None:
+        """Send a copy to somebody else."""
+        copy = self.child(mail, [])
+        copy.recipients = {0: "archive@archive.example.org"}
+        copy.pending = dict(copy.recipients)
+        self.envelope_lines(copy, start=True)
+        was = "" if self.seldom(0.02) else "was "
+        old, mid = mail.message.mid, copy.message.mid
+        self.lineage(f"MID {mid} {was}generated based on MID {old} by bcc filter 'Archive'", copy, mail, "copy")
+        self.address_lines(copy)
+        if self.odds(0.5):
+            self.say(f"MID {mid} DKIM: cannot sign - no profile matches {mail.sender}")
+        self.say(f"MID {mid} ready {copy.size} bytes from <{mail.sender}>")
+        self.queue(copy)
+        if self.seldom(0.02):
+            self.notify_of(mail)
+
+    def notify_of(self, mail: Mail) -> None:
+        """Tell somebody about a message: the notice is the appliance's own."""
+        notice = self.child(mail, [])
+        notice.sender = "postmaster@example.com"
+        notice.recipients = {0: "security@example.com"}
+        notice.pending = dict(notice.recipients)
+        old, mid = mail.message.mid, notice.message.mid
+        self.envelope_lines(notice, start=True)
+        who = "notify filter 'Tell'" if self.odds(0.7) else "antivirus"
+        self.lineage(f"MID {mid} was generated based on MID {old} by {who}", notice, mail, "notification")
+        self.address_lines(notice)
+        self.queue(notice)
+
+    def notify(self) -> Process:
+        """A digest of the spam quarantine: the appliance's own message."""
+        self.mid += 1
+        notice = Mail(Message(self.host, self.mid), "quarantine@example.com", outgoing=False, size=2300)
+        notice.recipients = {0: f"{person(self.rng)}@example.com"}
+        notice.pending = dict(notice.recipients)
+        self.envelope_lines(notice, start=True, note=" (ISQ Notification)")
+        yield self.rng.random()
+        self.queue(notice)
+
+    def bounce(self, mail: Mail) -> None:
+        """Tell the sender that recipients were not reached."""
+        if not mail.sender or '"' in mail.sender:
+            return
+        self.mid += 1
+        notice = Mail(Message(self.host, self.mid), "", outgoing=not mail.outgoing, size=4100)
+        notice.recipients = {0: mail.sender}
+        notice.pending = dict(notice.recipients)
+        self.envelope_lines(notice, start=True)
+        was = "was " if self.odds(0.9) else ""
+        text = f"MID {notice.message.mid} {was}generated for bounce of MID {mail.message.mid}"
+        self.lineage(text, notice, mail, "bounce")
+        self.address_lines(notice)
+        self.queue(notice)
+
+    def released(self, mail: Mail) -> Process:
+        """A message comes back from the quarantine of a management appliance."""
+        yield self.wait(120)
+        new = self.child(mail, list(mail.recipients))
+        old, mid = mail.message.mid, new.message.mid
+        self.envelope_lines(new, start=True)
+        self.lineage(
+            f"MID {mid} received from the SMA 192.0.2.80 (MID originally {old}) "
+            "on release from quarantine IronPort Spam Quarantine",
+            new,
+            mail,
+            "released",
+        )
+        self.address_lines(new)
+        self.queue(new)
