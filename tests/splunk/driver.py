@@ -18,6 +18,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -279,8 +280,7 @@ class Splunk:
             result = Result(messages=told.messages)
             rows = list(events)
             if mapped:
-                words = told.metadata["streaming_preop"].split()
-                mapper, *rest = (word.strip('"') if not word.startswith("phase") else word.replace('"', "") for word in words)
+                mapper, *rest = shlex.split(told.metadata["streaming_preop"])
                 rows = []
                 for n in range(indexers):
                     share = self.stream(mapper, events[n::indexers], rest)

@@ -1,0 +1,80 @@
+"""The search command `esatlsconnections`."""
+
+import sys
+
+import esatls_splunk  # first: it shows the way to lib/
+from esatls import verdicts
+from esatls.fields import CONNECTION_FIELDS
+from esatls.match import DELIVERY, MESSAGES, RECEIVING
+from esatls_verdicts import VerdictCommand
+from splunklib.searchcommands import Configuration, dispatch
+
+NAMES = tuple(field.name for field in CONNECTION_FIELDS)
+
+
+@Configuration()
+class EsatlsConnectionsCommand(VerdictCommand):
+    """One row per SMTP connection of a Cisco ESA with its TLS verdict.
+
+    ##Syntax
+    esatlsconnections (field=<field>)?
+
+    ##Description
+    Joins the log lines of each injection connection (ICID) and delivery connection (DCID) of each appliance and gives the verdict: encrypted,
+    cleartext, failed, unused, or unknown when the log does not tell. The order of the events does not matter.
+
+    ##Example
+    ``index=email sourcetype=cisco:esa:textmail | esatlsconnections | stats count BY esa_direction, tls_verdict``
+    """
+
+    columns = ("_time", *NAMES)
+
+    # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
+    @Configuration()
+    def map(self, records):
+        """Not called."""
+        raise NotImplementedError
+
+    def reduce(self, records):
+        """Not called."""
+        raise NotImplementedError
+
+    def rows(self):
+        """Yield a row per connection."""
+        seen = None
+        for record in verdicts.connections(self.facts):
+            stamp = record.get("opened") or record.get("closed")
+            if stamp:
+                yield {"_time": esatls_splunk.epoch(stamp), **record}
+                continue
+            seen = first_times(self.facts) if seen is None else seen
+            side = record["esa_direction"]
+            seconds = seen.get((record.get("esa_host", ""), side, record["icid" if side == "receiving" else "dcid"]))
+            yield record if seconds is None else {"_time": esatls_splunk.seconds_text(seconds), **record}
+
+
+def first_times(facts):
+    """When a connection is first spoken of, for those whose opening and closing lines are not in view: (appliance, side, id) -> seconds."""
+    found = {}
+
+    def note(host, side, key, time):
+        if key is not None and time is not None:
+            place = (host, side, int(key))
+            found[place] = min(found.get(place, time), time)
+
+    for host, stores in facts.hosts.items():
+        for number, side in ((RECEIVING, "receiving"), (DELIVERY, "delivery")):
+            for key, known in stores[number].items():
+                for fact in known:
+                    note(host, side, key, fact[1])
+        for known in stores[MESSAGES].values():
+            for fact in known:
+                if fact[0] in {"message_started", "message_sender", "message_recipient"}:
+                    note(host, "receiving", fact[3], fact[1])
+                elif fact[0].startswith("delivery_") or fact[0] == "message_quarantined":
+                    note(host, "delivery", fact[3], fact[1])
+    return found
+
+
+if __name__ == "__main__":
+    dispatch(EsatlsConnectionsCommand, sys.argv, sys.stdin, sys.stdout, __name__)
