@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from time import asctime, gmtime
+from typing import TYPE_CHECKING
 
 from . import names
 from .gateway import APART, Destination, Job, Mail, Stage
 from .lineage import Lineage
 from .names import pick
 from .truth import Connection
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .world import Answer, Process
     import random
+
+    from .world import Answer, Process
 
 UNOPENED = Connection("", "delivery", 0, "")  # DCID 0: the attempt that reached no host
 
@@ -271,10 +272,12 @@ class Delivery(Lineage):
             reason = "5.1.0 - Unknown address error ('550', ['5.1.1 The account does not exist'])"
             if self.say(f"Bounced: DCID {connection.id} MID {mid} {addresses} RID {rid} - {reason}", log="bounce_logs"):
                 message.saw_attempt(self.time, connection, [rid], "bounced")
+                message.saw_addresses(self.time, mail.sender, rid, mail.recipients[rid])
         else:
             reason = "Reason: \"5.1.0 - Unknown address error\" Response: \"('550', ['There is no such account.'])\""
             if self.say(f"Bounced: {mid}:{rid} {addresses} {reason}", log="bounce_logs"):
                 message.saw_attempt(self.time, UNOPENED, [rid], "bounced")
+                message.saw_addresses(self.time, mail.sender, rid, mail.recipients[rid])
 
     def settle(self, mail: Mail, rids: list[int]) -> None:
         """Take recipients off a message, and end it when none is left."""

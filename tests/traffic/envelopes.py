@@ -76,9 +76,11 @@ def _as_syslog(line: Line, offset: int) -> str:
 
 def _as_arcsight(line: Line, offset: int) -> str:
     del offset  # milliseconds since 1970
+    # CEF has its own marks in a value escaped
+    text = line.text.replace("\\", "\\\\").replace("=", "\\=")
     return (
         f"CEF:0|CISCO|IronPort|14.0|{line.log}|{line.level}|3|rt={line.time}000 ahost={line.host} agt=192.0.2.250 "
-        f"msg={line.text}"
+        f"msg={text}"
     )
 
 

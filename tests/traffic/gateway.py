@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import names
 from .names import pick
 
 if TYPE_CHECKING:
-    from .world import World
-    from .truth import Connection, Message, Record
-    from .profile import Profile
     import random
+
+    from .profile import Profile
+    from .truth import Connection, Message, Record
+    from .world import World
 
 APART = 2.1  # seconds between two lines whose order decides a verdict
 

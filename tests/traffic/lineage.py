@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .gateway import Gateway, Mail
 from .names import person
 from .truth import Message
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .world import Process

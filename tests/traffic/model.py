@@ -17,8 +17,9 @@ from .receiving import Appliance
 from .world import Line, World
 
 if TYPE_CHECKING:
-    from .truth import Record
     from collections.abc import Iterator
+
+    from .truth import Record
 
 START = 1709632800  # 2024-03-05 10:00:00 UTC
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from itertools import cycle
+from typing import TYPE_CHECKING
 
 from . import names
 from .gateway import APART, Mail, Stage
 from .names import pick
 from .scanning import Scanning
 from .truth import Connection, Message
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .world import Process
     import random
+
+    from .world import Process
 
 INTERFACES = ("Data 1", "Management", "IncomingMail", "mail.example.com", "Data-2")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from . import names
 from .delivery import Delivery
 from .gateway import Job, Mail
 from .names import pick
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .world import Answer, Process

@@ -459,6 +459,8 @@ def test_envelopes_keep_the_text(name: str) -> None:
             whole = json.loads(text)
             while isinstance(whole, dict):
                 (whole,) = whole.values()
+        if name == "arcsight":
+            whole = whole.replace("\\=", "=").replace("\\\\", "\\")
         assert whole.endswith(line.text)
         assert (line.host in whole.removesuffix(line.text)) is ENVELOPES[name].host
 

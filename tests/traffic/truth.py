@@ -274,6 +274,12 @@ class Message:
         if address:
             self.recipients[rid] = address
 
+    def saw_addresses(self, time: int, sender: str, rid: int, recipient: str) -> None:
+        """Note a line of the bounce log, which names sender and recipient again."""
+        if self.sender is None:
+            self.sender = sender or None
+        self.saw_recipient(time, rid, recipient)
+
     def saw_lineage(self, time: int, parent: Message, relation: str) -> None:
         """Note the line that says which message this one came from."""
         self.saw(time)
@@ -392,7 +398,7 @@ class Message:
 def attempts(record: Record) -> list[tuple[object, ...]]:
     """The deliveries of a record as sorted rows (dcid, rid, outcome, verdict, version, cipher).
 
-    Rows say the same however an engine groups recipients. Attempts that reached no connection (DCID 0, or none at
+    Rows are distinct, and say the same however an engine groups recipients. Attempts that reached no connection (DCID 0, or none at
     all) and attempts whose end is not in view are left out: the contract does not say how they are written.
     """
     rows: list[tuple[object, ...]] = []
@@ -410,7 +416,20 @@ def attempts(record: Record) -> list[tuple[object, ...]]:
                 )
                 for rid in entry["rid"]
             )
-    return sorted(rows, key=str)
+    return sorted(set(rows), key=str)
+
+
+def comparable(record: Record) -> Record:
+    """What the contract decides of a record: its keys of CONNECTION_KEYS or MESSAGE_KEYS, and its attempts.
+
+    Keys without a value and empty lists are left out, so that records of other engines compare with `==`.
+    """
+    message = "mid" in record
+    keys = MESSAGE_KEYS if message else CONNECTION_KEYS
+    kept = {key: record[key] for key in keys if record.get(key)}
+    if message:
+        kept["attempts"] = attempts(record)
+    return kept
 
 
 def says_nothing(record: Record) -> bool:
