@@ -43,10 +43,9 @@ _SINGLE = r"'[^'\\]*(?:\\.[^'\\]*)*(?:'|\\?\Z)"
 _DOUBLE = r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)'
 _JSON = r'\\"[^"\\]*(?:\\[^"][^"\\]*)*(?:\\"|\\?\Z)'
 _QUOTED = rf"(?:{_SINGLE}|{_DOUBLE}|{_JSON})(?= *(?:\Z| {_KEY}))"
-_BRACED = rf"[{{\[][^'\" ]*(?:(?:{_SINGLE}|{_DOUBLE}| (?!\w+=))[^'\" ]*)*"
+_BRACED = rf"\{{[^'\" ]*(?:(?:{_SINGLE}|{_DOUBLE}| (?!\w+=))[^'\" ]*)*"
 _WORDS = rf"[^ ]*(?: (?!{_KEY})[^ ]*)*"
 _STAMP = r"\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}"
-_TLS_RUN = r"ESATLS[^ ]+(?: ESATLS[^ ]+)*"
 
 # key of a record -> field of an event
 _NAMES = {
@@ -98,27 +97,52 @@ _WHOLE = re.compile(rf"(?:{_ADDRESS}(?:;{_ADDRESS})*|[\w:\[\]-]+(?:\.[\w:\]-]+)+
 _WHOLE_NAME = re.compile(rf"(?:[^<>]*<{_ADDRESS}>|{_ADDRESS})\Z")
 _QUOTED_PRINTABLE = re.compile(r"[^ ]*=[0-9A-F]{2}[^ ]*\Z")
 
-# The whole record in one search: enough where no doubt can arise, which is nearly always. Values of one word;
-# a run of TLS fields in one piece; text in quotes and braces stepped over.
+# The whole record in one search, enough where no doubt can arise, which is nearly always: values of one word,
+# a run of TLS fields in one piece, text in quotes and braces stepped over. F, H and R begin strangers' keys.
+_RUN = "ESATLS"
 _QUICK = re.compile(
-    r" (ESA(?:(?:MID|ICID|DCID|Dane(?:Status|Host)|SenderGroup|MailFlowPolicy)(?==)"
-    rf"|TLS[^ ]+(?: ESATLS[^ ]+)*|\w+= ?{_BRACED})"
-    r"|act(?==)|s(?:rc|host|user|ource(?:Address|HostName))(?==)|d(?:user|evice(?:ExternalId|Direction))(?==)"
-    rf"|end(?:Time)?(?==)|EndTime(?==)|msg= ?{_QUOTED}|cs4= ?{_QUOTED})"
-    rf"(?:= ?({_STAMP}|[^ ]*))?",
+    r" (ESA(?:(?:MID|ICID|DCID|Dane(?:Status|Host)|SenderGroup|MailFlowPolicy)(?==[^ ])"
+    rf"|TLS|(?![FHR])\w+= ?{_BRACED})"
+    r"|act(?==[^ ])|s(?:rc|host|user|ource(?:Address|HostName))(?==[^ ])"
+    r"|d(?:user|evice(?:ExternalId|Direction))(?==[^ ])"
+    rf"|end(?:Time)?(?=={_STAMP})|EndTime(?=={_STAMP})|msg= ?{_QUOTED}|cs4= ?{_QUOTED})"
+    rf"=?((?<=TLS)[^ ]+(?: ESATLS[^ ]+)*|{_STAMP}|\"{_WORDS}|[^ ]*)",
     re.DOTALL,
 )
+_QUICK_NAMES = {**_NAMES, _RUN: "tls"}
+
 # One field after the other, for the careful reading.
-_NEXT_KEY = re.compile(rf" ({_KEY})", re.DOTALL)
+_NEXT_KEY = re.compile(f" ({_KEY})")
 _QUOTED_VALUE = re.compile(f" ?({_QUOTED})", re.DOTALL)
 _BRACED_VALUE = re.compile(f" ?({_BRACED})", re.DOTALL)
-_WORDS_VALUE = re.compile(f" ?({_WORDS})", re.DOTALL)
+_WORDS_VALUE = re.compile(f"({_WORDS})")
 
 _TLS_FIELD = re.compile(r"(ESATLS\w+)=([\w./+-]+)(?= |\Z)")
 _WHOLE_STAMP = re.compile(rf"{_STAMP}\Z")
-_ESCAPE = re.compile(r"\\+([=|\\])")
+_IP = re.compile(r"[0-9A-Fa-f:.]+\Z")
+_ESCAPED = re.compile(r"\\+([=|\\])")
+
+# Microsoft Sentinel joins the fields of AdditionalExtensions with semicolons.
 _JOINED = re.compile(r" *\w+=[^ ;]*;\w+=")
 _JOIN = re.compile(r";(?=\w+=)")
+
+# An ArcSight connector's record around a line of a mail log.
+_ARCSIGHT_PRODUCT = re.compile(r"CEF:\s*\d+\|[^|]*cisco[^|]*\|[^|]*ironport", re.IGNORECASE)
+_ARCSIGHT_KEY = re.compile(r"(?:^|(?<= ))([a-z]\w*)=")
+
+
+class TextLine(NamedTuple):
+    """A mail log line that was wrapped into a CEF record of an ArcSight connector.
+
+    Attributes:
+        text: The message text of the line, such as ``ICID 5 close``.
+        time: When the connector says the line was written, RFC 3339 in UTC; ``None`` if it does not say.
+        host: The appliance as the connector names it; ``None`` if it does not.
+    """
+
+    text: str
+    time: str | None
+    host: str | None
 
 
 def parse(text: str) -> dict[str, Any] | None:
@@ -129,109 +153,210 @@ def parse(text: str) -> dict[str, Any] | None:
             Sentinel, which has no header and joins its fields with ``;``.
 
     Returns:
-        ``None`` if the text is no consolidated event of Cisco's; else a flat event (all text as logged):
+        ``None`` if the text is no consolidated event of Cisco's; else a flat event, its text as logged:
 
         * ``esa_event`` ``consolidated_event``, ``witness`` ``cef``;
         * ``mid``, ``icid``, ``dcid``: integers;
         * ``tls_in_result``, ``tls_out_result``: ``success`` or ``failed``, with ``tls_in_version``,
           ``tls_in_cipher``, ``tls_out_version``, ``tls_out_cipher``, which a failed side may have too;
         * ``dane_status``, ``dane_host``, ``action`` (``DELIVERED``, ``QUARANTINED``, ...), ``sender_group``,
-          ``hat_action`` (the mail flow policy's), ``serial``;
+          ``hat_action`` (of the mail flow policy), ``serial`` (of the appliance);
         * ``mail_flow``: ``incoming`` or ``outgoing``; ``peer_ip``, ``peer_host``: the sending host;
         * ``sender`` and ``recipient``: addresses, several recipients joined with ``;`` (see `recipients`);
-        * ``time``: end of the message's processing in the appliance's own time zone,
+        * ``time``: end of the message's processing in the appliance's own time zone, as
           ``Mon Jun 12 14:01:31 2023``.
 
-        A field that the record does not state, or states in two contradicting ways, is absent.
+        A field that the record does not state, or states in contradicting ways, is absent.
 
     The rules by which strangers' text is kept out are at the head of this module. Source of the field names:
     AsyncOS user guides, "Consolidated Event Logs".
     """
     header = text.split("|", 7)
-    if len(header) == 8:  # noqa: PLR2004 - CEF has seven fields before its extension
+    if len(header) == 8:  # noqa: PLR2004 - CEF has seven fields in front of its extension
         if header[4] != "ESA_CONSOLIDATED_LOG_EVENT" or header[0][:4] != "CEF:":
             return None
         extension = " " + header[7]
         escaping = _escapes(header[3])
-        if _JOINED.match(extension):
-            extension, escaping = _JOIN.sub(" ", extension), False
-    elif _JOINED.match(text) and "ESAMID=" in text:
-        extension, escaping = " " + _JOIN.sub(" ", text), False
+        if escaping:
+            event = _read_quickly(extension)
+            if event is not None:
+                return event
+    elif "ESAMID=" in text and _JOINED.match(text):
+        extension = " " + text
+        escaping = False
     else:
         return None
-    event: dict[str, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
-    if not (escaping and _read_quickly(extension, event)):
-        _read_carefully(extension, event, escaping=escaping)
-    _finish(event)
-    return event
+    if _JOINED.match(extension):
+        extension = _JOIN.sub(" ", extension)
+        escaping = False
+    return _read_carefully(extension, escaping=escaping)
 
 
 def recipients(event: dict[str, Any]) -> list[str]:
     """Give the envelope recipients of an event of `parse` as a list, empty if the record states none."""
-    joined = event.get("recipient")
-    return [address for address in joined.split(";") if address] if joined else []
+    return [address for address in event.get("recipient", "").split(";") if address]
+
+
+def text_line(text: str) -> TextLine | None:
+    r"""Take the mail log line out of an ArcSight connector's record (``CEF:0|CISCO|IronPort|... msg=MID 1 ...``).
+
+    Args:
+        text: The record from ``CEF:`` on, without its envelope.
+
+    Returns:
+        ``None`` if it is no such record, or if it has two ``msg`` fields so that one may be a stranger's.
+        The line ends where the next key of the record begins; ``\=`` in it is ``=`` again.
+    """
+    if not _ARCSIGHT_PRODUCT.match(text):
+        return None
+    extension = text.split("|", 7)[-1]
+    fields: dict[str, str] = {}
+    keys = list(_ARCSIGHT_KEY.finditer(extension))
+    for found, end in zip(keys, [key.start() for key in keys[1:]] + [len(extension)]):
+        if found[1] == "msg" and "msg" in fields:
+            return None
+        fields.setdefault(found[1], extension[found.end() : end].rstrip(" "))
+    line = _unescape(fields.get("msg", ""))
+    if not line or text.count("|") < 7:  # noqa: PLR2004 - a CEF header
+        return None
+    return TextLine(line, _from_epoch(fields.get("rt", "")), fields.get("dvchost") or fields.get("dvc"))
 
 
 @functools.lru_cache(maxsize=64)
 def _escapes(version: str) -> bool:
-    """Tell whether an AsyncOS of this version writes ``=`` in values as ``\\=``: 14 and later do."""
-    major = version.partition(".")[0]
-    return major.isdigit() and int(major) >= 14  # noqa: PLR2004 - the version itself
+    r"""Tell whether AsyncOS of this version writes ``=`` in values as ``\=``: 14 and later do."""
+    major = re.match(r"(\d{1,3})\.", version)
+    return major is not None and int(major[1]) >= 14  # noqa: PLR2004 - the version itself
 
 
 @functools.lru_cache(maxsize=1024)
 def _tls_fields(run: str) -> tuple[tuple[str, str], ...]:
-    """Read TLS fields that follow each other; few different runs make up millions of records."""
+    """Read TLS fields that follow each other; a few different runs make up millions of records."""
     fields = []
     for key, value in _TLS_FIELD.findall(run):
         name = _TLS_NAMES.get(key)
-        if name is None:
-            continue
-        stated = _RESULTS.get(value.lower()) if name.endswith("_result") else value
-        if stated is not None:
+        stated = _RESULTS.get(value.lower()) if key.endswith("ConnStatus") else value
+        if name and stated:
             fields.append((name, stated))
     return tuple(fields)
 
 
-def _read_quickly(extension: str, event: dict[str, Any]) -> bool:
-    """Put the fields of a record into the event; False, with the event as it was, if there is any doubt."""
-    name_of = _NAMES.get
-    stated: dict[str, Any] = {}
-    run = ""
-    for key, value in _QUICK.findall(extension):
-        name = name_of(key)
-        if name is not None:
-            if name in stated or value[:1] == '"':
-                return False
-            stated[name] = value
-        elif key[:6] == "ESATLS":
-            if run:
-                return False
-            run = key
-    if run:
-        # What stands in front of the run? Behind a stranger's bare value it may be the stranger's.
-        start = extension.find(" ESATLS")
-        equals = extension.rfind("=", 0, start)
-        before = extension[extension.rfind(" ", 0, equals) + 1 : equals]
-        if before in _STRANGERS and not (
-            before in _QUOTED_KEYS and extension[equals + 1] in "'\"\\" and extension[start - 1] in "'\""
-        ):
-            return False
-        fields = _tls_fields(run)
+def _read_quickly(extension: str) -> dict[str, Any] | None:
+    """Read a record of an AsyncOS that escapes; ``None`` if there is any doubt that needs the careful reading."""
+    parts = _QUICK.split(extension)
+    names = [*map(_QUICK_NAMES.get, parts[1::3])]
+    event: dict[Any, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
+    event.update(zip(names, parts[2::3]))
+    event.pop(None, None)
+    if len(event) + names.count(None) != len(names) + 2 or not event.get("mid", "").isdecimal():
+        return None
+    if "tls" in event:
+        # The field in front of the run: a stranger's bare value may go on as the run.
+        at = names.index("tls")
+        if (parts[3 * at].rpartition("=")[0].rpartition(" ")[2] or parts[3 * at - 2]) in _STRANGERS:
+            return None
+        fields = _tls_fields(_RUN + event.pop("tls"))
+        known = len(event)
         event.update(fields)
-        if len(fields) != len(set(dict(fields))) or not extension.startswith(run, start + 1):
-            for name, _ in fields:
-                event.pop(name, None)
-            return False
-    event.update(stated)
-    return True
+        if len(event) != known + len(fields):
+            return None
+    return _values(event)
 
 
-def _read_carefully(extension: str, event: dict[str, Any], *, escaping: bool) -> None:
-    """Put the fields of a record into the event, reading field after field."""
-    raise NotImplementedError
+def _read_carefully(extension: str, *, escaping: bool) -> dict[str, Any]:
+    """Read any record field after field, by the rules at the head of this module."""
+    front: dict[str, set[str]] = {}  # what is stated in front of the first stranger's bare value
+    behind: dict[str, set[str]] = {}
+    stated = front
+    keys: set[str] = set()
+    doubled = open_ended = False
+    found = _NEXT_KEY.search(extension)
+    while found:
+        key = found[1][:-1]
+        doubled |= key in keys
+        keys.add(key)
+        value, end, bare = _value(key, extension, found.end())
+        bare = bare and key in _STRANGERS
+        if key.startswith(_RUN):
+            fields = () if open_ended else _tls_fields(f"{key}={value}")
+        else:
+            open_ended = bare and not _whole(key, value, escaping=escaping)
+            fields = ((_NAMES[key], value),) if value and key in _NAMES else ()
+        for name, text in fields:
+            stated.setdefault(name, set()).add(text)
+        if bare:
+            stated = behind
+        found = _NEXT_KEY.search(extension, end)
+    if doubled and not escaping:
+        behind = {name: texts for name, texts in behind.items() if not name.startswith("tls_")}
+    agreed = {**behind, **front}
+    for name in [name for name, texts in agreed.items() if len(texts) > 1]:
+        side = name[: name.rindex("_") + 1] if name.startswith("tls_") else name
+        agreed = {other: texts for other, texts in agreed.items() if not other.startswith(side)}
+    event: dict[str, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
+    event.update({name: texts.pop() for name, texts in agreed.items()})
+    return _values(event)
 
 
-def _finish(event: dict[str, Any]) -> None:
-    """Turn the record's words into the event's values, in place; drop what is no value."""
-    raise NotImplementedError
+def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
+    """Give a field's value, where it ends, and whether it is bare: in neither quotes nor braces."""
+    enclosed = None
+    if key in _QUOTED_KEYS:
+        enclosed = _QUOTED_VALUE.match(extension, start)
+    elif key not in _STRANGERS:
+        enclosed = _BRACED_VALUE.match(extension, start)
+    if enclosed:
+        return enclosed[1], enclosed.end(), False
+    words = _WORDS_VALUE.match(extension, start)
+    assert words is not None  # noqa: S101 - the pattern matches the empty text too
+    value = words[1].strip(" ")
+    if key.startswith(_RUN) or (key in _NAMES and value[:1] != '"' and not _WHOLE_STAMP.match(value)):
+        value = value.partition(" ")[0]  # what follows is a key with a space in it that is not known here
+    return value, words.end(), True
+
+
+def _whole(key: str, value: str, *, escaping: bool) -> bool:
+    """Tell whether a stranger's bare value is one behind which nothing of the stranger's can go on."""
+    if key in {"msg", "ESAFinalActionDetails"}:
+        return key == "msg" and not escaping and _QUOTED_PRINTABLE.match(value) is not None  # AsyncOS 13.0
+    if key == "ESAFriendlyFrom":
+        return escaping and _WHOLE_NAME.match(value) is not None
+    return _WHOLE.match(value) is not None
+
+
+def _values(event: dict[str, Any]) -> dict[str, Any]:
+    """Turn an event's words into its values, in place; drop what is no value."""
+    for name in ("mid", "icid", "dcid"):
+        if name in event:
+            number = event[name]
+            if number.isdecimal() and len(number) < 20:  # noqa: PLR2004 - 64 bits
+                event[name] = int(number)
+            else:
+                del event[name]
+    if "mail_flow" in event:
+        event["mail_flow"] = _FLOWS.get(event["mail_flow"])
+        if event["mail_flow"] is None:
+            del event["mail_flow"]
+    if event.get("peer_host") == "unknown":
+        del event["peer_host"]
+    if "peer_ip" in event and not _IP.match(event["peer_ip"]):
+        del event["peer_ip"]
+    if "time" in event and len(event["time"]) < len("Mon Jan 1 00:00:00 2024"):
+        del event["time"]
+    for name in ("sender", "recipient"):
+        if "\\" in event.get(name, ""):
+            event[name] = _unescape(event[name])
+    return event
+
+
+def _unescape(text: str) -> str:
+    r"""Undo CEF's ``\=`` and ``\\``, also where a collector has doubled the backslash."""
+    return _ESCAPED.sub(r"\1", text)
+
+
+def _from_epoch(milliseconds: str) -> str | None:
+    """Turn ArcSight's ``rt``, milliseconds since 1970, into RFC 3339 in UTC; ``None`` if it is no such number."""
+    if not re.match(r"\d{1,14}\Z", milliseconds):
+        return None
+    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=int(milliseconds))  # noqa: DTZ001
+    return moment.isoformat(timespec="milliseconds") + "Z"

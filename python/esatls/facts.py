@@ -14,7 +14,7 @@ import json
 from esatls import cef
 from esatls.clock import Time, parse_rfc3339, rfc3339
 from esatls.kinds import MAIL_FLOW
-from esatls.match import DELIVERY, FACT_FIELDS, MESSAGES, RECEIVING, Spec, event_of, store_of
+from esatls.match import DELIVERY, FACT_FIELDS, MATCHERS_BY_START, MESSAGES, RECEIVING, Spec, event_of, store_of
 
 if TYPE_CHECKING:
     import re
@@ -69,6 +69,31 @@ class Facts:
             facts.append((spec.code, head.time, *values))
         elif key is not None:
             stores[store][key] = [(spec.code, head.time, *values)]
+
+    def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
+        """Take the matches among many lines, all with their text at `start`; return how many there were."""
+        matchers, end, taken = MATCHERS_BY_START, start + 4, 0
+        for line, head in lines:
+            matcher = matchers[line[start:end]]
+            if matcher is None:
+                continue
+            found = matcher.fullmatch(line, start)
+            if found is None:
+                continue
+            taken += 1
+            spec = matcher.specs[found.lastindex]  # type: ignore[index]
+            if spec.store < 0 or head.store is None:
+                self.take(head, spec, found)
+                continue
+            values = found.group(*spec.fact_groups)
+            key = values[0]
+            store = head.store[spec.store]
+            facts = store.get(key)
+            if facts is not None:
+                facts.append((spec.code, head.time, *values))
+            elif key is not None:
+                store[key] = [(spec.code, head.time, *values)]
+        return taken
 
     def add(self, event: dict[str, Any], host: str | None = None) -> None:
         """Add one event (flat fields of DESIGN section 2); `host` names the appliance where the event does not.

@@ -73,7 +73,7 @@ class Matcher(NamedTuple):
 
     fullmatch: Callable[..., re.Match[str] | None]
     specs: dict[int, Spec]
-    """By the number of the group around the alternative that matched (`lastindex`)."""
+    """By the number of the last group of the alternative that matched (`lastindex`)."""
 
 
 class _Matchers(dict[str, "Matcher | None"]):
@@ -83,7 +83,7 @@ class _Matchers(dict[str, "Matcher | None"]):
         found = None
         if start in MATCHERS:
             text, table, never = MATCHERS[start]
-            specs = {marker: _spec(name, groups, never) for marker, (name, groups) in table.items()}
+            specs = {last: _spec(name, groups, never) for last, (name, groups) in table.items()}
             found = Matcher(re.compile(text, re.ASCII).fullmatch, specs)
             self[start] = found
         return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from esatls import envelope
 from esatls.clock import Clock, Time, rfc3339
-from esatls.match import MATCHERS_BY_START, Spec, match
+from esatls.match import Spec, match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,6 +75,9 @@ class Consumer(Protocol):
 
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> None:
         """Take one event, of the line whose envelope is `head`."""
+
+    def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
+        """Take the events among many lines whose message text begins at `start`; return how many there were."""
 
 
 class _Pending:
@@ -269,43 +272,43 @@ class Stream:
             self.line(line)
 
     def _fast(self, lines: list[str]) -> int:
-        """Take lines as long as each has a known or a whole envelope; return how many.
+        """Take lines up to the first one without a whole envelope; return how many.
 
-        The last one taken is never the last line before one that may be its rest.
+        The last line before that one is left too: what follows may be its rest.
         """
-        heads, length, take, matchers = self.heads, self.length, self.consumer.take, MATCHERS_BY_START
-        ready = taken = number = 0
-        text = ""
-        head = None
-        for number, line in enumerate(lines):
-            following = heads.get(line[:length])
-            if following is None:
-                env = envelope.parse(line)
-                if env.rank != envelope.STAMPED or not env.level:
-                    break
-                following = self._head(env, line)
-            if head is None:
-                self.end()
-            else:
-                # the line before is whole: this one has an envelope of its own
-                matcher = matchers[text[ready : ready + 4]]
-                if matcher is not None:
-                    found = matcher.fullmatch(text, ready)
-                    if found is not None:
-                        taken += 1
-                        take(head, matcher.specs[found.lastindex], found)  # type: ignore[index]
-            head, text, ready = following, line, self.length
-            length = ready
-        else:
-            number = len(lines)
-        done = max(number - 1, 0)
-        if done:
-            self._rank = envelope.STAMPED
-            self._swallow = False
-            self.counts.lines += done
-            self.counts.events += taken
-            self.counts.ignored += done - taken
+        heads = self._heads_of(lines)
+        done = len(heads) - 1
+        if done < 1:
+            return 0
+        self.end()
+        self._rank = envelope.STAMPED
+        self._swallow = False
+        heads.pop()
+        taken = self.consumer.take_all(zip(lines, heads), self.length)
+        self.counts.lines += done
+        self.counts.events += taken
+        self.counts.ignored += done - taken
         return done
+
+    def _heads_of(self, lines: list[str]) -> list[Head]:
+        """Return the heads of the first lines, as long as all have whole envelopes of one length."""
+        get, length = self.heads.get, self.length
+        found = [get(line[:length]) for line in lines]
+        for number, head in enumerate(found):
+            if head is not None:
+                continue
+            line = lines[number]
+            head = get(line[:length])
+            if head is None:
+                env = envelope.parse(line)
+                if env.rank != envelope.STAMPED or not env.level or (env.end != length and number):
+                    return found[:number]  # type: ignore[return-value]
+                head = self._head(env, line)
+                if env.end != length:
+                    length = env.end
+                    found[1:] = [get(other[:length]) for other in lines[1:]]
+            found[number] = head
+        return found  # type: ignore[return-value]
 
 
 def _is_open(text: str) -> bool:

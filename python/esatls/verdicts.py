@@ -24,7 +24,7 @@ _OPENED = frozenset({"connection_opened"})
 _MADE = frozenset({"message_started", "rewritten", "split", "copy", "released", "notification", "bounce"})
 _INTERNAL = frozenset({"notification", "bounce"})
 _MENTIONS = frozenset({"message_sender", "message_recipient"})
-_DELIVERS = frozenset({"delivery_started", "delivery_done", "message_quarantined"})
+_ON_DELIVERY = frozenset({"delivery_started", "delivery_done", "message_quarantined", "delivery_bounced", "delivery_delayed"})
 _TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
 _OUTCOMES = {"delivery_done": "done", "delivery_bounced": "bounced", "delivery_delayed": "delayed"}
 _LONG_AGO: Time = float("-inf")
@@ -51,7 +51,7 @@ def _keep(record: Record, name: str, value: Any) -> None:
 class _Connection:
     """The verdict on one life of one connection."""
 
-    __slots__ = ("attempts", "cipher", "closed", "error", "facts", "flow", "opened", "reason", "required", "success", "uses", "verdict", "version")
+    __slots__ = ("cipher", "error", "facts", "flow", "one_life", "opened", "reason", "required", "success", "uses", "verdict", "version")
 
     def __init__(self, facts: Sequence[Fact], uses: Sequence[Fact]) -> None:
         self.facts = facts
@@ -65,20 +65,35 @@ class _Connection:
         self.cipher: str | None = None
         self.reason: str | None = None
         self.required = False
+        self.one_life = True
+        """Whether all of it is plainly of one connection."""
         self.verdict = self._judge()
 
     def _judge(self) -> str:
         read = False
         attempts: list[Fact] = []
+        first = last = None
         for fact in self.facts:
             code = fact[0]
-            if code == "connection_opened":
-                self.opened = _earlier(fact, self.opened)
-            elif code == "hat_policy":
+            time = fact[1]
+            if time is not None:
+                if first is None:
+                    first = last = time
+                elif time < first:
+                    first = time
+                elif time > last:
+                    last = time
+            if code == "hat_policy":
                 if fact[3] in MAIL_FLOW:
                     self.flow = max(self.flow or "", MAIL_FLOW[fact[3]])
+            elif code == "connection_opened":
+                if self.opened is None:
+                    self.opened = fact
+                elif fact != self.opened:
+                    self.one_life = False
+                    self.opened = _earlier(fact, self.opened)
             elif code == "tls_success":
-                self.success = _earlier(fact, self.success)
+                self.success = fact if self.success is None else _earlier(fact, self.success)
             elif code == "connection_error":
                 self.error = _earlier(fact, self.error)
             elif code == "tls_read":
@@ -86,6 +101,19 @@ class _Connection:
             elif code != "connection_closed":
                 attempts.append(fact)
                 self.required |= code == "tls_required"
+        for fact in self.uses:
+            time = fact[1]
+            if time is not None:
+                if first is None:
+                    first = last = time
+                elif time < first:
+                    first = time
+                elif time > last:
+                    last = time
+        if first is not None and last is not None:
+            opened = None if self.opened is None else self.opened[1]
+            if last - first > lives.CONNECTION_SILENCE or (opened is not None and first < opened - lives.SAME_OPENING):
+                self.one_life = False
         if self.success is not None:
             self.version, self.cipher = self.success[3:5]
             return "encrypted"
@@ -129,7 +157,7 @@ def _possible(error: Fact) -> str:
 class _Message:
     """What the facts of one life of one message say, in one pass."""
 
-    __slots__ = ("cef", "deliveries", "finished", "first", "flow", "last", "made", "mention", "origin", "received", "recipients", "sender", "start")
+    __slots__ = ("cef", "deliveries", "finished", "first", "flow", "last", "made", "mention", "origin", "received", "recipients", "sender", "sent_by", "start")
 
     def __init__(self, facts: Sequence[Fact]) -> None:
         self.start: Fact | None = None
@@ -147,6 +175,8 @@ class _Message:
         self.last: Time | None = None
         self.received: tuple[str, Record] | None = None
         first = last = None
+        bounced_sender: str | None = None
+        bounced: dict[int, str] = {}
         for fact in facts:
             code = fact[0]
             time = fact[1]
@@ -158,17 +188,26 @@ class _Message:
                 elif time > last:
                     last = time
             if code == "message_recipient":
-                self.mention = fact if self.mention is None else _earlier(fact, self.mention)
+                self.mention = fact
                 if fact[5] is not None:
                     rid = int(fact[4])
                     known = self.recipients.get(rid)
                     self.recipients[rid] = fact[5] if known is None else min(known, fact[5])
             elif code == "message_sender":
-                self.mention = fact if self.mention is None else _earlier(fact, self.mention)
+                self.mention = fact
                 if fact[4] is not None:
                     self.sender = fact if self.sender is None else _earlier(fact, self.sender)
-            elif code == "delivery_started" or code in _OUTCOMES:
+            elif code == "delivery_started" or code == "delivery_done":
                 self.deliveries.append(fact)
+            elif code in _TRIES:
+                self.deliveries.append(fact)
+                # bounce logs repeat the envelope
+                if fact[6]:
+                    bounced_sender = min(fact[6], bounced_sender or fact[6])
+                if fact[7] and fact[4] is not None:
+                    for rid in _rids(fact[4]):
+                        bounced.setdefault(rid, fact[7])
+                        bounced[rid] = min(bounced[rid], fact[7])
             elif code == "message_started":
                 self.start = fact if self.start is None else _earlier(fact, self.start)
             elif code == "message_policy":
@@ -180,6 +219,11 @@ class _Message:
             elif code == "cef":
                 self.cef = _earlier(fact, self.cef)
         self.first, self.last = first, last
+        if self.mention is not None and (self.start is None or self.start[3] == "0"):
+            self.mention = min((fact for fact in facts if fact[0] in _MENTIONS), key=_order)
+        self.sent_by = bounced_sender if self.sender is None else self.sender[4]
+        for rid, address in bounced.items():
+            self.recipients.setdefault(rid, address)
 
     def one_life(self, facts: Sequence[Fact]) -> bool:
         """Tell whether the facts are plainly of one message."""
@@ -215,10 +259,18 @@ class _Appliance:
             code = fact[0]
             if code == "message_started":
                 started = True
-                if fact[3] != "0":
-                    receiving.setdefault(fact[3], []).append(fact)
-            elif (code in _DELIVERS or code in _TRIES) and fact[3] is not None and fact[3] != "0":
-                delivery.setdefault(fact[3], []).append(fact)
+                uses = receiving
+            elif code in _ON_DELIVERY:
+                uses = delivery
+            else:
+                continue
+            key = fact[3]
+            if key is not None and key != "0":
+                known = uses.get(key)
+                if known is None:
+                    uses[key] = [fact]
+                else:
+                    known.append(fact)
         if not started:
             for fact in facts:
                 if fact[0] in _MENTIONS and fact[3] is not None and fact[3] != "0":
@@ -239,13 +291,14 @@ class _Appliance:
         if known is None:
             facts = self.stores[side].get(key, [])
             uses = self.uses[side].get(key, [])
-            begins = lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
-            if begins:
-                parts, used = lives.split(facts, begins), lives.split(uses, begins)
-                numbers = sorted(set(parts) | set(used))
-                known = (begins, {life: _Connection(parts.get(life, []), used.get(life, [])) for life in numbers})
-            else:
-                known = (begins, {0: _Connection(facts, uses)})
+            connection = _Connection(facts, uses)
+            known = ([], {0: connection})
+            if not connection.one_life:
+                begins = lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
+                if begins:
+                    parts, used = lives.split(facts, begins), lives.split(uses, begins)
+                    numbers = sorted(set(parts) | set(used))
+                    known = (begins, {life: _Connection(parts.get(life, []), used.get(life, [])) for life in numbers})
             self._connections[side, key] = known
         return known
 
@@ -330,9 +383,15 @@ class _Appliance:
 
     def deliveries(self, message: _Message) -> list[Record]:
         """Return every attempt to deliver one message, in order of time."""
+        facts = message.deliveries
+        if len(facts) == 2 and facts[0][3:5] == facts[1][3:5] and facts[0][3] != "0":
+            # the common case: a start and its end
+            first, second = (facts[1], facts[0]) if facts[1][0] == "delivery_started" else facts
+            if first[0] == "delivery_started" and second[0] == "delivery_done":
+                return [self._attempt(message, second[3], "done", None, second[1], set(_rids(second[4])))]
         attempts: dict[tuple[str | None, str | None, str | None], tuple[Time | None, set[int]]] = {}
         started: dict[tuple[str | None, str | None, str | None], tuple[Time | None, set[int]]] = {}
-        for fact in message.deliveries:
+        for fact in facts:
             code, dcid = fact[0], fact[3] if fact[3] != "0" else None
             if code == "delivery_started":
                 _collect(started, (dcid, None, None), fact)
@@ -343,29 +402,40 @@ class _Appliance:
             left = rids.difference(*decided)
             if left:
                 attempts[key] = (time, left)
+        if len(attempts) == 1:
+            (((dcid, outcome, response), (time, rids)),) = attempts.items()
+            return [self._attempt(message, dcid, outcome, response, time, rids)]
         found = []
         for (dcid, outcome, response), (time, rids) in attempts.items():
-            attempt: Record = {}
-            connection = None
-            if dcid is not None:
-                attempt["dcid"] = int(dcid)
-                connection = self.connection(DELIVERY, dcid, time)
-            attempt["rid"] = sorted(rids)
-            _keep(attempt, "outcome", outcome)
-            if connection is None:
-                attempt["verdict"] = "unknown"
-            else:
-                attempt["verdict"] = connection.verdict
-                _describe(attempt, connection)
-            if "domain" not in attempt:
-                domains = {_domain(message.recipients[rid]) for rid in rids if rid in message.recipients}
-                if len(domains) == 1:
-                    _keep(attempt, "domain", domains.pop())
-            _keep(attempt, "response", response)
-            found.append((_LONG_AGO if time is None else time, int(dcid or 0), outcome or "", response or "", attempt["rid"], attempt))
-        if len(found) > 1:
-            found.sort(key=lambda item: item[:5])
-        return [item[5] for item in found]
+            order = (_LONG_AGO if time is None else time, int(dcid or 0), outcome or "", response or "", sorted(rids))
+            found.append((order, self._attempt(message, dcid, outcome, response, time, rids)))
+        found.sort(key=lambda item: item[0])
+        return [attempt for _, attempt in found]
+
+    def _attempt(
+        self, message: _Message, dcid: str | None, outcome: str | None, response: str | None, time: Time | None, rids: set[int]
+    ) -> Record:
+        attempt: Record = {}
+        connection = None
+        if dcid is not None:
+            attempt["dcid"] = int(dcid)
+            connection = self.connection(DELIVERY, dcid, time)
+        attempt["rid"] = sorted(rids)
+        if outcome is not None:
+            attempt["outcome"] = outcome
+        if connection is None:
+            attempt["verdict"] = "unknown"
+        else:
+            attempt["verdict"] = connection.verdict
+            _describe(attempt, connection)
+        if "domain" not in attempt:
+            recipients = message.recipients
+            domains = {_domain(recipients[rid]) for rid in rids if rid in recipients}
+            if len(domains) == 1:
+                _keep(attempt, "domain", domains.pop())
+        if response is not None:
+            attempt["response"] = response
+        return attempt
 
     def record(self, mid: str, message: _Message) -> Record:
         """Return the record of one life of one message."""
@@ -376,16 +446,9 @@ class _Appliance:
         record["mid"] = int(mid)
         record["received"] = verdict
         record.update(received)
-        recipients, sender = message.recipients, message.sender[4] if message.sender is not None else None
-        for fact in message.deliveries:
-            if fact[0] in _TRIES:
-                # bounce logs repeat the envelope
-                if sender is None and fact[6]:
-                    sender = fact[6]
-                for rid in _rids(fact[4]):
-                    if fact[7]:
-                        recipients.setdefault(rid, fact[7])
-        _keep(record, "sender", sender)
+        if message.sent_by is not None:
+            record["sender"] = message.sent_by
+        recipients = message.recipients
         record["recipients"] = [recipients[rid] for rid in sorted(recipients)] if len(recipients) > 1 else list(recipients.values())
         if message.origin is not None:
             record["parent_mid"] = int(message.origin[3])
@@ -551,8 +614,8 @@ def _partner(side: int, messages: list[_Message | None], told: str | None) -> st
             continue
         if side == DELIVERY:
             domains.update(map(_domain, message.recipients.values()))
-        elif message.sender is not None:
-            domains.add(_domain(message.sender[4]))
+        elif message.sent_by is not None:
+            domains.add(_domain(message.sent_by))
     return domains.pop() if len(domains) == 1 else None
 
 

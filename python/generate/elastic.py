@@ -8,8 +8,8 @@ import re
 from typing import Any
 
 from esatls._patterns import PATTERNS
-from esatls.elastic.documents import DIRECTIONS, EVENT_CONSTANTS, FLOWS, OUTCOMES, ecs_field
-from esatls.fields import FIELDS
+from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, EVENT_CONSTANTS, FLOWS, MESSAGE_PATHS, OUTCOMES, ecs_field
+from esatls.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.kinds import MAIL_FLOW, constants_of
 from esatls.match import _INTEGERS as INTEGERS
 from patterns import definitions
@@ -109,10 +109,125 @@ def pipeline() -> dict[str, Any]:
     }
 
 
+KEYWORD = {"type": "keyword", "ignore_above": 1024}
+TYPES: dict[str, dict[str, Any]] = {
+    "date": {"type": "date"},
+    "keyword": KEYWORD,
+    "keywords": KEYWORD,
+    "integer": {"type": "long"},
+    "integers": {"type": "long"},
+    "ip": {"type": "ip"},
+    "boolean": {"type": "boolean"},
+}
+# fields that a document has besides those of the tables, with what ECS says of their types
+COMMON = {
+    "@timestamp": {"type": "date"},
+    "message": {"type": "match_only_text"},
+    "tags": KEYWORD,
+    "error.message": {"type": "match_only_text"},
+    "event.kind": KEYWORD,
+    "event.category": KEYWORD,
+    "event.outcome": KEYWORD,
+    "event.original": {"type": "keyword", "index": False, "doc_values": False},
+    "event.ingested": {"type": "date"},
+    "event.timezone": KEYWORD,
+    "observer.vendor": KEYWORD,
+    "tls.established": {"type": "boolean"},
+    "tls.version_protocol": KEYWORD,
+}
+
+
+def event_types() -> dict[str, dict[str, Any]]:
+    """Return the mapping of every field of an event's document, by its dotted name."""
+    types = dict(COMMON)
+    for field in FIELDS:
+        for direction in ("receiving", "delivery"):
+            path = ecs_field(field.name, direction)
+            # ECS has local ids as keywords
+            types[path] = KEYWORD if path == "email.local_id" else TYPES[field.type]
+    return types
+
+
+def connection_types() -> dict[str, dict[str, Any]]:
+    """Return the mapping of a connection's document."""
+    types = {path: kind for path, kind in event_types().items() if path not in {"message", "event.original"}}
+    for field in CONNECTION_FIELDS:
+        if field.name in CONNECTION_PATHS:
+            types[CONNECTION_PATHS[field.name]] = TYPES[field.type]
+    types["esatls.partner"] = KEYWORD
+    types.update({f"esatls.share.{word}": {"type": "byte"} for word in ("encrypted", "failed", "cleartext")})
+    return types
+
+
+def message_types() -> dict[str, dict[str, Any]]:
+    """Return the mapping of a message's document."""
+    types = {path: kind for path, kind in COMMON.items() if path not in {"message", "event.original"} and not path.startswith("tls.")}
+    for field in MESSAGE_FIELDS:
+        path = MESSAGE_PATHS[field.name]
+        if field.type != "objects":
+            types[path] = KEYWORD if path == "email.local_id" else TYPES[field.type]
+    types["esatls.received.tls.version_protocol"] = KEYWORD
+    for field in DELIVERY_FIELDS:
+        types[f"esatls.deliveries.{DELIVERY_PATHS.get(field.name, field.name)}"] = TYPES[field.type]
+    types["esatls.deliveries.tls.version_protocol"] = KEYWORD
+    types |= {"esatls.received.partner": KEYWORD, "esatls.delivered.partner": KEYWORD, "esatls.path": KEYWORD}
+    types |= {f"esatls.received.share.{word}": {"type": "byte"} for word in ("encrypted", "cleartext")}
+    types |= {f"esatls.delivered.share.{word}": {"type": "byte"} for word in ("encrypted", "mixed", "cleartext")}
+    return types
+
+
+def _mapping(types: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    for path, kind in sorted(types.items()):
+        *parents, leaf = path.split(".")
+        at = properties
+        for parent in parents:
+            at = at.setdefault(parent, {"properties": {}})["properties"]
+        at[leaf] = kind
+    # what a shipper adds besides is kept, and is never a reason to refuse a document
+    texts = {"esatls_texts": {"match_mapping_type": "string", "mapping": KEYWORD}}
+    return {"dynamic_templates": [texts], "date_detection": False, "properties": properties}
+
+
+def templates() -> dict[str, dict[str, Any]]:
+    """Return the index templates, whole in themselves, by name. ``setup`` composes them with the server's own ECS templates if it has them."""
+    meta = {"description": GENERATED, "managed_by": "esatls"}
+    # above the 500 of a server's own logs-*-* templates, and above the 200 of integrations
+    common = {"priority": 600, "_meta": meta, "composed_of": []}
+
+    def template(policy: str, types: dict[str, dict[str, Any]], **index: Any) -> dict[str, Any]:  # noqa: ANN401 (index settings)
+        # a value that does not fit its type is kept in the document, and is not indexed
+        settings = {"mapping": {"ignore_malformed": True}, "lifecycle": {"name": policy}, **index}
+        return {"settings": {"index": settings}, "mappings": _mapping(types)}
+
+    return {
+        "esatls-events": {
+            **common,
+            "index_patterns": ["logs-esatls.events-*"],
+            "data_stream": {},
+            "template": template("esatls-events", event_types(), default_pipeline="esatls"),
+        },
+        "esatls-connections": {**common, "index_patterns": ["esatls-connections-*"], "template": template("esatls-records", connection_types())},
+        "esatls-messages": {**common, "index_patterns": ["esatls-messages-*"], "template": template("esatls-records", message_types())},
+    }
+
+
+def lifecycles() -> dict[str, dict[str, Any]]:
+    """Return the lifecycle policies by name: events roll over at a month or 50 GB, records have an index a month; both go after a year."""
+    hot = {"min_age": "0ms", "actions": {"rollover": {"max_primary_shard_size": "50gb", "max_age": "30d"}}}
+    delete = {"min_age": "365d", "actions": {"delete": {}}}
+    phases = {"esatls-events": {"hot": hot, "delete": delete}, "esatls-records": {"delete": delete}}
+    return {name: {"policy": {"_meta": {"description": GENERATED, "managed_by": "esatls"}, "phases": phase}} for name, phase in phases.items()}
+
+
 def _json(value: Any) -> str:  # noqa: ANN401 (JSON)
     return json.dumps(value, indent=2, ensure_ascii=True) + "\n"
 
 
 def files() -> dict[pathlib.Path, str]:
     """Return the generated files."""
-    return {OUT / "ingest-pipeline.json": _json(pipeline())}
+    return {
+        OUT / "ingest-pipeline.json": _json(pipeline()),
+        **{OUT / f"lifecycle-{name}.json": _json(policy) for name, policy in lifecycles().items()},
+        **{OUT / f"index-template-{name}.json": _json(template) for name, template in templates().items()},
+    }

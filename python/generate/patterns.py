@@ -113,18 +113,18 @@ def _common_prefix(texts: list[str]) -> str:
 
 
 def _matcher(names: list[str], patterns: dict[str, str]) -> tuple[str, dict[int, tuple[str, dict[str, int]]], int]:
-    """Return the alternation of some patterns: expression, {marker group: (pattern, {field: group})}, a group that never matches."""
+    """Return the alternation of some patterns: expression, {last group: (pattern, {field: group})}, a group that never matches."""
     bare = {name: re.sub(r"\(\?P<\w+>", "(", patterns[name]) for name in names}
     prefix = _common_prefix(list(bare.values()))
     shared = len(re.findall(r"\((?!\?)", re.sub(r"\\.", "", prefix)))
     branches, table, group = [], {}, shared
     for name in names:
         fields = re.findall(r"\(\?P<(\w+)>", patterns[name])
-        marker = group + 1
-        own = {field: (i + 1 if i < shared else marker + 1 + i - shared) for i, field in enumerate(fields)}
-        table[marker] = (name, own)
-        branches.append("(" + bare[name][len(prefix) :] + ")")
-        group = marker + len(fields) - shared
+        own = {field: (i + 1 if i < shared else group + 1 + i - shared) for i, field in enumerate(fields)}
+        # an empty group at the end tells which branch matched, and leaves its first letter in sight of the engine
+        group += len(fields) - shared + 1
+        table[group] = (name, own)
+        branches.append(bare[name][len(prefix) :] + "()")
     return f"{prefix}(?:{'|'.join(branches)}|(?!)())", table, group + 1
 
 
@@ -155,7 +155,7 @@ def files() -> dict[pathlib.Path, str]:
         *(f"    {name!r}: {text!r}," for name, text in everything.items()),
         "}",
         "",
-        f"# first {DISPATCH_LENGTH} characters -> (alternation, {{marker group: (pattern, {{field: group}})}}, a group that never matches)",
+        f"# first {DISPATCH_LENGTH} characters -> (alternation, {{last group: (pattern, {{field: group}})}}, a group that never matches)",
         "MATCHERS: dict[str, tuple[str, dict[int, tuple[str, dict[str, int]]], int]] = {",
         *(f"    {start!r}: {pformat(matcher, width=10**6, sort_dicts=False)}," for start, matcher in matchers.items()),
         "}",

@@ -1,0 +1,1 @@
+"""esatls in Elasticsearch and Kibana: documents, set-up, loading and joining."""

@@ -1,0 +1,117 @@
+"""The commands ``esatls elastic``: set up a server, load records, join events."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
+
+import click
+
+from esatls.elastic import load as loading
+from esatls.elastic import setup as setting_up
+from esatls.elastic.client import Client, ElasticError
+from esatls.errors import EsatlsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MOST_REFUSED_SHOWN = 5
+
+
+@click.group()
+def elastic() -> None:
+    """Work with Elasticsearch and Kibana.
+
+    The API key is taken from --api-key-file or from the variable ESATLS_ELASTIC_API_KEY, so that it stands on no command line.
+    """
+
+
+def _server_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which server, and how to be let in."""
+    for option in (
+        click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
+        click.option("--ca-cert", type=click.Path(exists=True, dir_okay=False), help="PEM file of the authority that signed the server's certificate."),
+        click.option("--api-key-file", type=click.Path(exists=True, dir_okay=False), help="File that holds the encoded API key."),
+        click.option("--api-key", envvar="ESATLS_ELASTIC_API_KEY", show_envvar=True, help="Encoded API key; rather use the variable or the file."),
+        click.option("--url", required=True, envvar="ESATLS_ELASTIC_URL", show_envvar=True, help="Address of Elasticsearch."),
+    ):
+        command = option(command)
+    return command
+
+
+def _client(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, *, insecure: bool) -> Client:
+    if api_key_file:
+        api_key = Path(api_key_file).read_text(encoding="utf-8").strip()
+    return Client(url, api_key, ca_cert=ca_cert, verify=not insecure)
+
+
+@elastic.command()
+@_server_options
+@click.option("--kibana-url", envvar="ESATLS_KIBANA_URL", show_envvar=True, help="Address of Kibana; without it no dashboards are loaded.")
+@click.option("--space", default="", help="Space of Kibana that gets the dashboards; the default one if not given.")
+@click.option("--timezone", default="UTC", show_default=True, help="Time zone of stamps that name none, such as Europe/Berlin.")
+@click.option("--retention", type=click.IntRange(min=1), default=365, show_default=True, help="Days that documents are kept.")
+@click.option("--dry-run", is_flag=True, help="Say what would be loaded, and change nothing.")
+def setup(
+    url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, kibana_url: str | None, space: str, timezone: str, retention: int, *, insecure: bool, dry_run: bool
+) -> None:
+    """Load templates, lifecycle, ingest pipeline and dashboards; running it again changes nothing."""
+    with _one_line_errors():
+        server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
+        kibana = _client(kibana_url, api_key, api_key_file, ca_cert, insecure=insecure) if kibana_url else None
+        known = setting_up.capabilities(server)
+        if not known.has_lifecycle:
+            click.echo("this server has no index lifecycle policies: old documents are not deleted by them", err=True)
+        steps = list(setting_up.server_steps(known, timezone=timezone, retention_days=retention))
+        steps += setting_up.kibana_steps(space) if kibana else []
+        for step in steps:
+            target = kibana if step.kibana else server
+            assert target is not None
+            told = f"would send {step.method} {target.url}{step.path}" if dry_run else setting_up.perform(step, target)
+            click.echo(f"{step.name}: {told}")
+
+
+@elastic.command()
+@_server_options
+@click.argument("file", type=click.File(encoding="utf-8"), default="-")
+def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, file: Any, *, insecure: bool) -> None:  # noqa: ANN401 (a text stream)
+    """Write records that `esatls connections` or `esatls messages` printed as JSON Lines (FILE, or standard input)."""
+    with _one_line_errors():
+        count, refused = loading.load(_client(url, api_key, api_key_file, ca_cert, insecure=insecure), file)
+        click.echo(f"{count:,} documents written")
+        _refused(refused)
+
+
+@elastic.command()
+@_server_options
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), default=2, show_default=True, help="Write what began in the last days.")
+@click.option("--context", type=click.FloatRange(min=0), default=2, show_default=True, help="Days before them that are read too.")
+@click.option("--all", "everything", is_flag=True, help="Take all events that the server holds.")
+def join(
+    url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, days: float, context: float, *, insecure: bool, everything: bool
+) -> None:
+    """Make the documents of connections and messages from the event documents; run it every few minutes."""
+    with _one_line_errors():
+        result = loading.join(_client(url, api_key, api_key_file, ca_cert, insecure=insecure), days=None if everything else days, context_days=context)
+        click.echo("{events:,} events: {connections:,} connections, {messages:,} messages written, {deleted:,} stale documents deleted".format(**result))
+        _refused(result["refused"])
+
+
+def _refused(lines: list[str]) -> None:
+    """Name documents that the server did not take, and fail."""
+    if not lines:
+        return
+    shown = "; ".join(lines[:_MOST_REFUSED_SHOWN])
+    more = f" and {len(lines) - _MOST_REFUSED_SHOWN:,} more" if len(lines) > _MOST_REFUSED_SHOWN else ""
+    message = f"{len(lines):,} documents were refused: {shown}{more}"
+    raise ElasticError(message)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn what went wrong into one line on standard error and exit code 1."""
+    try:
+        yield
+    except (EsatlsError, OSError, UnicodeError) as error:
+        raise click.ClickException(str(error)) from error
