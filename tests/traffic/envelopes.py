@@ -250,6 +250,8 @@ def wrapped(texts: Iterable[str], width: int = 80, *, in_words: bool = False) ->
     """Lines cut as pages show them (W17).
 
     At the last space before `width`, or with `in_words` at `width` wherever that is, with an empty line after each.
+    A stranger's text may come to stand at the head of a line; where nobody could tell it from a true line, the
+    truth does not hold, so compare verdicts on traffic without spoofing.
     """
     for text in texts:
         if in_words:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .gateway import Stage
-from .profile import PROFILES
+from .profile import PROFILES, Profile
 from .receiving import Appliance
 from .world import Line, World
 
@@ -41,13 +41,13 @@ class Simulation(Stage):
         seed: int = 1,
         messages: int = 100,
         hosts: int = 1,
-        profile: str = "realistic",
+        profile: str | Profile = "realistic",
         *,
         skip: int = 0,
         keep: int | None = None,
         resets: int = 0,
     ) -> None:
-        super().__init__(World(START, skip, keep), PROFILES[profile])
+        super().__init__(World(START, skip, keep), PROFILES[profile] if isinstance(profile, str) else profile)
         self._received = messages
         self._resets = resets
         bases = (60140290, 24611490, 6565540)
@@ -76,7 +76,7 @@ def generate(
     seed: int = 1,
     messages: int = 100,
     hosts: int = 1,
-    profile: str = "realistic",
+    profile: str | Profile = "realistic",
     *,
     skip: int = 0,
     keep: int | None = None,
@@ -84,7 +84,8 @@ def generate(
 ) -> Traffic:
     """Lines and truth of a whole run, in memory.
 
-    `messages` counts those received; copies, parts and notices come on top. `skip` cuts so many lines at the head,
+    `messages` counts those received; copies, parts and notices come on top. `profile` is a name of PROFILES or one
+    of your own, e.g. `dataclasses.replace(PROFILES["rare"], spoof=0.0)`. `skip` cuts so many lines at the head,
     `keep` ends the log after so many more; the truth is what the rest shows. `resets` starts all ids again so often.
     """
     simulation = Simulation(seed, messages, hosts, profile, skip=skip, keep=keep, resets=resets)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,14 @@ def test_every_shape_of_the_catalogue_occurs(rare: Traffic, shape: str) -> None:
     """The rare profile has each shape of line that the catalogue knows."""
     pattern = re.compile(SHAPES[shape])
     assert any(pattern.fullmatch(line.text) for line in rare.lines)
+
+
+def test_a_profile_of_ones_own() -> None:
+    """A profile object works like a named one; without spoofing no stranger's text looks like a line."""
+    honest = generate(seed=3, messages=300, profile=replace(PROFILES["rare"], spoof=0.0))
+    texts = [line.text for line in honest.lines]
+    assert not any(re.search(r"(?:Subject|Message-ID|attachment|Custom|Response|From:) .*TLS", text) for text in texts)
+    assert generate(seed=3, messages=50, profile=PROFILES["plain"]) == generate(seed=3, messages=50, profile="plain")
 
 
 def test_a_seed_repeats() -> None:

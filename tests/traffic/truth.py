@@ -398,8 +398,9 @@ class Message:
 def attempts(record: Record) -> list[tuple[object, ...]]:
     """The deliveries of a record as sorted rows (dcid, rid, outcome, verdict, version, cipher).
 
-    Rows are distinct, and say the same however an engine groups recipients. Attempts that reached no connection (DCID 0, or none at
-    all) and attempts whose end is not in view are left out: the contract does not say how they are written.
+    Rows are distinct, and say the same however an engine groups recipients. Attempts that reached no connection
+    (DCID 0, or none at all) and attempts whose end is not in view are left out: the contract does not say how they
+    are written.
     """
     rows: list[tuple[object, ...]] = []
     deliveries = record.get("deliveries")
