@@ -65,9 +65,9 @@ _NAMES = {
     "sourceHostName": "peer_host",
     "deviceDirection": "mail_flow",
     "deviceExternalId": "serial",
-    "end": "time",
-    "endTime": "time",
-    "EndTime": "time",
+    "end": "ended",
+    "endTime": "ended",
+    "EndTime": "ended",
 }
 _TLS_NAMES = {
     "ESATLSInConnStatus": "tls_in_result",
@@ -137,7 +137,7 @@ class TextLine(NamedTuple):
     Attributes:
         text: The message text of the line, such as ``ICID 5 close``.
         time: When the connector says the line was written, RFC 3339 in UTC; ``None`` if it does not say.
-        host: The appliance as the connector names it; ``None`` if it does not.
+        host: The appliance as the connector names it, or else the connector; ``None`` if the record says neither.
     """
 
     text: str
@@ -163,8 +163,8 @@ def parse(text: str) -> dict[str, Any] | None:
           ``hat_action`` (of the mail flow policy), ``serial`` (of the appliance);
         * ``mail_flow``: ``incoming`` or ``outgoing``; ``peer_ip``, ``peer_host``: the sending host;
         * ``sender`` and ``recipient``: addresses, several recipients joined with ``;`` (see `recipients`);
-        * ``time``: end of the message's processing in the appliance's own time zone, as
-          ``Mon Jun 12 14:01:31 2023``.
+        * ``ended``: when the message's processing ended, in the appliance's own time zone and form
+          (``Mon Jun 12 14:01:31 2023``); no ``time``, which the envelope tells.
 
         A field that the record does not state, or states in contradicting ways, is absent.
 
@@ -172,7 +172,7 @@ def parse(text: str) -> dict[str, Any] | None:
     AsyncOS user guides, "Consolidated Event Logs".
     """
     header = text.split("|", 7)
-    if len(header) == 8:  # noqa: PLR2004 - CEF has seven fields in front of its extension
+    if len(header) == 8:
         if header[4] != "ESA_CONSOLIDATED_LOG_EVENT" or header[0][:4] != "CEF:":
             return None
         extension = " " + header[7]
@@ -217,16 +217,17 @@ def text_line(text: str) -> TextLine | None:
             return None
         fields.setdefault(found[1], extension[found.end() : end].rstrip(" "))
     line = _unescape(fields.get("msg", ""))
-    if not line or text.count("|") < 7:  # noqa: PLR2004 - a CEF header
+    if not line or text.count("|") < 7:
         return None
-    return TextLine(line, _from_epoch(fields.get("rt", "")), fields.get("dvchost") or fields.get("dvc"))
+    host = fields.get("dvchost") or fields.get("dvc") or fields.get("ahost")
+    return TextLine(line, _from_epoch(fields.get("rt", "")), host)
 
 
 @functools.lru_cache(maxsize=64)
 def _escapes(version: str) -> bool:
     r"""Tell whether AsyncOS of this version writes ``=`` in values as ``\=``: 14 and later do."""
     major = re.match(r"(\d{1,3})\.", version)
-    return major is not None and int(major[1]) >= 14  # noqa: PLR2004 - the version itself
+    return major is not None and int(major[1]) >= 14
 
 
 @functools.lru_cache(maxsize=1024)
@@ -252,8 +253,10 @@ def _read_quickly(extension: str) -> dict[str, Any] | None:
         return None
     if "tls" in event:
         # The field in front of the run: a stranger's bare value may go on as the run.
-        at = names.index("tls")
-        if (parts[3 * at].rpartition("=")[0].rpartition(" ")[2] or parts[3 * at - 2]) in _STRANGERS:
+        at = 3 * names.index("tls")
+        before, _, value = parts[at].rpartition("=")
+        key = before.rpartition(" ")[2] or parts[at - 2]
+        if key in _STRANGERS and not _whole(key, (value if before else parts[at - 1]).strip(" "), escaping=True):
             return None
         fields = _tls_fields(_RUN + event.pop("tls"))
         known = len(event)
@@ -308,7 +311,7 @@ def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
     if enclosed:
         return enclosed[1], enclosed.end(), False
     words = _WORDS_VALUE.match(extension, start)
-    assert words is not None  # noqa: S101 - the pattern matches the empty text too
+    assert words is not None  # the pattern matches the empty text too
     value = words[1].strip(" ")
     if key.startswith(_RUN) or (key in _NAMES and value[:1] != '"' and not _WHOLE_STAMP.match(value)):
         value = value.partition(" ")[0]  # what follows is a key with a space in it that is not known here
@@ -317,6 +320,8 @@ def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
 
 def _whole(key: str, value: str, *, escaping: bool) -> bool:
     """Tell whether a stranger's bare value is one behind which nothing of the stranger's can go on."""
+    if escaping and "\\=" in value:
+        return True  # a stranger's equals sign was seen to be escaped
     if key in {"msg", "ESAFinalActionDetails"}:
         return key == "msg" and not escaping and _QUOTED_PRINTABLE.match(value) is not None  # AsyncOS 13.0
     if key == "ESAFriendlyFrom":
@@ -329,7 +334,7 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
     for name in ("mid", "icid", "dcid"):
         if name in event:
             number = event[name]
-            if number.isdecimal() and len(number) < 20:  # noqa: PLR2004 - 64 bits
+            if number.isdecimal() and len(number) < 20:
                 event[name] = int(number)
             else:
                 del event[name]
@@ -341,8 +346,8 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
         del event["peer_host"]
     if "peer_ip" in event and not _IP.match(event["peer_ip"]):
         del event["peer_ip"]
-    if "time" in event and len(event["time"]) < len("Mon Jan 1 00:00:00 2024"):
-        del event["time"]
+    if "ended" in event and len(event["ended"]) < len("Mon Jan 1 00:00:00 2024"):
+        del event["ended"]
     for name in ("sender", "recipient"):
         if "\\" in event.get(name, ""):
             event[name] = _unescape(event[name])
@@ -358,5 +363,5 @@ def _from_epoch(milliseconds: str) -> str | None:
     """Turn ArcSight's ``rt``, milliseconds since 1970, into RFC 3339 in UTC; ``None`` if it is no such number."""
     if not re.match(r"\d{1,14}\Z", milliseconds):
         return None
-    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=int(milliseconds))  # noqa: DTZ001
+    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=int(milliseconds))
     return moment.isoformat(timespec="milliseconds") + "Z"
