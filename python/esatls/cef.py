@@ -126,8 +126,7 @@ _ESCAPED = re.compile(r"\\+([=|\\])")
 _JOINED = re.compile(r" *\w+=[^ ;]*;\w+=")
 _JOIN = re.compile(r";(?=\w+=)")
 
-# An ArcSight connector's record around a line of a mail log.
-_ARCSIGHT_PRODUCT = re.compile(r"CEF:\s*\d+\|[^|]*cisco[^|]*\|[^|]*ironport", re.IGNORECASE)
+# A key of an ArcSight connector's record around a line of a mail log.
 _ARCSIGHT_KEY = re.compile(r"(?:^|(?<= ))([a-z]\w*)=")
 
 
@@ -207,9 +206,10 @@ def text_line(text: str) -> TextLine | None:
         ``None`` if it is no such record, or if it has two ``msg`` fields so that one may be a stranger's.
         The line ends where the next key of the record begins; ``\=`` in it is ``=`` again.
     """
-    if not _ARCSIGHT_PRODUCT.match(text):
+    header = text.split("|", 7)
+    if len(header) < 8 or header[0][:4] != "CEF:" or header[1].lower() != "cisco" or "ironport" not in header[2].lower():
         return None
-    extension = text.split("|", 7)[-1]
+    extension = header[7]
     fields: dict[str, str] = {}
     keys = list(_ARCSIGHT_KEY.finditer(extension))
     for found, end in zip(keys, [key.start() for key in keys[1:]] + [len(extension)]):
@@ -217,7 +217,7 @@ def text_line(text: str) -> TextLine | None:
             return None
         fields.setdefault(found[1], extension[found.end() : end].rstrip(" "))
     line = _unescape(fields.get("msg", ""))
-    if not line or text.count("|") < 7:
+    if not line:
         return None
     host = fields.get("dvchost") or fields.get("dvc") or fields.get("ahost")
     return TextLine(line, _from_epoch(fields.get("rt", "")), host)
@@ -255,7 +255,7 @@ def _read_quickly(extension: str) -> dict[str, Any] | None:
         # The field in front of the run: a stranger's bare value may go on as the run.
         at = 3 * names.index("tls")
         before, _, value = parts[at].rpartition("=")
-        key = before.rpartition(" ")[2] or parts[at - 2]
+        key = before.rpartition(" ")[2].partition("=")[0] or (parts[at - 2] if at else "")
         if key in _STRANGERS and not _whole(key, (value if before else parts[at - 1]).strip(" "), escaping=True):
             return None
         fields = _tls_fields(_RUN + event.pop("tls"))
@@ -294,8 +294,8 @@ def _read_carefully(extension: str, *, escaping: bool) -> dict[str, Any]:
         behind = {name: texts for name, texts in behind.items() if not name.startswith("tls_")}
     agreed = {**behind, **front}
     for name in [name for name, texts in agreed.items() if len(texts) > 1]:
-        side = name[: name.rindex("_") + 1] if name.startswith("tls_") else name
-        agreed = {other: texts for other, texts in agreed.items() if not other.startswith(side)}
+        side = tuple(name.split("_")[:2]) if name.startswith("tls_") else name
+        agreed = {other: texts for other, texts in agreed.items() if side not in (other, tuple(other.split("_")[:2]))}
     event: dict[str, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
     event.update({name: texts.pop() for name, texts in agreed.items()})
     return _values(event)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from esatls import cef
 from esatls._patterns import ENVELOPE
 
-BARE, LEVEL_ONLY, STAMPED = 0, 1, 2
+BARE, UNSTAMPED, STAMPED = 0, 1, 2
 """How much an envelope says; a line that says less than its neighbours may be the rest of a wrapped one."""
 
 LONGEST = 1200
@@ -48,9 +48,11 @@ def parse(line: str) -> Envelope:
     host = m["inner_host"] or m["outer_host"]
     log = m["inner_log"] or m["outer_log"]
     level = m["esa_level"]
-    if stamp or host or log:
+    if stamp:
         return Envelope(STAMPED, m.end(), stamp, host, log, level)
-    return Envelope(LEVEL_ONLY if level else BARE, m.end(), level=level)
+    if host and not log:
+        return _BARE  # a word before a level is no host
+    return Envelope(UNSTAMPED if level or log else BARE, m.end(), None, host, log, level)
 
 
 class Unwrapped(NamedTuple):

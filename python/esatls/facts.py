@@ -52,13 +52,13 @@ class Facts:
             stores = self.hosts[host or ""] = ({}, {}, {})
         return stores
 
-    def take(self, head: Head, spec: Spec, found: re.Match[str]) -> None:
+    def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
         """Take one match from a stream."""
         store = spec.store
         if store < 0:
             if spec.kind == "consolidated_event":
                 self.add({**head.base, **event_of(spec, found)})
-            return
+            return True
         stores = head.store
         if stores is None:
             stores = head.store = self.stores(head.host)
@@ -69,6 +69,7 @@ class Facts:
             facts.append((spec.code, head.time, *values))
         elif key is not None:
             stores[store][key] = [(spec.code, head.time, *values)]
+        return True
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
         """Take the matches among many lines, all with their text at `start`; return how many there were."""

@@ -27,7 +27,6 @@ _UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # Kinds whose text no stranger writes: a line that says less than its neighbours may stand on its own after them.
 _CLOSED_KINDS = ("connection_", "hat_", "tls_", "message_started", "message_finished", "message_lineage", "message_quarantined")
-_WRAP_COLUMN = 100
 
 
 @dataclass
@@ -73,22 +72,24 @@ class Head:
 class Consumer(Protocol):
     """What takes the events of a stream."""
 
-    def take(self, head: Head, spec: Spec, found: re.Match[str]) -> None:
-        """Take one event, of the line whose envelope is `head`."""
+    def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
+        """Take one event, of the line whose envelope is `head`; return whether it was wanted."""
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
-        """Take the events among many lines whose message text begins at `start`; return how many there were."""
+        """Take the events among many lines whose message text begins at `start`; return how many were wanted."""
 
 
 class _Pending:
     """A line that may go on in the next ones."""
 
-    __slots__ = ("env", "event", "head", "lines")
+    __slots__ = ("env", "event", "head", "lines", "spaced")
 
     def __init__(self, env: envelope.Envelope, head: Head, line: str) -> None:
         self.env = env
         self.head = head
         self.lines = [line]
+        self.spaced = False
+        """Whether blank lines stand between its lines: pages that do so wrap in mid-word (W17)."""
         self.event: tuple[Spec, re.Match[str]] | None | bool = False  # False: not yet looked at
 
     def look(self) -> tuple[Spec, re.Match[str]] | None:
@@ -97,22 +98,18 @@ class _Pending:
             return self.event
         first = self.lines[0][self.env.end :]
         self.event = None
-        if len(self.lines) == 1:
-            self.event = match(first.rstrip())
-        else:
-            for text in _joined(first, self.lines):
-                self.event = match(text.rstrip())
-                if self.event is not None:
-                    break
+        for text in (first,) if len(self.lines) == 1 else _joined(first, self.lines, at_column=self.spaced):
+            if _UNPRINTABLE.search(text):
+                text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            self.event = match(text.rstrip())
+            if self.event is not None:
+                break
         return self.event
 
 
-def _joined(first: str, lines: list[str]) -> Iterable[str]:
-    """Yield the ways in which a text that was wrapped may have read, the likelier first."""
-    seams = [" ", ""]
-    if len(lines[0]) >= _WRAP_COLUMN:
-        seams.reverse()  # wrapped at a column, not at a word
-    for seam in seams:
+def _joined(first: str, lines: list[str], *, at_column: bool) -> Iterable[str]:
+    """Yield the ways in which a text that was wrapped may have read, the likelier first: at a word, or at a column."""
+    for seam in ("", " ") if at_column else (" ", ""):
         parts = [first]
         for line in lines[1:]:
             if parts[-1][-1:] not in (" ", "\t") and line[:1] not in (" ", "\t"):
@@ -165,6 +162,8 @@ class Stream:
             self._rank = env.rank
         elif not line.strip() or _LINE_NUMBER.fullmatch(line):
             counts.ignored += 1
+            if self._pending is not None:
+                self._pending.spaced = True
         else:
             self._weak(env, line)
 
@@ -214,8 +213,10 @@ class Stream:
             for line in pending.lines:
                 self._dismiss(line)
             return
-        self.counts.events += len(pending.lines)
-        self.consumer.take(pending.head, *event)
+        if self.consumer.take(pending.head, *event):
+            self.counts.events += len(pending.lines)
+        else:
+            self.counts.ignored += len(pending.lines)
 
     def _dismiss(self, line: str) -> None:
         if _UNPRINTABLE.search(line):
@@ -259,6 +260,62 @@ class Stream:
         return head
 
     # many lines at a time: all with known envelopes
+
+    def feed(self, block: bytes) -> None:
+        """Take a block of whole lines as bytes; bytes that are not UTF-8 stand as escapes in what is read."""
+        try:
+            text = block.decode("utf-8")
+        except UnicodeDecodeError:
+            lines = block.decode("utf-8", "surrogateescape").split("\n")
+            if not lines[-1]:
+                lines.pop()
+            for line in lines:
+                self.line(line)
+        else:
+            self.block(text)
+
+    def sift(self, block: bytes, word: bytes) -> None:
+        """Take a block for a consumer that wants only events with `word` in their line: the others are not read.
+
+        Only where every line of the block has the same kind of envelope; else the block is read whole.
+        """
+        lines = block.count(b"\n")
+        if not (self.length and lines and block[-1:] == b"\n" and block.isascii() and self._all_alike(block, lines)):
+            self.feed(block)
+            return
+        self.end()
+        last = block.rfind(b"\n", 0, -1) + 1
+        text = block[:last].decode("ascii")
+        found, wanted = [], word.decode("ascii")
+        at = text.find(wanted)
+        while at >= 0:
+            begin, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
+            found.append(text[begin:end])
+            at = text.find(wanted, end)
+        before = Counts(self.counts.lines, self.counts.events, self.counts.ignored, self.counts.unreadable)
+        if found:
+            self.block("\n".join(found))
+            self.end()
+        # lines that are not read are no events that the consumer wants
+        passed = lines - 1 - (self.counts.lines - before.lines)
+        self.counts.lines += passed
+        self.counts.ignored += passed
+        self.feed(block[last:])
+
+    def _all_alike(self, block: bytes, lines: int) -> bool:
+        """Tell whether a block has as many envelopes of the latest kind as lines, and nothing unprintable."""
+        known = next((key for key in reversed(self.heads) if len(key) == self.length), "")
+        level = self.heads[known].base.get("esa_level", "") if known else ""
+        # what precedes the level is the year of a native stamp, or the subscription's name
+        before = known[: -len(level) - 2][-6:].encode("ascii", "replace")
+        if not before or b"\0" in block or b"\r" in block:
+            return False
+        count = 0
+        for name in (b"Info", b"Warning", b"Debug", b"Critical", b"Trace"):
+            count += block.count(before + name + b": ")
+            if count >= lines:
+                break
+        return count == lines
 
     def block(self, text: str) -> None:
         """Take a block of whole lines: fast as long as every line has an envelope, else line by line."""

@@ -125,7 +125,7 @@ class _Connection:
             required = [fact for fact in attempts if fact[0] == "tls_required"]
             self.reason = min(required or attempts, key=_order)[3]
             return "failed"
-        if self.error is not None:
+        if self.error is not None and self.opened is not None:
             self.reason = _possible(self.error)
             return "failed"
         if read:
@@ -225,6 +225,13 @@ class _Message:
         for rid, address in bounced.items():
             self.recipients.setdefault(rid, address)
 
+    def made_after(self, time: Time | None) -> bool:
+        """Tell whether this message began after a time: its id had another owner then."""
+        if time is None:
+            return False
+        made = (fact[1] for fact in (self.start, self.origin) if fact is not None and fact[1] is not None)
+        return any(began > time + lives.SAME_OPENING for began in made)
+
     def one_life(self, facts: Sequence[Fact]) -> bool:
         """Tell whether the facts are plainly of one message."""
         first, last = self.first, self.last
@@ -254,11 +261,11 @@ class _Appliance:
 
     def _note_uses(self, facts: list[Fact]) -> None:
         receiving, delivery = self.uses
-        started = False
+        started = None
         for fact in facts:
             code = fact[0]
             if code == "message_started":
-                started = True
+                started = fact[3] if started is None or started == fact[3] else "several"
                 uses = receiving
             elif code in _ON_DELIVERY:
                 uses = delivery
@@ -271,10 +278,10 @@ class _Appliance:
                     uses[key] = [fact]
                 else:
                     known.append(fact)
-        if not started:
-            for fact in facts:
-                if fact[0] in _MENTIONS and fact[3] is not None and fact[3] != "0":
-                    receiving.setdefault(fact[3], []).append(fact)
+        for fact in facts:
+            # the envelope names the connection where the start is not in view
+            if fact[0] in _MENTIONS and fact[3] != started and fact[3] is not None and fact[3] != "0":
+                receiving.setdefault(fact[3], []).append(fact)
 
     def ids(self, side: int) -> list[str]:
         """Return the ids of all connections of one side, ascending. ICID 0 is no connection."""
@@ -370,7 +377,7 @@ class _Appliance:
         """Return the verdict of the message whose content a child carries."""
         begins, parents = self.messages_of(origin[3])
         parent = parents.get(lives.life_at(begins, origin[1]) if begins else 0)
-        if parent is None or parent in above:
+        if parent is None or parent in above or parent.made_after(origin[1]):
             return "unknown"
         verdict, theirs = self.received(parent, above)
         found.update(theirs)
@@ -449,7 +456,8 @@ class _Appliance:
         if message.sent_by is not None:
             record["sender"] = message.sent_by
         recipients = message.recipients
-        record["recipients"] = [recipients[rid] for rid in sorted(recipients)] if len(recipients) > 1 else list(recipients.values())
+        if recipients:
+            record["recipients"] = [recipients[rid] for rid in sorted(recipients)] if len(recipients) > 1 else list(recipients.values())
         if message.origin is not None:
             record["parent_mid"] = int(message.origin[3])
             record["mid_relation"] = message.origin[0]
@@ -529,7 +537,7 @@ def _received_by_record(verdict: str, cef: Fact, found: Record) -> str:
 def _delivered_by_record(record: Record, deliveries: list[Record], cef: Fact) -> None:
     if "sender" not in record:
         _keep(record, "sender", cef[12])
-    if not record["recipients"] and cef[13]:
+    if "recipients" not in record and cef[13]:
         record["recipients"] = [address.strip() for address in cef[13].replace(";", ",").split(",") if address.strip()]
     if cef[4] is None or cef[8] is None:
         return
