@@ -1,0 +1,81 @@
+"""Events of a stream as records: which kinds are wanted, between which times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from esatls.kinds import TLS_KINDS
+from esatls.match import MATCHERS_BY_START, Spec, event_of
+from esatls.stream import Stream
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable, Iterator
+
+    from esatls.clock import Clock, Time
+    from esatls.stream import Counts, Head
+
+_ABOUT_TLS = ("tls_in_result", "tls_out_result", "dane_status")
+
+
+class Events:
+    """Takes the events of a stream that are wanted and keeps them in `found`.
+
+    `kinds` are event kinds; None is the default: lines that speak of TLS, and consolidated events that do.
+    """
+
+    def __init__(self, kinds: frozenset[str] | None = None, since: Time | None = None, until: Time | None = None) -> None:
+        self.kinds = TLS_KINDS | {"consolidated_event"} if kinds is None else kinds
+        self.only_tls = kinds is None
+        self.since = since
+        self.until = until
+        self.found: list[dict[str, Any]] = []
+
+    def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
+        """Keep one event if it is wanted."""
+        if spec.kind not in self.kinds or not self._in_time(head.time):
+            return False
+        event = event_of(spec, found)
+        if self.only_tls and spec.kind == "consolidated_event" and not any(name in event for name in _ABOUT_TLS):
+            return False
+        self.found.append({**head.base, **event})
+        return True
+
+    def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
+        """Keep the wanted events among many lines, all with their text at `start`."""
+        matchers, end, before = MATCHERS_BY_START, start + 4, len(self.found)
+        for line, head in lines:
+            matcher = matchers[line[start:end]]
+            if matcher is not None:
+                found = matcher.fullmatch(line, start)
+                if found is not None:
+                    self.take(head, matcher.specs[found.lastindex], found)  # type: ignore[index]
+        return len(self.found) - before
+
+    def _in_time(self, time: Time | None) -> bool:
+        if self.since is None and self.until is None:
+            return True
+        return time is not None and (self.since is None or time >= self.since) and (self.until is None or time < self.until)
+
+
+def events(
+    lines: Iterable[str], *, kinds: frozenset[str] | None = None, clock: Clock | None = None, host: str | None = None, counts: Counts | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the events of log lines, in order, as flat dicts (DESIGN section 2).
+
+    `lines` may have any envelope and may be wrapped. `kinds` are the wanted kinds, all by default here.
+    `clock` reads the stamps (UTC unless told), `host` names the appliance of lines that do not name it, `counts`
+    is filled in with what became of each line.
+    """
+    from esatls.kinds import EVENT_KINDS
+
+    sink = Events(frozenset(EVENT_KINDS) if kinds is None else kinds)
+    stream = Stream(sink, clock, host)
+    if counts is not None:
+        stream.counts = counts
+    for line in lines:
+        stream.line(line.rstrip("\n"))
+        yield from sink.found
+        sink.found.clear()
+    stream.end()
+    yield from sink.found

@@ -1,0 +1,223 @@
+"""Records -> JSON Lines, CSV, Parquet, or a table for people.
+
+JSON Lines is the reference. CSV, Parquet and Splunk rows are flat: the attempts of `deliveries` become columns of
+several values. Text of the log is data: no cell runs as a formula, no control character reaches a terminal.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import sys
+import tempfile
+from typing import IO, TYPE_CHECKING, Any
+
+import orjson
+
+from esatls.errors import EsatlsError, MissingDependencyError
+from esatls.fields import DELIVERY_FIELDS, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import TracebackType
+
+FORMATS = ("json", "csv", "table", "parquet")
+SEPARATOR = ";"
+"""Between the values of one CSV cell; values of the same position belong to the same attempt."""
+
+# C0 and C1 controls, and the characters that turn the direction of text around
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL_BYTES = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_BATCH = 20_000
+
+
+def dumps(record: dict[str, Any]) -> bytes:
+    """Return a record as one line of JSON, without the line feed; control characters are escaped."""
+    line = orjson.dumps(record)
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    text = line.decode("utf-8")
+    return _CONTROL_BYTES.sub(lambda m: f"\\u{ord(m[0]):04x}", text).encode("utf-8")
+
+
+def printable(text: str) -> str:
+    """Return text with control characters as visible escapes, fit for a terminal."""
+    return _CONTROLS.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
+
+
+def flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record without nesting: `deliveries` becomes one list per DELIVERY_FIELDS column.
+
+    The lists are of equal length; a missing value is an empty string, so that positions match.
+    """
+    if "deliveries" not in record:
+        return record
+    out = {key: value for key, value in record.items() if key != "deliveries"}
+    attempts = record["deliveries"]
+    if attempts:
+        for field in DELIVERY_FIELDS:
+            values = [_cell(attempt.get(field.name, ""), " ") for attempt in attempts]
+            out[f"delivery_{field.name}"] = values
+    return out
+
+
+def columns(fields: tuple[Field, ...]) -> list[str]:
+    """Return the columns of flat records made of these fields."""
+    names: list[str] = []
+    for field in fields:
+        names += [f"delivery_{inner.name}" for inner in DELIVERY_FIELDS] if field.name == "deliveries" else [field.name]
+    return names
+
+
+def _cell(value: Any, separator: str = SEPARATOR) -> str:
+    if isinstance(value, list):
+        return separator.join(_cell(item, " ") for item in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def harmless(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula."""
+    text = printable(text)
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+class Output:
+    """Where records go: standard output, or a file that appears only when it is whole."""
+
+    def __init__(self, path: str | None) -> None:
+        self.path = path
+        self._temporary: str | None = None
+        self.file: IO[bytes] = sys.stdout.buffer
+
+    def __enter__(self) -> IO[bytes]:
+        if self.path not in (None, "-"):
+            folder = os.path.dirname(os.path.abspath(str(self.path)))
+            try:
+                handle, self._temporary = tempfile.mkstemp(dir=folder, prefix=".esatls-")
+            except OSError as error:
+                raise EsatlsError(f"{self.path}: cannot be written: {error.strerror}") from error
+            self.file = os.fdopen(handle, "wb")
+        return self.file
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._temporary is None:
+            if kind is None:
+                self.file.flush()
+            return
+        self.file.close()
+        if kind is None:
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(self._temporary, 0o666 & ~mask)
+            os.replace(self._temporary, str(self.path))
+        else:
+            os.unlink(self._temporary)
+
+
+def write(records: Iterable[dict[str, Any]], format: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:
+    """Write records and return how many there were; `fields` gives the columns and their order."""
+    if format == "json":
+        return _json(records, file)
+    if format == "csv":
+        return _csv(records, file, columns(fields))
+    if format == "parquet":
+        return _parquet(records, file, fields)
+    return _table(records, file, columns(fields))
+
+
+def _json(records: Iterable[dict[str, Any]], file: IO[bytes]) -> int:
+    count = 0
+    for count, record in enumerate(records, 1):
+        file.write(dumps(record) + b"\n")
+    return count
+
+
+def _csv(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str]) -> int:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
+    writer = csv.writer(text, lineterminator="\r\n" if os.name == "nt" else "\n")
+    writer.writerow(names)
+    count = 0
+    for count, record in enumerate(records, 1):
+        row = flat(record)
+        writer.writerow([harmless(_cell(row[name])) if name in row else "" for name in names])
+    text.flush()
+    text.detach()
+    return count
+
+
+def _parquet(records: Iterable[dict[str, Any]], file: IO[bytes], fields: tuple[Field, ...]) -> int:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingDependencyError("Parquet needs pyarrow: pip install 'esatls[parquet]'") from error
+    types = {
+        "date": pa.timestamp("ms", tz="UTC"),
+        "integer": pa.int64(),
+        "boolean": pa.bool_(),
+        "integers": pa.list_(pa.int64()),
+        "keywords": pa.list_(pa.string()),
+    }
+
+    def kind(field: Field) -> Any:
+        return types.get(field.type, pa.string())
+
+    schema = []
+    for field in fields:
+        if field.type == "objects":
+            schema += [pa.field(f"delivery_{inner.name}", pa.list_(pa.string())) for inner in DELIVERY_FIELDS]
+        else:
+            schema.append(pa.field(field.name, kind(field)))
+    dates = {field.name for field in fields if field.type == "date"}
+    count = 0
+    with pq.ParquetWriter(file, pa.schema(schema)) as writer:
+        for batch in _batches(records):
+            count += len(batch)
+            rows = [{key: _moment(value) if key in dates else value for key, value in flat(row).items()} for row in batch]
+            writer.write_table(pa.Table.from_pylist(rows, schema=pa.schema(schema)))
+    return count
+
+
+def _moment(text: str) -> Any:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text[:-1] + "+00:00")
+
+
+def _batches(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for record in records:
+        batch.append(record)
+        if len(batch) >= _BATCH:
+            yield batch
+            batch = []
+    yield batch
+
+
+def _table(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str]) -> int:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [flat(record) for record in records]
+    used = [name for name in names if any(name in row for row in rows)]
+    text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
+    console = Console(file=text, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 10_000
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in used:
+        table.add_column(name, overflow="fold", no_wrap=not console.is_terminal)
+    for row in rows:
+        table.add_row(*(Text(printable(_cell(row[name]).replace(SEPARATOR, ", ")) if name in row else "", style=_STYLES.get(str(row.get(name)), "")) for name in used))
+    console.print(table)
+    text.detach()
+    return len(rows)
+
+
+_STYLES = {"encrypted": "green", "cleartext": "bold red", "mixed": "red", "failed": "yellow", "unknown": "dim", "unused": "dim"}
