@@ -1,0 +1,198 @@
+"""A week of an invented organisation's mail on two appliances, as a log: what the dashboards are drawn from in the tests.
+
+`PLAN` says how many sessions of each kind each partner has, so that a test can count what a panel must show; `STORIES` are the few
+messages that the lookup follows hop by hop, and names that strangers would choose to be read as markup, search or token.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+START = datetime.datetime(2026, 3, 2, 6, 0, tzinfo=datetime.timezone.utc)
+NOW = datetime.datetime(2026, 3, 8, 12, 0, tzinfo=datetime.timezone.utc)
+HOSTS = ("esa1.example.com", "esa2.example.com")
+
+STRONG = "TLSv1.3", "TLS_AES_256_GCM_SHA384"
+USUAL = "TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384"
+OLD = "TLSv1", "AES128-SHA"
+NO_CIPHER = "(336109761, 'error:1408A0C1:SSL routines:SSL3_GET_CLIENT_HELLO:no shared cipher')"
+STARTTLS = "STARTTLS unexpected response"
+
+
+class Sessions(NamedTuple):
+    """`count` sessions with one partner. tls: (version, cipher), or None; failed: the reason of a handshake that failed."""
+
+    count: int
+    direction: str
+    domain: str
+    tls: Optional[Tuple[str, str]] = None
+    failed: str = ""
+    mail: bool = True
+
+
+PLAN = (
+    Sessions(60, "receiving", "partner.example.net", STRONG),
+    Sessions(45, "receiving", "bank.example.org", USUAL),
+    Sessions(12, "receiving", "old.example.net", OLD),
+    Sessions(14, "receiving", "plain.example.org"),
+    Sessions(5, "receiving", "broken.example.net", failed=NO_CIPHER, mail=False),
+    Sessions(3, "receiving", "fallback.example.org", failed=NO_CIPHER),
+    Sessions(9, "receiving", "scanner.example.net", mail=False),
+    Sessions(50, "delivery", "partner.example.net", STRONG),
+    Sessions(38, "delivery", "bank.example.org", USUAL),
+    Sessions(7, "delivery", "old.example.net", OLD),
+    Sessions(11, "delivery", "plain.example.org"),
+    Sessions(6, "delivery", "fallback.example.org", failed=STARTTLS),
+)
+
+
+@dataclass
+class Log:
+    """Lines with their times; ids count up on each appliance."""
+
+    lines: List[Tuple[datetime.datetime, str]] = field(default_factory=list)
+    icid: int = 700
+    mid: int = 41000
+    dcid: int = 300
+
+    def say(self, at: datetime.datetime, host: str, text: str) -> None:
+        """One line."""
+        stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.lines.append((at, f"{stamp} {host} mail_logs: Info: {text}"))
+
+    def text(self) -> List[str]:
+        """All lines in order of time."""
+        return [line for _, line in sorted(self.lines, key=lambda pair: pair[0])]
+
+
+def seconds(number: int) -> datetime.timedelta:
+    """A span."""
+    return datetime.timedelta(seconds=number)
+
+
+def open_receiving(  # noqa: PLR0913 - a line has that many parts
+    log: Log, at: datetime.datetime, host: str, peer: str, action: str, tls: Optional[Tuple[str, str]] = None, failed: str = "",
+) -> int:
+    """Opening, HAT and TLS lines of an injection connection; returns its ICID."""
+    log.icid += 1
+    address = f"198.51.100.{log.icid % 250 + 1}"
+    log.say(at, host, f"New SMTP ICID {log.icid} interface Data 1 (192.0.2.10) address {address} reverse dns host {peer} verified yes")
+    group = {"ACCEPT": "UNKNOWNLIST", "RELAY": "RELAYLIST", "REJECT": "BLOCKLIST"}[action]
+    log.say(at, host, f"ICID {log.icid} {action} SG {group} match sbrs[-1.0:10.0] SBRS 1.2 country United States")
+    if tls:
+        log.say(at + seconds(1), host, f"ICID {log.icid} TLS success protocol {tls[0]} cipher {tls[1]}")
+    if failed:
+        log.say(at + seconds(1), host, f"ICID {log.icid} TLS failed: {failed}")
+    return log.icid
+
+
+def start_message(  # noqa: PLR0913 - a message has that many parts
+    log: Log, at: datetime.datetime, host: str, icid: int, sender: str, recipients: Sequence[str], table: str,
+) -> int:
+    """The lines that begin a message; returns its MID."""
+    log.mid += 1
+    log.say(at, host, f"Start MID {log.mid} ICID {icid}")
+    log.say(at, host, f"MID {log.mid} ICID {icid} From: <{sender}>")
+    for rid, recipient in enumerate(recipients):
+        log.say(at, host, f"MID {log.mid} ICID {icid} RID {rid} To: <{recipient}>")
+    log.say(at + seconds(1), host, f"MID {log.mid} ready 4821 bytes from <{sender}>")
+    log.say(at + seconds(1), host, f"MID {log.mid} matched all recipients for per-recipient policy DEFAULT in the {table} table")
+    log.say(at + seconds(2), host, f"MID {log.mid} queued for delivery")
+    return log.mid
+
+
+def deliver(  # noqa: PLR0913 - a delivery has that many parts
+    log: Log, at: datetime.datetime, host: str, mid: int, rids: Sequence[int], peer: str, domain: str = "",
+    tls: Optional[Tuple[str, str]] = None, failed: str = "",
+) -> int:
+    """A delivery connection that delivers; returns its DCID."""
+    log.dcid += 1
+    address = f"203.0.113.{log.dcid % 250 + 1}"
+    log.say(at, host, f"New SMTP DCID {log.dcid} interface 192.0.2.10 address {address} port 25")
+    if tls:
+        log.say(at + seconds(1), host, f"DCID {log.dcid} TLS success protocol {tls[0]} cipher {tls[1]} for {domain or peer}")
+    if failed:
+        log.say(at + seconds(1), host, f"DCID {log.dcid} TLS failed: {failed}")
+    log.say(at + seconds(2), host, f"Delivery start DCID {log.dcid} MID {mid} to RID {list(rids)}")
+    log.say(at + seconds(3), host, f"Message done DCID {log.dcid} MID {mid} to RID {list(rids)}")
+    log.say(at + seconds(3), host, f"MID {mid} RID {list(rids)} Response '2.0.0 OK queued as 4F2'")
+    log.say(at + seconds(9), host, f"DCID {log.dcid} close")
+    return log.dcid
+
+
+def finish(log: Log, at: datetime.datetime, host: str, mid: int) -> None:
+    """The end of a message."""
+    log.say(at, host, f"Message finished MID {mid} done")
+
+
+def sessions(log: Log) -> None:
+    """What PLAN says, spread evenly over the week."""
+    total = sum(kind.count for kind in PLAN)
+    step = (NOW - START - datetime.timedelta(hours=6)) / total
+    # Deal one session of each kind after the other, so that each day has some of every kind.
+    turns = sorted((n / kind.count, order, kind) for order, kind in enumerate(PLAN) for n in range(kind.count))
+    for number, (_, _, kind) in enumerate(turns):
+        at, host = START + number * step, HOSTS[number % 2]
+        if kind.direction == "receiving":
+            action = "ACCEPT" if kind.mail or kind.failed else "REJECT"
+            icid = open_receiving(log, at, host, f"mx.{kind.domain}", action, kind.tls, kind.failed)
+            if kind.mail:
+                mid = start_message(log, at + seconds(2), host, icid, f"someone@{kind.domain}", ["staff@example.com"], "inbound")
+                deliver(log, at + seconds(5), host, mid, [0], "store.example.com", tls=USUAL)
+                finish(log, at + seconds(9), host, mid)
+            log.say(at + seconds(20), host, f"ICID {icid} close")
+        else:
+            icid = open_receiving(log, at, host, "relay.example.com", "RELAY", USUAL)
+            mid = start_message(log, at + seconds(2), host, icid, "staff@example.com", [f"someone@{kind.domain}"], "outbound")
+            log.say(at + seconds(4), host, f"ICID {icid} close")
+            deliver(log, at + seconds(5), host, mid, [0], f"mx.{kind.domain}", kind.domain, kind.tls, kind.failed)
+            finish(log, at + seconds(9), host, mid)
+
+
+def stories(log: Log) -> None:
+    """Messages whose whole path a test knows, MID 51001 and up, on the last day."""
+    host, at = HOSTS[0], NOW - datetime.timedelta(hours=5)
+    log.icid, log.mid, log.dcid = 1900, 51000, 1800
+
+    # 51001, rewritten to 51002, delivered to two domains: one over TLS, one in clear text after a failed handshake.
+    icid = open_receiving(log, at, host, "relay.example.com", "RELAY", USUAL)
+    first = start_message(log, at + seconds(2), host, icid, "chief@example.com", ["ann@partner.example.net", "bob@fallback.example.org"], "outbound")
+    log.say(at + seconds(5), host, f"ICID {icid} close")
+    log.mid += 1
+    log.say(at + seconds(5), host, f"MID {first} rewritten to MID {log.mid} by add-footer filter 'Disclaimer'")
+    finish(log, at + seconds(5), host, first)
+    log.say(at + seconds(6), host, f"MID {log.mid} ICID 0 From: <chief@example.com>")
+    log.say(at + seconds(6), host, f"MID {log.mid} ICID 0 RID 0 To: <ann@partner.example.net>")
+    log.say(at + seconds(6), host, f"MID {log.mid} ICID 0 RID 1 To: <bob@fallback.example.org>")
+    log.say(at + seconds(7), host, f"MID {log.mid} queued for delivery")
+    deliver(log, at + seconds(10), host, log.mid, [0], "mx.partner.example.net", "partner.example.net", STRONG)
+    deliver(log, at + seconds(30), host, log.mid, [1], "mx.fallback.example.org", failed=STARTTLS)
+    finish(log, at + seconds(40), host, log.mid)
+
+    # 51003: its connection was opened before the log begins to be kept, so nothing tells how it came.
+    at += datetime.timedelta(hours=1)
+    mid = start_message(log, at, host, 12, "early@unseen.example.net", ["staff@example.com"], "inbound")
+    deliver(log, at + seconds(5), host, mid, [0], "store.example.com", "example.com", USUAL)
+    finish(log, at + seconds(10), host, mid)
+
+    # 51004: names that a stranger chose.
+    at += datetime.timedelta(hours=1)
+    icid = open_receiving(log, at, host, "<img/src=x/onerror=alert(1)>.example.net", "ACCEPT", failed=HOSTILE_REASON)
+    mid = start_message(log, at + seconds(2), host, icid, HOSTILE_SENDER, ["staff@example.com"], "inbound")
+    deliver(log, at + seconds(5), host, mid, [0], "store.example.com", "example.com", USUAL)
+    finish(log, at + seconds(10), host, mid)
+    log.say(at + seconds(12), host, f"ICID {icid} close")
+
+
+HOSTILE_SENDER = '"><script>alert(1)</script>$esa_host$`esatls_view_hosts`@x.example.net'
+HOSTILE_REASON = "=cmd|'/c calc'!A0 <b>bold</b> [link](javascript:alert(1)) | delete"
+
+
+def lines() -> List[str]:
+    """The whole log."""
+    log = Log()
+    sessions(log)
+    stories(log)
+    return log.text()

@@ -1,0 +1,942 @@
+"""A small, strict evaluator of the SPL that the dashboards use, so that a test draws what the macros say.
+
+It knows only the commands, options and functions that stand in this file, as Splunk's Search Reference defines them, and raises
+`SplError` on anything else. It stands in for Splunk's search head after the esatls commands; the rows of those come from `source`.
+
+A row is a dict; a field that has no value is not in it; a value is a str, a number, or a list of str (multi-valued).
+"""
+
+from __future__ import annotations
+
+import calendar
+import json
+import math
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+
+Number = Union[int, float]
+Value = Union[str, int, float, List[str], bool, None]
+Row = Dict[str, Value]
+Source = Callable[[str, float, float], List[Row]]
+
+
+class SplError(Exception):
+    """The search has something that this evaluator, or Splunk, would not take."""
+
+
+@dataclass(frozen=True)
+class Macro:
+    """One stanza of macros.conf."""
+
+    args: Tuple[str, ...]
+    definition: str
+
+
+@dataclass
+class Search:
+    """What a search may ask for: macros, time range (epoch seconds), the present, and the rows of the esatls commands."""
+
+    macros: Dict[str, Macro]
+    earliest: float
+    latest: float
+    now: float
+    source: Source
+    used_macros: set = field(default_factory=set)
+
+
+# ---- text to tokens ----
+
+class Token(NamedTuple):
+    """kind: word, number, string, quoted (a field name in single quotes), op; `start` tells adjacency."""
+
+    kind: str
+    text: str
+    start: int
+
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)
+      | (?P<string>"(?:[^"\\]|\\.)*")
+      | (?P<quoted>'[^']*')
+      | (?P<number>\d+(?:\.\d+)?(?![\w]))
+      | (?P<word>[A-Za-z_@\d][\w@:*]*)
+      | (?P<op>==|!=|<=|>=|[-+*/%.=<>(),|])""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def tokens(text: str) -> List[Token]:
+    """Tokens of a search; SplError on a character that no command here uses (brackets of a subsearch, backticks)."""
+    out, at = [], 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if not match:
+            raise SplError(f"cannot read {text[at:at + 30]!r}")
+        kind = str(match.lastgroup)
+        if kind != "space":
+            out.append(Token(kind, match.group()[1:-1] if kind in ("string", "quoted") else match.group(), at))
+        at = match.end()
+    return out
+
+
+_MACRO = re.compile(r'"(?:[^"\\]|\\.)*"|`(?P<call>[^`]*)`', re.DOTALL)
+_CALL = re.compile(r"(?P<name>\w+)(?:\((?P<args>[^()\"]*)\))?")
+
+
+def expand(text: str, search: Search, depth: int = 0) -> str:
+    """Macros replaced, as Splunk does: not inside double quotes; arguments are put in as they stand."""
+    if depth > 10:
+        raise SplError("macros call each other without end")
+
+    def replace(match: "re.Match[str]") -> str:
+        if match["call"] is None:
+            return match[0]
+        call = _CALL.fullmatch(match["call"].strip())
+        if not call:
+            raise SplError(f"cannot read the macro call {match[0]}")
+        args = [] if call["args"] is None else [arg.strip() for arg in call["args"].split(",")]
+        name = call["name"] + (f"({len(args)})" if args else "")
+        if name not in search.macros:
+            raise SplError(f"no macro {name}")
+        search.used_macros.add(name)
+        macro = search.macros[name]
+        body = macro.definition
+        for arg, value in zip(macro.args, args):
+            body = body.replace(f"${arg}$", value)
+        return expand(body, search, depth + 1)
+
+    return _MACRO.sub(replace, text)
+
+
+# ---- expressions of eval and where ----
+
+Expression = Callable[[Row], Value]
+
+
+def as_number(value: Value) -> Optional[Number]:
+    """The number that Splunk sees in a value, or None."""
+    if isinstance(value, bool) or isinstance(value, list) or value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return value
+    if re.fullmatch(r"-?\d+", value):
+        return int(value)
+    if re.fullmatch(r"-?\d*\.\d+", value):
+        return float(value)
+    return None
+
+
+def as_text(value: Value) -> str:
+    """A value as Splunk writes it into a result."""
+    if isinstance(value, bool):
+        raise SplError("a truth value cannot be a field's value")
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    if isinstance(value, list):
+        raise SplError("a multi-valued field where one value is needed")
+    return str(value)
+
+
+def many(value: Value) -> List[str]:
+    """A value as a list of values."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [as_text(value)]
+
+
+def few(values: List[str]) -> Value:
+    """A list as a field's value: nothing, one value, or several."""
+    return None if not values else values[0] if len(values) == 1 else values
+
+
+def compare(left: Value, right: Value, how: str) -> Optional[bool]:
+    """left how right; None when one side has no value (then it is neither true nor false)."""
+    if left is None or right is None:
+        return None
+    if isinstance(left, list) or isinstance(right, list):
+        raise SplError(f"{how} with a multi-valued field")
+    numbers = as_number(left), as_number(right)
+    if numbers[0] is not None and numbers[1] is not None:
+        a, b = numbers
+    elif isinstance(left, str) and isinstance(right, str):
+        a, b = left, right  # type: ignore[assignment]
+    elif how in ("==", "!="):
+        return how == "!="
+    else:
+        raise SplError(f"{left!r} {how} {right!r}: a number against a text")
+    return bool({"==": a == b, "!=": a != b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[how])  # type: ignore[operator]
+
+
+def arithmetic(left: Value, right: Value, how: str) -> Value:
+    """left how right; None when one side is no number, as in Splunk; + of two texts that are no numbers is refused here."""
+    if left is None or right is None:
+        return None
+    a, b = as_number(left), as_number(right)
+    if a is None or b is None:
+        raise SplError(f"{left!r} {how} {right!r}: not numbers")
+    if how == "+":
+        return a + b
+    if how == "-":
+        return a - b
+    if how == "*":
+        return a * b
+    if b == 0:
+        return None
+    return a / b if how == "/" else math.fmod(a, b)
+
+
+def truth(value: Value) -> bool:
+    """Whether a condition holds; only comparisons and predicates are conditions."""
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise SplError(f"{value!r} is no condition")
+    return value
+
+
+def sql_like(pattern: str) -> "re.Pattern[str]":
+    """The pattern of like(): % any run, _ any character."""
+    parts = (".*" if c == "%" else "." if c == "_" else re.escape(c) for c in pattern)
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def mv_index(value: Value, start: Value, end: Value) -> Value:
+    """mvindex(): counts from 0, negative from the end, both ends included."""
+    values, first = many(value), as_number(start)
+    last = first if end is None else as_number(end)
+    if first is None or last is None:
+        return None
+    first = int(first) + (len(values) if first < 0 else 0)
+    last = int(last) + (len(values) if last < 0 else 0)
+    if first < 0 or last < first:
+        return None
+    return few(values[first:last + 1])
+
+
+def relative(text: str, now: float) -> float:
+    """A time modifier (`-7d@h`, `@d`, `now`, epoch seconds) as epoch seconds, in UTC."""
+    if text in ("now", "now()", ""):
+        return now
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    match = re.fullmatch(r"(?P<shift>[-+]\d+(?P<unit>s|m|h|d|w|mon))?(?:@(?P<snap>[smhd]))?", text)
+    if not match:
+        raise SplError(f"time modifier {text!r}")
+    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "mon": 30 * 86400}
+    if match["shift"]:
+        now += int(re.sub(r"[a-z]+", "", match["shift"])) * seconds[match["unit"]]
+    if match["snap"]:
+        now -= now % seconds[match["snap"]]
+    return now
+
+
+def text_function(name: str, args: List[Value]) -> Value:
+    """Functions of values that give None when their first argument has no value."""
+    first = args[0]
+    if first is None:
+        return None
+    if name == "lower":
+        return as_text(first).lower()
+    if name == "trim":
+        return as_text(first).strip(as_text(args[1]))
+    if name == "tostring":
+        return as_text(first)
+    if name == "tonumber":
+        return as_number(first)
+    if name == "split":
+        return few(as_text(first).split(as_text(args[1])))
+    if name == "replace":
+        swap = re.sub(r"\\(\d)", r"\\g<\1>", as_text(args[2]))
+        return re.sub(as_text(args[1]), swap, as_text(first))
+    if name == "mvjoin":
+        return as_text(args[1]).join(many(first))
+    if name == "mvdedup":
+        return few(list(dict.fromkeys(many(first))))
+    if name == "mvsort":
+        return few(sorted(many(first)))
+    if name == "mvindex":
+        return mv_index(first, args[1], args[2] if len(args) > 2 else None)
+    if name == "round":
+        number, digits = as_number(first), int(as_number(args[1]) or 0) if len(args) > 1 else 0
+        if number is None:
+            return None
+        scaled = math.floor(abs(number) * 10 ** digits + 0.5 + 1e-9) / 10 ** digits
+        scaled = math.copysign(scaled, number)
+        return f"{scaled:.{digits}f}" if digits else int(scaled)
+    if name == "json_extract":
+        found = json.loads(as_text(first)).get(as_text(args[1]))
+        if isinstance(found, (dict, list)):
+            raise SplError("json_extract() of an object or a list")
+        return found
+    if name == "strftime":
+        seconds = as_number(first)
+        return None if seconds is None else time.strftime(as_text(args[1]), time.gmtime(seconds))
+    raise SplError(f"function {name}()")
+
+
+_TEXT_FUNCTIONS = {
+    "lower": (1, 1), "trim": (2, 2), "tostring": (1, 1), "tonumber": (1, 1), "split": (2, 2), "replace": (3, 3), "mvjoin": (2, 2),
+    "mvdedup": (1, 1), "mvsort": (1, 1), "mvindex": (2, 3), "round": (1, 2), "strftime": (2, 2), "json_extract": (2, 2),
+}
+
+
+class Parser:
+    """Expressions, by precedence: OR, AND, NOT, comparison, + - ., * / %."""
+
+    def __init__(self, items: List[Token], search: Search) -> None:
+        """Read from `items`, left to right."""
+        self.items, self.at, self.search = items, 0, search
+
+    def peek(self, *texts: str) -> bool:
+        """Whether the next token is one of these words (any case) or operators."""
+        if self.at >= len(self.items):
+            return False
+        token = self.items[self.at]
+        return token.kind in ("op", "word") and token.text.upper() in texts
+
+    def take(self, *texts: str) -> Token:
+        """The next token, which must be one of these when any are given."""
+        if self.at >= len(self.items):
+            raise SplError(f"the search ends where {' or '.join(texts) or 'something'} should stand")
+        if texts and not self.peek(*texts):
+            raise SplError(f"{self.items[self.at].text!r} where {' or '.join(texts)} should stand")
+        self.at += 1
+        return self.items[self.at - 1]
+
+    def done(self) -> bool:
+        """Whether nothing is left."""
+        return self.at >= len(self.items)
+
+    def expression(self) -> Expression:
+        """OR level."""
+        left = self.conjunction()
+        while self.peek("OR"):
+            self.take()
+            left = _either(left, self.conjunction())
+        return left
+
+    def conjunction(self) -> Expression:
+        """AND level."""
+        left = self.negation()
+        while self.peek("AND"):
+            self.take()
+            left = _both(left, self.negation())
+        return left
+
+    def negation(self) -> Expression:
+        """NOT level; NOT of no value is no value."""
+        if self.peek("NOT"):
+            self.take()
+            inner = self.negation()
+
+            def negate(row: Row) -> Value:
+                value = inner(row)
+                return None if value is None else not truth(value)
+
+            return negate
+        return self.comparison()
+
+    def comparison(self) -> Expression:
+        """Comparison, IN and LIKE level."""
+        left = self.sum()
+        if self.peek("=", "==", "!=", "<", "<=", ">", ">="):
+            how = self.take().text.replace("=", "==") if self.peek("=") else self.take().text
+            right = self.sum()
+            return lambda row: compare(left(row), right(row), how)
+        if self.peek("IN"):
+            self.take()
+            options = self.arguments()
+
+            def is_in(row: Row) -> Value:
+                value = left(row)
+                return None if value is None else any(compare(value, option(row), "==") for option in options)
+
+            return is_in
+        return left
+
+    def sum(self) -> Expression:
+        """+, - and the concatenating dot."""
+        left = self.product()
+        while self.peek("+", "-", "."):
+            left = _binary(left, self.take().text, self.product())
+        return left
+
+    def product(self) -> Expression:
+        """*, / and %."""
+        left = self.atom()
+        while self.peek("*", "/", "%"):
+            left = _binary(left, self.take().text, self.atom())
+        return left
+
+    def arguments(self) -> List[Expression]:
+        """( a, b, ... ), possibly empty."""
+        self.take("(")
+        out: List[Expression] = []
+        while not self.peek(")"):
+            if out:
+                self.take(",")
+            out.append(self.expression())
+        self.take(")")
+        return out
+
+    def atom(self) -> Expression:
+        """A literal, a field, a function or a bracket."""
+        if self.peek("("):
+            self.take()
+            inner = self.expression()
+            self.take(")")
+            return inner
+        if self.peek("-"):
+            self.take()
+            inner = self.atom()
+            return lambda row: arithmetic(0, inner(row), "-")
+        token = self.take()
+        if token.kind == "number":
+            number: Number = float(token.text) if "." in token.text else int(token.text)
+            return lambda _row: number
+        if token.kind == "string":
+            literal = re.sub(r"\\([\"\\])", r"\1", token.text)
+            return lambda _row: literal
+        if token.kind == "quoted":
+            return lambda row: row.get(token.text)
+        if token.kind != "word":
+            raise SplError(f"{token.text!r} in an expression")
+        if self.peek("("):
+            return self.function(token.text)
+        if re.fullmatch(r"[A-Za-z_]\w*", token.text) is None:
+            raise SplError(f"{token.text!r} is no field name")
+        return lambda row: row.get(token.text)
+
+    def function(self, name: str) -> Expression:
+        """A call."""
+        if name == "mvmap":
+            self.take("(")
+            variable = self.take().text
+            self.take(",")
+            body = self.expression()
+            self.take(")")
+
+            def mv_map(row: Row) -> Value:
+                out: List[str] = []
+                for value in many(row.get(variable)):
+                    out += many(body({**row, variable: value}))
+                return few(out)
+
+            return mv_map
+        args = self.arguments()
+        if name in _TEXT_FUNCTIONS:
+            low, high = _TEXT_FUNCTIONS[name]
+            if not low <= len(args) <= high:
+                raise SplError(f"{name}() with {len(args)} arguments")
+            return lambda row: text_function(name, [arg(row) for arg in args])
+        return _special(name, args, self.search)
+
+
+def _either(left: Expression, right: Expression) -> Expression:
+    return lambda row: _or(left(row), right(row))
+
+
+def _or(a: Value, b: Value) -> Value:
+    return True if truth(a) or truth(b) else None if a is None or b is None else False
+
+
+def _both(left: Expression, right: Expression) -> Expression:
+    return lambda row: _and(left(row), right(row))
+
+
+def _and(a: Value, b: Value) -> Value:
+    if (a is not None and not truth(a)) or (b is not None and not truth(b)):
+        return False
+    return None if a is None or b is None else True
+
+
+def _binary(left: Expression, how: str, right: Expression) -> Expression:
+    if how == ".":
+        def concatenate(row: Row) -> Value:
+            a, b = left(row), right(row)
+            return None if a is None or b is None else as_text(a) + as_text(b)
+
+        return concatenate
+    return lambda row: arithmetic(left(row), right(row), how)
+
+
+def _special(name: str, args: List[Expression], search: Search) -> Expression:
+    """Functions that look at conditions, at missing values or at the search itself."""
+    count = len(args)
+    if name == "if" and count == 3:
+        return lambda row: args[1](row) if truth(args[0](row)) else args[2](row)
+    if name == "case" and count and count % 2 == 0:
+        def case(row: Row) -> Value:
+            return next((args[i + 1](row) for i in range(0, count, 2) if truth(args[i](row))), None)
+
+        return case
+    if name == "coalesce" and count:
+        return lambda row: next((v for v in (arg(row) for arg in args) if v is not None), None)
+    if name == "isnull" and count == 1:
+        return lambda row: args[0](row) is None
+    if name == "isnotnull" and count == 1:
+        return lambda row: args[0](row) is not None
+    if name == "true" and count == 0:
+        return lambda _row: True
+    if name == "null" and count == 0:
+        return lambda _row: None
+    if name == "now" and count == 0:
+        return lambda _row: search.now
+    if name == "relative_time" and count == 2:
+        return lambda row: relative(as_text(args[1](row)), float(as_number(args[0](row)) or 0))
+    if name == "mvappend" and count:
+        return lambda row: few([v for arg in args for v in many(arg(row))])
+    if name == "mvcount" and count == 1:
+        return lambda row: len(many(args[0](row))) or None
+    if name == "mvrange" and count == 2:
+        return lambda row: few([str(n) for n in range(int(as_number(args[0](row)) or 0), int(as_number(args[1](row)) or 0))])
+    if name == "mvfilter":
+        raise SplError("mvfilter(): use mvmap()")
+    if name == "like" and count == 2:
+        def like(row: Row) -> Value:
+            value, pattern = args[0](row), args[1](row)
+            return None if value is None or pattern is None else sql_like(as_text(pattern)).fullmatch(as_text(value)) is not None
+
+        return like
+    if name == "match" and count == 2:
+        def match(row: Row) -> Value:
+            value = args[0](row)
+            return None if value is None else re.search(as_text(args[1](row)), as_text(value)) is not None
+
+        return match
+    if name in ("max", "min") and count:
+        pick = max if name == "max" else min
+
+        def extreme(row: Row) -> Value:
+            numbers = [n for n in (as_number(arg(row)) for arg in args) if n is not None]
+            return pick(numbers) if numbers else None
+
+        return extreme
+    raise SplError(f"function {name}() with {count} arguments")
+
+
+# ---- commands ----
+
+def _name(parser: Parser) -> str:
+    token = parser.take()
+    if token.kind not in ("word", "quoted", "string") or "*" in token.text:
+        raise SplError(f"{token.text!r} where a field's name should stand")
+    return token.text
+
+
+def _names(parser: Parser, *stop: str) -> List[str]:
+    """Names up to the end or to one of the words `stop`; commas between are optional."""
+    out = []
+    while not parser.done() and not parser.peek(*stop):
+        if parser.peek(","):
+            parser.take()
+            continue
+        out.append(_name(parser))
+    if not out:
+        raise SplError("no field named")
+    return out
+
+
+def run_eval(rows: List[Row], parser: Parser) -> List[Row]:
+    """eval a=…, b=…"""
+    todo = []
+    while True:
+        name = _name(parser)
+        parser.take("=")
+        todo.append((name, parser.expression()))
+        if parser.done():
+            break
+        parser.take(",")
+    out = []
+    for row in rows:
+        new = dict(row)
+        for name, expression in todo:
+            value = expression(new)
+            if isinstance(value, bool):
+                raise SplError(f"eval {name}: a truth value cannot be a field's value")
+            if value is None:
+                new.pop(name, None)
+            else:
+                new[name] = value
+        out.append(new)
+    return out
+
+
+def run_where(rows: List[Row], parser: Parser) -> List[Row]:
+    """where condition."""
+    condition = parser.expression()
+    return [row for row in rows if truth(condition(row))]
+
+
+@dataclass
+class Aggregation:
+    """One function of stats: its name, what it looks at, and the column that it fills."""
+
+    function: str
+    argument: Optional[Expression]
+    name: str
+
+
+_AGGREGATES = ("count", "sum", "dc", "values", "max", "min", "latest", "avg")
+
+
+def aggregations(parser: Parser) -> List[Aggregation]:
+    """func(x) AS name, …, up to BY or the end."""
+    out: List[Aggregation] = []
+    while not parser.done() and not parser.peek("BY"):
+        if parser.peek(","):
+            parser.take()
+            continue
+        function = parser.take().text
+        if function not in _AGGREGATES:
+            raise SplError(f"aggregate {function}")
+        argument, name = None, function
+        if parser.peek("("):
+            parser.take("(")
+            begin = parser.at
+            if parser.peek("EVAL"):
+                parser.take()
+                parser.take("(")
+                argument = parser.expression()
+                parser.take(")")
+            else:
+                argument = parser.atom()
+                if parser.at != begin + 1:
+                    raise SplError(f"{function}() of more than a field: use eval()")
+            parser.take(")")
+            name = f"{function}({parser.items[begin].text})"
+        elif function != "count":
+            raise SplError(f"{function} without an argument")
+        if parser.peek("AS"):
+            parser.take()
+            name = _name(parser)
+        elif "eval" in name:
+            raise SplError("an eval() aggregate without AS")
+        out.append(Aggregation(function, argument, name))
+    if not out:
+        raise SplError("nothing to compute")
+    return out
+
+
+def aggregate(what: Aggregation, rows: List[Row]) -> Value:
+    """The value of one aggregation over some rows."""
+    if what.argument is None:
+        return len(rows)
+    values = [what.argument(row) for row in rows]
+    if what.function == "count":
+        if any(isinstance(v, bool) for v in values):
+            return sum(1 for v in values if truth(v))
+        return sum(len(many(v)) for v in values)
+    if what.function == "latest":
+        timed = [(as_number(row.get("_time")), v) for row, v in zip(rows, values) if v is not None]
+        return max(timed, key=lambda pair: pair[0] or 0)[1] if timed else None
+    texts = [text for v in values for text in many(v)]
+    if what.function == "dc":
+        return len(set(texts))
+    if what.function == "values":
+        return few(sorted(set(texts)))
+    numbers = [n for n in map(as_number, texts) if n is not None]
+    if len(numbers) != len(texts):
+        raise SplError(f"{what.function}() of what is no number")
+    if not numbers:
+        return None
+    if what.function == "avg":
+        return sum(numbers) / len(numbers)
+    return {"sum": sum, "max": max, "min": min}[what.function](numbers)  # type: ignore[operator]
+
+
+def groups(rows: Iterable[Row], by: List[str]) -> Dict[Tuple[Value, ...], List[Row]]:
+    """Rows by the values of `by`: a row without one of them is left out, one with several values stands in several groups."""
+    out: Dict[Tuple[Value, ...], List[Row]] = {}
+    for row in rows:
+        keys: List[Tuple[Value, ...]] = [()]
+        for name in by:
+            value = row.get(name)
+            options: List[Value] = list(value) if isinstance(value, list) else [] if value is None else [value]
+            keys = [(*key, option) for key in keys for option in options]
+        for key in keys:
+            out.setdefault(key, []).append(row)
+    return out
+
+
+def sort_key(value: Value) -> Tuple[int, Number, str]:
+    """Splunk's automatic order: numbers before texts."""
+    number = as_number(value)
+    if number is not None:
+        return (0, number, "")
+    return (1, 0, "") if value is None else (1, 0, ",".join(many(value)))
+
+
+def run_stats(rows: List[Row], parser: Parser) -> List[Row]:
+    """stats … BY …; without BY there is one row even when nothing came in."""
+    what = aggregations(parser)
+    by: List[str] = []
+    if parser.peek("BY"):
+        parser.take()
+        by = _names(parser)
+    found = groups(rows, by) if by else {(): rows}
+    out = []
+    for key in sorted(found, key=lambda k: [sort_key(v) for v in k]):
+        row: Row = dict(zip(by, key))
+        for one in what:
+            value = aggregate(one, found[key])
+            if value is not None:
+                row[one.name] = value
+        out.append(row)
+    return out
+
+
+def run_eventstats(rows: List[Row], parser: Parser) -> List[Row]:
+    """eventstats … BY …: the aggregates beside each row; a row without a BY field stays as it is."""
+    what = aggregations(parser)
+    by: List[str] = []
+    if parser.peek("BY"):
+        parser.take()
+        by = _names(parser)
+    if any(isinstance(row.get(name), list) for row in rows for name in by):
+        raise SplError("eventstats by a multi-valued field")
+    found = groups(rows, by)
+    computed = {key: {one.name: aggregate(one, members) for one in what} for key, members in found.items()}
+    out = []
+    for row in rows:
+        values = computed.get(tuple(row.get(name) for name in by), {})
+        out.append({**row, **{name: value for name, value in values.items() if value is not None}})
+    return out
+
+
+# The spans that timechart chooses from by itself: the smallest that needs no more than 100 (the default of `bins`).
+_SPANS = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 86400, 30 * 86400)
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def _span(text: str) -> int:
+    match = re.fullmatch(r"(\d+)([a-z]+)", text)
+    if not match or match[2] not in _UNITS:
+        raise SplError(f"span {text!r}")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def run_timechart(rows: List[Row], parser: Parser, search: Search) -> List[Row]:
+    """timechart [minspan=1h] aggregates, over the whole time range of the search, a row per span, an empty one too."""
+    least = 1
+    if parser.peek("MINSPAN"):
+        parser.take()
+        parser.take("=")
+        least = _span(parser.take().text)
+    what = aggregations(parser)
+    if not parser.done():
+        raise SplError("timechart … by")
+    needed = [s for s in _SPANS if s >= least and (search.latest - search.earliest) / s <= 100]
+    if not needed:
+        raise SplError("a time range that is too long")
+    span = needed[0]
+    out = []
+    at = math.floor(search.earliest / span) * span
+    while at < search.latest:
+        members = [row for row in rows if at <= float(as_number(row.get("_time")) or 0) < at + span]
+        row: Row = {"_time": at}
+        for one in what:
+            value = aggregate(one, members)
+            if value is not None:
+                row[one.name] = value
+            elif one.function != "sum":
+                raise SplError("only count and sum in timechart")
+        out.append({**row, "_span": span})
+        at += span
+    return out
+
+
+def run_sort(rows: List[Row], parser: Parser) -> List[Row]:
+    """sort [limit] [-]field, …; the limit is 10,000 when none is given, and 0 is none."""
+    limit = 10000
+    if parser.items and parser.items[0].kind == "number":
+        limit = int(parser.take().text)
+    keys: List[Tuple[str, bool]] = []
+    while not parser.done():
+        if parser.peek(","):
+            parser.take()
+            continue
+        down = False
+        if parser.peek("-", "+"):
+            sign = parser.take()
+            down = sign.text == "-"
+            if parser.done() or parser.items[parser.at].start != sign.start + 1:
+                raise SplError("sort: a blank between the sign and the field")
+        keys.append((_name(parser), down))
+    out = list(rows)
+    for name, down in reversed(keys):
+        with_value = [row for row in out if row.get(name) is not None]
+        without = [row for row in out if row.get(name) is None]
+        with_value.sort(key=lambda row: sort_key(row[name]), reverse=down)  # noqa: B023 - used at once
+        out = with_value + without
+    return out[:limit] if limit else out
+
+
+def run_table(rows: List[Row], parser: Parser) -> List[Row]:
+    """table a, b: these columns in this order (kept through `columns`)."""
+    names = _names(parser)
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
+def run_fields(rows: List[Row], parser: Parser) -> List[Row]:
+    """fields a, b keeps; fields - a, b drops."""
+    if parser.peek("-"):
+        parser.take()
+        drop = set(_names(parser))
+        return [{name: value for name, value in row.items() if name not in drop} for row in rows]
+    names = _names(parser)
+    return [{name: row[name] for name in names if name in row} for row in rows]
+
+
+def run_rename(rows: List[Row], parser: Parser) -> List[Row]:
+    """rename a AS b, …"""
+    to: Dict[str, str] = {}
+    while not parser.done():
+        if parser.peek(","):
+            parser.take()
+            continue
+        old = _name(parser)
+        parser.take("AS")
+        to[old] = _name(parser)
+    return [{to.get(name, name): value for name, value in row.items()} for row in rows]
+
+
+def run_fillnull(rows: List[Row], parser: Parser) -> List[Row]:
+    """fillnull value=x fields."""
+    parser.take("VALUE")
+    parser.take("=")
+    value = parser.take().text
+    names = _names(parser)
+    out = []
+    for row in rows:
+        new = dict(row)
+        for name in names:
+            if new.get(name) is None:
+                new[name] = value
+        out.append(new)
+    return out
+
+
+def run_mvexpand(rows: List[Row], parser: Parser) -> List[Row]:
+    """mvexpand field: a row per value; a row without one stays."""
+    (name,) = _names(parser)
+    return [{**row, name: value} if value is not None else row for row in rows for value in (many(row.get(name)) or [None])]
+
+
+def run_bin(rows: List[Row], parser: Parser) -> List[Row]:
+    """bin _time span=1h."""
+    name = _name(parser)
+    parser.take("SPAN")
+    parser.take("=")
+    span = _span(parser.take().text)
+    return [{**row, name: math.floor((as_number(row[name]) or 0) / span) * span} if name in row else row for row in rows]
+
+
+def run_rex(rows: List[Row], parser: Parser) -> List[Row]:
+    """rex field=x "regex with (?<name>…)": fields from the first match."""
+    parser.take("FIELD")
+    parser.take("=")
+    name = _name(parser)
+    regex = re.compile(parser.take().text.replace("(?<", "(?P<"))
+    out = []
+    for row in rows:
+        match = None if row.get(name) is None else regex.search(as_text(row[name]))
+        out.append({**row, **{k: v for k, v in match.groupdict().items() if v is not None}} if match else row)
+    return out
+
+
+def run_head(rows: List[Row], parser: Parser) -> List[Row]:
+    """head N."""
+    token = parser.take()
+    if token.kind != "number":
+        raise SplError("head without a number")
+    return rows[:int(token.text)]
+
+
+def run_streamstats(rows: List[Row], parser: Parser) -> List[Row]:
+    """streamstats count AS name: numbers the rows."""
+    parser.take("COUNT")
+    parser.take("AS")
+    name = _name(parser)
+    return [{**row, name: number} for number, row in enumerate(rows, 1)]
+
+
+def run_dedup(rows: List[Row], parser: Parser) -> List[Row]:
+    """dedup field: the first row of each value."""
+    (name,) = _names(parser)
+    seen: Dict[str, Row] = {}
+    for row in rows:
+        if row.get(name) is not None:
+            seen.setdefault(as_text(row[name]), row)
+    return list(seen.values())
+
+
+_COMMANDS: Dict[str, Callable[[List[Row], Parser], List[Row]]] = {
+    "eval": run_eval, "where": run_where, "stats": run_stats, "eventstats": run_eventstats, "sort": run_sort, "table": run_table,
+    "fields": run_fields, "rename": run_rename, "fillnull": run_fillnull, "mvexpand": run_mvexpand, "bin": run_bin, "rex": run_rex,
+    "head": run_head, "streamstats": run_streamstats, "dedup": run_dedup,
+}
+
+
+def stages(text: str, search: Search) -> List[List[Token]]:
+    """The commands of a search, macros expanded."""
+    out: List[List[Token]] = [[]]
+    for token in tokens(expand(text, search)):
+        if token.kind == "op" and token.text == "|":
+            out.append([])
+        else:
+            out[-1].append(token)
+    return out[1:] if not out[0] else out
+
+
+def base(todo: List[List[Token]], search: Search) -> Tuple[List[Row], List[List[Token]]]:
+    """The rows of the esatls command that a base search begins with, and the stages after it.
+
+    Before the command stand the index and the sourcetypes, and perhaps `fields` with at least what the command reads.
+    """
+    events, rest = todo[0], todo[1:]
+    if not {"index", "sourcetype"} <= {token.text for token in events}:
+        raise SplError("a base search must begin with the index macro")
+    if rest and rest[0][0].text == "fields":
+        if not {"_time", "host", "_raw"} <= set(_names(Parser(rest[0][1:], search))):
+            raise SplError("fields before the command drops what it reads")
+        rest = rest[1:]
+    if not rest or len(rest[0]) != 1 or not rest[0][0].text.startswith("esatls"):
+        raise SplError("a base search must go through an esatls command")
+    return search.source(rest[0][0].text, search.earliest, search.latest), rest[1:]
+
+
+def run(text: str, search: Search, rows: Optional[List[Row]] = None) -> List[Row]:
+    """The rows of a search; with `rows` given, of a post-process search of them."""
+    todo = stages(text, search)
+    if rows is None:
+        rows, todo = base(todo, search)
+    for stage in todo:
+        if not stage:
+            raise SplError("an empty command")
+        parser = Parser(stage[1:], search)
+        command = stage[0].text
+        if command == "timechart":
+            rows = run_timechart(rows, parser, search)
+        elif command in _COMMANDS:
+            rows = _COMMANDS[command](rows, parser)
+        else:
+            raise SplError(f"command {command}")
+        if not parser.done():
+            raise SplError(f"{command}: {parser.items[parser.at].text!r} is left over")
+    return rows
+
+
+def columns(text: str, rows: List[Row], search: Search) -> List[str]:
+    """The columns of a result, in Splunk's order: as the last `table`, `stats` or `timechart` says."""
+    last = stages(text, search)[-1]
+    if last[0].text == "table":
+        return _names(Parser(last[1:], search))
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def utc(text: str) -> float:
+    """`2026-01-02T03:04:05Z` (with or without a fraction) as epoch seconds."""
+    return float(calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")))

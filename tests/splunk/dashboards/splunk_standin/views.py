@@ -1,0 +1,65 @@
+"""Reads the app's dashboards and macros from splunk_app, for the tests."""
+
+from __future__ import annotations
+
+import configparser
+import functools
+import json
+import pathlib
+import re
+import xml.etree.ElementTree as ElementTree
+from typing import Any, Dict, List
+
+from . import spl
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[4]
+APP = REPOSITORY / "splunk_app"
+VIEWS = APP / "default" / "data" / "ui" / "views"
+NAVIGATION = APP / "default" / "data" / "ui" / "nav" / "default.xml"
+
+
+def names() -> List[str]:
+    """Names of the app's views."""
+    return sorted(path.stem for path in VIEWS.glob("*.xml"))
+
+
+@functools.lru_cache(maxsize=None)
+def _definition_text(view: str) -> str:
+    root = ElementTree.fromstring((VIEWS / f"{view}.xml").read_text(encoding="utf-8"))  # noqa: S314 - our own file
+    text = root.findtext("definition")
+    if root.tag != "dashboard" or root.get("version") != "2" or not text:
+        message = f"{view} is no Dashboard Studio view"
+        raise ValueError(message)
+    return text
+
+
+def definition(view: str) -> Dict[str, Any]:
+    """The JSON definition of a view, a fresh copy."""
+    parsed = json.loads(_definition_text(view))
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+def height(view: str) -> int:
+    """The height of the page that shows the whole view, in pixels."""
+    items = definition(view)["layout"]["structure"]
+    return max(int(item["position"]["y"] + item["position"]["h"]) for item in items) + 160
+
+
+def conf(path: pathlib.Path) -> Dict[str, Dict[str, str]]:
+    """A .conf file: stanza -> key -> value, a backslash at the line's end continues the value."""
+    text = re.sub(r"\\\n", "\n ", path.read_text(encoding="utf-8"))
+    parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",), strict=True, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(text)
+    return {section: dict(parser[section]) for section in parser.sections()}
+
+
+@functools.lru_cache(maxsize=None)
+def macros() -> Dict[str, spl.Macro]:
+    """The app's macros by name, as in `esatls_percent(2)`."""
+    out = {}
+    for name, keys in conf(APP / "default" / "macros.conf").items():
+        args = tuple(arg.strip() for arg in keys.get("args", "").split(",") if arg.strip())
+        out[name] = spl.Macro(args, keys["definition"])
+    return out
