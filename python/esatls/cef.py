@@ -44,7 +44,7 @@ _DOUBLE = r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)'
 _JSON = r'\\"[^"\\]*(?:\\[^"][^"\\]*)*(?:\\"|\\?\Z)'
 _QUOTED = rf"(?:{_SINGLE}|{_DOUBLE}|{_JSON})(?= *(?:\Z| {_KEY}))"
 _BRACED = rf"\{{[^'\" ]*(?:(?:{_SINGLE}|{_DOUBLE}| (?!\w+=))[^'\" ]*)*"
-_WORDS = rf"[^ ]*(?: (?!{_KEY})[^ ]*)*"
+_WORDS = rf"[^ ]*(?: +(?! |{_KEY})[^ ]+)*"
 _STAMP = r"\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}"
 
 # key of a record -> field of an event
@@ -92,9 +92,9 @@ _STRANGERS = _QUOTED_KEYS | {
     "sourceHostName",
     "suser",
 }
-_ADDRESS = r"[^ \";,<>]+@[\w.:\[\]-]+"
+_ADDRESS = r'(?:"[^"\\]*(?:\\.[^"\\]*)*"|[^ ";,<>]+)@[\w.:\[\]-]+'
 _WHOLE = re.compile(rf"(?:{_ADDRESS}(?:;{_ADDRESS})*|[\w:\[\]-]+(?:\.[\w:\]-]+)+|unknown|<>|)\Z")
-_WHOLE_NAME = re.compile(rf"(?:[^<>]*<{_ADDRESS}>|{_ADDRESS})\Z")
+_WHOLE_NAME = re.compile(rf"(?:.*<{_ADDRESS}>|{_ADDRESS})\Z")
 _QUOTED_PRINTABLE = re.compile(r"[^ ]*=[0-9A-F]{2}[^ ]*\Z")
 
 # The whole record in one search, enough where no doubt can arise, which is nearly always: values of one word,
@@ -123,8 +123,8 @@ _IP = re.compile(r"[0-9A-Fa-f:.]+\Z")
 _ESCAPED = re.compile(r"\\+([=|\\])")
 
 # Microsoft Sentinel joins the fields of AdditionalExtensions with semicolons.
-_JOINED = re.compile(r" *\w+=[^ ;]*;\w+=")
-_JOIN = re.compile(r";(?=\w+=)")
+_JOINED = re.compile(r" *\w+=[^ ;]*;\w*(?:=|\Z)")
+_JOIN = re.compile(r";(?=\w+=|\w*\Z)")
 
 # A key of an ArcSight connector's record around a line of a mail log.
 _ARCSIGHT_KEY = re.compile(r"(?:^|(?<= ))([a-z]\w*)=")
@@ -312,7 +312,7 @@ def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
         return enclosed[1], enclosed.end(), False
     words = _WORDS_VALUE.match(extension, start)
     assert words is not None  # the pattern matches the empty text too
-    value = words[1].strip(" ")
+    value = words[1].lstrip(" ")
     if key.startswith(_RUN) or (key in _NAMES and value[:1] != '"' and not _WHOLE_STAMP.match(value)):
         value = value.partition(" ")[0]  # what follows is a key with a space in it that is not known here
     return value, words.end(), True
