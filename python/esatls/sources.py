@@ -192,6 +192,9 @@ class Reader:
                 parts, held = [], 0
         if held:
             yield b"".join(parts)
+
+    def close(self) -> None:
+        """Close the file (not standard input)."""
         if self.raw is not sys.stdin.buffer:
             self.raw.close()
 
@@ -296,3 +299,17 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
             if found[-1] < at < size:
                 found.append(at)
     return [*found, size]
+
+
+def common_zone(found: list[Source]) -> tzinfo | None:
+    """Return the zone that the heads of the files tell, if all that tell one agree; it holds for those that tell none."""
+    from datetime import timedelta, timezone
+
+    told = set()
+    for source in found:
+        if source.path == "-" or not os.path.isfile(source.path):
+            continue
+        reader = Reader(source, lambda _: None)
+        told.update(int(offset.split()[4]) for offset in _OFFSET.findall(reader.sample()))
+        reader.close()
+    return timezone(timedelta(seconds=told.pop())) if len(told) == 1 else None

@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "python"), str(pathlib.Path(__file__).resolve().parent)]
 
 # the patterns come first: the other engines' files are made from them
-GENERATORS = ("patterns", "splunk", "elastic", "kibana", "docs")
+GENERATORS = ("patterns", "splunk", "elastic", "logstash", "kibana", "docs")
 
 
 def main() -> int:

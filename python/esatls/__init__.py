@@ -1,0 +1,47 @@
+"""What the logs of a Cisco ESA (Secure Email Gateway) say about TLS.
+
+    import esatls
+
+    facts = esatls.Facts()
+    for event in esatls.events(open("mail.log")):
+        facts.add(event)
+    for message in esatls.messages(facts):
+        print(message["mid"], message["received"], message["delivered"])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["Clock", "Counts", "EsatlsError", "Facts", "__version__", "connections", "events", "extract", "messages"]
+
+if TYPE_CHECKING:
+    from esatls.clock import Clock
+    from esatls.errors import EsatlsError
+    from esatls.event_stream import events
+    from esatls.facts import Facts
+    from esatls.match import extract
+    from esatls.stream import Counts
+    from esatls.verdicts import connections, messages
+
+_HOMES = {
+    "Clock": "clock",
+    "Counts": "stream",
+    "EsatlsError": "errors",
+    "Facts": "facts",
+    "connections": "verdicts",
+    "events": "event_stream",
+    "extract": "match",
+    "messages": "verdicts",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: a search command of Splunk starts often and needs few."""
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'esatls' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"esatls.{_HOMES[name]}"), name)

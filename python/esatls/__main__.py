@@ -1,0 +1,5 @@
+"""`python -m esatls`."""
+
+from esatls.cli import main
+
+main()

@@ -1,0 +1,357 @@
+"""The command line: `esatls events|connections|messages|report|explain`."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Callable
+
+import click
+
+from esatls import __version__, parallel, sources
+from esatls.clock import parse_rfc3339, rfc3339, zone
+from esatls.errors import EsatlsError, UsageError
+from esatls.kinds import EVENT_KINDS
+from esatls.output import FORMATS, Output, dumps, printable, write
+from esatls.stream import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from esatls.clock import Time
+    from esatls.facts import Facts
+
+Record = dict[str, Any]
+
+
+class _Group(click.Group):
+    """Loads commands that need more than the core only when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "elastic"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "elastic":
+            from esatls.elastic.cli import elastic
+
+            return elastic
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="esatls")
+def cli() -> None:
+    """What the logs of a Cisco ESA (Secure Email Gateway) say about TLS.
+
+    FILES are logs in any form: plain or compressed (gzip, bzip2, xz, zstd), folders, globs, or - for
+    standard input. Lines may have any envelope: native, syslog, a collector's, JSON, bare text.
+    """
+
+
+def _reading(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(
+        (
+            click.argument("files", nargs=-1),
+            click.option("--host", help="Name of the appliance for lines that do not name it."),
+            click.option("--timezone", metavar="ZONE", help="Zone of the stamps, such as Europe/Berlin. Default: what the head of the file says, else UTC."),
+            click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, for stamps without one. Default: from the file's date."),
+            click.option("--since", metavar="TIME", help="Only what is not before this time (UTC), such as 2024-12-31 or 2024-12-31T08:00:00Z."),
+            click.option("--until", metavar="TIME", help="Only what is before this time (UTC)."),
+            click.option("--jobs", type=click.IntRange(1, 64), help="Processes to use. Default: one per processor."),
+            click.option("--quiet", "-q", is_flag=True, help="No counts and no progress on standard error."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _writing(formats: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        command = click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is whole.")(command)
+        return click.option("--format", "-f", type=click.Choice(formats), help="Default: table on a terminal, else json.")(command)
+
+    return decorate
+
+
+class _Input:
+    """The inputs of one command, and what is said of them on standard error."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.quiet: bool = options["quiet"]
+        self.failed = False
+        self.since = None if options["since"] is None else parse_rfc3339(options["since"])
+        self.until = None if options["until"] is None else parse_rfc3339(options["until"])
+        if not options["files"] and sys.stdin.isatty():
+            raise UsageError("no file given (- is standard input)")
+        self.found = sources.find(options["files"], self.warn)
+        where = None if options["timezone"] is None else zone(options["timezone"])
+        self.options = parallel.Options(
+            sources.common_zone(self.found) if where is None else where,
+            options["year"],
+            options["host"],
+            options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1),
+        )
+
+    def warn(self, problem: str) -> None:
+        """Say what could not be read; the exit code tells it too."""
+        self.failed = True
+        click.echo(f"esatls: {printable(problem)}", err=True)
+
+    def progress(self) -> parallel.Progress:
+        """Return the progress bar, or a silent one."""
+        total = sum(source.size for source in self.found)
+        progress = parallel.Progress(total)
+        if not self.quiet and total > 50_000_000 and sys.stderr.isatty():
+            from esatls.progress import Bar
+
+            progress.show = Bar(total)
+        return progress
+
+    def end(self, counts: Counts) -> None:
+        """Tell the counts, and leave with 1 if something could not be read."""
+        if not self.quiet:
+            click.echo(str(counts), err=True)
+        if self.failed:
+            sys.exit(1)
+
+
+def _format(chosen: str | None, output: str | None) -> str:
+    if chosen:
+        return chosen
+    for ending, name in ((".csv", "csv"), (".parquet", "parquet")):
+        if output and output.endswith(ending):
+            return name
+    return "table" if output in (None, "-") and sys.stdout.isatty() else "json"
+
+
+@cli.command()
+@_reading
+@_writing(FORMATS)
+@click.option("--kind", "-k", "kinds", multiple=True, type=click.Choice(("all", *EVENT_KINDS)), help="Kinds of events, may be repeated. Default: lines that speak of TLS.")
+def events(format: str | None, output: str | None, kinds: tuple[str, ...], **options: Any) -> None:
+    """One record per log line that says something about TLS, or about mail (--kind all)."""
+    from esatls.event_stream import Events
+    from esatls.fields import FIELDS
+
+    source = _Input(options)
+    wanted = frozenset(EVENT_KINDS) if "all" in kinds else frozenset(kinds) if kinds else None
+    make = lambda: Events(wanted, source.since, source.until)  # noqa: E731
+    format = _format(format, output)
+    progress = source.progress()
+    with Output(output) as file:
+        if format == "json":
+            counts = parallel.write_events(source.found, make, _lines, file.write, source.options, source.warn, progress)
+        else:
+            counts = Counts()
+            write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), format, file, FIELDS)
+    source.end(counts)
+
+
+def _lines(found: list[Record]) -> bytes:
+    return b"".join([dumps(event) + b"\n" for event in found])
+
+
+def _facts(source: _Input) -> tuple[Facts, Counts]:
+    progress = source.progress()
+    facts, counts = parallel.gather(source.found, source.options, source.warn, progress)
+    return facts, counts
+
+
+def _between(records: Iterable[Record], source: _Input, first: str, last: str) -> Iterator[Record]:
+    """Keep records that overlap the asked-for time; those without a time only if none was asked for."""
+    since, until = _text(source.since), _text(source.until)
+    for record in records:
+        begin, end = record.get(first) or record.get(last), record.get(last) or record.get(first)
+        if since and (end is None or end < since):
+            continue
+        if until and (begin is None or begin >= until):
+            continue
+        yield record
+
+
+def _text(time: Time | None) -> str | None:
+    return None if time is None else rfc3339(time)
+
+
+@cli.command()
+@_reading
+@_writing(FORMATS)
+@click.option("--verdict", multiple=True, type=click.Choice(("encrypted", "cleartext", "failed", "unused", "unknown")), help="Only these verdicts, may be repeated.")
+@click.option("--direction", type=click.Choice(("receiving", "delivery")), help="Only this side.")
+@click.option("--domain", help="Only connections with this partner; subdomains count.")
+@click.option("--peer", metavar="ADDRESS", help="Only connections with this address.")
+def connections(format: str | None, output: str | None, verdict: tuple[str, ...], direction: str | None, domain: str | None, peer: str | None, **options: Any) -> None:
+    """One record per connection, with its verdict: encrypted, cleartext, failed, unused, unknown."""
+    from esatls import verdicts
+    from esatls.fields import CONNECTION_FIELDS
+
+    source = _Input(options)
+    facts, counts = _facts(source)
+    records = (
+        record
+        for record in _between(verdicts.connections(facts), source, "opened", "closed")
+        if (not verdict or record["tls_verdict"] in verdict)
+        and (direction is None or record["esa_direction"] == direction)
+        and (domain is None or _within(record.get("domain"), domain) or _within(record.get("peer_host"), domain))
+        and (peer is None or record.get("peer_ip") == peer)
+    )
+    with Output(output) as file:
+        write(records, _format(format, output), file, CONNECTION_FIELDS)
+    source.end(counts)
+
+
+@cli.command()
+@_reading
+@_writing(FORMATS)
+@click.option("--received", multiple=True, type=click.Choice(("encrypted", "cleartext", "unknown", "internal")), help="Only messages received so, may be repeated.")
+@click.option("--delivered", multiple=True, type=click.Choice(("encrypted", "cleartext", "mixed", "unknown", "none")), help="Only messages delivered so, may be repeated.")
+@click.option("--flow", type=click.Choice(("incoming", "outgoing")), help="Only this mail flow.")
+@click.option("--domain", help="Only messages with a sender or recipient of this domain; subdomains count.")
+@click.option("--address", help="Only messages with this sender or recipient.")
+@click.option("--mid", type=int, multiple=True, help="Only this message, may be repeated.")
+def messages(
+    format: str | None,
+    output: str | None,
+    received: tuple[str, ...],
+    delivered: tuple[str, ...],
+    flow: str | None,
+    domain: str | None,
+    address: str | None,
+    mid: tuple[int, ...],
+    **options: Any,
+) -> None:
+    """One record per message: was it received over TLS, was it delivered over TLS, and if not, why not."""
+    from esatls.fields import MESSAGE_FIELDS
+
+    source = _Input(options)
+    everything = not (received or delivered or flow or domain or address or mid or source.since is not None or source.until is not None)
+    format = _format(format, output)
+    if everything and format == "json":
+        with Output(output) as file:
+            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress())
+        source.end(counts)
+        return
+    from esatls import verdicts
+
+    facts, counts = _facts(source)
+    records = (
+        record
+        for record in _between(verdicts.messages(facts), source, "first_seen", "last_seen")
+        if (not received or record["received"] in received)
+        and (not delivered or record["delivered"] in delivered)
+        and (flow is None or record.get("mail_flow") == flow)
+        and (not mid or record["mid"] in mid)
+        and (address is None or address.lower() in (person.lower() for person in _people(record)))
+        and (domain is None or any(_within(person.rpartition("@")[2], domain) for person in _people(record)))
+    )
+    with Output(output) as file:
+        write(records, format, file, MESSAGE_FIELDS)
+    source.end(counts)
+
+
+def _people(record: Record) -> list[str]:
+    return [*record.get("recipients", ()), *([record["sender"]] if "sender" in record else [])]
+
+
+def _within(name: str | None, domain: str) -> bool:
+    domain = domain.lower().strip(".")
+    return name is not None and (name.lower() == domain or name.lower().endswith("." + domain))
+
+
+@cli.command()
+@_reading
+@click.option("--format", "-f", type=click.Choice(("table", "json", "html")), help="Default: by the output's name, else table.")
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is whole.")
+def report(format: str | None, output: str | None, **options: Any) -> None:
+    """Shares, versions, ciphers, failing partners: what the TLS Connections page of the appliance tells, and more."""
+    from esatls import report as statistics
+    from esatls import verdicts
+
+    source = _Input(options)
+    facts, counts = _facts(source)
+    built = statistics.build(
+        _between(verdicts.connections(facts), source, "opened", "closed"),
+        _between(verdicts.messages(facts), source, "first_seen", "last_seen"),
+    )
+    if format is None:
+        format = next((name for name in ("html", "json") if output and output.endswith("." + name)), "table")
+    with Output(output) as file:
+        if format == "json":
+            file.write(dumps(built) + b"\n")
+        elif format == "html":
+            from esatls.report_html import page
+
+            file.write(page(built).encode("utf-8"))
+        else:
+            import io
+
+            from rich.console import Console
+
+            from esatls.report_text import render
+
+            text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
+            render(built, Console(file=text, markup=False, highlight=False, emoji=False))
+            text.detach()
+    source.end(counts)
+
+
+@cli.command()
+@click.argument("line", nargs=-1, required=True)
+@click.option("--timezone", metavar="ZONE", default="UTC", help="Zone of the stamp.")
+def explain(line: tuple[str, ...], timezone: str) -> None:
+    """Tell which pattern a LINE matches and which fields it gives, or why it is no event. Exit code 1 for no event."""
+    from esatls.clock import Clock
+    from esatls.explain import explain as tell
+
+    told = tell(" ".join(line), Clock(zone(timezone)))
+    for name, value in told.items():
+        if isinstance(value, dict):
+            click.echo(f"{name}:")
+            for inner, item in value.items():
+                click.echo(f"  {inner}: {printable(str(item))}")
+        else:
+            click.echo(f"{name}: {printable(str(value))}")
+    if "pattern" not in told:
+        sys.exit(1)
+
+
+def main() -> None:
+    """Run the command line: one-line errors, no traceback for what a user can cause."""
+    gc.disable()  # one command, one run: what is built is needed to the end
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _leave(130)
+    except BrokenPipeError:
+        _leave(141)
+    except EsatlsError as error:
+        click.echo(f"esatls: {printable(str(error))}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        click.echo(f"esatls: {printable(name)}{error.strerror or error}", err=True)
+        sys.exit(1)
+    except MemoryError:
+        click.echo("esatls: not enough memory", err=True)
+        sys.exit(1)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _leave(141)
+
+
+def _leave(code: int) -> None:
+    """End at once, with nothing more written to a pipe that is closed."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 1)
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Why a line is an event, or is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from esatls import envelope
+from esatls._patterns import PATTERNS
+from esatls.clock import Clock
+from esatls.match import MATCHERS_BY_START, event_of, match
+from esatls.stream import Head
+
+
+def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
+    """Return what is known of one line: its envelope, the pattern and expression it matches and its event, or why there is none."""
+    told: dict[str, Any] = {}
+    inner = envelope.unwrap(line)
+    if inner is not None:
+        told["inside"] = "a record that holds the line in a field"
+        line = inner.lines[0]
+    env = envelope.parse(line)
+    head = Head((clock or Clock()).read(env.stamp) if env.stamp else None, env.host, env.log, env.level)
+    told["envelope"] = head.base or "none: the line is taken as bare text"
+    text = line[env.end :].rstrip()
+    told["text"] = text
+    found = match(text)
+    if found is None:
+        told["event"] = "none"
+        told["why"] = _why(text)
+        return told
+    spec, matched = found
+    told["pattern"] = spec.name
+    told["expression"] = PATTERNS[spec.name]
+    told["event"] = {**head.base, **event_of(spec, matched)}
+    return told
+
+
+def _why(text: str) -> str:
+    if not text:
+        return "there is no message text"
+    if MATCHERS_BY_START[text[:4]] is None:
+        return f"no pattern begins with {text.split(' ', 1)[0]!r}: a line of another kind, or text that somebody chose"
+    names = [spec.name for spec in MATCHERS_BY_START[text[:4]].specs.values()]  # type: ignore[union-attr]
+    return f"it begins like {', '.join(names)}, but none of them matches the whole text"

@@ -1,0 +1,337 @@
+"""Several processes read one log: each a part of it, then their facts meet in the one merge.
+
+Where processes cannot be forked (Windows), or the input is small, one process does it all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import mmap
+import os
+import select
+import signal
+import struct
+import sys
+import traceback
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, Callable
+
+from esatls import sources
+from esatls.errors import EsatlsError
+from esatls.facts import Facts
+from esatls.sources import Reader, Source
+from esatls.stream import Consumer, Counts, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import tzinfo
+
+    from esatls.clock import Clock
+    from esatls.event_stream import Events
+
+EVENTS_PART = 1 << 23
+"""Bytes of log whose events are held at once."""
+LEAST_PART = 1 << 22
+"""Bytes of log that are worth a process."""
+_SIFTED = b"TLS"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to read: the zone of the stamps (None: as the file's head says), the year, the appliance, processes."""
+
+    zone: tzinfo | None = None
+    year: int | None = None
+    host: str | None = None
+    jobs: int = 1
+
+
+@dataclass
+class Progress:
+    """Bytes read so far, seen by all processes; `show` is called now and then with the sum."""
+
+    total: int = 0
+    show: Callable[[int], None] | None = None
+    cells: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 4096))
+
+    def note(self, job: int, done: int) -> None:
+        """Say how far one process has come."""
+        struct.pack_into("q", self.cells, 8 * job, done)
+        if job == 0:
+            self.tick()
+
+    def tick(self) -> None:
+        """Show the sum."""
+        if self.show is not None:
+            self.show(sum(struct.unpack_from("512q", self.cells)))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of one source, and the clock that reads it."""
+
+    source: Source
+    clock: Clock
+    start: int = 0
+    end: int | None = None
+
+
+def can_fork() -> bool:
+    """Tell whether this system can run several processes on one log."""
+    return hasattr(os, "fork") and sys.platform != "darwin"
+
+
+def _parts(found: list[Source], options: Options, warn: sources.Warn, size: int | None) -> list[Part]:
+    """Cut the sources into parts of about `size` bytes (None: as many per source as there are jobs)."""
+    parts: list[Part] = []
+    for source in found:
+        if not sources.is_plain(source) or options.jobs < 2:
+            parts.append(Part(source, _NO_CLOCK))
+            continue
+        with contextlib.closing(Reader(source, lambda _: None)) as reader:
+            clock = sources.clock_of(reader, options.zone, options.year)
+        count = options.jobs if size is None else max(1, source.size // size)
+        at = sources.cuts(source, count, LEAST_PART)
+        parts += [Part(source, clock, start, end) for start, end in zip(at, at[1:])] or [Part(source, clock)]
+    return parts
+
+
+_NO_CLOCK: Any = None
+
+
+def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, counts: Counts, note: Callable[[int], None], *, sift: bool) -> Iterator[None]:
+    """Feed one part to a consumer; yields after each block."""
+    reader = Reader(part.source, warn, part.start, part.end)
+    clock = part.clock or sources.clock_of(reader, options.zone, options.year)
+    stream = Stream(consumer, clock, options.host)
+    before = part.start
+    for block in reader.blocks():
+        if sift:
+            stream.sift(block, _SIFTED)
+        else:
+            stream.feed(block)
+        note(reader.position() - before)
+        before = reader.position()
+        yield
+    stream.end()
+    counts.add(stream.counts)
+    reader.close()
+
+
+# events: every part gives its output in turn
+
+
+def write_events(
+    found: list[Source],
+    make: Callable[[], Events],
+    dump: Callable[[list[dict[str, Any]]], bytes],
+    write: Callable[[bytes], object],
+    options: Options,
+    warn: sources.Warn,
+    progress: Progress,
+) -> Counts:
+    """Write the events of all sources in order: `dump` turns some into bytes, in whatever process, `write` takes them."""
+    counts = Counts()
+    sift = make().only_tls
+    parts = _parts(found, options, warn, EVENTS_PART) if options.jobs > 1 else []
+    if len(parts) < 2 or not can_fork():
+        for part in parts or [Part(source, _NO_CLOCK) for source in found]:
+            sink = make()
+            for _ in _read(part, sink, options, warn, counts, _meter(progress, 0), sift=sift):
+                if sink.found:
+                    write(dump(sink.found))
+                    sink.found.clear()
+            write(dump(sink.found))
+        return counts
+
+    def work(job: int, out: IO[bytes]) -> None:
+        for part in parts[job :: options.jobs]:
+            sink, mine, problems = make(), Counts(), list[str]()
+            pieces = []
+            for _ in _read(part, sink, options, problems.append, mine, _meter(progress, job + 1), sift=sift):
+                if sink.found:
+                    pieces.append(dump(sink.found))
+                    sink.found.clear()
+            pieces.append(dump(sink.found))
+            _send(out, [problems, [mine.lines, mine.events, mine.ignored, mine.unreadable], b"".join(pieces)])
+
+    with _workers(options.jobs, work, progress) as pipes:
+        for number in range(len(parts)):
+            problems, mine, data = _receive(pipes[number % options.jobs], progress)
+            for problem in problems:
+                warn(problem)
+            counts.add(Counts(*mine))
+            write(data)
+    return counts
+
+
+def iterate_events(
+    found: list[Source], make: Callable[[], Events], options: Options, warn: sources.Warn, progress: Progress, counts: Counts
+) -> Iterator[dict[str, Any]]:
+    """Yield the events of all sources in order, read by one process; `counts` is added to."""
+    meter = _meter(progress, 0)
+    for source in found:
+        sink = make()
+        for _ in _read(Part(source, _NO_CLOCK), sink, options, warn, counts, meter, sift=sink.only_tls):
+            yield from sink.found
+            sink.found.clear()
+        yield from sink.found
+
+
+def _meter(progress: Progress, job: int) -> Callable[[int], None]:
+    done = 0
+
+    def note(more: int) -> None:
+        nonlocal done
+        done += more
+        progress.note(job, done)
+
+    return note
+
+
+# facts: every process reads its parts, one merges
+
+
+def gather(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[Facts, Counts]:
+    """Return the facts of all sources."""
+    counts = Counts()
+    parts = _parts(found, options, warn, None) if options.jobs > 1 else []
+    facts = Facts()
+    if len(parts) < 2 or not can_fork():
+        for part in parts or [Part(source, _NO_CLOCK) for source in found]:
+            for _ in _read(part, facts, options, warn, counts, _meter(progress, 0), sift=False):
+                pass
+        return facts, counts
+    shares = _shares(parts, options.jobs)
+
+    def work(job: int, out: IO[bytes]) -> None:
+        theirs, mine, problems = _gather_share(shares[job + 1], options, _meter(progress, job + 1))
+        _send(out, [problems, mine, theirs.hosts])
+
+    with _workers(len(shares) - 1, work, progress) as pipes:
+        own, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
+        facts.merge(own)
+        counts.add(Counts(*mine))
+        for pipe in pipes:
+            told, theirs, hosts = _receive(pipe, progress)
+            problems += told
+            counts.add(Counts(*theirs))
+            other = Facts()
+            other.hosts = hosts
+            facts.merge(other)
+    for problem in problems:
+        warn(problem)
+    return facts, counts
+
+
+def _shares(parts: list[Part], jobs: int) -> list[list[Part]]:
+    """Deal the parts to processes: parts of one file to different ones, whole files to the one with the least to do."""
+    shares: list[list[Part]] = [[] for _ in range(min(jobs, len(parts)))]
+    sizes = [0] * len(shares)
+    for part in sorted(parts, key=lambda p: -_size(p)):
+        least = sizes.index(min(sizes))
+        shares[least].append(part)
+        sizes[least] += _size(part)
+    return shares
+
+
+def _size(part: Part) -> int:
+    return (part.source.size if part.end is None else part.end) - part.start
+
+
+def _gather_share(parts: list[Part], options: Options, note: Callable[[int], None]) -> tuple[Facts, list[int], list[str]]:
+    facts, counts, problems = Facts(), Counts(), list[str]()
+    for part in parts:
+        for _ in _read(part, facts, options, problems.append, counts, note, sift=False):
+            pass
+    return facts, [counts.lines, counts.events, counts.ignored, counts.unreadable], problems
+
+
+# messages: every process judges those that it alone has seen
+
+
+def write_messages(
+    found: list[Source], dump: Callable[[dict[str, Any]], bytes], write: Callable[[bytes], object], options: Options, warn: sources.Warn, progress: Progress
+) -> Counts:
+    """Write the record of every message, each as `dump` gives it and a line feed."""
+    from esatls import verdicts
+
+    facts, counts = gather(found, options, warn, progress)
+    for record in verdicts.messages(facts):
+        write(dump(record) + b"\n")
+    return counts
+
+
+# processes
+
+
+@contextlib.contextmanager
+def _workers(jobs: int, work: Callable[[int, IO[bytes]], None], progress: Progress) -> Iterator[list[IO[bytes]]]:
+    """Run `work` in some processes; gives the pipes that they write to. They end with the block."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    children: list[int] = []
+    pipes: list[IO[bytes]] = []
+    try:
+        for job in range(jobs):
+            reading, writing = os.pipe()
+            child = os.fork()
+            if child == 0:
+                os.close(reading)
+                _child(job, work, writing)
+            os.close(writing)
+            children.append(child)
+            pipes.append(os.fdopen(reading, "rb"))
+        yield pipes
+    finally:
+        for pipe in pipes:
+            pipe.close()
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+        for child in children:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child, 0)
+
+
+def _child(job: int, work: Callable[[int, IO[bytes]], None], writing: int) -> None:
+    """Do the work of one process, and end it."""
+    code = 1
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with os.fdopen(writing, "wb", buffering=1 << 20) as out:
+            try:
+                work(job, out)
+            except EsatlsError as error:
+                _send(out, str(error))
+        code = 0
+    except BrokenPipeError:
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _send(out: IO[bytes], message: Any) -> None:
+    data = marshal.dumps(message)
+    out.write(struct.pack("q", len(data)))
+    out.write(data)
+    out.flush()
+
+
+def _receive(pipe: IO[bytes], progress: Progress) -> Any:
+    """Return the next message of another process; a text is its error."""
+    if progress.show is not None:
+        while not select.select([pipe], [], [], 0.2)[0]:
+            progress.tick()
+    head = pipe.read(8)
+    if len(head) < 8:
+        raise EsatlsError("a process that read the log has died")
+    data = pipe.read(struct.unpack("q", head)[0])
+    message = marshal.loads(data)  # noqa: S302 - written by a process of our own
+    if isinstance(message, str):
+        raise EsatlsError(message)
+    return message
