@@ -10,7 +10,6 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from esatls import cef
 from esatls._patterns import ENVELOPE
 
 BARE, UNSTAMPED, STAMPED = 0, 1, 2
@@ -23,6 +22,8 @@ JSON_TEXT = ("_raw", "message", "log", "event.original")
 """Fields in which collectors keep the line, in the order they are tried."""
 
 _ENVELOPE = re.compile(ENVELOPE, re.ASCII)
+
+_CUT_WEEKDAY = frozenset({"n", "on", "e", "ue", "d", "ed", "u", "hu", "i", "ri", "t", "at", "un"})
 
 
 class Envelope(NamedTuple):
@@ -46,12 +47,14 @@ def parse(line: str) -> Envelope:
         return _BARE
     stamp = m["inner_stamp"] or m["outer_stamp"]
     host = m["inner_host"] or m["outer_host"]
+    if host in _CUT_WEEKDAY and m["inner_stamp"] and not (m["outer_stamp"] or m["outer_log"]):
+        host = None  # the first line of a log that was cut at the left (W20)
     log = m["inner_log"] or m["outer_log"]
     level = m["esa_level"]
     if stamp:
         return Envelope(STAMPED, m.end(), stamp, host, log, level)
-    if host and not log:
-        return _BARE  # a word before a level is no host
+    if (host and not log) or (m["outer_log"] and line[m.end("outer_log")] != ":"):
+        return _BARE  # a word or a number before a level is no host and no subscription
     return Envelope(UNSTAMPED if level or log else BARE, m.end(), None, host, log, level)
 
 
@@ -68,6 +71,8 @@ def unwrap(line: str) -> Unwrapped | None:
     if line.startswith("{"):
         return _from_json(line)
     if "CEF:" in line[:LONGEST]:
+        from esatls import cef
+
         inner = cef.text_line(line[line.index("CEF:") :])
         if inner is not None:
             return Unwrapped([inner.text], host=inner.host, time=inner.time)

@@ -1,0 +1,86 @@
+"""What stands before the message text, in every wrapping of the catalogue."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esatls import envelope
+from esatls.clock import rfc3339
+from tests.core.support import CASES, clock, read_events
+
+FILE = json.loads((CASES / "envelope.json").read_text(encoding="ascii"))
+
+
+def read(line: str) -> dict[str, Any]:
+    """Return the envelope's fields of one line."""
+    env = envelope.parse(line)
+    time = clock().read(env.stamp) if env.stamp else None
+    found = {"time": None if time is None else rfc3339(time), "esa_host": env.host, "esa_log": env.log, "esa_level": env.level}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case['row']}-{i}") for i, case in enumerate(FILE["cases"])])
+def test_envelope_and_text(case: dict[str, Any]) -> None:
+    """The envelope gives its fields, no others, and leaves the message text whole."""
+    assert read(case["line"]) == case["envelope"]
+    assert case["line"][envelope.parse(case["line"]).end :] == case["text"]
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case['row']}-{i}") for i, case in enumerate(FILE["cases"])])
+def test_event_through_a_stream(case: dict[str, Any]) -> None:
+    """A line read as a log of one line gives the event of its text with the envelope's fields."""
+    events, counts = read_events([case["line"]])
+    assert counts.lines == 1
+    if case["text"].startswith("ICID 5"):
+        text = {"esa_event": "tls_success", "esa_direction": "receiving", "tls_result": "success", "icid": 5}
+        assert events == [{**case["envelope"], **text, "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA"}]
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case['row']}-{i}") for i, case in enumerate(FILE["wrapped"])])
+def test_record_around_a_line(case: dict[str, Any]) -> None:
+    """A JSON or ArcSight record gives the events of the lines inside, and counts as one line."""
+    events, counts = read_events([case["line"]])
+    assert events == case["events"]
+    assert (counts.lines, counts.events, counts.unreadable) == (1, len(case["events"]), 0)
+
+
+def test_every_wrapping_has_a_case() -> None:
+    """The rows of the catalogue that are about one line each stand in the case file."""
+    rows = {case["row"] for case in FILE["cases"] + FILE["wrapped"]}
+    assert rows >= {f"W{number}" for number in [*range(1, 17), 20]}
+
+
+def test_several_lines_in_one_json_field() -> None:
+    """A field that holds several lines is a small log of its own."""
+    raw = "Wed Jul 20 19:47:40 2005 Info: New SMTP ICID 5 interface Management\n(192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no\n"
+    events, counts = read_events([json.dumps({"_raw": raw + "Wed Jul 20 19:47:41 2005 Info: ICID 5 close"})])
+    assert [event["esa_event"] for event in events] == ["connection_opened", "connection_closed"]
+    assert (counts.lines, counts.events) == (1, 1)
+
+
+def test_deep_json_is_no_record() -> None:
+    """Nesting that no collector writes is read as text, without an error."""
+    events, counts = read_events(["{" + '"a":{' * 100_000])
+    assert events == []
+    assert (counts.lines, counts.ignored) == (1, 1)
+
+
+@given(st.text(max_size=300))
+def test_any_text_has_an_envelope(text: str) -> None:
+    """Parsing never fails, and the text that it leaves is the end of the line."""
+    env = envelope.parse(text)
+    assert 0 <= env.end <= len(text)
+    assert env.rank in range(3)
+
+
+@given(st.text(max_size=60), st.sampled_from(["ICID 5 TLS success", "DCID 6 TLS failed: x", "Message done DCID 1 MID 2 to RID [0]"]))
+def test_text_before_an_event_is_never_skipped(before: str, text: str) -> None:
+    """Only an envelope may stand before an event: no other text is passed over to find one."""
+    line = f"MID 1 Subject '{before.splitlines()[0] if before.splitlines() else ''} {text}"
+    assert envelope.parse(line).end == 0
+    assert read_events([line])[0] == []
