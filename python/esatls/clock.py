@@ -5,7 +5,6 @@ Times are kept as whole seconds (`int`), or `float` where a collector logged a f
 
 from __future__ import annotations
 
-import calendar
 import re
 from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
@@ -24,6 +23,7 @@ _STAMP = re.compile(
     re.ASCII,
 )
 _DAY = 86400
+_NATIVE_LENGTH = len("Wed Jul 20 19:47:40 2005")
 
 
 def zone(name: str) -> tzinfo:
@@ -49,10 +49,18 @@ class Clock:
 
     def __init__(self, zone: tzinfo = timezone.utc, latest: Time | None = None) -> None:
         self.zone = zone
+        self._fixed = zone.utcoffset(None)
+        """Offset of a zone that has no summer time; None for others."""
+        self._days: dict[str, int] = {}
         self.latest = latest if latest is not None else datetime.now(timezone.utc).timestamp()
 
     def read(self, stamp: str) -> Time | None:
         """Return the time of a stamp in any form of the catalogue; None for an impossible date."""
+        if self._fixed is not None and len(stamp) == _NATIVE_LENGTH:
+            # a native stamp of a day that is known: only the clock is new
+            midnight = self._days.get(stamp[:11] + stamp[20:])
+            if midnight is not None and stamp[11:13] < "24" and stamp[14:16] < "60" and stamp[17:19] < "60":
+                return midnight + int(stamp[11:13]) * 3600 + int(stamp[14:16]) * 60 + int(stamp[17:19])
         m = _STAMP.fullmatch(stamp)
         if m is None:
             return None
@@ -64,11 +72,13 @@ class Clock:
             clock = m["native_clock"] or m["clock"] or m["first_clock"]
             year = m["native_year"] or m["year"] or m["first_year"]
             if year:
+                if self._fixed is not None and m["native_year"] and len(stamp) == _NATIVE_LENGTH:
+                    self._days[stamp[:11] + stamp[20:]] = int(self._local(int(year), month, day, "00:00:00"))
                 return self._local(int(year), month, day, clock)
             last = datetime.fromtimestamp(self.latest + _DAY, timezone.utc).year
             for guess in range(last, last - 5, -1):
                 # 29 February exists in one year of four
-                if day <= calendar.monthrange(guess, month)[1]:
+                if _exists(guess, month, day):
                     time = self._local(guess, month, day, clock)
                     if time <= self.latest + _DAY:
                         return time
@@ -76,20 +86,20 @@ class Clock:
             pass
         return None
 
-    def _local(self, year: int, month: int, day: int, clock: str) -> Time:
-        at = datetime(year, month, day, int(clock[0:2]), int(clock[3:5]), min(int(clock[6:8]), 59), tzinfo=self.zone)
-        return int(at.timestamp())
+    def _local(self, year: int, month: int, day: int, clock: str, zone: tzinfo | None = None) -> Time:
+        at = datetime(year, month, day, int(clock[0:2]), int(clock[3:5]), min(int(clock[6:8]), 59), tzinfo=zone or self.zone)
+        # by way of UTC, so that a moment that has no date there is refused
+        return int(at.astimezone(timezone.utc).timestamp())
 
     def _iso(self, m: re.Match[str]) -> Time:
         year, month, day = (int(part) for part in m["iso"].split("-"))
-        time = self._local(year, month, day, m["iso_clock"])
-        if m["offset"]:
-            at = datetime.fromtimestamp(time, self.zone)
-            shift = at.utcoffset() or timedelta(0)
-            time += int(shift.total_seconds())
-            if m["offset"] != "Z":
-                sign = 1 if m["offset"][0] == "+" else -1
-                time -= sign * (int(m["offset"][1:3]) * 3600 + int(m["offset"][-2:]) * 60)
+        offset, own = m["offset"], None
+        if offset == "Z":
+            own = timezone.utc
+        elif offset:
+            shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
+            own = timezone(shift if offset[0] == "+" else -shift)
+        time = self._local(year, month, day, m["iso_clock"], own)
         if m["fraction"] and int(m["fraction"]):
             time += float("0." + m["fraction"])
         return time
@@ -97,18 +107,18 @@ class Clock:
 
 def rfc3339(time: Time) -> str:
     """Return a time as RFC 3339 text in UTC, with milliseconds only where there is a fraction."""
-    text = _SECONDS.get(time)
-    if text is None:
-        at = datetime.fromtimestamp(time, timezone.utc)
-        text = at.strftime("%Y-%m-%dT%H:%M:%S") if at.year > 999 else f"{at.year:04}" + at.strftime("-%m-%dT%H:%M:%S")
-        text += f".{at.microsecond // 1000:03}Z" if at.microsecond else "Z"
-        if len(_SECONDS) > 100_000:
-            _SECONDS.clear()
-        _SECONDS[time] = text
-    return text
+    day, rest = divmod(time, _DAY)
+    date = _DATES.get(day)
+    if date is None:
+        at = datetime.fromtimestamp(day * _DAY, timezone.utc)
+        date = _DATES[day] = f"{at.year:04}-{at.month:02}-{at.day:02}T"
+    seconds = int(rest)
+    text = date + "%02d:%02d:%02d" % (seconds // 3600, seconds // 60 % 60, seconds % 60)
+    fraction = int((rest - seconds) * 1000 + 1e-4)
+    return f"{text}.{fraction:03}Z" if fraction else text + "Z"
 
 
-_SECONDS: dict[Time, str] = {}
+_DATES: dict[Time, str] = {}
 
 
 def parse_rfc3339(text: str) -> Time:

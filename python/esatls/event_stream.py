@@ -29,16 +29,17 @@ class Events:
         self.only_tls = kinds is None
         self.since = since
         self.until = until
+        self.always = since is None and until is None
         self.found: list[dict[str, Any]] = []
 
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
         """Keep one event if it is wanted."""
-        if spec.kind not in self.kinds or not self._in_time(head.time):
+        if spec.kind not in self.kinds or not (self.always or self._in_time(head.time)):
             return False
-        event = event_of(spec, found)
+        event = event_of(spec, found, head.base)
         if self.only_tls and spec.kind == "consolidated_event" and not any(name in event for name in _ABOUT_TLS):
             return False
-        self.found.append({**head.base, **event})
+        self.found.append(event)
         return True
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
@@ -53,8 +54,6 @@ class Events:
         return len(self.found) - before
 
     def _in_time(self, time: Time | None) -> bool:
-        if self.since is None and self.until is None:
-            return True
         return time is not None and (self.since is None or time >= self.since) and (self.until is None or time < self.until)
 
 

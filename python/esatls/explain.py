@@ -31,7 +31,7 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
     spec, matched = found
     told["pattern"] = spec.name
     told["expression"] = PATTERNS[spec.name]
-    told["event"] = {**head.base, **event_of(spec, matched)}
+    told["event"] = event_of(spec, matched, head.base)
     return told
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import json
 
-from esatls import cef
 from esatls.clock import Time, parse_rfc3339, rfc3339
 from esatls.kinds import MAIL_FLOW
 from esatls.match import DELIVERY, FACT_FIELDS, MATCHERS_BY_START, MESSAGES, RECEIVING, Spec, event_of, store_of
@@ -57,7 +56,7 @@ class Facts:
         store = spec.store
         if store < 0:
             if spec.kind == "consolidated_event":
-                self.add({**head.base, **event_of(spec, found)})
+                self.add(event_of(spec, found, head.base))
             return True
         stores = head.store
         if stores is None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from esatls import cef
 from esatls._patterns import MATCHERS
 from esatls.kinds import MAIL_FLOW, constants_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_INTEGERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port", "utc_offset"})
+_READING = {"icid": 1, "dcid": 1, "mid": 1, "parent_mid": 1, "peer_port": 1, "utc_offset": 1, "rid": 2, "policy_table": 3}
+_NAMED = {"policy_table": "mail_flow"}
 
 # What the merge keeps of each kind: the id it belongs to, then the values, always in this order.
 FACT_FIELDS: dict[str, tuple[str, ...]] = {
@@ -66,6 +66,8 @@ class Spec(NamedTuple):
     """Name of its facts: the kind, or for lineage the relation."""
     fact_groups: tuple[int, ...]
     """Groups of the match that make the fact: the key, then the kind's FACT_FIELDS."""
+    plan: tuple[tuple[str, int, int], ...]
+    """Field, group and how to read it: 0 as it stands, 1 a number, 2 a list of numbers, 3 a mail flow."""
 
 
 class Matcher(NamedTuple):
@@ -100,7 +102,8 @@ def _spec(name: str, groups: dict[str, int], never: int) -> Spec:
     numbers = tuple(groups.get(field, never) for field in wanted)
     if len(numbers) == 1:
         numbers += (never,)
-    return Spec(name, kind, constants, groups, store, constants.get("mid_relation", kind), numbers)
+    plan = tuple((_NAMED.get(field, field), group, _READING.get(field, 0)) for field, group in groups.items())
+    return Spec(name, kind, constants, groups, store, constants.get("mid_relation", kind), numbers, plan)
 
 
 MATCHERS_BY_START = _Matchers()
@@ -117,24 +120,26 @@ def match(text: str) -> tuple[Spec, re.Match[str]] | None:
     return matcher.specs[found.lastindex], found
 
 
-def event_of(spec: Spec, found: re.Match[str]) -> dict[str, Any]:
-    """Return the flat fields of DESIGN section 2 that one match states; absent fields have no key."""
+def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the flat fields of DESIGN section 2 that one match states, after those of `base`; absent fields have no key."""
     if spec.kind == "consolidated_event":
-        return cef.parse(found[0]) or dict(spec.constants)
-    event: dict[str, Any] = dict(spec.constants)
-    for field, group in spec.groups.items():
+        from esatls import cef
+
+        return {**(base or {}), **(cef.parse(found[0]) or spec.constants)}
+    event: dict[str, Any] = {**base, **spec.constants} if base else dict(spec.constants)
+    for field, group, reading in spec.plan:
         value = found[group]
         if not value:
             continue
-        if field in _INTEGERS:
-            event[field] = int(value)
-        elif field == "rid":
-            event["rid"] = [int(rid) for rid in value.replace(",", " ").split()]
-        elif field == "policy_table":
-            event["mail_flow"] = MAIL_FLOW[value]
-        else:
+        if reading == 0:
             event[field] = value
-    if event.get("hat_action") in MAIL_FLOW:
+        elif reading == 1:
+            event[field] = int(value)
+        elif reading == 2:
+            event[field] = [int(rid) for rid in value.replace(",", " ").split()]
+        else:
+            event[field] = MAIL_FLOW[value]
+    if "hat_action" in event and event["hat_action"] in MAIL_FLOW:
         event["mail_flow"] = MAIL_FLOW[event["hat_action"]]
     return event
 

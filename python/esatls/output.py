@@ -6,12 +6,10 @@ several values. Text of the log is data: no cell runs as a formula, no control c
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 import re
 import sys
-import tempfile
 from typing import IO, TYPE_CHECKING, Any
 
 import orjson
@@ -97,6 +95,8 @@ class Output:
     def __enter__(self) -> IO[bytes]:
         if self.path not in (None, "-"):
             folder = os.path.dirname(os.path.abspath(str(self.path)))
+            import tempfile
+
             try:
                 handle, self._temporary = tempfile.mkstemp(dir=folder, prefix=".esatls-")
             except OSError as error:
@@ -138,6 +138,8 @@ def _json(records: Iterable[dict[str, Any]], file: IO[bytes]) -> int:
 
 
 def _csv(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str]) -> int:
+    import csv
+
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
     writer = csv.writer(text, lineterminator="\r\n" if os.name == "nt" else "\n")
     writer.writerow(names)

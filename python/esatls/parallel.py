@@ -13,7 +13,6 @@ import select
 import signal
 import struct
 import sys
-import traceback
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Callable
 
@@ -310,6 +309,8 @@ def _child(job: int, work: Callable[[int, IO[bytes]], None], writing: int) -> No
     except BrokenPipeError:
         code = 0
     except BaseException:
+        import traceback
+
         traceback.print_exc()
     finally:
         os._exit(code)

@@ -143,6 +143,18 @@ def is_certificate_problem(reason: str) -> bool:
     return any(words in text for words in _CERTIFICATE)
 
 
+def split_reason(reason: str) -> tuple[str, str, str]:
+    """Return a reason in three: what stands before the words that matter, those words, and what stands after.
+
+    `(336109761, 'error:1408A0C1:SSL routines:SSL3_GET_CLIENT_HELLO:no shared cipher')` is about `no shared cipher`.
+    """
+    if reason.startswith("(") and reason.endswith("')"):
+        before, colon, words = reason[:-2].rpartition(":")
+        if colon and words.strip():
+            return before + colon, words, "')"
+    return "", reason, ""
+
+
 def percent(part: int, whole: int) -> float | None:
     """Return a share in percent with one decimal, half rounded up; None of nothing.
 

@@ -56,7 +56,7 @@ class Head:
         self.time = time
         self.host = host
         self.base: dict[str, Any] = {}
-        """The envelope's fields of an event."""
+        """The fields that the envelope gives an event."""
         if time is not None:
             self.base["time"] = rfc3339(time)
         if host:

@@ -61,8 +61,9 @@ def event_document(event: dict[str, Any], original: str | None = None) -> dict[s
         put(document, "event.original", original)
     direction = event.get("esa_direction")
     for name, value in event.items():
-        for path, converted in _converted(name, value, direction):
-            put(document, path, converted)
+        if name in _TABLE:
+            for path, converted in _converted(name, value, direction):
+                put(document, path, converted)
     return document
 
 

@@ -93,8 +93,9 @@ def server_steps(known: Capabilities, *, timezone: str = "UTC", retention_days: 
             yield Step(f"lifecycle {name}", "PUT", f"/_ilm/policy/{name}", policy)
     pipeline = json.loads(asset("elasticsearch/ingest-pipeline.json"))
     for processor in pipeline["processors"]:
-        if "script" in processor:
-            processor["script"]["params"]["zone"] = timezone
+        params = processor.get("script", {}).get("params", {})
+        if "zone" in params:
+            params["zone"] = timezone
     yield Step("ingest pipeline esatls", "PUT", "/_ingest/pipeline/esatls", pipeline)
     for name in (_EVENTS, "esatls-connections", "esatls-messages"):
         template = json.loads(asset(f"elasticsearch/index-template-{name}.json"))
