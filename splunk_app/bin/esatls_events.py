@@ -4,7 +4,7 @@ import sys
 
 import esatls_splunk
 from esatls.fields import FIELDS
-from esatls.kinds import TLS_KINDS
+from esatls.kinds import MAIL_FLOW, TLS_KINDS
 from esatls.match import MATCHERS_BY_START, event_of
 from splunklib.searchcommands import Configuration, Option, StreamingCommand, dispatch, validators
 
@@ -13,30 +13,37 @@ BODY_NAMES = tuple(field.name for field in FIELDS if field.name not in HEAD_NAME
 LISTS = tuple(field.name for field in FIELDS if field.type in {"integers", "keywords"})
 NUMBERS = frozenset(field.name for field in FIELDS if field.type == "integer")
 NAMES = HEAD_NAMES + BODY_NAMES
-WANTED = TLS_KINDS | {"consolidated_event"}
+CEF_ABOUT_TLS = {"tls_in_result", "tls_out_result", "dane_status"}
 NOTHING = "," * (len(NAMES) + len(LISTS))
 
 
 class Shape:
     """How the fields of one pattern stand in a row: a template that the groups of a match fill."""
 
-    __slots__ = ("commas", "groups", "numeric", "rid", "template")
+    __slots__ = ("commas", "flow", "groups", "rid", "safe", "spec", "template")
 
     def __init__(self, spec):
         """Lay out the columns of one pattern; `template` stays None where an event is more than constants and groups."""
+        self.spec = spec
+        self.template = self.flow = self.rid = None
         names = set(spec.groups)
-        self.template = None
-        self.rid = None
-        if not names or not names <= set(BODY_NAMES) or names & {"hat_action"} or spec.kind == "consolidated_event":
-            return
+        # these two tell the flow of mail; it is a column of its own, behind all others that these patterns fill
+        flow = names & {"hat_action", "policy_table"}
         filled = [name for name in BODY_NAMES if name in names]
-        self.groups = tuple(spec.groups[name] for name in filled)
-        self.numeric = names <= NUMBERS
-        self.rid = filled.index("rid") if "rid" in names else None
-        self.template = "".join("," + ("%s" if name in names else spec.constants.get(name, "")) for name in BODY_NAMES) + "," * len(LISTS)
+        if flow:
+            self.flow = spec.groups[flow.pop()]
+            filled.append("mail_flow")
+        if filled != [name for name in BODY_NAMES if name in filled] or spec.kind == "consolidated_event":
+            filled = []
+        self.groups = tuple(spec.groups[name] for name in filled if name in names)
+        if not self.groups:
+            return
+        self.safe = names <= NUMBERS
+        self.rid = filled.index("rid") if "rid" in filled else None
+        self.template = "".join("," + ("%s" if name in filled else spec.constants.get(name, "")) for name in BODY_NAMES) + "," * len(LISTS)
         self.commas = self.template.count(",")
 
-    def fill(self, spec, found):
+    def fill(self, found):
         """The cells of a match as text, each with a comma before it."""
         if self.template is not None:
             values = found.group(*self.groups)
@@ -44,11 +51,33 @@ class Shape:
                 values = (values,)
             elif None in values:
                 values = tuple([value or "" for value in values])
+            if self.flow is not None:
+                values += (MAIL_FLOW.get(found[self.flow], ""),)
             if self.rid is None or values[self.rid].isdigit():
                 text = self.template % values
-                if self.numeric or (text.count(",") == self.commas and '"' not in text):
+                # strangers' words may hold what CSV must quote
+                if self.safe or ('"' not in text and text.count(",") == self.commas):
                     return text
-        return cells_of_event(event_of(spec, found), BODY_NAMES)
+        return cells_of_event(event_of(self.spec, found), BODY_NAMES)
+
+
+class Plans(dict):
+    """First characters of a text -> how to match it, and the shape of what each of its patterns finds; made when first asked for."""
+
+    def __missing__(self, start):
+        """Make the plan of a beginning; None, and nothing kept, where no pattern begins so."""
+        matcher = MATCHERS_BY_START[start]
+        if matcher is None:
+            return None
+        plan = self[start] = matcher.fullmatch, {number: Shape(spec) for number, spec in matcher.specs.items()}
+        return plan
+
+
+def speaks_of_tls(spec, found):
+    """Whether a match is a TLS line, or a consolidated event that says something of TLS."""
+    if spec.kind == "consolidated_event":
+        return not CEF_ABOUT_TLS.isdisjoint(event_of(spec, found))
+    return spec.kind in TLS_KINDS
 
 
 def cells_of_event(event, names):
@@ -93,7 +122,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         """Ask splunkd for the source field alone: it keeps the other fields and merges them itself."""
         self.configuration.required_fields = [self.field, "host", "_time"]
         self.reader = esatls_splunk.Reader()
-        self.shapes = {}
+        self.plans = Plans()
 
     def stream(self, records):
         """Not called: `chunk` takes the rows."""
@@ -104,68 +133,68 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         if not table.names:
             return
         names = [self.prefix + name for name in NAMES] + [esatls_splunk.MULTI + self.prefix + name for name in LISTS]
-        added = self.added(table)
-        if set(names).isdisjoint(table.names):
-            self.write_lines([table.head + "," + ",".join(names), *map(str.__add__, table.texts, added)])
-        else:
-            self.write_lines(esatls_splunk.overwritten(table, names, added))
+        fresh = [name for name in names if name not in table.names]
+        lines = [",".join([table.head, *fresh])]
+        for block in table.blocks():
+            added = self.added(table, block)
+            if len(fresh) == len(names):
+                lines += map(str.__add__, block.texts, added)
+            else:
+                lines += esatls_splunk.overwritten(table.names, names, block.texts, added)
+        self.write_lines(lines)
 
-    def added(self, table):
+    def added(self, table, block):
         """The new cells of each row as text, each cell with a comma before it."""
-        place, host_place, time_place = table.place(self.field), table.place("host"), table.place("_time")
         lines = []
-        if place is None:
-            return [NOTHING] * len(table.texts)
         append = lines.append
-        plain, tls_only, reader, shapes = table.plain, self.tls_only, self.reader, self.shapes
-        heads, length, matchers = reader.heads, reader.length, MATCHERS_BY_START
-        host = seconds = ""
-        for cells in table.cells:
+        tls_only, reader, plans = self.tls_only, self.reader, self.plans
+        heads, length = reader.heads, reader.length
+        plain = block.plain
+        latest_host = latest_seconds = head_text = ""
+        prefix = None
+        for raw, host, seconds in zip(block.raws, block.hosts, block.times):
             try:
-                raw = cells[place]
                 if tls_only and "TLS" not in raw:
                     append(NOTHING)
                     continue
-                if host_place is not None:
-                    host = cells[host_place]
-                if time_place is not None:
-                    seconds = cells[time_place]
                 if not plain and not raw.isprintable():
                     append(self.slowly(raw, seconds, host))
                     continue
-                head = heads.get((raw[:length], seconds, host))
-                if head is None:
-                    head = reader.head(raw, seconds, host)
+                # neighbours mostly share their envelope: else it is one look-up, and read only when it is new
+                if prefix is None or not raw.startswith(prefix) or seconds != latest_seconds or host != latest_host:
+                    head = heads.get((raw[:length], seconds, host))
                     if head is None:
-                        append(self.slowly(raw, seconds, host))
-                        continue
-                    length = reader.length
-                    head.store = "," + esatls_splunk.csv_line([head.base.get(name, "") for name in HEAD_NAMES])
-                # one look-up for the envelope, one match for the text
-                matcher = matchers[raw[length : length + 4]]
-                found = matcher.fullmatch(raw, length) if matcher is not None else None
+                        head = reader.head(raw, seconds, host)
+                        if head is None:
+                            append(self.slowly(raw, seconds, host))
+                            continue
+                        length = reader.length
+                        head.store = "," + esatls_splunk.csv_line([head.base.get(name, "") for name in HEAD_NAMES])
+                    prefix, latest_seconds, latest_host, head_text = raw[:length], seconds, host, head.store
+                plan = plans[raw[length : length + 4]]
+                found = plan[0](raw, length) if plan is not None else None
                 if found is None:
                     append(NOTHING)
                     continue
-                spec = matcher.specs[found.lastindex]
-                if tls_only and spec.kind not in WANTED:
+                shape = plan[1][found.lastindex]
+                if tls_only and not speaks_of_tls(shape.spec, found):
                     append(NOTHING)
-                    continue
-                shape = shapes.get(spec.name)
-                if shape is None:
-                    shape = shapes[spec.name] = Shape(spec)
-                append(head.store + shape.fill(spec, found))
+                else:
+                    append(head_text + shape.fill(found))
             except Exception as error:  # noqa: BLE001 - whatever a stranger's line does, the search goes on
-                self.unreadable(len(lines) + 1, error)
+                self.unreadable(table.rows - len(block.texts) + len(lines) + 1, error)
                 append(NOTHING)
         return lines
 
     def slowly(self, raw, seconds, host):
         """As `added`, for one event of any text; of several lines in one event, the first that says something counts."""
         events = []
-        self.reader.slowly(raw, seconds, host, lambda head, spec, found: events.append({**head.base, **event_of(spec, found)}))
-        if self.tls_only:
-            events = [event for event in events if event["esa_event"] in WANTED]
+
+        def take(head, spec, found):
+            if not self.tls_only or speaks_of_tls(spec, found):
+                events.append({**head.base, **event_of(spec, found)})
+
+        self.reader.slowly(raw, seconds, host, take)
         return cells_of_event(events[0], NAMES) if events else NOTHING
 
 

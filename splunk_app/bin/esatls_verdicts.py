@@ -9,8 +9,6 @@ from esatls.facts import Facts
 from esatls.match import MATCHERS_BY_START
 from splunklib.searchcommands import ReportingCommand
 
-FACTS = "esatls_facts"
-
 
 class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
     """A reporting command that ends in one row per record."""
@@ -22,7 +20,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         """Ask splunkd for what an event and a map's row have; a map is sent whole events, since its rows are not events any more."""
         super().prepare()
         if self.phase == "reduce":
-            self.configuration.required_fields = [self.field, "host", "_time", FACTS]
+            self.configuration.required_fields = [self.field, "host", "_time", esatls_splunk.FACTS]
         self.reader = esatls_splunk.Reader()
         self.facts = Facts()
 
@@ -35,7 +33,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             for head in self.reader.heads.values():
                 head.store = None  # it led into the facts that are gone
             if rows:
-                self.write_lines([FACTS, *(esatls_splunk.csv_line([row]) for row in rows)])
+                self.write_lines([esatls_splunk.FACTS, *(esatls_splunk.csv_line([row]) for row in rows)])
         elif self._finished:
             lines = [self.line(row) for row in self.rows()]
             if lines:
@@ -53,31 +51,37 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
 
     def take(self, table):
         """Add the facts of a chunk's rows."""
-        place, host_place, time_place = table.place(self.field), table.place("host"), table.place("_time")
-        facts_place = table.place(FACTS)
-        facts, reader, plain = self.facts, self.reader, table.plain
+        for block in table.blocks():
+            self.take_block(table, block)
+
+    def take_block(self, table, block):
+        """Add the facts of a block of rows."""
+        facts, reader, plain = self.facts, self.reader, block.plain
         heads, length, matchers, take = reader.heads, reader.length, MATCHERS_BY_START, facts.take
-        host = seconds = ""
-        for number, cells in enumerate(table.cells, 1):
+        first = table.rows - len(block.texts) + 1
+        for number, line in enumerate(block.facts, first):
+            # Events have a host and a time, a map's rows have neither: no field that Splunk finds in a stranger's text passes for facts.
+            if line and self.phase == "reduce" and not (block.raws[number - first] or block.hosts[number - first] or block.times[number - first]):
+                try:
+                    facts.loads([line])
+                except Exception as error:  # noqa: BLE001 - as below
+                    self.unreadable(number, error)
+        prefix = latest_host = latest_seconds = head = None
+        for number, (raw, host, seconds) in enumerate(zip(block.raws, block.hosts, block.times), first):
             try:
-                if facts_place is not None and cells[facts_place]:
-                    facts.loads([cells[facts_place]])
+                if not raw:
                     continue
-                if place is None:
+                if not plain and not raw.isprintable():
+                    reader.slowly(raw, seconds, host, take)
                     continue
-                raw = cells[place]
-                if host_place is not None:
-                    host = cells[host_place]
-                if time_place is not None:
-                    seconds = cells[time_place]
-                head = heads.get((raw[:length], seconds, host)) if plain or raw.isprintable() else None
-                if head is None:
-                    head = reader.head(raw, seconds, host) if plain or raw.isprintable() else None
-                    if head is None:
-                        if raw:
-                            reader.slowly(raw, seconds, host, take)
+                # neighbours mostly share their envelope: else it is one look-up, and read only when it is new
+                if prefix is None or not raw.startswith(prefix) or seconds != latest_seconds or host != latest_host:
+                    known = heads.get((raw[:length], seconds, host)) or reader.head(raw, seconds, host)
+                    if known is None:
+                        reader.slowly(raw, seconds, host, take)
                         continue
                     length = reader.length
+                    head, prefix, latest_seconds, latest_host = known, raw[:length], seconds, host
                 matcher = matchers[raw[length : length + 4]]
                 found = matcher.fullmatch(raw, length) if matcher is not None else None
                 if found is not None:
