@@ -70,11 +70,14 @@ NOTES: dict[str, str] = {
         "Percentages are of what the log tells to be encrypted, cleartext, failed or mixed. Unused, unknown, internal and none "
         "are shown beside them and are in no percentage."
     ),
-    "verdicts": (
-        "Cleartext: mail passed without TLS. Failed: TLS did not come up and no mail passed. Mixed: delivered over TLS to some "
-        "recipients and in clear text to others. Unused: no TLS and no mail, such as refused connections. Internal: made by the "
-        "appliance, received over nothing. None: not delivered in this log. Unknown: the log does not show enough."
-    ),
+    "encrypted": "The connection, or the message on this side, was over TLS.",
+    "mixed": "Delivered over TLS to some recipients and in clear text to others.",
+    "cleartext": "Mail passed without TLS.",
+    "failed": "TLS did not come up and no mail passed.",
+    "internal": "Made by the appliance itself: received over nothing.",
+    "none": "Not delivered to anybody in this log.",
+    "unused": "No TLS and no mail, such as refused connections.",
+    "unknown": "The log does not show enough, such as the opening of the connection.",
     "attempted": (
         "TLS was attempted on connections that were encrypted, that failed, or that went on in clear text after TLS had failed "
         "or had not been offered (fallback)."

@@ -1,0 +1,766 @@
+"""A report as one HTML page that needs nothing else: no script, no address fetched, charts as inline SVG.
+
+Whatever the log says is text: every child of an element is escaped unless it is `Markup` made here. The
+page's own style is the only one that its Content-Security-Policy lets through, by its hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import datetime, timezone
+from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esatls.clock import parse_rfc3339
+from esatls.output import printable
+from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, percent, split_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from esatls.report import Report
+
+MOST_PARTNERS = 100
+MOST_REASONS = 25
+MOST_FAILING = 50
+"""Rows shown of the tables that grow with the log; the page says how many more there are."""
+MOST_BARS = 180
+_FEW_BARS = 8
+_LABELS = 6
+
+_ORDER = ("encrypted", "mixed", "cleartext", "failed", "internal", "none", "unused", "unknown")
+_WORDS = {"receiving": ("Receiving", "received"), "delivery": ("Delivery", "delivered")}
+_FLOW_WORDS = {"all": "All mail", "incoming": "Incoming mail", "outgoing": "Outgoing mail", "unknown": "Mail flow unknown"}
+_MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SECONDS = {"hour": 3600, "day": 86400}
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def tag(element: str, /, *children: str | None, **attributes: str | None) -> Markup:
+    """Return an element; children and attributes are escaped unless they are Markup, None is left out.
+
+    An attribute's `_` stands for `-`, but for one at the end, which is dropped: `class_`, `aria_label`.
+    """
+    parts = [f' {key.rstrip("_").replace("_", "-")}="{escape(printable(value))}"' for key, value in attributes.items() if value is not None]
+    inside = "".join(_html(child) for child in children if child is not None)
+    return Markup(f"<{element}{''.join(parts)}>{inside}" + ("" if element in ("meta", "br") else f"</{element}>"))
+
+
+def _html(child: str) -> str:
+    return child if isinstance(child, Markup) else escape(printable(child))
+
+
+def together(children: Iterable[str]) -> Markup:
+    """Return pieces one after the other, escaped unless they are Markup."""
+    return Markup("".join(_html(child) for child in children))
+
+
+def number(count: int) -> Markup:
+    """Return a count as text, and as a value for programs."""
+    return tag("data", f"{count:,}", value=str(count))
+
+
+def share(value: float | None) -> Markup:
+    """Return a percentage, or a dash where there is nothing to have a share of."""
+    if value is None:
+        return tag("span", "–", class_="dim")  # noqa: RUF001 - a dash
+    return tag("data", f"{value:.1f}\N{NO-BREAK SPACE}%", value=f"{value:.1f}")
+
+
+class Column(NamedTuple):
+    """A column of a table: `kind` is `text`, `number`, `aside` (a number that is in no percentage) or `bar`."""
+
+    label: str
+    kind: str = "text"
+    verdict: str | None = None
+    """A verdict whose colour stands beside the label."""
+
+
+def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], more: str | None = None) -> Markup:
+    """Return a table whose first column names the row; it scrolls on its own where it is too wide."""
+    head = tag("tr", *(tag("th", _key(c.verdict) if c.verdict else None, c.label, scope="col", class_=c.kind) for c in columns))
+    body = [
+        tag(
+            "tr",
+            tag("th", row[0], scope="row"),
+            *(tag("td", cell, class_=c.kind) for c, cell in zip(columns[1:], row[1:])),
+        )
+        for row in rows
+    ]
+    inner = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body))
+    scroll = tag("div", inner, class_="scroll", role="region", aria_label=caption, tabindex="0")
+    return together([scroll, tag("p", more, class_="more")]) if more else scroll
+
+
+def _key(verdict: str) -> Markup:
+    return tag("span", class_=f"key k-{verdict}", aria_hidden="true")
+
+
+def _more(rows: Sequence[Mapping[str, Any]], shown: int, what: str) -> str | None:
+    left = len(rows) - shown
+    return f"{left:,} more {what} in the report as JSON." if left > 0 else None
+
+
+# charts
+
+
+def _rectangle(box: tuple[float, float, float, float], kind: str, title: str | None = None) -> Markup:
+    """Return a rectangle; `box` is x, y, width and height."""
+    numbers = {key: f"{value:.2f}".rstrip("0").rstrip(".") for key, value in zip(("x", "y", "width", "height"), box)}
+    return tag("rect", tag("title", title) if title else None, class_=kind, **numbers)
+
+
+def _svg(width: float, height: float, label: str, shapes: Iterable[Markup], kind: str) -> Markup:
+    return tag(
+        "svg",
+        *shapes,
+        class_=kind,
+        viewBox=f"0 0 {width:g} {height:g}",
+        preserveAspectRatio="none",
+        role="img",
+        aria_label=label,
+        focusable="false",
+    )
+
+
+def stacked_bar(tally: Mapping[str, Any]) -> Markup:
+    """Return a bar of the shares that a tally counts."""
+    whole = tally["counted"]
+    label = ", ".join(f"{verdict} {value:.1f} %" for verdict, value in tally["percent"].items()) or "nothing counted"
+    shapes = [_rectangle((0, 0, 100, 10), "track")]
+    at = 0.0
+    for verdict in _ORDER:
+        count = tally["verdicts"].get(verdict, 0)
+        if count and verdict not in UNCOUNTED:
+            width = 100 * count / whole
+            shapes.append(_rectangle((at, 0, width, 10), f"v-{verdict}", f"{verdict}: {count:,} of {whole:,}"))
+            at += width
+    return _svg(100, 10, label, shapes, "stack")
+
+
+def bar(value: float | None, kind: str, label: str) -> Markup:
+    """Return one bar of a share in percent."""
+    return _svg(100, 10, label, [_rectangle((0, 0, 100, 10), "track"), _rectangle((0, 0, value or 0, 10), kind)], "stack")
+
+
+class _Bars(NamedTuple):
+    """A series cut into bars of equal time, those with nothing left out."""
+
+    seconds: int
+    first: int
+    slots: int
+    counts: dict[int, dict[str, int]]
+    """By slot."""
+
+
+def _bars(rows: Sequence[Mapping[str, Any]], unit: str) -> _Bars:
+    step = _SECONDS[unit]
+    times = [int(parse_rfc3339(row["time"])) for row in rows]
+    units = (times[-1] - times[0]) // step + 1
+    seconds = step * -(-units // MOST_BARS)
+    counts: dict[int, dict[str, int]] = {}
+    for time, row in zip(times, rows):
+        slot = counts.setdefault((time - times[0]) // seconds, dict.fromkeys(row["verdicts"], 0))
+        for verdict, count in row["verdicts"].items():
+            slot[verdict] += count
+    return _Bars(seconds, times[0], max(counts) + 1, counts)
+
+
+def _top(most: int) -> int:
+    """Return the end of an axis: at least `most`, even, with one digit that is not zero."""
+    scale = 1
+    while True:
+        for digit in (2, 4, 6, 8, 10):
+            if digit * scale >= most:
+                return digit * scale
+        scale *= 10
+
+
+def _stamp(time: int, unit: str) -> tuple[str, str]:
+    """Return a time on two lines, the more telling first."""
+    at = datetime.fromtimestamp(time, timezone.utc)
+    day = f"{at.day} {_MONTHS[at.month]}"
+    return (f"{at:%H:%M}", day) if unit == "hour" else (day, str(at.year))
+
+
+def _whole_stamp(time: int, unit: str) -> str:
+    at = datetime.fromtimestamp(time, timezone.utc)
+    return f"{at:%Y-%m-%d %H:%M}" if unit == "hour" else f"{at:%Y-%m-%d}"
+
+
+def over_time(series: Mapping[str, Any], what: str, title: str, verdicts: Sequence[str]) -> Markup:
+    """Return a chart of connections or messages over time, with its numbers as a table."""
+    rows = series[what]
+    undated = series["undated"][what]
+    note = f"{undated:,} {what} have no time in the log." if undated else None
+    heading = tag("h3", title)
+    if not rows:
+        return tag("figure", heading, tag("p", note or f"No {what}.", class_="more"))
+    unit = series["unit"]
+    bars = _bars(rows, unit)
+    shown = [verdict for verdict in _ORDER if verdict in verdicts]
+    span = bars.seconds // _SECONDS[unit]
+    each = unit if span == 1 else f"{span} {unit}s"
+    numbers = table(
+        f"{title} by {each}",
+        [Column("From (UTC)"), *(Column(verdict.capitalize(), _kind(verdict), verdict) for verdict in shown)],
+        [
+            [_whole_stamp(bars.first + slot * bars.seconds, unit), *(number(counts[verdict]) for verdict in shown)]
+            for slot, counts in bars.counts.items()
+        ],
+    )
+    chart = _columns(bars, shown, unit, f"{title} by {each}") if bars.slots > 1 else None
+    return tag(
+        "figure",
+        heading,
+        tag("figcaption", f"By {each}, UTC. ", note),
+        chart,
+        tag("details", tag("summary", "The numbers"), numbers) if chart else numbers,
+    )
+
+
+def _columns(bars: _Bars, verdicts: Sequence[str], unit: str, label: str) -> Markup:
+    top = _top(max(sum(counts.values()) for counts in bars.counts.values()))
+    few = bars.slots <= _FEW_BARS
+    cells = bars.slots if few else _LABELS
+    per_cell = -(-bars.slots // cells)
+    cells = -(-bars.slots // per_cell)
+    slots = cells * per_cell
+    gap, width = (2.5, 5.0) if few else (0.5, 9.0)
+    shapes = [_rectangle((0, height, slots * 10, 0.01), "rule") for height in (0, 50, 100)]
+    for slot, counts in bars.counts.items():
+        tip = f"{_whole_stamp(bars.first + slot * bars.seconds, unit)}: " + ", ".join(
+            f"{counts[verdict]:,} {verdict}" for verdict in verdicts if counts[verdict]
+        )
+        below = 100.0
+        columns = []
+        for verdict in verdicts:
+            if counts[verdict]:
+                height = 100 * counts[verdict] / top
+                below -= height
+                columns.append(_rectangle((slot * 10 + gap, below, width, height), f"v-{verdict}"))
+        shapes.append(tag("g", tag("title", tip), *columns))
+    labels = [
+        tag("span", first, tag("br"), tag("small", second))
+        for first, second in (_stamp(bars.first + cell * per_cell * bars.seconds, unit) for cell in range(cells))
+    ]
+    return tag(
+        "div",
+        tag("div", *(tag("span", f"{value:,}") for value in (top, top // 2, 0)), class_="y", aria_hidden="true"),
+        _svg(slots * 10, 100, label + "; the numbers are in the table below", shapes, "columns"),
+        tag("div", *labels, class_="x few" if few else "x", aria_hidden="true"),
+        class_="chart",
+    )
+
+
+# parts of the page
+
+
+def _kind(verdict: str) -> str:
+    return "aside" if verdict in UNCOUNTED else "number"
+
+
+def _with_share(count: int, value: float | None) -> Markup:
+    return together([number(count), tag("br"), tag("small", share(value))])
+
+
+def _tile(title: str, tally: Mapping[str, Any], what: str) -> Markup:
+    counted = tally["counted"]
+    rest = [f"{tally['verdicts'][verdict]:,} {verdict}" for verdict in _ORDER if verdict in UNCOUNTED and tally["verdicts"].get(verdict)]
+    return tag(
+        "div",
+        tag("h3", title),
+        tag("p", share(tally["percent"].get("encrypted")), class_="big"),
+        stacked_bar(tally),
+        tag("p", number(tally["verdicts"]["encrypted"]), " of ", number(counted), f" {what} over TLS"),
+        tag("p", "Not in the percentage: " + ", ".join(rest) if rest else "All are in the percentage", class_="dim"),
+        class_="tile",
+    )
+
+
+def _glance(report: Report) -> Markup:
+    receiving, delivery = report["receiving"]["all"], report["delivery"]["all"]
+    return tag(
+        "section",
+        tag("h2", "At a glance"),
+        tag(
+            "div",
+            _tile("Messages received", receiving["messages"], "messages"),
+            _tile("Messages delivered", delivery["messages"], "messages"),
+            _tile("Receiving connections", receiving["connections"], "connections"),
+            _tile("Delivery connections", delivery["connections"], "connections"),
+            class_="tiles",
+        ),
+        tag("p", report["notes"]["both"], class_="note"),
+        _findings(report),
+        id="glance",
+    )
+
+
+def _findings(report: Report) -> Markup | None:
+    """Return what somebody should look at, in sentences."""
+    found = []
+    for direction in DIRECTIONS:
+        part = report[direction]["all"]
+        connections, messages = part["connections"], part["messages"]
+        side = _WORDS[direction][0].lower()
+        clear = messages["verdicts"]["cleartext"]
+        if clear:
+            mixed = messages["verdicts"].get("mixed", 0)
+            also = together([", and ", number(mixed), " to some recipients"]) if mixed else ""
+            found.append(together([number(clear), f" messages {_WORDS[direction][1]} in clear text", also]))
+        failed = connections["verdicts"]["failed"]
+        if failed:
+            needed = connections["required"]
+            also = together(["; TLS was required on ", number(needed)]) if needed else ""
+            found.append(together([number(failed), f" {side} connections failed", also]))
+        certificates = sum(row["connections"] for row in part["reasons"] if row["certificate"])
+        if certificates:
+            found.append(together([number(certificates), f" {side} connections with certificate problems"]))
+        for name, words in (("deprecated", "a deprecated protocol"), ("weak", "a weak cipher")):
+            count, whole = connections[name], connections["verdicts"]["encrypted"]
+            if count:
+                of = together([number(count), " of ", number(whole), f" encrypted {side} connections with {words} ("])
+                found.append(together([of, share(percent(count, whole)), ")"]))
+    if not found:
+        return None
+    return tag("div", tag("h3", "To look at"), tag("ul", *(tag("li", item) for item in found)), class_="findings")
+
+
+def _verdict_table(caption: str, flows: Mapping[str, Any], what: str, verdicts: Sequence[str], *, attempts: bool) -> Markup:
+    shown = [verdict for verdict in _ORDER if verdict in verdicts and verdict not in UNCOUNTED]
+    aside = [verdict for verdict in _ORDER if verdict in verdicts and verdict in UNCOUNTED]
+    columns = [Column("Mail flow"), Column("Shares", "bar"), *(Column(verdict.capitalize(), "number", verdict) for verdict in shown)]
+    if attempts:
+        columns += [Column("TLS attempted", "number"), Column("Fallback", "number"), Column("Required, failed", "number")]
+    columns += [Column(verdict.capitalize(), "aside", verdict) for verdict in aside]
+    columns.append(Column("Total", "number"))
+    rows = []
+    for flow in ("all", *FLOWS):
+        tally = flows[flow][what]
+        if flow != "all" and not tally["total"]:
+            continue
+        row: list[str] = [_FLOW_WORDS[flow], stacked_bar(tally)]
+        row += [_with_share(tally["verdicts"][verdict], tally["percent"].get(verdict)) for verdict in shown]
+        if attempts:
+            row += [_with_share(tally["attempted"], tally.get("attempted_percent")), number(tally["fallback"]), number(tally["required"])]
+        row += [number(tally["verdicts"][verdict]) for verdict in aside]
+        row.append(number(tally["total"]))
+        rows.append(row)
+    return table(caption, columns, rows)
+
+
+def _verdicts(report: Report) -> Markup:
+    notes = report["notes"]
+    meanings = [tag("div", tag("dt", _key(verdict), verdict.capitalize()), tag("dd", notes[verdict])) for verdict in _ORDER]
+    about = {"connections": ("connections", "attempted", "required", "mail_flow"), "messages": ("messages",)}
+    tables: list[str] = []
+    for what, names in about.items():
+        tables.append(tag("h3", what.capitalize()))
+        tables.extend(tag("p", notes[name], class_="note") for name in names)
+        for direction in DIRECTIONS:
+            title, verb = _WORDS[direction]
+            verdicts = CONNECTION_VERDICTS if what == "connections" else MESSAGE_VERDICTS[direction]
+            caption = f"{title} connections" if what == "connections" else f"Messages {verb}"
+            tables.append(_verdict_table(caption, report[direction], what, verdicts, attempts=what == "connections"))
+    return tag(
+        "section",
+        tag("h2", "Verdicts"),
+        tag("dl", *meanings, class_="meanings"),
+        tag("p", notes["percent"], class_="note"),
+        *tables,
+        _both_sides(report["both_sides"]),
+        id="verdicts",
+    )
+
+
+def _both_sides(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
+    if not rows:
+        return None
+    counts = {(row["received"], row["delivered"]): row["messages"] for row in rows}
+    across = [verdict for verdict in _ORDER if any(delivered == verdict for _, delivered in counts)]
+    down = [verdict for verdict in _ORDER if any(received == verdict for received, _ in counts)]
+    return table(
+        "Messages by both sides: received (rows) and delivered (columns)",
+        [Column("Received"), *(Column(verdict.capitalize(), "number", verdict) for verdict in across)],
+        [
+            [together([_key(received), received.capitalize()]), *(number(counts.get((received, delivered), 0)) for delivered in across)]
+            for received in down
+        ],
+    )
+
+
+def _times(report: Report) -> Markup:
+    charts = []
+    for direction in DIRECTIONS:
+        title, verb = _WORDS[direction]
+        series = report[direction]["all"]["over_time"]
+        charts.append(over_time(series, "messages", f"Messages {verb}", MESSAGE_VERDICTS[direction]))
+        charts.append(over_time(series, "connections", f"{title} connections", CONNECTION_VERDICTS))
+    legend = [tag("li", _key(verdict), verdict.capitalize()) for verdict in _ORDER]
+    return tag(
+        "section",
+        tag("h2", "Over time"),
+        tag("p", report["notes"]["over_time"], class_="note"),
+        tag("ul", *legend, class_="legend"),
+        tag("div", *charts, class_="pair"),
+        id="time",
+    )
+
+
+def _marks(*marks: tuple[str, str]) -> Markup:
+    return together(tag("span", word, class_=f"mark {kind}") for word, kind in marks)
+
+
+def _shares(flows: Mapping[str, Any], name: str, caption: str) -> Markup:
+    """Return the table of protocols or ciphers of one direction."""
+    by_flow = {flow: {row[name]: row["connections"] for row in flows[flow][name + "s"]} for flow in FLOWS}
+    present = [flow for flow in FLOWS if by_flow[flow]]
+    rows = []
+    for row in flows["all"][name + "s"]:
+        marks = [("deprecated", "bad")] if row.get("deprecated") else [(word, "bad") for word in row.get("weak", ())]
+        if row.get("no_forward_secrecy"):
+            marks.append(("no forward secrecy", "mild"))
+        value = row.get("percent")
+        kind = "v-failed" if marks and marks[0][1] == "bad" else "v-encrypted"
+        rows.append(
+            [
+                together([tag("code", row[name]), " ", _marks(*marks)]),
+                bar(value, kind, f"{value or 0:.1f} %"),
+                _with_share(row["connections"], value),
+                *(number(by_flow[flow].get(row[name], 0)) for flow in present),
+                number(row["messages"]),
+            ]
+        )
+    if not rows:
+        return tag("div", tag("p", caption + ": nothing encrypted in this log.", class_="more"))
+    columns = [Column(name.capitalize().replace("Version", "Protocol")), Column("Share", "bar"), Column("Connections", "number")]
+    columns += [Column(flow.capitalize() if flow != "unknown" else "Flow unknown", "number") for flow in present]
+    return table(caption, [*columns, Column("Messages", "number")], rows)
+
+
+def _protocols(report: Report) -> Markup:
+    notes = report["notes"]
+    tables = [
+        _shares(report[direction], name, f"{_WORDS[direction][0]}: encrypted connections and messages by {what}")
+        for name, what in (("version", "protocol"), ("cipher", "cipher"))
+        for direction in DIRECTIONS
+    ]
+    outdated = []
+    for direction in DIRECTIONS:
+        rows = report[direction]["all"]["outdated"]
+        if rows:
+            cells = [
+                [
+                    row["partner"],
+                    number(row["connections"]),
+                    together(_joined(tag("code", version) for version in row["versions"])),
+                    together(_joined(tag("code", cipher) for cipher in row["ciphers"])),
+                ]
+                for row in rows[:MOST_FAILING]
+            ]
+            outdated.append(
+                table(
+                    f"{_WORDS[direction][0]}: partners with deprecated protocols or weak ciphers",
+                    [Column("Partner"), Column("Connections", "number"), Column("Protocols"), Column("Ciphers")],
+                    cells,
+                    _more(rows, MOST_FAILING, "partners"),
+                )
+            )
+    return tag(
+        "section",
+        tag("h2", "Protocols and ciphers"),
+        *(tag("p", notes[name], class_="note") for name in ("deprecated", "weak", "no_forward_secrecy")),
+        *tables,
+        *outdated,
+        id="protocols",
+    )
+
+
+def _joined(pieces: Iterable[Markup]) -> Iterable[str]:
+    for at, piece in enumerate(pieces):
+        if at:
+            yield ", "
+        yield piece
+
+
+def _reason(reason: str) -> Markup:
+    before, words, after = split_reason(reason)
+    return tag("span", tag("span", before, class_="dim") if before else None, words, tag("span", after, class_="dim") if after else None)
+
+
+def _failures(report: Report) -> Markup:
+    notes = report["notes"]
+    tables: list[str] = []
+    for direction in DIRECTIONS:
+        part = report[direction]["all"]
+        title = _WORDS[direction][0]
+        if not part["reasons"]:
+            tables.append(tag("p", f"{title}: no failure in this log.", class_="more"))
+            continue
+        counts = [Column("Failed", "number", "failed"), Column("Went on in clear text", "number", "cleartext")]
+        tables.append(
+            table(
+                f"{title}: why TLS did not come up",
+                [Column("Reason"), *counts, Column("Partners", "number")],
+                [
+                    [
+                        together([_reason(row["reason"]), " ", _marks(("certificate", "mild")) if row["certificate"] else ""]),
+                        number(row["failed"]),
+                        number(row["cleartext"]),
+                        number(row["partners"]),
+                    ]
+                    for row in part["reasons"][:MOST_REASONS]
+                ],
+                _more(part["reasons"], MOST_REASONS, "reasons"),
+            )
+        )
+        tables.append(
+            table(
+                f"{title}: partners with which TLS fails most",
+                [
+                    Column("Partner"),
+                    *counts,
+                    Column("TLS required", "number"),
+                    Column("Certificate", "number"),
+                    Column("Reasons", "reasons"),
+                ],
+                [
+                    [
+                        row["partner"],
+                        *(number(row[name]) for name in ("failed", "cleartext", "required", "certificate")),
+                        tag("ul", *(tag("li", number(why["connections"]), " × ", _reason(why["reason"])) for why in row["reasons"])),  # noqa: RUF001 - times
+                    ]
+                    for row in part["failures"][:MOST_FAILING]
+                ],
+                _more(part["failures"], MOST_FAILING, "partners"),
+            )
+        )
+    return tag(
+        "section",
+        tag("h2", "Failures"),
+        *(tag("p", notes[name], class_="note") for name in ("reasons", "certificate")),
+        *tables,
+        id="failures",
+    )
+
+
+def _partner_table(rows: Sequence[Mapping[str, Any]], direction: str, caption: str) -> Markup:
+    mixed = direction == "delivery"
+    columns = [
+        Column("Partner"),
+        Column("Connections over TLS", "bar"),
+        Column("Encrypted", "number", "encrypted"),
+        Column("Cleartext", "number", "cleartext"),
+        Column("Failed", "number", "failed"),
+        Column("TLS required", "number"),
+        Column("Unknown", "aside", "unknown"),
+        Column("Messages over TLS", "bar"),
+        Column("Encrypted", "number", "encrypted"),
+        *([Column("Mixed", "number", "mixed")] if mixed else []),
+        Column("Cleartext", "number", "cleartext"),
+        Column("Unknown", "aside", "unknown"),
+    ]
+    cells = []
+    for row in rows[:MOST_PARTNERS]:
+        connections, messages = row["connections"], row["messages"]
+        cells.append(
+            [
+                row["partner"],
+                together([share(connections["percent"].get("encrypted")), stacked_bar(connections)]),
+                *(number(connections["verdicts"][verdict]) for verdict in ("encrypted", "cleartext", "failed")),
+                number(connections["required"]),
+                number(connections["verdicts"]["unknown"]),
+                together([share(messages["percent"].get("encrypted")), stacked_bar(messages)]),
+                number(messages["verdicts"]["encrypted"]),
+                *([number(messages["verdicts"]["mixed"])] if mixed else []),
+                number(messages["verdicts"]["cleartext"]),
+                number(messages["verdicts"]["unknown"]),
+            ]
+        )
+    return table(caption, columns, cells, _more(rows, MOST_PARTNERS, "partners"))
+
+
+def _partners(report: Report) -> Markup:
+    # the sides that face the world stand open
+    first = {"receiving": "incoming", "delivery": "outgoing"}
+    tables: list[str] = []
+    for direction in DIRECTIONS:
+        title = _WORDS[direction][0]
+        for flow in sorted(FLOWS, key=lambda flow: flow != first[direction]):
+            rows = report[direction][flow]["partners"]
+            if not rows:
+                continue
+            caption = f"{title}, {_FLOW_WORDS[flow].lower()}: by partner"
+            summary = tag("summary", f"{caption} ({len(rows):,})")
+            tables.append(tag("details", summary, _partner_table(rows, direction, caption), open="" if flow == first[direction] else None))
+    return tag("section", tag("h2", "Partners"), tag("p", report["notes"]["partners"], class_="note"), *tables, id="partners")
+
+
+def _appliances(report: Report) -> Markup | None:
+    rows = report["appliances"]
+    if len(rows) < 2:  # noqa: PLR2004 - one appliance stands in the heading
+        return None
+    return tag(
+        "section",
+        tag("h2", "Appliances"),
+        table(
+            "Connections and messages by appliance",
+            [Column("Appliance"), Column("Connections", "number"), Column("Messages", "number")],
+            [[row["esa_host"], number(row["connections"]), number(row["messages"])] for row in rows],
+        ),
+        id="appliances",
+    )
+
+
+def _header(report: Report) -> Markup:
+    span, totals, hosts = report["span"], report["totals"], report["appliances"]
+    pieces: list[Markup] = []
+    if span:
+        first, last = (tag("time", _readable(span[end]), datetime=span[end]) for end in ("first", "last"))
+        pieces.append(tag("p", first, " to ", last, " UTC"))
+    appliance = "no appliance" if not hosts else f"{len(hosts):,} appliances" if len(hosts) > 1 else ""
+    if not appliance:
+        appliance = "appliance not named in the log" if hosts[0]["esa_host"] == "unknown" else f"appliance {hosts[0]['esa_host']}"
+    counts = [number(totals["connections"]), " connections, ", number(totals["messages"]), " messages, ", appliance]
+    pieces.append(tag("p", *counts))
+    sections = ["glance", "verdicts", "time", "protocols", "failures", "partners"]
+    titles = ["At a glance", "Verdicts", "Over time", "Protocols and ciphers", "Failures", "Partners"]
+    if len(hosts) > 1:
+        sections.append("appliances")
+        titles.append("Appliances")
+    links = [tag("li", tag("a", title, href=f"#{section}")) for section, title in zip(sections, titles)]
+    return tag("header", tag("h1", "TLS on the mail gateway"), *pieces, tag("nav", tag("ul", *links), aria_label="Sections"))
+
+
+def _readable(time: str) -> str:
+    return time[:19].replace("T", " ")
+
+
+def page(report: Report) -> str:
+    """Return the whole page for a report of `report.build`, to be written as UTF-8."""
+    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("title", "TLS on the mail gateway"),
+        tag("style", Markup(_STYLE)),
+    )
+    body = tag(
+        "body",
+        _header(report),
+        tag(
+            "main",
+            _glance(report),
+            _verdicts(report),
+            _times(report),
+            _protocols(report),
+            _failures(report),
+            _partners(report),
+            _appliances(report),
+        ),
+        tag("footer", tag("p", "Made by esatls from the log alone.")),
+    )
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+
+
+_STYLE = """
+:root{color-scheme:light dark;
+--page:#f6f7f8;--card:#fff;--text:#1b222c;--dim:#5c6775;--line:#dfe3e8;--track:#e9ecef;--link:#0b5c8a;
+--encrypted:#1d7f72;--mixed:#7568b8;--cleartext:#dd9420;--failed:#c5393a;
+--internal:#a9b4c0;--none:#c4ccd5;--unused:#d3d9e0;--unknown:#8a96a4;
+--bad-text:#9b1c1c;--bad:#fbe4e3;--mild-text:#6b4a00;--mild:#f9edcf}
+@media (prefers-color-scheme:dark){:root{
+--page:#11161b;--card:#191f26;--text:#e4e8ed;--dim:#9ba7b5;--line:#2d3641;--track:#262e37;--link:#7cc4ee;
+--encrypted:#3bae9c;--mixed:#a094e2;--cleartext:#e3a33b;--failed:#e4645c;
+--internal:#5d6976;--none:#4a5561;--unused:#3b4550;--unknown:#77838f;
+--bad-text:#ffb4ae;--bad:#4a2120;--mild-text:#f2d28a;--mild:#42361a}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--page);color:var(--text);line-height:1.5;
+font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
+header,main,footer{max-width:76rem;margin:0 auto;padding:0 1.25rem}
+header{padding-top:2rem}
+h1{font-size:1.9rem;line-height:1.15;letter-spacing:-.02em;margin:0 0 .4rem;text-wrap:balance}
+h2{font-size:1.3rem;letter-spacing:-.01em;margin:0 0 .75rem}
+h3{font-size:1rem;margin:1.5rem 0 .35rem}
+p{margin:.25rem 0}
+header p{color:var(--dim)}
+nav ul,.legend{list-style:none;display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;margin:1rem 0;padding:0}
+a{color:var(--link);text-underline-offset:.2em}
+a:focus-visible,summary:focus-visible,.scroll:focus-visible{outline:2px solid var(--link);outline-offset:2px}
+section{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:1.4rem 1.5rem 1.5rem;margin:0 0 1.25rem}
+.note{color:var(--dim);font-size:.875rem;max-width:50rem}
+.more{color:var(--dim);font-size:.875rem}
+.dim{color:var(--dim)}
+data,time,.aside,.number{font-variant-numeric:tabular-nums}
+.tiles{display:grid;gap:1.75rem;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));margin-bottom:1rem}
+.tile h3{margin:0;color:var(--dim);font-weight:600;font-size:.875rem}
+.tile p{font-size:.875rem}
+.tile .big{font-size:2.6rem;font-weight:650;letter-spacing:-.03em;line-height:1.15;margin:0}
+.findings{border-top:1px solid var(--line);margin-top:1.1rem}
+.findings h3{margin-top:1rem}
+.findings ul{margin:0;padding-left:1.1rem;columns:2 24rem;column-gap:2.5rem}
+.findings li{break-inside:avoid;margin:.15rem 0}
+.meanings{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(17rem,100%),1fr));gap:.5rem 1.5rem;
+margin:0 0 1rem;font-size:.875rem}
+.meanings dt{font-weight:600}.meanings dd{margin:0;color:var(--dim)}
+svg{display:block}
+.stack{width:100%;height:.6rem;border-radius:.15rem;margin:.35rem 0}
+.track{fill:var(--track)}
+.v-encrypted{fill:var(--encrypted)}.v-mixed{fill:var(--mixed)}.v-cleartext{fill:var(--cleartext)}.v-failed{fill:var(--failed)}
+.v-internal{fill:var(--internal)}.v-none{fill:var(--none)}.v-unused{fill:var(--unused)}.v-unknown{fill:var(--unknown)}
+.key{display:inline-block;width:.65em;height:.65em;border-radius:.15em;margin-right:.4em}
+.k-encrypted{background:var(--encrypted)}.k-mixed{background:var(--mixed)}.k-cleartext{background:var(--cleartext)}
+.k-failed{background:var(--failed)}.k-internal{background:var(--internal)}.k-none{background:var(--none)}
+.k-unused{background:var(--unused)}.k-unknown{background:var(--unknown)}
+.scroll{overflow-x:auto;margin:1rem 0 .25rem}
+table{border-collapse:collapse;width:100%;font-size:.875rem}
+caption{text-align:left;font-weight:600;padding:0 0 .4rem;caption-side:top}
+th,td{padding:.4rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
+th:first-child{padding-left:0}
+thead th{color:var(--dim);font-weight:600;font-size:.78rem;vertical-align:bottom;line-height:1.3}
+tbody th{font-weight:500;overflow-wrap:anywhere;min-width:9rem}
+td{overflow-wrap:anywhere}
+.number,.aside{text-align:right;white-space:nowrap;overflow-wrap:normal}
+thead .number,thead .aside{white-space:normal}
+td.aside{color:var(--dim)}
+td small{color:var(--dim);font-size:.92em}
+td.bar{min-width:6.5rem}
+td ul{margin:0;padding:0;list-style:none}
+td.reasons{min-width:18rem}
+code{font:.92em ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
+.mark{display:inline-block;font-size:.75rem;line-height:1.3;
+padding:.05rem .4rem;border-radius:.25rem;margin:0 .2rem .1rem 0;white-space:nowrap}
+.bad{background:var(--bad);color:var(--bad-text)}
+.mild{background:var(--mild);color:var(--mild-text)}
+.pair{display:grid;gap:1.5rem 2.5rem;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr))}
+figure{margin:0;min-width:0}
+figcaption{color:var(--dim);font-size:.8rem}
+.chart{display:grid;grid-template-columns:auto 1fr;gap:.25rem .5rem;margin:.75rem 0 .5rem;font-size:.75rem;color:var(--dim)}
+.columns{width:100%;height:10rem;overflow:visible}
+.rule{fill:none;stroke:var(--line);stroke-width:1px;vector-effect:non-scaling-stroke}
+.y{display:flex;flex-direction:column;justify-content:space-between;text-align:right;font-variant-numeric:tabular-nums;margin:-.5rem 0}
+.x{grid-column:2;display:flex}
+.x span{flex:1 1 0;min-width:0;border-left:1px solid var(--line);padding-left:.3rem;line-height:1.3}
+.x.few span{border:0;padding:0;text-align:center}
+summary{cursor:pointer;color:var(--link);font-size:.875rem;padding:.3rem 0}
+footer{color:var(--dim);font-size:.8rem;padding-bottom:2.5rem}
+@media (max-width:40rem){header,main,footer{padding-left:.75rem;padding-right:.75rem}section{padding:1.1rem 1rem}
+h1{font-size:1.55rem}.tile .big{font-size:2.2rem}}
+@media print{:root{--page:#fff;--card:#fff;--text:#000;--dim:#444;--line:#ccc;color-scheme:light}
+body{font-size:10pt}nav,summary{display:none}section{border:0;padding:0;margin:0 0 1.5rem}
+.scroll{overflow:visible}details::details-content{content-visibility:visible;height:auto}
+svg,.key,.mark{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+h2,h3,caption{break-after:avoid}tr,figure,.tile{break-inside:avoid}thead{display:table-header-group}}
+"""
