@@ -105,6 +105,15 @@ class Clock:
         return time
 
 
+def _exists(year: int, month: int, day: int) -> bool:
+    """Tell whether a date exists; 29 February does in one year of four."""
+    try:
+        datetime(year, month, day)
+    except ValueError:
+        return False
+    return True
+
+
 def rfc3339(time: Time) -> str:
     """Return a time as RFC 3339 text in UTC, with milliseconds only where there is a fraction."""
     day, rest = divmod(time, _DAY)

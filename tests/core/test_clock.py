@@ -1,0 +1,175 @@
+"""Stamps: zones, summer time, years that are not logged, dates that do not exist."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esatls.clock import Clock, parse_rfc3339, rfc3339, zone
+from esatls.errors import EsatlsError, UsageError
+
+
+def read(stamp: str, name: str = "UTC", latest: str = "2024-12-31T12:00:00Z") -> str | None:
+    """Return a stamp as RFC 3339, read by a clock of one zone at the end of one log."""
+    time = Clock(zone(name), parse_rfc3339(latest)).read(stamp)
+    return None if time is None else rfc3339(time)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "name", "expected"),
+    [
+        ("Wed Jul 20 19:47:40 2005", "UTC", "2005-07-20T19:47:40Z"),
+        ("Wed Jul 20 19:47:40 2005", "Europe/Berlin", "2005-07-20T17:47:40Z"),
+        ("Thu Jan 20 19:47:40 2005", "Europe/Berlin", "2005-01-20T18:47:40Z"),
+        ("Wed Jul 20 19:47:40 2005", "America/Chicago", "2005-07-21T00:47:40Z"),
+        ("Wed Jul 20 19:47:40 2005", "Asia/Kolkata", "2005-07-20T14:17:40Z"),
+        ("Wed Jul 20 19:47:40 2005", "+02:00", "2005-07-20T17:47:40Z"),
+        ("Wed Jul 20 19:47:40 2005", "-0330", "2005-07-20T23:17:40Z"),
+        ("Mon Mar  5 14:21:04 2018", "UTC", "2018-03-05T14:21:04Z"),
+        ("Mon Mar 5 14:21:04 2018", "UTC", "2018-03-05T14:21:04Z"),
+        ("Mar  5 14:21:04", "UTC", "2024-03-05T14:21:04Z"),
+        ("Jul 16 10:46:46 2013", "UTC", "2013-07-16T10:46:46Z"),
+        ("2019 Sep 28 16:13:51", "Europe/Berlin", "2019-09-28T14:13:51Z"),
+        ("2021-05-05T10:00:00Z", "Europe/Berlin", "2021-05-05T10:00:00Z"),
+        ("2021-05-05T10:00:00-05:00", "Europe/Berlin", "2021-05-05T15:00:00Z"),
+        ("2021-05-05T10:00:00+0530", "UTC", "2021-05-05T04:30:00Z"),
+        ("2021-05-05T10:00:00", "Europe/Berlin", "2021-05-05T08:00:00Z"),
+        ("2021-05-05 10:00:00,250", "UTC", "2021-05-05T10:00:00.250Z"),
+        ("2021-05-05T10:00:00.123456Z", "UTC", "2021-05-05T10:00:00.123Z"),
+        ("2021-05-05T10:00:00.000Z", "UTC", "2021-05-05T10:00:00Z"),
+        ("2016-12-31T23:59:60Z", "UTC", "2016-12-31T23:59:59Z"),
+    ],
+)
+def test_stamp(stamp: str, name: str, expected: str) -> None:
+    """A stamp without a zone is read in the given one; an offset in the stamp wins over it."""
+    assert read(stamp, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        ("Sun Mar 31 01:59:59 2024", "2024-03-31T00:59:59Z"),
+        ("Sun Mar 31 03:00:00 2024", "2024-03-31T01:00:00Z"),
+        ("Sun Oct 27 01:59:59 2024", "2024-10-26T23:59:59Z"),
+        ("Sun Oct 27 03:00:00 2024", "2024-10-27T02:00:00Z"),
+        ("2024-03-31T01:59:59+01:00", "2024-03-31T00:59:59Z"),
+        ("2024-10-27T02:30:00+02:00", "2024-10-27T00:30:00Z"),
+        ("2024-10-27T02:30:00+01:00", "2024-10-27T01:30:00Z"),
+        ("2024-10-27T00:30:00Z", "2024-10-27T00:30:00Z"),
+        ("2024-10-27T01:30:00Z", "2024-10-27T01:30:00Z"),
+        ("2024-03-31T02:30:00Z", "2024-03-31T02:30:00Z"),
+        ("2024-03-31T02:30:00+00:00", "2024-03-31T02:30:00Z"),
+    ],
+)
+def test_summer_time(stamp: str, expected: str) -> None:
+    """Summer time begins and ends where the zone says; a stamp with an offset is exact in the doubled and the missing hour."""
+    assert read(stamp, "Europe/Berlin") == expected
+
+
+@pytest.mark.parametrize(
+    ("stamp", "latest", "expected"),
+    [
+        ("Dec 31 23:59:59", "2025-01-01T00:10:00Z", "2024-12-31T23:59:59Z"),
+        ("Jan  1 00:00:01", "2025-01-01T00:10:00Z", "2025-01-01T00:00:01Z"),
+        ("Dec 31 23:59:59", "2024-12-31T23:00:00Z", "2024-12-31T23:59:59Z"),
+        ("Jan  1 00:30:00", "2024-12-31T23:00:00Z", "2025-01-01T00:30:00Z"),
+        ("Feb 29 10:00:00", "2025-03-01T00:00:00Z", "2024-02-29T10:00:00Z"),
+        ("Feb 29 10:00:00", "2024-03-01T00:00:00Z", "2024-02-29T10:00:00Z"),
+        ("Feb 29 10:00:00", "2024-02-01T00:00:00Z", "2020-02-29T10:00:00Z"),
+        ("Jun 15 10:00:00", "2025-01-01T00:10:00Z", "2024-06-15T10:00:00Z"),
+    ],
+)
+def test_year_that_is_not_logged(stamp: str, latest: str, expected: str) -> None:
+    """A stamp without a year belongs to the last year in which it is not after the end of the log, give or take a day."""
+    assert read(stamp, "UTC", latest) == expected
+
+
+def test_new_year_in_a_zone() -> None:
+    """The year is told by the moment, not by the calendar of UTC: the zone may be in the new year already."""
+    assert read("Jan  1 00:10:00", "Pacific/Auckland", "2024-12-31T11:10:00Z") == "2024-12-31T11:10:00Z"
+    assert read("Dec 31 23:50:00", "America/Los_Angeles", "2025-01-01T08:00:00Z") == "2025-01-01T07:50:00Z"
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "Wed Feb 30 19:47:40 2005",
+        "Tue Feb 29 19:47:40 2005",
+        "Feb 30 19:47:40",
+        "Wed Jul 32 19:47:40 2005",
+        "Wed Jul  0 19:47:40 2005",
+        "Wed Foo 20 19:47:40 2005",
+        "Wed Jul 20 24:47:40 2005",
+        "Wed Jul 20 19:60:40 2005",
+        "Wed Jul 20 19:47:40 0000",
+        "2021-13-05T10:00:00Z",
+        "2021-02-30T10:00:00Z",
+        "2021-05-05T25:00:00Z",
+        "0000-01-01T00:00:00Z",
+        "",
+        "yesterday",
+    ],
+)
+def test_impossible_date(stamp: str) -> None:
+    """A date that does not exist is no time, and no error."""
+    assert read(stamp) is None
+
+
+@pytest.mark.parametrize("name", ["Europe/Nowhere", "", "+25", "../etc/passwd", "UTC\0", "CET-1CEST,M3.5.0"])
+def test_unknown_zone(name: str) -> None:
+    """A zone that does not exist is an error in one line for the user."""
+    with pytest.raises(UsageError) as caught:
+        zone(name)
+    assert isinstance(caught.value, EsatlsError)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "2024", "yesterday", "2024-02-30", "Wed Jul 20 19:47:40 2005", "2024-12-31T25:00:00Z"])
+def test_no_rfc3339(text: str) -> None:
+    """Text that is no RFC 3339 time is refused in one line."""
+    with pytest.raises(UsageError):
+        parse_rfc3339(text)
+
+
+def test_date_alone_is_midnight_in_utc() -> None:
+    """A date without a time of day is its first moment, in UTC."""
+    assert rfc3339(parse_rfc3339("2024-12-31")) == "2024-12-31T00:00:00Z"
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2100, 1, 1)))
+def test_native_stamp_round_trip(at: datetime) -> None:
+    """A native stamp written from a moment is read back as that moment."""
+    at = at.replace(microsecond=0)
+    stamp = at.strftime("%a %b ") + f"{at.day:2}" + at.strftime(" %H:%M:%S %Y")
+    assert read(stamp) == at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2100, 1, 1)), st.integers(min_value=-14 * 60, max_value=14 * 60))
+def test_offset_round_trip(at: datetime, minutes: int) -> None:
+    """An ISO stamp with any offset is read back as its moment, whatever the clock's zone."""
+    at = at.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=minutes)))
+    for name in ("UTC", "Europe/Berlin", "America/New_York"):
+        assert read(at.isoformat(), name) == at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@given(st.integers(min_value=0, max_value=4_000_000_000))
+def test_rfc3339_round_trip(seconds: int) -> None:
+    """What is written is read back as the same moment."""
+    assert parse_rfc3339(rfc3339(seconds)) == seconds
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_time_or_none(text: str) -> None:
+    """Reading a stamp never fails."""
+    time = Clock(latest=0).read(text)
+    assert time is None or isinstance(time, (int, float))
+
+
+@given(st.from_regex(r"(\w{3} \w{3} {1,2}\d{1,2} \d\d:\d\d:\d\d \d{4}|\w{3} {1,2}\d{1,2} \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?([+-]\d\d:\d\d|Z)?)", fullmatch=True))
+def test_any_stamp_shape_is_a_time_or_none(text: str) -> None:
+    """A stamp of the right shape with any numbers in it is a time or none, never an error, and prints."""
+    time = Clock(zone("Europe/Berlin"), 0).read(text)
+    assert time is None or rfc3339(time)
