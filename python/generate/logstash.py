@@ -10,7 +10,6 @@ from esatls._patterns import MATCHERS, PATTERNS
 from esatls.elastic.documents import DIRECTIONS, EVENT_CONSTANTS, FLOWS, OUTCOMES, ecs_field
 from esatls.fields import FIELDS
 from esatls.kinds import MAIL_FLOW, constants_of
-from esatls.match import _INTEGERS as INTEGERS
 
 OUT = pathlib.Path("logstash/pipeline/events")
 FLAT = "[@metadata][esatls]"
@@ -45,7 +44,7 @@ def filter_text() -> str:
         events=events,
         starts=starts,
         constants=",\n".join(f"        {_ruby(name)} => {_ruby(values)}" for name, values in constants.items()),
-        integers=_ruby(sorted(INTEGERS)),
+        integers=_ruby(sorted(field.name for field in FIELDS if field.type == "integer")),
         mail_flow=_ruby(MAIL_FLOW),
         directions=_ruby(DIRECTIONS),
         flows=_ruby(FLOWS),
@@ -133,7 +132,7 @@ filter {{
       grok {{
         id => "esatls-event"
         patterns_dir => ["${{ESATLS_HOME:/etc/logstash/esatls}}/grok_patterns"]
-        match => {{ "{flat}[text]" => "\A(?:{events})[\r\n]*\z" }}
+        match => {{ "{flat}[text]" => "\A(?:{events})\s*\z" }}
         target => "{flat}"
         tag_on_failure => []
         tag_on_timeout => "_esatls_grok_timeout"

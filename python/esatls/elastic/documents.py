@@ -25,6 +25,7 @@ OUTCOMES = {"success": "success", "failed": "failure", "required": "failure", "n
 
 # ``event.action`` is the kind of event; what the appliance did with a message must not take its place.
 _ELSEWHERE = {"action": ("esatls.action",)}
+_LONGEST_INTEGER = 2**63 - 1
 _TLS_VERSION = re.compile(r"(TLS|SSL)v(\d(?:\.\d)?)(?![\d.])", re.ASCII)
 _TABLE = {field.name: _ELSEWHERE.get(field.name, field.ecs) for field in FIELDS}
 
@@ -82,6 +83,9 @@ def _converted(name: str, value: Any, direction: str | None) -> Iterable[tuple[s
         yield path, value
         yield "event.outcome", OUTCOMES[value]
         yield "tls.established", value == "success"
+    elif isinstance(value, int) and value > _LONGEST_INTEGER:
+        # no server has longer integers: it is kept, and not indexed
+        yield path, str(value)
     else:
         yield path, value
 

@@ -1,0 +1,37 @@
+"""What the Elastic tests share: one search server for all of them, set up as ``esatls elastic setup`` does it."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from esatls.elastic import setup as setting_up
+
+from .server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from esatls.elastic.client import Client
+
+
+@pytest.fixture(scope="session")
+def bare() -> Iterator[Client]:
+    """Return a client of a server that nothing was loaded into."""
+    if not shutil.which("java") or not shutil.which("mvn"):
+        pytest.skip("the search server needs Java and Maven")
+    server = Server()
+    try:
+        yield server.client
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def client(bare: Client) -> Client:
+    """Return a client of the server with templates and pipeline."""
+    for step in setting_up.server_steps(setting_up.capabilities(bare)):
+        setting_up.perform(step, bare)
+    return bare

@@ -1,0 +1,116 @@
+"""The lines that every engine is tried with, and the document that each must become."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from esatls import envelope, events
+from esatls.clock import Clock, rfc3339
+from esatls.elastic.documents import event_document, put
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = "2026-01-02T03:04:05Z"
+"""When the shipper read the line: what a document's time is until its line tells better."""
+
+ENVELOPES = (
+    "",
+    "Info: ",
+    "Tue Sep  8 05:21:34 2020 Info: ",
+    "<22>Jan 21 12:47:11 esa1.example.com mail_logs: Warning: ",
+    "Jun 26 10:42:23 esa2 mail_logs: Info: ",
+    "<166>Mar 17 18:24:37 mail_logs: Info: ",
+    "<111>Aug 10 09:58:54 relay app: Mon Aug 10 09:58:54 2020 Info: ",
+    "<111>Aug 10 09:58:54 relay app: Jul 16 10:46:46 2019 esa3 mail_logs: Info: ",
+    "2021-05-05T10:00:00.123-05:00 esa4 mail_logs: Info: ",
+    "2021-05-05 10:00:00,5 esa4 mail_logs: Info: ",
+    "2019 Sep 28 16:13:51 esa5 mail [info] splunk_maillogs:nopid Info: ",
+    "Feb 29 08:32:59 esa6 smail: Debug: ",
+)
+
+FOREIGN = (
+    "",
+    " ",
+    "Jan  1 12:00:00 web1 sshd[411]: Failed password for root from 192.0.2.1 port 22 ssh2",
+    '198.51.100.1 - - [10/Oct/2020:13:55:36 +0000] "GET /ICID%205%20TLS%20success HTTP/1.1" 200 12',
+    "ICIDs are numbers. ICID 5 TLS success is a line.",
+    "{not json",
+    '{"_raw": 5, "message": null}',
+    "[1, 2]",
+    "TLS success",
+    "x" * 5000,
+)
+
+
+def texts() -> list[str]:
+    """Return the lines and texts of all cases and of their look-alikes."""
+    found: list[str] = []
+    for path in sorted((ROOT / "tests" / "cases").glob("*.json")):
+        _collect(json.loads(path.read_text(encoding="utf-8")), found)
+    return found
+
+
+def _collect(part: Any, found: list[str]) -> None:
+    if isinstance(part, list):
+        for item in part:
+            _collect(item, found)
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            if isinstance(value, str) and name in {"line", "text"}:
+                found.append(value)
+            elif isinstance(value, list) and name in {"lookalikes", "lines"}:
+                found.extend(item for item in value if isinstance(item, str))
+                _collect(value, found)
+            elif name not in {"event", "envelope", "events"}:
+                _collect(value, found)
+
+
+def lines() -> list[str]:
+    """Return every text bare and in one other envelope (each in turn), the foreign lines, and texts in JSON records."""
+    found = list(FOREIGN)
+    for number, text in enumerate(texts()):
+        found.append(text)
+        if not text.startswith(("{", "<")):
+            found.append(ENVELOPES[number % len(ENVELOPES)] + text)
+    record = {"@timestamp": "2020-02-03T04:05:06.789Z", "host": {"name": "esa7.example.com"}}
+    found += [json.dumps({**record, field: text}) for field, text in zip(envelope.JSON_TEXT[:3], texts())]
+    found.append(json.dumps({"hostname": "esa8", "_time": "2020-02-03T04:05:06+01:00", "event": {"original": "ICID 5 TLS failed"}}))
+    return found
+
+
+def expected(line: str) -> dict[str, Any]:
+    """Return the document that a line becomes, from the extractor and the field table."""
+    document: dict[str, Any] = {"@timestamp": SHIPPED, "message": line}
+    found = list(events([line], clock=Clock()))
+    return merged(document, merged(_envelope_document(line), event_document(found[0], line) if found else {}))
+
+
+def _envelope_document(line: str) -> dict[str, Any]:
+    """Return what a line of an appliance becomes by its envelope alone: its time and where it is from."""
+    made: dict[str, Any] = {}
+    inner = envelope.unwrap(line)
+    text = line if inner is None else inner.lines[0]
+    head = envelope.parse(text)
+    if not (head.stamp or head.host or head.log):
+        return made
+    stamp = head.stamp or (inner.time if inner else None)
+    time = Clock().read(stamp) if stamp else None
+    if time is not None:
+        made["@timestamp"] = rfc3339(time)
+    elif stamp:
+        made["tags"] = ["_esatls_date_failure"]
+    host = head.host or (inner.host if inner else None)
+    for path, value in (("observer.hostname", host), ("esatls.log", head.log), ("log.level", head.level), ("event.original", line)):
+        if value:
+            put(made, path, value)
+    return made
+
+
+def merged(into: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    """Return one nested document laid over another."""
+    result = dict(into)
+    for name, value in made.items():
+        old = result.get(name)
+        result[name] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
