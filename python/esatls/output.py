@@ -16,15 +16,13 @@ import orjson
 
 from esatls.errors import EsatlsError, MissingDependencyError
 from esatls.fields import DELIVERY_FIELDS, Field
+from esatls.flat import SEPARATOR, cell, columns, flat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import TracebackType
 
 FORMATS = ("json", "csv", "table", "parquet")
-SEPARATOR = ";"
-"""Between the values of one CSV cell; values of the same position belong to the same attempt."""
-
 # C0 and C1 controls, and the characters that turn the direction of text around
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _CONTROL_BYTES = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -44,38 +42,6 @@ def dumps(record: dict[str, Any]) -> bytes:
 def printable(text: str) -> str:
     """Return text with control characters as visible escapes, fit for a terminal."""
     return _CONTROLS.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
-
-
-def flat(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record without nesting: `deliveries` becomes one list per DELIVERY_FIELDS column.
-
-    The lists are of equal length; a missing value is an empty string, so that positions match.
-    """
-    if "deliveries" not in record:
-        return record
-    out = {key: value for key, value in record.items() if key != "deliveries"}
-    attempts = record["deliveries"]
-    if attempts:
-        for field in DELIVERY_FIELDS:
-            values = [_cell(attempt.get(field.name, ""), " ") for attempt in attempts]
-            out[f"delivery_{field.name}"] = values
-    return out
-
-
-def columns(fields: tuple[Field, ...]) -> list[str]:
-    """Return the columns of flat records made of these fields."""
-    names: list[str] = []
-    for field in fields:
-        names += [f"delivery_{inner.name}" for inner in DELIVERY_FIELDS] if field.name == "deliveries" else [field.name]
-    return names
-
-
-def _cell(value: Any, separator: str = SEPARATOR) -> str:
-    if isinstance(value, list):
-        return separator.join(_cell(item, " ") for item in value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def harmless(text: str) -> str:
@@ -146,7 +112,7 @@ def _csv(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str]) -
     count = 0
     for count, record in enumerate(records, 1):
         row = flat(record)
-        writer.writerow([harmless(_cell(row[name])) if name in row else "" for name in names])
+        writer.writerow([harmless(cell(row[name])) if name in row else "" for name in names])
     text.flush()
     text.detach()
     return count
@@ -216,7 +182,7 @@ def _table(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str])
     for name in used:
         table.add_column(name, overflow="fold", no_wrap=not console.is_terminal)
     for row in rows:
-        table.add_row(*(Text(printable(_cell(row[name]).replace(SEPARATOR, ", ")) if name in row else "", style=_STYLES.get(str(row.get(name)), "")) for name in used))
+        table.add_row(*(Text(printable(cell(row[name]).replace(SEPARATOR, ", ")) if name in row else "", style=_STYLES.get(str(row.get(name)), "")) for name in used))
     console.print(table)
     text.detach()
     return len(rows)

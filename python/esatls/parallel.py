@@ -14,16 +14,17 @@ import signal
 import struct
 import sys
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Callable
+from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
-from esatls import sources
+from esatls import sources, verdicts
 from esatls.errors import EsatlsError
 from esatls.facts import Facts
+from esatls.share import Share, judged_together, seen_twice
 from esatls.sources import Reader, Source
 from esatls.stream import Consumer, Counts, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import tzinfo
 
     from esatls.clock import Clock
@@ -144,7 +145,7 @@ def write_events(
             write(dump(sink.found))
         return counts
 
-    def work(job: int, out: IO[bytes]) -> None:
+    def work(job: int, out: IO[bytes], _: IO[bytes]) -> None:
         for part in parts[job :: options.jobs]:
             sink, mine, problems = make(), Counts(), list[str]()
             pieces = []
@@ -155,9 +156,9 @@ def write_events(
             pieces.append(dump(sink.found))
             _send(out, [problems, [mine.lines, mine.events, mine.ignored, mine.unreadable], b"".join(pieces)])
 
-    with _workers(options.jobs, work, progress) as pipes:
+    with _workers(options.jobs, work) as pipes:
         for number in range(len(parts)):
-            problems, mine, data = _receive(pipes[number % options.jobs], progress)
+            problems, mine, data = _receive(pipes[number % options.jobs].reading, progress)
             for problem in problems:
                 warn(problem)
             counts.add(Counts(*mine))
@@ -204,16 +205,16 @@ def gather(found: list[Source], options: Options, warn: sources.Warn, progress: 
         return facts, counts
     shares = _shares(parts, options.jobs)
 
-    def work(job: int, out: IO[bytes]) -> None:
+    def work(job: int, out: IO[bytes], _: IO[bytes]) -> None:
         theirs, mine, problems = _gather_share(shares[job + 1], options, _meter(progress, job + 1))
         _send(out, [problems, mine, theirs.hosts])
 
-    with _workers(len(shares) - 1, work, progress) as pipes:
+    with _workers(len(shares) - 1, work) as pipes:
         own, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
         facts.merge(own)
         counts.add(Counts(*mine))
         for pipe in pipes:
-            told, theirs, hosts = _receive(pipe, progress)
+            told, theirs, hosts = _receive(pipe.reading, progress)
             problems += told
             counts.add(Counts(*theirs))
             other = Facts()
@@ -253,39 +254,107 @@ def _gather_share(parts: list[Part], options: Options, note: Callable[[int], Non
 def write_messages(
     found: list[Source], dump: Callable[[dict[str, Any]], bytes], write: Callable[[bytes], object], options: Options, warn: sources.Warn, progress: Progress
 ) -> Counts:
-    """Write the record of every message, each as `dump` gives it and a line feed."""
-    from esatls import verdicts
+    """Write the record of every message in order (appliance, MID), each as `dump` gives it and a line feed."""
+    parts = _parts(found, options, warn, None) if options.jobs > 1 else []
+    if len(parts) < 2 or not can_fork():
+        facts, counts = gather(found, options, warn, progress)
+        for record in verdicts.messages(facts):
+            write(dump(record) + b"\n")
+        return counts
+    shares = _shares(parts, options.jobs)
 
-    facts, counts = gather(found, options, warn, progress)
-    for record in verdicts.messages(facts):
-        write(dump(record) + b"\n")
+    def work(job: int, out: IO[bytes], told: IO[bytes]) -> None:
+        facts, mine, problems = _gather_share(shares[job + 1], options, _meter(progress, job + 1))
+        share = Share(facts)
+        _send(out, [problems, mine, share.ids()])
+        share.know(_receive(told))
+        _send(out, share.common)
+        _send(out, _own_lines(share, dump))
+
+    with _workers(len(shares) - 1, work) as pipes:
+        facts, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
+        own = Share(facts)
+        counts = Counts(*mine)
+        seen = [own.ids()]
+        for pipe in pipes:
+            told, theirs, ids = _receive(pipe.reading, progress)
+            problems += told
+            counts.add(Counts(*theirs))
+            seen.append(ids)
+        shared = seen_twice(seen)
+        for pipe in pipes:
+            _send(pipe.writing, shared)
+        own.know(shared)
+        lines = [_own_lines(own, dump)]
+        common = [own.common]
+        for pipe in pipes:
+            common.append(_receive(pipe.reading, progress))
+            lines.append(_receive(pipe.reading, progress))
+        lines.append(_lines(judged_together(common), dump))
+    for problem in problems:
+        warn(problem)
+    for host in sorted({host for part in lines for host in part}):
+        mids: list[int] = []
+        texts: list[bytes] = []
+        for part in lines:
+            theirs_mids, theirs_texts = part.get(host, ((), ()))
+            mids += theirs_mids
+            texts += theirs_texts
+        for start in range(0, len(mids), _WRITTEN_AT_ONCE):
+            order = sorted(range(len(mids)), key=mids.__getitem__) if not start else order
+            write(b"".join([texts[i] for i in order[start : start + _WRITTEN_AT_ONCE]]))
     return counts
+
+
+_WRITTEN_AT_ONCE = 10_000
+Lines = dict[str, tuple[list[int], list[bytes]]]
+"""By appliance: MIDs ascending, and the line of each."""
+
+
+def _own_lines(share: Share, dump: Callable[[dict[str, Any]], bytes]) -> Lines:
+    return _lines(share.own(), dump)
+
+
+def _lines(records: Iterable[tuple[str, int, dict[str, Any]]], dump: Callable[[dict[str, Any]], bytes]) -> Lines:
+    lines: Lines = {}
+    last, mids, texts = None, list[int](), list[bytes]()
+    for host, mid, record in records:
+        if host != last:
+            mids, texts = lines.setdefault(host, ([], []))
+            last = host
+        mids.append(mid)
+        texts.append(dump(record) + b"\n")
+    return lines
 
 
 # processes
 
 
 @contextlib.contextmanager
-def _workers(jobs: int, work: Callable[[int, IO[bytes]], None], progress: Progress) -> Iterator[list[IO[bytes]]]:
-    """Run `work` in some processes; gives the pipes that they write to. They end with the block."""
+def _workers(jobs: int, work: Callable[[int, IO[bytes], IO[bytes]], None]) -> Iterator[list[_Pipe]]:
+    """Run `work` in some processes, each with a pipe to us and one from us. They end with the block."""
     sys.stdout.flush()
     sys.stderr.flush()
     children: list[int] = []
-    pipes: list[IO[bytes]] = []
+    pipes: list[_Pipe] = []
     try:
         for job in range(jobs):
-            reading, writing = os.pipe()
+            up, down = os.pipe(), os.pipe()
             child = os.fork()
             if child == 0:
-                os.close(reading)
-                _child(job, work, writing)
-            os.close(writing)
+                os.close(up[0])
+                os.close(down[1])
+                _child(job, work, up[1], down[0])
+            os.close(up[1])
+            os.close(down[0])
             children.append(child)
-            pipes.append(os.fdopen(reading, "rb"))
+            pipes.append(_Pipe(os.fdopen(up[0], "rb"), os.fdopen(down[1], "wb")))
         yield pipes
     finally:
         for pipe in pipes:
-            pipe.close()
+            pipe.reading.close()
+            with contextlib.suppress(BrokenPipeError):
+                pipe.writing.close()
         for child in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
@@ -294,15 +363,22 @@ def _workers(jobs: int, work: Callable[[int, IO[bytes]], None], progress: Progre
                 os.waitpid(child, 0)
 
 
-def _child(job: int, work: Callable[[int, IO[bytes]], None], writing: int) -> None:
+class _Pipe(NamedTuple):
+    """Our ends of the pipes from and to one process."""
+
+    reading: IO[bytes]
+    writing: IO[bytes]
+
+
+def _child(job: int, work: Callable[[int, IO[bytes], IO[bytes]], None], writing: int, reading: int) -> None:
     """Do the work of one process, and end it."""
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        with os.fdopen(writing, "wb", buffering=1 << 20) as out:
+        with os.fdopen(writing, "wb", buffering=1 << 20) as out, os.fdopen(reading, "rb") as told:
             try:
-                work(job, out)
+                work(job, out, told)
             except EsatlsError as error:
                 _send(out, str(error))
         code = 0
@@ -323,9 +399,9 @@ def _send(out: IO[bytes], message: Any) -> None:
     out.flush()
 
 
-def _receive(pipe: IO[bytes], progress: Progress) -> Any:
+def _receive(pipe: IO[bytes], progress: Progress | None = None) -> Any:
     """Return the next message of another process; a text is its error."""
-    if progress.show is not None:
+    if progress is not None and progress.show is not None:
         while not select.select([pipe], [], [], 0.2)[0]:
             progress.tick()
     head = pipe.read(8)

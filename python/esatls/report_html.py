@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 MOST_PARTNERS = 100
 MOST_REASONS = 25
-MOST_FAILING = 50
+MOST_FAILING = 25
 """Rows shown of the tables that grow with the log; the page says how many more there are."""
 MOST_BARS = 180
 _FEW_BARS = 8
 _LABELS = 6
+_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
 
 _ORDER = ("encrypted", "mixed", "cleartext", "failed", "internal", "none", "unused", "unknown")
 _WORDS = {"receiving": ("Receiving", "received"), "delivery": ("Delivery", "delivered")}
+_WHAT = ("connections", "messages")
 _FLOW_WORDS = {"all": "All mail", "incoming": "Incoming mail", "outgoing": "Outgoing mail", "unknown": "Mail flow unknown"}
 _MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SECONDS = {"hour": 3600, "day": 86400}
@@ -173,13 +175,11 @@ def _bars(rows: Sequence[Mapping[str, Any]], unit: str) -> _Bars:
 
 
 def _top(most: int) -> int:
-    """Return the end of an axis: at least `most`, even, with one digit that is not zero."""
-    scale = 1
-    while True:
-        for digit in (2, 4, 6, 8, 10):
-            if digit * scale >= most:
-                return digit * scale
+    """Return the end of an axis: at least `most`, and twice a round number."""
+    half, scale = -(-most // 2), 1
+    while half > 100 * scale:
         scale *= 10
+    return 2 * scale * next(step for step in _STEPS if step * scale >= half)
 
 
 def _stamp(time: int, unit: str) -> tuple[str, str]:
@@ -396,6 +396,10 @@ def _both_sides(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
     )
 
 
+def _present(tally: Mapping[str, Any]) -> list[str]:
+    return [verdict for verdict in _ORDER if tally["verdicts"].get(verdict)]
+
+
 def _times(report: Report) -> Markup:
     charts = []
     for direction in DIRECTIONS:
@@ -403,7 +407,8 @@ def _times(report: Report) -> Markup:
         series = report[direction]["all"]["over_time"]
         charts.append(over_time(series, "messages", f"Messages {verb}", MESSAGE_VERDICTS[direction]))
         charts.append(over_time(series, "connections", f"{title} connections", CONNECTION_VERDICTS))
-    legend = [tag("li", _key(verdict), verdict.capitalize()) for verdict in _ORDER]
+    seen = {verdict for direction in DIRECTIONS for what in _WHAT for verdict in _present(report[direction]["all"][what])}
+    legend = [tag("li", _key(verdict), verdict.capitalize()) for verdict in _ORDER if verdict in seen]
     return tag(
         "section",
         tag("h2", "Over time"),
@@ -433,14 +438,16 @@ def _shares(flows: Mapping[str, Any], name: str, caption: str) -> Markup:
             [
                 together([tag("code", row[name]), " ", _marks(*marks)]),
                 bar(value, kind, f"{value or 0:.1f} %"),
-                _with_share(row["connections"], value),
+                share(value),
+                number(row["connections"]),
                 *(number(by_flow[flow].get(row[name], 0)) for flow in present),
                 number(row["messages"]),
             ]
         )
     if not rows:
         return tag("div", tag("p", caption + ": nothing encrypted in this log.", class_="more"))
-    columns = [Column(name.capitalize().replace("Version", "Protocol")), Column("Share", "bar"), Column("Connections", "number")]
+    columns = [Column(name.capitalize().replace("Version", "Protocol")), Column("Share", "bar"), Column("", "number")]
+    columns += [Column("Connections", "number")]
     columns += [Column(flow.capitalize() if flow != "unknown" else "Flow unknown", "number") for flow in present]
     return table(caption, [*columns, Column("Messages", "number")], rows)
 
@@ -460,8 +467,8 @@ def _protocols(report: Report) -> Markup:
                 [
                     row["partner"],
                     number(row["connections"]),
-                    together(_joined(tag("code", version) for version in row["versions"])),
-                    together(_joined(tag("code", cipher) for cipher in row["ciphers"])),
+                    _words(row["versions"]),
+                    _words(row["ciphers"]),
                 ]
                 for row in rows[:MOST_FAILING]
             ]
@@ -483,11 +490,10 @@ def _protocols(report: Report) -> Markup:
     )
 
 
-def _joined(pieces: Iterable[Markup]) -> Iterable[str]:
-    for at, piece in enumerate(pieces):
-        if at:
-            yield ", "
-        yield piece
+def _words(words: Sequence[str]) -> Markup:
+    if not words:
+        return share(None)
+    return together([tag("code", words[0]), *(piece for word in words[1:] for piece in (", ", tag("code", word)))])
 
 
 def _reason(reason: str) -> Markup:
@@ -672,7 +678,8 @@ def page(report: Report) -> str:
         ),
         tag("footer", tag("p", "Made by esatls from the log alone.")),
     )
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+    text = f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 _STYLE = """
@@ -712,6 +719,7 @@ data,time,.aside,.number{font-variant-numeric:tabular-nums}
 .findings h3{margin-top:1rem}
 .findings ul{margin:0;padding-left:1.1rem;columns:2 24rem;column-gap:2.5rem}
 .findings li{break-inside:avoid;margin:.15rem 0}
+.legend{font-size:.875rem}
 .meanings{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(17rem,100%),1fr));gap:.5rem 1.5rem;
 margin:0 0 1rem;font-size:.875rem}
 .meanings dt{font-weight:600}.meanings dd{margin:0;color:var(--dim)}
@@ -737,6 +745,7 @@ thead .number,thead .aside{white-space:normal}
 td.aside{color:var(--dim)}
 td small{color:var(--dim);font-size:.92em}
 td.bar{min-width:6.5rem}
+td .stack{margin:.45rem 0}
 td ul{margin:0;padding:0;list-style:none}
 td.reasons{min-width:18rem}
 code{font:.92em ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}

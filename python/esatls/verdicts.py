@@ -247,13 +247,14 @@ class _Message:
         return max(opened) - min(opened) <= lives.SAME_OPENING and first >= min(opened) - lives.SAME_OPENING
 
 
-class _Appliance:
+class Appliance:
     """The facts of one appliance, with the verdicts found so far."""
 
     def __init__(self, host: str, stores: tuple[Store, Store, Store]) -> None:
         self.host = host
         self.stores = stores
         self.uses: tuple[Store, Store] = ({}, {})
+        """Facts of messages that name a connection, by ICID and by DCID."""
         self._connections: dict[tuple[int, str], tuple[list[Time], dict[int, _Connection]]] = {}
         self._messages: dict[str, tuple[list[Time], dict[int, _Message]]] = {}
         for facts in stores[MESSAGES].values():
@@ -269,6 +270,10 @@ class _Appliance:
                 uses = receiving
             elif code in _ON_DELIVERY:
                 uses = delivery
+            elif code == "cef":
+                if fact[4] is not None and fact[11] == "DELIVERED":
+                    delivery.setdefault(fact[4], []).append(fact)
+                uses = receiving
             else:
                 continue
             key = fact[3]
@@ -444,6 +449,13 @@ class _Appliance:
             attempt["response"] = response
         return attempt
 
+    def records(self, skip: frozenset[str] | set[str] = frozenset(), only: set[str] | None = None) -> Iterator[tuple[int, Record]]:
+        """Yield MID and record of each life of each message, by MID: all but those to `skip`, or `only` some."""
+        mids = self.stores[MESSAGES].keys() - skip if only is None else self.stores[MESSAGES].keys() & only
+        for mid in sorted(mids, key=int):
+            for _, message in sorted(self.messages_of(mid)[1].items()):
+                yield int(mid), self.record(mid, message)
+
     def record(self, mid: str, message: _Message) -> Record:
         """Return the record of one life of one message."""
         verdict, received = self.received(message)
@@ -560,7 +572,7 @@ def _delivered_by_record(record: Record, deliveries: list[Record], cef: Fact) ->
 # records
 
 
-def _connection_record(appliance: _Appliance, side: int, key: str, connection: _Connection) -> Record:
+def _connection_record(appliance: Appliance, side: int, key: str, connection: _Connection) -> Record:
     record: Record = {}
     if appliance.host:
         record["esa_host"] = appliance.host
@@ -607,7 +619,7 @@ def _connection_record(appliance: _Appliance, side: int, key: str, connection: _
     return record
 
 
-def _message_at(appliance: _Appliance, mid: str, time: Time | None) -> _Message | None:
+def _message_at(appliance: Appliance, mid: str, time: Time | None) -> _Message | None:
     begins, found = appliance.messages_of(mid)
     return found.get(lives.life_at(begins, time) if begins else 0)
 
@@ -627,9 +639,9 @@ def _partner(side: int, messages: list[_Message | None], told: str | None) -> st
     return domains.pop() if len(domains) == 1 else None
 
 
-def _appliances(facts: Facts) -> Iterator[_Appliance]:
+def _appliances(facts: Facts) -> Iterator[Appliance]:
     for host in sorted(facts.hosts):
-        yield _Appliance(host, facts.hosts[host])
+        yield Appliance(host, facts.hosts[host])
 
 
 def connections(facts: Facts) -> Iterator[Record]:
@@ -644,6 +656,5 @@ def connections(facts: Facts) -> Iterator[Record]:
 def messages(facts: Facts) -> Iterator[Record]:
     """Yield a record per message (DESIGN section 8), by appliance, MID and life."""
     for appliance in _appliances(facts):
-        for mid in sorted(appliance.stores[MESSAGES], key=int):
-            for _, message in sorted(appliance.messages_of(mid)[1].items()):
-                yield appliance.record(mid, message)
+        for _, record in appliance.records():
+            yield record

@@ -1,0 +1,45 @@
+"""Flat records for CSV, Parquet and Splunk: the attempts of `deliveries` become columns of several values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from esatls.fields import DELIVERY_FIELDS, Field
+
+SEPARATOR = ";"
+"""Between the values of one CSV cell; values of the same position belong to the same attempt."""
+
+
+def flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record without nesting: `deliveries` becomes one list per DELIVERY_FIELDS column.
+
+    The lists are of equal length; a missing value is an empty string, so that positions match.
+    """
+    if "deliveries" not in record:
+        return record
+    out = {key: value for key, value in record.items() if key != "deliveries"}
+    attempts = record["deliveries"]
+    if attempts:
+        for field in DELIVERY_FIELDS:
+            values = [cell(attempt.get(field.name, ""), " ") for attempt in attempts]
+            out[f"delivery_{field.name}"] = values
+    return out
+
+
+def columns(fields: tuple[Field, ...]) -> list[str]:
+    """Return the columns of flat records made of these fields."""
+    names: list[str] = []
+    for field in fields:
+        names += [f"delivery_{inner.name}" for inner in DELIVERY_FIELDS] if field.name == "deliveries" else [field.name]
+    return names
+
+
+def cell(value: Any, separator: str = SEPARATOR) -> str:
+    """Return a value as text: lists joined, booleans in small letters."""
+    if isinstance(value, list):
+        return separator.join(cell(item, " ") for item in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
