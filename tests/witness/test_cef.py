@@ -8,10 +8,9 @@ import random
 from typing import Any
 
 import pytest
+from esatls import cef
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from esatls import cef
 
 CASES = sorted((pathlib.Path(__file__).parents[1] / "cases").glob("cef_*.json"))
 REAL = pathlib.Path(__file__).parents[3] / "shared" / "real"
@@ -117,8 +116,8 @@ def records(draw: st.DrawFn) -> tuple[dict[str, str], dict[str, str]]:
 def test_cases(path: pathlib.Path) -> None:
     """Each case's record gives its whole event and nothing else; look-alikes give none."""
     case = json.loads(path.read_text(encoding="utf-8"))
-    for line in case["lines"]:
-        assert cef.parse(line["line"]) == line["event"]
+    for line in case["cases"]:
+        assert cef.parse(line["text"]) == line["event"]
     for line in case["lookalikes"]:
         assert cef.parse(line) is None
 
@@ -145,7 +144,7 @@ def test_quick_and_careful_reading_agree(record: tuple[dict[str, str], dict[str,
 
 def test_the_quick_reading_is_the_usual_one() -> None:
     """An ordinary record of AsyncOS 14 and later needs no second reading."""
-    record = json.loads(next(path for path in CASES if path.stem == "cef_order").read_text())["lines"][1]["line"]
+    record = json.loads(next(path for path in CASES if path.stem == "cef_order").read_text())["cases"][1]["text"]
     assert cef._read_quickly(" " + record.split("|", 7)[7]) is not None
 
 
@@ -217,8 +216,8 @@ def test_a_cut_record_states_nothing_new(data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(CASES))
     if path.stem in ("cef_contradiction", "cef_spoof"):
         return
-    line = data.draw(st.sampled_from(json.loads(path.read_text(encoding="utf-8"))["lines"]))
-    text = line["line"]
+    line = data.draw(st.sampled_from(json.loads(path.read_text(encoding="utf-8"))["cases"]))
+    text = line["text"]
     part = cef.parse(text[: data.draw(st.integers(0, len(text)))])
     for name, value in (part or {}).items():
         assert str(line["event"][name]).startswith(str(value))

@@ -1,0 +1,413 @@
+"""Read message tracking: the REST API's JSON, and the processing details pasted from the page.
+
+Tracking tells in sentences what the mail log tells in lines, message by message: the same events come out, each
+marked ``witness`` ``tracking``. The sentences differ between versions in articles, spaces, full stops and in the
+words around ``TLS``; the ids always stand in the same places, and only there they are read. A sentence is matched
+whole and from its first word, so that a subject, a file name or an answer of another server in it states nothing.
+
+Two things are not in tracking and follow from it:
+
+* `rid`: recipients have no numbers there. They get the order in which the record adds them to the message, which is
+  the order in which the appliance numbers them, so that deliveries meet those of the mail log. A recipient that the
+  record does not add has none.
+* A record that says that its data is incomplete (``isCompleteData`` false) gives no ``connection_opened``: from such
+  a record nobody can conclude that a connection used no TLS.
+
+Sources: AsyncOS API guide, "Tracking APIs"; sentences as users and vendors of other products posted them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["describe", "events", "recognise"]
+
+_IP = r"[0-9A-Fa-f:.]*[0-9A-Fa-f:]"
+_NUMBER = r"\d{1,19}"
+_MESSAGE = rf"(?:the |an? )?(?:new )?(?:message|MID) (?P<mid>{_NUMBER}):?"
+_PARENT = _MESSAGE.replace("<mid>", "<parent_mid>")
+_RECEIVING = rf"(?:(?:the |an? )?(?:SMTP )?(?:incoming|injection) connection )?\(?ICID:? (?P<icid>{_NUMBER})\)?:?"
+_DELIVERY = rf"(?:(?:the |an? )?(?:SMTP )?delivery connection )?\(?DCID:? (?P<dcid>{_NUMBER})\)?:?"
+_CONNECTION = rf"(?:{_RECEIVING}|{_DELIVERY})"
+_WAS = r"(?:was |is |has |has been )?"
+_QUARANTINE = r'(?:the )?(?:centralized )?(?:quarantine )?"?(?P<quarantine>[^"(]*[^"( ])"?(?: \(.*)?'
+# How a sentence about the handshake goes on behind the connection; no sentence with a stranger's text does.
+_HANDSHAKE = r"(?:TLS|STARTTLS|successfully|unsuccessfully|did|could|failed|has|was|is|unable|requires?|rejected)\b"
+
+
+class _Sentence(NamedTuple):
+    kind: str
+    pattern: re.Pattern[str]
+    known: dict[str, str]
+
+
+def _sentence(kind: str, pattern: str, **known: str) -> _Sentence:
+    return _Sentence(kind, re.compile(pattern, re.IGNORECASE | re.DOTALL), known)
+
+
+_SENTENCES = (
+    _sentence(
+        "connection_opened",
+        rf"Protocol \w+ (?:on )?(?:the )?interface (?P<interface>.+?) ?\((?:IP:? )?(?P<interface_ip>{_IP})\) on {_RECEIVING}"
+        rf" from (?:the )?(?:sender )?IP:? (?:address )?(?P<peer_ip>{_IP})"
+        r"(?:[.,]? Reverse DNS (?:host )?(?:unknown|(?P<peer_host>\S+)) verified \w+)?",
+        esa_direction="receiving",
+    ),
+    _sentence(
+        "connection_opened",
+        rf"{_DELIVERY} {_WAS}opened from (?:the )?(?:Cisco )?(?:IronPort )?interface"
+        rf" (?:(?P<interface_ip>{_IP})|(?P<interface>.+?)) to (?:the )?(?:IP )?(?:address )?(?P<peer_ip>{_IP})"
+        r"(?: on port (?P<peer_port>\d{1,5}))?",
+        esa_direction="delivery",
+    ),
+    _sentence(
+        "hat_policy",
+        rf"{_RECEIVING} (?P<hat_action>ACCEPT|RELAY|REJECT|TCPREFUSE) (?:SG|sender group):? (?P<sender_group>\S+)"
+        r"(?: match(?:ed)? (?:(?P<hat_match>\S.*?) )?SBRS (?P<sbrs>not enabled|unable to retrieve|\S+)"
+        r"(?: country (?P<country>.+))?)?",
+        esa_direction="receiving",
+    ),
+    _sentence(
+        "hat_policy",
+        rf"{_RECEIVING} has sender_group: (?P<sender_group>\S+?), sender_ip: (?P<peer_ip>{_IP})(?:,| and|, and) sbrs: (?P<sbrs>.+)",
+        esa_direction="receiving",
+    ),
+    _sentence(
+        "connection_closed",
+        rf"{_RECEIVING} {_WAS}(?P<close_reason>closed?|lost|disconnected)(?: .*)?",
+        esa_direction="receiving",
+    ),
+    _sentence(
+        "connection_closed",
+        rf"{_DELIVERY} {_WAS}(?P<close_reason>closed?|lost|disconnected)(?: .*)?",
+        esa_direction="delivery",
+    ),
+    _sentence(
+        "message_started",
+        rf"Start(?:ed)? (?:of )?{_MESSAGE} on {_RECEIVING}",
+        esa_direction="receiving",
+    ),
+    _sentence(
+        "message_sender",
+        rf"{_MESSAGE} {_WAS}enqueued on {_RECEIVING} from (?P<sender>.*)",
+        esa_direction="receiving",
+    ),
+    _sentence(
+        "message_recipient",
+        rf"{_MESSAGE} on {_RECEIVING} {_WAS}added (?:the |a )?recipient:? \(?(?P<recipient>.+?)\)?",
+        esa_direction="receiving",
+    ),
+    _sentence(
+        "message_policy",
+        rf"{_MESSAGE} matched (?:all recipients for )?per-recipient policy .* (?:for|in) (?:the )?(?P<mail_flow>inbound|outbound)"
+        r" (?:mail policies|mail policy|table)",
+    ),
+    _sentence("message_policy", rf"{_MESSAGE} direction: (?P<mail_flow>incoming|outgoing)"),
+    _sentence(
+        "message_quarantined",
+        rf"{_DELIVERY} delivery (?:{_WAS}started for|details:?) {_MESSAGE} {_WAS}(?:sent )?to (?:the )?"
+        r"(?P<quarantine>(?:offbox|external) .*?quarantine)(?: .*)?",
+    ),
+    _sentence(
+        "delivery_started",
+        rf"{_DELIVERY} delivery {_WAS}started for {_MESSAGE} to (?P<recipient>.+)",
+        esa_direction="delivery",
+    ),
+    _sentence(
+        "delivery_done",
+        rf"{_DELIVERY} delivery details:? {_MESSAGE} {_WAS}sent to (?P<recipient>.+?)(?: \[(?:\(.*|\]))?",
+        esa_direction="delivery",
+        delivery_outcome="done",
+    ),
+    _sentence(
+        "delivery_response",
+        rf"{_MESSAGE} to (?P<recipient>\S+) {_WAS}received (?:the |a )?remote SMTP response:? (?P<delivery_response>.+)",
+        esa_direction="delivery",
+    ),
+    _sentence(
+        "delivery_bounced",
+        rf"(?:{_DELIVERY} )?{_MESSAGE} to (?P<recipient>\S+) {_WAS}(?:hard )?bounced\b(?:.*?\bReason:? (?P<delivery_response>.+)|.*)",
+        esa_direction="delivery",
+        delivery_outcome="bounced",
+    ),
+    _sentence(
+        "delivery_delayed",
+        rf"(?:{_DELIVERY} )?{_MESSAGE} to (?P<recipient>\S+) {_WAS}(?:soft bounced|delayed)\b(?:.*?\bReason:? (?P<delivery_response>.+)|.*)",
+        esa_direction="delivery",
+        delivery_outcome="delayed",
+    ),
+    _sentence("message_aborted", rf"{_MESSAGE} {_WAS}aborted(?::? (?P<abort_reason>.+))?"),
+    _sentence("message_aborted", rf"{_MESSAGE} {_WAS}(?P<abort_reason>dropped by .+)"),
+    _sentence("message_quarantined", rf"{_MESSAGE} {_WAS}(?:quarantined (?:in|to)|enqueued for transfer to) {_QUARANTINE}"),
+    _sentence("message_quarantined", rf"{_MESSAGE} {_WAS}(?:released|deleted) from (?:all quarantines|{_QUARANTINE})"),
+    _sentence(
+        "message_quarantined",
+        rf"Remote procedure call connection \(RCID {_NUMBER}\) started for {_MESSAGE} to (?:the )?local (?P<quarantine>.+)",
+    ),
+    _sentence("message_lineage", rf"{_PARENT} {_WAS}rewritten (?:to|as) {_MESSAGE}(?: .*)?", mid_relation="rewritten"),
+    _sentence("message_lineage", rf"{_PARENT} {_WAS}split,? creating {_MESSAGE}(?: .*)?", mid_relation="split"),
+    _sentence(
+        "message_lineage",
+        rf"{_MESSAGE} {_WAS}generated based on {_PARENT} by (?:the )?(?:notify|antivirus)\b.*",
+        mid_relation="notification",
+    ),
+    _sentence("message_lineage", rf"{_MESSAGE} {_WAS}generated based on {_PARENT}(?: by .*)?", mid_relation="copy"),
+    _sentence("message_lineage", rf"{_MESSAGE} {_WAS}generated for (?:the )?bounce of {_PARENT}(?: .*)?", mid_relation="bounce"),
+    _sentence(
+        "message_lineage",
+        rf"{_MESSAGE} {_WAS}received from (?:the )?SMA \S+ \((?:message|MID) originally (?P<parent_mid>{_NUMBER})\) on release from.*",
+        mid_relation="released",
+    ),
+)
+_LONGEST = 1000
+"""Characters of a sentence about the handshake that are looked at."""
+_ABOUT_HANDSHAKE = re.compile(rf"{_CONNECTION} (?P<rest>{_HANDSHAKE}.*)", re.IGNORECASE | re.DOTALL)
+_FAILED = re.compile(r"\b(?:fail\w*|unsuccess\w*|could not|did not|unable|rejected)\b", re.IGNORECASE)
+_NOT_OFFERED = re.compile(r"STARTTLS\b.*\bnot (?:supported|offered)\b", re.IGNORECASE)
+_WHY = re.compile(r":\s+(\S.*)| (?:because(?: of)?|due to) (\S.*)", re.IGNORECASE | re.DOTALL)
+_DETAILS = re.compile(
+    r".*?\bTLS\b(?:.*?\bprotocol:? (?P<tls_version>[^\s,]+),?)?(?:.*?\bcipher:? (?P<tls_cipher>[^\s,]+),?)?"
+    r"(?: CN(?:=|: ?<?)(?P<tls_peer_cn>[^\s<>](?:.*[^\s>])?)>?| (?:for )?(?:None|(?P<tls_domain>[^\s.]+(?:\.[^\s.]+)+))|)(?: .*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_FLOWS = {"inbound": "incoming", "outbound": "outgoing", "ACCEPT": "incoming", "RELAY": "outgoing"}
+_INTEGERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
+_ADDRESSES = re.compile(r"[^\s,;<>]+@[^\s,;<>]+")
+
+_MONTHS = {name: number for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
+_STAMP_TEXT = (
+    r"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:?\d\d)?"
+    r"|\d{1,2} \w{3} \d{4},? \d\d:\d\d(?::\d\d)?(?: \(?GMT ?(?:[+-]\d\d:?\d\d)?\)?)?)"
+)
+_STAMP = re.compile(
+    r"(?:(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T ]|(?P<mday>\d{1,2}) (?P<name>\w{3}) (?P<myear>\d{4}),? )"
+    r"(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?\s*\(?(?P<zone>Z|GMT|)\s*(?P<shift>[+-]\d\d:?\d\d)?\)?",
+)
+_STAMPED_LINE = re.compile(rf"[>|\s]*({_STAMP_TEXT})[\s|]*(.*)", re.DOTALL)
+_CELLS = re.compile(r"\t| \| ")
+_RECOGNISED_JSON = re.compile(r'"description"\s*:\s*"[^"]{0,200}\((?:ICID|DCID|RCID) \d')
+_RECOGNISED_TEXT = re.compile(rf"^[>|\s]*(?:{_STAMP_TEXT})[\s|]+[^'\"]{{0,200}}?\((?:ICID|DCID|RCID) \d", re.MULTILINE)
+
+
+def recognise(text: str) -> bool:
+    """Tell from the beginning of a text, some kilobytes, whether it is message tracking: JSON or pasted."""
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+        return _RECOGNISED_JSON.search(text) is not None
+    return _RECOGNISED_TEXT.search(text) is not None
+
+
+def events(document: object, host: str | None = None) -> Iterator[dict[str, Any]]:
+    """Give the events that a tracking document states, record by record in its own order.
+
+    Args:
+        document: What the REST API answered, parsed (`dict`, `list`, in any nesting: a whole answer, several answers,
+            a bare ``summary``), or as text: JSON, several JSON values one after the other, or lines pasted from the
+            page, each with its time in front (or behind, in another cell).
+        host: The appliance, where the document does not name it (``hostName``).
+
+    Yields:
+        Flat events, as a mail log gives them: ``esa_event``, ``witness`` ``tracking``, ``time`` (RFC 3339 in UTC;
+        absent where the document gives no time zone), ``esa_host``, and the fields of the kind. A description that
+        states no event gives none.
+    """
+    if isinstance(document, (bytes, bytearray)):
+        document = document.decode("utf-8", "replace")
+    if isinstance(document, str):
+        values = _values(document)
+        if values is None:
+            yield from _numbered(_pasted(document), host, complete=True)
+            return
+        document = values
+    for record, entries in _summaries(document):
+        name = record.get("hostName")
+        named = name.partition(" ")[0] if isinstance(name, str) else ""
+        yield from _numbered(entries, named or host, complete=record.get("isCompleteData") is not False)
+
+
+def describe(description: str) -> dict[str, Any] | None:
+    """Give the event that one description states, without time, host and recipients' numbers; ``None`` if none."""
+    text = " ".join(description.split())
+    text = text.removesuffix(".")
+    for kind, pattern, known in _SENTENCES:
+        found = pattern.fullmatch(text)
+        if found:
+            return _event(kind, {**known, **found.groupdict()})
+    found = _ABOUT_HANDSHAKE.fullmatch(text)
+    return _handshake(found) if found else None
+
+
+def _event(kind: str, fields: dict[str, str | None]) -> dict[str, Any]:
+    event: dict[str, Any] = {"esa_event": kind, "witness": "tracking"}
+    for name, value in fields.items():
+        if not value:
+            continue
+        if name in _INTEGERS:
+            event[name] = int(value)
+        elif name == "close_reason":
+            event[name] = "close" if value.lower() == "closed" else value.lower()
+        elif name == "mail_flow":
+            event[name] = _FLOWS.get(value.lower(), value.lower())
+        elif name == "hat_action":
+            event[name] = value.upper()
+            if value.upper() in _FLOWS:
+                event["mail_flow"] = _FLOWS[value.upper()]
+        elif name in ("sender", "recipient"):
+            address = value.strip("<> ")
+            if address:
+                event[name] = address
+        elif name == "delivery_response":
+            event[name] = value.strip("'\" ")
+        else:
+            event[name] = value
+    return event
+
+
+def _handshake(found: re.Match[str]) -> dict[str, Any] | None:
+    """Give the TLS event of a sentence on a connection; ``None`` if it does not speak of TLS."""
+    rest = found["rest"][:_LONGEST]
+    # a reason, a protocol, a cipher or a domain may hold any word
+    head = re.split(r":\s| protocol\b| cipher\b| for\b| because\b| due to\b", rest, maxsplit=1, flags=re.IGNORECASE)[0]
+    if not re.search(r"\b(?:START)?TLS\b", head, re.IGNORECASE):
+        return None
+    fields: dict[str, str | None] = {
+        "icid": found["icid"],
+        "dcid": found["dcid"],
+        "esa_direction": "receiving" if found["icid"] else "delivery",
+    }
+    why = _WHY.search(rest)
+    reason = why[1] or why[2] if why else None
+    not_offered = _NOT_OFFERED.search(head)
+    if re.search(r"\brequire[sd]?\b", head, re.IGNORECASE):
+        result = "required"
+        reason = reason or rest.partition(" but ")[2]
+    elif not_offered:
+        result, reason = "not_offered", not_offered[0]
+    elif _FAILED.search(head):
+        result = "failed"
+    elif re.search(r"\bsuccess", head, re.IGNORECASE):
+        result, reason = "success", None
+        details = _DETAILS.fullmatch(rest)
+        fields.update(details.groupdict() if details else {})
+    else:
+        return None
+    return _event(f"tls_{result}", {**fields, "tls_result": result, "tls_reason": reason})
+
+
+def _numbered(entries: Iterator[tuple[str, str]], host: str | None, *, complete: bool) -> Iterator[dict[str, Any]]:
+    """Give the events of one record's (stamp, description) pairs, with times, host and recipients' numbers."""
+    recipients: dict[int, dict[str, int]] = {}
+    for stamp, description in entries:
+        event = describe(description)
+        if event is None or (event["esa_event"] == "connection_opened" and not complete):
+            continue
+        if "recipient" in event:
+            numbers = recipients.setdefault(event["mid"], {})
+            if event["esa_event"] == "message_recipient":
+                event["rid"] = [numbers.setdefault(event["recipient"], len(numbers))]
+            else:
+                addresses = _ADDRESSES.findall(event["recipient"])
+                rid = sorted({numbers[address] for address in addresses if address in numbers})
+                if rid:
+                    event["rid"] = rid
+        time = _time(stamp)
+        yield {**({"time": time} if time else {}), **({"esa_host": host} if host else {}), **event}
+
+
+def _summaries(document: object) -> Iterator[tuple[dict[str, Any], Iterator[tuple[str, str]]]]:
+    """Give each record with a summary, and the summary's (stamp, description) pairs; a bare summary has no record."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("summary"), list):
+                yield value, _entries(value["summary"])
+            else:
+                waiting.append(value.get("summary"))
+            waiting.extend(inner for name, inner in reversed(value.items()) if name != "summary")
+        elif isinstance(value, list):
+            if any(isinstance(entry, dict) and "description" in entry for entry in value):
+                yield {}, _entries(value)
+            else:
+                waiting.extend(reversed(value))
+
+
+def _entries(summary: list[Any]) -> Iterator[tuple[str, str]]:
+    for entry in summary:
+        if isinstance(entry, dict) and isinstance(entry.get("description"), str):
+            yield str(entry.get("timestamp", "")), entry["description"]
+
+
+def _values(text: str) -> list[Any] | None:
+    """Read JSON values that stand one after the other; ``None`` if the text is no JSON."""
+    text = text.lstrip("\ufeff \t\r\n")
+    if text[:1] not in ("{", "["):
+        return None
+    decoder = json.JSONDecoder()
+    values: list[Any] = []
+    at = 0
+    try:
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            values.append(value)
+            at = _skip(text, at)
+    except (ValueError, RecursionError):
+        return values or None
+    return values
+
+
+def _skip(text: str, at: int) -> int:
+    """Give where the next value begins: behind white space and a comma, if there is one."""
+    while at < len(text) and text[at] in " \t\r\n,":
+        at += 1
+    return at
+
+
+def _pasted(text: str) -> Iterator[tuple[str, str]]:
+    """Give (stamp, description) pairs of pasted text.
+
+    A description counts with its own stamp only: in front of it, on the line before it, or in the cell behind it.
+    A line without one goes on with what stands before it, and that may be a stranger's.
+    """
+    stamp = ""
+    for line in text.splitlines():
+        found = _STAMPED_LINE.fullmatch(line)
+        if found:
+            description = found[2].strip(" \t|")
+            if description:
+                yield found[1], _CELLS.split(description)[0]
+            stamp = "" if description else found[1]
+            continue
+        cells = [cell.strip(" \t|>") for cell in _CELLS.split(line)]
+        if stamp and line.strip():
+            yield stamp, cells[0]
+        elif len(cells) > 1 and _STAMP.fullmatch(cells[1]):
+            yield cells[1], cells[0]
+        stamp = ""
+
+
+def _time(stamp: str) -> str | None:
+    """Turn a stamp with a time zone into RFC 3339 in UTC; ``None`` if it has no zone or is no date."""
+    found = _STAMP.fullmatch(stamp.strip())
+    if not found or not (found["zone"] or found["shift"]):
+        return None
+    shift = found["shift"] or "+00:00"
+    offset = timedelta(hours=int(shift[1:3]), minutes=int(shift[-2:])) * (-1 if shift[0] == "-" else 1)
+    try:
+        moment = datetime(
+            int(found["year"] or found["myear"]),
+            int(found["month"] or _MONTHS[found["name"].lower()]),
+            int(found["day"] or found["mday"]),
+            int(found["hour"]),
+            int(found["minute"]),
+            int(found["second"] or 0),
+            tzinfo=timezone(offset),
+        ).astimezone(timezone.utc)
+    except (ValueError, KeyError, OverflowError):
+        return None
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
