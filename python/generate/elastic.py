@@ -7,7 +7,7 @@ import pathlib
 import re
 from typing import Any
 
-from esatls import cef, envelope
+from esatls import envelope
 from esatls._patterns import PATTERNS
 from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, EVENT_CONSTANTS, FLOWS, MESSAGE_PATHS, OUTCOMES, ecs_field
 from esatls.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
@@ -66,19 +66,6 @@ def _script_params() -> dict[str, Any]:
         "flows": FLOWS,
         "outcomes": OUTCOMES,
         "objects": sorted(tops),
-    }
-
-
-def _cef_params() -> dict[str, Any]:
-    """Return the tables of the reader of consolidated events; fields that the table does not know are left out."""
-    known = {field.name for field in FIELDS}
-    return {
-        "names": {key: name for key, name in cef._NAMES.items() if name in known},
-        "tls": cef._TLS_NAMES,
-        "results": cef._RESULTS,
-        "flows": cef._FLOWS,
-        "strangers": sorted(cef._STRANGERS),
-        "quoted": sorted(cef._QUOTED_KEYS),
     }
 
 
@@ -143,7 +130,7 @@ def pipeline() -> dict[str, Any]:
                     "description": "A consolidated event, key by key",
                     "if": "ctx._tmp.cef != null",
                     "lang": "painless",
-                    "params": _cef_params(),
+                    "params": logstash.cef_tables(),
                     "source": _source("cef"),
                 }
             },

@@ -6,6 +6,7 @@ import json
 import pathlib
 from typing import Any
 
+from esatls import cef, envelope
 from esatls._patterns import MATCHERS, PATTERNS
 from esatls.elastic.documents import DIRECTIONS, EVENT_CONSTANTS, FLOWS, OUTCOMES, ecs_field
 from esatls.fields import FIELDS
@@ -30,6 +31,19 @@ def _renames(names: list[str], direction: str) -> str:
     return "\n".join(f"          {line}" for line in lines)
 
 
+def cef_tables() -> dict[str, Any]:
+    """Return the tables of the readers of consolidated events; fields that the field table does not know are left out."""
+    known = {field.name for field in FIELDS}
+    return {
+        "names": {key: name for key, name in cef._NAMES.items() if name in known},
+        "tls": cef._TLS_NAMES,
+        "results": cef._RESULTS,
+        "flows": cef._FLOWS,
+        "strangers": sorted(cef._STRANGERS),
+        "quoted": sorted(cef._QUOTED_KEYS),
+    }
+
+
 def filter_text() -> str:
     """Return the filter."""
     events = "|".join(f"%{{{name}:{name}}}" for name in PATTERNS)
@@ -50,6 +64,9 @@ def filter_text() -> str:
         flows=_ruby(FLOWS),
         outcomes=_ruby(OUTCOMES),
         objects=_ruby(tops),
+        longest=envelope.LONGEST,
+        cut_weekdays=_ruby(sorted(envelope._CUT_WEEKDAY)),
+        cef=_ruby(cef_tables()),
         added=added,
         common=_renames(common, "receiving"),
         receiving=_renames(sided, "receiving"),
@@ -79,6 +96,7 @@ filter {{
     tag_on_exception => "_esatls_line_failure"
     init => '
       require "logstash/json"
+      load "${{ESATLS_HOME:/etc/logstash/esatls}}/logstash/pipeline/events/esatls_cef.rb"
       @texts = ["_raw", "message", "log", "event.original"]
       @hosts = ["host.name", "host", "hostname"]
       @times = ["@timestamp", "_time"]
@@ -100,6 +118,13 @@ filter {{
             line = inner
             event.set("[@metadata][esatls_host]", @lookup.call(record, @hosts))
             event.set("[@metadata][esatls_stamp]", @lookup.call(record, @times))
+          end
+        elsif (at = line.index("CEF:")) && at <= {longest}
+          inner, host, stamp = EsatlsCef.arcsight(line[at..-1])
+          if inner
+            line = inner
+            event.set("[@metadata][esatls_host]", host)
+            event.set("[@metadata][esatls_stamp]", stamp)
           end
         end
         event.set("[@metadata][esatls_line]", line)
@@ -124,6 +149,24 @@ filter {{
       mutate {{
         id => "esatls-bare"
         copy => {{ "[@metadata][esatls_line]" => "{flat}[text]" }}
+      }}
+    }}
+
+    # without a stamp, a word before a level is no appliance and no log subscription
+    if ![@metadata][esatls][inner_stamp] and ![@metadata][esatls][outer_stamp] and ([@metadata][esatls][outer_host] or [@metadata][esatls][inner_host] or [@metadata][esatls][outer_log]) {{
+      ruby {{
+        id => "esatls-unstamped"
+        tag_on_exception => "_esatls_event_failure"
+        code => '
+          flat = event.get("{flat}")
+          line = event.get("[@metadata][esatls_line]")
+          host = flat["inner_host"] || flat["outer_host"]
+          log = flat["inner_log"] || flat["outer_log"]
+          head = line[0, line.size - flat["text"].size]
+          if (host && !log) || (flat["outer_log"] && !head.include?("#{{flat["outer_log"]}}:"))
+            event.set("{flat}", {{ "text" => line }})
+          end
+        '
       }}
     }}
 
@@ -153,6 +196,10 @@ filter {{
         @flows = {flows}
         @outcomes = {outcomes}
         @objects = {objects}
+        # an id that no 64 bits hold stays as it is
+        @number = lambda {{ |digits| digits.to_i < 2**63 ? digits.to_i : digits }}
+        @cut_weekdays = {cut_weekdays}
+        @cef = {cef}
         @months = %w(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec)
       '
       code => '
@@ -161,6 +208,8 @@ filter {{
         flat = pattern ? @constants[pattern].dup : {{}}
         stamp = captured["inner_stamp"] || captured["outer_stamp"]
         host = captured["inner_host"] || captured["outer_host"]
+        # the first line of a log that was cut at the left: the rest of a weekday is no appliance
+        host = nil if captured["inner_stamp"] && !captured["outer_stamp"] && !captured["outer_log"] && @cut_weekdays.include?(host)
         log = captured["inner_log"] || captured["outer_log"]
         flat["esa_level"] = captured["esa_level"]
         flat["esa_host"] = host
@@ -169,15 +218,19 @@ filter {{
         stamp ||= event.get("[@metadata][esatls_stamp]")
         flat["esa_host"] ||= event.get("[@metadata][esatls_host]")
 
-        if pattern
+        if pattern == "ESA_CONSOLIDATED_EVENT"
+          (EsatlsCef.parse(captured["text"].rstrip, @cef) || {{}}).each do |name, value|
+            flat[name] = @integers.include?(name) ? @number.call(value) : value
+          end
+        elsif pattern
           captured.each do |name, value|
             next if name == pattern || name == "text" || name =~ /\A(?:inner|outer)_/ || value.to_s.empty?
             if name == "rid"
-              flat["rid"] = value.tr(",", " ").split.map(&:to_i)
+              flat["rid"] = value.tr(",", " ").split.map(&@number)
             elsif name == "policy_table"
               flat["mail_flow"] = @mail_flow[value]
             elsif @integers.include?(name)
-              flat[name] = value.to_i
+              flat[name] = @number.call(value)
             else
               flat[name] = value
             end

@@ -1,0 +1,133 @@
+# Reads Cisco's consolidated events (CEF) key by key, by the rules at the head of python/esatls/cef.py: what a stranger wrote states
+# no TLS field. Also takes a mail log line out of an ArcSight connector's record.
+module EsatlsCef
+  module_function
+
+  KEY = '(?:\w+|Message Filters Verdict|E SAAMPVerdict)='
+  SINGLE = %q{'[^'\\\\]*(?:\\\\.[^'\\\\]*)*(?:'|\\\\?\z)}
+  DOUBLE = %q{"[^"\\\\]*(?:\\\\.[^"\\\\]*)*(?:"|\\\\?\z)}
+  JSON_QUOTED = %q{\\\\"[^"\\\\]*(?:\\\\[^"][^"\\\\]*)*(?:\\\\"|\\\\?\z)}
+  QUOTED = "(?:#{SINGLE}|#{DOUBLE}|#{JSON_QUOTED})(?= *(?:\\z| #{KEY}))"
+  BRACED = "\\{[^'\" ]*(?:(?:#{SINGLE}|#{DOUBLE}| (?!\\w+=))[^'\" ]*)*"
+  NEXT_KEY = / (#{KEY})/
+  QUOTED_VALUE = /\G ?(#{QUOTED})/m
+  BRACED_VALUE = /\G ?(#{BRACED})/m
+  WORDS_VALUE = /\G([^ ]*(?: +(?! |#{KEY})[^ ]+)*)/
+  STAMP = /\A\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}\z/
+  ADDRESS = '(?:"[^"\\\\]*(?:\\\\.[^"\\\\]*)*"|[^ ";,<>]+)@[\w.:\[\]-]+'
+  WHOLE = /\A(?:#{ADDRESS}(?:;#{ADDRESS})*|[\w:\[\]-]+(?:\.[\w:\]-]+)+|unknown|<>|)\z/
+  WHOLE_NAME = /\A(?:.*<#{ADDRESS}>|#{ADDRESS})\z/
+  QUOTED_PRINTABLE = /\A[^ ]*=[0-9A-F]{2}[^ ]*\z/
+  JOINED = /\A *\w+=[^ ;]*;\w*(?:=|\z)/
+  ARCSIGHT_KEY = /(?:\A|(?<= ))([a-z]\w*)=/
+
+  # Returns the fields of one record, as text; nil if it is none of Cisco's. +tables+ are made from the Python tables.
+  def parse(text, tables)
+    header = text.split("|", 8)
+    return nil if header.size < 8 || header[4] != "ESA_CONSOLIDATED_LOG_EVENT" || !header[0].start_with?("CEF:")
+    extension = " " + header[7]
+    major = header[3][/\A(\d{1,3})\./, 1]
+    escaping = !major.nil? && major.to_i >= 14
+    if extension.match?(JOINED)
+      extension = extension.gsub(/;(?=\w+=|\w*\z)/, " ")
+      escaping = false
+    end
+    values(read(extension, escaping, tables), tables)
+  end
+
+  def read(extension, escaping, tables)
+    front = {}
+    behind = {}
+    stated = front
+    keys = {}
+    doubled = open = false
+    found = NEXT_KEY.match(extension)
+    while found
+      key = found[1][0..-2]
+      doubled ||= keys.key?(key)
+      keys[key] = true
+      stranger = tables["strangers"].include?(key)
+      value, finish, bare = value_at(key, extension, found.end(0), stranger, tables)
+      bare &&= stranger
+      if key.start_with?("ESATLS")
+        name = tables["tls"][key]
+        told = key.end_with?("ConnStatus") ? tables["results"][value.downcase] : value
+        if !open && name && told && value.match?(/\A[\w.\/+-]+\z/)
+          (stated[name] ||= []) << told
+        end
+      else
+        open = bare && !whole?(key, value, escaping)
+        name = tables["names"][key]
+        (stated[name] ||= []) << value if name && !value.empty?
+      end
+      stated = behind if bare
+      found = NEXT_KEY.match(extension, finish)
+    end
+    behind.reject! { |name, _| name.start_with?("tls_") } if doubled && !escaping
+    agreed = behind.merge(front).transform_values(&:uniq)
+    agreed.select { |_, told| told.size > 1 }.each_key do |name|
+      side = name[/\Atls_(?:in|out)_/]
+      agreed.reject! { |other, _| side ? other.start_with?(side) : other == name }
+    end
+    agreed.transform_values(&:first)
+  end
+
+  def value_at(key, extension, start, stranger, tables)
+    enclosed = if tables["quoted"].include?(key)
+                 QUOTED_VALUE.match(extension, start)
+               elsif !stranger
+                 BRACED_VALUE.match(extension, start)
+               end
+    return [enclosed[1], enclosed.end(0), false] if enclosed
+    words = WORDS_VALUE.match(extension, start)
+    value = words[1].sub(/\A +/, "")
+    if key.start_with?("ESATLS") || (tables["names"].key?(key) && !value.start_with?('"') && !value.match?(STAMP))
+      value = value.split(" ", 2)[0] || "" unless value.start_with?(" ")
+    end
+    [value, words.end(0), true]
+  end
+
+  def whole?(key, value, escaping)
+    return true if escaping && value.include?("\\=")
+    return key == "msg" && !escaping && value.match?(QUOTED_PRINTABLE) if %w[msg ESAFinalActionDetails].include?(key)
+    return escaping && value.match?(WHOLE_NAME) if key == "ESAFriendlyFrom"
+    value.match?(WHOLE)
+  end
+
+  def values(fields, tables)
+    %w[mid icid dcid].each { |name| fields.delete(name) if fields[name] && !fields[name].match?(/\A\d{1,19}\z/) }
+    if fields["mail_flow"]
+      flow = tables["flows"][fields.delete("mail_flow")]
+      fields["mail_flow"] = flow if flow
+    end
+    fields.delete("peer_host") if fields["peer_host"] == "unknown"
+    fields.delete("peer_ip") if fields["peer_ip"] && !fields["peer_ip"].match?(/\A[0-9A-Fa-f:.]+\z/)
+    %w[sender recipient].each { |name| fields[name] = unescape(fields[name]) if fields[name] }
+    fields.merge("witness" => "cef")
+  end
+
+  def unescape(text)
+    text.gsub(/\\+([=|\\])/, '\1')
+  end
+
+  # Returns [line, host, time] of a mail log line in an ArcSight connector's record; nil if it is none, or if a stranger may have written msg.
+  def arcsight(text)
+    header = text.split("|", 8)
+    return nil if header.size < 8 || !header[0].start_with?("CEF:") || header[1].downcase != "cisco" || !header[2].downcase.include?("ironport")
+    extension = header[7]
+    fields = {}
+    keys = []
+    extension.scan(ARCSIGHT_KEY) { keys << Regexp.last_match }
+    keys.each_with_index do |key, number|
+      return nil if key[1] == "msg" && fields.key?("msg")
+      finish = number + 1 < keys.size ? keys[number + 1].begin(0) : extension.size
+      fields[key[1]] ||= extension[key.end(0)...finish].sub(/ +\z/, "")
+    end
+    line = unescape(fields["msg"].to_s)
+    return nil if line.empty?
+    host = [fields["dvchost"], fields["dvc"], fields["ahost"]].find { |name| !name.to_s.empty? }
+    rt = fields["rt"].to_s
+    time = rt.match?(/\A\d{1,14}\z/) ? Time.at(rt.to_i / 1000, (rt.to_i % 1000) * 1000).utc.strftime("%Y-%m-%dT%H:%M:%S.%LZ") : nil
+    [line, host, time]
+  end
+end
