@@ -24,6 +24,7 @@ MOST_HEADS = 50_000
 """Envelopes kept; a log of one second after another needs few."""
 
 _UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
+_DAY = re.compile(rb"[^:\n]{6,60}(?=\d\d:)")
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # Kinds whose text no stranger writes: a line that says less than its neighbours may stand on its own after them.
 _CLOSED_KINDS = ("connection_", "hat_", "tls_", "message_started", "message_finished", "message_lineage", "message_quarantined")
@@ -283,7 +284,6 @@ class Stream:
         if not (self.length and lines and block[-1:] == b"\n" and block.isascii() and self._all_alike(block, lines)):
             self.feed(block)
             return
-        self.end()
         last = block.rfind(b"\n", 0, -1) + 1
         text = block[:last].decode("ascii")
         found, wanted = [], word.decode("ascii")
@@ -292,7 +292,11 @@ class Stream:
             begin, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
             found.append(text[begin:end])
             at = text.find(wanted, end)
+        if not all(self._is_whole(line) for line in found):
+            self.feed(block)
+            return
         before = Counts(self.counts.lines, self.counts.events, self.counts.ignored, self.counts.unreadable)
+        self.end()
         if found:
             self.block("\n".join(found))
             self.end()
@@ -303,12 +307,22 @@ class Stream:
         self.feed(block[last:])
 
     def _all_alike(self, block: bytes, lines: int) -> bool:
-        """Tell whether a block has as many envelopes of the latest kind as lines, and nothing unprintable."""
+        """Tell whether a block has as many envelopes of the latest kind as lines, and nothing unprintable.
+
+        Every line must begin with the day of the first or the last one: a level alone may stand in a stranger's text.
+        """
         known = next((key for key in reversed(self.heads) if len(key) == self.length), "")
         level = self.heads[known].base.get("esa_level", "") if known else ""
         # what precedes the level is the year of a native stamp, or the subscription's name
         before = known[: -len(level) - 2][-6:].encode("ascii", "replace")
         if not before or b"\0" in block or b"\r" in block:
+            return False
+        first = _DAY.match(block)
+        last = _DAY.match(block, block.rfind(b"\n", 0, -1) + 1)
+        if first is None or last is None:
+            return False
+        days = {first[0], last[0]}
+        if sum(block.count(b"\n" + day) for day in days) + 1 != lines:
             return False
         count = 0
         for name in (b"Info", b"Warning", b"Debug", b"Critical", b"Trace"):
@@ -316,6 +330,13 @@ class Stream:
             if count >= lines:
                 break
         return count == lines
+
+    def _is_whole(self, line: str) -> bool:
+        """Tell whether a line has an envelope with a stamp and a level."""
+        if line[: self.length] in self.heads:
+            return True
+        env = envelope.parse(line)
+        return env.rank == envelope.STAMPED and env.level is not None
 
     def block(self, text: str) -> None:
         """Take a block of whole lines: fast as long as every line has an envelope, else line by line."""

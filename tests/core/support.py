@@ -92,11 +92,11 @@ def read_facts(lines: Sequence[str], *, host: str | None = None) -> tuple[Facts,
 
 
 def read_blocks(blocks: Sequence[Sequence[str]], *, host: str | None = None) -> tuple[Facts, Counts]:
-    """Return the facts of a log, read in blocks of lines, and the counts."""
+    """Return the facts of a log, read in blocks of bytes, and the counts."""
     facts = Facts()
     stream = Stream(facts, clock(), host)
     for block in blocks:
-        stream.block("".join(line + "\n" for line in block))
+        stream.feed("".join(line + "\n" for line in block).encode("utf-8", "surrogateescape"))
     stream.end()
     return facts, stream.counts
 

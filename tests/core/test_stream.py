@@ -1,0 +1,268 @@
+"""Lines of a log: wrapped ones joined, none forged, every one counted, block by block or line by line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esatls.facts import Facts
+from esatls.stream import LONGEST_WRAP, Stream
+from tests.core.support import Events, as_sets, clock, read_blocks, read_events, read_facts
+
+STAMP = "Wed Jul 20 19:47:40 2005 Info: "
+AT = {"time": "2005-07-20T19:47:40Z", "esa_level": "Info"}
+
+
+def events_of(text: str) -> list[dict[str, Any]]:
+    """Return the events of a log without what its envelope says."""
+    return [{name: value for name, value in event.items() if name not in AT} for event in read_events(text.split("\n"))[0]]
+
+
+# wrapped lines are joined
+
+
+def test_wrap_at_a_word() -> None:
+    """A line that a document wraps at a word is one line again."""
+    events, counts = read_events(
+        [
+            STAMP + "New smtp ICID 5 interface Management",
+            "(192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no",
+            STAMP + "ICID 5 TLS success",
+        ]
+    )
+    assert events == [
+        {**AT, "esa_event": "connection_opened", "esa_direction": "receiving", "icid": 5, "interface": "Management", "interface_ip": "192.0.2.1", "peer_ip": "198.51.100.7"},
+        {**AT, "esa_event": "tls_success", "esa_direction": "receiving", "tls_result": "success", "icid": 5},
+    ]
+    assert (counts.lines, counts.events, counts.ignored, counts.unreadable) == (3, 3, 0, 0)
+
+
+def test_wrap_within_a_word_with_blank_lines() -> None:
+    """A line that a page wraps at a column, within a word and with a blank line between, is one line again."""
+    events, counts = read_events(
+        [
+            STAMP + "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx1.exa",
+            "",
+            "mple.net verified yes",
+            "",
+            STAMP + "DCID 30 TLS success protocol TLSv1.2 cipher ECDHE-RSA-AES25",
+            "",
+            "6-SHA384",
+            "",
+            STAMP + "DCID 30 close",
+        ]
+    )
+    assert [event.get("peer_host", event.get("tls_cipher")) for event in events] == ["mx1.example.net", "ECDHE-RSA-AES256-SHA384", None]
+    assert counts.lines == counts.events + counts.ignored == 9
+
+
+def test_wrap_after_mid() -> None:
+    """A line may be wrapped between a word and its number."""
+    assert events_of(STAMP + "RPC Delivery start RCID 1 MID\n14 to local IronPort Spam Quarantine\n" + STAMP + "x") == [
+        {"esa_event": "message_quarantined", "mid": 14, "quarantine": "IronPort Spam Quarantine"}
+    ]
+    assert events_of(STAMP + "Start MID\n14 ICID 5\n") == [{"esa_event": "message_started", "esa_direction": "receiving", "mid": 14, "icid": 5}]
+
+
+def test_wrap_within_the_recipients() -> None:
+    """A list of recipient ids may be wrapped."""
+    assert events_of(STAMP + "Message done DCID 31 MID 14 to RID [0,\n1, 2]\n") == [
+        {"esa_event": "delivery_done", "esa_direction": "delivery", "delivery_outcome": "done", "dcid": 31, "mid": 14, "rid": [0, 1, 2]}
+    ]
+
+
+def test_header_list_on_the_next_line() -> None:
+    """Logged headers may stand on the next line: one delivery, once."""
+    events, counts = read_events([STAMP + "Message done DCID 31 MID 14 to RID [0] ", "[('X-SBRS', 'None')] ", STAMP + "DCID 31 close"])
+    assert [event["esa_event"] for event in events] == ["delivery_done", "connection_closed"]
+    assert (counts.lines, counts.events, counts.ignored) == (3, 3, 0)
+
+
+def test_answer_on_the_next_line() -> None:
+    """An SMTP response may be wrapped at any word."""
+    assert events_of(STAMP + "MID 14 RID [0] Response 2.6.0 \n<m1@example.com> Queued mail for delivery\n") == [
+        {"esa_event": "delivery_response", "esa_direction": "delivery", "mid": 14, "rid": [0], "delivery_response": "2.6.0 <m1@example.com> Queued mail for delivery"}
+    ]
+
+
+def test_wrap_over_many_lines() -> None:
+    """A record of the bounce log may stand on many lines."""
+    text = STAMP + 'Bounced: 14:0 \nFrom:<alice@example.net> To:<bob@example.org>\nReason: "5.1.0 - Unknown \naddress error" Response: "(\'550\', \n[\'no such account.\'])"\n'
+    assert events_of(text + STAMP + "x") == [
+        {
+            "esa_event": "delivery_bounced", "esa_direction": "delivery", "delivery_outcome": "bounced", "mid": 14, "rid": [0],
+            "sender": "alice@example.net", "recipient": "bob@example.org",
+            "delivery_response": "Reason: \"5.1.0 - Unknown address error\" Response: \"('550', ['no such account.'])\"",
+        }
+    ]  # fmt: skip
+
+
+def test_line_numbers_of_documents_are_no_text() -> None:
+    """Line numbers that a document puts on their own lines are passed over."""
+    events, counts = read_events(["1", STAMP + "ICID 5 TLS success", "2", STAMP + "ICID 5 close", "3"])
+    assert [event["esa_event"] for event in events] == ["tls_success", "connection_closed"]
+    assert (counts.lines, counts.events, counts.ignored) == (5, 2, 3)
+
+
+def test_carriage_returns() -> None:
+    """Line ends of another system are no part of the text."""
+    assert events_of(STAMP + "ICID 5 TLS failed\r\n" + STAMP + "ICID 5 close\r") == [
+        {"esa_event": "tls_failed", "esa_direction": "receiving", "tls_result": "failed", "icid": 5},
+        {"esa_event": "connection_closed", "esa_direction": "receiving", "icid": 5, "close_reason": "close"},
+    ]
+
+
+# nothing is forged
+
+
+@pytest.mark.parametrize("rest", ["ICID 6 TLS success", "Info: ICID 6 TLS success", "mail_logs: Info: ICID 6 TLS success", "esa1 mail_logs: Info: ICID 6 TLS success", "x Info: ICID 6 TLS success"])
+@pytest.mark.parametrize("first", ["MID 14 Subject 'hello", "MID 14 attachment 'a", "Message done DCID 31 MID 14 to RID [0] [('subject', 'hello", "MID 14 RID [0] Response 'ok", "MID 14 ICID 5 From: <a", "MID 14 Custom Log Entry: x"])
+def test_rest_of_a_line_is_no_event(first: str, rest: str) -> None:
+    """What a stranger puts after a line feed in his text is not an event, whatever it looks like."""
+    kinds = {event["esa_event"] for event in read_events([STAMP + first, rest, STAMP + "ICID 5 close"])[0]}
+    assert "tls_success" not in kinds
+    assert "connection_closed" in kinds
+
+
+def test_rest_of_a_line_stays_no_event_over_many_lines() -> None:
+    """A text of more lines than any wrapped one is dropped whole, up to the next stamp."""
+    lines = [STAMP + "MID 14 Subject 'hello", *["x"] * (LONGEST_WRAP + 5), "ICID 6 TLS success", STAMP + "ICID 5 close"]
+    events, counts = read_events(lines)
+    assert [event["esa_event"] for event in events] == ["connection_closed"]
+    assert (counts.lines, counts.events, counts.ignored) == (len(lines), 1, len(lines) - 1)
+
+
+def test_blank_line_in_a_text_ends_nothing() -> None:
+    """A blank line in a stranger's text does not make an event of what follows."""
+    events, _ = read_events([STAMP + "MID 14 Subject 'hello", "", "ICID 6 TLS success", "", STAMP + "ICID 5 close"])
+    assert [event["esa_event"] for event in events] == ["connection_closed"]
+
+
+def test_two_halves_of_two_lines_are_no_event() -> None:
+    """The end of one text and the start of another are never joined over a stamp."""
+    assert read_events([STAMP + "ICID 5", STAMP + "TLS success", STAMP + "DCID 6 TLS", STAMP + "failed: x"])[0] == []
+
+
+def test_continuation_never_changes_the_id() -> None:
+    """A line is joined from its own start: what follows may complete it, and not replace it."""
+    events, _ = read_events([STAMP + "DCID 31 TLS failed: STARTTLS unexpected response", "ICID 6 TLS", STAMP + "x"])
+    assert [(event["esa_event"], event.get("dcid"), event.get("icid")) for event in events] == [("tls_failed", 31, None)]
+
+
+def test_first_line_cut_at_the_left_is_no_start() -> None:
+    """The rest of a line at the start of a file belongs to nothing."""
+    events, counts = read_events(["8 TLS success protocol TLSv1 cipher RC4-SHA", STAMP + "ICID 5 close"])
+    assert [event["esa_event"] for event in events] == ["connection_closed"]
+    assert (counts.lines, counts.events, counts.ignored) == (2, 1, 1)
+
+
+def test_bare_lines_alone_are_a_log() -> None:
+    """Lines without any envelope are events as long as no line of the log has one."""
+    assert [event["esa_event"] for event in read_events(["ICID 5 TLS success", "DCID 6 TLS failed: x", "nothing"])[0]] == ["tls_success", "tls_failed"]
+
+
+def test_bare_line_after_a_whole_one_stands_alone() -> None:
+    """Vendor comments put bare lines among stamped ones: after a line that is complete they count."""
+    lines = [STAMP + "DCID 33 TLS success CN: <mx.example.net>", "Info: ICID 5 TLS success", "DCID 34 TLS failed: STARTTLS unexpected response", "DCID 8 IP 203.0.113.1 TLS was required but could not be successfully negotiated"]
+    assert [event["esa_event"] for event in read_events(lines)[0]] == ["tls_success", "tls_success", "tls_failed", "tls_required"]
+
+
+# counts
+
+
+def test_unprintable_lines_are_counted() -> None:
+    """A line that is no text is unreadable; an event in the line after it is found."""
+    events, counts = read_events(["\0\0\0", "\udcff\udcfe", STAMP + "MID 1 \0", STAMP + "ICID 5 close"])
+    assert [event["esa_event"] for event in events] == ["connection_closed"]
+    assert (counts.lines, counts.events, counts.ignored, counts.unreadable) == (4, 1, 0, 3)
+
+
+PIECES = st.sampled_from(
+    [
+        "ICID 5 TLS success", "ICID 5", "TLS success protocol TLSv1.2 cipher AES128-SHA", "DCID 6 TLS failed: x", "MID 1 Subject '", "'", "[('a', 'b')]",
+        "Message done DCID 6 MID 1 to RID [0", ", 1]", "", "7", "{", '{"_raw": "ICID 9 TLS success"}', '{"message": "Info: MID 1\\nICID 5 TLS failed"}', "\0", "\udcff", "\r",
+        "Time offset from UTC: -3600 seconds", "CEF:0|Cisco|C|15.0|ESA_CONSOLIDATED_LOG_EVENT|x|5|ESAMID=1 ESAICID=5", "Start MID 1 ICID 5", "MID", "1 ICID 5 From: <a@b>",
+    ]
+)  # fmt: skip
+ENVELOPES = st.sampled_from(["", "Info: ", STAMP, "Wed Jul 20 19:47:41 2005 Info: ", "<22>Jan 21 12:47:11 esa1 mail_logs: Info: ", "Jan 21 12:47:11 esa2 mail_logs: Info: ", "mail_logs: Info: ", "2021-05-05T10:00:00Z esa1 mail_logs: Warning: ", "<1>"])  # fmt: skip
+LINES = st.lists(st.builds(lambda envelope, piece, rest: envelope + piece + rest, ENVELOPES, PIECES | st.text(alphabet=st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=30), PIECES | st.just("")), max_size=30)
+
+
+@given(LINES)
+def test_every_line_is_counted_once(lines: list[str]) -> None:
+    """Whatever the input, each line is an event's, ignored or unreadable."""
+    events, counts = read_events(lines)
+    assert counts.lines == len(lines)
+    assert counts.lines == counts.events + counts.ignored + counts.unreadable
+    assert bool(events) == bool(counts.events)
+
+
+@given(LINES, st.lists(st.integers(min_value=0, max_value=30), max_size=6))
+def test_blocks_and_lines_give_the_same(lines: list[str], cuts: list[int]) -> None:
+    """A log read in blocks of any sizes gives the facts and counts of the log read line by line."""
+    edges = [0, *sorted(min(cut, len(lines)) for cut in cuts), len(lines)]
+    blocks = [lines[a:b] for a, b in zip(edges, edges[1:])]
+    by_line, counts = read_facts(lines)
+    by_block, block_counts = read_blocks(blocks)
+    assert as_sets(by_block) == as_sets(by_line)
+    assert block_counts == counts
+
+
+NOISE = ["MID 1 Subject 'x'", "MID 14 queued for delivery", "ICID 5 TLS successful", "Message finished MID 14 done", "MID 14 ICID 5 From: <a@example.net>"]
+WHOLE = ["ICID 5 TLS success", "Start MID 14 ICID 5", "Delivery start DCID 31 MID 14 to RID [0]", "Message done DCID 31 MID 14 to RID [0] ", "ICID 5 close", "DCID 31 TLS failed: x"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([STAMP, STAMP, STAMP, "Wed Jul 20 19:47:41 2005 Info: ", "Wed Jul 20 19:47:42 2005 Warning: ", "<22>Jan 21 12:47:11 esa1 mail_logs: Info: ", ""]), st.sampled_from(WHOLE + NOISE)), max_size=60),
+    st.integers(min_value=1, max_value=20),
+)
+def test_fast_blocks_give_the_same(parts: list[tuple[str, str]], size: int) -> None:
+    """The loop for lines with known envelopes finds what the careful reading finds."""
+    lines = [envelope + text for envelope, text in parts]
+    by_line, counts = read_facts(lines)
+    by_block, block_counts = read_blocks([lines[i : i + size] for i in range(0, len(lines), size)])
+    assert as_sets(by_block) == as_sets(by_line)
+    assert block_counts == counts
+
+
+class TlsEvents(Events):
+    """A consumer that wants only events about TLS."""
+
+    def take(self, head: Any, spec: Any, found: Any) -> bool:
+        """Keep one event if it is about TLS."""
+        return spec.kind.startswith("tls_") and super().take(head, spec, found)
+
+    def take_all(self, lines: Any, start: int) -> int:
+        """Keep the events about TLS."""
+        before = len(self.found)
+        super().take_all(lines, start)
+        return len(self.found) - before
+
+
+SUBJECTS = ["MID 1 Subject 'x 2005 Info: ICID 9 TLS success'", "MID 1 Subject 'x 2005 Info: y", "MID 1 Subject ' TLS '", "MID 1 Subject 'x"]
+LOOSE = ["ICID 9 TLS success", "' TLS success", "Info: ICID 9 TLS success", "x"]
+
+
+@given(st.lists(st.sampled_from([STAMP + text for text in WHOLE + NOISE + SUBJECTS] + LOOSE), max_size=40), st.integers(min_value=1, max_value=20))
+def test_sifted_blocks_give_the_same(lines: list[str], size: int) -> None:
+    """Reading only the lines that have the word TLS gives the TLS events and counts of reading all, also with forged seams."""
+    whole, sifted = TlsEvents(), TlsEvents()
+    one, other = Stream(whole, clock()), Stream(sifted, clock())
+    for line in lines:
+        one.line(line)
+    one.end()
+    for i in range(0, len(lines), size):
+        other.sift("".join(line + "\n" for line in lines[i : i + size]).encode(), b" TLS ")
+    other.end()
+    assert sifted.found == whole.found
+    assert other.counts == one.counts
+
+
+def test_no_line_is_no_event() -> None:
+    """An empty log is an empty log."""
+    facts, counts = read_facts([])
+    assert as_sets(facts) == as_sets(Facts()) == {}
+    assert counts.lines == 0
