@@ -1,0 +1,152 @@
+"""Reads .conf files as Splunk does, and plays the search-time field extraction that props.conf and transforms.conf describe."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT = ROOT / "splunk_app" / "default"
+CACHE = ROOT / ".cache" / "splunk"
+
+
+class ConfError(Exception):
+    """A .conf file is not as Splunk wants it."""
+
+
+def read(path: Path) -> dict[str, dict[str, str]]:
+    """Stanza -> key -> value. A stanza or key that stands twice, and a line that is nothing, is an error."""
+    stanzas: dict[str, dict[str, str]] = {}
+    stanza: dict[str, str] | None = None
+    lines = iter(path.read_text(encoding="utf-8").split("\n"))
+    for line in lines:
+        if not line.strip() or line.startswith("#"):
+            continue
+        head = re.fullmatch(r"\[(.*)\]", line)
+        if head:
+            if head[1] in stanzas:
+                message = f"{path.name}: [{head[1]}] stands twice"
+                raise ConfError(message)
+            stanza = stanzas[head[1]] = {}
+            continue
+        key, sign, value = line.partition("=")
+        if not sign or stanza is None or not key.strip():
+            message = f"{path.name}: not a setting: {line}"
+            raise ConfError(message)
+        while value.endswith("\\"):
+            value = value[:-1] + "\n" + next(lines)
+        if re.search(r"\\[ \t]+(?:\n|$)", value):
+            message = f"{path.name}: white space behind a backslash: {key}"
+            raise ConfError(message)
+        if key.strip() in stanza:
+            message = f"{path.name}: {key.strip()} stands twice"
+            raise ConfError(message)
+        stanza[key.strip()] = value.strip()
+    return stanzas
+
+
+def pcre2(searches: Iterable[tuple[str, list[str]]]) -> list[list[list[str | None] | None]]:
+    """The groups that each regex finds in each of its subjects, under PCRE2."""
+    done = subprocess.run(  # noqa: S603 - our own helper
+        [str(CACHE / "pcre2" / "bin" / "python"), str(Path(__file__).with_name("pcre2_match.py"))],
+        input=json.dumps({"searches": list(searches)}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: list[list[list[str | None] | None]] = json.loads(done.stdout)
+    return found
+
+
+class Extraction:
+    """What Splunk does at search time to the events of one sourcetype."""
+
+    def __init__(self, sourcetype: str) -> None:
+        """Read the sourcetype's stanza."""
+        self.props = read(DEFAULT / "props.conf")[sourcetype]
+        self.transforms = read(DEFAULT / "transforms.conf")
+
+    def fields(self, raws: list[str]) -> list[dict[str, str]]:
+        """The fields of each event: the transforms in their order, an earlier value before a later one; then the calculated fields."""
+        events: list[dict[str, str]] = [{"_raw": raw} for raw in raws]
+        for key, value in self.props.items():
+            if not key.startswith("REPORT-"):
+                continue
+            for name in re.split(r"\s*,\s*", value):
+                transform = self.transforms[name]
+                source = transform.get("SOURCE_KEY", "_raw")
+                has = [event for event in events if event.get(source)]
+                (groups,) = pcre2([(transform["REGEX"], [event[source] for event in has])])
+                for event, found in zip(has, groups):
+                    for field, number in re.findall(r"(\w+)::\$(\d+)", transform["FORMAT"]) if found else ():
+                        assert found is not None
+                        text = found[int(number)]
+                        if text:
+                            event.setdefault(field, text)
+        self._calculate(events)
+        for event in events:
+            del event["_raw"]
+        return events
+
+    def _calculate(self, events: list[dict[str, str]]) -> None:
+        """The EVAL settings; the forms that this app uses: case(), if(), null(), match(), == and lower() of fields and strings."""
+        before = [dict(event) for event in events]
+        matches = sorted({m for value in self.props.values() for m in re.findall(r'match\(esatls_line, "((?:[^"\\]|\\.)*)"\)', value)})
+        regexes = [m.replace("\\\\", "\\") for m in matches]
+        texts = [event.get("esatls_line", "") for event in before]
+        hits = {m: [found is not None for found in groups] for m, groups in zip(matches, pcre2([(r, texts) for r in regexes]))}
+        for key, value in self.props.items():
+            if key.startswith("EVAL-"):
+                for n, event in enumerate(events):
+                    result = _Expression(value, before[n], {m: hit[n] for m, hit in hits.items()}).value()
+                    event.pop(key[5:], None)
+                    if result is not None:
+                        event[key[5:]] = result
+
+
+class _Expression:
+    """One eval expression, for one event."""
+
+    TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|\w+|==|[(),])')
+
+    def __init__(self, text: str, event: dict[str, str], hits: dict[str, bool]) -> None:
+        self.tokens = self.TOKEN.findall(text)
+        assert "".join(self.tokens) == re.sub(r'("(?:[^"\\]|\\.)*")|\s+', lambda m: m[1] or "", text), text
+        self.event = event
+        self.hits = hits
+
+    def value(self) -> str | None:
+        """The value, None for null."""
+        left = self._term()
+        if self.tokens and self.tokens[0] == "==":
+            self.tokens.pop(0)
+            right = self._term()
+            return "true" if left is not None and left == right else None
+        return left
+
+    def _term(self) -> str | None:
+        token = self.tokens.pop(0)
+        if token.startswith('"'):
+            return token[1:-1]
+        if not self.tokens or self.tokens[0] != "(":
+            return self.event.get(token)
+        self.tokens.pop(0)
+        arguments: list[str | None] = []
+        while self.tokens[0] != ")":
+            if self.tokens[0] == ",":
+                self.tokens.pop(0)
+            arguments.append(self.value())
+        self.tokens.pop(0)
+        if token == "null":
+            return None
+        if token == "lower":
+            return arguments[0].lower() if arguments[0] is not None else None
+        if token == "match":
+            return "true" if arguments[0] is not None and self.hits[str(arguments[1])] else None
+        if token == "if":
+            return arguments[1] if arguments[0] else arguments[2]
+        assert token == "case", token
+        return next((arguments[i + 1] for i in range(0, len(arguments), 2) if arguments[i]), None)
