@@ -43,9 +43,9 @@ if python=$(find_python 3.9); then
 else
     echo "setup: no Python 3.9: AppInspect is not installed" >&2
 fi
-python=$(find_python 3.13 || find_python 3.11 || find_python 3.12 || find_python 3.10 || command -v python3)
-install ksconf "$python" kintyre-splunk-conf==0.13.10
+python=$(find_python 3.13 || find_python 3.12 || find_python 3.11 || command -v python3)
 install pcre2 "$python" pcre2==0.7.1
-# slim's pins need no newer Python than 3.11
+# these two want what newer Pythons no longer bring
 python=$(find_python 3.11 || find_python 3.10 || find_python 3.9 || command -v python3)
+install ksconf "$python" kintyre-splunk-conf==0.13.10 splunk-sdk==2.1.1
 install slim "$python" splunk-packaging-toolkit==1.2.8
