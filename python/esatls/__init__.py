@@ -1,12 +1,11 @@
 """What the logs of a Cisco ESA (Secure Email Gateway) say about TLS.
 
-    import esatls
-
-    facts = esatls.Facts()
-    for event in esatls.events(open("mail.log")):
-        facts.add(event)
-    for message in esatls.messages(facts):
-        print(message["mid"], message["received"], message["delivered"])
+>>> import esatls
+>>> facts = esatls.Facts()
+>>> for event in esatls.events(["Start MID 7 ICID 5", "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"]):
+...     facts.add(event)
+>>> [(message["mid"], message["received"], message["delivered"]) for message in esatls.messages(facts)]
+[(7, 'encrypted', 'none')]
 """
 
 from __future__ import annotations

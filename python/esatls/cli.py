@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
+_CONNECTION_VERDICTS = ("encrypted", "cleartext", "failed", "unused", "unknown")
+_RECEIVED = ("encrypted", "cleartext", "unknown", "internal")
+_DELIVERED = ("encrypted", "cleartext", "mixed", "unknown", "none")
+
 
 class _Group(click.Group):
     """Loads commands that need more than the core only when they are asked for."""
@@ -42,7 +46,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="esatls")
 def cli() -> None:
-    """What the logs of a Cisco ESA (Secure Email Gateway) say about TLS.
+    """Tell what the logs of a Cisco ESA (Secure Email Gateway) say about TLS.
 
     FILES are logs in any form: plain or compressed (gzip, bzip2, xz, zstd), folders, globs, or - for
     standard input. Lines may have any envelope: native, syslog, a collector's, JSON, bare text.
@@ -69,7 +73,7 @@ def _reading(command: Callable[..., None]) -> Callable[..., None]:
 def _writing(formats: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         command = click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is whole.")(command)
-        return click.option("--format", "-f", type=click.Choice(formats), help="Default: table on a terminal, else json.")(command)
+        return click.option("--format", "-f", "form", type=click.Choice(formats), help="Default: table on a terminal, else json.")(command)
 
     return decorate
 
@@ -128,8 +132,8 @@ def _format(chosen: str | None, output: str | None) -> str:
 @cli.command()
 @_reading
 @_writing(FORMATS)
-@click.option("--kind", "-k", "kinds", multiple=True, type=click.Choice(("all", *EVENT_KINDS)), help="Kinds of events, may be repeated. Default: lines that speak of TLS.")
-def events(format: str | None, output: str | None, kinds: tuple[str, ...], **options: Any) -> None:
+@click.option("--kind", "-k", "kinds", multiple=True, type=click.Choice(("all", *EVENT_KINDS)), help="May be repeated. Default: lines that speak of TLS.")
+def events(form: str | None, output: str | None, kinds: tuple[str, ...], **options: Any) -> None:
     """One record per log line that says something about TLS, or about mail (--kind all)."""
     from esatls.event_stream import Events
     from esatls.fields import FIELDS
@@ -137,14 +141,14 @@ def events(format: str | None, output: str | None, kinds: tuple[str, ...], **opt
     source = _Input(options)
     wanted = frozenset(EVENT_KINDS) if "all" in kinds else frozenset(kinds) if kinds else None
     make = lambda: Events(wanted, source.since, source.until)  # noqa: E731
-    format = _format(format, output)
+    form = _format(form, output)
     progress = source.progress()
     with Output(output) as file:
-        if format == "json":
+        if form == "json":
             counts = parallel.write_events(source.found, make, _lines, file.write, source.options, source.warn, progress)
         else:
             counts = Counts()
-            write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), format, file, FIELDS)
+            write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), form, file, FIELDS)
     source.end(counts)
 
 
@@ -177,11 +181,13 @@ def _text(time: Time | None) -> str | None:
 @cli.command()
 @_reading
 @_writing(FORMATS)
-@click.option("--verdict", multiple=True, type=click.Choice(("encrypted", "cleartext", "failed", "unused", "unknown")), help="Only these verdicts, may be repeated.")
+@click.option("--verdict", multiple=True, type=click.Choice(_CONNECTION_VERDICTS), help="Only these verdicts, may be repeated.")
 @click.option("--direction", type=click.Choice(("receiving", "delivery")), help="Only this side.")
 @click.option("--domain", help="Only connections with this partner; subdomains count.")
 @click.option("--peer", metavar="ADDRESS", help="Only connections with this address.")
-def connections(format: str | None, output: str | None, verdict: tuple[str, ...], direction: str | None, domain: str | None, peer: str | None, **options: Any) -> None:
+def connections(
+    form: str | None, output: str | None, verdict: tuple[str, ...], direction: str | None, domain: str | None, peer: str | None, **options: Any
+) -> None:
     """One record per connection, with its verdict: encrypted, cleartext, failed, unused, unknown."""
     from esatls import verdicts
     from esatls.fields import CONNECTION_FIELDS
@@ -197,21 +203,21 @@ def connections(format: str | None, output: str | None, verdict: tuple[str, ...]
         and (peer is None or record.get("peer_ip") == peer)
     )
     with Output(output) as file:
-        write(records, _format(format, output), file, CONNECTION_FIELDS)
+        write(records, _format(form, output), file, CONNECTION_FIELDS)
     source.end(counts)
 
 
 @cli.command()
 @_reading
 @_writing(FORMATS)
-@click.option("--received", multiple=True, type=click.Choice(("encrypted", "cleartext", "unknown", "internal")), help="Only messages received so, may be repeated.")
-@click.option("--delivered", multiple=True, type=click.Choice(("encrypted", "cleartext", "mixed", "unknown", "none")), help="Only messages delivered so, may be repeated.")
+@click.option("--received", multiple=True, type=click.Choice(_RECEIVED), help="Only messages received so, may be repeated.")
+@click.option("--delivered", multiple=True, type=click.Choice(_DELIVERED), help="Only messages delivered so, may be repeated.")
 @click.option("--flow", type=click.Choice(("incoming", "outgoing")), help="Only this mail flow.")
 @click.option("--domain", help="Only messages with a sender or recipient of this domain; subdomains count.")
 @click.option("--address", help="Only messages with this sender or recipient.")
 @click.option("--mid", type=int, multiple=True, help="Only this message, may be repeated.")
 def messages(
-    format: str | None,
+    form: str | None,
     output: str | None,
     received: tuple[str, ...],
     delivered: tuple[str, ...],
@@ -226,8 +232,8 @@ def messages(
 
     source = _Input(options)
     everything = not (received or delivered or flow or domain or address or mid or source.since is not None or source.until is not None)
-    format = _format(format, output)
-    if everything and format == "json":
+    form = _format(form, output)
+    if everything and form == "json":
         with Output(output) as file:
             counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress())
         source.end(counts)
@@ -246,7 +252,7 @@ def messages(
         and (domain is None or any(_within(person.rpartition("@")[2], domain) for person in _people(record)))
     )
     with Output(output) as file:
-        write(records, format, file, MESSAGE_FIELDS)
+        write(records, form, file, MESSAGE_FIELDS)
     source.end(counts)
 
 
@@ -261,9 +267,9 @@ def _within(name: str | None, domain: str) -> bool:
 
 @cli.command()
 @_reading
-@click.option("--format", "-f", type=click.Choice(("table", "json", "html")), help="Default: by the output's name, else table.")
+@click.option("--format", "-f", "form", type=click.Choice(("table", "json", "html")), help="Default: by the output's name, else table.")
 @click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is whole.")
-def report(format: str | None, output: str | None, **options: Any) -> None:
+def report(form: str | None, output: str | None, **options: Any) -> None:
     """Shares, versions, ciphers, failing partners: what the TLS Connections page of the appliance tells, and more."""
     from esatls import report as statistics
     from esatls import verdicts
@@ -274,12 +280,12 @@ def report(format: str | None, output: str | None, **options: Any) -> None:
         _between(verdicts.connections(facts), source, "opened", "closed"),
         _between(verdicts.messages(facts), source, "first_seen", "last_seen"),
     )
-    if format is None:
-        format = next((name for name in ("html", "json") if output and output.endswith("." + name)), "table")
+    if form is None:
+        form = next((name for name in ("html", "json") if output and output.endswith("." + name)), "table")
     with Output(output) as file:
-        if format == "json":
+        if form == "json":
             file.write(dumps(built) + b"\n")
-        elif format == "html":
+        elif form == "html":
             from esatls.report_html import page
 
             file.write(page(built).encode("utf-8"))

@@ -6,7 +6,7 @@ Times are kept as whole seconds (`int`), or `float` where a collector logged a f
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 from esatls.errors import UsageError
@@ -14,7 +14,7 @@ from esatls.errors import UsageError
 Time = float
 """Seconds since 1970-01-01T00:00:00Z; an `int` unless the log has fractions."""
 
-_MONTHS = {name: i for i, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_MONTHS = {name: i for i, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)}
 _STAMP = re.compile(
     r"(?:\w{3} (?P<native_month>\w{3}) {1,2}(?P<native_day>\d{1,2}) (?P<native_clock>[\d:]{8}) (?P<native_year>\d{4})"
     r"|(?P<month>\w{3}) {1,2}(?P<day>\d{1,2}) (?P<clock>[\d:]{8})(?: (?P<year>\d{4}))?"
@@ -108,7 +108,7 @@ class Clock:
 def _exists(year: int, month: int, day: int) -> bool:
     """Tell whether a date exists; 29 February does in one year of four."""
     try:
-        datetime(year, month, day)
+        date(year, month, day)
     except ValueError:
         return False
     return True
@@ -117,12 +117,12 @@ def _exists(year: int, month: int, day: int) -> bool:
 def rfc3339(time: Time) -> str:
     """Return a time as RFC 3339 text in UTC, with milliseconds only where there is a fraction."""
     day, rest = divmod(time, _DAY)
-    date = _DATES.get(day)
-    if date is None:
+    day_text = _DATES.get(day)
+    if day_text is None:
         at = datetime.fromtimestamp(day * _DAY, timezone.utc)
-        date = _DATES[day] = f"{at.year:04}-{at.month:02}-{at.day:02}T"
+        day_text = _DATES[day] = f"{at.year:04}-{at.month:02}-{at.day:02}T"
     seconds = int(rest)
-    text = date + "%02d:%02d:%02d" % (seconds // 3600, seconds // 60 % 60, seconds % 60)
+    text = day_text + f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     fraction = int((rest - seconds) * 1000 + 1e-4)
     return f"{text}.{fraction:03}Z" if fraction else text + "Z"
 

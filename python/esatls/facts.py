@@ -7,9 +7,8 @@ any order, any split, any repetition of the lines gives the same verdicts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import json
+from typing import TYPE_CHECKING, Any
 
 from esatls.clock import Time, parse_rfc3339, rfc3339
 from esatls.kinds import MAIL_FLOW
@@ -25,7 +24,7 @@ Fact = tuple[Any, ...]
 Store = dict[str, list[Fact]]
 """Facts by id. A list that may hold a fact twice; the verdicts do not care."""
 
-CEF_FIELDS = (
+CEF_FIELDS: tuple[str, ...] = (
     "icid", "dcid", "tls_in_result", "tls_in_version", "tls_in_cipher", "tls_out_result", "tls_out_version",
     "tls_out_cipher", "action", "sender", "recipient", "mail_flow", "peer_ip", "peer_host", "dane_status", "dane_host",
 )  # fmt: skip

@@ -45,10 +45,10 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time, uses:
     elif opened:
         opened = opened[:1]
     times.extend(uses)
-    if not times or (len(opened) < 2 and max(times) - min(times) <= silence):
-        # one opening in the middle of a short life: lines of one second may come before it
-        if not opened or min(times) >= opened[0] - SAME_OPENING:
-            return []
+    short = not times or (len(opened) < 2 and max(times) - min(times) <= silence)
+    # one opening in the middle of a short life: lines of one second may come before it
+    if short and (not opened or min(times) >= opened[0] - SAME_OPENING):
+        return []
     begins = {time - SAME_OPENING for time in opened}
     times.sort()
     for before, after in zip(times, times[1:]):

@@ -10,13 +10,13 @@ import io
 import os
 import re
 import sys
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Callable
 
 import orjson
 
 from esatls.errors import EsatlsError, MissingDependencyError
 from esatls.fields import DELIVERY_FIELDS, Field
-from esatls.flat import SEPARATOR, cell, columns, flat
+from esatls.flat import cell, columns, flat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -85,21 +85,22 @@ class Output:
             os.unlink(self._temporary)
 
 
-def write(records: Iterable[dict[str, Any]], format: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:
+def write(records: Iterable[dict[str, Any]], form: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:
     """Write records and return how many there were; `fields` gives the columns and their order."""
-    if format == "json":
+    if form == "json":
         return _json(records, file)
-    if format == "csv":
+    if form == "csv":
         return _csv(records, file, columns(fields))
-    if format == "parquet":
+    if form == "parquet":
         return _parquet(records, file, fields)
     return _table(records, file, columns(fields))
 
 
 def _json(records: Iterable[dict[str, Any]], file: IO[bytes]) -> int:
     count = 0
-    for count, record in enumerate(records, 1):
+    for record in records:
         file.write(dumps(record) + b"\n")
+        count += 1
     return count
 
 
@@ -110,7 +111,8 @@ def _csv(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str]) -
     writer = csv.writer(text, lineterminator="\r\n" if os.name == "nt" else "\n")
     writer.writerow(names)
     count = 0
-    for count, record in enumerate(records, 1):
+    for record in records:
+        count += 1
         row = flat(record)
         writer.writerow([harmless(cell(row[name])) if name in row else "" for name in names])
     text.flush()
@@ -172,8 +174,10 @@ def _table(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str])
     from rich.table import Table
     from rich.text import Text
 
-    rows = [flat(record) for record in records]
-    used = [name for name in names if any(name in row for row in rows)]
+    found = list(records)
+    rows = [_SUMMARIES[kind](record) for record in found for kind in (_kind(record),)]
+    seen = {name for row in rows for name, value in row.items() if value}
+    used = [name for name in (*dict.fromkeys(name for row in rows[:1] for name in row), *names) if name in seen]
     text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
     console = Console(file=text, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
@@ -182,10 +186,67 @@ def _table(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str])
     for name in used:
         table.add_column(name, overflow="fold", no_wrap=not console.is_terminal)
     for row in rows:
-        table.add_row(*(Text(printable(cell(row[name]).replace(SEPARATOR, ", ")) if name in row else "", style=_STYLES.get(str(row.get(name)), "")) for name in used))
+        table.add_row(*(Text(_shown(row.get(name)), style=_style(row.get(name))) for name in used))
     console.print(table)
     text.detach()
-    return len(rows)
+    return len(found)
+
+
+def _kind(record: dict[str, Any]) -> str:
+    return "message" if "delivered" in record else "connection" if "tls_verdict" in record else "event"
+
+
+def _message_row(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what people look for in a message, in few columns."""
+    deliveries = record["deliveries"]
+    done = [attempt for attempt in deliveries if attempt.get("outcome") == "done"]
+    why = [record.get("received_reason"), *(attempt.get("reason") for attempt in deliveries)]
+    return {
+        "time": record.get("first_seen"),
+        "esa_host": record.get("esa_host"),
+        "mid": record["mid"],
+        "sender": record.get("sender"),
+        "recipients": record.get("recipients"),
+        "received": _over(record["received"], [record.get("received_tls_version")]),
+        "delivered": _over(record["delivered"], [attempt.get("tls_version") for attempt in done]),
+        "made from": f"{record['parent_mid']} ({record['mid_relation']})" if "parent_mid" in record else None,
+        "why": list(dict.fromkeys(reason for reason in why if reason)),
+    }
+
+
+def _connection_row(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what people look for in a connection, in few columns."""
+    return {
+        "opened": record.get("opened"),
+        "esa_host": record.get("esa_host"),
+        "direction": record["esa_direction"],
+        "id": record.get("icid", record.get("dcid")),
+        "peer": record.get("peer_host") or record.get("peer_ip"),
+        "domain": record.get("domain"),
+        "messages": record["messages"],
+        "verdict": _over(record["tls_verdict"], [record.get("tls_version")]),
+        "cipher": record.get("tls_cipher"),
+        "why": record.get("tls_reason"),
+    }
+
+
+_SUMMARIES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "message": _message_row,
+    "connection": _connection_row,
+    "event": lambda record: record,
+}
+
+
+def _over(verdict: str, versions: list[str | None]) -> str:
+    return " ".join([verdict, *sorted({version for version in versions if version})])
+
+
+def _style(value: Any) -> str:
+    return _STYLES.get(value.split(" ")[0], "") if isinstance(value, str) else ""
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else printable(", ".join(map(str, value)) if isinstance(value, list) else cell(value))
 
 
 _STYLES = {"encrypted": "green", "cleartext": "bold red", "mixed": "red", "failed": "yellow", "unknown": "dim", "unused": "dim"}

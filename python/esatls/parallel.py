@@ -82,7 +82,7 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and sys.platform != "darwin"
 
 
-def _parts(found: list[Source], options: Options, warn: sources.Warn, size: int | None) -> list[Part]:
+def _parts(found: list[Source], options: Options, size: int | None) -> list[Part]:
     """Cut the sources into parts of about `size` bytes (None: as many per source as there are jobs)."""
     parts: list[Part] = []
     for source in found:
@@ -134,11 +134,11 @@ def write_events(
     """Write the events of all sources in order: `dump` turns some into bytes, in whatever process, `write` takes them."""
     counts = Counts()
     sift = make().only_tls
-    parts = _parts(found, options, warn, EVENTS_PART) if options.jobs > 1 else []
+    parts = _parts(found, options, EVENTS_PART) if options.jobs > 1 else []
     if len(parts) < 2 or not can_fork():
         for part in parts or [Part(source, _NO_CLOCK) for source in found]:
             sink = make()
-            for _ in _read(part, sink, options, warn, counts, _meter(progress, 0), sift=sift):
+            for _block in _read(part, sink, options, warn, counts, _meter(progress, 0), sift=sift):
                 if sink.found:
                     write(dump(sink.found))
                     sink.found.clear()
@@ -149,7 +149,7 @@ def write_events(
         for part in parts[job :: options.jobs]:
             sink, mine, problems = make(), Counts(), list[str]()
             pieces = []
-            for _ in _read(part, sink, options, problems.append, mine, _meter(progress, job + 1), sift=sift):
+            for _block in _read(part, sink, options, problems.append, mine, _meter(progress, job + 1), sift=sift):
                 if sink.found:
                     pieces.append(dump(sink.found))
                     sink.found.clear()
@@ -196,7 +196,7 @@ def _meter(progress: Progress, job: int) -> Callable[[int], None]:
 def gather(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[Facts, Counts]:
     """Return the facts of all sources."""
     counts = Counts()
-    parts = _parts(found, options, warn, None) if options.jobs > 1 else []
+    parts = _parts(found, options, None) if options.jobs > 1 else []
     facts = Facts()
     if len(parts) < 2 or not can_fork():
         for part in parts or [Part(source, _NO_CLOCK) for source in found]:
@@ -255,7 +255,7 @@ def write_messages(
     found: list[Source], dump: Callable[[dict[str, Any]], bytes], write: Callable[[bytes], object], options: Options, warn: sources.Warn, progress: Progress
 ) -> Counts:
     """Write the record of every message in order (appliance, MID), each as `dump` gives it and a line feed."""
-    parts = _parts(found, options, warn, None) if options.jobs > 1 else []
+    parts = _parts(found, options, None) if options.jobs > 1 else []
     if len(parts) < 2 or not can_fork():
         facts, counts = gather(found, options, warn, progress)
         for record in verdicts.messages(facts):
@@ -300,8 +300,8 @@ def write_messages(
             theirs_mids, theirs_texts = part.get(host, ((), ()))
             mids += theirs_mids
             texts += theirs_texts
-        for start in range(0, len(mids), _WRITTEN_AT_ONCE):
-            order = sorted(range(len(mids)), key=mids.__getitem__) if not start else order
+        order = sorted(range(len(mids)), key=mids.__getitem__)
+        for start in range(0, len(order), _WRITTEN_AT_ONCE):
             write(b"".join([texts[i] for i in order[start : start + _WRITTEN_AT_ONCE]]))
     return counts
 
@@ -384,7 +384,7 @@ def _child(job: int, work: Callable[[int, IO[bytes], IO[bytes]], None], writing:
         code = 0
     except BrokenPipeError:
         code = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a child must end here, whatever happened
         import traceback
 
         traceback.print_exc()

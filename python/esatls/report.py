@@ -92,6 +92,7 @@ NOTES: dict[str, str] = {
     "weak": "Weak ciphers have RC4, RC2, DES, 3DES, MD5, export keys, no encryption (NULL) or no authentication (anonymous).",
     "no_forward_secrecy": "Without forward secrecy, whoever gets the server's key later can read the mail recorded today.",
     "certificate": "Certificate problems are failures whose reason names a certificate or its issuer.",
+    "failures": "After a failure the connection ended without mail (failed), or mail went on without TLS (cleartext).",
     "reasons": "Reasons are the log's own words; “possibly” stands where a connection error is all that it shows.",
     "over_time": "Times are UTC: when a connection was opened, and when a message was first seen.",
 }

@@ -10,6 +10,7 @@ import base64
 import hashlib
 from datetime import datetime, timezone
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.clock import parse_rfc3339
@@ -82,11 +83,16 @@ class Column(NamedTuple):
     kind: str = "text"
     verdict: str | None = None
     """A verdict whose colour stands beside the label."""
+    group: str = ""
+    """What stands above this column and its neighbours of the same group."""
 
 
 def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], more: str | None = None) -> Markup:
     """Return a table whose first column names the row; it scrolls on its own where it is too wide."""
-    head = tag("tr", *(tag("th", _key(c.verdict) if c.verdict else None, c.label, scope="col", class_=c.kind) for c in columns))
+    head = [tag("tr", *(_head(column) for column in columns))]
+    if any(column.group for column in columns):
+        groups = [(name, len(list(among))) for name, among in groupby(columns, lambda column: column.group)]
+        head.insert(0, tag("tr", *(tag("th", name, scope="colgroup", colspan=str(span), class_="group") for name, span in groups)))
     body = [
         tag(
             "tr",
@@ -95,9 +101,15 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]
         )
         for row in rows
     ]
-    inner = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body))
+    inner = tag("table", tag("caption", caption), tag("thead", *head), tag("tbody", *body))
     scroll = tag("div", inner, class_="scroll", role="region", aria_label=caption, tabindex="0")
     return together([scroll, tag("p", more, class_="more")]) if more else scroll
+
+
+def _head(column: Column) -> Markup:
+    if column.verdict is None:
+        return tag("th", column.label, scope="col", class_=column.kind)
+    return tag("th", _key(column.verdict), column.label, scope="col", class_=f"{column.kind} keyed")
 
 
 def _key(verdict: str) -> Markup:
@@ -510,7 +522,7 @@ def _failures(report: Report) -> Markup:
         if not part["reasons"]:
             tables.append(tag("p", f"{title}: no failure in this log.", class_="more"))
             continue
-        counts = [Column("Failed", "number", "failed"), Column("Went on in clear text", "number", "cleartext")]
+        counts = [Column("Failed", "number", "failed"), Column("Cleartext", "number", "cleartext")]
         tables.append(
             table(
                 f"{title}: why TLS did not come up",
@@ -551,7 +563,7 @@ def _failures(report: Report) -> Markup:
     return tag(
         "section",
         tag("h2", "Failures"),
-        *(tag("p", notes[name], class_="note") for name in ("reasons", "certificate")),
+        *(tag("p", notes[name], class_="note") for name in ("failures", "reasons", "certificate")),
         *tables,
         id="failures",
     )
@@ -561,17 +573,17 @@ def _partner_table(rows: Sequence[Mapping[str, Any]], direction: str, caption: s
     mixed = direction == "delivery"
     columns = [
         Column("Partner"),
-        Column("Connections over TLS", "bar"),
-        Column("Encrypted", "number", "encrypted"),
-        Column("Cleartext", "number", "cleartext"),
-        Column("Failed", "number", "failed"),
-        Column("TLS required", "number"),
-        Column("Unknown", "aside", "unknown"),
-        Column("Messages over TLS", "bar"),
-        Column("Encrypted", "number", "encrypted"),
-        *([Column("Mixed", "number", "mixed")] if mixed else []),
-        Column("Cleartext", "number", "cleartext"),
-        Column("Unknown", "aside", "unknown"),
+        Column("Over TLS", "bar", group="Connections"),
+        Column("Encrypted", "number", "encrypted", "Connections"),
+        Column("Cleartext", "number", "cleartext", "Connections"),
+        Column("Failed", "number", "failed", "Connections"),
+        Column("Required, failed", "number", group="Connections"),
+        Column("Unknown", "aside", "unknown", "Connections"),
+        Column("Over TLS", "bar", group="Messages"),
+        Column("Encrypted", "number", "encrypted", "Messages"),
+        *([Column("Mixed", "number", "mixed", "Messages")] if mixed else []),
+        Column("Cleartext", "number", "cleartext", "Messages"),
+        Column("Unknown", "aside", "unknown", "Messages"),
     ]
     cells = []
     for row in rows[:MOST_PARTNERS]:
@@ -738,7 +750,10 @@ caption{text-align:left;font-weight:600;padding:0 0 .4rem;caption-side:top}
 th,td{padding:.4rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 th:first-child{padding-left:0}
 thead th{color:var(--dim);font-weight:600;font-size:.78rem;vertical-align:bottom;line-height:1.3}
-tbody th{font-weight:500;overflow-wrap:anywhere;min-width:9rem}
+tbody th{font-weight:500;overflow-wrap:anywhere;min-width:13rem}
+.keyed{white-space:nowrap!important}
+.group{border-bottom:0;padding-bottom:0;color:var(--text)}
+#partners caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 td{overflow-wrap:anywhere}
 .number,.aside{text-align:right;white-space:nowrap;overflow-wrap:normal}
 thead .number,thead .aside{white-space:normal}
@@ -766,10 +781,10 @@ figcaption{color:var(--dim);font-size:.8rem}
 summary{cursor:pointer;color:var(--link);font-size:.875rem;padding:.3rem 0}
 footer{color:var(--dim);font-size:.8rem;padding-bottom:2.5rem}
 @media (max-width:40rem){header,main,footer{padding-left:.75rem;padding-right:.75rem}section{padding:1.1rem 1rem}
-h1{font-size:1.55rem}.tile .big{font-size:2.2rem}}
+h1{font-size:1.55rem}tbody th{min-width:8rem}.tile .big{font-size:2.2rem}}
 @media print{:root{--page:#fff;--card:#fff;--text:#000;--dim:#444;--line:#ccc;color-scheme:light}
 body{font-size:10pt}nav,summary{display:none}section{border:0;padding:0;margin:0 0 1.5rem}
-.scroll{overflow:visible}details::details-content{content-visibility:visible;height:auto}
+.scroll{overflow:visible}#partners caption{position:static;clip-path:none;width:auto;height:auto}details::details-content{content-visibility:visible;height:auto}
 svg,.key,.mark{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 h2,h3,caption{break-after:avoid}tr,figure,.tile{break-inside:avoid}thead{display:table-header-group}}
 """

@@ -111,9 +111,8 @@ def _connections(fact: Fact) -> Iterator[tuple[int, str]]:
             yield RECEIVING, fact[3]
         if code == "cef" and fact[4] is not None:
             yield DELIVERY, fact[4]
-    elif code.startswith("delivery_") or code == "message_quarantined":
-        if fact[3] is not None and fact[3] != "0":
-            yield DELIVERY, fact[3]
+    elif (code.startswith("delivery_") or code == "message_quarantined") and fact[3] is not None and fact[3] != "0":
+        yield DELIVERY, fact[3]
 
 
 def seen_twice(shares: Iterable[Ids]) -> Ids:

@@ -141,7 +141,7 @@ class Reader:
         self.source = source
         self.warn = warn
         self.left = None if end is None else end - start
-        self.raw: IO[bytes] = sys.stdin.buffer if source.path == "-" else open(source.path, "rb")
+        self.raw: IO[bytes] = sys.stdin.buffer if source.path == "-" else open(source.path, "rb")  # noqa: SIM115 - closed by close()
         head = b"" if source.path == "-" and start else _peek(self.raw)
         opener = None if start else _opener(head)
         self.file: Any = self.raw if opener is None else opener(self.raw)
@@ -305,7 +305,7 @@ def common_zone(found: list[Source]) -> tzinfo | None:
     """Return the zone that the heads of the files tell, if all that tell one agree; it holds for those that tell none."""
     from datetime import timedelta, timezone
 
-    told = set()
+    told: set[int] = set()
     for source in found:
         if source.path == "-" or not os.path.isfile(source.path):
             continue

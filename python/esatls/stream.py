@@ -91,7 +91,7 @@ class _Pending:
         self.lines = [line]
         self.spaced = False
         """Whether blank lines stand between its lines: pages that do so wrap in mid-word (W17)."""
-        self.event: tuple[Spec, re.Match[str]] | None | bool = False  # False: not yet looked at
+        self.event: tuple[Spec, re.Match[str]] | bool | None = False  # False: not yet looked at
 
     def look(self) -> tuple[Spec, re.Match[str]] | None:
         """Return what the joined text matches; a seam may be a lost space or nothing at all."""
@@ -99,7 +99,8 @@ class _Pending:
             return self.event
         first = self.lines[0][self.env.end :]
         self.event = None
-        for text in (first,) if len(self.lines) == 1 else _joined(first, self.lines, at_column=self.spaced):
+        for way in (first,) if len(self.lines) == 1 else _joined(first, self.lines, at_column=self.spaced):
+            text = way
             if _UNPRINTABLE.search(text):
                 text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
             self.event = match(text.rstrip())
@@ -152,13 +153,13 @@ class Stream:
             self._begin(_Pending(envelope.Envelope(envelope.STAMPED, self.length), known, line))
             self._rank = envelope.STAMPED
             return
-        if line[:1] == "{" or "CEF:" in line[: envelope.LONGEST]:
-            inner = envelope.unwrap(line)
-            if inner is not None:
-                self._unwrapped(inner)
-                return
         env = envelope.parse(line)
         if env.rank == envelope.STAMPED or env.rank >= self._rank:
+            if line[:1] == "{" or line.startswith("CEF:", env.end):
+                inner = envelope.unwrap(line)
+                if inner is not None:
+                    self._unwrapped(inner)
+                    return
             self._begin(_Pending(env, self._head(env, line), line))
             self._rank = env.rank
         elif not line.strip() or _LINE_NUMBER.fullmatch(line):
@@ -232,6 +233,7 @@ class Stream:
         part._time = self.clock.read(inner.time) if inner.time else None
         for line in inner.lines:
             part.line(line)
+            part._rank = envelope.STAMPED  # one record is one line or a few with stamps: bare ones are wrapped
         part.end()
         if part.counts.events:
             self.counts.events += 1
@@ -372,8 +374,8 @@ class Stream:
         """Return the heads of the first lines, as long as all have whole envelopes of one length."""
         get, length = self.heads.get, self.length
         found = [get(line[:length]) for line in lines]
-        for number, head in enumerate(found):
-            if head is not None:
+        for number, known in enumerate(found):
+            if known is not None:
                 continue
             line = lines[number]
             head = get(line[:length])

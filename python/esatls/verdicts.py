@@ -147,7 +147,7 @@ class _Connection:
 
 
 def _possible(error: Fact) -> str:
-    """A connection error may be a failed handshake; nobody can be certain."""
+    """Return the reason of a connection error, which may be a failed handshake; nobody can be certain."""
     reason, details = error[3], error[4]
     if reason and details:
         return f"possibly: {reason} ({details})"
@@ -197,7 +197,7 @@ class _Message:
                 self.mention = fact
                 if fact[4] is not None:
                     self.sender = fact if self.sender is None else _earlier(fact, self.sender)
-            elif code == "delivery_started" or code == "delivery_done":
+            elif code == "delivery_done" or code == "delivery_started":  # noqa: PLR1714 - faster
                 self.deliveries.append(fact)
             elif code in _TRIES:
                 self.deliveries.append(fact)
@@ -229,8 +229,8 @@ class _Message:
         """Tell whether this message began after a time: its id had another owner then."""
         if time is None:
             return False
-        made = (fact[1] for fact in (self.start, self.origin) if fact is not None and fact[1] is not None)
-        return any(began > time + lives.SAME_OPENING for began in made)
+        made: list[Time] = [fact[1] for fact in (self.start, self.origin) if fact is not None and fact[1] is not None]
+        return bool(made) and max(made) > time + lives.SAME_OPENING
 
     def one_life(self, facts: Sequence[Fact]) -> bool:
         """Tell whether the facts are plainly of one message."""
