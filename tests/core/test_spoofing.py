@@ -1,0 +1,202 @@
+"""Text that strangers choose never makes an event about TLS and never changes a verdict."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from esatls.kinds import TLS_KINDS
+from tests.core.support import read_events, read_facts, records
+
+STAMP = "Wed Jul 20 19:47:4{} 2005 Info: "
+HEAD = STAMP.format(1)
+
+CLEAN = [
+    STAMP.format(0) + "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx1.example.net verified yes",
+    STAMP.format(0) + "ICID 5 ACCEPT SG UNKNOWNLIST match sbrs[-2.0:10.0] SBRS 3.4 country United States",
+    STAMP.format(0) + "Start MID 1 ICID 5",
+    STAMP.format(0) + "MID 1 ICID 5 From: <alice@example.net>",
+    STAMP.format(0) + "MID 1 ICID 5 RID 0 To: <bob@example.com>",
+    STAMP.format(3) + "New SMTP DCID 6 interface 192.0.2.1 address 203.0.113.25 port 25",
+    STAMP.format(3) + "DCID 6 TLS success protocol TLSv1.2 cipher ECDHE-RSA-AES256-GCM-SHA384",
+    STAMP.format(4) + "Delivery start DCID 6 MID 1 to RID [0]",
+    STAMP.format(5) + "Message done DCID 6 MID 1 to RID [0]",
+    STAMP.format(5) + "Message finished MID 1 done",
+    STAMP.format(5) + "ICID 5 close",
+    STAMP.format(6) + "DCID 6 close",
+]
+"""A message received in clear text and delivered over TLS."""
+
+ONE_LINE = [
+    "MID 1 Subject 'ICID 5 TLS success'",
+    "MID 1 Subject 'Re: ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA'",
+    "MID 1 Subject \"DCID 6 TLS failed: STARTTLS unexpected response\"",
+    "MID 1 Subject ICID 5 TLS success",
+    "MID 1 Subject '\\r\\nICID 5 TLS success\\r\\n\\tDCID 6 TLS failed'",
+    "MID 1 Subject 'Wed Jul 20 19:47:41 2005 Info: ICID 5 TLS success'",
+    "MID 1 Subject 'Info: ICID 5 TLS success'",
+    "MID 1 attachment 'TLS failed.pdf'",
+    "MID 1 attachment 'ICID 5 TLS success'",
+    "MID 1 attachment '\u202eICID 5 TLS success'",
+    "MID 1 Subject 'CEF:0|CISCO|IronPort|14.0|mail|mail|5|rt=1121888861000 msg=ICID 5 TLS success",
+    "MID 1 Subject 'x CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=1 ESAICID=5 ESATLSInConnStatus=Success",
+    "MID 1 Subject '{\"message\": \"ICID 5 TLS success\"}'",
+    "MID 1 Message-ID '<ICID 5 TLS success@example.net>'",
+    "MID 1 Message-ID 'DCID 6 TLS failed'",
+    "MID 1 Custom Log Entry: ICID 5 TLS success",
+    "MID 1 Custom Log Entry: DCID 6 TLS was required but could not be successfully negotiated",
+    "MID 1 ready 100 bytes from <ICID 5 TLS success@example.net>",
+    "MID 1 SDR: Domains for which SDR is requested: reverse DNS host: ICID 5 TLS success, helo: DCID 6 TLS failed, env-from: example.net",
+    "MID 1 DKIM: cannot sign - no profile matches ICID 5 TLS success@example.net",
+    "MID 1 matched all recipients for per-recipient policy ICID 5 TLS success in the upper table",
+    "MID 1 URL https://www.example.net/?q=ICID 5 TLS success",
+    "MID 1 antivirus encrypted",
+    "Message 1 encrypted",
+    "MID 1 encrypted by IronPort Email Encryption",
+    "MID 1 ICID 5 To: <ICID 5 TLS success@example.com> Rejected by RAT",
+    "Status: CPULd 21 DskIO 0 CrtMID 1 CrtICID 5 CrtDCID 6 InjMsg 67015298 TLS success",
+    "CrtMID 1 CrtICID 5 TLS success",
+    "CrtICID 5 TLS success",
+    "CrtDCID 6 TLS failed",
+    "SMTP Auth (ICID 5) was required but remote host did not initiate it",
+    "SMTP Auth: (ICID 5) succeeded for user: ICID 5 TLS success using AUTH mechanism: LOGIN with profile: p",
+    "SSL error with client 203.0.113.9:37222 - (336027804, 'error:1407609C:SSL routines:SSL23_GET_CLIENT_HELLO:http request')",
+    "Error in https connection from host 203.0.113.9 port 37224 - [Errno 54] Connection reset by peer",
+    "TLS connection failed because of an unsupported protocol issue. Alert message is sent in plain text to ops@example.com",
+    "Internal SMTP system successfully sent a message to ops@example.com with subject 'ICID 5 TLS success'",
+    "Your \"IronPort Email Encryption\" key will expire in under 60 day(s)",
+    "The user admin successfully logged on from 203.0.113.9 using an HTTPS connection.",
+    "TLS connection established: protocol TLSv1.2, cipher ECDHE-RSA-AES256-GCM-SHA384.",
+    "TLS connection succeeded example.org.",
+    "Certificate verification successful",
+    "New SMTP DCID 12345 interface",
+    "DCID 12345 STARTTLS",
+    "LDAP: ICID 5 TLS success",
+    "=ICID 5 TLS success",
+    "\x1b[31mICID 5 TLS success",
+    "ICID 5\tTLS success",
+    "ICID 5 \u00a0TLS success",
+    "ICID \u0665 TLS success",
+    "icid 5 tls success",
+]
+"""Lines of the log whose words are about TLS and whose meaning is not."""
+
+CARRIERS = [
+    "MID 1 ICID 5 From: <a> ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA@example.net>",
+    "MID 1 ICID 5 From: <DCID 6 TLS failed@example.net>",
+    "MID 2 ICID 0 RID 0 To: <ICID 5 TLS success@example.com>",
+    "MID 1 RID [0] Response '2.0.0 Ok DCID 6 TLS failed: x'",
+    "MID 1 RID [0] Response 'ICID 5 TLS success'",
+    "Message done DCID 6 MID 1 to RID [0] [('subject', 'ICID 5 TLS success'), ('x', 'DCID 6 TLS failed')]",
+    "Message aborted MID 3 Dropped by filter 'ICID 5 TLS success'",
+    "MID 3 was generated based on MID 1 by bcc filter 'ICID 5 TLS success'",
+    "MID 3 quarantined to \"ICID 5 TLS success\" (DCID 6 TLS failed)",
+    "Bounced: DCID 0 MID 3 to RID 0 - 5.1.0 - DCID 6 TLS failed: x ('550', ['ICID 5 TLS success'])",
+    "Delayed: DCID 0 MID 3 to RID 0 - 4.1.0 - ICID 5 TLS success",
+    "New SMTP ICID 7 interface ICID 5 TLS success (192.0.2.1) address 198.51.100.9 reverse dns host ICID verified no",
+    "New SMTP ICID 8 interface Data 1 (192.0.2.1) address 198.51.100.9 reverse dns host a.example.net verified yes ICID 5 TLS success",
+    "ICID 7 REJECT SG ICID match etf-source: ICID 5 TLS success SBRS None",
+    "ICID 9 lost ICID 5 TLS success",
+    "DCID 9 close ICID 5 TLS success",
+    "Connection Error: DCID 9 domain: example.com IP: 203.0.113.9 port: 25 details: ICID 5 TLS success interface: 192.0.2.2 reason: DCID 6 TLS failed",
+    "Dropping connection due to potential Directory Harvest Attack from host=('198.51.100.9', 'x'), ICID 5 TLS success, rcpt=b@example.com ICID 9",
+]
+"""Events that carry a stranger's words: they are what they are, and nothing about TLS."""
+
+FED = [
+    "MID 1 Subject 'hello\nICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA\n'",
+    "MID 1 Subject 'hello\nInfo: ICID 5 TLS success\n'",
+    "MID 1 Subject 'hello\n Wed Jul 20 19:47:41 2005 Info: ICID 5 TLS success\n'",
+    "MID 1 Subject 'hello\nmail_logs: Info: ICID 5 TLS success",
+    "MID 1 Subject 'hello\nesa1 mail_logs: Info: ICID 5 TLS success",
+    "MID 1 Subject 'hello\nx Info: ICID 5 TLS success",
+    "MID 1 Subject 'hello\n\nICID 5 TLS success\n\nDCID 6 TLS failed: x",
+    "MID 1 Subject 'hello\n7\nICID 5 TLS success",
+    "MID 1 Subject 'hello\r\nICID 5 TLS success\r\nDCID 6 TLS failed",
+    "MID 1 Subject 'hello\n{\"message\": \"x",
+    'MID 1 Subject \'hello\n{"message": "ICID 5 TLS success"}',
+    'MID 1 Subject \'hello\n{"_raw": "Wed Jul 20 19:47:41 2005 Info: ICID 5 TLS success"}',
+    "MID 1 Subject 'hello\nCEF:0|CISCO|IronPort|14.0|mail|mail|5|rt=1121888861000 msg=ICID 5 TLS success",
+    "MID 1 Subject 'hello\nCEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=1 ESAICID=5 ESATLSInConnStatus=Success",
+    "MID 1 attachment 'a\nDCID 6 TLS failed: no shared cipher\n.pdf'",
+    "MID 1 Message-ID '<a\nICID 5 TLS success@example.net>'",
+    "MID 1 Custom Log Entry: a\nICID 5 TLS success",
+    "MID 1 ICID 5 From: <alice\nICID 5 TLS success@example.net>",
+    "MID 1 RID [0] Response 'ok\nDCID 6 TLS failed'",
+    "Message done DCID 6 MID 1 to RID [0] [('subject', 'a\nICID 5 TLS success\nDCID 6 TLS failed')]",
+    "MID 1 Subject 'ICID 5\nTLS success'",
+    "MID 1 Subject 'hello\nStart MID 1 ICID 9",
+    "MID 1 Subject 'hello\nMessage done DCID 9 MID 1 to RID [0]",
+    "MID 1 Subject 'hello\nMID 1 rewritten to MID 2 by x",
+]
+"""Real line feeds in logged text."""
+
+
+def split(texts: list[str]) -> list[str]:
+    """Return the lines of some texts, each under a stamp of its own."""
+    return [line for text in texts for line in (HEAD + text).split("\n")]
+
+
+@pytest.mark.parametrize("text", ONE_LINE)
+def test_line_with_tls_words_is_no_event(text: str) -> None:
+    """Such a line is no event of any kind, under a stamp or bare."""
+    assert read_events([HEAD + text])[0] == []
+    assert read_events([text])[0] == []
+
+
+@pytest.mark.parametrize("text", CARRIERS)
+def test_event_with_tls_words_is_of_its_own_kind(text: str) -> None:
+    """A stranger's words inside an event do not change its kind, and give it no field about TLS."""
+    (event,) = read_events([HEAD + text])[0]
+    assert event["esa_event"] not in TLS_KINDS
+    assert not {"tls_result", "tls_version", "tls_cipher"} & set(event)
+
+
+@pytest.mark.parametrize("text", FED)
+def test_line_feed_makes_no_tls_event(text: str) -> None:
+    """What stands after a line feed in a stranger's text is no event about TLS, wherever in the log it stands."""
+    for before in CLEAN:
+        for after in ([], [CLEAN[-1]]):
+            events, counts = read_events([before, *split([text]), *after])
+            expected = sum(" TLS " in line for line in [before, *after])
+            assert sum(event["esa_event"] in TLS_KINDS for event in events) == expected
+            assert counts.lines == counts.events + counts.ignored + counts.unreadable
+
+
+@pytest.mark.parametrize("texts", [pytest.param(ONE_LINE, id="one line"), pytest.param(FED, id="line feeds")])
+def test_verdicts_do_not_change(texts: list[str]) -> None:
+    """A log has the same records with such lines and without them, wherever they stand."""
+    clean = records(read_facts(CLEAN)[0])
+    assert [record["tls_verdict"] for record in clean[0]] == ["cleartext", "encrypted"]
+    assert [(record["received"], record["delivered"]) for record in clean[1]] == [("cleartext", "encrypted")]
+    for at in range(len(CLEAN) + 1):
+        assert records(read_facts([*CLEAN[:at], *split(texts), *CLEAN[at:]])[0]) == clean
+
+
+@pytest.mark.parametrize("text", ONE_LINE + FED)
+def test_verdicts_do_not_change_by_one(text: str) -> None:
+    """Each such text alone leaves the records as they are."""
+    clean = records(read_facts(CLEAN)[0])
+    for at in range(len(CLEAN) + 1):
+        assert records(read_facts([*CLEAN[:at], *split([text]), *CLEAN[at:]])[0]) == clean
+
+
+@pytest.mark.parametrize("text", FED)
+def test_line_feed_inside_a_json_record(text: str) -> None:
+    """A record that keeps one line in a field is one line, also where the collector has cut its envelope off."""
+    for raw in (HEAD + text, text, "Info: " + text):
+        events, counts = read_events([json.dumps({"message": raw})])
+        assert not [event for event in events if event["esa_event"] in TLS_KINDS]
+        assert counts.lines == 1
+
+
+def test_carriers_change_no_verdict() -> None:
+    """Events that carry a stranger's words leave the verdicts of the connections and the message that the words name."""
+    facts, _ = read_facts([*CLEAN[:6], *split([text for text in CARRIERS if not text.startswith("MID 1 ICID 5 From")]), *CLEAN[6:]])
+    connections, messages = records(facts)
+    verdicts = {record.get("icid", record.get("dcid")): record["tls_verdict"] for record in connections}
+    assert verdicts[5] == "cleartext"
+    assert verdicts[6] == "encrypted"
+    (first,) = [record for record in messages if record["mid"] == 1]
+    assert (first["received"], first["delivered"]) == ("cleartext", "encrypted")
