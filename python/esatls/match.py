@@ -40,7 +40,7 @@ FACT_FIELDS: dict[str, tuple[str, ...]] = {
     "message_finished": (),
     "message_aborted": ("abort_reason",),
     "message_lineage": ("parent_mid",),
-    "message_quarantined": ("dcid",),
+    "message_quarantined": ("dcid", "rid"),
 }
 RECEIVING, DELIVERY, MESSAGES = 0, 1, 2
 """The three stores of facts of one appliance: by ICID, by DCID, by MID."""

@@ -177,7 +177,8 @@ def _table(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str])
     found = list(records)
     rows = [_SUMMARIES[kind](record) for record in found for kind in (_kind(record),)]
     seen = {name for row in rows for name, value in row.items() if value}
-    used = [name for name in (*dict.fromkeys(name for row in rows[:1] for name in row), *names) if name in seen]
+    order = names if rows and _kind(found[0]) == "event" else list(rows[0]) if rows else []
+    used = [name for name in order if name in seen]
     text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
     console = Console(file=text, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:

@@ -610,10 +610,9 @@ def _connection_record(appliance: Appliance, side: int, key: str, connection: _C
     _keep(record, "tls_reason", connection.reason)
     if connection.required:
         record["tls_required"] = True
-    messages = [(fact[2], fact[1]) for fact in connection.uses]
-    lived = {mid: _message_at(appliance, mid, time) for mid, time in messages}
-    _keep(record, "domain", _partner(side, list(lived.values()), told.get("tls_domain")))
-    flows = {appliance.received(message)[1].get("mail_flow") for message in lived.values() if message is not None}
+    named = [(fact, _message_at(appliance, fact[2], fact[1])) for fact in connection.uses]
+    _keep(record, "domain", _partner(side, named, told.get("tls_domain")))
+    flows = {appliance.received(message)[1].get("mail_flow") for _, message in named if message is not None}
     _keep(record, "mail_flow", connection.flow or (flows.pop() if len(flows) == 1 else None))
     record["messages"] = len({fact[2] for fact in connection.uses if fact[0] not in _TRIES})
     return record
@@ -624,18 +623,19 @@ def _message_at(appliance: Appliance, mid: str, time: Time | None) -> _Message |
     return found.get(lives.life_at(begins, time) if begins else 0)
 
 
-def _partner(side: int, messages: list[_Message | None], told: str | None) -> str | None:
+def _partner(side: int, named: list[tuple[Fact, _Message | None]], told: str | None) -> str | None:
     """Return the partner's domain: told by the line, or shared by all senders or all recipients concerned."""
     if told:
         return told.lower().rstrip(".")
     domains: set[str] = set()
-    for message in messages:
+    for fact, message in named:
         if message is None:
             continue
-        if side == DELIVERY:
-            domains.update(map(_domain, message.recipients.values()))
-        elif message.sent_by is not None:
-            domains.add(_domain(message.sent_by))
+        if side == RECEIVING:
+            if message.sent_by is not None:
+                domains.add(_domain(message.sent_by))
+        elif fact[0] != "cef":
+            domains.update(_domain(message.recipients[rid]) for rid in _rids(fact[4]) if rid in message.recipients)
     return domains.pop() if len(domains) == 1 else None
 
 
