@@ -5,11 +5,10 @@ import sys
 
 import esatls_splunk  # first: it shows the way to lib/
 from esatls import verdicts
-from esatls.fields import DELIVERY_FIELDS, MESSAGE_FIELDS
+from esatls.fields import MESSAGE_FIELDS
+from esatls.flat import columns, flat
 from esatls_verdicts import VerdictCommand
 from splunklib.searchcommands import Configuration, dispatch
-
-DELIVERY_NAMES = tuple(field.name for field in DELIVERY_FIELDS)
 
 
 @Configuration()
@@ -28,7 +27,7 @@ class EsatlsMessagesCommand(VerdictCommand):
     ``index=email sourcetype=cisco:esa:textmail | esatlsmessages | where delivered IN ("cleartext", "mixed")``
     """
 
-    columns = ("_time", *(field.name for field in MESSAGE_FIELDS), *("delivery_" + name for name in DELIVERY_NAMES))
+    columns = ("_time", *columns(MESSAGE_FIELDS), "deliveries")
 
     # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
     @Configuration()
@@ -43,15 +42,11 @@ class EsatlsMessagesCommand(VerdictCommand):
     def rows(self):
         """Yield a row per message."""
         for record in verdicts.messages(self.facts):
-            row = dict(record)
+            # a column without any value is no field: Splunk would take empty words for one
+            row = {name: value for name, value in flat(record).items() if not isinstance(value, list) or any(map(str, value))}
             if "first_seen" in record:
                 row["_time"] = esatls_splunk.epoch(record["first_seen"])
-            attempts = record["deliveries"]
-            row["deliveries"] = [json.dumps(attempt, separators=(",", ":"), ensure_ascii=False) for attempt in attempts]
-            for name in DELIVERY_NAMES:
-                values = [attempt.get(name, "") for attempt in attempts]
-                if any(value != "" for value in values):
-                    row["delivery_" + name] = [" ".join(map(str, value)) if isinstance(value, list) else value for value in values]
+            row["deliveries"] = [json.dumps(attempt, separators=(",", ":"), ensure_ascii=False) for attempt in record["deliveries"]]
             yield row
 
 
