@@ -1,4 +1,4 @@
-"""Read Cisco's consolidated events: one CEF record per message, AsyncOS 13 to 16.
+r"""Read Cisco's consolidated events: one CEF record per message, AsyncOS 13 to 16.
 
 A record states what the appliance's administrator selected, as ``key=value`` pairs in any order; what it
 leaves out decides nothing. `parse` gives the flat fields that esatls knows, `text_line` unwraps the text line
@@ -12,7 +12,7 @@ read by where a value can end, not by searching for ``ESATLSInConnStatus=``:
 * ``msg`` and ``cs4`` are written as quoted Python strings, lists of files and addresses in braces as Python
   dictionaries: what stands inside counts for nothing, and a quote that a cut record leaves open reaches to
   the end.
-* From AsyncOS 14 on an equals sign in a value is written ``\\=``; a key is a word before a bare ``=``.
+* From AsyncOS 14 on an equals sign in a value is written ``\=``; a key is a word before a bare ``=``.
 * A TLS field directly behind a stranger's bare value counts only if that value is whole (an address, a host
   name), so that nothing of the stranger's can go on behind it.
 * A field that occurs twice is taken from in front of the first stranger's bare value. If all its places lie
@@ -28,7 +28,7 @@ such as ``TLSv1`` of ``TLSv1.2``, cannot be seen to be cut.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import functools
 import re
 from typing import Any, NamedTuple
@@ -137,6 +137,7 @@ class TextLine(NamedTuple):
         text: The message text of the line, such as ``ICID 5 close``.
         time: When the connector says the line was written, RFC 3339 in UTC; ``None`` if it does not say.
         host: The appliance as the connector names it, or else the connector; ``None`` if the record says neither.
+
     """
 
     text: str
@@ -169,6 +170,7 @@ def parse(text: str) -> dict[str, Any] | None:
 
     The rules by which strangers' text is kept out are at the head of this module. Source of the field names:
     AsyncOS user guides, "Consolidated Event Logs".
+
     """
     header = text.split("|", 7)
     if len(header) == 8:
@@ -205,6 +207,7 @@ def text_line(text: str) -> TextLine | None:
     Returns:
         ``None`` if it is no such record, or if it has two ``msg`` fields so that one may be a stranger's.
         The line ends where the next key of the record begins; ``\=`` in it is ``=`` again.
+
     """
     header = text.split("|", 7)
     if len(header) < 8 or header[0][:4] != "CEF:" or header[1].lower() != "cisco" or "ironport" not in header[2].lower():
@@ -310,8 +313,9 @@ def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
         enclosed = _BRACED_VALUE.match(extension, start)
     if enclosed:
         return enclosed[1], enclosed.end(), False
-    words = _WORDS_VALUE.match(extension, start)
-    assert words is not None  # the pattern matches the empty text too
+    words = _WORDS_VALUE.search(extension, start)  # matches at once, if only the empty text
+    if words is None:
+        return "", start, True
     value = words[1].lstrip(" ")
     if key.startswith(_RUN) or (key in _NAMES and value[:1] != '"' and not _WHOLE_STAMP.match(value)):
         value = value.partition(" ")[0]  # what follows is a key with a space in it that is not known here
@@ -363,5 +367,5 @@ def _from_epoch(milliseconds: str) -> str | None:
     """Turn ArcSight's ``rt``, milliseconds since 1970, into RFC 3339 in UTC; ``None`` if it is no such number."""
     if not re.match(r"\d{1,14}\Z", milliseconds):
         return None
-    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=int(milliseconds))
-    return moment.isoformat(timespec="milliseconds") + "Z"
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(milliseconds=int(milliseconds))
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"

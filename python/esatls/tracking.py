@@ -215,6 +215,7 @@ def events(document: object, host: str | None = None) -> Iterator[dict[str, Any]
         Flat events, as a mail log gives them: ``esa_event``, ``witness`` ``tracking``, ``time`` (RFC 3339 in UTC;
         absent where the document gives no time zone), ``esa_host``, and the fields of the kind. A description that
         states no event gives none.
+
     """
     if isinstance(document, (bytes, bytearray)):
         document = document.decode("utf-8", "replace")

@@ -15,7 +15,8 @@ CASES = sorted((pathlib.Path(__file__).parents[1] / "cases").glob("tracking_*.js
 REAL = pathlib.Path(__file__).parents[3] / "shared" / "real"
 
 SENTENCES = [
-    "Protocol SMTP interface Data 1  (IP 192.0.2.2) on incoming connection (ICID 41) from sender IP 198.51.100.7. Reverse DNS  host m.example.org verified yes.",
+    ("Protocol SMTP interface Data 1  (IP 192.0.2.2) on incoming connection (ICID 41) from sender IP 198.51.100.7. "
+     "Reverse DNS  host m.example.org verified yes."),
     "Incoming connection (ICID 41) successfully accepted TLS protocol TLSv1.2 cipher AES128-SHA.",
     "Start message 6 on incoming connection (ICID 41).",
     "Message 6 on incoming connection (ICID 41) added recipient (bob@example.com).",

@@ -1,0 +1,136 @@
+"""Speed of the reading of consolidated events: `python tests/benchmarks/cef.py [--records N]`.
+
+Three ways over the same invented records of some 1.3 kB, in one run, each the best of several rounds:
+
+* `plain`: one regular expression for `key=value` and a dictionary of all of them, which believes every subject;
+* `plain, typed`: the same, and of it the fields that esatls gives, under its names and with its types;
+* `esatls`: `esatls.cef.parse`.
+
+What counts are the ratios; the goal of 150,000 records per second and core is for a fast machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+
+from esatls import cef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GOAL = 150_000
+ROUNDS = 5
+PLAIN = re.compile(r"(\w+)=(.*?)(?=\s+\w+=|$)")
+
+_HEADER = "CEF:0|Cisco|C600V Email Security Virtual Appliance|{version}|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
+_IN = "ESATLSInCipher=ECDHE-RSA-AES256-GCM-SHA384 ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.2 "
+_OUT = "ESATLSOutCipher=ECDHE-RSA-AES256-GCM-SHA384 ESATLSOutConnStatus=Success ESATLSOutProtocol=TLSv1.2 "
+_BODY = (
+    "deviceExternalId=0123456789AB-EXAMPLE0001 ESAMID={n} ESAICID={icid} ESADCID={dcid} {end}=Mon Jun  2 14:01:31 2025 "
+    "ESADKIMVerdict=pass ESADLPVerdict=NOT_EVALUATED dvc=192.0.2.4 {attachments}"
+    "ESAFriendlyFrom=Ann Example <ann{n}@example.org> ESAGMVerdict=NEGATIVE {start}=Mon Jun  2 14:01:27 2025 "
+    "deviceInboundInterface=IncomingMail deviceDirection=0 ESAMailFlowPolicy=ACCEPT suser=ann{n}@example.org "
+    "cs1Label=MailPolicy cs1=DEFAULT cs2Label=SenderCountry cs2=United States ESAMFVerdict=MATCH act=DELIVERED "
+    "cs4Label=ExternalMsgID cs4='<{n}.1b3f5a77@mail.example.org>' ESAMsgSize=30{n} ESAOFVerdict=NEGATIVE "
+    "duser=bob@example.com;carol{n}@example.com ESAHeloDomain=mail.example.org ESAHeloIP=198.51.100.9 cfp1Label=SBRSScore "
+    "cfp1=3.4 ESASDRDomainAge=30 days (or greater) cs3Label=SDRThreatCategory cs3=N/A cs6Label=SDRRepScore cs6=Neutral "
+    "ESASPFVerdict={{'mailfrom': {{'result': 'Pass', 'sender': 'ann{n}@example.org'}}}} {host}=mail.example.org "
+    "ESASenderGroup=ACCEPTLIST {address}=198.51.100.9 msg='{subject}' {tls}"
+    "ESAAMPVerdict=SKIPPED ESAASVerdict=NEGATIVE ESAAVVerdict=NOT_EVALUATED ESACFVerdict=NO_MATCH"
+)
+_OLD = {"version": "14.3.0-032", "start": "startTime", "end": "endTime", "host": "sourceHostName", "address": "sourceAddress"}
+_NEW = {"version": "15.0.0-104", "start": "start", "end": "end", "host": "shost", "address": "src"}
+_ATTACHMENT = "ESAAttachmentDetails={{'report {n}.pdf': {{'AMP': {{'Verdict': 'FILE UNKNOWN', 'fileHash': '7f84'}}, 'BodyScanner': {{}}}}}} "
+_TLS = (_IN + _OUT, _IN + _OUT, _IN, _OUT, "")
+_SUBJECTS = ("The figures of quarter {n}", "\\=?UTF-8?Q?Re: n\\=C3\\=A4chste Woche?\\=", "Lunch on day {n} | canteen")
+
+
+def records(count: int) -> list[str]:
+    """Make records: old and new names, TLS on both sides, one or none, every fourth with an attachment."""
+    made = []
+    for n in range(count):
+        names = (_OLD, _NEW)[n % 2]
+        made.append(
+            (_HEADER + _BODY).format(
+                n=n,
+                icid=7 * n + 100_000,
+                dcid=3 * n + 200_000,
+                attachments=_ATTACHMENT.format(n=n) if n % 4 == 0 else "",
+                subject=_SUBJECTS[n % 3].format(n=n),
+                tls=_TLS[n % 5],
+                **names,
+            ),
+        )
+    return made
+
+
+def plain(record: str) -> dict[str, str]:
+    """Read a record as a script of five lines does."""
+    return dict(PLAIN.findall(record.split("|", 7)[7]))
+
+
+_RESULTS = {"Success": "success", "Failure": "failed"}
+_PLAIN_NAMES = {
+    "act": "action", "suser": "sender", "duser": "recipient", "src": "peer_ip", "sourceAddress": "peer_ip", "shost": "peer_host",
+    "sourceHostName": "peer_host", "end": "ended", "endTime": "ended", "ESASenderGroup": "sender_group", "ESAMailFlowPolicy": "hat_action",
+    "ESATLSInProtocol": "tls_in_version", "ESATLSInCipher": "tls_in_cipher", "ESATLSOutProtocol": "tls_out_version",
+    "ESATLSOutCipher": "tls_out_cipher", "ESADaneStatus": "dane_status", "ESADaneHost": "dane_host", "deviceExternalId": "serial",
+}  # fmt: skip
+
+
+def plain_typed(record: str) -> dict[str, Any]:
+    """Read a record so, and give the event that esatls gives."""
+    fields = plain(record)
+    event: dict[str, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
+    for key, name in (("ESAMID", "mid"), ("ESAICID", "icid"), ("ESADCID", "dcid")):
+        if key in fields:
+            event[name] = int(fields[key])
+    for key, name in (("ESATLSInConnStatus", "tls_in_result"), ("ESATLSOutConnStatus", "tls_out_result")):
+        if key in fields:
+            event[name] = _RESULTS[fields[key]]
+    if "deviceDirection" in fields:
+        event["mail_flow"] = "outgoing" if fields["deviceDirection"] == "1" else "incoming"
+    for key, name in _PLAIN_NAMES.items():
+        if key in fields:
+            event[name] = fields[key]
+    return event
+
+
+def best(read: Callable[[str], object], texts: list[str]) -> float:
+    """Give the least processor time that one round took, in seconds."""
+    times = []
+    for _ in range(ROUNDS):
+        start = time.process_time()
+        for text in texts:
+            read(text)
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def main() -> int:
+    """Measure the three ways; fail if one of them gives something else."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=20_000)
+    texts = records(parser.parse_args().records)
+    for text in texts:
+        if cef.parse(text) != plain_typed(text):
+            sys.stderr.write(f"the readers differ on: {text}\n")
+            return 1
+    took = {"plain": best(plain, texts), "plain, typed": best(plain_typed, texts), "esatls": best(cef.parse, texts)}
+    size = sum(map(len, texts)) / len(texts)
+    sys.stdout.write(f"{len(texts):,} records of {size:,.0f} characters, Python {sys.version.split()[0]}\n")
+    for name, seconds in took.items():
+        sys.stdout.write(f"{name:12}  {len(texts) / seconds:9,.0f} records per second  {took['plain'] / seconds:5.2f} times plain\n")
+    sys.stdout.write(f"goal {GOAL:,} records per second on a fast machine\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
