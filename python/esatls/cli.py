@@ -326,7 +326,9 @@ def main() -> None:
     """Run the command line: one-line errors, no traceback for what a user can cause."""
     gc.disable()  # one command, one run: what is built is needed to the end
     try:
-        cli(standalone_mode=False)
+        # not cli.main(): it would turn a closed pipe into an exit code of its own
+        with cli.make_context("esatls", sys.argv[1:]) as context:
+            cli.invoke(context)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:

@@ -144,9 +144,12 @@ class Facts:
     def loads(self, lines: Iterable[str]) -> None:
         """Merge lines that `dumps` wrote; `ValueError` for any other line."""
         for line in lines:
-            host, number, key, facts = json.loads(line)
-            store = self.stores(host)[number]
-            store.setdefault(key, []).extend(tuple(fact) for fact in facts)
+            try:
+                host, number, key, facts = json.loads(line)
+                store = self.stores(host)[number]
+                store.setdefault(key, []).extend([tuple(fact) for fact in facts])
+            except (TypeError, LookupError) as error:
+                raise ValueError(f"not a row of facts: {line[:80]}") from error
 
 
 def _text(name: str, event: dict[str, Any]) -> str | None:

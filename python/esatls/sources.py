@@ -37,6 +37,7 @@ _TAIL = 1 << 16
 _DAY = 86400
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _OFFSET = re.compile(rb"Time offset from UTC: [+-]?\d{1,6} seconds")
+_NOT_TEXT = bytes(set(range(32)) - set(b"\t\n\r\x1b"))
 _BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 Warn = Callable[[str], None]
@@ -154,7 +155,8 @@ class Reader:
             self._ahead = self._decode(self._ahead[2:])
         elif self._ahead.startswith(codecs.BOM_UTF8):
             self._ahead = self._ahead[3:]
-        if b"\0" in self._ahead[:8192]:
+        head = self._ahead[:8192]
+        if len(head.translate(None, _NOT_TEXT)) < 0.9 * len(head):
             warn(f"{source.name}: looks like a binary file")
 
     def sample(self) -> bytes:

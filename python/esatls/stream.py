@@ -181,6 +181,8 @@ class Stream:
         if pending is None or self._swallow:
             self._swallow = True
             self._dismiss(line)
+        elif _UNPRINTABLE.search(line):
+            self._dismiss(line)
         elif self._stands_alone(pending, env, line):
             self._begin(_Pending(env, self._head(env, line), line))
         elif len(pending.lines) >= LONGEST_WRAP:

@@ -1,0 +1,410 @@
+"""The command line, run as users run it: in a process of its own."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+
+import pytest
+import zstandard
+
+SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "python" / "esatls" / "sample.log"
+MIDS = [7001, 7002, 7003]
+COUNTS = "52 lines: 46 events, 6 ignored, 0 unreadable"
+
+
+def run(*args: object, stdin: bytes = b"", code: int = 0, env: dict[str, str] | None = None) -> tuple[bytes, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "esatls", *map(str, args)], input=stdin, capture_output=True, check=False, timeout=120, env={**os.environ, **(env or {})}
+    )
+    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    assert done.returncode == code, done.stderr.decode()
+    return done.stdout, done.stderr.decode()
+
+
+def records(out: bytes) -> list[dict]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def mids(*args: object, **more: object) -> list[int]:
+    return [record["mid"] for record in records(run("messages", "-q", *args, **more)[0])]
+
+
+def test_messages_of_the_sample():
+    """The sample's three messages come out with both verdicts, whole."""
+    out, err = run("messages", SAMPLE)
+    assert err.strip() == COUNTS
+    assert [{key: m[key] for key in ("mid", "received", "delivered")} for m in records(out)] == [
+        {"mid": 7001, "received": "encrypted", "delivered": "encrypted"},
+        {"mid": 7002, "received": "cleartext", "delivered": "encrypted"},
+        {"mid": 7003, "received": "encrypted", "delivered": "mixed"},
+    ]
+    assert records(out)[2] == {
+        "mid": 7003,
+        "received": "encrypted",
+        "icid": 4103,
+        "received_peer_ip": "192.0.2.25",
+        "received_peer_host": "exchange.example.com",
+        "mail_flow": "outgoing",
+        "received_tls_version": "TLSv1.2",
+        "received_tls_cipher": "ECDHE-RSA-AES128-GCM-SHA256",
+        "sender": "bob@example.com",
+        "recipients": ["anna@partner.example", "info@old.example.net"],
+        "delivered": "mixed",
+        "deliveries": [
+            {
+                "dcid": 881,
+                "rid": [0],
+                "outcome": "done",
+                "verdict": "encrypted",
+                "tls_version": "TLSv1.2",
+                "tls_cipher": "ECDHE-RSA-AES256-GCM-SHA384",
+                "peer_ip": "198.51.100.21",
+                "domain": "partner.example",
+            },
+            {
+                "dcid": 882,
+                "rid": [1],
+                "outcome": "done",
+                "verdict": "cleartext",
+                "peer_ip": "203.0.113.7",
+                "reason": "STARTTLS unexpected response",
+                "domain": "old.example.net",
+            },
+        ],
+        "first_seen": "2026-03-03T08:14:20Z",
+        "last_seen": "2026-03-03T08:14:23Z",
+        "finished": True,
+    }
+
+
+def test_connections_of_the_sample():
+    """Each connection has one record; the host that had to use TLS and did not has failed."""
+    out, _ = run("connections", SAMPLE)
+    assert [(c["esa_direction"], c.get("icid", c.get("dcid")), c["tls_verdict"], c["messages"]) for c in records(out)] == [
+        ("receiving", 4101, "encrypted", 1),
+        ("receiving", 4102, "cleartext", 1),
+        ("receiving", 4103, "encrypted", 1),
+        ("receiving", 4104, "failed", 0),
+        ("delivery", 880, "encrypted", 2),
+        ("delivery", 881, "encrypted", 1),
+        ("delivery", 882, "cleartext", 1),
+    ]
+
+
+def test_events_are_the_tls_lines_unless_told_otherwise():
+    """`events` gives the lines about TLS; `--kind` gives others, `all` every one."""
+    assert [e["esa_event"] for e in records(run("events", SAMPLE)[0])] == [
+        "tls_success", "tls_success", "tls_success", "tls_failed", "tls_success", "tls_required",
+    ]  # fmt: skip
+    assert len(records(run("events", "--kind", "all", SAMPLE)[0])) == 46
+    assert [e["esa_event"] for e in records(run("events", "-k", "time_offset", SAMPLE)[0])] == ["time_offset"]
+
+
+def test_filters():
+    """Filters narrow the messages and connections down."""
+    assert mids(SAMPLE, "--delivered", "mixed") == [7003]
+    assert mids(SAMPLE, "--received", "cleartext", "--received", "unknown") == [7002]
+    assert mids(SAMPLE, "--domain", "Example.NET") == [7003]
+    assert mids(SAMPLE, "--domain", "ample.com") == []
+    assert mids(SAMPLE, "--address", "ANNA@partner.example") == [7001, 7003]
+    assert mids(SAMPLE, "--flow", "outgoing") == [7003]
+    assert mids(SAMPLE, "--mid", 7001, "--mid", 7002) == [7001, 7002]
+    assert mids(SAMPLE, "--since", "2026-03-03T08:14:15Z") == [7003]
+    assert mids(SAMPLE, "--until", "2026-03-03T08:14:07Z") == [7001]
+    assert mids(SAMPLE, "--since", "2026-03-04") == []
+    failed, _ = run("connections", SAMPLE, "--verdict", "failed", "--direction", "receiving")
+    assert [c["icid"] for c in records(failed)] == [4104]
+    partner, _ = run("connections", SAMPLE, "--domain", "partner.example")
+    assert [c.get("icid", c.get("dcid")) for c in records(partner)] == [4101, 881]
+    early, _ = run("events", SAMPLE, "--until", "2026-03-03T08:14:06Z")
+    assert [e["icid"] for e in records(early)] == [4101]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.ZstdCompressor().compress])
+def test_compressed_files(pack, tmp_path):
+    """Compressed files are known by what is in them, whatever they are called."""
+    (tmp_path / "mail.current").write_bytes(pack(SAMPLE.read_bytes()))
+    assert mids(tmp_path / "mail.current") == MIDS
+
+
+def test_standard_input_folders_and_globs(tmp_path):
+    """Logs come from standard input, from all files of a folder, or from a glob; a file named twice counts once."""
+    lines = SAMPLE.read_bytes().splitlines(keepends=True)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "mail.1.gz").write_bytes(gzip.compress(b"".join(lines[:20])))
+    (tmp_path / "mail.2").write_bytes(b"".join(lines[20:]))
+    (tmp_path / ".hidden").write_bytes(b"\0")
+    assert mids("-", stdin=SAMPLE.read_bytes()) == MIDS
+    assert mids(stdin=SAMPLE.read_bytes()) == MIDS
+    assert run("messages", tmp_path)[1].strip() == COUNTS
+    assert mids(f"{tmp_path}/**/mail*") == MIDS
+    out, err = run("messages", tmp_path / "mail.2", f"{tmp_path}/m*")
+    assert "32 lines" in err
+    assert [m["mid"] for m in records(out)] == MIDS
+
+
+def test_any_order_any_split_any_repetition_gives_the_same_bytes(tmp_path):
+    """Shuffled, reversed, doubled, and cut into files in any order: the same output."""
+    lines = SAMPLE.read_bytes().splitlines(keepends=True)
+    expected = run("messages", SAMPLE, "-q")[0]
+    chance = random.Random(7)
+    shuffled = lines[:]
+    chance.shuffle(shuffled)
+    for variant in (shuffled, lines[::-1], [line for line in lines for _ in range(2)]):
+        assert run("messages", "-q", stdin=b"".join(variant))[0] == expected
+        path = tmp_path / "variant.log"
+        path.write_bytes(b"".join(variant))
+        assert run("messages", "-q", path)[0] == expected
+    parts = []
+    for number, (start, end) in enumerate(((0, 17), (17, 30), (30, None))):
+        parts.append(tmp_path / f"part{number}")
+        parts[-1].write_bytes(b"".join(lines[start:end]))
+    for order in (parts, parts[::-1], [parts[1], parts[2], parts[0]]):
+        assert run("messages", "-q", *order)[0] == expected
+        assert run("messages", "-q", "--jobs", 3, *order)[0] == expected
+
+
+def test_processes_agree(tmp_path):
+    """One process and several give the same bytes for a log of some size, in order or shuffled."""
+    from traffic import generate, render  # type: ignore[attr-defined]
+
+    traffic = generate(3, 1500, hosts=2, profile="rare")
+    lines = [line for line in render(traffic.lines, "syslog")]
+    for name, text in (("order", lines), ("shuffled", random.Random(1).sample(lines, len(lines)))):
+        path = tmp_path / f"{name}.log"
+        path.write_text("".join(line.rstrip("\n") + "\n" for line in text), encoding="utf-8")
+        code = (
+            "import sys, gc\nfrom esatls import parallel\nparallel.LEAST_PART = 1\nparallel.EVENTS_PART = 50_000\n"
+            "from esatls.cli import main\nsys.argv[1:] = sys.argv[1:]\nmain()\n"
+        )
+        for command in (("messages",), ("connections",), ("events",), ("events", "-k", "all")):
+            outs = {
+                subprocess.run([sys.executable, "-c", code, *command, str(path), "--jobs", jobs], capture_output=True, check=True).stdout
+                for jobs in ("1", "2", "3")
+            }
+            assert len(outs) == 1
+
+
+def test_csv_is_flat_and_harmless():
+    """Deliveries become columns of several values; a cell that a spreadsheet would run is made harmless."""
+    log = (
+        b"Start MID 1 ICID 5\nMID 1 ICID 5 From: <=cmd|'/c calc'!A0@example.com>\nMID 1 ICID 5 RID 0 To: <@sum@example.net>\n"
+        b"Message done DCID 7 MID 1 to RID [0]\nMessage done DCID 8 MID 1 to RID [1]\n"
+    )
+    out, _ = run("messages", "-f", "csv", stdin=log)
+    (row,) = csv.DictReader(io.StringIO(out.decode()))
+    assert row["sender"] == "'=cmd|'/c calc'!A0@example.com"
+    assert row["recipients"] == "'@sum@example.net"
+    assert row["delivery_dcid"] == "7;8"
+    assert row["delivery_rid"] == "0;1"
+    assert row["delivery_domain"] == "example.net;"
+    assert row["finished"] == "false"
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "table"])
+def test_control_characters_never_come_out_raw(form):
+    """Escape sequences that strangers put into the log reach no terminal."""
+    log = "ICID 5 TLS failed: \x1b[31mred\x07 \x9b2J \u202eevil\x7f\n".encode()
+    out, err = run("events", "-f", form, stdin=log)
+    text = (out.decode() + err).replace("\r\n", "\n")
+    assert not [c for c in text if (c < " " and c != "\n") or "\x7f" <= c <= "\x9f" or c == "\u202e"]
+    assert "red" in text
+    shown, _ = run("explain", log.decode().strip())
+    assert b"\x1b" not in shown
+
+
+def test_parquet(tmp_path):
+    """Parquet has typed columns: times, lists, numbers."""
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    run("messages", SAMPLE, "-o", tmp_path / "m.parquet")
+    table = pq.read_table(tmp_path / "m.parquet")
+    assert table.column("mid").to_pylist() == MIDS
+    assert table.column("recipients").to_pylist()[2] == ["anna@partner.example", "info@old.example.net"]
+    assert table.column("delivery_verdict").to_pylist()[2] == ["encrypted", "cleartext"]
+    assert str(table.schema.field("first_seen").type) == "timestamp[ms, tz=UTC]"
+
+
+def test_output_file_appears_only_when_whole(tmp_path):
+    """`--output` leaves no half file behind when the input fails."""
+    run("messages", tmp_path / "missing", "-o", tmp_path / "out.json", code=1)
+    assert list(tmp_path.iterdir()) == []
+    run("messages", SAMPLE, "-o", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text().startswith("esa_host,mid,")
+    run("messages", SAMPLE, "-o", tmp_path / "no" / "out.csv", code=1)
+
+
+# bad input
+
+
+def test_missing_files_are_named_and_the_rest_is_read(tmp_path):
+    """A missing file is one line on standard error and exit code 1; the other files are answered."""
+    out, err = run("messages", tmp_path / "none.log", SAMPLE, code=1)
+    assert [m["mid"] for m in records(out)] == MIDS
+    assert err.splitlines() == [f"esatls: {tmp_path / 'none.log'}: no such file or directory", COUNTS]
+    _, err = run("messages", f"{tmp_path}/*.log", code=1)
+    assert err.splitlines() == [f"esatls: {tmp_path}/*.log: no such file", "esatls: nothing to read"]
+
+
+def test_truncated_gzip_is_read_as_far_as_it_goes(tmp_path):
+    """A file that breaks off gives a warning, and what it holds."""
+    text = SAMPLE.read_bytes() * 300
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(text)[:-4000])
+    out, err = run("messages", tmp_path / "cut.gz", code=1)
+    assert [m["mid"] for m in records(out)] == MIDS
+    assert err.startswith(f"esatls: {tmp_path / 'cut.gz'}: breaks off: ")
+    lines = int(err.splitlines()[1].split()[0].replace(",", ""))
+    assert 0 < lines < 52 * 300
+
+
+def test_garbage_between_the_lines_loses_nothing(tmp_path):
+    """CRLF, BOM, NUL, invalid UTF-8, empty lines: every line is counted, no event is lost."""
+    lines = SAMPLE.read_bytes().splitlines()
+    junk = [b"\xff\xfe\x00 binary", b"", b"Tue Mar  3 09:14:06 2026 Info: MID 7001 Subject '\xe4\xf6'", b"Tue Mar  3 09:14:06 2026 Info: \0\0"]
+    text = b"\xef\xbb\xbf" + b"\r\n".join([*lines[:10], junk[2], junk[3], *lines[10:], junk[1], junk[0]])
+    (tmp_path / "mail.log").write_bytes(text)
+    out, err = run("messages", tmp_path / "mail.log")
+    assert out == run("messages", SAMPLE)[0]
+    assert err.splitlines()[-1] == "56 lines: 46 events, 7 ignored, 3 unreadable"
+    (tmp_path / "wide.log").write_bytes(SAMPLE.read_text().encode("utf-16"))
+    assert mids(tmp_path / "wide.log") == MIDS
+
+
+def test_invalid_bytes_do_not_hide_an_event():
+    """A host name that is not UTF-8 does not make its connection unreadable."""
+    out, err = run("events", "-k", "all", stdin=b"ICID 5 TLS failed: caf\xe9\n")
+    assert records(out) == [
+        {"esa_event": "tls_failed", "tls_result": "failed", "esa_direction": "receiving", "icid": 5, "tls_reason": "caf\\xe9"}
+    ]
+    assert err.strip() == "1 lines: 1 events, 0 ignored, 0 unreadable"
+
+
+def test_binary_empty_and_endless_lines(tmp_path):
+    """A binary gets a warning and its lines count as unreadable; an empty file is no error; a line of 20 MB is cut."""
+    (tmp_path / "a.bin").write_bytes(bytes(range(256)) * 40)
+    out, err = run("messages", tmp_path / "a.bin", code=1)
+    assert out == b""
+    assert err.splitlines() == [f"esatls: {tmp_path / 'a.bin'}: looks like a binary file", "41 lines: 0 events, 0 ignored, 41 unreadable"]
+    (tmp_path / "empty").write_bytes(b"")
+    assert run("messages", tmp_path / "empty") == (b"", "0 lines: 0 events, 0 ignored, 0 unreadable\n")
+    (tmp_path / "long").write_bytes(b"x" * 20_000_000 + b"\n" + SAMPLE.read_bytes())
+    assert mids(tmp_path / "long") == MIDS
+
+
+def test_wrong_usage():
+    """Wrong options are told in one line, with exit code 2, wrong values with 1."""
+    _, err = run("messages", "--format", "xml", SAMPLE, code=2)
+    assert "Invalid value for '--format'" in err
+    _, err = run("messages", "--timezone", "Mars/Olympus", SAMPLE, code=1)
+    assert err == "esatls: no such time zone: Mars/Olympus\n"
+    _, err = run("messages", "--since", "yesterday", SAMPLE, code=1)
+    assert err.startswith("esatls: not a date or time")
+
+
+def test_closed_pipe():
+    """`esatls … | head` ends quietly."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "esatls", "events", "-k", "all", "-q", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, err = process.communicate(SAMPLE.read_bytes() * 2000)
+    assert err == b""
+    assert process.returncode == 141
+
+
+def test_interrupt():
+    """Ctrl-C ends at once, without a traceback."""
+    with subprocess.Popen([sys.executable, "-m", "esatls", "messages", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(SAMPLE.read_bytes())
+        process.stdin.flush()
+        while b"esatls" not in pathlib.Path(f"/proc/{process.pid}/cmdline").read_bytes():
+            pass
+        # the interpreter must have set its handler: ask until it sleeps on its input
+        while pathlib.Path(f"/proc/{process.pid}/wchan").exists() and "pipe" not in pathlib.Path(f"/proc/{process.pid}/wchan").read_text():
+            if process.poll() is not None or pathlib.Path(f"/proc/{process.pid}/stat").read_text().split()[2] == "S":
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert b"Traceback" not in err
+    assert process.returncode == 130
+
+
+# times
+
+
+def test_time_zones(tmp_path):
+    """The option rules, then the head of the file, then UTC; a head holds for files of the same run that have none."""
+    line = "Thu Jul 15 12:00:00 2021 Info: ICID 5 TLS failed\n"
+    head = "Thu Jul 15 11:00:00 2021 Info: Time offset from UTC: -21600 seconds\n"
+
+    def times(*args: object, text: str = line) -> list[str]:
+        return [e["time"] for e in records(run("events", "-q", *args, stdin=text.encode())[0])]
+
+    assert times() == ["2021-07-15T12:00:00Z"]
+    assert times(text=head + line) == ["2021-07-15T18:00:00Z"]
+    assert times("--timezone", "Europe/Berlin", text=head + line) == ["2021-07-15T10:00:00Z"]
+    assert times("--timezone", "+02:00") == ["2021-07-15T10:00:00Z"]
+    (tmp_path / "one").write_text(head)
+    (tmp_path / "two").write_text(line)
+    assert times(tmp_path / "two", tmp_path / "one") == ["2021-07-15T18:00:00Z"]
+
+
+def test_years_across_new_year(tmp_path):
+    """Syslog stamps have no year: it comes from the file's date or from `--year`, right across New Year."""
+    text = "<22>Dec 31 23:59:59 esa1 mail_logs: Info: ICID 5 TLS failed\n<22>Jan  1 00:00:01 esa1 mail_logs: Info: ICID 6 TLS failed\n"
+    path = tmp_path / "mail.log"
+    path.write_text(text)
+    os.utime(path, (1704100000, 1704100000))  # 1 January 2024
+
+    def times(*args: object) -> list[str]:
+        return [e["time"] for e in records(run("events", "-q", *args, path)[0])]
+
+    assert times() == ["2023-12-31T23:59:59Z", "2024-01-01T00:00:01Z"]
+    assert times("--year", 2019) == ["2019-12-31T23:59:59Z", "2020-01-01T00:00:01Z"]
+
+
+# report, explain
+
+
+def test_report_in_three_forms(tmp_path):
+    """The report is a table, JSON, or one HTML page, by option or by the output's name."""
+    told, _ = run("report", SAMPLE)
+    assert b"encrypted" in told
+    built = json.loads(run("report", "-f", "json", SAMPLE)[0])
+    assert built
+    run("report", SAMPLE, "-o", tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert page.startswith("<!doctype html>") or page.startswith("<!DOCTYPE html>")
+    assert "<script" not in page
+
+
+def test_explain():
+    """`explain` names the pattern and the fields, or says why a line is no event."""
+    out, _ = run("explain", "Tue Mar  3 09:14:22 2026 Info: DCID 882 TLS failed: STARTTLS unexpected response")
+    assert b"pattern: ESA_TLS_FAILED_DELIVERY" in out
+    assert b"  tls_reason: STARTTLS unexpected response" in out
+    out, _ = run("explain", "MID 1 Subject 'ICID 5 TLS success'", code=1)
+    assert b"event: none" in out
+    out, _ = run("explain", "SenderBase upload: 734 hosts", code=1)
+    assert b"no pattern begins with 'SenderBase'" in out
+
+
+def test_version_and_help():
+    """The version is that of the package; help names every command."""
+    import esatls
+
+    assert run("--version")[0].decode().strip().endswith(esatls.__version__)
+    text = run("--help")[0].decode()
+    assert all(name in text for name in ("events", "connections", "messages", "report", "explain", "elastic"))
