@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-COMMAND = "python python/generate"
 # The oldest migration that has all that is used here: a newer Kibana brings it up to date by itself, an older one refuses it.
 CORE_MIGRATION = "8.8.0"
 TYPE_MIGRATION = {"dashboard": "8.7.0", "index-pattern": "8.0.0", "search": "8.0.0"}
@@ -26,8 +25,6 @@ VIEWS = {
     CONNECTIONS: ("ESA TLS: connections", "esatls-connections-*"),
     MESSAGES: ("ESA TLS: messages", "esatls-messages-*"),
 }
-# Kibana's colour-blind-safe palette gives the order; the words keep their colour through the order of the columns.
-
 
 @dataclass(frozen=True)
 class Column:
@@ -152,7 +149,7 @@ def _visualization(panel: Panel) -> tuple[str, dict[str, Any]]:
     numbers = [identity for identity, column in zip(ids, panel.columns) if not column.bucketed]
     layer = {"layerId": "layer", "layerType": "data"}
     if panel.shape == "metric":
-        return "lnsMetric", {**layer, "metricAccessor": numbers[0], **({"secondaryMetricAccessor": numbers[1]} if len(numbers) > 1 else {})}
+        return "lnsMetric", {**layer, "metricAccessor": numbers[0]}
     if panel.shape == "table":
         columns = [{"columnId": identity, "isTransposed": False} for identity in ids]
         return "lnsDatatable", {**layer, "columns": columns, "paging": {"size": 10, "enabled": True}}
@@ -338,7 +335,7 @@ def searches() -> tuple[Search, ...]:
             "ESA TLS: connections",
             "One row per connection, with its verdict and why.",
             CONNECTIONS,
-            ("observer.hostname", "network.direction", "esatls.icid", "esatls.dcid", "esatls.partner", "esatls.verdict", "tls.version", "tls.cipher", "event.reason", "esatls.mids"),
+            ("observer.hostname", "network.direction", "esatls.icid", "esatls.dcid", "esatls.partner", "esatls.verdict", "tls.version", "tls.cipher", "event.reason", "esatls.messages"),
         ),
         Search(
             "esatls-search-events",
@@ -401,7 +398,6 @@ def dashboards() -> tuple[Dashboard, ...]:
         Panel("Received", "table", 20, 6, MESSAGES, (by("Received", "esatls.received.verdict"), count("Messages"))),
         Panel("Delivered", "table", 20, 6, MESSAGES, (by("Delivered", "esatls.delivered.verdict"), count("Messages"))),
         Panel("The path of each message", "search", 48, 16, "esatls-search-messages"),
-        Panel("Its connections (choose a MID above)", "search", 48, 12, "esatls-search-connections"),
         Panel("Its log lines", "search", 48, 14, "esatls-search-events"),
     )
     return (

@@ -10,9 +10,11 @@ import pytest
 from esatls.elastic import setup as setting_up
 
 from .server import Server
+from .store import make_log, reset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from esatls.elastic.client import Client
 
@@ -35,3 +37,17 @@ def client(bare: Client) -> Client:
     for step in setting_up.server_steps(setting_up.capabilities(bare)):
         setting_up.perform(step, bare)
     return bare
+
+
+@pytest.fixture
+def empty(client: Client) -> Client:
+    """Return a client of a server that holds no events and no records."""
+    reset(client)
+    return client
+
+
+@pytest.fixture(scope="session")
+def log(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return the log that is indexed in the tests."""
+    path: Path = tmp_path_factory.mktemp("log") / "mail.log"
+    return make_log(path)

@@ -41,6 +41,7 @@ public final class Server extends Node {
             org.opensearch.ingest.common.IngestCommonPlugin.class,
             org.opensearch.painless.PainlessPlugin.class,
             org.opensearch.script.mustache.MustachePlugin.class,
+            org.opensearch.index.reindex.ReindexPlugin.class,
             org.opensearch.index.mapper.MapperExtrasPlugin.class,
             org.opensearch.analysis.common.CommonAnalysisPlugin.class);
         Server node = new Server(environment, plugins);

@@ -1,0 +1,123 @@
+"""A Lens panel's saved state: run on the server as the aggregations that Lens makes of it, and worked out from documents."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from .kql import Kql, values_of
+
+if TYPE_CHECKING:
+    from esatls.elastic.client import Client
+
+Rows = dict[tuple[Any, ...], tuple[Any, ...]]
+_INTERVAL = "1h"
+
+
+class Layer:
+    """The one layer of a panel: its data view, its condition and its columns, rows first."""
+
+    def __init__(self, panel: dict[str, Any]) -> None:
+        """Read the state that Kibana keeps of a panel."""
+        attributes = panel["embeddableConfig"]["attributes"]
+        ((name, layer),) = attributes["state"]["datasourceStates"]["formBased"]["layers"].items()
+        self.title = attributes["title"]
+        self.view = next(reference["id"] for reference in attributes["references"] if reference["name"] == f"indexpattern-datasource-layer-{name}")
+        self.condition = Kql(attributes["state"]["query"]["query"])
+        columns = [(identity, layer["columns"][identity]) for identity in layer["columnOrder"]]
+        assert sorted(layer["columnOrder"]) == sorted(layer["columns"])
+        self.buckets = [(identity, column) for identity, column in columns if column["isBucketed"]]
+        self.metrics = [(identity, column) for identity, column in columns if not column["isBucketed"]]
+
+    @property
+    def fields(self) -> set[str]:
+        """Every field that the panel reads."""
+        sources = {column["sourceField"] for _, column in self.buckets + self.metrics} - {"___records___"}
+        return sources | self.condition.fields | {field for _, column in self.metrics if "filter" in column for field in Kql(column["filter"]["query"]).fields}
+
+    # on the server
+
+    def ask(self, client: Client, index: str) -> Rows:
+        """Return rows -> numbers, from the server."""
+        metrics: dict[str, Any] = {identity: _metric(column) for identity, column in self.metrics if _metric(column)}
+        aggregations = metrics
+        for identity, column in reversed(self.buckets):
+            # the metrics stand at each level, since rows of each level are sorted by one
+            aggregations = {**metrics, identity: {**self._bucket(column), "aggs": aggregations}}
+        answer = client.request("POST", f"/{index}/_search", {"size": 0, "track_total_hits": True, "query": self.condition.query(), "aggs": aggregations})
+        top = {**answer.get("aggregations", {}), "doc_count": answer["hits"]["total"]["value"]}
+        rows: Rows = {}
+        self._read(top, self.buckets, (), rows)
+        return rows
+
+    def _bucket(self, column: dict[str, Any]) -> dict[str, Any]:
+        if column["operationType"] == "date_histogram":
+            return {"date_histogram": {"field": column["sourceField"], "fixed_interval": _INTERVAL, "min_doc_count": 1}}
+        params = column["params"]
+        by = params["orderBy"]["columnId"]
+        metric = dict(self.metrics)[by]
+        order = "_count" if metric["operationType"] == "count" and "filter" not in metric else by
+        return {"terms": {"field": column["sourceField"], "size": params["size"], "order": {order: params["orderDirection"]}}}
+
+    def _read(self, bucket: dict[str, Any], rest: list[tuple[str, dict[str, Any]]], key: tuple[Any, ...], rows: Rows) -> None:
+        if not rest:
+            rows[key] = tuple(_number(bucket, identity, column) for identity, column in self.metrics)
+            return
+        for inner in bucket[rest[0][0]]["buckets"]:
+            self._read(inner, rest[1:], (*key, inner.get("key_as_string", inner["key"])), rows)
+
+    # from documents
+
+    def work_out(self, documents: list[dict[str, Any]]) -> Rows:
+        """Return rows -> numbers, from the documents themselves."""
+        chosen = [document for document in documents if self.condition.matches(document)]
+        groups: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+        for document in chosen:
+            for key in self._keys(document):
+                groups[key].append(document)
+        if not self.buckets:
+            groups[()] = chosen
+        return {key: tuple(_worked_out(column, group) for _, column in self.metrics) for key, group in groups.items()}
+
+    def _keys(self, document: dict[str, Any]) -> list[tuple[Any, ...]]:
+        keys: list[tuple[Any, ...]] = [()]
+        for _, column in self.buckets:
+            values = values_of(document, column["sourceField"])
+            if column["operationType"] == "date_histogram":
+                values = [f"{values[0][:13]}:00:00.000Z"]
+            keys = [(*key, value) for key in keys for value in dict.fromkeys(values)]
+        return keys
+
+    def is_cut(self, rows: Rows) -> bool:
+        """Tell whether a column has more values than the panel shows, so that the two ways may choose different ones."""
+        counts = [Counter(key[place] for key in rows) for place in range(len(self.buckets))]
+        return any(len(count) > column["params"].get("size", len(count)) for count, (_, column) in zip(counts, self.buckets))
+
+
+def _metric(column: dict[str, Any]) -> dict[str, Any] | None:
+    if column["operationType"] == "count":
+        return {"filter": Kql(column["filter"]["query"]).query()} if "filter" in column else None
+    return {{"average": "avg", "max": "max"}[column["operationType"]]: {"field": column["sourceField"]}}
+
+
+def _number(bucket: dict[str, Any], identity: str, column: dict[str, Any]) -> Any:  # noqa: ANN401 (a number, a time or nothing)
+    if column["operationType"] == "count":
+        return bucket[identity]["doc_count"] if "filter" in column else bucket["doc_count"]
+    value = bucket[identity]
+    if value["value"] is None:
+        return None
+    return value["value_as_string"] if column["dataType"] == "date" else round(value["value"], 9)
+
+
+def _worked_out(column: dict[str, Any], group: list[dict[str, Any]]) -> Any:  # noqa: ANN401 (a number, a time or nothing)
+    if column["operationType"] == "count":
+        condition = Kql(column.get("filter", {"query": ""})["query"])
+        return sum(condition.matches(document) for document in group)
+    values = [value for document in group for value in values_of(document, column["sourceField"])]
+    if not values:
+        return None
+    if column["operationType"] == "average":
+        return round(fmean(values), 9)
+    latest: str = max(values)
+    return latest if "." in latest else latest.replace("Z", ".000Z")

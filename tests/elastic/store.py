@@ -1,0 +1,71 @@
+"""Puts logs into the test server and takes documents out of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import esatls
+from esatls.elastic.documents import connection_document, message_document
+from tests.traffic.cli import main as traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from esatls.elastic.client import Client
+
+STREAM = "logs-esatls.events-default"
+
+
+def index_lines(client: Client, lines: Iterable[str], stream: str = STREAM) -> None:
+    """Ship lines to the data stream, through its default pipeline, and make them visible."""
+    batch: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    for line in lines:
+        batch.append(({"create": {"_index": stream}}, {"@timestamp": "2026-01-02T03:04:05Z", "message": line}))
+        if len(batch) == 2000:
+            assert client.bulk(batch) == []
+            batch.clear()
+    assert client.bulk(batch) == []
+    client.request("POST", f"/{stream}/_refresh")
+
+
+def all_documents(client: Client, index: str) -> list[dict[str, Any]]:
+    """Return every document of some indices, without the time of the load."""
+    client.request("POST", f"/{index}/_refresh?ignore_unavailable=true&allow_no_indices=true")
+    answer = client.request("POST", f"/{index}/_search?ignore_unavailable=true&allow_no_indices=true", {"size": 10000})
+    assert answer["hits"]["total"]["value"] < 10000
+    found = [hit["_source"] for hit in answer["hits"]["hits"]]
+    for document in found:
+        ingested = document["event"].pop("ingested")
+        # a record without a time is dated by its load
+        if document["@timestamp"] == ingested:
+            del document["@timestamp"]
+    return found
+
+
+def answers(lines: Iterable[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the documents of the command line's records of connections and of messages."""
+    facts = esatls.Facts()
+    for event in esatls.events(lines):
+        facts.add(event)
+    return [connection_document(record) for record in esatls.connections(facts)], [message_document(record) for record in esatls.messages(facts)]
+
+
+def ordered(documents: Iterable[dict[str, Any]]) -> list[str]:
+    """Return documents in an order that does not depend on where they come from."""
+    return sorted(json.dumps(document, sort_keys=True) for document in documents)
+
+
+def reset(client: Client) -> None:
+    """Remove all events and records."""
+    if client.request("GET", "/_data_stream")["data_streams"]:
+        client.request("DELETE", f"/_data_stream/{STREAM}")
+    for index in client.request("GET", "/_cat/indices/esatls-*?format=json"):
+        client.request("DELETE", f"/{index['index']}")
+
+
+def make_log(path: Path) -> list[str]:
+    """Return a log of two appliances: retries, fall-backs, lineage, and some lines of its head missing."""
+    traffic(["--messages", "120", "--seed", "7", "--hosts", "2", "--envelope", "nested_native", "--skip", "40", "--log", str(path)])
+    return path.read_text(encoding="utf-8").splitlines()

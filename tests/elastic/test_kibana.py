@@ -1,0 +1,192 @@
+"""The dashboards: whole in themselves, and every number that they show is the extractor's."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from esatls.elastic import load as loading
+
+from . import corpus
+from .kql import Kql
+from .lens import Layer
+from .store import all_documents, answers, index_lines, reset
+
+if TYPE_CHECKING:
+    from esatls.elastic.client import Client
+
+OBJECTS: list[dict[str, Any]] = [json.loads(line) for line in (corpus.ROOT / "logstash/kibana/dashboards.ndjson").read_text(encoding="utf-8").splitlines()]
+DASHBOARDS = [item for item in OBJECTS if item["type"] == "dashboard"]
+INDICES = {"esatls-connections": "esatls-connections-*", "esatls-messages": "esatls-messages-*", "esatls-events": "logs-esatls.events-*"}
+
+
+def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the panels of a dashboard."""
+    return json.loads(dashboard["attributes"]["panelsJSON"])
+
+
+LENS = [(f"{dashboard['id']}: {panel['title']}", panel) for dashboard in DASHBOARDS for panel in panels(dashboard) if panel["type"] == "lens"]
+
+
+def mapped(view: str) -> set[str]:
+    """Return the fields that the template of a data view maps."""
+    template = json.loads((corpus.ROOT / f"logstash/elasticsearch/index-template-{view}.json").read_text(encoding="utf-8"))
+    found: set[str] = set()
+
+    def walk(properties: dict[str, Any], prefix: str) -> None:
+        for name, kind in properties.items():
+            if "properties" in kind:
+                walk(kind["properties"], f"{prefix}{name}.")
+            else:
+                found.add(prefix + name)
+
+    walk(template["template"]["mappings"]["properties"], "")
+    return found
+
+
+def test_references_are_closed_and_ids_unique() -> None:
+    """Every object that is referred to is in the file, before what refers to it, and every reference is used."""
+    seen: set[tuple[str, str]] = set()
+    for item in OBJECTS:
+        later = {("dashboard", dashboard["id"]) for dashboard in DASHBOARDS} if item["type"] == "dashboard" else set()
+        for reference in item["references"]:
+            assert (reference["type"], reference["id"]) in seen | later, reference
+        names = [reference["name"] for reference in item["references"]]
+        assert len(names) == len(set(names))
+        assert (item["type"], item["id"]) not in seen
+        seen.add((item["type"], item["id"]))
+
+
+def test_every_panel_finds_its_references() -> None:
+    """Lens layers, saved searches, drill-downs and controls have the references by which Kibana finds their data."""
+    for dashboard in DASHBOARDS:
+        names = {reference["name"]: reference for reference in dashboard["references"]}
+        used = set()
+        for panel in panels(dashboard):
+            index = panel["panelIndex"]
+            if panel["type"] == "lens":
+                used |= {f"{index}:{reference['name']}" for reference in panel["embeddableConfig"]["attributes"]["references"]}
+                for event in panel["embeddableConfig"]["enhancements"].get("dynamicActions", {}).get("events", []):
+                    used.add(f"{index}:drilldown:{event['action']['factoryId']}:{event['eventId']}:dashboardId")
+            elif panel["type"] == "search":
+                used.add(f"{index}:{panel['panelRefName']}")
+            assert panel["gridData"]["i"] == index
+        used |= {f"controlGroup_{control}:optionsListDataView" for control in json.loads(dashboard["attributes"]["controlGroupInput"]["panelsJSON"])}
+        assert used == set(names)
+
+
+def test_no_deprecated_state() -> None:
+    """No state of Kibana 7 and no panel type that Kibana 9 has dropped or calls legacy."""
+    for item in OBJECTS:
+        assert item["coreMigrationVersion"] == "8.8.0"
+        text = json.dumps(item)
+        for word in ('"indexpattern"', "visState", "input_control_vis", "lnsLegacyMetric", "timelion", '"isTransposed": true', "migrationVersion\":"):
+            assert word not in text, word
+    assert {panel["type"] for dashboard in DASHBOARDS for panel in panels(dashboard)} <= {"lens", "search", "visualization"}
+    assert {panel["embeddableConfig"]["savedVis"]["type"] for dashboard in DASHBOARDS for panel in panels(dashboard) if panel["type"] == "visualization"} == {"markdown"}
+
+
+def test_panels_do_not_overlap() -> None:
+    """Panels lie within the grid's 48 columns, none over another."""
+    for dashboard in DASHBOARDS:
+        taken: set[tuple[int, int]] = set()
+        for panel in panels(dashboard):
+            grid = panel["gridData"]
+            cells = {(x, y) for x in range(grid["x"], grid["x"] + grid["w"]) for y in range(grid["y"], grid["y"] + grid["h"])}
+            assert grid["x"] + grid["w"] <= 48
+            assert not cells & taken
+            taken |= cells
+
+
+def test_every_field_is_mapped() -> None:
+    """Panels, searches and controls read fields that the template of their data view has."""
+    for title, panel in LENS:
+        layer = Layer(panel)
+        assert layer.fields <= mapped(layer.view), title
+    for item in OBJECTS:
+        if item["type"] == "search":
+            source = json.loads(item["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])
+            fields = set(item["attributes"]["columns"]) | Kql(source["query"]["query"]).fields
+            assert fields <= mapped(item["references"][0]["id"]), item["id"]
+        if item["type"] == "dashboard":
+            views = {reference["name"]: reference["id"] for reference in item["references"]}
+            for control, state in json.loads(item["attributes"]["controlGroupInput"]["panelsJSON"]).items():
+                assert state["explicitInput"]["fieldName"] in mapped(views[f"controlGroup_{control}:optionsListDataView"])
+
+
+def test_ids_are_the_same_in_every_build() -> None:
+    """The file is what its source generates, twice."""
+    sys.path.insert(0, str(corpus.ROOT / "python" / "generate"))
+    try:
+        module = importlib.import_module("kibana")
+    finally:
+        sys.path.pop(0)
+    assert module.objects() == OBJECTS == module.objects()
+
+
+@pytest.fixture(scope="module")
+def joined(client: Client, log: list[str]) -> tuple[Client, dict[str, list[dict[str, Any]]]]:
+    """Return a client of a server that holds a log and its records, and what the extractor says of it."""
+    reset(client)
+    index_lines(client, log)
+    loading.join(client, days=None)
+    connections, messages = answers(log)
+    loads = {view: all_documents(client, INDICES[view]) for view in ("esatls-connections", "esatls-messages")}
+    assert [len(loads[view]) for view in loads] == [len(connections), len(messages)]
+    return client, {"esatls-connections": connections, "esatls-messages": messages}
+
+
+def test_every_panel_shows_the_extractors_numbers(joined: tuple[Client, dict[str, list[dict[str, Any]]]]) -> None:
+    """Each panel's query, translated from its saved state and run on the server, gives what the records give."""
+    client, documents = joined
+    shown = 0
+    for title, panel in LENS:
+        layer = Layer(panel)
+        got = layer.ask(client, INDICES[layer.view])
+        known = [document for document in documents[layer.view] if "@timestamp" in document or not any(column["operationType"] == "date_histogram" for _, column in layer.buckets)]
+        want = layer.work_out(known)
+        if layer.is_cut(want):
+            assert got.items() <= want.items(), title
+        else:
+            assert got == want, title
+        shown += bool(got)
+    # a panel that shows nothing proves nothing
+    assert shown == len(LENS)
+
+
+def test_every_search_finds_its_documents(joined: tuple[Client, dict[str, list[dict[str, Any]]]]) -> None:
+    """Each saved search finds as many documents as the records have."""
+    client, documents = joined
+    for item in OBJECTS:
+        if item["type"] != "search":
+            continue
+        view = item["references"][0]["id"]
+        query = Kql(json.loads(item["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"])["query"]["query"])
+        answer = client.request("POST", f"/{INDICES[view]}/_search", {"size": 0, "track_total_hits": True, "query": query.query()})
+        found = answer["hits"]["total"]["value"]
+        if view in documents:
+            assert found == sum(query.matches(document) for document in documents[view])
+        assert found > 0
+
+
+def test_the_overview_answers_in_words_of_the_records(joined: tuple[Client, dict[str, list[dict[str, Any]]]]) -> None:
+    """The large numbers are shares of what the log tells: unknown, unused, internal and undelivered are in no percentage."""
+    client, documents = joined
+    big = {panel["title"]: Layer(panel).ask(client, INDICES[Layer(panel).view])[()][0] for title, panel in LENS if panel["embeddableConfig"]["attributes"]["visualizationType"] == "lnsMetric" and title.startswith("esatls-overview")}
+
+    def share_of(verdicts: list[str], words: tuple[str, ...]) -> float:
+        told = [verdict for verdict in verdicts if verdict in words]
+        return round(told.count("encrypted") / len(told), 9)
+
+    connections, messages = documents["esatls-connections"], documents["esatls-messages"]
+    words = ("encrypted", "cleartext", "failed")
+    assert big == {
+        "Connections received": share_of([item["esatls"]["verdict"] for item in connections if item["network"]["direction"] == "ingress"], words),
+        "Connections for delivery": share_of([item["esatls"]["verdict"] for item in connections if item["network"]["direction"] == "egress"], words),
+        "Messages received": share_of([item["esatls"]["received"]["verdict"] for item in messages], ("encrypted", "cleartext")),
+        "Messages delivered": share_of([item["esatls"]["delivered"]["verdict"] for item in messages], ("encrypted", "mixed", "cleartext")),
+    }
