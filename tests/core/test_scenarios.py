@@ -1,0 +1,105 @@
+"""Small logs and all that follows from them, whatever the order of their lines."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from tests.core.support import SCENARIOS, Facts, read_facts, records
+
+NAMES = sorted(path.stem for path in SCENARIOS.glob("*.log"))
+
+
+def load(name: str) -> tuple[list[str], dict[str, Any]]:
+    """Return a scenario: its lines, and the records that they give."""
+    lines = (SCENARIOS / f"{name}.log").read_text(encoding="ascii").splitlines()
+    return lines, json.loads((SCENARIOS / f"{name}.json").read_text(encoding="ascii"))
+
+
+def check(facts: Facts, expected: dict[str, Any]) -> None:
+    """Compare whole records."""
+    connections, messages = records(facts)
+    assert messages == expected["messages"]
+    assert connections == expected["connections"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_forwards(name: str) -> None:
+    """The records are the expected ones, each with all its fields and no others, and every line is counted."""
+    lines, expected = load(name)
+    facts, counts = read_facts(lines)
+    check(facts, expected)
+    assert counts.lines == len(lines)
+    assert counts.unreadable == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_backwards(name: str) -> None:
+    """The last line may come first."""
+    lines, expected = load(name)
+    check(read_facts(lines[::-1])[0], expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shuffled(name: str) -> None:
+    """The lines may come in any order."""
+    lines, expected = load(name)
+    for seed in range(20):
+        random.Random(seed).shuffle(lines)
+        check(read_facts(lines)[0], expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_doubled(name: str) -> None:
+    """Each line may come twice."""
+    lines, expected = load(name)
+    check(read_facts([line for line in lines for _ in range(2)])[0], expected)
+    check(read_facts(lines + lines)[0], expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cut_in_three(name: str) -> None:
+    """The log may lie in three files, read in any order, each by another process."""
+    lines, expected = load(name)
+    third = len(lines) // 3
+    parts = [lines[:third], lines[third : 2 * third], lines[2 * third :]]
+    for order in ([0, 1, 2], [2, 1, 0], [1, 0, 2]):
+        facts = Facts()
+        for number in order:
+            facts.loads(read_facts(parts[number])[0].dumps())
+        check(facts, expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_third_line_apart(name: str) -> None:
+    """The lines may be dealt out to three readers one by one, as indexers do."""
+    lines, expected = load(name)
+    facts = Facts()
+    for number in range(3):
+        facts.merge(read_facts(lines[number::3])[0])
+    check(facts, expected)
+
+
+def test_scenarios_are_complete() -> None:
+    """Each log has its records and the other way round, and each says in one sentence what it is about."""
+    assert NAMES == sorted(path.stem for path in SCENARIOS.glob("*.json"))
+    assert len(NAMES) >= 20
+    for name in NAMES:
+        _, expected = load(name)
+        assert set(expected) == {"about", "connections", "messages"}
+        assert expected["about"].endswith(".")
+
+
+def test_scenarios_show_every_verdict() -> None:
+    """Every verdict and every relation of the contract is in a scenario."""
+    files = [load(name)[1] for name in NAMES]
+    connections = [record for file in files for record in file["connections"]]
+    messages = [record for file in files for record in file["messages"]]
+    assert {record["tls_verdict"] for record in connections} == {"encrypted", "cleartext", "failed", "unused", "unknown"}
+    assert {record["received"] for record in messages} == {"encrypted", "cleartext", "unknown", "internal"}
+    assert {record["delivered"] for record in messages} == {"encrypted", "cleartext", "mixed", "unknown", "none"}
+    assert {record.get("mid_relation") for record in messages} == {None, "rewritten", "split", "copy", "released", "bounce", "notification"}
+    assert {attempt.get("outcome") for record in messages for attempt in record["deliveries"]} == {None, "done", "bounced", "delayed"}
