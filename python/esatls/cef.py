@@ -78,6 +78,7 @@ _TLS_NAMES = {
     "ESATLSOutCipher": "tls_out_cipher",
 }
 _RESULTS = {"success": "success", "failure": "failed"}
+_IDS = ("mid", "icid", "dcid")
 _FLOWS = {"0": "incoming", "1": "outgoing"}
 
 # Keys whose values strangers choose; the first two are written as quoted Python strings.
@@ -98,14 +99,17 @@ _WHOLE_NAME = re.compile(rf"(?:.*<{_ADDRESS}>|{_ADDRESS})\Z")
 _QUOTED_PRINTABLE = re.compile(r"[^ ]*=[0-9A-F]{2}[^ ]*\Z")
 
 # The whole record in one search, enough where no doubt can arise, which is nearly always: values of one word,
-# a run of TLS fields in one piece, text in quotes and braces stepped over. F, H and R begin strangers' keys.
+# a run of TLS fields in one piece, text in quotes and braces stepped over. Mostly it holds nothing that could
+# be a key or end it early, and its end is found at once.
 _RUN = "ESATLS"
+_PLAIN_QUOTED = rf"(?:'[^='\\]*'(?= )|{_QUOTED})"
+_PLAIN_BRACED = rf"(?:\{{[^=\"\\]*'\}}+(?= \w+=|\Z)|{_BRACED})"
 _QUICK = re.compile(
     r" (ESA(?:(?:MID|ICID|DCID|Dane(?:Status|Host)|SenderGroup|MailFlowPolicy)(?==[^ ])"
-    rf"|TLS|(?![FHR])\w+= ?{_BRACED})"
+    rf"|TLS|(?:AttachmentDetails|URLDetails|SPFVerdict|LogHeaders|MARAction)= ?{_PLAIN_BRACED})"
     r"|act(?==[^ ])|s(?:rc|host|user|ource(?:Address|HostName))(?==[^ ])"
     r"|d(?:user|evice(?:ExternalId|Direction))(?==[^ ])"
-    rf"|end(?:Time)?(?=={_STAMP})|EndTime(?=={_STAMP})|msg= ?{_QUOTED}|cs4= ?{_QUOTED})"
+    rf"|end(?:Time)?(?=={_STAMP})|EndTime(?=={_STAMP})|msg= ?{_PLAIN_QUOTED}|cs4= ?{_PLAIN_QUOTED})"
     rf"=?((?<=TLS)[^ ]+(?: ESATLS[^ ]+)*|{_STAMP}|\"{_WORDS}|[^ ]*)",
     re.DOTALL,
 )
@@ -252,8 +256,8 @@ def _read_quickly(extension: str) -> dict[str, Any] | None:
     event: dict[Any, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
     event.update(zip(names, parts[2::3]))
     event.pop(None, None)
-    if len(event) + names.count(None) != len(names) + 2 or not event.get("mid", "").isdecimal():
-        return None
+    if len(event) + names.count(None) != len(names) + 2 or "={" in "".join(parts[::3]):
+        return None  # a field twice, or a dictionary under an unknown key
     if "tls" in event:
         # The field in front of the run: a stranger's bare value may go on as the run.
         at = 3 * names.index("tls")
@@ -266,7 +270,7 @@ def _read_quickly(extension: str) -> dict[str, Any] | None:
         event.update(fields)
         if len(event) != known + len(fields):
             return None
-    return _values(event)
+    return _values(event) if "mid" in event else None
 
 
 def _read_carefully(extension: str, *, escaping: bool) -> dict[str, Any]:
@@ -335,7 +339,7 @@ def _whole(key: str, value: str, *, escaping: bool) -> bool:
 
 def _values(event: dict[str, Any]) -> dict[str, Any]:
     """Turn an event's words into its values, in place; drop what is no value."""
-    for name in ("mid", "icid", "dcid"):
+    for name in _IDS:
         if name in event:
             number = event[name]
             if number.isdecimal() and len(number) < 20:
@@ -352,9 +356,12 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
         del event["peer_ip"]
     if "ended" in event and len(event["ended"]) < len("Mon Jan 1 00:00:00 2024"):
         del event["ended"]
-    for name in ("sender", "recipient"):
-        if "\\" in event.get(name, ""):
-            event[name] = _unescape(event[name])
+    if "sender" in event and "\\" in event["sender"]:
+        event["sender"] = _unescape(event["sender"])
+    if "recipient" in event and "\\" in event["recipient"]:
+        event["recipient"] = _unescape(event["recipient"])
+    if event.get("sender") == "<>":
+        del event["sender"]
     return event
 
 

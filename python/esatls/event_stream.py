@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from esatls.clock import parse_rfc3339
 from esatls.kinds import TLS_KINDS
 from esatls.match import MATCHERS_BY_START, Spec, event_of
 from esatls.stream import Stream
@@ -41,6 +42,12 @@ class Events:
             return False
         self.found.append(event)
         return True
+
+    def add(self, event: dict[str, Any]) -> None:
+        """Keep one event that was read elsewhere, if it is wanted."""
+        time = parse_rfc3339(event["time"]) if "time" in event else None
+        if event["esa_event"] in self.kinds and (self.always or self._in_time(time)):
+            self.found.append(event)
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
         """Keep the wanted events among many lines, all with their text at `start`."""

@@ -91,6 +91,10 @@ def _parts(found: list[Source], options: Options, size: int | None) -> list[Part
             continue
         with contextlib.closing(Reader(source, lambda _: None)) as reader:
             clock = sources.clock_of(reader, options.zone, options.year)
+            whole = sources.is_tracking(reader)
+        if whole:
+            parts.append(Part(source, clock))
+            continue
         count = options.jobs if size is None else max(1, source.size // size)
         at = sources.cuts(source, count, LEAST_PART)
         parts += [Part(source, clock, start, end) for start, end in zip(at, at[1:])] or [Part(source, clock)]
@@ -103,6 +107,11 @@ _NO_CLOCK: Any = None
 def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, counts: Counts, note: Callable[[int], None], *, sift: bool) -> Iterator[None]:
     """Feed one part to a consumer; yields after each block."""
     reader = Reader(part.source, warn, part.start, part.end)
+    if part.start == 0 and sources.is_tracking(reader):
+        counts.add(_tracking(reader, consumer, options.host))
+        reader.close()
+        yield
+        return
     clock = part.clock or sources.clock_of(reader, options.zone, options.year)
     stream = Stream(consumer, clock, options.host)
     before = part.start
@@ -117,6 +126,20 @@ def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, 
     stream.end()
     counts.add(stream.counts)
     reader.close()
+
+
+def _tracking(reader: Reader, consumer: Consumer, host: str | None) -> Counts:
+    """Feed a message-tracking document to a consumer; its descriptions count as lines."""
+    from esatls import tracking
+
+    text = b"".join(reader.blocks()).decode("utf-8", "backslashreplace")
+    counts = Counts()
+    for event in tracking.events(text, host):
+        consumer.add(event)
+        counts.events += 1
+    counts.lines = max(counts.events, text.count('"description"') or text.count("\n"))
+    counts.ignored = counts.lines - counts.events
+    return counts
 
 
 # events: every part gives its output in turn

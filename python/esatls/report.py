@@ -70,7 +70,7 @@ NOTES: dict[str, str] = {
         "Percentages are of what the log tells to be encrypted, cleartext, failed or mixed. Unused, unknown, internal and none "
         "are shown beside them and are in no percentage."
     ),
-    "encrypted": "The connection, or the message on this side, was over TLS.",
+    "encrypted": "Over TLS; a delivered message, to everybody that it reached.",
     "mixed": "Delivered over TLS to some recipients and in clear text to others.",
     "cleartext": "Mail passed without TLS.",
     "failed": "TLS did not come up and no mail passed.",

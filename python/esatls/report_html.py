@@ -101,7 +101,7 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]
         )
         for row in rows
     ]
-    inner = tag("table", tag("caption", caption), tag("thead", *head), tag("tbody", *body))
+    inner = tag("table", tag("caption", tag("span", caption)), tag("thead", *head), tag("tbody", *body))
     scroll = tag("div", inner, class_="scroll", role="region", aria_label=caption, tabindex="0")
     return together([scroll, tag("p", more, class_="more")]) if more else scroll
 
@@ -216,7 +216,7 @@ def over_time(series: Mapping[str, Any], what: str, title: str, verdicts: Sequen
         return tag("figure", heading, tag("p", note or f"No {what}.", class_="more"))
     unit = series["unit"]
     bars = _bars(rows, unit)
-    shown = [verdict for verdict in _ORDER if verdict in verdicts]
+    shown = [verdict for verdict in _ORDER if verdict in verdicts and any(row["verdicts"][verdict] for row in rows)]
     span = bars.seconds // _SECONDS[unit]
     each = unit if span == 1 else f"{span} {unit}s"
     numbers = table(
@@ -315,30 +315,35 @@ def _glance(report: Report) -> Markup:
     )
 
 
+def _plural(count: int, what: str) -> Markup:
+    return together([number(count), f" {what}" if count == 1 else f" {what}s"])
+
+
 def _findings(report: Report) -> Markup | None:
     """Return what somebody should look at, in sentences."""
     found = []
     for direction in DIRECTIONS:
         part = report[direction]["all"]
         connections, messages = part["connections"], part["messages"]
-        side = _WORDS[direction][0].lower()
-        clear = messages["verdicts"]["cleartext"]
+        side, verb = _WORDS[direction]
+        kind = f"{side.lower()} connection"
+        clear, mixed = messages["verdicts"]["cleartext"], messages["verdicts"].get("mixed", 0)
         if clear:
-            mixed = messages["verdicts"].get("mixed", 0)
-            also = together([", and ", number(mixed), " to some recipients"]) if mixed else ""
-            found.append(together([number(clear), f" messages {_WORDS[direction][1]} in clear text", also]))
+            found.append(together([_plural(clear, "message"), f" {verb} in clear text"]))
+        if mixed:
+            found.append(together([_plural(mixed, "message"), f" {verb} in clear text to some recipients"]))
         failed = connections["verdicts"]["failed"]
         if failed:
             needed = connections["required"]
             also = together(["; TLS was required on ", number(needed)]) if needed else ""
-            found.append(together([number(failed), f" {side} connections failed", also]))
+            found.append(together([_plural(failed, kind), " failed", also]))
         certificates = sum(row["connections"] for row in part["reasons"] if row["certificate"])
         if certificates:
-            found.append(together([number(certificates), f" {side} connections with certificate problems"]))
+            found.append(together([_plural(certificates, kind), " with a certificate problem"]))
         for name, words in (("deprecated", "a deprecated protocol"), ("weak", "a weak cipher")):
             count, whole = connections[name], connections["verdicts"]["encrypted"]
             if count:
-                of = together([number(count), " of ", number(whole), f" encrypted {side} connections with {words} ("])
+                of = together([number(count), " of ", _plural(whole, f"encrypted {kind}"), f" with {words} ("])
                 found.append(together([of, share(percent(count, whole)), ")"]))
     if not found:
         return None
@@ -708,7 +713,7 @@ _STYLE = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--text);line-height:1.5;
 font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
-header,main,footer{max-width:76rem;margin:0 auto;padding:0 1.25rem}
+header,main,footer{max-width:80rem;margin:0 auto;padding:0 1.25rem}
 header{padding-top:2rem}
 h1{font-size:1.9rem;line-height:1.15;letter-spacing:-.02em;margin:0 0 .4rem;text-wrap:balance}
 h2{font-size:1.3rem;letter-spacing:-.01em;margin:0 0 .75rem}
@@ -747,12 +752,14 @@ svg{display:block}
 .scroll{overflow-x:auto;margin:1rem 0 .25rem}
 table{border-collapse:collapse;width:100%;font-size:.875rem}
 caption{text-align:left;font-weight:600;padding:0 0 .4rem;caption-side:top}
-th,td{padding:.4rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
+caption span{position:sticky;left:0;display:inline-block;max-width:calc(100vw - 3.6rem)}
+th,td{padding:.4rem .5rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 th:first-child{padding-left:0}
 thead th{color:var(--dim);font-weight:600;font-size:.78rem;vertical-align:bottom;line-height:1.3}
 tbody th{font-weight:500;overflow-wrap:anywhere;min-width:13rem}
 .keyed{white-space:nowrap!important}
 .group{border-bottom:0;padding-bottom:0;color:var(--text)}
+figure tbody th{min-width:0;white-space:nowrap}
 #partners caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 td{overflow-wrap:anywhere}
 .number,.aside{text-align:right;white-space:nowrap;overflow-wrap:normal}
@@ -784,7 +791,8 @@ footer{color:var(--dim);font-size:.8rem;padding-bottom:2.5rem}
 h1{font-size:1.55rem}tbody th{min-width:8rem}.tile .big{font-size:2.2rem}}
 @media print{:root{--page:#fff;--card:#fff;--text:#000;--dim:#444;--line:#ccc;color-scheme:light}
 body{font-size:10pt}nav,summary{display:none}section{border:0;padding:0;margin:0 0 1.5rem}
-.scroll{overflow:visible}#partners caption{position:static;clip-path:none;width:auto;height:auto}details::details-content{content-visibility:visible;height:auto}
+.scroll{overflow:visible}
+#partners caption{position:static;clip-path:none;width:auto;height:auto}details::details-content{content-visibility:visible;height:auto}
 svg,.key,.mark{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 h2,h3,caption{break-after:avoid}tr,figure,.tile{break-inside:avoid}thead{display:table-header-group}}
 """

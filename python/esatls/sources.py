@@ -236,6 +236,16 @@ def _to_utf8(name: str) -> Callable[[bytes], bytes]:
     return lambda data: decoder.decode(data).encode("utf-8")
 
 
+def is_tracking(reader: Reader) -> bool:
+    """Tell whether a source is message tracking (the REST API's JSON, or text of the page), and no log."""
+    sample = reader.sample()[:_TAIL]
+    if b"(ICID" not in sample and b"(DCID" not in sample and b'"summary"' not in sample:
+        return False
+    from esatls import tracking
+
+    return tracking.recognise(sample.decode("utf-8", "replace"))
+
+
 def clock_of(reader: Reader, zone: tzinfo | None, year: int | None) -> Clock:
     """Return the clock for one source.
 

@@ -76,6 +76,9 @@ class Consumer(Protocol):
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
         """Take one event, of the line whose envelope is `head`; return whether it was wanted."""
 
+    def add(self, event: dict[str, Any]) -> None:
+        """Take one event that was read elsewhere than in a log."""
+
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
         """Take the events among many lines whose message text begins at `start`; return how many were wanted."""
 
