@@ -167,7 +167,7 @@ def cef_transform() -> Transform:
     """Return the one transform of consolidated events: each key is looked for from the start of the record, in any order.
 
     Strangers write parts of a record, so the search goes value by value: text in quotes, braces and brackets is stepped over whole; behind
-    a stranger's bare value, which AsyncOS 14 and newer (group 1) escape, no TLS key counts unless the value is an address or a host name; a
+    a stranger's bare value, which AsyncOS 14 and newer (group 2) escape, no TLS key counts unless the value is an address or a host name; a
     side with a TLS key that stands twice counts for nothing. Where a record leaves doubts, this gives less than the commands do, never more.
     """
     single = r"'[^'\\]*(?:\\.[^'\\]*)*'"
@@ -176,20 +176,23 @@ def cef_transform() -> Transform:
     quoted = rf"{strangers} ?(?:{single}|{double})(?= \w+=|$)"
     braced = rf"(?>ESA\w+= ?[{{\[](?:[^'\" ]|{single}|{double}| (?!\w+=))*)"
     whole = rf"{strangers}(?:[^ \";,<>=]+@[\w.:;@-]+|[\w:-]+(?:\.[\w:-]+)+\.?|unknown|<>)?(?= \w+=|$)"
-    bare = rf"(?(1){strangers}(?![ '\"])[^ ]*(?: (?!\w+=)[^ ]*)*(?= (?!ESATLS)\w+=|$)|(?!))"
-    plain = rf"(?!{strangers}|ESA\w+= ?[{{\[])[^ ]*"
-    step = rf"(?: (?:{quoted}|{braced}|{whole}|{bare}|{plain}))"
+    bare = rf"(?(2){strangers}(?![ '\"])[^ ]*(?: (?!\w+=)[^ ]*)*(?= (?!ESATLS)\w+=|$)|(?!))"
+    word = rf"(?!{strangers}|ESA\w+= ?[{{\[])[^ ]*"
+    # other words many at a time, up to the next key that somebody looks for: each step counts against Splunk's limits
+    words_before_a_key = rf"(?: (?!(?:{'|'.join(CEF_FIELDS)})=){word})++"
+    # defined once as group 1 and called by number
+    step = rf"(?(DEFINE)((?>{words_before_a_key}| (?:{quoted}|{braced}|{whole}|{bare}|{word}))))"
     head = (
         r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|(?:((?:1[4-9]|[2-9]\d)\.)[^|]*|[^|]*)\|ESA_CONSOLIDATED_LOG_EVENT\|[^|]*\|\d{1,3}\|"
     )
     looks, words = [], []
-    for number, (key, name) in enumerate(CEF_FIELDS.items(), 2):
+    for number, (key, name) in enumerate(CEF_FIELDS.items(), 3):
         value = r"\d{1,20}" if name in {"mid", "icid", "dcid"} else r"[\w./+-]+"
         side = [other for other in CEF_FIELDS if other.startswith(key[:8])] if name.startswith("tls_") else []
         once = f"(?!{'|'.join(f'.* {other}=.* {other}=' for other in side)})" if side else ""
-        looks.append(rf"(?:{once}(?=[^ ]*{step}*? {key}=({value})(?= |$)))?")
+        looks.append(rf"(?:(?=.* {key}=){once}(?=[^ ]*+(?1)*? {key}=({value})(?= |$)))?")
         words.append(f"{name}::${number}")
-    return Transform("esatls_cef", f"^{head}{''.join(looks)}", " ".join(words), TEXT)
+    return Transform("esatls_cef", f"^{step}{head}{''.join(looks)}", " ".join(words), TEXT)
 
 
 def case(conditions: dict[str, str], condition: str = 'match(esatls_line, "^{}")') -> str:

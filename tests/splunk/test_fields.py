@@ -1,0 +1,247 @@
+"""Extraction without a command: every regex of the .conf files, run by PCRE2, against what the extractor says of the same lines."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from esatls.fields import FIELDS
+from tests.core.support import CASES, REAL, SCENARIOS, read_events
+from tests.splunk.conf import DEFAULT, Extraction, pcre2, read
+
+pytestmark = pytest.mark.usefixtures("needs_pcre2")
+
+NATIVE = "Wed Jul 20 19:47:40 2005 Info: "
+SYSLOG = "<22>Jan 21 12:47:11 esa1.example.com mail_logs: Info: "
+OWN = {"esatls_text", "esatls_line"}
+CEF_NAMES = {
+    "mid", "icid", "dcid", "tls_in_result", "tls_in_version", "tls_in_cipher", "tls_out_result", "tls_out_version", "tls_out_cipher", "dane_status", "dane_host",
+}  # fmt: skip
+
+# Records whose TLS fields only the commands take: why.
+CEF_DOUBTFUL = {
+    "ESAMID=7091": "a field stands twice",
+    "ESAMID=7092": "a field stands twice with two values: the whole side is left out here, too",
+    "ESAMID=7093": "a field stands twice, once behind a stranger's value",
+    "ESAMID=7062": "joined with semicolons, as another product than Splunk does",
+    "ESAMID=7043": "AsyncOS 13, which does not escape a stranger's words",
+    "ESAMID=7045": "quotes of a JSON string left in",
+}
+
+
+def texts() -> list[str]:
+    """The texts of all cases and look-alikes of the text log."""
+    found = []
+    for path in sorted(CASES.glob("*.json")):
+        if not path.name.startswith(("cef_", "tracking_", "envelope")):
+            record = json.loads(path.read_text(encoding="ascii"))
+            found += [case["text"] for case in record["cases"]] + record["lookalikes"]
+    return found
+
+
+def lines(paths: list[Path]) -> list[str]:
+    """The lines of some logs; those that Splunk would join or unwrap first are left to the commands."""
+    found = [line.rstrip() for path in paths for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    return [line for line in found if line and not line.startswith("{") and "CEF:" not in line]
+
+
+def expected(raw: str) -> dict[str, str]:
+    """What the extractor says of a line, as text; nothing but the envelope's fields does not count as an event."""
+    events, _ = read_events([raw])
+    if not events or events[0]["esa_event"] in {"time_offset", "consolidated_event"}:
+        return {}
+    return {name: as_text(value) for name, value in events[0].items() if name != "time"}
+
+
+def as_text(value: Any) -> str:
+    """A value as the log has it."""
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
+def extracted(fields: dict[str, str]) -> dict[str, str]:
+    """The extracted fields in the extractor's form; an envelope alone is no event."""
+    if "esatls_line" not in fields:
+        left = set(fields) - OWN - {"esa_host", "esa_log", "esa_level"}
+        assert left == set(), left
+        return {}
+    fields = {name: value for name, value in fields.items() if name not in OWN}
+    if "rid" in fields:
+        fields["rid"] = ", ".join(fields["rid"].replace(",", " ").split())
+    return fields
+
+
+@pytest.mark.parametrize("envelope", [NATIVE, SYSLOG, ""], ids=["native", "syslog", "bare"])
+@pytest.mark.parametrize("sourcetype", ["cisco:esa:textmail", "cisco:esa:legacy", "esatls:mail"])
+def test_every_case_and_lookalike(sourcetype: str, envelope: str) -> None:
+    """Each case gives the whole event, derived fields included, and each look-alike gives no field at all."""
+    raws = [envelope + text for text in texts()]
+    assert len(raws) > 300
+    cim = {"dvc", "internal_message_id", "src_user", "protocol", "vendor_product", "action", "src", "dest"}
+    found = Extraction(sourcetype).fields(raws)
+    for raw, fields in zip(raws, found):
+        own = {name: value for name, value in fields.items() if sourcetype != "esatls:mail" or name not in cim}
+        assert extracted(own) == expected(raw), raw
+
+
+def test_cim_fields_of_the_own_sourcetype() -> None:
+    """A delivery is `delivered`, nothing else has an action; src and dest are the sides that the log names."""
+    raws = [
+        NATIVE + "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx.example.net verified yes",
+        NATIVE + "New SMTP DCID 6 interface 192.0.2.1 address 203.0.113.25 port 25",
+        NATIVE + "DCID 6 TLS failed: STARTTLS unexpected response",
+        NATIVE + "Message done DCID 6 MID 7 to RID [0] ",
+        NATIVE + "Message done DCID 6 MID 7 to RID [0] (external quarantine) ",
+    ]
+    found = Extraction("esatls:mail").fields(raws)
+    assert [fields.get("src") for fields in found] == ["198.51.100.7", None, None, None, None]
+    assert [fields.get("dest") for fields in found] == [None, "203.0.113.25", None, None, None]
+    assert [fields.get("action") for fields in found] == [None, None, None, "delivered", None]
+    assert {fields["protocol"] for fields in found} == {"smtp"}
+
+
+def test_envelopes() -> None:
+    """Appliance, subscription and level are those that the extractor reads, in every envelope that stands before one line."""
+    cases = json.loads((CASES / "envelope.json").read_text(encoding="ascii"))["cases"]
+    raws = [case["line"] for case in cases if not case["line"].startswith("{") and "CEF:" not in case["line"]]
+    # the first line of a file that was cut at the left: nobody could tell here that its first word is no host
+    raws = [raw for raw in raws if not raw.startswith("i Sep")]
+    assert len(raws) > 40
+    for raw, fields in zip(raws, Extraction("cisco:esa:textmail").fields(raws)):
+        assert extracted(fields) == expected(raw), raw
+
+
+def test_scenarios() -> None:
+    """Each line of each scenario gives the extractor's event."""
+    raws = lines(sorted(SCENARIOS.glob("*.log")))
+    if not raws:
+        pytest.skip("no scenario is there")
+    for raw, fields in zip(raws, Extraction("cisco:esa:textmail").fields(raws)):
+        assert extracted(fields) == expected(raw), raw
+
+
+def test_real_logs() -> None:
+    """Each line of real logs gives the extractor's event."""
+    if not REAL.exists():
+        pytest.skip("no real logs are there")
+    raws = lines([path for path in sorted(REAL.glob("*.log")) if "cef" not in path.name])
+    for raw, fields in zip(raws, Extraction("cisco:esa:textmail").fields(raws)):
+        assert extracted(fields) == expected(raw), raw
+
+
+@pytest.mark.parametrize("sourcetype", ["cisco:esa:cef", "esatls:cef"])
+def test_consolidated_events(sourcetype: str) -> None:
+    """A record gives the extractor's ids and TLS fields; one that leaves room for doubt gives some of them or none, never others."""
+    raws = []
+    for path in sorted(CASES.glob("cef_*.json")):
+        record = json.loads(path.read_text(encoding="ascii"))
+        raws += [case["text"] for case in record["cases"] if "text" in case] + record.get("lookalikes", [])
+    assert len(raws) > 40
+    for raw, fields in zip(raws, Extraction(sourcetype).fields(raws)):
+        events, _ = read_events([raw])
+        want = {name: as_text(value) for name, value in (events[0] if events else {}).items() if name in CEF_NAMES}
+        got = {name: value for name, value in fields.items() if name in CEF_NAMES}
+        if any(mid in raw for mid in CEF_DOUBTFUL):
+            assert got.items() <= want.items(), raw
+        else:
+            assert got == want, raw
+
+
+def regexes() -> dict[str, str]:
+    """Every regular expression of the .conf files, by where it stands."""
+    found = {f"transforms.conf [{name}]": transform["REGEX"] for name, transform in read(DEFAULT / "transforms.conf").items() if "REGEX" in transform}
+    for name, props in read(DEFAULT / "props.conf").items():
+        if "LINE_BREAKER" in props:
+            found[f"props.conf [{name}] LINE_BREAKER"] = props["LINE_BREAKER"]
+        for key, value in props.items():
+            for regex in re.findall(r'match\(esatls_line, "((?:[^"\\]|\\.)*)"\)', value):
+                found[f"props.conf {key} {regex}"] = regex.replace("\\\\", "\\")
+    for file in ("macros.conf", "savedsearches.conf"):
+        for name, settings in read(DEFAULT / file).items():
+            for regex in re.findall(r'\brex (?:field=\w+ )?"((?:[^"\\]|\\.)*)"', " ".join(settings.values())):
+                found[f"{file} [{name}] {regex}"] = regex
+    return found
+
+
+def hostile() -> list[str]:
+    """Long lines, made to cost each part of the patterns as much as can be."""
+    length = 8000
+    heads = ["ICID 5 TLS success ", "DCID 5 TLS success protocol x cipher y CN=", "New SMTP ICID 5 interface ", "Connection Error: DCID 5 details: "]
+    heads += ["ICID 5 ACCEPT SG x match ", "MID 5 ICID 6 From: <", "Bounced: DCID 5 MID 6 to RID 0 - ", "MID 5 RID [0] Response '", "Dropping connection due to "]
+    heads += ["Delivery start DCID 1 MID 2 to RID [", "x CEF:0|Cisco|C100V|14.0.0-1|ESA_CONSOLIDATED_LOG_EVENT|x|5|msg='", "CEF:0|Cisco|x|14.0.0-1|ESA_CONSOLIDATED_LOG_EVENT|x|5|"]
+    fills = ["a", " ", "a ", "0, ", "' ", '" ', "\\", "(", ": ", " address 192.0.2.1", " reason: x", "ESAMID=", " ESATLSInConnStatus=x", "<>", "= ", " suser=x y"]
+    return [prefix + head + (fill * length)[:length] for prefix in (NATIVE, "") for head in heads for fill in fills]
+
+
+def test_no_regex_meets_splunk_s_limits(tmp_path: Path) -> None:
+    """With Splunk's limits on matching (100,000 steps, depth 1,000) PCRE2 runs every regex to its end on every case and on hostile lines."""
+    program = shutil.which("pcre2grep")
+    if program is None:
+        pytest.skip("pcre2grep is not installed: run tests/splunk/setup.sh")
+    subjects = tmp_path / "subjects"
+    cases = [envelope + text for envelope in (NATIVE, SYSLOG, "") for text in texts()]
+    cef = [case["text"] for path in sorted(CASES.glob("cef_*.json")) for case in json.loads(path.read_text(encoding="ascii"))["cases"] if "text" in case]
+    subjects.write_text("\n".join([*cases, *cef, *hostile()]) + "\n", encoding="utf-8")
+    for where, regex in regexes().items():
+        pattern = tmp_path / "pattern"
+        pattern.write_text(regex + "\n", encoding="utf-8")
+        command = [program, "--no-jit", "--buffer-size=100K", "--match-limit=100000", "--depth-limit=1000", "-c", "-f", str(pattern), str(subjects)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed program
+        assert done.stderr == "", f"{where}: {done.stderr[:300]}"
+        assert done.returncode in {0, 1}, where
+
+
+def test_a_hostile_record_costs_itself_only(tmp_path: Path) -> None:
+    """A consolidated event of thousands of words before the keys meets the limits; then it has no TLS field, and the next event has its own."""
+    program = shutil.which("pcre2grep")
+    if program is None:
+        pytest.skip("pcre2grep is not installed: run tests/splunk/setup.sh")
+    head = "CEF:0|Cisco|C100V|14.0.0-1|ESA_CONSOLIDATED_LOG_EVENT|x|5|deviceExternalId=x ESAMID=1 "
+    pattern = tmp_path / "pattern"
+    pattern.write_text(regexes()["transforms.conf [esatls_cef]"] + "\n", encoding="utf-8")
+    command = [program, "--no-jit", "--buffer-size=100K", "--match-limit=100000", "--depth-limit=1000", "-o4", "-f", str(pattern)]
+    for words in (100, 400, 20_000):
+        subject = head + "x=y " * words + "ESAICID=5"
+        done = subprocess.run(command, input=subject, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed program
+        assert done.stdout.strip() == ("5" if words <= 400 else ""), words
+
+
+def test_limit_check_sees_a_catastrophic_regex(tmp_path: Path) -> None:
+    """The check above would fail for a pattern that backtracks without end."""
+    program = shutil.which("pcre2grep")
+    if program is None:
+        pytest.skip("pcre2grep is not installed: run tests/splunk/setup.sh")
+    (tmp_path / "subjects").write_text("a" * 40 + "!\n", encoding="utf-8")
+    command = [program, "--no-jit", "--match-limit=100000", "--depth-limit=1000", "-c", "^(a+)+$", str(tmp_path / "subjects")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed program
+    assert "error" in done.stderr
+
+
+def test_names_fit_the_field_table() -> None:
+    """Every field that a transform sets is in the field table."""
+    names = {field.name for field in FIELDS} | OWN
+    for name, transform in read(DEFAULT / "transforms.conf").items():
+        for field in re.findall(r"(\w+)::", transform.get("FORMAT", "")):
+            assert field in names, f"{name}: {field}"
+
+
+def test_lines_break_where_a_line_begins() -> None:
+    """Under esatls:mail a hard-wrapped line stays in one event, and each stamped, prioritised or levelled line begins one."""
+    breaker = read(DEFAULT / "props.conf")["esatls:mail"]["LINE_BREAKER"]
+    log = (
+        "Wed Jul 20 19:47:40 2005 Info: New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns\n"
+        "host mx.example.net verified yes\r\n"
+        "<22>Jan 21 12:47:11 mail_logs: Info: ICID 5 close\n"
+        "2024-05-01T10:00:00Z esa1 mail_logs: Info: ICID 6 close\n"
+        "Info: ICID 7 close\n"
+    )
+    ((found,),) = (pcre2([(breaker, [log])]),)
+    assert found[0] is not None
+    events = re.split(breaker, log)[::2]
+    assert [event.split(" ")[0] for event in events] == ["Wed", "<22>Jan", "2024-05-01T10:00:00Z", "Info:"]
+    assert "\nhost mx" in events[0]
