@@ -1,0 +1,259 @@
+"""A report as tables on a terminal.
+
+Text of the log is put into cells as `Text`, never as markup, with its control characters made visible.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Union
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from esatls.output import printable
+from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, split_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from esatls.report import Report
+
+MOST_ROWS = 10
+"""Rows shown of the tables that grow with the log; the rest is in the report as JSON or HTML."""
+MOST_TIMES = 31
+MOST_WHYS = 3
+
+_STYLES = {"encrypted": "green", "mixed": "magenta", "cleartext": "yellow", "failed": "red"}
+_WORDS = {"receiving": ("Receiving", "received"), "delivery": ("Delivery", "delivered")}
+_FLOW_WORDS = {"all": "all mail", "incoming": "incoming mail", "outgoing": "outgoing mail", "unknown": "unknown flow"}
+
+Cell = Union[int, float, str, Text, None]
+"""An integer is a count, a float a percentage, None nothing to have a share of; text is text, whatever it says."""
+
+
+def _cell(value: Cell) -> Text:
+    if isinstance(value, Text):
+        return value
+    if value is None:
+        return Text("-", style="dim")
+    if isinstance(value, float):
+        return Text(f"{value:.1f}%")
+    if isinstance(value, int):
+        return Text(f"{value:,}", style="" if value else "dim")
+    return Text(printable(value))
+
+
+class _Sheet:
+    """Prints headings, tables and notes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def heading(self, text: str) -> None:
+        self.console.print()
+        self.console.print(Text(text.upper(), style="bold"))
+
+    def note(self, text: str) -> None:
+        self.console.print(Text(text, style="dim"))
+
+    def table(self, title: str, names: Sequence[str], rows: Sequence[Sequence[Cell]], shown: int = MOST_ROWS, what: str = "rows") -> None:
+        """Print a table: columns of numbers stand to the right, the first column and those of text to the left."""
+        if not rows:
+            return
+        table = Table(
+            title=Text(title, style="bold") if title else None,
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
+            show_edge=False,
+        )
+        for at, name in enumerate(names):
+            number = at > 0 and not isinstance(rows[0][at], (str, Text))
+            header = Text(name, style=_STYLES.get(name.lower(), ""))
+            if number:
+                table.add_column(header, justify="right", no_wrap=True)
+            else:
+                table.add_column(header, overflow="fold", min_width=16 if at == 0 else None)
+        for row in rows[:shown]:
+            table.add_row(*map(_cell, row))
+        self.console.print()
+        self.console.print(table)
+        if len(rows) > shown:
+            self.note(f"{len(rows) - shown:,} more {what} in the report as JSON")
+
+
+def render(report: Report, console: Console) -> None:
+    """Print a report of `report.build` on a console."""
+    sheet = _Sheet(console)
+    _head(sheet, report)
+    _verdicts(sheet, report)
+    for direction in DIRECTIONS:
+        _protocols(sheet, report[direction]["all"], direction)
+    for direction in DIRECTIONS:
+        _failures(sheet, report[direction]["all"], direction)
+    _partners(sheet, report)
+    _times(sheet, report)
+
+
+def _head(sheet: _Sheet, report: Report) -> None:
+    span, totals = report["span"], report["totals"]
+    sheet.console.print(Text("TLS on the mail gateway", style="bold"))
+    if span:
+        sheet.console.print(Text(f"{span['first']} to {span['last']}"))
+    sheet.console.print(Text(f"{totals['connections']:,} connections, {totals['messages']:,} messages"))
+    rows = [[host["esa_host"], host["connections"], host["messages"]] for host in report["appliances"]]
+    sheet.table("", ["Appliance", "Connections", "Messages"], rows, what="appliances")
+
+
+def _tally(name: str, tally: Mapping[str, Any], verdicts: Sequence[str]) -> list[Cell]:
+    cells: list[Cell] = [name]
+    cells += [tally["verdicts"][verdict] for verdict in verdicts if verdict not in UNCOUNTED]
+    cells.append(tally["percent"].get("encrypted"))
+    cells += [tally["verdicts"][verdict] for verdict in verdicts if verdict in UNCOUNTED]
+    return [*cells, tally["total"]]
+
+
+def _names(verdicts: Sequence[str]) -> list[str]:
+    counted = [verdict.capitalize() for verdict in verdicts if verdict not in UNCOUNTED]
+    return [*counted, "TLS %", *(verdict.capitalize() for verdict in verdicts if verdict in UNCOUNTED), "Total"]
+
+
+def _verdicts(sheet: _Sheet, report: Report) -> None:
+    notes = report["notes"]
+    sheet.heading("Connections by verdict")
+    sheet.note(notes["connections"])
+    for direction in DIRECTIONS:
+        title = _WORDS[direction][0]
+        tallies = {flow: report[direction][flow]["connections"] for flow in ("all", *FLOWS)}
+        flows = [flow for flow, tally in tallies.items() if flow == "all" or tally["total"]]
+        rows = [_tally(_FLOW_WORDS[flow], tallies[flow], CONNECTION_VERDICTS) for flow in flows]
+        sheet.table("", [title, *_names(CONNECTION_VERDICTS)], rows)
+        rows = []
+        for flow in flows:
+            tally = tallies[flow]
+            rows.append([_FLOW_WORDS[flow], tally["attempted"], tally.get("attempted_percent"), tally["fallback"], tally["required"]])
+        sheet.table("", [title, "TLS attempted", "Share", "Fallback", "Required, failed"], rows)
+    sheet.console.print()
+    sheet.note(notes["attempted"])
+    sheet.note(notes["required"])
+    sheet.heading("Messages by verdict")
+    sheet.note(notes["messages"])
+    for direction in DIRECTIONS:
+        verdicts = MESSAGE_VERDICTS[direction]
+        flows = [flow for flow in ("all", *FLOWS) if flow == "all" or report[direction][flow]["messages"]["total"]]
+        rows = [_tally(_FLOW_WORDS[flow], report[direction][flow]["messages"], verdicts) for flow in flows]
+        sheet.table("", [_WORDS[direction][1].capitalize(), *_names(verdicts)], rows)
+    sheet.console.print()
+    sheet.note(notes["percent"])
+    sheet.note(notes["both"])
+
+
+def _protocols(sheet: _Sheet, part: Mapping[str, Any], direction: str) -> None:
+    title = _WORDS[direction][0]
+    sheet.heading(f"{title}: protocols and ciphers")
+    rows: list[list[Cell]] = []
+    for row in part["versions"]:
+        mark = Text("deprecated", style="red") if row["deprecated"] else Text()
+        rows.append([row["version"], row["connections"], row.get("percent"), row["messages"], mark])
+    if not rows:
+        sheet.note("Nothing encrypted in this log.")
+    sheet.table("", ["Protocol", "Connections", "Share", "Messages", ""], rows, what="protocols")
+    rows = []
+    for row in part["ciphers"]:
+        marks = [("weak: " + ", ".join(row["weak"]), "red")] if row["weak"] else []
+        if row["no_forward_secrecy"]:
+            marks.append(("no forward secrecy", "yellow"))
+        mark = Text("; ").join(Text(*one) for one in marks)
+        rows.append([row["cipher"], row["connections"], row.get("percent"), row["messages"], mark])
+    sheet.table("", ["Cipher", "Connections", "Share", "Messages", ""], rows, what="ciphers")
+    old: list[list[Cell]] = [
+        [row["partner"], row["connections"], ", ".join(row["versions"]), ", ".join(row["ciphers"])] for row in part["outdated"]
+    ]
+    sheet.table(
+        "Partners with deprecated protocols or weak ciphers",
+        ["Partner", "Connections", "Protocols", "Ciphers"],
+        old,
+        what="partners",
+    )
+
+
+def _reason(reason: str) -> Text:
+    before, words, after = split_reason(reason)
+    return Text.assemble((printable(before), "dim"), printable(words), (printable(after), "dim"))
+
+
+def _failures(sheet: _Sheet, part: Mapping[str, Any], direction: str) -> None:
+    sheet.heading(f"{_WORDS[direction][0]}: failures")
+    if not part["reasons"]:
+        sheet.note("No failure in this log.")
+        return
+    rows: list[list[Cell]] = []
+    for row in part["reasons"]:
+        mark = Text("certificate", style="yellow") if row["certificate"] else Text()
+        rows.append([_reason(row["reason"]), row["failed"], row["cleartext"], row["partners"], mark])
+    sheet.table("", ["Reason", "Failed", "Cleartext", "Partners", ""], rows, what="reasons")
+    rows = []
+    for row in part["failures"]:
+        # the words that matter: the table above has the whole reasons
+        whys = [f"{why['connections']:,} {split_reason(why['reason'])[1]}" for why in row["reasons"][:MOST_WHYS]]
+        if len(row["reasons"]) > MOST_WHYS:
+            whys.append(f"and {len(row['reasons']) - MOST_WHYS:,} other reasons")
+        reasons = Text("\n").join(Text(printable(why)) for why in whys)
+        rows.append([row["partner"], row["failed"], row["cleartext"], row["required"], reasons])
+    sheet.table(
+        "Partners with which TLS fails most",
+        ["Partner", "Failed", "Cleartext", "Required,\nfailed", "Reasons"],
+        rows,
+        what="partners",
+    )
+
+
+def _partners(sheet: _Sheet, report: Report) -> None:
+    sheet.heading("Partners")
+    sheet.note(report["notes"]["partners"])
+    for direction in DIRECTIONS:
+        title, verb = _WORDS[direction]
+        for flow in FLOWS:
+            rows = [_partner(row) for row in report[direction][flow]["partners"]]
+            # columns of nothing but zeros take room from the names
+            kept = [at for at in range(len(_PARTNER)) if at not in _MAY_GO or any(row[at] for row in rows[:MOST_ROWS])]
+            names = [_PARTNER[at] for at in kept]
+            cut = [[row[at] for at in kept] for row in rows]
+            sheet.table(f"{title}, {_FLOW_WORDS[flow]}: connections, and mail {verb}", names, cut, what="partners")
+
+
+_PARTNER = (
+    "Partner",
+    *("Conn.\nTLS", "Conn.\nclear", "Conn.\nfailed", "Conn.\nTLS %", "Required,\nfailed", "Conn.\nunknown"),
+    *("Mail\nTLS", "Mail\nmixed", "Mail\nclear", "Mail\nTLS %", "Mail\nunknown"),
+)
+_MAY_GO = frozenset({5, 6, 8, 11})
+
+
+def _partner(row: Mapping[str, Any]) -> list[Cell]:
+    over, mail = row["connections"], row["messages"]
+    cells: list[Cell] = [row["partner"], *(over["verdicts"][verdict] for verdict in ("encrypted", "cleartext", "failed"))]
+    cells += [over["percent"].get("encrypted"), over["required"], over["verdicts"]["unknown"]]
+    cells += [mail["verdicts"].get(verdict, 0) for verdict in ("encrypted", "mixed", "cleartext")]
+    return [*cells, mail["percent"].get("encrypted"), mail["verdicts"]["unknown"]]
+
+
+def _times(sheet: _Sheet, report: Report) -> None:
+    sheet.heading("Messages over time")
+    sheet.note(report["notes"]["over_time"])
+    for direction in DIRECTIONS:
+        series = report[direction]["all"]["over_time"]
+        verdicts = [verdict for verdict in MESSAGE_VERDICTS[direction] if any(row["verdicts"][verdict] for row in series["messages"])]
+        hourly = series["unit"] == "hour"
+        rows = [
+            [row["time"][: 16 if hourly else 10].replace("T", " "), *(row["verdicts"][verdict] for verdict in verdicts)]
+            for row in series["messages"]
+        ]
+        names = [f"{_WORDS[direction][1].capitalize()}, by {series['unit']}", *(verdict.capitalize() for verdict in verdicts)]
+        sheet.table("", names, rows, MOST_TIMES, f"{series['unit']}s")
+        if series["undated"]["messages"]:
+            sheet.note(f"{series['undated']['messages']:,} messages have no time in the log")
