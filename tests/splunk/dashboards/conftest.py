@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import pathlib
 import subprocess
-import sys
-from typing import Any, Dict, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from tests.splunk.dashboards.standin import browser as chromium
+from tests.splunk.dashboards.standin import checks, scenario, source, spl, splunkd, views
 
-from splunk_standin import browser as chromium  # noqa: E402 - found through the line above
-from splunk_standin import checks, scenario, source, spl, splunkd, views  # noqa: E402
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
@@ -22,26 +21,26 @@ def log_source(tmp_path_factory: pytest.TempPathFactory) -> source.LogSource:
     return source.LogSource(source.Package(tmp_path_factory.mktemp("package")), scenario.lines())
 
 
-@pytest.fixture()
+@pytest.fixture
 def week(log_source: source.LogSource) -> spl.Search:
-    """A search over the scenario's whole week."""
+    """Return a search over the scenario's whole week."""
     now = scenario.NOW.timestamp()
     return spl.Search(macros=views.macros(), earliest=now - 7 * 86400, latest=now, now=now, source=log_source)
 
 
 @pytest.fixture(scope="session")
-def verdict() -> Dict[str, Any]:
-    """What Splunk's validator says of the views, and the preset's schema: {errors: {view: […]}, schema: {…}}."""
+def verdict() -> dict[str, Any]:
+    """Ask Splunk's validator about the views, and for the preset's schema: {errors: {view: […]}, schema: {…}}."""
     return validated(checks.all_definitions())
 
 
-def validated(definitions: Dict[str, Any]) -> Dict[str, Any]:
+def validated(definitions: dict[str, Any]) -> dict[str, Any]:
     """Run validate.js."""
     reason = chromium.missing(with_browser=False)
     if reason:
         pytest.skip(reason)
-    done = subprocess.run(  # noqa: S603 - our own script
-        ["node", str(chromium.HERE / "validate.js")],  # noqa: S607 - node is looked up on PATH
+    done = subprocess.run(
+        ["node", str(chromium.HERE / "validate.js")],
         input=json.dumps(definitions), capture_output=True, text=True, check=False, env=chromium.node_environment(),
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -52,13 +51,13 @@ def validated(definitions: Dict[str, Any]) -> Dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def validate() -> Any:
-    """The validator, for definitions of a test's own."""
+    """Return the validator, for definitions of a test's own."""
     return validated
 
 
 @pytest.fixture(scope="session")
 def splunk(log_source: source.LogSource) -> Iterator[splunkd.Splunkd]:
-    """A splunkd that answers from the scenario."""
+    """Start a splunkd that answers from the scenario."""
     reason = chromium.missing(with_browser=True)
     if reason:
         pytest.skip(reason)
@@ -69,7 +68,7 @@ def splunk(log_source: source.LogSource) -> Iterator[splunkd.Splunkd]:
 
 
 @pytest.fixture(scope="session")
-def browser(splunk: splunkd.Splunkd) -> Iterator[chromium.Browser]:  # noqa: ARG001 - skips with the server
+def browser(splunk: splunkd.Splunkd) -> Iterator[chromium.Browser]:  # noqa: ARG001 - skips where the server does
     """One Chromium for all tests."""
     started = chromium.Browser()
     yield started

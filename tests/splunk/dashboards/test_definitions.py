@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ElementTree
-from typing import Any, Callable, Dict
+from typing import Any, Callable
+from xml.etree import ElementTree as ET
 
 import pytest
-from splunk_standin import checks, spl, views
+
+from tests.splunk.dashboards.standin import checks, spl, views
 
 VIEWS = ["esatls_message_lookup", "esatls_overview", "esatls_partners"]
 
@@ -15,7 +16,7 @@ VIEWS = ["esatls_message_lookup", "esatls_overview", "esatls_partners"]
 def test_the_views_are_these() -> None:
     """The app has three views, and the navigation names each of them once and none that does not exist."""
     assert views.names() == VIEWS
-    root = ElementTree.fromstring(views.NAVIGATION.read_text(encoding="utf-8"))  # noqa: S314 - our own file
+    root = ET.fromstring(views.NAVIGATION.read_text(encoding="utf-8"))  # noqa: S314 - our own file
     named = [item.get("name") for item in root.iter("view")]
     assert [name for name in named if name and name.startswith("esatls_")] == ["esatls_overview", "esatls_partners", "esatls_message_lookup"]
     assert set(named) - set(VIEWS) == {"search", "reports", "alerts"}  # of Splunk itself
@@ -25,7 +26,7 @@ def test_the_views_are_these() -> None:
 @pytest.mark.parametrize("view", VIEWS)
 def test_xml_around_the_definition(view: str) -> None:
     """The file is a Dashboard Studio view whose label and description are the definition's."""
-    root = ElementTree.fromstring((views.VIEWS / f"{view}.xml").read_text(encoding="utf-8"))  # noqa: S314 - our own file
+    root = ET.fromstring((views.VIEWS / f"{view}.xml").read_text(encoding="utf-8"))  # noqa: S314 - our own file
     definition = views.definition(view)
     assert (root.tag, root.get("version"), root.get("theme")) == ("dashboard", "2", "light")
     assert root.findtext("label") == definition["title"]
@@ -33,13 +34,13 @@ def test_xml_around_the_definition(view: str) -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_splunk_finds_it_valid(view: str, verdict: Dict[str, Any]) -> None:
+def test_splunk_finds_it_valid(view: str, verdict: dict[str, Any]) -> None:
     """Splunk's own validator has nothing to say."""
     assert verdict["errors"][view] == []
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_own_checks_find_nothing(view: str, verdict: Dict[str, Any], week: spl.Search) -> None:
+def test_own_checks_find_nothing(view: str, verdict: dict[str, Any], week: spl.Search) -> None:
     """Nothing is wrong that Splunk's validator would miss; every search runs and gives the columns that its panel names."""
     assert checks.problems(view, checks.all_definitions(), verdict["schema"], week) == []
 
@@ -71,10 +72,10 @@ def test_no_macro_of_the_dashboards_is_idle(week: spl.Search) -> None:
     assert {name for name in week.macros if name.startswith("esatls_view_")} - week.used_macros == set()
 
 
-def _set(*path: Any, to: Any) -> Callable[[Dict[str, Any]], None]:
-    """A change of a definition."""
+def _set(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
+    """Return a change of a definition."""
 
-    def change(definition: Dict[str, Any]) -> None:
+    def change(definition: dict[str, Any]) -> None:
         at = definition
         for key in path[:-1]:
             at = at[key]
@@ -104,7 +105,7 @@ SPOILED = {
         _set("dataSources", "ds_messages", "options", "query", to="`esatls_messages` | eval view_host=$hots|s$ | `esatls_view_host`"),
         "unknown token hots"),
     "token without quotes": (
-        _set("dataSources", "ds_messages", "options", "query", to="`esatls_messages` | eval view_host=\"$esa_host$\" | `esatls_view_host`"),
+        _set("dataSources", "ds_messages", "options", "query", to='`esatls_messages` | eval view_host="$esa_host$" | `esatls_view_host`'),
         "$esa_host$ is not quoted with |s"),
     "unknown filter": (
         _set("dataSources", "ds_messages", "options", "query", to="`esatls_messages` | eval view_host=$esa_host|x$ | `esatls_view_host`"),
@@ -134,7 +135,7 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("name", sorted(SPOILED))
-def test_own_checks_find_what_is_wrong(name: str, verdict: Dict[str, Any], week: spl.Search) -> None:
+def test_own_checks_find_what_is_wrong(name: str, verdict: dict[str, Any], week: spl.Search) -> None:
     """Each kind of fault that Splunk's validator lets pass is found by the own checks."""
     change, words = SPOILED[name]
     definitions = checks.all_definitions()
@@ -149,5 +150,5 @@ def test_splunks_validator_is_awake(validate: Any) -> None:
     spoiled["type"]["visualizations"]["viz_versions"]["type"] = "splunk.barr"
     spoiled["enum"]["visualizations"]["viz_time_in"]["options"]["stackMode"] = "stakced"
     spoiled["layout"]["layout"]["structure"][0]["item"] = "viz_gone"
-    spoiled["token"]["inputs"]["input_flow"]["options"]["token"] = "esa_host"
+    spoiled["token"]["inputs"]["input_flow"]["options"]["token"] = "esa_host"  # noqa: S105 - a dashboard token
     assert {name for name, errors in validate(spoiled)["errors"].items() if errors} == set(spoiled)

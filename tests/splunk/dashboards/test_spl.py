@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any
 
 import pytest
-from splunk_standin import spl
+
+from tests.splunk.dashboards.standin import spl
 
 NOW = 1_000_000.0
-ROWS: List[spl.Row] = [
+ROWS: list[spl.Row] = [
     {"_time": NOW - 7200, "host": "a", "n": "2", "who": ["x", "y"]},
     {"_time": NOW - 3600, "host": "b", "n": "10", "who": "x", "why": "late"},
     {"_time": NOW - 60, "host": "a", "n": "3"},
@@ -16,7 +17,7 @@ ROWS: List[spl.Row] = [
 
 
 def search(**macros: spl.Macro) -> spl.Search:
-    """A search of the last three hours."""
+    """Return a search of the last three hours."""
     return spl.Search(macros=macros, earliest=NOW - 10800, latest=NOW, now=NOW, source=lambda *_: ROWS)
 
 
@@ -45,7 +46,7 @@ def search(**macros: spl.Macro) -> spl.Search:
             {"_time": 997200, "n": 3, "_span": 3600}]),
     ],
 )
-def test_computes(text: str, rows: List[Any]) -> None:
+def test_computes(text: str, rows: list[Any]) -> None:
     """A stage gives the rows that Splunk's Search Reference says."""
     assert spl.run(text, search(), ROWS) == rows
 
@@ -55,7 +56,7 @@ def test_computes(text: str, rows: List[Any]) -> None:
     [
         "| statz count", "| stats count by", "| stats median(n) AS m", "| eval x = foo(n)", "| eval x = ", "| where n >", "| where n",
         "| eval x = n > 2", "| table n*", "| sort - n", "| stats sum(n + 1) AS s", "| timechart count by host", "| head",
-        '| where who == "x"', '| where host > 2', "| eval x = host + 1", "| search host=a", "| append [| makeresults]", "| where (n > 2",
+        '| where who == "x"', "| where host > 2", "| eval x = host + 1", "| search host=a", "| append [| makeresults]", "| where (n > 2",
         "| `nothing`", "| eval x = n |", '| eval x = "open', "| stats count(eval(n > 2)) BY host", "| eval x = mvindex(who)",
     ],
 )

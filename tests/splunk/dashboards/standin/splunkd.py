@@ -10,16 +10,18 @@ import contextlib
 import http.server
 import itertools
 import json
-import pathlib
 import re
 import threading
 import time
 import urllib.parse
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any
 
 from . import spl, views
 
-Answer = Tuple[int, str, bytes]
+if TYPE_CHECKING:
+    import pathlib
+
+Answer = tuple[int, str, bytes]
 
 # Some of the times that Splunk ships for the time input.
 TIMES = (("Today", "@d"), ("Last 24 hours", "-24h@h"), ("Last 7 days", "-7d@h"), ("Last 30 days", "-30d@d"))
@@ -42,7 +44,7 @@ def iso(epoch: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.000+00:00", time.gmtime(epoch))
 
 
-def json_cols(rows: List[spl.Row], names: List[str]) -> Dict[str, Any]:
+def json_cols(rows: list[spl.Row], names: list[str]) -> dict[str, Any]:
     """Results in output_mode=json_cols: every value a text, several values a list."""
 
     def cell(name: str, value: spl.Value) -> Any:
@@ -66,8 +68,8 @@ class Job:
         self.sid, self.text, self.search = sid, text, search
         self.rows = spl.run(text, search)
 
-    def entry(self) -> Dict[str, Any]:
-        """The job's status."""
+    def entry(self) -> dict[str, Any]:
+        """Return the job's status."""
         count = len(self.rows)
         return {
             "name": self.text, "published": iso(self.search.now), "acl": {"app": "esatls"},
@@ -77,8 +79,8 @@ class Job:
             },
         }
 
-    def results(self, post: str, count: int, offset: int) -> Dict[str, Any]:
-        """The results, after the post-process search of a chain."""
+    def results(self, post: str, count: int, offset: int) -> dict[str, Any]:
+        """Return the results, after the post-process search of a chain."""
         post = post.strip()
         if post.startswith("search |"):
             post = post[len("search "):]
@@ -96,15 +98,16 @@ class Splunkd:
     def __init__(self, source: spl.Source, now: float, static: pathlib.Path) -> None:
         """`source` gives the rows of the esatls commands; `now` is the present of every search; `static` holds the bundle."""
         self.source, self.now, self.static = source, now, static
-        self.jobs: Dict[str, Job] = {}
-        self.asked: List[Tuple[str, str, str]] = []
-        self.errors: List[str] = []
+        self.jobs: dict[str, Job] = {}
+        self.asked: list[tuple[str, str, str]] = []
+        self.errors: list[str] = []
         self.numbers = itertools.count(1)
-        self.server: Optional[http.server.ThreadingHTTPServer] = None
+        self.server: http.server.ThreadingHTTPServer | None = None
+        self.address = ""
 
     # -- endpoints --
 
-    def create(self, form: Dict[str, str]) -> Answer:
+    def create(self, form: dict[str, str]) -> Answer:
         """POST search/jobs."""
         text = re.sub(r"^search (?=[`|])", "", form["search"].strip())
         earliest, latest = form.get("earliest_time", ""), form.get("latest_time", "")
@@ -117,11 +120,11 @@ class Splunkd:
         self.jobs[sid] = Job(sid, text, search)
         return as_json({"sid": sid}, 201)
 
-    def status(self, query: Dict[str, List[str]]) -> Answer:
-        """GET search/jobs?id=…"""
+    def status(self, query: dict[str, list[str]]) -> Answer:
+        """GET search/jobs?id=…, once for several jobs."""
         return as_json({"entry": [self.jobs[sid].entry() for sid in query.get("id", []) if sid in self.jobs]})
 
-    def page(self, view: str, query: Dict[str, List[str]]) -> Answer:
+    def page(self, view: str, query: dict[str, list[str]]) -> Answer:
         """GET /en-US/app/esatls/<view>: what Splunk Web would show."""
         theme = query.get("theme", ["light"])[0]
         data = json.dumps({"definition": views.definition(view), "theme": theme}).replace("<", "\\u003c")
@@ -166,7 +169,7 @@ class Splunkd:
     # -- life --
 
     def start(self) -> str:
-        """Listen on a free port of the loopback interface; returns the address of the server."""
+        """Listen on a free port of the loopback interface; returns `address`."""
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -181,7 +184,7 @@ class Splunkd:
                     outer.errors.append(f"{self.command} {self.path} {body}: {error!r}")
                     code, kind, content = as_json({"messages": [{"type": "FATAL", "text": str(error)}]}, 400)
                 self.send_response(code)
-                if code == 303:  # noqa: PLR2004 - See Other
+                if code == 303:
                     self.send_header("Location", kind)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(content)))
@@ -196,7 +199,8 @@ class Splunkd:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
+        return self.address
 
     def stop(self) -> None:
         """Stop listening."""
@@ -206,5 +210,5 @@ class Splunkd:
 
 
 def as_json(content: Any, code: int = 200) -> Answer:
-    """A JSON answer."""
+    """Return a JSON answer."""
     return code, "application/json", json.dumps(content).encode()

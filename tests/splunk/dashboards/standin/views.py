@@ -7,8 +7,8 @@ import functools
 import json
 import pathlib
 import re
-import xml.etree.ElementTree as ElementTree
-from typing import Any, Dict, List
+from typing import Any
+from xml.etree import ElementTree as ET
 
 from . import spl
 
@@ -18,14 +18,14 @@ VIEWS = APP / "default" / "data" / "ui" / "views"
 NAVIGATION = APP / "default" / "data" / "ui" / "nav" / "default.xml"
 
 
-def names() -> List[str]:
+def names() -> list[str]:
     """Names of the app's views."""
     return sorted(path.stem for path in VIEWS.glob("*.xml"))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _definition_text(view: str) -> str:
-    root = ElementTree.fromstring((VIEWS / f"{view}.xml").read_text(encoding="utf-8"))  # noqa: S314 - our own file
+    root = ET.fromstring((VIEWS / f"{view}.xml").read_text(encoding="utf-8"))  # noqa: S314 - our own file
     text = root.findtext("definition")
     if root.tag != "dashboard" or root.get("version") != "2" or not text:
         message = f"{view} is no Dashboard Studio view"
@@ -33,21 +33,21 @@ def _definition_text(view: str) -> str:
     return text
 
 
-def definition(view: str) -> Dict[str, Any]:
-    """The JSON definition of a view, a fresh copy."""
+def definition(view: str) -> dict[str, Any]:
+    """Return the JSON definition of a view, a fresh copy."""
     parsed = json.loads(_definition_text(view))
     assert isinstance(parsed, dict)
     return parsed
 
 
 def height(view: str) -> int:
-    """The height of the page that shows the whole view, in pixels."""
+    """Return the height of the page that shows the whole view, in pixels."""
     items = definition(view)["layout"]["structure"]
     return max(int(item["position"]["y"] + item["position"]["h"]) for item in items) + 160
 
 
-def conf(path: pathlib.Path) -> Dict[str, Dict[str, str]]:
-    """A .conf file: stanza -> key -> value, a backslash at the line's end continues the value."""
+def conf(path: pathlib.Path) -> dict[str, dict[str, str]]:
+    """Return a .conf file: stanza -> key -> value, a backslash at the line's end continues the value."""
     text = re.sub(r"\\\n", "\n ", path.read_text(encoding="utf-8"))
     parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",), strict=True, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
@@ -55,9 +55,9 @@ def conf(path: pathlib.Path) -> Dict[str, Dict[str, str]]:
     return {section: dict(parser[section]) for section in parser.sections()}
 
 
-@functools.lru_cache(maxsize=None)
-def macros() -> Dict[str, spl.Macro]:
-    """The app's macros by name, as in `esatls_percent(2)`."""
+@functools.cache
+def macros() -> dict[str, spl.Macro]:
+    """Return the app's macros by name, as in `esatls_percent(2)`."""
     out = {}
     for name, keys in conf(APP / "default" / "macros.conf").items():
         args = tuple(arg.strip() for arg in keys.get("args", "").split(",") if arg.strip())

@@ -14,12 +14,15 @@ import math
 import re
 import time
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Callable, NamedTuple, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Number = Union[int, float]
-Value = Union[str, int, float, List[str], bool, None]
-Row = Dict[str, Value]
-Source = Callable[[str, float, float], List[Row]]
+Value = Union[str, int, float, list[str], bool, None]
+Row = dict[str, Value]
+Source = Callable[[str, float, float], list[Row]]
 
 
 class SplError(Exception):
@@ -30,7 +33,7 @@ class SplError(Exception):
 class Macro:
     """One stanza of macros.conf."""
 
-    args: Tuple[str, ...]
+    args: tuple[str, ...]
     definition: str
 
 
@@ -38,12 +41,12 @@ class Macro:
 class Search:
     """What a search may ask for: macros, time range (epoch seconds), the present, and the rows of the esatls commands."""
 
-    macros: Dict[str, Macro]
+    macros: dict[str, Macro]
     earliest: float
     latest: float
     now: float
     source: Source
-    used_macros: set = field(default_factory=set)
+    used_macros: set[str] = field(default_factory=set)
 
 
 # ---- text to tokens ----
@@ -67,7 +70,7 @@ _TOKEN = re.compile(
 )
 
 
-def tokens(text: str) -> List[Token]:
+def tokens(text: str) -> list[Token]:
     """Tokens of a search; SplError on a character that no command here uses (brackets of a subsearch, backticks)."""
     out, at = [], 0
     while at < len(text):
@@ -90,7 +93,7 @@ def expand(text: str, search: Search, depth: int = 0) -> str:
     if depth > 10:
         raise SplError("macros call each other without end")
 
-    def replace(match: "re.Match[str]") -> str:
+    def replace(match: re.Match[str]) -> str:
         if match["call"] is None:
             return match[0]
         call = _CALL.fullmatch(match["call"].strip())
@@ -115,9 +118,9 @@ def expand(text: str, search: Search, depth: int = 0) -> str:
 Expression = Callable[[Row], Value]
 
 
-def as_number(value: Value) -> Optional[Number]:
-    """The number that Splunk sees in a value, or None."""
-    if isinstance(value, bool) or isinstance(value, list) or value is None:
+def as_number(value: Value) -> Number | None:
+    """Return the number that Splunk sees in a value, or None."""
+    if value is None or isinstance(value, (bool, list)):
         return None
     if isinstance(value, (int, float)):
         return value
@@ -129,7 +132,7 @@ def as_number(value: Value) -> Optional[Number]:
 
 
 def as_text(value: Value) -> str:
-    """A value as Splunk writes it into a result."""
+    """Return a value as Splunk writes it into a result."""
     if isinstance(value, bool):
         raise SplError("a truth value cannot be a field's value")
     if isinstance(value, float):
@@ -139,20 +142,20 @@ def as_text(value: Value) -> str:
     return str(value)
 
 
-def many(value: Value) -> List[str]:
-    """A value as a list of values."""
+def many(value: Value) -> list[str]:
+    """Return a value as a list of values."""
     if value is None:
         return []
     return list(value) if isinstance(value, list) else [as_text(value)]
 
 
-def few(values: List[str]) -> Value:
-    """A list as a field's value: nothing, one value, or several."""
+def few(values: list[str]) -> Value:
+    """Return a list as a field's value: nothing, one value, or several."""
     return None if not values else values[0] if len(values) == 1 else values
 
 
-def compare(left: Value, right: Value, how: str) -> Optional[bool]:
-    """left how right; None when one side has no value (then it is neither true nor false)."""
+def compare(left: Value, right: Value, how: str) -> bool | None:
+    """Compare; None when one side has no value (then it is neither true nor false)."""
     if left is None or right is None:
         return None
     if isinstance(left, list) or isinstance(right, list):
@@ -170,7 +173,7 @@ def compare(left: Value, right: Value, how: str) -> Optional[bool]:
 
 
 def arithmetic(left: Value, right: Value, how: str) -> Value:
-    """left how right; None when one side is no number, as in Splunk; + of two texts that are no numbers is refused here."""
+    """Compute; None when one side is no number, as in Splunk; + of two texts that are no numbers is refused here."""
     if left is None or right is None:
         return None
     a, b = as_number(left), as_number(right)
@@ -196,8 +199,8 @@ def truth(value: Value) -> bool:
     return value
 
 
-def sql_like(pattern: str) -> "re.Pattern[str]":
-    """The pattern of like(): % any run, _ any character."""
+def sql_like(pattern: str) -> re.Pattern[str]:
+    """Return the pattern of like(): % any run, _ any character."""
     parts = (".*" if c == "%" else "." if c == "_" else re.escape(c) for c in pattern)
     return re.compile("".join(parts), re.DOTALL)
 
@@ -216,7 +219,7 @@ def mv_index(value: Value, start: Value, end: Value) -> Value:
 
 
 def relative(text: str, now: float) -> float:
-    """A time modifier (`-7d@h`, `@d`, `now`, epoch seconds) as epoch seconds, in UTC."""
+    """Return a time modifier (`-7d@h`, `@d`, `now`, epoch seconds) as epoch seconds, in UTC."""
     if text in ("now", "now()", ""):
         return now
     if re.fullmatch(r"\d+(\.\d+)?", text):
@@ -232,7 +235,7 @@ def relative(text: str, now: float) -> float:
     return now
 
 
-def text_function(name: str, args: List[Value]) -> Value:
+def text_function(name: str, args: list[Value]) -> Value:
     """Functions of values that give None when their first argument has no value."""
     first = args[0]
     if first is None:
@@ -267,8 +270,8 @@ def text_function(name: str, args: List[Value]) -> Value:
         return f"{scaled:.{digits}f}" if digits else int(scaled)
     if name == "json_extract":
         found = json.loads(as_text(first)).get(as_text(args[1]))
-        if isinstance(found, (dict, list)):
-            raise SplError("json_extract() of an object or a list")
+        if (found is not None and not isinstance(found, (str, int, float))) or isinstance(found, bool):
+            raise SplError("json_extract() of what is no text and no number")
         return found
     if name == "strftime":
         seconds = as_number(first)
@@ -285,7 +288,7 @@ _TEXT_FUNCTIONS = {
 class Parser:
     """Expressions, by precedence: OR, AND, NOT, comparison, + - ., * / %."""
 
-    def __init__(self, items: List[Token], search: Search) -> None:
+    def __init__(self, items: list[Token], search: Search) -> None:
         """Read from `items`, left to right."""
         self.items, self.at, self.search = items, 0, search
 
@@ -297,7 +300,7 @@ class Parser:
         return token.kind in ("op", "word") and token.text.upper() in texts
 
     def take(self, *texts: str) -> Token:
-        """The next token, which must be one of these when any are given."""
+        """Take the next token, which must be one of these when any are given."""
         if self.at >= len(self.items):
             raise SplError(f"the search ends where {' or '.join(texts) or 'something'} should stand")
         if texts and not self.peek(*texts):
@@ -370,10 +373,10 @@ class Parser:
             left = _binary(left, self.take().text, self.atom())
         return left
 
-    def arguments(self) -> List[Expression]:
+    def arguments(self) -> list[Expression]:
         """( a, b, ... ), possibly empty."""
         self.take("(")
-        out: List[Expression] = []
+        out: list[Expression] = []
         while not self.peek(")"):
             if out:
                 self.take(",")
@@ -382,7 +385,7 @@ class Parser:
         return out
 
     def atom(self) -> Expression:
-        """A literal, a field, a function or a bracket."""
+        """Read a literal, a field, a function or a bracket."""
         if self.peek("("):
             self.take()
             inner = self.expression()
@@ -410,7 +413,7 @@ class Parser:
         return lambda row: row.get(token.text)
 
     def function(self, name: str) -> Expression:
-        """A call."""
+        """Read the call of a function."""
         if name == "mvmap":
             self.take("(")
             variable = self.take().text
@@ -419,7 +422,7 @@ class Parser:
             self.take(")")
 
             def mv_map(row: Row) -> Value:
-                out: List[str] = []
+                out: list[str] = []
                 for value in many(row.get(variable)):
                     out += many(body({**row, variable: value}))
                 return few(out)
@@ -462,7 +465,7 @@ def _binary(left: Expression, how: str, right: Expression) -> Expression:
     return lambda row: arithmetic(left(row), right(row), how)
 
 
-def _special(name: str, args: List[Expression], search: Search) -> Expression:
+def _special(name: str, args: list[Expression], search: Search) -> Expression:
     """Functions that look at conditions, at missing values or at the search itself."""
     count = len(args)
     if name == "if" and count == 3:
@@ -526,7 +529,7 @@ def _name(parser: Parser) -> str:
     return token.text
 
 
-def _names(parser: Parser, *stop: str) -> List[str]:
+def _names(parser: Parser, *stop: str) -> list[str]:
     """Names up to the end or to one of the words `stop`; commas between are optional."""
     out = []
     while not parser.done() and not parser.peek(*stop):
@@ -539,8 +542,8 @@ def _names(parser: Parser, *stop: str) -> List[str]:
     return out
 
 
-def run_eval(rows: List[Row], parser: Parser) -> List[Row]:
-    """eval a=…, b=…"""
+def run_eval(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `eval a=…, b=…`."""
     todo = []
     while True:
         name = _name(parser)
@@ -564,8 +567,8 @@ def run_eval(rows: List[Row], parser: Parser) -> List[Row]:
     return out
 
 
-def run_where(rows: List[Row], parser: Parser) -> List[Row]:
-    """where condition."""
+def run_where(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `where condition`."""
     condition = parser.expression()
     return [row for row in rows if truth(condition(row))]
 
@@ -575,16 +578,16 @@ class Aggregation:
     """One function of stats: its name, what it looks at, and the column that it fills."""
 
     function: str
-    argument: Optional[Expression]
+    argument: Expression | None
     name: str
 
 
-_AGGREGATES = ("count", "sum", "dc", "values", "max", "min", "latest", "avg")
+_AGGREGATES = ("count", "sum", "dc", "values", "max", "min")
 
 
-def aggregations(parser: Parser) -> List[Aggregation]:
+def aggregations(parser: Parser) -> list[Aggregation]:
     """func(x) AS name, …, up to BY or the end."""
-    out: List[Aggregation] = []
+    out: list[Aggregation] = []
     while not parser.done() and not parser.peek("BY"):
         if parser.peek(","):
             parser.take()
@@ -620,8 +623,8 @@ def aggregations(parser: Parser) -> List[Aggregation]:
     return out
 
 
-def aggregate(what: Aggregation, rows: List[Row]) -> Value:
-    """The value of one aggregation over some rows."""
+def aggregate(what: Aggregation, rows: list[Row]) -> Value:
+    """Return the value of one aggregation over some rows."""
     if what.argument is None:
         return len(rows)
     values = [what.argument(row) for row in rows]
@@ -629,9 +632,6 @@ def aggregate(what: Aggregation, rows: List[Row]) -> Value:
         if any(isinstance(v, bool) for v in values):
             return sum(1 for v in values if truth(v))
         return sum(len(many(v)) for v in values)
-    if what.function == "latest":
-        timed = [(as_number(row.get("_time")), v) for row, v in zip(rows, values) if v is not None]
-        return max(timed, key=lambda pair: pair[0] or 0)[1] if timed else None
     texts = [text for v in values for text in many(v)]
     if what.function == "dc":
         return len(set(texts))
@@ -642,26 +642,26 @@ def aggregate(what: Aggregation, rows: List[Row]) -> Value:
         raise SplError(f"{what.function}() of what is no number")
     if not numbers:
         return None
-    if what.function == "avg":
-        return sum(numbers) / len(numbers)
-    return {"sum": sum, "max": max, "min": min}[what.function](numbers)  # type: ignore[operator]
+    if what.function == "sum":
+        return sum(numbers)
+    return max(numbers) if what.function == "max" else min(numbers)
 
 
-def groups(rows: Iterable[Row], by: List[str]) -> Dict[Tuple[Value, ...], List[Row]]:
+def groups(rows: Iterable[Row], by: list[str]) -> dict[tuple[Value, ...], list[Row]]:
     """Rows by the values of `by`: a row without one of them is left out, one with several values stands in several groups."""
-    out: Dict[Tuple[Value, ...], List[Row]] = {}
+    out: dict[tuple[Value, ...], list[Row]] = {}
     for row in rows:
-        keys: List[Tuple[Value, ...]] = [()]
+        keys: list[tuple[Value, ...]] = [()]
         for name in by:
             value = row.get(name)
-            options: List[Value] = list(value) if isinstance(value, list) else [] if value is None else [value]
+            options: list[Value] = list(value) if isinstance(value, list) else [] if value is None else [value]
             keys = [(*key, option) for key in keys for option in options]
         for key in keys:
             out.setdefault(key, []).append(row)
     return out
 
 
-def sort_key(value: Value) -> Tuple[int, Number, str]:
+def sort_key(value: Value) -> tuple[int, Number, str]:
     """Splunk's automatic order: numbers before texts."""
     number = as_number(value)
     if number is not None:
@@ -669,14 +669,14 @@ def sort_key(value: Value) -> Tuple[int, Number, str]:
     return (1, 0, "") if value is None else (1, 0, ",".join(many(value)))
 
 
-def run_stats(rows: List[Row], parser: Parser) -> List[Row]:
-    """stats … BY …; without BY there is one row even when nothing came in."""
+def run_stats(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `stats … BY …`; without BY there is one row even when nothing came in."""
     what = aggregations(parser)
-    by: List[str] = []
+    by: list[str] = []
     if parser.peek("BY"):
         parser.take()
         by = _names(parser)
-    found = groups(rows, by) if by else {(): rows}
+    found: dict[tuple[Value, ...], list[Row]] = groups(rows, by) if by else {(): rows}
     out = []
     for key in sorted(found, key=lambda k: [sort_key(v) for v in k]):
         row: Row = dict(zip(by, key))
@@ -688,10 +688,10 @@ def run_stats(rows: List[Row], parser: Parser) -> List[Row]:
     return out
 
 
-def run_eventstats(rows: List[Row], parser: Parser) -> List[Row]:
-    """eventstats … BY …: the aggregates beside each row; a row without a BY field stays as it is."""
+def run_eventstats(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `eventstats … BY …`: the aggregates beside each row; a row without a BY field stays as it is."""
     what = aggregations(parser)
-    by: List[str] = []
+    by: list[str] = []
     if parser.peek("BY"):
         parser.take()
         by = _names(parser)
@@ -718,8 +718,8 @@ def _span(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def run_timechart(rows: List[Row], parser: Parser, search: Search) -> List[Row]:
-    """timechart [minspan=1h] aggregates, over the whole time range of the search, a row per span, an empty one too."""
+def run_timechart(rows: list[Row], parser: Parser, search: Search) -> list[Row]:
+    """Run `timechart [minspan=1h] …` over the whole time range of the search: a row per span, an empty one too."""
     least = 1
     if parser.peek("MINSPAN"):
         parser.take()
@@ -748,12 +748,12 @@ def run_timechart(rows: List[Row], parser: Parser, search: Search) -> List[Row]:
     return out
 
 
-def run_sort(rows: List[Row], parser: Parser) -> List[Row]:
-    """sort [limit] [-]field, …; the limit is 10,000 when none is given, and 0 is none."""
+def run_sort(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `sort [limit] [-]field, …`; the limit is 10,000 when none is given, and 0 is none."""
     limit = 10000
     if parser.items and parser.items[0].kind == "number":
         limit = int(parser.take().text)
-    keys: List[Tuple[str, bool]] = []
+    keys: list[tuple[str, bool]] = []
     while not parser.done():
         if parser.peek(","):
             parser.take()
@@ -769,19 +769,19 @@ def run_sort(rows: List[Row], parser: Parser) -> List[Row]:
     for name, down in reversed(keys):
         with_value = [row for row in out if row.get(name) is not None]
         without = [row for row in out if row.get(name) is None]
-        with_value.sort(key=lambda row: sort_key(row[name]), reverse=down)  # noqa: B023 - used at once
+        with_value.sort(key=lambda row: sort_key(row[name]), reverse=down)
         out = with_value + without
     return out[:limit] if limit else out
 
 
-def run_table(rows: List[Row], parser: Parser) -> List[Row]:
-    """table a, b: these columns in this order (kept through `columns`)."""
+def run_table(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `table a, b`: these columns in this order (kept through `columns`)."""
     names = _names(parser)
     return [{name: row.get(name) for name in names} for row in rows]
 
 
-def run_fields(rows: List[Row], parser: Parser) -> List[Row]:
-    """fields a, b keeps; fields - a, b drops."""
+def run_fields(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `fields a, b`, which keeps, or `fields - a, b`, which drops."""
     if parser.peek("-"):
         parser.take()
         drop = set(_names(parser))
@@ -790,9 +790,9 @@ def run_fields(rows: List[Row], parser: Parser) -> List[Row]:
     return [{name: row[name] for name in names if name in row} for row in rows]
 
 
-def run_rename(rows: List[Row], parser: Parser) -> List[Row]:
-    """rename a AS b, …"""
-    to: Dict[str, str] = {}
+def run_rename(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `rename a AS b, …`."""
+    to: dict[str, str] = {}
     while not parser.done():
         if parser.peek(","):
             parser.take()
@@ -803,8 +803,8 @@ def run_rename(rows: List[Row], parser: Parser) -> List[Row]:
     return [{to.get(name, name): value for name, value in row.items()} for row in rows]
 
 
-def run_fillnull(rows: List[Row], parser: Parser) -> List[Row]:
-    """fillnull value=x fields."""
+def run_fillnull(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `fillnull value=x fields`."""
     parser.take("VALUE")
     parser.take("=")
     value = parser.take().text
@@ -819,14 +819,17 @@ def run_fillnull(rows: List[Row], parser: Parser) -> List[Row]:
     return out
 
 
-def run_mvexpand(rows: List[Row], parser: Parser) -> List[Row]:
-    """mvexpand field: a row per value; a row without one stays."""
+def run_mvexpand(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `mvexpand field`: a row per value; a row without one stays."""
     (name,) = _names(parser)
-    return [{**row, name: value} if value is not None else row for row in rows for value in (many(row.get(name)) or [None])]
+    out = []
+    for row in rows:
+        out += [{**row, name: value} for value in many(row.get(name))] or [row]
+    return out
 
 
-def run_bin(rows: List[Row], parser: Parser) -> List[Row]:
-    """bin _time span=1h."""
+def run_bin(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `bin _time span=1h`."""
     name = _name(parser)
     parser.take("SPAN")
     parser.take("=")
@@ -834,8 +837,8 @@ def run_bin(rows: List[Row], parser: Parser) -> List[Row]:
     return [{**row, name: math.floor((as_number(row[name]) or 0) / span) * span} if name in row else row for row in rows]
 
 
-def run_rex(rows: List[Row], parser: Parser) -> List[Row]:
-    """rex field=x "regex with (?<name>…)": fields from the first match."""
+def run_rex(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `rex field=x "…(?<name>…)…"`: fields from the first match."""
     parser.take("FIELD")
     parser.take("=")
     name = _name(parser)
@@ -847,42 +850,42 @@ def run_rex(rows: List[Row], parser: Parser) -> List[Row]:
     return out
 
 
-def run_head(rows: List[Row], parser: Parser) -> List[Row]:
-    """head N."""
+def run_head(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `head N`."""
     token = parser.take()
     if token.kind != "number":
         raise SplError("head without a number")
     return rows[:int(token.text)]
 
 
-def run_streamstats(rows: List[Row], parser: Parser) -> List[Row]:
-    """streamstats count AS name: numbers the rows."""
+def run_streamstats(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `streamstats count AS name`: numbers the rows."""
     parser.take("COUNT")
     parser.take("AS")
     name = _name(parser)
     return [{**row, name: number} for number, row in enumerate(rows, 1)]
 
 
-def run_dedup(rows: List[Row], parser: Parser) -> List[Row]:
-    """dedup field: the first row of each value."""
+def run_dedup(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `dedup field`: the first row of each value."""
     (name,) = _names(parser)
-    seen: Dict[str, Row] = {}
+    seen: dict[str, Row] = {}
     for row in rows:
         if row.get(name) is not None:
             seen.setdefault(as_text(row[name]), row)
     return list(seen.values())
 
 
-_COMMANDS: Dict[str, Callable[[List[Row], Parser], List[Row]]] = {
+_COMMANDS: dict[str, Callable[[list[Row], Parser], list[Row]]] = {
     "eval": run_eval, "where": run_where, "stats": run_stats, "eventstats": run_eventstats, "sort": run_sort, "table": run_table,
     "fields": run_fields, "rename": run_rename, "fillnull": run_fillnull, "mvexpand": run_mvexpand, "bin": run_bin, "rex": run_rex,
     "head": run_head, "streamstats": run_streamstats, "dedup": run_dedup,
 }
 
 
-def stages(text: str, search: Search) -> List[List[Token]]:
-    """The commands of a search, macros expanded."""
-    out: List[List[Token]] = [[]]
+def stages(text: str, search: Search) -> list[list[Token]]:
+    """Return the commands of a search, macros expanded."""
+    out: list[list[Token]] = [[]]
     for token in tokens(expand(text, search)):
         if token.kind == "op" and token.text == "|":
             out.append([])
@@ -891,8 +894,8 @@ def stages(text: str, search: Search) -> List[List[Token]]:
     return out[1:] if not out[0] else out
 
 
-def base(todo: List[List[Token]], search: Search) -> Tuple[List[Row], List[List[Token]]]:
-    """The rows of the esatls command that a base search begins with, and the stages after it.
+def base(todo: list[list[Token]], search: Search) -> tuple[list[Row], list[list[Token]]]:
+    """Return the rows of the esatls command that a base search begins with, and the stages after it.
 
     Before the command stand the index and the sourcetypes, and perhaps `fields` with at least what the command reads.
     """
@@ -908,8 +911,8 @@ def base(todo: List[List[Token]], search: Search) -> Tuple[List[Row], List[List[
     return search.source(rest[0][0].text, search.earliest, search.latest), rest[1:]
 
 
-def run(text: str, search: Search, rows: Optional[List[Row]] = None) -> List[Row]:
-    """The rows of a search; with `rows` given, of a post-process search of them."""
+def run(text: str, search: Search, rows: list[Row] | None = None) -> list[Row]:
+    """Return the rows of a search; with `rows` given, of a post-process search of them."""
     todo = stages(text, search)
     if rows is None:
         rows, todo = base(todo, search)
@@ -929,8 +932,8 @@ def run(text: str, search: Search, rows: Optional[List[Row]] = None) -> List[Row
     return rows
 
 
-def columns(text: str, rows: List[Row], search: Search) -> List[str]:
-    """The columns of a result, in Splunk's order: as the last `table`, `stats` or `timechart` says."""
+def columns(text: str, rows: list[Row], search: Search) -> list[str]:
+    """Return the columns of a result, in Splunk's order: as the last `table`, `stats` or `timechart` says."""
     last = stages(text, search)[-1]
     if last[0].text == "table":
         return _names(Parser(last[1:], search))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import bisect
-import importlib.util
-import pathlib
 import subprocess
 import sys
 import tarfile
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import TYPE_CHECKING
+
+from tests.splunk import driver
 
 from . import spl, views
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Sequence
 
 _STAMP_LENGTH = len("2026-03-02T06:00:00Z")
 
@@ -21,22 +25,15 @@ class Package:
     def __init__(self, folder: pathlib.Path) -> None:
         """Build into `folder`."""
         builder = views.REPOSITORY / "python" / "package"
-        subprocess.run([sys.executable, str(builder), "--output", str(folder)], check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own
+        subprocess.run([sys.executable, str(builder), "--output", str(folder)], check=True, stdout=subprocess.DEVNULL)
         (archive,) = folder.glob("*.tar.gz")
         with tarfile.open(archive) as tar:
             tar.extractall(folder / "unpacked")  # noqa: S202 - our own archive
-        path = views.REPOSITORY / "tests" / "splunk" / "driver.py"
-        spec = importlib.util.spec_from_file_location("esatls_dashboards_driver", path)
-        assert spec is not None
-        assert spec.loader is not None
-        driver = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = driver  # dataclasses look their module up
-        spec.loader.exec_module(driver)
-        self.splunk: Any = driver.Splunk(sys.executable, folder / "unpacked" / "esatls")
+        self.splunk = driver.Splunk(sys.executable, folder / "unpacked" / "esatls")
 
-    def rows(self, command: str, lines: Sequence[str]) -> List[spl.Row]:
-        """The rows of a reporting command over the lines, newest first as Splunk sends events, on three indexers."""
-        events = [{"_time": str(spl.utc(line)), "_raw": line, "host": "relay.example.com"} for line in reversed(lines)]
+    def rows(self, command: str, lines: Sequence[str]) -> list[spl.Row]:
+        """Return the rows of a reporting command over the lines, newest first as Splunk sends events, on three indexers."""
+        events: list[dict[str, driver.Value]] = [{"_time": str(spl.utc(line)), "_raw": line, "host": "relay.example.com"} for line in reversed(lines)]
         found = self.splunk.report(command, events)
         if found.messages:
             raise AssertionError(found.messages)
@@ -51,10 +48,10 @@ class LogSource:
         self.package = package
         self.lines = list(lines)
         self.times = [spl.utc(line[:_STAMP_LENGTH]) for line in lines]
-        self.known: Dict[Tuple[str, int, int], List[spl.Row]] = {}
+        self.known: dict[tuple[str, int, int], list[spl.Row]] = {}
 
-    def __call__(self, command: str, earliest: float, latest: float) -> List[spl.Row]:
-        """The rows; computed once for the same lines."""
+    def __call__(self, command: str, earliest: float, latest: float) -> list[spl.Row]:
+        """Return the rows; computed once for the same lines."""
         begin, end = bisect.bisect_left(self.times, earliest), bisect.bisect_left(self.times, latest)
         key = command, begin, end
         if key not in self.known:

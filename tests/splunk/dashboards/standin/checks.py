@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 import urllib.parse
-from typing import Any, Dict, Iterator, List, Mapping, Set, Tuple
+from typing import TYPE_CHECKING, Any
 
 from . import spl, views
 
-Definition = Dict[str, Any]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Definition = dict[str, Any]
 
 _TOKEN = re.compile(r"\$((?:[\w-]+:)?[\w.][\w. -]*?)((?:\|\w+)*)\$")
 _CONTEXT_CALL = re.compile(r"matchValue\((\w+)\)|rangeValue\((\w+)\)|formatByType\((\w+)\)|prepend\((\w+)\)")
@@ -18,7 +21,7 @@ _SERIES = re.compile(r"(?:seriesByName|frameBySeriesNames)\(([^)]*)\)")
 _DSL = {"primary", "table", "frame", "statics", "label", "value", "themes"}
 
 
-def strings(value: Any, path: str = "") -> Iterator[Tuple[str, str]]:
+def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Every text in a definition, with the path to it."""
     if isinstance(value, str):
         yield path, value
@@ -30,7 +33,7 @@ def strings(value: Any, path: str = "") -> Iterator[Tuple[str, str]]:
             yield from strings(inner, f"{path}[{number}]")
 
 
-def input_tokens(definition: Definition) -> Set[str]:
+def input_tokens(definition: Definition) -> set[str]:
     """Tokens that the inputs set; a time input sets two."""
     out = set()
     for item in definition.get("inputs", {}).values():
@@ -39,13 +42,13 @@ def input_tokens(definition: Definition) -> Set[str]:
     return out
 
 
-def known_tokens(definition: Definition) -> Set[str]:
+def known_tokens(definition: Definition) -> set[str]:
     """Tokens that something gives a value."""
     defaults = definition.get("defaults", {}).get("tokens", {}).get("default", {})
     return input_tokens(definition) | set(defaults)
 
 
-def unknown_options(kind: str, options: Mapping[str, Any], schema: Any) -> List[str]:
+def unknown_options(kind: str, options: Mapping[str, Any], schema: Any) -> list[str]:
     """Names of options that the component does not have, nested ones too."""
     out = []
     for name, value in options.items():
@@ -61,10 +64,10 @@ def unknown_options(kind: str, options: Mapping[str, Any], schema: Any) -> List[
     return out
 
 
-def source_problems(definition: Definition, schema: Mapping[str, Any]) -> List[str]:
-    """Data sources: references, chains, options."""
+def source_problems(definition: Definition, schema: Mapping[str, Any]) -> list[str]:
+    """Look at data sources: references, chains, options."""
     out = []
-    sources: Dict[str, Any] = definition.get("dataSources", {})
+    sources: dict[str, Any] = definition.get("dataSources", {})
     used = set()
     for section in ("visualizations", "inputs"):
         for name, item in definition.get(section, {}).items():
@@ -107,7 +110,7 @@ def chain_is_endless(sources: Mapping[str, Any], name: str) -> bool:
     return at in seen
 
 
-def option_problems(definition: Definition, schema: Mapping[str, Any]) -> List[str]:
+def option_problems(definition: Definition, schema: Mapping[str, Any]) -> list[str]:
     """Options of visualizations and inputs, names in their expressions, types of event handlers."""
     out = []
     for section in ("visualizations", "inputs"):
@@ -124,7 +127,7 @@ def option_problems(definition: Definition, schema: Mapping[str, Any]) -> List[s
     return out
 
 
-def token_problems(view: str, definition: Definition, others: Mapping[str, Definition]) -> List[str]:
+def token_problems(view: str, definition: Definition, others: Mapping[str, Definition]) -> list[str]:
     """Tokens: known ones only, quoted in searches, encoded in addresses; links to views and tokens that exist."""
     out = []
     known = known_tokens(definition)
@@ -154,29 +157,29 @@ def token_problems(view: str, definition: Definition, others: Mapping[str, Defin
     return out
 
 
-def link_problems(url: str, others: Mapping[str, Definition]) -> List[str]:
-    """A link must lead to a view of this app and hand over tokens that it has."""
+def link_problems(url: str, others: Mapping[str, Definition]) -> list[str]:
+    """Say what is wrong with a link: it must lead to a view of this app and hand over tokens that it has."""
     parts = urllib.parse.urlsplit(url)
     match = re.fullmatch(r"/app/esatls/(\w+)", parts.path)
     if parts.netloc or not match or match[1] not in others:
-        return [f"links to {url.split('?')[0]}, which is no view of the app"]
+        return [f"links to {parts.netloc + parts.path}, which is no view of the app"]
     known = {f"form.{token}" for token in known_tokens(others[match[1]])}
     return [f"hands over {name}, which {match[1]} does not have" for name, _ in urllib.parse.parse_qsl(parts.query) if name not in known]
 
 
-def queries(definition: Definition) -> Dict[str, str]:
+def queries(definition: Definition) -> dict[str, str]:
     """Each data source's whole search, chains put behind what they extend."""
-    sources: Dict[str, Any] = definition.get("dataSources", {})
+    sources: dict[str, Any] = definition.get("dataSources", {})
 
     def whole(name: str) -> str:
         options = sources[name]["options"]
         base = options.get("extend")
-        return (whole(base) + " " if base else "") + options["query"]
+        return f"{whole(base)} {options['query']}" if base else str(options["query"])
 
     return {name: whole(name) for name in sources}
 
 
-def default_tokens(definition: Definition) -> Dict[str, str]:
+def default_tokens(definition: Definition) -> dict[str, str]:
     """Tokens as they are when the view opens, without the time."""
     out = {name: item["value"] for name, item in definition.get("defaults", {}).get("tokens", {}).get("default", {}).items()}
     for item in definition.get("inputs", {}).values():
@@ -186,30 +189,30 @@ def default_tokens(definition: Definition) -> Dict[str, str]:
 
 
 def fill(query: str, tokens: Mapping[str, str]) -> str:
-    """A search with its tokens, each quoted as |s does (with JSON.stringify)."""
+    """Return a search with its tokens, each quoted as |s does (with JSON.stringify)."""
     return _TOKEN.sub(lambda match: json.dumps(tokens[match[1]]), query)
 
 
-_COLUMNS: Dict[Tuple[int, str], Set[str]] = {}
+_COLUMNS: dict[tuple[int, str], set[str]] = {}
 
 
-def columns_of(text: str, search: spl.Search) -> Set[str]:
-    """The columns that a search gives; run once for the same source."""
+def columns_of(text: str, search: spl.Search) -> set[str]:
+    """Return the columns that a search gives; run once for the same source."""
     key = id(search.source), text
     if key not in _COLUMNS:
         _COLUMNS[key] = set(spl.columns(text, spl.run(text, search), search))
     return _COLUMNS[key]
 
 
-def search_problems(definition: Definition, search: spl.Search) -> List[str]:
-    """Searches that cannot run, and columns that a panel names and its search does not give."""
+def search_problems(definition: Definition, search: spl.Search) -> list[str]:
+    """Find searches that cannot run, and columns that a panel names and its search does not give."""
     out = []
-    columns: Dict[str, Set[str]] = {}
+    columns: dict[str, set[str]] = {}
     tokens = default_tokens(definition)
     for name, query in queries(definition).items():
         try:
             columns[name] = columns_of(fill(query, tokens), search)
-        except (spl.SplError, KeyError) as error:
+        except (spl.SplError, KeyError) as error:  # noqa: PERF203 - each search may fail by itself
             out.append(f"{name}: {error}")
     for section in ("visualizations", "inputs"):
         for name, item in definition.get(section, {}).items():
@@ -224,7 +227,7 @@ def search_problems(definition: Definition, search: spl.Search) -> List[str]:
     return out
 
 
-def problems(view: str, definitions: Mapping[str, Definition], schema: Mapping[str, Any], search: spl.Search) -> List[str]:
+def problems(view: str, definitions: Mapping[str, Definition], schema: Mapping[str, Any], search: spl.Search) -> list[str]:
     """Everything that is wrong with one view."""
     definition = definitions[view]
     return [
@@ -233,6 +236,6 @@ def problems(view: str, definitions: Mapping[str, Definition], schema: Mapping[s
     ]
 
 
-def all_definitions() -> Dict[str, Definition]:
-    """The definitions of all views."""
+def all_definitions() -> dict[str, Definition]:
+    """Return the definitions of all views."""
     return {name: views.definition(name) for name in views.names()}

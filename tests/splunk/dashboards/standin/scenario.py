@@ -6,12 +6,15 @@ messages that the lookup follows hop by hop, and names that strangers would choo
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from dataclasses import dataclass, field
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, NamedTuple
 
-START = datetime.datetime(2026, 3, 2, 6, 0, tzinfo=datetime.timezone.utc)
-NOW = datetime.datetime(2026, 3, 8, 12, 0, tzinfo=datetime.timezone.utc)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+START = dt.datetime(2026, 3, 2, 6, 0, tzinfo=dt.timezone.utc)
+NOW = dt.datetime(2026, 3, 8, 12, 0, tzinfo=dt.timezone.utc)
 HOSTS = ("esa1.example.com", "esa2.example.com")
 
 STRONG = "TLSv1.3", "TLS_AES_256_GCM_SHA384"
@@ -22,12 +25,12 @@ STARTTLS = "STARTTLS unexpected response"
 
 
 class Sessions(NamedTuple):
-    """`count` sessions with one partner. tls: (version, cipher), or None; failed: the reason of a handshake that failed."""
+    """`number` sessions with one partner. tls: (version, cipher), or None; failed: the reason of a handshake that failed."""
 
-    count: int
+    number: int
     direction: str
     domain: str
-    tls: Optional[Tuple[str, str]] = None
+    tls: tuple[str, str] | None = None
     failed: str = ""
     mail: bool = True
 
@@ -52,30 +55,30 @@ PLAN = (
 class Log:
     """Lines with their times; ids count up on each appliance."""
 
-    lines: List[Tuple[datetime.datetime, str]] = field(default_factory=list)
+    lines: list[tuple[dt.datetime, str]] = field(default_factory=list)
     icid: int = 700
     mid: int = 41000
     dcid: int = 300
 
-    def say(self, at: datetime.datetime, host: str, text: str) -> None:
+    def say(self, at: dt.datetime, host: str, text: str) -> None:
         """One line."""
         stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
         self.lines.append((at, f"{stamp} {host} mail_logs: Info: {text}"))
 
-    def text(self) -> List[str]:
+    def text(self) -> list[str]:
         """All lines in order of time."""
         return [line for _, line in sorted(self.lines, key=lambda pair: pair[0])]
 
 
-def seconds(number: int) -> datetime.timedelta:
-    """A span."""
-    return datetime.timedelta(seconds=number)
+def seconds(number: int) -> dt.timedelta:
+    """Return a span of time."""
+    return dt.timedelta(seconds=number)
 
 
-def open_receiving(  # noqa: PLR0913 - a line has that many parts
-    log: Log, at: datetime.datetime, host: str, peer: str, action: str, tls: Optional[Tuple[str, str]] = None, failed: str = "",
+def open_receiving(
+    log: Log, at: dt.datetime, host: str, peer: str, action: str, tls: tuple[str, str] | None = None, failed: str = "",
 ) -> int:
-    """Opening, HAT and TLS lines of an injection connection; returns its ICID."""
+    """Write opening, HAT and TLS lines of an injection connection; return its ICID."""
     log.icid += 1
     address = f"198.51.100.{log.icid % 250 + 1}"
     log.say(at, host, f"New SMTP ICID {log.icid} interface Data 1 (192.0.2.10) address {address} reverse dns host {peer} verified yes")
@@ -88,10 +91,10 @@ def open_receiving(  # noqa: PLR0913 - a line has that many parts
     return log.icid
 
 
-def start_message(  # noqa: PLR0913 - a message has that many parts
-    log: Log, at: datetime.datetime, host: str, icid: int, sender: str, recipients: Sequence[str], table: str,
+def start_message(
+    log: Log, at: dt.datetime, host: str, icid: int, sender: str, recipients: Sequence[str], table: str,
 ) -> int:
-    """The lines that begin a message; returns its MID."""
+    """Write the lines that begin a message; return its MID."""
     log.mid += 1
     log.say(at, host, f"Start MID {log.mid} ICID {icid}")
     log.say(at, host, f"MID {log.mid} ICID {icid} From: <{sender}>")
@@ -103,11 +106,11 @@ def start_message(  # noqa: PLR0913 - a message has that many parts
     return log.mid
 
 
-def deliver(  # noqa: PLR0913 - a delivery has that many parts
-    log: Log, at: datetime.datetime, host: str, mid: int, rids: Sequence[int], peer: str, domain: str = "",
-    tls: Optional[Tuple[str, str]] = None, failed: str = "",
+def deliver(
+    log: Log, at: dt.datetime, host: str, mid: int, rids: Sequence[int], peer: str, domain: str = "",
+    tls: tuple[str, str] | None = None, failed: str = "",
 ) -> int:
-    """A delivery connection that delivers; returns its DCID."""
+    """Write a delivery connection that delivers; return its DCID."""
     log.dcid += 1
     address = f"203.0.113.{log.dcid % 250 + 1}"
     log.say(at, host, f"New SMTP DCID {log.dcid} interface 192.0.2.10 address {address} port 25")
@@ -122,17 +125,17 @@ def deliver(  # noqa: PLR0913 - a delivery has that many parts
     return log.dcid
 
 
-def finish(log: Log, at: datetime.datetime, host: str, mid: int) -> None:
-    """The end of a message."""
+def finish(log: Log, at: dt.datetime, host: str, mid: int) -> None:
+    """Write the end of a message."""
     log.say(at, host, f"Message finished MID {mid} done")
 
 
 def sessions(log: Log) -> None:
-    """What PLAN says, spread evenly over the week."""
-    total = sum(kind.count for kind in PLAN)
-    step = (NOW - START - datetime.timedelta(hours=6)) / total
+    """Write what PLAN says, spread evenly over the week."""
+    total = sum(kind.number for kind in PLAN)
+    step = (NOW - START - dt.timedelta(hours=6)) / total
     # Deal one session of each kind after the other, so that each day has some of every kind.
-    turns = sorted((n / kind.count, order, kind) for order, kind in enumerate(PLAN) for n in range(kind.count))
+    turns = sorted((n / kind.number, order, kind) for order, kind in enumerate(PLAN) for n in range(kind.number))
     for number, (_, _, kind) in enumerate(turns):
         at, host = START + number * step, HOSTS[number % 2]
         if kind.direction == "receiving":
@@ -153,11 +156,11 @@ def sessions(log: Log) -> None:
 
 def stories(log: Log) -> None:
     """Messages whose whole path a test knows, MID 51001 and up, on the last day."""
-    host, at = HOSTS[0], NOW - datetime.timedelta(hours=5)
+    host, at = HOSTS[0], NOW - dt.timedelta(hours=5)
     log.icid, log.mid, log.dcid = 1900, 51000, 1800
 
     # 51001, rewritten to 51002, delivered to two domains: one over TLS, one in clear text after a failed handshake.
-    icid = open_receiving(log, at, host, "relay.example.com", "RELAY", USUAL)
+    icid = open_receiving(log, at, host, "relay2.example.com", "RELAY", USUAL)
     first = start_message(log, at + seconds(2), host, icid, "chief@example.com", ["ann@partner.example.net", "bob@fallback.example.org"], "outbound")
     log.say(at + seconds(5), host, f"ICID {icid} close")
     log.mid += 1
@@ -172,13 +175,13 @@ def stories(log: Log) -> None:
     finish(log, at + seconds(40), host, log.mid)
 
     # 51003: its connection was opened before the log begins to be kept, so nothing tells how it came.
-    at += datetime.timedelta(hours=1)
+    at += dt.timedelta(hours=1)
     mid = start_message(log, at, host, 12, "early@unseen.example.net", ["staff@example.com"], "inbound")
     deliver(log, at + seconds(5), host, mid, [0], "store.example.com", "example.com", USUAL)
     finish(log, at + seconds(10), host, mid)
 
     # 51004: names that a stranger chose.
-    at += datetime.timedelta(hours=1)
+    at += dt.timedelta(hours=1)
     icid = open_receiving(log, at, host, "<img/src=x/onerror=alert(1)>.example.net", "ACCEPT", failed=HOSTILE_REASON)
     mid = start_message(log, at + seconds(2), host, icid, HOSTILE_SENDER, ["staff@example.com"], "inbound")
     deliver(log, at + seconds(5), host, mid, [0], "store.example.com", "example.com", USUAL)
@@ -190,8 +193,8 @@ HOSTILE_SENDER = '"><script>alert(1)</script>$esa_host$`esatls_view_hosts`@x.exa
 HOSTILE_REASON = "=cmd|'/c calc'!A0 <b>bold</b> [link](javascript:alert(1)) | delete"
 
 
-def lines() -> List[str]:
-    """The whole log."""
+def lines() -> list[str]:
+    """Return the whole log."""
     log = Log()
     sessions(log)
     stories(log)

@@ -1,0 +1,353 @@
+"""The views drawn by Splunk's own components in Chromium, from what the commands of the built package say of the scenario's log."""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from tests.splunk.dashboards.standin import scenario, splunkd, views
+from tests.splunk.dashboards.standin.browser import CACHE, Browser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+THEMES = ["light", "dark"]
+PICTURES = CACHE / "screenshots"
+
+
+@pytest.fixture
+def visit(browser: Browser, splunk: splunkd.Splunkd) -> Iterator[Callable[..., Browser]]:
+    """Open views; afterwards nothing may have failed, in the page or in a search, and no request may have left the machine."""
+    splunk.asked.clear()
+    splunk.errors.clear()
+
+    def go(view: str, theme: str = "light", **tokens: str) -> Browser:
+        query = urllib.parse.urlencode({"theme": theme, **{f"form.{name}": value for name, value in tokens.items()}})
+        browser.open(f"{splunk.address}/en-US/app/esatls/{view}?{query}", views.height(view))
+        return browser
+
+    yield go
+    assert splunk.errors == []
+    assert browser.do("problems") == {"problems": [], "strayed": []}
+
+
+def planned(direction: str, *, tls: bool = False, failed: bool = False, mail: bool = True) -> int:
+    """How many sessions the scenario has of a kind."""
+    return sum(
+        kind.number for kind in scenario.PLAN
+        if (kind.direction, bool(kind.tls), bool(kind.failed), kind.mail) == (direction, tls, failed, mail)
+    )
+
+
+OUTGOING = sum(kind.number for kind in scenario.PLAN if kind.direction == "delivery")
+INCOMING = sum(kind.number for kind in scenario.PLAN if kind.direction == "receiving" and kind.mail)
+
+# Besides the plan: each outgoing message came from the relay over TLS, each incoming one went to the store over TLS; and the stories.
+CONNECTIONS: list[dict[str, Any]] = [
+    {
+        "direction": "receiving", "encrypted": planned("receiving", tls=True) + OUTGOING + 1,
+        "cleartext": planned("receiving") + planned("receiving", failed=True) + 1, "failed": planned("receiving", failed=True, mail=False),
+        "unused": planned("receiving", mail=False), "unknown": 1,
+    },
+    {
+        "direction": "delivery", "encrypted": planned("delivery", tls=True) + INCOMING + 3,
+        "cleartext": planned("delivery") + planned("delivery", failed=True) + 1, "failed": 0, "unused": 0, "unknown": 0,
+    },
+]
+MESSAGES: list[dict[str, Any]] = [
+    {
+        "side": "received", "encrypted": planned("receiving", tls=True) + OUTGOING + 2, "mixed": 0,
+        "cleartext": planned("receiving") + planned("receiving", failed=True) + 1, "internal": 0, "none": 0, "unknown": 1,
+    },
+    {
+        "side": "delivered", "encrypted": planned("delivery", tls=True) + INCOMING + 2, "mixed": 1,
+        "cleartext": planned("delivery") + planned("delivery", failed=True), "internal": 0, "none": 1, "unknown": 0,
+    },
+]
+TOLD = ("encrypted", "mixed", "cleartext", "failed")
+
+
+def percents(row: dict[str, Any]) -> dict[str, str]:
+    """Return a row of counts as the table shows it: with the shares of what the log tells."""
+    told = sum(row.get(name, 0) for name in TOLD)
+    shares = {f"{name} %": f"{100 * row[name] / told:.1f}" for name in TOLD if name in row}
+    return {**{name: str(value) for name, value in row.items()}, **shares}
+
+
+def ready(page: Browser, *panels: str) -> None:
+    """Wait until tables have rows, and charts bars."""
+    for panel in panels:
+        one = f"document.querySelector('[data-test=viz-item][data-id=\"{panel}\"]')"
+        page.do("wait", expression=f"{one}?.querySelector('[data-test=cell], .highcharts-legend-item') != null")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
+    """Every panel of the overview shows the numbers of the scenario, with unknown and unused beside the percentages and not in them."""
+    page = visit("esatls_overview", theme)
+    panels = [name for name in views.definition("esatls_overview")["visualizations"] if not name.startswith("viz_single")]
+    ready(page, *panels)
+    page.wait("viz_single_delivered", "not delivered")
+    page.picture(PICTURES / f"overview-{theme}.png")
+
+    assert page.records("viz_connection_verdicts") == [percents(row) for row in CONNECTIONS]
+    assert page.records("viz_message_verdicts") == [percents(row) for row in MESSAGES]
+    for panel, row, rest in (
+        ("viz_single_in", CONNECTIONS[0], "1 unknown, 9 unused"), ("viz_single_out", CONNECTIONS[1], "0 unknown, 0 unused"),
+        ("viz_single_received", MESSAGES[0], "1 unknown, 0 internal"), ("viz_single_delivered", MESSAGES[1], "0 unknown, 1 not delivered"),
+    ):
+        told = sum(row.get(name, 0) for name in TOLD)
+        shown = page.text(panel)
+        assert f"{100 * row['encrypted'] / told:.1f}" in shown
+        assert f"{row['encrypted']} of {told}; {rest}" in shown
+
+    # Eight days are touched; every bar of a verdict together is the number in the table.
+    for panel, row in (("viz_time_in", CONNECTIONS[0]), ("viz_time_out", CONNECTIONS[1]), ("viz_time_received", MESSAGES[0]),
+                       ("viz_time_delivered", MESSAGES[1])):
+        bars = page.bars(panel)
+        assert {name: (len(values), sum(values)) for name, values in bars.items()} == {name: (8, row[name]) for name in bars}
+        assert {"encrypted", "cleartext", "unknown"} <= set(bars)
+
+    strong, usual, old = scenario.STRONG, scenario.USUAL, scenario.OLD
+    versions = {
+        version: [sum(k.number for k in scenario.PLAN if k.tls and k.tls[0] == version and k.direction == side) for side in ("receiving", "delivery")]
+        for version in (old[0], usual[0], strong[0])
+    }
+    versions[usual[0]][0] += OUTGOING + 1
+    versions[usual[0]][1] += INCOMING + 2
+    versions[strong[0]][1] += 1
+    assert page.bars("viz_versions") == {"receiving": [v[0] for v in versions.values()], "delivery": [v[1] for v in versions.values()]}
+    everything = CONNECTIONS[0]["encrypted"] + CONNECTIONS[1]["encrypted"]
+    assert page.records("viz_ciphers") == [
+        {"version": v, "cipher": c, "receiving": str(versions[v][0]), "delivery": str(versions[v][1]), "share %": f"{100 * sum(versions[v]) / everything:.1f}"}
+        for v, c in (usual, strong, old)
+    ]
+    failures = page.records("viz_failures")
+    assert [row for row in failures if row["direction"] == "receiving"] == [
+        {"direction": "receiving", "partner": "mx.broken.example.net", "failed": "5", "cleartext": "0", "reason": scenario.NO_CIPHER},
+        {"direction": "receiving", "partner": "fallback.example.org", "failed": "0", "cleartext": "3", "reason": scenario.NO_CIPHER},
+        {"direction": "receiving", "partner": "x.example.net", "failed": "0", "cleartext": "1", "reason": scenario.HOSTILE_REASON},
+    ]
+    delivery = [row for row in failures if row["direction"] == "delivery"]
+    assert delivery[0]["partner"] == "fallback.example.org"
+    assert {(row["failed"], row["reason"]) for row in delivery} == {("0", scenario.STARTTLS)}
+    assert sum(int(row["cleartext"]) for row in delivery) == CONNECTIONS[1]["cleartext"] - planned("delivery")
+    assert page.records("viz_deprecated") == [
+        {"direction": side, "partner": "old.example.net", "version": "TLSv1", "ciphers": "AES128-SHA", "connections": count}
+        for side, count in (("receiving", "12"), ("delivery", "7"))
+    ]
+    cleartext = page.records("viz_cleartext")
+    assert [(row["mid"], row["received"], row["delivered"]) for row in cleartext[:2]] == [
+        ("51004", "cleartext", "encrypted"), ("51002", "encrypted", "mixed")]
+    assert cleartext[0]["time"] == "2026-03-08 09:00:02"
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_partners(theme: str, visit: Callable[..., Browser]) -> None:
+    """Per domain and direction: messages, connections, percentages, and the reasons of failures."""
+    page = visit("esatls_partners", theme)
+    ready(page, "viz_partner_messages", "viz_partner_connections", "viz_failures")
+    page.picture(PICTURES / f"partners-{theme}.png")
+    messages = {(row["partner"], row["direction"]): row for row in page.records("viz_partner_messages")}
+    assert messages["partner.example.net", "receiving"] == {
+        "partner": "partner.example.net", "direction": "receiving", "messages": "60", "encrypted": "60", "mixed": "0", "cleartext": "0",
+        "encrypted %": "100.0", "mixed %": "0.0", "cleartext %": "0.0", "none": "0", "unknown": "0", "last seen": "2026-03-08 05:26",
+    }
+    assert {name: messages["fallback.example.org", "delivery"][name] for name in ("messages", "mixed", "cleartext", "cleartext %", "none")} == {
+        "messages": "8", "mixed": "1", "cleartext": "6", "cleartext %": "85.7", "none": "1"}
+    # Nothing is told of it, so it has no percentage.
+    assert {name: messages["unseen.example.net", "receiving"][name] for name in ("messages", "unknown", "encrypted %", "cleartext %")} == {
+        "messages": "1", "unknown": "1", "encrypted %": "", "cleartext %": ""}
+    connections = {(row["partner"], row["direction"]): row for row in page.records("viz_partner_connections")}
+    assert connections["bank.example.org", "delivery"]["encrypted"] == "38"
+    assert connections["bank.example.org", "delivery"]["versions"] == "TLSv1.2"
+    assert {name: connections["mx.scanner.example.net", "receiving"][name] for name in ("connections", "unused", "encrypted %", "failed %")} == {
+        "connections": "9", "unused": "9", "encrypted %": "", "failed %": ""}
+    assert connections["mx.broken.example.net", "receiving"]["failed %"] == "100.0"
+    reasons = {(row["partner"], row["direction"]): row["reason"] for row in page.records("viz_failures")}
+    assert reasons["fallback.example.org", "delivery"] == scenario.STARTTLS
+    assert reasons["mx.broken.example.net", "receiving"] == scenario.NO_CIPHER
+
+
+HOPS: list[list[str]] = [
+    ["51001", "1 connection in", "ICID 1901", "received", "encrypted", "TLSv1.2"],
+    ["51001", "2 message", "MID 51001", "accepted", "", ""],
+    ["51002", "1 connection in", "MID 51001", "content of MID 51001", "encrypted", "TLSv1.2"],
+    ["51002", "2 message", "MID 51002", "rewritten from MID 51001", "", ""],
+    ["51002", "3 delivery 1", "DCID 1801", "done", "encrypted", "TLSv1.3"],
+    ["51002", "3 delivery 2", "DCID 1802", "done", "cleartext", ""],
+]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_message_lookup(theme: str, visit: Callable[..., Browser]) -> None:
+    """The only message found shows its whole path at once, with the message that it was rewritten from; a hop shows its connection."""
+    page = visit("esatls_message_lookup", theme, lookup="51002")
+    page.wait("viz_path", "DCID 1802")
+    assert [row["mid"] for row in page.records("viz_found")] == ["51002"]
+    path = page.records("viz_path")
+    assert [[row[name] for name in ("mid", "hop", "id", "what", "verdict", "version")] for row in path] == HOPS
+    assert path[3]["peer"] == "chief@example.com to ann@partner.example.net, bob@fallback.example.org"
+    assert path[5]["peer"] == "fallback.example.org, 203.0.113.53"
+    assert path[5]["reason"] == scenario.STARTTLS
+    page.wait("viz_connection", "No data")
+
+    page.click_cell("viz_path", "DCID 1802")
+    page.wait("viz_connection", "DCID 1802", "cleartext")
+    page.picture(PICTURES / f"message_lookup-{theme}.png")
+    facts = {row["property"]: row["value"] for row in page.records("viz_connection")}
+    assert facts.pop("domain", "fallback.example.org") == "fallback.example.org"
+    assert facts == {
+        "appliance": "esa1.example.com", "connection": "DCID 1802", "verdict": "cleartext", "reason": scenario.STARTTLS,
+        "mail flow": "outgoing", "address": "203.0.113.53", "port": "25", "interface address": "192.0.2.10",
+        "opened": "2026-03-08T07:00:30Z", "closed": "2026-03-08T07:00:39Z", "messages": "1",
+    }
+    page.click_cell("viz_path", "ICID 1901")
+    page.wait("viz_connection", "ICID 1901", "RELAYLIST")
+
+
+@pytest.mark.parametrize(
+    ("lookup", "found"),
+    [
+        ("51003", ["51003"]), ("MID 51003", ["51003"]), ("early@unseen.example.net", ["51003"]), ("<Early@Unseen.example.net>", ["51003"]),
+        ("unseen.example.net", ["51003"]), ("relay2.example.com", ["51002", "51001"]), ("chief@example.com", ["51002", "51001"]),
+        ("x.example.net", ["51004"]), ("seen.example.net", []), ("5100", []), ("%", []), ("51003|", []), (".*", []),
+    ],
+)
+def test_what_the_lookup_finds(lookup: str, found: list[str], visit: Callable[..., Browser]) -> None:
+    """A MID, an address, a domain or the other side's name or address, whole and in any case; no wildcard, no part, no regex."""
+    page = visit("esatls_message_lookup", lookup=lookup)
+    if found:
+        page.wait("viz_found", *found)
+        assert [row["mid"] for row in page.records("viz_found")] == found
+    else:
+        page.wait("viz_found", "No data")
+
+
+def test_choosing_one_of_many(visit: Callable[..., Browser]) -> None:
+    """With many messages found no path is shown until one is clicked, and another click shows another."""
+    page = visit("esatls_message_lookup", lookup="staff@example.com", esa_host="esa1.example.com")
+    page.wait("viz_found", "51004", "51003")
+    page.wait("viz_path", "No data")
+    page.click_cell("viz_found", "51003")
+    page.wait("viz_path", "MID 51003", "DCID 1803")
+    first = page.records("viz_path")[0]
+    assert (first["id"], first["what"], first["verdict"], first["version"]) == ("ICID 12", "received", "unknown", "")
+    page.click_cell("viz_found", "51004")
+    page.wait("viz_path", "MID 51004")
+    assert {row["mid"] for row in page.records("viz_path")} == {"51004"}
+
+
+def test_time_input(visit: Callable[..., Browser], splunk: splunkd.Splunkd) -> None:
+    """Another time asks the base searches again, and every panel follows."""
+    page = visit("esatls_overview")
+    ready(page, "viz_connection_verdicts")
+    splunk.asked.clear()
+    page.choose_time("Last 24 hours")
+    opened = sum(" New SMTP ICID " in line for line in scenario.lines() if line >= "2026-03-07T12:00:00Z")
+    encrypted = sum(" TLS success " in line and " ICID " in line for line in scenario.lines() if line >= "2026-03-07T12:00:00Z")
+    page.wait("viz_connection_verdicts", f"\n{encrypted}\n")
+    receiving = page.records("viz_connection_verdicts")[0]
+    assert sum(int(receiving[name]) for name in ("encrypted", "cleartext", "failed", "unused")) == opened
+    assert receiving["unknown"] == "1"
+    page.do("wait", expression="document.querySelector('[data-id=viz_time_in] [aria-label*=\"25 bars\"], [data-id=viz_time_in] [aria-label*=\"24 bars\"]')")
+    assert sum(page.bars("viz_time_in")["encrypted"]) == encrypted
+    assert {(earliest, latest) for _, earliest, latest in splunk.asked} == {("-24h@h", "now")}
+    assert len(splunk.asked) == 4
+
+
+def test_appliance_and_flow_inputs(visit: Callable[..., Browser]) -> None:
+    """The appliance input splits the numbers among the appliances; the flow input keeps one way of the mail."""
+    page = visit("esatls_overview")
+    ready(page, "viz_connection_verdicts", "viz_message_verdicts")
+    seen = []
+    for host in scenario.HOSTS:
+        before = page.text("viz_connection_verdicts")
+        page.choose("input_host", host)
+        page.wait_gone("viz_connection_verdicts", before.split("receiving")[1].strip().split("\n")[0])
+        seen.append(page.records("viz_connection_verdicts"))
+    for number, whole in enumerate(CONNECTIONS):
+        for name in ("encrypted", "cleartext", "failed", "unused", "unknown"):
+            assert sum(int(rows[number][name]) for rows in seen) == whole[name]
+    page.choose("input_host", "*")
+    page.choose("input_flow", "incoming")
+    page.wait("viz_message_verdicts", str(planned("receiving", tls=True)))
+    incoming = page.records("viz_message_verdicts")[0]
+    assert {name: int(incoming[name]) for name in ("encrypted", "cleartext", "unknown")} == {
+        "encrypted": planned("receiving", tls=True), "cleartext": MESSAGES[0]["cleartext"], "unknown": 1}
+    page.choose("input_flow", "unknown")
+    page.wait("viz_message_verdicts", "No data")
+
+
+def test_partner_input(visit: Callable[..., Browser]) -> None:
+    """A part of a name narrows all tables of the partners."""
+    page = visit("esatls_partners")
+    ready(page, "viz_partner_messages")
+    page.write("input_partner", "FALLBACK")
+    page.wait_gone("viz_partner_messages", "bank.example.org")
+    page.wait_gone("viz_failures", "broken")
+    assert {row["partner"] for row in page.records("viz_partner_messages")} == {"fallback.example.org"}
+    assert {row["partner"] for row in page.records("viz_failures")} == {"fallback.example.org"}
+
+
+def test_drill_down_from_overview_to_lookup(visit: Callable[..., Browser]) -> None:
+    """A message in clear text leads to its path, in the same time range."""
+    page = visit("esatls_overview")
+    page.wait("viz_cleartext", "51002")
+    page.click_cell("viz_cleartext", "51002")
+    page.wait("viz_path", "DCID 1802")
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(page.do("address")).query)
+    handed = {"global_time.earliest": "-7d@h", "global_time.latest": "now", "lookup": "51002", "esa_host": "esa1.example.com"}
+    assert {name: query[f"form.{name}"] for name in handed} == {name: [value] for name, value in handed.items()}
+    assert [[row[name] for name in ("mid", "hop", "id", "what", "verdict", "version")] for row in page.records("viz_path")] == HOPS
+
+
+def test_drill_down_from_overview_to_partner_to_lookup(visit: Callable[..., Browser]) -> None:
+    """A failing partner leads to its numbers, and those to its messages."""
+    page = visit("esatls_overview")
+    page.wait("viz_failures", "fallback.example.org")
+    page.click_cell("viz_failures", "fallback.example.org")
+    page.wait("viz_partner_messages", "fallback.example.org")
+    assert "/app/esatls/esatls_partners?" in page.do("address")
+    assert {row["partner"] for row in page.records("viz_partner_messages")} == {"fallback.example.org"}
+    page.click_cell("viz_partner_messages", "fallback.example.org")
+    page.wait("viz_found", "51002")
+    assert "/app/esatls/esatls_message_lookup?" in page.do("address")
+    assert all("fallback.example.org" in row["sender"] + row["recipients"] for row in page.records("viz_found"))
+
+
+def test_names_that_strangers_chose_stay_text(visit: Callable[..., Browser]) -> None:
+    """Markup, links, formulas, tokens and macros in log text are shown as they stand; the page makes nothing of them."""
+    page = visit("esatls_message_lookup", lookup="51004")
+    page.wait("viz_path", "ICID 1902")
+    assert page.records("viz_found")[0]["sender"] == scenario.HOSTILE_SENDER
+    first = page.records("viz_path")[0]
+    assert first["peer"].startswith("<img/src=x/onerror=alert(1)>.example.net, 198.51.100.")
+    assert first["reason"] == scenario.HOSTILE_REASON
+    page.click_cell("viz_path", "ICID 1902")
+    page.wait("viz_connection", "<img/src=x")
+    page.picture(PICTURES / "hostile-light.png")
+    assert page.do("evaluate", expression="document.querySelectorAll('#root img, #root script, #root b, #root a[href^=javascript]').length") == 0
+
+
+def test_a_stranger_in_a_drill_down(visit: Callable[..., Browser], splunk: splunkd.Splunkd) -> None:
+    """A name that a stranger chose goes through the address into the next view's search as one quoted word."""
+    page = visit("esatls_message_lookup", lookup=scenario.HOSTILE_SENDER)
+    page.wait("viz_found", "51004")
+    quoted = scenario.HOSTILE_SENDER.replace('"', '\\"')
+    assert any(f'view_lookup="{quoted}"' in text for text, _, _ in splunk.asked)
+    assert [row["mid"] for row in page.records("viz_found")] == ["51004"]
+
+
+@pytest.mark.parametrize("text", ['" | delete | eval x="', 'x\\" | delete', "`esatls_view_hosts`", "$esa_host$", "x\\"])
+def test_an_input_cannot_leave_its_quotes(text: str, visit: Callable[..., Browser], splunk: splunkd.Splunkd) -> None:
+    """What is written into an input is looked for as it stands, whatever quotes, macros or tokens it holds."""
+    page = visit("esatls_message_lookup", lookup="51003")
+    page.wait("viz_found", "51003")
+    splunk.asked.clear()
+    page.write("input_lookup", text)
+    page.wait("viz_found", "No data")
+    literal = text.replace("\\", "\\\\").replace('"', '\\"')
+    assert [asked for asked, _, _ in splunk.asked if f'| eval view_lookup="{literal}" | `esatls_view_lookup`' in asked]
