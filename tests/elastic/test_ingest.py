@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from esatls.elastic import setup as setting_up
+
 from . import corpus
+from .kql import values_of
+from .store import STREAM, index_lines
 
 if TYPE_CHECKING:
     from esatls.elastic.client import Client
@@ -27,3 +32,97 @@ def test_every_line_becomes_the_extractors_document(client: Client) -> None:
     made = simulate(client, [shipped(line) for line in lines])
     different = {line: (got, want) for line, got in zip(lines, made) if got != (want := corpus.expected(line))}
     assert different == {}
+
+
+def test_every_case_is_indexed_and_found_with_its_types(empty: Client) -> None:
+    """All documents are taken by the data stream, and numbers, addresses and times can be searched as such."""
+    lines = corpus.lines()
+    index_lines(empty, lines)
+    total = empty.request("GET", f"/{STREAM}/_count")["count"]
+    assert total == len(lines)
+    events = [document for document in map(corpus.expected, lines) if "action" in document.get("event", {})]
+    for field, condition, test in (
+        ("esatls.dcid", {"range": {"esatls.dcid": {"gte": 30, "lt": 40}}}, lambda value: 30 <= int(value) < 40),
+        ("destination.ip", {"term": {"destination.ip": "203.0.113.0/24"}}, lambda value: value.startswith("203.0.113.")),
+        ("tls.established", {"term": {"tls.established": True}}, lambda value: value is True),
+    ):
+        found = empty.request("POST", f"/{STREAM}/_count", {"query": condition})["count"]
+        want = sum(any(test(value) for value in values_of(document, field)) for document in events)
+        assert found == want > 0, field
+
+
+def test_hostile_input_is_kept_and_named(client: Client) -> None:
+    """A long line, broken text, no message, a message that is no text, and objects in the way: nothing is dropped."""
+    event = "Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS success"
+    long_event = f"Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS failed: {'x' * 1_000_000}"
+    documents: list[dict[str, Any]] = [
+        shipped(long_event),
+        shipped("Wed Jul 20 19:47:40 2005 Info: MID 5 ICID 6 From: <\ufffd\ufffd@example.com>"),
+        shipped("\ud800 ICID 5 TLS success"),
+        shipped("Wed Jul 20 19:47:40 2005 Info: MID 1 Subject 'x\nWed Jul 20 19:47:41 2005 Info: ICID 5 TLS success'"),
+        {"@timestamp": corpus.SHIPPED, "log": {"offset": 3}},
+        {"@timestamp": corpus.SHIPPED, "message": {"text": event}},
+        {**shipped(event), "source": "/var/log/mail.log", "tags": "mine"},
+        {**shipped(event), "event": {"timezone": "no/where"}},
+        {**shipped(event), "esatls": {"icid": 7}},
+    ]
+    made = simulate(client, documents)
+    for before, after in zip(documents, made):
+        assert after["@timestamp"]
+        if isinstance(before.get("message"), str) and "\ud800" not in before["message"]:
+            assert after["message"] == before["message"]
+    assert made[0]["event"]["reason"] == "x" * 1_000_000
+    assert made[1]["email"]["from"]["address"] == "\ufffd\ufffd@example.com"
+    assert "event" not in made[2]
+    assert "action" not in made[3]["event"]
+    assert made[4] == {**documents[4], "tags": ["_esatls_failure"], "error": {"message": ["esatls-line: the document has no field message"]}}
+    assert made[5] == {**documents[5], "tags": ["_esatls_failure"], "error": {"message": ["esatls-line: the field message is no text"]}}
+    assert made[6] == {
+        **corpus.expected(event),
+        "labels": {"conflict_source": "/var/log/mail.log"},
+        "tags": ["mine", "_esatls_mapping_conflict"],
+    }
+    assert made[7]["tags"] == ["_esatls_date_failure"]
+    assert made[7]["@timestamp"] == corpus.SHIPPED
+    assert made[8] == documents[8]
+
+
+def test_hostile_documents_are_indexed(empty: Client) -> None:
+    """Values that fit no type, and a line of a megabyte, do not make the data stream refuse a document."""
+    documents = [
+        shipped(f"Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS failed: {'x' * 1_000_000}"),
+        shipped("Wed Jul 20 19:47:40 2005 Info: ICID 99999999999999999999 TLS success"),
+        {**shipped("Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS success"), "source": "a path", "network": 5},
+        {"@timestamp": corpus.SHIPPED, "message": ["two", "lines"]},
+    ]
+    assert empty.bulk([({"create": {"_index": STREAM}}, document) for document in documents]) == []
+    empty.request("POST", f"/{STREAM}/_refresh")
+    found = empty.request("POST", f"/{STREAM}/_search", {"size": 10})["hits"]["hits"]
+    assert len(found) == len(documents)
+
+
+def test_time_zone_of_the_setup_and_of_a_document(bare: Client) -> None:
+    """A stamp that names no zone is read in the zone of the set-up, or in the one that the document names."""
+    steps = [step for step in setting_up.server_steps(setting_up.capabilities(bare), timezone="America/New_York") if "pipeline" in step.name]
+    pipeline = steps[0].body
+    line = "Wed Jul 20 19:47:40 2005 Info: ICID 5 close"
+    documents = [{"_source": document} for document in (shipped(line), {**shipped(line), "event": {"timezone": "+02:00"}})]
+    answer = bare.request("POST", "/_ingest/pipeline/_simulate", {"pipeline": pipeline, "docs": documents})
+    assert [item["doc"]["_source"]["@timestamp"] for item in answer["docs"]] == ["2005-07-20T23:47:40Z", "2005-07-20T17:47:40Z"]
+
+
+def test_every_processor_is_tagged_and_every_pattern_has_the_folders_text() -> None:
+    """The pipeline's patterns are those of grok_patterns/, each processor says its name, and a failure keeps the document."""
+    pipeline = json.loads((corpus.ROOT / "logstash/elasticsearch/ingest-pipeline.json").read_text(encoding="utf-8"))
+    steps = [next(iter(step.values())) for step in pipeline["processors"] + pipeline["on_failure"]]
+    tags = [step["tag"] for step in steps]
+    assert len(tags) == len(set(tags))
+    definitions: dict[str, str] = {}
+    for file in (corpus.ROOT / "grok_patterns").iterdir():
+        for line in file.read_text(encoding="ascii").splitlines():
+            if line.startswith("ESA_"):
+                name, _, text = line.partition(" ")
+                definitions[name] = text
+    shipped_definitions = {name: text.replace(":_tmp.", ":") for step in steps for name, text in step.get("pattern_definitions", {}).items()}
+    assert {name: definitions[name] for name in shipped_definitions} == shipped_definitions
+    assert {name for name in definitions if not name.startswith("ESA_H_")} - {"ESA_EVENT"} <= set(shipped_definitions)

@@ -160,7 +160,7 @@ def connection_document(record: dict[str, Any]) -> dict[str, Any]:
     if verdict in ("encrypted", "cleartext", "failed"):
         put(document, "tls.established", verdict == "encrypted")
     partner = record.get("domain") or record.get("tls_domain") or record.get("peer_host") or record.get("peer_ip") or "unknown"
-    put(document, "esatls.partner", partner.lower())
+    put(document, "esatls.partner", str(partner).lower())
     _shares(document, "esatls.share", verdict, ("encrypted", "failed", "cleartext"))
     _moment(document, record.get("opened") or record.get("closed"))
     return document

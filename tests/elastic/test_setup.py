@@ -1,0 +1,253 @@
+"""``esatls elastic setup``, ``load`` and ``join`` as a user runs them."""
+
+from __future__ import annotations
+
+import email
+import json
+import shutil
+import ssl
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+import esatls
+from esatls.elastic import setup as setting_up
+from esatls.elastic.cli import elastic
+from esatls.elastic.client import Client, ElasticError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOADED = ["ingest pipeline esatls", "index template esatls-events", "index template esatls-connections", "index template esatls-messages"]
+
+
+class StandIn:
+    """What Kibana's import API and a search server of another kind answer, for what cannot be started here."""
+
+    def __init__(self, answers: dict[str, tuple[int, Any]], certificate: tuple[str, str] | None = None) -> None:
+        """Serve ``answers`` (path -> status, JSON) on a free port; all requests are kept."""
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+        stand_in = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                stand_in.requests.append((self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                status, reply = answers.get(self.path.split("?")[0], (404, {"error": {"reason": "no such path"}}))
+                data = json.dumps(reply).encode()
+                self.send_response(status)
+                if status in {301, 302}:
+                    self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 (the base class's names)
+
+            def log_message(self, *_: Any) -> None:
+                """Print nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        scheme = "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            scheme = "https"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        """End it."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def run(*arguments: str, given: str | None = None, env: dict[str, str] | None = None) -> tuple[int, list[str], str]:
+    """Run a command; return its exit code, its lines, and its errors."""
+    result = CliRunner().invoke(elastic, list(arguments), input=given, env=env or {})
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.stdout.splitlines(), result.stderr
+
+
+def test_setup_loads_everything_and_a_second_run_changes_nothing(bare: Client) -> None:
+    """Each thing is loaded and named; again, the server holds the same."""
+    code, lines, errors = run("setup", "--url", bare.url)
+    assert (code, lines) == (0, [f"{name}: loaded" for name in LOADED])
+    assert errors == "this server has no index lifecycle policies: old documents are not deleted by them\n"
+    paths = ["/_ingest/pipeline/esatls", *(f"/_index_template/{name}" for name in ("esatls-events", "esatls-connections", "esatls-messages"))]
+    before = [bare.request("GET", path) for path in paths]
+    assert run("setup", "--url", bare.url)[0] == 0
+    assert [bare.request("GET", path) for path in paths] == before
+
+
+def test_dry_run_changes_nothing(bare: Client) -> None:
+    """It says what would be sent, and sends nothing."""
+    bare.request("PUT", "/_ingest/pipeline/esatls", {"processors": []})
+    code, lines, _ = run("setup", "--url", bare.url, "--dry-run")
+    assert code == 0
+    assert lines[0] == f"ingest pipeline esatls: would send PUT {bare.url}/_ingest/pipeline/esatls"
+    assert len(lines) == len(LOADED)
+    assert bare.request("GET", "/_ingest/pipeline/esatls") == {"esatls": {"processors": []}}
+    assert run("setup", "--url", bare.url)[0] == 0
+
+
+def test_dashboards_are_imported_with_overwrite(bare: Client, tmp_path: Path) -> None:
+    """Kibana gets the file as a form, with the key from a file, into the space that was asked for."""
+    key = tmp_path / "key"
+    key.write_text("a2V5OmlkCg==\n")
+    kibana = StandIn({"/s/mail/api/saved_objects/_import": (200, {"success": True, "successCount": 10})})
+    try:
+        code, lines, _ = run("setup", "--url", bare.url, "--kibana-url", kibana.url, "--space", "mail", "--api-key-file", str(key))
+    finally:
+        kibana.stop()
+    assert (code, lines[-1]) == (0, "dashboards, searches and data views: loaded 10 objects")
+    ((method, path, headers, body),) = kibana.requests
+    assert (method, path) == ("POST", "/s/mail/api/saved_objects/_import?overwrite=true")
+    assert headers["kbn-xsrf"] == "true"
+    assert headers["authorization"] == "ApiKey a2V5OmlkCg=="
+    form = email.message_from_bytes(b"Content-Type: " + headers["content-type"].encode() + b"\r\n\r\n" + body)
+    (part,) = form.get_payload()
+    assert part.get_filename() == "dashboards.ndjson"
+    assert part.get_payload(decode=True).decode() == setting_up.asset("kibana/dashboards.ndjson")
+
+
+def test_a_refused_dashboard_is_an_error(bare: Client) -> None:
+    """What Kibana says is wrong is told in one line."""
+    answer = {"success": False, "errors": [{"type": "search", "id": "esatls-search-events", "error": {"type": "missing_references"}}]}
+    kibana = StandIn({"/api/saved_objects/_import": (200, answer)})
+    try:
+        code, _, errors = run("setup", "--url", bare.url, "--kibana-url", kibana.url)
+    finally:
+        kibana.stop()
+    assert code == 1
+    assert errors.splitlines()[-1] == f"Error: {kibana.url}: Kibana did not take the dashboards: search esatls-search-events: missing_references"
+
+
+def test_elasticsearch_gets_lifecycles_its_own_templates_and_the_failure_store() -> None:
+    """An Elasticsearch that has ECS templates composes with them; older and serverless ones get what they know."""
+    root = {"version": {"number": "9.1.2", "build_flavor": "default"}}
+    present = {f"/_component_template/{name}": (200, {}) for name in ("logs@mappings", "logs@settings", "ecs@mappings")}
+    server = StandIn({"/": (200, root), **present})
+    try:
+        known = setting_up.capabilities(Client(server.url))
+    finally:
+        server.stop()
+    steps = {step.name: step for step in setting_up.server_steps(known, retention_days=30)}
+    assert list(steps) == ["lifecycle esatls-events", "lifecycle esatls-records", *LOADED]
+    assert steps["lifecycle esatls-events"].body["policy"]["phases"]["delete"]["min_age"] == "30d"
+    events = steps["index template esatls-events"].body
+    assert events["composed_of"] == ["logs@mappings", "logs@settings", "ecs@mappings"]
+    assert events["priority"] > 500
+    assert events["template"]["settings"]["index"]["lifecycle"] == {"name": "esatls-events"}
+    assert events["template"]["data_stream_options"] == {"failure_store": {"enabled": True}}
+    assert steps["index template esatls-messages"].body["composed_of"] == ["ecs@mappings"]
+    old = setting_up.Capabilities("elasticsearch", (8, 18, 0), serverless=False, templates=())
+    assert "data_stream_options" not in {step.name: step for step in setting_up.server_steps(old)}["index template esatls-events"].body["template"]
+    serverless = setting_up.Capabilities("elasticsearch", (8, 11, 0), serverless=True, templates=())
+    (template,) = [step.body for step in setting_up.server_steps(serverless, retention_days=9) if step.name == "index template esatls-events"]
+    assert template["template"]["lifecycle"] == {"data_retention": "9d"}
+    assert "lifecycle" not in template["template"]["settings"]["index"]
+
+
+def test_load_and_join_from_the_command_line(empty: Client, log: list[str], tmp_path: Path) -> None:
+    """Records from a file and from standard input are written; join says what it did."""
+    facts = esatls.Facts()
+    for event in esatls.events(log):
+        facts.add(event)
+    messages = [json.dumps(record) for record in esatls.messages(facts)]
+    path = tmp_path / "messages.jsonl"
+    path.write_text("\n".join(messages) + "\n")
+    assert run("load", "--url", empty.url, str(path)) == (0, [f"{len(messages)} documents written"], "")
+    assert run("load", "--url", empty.url, given="\n".join(messages)) == (0, [f"{len(messages)} documents written"], "")
+    assert run("join", "--url", empty.url) == (0, ["0 events: 0 connections, 0 messages written, 0 stale documents deleted"], "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "message"),
+    [
+        (["setup", "--url", "ftp://example.com"], None, "Error: not an address of a server: 'ftp://example.com' (it starts with https:// or http://)"),
+        (["setup", "--url", "https://u:p@example.com"], None, "Error: the address of a server must not hold a password: use an API key"),
+        (["setup", "--url", "http://192.0.2.1:9200", "--api-key", "a2V5"], None, "Error: the API key would go to 192.0.2.1 unencrypted: use https://"),
+        (["setup", "--url", "https://192.0.2.1", "--api-key", "a\nb"], None, "Error: the API key holds characters that no key has"),
+        (["setup", "--url", "http://127.0.0.1:1"], None, "Error: http://127.0.0.1:1: no server answers there"),
+        (["load", "--url", "http://127.0.0.1:1"], "{", "Error: line 1 is no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (["load", "--url", "http://127.0.0.1:1"], "[]", "Error: line 1 is no record"),
+        (
+            ["load", "--url", "http://127.0.0.1:1"],
+            '{"esa_event": "tls_success"}',
+            "Error: not a record of a connection or a message: esatls connections and esatls messages --format json print them",
+        ),
+    ],
+)
+def test_errors_are_one_line(arguments: list[str], given: str | None, message: str) -> None:
+    """Whatever is wrong is told in one line, with exit code 1 and no traceback."""
+    code, lines, errors = run(*arguments, given=given)
+    assert (code, lines, errors.splitlines()) == (1, [], [message])
+
+
+def test_a_wrong_time_zone_changes_nothing(bare: Client) -> None:
+    """An unknown zone is told before anything is loaded."""
+    code, lines, errors = run("setup", "--url", bare.url, "--timezone", "Mars/Phobos")
+    assert (code, lines) == (1, [])
+    assert errors.splitlines()[-1] == "Error: no such time zone: Mars/Phobos"
+
+
+def test_the_server_s_reason_is_told(bare: Client) -> None:
+    """An error of the server keeps its status and its reason, on one line."""
+    with pytest.raises(ElasticError, match=r"^PUT http://\S+/_ingest/pipeline/x: 400 .*no_such") as caught:
+        bare.request("PUT", "/_ingest/pipeline/x", {"processors": [{"no_such": {}}]})
+    assert caught.value.status == 400
+
+
+def test_documents_that_the_server_refuses_fail_the_command(empty: Client) -> None:
+    """A refused document is named, the others are written, and the exit code says so."""
+    fine = {"esa_host": "esa1", "esa_direction": "receiving", "icid": 5, "opened": "2024-01-01T00:00:00Z", "tls_verdict": "unused", "messages": 0}
+    refused = {**fine, "icid": 6, "peer_ip": {"not": "an address"}}
+    code, lines, errors = run("load", "--url", empty.url, given=f"{json.dumps(refused)}\n{json.dumps(fine)}\n")
+    assert code == 1
+    assert lines == ["1 documents written"]
+    assert errors.startswith("Error: 1 documents were refused: esatls-connections-2024.01/")
+    assert len(errors.splitlines()) == 1
+
+
+def test_no_redirect_is_followed() -> None:
+    """The API key is not carried to another server."""
+    server = StandIn({"/": (302, {})})
+    try:
+        code, _, errors = run("setup", "--url", server.url, env={"ESATLS_ELASTIC_API_KEY": "a2V5"})
+    finally:
+        server.stop()
+    assert code == 1
+    assert errors.startswith(f"Error: GET {server.url}/: 302")
+    assert len(server.requests) == 1
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Return a certificate of 127.0.0.1, signed by itself, and its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("a certificate is made with openssl")
+    paths = (str(tmp_path / "server.crt"), str(tmp_path / "server.key"))
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, "-out", paths[0], "-keyout", paths[1]], check=True, capture_output=True)
+    return paths
+
+
+def test_the_server_s_certificate_is_verified(certificate: tuple[str, str]) -> None:
+    """A server whose certificate nobody vouches for is refused, unless its authority is named or the user insists."""
+    server = StandIn({"/": (200, {"version": {"number": "8.19.0"}})}, certificate)
+    try:
+        code, _, errors = run("setup", "--url", server.url, "--dry-run")
+        assert code == 1
+        assert errors == f"Error: {server.url}: its certificate cannot be verified (self-signed certificate); name its authority with --ca-cert\n"
+        assert server.requests == []
+        assert run("setup", "--url", server.url, "--dry-run", "--ca-cert", certificate[0])[0] == 0
+        assert run("setup", "--url", server.url, "--dry-run", "--insecure")[0] == 0
+    finally:
+        server.stop()
