@@ -55,9 +55,7 @@ DEPRECATED = frozenset({"sslv2", "sslv3", "sslv23", "tlsv1", "tlsv1.0", "tlsv1.1
 """Protocols retired by RFC 6176 (SSL 2), RFC 7568 (SSL 3) and RFC 8996 (TLS 1.0, 1.1), in lower case."""
 
 NOTES: dict[str, str] = {
-    "connections": (
-        "A connection is one ICID (receiving) or DCID (delivery) of one appliance, whatever it carried: many messages, one or none."
-    ),
+    "connections": ("A connection is one ICID (receiving) or DCID (delivery) of one appliance, whatever it carried: many messages, one or none."),
     "messages": (
         "A message is one MID of one appliance; what the appliance rewrites, splits, copies or makes itself has a MID of its own. "
         "Received tells of the connection that it came over, or the message that it was made from; delivered, of those that took it on."
@@ -251,8 +249,7 @@ def build(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[s
     report: Report = {
         "span": span.times,
         "appliances": [
-            {"esa_host": host, "connections": hosts[host, "connections"], "messages": hosts[host, "messages"]}
-            for host in sorted({host for host, _ in hosts})
+            {"esa_host": host, "connections": hosts[host, "connections"], "messages": hosts[host, "messages"]} for host in sorted({host for host, _ in hosts})
         ],
         "totals": {name: sum(count for (_, what), count in hosts.items() if what == name) for name in ("connections", "messages")},
     }
@@ -263,8 +260,7 @@ def build(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[s
         flows = {"all": whole, **{flow: parts[direction, flow] for flow in FLOWS}}
         report[direction] = {flow: _part(part, direction, unit) for flow, part in flows.items()}
     report["both_sides"] = [
-        {"received": received, "delivered": delivered, "messages": count}
-        for (received, delivered), count in sorted(both.items(), key=_by_count)
+        {"received": received, "delivered": delivered, "messages": count} for (received, delivered), count in sorted(both.items(), key=_by_count)
     ]
     report["notes"] = dict(NOTES)
     return report
@@ -300,7 +296,7 @@ def _count_connection(part: _Part, record: Mapping[str, Any]) -> None:
         part.count("failures", partner, record.get("tls_reason", NOT_LOGGED), verdict)
         if verdict == "cleartext":
             columns.append("fallback")
-    if record.get("tls_required"):
+    if record.get("tls_required") and verdict != "encrypted":
         columns.append("required")
     for column in columns:
         part.count("partner_connections", partner, column)
@@ -455,10 +451,7 @@ def _versions(part: _Part) -> list[dict[str, Any]]:
 
 
 def _ciphers(part: _Part) -> list[dict[str, Any]]:
-    return [
-        {**row, "weak": weaknesses(row["cipher"]), "no_forward_secrecy": lacks_forward_secrecy(row["cipher"])}
-        for row in _shares(part, "cipher")
-    ]
+    return [{**row, "weak": weaknesses(row["cipher"]), "no_forward_secrecy": lacks_forward_secrecy(row["cipher"])} for row in _shares(part, "cipher")]
 
 
 def _rows(table: Counter[tuple[str, ...]]) -> dict[str, Counter[tuple[str, ...]]]:
@@ -553,10 +546,7 @@ def _over_time(part: _Part, direction: str, unit: str) -> dict[str, Any]:
     return {
         "unit": unit,
         **{
-            what: [
-                {"time": time, "verdicts": {verdict: counts[verdict] for verdict in verdicts[what]}}
-                for time, counts in sorted(found.items())
-            ]
+            what: [{"time": time, "verdicts": {verdict: counts[verdict] for verdict in verdicts[what]}} for time, counts in sorted(found.items())]
             for what, found in series.items()
         },
         "undated": {what: undated[(what,)] for what in series},

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MOST_PARTNERS = 100
 MOST_REASONS = 25
 MOST_FAILING = 25
+MOST_WHYS = 5
 """Rows shown of the tables that grow with the log; the page says how many more there are."""
 MOST_BARS = 180
 _FEW_BARS = 8
@@ -163,27 +164,53 @@ def bar(value: float | None, kind: str, label: str) -> Markup:
     return _svg(100, 10, label, [_rectangle((0, 0, 100, 10), "track"), _rectangle((0, 0, value or 0, 10), kind)], "stack")
 
 
-class _Bars(NamedTuple):
-    """A series cut into bars of equal time, those with nothing left out."""
+class _Axis(NamedTuple):
+    """The time that all charts of a page share, cut into bars."""
 
+    unit: str
     seconds: int
+    """Of one bar: a whole number of units."""
     first: int
     slots: int
-    counts: dict[int, dict[str, int]]
-    """By slot."""
+
+    def slot(self, time: str) -> int:
+        return (int(parse_rfc3339(time)) - self.first) // self.seconds
+
+    def stamp(self, slot: int) -> str:
+        at = datetime.fromtimestamp(self.first + slot * self.seconds, timezone.utc)
+        return f"{at:%Y-%m-%d %H:%M}" if self.unit == "hour" else f"{at:%Y-%m-%d}"
+
+    def label(self, slot: int) -> tuple[str, str]:
+        """Return a time on two lines, the more telling first."""
+        at = datetime.fromtimestamp(self.first + slot * self.seconds, timezone.utc)
+        day = f"{at.day} {_MONTHS[at.month]}"
+        return (f"{at:%H:%M}", day) if self.unit == "hour" else (day, str(at.year))
+
+    def each(self) -> str:
+        units = self.seconds // _SECONDS[self.unit]
+        return self.unit if units == 1 else f"{units} {self.unit}s"
 
 
-def _bars(rows: Sequence[Mapping[str, Any]], unit: str) -> _Bars:
-    step = _SECONDS[unit]
-    times = [int(parse_rfc3339(row["time"])) for row in rows]
-    units = (times[-1] - times[0]) // step + 1
-    seconds = step * -(-units // MOST_BARS)
-    counts: dict[int, dict[str, int]] = {}
-    for time, row in zip(times, rows):
-        slot = counts.setdefault((time - times[0]) // seconds, dict.fromkeys(row["verdicts"], 0))
+def _axis(all_series: Sequence[Mapping[str, Any]]) -> _Axis | None:
+    """Return the axis for all that has a time; None if nothing has."""
+    times = [row["time"] for series in all_series for what in _WHAT for row in (*series[what][:1], *series[what][-1:])]
+    if not times:
+        return None
+    unit = all_series[0]["unit"]
+    first, last = int(parse_rfc3339(min(times))), int(parse_rfc3339(max(times)))
+    units = (last - first) // _SECONDS[unit] + 1
+    per_bar = -(-units // MOST_BARS)
+    return _Axis(unit, per_bar * _SECONDS[unit], first, -(-units // per_bar))
+
+
+def _bars(rows: Sequence[Mapping[str, Any]], axis: _Axis) -> dict[int, dict[str, int]]:
+    """Return the counts of each bar that has any."""
+    bars: dict[int, dict[str, int]] = {}
+    for row in rows:
+        bar = bars.setdefault(axis.slot(row["time"]), dict.fromkeys(row["verdicts"], 0))
         for verdict, count in row["verdicts"].items():
-            slot[verdict] += count
-    return _Bars(seconds, times[0], max(counts) + 1, counts)
+            bar[verdict] += count
+    return bars
 
 
 def _top(most: int) -> int:
@@ -194,62 +221,36 @@ def _top(most: int) -> int:
     return 2 * scale * next(step for step in _STEPS if step * scale >= half)
 
 
-def _stamp(time: int, unit: str) -> tuple[str, str]:
-    """Return a time on two lines, the more telling first."""
-    at = datetime.fromtimestamp(time, timezone.utc)
-    day = f"{at.day} {_MONTHS[at.month]}"
-    return (f"{at:%H:%M}", day) if unit == "hour" else (day, str(at.year))
-
-
-def _whole_stamp(time: int, unit: str) -> str:
-    at = datetime.fromtimestamp(time, timezone.utc)
-    return f"{at:%Y-%m-%d %H:%M}" if unit == "hour" else f"{at:%Y-%m-%d}"
-
-
-def over_time(series: Mapping[str, Any], what: str, title: str, verdicts: Sequence[str]) -> Markup:
+def over_time(series: Mapping[str, Any], what: str, title: str, axis: _Axis | None) -> Markup:
     """Return a chart of connections or messages over time, with its numbers as a table."""
-    rows = series[what]
-    undated = series["undated"][what]
+    rows, undated = series[what], series["undated"][what]
     note = f"{undated:,} {what} have no time in the log." if undated else None
     heading = tag("h3", title)
-    if not rows:
+    if not rows or axis is None:
         return tag("figure", heading, tag("p", note or f"No {what}.", class_="more"))
-    unit = series["unit"]
-    bars = _bars(rows, unit)
-    shown = [verdict for verdict in _ORDER if verdict in verdicts and any(row["verdicts"][verdict] for row in rows)]
-    span = bars.seconds // _SECONDS[unit]
-    each = unit if span == 1 else f"{span} {unit}s"
+    bars = _bars(rows, axis)
+    shown = [verdict for verdict in _ORDER if any(counts.get(verdict) for counts in bars.values())]
+    label = f"{title} by {axis.each()}"
     numbers = table(
-        f"{title} by {each}",
+        label,
         [Column("From (UTC)"), *(Column(verdict.capitalize(), _kind(verdict), verdict) for verdict in shown)],
-        [
-            [_whole_stamp(bars.first + slot * bars.seconds, unit), *(number(counts[verdict]) for verdict in shown)]
-            for slot, counts in bars.counts.items()
-        ],
+        [[axis.stamp(slot), *(number(counts[verdict]) for verdict in shown)] for slot, counts in bars.items()],
     )
-    chart = _columns(bars, shown, unit, f"{title} by {each}") if bars.slots > 1 else None
-    return tag(
-        "figure",
-        heading,
-        tag("figcaption", f"By {each}, UTC. ", note),
-        chart,
-        tag("details", tag("summary", "The numbers"), numbers) if chart else numbers,
-    )
+    if axis.slots > 1:
+        numbers = together([_columns(bars, axis, shown, label), tag("details", tag("summary", "The numbers"), numbers)])
+    return tag("figure", heading, tag("figcaption", f"By {axis.each()}, UTC. ", note), numbers)
 
 
-def _columns(bars: _Bars, verdicts: Sequence[str], unit: str, label: str) -> Markup:
-    top = _top(max(sum(counts.values()) for counts in bars.counts.values()))
-    few = bars.slots <= _FEW_BARS
-    cells = bars.slots if few else _LABELS
-    per_cell = -(-bars.slots // cells)
-    cells = -(-bars.slots // per_cell)
+def _columns(bars: Mapping[int, Mapping[str, int]], axis: _Axis, verdicts: Sequence[str], label: str) -> Markup:
+    top = _top(max(sum(counts.values()) for counts in bars.values()))
+    few = axis.slots <= _FEW_BARS
+    per_cell = 1 if few else -(-axis.slots // _LABELS)
+    cells = -(-axis.slots // per_cell)
     slots = cells * per_cell
     gap, width = (2.5, 5.0) if few else (0.5, 9.0)
     shapes = [_rectangle((0, height, slots * 10, 0.01), "rule") for height in (0, 50, 100)]
-    for slot, counts in bars.counts.items():
-        tip = f"{_whole_stamp(bars.first + slot * bars.seconds, unit)}: " + ", ".join(
-            f"{counts[verdict]:,} {verdict}" for verdict in verdicts if counts[verdict]
-        )
+    for slot, counts in bars.items():
+        tip = f"{axis.stamp(slot)}: " + ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in verdicts if counts[verdict])
         below = 100.0
         columns = []
         for verdict in verdicts:
@@ -258,10 +259,7 @@ def _columns(bars: _Bars, verdicts: Sequence[str], unit: str, label: str) -> Mar
                 below -= height
                 columns.append(_rectangle((slot * 10 + gap, below, width, height), f"v-{verdict}"))
         shapes.append(tag("g", tag("title", tip), *columns))
-    labels = [
-        tag("span", first, tag("br"), tag("small", second))
-        for first, second in (_stamp(bars.first + cell * per_cell * bars.seconds, unit) for cell in range(cells))
-    ]
+    labels = [tag("span", first, tag("br"), tag("small", second)) for first, second in (axis.label(cell * per_cell) for cell in range(cells))]
     return tag(
         "div",
         tag("div", *(tag("span", f"{value:,}") for value in (top, top // 2, 0)), class_="y", aria_hidden="true"),
@@ -284,14 +282,17 @@ def _with_share(count: int, value: float | None) -> Markup:
 
 def _tile(title: str, tally: Mapping[str, Any], what: str) -> Markup:
     counted = tally["counted"]
+    left = "All are in the percentage" if tally["total"] else f"No {what} in this log"
     rest = [f"{tally['verdicts'][verdict]:,} {verdict}" for verdict in _ORDER if verdict in UNCOUNTED and tally["verdicts"].get(verdict)]
+    if rest:
+        left = "Not in the percentage: " + ", ".join(rest)
     return tag(
         "div",
         tag("h3", title),
         tag("p", share(tally["percent"].get("encrypted")), class_="big"),
         stacked_bar(tally),
         tag("p", number(tally["verdicts"]["encrypted"]), " of ", number(counted), f" {what} over TLS"),
-        tag("p", "Not in the percentage: " + ", ".join(rest) if rest else "All are in the percentage", class_="dim"),
+        tag("p", left, class_="dim"),
         class_="tile",
     )
 
@@ -406,10 +407,7 @@ def _both_sides(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
     return table(
         "Messages by both sides: received (rows) and delivered (columns)",
         [Column("Received"), *(Column(verdict.capitalize(), "number", verdict) for verdict in across)],
-        [
-            [together([_key(received), received.capitalize()]), *(number(counts.get((received, delivered), 0)) for delivered in across)]
-            for received in down
-        ],
+        [[together([_key(received), received.capitalize()]), *(number(counts.get((received, delivered), 0)) for delivered in across)] for received in down],
     )
 
 
@@ -418,12 +416,13 @@ def _present(tally: Mapping[str, Any]) -> list[str]:
 
 
 def _times(report: Report) -> Markup:
+    axis = _axis([report[direction]["all"]["over_time"] for direction in DIRECTIONS])
     charts = []
     for direction in DIRECTIONS:
         title, verb = _WORDS[direction]
         series = report[direction]["all"]["over_time"]
-        charts.append(over_time(series, "messages", f"Messages {verb}", MESSAGE_VERDICTS[direction]))
-        charts.append(over_time(series, "connections", f"{title} connections", CONNECTION_VERDICTS))
+        charts.append(over_time(series, "messages", f"Messages {verb}", axis))
+        charts.append(over_time(series, "connections", f"{title} connections", axis))
     seen = {verdict for direction in DIRECTIONS for what in _WHAT for verdict in _present(report[direction]["all"][what])}
     legend = [tag("li", _key(verdict), verdict.capitalize()) for verdict in _ORDER if verdict in seen]
     return tag(
@@ -492,7 +491,7 @@ def _protocols(report: Report) -> Markup:
             outdated.append(
                 table(
                     f"{_WORDS[direction][0]}: partners with deprecated protocols or weak ciphers",
-                    [Column("Partner"), Column("Connections", "number"), Column("Protocols"), Column("Ciphers")],
+                    [Column("Partner"), Column("Connections", "number"), Column("Protocols", "words"), Column("Ciphers", "words")],
                     cells,
                     _more(rows, MOST_FAILING, "partners"),
                 )
@@ -516,6 +515,16 @@ def _words(words: Sequence[str]) -> Markup:
 def _reason(reason: str) -> Markup:
     before, words, after = split_reason(reason)
     return tag("span", tag("span", before, class_="dim") if before else None, words, tag("span", after, class_="dim") if after else None)
+
+
+def _whys(rows: Sequence[Mapping[str, Any]]) -> Markup:
+    """Return the first reasons, by the words that matter: the table above has them whole."""
+    items: list[str] = [
+        together([number(row["connections"]), "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN} ", split_reason(row["reason"])[1]]) for row in rows[:MOST_WHYS]
+    ]
+    if len(rows) > MOST_WHYS:
+        items.append(f"and {len(rows) - MOST_WHYS:,} other reasons")
+    return tag("ul", *(tag("li", item) for item in items))
 
 
 def _failures(report: Report) -> Markup:
@@ -558,7 +567,7 @@ def _failures(report: Report) -> Markup:
                     [
                         row["partner"],
                         *(number(row[name]) for name in ("failed", "cleartext", "required", "certificate")),
-                        tag("ul", *(tag("li", number(why["connections"]), " × ", _reason(why["reason"])) for why in row["reasons"])),  # noqa: RUF001 - times
+                        _whys(row["reasons"]),
                     ]
                     for row in part["failures"][:MOST_FAILING]
                 ],
@@ -628,7 +637,7 @@ def _partners(report: Report) -> Markup:
 
 def _appliances(report: Report) -> Markup | None:
     rows = report["appliances"]
-    if len(rows) < 2:  # noqa: PLR2004 - one appliance stands in the heading
+    if len(rows) < 2:  # one appliance stands in the heading
         return None
     return tag(
         "section",
@@ -770,6 +779,7 @@ td.bar{min-width:6.5rem}
 td .stack{margin:.45rem 0}
 td ul{margin:0;padding:0;list-style:none}
 td.reasons{min-width:18rem}
+td.words{min-width:9rem}
 code{font:.92em ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
 .mark{display:inline-block;font-size:.75rem;line-height:1.3;
 padding:.05rem .4rem;border-radius:.25rem;margin:0 .2rem .1rem 0;white-space:nowrap}
@@ -794,5 +804,6 @@ body{font-size:10pt}nav,summary{display:none}section{border:0;padding:0;margin:0
 .scroll{overflow:visible}
 #partners caption{position:static;clip-path:none;width:auto;height:auto}details::details-content{content-visibility:visible;height:auto}
 svg,.key,.mark{print-color-adjust:exact;-webkit-print-color-adjust:exact}
+#partners table{font-size:7pt}#partners th,#partners td{padding:.25rem .3rem}td.bar{min-width:4rem}tbody th{min-width:7rem}
 h2,h3,caption{break-after:avoid}tr,figure,.tile{break-inside:avoid}thead{display:table-header-group}}
 """

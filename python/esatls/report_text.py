@@ -170,9 +170,7 @@ def _protocols(sheet: _Sheet, part: Mapping[str, Any], direction: str) -> None:
         mark = Text("; ").join(Text(*one) for one in marks)
         rows.append([row["cipher"], row["connections"], row.get("percent"), row["messages"], mark])
     sheet.table("", ["Cipher", "Connections", "Share", "Messages", ""], rows, what="ciphers")
-    old: list[list[Cell]] = [
-        [row["partner"], row["connections"], ", ".join(row["versions"]), ", ".join(row["ciphers"])] for row in part["outdated"]
-    ]
+    old: list[list[Cell]] = [[row["partner"], row["connections"], ", ".join(row["versions"]), ", ".join(row["ciphers"])] for row in part["outdated"]]
     sheet.table(
         "Partners with deprecated protocols or weak ciphers",
         ["Partner", "Connections", "Protocols", "Ciphers"],
@@ -249,10 +247,7 @@ def _times(sheet: _Sheet, report: Report) -> None:
         series = report[direction]["all"]["over_time"]
         verdicts = [verdict for verdict in MESSAGE_VERDICTS[direction] if any(row["verdicts"][verdict] for row in series["messages"])]
         hourly = series["unit"] == "hour"
-        rows = [
-            [row["time"][: 16 if hourly else 10].replace("T", " "), *(row["verdicts"][verdict] for verdict in verdicts)]
-            for row in series["messages"]
-        ]
+        rows = [[row["time"][: 16 if hourly else 10].replace("T", " "), *(row["verdicts"][verdict] for verdict in verdicts)] for row in series["messages"]]
         names = [f"{_WORDS[direction][1].capitalize()}, by {series['unit']}", *(verdict.capitalize() for verdict in verdicts)]
         sheet.table("", names, rows, MOST_TIMES, f"{series['unit']}s")
         if series["undated"]["messages"]:
