@@ -79,6 +79,7 @@ _TLS_NAMES = {
 }
 _RESULTS = {"success": "success", "failure": "failed"}
 _IDS = ("mid", "icid", "dcid")
+_ADDRESSES = ("sender", "recipient")
 _FLOWS = {"0": "incoming", "1": "outgoing"}
 
 # Keys whose values strangers choose; the first two are written as quoted Python strings.
@@ -99,11 +100,11 @@ _WHOLE_NAME = re.compile(rf"(?:.*<{_ADDRESS}>|{_ADDRESS})\Z")
 _QUOTED_PRINTABLE = re.compile(r"[^ ]*=[0-9A-F]{2}[^ ]*\Z")
 
 # The whole record in one search, enough where no doubt can arise, which is nearly always: values of one word,
-# a run of TLS fields in one piece, text in quotes and braces stepped over. Mostly it holds nothing that could
-# be a key or end it early, and its end is found at once.
+# a run of TLS fields in one piece, text in quotes and braces stepped over. Mostly such text has no other quote,
+# backslash or equals sign, and its end is found at once: behind a quote that does not open another string.
 _RUN = "ESATLS"
 _PLAIN_QUOTED = rf"(?:'[^='\\]*'(?= )|{_QUOTED})"
-_PLAIN_BRACED = rf"(?:\{{[^=\"\\]*'\}}+(?= \w+=|\Z)|{_BRACED})"
+_PLAIN_BRACED = rf"(?:\{{[^=\"\\]*[^=\"\\{{\[( bu]'\}}+(?= \w+=|\Z)|{_BRACED})"
 _QUICK = re.compile(
     r" (ESA(?:(?:MID|ICID|DCID|Dane(?:Status|Host)|SenderGroup|MailFlowPolicy)(?==[^ ])"
     rf"|TLS|(?:AttachmentDetails|URLDetails|SPFVerdict|LogHeaders|MARAction)= ?{_PLAIN_BRACED})"
@@ -252,15 +253,21 @@ def _tls_fields(run: str) -> tuple[tuple[str, str], ...]:
 def _read_quickly(extension: str) -> dict[str, Any] | None:
     """Read a record of an AsyncOS that escapes; ``None`` if there is any doubt that needs the careful reading."""
     parts = _QUICK.split(extension)
-    names = [*map(_QUICK_NAMES.get, parts[1::3])]
-    event: dict[Any, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
-    event.update(zip(names, parts[2::3]))
-    event.pop(None, None)
-    if len(event) + names.count(None) != len(names) + 2 or "={" in "".join(parts[::3]):
-        return None  # a field twice, or a dictionary under an unknown key
+    event: dict[str, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
+    name_of = _QUICK_NAMES.get
+    for gap, key, value in zip(parts[::3], parts[1::3], parts[2::3]):
+        if "{" in gap:
+            return None  # under a key that is not known here
+        name = name_of(key)
+        if name is not None:
+            if name in event:
+                return None
+            event[name] = value
+    if "mid" not in event:
+        return None
     if "tls" in event:
         # The field in front of the run: a stranger's bare value may go on as the run.
-        at = 3 * names.index("tls")
+        at = parts.index(_RUN) - 1
         before, _, value = parts[at].rpartition("=")
         key = before.rpartition(" ")[2].partition("=")[0] or (parts[at - 2] if at else "")
         if key in _STRANGERS and not _whole(key, (value if before else parts[at - 1]).strip(" "), escaping=True):
@@ -270,7 +277,7 @@ def _read_quickly(extension: str) -> dict[str, Any] | None:
         event.update(fields)
         if len(event) != known + len(fields):
             return None
-    return _values(event) if "mid" in event else None
+    return _values(event)
 
 
 def _read_carefully(extension: str, *, escaping: bool) -> dict[str, Any]:
@@ -340,15 +347,17 @@ def _whole(key: str, value: str, *, escaping: bool) -> bool:
 def _values(event: dict[str, Any]) -> dict[str, Any]:
     """Turn an event's words into its values, in place; drop what is no value."""
     for name in _IDS:
-        if name in event:
-            number = event[name]
+        number = event.get(name)
+        if number is not None:
             if number.isdecimal() and len(number) < 20:
                 event[name] = int(number)
             else:
                 del event[name]
-    if "mail_flow" in event:
-        event["mail_flow"] = _FLOWS.get(event["mail_flow"])
-        if event["mail_flow"] is None:
+    flow = event.get("mail_flow")
+    if flow is not None:
+        if flow in _FLOWS:
+            event["mail_flow"] = _FLOWS[flow]
+        else:
             del event["mail_flow"]
     if event.get("peer_host") == "unknown":
         del event["peer_host"]
@@ -356,10 +365,9 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
         del event["peer_ip"]
     if "ended" in event and len(event["ended"]) < len("Mon Jan 1 00:00:00 2024"):
         del event["ended"]
-    if "sender" in event and "\\" in event["sender"]:
-        event["sender"] = _unescape(event["sender"])
-    if "recipient" in event and "\\" in event["recipient"]:
-        event["recipient"] = _unescape(event["recipient"])
+    for name in _ADDRESSES:
+        if "\\" in event.get(name, ""):
+            event[name] = _unescape(event[name])
     if event.get("sender") == "<>":
         del event["sender"]
     return event

@@ -193,8 +193,11 @@ def test_no_stranger_states_tls(key: str, forgery: str, version: str, *, escape:
         assert event.get("mid") in (1, None)
 
 
-@given(TEXT.map(lambda text: text + " ESATLSInConnStatus=Success"), st.sampled_from(["13.0.0-392", "14.3.0-032"]))
-@settings(max_examples=500, deadline=None)
+MARKS = st.text("}{'\" ]\\:,u", max_size=8)
+
+
+@given(st.builds("{} ESATLSInConnStatus=Success{}".format, TEXT | MARKS, MARKS), st.sampled_from(["13.0.0-392", "14.3.0-032"]))
+@settings(max_examples=2000, deadline=None)
 def test_quoted_text_never_states_tls(subject: str, version: str) -> None:
     """A subject, message id or file name that ends in a forged field states nothing, whatever quotes it holds."""
     record = f"ESAMID=1 cs4={subject!r} ESAAttachmentDetails={ {subject: {subject: [subject]}} !r} msg={subject!r} act=DELIVERED"
