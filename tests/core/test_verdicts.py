@@ -1,0 +1,392 @@
+"""Sections 4 and 5 of the contract, sentence by sentence, each on a small log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.core.support import read_facts, records
+
+
+def log(*lines: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the records of lines given as `second text`, all of one minute of one day."""
+    stamped = []
+    for line in lines:
+        second, text = line.split(" ", 1)
+        stamped.append(f"2024-03-05T10:{int(second) // 60:02}:{int(second) % 60:02}Z esa1 mail_logs: Info: {text}")
+    return records(read_facts(stamped)[0])
+
+
+def connection(*lines: str) -> dict[str, Any]:
+    """Return what the only connection of a log says of TLS."""
+    (record,) = log(*lines)[0]
+    return {name: record[name] for name in ("tls_verdict", "tls_version", "tls_cipher", "tls_reason", "tls_required", "messages") if name in record}
+
+
+def message(*lines: str, mid: int = 1) -> dict[str, Any]:
+    """Return the record of one message."""
+    (record,) = [record for record in log(*lines)[1] if record["mid"] == mid]
+    return record
+
+
+IN = "0 New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no"
+OUT = "0 New SMTP DCID 6 interface 192.0.2.1 address 203.0.113.25 port 25"
+TLS_IN = "1 ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"
+TLS_OUT = "1 DCID 6 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384"
+START = "2 Start MID 1 ICID 5"
+DONE = "4 Message done DCID 6 MID 1 to RID [0]"
+
+
+# section 4: encrypted
+
+
+def test_success_is_encrypted() -> None:
+    """A success line means TLS, with or without a message, with or without the opening."""
+    said = {"tls_verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA"}
+    assert connection(IN, TLS_IN, START) == {**said, "messages": 1}
+    assert connection(IN, TLS_IN) == {**said, "messages": 0}
+    assert connection(TLS_IN) == {**said, "messages": 0}
+    assert connection("1 ICID 5 TLS success") == {"tls_verdict": "encrypted", "messages": 0}
+
+
+def test_success_wins_over_failure() -> None:
+    """A failure beside a success, before or after, does not turn the verdict."""
+    for second in (0, 1, 9):
+        assert connection(IN, TLS_IN, f"{second} ICID 5 TLS failed: x")["tls_verdict"] == "encrypted"
+        assert "tls_reason" not in connection(IN, TLS_IN, f"{second} ICID 5 TLS failed: x")
+
+
+# section 4: cleartext
+
+
+def test_message_without_tls_line_is_clear_text() -> None:
+    """Opening in view, a message, and no TLS line before it: clear text (tech note 118500)."""
+    assert connection(IN, START) == {"tls_verdict": "cleartext", "messages": 1}
+    assert connection(OUT, "3 Delivery start DCID 6 MID 1 to RID [0]", DONE) == {"tls_verdict": "cleartext", "messages": 1}
+
+
+def test_failed_attempt_before_a_message_is_clear_text() -> None:
+    """A failed or not offered attempt before the message: clear text, and its reason is kept, with or without the opening."""
+    for opening in ((OUT,), ()):
+        assert connection(*opening, "1 DCID 6 TLS failed: STARTTLS unexpected response", DONE) == {"tls_verdict": "cleartext", "tls_reason": "STARTTLS unexpected response", "messages": 1}
+        assert connection(*opening, "1 DCID 6 STARTTLS command not supported.", DONE) == {"tls_verdict": "cleartext", "tls_reason": "STARTTLS command not supported", "messages": 1}
+
+
+def test_order_within_one_second() -> None:
+    """Lines of one second may come in any order: a message may seem to come before its connection."""
+    assert connection("0 Start MID 1 ICID 5", IN)["tls_verdict"] == "cleartext"
+    assert connection("0 Start MID 1 ICID 5", IN, "0 ICID 5 TLS success")["tls_verdict"] == "encrypted"
+
+
+# section 4: failed
+
+
+def test_failed_attempt_without_a_message() -> None:
+    """No success and no message: the attempt failed, and the reason says why."""
+    assert connection(IN, "1 ICID 5 TLS failed: (1, 'error:x')", "1 ICID 5 lost") == {"tls_verdict": "failed", "tls_reason": "(1, 'error:x')", "messages": 0}
+    assert connection("1 ICID 5 TLS failed") == {"tls_verdict": "failed", "messages": 0}
+    assert connection(OUT, "1 DCID 6 STARTTLS command not supported.") == {"tls_verdict": "failed", "tls_reason": "STARTTLS command not supported", "messages": 0}
+
+
+def test_required_and_not_there() -> None:
+    """TLS was required and did not come up: failed, and marked as required."""
+    assert connection(IN, "1 ICID 5 TLS was required but remote host did not initiate it") == {"tls_verdict": "failed", "tls_reason": "remote host did not initiate it", "tls_required": True, "messages": 0}
+    assert connection("1 DCID 6 IP 203.0.113.25 TLS was required but could not be successfully negotiated")["tls_required"] is True
+    assert "tls_required" not in connection(IN, "1 ICID 5 TLS failed: x")
+
+
+def test_connection_error_where_the_handshake_would_be() -> None:
+    """A connection error is possibly a failed handshake: the reason says so and is kept."""
+    error = "Connection Error: DCID 6 domain: example.com IP: 203.0.113.25 port: 25 details: [Errno 0] Error interface: 192.0.2.1 reason: network error"
+    assert connection(OUT, f"1 {error}") == {"tls_verdict": "failed", "tls_reason": "possibly: network error ([Errno 0] Error)", "messages": 0}
+
+
+def test_connection_error_after_a_success_or_a_message() -> None:
+    """An error that comes later is the end of a connection, and no failed handshake."""
+    error = "Connection Error: DCID 6 domain: example.com IP: 203.0.113.25 port: 25 details: EOF interface: 192.0.2.1 reason: network error"
+    assert connection(OUT, TLS_OUT, f"9 {error}")["tls_verdict"] == "encrypted"
+    assert connection(OUT, DONE, f"9 {error}") == {"tls_verdict": "cleartext", "messages": 1}
+
+
+def test_bounce_and_delay_pass_no_message() -> None:
+    """A recipient that is bounced or put off at a failed handshake was not delivered over it."""
+    for outcome in ("Bounced", "Delayed"):
+        found = connection(OUT, "1 DCID 6 TLS was required but could not be successfully negotiated", f"2 {outcome}: DCID 6 MID 1 to RID 0 - 4.7.5 - TLS required")
+        assert found == {"tls_verdict": "failed", "tls_reason": "could not be successfully negotiated", "tls_required": True, "messages": 0}
+
+
+# section 4: unused, unknown
+
+
+def test_unused() -> None:
+    """Opening in view, no TLS line, no message: nobody used it."""
+    assert connection(IN, "0 ICID 5 REJECT SG BLACKLIST match ALL SBRS -9.0", "1 ICID 5 close") == {"tls_verdict": "unused", "messages": 0}
+    assert connection(IN) == {"tls_verdict": "unused", "messages": 0}
+    assert connection(OUT, "1 DCID 6 close") == {"tls_verdict": "unused", "messages": 0}
+
+
+def test_unknown() -> None:
+    """The opening is not in view and no TLS line is: the log does not tell, message or not."""
+    assert connection("1 ICID 5 close") == {"tls_verdict": "unknown", "messages": 0}
+    assert connection(START) == {"tls_verdict": "unknown", "messages": 1}
+    assert connection(DONE) == {"tls_verdict": "unknown", "messages": 1}
+    assert connection("1 ICID 5 ACCEPT SG LIST match ALL SBRS None", START) == {"tls_verdict": "unknown", "messages": 1}
+
+
+def test_failure_after_a_message() -> None:
+    """A failure after a message was accepted is the end of the session: it turns no verdict and gives no reason."""
+    failed = "9 ICID 5 TLS failed: [Errno 54] Connection reset by peer"
+    assert connection(IN, START, failed) == {"tls_verdict": "cleartext", "messages": 1}
+    assert connection(START, failed) == {"tls_verdict": "unknown", "messages": 1}
+    assert connection(IN, TLS_IN, START, failed)["tls_verdict"] == "encrypted"
+
+
+def test_debug_line_is_evidence_when_nothing_else_is() -> None:
+    """Data that was read over TLS is evidence of TLS where the log shows nothing else."""
+    read = "3 MID 1 ICID 5 TLS read 126 bytes (0.0 seconds)"
+    assert connection(read) == {"tls_verdict": "encrypted", "messages": 0}
+    assert connection(START, read) == {"tls_verdict": "encrypted", "messages": 1}
+    assert connection(START, read, "9 ICID 5 TLS failed: [Errno 54] Connection reset by peer")["tls_verdict"] == "encrypted"
+
+
+def test_icid_0_and_dcid_0_are_no_connections() -> None:
+    """Id 0 stands where there was no connection."""
+    assert log("0 ICID 0 TCPREFUSE SG BLACKLIST match ALL SBRS -9.0", "1 Start MID 1 ICID 0", "2 Bounced: DCID 0 MID 1 to RID 0 - 5.1.2 - x", "3 Delivery start DCID 0 MID 1 to RID [0]")[0] == []
+
+
+# section 5: received
+
+
+def test_received_is_the_verdict_of_the_connection() -> None:
+    """A message was received as its connection says; whatever is not encrypted or clear text is unknown."""
+    assert message(IN, TLS_IN, START)["received"] == "encrypted"
+    assert message(IN, START)["received"] == "cleartext"
+    assert message(START)["received"] == "unknown"
+
+
+def test_received_by_the_envelope_alone() -> None:
+    """Where the start is not in view, the sender's or a recipient's line names the connection."""
+    for line in ("2 MID 1 ICID 5 From: <a@example.net>", "2 MID 1 ICID 5 RID 0 To: <b@example.com>"):
+        found = message(IN, TLS_IN, line)
+        assert (found["received"], found["icid"]) == ("encrypted", 5)
+
+
+def test_message_of_which_only_the_end_is_in_view() -> None:
+    """A message that nothing says how it came is unknown, not internal."""
+    assert message(DONE)["received"] == "unknown"
+    assert message("1 Message finished MID 1 done")["received"] == "unknown"
+
+
+def test_internal() -> None:
+    """What the appliance made itself was received from nobody, and has no connection."""
+    for line in ("3 MID 1 was generated for bounce of MID 9", "3 MID 1 was generated based on MID 9 by notify filter 'x'", "3 MID 1 was generated based on MID 9 by antivirus"):
+        found = message(IN, TLS_IN, "2 Start MID 9 ICID 5", "3 Start MID 1 ICID 0", line)
+        assert found["received"] == "internal"
+        assert found["parent_mid"] == 9
+        assert not {"icid", "received_tls_version", "received_tls_cipher", "received_from_mid"} & set(found)
+    assert message("3 Start MID 1 ICID 0 (ISQ Notification)")["received"] == "internal"
+
+
+RELATIONS = [
+    ("rewritten", "MID {} rewritten to MID {} by antispam"),
+    ("split", "MID {} was split creating MID {} due to a per-recipient policy x in the inbound table"),
+    ("copy", "MID {1} was generated based on MID {0} by bcc filter 'x'"),
+    ("released", "EUQ: Reinjected MID {} as MID {}"),
+    ("released", "MID {1} received from the SMA 192.0.2.77 (MID originally {0}) on release from quarantine x"),
+]
+
+
+@pytest.mark.parametrize(("relation", "text"), RELATIONS)
+def test_child_takes_the_verdict_of_its_parent(relation: str, text: str) -> None:
+    """A message that carries another one's content was received as that one, and says from which."""
+    for lines, verdict in (((IN, TLS_IN), "encrypted"), ((IN,), "cleartext")):
+        found = message(*lines, START, "3 " + text.format(1, 2), "3 MID 2 ICID 0 From: <a@example.net>", mid=2)
+        assert (found["received"], found["parent_mid"], found["mid_relation"], found["received_from_mid"]) == (verdict, 1, relation, 1)
+        assert found["received_peer_ip"] == "198.51.100.7"
+        assert found.get("received_tls_version") == ("TLSv1.2" if verdict == "encrypted" else None)
+        assert "icid" not in found
+    assert message(START, "3 " + text.format(1, 2), mid=2)["received"] == "unknown"
+
+
+@pytest.mark.parametrize(("relation", "text"), RELATIONS)
+def test_child_with_a_start_line(relation: str, text: str) -> None:
+    """A start with ICID 0 beside the line that tells the parent changes nothing, whichever comes first."""
+    for second in (3, 4):
+        found = message(IN, TLS_IN, START, "3 " + text.format(1, 2), f"{second} Start MID 2 ICID 0", mid=2)
+        assert (found["received"], found["mid_relation"]) == ("encrypted", relation)
+
+
+def test_chains() -> None:
+    """The verdict goes through a chain of any relations to the message that came over a connection."""
+    lines = [IN, TLS_IN, START]
+    for number, (_, text) in enumerate(RELATIONS, 1):
+        lines.append(f"{2 + number} " + text.format(number, number + 1))
+    found = message(*lines, mid=len(RELATIONS) + 1)
+    assert (found["received"], found["parent_mid"], found["received_from_mid"]) == ("encrypted", len(RELATIONS), 1)
+
+
+def test_copy_of_what_the_appliance_made() -> None:
+    """A copy of a bounce is as internal as the bounce."""
+    assert message("2 Start MID 1 ICID 0", "2 MID 1 was generated for bounce of MID 9", "3 MID 2 was generated based on MID 1 by bcc filter 'x'", mid=2)["received"] == "internal"
+
+
+def test_long_chain() -> None:
+    """A chain longer than anybody's is followed to its end."""
+    lines = [IN, TLS_IN, START, *[f"3 MID {number} rewritten to MID {number + 1} by x" for number in range(1, 3000)]]
+    assert message(*lines, mid=3000)["received"] == "encrypted"
+
+
+def test_circle_of_parents() -> None:
+    """Ids that were used again may seem to make each other: unknown, and no endless search."""
+    lines = ["2 MID 1 rewritten to MID 2 by x", "2 MID 2 rewritten to MID 1 by x", "2 MID 3 rewritten to MID 3 by x"]
+    assert [record["received"] for record in log(*lines)[1]] == ["unknown"] * 3
+
+
+# section 5: delivered
+
+
+def test_delivered_over_one_connection() -> None:
+    """Every recipient over TLS is encrypted, every one without is clear text, one that nobody knows is unknown."""
+    assert message(OUT, TLS_OUT, "4 Message done DCID 6 MID 1 to RID [0, 1]")["delivered"] == "encrypted"
+    assert message(OUT, DONE)["delivered"] == "cleartext"
+    assert message(DONE)["delivered"] == "unknown"
+
+
+def test_mixed() -> None:
+    """Some recipients over TLS and some without."""
+    other = "3 New SMTP DCID 7 interface 192.0.2.1 address 203.0.113.26 port 25"
+    assert message(OUT, TLS_OUT, DONE, other, "5 Message done DCID 7 MID 1 to RID [1]")["delivered"] == "mixed"
+    assert message(OUT, TLS_OUT, DONE, "5 Message done DCID 7 MID 1 to RID [1]")["delivered"] == "unknown"
+    assert message(OUT, TLS_OUT, DONE, other, "5 DCID 7 TLS success", "5 Message done DCID 7 MID 1 to RID [1]")["delivered"] == "encrypted"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "4 Delivery start DCID 6 MID 1 to RID [0]",
+        "4 Message finished MID 1 done",
+        "4 Delivery start DCID 6 MID 1 to RID [0] to offbox IronPort Spam Quarantine",
+        "4 Message done DCID 6 MID 1 to RID [0] (external quarantine) ",
+        "4 RPC Message done RCID 6 MID 1",
+        "4 Bounced: DCID 6 MID 1 to RID 0 - 5.1.0 - x",
+        "4 Delayed: DCID 6 MID 1 to RID 0 - 4.1.0 - x",
+        "4 Possible Delivery: DCID: 6 MID 1 to [0]",
+        "4 MID 1 RID [0] Response '2.0.0 Ok'",
+        "4 MID 1 quarantined to \"Policy\" (x)",
+        "4 Message aborted MID 1 Dropped by CASE",
+    ],
+)
+def test_only_message_done_delivers(line: str) -> None:
+    """A start, an end, a move to a quarantine, a bounce, a delay and an answer are no delivery."""
+    found = message(OUT, TLS_OUT, "2 Start MID 1 ICID 5", line)
+    assert found["delivered"] == "none"
+    assert not [attempt for attempt in found["deliveries"] if attempt.get("outcome") == "done"]
+
+
+def test_attempts_stand_in_the_order_of_time() -> None:
+    """Each attempt has its connection, recipients, outcome, verdict, protocol, cipher, peer and reason."""
+    found = message(
+        "0 MID 1 ICID 5 RID 0 To: <bob@example.com>",
+        "0 MID 1 ICID 5 RID 1 To: <carol@example.com>",
+        "1 New SMTP DCID 6 interface 192.0.2.1 address 203.0.113.25 port 25",
+        "1 DCID 6 TLS failed: x",
+        "2 Delayed: DCID 6 MID 1 to RID 0 - 4.7.5 - a",
+        "2 Delayed: DCID 6 MID 1 to RID 1 - 4.7.5 - a",
+        "61 New SMTP DCID 7 interface 192.0.2.1 address 203.0.113.26 port 25",
+        "61 DCID 7 TLS success protocol TLSv1.2 cipher AES128-SHA for example.com",
+        "62 Delivery start DCID 7 MID 1 to RID [0, 1]",
+        "63 Message done DCID 7 MID 1 to RID [0]",
+        "63 Bounced: DCID 7 MID 1 to RID 1 - 5.1.0 - no such user",
+    )
+    tls = {"verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA", "peer_ip": "203.0.113.26", "domain": "example.com"}
+    assert found["deliveries"] == [
+        {"dcid": 6, "rid": [0, 1], "outcome": "delayed", "verdict": "failed", "reason": "x", "peer_ip": "203.0.113.25", "domain": "example.com", "response": "4.7.5 - a"},
+        {"dcid": 7, "rid": [1], "outcome": "bounced", **tls, "response": "5.1.0 - no such user"},
+        {"dcid": 7, "rid": [0], "outcome": "done", **tls},
+    ]
+    assert found["delivered"] == "encrypted"
+
+
+def test_delivery_that_is_logged_twice() -> None:
+    """One delivery that is logged again, with headers or by another collector, is one."""
+    found = message(OUT, DONE, "4 Message done DCID 6 MID 1 to RID [0] [('from', 'a')]", "5 Message done DCID 6 MID 1 to RID [0]")
+    assert found["deliveries"] == [{"dcid": 6, "rid": [0], "outcome": "done", "verdict": "cleartext", "peer_ip": "203.0.113.25"}]
+
+
+# section 5: consolidated events
+
+CEF = "6 CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=1 ESAICID=5 "
+
+
+def test_consolidated_event_is_evidence_for_what_it_states() -> None:
+    """Success either way is encrypted, with protocol and cipher; failure with a delivery is clear text."""
+    found = message(CEF + "ESADCID=6 act=DELIVERED ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.2 ESATLSInCipher=AES128-SHA ESATLSOutConnStatus=Failure")
+    assert (found["received"], found["received_tls_version"], found["received_tls_cipher"]) == ("encrypted", "TLSv1.2", "AES128-SHA")
+    assert (found["delivered"], [attempt["verdict"] for attempt in found["deliveries"]]) == ("cleartext", ["cleartext"])
+
+
+def test_consolidated_event_is_no_evidence_for_what_it_leaves_out() -> None:
+    """Absent fields decide nothing: neither clear text nor a delivery."""
+    found = message(CEF + "act=QUARANTINED ESADCID=6")
+    assert (found["received"], found["delivered"], found["deliveries"]) == ("unknown", "none", [])
+    assert message(CEF)["received"] == "unknown"
+    assert message(IN, TLS_IN, START, CEF)["received"] == "encrypted"
+    assert message(IN, START, CEF)["received"] == "cleartext"
+
+
+def test_text_log_wins_over_the_consolidated_event() -> None:
+    """What the lines of the connection tell is not turned by the record of the message."""
+    found = message(IN, START, CEF + "ESATLSInConnStatus=Success")
+    assert found["received"] == "cleartext"
+
+
+# records
+
+
+def test_record_of_a_connection() -> None:
+    """All that the lines say of one connection stands in its record."""
+    (record,) = log(
+        "0 New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx1.example.net verified yes",
+        "0 ICID 5 ACCEPT SG LIST match ALL SBRS 1.0 country France",
+        "1 ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA",
+        "2 Start MID 1 ICID 5",
+        "2 MID 1 ICID 5 From: <a@Example.net>",
+        "3 Start MID 2 ICID 5",
+        "9 ICID 5 close",
+    )[0]
+    assert record == {
+        "esa_host": "esa1", "esa_direction": "receiving", "icid": 5, "opened": "2024-03-05T10:00:00Z", "closed": "2024-03-05T10:00:09Z",
+        "peer_ip": "198.51.100.7", "peer_host": "mx1.example.net", "interface": "Data 1", "interface_ip": "192.0.2.1",
+        "hat_action": "ACCEPT", "sender_group": "LIST", "country": "France", "mail_flow": "incoming",
+        "tls_verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA", "domain": "example.net", "messages": 2,
+    }  # fmt: skip
+
+
+def test_peer_of_a_delivery_without_an_opening() -> None:
+    """The address and the name that a TLS line tells stand in the record."""
+    (record,) = log("1 DCID 6 IP 203.0.113.25 TLS failed: x")[0]
+    assert (record["peer_ip"], record["tls_reason"]) == ("203.0.113.25", "x")
+    (record,) = log("1 DCID 6 TLS success CN=mx.example.net")[0]
+    assert record["tls_peer_cn"] == "mx.example.net"
+    (record,) = log("1 DCID 6 TLS success protocol TLSv1 cipher AES128-SHA for example.com")[0]
+    assert (record["tls_domain"], record["domain"]) == ("example.com", "example.com")
+
+
+def test_mail_flow_of_the_message() -> None:
+    """The policy table tells the direction of a message; else its connection's policy does."""
+    policy = "3 MID 1 matched all recipients for per-recipient policy DEFAULT in the outbound table"
+    assert message(IN, START, policy)["mail_flow"] == "outgoing"
+    assert message(IN, "0 ICID 5 RELAY SG RELAYLIST match ALL SBRS None", START)["mail_flow"] == "outgoing"
+    assert message(IN, "0 ICID 5 ACCEPT SG LIST match ALL SBRS None", START)["mail_flow"] == "incoming"
+    assert message(IN, "0 ICID 5 ACCEPT SG LIST match ALL SBRS None", START, policy)["mail_flow"] == "outgoing"
+    assert "mail_flow" not in message(IN, START)
+
+
+def test_no_time() -> None:
+    """Lines without any stamp have records without times, and the same verdicts."""
+    facts, _ = read_facts([line.split(" ", 1)[1] for line in (IN, TLS_IN, START, OUT, DONE)])
+    connections, messages = records(facts)
+    assert [record["tls_verdict"] for record in connections] == ["encrypted", "cleartext"]
+    assert [(record["received"], record["delivered"]) for record in messages] == [("encrypted", "cleartext")]
+    assert not {"opened", "closed", "first_seen", "last_seen"} & {name for record in connections + messages for name in record}
