@@ -1,0 +1,166 @@
+"""Ids that are used again: which line belongs to which connection or message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esatls import lives
+from esatls.clock import rfc3339
+from tests.core.support import read_facts, records
+
+START = 1_709_632_800  # 2024-03-05T10:00:00Z
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def log(*lines: tuple[int, str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the records of lines given as seconds after the start, and text."""
+    return records(read_facts([f"{rfc3339(START + after)} esa1 mail_logs: Info: {text}" for after, text in lines])[0])
+
+
+def verdicts(*lines: tuple[int, str]) -> list[str]:
+    """Return the verdicts of the lives of the only connection id of a log."""
+    return [record["tls_verdict"] for record in log(*lines)[0]]
+
+
+OPEN = "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no"
+TLS = "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"
+
+
+def test_opening_begins_a_life() -> None:
+    """A second opening of an id is a second connection: nothing of the first one is said of it."""
+    connections, messages = log((0, OPEN), (1, TLS), (2, "Start MID 1 ICID 5"), (3, "ICID 5 close"), (MINUTE, OPEN), (MINUTE + 2, "Start MID 2 ICID 5"), (MINUTE + 3, "ICID 5 close"))
+    assert [(record["tls_verdict"], record["opened"], record["closed"], record["messages"]) for record in connections] == [
+        ("encrypted", rfc3339(START), rfc3339(START + 3), 1),
+        ("cleartext", rfc3339(START + MINUTE), rfc3339(START + MINUTE + 3), 1),
+    ]
+    assert [(record["mid"], record["received"]) for record in messages] == [(1, "encrypted"), (2, "cleartext")]
+
+
+def test_opening_that_two_collectors_stamp() -> None:
+    """Two openings within seconds are one: the same line under two stamps."""
+    assert verdicts((0, OPEN), (2, OPEN), (3, TLS), (4, "Start MID 1 ICID 5")) == ["encrypted"]
+
+
+def test_lines_of_the_second_before_the_opening() -> None:
+    """Lines of one second come in any order, and clocks of collectors differ a little: they belong to the opening after them."""
+    assert verdicts((0, TLS), (1, OPEN), (2, "Start MID 1 ICID 5")) == ["encrypted"]
+    assert verdicts((0, "Start MID 1 ICID 5"), (1, OPEN)) == ["cleartext"]
+
+
+def test_earlier_life_without_an_opening() -> None:
+    """Lines long before the only opening are of an earlier connection, whose opening is not in view."""
+    assert verdicts((0, "Start MID 1 ICID 5"), (1, "ICID 5 close"), (HOUR, OPEN), (HOUR + 1, TLS), (HOUR + 2, "Start MID 2 ICID 5")) == ["unknown", "encrypted"]
+    assert verdicts((0, TLS), (1, "ICID 5 close"), (HOUR, OPEN), (HOUR + 2, "Start MID 2 ICID 5")) == ["encrypted", "cleartext"]
+
+
+def test_silence_ends_a_connection() -> None:
+    """No connection is silent for more than a day: what comes after is another one."""
+    assert verdicts((0, TLS), (2 * DAY, "Start MID 1 ICID 5")) == ["encrypted", "unknown"]
+    assert verdicts((0, OPEN), (1, TLS), (20 * HOUR, "Start MID 1 ICID 5")) == ["encrypted"]
+    assert verdicts((0, OPEN), (1, TLS), (40 * DAY, "ICID 5 close")) == ["encrypted", "unknown"]
+
+
+def test_busy_connection_is_one() -> None:
+    """A connection that is used every hour for days is one connection."""
+    lines = [(hour * HOUR, f"Start MID {hour + 1} ICID 5") for hour in range(72)]
+    assert verdicts((0, OPEN), (1, TLS), *lines) == ["encrypted"]
+
+
+def test_start_begins_a_life_of_a_message() -> None:
+    """A second start of a MID is another message: recipients and deliveries of the first are not its own."""
+    messages = log(
+        (0, "Start MID 1 ICID 5"), (0, "MID 1 ICID 5 RID 0 To: <bob@example.com>"), (1, "Message done DCID 6 MID 1 to RID [0]"), (1, "Message finished MID 1 done"),
+        (DAY, "Start MID 1 ICID 5"), (DAY, "MID 1 ICID 5 RID 0 To: <carol@example.com>"),
+    )[1]  # fmt: skip
+    assert [(record["recipients"], record["delivered"], record["finished"], record["first_seen"]) for record in messages] == [
+        (["bob@example.com"], "unknown", True, rfc3339(START)),
+        (["carol@example.com"], "none", False, rfc3339(START + DAY)),
+    ]
+
+
+def test_start_and_lineage_are_one_beginning() -> None:
+    """The start of a child and the line that names its parent begin one life, in either order."""
+    for first, second in ((0, 1), (1, 0)):
+        messages = log((first, "Start MID 2 ICID 0"), (second, "MID 2 was generated based on MID 1 by bcc filter 'x'"), (3, "MID 2 ICID 0 RID 0 To: <a@example.com>"))[1]
+        assert [(record["mid"], record["parent_mid"], record["recipients"]) for record in messages] == [(2, 1, ["a@example.com"])]
+
+
+def test_message_in_a_quarantine_for_months() -> None:
+    """A message may wait for months and stays the same."""
+    messages = log((0, "Start MID 1 ICID 5"), (1, 'MID 1 quarantined to "Policy" (x)'), (100 * DAY, "MID 1 released from all quarantines"), (100 * DAY, "Message done DCID 6 MID 1 to RID [0]"))[1]
+    assert [(record["delivered"], record["first_seen"]) for record in messages] == [("unknown", rfc3339(START))]
+
+
+def test_silence_ends_a_message() -> None:
+    """After half a year without a line the id is another message's."""
+    messages = log((0, "Start MID 1 ICID 5"), (300 * DAY, "Message done DCID 6 MID 1 to RID [0]"))[1]
+    assert [(record.get("icid"), record["delivered"]) for record in messages] == [(5, "none"), (None, "unknown")]
+
+
+def test_child_takes_the_parent_of_its_time() -> None:
+    """A child is of the message that had its parent's id when it was made."""
+    lines = [
+        (0, OPEN), (1, TLS), (2, "Start MID 1 ICID 5"), (3, "MID 1 rewritten to MID 2 by x"), (4, "ICID 5 close"),
+        (DAY, OPEN), (DAY + 2, "Start MID 1 ICID 5"), (DAY + 3, "MID 1 rewritten to MID 3 by x"),
+    ]  # fmt: skip
+    assert [(record["mid"], record["received"]) for record in log(*lines)[1]] == [(1, "encrypted"), (1, "cleartext"), (2, "encrypted"), (3, "cleartext")]
+
+
+def test_child_of_a_message_before_the_log() -> None:
+    """A child made before its parent's id was given to another message is not that one's."""
+    lines = [(0, "MID 1 rewritten to MID 2 by x"), (DAY, OPEN), (DAY, TLS), (DAY + 1, "Start MID 1 ICID 5")]
+    assert [(record["mid"], record["received"]) for record in log(*lines)[1]] == [(1, "encrypted"), (2, "unknown")]
+
+
+def test_delivery_over_the_connection_of_its_time() -> None:
+    """An attempt is judged by the connection that had the id then."""
+    opened = "New SMTP DCID 6 interface 192.0.2.1 address 203.0.113.25 port 25"
+    lines = [
+        (0, opened), (1, "DCID 6 TLS success"), (2, "Message done DCID 6 MID 1 to RID [0]"), (3, "DCID 6 close"),
+        (DAY, opened), (DAY + 2, "Message done DCID 6 MID 2 to RID [0]"),
+    ]  # fmt: skip
+    connections, messages = log(*lines)
+    assert [record["tls_verdict"] for record in connections] == ["encrypted", "cleartext"]
+    assert [record["delivered"] for record in messages] == ["encrypted", "cleartext"]
+
+
+def fact(code: str, time: float | None) -> tuple[Any, ...]:
+    """Return a fact of one id."""
+    return (code, time, "1")
+
+
+OPENINGS = frozenset({"open"})
+FACTS = st.lists(st.builds(fact, st.sampled_from(["open", "other"]), st.none() | st.integers(min_value=0, max_value=2000)), max_size=20)
+
+
+@given(FACTS, st.randoms(use_true_random=False))
+def test_lives_do_not_depend_on_the_order(facts: list[tuple[Any, ...]], rng: Any) -> None:
+    """The beginnings of lives follow from the set of facts alone, ascending and apart."""
+    begins = lives.starts(facts, OPENINGS, 500)
+    assert begins == sorted(set(begins))
+    shuffled = list(facts) + facts[:3]
+    rng.shuffle(shuffled)
+    assert lives.starts(shuffled, OPENINGS, 500) == begins
+
+
+@given(FACTS)
+def test_every_fact_has_one_life(facts: list[tuple[Any, ...]]) -> None:
+    """Splitting loses nothing, doubles nothing, and puts each opening at the start of a life."""
+    begins = lives.starts(facts, OPENINGS, 500)
+    parts = lives.split(facts, begins)
+    assert sorted((f for part in parts.values() for f in part), key=repr) == sorted(facts, key=repr)
+    for number, part in parts.items():
+        assert all(lives.life_at(begins, f[1]) == number for f in part) or not begins
+        opened = [f[1] for f in part if f[0] == "open" and f[1] is not None]
+        if opened and begins:
+            assert min(f[1] for f in part if f[1] is not None) >= min(opened) - lives.SAME_OPENING
+
+
+def test_facts_without_a_time() -> None:
+    """A fact without a time is of one fixed life, whatever the others are."""
+    assert lives.life_at([], None) == 0
+    assert lives.life_at([10.0, 20.0], None) == 1
+    assert lives.split([fact("open", None)], []) == {0: [fact("open", None)]}
