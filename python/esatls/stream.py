@@ -24,7 +24,6 @@ MOST_HEADS = 50_000
 """Envelopes kept; a log of one second after another needs few."""
 
 _UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
-_DAY = re.compile(rb"[^:\n]{6,60}(?=\d\d:)")
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # Kinds whose text no stranger writes: a line that says less than its neighbours may stand on its own after them.
 _CLOSED_KINDS = ("connection_", "hat_", "tls_", "message_started", "message_finished", "message_lineage", "message_quarantined")
@@ -68,6 +67,44 @@ class Head:
             self.base["esa_level"] = level
         self.store: Any = None
         """Room for the consumer."""
+
+
+class _Hour:
+    """An envelope without its minutes and seconds: most new ones differ in nothing else."""
+
+    __slots__ = ("after", "at", "before", "head", "time")
+
+    def __init__(self, before: str, after: str, time: Time, head: Head) -> None:
+        self.before = before
+        self.after = after
+        self.at = len(before)
+        self.time = time
+        self.head = head
+
+    @classmethod
+    def of(cls, prefix: str, stamp: str, head: Head) -> _Hour | None:
+        """Return the hour of an envelope; None where a fraction or a second stamp would have to agree."""
+        at = prefix.rfind(stamp) + stamp.find(":")
+        minutes = prefix[at : at + len(":47:40")]
+        if prefix.count(":", 0, at) or _MINUTES.fullmatch(minutes) is None or head.time is None or "." in stamp or "," in stamp:
+            return None
+        return cls(prefix[:at], prefix[at + len(minutes) :], head.time - int(minutes[1:3]) * 60 - int(minutes[4:6]), head)
+
+    def head_of(self, prefix: str) -> Head | None:
+        """Return the head of an envelope of this hour; None for any other."""
+        at = self.at
+        if prefix[:at] != self.before or prefix[at + 6 :] != self.after or _MINUTES.match(prefix, at) is None:
+            return None
+        head: Head = Head.__new__(Head)
+        time = self.time + int(prefix[at + 1 : at + 3]) * 60 + int(prefix[at + 4 : at + 6])
+        head.time = time
+        head.host = self.head.host
+        head.base = {**self.head.base, "time": rfc3339(time)}
+        head.store = None
+        return head
+
+
+_MINUTES = re.compile(r":[0-5]\d:[0-5]\d", re.ASCII)
 
 
 class Consumer(Protocol):
@@ -139,6 +176,7 @@ class Stream:
         self.length = 0
         """Length of the latest envelope: lines of one log mostly share it."""
         self._weak_heads: dict[str, Head] = {}
+        self._hour: _Hour | None = None
         self._pending: _Pending | None = None
         self._rank = envelope.BARE
         self._time: Time | None = None
@@ -263,8 +301,17 @@ class Stream:
             if len(heads) > MOST_HEADS:
                 heads.clear()
             heads[prefix] = head
+            if whole and env.stamp and time is not None:
+                self._hour = _Hour.of(prefix, env.stamp, head)
         if whole:
             self.length = env.end
+        return head
+
+    def _same_hour(self, prefix: str) -> Head | None:
+        """Return the head of an envelope that differs from a known one in minutes and seconds alone."""
+        head = None if self._hour is None else self._hour.head_of(prefix)
+        if head is not None:
+            self.heads[prefix] = head
         return head
 
     # many lines at a time: all with known envelopes
@@ -288,62 +335,43 @@ class Stream:
         Only where every line of the block has the same kind of envelope; else the block is read whole.
         """
         lines = block.count(b"\n")
-        if not (self.length and lines and block[-1:] == b"\n" and block.isascii() and self._all_alike(block, lines)):
+        picked = self._pick(block, word) if self.length and lines > 1 and block[-1:] == b"\n" else None
+        if picked is None:
             self.feed(block)
             return
-        last = block.rfind(b"\n", 0, -1) + 1
-        text = block[:last].decode("ascii")
-        found, wanted = [], word.decode("ascii")
-        at = text.find(wanted)
-        while at >= 0:
-            begin, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
-            found.append(text[begin:end])
-            at = text.find(wanted, end)
-        if not all(self._is_whole(line) for line in found):
-            self.feed(block)
-            return
-        before = Counts(self.counts.lines, self.counts.events, self.counts.ignored, self.counts.unreadable)
+        found, heads, last = picked
         self.end()
-        if found:
-            self.block("\n".join(found))
-            self.end()
+        self._rank = envelope.STAMPED
+        self._swallow = False
+        taken = self.consumer.take_all(zip(found, heads), self.length)
         # lines that are not read are no events that the consumer wants
-        passed = lines - 1 - (self.counts.lines - before.lines)
-        self.counts.lines += passed
-        self.counts.ignored += passed
+        self.counts.lines += lines - 1
+        self.counts.events += taken
+        self.counts.ignored += lines - 1 - taken
         self.feed(block[last:])
 
-    def _all_alike(self, block: bytes, lines: int) -> bool:
-        """Tell whether a block has as many envelopes of the latest kind as lines, and nothing unprintable.
+    def _pick(self, block: bytes, word: bytes) -> tuple[list[str], list[Head], int] | None:
+        """Return the lines with a word, their heads, and where the last line of the block begins.
 
-        Every line must begin with the day of the first or the last one: a level alone may stand in a stranger's text.
+        None where one of them, the first line, or a line after one of them has no whole envelope: it may be wrapped.
         """
-        known = next((key for key in reversed(self.heads) if len(key) == self.length), "")
-        level = self.heads[known].base.get("esa_level", "") if known else ""
-        # what precedes the level is the year of a native stamp, or the subscription's name
-        before = known[: -len(level) - 2][-6:].encode("ascii", "replace")
-        if not before or b"\0" in block or b"\r" in block:
-            return False
-        first = _DAY.match(block)
-        last = _DAY.match(block, block.rfind(b"\n", 0, -1) + 1)
-        if first is None or last is None:
-            return False
-        days = {first[0], last[0]}
-        if sum(block.count(b"\n" + day) for day in days) + 1 != lines:
-            return False
-        count = 0
-        for name in (b"Info", b"Warning", b"Debug", b"Critical", b"Trace"):
-            count += block.count(before + name + b": ")
-            if count >= lines:
-                break
-        return count == lines
-
-    def _is_whole(self, line: str) -> bool:
-        """Tell whether a line has an envelope with a stamp and a level."""
-        if line[: self.length] in self.heads:
-            return True
-        env = envelope.parse(line)
-        return env.rank == envelope.STAMPED and env.level is not None
+        if not block.isascii() or b"\0" in block or b"\r" in block:
+            return None
+        text, wanted, length = block.decode("ascii"), word.decode("ascii"), self.length
+        last = text.rfind("\n", 0, -1) + 1
+        found, beside = [], [text[: envelope.LONGEST]]
+        at = text.find(wanted, 0, last)
+        while at >= 0:
+            end = text.find("\n", at)
+            found.append(text[text.rfind("\n", 0, at) + 1 : end])
+            following = text[end + 1 : end + 1 + length]
+            if following not in self.heads:
+                beside.append(text[end + 1 : end + 1 + envelope.LONGEST])
+            at = text.find(wanted, end, last)
+        if len(self._heads_of(beside)) < len(beside) or self.length != length:
+            return None
+        heads = self._heads_of(found)
+        return (found, heads, last) if len(heads) == len(found) and self.length == length else None
 
     def block(self, text: str) -> None:
         """Take a block of whole lines: fast as long as every line has an envelope, else line by line."""
@@ -383,7 +411,7 @@ class Stream:
             if known is not None:
                 continue
             line = lines[number]
-            head = get(line[:length])
+            head = get(line[:length]) or self._same_hour(line[:length])
             if head is None:
                 env = envelope.parse(line)
                 if env.rank != envelope.STAMPED or not env.level or (env.end != length and number):

@@ -6,7 +6,7 @@ between the opening of a connection and its message means none. What is not in v
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls import lives
 from esatls.clock import rfc3339
@@ -230,7 +230,8 @@ class _Message:
         if time is None:
             return False
         made: list[Time] = [fact[1] for fact in (self.start, self.origin) if fact is not None and fact[1] is not None]
-        return bool(made) and max(made) > time + lives.SAME_OPENING
+        latest: Time = max(made, default=time)
+        return latest > time + lives.SAME_OPENING
 
     def one_life(self, facts: Sequence[Fact]) -> bool:
         """Tell whether the facts are plainly of one message."""
@@ -245,6 +246,15 @@ class _Message:
         if not opened:
             return True
         return max(opened) - min(opened) <= lives.SAME_OPENING and first >= min(opened) - lives.SAME_OPENING
+
+
+class _Attempt(NamedTuple):
+    """What tells the attempts to deliver one message apart."""
+
+    dcid: str | None
+    life: int
+    outcome: str | None
+    response: str | None
 
 
 class Appliance:
@@ -401,24 +411,24 @@ class Appliance:
             first, second = (facts[1], facts[0]) if facts[1][0] == "delivery_started" else facts
             if first[0] == "delivery_started" and second[0] == "delivery_done":
                 return [self._attempt(message, second[3], "done", None, second[1], set(_rids(second[4])))]
-        attempts: dict[tuple[str | None, str | None, str | None], tuple[Time | None, set[int]]] = {}
-        started: dict[tuple[str | None, str | None, str | None], tuple[Time | None, set[int]]] = {}
+        attempts: dict[_Attempt, tuple[Time | None, set[int]]] = {}
+        started: dict[_Attempt, tuple[Time | None, set[int]]] = {}
         for fact in facts:
-            code, dcid = fact[0], fact[3] if fact[3] != "0" else None
+            code, dcid, life = fact[0], fact[3] if fact[3] != "0" else None, 0
+            if dcid is not None:
+                begins = self.connections_of(DELIVERY, dcid)[0]
+                life = lives.life_at(begins, fact[1]) if begins else 0
             if code == "delivery_started":
-                _collect(started, (dcid, None, None), fact)
+                _collect(started, _Attempt(dcid, life, None, None), fact)
             else:
-                _collect(attempts, (dcid, _OUTCOMES[code], None if code == "delivery_done" else fact[5]), fact)
+                _collect(attempts, _Attempt(dcid, life, _OUTCOMES[code], None if code == "delivery_done" else fact[5]), fact)
         for key, (time, rids) in started.items():
-            decided = [done for (dcid, _, _), (_, done) in attempts.items() if dcid == key[0]]
+            decided = [done for other, (_, done) in attempts.items() if other[:2] == key[:2]]
             left = rids.difference(*decided)
             if left:
                 attempts[key] = (time, left)
-        if len(attempts) == 1:
-            (((dcid, outcome, response), (time, rids)),) = attempts.items()
-            return [self._attempt(message, dcid, outcome, response, time, rids)]
         found = []
-        for (dcid, outcome, response), (time, rids) in attempts.items():
+        for (dcid, _, outcome, response), (time, rids) in attempts.items():
             order = (_LONG_AGO if time is None else time, int(dcid or 0), outcome or "", response or "", sorted(rids))
             found.append((order, self._attempt(message, dcid, outcome, response, time, rids)))
         found.sort(key=lambda item: item[0])
@@ -463,6 +473,8 @@ class Appliance:
         if self.host:
             record["esa_host"] = self.host
         record["mid"] = int(mid)
+        if "icid" in received:
+            record["icid"] = received["icid"]
         record["received"] = verdict
         record.update(received)
         if message.sent_by is not None:
