@@ -208,7 +208,7 @@ def test_the_server_s_reason_is_told(bare: Client) -> None:
 def test_documents_that_the_server_refuses_fail_the_command(empty: Client) -> None:
     """A refused document is named, the others are written, and the exit code says so."""
     fine = {"esa_host": "esa1", "esa_direction": "receiving", "icid": 5, "opened": "2024-01-01T00:00:00Z", "tls_verdict": "unused", "messages": 0}
-    refused = {**fine, "icid": 6, "country": {"not": "a text"}}
+    refused = {**fine, "icid": 6, "hat": "a text where the template has an object"}
     code, lines, errors = run("load", "--url", empty.url, given=f"{json.dumps(refused)}\n{json.dumps(fine)}\n")
     assert code == 1
     assert lines == ["1 documents written"]

@@ -1,0 +1,186 @@
+"""The Logstash pipelines: read by a parser of their language, and run whole where ``LOGSTASH_HOME`` points at a Logstash."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from esatls.elastic.documents import ecs_field
+from esatls.fields import FIELDS
+
+from . import corpus
+from .store import answers
+from .test_kibana import mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+lscl = pytest.importorskip("lscl.parser", reason="lscl parses Logstash's pipeline language")
+
+PIPELINES = sorted((corpus.ROOT / "logstash/pipeline").glob("*/*.conf"))
+FILTER = corpus.ROOT / "logstash/pipeline/events/50-esatls-filter.conf"
+JOIN = corpus.ROOT / "logstash/pipeline/messages/50-esatls-join.conf"
+
+
+def parse(path: Path) -> Any:  # noqa: ANN401 (the parser's own types)
+    """Return the parsed blocks of a pipeline file."""
+    return lscl.parse_lscl(path.read_text(encoding="utf-8"))
+
+
+def plugins(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: ANN401 (the parser's own types)
+    """Yield every plugin of some blocks, within conditions too: name and settings."""
+    for item in content:
+        if hasattr(item, "conditions"):
+            for _, inner in item.conditions:
+                yield from plugins(inner)
+            yield from plugins(item.default or [])
+        elif all(hasattr(inner, "content") and hasattr(inner, "name") and not isinstance(inner.content, list) or type(inner).__name__ == "LsclAttribute" for inner in item.content):
+            yield item.name, {attribute.name: attribute.content for attribute in item.content}
+        else:
+            yield from plugins(item.content)
+
+
+def fields_of(block: Any) -> set[str]:  # noqa: ANN401 (a hash of Logstash)
+    """Return the fields that the keys or values of a setting name."""
+    pairs = block.items() if isinstance(block, dict) else []
+    return {text for pair in pairs for text in pair if isinstance(text, str) and text.startswith("[")}
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_pipeline_file_is_the_language_of_logstash(path: Path) -> None:
+    """A parser of the language reads the whole file, and every plugin has an id of its own."""
+    blocks = parse(path)
+    assert [block.name for block in blocks] in (["input"], ["filter"], ["output"])
+    ids = [settings["id"] for _, settings in plugins(blocks)]
+    assert ids
+    assert len(ids) == len(set(ids))
+
+
+def test_the_filter_uses_the_folder_of_patterns_as_it_is() -> None:
+    """grok reads grok_patterns/ itself, anchored at both ends, and a line that does not match gets no failure tag."""
+    groks = [settings for name, settings in plugins(parse(FILTER)) if name == "grok"]
+    assert len(groks) == 2
+    known = {line.split(" ", 1)[0] for file in (corpus.ROOT / "grok_patterns").iterdir() for line in file.read_text().splitlines() if line.startswith("ESA_")}
+    for settings in groks:
+        assert settings["patterns_dir"] == ["${ESATLS_HOME:/etc/logstash/esatls}/grok_patterns"]
+        assert settings["tag_on_failure"] == []
+        ((_, pattern),) = settings["match"].items()
+        assert pattern.startswith(r"\A")
+        assert set(re.findall(r"%\{(\w+)", pattern)) <= known
+    assert groks[1]["match"]["[@metadata][esatls][text]"].endswith(r"\z")
+    assert set(re.findall(r"%\{(\w+):\1\}", groks[1]["match"]["[@metadata][esatls][text]"])) == {name for name in known if not name.startswith("ESA_H_")} - {"ESA_ENVELOPE", "ESA_EVENT"}
+
+
+def test_every_field_that_the_filter_names_is_in_the_table_and_in_the_template() -> None:
+    """The rename blocks take every field of the table to its ECS name, and to nothing else."""
+    renames = [settings["rename"] for name, settings in plugins(parse(FILTER)) if name == "mutate" and "rename" in settings]
+    renamed = {(source, target) for block in renames for source, target in block.items()}
+    wanted = {
+        (f"[@metadata][esatls][{field.name}]", "".join(f"[{part}]" for part in ecs_field(field.name, side).split(".")))
+        for field in FIELDS
+        if field.name != "time"
+        for side in ("receiving", "delivery")
+    }
+    assert renamed == wanted
+    targets = {target[1:-1].replace("][", ".") for _, target in renamed}
+    set_in_code = {name[1:-1].replace("][", ".") for name in re.findall(r'event\.set\("((?:\[\w+\])+)"', FILTER.read_text(encoding="utf-8"))}
+    assert targets | set_in_code <= mapped("esatls-events")
+
+
+def test_the_join_writes_fields_of_the_templates() -> None:
+    """Every path that the join's code puts into a document is one that the template of that document maps."""
+    code = (JOIN.parent / "esatls_join.rb").read_text(encoding="utf-8")
+    for name, view in (("connection_document", "esatls-connections"), ("message_document", "esatls-messages")):
+        body = re.search(rf"def {name}\(map\)(.*?)\n  end\n", code, re.DOTALL)
+        assert body
+        paths = set(re.findall(r'"((?:esatls|event|email|observer|network|source|destination|tls)\.[\w.]+)"', body[1]))
+        assert paths
+        assert paths - {"esatls.deliveries", "esatls.received.tls", "esatls.received.share", "esatls.delivered.share", "esatls.share"} <= mapped(view)
+
+
+# ---- with a Logstash ----
+
+HOME = os.environ.get("LOGSTASH_HOME")
+needs_logstash = [pytest.mark.logstash, pytest.mark.skipif(not HOME, reason="LOGSTASH_HOME names no Logstash")]
+
+
+def run_logstash(tmp_path: Path, filters: list[Path], lines: list[str], output: str = "stdout { codec => json_lines }", **environment: str) -> list[dict[str, Any]]:
+    """Run lines through filters in a real Logstash; return what comes out."""
+    folder = tmp_path / "pipeline"
+    folder.mkdir()
+    (folder / "10-input.conf").write_text("input { stdin { codec => json_lines } }\n")
+    for number, path in enumerate(filters):
+        (folder / f"5{number}-filter.conf").write_text(path.read_text(encoding="utf-8"))
+    (folder / "90-output.conf").write_text(f"output {{ {output} }}\n")
+    settings = tmp_path / "settings"
+    settings.mkdir()
+    (settings / "logstash.yml").write_text("api.enabled: false\n")
+    (settings / "log4j2.properties").write_text(
+        "status = error\nname = esatls\nappender.c.type = Console\nappender.c.name = c\nappender.c.target = SYSTEM_ERR\n"
+        "appender.c.layout.type = PatternLayout\nappender.c.layout.pattern = %p %c %m%n\nrootLogger.level = warn\nrootLogger.appenderRef.c.ref = c\n"
+    )
+    documents = [{"number": number, "@timestamp": corpus.SHIPPED, "message": line, "event": {"original": line}} for number, line in enumerate(lines)]
+    assert HOME
+    command = [str(Path(HOME) / "bin" / "logstash"), "-f", str(folder), "--path.settings", str(settings), "--path.data", str(tmp_path / "data"), "-w", "1", "--pipeline.ordered", "true"]
+    result = subprocess.run(
+        command,
+        input="".join(json.dumps(document) + "\n" for document in documents),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ESATLS_HOME": str(corpus.ROOT), "ESATLS_STATE": str(tmp_path / "state"), **environment},
+        timeout=600,
+        check=False,
+    )
+    found = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    assert "ERROR" not in result.stderr, result.stderr[-3000:]
+    for document in found:
+        document.pop("@version", None)
+        document.pop("host", None)
+        document["@timestamp"] = document["@timestamp"].replace(".000Z", "Z")
+    return found
+
+
+class TestWithLogstash:
+    """The whole pipelines, in a real Logstash."""
+
+    pytestmark = needs_logstash
+
+    def test_every_line_becomes_the_extractors_document(self, tmp_path: Path) -> None:
+        """Every case, look-alike and foreign line, in every envelope: whole documents are equal."""
+        lines = corpus.lines()
+        got = {document.pop("number"): document for document in run_logstash(tmp_path, [FILTER], lines)}
+        assert sorted(got) == list(range(len(lines)))
+        want = {number: corpus.merged({"event": {"original": line}}, corpus.expected(line)) for number, line in enumerate(lines)}
+        assert {number: (got[number], want[number]) for number in got if got[number] != want[number]} == {}
+
+    def test_a_log_in_order_is_joined_to_the_verdicts_of_the_command_line(self, tmp_path: Path, log: list[str]) -> None:
+        """What the join says is what the command line says; what it cannot know is unknown, and never clear text."""
+        output = "if [@metadata][esatls_record] { stdout { codec => json_lines } }"
+        found = run_logstash(tmp_path, [FILTER, JOIN], log, output)
+        connections, messages = answers(log)
+        latest: dict[tuple[str, str], dict[str, Any]] = {}
+        for document in found:
+            if "received" in document["esatls"]:
+                latest[document["observer"]["hostname"], document["email"]["local_id"]] = document
+        finished = {(item["observer"]["hostname"], item["email"]["local_id"]): item for item in messages if item["esatls"].get("finished")}
+        assert set(latest) == set(finished)
+        different = {}
+        for key, want in finished.items():
+            got = latest[key]["esatls"]
+            pairs = [(got[side]["verdict"], want["esatls"][side]["verdict"]) for side in ("received", "delivered")]
+            if any(mine not in (theirs, "unknown") for mine, theirs in pairs):
+                different[key] = (pairs, latest[key], want)
+        assert different == {}
+        same = sum(all(latest[key]["esatls"][side]["verdict"] == want["esatls"][side]["verdict"] for side in ("received", "delivered")) for key, want in finished.items())
+        assert same >= 0.95 * len(finished)
+        closed = [item for item in found if "received" not in item["esatls"]]
+        verdicts = {(item["observer"]["hostname"], item["esatls"].get("icid"), item["esatls"].get("dcid")): item["esatls"]["verdict"] for item in closed}
+        known = {(item["observer"]["hostname"], item["esatls"].get("icid"), item["esatls"].get("dcid")): item["esatls"]["verdict"] for item in connections}
+        wrong = {key: (verdict, known[key]) for key, verdict in verdicts.items() if verdict not in (known[key], "unknown")}
+        assert wrong == {}
