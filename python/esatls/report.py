@@ -100,7 +100,7 @@ _HOURLY = 3 * 86400
 _MOST_MARKS = 10_000
 
 _FORWARD_SECRET = frozenset({"ECDHE", "EECDH", "DHE", "EDH", "ADH", "AECDH", "ANON"})
-_BULK = re.compile(r"AES|CAMELLIA|ARIA|CHACHA20|SEED|IDEA|DES|3DES|CBC3|RC[24]|NULL", re.ASCII)
+_BULK = re.compile(r"(?:AES|CAMELLIA|ARIA|DES)\d*|CHACHA20|SEED|IDEA|3DES|CBC3|RC[24]|NULL", re.ASCII)
 _CERTIFICATE = ("certificate", "unknown ca", "self signed", "self-signed", "hostname mismatch")
 
 # Parts of a cipher's name, of OpenSSL or IANA, and what they mean.
@@ -136,7 +136,7 @@ def lacks_forward_secrecy(cipher: str) -> bool:
     parts = re.split(r"[-_]", name)
     if name.startswith("TLS_") and "WITH" not in parts:
         return False  # TLS 1.3 always has it
-    return not _FORWARD_SECRET.intersection(parts) and any(_BULK.match(part) for part in parts)
+    return not _FORWARD_SECRET.intersection(parts) and any(_BULK.fullmatch(part) for part in parts)
 
 
 def is_certificate_problem(reason: str) -> bool:

@@ -1,0 +1,153 @@
+"""What the tests of the report share: small records, hostile text, and a reader of the page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pathlib
+
+Record = dict[str, Any]
+
+CHROMIUM = os.environ.get("ESATLS_CHROMIUM") or shutil.which("chromium")
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=https://fetched.example.net/x.png onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</style><style>body{background:url(https://fetched.example.net/y.png)}",
+    "<!-- ",
+    "]]>",
+    "</title></head>",
+    "&lt;b&gt;",
+    "javascript:alert(1)",
+    "[red]red[/red] [link=https://fetched.example.net]x[/link] [/]",
+    ":warning:",
+    "\x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07",
+    "\x9b2J",
+    "a\r\nb\tc\bd",
+    "\u202egnp.exe",
+    "=1+1",
+    "@SUM(A1)",
+    "{{7*7}} ${7*7} %(x)s {0}",
+    "\\",
+)
+"""Text that means something to a browser, a terminal, a spreadsheet or a template."""
+
+
+def connection(direction: str, number: int, verdict: str, **fields: Any) -> Record:
+    """Return the record of a connection."""
+    record = {"esa_host": "esa1.example.com", "esa_direction": direction, "icid" if direction == "receiving" else "dcid": number}
+    return {**record, "tls_verdict": verdict, "messages": 0, **fields}
+
+
+def message(mid: int, received: str, delivered: str, deliveries: list[Record] | None = None, **fields: Any) -> Record:
+    """Return the record of a message."""
+    record = {"esa_host": "esa1.example.com", "mid": mid, "received": received, "recipients": [], "delivered": delivered}
+    return {**record, "deliveries": deliveries or [], "finished": True, **fields}
+
+
+def attempt(verdict: str, domain: str | None, outcome: str | None = "done", **fields: Any) -> Record:
+    """Return one attempt to deliver."""
+    record: Record = {"dcid": 1, "rid": [0], "verdict": verdict, **fields}
+    if domain is not None:
+        record["domain"] = domain
+    if outcome is not None:
+        record["outcome"] = outcome
+    return record
+
+
+def hostile_records(text: str) -> tuple[list[Record], list[Record]]:
+    """Return records with one text in every place that text of a log comes to."""
+    everywhere = {"esa_host": text, "peer_host": text, "peer_ip": text, "tls_peer_cn": text, "domain": text, "sender_group": text, "country": text}
+    connections = [
+        connection("receiving", 1, "encrypted", tls_version=text, tls_cipher=text, **everywhere),
+        connection("delivery", 1, "encrypted", tls_version="SSLv3", tls_cipher="RC4-" + text, **everywhere),
+        connection("receiving", 2, "failed", tls_reason=text, tls_required=True, **everywhere),
+        connection("delivery", 2, "failed", tls_reason=f"(1, 'error:1:certificate:{text}')", **everywhere),
+        connection("delivery", 3, "cleartext", tls_reason="possibly: " + text, **everywhere),
+    ]
+    deliveries = [attempt("encrypted", text, tls_version=text, tls_cipher=text, response=text), attempt("cleartext", None, peer_host=text, reason=text)]
+    sent: Record = {"esa_host": text, "sender": f"a@{text}", "recipients": [f"b@{text}"], "mail_flow": text}
+    messages = [
+        message(1, "encrypted", "mixed", deliveries, received_tls_version=text, received_tls_cipher=text, **sent),
+        message(2, "cleartext", "none", received_reason=text, received_peer_host=text, esa_host=text),
+    ]
+    return connections, messages
+
+
+class Page(HTMLParser):
+    """A page as a browser reads it: elements, attributes, text, and its tables by caption."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: set[str] = set()
+        self.attributes: list[tuple[str, str, str]] = []
+        """Element, attribute, value."""
+        self.text: list[str] = []
+        self.style: list[str] = []
+        self.tables: dict[str, list[list[str]]] = {}
+        """Rows of cells, the head's first."""
+        self.values: list[tuple[str, str]] = []
+        """The value and the text of every `data`."""
+        self._open: list[str] = []
+        self._caption: str | None = None
+        self._rows: list[list[str]] = []
+        self._value: str | None = None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
+        self.elements.add(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in ("meta", "br"):
+            self._open.append(tag)
+        if tag == "table":
+            self._caption, self._rows = "", []
+        elif tag == "tr":
+            self._rows.append([])
+        elif tag in ("td", "th"):
+            self._rows[-1].append("")
+        elif tag == "data":
+            self._value = dict(attrs)["value"]
+            self.values.append((self._value or "", ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave an element."""
+        assert self._open.pop() == tag, "elements are closed in order"
+        if tag == "table":
+            assert self._caption not in self.tables, "captions tell tables apart"
+            self.tables[self._caption or ""] = self._rows
+        elif tag == "data":
+            self._value = None
+
+    def handle_data(self, data: str) -> None:
+        """Note text, where it stands."""
+        if "style" in self._open:
+            self.style.append(data)
+            return
+        self.text.append(data)
+        if self._value is not None:
+            self.values[-1] = (self.values[-1][0], self.values[-1][1] + data)
+        if "title" in self._open:
+            return
+        if "caption" in self._open:
+            self._caption = (self._caption or "") + data
+        elif "td" in self._open or "th" in self._open:
+            self._rows[-1][-1] += data
+
+
+def chromium(page: pathlib.Path, scratch: pathlib.Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Load a page in a Chromium that finds no host; return its output and its log."""
+    assert CHROMIUM is not None
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    command += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    command += [f"--user-data-dir={scratch / 'profile'}", "--enable-logging=stderr", *options, page.as_uri()]
+    return subprocess.run(command, capture_output=True, check=True, text=True, encoding="utf-8")

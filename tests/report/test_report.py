@@ -1,0 +1,537 @@
+"""Records to numbers: what is counted, what of, and in which order it stands."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from esatls import report
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core.support import SCENARIOS, records_of
+from tests.report.support import HOSTILE, Record, attempt, connection, hostile_records, message
+from tests.traffic.cli import main as write_traffic
+
+if TYPE_CHECKING:
+    import pathlib
+
+CONNECTIONS: list[Record] = [
+    connection(
+        "receiving", 1, "encrypted", opened="2024-03-05T10:00:00Z", closed="2024-03-05T10:00:09Z", mail_flow="incoming",
+        domain="example.org", tls_version="TLSv1.2", tls_cipher="ECDHE-RSA-AES256-GCM-SHA384", messages=2,
+    ),
+    connection(
+        "receiving", 2, "encrypted", opened="2024-03-05T11:00:00.250Z", mail_flow="incoming",
+        domain="Example.org.", tls_version="TLSv1", tls_cipher="RC4-MD5", messages=1,
+    ),
+    connection("receiving", 3, "cleartext", opened="2024-03-05T11:30:00Z", mail_flow="incoming", domain="example.net", messages=1),
+    connection("receiving", 4, "unused", opened="2024-03-05T11:40:00Z", peer_ip="192.0.2.4"),
+    connection(
+        "receiving", 5, "failed", opened="2024-03-05T11:50:00Z", mail_flow="incoming", peer_host="mx.example.net", peer_ip="192.0.2.5",
+        tls_reason="remote host did not initiate it", tls_required=True,
+    ),
+    connection("delivery", 1, "encrypted", mail_flow="outgoing", domain="example.net", messages=1),
+    connection(
+        "delivery", 2, "cleartext", closed="2024-03-05T12:00:00Z", mail_flow="outgoing", domain="example.com",
+        tls_reason="STARTTLS command not supported", messages=1,
+    ),
+    connection(
+        "delivery", 3, "failed", esa_host="esa2.example.com", peer_ip="203.0.113.3",
+        tls_reason="(336151576, 'error:14094418:SSL routines:SSL3_READ_BYTES:tlsv1 alert unknown ca')",
+    ),
+    connection("delivery", 4, "unknown", peer_ip="203.0.113.3"),
+]  # fmt: skip
+
+MESSAGES: list[Record] = [
+    message(
+        1, "encrypted", "encrypted", [attempt("encrypted", "example.net", tls_version="TLSv1.3", tls_cipher="TLS_AES_256_GCM_SHA384")],
+        received_tls_version="TLSv1.2", received_tls_cipher="ECDHE-RSA-AES256-GCM-SHA384", mail_flow="incoming",
+        sender="a@example.org", first_seen="2024-03-05T10:00:01Z", last_seen="2024-03-05T10:00:05Z",
+    ),
+    message(
+        2, "cleartext", "mixed",
+        [attempt("encrypted", "example.net"), attempt("cleartext", "example.com"), attempt("failed", "example.com", "delayed")],
+        mail_flow="outgoing", sender="b@EXAMPLE.COM", first_seen="2024-03-05T10:59:59Z", last_seen="2024-03-05T13:00:00Z",
+    ),
+    message(3, "internal", "none", [attempt("failed", "example.org", "bounced")], sender=""),
+    message(4, "unknown", "unknown", [attempt("unknown", None, peer_ip="203.0.113.3")], sender="", received_peer_ip="192.0.2.9"),
+]  # fmt: skip
+
+
+def tally(percent: dict[str, float], **verdicts: int) -> dict[str, Any]:
+    """Return a tally: `percent` names the verdicts that are counted."""
+    counted = sum(verdicts[verdict] for verdict in percent)
+    return {"total": sum(verdicts.values()), "counted": counted, "verdicts": verdicts, "percent": percent if counted else {}}
+
+
+def over(percent: dict[str, float], verdicts: tuple[int, int, int, int, int], **more: Any) -> dict[str, Any]:
+    """Return the tally of connections: encrypted, cleartext, failed, unused, unknown; what is not said is 0."""
+    rest = {"attempted": 0, "fallback": 0, "required": 0, "deprecated": 0, "weak": 0, "no_forward_secrecy": 0, **more}
+    counts = dict(zip(("encrypted", "cleartext", "failed", "unused", "unknown"), verdicts))
+    shares = percent or {"encrypted": 0.0, "cleartext": 0.0, "failed": 0.0}
+    return {**tally(shares, **counts), **rest}
+
+
+def test_whole_report_of_a_few_records() -> None:
+    """Every number of a report on nine connections and four messages is the one counted by hand."""
+    built = report.build(iter(CONNECTIONS), iter(MESSAGES))
+    assert built["notes"] == report.NOTES
+    assert built["span"] == {"first": "2024-03-05T10:00:00Z", "last": "2024-03-05T13:00:00Z"}
+    assert built["appliances"] == [
+        {"esa_host": "esa1.example.com", "connections": 8, "messages": 4},
+        {"esa_host": "esa2.example.com", "connections": 1, "messages": 0},
+    ]
+    assert built["totals"] == {"connections": 9, "messages": 4}
+    assert built["both_sides"] == [
+        {"received": "cleartext", "delivered": "mixed", "messages": 1},
+        {"received": "encrypted", "delivered": "encrypted", "messages": 1},
+        {"received": "internal", "delivered": "none", "messages": 1},
+        {"received": "unknown", "delivered": "unknown", "messages": 1},
+    ]
+    assert set(built) == {"span", "appliances", "totals", "receiving", "delivery", "both_sides", "notes"}
+    assert list(built["receiving"]) == list(built["delivery"]) == ["all", "incoming", "outgoing", "unknown"]
+
+    assert built["receiving"]["all"] == {
+        "connections": over(
+            {"encrypted": 50.0, "cleartext": 25.0, "failed": 25.0}, (2, 1, 1, 1, 0),
+            attempted=3, attempted_percent=75.0, required=1, deprecated=1, weak=1, no_forward_secrecy=1,
+        ),
+        "messages": tally({"encrypted": 50.0, "cleartext": 50.0}, encrypted=1, cleartext=1, internal=1, unknown=1),
+        "versions": [
+            {"version": "TLSv1.2", "connections": 1, "percent": 50.0, "messages": 1, "deprecated": False},
+            {"version": "TLSv1", "connections": 1, "percent": 50.0, "messages": 0, "deprecated": True},
+        ],
+        "ciphers": [
+            {
+                "cipher": "ECDHE-RSA-AES256-GCM-SHA384", "connections": 1, "percent": 50.0, "messages": 1,
+                "weak": [], "no_forward_secrecy": False,
+            },
+            {"cipher": "RC4-MD5", "connections": 1, "percent": 50.0, "messages": 0, "weak": ["RC4", "MD5"], "no_forward_secrecy": True},
+        ],
+        "reasons": [
+            {
+                "reason": "remote host did not initiate it", "connections": 1, "failed": 1, "cleartext": 0,
+                "partners": 1, "certificate": False,
+            }
+        ],
+        "failures": [
+            {
+                "partner": "mx.example.net", "connections": 1, "failed": 1, "cleartext": 0, "required": 1, "certificate": 0,
+                "reasons": [{"reason": "remote host did not initiate it", "connections": 1}],
+            }
+        ],
+        "outdated": [{"partner": "example.org", "connections": 1, "versions": ["TLSv1"], "ciphers": ["RC4-MD5"]}],
+        "partners": [
+            {
+                "partner": "example.org",
+                "connections": over(
+                    {"encrypted": 100.0, "cleartext": 0.0, "failed": 0.0}, (2, 0, 0, 0, 0),
+                    attempted=2, attempted_percent=100.0, deprecated=1, weak=1, no_forward_secrecy=1,
+                ),
+                "messages": tally({"encrypted": 100.0, "cleartext": 0.0}, encrypted=1, cleartext=0, unknown=0),
+            },
+            {
+                "partner": "example.net",
+                "connections": over({"encrypted": 0.0, "cleartext": 100.0, "failed": 0.0}, (0, 1, 0, 0, 0), attempted_percent=0.0),
+                "messages": tally({"encrypted": 0.0, "cleartext": 0.0}, encrypted=0, cleartext=0, unknown=0),
+            },
+            {
+                "partner": "mx.example.net",
+                "connections": over(
+                    {"encrypted": 0.0, "cleartext": 0.0, "failed": 100.0}, (0, 0, 1, 0, 0), attempted=1, attempted_percent=100.0, required=1
+                ),
+                "messages": tally({"encrypted": 0.0, "cleartext": 0.0}, encrypted=0, cleartext=0, unknown=0),
+            },
+            {
+                "partner": "192.0.2.9",
+                "connections": over({}, (0, 0, 0, 0, 0)),
+                "messages": tally({"encrypted": 0.0, "cleartext": 0.0}, encrypted=0, cleartext=0, unknown=1),
+            },
+            {
+                "partner": "example.com",
+                "connections": over({}, (0, 0, 0, 0, 0)),
+                "messages": tally({"encrypted": 0.0, "cleartext": 100.0}, encrypted=0, cleartext=1, unknown=0),
+            },
+        ],
+        "over_time": {
+            "unit": "hour",
+            "connections": [
+                {"time": "2024-03-05T10:00:00Z", "verdicts": {"encrypted": 1, "cleartext": 0, "failed": 0, "unused": 0, "unknown": 0}},
+                {"time": "2024-03-05T11:00:00Z", "verdicts": {"encrypted": 1, "cleartext": 1, "failed": 1, "unused": 1, "unknown": 0}},
+            ],
+            "messages": [{"time": "2024-03-05T10:00:00Z", "verdicts": {"encrypted": 1, "cleartext": 1, "internal": 0, "unknown": 0}}],
+            "undated": {"connections": 0, "messages": 2},
+        },
+    }  # fmt: skip
+
+    unknown_ca = "(336151576, 'error:14094418:SSL routines:SSL3_READ_BYTES:tlsv1 alert unknown ca')"
+    none = {"encrypted": 0.0, "mixed": 0.0, "cleartext": 0.0}
+    assert built["delivery"]["all"] == {
+        "connections": over(
+            {"encrypted": 33.3, "cleartext": 33.3, "failed": 33.3}, (1, 1, 1, 0, 1), attempted=3, attempted_percent=100.0, fallback=1
+        ),
+        "messages": tally({"encrypted": 50.0, "mixed": 50.0, "cleartext": 0.0}, encrypted=1, mixed=1, cleartext=0, none=1, unknown=1),
+        "versions": [
+            {"version": "unknown", "connections": 1, "percent": 100.0, "messages": 1, "deprecated": False},
+            {"version": "TLSv1.3", "connections": 0, "percent": 0.0, "messages": 1, "deprecated": False},
+        ],
+        "ciphers": [
+            {"cipher": "unknown", "connections": 1, "percent": 100.0, "messages": 1, "weak": [], "no_forward_secrecy": False},
+            {"cipher": "TLS_AES_256_GCM_SHA384", "connections": 0, "percent": 0.0, "messages": 1, "weak": [], "no_forward_secrecy": False},
+        ],
+        "reasons": [
+            {"reason": unknown_ca, "connections": 1, "failed": 1, "cleartext": 0, "partners": 1, "certificate": True},
+            {
+                "reason": "STARTTLS command not supported", "connections": 1, "failed": 0, "cleartext": 1,
+                "partners": 1, "certificate": False,
+            },
+        ],
+        "failures": [
+            {
+                "partner": "203.0.113.3", "connections": 1, "failed": 1, "cleartext": 0, "required": 0, "certificate": 1,
+                "reasons": [{"reason": unknown_ca, "connections": 1}],
+            },
+            {
+                "partner": "example.com", "connections": 1, "failed": 0, "cleartext": 1, "required": 0, "certificate": 0,
+                "reasons": [{"reason": "STARTTLS command not supported", "connections": 1}],
+            },
+        ],
+        "outdated": [],
+        "partners": [
+            {
+                "partner": "203.0.113.3",
+                "connections": over(
+                    {"encrypted": 0.0, "cleartext": 0.0, "failed": 100.0}, (0, 0, 1, 0, 1), attempted=1, attempted_percent=100.0
+                ),
+                "messages": tally(none, encrypted=0, mixed=0, cleartext=0, unknown=1),
+            },
+            {
+                "partner": "example.net",
+                "connections": over(
+                    {"encrypted": 100.0, "cleartext": 0.0, "failed": 0.0}, (1, 0, 0, 0, 0), attempted=1, attempted_percent=100.0
+                ),
+                "messages": tally({"encrypted": 100.0, "mixed": 0.0, "cleartext": 0.0}, encrypted=2, mixed=0, cleartext=0, unknown=0),
+            },
+            {
+                "partner": "example.com",
+                "connections": over(
+                    {"encrypted": 0.0, "cleartext": 100.0, "failed": 0.0}, (0, 1, 0, 0, 0), attempted=1, attempted_percent=100.0, fallback=1
+                ),
+                "messages": tally({"encrypted": 0.0, "mixed": 0.0, "cleartext": 100.0}, encrypted=0, mixed=0, cleartext=1, unknown=0),
+            },
+        ],
+        "over_time": {
+            "unit": "hour",
+            "connections": [
+                {"time": "2024-03-05T12:00:00Z", "verdicts": {"encrypted": 0, "cleartext": 1, "failed": 0, "unused": 0, "unknown": 0}}
+            ],
+            "messages": [
+                {"time": "2024-03-05T10:00:00Z", "verdicts": {"encrypted": 1, "mixed": 1, "cleartext": 0, "none": 0, "unknown": 0}}
+            ],
+            "undated": {"connections": 3, "messages": 2},
+        },
+    }  # fmt: skip
+
+    assert built["receiving"]["outgoing"]["connections"] == over({}, (0, 0, 0, 0, 0))
+    assert built["receiving"]["outgoing"]["messages"] == tally({"encrypted": 0.0, "cleartext": 100.0}, encrypted=0, cleartext=1, internal=0, unknown=0)
+    assert built["receiving"]["unknown"]["connections"] == over({}, (0, 0, 0, 1, 0))
+    assert [row["partner"] for row in built["delivery"]["outgoing"]["partners"]] == ["example.com", "example.net"]
+    assert [row["partner"] for row in built["delivery"]["unknown"]["partners"]] == ["203.0.113.3"]
+
+
+def test_nothing_gives_a_report_of_zeros() -> None:
+    """A log without connections has no share of anything, no span and no appliance."""
+    built = report.build([], [])
+    assert built["span"] == {}
+    assert built["appliances"] == []
+    assert built["totals"] == {"connections": 0, "messages": 0}
+    for direction, verdicts in report.MESSAGE_VERDICTS.items():
+        for flow in ("all", *report.FLOWS):
+            assert built[direction][flow] == {
+                "connections": over({}, (0, 0, 0, 0, 0)),
+                "messages": {"total": 0, "counted": 0, "verdicts": dict.fromkeys(verdicts, 0), "percent": {}},
+                "versions": [], "ciphers": [], "reasons": [], "failures": [], "outdated": [], "partners": [],
+                "over_time": {"unit": "day", "connections": [], "messages": [], "undated": {"connections": 0, "messages": 0}},
+            }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_order_of_the_records_does_not_matter(seed: int) -> None:
+    """Shuffled records give the same report, to the byte."""
+    shuffled, others = list(CONNECTIONS), list(MESSAGES)
+    random.Random(seed).shuffle(shuffled)
+    random.Random(-seed).shuffle(others)
+    assert json.dumps(report.build(shuffled, others)) == json.dumps(report.build(CONNECTIONS, MESSAGES))
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "share"),
+    [
+        (0, 5, 0.0),
+        (5, 5, 100.0),
+        (1, 3, 33.3),
+        (2, 3, 66.7),
+        (1, 8, 12.5),
+        (1, 16, 6.3),
+        (1, 2000, 0.1),
+        (1, 1_000_000, 0.1),
+        (9_999, 10_000, 99.9),
+        (999_999, 1_000_000, 99.9),
+        (0, 0, None),
+    ],
+)
+def test_percentages(part: int, whole: int, share: float | None) -> None:
+    """A share has one decimal; 100 and 0 are said of all and nothing only, and nothing has no share."""
+    assert report.percent(part, whole) == share
+
+
+@given(st.integers(0, 10**12), st.integers(1, 10**12))
+def test_percentages_are_exact_to_their_decimal(part: int, whole: int) -> None:
+    """No share is further than half a tenth from the true one, but to keep 0 and 100 for nothing and all."""
+    part = min(part, whole)
+    share = report.percent(part, whole)
+    assert share is not None
+    tenths = round(share * 10)
+    near = abs(tenths * whole - 1000 * part) * 2 <= whole
+    assert near or (tenths in (1, 999) and 0 < part < whole)
+    assert (share == 100.0) == (part == whole)
+    assert (share == 0.0) == (part == 0)
+
+
+@given(
+    st.lists(st.sampled_from(report.CONNECTION_VERDICTS)),
+    st.lists(st.tuples(st.sampled_from(report.MESSAGE_VERDICTS["receiving"]), st.sampled_from(report.MESSAGE_VERDICTS["delivery"]))),
+)
+def test_what_tells_nothing_is_in_no_percentage(over_tls: list[str], mail: list[tuple[str, str]]) -> None:
+    """Adding unused, unknown, internal and none changes totals and counts, and no share."""
+    telling = report.build(
+        [connection("delivery", i, verdict) for i, verdict in enumerate(over_tls) if verdict not in report.UNCOUNTED],
+        [message(i, received, delivered) for i, (received, delivered) in enumerate(mail)],
+    )["delivery"]["all"]
+    everything = report.build(
+        [connection("delivery", i, verdict) for i, verdict in enumerate(over_tls)],
+        [message(i, received, delivered) for i, (received, delivered) in enumerate(mail)],
+    )["delivery"]["all"]
+    assert everything["connections"]["percent"] == telling["connections"]["percent"]
+    assert everything["connections"]["counted"] == telling["connections"]["counted"]
+    assert everything["connections"]["verdicts"] == {verdict: over_tls.count(verdict) for verdict in report.CONNECTION_VERDICTS}
+    assert everything["connections"]["total"] == len(over_tls)
+    counted = [delivered for _, delivered in mail if delivered not in ("none", "unknown")]
+    assert everything["messages"]["counted"] == len(counted)
+    shares = {verdict: report.percent(counted.count(verdict), len(counted)) for verdict in ("encrypted", "mixed", "cleartext")}
+    assert everything["messages"]["percent"] == (shares if counted else {})
+
+
+@pytest.mark.parametrize(
+    ("cipher", "weak", "mild"),
+    [
+        ("RC4-SHA", ["RC4"], True),
+        ("RC4-MD5", ["RC4", "MD5"], True),
+        ("ECDHE-RSA-RC4-SHA", ["RC4"], False),
+        ("DES-CBC-SHA", ["DES"], True),
+        ("DES-CBC3-SHA", ["3DES"], True),
+        ("EDH-RSA-DES-CBC3-SHA", ["3DES"], False),
+        ("TLS_RSA_WITH_3DES_EDE_CBC_SHA", ["3DES"], True),
+        ("EXP-RC2-CBC-MD5", ["RC2", "MD5", "EXPORT"], True),
+        ("EXP1024-DES-CBC-SHA", ["DES", "EXPORT"], True),
+        ("TLS_RSA_EXPORT_WITH_DES40_CBC_SHA", ["DES", "EXPORT"], True),
+        ("NULL-SHA256", ["NULL"], True),
+        ("ECDHE-RSA-NULL-SHA", ["NULL"], False),
+        ("ADH-AES128-SHA", ["anonymous"], False),
+        ("AECDH-AES256-SHA", ["anonymous"], False),
+        ("TLS_DH_anon_WITH_AES_128_CBC_SHA", ["anonymous"], False),
+        ("AES128-SHA", [], True),
+        ("AES256-GCM-SHA384", [], True),
+        ("CAMELLIA256-SHA", [], True),
+        ("ECDH-RSA-AES128-SHA", [], True),
+        ("TLS_RSA_WITH_AES_128_GCM_SHA256", [], True),
+        ("DHE-RSA-AES256-SHA", [], False),
+        ("ECDHE-ECDSA-CHACHA20-POLY1305", [], False),
+        ("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", [], False),
+        ("TLS_AES_128_GCM_SHA256", [], False),
+        ("TLS_CHACHA20_POLY1305_SHA256", [], False),
+        ("unknown", [], False),
+        ("None", [], False),
+        ("NULLIFY-MD55-EXPRESS-ARC4", [], False),
+        ("", [], False),
+    ],
+)
+def test_ciphers_are_judged_by_whole_words(cipher: str, weak: list[str], mild: bool) -> None:  # noqa: FBT001
+    """Weak parts of OpenSSL and IANA names are found, forward secrecy is a mark of its own, look-alikes have neither."""
+    assert (report.weaknesses(cipher), report.lacks_forward_secrecy(cipher)) == (weak, mild)
+
+
+@pytest.mark.parametrize(
+    ("version", "deprecated"),
+    [
+        *((version, True) for version in ("SSLv2", "SSLv3", "SSLv23", "TLSv1", "TLSv1.0", "TLSv1.1", "TLSv1/SSLv3", "tlsv1")),
+        *((version, False) for version in ("TLSv1.2", "TLSv1.3", "TLSv1.10", "TLSv11", "unknown", "", "SSL")),
+    ],
+)
+def test_deprecated_protocols(version: str, deprecated: bool) -> None:  # noqa: FBT001
+    """What RFC 6176, 7568 and 8996 retire is deprecated, in every spelling that the logs have; nothing else is."""
+    assert report.is_deprecated(version) is deprecated
+
+
+@pytest.mark.parametrize(
+    ("reason", "certificate"),
+    [
+        ("(336151576, 'error:14094418:SSL routines:SSL3_READ_BYTES:tlsv1 alert unknown ca')", True),
+        ("(1, 'error:14090086:SSL routines:SSL3_GET_SERVER_CERTIFICATE:certificate verify failed')", True),
+        ("sslv3 alert Certificate Expired", True),
+        ("(336109761, 'error:1408A0C1:SSL routines:SSL3_GET_CLIENT_HELLO:no shared cipher')", False),
+        ("STARTTLS unexpected response", False),
+        ("not logged", False),
+    ],
+)
+def test_certificate_problems(reason: str, certificate: bool) -> None:  # noqa: FBT001
+    """A failure is a certificate problem when its reason names the certificate or its issuer."""
+    assert report.is_certificate_problem(reason) is certificate
+
+
+@pytest.mark.parametrize(
+    ("reason", "parts"),
+    [
+        ("(1, 'error:14:SSL routines:X:no shared cipher')", ("(1, 'error:14:SSL routines:X:", "no shared cipher", "')")),
+        ("STARTTLS: unexpected response", ("", "STARTTLS: unexpected response", "")),
+        ("(1, 'no colon')", ("", "(1, 'no colon')", "")),
+        ("(1, 'ends with:')", ("", "(1, 'ends with:')", "")),
+        ("", ("", "", "")),
+    ],
+)
+def test_reasons_in_three(reason: str, parts: tuple[str, str, str]) -> None:
+    """The words that matter of an OpenSSL error are told from what stands around them, and nothing is lost."""
+    assert report.split_reason(reason) == parts
+    assert "".join(parts) == reason
+
+
+def test_a_failure_without_a_reason_says_so() -> None:
+    """`TLS failed` alone is counted as a failure whose reason is not logged; a plain clear text connection is none."""
+    rows = report.build([connection("receiving", 1, "failed"), connection("receiving", 2, "cleartext")], [])["receiving"]["all"]
+    assert rows["reasons"] == [{"reason": "not logged", "connections": 1, "failed": 1, "cleartext": 0, "partners": 1, "certificate": False}]
+    assert [row["partner"] for row in rows["failures"]] == ["unknown"]
+
+
+def test_required_is_no_failure_of_a_connection_that_is_encrypted() -> None:
+    """TLS that came up at last was required and did not fail."""
+    rows = report.build([connection("delivery", 1, "encrypted", tls_required=True)], [])["delivery"]["all"]
+    assert rows["connections"]["required"] == 0
+
+
+@pytest.mark.parametrize(
+    ("last", "unit", "times"),
+    [
+        ("2024-03-07T23:59:59Z", "hour", ["2024-03-05T00:00:00Z", "2024-03-07T23:00:00Z"]),
+        ("2024-03-08T00:00:00Z", "day", ["2024-03-05T00:00:00Z", "2024-03-08T00:00:00Z"]),
+    ],
+)
+def test_hours_below_three_days(last: str, unit: str, times: list[str]) -> None:
+    """A log of less than three days is counted by hour, a longer one by day; empty hours and days are left out."""
+    rows = [message(i, "encrypted", "none", first_seen=time) for i, time in enumerate(("2024-03-05T00:00:00Z", last, last))]
+    series = report.build([], rows)["receiving"]["all"]["over_time"]
+    assert series["unit"] == unit
+    assert [(row["time"], row["verdicts"]["encrypted"]) for row in series["messages"]] == [(times[0], 1), (times[1], 2)]
+
+
+def test_a_span_with_fractions_of_a_second() -> None:
+    """Times with milliseconds are later than the same second without."""
+    rows = [message(i, "encrypted", "none", first_seen=time) for i, time in enumerate(("2024-03-05T00:00:00.500Z", "2024-03-05T00:00:00Z"))]
+    assert report.build([], rows)["span"] == {"first": "2024-03-05T00:00:00Z", "last": "2024-03-05T00:00:00.500Z"}
+
+
+def test_refused_strangers_take_no_room() -> None:
+    """However many addresses are refused, the tables by partner do not grow; the totals count each."""
+    rows = (connection("receiving", i, "unused", peer_ip=f"198.51.100.{i % 256}", peer_host=f"h{i}.example.net") for i in range(3000))
+    part = report.build(rows, [])["receiving"]["all"]
+    assert part["connections"]["verdicts"]["unused"] == 3000
+    assert part["partners"] == []
+
+
+def test_one_message_to_several_partners_counts_for_each() -> None:
+    """Each partner has its own verdict: over TLS, in clear text, both, or unknown where one delivery is."""
+    deliveries = [
+        attempt("encrypted", "a.example.com"), attempt("encrypted", "a.example.com"),
+        attempt("cleartext", "b.example.com"),
+        attempt("encrypted", "c.example.com"), attempt("cleartext", "c.example.com"),
+        attempt("encrypted", "d.example.com"), attempt("unknown", "d.example.com"),
+        attempt("encrypted", "e.example.com", "delayed"), attempt("encrypted", "f.example.com", None),
+    ]  # fmt: skip
+    part = report.build([], [message(1, "encrypted", "mixed", deliveries)])["delivery"]["all"]
+    found = {row["partner"]: [name for name, count in row["messages"]["verdicts"].items() if count] for row in part["partners"]}
+    assert found == {
+        "a.example.com": ["encrypted"],
+        "b.example.com": ["cleartext"],
+        "c.example.com": ["mixed"],
+        "d.example.com": ["unknown"],
+    }
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_counted_as_it_stands(text: str) -> None:
+    """Text of the log is a key like any other, and the report is JSON whatever it says."""
+    built = report.build(*hostile_records(text))
+    assert built == json.loads(json.dumps(built))
+    part = built["receiving"]["all"]
+    assert [row["version"] for row in part["versions"]] == [text]
+    assert [row["reason"] for row in part["reasons"]] == [text]
+    assert built["delivery"]["unknown"]["messages"]["total"] == 2
+
+
+def recount(connections: list[Record], messages: list[Record]) -> dict[str, Any]:
+    """Return verdicts by direction and flow, counted plainly."""
+    found: dict[str, Any] = {}
+    for direction in report.DIRECTIONS:
+        name = "received" if direction == "receiving" else "delivered"
+        for flow in ("all", *report.FLOWS):
+            over_tls = [r for r in connections if r["esa_direction"] == direction and flow in ("all", r.get("mail_flow", "unknown"))]
+            mail = [r for r in messages if flow in ("all", r.get("mail_flow", "unknown"))]
+            found[f"{direction} {flow}"] = (
+                Counter(r["tls_verdict"] for r in over_tls),
+                Counter(r[name] for r in mail),
+                Counter(r.get("tls_version", "unknown") for r in over_tls if r["tls_verdict"] == "encrypted"),
+                Counter(r.get("tls_cipher", "unknown") for r in over_tls if r["tls_verdict"] == "encrypted"),
+                Counter(r.get("tls_reason", "not logged") for r in over_tls if r["tls_verdict"] == "failed"),
+            )
+    return found
+
+
+def check_counts(connections: list[Record], messages: list[Record]) -> None:
+    """Compare a report with a plain count, and its parts with its whole."""
+    built = report.build(connections, messages)
+    for name, expected in recount(connections, messages).items():
+        direction, flow = name.split()
+        part = built[direction][flow]
+        assert (
+            Counter({k: n for k, n in part["connections"]["verdicts"].items() if n}),
+            Counter({k: n for k, n in part["messages"]["verdicts"].items() if n}),
+            Counter({row["version"]: row["connections"] for row in part["versions"] if row["connections"]}),
+            Counter({row["cipher"]: row["connections"] for row in part["ciphers"] if row["connections"]}),
+            Counter({row["reason"]: row["failed"] for row in part["reasons"] if row["failed"]}),
+        ) == expected
+        by_partner = Counter[str]()
+        for row in part["partners"]:
+            by_partner.update({verdict: count for verdict, count in row["connections"]["verdicts"].items() if count})
+        assert by_partner == Counter({verdict: count for verdict, count in expected[0].items() if verdict != "unused"})
+        for what in ("connections", "messages"):
+            in_time = sum(sum(row["verdicts"].values()) for row in part["over_time"][what])
+            assert in_time + part["over_time"]["undated"][what] == part[what]["total"]
+    assert sum(row["messages"] for row in built["both_sides"]) == len(messages)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in SCENARIOS.glob("*.log")))
+def test_counts_of_the_scenarios(name: str) -> None:
+    """The report on every scenario agrees with its records counted one by one."""
+    check_counts(*records_of((SCENARIOS / name).read_text(encoding="ascii")))
+
+
+def test_counts_of_a_larger_log(tmp_path: pathlib.Path) -> None:
+    """The report on a log of every kind of line agrees with its records counted one by one."""
+    log = tmp_path / "mail.log"
+    write_traffic(["--messages", "400", "--seed", "7", "--hosts", "2", "--profile", "rare", "--envelope", "syslog", "--log", str(log)])
+    connections, messages = records_of(log.read_text(encoding="utf-8"))
+    assert len(messages) > 400
+    check_counts(connections, messages)
