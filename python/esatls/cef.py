@@ -116,6 +116,9 @@ _QUICK = re.compile(
 )
 _QUICK_NAMES = {**_NAMES, _RUN: "tls"}
 
+_LONGEST = 65_536
+"""Characters of a record that are read; the appliance's are shorter."""
+
 # One field after the other, for the careful reading.
 _NEXT_KEY = re.compile(f" ({_KEY})")
 _QUOTED_VALUE = re.compile(f" ?({_QUOTED})", re.DOTALL)
@@ -177,7 +180,7 @@ def parse(text: str) -> dict[str, Any] | None:
     AsyncOS user guides, "Consolidated Event Logs".
 
     """
-    header = text.split("|", 7)
+    header = text[:_LONGEST].split("|", 7)
     if len(header) == 8:
         if header[4] != "ESA_CONSOLIDATED_LOG_EVENT" or header[0][:4] != "CEF:":
             return None
@@ -188,7 +191,7 @@ def parse(text: str) -> dict[str, Any] | None:
             if event is not None:
                 return event
     elif "ESAMID=" in text and _JOINED.match(text):
-        extension = " " + text
+        extension = " " + text[:_LONGEST]
         escaping = False
     else:
         return None

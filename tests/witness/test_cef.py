@@ -253,6 +253,12 @@ def test_hostile_records_are_read_to_the_end(piece: str, version: str) -> None:
     assert cef.text_line(record) is None
 
 
+def test_what_stands_behind_the_longest_record_is_not_read() -> None:
+    """A record longer than any of an appliance's is cut, so that one line cannot take long."""
+    record = HEADER.format("13.0.0-252") + "ESAMID=1 " + " a=" * 100_000 + " ESAICID=2"
+    assert cef.parse(record) == {"esa_event": "consolidated_event", "witness": "cef", "mid": 1}
+
+
 def test_recipients_as_a_list() -> None:
     """Several recipients are joined with semicolons in the event and given apart by `recipients`."""
     event = cef.parse(HEADER.format("15.0.0-104") + "ESAMID=1 duser=bob@example.com;carol@example.net")

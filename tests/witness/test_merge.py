@@ -12,7 +12,7 @@ from esatls.facts import Facts
 from tests.core.support import read_facts
 
 TEXT = """\
-Wed Nov 20 19:47:40 2024 Info: New SMTP ICID 71 interface Data 1 (192.0.2.1) address 198.51.100.4 reverse dns host m.example.org verified yes
+Wed Nov 20 19:47:40 2024 Info: New SMTP ICID 71 interface Data 1 (192.0.2.1) address 198.51.100.4 reverse dns host unknown verified no
 Wed Nov 20 19:47:40 2024 Info: ICID 71 ACCEPT SG PARTNERS match .example.org SBRS 4.1 country Norway
 Wed Nov 20 19:47:41 2024 Info: ICID 71 TLS success protocol TLSv1.2 cipher ECDHE-RSA-AES256-GCM-SHA384
 Wed Nov 20 19:47:41 2024 Info: Start MID 81 ICID 71
@@ -34,7 +34,7 @@ CEF = [
         "<22>Nov 20 19:47:45 consolidated_event: CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0-032|"
         "ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|deviceExternalId=0123456789AB-EXAMPLE ESAMID=81 ESAICID=71 ESADCID=91 "
         "endTime=Wed Nov 20 19:47:45 2024 deviceDirection=0 ESAMailFlowPolicy=ACCEPT suser=ann@example.org act=DELIVERED "
-        "duser=bob@example.com;carol@example.com sourceHostName=m.example.org ESASenderGroup=PARTNERS sourceAddress=198.51.100.4 "
+        "duser=bob@example.com;carol@example.com sourceHostName=unknown ESASenderGroup=PARTNERS sourceAddress=198.51.100.4 "
         "msg='hello' ESATLSInCipher=ECDHE-RSA-AES256-GCM-SHA384 ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.2 "
         "ESATLSOutCipher=TLS_AES_256_GCM_SHA384 ESATLSOutConnStatus=Success ESATLSOutProtocol=TLSv1.3"
     ),
@@ -44,8 +44,7 @@ TRACKING = {
     "summary": [
         {"timestamp": f"20 Nov 2024 {stamp} (GMT)", "description": description}
         for stamp, description in (
-            ("19:47:40", "Protocol SMTP interface Data 1 (IP 192.0.2.1) on incoming connection (ICID 71) from sender IP 198.51.100.4. "
-                         "Reverse DNS host m.example.org verified yes."),
+            ("19:47:40", "Protocol SMTP interface Data 1 (IP 192.0.2.1) on incoming connection (ICID 71) from sender IP 198.51.100.4."),
             ("19:47:40", "(ICID 71) ACCEPT sender group PARTNERS match .example.org SBRS 4.1 country Norway"),
             ("19:47:41", "Incoming connection (ICID 71) successfully accepted TLS protocol TLSv1.2 cipher ECDHE-RSA-AES256-GCM-SHA384."),
             ("19:47:41", "Start message 81 on incoming connection (ICID 71)."),
