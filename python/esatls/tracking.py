@@ -165,8 +165,10 @@ _SENTENCES = (
         mid_relation="released",
     ),
 )
+_LONGEST_SENTENCE = 65_536
+"""Characters of a sentence that are read; the appliance's are shorter."""
 _LONGEST = 1000
-"""Characters of a sentence about the handshake that are looked at."""
+"""Characters of a sentence about the handshake that are read."""
 _ABOUT_HANDSHAKE = re.compile(rf"{_CONNECTION} (?P<rest>{_HANDSHAKE}.*)", re.IGNORECASE | re.DOTALL)
 _FAILED = re.compile(r"\b(?:fail\w*|unsuccess\w*|could not|did not|unable|rejected)\b", re.IGNORECASE)
 _NOT_OFFERED = re.compile(r"STARTTLS\b.*\bnot (?:supported|offered)\b", re.IGNORECASE)
@@ -233,7 +235,7 @@ def events(document: object, host: str | None = None) -> Iterator[dict[str, Any]
 
 def describe(description: str) -> dict[str, Any] | None:
     """Give the event that one description states, without time, host and recipients' numbers; ``None`` if none."""
-    text = " ".join(description.split())
+    text = " ".join(description[:_LONGEST_SENTENCE].split())
     text = text.removesuffix(".")
     for kind, pattern, known in _SENTENCES:
         found = pattern.fullmatch(text)
