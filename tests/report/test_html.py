@@ -1,0 +1,323 @@
+"""The report as a page: what it shows, and what no text of a log can make of it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from esatls import report, report_html
+
+from tests.core.support import records_of
+from tests.report.support import CHROMIUM, HOSTILE, Page, chromium, connection, hostile_records, message
+from tests.report.test_report import CONNECTIONS, MESSAGES
+from tests.traffic.cli import main as write_traffic
+
+if TYPE_CHECKING:
+    import pathlib
+
+ELEMENTS = frozenset(
+    [
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "header",
+        "main",
+        "footer",
+        "section",
+        "nav",
+        "h1",
+        "h2",
+        "h3",
+        "p",
+        "a",
+        "ul",
+        "li",
+        "dl",
+        "dt",
+        "dd",
+        "div",
+        "span",
+        "small",
+        "br",
+        "time",
+        "data",
+        "code",
+        "figure",
+        "figcaption",
+        "details",
+        "summary",
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "svg",
+        "g",
+        "rect",
+    ]
+)
+ATTRIBUTES = frozenset(
+    [
+        "charset",
+        "http-equiv",
+        "content",
+        "name",
+        "lang",
+        "id",
+        "class",
+        "href",
+        "datetime",
+        "value",
+        "scope",
+        "colspan",
+        "role",
+        "tabindex",
+        "open",
+        "focusable",
+        "aria-label",
+        "aria-hidden",
+        "viewbox",
+        "preserveaspectratio",
+        "x",
+        "y",
+        "width",
+        "height",
+    ]
+)
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium")
+
+
+def percent(value: float | None) -> str:
+    """Return a share as the page shows it."""
+    return "\u2013" if value is None else f"{value:.1f}\N{NO-BREAK SPACE}%"
+
+
+def check_numbers(page: Page, built: report.Report) -> None:
+    """Compare the tables of a page with the report."""
+    words = {"all": "All mail", "incoming": "Incoming mail", "outgoing": "Outgoing mail", "unknown": "Mail flow unknown"}
+    for direction, title, verb in (("receiving", "Receiving", "received"), ("delivery", "Delivery", "delivered")):
+        parts = built[direction]
+        for what, caption in (("connections", f"{title} connections"), ("messages", f"Messages {verb}")):
+            head, *rows = page.tables[caption]
+            assert [row[0] for row in rows] == [words[f] for f in parts if f == "all" or parts[f][what]["total"]]
+            for row in rows:
+                flow = next(key for key, word in words.items() if word == row[0])
+                tally = parts[flow][what]
+                cells = dict(zip(head, row))
+                for verdict, count in tally["verdicts"].items():
+                    share = "" if verdict in report.UNCOUNTED else percent(tally["percent"].get(verdict))
+                    assert cells[verdict.capitalize()] == f"{count:,}{share}"
+                assert cells["Total"] == f"{tally['total']:,}"
+                if what == "connections":
+                    assert cells["TLS attempted"] == f"{tally['attempted']:,}{percent(tally.get('attempted_percent'))}"
+                    assert cells["Fallback"] == f"{tally['fallback']:,}"
+                    assert cells["Required, failed"] == f"{tally['required']:,}"
+        whole = parts["all"]
+        for name, what in (("version", "protocol"), ("cipher", "cipher")):
+            shown = page.tables.get(f"{title}: encrypted connections and messages by {what}", [[]])[1:]
+            assert [(row[0].split()[0], row[2], row[3], row[-1]) for row in shown] == [
+                (row[name], percent(row.get("percent")), f"{row['connections']:,}", f"{row['messages']:,}") for row in whole[name + "s"]
+            ]
+        shown = page.tables.get(f"{title}: why TLS did not come up", [[]])[1:]
+        assert [row[1:] for row in shown] == [
+            [f"{row[name]:,}" for name in ("failed", "cleartext", "partners")] for row in whole["reasons"][: report_html.MOST_REASONS]
+        ]
+        assert all(row[0].startswith(why["reason"]) for row, why in zip(shown, whole["reasons"]))
+        shown = page.tables.get(f"{title}: partners with which TLS fails most", [[]])[1:]
+        assert [row[:-1] for row in shown] == [
+            [row["partner"], *(f"{row[name]:,}" for name in ("failed", "cleartext", "required", "certificate"))]
+            for row in whole["failures"][: report_html.MOST_FAILING]
+        ]
+        for flow in report.FLOWS:
+            shown = page.tables.get(f"{title}, {words[flow].lower()}: by partner", [[], []])[2:]
+            mail = ["encrypted", "mixed", "cleartext", "unknown"] if direction == "delivery" else ["encrypted", "cleartext", "unknown"]
+            assert shown == [
+                [
+                    row["partner"],
+                    percent(row["connections"]["percent"].get("encrypted")),
+                    *(f"{row['connections']['verdicts'][verdict]:,}" for verdict in ("encrypted", "cleartext", "failed")),
+                    f"{row['connections']['required']:,}",
+                    f"{row['connections']['verdicts']['unknown']:,}",
+                    percent(row["messages"]["percent"].get("encrypted")),
+                    *(f"{row['messages']['verdicts'][verdict]:,}" for verdict in mail),
+                ]
+                for row in parts[flow]["partners"][: report_html.MOST_PARTNERS]
+            ]
+    for value, shown_as in page.values:
+        assert shown_as in (f"{int(value):,}" if value.isdigit() else "", percent(float(value)))
+
+
+def check_policy(page: Page) -> None:
+    """Compare what a page is made of with what it may be made of."""
+    assert page.elements <= ELEMENTS
+    assert {name for _, name, _ in page.attributes} <= ATTRIBUTES
+    for element, name, value in page.attributes:
+        if name == "href":
+            assert (element, re.fullmatch(r"#[a-z]+", value) is not None) == ("a", True)
+        if name == "class":
+            assert re.fullmatch(r"[a-z -]+", value)
+    assert len(page.style) == 1
+    assert "url(" not in page.style[0]
+    assert "@import" not in page.style[0]
+    digest = base64.b64encode(hashlib.sha256(page.style[0].encode()).digest()).decode()
+    policies = [value for element, name, value in page.attributes if (element, name) == ("meta", "content") and "-src" in value]
+    assert policies == [f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"]
+
+
+def test_numbers_of_the_page() -> None:
+    """The page of a few records shows their report."""
+    built = report.build(CONNECTIONS, MESSAGES)
+    page = Page(report_html.page(built))
+    check_numbers(page, built)
+    check_policy(page)
+    assert page.tables["Messages by both sides: received (rows) and delivered (columns)"] == [
+        ["Received", "Encrypted", "Mixed", "None", "Unknown"],
+        ["Encrypted", "1", "0", "0", "0"],
+        ["Cleartext", "0", "1", "0", "0"],
+        ["Internal", "0", "0", "1", "0"],
+        ["Unknown", "0", "0", "0", "1"],
+    ]
+    assert page.tables["Receiving connections by hour"] == [
+        ["From (UTC)", "Encrypted", "Cleartext", "Failed", "Unused"],
+        ["2024-03-05 10:00", "1", "0", "0", "0"],
+        ["2024-03-05 11:00", "1", "1", "1", "1"],
+    ]
+    assert page.tables["Connections and messages by appliance"] == [
+        ["Appliance", "Connections", "Messages"],
+        ["esa1.example.com", "8", "4"],
+        ["esa2.example.com", "1", "0"],
+    ]
+    assert page.tables["Receiving: partners with deprecated protocols or weak ciphers"] == [
+        ["Partner", "Connections", "Protocols", "Ciphers"],
+        ["example.org", "1", "TLSv1", "RC4-MD5"],
+    ]
+    text = " ".join(page.text)
+    for note in report.NOTES.values():
+        assert note in text
+
+
+def test_the_page_is_the_same_each_time() -> None:
+    """Nothing of the page depends on when or where it is made."""
+    assert report_html.page(report.build(CONNECTIONS, MESSAGES)) == report_html.page(report.build(CONNECTIONS[::-1], MESSAGES[::-1]))
+
+
+def test_page_of_nothing() -> None:
+    """A log without connections gives a page of zeros and no chart over time."""
+    built = report.build([], [])
+    page = Page(report_html.page(built))
+    check_numbers(page, built)
+    check_policy(page)
+    assert [text for text in page.text if "no failure" in text] == ["Receiving: no failure in this log.", "Delivery: no failure in this log."]
+    assert "time" not in page.elements
+
+
+def test_long_tables_say_how_much_is_left() -> None:
+    """Of many partners and reasons the first ones are shown, and the rest is counted."""
+    many = [connection("receiving", i, "failed", domain=f"d{i:04}.example.com", tls_reason=f"r{i:04}") for i in range(1234)]
+    built = report.build(many, [])
+    page = Page(report_html.page(built))
+    check_numbers(page, built)
+    assert {text for text in page.text if text.endswith("in the report as JSON.")} == {
+        "1,209 more reasons in the report as JSON.",
+        "1,209 more partners in the report as JSON.",
+        "1,134 more partners in the report as JSON.",
+    }
+
+
+@pytest.mark.parametrize("years", [1, 60])
+def test_a_wrong_stamp_does_not_fill_the_page(years: int) -> None:
+    """A chart has a bounded number of bars, however far apart its times are."""
+    times = ("2024-03-05T00:00:00Z", f"{2024 + years}-03-05T00:00:00Z")
+    built = report.build([], [message(i, "encrypted", "none", first_seen=time) for i, time in enumerate(times)])
+    text = report_html.page(built)
+    caption = next(name for name in Page(text).tables if name.startswith("Messages received by "))
+    assert len(Page(text).tables[caption]) == 3
+    assert max(int(box) for box in re.findall(r'viewBox="0 0 (\d+) 100"', text)) <= (report_html.MOST_BARS + 6) * 10
+
+
+def test_charts_have_their_numbers_beside_them() -> None:
+    """Every chart is an image with a name, and none holds text of its own."""
+    page = Page(report_html.page(report.build(CONNECTIONS, MESSAGES)))
+    svgs = sum(1 for element, name, value in page.attributes if (element, name, value) == ("svg", "role", "img"))
+    labels = [value for element, name, value in page.attributes if (element, name) == ("svg", "aria-label")]
+    assert svgs == len(labels) > 20
+    assert all(labels)
+    assert sum("; the numbers are in the table below" in label for label in labels) == 4
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text(text: str) -> None:
+    """Whatever the log says adds no element, no attribute and no style; it is shown as it stands, control characters visibly."""
+    harmless = Page(report_html.page(report.build(*hostile_records("harmless"))))
+    source = report_html.page(report.build(*hostile_records(text)))
+    page = Page(source)
+    check_policy(page)
+    assert page.elements == harmless.elements
+    assert {pair[:2] for pair in page.attributes} == {pair[:2] for pair in harmless.attributes}
+    assert re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", source) is None
+    shown = "".join(page.text)
+    if not re.search("[\x00-\x1f\x7f-\x9f\u202e]", text):
+        assert text in shown
+    assert ("alert" in shown) == ("alert" in text)
+
+
+def test_text_that_is_no_unicode() -> None:
+    """Half of a surrogate pair, which cannot be written, is replaced."""
+    connections, messages = hostile_records("a\ud800b")
+    report_html.page(report.build(connections, messages)).encode("utf-8")
+
+
+@needs_chromium
+@pytest.mark.parametrize("kind", ["hostile", "traffic"])
+def test_in_a_browser(kind: str, tmp_path: pathlib.Path) -> None:
+    """Chromium loads the page without an error or a request, keeps its policy, and shows the report's numbers."""
+    if kind == "hostile":
+        pairs = [hostile_records(text) for text in HOSTILE]
+        built = report.build([c for connections, _ in pairs for c in connections], [m for _, messages in pairs for m in messages])
+    else:
+        log = tmp_path / "mail.log"
+        write_traffic(["--messages", "300", "--seed", "5", "--profile", "rare", "--log", str(log)])
+        built = report.build(*records_of(log.read_text(encoding="utf-8")))
+    path = tmp_path / "report.html"
+    path.write_text(report_html.page(built), encoding="utf-8")
+    run = chromium(path, tmp_path, "--dump-dom", f"--log-net-log={tmp_path / 'net.json'}")
+    assert "CONSOLE" not in run.stderr
+    assert "Content Security Policy" not in run.stderr
+    page = Page(run.stdout)
+    check_policy(page)
+    if kind == "traffic":
+        check_numbers(page, built)
+        assert len(page.values) > 500
+    else:
+        assert page.tables == Page(path.read_text(encoding="utf-8")).tables
+    # what Chromium asks for itself, in vain, is not the page's
+    asked = {
+        urlsplit(event["params"]["url"]).hostname
+        for event in json.loads((tmp_path / "net.json").read_text(encoding="utf-8"))["events"]
+        if isinstance(event.get("params"), dict) and "url" in event["params"]
+    }
+    assert {host for host in asked if host and not host.endswith((".google.com", ".googleapis.com", ".gstatic.com"))} == set()
+
+
+@needs_chromium
+def test_the_browser_test_sees_what_it_looks_for(tmp_path: pathlib.Path) -> None:
+    """A page that breaks the policy and asks for something is found out by the same means."""
+    path = tmp_path / "bad.html"
+    page = report_html.page(report.build([], []))
+    path.write_text(page.replace("<main>", '<main><p style="color:red"></p><script>alert(1)</script>'), encoding="utf-8")
+    run = chromium(path, tmp_path, "--dump-dom")
+    assert run.stderr.count("Content Security Policy") >= 2
+    path.write_text('<!DOCTYPE html><img src="http://fetched.example.net/x.png">', encoding="utf-8")
+    chromium(path, tmp_path, "--dump-dom", f"--log-net-log={tmp_path / 'net.json'}")
+    assert "fetched.example.net" in (tmp_path / "net.json").read_text(encoding="utf-8")
