@@ -26,6 +26,7 @@ VIEWS = {
     MESSAGES: ("ESA TLS: messages", "esatls-messages-*"),
 }
 
+
 @dataclass(frozen=True)
 class Column:
     """One column of a Lens layer: an ``operation``, the field it works on, and a KQL condition for a metric."""
@@ -111,7 +112,13 @@ def _lens_column(column: Column, order_by: str) -> dict[str, Any]:
     """Return the state of one column; ``order_by`` is the id of the metric that sorts the rows."""
     common: dict[str, Any] = {"customLabel": True, "label": column.label, "sourceField": column.source, "isBucketed": column.bucketed}
     if column.operation == "date_histogram":
-        return {**common, "operationType": "date_histogram", "dataType": "date", "scale": "interval", "params": {"interval": "auto", "includeEmptyRows": True, "dropPartials": False}}
+        return {
+            **common,
+            "operationType": "date_histogram",
+            "dataType": "date",
+            "scale": "interval",
+            "params": {"interval": "auto", "includeEmptyRows": True, "dropPartials": False},
+        }
     if column.operation == "terms":
         params = {
             "size": column.size,
@@ -154,13 +161,27 @@ def _visualization(panel: Panel) -> tuple[str, dict[str, Any]]:
         columns = [{"columnId": identity, "isTransposed": False} for identity in ids]
         return "lnsDatatable", {**layer, "columns": columns, "paging": {"size": 10, "enabled": True}}
     if panel.shape == "pie":
-        pie = {**layer, "primaryGroups": rows, "metrics": numbers, "numberDisplay": "percent", "categoryDisplay": "default", "legendDisplay": "show", "nestedLegend": False}
+        pie = {
+            **layer,
+            "primaryGroups": rows,
+            "metrics": numbers,
+            "numberDisplay": "percent",
+            "categoryDisplay": "default",
+            "legendDisplay": "show",
+            "nestedLegend": False,
+        }
         return "lnsPie", {"shape": "donut", "layers": [pie]}
     stacked = "bar_stacked" if panel.shape == "area" else "bar_horizontal_stacked"
     xy = {**layer, "accessors": numbers, "seriesType": stacked, "xAccessor": rows[0], "position": "top", "showGridlines": False}
     if len(rows) > 1:
         xy["splitAccessor"] = rows[1]
-    appearance = {"legend": {"isVisible": True, "position": "right"}, "valueLabels": "hide", "preferredSeriesType": stacked, "fittingFunction": "None", "axisTitlesVisibilitySettings": {"x": False, "yLeft": False, "yRight": False}}
+    appearance = {
+        "legend": {"isVisible": True, "position": "right"},
+        "valueLabels": "hide",
+        "preferredSeriesType": stacked,
+        "fittingFunction": "None",
+        "axisTitlesVisibilitySettings": {"x": False, "yLeft": False, "yRight": False},
+    }
     return "lnsXY", {**appearance, "layers": [xy]}
 
 
@@ -199,7 +220,14 @@ def _panel(dashboard: Dashboard, place: int, panel: Panel, grid: dict[str, int])
     index = f"{dashboard.id}-{place}"
     base: dict[str, Any] = {"version": PANEL_VERSION, "panelIndex": index, "gridData": {**grid, "i": index}, "title": panel.title}
     if panel.shape == "text":
-        saved = {"type": "markdown", "title": "", "description": "", "uiState": {}, "params": {"markdown": panel.text, "fontSize": 12, "openLinksInNewTab": False}, "data": {"aggs": [], "searchSource": {"query": {"query": "", "language": "kuery"}, "filter": []}}}
+        saved = {
+            "type": "markdown",
+            "title": "",
+            "description": "",
+            "uiState": {},
+            "params": {"markdown": panel.text, "fontSize": 12, "openLinksInNewTab": False},
+            "data": {"aggs": [], "searchSource": {"query": {"query": "", "language": "kuery"}, "filter": []}},
+        }
         return {**base, "type": "visualization", "embeddableConfig": {"savedVis": saved, "enhancements": {}}}, []
     if panel.shape == "search":
         reference = {"type": "search", "id": panel.view, "name": f"{index}:panel_{index}"}
@@ -209,7 +237,11 @@ def _panel(dashboard: Dashboard, place: int, panel: Panel, grid: dict[str, int])
     config["enhancements"] = {}
     if panel.drill_to:
         event = f"{index}-drill"
-        action = {"factoryId": "DASHBOARD_TO_DASHBOARD_DRILLDOWN", "name": panel.drill_name, "config": {"useCurrentFilters": True, "useCurrentDateRange": True, "openInNewTab": False}}
+        action = {
+            "factoryId": "DASHBOARD_TO_DASHBOARD_DRILLDOWN",
+            "name": panel.drill_name,
+            "config": {"useCurrentFilters": True, "useCurrentDateRange": True, "openInNewTab": False},
+        }
         config["enhancements"] = {"dynamicActions": {"events": [{"eventId": event, "triggers": ["FILTER_TRIGGER"], "action": action}]}}
         named.append({"type": "dashboard", "id": panel.drill_to, "name": f"{index}:drilldown:DASHBOARD_TO_DASHBOARD_DRILLDOWN:{event}:dashboardId"})
     return {**base, "type": "lens", "embeddableConfig": config}, named
@@ -239,7 +271,15 @@ def _controls(dashboard: Dashboard) -> tuple[dict[str, Any], list[dict[str, str]
 
 
 def _object(kind: str, identity: str, attributes: dict[str, Any], references: list[dict[str, str]]) -> dict[str, Any]:
-    return {"id": identity, "type": kind, "attributes": attributes, "references": references, "managed": False, "coreMigrationVersion": CORE_MIGRATION, "typeMigrationVersion": TYPE_MIGRATION[kind]}
+    return {
+        "id": identity,
+        "type": kind,
+        "attributes": attributes,
+        "references": references,
+        "managed": False,
+        "coreMigrationVersion": CORE_MIGRATION,
+        "typeMigrationVersion": TYPE_MIGRATION[kind],
+    }
 
 
 def _dashboard(dashboard: Dashboard) -> dict[str, Any]:
@@ -262,7 +302,14 @@ def _dashboard(dashboard: Dashboard) -> dict[str, Any]:
 
 
 def _search(search: Search) -> dict[str, Any]:
-    source = {"query": {"language": "kuery", "query": search.where}, "filter": [], "highlightAll": True, "version": True, "indexRefName": "kibanaSavedObjectMeta.searchSourceJSON.index"}
+    index = "kibanaSavedObjectMeta.searchSourceJSON.index"
+    source = {
+        "query": {"language": "kuery", "query": search.where},
+        "filter": [],
+        "highlightAll": True,
+        "version": True,
+        "indexRefName": index,
+    }
     attributes = {
         "title": search.title,
         "description": search.description,
@@ -272,15 +319,28 @@ def _search(search: Search) -> dict[str, Any]:
         "hideChart": True,
         "kibanaSavedObjectMeta": {"searchSourceJSON": _json(source)},
     }
-    return _object("search", search.id, attributes, [{"type": "index-pattern", "id": search.view, "name": source["indexRefName"]}])
+    return _object("search", search.id, attributes, [{"type": "index-pattern", "id": search.view, "name": index}])
 
 
 def _view(identity: str) -> dict[str, Any]:
     name, title = VIEWS[identity]
-    return _object("index-pattern", identity, {"title": title, "name": name, "timeFieldName": "@timestamp", "fieldFormatMap": "{}", "fieldAttrs": "{}", "runtimeFieldMap": "{}", "sourceFilters": "[]"}, [])
+    return _object(
+        "index-pattern",
+        identity,
+        {
+            "title": title,
+            "name": name,
+            "timeFieldName": "@timestamp",
+            "fieldFormatMap": "{}",
+            "fieldAttrs": "{}",
+            "runtimeFieldMap": "{}",
+            "sourceFilters": "[]",
+        },
+        [],
+    )
 
 
-def _json(value: Any) -> str:  # noqa: ANN401 (anything that JSON can hold)
+def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
@@ -320,14 +380,31 @@ def searches() -> tuple[Search, ...]:
             "ESA TLS: messages",
             "One row per message, with both verdicts and its whole path.",
             MESSAGES,
-            ("observer.hostname", "email.local_id", "email.direction", "email.from.address", "email.to.address", "esatls.received.verdict", "esatls.delivered.verdict", "esatls.path"),
+            (
+                "observer.hostname",
+                "email.local_id",
+                "email.direction",
+                "email.from.address",
+                "email.to.address",
+                "esatls.received.verdict",
+                "esatls.delivered.verdict",
+                "esatls.path",
+            ),
         ),
         Search(
             "esatls-search-cleartext-messages",
             "ESA TLS: messages that went in clear text",
             "Messages received or delivered without TLS, newest first.",
             MESSAGES,
-            ("observer.hostname", "email.local_id", "email.direction", "email.from.address", "email.to.address", "esatls.received.verdict", "esatls.delivered.verdict"),
+            (
+                "observer.hostname",
+                "email.local_id",
+                "email.direction",
+                "email.from.address",
+                "email.to.address",
+                "esatls.received.verdict",
+                "esatls.delivered.verdict",
+            ),
             CLEAR_MESSAGES,
         ),
         Search(
@@ -335,7 +412,18 @@ def searches() -> tuple[Search, ...]:
             "ESA TLS: connections",
             "One row per connection, with its verdict and why.",
             CONNECTIONS,
-            ("observer.hostname", "network.direction", "esatls.icid", "esatls.dcid", "esatls.partner", "esatls.verdict", "tls.version", "tls.cipher", "event.reason", "esatls.messages"),
+            (
+                "observer.hostname",
+                "network.direction",
+                "esatls.icid",
+                "esatls.dcid",
+                "esatls.partner",
+                "esatls.verdict",
+                "tls.version",
+                "tls.cipher",
+                "event.reason",
+                "esatls.messages",
+            ),
         ),
         Search(
             "esatls-search-events",
@@ -374,21 +462,108 @@ def dashboards() -> tuple[Dashboard, ...]:
         *_summary("Messages received", MESSAGES, "", "esatls.received.share", "esatls.received.verdict", RECEIVED_WORDS),
         *_summary("Messages delivered", MESSAGES, "", "esatls.delivered.share", "esatls.delivered.verdict", DELIVERED_WORDS),
         Panel("Connections received over time", "area", 24, 12, CONNECTIONS, (over_time(), by("Verdict", "esatls.verdict"), count("Connections")), RECEIVING),
-        Panel("Connections for delivery over time", "area", 24, 12, CONNECTIONS, (over_time(), by("Verdict", "esatls.verdict"), count("Connections")), DELIVERY),
+        Panel(
+            "Connections for delivery over time", "area", 24, 12, CONNECTIONS, (over_time(), by("Verdict", "esatls.verdict"), count("Connections")), DELIVERY
+        ),
         Panel("Messages received over time", "area", 24, 12, MESSAGES, (over_time(), by("Verdict", "esatls.received.verdict"), count("Messages"))),
         Panel("Messages delivered over time", "area", 24, 12, MESSAGES, (over_time(), by("Verdict", "esatls.delivered.verdict"), count("Messages"))),
-        Panel("Protocols of encrypted connections", "pie", 16, 12, CONNECTIONS, (by("Protocol", "tls.version_protocol"), by("Version", "tls.version"), count("Connections")), "esatls.verdict : encrypted"),
-        Panel("Ciphers of encrypted connections", "table", 32, 12, CONNECTIONS, (by("Version", "tls.version"), by("Cipher", "tls.cipher", 20), count("receiving", RECEIVING), count("delivery", DELIVERY)), "esatls.verdict : encrypted"),
-        Panel("Partners with TLS failures, and why", "table", 48, 14, CONNECTIONS, (by("Direction", "network.direction"), by("Partner", "esatls.partner", 50), by("Reason", "event.reason", 5), count("failed", "esatls.verdict : failed"), count("went in clear text", "esatls.verdict : cleartext")), FAILURES, drill_to=PARTNERS, drill_name="Show this partner"),
-        Panel("Partners with deprecated protocols", "table", 24, 12, CONNECTIONS, (by("Direction", "network.direction"), by("Partner", "esatls.partner", 50), by("Version", "tls.version"), count("Connections")), f"esatls.verdict : encrypted and ({DEPRECATED})", drill_to=PARTNERS, drill_name="Show this partner"),
+        Panel(
+            "Protocols of encrypted connections",
+            "pie",
+            16,
+            12,
+            CONNECTIONS,
+            (by("Protocol", "tls.version_protocol"), by("Version", "tls.version"), count("Connections")),
+            "esatls.verdict : encrypted",
+        ),
+        Panel(
+            "Ciphers of encrypted connections",
+            "table",
+            32,
+            12,
+            CONNECTIONS,
+            (by("Version", "tls.version"), by("Cipher", "tls.cipher", 20), count("receiving", RECEIVING), count("delivery", DELIVERY)),
+            "esatls.verdict : encrypted",
+        ),
+        Panel(
+            "Partners with TLS failures, and why",
+            "table",
+            48,
+            14,
+            CONNECTIONS,
+            (
+                by("Direction", "network.direction"),
+                by("Partner", "esatls.partner", 50),
+                by("Reason", "event.reason", 5),
+                count("failed", "esatls.verdict : failed"),
+                count("went in clear text", "esatls.verdict : cleartext"),
+            ),
+            FAILURES,
+            drill_to=PARTNERS,
+            drill_name="Show this partner",
+        ),
+        Panel(
+            "Partners with deprecated protocols",
+            "table",
+            24,
+            12,
+            CONNECTIONS,
+            (by("Direction", "network.direction"), by("Partner", "esatls.partner", 50), by("Version", "tls.version"), count("Connections")),
+            f"esatls.verdict : encrypted and ({DEPRECATED})",
+            drill_to=PARTNERS,
+            drill_name="Show this partner",
+        ),
         Panel("Messages in clear text", "search", 24, 12, "esatls-search-cleartext-messages"),
         Panel("", "text", 48, 4, text=NOTE),
     )
     sender, recipient = by("Partner", "esatls.received.partner", 100), by("Partner", "esatls.delivered.partner", 100)
     partners = (
-        Panel("Mail from partners", "table", 48, 14, MESSAGES, (sender, count("Messages"), *_verdicts("esatls.received.verdict", RECEIVED_WORDS), *_shares("esatls.received.share", ("encrypted", "cleartext")), last("Last seen")), drill_to=LOOKUP, drill_name="Show the messages"),
-        Panel("Mail to partners", "table", 48, 14, MESSAGES, (recipient, count("Messages"), *_verdicts("esatls.delivered.verdict", DELIVERED_WORDS), *_shares("esatls.delivered.share", ("encrypted", "mixed", "cleartext")), last("Last seen")), drill_to=LOOKUP, drill_name="Show the messages"),
-        Panel("Connections with partners", "table", 48, 14, CONNECTIONS, (by("Partner", "esatls.partner", 100), by("Direction", "network.direction"), count("Connections"), *_verdicts("esatls.verdict", CONNECTION_WORDS), *_shares("esatls.share", ("encrypted", "failed", "cleartext")))),
+        Panel(
+            "Mail from partners",
+            "table",
+            48,
+            14,
+            MESSAGES,
+            (
+                sender,
+                count("Messages"),
+                *_verdicts("esatls.received.verdict", RECEIVED_WORDS),
+                *_shares("esatls.received.share", ("encrypted", "cleartext")),
+                last("Last seen"),
+            ),
+            drill_to=LOOKUP,
+            drill_name="Show the messages",
+        ),
+        Panel(
+            "Mail to partners",
+            "table",
+            48,
+            14,
+            MESSAGES,
+            (
+                recipient,
+                count("Messages"),
+                *_verdicts("esatls.delivered.verdict", DELIVERED_WORDS),
+                *_shares("esatls.delivered.share", ("encrypted", "mixed", "cleartext")),
+                last("Last seen"),
+            ),
+            drill_to=LOOKUP,
+            drill_name="Show the messages",
+        ),
+        Panel(
+            "Connections with partners",
+            "table",
+            48,
+            14,
+            CONNECTIONS,
+            (
+                by("Partner", "esatls.partner", 100),
+                by("Direction", "network.direction"),
+                count("Connections"),
+                *_verdicts("esatls.verdict", CONNECTION_WORDS),
+                *_shares("esatls.share", ("encrypted", "failed", "cleartext")),
+            ),
+        ),
         Panel("Reasons", "table", 24, 12, CONNECTIONS, (by("Reason", "event.reason", 20), count("Connections"))),
         Panel("Connections over time", "area", 24, 12, CONNECTIONS, (over_time(), by("Verdict", "esatls.verdict"), count("Connections"))),
         Panel("Connections", "search", 48, 14, "esatls-search-connections"),
@@ -401,7 +576,30 @@ def dashboards() -> tuple[Dashboard, ...]:
         Panel("Its log lines", "search", 48, 14, "esatls-search-events"),
     )
     return (
-        Dashboard(OVERVIEW, "ESA TLS: Overview", "Which share of connections and messages used TLS, over time, with which protocols, and who fails.", (hosts, ("Mail flow", MESSAGES, "email.direction")), overview),
-        Dashboard(PARTNERS, "ESA TLS: Partners", "TLS with each partner: success, failure, clear text, and why.", (hosts, ("Partner", CONNECTIONS, "esatls.partner"), ("Sender's domain", MESSAGES, "esatls.received.partner"), ("Recipient's domain", MESSAGES, "esatls.delivered.partner")), partners),
-        Dashboard(LOOKUP, "ESA TLS: Message lookup", "The whole path of one message, found by MID, address or domain.", (hosts, ("MID", MESSAGES, "email.local_id"), ("Sender", MESSAGES, "email.from.address"), ("Recipient", MESSAGES, "email.to.address")), lookup),
+        Dashboard(
+            OVERVIEW,
+            "ESA TLS: Overview",
+            "Which share of connections and messages used TLS, over time, with which protocols, and who fails.",
+            (hosts, ("Mail flow", MESSAGES, "email.direction")),
+            overview,
+        ),
+        Dashboard(
+            PARTNERS,
+            "ESA TLS: Partners",
+            "TLS with each partner: success, failure, clear text, and why.",
+            (
+                hosts,
+                ("Partner", CONNECTIONS, "esatls.partner"),
+                ("Sender's domain", MESSAGES, "esatls.received.partner"),
+                ("Recipient's domain", MESSAGES, "esatls.delivered.partner"),
+            ),
+            partners,
+        ),
+        Dashboard(
+            LOOKUP,
+            "ESA TLS: Message lookup",
+            "The whole path of one message, found by MID, address or domain.",
+            (hosts, ("MID", MESSAGES, "email.local_id"), ("Sender", MESSAGES, "email.from.address"), ("Recipient", MESSAGES, "email.to.address")),
+            lookup,
+        ),
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 from typing import Any
 
-from esatls import cef, envelope
 from esatls._patterns import MATCHERS, PATTERNS
+from esatls.cef import _FLOWS, _NAMES, _QUOTED_KEYS, _RESULTS, _STRANGERS, _TLS_NAMES
 from esatls.elastic.documents import DIRECTIONS, EVENT_CONSTANTS, FLOWS, OUTCOMES, ecs_field
+from esatls.envelope import _CUT_WEEKDAY, LONGEST
 from esatls.fields import FIELDS
 from esatls.kinds import MAIL_FLOW, constants_of
 
@@ -21,7 +23,7 @@ def reference(path: str) -> str:
     return "".join(f"[{part}]" for part in path.split("."))
 
 
-def _ruby(value: Any) -> str:  # noqa: ANN401 (JSON)
+def _ruby(value: Any) -> str:
     """Return a value as a Ruby literal, without double quotes: it stands in a single-quoted setting of Logstash, so they are free."""
     return json.dumps(value, ensure_ascii=True).replace('": ', '" => ')
 
@@ -35,12 +37,12 @@ def cef_tables() -> dict[str, Any]:
     """Return the tables of the readers of consolidated events; fields that the field table does not know are left out."""
     known = {field.name for field in FIELDS}
     return {
-        "names": {key: name for key, name in cef._NAMES.items() if name in known},
-        "tls": cef._TLS_NAMES,
-        "results": cef._RESULTS,
-        "flows": cef._FLOWS,
-        "strangers": sorted(cef._STRANGERS),
-        "quoted": sorted(cef._QUOTED_KEYS),
+        "names": {key: name for key, name in _NAMES.items() if name in known},
+        "tls": _TLS_NAMES,
+        "results": _RESULTS,
+        "flows": _FLOWS,
+        "strangers": sorted(_STRANGERS),
+        "quoted": sorted(_QUOTED_KEYS),
     }
 
 
@@ -64,8 +66,8 @@ def filter_text() -> str:
         flows=_ruby(FLOWS),
         outcomes=_ruby(OUTCOMES),
         objects=_ruby(tops),
-        longest=envelope.LONGEST,
-        cut_weekdays=_ruby(sorted(envelope._CUT_WEEKDAY)),
+        longest=LONGEST,
+        cut_weekdays=_ruby(sorted(_CUT_WEEKDAY)),
         cef=_ruby(cef_tables()),
         added=added,
         common=_renames(common, "receiving"),
@@ -75,8 +77,6 @@ def filter_text() -> str:
 
 
 def _captures(name: str) -> list[str]:
-    import re  # noqa: PLC0415
-
     return re.findall(r"\(\?P<(\w+)>", PATTERNS[name])
 
 
@@ -153,7 +153,8 @@ filter {{
     }}
 
     # without a stamp, a word before a level is no appliance and no log subscription
-    if ![@metadata][esatls][inner_stamp] and ![@metadata][esatls][outer_stamp] and ([@metadata][esatls][outer_host] or [@metadata][esatls][inner_host] or [@metadata][esatls][outer_log]) {{
+    if ![@metadata][esatls][inner_stamp] and ![@metadata][esatls][outer_stamp]
+      and ([@metadata][esatls][outer_host] or [@metadata][esatls][inner_host] or [@metadata][esatls][outer_log]) {{
       ruby {{
         id => "esatls-unstamped"
         tag_on_exception => "_esatls_event_failure"

@@ -6,11 +6,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-
 from esatls.elastic import setup as setting_up
 
-from .server import Server
-from .store import make_log, reset
+from tests.elastic.server import Server
+from tests.elastic.store import make_log, reset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -116,7 +116,7 @@ def _query(tree: tuple[Any, ...]) -> dict[str, Any]:
     return {"match": {tree[1]: tree[2]}} if tree[0] == "is" else {"match_all": {}}
 
 
-def values_of(document: Any, path: str) -> list[Any]:  # noqa: ANN401 (JSON)
+def values_of(document: Any, path: str) -> list[Any]:
     """Return all values that a document has in a dotted field, in any of its objects."""
     if isinstance(document, list):
         return [value for item in document for value in values_of(item, path)]

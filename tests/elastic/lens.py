@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from .kql import Kql, values_of
+from tests.elastic.kql import Kql, values_of
 
 if TYPE_CHECKING:
     from esatls.elastic.client import Client
@@ -101,7 +101,7 @@ def _metric(column: dict[str, Any]) -> dict[str, Any] | None:
     return {{"average": "avg", "max": "max"}[column["operationType"]]: {"field": column["sourceField"]}}
 
 
-def _number(bucket: dict[str, Any], identity: str, column: dict[str, Any]) -> Any:  # noqa: ANN401 (a number, a time or nothing)
+def _number(bucket: dict[str, Any], identity: str, column: dict[str, Any]) -> Any:
     if column["operationType"] == "count":
         return bucket[identity]["doc_count"] if "filter" in column else bucket["doc_count"]
     value = bucket[identity]
@@ -110,7 +110,7 @@ def _number(bucket: dict[str, Any], identity: str, column: dict[str, Any]) -> An
     return value["value_as_string"] if column["dataType"] == "date" else round(value["value"], 9)
 
 
-def _worked_out(column: dict[str, Any], group: list[dict[str, Any]]) -> Any:  # noqa: ANN401 (a number, a time or nothing)
+def _worked_out(column: dict[str, Any], group: list[dict[str, Any]]) -> Any:
     if column["operationType"] == "count":
         condition = Kql(column.get("filter", {"query": ""})["query"])
         return sum(condition.matches(document) for document in group)

@@ -45,7 +45,7 @@ class Server:
         while time.monotonic() < deadline:
             try:
                 self.client.request("GET", "/_cluster/health?wait_for_status=yellow&timeout=20s")
-            except ElasticError:
+            except ElasticError:  # noqa: PERF203 (the loop is a wait)
                 if self._process.poll() is not None:
                     break
                 time.sleep(0.3)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import esatls
 from esatls.elastic.documents import connection_document, message_document
+
 from tests.traffic.cli import main as traffic
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.elastic import setup as setting_up
 
-from . import corpus
-from .kql import values_of
-from .store import STREAM, index_lines
+from tests.elastic import corpus
+from tests.elastic.kql import values_of
+from tests.elastic.store import STREAM, index_lines
 
 if TYPE_CHECKING:
     from esatls.elastic.client import Client

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import esatls
 from esatls.elastic import load as loading
 
-from .store import all_documents, answers, index_lines, ordered
+from tests.elastic.store import all_documents, answers, index_lines, ordered
 
 if TYPE_CHECKING:
     from esatls.elastic.client import Client
+
 
 def test_join_gives_the_verdicts_of_the_command_line(empty: Client, log: list[str]) -> None:
     """Every document of a connection and of a message, made from indexed events, is that of the command line's record."""

@@ -8,13 +8,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from esatls.elastic import load as loading
 
-from . import corpus
-from .kql import Kql
-from .lens import Layer
-from .store import all_documents, answers, index_lines, reset
+from tests.elastic import corpus
+from tests.elastic.kql import Kql
+from tests.elastic.lens import Layer
+from tests.elastic.store import all_documents, answers, index_lines, reset
 
 if TYPE_CHECKING:
     from esatls.elastic.client import Client
@@ -26,7 +25,8 @@ INDICES = {"esatls-connections": "esatls-connections-*", "esatls-messages": "esa
 
 def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the panels of a dashboard."""
-    return json.loads(dashboard["attributes"]["panelsJSON"])
+    found: list[dict[str, Any]] = json.loads(dashboard["attributes"]["panelsJSON"])
+    return found
 
 
 LENS = [(f"{dashboard['id']}: {panel['title']}", panel) for dashboard in DASHBOARDS for panel in panels(dashboard) if panel["type"] == "lens"]
@@ -84,10 +84,12 @@ def test_no_deprecated_state() -> None:
     for item in OBJECTS:
         assert item["coreMigrationVersion"] == "8.8.0"
         text = json.dumps(item)
-        for word in ('"indexpattern"', "visState", "input_control_vis", "lnsLegacyMetric", "timelion", '"isTransposed": true', "migrationVersion\":"):
+        for word in ('"indexpattern"', "visState", "input_control_vis", "lnsLegacyMetric", "timelion", '"isTransposed": true', 'migrationVersion":'):
             assert word not in text, word
     assert {panel["type"] for dashboard in DASHBOARDS for panel in panels(dashboard)} <= {"lens", "search", "visualization"}
-    assert {panel["embeddableConfig"]["savedVis"]["type"] for dashboard in DASHBOARDS for panel in panels(dashboard) if panel["type"] == "visualization"} == {"markdown"}
+    assert {panel["embeddableConfig"]["savedVis"]["type"] for dashboard in DASHBOARDS for panel in panels(dashboard) if panel["type"] == "visualization"} == {
+        "markdown"
+    }
 
 
 def test_panels_do_not_overlap() -> None:
@@ -147,7 +149,11 @@ def test_every_panel_shows_the_extractors_numbers(joined: tuple[Client, dict[str
     for title, panel in LENS:
         layer = Layer(panel)
         got = layer.ask(client, INDICES[layer.view])
-        known = [document for document in documents[layer.view] if "@timestamp" in document or not any(column["operationType"] == "date_histogram" for _, column in layer.buckets)]
+        known = [
+            document
+            for document in documents[layer.view]
+            if "@timestamp" in document or not any(column["operationType"] == "date_histogram" for _, column in layer.buckets)
+        ]
         want = layer.work_out(known)
         if layer.is_cut(want):
             assert got.items() <= want.items(), title
@@ -176,7 +182,11 @@ def test_every_search_finds_its_documents(joined: tuple[Client, dict[str, list[d
 def test_the_overview_answers_in_words_of_the_records(joined: tuple[Client, dict[str, list[dict[str, Any]]]]) -> None:
     """The large numbers are shares of what the log tells: unknown, unused, internal and undelivered are in no percentage."""
     client, documents = joined
-    big = {panel["title"]: Layer(panel).ask(client, INDICES[Layer(panel).view])[()][0] for title, panel in LENS if panel["embeddableConfig"]["attributes"]["visualizationType"] == "lnsMetric" and title.startswith("esatls-overview")}
+    big = {
+        panel["title"]: Layer(panel).ask(client, INDICES[Layer(panel).view])[()][0]
+        for title, panel in LENS
+        if panel["embeddableConfig"]["attributes"]["visualizationType"] == "lnsMetric" and title.startswith("esatls-overview")
+    }
 
     def share_of(verdicts: list[str], words: tuple[str, ...]) -> float:
         told = [verdict for verdict in verdicts if verdict in words]

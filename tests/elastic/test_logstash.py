@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from esatls.elastic.documents import ecs_field
 from esatls.fields import FIELDS
 
-from . import corpus
-from .store import answers
-from .test_kibana import mapped
+from tests.elastic import corpus
+from tests.elastic.store import answers
+from tests.elastic.test_kibana import mapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,28 +27,23 @@ FILTER = corpus.ROOT / "logstash/pipeline/events/50-esatls-filter.conf"
 JOIN = corpus.ROOT / "logstash/pipeline/messages/50-esatls-join.conf"
 
 
-def parse(path: Path) -> Any:  # noqa: ANN401 (the parser's own types)
+def parse(path: Path) -> Any:
     """Return the parsed blocks of a pipeline file."""
     return lscl.parse_lscl(path.read_text(encoding="utf-8"))
 
 
-def plugins(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: ANN401 (the parser's own types)
+def plugins(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every plugin of some blocks, within conditions too: name and settings."""
     for item in content:
-        if hasattr(item, "conditions"):
+        kind = type(item).__name__
+        if kind == "LsclConditions":
             for _, inner in item.conditions:
                 yield from plugins(inner)
             yield from plugins(item.default or [])
-        elif all(hasattr(inner, "content") and hasattr(inner, "name") and not isinstance(inner.content, list) or type(inner).__name__ == "LsclAttribute" for inner in item.content):
+        elif all(type(inner).__name__ == "LsclAttribute" for inner in item.content):
             yield item.name, {attribute.name: attribute.content for attribute in item.content}
         else:
             yield from plugins(item.content)
-
-
-def fields_of(block: Any) -> set[str]:  # noqa: ANN401 (a hash of Logstash)
-    """Return the fields that the keys or values of a setting name."""
-    pairs = block.items() if isinstance(block, dict) else []
-    return {text for pair in pairs for text in pair if isinstance(text, str) and text.startswith("[")}
 
 
 @pytest.mark.parametrize("path", PIPELINES, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -63,7 +57,7 @@ def test_every_pipeline_file_is_the_language_of_logstash(path: Path) -> None:
 
 
 def test_the_filter_uses_the_folder_of_patterns_as_it_is() -> None:
-    """grok reads grok_patterns/ itself, anchored at both ends, and a line that does not match gets no failure tag."""
+    """Grok reads grok_patterns/ itself, anchored at both ends, and a line that does not match gets no failure tag."""
     groks = [settings for name, settings in plugins(parse(FILTER)) if name == "grok"]
     assert len(groks) == 2
     known = {line.split(" ", 1)[0] for file in (corpus.ROOT / "grok_patterns").iterdir() for line in file.read_text().splitlines() if line.startswith("ESA_")}
@@ -74,7 +68,10 @@ def test_the_filter_uses_the_folder_of_patterns_as_it_is() -> None:
         assert pattern.startswith(r"\A")
         assert set(re.findall(r"%\{(\w+)", pattern)) <= known
     assert groks[1]["match"]["[@metadata][esatls][text]"].endswith(r"\z")
-    assert set(re.findall(r"%\{(\w+):\1\}", groks[1]["match"]["[@metadata][esatls][text]"])) == {name for name in known if not name.startswith("ESA_H_")} - {"ESA_ENVELOPE", "ESA_EVENT"}
+    assert set(re.findall(r"%\{(\w+):\1\}", groks[1]["match"]["[@metadata][esatls][text]"])) == {name for name in known if not name.startswith("ESA_H_")} - {
+        "ESA_ENVELOPE",
+        "ESA_EVENT",
+    }
 
 
 def test_every_field_that_the_filter_names_is_in_the_table_and_in_the_template() -> None:
@@ -110,7 +107,9 @@ HOME = os.environ.get("LOGSTASH_HOME")
 needs_logstash = [pytest.mark.logstash, pytest.mark.skipif(not HOME, reason="LOGSTASH_HOME names no Logstash")]
 
 
-def run_logstash(tmp_path: Path, filters: list[Path], lines: list[str], output: str = "stdout { codec => json_lines }", **environment: str) -> list[dict[str, Any]]:
+def run_logstash(
+    tmp_path: Path, filters: list[Path], lines: list[str], output: str = "stdout { codec => json_lines }", **environment: str
+) -> list[dict[str, Any]]:
     """Run lines through filters in a real Logstash; return what comes out."""
     folder = tmp_path / "pipeline"
     folder.mkdir()
@@ -127,7 +126,19 @@ def run_logstash(tmp_path: Path, filters: list[Path], lines: list[str], output: 
     )
     documents = [{"number": number, "@timestamp": corpus.SHIPPED, "message": line, "event": {"original": line}} for number, line in enumerate(lines)]
     assert HOME
-    command = [str(Path(HOME) / "bin" / "logstash"), "-f", str(folder), "--path.settings", str(settings), "--path.data", str(tmp_path / "data"), "-w", "1", "--pipeline.ordered", "true"]
+    command = [
+        str(Path(HOME) / "bin" / "logstash"),
+        "-f",
+        str(folder),
+        "--path.settings",
+        str(settings),
+        "--path.data",
+        str(tmp_path / "data"),
+        "-w",
+        "1",
+        "--pipeline.ordered",
+        "true",
+    ]
     result = subprocess.run(
         command,
         input="".join(json.dumps(document) + "\n" for document in documents),
@@ -177,7 +188,10 @@ class TestWithLogstash:
             if any(mine not in (theirs, "unknown") for mine, theirs in pairs):
                 different[key] = (pairs, latest[key], want)
         assert different == {}
-        same = sum(all(latest[key]["esatls"][side]["verdict"] == want["esatls"][side]["verdict"] for side in ("received", "delivered")) for key, want in finished.items())
+        same = sum(
+            all(latest[key]["esatls"][side]["verdict"] == want["esatls"][side]["verdict"] for side in ("received", "delivered"))
+            for key, want in finished.items()
+        )
         assert same >= 0.95 * len(finished)
         closed = [item for item in found if "received" not in item["esatls"]]
         verdicts = {(item["observer"]["hostname"], item["esatls"].get("icid"), item["esatls"].get("dcid")): item["esatls"]["verdict"] for item in closed}

@@ -11,16 +11,14 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+import esatls
 import pytest
 from click.testing import CliRunner
-
-import esatls
 from esatls.elastic import setup as setting_up
 from esatls.elastic.cli import elastic
 from esatls.elastic.client import Client, ElasticError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 LOADED = ["ingest pipeline esatls", "index template esatls-events", "index template esatls-connections", "index template esatls-messages"]
@@ -112,9 +110,9 @@ def test_dashboards_are_imported_with_overwrite(bare: Client, tmp_path: Path) ->
     assert headers["kbn-xsrf"] == "true"
     assert headers["authorization"] == "ApiKey a2V5OmlkCg=="
     form = email.message_from_bytes(b"Content-Type: " + headers["content-type"].encode() + b"\r\n\r\n" + body)
-    (part,) = form.get_payload()
+    _, part = form.walk()
     assert part.get_filename() == "dashboards.ndjson"
-    assert part.get_payload(decode=True).decode() == setting_up.asset("kibana/dashboards.ndjson")
+    assert part.get_payload(decode=True) == setting_up.asset("kibana/dashboards.ndjson").encode()
 
 
 def test_a_refused_dashboard_is_an_error(bare: Client) -> None:
@@ -132,7 +130,7 @@ def test_a_refused_dashboard_is_an_error(bare: Client) -> None:
 def test_elasticsearch_gets_lifecycles_its_own_templates_and_the_failure_store() -> None:
     """An Elasticsearch that has ECS templates composes with them; older and serverless ones get what they know."""
     root = {"version": {"number": "9.1.2", "build_flavor": "default"}}
-    present = {f"/_component_template/{name}": (200, {}) for name in ("logs@mappings", "logs@settings", "ecs@mappings")}
+    present: dict[str, tuple[int, Any]] = {f"/_component_template/{name}": (200, {}) for name in ("logs@mappings", "logs@settings", "ecs@mappings")}
     server = StandIn({"/": (200, root), **present})
     try:
         known = setting_up.capabilities(Client(server.url))
@@ -229,7 +227,7 @@ def test_no_redirect_is_followed() -> None:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> Iterator[tuple[str, str]]:
+def certificate(tmp_path: Path) -> tuple[str, str]:
     """Return a certificate of 127.0.0.1, signed by itself, and its key."""
     if not shutil.which("openssl"):
         pytest.skip("a certificate is made with openssl")

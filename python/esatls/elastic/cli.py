@@ -54,7 +54,17 @@ def _client(url: str, api_key: str | None, api_key_file: str | None, ca_cert: st
 @click.option("--retention", type=click.IntRange(min=1), default=365, show_default=True, help="Days that documents are kept.")
 @click.option("--dry-run", is_flag=True, help="Say what would be loaded, and change nothing.")
 def setup(
-    url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, kibana_url: str | None, space: str, timezone: str, retention: int, *, insecure: bool, dry_run: bool
+    url: str,
+    api_key: str | None,
+    api_key_file: str | None,
+    ca_cert: str | None,
+    kibana_url: str | None,
+    space: str,
+    timezone: str,
+    retention: int,
+    *,
+    insecure: bool,
+    dry_run: bool,
 ) -> None:
     """Load templates, lifecycle, ingest pipeline and dashboards; running it again changes nothing."""
     with _one_line_errors():
@@ -66,8 +76,7 @@ def setup(
         steps = list(setting_up.server_steps(known, timezone=timezone, retention_days=retention))
         steps += setting_up.kibana_steps(space) if kibana else []
         for step in steps:
-            target = kibana if step.kibana else server
-            assert target is not None
+            target = kibana if kibana and step.kibana else server
             told = f"would send {step.method} {target.url}{step.path}" if dry_run else setting_up.perform(step, target)
             click.echo(f"{step.name}: {told}")
 
@@ -75,7 +84,7 @@ def setup(
 @elastic.command()
 @_server_options
 @click.argument("file", type=click.File(encoding="utf-8"), default="-")
-def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, file: Any, *, insecure: bool) -> None:  # noqa: ANN401 (a text stream)
+def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, file: Any, *, insecure: bool) -> None:
     """Write records that `esatls connections` or `esatls messages` printed as JSON Lines (FILE, or standard input)."""
     with _one_line_errors():
         count, refused = loading.load(_client(url, api_key, api_key_file, ca_cert, insecure=insecure), file)

@@ -31,7 +31,7 @@ class ElasticError(EsatlsError):
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follow no redirect: the API key would go to wherever it points."""
 
-    def redirect_request(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 (the signature is the base class's)
+    def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
 
 
@@ -42,9 +42,7 @@ class Client:
     with the authority that signed the server's certificate. ``verify=False`` checks no certificate at all.
     """
 
-    def __init__(
-        self, url: str, api_key: str | None = None, *, ca_cert: str | None = None, verify: bool = True, timeout: float = 60
-    ) -> None:
+    def __init__(self, url: str, api_key: str | None = None, *, ca_cert: str | None = None, verify: bool = True, timeout: float = 60) -> None:
         """Check the address and prepare the connection; nothing is sent."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -56,7 +54,7 @@ class Client:
         if api_key and parts.scheme == "http" and not _is_loopback(parts.hostname):
             message = f"the API key would go to {parts.hostname} unencrypted: use https://"
             raise ElasticError(message)
-        if api_key and not api_key.isascii() or api_key and any(character.isspace() for character in api_key):
+        if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
             message = "the API key holds characters that no key has"
             raise ElasticError(message)
         self.url = url.rstrip("/")
@@ -72,7 +70,7 @@ class Client:
             context.verify_mode = ssl.CERT_NONE
         self._opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
 
-    def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:  # noqa: ANN401 (JSON)
+    def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """Send ``body`` (an object goes as JSON, bytes as they are) and return the decoded answer, or its text.
 
         Raises ``ElasticError`` with the server's own reason when it answers with an error.
@@ -123,7 +121,7 @@ class Client:
         results = [next(iter(item.values())) for item in answer["items"]]
         return [_one_line(f"{result['_index']}/{result.get('_id')}: {_reason(json.dumps(result).encode())}") for result in results if "error" in result]
 
-    def upload(self, path: str, name: str, content: bytes, headers: dict[str, str] | None = None) -> Any:  # noqa: ANN401 (JSON)
+    def upload(self, path: str, name: str, content: bytes, headers: dict[str, str] | None = None) -> Any:
         """Send one file as an HTML form does (multipart/form-data)."""
         boundary = uuid.uuid4().hex
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/ndjson\r\n\r\n'
@@ -157,7 +155,7 @@ def _reason(answer: bytes) -> str:
     return ": ".join(reasons[:1] + reasons[-1:] if len(reasons) > 1 else reasons)
 
 
-def _connection_problem(reason: Any) -> str:  # noqa: ANN401 (an exception or a text)
+def _connection_problem(reason: Any) -> str:
     if isinstance(reason, ssl.SSLCertVerificationError):
         return f"its certificate cannot be verified ({reason.verify_message}); name its authority with --ca-cert"
     if isinstance(reason, ConnectionRefusedError):

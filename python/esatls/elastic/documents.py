@@ -45,7 +45,7 @@ def tls_version(logged: str) -> tuple[str, str] | None:
     return (found[2], found[1].lower()) if found else None
 
 
-def put(document: dict[str, Any], path: str, value: Any) -> None:  # noqa: ANN401 (any JSON value)
+def put(document: dict[str, Any], path: str, value: Any) -> None:
     """Set a dotted field of a nested document."""
     *parents, leaf = path.split(".")
     for parent in parents:
@@ -68,7 +68,7 @@ def event_document(event: dict[str, Any], original: str | None = None) -> dict[s
     return document
 
 
-def _converted(name: str, value: Any, direction: str | None) -> Iterable[tuple[str, Any]]:  # noqa: ANN401 (any JSON value)
+def _converted(name: str, value: Any, direction: str | None) -> Iterable[tuple[str, Any]]:
     """Return what one flat field becomes: ECS field and value, or several."""
     path = ecs_field(name, direction)
     if name == "esa_direction":
@@ -139,7 +139,6 @@ DELIVERY_PATHS: dict[str, str] = {"tls_version": "tls.version", "tls_cipher": "t
 """Fields of one delivery that have another name below ``esatls.deliveries``."""
 
 
-
 def connection_document(record: dict[str, Any]) -> dict[str, Any]:
     """Return the document of one connection record.
 
@@ -178,12 +177,12 @@ def message_document(record: dict[str, Any]) -> dict[str, Any]:
     for name, value in record.items():
         path = MESSAGE_PATHS.get(name, f"esatls.{name}")
         if name == "mid":
-            value = str(value)
+            put(document, path, str(value))
         elif name == "mail_flow":
-            value = FLOWS.get(value, value)
+            put(document, path, FLOWS.get(value, value))
         elif name == "deliveries":
-            value = [_delivery(delivery) for delivery in value]
-        if name == "received_tls_version":
+            put(document, path, [_delivery(delivery) for delivery in value])
+        elif name == "received_tls_version":
             for at, part in _version("esatls.received.tls", value):
                 put(document, at, part)
         else:
@@ -207,7 +206,9 @@ def path_of(record: dict[str, Any]) -> list[str]:
         lines.append(f"made from MID {record['parent_mid']} ({record.get('mid_relation', 'unknown')})")
     by = f" from {record.get('received_peer_host') or record['received_peer_ip']}" if "received_peer_ip" in record or "received_peer_host" in record else ""
     over = f", ICID {record['icid']}" if record.get("icid") else ""
-    lines.append(f"received {_words(record['received'], record.get('received_tls_version'), record.get('received_tls_cipher'), record.get('received_reason'))}{by}{over}")
+    lines.append(
+        f"received {_words(record['received'], record.get('received_tls_version'), record.get('received_tls_cipher'), record.get('received_reason'))}{by}{over}"
+    )
     for delivery in record.get("deliveries", []):
         to = delivery.get("domain") or delivery.get("peer_host") or delivery.get("peer_ip")
         outcome = delivery.get("outcome", "started")

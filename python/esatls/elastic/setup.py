@@ -112,7 +112,13 @@ def server_steps(known: Capabilities, *, timezone: str = "UTC", retention_days: 
 def kibana_steps(space: str = "") -> Iterator[Step]:
     """Yield what is to be loaded into Kibana, into its default space or another one."""
     prefix = f"/s/{space}" if space else ""
-    yield Step("dashboards, searches and data views", "POST", f"{prefix}/api/saved_objects/_import?overwrite=true", asset("kibana/dashboards.ndjson").encode(), kibana=True)
+    yield Step(
+        "dashboards, searches and data views",
+        "POST",
+        f"{prefix}/api/saved_objects/_import?overwrite=true",
+        asset("kibana/dashboards.ndjson").encode(),
+        kibana=True,
+    )
 
 
 def perform(step: Step, client: Client) -> str:
