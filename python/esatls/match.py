@@ -112,7 +112,8 @@ MATCHERS_BY_START = _Matchers()
 def match(text: str) -> tuple[Spec, re.Match[str]] | None:
     """Return the pattern that the whole message text matches, and the match; None when it is no event."""
     matcher = MATCHERS_BY_START[text[:4]]
-    if matcher is None:
+    # no message text holds a line feed; with one, "the rest of the line" could be sought again and again
+    if matcher is None or "\n" in text:
         return None
     found = matcher.fullmatch(text)
     if found is None or found.lastindex is None:

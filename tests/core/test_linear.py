@@ -1,0 +1,124 @@
+"""No line, however hostile, costs more than its length: every expression is linear.
+
+Each search runs in a process of its own under a hard limit of processor time, far above what a linear search
+needs and far below what a quadratic one does: nothing is timed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from esatls._patterns import PATTERNS
+from tests.core.support import ROOT, all_cases
+
+LENGTH = 1_000_000
+CPU_SECONDS = 60
+
+PREAMBLE = f"""
+import re, resource, sys
+resource.setrlimit(resource.RLIMIT_CPU, ({CPU_SECONDS}, {CPU_SECONDS}))
+sys.path.insert(0, {str(ROOT / "python")!r})
+LENGTH = {LENGTH}
+RUNS = [" ", "0", "1 ", "a", "a ", "A", "\\\\", "'", '"', "<", ">", "<>", "[", "]", "[0, ", "(", ")", ",", ", ", ".", ":", ": ", "-", " - ", "=", "/", "|", "{{", "\\t", "\\0", "\\u00e9", "\\ud800"]
+
+def hostile(text):
+    '''Lines made of one sample: parts of it repeated, at every seam, with an end that matches nothing.'''
+    words = text.split(" ")
+    seams = sorted({{0, len(text), *(i for i, c in enumerate(text) if not c.isalnum())}})
+    for seam in seams:
+        for run in RUNS:
+            yield text[:seam] + run * (LENGTH // len(run) // len(seams) or 1) + "\\1"
+    for run in RUNS:
+        yield text + run * (LENGTH // len(run))
+    for count in range(1, len(words) + 1):
+        part = " ".join(words[:count]) + " "
+        yield part * (LENGTH // len(part))
+        tail = " " + " ".join(words[-count:])
+        yield text + tail * (LENGTH // len(tail))
+"""
+
+
+def run(script: str) -> None:
+    """Run a script under the limit; a process that is over it is killed by the system."""
+    done = subprocess.run([sys.executable, "-c", PREAMBLE + script], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, f"exit code {done.returncode}, -24 is the limit of processor time: {done.stdout}{done.stderr[-2000:]}"
+
+
+def sample(pattern: str) -> str:
+    """Return the longest sample of a pattern."""
+    if pattern == "ESA_CONSOLIDATED_EVENT":
+        return "CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=1 ESAICID=5 msg='a' act=DELIVERED ESATLSInConnStatus=Success"
+    return max((case["text"] for file in all_cases() if file["pattern"] == pattern for case in file["cases"]), key=len)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_pattern_is_linear(pattern: str) -> None:
+    """A line of a million characters, hostile for the pattern, is matched or refused within the limit."""
+    run(
+        f"""
+from esatls._patterns import PATTERNS
+pattern = re.compile(PATTERNS[{pattern!r}], re.ASCII)
+for text in hostile({sample(pattern)!r}):
+    pattern.fullmatch(text)
+"""
+    )
+
+
+def test_envelope_is_linear() -> None:
+    """An envelope is bounded: what makes it look at a long line is cut before."""
+    run(
+        """
+from esatls import envelope
+for text in ["<22>Jan 21 12:47:11 esa1 mail_logs: Jan 21 12:47:11 esa1 mail_logs: Info: x", "Wed Jul 20 19:47:40 2005 Info: x", "2019 Sep 28 16:13:51 esa1 mail [info] splunk_maillogs:nopid Info: x", "2001:db8::a b: CEF:0|"]:
+    for line in hostile(text):
+        envelope.parse(line)
+"""
+    )
+
+
+def test_dispatch_is_linear() -> None:
+    """The alternations that lines are tried with are as linear as their parts, also for texts with line feeds in them."""
+    samples = {pattern: sample(pattern) for pattern in PATTERNS}
+    run(
+        f"""
+from esatls.match import match
+for text in {list(samples.values())!r}:
+    for run in RUNS:
+        match(text + run * (LENGTH // 10 // len(run)) + "\\1")
+    words = text.split(" ")
+    for first in range(len(words)):
+        part = " " + " ".join(words[first:])
+        match(text + part * (LENGTH // 10 // len(part)))
+        match(text + part * (LENGTH // 10 // len(part)) + "\\nx")
+"""
+    )
+
+
+def test_wrapped_lines_are_linear() -> None:
+    """A long line without an end, or a great many lines without a stamp, are read within the limit."""
+    run(
+        """
+from esatls.facts import Facts
+from esatls.stream import Stream
+STAMP = "Wed Jul 20 19:47:40 2005 Info: "
+for first in ["ICID 5 TLS failed: (", "MID 1 Subject 'x", "Message done DCID 6 MID 1 to RID [0", "DCID 6 TLS success CN: <x", "Bounced: 14:0 From:<"]:
+    for rest in ["x", "[", "'", "(" * 100, "ICID 5 TLS success", "Info: x", '{"message": "x"}', "1", "", "CEF:0|CISCO|IronPort|x|x|x|5|msg=x"]:
+        stream = Stream(Facts())
+        stream.line(STAMP + first)
+        for _ in range(20_000):
+            stream.line(rest)
+        stream.line(STAMP + first + rest * (LENGTH // 10 // (len(rest) or 1)))
+        stream.line(STAMP)
+        stream.end()
+"""
+    )
+
+
+def test_limit_kills_a_quadratic_search() -> None:
+    """The limit is a real one: an expression with two open quantifiers side by side does not survive it."""
+    script = PREAMBLE.replace(str(CPU_SECONDS), "2") + 're.compile(r"(?:a+)+b").fullmatch("a" * 100)\n'
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)  # noqa: S603
+    assert done.returncode < 0
