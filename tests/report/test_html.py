@@ -20,80 +20,16 @@ from tests.traffic.cli import main as write_traffic
 if TYPE_CHECKING:
     import pathlib
 
-ELEMENTS = frozenset(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "header",
-        "main",
-        "footer",
-        "section",
-        "nav",
-        "h1",
-        "h2",
-        "h3",
-        "p",
-        "a",
-        "ul",
-        "li",
-        "dl",
-        "dt",
-        "dd",
-        "div",
-        "span",
-        "small",
-        "br",
-        "time",
-        "data",
-        "code",
-        "figure",
-        "figcaption",
-        "details",
-        "summary",
-        "table",
-        "caption",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "svg",
-        "g",
-        "rect",
-    ]
-)
-ATTRIBUTES = frozenset(
-    [
-        "charset",
-        "http-equiv",
-        "content",
-        "name",
-        "lang",
-        "id",
-        "class",
-        "href",
-        "datetime",
-        "value",
-        "scope",
-        "colspan",
-        "role",
-        "tabindex",
-        "open",
-        "focusable",
-        "aria-label",
-        "aria-hidden",
-        "viewbox",
-        "preserveaspectratio",
-        "x",
-        "y",
-        "width",
-        "height",
-    ]
-)
+ELEMENTS = {
+    "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section", "nav", "h1", "h2", "h3",
+    "p", "a", "ul", "li", "dl", "dt", "dd", "div", "span", "small", "br", "time", "data", "code", "figure",
+    "figcaption", "details", "summary", "table", "caption", "thead", "tbody", "tr", "th", "td", "svg", "g", "rect",
+}  # fmt: skip
+ATTRIBUTES = {
+    "charset", "http-equiv", "content", "name", "lang", "id", "class", "href", "datetime", "value", "scope",
+    "colspan", "role", "tabindex", "open", "focusable", "aria-label", "aria-hidden", "viewbox", "preserveaspectratio",
+    "x", "y", "width", "height",
+}  # fmt: skip
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium")
 
