@@ -30,6 +30,9 @@ CEF_FIELDS: tuple[str, ...] = (
 )  # fmt: skip
 """What a consolidated event says of its message."""
 
+TRACKING = "tracking"
+"""Last element of a fact that message tracking states."""
+
 _FLOW_TABLE = {"incoming": "inbound", "outgoing": "outbound"}
 _DEDUPLICATE_AT = 64
 
@@ -37,9 +40,11 @@ _DEDUPLICATE_AT = 64
 class Facts:
     """The facts of any number of appliances."""
 
-    __slots__ = ("hosts",)
+    __slots__ = ("hosts", "several")
 
     def __init__(self) -> None:
+        self.several = False
+        """Whether others than the text log bear witness."""
         self.hosts: dict[str, tuple[Store, Store, Store]] = {}
         """By appliance ("" where no line names it): receiving by ICID, delivery by DCID, messages by MID."""
 
@@ -113,11 +118,22 @@ class Facts:
         if key is None:
             return
         values = [_text(name, event) for name in names] or [None]
+        if event.get("witness") == TRACKING:
+            values.append(TRACKING)
+            self.several = True
         stores = self.stores(event.get("esa_host") or host)
         stores[store].setdefault(str(key), []).append((code, time, str(key), *values))
+        if code == "cef":
+            self.several = True
+            for number, side, name in ((RECEIVING, "in", "icid"), (DELIVERY, "out", "dcid")):
+                result, connection = _text(f"tls_{side}_result", event), _text(name, event)
+                if result is not None and connection is not None and connection != "0":
+                    stated = ("cef_tls", time, connection, result, _text(f"tls_{side}_version", event), _text(f"tls_{side}_cipher", event))
+                    stores[number].setdefault(connection, []).append(stated)
 
     def merge(self, other: Facts) -> None:
         """Add the facts of another part of the log. The other must not be used afterwards."""
+        self.several |= other.several
         for host, theirs in other.hosts.items():
             for mine, store in zip(self.stores(host), theirs):
                 if not mine:
@@ -148,8 +164,14 @@ class Facts:
                 host, number, key, facts = json.loads(line)
                 store = self.stores(host)[number]
                 store.setdefault(key, []).extend([tuple(fact) for fact in facts])
+                self.several |= any(map(bears_witness, facts))
             except (TypeError, LookupError) as error:
                 raise ValueError(f"not a row of facts: {line[:80]}") from error
+
+
+def bears_witness(fact: Fact) -> bool:
+    """Tell whether a fact comes from elsewhere than the text log."""
+    return fact[0] in ("cef", "cef_tls") or fact[-1] == TRACKING
 
 
 def _text(name: str, event: dict[str, Any]) -> str | None:

@@ -98,6 +98,8 @@ FIELDS: tuple[Field, ...] = (
     Field("dane_status", "keyword", "DANE on a consolidated event: success or failure", ("esatls.dane.status",)),
     Field("dane_host", "keyword", "Domain that DANE was tried for", ("esatls.dane.host",)),
     Field("action", "keyword", "Final action on a consolidated event, such as DELIVERED", ("event.action",)),
+    Field("serial", "keyword", "Serial number of the appliance, on a consolidated event", ("observer.serial_number",)),
+    Field("ended", "keyword", "End of the message's processing on a consolidated event, in the appliance's own time", ("esatls.ended",)),
     Field("witness", "keyword", "Source of the statement where it is not the text log: cef or tracking", ("esatls.witness",)),
 )
 
@@ -123,6 +125,8 @@ CONNECTION_FIELDS: tuple[Field, ...] = (
     Field("tls_peer_cn", "keyword", "Common name of the peer's certificate"),
     Field("tls_domain", "keyword", "Destination domain named by the log"),
     Field("tls_required", "boolean", "True where the log says that TLS was required"),
+    Field("conflict", "keyword", "What another witness says to the contrary, such as 'text: cleartext, cef: encrypted'"),
+    Field("witness", "keywords", "Who states the verdict, where it is not the text log alone: cef, text, tracking"),
     Field("domain", "keyword", "Partner: the destination's domain, or the senders' if all share one"),
     Field("mail_flow", "keyword", "incoming or outgoing"),
     Field("messages", "integer", "Messages started or delivered on it"),
@@ -140,6 +144,8 @@ DELIVERY_FIELDS: tuple[Field, ...] = (
     Field("domain", "keyword", "Domain of the attempt's recipients"),
     Field("reason", "keyword", "Why TLS failed or was not used"),
     Field("response", "keyword", "SMTP text of a bounce or delay"),
+    Field("conflict", "keyword", "What another witness says to the contrary"),
+    Field("witness", "keywords", "Who states the verdict, where it is not the text log alone"),
 )
 
 MESSAGE_FIELDS: tuple[Field, ...] = (
@@ -152,6 +158,8 @@ MESSAGE_FIELDS: tuple[Field, ...] = (
     Field("received_reason", "keyword", "Why it was not received over TLS"),
     Field("received_peer_ip", "ip", "Address that sent it"),
     Field("received_peer_host", "keyword", "Name of that address"),
+    Field("received_conflict", "keyword", "What another witness says to the contrary"),
+    Field("received_witness", "keywords", "Who states the verdict, where it is not the text log alone: cef, text, tracking"),
     Field("received_from_mid", "integer", "Message whose connection gives the receiving verdict, if not its own"),
     Field("mail_flow", "keyword", "incoming or outgoing"),
     Field("sender", "keyword", "Envelope sender"),

@@ -230,18 +230,18 @@ def gather(found: list[Source], options: Options, warn: sources.Warn, progress: 
 
     def work(job: int, out: IO[bytes], _: IO[bytes]) -> None:
         theirs, mine, problems = _gather_share(shares[job + 1], options, _meter(progress, job + 1))
-        _send(out, [problems, mine, theirs.hosts])
+        _send(out, [problems, mine, theirs.hosts, theirs.several])
 
     with _workers(len(shares) - 1, work) as pipes:
         own, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
         facts.merge(own)
         counts.add(Counts(*mine))
         for pipe in pipes:
-            told, theirs, hosts = _receive(pipe.reading, progress)
+            told, theirs, hosts, several = _receive(pipe.reading, progress)
             problems += told
             counts.add(Counts(*theirs))
             other = Facts()
-            other.hosts = hosts
+            other.hosts, other.several = hosts, several
             facts.merge(other)
     for problem in problems:
         warn(problem)

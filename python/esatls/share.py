@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esatls.facts import DELIVERY, MESSAGES, RECEIVING, Fact, Facts, Store
+from esatls.facts import DELIVERY, MESSAGES, RECEIVING, Fact, Facts, Store, bears_witness
 from esatls.verdicts import Appliance
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Share:
     """The facts of one share."""
 
     def __init__(self, facts: Facts) -> None:
-        self.appliances = {host: Appliance(host, stores) for host, stores in facts.hosts.items()}
+        self.appliances = {host: Appliance(host, stores, several=facts.several) for host, stores in facts.hosts.items()}
         self.children: dict[str, dict[str, list[str]]] = {}
         """By appliance and MID: the messages made from it."""
         self.common: Common = {}
@@ -142,8 +142,9 @@ def judged_together(parts: Iterable[Common]) -> Iterator[tuple[str, int, dict[st
             for mine, other in zip(uses.setdefault(host, ({}, {})), theirs):
                 for key, known in other.items():
                     mine.setdefault(key, []).extend(known)
+    several = any(bears_witness(fact) for stores in facts.hosts.values() for store in stores for known in store.values() for fact in known)
     for host in sorted(facts.hosts):
-        appliance = Appliance(host, facts.hosts[host])
+        appliance = Appliance(host, facts.hosts[host], several=several)
         for mine, other in zip(appliance.uses, uses[host]):
             for key, known in other.items():
                 # uses by messages whose facts stayed where they are

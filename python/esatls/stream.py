@@ -25,6 +25,8 @@ MOST_HEADS = 50_000
 
 _UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
+# The command line's prompts and answers to its questions: the log line in front of one is finished.
+_PROMPT = re.compile(r"(?:\([\w -]{1,64} [\w.-]{1,255}\)|[\w.-]{1,255})> ?.*|\[[^\]]{0,64}\]> ?.*|\^C.*|\d{1,20} match(?:es)? found\.?", re.ASCII)
 # Kinds whose text no stranger writes: a line that says less than its neighbours may stand on its own after them.
 _CLOSED_KINDS = ("connection_", "hat_", "tls_", "message_started", "message_finished", "message_lineage", "message_quarantined")
 
@@ -219,7 +221,8 @@ class Stream:
     def _weak(self, env: envelope.Envelope, line: str) -> None:
         """Take a line that says less than others did: the rest of a wrapped line, unless it cannot be."""
         pending = self._pending
-        if pending is None or self._swallow:
+        if pending is None or self._swallow or _PROMPT.fullmatch(line):
+            self._settle()
             self._swallow = True
             self._dismiss(line)
         elif _UNPRINTABLE.search(line):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls import lives
 from esatls.clock import rfc3339
-from esatls.facts import DELIVERY, MESSAGES, RECEIVING, Fact, Facts, Store
+from esatls.facts import DELIVERY, MESSAGES, RECEIVING, TRACKING, Fact, Facts, Store
 from esatls.kinds import MAIL_FLOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from esatls.clock import Time
 
@@ -51,29 +51,22 @@ def _keep(record: Record, name: str, value: Any) -> None:
 class _Connection:
     """The verdict on one life of one connection."""
 
-    __slots__ = ("cipher", "error", "facts", "flow", "one_life", "opened", "reason", "required", "success", "uses", "verdict", "version")
+    __slots__ = (
+        "attempts", "cipher", "conflict", "error", "facts", "flow", "one_life", "opened",
+        "reason", "required", "stated", "success", "uses", "verdict", "version",
+    )  # fmt: skip
 
     def __init__(self, facts: Sequence[Fact], uses: Sequence[Fact]) -> None:
         self.facts = facts
         self.uses = uses
         """Facts of messages that name this connection."""
-        self.opened: Fact | None = None
-        self.success: Fact | None = None
-        self.error: Fact | None = None
-        self.flow: str | None = None
-        self.version: str | None = None
-        self.cipher: str | None = None
-        self.reason: str | None = None
-        self.required = False
-        self.one_life = True
-        """Whether all of it is plainly of one connection."""
-        self.verdict = self._judge()
-
-    def _judge(self) -> str:
+        opened = success = error = flow = None
+        attempts: list[Fact] | None = None
+        stated: list[Fact] | None = None
         read = False
-        attempts: list[Fact] = []
+        one_life = True
         first = last = None
-        for fact in self.facts:
+        for fact in facts:
             code = fact[0]
             time = fact[1]
             if time is not None:
@@ -85,23 +78,26 @@ class _Connection:
                     last = time
             if code == "hat_policy":
                 if fact[3] in MAIL_FLOW:
-                    self.flow = max(self.flow or "", MAIL_FLOW[fact[3]])
+                    flow = max(flow or "", MAIL_FLOW[fact[3]])
             elif code == "connection_opened":
-                if self.opened is None:
-                    self.opened = fact
-                elif fact != self.opened:
-                    self.one_life = False
-                    self.opened = _earlier(fact, self.opened)
+                if opened is None:
+                    opened = fact
+                elif fact != opened:
+                    one_life = False
+                    opened = _earlier(fact, opened)
             elif code == "tls_success":
-                self.success = fact if self.success is None else _earlier(fact, self.success)
+                success = fact if success is None else _earlier(fact, success)
+            elif code == "connection_closed":
+                pass
             elif code == "connection_error":
-                self.error = _earlier(fact, self.error)
+                error = _earlier(fact, error)
             elif code == "tls_read":
                 read = True
-            elif code != "connection_closed":
-                attempts.append(fact)
-                self.required |= code == "tls_required"
-        for fact in self.uses:
+            elif code == "cef_tls":
+                stated = [*(stated or ()), fact]
+            else:
+                attempts = [*(attempts or ()), fact]
+        for fact in uses:
             time = fact[1]
             if time is not None:
                 if first is None:
@@ -110,20 +106,39 @@ class _Connection:
                     first = time
                 elif time > last:
                     last = time
-        if first is not None and last is not None:
-            opened = None if self.opened is None else self.opened[1]
-            if last - first > lives.CONNECTION_SILENCE or (opened is not None and first < opened - lives.SAME_OPENING):
-                self.one_life = False
-        if self.success is not None:
-            self.version, self.cipher = self.success[3:5]
-            return "encrypted"
+        if first is not None:
+            began = None if opened is None else opened[1]
+            if last - first > lives.CONNECTION_SILENCE or (began is not None and first < began - lives.SAME_OPENING):
+                one_life = False
+        self.opened: Fact | None = opened
+        self.success: Fact | None = success
+        self.error: Fact | None = error
+        self.flow: str | None = flow
+        self.one_life = one_life
+        """Whether all of it is plainly of one connection."""
+        self.reason: str | None = None
+        self.conflict: str | None = None
+        """What another witness says to the contrary."""
+        self.attempts = attempts or ()
+        self.stated = stated or ()
+        self.required = attempts is not None and any(fact[0] == "tls_required" for fact in attempts)
+        if success is not None:
+            self.version, self.cipher = success[3], success[4]
+            self.verdict = "encrypted"
+        else:
+            self.version = self.cipher = None
+            self.verdict = self._without_success(read=read)
+        if stated is not None:
+            self._hear(stated)
+
+    def _without_success(self, *, read: bool) -> str:
         passed = [use[1] for use in self.uses if use[0] not in _TRIES]
         if passed:
-            return self._with_message(passed, attempts, read=read)
-        if attempts:
+            return self._with_message(passed, read=read)
+        if self.attempts:
             # the line that says required tells more than the failure beside it
-            required = [fact for fact in attempts if fact[0] == "tls_required"]
-            self.reason = min(required or attempts, key=_order)[3]
+            required = [fact for fact in self.attempts if fact[0] == "tls_required"]
+            self.reason = min(required or self.attempts, key=_order)[3]
             return "failed"
         if self.error is not None and self.opened is not None:
             self.reason = _possible(self.error)
@@ -132,9 +147,9 @@ class _Connection:
             return "encrypted"
         return "unknown" if self.opened is None else "unused"
 
-    def _with_message(self, passed: list[Time | None], attempts: list[Fact], *, read: bool) -> str:
+    def _with_message(self, passed: list[Time | None], *, read: bool) -> str:
         first = None if None in passed else min(passed)  # type: ignore[type-var]
-        before = [fact for fact in attempts if fact[1] is None or first is None or fact[1] <= first]
+        before = [fact for fact in self.attempts if fact[1] is None or first is None or fact[1] <= first]
         if before:
             self.reason = min(before, key=_order)[3]
             return "cleartext"
@@ -145,6 +160,39 @@ class _Connection:
         opened = self.opened[1]
         return "cleartext" if opened is None or first is None or opened <= first + lives.SAME_OPENING else "unknown"
 
+    def _hear(self, stated: list[Fact]) -> None:
+        """Weigh what consolidated events state: more than a line that is missing, less than a line that is there."""
+        fact = min(stated, key=lambda one: (one[3] != "success", _order(one)))
+        theirs = "encrypted" if fact[3] == "success" else "cleartext"
+        before = self.verdict
+        if before == theirs:
+            if theirs == "encrypted" and self.success is None:
+                self.version, self.cipher = fact[4], fact[5]
+            return
+        if self.success is None and not self.attempts:
+            self.verdict = theirs
+            if theirs == "encrypted":
+                self.version, self.cipher = fact[4], fact[5]
+            else:
+                self.reason = "TLS failed"
+            if before == "cleartext":
+                self.conflict = f"text: {before}, cef: {theirs}"
+        elif before in ("encrypted", "cleartext"):
+            self.conflict = f"text: {before}, cef: {theirs}"
+
+    def deciding(self) -> Iterable[Fact]:
+        """Return the facts that the verdict rests on."""
+        if self.verdict == "encrypted":
+            sure = [fact for fact in self.facts if fact[0] == "tls_success" or (fact[0] == "cef_tls" and fact[3] == "success")]
+            return sure or [fact for fact in self.facts if fact[0] == "tls_read"]
+        if self.verdict in ("cleartext", "failed"):
+            tried = [*self.attempts, *(fact for fact in self.stated if fact[3] != "success")]
+            if tried:
+                return tried
+            if self.verdict == "failed":
+                return [fact for fact in self.facts if fact[0] == "connection_error"]
+        return [] if self.verdict == "unknown" else [fact for fact in self.facts if fact[0] == "connection_opened"]
+
 
 def _possible(error: Fact) -> str:
     """Return the reason of a connection error, which may be a failed handshake; nobody can be certain."""
@@ -154,29 +202,29 @@ def _possible(error: Fact) -> str:
     return f"possibly: {reason or details or 'connection error'}"
 
 
+def witnesses(facts: Iterable[Fact]) -> list[str]:
+    """Return who states some facts: text, cef, tracking; empty if it is the text log alone."""
+    found = {"cef" if fact[0].startswith("cef") else "tracking" if fact[-1] == TRACKING else "text" for fact in facts}
+    return sorted(found) if found - {"text"} else []
+
+
 class _Message:
     """What the facts of one life of one message say, in one pass."""
 
-    __slots__ = ("cef", "deliveries", "finished", "first", "flow", "last", "made", "mention", "origin", "received", "recipients", "sender", "sent_by", "start")
+    __slots__ = (
+        "cef", "deliveries", "finished", "first", "flow", "last", "mention", "one_life",
+        "origin", "received", "recipients", "sent_by", "start",
+    )  # fmt: skip
 
     def __init__(self, facts: Sequence[Fact]) -> None:
-        self.start: Fact | None = None
-        self.origin: Fact | None = None
-        """The line that made it from another message."""
-        self.mention: Fact | None = None
-        """An envelope line with the ICID, where the start is not in view."""
-        self.sender: Fact | None = None
-        self.flow: Fact | None = None
-        self.cef: Fact | None = None
-        self.recipients: dict[int, str] = {}
-        self.deliveries: list[Fact] = []
-        self.finished = False
-        self.first: Time | None = None
-        self.last: Time | None = None
-        self.received: tuple[str, Record] | None = None
-        first = last = None
-        bounced_sender: str | None = None
-        bounced: dict[int, str] = {}
+        start = origin = sender = flow = first = last = made = None
+        cef: list[Fact] = []
+        mentions = 0
+        recipients: dict[int, str] = {}
+        deliveries: list[Fact] = []
+        finished = False
+        tried = False
+        one_life = True
         for fact in facts:
             code = fact[0]
             time = fact[1]
@@ -188,40 +236,79 @@ class _Message:
                 elif time > last:
                     last = time
             if code == "message_recipient":
-                self.mention = fact
+                mentions += 1
                 if fact[5] is not None:
                     rid = int(fact[4])
-                    known = self.recipients.get(rid)
-                    self.recipients[rid] = fact[5] if known is None else min(known, fact[5])
-            elif code == "message_sender":
-                self.mention = fact
-                if fact[4] is not None:
-                    self.sender = fact if self.sender is None else _earlier(fact, self.sender)
+                    known = recipients.get(rid)
+                    recipients[rid] = fact[5] if known is None else min(known, fact[5])
             elif code == "delivery_done" or code == "delivery_started":  # noqa: PLR1714 - faster
-                self.deliveries.append(fact)
-            elif code in _TRIES:
-                self.deliveries.append(fact)
-                # bounce logs repeat the envelope
-                if fact[6]:
-                    bounced_sender = min(fact[6], bounced_sender or fact[6])
-                if fact[7] and fact[4] is not None:
-                    for rid in _rids(fact[4]):
-                        bounced.setdefault(rid, fact[7])
-                        bounced[rid] = min(bounced[rid], fact[7])
+                deliveries.append(fact)
+            elif code == "message_sender":
+                mentions += 1
+                if fact[4] is not None:
+                    sender = fact if sender is None else _earlier(fact, sender)
             elif code == "message_started":
-                self.start = fact if self.start is None else _earlier(fact, self.start)
+                if start is None:
+                    start = fact
+                    if time is not None:
+                        if made is not None and abs(made - time) > lives.SAME_OPENING:
+                            one_life = False
+                        made = time if made is None else min(made, time)
+                elif fact != start:
+                    if time != start[1]:
+                        one_life = False
+                    start = _earlier(fact, start)
             elif code == "message_policy":
-                self.flow = fact if self.flow is None else _earlier(fact, self.flow)
+                flow = fact if flow is None else _earlier(fact, flow)
             elif code == "message_finished":
-                self.finished = True
+                finished = True
             elif code in _MADE:
-                self.origin = _earlier(fact, self.origin)
+                if time is not None:
+                    if made is not None and abs(made - time) > lives.SAME_OPENING:
+                        one_life = False
+                    made = time if made is None else min(made, time)
+                origin = _earlier(fact, origin)
             elif code == "cef":
-                self.cef = _earlier(fact, self.cef)
-        self.first, self.last = first, last
-        if self.mention is not None and (self.start is None or self.start[3] == "0"):
+                cef.append(fact)
+            elif code in _TRIES:
+                tried = True
+                deliveries.append(fact)
+        if first is not None and (last - first > lives.MESSAGE_SILENCE or (made is not None and first < made - lives.SAME_OPENING)):
+            one_life = False
+        self.one_life = one_life
+        """Whether all of it is plainly of one message."""
+        self.start: Fact | None = start
+        self.origin: Fact | None = origin
+        """The line that made it from another message."""
+        self.mention: Fact | None = None
+        """An envelope line with the ICID, where the start is not in view."""
+        if mentions and (start is None or start[3] == "0"):
             self.mention = min((fact for fact in facts if fact[0] in _MENTIONS), key=_order)
-        self.sent_by = bounced_sender if self.sender is None else self.sender[4]
+        self.flow: str | None = None if flow is None else flow[3]
+        self.cef: Fact | None = _merged(cef) if cef else None
+        self.recipients = recipients
+        self.deliveries = deliveries
+        self.finished = finished
+        self.first: Time | None = first
+        self.last: Time | None = last
+        self.sent_by: str | None = None if sender is None else sender[4]
+        self.received: tuple[str, Record] | None = None
+        if tried:
+            self._read_bounces(deliveries)
+
+    def _read_bounces(self, deliveries: list[Fact]) -> None:
+        """Take the envelope that bounce logs repeat, where the message's own lines are not in view."""
+        bounced: dict[int, str] = {}
+        senders = set()
+        for fact in deliveries:
+            if fact[0] in _TRIES:
+                if fact[6]:
+                    senders.add(fact[6])
+                if fact[7]:
+                    for rid in _rids(fact[4]):
+                        bounced[rid] = min(bounced.get(rid, fact[7]), fact[7])
+        if self.sent_by is None and senders:
+            self.sent_by = min(senders)
         for rid, address in bounced.items():
             self.recipients.setdefault(rid, address)
 
@@ -233,19 +320,11 @@ class _Message:
         latest: Time = max(made, default=time)
         return latest > time + lives.SAME_OPENING
 
-    def one_life(self, facts: Sequence[Fact]) -> bool:
-        """Tell whether the facts are plainly of one message."""
-        first, last = self.first, self.last
-        if first is None or last is None:
-            return True
-        if last - first > lives.MESSAGE_SILENCE:
-            return False
-        if last - first <= lives.SAME_OPENING:
-            return True
-        opened = [fact[1] for fact in facts if fact[0] in _MADE and fact[1] is not None]
-        if not opened:
-            return True
-        return max(opened) - min(opened) <= lives.SAME_OPENING and first >= min(opened) - lives.SAME_OPENING
+
+def _merged(cef: list[Fact]) -> Fact:
+    """Return what several records of one message say together: of each field the first value there is."""
+    cef = sorted(set(cef), key=_order)
+    return tuple(next((fact[i] for fact in cef if fact[i] is not None), None) for i in range(len(cef[0])))
 
 
 class _Attempt(NamedTuple):
@@ -260,12 +339,17 @@ class _Attempt(NamedTuple):
 class Appliance:
     """The facts of one appliance, with the verdicts found so far."""
 
-    def __init__(self, host: str, stores: tuple[Store, Store, Store]) -> None:
+    def __init__(self, host: str, stores: tuple[Store, Store, Store], *, several: bool = False) -> None:
         self.host = host
         self.stores = stores
+        self.several = several
+        """Whether others than the text log bear witness."""
         self.uses: tuple[Store, Store] = ({}, {})
         """Facts of messages that name a connection, by ICID and by DCID."""
+        self._simple: tuple[dict[str, _Connection], dict[str, _Connection]] = ({}, {})
+        """Connections whose ids were used once."""
         self._connections: dict[tuple[int, str], tuple[list[Time], dict[int, _Connection]]] = {}
+        self._stamps: dict[Time, str] = {}
         self._messages: dict[str, tuple[list[Time], dict[int, _Message]]] = {}
         for facts in stores[MESSAGES].values():
             self._note_uses(facts)
@@ -304,24 +388,29 @@ class Appliance:
 
     def connection(self, side: int, key: str, time: Time | None) -> _Connection | None:
         """Return the connection that had this id at this time."""
+        simple = self._simple[side].get(key)
+        if simple is not None:
+            return simple
         begins, found = self.connections_of(side, key)
         return found.get(lives.life_at(begins, time) if begins else 0)
 
     def connections_of(self, side: int, key: str) -> tuple[list[Time], dict[int, _Connection]]:
         """Return the lives of one connection id."""
+        simple = self._simple[side].get(key)
+        if simple is not None:
+            return [], {0: simple}
         known = self._connections.get((side, key))
         if known is None:
-            facts = self.stores[side].get(key, [])
-            uses = self.uses[side].get(key, [])
+            facts = self.stores[side].get(key, ())
+            uses = self.uses[side].get(key, ())
             connection = _Connection(facts, uses)
-            known = ([], {0: connection})
-            if not connection.one_life:
-                begins = lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
-                if begins:
-                    parts, used = lives.split(facts, begins), lives.split(uses, begins)
-                    numbers = sorted(set(parts) | set(used))
-                    known = (begins, {life: _Connection(parts.get(life, []), used.get(life, [])) for life in numbers})
-            self._connections[side, key] = known
+            begins = [] if connection.one_life else lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
+            if not begins:
+                self._simple[side][key] = connection
+                return [], {0: connection}
+            parts, used = lives.split(facts, begins), lives.split(uses, begins)
+            numbers = sorted(set(parts) | set(used))
+            known = self._connections[side, key] = (begins, {life: _Connection(parts.get(life, ()), used.get(life, ())) for life in numbers})
         return known
 
     def messages_of(self, mid: str) -> tuple[list[Time], dict[int, _Message]]:
@@ -333,11 +422,11 @@ class Appliance:
                 known = ([], {})
             else:
                 message = _Message(facts)
-                if message.one_life(facts):
-                    known = ([], {0: message})
-                else:
-                    begins = lives.starts(facts, _MADE, lives.MESSAGE_SILENCE)
+                begins = [] if message.one_life else lives.starts(facts, _MADE, lives.MESSAGE_SILENCE)
+                if begins:
                     known = (begins, {life: _Message(part) for life, part in sorted(lives.split(facts, begins).items())})
+                else:
+                    known = ([], {0: message})
             self._messages[mid] = known
         return known
 
@@ -371,7 +460,7 @@ class Appliance:
         if cef is not None:
             verdict = _received_by_record(verdict, cef, found)
         if message.flow is not None:
-            found["mail_flow"] = MAIL_FLOW[message.flow[3]]
+            found["mail_flow"] = MAIL_FLOW[message.flow]
         return verdict, found
 
     def _over(self, fact: Fact, found: Record) -> str:
@@ -379,13 +468,23 @@ class Appliance:
         connection = self.connection(RECEIVING, fact[3], fact[1])
         if connection is None:
             return "unknown"
-        if connection.opened is not None:
-            _keep(found, "received_peer_ip", connection.opened[3])
-            _keep(found, "received_peer_host", connection.opened[4])
-        _keep(found, "mail_flow", connection.flow)
-        _keep(found, "received_tls_version", connection.version)
-        _keep(found, "received_tls_cipher", connection.cipher)
-        _keep(found, "received_reason", connection.reason)
+        opened = connection.opened
+        if opened is not None:
+            if opened[3]:
+                found["received_peer_ip"] = opened[3]
+            if opened[4]:
+                found["received_peer_host"] = opened[4]
+        if connection.flow:
+            found["mail_flow"] = connection.flow
+        if connection.version:
+            found["received_tls_version"] = connection.version
+        if connection.cipher:
+            found["received_tls_cipher"] = connection.cipher
+        if connection.reason:
+            found["received_reason"] = connection.reason
+        if self.several:
+            _keep(found, "received_conflict", connection.conflict)
+            _keep(found, "received_witness", witnesses(connection.deciding()) or None)
         return connection.verdict if connection.verdict in ("encrypted", "cleartext") else "unknown"
 
     def _inherited(self, origin: Fact, above: tuple[_Message, ...], found: Record) -> str:
@@ -442,7 +541,7 @@ class Appliance:
         if dcid is not None:
             attempt["dcid"] = int(dcid)
             connection = self.connection(DELIVERY, dcid, time)
-        attempt["rid"] = sorted(rids)
+        attempt["rid"] = sorted(rids) if len(rids) > 1 else [*rids]
         if outcome is not None:
             attempt["outcome"] = outcome
         if connection is None:
@@ -450,6 +549,9 @@ class Appliance:
         else:
             attempt["verdict"] = connection.verdict
             _describe(attempt, connection)
+            if self.several:
+                _keep(attempt, "conflict", connection.conflict)
+                _keep(attempt, "witness", witnesses(connection.deciding()) or None)
         if "domain" not in attempt:
             recipients = message.recipients
             domains = {_domain(recipients[rid]) for rid in rids if rid in recipients}
@@ -487,14 +589,49 @@ class Appliance:
             record["mid_relation"] = message.origin[0]
         deliveries = self.deliveries(message)
         if message.cef is not None:
-            _delivered_by_record(record, deliveries, message.cef)
+            self._complete(record, deliveries, message.cef)
         record["delivered"] = _delivered(deliveries)
         record["deliveries"] = deliveries
         if message.first is not None and message.last is not None:
-            record["first_seen"] = rfc3339(message.first)
-            record["last_seen"] = rfc3339(message.last)
+            record["first_seen"] = self._stamp(message.first)
+            record["last_seen"] = self._stamp(message.last)
         record["finished"] = message.finished
         return record
+
+
+    def _stamp(self, time: Time) -> str:
+        text = self._stamps.get(time)
+        if text is None:
+            if len(self._stamps) > _STAMPS_KEPT:
+                self._stamps.clear()
+            text = self._stamps[time] = rfc3339(time)
+        return text
+
+    def _complete(self, record: Record, deliveries: list[Record], cef: Fact) -> None:
+        """Add what a consolidated event states and the other lines do not."""
+        if "sender" not in record:
+            _keep(record, "sender", cef[12])
+        if "recipients" not in record and cef[13]:
+            record["recipients"] = [address.strip() for address in cef[13].replace(";", ",").split(",") if address.strip()]
+        outcome = {"DELIVERED": "done", "BOUNCED": "bounced"}.get(cef[11] or "")
+        if cef[4] is None or cef[4] == "0" or (outcome is None and cef[8] is None):
+            return
+        theirs = [attempt for attempt in deliveries if attempt.get("dcid") == int(cef[4])]
+        for attempt in theirs:
+            if outcome is not None:
+                attempt.setdefault("outcome", outcome)
+        if not theirs:
+            connection = self.connection(DELIVERY, cef[4], cef[1])
+            new: Record = {"dcid": int(cef[4]), "rid": []}
+            _keep(new, "outcome", outcome)
+            new["verdict"] = "unknown" if connection is None else connection.verdict
+            if connection is not None:
+                _describe(new, connection)
+                _keep(new, "witness", witnesses(connection.deciding()) or None)
+            deliveries.append(new)
+
+
+_STAMPS_KEPT = 50_000
 
 
 def _rids(text: str | None) -> list[int]:
@@ -519,14 +656,19 @@ def _collect(attempts: dict[Any, tuple[Time | None, set[int]]], key: Any, fact: 
 
 
 def _describe(attempt: Record, connection: _Connection) -> None:
-    _keep(attempt, "tls_version", connection.version)
-    _keep(attempt, "tls_cipher", connection.cipher)
-    if connection.opened is not None:
-        _keep(attempt, "peer_ip", connection.opened[3])
+    if connection.version:
+        attempt["tls_version"] = connection.version
+    if connection.cipher:
+        attempt["tls_cipher"] = connection.cipher
+    if connection.opened is not None and connection.opened[3]:
+        attempt["peer_ip"] = connection.opened[3]
     if connection.success is not None:
-        _keep(attempt, "peer_host", connection.success[5])
-        _keep(attempt, "domain", connection.success[6])
-    _keep(attempt, "reason", connection.reason)
+        if connection.success[5]:
+            attempt["peer_host"] = connection.success[5]
+        if connection.success[6]:
+            attempt["domain"] = connection.success[6]
+    if connection.reason:
+        attempt["reason"] = connection.reason
 
 
 def _delivered(deliveries: list[Record]) -> str:
@@ -544,7 +686,8 @@ def _delivered(deliveries: list[Record]) -> str:
 
 def _received_by_record(verdict: str, cef: Fact, found: Record) -> str:
     result, version, cipher = cef[5:8]
-    if verdict == "unknown" and result is not None:
+    if verdict == "unknown" and result is not None and "icid" not in found:
+        found["received_witness"] = ["cef"]
         if result == "success":
             verdict = "encrypted"
             _keep(found, "received_tls_version", version)
@@ -556,29 +699,6 @@ def _received_by_record(verdict: str, cef: Fact, found: Record) -> str:
         if name not in found:
             _keep(found, name, value)
     return verdict
-
-
-def _delivered_by_record(record: Record, deliveries: list[Record], cef: Fact) -> None:
-    if "sender" not in record:
-        _keep(record, "sender", cef[12])
-    if "recipients" not in record and cef[13]:
-        record["recipients"] = [address.strip() for address in cef[13].replace(";", ",").split(",") if address.strip()]
-    if cef[4] is None or cef[8] is None:
-        return
-    dcid, result, version, cipher, action = int(cef[4]), cef[8], cef[9], cef[10], cef[11]
-    outcome = {"DELIVERED": "done", "BOUNCED": "bounced"}.get(action or "")
-    stated: Record = {"verdict": "encrypted" if result == "success" else "cleartext" if outcome == "done" else "failed"}
-    if result == "success":
-        _keep(stated, "tls_version", version)
-        _keep(stated, "tls_cipher", cipher)
-    theirs = [attempt for attempt in deliveries if attempt.get("dcid") == dcid]
-    for attempt in theirs:
-        if attempt["verdict"] == "unknown":
-            attempt.update(stated)
-    if not theirs:
-        attempt = {"dcid": dcid, "rid": []}
-        _keep(attempt, "outcome", outcome)
-        deliveries.append({**attempt, **stated})
 
 
 # records
@@ -606,6 +726,8 @@ def _connection_record(appliance: Appliance, side: int, key: str, connection: _C
             if fact[1] is not None:
                 closed.append(fact[1])
             continue
+        elif code == "cef_tls":
+            continue
         else:
             names = ("", "peer_ip")
         for name, value in zip(names, fact[3:]):
@@ -622,6 +744,9 @@ def _connection_record(appliance: Appliance, side: int, key: str, connection: _C
     _keep(record, "tls_reason", connection.reason)
     if connection.required:
         record["tls_required"] = True
+    if appliance.several:
+        _keep(record, "conflict", connection.conflict)
+        _keep(record, "witness", witnesses(connection.deciding()) or None)
     named = [(fact, _message_at(appliance, fact[2], fact[1])) for fact in connection.uses]
     _keep(record, "domain", _partner(side, named, told.get("tls_domain")))
     flows = {appliance.received(message)[1].get("mail_flow") for _, message in named if message is not None}
@@ -653,7 +778,7 @@ def _partner(side: int, named: list[tuple[Fact, _Message | None]], told: str | N
 
 def _appliances(facts: Facts) -> Iterator[Appliance]:
     for host in sorted(facts.hosts):
-        yield Appliance(host, facts.hosts[host])
+        yield Appliance(host, facts.hosts[host], several=facts.several)
 
 
 def connections(facts: Facts) -> Iterator[Record]:
