@@ -56,6 +56,7 @@ class Table:
         """Read the column names of a chunk's body, CSV text; an empty one has no columns and no rows. `field` holds the events' text."""
         self.broken = 0
         self.first = ""
+        self._first = 0
         self.rows = 0
         self._body = body
         self._lines = body.split("\n")
@@ -112,7 +113,9 @@ class Table:
 
     def _note(self, number, reason):
         self.broken += 1
-        self.first = self.first or f"row {number} of a chunk: {reason}"
+        if not self.first or number < self._first:
+            self._first = number
+            self.first = f"row {number} of a chunk: {reason}"
 
     def _evened(self, cells, texts):
         """Give each row as many cells as there are columns."""
@@ -249,7 +252,11 @@ class Reader:
         """Any text: several lines, wrapped lines, JSON, no envelope."""
         time = seconds_of(seconds)
         stream = Stream(_Timed(take, time), self.clock, host or None)
-        for line in raw.split("\n"):
+        lines = raw.split("\n")
+        if len(lines) > 1 and raw[:1] != "{" and envelope.parse(lines[0]).rank == envelope.BARE:
+            # what follows a line without an envelope is the rest of its text, never a line of its own that a stranger could forge
+            lines = [" ".join(lines)]
+        for line in lines:
             stream.line(line)
         stream.end()
 

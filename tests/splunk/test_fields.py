@@ -42,7 +42,8 @@ def texts() -> list[str]:
         if not path.name.startswith(("cef_", "tracking_", "envelope")):
             record = json.loads(path.read_text(encoding="ascii"))
             found += [case["text"] for case in record["cases"]] + record["lookalikes"]
-    return found
+    # a second level behind the envelope is part of the envelope or of the text, as one likes
+    return [text for text in found if not text.startswith("Info: ")]
 
 
 def lines(paths: list[Path]) -> list[str]:

@@ -1,0 +1,447 @@
+"""The three commands of the built package, run as splunkd runs them, on each Python that Splunk has."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from esatls import envelope
+from esatls.clock import parse_rfc3339
+from esatls.fields import CONNECTION_FIELDS, FIELDS, MESSAGE_FIELDS
+from esatls.flat import columns, flat
+from tests.core.support import CASES, SCENARIOS, clock, read_events
+from tests.splunk.conf import ROOT
+from tests.splunk.driver import Command, Result, Splunk, Value, encode
+from tests.splunk.test_fields import NATIVE, texts
+
+HOST = "esa9.example.com"
+TIME = "1121888860"
+NAMES = [field.name for field in FIELDS]
+SCENARIO_NAMES = sorted(path.stem for path in SCENARIOS.glob("*.log"))
+
+
+def event(raw: str, **fields: str) -> dict[str, Value]:
+    """An event as Splunk has it in its index."""
+    return {"_raw": raw, "host": HOST, "_time": TIME, "source": "/var/log/mail", "sourcetype": "cisco:esa:textmail", **fields}
+
+
+def as_text(value: Any) -> Value:
+    """A field's value as Splunk shows it: text, or a list of at least two."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        words = [str(as_text(word)) for word in value]
+        return words if len(words) > 1 else "".join(words)
+    return str(value)
+
+
+def splunk_time(seconds: float) -> str:
+    """A time as Splunk writes it: up to milliseconds."""
+    return str(seconds) if isinstance(seconds, int) else f"{seconds:.3f}"
+
+
+def row_of(record: dict[str, Any]) -> dict[str, Value]:
+    """A record as a row of Splunk."""
+    attempts = record.get("deliveries", [])
+    plain = {**flat(record), "deliveries": [json.dumps(attempt, separators=(",", ":")) for attempt in attempts]}
+    row = {name: as_text(value) for name, value in plain.items() if not isinstance(value, list) or any(map(str, value))}
+    if "first_seen" in record:
+        row["_time"] = splunk_time(parse_rfc3339(record["first_seen"]))
+    return row
+
+
+def events_of(log: str, *, host: str = HOST) -> list[dict[str, Value]]:
+    """The events that Splunk makes of a log, newest first, as a search gets them. Splunk reads the stamps, in UTC here."""
+    found = []
+    for line in log.splitlines():
+        stamp = envelope.parse(line).stamp
+        time = clock().read(stamp) if stamp else None
+        found.append({**event(line, host=host), "_time": splunk_time(time) if time is not None else ""})
+    return found[::-1]
+
+
+def without_time(rows: list[dict[str, Value]]) -> list[dict[str, Value]]:
+    """Rows without `_time`, where the record does not tell it."""
+    return [{name: value for name, value in row.items() if name != "_time"} for row in rows]
+
+
+def scenario(name: str) -> tuple[list[dict[str, Value]], dict[str, Any]]:
+    """A scenario as events of an appliance of its own, and its records."""
+    log = (SCENARIOS / f"{name}.log").read_text(encoding="ascii")
+    records = json.loads((SCENARIOS / f"{name}.json").read_text(encoding="ascii"))
+    host = f"{name.replace('_', '-')}.example.com"
+    for record in records["connections"] + records["messages"]:
+        record["esa_host"] = f"{name}-{record['esa_host']}" if "esa_host" in record else host
+    return events_of(re.sub(r"(?<=00:00 )(?=esa\d )", f"{name}-", log), host=host), records
+
+
+def all_scenarios() -> tuple[list[dict[str, Value]], dict[str, list[Any]]]:
+    """All scenarios as one search, newest event first, and the records in the order in which the commands give them."""
+    events, connections, messages = [], [], []
+    for name in SCENARIO_NAMES:
+        own, records = scenario(name)
+        events += own
+        connections += records["connections"]
+        messages += records["messages"]
+    events.sort(key=lambda item: float(str(item["_time"]) or 0), reverse=True)
+    connections.sort(key=lambda record: str(record["esa_host"]))
+    messages.sort(key=lambda record: str(record["esa_host"]))
+    return events, {"connections": connections, "messages": messages}
+
+
+def check(splunk: Splunk, events: list[dict[str, Value]], records: dict[str, Any], **how: Any) -> None:
+    """Both reporting commands give the records, in order, and no message."""
+    for command, kind in (("esatlsconnections", "connections"), ("esatlsmessages", "messages")):
+        result = splunk.report(command, events, **how)
+        assert result.messages == []
+        wanted = [row_of(record) for record in records[kind]]
+        if kind == "connections":
+            assert without_time(result.rows) == wanted
+        else:
+            assert result.rows == [{"_time": row.get("_time", ""), **row} for row in wanted]
+
+
+# ---- esatls ----
+
+
+@pytest.mark.parametrize("head", [NATIVE, "<22>Jan 21 12:47:11 esa1.example.com mail_logs: Info: ", ""], ids=["native", "syslog", "bare"])
+def test_every_case_gives_the_extractor_s_event(splunk: Splunk, head: str) -> None:
+    """Each case and look-alike gets exactly the extractor's fields; the event's own fields stay; the host in the line wins."""
+    events = [event(head + text) for text in texts()]
+    result = splunk.stream("esatls", events)
+    assert result.messages == []
+    assert len(result.rows) == len(events)
+    for given, row in zip(events, result.rows):
+        found, _ = read_events([str(given["_raw"])], host=HOST)
+        wanted = {name: as_text(value) for name, value in found[0].items()} if found else {}
+        if found:
+            wanted["time"] = "2005-07-20T19:47:40Z"
+        assert row == {**given, **wanted}, given["_raw"]
+
+
+def test_other_sources_and_envelopes(splunk: Splunk) -> None:
+    """JSON around the line, consolidated events and every envelope of the catalogue are read as the CLI reads them."""
+    lines = [case["line"] for case in json.loads((CASES / "envelope.json").read_text(encoding="ascii"))["cases"]]
+    for path in sorted(CASES.glob("cef_*.json")):
+        lines += [case["text"] for case in json.loads(path.read_text(encoding="ascii"))["cases"] if "text" in case]
+    result = splunk.stream("esatls", [event(line) for line in lines])
+    for line, row in zip(lines, result.rows):
+        found, _ = read_events([line], host=HOST)
+        wanted = {name: as_text(value) for name, value in found[0].items() if name in NAMES} if found else {}
+        if found:
+            wanted["time"] = "2005-07-20T19:47:40Z"
+        assert row == {**event(line), **wanted}, line
+
+
+def test_all_columns_are_announced(splunk: Splunk) -> None:
+    """Every field's column is in the answer, even when no event has it, and each stands once."""
+    result = splunk.stream("esatls", [event("nothing of an appliance")])
+    assert result.rows == [event("nothing of an appliance")]
+    assert set(NAMES) <= set(result.columns)
+    assert len(result.columns) == len(set(result.columns))
+
+
+def test_tls_lines_only(splunk: Splunk) -> None:
+    """With tls_only=true other lines pass unchanged, and so does a consolidated event that says nothing of TLS."""
+    cef = "CEF:0|Cisco|C100V|14.0.0-1|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=7 "
+    raws = [NATIVE + "ICID 5 TLS success", NATIVE + "Start MID 7 ICID 5", NATIVE + "DCID 6 STARTTLS command not supported.", cef + "act=DELIVERED"]
+    raws += [cef + "ESATLSInConnStatus=Success act=DELIVERED", "Start MID 7 ICID 5", "ICID 5 TLS success"]
+    rows = splunk.stream("esatls", [event(raw) for raw in raws], ["tls_only=true"]).rows
+    assert [row.get("esa_event") for row in rows] == ["tls_success", None, "tls_not_offered", None, "consolidated_event", None, "tls_success"]
+    assert rows[1] == event(raws[1])
+
+
+def test_another_field_and_a_prefix(splunk: Splunk) -> None:
+    """The line may stand in another field, and new names may begin with a prefix."""
+    given = event("unrelated", message=NATIVE + "Delivery start DCID 8 MID 9 to RID [0, 1]")
+    (row,) = splunk.stream("esatls", [given], ["field=message", "prefix=esa2_"]).rows
+    assert row == {
+        **given,
+        "esa2_time": "2005-07-20T19:47:40Z",
+        "esa2_esa_host": HOST,
+        "esa2_esa_level": "Info",
+        "esa2_esa_event": "delivery_started",
+        "esa2_esa_direction": "delivery",
+        "esa2_dcid": "8",
+        "esa2_mid": "9",
+        "esa2_rid": ["0", "1"],
+    }
+
+
+def test_a_source_field_with_the_name_of_a_result(splunk: Splunk) -> None:
+    """A source field that is also a result's name is overwritten only where the line has such a result; no column stands twice."""
+    rows = splunk.stream("esatls", [event("x", recipient=NATIVE + text) for text in ("MID 1 ICID 2 RID 0 To: <bob@example.com>", "Start MID 1 ICID 2")], ["field=recipient"]).rows
+    assert [row["recipient"] for row in rows] == ["bob@example.com", NATIVE + "Start MID 1 ICID 2"]
+    assert [row["mid"] for row in rows] == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["tls_only=perhaps"], "Illegal value: tls_only=perhaps"),
+        (["prefix=a b"], "Illegal value: prefix=a b"),
+        (["colour=red"], "Unrecognized option: colour=red"),
+        (["record=true"], "Unrecognized option: record=true"),
+        (["logging_configuration=/tmp/x"], "Unrecognized option: logging_configuration=/tmp/x"),
+    ],
+)
+def test_a_wrong_option_is_named(splunk: Splunk, arguments: list[str], fault: str) -> None:
+    """A wrong option ends the command with one message that names it; options that would touch files on the server do not exist."""
+    command = Command(splunk.python, splunk.app, "esatls_events.py")
+    told = command.getinfo("esatls", arguments)
+    assert told.messages == [["ERROR", fault]] or [tuple(message) for message in told.messages] == [("ERROR", fault)]
+    assert command.process.stdin
+    command.process.stdin.close()
+    assert command.process.wait(timeout=60) == 1
+    command.errors.close()
+
+
+def test_strangers_words_come_through_unchanged(splunk: Splunk) -> None:
+    """Quotes, commas, braces, line feeds, NUL, dollar signs and other scripts are data: in the event and in the fields."""
+    words = 'a"b, \'c\' {0} $x$ ;=|`d` \u00e9\u4e2d\U0001f600'
+    raws = [
+        NATIVE + f"ICID 5 TLS failed: {words}",
+        f"two lines, {words}\nICID 6 TLS success",
+        NATIVE + f"MID 7 Subject '{words}\nICID 5 TLS success'",
+        NATIVE + "DCID 9 TLS failed: before\0after",
+        NATIVE + "DCID 10 close\r",
+        "\u2028" + words,
+    ]
+    rows = splunk.stream("esatls", [event(raw) for raw in raws]).rows
+    assert [row["_raw"] for row in rows] == raws
+    assert rows[0]["tls_reason"] == words
+    assert [row.get("esa_event") for row in rows] == ["tls_failed", None, None, "tls_failed", "connection_closed", None]
+
+
+def test_a_wrapped_line_in_one_event(splunk: Splunk) -> None:
+    """A line that was hard-wrapped and indexed as one event gives its one event."""
+    raw = NATIVE + "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns\nhost mx.example.net verified yes"
+    (row,) = splunk.stream("esatls", [event(raw)]).rows
+    assert (row["esa_event"], row["peer_host"]) == ("connection_opened", "mx.example.net")
+
+
+def test_time_and_host(splunk: Splunk) -> None:
+    """Splunk's time goes before the stamp, which is the fallback; the line's host goes before Splunk's, which is the fallback."""
+    syslog = "<22>Jan 21 12:47:11 esa1.example.com mail_logs: Info: ICID 5 close"
+    given = [
+        event(NATIVE + "ICID 5 close"),
+        {**event(NATIVE + "ICID 5 close"), "_time": "1121888861.250"},
+        {**event(NATIVE + "ICID 5 close"), "_time": ""},
+        {**event(NATIVE + "ICID 5 close"), "_time": "yesterday"},
+        event(syslog),
+        {**event("ICID 5 close"), "host": "", "_time": ""},
+    ]
+    rows = splunk.stream("esatls", given).rows
+    assert [row.get("time") for row in rows] == [
+        "2005-07-20T19:47:40Z",
+        "2005-07-20T19:47:41.250Z",
+        "2005-07-20T19:47:40Z",
+        "2005-07-20T19:47:40Z",
+        "2005-07-20T19:47:40Z",
+        None,
+    ]
+    assert [row.get("esa_host") for row in rows] == [HOST, HOST, HOST, HOST, "esa1.example.com", None]
+
+
+def test_chunks(splunk: Splunk) -> None:
+    """A full chunk of 50,000 rows and the rest behind it come back whole, and so do many small chunks."""
+    events = [event(NATIVE + f"ICID {n} TLS success protocol TLSv1.2 cipher AES128-SHA") for n in range(50_010)]
+    result = splunk.stream("esatls", events)
+    assert [row["icid"] for row in result.rows] == [str(n) for n in range(50_010)]
+    small = Splunk(splunk.python, splunk.app, chunk_rows=7).stream("esatls", events[:100])
+    assert small.rows == result.rows[:100]
+
+
+def test_an_empty_search(splunk: Splunk) -> None:
+    """No event, no row, no message, no fault."""
+    assert splunk.stream("esatls", []) == Result()
+    for command in ("esatlsconnections", "esatlsmessages"):
+        assert splunk.report(command, []) == Result()
+        assert splunk.report(command, [], mapped=False, preview=True) == Result()
+        assert splunk.report(command, [event("nothing of an appliance")]) == Result()
+
+
+def malformed() -> tuple[bytes, int]:
+    """The body of a chunk in which good rows stand between broken ones: the body, and the number of good rows."""
+    columns = ["_raw", "host", "_time", "_chunked_idx"]
+    good = encode([{"_raw": NATIVE + f"ICID {n} close", "host": HOST, "_time": TIME, "_chunked_idx": str(n - 1)} for n in range(1, 6)], columns).decode().splitlines()
+    bad = ['"too short",x', good[1] + ',"too long"', "", "bare\rreturn,x,1,9,,,,", 'a"b"c,x,1,9,,,,']
+    lines = [good[0]]
+    for line, fault in zip(good[1:], bad):
+        lines += [line, fault]
+    huge = '"' + NATIVE + "ICID 77 TLS failed: " + "x" * 300_000 + f'",{HOST},{TIME},5,,,,'
+    return ("\n".join([*lines, huge]) + "\n").encode(), 5
+
+
+def test_broken_rows_are_counted_and_named(splunk: Splunk) -> None:
+    """A broken row never ends the search: the good ones get their fields, and the job's messages say how many were broken and where."""
+    body, good = malformed()
+    with Command(splunk.python, splunk.app, "esatls_events.py") as command:
+        command.getinfo("esatls")
+        reply = command.ask({"action": "execute", "finished": False}, body)
+        last = command.ask({"action": "execute", "finished": True})
+    closed = [row for row in reply.rows if row.get("esa_event") == "connection_closed"]
+    assert [row["icid"] for row in closed] == ["1", "2", "1", "3", "4", "5"]
+    assert [len(str(row["tls_reason"])) for row in reply.rows if row.get("icid") == "77"] == [300_000]
+    assert reply.messages == []
+    (message,) = last.messages
+    assert message[0] == "WARN"
+    assert message[1].startswith("esatls: 4 broken rows besides ")
+    assert message[1].endswith("; the first: row 2 of a chunk: 2 cells instead of 8")
+    assert good == 5
+
+
+def test_broken_rows_do_not_spoil_a_verdict(splunk: Splunk) -> None:
+    """The reporting commands, too, leave broken rows out and say so."""
+    body, good = malformed()
+    with Command(splunk.python, splunk.app, "esatls_connections.py") as command:
+        command.getinfo("esatlsconnections")
+        reply = command.ask({"action": "execute", "finished": True}, body)
+    assert [row["icid"] for row in reply.rows] == ["1", "2", "3", "4", "5", "77"]
+    ((level, text),) = [tuple(message) for message in reply.messages]
+    assert level == "WARN"
+    assert "broken rows" in text
+    assert good == 5
+
+
+def test_bytes_that_are_no_text(splunk: Splunk) -> None:
+    """Invalid UTF-8 in an event is replaced and read on."""
+    columns = ["_raw", "host", "_time", "_chunked_idx"]
+    body = encode([{"_raw": NATIVE + "ICID 5 TLS failed: XX", "host": HOST, "_time": TIME, "_chunked_idx": "0"}], columns).replace(b"XX", b"\xff\xfe")
+    with Command(splunk.python, splunk.app, "esatls_events.py") as command:
+        command.getinfo("esatls")
+        reply = command.ask({"action": "execute", "finished": True}, body)
+    assert reply.rows[0]["tls_reason"] == "\ufffd\ufffd"
+
+
+# ---- esatlsconnections, esatlsmessages ----
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_scenarios(splunk: Splunk, mapped: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Events newest first, over three indexers, give the CLI's records of every scenario; and so they do when splunkd skips the map."""
+    events, records = all_scenarios()
+    assert len(SCENARIO_NAMES) > 20
+    check(splunk, events, records, mapped=mapped)
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_scenarios_in_any_order_and_number_of_chunks(splunk: Splunk, mapped: bool) -> None:  # noqa: FBT001
+    """Shuffled, doubled, in chunks of 40 rows, for a preview, on two indexers: the same records."""
+    events, records = all_scenarios()
+    shuffled = events * 2
+    random.Random(5).shuffle(shuffled)
+    check(Splunk(splunk.python, splunk.app, chunk_rows=40), shuffled, records, mapped=mapped, preview=True, indexers=2)
+
+
+def test_reduce_takes_facts_and_events_alike(splunk: Splunk) -> None:
+    """Facts of one indexer and raw events of another, in one chunk or in several, in either order."""
+    events, records = scenario("encrypted_both_ways")
+    half = len(events) // 2
+    facts = splunk.stream("esatlsmessages", events[:half], ["phase=map"]).rows
+    assert facts
+    assert {name for row in facts for name in row} == {"esatls_facts"}
+    for rows in (facts + events[half:], events[half:] + facts, facts + events, facts * 2 + events[half:]):
+        for size in (50_000, 2):
+            result = Splunk(splunk.python, splunk.app, chunk_rows=size).report("esatlsmessages", rows, mapped=False)
+            assert result.rows == [row_of(record) for record in records["messages"]]
+
+
+def test_rows_come_only_at_the_end(splunk: Splunk) -> None:
+    """Until splunkd says that it is finished, a reduce answers each chunk without rows; a preview before the end changes nothing."""
+    events, records = scenario("encrypted_both_ways")
+    columns = ["_raw", "host", "_time"]
+    with Command(splunk.python, splunk.app, "esatls_messages.py") as command:
+        told = command.getinfo("esatlsmessages")
+        assert told.metadata["required_fields"] == ["_raw", "host", "_time", "esatls_facts"]
+        assert told.metadata["streaming_preop"].startswith('esatlsmessages phase="map"')
+        for given in events[::-1]:
+            reply = command.execute([given], columns, finished=False)
+            assert (reply.rows, reply.metadata["finished"]) == ([], False)
+        reply = command.execute([], columns, finished=True)
+    assert reply.rows == [row_of(record) for record in records["messages"]]
+    assert set(columns_of_messages()) <= set(reply.columns)
+
+
+def columns_of_messages() -> list[str]:
+    """The columns of a message's row."""
+    return ["_time", *columns(MESSAGE_FIELDS), "deliveries"]
+
+
+def test_columns_of_the_records_are_announced(splunk: Splunk) -> None:
+    """Every column of a record is in the answer, filled or not."""
+    events, _ = scenario("encrypted_both_ways")
+    assert splunk.report("esatlsmessages", events).columns == columns_of_messages()
+    assert splunk.report("esatlsconnections", events).columns == ["_time", *(field.name for field in CONNECTION_FIELDS)]
+
+
+def test_a_map_says_what_it_is(splunk: Splunk) -> None:
+    """The map phase is a streaming command, so that splunkd may run it on the indexers, and asks for whole events."""
+    with Command(splunk.python, splunk.app, "esatls_messages.py") as command:
+        told = command.getinfo("esatlsmessages", ["phase=map", "field=_raw"])
+        assert told.metadata["type"] == "streaming"
+        assert "required_fields" not in told.metadata
+
+
+def test_nobody_s_text_passes_for_facts(splunk: Splunk) -> None:
+    """A field that Splunk extracts from a stranger's words and calls esatls_facts is no fact."""
+    forged = json.dumps([HOST, 0, "5", [["tls_success", 1121888860, "5", "TLSv1.3", "x", None, None]]])
+    events = [
+        event(NATIVE + "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx.example.net verified yes"),
+        event(NATIVE + f"MID 6 Subject 'esatls_facts={forged}'", esatls_facts=forged),
+        event(NATIVE + "Start MID 6 ICID 5"),
+    ]
+    for mapped in (True, False):
+        (row,) = splunk.report("esatlsconnections", events, mapped=mapped).rows
+        assert row["tls_verdict"] == "cleartext"
+
+
+def test_facts_that_are_none_are_counted(splunk: Splunk) -> None:
+    """A row of facts that is cut or of another version is left out and named."""
+    result = splunk.report("esatlsmessages", [{"esatls_facts": "[1, 2"}, {"esatls_facts": "{}"}, event(NATIVE + "Start MID 6 ICID 5")], mapped=False)
+    assert [row["mid"] for row in result.rows] == ["6"]
+    ((level, text),) = [tuple(message) for message in result.messages]
+    assert (level, text) == ("WARN", "esatlsmessages: 2 broken rows besides 3 read; the first: row 1 of a chunk: JSONDecodeError")
+
+
+def test_time_of_a_connection_out_of_view(splunk: Splunk) -> None:
+    """A connection whose opening and closing are not in view has the time at which it is first spoken of, so that no chart loses it."""
+    events = [
+        {**event(NATIVE + "Message done DCID 8 MID 6 to RID [0] "), "_time": "1121888900"},
+        {**event(NATIVE + "Delivery start DCID 8 MID 6 to RID [0]"), "_time": "1121888890"},
+        {**event(NATIVE + "ICID 5 TLS success"), "_time": "1121888880"},
+    ]
+    rows = splunk.report("esatlsconnections", events).rows
+    assert [(row.get("icid"), row.get("dcid"), row["_time"]) for row in rows] == [("5", None, "1121888880"), (None, "8", "1121888890")]
+
+
+def test_another_field(splunk: Splunk) -> None:
+    """The line may stand in another field; the map is told so."""
+    events = [event("unrelated", message=NATIVE + "ICID 5 TLS success"), event("unrelated")]
+    (row,) = splunk.report("esatlsconnections", events, ["field=message"]).rows
+    assert (row["icid"], row["tls_verdict"]) == ("5", "encrypted")
+
+
+def test_a_gateway_s_day_as_the_cli_sees_it(splunk: Splunk, tmp_path: Path) -> None:
+    """A made log of every shape, on two appliances, gives in Splunk, newest first on three indexers, what the CLI gives from the file."""
+    log = tmp_path / "mail.log"
+    variables = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
+    make = [sys.executable, "-m", "tests.traffic", "--messages", "150", "--profile", "rare", "--hosts", "2", "--envelope", "iso_utc", "--log", str(log)]
+    subprocess.run(make, check=True, cwd=ROOT, capture_output=True)  # noqa: S603 - our own module
+    events = events_of(log.read_text(encoding="utf-8"))
+    for kind in ("connections", "messages"):
+        command = [sys.executable, "-m", "esatls", kind, "--format", "json", "--quiet", "--host", HOST, str(log)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=variables)  # noqa: S603 - our own CLI
+        records = [json.loads(line) for line in done.stdout.splitlines()]
+        assert len(records) > 100
+        result = splunk.report(f"esatls{kind}", events)
+        assert without_time(result.rows) == without_time([row_of(record) for record in records])
+        assert result.messages == []
