@@ -60,7 +60,7 @@ class Events:
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
         """Keep the events of many lines, found one at a time."""
-        from esatls.match import match  # noqa: PLC0415  (the slow, plain way on purpose)
+        from esatls.match import match
 
         taken = 0
         for line, head in lines:
@@ -103,11 +103,7 @@ def read_blocks(blocks: Sequence[Sequence[str]], *, host: str | None = None) -> 
 
 def as_sets(facts: Facts) -> dict[str, list[dict[str, set[Any]]]]:
     """Return facts as plain sets, so that they can be compared."""
-    return {
-        host: [{key: set(values) for key, values in store.items()} for store in stores]
-        for host, stores in facts.hosts.items()
-        if any(stores)
-    }
+    return {host: [{key: set(values) for key, values in store.items()} for store in stores] for host, stores in facts.hosts.items() if any(stores)}
 
 
 def records(facts: Facts) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

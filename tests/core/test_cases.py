@@ -7,12 +7,11 @@ import re
 from typing import Any
 
 import pytest
-from pygrok import Grok
-
+from core.support import ROOT, all_cases
 from esatls import fields, kinds
 from esatls._patterns import ENVELOPE, MATCHERS, PATTERNS
 from esatls.match import extract, match
-from tests.core.support import ROOT, all_cases
+from pygrok import Grok
 
 PATTERNS_DIR = ROOT / "grok_patterns"
 COMPILED = {name: re.compile(text, re.ASCII) for name, text in PATTERNS.items()}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from esatls.clock import Clock, parse_rfc3339, rfc3339, zone
+from esatls.errors import EsatlsError, UsageError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esatls.clock import Clock, parse_rfc3339, rfc3339, zone
-from esatls.errors import EsatlsError, UsageError
+
+MOMENTS = st.integers(min_value=86_400, max_value=4_102_444_800).map(lambda seconds: datetime.fromtimestamp(seconds, timezone.utc))
 
 
 def read(stamp: str, name: str = "UTC", latest: str = "2024-12-31T12:00:00Z") -> str | None:
@@ -139,18 +141,17 @@ def test_date_alone_is_midnight_in_utc() -> None:
     assert rfc3339(parse_rfc3339("2024-12-31")) == "2024-12-31T00:00:00Z"
 
 
-@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2100, 1, 1)))
+@given(MOMENTS)
 def test_native_stamp_round_trip(at: datetime) -> None:
     """A native stamp written from a moment is read back as that moment."""
-    at = at.replace(microsecond=0)
     stamp = at.strftime("%a %b ") + f"{at.day:2}" + at.strftime(" %H:%M:%S %Y")
     assert read(stamp) == at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2100, 1, 1)), st.integers(min_value=-14 * 60, max_value=14 * 60))
+@given(MOMENTS, st.integers(min_value=-14 * 60, max_value=14 * 60))
 def test_offset_round_trip(at: datetime, minutes: int) -> None:
     """An ISO stamp with any offset is read back as its moment, whatever the clock's zone."""
-    at = at.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=minutes)))
+    at = at.astimezone(timezone(timedelta(minutes=minutes)))
     for name in ("UTC", "Europe/Berlin", "America/New_York"):
         assert read(at.isoformat(), name) == at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -168,7 +169,12 @@ def test_any_text_is_a_time_or_none(text: str) -> None:
     assert time is None or isinstance(time, (int, float))
 
 
-@given(st.from_regex(r"(\w{3} \w{3} {1,2}\d{1,2} \d\d:\d\d:\d\d \d{4}|\w{3} {1,2}\d{1,2} \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?([+-]\d\d:\d\d|Z)?)", fullmatch=True))
+@given(
+    st.from_regex(
+        r"(\w{3} \w{3} {1,2}\d{1,2} \d\d:\d\d:\d\d \d{4}|\w{3} {1,2}\d{1,2} \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?([+-]\d\d:\d\d|Z)?)",
+        fullmatch=True,
+    )
+)
 def test_any_stamp_shape_is_a_time_or_none(text: str) -> None:
     """A stamp of the right shape with any numbers in it is a time or none, never an error, and prints."""
     time = Clock(zone("Europe/Berlin"), 0).read(text)

@@ -6,12 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
+from core.support import CASES, clock, read_events
 from esatls import envelope
 from esatls.clock import rfc3339
-from tests.core.support import CASES, clock, read_events
+from hypothesis import given
+from hypothesis import strategies as st
 
 FILE = json.loads((CASES / "envelope.json").read_text(encoding="ascii"))
 

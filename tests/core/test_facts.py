@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from core.support import as_sets, read_events, read_facts, records
+from esatls.facts import Facts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esatls.facts import Facts
-from tests.core.support import as_sets, read_events, read_facts, records
+if TYPE_CHECKING:
+    import random
 
 HOSTS = ("esa1", "esa2")
 
@@ -24,6 +25,7 @@ def stamp(second: int, host: str) -> str:
 
 
 IDS = st.integers(min_value=1, max_value=3)
+IDS_AND_0 = st.integers(min_value=0, max_value=3)
 RIDS = st.sampled_from(["0", "1", "0, 1"])
 TEXTS = st.one_of(
     st.builds("New SMTP ICID {} interface Data 1 (192.0.2.1) address 198.51.100.{} reverse dns host unknown verified no".format, IDS, IDS),
@@ -36,14 +38,14 @@ TEXTS = st.one_of(
     st.builds("MID {} ICID {} TLS read 12 bytes (0.0 seconds)".format, IDS, IDS),
     st.builds("Connection Error: DCID {} domain: example.com IP: 203.0.113.1 port: 25 details: EOF interface: 192.0.2.1 reason: network error".format, IDS),
     st.builds("{} {} {}".format, st.sampled_from(["ICID", "DCID"]), IDS, st.sampled_from(["close", "lost"])),
-    st.builds("Start MID {} ICID {}".format, IDS, st.integers(min_value=0, max_value=3)),
-    st.builds("MID {} ICID {} From: <{}@example.net>".format, IDS, st.integers(min_value=0, max_value=3), st.sampled_from(["a", "b"])),
-    st.builds("MID {} ICID {} RID {} To: <{}@example.com>".format, IDS, st.integers(min_value=0, max_value=3), st.integers(min_value=0, max_value=1), st.sampled_from(["a", "b"])),
+    st.builds("Start MID {} ICID {}".format, IDS, IDS_AND_0),
+    st.builds("MID {} ICID {} From: <{}@example.net>".format, IDS, IDS_AND_0, st.sampled_from(["a", "b"])),
+    st.builds("MID {} ICID {} RID {} To: <{}@example.com>".format, IDS, IDS_AND_0, st.integers(min_value=0, max_value=1), st.sampled_from(["a", "b"])),
     st.builds("MID {} matched all recipients for per-recipient policy DEFAULT in the {} table".format, IDS, st.sampled_from(["inbound", "outbound"])),
     st.builds("Delivery start DCID {} MID {} to RID [{}]".format, IDS, IDS, RIDS),
     st.builds("Message done DCID {} MID {} to RID [{}]".format, IDS, IDS, RIDS),
-    st.builds("Bounced: DCID {} MID {} to RID 0 - 5.1.0 - x".format, st.integers(min_value=0, max_value=3), IDS),
-    st.builds("Delayed: DCID {} MID {} to RID 0 - 4.1.0 - x".format, st.integers(min_value=0, max_value=3), IDS),
+    st.builds("Bounced: DCID {} MID {} to RID 0 - 5.1.0 - x".format, IDS_AND_0, IDS),
+    st.builds("Delayed: DCID {} MID {} to RID 0 - 4.1.0 - x".format, IDS_AND_0, IDS),
     st.builds("Message finished MID {} done".format, IDS),
     st.builds("Message aborted MID {} Dropped by CASE".format, IDS),
     st.builds("MID {} rewritten to MID {} by x".format, IDS, IDS),
@@ -52,10 +54,12 @@ TEXTS = st.one_of(
     st.builds("MID {} was generated for bounce of MID {}".format, IDS, IDS),
     st.builds("EUQ: Reinjected MID {} as MID {}".format, IDS, IDS),
     st.builds("Delivery start DCID {} MID {} to RID [0] to offbox Spam".format, IDS, IDS),
-    st.builds("MID {} quarantined to \"Policy\" (x)".format, IDS),
+    st.builds('MID {} quarantined to "Policy" (x)'.format, IDS),
     st.builds("MID {} Subject 'ICID {} TLS success'".format, IDS, IDS),
 )  # fmt: skip
-LOGS = st.lists(st.builds(lambda second, host, text: stamp(second, host) + text, st.integers(min_value=0, max_value=79), st.sampled_from(HOSTS), TEXTS), max_size=60)
+LOGS = st.lists(
+    st.builds(lambda second, host, text: stamp(second, host) + text, st.integers(min_value=0, max_value=79), st.sampled_from(HOSTS), TEXTS), max_size=60
+)
 UNTIMED = st.lists(st.builds("mail_logs: Info: {}".format, TEXTS), max_size=30)
 
 
@@ -192,7 +196,16 @@ def test_no_host_is_no_field() -> None:
     assert record == {"mid": 1, "received": "internal", "delivered": "none", "deliveries": [], "finished": False}
 
 
-@pytest.mark.parametrize("event", [{}, {"esa_event": "time_offset", "utc_offset": 1}, {"esa_event": "delivery_response", "mid": 1}, {"esa_event": "tls_not_offered"}, {"esa_event": "nothing", "mid": 1}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"esa_event": "time_offset", "utc_offset": 1},
+        {"esa_event": "delivery_response", "mid": 1},
+        {"esa_event": "tls_not_offered"},
+        {"esa_event": "nothing", "mid": 1},
+    ],
+)
 def test_events_that_are_no_facts(event: dict[str, Any]) -> None:
     """An event that says nothing of a connection or message changes nothing."""
     facts = Facts()

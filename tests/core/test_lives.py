@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-
+from core.support import read_facts, records
 from esatls import lives
 from esatls.clock import rfc3339
-from tests.core.support import read_facts, records
+from hypothesis import given
+from hypothesis import strategies as st
 
 START = 1_709_632_800  # 2024-03-05T10:00:00Z
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -31,7 +30,9 @@ TLS = "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"
 
 def test_opening_begins_a_life() -> None:
     """A second opening of an id is a second connection: nothing of the first one is said of it."""
-    connections, messages = log((0, OPEN), (1, TLS), (2, "Start MID 1 ICID 5"), (3, "ICID 5 close"), (MINUTE, OPEN), (MINUTE + 2, "Start MID 2 ICID 5"), (MINUTE + 3, "ICID 5 close"))
+    connections, messages = log(
+        (0, OPEN), (1, TLS), (2, "Start MID 1 ICID 5"), (3, "ICID 5 close"), (MINUTE, OPEN), (MINUTE + 2, "Start MID 2 ICID 5"), (MINUTE + 3, "ICID 5 close")
+    )
     assert [(record["tls_verdict"], record["opened"], record["closed"], record["messages"]) for record in connections] == [
         ("encrypted", rfc3339(START), rfc3339(START + 3), 1),
         ("cleartext", rfc3339(START + MINUTE), rfc3339(START + MINUTE + 3), 1),
@@ -72,7 +73,8 @@ def test_busy_connection_is_one() -> None:
 def test_start_begins_a_life_of_a_message() -> None:
     """A second start of a MID is another message: recipients and deliveries of the first are not its own."""
     messages = log(
-        (0, "Start MID 1 ICID 5"), (0, "MID 1 ICID 5 RID 0 To: <bob@example.com>"), (1, "Message done DCID 6 MID 1 to RID [0]"), (1, "Message finished MID 1 done"),
+        (0, "Start MID 1 ICID 5"), (0, "MID 1 ICID 5 RID 0 To: <bob@example.com>"),
+        (1, "Message done DCID 6 MID 1 to RID [0]"), (1, "Message finished MID 1 done"),
         (DAY, "Start MID 1 ICID 5"), (DAY, "MID 1 ICID 5 RID 0 To: <carol@example.com>"),
     )[1]  # fmt: skip
     assert [(record["recipients"], record["delivered"], record["finished"], record["first_seen"]) for record in messages] == [
@@ -84,13 +86,20 @@ def test_start_begins_a_life_of_a_message() -> None:
 def test_start_and_lineage_are_one_beginning() -> None:
     """The start of a child and the line that names its parent begin one life, in either order."""
     for first, second in ((0, 1), (1, 0)):
-        messages = log((first, "Start MID 2 ICID 0"), (second, "MID 2 was generated based on MID 1 by bcc filter 'x'"), (3, "MID 2 ICID 0 RID 0 To: <a@example.com>"))[1]
+        messages = log(
+            (first, "Start MID 2 ICID 0"), (second, "MID 2 was generated based on MID 1 by bcc filter 'x'"), (3, "MID 2 ICID 0 RID 0 To: <a@example.com>")
+        )[1]
         assert [(record["mid"], record["parent_mid"], record["recipients"]) for record in messages] == [(2, 1, ["a@example.com"])]
 
 
 def test_message_in_a_quarantine_for_months() -> None:
     """A message may wait for months and stays the same."""
-    messages = log((0, "Start MID 1 ICID 5"), (1, 'MID 1 quarantined to "Policy" (x)'), (100 * DAY, "MID 1 released from all quarantines"), (100 * DAY, "Message done DCID 6 MID 1 to RID [0]"))[1]
+    messages = log(
+        (0, "Start MID 1 ICID 5"),
+        (1, 'MID 1 quarantined to "Policy" (x)'),
+        (100 * DAY, "MID 1 released from all quarantines"),
+        (100 * DAY, "Message done DCID 6 MID 1 to RID [0]"),
+    )[1]
     assert [(record["delivered"], record["first_seen"]) for record in messages] == [("unknown", rfc3339(START))]
 
 

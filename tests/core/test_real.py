@@ -11,8 +11,7 @@ import re
 from typing import Any
 
 import pytest
-
-from tests.core.support import REAL, Facts, read_events, read_facts, records
+from core.support import REAL, Facts, read_events, read_facts, records
 
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="the excerpts of real logs are not on this machine")
 
@@ -95,7 +94,15 @@ def test_03() -> None:
 def test_05() -> None:
     """A masked id: an event, and no connection."""
     events, _ = read_events(lines_of("05_cisco"))
-    assert events == [{"esa_level": "Info", "esa_event": "tls_not_offered", "esa_direction": "delivery", "tls_result": "not_offered", "tls_reason": "STARTTLS command not supported"}]
+    assert events == [
+        {
+            "esa_level": "Info",
+            "esa_event": "tls_not_offered",
+            "esa_direction": "delivery",
+            "tls_result": "not_offered",
+            "tls_reason": "STARTTLS command not supported",
+        }
+    ]
     assert read("05_cisco") == ({}, {})
 
 
@@ -191,7 +198,9 @@ def test_10() -> None:
     """Moves to a quarantine are no deliveries."""
     connections, messages = read("10_cribl")
     assert {key: verdict(record)[0] for key, record in connections.items()} == {("DCID", 6565554): "unknown"}
-    assert {mid: (m["delivered"], m["deliveries"]) for mid, m in messages.items()} == dict.fromkeys([24611414, 24611424, 24611434, 24611453, 24611451, 24611475, 24611251], ("none", []))
+    assert {mid: (m["delivered"], m["deliveries"]) for mid, m in messages.items()} == dict.fromkeys(
+        [24611414, 24611424, 24611434, 24611453, 24611451, 24611475, 24611251], ("none", [])
+    )
 
 
 def test_11() -> None:
@@ -294,7 +303,10 @@ def test_32() -> None:
         facts.add(event)
     connections, messages = records(facts)
     tls = ("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384")
-    assert {(c["esa_direction"], c.get("icid", c.get("dcid"))): verdict(c)[:3] for c in connections} == {("receiving", 10821): ("encrypted", *tls), ("delivery", 4368): ("encrypted", *tls)}
+    assert {(c["esa_direction"], c.get("icid", c.get("dcid"))): verdict(c)[:3] for c in connections} == {
+        ("receiving", 10821): ("encrypted", *tls),
+        ("delivery", 4368): ("encrypted", *tls),
+    }
     (message,) = messages
     assert (message["mid"], message["received"], message["delivered"]) == (322, "encrypted", "encrypted")
     assert not any("None" in str(value) for value in message.values())
@@ -304,7 +316,9 @@ def test_34() -> None:
     """A document's sample with wrapped lines: no TLS either way."""
     connections, messages = read("34_cisco")
     assert {key: verdict(record)[0] for key, record in connections.items()} == {("ICID", 282204970): "cleartext", ("DCID", 2386069): "cleartext"}
-    assert {mid: (m["received"], m["delivered"], done(m)) for mid, m in messages.items()} == {200257070: ("cleartext", "cleartext", [(2386069, [0], "cleartext")])}
+    assert {mid: (m["received"], m["delivered"], done(m)) for mid, m in messages.items()} == {
+        200257070: ("cleartext", "cleartext", [(2386069, [0], "cleartext")])
+    }
 
 
 def test_36() -> None:

@@ -7,8 +7,7 @@ import random
 from typing import Any
 
 import pytest
-
-from tests.core.support import SCENARIOS, Facts, read_facts, records
+from core.support import SCENARIOS, Facts, read_facts, records
 
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.log"))
 
@@ -85,7 +84,7 @@ def test_every_third_line_apart(name: str) -> None:
 
 def test_scenarios_are_complete() -> None:
     """Each log has its records and the other way round, and each says in one sentence what it is about."""
-    assert NAMES == sorted(path.stem for path in SCENARIOS.glob("*.json"))
+    assert sorted(path.stem for path in SCENARIOS.glob("*.json")) == NAMES
     assert len(NAMES) >= 20
     for name in NAMES:
         _, expected = load(name)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-
+from core.support import read_events, read_facts, records
 from esatls.kinds import TLS_KINDS
-from tests.core.support import read_events, read_facts, records
 
 STAMP = "Wed Jul 20 19:47:4{} 2005 Info: "
 HEAD = STAMP.format(1)
@@ -31,7 +30,7 @@ CLEAN = [
 ONE_LINE = [
     "MID 1 Subject 'ICID 5 TLS success'",
     "MID 1 Subject 'Re: ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA'",
-    "MID 1 Subject \"DCID 6 TLS failed: STARTTLS unexpected response\"",
+    'MID 1 Subject "DCID 6 TLS failed: STARTTLS unexpected response"',
     "MID 1 Subject ICID 5 TLS success",
     "MID 1 Subject '\\r\\nICID 5 TLS success\\r\\n\\tDCID 6 TLS failed'",
     "MID 1 Subject 'Wed Jul 20 19:47:41 2005 Info: ICID 5 TLS success'",
@@ -41,7 +40,7 @@ ONE_LINE = [
     "MID 1 attachment '\u202eICID 5 TLS success'",
     "MID 1 Subject 'CEF:0|CISCO|IronPort|14.0|mail|mail|5|rt=1121888861000 msg=ICID 5 TLS success",
     "MID 1 Subject 'x CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=1 ESAICID=5 ESATLSInConnStatus=Success",
-    "MID 1 Subject '{\"message\": \"ICID 5 TLS success\"}'",
+    'MID 1 Subject \'{"message": "ICID 5 TLS success"}\'',
     "MID 1 Message-ID '<ICID 5 TLS success@example.net>'",
     "MID 1 Message-ID 'DCID 6 TLS failed'",
     "MID 1 Custom Log Entry: ICID 5 TLS success",
@@ -65,7 +64,7 @@ ONE_LINE = [
     "Error in https connection from host 203.0.113.9 port 37224 - [Errno 54] Connection reset by peer",
     "TLS connection failed because of an unsupported protocol issue. Alert message is sent in plain text to ops@example.com",
     "Internal SMTP system successfully sent a message to ops@example.com with subject 'ICID 5 TLS success'",
-    "Your \"IronPort Email Encryption\" key will expire in under 60 day(s)",
+    'Your "IronPort Email Encryption" key will expire in under 60 day(s)',
     "The user admin successfully logged on from 203.0.113.9 using an HTTPS connection.",
     "TLS connection established: protocol TLSv1.2, cipher ECDHE-RSA-AES256-GCM-SHA384.",
     "TLS connection succeeded example.org.",
@@ -91,7 +90,7 @@ CARRIERS = [
     "Message done DCID 6 MID 1 to RID [0] [('subject', 'ICID 5 TLS success'), ('x', 'DCID 6 TLS failed')]",
     "Message aborted MID 3 Dropped by filter 'ICID 5 TLS success'",
     "MID 3 was generated based on MID 1 by bcc filter 'ICID 5 TLS success'",
-    "MID 3 quarantined to \"ICID 5 TLS success\" (DCID 6 TLS failed)",
+    'MID 3 quarantined to "ICID 5 TLS success" (DCID 6 TLS failed)',
     "Bounced: DCID 0 MID 3 to RID 0 - 5.1.0 - DCID 6 TLS failed: x ('550', ['ICID 5 TLS success'])",
     "Delayed: DCID 0 MID 3 to RID 0 - 4.1.0 - ICID 5 TLS success",
     "New SMTP ICID 7 interface ICID 5 TLS success (192.0.2.1) address 198.51.100.9 reverse dns host ICID verified no",
@@ -114,7 +113,7 @@ FED = [
     "MID 1 Subject 'hello\n\nICID 5 TLS success\n\nDCID 6 TLS failed: x",
     "MID 1 Subject 'hello\n7\nICID 5 TLS success",
     "MID 1 Subject 'hello\r\nICID 5 TLS success\r\nDCID 6 TLS failed",
-    "MID 1 Subject 'hello\n{\"message\": \"x",
+    'MID 1 Subject \'hello\n{"message": "x',
     'MID 1 Subject \'hello\n{"message": "ICID 5 TLS success"}',
     'MID 1 Subject \'hello\n{"_raw": "Wed Jul 20 19:47:41 2005 Info: ICID 5 TLS success"}',
     "MID 1 Subject 'hello\nCEF:0|CISCO|IronPort|14.0|mail|mail|5|rt=1121888861000 msg=ICID 5 TLS success",

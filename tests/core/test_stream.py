@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
+from core.support import Events, as_sets, clock, read_blocks, read_events, read_facts
 from esatls.facts import Facts
 from esatls.stream import LONGEST_WRAP, Stream
-from tests.core.support import Events, as_sets, clock, read_blocks, read_events, read_facts
+from hypothesis import given
+from hypothesis import strategies as st
 
 STAMP = "Wed Jul 20 19:47:40 2005 Info: "
 AT = {"time": "2005-07-20T19:47:40Z", "esa_level": "Info"}
@@ -34,7 +33,15 @@ def test_wrap_at_a_word() -> None:
         ]
     )
     assert events == [
-        {**AT, "esa_event": "connection_opened", "esa_direction": "receiving", "icid": 5, "interface": "Management", "interface_ip": "192.0.2.1", "peer_ip": "198.51.100.7"},
+        {
+            **AT,
+            "esa_event": "connection_opened",
+            "esa_direction": "receiving",
+            "icid": 5,
+            "interface": "Management",
+            "interface_ip": "192.0.2.1",
+            "peer_ip": "198.51.100.7",
+        },
         {**AT, "esa_event": "tls_success", "esa_direction": "receiving", "tls_result": "success", "icid": 5},
     ]
     assert (counts.lines, counts.events, counts.ignored, counts.unreadable) == (3, 3, 0, 0)
@@ -84,13 +91,23 @@ def test_header_list_on_the_next_line() -> None:
 def test_answer_on_the_next_line() -> None:
     """An SMTP response may be wrapped at any word."""
     assert events_of(STAMP + "MID 14 RID [0] Response 2.6.0 \n<m1@example.com> Queued mail for delivery\n") == [
-        {"esa_event": "delivery_response", "esa_direction": "delivery", "mid": 14, "rid": [0], "delivery_response": "2.6.0 <m1@example.com> Queued mail for delivery"}
+        {
+            "esa_event": "delivery_response",
+            "esa_direction": "delivery",
+            "mid": 14,
+            "rid": [0],
+            "delivery_response": "2.6.0 <m1@example.com> Queued mail for delivery",
+        }
     ]
 
 
 def test_wrap_over_many_lines() -> None:
     """A record of the bounce log may stand on many lines."""
-    text = STAMP + 'Bounced: 14:0 \nFrom:<alice@example.net> To:<bob@example.org>\nReason: "5.1.0 - Unknown \naddress error" Response: "(\'550\', \n[\'no such account.\'])"\n'
+    text = (
+        STAMP
+        + "Bounced: 14:0 \nFrom:<alice@example.net> To:<bob@example.org>\n"
+        + "Reason: \"5.1.0 - Unknown \naddress error\" Response: \"('550', \n['no such account.'])\"\n"
+    )
     assert events_of(text + STAMP + "x") == [
         {
             "esa_event": "delivery_bounced", "esa_direction": "delivery", "delivery_outcome": "bounced", "mid": 14, "rid": [0],
@@ -118,8 +135,27 @@ def test_carriage_returns() -> None:
 # nothing is forged
 
 
-@pytest.mark.parametrize("rest", ["ICID 6 TLS success", "Info: ICID 6 TLS success", "mail_logs: Info: ICID 6 TLS success", "esa1 mail_logs: Info: ICID 6 TLS success", "x Info: ICID 6 TLS success"])
-@pytest.mark.parametrize("first", ["MID 14 Subject 'hello", "MID 14 attachment 'a", "Message done DCID 31 MID 14 to RID [0] [('subject', 'hello", "MID 14 RID [0] Response 'ok", "MID 14 ICID 5 From: <a", "MID 14 Custom Log Entry: x"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "ICID 6 TLS success",
+        "Info: ICID 6 TLS success",
+        "mail_logs: Info: ICID 6 TLS success",
+        "esa1 mail_logs: Info: ICID 6 TLS success",
+        "x Info: ICID 6 TLS success",
+    ],
+)
+@pytest.mark.parametrize(
+    "first",
+    [
+        "MID 14 Subject 'hello",
+        "MID 14 attachment 'a",
+        "Message done DCID 31 MID 14 to RID [0] [('subject', 'hello",
+        "MID 14 RID [0] Response 'ok",
+        "MID 14 ICID 5 From: <a",
+        "MID 14 Custom Log Entry: x",
+    ],
+)
 def test_rest_of_a_line_is_no_event(first: str, rest: str) -> None:
     """What a stranger puts after a line feed in his text is not an event, whatever it looks like."""
     kinds = {event["esa_event"] for event in read_events([STAMP + first, rest, STAMP + "ICID 5 close"])[0]}
@@ -166,7 +202,12 @@ def test_bare_lines_alone_are_a_log() -> None:
 
 def test_bare_line_after_a_whole_one_stands_alone() -> None:
     """Vendor comments put bare lines among stamped ones: after a line that is complete they count."""
-    lines = [STAMP + "DCID 33 TLS success CN: <mx.example.net>", "Info: ICID 5 TLS success", "DCID 34 TLS failed: STARTTLS unexpected response", "DCID 8 IP 203.0.113.1 TLS was required but could not be successfully negotiated"]
+    lines = [
+        STAMP + "DCID 33 TLS success CN: <mx.example.net>",
+        "Info: ICID 5 TLS success",
+        "DCID 34 TLS failed: STARTTLS unexpected response",
+        "DCID 8 IP 203.0.113.1 TLS was required but could not be successfully negotiated",
+    ]
     assert [event["esa_event"] for event in read_events(lines)[0]] == ["tls_success", "tls_success", "tls_failed", "tls_required"]
 
 
@@ -182,13 +223,36 @@ def test_unprintable_lines_are_counted() -> None:
 
 PIECES = st.sampled_from(
     [
-        "ICID 5 TLS success", "ICID 5", "TLS success protocol TLSv1.2 cipher AES128-SHA", "DCID 6 TLS failed: x", "MID 1 Subject '", "'", "[('a', 'b')]",
-        "Message done DCID 6 MID 1 to RID [0", ", 1]", "", "7", "{", '{"_raw": "ICID 9 TLS success"}', '{"message": "Info: MID 1\\nICID 5 TLS failed"}', "\0", "\udcff", "\r",
-        "Time offset from UTC: -3600 seconds", "CEF:0|Cisco|C|15.0|ESA_CONSOLIDATED_LOG_EVENT|x|5|ESAMID=1 ESAICID=5", "Start MID 1 ICID 5", "MID", "1 ICID 5 From: <a@b>",
+        "ICID 5 TLS success", "ICID 5", "TLS success protocol TLSv1.2 cipher AES128-SHA", "DCID 6 TLS failed: x", "MID 1 Subject '", "'",
+        "[('a', 'b')]",
+        "Message done DCID 6 MID 1 to RID [0", ", 1]", "", "7", "{",
+        '{"_raw": "ICID 9 TLS success"}', '{"message": "Info: MID 1\\nICID 5 TLS failed"}', "\0", "\udcff", "\r",
+        "Time offset from UTC: -3600 seconds", "CEF:0|Cisco|C|15.0|ESA_CONSOLIDATED_LOG_EVENT|x|5|ESAMID=1 ESAICID=5",
+        "Start MID 1 ICID 5", "MID", "1 ICID 5 From: <a@b>",
     ]
 )  # fmt: skip
-ENVELOPES = st.sampled_from(["", "Info: ", STAMP, "Wed Jul 20 19:47:41 2005 Info: ", "<22>Jan 21 12:47:11 esa1 mail_logs: Info: ", "Jan 21 12:47:11 esa2 mail_logs: Info: ", "mail_logs: Info: ", "2021-05-05T10:00:00Z esa1 mail_logs: Warning: ", "<1>"])  # fmt: skip
-LINES = st.lists(st.builds(lambda envelope, piece, rest: envelope + piece + rest, ENVELOPES, PIECES | st.text(alphabet=st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=30), PIECES | st.just("")), max_size=30)
+ENVELOPES = st.sampled_from(
+    [
+        "",
+        "Info: ",
+        STAMP,
+        "Wed Jul 20 19:47:41 2005 Info: ",
+        "<22>Jan 21 12:47:11 esa1 mail_logs: Info: ",
+        "Jan 21 12:47:11 esa2 mail_logs: Info: ",
+        "mail_logs: Info: ",
+        "2021-05-05T10:00:00Z esa1 mail_logs: Warning: ",
+        "<1>",
+    ]
+)
+LINES = st.lists(
+    st.builds(
+        lambda envelope, piece, rest: envelope + piece + rest,
+        ENVELOPES,
+        PIECES | st.text(alphabet=st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=30),
+        PIECES | st.just(""),
+    ),
+    max_size=30,
+)
 
 
 @given(LINES)
@@ -212,11 +276,26 @@ def test_blocks_and_lines_give_the_same(lines: list[str], cuts: list[int]) -> No
 
 
 NOISE = ["MID 1 Subject 'x'", "MID 14 queued for delivery", "ICID 5 TLS successful", "Message finished MID 14 done", "MID 14 ICID 5 From: <a@example.net>"]
-WHOLE = ["ICID 5 TLS success", "Start MID 14 ICID 5", "Delivery start DCID 31 MID 14 to RID [0]", "Message done DCID 31 MID 14 to RID [0] ", "ICID 5 close", "DCID 31 TLS failed: x"]
+WHOLE = [
+    "ICID 5 TLS success",
+    "Start MID 14 ICID 5",
+    "Delivery start DCID 31 MID 14 to RID [0]",
+    "Message done DCID 31 MID 14 to RID [0] ",
+    "ICID 5 close",
+    "DCID 31 TLS failed: x",
+]
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([STAMP, STAMP, STAMP, "Wed Jul 20 19:47:41 2005 Info: ", "Wed Jul 20 19:47:42 2005 Warning: ", "<22>Jan 21 12:47:11 esa1 mail_logs: Info: ", ""]), st.sampled_from(WHOLE + NOISE)), max_size=60),
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [STAMP, STAMP, STAMP, "Wed Jul 20 19:47:41 2005 Info: ", "Wed Jul 20 19:47:42 2005 Warning: ", "<22>Jan 21 12:47:11 esa1 mail_logs: Info: ", ""]
+            ),
+            st.sampled_from(WHOLE + NOISE),
+        ),
+        max_size=60,
+    ),
     st.integers(min_value=1, max_value=20),
 )
 def test_fast_blocks_give_the_same(parts: list[tuple[str, str]], size: int) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from tests.core.support import read_facts, records
+from core.support import read_facts, records
 
 
 def log(*lines: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -69,8 +68,16 @@ def test_message_without_tls_line_is_clear_text() -> None:
 def test_failed_attempt_before_a_message_is_clear_text() -> None:
     """A failed or not offered attempt before the message: clear text, and its reason is kept, with or without the opening."""
     for opening in ((OUT,), ()):
-        assert connection(*opening, "1 DCID 6 TLS failed: STARTTLS unexpected response", DONE) == {"tls_verdict": "cleartext", "tls_reason": "STARTTLS unexpected response", "messages": 1}
-        assert connection(*opening, "1 DCID 6 STARTTLS command not supported.", DONE) == {"tls_verdict": "cleartext", "tls_reason": "STARTTLS command not supported", "messages": 1}
+        assert connection(*opening, "1 DCID 6 TLS failed: STARTTLS unexpected response", DONE) == {
+            "tls_verdict": "cleartext",
+            "tls_reason": "STARTTLS unexpected response",
+            "messages": 1,
+        }
+        assert connection(*opening, "1 DCID 6 STARTTLS command not supported.", DONE) == {
+            "tls_verdict": "cleartext",
+            "tls_reason": "STARTTLS command not supported",
+            "messages": 1,
+        }
 
 
 def test_order_within_one_second() -> None:
@@ -86,12 +93,21 @@ def test_failed_attempt_without_a_message() -> None:
     """No success and no message: the attempt failed, and the reason says why."""
     assert connection(IN, "1 ICID 5 TLS failed: (1, 'error:x')", "1 ICID 5 lost") == {"tls_verdict": "failed", "tls_reason": "(1, 'error:x')", "messages": 0}
     assert connection("1 ICID 5 TLS failed") == {"tls_verdict": "failed", "messages": 0}
-    assert connection(OUT, "1 DCID 6 STARTTLS command not supported.") == {"tls_verdict": "failed", "tls_reason": "STARTTLS command not supported", "messages": 0}
+    assert connection(OUT, "1 DCID 6 STARTTLS command not supported.") == {
+        "tls_verdict": "failed",
+        "tls_reason": "STARTTLS command not supported",
+        "messages": 0,
+    }
 
 
 def test_required_and_not_there() -> None:
     """TLS was required and did not come up: failed, and marked as required."""
-    assert connection(IN, "1 ICID 5 TLS was required but remote host did not initiate it") == {"tls_verdict": "failed", "tls_reason": "remote host did not initiate it", "tls_required": True, "messages": 0}
+    assert connection(IN, "1 ICID 5 TLS was required but remote host did not initiate it") == {
+        "tls_verdict": "failed",
+        "tls_reason": "remote host did not initiate it",
+        "tls_required": True,
+        "messages": 0,
+    }
     assert connection("1 DCID 6 IP 203.0.113.25 TLS was required but could not be successfully negotiated")["tls_required"] is True
     assert "tls_required" not in connection(IN, "1 ICID 5 TLS failed: x")
 
@@ -112,7 +128,9 @@ def test_connection_error_after_a_success_or_a_message() -> None:
 def test_bounce_and_delay_pass_no_message() -> None:
     """A recipient that is bounced or put off at a failed handshake was not delivered over it."""
     for outcome in ("Bounced", "Delayed"):
-        found = connection(OUT, "1 DCID 6 TLS was required but could not be successfully negotiated", f"2 {outcome}: DCID 6 MID 1 to RID 0 - 4.7.5 - TLS required")
+        found = connection(
+            OUT, "1 DCID 6 TLS was required but could not be successfully negotiated", f"2 {outcome}: DCID 6 MID 1 to RID 0 - 4.7.5 - TLS required"
+        )
         assert found == {"tls_verdict": "failed", "tls_reason": "could not be successfully negotiated", "tls_required": True, "messages": 0}
 
 
@@ -152,7 +170,15 @@ def test_debug_line_is_evidence_when_nothing_else_is() -> None:
 
 def test_icid_0_and_dcid_0_are_no_connections() -> None:
     """Id 0 stands where there was no connection."""
-    assert log("0 ICID 0 TCPREFUSE SG BLACKLIST match ALL SBRS -9.0", "1 Start MID 1 ICID 0", "2 Bounced: DCID 0 MID 1 to RID 0 - 5.1.2 - x", "3 Delivery start DCID 0 MID 1 to RID [0]")[0] == []
+    assert (
+        log(
+            "0 ICID 0 TCPREFUSE SG BLACKLIST match ALL SBRS -9.0",
+            "1 Start MID 1 ICID 0",
+            "2 Bounced: DCID 0 MID 1 to RID 0 - 5.1.2 - x",
+            "3 Delivery start DCID 0 MID 1 to RID [0]",
+        )[0]
+        == []
+    )
 
 
 # section 5: received
@@ -180,7 +206,11 @@ def test_message_of_which_only_the_end_is_in_view() -> None:
 
 def test_internal() -> None:
     """What the appliance made itself was received from nobody, and has no connection."""
-    for line in ("3 MID 1 was generated for bounce of MID 9", "3 MID 1 was generated based on MID 9 by notify filter 'x'", "3 MID 1 was generated based on MID 9 by antivirus"):
+    for line in (
+        "3 MID 1 was generated for bounce of MID 9",
+        "3 MID 1 was generated based on MID 9 by notify filter 'x'",
+        "3 MID 1 was generated based on MID 9 by antivirus",
+    ):
         found = message(IN, TLS_IN, "2 Start MID 9 ICID 5", "3 Start MID 1 ICID 0", line)
         assert found["received"] == "internal"
         assert found["parent_mid"] == 9
@@ -228,7 +258,12 @@ def test_chains() -> None:
 
 def test_copy_of_what_the_appliance_made() -> None:
     """A copy of a bounce is as internal as the bounce."""
-    assert message("2 Start MID 1 ICID 0", "2 MID 1 was generated for bounce of MID 9", "3 MID 2 was generated based on MID 1 by bcc filter 'x'", mid=2)["received"] == "internal"
+    assert (
+        message("2 Start MID 1 ICID 0", "2 MID 1 was generated for bounce of MID 9", "3 MID 2 was generated based on MID 1 by bcc filter 'x'", mid=2)[
+            "received"
+        ]
+        == "internal"
+    )
 
 
 def test_long_chain() -> None:
@@ -273,7 +308,7 @@ def test_mixed() -> None:
         "4 Delayed: DCID 6 MID 1 to RID 0 - 4.1.0 - x",
         "4 Possible Delivery: DCID: 6 MID 1 to [0]",
         "4 MID 1 RID [0] Response '2.0.0 Ok'",
-        "4 MID 1 quarantined to \"Policy\" (x)",
+        '4 MID 1 quarantined to "Policy" (x)',
         "4 Message aborted MID 1 Dropped by CASE",
     ],
 )
@@ -301,7 +336,16 @@ def test_attempts_stand_in_the_order_of_time() -> None:
     )
     tls = {"verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA", "peer_ip": "203.0.113.26", "domain": "example.com"}
     assert found["deliveries"] == [
-        {"dcid": 6, "rid": [0, 1], "outcome": "delayed", "verdict": "failed", "reason": "x", "peer_ip": "203.0.113.25", "domain": "example.com", "response": "4.7.5 - a"},
+        {
+            "dcid": 6,
+            "rid": [0, 1],
+            "outcome": "delayed",
+            "verdict": "failed",
+            "reason": "x",
+            "peer_ip": "203.0.113.25",
+            "domain": "example.com",
+            "response": "4.7.5 - a",
+        },
         {"dcid": 7, "rid": [1], "outcome": "bounced", **tls, "response": "5.1.0 - no such user"},
         {"dcid": 7, "rid": [0], "outcome": "done", **tls},
     ]
