@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from esatls.clock import parse_rfc3339
@@ -97,7 +98,6 @@ NOTES: dict[str, str] = {
 """What each number counts."""
 
 _HOURLY = 3 * 86400
-_MOST_MARKS = 10_000
 
 _FORWARD_SECRET = frozenset({"ECDHE", "EECDH", "DHE", "EDH", "ADH", "AECDH", "ANON"})
 _BULK = re.compile(r"(?:AES|CAMELLIA|ARIA|DES)\d*|CHACHA20|SEED|IDEA|3DES|CBC3|RC[24]|NULL", re.ASCII)
@@ -286,9 +286,7 @@ def _count_connection(part: _Part, record: Mapping[str, Any]) -> None:
         version, cipher = record.get("tls_version", UNKNOWN), record.get("tls_cipher", UNKNOWN)
         part.count("versions", version)
         part.count("ciphers", cipher)
-        marks = _MARKS.get((version, cipher))
-        if marks is None:
-            marks = _MARKS[version, cipher] = _marks(version, cipher)
+        marks = _marks(version, cipher)
         columns += marks
         if "deprecated" in marks or "weak" in marks:
             part.count("outdated", partner, version, cipher)
@@ -304,25 +302,14 @@ def _count_connection(part: _Part, record: Mapping[str, Any]) -> None:
         part.count("connections", column)
 
 
-class _Cache(dict[tuple[str, str], "list[str]"]):
-    """Marks by version and cipher; bounded, as both are text of the log."""
-
-    def __setitem__(self, key: tuple[str, str], marks: list[str]) -> None:
-        if len(self) > _MOST_MARKS:
-            self.clear()
-        super().__setitem__(key, marks)
-
-
-_MARKS = _Cache()
-
-
-def _marks(version: str, cipher: str) -> list[str]:
+@lru_cache(maxsize=10_000)  # bounded, as both are text of the log
+def _marks(version: str, cipher: str) -> tuple[str, ...]:
     marks = ["deprecated"] if is_deprecated(version) else []
     if weaknesses(cipher):
         marks.append("weak")
     if lacks_forward_secrecy(cipher):
         marks.append("no_forward_secrecy")
-    return marks
+    return tuple(marks)
 
 
 def _count_received(part: _Part, record: Mapping[str, Any]) -> None:
