@@ -356,13 +356,13 @@ class Stream:
     def _pick(self, block: bytes, word: bytes) -> tuple[list[str], list[Head], int] | None:
         """Return the lines with a word, their heads, and where the last line of the block begins.
 
-        None where one of them, the first line, or a line after one of them has no whole envelope: it may be wrapped.
+        None where one of them, the first or the last line, or a line after one of them has no whole envelope: it may be wrapped.
         """
         if not block.isascii() or b"\0" in block or b"\r" in block:
             return None
         text, wanted, length = block.decode("ascii"), word.decode("ascii"), self.length
         last = text.rfind("\n", 0, -1) + 1
-        found, beside = [], [text[: envelope.LONGEST]]
+        found, beside = [], [text[: envelope.LONGEST], text[last : last + envelope.LONGEST]]
         at = text.find(wanted, 0, last)
         while at >= 0:
             end = text.find("\n", at)

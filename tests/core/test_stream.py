@@ -334,7 +334,7 @@ def test_sifted_blocks_give_the_same(lines: list[str], size: int) -> None:
         one.line(line)
     one.end()
     for i in range(0, len(lines), size):
-        other.sift("".join(line + "\n" for line in lines[i : i + size]).encode(), b" TLS ")
+        other.sift("".join(line + "\n" for line in lines[i : i + size]).encode(), b"TLS")
     other.end()
     assert sifted.found == whole.found
     assert other.counts == one.counts
