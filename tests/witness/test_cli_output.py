@@ -86,7 +86,6 @@ GREP_SHORT = "esa1.example.com> grep -e 'ICID 71 TLS success' mail_logs\n\n{line
 TAIL = "esa1.example.com> tail mail_logs\n\nPress Ctrl-C to stop.\n{lines}^C\nesa1.example.com> logout\n"
 
 
-@pytest.mark.xfail(strict=True, reason="a prompt behind the last log line is taken for the rest of that line")
 @pytest.mark.parametrize("session", [FINDEVENT, FINDEVENT_LIST, GREP, GREP_SHORT, TAIL])
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_only_the_log_lines_of_a_session_count(session: str, ending: str) -> None:
