@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from tests.splunk.dashboards.standin import scenario, splunkd, views
+from tests.splunk.dashboards.standin import scenario, source, splunkd, views
 from tests.splunk.dashboards.standin.browser import CACHE, Browser
 
 if TYPE_CHECKING:
@@ -206,6 +206,39 @@ def test_message_lookup(theme: str, visit: Callable[..., Browser]) -> None:
     }
     page.click_cell("viz_path", "ICID 1901")
     page.wait("viz_connection", "ICID 1901", "RELAYLIST")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_trends(theme: str, visit: Callable[..., Browser], log_source: source.LogSource) -> None:
+    """The summary, written hour by hour, has every connection and message once, as the commands tell them over the whole time."""
+    # A run per hour takes its time, so the summary is written before the page asks for it.
+    now = scenario.NOW.timestamp()
+    for name in ("esatls summary of connections", "esatls summary of messages"):
+        assert log_source(name, now - 86400, now)
+    page = visit("esatls_trends", theme, **{"global_time.earliest": "-24h@h", "global_time.latest": "now"})
+    ready(page, *views.definition("esatls_trends")["visualizations"])
+    page.picture(PICTURES / f"trends-{theme}.png")
+    # The last hours are not written yet: the search at 11:07 wrote the hour that began at 7:00.
+    latest = now - 4 * 3600
+    connections = list(log_source("esatlsconnections", latest - 20 * 3600, latest))
+    messages = list(log_source("esatlsmessages", latest - 20 * 3600, latest))
+    for row in page.records("viz_connection_verdicts"):
+        for verdict in ("encrypted", "cleartext", "failed", "unused", "unknown"):
+            expected = sum((one["esa_direction"], one["tls_verdict"]) == (row["direction"], verdict) for one in connections)
+            assert int(row[verdict]) == expected, (row["direction"], verdict)
+            panel = "viz_time_in" if row["direction"] == "receiving" else "viz_time_out"
+            assert sum(page.bars(panel)[verdict]) == expected
+    incoming = [row["received"] for row in messages if row["mail_flow"] == "incoming"]
+    assert {name: sum(values) for name, values in page.bars("viz_time_received").items()} == {
+        name: incoming.count(name) for name in ("encrypted", "mixed", "cleartext", "none", "unknown")}
+    versions = {"TLS 1.3": "TLSv1.3", "TLS 1.2": "TLSv1.2", "retired": "TLSv1", "other": ""}
+    encrypted = [row["tls_version"] for row in connections if row["tls_verdict"] == "encrypted" and row["esa_direction"] == "receiving"]
+    assert {name: sum(values) for name, values in page.bars("viz_versions_in").items()} == {
+        name: encrypted.count(version) for name, version in versions.items()}
+    partners = {(row["partner"], row["direction"]): row["messages"] for row in page.records("viz_partner_messages")}
+    assert partners["partner.example.net", "receiving"] == str(
+        sum(row["sender"] == "someone@partner.example.net" and row["mail_flow"] == "incoming" for row in messages))
+    assert page.records("viz_failures")[0]["reason"] == scenario.STARTTLS
 
 
 @pytest.mark.parametrize(

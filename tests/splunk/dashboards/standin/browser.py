@@ -145,7 +145,7 @@ class Browser:
         labels = self.do("evaluate", expression=f"[...{self._panel(panel)}.querySelectorAll('[aria-label]')].map(e => e.getAttribute('aria-label'))")
         out: dict[str, list[int]] = {}
         for label in labels:
-            match = re.fullmatch(r"\d+\. .*, ([\d,]+|No value)\. (\w+)\.", label)
+            match = re.fullmatch(r"\d+\. .*, ([\d,]+|No value)\. ([\w. ]+)\.", label)
             if match:
                 out.setdefault(match[2], []).append(0 if match[1] == "No value" else int(match[1].replace(",", "")))
         return out

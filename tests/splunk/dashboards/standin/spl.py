@@ -718,13 +718,18 @@ def _span(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def _after_minspan(parser: Parser) -> tuple[Parser, int]:
+    """Read `minspan=…`, if it stands there: the parser behind it, and the least span in seconds."""
+    if not parser.peek("MINSPAN"):
+        return parser, 1
+    parser.take()
+    parser.take("=")
+    return parser, _span(parser.take().text)
+
+
 def run_timechart(rows: list[Row], parser: Parser, search: Search) -> list[Row]:
     """Run `timechart [minspan=1h] …` over the whole time range of the search: a row per span, an empty one too."""
-    least = 1
-    if parser.peek("MINSPAN"):
-        parser.take()
-        parser.take("=")
-        least = _span(parser.take().text)
+    parser, least = _after_minspan(parser)
     what = aggregations(parser)
     if not parser.done():
         raise SplError("timechart … by")
@@ -897,9 +902,13 @@ def stages(text: str, search: Search) -> list[list[Token]]:
 def base(todo: list[list[Token]], search: Search) -> tuple[list[Row], list[list[Token]]]:
     """Return the rows of the esatls command that a base search begins with, and the stages after it.
 
-    Before the command stand the index and the sourcetypes, and perhaps `fields` with at least what the command reads.
+    A search of the summary index has the rows that the named saved search has written. Otherwise, before the command stand the index and
+    the sourcetypes, and perhaps `fields` with at least what the command reads.
     """
     events, rest = todo[0], todo[1:]
+    named = [token.text for token in events if token.kind == "string"]
+    if [token.text for token in events] == ["index", "=", "summary", "source", "=", *named] and len(named) == 1:
+        return search.source(named[0], search.earliest, search.latest), rest
     if not {"index", "sourcetype"} <= {token.text for token in events}:
         raise SplError("a base search must begin with the index macro")
     if rest and rest[0][0].text == "fields":
@@ -937,6 +946,8 @@ def columns(text: str, rows: list[Row], search: Search) -> list[str]:
     last = stages(text, search)[-1]
     if last[0].text == "table":
         return _names(Parser(last[1:], search))
+    if last[0].text == "timechart":
+        return ["_time", *(one.name for one in aggregations(_after_minspan(Parser(last[1:], search))[0])), "_span"]
     return list(dict.fromkeys(name for row in rows for name in row))
 
 

@@ -55,6 +55,11 @@ def conf(path: pathlib.Path) -> dict[str, dict[str, str]]:
     return {section: dict(parser[section]) for section in parser.sections()}
 
 
+def saved_search(name: str) -> dict[str, str]:
+    """Return the keys of a saved search."""
+    return conf(APP / "default" / "savedsearches.conf")[name]
+
+
 @functools.cache
 def macros() -> dict[str, spl.Macro]:
     """Return the app's macros by name, as in `esatls_percent(2)`."""
