@@ -52,6 +52,9 @@ UNKNOWN = "unknown"
 NOT_LOGGED = "not logged"
 """Reason of a failure that the log states without one."""
 
+MOST_TEXT = 500
+"""Characters of one text of the log that a table shows; the report itself has it whole."""
+
 DEPRECATED = frozenset({"sslv2", "sslv3", "sslv23", "tlsv1", "tlsv1.0", "tlsv1.1", "tlsv1/sslv3"})
 """Protocols retired by RFC 6176 (SSL 2), RFC 7568 (SSL 3) and RFC 8996 (TLS 1.0, 1.1), in lower case."""
 
@@ -155,6 +158,11 @@ def split_reason(reason: str) -> tuple[str, str, str]:
         if colon and words.strip():
             return before + colon, words, "')"
     return "", reason, ""
+
+
+def clipped(text: str) -> str:
+    """Return text of the log as far as a table shows it: MOST_TEXT characters."""
+    return text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def percent(part: int, whole: int) -> float | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.clock import parse_rfc3339
 from esatls.output import printable
-from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, percent, split_reason
+from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, clipped, percent, split_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MOST_PARTNERS = 100
 MOST_REASONS = 25
 MOST_FAILING = 25
+MOST_CIPHERS = 50
+MOST_APPLIANCES = 100
 MOST_WHYS = 5
 """Rows shown of the tables that grow with the log; the page says how many more there are."""
 MOST_BARS = 180
@@ -57,7 +59,7 @@ def tag(element: str, /, *children: str | None, **attributes: str | None) -> Mar
 
 
 def _html(child: str) -> str:
-    return child if isinstance(child, Markup) else escape(printable(child))
+    return child if isinstance(child, Markup) else escape(printable(clipped(child)))
 
 
 def together(children: Iterable[str]) -> Markup:
@@ -444,7 +446,7 @@ def _shares(flows: Mapping[str, Any], name: str, caption: str) -> Markup:
     by_flow = {flow: {row[name]: row["connections"] for row in flows[flow][name + "s"]} for flow in FLOWS}
     present = [flow for flow in FLOWS if by_flow[flow]]
     rows = []
-    for row in flows["all"][name + "s"]:
+    for row in flows["all"][name + "s"][:MOST_CIPHERS]:
         marks = [("deprecated", "bad")] if row.get("deprecated") else [(word, "bad") for word in row.get("weak", ())]
         if row.get("no_forward_secrecy"):
             marks.append(("no forward secrecy", "mild"))
@@ -465,7 +467,7 @@ def _shares(flows: Mapping[str, Any], name: str, caption: str) -> Markup:
     columns = [Column(name.capitalize().replace("Version", "Protocol")), Column("Share", "bar"), Column("", "number")]
     columns += [Column("Connections", "number")]
     columns += [Column(flow.capitalize() if flow != "unknown" else "Flow unknown", "number") for flow in present]
-    return table(caption, [*columns, Column("Messages", "number")], rows)
+    return table(caption, [*columns, Column("Messages", "number")], rows, _more(flows["all"][name + "s"], MOST_CIPHERS, name + "s"))
 
 
 def _protocols(report: Report) -> Markup:
@@ -645,7 +647,8 @@ def _appliances(report: Report) -> Markup | None:
         table(
             "Connections and messages by appliance",
             [Column("Appliance"), Column("Connections", "number"), Column("Messages", "number")],
-            [[row["esa_host"], number(row["connections"]), number(row["messages"])] for row in rows],
+            [[row["esa_host"], number(row["connections"]), number(row["messages"])] for row in rows[:MOST_APPLIANCES]],
+            _more(rows, MOST_APPLIANCES, "appliances"),
         ),
         id="appliances",
     )

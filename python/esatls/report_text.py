@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from esatls.output import printable
-from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, split_reason
+from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, clipped, split_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ def _cell(value: Cell) -> Text:
         return Text(f"{value:.1f}%")
     if isinstance(value, int):
         return Text(f"{value:,}", style="" if value else "dim")
-    return Text(printable(value))
+    return Text(printable(clipped(value)))
 
 
 class _Sheet:
@@ -147,9 +147,15 @@ def _verdicts(sheet: _Sheet, report: Report) -> None:
         flows = [flow for flow in ("all", *FLOWS) if flow == "all" or report[direction][flow]["messages"]["total"]]
         rows = [_tally(_FLOW_WORDS[flow], report[direction][flow]["messages"], verdicts) for flow in flows]
         sheet.table("", [_WORDS[direction][1].capitalize(), *_names(verdicts)], rows)
+    pairs = {(row["received"], row["delivered"]): row["messages"] for row in report["both_sides"]}
+    across = [verdict for verdict in MESSAGE_VERDICTS["delivery"] if any(delivered == verdict for _, delivered in pairs)]
+    down = [verdict for verdict in MESSAGE_VERDICTS["receiving"] if any(received == verdict for received, _ in pairs)]
+    both: list[list[Cell]] = [[received, *(pairs.get((received, delivered), 0) for delivered in across)] for received in down]
+    sheet.table("", ["Received / delivered", *map(str.capitalize, across)], both)
     sheet.console.print()
     sheet.note(notes["percent"])
     sheet.note(notes["both"])
+    sheet.note(notes["mail_flow"])
 
 
 def _protocols(sheet: _Sheet, part: Mapping[str, Any], direction: str) -> None:
@@ -181,7 +187,7 @@ def _protocols(sheet: _Sheet, part: Mapping[str, Any], direction: str) -> None:
 
 def _reason(reason: str) -> Text:
     before, words, after = split_reason(reason)
-    return Text.assemble((printable(before), "dim"), printable(words), (printable(after), "dim"))
+    return Text.assemble((printable(clipped(before)), "dim"), printable(clipped(words)), (printable(after), "dim"))
 
 
 def _failures(sheet: _Sheet, part: Mapping[str, Any], direction: str) -> None:
@@ -200,7 +206,7 @@ def _failures(sheet: _Sheet, part: Mapping[str, Any], direction: str) -> None:
         whys = [f"{why['connections']:,} {split_reason(why['reason'])[1]}" for why in row["reasons"][:MOST_WHYS]]
         if len(row["reasons"]) > MOST_WHYS:
             whys.append(f"and {len(row['reasons']) - MOST_WHYS:,} other reasons")
-        reasons = Text("\n").join(Text(printable(why)) for why in whys)
+        reasons = Text("\n").join(Text(printable(clipped(why))) for why in whys)
         rows.append([row["partner"], row["failed"], row["cleartext"], row["required"], reasons])
     sheet.table(
         "Partners with which TLS fails most",

@@ -208,6 +208,17 @@ def test_hostile_text_stays_text(text: str) -> None:
     assert ("alert" in shown) == ("alert" in text)
 
 
+def test_endless_text_is_cut_short() -> None:
+    """A text of a megabyte is shown by its beginning, and many ciphers by the first."""
+    long = report_html.page(report.build(*hostile_records("x" * 1_000_000)))
+    assert len(long) < 100_000
+    assert "x" * report.MOST_TEXT + "\N{HORIZONTAL ELLIPSIS}" in long
+    many = [connection("receiving", i, "encrypted", tls_version="TLSv1.2", tls_cipher=f"c{i:03}", domain="example.com") for i in range(60)]
+    page = Page(report_html.page(report.build(many, [])))
+    assert len(page.tables["Receiving: encrypted connections and messages by cipher"]) == 51
+    assert "10 more ciphers in the report as JSON." in page.text
+
+
 def test_text_that_is_no_unicode() -> None:
     """Half of a surrogate pair, which cannot be written, is replaced."""
     connections, messages = hostile_records("a\ud800b")

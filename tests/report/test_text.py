@@ -44,6 +44,8 @@ def test_tables_show_the_numbers_of_the_report() -> None:
         ["all mail", "1", "1", "50.0%", "1", "1", "4"],
         ["Delivered", "Encrypted", "Mixed", "Cleartext", "TLS %", "None", "Unknown", "Total"],
         ["all mail", "1", "1", "0", "50.0%", "1", "1", "4"],
+        ["Received / delivered", "Encrypted", "Mixed", "None", "Unknown"],
+        ["cleartext", "0", "1", "0", "0"],
         ["TLSv1.2", "1", "50.0%", "1"],
         ["TLSv1", "1", "50.0%", "0", "deprecated"],
         ["RC4-MD5", "1", "50.0%", "0", "weak: RC4, MD5; no forward secrecy"],
@@ -79,6 +81,13 @@ def test_few_of_many_reasons_stand_beside_a_partner() -> None:
     many = [connection("receiving", i, "failed", domain="example.com", tls_reason=f"reason {i}") for i in range(5)]
     text = rendered(report.build(many, []))
     assert "and 2 other reasons" in text
+
+
+def test_endless_text_is_cut_short() -> None:
+    """A text of a megabyte is shown by its beginning."""
+    text = rendered(report.build(*hostile_records("x" * 1_000_000)))
+    assert len(text) < 100_000
+    assert "\N{HORIZONTAL ELLIPSIS}" in text
 
 
 @pytest.mark.parametrize("color", [False, True])
