@@ -17,7 +17,8 @@ from esatls import envelope
 from esatls.clock import parse_rfc3339
 from esatls.fields import CONNECTION_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.flat import columns, flat
-from tests.core.support import CASES, SCENARIOS, clock, read_events
+from tests.core.support import CASES, SCENARIOS, clock, read_events, read_facts
+from tests.core.support import records as records_of
 from tests.splunk.conf import ROOT
 from tests.splunk.driver import Command, Result, Splunk, Value, encode
 from tests.splunk.test_fields import NATIVE, texts
@@ -74,13 +75,11 @@ def without_time(rows: list[dict[str, Value]]) -> list[dict[str, Value]]:
 
 
 def scenario(name: str) -> tuple[list[dict[str, Value]], dict[str, Any]]:
-    """A scenario as events of an appliance of its own, and its records."""
-    log = (SCENARIOS / f"{name}.log").read_text(encoding="ascii")
-    records = json.loads((SCENARIOS / f"{name}.json").read_text(encoding="ascii"))
+    """A scenario as events of an appliance of its own, and its records as the CLI gives them from the file, read forwards."""
+    log = re.sub(r"(?<=00:00 )(?=esa\d )", f"{name}-", (SCENARIOS / f"{name}.log").read_text(encoding="ascii"))
     host = f"{name.replace('_', '-')}.example.com"
-    for record in records["connections"] + records["messages"]:
-        record["esa_host"] = f"{name}-{record['esa_host']}" if "esa_host" in record else host
-    return events_of(re.sub(r"(?<=00:00 )(?=esa\d )", f"{name}-", log), host=host), records
+    facts, _ = read_facts(log.splitlines(), host=host)
+    return events_of(log, host=host), dict(zip(("connections", "messages"), records_of(facts)))
 
 
 def all_scenarios() -> tuple[list[dict[str, Value]], dict[str, list[Any]]]:
