@@ -432,13 +432,30 @@ class Appliance:
 
     # receiving
 
-    def received(self, message: _Message, above: tuple[_Message, ...] = ()) -> tuple[str, Record]:
+    def received(self, message: _Message) -> tuple[str, Record]:
         """Return the receiving verdict of one message, and the fields that come with it."""
         if message.received is None:
-            message.received = self._receive(message, above)
-        return message.received
+            # from the eldest down: a chain of rewrites may be long
+            chain, seen = [message], {id(message)}
+            parent = self._parent(message)
+            while parent is not None and parent.received is None and id(parent) not in seen:
+                chain.append(parent)
+                seen.add(id(parent))
+                parent = self._parent(parent)
+            for one in reversed(chain):
+                one.received = self._receive(one)
+        return message.received  # type: ignore[return-value]
 
-    def _receive(self, message: _Message, above: tuple[_Message, ...]) -> tuple[str, Record]:
+    def _parent(self, message: _Message) -> _Message | None:
+        """Return the message whose content a message carries, if that is in view."""
+        origin = message.origin
+        if origin is None or origin[0] in _INTERNAL:
+            return None
+        begins, parents = self.messages_of(origin[3])
+        parent = parents.get(lives.life_at(begins, origin[1]) if begins else 0)
+        return None if parent is None or parent.made_after(origin[1]) else parent
+
+    def _receive(self, message: _Message) -> tuple[str, Record]:
         found: Record = {}
         verdict = "unknown"
         start, origin, cef = message.start, message.origin, message.cef
@@ -453,7 +470,7 @@ class Appliance:
         elif origin is not None and origin[0] in _INTERNAL:
             verdict = "internal"
         elif origin is not None:
-            verdict = self._inherited(origin, (*above, message), found)
+            verdict = self._inherited(message, origin, found)
         elif start is not None:
             # made by the appliance, and not from another message
             verdict = "internal"
@@ -487,13 +504,12 @@ class Appliance:
             _keep(found, "received_witness", witnesses(connection.deciding()) or None)
         return connection.verdict if connection.verdict in ("encrypted", "cleartext") else "unknown"
 
-    def _inherited(self, origin: Fact, above: tuple[_Message, ...], found: Record) -> str:
+    def _inherited(self, message: _Message, origin: Fact, found: Record) -> str:
         """Return the verdict of the message whose content a child carries."""
-        begins, parents = self.messages_of(origin[3])
-        parent = parents.get(lives.life_at(begins, origin[1]) if begins else 0)
-        if parent is None or parent in above or parent.made_after(origin[1]):
+        parent = self._parent(message)
+        if parent is None or parent.received is None:
             return "unknown"
-        verdict, theirs = self.received(parent, above)
+        verdict, theirs = parent.received
         found.update(theirs)
         found.pop("icid", None)
         if verdict in ("encrypted", "cleartext"):

@@ -225,7 +225,9 @@ def test_a_cut_record_states_nothing_new(data: st.DataObject) -> None:
     text = line["text"]
     part = cef.parse(text[: data.draw(st.integers(0, len(text)))])
     for name, value in (part or {}).items():
-        assert str(line["event"][name]).startswith(str(value))
+        whole = str(line["event"][name])
+        # a record cut in the middle of a key leaves the key's beginning behind the value
+        assert whole.startswith(str(value)) or str(value).startswith(whole + " ")
 
 
 @given(st.text("ES ATLSInCoStu=;|'\"{}[]\\m s g c4 1", max_size=200), st.sampled_from(["13.0", "14.0", ""]))
