@@ -58,6 +58,10 @@ class Events:
         self.found.append({**head.base, **event_of(spec, found)})
         return True
 
+    def add(self, event: dict[str, Any]) -> None:
+        """Keep an event that was read elsewhere."""
+        self.found.append(event)
+
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
         """Keep the events of many lines, found one at a time."""
         from esatls.match import match

@@ -20,7 +20,7 @@ CASES = [pytest.param(file["pattern"], case, id=f"{file['file'][:-5]}-{i}") for 
 LOOKALIKES = [pytest.param(text, id=f"{file['file'][:-5]}-{i}") for file in FILES for i, text in enumerate(file["lookalikes"])]
 OTHER_SOURCES = {
     "tls_in_result", "tls_in_version", "tls_in_cipher", "tls_out_result", "tls_out_version", "tls_out_cipher",
-    "dane_status", "dane_host", "action", "witness",
+    "dane_status", "dane_host", "action", "witness", "serial", "ended",
 }  # fmt: skip
 """Fields that only consolidated events and message tracking have."""
 ENVELOPE_FIELDS = {"time", "esa_host", "esa_log", "esa_level"}

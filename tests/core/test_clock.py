@@ -10,7 +10,6 @@ from esatls.errors import EsatlsError, UsageError
 from hypothesis import given
 from hypothesis import strategies as st
 
-
 MOMENTS = st.integers(min_value=86_400, max_value=4_102_444_800).map(lambda seconds: datetime.fromtimestamp(seconds, timezone.utc))
 
 

@@ -56,6 +56,14 @@ TEXTS = st.one_of(
     st.builds("Delivery start DCID {} MID {} to RID [0] to offbox Spam".format, IDS, IDS),
     st.builds('MID {} quarantined to "Policy" (x)'.format, IDS),
     st.builds("MID {} Subject 'ICID {} TLS success'".format, IDS, IDS),
+    st.builds(
+        "CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID={} ESAICID={} ESADCID={} act={} {}".format,
+        IDS,
+        IDS,
+        IDS,
+        st.sampled_from(["DELIVERED", "BOUNCED", "QUARANTINED"]),
+        st.sampled_from(["", "ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.2 ESATLSInCipher=AES128-SHA", "ESATLSOutConnStatus=Failure"]),
+    ),
 )  # fmt: skip
 LOGS = st.lists(
     st.builds(lambda second, host, text: stamp(second, host) + text, st.integers(min_value=0, max_value=79), st.sampled_from(HOSTS), TEXTS), max_size=60

@@ -11,7 +11,8 @@ import re
 from typing import Any
 
 import pytest
-from core.support import REAL, Facts, read_events, read_facts, records
+from core.support import REAL, read_events, read_facts, records
+from esatls.facts import Facts
 
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="the excerpts of real logs are not on this machine")
 
@@ -27,7 +28,7 @@ def lines_of(name: str) -> list[str]:
 def read(name: str) -> tuple[dict[tuple[str, int], dict[str, Any]], dict[int, dict[str, Any]]]:
     """Return the records of one excerpt: connections by side and id, messages by id."""
     connections, messages = records(read_facts(lines_of(name))[0])
-    sides = {("ICID" if "icid" in record else "DCID", record.get("icid", record.get("dcid"))): record for record in connections}
+    sides = {("ICID", record["icid"]) if "icid" in record else ("DCID", record["dcid"]): record for record in connections}
     mids = {record["mid"]: record for record in messages}
     assert len(sides) == len(connections)
     assert len(mids) == len(messages)

@@ -7,7 +7,8 @@ import random
 from typing import Any
 
 import pytest
-from core.support import SCENARIOS, Facts, read_facts, records
+from core.support import SCENARIOS, read_facts, records
+from esatls.facts import Facts
 
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.log"))
 

@@ -272,6 +272,12 @@ def test_long_chain() -> None:
     assert message(*lines, mid=3000)["received"] == "encrypted"
 
 
+def test_long_chain_of_falling_ids() -> None:
+    """The same where the parent of each message has the higher id."""
+    lines = [IN, TLS_IN, "2 Start MID 3000 ICID 5", *[f"3 MID {number + 1} rewritten to MID {number} by x" for number in range(1, 3000)]]
+    assert message(*lines, mid=1)["received"] == "encrypted"
+
+
 def test_circle_of_parents() -> None:
     """Ids that were used again may seem to make each other: unknown, and no endless search."""
     lines = ["2 MID 1 rewritten to MID 2 by x", "2 MID 2 rewritten to MID 1 by x", "2 MID 3 rewritten to MID 3 by x"]
@@ -379,10 +385,35 @@ def test_consolidated_event_is_no_evidence_for_what_it_leaves_out() -> None:
     assert message(IN, START, CEF)["received"] == "cleartext"
 
 
-def test_text_log_wins_over_the_consolidated_event() -> None:
-    """What the lines of the connection tell is not turned by the record of the message."""
+def test_consolidated_event_fills_the_holes_of_the_text_log() -> None:
+    """Where the connection is not in view, the record tells, also for the connection itself; who says so is told."""
+    connections, messages = log(START, CEF + "ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.2 ESATLSInCipher=AES128-SHA")
+    assert [(record["tls_verdict"], record["tls_version"], record["tls_cipher"], record["witness"]) for record in connections] == [
+        ("encrypted", "TLSv1.2", "AES128-SHA", ["cef"])
+    ]
+    assert [(record["received"], record["received_witness"]) for record in messages] == [("encrypted", ["cef"])]
+
+
+def test_line_that_is_missing_weighs_less_than_a_statement() -> None:
+    """Clear text by the absence of a line gives way to a record that states success; the contradiction is shown."""
     found = message(IN, START, CEF + "ESATLSInConnStatus=Success")
-    assert found["received"] == "cleartext"
+    assert (found["received"], found["received_conflict"]) == ("encrypted", "text: cleartext, cef: encrypted")
+
+
+def test_line_that_is_there_weighs_more_than_a_statement() -> None:
+    """A success line, and a failure line before the message, are not turned by a record; the contradiction is shown."""
+    found = message(IN, TLS_IN, START, CEF + "ESATLSInConnStatus=Failure")
+    assert (found["received"], found["received_tls_cipher"], found["received_conflict"]) == ("encrypted", "AES128-SHA", "text: encrypted, cef: cleartext")
+    found = message(OUT, "1 DCID 6 TLS failed: x", DONE, CEF + "ESADCID=6 act=DELIVERED ESATLSOutConnStatus=Success")
+    (attempt,) = found["deliveries"]
+    assert (attempt["verdict"], attempt["reason"], attempt["conflict"]) == ("cleartext", "x", "text: cleartext, cef: encrypted")
+
+
+def test_witnesses_that_agree() -> None:
+    """Where text log and record say the same there is no contradiction, and both are named."""
+    found = message(IN, TLS_IN, START, CEF + "ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.2 ESATLSInCipher=AES128-SHA")
+    assert (found["received"], found["received_witness"]) == ("encrypted", ["cef", "text"])
+    assert "received_conflict" not in found
 
 
 # records
