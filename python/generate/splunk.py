@@ -206,7 +206,8 @@ def calculated() -> dict[str, str]:
     """Return the calculated fields of the text log."""
     results = {kind[4:]: BEGINNINGS[kind] for kind in kinds.EVENT_KINDS if kind in kinds.TLS_KINDS and kind != "tls_read"}
     outcomes = {word: BEGINNINGS[f"delivery_{word}"] for word in ("done", "bounced", "delayed")}
-    policy = {flow: rf"MID \d+ matched all recipients for per-recipient policy .* in the {table} table\s*$" for table, flow in kinds.MAIL_FLOW.items() if table.islower()}
+    in_table = r"MID \d+ matched all recipients for per-recipient policy .* in the {} table\s*$"
+    policy = {flow: in_table.format(table) for table, flow in kinds.MAIL_FLOW.items() if table.islower()}
     hat = ", ".join(f'hat_action == "{action}", "{flow}"' for action, flow in kinds.MAIL_FLOW.items() if action.isupper())
     return {
         "esa_event": case(BEGINNINGS),
@@ -233,7 +234,9 @@ def props() -> str:
     mail = (
         "SHOULD_LINEMERGE = false\n"
         "# a hard-wrapped line stays with its event: a new one starts with a stamp, a priority or a level\n"
-        rf"LINE_BREAKER = ([\r\n]+)(?=<\d{{1,3}}>|(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) |\d{{4}}[ -]|(?:Info|Warning|Critical|Debug|Trace): )"
+        r"LINE_BREAKER = ([\r\n]+)"
+        r"(?=<\d{1,3}>|(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) |\d{4}[ -]"
+        r"|(?:Info|Warning|Critical|Debug|Trace): )"
         "\nTRUNCATE = 100000\nMAX_TIMESTAMP_LOOKAHEAD = 64\nKV_MODE = none\n"
     )
     return "\n".join(

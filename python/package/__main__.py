@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from build import ROOT, PackageError, build
+from splunk_package import ROOT, PackageError, build
 
 
 def main() -> int:

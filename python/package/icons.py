@@ -31,7 +31,7 @@ LETTERS = {
 
 
 def badge(colour: Colour) -> Painter:
-    """An envelope with a padlock, on a unit square; x runs to the right and y down."""
+    """Return an envelope with a padlock, on a unit square; x runs to the right and y down."""
 
     def paint(x: float, y: float) -> Colour:
         # the padlock, in front, at the lower right
@@ -55,7 +55,7 @@ def badge(colour: Colour) -> Painter:
 
 
 def word_mark(colour: Colour) -> Painter:
-    """The badge and the word "esatls" on a field that is 4 wide and 1 high."""
+    """Return the badge and the word "esatls" on a field that is 4 wide and 1 high."""
     picture = badge(colour)
     dot = 0.079
 
@@ -74,7 +74,7 @@ def word_mark(colour: Colour) -> Painter:
 
 
 def png(painter: Painter, width: int, height: int) -> bytes:
-    """The picture as PNG, 8-bit RGBA; `painter` is asked on a field `width / height` wide and 1 high, 4 x 4 times per pixel."""
+    """Return the picture as PNG, 8-bit RGBA; `painter` is asked on a field `width / height` wide and 1 high, 4 x 4 times per pixel."""
     samples = 4
     rows = bytearray()
     for j in range(height):

@@ -1,6 +1,9 @@
 """The search command `esatlsconnections`."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING, Any
 
 import esatls_splunk  # first: it shows the way to lib/
 from esatls import verdicts
@@ -8,6 +11,12 @@ from esatls.fields import CONNECTION_FIELDS
 from esatls.match import DELIVERY, MESSAGES, RECEIVING
 from esatls_verdicts import VerdictCommand
 from splunklib.searchcommands import Configuration, dispatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from esatls.clock import Time
+    from esatls.facts import Facts
 
 NAMES = tuple(field.name for field in CONNECTION_FIELDS)
 
@@ -31,15 +40,15 @@ class EsatlsConnectionsCommand(VerdictCommand):
 
     # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
     @Configuration()
-    def map(self, records):
+    def map(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Not called."""
         raise NotImplementedError
 
-    def reduce(self, records):
+    def reduce(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Not called."""
         raise NotImplementedError
 
-    def rows(self):
+    def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per connection."""
         seen = None
         for record in verdicts.connections(self.facts):
@@ -53,11 +62,11 @@ class EsatlsConnectionsCommand(VerdictCommand):
             yield record if seconds is None else {"_time": esatls_splunk.seconds_text(seconds), **record}
 
 
-def first_times(facts):
+def first_times(facts: Facts) -> dict[tuple[str, str, int], Time]:
     """When a connection is first spoken of, for those whose opening and closing lines are not in view: (appliance, side, id) -> seconds."""
-    found = {}
+    found: dict[tuple[str, str, int], Time] = {}
 
-    def note(host, side, key, time):
+    def note(host: str, side: str, key: str | None, time: Time | None) -> None:
         if key is not None and time is not None:
             place = (host, side, int(key))
             found[place] = min(found.get(place, time), time)

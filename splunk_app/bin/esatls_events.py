@@ -1,12 +1,23 @@
 """The search command `esatls`."""
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING, Any
 
 import esatls_splunk
 from esatls.fields import FIELDS
 from esatls.kinds import MAIL_FLOW, TLS_KINDS
 from esatls.match import MATCHERS_BY_START, event_of
 from splunklib.searchcommands import Configuration, Option, StreamingCommand, dispatch, validators
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Iterator, Sequence
+
+    from esatls.match import Spec
+    from esatls.stream import Head
+    from esatls_splunk import Block, Table
 
 HEAD_NAMES = ("time", "esa_host", "esa_log", "esa_level")
 BODY_NAMES = tuple(field.name for field in FIELDS if field.name not in HEAD_NAMES)
@@ -22,10 +33,12 @@ class Shape:
 
     __slots__ = ("commas", "flow", "groups", "rid", "safe", "spec", "template")
 
-    def __init__(self, spec):
+    def __init__(self, spec: Spec) -> None:
         """Lay out the columns of one pattern; `template` stays None where an event is more than constants and groups."""
         self.spec = spec
-        self.template = self.flow = self.rid = None
+        self.template: str | None = None
+        self.flow: int | None = None
+        self.rid: int | None = None
         names = set(spec.groups)
         # these two tell the flow of mail; it is a column of its own, behind all others that these patterns fill
         flow = names & {"hat_action", "policy_table"}
@@ -43,8 +56,8 @@ class Shape:
         self.template = "".join("," + ("%s" if name in filled else spec.constants.get(name, "")) for name in BODY_NAMES) + "," * len(LISTS)
         self.commas = self.template.count(",")
 
-    def fill(self, found):
-        """The cells of a match as text, each with a comma before it."""
+    def fill(self, found: re.Match[str]) -> str:
+        """Return the cells of a match as text, each with a comma before it."""
         if self.template is not None:
             values = found.group(*self.groups)
             if values.__class__ is str:
@@ -61,10 +74,10 @@ class Shape:
         return cells_of_event(event_of(self.spec, found), BODY_NAMES)
 
 
-class Plans(dict):
+class Plans(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
     """First characters of a text -> how to match it, and the shape of what each of its patterns finds; made when first asked for."""
 
-    def __missing__(self, start):
+    def __missing__(self, start: str) -> tuple[Callable[..., re.Match[str] | None], dict[int, Shape]] | None:
         """Make the plan of a beginning; None, and nothing kept, where no pattern begins so."""
         matcher = MATCHERS_BY_START[start]
         if matcher is None:
@@ -73,15 +86,15 @@ class Plans(dict):
         return plan
 
 
-def speaks_of_tls(spec, found):
+def speaks_of_tls(spec: Spec, found: re.Match[str]) -> bool:
     """Whether a match is a TLS line, or a consolidated event that says something of TLS."""
     if spec.kind == "consolidated_event":
         return not CEF_ABOUT_TLS.isdisjoint(event_of(spec, found))
     return spec.kind in TLS_KINDS
 
 
-def cells_of_event(event, names):
-    """The fields of an event as text, each with a comma before it; an absent field is an empty cell."""
+def cells_of_event(event: dict[str, Any], names: Sequence[str]) -> str:
+    """Return the fields of an event as text, each with a comma before it; an absent field is an empty cell."""
     pairs = {name: esatls_splunk.cells_of(event[name]) for name in names if name in event}
     cells = [pairs[name][0] if name in pairs else "" for name in names]
     cells += [pairs[name][1] if name in pairs else "" for name in LISTS]
@@ -118,17 +131,17 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         validate=validators.Match("prefix", r"(?:[A-Za-z]\w*)?$"),
     )
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Ask splunkd for the source field alone: it keeps the other fields and merges them itself."""
         self.configuration.required_fields = [self.field, "host", "_time"]
         self.reader = esatls_splunk.Reader()
         self.plans = Plans()
 
-    def stream(self, records):
+    def stream(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Not called: `chunk` takes the rows."""
         raise NotImplementedError
 
-    def chunk(self, table):
+    def chunk(self, table: Table) -> None:
         """Answer each row with its own text and the new columns, all of them announced."""
         if not table.names:
             return
@@ -143,8 +156,8 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
                 lines += esatls_splunk.overwritten(table.names, names, block.texts, added)
         self.write_lines(lines)
 
-    def added(self, table, block):
-        """The new cells of each row as text, each cell with a comma before it."""
+    def added(self, table: Table, block: Block) -> list[str]:
+        """Return the new cells of each row as text, each cell with a comma before it."""
         lines = []
         append = lines.append
         tls_only, reader, plans = self.tls_only, self.reader, self.plans
@@ -186,11 +199,11 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
                 append(NOTHING)
         return lines
 
-    def slowly(self, raw, seconds, host):
+    def slowly(self, raw: str, seconds: str, host: str) -> str:
         """As `added`, for one event of any text; of several lines in one event, the first that says something counts."""
-        events = []
+        events: list[dict[str, Any]] = []
 
-        def take(head, spec, found):
+        def take(head: Head, spec: Spec, found: re.Match[str]) -> None:
             if not self.tls_only or speaks_of_tls(spec, found):
                 events.append({**head.base, **event_of(spec, found)})
 

@@ -1,7 +1,10 @@
 """The search command `esatlsmessages`."""
 
+from __future__ import annotations
+
 import json
 import sys
+from typing import TYPE_CHECKING, Any
 
 import esatls_splunk  # first: it shows the way to lib/
 from esatls import verdicts
@@ -10,10 +13,13 @@ from esatls.flat import columns, flat
 from esatls_verdicts import VerdictCommand
 from splunklib.searchcommands import Configuration, dispatch
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 @Configuration()
 class EsatlsMessagesCommand(VerdictCommand):
-    """One row per message of a Cisco ESA: received over TLS, delivered over TLS?
+    """One row per message of a Cisco ESA: was it received, was it delivered over TLS.
 
     ##Syntax
     esatlsmessages (field=<field>)?
@@ -31,15 +37,15 @@ class EsatlsMessagesCommand(VerdictCommand):
 
     # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
     @Configuration()
-    def map(self, records):
+    def map(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Not called."""
         raise NotImplementedError
 
-    def reduce(self, records):
+    def reduce(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Not called."""
         raise NotImplementedError
 
-    def rows(self):
+    def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per message."""
         for record in verdicts.messages(self.facts):
             # a column without any value is no field: Splunk would take empty words for one

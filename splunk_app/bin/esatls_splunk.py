@@ -2,22 +2,33 @@
 
 The SDK hands each row of a chunk to a command as a dictionary and writes each one back cell by cell, which costs several times what the
 extraction itself costs. The commands here override the one private method of the (pinned, vendored) SDK that does so, `_execute_chunk_v2`:
-rows are read by one csv.reader, and a row that goes back unchanged but for new columns goes back as the text that it came as.
+rows are read column by column, and a row that goes back unchanged but for new columns goes back as the text that it came as.
 """
+
+from __future__ import annotations
 
 import csv
 import gc
 import io
 import os
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
-from esatls import envelope  # noqa: E402
-from esatls.clock import Clock, parse_rfc3339  # noqa: E402
-from esatls.stream import MOST_HEADS, Head, Stream  # noqa: E402
-from splunklib.searchcommands import Option, validators  # noqa: E402
+from esatls import envelope
+from esatls.clock import Clock, parse_rfc3339
+from esatls.stream import MOST_HEADS, Head, Stream
+from splunklib.searchcommands import Option, validators
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Iterator, Sequence
+
+    from esatls.clock import Time
+    from esatls.match import Spec
+
+    Take = Callable[[Head, Spec, re.Match[str]], object]
 
 FACTS = "esatls_facts"
 """The column of facts that a map sends to its reduce."""
@@ -33,11 +44,11 @@ MULTI = "__mv_"
 class Block(NamedTuple):
     """Some rows of a table, column by column, and the text that each row came as."""
 
-    texts: list
-    raws: list
-    hosts: list
-    times: list
-    facts: list
+    texts: list[str]
+    raws: list[str]
+    hosts: list[str]
+    times: list[str]
+    facts: list[str]
     plain: bool
     """No text of an event holds a line feed, a carriage return or a NUL."""
 
@@ -52,7 +63,7 @@ class Table:
     # Small enough to stay in the processor's cache, and for the memory of one block to serve the next.
     block_rows = 500
 
-    def __init__(self, body, field="_raw"):
+    def __init__(self, body: str, field: str = "_raw") -> None:
         """Read the column names of a chunk's body, CSV text; an empty one has no columns and no rows. `field` holds the events' text."""
         self.broken = 0
         self.first = ""
@@ -67,7 +78,7 @@ class Table:
         self.names = next(csv.reader([self.head]), [])
         self._places = [self.names.index(name) if name in self.names else None for name in (field, "host", "_time", FACTS)]
 
-    def blocks(self):
+    def blocks(self) -> Iterator[Block]:
         """Yield the rows."""
         position, size = 1, self.block_rows
         if self._places == [0, 1, 2, None] and not self._odd:
@@ -86,12 +97,12 @@ class Table:
                 self.rows += len(cells[start : start + size])
                 yield self._block(cells[start : start + size], texts[start : start + size])
 
-    def _block(self, cells, texts):
+    def _block(self, cells: list[list[str]], texts: list[str]) -> Block:
         nothing = [""] * len(texts)
         columns = [nothing if place is None else [row[place] for row in cells] for place in self._places]
         return Block(texts, *columns, plain=not self._odd and not any("\n" in raw for raw in columns[0]))
 
-    def _any(self, body):
+    def _any(self, body: str) -> tuple[list[list[str]], list[str]]:
         """Rows of any shape. The text of a row is that of the lines that its cells were read from."""
         # csv refuses NUL before Python 3.11; the text that goes back keeps it
         reader = csv.reader(io.StringIO(body.replace("\0", "\N{REPLACEMENT CHARACTER}"), newline="\n"))
@@ -111,13 +122,13 @@ class Table:
             texts.append("".join(kept[start : reader.line_num]).rstrip("\r\n"))
             start = reader.line_num
 
-    def _note(self, number, reason):
+    def _note(self, number: int, reason: str) -> None:
         self.broken += 1
         if not self.first or number < self._first:
             self._first = number
             self.first = f"row {number} of a chunk: {reason}"
 
-    def _evened(self, cells, texts):
+    def _evened(self, cells: list[list[str]], texts: list[str]) -> tuple[list[list[str]], list[str]]:
         """Give each row as many cells as there are columns."""
         width = len(self.names)
         if {width}.issuperset(map(len, cells)):
@@ -135,7 +146,7 @@ class Table:
         return [row for row, _ in whole], [text for _, text in whole]
 
 
-def read_common(lines, width):
+def read_common(lines: list[str], width: int) -> Block | None:
     """Read lines of CSV whose shape splunkd's chunks mostly have, in a third of the time of csv.reader; None for any other shape.
 
     The columns begin with text, host and time. The text is in quotes; of the other cells either none is, or host and time both are (when they
@@ -172,15 +183,15 @@ def read_common(lines, width):
     return Block(lines, raws, hosts, times, [], plain=True)
 
 
-def csv_line(cells):
+def csv_line(cells: Sequence[str | None]) -> str:
     """Cells as one line of CSV without its end; None is an empty cell."""
     out = io.StringIO()
     csv.writer(out).writerow(cells)  # with its own line end, for which it quotes cells that hold one
     return out.getvalue()[:-2]
 
 
-def overwritten(names, new_names, texts, added):
-    """A block's answer where some columns of the table have the names of new ones: filled new cells replace old ones."""
+def overwritten(names: list[str], new_names: list[str], texts: list[str], added: list[str]) -> list[str]:
+    """Return a block's answer where some columns of the table have the names of new ones: filled new cells replace old ones."""
     fresh = [name for name in new_names if name not in names]
     lines = []
     for row, text in zip(csv.reader(io.StringIO("\n".join(texts), newline="\n")), added):
@@ -189,8 +200,8 @@ def overwritten(names, new_names, texts, added):
     return lines
 
 
-def cells_of(value):
-    """The two cells of a value, the plain one and the multi-valued one; lists become multi-valued as Splunk writes them."""
+def cells_of(value: Any) -> tuple[str, str]:
+    """Return the two cells of a value, the plain one and the multi-valued one; lists become multi-valued as Splunk writes them."""
     if not isinstance(value, list):
         return (value if isinstance(value, str) else ("true" if value else "false") if isinstance(value, bool) else str(value)), ""
     words = [cells_of(word)[0] for word in value]
@@ -199,7 +210,7 @@ def cells_of(value):
     return "\n".join(words), ";".join("$" + word.replace("$", "$$") + "$" for word in words)
 
 
-def seconds_of(cell):
+def seconds_of(cell: str) -> Time | None:
     """Splunk's `_time` as the core's time: seconds since 1970, whole ones as int; None when the cell is no time."""
     try:
         seconds = float(cell)
@@ -208,13 +219,13 @@ def seconds_of(cell):
         return None
 
 
-def epoch(stamp):
+def epoch(stamp: str) -> str:
     """RFC 3339 in UTC as Splunk's `_time`."""
     return seconds_text(parse_rfc3339(stamp))
 
 
-def seconds_text(seconds):
-    """The core's time as Splunk's `_time`: up to milliseconds."""
+def seconds_text(seconds: Time) -> str:
+    """Return the core's time as Splunk's `_time`: up to milliseconds."""
     return str(seconds) if isinstance(seconds, int) else f"{seconds:.3f}"
 
 
@@ -225,14 +236,14 @@ class Reader:
     goes before the event's. `take(head, spec, match)` is called for each ESA line, once for most events.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Start with no envelope known."""
-        self.heads = {}
+        self.heads: dict[tuple[str, str, str], Head] = {}
         self.length = 0
         self.clock = Clock()
 
-    def head(self, raw, seconds, host):
-        """The head of an event whose text starts with a whole envelope, and the length of that; None for any other text."""
+    def head(self, raw: str, seconds: str, host: str) -> Head | None:
+        """Return the head of an event whose text starts with a whole envelope, and the length of that; None for any other text."""
         if "CEF:" in raw[: envelope.LONGEST] or raw[:1] == "{":
             return None
         found = envelope.parse(raw)
@@ -248,7 +259,7 @@ class Reader:
         self.heads[raw[: found.end], seconds, host] = known
         return known
 
-    def slowly(self, raw, seconds, host, take):
+    def slowly(self, raw: str, seconds: str, host: str, take: Take) -> None:
         """Any text: several lines, wrapped lines, JSON, no envelope."""
         time = seconds_of(seconds)
         stream = Stream(_Timed(take, time), self.clock, host or None)
@@ -264,15 +275,17 @@ class Reader:
 class _Timed:
     """Passes on what a stream finds, under Splunk's time."""
 
-    def __init__(self, take, time):
+    def __init__(self, take: Take, time: Time | None) -> None:
         self._take = take
         self._time = time
 
-    def take(self, head, spec, found):
+    def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
+        """Pass one on."""
         if self._time is not None:
             base = head.base
             head = Head(self._time, head.host, base.get("esa_log"), base.get("esa_level"))
         self._take(head, spec, found)
+        return True
 
 
 class RowCommand:
@@ -294,7 +307,7 @@ class RowCommand:
     first = ""
     seen = 0
 
-    def _execute_chunk_v2(self, process, chunk):  # noqa: ARG002 - the SDK's signature
+    def _execute_chunk_v2(self, process: object, chunk: tuple[object, str]) -> None:  # noqa: ARG002 - the SDK's signature
         table = Table(chunk[1], self.field)
         self.chunk(table)
         self.seen += table.rows
@@ -303,22 +316,22 @@ class RowCommand:
         if self._finished:
             self.last_words()
 
-    def chunk(self, table):
+    def chunk(self, table: Table) -> None:
         """Work on the rows of one chunk. `self._finished` tells whether it is the last one."""
         raise NotImplementedError
 
-    def unreadable(self, number, error):
+    def unreadable(self, number: int, error: Exception) -> None:
         """Note a row on which the extraction failed."""
         self.broken += 1
         self.first = self.first or f"row {number} of a chunk: {type(error).__name__}"
 
-    def last_words(self):
+    def last_words(self) -> None:
         """Name in the job's messages what could not be read."""
         if self.broken:
             self.write_warning("{}", f"{self.name}: {self.broken} broken rows besides {self.seen} read; the first: {self.first}")
             self.broken, self.first = 0, ""
 
-    def write_lines(self, lines):
+    def write_lines(self, lines: list[str]) -> None:
         """Hand a chunk's answer to the SDK: the line of column names, then a line per row."""
         self._record_writer._buffer = Answer("\n".join(lines) + "\n")  # noqa: SLF001 - see above
         self._record_writer._pending_record_count += len(lines) - 1  # noqa: SLF001
@@ -327,17 +340,17 @@ class RowCommand:
 class Answer:
     """Stands in for the buffer of the SDK's record writer, which would copy the text twice more, at four bytes a letter."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         """Hold the text of one chunk."""
         self._text = text
 
-    def getvalue(self):
+    def getvalue(self) -> str:
         """Give the text."""
         return self._text
 
-    def seek(self, position):
+    def seek(self, position: int) -> None:
         """Go back to the start, as the writer does before it truncates."""
 
-    def truncate(self):
+    def truncate(self) -> None:
         """Forget the text."""
         self._text = ""

@@ -4,19 +4,28 @@
 whether or not splunkd runs the map, and facts may come in any order, in any number of chunks, and more than once.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import esatls_splunk
 from esatls.facts import Facts
 from esatls.match import MATCHERS_BY_START
 from splunklib.searchcommands import ReportingCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from esatls_splunk import Block, Table
 
 
 class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
     """A reporting command that ends in one row per record."""
 
     # the columns of a row, set by the commands
-    columns = ()
+    columns: tuple[str, ...] = ()
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Ask splunkd for what an event and a map's row have; a map is sent whole events, since its rows are not events any more."""
         super().prepare()
         if self.phase == "reduce":
@@ -24,7 +33,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         self.reader = esatls_splunk.Reader()
         self.facts = Facts()
 
-    def chunk(self, table):
+    def chunk(self, table: Table) -> None:
         """Take facts from the rows. A map answers each chunk with its facts, a reduce answers the last one with the records."""
         self.take(table)
         if self.phase == "map":
@@ -40,21 +49,21 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                 multi = [esatls_splunk.MULTI + name for name in self.columns]
                 self.write_lines([",".join([*self.columns, *multi]), *lines])
 
-    def rows(self):
+    def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the records of `self.facts` as rows; a list becomes a multi-valued field."""
         raise NotImplementedError
 
-    def line(self, row):
-        """A row as one line of CSV."""
+    def line(self, row: dict[str, Any]) -> str:
+        """Return a row as one line of CSV."""
         pairs = [esatls_splunk.cells_of(row[name]) if name in row else ("", "") for name in self.columns]
         return esatls_splunk.csv_line([pair[0] for pair in pairs] + [pair[1] for pair in pairs])
 
-    def take(self, table):
+    def take(self, table: Table) -> None:
         """Add the facts of a chunk's rows."""
         for block in table.blocks():
             self.take_block(table, block)
 
-    def take_block(self, table, block):
+    def take_block(self, table: Table, block: Block) -> None:
         """Add the facts of a block of rows."""
         facts, reader, plain = self.facts, self.reader, block.plain
         heads, length, matchers, take = reader.heads, reader.length, MATCHERS_BY_START, facts.take

@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "splunk"), str(ROOT / "python" / "package")]
 
-import build  # noqa: E402
 import driver  # noqa: E402
+import splunk_package  # noqa: E402
 
 EVENTS = 500_000
 GOAL = 200_000
@@ -72,7 +72,7 @@ def run(command: driver.Command, name: str, arguments: list[str], bodies: list[b
     command.getinfo(name, arguments)
     replies = []
     start = cpu_seconds(command)
-    decode, driver.decode = driver.decode, lambda body: ([], [])
+    decode, driver.decode = driver.decode, lambda _: ([], [])
     try:
         for n, body in enumerate([*bodies, b""]):
             replies.append(command.ask({"action": "execute", "finished": n == len(bodies)}, body).body)
@@ -107,10 +107,10 @@ def main() -> int:
     parser.add_argument("--log", type=Path, help="a log to use instead of a made one")
     arguments = parser.parse_args()
     python = arguments.python
-    print(subprocess.run([python, "--version"], check=True, capture_output=True, text=True).stdout.strip())  # noqa: S603
+    print(subprocess.run([python, "--version"], check=True, capture_output=True, text=True).stdout.strip())
     with tempfile.TemporaryDirectory() as folder:
-        app = Path(folder) / build.APP
-        for path, content in build.contents().items():
+        app = Path(folder) / splunk_package.APP
+        for path, content in splunk_package.contents().items():
             target = app / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
@@ -119,7 +119,7 @@ def main() -> int:
         log = arguments.log or Path(folder) / "mail.log"
         if not arguments.log:
             command = [sys.executable, "-m", "tests.traffic", "--plain", "--messages", "22000", "--envelope", arguments.envelope, "--log", str(log)]
-            subprocess.run(command, check=True, cwd=ROOT)  # noqa: S603
+            subprocess.run(command, check=True, cwd=ROOT)
         streaming, whole = Bodies(log, numbered=True), Bodies(log, numbered=False)
         rows = streaming.rows
         rates = {}

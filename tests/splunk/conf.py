@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = ROOT / "splunk_app" / "default"
@@ -49,8 +52,8 @@ def read(path: Path) -> dict[str, dict[str, str]]:
 
 
 def pcre2(searches: Iterable[tuple[str, list[str]]]) -> list[list[list[str | None] | None]]:
-    """The groups that each regex finds in each of its subjects, under PCRE2."""
-    done = subprocess.run(  # noqa: S603 - our own helper
+    """Return the groups that each regex finds in each of its subjects, under PCRE2."""
+    done = subprocess.run(
         [str(CACHE / "pcre2" / "bin" / "python"), str(Path(__file__).with_name("pcre2_match.py"))],
         input=json.dumps({"searches": list(searches)}),
         capture_output=True,
@@ -70,7 +73,7 @@ class Extraction:
         self.transforms = read(DEFAULT / "transforms.conf")
 
     def fields(self, raws: list[str]) -> list[dict[str, str]]:
-        """The fields of each event: the transforms in their order, an earlier value before a later one; then the calculated fields."""
+        """Return the fields of each event: by the transforms in their order, an earlier value before a later one; then the calculated fields."""
         events: list[dict[str, str]] = [{"_raw": raw} for raw in raws]
         for key, value in self.props.items():
             if not key.startswith("REPORT-"):
@@ -92,7 +95,7 @@ class Extraction:
         return events
 
     def _calculate(self, events: list[dict[str, str]]) -> None:
-        """The EVAL settings; the forms that this app uses: case(), if(), null(), match(), == and lower() of fields and strings."""
+        """Carry out the EVAL settings, in the forms that this app uses: case(), if(), null(), match(), == and lower() of fields and strings."""
         before = [dict(event) for event in events]
         matches = sorted({m for value in self.props.values() for m in re.findall(r'match\(esatls_line, "((?:[^"\\]|\\.)*)"\)', value)})
         regexes = [m.replace("\\\\", "\\") for m in matches]
@@ -113,40 +116,40 @@ class _Expression:
     TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|\w+|==|[(),])')
 
     def __init__(self, text: str, event: dict[str, str], hits: dict[str, bool]) -> None:
-        self.tokens = self.TOKEN.findall(text)
-        assert "".join(self.tokens) == re.sub(r'("(?:[^"\\]|\\.)*")|\s+', lambda m: m[1] or "", text), text
+        self.words: list[str] = self.TOKEN.findall(text)
+        assert "".join(self.words) == re.sub(r'("(?:[^"\\]|\\.)*")|\s+', lambda m: m[1] or "", text), text
         self.event = event
         self.hits = hits
 
     def value(self) -> str | None:
-        """The value, None for null."""
+        """Return the value, None for null."""
         left = self._term()
-        if self.tokens and self.tokens[0] == "==":
-            self.tokens.pop(0)
+        if self.words and self.words[0] == "==":
+            self.words.pop(0)
             right = self._term()
             return "true" if left is not None and left == right else None
         return left
 
     def _term(self) -> str | None:
-        token = self.tokens.pop(0)
-        if token.startswith('"'):
-            return token[1:-1]
-        if not self.tokens or self.tokens[0] != "(":
-            return self.event.get(token)
-        self.tokens.pop(0)
+        word = self.words.pop(0)
+        if word.startswith('"'):
+            return word[1:-1]
+        if not self.words or self.words[0] != "(":
+            return self.event.get(word)
+        self.words.pop(0)
         arguments: list[str | None] = []
-        while self.tokens[0] != ")":
-            if self.tokens[0] == ",":
-                self.tokens.pop(0)
+        while self.words[0] != ")":
+            if self.words[0] == ",":
+                self.words.pop(0)
             arguments.append(self.value())
-        self.tokens.pop(0)
-        if token == "null":
+        self.words.pop(0)
+        if word == "null":
             return None
-        if token == "lower":
+        if word == "lower":
             return arguments[0].lower() if arguments[0] is not None else None
-        if token == "match":
+        if word == "match":
             return "true" if arguments[0] is not None and self.hits[str(arguments[1])] else None
-        if token == "if":
+        if word == "if":
             return arguments[1] if arguments[0] else arguments[2]
-        assert token == "case", token
+        assert word == "case", word
         return next((arguments[i + 1] for i in range(0, len(arguments), 2) if arguments[i]), None)

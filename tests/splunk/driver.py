@@ -21,10 +21,12 @@ import re
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Union
+from typing import IO, TYPE_CHECKING, Any, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 csv.field_size_limit(1 << 30)
 
@@ -64,7 +66,7 @@ class Result:
 
 def quote(cell: str) -> str:
     """One CSV cell as splunkd writes it: bare only when it is alphanumeric."""
-    return cell if cell.isascii() and cell.isalnum() or not cell else '"' + cell.replace('"', '""') + '"'
+    return cell if (cell.isascii() and cell.isalnum()) or not cell else '"' + cell.replace('"', '""') + '"'
 
 
 def encode(rows: Sequence[dict[str, Value]], columns: Sequence[str]) -> bytes:
@@ -87,7 +89,7 @@ def encode(rows: Sequence[dict[str, Value]], columns: Sequence[str]) -> bytes:
 
 
 def decode(body: bytes) -> tuple[list[str], list[dict[str, Value]]]:
-    """The columns and rows of a reply; a filled `__mv_` column decides over its plain one; empty fields are left out, as Splunk does."""
+    """Return the columns and rows of a reply; a filled `__mv_` column decides over its plain one; empty fields are left out, as Splunk does."""
     if not body:
         return [], []
     reader = csv.reader(io.StringIO(body.decode("utf-8"), newline=""), strict=True)
@@ -120,7 +122,7 @@ class Command:
         self.dispatch = Path(dispatch or tempfile.gettempdir())
         environment = {"PATH": os.environ["PATH"], "SPLUNK_HOME": str(app.parent), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
-        self.process = subprocess.Popen(  # noqa: S603 - our own command
+        self.process = subprocess.Popen(
             [python, str(app / "bin" / script)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -129,7 +131,7 @@ class Command:
             env=environment,
         )
 
-    def __enter__(self) -> Command:
+    def __enter__(self) -> Command:  # noqa: PYI034 - typing.Self is younger than Python 3.9
         """Give the running command."""
         return self
 
@@ -167,7 +169,7 @@ class Command:
         return Reply(json.loads(answer) if answer else {}, columns, rows, content)
 
     def getinfo(self, name: str, arguments: Sequence[str] = (), *, preview: bool = False) -> Reply:
-        """The first exchange, in which the command tells its type and what it needs."""
+        """Carry out the first exchange, in which the command tells its type and what it needs."""
         search = f"| {name} {' '.join(arguments)}"
         info = {
             "args": list(arguments),
@@ -202,7 +204,7 @@ def columns_of(rows: Iterable[dict[str, Value]]) -> list[str]:
 
 
 def parts(rows: Sequence[dict[str, Value]], size: int) -> Iterator[Sequence[dict[str, Value]]]:
-    """The rows in chunks."""
+    """Return the rows in chunks."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
@@ -216,7 +218,7 @@ class Splunk:
     chunk_rows: int = CHUNK_ROWS
 
     def script(self, name: str) -> str:
-        """The file of a command, from the app's commands.conf."""
+        """Return the file of a command, from the app's commands.conf."""
         text = (self.app / "default" / "commands.conf").read_text(encoding="utf-8")
         stanza = re.search(rf"^\[{re.escape(name)}\]$(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
         found = re.search(r"^filename = (\S+)$", stanza.group(1), re.MULTILINE) if stanza else None
@@ -226,14 +228,14 @@ class Splunk:
         return found.group(1)
 
     def stream(self, name: str, events: Sequence[dict[str, Value]], arguments: Sequence[str] = ()) -> Result:
-        """One process of a streaming command over the events."""
+        """Run one process of a streaming command over the events."""
         with Command(self.python, self.app, self.script(name)) as command:
             told = command.getinfo(name, arguments)
             if told.metadata.get("type") != "streaming":
                 message = f"{name} calls itself {told.metadata.get('type')}, not streaming"
                 raise ProtocolError(message)
             result = Result(messages=told.messages)
-            wanted = told.metadata.get("required_fields")
+            wanted: list[str] = told.metadata.get("required_fields") or []
             selected = bool(wanted) and "*" not in wanted
             columns = [*wanted, "_chunked_idx"] if selected else columns_of(events)
             done: Reply | None = None
@@ -271,7 +273,7 @@ class Splunk:
         mapped: bool = True,
         preview: bool = False,
     ) -> Result:
-        """A reporting command: its map phase on each indexer's share of the events, then its reduce phase; `mapped=False` skips the map."""
+        """Run a reporting command: its map phase on each indexer's share of the events, then its reduce phase; `mapped=False` skips the map."""
         with Command(self.python, self.app, self.script(name)) as command:
             told = command.getinfo(name, arguments, preview=preview)
             if told.metadata.get("type") != "reporting":

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests.splunk.conf import DEFAULT, ROOT, ConfError, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 APP = ROOT / "splunk_app"
 CONF = {path.stem: read(path) for path in sorted(DEFAULT.glob("*.conf"))}
@@ -24,16 +27,16 @@ ADD_ON_CLASSES = {
     "EVAL-dest", "LOOKUP-action_for_cisco_esa_email", "LOOKUP-vendor_product_for_cisco_esa", "REPORT-cisco_esa_legacy_action",
 }  # fmt: skip
 ADD_ON_FIELDS = {
-    "action", "app", "cipher", "connection", "dest", "dest_host", "dest_ip", "dest_port", "log_level", "log_type", "policy_type", "product", "protocol",
-    "reason", "sender_reputation", "size", "source_domain", "src", "src_host", "src_ip", "src_user", "subject", "vendor", "vendor_action", "internal_message_id",
-    "icid", "dcid", "mid", "rid", "sender", "recipient", "country", "sender_group",
+    "action", "app", "cipher", "connection", "dest", "dest_host", "dest_ip", "dest_port", "log_level", "log_type", "policy_type", "product",
+    "protocol", "reason", "sender_reputation", "size", "source_domain", "src", "src_host", "src_ip", "src_user", "subject", "vendor", "vendor_action",
+    "internal_message_id", "icid", "dcid", "mid", "rid", "sender", "recipient", "country", "sender_group",
 }  # fmt: skip
 SAME_MEANING = {"icid", "dcid", "mid", "rid", "sender", "recipient", "country", "sender_group"}
 """Fields that both set, to the same: Cisco's ids, the envelope's addresses, the HAT line's words."""
 
 
 def macro_calls(text: str) -> set[tuple[str, int]]:
-    """The macros that a search calls: (name, number of arguments)."""
+    """Return the macros that a search calls: (name, number of arguments)."""
     calls = set()
     for call in re.findall(r"`([^`]+)`", text):
         name, bracket, arguments = call.partition("(")

@@ -6,14 +6,16 @@ import json
 import re
 import shutil
 import subprocess
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from esatls.fields import FIELDS
+
 from tests.core.support import CASES, REAL, SCENARIOS, read_events
 from tests.splunk.conf import DEFAULT, Extraction, pcre2, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("needs_pcre2")
 
@@ -21,7 +23,8 @@ NATIVE = "Wed Jul 20 19:47:40 2005 Info: "
 SYSLOG = "<22>Jan 21 12:47:11 esa1.example.com mail_logs: Info: "
 OWN = {"esatls_text", "esatls_line"}
 CEF_NAMES = {
-    "mid", "icid", "dcid", "tls_in_result", "tls_in_version", "tls_in_cipher", "tls_out_result", "tls_out_version", "tls_out_cipher", "dane_status", "dane_host",
+    "mid", "icid", "dcid", "tls_in_result", "tls_in_version", "tls_in_cipher", "tls_out_result", "tls_out_version", "tls_out_cipher", "dane_status",
+    "dane_host",
 }  # fmt: skip
 
 # Records whose TLS fields only the commands take: why.
@@ -36,7 +39,7 @@ CEF_DOUBTFUL = {
 
 
 def texts() -> list[str]:
-    """The texts of all cases and look-alikes of the text log."""
+    """Return the texts of all cases and look-alikes of the text log."""
     found = []
     for path in sorted(CASES.glob("*.json")):
         if not path.name.startswith(("cef_", "tracking_", "envelope")):
@@ -47,13 +50,13 @@ def texts() -> list[str]:
 
 
 def lines(paths: list[Path]) -> list[str]:
-    """The lines of some logs; those that Splunk would join or unwrap first are left to the commands."""
+    """Return the lines of some logs; those that Splunk would join or unwrap first are left to the commands."""
     found = [line.rstrip() for path in paths for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     return [line for line in found if line and not line.startswith("{") and "CEF:" not in line]
 
 
 def expected(raw: str) -> dict[str, str]:
-    """What the extractor says of a line, as text; nothing but the envelope's fields does not count as an event."""
+    """Return what the extractor says of a line, as text; nothing but the envelope's fields does not count as an event."""
     events, _ = read_events([raw])
     if not events or events[0]["esa_event"] in {"time_offset", "consolidated_event"}:
         return {}
@@ -61,12 +64,12 @@ def expected(raw: str) -> dict[str, str]:
 
 
 def as_text(value: Any) -> str:
-    """A value as the log has it."""
+    """Return a value as the log has it."""
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
 def extracted(fields: dict[str, str]) -> dict[str, str]:
-    """The extracted fields in the extractor's form; an envelope alone is no event."""
+    """Return the extracted fields in the extractor's form; an envelope alone is no event."""
     if "esatls_line" not in fields:
         left = set(fields) - OWN - {"esa_host", "esa_log", "esa_level"}
         assert left == set(), left
@@ -172,10 +175,12 @@ def regexes() -> dict[str, str]:
 def hostile() -> list[str]:
     """Long lines, made to cost each part of the patterns as much as can be."""
     length = 8000
-    heads = ["ICID 5 TLS success ", "DCID 5 TLS success protocol x cipher y CN=", "New SMTP ICID 5 interface ", "Connection Error: DCID 5 details: "]
-    heads += ["ICID 5 ACCEPT SG x match ", "MID 5 ICID 6 From: <", "Bounced: DCID 5 MID 6 to RID 0 - ", "MID 5 RID [0] Response '", "Dropping connection due to "]
-    heads += ["Delivery start DCID 1 MID 2 to RID [", "x CEF:0|Cisco|C100V|14.0.0-1|ESA_CONSOLIDATED_LOG_EVENT|x|5|msg='", "CEF:0|Cisco|x|14.0.0-1|ESA_CONSOLIDATED_LOG_EVENT|x|5|"]
-    fills = ["a", " ", "a ", "0, ", "' ", '" ', "\\", "(", ": ", " address 192.0.2.1", " reason: x", "ESAMID=", " ESATLSInConnStatus=x", "<>", "= ", " suser=x y"]
+    heads = """ICID 5 TLS success |DCID 5 TLS success protocol x cipher y CN=|New SMTP ICID 5 interface |Connection Error: DCID 5 details:
+ICID 5 ACCEPT SG x match |MID 5 ICID 6 From: <|Bounced: DCID 5 MID 6 to RID 0 - |MID 5 RID [0] Response '|Dropping connection due to
+Delivery start DCID 1 MID 2 to RID [""".replace("\n", " |").split("|")
+    heads += ["x CEF:0|Cisco|C100V|14.0.0-1|ESA_CONSOLIDATED_LOG_EVENT|x|5|msg='", "CEF:0|Cisco|x|14.0.0-1|ESA_CONSOLIDATED_LOG_EVENT|x|5|"]
+    fills = ["a", " ", "a ", "0, ", "' ", '" ', "\\", "(", ": ", " address 192.0.2.1", " reason: x", "ESAMID="]
+    fills += [" ESATLSInConnStatus=x", "<>", "= ", " suser=x y"]
     return [prefix + head + (fill * length)[:length] for prefix in (NATIVE, "") for head in heads for fill in fills]
 
 
@@ -192,7 +197,7 @@ def test_no_regex_meets_splunk_s_limits(tmp_path: Path) -> None:
         pattern = tmp_path / "pattern"
         pattern.write_text(regex + "\n", encoding="utf-8")
         command = [program, "--no-jit", "--buffer-size=100K", "--match-limit=100000", "--depth-limit=1000", "-c", "-f", str(pattern), str(subjects)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed program
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.stderr == "", f"{where}: {done.stderr[:300]}"
         assert done.returncode in {0, 1}, where
 
@@ -208,7 +213,7 @@ def test_a_hostile_record_costs_itself_only(tmp_path: Path) -> None:
     command = [program, "--no-jit", "--buffer-size=100K", "--match-limit=100000", "--depth-limit=1000", "-o4", "-f", str(pattern)]
     for words in (100, 400, 20_000):
         subject = head + "x=y " * words + "ESAICID=5"
-        done = subprocess.run(command, input=subject, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed program
+        done = subprocess.run(command, input=subject, capture_output=True, text=True, check=False)
         assert done.stdout.strip() == ("5" if words <= 400 else ""), words
 
 
@@ -219,7 +224,7 @@ def test_limit_check_sees_a_catastrophic_regex(tmp_path: Path) -> None:
         pytest.skip("pcre2grep is not installed: run tests/splunk/setup.sh")
     (tmp_path / "subjects").write_text("a" * 40 + "!\n", encoding="utf-8")
     command = [program, "--no-jit", "--match-limit=100000", "--depth-limit=1000", "-c", "^(a+)+$", str(tmp_path / "subjects")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed program
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "error" in done.stderr
 
 

@@ -7,22 +7,25 @@ import json
 import re
 import shutil
 import struct
-import subprocess
 import sys
 import tarfile
 import zlib
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.splunk.conf import CACHE, ROOT, read
 
 sys.path.insert(0, str(ROOT / "python" / "package"))
-import build  # noqa: E402
-import icons  # noqa: E402
+import icons
+import splunk_package
 
-Tool = Callable[..., "subprocess.CompletedProcess[str]"]
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Tool = Callable[..., subprocess.CompletedProcess[str]]
 
 # Warnings that no app with Python commands and an SDK for Python 3.9 can lose.
 UNAVOIDABLE = {
@@ -41,8 +44,8 @@ NEWER = {
 
 def test_two_builds_are_the_same_bytes(packages: list[Path], tmp_path: Path) -> None:
     """The archive depends on nothing but its files; .spl and .tar.gz are the same archive."""
-    assert [path.name for path in packages] == [f"esatls-{build.version()}.tar.gz", f"esatls-{build.version()}.spl"]
-    again = build.build(tmp_path)
+    assert [path.name for path in packages] == [f"esatls-{splunk_package.version()}.tar.gz", f"esatls-{splunk_package.version()}.spl"]
+    again = splunk_package.build(tmp_path)
     assert {path.read_bytes() for path in packages} == {path.read_bytes() for path in again}
     assert len({path.read_bytes() for path in packages}) == 1
 
@@ -56,7 +59,7 @@ def test_archive_is_as_splunk_wants_it(packages: list[Path]) -> None:
         assert member.name == "esatls" or member.name.startswith("esatls/")
         assert member.isdir() or member.isfile()
         assert member.mode == (0o755 if member.isdir() else 0o644)
-        assert (member.uid, member.gid, member.uname, member.gname, member.mtime) == (0, 0, "root", "root", build.EPOCH)
+        assert (member.uid, member.gid, member.uname, member.gname, member.mtime) == (0, 0, "root", "root", splunk_package.EPOCH)
         assert not any(part.startswith(".") or part in {"__pycache__", "local", "tests"} for part in member.name.split("/")), member.name
         assert not member.name.endswith((".pyc", ".pyo", ".so", ".pyd", "local.meta")), member.name
 
@@ -68,22 +71,22 @@ def test_version_is_everywhere_the_project_s(app: Path) -> None:
     library = re.search(r'^__version__ = "(.+)"$', (app / "lib" / "esatls" / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
     assert library
     stated = {conf["id"]["version"], conf["launcher"]["version"], manifest["info"]["id"]["version"], library[1]}
-    assert stated == {build.version()}
+    assert stated == {splunk_package.version()}
 
 
 def test_builder_refuses_another_version() -> None:
     """A version that differs in one place stops the build with a sentence."""
-    files = build.app_files()
-    with pytest.raises(build.PackageError, match=r"pyproject.toml says 9.9.9, but app.conf and app.manifest say"):
-        build.check_versions(files, "9.9.9")
+    files = splunk_package.app_files()
+    with pytest.raises(splunk_package.PackageError, match=r"pyproject.toml says 9.9.9, but app.conf and app.manifest say"):
+        splunk_package.check_versions(files, "9.9.9")
 
 
 def test_builder_refuses_what_splunk_s_python_lacks() -> None:
     """An import that is neither in the package nor in the standard library stops the build."""
     if sys.version_info < (3, 10):
         pytest.skip("the names of the standard library are known from Python 3.10 on")
-    with pytest.raises(build.PackageError, match=r"bin/x.py imports orjson"):
-        build.check_imports({"bin/x.py": b"import orjson"})
+    with pytest.raises(splunk_package.PackageError, match=r"bin/x.py imports orjson"):
+        splunk_package.check_imports({"bin/x.py": b"import orjson"})
 
 
 def test_app_name_is_the_same_everywhere(app: Path) -> None:
@@ -102,10 +105,10 @@ def test_code_runs_on_python_3_9(app: Path) -> None:
 
 def test_sdk_is_the_pinned_one_unchanged(app: Path) -> None:
     """lib/splunklib is byte for byte of the pinned archive, whose hash pip checks."""
-    files = build.sdk_files()
+    files = splunk_package.sdk_files()
     packed = {path.relative_to(app / "lib").as_posix(): path.read_bytes() for path in (app / "lib").rglob("*") if path.is_file()}
     assert {path: content for path, content in packed.items() if not path.startswith("esatls/")} == files
-    assert b'__version_info__ = (2, 1, 1)' in files["splunklib/__init__.py"] or b'"2.1.1"' in files["splunklib/__init__.py"]
+    assert b"__version_info__ = (2, 1, 1)" in files["splunklib/__init__.py"] or b'"2.1.1"' in files["splunklib/__init__.py"]
 
 
 def pixels(png: bytes) -> tuple[int, int, bytes]:
@@ -195,7 +198,7 @@ def test_slim_knows_every_setting(app: Path, tool: Tool, tmp_path: Path) -> None
 
 
 def test_ksconf_finds_nothing(app: Path, tool: Tool) -> None:
-    """ksconf reads every .conf and .meta file without a complaint."""
+    """Ksconf reads every .conf and .meta file without a complaint."""
     files = [str(path) for path in [*app.glob("default/*.conf"), *app.glob("metadata/*.meta")]]
     done = tool("ksconf", "ksconf", "check", *files)
     assert done.returncode == 0, done.stdout + done.stderr

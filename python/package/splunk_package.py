@@ -26,7 +26,7 @@ class PackageError(Exception):
 
 
 def version() -> str:
-    """The project's version, from pyproject.toml, its one home."""
+    """Return the project's version, from pyproject.toml, its one home."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     project = re.search(r"^\[project\]$(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
     found = re.search(r'^version\s*=\s*"([^"]+)"', project.group(1), re.MULTILINE) if project else None
@@ -37,7 +37,7 @@ def version() -> str:
 
 
 def app_files() -> dict[str, bytes]:
-    """What splunk_app/ holds, by path inside the app; dot files, caches and local settings stay out."""
+    """Return what splunk_app/ holds, by path inside the app; dot files, caches and local settings stay out."""
     source = ROOT / "splunk_app"
     files = {}
     for path in sorted(source.rglob("*")):
@@ -50,7 +50,7 @@ def app_files() -> dict[str, bytes]:
 
 
 def _imports(source: bytes, package: str) -> set[str]:
-    """The absolute names of all modules that a source file imports anywhere; `package` is what its relative imports start from."""
+    """Return the absolute names of all modules that a source file imports anywhere; `package` is what its relative imports start from."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -65,7 +65,7 @@ def _imports(source: bytes, package: str) -> set[str]:
 
 
 def library_files(commands: dict[str, bytes]) -> dict[str, bytes]:
-    """The modules of python/esatls that the commands reach by import, by path under lib/."""
+    """Return the modules of python/esatls that the commands reach by import, by path under lib/."""
     home = ROOT / "python"
     found: dict[str, bytes] = {}
     queue = {name for source in commands.values() for name in _imports(source, "")}
@@ -106,7 +106,7 @@ def check_imports(files: dict[str, bytes]) -> None:
 
 
 def sdk_files() -> dict[str, bytes]:
-    """The pinned Splunk SDK by path under lib/, unchanged: AppInspect knows its files by their hashes."""
+    """Return the pinned Splunk SDK by path under lib/, unchanged: AppInspect knows its files by their hashes."""
     requirements = Path(__file__).with_name("requirements.txt")
     pinned = re.search(r"^(splunk-sdk)==(\S+) --hash=sha256:([0-9a-f]{64})$", requirements.read_text(encoding="utf-8"), re.MULTILINE)
     if not pinned:
@@ -139,7 +139,7 @@ def sdk_files() -> dict[str, bytes]:
 
 
 def check_versions(files: dict[str, bytes], number: str) -> None:
-    """The version stands in app.conf (twice) and in app.manifest too: all are pyproject's."""
+    """Refuse a package in which app.conf (twice) or app.manifest states another version than pyproject.toml."""
     stated = re.findall(rb"^version = (\S+)$", files["default/app.conf"], re.MULTILINE)
     stated.append(json.loads(files["app.manifest"])["info"]["id"]["version"].encode())
     if len(stated) != 3 or set(stated) != {number.encode()}:
@@ -160,7 +160,7 @@ def contents() -> dict[str, bytes]:
 
 
 def archive(files: dict[str, bytes]) -> bytes:
-    """A gzip-compressed tar of the files below one folder, the same bytes for the same files."""
+    """Return a gzip-compressed tar of the files below one folder, the same bytes for the same files."""
     folders = {APP}
     for path in files:
         parts = path.split("/")[:-1]
