@@ -37,6 +37,52 @@ START = "2 Start MID 1 ICID 5"
 DONE = "4 Message done DCID 6 MID 1 to RID [0]"
 
 
+# the four answers of tech note 118500, with its lines wrapped as they stand there
+
+NOTE = """\
+Wed Jul 20 19:47:40 2005 Info: New smtp ICID 282204 interface Management
+(192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no
+Wed Jul 20 19:47:40 2005 Info: ICID 282204 ACCEPT SG None match SBRS None
+"""
+
+
+def test_tech_note_receiving() -> None:
+    """Success, failure and absence of a TLS entry on a receiving connection."""
+    for entry, verdict, received in (("TLS success", "encrypted", "encrypted"), ("TLS failed", "failed", None), (None, "cleartext", "cleartext")):
+        lines = NOTE.splitlines()
+        if entry:
+            lines.append(f"Wed Jul 20 19:47:40 2005 Info: ICID 282204 {entry}")
+        if received:
+            lines.append("Wed Jul 20 19:47:40 2005 Info: Start MID 2002 ICID 282204")
+        connections, messages = records(read_facts(lines)[0])
+        assert [(record["icid"], record["tls_verdict"], record["interface"], record["peer_ip"]) for record in connections] == [
+            (282204, verdict, "Management", "198.51.100.7")
+        ]
+        assert [record["received"] for record in messages] == ([received] if received else [])
+
+
+def test_tech_note_required() -> None:
+    """TLS was required and the other side did not ask for it."""
+    lines = [*NOTE.splitlines(), "Wed Jul 20 19:47:40 2005 Info: ICID 282204 TLS was required but remote host did not initiate it"]
+    (record,) = records(read_facts(lines)[0])[0]
+    assert (record["tls_verdict"], record["tls_required"], record["tls_reason"]) == ("failed", True, "remote host did not initiate it")
+
+
+def test_tech_note_delivery() -> None:
+    """Success with the certificate's name, and failure with its reason, on delivering connections."""
+    lines = [
+        "Tue Jun 28 19:28:31 2005 Info: DCID 834 TLS success CN: <common>",
+        "Tue Jun 28 19:28:31 2005 Info: New SMTP DCID 835 interface 192.0.2.1 address 203.0.113.25",
+        "Tue Jun 28 19:28:31 2005 Info: DCID 835 IP 203.0.113.25 TLS failed: STARTTLS unexpected",
+        "response",
+    ]
+    connections, _ = records(read_facts(lines)[0])
+    assert [(record["dcid"], record["tls_verdict"], record.get("tls_peer_cn"), record.get("tls_reason")) for record in connections] == [
+        (834, "encrypted", "common", None),
+        (835, "failed", None, "STARTTLS unexpected response"),
+    ]
+
+
 # section 4: encrypted
 
 
