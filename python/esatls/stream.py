@@ -205,7 +205,7 @@ class Stream:
                     return
             self._begin(_Pending(env, self._head(env, line), line))
             self._rank = env.rank
-        elif not line.strip() or _LINE_NUMBER.fullmatch(line):
+        elif not line.strip() or (_LINE_NUMBER.fullmatch(line) and not self._completes(line)):
             counts.ignored += 1
             if self._pending is not None:
                 self._pending.spaced = True
@@ -221,7 +221,7 @@ class Stream:
     def _weak(self, env: envelope.Envelope, line: str) -> None:
         """Take a line that says less than others did: the rest of a wrapped line, unless it cannot be."""
         pending = self._pending
-        if pending is None or self._swallow or _PROMPT.fullmatch(line):
+        if pending is None or self._swallow or (_PROMPT.fullmatch(line) and not _is_open(pending.lines[-1])):
             self._settle()
             self._swallow = True
             self._dismiss(line)
@@ -236,6 +236,18 @@ class Stream:
         else:
             pending.lines.append(line)
             pending.event = False
+
+    def _completes(self, line: str) -> bool:
+        """Tell whether a number makes an event of the pending line: an id that was wrapped, and no line number."""
+        pending = self._pending
+        if pending is None or self._swallow or pending.look() is not None:
+            return False
+        pending.lines.append(line)
+        pending.event = False
+        found = pending.look() is not None
+        pending.lines.pop()
+        pending.event = None
+        return found
 
     def _stands_alone(self, pending: _Pending, env: envelope.Envelope, line: str) -> bool:
         event = pending.look()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core.support import Events, as_sets, clock, read_blocks, read_events, read_facts
+from core.support import Events, all_cases, as_sets, clock, read_blocks, read_events, read_facts
 from esatls.facts import Facts
+from esatls.match import extract
 from esatls.stream import LONGEST_WRAP, Stream
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,6 +100,19 @@ def test_answer_on_the_next_line() -> None:
             "delivery_response": "2.6.0 <m1@example.com> Queued mail for delivery",
         }
     ]
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{file['file'][:-5]}-{i}") for file in all_cases() for i, case in enumerate(file["cases"])])
+def test_wrap_at_any_word(case: dict[str, Any]) -> None:
+    """Every kind of line may be wrapped at every word: it is the same event, and no other."""
+    text = case["text"].rstrip()
+    for seam in [i for i, char in enumerate(text) if char == " "]:
+        for first, rest in ((text[:seam], text[seam + 1 :]), (text[: seam + 1], text[seam + 1 :]), (text[:seam], text[seam:])):
+            if rest.isdigit() and extract(first.rstrip()) is not None:
+                continue  # a number after a whole event is a document's line number
+            events, counts = read_events([STAMP + first, rest, STAMP + "x"])
+            assert events == [{**AT, **case["event"]}], (first, rest)
+            assert (counts.lines, counts.events, counts.ignored) == (3, 2, 1)
 
 
 def test_wrap_over_many_lines() -> None:
