@@ -24,6 +24,7 @@ MOST_HEADS = 50_000
 """Envelopes kept; a log of one second after another needs few."""
 
 _UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
+_WRAP_COLUMN = 100  # no page that wraps within words is narrower
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # The command line's prompts and answers to its questions: the log line in front of one is finished.
 _PROMPT = re.compile(r"(?:\([\w -]{1,64} [\w.-]{1,255}\)|[\w.-]{1,255})> ?.*|\[[^\]]{0,64}\]> ?.*|\^C.*|\d{1,20} match(?:es)? found\.?", re.ASCII)
@@ -238,10 +239,15 @@ class Stream:
             pending.event = False
 
     def _completes(self, line: str) -> bool:
-        """Tell whether a number makes an event of the pending line: an id that was wrapped, and no line number."""
+        """Tell whether a number is the rest of an id that was wrapped, and no line number.
+
+        It is where it makes an event of the pending line, or where pages wrap at a column.
+        """
         pending = self._pending
-        if pending is None or self._swallow or pending.look() is not None:
+        if pending is None or self._swallow:
             return False
+        if pending.look() is not None:
+            return pending.spaced and len(pending.lines[-1]) >= _WRAP_COLUMN
         pending.lines.append(line)
         pending.event = False
         found = pending.look() is not None

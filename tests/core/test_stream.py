@@ -67,6 +67,13 @@ def test_wrap_within_a_word_with_blank_lines() -> None:
     assert counts.lines == counts.events + counts.ignored == 9
 
 
+def test_wrap_within_an_id() -> None:
+    """A page that wraps at a column may cut an id in two: the rest on a line of its own is no line number there."""
+    text = "Dropping connection due to potential Directory Harvest Attack from host=('198.51.100.7', None), sender=a@example.net, rcpt=b@example.com ICID 15"
+    (event,) = read_events([STAMP + text[:-1], "", text[-1:], "", STAMP + "x"])[0]
+    assert event["icid"] == 15
+
+
 def test_wrap_after_mid() -> None:
     """A line may be wrapped between a word and its number."""
     assert events_of(STAMP + "RPC Delivery start RCID 1 MID\n14 to local IronPort Spam Quarantine\n" + STAMP + "x") == [
