@@ -48,11 +48,11 @@ const commands = {
     },
     // Waits until an expression of the page is true; the tests wait for contents, never for a time.
     async wait({ expression, timeout }) {
-        await page.waitForFunction(expression, null, { timeout: timeout || 20000, polling: 50 });
+        await page.waitForFunction(expression, null, { timeout: timeout || 90000, polling: 50 });
         return null;
     },
-    async click({ selector }) { await page.locator(selector).first().click({ timeout: 10000 }); return null; },
-    async fill({ selector, text }) { await page.locator(selector).first().fill(text, { timeout: 10000 }); return null; },
+    async click({ selector }) { await page.locator(selector).first().click({ timeout: 90000 }); return null; },
+    async fill({ selector, text }) { await page.locator(selector).first().fill(text, { timeout: 90000 }); return null; },
     async press({ key }) { await page.keyboard.press(key); return null; },
     async evaluate({ expression }) { return page.evaluate(expression); },
     async screenshot({ path: file }) { await page.screenshot({ path: file, animations: 'disabled' }); return null; },

@@ -12,13 +12,14 @@ from tests.splunk.dashboards.standin import browser as chromium
 from tests.splunk.dashboards.standin import checks, scenario, source, spl, splunkd, views
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
-def log_source(tmp_path_factory: pytest.TempPathFactory) -> source.LogSource:
+def log_source(app: pathlib.Path) -> source.LogSource:
     """Rows of the commands from the built package over the scenario's log."""
-    return source.LogSource(source.Package(tmp_path_factory.mktemp("package")), scenario.lines())
+    return source.LogSource(source.Package(app), scenario.lines())
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def validate() -> Any:
 
 
 @pytest.fixture(scope="session")
-def splunk(log_source: source.LogSource) -> Iterator[splunkd.Splunkd]:
+def splunkweb(log_source: source.LogSource) -> Iterator[splunkd.Splunkd]:
     """Start a splunkd that answers from the scenario."""
     reason = chromium.missing(with_browser=True)
     if reason:
@@ -68,7 +69,7 @@ def splunk(log_source: source.LogSource) -> Iterator[splunkd.Splunkd]:
 
 
 @pytest.fixture(scope="session")
-def browser(splunk: splunkd.Splunkd) -> Iterator[chromium.Browser]:  # noqa: ARG001 - skips where the server does
+def browser(splunkweb: splunkd.Splunkd) -> Iterator[chromium.Browser]:  # noqa: ARG001 - skips where the server does
     """One Chromium for all tests."""
     started = chromium.Browser()
     yield started

@@ -5,9 +5,13 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=$(cd "$here/../../.." && pwd)/.cache/splunk-dashboards
 
-if ! command -v chromium >/dev/null; then
+missing=
+command -v chromium >/dev/null || missing="$missing chromium"
+fc-list 2>/dev/null | grep -q DejaVuSans || missing="$missing fontconfig fonts-dejavu-core"
+if [ -n "$missing" ]; then
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
+    # shellcheck disable=SC2086 - two words are two packages
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
 mkdir -p "$cache"

@@ -98,25 +98,25 @@ SPOILED = {
     "option of a column": (
         _set("visualizations", "viz_failures", "options", "columnFormat", "partner", to={"widht": 9}), "no option columnFormat.*.widht"),
     "option of an input": (_set("inputs", "input_flow", "options", "tokn", to="x"), "input.dropdown has no option tokn"),
-    "option of a data source": (_set("dataSources", "ds_hosts", "options", "qeury", to="x"), "ds.search has no option qeury"),
+    "option of a data source": (_set("dataSources", "ds_hosts", "options", "qeury", to="x"), "ds.chain has no option qeury"),
     "panel without data source": (_set("visualizations", "viz_time_in", "dataSources", "primary", to="ds_nothing"), "ds_nothing, which does not exist"),
     "input without data source": (_set("inputs", "input_host", "dataSources", "primary", to="ds_nothing"), "ds_nothing, which does not exist"),
     "idle data source": (_set("visualizations", "viz_time_in", "dataSources", "primary", to="ds_time_out"), "ds_time_in is used by nothing"),
     "chain without extend": (_set("dataSources", "ds_time_in", "options", "extend", to=None), "ds_time_in is a chain without extend"),
     "chain of nothing": (_set("dataSources", "ds_time_in", "options", "extend", to="ds_gone"), "ds_time_in extends ds_gone, which does not exist"),
     "chain of itself": (_set("dataSources", "ds_time_in", "options", "extend", to="ds_time_in"), "ds_time_in extends itself"),
-    "search with extend": (_set("dataSources", "ds_messages", "options", "extend", to="ds_hosts"), "ds_messages is no chain but has extend"),
-    "search without time": (_set("dataSources", "ds_messages", "options", "queryParameters", to=None), "ds_messages has no time range"),
+    "search with extend": (_set("dataSources", "ds_all_messages", "options", "extend", to="ds_hosts"), "ds_all_messages is no chain but has extend"),
+    "search without time": (_set("dataSources", "ds_all_messages", "options", "queryParameters", to=None), "ds_all_messages has no time range"),
     "unknown token": (
-        _set("dataSources", "ds_messages", "options", "query", to="`esatls_messages` | eval view_host=$hots|s$ | `esatls_view_host`"),
+        _set("dataSources", "ds_messages", "options", "query", to="| eval view_host=$hots|s$ | `esatls_view_host`"),
         "unknown token hots"),
     "token without quotes": (
         _set("dataSources", "ds_messages", "options", "query", to='`esatls_messages` | eval view_host="$esa_host$" | `esatls_view_host`'),
         "$esa_host$ is not quoted with |s"),
     "unknown filter": (
-        _set("dataSources", "ds_messages", "options", "query", to="`esatls_messages` | eval view_host=$esa_host|x$ | `esatls_view_host`"),
+        _set("dataSources", "ds_messages", "options", "query", to="| eval view_host=$esa_host|x$ | `esatls_view_host`"),
         "unknown filter |x"),
-    "no such macro": (_set("dataSources", "ds_messages", "options", "query", to="`esatls_mesages`"), "ds_messages: no macro esatls_mesages"),
+    "no such macro": (_set("dataSources", "ds_messages", "options", "query", to="| `esatls_veiw_host`"), "ds_messages: no macro esatls_veiw_host"),
     "no such command": (_set("dataSources", "ds_versions", "options", "query", to="| stast count"), "ds_versions: command stast"),
     "no such column": (
         _set("visualizations", "viz_versions", "options", "x", to='> primary | seriesByName("tls_vresion")'), "viz_versions names the column tls_vresion"),

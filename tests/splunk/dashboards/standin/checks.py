@@ -45,7 +45,11 @@ def input_tokens(definition: Definition) -> set[str]:
 def known_tokens(definition: Definition) -> set[str]:
     """Tokens that something gives a value."""
     defaults = definition.get("defaults", {}).get("tokens", {}).get("default", {})
-    return input_tokens(definition) | set(defaults)
+    clicked = {
+        token["token"] for item in definition.get("visualizations", {}).values() for handler in item.get("eventHandlers", [])
+        for token in handler.get("options", {}).get("tokens", []) if handler["type"] == "drilldown.setToken"
+    }
+    return input_tokens(definition) | set(defaults) | clicked
 
 
 def unknown_options(kind: str, options: Mapping[str, Any], schema: Any) -> list[str]:
@@ -147,11 +151,10 @@ def token_problems(view: str, definition: Definition, others: Mapping[str, Defin
     for name, item in definition.get("visualizations", {}).items():
         for handler in item.get("eventHandlers", []):
             options = handler.get("options", {})
-            for token in options.get("tokens", []):
-                if token["token"] not in known:
-                    out.append(f"{name} sets {token['token']}, which has no default and no input")
-                if not re.fullmatch(r"row\.[^.]+\.value", token.get("key", "")):
-                    out.append(f"{name} sets {token['token']} from {token.get('key')}")
+            out += [
+                f"{name} sets {token['token']} from {token.get('key')}" for token in options.get("tokens", [])
+                if not re.fullmatch(r"row\.[^.]+\.value", token.get("key", ""))
+            ]
             if "url" in options:
                 out += [f"{view}: {name} {problem}" for problem in link_problems(options["url"], others)]
     return out
@@ -180,12 +183,12 @@ def queries(definition: Definition) -> dict[str, str]:
 
 
 def default_tokens(definition: Definition) -> dict[str, str]:
-    """Tokens as they are when the view opens, without the time."""
+    """Tokens as they are when the view opens, without the time; `-` for one that only a click sets."""
     out = {name: item["value"] for name, item in definition.get("defaults", {}).get("tokens", {}).get("default", {}).items()}
     for item in definition.get("inputs", {}).values():
         if item["type"] != "input.timerange":
             out[item["options"]["token"]] = item["options"]["defaultValue"]
-    return out
+    return {**dict.fromkeys(known_tokens(definition), "-"), **out}
 
 
 def fill(query: str, tokens: Mapping[str, str]) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import bisect
-import subprocess
 import sys
-import tarfile
 from typing import TYPE_CHECKING
 
 from tests.splunk import driver
@@ -20,16 +18,11 @@ _STAMP_LENGTH = len("2026-03-02T06:00:00Z")
 
 
 class Package:
-    """The package, built and unpacked, and the driver that speaks to its commands as splunkd does."""
+    """The built package, with the driver that speaks to its commands as splunkd does."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        """Build into `folder`."""
-        builder = views.REPOSITORY / "python" / "package"
-        subprocess.run([sys.executable, str(builder), "--output", str(folder)], check=True, stdout=subprocess.DEVNULL)
-        (archive,) = folder.glob("*.tar.gz")
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder / "unpacked")  # noqa: S202 - our own archive
-        self.splunk = driver.Splunk(sys.executable, folder / "unpacked" / "esatls")
+    def __init__(self, app: pathlib.Path) -> None:
+        """`app` is the unpacked app."""
+        self.splunk = driver.Splunk(sys.executable, app)
 
     def rows(self, command: str, lines: Sequence[str], *, mapped: bool = True) -> list[spl.Row]:
         """Return the rows of a reporting command over the lines, newest first as Splunk sends events, on three indexers or on none."""

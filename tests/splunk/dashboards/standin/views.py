@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import configparser
 import functools
 import json
 import pathlib
-import re
 from typing import Any
 from xml.etree import ElementTree as ET
+
+from tests.splunk import conf
 
 from . import spl
 
@@ -46,25 +46,16 @@ def height(view: str) -> int:
     return max(int(item["position"]["y"] + item["position"]["h"]) for item in items) + 160
 
 
-def conf(path: pathlib.Path) -> dict[str, dict[str, str]]:
-    """Return a .conf file: stanza -> key -> value, a backslash at the line's end continues the value."""
-    text = re.sub(r"\\\n", "\n ", path.read_text(encoding="utf-8"))
-    parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",), strict=True, interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(text)
-    return {section: dict(parser[section]) for section in parser.sections()}
-
-
 def saved_search(name: str) -> dict[str, str]:
     """Return the keys of a saved search."""
-    return conf(APP / "default" / "savedsearches.conf")[name]
+    return conf.read(APP / "default" / "savedsearches.conf")[name]
 
 
 @functools.cache
 def macros() -> dict[str, spl.Macro]:
     """Return the app's macros by name, as in `esatls_percent(2)`."""
     out = {}
-    for name, keys in conf(APP / "default" / "macros.conf").items():
+    for name, keys in conf.read(APP / "default" / "macros.conf").items():
         args = tuple(arg.strip() for arg in keys.get("args", "").split(",") if arg.strip())
         out[name] = spl.Macro(args, keys["definition"])
     return out
