@@ -124,16 +124,12 @@ def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
         {"version": v, "cipher": c, "receiving": str(versions[v][0]), "delivery": str(versions[v][1]), "share %": f"{100 * sum(versions[v]) / everything:.1f}"}
         for v, c in (usual, strong, old)
     ]
-    failures = page.records("viz_failures")
-    assert [row for row in failures if row["direction"] == "receiving"] == [
+    assert page.records("viz_failures") == [
+        {"direction": "delivery", "partner": "fallback.example.org", "failed": "0", "cleartext": "7", "reason": scenario.STARTTLS},
         {"direction": "receiving", "partner": "mx.broken.example.net", "failed": "5", "cleartext": "0", "reason": scenario.NO_CIPHER},
         {"direction": "receiving", "partner": "fallback.example.org", "failed": "0", "cleartext": "3", "reason": scenario.NO_CIPHER},
         {"direction": "receiving", "partner": "x.example.net", "failed": "0", "cleartext": "1", "reason": scenario.HOSTILE_REASON},
     ]
-    delivery = [row for row in failures if row["direction"] == "delivery"]
-    assert delivery[0]["partner"] == "fallback.example.org"
-    assert {(row["failed"], row["reason"]) for row in delivery} == {("0", scenario.STARTTLS)}
-    assert sum(int(row["cleartext"]) for row in delivery) == CONNECTIONS[1]["cleartext"] - planned("delivery")
     assert page.records("viz_deprecated") == [
         {"direction": side, "partner": "old.example.net", "version": "TLSv1", "ciphers": "AES128-SHA", "connections": count}
         for side, count in (("receiving", "12"), ("delivery", "7"))
@@ -198,10 +194,9 @@ def test_message_lookup(theme: str, visit: Callable[..., Browser]) -> None:
     page.wait("viz_connection", "DCID 1802", "cleartext")
     page.picture(PICTURES / f"message_lookup-{theme}.png")
     facts = {row["property"]: row["value"] for row in page.records("viz_connection")}
-    assert facts.pop("domain", "fallback.example.org") == "fallback.example.org"
     assert facts == {
         "appliance": "esa1.example.com", "connection": "DCID 1802", "verdict": "cleartext", "reason": scenario.STARTTLS,
-        "mail flow": "outgoing", "address": "203.0.113.53", "port": "25", "interface address": "192.0.2.10",
+        "domain": "fallback.example.org", "mail flow": "outgoing", "address": "203.0.113.53", "port": "25", "interface address": "192.0.2.10",
         "opened": "2026-03-08T07:00:30Z", "closed": "2026-03-08T07:00:39Z", "messages": "1",
     }
     page.click_cell("viz_path", "ICID 1901")
