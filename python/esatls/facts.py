@@ -81,20 +81,21 @@ class Facts:
             matcher = matchers[line[start:end]]
             if matcher is None:
                 continue
-            found = matcher.fullmatch(line, start)
+            fullmatch, specs = matcher
+            found = fullmatch(line, start)
             if found is None:
                 continue
             taken += 1
-            spec = matcher.specs[found.lastindex]  # type: ignore[index]
-            if spec.store < 0 or head.store is None:
+            spec = specs[found.lastindex]  # type: ignore[index]
+            stores = head.store
+            if spec.store < 0 or stores is None:
                 self.take(head, spec, found)
                 continue
             values = found.group(*spec.fact_groups)
             key = values[0]
-            store = head.store[spec.store]
-            facts = store.get(key)
-            if facts is not None:
-                facts.append((spec.code, head.time, *values))
+            store = stores[spec.store]
+            if key in store:
+                store[key].append((spec.code, head.time, *values))
             elif key is not None:
                 store[key] = [(spec.code, head.time, *values)]
         return taken

@@ -13,10 +13,9 @@ import sys
 from pprint import pformat
 from typing import Any
 
-from pygrok import Grok
-
 from esatls.fields import FIELDS
 from esatls.kinds import constants_of
+from pygrok import Grok
 
 if sys.version_info >= (3, 11):
     from re import _parser as sre_parse
@@ -58,7 +57,7 @@ def compiled(name: str) -> str:
 
 
 def _without_unnamed_groups(text: str) -> str:
-    """pygrok makes a capturing group of every nested pattern; only named ones are wanted."""
+    """Pygrok makes a capturing group of every nested pattern; only named ones are wanted."""
     out, in_class, i = [], False, 0
     while i < len(text):
         char = text[i]
@@ -81,25 +80,27 @@ def _without_unnamed_groups(text: str) -> str:
     return plain
 
 
-def _first_characters(text: str) -> set[str]:
-    """Return the literal beginnings that a line matched by this expression can have."""
+def _first_characters(text: str, length: int = DISPATCH_LENGTH) -> set[str]:
+    """Return the literal beginnings that a line matched by this expression can have; `ValueError` if they are not literal."""
 
     def walk(items: Any, starts: set[str]) -> set[str]:
         for op, arg in items:
-            open_starts = {s for s in starts if len(s) < DISPATCH_LENGTH}
-            if not open_starts:
+            short = {start for start in starts if len(start) < length}
+            if not short:
                 return starts
-            done = starts - open_starts
+            done = starts - short
             kind = str(op)
             if kind == "LITERAL":
-                open_starts = {s + chr(arg) for s in open_starts}
+                short = {start + chr(arg) for start in short}
             elif kind == "SUBPATTERN":
-                open_starts = walk(arg[-1], open_starts)
+                short = walk(arg[-1], short)
             elif kind == "BRANCH":
-                open_starts = set().union(*(walk(branch, open_starts) for branch in arg[1]))
+                short = set().union(*(walk(branch, short) for branch in arg[1]))
+            elif kind == "MAX_REPEAT" and arg[:2] == (0, 1):
+                short = short | walk(arg[2], short)
             else:
-                raise ValueError(f"a line must begin with {DISPATCH_LENGTH} literal characters: {text}")
-            starts = done | open_starts
+                raise ValueError(f"must begin with {length} literal characters: {text}")
+            starts = done | short
         return starts
 
     return walk(sre_parse.parse(text), {""})
@@ -125,7 +126,9 @@ def _matcher(names: list[str], patterns: dict[str, str]) -> tuple[str, dict[int,
         group += len(fields) - shared + 1
         table[group] = (name, own)
         branches.append(bare[name][len(prefix) :] + "()")
-    return f"{prefix}(?:{'|'.join(branches)}|(?!)())", table, group + 1
+    # most lines of a matcher are no events: one look at the next character tells
+    ahead = "".join(sorted(set().union(*(_first_characters(bare[name][len(prefix) :], 1) for name in names))))
+    return f"{prefix}(?=[{re.escape(ahead)}])(?:{'|'.join(branches)}|(?!)())", table, group + 1
 
 
 def files() -> dict[pathlib.Path, str]:
