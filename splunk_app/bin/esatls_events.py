@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import esatls_splunk
+from esatls.clock import rfc3339
 from esatls.fields import FIELDS
 from esatls.kinds import MAIL_FLOW, TLS_KINDS
 from esatls.match import MATCHERS_BY_START, event_of
@@ -68,8 +69,9 @@ class Shape:
                 values += (MAIL_FLOW.get(found[self.flow], ""),)
             if self.rid is None or values[self.rid].isdigit():
                 text = self.template % values
+                raw = found.string
                 # strangers' words may hold what CSV must quote
-                if self.safe or ('"' not in text and text.count(",") == self.commas):
+                if self.safe or ('"' not in raw and ("," not in raw or text.count(",") == self.commas)):
                     return text
         return cells_of_event(event_of(self.spec, found), BODY_NAMES)
 
@@ -136,6 +138,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         self.configuration.required_fields = [self.field, "host", "_time"]
         self.reader = esatls_splunk.Reader()
         self.plans = Plans()
+        self.words: dict[tuple[str, str, str], str] = {}
 
     def stream(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Not called: `chunk` takes the rows."""
@@ -161,10 +164,9 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         lines = []
         append = lines.append
         tls_only, reader, plans = self.tls_only, self.reader, self.plans
-        heads, length = reader.heads, reader.length
+        known, length = reader.known, reader.length
         plain = block.plain
-        latest_host = latest_seconds = head_text = ""
-        prefix = None
+        head = prefix = latest_host = latest_seconds = None
         for raw, host, seconds in zip(block.raws, block.hosts, block.times):
             try:
                 if tls_only and "TLS" not in raw:
@@ -175,29 +177,41 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
                     continue
                 # neighbours mostly share their envelope: else it is one look-up, and read only when it is new
                 if prefix is None or not raw.startswith(prefix) or seconds != latest_seconds or host != latest_host:
-                    head = heads.get((raw[:length], seconds, host))
+                    head = known.get((raw[:length], seconds, host)) or self.head(raw, seconds, host)
                     if head is None:
-                        head = reader.head(raw, seconds, host)
-                        if head is None:
-                            append(self.slowly(raw, seconds, host))
-                            continue
-                        length = reader.length
-                        head.store = "," + esatls_splunk.csv_line([head.base.get(name, "") for name in HEAD_NAMES])
-                    prefix, latest_seconds, latest_host, head_text = raw[:length], seconds, host, head.store
-                plan = plans[raw[length : length + 4]]
+                        prefix = None
+                        append(self.slowly(raw, seconds, host))
+                        continue
+                    length = reader.length
+                    prefix, latest_seconds, latest_host = raw[:length], seconds, host
+                start = raw[length : length + 4]
+                plan = plans[start]
                 found = plan[0](raw, length) if plan is not None else None
                 if found is None:
-                    append(NOTHING)
+                    append(NOTHING if start != "CEF:" else self.slowly(raw, seconds, host))
                     continue
                 shape = plan[1][found.lastindex]
                 if tls_only and not speaks_of_tls(shape.spec, found):
                     append(NOTHING)
                 else:
-                    append(head_text + shape.fill(found))
+                    append(head + shape.fill(found))
             except Exception as error:  # noqa: BLE001 - whatever a stranger's line does, the search goes on
                 self.unreadable(table.rows - len(block.texts) + len(lines) + 1, error)
                 append(NOTHING)
         return lines
+
+    def head(self, raw: str, seconds: str, host: str) -> str | None:
+        """Return the cells of an event's envelope as text, each with a comma before it; None where there is no whole envelope."""
+        found = self.reader.envelope(raw, seconds)
+        if found is None:
+            return None
+        time, read = found
+        words = (read.host or host, read.log or "", read.level or "")
+        cells = self.words.get(words)
+        if cells is None:
+            cells = self.words[words] = esatls_splunk.csv_line(words)
+        text = self.reader.known[raw[: read.end], seconds, host] = f",{'' if time is None else rfc3339(time)},{cells}"
+        return text
 
     def slowly(self, raw: str, seconds: str, host: str) -> str:
         """As `added`, for one event of any text; of several lines in one event, the first that says something counts."""

@@ -238,12 +238,14 @@ class Reader:
 
     def __init__(self) -> None:
         """Start with no envelope known."""
-        self.heads: dict[tuple[str, str, str], Head] = {}
+        self.known: dict[tuple[str, str, str], Any] = {}
+        """(literal text of the envelope, `_time`, `host`) -> what the command made of it."""
         self.length = 0
+        """Length of the latest envelope: events of one log mostly share it."""
         self.clock = Clock()
 
-    def head(self, raw: str, seconds: str, host: str) -> Head | None:
-        """Return the head of an event whose text starts with a whole envelope, and the length of that; None for any other text."""
+    def envelope(self, raw: str, seconds: str) -> tuple[Time | None, envelope.Envelope] | None:
+        """Return time and envelope of an event whose text starts with a whole envelope, and keep its length; None for any other text."""
         if "CEF:" in raw[: envelope.LONGEST] or raw[:1] == "{":
             return None
         found = envelope.parse(raw)
@@ -251,13 +253,11 @@ class Reader:
             return None
         self.length = found.end
         time = seconds_of(seconds)
-        if time is None:
-            time = self.clock.read(found.stamp) if found.stamp else None
-        known = Head(time, found.host or host, found.log, found.level)
-        if len(self.heads) > MOST_HEADS:
-            self.heads.clear()
-        self.heads[raw[: found.end], seconds, host] = known
-        return known
+        if time is None and found.stamp:
+            time = self.clock.read(found.stamp)
+        if len(self.known) > MOST_HEADS:
+            self.known.clear()
+        return time, found
 
     def slowly(self, raw: str, seconds: str, host: str, take: Take) -> None:
         """Any text: several lines, wrapped lines, JSON, no envelope."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import esatls_splunk
 from esatls.facts import Facts
 from esatls.match import MATCHERS_BY_START
+from esatls.stream import Head
 from splunklib.searchcommands import ReportingCommand
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         if self.phase == "map":
             rows = self.facts.dumps()
             self.facts = Facts()
-            for head in self.reader.heads.values():
-                head.store = None  # it led into the facts that are gone
+            self.reader.known.clear()  # it leads into the facts that are gone
             if rows:
                 self.write_lines([esatls_splunk.FACTS, *(esatls_splunk.csv_line([row]) for row in rows)])
         elif self._finished:
@@ -66,7 +66,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
     def take_block(self, table: Table, block: Block) -> None:
         """Add the facts of a block of rows."""
         facts, reader, plain = self.facts, self.reader, block.plain
-        heads, length, matchers, take = reader.heads, reader.length, MATCHERS_BY_START, facts.take
+        known, length, matchers, take = reader.known, reader.length, MATCHERS_BY_START, facts.take
         first = table.rows - len(block.texts) + 1
         for number, line in enumerate(block.facts, first):
             # Events have a host and a time, a map's rows have neither: no field that Splunk finds in a stranger's text passes for facts.
@@ -85,15 +85,28 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                     continue
                 # neighbours mostly share their envelope: else it is one look-up, and read only when it is new
                 if prefix is None or not raw.startswith(prefix) or seconds != latest_seconds or host != latest_host:
-                    known = heads.get((raw[:length], seconds, host)) or reader.head(raw, seconds, host)
-                    if known is None:
+                    head = known.get((raw[:length], seconds, host)) or self.head(raw, seconds, host)
+                    if head is None:
+                        prefix = None
                         reader.slowly(raw, seconds, host, take)
                         continue
                     length = reader.length
-                    head, prefix, latest_seconds, latest_host = known, raw[:length], seconds, host
-                matcher = matchers[raw[length : length + 4]]
+                    prefix, latest_seconds, latest_host = raw[:length], seconds, host
+                start = raw[length : length + 4]
+                matcher = matchers[start]
                 found = matcher.fullmatch(raw, length) if matcher is not None else None
                 if found is not None:
                     take(head, matcher.specs[found.lastindex], found)
+                elif start == "CEF:":
+                    reader.slowly(raw, seconds, host, take)
             except Exception as error:  # noqa: BLE001 - whatever a stranger's line does, the search goes on
                 self.unreadable(number, error)
+
+    def head(self, raw: str, seconds: str, host: str) -> Head | None:
+        """Return the head of an event that starts with a whole envelope."""
+        found = self.reader.envelope(raw, seconds)
+        if found is None:
+            return None
+        time, read = found
+        head = self.reader.known[raw[: read.end], seconds, host] = Head(time, read.host or host, read.log, read.level)
+        return head

@@ -15,13 +15,17 @@ import os
 import subprocess
 import sys
 import tempfile
+import unittest.mock
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "splunk"), str(ROOT / "python" / "package")]
+sys.path[:0] = [str(ROOT), str(ROOT / "python"), str(ROOT / "python" / "package")]
 
-import driver  # noqa: E402
 import splunk_package  # noqa: E402
+
+from esatls import envelope  # noqa: E402
+from esatls.clock import Clock  # noqa: E402
+from tests.splunk import driver  # noqa: E402
 
 EVENTS = 500_000
 GOAL = 200_000
@@ -55,10 +59,13 @@ class Bodies:
     """The chunks of a search, ready to send."""
 
     def __init__(self, log: Path, *, numbered: bool) -> None:
-        """Make events of a log's lines, newest first, each with a time and a host as Splunk has them."""
-        lines = log.read_text(encoding="utf-8").splitlines()[:EVENTS]
-        lines.reverse()
-        events = [{"_raw": line, "host": "collector1", "_time": str(1_709_632_800 + (len(lines) - n) // 60)} for n, line in enumerate(lines)]
+        """Make events of a log's lines, newest first, each with a host and the time of its stamp, as Splunk has them."""
+        clock = Clock()
+        events: list[dict[str, driver.Value]] = []
+        for line in log.read_text(encoding="utf-8").splitlines()[:EVENTS]:
+            stamp = envelope.parse(line).stamp
+            events.append({"_raw": line, "host": "collector1", "_time": f"{clock.read(stamp or '') or 0:.0f}"})
+        events.reverse()
         columns = ["_raw", "host", "_time"] + (["_chunked_idx"] if numbered else [])
         self.rows = len(events)
         self.bodies = []
@@ -72,12 +79,9 @@ def run(command: driver.Command, name: str, arguments: list[str], bodies: list[b
     command.getinfo(name, arguments)
     replies = []
     start = cpu_seconds(command)
-    decode, driver.decode = driver.decode, lambda _: ([], [])
-    try:
+    with unittest.mock.patch.object(driver, "decode", return_value=([], [])):
         for n, body in enumerate([*bodies, b""]):
             replies.append(command.ask({"action": "execute", "finished": n == len(bodies)}, body).body)
-    finally:
-        driver.decode = decode
     return cpu_seconds(command) - start, replies
 
 
@@ -89,7 +93,8 @@ def cpu_seconds(command: driver.Command) -> float:
 
 def measure(python: str, app: Path, script: str, arguments: list[str], bodies: list[bytes]) -> tuple[float, int, list[bytes]]:
     """Best of two runs: seconds, peak memory of the process in MiB, replies."""
-    best, memory, replies = float("inf"), 0, []
+    best, memory = float("inf"), 0
+    replies: list[bytes] = []
     for _ in range(2):
         with driver.Command(python, app, script) as command:
             seconds, replies = run(command, script.removesuffix(".py"), arguments, bodies)
