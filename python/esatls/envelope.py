@@ -70,10 +70,12 @@ def unwrap(line: str) -> Unwrapped | None:
     """Return the log lines inside a JSON record (W16) or an ArcSight CEF record (W14); None for any other line."""
     if line.startswith("{"):
         return _from_json(line)
-    if "CEF:" in line[:LONGEST]:
+    at = line.find("CEF:", 0, LONGEST)
+    # right behind the envelope: what stands further on is text that somebody chose
+    if at >= 0 and parse(line).end == at:
         from esatls import cef
 
-        inner = cef.text_line(line[line.index("CEF:") :])
+        inner = cef.text_line(line[at:])
         if inner is not None:
             return Unwrapped([inner.text], host=inner.host, time=inner.time)
     return None

@@ -62,6 +62,18 @@ def test_several_lines_in_one_json_field() -> None:
     assert (counts.lines, counts.events) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "before", ["Wed Jul 20 19:47:40 2005 Info: MID 1 Subject '", "<22>Jan 21 12:47:11 esa1 mail_logs: Info: MID 1 Subject 'x ", "MID 1 Subject '", "x"]
+)
+def test_record_within_a_text_is_no_record(before: str) -> None:
+    """A record stands right behind the envelope: the same further on is text that somebody chose."""
+    record = "CEF:0|CISCO|IronPort|14.0|mail|mail|5|rt=1121888861000 msg=ICID 5 TLS success"
+    assert envelope.unwrap(record) is not None
+    assert envelope.unwrap("<22>Jan 21 12:47:11 conn.example.com " + record) is not None
+    assert envelope.unwrap(before + record) is None
+    assert envelope.unwrap(before + '{"message": "ICID 5 TLS success"}') is None
+
+
 def test_deep_json_is_no_record() -> None:
     """Nesting that no collector writes is read as text, without an error."""
     events, counts = read_events(["{" + '"a":{' * 100_000])

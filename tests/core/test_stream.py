@@ -175,6 +175,16 @@ def test_carriage_returns() -> None:
         "MID 14 RID [0] Response 'ok",
         "MID 14 ICID 5 From: <a",
         "MID 14 Custom Log Entry: x",
+        "MID 14 ICID 5 From: <a@example.net>",
+        "MID 14 ICID 5 RID 0 To: <b@example.com>",
+        "MID 14 RID [0] Response 'ok'",
+        "Message done DCID 31 MID 14 to RID [0] [('subject', 'hello')]",
+        "Message aborted MID 14 Dropped by filter 'x'",
+        "Bounced: DCID 31 MID 14 to RID 0 - 5.1.0 - x",
+        "DCID 31 TLS failed: (336134278, 'error:x",
+        "DCID 31 close (x",
+        'MID 14 quarantined to "Policy" (x',
+        "MID 15 was generated based on MID 14 by bcc filter 'x",
     ],
 )
 def test_rest_of_a_line_is_no_event(first: str, rest: str) -> None:

@@ -171,6 +171,14 @@ def test_connection_error_after_a_success_or_a_message() -> None:
     assert connection(OUT, DONE, f"9 {error}") == {"tls_verdict": "cleartext", "messages": 1}
 
 
+def test_connection_error_without_the_opening() -> None:
+    """An error on a connection whose opening is not in view may stand anywhere in it: the log does not tell."""
+    assert connection("9 Connection Error: DCID 6 domain: example.com IP: 203.0.113.25 port: 25 details: EOF interface: 192.0.2.1 reason: network error") == {
+        "tls_verdict": "unknown",
+        "messages": 0,
+    }
+
+
 def test_bounce_and_delay_pass_no_message() -> None:
     """A recipient that is bounced or put off at a failed handshake was not delivered over it."""
     for outcome in ("Bounced", "Delayed"):
@@ -204,6 +212,7 @@ def test_failure_after_a_message() -> None:
     assert connection(IN, START, failed) == {"tls_verdict": "cleartext", "messages": 1}
     assert connection(START, failed) == {"tls_verdict": "unknown", "messages": 1}
     assert connection(IN, TLS_IN, START, failed)["tls_verdict"] == "encrypted"
+    assert connection(IN, START, "3 ICID 5 TLS failed: x") == {"tls_verdict": "cleartext", "messages": 1}
 
 
 def test_debug_line_is_evidence_when_nothing_else_is() -> None:
@@ -482,6 +491,12 @@ def test_record_of_a_connection() -> None:
         "hat_action": "ACCEPT", "sender_group": "LIST", "country": "France", "mail_flow": "incoming",
         "tls_verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA", "domain": "example.net", "messages": 2,
     }  # fmt: skip
+
+
+def test_connection_that_ends_in_several_lines() -> None:
+    """The last line of the end is the end."""
+    (record,) = log(IN, "5 ICID 5 lost", "7 ICID 5 close", "6 ICID 5 disconnected address 198.51.100.7")[0]
+    assert (record["opened"], record["closed"]) == ("2024-03-05T10:00:00Z", "2024-03-05T10:00:07Z")
 
 
 def test_peer_of_a_delivery_without_an_opening() -> None:
