@@ -126,9 +126,16 @@ def _matcher(names: list[str], patterns: dict[str, str]) -> tuple[str, dict[int,
         group += len(fields) - shared + 1
         table[group] = (name, own)
         branches.append(bare[name][len(prefix) :] + "()")
-    # most lines of a matcher are no events: one look at the next character tells
-    ahead = "".join(sorted(set().union(*(_first_characters(bare[name][len(prefix) :], 1) for name in names))))
-    return f"{prefix}(?=[{re.escape(ahead)}])(?:{'|'.join(branches)}|(?!)())", table, group + 1
+    return f"{prefix}{_ahead(branches)}(?:{'|'.join(branches)}|(?!)())", table, group + 1
+
+
+def _ahead(branches: list[str]) -> str:
+    """Return a look at the next character: most lines of a matcher are no events, and it tells at once."""
+    try:
+        characters = set().union(*(_first_characters(branch, 1) for branch in branches))
+    except ValueError:
+        return ""
+    return f"(?=[{re.escape(''.join(sorted(characters)))}])" if len(branches) > 1 else ""
 
 
 def files() -> dict[pathlib.Path, str]:
