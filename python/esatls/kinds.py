@@ -5,32 +5,34 @@ A pattern's name tells its kind: `ESA_<KIND>[_<VARIANT>]`.
 
 from __future__ import annotations
 
-EVENT_KINDS: tuple[str, ...] = (
-    "connection_opened",
-    "hat_policy",
-    "tls_success",
-    "tls_failed",
-    "tls_required",
-    "tls_not_offered",
-    "tls_read",
-    "connection_error",
-    "connection_closed",
-    "message_started",
-    "message_sender",
-    "message_recipient",
-    "message_policy",
-    "delivery_started",
-    "delivery_done",
-    "delivery_response",
-    "delivery_bounced",
-    "delivery_delayed",
-    "message_finished",
-    "message_aborted",
-    "message_lineage",
-    "message_quarantined",
-    "consolidated_event",
-    "time_offset",
-)
+EVENTS: dict[str, str] = {
+    "connection_opened": "A connection was opened: ICID receives, DCID delivers",
+    "hat_policy": "The host access table decided on an injection connection",
+    "tls_success": "TLS came up on a connection",
+    "tls_failed": "TLS was tried on a connection and failed",
+    "tls_required": "TLS was required on a connection and did not come up",
+    "tls_not_offered": "The other side did not offer STARTTLS",
+    "tls_read": "Data was read over TLS (debug level): evidence, no verdict",
+    "connection_error": "A delivery connection broke; may be a failed handshake",
+    "connection_closed": "A connection ended: close, lost, killed",
+    "message_started": "A message began",
+    "message_sender": "Its envelope sender",
+    "message_recipient": "One of its envelope recipients",
+    "message_policy": "The policy table that it matched: its mail flow",
+    "delivery_started": "A delivery began",
+    "delivery_done": "The other side took the message for these recipients",
+    "delivery_response": "What the other side answered",
+    "delivery_bounced": "The message was given up for a recipient",
+    "delivery_delayed": "The message will be tried again for a recipient",
+    "message_finished": "The appliance is done with the message; no proof of delivery",
+    "message_aborted": "The message was dropped or not received whole",
+    "message_lineage": "The message was made from another one",
+    "message_quarantined": "The message went to a quarantine, or left it",
+    "consolidated_event": "One record of all that happened to a message (CEF)",
+    "time_offset": "Head of a log file: how far the appliance's clock is from UTC",
+}
+
+EVENT_KINDS: tuple[str, ...] = tuple(EVENTS)
 
 TLS_KINDS: frozenset[str] = frozenset({"tls_success", "tls_failed", "tls_required", "tls_not_offered", "tls_read"})
 """The kinds that `esatls events` shows unless told otherwise: lines that speak of TLS on a connection."""
