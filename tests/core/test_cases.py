@@ -7,11 +7,12 @@ import re
 from typing import Any
 
 import pytest
-from core.support import ROOT, all_cases
 from esatls import fields, kinds
 from esatls._patterns import ENVELOPE, MATCHERS, PATTERNS
 from esatls.match import extract, match
 from pygrok import Grok
+
+from tests.core.support import ROOT, all_cases
 
 PATTERNS_DIR = ROOT / "grok_patterns"
 COMPILED = {name: re.compile(text, re.ASCII) for name, text in PATTERNS.items()}

@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from core.support import CASES, clock, read_events
 from esatls import envelope
 from esatls.clock import rfc3339
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.core.support import CASES, clock, read_events
 
 FILE = json.loads((CASES / "envelope.json").read_text(encoding="ascii"))
 

@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from core.support import as_sets, read_events, read_facts, records
 from esatls.facts import Facts
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.core.support import as_sets, read_events, read_facts, records
 
 if TYPE_CHECKING:
     import random

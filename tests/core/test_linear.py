@@ -10,8 +10,9 @@ import subprocess
 import sys
 
 import pytest
-from core.support import ROOT, all_cases
 from esatls._patterns import PATTERNS
+
+from tests.core.support import ROOT, all_cases
 
 LENGTH = 1_000_000
 CPU_SECONDS = 60

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.support import read_facts, records
 from esatls import lives
 from esatls.clock import rfc3339
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.core.support import read_facts, records
 
 START = 1_709_632_800  # 2024-03-05T10:00:00Z
 MINUTE, HOUR, DAY = 60, 3600, 86400

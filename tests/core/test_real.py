@@ -11,8 +11,9 @@ import re
 from typing import Any
 
 import pytest
-from core.support import REAL, read_events, read_facts, records
 from esatls.facts import Facts
+
+from tests.core.support import REAL, read_events, read_facts, records
 
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="the excerpts of real logs are not on this machine")
 

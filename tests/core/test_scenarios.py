@@ -7,8 +7,9 @@ import random
 from typing import Any
 
 import pytest
-from core.support import SCENARIOS, read_facts, records
 from esatls.facts import Facts
+
+from tests.core.support import SCENARIOS, read_facts, records
 
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.log"))
 

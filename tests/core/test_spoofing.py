@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from core.support import read_events, read_facts, records
 from esatls.kinds import TLS_KINDS
+
+from tests.core.support import read_events, read_facts, records
 
 STAMP = "Wed Jul 20 19:47:4{} 2005 Info: "
 HEAD = STAMP.format(1)

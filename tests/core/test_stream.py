@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core.support import Events, all_cases, as_sets, clock, read_blocks, read_events, read_facts
 from esatls.facts import Facts
 from esatls.match import extract
 from esatls.stream import LONGEST_WRAP, Stream
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.core.support import Events, all_cases, as_sets, clock, read_blocks, read_events, read_facts
 
 STAMP = "Wed Jul 20 19:47:40 2005 Info: "
 AT = {"time": "2005-07-20T19:47:40Z", "esa_level": "Info"}

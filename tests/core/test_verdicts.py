@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from core.support import read_facts, records
+
+from tests.core.support import read_facts, records
 
 
 def log(*lines: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
