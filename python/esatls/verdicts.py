@@ -524,7 +524,7 @@ class Appliance:
         if len(facts) == 2 and facts[0][3:5] == facts[1][3:5] and facts[0][3] != "0":
             # the common case: a start and its end
             first, second = (facts[1], facts[0]) if facts[1][0] == "delivery_started" else facts
-            if first[0] == "delivery_started" and second[0] == "delivery_done":
+            if first[0] == "delivery_started" and second[0] == "delivery_done" and not self.connections_of(DELIVERY, second[3])[0]:
                 return [self._attempt(message, second[3], "done", None, second[1], set(_rids(second[4])))]
         attempts: dict[_Attempt, tuple[Time | None, set[int]]] = {}
         started: dict[_Attempt, tuple[Time | None, set[int]]] = {}
