@@ -1,9 +1,16 @@
-"""Makes the checkout's own code importable, whatever is installed."""
+"""Makes the checkout's own code importable, whatever is installed, and sets the property tests up."""
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sys
 
+from hypothesis import settings
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "python"), str(ROOT)]
+
+# no test is timed; a merge is checked on the same examples each time, a developer looks for new ones
+settings.register_profile("esatls", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("esatls")
