@@ -161,13 +161,16 @@ class Facts:
     def loads(self, lines: Iterable[str]) -> None:
         """Merge lines that `dumps` wrote; `ValueError` for any other line."""
         for line in lines:
-            try:
-                host, number, key, facts = json.loads(line)
-                store = self.stores(host)[number]
-                store.setdefault(key, []).extend([tuple(fact) for fact in facts])
-                self.several |= any(map(bears_witness, facts))
-            except (TypeError, LookupError) as error:
-                raise ValueError(f"not a row of facts: {line[:80]}") from error
+            self._load(line)
+
+    def _load(self, line: str) -> None:
+        try:
+            host, number, key, facts = json.loads(line)
+            store = self.stores(host)[number]
+            store.setdefault(key, []).extend([tuple(fact) for fact in facts])
+            self.several |= any(map(bears_witness, facts))
+        except (TypeError, LookupError) as error:
+            raise ValueError(f"not a row of facts: {line[:80]}") from error
 
 
 def bears_witness(fact: Fact) -> bool:

@@ -423,10 +423,9 @@ class Appliance:
             else:
                 message = _Message(facts)
                 begins = [] if message.one_life else lives.starts(facts, _MADE, lives.MESSAGE_SILENCE)
+                known = (begins, {0: message})
                 if begins:
                     known = (begins, {life: _Message(part) for life, part in sorted(lives.split(facts, begins).items())})
-                else:
-                    known = ([], {0: message})
             self._messages[mid] = known
         return known
 

@@ -6,7 +6,6 @@ Oniguruma share. Per first word of a line: the alternation of the patterns that 
 
 from __future__ import annotations
 
-import os
 import pathlib
 import re
 import sys
@@ -108,7 +107,11 @@ def _first_characters(text: str, length: int = DISPATCH_LENGTH) -> set[str]:
 
 def _common_prefix(texts: list[str]) -> str:
     """Return the beginning that all expressions share, cut where a group is closed and a word ends."""
-    prefix = os.path.commonprefix(texts) if len(texts) > 1 else ""
+    prefix = ""
+    for letters in zip(*texts):
+        if len(texts) < 2 or len(set(letters)) > 1:
+            break
+        prefix += letters[0]
     cuts = [m.end() for m in re.finditer(r" ", prefix) if prefix[: m.end()].count("(") == prefix[: m.end()].count(")")]
     return prefix[: cuts[-1]] if cuts else ""
 

@@ -68,8 +68,8 @@ def against_grep_and_join(log: pathlib.Path, rounds: int) -> None:
             measured = run(command)
             if number:  # the first round warms up
                 results.setdefault(name, []).append(measured)
-    for name, measured in results.items():
-        wall, cpu, peak = (statistics.median(values) for values in zip(*measured))
+    for name, runs in results.items():
+        wall, cpu, peak = (statistics.median(values) for values in zip(*runs))
         print(f"{name:9} wall {wall:6.2f} s  processor {cpu:6.2f} s  peak of one process {peak / 1024:5.0f} MB")
     for one, other, goal in (("events", "grep", "at most 3"), ("messages", "join", "at most 0.5")):
         for index, what in ((0, "wall"), (1, "processor")):
@@ -92,10 +92,9 @@ def growth(messages: int) -> None:
 
 def against_pygrok(log: pathlib.Path) -> None:
     """Compare lines per second with pygrok trying the same patterns on each line, until one matches."""
+    from esatls._patterns import PATTERNS
     from esatls.match import match
     from pygrok import Grok
-
-    from esatls._patterns import PATTERNS
 
     texts = []
     with log.open(encoding="utf-8") as file:
@@ -117,9 +116,8 @@ def against_pygrok(log: pathlib.Path) -> None:
 
 def hostile() -> None:
     """Compare the cost per byte of lines of a megabyte, hostile for each pattern, with that of ordinary lines."""
-    from esatls.match import match
-
     from esatls._patterns import PATTERNS
+    from esatls.match import match
 
     ordinary = "MID 1234567 ICID 7654321 RID 0 To: <somebody@example.com>"
     count = 20_000
