@@ -17,7 +17,7 @@ from esatls.kinds import constants_of
 from pygrok import Grok
 
 if sys.version_info >= (3, 11):
-    from re import _parser as sre_parse
+    from re import _parser as sre_parse  # type: ignore[attr-defined]
 else:
     import sre_parse
 

@@ -6,10 +6,13 @@ It answers the same questions of the plain case as `esatls messages`, with the s
 string methods before regular expressions, stamps parsed once per second of log.
 """
 
+from __future__ import annotations
+
 import json
 import re
 import sys
 import time
+from typing import Any
 
 tls = re.compile(r"TLS success protocol (\S+) cipher (\S+)")
 opened = re.compile(r"address (\S+)(?: reverse dns host (\S+) verified)?")
@@ -17,7 +20,9 @@ opened = re.compile(r"address (\S+)(?: reverse dns host (\S+) verified)?")
 
 def main() -> None:
     """Join ICID, MID and DCID."""
-    icids, dcids, mids = {}, {}, {}
+    icids: dict[str, dict[str, Any]] = {}
+    dcids: dict[str, dict[str, Any]] = {}
+    mids: dict[str, dict[str, Any]] = {}
     last_stamp, now = "", ""
     with open(sys.argv[1], encoding="utf-8", errors="replace") as log:
         for line in log:
