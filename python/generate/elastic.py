@@ -7,8 +7,8 @@ import pathlib
 import re
 from typing import Any
 
-from esatls._patterns import PATTERNS
-from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, EVENT_CONSTANTS, FLOWS, MESSAGE_PATHS, OUTCOMES, ecs_field
+from esatls._patterns import MATCHERS, PATTERNS
+from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, FLOWS, MESSAGE_PATHS, ecs_field, event_document
 from esatls.envelope import _CUT_WEEKDAY, LONGEST
 from esatls.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.kinds import MAIL_FLOW, constants_of
@@ -45,35 +45,124 @@ def _ingest_definitions() -> dict[str, str]:
     return {name: _CAPTURE.sub(r"%{\1:_tmp.\2}", text) for name, text in definitions().items()}
 
 
+def _kind(name: str) -> str:
+    """Return how the script reads a captured field."""
+    special = {"tls_version": "version", "policy_table": "flow", "mail_flow": "flow", "hat_action": "hat", "mid": "text"}
+    types = {field.name: field.type for field in FIELDS}
+    return special.get(name) or (types[name] if types[name] in {"integer", "integers"} else "text")
+
+
+def _how(name: str, direction: str | None) -> list[Any]:
+    """Return how a captured field is read, and where ECS has it."""
+    return [_kind(name), ecs_field("mail_flow" if name == "policy_table" else name, direction).split(".")]
+
+
+def _pattern(name: str) -> dict[str, Any]:
+    """Return what follows from a pattern: the constant part of its documents, and its captures."""
+    known = constants(name)
+    document = event_document(known)
+    fields = {capture: _how(capture, known.get("esa_direction")) for capture in captures(name) if capture != "cef"}
+    return {"document": document, "fields": fields}
+
+
 def _script_params() -> dict[str, Any]:
-    names = [field.name for field in FIELDS]
-    documents = {path: {"path": path.split("."), "value": value} for path, value in EVENT_CONSTANTS.items()}
-    receiving = {name: ecs_field(name, "receiving").split(".") for name in names}
-    delivery = {name: ecs_field(name, "delivery").split(".") for name in names}
-    tops = {path[0] for table in (receiving, delivery) for path in table.values() if len(path) > 1}
+    paths = [ecs_field(field.name, direction).split(".") for field in FIELDS for direction in DIRECTIONS]
     return {
         "zone": "UTC",
         "cut_weekdays": sorted(_CUT_WEEKDAY),
         "months": MONTHS,
-        "constants": {pattern: constants(pattern) for pattern in event_patterns()},
-        "captures": {pattern: captures(pattern) for pattern in event_patterns()},
-        "integers": sorted(field.name for field in FIELDS if field.type == "integer"),
         "mail_flow": MAIL_FLOW,
-        "document": documents,
-        "receiving": receiving,
-        "delivery": delivery,
-        "directions": DIRECTIONS,
         "flows": FLOWS,
-        "outcomes": OUTCOMES,
-        "objects": sorted(tops),
+        "host_path": ecs_field("esa_host", None).split("."),
+        "log_path": ecs_field("esa_log", None).split("."),
+        "level_path": ecs_field("esa_level", None).split("."),
+        "flow_path": ecs_field("mail_flow", None).split("."),
+        "objects": sorted({path[0] for path in paths if len(path) > 1} | {"event"}),
+        "patterns": {name: _pattern(name) for name in event_patterns()},
+        "cef": {
+            field.name: ["text" if field.name in {"mail_flow", "hat_action"} else _kind(field.name), ecs_field(field.name, None).split(".")] for field in FIELDS
+        },
     }
 
 
+def _definitions(*, envelope: bool, events: bool) -> dict[str, str]:
+    """Return the patterns that a grok processor needs, as grok_patterns/ has them but for the place of their captures."""
+    return {
+        name: text
+        for name, text in _ingest_definitions().items()
+        if name.startswith("ESA_H_") or (name == "ESA_ENVELOPE" and envelope) or (name in PATTERNS and events)
+    }
+
+
+def _events() -> str:
+    """Return the alternation of all events; an empty capture tells which one it was."""
+    return "|".join(f"%{{{name}}}(?<_tmp.is.{name}>)" for name in event_patterns())
+
+
+# ordinary lines are read in one go: the first envelope that fits is the envelope (so the group is atomic), and an event may follow
+ORDINARY = r"\A(?>%{{ESA_ENVELOPE}})(?:(?:{})\s*\z)?"
+# what else may hold an event: bare text, a JSON record, a CEF record
+OTHER = r"\A(?:{}|\{{|[^\n]*CEF:)(?<_tmp.other>)"
+IS_OTHER = (
+    "!(ctx.message instanceof String) || ctx.esatls != null || (ctx._tmp?.is == null && ctx.message.contains('CEF:'))"
+    " || (ctx._tmp != null && (ctx._tmp.other != null || ctx._tmp.cef != null || (ctx._tmp.outer_stamp == null && ctx._tmp.inner_stamp == null)))"
+)
+
+
 def pipeline() -> dict[str, Any]:
-    """Return the ingest pipeline: envelope, event, ECS."""
-    events = "|".join(f"%{{{name}}}(?<_tmp.is.{name}>)" for name in event_patterns())
+    """Return the ingest pipeline: envelope and event of ordinary lines, everything else by another pipeline, then ECS."""
+    starts = "|".join(sorted(re.escape(start) for start in MATCHERS))
     return {
         "description": f"Cisco ESA: TLS events, ECS fields. {GENERATED}",
+        "processors": [
+            {
+                "grok": {
+                    "tag": "esatls-ordinary",
+                    "description": "Envelope and event of a line with a stamp; the last pattern lets lines pass that are not an appliance's",
+                    "if": "ctx.message instanceof String && ctx.esatls == null",
+                    "field": "message",
+                    "pattern_definitions": _definitions(envelope=True, events=True),
+                    "patterns": [ORDINARY.format(_events()), OTHER.format(starts), r"\A"],
+                }
+            },
+            {
+                "pipeline": {
+                    "tag": "esatls-other",
+                    "description": "Lines without a stamp, and lines within records",
+                    "if": IS_OTHER,
+                    "name": "esatls-other",
+                }
+            },
+            {
+                "script": {
+                    "tag": "esatls-ecs",
+                    "description": "Types and ECS names",
+                    "if": "ctx._tmp != null",
+                    "lang": "painless",
+                    "params": _script_params(),
+                    "source": _source("ecs"),
+                }
+            },
+        ],
+        "on_failure": [
+            {"remove": {"tag": "esatls-failed-clean", "field": "_tmp", "ignore_missing": True}},
+            {"append": {"tag": "esatls-failed-tag", "field": "tags", "value": "_esatls_failure"}},
+            {
+                "append": {
+                    "tag": "esatls-failed-why",
+                    "field": "error.message",
+                    "value": "{{{_ingest.on_failure_processor_tag}}}: {{{_ingest.on_failure_message}}}",
+                }
+            },
+        ],
+    }
+
+
+def other_pipeline() -> dict[str, Any]:
+    """Return the pipeline that takes lines out of records and reads those without a stamp, step by step."""
+    flows = {digit: FLOWS[flow] for digit, flow in logstash.cef_tables()["flows"].items()}
+    return {
+        "description": f"Cisco ESA: lines within records, lines without a stamp, consolidated events. {GENERATED}",
         "processors": [
             {"script": {"tag": "esatls-line", "description": "The line as it was logged", "lang": "painless", "source": _source("line")}},
             {
@@ -102,7 +191,7 @@ def pipeline() -> dict[str, Any]:
                     "tag": "esatls-envelope",
                     "description": "Stamp, appliance, log subscription and level; any other line is text from its start",
                     "field": "_tmp.line",
-                    "pattern_definitions": {name: text for name, text in _ingest_definitions().items() if name.startswith(("ESA_H_", "ESA_ENVELOPE"))},
+                    "pattern_definitions": _definitions(envelope=True, events=False),
                     "patterns": [r"\A%{ESA_ENVELOPE}(?<_tmp.text>[\s\S]*)\z", r"\A(?<_tmp.text>[\s\S]*)\z"],
                 }
             },
@@ -121,8 +210,8 @@ def pipeline() -> dict[str, Any]:
                     "tag": "esatls-event",
                     "description": "The text is an event if it is one from its first to its last character; the second pattern lets any other line pass",
                     "field": "_tmp.text",
-                    "pattern_definitions": {name: text for name, text in _ingest_definitions().items() if name in PATTERNS or name.startswith("ESA_H_")},
-                    "patterns": [WHOLE.format(events), r"\A"],
+                    "pattern_definitions": _definitions(envelope=False, events=True),
+                    "patterns": [WHOLE.format(_events()), r"\A"],
                 }
             },
             {
@@ -131,20 +220,8 @@ def pipeline() -> dict[str, Any]:
                     "description": "A consolidated event, key by key",
                     "if": "ctx._tmp.cef != null",
                     "lang": "painless",
-                    "params": logstash.cef_tables(),
+                    "params": {**logstash.cef_tables(), "flows": flows},
                     "source": _source("cef"),
-                }
-            },
-            {"script": {"tag": "esatls-ecs", "description": "Types and ECS names", "lang": "painless", "params": _script_params(), "source": _source("ecs")}},
-        ],
-        "on_failure": [
-            {"remove": {"tag": "esatls-failed-clean", "field": "_tmp", "ignore_missing": True}},
-            {"append": {"tag": "esatls-failed-tag", "field": "tags", "value": "_esatls_failure"}},
-            {
-                "append": {
-                    "tag": "esatls-failed-why",
-                    "field": "error.message",
-                    "value": "{{{_ingest.on_failure_processor_tag}}}: {{{_ingest.on_failure_message}}}",
                 }
             },
         ],
@@ -173,7 +250,6 @@ COMMON = {
     "event.original": {"type": "keyword", "index": False, "doc_values": False},
     "event.ingested": {"type": "date"},
     "event.timezone": KEYWORD,
-    "observer.vendor": KEYWORD,
     "tls.established": {"type": "boolean"},
     "tls.version_protocol": KEYWORD,
 }
@@ -205,7 +281,7 @@ def message_types() -> dict[str, dict[str, Any]]:
     """Return the mapping of a message's document."""
     types = {path: kind for path, kind in COMMON.items() if path not in {"message", "event.original"} and not path.startswith("tls.")}
     for field in MESSAGE_FIELDS:
-        path = MESSAGE_PATHS[field.name]
+        path = MESSAGE_PATHS.get(field.name, f"esatls.{field.name}")
         if field.type != "objects":
             types[path] = KEYWORD if path == "email.local_id" else TYPES[field.type]
     types["esatls.received.tls.version_protocol"] = KEYWORD
@@ -274,7 +350,8 @@ def files() -> dict[pathlib.Path, str]:
     """Return the generated files."""
     return {
         **logstash.files(),
-        OUT / "ingest-pipeline.json": _json(pipeline()),
+        OUT / "ingest-pipeline-esatls.json": _json(pipeline()),
+        OUT / "ingest-pipeline-esatls-other.json": _json(other_pipeline()),
         **{OUT / f"lifecycle-{name}.json": _json(policy) for name, policy in lifecycles().items()},
         **{OUT / f"index-template-{name}.json": _json(template) for name, template in templates().items()},
     }

@@ -430,7 +430,7 @@ def searches() -> tuple[Search, ...]:
             "ESA TLS: log lines",
             "The log lines that were understood, as they were logged.",
             EVENTS,
-            ("observer.hostname", "event.action", "email.local_id", "esatls.icid", "esatls.dcid", "event.original"),
+            ("observer.hostname", "event.action", "email.local_id", "esatls.icid", "esatls.dcid", "message"),
             "event.action : *",
         ),
     )

@@ -248,7 +248,6 @@ filter {{
             event.set("[labels][conflict_#{{name}}]", there.to_s)
             event.tag("_esatls_mapping_conflict")
           end
-          event.set("[event][original]", event.get("message")) unless event.get("[event][original]")
           flat["esa_direction"] = @directions[flat["esa_direction"]]
           flat["mail_flow"] = @flows[flat["mail_flow"]] if flat["mail_flow"]
           flat["mid"] = flat["mid"].to_s if flat["mid"]

@@ -83,7 +83,7 @@ def expected(line: str) -> dict[str, Any]:
     """Return the document that a line becomes, from the extractor and the field table."""
     document: dict[str, Any] = {"@timestamp": SHIPPED, "message": line}
     found = list(events([line], clock=Clock()))
-    return merged(document, merged(_envelope_document(line), event_document(found[0], line) if found else {}))
+    return merged(document, merged(_envelope_document(line), event_document(found[0]) if found else {}))
 
 
 def _envelope_document(line: str) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _envelope_document(line: str) -> dict[str, Any]:
     elif stamp:
         made["tags"] = ["_esatls_date_failure"]
     host = head.host or (inner.host if inner else None)
-    for path, value in (("observer.hostname", host), ("esatls.log", head.log), ("log.level", head.level), ("event.original", line)):
+    for path, value in (("observer.hostname", host), ("esatls.log", head.log), ("log.level", head.level)):
         if value:
             put(made, path, value)
     return made

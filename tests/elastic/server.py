@@ -6,6 +6,7 @@ index templates and aggregations. It is not Elasticsearch; what it lacks, and ho
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -55,6 +56,11 @@ class Server:
         self.stop()
         message = f"the search server did not start:\n{log}"
         raise RuntimeError(message)
+
+    def processor_seconds(self) -> float:
+        """Return the seconds of processor that the node has used (Linux)."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
         """End the node and remove what it wrote."""

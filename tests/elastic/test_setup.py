@@ -21,7 +21,7 @@ from esatls.elastic.client import Client, ElasticError
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOADED = ["ingest pipeline esatls", "index template esatls-events", "index template esatls-connections", "index template esatls-messages"]
+LOADED = ["ingest pipeline esatls-other", "ingest pipeline esatls", "index template esatls-events", "index template esatls-connections", "index template esatls-messages"]
 
 
 class StandIn:
@@ -89,7 +89,7 @@ def test_dry_run_changes_nothing(bare: Client) -> None:
     bare.request("PUT", "/_ingest/pipeline/esatls", {"processors": []})
     code, lines, _ = run("setup", "--url", bare.url, "--dry-run")
     assert code == 0
-    assert lines[0] == f"ingest pipeline esatls: would send PUT {bare.url}/_ingest/pipeline/esatls"
+    assert lines[1] == f"ingest pipeline esatls: would send PUT {bare.url}/_ingest/pipeline/esatls"
     assert len(lines) == len(LOADED)
     assert bare.request("GET", "/_ingest/pipeline/esatls") == {"esatls": {"processors": []}}
     assert run("setup", "--url", bare.url)[0] == 0

@@ -317,7 +317,7 @@ module EsatlsJoin
   # ---- small helpers ----
 
   def common(moment)
-    document = { "event" => { "kind" => "event", "category" => ["email"] }, "observer" => { "vendor" => "Cisco" } }
+    document = { "event" => { "kind" => "event", "category" => ["email"] } }
     document["@timestamp"] = moment if moment
     document
   end

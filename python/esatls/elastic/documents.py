@@ -15,7 +15,7 @@ from esatls.fields import FIELDS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-EVENT_CONSTANTS: dict[str, Any] = {"event.kind": "event", "event.category": ["email"], "observer.vendor": "Cisco"}
+EVENT_CONSTANTS: dict[str, Any] = {"event.kind": "event", "event.category": ["email"]}
 """What every document states besides the fields."""
 
 DIRECTIONS = {"receiving": "ingress", "delivery": "egress"}
@@ -53,13 +53,11 @@ def put(document: dict[str, Any], path: str, value: Any) -> None:
     document[leaf] = value
 
 
-def event_document(event: dict[str, Any], original: str | None = None) -> dict[str, Any]:
-    """Return the document of one event (fields of the field table); ``original`` is the line as it was logged."""
+def event_document(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of one event (fields of the field table), without its line, which stays in ``message``."""
     document: dict[str, Any] = {}
     for path, value in EVENT_CONSTANTS.items():
         put(document, path, list(value) if isinstance(value, list) else value)
-    if original is not None:
-        put(document, "event.original", original)
     direction = event.get("esa_direction")
     for name, value in event.items():
         if name in _TABLE:

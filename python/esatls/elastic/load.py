@@ -96,7 +96,7 @@ def event_hits(client: Client, start: str | None, end: str | None, index: str = 
     window = {name: value for name, value in (("gte", start), ("lt", end)) if value}
     if window:
         conditions.append({"range": {"@timestamp": window}})
-    fields = ["@timestamp", "event.original", "observer.hostname"]
+    fields = ["@timestamp", "message", "event.original", "observer.hostname"]
     query = {"size": 5000, "query": {"bool": {"filter": conditions}}, "_source": fields, "sort": ["_doc"]}
     answer = client.request("POST", f"/{index}/_search?scroll={_SCROLL}&ignore_unavailable=true&allow_no_indices=true", query)
     try:
@@ -113,7 +113,7 @@ def facts_of(documents: Iterable[dict[str, Any]]) -> Facts:
     facts = Facts()
     for document in documents:
         host = document.get("observer", {}).get("hostname")
-        for event in events_of(document["event"]["original"]):
+        for event in events_of(document["message"] if "message" in document else document["event"]["original"]):
             # zone and year were known when the line came in
             event["time"] = document["@timestamp"]
             facts.add({**event, "esa_host": host} if host else event)

@@ -91,12 +91,14 @@ def server_steps(known: Capabilities, *, timezone: str = "UTC", retention_days: 
             policy = json.loads(asset(f"elasticsearch/lifecycle-{name}.json"))
             policy["policy"]["phases"]["delete"]["min_age"] = f"{retention_days}d"
             yield Step(f"lifecycle {name}", "PUT", f"/_ilm/policy/{name}", policy)
-    pipeline = json.loads(asset("elasticsearch/ingest-pipeline.json"))
-    for processor in pipeline["processors"]:
-        params = processor.get("script", {}).get("params", {})
-        if "zone" in params:
-            params["zone"] = timezone
-    yield Step("ingest pipeline esatls", "PUT", "/_ingest/pipeline/esatls", pipeline)
+    # the first calls the second, which must be there before it
+    for name in ("esatls-other", "esatls"):
+        pipeline = json.loads(asset(f"elasticsearch/ingest-pipeline-{name}.json"))
+        for processor in pipeline["processors"]:
+            params = processor.get("script", {}).get("params", {})
+            if "zone" in params:
+                params["zone"] = timezone
+        yield Step(f"ingest pipeline {name}", "PUT", f"/_ingest/pipeline/{name}", pipeline)
     for name in (_EVENTS, "esatls-connections", "esatls-messages"):
         template = json.loads(asset(f"elasticsearch/index-template-{name}.json"))
         template["composed_of"] = [*known.templates] if name == _EVENTS else [one for one in known.templates if one == "ecs@mappings"]
