@@ -269,9 +269,10 @@ def event_types() -> dict[str, dict[str, Any]]:
 def connection_types() -> dict[str, dict[str, Any]]:
     """Return the mapping of a connection's document."""
     types = {path: kind for path, kind in event_types().items() if path not in {"message", "event.original"}}
+    of_events = {field.name for field in FIELDS}
     for field in CONNECTION_FIELDS:
-        if field.name in CONNECTION_PATHS:
-            types[CONNECTION_PATHS[field.name]] = TYPES[field.type]
+        if field.name not in of_events:
+            types[CONNECTION_PATHS.get(field.name, f"esatls.{field.name}")] = TYPES[field.type]
     types["esatls.partner"] = KEYWORD
     types.update({f"esatls.share.{word}": {"type": "byte"} for word in ("encrypted", "failed", "cleartext")})
     return types

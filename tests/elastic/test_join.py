@@ -6,11 +6,18 @@ import json
 from typing import TYPE_CHECKING
 
 import esatls
+import pytest
 from esatls.elastic import load as loading
+from esatls.elastic.documents import connection_document, message_document
 
+from tests.elastic.corpus import ROOT
 from tests.elastic.store import all_documents, answers, index_lines, ordered
 
+SCENARIOS = sorted((ROOT / "tests" / "scenarios").glob("*.log"))
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from esatls.elastic.client import Client
 
 
@@ -47,3 +54,13 @@ def test_load_writes_the_records_that_the_command_line_prints(empty: Client, log
     connections, messages = answers(log)
     assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections)
     assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages)
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_every_scenario_gives_its_records(empty: Client, path: Path) -> None:
+    """The documents of each scenario, shipped backwards, are those of its written records."""
+    index_lines(empty, path.read_text(encoding="utf-8").splitlines()[::-1])
+    loading.join(empty, days=None)
+    wanted = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(map(connection_document, wanted["connections"]))
+    assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(map(message_document, wanted["messages"]))

@@ -21,7 +21,13 @@ from esatls.elastic.client import Client, ElasticError
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOADED = ["ingest pipeline esatls-other", "ingest pipeline esatls", "index template esatls-events", "index template esatls-connections", "index template esatls-messages"]
+LOADED = [
+    "ingest pipeline esatls-other",
+    "ingest pipeline esatls",
+    "index template esatls-events",
+    "index template esatls-connections",
+    "index template esatls-messages",
+]
 
 
 class StandIn:

@@ -117,6 +117,8 @@ MESSAGE_PATHS: dict[str, str] = {
     "received_tls_version": "esatls.received.tls.version",
     "received_tls_cipher": "esatls.received.tls.cipher",
     "received_reason": "esatls.received.reason",
+    "received_conflict": "esatls.received.conflict",
+    "received_witness": "esatls.received.witness",
     "received_peer_ip": "source.ip",
     "received_peer_host": "source.domain",
     "received_from_mid": "esatls.received.from_mid",
