@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -200,3 +201,16 @@ def test_the_overview_answers_in_words_of_the_records(joined: tuple[Client, dict
         "Messages received": share_of([item["esatls"]["received"]["verdict"] for item in messages], ("encrypted", "cleartext")),
         "Messages delivered": share_of([item["esatls"]["delivered"]["verdict"] for item in messages], ("encrypted", "mixed", "cleartext")),
     }
+
+
+def test_the_esql_examples_read_fields_that_there_are() -> None:
+    """Every field that an ES|QL example of the README names is mapped, or made by the example itself."""
+    text = (corpus.ROOT / "logstash/README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```esql\n(.*?)```", text, re.DOTALL)
+    assert len(examples) >= 5
+    for example in examples:
+        view = re.match(r"FROM (esatls-\w+)-\*", example)
+        assert view, example
+        named = set(re.findall(r"(?<![\w.\"])@?[a-z]\w*(?:\.\w+)+", re.sub(r'"[^"]*"', '""', example)))
+        assert named
+        assert named <= mapped(view[1]), example

@@ -1,0 +1,119 @@
+"""The shipped searches, run over what the commands make of a small log: each alert speaks when it should, and is silent when it should be."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.splunk.conf import DEFAULT, ROOT, read
+
+if TYPE_CHECKING:
+    from tests.splunk.driver import Splunk, Value
+
+sys.path.insert(0, str(ROOT / "tests" / "splunk" / "dashboards"))
+from standin import spl, views  # noqa: E402
+
+SEARCHES = read(DEFAULT / "savedsearches.conf")
+NOW = spl.utc("2024-03-05T12:30:00Z")
+
+LOG = """\
+New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx.partner.example.com verified yes
+ICID 5 ACCEPT SG UNKNOWNLIST match ALL SBRS None
+Start MID 15 ICID 5
+MID 15 ICID 5 From: <alice@partner.example.com>
+MID 15 ICID 5 RID 0 To: <bob@home.example.com>
+New SMTP ICID 6 interface Data 1 (192.0.2.1) address 198.51.100.8 reverse dns host mx.other.example.com verified yes
+ICID 6 ACCEPT SG UNKNOWNLIST match ALL SBRS None
+Start MID 16 ICID 6
+MID 16 ICID 6 From: <carol@other.example.com>
+MID 16 ICID 6 RID 0 To: <bob@home.example.com>
+New SMTP ICID 7 interface Data 1 (192.0.2.1) address 198.51.100.9 reverse dns host mx.bank.example.net verified yes
+ICID 7 RELAY SG RELAYLIST match ALL SBRS None
+ICID 7 TLS success protocol TLSv1 cipher AES128-SHA
+Start MID 17 ICID 7
+MID 17 ICID 7 From: <bob@home.example.com>
+MID 17 ICID 7 RID 0 To: <dave@sub.partner.example.com>
+MID 17 ICID 7 RID 1 To: <erin@bank.example.net>
+New SMTP DCID 8 interface 192.0.2.1 address 203.0.113.25 port 25
+DCID 8 TLS failed: STARTTLS unexpected response
+Delivery start DCID 8 MID 17 to RID [0]
+Message done DCID 8 MID 17 to RID [0]
+New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.26 port 25
+DCID 9 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384 for bank.example.net
+Delivery start DCID 9 MID 17 to RID [1]
+Message done DCID 9 MID 17 to RID [1]
+"""
+FAILURES = "".join(
+    f"New SMTP DCID {n} interface 192.0.2.1 address 203.0.113.27 port 25\nDCID {n} IP 203.0.113.27 TLS was required but could not be successfully negotiated\n"
+    for n in range(100, 112)
+)
+
+
+@pytest.fixture(scope="module")
+def rows(splunk: Splunk) -> dict[str, list[dict[str, Value]]]:
+    """Give the rows of both reporting commands, for a log that is an hour old."""
+    lines = (LOG + FAILURES).splitlines()
+    events: list[dict[str, Value]] = [
+        {"_raw": f"Tue Mar  5 11:40:{n:02} 2024 Info: {line}", "host": "esa1", "_time": f"{spl.utc('2024-03-05T11:40:00Z') + n:.0f}"} for n, line in enumerate(lines)
+    ]
+    return {command: splunk.report(command, events[::-1]).rows for command in ("esatlsconnections", "esatlsmessages")}
+
+
+def run(name: str, rows: dict[str, list[dict[str, Value]]], now: float = NOW) -> list[spl.Row]:
+    """Run a saved search; the look-up of partners is made here, with its wildcards, from the sample."""
+    search = spl.Search(macros=views.macros(), earliest=0, latest=now, now=now, source=lambda command, *_: [dict(row) for row in rows[command]])
+    before, _, after = SEARCHES[name]["search"].partition("| lookup ")
+    found = spl.run(before, search)
+    if after:
+        call, _, rest = after.partition("\n|")
+        assert call.split() == ["esatls_partners", "domain", "AS", "partner", "OUTPUT", "direction", "AS", "must_encrypt,", "owner", "\\"][: len(call.split())]
+        with (ROOT / "splunk_app" / "lookups" / "esatls_partners_sample.csv").open(encoding="utf-8", newline="") as file:
+            partners = list(csv.DictReader(file))
+        for row in found:
+            hit = next((partner for partner in partners if fnmatch.fnmatchcase(str(row["partner"]), partner["domain"])), None)
+            if hit:
+                row.update(must_encrypt=hit["direction"], owner=hit["owner"])
+        found = spl.run("|" + rest, search, found)
+    return found
+
+
+def test_must_encrypt_partner(rows: dict[str, list[dict[str, Value]]]) -> None:
+    """Clear text from a listed partner and to a listed partner's subdomain is told, once per message and side.
+
+    Partners that are not listed are not, nor is a listed one that got its own part of a message over TLS.
+    """
+    found = run("esatls alert: must-encrypt partner in clear text", rows)
+    assert sorted((str(row["mid"]), row["partner_direction"], row["partner"], row["partner_verdict"]) for row in found) == [
+        ("15", "receiving", "partner.example.com", "cleartext"),
+        ("17", "delivery", "sub.partner.example.com", "cleartext"),
+    ]
+    assert all(row["owner"] for row in found)
+
+
+def test_failures_above_the_threshold(rows: dict[str, list[dict[str, Value]]]) -> None:
+    """Twelve failures in an hour with one partner are told, one is not."""
+    (row,) = run("esatls alert: TLS failures with a partner", rows)
+    assert (row["partner"], row["failures"], row["tls_verdict"], row["tls_reason"]) == ("203.0.113.27", 12, "failed", "could not be successfully negotiated")
+
+
+def test_deprecated_protocol(rows: dict[str, list[dict[str, Value]]]) -> None:
+    """TLS 1.0 is told with its partner, TLS 1.3 is not."""
+    (row,) = run("esatls alert: deprecated TLS protocol", rows)
+    assert (row["esa_direction"], row["tls_version"], row["tls_cipher"], row["connections"]) == ("receiving", "TLSv1", "AES128-SHA", 1)
+
+
+@pytest.mark.parametrize("name", ["esatls summary of connections", "esatls summary of messages"])
+def test_summaries_count_each_hour_once(rows: dict[str, list[dict[str, Value]]], name: str) -> None:
+    """Over the runs of a day each connection and message is counted in one run, in its own hour."""
+    counted = []
+    for hour in range(24):
+        counted += run(name, rows, now=spl.utc(f"2024-03-05T{hour:02}:07:00Z") if name.endswith("connections") else spl.utc(f"2024-03-05T{hour:02}:17:00Z"))
+    assert {row["_time"] for row in counted} == {spl.utc("2024-03-05T11:00:00Z")}
+    if name.endswith("connections"):
+        assert sum(int(str(row["connections"])) for row in counted) == len(rows["esatlsconnections"]) == 17
+    else:
+        assert sum(int(str(row["messages"])) for row in counted) == 4
