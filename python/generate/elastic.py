@@ -228,7 +228,7 @@ def other_pipeline() -> dict[str, Any]:
     }
 
 
-KEYWORD = {"type": "keyword", "ignore_above": 1024}
+KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": 1024}
 TYPES: dict[str, dict[str, Any]] = {
     "date": {"type": "date"},
     "keyword": KEYWORD,
@@ -239,7 +239,7 @@ TYPES: dict[str, dict[str, Any]] = {
     "boolean": {"type": "boolean"},
 }
 # fields that a document has besides those of the tables, with what ECS says of their types
-COMMON = {
+COMMON: dict[str, dict[str, Any]] = {
     "@timestamp": {"type": "date"},
     "message": {"type": "match_only_text"},
     "tags": KEYWORD,
@@ -289,9 +289,9 @@ def message_types() -> dict[str, dict[str, Any]]:
     for field in DELIVERY_FIELDS:
         types[f"esatls.deliveries.{DELIVERY_PATHS.get(field.name, field.name)}"] = TYPES[field.type]
     types["esatls.deliveries.tls.version_protocol"] = KEYWORD
-    types |= {"esatls.received.partner": KEYWORD, "esatls.delivered.partner": KEYWORD, "esatls.path": KEYWORD}
-    types |= {f"esatls.received.share.{word}": {"type": "byte"} for word in ("encrypted", "cleartext")}
-    types |= {f"esatls.delivered.share.{word}": {"type": "byte"} for word in ("encrypted", "mixed", "cleartext")}
+    types.update({"esatls.received.partner": KEYWORD, "esatls.delivered.partner": KEYWORD, "esatls.path": KEYWORD})
+    types.update({f"esatls.received.share.{word}": {"type": "byte"} for word in ("encrypted", "cleartext")})
+    types.update({f"esatls.delivered.share.{word}": {"type": "byte"} for word in ("encrypted", "mixed", "cleartext")})
     return types
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.splunk.driver import Splunk, Value
 
 sys.path.insert(0, str(ROOT / "tests" / "splunk" / "dashboards"))
-from standin import spl, views  # noqa: E402
+from standin import spl, views
 
 SEARCHES = read(DEFAULT / "savedsearches.conf")
 NOW = spl.utc("2024-03-05T12:30:00Z")
@@ -58,7 +58,8 @@ def rows(splunk: Splunk) -> dict[str, list[dict[str, Value]]]:
     """Give the rows of both reporting commands, for a log that is an hour old."""
     lines = (LOG + FAILURES).splitlines()
     events: list[dict[str, Value]] = [
-        {"_raw": f"Tue Mar  5 11:40:{n:02} 2024 Info: {line}", "host": "esa1", "_time": f"{spl.utc('2024-03-05T11:40:00Z') + n:.0f}"} for n, line in enumerate(lines)
+        {"_raw": f"Tue Mar  5 11:40:{n:02} 2024 Info: {line}", "host": "esa1", "_time": f"{spl.utc('2024-03-05T11:40:00Z') + n:.0f}"}
+        for n, line in enumerate(lines)
     ]
     return {command: splunk.report(command, events[::-1]).rows for command in ("esatlsconnections", "esatlsmessages")}
 
@@ -78,7 +79,7 @@ def run(name: str, rows: dict[str, list[dict[str, Value]]], now: float = NOW) ->
             if hit:
                 row.update(must_encrypt=hit["direction"], owner=hit["owner"])
         found = spl.run("|" + rest, search, found)
-    return found
+    return list(found)
 
 
 def test_must_encrypt_partner(rows: dict[str, list[dict[str, Value]]]) -> None:
