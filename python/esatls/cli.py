@@ -105,7 +105,7 @@ class _Input:
     def progress(self) -> parallel.Progress:
         """Return the progress bar, or a silent one."""
         total = sum(source.size for source in self.found)
-        progress = parallel.Progress(total)
+        progress = parallel.Progress()
         if not self.quiet and total > 50_000_000 and sys.stderr.isatty():
             from esatls.progress import Bar
 

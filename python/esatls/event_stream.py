@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from esatls.clock import parse_rfc3339
-from esatls.kinds import TLS_KINDS
+from esatls.kinds import EVENT_KINDS, TLS_KINDS
 from esatls.match import MATCHERS_BY_START, Spec, event_of
 from esatls.stream import Stream
 
@@ -73,8 +73,6 @@ def events(
     `clock` reads the stamps (UTC unless told), `host` names the appliance of lines that do not name it, `counts`
     is filled in with what became of each line.
     """
-    from esatls.kinds import EVENT_KINDS
-
     sink = Events(frozenset(EVENT_KINDS) if kinds is None else kinds)
     stream = Stream(sink, clock, host)
     if counts is not None:

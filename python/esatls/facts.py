@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from esatls.clock import Time, parse_rfc3339, rfc3339
-from esatls.kinds import MAIL_FLOW
+from esatls.clock import Time, parse_rfc3339
 from esatls.match import DELIVERY, FACT_FIELDS, MATCHERS_BY_START, MESSAGES, RECEIVING, Spec, event_of, store_of
 
 if TYPE_CHECKING:
@@ -186,11 +185,3 @@ def _text(name: str, event: dict[str, Any]) -> str | None:
     if isinstance(value, list):
         return ", ".join(str(item) for item in value)
     return None if value is None else str(value)
-
-
-def flow_of(table: str | None) -> str | None:
-    """Return the mail flow that a policy table's name or a HAT action tells."""
-    return MAIL_FLOW.get(table or "")
-
-
-__all__ = ["DELIVERY", "MESSAGES", "RECEIVING", "Fact", "Facts", "Store", "flow_of", "rfc3339"]

@@ -51,7 +51,6 @@ class Options:
 class Progress:
     """Bytes read so far, seen by all processes; `show` is called now and then with the sum."""
 
-    total: int = 0
     show: Callable[[int], None] | None = None
     cells: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 4096))
 
@@ -69,10 +68,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of one source, and the clock that reads it."""
+    """A part of one source, and the clock that reads it (None: the one of the source, found when it is read)."""
 
     source: Source
-    clock: Clock
+    clock: Clock | None = None
     start: int = 0
     end: int | None = None
 
@@ -83,11 +82,11 @@ def can_fork() -> bool:
 
 
 def _parts(found: list[Source], options: Options, size: int | None) -> list[Part]:
-    """Cut the sources into parts of about `size` bytes (None: as many per source as there are jobs)."""
+    """Cut the sources into parts of about `size` bytes (None: as many per source as there are jobs); one process reads them whole."""
     parts: list[Part] = []
     for source in found:
-        if not sources.is_plain(source) or options.jobs < 2:
-            parts.append(Part(source, _NO_CLOCK))
+        if options.jobs < 2 or not can_fork() or not sources.is_plain(source):
+            parts.append(Part(source))
             continue
         with contextlib.closing(Reader(source, lambda _: None)) as reader:
             clock = sources.clock_of(reader, options.zone, options.year)
@@ -101,7 +100,9 @@ def _parts(found: list[Source], options: Options, size: int | None) -> list[Part
     return parts
 
 
-_NO_CLOCK: Any = None
+def _alone(parts: list[Part], options: Options) -> bool:
+    """Tell whether one process is to read all parts."""
+    return len(parts) < 2 or options.jobs < 2 or not can_fork()
 
 
 def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, counts: Counts, note: Callable[[int], None], *, sift: bool) -> Iterator[None]:
@@ -157,9 +158,9 @@ def write_events(
     """Write the events of all sources in order: `dump` turns some into bytes, in whatever process, `write` takes them."""
     counts = Counts()
     sift = make().only_tls
-    parts = _parts(found, options, EVENTS_PART) if options.jobs > 1 else []
-    if len(parts) < 2 or not can_fork():
-        for part in parts or [Part(source, _NO_CLOCK) for source in found]:
+    parts = _parts(found, options, EVENTS_PART)
+    if _alone(parts, options):
+        for part in parts:
             sink = make()
             for _block in _read(part, sink, options, warn, counts, _meter(progress, 0), sift=sift):
                 if sink.found:
@@ -196,7 +197,7 @@ def iterate_events(
     meter = _meter(progress, 0)
     for source in found:
         sink = make()
-        for _ in _read(Part(source, _NO_CLOCK), sink, options, warn, counts, meter, sift=sink.only_tls):
+        for _ in _read(Part(source), sink, options, warn, counts, meter, sift=sink.only_tls):
             yield from sink.found
             sink.found.clear()
         yield from sink.found
@@ -219,10 +220,10 @@ def _meter(progress: Progress, job: int) -> Callable[[int], None]:
 def gather(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[Facts, Counts]:
     """Return the facts of all sources."""
     counts = Counts()
-    parts = _parts(found, options, None) if options.jobs > 1 else []
+    parts = _parts(found, options, None)
     facts = Facts()
-    if len(parts) < 2 or not can_fork():
-        for part in parts or [Part(source, _NO_CLOCK) for source in found]:
+    if _alone(parts, options):
+        for part in parts:
             for _ in _read(part, facts, options, warn, counts, _meter(progress, 0), sift=False):
                 pass
         return facts, counts
@@ -278,8 +279,8 @@ def write_messages(
     found: list[Source], dump: Callable[[dict[str, Any]], bytes], write: Callable[[bytes], object], options: Options, warn: sources.Warn, progress: Progress
 ) -> Counts:
     """Write the record of every message in order (appliance, MID), each as `dump` gives it and a line feed."""
-    parts = _parts(found, options, None) if options.jobs > 1 else []
-    if len(parts) < 2 or not can_fork():
+    parts = _parts(found, options, None)
+    if _alone(parts, options):
         facts, counts = gather(found, options, warn, progress)
         for record in verdicts.messages(facts):
             write(dump(record) + b"\n")

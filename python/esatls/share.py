@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esatls.facts import DELIVERY, MESSAGES, RECEIVING, Fact, Facts, Store, bears_witness
+from esatls.facts import Fact, Facts, Store, bears_witness
+from esatls.match import DELIVERY, MESSAGES, RECEIVING
 from esatls.verdicts import Appliance
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls import lives
 from esatls.clock import rfc3339
-from esatls.facts import DELIVERY, MESSAGES, RECEIVING, TRACKING, Fact, Facts, Store
+from esatls.facts import TRACKING, Fact, Facts, Store
 from esatls.kinds import MAIL_FLOW
+from esatls.match import DELIVERY, MESSAGES, RECEIVING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
