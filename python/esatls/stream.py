@@ -25,6 +25,8 @@ MOST_HEADS = 50_000
 
 _UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
 _WRAP_COLUMN = 100  # no page that wraps within words is narrower
+_RECORD = "CEF:"
+"""A record behind a known envelope may hold a line of its own (W14)."""
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # The command line's prompts and answers to its questions: the log line in front of one is finished.
 _PROMPT = re.compile(r"(?:\([\w -]{1,64} [\w.-]{1,255}\)|[\w.-]{1,255})> ?.*|\[[^\]]{0,64}\]> ?.*|\^C.*|\d{1,20} match(?:es)? found\.?", re.ASCII)
@@ -193,7 +195,7 @@ class Stream:
         counts.lines += 1
         line = line.rstrip("\r")
         known = self.heads.get(line[: self.length])
-        if known is not None and self.length:
+        if known is not None and self.length and not line.startswith(_RECORD, self.length):
             self._begin(_Pending(envelope.Envelope(envelope.STAMPED, self.length), known, line))
             self._rank = envelope.STAMPED
             return
@@ -376,7 +378,7 @@ class Stream:
 
         None where one of them, the first or the last line, or a line after one of them has no whole envelope: it may be wrapped.
         """
-        if not block.isascii() or b"\0" in block or b"\r" in block:
+        if not block.isascii() or b"\0" in block or b"\r" in block or _RECORD.encode() in block:
             return None
         text, wanted, length = block.decode("ascii"), word.decode("ascii"), self.length
         last = text.rfind("\n", 0, -1) + 1
@@ -400,7 +402,7 @@ class Stream:
         if not lines[-1]:
             lines.pop()
         careful = lines
-        if "\0" not in text and "\r" not in text:
+        if "\0" not in text and "\r" not in text and _RECORD not in text:
             careful = lines[self._fast(lines) :]
         for line in careful:
             self.line(line)

@@ -377,3 +377,18 @@ def test_no_line_is_no_event() -> None:
     facts, counts = read_facts([])
     assert as_sets(facts) == as_sets(Facts()) == {}
     assert counts.lines == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Wed Jul 20 19:47:40 2005 Info: Info: ICID 5 TLS failed",
+        "Wed Jul 20 19:47:40 2005 Info: CEF:0|CISCO|IronPort|1|1|x|5|rt=1312345678901 msg=ICID 6 TLS failed",
+    ],
+)
+def test_an_envelope_that_is_known_changes_nothing(line: str) -> None:
+    """A line gives the same whether its envelope was seen before or not, line by line and in blocks."""
+    usual = "Wed Jul 20 19:47:40 2005 Info: ICID 4 TLS failed"
+    orders = ([usual, line, usual], [line, usual, usual], [usual, usual, line])
+    found = [read_facts(order) for order in orders] + [read_blocks([order]) for order in orders]
+    assert all(as_sets(facts) == as_sets(found[0][0]) and counts == found[0][1] for facts, counts in found)
