@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LONGEST_WRAP = 64
 """Lines that one wrapped line may stand on; what comes after them until the next stamp is ignored."""
 
-MOST_HEADS = 50_000
+MOST_HEADS = 10_000
 """Envelopes kept; a log of one second after another needs few."""
 
 _UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
@@ -321,9 +321,7 @@ class Stream:
         if head is None:
             time = self.clock.read(env.stamp) if env.stamp else self._time
             head = Head(time, env.host or self.host, env.log, env.level)
-            if len(heads) > MOST_HEADS:
-                heads.clear()
-            heads[prefix] = head
+            _remember(heads, prefix, head)
             if whole and env.stamp and time is not None:
                 self._hour = _Hour.of(prefix, env.stamp, head)
         if whole:
@@ -334,7 +332,7 @@ class Stream:
         """Return the head of an envelope that differs from a known one in minutes and seconds alone."""
         head = None if self._hour is None else self._hour.head_of(prefix)
         if head is not None:
-            self.heads[prefix] = head
+            _remember(self.heads, prefix, head)
         return head
 
     # many lines at a time: all with known envelopes
@@ -445,6 +443,13 @@ class Stream:
                     found[1:] = [get(other[:length]) for other in lines[1:]]
             found[number] = head
         return found  # type: ignore[return-value]
+
+
+def _remember(heads: dict[str, Head], prefix: str, head: Head) -> None:
+    """Keep a head, and start over when there are many: memory must not grow with the log."""
+    if len(heads) >= MOST_HEADS:
+        heads.clear()
+    heads[prefix] = head
 
 
 def _is_open(text: str) -> bool:
