@@ -10,6 +10,8 @@ const { chromium } = require('playwright-core');
 const FLAGS = [
     '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync',
+    // no name and no address but the test's own server leads anywhere, whatever way a page asks for it
+    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
 ];
 const home = fs.mkdtempSync(path.join(os.tmpdir(), 'esatls-browser-'));
 let context;
@@ -30,6 +32,7 @@ async function start() {
     page = context.pages()[0] || (await context.newPage());
     page.on('pageerror', (error) => problems.push(String(error)));
     page.on('dialog', (dialog) => { problems.push('dialog: ' + dialog.message()); dialog.dismiss(); });
+    page.on('websocket', (socket) => { if (!socket.url().startsWith(origin.replace('http', 'ws'))) strayed.push(socket.url()); });
     // Nothing that a page shows may reach another machine.
     await context.route('**/*', (route) => {
         const url = route.request().url();

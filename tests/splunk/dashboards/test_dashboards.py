@@ -152,7 +152,10 @@ def test_partners(theme: str, visit: Callable[..., Browser]) -> None:
         "encrypted %": "100.0", "mixed %": "0.0", "cleartext %": "0.0", "none": "0", "unknown": "0", "last seen": "2026-03-08 05:00",
     }
     assert {name: messages["fallback.example.org", "delivery"][name] for name in ("messages", "mixed", "cleartext", "cleartext %", "none")} == {
-        "messages": "8", "mixed": "1", "cleartext": "6", "cleartext %": "85.7", "none": "1"}
+        "messages": "8", "mixed": "0", "cleartext": "7", "cleartext %": "100.0", "none": "1"}
+    # MID 51002 went to both: each partner has the verdict of its own delivery, as the alert has.
+    assert {name: messages["partner.example.net", "delivery"][name] for name in ("messages", "encrypted", "mixed", "cleartext", "none")} == {
+        "messages": "52", "encrypted": "51", "mixed": "0", "cleartext": "0", "none": "1"}
     # Nothing is told of it, so it has no percentage.
     assert {name: messages["unseen.example.net", "receiving"][name] for name in ("messages", "unknown", "encrypted %", "cleartext %")} == {
         "messages": "1", "unknown": "1", "encrypted %": "", "cleartext %": ""}
@@ -234,6 +237,37 @@ def test_trends(theme: str, visit: Callable[..., Browser], log_source: source.Lo
     assert partners["partner.example.net", "receiving"] == str(
         sum(row["sender"] == "someone@partner.example.net" and row["mail_flow"] == "incoming" for row in messages))
     assert page.records("viz_failures")[0]["reason"] == scenario.STARTTLS
+
+    # The flow input keeps one way of the mail in every panel: of the connections, too.
+    for flow in ("outgoing", "incoming"):
+        before = page.text("viz_connection_verdicts")
+        page.choose("input_flow", flow)
+        page.wait_changed("viz_connection_verdicts", before)
+        chosen = [one for one in connections if one.get("mail_flow") == flow]
+        for row in page.records("viz_connection_verdicts"):
+            for verdict in ("encrypted", "cleartext", "failed", "unused", "unknown"):
+                expected = sum((one["esa_direction"], one["tls_verdict"]) == (row["direction"], verdict) for one in chosen)
+                assert int(row[verdict]) == expected, (flow, row["direction"], verdict)
+    page.wait_gone("viz_partner_messages", "delivery")
+    assert {sum(values) for values in page.bars("viz_time_delivered").values()} <= {0}
+    assert {row["direction"] for row in page.records("viz_partner_messages")} == {"receiving"}
+    page.picture(PICTURES / f"trends-incoming-{theme}.png")
+
+
+def test_a_page_that_asks_for_an_address_elsewhere_is_noticed(browser: Browser, splunkweb: splunkd.Splunkd) -> None:
+    """Whatever a page would fetch from another machine, by name or number, is refused, and told to the test."""
+    browser.open(f"{splunkweb.address}/en-US/app/esatls/esatls_overview", 900)
+    browser.do("problems")
+    places = ["http://www.example.com/a.js", "https://198.51.100.9/b.png", "ws://www.example.net/c"]
+    script = """Promise.all([
+        fetch('http://www.example.com/a.js').then(() => 'got', () => 'refused'),
+        new Promise((done) => { const image = new Image(); image.onload = () => done('got'); image.onerror = () => done('refused');
+                                image.src = 'https://198.51.100.9/b.png'; }),
+        new Promise((done) => { const socket = new WebSocket('ws://www.example.net/c'); socket.onopen = () => done('got');
+                                socket.onerror = () => done('refused'); }),
+    ])"""
+    assert browser.do("evaluate", expression=script) == ["refused", "refused", "refused"]
+    assert sorted(browser.do("problems")["strayed"]) == sorted(places)
 
 
 @pytest.mark.parametrize(

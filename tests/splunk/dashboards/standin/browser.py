@@ -93,6 +93,11 @@ class Browser:
         cell = f"{self._panel(panel)}?.querySelector('[data-test=cell]')"
         self.do("wait", expression=f"{cell} && !{self._panel(panel)}.innerText.includes({json.dumps(text)})")
 
+    def wait_changed(self, panel: str, before: str) -> None:
+        """Wait until a panel shows rows, and another text than before."""
+        cell = f"{self._panel(panel)}?.querySelector('[data-test=cell]')"
+        self.do("wait", expression=f"{cell} && {self._panel(panel)}.innerText !== {json.dumps(before)}")
+
     def click_cell(self, panel: str, text: str) -> None:
         """Click the first cell of a table that shows exactly this text."""
         self.do("click", selector=f'[data-test=viz-item][data-id="{panel}"] [data-test=cell] :text-is({json.dumps(text)})')
