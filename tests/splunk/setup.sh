@@ -17,15 +17,14 @@ find_python() {
     return 1
 }
 
-# install NAME PYTHON PACKAGE...: one tool, pinned, in an environment of its own
+# install NAME PYTHON: the tool of .ci/requirements/NAME.txt, pinned with hashes, in an environment of its own
 install() {
-    name=$1 python=$2
-    shift 2
-    [ -f "$cache/$name/.done" ] && [ "$(cat "$cache/$name/.done")" = "$*" ] && return 0
+    name=$1 python=$2 lock=.ci/requirements/$1.txt
+    cmp -s "$lock" "$cache/$name/.done" && return 0
     rm -rf "${cache:?}/$name"
     "$python" -m venv "$cache/$name"
-    "$cache/$name/bin/pip" install --quiet --disable-pip-version-check "$@"
-    echo "$*" >"$cache/$name/.done"
+    "$cache/$name/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+    cp "$lock" "$cache/$name/.done"
 }
 
 # libmagic for AppInspect, pcre2grep for Splunk's match limits
@@ -39,13 +38,13 @@ fi
 
 # AppInspect parses the app's code with its own interpreter: the oldest Python that the app supports
 if python=$(find_python 3.9); then
-    install appinspect "$python" splunk-appinspect==4.3.1
+    install appinspect "$python"
 else
     echo "setup: no Python 3.9: AppInspect is not installed" >&2
 fi
 python=$(find_python 3.13 || find_python 3.12 || find_python 3.11 || command -v python3)
-install pcre2 "$python" pcre2==0.7.1
+install pcre2 "$python"
 # these two want what newer Pythons no longer bring
 python=$(find_python 3.11 || find_python 3.10 || find_python 3.9 || command -v python3)
-install ksconf "$python" kintyre-splunk-conf==0.13.10 splunk-sdk==2.1.1
-install slim "$python" splunk-packaging-toolkit==1.2.8
+install ksconf "$python"
+install slim "$python"
