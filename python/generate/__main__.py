@@ -7,10 +7,10 @@ import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "python"), str(pathlib.Path(__file__).resolve().parent)]
+sys.path[:0] = [str(ROOT / "python"), str(pathlib.Path(__file__).resolve().parent), str(ROOT / "python" / "package")]
 
 # the patterns come first: the other engines' files are made from them
-GENERATORS = ("patterns", "splunk", "elastic", "logstash", "kibana", "docs")
+GENERATORS = ("patterns", "splunk", "elastic", "logstash", "kibana", "docs", "sbom")
 
 
 def main() -> int:
@@ -18,8 +18,6 @@ def main() -> int:
     check = "--check" in sys.argv[1:]
     stale = []
     for name in GENERATORS:
-        if not (pathlib.Path(__file__).parent / f"{name}.py").exists():
-            continue
         module = importlib.import_module(name)
         for path, text in module.files().items():
             target = ROOT / path

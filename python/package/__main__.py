@@ -1,4 +1,7 @@
-"""Builds the Splunk app: `python python/package [--output DIR]` writes dist/esatls-<version>.tar.gz and .spl, the same bytes each time."""
+"""Builds the Splunk app and the Elastic bundle: `python python/package [--output DIR]`, the same bytes each time.
+
+It writes dist/esatls-<version>.tar.gz and .spl, which are the same archive, and dist/esatls-elastic-<version>.tar.gz.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from splunk_package import ROOT, PackageError, build
+import elastic_package
+import splunk_package
+from archives import ROOT, PackageError
 
 
 def main() -> int:
@@ -15,7 +20,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "dist", metavar="DIR", help="folder for the packages (default: dist)")
     arguments = parser.parse_args()
     try:
-        for path in build(arguments.output):
+        for path in [*splunk_package.build(arguments.output), *elastic_package.build(arguments.output)]:
             print(path)
     except (PackageError, OSError) as error:
         print(f"package: {error}", file=sys.stderr)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import gzip
 import hashlib
-import io
 import json
 import re
 import subprocess
@@ -13,27 +11,12 @@ import sys
 import tarfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+import sbom
+from archives import ROOT, PackageError, archive, version
+
 APP = "esatls"
-# Every file in the archive bears this time, so that two builds are the same bytes.
-EPOCH = 1577836800
 # What of the SDK the commands import; the rest (modular inputs) would be dead weight on every indexer.
 SDK_PARTS = ("splunklib/__init__.py", "splunklib/binding.py", "splunklib/client.py", "splunklib/data.py", "splunklib/utils.py", "splunklib/searchcommands/")
-
-
-class PackageError(Exception):
-    """The package cannot be built; the message says why in one line."""
-
-
-def version() -> str:
-    """Return the project's version, from pyproject.toml, its one home."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    project = re.search(r"^\[project\]$(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
-    found = re.search(r'^version\s*=\s*"([^"]+)"', project.group(1), re.MULTILINE) if project else None
-    if not found:
-        message = "pyproject.toml has no [project] version"
-        raise PackageError(message)
-    return found.group(1)
 
 
 def app_files() -> dict[str, bytes]:
@@ -105,14 +88,21 @@ def check_imports(files: dict[str, bytes]) -> None:
                 raise PackageError(message)
 
 
-def sdk_files() -> dict[str, bytes]:
-    """Return the pinned Splunk SDK by path under lib/, unchanged: AppInspect knows its files by their hashes."""
+def sdk() -> tuple[str, str, str]:
+    """Return name, version and SHA-256 of the Splunk SDK, from its one home, requirements.txt beside this file."""
     requirements = Path(__file__).with_name("requirements.txt")
     pinned = re.search(r"^(splunk-sdk)==(\S+) --hash=sha256:([0-9a-f]{64})$", requirements.read_text(encoding="utf-8"), re.MULTILINE)
     if not pinned:
         message = f"{requirements.name} does not pin splunk-sdk with a hash"
         raise PackageError(message)
     name, number, digest = pinned.groups()
+    return name, number, digest
+
+
+def sdk_files() -> dict[str, bytes]:
+    """Return the pinned Splunk SDK by path under lib/, unchanged: AppInspect knows its files by their hashes."""
+    name, number, digest = sdk()
+    requirements = Path(__file__).with_name("requirements.txt")
     cache = ROOT / ".cache" / "package"
     archive = cache / f"{name}-{number}.tar.gz"
     if not archive.is_file() or hashlib.sha256(archive.read_bytes()).hexdigest() != digest:
@@ -154,39 +144,15 @@ def contents() -> dict[str, bytes]:
     files |= {f"lib/{path}": source for path, source in library_files(commands).items()}
     files |= {f"lib/{path}": source for path, source in sdk_files().items()}
     files["LICENSE"] = (ROOT / "LICENSE").read_bytes()
+    files[sbom.NAME] = sbom.bill("esatls-splunk", "Splunk app", [sbom.library(*sdk(), "Splunk Inc.")]).encode()
     check_versions(files, version())
     check_imports(files)
     return files
 
 
-def archive(files: dict[str, bytes]) -> bytes:
-    """Return a gzip-compressed tar of the files below one folder, the same bytes for the same files."""
-    folders = {APP}
-    for path in files:
-        parts = path.split("/")[:-1]
-        folders |= {"/".join([APP, *parts[:n]]) for n in range(1, len(parts) + 1)}
-    plain = io.BytesIO()
-    with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name in sorted(folders | {f"{APP}/{path}" for path in files}):
-            member = tarfile.TarInfo(name)
-            member.mtime = EPOCH
-            member.uname = member.gname = "root"
-            if name in folders:
-                member.type, member.mode = tarfile.DIRTYPE, 0o755
-                tar.addfile(member)
-            else:
-                content = files[name[len(APP) + 1 :]]
-                member.size, member.mode = len(content), 0o644
-                tar.addfile(member, io.BytesIO(content))
-    packed = io.BytesIO()
-    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, compresslevel=9, mtime=0) as stream:
-        stream.write(plain.getvalue())
-    return packed.getvalue()
-
-
 def build(output: Path) -> list[Path]:
     """Write both packages to `output`; .spl is the same archive under the name that Splunk's own tools use."""
-    packed = archive(contents())
+    packed = archive(contents(), APP)
     output.mkdir(parents=True, exist_ok=True)
     paths = [output / f"{APP}-{version()}.tar.gz", output / f"{APP}-{version()}.spl"]
     for path in paths:

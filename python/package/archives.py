@@ -1,0 +1,53 @@
+"""What every package is made with: the project's version, and a tar that is the same bytes for the same files."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import tarfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# Every file in an archive bears this time, so that two builds are the same bytes.
+EPOCH = 1577836800
+
+
+class PackageError(Exception):
+    """The package cannot be built; the message says why in one line."""
+
+
+def version() -> str:
+    """Return the project's version, from pyproject.toml, its one home."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project = re.search(r"^\[project\]$(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
+    found = re.search(r'^version\s*=\s*"([^"]+)"', project.group(1), re.MULTILINE) if project else None
+    if not found:
+        message = "pyproject.toml has no [project] version"
+        raise PackageError(message)
+    return found.group(1)
+
+
+def archive(files: dict[str, bytes], top: str) -> bytes:
+    """Return a gzip-compressed tar of the files below the folder `top`, the same bytes for the same files."""
+    folders = {top}
+    for path in files:
+        parts = path.split("/")[:-1]
+        folders |= {"/".join([top, *parts[:n]]) for n in range(1, len(parts) + 1)}
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name in sorted(folders | {f"{top}/{path}" for path in files}):
+            member = tarfile.TarInfo(name)
+            member.mtime = EPOCH
+            member.uname = member.gname = "root"
+            if name in folders:
+                member.type, member.mode = tarfile.DIRTYPE, 0o755
+                tar.addfile(member)
+            else:
+                content = files[name[len(top) + 1 :]]
+                member.size, member.mode = len(content), 0o644
+                tar.addfile(member, io.BytesIO(content))
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, compresslevel=9, mtime=0) as stream:
+        stream.write(plain.getvalue())
+    return packed.getvalue()

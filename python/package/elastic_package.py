@@ -1,0 +1,38 @@
+"""Puts the Elastic bundle together: Logstash pipelines, patterns, templates, ingest pipelines, Kibana's saved objects.
+
+Unpacked in /etc/logstash it is the folder that `logstash/pipelines.yml` expects there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sbom
+from archives import ROOT, archive, version
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOP = "esatls"
+
+
+def contents() -> dict[str, bytes]:
+    """All files of the bundle by path inside it; dot files stay out."""
+    files = {}
+    for folder in ("grok_patterns", "logstash"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            inside = path.relative_to(ROOT)
+            if path.is_file() and not any(part.startswith(".") for part in inside.parts):
+                files[inside.as_posix()] = path.read_bytes()
+    files["LICENSE"] = (ROOT / "LICENSE").read_bytes()
+    files["VERSION"] = f"{version()}\n".encode()
+    files[sbom.NAME] = sbom.bill("esatls-elastic", "Logstash pipelines, ingest pipelines, templates and Kibana dashboards", []).encode()
+    return files
+
+
+def build(output: Path) -> list[Path]:
+    """Write the bundle to `output`."""
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / f"esatls-elastic-{version()}.tar.gz"
+    path.write_bytes(archive(contents(), TOP))
+    return [path]

@@ -1,0 +1,123 @@
+"""What a release is made of: versions that agree, bills of materials, the Elastic bundle."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import esatls
+import pytest
+
+from tests.splunk.conf import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+sys.path.insert(0, str(ROOT / "python" / "package"))
+import archives
+import elastic_package
+import sbom
+import splunk_package
+
+SDK = splunk_package.sdk()
+
+
+def members(path: Path) -> dict[str, bytes]:
+    """Return the files of an archive."""
+    with tarfile.open(path) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}  # type: ignore[union-attr]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return what `python python/package` writes, by name."""
+    output = tmp_path_factory.mktemp("dist")
+    done = subprocess.run([sys.executable, str(ROOT / "python" / "package"), "--output", str(output)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {line.rpartition("/")[2]: output / line.rpartition("/")[2] for line in done.stdout.splitlines()}
+
+
+def test_one_version_everywhere(built: dict[str, Path]) -> None:
+    """pyproject.toml, the library, the Splunk app, the Elastic bundle, the bills and the changelog name one version."""
+    number = archives.version()
+    assert esatls.__version__ == number
+    assert set(built) == {f"esatls-{number}.tar.gz", f"esatls-{number}.spl", f"esatls-elastic-{number}.tar.gz"}
+    app, bundle = members(built[f"esatls-{number}.tar.gz"]), members(built[f"esatls-elastic-{number}.tar.gz"])
+    assert re.findall(rb"^version = (.+)$", app["esatls/default/app.conf"], re.MULTILINE) == [number.encode()] * 2
+    assert json.loads(app["esatls/app.manifest"])["info"]["id"]["version"] == number
+    assert bundle["esatls/VERSION"] == f"{number}\n".encode()
+    for text in (app[f"esatls/{sbom.NAME}"], bundle[f"esatls/{sbom.NAME}"], (ROOT / sbom.WHEEL).read_bytes()):
+        assert json.loads(text)["metadata"]["component"]["version"] == number
+    assert re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[0] == number
+
+
+def test_documents_name_this_version() -> None:
+    """Where a document names a package file, it is the one that this version builds."""
+    number = archives.version()
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("*/README.md")]:
+        for found in re.findall(r"esatls-(?:elastic-)?(\d+\.\d+\.\d+)\.(?:tar\.gz|spl)", path.read_text(encoding="utf-8")):
+            assert found == number, path
+
+
+def test_elastic_bundle(built: dict[str, Path], tmp_path: Path) -> None:
+    """It holds the patterns and everything of logstash/ as they are, a licence, a version and a bill; two builds are the same bytes."""
+    (path,) = elastic_package.build(tmp_path)
+    assert path.read_bytes() == built[path.name].read_bytes()
+    found = members(path)
+    tracked = subprocess.run(["git", "ls-files", "grok_patterns", "logstash"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    if not tracked:
+        pytest.skip("this is no git checkout: what belongs into the bundle is not known")
+    assert {name: found[f"esatls/{name}"] for name in tracked} == {name: (ROOT / name).read_bytes() for name in tracked}
+    assert set(found) - {f"esatls/{name}" for name in tracked} == {"esatls/LICENSE", "esatls/VERSION", f"esatls/{sbom.NAME}"}
+
+
+def test_pipelines_find_their_files_in_the_bundle(built: dict[str, Path]) -> None:
+    """Every file that pipelines.yml names is in the bundle when that is unpacked in /etc/logstash."""
+    found = {f"/etc/logstash/{name}" for name in members(built[f"esatls-elastic-{archives.version()}.tar.gz"])}
+    named = re.findall(r'path\.config: "(\S+)/\{(\S+)\}\.conf"', (ROOT / "logstash" / "pipelines.yml").read_text(encoding="utf-8"))
+    assert len(named) >= 3
+    assert {f"{folder}/{name}.conf" for folder, names in named for name in names.split(",")} <= found
+
+
+BILLS: list[tuple[str, bytes, list[tuple[str, str, str]]]] = [
+    ("wheel", (ROOT / sbom.WHEEL).read_bytes(), []),
+    ("Elastic bundle", elastic_package.contents()[sbom.NAME], []),
+    ("Splunk app", splunk_package.contents()[sbom.NAME], [SDK]),
+]
+
+
+@pytest.mark.parametrize(("text", "parts"), [bill[1:] for bill in BILLS], ids=[bill[0] for bill in BILLS])
+def test_bill_names_what_others_wrote(text: bytes, parts: list[tuple[str, str, str]]) -> None:
+    """A bill names each part of others with version and hash, its licence and its place in the tree, and no other; no time, no machine."""
+    bill = json.loads(text)
+    found = [(part["name"], part["version"], part["hashes"][0]["content"]) for part in bill["components"]]
+    assert found == parts
+    assert [part["licenses"] for part in bill["components"]] == [[{"license": {"id": "Apache-2.0"}}]] * len(parts)
+    root = bill["metadata"]["component"]["bom-ref"]
+    assert bill["dependencies"][0] == {"ref": root, "dependsOn": [f"pkg:pypi/{name}@{number}" for name, number, _ in parts]}
+    assert "timestamp" not in bill["metadata"]
+
+
+@pytest.mark.parametrize("text", [bill[1] for bill in BILLS], ids=[bill[0] for bill in BILLS])
+def test_bill_is_cyclonedx(text: bytes) -> None:
+    """The validator of the CycloneDX project takes it, and its strict schema refuses it with a word that it does not know."""
+    if not importlib.util.find_spec("cyclonedx") or not importlib.util.find_spec("jsonschema"):
+        pytest.skip("cyclonedx-python-lib is not installed: pip install -e '.[dev]'")
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+    assert validator.validate_str(text.decode()) is None
+    spoiled: dict[str, Any] = {**json.loads(text), "componets": []}
+    assert validator.validate_str(json.dumps(spoiled)) is not None
+
+
+def test_app_holds_nothing_that_its_bill_leaves_out(built: dict[str, Path]) -> None:
+    """Every file in the app's lib/ is ours or of the SDK that the bill names."""
+    names = [name.split("/")[2] for name in members(built[f"esatls-{archives.version()}.tar.gz"]) if name.startswith("esatls/lib/")]
+    assert set(names) == {"esatls", "splunklib", f"splunk_sdk-{SDK[1]}.dist-info"}
