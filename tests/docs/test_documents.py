@@ -1,0 +1,233 @@
+"""What the documents show is what happens: files, commands, what they print, searches, links."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pytest
+
+from tests.docs.examples import DOCUMENTS, ROOT, Place, answered, blocks, files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from esatls.elastic.client import Client
+
+    from tests.splunk.driver import Splunk
+
+RECIPES = "python/RECIPES.md"
+
+# What each recipe finds, in every engine: the MIDs, or the partners.
+FOUND: dict[str, set[str]] = {
+    "Which messages were received in clear text?": {"902", "906"},
+    "Did mail to or from these partners go in clear text?": {"904", "906"},
+    "Who still uses TLS 1.0 or 1.1?": {"old.example"},
+    "What fails since the certificate was changed?": {"mx.strict.example", "bank.example"},
+    "Where did DANE fail?": {"tlsa.example"},
+}
+# Where a row of Splunk or a document of Elastic has it.
+COLUMNS = ("mid", "partner", "dane_host")
+FIELDS = {"esatls-messages-*": "email.local_id", "esatls-connections-*": "esatls.partner", "logs-esatls.events-*": "esatls.dane.host"}
+VIEWS = {"messages": "esatls-messages-*", "connections": "esatls-connections-*", "events": "logs-esatls.events-*"}
+
+
+def sections() -> dict[str, list[tuple[str, str]]]:
+    """Return the blocks of each recipe: heading -> (language, text); a query of Elastic with its data view as language."""
+    text = (ROOT / RECIPES).read_text(encoding="utf-8")
+    out: dict[str, list[tuple[str, str]]] = {}
+    for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        heading, _, body = part.partition("\n")
+        view = re.search(r"`ESA TLS: (\w+)`", body)
+        found = re.findall(r"^```(spl|kql|console)\n(.*?)^```$", body, re.MULTILINE | re.DOTALL)
+        out[heading] = [(VIEWS[view[1]] if kind == "kql" and view else kind, block) for kind, block in found]
+    return {heading: found for heading, found in out.items() if heading in FOUND}
+
+
+@pytest.fixture(scope="module")
+def splunk(tmp_path_factory: pytest.TempPathFactory) -> Splunk:
+    """Return the built app with the driver that speaks to its commands as splunkd does."""
+    sys.path.insert(0, str(ROOT / "python" / "package"))
+    import splunk_package
+
+    from tests.splunk.driver import Splunk
+
+    app = tmp_path_factory.mktemp("app") / "esatls"
+    for path, content in splunk_package.contents().items():
+        (app / path).parent.mkdir(parents=True, exist_ok=True)
+        (app / path).write_bytes(content)
+    return Splunk(sys.executable, app)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """Return a client of a search server that is set up, has the recipes' log, and joined it, all by the command line."""
+    if not shutil.which("java") or not shutil.which("mvn"):
+        pytest.skip("the search server needs Java and Maven")
+    from click.testing import CliRunner
+    from esatls.elastic.cli import elastic
+
+    from tests.elastic.server import Server
+    from tests.elastic.store import index_lines
+
+    server = Server()
+    try:
+        for arguments in (["setup", "--url", server.client.url], ["join", "--url", server.client.url, "--all"]):
+            done = CliRunner().invoke(elastic, arguments)
+            assert done.exit_code == 0, done.output
+            if arguments[0] == "setup":
+                index_lines(server.client, files(RECIPES)["mail.log"].splitlines())
+        yield server.client
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_print_what_the_document_says(document: str) -> None:
+    """Each command of a `console` block prints what stands below it (`python tests/docs/examples.py` writes it)."""
+    for block, right in answered(document):
+        assert block.text == right
+
+
+def shell_commands(document: str) -> list[str]:
+    """Return the commands of a document's `sh` blocks, one per line."""
+    return [line for block in blocks(document) if block.language == "sh" for line in block.text.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_shell_commands_succeed(document: str) -> None:
+    """Each command of an `sh` block ends well in a folder as the document supposes it, or without a match, as `explain` does for no event.
+
+    Left out are those that make the environment (the checks run them), those that need a server, and those that never end by themselves.
+    """
+    place = Place(document)
+    try:
+        for command in shell_commands(document):
+            if command.startswith("python3 -m venv") or re.search(r"esatls (elastic|follow)\b", command):
+                continue
+            code, out = place.run(command)
+            assert code == (1 if "explain" in command and "no event" in command else 0), f"{command}\n{out}"
+            assert "Traceback" not in out
+    finally:
+        place.remove()
+
+
+def test_a_folder_of_rotated_and_compressed_logs_gives_the_sample_s_answer() -> None:
+    """The folder on which the documents' commands run is the sample, cut in three, two of them compressed: the answer is the same."""
+    place = Place("README.md")
+    try:
+        answers = {place.run(f"esatls messages -q -f json {path}") for path in ("logs/", "mail.current", "'logs/*'")}
+        assert len(answers) == 1
+        ((code, out),) = answers
+        assert (code, len(out.splitlines())) == (0, 3)
+    finally:
+        place.remove()
+
+
+def test_first_screen_shows_the_real_answer() -> None:
+    """The README's log is a part of the sample, and its answer is what its first command prints."""
+    shown, printed = [block.text for block in blocks("README.md") if block.language == "text"][:2]
+    sample = (ROOT / "python" / "esatls" / "sample.log").read_text(encoding="utf-8").splitlines()
+    assert [line for line in shown.splitlines() if line not in sample] == []
+    place = Place("README.md")
+    try:
+        (first,) = [line for line in shell_commands("README.md") if line.endswith("sample.log")]
+        code, out = place.run(first.rpartition(" && ")[2].replace("messages", "messages -q"))
+    finally:
+        place.remove()
+    assert (code, out) == (0, printed)
+
+
+def lookup(rows: list[dict[str, Any]], stage: str) -> list[dict[str, Any]]:
+    """Splunk's `lookup` with the CSV that the recipe shows: `lookup esatls_partners domain AS partner OUTPUT direction AS must_encrypt, owner`."""
+    assert stage.split() == ["esatls_partners", "domain", "AS", "partner", "OUTPUT", "direction", "AS", "must_encrypt,", "owner"]
+    known = {row["domain"]: row for row in csv.DictReader(io.StringIO(files(RECIPES)["esatls_partners.csv"]))}
+    return [
+        {**row, "must_encrypt": known[row["partner"]]["direction"], "owner": known[row["partner"]]["owner"]} if row["partner"] in known else row for row in rows
+    ]
+
+
+@pytest.mark.parametrize("heading", FOUND)
+def test_recipe_in_splunk(heading: str, splunk: Splunk) -> None:
+    """The recipe's SPL, run over what the built app's commands make of the log, finds what the recipe is to find."""
+    sys.path.insert(0, str(ROOT / "tests" / "splunk" / "dashboards"))
+    from standin import spl, views
+
+    lines = files(RECIPES)["mail.log"].splitlines()
+    events: list[dict[str, Any]] = [{"_time": f"{spl.utc(line):.0f}", "_raw": line, "host": "collector.example.com"} for line in reversed(lines)]
+
+    def source(command: str, *_: float) -> list[Any]:
+        done = splunk.stream(command, events) if command == "esatls" else splunk.report(command, events)
+        assert done.messages == []
+        return [dict(row) for row in done.rows]
+
+    (text,) = [block for kind, block in sections()[heading] if kind == "spl"]
+    search = spl.Search(macros=views.macros(), earliest=0, latest=2e9, now=2e9, source=source)
+    before, _, after = text.partition("| lookup ")
+    rows: list[Any] = spl.run(before, search)
+    if after:
+        stage, _, after = after.partition("\n")
+        rows = spl.run(after, search, lookup(rows, stage))
+    if "DANE" in heading:
+        assert {(row["dane_host"], row["dane_status"], row["messages"]) for row in rows} == {("dane.example", "success", 1), ("tlsa.example", "failure", 1)}
+        rows = [row for row in rows if row["dane_status"] == "failure"]
+    column = next(name for name in COLUMNS if name in rows[0])
+    assert {str(row[column]) for row in rows} == FOUND[heading]
+
+
+@pytest.mark.parametrize("heading", FOUND)
+def test_recipe_in_elastic(heading: str, client: Client) -> None:
+    """The recipe's KQL, run on a real server that `esatls elastic` set up and joined, finds what the recipe is to find."""
+    from tests.elastic.kql import Kql, values_of
+
+    ((view, text),) = [(kind, block) for kind, block in sections()[heading] if "-" in kind]
+    query: dict[str, Any] = Kql(text).query()
+    if "since" in heading:
+        query = {"bool": {"filter": [query, {"range": {"@timestamp": {"gte": "2026-03-04T06:00:00Z"}}}]}}
+    hits = client.request("POST", f"/{view}/_search", {"size": 1000, "query": query})["hits"]["hits"]
+    found = [str(value) for hit in hits for value in values_of(hit["_source"], FIELDS[view])]
+    assert sorted(found) == sorted(FOUND[heading])
+
+
+@pytest.mark.parametrize("heading", FOUND)
+def test_recipe_in_a_terminal(heading: str) -> None:
+    """What stands below the recipe's command names what the recipe is to find; another test compares it with what the command prints."""
+    (text,) = [block for kind, block in sections()[heading] if kind == "console"]
+    answer = text.partition("\n")[2]
+    assert [one for one in FOUND[heading] if one not in answer] == []
+    assert len(answer.splitlines()) - answer.startswith(("time", "opened")) == len(FOUND[heading])
+
+
+def documents() -> list[Path]:
+    """Return every document of the project."""
+    found = [*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("*/*/*.md")]
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(ROOT).parts))
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    """Every link to a file, and to a heading in it, has what it points to."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (path.parent / unquote(name)) if name else path
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}, target
+
+
+def test_every_document_is_linked_from_the_readme() -> None:
+    """What a user should find is one step away from the README."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)}
+    wanted = {"python/REFERENCE.md", "python/VERDICTS.md", "python/RECIPES.md", "splunk_app/README.md", "logstash/README.md", "CONTRIBUTING.md"}
+    assert wanted - linked == set()
