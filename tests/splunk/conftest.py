@@ -2,54 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
-import tarfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.splunk.conf import CACHE, ROOT
+from tests.splunk.app import VERSIONS, build, find_python, unpack
+from tests.splunk.conf import CACHE
 from tests.splunk.driver import Splunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-VERSIONS = ("3.9", "3.13")
-"""The Pythons that Splunk runs: 3.9 up to 10.0, 3.13 from 10.2 on."""
-
-
-def find_python(version: str) -> str | None:
-    """Return an interpreter of that version, from the PATH or from pyenv."""
-    for candidate in (f"python{version}", *sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))):
-        path = shutil.which(str(candidate))
-        if path and subprocess.run([path, "-c", "import sys"], capture_output=True, check=False).returncode == 0:
-            return path
-    return None
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Return the packages that `python python/package` builds."""
-    output = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, str(ROOT / "python" / "package"), "--output", str(output)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return [Path(line) for line in done.stdout.splitlines()]
+    """Return the Splunk packages that `python python/package` builds."""
+    return build(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="session")
 def app(packages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the app's folder, unpacked from the package."""
-    folder = tmp_path_factory.mktemp("apps")
-    with tarfile.open(packages[0]) as tar:
-        if sys.version_info >= (3, 12):
-            tar.extractall(folder, filter="data")
-        else:
-            tar.extractall(folder)  # noqa: S202 - our own archive
-    return folder / "esatls"
+    return unpack(packages[0], tmp_path_factory.mktemp("apps"))
 
 
 @pytest.fixture(scope="session", params=VERSIONS)

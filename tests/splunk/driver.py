@@ -21,6 +21,7 @@ import re
 import shlex
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Union
@@ -89,15 +90,20 @@ def encode(rows: Sequence[dict[str, Value]], columns: Sequence[str]) -> bytes:
 
 
 def decode(body: bytes) -> tuple[list[str], list[dict[str, Value]]]:
-    """Return the columns and rows of a reply; a filled `__mv_` column decides over its plain one; empty fields are left out, as Splunk does."""
+    """Return the columns and rows of a reply."""
     if not body:
         return [], []
+    columns = next(csv.reader(io.StringIO(body[: body.index(b"\n")].decode("utf-8"), newline="")))
+    return [name for name in columns if not name.startswith("__mv_")], list(rows_of(body))
+
+
+def rows_of(body: bytes) -> Iterator[dict[str, Value]]:
+    """Yield the rows of a reply; a filled `__mv_` column decides over its plain one; empty fields are left out, as Splunk does."""
     reader = csv.reader(io.StringIO(body.decode("utf-8"), newline=""), strict=True)
     columns = next(reader)
     if len(set(columns)) != len(columns):
         message = f"a column stands twice: {sorted(name for name in columns if columns.count(name) > 1)}"
         raise ProtocolError(message)
-    rows = []
     for cells in reader:
         if len(cells) != len(columns):
             message = f"a row has {len(cells)} cells under {len(columns)} columns"
@@ -110,8 +116,7 @@ def decode(body: bytes) -> tuple[list[str], list[dict[str, Value]]]:
                 row[name[5:]] = [value.replace("$$", "$") for value in re.findall(r"\$((?:\$\$|[^$])*)\$(?:;|$)", cell)]
             else:
                 row.setdefault(name, cell)
-        rows.append(row)
-    return [name for name in columns if not name.startswith("__mv_")], rows
+        yield row
 
 
 class Command:
@@ -150,8 +155,8 @@ class Command:
             message = f"the command ended with code {code}, {len(rest)} bytes too many and on standard error: {errors}"
             raise ProtocolError(message)
 
-    def ask(self, metadata: dict[str, Any], body: bytes = b"") -> Reply:
-        """Send one request and read the one reply to it."""
+    def ask(self, metadata: dict[str, Any], body: bytes = b"", *, parse: bool = True) -> Reply:
+        """Send one request and read the one reply to it; without `parse` its rows stay in its body."""
         assert self.process.stdin
         assert self.process.stdout
         head = json.dumps(metadata, separators=(",", ":")).encode()
@@ -165,7 +170,7 @@ class Command:
             raise ProtocolError(message)
         answer = self.process.stdout.read(int(found.group(1)))
         content = self.process.stdout.read(int(found.group(2)))
-        columns, rows = decode(content)
+        columns, rows = decode(content) if parse else ([], [])
         return Reply(json.loads(answer) if answer else {}, columns, rows, content)
 
     def getinfo(self, name: str, arguments: Sequence[str] = (), *, preview: bool = False) -> Reply:
@@ -294,3 +299,45 @@ class Splunk:
             for n, chunk in enumerate(chunks):
                 self._take(result, command.execute(chunk, columns, finished=n == len(chunks) - 1), None)
         return result
+
+    def search(self, name: str, events: Iterable[tuple[str, str, str]], *, indexers: int = 3) -> Iterator[dict[str, Value]]:
+        """Yield the rows of a reporting command for any number of events (text, host, time), and keep few of them: the maps and the reduce run at once."""
+        columns = ["_raw", "host", "_time", "source", "sourcetype"]
+        head = encode([], columns)
+        with ExitStack() as stack:
+            reduce = stack.enter_context(Command(self.python, self.app, self.script(name)))
+            mapper, *rest = shlex.split(reduce.getinfo(name).metadata["streaming_preop"])
+            maps = [stack.enter_context(Command(self.python, self.app, self.script(mapper))) for _ in range(indexers)]
+            for one in maps:
+                one.getinfo(mapper, rest)
+            waiting: list[list[str]] = [[] for _ in maps]
+
+            def send(number: int, *, finished: bool = False) -> None:
+                body = head + ("\n".join(waiting[number]) + "\n").encode() if waiting[number] else b""
+                waiting[number] = []
+                reply = maps[number].ask({"action": "execute", "finished": finished}, body, parse=False)
+                self._no_message(reply)
+                facts = reply.body.decode().splitlines()[1:]
+                if facts:
+                    # a row of facts is one cell, and holds no line feed
+                    body = encode([], ["esatls_facts"]) + ("".join(f"{line},\n" for line in facts)).encode()
+                    self._no_message(reduce.ask({"action": "execute", "finished": False}, body, parse=False))
+
+            tail = f',{quote("/var/log/mail")},{quote("cisco:esa:textmail")}' + "," * len(columns)
+            for number, (raw, host, time) in enumerate(events):
+                text = raw.replace('"', '""')
+                waiting[number % indexers].append(f'"{text}",{quote(host)},{quote(time)}{tail}')
+                if len(waiting[number % indexers]) == self.chunk_rows:
+                    send(number % indexers)
+            for number in range(indexers):
+                send(number)
+                send(number, finished=True)
+            reply = reduce.ask({"action": "execute", "finished": True}, parse=False)
+            self._no_message(reply)
+            if reply.body:
+                yield from rows_of(reply.body)
+
+    @staticmethod
+    def _no_message(reply: Reply) -> None:
+        if reply.messages:
+            raise ProtocolError(str(reply.messages))

@@ -10,13 +10,11 @@ from __future__ import annotations
 from .envelopes import ENVELOPES, Envelope, duplicated, file_head, render, shuffled, spread, wrapped
 from .model import Simulation, Traffic, generate
 from .profile import PROFILES, Profile
-from .truth import CONNECTION_KEYS, MESSAGE_KEYS, attempts, comparable, says_nothing
+from .truth import attempts, says_nothing
 from .world import Line
 
 __all__ = [
-    "CONNECTION_KEYS",
     "ENVELOPES",
-    "MESSAGE_KEYS",
     "PROFILES",
     "Envelope",
     "Line",
@@ -24,7 +22,6 @@ __all__ = [
     "Simulation",
     "Traffic",
     "attempts",
-    "comparable",
     "duplicated",
     "file_head",
     "generate",

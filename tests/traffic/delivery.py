@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from .world import Answer, Process
 
-UNOPENED = Connection("", "delivery", 0, "")  # DCID 0: the attempt that reached no host
-
 
 class Delivery(Lineage):
     """The part of an appliance that delivers."""
@@ -97,7 +95,12 @@ class Delivery(Lineage):
         port = "" if era == 0 and self.odds(0.5) else " port 25"
         interface = self.address if rng.random() < 0.97 else "Data 1"
         if self.say(f"New SMTP DCID {number} interface {interface} address {destination.address}{port}"):
-            connection.saw_open(self.time)
+            connection.saw_open(
+                self.time,
+                peer_port=25 if port else None,
+                interface=interface if interface != self.address else None,
+                interface_ip=interface if interface == self.address else None,
+            )
         yield rng.random()
         fate = self.fate(destination)
         carries = True
@@ -171,21 +174,23 @@ class Delivery(Lineage):
         if fate == "unexpected":
             where = f" IP {destination.address}" if self.odds(0.3) else ""
             if self.say(f"DCID {number}{where} TLS failed: STARTTLS unexpected response"):
-                connection.saw_failure(self.time, "STARTTLS unexpected response")
+                peer = destination.address if where else None
+                connection.saw_failure(self.time, "failed", "STARTTLS unexpected response", peer)
             return True
         if fate == "handshake":
             reason = pick(rng, names.HANDSHAKE_ERRORS)
             if self.say(f"DCID {number} TLS failed: {reason}"):
-                connection.saw_failure(self.time, reason)
+                connection.saw_failure(self.time, "failed", reason)
             return False
         if fate in ("unsupported", "unsupported_required"):
             if self.say(f"DCID {number} STARTTLS command not supported."):
-                connection.saw_failure(self.time, "STARTTLS command not supported.")
+                connection.saw_failure(self.time, "not_offered", "STARTTLS command not supported")
             if fate == "unsupported":
                 return True
         if fate in ("required", "unsupported_required"):
             if self.say(f"DCID {number} IP {destination.address} {required}"):
-                connection.saw_failure(self.time, required, required=True)
+                reason = required.rpartition(" was required but ")[2]
+                connection.saw_failure(self.time, "required", reason, destination.address)
             return False
         domain = "example.com" if destination.offbox else destination.domain
         form = rng.randrange(3) if era == 0 else 0
@@ -200,12 +205,17 @@ class Delivery(Lineage):
                 f"interface: {self.address} reason: network error"
             )
         elif form == 2:
-            text = (
-                f"Connection Error: connection timed out DCID: {number} IP: {destination.address} "
-                f"interface: {self.address} reason: connection timed out"
-            )
+            text = f"Connection Error: connection timed out DCID: {number} IP: {destination.address}"
         if self.say(text):
-            connection.saw_error(self.time, text.rpartition("reason: ")[2])
+            connection.saw_error(
+                self.time,
+                "connection timed out" if form == 2 else text.rpartition("reason: ")[2],
+                None if form == 2 else "EOF" if form == 1 else details[len("details: ") :],
+                peer_ip=destination.address,
+                peer_port=None if form else 25,
+                tls_domain=None if form else domain,
+                interface_ip=None if form == 2 else self.address,
+            )
         return False
 
     def serve(self, connection: Connection, era: int, destination: Destination) -> Process:
@@ -234,7 +244,7 @@ class Delivery(Lineage):
             self.world.start(self.retry(Job(job.mail, job.rids, job.tries + 1), destination))
             return
         for rid in job.rids:
-            self.bounce_line(job.mail, rid, UNOPENED, era, names.EXPIRED)
+            self.bounce_line(job.mail, rid, None, era, names.EXPIRED)
         self.settle(job.mail, job.rids)
 
     def delay_line(self, mail: Mail, rid: int, connection: Connection, era: int, why: str) -> None:
@@ -244,39 +254,42 @@ class Delivery(Lineage):
         if era == 0 and self.odds(0.5):
             text = f"Delayed: DCID: {connection.id} Message {mid} to {rid} - {why}"
         if self.say(text):
-            message.saw_attempt(self.time, connection, [rid], "delayed")
+            message.saw_attempt(self.time, connection, [rid], "delayed", why)
         if self.seldom(0.05):
-            self.say(f"Message {mid} to RID [{rid}] pending till {asctime(gmtime(self.time + 600))}")
+            pending = f"pending till {asctime(gmtime(self.time + 600))}"
+            if self.say(f"Message {mid} to RID [{rid}] {pending}"):
+                message.saw_attempt(self.time, None, [rid], "delayed", pending)
 
-    def bounce_line(self, mail: Mail, rid: int, connection: Connection, era: int, why: str) -> None:
+    def bounce_line(self, mail: Mail, rid: int, connection: Connection | None, era: int, why: str) -> None:
         """Log that a recipient is given up."""
         message, mid = mail.message, mail.message.mid
         address = mail.recipients[rid]
         why = why.format(address=address, domain=address.rpartition("@")[2])
-        text = f"Bounced: DCID {connection.id} MID {mid} to RID {rid} - {why}"
+        number = 0 if connection is None else connection.id
+        text = f"Bounced: DCID {number} MID {mid} to RID {rid} - {why}"
         if era == 0 and self.odds(0.5):
-            text = f"Bounced: DCID: {connection.id} Message {mid} to {rid} - {why}"
+            text = f"Bounced: DCID: {number} Message {mid} to {rid} - {why}"
         if self.say(text):
-            message.saw_attempt(self.time, connection, [rid], "bounced")
-        if not mail.sender and self.odds(0.5):
-            self.say(f"Double bounce: MID {mid} to {rid} - {why}")
+            message.saw_attempt(self.time, connection, [rid], "bounced", why)
+        if not mail.sender and self.odds(0.5) and self.say(f"Double bounce: MID {mid} to {rid} - {why}"):
+            message.saw_attempt(self.time, None, [rid], "bounced", why)
         if self.seldom(0.02):
             self.bounce_log(mail, rid, connection)
         mail.bounced.append(rid)
 
-    def bounce_log(self, mail: Mail, rid: int, connection: Connection) -> None:
+    def bounce_log(self, mail: Mail, rid: int, connection: Connection | None) -> None:
         """Log the same in the bounce log, in one of its two forms."""
         message, mid = mail.message, mail.message.mid
         addresses = f"From:<{mail.sender}> To:<{mail.recipients[rid]}>"
-        if self.odds(0.5) and connection.id:
+        if self.odds(0.5) and connection is not None:
             reason = "5.1.0 - Unknown address error ('550', ['5.1.1 The account does not exist'])"
             if self.say(f"Bounced: DCID {connection.id} MID {mid} {addresses} RID {rid} - {reason}", log="bounce_logs"):
-                message.saw_attempt(self.time, connection, [rid], "bounced")
+                message.saw_attempt(self.time, connection, [rid], "bounced", reason)
                 message.saw_addresses(self.time, mail.sender, rid, mail.recipients[rid])
         else:
             reason = "Reason: \"5.1.0 - Unknown address error\" Response: \"('550', ['There is no such account.'])\""
             if self.say(f"Bounced: {mid}:{rid} {addresses} {reason}", log="bounce_logs"):
-                message.saw_attempt(self.time, UNOPENED, [rid], "bounced")
+                message.saw_attempt(self.time, None, [rid], "bounced", reason)
                 message.saw_addresses(self.time, mail.sender, rid, mail.recipients[rid])
 
     def settle(self, mail: Mail, rids: list[int]) -> None:
@@ -298,13 +311,13 @@ class Delivery(Lineage):
         where = " to offbox IronPort Spam Quarantine" if destination.offbox else ""
         if self.say(f"Delivery start DCID {number} MID {mid} to {to}{where}"):
             if destination.offbox:
-                message.saw_move(self.time, connection)
+                message.saw_move(self.time, connection, rids)
             else:
                 message.saw_attempt(self.time, connection, rids, None)
         yield 0.1 + rng.random() * 0.8
         if destination.offbox:
             if self.say(f"Message done DCID {number} MID {mid} to RID {rids} (external quarantine) "):
-                message.saw_move(self.time, connection)
+                message.saw_move(self.time, connection, rids)
             self.say(f"MID {mid} RID {rids} Response 'ok:  Message {rng.randrange(10**7, 10**8)} accepted'")
             self.finish(mail)
             if self.odds(0.3):
@@ -313,7 +326,7 @@ class Delivery(Lineage):
         if self.seldom(0.002):
             # the connection went away after the data: nobody knows
             if self.say(f"Possible Delivery: DCID: {number} MID {mid} to {rids}"):
-                message.saw_attempt(self.time, connection, rids, "delayed")
+                message.saw_attempt(self.time, connection, rids, "delayed", "Possible Delivery")
             self.world.start(self.retry(Job(mail, rids, job.tries + 1), destination))
             return False
         done, later = list(rids), []

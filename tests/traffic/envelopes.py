@@ -250,6 +250,7 @@ def wrapped(texts: Iterable[str], width: int = 80, *, in_words: bool = False) ->
     """Lines cut as pages show them (W17).
 
     At the last space before `width`, or with `in_words` at `width` wherever that is, with an empty line after each.
+    No line is a short number alone: nobody could tell it from the number that a page gives its lines.
     A stranger's text may come to stand at the head of a line; where nobody could tell it from a true line, the
     truth does not hold, so compare verdicts on traffic without spoofing.
     """
@@ -261,7 +262,12 @@ def wrapped(texts: Iterable[str], width: int = 80, *, in_words: bool = False) ->
         elif len(text) <= width:
             yield text
         else:
-            yield from textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+            parts = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+            for at in range(len(parts) - 1, 0, -1):
+                if len(parts[at]) <= 4 and parts[at].isdigit():
+                    parts[at - 1], _, word = parts[at - 1].rpartition(" ")
+                    parts[at] = f"{word} {parts[at]}"
+            yield from parts
 
 
 def spread(lines: Iterable[Line], files: int, seed: int = 1) -> list[list[Line]]:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import names
 from .names import pick
+from .truth import Message
 
 if TYPE_CHECKING:
     import random
 
     from .profile import Profile
-    from .truth import Connection, Message, Record
+    from .truth import Connection, Record
     from .world import World
 
 APART = 2.1  # seconds between two lines whose order decides a verdict
@@ -65,16 +66,45 @@ class Stage:
         self.wanted = 0  # messages that are still to come
         self.connections: list[Record] = []
         self.messages: list[Record] = []
+        # of those that are over, but speak of others that are not: how many, and who waits for whom
+        self._waits: dict[Connection | Message, int] = {}
+        self._awaited: dict[Connection | Message, list[Connection | Message]] = {}
 
     def end_connection(self, connection: Connection) -> None:
-        """Hand out the truth about a connection that is over."""
+        """Note that a connection is over; its record speaks of its messages, and waits for them."""
+        connection.over = True
         if connection.view:
-            self.connections.append(connection.record())
+            self._await(connection, {message for message in connection.uses if not message.over})
+        self._release(connection)
 
     def end_message(self, message: Message) -> None:
-        """Hand out the truth about a message that is over."""
+        """Note that a message is over; its record speaks of its connections, and waits for them."""
+        message.over = True
         if message.view:
-            self.messages.append(message.record())
+            self._await(message, {connection for connection in message.concerns() if not connection.over})
+        self._release(message)
+
+    def _await(self, one: Connection | Message, others: set[Message] | set[Connection]) -> None:
+        if not others:
+            self.hand_out(one)
+            return
+        self._waits[one] = len(others)
+        for other in others:
+            self._awaited.setdefault(other, []).append(one)
+
+    def _release(self, other: Connection | Message) -> None:
+        for one in self._awaited.pop(other, ()):
+            self._waits[one] -= 1
+            if not self._waits[one]:
+                del self._waits[one]
+                self.hand_out(one)
+
+    def hand_out(self, one: Connection | Message) -> None:
+        """Hand out the truth about a connection or a message of which nothing more will come."""
+        if isinstance(one, Message):
+            self.messages.append(one.record())
+        else:
+            self.connections.append(one.record())
 
 
 class Gateway:
@@ -160,13 +190,13 @@ class Gateway:
         for text in texts:
             if self.say(text):
                 message.saw(self.time)
+                message.finished |= text.startswith("Message finished")
         self.stage.end_message(message)
 
     def finish(self, mail: Mail, end: str = "done") -> None:
         """End a message."""
         if self.say(f"Message finished MID {mail.message.mid} {end}"):
-            mail.message.saw(self.time)
-            mail.message.finished = self.time
+            mail.message.saw_end(self.time)
         self.stage.end_message(mail.message)
 
     def queue(self, mail: Mail) -> None:

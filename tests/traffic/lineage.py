@@ -27,8 +27,7 @@ class Lineage(Gateway):
         """Log the first lines of a message that came over no connection."""
         message, mid = mail.message, mail.message.mid
         if start and self.say(f"Start MID {mid} ICID 0{note}"):
-            message.saw_on(self.time, None)
-            message.internal = bool(note)
+            message.saw_on(self.time, None, start=True)
         if not note and start:
             return
         self.address_lines(mail)

@@ -49,6 +49,7 @@ class Simulation(Stage):
     ) -> None:
         super().__init__(World(START, skip, keep), PROFILES[profile] if isinstance(profile, str) else profile)
         self._received = messages
+        self.life = 0  # how often the ids have started again
         self._resets = resets
         bases = (60140290, 24611490, 6565540)
         rng = random.Random(seed)
@@ -62,6 +63,7 @@ class Simulation(Stage):
         """Run it all; after each reset the ids start again, hours later."""
         lives = self._resets + 1
         for life in range(lives):
+            self.life = life
             self.wanted = self._received // lives + (1 if life < self._received % lives else 0)
             for appliance in self.appliances:
                 appliance.icid, appliance.mid, appliance.dcid = appliance.bases

@@ -79,10 +79,15 @@ class Appliance(Scanning):
             elif form == 2:
                 text = text.replace(" interface ", " Interface ", 1)
             elif form == 3:
-                text = text.replace("reverse dns host", "reverse dns  host")
+                text = text.replace("reverse dns host ", "reverse dns host  ")
         connection = Connection(self.host, "receiving", self.icid, peer, name)
         if self.say(text):
-            connection.saw_open(self.time)
+            private = text.endswith(f"interface private address {peer}")
+            connection.saw_open(
+                self.time,
+                interface="private" if private else interface.rpartition(" (")[0],
+                interface_ip=None if private else self.address,
+            )
         return connection
 
     def hat(self, connection: Connection, era: int, action: str) -> None:
@@ -101,6 +106,8 @@ class Appliance(Scanning):
         else:
             group, match = "BLACKLIST", pick(rng, names.REJECT_MATCHES)
         country = pick(rng, names.COUNTRIES) if era == 2 and rng.random() < 0.5 else None
+        if match.endswith("ipr not enabled"):
+            country = None  # never seen together
         tail = "" if country is None else f" country {country}"
         if self.say(f"ICID {connection.id} {action} SG {group} match {match}{tail}"):
             connection.saw_hat(self.time, action, group, country)
@@ -144,17 +151,19 @@ class Appliance(Scanning):
                 f"host=('{connection.address}', '{connection.name or 'unknown'}'), "
                 f"dhap_limit=25, sender_group=UNKNOWNLIST, listener=Data 1, reverse_dns=unknown, ICID {connection.id}"
             ):
-                connection.saw(self.time)
+                connection.saw_close(self.time)
             self.close(connection)
             return
-        self.hat(connection, era, "TCPREFUSE" if self.seldom(0.05) else "REJECT")
-        if self.seldom(0.04):
+        action = "TCPREFUSE" if self.seldom(0.05) else "REJECT"
+        self.hat(connection, era, action)
+        if action == "REJECT" and self.seldom(0.04):
             yield 1 + rng.random()
             address = connection.address
             if self.say(
                 f"ICID {connection.id} Delayed HAT REJECT continuing session for recipient logging ({address})"
             ):
-                connection.saw(self.time)
+                connection.saw_hat(self.time, "REJECT")
+                connection.saw(self.time, peer_ip=address)
             yield rng.random()
             self.close(connection, abrupt=True)
             return
@@ -177,7 +186,7 @@ class Appliance(Scanning):
         elif draw < 0.9:
             text = f"ICID {connection.id} TLS was required but remote host did not initiate it"
             if self.say(text):
-                connection.saw_failure(self.time, text.split(" ", 2)[2], required=True)
+                connection.saw_failure(self.time, "required", text.rpartition(" was required but ")[2])
         else:
             self.receive_success(connection, era, "probe")
         yield rng.random()
@@ -187,11 +196,11 @@ class Appliance(Scanning):
         """Log a handshake that failed on a receiving connection."""
         if era == 0 and self.odds(0.7):
             if self.say(f"ICID {connection.id} TLS failed"):
-                connection.saw_failure(self.time, None)
+                connection.saw_failure(self.time, "failed", None)
             return
         reason = pick(self.rng, names.SOCKET_ERRORS if self.odds(0.3) else names.HANDSHAKE_ERRORS)
         if self.say(f"ICID {connection.id} TLS failed: {reason}"):
-            connection.saw_failure(self.time, reason)
+            connection.saw_failure(self.time, "failed", reason)
 
     def receive_success(self, connection: Connection, era: int, peer: str) -> None:
         """Log that TLS came up on a receiving connection."""
@@ -237,7 +246,7 @@ class Appliance(Scanning):
             yield APART
             reason = pick(rng, names.SOCKET_ERRORS)
             if self.say(f"ICID {connection.id} TLS failed: {reason}"):
-                connection.saw_failure(self.time, reason)
+                connection.saw_failure(self.time, "failed", reason)
             yield rng.random()
             self.close(connection, abrupt=True)
             return
@@ -257,7 +266,7 @@ class Appliance(Scanning):
             sender = ""
         mail = Mail(message, sender, outgoing=outgoing, size=int(rng.lognormvariate(9.5, 1.2)) + 400)
         if self.say(f"Start MID {mid} ICID {icid}"):
-            message.saw_on(self.time, connection)
+            message.saw_on(self.time, connection, start=True)
         if self.say(f"MID {mid} ICID {icid} From: <{sender}>"):
             message.saw_on(self.time, connection)
             message.sender = sender or None

@@ -1,0 +1,423 @@
+"""Compares the truth about made traffic with what the command line and the Splunk commands say of its lines.
+
+    python tests/traffic agree                                       # 100,000 messages, ten seeds, every envelope: hours
+    python tests/traffic agree --messages 2000 --seeds 3,7 --envelopes native,syslog --engines cli
+
+Each seed is made and spoiled in one of ten ways (`modes.py`), once, and rendered in each envelope. Whole records are
+compared: those of `esatls connections` and `esatls messages`, run as a user runs them, and the rows of
+`esatlsconnections` and `esatlsmessages` of the built app, whose events come newest first to the maps of several
+indexers. Each comparison is one line of the results file, written when it is done; a second run leaves out what that
+file says agrees. Exit code 1 when anything differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from itertools import groupby
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from tests.splunk import app as splunk_app
+
+from .envelopes import ENVELOPES, Envelope, file_head, wrapped
+from .model import START
+from .modes import Mode, Recorder, mode_of, spoiled
+from .world import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tests.splunk.driver import Splunk
+
+ROOT = Path(__file__).resolve().parents[2]
+WORK = ROOT / ".cache" / "traffic"
+BLOCK = 50_000
+KINDS = ("connections", "messages")
+UNWRAPPED = ("bare", "arcsight")  # nobody could tell the rest of a line from a line; a record is one line
+SIDES = ("receiving", "delivery")
+SHOWN = 20
+
+Record = dict[str, Any]
+
+
+class Task(NamedTuple):
+    """One cell of the table."""
+
+    seed: int
+    envelope: str
+    engine: str
+
+
+class Outcome(NamedTuple):
+    """What one comparison gave."""
+
+    records: int
+    differences: int
+    examples: list[str]
+
+
+# ---- the traffic of a seed, on disk ----
+
+
+class Corpus:
+    """Lines and truth of one seed: lines in blocks, so that they can be read backwards; truth in the order of records."""
+
+    def __init__(self, seed: int, messages: int, work: Path) -> None:
+        self.seed = seed
+        self.mode: Mode = mode_of(seed)
+        self.folder = work / f"seed-{seed}-{messages}"
+        if not (self.folder / "blocks").exists():
+            self._make(messages)
+        told = json.loads((self.folder / "blocks").read_text(encoding="ascii"))
+        self.blocks: list[int] = told["blocks"]
+        self.lives: int = told["lives"]
+        self.hosts: list[str] = told["hosts"]
+
+    def _make(self, messages: int) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        recorder = Recorder(self.seed, messages)
+        blocks, count, life = [0], 0, 0
+        with (self.folder / "lines").open("wb") as file:
+            for life, line in spoiled(recorder, self.seed):
+                file.write(f"{life}\t{line.time}\t{line.host}\t{line.log}\t{line.level}\t{line.text}\n".encode())
+                count += 1
+                if count % BLOCK == 0:
+                    blocks.append(file.tell())
+            blocks.append(file.tell())
+        hosts = [appliance.host for appliance in recorder.appliances]
+        for clock in (True, False):
+            found: dict[str, list[tuple[Any, bytes]]] = {kind: [] for kind in KINDS}
+            for at, timed, untimed in recorder.found:
+                record = timed if clock else untimed
+                when = str(timed.get("opened") or timed.get("first_seen") or timed.get("closed") or "")
+                kind = "messages" if "mid" in record else "connections"
+                order = ((0 if clock else at), *key_of(record), at, when)
+                found[kind].append((order, orjson.dumps([at, record])))
+            for kind, records in found.items():
+                records.sort()
+                with (self.folder / f"{kind}-{clock}").open("wb") as file:
+                    file.writelines(text + b"\n" for _, text in records)
+        told = {"blocks": blocks, "lives": life + 1, "hosts": hosts}
+        (self.folder / "blocks").write_text(json.dumps(told), encoding="ascii")
+
+    def _block(self, number: int) -> list[tuple[int, Line]]:
+        start, end = self.blocks[number : number + 2]
+        with (self.folder / "lines").open("rb") as file:
+            file.seek(start)
+            texts = file.read(end - start).decode("utf-8").split("\n")
+        found = []
+        for text in texts[:-1]:
+            life, at, host, log, level, rest = text.split("\t", 5)
+            found.append((int(life), Line(int(at), host, log, level, rest)))
+        return found
+
+    def lines(self, *, backwards: bool = False) -> Iterator[tuple[int, Line]]:
+        """The lines, with the life of the ids that each belongs to."""
+        numbers = range(len(self.blocks) - 1)
+        for number in reversed(numbers) if backwards else numbers:
+            block = self._block(number)
+            yield from reversed(block) if backwards else block
+
+    def truth(self, kind: str, *, clock: bool) -> Iterator[tuple[int, Record]]:
+        """The records, in the order of appliance and id; of a log without times, life by life."""
+        with (self.folder / f"{kind}-{clock}").open("rb") as file:
+            for text in file:
+                life, record = orjson.loads(text)
+                yield life, record
+
+
+def key_of(record: Record) -> tuple[str, int, int]:
+    """What a record is about: appliance, side, id."""
+    side = record.get("esa_direction")
+    number = record["mid"] if side is None else record["icid" if side == "receiving" else "dcid"]
+    return record.get("esa_host", ""), 0 if side is None else SIDES.index(side), number
+
+
+# ---- the engines ----
+
+
+def text_of(line: Line, envelope: Envelope, mode: Mode) -> list[str]:
+    """The lines that a line is written as."""
+    text = envelope.render(line, mode.offset)
+    if mode.wrap and envelope.name not in UNWRAPPED and not text.startswith("{"):
+        # the envelope stays whole: behind a break in it nothing could be read
+        return list(wrapped((text,), max(mode.wrap, len(text) - len(line.text) + 40)))
+    return [text]
+
+
+def write_logs(corpus: Corpus, envelope: Envelope, folder: Path) -> list[tuple[int, str | None, list[Path]]]:
+    """Write the log files that a user would have; answers what is read together: life, appliance to be told, files.
+
+    Files of a log that does not name its appliance are read apart, and so are the lives of ids of one that has no times.
+    """
+    mode = corpus.mode
+    groups: dict[tuple[int, str], list[IO[str]]] = {}
+    names: dict[tuple[int, str], list[Path]] = {}
+    with ExitStack() as stack:
+        for number, (at, line) in enumerate(corpus.lines()):
+            group = (0 if envelope.clock else at, "" if envelope.host else line.host)
+            if group not in groups:
+                paths = [folder / f"{group[0]}-{group[1]}-{part}.log" for part in range(mode.files)]
+                groups[group] = [stack.enter_context(path.open("w", encoding="utf-8", newline="\n")) for path in paths]
+                names[group] = paths
+                if mode.head and envelope.name == "native":
+                    for file in groups[group]:
+                        file.writelines(f"{text}\n" for text in file_head(START, mode.offset))
+            files = groups[group]
+            # dealt, not at random: each file keeps the order
+            file = files[(number * 7919 >> 3) % len(files)]
+            file.writelines(f"{text}\n" for text in text_of(line, envelope, mode))
+    return [(life, host or None, names[life, host]) for life, host in sorted(names)]
+
+
+def cli_records(kind: str, corpus: Corpus, envelope: Envelope, logs: Sequence[tuple[int, str | None, list[Path]]]) -> Iterator[tuple[int, Record]]:
+    """What the command line prints."""
+    mode = corpus.mode
+    for life, host, paths in logs:
+        command = [sys.executable, "-m", "esatls", kind, "--format", "json", "--quiet", "--jobs", str(1 + corpus.seed % 2)]
+        if host:
+            command += ["--host", host]
+        if not envelope.year:
+            command += ["--year", "2024"]
+        if not (mode.head and envelope.name == "native"):
+            sign = "-" if mode.offset < 0 else "+"
+            command += ["--timezone", f"{sign}{abs(mode.offset) // 3600:02}:{abs(mode.offset) % 3600 // 60:02}"]
+        variables = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
+        with subprocess.Popen([*command, *map(str, paths)], stdout=subprocess.PIPE, env=variables) as process:
+            assert process.stdout
+            for text in process.stdout:
+                yield life, orjson.loads(text)
+        if process.returncode:
+            message = f"{' '.join(command)} ended with code {process.returncode}"
+            raise RuntimeError(message)
+
+
+def splunk_events(corpus: Corpus, envelope: Envelope) -> Iterator[tuple[str, str, str]]:
+    """The events as an index gives them, newest first: text, host, time. Splunk knows the host of a forwarder's input."""
+    fraction = fraction_of(envelope)
+    for _, line in corpus.lines(backwards=True):
+        host = "collector.example.com" if envelope.host else line.host
+        yield "\n".join(text_of(line, envelope, corpus.mode)), host, f"{line.time}{fraction}"
+
+
+NUMBERS = frozenset(("icid", "dcid", "mid", "parent_mid", "received_from_mid", "messages", "peer_port"))
+FLAGS = frozenset(("finished", "tls_required"))
+
+
+def record_of(row: dict[str, Any]) -> Record:
+    """A row of Splunk as the record that it was made from."""
+    record: Record = {}
+    for name, value in row.items():
+        if name == "deliveries":
+            record[name] = [json.loads(text) for text in ([value] if isinstance(value, str) else value)]
+        elif name in NUMBERS:
+            record[name] = int(value)
+        elif name in FLAGS:
+            record[name] = value == "true"
+        elif name == "recipients":
+            record[name] = [value] if isinstance(value, str) else value
+        elif name != "_time" and not name.startswith("delivery_"):
+            record[name] = value
+    if "mid" in record:
+        record.setdefault("deliveries", [])
+    return record
+
+
+def splunk_records(kind: str, corpus: Corpus, envelope: Envelope, splunk: Splunk) -> Iterator[tuple[int, Record]]:
+    """What the search command answers."""
+    for row in splunk.search(f"esatls{kind}", splunk_events(corpus, envelope)):
+        yield 0, record_of(row)
+
+
+# ---- the comparison ----
+
+
+def fraction_of(envelope: Envelope) -> str:
+    """The fraction of a second that an envelope gives each stamp."""
+    found = re.search(r":\d\d(\.\d+)Z", envelope.render(Line(0, "h", "l", "Info", ""), 0))
+    return found[1] if found else ""
+
+
+def _one_space(value: Any) -> Any:
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, list):
+        return [_one_space(item) for item in value]
+    return {name: _one_space(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def compare(truth: Iterator[tuple[int, Record]], found: Iterator[tuple[int, Record]], *, loose: bool = False) -> Outcome:
+    """Compare records id by id, both in the order of ids; `loose` takes runs of spaces for one, as wrapping does."""
+    count = differences = 0
+    examples: list[str] = []
+
+    def grouped(records: Iterator[tuple[int, Record]]) -> Iterator[tuple[tuple[int, tuple[str, int, int]], list[Record]]]:
+        for key, group in groupby(records, key=lambda item: (item[0], key_of(item[1]))):
+            yield key, [_one_space(record) if loose else record for _, record in group]
+
+    left, right = grouped(truth), grouped(found)
+    one, other = next(left, None), next(right, None)
+    while one or other:
+        want: list[Record] = []
+        have: list[Record] = []
+        first = min(item[0] for item in (one, other) if item)
+        if one and one[0] == first:
+            want = one[1]
+            one = next(left, None)
+        if other and other[0] == first:
+            have = other[1]
+            other = next(right, None)
+        count += len(want)
+        if want != have:
+            differences += 1
+            if len(examples) < SHOWN:
+                examples.append(f"{first}\n  truth {json.dumps(want)}\n  found {json.dumps(have)}")
+    return Outcome(count, differences, examples)
+
+
+def at_fraction(records: Iterator[tuple[int, Record]], fraction: str) -> Iterator[tuple[int, Record]]:
+    """Records with the fraction of a second that the stamps had."""
+    for life, record in records:
+        for name in ("opened", "closed", "first_seen", "last_seen"):
+            if name in record:
+                record[name] = f"{record[name][:-1]}{fraction}Z"
+        yield life, record
+
+
+def run(task: Task, corpus: Corpus, splunk: Splunk | None, work: Path) -> Outcome:
+    """Do one cell of the table."""
+    envelope = ENVELOPES[task.envelope]
+    clock = envelope.clock or task.engine != "cli"  # Splunk dates what comes in without a stamp
+    outcomes = []
+    folder = work / f"logs-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        logs = write_logs(corpus, envelope, folder) if task.engine == "cli" else []
+        for kind in KINDS:
+            if task.engine == "cli":
+                found = cli_records(kind, corpus, envelope, logs)
+            else:
+                assert splunk
+                found = splunk_records(kind, corpus, envelope, splunk)
+            truth = at_fraction(corpus.truth(kind, clock=clock), fraction_of(envelope))
+            if clock:
+                truth = ((0, record) for _, record in truth)
+            outcomes.append(compare(truth, found, loose=bool(corpus.mode.wrap)))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Outcome(
+        sum(outcome.records for outcome in outcomes),
+        sum(outcome.differences for outcome in outcomes),
+        [example for outcome in outcomes for example in outcome.examples],
+    )
+
+
+# ---- results ----
+
+RESULT = re.compile(r"messages (\d+) seed (\d+) envelope (\w+) engine (\w+) records (\d+) differences (\d+) .*")
+
+
+def results(path: Path, messages: int) -> dict[Task, tuple[int, int]]:
+    """What a results file says: task -> records, differences; a later line counts."""
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        match = RESULT.fullmatch(line)
+        if match and int(match[1]) == messages:
+            found[Task(int(match[2]), match[3], match[4])] = (int(match[5]), int(match[6]))
+    return found
+
+
+def table(done: dict[Task, tuple[int, int]], seeds: Sequence[int], envelopes: Sequence[str], engines: Sequence[str]) -> str:
+    """Envelope by seed: differences of all engines together; `-` where one has not run."""
+    width = max(map(len, envelopes))
+    lines = [f"{'':{width}}" + "".join(f"{seed:>7}" for seed in seeds)]
+    for envelope in envelopes:
+        cells = []
+        for seed in seeds:
+            tasks = [Task(seed, envelope, engine) for engine in engines]
+            cells.append(str(sum(done[task][1] for task in tasks)) if all(task in done for task in tasks) else "-")
+        lines.append(f"{envelope:{width}}" + "".join(f"{cell:>7}" for cell in cells))
+    counts: Counter[str] = Counter()
+    for task, (records, differences) in done.items():
+        counts.update({"records": records, "differences": differences, task.engine: 1})
+    runs = ", ".join(f"{counts[engine]} of {len(seeds) * len(envelopes)} runs of {engine}" for engine in engines)
+    lines += ["", f"{counts['records']} records compared in {runs}: {counts['differences']} differences"]
+    lines += [f"seed {seed}: {mode_of(seed).name}" for seed in seeds]
+    return "\n".join(lines)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _names(known: Iterable[str]) -> Any:
+    def names(text: str) -> list[str]:
+        found = text.split(",")
+        for name in found:
+            if name not in known:
+                raise argparse.ArgumentTypeError(name)
+        return found
+
+    return names
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run what the arguments ask for; answers the exit code."""
+    parser = argparse.ArgumentParser(prog="traffic agree", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=100_000)
+    parser.add_argument("--seeds", type=_numbers, default=list(range(1, 11)), metavar="1,2,...")
+    parser.add_argument("--envelopes", type=_names(ENVELOPES), default=list(ENVELOPES), metavar="NAME,...")
+    parser.add_argument("--engines", type=_names(("cli", "splunk")), default=["cli", "splunk"], metavar="cli,splunk")
+    parser.add_argument("--work", type=Path, default=WORK, help="folder for traffic, logs and the app; default: .cache/traffic")
+    parser.add_argument("--results", type=Path, help="file of results; default: agree.txt in the work folder")
+    parser.add_argument("--table", action="store_true", help="only print what the results file says")
+    arguments = parser.parse_args(argv)
+    path: Path = arguments.results or arguments.work / "agree.txt"
+    seeds, envelopes, engines = arguments.seeds, arguments.envelopes, arguments.engines
+    if not arguments.table:
+        # round by round, so that a run that is cut short has seen every seed and many envelopes
+        pairs = [(seed, envelopes[(at + turn) % len(envelopes)]) for turn in range(len(envelopes)) for at, seed in enumerate(seeds)]
+        _work([Task(seed, envelope, engine) for seed, envelope in pairs for engine in engines], arguments, path)
+    tasks = {Task(seed, envelope, engine) for seed in seeds for envelope in envelopes for engine in engines}
+    done = {task: counts for task, counts in results(path, arguments.messages).items() if task in tasks}
+    sys.stdout.write(table(done, seeds, envelopes, engines) + "\n")
+    return int(len(done) < len(tasks) or any(differences for _, differences in done.values()))
+
+
+def _work(tasks: list[Task], arguments: argparse.Namespace, path: Path) -> None:
+    """Do what is not done, and write each result when it is there."""
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = results(path, arguments.messages)
+    splunks: dict[str, Splunk] = {}
+    if "splunk" in arguments.engines:
+        splunks = splunk_app.installed(arguments.work / "app")
+        if not splunks:
+            message = "none of the Pythons that Splunk runs is here: run with --engines cli"
+            raise SystemExit(message)
+    for task in tasks:
+        if task in done and not done[task][1]:
+            continue
+        began = time.perf_counter()
+        corpus = Corpus(task.seed, arguments.messages, arguments.work)
+        splunk = list(splunks.values())[task.seed % len(splunks)] if task.engine == "splunk" else None
+        outcome = run(task, corpus, splunk, arguments.work)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(
+                f"messages {arguments.messages} seed {task.seed} envelope {task.envelope} engine {task.engine} "
+                f"records {outcome.records} differences {outcome.differences} seconds {time.perf_counter() - began:.0f}\n"
+            )
+            file.writelines(f"  {example}\n" for example in outcome.examples)

@@ -1,0 +1,101 @@
+"""A share of `python tests/traffic agree`: truth and answers compared in every envelope, and differences seen."""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.splunk import app as splunk_app
+
+from . import ENVELOPES, agree
+from .modes import MODES, Recorder, mode_of, spoiled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = list(ENVELOPES)
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run the command; answers exit code and output."""
+    with redirect_stdout(io.StringIO()) as output:
+        code = agree.main(["--work", str(folder), *arguments])
+    return code, output.getvalue()
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all, so that a seed is made once."""
+    return tmp_path_factory.mktemp("agree")
+
+
+@pytest.mark.parametrize("at", range(len(NAMES)), ids=NAMES)
+def test_the_command_line_tells_the_truth(work: Path, at: int) -> None:
+    """In each envelope, on one of the ten kinds of log, whole records of connections and messages are the truth."""
+    seed = 1 + at % len(MODES)
+    code, output = run(work, "--messages", "150", "--seeds", str(seed), "--envelopes", NAMES[at], "--engines", "cli")
+    assert code == 0, output
+    assert ": 0 differences" in output
+
+
+@pytest.mark.parametrize(("seed", "envelope"), [(3, "syslog"), (6, "native"), (8, "no_time"), (10, "iso_utc")])
+def test_the_splunk_commands_tell_the_truth(work: Path, seed: int, envelope: str) -> None:
+    """The same of the commands of the built app, with events newest first on three indexers."""
+    if not any(map(splunk_app.find_python, splunk_app.VERSIONS)):
+        pytest.skip("none of the Pythons that Splunk runs is here")
+    code, output = run(work, "--messages", "150", "--seeds", str(seed), "--envelopes", envelope, "--engines", "splunk")
+    assert code == 0, output
+
+
+def test_what_agreed_is_not_run_again_and_what_is_missing_shows(work: Path) -> None:
+    """The results file is the memory of a run that was cut short: what it lacks stands in the table as a dash, and is a failure."""
+    arguments = ("--messages", "20", "--seeds", "1", "--engines", "cli", "--results", str(work / "kept.txt"))
+    assert run(work, *arguments, "--envelopes", "native")[0] == 0
+    before = (work / "kept.txt").read_text(encoding="utf-8")
+    assert run(work, *arguments, "--envelopes", "native")[0] == 0
+    assert (work / "kept.txt").read_text(encoding="utf-8") == before
+    code, output = run(work, *arguments, "--envelopes", "native,bare", "--table")
+    assert code == 1
+    assert [line.split() for line in output.splitlines()[:3]] == [["1"], ["native", "0"], ["bare", "-"]]
+
+
+def test_any_difference_is_seen(work: Path) -> None:
+    """A field that differs, a record that is missing and one too many are a difference each."""
+    truth = list(agree.Corpus(1, 150, work).truth("messages", clock=True))
+    assert agree.compare(iter(truth), iter(truth)) == agree.Outcome(len(truth), 0, [])
+    for changed in (
+        [(life, {**record, "finished": False} if at == 5 else record) for at, (life, record) in enumerate(truth)],
+        truth[:7] + truth[8:],
+        [*truth, (0, {**truth[-1][1], "mid": truth[-1][1]["mid"] + 1})],
+        [*truth, truth[-1]],
+    ):
+        assert agree.compare(iter(truth), iter(changed)).differences == 1
+
+
+def test_a_seed_s_lines_keep_the_life_of_their_ids() -> None:
+    """Shuffled and doubled, lines of one life of the ids never come among those of the next."""
+    for seed, mode in enumerate(MODES, 1):
+        lives = [life for life, _ in spoiled(Recorder(seed, 60), seed)]
+        assert lives == sorted(lives)
+        assert set(lives) == set(range(mode.resets + 1)), mode_of(seed).name
+
+
+def test_a_row_is_its_record_again() -> None:
+    """Numbers, flags, lists and attempts come back from the text that Splunk keeps."""
+    row = {
+        "_time": "1709632800",
+        "mid": "7",
+        "finished": "true",
+        "recipients": "bob@example.com",
+        "delivery_dcid": "5",
+        "deliveries": '{"dcid":5,"rid":[0]}',
+    }
+    assert agree.record_of(row) == {
+        "mid": 7,
+        "finished": True,
+        "recipients": ["bob@example.com"],
+        "deliveries": [{"dcid": 5, "rid": [0]}],
+    }
