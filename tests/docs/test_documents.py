@@ -231,3 +231,14 @@ def test_every_document_is_linked_from_the_readme() -> None:
     linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)}
     wanted = {"python/REFERENCE.md", "python/VERDICTS.md", "python/RECIPES.md", "splunk_app/README.md", "logstash/README.md", "CONTRIBUTING.md"}
     assert wanted - linked == set()
+
+
+def test_pictures_are_small_and_shown() -> None:
+    """Each picture that `python tests/screenshots` draws is a PNG of less than 200 kB that the README shows."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pictures = sorted((ROOT / "tests" / "screenshots").glob("*.png"))
+    assert len(pictures) == 5
+    for path in pictures:
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        assert path.stat().st_size < 200_000
+        assert f"]({path.relative_to(ROOT).as_posix()})" in text

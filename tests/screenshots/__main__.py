@@ -1,0 +1,98 @@
+"""Draws the pictures of the README: `python tests/screenshots` (after tests/splunk/setup.sh and tests/splunk/dashboards/setup.sh; needs pngquant).
+
+The Splunk dashboards are drawn by Splunk's own components in Chromium, as in the dashboard tests, from what the commands of the built
+package say of their log; the report is the page that `esatls report` makes of the same log.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.parse
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "python"), str(ROOT / "python" / "package")]
+
+import splunk_package  # noqa: E402
+
+from tests.report import support  # noqa: E402
+from tests.splunk.dashboards.standin import browser, scenario, source, splunkd  # noqa: E402
+
+# The story of a stranger's names is for the tests: a picture is to show what a usual day looks like.
+_STRANGER = re.compile(r"\b(?:ICID 1902|MID 51004|DCID 1804)\b")
+# Picture: view, what is asked for in it, the height that is shown, and a panel with a text that show that it is drawn.
+_PICTURES: dict[str, tuple[str, dict[str, str], int, tuple[str, str]]] = {
+    "splunk-overview": ("esatls_overview", {}, 1445, ("viz_ciphers", "TLS_AES_256_GCM_SHA384")),
+    "splunk-partners": ("esatls_partners", {}, 1475, ("viz_partner_connections", "bank.example.org")),
+    "splunk-message": ("esatls_message_lookup", {"lookup": "51002"}, 1430, ("viz_path", "DCID 1802")),
+    "splunk-trends": ("esatls_trends", {"global_time.earliest": "-24h@h", "global_time.latest": "now"}, 1055, ("viz_connection_verdicts", "receiving")),
+}
+_SETTLED = """[...document.querySelectorAll('[data-test=viz-item]')].every(
+    item => item.querySelector('[data-test=cell], .highcharts-root, [data-test=single-value], [data-test=markdown]') || item.innerText.length > 20)"""
+
+
+def shrink(picture: Path) -> None:
+    """Give a picture a palette: a fifth of the size, and to the eye the same."""
+    subprocess.run(["pngquant", "--quality", "60-95", "--speed", "1", "--strip", "--force", "--output", str(picture), str(picture)], check=True)
+
+
+def draw_dashboards(log: list[str], scratch: Path) -> None:
+    """Take a picture of each dashboard."""
+    app = scratch / "esatls"
+    for path, content in splunk_package.contents().items():
+        (app / path).parent.mkdir(parents=True, exist_ok=True)
+        (app / path).write_bytes(content)
+    now = scenario.NOW.timestamp()
+    rows = source.LogSource(source.Package(app), log)
+    for name in ("esatls summary of connections", "esatls summary of messages"):
+        rows(name, now - 86400, now)  # written before a page asks for it, because that takes its time
+    server = splunkd.Splunkd(rows, now, browser.CACHE)
+    server.start()
+    page = browser.Browser()
+    try:
+        for name, (view, tokens, height, (panel, text)) in _PICTURES.items():
+            query = urllib.parse.urlencode({"theme": "light", **{f"form.{token}": value for token, value in tokens.items()}})
+            page.open(f"{server.address}/en-US/app/esatls/{view}?{query}", height)
+            page.wait(panel, text)
+            if name == "splunk-message":
+                page.click_cell("viz_path", "DCID 1802")
+                page.wait("viz_connection", "DCID 1802", "cleartext")
+            page.do("wait", expression=_SETTLED)
+            page.picture(HERE / f"{name}.png")
+    finally:
+        page.close()
+        server.stop()
+
+
+def draw_report(log: list[str], scratch: Path) -> None:
+    """Take a picture of the report's first screen."""
+    (scratch / "mail.log").write_text("".join(f"{line}\n" for line in log), encoding="utf-8")
+    page = scratch / "report.html"
+    command = [sys.executable, "-m", "esatls", "report", "-q", "--output", str(page), str(scratch / "mail.log")]
+    subprocess.run(command, check=True, cwd=ROOT / "python")
+    support.chromium(page, scratch, "--hide-scrollbars", "--window-size=1200,1000", f"--screenshot={HERE / 'report.png'}")
+
+
+def main() -> int:
+    """Draw all; exit code 1 and one line where something is missing."""
+    reason = browser.missing(with_browser=True) or (None if shutil.which("pngquant") else "pngquant is not installed: apt-get install pngquant")
+    if reason:
+        print(f"screenshots: {reason}", file=sys.stderr)
+        return 1
+    log = [line for line in scenario.lines() if not _STRANGER.search(line)]
+    with tempfile.TemporaryDirectory(prefix="esatls-screenshots-") as folder:
+        draw_dashboards(log, Path(folder))
+        draw_report(log, Path(folder))
+    for picture in sorted(HERE.glob("*.png")):
+        shrink(picture)
+        print(f"{picture.relative_to(ROOT)}: {picture.stat().st_size:,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
