@@ -83,10 +83,10 @@ def expected(line: str) -> dict[str, Any]:
     """Return the document that a line becomes, from the extractor and the field table."""
     document: dict[str, Any] = {"@timestamp": SHIPPED, "message": line}
     found = list(events([line], clock=Clock()))
-    return merged(document, merged(_envelope_document(line), event_document(found[0]) if found else {}))
+    return merged(document, merged(envelope_document(line), event_document(found[0]) if found else {}))
 
 
-def _envelope_document(line: str) -> dict[str, Any]:
+def envelope_document(line: str) -> dict[str, Any]:
     """Return what a line of an appliance becomes by its envelope alone: its time and where it is from."""
     made: dict[str, Any] = {}
     inner = envelope.unwrap(line)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import esatls
 from esatls.elastic.documents import connection_document, message_document
 
+from tests.elastic import corpus
 from tests.traffic.cli import main as traffic
 
 if TYPE_CHECKING:
@@ -19,11 +20,22 @@ if TYPE_CHECKING:
 STREAM = "logs-esatls.events-default"
 
 
+def simulate(client: Client, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what the pipeline makes of each document."""
+    answer = client.request("POST", "/_ingest/pipeline/esatls/_simulate", {"docs": [{"_source": document} for document in documents]})
+    return [item["doc"]["_source"] if "doc" in item else item for item in answer["docs"]]
+
+
+def shipped(line: str) -> dict[str, Any]:
+    """Return the document that a shipper sends for a line."""
+    return {"@timestamp": corpus.SHIPPED, "message": line}
+
+
 def index_lines(client: Client, lines: Iterable[str], stream: str = STREAM) -> None:
     """Ship lines to the data stream, through its default pipeline, and make them visible."""
     batch: list[tuple[dict[str, Any], dict[str, Any]]] = []
     for line in lines:
-        batch.append(({"create": {"_index": stream}}, {"@timestamp": "2026-01-02T03:04:05Z", "message": line}))
+        batch.append(({"create": {"_index": stream}}, shipped(line)))
         if len(batch) == 2000:
             assert client.bulk(batch) == []
             batch.clear()

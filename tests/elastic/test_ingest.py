@@ -9,21 +9,10 @@ from esatls.elastic import setup as setting_up
 
 from tests.elastic import corpus
 from tests.elastic.kql import values_of
-from tests.elastic.store import STREAM, index_lines
+from tests.elastic.store import STREAM, index_lines, shipped, simulate
 
 if TYPE_CHECKING:
     from esatls.elastic.client import Client
-
-
-def simulate(client: Client, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what the pipeline makes of each document."""
-    answer = client.request("POST", "/_ingest/pipeline/esatls/_simulate", {"docs": [{"_source": document} for document in documents]})
-    return [item["doc"]["_source"] if "doc" in item else item for item in answer["docs"]]
-
-
-def shipped(line: str) -> dict[str, Any]:
-    """Return the document that a shipper sends for a line."""
-    return {"@timestamp": corpus.SHIPPED, "message": line}
 
 
 def test_every_line_becomes_the_extractors_document(client: Client) -> None:

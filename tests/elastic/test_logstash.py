@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,17 +10,17 @@ from esatls.elastic.documents import ecs_field
 from esatls.fields import FIELDS
 
 from tests.elastic import corpus
+from tests.elastic.logstash import FILTER, HOME, JOIN, run_logstash
 from tests.elastic.store import answers
 from tests.elastic.test_kibana import mapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 lscl = pytest.importorskip("lscl.parser", reason="lscl parses Logstash's pipeline language")
 
 PIPELINES = sorted((corpus.ROOT / "logstash/pipeline").glob("*/*.conf"))
-FILTER = corpus.ROOT / "logstash/pipeline/events/50-esatls-filter.conf"
-JOIN = corpus.ROOT / "logstash/pipeline/messages/50-esatls-join.conf"
 
 
 def parse(path: Path) -> Any:
@@ -103,58 +99,7 @@ def test_the_join_writes_fields_of_the_templates() -> None:
 
 # ---- with a Logstash ----
 
-HOME = os.environ.get("LOGSTASH_HOME")
 needs_logstash = [pytest.mark.logstash, pytest.mark.skipif(not HOME, reason="LOGSTASH_HOME names no Logstash")]
-
-
-def run_logstash(
-    tmp_path: Path, filters: list[Path], lines: list[str], output: str = "stdout { codec => json_lines }", **environment: str
-) -> list[dict[str, Any]]:
-    """Run lines through filters in a real Logstash; return what comes out."""
-    folder = tmp_path / "pipeline"
-    folder.mkdir()
-    (folder / "10-input.conf").write_text("input { stdin { codec => json_lines } }\n")
-    for number, path in enumerate(filters):
-        (folder / f"5{number}-filter.conf").write_text(path.read_text(encoding="utf-8"))
-    (folder / "90-output.conf").write_text(f"output {{ {output} }}\n")
-    settings = tmp_path / "settings"
-    settings.mkdir()
-    (settings / "logstash.yml").write_text("api.enabled: false\n")
-    (settings / "log4j2.properties").write_text(
-        "status = error\nname = esatls\nappender.c.type = Console\nappender.c.name = c\nappender.c.target = SYSTEM_ERR\n"
-        "appender.c.layout.type = PatternLayout\nappender.c.layout.pattern = %p %c %m%n\nrootLogger.level = warn\nrootLogger.appenderRef.c.ref = c\n"
-    )
-    documents = [{"number": number, "@timestamp": corpus.SHIPPED, "message": line, "event": {"original": line}} for number, line in enumerate(lines)]
-    assert HOME
-    command = [
-        str(Path(HOME) / "bin" / "logstash"),
-        "-f",
-        str(folder),
-        "--path.settings",
-        str(settings),
-        "--path.data",
-        str(tmp_path / "data"),
-        "-w",
-        "1",
-        "--pipeline.ordered",
-        "true",
-    ]
-    result = subprocess.run(
-        command,
-        input="".join(json.dumps(document) + "\n" for document in documents),
-        capture_output=True,
-        text=True,
-        env={**os.environ, "ESATLS_HOME": str(corpus.ROOT), "ESATLS_STATE": str(tmp_path / "state"), **environment},
-        timeout=600,
-        check=False,
-    )
-    found = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
-    assert "ERROR" not in result.stderr, result.stderr[-3000:]
-    for document in found:
-        document.pop("@version", None)
-        document.pop("host", None)
-        document["@timestamp"] = document["@timestamp"].replace(".000Z", "Z")
-    return found
 
 
 class TestWithLogstash:

@@ -11,64 +11,21 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls import envelope
-from esatls.clock import parse_rfc3339
 from esatls.fields import CONNECTION_FIELDS, FIELDS, MESSAGE_FIELDS
-from esatls.flat import columns, flat
+from esatls.flat import columns
 
-from tests.core.support import CASES, SCENARIOS, clock, read_events, read_facts
+from tests.core.support import CASES, SCENARIOS, read_events, read_facts
 from tests.core.support import records as records_of
+from tests.splunk.answers import HOST, NATIVE, TIME, as_text, event, events_of, row_of
 from tests.splunk.conf import ROOT
 from tests.splunk.driver import Command, Result, Splunk, Value, encode
-from tests.splunk.test_fields import NATIVE, texts
+from tests.splunk.test_fields import texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HOST = "esa9.example.com"
-TIME = "1121888860"
 NAMES = [field.name for field in FIELDS]
 SCENARIO_NAMES = sorted(path.stem for path in SCENARIOS.glob("*.log"))
-
-
-def event(raw: str, **fields: str) -> dict[str, Value]:
-    """Return an event as Splunk has it in its index."""
-    return {"_raw": raw, "host": HOST, "_time": TIME, "source": "/var/log/mail", "sourcetype": "cisco:esa:textmail", **fields}
-
-
-def as_text(value: Any) -> Value:
-    """Return a field's value as Splunk shows it: text, or a list of at least two."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        words = [str(as_text(word)) for word in value]
-        return words if len(words) > 1 else "".join(words)
-    return str(value)
-
-
-def splunk_time(seconds: float) -> str:
-    """Return a time as Splunk writes it: up to milliseconds."""
-    return str(seconds) if isinstance(seconds, int) else f"{seconds:.3f}"
-
-
-def row_of(record: dict[str, Any]) -> dict[str, Value]:
-    """Return a record as a row of Splunk."""
-    attempts = record.get("deliveries", [])
-    plain = {**flat(record), "deliveries": [json.dumps(attempt, separators=(",", ":")) for attempt in attempts]}
-    row = {name: as_text(value) for name, value in plain.items() if not isinstance(value, list) or any(map(str, value))}
-    if "first_seen" in record:
-        row["_time"] = splunk_time(parse_rfc3339(record["first_seen"]))
-    return row
-
-
-def events_of(log: str, *, host: str = HOST) -> list[dict[str, Value]]:
-    """Return the events that Splunk makes of a log, newest first, as a search gets them. Splunk reads the stamps, in UTC here."""
-    found = []
-    for line in log.splitlines():
-        stamp = envelope.parse(line).stamp
-        time = clock().read(stamp) if stamp else None
-        found.append({**event(line, host=host), "_time": splunk_time(time) if time is not None else ""})
-    return found[::-1]
 
 
 def without_time(rows: list[dict[str, Value]]) -> list[dict[str, Value]]:

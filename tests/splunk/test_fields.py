@@ -6,36 +6,19 @@ import json
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from esatls.fields import FIELDS
 
 from tests.core.support import CASES, REAL, SCENARIOS, read_events
+from tests.splunk.answers import CEF_DOUBTFUL, CEF_NAMES, NATIVE, OWN, SYSLOG, as_logged, extracted
 from tests.splunk.conf import DEFAULT, Extraction, pcre2, read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("needs_pcre2")
-
-NATIVE = "Wed Jul 20 19:47:40 2005 Info: "
-SYSLOG = "<22>Jan 21 12:47:11 esa1.example.com mail_logs: Info: "
-OWN = {"esatls_text", "esatls_line"}
-CEF_NAMES = {
-    "mid", "icid", "dcid", "tls_in_result", "tls_in_version", "tls_in_cipher", "tls_out_result", "tls_out_version", "tls_out_cipher", "dane_status",
-    "dane_host",
-}  # fmt: skip
-
-# Records whose TLS fields only the commands take: why.
-CEF_DOUBTFUL = {
-    "ESAMID=7091": "a field stands twice",
-    "ESAMID=7092": "a field stands twice with two values: the whole side is left out here, too",
-    "ESAMID=7093": "a field stands twice, once behind a stranger's value",
-    "ESAMID=7062": "joined with semicolons, as another product than Splunk does",
-    "ESAMID=7043": "AsyncOS 13, which does not escape a stranger's words",
-    "ESAMID=7045": "quotes of a JSON string left in",
-}
 
 
 def texts() -> list[str]:
@@ -60,24 +43,7 @@ def expected(raw: str) -> dict[str, str]:
     events, _ = read_events([raw])
     if not events or events[0]["esa_event"] in {"time_offset", "consolidated_event"}:
         return {}
-    return {name: as_text(value) for name, value in events[0].items() if name != "time"}
-
-
-def as_text(value: Any) -> str:
-    """Return a value as the log has it."""
-    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
-
-
-def extracted(fields: dict[str, str]) -> dict[str, str]:
-    """Return the extracted fields in the extractor's form; an envelope alone is no event."""
-    if "esatls_line" not in fields:
-        left = set(fields) - OWN - {"esa_host", "esa_log", "esa_level"}
-        assert left == set(), left
-        return {}
-    fields = {name: value for name, value in fields.items() if name not in OWN}
-    if "rid" in fields:
-        fields["rid"] = ", ".join(fields["rid"].replace(",", " ").split())
-    return fields
+    return {name: as_logged(value) for name, value in events[0].items() if name != "time"}
 
 
 @pytest.mark.parametrize("envelope", [NATIVE, SYSLOG, ""], ids=["native", "syslog", "bare"])
@@ -148,7 +114,7 @@ def test_consolidated_events(sourcetype: str) -> None:
     assert len(raws) > 40
     for raw, fields in zip(raws, Extraction(sourcetype).fields(raws)):
         events, _ = read_events([raw])
-        want = {name: as_text(value) for name, value in (events[0] if events else {}).items() if name in CEF_NAMES}
+        want = {name: as_logged(value) for name, value in (events[0] if events else {}).items() if name in CEF_NAMES}
         got = {name: value for name, value in fields.items() if name in CEF_NAMES}
         if any(mid in raw for mid in CEF_DOUBTFUL):
             assert got.items() <= want.items(), raw
