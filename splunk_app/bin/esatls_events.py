@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from esatls.match import Spec
     from esatls.stream import Head
-    from esatls_splunk import Block, Table
+    from esatls_splunk import Block, Place, Table
 
 HEAD_NAMES = ("time", "esa_host", "esa_log", "esa_level")
 BODY_NAMES = tuple(field.name for field in FIELDS if field.name not in HEAD_NAMES)
@@ -29,51 +29,74 @@ CEF_ABOUT_TLS = {"tls_in_result", "tls_out_result", "dane_status"}
 NOTHING = "," * (len(NAMES) + len(LISTS))
 
 
-class Shape:
-    """How the fields of one pattern stand in a row: a template that the groups of a match fill."""
+class Rids(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
+    """Recipient ids as the log has them -> their two cells, the plain and the multi-valued one; mostly the same few over and over."""
 
-    __slots__ = ("commas", "flow", "groups", "rid", "safe", "spec", "template")
+    def __missing__(self, text: str) -> tuple[str, str]:
+        """Read a list of ids."""
+        if len(self) > esatls_splunk.MOST_HEADS:
+            self.clear()
+        plain, multi = esatls_splunk.cells_of([int(rid) for rid in text.replace(",", " ").split()])
+        cells = self[text] = esatls_splunk.csv_line([plain]), esatls_splunk.csv_line([multi, None])[:-1]
+        return cells
+
+
+class Shape:
+    """How the fields of one pattern stand in a row: constants and commas, between which the groups of a match go."""
+
+    __slots__ = ("commas", "flow", "groups", "pieces", "places", "rid", "safe", "spec")
+
+    rids = Rids()
 
     def __init__(self, spec: Spec) -> None:
-        """Lay out the columns of one pattern; `template` stays None where an event is more than constants and groups."""
+        """Lay out the columns of one pattern; `groups` stays empty where an event is more than constants and groups."""
         self.spec = spec
-        self.template: str | None = None
-        self.flow: int | None = None
-        self.rid: int | None = None
+        self.groups: tuple[int, ...] = ()
         names = set(spec.groups)
-        # these two tell the flow of mail; it is a column of its own, behind all others that these patterns fill
-        flow = names & {"hat_action", "policy_table"}
         filled = [name for name in BODY_NAMES if name in names]
-        if flow:
-            self.flow = spec.groups[flow.pop()]
+        self.safe = names <= NUMBERS | {"rid"}
+        # these two tell the flow of mail, a column behind all others that these patterns fill, as the list of ids is elsewhere
+        flow = names & {"hat_action", "policy_table"}
+        self.flow = spec.groups[flow.pop()] if flow else None
+        self.rid = 2 + 2 * filled.index("rid") if "rid" in filled else None
+        groups = tuple(spec.groups[name] for name in filled)
+        if flow := self.flow is not None:
             filled.append("mail_flow")
-        if filled != [name for name in BODY_NAMES if name in filled] or spec.kind == "consolidated_event":
-            filled = []
-        self.groups = tuple(spec.groups[name] for name in filled if name in names)
-        if not self.groups:
+        if filled != [name for name in BODY_NAMES if name in filled] or spec.kind == "consolidated_event" or (flow and self.rid):
             return
-        self.safe = names <= NUMBERS
-        self.rid = filled.index("rid") if "rid" in filled else None
-        self.template = "".join("," + ("%s" if name in filled else spec.constants.get(name, "")) for name in BODY_NAMES) + "," * len(LISTS)
-        self.commas = self.template.count(",")
+        self.groups = groups
+        text = "".join("," + ("\0" if name in filled else spec.constants.get(name, "")) for name in BODY_NAMES)
+        text += "".join("," + ("\0" if name in filled else "") for name in LISTS)
+        self.commas = text.count(",")
+        # the envelope's cells, a constant, and then a value and a constant in turn
+        constants = text.split("\0")
+        self.pieces = [""] * (2 * len(constants))
+        self.pieces[1::2] = constants
+        self.places = slice(2, 2 + 2 * len(groups), 2)
 
-    def fill(self, found: re.Match[str]) -> str:
-        """Return the cells of a match as text, each with a comma before it."""
-        if self.template is not None:
-            values = found.group(*self.groups)
-            if values.__class__ is str:
-                values = (values,)
-            elif None in values:
-                values = tuple([value or "" for value in values])
-            if self.flow is not None:
-                values += (MAIL_FLOW.get(found[self.flow], ""),)
-            if self.rid is None or values[self.rid].isdigit():
-                text = self.template % values
-                raw = found.string
-                # strangers' words may hold what CSV must quote
-                if self.safe or ('"' not in raw and ("," not in raw or text.count(",") == self.commas)):
-                    return text
-        return cells_of_event(event_of(self.spec, found), BODY_NAMES)
+    def fill(self, head: str, found: re.Match[str]) -> str:
+        """Return the cells of an event as text, each with a comma before it: those of its envelope, which come as text, and of a match."""
+        if not self.groups:
+            return head + cells_of_event(event_of(self.spec, found), BODY_NAMES)
+        pieces = self.pieces
+        values: Any = found.group(*self.groups)
+        if values.__class__ is str:
+            pieces[2] = values
+        else:
+            pieces[self.places] = [value or "" for value in values] if None in values else values
+        if self.rid is not None:
+            pieces[self.rid], pieces[-2] = self.rids[pieces[self.rid]]
+        elif self.flow is not None:
+            pieces[-2] = MAIL_FLOW.get(found[self.flow], "")
+        pieces[0] = head
+        text = "".join(pieces)
+        if self.safe:
+            return text
+        # strangers' words may hold what CSV must quote
+        raw = found.string
+        if '"' not in raw and ("," not in raw or text.count(",") == self.commas + head.count(",")):
+            return text
+        return head + cells_of_event(event_of(self.spec, found), BODY_NAMES)
 
 
 class Plans(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
@@ -150,14 +173,14 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
             return
         names = [self.prefix + name for name in NAMES] + [esatls_splunk.MULTI + self.prefix + name for name in LISTS]
         fresh = [name for name in names if name not in table.names]
-        lines = [",".join([table.head, *fresh])]
+        pieces = [",".join([table.head, *fresh])]
         for block in table.blocks():
             added = self.added(table, block)
             if len(fresh) == len(names):
-                lines += map(str.__add__, block.texts, added)
+                pieces.append(block.answer(added))
             else:
-                lines += esatls_splunk.overwritten(table.names, names, block.texts, added)
-        self.write_lines(lines)
+                pieces += esatls_splunk.overwritten(table.names, names, [block.opening + text for text in block.texts], added)
+        self.write_text(pieces, table.rows)
 
     def added(self, table: Table, block: Block) -> list[str]:
         """Return the new cells of each row as text, each cell with a comma before it."""
@@ -166,54 +189,54 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         tls_only, reader, plans = self.tls_only, self.reader, self.plans
         known, length = reader.known, reader.length
         plain = block.plain
-        head = prefix = latest_host = latest_seconds = None
-        for raw, host, seconds in zip(block.raws, block.hosts, block.times):
+        head = prefix = latest = None
+        for raw, place in zip(block.raws, block.places):
             try:
                 if tls_only and "TLS" not in raw:
                     append(NOTHING)
                     continue
                 if not plain and not raw.isprintable():
-                    append(self.slowly(raw, seconds, host))
+                    append(self.slowly(raw, place))
                     continue
                 # neighbours mostly share their envelope: else it is one look-up, and read only when it is new
-                if prefix is None or not raw.startswith(prefix) or seconds != latest_seconds or host != latest_host:
-                    head = known.get((raw[:length], seconds, host)) or self.head(raw, seconds, host)
+                if place is not latest or not raw.startswith(prefix):
+                    head = known.get((raw[:length], place)) or self.head(raw, place)
                     if head is None:
-                        prefix = None
-                        append(self.slowly(raw, seconds, host))
+                        latest = None
+                        append(self.slowly(raw, place))
                         continue
                     length = reader.length
-                    prefix, latest_seconds, latest_host = raw[:length], seconds, host
+                    prefix, latest = raw[:length], place
                 start = raw[length : length + 4]
                 plan = plans[start]
                 found = plan[0](raw, length) if plan is not None else None
                 if found is None:
-                    append(NOTHING if start != "CEF:" else self.slowly(raw, seconds, host))
+                    append(NOTHING if start != "CEF:" else self.slowly(raw, place))
                     continue
                 shape = plan[1][found.lastindex]
                 if tls_only and not speaks_of_tls(shape.spec, found):
                     append(NOTHING)
                 else:
-                    append(head + shape.fill(found))
+                    append(shape.fill(head, found))
             except Exception as error:  # noqa: BLE001 - whatever a stranger's line does, the search goes on
                 self.unreadable(table.rows - len(block.texts) + len(lines) + 1, error)
                 append(NOTHING)
         return lines
 
-    def head(self, raw: str, seconds: str, host: str) -> str | None:
+    def head(self, raw: str, place: Place) -> str | None:
         """Return the cells of an event's envelope as text, each with a comma before it; None where there is no whole envelope."""
-        found = self.reader.envelope(raw, seconds)
+        found = self.reader.envelope(raw, place.seconds)
         if found is None:
             return None
         time, read = found
-        words = (read.host or host, read.log or "", read.level or "")
+        words = (read.host or place.host, read.log or "", read.level or "")
         cells = self.words.get(words)
         if cells is None:
             cells = self.words[words] = esatls_splunk.csv_line(words)
-        text = self.reader.known[raw[: read.end], seconds, host] = f",{'' if time is None else rfc3339(time)},{cells}"
+        text = self.reader.known[raw[: read.end], place] = f",{'' if time is None else rfc3339(time)},{cells}"
         return text
 
-    def slowly(self, raw: str, seconds: str, host: str) -> str:
+    def slowly(self, raw: str, place: Place) -> str:
         """As `added`, for one event of any text; of several lines in one event, the first that says something counts."""
         events: list[dict[str, Any]] = []
 
@@ -221,7 +244,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
             if not self.tls_only or speaks_of_tls(spec, found):
                 events.append({**head.base, **event_of(spec, found)})
 
-        self.reader.slowly(raw, seconds, host, take)
+        self.reader.slowly(raw, place, take)
         return cells_of_event(events[0], NAMES) if events else NOTHING
 
 

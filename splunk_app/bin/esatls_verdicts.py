@@ -17,7 +17,7 @@ from splunklib.searchcommands import ReportingCommand
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from esatls_splunk import Block, Table
+    from esatls_splunk import Block, Place, Table
 
 
 class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
@@ -42,12 +42,12 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             self.facts = Facts()
             self.reader.known.clear()  # it leads into the facts that are gone
             if rows:
-                self.write_lines([esatls_splunk.FACTS, *(esatls_splunk.csv_line([row]) for row in rows)])
+                self.write_text([esatls_splunk.FACTS, *(esatls_splunk.csv_line([row]) for row in rows)], len(rows))
         elif self._finished:
             lines = [self.line(row) for row in self.rows()]
             if lines:
                 multi = [esatls_splunk.MULTI + name for name in self.columns]
-                self.write_lines([",".join([*self.columns, *multi]), *lines])
+                self.write_text([",".join([*self.columns, *multi]), *lines], len(lines))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the records of `self.facts` as rows; a list becomes a multi-valued field."""
@@ -70,43 +70,43 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         first = table.rows - len(block.texts) + 1
         for number, line in enumerate(block.facts, first):
             # Events have a host and a time, a map's rows have neither: no field that Splunk finds in a stranger's text passes for facts.
-            if line and self.phase == "reduce" and not (block.raws[number - first] or block.hosts[number - first] or block.times[number - first]):
+            if line and self.phase == "reduce" and not (block.raws[number - first] or any(block.places[number - first])):
                 try:
                     facts.loads([line])
                 except Exception as error:  # noqa: BLE001 - as below
                     self.unreadable(number, error)
-        prefix = latest_host = latest_seconds = head = None
-        for number, (raw, host, seconds) in enumerate(zip(block.raws, block.hosts, block.times), first):
+        prefix = latest = head = None
+        for number, (raw, place) in enumerate(zip(block.raws, block.places), first):
             try:
                 if not raw:
                     continue
                 if not plain and not raw.isprintable():
-                    reader.slowly(raw, seconds, host, take)
+                    reader.slowly(raw, place, take)
                     continue
                 # neighbours mostly share their envelope: else it is one look-up, and read only when it is new
-                if prefix is None or not raw.startswith(prefix) or seconds != latest_seconds or host != latest_host:
-                    head = known.get((raw[:length], seconds, host)) or self.head(raw, seconds, host)
+                if place is not latest or not raw.startswith(prefix):
+                    head = known.get((raw[:length], place)) or self.head(raw, place)
                     if head is None:
-                        prefix = None
-                        reader.slowly(raw, seconds, host, take)
+                        latest = None
+                        reader.slowly(raw, place, take)
                         continue
                     length = reader.length
-                    prefix, latest_seconds, latest_host = raw[:length], seconds, host
+                    prefix, latest = raw[:length], place
                 start = raw[length : length + 4]
                 matcher = matchers[start]
                 found = matcher.fullmatch(raw, length) if matcher is not None else None
                 if found is not None:
                     take(head, matcher.specs[found.lastindex], found)
                 elif start == "CEF:":
-                    reader.slowly(raw, seconds, host, take)
+                    reader.slowly(raw, place, take)
             except Exception as error:  # noqa: BLE001 - whatever a stranger's line does, the search goes on
                 self.unreadable(number, error)
 
-    def head(self, raw: str, seconds: str, host: str) -> Head | None:
+    def head(self, raw: str, place: Place) -> Head | None:
         """Return the head of an event that starts with a whole envelope."""
-        found = self.reader.envelope(raw, seconds)
+        found = self.reader.envelope(raw, place.seconds)
         if found is None:
             return None
         time, read = found
-        head = self.reader.known[raw[: read.end], seconds, host] = Head(time, read.host or host, read.log, read.level)
+        head = self.reader.known[raw[: read.end], place] = Head(time, read.host or place.host, read.log, read.level)
         return head

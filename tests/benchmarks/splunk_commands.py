@@ -64,7 +64,7 @@ class Bodies:
         events: list[dict[str, driver.Value]] = []
         for line in log.read_text(encoding="utf-8").splitlines()[:EVENTS]:
             stamp = envelope.parse(line).stamp
-            events.append({"_raw": line, "host": "collector1", "_time": f"{clock.read(stamp or '') or 0:.0f}"})
+            events.append({"_raw": line, "host": "collector1.example.com", "_time": f"{clock.read(stamp or '') or 0:.0f}"})
         events.reverse()
         columns = ["_raw", "host", "_time"] + (["_chunked_idx"] if numbered else [])
         self.rows = len(events)
