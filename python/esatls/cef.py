@@ -21,6 +21,9 @@ read by where a value can end, not by searching for ``ESATLSInConnStatus=``:
   stands directly behind a bare subject or friendly name, and none behind strangers' values at all if any
   field occurs twice.
 
+An appliance writes its keys in one order. Once that is known (`cef_layout`), one match reads a record; until then, and for every record
+that leaves a doubt, one search or the reading key by key. All three give the same.
+
 Limits: in a record of AsyncOS 13, a stranger who closes his own bare name with another of Cisco's keys, one
 that the record lacks, is not told from the appliance. A record that is cut in the middle of its last value,
 such as ``TLSv1`` of ``TLSv1.2``, cannot be seen to be cut.
@@ -31,7 +34,12 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esatls.cef_layout import Item, Layouts, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["TextLine", "parse", "recipients", "text_line"]
 
@@ -95,23 +103,25 @@ _STRANGERS = _QUOTED_KEYS | {
     "suser",
 }
 _ADDRESS = r'(?:"[^"\\]*(?:\\.[^"\\]*)*"|[^ ";,<>]+)@[\w.:\[\]-]+'
-_WHOLE = re.compile(rf"(?:{_ADDRESS}(?:;{_ADDRESS})*|[\w:\[\]-]+(?:\.[\w:\]-]+)+|unknown|<>|)\Z")
+_WHOLE_TEXT = rf"(?:{_ADDRESS}(?:;{_ADDRESS})*|[\w:\[\]-]+(?:\.[\w:\]-]+)+|unknown|<>|)"
+_WHOLE = re.compile(rf"{_WHOLE_TEXT}\Z")
 _WHOLE_NAME = re.compile(rf"(?:.*<{_ADDRESS}>|{_ADDRESS})\Z")
+_NEVER_WHOLE = frozenset({"ESAFinalActionDetails", "ESAFriendlyFrom"})
 _QUOTED_PRINTABLE = re.compile(r"[^ ]*=[0-9A-F]{2}[^ ]*\Z")
 
 # The whole record in one search, enough where no doubt can arise, which is nearly always: values of one word,
 # a run of TLS fields in one piece, text in quotes and braces stepped over. Mostly such text has no other quote,
 # backslash or equals sign, and its end is found at once: behind a quote that does not open another string.
 _RUN = "ESATLS"
-_PLAIN_QUOTED = rf"(?:'[^='\\]*'(?= )|{_QUOTED})"
-_PLAIN_BRACED = rf"(?:\{{[^=\"\\]*[^=\"\\{{\[( bu]'\}}+(?= \w+=|\Z)|{_BRACED})"
+_PLAIN_QUOTED = rf"(?:'[^='\\]*'(?= {_KEY})|{_QUOTED})"
+_DICTIONARY = r"\{[^=\"\\]*[^=\"\\{\[( bu]'(?:: \{\})?\}+"
+_PLAIN_BRACED = rf"(?:{_DICTIONARY}(?= \w+=|\Z)|{_BRACED})"
 _QUICK = re.compile(
-    r" (ESA(?:(?:MID|ICID|DCID|Dane(?:Status|Host)|SenderGroup|MailFlowPolicy)(?==[^ ])"
+    r" (ESA(?:(?:MID|ICID|DCID|Dane(?:Status|Host)|SenderGroup|MailFlowPolicy)(?==)"
     rf"|TLS|(?:AttachmentDetails|URLDetails|SPFVerdict|LogHeaders|MARAction)= ?{_PLAIN_BRACED})"
-    r"|act(?==[^ ])|s(?:rc|host|user|ource(?:Address|HostName))(?==[^ ])"
-    r"|d(?:user|evice(?:ExternalId|Direction))(?==[^ ])"
-    rf"|end(?:Time)?(?=={_STAMP})|EndTime(?=={_STAMP})|msg= ?{_PLAIN_QUOTED}|cs4= ?{_PLAIN_QUOTED})"
-    rf"=?((?<=TLS)[^ ]+(?: ESATLS[^ ]+)*|{_STAMP}|\"{_WORDS}|[^ ]*)",
+    r"|(?:act|s(?:rc|host|user|ource(?:Address|HostName))|d(?:user|evice(?:ExternalId|Direction)))(?==)"
+    rf"|(?:end(?:Time)?|EndTime)(?==)|msg= ?{_PLAIN_QUOTED}|cs4= ?{_PLAIN_QUOTED})"
+    rf"=?((?<=TLS)[^ ]+(?: ESATLS[^ ]+)*|{_STAMP}(?= *(?: {_KEY}|\Z))|\"{_WORDS}|[^ ]*)",
     re.DOTALL,
 )
 _QUICK_NAMES = {**_NAMES, _RUN: "tls"}
@@ -119,13 +129,26 @@ _QUICK_NAMES = {**_NAMES, _RUN: "tls"}
 _LONGEST = 65_536
 """Characters of a record that are read; the appliance's are shorter."""
 
+# What a value may be where the order of the keys is known (see `cef_layout`), besides what is above.
+_ESCAPED_QUOTED = r"""(?:'[^'=\\]*(?:\\=[^'=\\]*)*'|"[^"=\\]*(?:\\=[^"=\\]*)*")"""
+_FIELD_VALUES = {
+    "mid": "([0-9]{1,19})",
+    "icid": "([0-9]{1,19})",
+    "dcid": "([0-9]{1,19})",
+    "ended": f"({_STAMP})",
+    "mail_flow": "([01])",
+    "peer_ip": "([0-9A-Fa-f:.]+)",
+}
+
 # One field after the other, for the careful reading.
 _NEXT_KEY = re.compile(f" ({_KEY})")
 _QUOTED_VALUE = re.compile(f" ?({_QUOTED})", re.DOTALL)
 _BRACED_VALUE = re.compile(f" ?({_BRACED})", re.DOTALL)
 _WORDS_VALUE = re.compile(f"({_WORDS})")
 
-_TLS_FIELD = re.compile(r"(ESATLS\w+)=([\w./+-]+)(?= |\Z)")
+_TLS_FIELD = re.compile(r"(?<![^ ])(ESATLS\w+)=([\w./+-]+)(?= |\Z)")
+_LAST_KEY = re.compile(r".* (\w+)=([^=]*(?:\\=[^=]*)*)\Z", re.DOTALL)
+_TLS_RUN = re.compile(r"ESATLS\w+=[^ ]+(?: ESATLS\w+=[^ ]+)*\Z")
 _WHOLE_STAMP = re.compile(rf"{_STAMP}\Z")
 _IP = re.compile(r"[0-9A-Fa-f:.]+\Z")
 _ESCAPED = re.compile(r"\\+([=|\\])")
@@ -180,24 +203,34 @@ def parse(text: str) -> dict[str, Any] | None:
     AsyncOS user guides, "Consolidated Event Logs".
 
     """
+    if len(text) <= _LONGEST:
+        first = text.find("=")
+        for match, values in _LAYOUTS.known.get(text[:first], ()):
+            found = match(text, first)
+            if found is not None:
+                event = _read_known(*values(found.groups()))
+                if event is not None:
+                    return event
     header = text[:_LONGEST].split("|", 7)
     if len(header) == 8:
         if header[4] != "ESA_CONSOLIDATED_LOG_EVENT" or header[0][:4] != "CEF:":
             return None
         extension = " " + header[7]
-        escaping = _escapes(header[3])
+        _LAYOUTS.missed(text[: text.find("=")], functools.partial(_items, extension))
+        joined = _JOINED.match(extension)
+        escaping = not joined and _escapes(header[3])
         if escaping:
             event = _read_quickly(extension)
             if event is not None:
                 return event
     elif "ESAMID=" in text and _JOINED.match(text):
         extension = " " + text[:_LONGEST]
+        joined = _JOINED.match(extension)
         escaping = False
     else:
         return None
-    if _JOINED.match(extension):
+    if joined:
         extension = _JOIN.sub(" ", extension)
-        escaping = False
     return _read_carefully(extension, escaping=escaping)
 
 
@@ -253,6 +286,115 @@ def _tls_fields(run: str) -> tuple[tuple[str, str], ...]:
     return tuple(fields)
 
 
+@functools.lru_cache(maxsize=1024)
+def _begun(run: str | None) -> dict[str, Any] | None:
+    """Return what an event with this run of TLS fields begins with, to be copied; ``None`` if one stands in it twice, or something else does."""
+    fields = _tls_fields(run or "")
+    event = {"esa_event": "consolidated_event", "witness": "cef", **dict(fields)}
+    return event if len(event) == 2 + len(fields) and (run is None or _TLS_RUN.match(run)) else None
+
+
+def _read_known(
+    mid: str,
+    icid: str | None,
+    dcid: str | None,
+    dane_status: str | None,
+    dane_host: str | None,
+    sender_group: str | None,
+    hat_action: str | None,
+    action: str | None,
+    sender: str | None,
+    recipient: str | None,
+    peer_ip: str | None,
+    peer_host: str | None,
+    flow: str | None,
+    serial: str | None,
+    ended: str | None,
+    tls: str | None,
+) -> dict[str, Any] | None:
+    """Turn the values of a match of a known order into an event; ``None`` if there is any doubt that needs another reading.
+
+    The values come in the order of `_NAMES` and have the form of `_FIELD_VALUES`. Written out, as this is most of the time that a record takes.
+    """
+    begun = _begun(tls)
+    if begun is None:
+        return None
+    event = begun.copy()
+    event["mid"] = int(mid)
+    if icid is not None:
+        event["icid"] = int(icid)
+    if dcid is not None:
+        event["dcid"] = int(dcid)
+    if dane_status is not None:
+        event["dane_status"] = dane_status
+    if dane_host is not None:
+        event["dane_host"] = dane_host
+    if sender_group is not None:
+        event["sender_group"] = sender_group
+    if hat_action is not None:
+        event["hat_action"] = hat_action
+    if action is not None:
+        event["action"] = action
+    if sender is not None and sender != "<>":
+        event["sender"] = _unescape(sender) if "\\" in sender else sender
+    if recipient is not None:
+        event["recipient"] = _unescape(recipient) if "\\" in recipient else recipient
+    if peer_ip is not None:
+        event["peer_ip"] = peer_ip
+    if peer_host is not None and peer_host != "unknown":
+        event["peer_host"] = peer_host
+    if flow is not None:
+        event["mail_flow"] = _FLOWS[flow]
+    if serial is not None:
+        event["serial"] = serial
+    if ended is not None:
+        event["ended"] = ended
+    return event
+
+
+def _value_pattern(key: str, forms: frozenset[str], *, first: bool, tls_next: bool) -> Value | None:
+    """Tell how a key's value is matched where the order of the keys is known; by the rules at the head of this module."""
+    if key == _RUN:
+        return Value("(ESATLS[^ ]+(?: ESATLS[^ ]+)*)", "tls")
+    field = _NAMES.get(key)
+    if first and (key in _STRANGERS or forms != {"word"}):
+        return None
+    if key in _QUOTED_KEYS:
+        return Value(_ESCAPED_QUOTED)
+    if field in _FIELD_VALUES:
+        return Value(_FIELD_VALUES[field], field)
+    if key in _STRANGERS:
+        value = "[^ ]+" if field else "[^=]*" if "words" in forms else "[^ ]*"
+        if tls_next:
+            whole = "(?!)" if key in _NEVER_WHOLE else _WHOLE_TEXT
+            value = f"(?:{value}(?! ESATLS)|{whole}(?= ESATLS))"
+        return Value(f"({value})" if field else value, field)
+    if field:
+        # a first value with a semicolon in it may be all fields of a record, joined
+        return Value("([^ ;]+)" if first else "([^ ]+)", field)
+    word = "[^ ;{][^ ;]*" if first else "[^ {][^ ]*"
+    values = {"braced": f"{_DICTIONARY}|{_BRACED}", "words": r"(?! ?\{)[^=]*", "word": word, "empty": ""}
+    return Value(f"(?:{'|'.join(value for form, value in values.items() if form in forms)})")
+
+
+def _items(extension: str) -> list[Item] | None:
+    """Return the keys of a record to learn from, in their order; ``None`` if they leave any doubt."""
+    if _JOINED.match(extension):
+        return None
+    items: list[Item] = []
+    for key, start, _, end, _ in _walk(extension):
+        if key.startswith(_RUN):
+            if items and items[-1].key == _RUN:
+                continue
+            items.append(Item(_RUN, "run"))
+            continue
+        value = extension[start:end]
+        braced = key not in _STRANGERS and value.lstrip(" ")[:1] == "{"
+        items.append(Item(key, "braced" if braced else "words" if " " in value else "word" if value else "empty"))
+    keys = {item.key for item in items}
+    return items if len(keys) == len(items) and "ESAMID" in keys and items[0].key != _RUN else None
+
+
 def _read_quickly(extension: str) -> dict[str, Any] | None:
     """Read a record of an AsyncOS that escapes; ``None`` if there is any doubt that needs the careful reading."""
     parts = _QUICK.split(extension)
@@ -263,7 +405,7 @@ def _read_quickly(extension: str) -> dict[str, Any] | None:
             return None  # under a key that is not known here
         name = name_of(key)
         if name is not None:
-            if name in event:
+            if name in event or not value:
                 return None
             event[name] = value
     if "mid" not in event:
@@ -271,15 +413,17 @@ def _read_quickly(extension: str) -> dict[str, Any] | None:
     if "tls" in event:
         # The field in front of the run: a stranger's bare value may go on as the run.
         at = parts.index(_RUN) - 1
-        before, _, value = parts[at].rpartition("=")
-        key = before.rpartition(" ")[2].partition("=")[0] or (parts[at - 2] if at else "")
-        if key in _STRANGERS and not _whole(key, (value if before else parts[at - 1]).strip(" "), escaping=True):
+        gap = parts[at]
+        last = _LAST_KEY.match(gap)
+        if last is None and "=" in gap:
             return None
-        fields = _tls_fields(_RUN + event.pop("tls"))
-        known = len(event)
-        event.update(fields)
-        if len(event) != known + len(fields):
+        key, value = (last[1], last[2]) if last else (parts[at - 2], parts[at - 1] + gap) if at else ("", "")
+        if key in _STRANGERS and not _whole(key, value.strip(" "), escaping=True):
             return None
+        begun = _begun(_RUN + event.pop("tls"))
+        if begun is None:
+            return None
+        event.update(begun)
     return _values(event)
 
 
@@ -290,13 +434,10 @@ def _read_carefully(extension: str, *, escaping: bool) -> dict[str, Any]:
     stated = front
     keys: set[str] = set()
     doubled = open_ended = False
-    found = _NEXT_KEY.search(extension)
-    while found:
-        key = found[1][:-1]
+    for key, _, value, _, is_bare in _walk(extension):
         doubled |= key in keys
         keys.add(key)
-        value, end, bare = _value(key, extension, found.end())
-        bare = bare and key in _STRANGERS
+        bare = is_bare and key in _STRANGERS
         if key.startswith(_RUN):
             fields = () if open_ended else _tls_fields(f"{key}={value}")
         else:
@@ -306,7 +447,6 @@ def _read_carefully(extension: str, *, escaping: bool) -> dict[str, Any]:
             stated.setdefault(name, set()).add(text)
         if bare:
             stated = behind
-        found = _NEXT_KEY.search(extension, end)
     if doubled and not escaping:
         behind = {name: texts for name, texts in behind.items() if not name.startswith("tls_")}
     agreed = {**behind, **front}
@@ -318,12 +458,22 @@ def _read_carefully(extension: str, *, escaping: bool) -> dict[str, Any]:
     return _values(event)
 
 
+def _walk(extension: str) -> Iterator[tuple[str, int, str, int, bool]]:
+    """Give the fields of a record one after the other: key, where its value starts, the value, where it ends, and whether it is bare."""
+    found = _NEXT_KEY.search(extension)
+    while found:
+        key, start = found[1][:-1], found.end()
+        value, end, bare = _value(key, extension, start)
+        yield key, start, value, end, bare
+        found = _NEXT_KEY.search(extension, end)
+
+
 def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
     """Give a field's value, where it ends, and whether it is bare: in neither quotes nor braces."""
     enclosed = None
     if key in _QUOTED_KEYS:
         enclosed = _QUOTED_VALUE.match(extension, start)
-    elif key not in _STRANGERS:
+    elif key not in _STRANGERS and key not in _NAMES:
         enclosed = _BRACED_VALUE.match(extension, start)
     if enclosed:
         return enclosed[1], enclosed.end(), False
@@ -366,7 +516,7 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
         del event["peer_host"]
     if "peer_ip" in event and not _IP.match(event["peer_ip"]):
         del event["peer_ip"]
-    if "ended" in event and len(event["ended"]) < len("Mon Jan 1 00:00:00 2024"):
+    if "ended" in event and not _WHOLE_STAMP.match(event["ended"]):
         del event["ended"]
     for name in _ADDRESSES:
         if "\\" in event.get(name, ""):
@@ -387,3 +537,12 @@ def _from_epoch(milliseconds: str) -> str | None:
         return None
     moment = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(milliseconds=int(milliseconds))
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+
+
+def _field_of(key: str) -> str | None:
+    """Return the field of a key, and one name for a run of TLS fields."""
+    return "tls" if key == _RUN else _NAMES.get(key)
+
+
+_LAYOUTS = Layouts(_RUN, [*dict.fromkeys(_NAMES.values()), "tls"], _field_of, _value_pattern)
+"""What this process has learned of the records that it has read."""
