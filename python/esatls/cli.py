@@ -33,13 +33,17 @@ class _Group(click.Group):
     """Loads commands that need more than the core only when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "elastic"])
+        return sorted([*super().list_commands(ctx), "elastic", "follow"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "elastic":
             from esatls.elastic.cli import elastic
 
             return elastic
+        if cmd_name == "follow":
+            from esatls.follow.cli import follow
+
+            return follow
         return super().get_command(ctx, cmd_name)
 
 

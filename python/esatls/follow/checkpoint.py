@@ -1,0 +1,112 @@
+"""The checkpoint: two lines of JSON, a head with version and digest, and the body. Written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any
+
+from esatls.errors import EsatlsError
+
+_FORMAT = "esatls follow"
+_VERSION = 1
+_LARGEST = 1 << 30
+
+
+class CheckpointError(EsatlsError):
+    """A checkpoint that cannot be used: damaged, of something else, in use."""
+
+
+def default_path(log: str, output: str | None) -> str:
+    """Return where the checkpoint lies unless told otherwise: beside the output, else in the user's folder for states (XDG)."""
+    if output not in (None, "-"):
+        return f"{output}.checkpoint"
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    name = hashlib.sha256(os.fsencode(os.path.abspath(log))).hexdigest()[:16]
+    return os.path.join(state, "esatls", f"follow-{name}.json")
+
+
+def load(path: str) -> dict[str, Any] | None:
+    """Return the body of a checkpoint; None if there is none yet. `CheckpointError` if it is damaged or something else."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_LARGEST)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CheckpointError(f"{path}: the checkpoint cannot be read: {error.strerror}") from error
+    first, _, second = data.partition(b"\n")
+    try:
+        head = json.loads(first)
+        body: Any = json.loads(second) if head["format"] == _FORMAT and head["version"] == _VERSION else None
+    except (ValueError, TypeError, LookupError, RecursionError):
+        head, body = {}, None
+    if not isinstance(head, dict) or head.get("format") != _FORMAT:
+        raise CheckpointError(f"{path}: is no checkpoint, or is damaged; {_ADVICE}")
+    if head.get("version") != _VERSION:
+        raise CheckpointError(f"{path}: was written by another version; {_ADVICE}")
+    if not isinstance(body, dict) or head.get("sha256") != hashlib.sha256(second).hexdigest():
+        raise damaged(path)
+    return body
+
+
+_ADVICE = "name another one with --checkpoint, or begin anew with --fresh"
+
+
+def damaged(path: str) -> CheckpointError:
+    """Return the error for a checkpoint that makes no sense."""
+    return CheckpointError(f"{path}: the checkpoint is damaged; {_ADVICE}")
+
+
+def foreign(path: str, log: str) -> CheckpointError:
+    """Return the error for the checkpoint of another log."""
+    return CheckpointError(f"{path}: is the checkpoint of {log}; {_ADVICE}")
+
+
+def save(path: str, body: dict[str, Any]) -> None:
+    """Write a checkpoint: into a file beside it, to the disk, then in its place."""
+    second = json.dumps(body, separators=(",", ":")).encode("ascii")
+    head = {"format": _FORMAT, "version": _VERSION, "sha256": hashlib.sha256(second).hexdigest()}
+    beside = path + ".tmp"
+    # nobody else's file is written through a link; the log names people
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        with os.fdopen(os.open(beside, flags, 0o600), "wb") as file:
+            file.write(json.dumps(head).encode("ascii") + b"\n" + second)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        sync_folder(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: the checkpoint cannot be written: {error.strerror}") from error
+
+
+def sync_folder(path: str) -> None:
+    """Have the name of a file on the disk, too."""
+    if os.name == "nt":
+        return
+    folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def lock(path: str) -> int | None:
+    """Take a checkpoint for this process alone; return what keeps the lock. `CheckpointError` if another process has it."""
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+        handle = os.open(path + ".lock", os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    except OSError as error:
+        raise CheckpointError(f"{path}: the checkpoint cannot be written: {error.strerror}") from error
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return handle
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise CheckpointError(f"{path}: another process follows with this checkpoint") from error
+    return handle

@@ -1,0 +1,108 @@
+"""The command `esatls follow`."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import sys
+from typing import Any
+
+import click
+
+from esatls.clock import zone
+from esatls.errors import UsageError
+from esatls.follow import checkpoint as checkpoints
+from esatls.follow.held import Limits
+from esatls.follow.run import Follower, Options, is_pipe
+from esatls.output import printable
+from esatls.wanted import Wanted
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class _Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore] # generic in newer versions alone
+    """Seconds, or a number with s, m, h or d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return value
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)", str(value), re.ASCII)
+        if found is None:
+            self.fail(f"{value!r} is not a time such as 10, 90s, 5m, 72h or 30d", param, ctx)
+        return float(found[1]) * _UNITS[found[2]]
+
+
+_DURATION = _Duration()
+
+
+@click.command()
+@click.argument("file")
+@click.option("--output", "-o", metavar="FILE", help="Append records to FILE. Default: standard output.")
+@click.option("--checkpoint", metavar="PATH", help="Where to remember how far it came. Default: beside the output, else in the user's state folder.")
+@click.option("--fresh", is_flag=True, help="Forget the checkpoint: begin at the start of FILE.")
+@click.option("--once", is_flag=True, help="Read to the end, tell all that is open as it stands, and leave.")
+@click.option("--host", help="Name of the appliance for lines that do not name it.")
+@click.option("--timezone", metavar="ZONE", help="Zone of the stamps, such as Europe/Berlin. Default: what the head of the file says, else UTC.")
+@click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, for stamps without one. Default: from the file's date.")
+@click.option("--received", multiple=True, type=click.Choice(("encrypted", "cleartext", "unknown", "internal")), help="Only messages received so.")
+@click.option("--delivered", multiple=True, type=click.Choice(("encrypted", "cleartext", "mixed", "unknown", "none")), help="Only messages delivered so.")
+@click.option("--flow", type=click.Choice(("incoming", "outgoing")), help="Only this mail flow.")
+@click.option("--domain", help="Only messages with a sender or recipient of this domain; subdomains count.")
+@click.option("--address", help="Only messages with this sender or recipient.")
+@click.option("--mid", "mids", type=int, multiple=True, help="Only this message, may be repeated.")
+@click.option("--grace", type=_DURATION, default=10, show_default=True, help="Log time that late lines have after a message has ended.")
+@click.option("--timeout", type=_DURATION, default="72h", show_default=True, help="Log time of silence after which an open message is told as it stands.")
+@click.option("--quarantine", type=_DURATION, default="30d", show_default=True, help="The same for a message in quarantine.")
+@click.option("--idle", type=_DURATION, default=5, show_default=True, help="Quiet time after which the clock on the wall counts as the log's; 0: never.")
+@click.option("--poll", type=_DURATION, default=0.5, show_default=True, help="Pause between two looks at a quiet log.")
+@click.option("--save-every", type=_DURATION, default=5, show_default=True, help="Time between two checkpoints of a busy log.")
+@click.option("--quiet", "-q", is_flag=True, help="No counts on standard error.")
+def follow(file: str, output: str | None, checkpoint: str | None, grace: float, timeout: float, quarantine: float, poll: float, **options: Any) -> None:
+    """Read a log while it grows: one record per message, when it is finished or timed out.
+
+    FILE is a log that grows, or - for standard input. It may be rotated, compressed, truncated, deleted and made anew; it need not
+    exist yet. Records are those of `esatls messages`, as JSON Lines.
+
+    A run that was killed goes on where its checkpoint says. An --output file is cut to what the checkpoint knows, so that no record is lost or comes
+    twice; on standard output, records since the last checkpoint come again. Standard input has a checkpoint only with --checkpoint, and what
+    was read of it since then is lost.
+    """
+    gc.enable()  # this command runs for months
+    if grace < 1 or timeout < 1 or quarantine < 1 or poll <= 0:
+        raise UsageError("--grace, --timeout and --quarantine are at least one second, --poll is more than none")
+    if output not in (None, "-") and os.path.exists(str(output)) and os.path.exists(file) and os.path.samefile(file, str(output)):
+        raise UsageError(f"{output}: is read by this command, so it cannot be the output")
+    if os.path.isdir(file):
+        raise UsageError(f"{file}: is a folder; name the log in it")
+    zone_name, host = options["timezone"], options["host"]
+    settings = Options(
+        file=file,
+        output=output,
+        checkpoint=checkpoint or (None if is_pipe(file) else checkpoints.default_path(file, output)),
+        fresh=options["fresh"],
+        once=options["once"],
+        limits=Limits(int(grace), int(timeout), int(quarantine)),
+        idle=options["idle"],
+        poll=poll,
+        save_every=options["save_every"],
+        zone=None if zone_name is None else zone(zone_name),
+        year=options["year"],
+        host=host and printable(host),
+    )
+    wanted = Wanted(options["received"], options["delivered"], options["flow"], options["domain"], options["address"], options["mids"])
+    follower = Follower(settings, wanted, lambda problem: click.echo(f"esatls: {printable(problem)}", err=True))
+    if follower.resumed and not options["quiet"]:
+        click.echo(f"esatls: goes on where it stopped; --fresh begins anew ({printable(str(settings.checkpoint))})", err=True)
+    follower.run()
+    if not options["quiet"]:
+        held = follower.held
+        sizes = held.sizes()
+        still = sizes["open"] + sizes["parked"] + sizes["settling"]
+        click.echo(f"{follower.stream.counts}; {held.told:,} messages told, {still:,} open, {held.late:,} late lines", err=True)
+    if follower.stopped:
+        import signal
+
+        sys.exit(130 if follower.stopped == signal.SIGINT else 0)

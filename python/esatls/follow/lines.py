@@ -1,0 +1,146 @@
+"""Bytes of a log that grows -> lines -> a stream that can be put down and taken up again."""
+
+from __future__ import annotations
+
+from datetime import timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from esatls import envelope
+from esatls.clock import Clock
+from esatls.match import event_of, match
+from esatls.sources import LONGEST_LINE
+from esatls.stream import Counts, Stream, _Pending
+
+if TYPE_CHECKING:
+    from esatls.clock import Time
+    from esatls.follow.held import Held
+
+_BOM = b"\xef\xbb\xbf"
+_HEAD = "Time offset from UTC: "
+_HALF_YEAR = 180 * 86400
+
+
+class FollowedStream(Stream):
+    """A stream of which all that matters can be written down between two lines.
+
+    The zone of stamps that name none is that of the file's head, where there is one and `zone_known` is not set. The year
+    of stamps without one is the one that brings them nearest to the stamps before.
+    """
+
+    def __init__(self, held: Held, clock: Clock, host: str | None, *, zone_known: bool) -> None:
+        super().__init__(held, clock, host)
+        self.held = held
+        self.zone_known = zone_known
+        self.offset: int | None = None
+        """Seconds that the head says the appliance's clock is ahead of UTC."""
+        self._day: Time | None = None
+
+    def line(self, line: str) -> None:
+        """Take the next line."""
+        if _HEAD in line and not self.zone_known:
+            self._read_head(line.rstrip("\r"))
+        super().line(line)
+        # not by every stamp, but by those that the log's clock believes
+        day = self.held.clock.now // 86400
+        if day != self._day and self.held.clock.started:
+            self._day = day
+            self.clock.latest = self.held.clock.now + _HALF_YEAR
+            self._forget_heads()
+
+    def _read_head(self, line: str) -> None:
+        env = envelope.parse(line)
+        found = match(line[env.end :].rstrip())
+        if found is not None and found[0].kind == "time_offset" and not env.host:
+            self._set_offset(int(event_of(*found)["utc_offset"]))
+
+    def _set_offset(self, offset: int) -> None:
+        self.offset = offset
+        self.clock = Clock(timezone(timedelta(seconds=offset)), self.clock.latest)
+        self._forget_heads()
+
+    def _forget_heads(self) -> None:
+        """Read envelopes anew: the same text may mean another time now."""
+        self.heads.clear()
+        self._weak_heads.clear()
+        self._hour = None
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next line's meaning depends on."""
+        pending = self._pending
+        counts = self.counts
+        return {
+            "counts": [counts.lines, counts.events, counts.ignored, counts.unreadable],
+            "rank": self._rank,
+            "swallow": self._swallow,
+            "held_lines": [] if pending is None else pending.lines,
+            "spaced": pending is not None and pending.spaced,
+            "offset": self.offset,
+            "latest": self.clock.latest,
+            "day": self._day,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take what `state` returned; `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
+        self.clock.latest = float(state["latest"])
+        if state["offset"] is not None and not self.zone_known:
+            self._set_offset(int(state["offset"]))
+        self._day = None if state["day"] is None else float(state["day"])
+        self.counts = Counts(*(int(count) for count in state["counts"]))
+        self._rank = int(state["rank"])
+        self._swallow = bool(state["swallow"])
+        lines = [str(line) for line in state["held_lines"]]
+        if lines:
+            env = envelope.parse(lines[0])
+            self._pending = _Pending(env, self._head(env, lines[0]), lines[0])
+            self._pending.lines = lines
+            self._pending.spaced = bool(state["spaced"])
+
+
+class Lines:
+    """Cuts bytes into lines; keeps the beginning of a line that is still being written."""
+
+    def __init__(self, stream: FollowedStream) -> None:
+        self.stream = stream
+        self.rest = b""
+        self.skipping = False
+        """Whether a line is passed over that is longer than any log line."""
+        self.at_start = False
+        """Whether the next byte is the first of a file."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        if self.skipping:
+            end = data.find(b"\n")
+            if end < 0:
+                return
+            data, self.skipping = data[end + 1 :], False
+        parts = (self.rest + data if self.rest else data).split(b"\n")
+        self.rest = parts.pop()
+        for part in parts:
+            self._line(part)
+        if len(self.rest) > LONGEST_LINE:
+            self._skip()
+
+    def end_of_file(self) -> None:
+        """Take what was begun as a line of its own: nothing more is written to this file."""
+        if self.rest:
+            rest, self.rest = self.rest, b""
+            self._line(rest)
+        self.skipping = False
+        self.at_start = True
+
+    def _line(self, line: bytes) -> None:
+        if self.at_start:
+            self.at_start = False
+            line = line.removeprefix(_BOM)
+        if len(line) > LONGEST_LINE:
+            self._skip()
+            self.skipping = False
+            return
+        self.stream.line(line.decode("utf-8", "surrogateescape"))
+
+    def _skip(self) -> None:
+        self.rest = b""
+        self.skipping = True
+        self.stream.counts.lines += 1
+        self.stream.counts.unreadable += 1

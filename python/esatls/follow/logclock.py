@@ -1,0 +1,78 @@
+"""The time that a log has seen pass, told by its stamps alone.
+
+Several appliances may write one log, their clocks apart; a clock may be set back, a stamp may be broken. What is
+measured is elapsed time: it never runs backwards, and each appliance's stamps are shifted onto it.
+"""
+
+from __future__ import annotations
+
+import time as wall
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from esatls.clock import Time
+
+AGREE = 60
+"""Seconds within which the clock of an appliance that is new to the log is taken to be right."""
+BEHIND = 300
+"""Seconds that lines may come late; a clock further back was set back, if it stays there."""
+LEAP = 3600
+"""A step ahead that is looked at twice: no stamp is believed that lies more than a day after this very moment."""
+STEADY = 20
+"""Lines of one appliance, one after another, after which a clock is believed that was set."""
+UNSTAMPED = 0.02
+"""Seconds that pass with an event that has no time: fifty a second."""
+_DAY = 86400
+
+
+class LogClock:
+    """Seconds since 1970 as the first appliance counts them, moved on by every event."""
+
+    def __init__(self) -> None:
+        self.now: Time = 0
+        self.started = False
+        self.shifts: dict[str, list[Time]] = {}
+        """By appliance: seconds to add to its stamps, and how many lines in a row were far from the clock."""
+
+    def see(self, host: str, stamp: Time | None) -> None:
+        """Move on to the stamp of an event (seconds since 1970, None if it has none)."""
+        if stamp is None:
+            self.now += UNSTAMPED
+            return
+        shift = self.shifts.get(host)
+        if shift is None:
+            if not self.started:
+                self.started = True
+                self.now = self.now or stamp
+            away = self.now - stamp
+            shift = self.shifts[host] = [0 if -AGREE <= away <= AGREE else away, 0]
+        at = stamp + shift[0]
+        if self.now < at <= self.now + LEAP:
+            self.now = at
+        elif at < self.now - BEHIND or (at > self.now and stamp > wall.time() + _DAY):
+            shift[1] += 1
+            if shift[1] >= STEADY:
+                shift[:] = [self.now - stamp, 0]
+            return
+        elif at > self.now:
+            self.now = at
+        shift[1] = 0
+
+    def behind(self, host: str, stamp: Time | None) -> Time:
+        """Return how many seconds a stamp of an appliance lies before now; 0 if it has none."""
+        return 0 if stamp is None or host not in self.shifts else self.now - stamp - self.shifts[host][0]
+
+    def forget(self, host: str) -> None:
+        """Forget an appliance of which nothing is open."""
+        self.shifts.pop(host, None)
+
+    def state(self) -> dict[str, Any]:
+        """Return all there is to know, for a checkpoint."""
+        return {"now": self.now, "started": self.started, "shifts": self.shifts}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take what `state` returned."""
+        self.now, self.started = float(state["now"]), bool(state["started"])
+        if self.now.is_integer():
+            self.now = int(self.now)
+        self.shifts = {str(host): [float(shift), int(far)] for host, (shift, far) in state["shifts"].items()}

@@ -1,0 +1,210 @@
+"""Follows one log: reads, tells, writes it down, waits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Callable
+
+from esatls.clock import Clock
+from esatls.follow import checkpoint
+from esatls.follow.frozen import freeze, thaw
+from esatls.follow.held import Held, Limits, Record
+from esatls.follow.lines import FollowedStream, Lines
+from esatls.follow.sink import Sink
+from esatls.follow.trail import Pipe, Place, Trail
+from esatls.output import dumps
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+    from types import FrameType
+
+    from esatls.clock import Time
+
+_LEAST_PAUSE = 20
+"""Times as long as the writing of a checkpoint takes, until the next one."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to follow."""
+
+    file: str
+    output: str | None = None
+    checkpoint: str | None = None
+    """None: no checkpoint."""
+    fresh: bool = False
+    once: bool = False
+    limits: Limits = field(default_factory=Limits)
+    idle: float = 5
+    """Seconds of quiet after which the wall clock moves the log's time on; 0: never."""
+    poll: float = 0.5
+    save_every: float = 5
+    zone: tzinfo | None = None
+    year: int | None = None
+    host: str | None = None
+
+
+class Follower:
+    """One run of `esatls follow`."""
+
+    def __init__(self, options: Options, wanted: Callable[[Record], bool], warn: Callable[[str], None]) -> None:
+        self.options = options
+        self.wanted = wanted
+        self.warn = warn
+        self.stopped = 0
+        """The signal that ended it; 0 if none did."""
+        self.held = Held(self._tell, options.limits)
+        clock = Clock(options.zone or timezone.utc, _latest(options))
+        self.stream = FollowedStream(self.held, clock, options.host, zone_known=options.zone is not None)
+        self.lines = Lines(self.stream)
+        self.lines.at_start = True
+        self._records: list[bytes] = []
+        self._quiet: float = 0
+        self._quiet_since: Time | None = None
+        self._changed = False
+        self._lock = None if options.checkpoint is None else checkpoint.lock(options.checkpoint)
+        known = None if options.checkpoint is None or options.fresh else checkpoint.load(options.checkpoint)
+        self.resumed = known is not None
+        self.sink = Sink(options.output)
+        self.trail: Trail | Pipe = self._resume(known)
+        self._saved = 0.0
+        self._pause = 0.0
+        # from here on a killed run finds its output again
+        self._save()
+
+    def run(self) -> None:
+        """Follow until the input is over, or a signal comes."""
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._stop)
+        empty = 0
+        while not self.stopped:
+            data = self.trail.read()
+            if data is None:
+                empty += 1
+                if self.trail.over or (self.options.once and empty > 1):
+                    self._finish()
+                    break
+                if not self.options.once:
+                    self._wait()
+                continue
+            empty = 0
+            self._quiet_since = None
+            if data:
+                self.lines.feed(data)
+            else:
+                self.lines.end_of_file()
+            self._changed = True
+            self._write()
+            if time.monotonic() >= self._saved + self._pause:
+                self._save()
+        self._write()
+        self._save()
+        self.sink.close()
+
+    def _stop(self, number: int, _: FrameType | None) -> None:
+        self.stopped = number
+        # who asks twice does not want to wait
+        signal.signal(number, signal.SIG_DFL)
+
+    def _finish(self) -> None:
+        self.lines.end_of_file()
+        self.stream.end()
+        self.held.end()
+        self._changed = True
+
+    def _wait(self) -> None:
+        """Nothing to read: let time pass, and write down what there is."""
+        if self._quiet_since is None:
+            self._quiet_since, self._quiet = self.held.clock.now, 0
+        elif 0 < self.options.idle < self._quiet:
+            # the next line would do it with its stamp; what it says comes after that
+            before = self.held.told
+            self.stream.end()
+            self.held.pass_time(self._quiet_since + self._quiet - self.options.idle)
+            self._changed = self._changed or self.held.told != before
+            self._write()
+        if self._changed and time.monotonic() >= self._saved + min(self._pause, max(1.0, self._pause / 5)):
+            self._save()
+        before_waiting = time.monotonic()
+        self.trail.wait(self.options.poll)
+        # a machine that slept has not seen its log be quiet
+        self._quiet += min(time.monotonic() - before_waiting, 2 * self.options.poll)
+
+    def _tell(self, record: Record) -> None:
+        if self.wanted(record):
+            self._records.append(dumps(record) + b"\n")
+
+    def _write(self) -> None:
+        if self._records:
+            self.sink.write(b"".join(self._records))
+            self._records.clear()
+
+    # the checkpoint
+
+    def _save(self) -> None:
+        began = time.monotonic()
+        if self.options.checkpoint is not None:
+            place = self.trail.place(len(self.lines.rest))
+            body = {
+                "log": _identity(self.options.file),
+                "output": self.sink.state(),
+                "place": None if place is None else asdict(place),
+                "skipping": self.lines.skipping,
+                "at_start": self.lines.at_start,
+                "stream": self.stream.state(),
+                "held": freeze(self.held),
+            }
+            checkpoint.save(self.options.checkpoint, body)
+        self._saved = time.monotonic()
+        self._pause = max(self.options.save_every, _LEAST_PAUSE * (self._saved - began))
+        self._changed = False
+
+    def _resume(self, known: dict[str, Any] | None) -> Trail | Pipe:
+        place = None
+        if known is not None:
+            path = str(self.options.checkpoint)
+            try:
+                if known["log"] != _identity(self.options.file):
+                    raise checkpoint.foreign(path, str(known["log"]))
+                self.stream.restore(known["stream"])
+                thaw(self.held, known["held"])
+                self.lines.skipping = bool(known["skipping"])
+                self.lines.at_start = bool(known["at_start"])
+                place = None if known["place"] is None else Place.read(known["place"])
+                self.sink.resume(known["output"], self.warn)
+            except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+                raise checkpoint.damaged(path) from error
+        if is_pipe(self.options.file):
+            return Pipe(self.options.file)
+        return Trail(self.options.file, self.warn, place)
+
+
+def is_pipe(path: str) -> bool:
+    """Tell whether what is read is gone once it was read: standard input, a named pipe."""
+    if path == "-":
+        return True
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _identity(path: str) -> str:
+    return path if path == "-" else os.path.abspath(path)
+
+
+def _latest(options: Options) -> float:
+    """Return the moment that the first stamp without a year does not lie more than a day after."""
+    if options.year is not None:
+        return datetime(options.year, 12, 30, 23, 59, 59, tzinfo=timezone.utc).timestamp()
+    try:
+        found = os.stat(options.file)
+    except OSError:
+        return time.time()
+    return found.st_mtime if stat.S_ISREG(found.st_mode) else time.time()

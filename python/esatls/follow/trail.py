@@ -1,0 +1,275 @@
+"""The bytes of a log that is rotated, compressed, truncated, deleted or made anew while it is read.
+
+A file is known by its inode and by its first bytes: inodes are used again, and a compressed or copied file has another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import select
+import sys
+import time
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Callable
+
+from esatls.follow.siblings import File, look, neighbours, own_names, series
+from esatls.sources import _BROKEN, BLOCK, _opener
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HEAD = 1024
+"""Bytes at its beginning by which a file is known."""
+
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in which file the reading stands; for a checkpoint."""
+
+    inode: int
+    changed: int
+    """Time of its last change as it was seen, in nanoseconds."""
+    offset: int
+    """Bytes of it that were read (uncompressed)."""
+    head: str
+    """Digest of its first bytes."""
+    head_length: int
+
+    @classmethod
+    def read(cls, told: dict[str, Any]) -> Place:
+        """Return the place that a checkpoint tells; `ValueError` or `TypeError` if it tells none."""
+        place = cls(**told)
+        numbers = (place.inode, place.changed, place.offset, place.head_length)
+        if not all(type(number) is int and number >= 0 for number in numbers) or not isinstance(place.head, str):
+            raise ValueError("no place")
+        return place
+
+
+class _Open:
+    """A file that is being read."""
+
+    def __init__(self, file: File, offset: int = 0) -> None:
+        self.path = file.path
+        self.raw: IO[bytes] = open(file.path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
+        found = os.fstat(self.raw.fileno())
+        self.device, self.inode, self.changed = found.st_dev, found.st_ino, found.st_mtime_ns
+        opener = _opener(self.raw.read(8))
+        self.raw.seek(0)
+        self.packed: Any = None if opener is None else opener(self.raw)
+        self.head = b""
+        self.offset = 0
+        if self.packed is None:
+            self.offset = min(offset, found.st_size)
+            self._learn()
+        else:
+            while self.offset < offset:
+                if not self._unpack(offset - self.offset):
+                    break
+
+    def close(self) -> None:
+        self.raw.close()
+
+    def read(self) -> bytes | None:
+        """Return the next bytes, b"" for none now; None if the file was truncated, and what stands there now is something else."""
+        if self.packed is not None:
+            return self._unpack(BLOCK)
+        self.raw.seek(self.offset)
+        data = self.raw.read(BLOCK)
+        found = os.fstat(self.raw.fileno())
+        # looked at after the reading: what was read is the old file's if its beginning still is
+        if found.st_size < self.offset or not self._learn():
+            return None
+        self.changed = found.st_mtime_ns
+        self.offset += len(data)
+        return data
+
+    def _learn(self) -> bool:
+        """Look at the first bytes: False if they are not what they were."""
+        self.raw.seek(0)
+        head = self.raw.read(HEAD)
+        if not head.startswith(self.head):
+            return False
+        self.head = head
+        return True
+
+    def _unpack(self, size: int) -> bytes:
+        try:
+            data: bytes = self.packed.read(size)
+        except Exception as error:
+            if not isinstance(error, _BROKEN) and type(error).__name__ != "ZstdError":
+                raise
+            return b""
+        if len(self.head) < HEAD:
+            self.head = (self.head + data)[:HEAD]
+        self.offset += len(data)
+        return data
+
+
+class Trail:
+    """The bytes of one log, through all its files."""
+
+    def __init__(self, path: str, warn: Warn, place: Place | None = None) -> None:
+        self.path = os.path.abspath(path)
+        self.warn = warn
+        self.current: _Open | None = None
+        self.over = False
+        """Whether nothing can come any more."""
+        self._refused = ""
+        if place is not None:
+            self._resume(place)
+
+    def read(self) -> bytes | None:
+        """Return the next bytes; b"" where a file ends and another begins; None if there is nothing more for now."""
+        if self.current is None:
+            first = self._first()
+            if first is None or not self._open(first):
+                return None
+        current = self.current
+        if current is None:
+            return None
+        data = current.read()
+        if data:
+            return data
+        if data is None:
+            return self._after_truncation(current)
+        following = self._following(current)
+        if following is None:
+            return None
+        # the writer writes to another file now; this is the last look at what it wrote to this one
+        data = current.read()
+        if data:
+            return data
+        return b"" if self._open(following) else None
+
+    def wait(self, seconds: float) -> None:
+        """Wait for more."""
+        time.sleep(seconds)
+
+    def place(self, unused: int) -> Place | None:
+        """Return where the reading stands; `unused` bytes that were read are to be read again."""
+        current = self.current
+        if current is None:
+            return None
+        return Place(current.inode, current.changed, max(0, current.offset - unused), hashlib.sha256(current.head).hexdigest(), len(current.head))
+
+    def _open(self, file: File, offset: int = 0) -> bool:
+        try:
+            opened = _Open(file, offset)
+        except OSError as error:
+            if self._refused != file.path and not isinstance(error, FileNotFoundError):
+                self.warn(f"{file.path}: {(error.strerror or str(error)).lower()}")
+                self._refused = file.path
+            return False
+        if self.current is not None:
+            self.current.close()
+        self.current = opened
+        self._refused = ""
+        return True
+
+    def _first(self) -> File | None:
+        found = look(self.path)
+        if found is None and own_names(self.path):
+            # an appliance that hands over whole files has no current one
+            return next((file for file in series(self.path) if file.size), None)
+        return found
+
+    def _following(self, current: _Open) -> File | None:
+        """Return the file that was written after the current one; None while there is none, or nothing in it."""
+        found = look(self.path)
+        if found is not None and (found.device, found.inode) == (current.device, current.inode):
+            return None
+        files = series(self.path)
+        at = next((number for number, file in enumerate(files) if (file.device, file.inode) == (current.device, current.inode)), None)
+        if at is None and current.head:
+            at = next((number for number, file in enumerate(files) if _begins(file, current.head)), None)
+            if at is not None and not files[at].packed and files[at].size > current.offset:
+                # the same log in a new file: somebody mirrors it, or an editor wrote it
+                self._open(files[at], current.offset)
+                return None
+        newer = files[at + 1 :] if at is not None else [file for file in files if file.changed > current.changed or file == found]
+        return next((file for file in newer if file.size), None)
+
+    def _after_truncation(self, current: _Open) -> bytes | None:
+        others = [file for file in neighbours(self.path) if file.inode != current.inode]
+        copy = _copy(others, current.head, len(current.head), current.offset)
+        if copy is not None and self._open(copy, current.offset):
+            return self.read()
+        self.warn(f"{current.path}: was truncated; reads it from its start")
+        current.offset, current.head = 0, b""
+        return b""
+
+    def _resume(self, place: Place) -> None:
+        """Find the file that a checkpoint names, whatever it is called now."""
+        files = neighbours(self.path)
+        for file in files:
+            if file.inode == place.inode and file.size >= place.offset and _is(file, place) and self._open(file, place.offset):
+                return
+        copy = None
+        if place.head_length:
+            copy = _copy(files, place.head, place.head_length, place.offset)
+        if copy is not None and self._open(copy, place.offset):
+            return
+        if place.offset:
+            self.warn(f"{self.path}: the file that was being read is gone; what it held after byte {place.offset:,} is lost")
+        newer = [file for file in series(self.path) if file.changed > place.changed and file.size]
+        if newer:
+            self._open(newer[0])
+
+
+def _is(file: File, place: Place) -> bool:
+    return _begins(file, place.head, place.head_length)
+
+
+def _copy(files: Iterable[File], head: bytes | str, length: int, offset: int) -> File | None:
+    """Return the file that holds what another held: a whole one rather than a part, a plain one rather than a compressed."""
+    found = [file for file in files if _begins(file, head, length)] if length else []
+    return max(found, key=lambda file: (file.size >= offset or file.packed, not file.packed, file.size), default=None)
+
+
+def _begins(file: File, head: bytes | str, length: int = 0) -> bool:
+    """Tell whether a file begins with some bytes, given as they are or as a digest of so many."""
+    try:
+        opened = _Open(file, HEAD)
+    except OSError:
+        return False
+    found = opened.head
+    opened.close()
+    if isinstance(head, bytes):
+        return found.startswith(head)
+    return len(found) >= length and hashlib.sha256(found[:length]).hexdigest() == head
+
+
+class Pipe:
+    """The bytes of standard input, or of a named pipe."""
+
+    def __init__(self, path: str) -> None:
+        self.file: IO[bytes] = sys.stdin.buffer if path == "-" else open(path, "rb", buffering=0)  # noqa: SIM115 - open to the end
+        self.over = False
+        """Whether the writer has closed it."""
+
+    def read(self) -> bytes | None:
+        """Return the next bytes; None if there is nothing more for now, or never (`over`)."""
+        if self.over or not self._ready(0):
+            return None
+        data = os.read(self.file.fileno(), BLOCK)
+        if not data:
+            self.over = True
+            return None
+        return data
+
+    def wait(self, seconds: float) -> None:
+        """Wait for more."""
+        self._ready(seconds)
+
+    def place(self, unused: int) -> Place | None:
+        """Return None: what a pipe gave is gone."""
+        del unused
+        return None
+
+    def _ready(self, seconds: float) -> bool:
+        if os.name == "nt":
+            return True  # select knows sockets alone there; the read waits
+        return bool(select.select([self.file], [], [], seconds)[0])
