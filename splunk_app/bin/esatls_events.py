@@ -37,7 +37,7 @@ class Rids(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
         if len(self) > esatls_splunk.MOST_HEADS:
             self.clear()
         plain, multi = esatls_splunk.cells_of([int(rid) for rid in text.replace(",", " ").split()])
-        cells = self[text] = esatls_splunk.csv_line([plain]), esatls_splunk.csv_line([multi, None])[:-1]
+        cells = self[text] = esatls_splunk.quoted(plain), esatls_splunk.quoted(multi)
         return cells
 
 

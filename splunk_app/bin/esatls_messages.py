@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import esatls_splunk  # first: it shows the way to lib/
 from esatls import verdicts
 from esatls.fields import MESSAGE_FIELDS
-from esatls.flat import columns, flat
+from esatls.flat import cell, columns, flat
 from esatls_verdicts import VerdictCommand
 from splunklib.searchcommands import Configuration, dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+IN_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @Configuration()
@@ -48,11 +50,16 @@ class EsatlsMessagesCommand(VerdictCommand):
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per message."""
         for record in verdicts.messages(self.facts):
-            # a column without any value is no field: Splunk would take empty words for one
-            row = {name: value for name, value in flat(record).items() if not isinstance(value, list) or any(map(str, value))}
+            attempts = record["deliveries"]
+            if len(attempts) == 1:
+                # what most messages have, in fewer steps
+                row = {**record, **{f"delivery_{name}": cell(value, " ") for name, value in attempts[0].items()}}
+            else:
+                # a column without any value is no field: Splunk would take empty words for one
+                row = {name: value for name, value in flat(record).items() if not isinstance(value, list) or any(map(str, value))}
             if "first_seen" in record:
                 row["_time"] = esatls_splunk.epoch(record["first_seen"])
-            row["deliveries"] = [json.dumps(attempt, separators=(",", ":"), ensure_ascii=False) for attempt in record["deliveries"]]
+            row["deliveries"] = list(map(IN_JSON, attempts))
             yield row
 
 

@@ -11,6 +11,7 @@ import csv
 import gc
 import io
 import os
+import re
 import sys
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,8 +24,7 @@ from esatls.stream import MOST_HEADS, Head, Stream
 from splunklib.searchcommands import Option, validators
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from esatls.clock import Time
     from esatls.match import Spec
@@ -208,11 +208,17 @@ def unquoted(cell: str) -> str | None:
     return None if '"' in cell else cell
 
 
-def csv_line(cells: Sequence[str | None]) -> str:
-    """Cells as one line of CSV without its end; None is an empty cell."""
-    out = io.StringIO()
-    csv.writer(out).writerow(cells)  # with its own line end, for which it quotes cells that hold one
-    return out.getvalue()[:-2]
+def csv_line(cells: Iterable[str]) -> str:
+    """Cells as one line of CSV without its end."""
+    return ",".join(map(quoted, cells))
+
+
+def quoted(cell: str) -> str:
+    """Return a cell as it stands in CSV."""
+    return '"' + cell.replace('"', '""') + '"' if _MUST_QUOTE(cell) else cell
+
+
+_MUST_QUOTE = re.compile('[",\r\n]').search
 
 
 def overwritten(names: list[str], new_names: list[str], texts: list[str], added: list[str]) -> list[str]:
@@ -227,8 +233,10 @@ def overwritten(names: list[str], new_names: list[str], texts: list[str], added:
 
 def cells_of(value: Any) -> tuple[str, str]:
     """Return the two cells of a value, the plain one and the multi-valued one; lists become multi-valued as Splunk writes them."""
+    if value.__class__ is str:
+        return value, ""
     if not isinstance(value, list):
-        return (value if isinstance(value, str) else ("true" if value else "false") if isinstance(value, bool) else str(value)), ""
+        return ("true" if value else "false") if isinstance(value, bool) else str(value), ""
     words = [cells_of(word)[0] for word in value]
     if len(words) == 1:
         return words[0], ""
@@ -245,8 +253,16 @@ def seconds_of(cell: str) -> Time | None:
 
 
 def epoch(stamp: str) -> str:
-    """RFC 3339 in UTC as Splunk's `_time`."""
-    return seconds_text(parse_rfc3339(stamp))
+    """RFC 3339 in UTC, as the core writes it, as Splunk's `_time`."""
+    day = stamp[:10]
+    midnight = MIDNIGHTS.get(day)
+    if midnight is None:
+        midnight = MIDNIGHTS[day] = int(parse_rfc3339(day))
+    # behind the seconds stand milliseconds or nothing, and the Z
+    return f"{midnight + int(stamp[11:13]) * 3600 + int(stamp[14:16]) * 60 + int(stamp[17:19])}{stamp[19:-1]}"
+
+
+MIDNIGHTS: dict[str, int] = {}
 
 
 def seconds_text(seconds: Time) -> str:

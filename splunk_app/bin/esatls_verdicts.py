@@ -33,6 +33,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             self.configuration.required_fields = [self.field, "host", "_time", esatls_splunk.FACTS]
         self.reader = esatls_splunk.Reader()
         self.facts = Facts()
+        self.places = {name: place for place, name in enumerate(self.columns)}
 
     def chunk(self, table: Table) -> None:
         """Take facts from the rows. A map answers each chunk with its facts, a reduce answers the last one with the records."""
@@ -42,7 +43,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             self.facts = Facts()
             self.reader.known.clear()  # it leads into the facts that are gone
             if rows:
-                self.write_text([esatls_splunk.FACTS, *(esatls_splunk.csv_line([row]) for row in rows)], len(rows))
+                self.write_text([esatls_splunk.FACTS, *map(esatls_splunk.quoted, rows)], len(rows))
         elif self._finished:
             lines = [self.line(row) for row in self.rows()]
             if lines:
@@ -54,9 +55,16 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         raise NotImplementedError
 
     def line(self, row: dict[str, Any]) -> str:
-        """Return a row as one line of CSV."""
-        pairs = [esatls_splunk.cells_of(row[name]) if name in row else ("", "") for name in self.columns]
-        return esatls_splunk.csv_line([pair[0] for pair in pairs] + [pair[1] for pair in pairs])
+        """Return a row as one line of CSV: the plain cells, then the multi-valued ones."""
+        cells = [""] * (2 * len(self.columns))
+        for name, value in row.items():
+            place = self.places.get(name)
+            if place is not None:
+                plain, multi = esatls_splunk.cells_of(value)
+                cells[place] = esatls_splunk.quoted(plain)
+                if multi:
+                    cells[place + len(self.columns)] = esatls_splunk.quoted(multi)
+        return ",".join(cells)
 
     def take(self, table: Table) -> None:
         """Add the facts of a chunk's rows."""

@@ -219,6 +219,50 @@ def test_chunks(splunk: Splunk) -> None:
     assert small.rows == result.rows[:100]
 
 
+def mixed(*, usual: bool) -> list[dict[str, Value]]:
+    """Return events whose rows are of every shape that splunkd's CSV usually gives them, or of every shape there is."""
+    texts = [
+        "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA",
+        'MID 6 quarantined to "Policy" (content filter)',
+        "ICID 5 TLS failed: lost, and so on",
+        'ICID 5 TLS failed: he said "no"',
+        "Message done DCID 8 MID 6 to RID [0, 1, 12]",
+        "Delivery start DCID 8 MID 6 to RID [0]",
+        "MID 6 matched all recipients for per-recipient policy DEFAULT in the outbound table",
+        "no line of an appliance",
+    ]
+    places = [("collector1", TIME), ("collector1.example.com", TIME), ("collector1", TIME + ".250"), ("esa2.example.com", TIME + ".250"), ("", "")]
+    events: list[dict[str, Value]] = [event('"'), event('{"message": "Info: ICID 5 close"}')]
+    if not usual:
+        texts.append("New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns\nhost mx.example.net verified yes")
+        places += [("relay, the old one", TIME), ('so-called "relay"', TIME + ".250")]
+        events += [event("word"), event("")]
+    for host, seconds in places:
+        events += [{**event(NATIVE + text), "host": host, "_time": seconds} for text in texts]
+    random.Random(1).shuffle(events)
+    return events
+
+
+@pytest.mark.parametrize("usual", [True, False])
+def test_rows_of_every_shape(splunk: Splunk, usual: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Whatever is in quotes and whatever stands in them, the event's fields are the CLI's, and the same where the text's column is the last."""
+    rows: list[dict[str, Value]] = [{**row, "_chunked_idx": str(n)} for n, row in enumerate(mixed(usual=usual))]
+    answers = []
+    for order in (["_raw", "host", "_time", "_chunked_idx"], ["_chunked_idx", "_time", "host", "_raw"]):
+        with Command(splunk.python, splunk.app, "esatls_events.py") as command:
+            command.getinfo("esatls")
+            answers.append(command.execute(rows, order, finished=True))
+    assert answers[0].rows == answers[1].rows
+    assert [reply.messages for reply in answers] == [[], []]
+    for row, answer in zip(rows, answers[0].rows):
+        text = str(row["_raw"]).replace("\n", " ")
+        found, _ = read_events([text], host=str(row["host"]) or None)
+        wanted = {name: as_text(value) for name, value in found[0].items()} if found else {}
+        if found and row["_time"]:
+            wanted["time"] = "2005-07-20T19:47:40.250Z" if str(row["_time"]).endswith(".250") else "2005-07-20T19:47:40Z"
+        assert answer == {**{name: row[name] for name in order if row[name]}, **wanted}, row
+
+
 def test_an_empty_search(splunk: Splunk) -> None:
     """No event, no row, no message, no fault."""
     assert splunk.stream("esatls", []) == Result()
