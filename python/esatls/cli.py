@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -97,9 +98,17 @@ class _Input:
         self.options = parallel.Options(
             sources.common_zone(self.found) if where is None else where,
             options["year"],
-            options["host"],
+            options["host"] and printable(options["host"]),
             options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1),
         )
+
+    def output(self, path: str | None) -> Output:
+        """Return where the records go; `UsageError` for a file that is read."""
+        if path not in (None, "-"):
+            for source in self.found:
+                if source.path != "-" and os.path.isfile(source.path) and os.path.exists(str(path)) and os.path.samefile(source.path, str(path)):
+                    raise UsageError(f"{path}: is read by this command, so it cannot be the output")
+        return Output(path)
 
     def warn(self, problem: str) -> None:
         """Say what could not be read; the exit code tells it too."""
@@ -147,7 +156,7 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
     make = lambda: Events(wanted, source.since, source.until)  # noqa: E731
     form = _format(form, output)
     progress = source.progress()
-    with Output(output) as file:
+    with source.output(output) as file:
         if form == "json":
             counts = parallel.write_events(source.found, make, _lines, file.write, source.options, source.warn, progress)
         else:
@@ -206,7 +215,7 @@ def connections(
         and (domain is None or _within(record.get("domain"), domain) or _within(record.get("peer_host"), domain))
         and (peer is None or record.get("peer_ip") == peer)
     )
-    with Output(output) as file:
+    with source.output(output) as file:
         write(records, _format(form, output), file, CONNECTION_FIELDS)
     source.end(counts)
 
@@ -238,7 +247,7 @@ def messages(
     everything = not (received or delivered or flow or domain or address or mid or source.since is not None or source.until is not None)
     form = _format(form, output)
     if everything and form == "json":
-        with Output(output) as file:
+        with source.output(output) as file:
             counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress())
         source.end(counts)
         return
@@ -255,7 +264,7 @@ def messages(
         and (address is None or address.lower() in (person.lower() for person in _people(record)))
         and (domain is None or any(_within(person.rpartition("@")[2], domain) for person in _people(record)))
     )
-    with Output(output) as file:
+    with source.output(output) as file:
         write(records, form, file, MESSAGE_FIELDS)
     source.end(counts)
 
@@ -286,7 +295,7 @@ def report(form: str | None, output: str | None, **options: Any) -> None:
     )
     if form is None:
         form = next((name for name in ("html", "json") if output and output.endswith("." + name)), "table")
-    with Output(output) as file:
+    with source.output(output) as file:
         if form == "json":
             file.write(dumps(built) + b"\n")
         elif form == "html":
@@ -329,6 +338,10 @@ def explain(line: tuple[str, ...], timezone: str) -> None:
 def main() -> None:
     """Run the command line: one-line errors, no traceback for what a user can cause."""
     gc.disable()  # one command, one run: what is built is needed to the end
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)  # so that no half output stays behind
     try:
         # not cli.main(): it would turn a closed pipe into an exit code of its own
         with cli.make_context("esatls", sys.argv[1:]) as context:
@@ -356,6 +369,10 @@ def main() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         _leave(141)
+
+
+def _stop(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def _leave(code: int) -> None:

@@ -23,6 +23,9 @@ JSON_TEXT = ("_raw", "message", "log", "event.original")
 
 _ENVELOPE = re.compile(ENVELOPE, re.ASCII)
 
+# JSON can name halves of surrogate pairs, which nobody can write; those that stand for bytes that are not UTF-8 are the stream's business
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
 _CUT_WEEKDAY = frozenset({"n", "on", "e", "ue", "d", "ed", "u", "hu", "i", "ri", "t", "at", "un"})
 
 
@@ -77,7 +80,7 @@ def unwrap(line: str) -> Unwrapped | None:
 
         inner = cef.text_line(line[at:])
         if inner is not None:
-            return Unwrapped([inner.text], host=inner.host, time=inner.time)
+            return Unwrapped([inner.text], _named(inner.host), inner.time)
     return None
 
 
@@ -94,11 +97,16 @@ def _from_json(line: str) -> Unwrapped | None:
             host = _lookup(record, "host.name") or _lookup(record, "host") or _lookup(record, "hostname")
             time = _lookup(record, "@timestamp") or _lookup(record, "_time")
             return Unwrapped(
-                text.split("\n"),
-                host if isinstance(host, str) else None,
+                _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text).split("\n"),
+                _named(host),
                 time if isinstance(time, str) else None,
             )
     return None
+
+
+def _named(host: Any) -> str | None:
+    """Return a name as text that can be written; None for what is no name."""
+    return host.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(host, str) else None
 
 
 def _lookup(record: dict[str, Any], name: str) -> Any:

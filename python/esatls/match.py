@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _READING = {"icid": 1, "dcid": 1, "mid": 1, "parent_mid": 1, "peer_port": 1, "utc_offset": 1, "rid": 2, "policy_table": 3}
 _NAMED = {"policy_table": "mail_flow"}
 
+LONGEST_NUMBER = 18
+"""Digits of a number that fits into 64 bits, as ids do by their patterns."""
+
 # What the merge keeps of each kind: the id it belongs to, then the values, always in this order.
 FACT_FIELDS: dict[str, tuple[str, ...]] = {
     "connection_opened": ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip"),
@@ -137,7 +140,9 @@ def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = Non
         elif reading == 1:
             event[field] = int(value)
         elif reading == 2:
-            event[field] = [int(rid) for rid in value.replace(",", " ").split()]
+            numbers = [int(rid) for rid in value.replace(",", " ").split() if len(rid) <= LONGEST_NUMBER]
+            if numbers:
+                event[field] = numbers
         else:
             event[field] = MAIL_FLOW[value]
     if "hat_action" in event and event["hat_action"] in MAIL_FLOW:

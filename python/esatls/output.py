@@ -7,9 +7,11 @@ several values. Text of the log is data: no cell runs as a formula, no control c
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import sys
+import tempfile
 from typing import IO, TYPE_CHECKING, Any, Callable
 
 import orjson
@@ -23,20 +25,35 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 FORMATS = ("json", "csv", "table", "parquet")
-# C0 and C1 controls, and the characters that turn the direction of text around
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_CONTROL_BYTES = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# C0 and C1 controls, marks that turn the direction of text around or part its lines, halves of surrogate pairs
+_MARKS = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+_CONTROLS = re.compile(f"[\x00-\x1f{_MARKS}]")
+_CONTROL_BYTES = re.compile(f"[{_MARKS}]")
+# where a spreadsheet sees a formula: at the head of a cell, and of each value in it, for it may be cut there; a number is none
+_FORMULA = re.compile(r"(^|;)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])(?![+-]?\d{1,20}(?:\.\d{1,20})?(?:;|\Z))")
 _BATCH = 20_000
 
 
 def dumps(record: dict[str, Any]) -> bytes:
     """Return a record as one line of JSON, without the line feed; control characters are escaped."""
-    line = orjson.dumps(record)
+    try:
+        line = orjson.dumps(record)
+    except TypeError:
+        # halves of surrogate pairs, numbers of more than 64 bits
+        line = json.dumps(_whole(record), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     if line.isascii() and b"\x7f" not in line:
         return line
     text = line.decode("utf-8")
     return _CONTROL_BYTES.sub(lambda m: f"\\u{ord(m[0]):04x}", text).encode("utf-8")
+
+
+def _whole(value: Any) -> Any:
+    """Return a value that can be written: halves of surrogate pairs, which are no text, become visible escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return {key: _whole(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def printable(text: str) -> str:
@@ -46,43 +63,63 @@ def printable(text: str) -> str:
 
 def harmless(text: str) -> str:
     """Return text that no spreadsheet takes for a formula."""
-    text = printable(text)
-    return "'" + text if text.startswith(_FORMULA) else text
+    return _FORMULA.sub(r"\1'", printable(text))
 
 
 class Output:
-    """Where records go: standard output, or a file that appears only when it is whole."""
+    """Where records go: standard output, or a file that appears only when it is whole.
+
+    A pipe or a device is written to as it stands; a link stays one, what it leads to is replaced.
+    """
 
     def __init__(self, path: str | None) -> None:
-        self.path = path
+        self.path = None if path in (None, "-") else os.path.realpath(str(path))
+        self.name = path
         self._temporary: str | None = None
         self.file: IO[bytes] = sys.stdout.buffer
 
     def __enter__(self) -> IO[bytes]:
-        if self.path not in (None, "-"):
-            folder = os.path.dirname(os.path.abspath(str(self.path)))
-            import tempfile
-
+        if self.path is not None:
             try:
-                handle, self._temporary = tempfile.mkstemp(dir=folder, prefix=".esatls-")
+                if os.path.exists(self.path) and not os.path.isfile(self.path):
+                    self.file = open(self.path, "wb")
+                else:
+                    handle, self._temporary = tempfile.mkstemp(dir=os.path.dirname(self.path), prefix=".esatls-")
+                    self.file = os.fdopen(handle, "wb")
             except OSError as error:
-                raise EsatlsError(f"{self.path}: cannot be written: {error.strerror}") from error
-            self.file = os.fdopen(handle, "wb")
+                raise EsatlsError(f"{self.name}: cannot be written: {error.strerror}") from error
         return self.file
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._temporary is None:
+        if self.path is None:
             if kind is None:
                 self.file.flush()
             return
-        self.file.close()
-        if kind is None:
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(self._temporary, 0o666 & ~mask)
-            os.replace(self._temporary, str(self.path))
-        else:
-            os.unlink(self._temporary)
+        if self._temporary is None:
+            self.file.close()
+            return
+        try:
+            if kind is None:
+                self.file.flush()
+                os.fsync(self.file.fileno())
+                os.chmod(self._temporary, self._mode())
+                self.file.close()
+                os.replace(self._temporary, self.path)
+                self._temporary = None
+        except OSError as problem:
+            raise EsatlsError(f"{self.name}: cannot be written: {problem.strerror}") from problem
+        finally:
+            self.file.close()
+            if self._temporary is not None:
+                os.unlink(self._temporary)
+
+    def _mode(self) -> int:
+        """Return the permissions of the file that is replaced, or those of a new one."""
+        if self.path is not None and os.path.exists(self.path):
+            return os.stat(self.path).st_mode & 0o777
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
 
 
 def write(records: Iterable[dict[str, Any]], form: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:

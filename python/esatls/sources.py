@@ -70,7 +70,7 @@ def find(paths: tuple[str, ...], warn: Warn) -> list[Source]:
     for path in paths or ("-",):
         names = _expand(path)
         for name in names:
-            problem = _problem(name)
+            problem = _problem(name, named=name == path)
             if problem:
                 failed = f"{name}: {problem}"
                 warn(failed)
@@ -99,7 +99,8 @@ def _expand(path: str) -> list[str]:
     return [name for pattern in sorted(glob.glob(path, recursive=True)) for name in _expand(pattern)]
 
 
-def _problem(path: str) -> str | None:
+def _problem(path: str, *, named: bool) -> str | None:
+    """Return why a path cannot be read; a pipe or a device can be if it was named, and would be waited for if it was only found."""
     if path == "-":
         return None
     try:
@@ -109,7 +110,7 @@ def _problem(path: str) -> str | None:
                 return None
     except OSError as error:
         return (error.strerror or str(error)).lower()
-    return None if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) else "not a file"
+    return None if named and (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)) else "not a file"
 
 
 def is_plain(source: Source) -> bool:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["describe", "events", "recognise"]
 
 _IP = r"[0-9A-Fa-f:.]*[0-9A-Fa-f:]"
-_NUMBER = r"\d{1,19}"
+_NUMBER = r"\d{1,18}"
 _MESSAGE = rf"(?:the |an? )?(?:new )?(?:message|MID) (?P<mid>{_NUMBER}):?"
 _PARENT = _MESSAGE.replace("<mid>", "<parent_mid>")
 _RECEIVING = rf"(?:(?:the |an? )?(?:SMTP )?(?:incoming|injection) connection )?\(?ICID:? (?P<icid>{_NUMBER})\)?:?"
@@ -229,7 +229,7 @@ def events(document: object, host: str | None = None) -> Iterator[dict[str, Any]
         document = values
     for record, entries in _summaries(document):
         name = record.get("hostName")
-        named = name.partition(" ")[0] if isinstance(name, str) else ""
+        named = _writable(name).partition(" ")[0] if isinstance(name, str) else ""
         yield from _numbered(entries, named or host, complete=record.get("isCompleteData") is not False)
 
 
@@ -343,7 +343,12 @@ def _summaries(document: object) -> Iterator[tuple[dict[str, Any], Iterator[tupl
 def _entries(summary: list[Any]) -> Iterator[tuple[str, str]]:
     for entry in summary:
         if isinstance(entry, dict) and isinstance(entry.get("description"), str):
-            yield str(entry.get("timestamp", "")), entry["description"]
+            yield str(entry.get("timestamp", "")), _writable(entry["description"])
+
+
+def _writable(text: str) -> str:
+    """Return text with halves of surrogate pairs, which JSON can name and nobody can write, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _values(text: str) -> list[Any] | None:
@@ -413,4 +418,4 @@ def _time(stamp: str) -> str | None:
         ).astimezone(timezone.utc)
     except (ValueError, KeyError, OverflowError):
         return None
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{moment.year:04}-{moment:%m-%dT%H:%M:%SZ}"  # not %Y: it leaves out zeros

@@ -75,7 +75,7 @@ def _without_unnamed_groups(text: str) -> str:
     previous = None
     while previous != plain:
         previous = plain
-        plain = re.sub(r"\(\?:(\\d\{1,20\}|\\S\+)\)(?![*+?{])", r"\1", plain)
+        plain = re.sub(r"\(\?:(\\d\{1,18\}|\\S\+)\)(?![*+?{])", r"\1", plain)
     return plain
 
 

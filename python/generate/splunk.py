@@ -187,7 +187,7 @@ def cef_transform() -> Transform:
     )
     looks, words = [], []
     for number, (key, name) in enumerate(CEF_FIELDS.items(), 3):
-        value = r"\d{1,20}" if name in {"mid", "icid", "dcid"} else r"[\w./+-]+"
+        value = r"\d{1,18}" if name in {"mid", "icid", "dcid"} else r"[\w./+-]+"
         side = [other for other in CEF_FIELDS if other.startswith(key[:8])] if name.startswith("tls_") else []
         once = f"(?!{'|'.join(f'.* {other}=.* {other}=' for other in side)})" if side else ""
         looks.append(rf"(?:(?=.* {key}=){once}(?=[^ ]*+(?1)*? {key}=({value})(?= |$)))?")

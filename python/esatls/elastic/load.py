@@ -17,8 +17,11 @@ from esatls import envelope, verdicts
 from esatls.clock import rfc3339
 from esatls.elastic.client import Client, ElasticError
 from esatls.elastic.documents import connection_document, message_document
+from esatls.event_stream import Events
 from esatls.facts import Facts
+from esatls.kinds import EVENT_KINDS
 from esatls.match import extract
+from esatls.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,6 +34,7 @@ BATCH = 1000
 
 _EVENTS = "logs-esatls.events-*"
 _SCROLL = "2m"
+_OF_ENVELOPE = frozenset({"time", "esa_host", "esa_log", "esa_level"})
 
 
 def action(record: Record, ingested: str) -> Action:
@@ -123,10 +127,19 @@ def facts_of(documents: Iterable[dict[str, Any]]) -> Facts:
 def events_of(line: str) -> Iterator[Record]:
     """Yield the events of one line as it was logged, without what its envelope says."""
     inner = envelope.unwrap(line)
-    for text in [line] if inner is None else inner.lines:
-        event = extract(text[envelope.parse(text).end :].rstrip())
-        if event is not None:
-            yield event
+    if inner is not None and len(inner.lines) > 1:
+        # a record of several lines: which of them begin anew is the stream's to tell, a stranger may have written the others
+        sink = Events(frozenset(EVENT_KINDS))
+        stream = Stream(sink)
+        stream.line(line)
+        stream.end()
+        for found in sink.found:
+            yield {name: value for name, value in found.items() if name not in _OF_ENVELOPE}
+        return
+    text = line if inner is None else inner.lines[0]
+    event = extract(text[envelope.parse(text).end :].rstrip())
+    if event is not None:
+        yield event
 
 
 def join(client: Client, *, days: float | None = 2, context_days: float = 2) -> dict[str, Any]:
