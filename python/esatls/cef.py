@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TextLine", "parse", "recipients", "text_line"]
 
+_EVENT_CLASS = "ESA_CONSOLIDATED_LOG_EVENT"
+
 # A key is one word, but for these two that AsyncOS writes with a space.
 _KEY = r"(?:\w+|Message Filters Verdict|E SAAMPVerdict)="
 
@@ -86,7 +88,10 @@ _TLS_NAMES = {
     "ESATLSOutCipher": "tls_out_cipher",
 }
 _RESULTS = {"success": "success", "failure": "failed"}
+_TIMES = {"rt": "received", **{key: name for key, name in _NAMES.items() if name == "ended"}}
 _IDS = ("mid", "icid", "dcid")
+_LONGEST_NUMBER = 18
+"""Digits of an id, as in the patterns of the text log: it fits into 64 bits."""
 _ADDRESSES = ("sender", "recipient")
 _FLOWS = {"0": "incoming", "1": "outgoing"}
 
@@ -132,9 +137,9 @@ _LONGEST = 65_536
 # What a value may be where the order of the keys is known (see `cef_layout`), besides what is above.
 _ESCAPED_QUOTED = r"""(?:'[^'=\\]*(?:\\=[^'=\\]*)*'|"[^"=\\]*(?:\\=[^"=\\]*)*")"""
 _FIELD_VALUES = {
-    "mid": "([0-9]{1,19})",
-    "icid": "([0-9]{1,19})",
-    "dcid": "([0-9]{1,19})",
+    "mid": "([0-9]{1,18})",
+    "icid": "([0-9]{1,18})",
+    "dcid": "([0-9]{1,18})",
     "ended": f"({_STAMP})",
     "mail_flow": "([01])",
     "peer_ip": "([0-9A-Fa-f:.]+)",
@@ -150,6 +155,7 @@ _TLS_FIELD = re.compile(r"(?<![^ ])(ESATLS\w+)=([\w./+-]+)(?= |\Z)")
 _LAST_KEY = re.compile(r".* (\w+)=([^=]*(?:\\=[^=]*)*)\Z", re.DOTALL)
 _TLS_RUN = re.compile(r"ESATLS\w+=[^ ]+(?: ESATLS\w+=[^ ]+)*\Z")
 _WHOLE_STAMP = re.compile(rf"{_STAMP}\Z")
+_MILLISECONDS = re.compile(r"[0-9]{12,13}\Z")
 _IP = re.compile(r"[0-9A-Fa-f:.]+\Z")
 _ESCAPED = re.compile(r"\\+([=|\\])")
 
@@ -211,27 +217,63 @@ def parse(text: str) -> dict[str, Any] | None:
                 event = _read_known(*values(found.groups()))
                 if event is not None:
                     return event
-    header = text[:_LONGEST].split("|", 7)
-    if len(header) == 8:
-        if header[4] != "ESA_CONSOLIDATED_LOG_EVENT" or header[0][:4] != "CEF:":
-            return None
-        extension = " " + header[7]
+    record = _extension(text)
+    if record is None:
+        return None
+    extension, escaping, joined = record
+    if not joined:
         _LAYOUTS.missed(text[: text.find("=")], functools.partial(_items, extension))
-        joined = _JOINED.match(extension)
-        escaping = not joined and _escapes(header[3])
         if escaping:
             event = _read_quickly(extension)
             if event is not None:
                 return event
-    elif "ESAMID=" in text and _JOINED.match(text):
-        extension = " " + text[:_LONGEST]
-        joined = _JOINED.match(extension)
+    return _read_carefully(extension, escaping=escaping)
+
+
+def stamp(text: str) -> str | None:
+    """Tell when a consolidated event was written, for a record that has no stamp in front of it.
+
+    Args:
+        text: The record, as for `parse`.
+
+    Returns:
+        A stamp that `clock.Clock.read` reads: RFC 3339 in UTC where the record has ``rt`` or ``end`` in milliseconds since 1970, which
+        is how collectors of CEF write times; else the end of the message's processing as the appliance writes it, in the time zone of the
+        appliance like the stamps of its log. ``None`` if the record states neither, or states it in contradicting ways.
+
+    """
+    event = parse(text)
+    record = _extension(text)
+    if event is None or record is None:
+        return None
+    ended: str | None = event.get("ended")
+    if ended and "rt=" not in text:
+        return ended
+    extension, escaping, _ = record
+    times = _stated(extension, _TIMES, escaping=escaping)
+    for value in (times.get("received", ""), times.get("ended", "")):
+        if _MILLISECONDS.match(value):
+            return _from_epoch(value)
+    return ended
+
+
+def _extension(text: str) -> tuple[str, bool, bool] | None:
+    """Take a record apart: its fields behind a space, whether ``=`` is escaped in values, and whether the fields came joined."""
+    header = text[:_LONGEST].split("|", 7)
+    if len(header) == 8:
+        if header[4] != _EVENT_CLASS or header[0][:4] != "CEF:":
+            return None
+        extension = header[7]
+        escaping = _escapes(header[3])
+    elif "ESAMID=" in text:
+        extension = text[:_LONGEST]
         escaping = False
     else:
         return None
+    joined = _JOINED.match(extension)
     if joined:
-        extension = _JOIN.sub(" ", extension)
-    return _read_carefully(extension, escaping=escaping)
+        return " " + _JOIN.sub(" ", extension), False, True
+    return (" " + extension, escaping, False) if len(header) == 8 else None
 
 
 def recipients(event: dict[str, Any]) -> list[str]:
@@ -246,12 +288,15 @@ def text_line(text: str) -> TextLine | None:
         text: The record from ``CEF:`` on, without its envelope.
 
     Returns:
-        ``None`` if it is no such record, or if it has two ``msg`` fields so that one may be a stranger's.
+        ``None`` if it is no such record, or a consolidated event, whose ``msg`` is a subject, or if it has two ``msg`` fields so that one
+        may be a stranger's.
         The line ends where the next key of the record begins; ``\=`` in it is ``=`` again.
 
     """
     header = text.split("|", 7)
     if len(header) < 8 or header[0][:4] != "CEF:" or header[1].lower() != "cisco" or "ironport" not in header[2].lower():
+        return None
+    if header[4] == _EVENT_CLASS:
         return None
     extension = header[7]
     fields: dict[str, str] = {}
@@ -428,7 +473,12 @@ def _read_quickly(extension: str) -> dict[str, Any] | None:
 
 
 def _read_carefully(extension: str, *, escaping: bool) -> dict[str, Any]:
-    """Read any record field after field, by the rules at the head of this module."""
+    """Read any record field after field."""
+    return _values({"esa_event": "consolidated_event", "witness": "cef", **_stated(extension, _NAMES, escaping=escaping)})
+
+
+def _stated(extension: str, names: dict[str, str], *, escaping: bool) -> dict[str, str]:
+    """Return the TLS fields and the named ones that a record states, read field after field by the rules at the head of this module."""
     front: dict[str, set[str]] = {}  # what is stated in front of the first stranger's bare value
     behind: dict[str, set[str]] = {}
     stated = front
@@ -442,7 +492,7 @@ def _read_carefully(extension: str, *, escaping: bool) -> dict[str, Any]:
             fields = () if open_ended else _tls_fields(f"{key}={value}")
         else:
             open_ended = bare and not _whole(key, value, escaping=escaping)
-            fields = ((_NAMES[key], value),) if value and key in _NAMES else ()
+            fields = ((names[key], value),) if value and key in names else ()
         for name, text in fields:
             stated.setdefault(name, set()).add(text)
         if bare:
@@ -453,9 +503,7 @@ def _read_carefully(extension: str, *, escaping: bool) -> dict[str, Any]:
     for name in [name for name, texts in agreed.items() if len(texts) > 1]:
         side = tuple(name.split("_")[:2]) if name.startswith("tls_") else name
         agreed = {other: texts for other, texts in agreed.items() if side not in (other, tuple(other.split("_")[:2]))}
-    event: dict[str, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
-    event.update({name: texts.pop() for name, texts in agreed.items()})
-    return _values(event)
+    return {name: texts.pop() for name, texts in agreed.items()}
 
 
 def _walk(extension: str) -> Iterator[tuple[str, int, str, int, bool]]:
@@ -502,7 +550,7 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
     for name in _IDS:
         number = event.get(name)
         if number is not None:
-            if number.isdecimal() and len(number) < 20:
+            if number.isdecimal() and len(number) <= _LONGEST_NUMBER:
                 event[name] = int(number)
             else:
                 del event[name]

@@ -24,9 +24,18 @@ MOST_HEADS = 10_000
 """Envelopes kept; a log of one second after another needs few."""
 
 _UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def _unprintable(text: str) -> bool:
+    """Tell whether a text holds a zero or a byte that is not UTF-8."""
+    return "\0" in text if text.isascii() else _UNPRINTABLE.search(text) is not None
+
+
 _WRAP_COLUMN = 100  # no page that wraps within words is narrower
 _RECORD = "CEF:"
 """A record behind a known envelope may hold a line of its own (W14)."""
+_CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDATED_LOG_EVENT\|", re.ASCII)
+"""A record that holds no line: what stands in it was chosen by strangers."""
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # The command line's prompts and answers to its questions: the log line in front of one is finished.
 _PROMPT = re.compile(r"(?:\([\w -]{1,64} [\w.-]{1,255}\)|[\w.-]{1,255})> ?.*|\[[^\]]{0,64}\]> ?.*|\^C.*|\d{1,20} match(?:es)? found\.?", re.ASCII)
@@ -146,7 +155,7 @@ class _Pending:
         self.event = None
         for way in (first,) if len(self.lines) == 1 else _joined(first, self.lines, at_column=self.spaced):
             text = way
-            if _UNPRINTABLE.search(text):
+            if _unprintable(text):
                 text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
             self.event = match(text.rstrip())
             if self.event is not None:
@@ -201,7 +210,7 @@ class Stream:
             return
         env = envelope.parse(line)
         if env.rank == envelope.STAMPED or env.rank >= self._rank:
-            if line[:1] == "{" or line.startswith("CEF:", env.end):
+            if line[:1] == "{" or (line.startswith(_RECORD, env.end) and _CONSOLIDATED.match(line, env.end) is None):
                 inner = envelope.unwrap(line)
                 if inner is not None:
                     self._unwrapped(inner)
@@ -228,7 +237,7 @@ class Stream:
             self._settle()
             self._swallow = True
             self._dismiss(line)
-        elif _UNPRINTABLE.search(line):
+        elif _unprintable(line):
             self._dismiss(line)
         elif self._stands_alone(pending, env, line):
             self._begin(_Pending(env, self._head(env, line), line))
@@ -281,13 +290,24 @@ class Stream:
             for line in pending.lines:
                 self._dismiss(line)
             return
-        if self.consumer.take(pending.head, *event):
+        head = pending.head
+        if head.time is None and event[0].kind == "consolidated_event":
+            head = self._dated(head, event[1].string)
+        if self.consumer.take(head, *event):
             self.counts.events += len(pending.lines)
         else:
             self.counts.ignored += len(pending.lines)
 
+    def _dated(self, head: Head, record: str) -> Head:
+        """Return the head of a consolidated event without a stamp in front of it: the record itself tells when it was written."""
+        from esatls.cef import stamp
+
+        told = stamp(record)
+        time = self.clock.read(told) if told else None
+        return head if time is None else Head(time, head.host, head.base.get("esa_log"), head.base.get("esa_level"))
+
     def _dismiss(self, line: str) -> None:
-        if _UNPRINTABLE.search(line):
+        if _unprintable(line):
             self.counts.unreadable += 1
         else:
             self.counts.ignored += 1
