@@ -191,7 +191,7 @@ def typed(event: dict[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, value in event.items():
         if name in ("mid", "icid", "dcid"):
-            if value.isdecimal() and len(value) < 20:
+            if value.isdecimal() and len(value) <= 18:
                 out[name] = int(value)
         elif name == "mail_flow":
             if value in "01" and value:
