@@ -19,12 +19,17 @@ class CheckpointError(EsatlsError):
 
 
 def default_path(log: str, output: str | None) -> str:
-    """Return where the checkpoint lies unless told otherwise: beside the output, else in the user's folder for states (XDG)."""
+    """Return where the checkpoint lies unless told otherwise: beside the output, else in the user's folder for states (XDG), which is made."""
     if output not in (None, "-"):
         return f"{output}.checkpoint"
     state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     name = hashlib.sha256(os.fsencode(os.path.abspath(log))).hexdigest()[:16]
-    return os.path.join(state, "esatls", f"follow-{name}.json")
+    path = os.path.join(state, "esatls", f"follow-{name}.json")
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"{path}: the checkpoint cannot be written: {error.strerror}") from error
+    return path
 
 
 def load(path: str) -> dict[str, Any] | None:
@@ -96,7 +101,6 @@ def sync_folder(path: str) -> None:
 def lock(path: str) -> int | None:
     """Take a checkpoint for this process alone; return what keeps the lock. `CheckpointError` if another process has it."""
     try:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
         handle = os.open(path + ".lock", os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except OSError as error:
         raise CheckpointError(f"{path}: the checkpoint cannot be written: {error.strerror}") from error

@@ -101,7 +101,9 @@ def follow(file: str, output: str | None, checkpoint: str | None, grace: float, 
         held = follower.held
         sizes = held.sizes()
         still = sizes["open"] + sizes["parked"] + sizes["settling"]
-        click.echo(f"{follower.stream.counts}; {held.told:,} messages told, {still:,} open, {held.late:,} late lines", err=True)
+        waiting = len(follower.stream.state()["held_lines"])
+        rest = f", {waiting} that may go on" if waiting else ""
+        click.echo(f"{follower.stream.counts}{rest}; {held.told:,} messages told, {still:,} open, {held.late:,} late lines", err=True)
     if follower.stopped:
         import signal
 

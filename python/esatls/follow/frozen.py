@@ -5,7 +5,6 @@ Nothing read back is believed before it was looked at: kinds of facts, ids, time
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +66,7 @@ def thaw(held: Held, frozen: dict[str, Any]) -> None:
     for queue, due, host, kind, key, facts, more, marks in frozen["items"]:
         if not (isinstance(host, str) and isinstance(key, str) and _ID.fullmatch(key)) or kind not in (0, 1, 2):
             raise ValueError("no id")
+        host.encode("utf-8")
         if queue and queue not in held.queues:
             raise ValueError("no waiting line")
         item = _message(key, facts, more, marks) if kind == MESSAGES else _connection((kind, key), facts, more, marks)
@@ -76,9 +76,8 @@ def thaw(held: Held, frozen: dict[str, Any]) -> None:
             held.need(host, key, message)
     # whatever is wrong with it shows now, not hours later
     for host, found in held.hosts.items():
-        for key, message in found.messages.items():
-            if not message.told:
-                held.records(host, key)
+        for key in found.messages:
+            held.records(host, key)
 
 
 def _message(key: str, facts: list[Any], fresh: list[Any], marks: list[Any]) -> Message:
@@ -121,12 +120,13 @@ def _fact(key: str, told: list[Any], *, about_message: bool) -> Fact:
             continue
         if not isinstance(value, str):
             raise TypeError("no text")
+        value.encode("utf-8")  # ValueError for what no log gives
         if (name in _NUMBERS and code != "cef" and not _ID.fullmatch(value)) or (name == "rid" and not _RIDS.fullmatch(value)):
             raise ValueError("no number")
     return (code, None if time is None else _time(time), key, *values)
 
 
 def _time(value: Any) -> Time:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or not 0 <= value < _LATEST:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _LATEST:
         raise ValueError("no time")
     return value

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _BOM = b"\xef\xbb\xbf"
 _HEAD = "Time offset from UTC: "
 _HALF_YEAR = 180 * 86400
+_LATEST = 253370764800  # the year 9999
 
 
 class FollowedStream(Stream):
@@ -82,6 +83,8 @@ class FollowedStream(Stream):
     def restore(self, state: dict[str, Any]) -> None:
         """Take what `state` returned; `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
         self.clock.latest = float(state["latest"])
+        if not 0 <= self.clock.latest < _LATEST:
+            raise ValueError("no time")
         if state["offset"] is not None and not self.zone_known:
             self._set_offset(int(state["offset"]))
         self._day = None if state["day"] is None else float(state["day"])
@@ -90,6 +93,7 @@ class FollowedStream(Stream):
         self._swallow = bool(state["swallow"])
         lines = [str(line) for line in state["held_lines"]]
         if lines:
+            "".join(lines).encode("utf-8", "surrogateescape")  # ValueError for what no bytes give
             env = envelope.parse(lines[0])
             self._pending = _Pending(env, self._head(env, lines[0]), lines[0])
             self._pending.lines = lines

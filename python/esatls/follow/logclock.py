@@ -23,6 +23,7 @@ STEADY = 20
 UNSTAMPED = 0.02
 """Seconds that pass with an event that has no time: fifty a second."""
 _DAY = 86400
+_LATEST = 253402300800  # the year 10000
 
 
 class LogClock:
@@ -71,8 +72,12 @@ class LogClock:
         return {"now": self.now, "started": self.started, "shifts": self.shifts}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take what `state` returned."""
-        self.now, self.started = float(state["now"]), bool(state["started"])
-        if self.now.is_integer():
-            self.now = int(self.now)
-        self.shifts = {str(host): [float(shift), int(far)] for host, (shift, far) in state["shifts"].items()}
+        """Take what `state` returned; `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
+        self.now, self.started = _number(state["now"]), bool(state["started"])
+        self.shifts = {str(host): [_number(shift), int(far)] for host, (shift, far) in state["shifts"].items()}
+
+
+def _number(value: Any) -> Time:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_LATEST < value < _LATEST:
+        raise ValueError("no time")
+    return value

@@ -71,17 +71,21 @@ class Follower:
         known = None if options.checkpoint is None or options.fresh else checkpoint.load(options.checkpoint)
         self.resumed = known is not None
         self.sink = Sink(options.output)
-        self.trail: Trail | Pipe = self._resume(known)
+        try:
+            self.trail: Trail | Pipe = self._resume(known)
+        except BaseException:
+            self.close()
+            raise
         self._saved = 0.0
         self._pause = 0.0
-        # from here on a killed run finds its output again
-        self._save()
 
     def run(self) -> None:
         """Follow until the input is over, or a signal comes."""
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._stop)
+        # from here on a killed run finds its output again
+        self._save()
         empty = 0
         while not self.stopped:
             data = self.trail.read()
@@ -105,7 +109,14 @@ class Follower:
                 self._save()
         self._write()
         self._save()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of output and checkpoint."""
         self.sink.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _stop(self, number: int, _: FrameType | None) -> None:
         self.stopped = number

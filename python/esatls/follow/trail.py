@@ -118,15 +118,18 @@ class Trail:
         self.over = False
         """Whether nothing can come any more."""
         self._refused = ""
-        if place is not None:
+        self._before = max((file.changed for file in series(path)), default=0)
+        """Last change of what was there when the log was looked for first."""
+        if place is None:
+            self._begin()
+        else:
+            self._before = place.changed
             self._resume(place)
 
     def read(self) -> bytes | None:
         """Return the next bytes; b"" where a file ends and another begins; None if there is nothing more for now."""
         if self.current is None:
-            first = self._first()
-            if first is None or not self._open(first):
-                return None
+            self._begin()
         current = self.current
         if current is None:
             return None
@@ -148,11 +151,11 @@ class Trail:
         """Wait for more."""
         time.sleep(seconds)
 
-    def place(self, unused: int) -> Place | None:
+    def place(self, unused: int) -> Place:
         """Return where the reading stands; `unused` bytes that were read are to be read again."""
         current = self.current
         if current is None:
-            return None
+            return Place(0, self._before, 0, "", 0)
         return Place(current.inode, current.changed, max(0, current.offset - unused), hashlib.sha256(current.head).hexdigest(), len(current.head))
 
     def _open(self, file: File, offset: int = 0) -> bool:
@@ -169,12 +172,14 @@ class Trail:
         self._refused = ""
         return True
 
-    def _first(self) -> File | None:
+    def _begin(self) -> None:
+        """Open the log, if it is there yet."""
         found = look(self.path)
         if found is None and own_names(self.path):
             # an appliance that hands over whole files has no current one
-            return next((file for file in series(self.path) if file.size), None)
-        return found
+            found = next((file for file in series(self.path) if file.size), None)
+        if found is not None:
+            self._open(found)
 
     def _following(self, current: _Open) -> File | None:
         """Return the file that was written after the current one; None while there is none, or nothing in it."""

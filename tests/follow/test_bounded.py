@@ -1,0 +1,124 @@
+"""What is kept is bounded by what is open: counted in ids and facts, not in bytes."""
+
+from __future__ import annotations
+
+import json
+
+from esatls.follow.frozen import freeze
+from esatls.follow.held import LINGER, Limits
+
+from tests.follow.support import Run
+from tests.traffic import Line, generate, render
+
+_SECOND = 1709632800
+
+
+def line(seconds: int, text: str, host: str = "esa1") -> Line:
+    """Return one line."""
+    return Line(_SECOND + seconds, host, "mail_logs", "Info", text)
+
+
+def message(number: int, seconds: int) -> list[Line]:
+    """Return the lines of a message with connections of its own."""
+    return [
+        line(seconds, f"New SMTP ICID {number} interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx1.example.net verified yes"),
+        line(seconds, f"ICID {number} TLS success protocol TLSv1.2 cipher AES128-SHA"),
+        line(seconds, f"Start MID {number} ICID {number}"),
+        line(seconds, f"MID {number} ICID {number} From: <alice@example.net>"),
+        line(seconds, f"MID {number} ICID {number} RID 0 To: <bob@example.com>"),
+        line(seconds + 1, f"New SMTP DCID {number} interface 192.0.2.1 address 203.0.113.5 port 25"),
+        line(seconds + 1, f"Message done DCID {number} MID {number} to RID [0]"),
+        line(seconds + 1, f"Message finished MID {number} done"),
+        line(seconds + 1, f"ICID {number} close"),
+        line(seconds + 1, f"DCID {number} close"),
+    ]
+
+
+def test_many_messages() -> None:
+    """Six thousand messages, two a second: no more is held than a few minutes' worth, and in the end nothing."""
+    run = Run()
+    most = 0
+    for number in range(6_000):
+        run.read(render(message(number + 1, number // 2), "nested_native"))
+        if number % 500 == 0:
+            most = max(most, sum(size for name, size in run.held.sizes().items() if name != "facts"))
+    a_second = 2 * 3  # a message and its two connections
+    assert most < a_second * (LINGER + 30)
+    assert len(run.told) > 5_900
+    run.held.pass_time(run.held.clock.now + 10_000)
+    run.stream.end()
+    run.held.pass_time(run.held.clock.now + 10_000)
+    assert not any(run.held.sizes().values())
+    assert (run.held.hosts, run.held.clock.shifts) == ({}, {})
+    assert len(json.dumps(freeze(run.held))) < 200
+
+
+def test_one_connection_for_all() -> None:
+    """Three thousand messages over one connection that stays open: of the told ones, one fact remains."""
+    run = Run()
+    lines = [line(0, "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no")]
+    for number in range(1, 3_001):
+        lines += [line(number, f"Start MID {number} ICID 5"), line(number, f"Message finished MID {number} done")]
+    run.read(render(lines, "nested_native"))
+    sizes = run.held.sizes()
+    assert sizes["connected"] == 1
+    assert sizes["told"] <= LINGER + 2
+    assert len(run.held.hosts["esa1"].connections[0]["5"].kept) == 1
+    assert {record["received"] for record in run.records()} == {"cleartext"}
+
+
+def test_messages_that_never_end() -> None:
+    """Where more is open than can be held, the oldest is told as it stands."""
+    run = Run(Limits(most=100))
+    run.read(render((line(number, f"Start MID {number} ICID 5") for number in range(1, 1001)), "nested_native"))
+    sizes = run.held.sizes()
+    assert sizes["open"] <= 101
+    assert sizes["facts"] < 1000
+    assert run.mids() == list(range(1, 1 + len(run.told)))
+    assert len(run.told) >= 898
+    assert not any(record["finished"] for record in run.records())
+
+
+def test_quarantines_are_bounded() -> None:
+    """Of messages that went to a quarantine and were told, so many are remembered and no more."""
+    run = Run(Limits(most=500))
+    lines = []
+    for number in range(1, 1001):
+        lines += [
+            line(number * 20, f"Start MID {number} ICID 0"),
+            line(number * 20, f"EUQ: Quarantined MID {number}"),
+            line(number * 20, f"Message finished MID {number} done"),
+        ]
+    run.read(render(lines, "nested_native"))
+    assert run.held.sizes()["remembered"] == 100
+    assert len(run.told) == 999
+
+
+def test_strangers_as_hosts() -> None:
+    """Names of appliances that a stranger makes up are forgotten with what they said."""
+    run = Run()
+    run.read(render((line(number, "ICID 5 close", f"host{number}.example.com") for number in range(3000)), "nested_native"))
+    assert len(run.held.hosts) <= LINGER + 2
+    assert len(run.held.clock.shifts) <= LINGER + 200
+
+
+def test_silent_traffic_is_forgotten() -> None:
+    """After the longest time-out, nothing of a rare day's traffic is left, whatever it was."""
+    run = Run()
+    run.read(render(generate(3, 400, 2, "rare").lines, "nested_native"))
+    run.stream.end()
+    for _ in range(4):
+        run.held.pass_time(run.held.clock.now + 31 * 86400)
+    assert not any(run.held.sizes().values())
+    assert run.held.hosts == {}
+
+
+def test_messages_made_from_each_other() -> None:
+    """Lines that make two messages from each other keep neither for ever."""
+    run = Run()
+    run.read(render([line(0, "MID 5 rewritten to MID 6 by antispam"), line(0, "MID 6 rewritten to MID 5 by antispam")], "nested_native"))
+    run.stream.end()
+    run.held.pass_time(run.held.clock.now + 10 * 86400)
+    run.held.pass_time(run.held.clock.now + 10 * 86400)
+    assert sorted(run.mids()) == [5, 6]
+    assert run.held.hosts == {}

@@ -1,0 +1,233 @@
+"""`esatls follow` as a process: a log that grows, falls quiet, ends; signals; a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.follow.support import Log, Record, body, encoded, environment, run, start, whole
+from tests.follow.test_records import DELIVERED, NAMES, RECEIVED, other, same, scenario, stamped
+from tests.traffic import generate, render, shuffled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PATIENCE = 120
+"""Seconds after which a test gives up waiting: no measure of speed."""
+
+
+class Watched:
+    """A running process, and what it writes."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.lines: list[bytes] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+
+    def wait_for(self, count: int) -> list[Record]:
+        """Wait until so many records are there."""
+        end = time.monotonic() + PATIENCE
+        while len(self.lines) < count and time.monotonic() < end and self.process.poll() is None:
+            time.sleep(0.01)
+        return [json.loads(line) for line in self.lines]
+
+    def leave(self, number: int) -> tuple[int, str]:
+        """Send a signal; return exit code and messages."""
+        self.process.send_signal(number)
+        assert self.process.stderr is not None
+        errors = self.process.stderr.read().decode()
+        self._reader.join(PATIENCE)
+        return self.process.wait(PATIENCE), errors
+
+
+def test_growing_log_that_falls_quiet(tmp_path: Path) -> None:
+    """A message that is finished is told though the log falls quiet right after its last line; Ctrl-C ends with the counts."""
+    log = Log(tmp_path / "mail.log")
+    watched = Watched(start("--idle", 0.3, "--grace", 1, "--poll", 0.05, log.path, state=tmp_path))
+    log.write(encoded(stamped(*RECEIVED)))
+    data = encoded(stamped(*DELIVERED))
+    log.write(data[:100])
+    log.write(data[100:])
+    records = watched.wait_for(1)
+    assert [(record["mid"], record["delivered"], record["finished"]) for record in records] == [(14, "encrypted", True)]
+    log.write(encoded(stamped((30, "Start MID 15 ICID 0"))))
+    code, errors = watched.leave(signal.SIGINT)
+    assert code == 130
+    assert errors.splitlines()[-1].startswith(("10 lines: 10 events,", "11 lines: 10 events,", "11 lines: 11 events,"))
+    assert "1 messages told" in errors
+    assert len(watched.lines) == 1
+
+
+def test_quiet_log_never_helped(tmp_path: Path) -> None:
+    """With --idle 0 the log's own time alone counts: the quiet log tells nothing until it goes on."""
+    log = Log(tmp_path / "mail.log")
+    log.write(encoded(stamped(*RECEIVED, *DELIVERED)))
+    watched = Watched(start("--idle", 0, "--grace", 1, "--poll", 0.01, log.path, state=tmp_path))
+    (state,) = _wait_for_files(tmp_path / "esatls")
+    while not body(state)["stream"]["counts"][0]:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    assert watched.lines == []
+    log.write(encoded(stamped(other(60), other(60))))
+    assert [record["mid"] for record in watched.wait_for(1)] == [14]
+    code, errors = watched.leave(signal.SIGTERM)
+    assert (code, errors) == (0, "12 lines: 11 events, 0 ignored, 0 unreadable, 1 that may go on; 1 messages told, 0 open, 0 late lines\n")
+
+
+def _wait_for_files(folder: Path) -> list[Path]:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = list(folder.glob("*.json")) if folder.exists() else []
+        if found:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_stopped_and_started(tmp_path: Path, number: int) -> None:
+    """A run that is asked to leave writes down what is open, and the next one tells it."""
+    log = Log(tmp_path / "mail.log")
+    log.write(encoded(stamped(*RECEIVED)))
+    watched = Watched(start("--poll", 0.01, log.path, state=tmp_path))
+    (state,) = _wait_for_files(tmp_path / "esatls")
+    code, _ = watched.leave(number)
+    assert code == (130 if number == signal.SIGINT else 0)
+    assert watched.lines == []
+    log.write(encoded(stamped(*DELIVERED)))
+    out, errors = run("--once", log.path, state=tmp_path)
+    assert [(record["mid"], record["received"], record["delivered"]) for record in map(json.loads, out.splitlines())] == [(14, "encrypted", "encrypted")]
+    assert errors.splitlines()[-1] == "10 lines: 10 events, 0 ignored, 0 unreadable; 1 messages told, 0 open, 0 late lines"
+    assert state.exists()
+
+
+def test_log_that_comes_later(tmp_path: Path) -> None:
+    """The log need not exist when it is first followed."""
+    watched = Watched(start("--idle", 0.2, "--grace", 1, "--poll", 0.02, tmp_path / "mail.log", state=tmp_path))
+    _wait_for_files(tmp_path / "esatls")
+    Log(tmp_path / "mail.log").write(encoded(stamped(*RECEIVED, *DELIVERED)))
+    assert [record["mid"] for record in watched.wait_for(1)] == [14]
+    assert watched.leave(signal.SIGTERM)[0] == 0
+
+
+def test_pipe(tmp_path: Path) -> None:
+    """Standard input is followed as it comes; when it is closed, all that is open is told as it stands."""
+    process = start("-", "--idle", 0.2, "--grace", 1, stdin=subprocess.PIPE, state=tmp_path)
+    watched = Watched(process)
+    assert process.stdin is not None
+    process.stdin.write(encoded(stamped(*RECEIVED, *DELIVERED)))
+    process.stdin.flush()
+    assert [record["mid"] for record in watched.wait_for(1)] == [14]
+    process.stdin.write(encoded(stamped((20, "Start MID 15 ICID 0"))) + b"Tue Mar  5 10:00:20 2024 Info: MID 15 ICID 0 From: <no@line.example>")
+    process.stdin.close()
+    records = watched.wait_for(2)
+    assert process.wait(PATIENCE) == 0
+    assert [(record["mid"], record["sender"], record["finished"]) for record in records] == [
+        (14, "alice@example.net", True),
+        (15, "no@line.example", False),
+    ]
+
+
+def test_named_pipe(tmp_path: Path) -> None:
+    """A named pipe, as syslog daemons write to, is one too."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    watched = Watched(start(path, "--idle", 0, state=tmp_path))
+    path.write_bytes(encoded(stamped(*RECEIVED, *DELIVERED)))
+    assert [record["mid"] for record in watched.wait_for(1)] == [14]
+    assert watched.process.wait(PATIENCE) == 0
+
+
+def test_pipe_with_a_checkpoint(tmp_path: Path) -> None:
+    """What was open when a reader of a pipe was stopped is known to the next one."""
+    state = tmp_path / "state.json"
+    process = start("-", "--checkpoint", state, "--idle", 0.1, stdin=subprocess.PIPE)
+    watched = Watched(process)
+    assert process.stdin is not None
+    process.stdin.write(encoded(stamped(*RECEIVED)))
+    process.stdin.flush()
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and not (state.exists() and body(state)["stream"]["counts"][0] == len(RECEIVED)):
+        time.sleep(0.01)
+    assert watched.leave(signal.SIGTERM)[0] == 0
+    out, _ = run("-", "--checkpoint", state, stdin=encoded(stamped(*DELIVERED)))
+    assert [(record["mid"], record["received"], record["delivered"]) for record in map(json.loads, out.splitlines())] == [(14, "encrypted", "encrypted")]
+
+
+def test_closed_output(tmp_path: Path) -> None:
+    """Who reads no more of its output ends it quietly."""
+    lines = list(render(generate(2, 300, 1, "plain").lines, "native"))
+    process = start("-", stdin=subprocess.PIPE, state=tmp_path)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(encoded(lines))
+        process.stdin.close()
+    assert process.wait(PATIENCE) == 141
+    assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_scenario(tmp_path: Path, name: str) -> None:
+    """From a file and from a pipe the records are those of `messages`, to the byte."""
+    lines = scenario(name)
+    log = tmp_path / "mail.log"
+    log.write_bytes(encoded(lines))
+    done = subprocess.run([sys.executable, "-m", "esatls", "messages", "-q", str(log)], capture_output=True, check=True, env=environment())
+    expected = done.stdout.decode().splitlines()
+    for args, stdin in (((log,), b""), (("-",), log.read_bytes())):
+        out, errors = run("--once", *args, stdin=stdin, state=tmp_path)
+        same(out.decode().splitlines(), expected)
+        assert errors.startswith(f"{len(lines)} lines: ")
+
+
+def test_junk(tmp_path: Path) -> None:
+    """Binary junk is counted and tells nothing."""
+    log = tmp_path / "mail.log"
+    junk = bytes(range(256)) * 400
+    log.write_bytes(encoded(stamped(*RECEIVED)) + junk + b"\n" + encoded(stamped(*DELIVERED)))
+    out, errors = run("--once", log, state=tmp_path)
+    assert [json.loads(line)["mid"] for line in out.splitlines()] == [14]
+    assert f"{len(RECEIVED) + len(DELIVERED) + junk.count(10) + 1} lines: 10 events, " in errors
+    assert " 0 unreadable" not in errors
+
+
+def test_syslog_of_two_appliances_rotated_live(tmp_path: Path) -> None:
+    """A whole day of syslog, rotated under a running reader, gives the records of `messages`."""
+    lines = list(render(shuffled(generate(11, 400, 2, "rare").lines, 11), "syslog"))
+    log = Log(tmp_path / "mail.log")
+    out = tmp_path / "out.jsonl"
+    process = start("--idle", 0, "--poll", 0.005, "--year", 2024, "--output", out, log.path)
+    _wait_for(out.with_name("out.jsonl.checkpoint"))
+    rotations: list[Any] = [log.rename, log.copy_and_truncate, log.rename_and_compress]
+    for number, at in enumerate(range(0, len(lines), 700)):
+        log.write(encoded(lines[at : at + 700]))
+        if number % 3 == 2:
+            rotations[number // 3 % 3]()
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    run("--once", "--year", 2024, "--output", out, log.path)
+    same(out.read_text(encoding="utf-8").splitlines(), whole(lines))
+
+
+def _wait_for(path: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.01)

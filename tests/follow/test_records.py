@@ -1,0 +1,320 @@
+"""What `follow` tells is what `messages` says of the whole log, and it tells it in time."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from itertools import groupby
+
+import pytest
+from esatls.clock import Clock
+from esatls.follow.frozen import freeze, thaw
+from esatls.follow.held import HOLD, LINGER, Limits
+from esatls.follow.lines import FollowedStream
+
+from tests.core.support import SCENARIOS
+from tests.follow.support import Run, encoded, whole
+from tests.traffic import ENVELOPES, duplicated, generate, render, shuffled, wrapped
+
+NAMES = sorted(path.stem for path in SCENARIOS.glob("*.log"))
+START = 1709632800
+"""2024-03-05 10:00:00 UTC, as in the scenarios."""
+
+
+def scenario(name: str) -> list[str]:
+    """Return the lines of a scenario."""
+    return (SCENARIOS / f"{name}.log").read_text(encoding="ascii").splitlines()
+
+
+def stamped(*texts: tuple[int, str]) -> list[str]:
+    """Return native lines, each so many seconds after 10:00:00."""
+    return [f"Tue Mar  5 {10 + seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02} 2024 Info: {text}" for seconds, text in texts]
+
+
+def same(told: list[str], expected: list[str]) -> None:
+    """Compare records whatever their order; each has to come as often as in the other."""
+    found, wanted = Counter(told), Counter(expected)
+    assert sorted((found - wanted).elements()) == sorted((wanted - found).elements()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scenario(name: str) -> None:
+    """Each small log gives the records of the whole log."""
+    lines = scenario(name)
+    same(Run().read(lines).end().told, whole(lines))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scenario_in_disorder(name: str) -> None:
+    """The lines of each second may come in any order."""
+    lines = scenario(name)
+    expected = whole(lines)
+    for seed in range(5):
+        rng = random.Random(seed)
+        shuffled_lines = []
+        for _, second in groupby(lines, key=lambda line: line[:24]):
+            some = list(second)
+            rng.shuffle(some)
+            shuffled_lines += some
+        same(Run().read(shuffled_lines).end().told, expected)
+
+
+@pytest.mark.parametrize(("profile", "seed"), [("realistic", 1), ("plain", 2), ("rare", 3), ("rare", 4)])
+def test_traffic(profile: str, seed: int) -> None:
+    """Traffic of two appliances, the lines of each second shuffled, gives the records of the whole log; most are told before its end."""
+    lines = list(render(shuffled(generate(seed, 600, 2, profile).lines, seed), "nested_native"))
+    run = Run().read(lines)
+    early = len(run.told)
+    run.end()
+    same(run.told, whole(lines))
+    assert early > 0.8 * len(run.told)
+    assert run.held.late == 0
+
+
+@pytest.mark.parametrize("envelope", [name for name in ENVELOPES if name not in ("nested_native", "arcsight")])
+def test_envelopes(envelope: str) -> None:
+    """Every envelope does, with or without host, year and time."""
+    lines = list(render(generate(5, 150, 1, "rare").lines, envelope))
+    same(Run(host="esa1").read(lines).end().told, whole(lines, host="esa1"))
+
+
+def test_ids_that_start_again() -> None:
+    """After a reset of the counters, the same ids are other messages."""
+    lines = list(render(shuffled(generate(6, 400, 2, "rare", resets=3).lines, 6), "nested_native"))
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert len(set(run.mids())) < len(run.told) / 2
+
+
+def test_cut_log() -> None:
+    """A log that begins and ends in the middle gives what it shows."""
+    lines = list(render(generate(7, 500, 2, "rare", skip=2000, keep=6000).lines, "nested_native"))
+    same(Run().read(lines).end().told, whole(lines))
+
+
+def test_lines_that_come_twice() -> None:
+    """A line that is repeated a little later changes nothing."""
+    lines = list(render(duplicated(generate(8, 600, 1, "plain").lines, 8, 0.1), "nested_native"))
+    same(Run().read(lines).end().told, whole(lines))
+
+
+def test_wrapped_lines() -> None:
+    """Lines that a page wrapped are joined, as ever."""
+    lines = list(wrapped(render(generate(9, 200, 1, "plain").lines, "native"), 80))
+    same(Run().read(lines).end().told, whole(lines))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_cut_anywhere(seed: int) -> None:
+    """It does not matter where a piece of the log ends: not which records are told, nor their order, nor the counts."""
+    lines = [*render(shuffled(generate(seed, 200, 1, "rare").lines, seed), "syslog"), "\0\x01\udcff junk", "", "plain words"]
+    data = encoded(lines)
+    at_once = Run()
+    at_once.lines.feed(data)
+    at_once.end()
+    rng = random.Random(seed)
+    pieces = Run()
+    at = 0
+    while at < len(data):
+        size = rng.choice((1, 2, 7, 100, 1000, 20000))
+        pieces.lines.feed(data[at : at + size])
+        at += size
+    pieces.end()
+    assert pieces.told == at_once.told
+    assert pieces.stream.counts == at_once.stream.counts
+    assert at_once.stream.counts.lines == len(lines)
+    assert at_once.stream.counts.unreadable == 1
+
+
+@pytest.mark.parametrize(("profile", "seed", "resets"), [("rare", 1, 0), ("plain", 2, 0), ("rare", 3, 2)])
+def test_put_down_and_taken_up(profile: str, seed: int, resets: int) -> None:
+    """What a checkpoint holds is enough to go on as if nothing had happened, whenever it is written."""
+    texts = list(render(shuffled(generate(seed, 250, 2, profile, resets=resets).lines, seed), "nested_native"))
+    rng = random.Random(seed)
+    lines = [part for text in texts for part in (wrapped((text,), 100) if rng.random() < 0.05 else (text,))]
+    expected = Run().read(lines).end()
+    told: list[str] = []
+    run = Run()
+    times = 0
+    for line in lines:
+        run.stream.line(line)
+        if rng.random() < 0.01:
+            times += 1
+            state = json.loads(json.dumps({"held": freeze(run.held), "stream": run.stream.state()}))
+            told += run.told
+            run = Run()
+            thaw(run.held, state["held"])
+            run.stream.restore(state["stream"])
+            again = json.loads(json.dumps(freeze(run.held)))
+            assert [item for item in again["items"] if item[0]] == [item for item in state["held"]["items"] if item[0]]
+            assert sorted(map(str, again["items"])) == sorted(map(str, state["held"]["items"]))
+    run.end()
+    assert times > 50
+    assert told + run.told == expected.told
+    assert run.stream.counts == expected.stream.counts
+
+
+RECEIVED = (
+    (0, "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx1.example.net verified yes"),
+    (0, "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"),
+    (1, "Start MID 14 ICID 5"),
+    (1, "MID 14 ICID 5 From: <alice@example.net>"),
+    (1, "MID 14 ICID 5 RID 0 To: <bob@example.com>"),
+)
+DELIVERED = (
+    (2, "New SMTP DCID 8 interface 192.0.2.1 address 203.0.113.5 port 25"),
+    (2, "DCID 8 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384"),
+    (2, "Delivery start DCID 8 MID 14 to RID [0]"),
+    (3, "Message done DCID 8 MID 14 to RID [0]"),
+    (3, "Message finished MID 14 done"),
+)
+
+
+def other(seconds: int) -> tuple[int, str]:
+    """Return a line about something else."""
+    return seconds, f"New SMTP ICID {1000 + seconds} interface Data 1 (192.0.2.1) address 198.51.100.9 reverse dns host unknown verified no"
+
+
+def test_told_when_finished() -> None:
+    """A message is told once the log is past the grace after its end, and not before."""
+    run = Run().read(stamped(*RECEIVED, *DELIVERED, other(12), other(12)))
+    assert run.told == []
+    run.read(stamped(other(14), other(14)))
+    assert run.mids() == [14]
+    assert run.records()[0]["delivered"] == "encrypted"
+    assert run.records()[0]["finished"] is True
+    assert run.end().mids() == [14]
+
+
+def test_late_line_within_the_grace() -> None:
+    """A line that comes late within the grace is in the record."""
+    lines = stamped(*RECEIVED, *DELIVERED[:1], *DELIVERED[2:], other(9), DELIVERED[1], other(60), other(60))
+    assert Run().read(lines).records()[0]["deliveries"][0]["verdict"] == "encrypted"
+
+
+def test_late_line_after_the_grace() -> None:
+    """A line that comes after its message was told is counted, and is no message of its own."""
+    lines = stamped(*RECEIVED, *DELIVERED, other(60), (3, "MID 14 ICID 5 RID 1 To: <carol@example.com>"), other(200), other(5000), other(9000))
+    run = Run().read(lines).end()
+    assert run.mids() == [14]
+    assert run.held.late == 1
+
+
+def test_timed_out() -> None:
+    """A message about which the log is silent is told as it stands, and told again if it goes on."""
+    limits = Limits(timeout=600)
+    run = Run(limits).read(stamped(*RECEIVED, other(600), other(600)))
+    assert run.told == []
+    run.read(stamped(other(601), other(601)))
+    assert [(record["mid"], record["finished"]) for record in run.records()] == [(14, False)]
+    run.read(stamped(*((seconds + 700, text) for seconds, text in DELIVERED))).end()
+    assert [(record["received"], record["delivered"], record["finished"]) for record in run.records()] == [
+        ("encrypted", "none", False),
+        ("encrypted", "encrypted", True),
+    ]
+
+
+def test_aborted() -> None:
+    """A message that was dropped is told after the grace, too."""
+    run = Run().read(stamped(*RECEIVED, (2, "Message aborted MID 14 Dropped by antivirus"), other(13), other(13)))
+    assert [(record["mid"], record["finished"]) for record in run.records()] == [(14, False)]
+
+
+def test_quarantined() -> None:
+    """A message in quarantine outlasts the time-out of others; its copy from there has its verdict, long after it was told."""
+    run = Run(Limits(timeout=600)).read(stamped(*RECEIVED, (2, 'MID 14 quarantined to "Policy" (filter)'), (3, "ICID 5 close"), other(2000), other(2000)))
+    assert run.told == []
+    run.read(stamped((2100, "Message finished MID 14 done"), other(2100 + LINGER + 4000), other(2100 + LINGER + 4000)))
+    assert run.mids() == [14]
+    run.read(stamped((9000, "EUQ: Reinjected MID 14 as MID 15"), (9000, "Message finished MID 15 done"))).end()
+    assert [(record["mid"], record["received"]) for record in run.records()] == [(14, "encrypted"), (15, "encrypted")]
+    assert run.records()[1]["received_from_mid"] == 14
+
+
+def test_bounce_waits_for_its_connection() -> None:
+    """A bounce is told when its connection is closed: a message that passes over it later decides how that was."""
+    bounced = (
+        *RECEIVED,
+        (2, "New SMTP DCID 8 interface 192.0.2.1 address 203.0.113.5 port 25"),
+        (2, "Bounced: DCID 8 MID 14 to RID 0 - 5.1.0 - Unknown address error ('550', ['5.1.1 no such user']) []"),
+        (3, "Message finished MID 14 done"),
+    )
+    passed = ((60, "Start MID 20 ICID 0"), (61, "Delivery start DCID 8 MID 20 to RID [0]"), (61, "Message done DCID 8 MID 20 to RID [0]"))
+    lines = stamped(*bounced, other(50), *passed, (62, "DCID 8 close"), other(100), other(100))
+    run = Run().read(lines)
+    assert [record["deliveries"][0]["verdict"] for record in run.records()] == ["cleartext"]
+    same(run.end().told, whole(lines))
+    # but not for ever
+    run = Run().read(stamped(*bounced, *(other(seconds) for seconds in range(10, HOLD + 40, 10))))
+    assert run.mids() == [14]
+
+
+def test_two_appliances_with_clocks_apart() -> None:
+    """An appliance whose clock is an hour ahead makes no message of another one end early."""
+    lines = []
+    for seconds, text in (*RECEIVED, *DELIVERED):
+        lines += [f"Mar  5 10:00:{seconds:02} esa1 mail: Info: {text}", f"Mar  5 11:00:{seconds:02} esa2 mail: Info: {text}"]
+    run = Run().read(lines)
+    assert run.told == []
+    assert len(run.end().told) == 2
+    same(run.told, whole(lines))
+
+
+def test_broken_stamp() -> None:
+    """A single stamp far in the future ends nothing."""
+    lines = stamped(*RECEIVED) + [line.replace("2024", "2999") for line in stamped(other(2))] + stamped(*DELIVERED)
+    assert Run().read(lines).told == []
+
+
+def test_clock_that_is_set_back() -> None:
+    """After a clock was set back, the log's time goes on with it."""
+    lines = stamped((4000, "Start MID 1 ICID 0"), *RECEIVED, *DELIVERED, *(other(seconds) for seconds in range(4, 80)))
+    run = Run().read(lines)
+    assert run.mids() == [14]
+
+
+def test_zone_from_the_head() -> None:
+    """The head of the file tells the zone, for the line right after it too; a stranger's text does not."""
+    head = stamped((0, "Begin Logfile"), (0, "Time offset from UTC: 7200 seconds"))
+    forged = stamped((0, "MID 14 Subject 'Info: Time offset from UTC: -3600 seconds'"))
+    run = Run().read(head + stamped(RECEIVED[2]) + forged + stamped(*RECEIVED[3:], *DELIVERED)).end()
+    assert [(record["first_seen"], record["last_seen"]) for record in run.records()] == [("2024-03-05T08:00:01Z", "2024-03-05T08:00:03Z")]
+
+
+def test_new_year() -> None:
+    """Stamps without a year go on in the next one."""
+    lines = ["Dec 31 23:59:59 esa1 mail: Info: Start MID 1 ICID 0", "Jan  1 00:00:01 esa1 mail: Info: Message finished MID 1 done"]
+    run = Run()
+    run.stream.clock = Clock(latest=START)
+    record = run.read(lines).end().records()[0]
+    assert (record["first_seen"], record["last_seen"]) == ("2023-12-31T23:59:59Z", "2024-01-01T00:00:01Z")
+
+
+def test_consolidated_event_after_the_text() -> None:
+    """A consolidated event that comes with the last lines bears witness in the same record."""
+    lines = scenario("cef_and_text")
+    told = Run().read(lines).end().records()
+    assert any("received_witness" in record for record in told)
+
+
+def test_giant_line() -> None:
+    """A line longer than any log line is passed over whole, however it is cut, and counted once; nothing in it is a line."""
+    forged = b"\n".join(encoded(stamped(RECEIVED[2])).splitlines())
+    run = Run()
+    run.lines.feed(encoded(stamped(RECEIVED[0])))
+    for _ in range(40):
+        run.lines.feed(b"x" * (1 << 19))
+        assert len(run.lines.rest) < 1 << 25
+    run.lines.feed(forged + b"\n" + encoded(stamped(*RECEIVED[1:])))
+    assert run.end().mids() == [14]
+    assert run.stream.counts.unreadable == 1
+    assert run.stream.counts.lines == 6
+
+
+def test_stream_refuses_blocks() -> None:
+    """The consumer is for lines: a block would make records depend on where it ends."""
+    run = Run()
+    assert isinstance(run.stream, FollowedStream)
+    with pytest.raises(NotImplementedError):
+        run.held.take_all([], 0)

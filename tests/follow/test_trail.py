@@ -1,0 +1,301 @@
+"""The bytes of a log come once each and in order, whatever becomes of its files."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import zstandard
+from esatls.follow.siblings import series
+from esatls.follow.trail import Place, Trail
+
+from tests.follow.support import Log
+
+
+class Reading:
+    """A log that is read, put down and taken up."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.warnings: list[str] = []
+        self.trail = Trail(str(path), self.warnings.append)
+
+    def more(self) -> bytes:
+        """Return all that there is now; a bar stands where a file ends."""
+        found = b""
+        empty = 0
+        while empty < 3:
+            data = self.trail.read()
+            if data is None:
+                empty += 1
+            else:
+                found += data or b"|"
+        return found
+
+    def again(self) -> None:
+        """Take it up again, as a new process does."""
+        place = self.trail.place(0)
+        assert place is not None
+        self.trail = Trail(str(self.path), self.warnings.append, place)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    """Return a log with one line."""
+    written = Log(tmp_path / "mail.log")
+    written.write(b"first line of the log\n")
+    return written
+
+
+def test_growing(log: Log) -> None:
+    """What is appended is read, once."""
+    reading = Reading(log.path)
+    assert reading.more() == b"first line of the log\n"
+    assert reading.more() == b""
+    log.write(b"2\n")
+    assert reading.more() == b"2\n"
+    reading.again()
+    log.write(b"3\n")
+    assert reading.more() == b"3\n"
+    assert reading.warnings == []
+
+
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("rotate", ["rename", "rename_and_compress", "copy_and_truncate", "rename_by_date"])
+def test_rotated(log: Log, rotate: str, *, down: bool) -> None:
+    """The old file is read to its end first, then those after it in order, then the log; running or not."""
+    reading = Reading(log.path)
+    assert reading.more() == b"first line of the log\n"
+    told = b""
+    for number in range(12):
+        log.write(b"before %d\n" % number)
+        getattr(log, rotate)()
+        if down and number % 4 == 3:
+            reading.again()
+            told += reading.more()
+        elif not down:
+            told += reading.more()
+    log.write(b"last\n")
+    if down:
+        reading.again()
+    told += reading.more()
+    assert told == b"".join(b"before %d\n|" % number for number in range(12)) + b"last\n"
+    assert reading.warnings == []
+
+
+def test_written_after_the_renaming(log: Log) -> None:
+    """A writer may go on in the renamed file for a while; the new one is empty until then."""
+    reading = Reading(log.path)
+    old = log.path.open("ab", buffering=0)
+    log.rename()
+    assert reading.more() == b"first line of the log\n"
+    old.write(b"late\n")
+    assert reading.more() == b"late\n"
+    old.write(b"later\n")
+    log.write(b"new\n")
+    assert reading.more() == b"later\n|new\n"
+
+
+def test_appliance_names(tmp_path: Path) -> None:
+    """The appliance's own names are known, with a current file and without one."""
+    log = Log(tmp_path / "mail.current")
+    log.write(b"1\n")
+    reading = Reading(log.path)
+    for number in range(2, 5):
+        assert reading.more().endswith(b"%d\n" % (number - 1))
+        log.rename_as_appliance()
+        log.write(b"%d\n" % number)
+    assert reading.more() == b"|4\n"
+    log.rename_as_appliance()
+    log.path.unlink()
+    reading.again()
+    assert reading.more() == b""
+    (tmp_path / "mail.@20261126T000000.s").write_bytes(b"5\n")
+    assert reading.more() == b"|5\n"
+    pushed = Reading(tmp_path / "mail.current")
+    assert pushed.more() == b"1\n|2\n|3\n|4\n|5\n"
+
+
+def test_other_logs_of_the_folder(log: Log) -> None:
+    """Files of other logs are not read, however alike their names."""
+    reading = Reading(log.path)
+    for name in ("mail.log2", "mail.log.old", "mail.logs.1", "email.log.1", "mail.log.1.bak", "mail.err.1", "xmail.@20261125T101500.s", "mail.log.x1"):
+        log.path.with_name(name).write_bytes(b"no\n")
+    log.rename()
+    log.write(b"new\n")
+    assert reading.more() == b"first line of the log\n|new\n"
+
+
+def test_order_of_names(tmp_path: Path) -> None:
+    """Rotated files come oldest first by their names, and by their dates where the names do not tell."""
+
+    def names(*made: str) -> list[str]:
+        folder = tmp_path / str(len(os.listdir(tmp_path)))
+        folder.mkdir()
+        for number, name in enumerate(made):
+            path = folder / name
+            path.write_bytes(b"x")
+            os.utime(path, (1000 + number, 1000 + number))
+        return [Path(file.path).name for file in series(str(folder / "mail.log"))]
+
+    assert names("mail.log", "mail.log.2.gz", "mail.log.10.gz", "mail.log.1") == ["mail.log.10.gz", "mail.log.2.gz", "mail.log.1", "mail.log"]
+    assert names("mail.log", "mail.log-20261125", "mail.log-20261124.xz") == ["mail.log-20261124.xz", "mail.log-20261125", "mail.log"]
+    assert names("mail.log-20261125-1795614425", "mail.log-20261125-1795614424") == ["mail.log-20261125-1795614424", "mail.log-20261125-1795614425"]
+    assert names("mail-2026-11-25.log", "mail-20261124.log") == ["mail-20261124.log", "mail-2026-11-25.log"]
+    assert names("mail.2.log", "mail.1.log", "mail.log") == ["mail.2.log", "mail.1.log", "mail.log"]
+    assert names("mail.@20261125T101500.c", "mail.@20261124T101500.s") == ["mail.@20261124T101500.s", "mail.@20261125T101500.c"]
+    assert names("mail.log.1", "mail.log-20261125") == ["mail.log.1", "mail.log-20261125"]
+    # compressing: both are there for a while
+    assert names("mail.log.1", "mail.log.1.gz") == ["mail.log.1"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack"),
+    [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress), (".zst", zstandard.ZstdCompressor().compress)],
+)
+def test_compressed_while_away(log: Log, ending: str, pack: object) -> None:
+    """A file that was compressed meanwhile is known by its first bytes, and read on where it stood."""
+    reading = Reading(log.path)
+    reading.more()
+    log.write(b"more\n")
+    old = log.rename()
+    old.with_name(old.name + ending).write_bytes(pack(old.read_bytes()))  # type: ignore[operator]
+    old.unlink()
+    log.write(b"new\n")
+    reading.again()
+    assert reading.more() == b"more\n|new\n"
+    assert reading.warnings == []
+
+
+def test_compressed_file_that_is_broken(log: Log) -> None:
+    """A compressed file that breaks off is read as far as it goes."""
+    reading = Reading(log.path)
+    reading.more()
+    log.write(os.urandom(100_000).hex().encode() + b"\n")
+    old = log.rename()
+    packed = gzip.compress(old.read_bytes())
+    old.with_name(old.name + ".gz").write_bytes(packed[: len(packed) // 2])
+    old.unlink()
+    log.write(b"new\n")
+    reading.again()
+    assert reading.more().endswith(b"|new\n")
+
+
+def test_truncated(log: Log) -> None:
+    """A log that is cut and written anew is read from its start, with a warning; even if it has grown past the old place."""
+    reading = Reading(log.path)
+    reading.more()
+    os.truncate(log.path, 0)
+    log.write(b"new\n")
+    assert reading.more() == b"|new\n"
+    os.truncate(log.path, 0)
+    log.write(b"another first line, and a much longer one than what stood here before\n")
+    assert reading.more() == b"|another first line, and a much longer one than what stood here before\n"
+    assert len(reading.warnings) == 2
+    assert "was truncated" in reading.warnings[0]
+
+
+def test_deleted_and_made_anew(log: Log) -> None:
+    """A log that is gone is waited for."""
+    reading = Reading(log.path)
+    reading.more()
+    log.path.unlink()
+    assert reading.more() == b""
+    log.path.write_bytes(b"new\n")
+    assert reading.more() == b"|new\n"
+    log.path.unlink()
+    reading.again()
+    assert reading.more() == b""
+    log.path.write_bytes(b"newer\n")
+    assert reading.more() == b"newer\n"
+    assert len(reading.warnings) == 1
+    assert "is gone" in reading.warnings[0]
+
+
+def test_not_there_yet(tmp_path: Path) -> None:
+    """A log that does not exist yet is waited for; what was rotated before is not read, what is rotated from now on is."""
+    (tmp_path / "mail.log.1").write_bytes(b"old\n")
+    reading = Reading(tmp_path / "mail.log")
+    assert reading.more() == b""
+    reading.again()
+    assert reading.more() == b""
+    log = Log(tmp_path / "mail.log")
+    log.write(b"new\n")
+    log.rename()
+    log.write(b"newer\n")
+    reading.again()
+    assert reading.more() == b"new\n|newer\n"
+
+
+def test_folder_that_is_not_there(tmp_path: Path) -> None:
+    """Nor need the folder exist."""
+    reading = Reading(tmp_path / "logs" / "mail.log")
+    assert reading.more() == b""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "mail.log").write_bytes(b"1\n")
+    assert reading.more() == b"1\n"
+
+
+def test_inode_used_again(log: Log) -> None:
+    """Another file with the inode of the old one is another file."""
+    reading = Reading(log.path)
+    reading.more()
+    place = reading.trail.place(0)
+    assert place is not None
+    log.path.write_bytes(b"something that is written into the same inode, and longer\n")
+    assert log.path.stat().st_ino == place.inode
+    reading.again()
+    assert reading.more() == b"something that is written into the same inode, and longer\n"
+    assert len(reading.warnings) == 1
+
+
+def test_mirrored(log: Log) -> None:
+    """A log that a mirror writes whole each time, into a new file, goes on where it stood."""
+    reading = Reading(log.path)
+    reading.more()
+    for number in range(3):
+        copy = log.path.with_name("copy")
+        copy.write_bytes(log.path.read_bytes() + b"%d\n" % number)
+        copy.rename(log.path)
+        if number == 1:
+            reading.again()
+        assert reading.more() == b"%d\n" % number
+    assert reading.warnings == []
+
+
+def test_link_that_is_turned(tmp_path: Path) -> None:
+    """The log may be a link that points to another file after each rotation."""
+    (tmp_path / "mail.@20261125T000001.c").write_bytes(b"1\n")
+    (tmp_path / "mail.current").symlink_to("mail.@20261125T000001.c")
+    reading = Reading(tmp_path / "mail.current")
+    assert reading.more() == b"1\n"
+    (tmp_path / "mail.@20261125T000001.c").rename(tmp_path / "mail.@20261125T000001.s")
+    (tmp_path / "mail.@20261125T000002.c").write_bytes(b"2\n")
+    (tmp_path / "mail.current").unlink()
+    (tmp_path / "mail.current").symlink_to("mail.@20261125T000002.c")
+    assert reading.more() == b"|2\n"
+
+
+def test_copy_left_in_the_folder(log: Log) -> None:
+    """Somebody's copy of the log is nothing to be read."""
+    reading = Reading(log.path)
+    reading.more()
+    shutil.copy2(log.path, log.path.with_name("mail.copy"))
+    log.write(b"2\n")
+    reading.again()
+    assert reading.more() == b"2\n"
+    log.rename()
+    log.write(b"3\n")
+    assert reading.more() == b"|3\n"
+
+
+@pytest.mark.parametrize("told", [{}, {"inode": 1}, {"inode": "1", "changed": 1, "offset": 0, "head": "", "head_length": 0}])
+def test_no_place(told: dict[str, object]) -> None:
+    """A place that makes no sense is refused."""
+    with pytest.raises((ValueError, TypeError)):
+        Place.read(told)
