@@ -56,21 +56,16 @@ class Facts:
 
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
         """Take one match from a stream."""
-        store = spec.store
-        if store < 0:
+        number, code, groups = spec.fact
+        if number < 0:
             if spec.kind == "consolidated_event":
                 self.add(event_of(spec, found, head.base))
             return True
-        stores = head.store
-        if stores is None:
-            stores = head.store = self.stores(head.host)
-        values = found.group(*spec.fact_groups)
-        key = values[0]
-        facts = stores[store].get(key)
-        if facts is not None:
-            facts.append((spec.code, head.time, *values))
-        elif key is not None:
-            stores[store][key] = [(spec.code, head.time, *values)]
+        if head.store is None:
+            head.store = self.stores(head.host)
+        values = found.group(*groups)
+        if values[0] is not None:
+            head.store[number].setdefault(values[0], []).append((code, head.time, *values))
         return True
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
@@ -86,17 +81,18 @@ class Facts:
                 continue
             taken += 1
             spec = specs[found.lastindex]  # type: ignore[index]
+            number, code, groups = spec.fact
             stores = head.store
-            if spec.store < 0 or stores is None:
+            if number < 0 or stores is None:
                 self.take(head, spec, found)
                 continue
-            values = found.group(*spec.fact_groups)
+            values = found.group(*groups)
             key = values[0]
-            store = stores[spec.store]
+            store = stores[number]
             if key in store:
-                store[key].append((spec.code, head.time, *values))
+                store[key].append((code, head.time, *values))
             elif key is not None:
-                store[key] = [(spec.code, head.time, *values)]
+                store[key] = [(code, head.time, *values)]
         return taken
 
     def add(self, event: dict[str, Any], host: str | None = None) -> None:

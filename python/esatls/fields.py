@@ -97,7 +97,8 @@ FIELDS: tuple[Field, ...] = (
     Field("tls_out_cipher", "keyword", "Its cipher", ("esatls.out.cipher",)),
     Field("dane_status", "keyword", "DANE on a consolidated event: success or failure", ("esatls.dane.status",)),
     Field("dane_host", "keyword", "Domain that DANE was tried for", ("esatls.dane.host",)),
-    Field("action", "keyword", "Final action on a consolidated event, such as DELIVERED", ("event.action",)),
+    # not event.action, which is the kind of event
+    Field("action", "keyword", "Final action on a consolidated event, such as DELIVERED", ("esatls.action",)),
     Field("serial", "keyword", "Serial number of the appliance, on a consolidated event", ("observer.serial_number",)),
     Field("ended", "keyword", "End of the message's processing on a consolidated event, in the appliance's own time", ("esatls.ended",)),
     Field("witness", "keyword", "Source of the statement where it is not the text log: cef or tracking", ("esatls.witness",)),

@@ -63,12 +63,9 @@ class Spec(NamedTuple):
     kind: str
     constants: dict[str, str]
     groups: dict[str, int]
-    store: int
-    """Which store its facts go to; -1 for kinds that are no facts."""
-    code: str
-    """Name of its facts: the kind, or for lineage the relation."""
-    fact_groups: tuple[int, ...]
-    """Groups of the match that make the fact: the key, then the kind's FACT_FIELDS."""
+    fact: tuple[int, str, tuple[int, ...]]
+    """Which store its facts go to (-1: the kind is no fact); their name, which is the kind, or for lineage the relation;
+    the groups of the match that make them: the key, then the kind's FACT_FIELDS."""
     plan: tuple[tuple[str, int, int], ...]
     """Field, group and how to read it: 0 as it stands, 1 a number, 2 a list of numbers, 3 a mail flow."""
 
@@ -106,7 +103,7 @@ def _spec(name: str, groups: dict[str, int], never: int) -> Spec:
     if len(numbers) == 1:
         numbers += (never,)
     plan = tuple((_NAMED.get(field, field), group, _READING.get(field, 0)) for field, group in groups.items())
-    return Spec(name, kind, constants, groups, store, constants.get("mid_relation", kind), numbers, plan)
+    return Spec(name, kind, constants, groups, (store, constants.get("mid_relation", kind), numbers), plan)
 
 
 MATCHERS_BY_START = _Matchers()
@@ -118,10 +115,9 @@ def match(text: str) -> tuple[Spec, re.Match[str]] | None:
     # no message text holds a line feed; with one, "the rest of the line" could be sought again and again
     if matcher is None or "\n" in text:
         return None
-    found = matcher.fullmatch(text)
-    if found is None or found.lastindex is None:
-        return None
-    return matcher.specs[found.lastindex], found
+    fullmatch, specs = matcher
+    found = fullmatch(text)
+    return None if found is None else (specs[found.lastindex], found)  # type: ignore[index]
 
 
 def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from esatls import envelope
 from esatls.clock import Clock, Time, rfc3339
@@ -22,6 +22,9 @@ LONGEST_WRAP = 64
 
 MOST_HEADS = 10_000
 """Envelopes kept; a log of one second after another needs few."""
+
+_LINES_AT_ONCE = 500
+"""Lines that are read with care, one by one, when one of them has no whole envelope."""
 
 _UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -64,23 +67,26 @@ class Counts:
 class Head:
     """The envelope of one or many lines, read: time, appliance, subscription, level."""
 
-    __slots__ = ("base", "host", "store", "time")
+    __slots__ = ("base", "host", "level", "log", "store", "time")
 
     def __init__(self, time: Time | None, host: str | None, log: str | None, level: str | None) -> None:
         self.time = time
         self.host = host
-        self.base: dict[str, Any] = {}
+        self.log = log
+        self.level = level
+        self.base: dict[str, Any]
         """The fields that the envelope gives an event."""
-        if time is not None:
-            self.base["time"] = rfc3339(time)
-        if host:
-            self.base["esa_host"] = host
-        if log:
-            self.base["esa_log"] = log
-        if level:
-            self.base["esa_level"] = level
         self.store: Any = None
         """Room for the consumer."""
+
+    def __getattr__(self, name: str) -> Any:
+        # `base`, when it is first asked for: facts do without
+        if name != "base":
+            raise AttributeError(name)
+        stamp = None if self.time is None else rfc3339(self.time)
+        told = (("time", stamp), ("esa_host", self.host), ("esa_log", self.log), ("esa_level", self.level))
+        self.base = {field: value for field, value in told if value}
+        return self.base
 
 
 class _Hour:
@@ -99,26 +105,23 @@ class _Hour:
     def of(cls, prefix: str, stamp: str, head: Head) -> _Hour | None:
         """Return the hour of an envelope; None where a fraction or a second stamp would have to agree."""
         at = prefix.rfind(stamp) + stamp.find(":")
-        minutes = prefix[at : at + len(":47:40")]
-        if prefix.count(":", 0, at) or _MINUTES.fullmatch(minutes) is None or head.time is None or "." in stamp or "," in stamp:
+        minute, second = _SIXTY.get(prefix[at : at + 3]), _SIXTY.get(prefix[at + 3 : at + 6])
+        if prefix.count(":", 0, at) or minute is None or second is None or head.time is None or "." in stamp or "," in stamp:
             return None
-        return cls(prefix[:at], prefix[at + len(minutes) :], head.time - int(minutes[1:3]) * 60 - int(minutes[4:6]), head)
+        return cls(prefix[:at], prefix[at + 6 :], head.time - minute * 60 - second, head)
 
     def head_of(self, prefix: str) -> Head | None:
         """Return the head of an envelope of this hour; None for any other."""
         at = self.at
-        if prefix[:at] != self.before or prefix[at + 6 :] != self.after or _MINUTES.match(prefix, at) is None:
+        minute, second = _SIXTY.get(prefix[at : at + 3]), _SIXTY.get(prefix[at + 3 : at + 6])
+        if minute is None or second is None or not prefix.startswith(self.before) or prefix[at + 6 :] != self.after:
             return None
-        head: Head = Head.__new__(Head)
-        time = self.time + int(prefix[at + 1 : at + 3]) * 60 + int(prefix[at + 4 : at + 6])
-        head.time = time
-        head.host = self.head.host
-        head.base = {**self.head.base, "time": rfc3339(time)}
-        head.store = None
-        return head
+        head = self.head
+        return Head(self.time + minute * 60 + second, head.host, head.log, head.level)
 
 
-_MINUTES = re.compile(r":[0-5]\d:[0-5]\d", re.ASCII)
+_SIXTY = {f":{number:02}": number for number in range(60)}
+"""Minutes or seconds, as they stand in every kind of stamp."""
 
 
 class Consumer(Protocol):
@@ -333,8 +336,7 @@ class Stream:
         self._settle()
 
     def _head(self, env: envelope.Envelope, line: str) -> Head:
-        # only a whole envelope, up to the level, says all that decides where the text starts
-        whole = env.rank == envelope.STAMPED and env.level is not None
+        whole = _is_whole(env, line)
         heads = self.heads if whole else self._weak_heads
         prefix = line[: env.end]
         head = heads.get(prefix)
@@ -381,17 +383,11 @@ class Stream:
             self.feed(block)
             return
         found, heads, last = picked
-        self.end()
-        self._rank = envelope.STAMPED
-        self._swallow = False
-        taken = self.consumer.take_all(zip(found, heads), self.length)
         # lines that are not read are no events that the consumer wants
-        self.counts.lines += lines - 1
-        self.counts.events += taken
-        self.counts.ignored += lines - 1 - taken
+        self._give(found, heads, lines - 1)
         self.feed(block[last:])
 
-    def _pick(self, block: bytes, word: bytes) -> tuple[list[str], list[Head], int] | None:
+    def _pick(self, block: bytes, word: bytes) -> tuple[list[str], _Heads, int] | None:
         """Return the lines with a word, their heads, and where the last line of the block begins.
 
         None where one of them, the first or the last line, or a line after one of them has no whole envelope: it may be wrapped.
@@ -409,60 +405,95 @@ class Stream:
             if following not in self.heads:
                 beside.append(text[end + 1 : end + 1 + envelope.LONGEST])
             at = text.find(wanted, end, last)
-        if len(self._heads_of(beside)) < len(beside) or self.length != length:
+        if len(self._heads_of(beside).heads) < len(beside):
             return None
         heads = self._heads_of(found)
-        return (found, heads, last) if len(heads) == len(found) and self.length == length else None
+        return (found, heads, last) if len(heads.heads) == len(found) else None
 
     def block(self, text: str) -> None:
         """Take a block of whole lines: fast as long as every line has an envelope, else line by line."""
         lines = text.split("\n")
         if not lines[-1]:
             lines.pop()
-        careful = lines
-        if "\0" not in text and "\r" not in text and _RECORD not in text:
-            careful = lines[self._fast(lines) :]
-        for line in careful:
-            self.line(line)
+        plain = "\0" not in text and "\r" not in text and _RECORD not in text
+        for at in range(0, len(lines), _LINES_AT_ONCE):
+            some = lines[at : at + _LINES_AT_ONCE]
+            for line in some[self._fast(some) :] if plain else some:
+                self.line(line)
 
     def _fast(self, lines: list[str]) -> int:
         """Take lines up to the first one without a whole envelope; return how many.
 
         The last line before that one is left too: what follows may be its rest.
         """
-        heads = self._heads_of(lines)
-        done = len(heads) - 1
+        if not self.length:
+            env = envelope.parse(lines[0])
+            if _is_whole(env, lines[0]):
+                self._head(env, lines[0])
+        found = self._heads_of(lines)
+        done = len(found.heads) - 1
         if done < 1:
             return 0
+        found.heads.pop()
+        found.elsewhere.pop(done, None)
+        self._give(lines, found, done)
+        return done
+
+    def _give(self, lines: list[str], found: _Heads, read: int) -> None:
+        """Give lines and their heads to the consumer; they are the events among so many that were `read`."""
+        lines = [*map(str.rstrip, lines)]
         self.end()
         self._rank = envelope.STAMPED
         self._swallow = False
-        heads.pop()
-        taken = self.consumer.take_all(zip(lines, heads), self.length)
-        self.counts.lines += done
+        heads, taken, at = found.heads, 0, 0
+        for number, start in found.elsewhere.items():
+            taken += self.consumer.take_all(zip(lines[at:number], heads[at:number]), self.length)
+            taken += self.consumer.take_all([(lines[number], heads[number])], start)
+            at = number + 1
+        taken += self.consumer.take_all(zip(lines[at:], heads[at:]) if at else zip(lines, heads), self.length)
+        self.counts.lines += read
         self.counts.events += taken
-        self.counts.ignored += done - taken
-        return done
+        self.counts.ignored += read - taken
+        if 2 * len(found.elsewhere) > len(heads):
+            self.length = start
 
-    def _heads_of(self, lines: list[str]) -> list[Head]:
-        """Return the heads of the first lines, as long as all have whole envelopes of one length."""
-        get, length = self.heads.get, self.length
-        found = [get(line[:length]) for line in lines]
-        for number, known in enumerate(found):
-            if known is not None:
-                continue
-            line = lines[number]
-            head = get(line[:length]) or self._same_hour(line[:length])
-            if head is None:
-                env = envelope.parse(line)
-                if env.rank != envelope.STAMPED or not env.level or (env.end != length and number):
-                    return found[:number]  # type: ignore[return-value]
-                head = self._head(env, line)
-                if env.end != length:
-                    length = env.end
-                    found[1:] = [get(other[:length]) for other in lines[1:]]
-            found[number] = head
-        return found  # type: ignore[return-value]
+    def _heads_of(self, lines: list[str]) -> _Heads:
+        """Return the heads of the first lines, as long as all have whole envelopes."""
+        length, hour = self.length, self._hour
+        prefixes = [line[:length] for line in lines]
+        known: dict[str, Head | None] = dict.fromkeys(prefixes)
+        for prefix in known:
+            known[prefix] = self.heads.get(prefix) or self._same_hour(prefix)
+        heads, elsewhere = [known[prefix] for prefix in prefixes], dict[int, int]()
+        if None in known.values():
+            for number, prefix in enumerate(prefixes):
+                head = heads[number] = known[prefix]
+                if head is not None:
+                    continue
+                env = envelope.parse(lines[number])
+                if not _is_whole(env, lines[number]):
+                    del heads[number:]
+                    break
+                heads[number] = self._head(env, lines[number])
+                if env.end == length:
+                    known[prefix], hour = heads[number], self._hour
+                else:
+                    elsewhere[number] = env.end
+                self.length, self._hour = length, hour
+        return _Heads(heads, elsewhere)  # type: ignore[arg-type]
+
+
+class _Heads(NamedTuple):
+    """The heads of some lines in a row."""
+
+    heads: list[Head]
+    elsewhere: dict[int, int]
+    """Where the texts start that do not start where most do: another level, a longer name."""
+
+
+def _is_whole(env: envelope.Envelope, line: str) -> bool:
+    """Tell whether an envelope says all that decides where the text starts: up to the level, and the space behind it."""
+    return env.rank == envelope.STAMPED and env.level is not None and line[env.end - 1] == " "
 
 
 def _remember(heads: dict[str, Head], prefix: str, head: Head) -> None:

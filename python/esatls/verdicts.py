@@ -24,8 +24,7 @@ Record = dict[str, Any]
 _OPENED = frozenset({"connection_opened"})
 _MADE = frozenset({"message_started", "rewritten", "split", "copy", "released", "notification", "bounce"})
 _INTERNAL = frozenset({"notification", "bounce"})
-_MENTIONS = frozenset({"message_sender", "message_recipient"})
-_ON_DELIVERY = frozenset({"delivery_started", "delivery_done", "message_quarantined", "delivery_bounced", "delivery_delayed"})
+_DONE = {"delivery_started", "delivery_done"}
 _TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
 _OUTCOMES = {"delivery_done": "done", "delivery_bounced": "bounced", "delivery_delayed": "delayed"}
 _LONG_AGO: Time = float("-inf")
@@ -213,19 +212,22 @@ class _Message:
     """What the facts of one life of one message say, in one pass."""
 
     __slots__ = (
-        "cef", "deliveries", "finished", "first", "flow", "last", "mention", "one_life",
-        "origin", "received", "recipients", "sent_by", "start",
+        "cef", "deliveries", "finished", "first", "flow", "last", "mention", "on",
+        "one_life", "origin", "over", "received", "recipients", "sent_by", "start",
     )  # fmt: skip
 
     def __init__(self, facts: Sequence[Fact]) -> None:
-        start = origin = sender = flow = first = last = made = None
-        cef: list[Fact] = []
-        mentions = 0
-        recipients: dict[int, str] = {}
+        start = origin = sender = flow = first = last = icid = None
+        made: list[Time] = []
+        starts: list[Fact] = []
+        mentions: list[Fact] = []
+        records: list[Fact] = []
+        quarantined: list[Fact] = []
         deliveries: list[Fact] = []
+        recipients: dict[int, str] = {}
         finished = False
         tried = False
-        one_life = True
+        strayed = False
         for fact in facts:
             code = fact[0]
             time = fact[1]
@@ -237,7 +239,9 @@ class _Message:
                 elif time > last:
                     last = time
             if code == "message_recipient":
-                mentions += 1
+                mentions.append(fact)
+                if fact[3] != icid:
+                    strayed = True
                 if fact[5] is not None:
                     rid = int(fact[4])
                     known = recipients.get(rid)
@@ -245,19 +249,24 @@ class _Message:
             elif code == "delivery_done" or code == "delivery_started":  # noqa: PLR1714 - faster
                 deliveries.append(fact)
             elif code == "message_sender":
-                mentions += 1
+                mentions.append(fact)
+                if fact[3] != icid:
+                    strayed = True
                 if fact[4] is not None:
                     sender = fact if sender is None else _earlier(fact, sender)
             elif code == "message_started":
                 if start is None:
                     start = fact
+                    icid = fact[3]
+                    starts.append(fact)
                     if time is not None:
-                        if made is not None and abs(made - time) > lives.SAME_OPENING:
-                            one_life = False
-                        made = time if made is None else min(made, time)
+                        made.append(time)
                 elif fact != start:
-                    if time != start[1]:
-                        one_life = False
+                    starts.append(fact)
+                    if fact[3] != icid:
+                        strayed = True
+                    if time is not None:
+                        made.append(time)
                     start = _earlier(fact, start)
             elif code == "message_policy":
                 flow = fact if flow is None else _earlier(fact, flow)
@@ -265,28 +274,39 @@ class _Message:
                 finished = True
             elif code in _MADE:
                 if time is not None:
-                    if made is not None and abs(made - time) > lives.SAME_OPENING:
-                        one_life = False
-                    made = time if made is None else min(made, time)
+                    made.append(time)
                 origin = _earlier(fact, origin)
             elif code == "cef":
-                cef.append(fact)
+                records.append(fact)
+            elif code == "message_quarantined":
+                quarantined.append(fact)
             elif code in _TRIES:
                 tried = True
                 deliveries.append(fact)
-        if first is not None and (last - first > lives.MESSAGE_SILENCE or (made is not None and first < made - lives.SAME_OPENING)):
-            one_life = False
-        self.one_life = one_life
+        self.one_life = first is None or (
+            last - first <= lives.MESSAGE_SILENCE and (not made or (first >= min(made) - lives.SAME_OPENING and max(made) - min(made) <= lives.SAME_OPENING))
+        )
         """Whether all of it is plainly of one message."""
         self.start: Fact | None = start
         self.origin: Fact | None = origin
         """The line that made it from another message."""
         self.mention: Fact | None = None
         """An envelope line with the ICID, where the start is not in view."""
-        if mentions and (start is None or start[3] == "0"):
-            self.mention = min((fact for fact in facts if fact[0] in _MENTIONS), key=_order)
+        if mentions and (start is None or icid == "0" or strayed):
+            if start is None or start[3] == "0":
+                self.mention = min(mentions, key=_order)
+            if len({fact[3] for fact in starts}) == 1:
+                mentions = [fact for fact in mentions if fact[3] != icid]
+            starts += mentions
+        self.over = starts + records if records else starts
+        """The facts that name the connection it came over."""
+        self.on = deliveries + quarantined if quarantined else deliveries
+        """The facts that name a connection it went over."""
         self.flow: str | None = None if flow is None else flow[3]
-        self.cef: Fact | None = _merged(cef) if cef else None
+        self.cef: Fact | None = None
+        if records:
+            self.cef = _merged(records)
+            self.on = self.on + [fact for fact in records if fact[11] == "DELIVERED"]
         self.recipients = recipients
         self.deliveries = deliveries
         self.finished = finished
@@ -351,37 +371,29 @@ class Appliance:
         """Connections whose ids were used once."""
         self._connections: dict[tuple[int, str], tuple[list[Time], dict[int, _Connection]]] = {}
         self._stamps: dict[Time, str] = {}
+        self._whole: dict[str, _Message] = {}
+        """Messages whose ids were used once."""
         self._messages: dict[str, tuple[list[Time], dict[int, _Message]]] = {}
-        for facts in stores[MESSAGES].values():
-            self._note_uses(facts)
+        for mid, facts in stores[MESSAGES].items():
+            message = _Message(facts)
+            self._note_uses(message)
+            if message.one_life:
+                self._whole[mid] = message
 
-    def _note_uses(self, facts: list[Fact]) -> None:
+    def _note_uses(self, message: _Message) -> None:
         receiving, delivery = self.uses
-        started = None
-        for fact in facts:
-            code = fact[0]
-            if code == "message_started":
-                started = fact[3] if started is None or started == fact[3] else "several"
-                uses = receiving
-            elif code in _ON_DELIVERY:
-                uses = delivery
-            elif code == "cef":
-                if fact[4] is not None and fact[11] == "DELIVERED":
-                    delivery.setdefault(fact[4], []).append(fact)
-                uses = receiving
-            else:
-                continue
+        for fact in message.over:
             key = fact[3]
-            if key is not None and key != "0":
-                known = uses.get(key)
-                if known is None:
-                    uses[key] = [fact]
-                else:
-                    known.append(fact)
-        for fact in facts:
-            # the envelope names the connection where the start is not in view
-            if fact[0] in _MENTIONS and fact[3] != started and fact[3] is not None and fact[3] != "0":
-                receiving.setdefault(fact[3], []).append(fact)
+            if key in receiving:
+                receiving[key].append(fact)
+            elif key is not None and key != "0":
+                receiving[key] = [fact]
+        for fact in message.on:
+            key = fact[4] if fact[0] == "cef" else fact[3]
+            if key in delivery:
+                delivery[key].append(fact)
+            elif key is not None and key != "0":
+                delivery[key] = [fact]
 
     def ids(self, side: int) -> list[str]:
         """Return the ids of all connections of one side, ascending. ICID 0 is no connection."""
@@ -416,25 +428,32 @@ class Appliance:
 
     def messages_of(self, mid: str) -> tuple[list[Time], dict[int, _Message]]:
         """Return the lives of one message id."""
+        whole = self._whole.get(mid)
+        if whole is not None:
+            return [], {0: whole}
         known = self._messages.get(mid)
         if known is None:
             facts = self.stores[MESSAGES].get(mid)
             if not facts:
                 known = ([], {})
             else:
-                message = _Message(facts)
-                begins = [] if message.one_life else lives.starts(facts, _MADE, lives.MESSAGE_SILENCE)
-                known = (begins, {0: message})
-                if begins:
-                    known = (begins, {life: _Message(part) for life, part in sorted(lives.split(facts, begins).items())})
+                begins = lives.starts(facts, _MADE, lives.MESSAGE_SILENCE)
+                known = (begins, {life: _Message(part) for life, part in sorted(lives.split(facts, begins).items())})
             self._messages[mid] = known
         return known
+
+    def message(self, mid: str, time: Time | None) -> _Message | None:
+        """Return the message that had this id at this time."""
+        begins, found = self.messages_of(mid)
+        return found.get(lives.life_at(begins, time) if begins else 0)
 
     # receiving
 
     def received(self, message: _Message) -> tuple[str, Record]:
         """Return the receiving verdict of one message, and the fields that come with it."""
-        if message.received is None:
+        if message.origin is None and message.received is None:
+            message.received = self._receive(message)
+        elif message.received is None:
             # from the eldest down: a chain of rewrites may be long
             chain, seen = [message], {id(message)}
             parent = self._parent(message)
@@ -451,8 +470,7 @@ class Appliance:
         origin = message.origin
         if origin is None or origin[0] in _INTERNAL:
             return None
-        begins, parents = self.messages_of(origin[3])
-        parent = parents.get(lives.life_at(begins, origin[1]) if begins else 0)
+        parent = self.message(origin[3], origin[1])
         return None if parent is None or parent.made_after(origin[1]) else parent
 
     def _receive(self, message: _Message) -> tuple[str, Record]:
@@ -521,11 +539,12 @@ class Appliance:
     def deliveries(self, message: _Message) -> list[Record]:
         """Return every attempt to deliver one message, in order of time."""
         facts = message.deliveries
-        if len(facts) == 2 and facts[0][3:5] == facts[1][3:5] and facts[0][3] != "0":
-            # the common case: a start and its end
-            first, second = (facts[1], facts[0]) if facts[1][0] == "delivery_started" else facts
-            if first[0] == "delivery_started" and second[0] == "delivery_done" and not self.connections_of(DELIVERY, second[3])[0]:
-                return [self._attempt(message, second[3], "done", None, second[1], set(_rids(second[4])))]
+        if len(facts) == 2 and facts[0][3:5] == facts[1][3:5] and {facts[0][0], facts[1][0]} == _DONE and facts[0][3] != "0":
+            # the common case: a start and its end, on a connection whose id was used once
+            dcid = facts[0][3]
+            connection = self._simple[DELIVERY].get(dcid) or self.connections_of(DELIVERY, dcid)[1].get(0)
+            if connection is not None and connection.one_life:
+                return [self._attempt(message, dcid, "done", None, connection, sorted(set(_rids(facts[0][4]))))]
         attempts: dict[_Attempt, tuple[Time | None, set[int]]] = {}
         started: dict[_Attempt, tuple[Time | None, set[int]]] = {}
         for fact in facts:
@@ -545,19 +564,18 @@ class Appliance:
         found = []
         for (dcid, _, outcome, response), (time, rids) in attempts.items():
             order = (_LONG_AGO if time is None else time, int(dcid or 0), outcome or "", response or "", sorted(rids))
-            found.append((order, self._attempt(message, dcid, outcome, response, time, rids)))
+            connection = None if dcid is None else self.connection(DELIVERY, dcid, time)
+            found.append((order, self._attempt(message, dcid, outcome, response, connection, order[-1])))
         found.sort(key=lambda item: item[0])
         return [attempt for _, attempt in found]
 
     def _attempt(
-        self, message: _Message, dcid: str | None, outcome: str | None, response: str | None, time: Time | None, rids: set[int]
+        self, message: _Message, dcid: str | None, outcome: str | None, response: str | None, connection: _Connection | None, rids: list[int]
     ) -> Record:
         attempt: Record = {}
-        connection = None
         if dcid is not None:
             attempt["dcid"] = int(dcid)
-            connection = self.connection(DELIVERY, dcid, time)
-        attempt["rid"] = sorted(rids) if len(rids) > 1 else [*rids]
+        attempt["rid"] = rids
         if outcome is not None:
             attempt["outcome"] = outcome
         if connection is None:
@@ -580,9 +598,13 @@ class Appliance:
     def records(self, skip: frozenset[str] | set[str] = frozenset(), only: set[str] | None = None) -> Iterator[tuple[int, Record]]:
         """Yield MID and record of each life of each message, by MID: all but those to `skip`, or `only` some."""
         mids = self.stores[MESSAGES].keys() - skip if only is None else self.stores[MESSAGES].keys() & only
+        whole = self._whole
         for mid in sorted(mids, key=int):
-            for _, message in sorted(self.messages_of(mid)[1].items()):
-                yield int(mid), self.record(mid, message)
+            if mid in whole:
+                yield int(mid), self.record(mid, whole[mid])
+            else:
+                for _, message in sorted(self.messages_of(mid)[1].items()):
+                    yield int(mid), self.record(mid, message)
 
     def record(self, mid: str, message: _Message) -> Record:
         """Return the record of one life of one message."""
@@ -763,17 +785,12 @@ def _connection_record(appliance: Appliance, side: int, key: str, connection: _C
     if appliance.several:
         _keep(record, "conflict", connection.conflict)
         _keep(record, "witness", witnesses(connection.deciding()) or None)
-    named = [(fact, _message_at(appliance, fact[2], fact[1])) for fact in connection.uses]
+    named = [(fact, appliance.message(fact[2], fact[1])) for fact in connection.uses]
     _keep(record, "domain", _partner(side, named, told.get("tls_domain")))
     flows = {appliance.received(message)[1].get("mail_flow") for _, message in named if message is not None}
     _keep(record, "mail_flow", connection.flow or (flows.pop() if len(flows) == 1 else None))
     record["messages"] = len({fact[2] for fact in connection.uses if fact[0] not in _TRIES})
     return record
-
-
-def _message_at(appliance: Appliance, mid: str, time: Time | None) -> _Message | None:
-    begins, found = appliance.messages_of(mid)
-    return found.get(lives.life_at(begins, time) if begins else 0)
 
 
 def _partner(side: int, named: list[tuple[Fact, _Message | None]], told: str | None) -> str | None:

@@ -6,11 +6,12 @@ Oniguruma share. Per first word of a line: the alternation of the patterns that 
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import re
 import sys
 from pprint import pformat
-from typing import Any
+from typing import Any, NamedTuple
 
 from esatls.fields import FIELDS
 from esatls.kinds import constants_of
@@ -105,40 +106,100 @@ def _first_characters(text: str, length: int = DISPATCH_LENGTH) -> set[str]:
     return walk(sre_parse.parse(text), {""})
 
 
-def _common_prefix(texts: list[str]) -> str:
-    """Return the beginning that all expressions share, cut where a group is closed and a word ends."""
-    prefix = ""
-    for letters in zip(*texts):
-        if len(texts) < 2 or len(set(letters)) > 1:
-            break
-        prefix += letters[0]
-    cuts = [m.end() for m in re.finditer(r" ", prefix) if prefix[: m.end()].count("(") == prefix[: m.end()].count(")")]
-    return prefix[: cuts[-1]] if cuts else ""
+def _words(text: str) -> list[str]:
+    """Cut an expression behind each space that stands alone and in no group."""
+    ends = [at.end() for at in re.finditer(r" (?![?*+{])", text) if text.count("(", 0, at.end()) == text.count(")", 0, at.end())]
+    cuts = [0, *(end for end in ends if end < len(text)), len(text)]
+    return [text[start:end] for start, end in zip(cuts, cuts[1:])]
+
+
+class _Branch(NamedTuple):
+    """What is still to be matched of one pattern, the fields it will capture, and the groups of those captured so far."""
+
+    name: str
+    words: list[str]
+    fields: list[str]
+    groups: dict[str, int]
+
+
+class _Alternation:
+    """Patterns as a tree, so that what several begin with is tried once."""
+
+    def __init__(self) -> None:
+        self.groups = 0
+        self.table: dict[int, tuple[str, dict[str, int]]] = {}
+        """By the last group of a branch: its pattern, and the group of each field."""
+
+    def together(self, branches: list[_Branch], otherwise: str = "") -> str:
+        """Return the expression of branches that begin with the same word; `otherwise` is one more branch of it."""
+        alike = itertools.takewhile(lambda words: len(set(words)) == 1, zip(*(branch.words for branch in branches)))
+        first = [words[0] for words in alike]
+        prefix, before = "".join(first), self.groups
+        captured = len(re.findall(r"\((?!\?)", re.sub(r"\\.", "", prefix)))
+        left = []
+        for name, words, fields, groups in branches:
+            groups.update((field, before + number) for number, field in enumerate(fields[:captured], 1))
+            left.append(_Branch(name, words[len(first) :], fields[captured:], groups))
+        self.groups = before + captured
+        if len(branches) == 1:
+            # an empty group at the end tells which branch matched, and leaves its first letter in sight of the engine
+            self.groups += 1
+            self.table[self.groups] = (branches[0].name, branches[0].groups)
+            return f"(?:{prefix}(){otherwise})" if otherwise else f"{prefix}()"
+        return f"{prefix}{_ahead(left)}(?:{self.any(left)}{otherwise})"
+
+    def any(self, branches: list[_Branch]) -> str:
+        """Return the alternation of branches, those with one first word together."""
+        by_word: dict[str, list[_Branch]] = {}
+        for branch in branches:
+            by_word.setdefault(branch.words[0], []).append(branch)
+        return "|".join(map(self.together, by_word.values()))
+
+
+def _without_options(text: str) -> str:
+    """Write `(...)?` as an alternation with nothing: the engine of `re` enters a repetition more slowly than a branch."""
+    opened: list[int] = []
+    in_class, i = False, 0
+    while i < len(text):
+        char = text[i]
+        if char == "\\":
+            i += 1
+        elif in_class:
+            in_class = char != "]"
+        elif char == "[":
+            in_class = True
+            i += text[i + 1] in "^]"
+        elif char == "(":
+            opened.append(i)
+        elif char == ")":
+            start, end = opened.pop(), i + 1
+            if text[end : end + 2] == "??":
+                inner = text[start:end] if text[start + 1] != "?" else text[start + 3 : i]
+                text = f"{text[:start]}(?:|{inner}){text[end + 2 :]}"
+                i = start + len(f"(?:|{inner})") - 1
+            elif text[end : end + 1] == "?":
+                inner = text[start:end] if text[start + 1] != "?" else text[start + 3 : i]
+                text = f"{text[:start]}(?:{inner}|){text[end + 1 :]}"
+                i = start + len(f"(?:{inner}|)") - 1
+        i += 1
+    return text
 
 
 def _matcher(names: list[str], patterns: dict[str, str]) -> tuple[str, dict[int, tuple[str, dict[str, int]]], int]:
     """Return the alternation of some patterns: expression, {last group: (pattern, {field: group})}, a group that never matches."""
-    bare = {name: re.sub(r"\(\?P<\w+>", "(", patterns[name]) for name in names}
-    prefix = _common_prefix(list(bare.values()))
-    shared = len(re.findall(r"\((?!\?)", re.sub(r"\\.", "", prefix)))
-    branches, table, group = [], {}, shared
-    for name in names:
-        fields = re.findall(r"\(\?P<(\w+)>", patterns[name])
-        own = {field: (i + 1 if i < shared else group + 1 + i - shared) for i, field in enumerate(fields)}
-        # an empty group at the end tells which branch matched, and leaves its first letter in sight of the engine
-        group += len(fields) - shared + 1
-        table[group] = (name, own)
-        branches.append(bare[name][len(prefix) :] + "()")
-    return f"{prefix}{_ahead(branches)}(?:{'|'.join(branches)}|(?!)())", table, group + 1
+    bare = {name: _words(_without_options(re.sub(r"\(\?P<\w+>", "(", patterns[name]))) for name in names}
+    tree = _Alternation()
+    branches = [_Branch(name, bare[name], re.findall(r"\(\?P<(\w+)>", patterns[name]), {}) for name in names]
+    return tree.together(branches, "|(?!)()"), tree.table, tree.groups + 1
 
 
-def _ahead(branches: list[str]) -> str:
+def _ahead(branches: list[_Branch]) -> str:
     """Return a look at the next character: most lines of a matcher are no events, and it tells at once."""
     try:
-        characters = set().union(*(_first_characters(branch, 1) for branch in branches))
+        characters = set().union(*(_first_characters("".join(branch.words), 1) for branch in branches))
     except ValueError:
         return ""
-    return f"(?=[{re.escape(''.join(sorted(characters)))}])" if len(branches) > 1 else ""
+    return f"(?=[{re.escape(''.join(sorted(characters)))}])"
 
 
 def files() -> dict[pathlib.Path, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
+import pytest
 from esatls import lives
 from esatls.clock import rfc3339
 from hypothesis import given
@@ -91,6 +93,17 @@ def test_start_and_lineage_are_one_beginning() -> None:
             (first, "Start MID 2 ICID 0"), (second, "MID 2 was generated based on MID 1 by bcc filter 'x'"), (3, "MID 2 ICID 0 RID 0 To: <a@example.com>")
         )[1]
         assert [(record["mid"], record["parent_mid"], record["recipients"]) for record in messages] == [(2, 1, ["a@example.com"])]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_lines_that_make_a_message_are_weighed_together(order: tuple[int, ...]) -> None:
+    """Two beginnings that lie further apart than one beginning lasts are two, even with a third between them, in any order."""
+    lines = [(0, "Start MID 2 ICID 0"), (1, "MID 1 rewritten to MID 2 by x"), (6, "MID 1 rewritten to MID 2 by x")]
+    messages = log(*(lines[number] for number in order))[1]
+    assert [(record["mid"], record["first_seen"], record["last_seen"]) for record in messages] == [
+        (2, rfc3339(START), rfc3339(START)),
+        (2, rfc3339(START + 1), rfc3339(START + 6)),
+    ]
 
 
 def test_message_in_a_quarantine_for_months() -> None:

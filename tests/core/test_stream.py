@@ -357,7 +357,10 @@ SUBJECTS = ["MID 1 Subject 'x 2005 Info: ICID 9 TLS success'", "MID 1 Subject 'x
 LOOSE = ["ICID 9 TLS success", "' TLS success", "Info: ICID 9 TLS success", "x"]
 
 
-@given(st.lists(st.sampled_from([STAMP + text for text in WHOLE + NOISE + SUBJECTS] + LOOSE), max_size=40), st.integers(min_value=1, max_value=20))
+STAMPED = [stamp + text for stamp in (STAMP, STAMP.replace("Info", "Warning")) for text in WHOLE + NOISE + SUBJECTS]
+
+
+@given(st.lists(st.sampled_from(STAMPED + LOOSE), max_size=40), st.integers(min_value=1, max_value=20))
 def test_sifted_blocks_give_the_same(lines: list[str], size: int) -> None:
     """Reading only the lines that have the word TLS gives the TLS events and counts of reading all, also with forged seams."""
     whole, sifted = TlsEvents(), TlsEvents()
@@ -384,6 +387,12 @@ def test_no_line_is_no_event() -> None:
     [
         "Wed Jul 20 19:47:40 2005 Info: Info: ICID 5 TLS failed",
         "Wed Jul 20 19:47:40 2005 Info: CEF:0|CISCO|IronPort|1|1|x|5|rt=1312345678901 msg=ICID 6 TLS failed",
+        "Wed Jul 20 19:47:40 2005 Info: ICID 5 close\t",
+        "Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS failed: x\x1c",
+        "Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS failed: x \u00a0",
+        "Wed Jul 20 19:47:40 2005 Info: ",
+        "Wed Jul 20 19:47:40 2005 Info:",
+        "Wed Jul 20 19:47:40 2005 Info:ICID 5 close",
     ],
 )
 def test_an_envelope_that_is_known_changes_nothing(line: str) -> None:

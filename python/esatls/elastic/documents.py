@@ -23,11 +23,9 @@ FLOWS = {"incoming": "inbound", "outgoing": "outbound"}
 OUTCOMES = {"success": "success", "failed": "failure", "required": "failure", "not_offered": "failure"}
 """``event.outcome`` by ``tls_result``."""
 
-# ``event.action`` is the kind of event; what the appliance did with a message must not take its place.
-_ELSEWHERE = {"action": ("esatls.action",)}
 _LONGEST_INTEGER = 2**63 - 1
 _TLS_VERSION = re.compile(r"(TLS|SSL)v(\d(?:\.\d)?)(?![\d.])", re.ASCII)
-_TABLE = {field.name: _ELSEWHERE.get(field.name, field.ecs) for field in FIELDS}
+_TABLE = {field.name: field.ecs for field in FIELDS}
 
 
 def ecs_field(name: str, direction: str | None) -> str:
