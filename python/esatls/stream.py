@@ -28,12 +28,6 @@ _LINES_AT_ONCE = 500
 
 _UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
 
-
-def _unprintable(text: str) -> bool:
-    """Tell whether a text holds a zero or a byte that is not UTF-8."""
-    return "\0" in text if text.isascii() else _UNPRINTABLE.search(text) is not None
-
-
 _WRAP_COLUMN = 100  # no page that wraps within words is narrower
 _RECORD = "CEF:"
 """A record behind a known envelope may hold a line of its own (W14)."""
@@ -164,6 +158,11 @@ class _Pending:
             if self.event is not None:
                 break
         return self.event
+
+
+def _unprintable(text: str) -> bool:
+    """Tell whether a text holds a zero or a byte that is not UTF-8."""
+    return "\0" in text if text.isascii() else _UNPRINTABLE.search(text) is not None
 
 
 def _joined(first: str, lines: list[str], *, at_column: bool) -> Iterable[str]:
@@ -307,7 +306,7 @@ class Stream:
 
         told = stamp(record)
         time = self.clock.read(told) if told else None
-        return head if time is None else Head(time, head.host, head.base.get("esa_log"), head.base.get("esa_level"))
+        return head if time is None else Head(time, head.host, head.log, head.level)
 
     def _dismiss(self, line: str) -> None:
         if _unprintable(line):
