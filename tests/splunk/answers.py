@@ -36,6 +36,11 @@ CEF_DOUBTFUL = {
 }
 
 
+def doubtful(record: str) -> bool:
+    """Tell whether a record is one of which the confs may give less: it leaves room for doubt, or has the form of another product (no header)."""
+    return "CEF:" not in record or any(mid in record for mid in CEF_DOUBTFUL)
+
+
 def as_logged(value: Any) -> str:
     """Return a value as the log has it."""
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)

@@ -213,6 +213,7 @@ def splunk_events(corpus: Corpus, envelope: Envelope) -> Iterator[tuple[str, str
 
 
 NUMBERS = frozenset(("icid", "dcid", "mid", "parent_mid", "received_from_mid", "messages", "peer_port"))
+LISTS = frozenset(("recipients", "witness", "received_witness"))
 FLAGS = frozenset(("finished", "tls_required"))
 
 
@@ -226,7 +227,7 @@ def record_of(row: dict[str, Any]) -> Record:
             record[name] = int(value)
         elif name in FLAGS:
             record[name] = value == "true"
-        elif name == "recipients":
+        elif name in LISTS:
             record[name] = [value] if isinstance(value, str) else value
         elif name != "_time" and not name.startswith("delivery_"):
             record[name] = value

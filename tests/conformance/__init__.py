@@ -1,0 +1,1 @@
+"""One corpus through every engine: each case and each scenario, and the count of differences."""

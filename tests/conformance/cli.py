@@ -1,0 +1,41 @@
+"""Runs every case and every scenario through every engine that is here, and prints the count of differences.
+
+    python tests/conformance                               # the whole table; minutes
+    python tests/conformance --engine re --engine pygrok   # some columns
+    python tests/conformance --page                        # and writes tests/CONFORMANCE.md
+
+Exit code 1 when anything differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from . import table
+from .corpus import ROOT, rows
+from .engines import ENGINES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PAGE = ROOT / "tests" / "CONFORMANCE.md"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run what the arguments ask for; answers the exit code."""
+    parser = argparse.ArgumentParser(prog="conformance", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [engine.name for engine in ENGINES]
+    parser.add_argument("--engine", action="append", choices=names, help="only this engine; may be repeated")
+    parser.add_argument("--page", action="store_true", help=f"write {PAGE.relative_to(ROOT)}, too; needs all engines")
+    arguments = parser.parse_args(argv)
+    if arguments.page and arguments.engine:
+        parser.error("a page has every engine")
+    wanted = [engine for engine in ENGINES if not arguments.engine or engine.name in arguments.engine]
+    corpus = rows()
+    columns = table.run(wanted, corpus)
+    sys.stdout.write(table.as_text(columns, corpus))
+    if arguments.page:
+        PAGE.write_text(table.as_page(columns, corpus), encoding="utf-8", newline="\n")
+    return int(table.differences(columns) > 0)

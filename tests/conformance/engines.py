@@ -1,0 +1,392 @@
+"""The engines: each answers every row that it can, and its answers are compared with what the row says.
+
+An engine is a generator of (row, cell). It raises `NotHereError` where what it needs is not installed; a row that it says nothing
+about by design gets no cell.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
+
+from esatls import cef, tracking
+from esatls._patterns import PATTERNS
+from esatls.elastic import load as loading
+from esatls.elastic import setup as setting_up
+from esatls.elastic.documents import connection_document, event_document, message_document
+from esatls.match import extract
+
+from tests.core.support import read_events, read_facts, records
+from tests.elastic import corpus as elastic_corpus
+from tests.elastic import logstash, server, store
+from tests.splunk import answers
+from tests.splunk import app as splunk_app
+from tests.splunk.conf import CACHE, Extraction
+from tests.traffic.agree import record_of
+
+from .pygrok_match import EXIT_WITHOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from esatls.elastic.client import Client
+
+    from tests.splunk.driver import Splunk, Value
+
+    from .corpus import Event, Item, Row
+
+KEPT = 5
+
+
+class NotHereError(Exception):
+    """What the engine needs is not on this machine."""
+
+
+@dataclass
+class Cell:
+    """What one engine answered to one row."""
+
+    compared: int = 0
+    differences: int = 0
+    fewer: int = 0  # answers that have less, by design, and nothing else
+    examples: list[str] = field(default_factory=list)
+
+    def note(self, where: object, found: object, wanted: object, *, may_lack: bool = False) -> None:
+        """Count one answer. `may_lack` says that the engine need not know all of it."""
+        self.compared += 1
+        if found == wanted:
+            return
+        if may_lack and isinstance(found, dict) and isinstance(wanted, dict) and found.items() <= wanted.items():
+            self.fewer += 1
+            return
+        self.differences += 1
+        if len(self.examples) < KEPT:
+            self.examples.append(f"{where}\n    found  {found}\n    wanted {wanted}")
+
+    def note_all(self, where: str, found: Iterable[Any], wanted: Iterable[Any]) -> None:
+        """Count answers of which each has to be there once, in any order."""
+        left = sorted(map(_text, found))
+        for one in map(_text, wanted):
+            if one in left:
+                left.remove(one)
+                self.compared += 1
+            else:
+                self.note(where, "nothing that is equal", one)
+        for one in left:
+            self.note(where, one, "nothing of this")
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+if TYPE_CHECKING:
+    Cells = Iterator[tuple[Row, Cell]]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One column of the table."""
+
+    name: str
+    title: str
+    run: Callable[[Sequence[Row]], Cells]
+
+
+def of_kind(rows: Sequence[Row], *kinds: str) -> list[Row]:
+    """Return the rows of some kinds."""
+    return [row for row in rows if row.kind in kinds]
+
+
+# ---- Python ----
+
+
+def extractor(rows: Sequence[Row]) -> Cells:
+    """Read each line as a log of one line, and each scenario as the log that it is."""
+    for row in rows:
+        cell = Cell()
+        read = {"pattern": extract, "cef": cef.parse, "tracking": tracking.describe}.get(row.kind)
+        for item in row.items:
+            found = None if read is None else read(item.text)
+            wanted = None if read is None else item.stated
+            cell.note(
+                item.text or item.line,
+                (found, [] if item.line is None else read_events([item.line])[0]),
+                (wanted, item.events),
+            )
+        if row.kind == "scenario":
+            facts, _ = read_facts(row.log.splitlines())
+            connections, messages = records(facts)
+            cell.note_all("connection", connections, row.connections)
+            cell.note_all("message", messages, row.messages)
+        yield row, cell
+
+
+if TYPE_CHECKING:
+    Match = tuple[str, dict[str, str | None]]
+
+
+def _captures(cell: Cell, row: Row, item: Item, found: list[Match]) -> None:
+    """Compare the patterns that match a text, and what they capture, with the one that has to, and its event."""
+    names = [name for name, _ in found]
+    if item.stated is None:
+        cell.note(item.text, names, [])
+        return
+    if names != [row.pattern]:
+        cell.note(item.text, names, [row.pattern])
+        return
+    captured = {name: _read(name, value) for name, value in found[0][1].items() if value}
+    if "policy_table" in captured:
+        captured["mail_flow"] = {"inbound": "incoming", "outbound": "outgoing"}[str(captured.pop("policy_table"))]
+    # what follows from the pattern's name, or from another field, is captured by none
+    wanted = {name: value for name, value in item.stated.items() if name in captured or name in _GROUPS[str(row.pattern)]}
+    cell.note(item.text, captured, wanted)
+
+
+_GROUPS = {name: set(re.findall(r"\(\?P<(\w+)>", text)) for name, text in PATTERNS.items()}
+_NUMBERS = {"icid", "dcid", "mid", "parent_mid", "peer_port", "utc_offset"}
+
+
+def _read(name: str, value: str) -> Any:
+    if name == "rid":
+        return [int(number) for number in value.replace(",", " ").split()]
+    return int(value) if name in _NUMBERS else value
+
+
+def plain_patterns(rows: Sequence[Row]) -> Cells:
+    """Try the generated expressions alone, every one on every text, under Python's `re`."""
+    compiled = {name: re.compile(text, re.ASCII) for name, text in PATTERNS.items()}
+    for row in of_kind(rows, "pattern"):
+        cell = Cell()
+        for item in row.items:
+            matches = ((name, pattern.fullmatch(item.text)) for name, pattern in compiled.items())
+            _captures(cell, row, item, [(name, match.groupdict()) for name, match in matches if match])
+        yield row, cell
+
+
+def pygrok(rows: Sequence[Row], *arguments: str) -> Cells:
+    """Try the pattern files, as pygrok reads them."""
+    wanted = of_kind(rows, "pattern")
+    command = [sys.executable, str(Path(__file__).with_name("pygrok_match.py")), *arguments]
+    texts = json.dumps([item.text for row in wanted for item in row.items])
+    done = subprocess.run(command, input=texts, capture_output=True, text=True, check=False)
+    if done.returncode == EXIT_WITHOUT:
+        message = "the Python module regex is not installed"
+        raise NotHereError(message)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    found = iter(json.loads(done.stdout))
+    for row in wanted:
+        cell = Cell()
+        for item in row.items:
+            _captures(cell, row, item, [(name, captures) for name, captures in next(found)])
+        yield row, cell
+
+
+def pygrok_plain(rows: Sequence[Row]) -> Cells:
+    """Do the same where there is no module `regex`."""
+    return pygrok(rows, "--plain")
+
+
+# ---- Splunk ----
+
+
+def splunk_commands(version: str) -> Callable[[Sequence[Row]], Cells]:
+    """Run the three commands of the built package over splunkd's protocol, on one Python."""
+
+    def run(rows: Sequence[Row]) -> Cells:
+        with tempfile.TemporaryDirectory(prefix="esatls-conformance-") as folder:
+            splunk = splunk_app.installed(Path(folder)).get(version)
+            if splunk is None:
+                message = f"no Python {version} found"
+                raise NotHereError(message)
+            yield from _splunk_lines(splunk, of_kind(rows, "pattern", "cef", "envelope"))
+            yield from _splunk_scenarios(splunk, of_kind(rows, "scenario"))
+
+    return run
+
+
+def _splunk_lines(splunk: Splunk, rows: Sequence[Row]) -> Cells:
+    given = [answers.event(line) for row in rows for line, _ in row.lines]
+    result = splunk.stream("esatls", given)
+    found = iter(result.rows)
+    for row in rows:
+        cell = Cell()
+        for line, item in row.lines:
+            wanted = answers.event(line)
+            if item.event is not None:
+                event = {"esa_host": answers.HOST, **item.event, "time": "2005-07-20T19:47:40Z"}
+                wanted = {**wanted, **{name: answers.as_text(value) for name, value in event.items()}}
+            cell.note(line, next(found), wanted)
+        yield row, cell
+
+
+def _splunk_scenarios(splunk: Splunk, rows: Sequence[Row]) -> Cells:
+    """Run all scenarios in one search, each on appliances of its own, newest event first, on three indexers."""
+    events: list[dict[str, Value]] = []
+    for row in rows:
+        log = re.sub(r"(?<=00:00 )(?=esa\d )", _host(row, ""), row.log)
+        events += answers.events_of(log, host=_host(row, None))
+    events.sort(key=lambda item: float(str(item["_time"]) or 0), reverse=True)
+    found = {kind: splunk.report(f"esatls{kind}", events).rows for kind in ("connections", "messages")}
+    for row in rows:
+        cell = Cell()
+        for kind, wanted in (("connections", row.connections), ("messages", row.messages)):
+            hosts = {_host(row, record.get("esa_host")) for record in wanted}
+            mine = [(record_of(one), _columns(one)) for one in found[kind] if one["esa_host"] in hosts]
+            theirs = [{**record, "esa_host": _host(row, record.get("esa_host"))} for record in wanted]
+            cell.note_all(kind, mine, [(one, _columns(answers.row_of(one))) for one in theirs])
+        yield row, cell
+
+
+def _columns(row: dict[str, Value]) -> dict[str, Value]:
+    """Return the aligned columns of a message's attempts, which say once more what its record says."""
+    return {name: value for name, value in row.items() if name.startswith("delivery_")}
+
+
+def _host(row: Row, host: str | None) -> str:
+    """Return the appliance of a scenario among all scenarios."""
+    name = row.name.rpartition("/")[2]
+    return f"{name}.example.com" if host is None else f"{name}-{host}"
+
+
+UNREAD = ("{", "CEF:", "i Sep ")  # a record around a line; a line cut at the left, whose rest of a weekday might be a host
+
+
+def splunk_confs(rows: Sequence[Row]) -> Cells:
+    """Try the regular expressions and calculated fields of props.conf and transforms.conf, under PCRE2."""
+    if not (CACHE / "pcre2" / ".done").exists():
+        message = "pcre2 is not installed: run tests/splunk/setup.sh"
+        raise NotHereError(message)
+    text = Extraction("cisco:esa:textmail")
+    for row in of_kind(rows, "pattern", "envelope", "scenario"):
+        cell = Cell()
+        if row.kind == "scenario":
+            lines = [line for line in row.log.splitlines() if line and "CEF:" not in line]
+            events = [next(iter(read_events([line])[0]), None) for line in lines]
+        else:
+            lines = [line for line, _ in row.lines]
+            events = [item.event for _, item in row.lines]
+        for line, event, fields in zip(lines, events, text.fields(lines)):
+            cell.note(line, answers.extracted(fields), _fields(event), may_lack=line.startswith(UNREAD))
+        yield row, cell
+    consolidated = Extraction("cisco:esa:cef")
+    for row in of_kind(rows, "cef"):
+        cell = Cell()
+        for (line, item), fields in zip(row.lines, consolidated.fields([line for line, _ in row.lines])):
+            found = {name: value for name, value in fields.items() if name in answers.CEF_NAMES}
+            wanted = {name: answers.as_logged(value) for name, value in (item.event or {}).items() if name in answers.CEF_NAMES}
+            cell.note(line, found, wanted, may_lack=answers.doubtful(line))
+        yield row, cell
+
+
+def _fields(event: Event | None) -> dict[str, str]:
+    """Return what the confs give: Splunk has the time already, and what is no line of mail is no event there."""
+    if event is None or event["esa_event"] in {"time_offset", "consolidated_event"}:
+        return {}
+    return {name: answers.as_logged(value) for name, value in event.items() if name != "time"}
+
+
+# ---- Elastic ----
+
+
+class _Server:
+    """The search server, started when the first engine asks for it."""
+
+    def __init__(self) -> None:
+        self._server: server.Server | None = None
+
+    def client(self) -> Client:
+        """Return a client of a server with templates and pipeline."""
+        if self._server is None:
+            if not shutil.which("java") or not shutil.which("mvn"):
+                message = "the search server needs Java and Maven"
+                raise NotHereError(message)
+            self._server = server.Server()
+            client = self._server.client
+            for step in setting_up.server_steps(setting_up.capabilities(client)):
+                setting_up.perform(step, client)
+        return self._server.client
+
+    def stop(self) -> None:
+        """End the server."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+
+SERVER = _Server()
+
+
+def _document(line: str, event: Event | None) -> Event:
+    """Return the document that a line must become."""
+    # a stamp without a year is of the year that has it last, for a server that runs now
+    time = elastic_corpus.expected(line)["@timestamp"]
+    document = {"message": line, **elastic_corpus.envelope_document(line), "@timestamp": time}
+    if event is None:
+        return document
+    fields = {name: value for name, value in event.items() if name != "time"}
+    return elastic_corpus.merged(document, event_document(fields))
+
+
+def ingest_pipeline(rows: Sequence[Row]) -> Cells:
+    """Run the ingest pipeline on the search server, by its simulation."""
+    client = SERVER.client()
+    for row in of_kind(rows, "pattern", "cef", "envelope"):
+        cell = Cell()
+        found = store.simulate(client, [store.shipped(line) for line, _ in row.lines])
+        for (line, item), document in zip(row.lines, found):
+            cell.note(line, document, _document(line, item.event))
+        yield row, cell
+
+
+def elastic_join(rows: Sequence[Row]) -> Cells:
+    """Index each scenario backwards and join it on the search server."""
+    client = SERVER.client()
+    for row in of_kind(rows, "scenario"):
+        store.reset(client)
+        store.index_lines(client, row.log.splitlines()[::-1])
+        loading.join(client, days=None)
+        cell = Cell()
+        cell.note_all("connection", store.all_documents(client, "esatls-connections-*"), map(connection_document, row.connections))
+        cell.note_all("message", store.all_documents(client, "esatls-messages-*"), map(message_document, row.messages))
+        yield row, cell
+
+
+def logstash_filter(rows: Sequence[Row]) -> Cells:
+    """Run the filter in a real Logstash."""
+    if not logstash.HOME:
+        message = "LOGSTASH_HOME names no Logstash"
+        raise NotHereError(message)
+    wanted = of_kind(rows, "pattern", "cef", "envelope")
+    lines = [line for row in wanted for line, _ in row.lines]
+    with tempfile.TemporaryDirectory(prefix="esatls-conformance-") as folder:
+        found = {document.pop("number"): document for document in logstash.run_logstash(Path(folder), [logstash.FILTER], lines)}
+    number = 0
+    for row in wanted:
+        cell = Cell()
+        for line, item in row.lines:
+            cell.note(line, found.get(number), elastic_corpus.merged({"event": {"original": line}}, _document(line, item.event)))
+            number += 1
+        yield row, cell
+
+
+ENGINES: tuple[Engine, ...] = (
+    Engine("extractor", "the Python package", extractor),
+    Engine("re", "the generated expressions alone, under Python's `re`", plain_patterns),
+    Engine("pygrok", "grok_patterns/ read by pygrok, without the module `regex`", pygrok_plain),
+    Engine("pygrok-regex", "grok_patterns/ read by pygrok, with the module `regex`", pygrok),
+    Engine("splunk-3.9", "the search commands of the built app, on Python 3.9", splunk_commands("3.9")),
+    Engine("splunk-3.13", "the same on Python 3.13", splunk_commands("3.13")),
+    Engine("confs", "props.conf and transforms.conf of the app, under PCRE2", splunk_confs),
+    Engine("ingest", "the ingest pipeline on a search server (OpenSearch)", ingest_pipeline),
+    Engine("join", "`esatls elastic join` on that server", elastic_join),
+    Engine("logstash", "the filter in a Logstash", logstash_filter),
+)

@@ -1,0 +1,113 @@
+"""Every engine that is here gives the same answer to every case and scenario; the corpus is complete; the page is fresh."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from esatls._patterns import PATTERNS
+from esatls.fields import FIELDS
+
+from . import cli, table
+from .corpus import ROOT, rows
+from .engines import ENGINES, SERVER, Cell, Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROWS = rows()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stop_the_server() -> Iterator[None]:
+    """End the search server behind the last engine that needs it."""
+    yield
+    SERVER.stop()
+
+
+def page() -> list[list[str]]:
+    """Return the cells of the page's table."""
+    text = cli.PAGE.read_text(encoding="utf-8")
+    assert text.startswith(table.HEADER)
+    return [[cell.strip() for cell in line[1:-1].split("|")] for line in text.splitlines() if line.startswith("| ")]
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+def test_an_engine_differs_nowhere(engine: Engine) -> None:
+    """The engine gives each answer of the corpus, whole; what it leaves out by design is what the page says."""
+    column = table.column(engine, ROWS)
+    if isinstance(column, str):
+        pytest.skip(column)
+    different = {name: cell.examples for name, cell in column.items() if cell.differences}
+    assert different == {}
+    assert table.compared(column) > 90
+    shown = page()
+    at = shown[0].index(engine.name)
+    if shown[1][at] != table.ABSENT:
+        wanted = [table.shown(column.get(row.name)) for row in ROWS]
+        assert [line[at] for line in shown[1:-1]] == wanted, "run: python tests/conformance --page"
+
+
+def test_the_page_has_the_rows_of_now() -> None:
+    """Case files, scenarios and engines, and how many answers each row has, are those of the page."""
+    head, *body = page()
+    assert head == ["", "answers", *(engine.name for engine in ENGINES)]
+    assert [line[:2] for line in body[:-1]] == [[row.name, str(row.size)] for row in ROWS], "run: python tests/conformance --page"
+    assert body[-1][:2] == ["all", str(sum(row.size for row in ROWS))]
+
+
+def test_every_pattern_has_a_case_file_and_every_case_file_one_pattern() -> None:
+    """No pattern is without examples and look-alikes, no file is about two; consolidated events have files of their own."""
+    named = [row.pattern for row in ROWS if row.kind == "pattern"]
+    assert set(named) == {name for name in PATTERNS if not name.startswith("ESA_CONSOLIDATED_EVENT")}
+    assert max(Counter(named).values()) == 1
+    assert all(any(item.stated for item in row.items) for row in ROWS if row.kind != "scenario")
+    assert all(any(item.stated is None for item in row.items) for row in ROWS if row.kind == "pattern" and row.pattern not in ALL_FORMS)
+
+
+ALL_FORMS = {"ESA_DELIVERY_BOUNCED_LOG", "ESA_DELIVERY_DELAYED_LOG", "ESA_MESSAGE_LINEAGE_NOTIFICATION"}
+"""Patterns that have no look-alike of their own: what could pass for their lines stands in a neighbour's file."""
+
+
+def test_every_field_occurs() -> None:
+    """Each field of the table is stated by some case, and no case states a field that the table lacks."""
+    stated = {name for row in ROWS for item in row.items for event in (item.stated, *item.events) for name in event or ()}
+    assert stated == {field.name for field in FIELDS}
+
+
+def test_scenarios_are_rows() -> None:
+    """Each scenario has a log and records."""
+    scenarios = [row for row in ROWS if row.kind == "scenario"]
+    assert len(scenarios) > 20
+    assert all(row.log and row.connections and row.size for row in scenarios)
+
+
+def test_a_difference_is_counted_and_shown() -> None:
+    """A wrong answer, a missing and an extra record are differences; less is fewer only where the engine may know less."""
+    cell = Cell()
+    cell.note("line", {"icid": 5}, {"icid": 5})
+    cell.note("line", {"icid": 6}, {"icid": 5}, may_lack=True)
+    cell.note("line", {}, {"icid": 5}, may_lack=True)
+    cell.note("line", {}, {"icid": 5})
+    cell.note_all("record", [{"mid": 1}, {"mid": 1}], [{"mid": 1}, {"mid": 2}])
+    assert (cell.compared, cell.differences, cell.fewer, len(cell.examples)) == (7, 4, 1, 4)
+    row = ROWS[0]
+    columns: dict[str, table.Column] = {"extractor": {row.name: cell}, "logstash": "no such thing"}
+    assert table.differences(columns) == 4
+    assert [line[2:] for line in table.lines(columns, [row])] == [["extractor", "logstash"], ["4 (1 fewer)", "-"], ["4 (1 fewer)", "-"]]
+    text = table.as_text(columns, [row])
+    assert "logstash: the filter in a Logstash; not here: no such thing" in text
+    assert "wanted {'icid': 5}" in text
+
+
+def test_an_engine_that_is_wrong_fails_the_command() -> None:
+    """Run as a user runs it, the command prints its columns and ends with 0; a page of some engines is refused."""
+    command = [sys.executable, str(Path(cli.__file__).parent), "--engine", "re"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0].split() == ["answers", "re"]
+    assert subprocess.run([*command, "--page"], capture_output=True, check=False, cwd=ROOT).returncode == 2
