@@ -22,7 +22,7 @@ read by where a value can end, not by searching for ``ESATLSInConnStatus=``:
   field occurs twice.
 
 An appliance writes its keys in one order. Once that is known (`cef_layout`), one match reads a record; until then, and for every record
-that leaves a doubt, one search or the reading key by key. All three give the same.
+that leaves a doubt, one search or the reading key by key. All three give the same, unless a dictionary was cut in its middle and goes on.
 
 Limits: in a record of AsyncOS 13, a stranger who closes his own bare name with another of Cisco's keys, one
 that the record lacks, is not told from the appliance. A record that is cut in the middle of its last value,
@@ -259,21 +259,20 @@ def stamp(text: str) -> str | None:
 
 def _extension(text: str) -> tuple[str, bool, bool] | None:
     """Take a record apart: its fields behind a space, whether ``=`` is escaped in values, and whether the fields came joined."""
-    header = text[:_LONGEST].split("|", 7)
-    if len(header) == 8:
-        if header[4] != _EVENT_CLASS or header[0][:4] != "CEF:":
+    extension = text[:_LONGEST]
+    escaping = False
+    whole = text.startswith("CEF:")
+    if whole:
+        header = extension.split("|", 7)
+        if len(header) < 8 or header[4] != _EVENT_CLASS:
             return None
         extension = header[7]
         escaping = _escapes(header[3])
-    elif "ESAMID=" in text:
-        extension = text[:_LONGEST]
-        escaping = False
-    else:
+    elif "ESAMID=" not in extension:
         return None
-    joined = _JOINED.match(extension)
-    if joined:
+    if _JOINED.match(extension):
         return " " + _JOIN.sub(" ", extension), False, True
-    return (" " + extension, escaping, False) if len(header) == 8 else None
+    return (" " + extension, escaping, False) if whole else None
 
 
 def recipients(event: dict[str, Any]) -> list[str]:

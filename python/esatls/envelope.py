@@ -18,8 +18,8 @@ BARE, UNSTAMPED, STAMPED = 0, 1, 2
 LONGEST = 1200
 """No envelope is longer: every part of the pattern is bounded."""
 
-JSON_TEXT = ("_raw", "message", "log", "event.original")
-"""Fields in which collectors keep the line, in the order they are tried."""
+JSON_TEXT = ("_raw", "message", "log", "event.original", "AdditionalExtensions")
+"""Fields in which collectors keep the line, in the order they are tried; the last one is Microsoft Sentinel's, for a consolidated event."""
 
 _ENVELOPE = re.compile(ENVELOPE, re.ASCII)
 
@@ -94,8 +94,8 @@ def _from_json(line: str) -> Unwrapped | None:
     for name in JSON_TEXT:
         text = _lookup(record, name)
         if isinstance(text, str) and text.strip():
-            host = _lookup(record, "host.name") or _lookup(record, "host") or _lookup(record, "hostname")
-            time = _lookup(record, "@timestamp") or _lookup(record, "_time")
+            host = _lookup(record, "host.name") or _lookup(record, "host") or _lookup(record, "hostname") or _lookup(record, "Computer")
+            time = _lookup(record, "@timestamp") or _lookup(record, "_time") or _lookup(record, "TimeGenerated")
             return Unwrapped(
                 _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text).split("\n"),
                 _named(host),

@@ -123,9 +123,9 @@ def match(text: str) -> tuple[Spec, re.Match[str]] | None:
 def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the flat fields of DESIGN section 2 that one match states, after those of `base`; absent fields have no key."""
     if spec.kind == "consolidated_event":
-        from esatls import cef
+        from esatls.cef import parse
 
-        return {**(base or {}), **(cef.parse(found[0]) or spec.constants)}
+        return {**(base or {}), **(parse(found[0]) or spec.constants)}
     event: dict[str, Any] = {**base, **spec.constants} if base else dict(spec.constants)
     for field, group, reading in spec.plan:
         value = found[group]

@@ -9,6 +9,18 @@ from esatls._patterns import PATTERNS
 from esatls.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
 from esatls.kinds import EVENTS, kind_of
 
+NOTES = {
+    "consolidated_event": (
+        "The record states what the appliance's administrator selected; what it leaves out decides nothing. Text that strangers chose"
+        " (subjects, names, file names) states nothing about TLS.\n\n"
+        "Without a stamp in front of it, the record was written at its own `rt` or `end` in milliseconds since 1970, else when the message's"
+        " processing ended (`ended`), in the time zone of the log's other stamps.\n\n"
+        "Microsoft Sentinel keeps the fields without the header, joined with semicolons, in the column `AdditionalExtensions`: they are read"
+        " as a line of their own that begins with the ids, and in a JSON record's field of that name (time `TimeGenerated`, appliance"
+        " `Computer`). Its other columns, such as `DeviceAction`, are not read. Splunk's search-time fields need the header; the commands do not."
+    )
+}
+
 CASES = pathlib.Path(__file__).resolve().parents[2] / "tests" / "cases"
 
 
@@ -48,7 +60,9 @@ def files() -> dict[pathlib.Path, str]:
     ]
     examples = _examples()
     for kind, description in EVENTS.items():
-        out += [f"### `{kind}`", "", f"{description}.", "", "```"]
+        out += [f"### `{kind}`", "", f"{description}.", ""]
+        out += [NOTES[kind], ""] if kind in NOTES else []
+        out += ["```"]
         out += [text for name in PATTERNS if kind_of(name) == kind for text in examples.get(name, ())[:2]]
         out += ["```", ""]
     return {pathlib.Path("python/REFERENCE.md"): "\n".join(out)}
@@ -67,7 +81,11 @@ def _examples() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in sorted(CASES.glob("*.json")):
         case = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(case, dict) and "pattern" in case:
+        if isinstance(case, dict) and case.get("reader") == "cef":
+            for one in case["cases"]:
+                name = f"ESA_CONSOLIDATED_EVENT{'' if one['text'].startswith('CEF:') else '_JOINED'}"
+                found.setdefault(name, []).append(one["text"])
+        elif isinstance(case, dict) and "pattern" in case:
             texts = [one["text"] for one in case["cases"] if "text" in one and len(one["text"]) < 200]
             found.setdefault(case["pattern"], []).extend(sorted(texts, key=len, reverse=True))
     return found

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from esatls._patterns import MATCHERS, PATTERNS
-from esatls.cef import _FLOWS, _NAMES, _QUOTED_KEYS, _RESULTS, _STRANGERS, _TLS_NAMES
+from esatls.cef import _FLOWS, _NAMES, _QUOTED_KEYS, _RESULTS, _STRANGERS, _TIMES, _TLS_NAMES
 from esatls.elastic.documents import DIRECTIONS, EVENT_CONSTANTS, FLOWS, OUTCOMES, ecs_field
 from esatls.envelope import _CUT_WEEKDAY, LONGEST
 from esatls.fields import FIELDS
@@ -38,6 +38,7 @@ def cef_tables() -> dict[str, Any]:
     known = {field.name for field in FIELDS}
     return {
         "names": {key: name for key, name in _NAMES.items() if name in known},
+        "times": _TIMES,
         "tls": _TLS_NAMES,
         "results": _RESULTS,
         "flows": _FLOWS,
@@ -97,9 +98,9 @@ filter {{
     init => '
       require "logstash/json"
       load "${{ESATLS_HOME:/etc/logstash/esatls}}/logstash/pipeline/events/esatls_cef.rb"
-      @texts = ["_raw", "message", "log", "event.original"]
-      @hosts = ["host.name", "host", "hostname"]
-      @times = ["@timestamp", "_time"]
+      @texts = ["_raw", "message", "log", "event.original", "AdditionalExtensions"]
+      @hosts = ["host.name", "host", "hostname", "Computer"]
+      @times = ["@timestamp", "_time", "TimeGenerated"]
       @lookup = lambda do |record, names|
         names.each do |name|
           value = record[name] || name.split(".").reduce(record) {{ |at, part| at.is_a?(Hash) ? at[part] : nil }}
@@ -219,8 +220,11 @@ filter {{
         stamp ||= event.get("[@metadata][esatls_stamp]")
         flat["esa_host"] ||= event.get("[@metadata][esatls_host]")
 
-        if pattern == "ESA_CONSOLIDATED_EVENT"
-          (EsatlsCef.parse(captured["text"].rstrip, @cef) || {{}}).each do |name, value|
+        if pattern&.start_with?("ESA_CONSOLIDATED_EVENT")
+          told = EsatlsCef.parse(captured["text"].rstrip, @cef) || {{}}
+          stamp ||= told.delete("stamp")
+          told.each do |name, value|
+            next if name == "stamp"
             flat[name] = @integers.include?(name) ? @number.call(value) : value
           end
         elsif pattern

@@ -31,7 +31,7 @@ START = (
     r"<\d{1,3}>|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) |\d{4}[ -]"
     r"|(?:\S+ )?[A-Za-z0-9_.@-]{1,128}(?::nopid)?: |CEF:"
 )
-LEFT_OUT = {"ESA_TIME_OFFSET", "ESA_CONSOLIDATED_EVENT"}
+LEFT_OUT = {"ESA_TIME_OFFSET", "ESA_CONSOLIDATED_EVENT", "ESA_CONSOLIDATED_EVENT_JOINED"}
 
 # What a text of each kind begins with, enough to tell the kinds apart once a pattern has matched.
 BEGINNINGS = {

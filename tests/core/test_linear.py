@@ -51,6 +51,8 @@ def sample(pattern: str) -> str:
     """Return the longest sample of a pattern."""
     if pattern == "ESA_CONSOLIDATED_EVENT":
         return "CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=1 msg='a' ESATLSInConnStatus=Success"
+    if pattern == "ESA_CONSOLIDATED_EVENT_JOINED":
+        return "ESAICID=1;ESADCID=2;ESAMID=3;ESAFriendlyFrom=a b;ESATLSInConnStatus=Success"
     return max((str(case["text"]) for file in all_cases() if file["pattern"] == pattern for case in file["cases"]), key=len)
 
 

@@ -3,39 +3,57 @@
 module EsatlsCef
   module_function
 
-  KEY = '(?:\w+|Message Filters Verdict|E SAAMPVerdict)='
+  EVENT_CLASS = "ESA_CONSOLIDATED_LOG_EVENT"
+  KEY = '(?u:\w+|Message Filters Verdict|E SAAMPVerdict)='
   SINGLE = %q{'[^'\\\\]*(?:\\\\.[^'\\\\]*)*(?:'|\\\\?\z)}
   DOUBLE = %q{"[^"\\\\]*(?:\\\\.[^"\\\\]*)*(?:"|\\\\?\z)}
   JSON_QUOTED = %q{\\\\"[^"\\\\]*(?:\\\\[^"][^"\\\\]*)*(?:\\\\"|\\\\?\z)}
   QUOTED = "(?:#{SINGLE}|#{DOUBLE}|#{JSON_QUOTED})(?= *(?:\\z| #{KEY}))"
-  BRACED = "\\{[^'\" ]*(?:(?:#{SINGLE}|#{DOUBLE}| (?!\\w+=))[^'\" ]*)*"
+  BRACED = "\\{[^'\" ]*(?:(?:#{SINGLE}|#{DOUBLE}| (?!(?u:\\w+)=))[^'\" ]*)*"
   NEXT_KEY = / (#{KEY})/
   QUOTED_VALUE = /\G ?(#{QUOTED})/m
   BRACED_VALUE = /\G ?(#{BRACED})/m
   WORDS_VALUE = /\G([^ ]*(?: +(?! |#{KEY})[^ ]+)*)/
   STAMP = /\A\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}\z/
-  ADDRESS = '(?:"[^"\\\\]*(?:\\\\.[^"\\\\]*)*"|[^ ";,<>]+)@[\w.:\[\]-]+'
-  WHOLE = /\A(?:#{ADDRESS}(?:;#{ADDRESS})*|[\w:\[\]-]+(?:\.[\w:\]-]+)+|unknown|<>|)\z/
+  ADDRESS = '(?:"[^"\\\\]*(?:\\\\.[^"\\\\]*)*"|[^ ";,<>]+)@(?u:[\w.:\[\]-])+'
+  WHOLE = /\A(?:#{ADDRESS}(?:;#{ADDRESS})*|(?u:[\w:\[\]-]+(?:\.[\w:\]-]+)+)|unknown|<>|)\z/
   WHOLE_NAME = /\A(?:.*<#{ADDRESS}>|#{ADDRESS})\z/
   QUOTED_PRINTABLE = /\A[^ ]*=[0-9A-F]{2}[^ ]*\z/
-  JOINED = /\A *\w+=[^ ;]*;\w*(?:=|\z)/
+  JOINED = /\A *(?u:\w+)=[^ ;]*;(?u:\w*)(?:=|\z)/
   ARCSIGHT_KEY = /(?:\A|(?<= ))([a-z]\w*)=/
 
   # Returns the fields of one record, as text; nil if it is none of Cisco's. +tables+ are made from the Python tables.
   def parse(text, tables)
+    whole = text.start_with?("CEF:")
     header = text.split("|", 8)
-    return nil if header.size < 8 || header[4] != "ESA_CONSOLIDATED_LOG_EVENT" || !header[0].start_with?("CEF:")
-    extension = " " + header[7]
-    major = header[3][/\A(\d{1,3})\./, 1]
+    return nil if whole ? header.size < 8 || header[4] != EVENT_CLASS : !text.include?("ESAMID=")
+    extension = " " + (whole ? header[7] : text)
+    major = header[3][/\A(\d{1,3})\./, 1] if whole
     escaping = !major.nil? && major.to_i >= 14
     if extension.match?(JOINED)
-      extension = extension.gsub(/;(?=\w+=|\w*\z)/, " ")
+      extension = extension.gsub(/;(?=(?u:\w+)=|(?u:\w*)\z)/, " ")
       escaping = false
+    elsif !whole
+      return nil
     end
-    values(read(extension, escaping, tables), tables)
+    fields = values(read(extension, escaping, tables, tables["names"]), tables)
+    stamp = stamp_of(extension, fields["ended"], escaping, tables)
+    stamp ? fields.merge("stamp" => stamp) : fields
   end
 
-  def read(extension, escaping, tables)
+  # Returns when the record says that it was written: milliseconds since 1970 as UTC, else the end of the message's processing as it stands.
+  def stamp_of(extension, ended, escaping, tables)
+    return ended if ended && !extension.include?("rt=")
+    times = read(extension, escaping, tables, tables["times"])
+    milliseconds = [times["received"], times["ended"]].find { |time| time.to_s.match?(/\A\d{12,13}\z/) }
+    milliseconds ? from_epoch(milliseconds.to_i) : ended
+  end
+
+  def from_epoch(milliseconds)
+    Time.at(milliseconds / 1000, (milliseconds % 1000) * 1000).utc.strftime("%Y-%m-%dT%H:%M:%S.%LZ")
+  end
+
+  def read(extension, escaping, tables, names)
     front = {}
     behind = {}
     stated = front
@@ -57,7 +75,7 @@ module EsatlsCef
         end
       else
         open = bare && !whole?(key, value, escaping)
-        name = tables["names"][key]
+        name = names[key]
         (stated[name] ||= []) << value if name && !value.empty?
       end
       stated = behind if bare
@@ -75,7 +93,7 @@ module EsatlsCef
   def value_at(key, extension, start, stranger, tables)
     enclosed = if tables["quoted"].include?(key)
                  QUOTED_VALUE.match(extension, start)
-               elsif !stranger
+               elsif !stranger && !tables["names"].key?(key)
                  BRACED_VALUE.match(extension, start)
                end
     return [enclosed[1], enclosed.end(0), false] if enclosed
@@ -95,14 +113,16 @@ module EsatlsCef
   end
 
   def values(fields, tables)
-    %w[mid icid dcid].each { |name| fields.delete(name) if fields[name] && !fields[name].match?(/\A\d{1,19}\z/) }
+    %w[mid icid dcid].each { |name| fields.delete(name) if fields[name] && !fields[name].match?(/\A\d{1,18}\z/) }
     if fields["mail_flow"]
       flow = tables["flows"][fields.delete("mail_flow")]
       fields["mail_flow"] = flow if flow
     end
+    fields.delete("ended") if fields["ended"] && !fields["ended"].match?(STAMP)
     fields.delete("peer_host") if fields["peer_host"] == "unknown"
     fields.delete("peer_ip") if fields["peer_ip"] && !fields["peer_ip"].match?(/\A[0-9A-Fa-f:.]+\z/)
     %w[sender recipient].each { |name| fields[name] = unescape(fields[name]) if fields[name] }
+    fields.delete("sender") if fields["sender"] == "<>"
     fields.merge("witness" => "cef")
   end
 
@@ -113,7 +133,7 @@ module EsatlsCef
   # Returns [line, host, time] of a mail log line in an ArcSight connector's record; nil if it is none, or if a stranger may have written msg.
   def arcsight(text)
     header = text.split("|", 8)
-    return nil if header.size < 8 || !header[0].start_with?("CEF:") || header[1].downcase != "cisco" || !header[2].downcase.include?("ironport")
+    return nil if header.size < 8 || header[4] == EVENT_CLASS || !header[0].start_with?("CEF:") || header[1].downcase != "cisco" || !header[2].downcase.include?("ironport")
     extension = header[7]
     fields = {}
     keys = []
@@ -127,7 +147,7 @@ module EsatlsCef
     return nil if line.empty?
     host = [fields["dvchost"], fields["dvc"], fields["ahost"]].find { |name| !name.to_s.empty? }
     rt = fields["rt"].to_s
-    time = rt.match?(/\A\d{1,14}\z/) ? Time.at(rt.to_i / 1000, (rt.to_i % 1000) * 1000).utc.strftime("%Y-%m-%dT%H:%M:%S.%LZ") : nil
+    time = rt.match?(/\A\d{1,14}\z/) ? from_epoch(rt.to_i) : nil
     [line, host, time]
   end
 end
