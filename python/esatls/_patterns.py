@@ -89,8 +89,8 @@ MATCHERS: dict[str, tuple[str, dict[int, tuple[str, dict[str, int]]], int]] = {
     'ISQ:': ('(?:EUQ|ISQ): (?=[QRT])(?:(?:Tagging|Quarantined) MID (\\d{1,18})(?: .*|)()|Reinjected MID (\\d{1,18}) as MID (\\d{1,18})(?: .*|)()|(?!)())', {2: ('ESA_MESSAGE_QUARANTINED_SPAM', {'mid': 1}), 5: ('ESA_MESSAGE_LINEAGE_RELEASED', {'parent_mid': 3, 'mid': 4})}, 6),
     'RPC ': ('(?:RPC (?:Delivery start|Message done) RCID \\d+ MID (\\d{1,18})(?: to local (\\S(?:.*\\S|))|)\\s*()|(?!)())', {3: ('ESA_MESSAGE_QUARANTINED_RPC', {'mid': 1, 'quarantine': 2})}, 4),
     'Time': ('(?:Time offset from UTC: ([+-]?\\d{1,6}) seconds\\s*()|(?!)())', {2: ('ESA_TIME_OFFSET', {'utc_offset': 1})}, 3),
-    'ESAD': ('(?:(?:ESAICID=\\d{1,18};)?(?:ESADCID=\\d{1,18};)?ESAMID=\\d{1,18};(\\w{1,64}=.*)()|(?!)())', {2: ('ESA_CONSOLIDATED_EVENT_JOINED', {'cef': 1})}, 3),
-    'ESAI': ('(?:(?:ESAICID=\\d{1,18};)?(?:ESADCID=\\d{1,18};)?ESAMID=\\d{1,18};(\\w{1,64}=.*)()|(?!)())', {2: ('ESA_CONSOLIDATED_EVENT_JOINED', {'cef': 1})}, 3),
-    'ESAM': ('(?:(?:ESAICID=\\d{1,18};)?(?:ESADCID=\\d{1,18};)?ESAMID=\\d{1,18};(\\w{1,64}=.*)()|(?!)())', {2: ('ESA_CONSOLIDATED_EVENT_JOINED', {'cef': 1})}, 3),
+    'ESAD': ('(?:(?:ESAICID=\\d{1,18};|)(?:ESADCID=\\d{1,18};|)ESAMID=\\d{1,18};(\\w{1,64}=.*)()|(?!)())', {2: ('ESA_CONSOLIDATED_EVENT_JOINED', {'cef': 1})}, 3),
+    'ESAI': ('(?:(?:ESAICID=\\d{1,18};|)(?:ESADCID=\\d{1,18};|)ESAMID=\\d{1,18};(\\w{1,64}=.*)()|(?!)())', {2: ('ESA_CONSOLIDATED_EVENT_JOINED', {'cef': 1})}, 3),
+    'ESAM': ('(?:(?:ESAICID=\\d{1,18};|)(?:ESADCID=\\d{1,18};|)ESAMID=\\d{1,18};(\\w{1,64}=.*)()|(?!)())', {2: ('ESA_CONSOLIDATED_EVENT_JOINED', {'cef': 1})}, 3),
     'CEF:': ('(?:CEF:\\d{1,2}\\|[Cc]isco\\|[^|]*\\|[^|]*\\|ESA_CONSOLIDATED_LOG_EVENT\\|(.*)()|(?!)())', {2: ('ESA_CONSOLIDATED_EVENT', {'cef': 1})}, 3),
 }
