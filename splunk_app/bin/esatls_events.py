@@ -9,7 +9,7 @@ import esatls_splunk
 from esatls.clock import rfc3339
 from esatls.fields import FIELDS
 from esatls.kinds import MAIL_FLOW, TLS_KINDS
-from esatls.match import MATCHERS_BY_START, event_of
+from esatls.match import LONGEST_NUMBER, MATCHERS_BY_START, event_of
 from splunklib.searchcommands import Configuration, Option, StreamingCommand, dispatch, validators
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Rids(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
         """Read a list of ids."""
         if len(self) > esatls_splunk.MOST_HEADS:
             self.clear()
-        plain, multi = esatls_splunk.cells_of([int(rid) for rid in text.replace(",", " ").split()])
+        plain, multi = esatls_splunk.cells_of([int(rid) for rid in text.replace(",", " ").split() if len(rid) <= LONGEST_NUMBER])
         cells = self[text] = esatls_splunk.quoted(plain), esatls_splunk.quoted(multi)
         return cells
 

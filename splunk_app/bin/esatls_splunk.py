@@ -54,6 +54,7 @@ class Block(NamedTuple):
 
     texts: list[str]
     raws: list[str]
+    """The texts of the events; white space at their end says nothing."""
     places: list[Place]
     """Rows of one host and second mostly stand together, and share one object."""
     facts: list[str]
@@ -115,6 +116,7 @@ class Table:
     def _block(self, cells: list[list[str]], texts: list[str]) -> Block:
         nothing = [""] * len(texts)
         raws, hosts, times, facts = (nothing if place is None else [row[place] for row in cells] for place in self._places)
+        raws = list(map(str.rstrip, raws))
         plain = not self._odd and not any("\n" in raw for raw in raws)
         return Block(texts, raws, list(map(Place, hosts, times)), [] if facts is nothing else facts, plain)
 
@@ -171,7 +173,7 @@ def read_common(rows: list[str], width: int) -> Block | None:
     if "\n" in "".join(rows):
         return None
     found, _, rests = zip(*map(str.partition, rows, repeat('"')))
-    raws, places = list(found), []
+    raws, places = list(map(str.rstrip, found)), []
     commas = width - 1
     place, where, quotes = Place("", ""), "\n", 0
     # what follows the text: host and time are read only when they change, of the rest it is enough that it holds no quotes
@@ -183,7 +185,7 @@ def read_common(rows: list[str], width: int) -> Block | None:
                 row = next(csv.reader(['"' + rows[number]]), [])
                 if len(row) != width or inner_quotes % 2:
                     return None
-                raws[number] = row[0]
+                raws[number] = row[0].rstrip()
                 if place != (row[1], row[2]):
                     place, where = Place(row[1], row[2]), "\n"
             else:
@@ -290,7 +292,7 @@ class Reader:
         if "CEF:" in raw[: envelope.LONGEST] or raw[:1] == "{":
             return None
         found = envelope.parse(raw)
-        if found.rank != envelope.STAMPED or found.level is None:
+        if found.rank != envelope.STAMPED or found.level is None or raw[found.end - 1] != " ":
             return None
         self.length = found.end
         time = seconds_of(seconds)

@@ -230,9 +230,14 @@ def mixed(*, usual: bool) -> list[dict[str, Value]]:
         "Delivery start DCID 8 MID 6 to RID [0]",
         "MID 6 matched all recipients for per-recipient policy DEFAULT in the outbound table",
         "no line of an appliance",
+        "Message done DCID 8 MID 6 to RID [1234567890123456789, 3]",
+        "Message done DCID 8 MID 6 to RID [1234567890123456789]",
+        "ICID 5 close",
+        "ICID 5 close\t ",
+        "Start MID 6 ICID 5\u2028",
     ]
     places = [("collector1", TIME), ("collector1.example.com", TIME), ("collector1", TIME + ".250"), ("esa2.example.com", TIME + ".250"), ("", "")]
-    events: list[dict[str, Value]] = [event('"'), event('{"message": "Info: ICID 5 close"}')]
+    events: list[dict[str, Value]] = [event('"'), event('{"message": "Info: ICID 5 close"}'), event(NATIVE.rstrip() + "ICID 5 close")]
     if not usual:
         texts.append("New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns\nhost mx.example.net verified yes")
         places += [("relay, the old one", TIME), ('so-called "relay"', TIME + ".250")]
@@ -254,6 +259,7 @@ def test_rows_of_every_shape(splunk: Splunk, usual: bool) -> None:  # noqa: FBT0
             answers.append(command.execute(rows, order, finished=True))
     assert answers[0].rows == answers[1].rows
     assert [reply.messages for reply in answers] == [[], []]
+    assert len(answers[0].rows) == len(rows)
     for row, answer in zip(rows, answers[0].rows):
         text = str(row["_raw"]).replace("\n", " ")
         found, _ = read_events([text], host=str(row["host"]) or None)
