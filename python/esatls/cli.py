@@ -16,6 +16,7 @@ from esatls.errors import EsatlsError, UsageError
 from esatls.kinds import EVENT_KINDS
 from esatls.output import FORMATS, Output, dumps, printable, write
 from esatls.stream import Counts
+from esatls.wanted import Wanted, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -212,7 +213,7 @@ def connections(
         for record in _between(verdicts.connections(facts), source, "opened", "closed")
         if (not verdict or record["tls_verdict"] in verdict)
         and (direction is None or record["esa_direction"] == direction)
-        and (domain is None or _within(record.get("domain"), domain) or _within(record.get("peer_host"), domain))
+        and (domain is None or within(record.get("domain"), domain) or within(record.get("peer_host"), domain))
         and (peer is None or record.get("peer_ip") == peer)
     )
     with source.output(output) as file:
@@ -254,28 +255,11 @@ def messages(
     from esatls import verdicts
 
     facts, counts = _facts(source)
-    records = (
-        record
-        for record in _between(verdicts.messages(facts), source, "first_seen", "last_seen")
-        if (not received or record["received"] in received)
-        and (not delivered or record["delivered"] in delivered)
-        and (flow is None or record.get("mail_flow") == flow)
-        and (not mid or record["mid"] in mid)
-        and (address is None or address.lower() in (person.lower() for person in _people(record)))
-        and (domain is None or any(_within(person.rpartition("@")[2], domain) for person in _people(record)))
-    )
+    wanted = Wanted(received, delivered, flow, domain, address, mid)
+    records = filter(wanted, _between(verdicts.messages(facts), source, "first_seen", "last_seen"))
     with source.output(output) as file:
         write(records, form, file, MESSAGE_FIELDS)
     source.end(counts)
-
-
-def _people(record: Record) -> list[str]:
-    return [*record.get("recipients", ()), *([record["sender"]] if "sender" in record else [])]
-
-
-def _within(name: str | None, domain: str) -> bool:
-    domain = domain.lower().strip(".")
-    return name is not None and (name.lower() == domain or name.lower().endswith("." + domain))
 
 
 @cli.command()
