@@ -207,7 +207,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     with open(tmp_path / "state.json.lock", "w", encoding="ascii") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         _, errors = run("--once", "--checkpoint", path, SAMPLE, code=1)
-    assert errors == f"esatls: {path}: another process follows with this checkpoint\n"
+    assert errors == f"esatls: {path}: another process follows with this checkpoint; name another one with --checkpoint\n"
     run("--once", "--checkpoint", path, SAMPLE)
 
 
@@ -232,9 +232,16 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
         (("--output", tmp_path / "no" / "out", SAMPLE), 1, "cannot be written"),
         (("--checkpoint", tmp_path / "no" / "state", SAMPLE), 1, "cannot be written"),
         (("--timezone", "Mars/Crater", SAMPLE), 1, "no such time zone"),
+        ((tmp_path / "nothing.log",), 1, "nothing to read"),
     ):
         _, errors = run("--once", *args, code=code, state=tmp_path)
         assert said in errors, errors
+
+
+def test_output_that_keeps_nothing(tmp_path: Path) -> None:
+    """A device may be the output, run after run."""
+    for _ in range(2):
+        run("--once", "--checkpoint", tmp_path / "state.json", "--output", os.devnull, SAMPLE)
 
 
 def test_filters(tmp_path: Path) -> None:

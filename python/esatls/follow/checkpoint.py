@@ -112,5 +112,5 @@ def lock(path: str) -> int | None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(handle)
-        raise CheckpointError(f"{path}: another process follows with this checkpoint") from error
+        raise CheckpointError(f"{path}: another process follows with this checkpoint; name another one with --checkpoint") from error
     return handle

@@ -108,3 +108,5 @@ def follow(file: str, output: str | None, checkpoint: str | None, grace: float, 
         import signal
 
         sys.exit(130 if follower.stopped == signal.SIGINT else 0)
+    if follower.failed:
+        sys.exit(1)

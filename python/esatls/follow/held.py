@@ -160,6 +160,9 @@ class Held:
 
     def _take(self, name: str, time: Time | None, one: Facts) -> None:
         if one.hosts:
+            if time is None:
+                # a record that tells its own time, behind no stamp
+                time = next((fact[1] for stores in one.hosts.values() for store in stores for facts in store.values() for fact in facts), None)
             self.clock.see(name, time)
             self.settle()
             if len(self.clock.shifts) > len(self.hosts) + _STRANGERS:

@@ -56,6 +56,8 @@ class Follower:
         self.options = options
         self.wanted = wanted
         self.warn = warn
+        self.failed = False
+        """Whether there was nothing to read (`once`)."""
         self.stopped = 0
         """The signal that ended it; 0 if none did."""
         self.held = Held(self._tell, options.limits)
@@ -124,6 +126,9 @@ class Follower:
         signal.signal(number, signal.SIG_DFL)
 
     def _finish(self) -> None:
+        if isinstance(self.trail, Trail) and self.trail.current is None:
+            self.warn(f"{self.options.file}: nothing to read")
+            self.failed = True
         self.lines.end_of_file()
         self.stream.end()
         self.held.end()

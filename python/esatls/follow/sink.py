@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import IO, Any, Callable
 
@@ -13,26 +14,30 @@ class Sink:
     """Takes lines, and says how much of them is safe."""
 
     def __init__(self, path: str | None) -> None:
-        self.path = None if path == "-" else path
+        self.path = "" if path in (None, "-") else str(path)
         self.file: IO[bytes] = sys.stdout.buffer
-        if self.path is not None:
+        self.keeps = False
+        """Whether what was written can be cut again: a file, no pipe and no device."""
+        if self.path:
             try:
-                self.file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b")
-                self.file.seek(0, os.SEEK_END)
+                self.file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "wb")
             except OSError as error:
                 raise EsatlsError(f"{self.path}: cannot be written: {error.strerror}") from error
+            self.keeps = stat.S_ISREG(os.fstat(self.file.fileno()).st_mode)
+            if self.keeps:
+                self.file.seek(0, os.SEEK_END)
 
     def resume(self, known: dict[str, Any] | None, warn: Callable[[str], None]) -> None:
         """Cut the file to what the checkpoint knows of it: what stands behind that is told again."""
-        if self.path is None or known is None:
+        if not self.keeps or known is None:
             return
         inode, length = int(known["inode"]), int(known["length"])
         if os.fstat(self.file.fileno()).st_ino != inode or self.file.tell() < length:
             if length:
                 warn(f"{self.path}: is not the output that the checkpoint knows; goes on at its end")
-            return
-        self.file.truncate(length)
-        self.file.seek(length)
+        elif self.file.tell() > length:
+            self.file.truncate(length)
+            self.file.seek(length)
 
     def write(self, data: bytes) -> None:
         """Write some lines, for others to see at once."""
@@ -42,12 +47,12 @@ class Sink:
     def state(self) -> dict[str, Any] | None:
         """Have all on the disk; return what the checkpoint must know of it."""
         self.file.flush()
-        if self.path is None:
+        if not self.keeps:
             return None
         os.fsync(self.file.fileno())
         return {"inode": os.fstat(self.file.fileno()).st_ino, "length": self.file.tell()}
 
     def close(self) -> None:
         """Close the file (not standard output)."""
-        if self.path is not None:
+        if self.path:
             self.file.close()
