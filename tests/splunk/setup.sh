@@ -5,10 +5,11 @@ set -eu
 cd "$(dirname "$0")/../.."
 cache=$PWD/.cache/splunk
 mkdir -p "$cache"
+PATH=$PATH:/usr/sbin:/sbin # ldconfig
 
 # find_python VERSION: prints an interpreter of that version, from the PATH or from pyenv
 find_python() {
-    for candidate in "python$1" "$HOME"/.pyenv/versions/"$1".*/bin/python; do
+    for candidate in "python$1" python3 "$HOME"/.pyenv/versions/"$1".*/bin/python; do
         if "$candidate" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$1')" 2>/dev/null; then
             command -v "$candidate"
             return 0
@@ -36,12 +37,9 @@ if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     [ -z "$missing" ] || { apt-get update -qq && apt-get install -y -qq $missing >/dev/null; }
 fi
 
-# AppInspect parses the app's code with its own interpreter: the oldest Python that the app supports
-if python=$(find_python 3.9); then
-    install appinspect "$python"
-else
-    echo "setup: no Python 3.9: AppInspect is not installed" >&2
-fi
+# AppInspect parses the app's code with its own interpreter: the oldest Python that the app supports, if that is here
+python=$(find_python 3.9 || command -v python3)
+install appinspect "$python"
 python=$(find_python 3.13 || find_python 3.12 || find_python 3.11 || command -v python3)
 install pcre2 "$python"
 # these two want what newer Pythons no longer bring
