@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import calendar
 import csv
 import io
 import re
 import shutil
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -153,27 +155,34 @@ def lookup(rows: list[dict[str, Any]], stage: str) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("heading", FOUND)
-def test_recipe_in_splunk(heading: str, splunk: Splunk) -> None:
-    """The recipe's SPL, run over what the built app's commands make of the log, finds what the recipe is to find."""
+def search(text: str, lines: list[str], splunk: Splunk) -> list[Any]:
+    """Return what a search finds in some lines, through the commands of the built app."""
     sys.path.insert(0, str(ROOT / "tests" / "splunk" / "dashboards"))
     from standin import spl, views
 
-    lines = files(RECIPES)["mail.log"].splitlines()
-    events: list[dict[str, Any]] = [{"_time": f"{spl.utc(line):.0f}", "_raw": line, "host": "collector.example.com"} for line in reversed(lines)]
+    native = "%a %b %d %H:%M:%S %Y"
+    times = [spl.utc(line) if line[0].isdigit() else calendar.timegm(time.strptime(line[:24], native)) for line in lines]
+    events: list[dict[str, Any]] = [{"_time": f"{at:.0f}", "_raw": line, "host": "collector.example.com"} for at, line in zip(times, lines)][::-1]
 
     def source(command: str, *_: float) -> list[Any]:
         done = splunk.stream(command, events) if command == "esatls" else splunk.report(command, events)
         assert done.messages == []
         return [dict(row) for row in done.rows]
 
-    (text,) = [block for kind, block in sections()[heading] if kind == "spl"]
-    search = spl.Search(macros=views.macros(), earliest=0, latest=2e9, now=2e9, source=source)
+    place = spl.Search(macros=views.macros(), earliest=0, latest=2e9, now=2e9, source=source)
     before, _, after = text.partition("| lookup ")
-    rows: list[Any] = spl.run(before, search)
+    rows: list[Any] = spl.run(before, place)
     if after:
         stage, _, after = after.partition("\n")
-        rows = spl.run(after, search, lookup(rows, stage))
+        rows = spl.run(after, place, lookup(rows, stage))
+    return rows
+
+
+@pytest.mark.parametrize("heading", FOUND)
+def test_recipe_in_splunk(heading: str, splunk: Splunk) -> None:
+    """The recipe's SPL, run over what the built app's commands make of the log, finds what the recipe is to find."""
+    (text,) = [block for kind, block in sections()[heading] if kind == "spl"]
+    rows = search(text, files(RECIPES)["mail.log"].splitlines(), splunk)
     if "DANE" in heading:
         assert {(row["dane_host"], row["dane_status"], row["messages"]) for row in rows} == {("dane.example", "success", 1), ("tlsa.example", "failure", 1)}
         rows = [row for row in rows if row["dane_status"] == "failure"]
@@ -204,6 +213,25 @@ def test_recipe_in_a_terminal(heading: str) -> None:
     assert len(answer.splitlines()) - answer.startswith(("time", "opened")) == len(FOUND[heading])
 
 
+def test_search_of_the_readme(splunk: Splunk) -> None:
+    """The README's SPL finds the messages of the sample that went in clear text, at least in part."""
+    (text,) = [block.text for block in blocks("README.md") if block.language == "spl"]
+    lines = (ROOT / "python" / "esatls" / "sample.log").read_text(encoding="utf-8").splitlines()
+    assert {row["mid"] for row in search(text, lines, splunk)} == {"7002", "7003"}
+
+
+def test_python_of_the_readme() -> None:
+    """The README's program prints the sample's answer."""
+    (text,) = [block.text for block in blocks("README.md") if block.language == "python"]
+    place = Place("README.md")
+    try:
+        (place.folder / "program.py").write_text(text, encoding="utf-8")
+        (place.folder / "mail.current").rename(place.folder / "mail.log")
+        assert place.run("python3 program.py") == (0, "7001 encrypted encrypted\n7002 cleartext encrypted\n7003 encrypted mixed\n")
+    finally:
+        place.remove()
+
+
 def documents() -> list[Path]:
     """Return every document of the project."""
     found = [*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("*/*/*.md")]
@@ -232,6 +260,23 @@ def test_every_document_is_linked_from_the_readme() -> None:
     wanted = {f"python/{name}.md" for name in ("REFERENCE", "VERDICTS", "RECIPES", "COMPARISON")}
     wanted |= {"splunk_app/README.md", "logstash/README.md", "CONTRIBUTING.md"}
     assert wanted - linked == set()
+
+
+def test_elastic_commands_of_the_readme(client: Client) -> None:
+    """The README's commands set a server up, and load the sample's records from a folder of compressed logs."""
+    place = Place("README.md")
+    try:
+        for command in shell_commands("README.md"):
+            if "esatls elastic" in command:
+                code, out = place.run(command.replace("https://localhost:9200", client.url))
+                assert code == 0, f"{command}\n{out}"
+    finally:
+        place.remove()
+    client.request("POST", "/esatls-*/_refresh")
+    query = {"size": 10, "query": {"terms": {"email.local_id": ["7001", "7002", "7003"]}}}
+    found = [hit["_source"] for hit in client.request("POST", "/esatls-messages-*/_search", query)["hits"]["hits"]]
+    told = {one["email"]["local_id"]: (one["esatls"]["received"]["verdict"], one["esatls"]["delivered"]["verdict"]) for one in found}
+    assert told == {"7001": ("encrypted", "encrypted"), "7002": ("cleartext", "encrypted"), "7003": ("encrypted", "mixed")}
 
 
 def test_pictures_are_small_and_shown() -> None:
