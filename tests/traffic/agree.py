@@ -70,6 +70,30 @@ class Outcome(NamedTuple):
 # ---- the traffic of a seed, on disk ----
 
 
+class _Records:
+    """The truth, as text: a seed has hundreds of thousands of records."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, bool], list[tuple[Any, bytes]]] = {(kind, clock): [] for kind in KINDS for clock in (True, False)}
+
+    def take(self, recorder: Recorder) -> None:
+        """Take what a simulation has handed out."""
+        for at, timed, untimed in recorder.found:
+            kind = "messages" if "mid" in timed else "connections"
+            when = str(timed.get("opened") or timed.get("first_seen") or timed.get("closed") or "")
+            for clock, record in ((True, timed), (False, untimed)):
+                order = ((0 if clock else at), *key_of(record), at, when)
+                self.found[kind, clock].append((order, orjson.dumps([at, record])))
+        recorder.found.clear()
+
+    def write(self, folder: Path) -> None:
+        """Write one file for each kind of record, with times and without, in the order in which records come."""
+        for (kind, clock), records in self.found.items():
+            records.sort()
+            with (folder / f"{kind}-{clock}").open("wb") as file:
+                file.writelines(text + b"\n" for _, text in records)
+
+
 class Corpus:
     """Lines and truth of one seed: lines in blocks, so that they can be read backwards; truth in the order of records."""
 
@@ -88,6 +112,7 @@ class Corpus:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         recorder = Recorder(self.seed, messages)
+        found = _Records()
         blocks, count, life = [0], 0, 0
         with (self.folder / "lines").open("wb") as file:
             for life, line in spoiled(recorder, self.seed):
@@ -95,20 +120,11 @@ class Corpus:
                 count += 1
                 if count % BLOCK == 0:
                     blocks.append(file.tell())
+                    found.take(recorder)
             blocks.append(file.tell())
+        found.take(recorder)
+        found.write(self.folder)
         hosts = [appliance.host for appliance in recorder.appliances]
-        for clock in (True, False):
-            found: dict[str, list[tuple[Any, bytes]]] = {kind: [] for kind in KINDS}
-            for at, timed, untimed in recorder.found:
-                record = timed if clock else untimed
-                when = str(timed.get("opened") or timed.get("first_seen") or timed.get("closed") or "")
-                kind = "messages" if "mid" in record else "connections"
-                order = ((0 if clock else at), *key_of(record), at, when)
-                found[kind].append((order, orjson.dumps([at, record])))
-            for kind, records in found.items():
-                records.sort()
-                with (self.folder / f"{kind}-{clock}").open("wb") as file:
-                    file.writelines(text + b"\n" for _, text in records)
         told = {"blocks": blocks, "lives": life + 1, "hosts": hosts}
         (self.folder / "blocks").write_text(json.dumps(told), encoding="ascii")
 

@@ -79,7 +79,8 @@ class Appliance(Scanning):
             elif form == 2:
                 text = text.replace(" interface ", " Interface ", 1)
             elif form == 3:
-                text = text.replace("reverse dns host ", "reverse dns host  ")
+                spaces = "reverse dns  host " if self.odds(0.5) else "reverse dns host  "
+                text = text.replace("reverse dns host ", spaces)
         connection = Connection(self.host, "receiving", self.icid, peer, name)
         if self.say(text):
             private = text.endswith(f"interface private address {peer}")
