@@ -93,7 +93,7 @@ def _is_garbled(text: str) -> bool:
 
 
 def _is_dictionary(value: str) -> bool:
-    with contextlib.suppress(ValueError, SyntaxError):
+    with contextlib.suppress(ValueError, SyntaxError, TypeError):
         return isinstance(ast.literal_eval(value), dict)
     return False
 
