@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from itertools import groupby
+from typing import Any
 
 import pytest
 from esatls.clock import Clock
@@ -15,7 +17,7 @@ from esatls.follow.lines import FollowedStream
 
 from tests.core.support import SCENARIOS
 from tests.follow.support import Run, encoded, whole
-from tests.traffic import ENVELOPES, duplicated, generate, render, shuffled, wrapped
+from tests.traffic import ENVELOPES, Line, duplicated, generate, render, shuffled, wrapped
 
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.log"))
 START = 1709632800
@@ -267,6 +269,25 @@ def test_broken_stamp() -> None:
     assert Run().read(lines).told == []
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_quiet_log_that_the_wall_clock_moves_on(seed: int) -> None:
+    """Where the log is quiet, time may be moved on up to the next line's stamp: the records stay the same, some come earlier."""
+    traffic = generate(seed, 300, 1, "rare").lines
+    lines = list(render(traffic, "native"))
+    run = Run()
+    rng = random.Random(seed)
+    early = 0
+    for number, line in enumerate(lines):
+        if number and traffic[number].time > traffic[number - 1].time and rng.random() < 0.5:
+            before = len(run.told)
+            run.stream.end()
+            run.held.pass_time(traffic[number].time - rng.random() * 0.5)
+            early += len(run.told) - before
+        run.stream.line(line)
+    same(run.end().told, whole(lines))
+    assert early > 20
+
+
 def test_clock_that_is_set_back() -> None:
     """After a clock was set back, the log's time goes on with it."""
     lines = stamped((4000, "Start MID 1 ICID 0"), *RECEIVED, *DELIVERED, *(other(seconds) for seconds in range(4, 80)))
@@ -296,6 +317,42 @@ def test_consolidated_event_after_the_text() -> None:
     lines = scenario("cef_and_text")
     told = Run().read(lines).end().records()
     assert any("received_witness" in record for record in told)
+
+
+def consolidated(line: Line, record: dict[str, Any]) -> Line:
+    """Return the consolidated event of a message that ends with a line, as its record has it."""
+    done = [attempt for attempt in record["deliveries"] if attempt.get("outcome") == "done" and "dcid" in attempt]
+    parts = [f"ESAMID={record['mid']}"]
+    for side, name, key, told in (("In", "ESAICID", "icid", record), ("Out", "ESADCID", "dcid", done[0] if done else {})):
+        if key not in told:
+            continue
+        verdict = told["received"] if side == "In" else told["verdict"]
+        parts.append(f"{name}={told[key]}")
+        if verdict in ("encrypted", "cleartext"):
+            parts.append(f"ESATLS{side}ConnStatus={'Success' if verdict == 'encrypted' else 'Failure'}")
+    parts.append("act=DELIVERED" if done else "act=ABORTED")
+    text = f"CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0-032|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|{' '.join(parts)}"
+    return Line(line.time + 2, line.host, "consolidated_event", "", text)
+
+
+def test_two_witnesses_in_one_stream() -> None:
+    """Consolidated events among the lines of the text log bear witness in the records, and fill the holes of the text."""
+    traffic = generate(13, 500, 1, "plain").lines
+    records = {record["mid"]: record for record in map(json.loads, whole(list(render(traffic, "syslog"))))}
+    rng = random.Random(13)
+    mixed = []
+    for line in traffic:
+        if "TLS" not in line.text or rng.random() < 0.8:
+            mixed.append(line)
+        ended = re.fullmatch(r"Message finished MID (\d+) done", line.text)
+        if ended:
+            mixed.append(consolidated(line, records[int(ended[1])]))
+    mixed.sort(key=lambda line: line.time)
+    lines = [text.replace("consolidated_event: : ", "consolidated_event: ") for text in render(mixed, "syslog")]
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert sum("received_witness" in record for record in run.records()) > 400
+    assert run.held.late == 0
 
 
 def test_giant_line() -> None:
