@@ -52,7 +52,7 @@ def _client(url: str, api_key: str | None, api_key_file: str | None, ca_cert: st
 @click.option("--space", default="", help="Space of Kibana that gets the dashboards; the default one if not given.")
 @click.option("--timezone", default="UTC", show_default=True, help="Time zone of stamps that name none, such as Europe/Berlin.")
 @click.option("--retention", type=click.IntRange(min=1), default=365, show_default=True, help="Days that documents are kept.")
-@click.option("--dry-run", is_flag=True, help="Say what would be loaded, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Only ask the server what it is, and say what would be loaded.")
 def setup(
     url: str,
     api_key: str | None,
