@@ -281,11 +281,24 @@ def test_quiet_log_that_the_wall_clock_moves_on(seed: int) -> None:
         if number and traffic[number].time > traffic[number - 1].time and rng.random() < 0.5:
             before = len(run.told)
             run.stream.end()
-            run.held.pass_time(traffic[number].time - rng.random() * 0.5)
+            run.held.pass_time(traffic[number].time - rng.random() * 0.5 - run.held.clock.now)
             early += len(run.told) - before
         run.stream.line(line)
     same(run.end().told, whole(lines))
     assert early > 20
+
+
+def test_files_that_come_once_an_hour() -> None:
+    """An appliance that hands over a file an hour: time that passed in between is no time of the log, its next lines are not late."""
+    run = Run()
+    run.read(stamped(*RECEIVED, *DELIVERED, (40, "Start MID 15 ICID 5")))
+    run.stream.end()
+    run.held.pass_time(3600)
+    assert run.mids() == [14]
+    run.read(stamped((41, "MID 15 ICID 5 From: <alice@example.net>"), (42, "Bounced: DCID 0 MID 16 to RID 0 - 5.4.7 - Delivery expired ('000', [])"))).end()
+    assert run.mids() == [14, 15, 16]
+    assert run.records()[1]["sender"] == "alice@example.net"
+    assert run.held.late == 0
 
 
 def test_clock_that_is_set_back() -> None:

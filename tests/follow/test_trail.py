@@ -88,6 +88,19 @@ def test_rotated(log: Log, rotate: str, *, down: bool) -> None:
     assert reading.warnings == []
 
 
+@pytest.mark.parametrize("rotate", ["rename", "rename_and_compress", "copy_and_truncate"])
+def test_empty_when_it_was_put_down(tmp_path: Path, rotate: str) -> None:
+    """Nothing is lost of a log that was empty, and rotated before it was looked at again."""
+    log = Log(tmp_path / "mail.log")
+    reading = Reading(log.path)
+    assert reading.more() == b""
+    log.write(b"1\n")
+    getattr(log, rotate)()
+    log.write(b"2\n")
+    reading.again()
+    assert reading.more() == b"1\n|2\n"
+
+
 def test_written_after_the_renaming(log: Log) -> None:
     """A writer may go on in the renamed file for a while; the new one is empty until then."""
     reading = Reading(log.path)

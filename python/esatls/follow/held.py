@@ -136,6 +136,8 @@ class Held:
         self.queues: dict[str, OrderedDict[tuple[str, int, str], Time]] = {name: OrderedDict() for name in self.delays}
         self._next: Time = float("-inf")
         """Nothing is due before."""
+        self._ahead: Time = 0
+        """Seconds that the log has been quiet for. They are no part of its own time: its next lines may be older than they are new."""
 
     # a stream's consumer
 
@@ -160,6 +162,7 @@ class Held:
 
     def _take(self, name: str, time: Time | None, one: Facts) -> None:
         if one.hosts:
+            self._ahead = 0
             if time is None:
                 # a record that tells its own time, behind no stamp
                 time = next((fact[1] for stores in one.hosts.values() for store in stores for facts in store.values() for fact in facts), None)
@@ -177,11 +180,13 @@ class Held:
                         else:
                             self._connection(host, side, key, fact)
 
-    def pass_time(self, now: Time) -> None:
-        """Move on without a line: the log is quiet."""
-        if now > self.clock.now:
-            self.clock.now = now
-            self.settle()
+    def pass_time(self, quiet: float) -> None:
+        """Do what the next line would make due if it came now: the log has been quiet for so many seconds."""
+        self._ahead = max(self._ahead, quiet)
+        self.settle()
+
+    def _now(self) -> Time:
+        return self.clock.now + self._ahead
 
     def end(self) -> None:
         """Tell everything that is open, as it stands."""
@@ -242,7 +247,7 @@ class Held:
 
     def _mark(self, item: Message, fact: Fact) -> None:
         if fact[0] in ENDS and item.ended is None:
-            item.ended = self.clock.now
+            item.ended = self._now()
         elif fact[0] == "message_quarantined":
             item.quarantined = True
 
@@ -324,7 +329,7 @@ class Held:
             self._leave(ref, item)
             item.queue = name
         item.expired = False
-        due = queue[ref] = self.clock.now + self.delays[name]
+        due = queue[ref] = self._now() + self.delays[name]
         self._next = min(self._next, due)
         if len(queue) > self.most[name]:
             self._next = float("-inf")
@@ -336,7 +341,8 @@ class Held:
 
     def settle(self) -> None:
         """Do all that is due, the earliest first."""
-        while self.clock.now >= self._next:
+        now = self._now()
+        while now >= self._next:
             first, chosen = float("inf"), ""
             for name, queue in self.queues.items():
                 if queue:
@@ -344,7 +350,7 @@ class Held:
                     if due < first:
                         first, chosen = due, name
             self._next = first
-            if first > self.clock.now:
+            if first > now:
                 return
             host, kind, key = next(iter(self.queues[chosen]))
             if kind == MESSAGES:
@@ -356,7 +362,7 @@ class Held:
         held = self.hosts[host]
         item = held.messages[key]
         if name == "settling":
-            waited = self.clock.now - (self.clock.now if item.ended is None else item.ended)
+            waited = 0 if item.ended is None else self._now() - item.ended
             if not forced and self.limits.grace > 0 and waited < HOLD and self._undecided(held, item):
                 self._wait("settling", host, MESSAGES, key, item)
             else:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from types import FrameType
 
-    from esatls.clock import Time
-
 _LEAST_PAUSE = 20
 """Times as long as the writing of a checkpoint takes, until the next one."""
 
@@ -66,8 +64,8 @@ class Follower:
         self.lines = Lines(self.stream)
         self.lines.at_start = True
         self._records: list[bytes] = []
-        self._quiet: float = 0
-        self._quiet_since: Time | None = None
+        self._quiet: float | None = None
+        """Seconds since there was nothing to read; None while there is."""
         self._changed = False
         self._lock = None if options.checkpoint is None else checkpoint.lock(options.checkpoint)
         known = None if options.checkpoint is None or options.fresh else checkpoint.load(options.checkpoint)
@@ -100,7 +98,7 @@ class Follower:
                     self._wait()
                 continue
             empty = 0
-            self._quiet_since = None
+            self._quiet = None
             if data:
                 self.lines.feed(data)
             else:
@@ -136,13 +134,13 @@ class Follower:
 
     def _wait(self) -> None:
         """Nothing to read: let time pass, and write down what there is."""
-        if self._quiet_since is None:
-            self._quiet_since, self._quiet = self.held.clock.now, 0
+        if self._quiet is None:
+            self._quiet = 0
         elif 0 < self.options.idle < self._quiet:
             # the next line would do it with its stamp; what it says comes after that
             before = self.held.told
             self.stream.end()
-            self.held.pass_time(self._quiet_since + self._quiet - self.options.idle)
+            self.held.pass_time(self._quiet - self.options.idle)
             self._changed = self._changed or self.held.told != before
             self._write()
         if self._changed and time.monotonic() >= self._saved + min(self._pause, max(1.0, self._pause / 5)):
@@ -150,7 +148,7 @@ class Follower:
         before_waiting = time.monotonic()
         self.trail.wait(self.options.poll)
         # a machine that slept has not seen its log be quiet
-        self._quiet += min(time.monotonic() - before_waiting, 2 * self.options.poll)
+        self._quiet = (self._quiet or 0) + min(time.monotonic() - before_waiting, 2 * self.options.poll)
 
     def _tell(self, record: Record) -> None:
         if self.wanted(record):

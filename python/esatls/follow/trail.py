@@ -209,23 +209,18 @@ class Trail:
     def _resume(self, place: Place) -> None:
         """Find the file that a checkpoint names, whatever it is called now."""
         files = neighbours(self.path)
-        for file in files:
-            if file.inode == place.inode and file.size >= place.offset and _is(file, place) and self._open(file, place.offset):
-                return
-        copy = None
-        if place.head_length:
-            copy = _copy(files, place.head, place.head_length, place.offset)
+        same = [file for file in files if file.inode == place.inode and file.size >= place.offset]
+        # of an empty file, the inode alone is known
+        known = [file for file in same if place.head_length and _begins(file, place.head, place.head_length)]
+        copy = known[0] if known else _copy(files, place.head, place.head_length, place.offset)
         if copy is not None and self._open(copy, place.offset):
             return
         if place.offset:
             self.warn(f"{self.path}: the file that was being read is gone; what it held after byte {place.offset:,} is lost")
         newer = [file for file in series(self.path) if file.changed > place.changed and file.size]
-        if newer:
-            self._open(newer[0])
-
-
-def _is(file: File, place: Place) -> bool:
-    return _begins(file, place.head, place.head_length)
+        for file in (*newer, *(() if place.head_length else same)):
+            if self._open(file):
+                return
 
 
 def _copy(files: Iterable[File], head: bytes | str, length: int, offset: int) -> File | None:
