@@ -272,6 +272,11 @@ def seconds_text(seconds: Time) -> str:
     return str(seconds) if isinstance(seconds, int) else f"{seconds:.3f}"
 
 
+MINUTES = re.compile(r":\d\d:\d\d", re.ASCII)
+MOST_LAYOUTS = 8
+"""Layouts of envelopes kept: each costs a look-up where the latest does not fit."""
+
+
 class Reader:
     """Events of Splunk -> what the core finds in them.
 
@@ -286,21 +291,46 @@ class Reader:
         self.length = 0
         """Length of the latest envelope: events of one log mostly share it."""
         self.clock = Clock()
+        self._layouts: list[tuple[int, int]] = []
+        """Where minutes and seconds stand, and where the text starts: a few, for appliances and levels have names of different lengths."""
+        self._envelopes: dict[tuple[str, str], envelope.Envelope] = {}
+        """Envelopes by what stands before and behind minutes and seconds: most new ones differ in nothing else."""
+
+    def again(self, raw: str, place: Place) -> Any:
+        """Return what the command made of the event's envelope, where one of another length than the latest is known; keep its length."""
+        for _, end in self._layouts:
+            made = self.known.get((raw[:end], place)) if end != self.length else None
+            if made is not None:
+                self.length = end
+                return made
+        return None
 
     def envelope(self, raw: str, seconds: str) -> tuple[Time | None, envelope.Envelope] | None:
         """Return time and envelope of an event whose text starts with a whole envelope, and keep its length; None for any other text."""
+        time = seconds_of(seconds)
+        if time is not None:
+            for at, end in self._layouts:
+                found = self._envelopes.get((raw[:at], raw[at + 6 : end]))
+                if found is not None and MINUTES.match(raw, at):
+                    self.length = end
+                    return time, found
         if "CEF:" in raw[: envelope.LONGEST] or raw[:1] == "{":
             return None
         found = envelope.parse(raw)
         if found.rank != envelope.STAMPED or found.level is None or raw[found.end - 1] != " ":
             return None
         self.length = found.end
-        time = seconds_of(seconds)
-        if time is None and found.stamp:
-            time = self.clock.read(found.stamp)
+        stamp = found.stamp or ""
+        at = raw.rfind(stamp, 0, found.end) + stamp.find(":")
+        if MINUTES.match(raw, at):
+            if len(self._envelopes) > MOST_HEADS:
+                self._envelopes.clear()
+            self._envelopes[raw[:at], raw[at + 6 : found.end]] = found
+            if (at, found.end) not in self._layouts:
+                self._layouts = [(at, found.end), *self._layouts[: MOST_LAYOUTS - 1]]
         if len(self.known) > MOST_HEADS:
             self.known.clear()
-        return time, found
+        return self.clock.read(stamp) if time is None else time, found
 
     def slowly(self, raw: str, place: Place, take: Take) -> None:
         """Any text: several lines, wrapped lines, JSON, no envelope."""

@@ -93,7 +93,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                     continue
                 # neighbours mostly share their envelope: else it is one look-up, and read only when it is new
                 if place is not latest or not raw.startswith(prefix):
-                    head = known.get((raw[:length], place)) or self.head(raw, place)
+                    head = known.get((raw[:length], place)) or reader.again(raw, place) or self.head(raw, place)
                     if head is None:
                         latest = None
                         reader.slowly(raw, place, take)

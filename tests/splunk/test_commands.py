@@ -238,6 +238,12 @@ def mixed(*, usual: bool) -> list[dict[str, Value]]:
     ]
     places = [("collector1", TIME), ("collector1.example.com", TIME), ("collector1", TIME + ".250"), ("esa2.example.com", TIME + ".250"), ("", "")]
     events: list[dict[str, Value]] = [event('"'), event('{"message": "Info: ICID 5 close"}'), event(NATIVE.rstrip() + "ICID 5 close")]
+    # envelopes of several lengths, which differ in minutes and seconds, and one that only looks like them
+    events += [
+        event(f"<22>Jan 21 12:{minutes} {name}.example.com mail_logs: {'Info' if n % 2 else 'Warning'}: ICID {n} close")
+        for n, minutes in enumerate(["47:11", "47:12", "48:12", "48:x2", "59:59", "00:00", "4:811"])
+        for name in ("esa1", "gateway-north")
+    ]
     if not usual:
         texts.append("New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns\nhost mx.example.net verified yes")
         places += [("relay, the old one", TIME), ('so-called "relay"', TIME + ".250")]
