@@ -10,12 +10,17 @@ from itertools import groupby
 from typing import Any
 
 import pytest
+from esatls import verdicts
 from esatls.clock import Clock
+from esatls.facts import Facts
 from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import HOLD, LINGER, Limits
 from esatls.follow.lines import FollowedStream
+from esatls.output import dumps
+from esatls.sources import Reader, Source, clock_of
+from esatls.stream import Stream
 
-from tests.core.support import SCENARIOS
+from tests.core.support import REAL, SCENARIOS
 from tests.follow.support import Run, encoded, whole
 from tests.traffic import ENVELOPES, Line, duplicated, generate, render, shuffled, wrapped
 
@@ -79,6 +84,24 @@ def test_envelopes(envelope: str) -> None:
     """Every envelope does, with or without host, year and time."""
     lines = list(render(generate(5, 150, 1, "rare").lines, envelope))
     same(Run(host="esa1").read(lines).end().told, whole(lines, host="esa1"))
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the excerpts of real logs are not on this machine")
+def test_real_excerpts() -> None:
+    """Every excerpt of a real log gives what `messages` gives, the zone of its head included."""
+    for path in sorted(REAL.glob("*.log")):
+        reader = Reader(Source(str(path)), lambda _: None)
+        facts = Facts()
+        stream = Stream(facts, clock_of(reader, None, None))
+        for block in reader.blocks():
+            stream.feed(block)
+        stream.end()
+        reader.close()
+        run = Run()
+        run.stream.clock = Clock(latest=path.stat().st_mtime)
+        run.lines.feed(path.read_bytes())
+        same(run.end().told, [dumps(record).decode() for record in verdicts.messages(facts)])
+        assert run.stream.counts == stream.counts
 
 
 def test_ids_that_start_again() -> None:
