@@ -29,7 +29,7 @@ FIRST_LESSON = 32
 LESSON = 32
 """Records that are learned from at a time: those that are missed last."""
 
-MOST_HEADERS = 256
+MOST_HEADERS = 64
 """Headers (product, version, first key) whose records are learned; there are as many as there are kinds of appliances in a log."""
 
 MOST_ORDERS = 4
