@@ -85,31 +85,37 @@ class Follower:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._stop)
         # from here on a killed run finds its output again
-        self._save()
+        self.save()
         empty = 0
         while not self.stopped:
-            data = self.trail.read()
-            if data is None:
-                empty += 1
-                if self.trail.over or (self.options.once and empty > 1):
-                    self._finish()
-                    break
-                if not self.options.once:
-                    self._wait()
+            if self.step():
+                empty = 0
+                if time.monotonic() >= self._saved + self._pause:
+                    self.save()
                 continue
-            empty = 0
-            self._quiet = None
-            if data:
-                self.lines.feed(data)
-            else:
-                self.lines.end_of_file()
-            self._changed = True
-            self._write()
-            if time.monotonic() >= self._saved + self._pause:
-                self._save()
+            empty += 1
+            if self.trail.over or (self.options.once and empty > 1):
+                self.finish()
+                break
+            if not self.options.once:
+                self._wait()
         self._write()
-        self._save()
+        self.save()
         self.close()
+
+    def step(self) -> bool:
+        """Take what there is to read, at most a block; return whether there was anything."""
+        data = self.trail.read()
+        if data is None:
+            return False
+        self._quiet = None
+        if data:
+            self.lines.feed(data)
+        else:
+            self.lines.end_of_file()
+        self._changed = True
+        self._write()
+        return True
 
     def close(self) -> None:
         """Let go of output and checkpoint."""
@@ -123,7 +129,8 @@ class Follower:
         # who asks twice does not want to wait
         signal.signal(number, signal.SIG_DFL)
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """End the input: tell all that is open as it stands."""
         if isinstance(self.trail, Trail) and self.trail.current is None:
             self.warn(f"{self.options.file}: nothing to read")
             self.failed = True
@@ -131,6 +138,7 @@ class Follower:
         self.stream.end()
         self.held.end()
         self._changed = True
+        self._write()
 
     def _wait(self) -> None:
         """Nothing to read: let time pass, and write down what there is."""
@@ -144,7 +152,7 @@ class Follower:
             self._changed = self._changed or self.held.told != before
             self._write()
         if self._changed and time.monotonic() >= self._saved + min(self._pause, max(1.0, self._pause / 5)):
-            self._save()
+            self.save()
         before_waiting = time.monotonic()
         self.trail.wait(self.options.poll)
         # a machine that slept has not seen its log be quiet
@@ -161,7 +169,8 @@ class Follower:
 
     # the checkpoint
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write the checkpoint."""
         began = time.monotonic()
         if self.options.checkpoint is not None:
             place = self.trail.place(len(self.lines.rest))

@@ -11,6 +11,8 @@ import re
 import stat
 from typing import NamedTuple
 
+_LOOKS = 50
+"""Most looks at a folder whose files do not stand still."""
 _PACKED = re.compile(r"\.(?:gz|bz2|xz|zst)$")
 _NUMBER = re.compile(r"[.](\d{1,6})")
 _DATE = re.compile(r"[-._](\d{4})-?(\d\d)-?(\d\d)((?:[-._T]?\d){0,20})", re.ASCII)
@@ -43,21 +45,33 @@ def look(path: str) -> File | None:
 
 
 def neighbours(path: str) -> list[File]:
-    """Return all files of the folder that a log lies in."""
+    """Return all files of the folder that a log lies in, as they were at one moment.
+
+    While they are being renamed, a file could be seen under two names or under none.
+    """
     folder = os.path.dirname(os.path.abspath(path))
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return []
-    return [file for name in names for file in (look(os.path.join(folder, name)),) if file is not None]
+    before: list[tuple[str, int]] | None = None
+    found: list[File] = []
+    for _ in range(_LOOKS):
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            return []
+        found = [file for name in names for file in (look(os.path.join(folder, name)),) if file is not None]
+        now = [(file.path, file.inode) for file in found]
+        if now == before:
+            break
+        before = now
+    return found
 
 
 def series(path: str) -> list[File]:
     """Return the files that belong to a log, the oldest first and the log itself last; each content once."""
     base = os.path.basename(path)
-    current = look(path)
+    files = neighbours(path)
+    current = next((file for file in files if os.path.basename(file.path) == base), None)
     rotated: dict[str, tuple[File, str, tuple[int, ...]]] = {}
-    for file in neighbours(path):
+    for file in files:
         name = os.path.basename(file.path)
         if current is not None and (file.device, file.inode) == (current.device, current.inode):
             continue

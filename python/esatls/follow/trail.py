@@ -11,8 +11,9 @@ import select
 import sys
 import time
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Callable
+from typing import IO, TYPE_CHECKING, Any, Callable, TypeVar
 
+from esatls.errors import InputError
 from esatls.follow.siblings import File, look, neighbours, own_names, series
 from esatls.sources import _BROKEN, BLOCK, _opener
 
@@ -23,6 +24,14 @@ HEAD = 1024
 """Bytes at its beginning by which a file is known."""
 
 Warn = Callable[[str], None]
+_Answer = TypeVar("_Answer")
+
+_TRIES = 200
+_PAUSE = 0.01
+
+
+class _MovedError(Exception):
+    """A file is not where it was a moment ago."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +62,14 @@ class _Open:
 
     def __init__(self, file: File, offset: int = 0) -> None:
         self.path = file.path
-        self.raw: IO[bytes] = open(file.path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
+        try:
+            self.raw: IO[bytes] = open(file.path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
+        except FileNotFoundError as error:
+            raise _MovedError from error
         found = os.fstat(self.raw.fileno())
+        if (found.st_dev, found.st_ino) != (file.device, file.inode):
+            self.raw.close()
+            raise _MovedError
         self.device, self.inode, self.changed = found.st_dev, found.st_ino, found.st_mtime_ns
         opener = _opener(self.raw.read(8))
         self.raw.seek(0)
@@ -118,16 +133,15 @@ class Trail:
         self.over = False
         """Whether nothing can come any more."""
         self._refused = ""
-        self._before = max((file.changed for file in series(path)), default=0)
+        self._before = max((file.changed for file in series(path)), default=0) if place is None else place.changed
         """Last change of what was there when the log was looked for first."""
-        if place is None:
-            self._begin()
-        else:
-            self._before = place.changed
-            self._resume(place)
+        _steadily(self._begin if place is None else lambda: self._resume(place))
 
     def read(self) -> bytes | None:
         """Return the next bytes; b"" where a file ends and another begins; None if there is nothing more for now."""
+        return _steadily(self._read)
+
+    def _read(self) -> bytes | None:
         if self.current is None:
             self._begin()
         current = self.current
@@ -162,11 +176,15 @@ class Trail:
         try:
             opened = _Open(file, offset)
         except OSError as error:
-            if self._refused != file.path and not isinstance(error, FileNotFoundError):
+            if self._refused != file.path:
                 self.warn(f"{file.path}: {(error.strerror or str(error)).lower()}")
                 self._refused = file.path
             return False
         if self.current is not None:
+            if opened.packed is None and not opened.head:
+                # truncated since it was looked at: what was in it is in a copy now
+                opened.close()
+                raise _MovedError
             self.current.close()
         self.current = opened
         self._refused = ""
@@ -194,14 +212,25 @@ class Trail:
                 # the same log in a new file: somebody mirrors it, or an editor wrote it
                 self._open(files[at], current.offset)
                 return None
-        newer = files[at + 1 :] if at is not None else [file for file in files if file.changed > current.changed or file == found]
-        return next((file for file in newer if file.size), None)
+        newer = files[at + 1 :] if at is not None else [file for file in files if file.changed > current.changed or file.path == self.path]
+        return self._original(next((file for file in newer if file.size), None))
+
+    def _original(self, file: File | None) -> File | None:
+        """Return the log instead of a copy that is being made of it, to be truncated afterwards."""
+        if file is None or file.path == self.path or file.packed:
+            return file
+        log = look(self.path)
+        if log is None or log.inode == file.inode or not log.size:
+            return file
+        opened = _Open(file)
+        opened.close()
+        return log if opened.head and _begins(log, opened.head) else file
 
     def _after_truncation(self, current: _Open) -> bytes | None:
         others = [file for file in neighbours(self.path) if file.inode != current.inode]
         copy = _copy(others, current.head, len(current.head), current.offset)
         if copy is not None and self._open(copy, current.offset):
-            return self.read()
+            return self._read()
         self.warn(f"{current.path}: was truncated; reads it from its start")
         current.offset, current.head = 0, b""
         return b""
@@ -215,12 +244,24 @@ class Trail:
         copy = known[0] if known else _copy(files, place.head, place.head_length, place.offset)
         if copy is not None and self._open(copy, place.offset):
             return
+        newer = [file for file in series(self.path) if file.changed > place.changed and file.size]
+        opened = newer and self._original(newer[0])
+        if opened:
+            self._open(opened)
+        elif not place.head_length and same:
+            self._open(same[0])
         if place.offset:
             self.warn(f"{self.path}: the file that was being read is gone; what it held after byte {place.offset:,} is lost")
-        newer = [file for file in series(self.path) if file.changed > place.changed and file.size]
-        for file in (*newer, *(() if place.head_length else same)):
-            if self._open(file):
-                return
+
+
+def _steadily(do: Callable[[], _Answer]) -> _Answer:
+    """Do something with files that may be renamed under its hands: again, until they stand still."""
+    for _ in range(_TRIES):
+        try:
+            return do()
+        except _MovedError:  # noqa: PERF203 - it is not thrown often
+            time.sleep(_PAUSE)
+    raise InputError("the files of the log are renamed all the time")
 
 
 def _copy(files: Iterable[File], head: bytes | str, length: int, offset: int) -> File | None:
