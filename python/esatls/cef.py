@@ -108,8 +108,8 @@ _STRANGERS = _QUOTED_KEYS | {
     "suser",
 }
 _ADDRESS = r'(?:"[^"\\]*(?:\\.[^"\\]*)*"|[^ ";,<>]+)@[\w.:\[\]-]+'
-_WHOLE_TEXT = rf"(?:{_ADDRESS}(?:;{_ADDRESS})*|[\w:\[\]-]+(?:\.[\w:\]-]+)+|unknown|<>|)"
-_WHOLE = re.compile(rf"{_WHOLE_TEXT}\Z")
+_NO_ADDRESS = r"[\w:\[\]-]+(?:\.[\w:\]-]+)+|unknown|<>|"
+_WHOLE = re.compile(rf"(?:{_ADDRESS}(?:;{_ADDRESS})*|{_NO_ADDRESS})\Z")
 _WHOLE_NAME = re.compile(rf"(?:.*<{_ADDRESS}>|{_ADDRESS})\Z")
 _NEVER_WHOLE = frozenset({"ESAFinalActionDetails", "ESAFriendlyFrom"})
 _QUOTED_PRINTABLE = re.compile(r"[^ ]*=[0-9A-F]{2}[^ ]*\Z")
@@ -136,6 +136,8 @@ _LONGEST = 65_536
 
 # What a value may be where the order of the keys is known (see `cef_layout`), besides what is above.
 _ESCAPED_QUOTED = r"""(?:'[^'=\\]*(?:\\=[^'=\\]*)*'|"[^"=\\]*(?:\\=[^"=\\]*)*")"""
+_ADDRESS_WORD = r'(?:"[^"\\ ]*(?:\\[^ ][^"\\ ]*)*"|[^ ";,<>]+)@[\w.:\[\]-]+'
+_WHOLE_WORD = rf"(?:{_ADDRESS_WORD}(?:;{_ADDRESS_WORD})*|{_NO_ADDRESS})"
 _FIELD_VALUES = {
     "mid": "([0-9]{1,18})",
     "icid": "([0-9]{1,18})",
@@ -410,7 +412,7 @@ def _value_pattern(key: str, forms: frozenset[str], *, first: bool, tls_next: bo
     if key in _STRANGERS:
         value = "[^ ]+" if field else "[^=]*" if "words" in forms else "[^ ]*"
         if tls_next:
-            whole = "(?!)" if key in _NEVER_WHOLE else _WHOLE_TEXT
+            whole = "(?!)" if key in _NEVER_WHOLE else _WHOLE_WORD
             value = f"(?:{value}(?! ESATLS)|{whole}(?= ESATLS))"
         return Value(f"({value})" if field else value, field)
     if field:

@@ -169,6 +169,20 @@ def test_no_stranger_states_tls_in_a_known_order(key: str, forgery: str, *, esca
     assert {name for name in event if name.startswith("tls_")} == set()
 
 
+@pytest.mark.parametrize("key", ["suser", "duser", "ESAHeloDomain", "ESAReplyTo", "ESAFriendlyFrom"])
+@pytest.mark.parametrize(
+    "value", ['"a ESATLSInCipher=x b"@example.org', '"a  act=x b"@example.org', '"a b"@example.org', '"a=b"@example.org', "a=b@example.org"]
+)
+def test_no_quoted_name_takes_keys_in(key: str, value: str) -> None:
+    """A quoted name in front of TLS fields is one word or is read key by key: a key in it is a key."""
+    row = {"deviceExternalId": "A-1", "ESAMID": "1", key: "a@example.org", "ESATLSOutConnStatus": "Success", "ESATLSOutProtocol": "TLSv1.2", "act": "DELIVERED"}
+    with learned(write(row)):
+        for text in (write({**row, key: value}), write({**row, key: value}, "13.0.0-392")):
+            assert cef.parse(text) == reference.parse(text)
+    with learned(write(row, "13.0.0-392"), write({**row, key: value}, "13.0.0-392")):
+        assert cef.parse(write({**row, key: value}, "13.0.0-392")) == reference.parse(write({**row, key: value}, "13.0.0-392"))
+
+
 def test_learning_is_bounded() -> None:
     """However many headers, orders, keys and rows strange records show, little of it is kept, and each lesson waits twice as long."""
     with learned() as layouts:
