@@ -4,8 +4,10 @@ Plays splunkd over the chunked protocol with 50,000-row chunks made beforehand f
 counts is the processor time of the command's process between the first request and the last reply (with the wall clock, other work on the machine
 would count too; where nothing else runs, both are the same but for some 5%). What the no-ops do:
 
-* `SDK no-op`: a StreamingCommand of the Splunk SDK as its documentation shows it, `yield from records`, with the same required_fields;
-* `row no-op`: built as `esatls` is, on the same base class with the same columns announced, all of them empty.
+* `SDK no-op`: a StreamingCommand of the Splunk SDK as its documentation shows it, `yield from records`, with the same required_fields:
+  what a command costs that does nothing, and so the goal's measure;
+* `row no-op`: on the commands' own faster way through the SDK, with the same columns announced, all of them empty. No goal: one match of one
+  pattern costs a third of what it costs in all, so nothing that reads the events could come near.
 """
 
 from __future__ import annotations
@@ -150,9 +152,9 @@ def main() -> int:
     }
     for name, part in goals.items():
         print(f"{'ok    ' if part >= 1 else 'MISSED'} {name}: {part:.2f} of the goal")
-    # no goal: the row base alone is several times as fast as the SDK, so what a match costs weighs more beside it
     for name in ("esatls", "esatlsmessages, no map"):
-        print(f"       {name}: {rates[name] / rates['row no-op']:.2f} of the row no-op")
+        sdk, row = rates[name] / rates["SDK no-op"], rates[name] / rates["row no-op"]
+        print(f"       {name}: {sdk:.2f} times the rate of the SDK no-op (the goal), {row:.2f} times that of the row no-op (no goal)")
     return 0 if min(goals.values()) >= 1 else 1
 
 
