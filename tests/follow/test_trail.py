@@ -88,6 +88,22 @@ def test_rotated(log: Log, rotate: str, *, down: bool) -> None:
     assert reading.warnings == []
 
 
+def test_put_down_at_the_start_of_a_compressed_file(log: Log) -> None:
+    """A compressed file is known by its first bytes before any of it was read on, too."""
+    reading = Reading(log.path)
+    for number in range(3):
+        log.write(b"%d\n" % number)
+        log.rename_and_compress()
+    log.write(b"last\n")
+    reading.again()
+    told = b""
+    for _ in range(30):
+        told += reading.trail.read() or b""
+        reading.again()
+    assert told == b"first line of the log\n0\n1\n2\nlast\n"
+    assert reading.warnings == []
+
+
 @pytest.mark.parametrize("rotate", ["rename", "rename_and_compress", "copy_and_truncate"])
 def test_empty_when_it_was_put_down(tmp_path: Path, rotate: str) -> None:
     """Nothing is lost of a log that was empty, and rotated before it was looked at again."""

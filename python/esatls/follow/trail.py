@@ -73,16 +73,25 @@ class _Open:
         self.device, self.inode, self.changed = found.st_dev, found.st_ino, found.st_mtime_ns
         opener = _opener(self.raw.read(8))
         self.raw.seek(0)
-        self.packed: Any = None if opener is None else opener(self.raw)
+        self.packed: Any = None
         self.head = b""
         self.offset = 0
-        if self.packed is None:
+        if opener is None:
             self.offset = min(offset, found.st_size)
             self._learn()
-        else:
-            while self.offset < offset:
-                if not self._unpack(offset - self.offset):
-                    break
+            return
+        self.packed = opener(self.raw)
+        while len(self.head) < HEAD:
+            data = self._unpack(HEAD - len(self.head))
+            if not data:
+                break
+            self.head += data
+        self.raw.seek(0)
+        self.packed = opener(self.raw)
+        self.offset = 0
+        while self.offset < offset:
+            if not self._unpack(min(BLOCK, offset - self.offset)):
+                break
 
     def close(self) -> None:
         self.raw.close()
@@ -117,8 +126,6 @@ class _Open:
             if not isinstance(error, _BROKEN) and type(error).__name__ != "ZstdError":
                 raise
             return b""
-        if len(self.head) < HEAD:
-            self.head = (self.head + data)[:HEAD]
         self.offset += len(data)
         return data
 
@@ -181,7 +188,7 @@ class Trail:
                 self._refused = file.path
             return False
         if self.current is not None:
-            if opened.packed is None and not opened.head:
+            if not opened.head:
                 # truncated since it was looked at: what was in it is in a copy now
                 opened.close()
                 raise _MovedError
