@@ -90,9 +90,12 @@ PARTS: dict[str, list[tuple[str, str, str]]] = {"wheel": [], "Elastic bundle": [
 
 def bill_of(package: str) -> bytes:
     """Return the bill of materials of a package."""
+    text: bytes
     if package == "wheel":
-        return (ROOT / sbom.WHEEL).read_bytes()
-    return (splunk_package if package == "Splunk app" else elastic_package).contents()[sbom.NAME]
+        text = (ROOT / sbom.WHEEL).read_bytes()
+    else:
+        text = (splunk_package if package == "Splunk app" else elastic_package).contents()[sbom.NAME]
+    return text
 
 
 @pytest.mark.parametrize("package", PARTS)
