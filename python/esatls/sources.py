@@ -61,11 +61,11 @@ class Source:
 
 
 def find(paths: tuple[str, ...], warn: Warn) -> list[Source]:
-    """Return the inputs that paths, folders (all files in them) and globs name, each once.
+    """Return the inputs that paths, folders (all files in them) and globs name, each once, also where links lead to it.
 
     Raises `InputError` when nothing can be read at all; warns of each path that cannot.
     """
-    found: dict[str, Source] = {}
+    found: dict[object, Source] = {}
     failed = ""
     for path in paths or ("-",):
         names = _expand(path)
@@ -75,7 +75,7 @@ def find(paths: tuple[str, ...], warn: Warn) -> list[Source]:
                 failed = f"{name}: {problem}"
                 warn(failed)
             else:
-                found.setdefault(name, Source(name))
+                found.setdefault(_identity(name), Source(name))
         if not names:
             failed = f"{path}: no such file"
             warn(failed)
@@ -96,7 +96,25 @@ def _expand(path: str) -> list[str]:
         )
     if os.path.lexists(path) or not glob.has_magic(path):
         return [path]
-    return [name for pattern in sorted(glob.glob(path, recursive=True)) for name in _expand(pattern)]
+    return [name for found in sorted(_globbed(path)) for name in _expand(found)]
+
+
+def _globbed(pattern: str) -> set[str]:
+    """Return what a glob names; `**` does not follow links, which may go round."""
+    head, deep, tail = pattern.partition("**")
+    if not deep:
+        return set(glob.glob(pattern))
+    tail = tail.lstrip("/" + os.sep) or "*"
+    starts = glob.glob(head) if head else [os.curdir]
+    return {name for start in starts for folder, _, _ in os.walk(start) for name in _globbed(os.path.join(glob.escape(folder), tail))}
+
+
+def _identity(path: str) -> object:
+    """Return what tells a file from others, whatever its names."""
+    if path == "-":
+        return path
+    told = os.stat(path)
+    return (told.st_dev, told.st_ino) if told.st_ino else path
 
 
 def _problem(path: str, *, named: bool) -> str | None:

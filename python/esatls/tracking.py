@@ -180,7 +180,7 @@ _DETAILS = re.compile(
 )
 _FLOWS = {"inbound": "incoming", "outbound": "outgoing", "ACCEPT": "incoming", "RELAY": "outgoing"}
 _INTEGERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
-_ADDRESSES = re.compile(r"[^\s,;<>]+@[^\s,;<>]+")
+_BETWEEN_ADDRESSES = re.compile(r"[\s,;<>]+")
 
 _MONTHS = {name: number for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
 _STAMP_TEXT = (
@@ -189,12 +189,12 @@ _STAMP_TEXT = (
 )
 _STAMP = re.compile(
     r"(?:(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T ]|(?P<mday>\d{1,2}) (?P<name>\w{3}) (?P<myear>\d{4}),? )"
-    r"(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?\s*\(?(?P<zone>Z|GMT|)\s*(?P<shift>[+-]\d\d:?\d\d)?\)?",
+    r"(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?\s{0,2}\(?(?P<zone>Z|GMT|)\s{0,2}(?P<shift>[+-]\d\d:?\d\d)?\)?",
 )
 _STAMPED_LINE = re.compile(rf"[>|\s]*({_STAMP_TEXT})[\s|]*(.*)", re.DOTALL)
 _CELLS = re.compile(r"\t| \| ")
 _RECOGNISED_JSON = re.compile(r'"description"\s*:\s*"[^"]{0,200}\((?:ICID|DCID|RCID) \d')
-_RECOGNISED_TEXT = re.compile(rf"^[>|\s]*(?:{_STAMP_TEXT})[\s|]+[^'\"]{{0,200}}?\((?:ICID|DCID|RCID) \d", re.MULTILINE)
+_RECOGNISED_TEXT = re.compile(rf"^[>| \t]*(?:{_STAMP_TEXT})[\s|]{{1,80}}[^'\"]{{0,200}}?\((?:ICID|DCID|RCID) \d", re.MULTILINE)
 
 
 def recognise(text: str) -> bool:
@@ -314,7 +314,7 @@ def _numbered(entries: Iterator[tuple[str, str]], host: str | None, *, complete:
             if event["esa_event"] == "message_recipient":
                 event["rid"] = [numbers.setdefault(event["recipient"], len(numbers))]
             else:
-                addresses = _ADDRESSES.findall(event["recipient"])
+                addresses = [word for word in _BETWEEN_ADDRESSES.split(event["recipient"]) if "@" in word[1:-1]]
                 rid = sorted({numbers[address] for address in addresses if address in numbers})
                 if rid:
                     event["rid"] = rid

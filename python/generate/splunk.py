@@ -116,7 +116,9 @@ class Transform(NamedTuple):
     def __str__(self) -> str:
         """Return its stanza."""
         source = "" if self.source == "_raw" else f"SOURCE_KEY = {self.source}\n"
-        return f"[{self.name}]\n{source}REGEX = {self.regex}\nFORMAT = {self.format}\n"
+        # a record is read once for each of its fields: what is enough for one line is not for that
+        limits = "MATCH_LIMIT = 2000000\nDEPTH_LIMIT = 20000\n" if self.name == "esatls_cef" else ""
+        return f"[{self.name}]\n{source}REGEX = {self.regex}\nFORMAT = {self.format}\n{limits}"
 
 
 def numbered(regex: str, first: int = 1, rename: dict[str, str] | None = None) -> tuple[str, list[str], int]:

@@ -39,6 +39,7 @@ UNAVOIDABLE = {
 # Settings that are newer than the specifications that slim brings with it (Splunk 7.0), where Splunk's documentation has them.
 NEWER = {
     "commands.conf.spec": "[<STANZA_NAME>]\npython.version = [python3]\npython.required = <comma-separated list>\n",
+    "transforms.conf.spec": "[<unique_transform_stanza_name>]\nMATCH_LIMIT = <integer>\nDEPTH_LIMIT = <integer>\n",
     "distsearch.conf.spec": "[replicationAllowlist]\n<name> = <string>\n",
 }
 
