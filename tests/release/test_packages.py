@@ -90,12 +90,8 @@ PARTS: dict[str, list[tuple[str, str, str]]] = {"wheel": [], "Elastic bundle": [
 
 def bill_of(package: str) -> bytes:
     """Return the bill of materials of a package."""
-    text: bytes
-    if package == "wheel":
-        text = (ROOT / sbom.WHEEL).read_bytes()
-    else:
-        text = (splunk_package if package == "Splunk app" else elastic_package).contents()[sbom.NAME]
-    return text
+    files: dict[str, bytes] = (splunk_package if package == "Splunk app" else elastic_package).contents()
+    return (ROOT / sbom.WHEEL).read_bytes() if package == "wheel" else files[sbom.NAME]
 
 
 @pytest.mark.parametrize("package", PARTS)
