@@ -116,18 +116,21 @@ def _exists(year: int, month: int, day: int) -> bool:
 
 def rfc3339(time: Time) -> str:
     """Return a time as RFC 3339 text in UTC, with milliseconds only where there is a fraction."""
-    day, rest = divmod(time, _DAY)
-    day_text = _DATES.get(day)
-    if day_text is None:
-        at = datetime.fromtimestamp(day * _DAY, timezone.utc)
-        day_text = _DATES[day] = f"{at.year:04}-{at.month:02}-{at.day:02}T"
+    minute, rest = divmod(time, 60)
+    start = _MINUTES.get(minute)
+    if start is None:
+        if len(_MINUTES) > _MINUTES_KEPT:
+            _MINUTES.clear()
+        at = datetime.fromtimestamp(minute * 60, timezone.utc)
+        start = _MINUTES[minute] = f"{at.year:04}-{at.month:02}-{at.day:02}T{at.hour:02}:{at.minute:02}:"
     seconds = int(rest)
-    text = day_text + f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    fraction = int((rest - seconds) * 1000 + 1e-4)
-    return f"{text}.{fraction:03}Z" if fraction else text + "Z"
+    # what a float of this size may lack of a millisecond is no part of the stamp
+    fraction = int((rest - seconds) * 1000 + 5e-4)
+    return f"{start}{seconds:02}.{fraction:03}Z" if fraction else f"{start}{seconds:02}Z"
 
 
-_DATES: dict[Time, str] = {}
+_MINUTES: dict[Time, str] = {}
+_MINUTES_KEPT = 10_000
 
 
 def parse_rfc3339(text: str) -> Time:

@@ -34,6 +34,7 @@ TRACKING = "tracking"
 
 _FLOW_TABLE = {"incoming": "inbound", "outgoing": "outbound"}
 _DEDUPLICATE_AT = 64
+_dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Facts:
@@ -147,7 +148,7 @@ class Facts:
     def dumps(self) -> list[str]:
         """Return the facts as lines of JSON, one per id, for another process: `[host, store, key, [fact, ...]]`."""
         return [
-            json.dumps([host, number, key, [list(fact) for fact in set(facts)]], separators=(",", ":"))
+            _dump((host, number, key, list(set(facts))))
             for host, stores in self.hosts.items()
             for number, store in enumerate(stores)
             for key, facts in store.items()

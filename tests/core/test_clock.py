@@ -161,6 +161,13 @@ def test_rfc3339_round_trip(seconds: int) -> None:
     assert parse_rfc3339(rfc3339(seconds)) == seconds
 
 
+@given(st.integers(min_value=0, max_value=4_000_000_000), st.integers(min_value=1, max_value=999))
+def test_milliseconds_round_trip(seconds: int, milliseconds: int) -> None:
+    """A millisecond is written as it was read, whatever a number of that size loses."""
+    stamp = f"{rfc3339(seconds)[:-1]}.{milliseconds:03}Z"
+    assert rfc3339(parse_rfc3339(stamp)) == stamp
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_a_time_or_none(text: str) -> None:
     """Reading a stamp never fails."""
