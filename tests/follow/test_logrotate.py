@@ -46,12 +46,13 @@ def test_logrotate(tmp_path: Path, way: str) -> None:
     outputs = [tmp_path / "running.jsonl", tmp_path / "now_and_then.jsonl"]
     options = ["--idle", 0, "--poll", 0.01, "--year", 2024]
     running = start(*options, "--output", outputs[0], log)
+    _wait_until_looked_at(outputs[0])
     for number, at in enumerate(range(0, len(lines), 400)):
         with log.open("ab") as file:
             file.write(encoded(lines[at : at + 400]))
         if number % 3 == 0:
             other = start(*options, "--output", outputs[1], log)
-            _wait_until_read(outputs[1])
+            _wait_until_looked_at(outputs[1])
             other.kill()
             other.communicate()
         if number % 2 == 0 and number:
@@ -66,7 +67,7 @@ def test_logrotate(tmp_path: Path, way: str) -> None:
         assert f"{len(lines)} lines:".replace(",", "") in errors.replace(",", "")
 
 
-def _wait_until_read(output: Path) -> None:
+def _wait_until_looked_at(output: Path) -> None:
     end = time.monotonic() + 120
     while not output.with_name(output.name + ".checkpoint").exists() and time.monotonic() < end:
         time.sleep(0.01)
