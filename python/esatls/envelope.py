@@ -1,4 +1,4 @@
-"""The envelope of a line: what stands before the message text (CATALOGUE section 3).
+"""The envelope of a line: what stands before the message text (tests/cases/envelope.json has every known form by its number).
 
 Native, syslog with and without priority, host and year, a collector's stamp around the appliance's own,
 ISO stamps, subscription names of any spelling, a level alone, bare text, and JSON with the line in a field.

@@ -67,7 +67,7 @@ class Events:
 def events(
     lines: Iterable[str], *, kinds: frozenset[str] | None = None, clock: Clock | None = None, host: str | None = None, counts: Counts | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the events of log lines, in order, as flat dicts (DESIGN section 2).
+    """Yield the events of log lines, in order, as flat dicts (the fields of REFERENCE.md).
 
     `lines` may have any envelope and may be wrapped. `kinds` are the wanted kinds, all by default here.
     `clock` reads the stamps (UTC unless told), `host` names the appliance of lines that do not name it, `counts`

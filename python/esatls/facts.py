@@ -97,7 +97,7 @@ class Facts:
         return taken
 
     def add(self, event: dict[str, Any], host: str | None = None) -> None:
-        """Add one event (flat fields of DESIGN section 2); `host` names the appliance where the event does not.
+        """Add one event (the flat fields of REFERENCE.md); `host` names the appliance where the event does not.
 
         Events that are no facts (responses, time offsets) change nothing.
         """

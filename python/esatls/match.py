@@ -121,7 +121,7 @@ def match(text: str) -> tuple[Spec, re.Match[str]] | None:
 
 
 def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the flat fields of DESIGN section 2 that one match states, after those of `base`; absent fields have no key."""
+    """Return the flat fields (REFERENCE.md) that one match states, after those of `base`; absent fields have no key."""
     if spec.kind == "consolidated_event":
         from esatls.cef import parse
 

@@ -1,4 +1,4 @@
-"""Facts -> records of connections and messages with their verdicts (DESIGN sections 4, 5 and 8).
+"""Facts -> records of connections and messages with their verdicts (VERDICTS.md).
 
 The rule behind every verdict is Cisco's (tech note 118500): a TLS success line means TLS; no TLS line
 between the opening of a connection and its message means none. What is not in view is `unknown`.
@@ -815,7 +815,7 @@ def _appliances(facts: Facts) -> Iterator[Appliance]:
 
 
 def connections(facts: Facts) -> Iterator[Record]:
-    """Yield a record per connection (DESIGN section 8), by appliance, side, id and life."""
+    """Yield a record per connection, by appliance, side, id and life."""
     for appliance in _appliances(facts):
         for side in (RECEIVING, DELIVERY):
             for key in appliance.ids(side):
@@ -824,7 +824,7 @@ def connections(facts: Facts) -> Iterator[Record]:
 
 
 def messages(facts: Facts) -> Iterator[Record]:
-    """Yield a record per message (DESIGN section 8), by appliance, MID and life."""
+    """Yield a record per message, by appliance, MID and life."""
     for appliance in _appliances(facts):
         for _, record in appliance.records():
             yield record

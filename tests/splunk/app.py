@@ -17,9 +17,10 @@ VERSIONS = ("3.9", "3.13")
 
 def find_python(version: str) -> str | None:
     """Return an interpreter of that version, from the PATH or from pyenv."""
-    for candidate in (f"python{version}", *sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))):
+    check = f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{version}')"
+    for candidate in (f"python{version}", "python3", *sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))):
         path = shutil.which(str(candidate))
-        if path and subprocess.run([path, "-c", "import sys"], capture_output=True, check=False).returncode == 0:
+        if path and subprocess.run([path, "-c", check], capture_output=True, check=False).returncode == 0:
             return path
     return None
 
