@@ -542,8 +542,9 @@ class Appliance:
         if len(facts) == 2 and facts[0][3:5] == facts[1][3:5] and {facts[0][0], facts[1][0]} == _DONE and facts[0][3] != "0":
             # the common case: a start and its end, on a connection whose id was used once
             dcid = facts[0][3]
-            connection = self._simple[DELIVERY].get(dcid) or self.connections_of(DELIVERY, dcid)[1].get(0)
-            if connection is not None and connection.one_life:
+            begins, connections = self.connections_of(DELIVERY, dcid)
+            if not begins:
+                connection = connections[0]
                 return [self._attempt(message, dcid, "done", None, connection, sorted(set(_rids(facts[0][4]))))]
         attempts: dict[_Attempt, tuple[Time | None, set[int]]] = {}
         started: dict[_Attempt, tuple[Time | None, set[int]]] = {}
