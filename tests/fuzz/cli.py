@@ -1,0 +1,150 @@
+"""Coverage-guided fuzzing with atheris, for as long as one likes.
+
+    .venv/bin/python tests/fuzz TARGET [--seconds 60]
+
+What was found interesting is kept in .cache/fuzz/TARGET and is where the next run goes on. An input that breaks a promise is made short,
+printed and written beside it; the exit code is 1. `--replay FILE` runs one input again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.fuzz.targets import Target
+
+CACHE = Path(__file__).resolve().parents[2] / ".cache" / "fuzz"
+NAMES = ("envelope", "events", "match", "cef", "tracking", "records")
+LONGEST = 4096
+"""Bytes of an input; what is longer is for the tests of linear cost."""
+
+
+def seeds_of(target: str) -> Iterable[str]:
+    """Return the inputs that a target starts from."""
+    from tests.fuzz import seeds
+
+    if target in ("events", "records"):
+        return seeds.logs()
+    if target == "envelope":
+        return [line for pool in seeds.lines() for line in pool[:20]]
+    if target == "tracking":
+        return [*seeds.documents(), *seeds.descriptions()]
+    return seeds.texts() if target == "match" else seeds.records()
+
+
+def write_corpus(target: str) -> Path:
+    """Write the seeds where atheris reads them, and return the folder."""
+    folder = CACHE / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for text in seeds_of(target):
+        data = text.encode("utf-8", "surrogateescape")[:LONGEST]
+        (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
+    return folder
+
+
+def write_dictionary() -> Path:
+    """Write the words that patterns look for in libFuzzer's form, and return the file."""
+    from tests.fuzz import mutate, seeds
+
+    words = [word.encode("utf-8", "surrogateescape") for word in seeds.words()] + list(mutate.INSERTS)
+    path = CACHE / "dictionary"
+    path.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in word[:60]) + '"\n' for word in words), encoding="ascii")
+    return path
+
+
+def run(target: str, seconds: int) -> int:
+    """Fuzz one target in a child process, and tell what came of it."""
+    folder, dictionary = write_corpus(target), write_dictionary()
+    (folder.parent / f"{target}-broken").unlink(missing_ok=True)
+    started = time.monotonic()
+    child = os.fork()
+    if not child:
+        _fuzz(target, folder, dictionary, seconds)
+    try:
+        _, status = os.waitpid(child, 0)
+    except KeyboardInterrupt:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return 130
+    print(f"{target}: {time.monotonic() - started:.0f} s, {len(list(folder.iterdir())):,} inputs kept in {folder}")
+    broken = folder.parent / f"{target}-broken"
+    if broken.exists():
+        print(f"broken, run again with --replay {broken}")
+    return 1 if status or broken.exists() else 0
+
+
+def _fuzz(target: str, folder: Path, dictionary: Path, seconds: int) -> None:
+    """Run libFuzzer in this process; it does not come back."""
+    import atheris
+
+    with atheris.instrument_imports(include=["esatls"]):
+        from tests.fuzz.targets import TARGETS, shrink
+    from tests.fuzz import mutate, seeds
+
+    check = TARGETS[target]
+    pools = [[line.encode("utf-8", "surrogateescape") for line in pool] for pool in seeds.lines()]
+    others = [line for pool in pools for line in pool[::7]]
+
+    def one(data: bytes) -> None:
+        try:
+            check(data)
+        except Exception:
+            shortest = shrink(check, data)
+            (folder.parent / f"{target}-broken").write_bytes(shortest)
+            print(f"\nbroken by {shortest!r}", flush=True)
+            raise
+
+    def mutator(data: bytes, longest: int, seed: int) -> bytes:
+        rng = random.Random(seed)
+        if rng.random() < 0.5:
+            mutation: bytes = atheris.Mutate(data, longest)
+            return mutation
+        lines = data.split(b"\n")
+        at = int(rng.random() * len(lines))
+        lines[at] = rng.choice(mutate.MUTATORS)(rng, lines[at], others)
+        return b"\n".join(lines)[:longest]
+
+    options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", f"-dict={dictionary}", "-timeout=30", f"-artifact_prefix={folder.parent}/{target}-"]
+    atheris.Setup([sys.argv[0], *options, str(folder)], one, custom_mutator=mutator)
+    atheris.Fuzz()
+
+
+def replay(target: Target, path: Path) -> int:
+    """Run one input, and say how it breaks a promise if it does."""
+    from tests.fuzz.targets import shrink
+
+    data = path.read_bytes()
+    try:
+        target(data)
+    except Exception as error:  # noqa: BLE001 - it is what is shown
+        print(f"{shrink(target, data)!r}\n{type(error).__name__}: {error}")
+        return 1
+    print("holds")
+    return 0
+
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python tests/fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", choices=NAMES)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--replay", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    if options.replay:
+        from tests.fuzz.targets import TARGETS
+
+        return replay(TARGETS[options.target], options.replay)
+    with contextlib.suppress(KeyboardInterrupt):
+        return run(options.target, options.seconds)
+    return 130

@@ -1,0 +1,297 @@
+"""What must hold for any bytes at all: one function per part of the extractor; each raises where its part breaks its promise."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Callable
+
+from esatls import cef, envelope, tracking, verdicts
+from esatls.clock import Clock, parse_rfc3339, rfc3339
+from esatls.event_stream import Events
+from esatls.explain import explain
+from esatls.facts import Facts
+from esatls.fields import CONNECTION_FIELDS, FIELDS, MESSAGE_FIELDS, Field
+from esatls.flat import columns, flat
+from esatls.kinds import EVENT_KINDS
+from esatls.match import extract
+from esatls.output import dumps
+from esatls.stream import Counts, Stream
+
+Event = dict[str, Any]
+Target = Callable[[bytes], None]
+
+LATEST = parse_rfc3339("2024-12-31T12:00:00Z")
+"""When fuzzed logs end, so that a stamp without a year is the same on every day."""
+ALL = frozenset(EVENT_KINDS)
+
+_NAMES = {field.name: field for field in FIELDS}
+# Words of the extractor's own; every other text of an event is the log's.
+_DERIVED = frozenset({
+    "time", "esa_event", "esa_direction", "tls_result", "delivery_outcome", "mid_relation", "mail_flow", "witness", "close_reason",
+    "tls_in_result", "tls_out_result", "tls_reason",
+})  # fmt: skip
+# white space, where wrapped lines are joined; bytes that are not UTF-8 and halves of surrogate pairs, as they are and as escapes; backslashes
+_DROPPED = re.compile("[\\s\0\ud800-\udfff]|\\\\x[0-9a-f]{2}|\\\\ud[89a-f][0-9a-f]{2}|\\\\")
+
+
+def text_of(data: bytes) -> str:
+    """Return bytes as the extractor reads them: what is not UTF-8 stands as a lone surrogate."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def check_event(event: Event, source: str) -> None:
+    """Raise unless every field is of the table, of its type, not empty, and says nothing that the source does not say."""
+    assert event["esa_event"] in ALL, event
+    for name, value in event.items():
+        _check_type(_NAMES[name], value)
+    _check_origin(event, source)
+    dumps(event)
+
+
+def _check_type(field: Field, value: Any) -> None:
+    if field.type == "integers":
+        assert value, field.name
+        assert all(type(number) is int for number in value), (field.name, value)
+    elif field.type == "integer":
+        assert type(value) is int, (field.name, value)
+    elif field.type == "date":
+        parse_rfc3339(value)
+    else:
+        assert isinstance(value, str), (field.name, value)
+        assert value, field.name
+        value.encode("utf-8")  # nothing that cannot be written
+
+
+def plain(text: str) -> str:
+    """Return text as it is compared: what reading may change does not count."""
+    return _DROPPED.sub("", text).casefold()
+
+
+def _check_origin(event: Event, source: str) -> None:
+    for name, value in event.items():
+        if name in _DERIVED:
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            assert plain(str(one)) in source, (name, one)
+
+
+def source_of(text: str) -> str:
+    """Return everything that a text says, for comparison: itself, and the strings of the JSON records in it."""
+    parts = [plain(text)]
+    for line in [text, *text.split("\n")]:
+        if line.lstrip()[:1] in ("{", "["):
+            parts += map(plain, _strings(line))
+    return "\n".join(parts)
+
+
+def _strings(text: str) -> list[str]:
+    decoder, found, at = json.JSONDecoder(), list[str](), 0
+    text = text.lstrip("\ufeff \t\r\n")
+    while at < len(text):
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            break
+        waiting = [value]
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, str):
+                found.append(one)
+            elif isinstance(one, dict):
+                waiting.extend(one.values())
+            elif isinstance(one, list):
+                waiting.extend(one)
+        while text[at : at + 1] in (" ", "\t", "\r", "\n", ","):
+            at += 1
+    return found
+
+
+# reading a log
+
+
+def by_line(data: bytes, kinds: frozenset[str] | None = ALL) -> tuple[list[Event], Counts]:
+    """Read a log line by line."""
+    sink = Events(kinds)
+    stream = Stream(sink, Clock(latest=LATEST))
+    lines = text_of(data).split("\n")
+    if not lines[-1]:
+        lines.pop()
+    for line in lines:
+        stream.line(line)
+    stream.end()
+    assert stream.counts.lines == len(lines)
+    return sink.found, stream.counts
+
+
+def by_block(data: bytes, cuts: tuple[int, ...] = (), kinds: frozenset[str] | None = ALL, word: bytes = b"") -> tuple[list[Event], Counts]:
+    """Read a log in blocks of whole lines, cut behind the line feeds next to some places; with a word, lines without it are sifted out."""
+    sink = Events(kinds)
+    stream = Stream(sink, Clock(latest=LATEST))
+    ends = sorted({end for end in (data.find(b"\n", cut) + 1 for cut in cuts) if end})
+    for start, end in zip([0, *ends], [*ends, len(data)]):
+        if start < end:
+            if word:
+                stream.sift(data[start:end], word)
+            else:
+                stream.feed(data[start:end])
+    stream.end()
+    return sink.found, stream.counts
+
+
+def check_counts(counts: Counts) -> None:
+    """Raise unless every line is an event, ignored or unreadable."""
+    assert counts.lines == counts.events + counts.ignored + counts.unreadable, str(counts)
+    assert min(counts.events, counts.ignored, counts.unreadable) >= 0, str(counts)
+
+
+def check_log(data: bytes) -> list[Event]:
+    """Raise unless a log is read alike line by line and in blocks, with every line counted; return its events."""
+    found, counts = by_line(data)
+    check_counts(counts)
+    for cuts in ((), (len(data) // 2,), (len(data) // 3, 2 * len(data) // 3)):
+        blocks, block_counts = by_block(data, cuts)
+        assert blocks == found, _difference(found, blocks)
+        assert block_counts == counts, f"by line {counts}, in blocks {block_counts}"
+    about_tls, tls_counts = by_line(data, None)
+    sifted, sifted_counts = by_block(data, (len(data) // 2,), None, b"TLS")
+    assert sifted == about_tls, _difference(about_tls, sifted)
+    assert (sifted_counts.lines, sifted_counts.events) == (tls_counts.lines, tls_counts.events), f"by line {tls_counts}, sifted {sifted_counts}"
+    return found
+
+
+def _difference(one: list[Event], other: list[Event]) -> str:
+    missing = [event for event in one if event not in other]
+    added = [event for event in other if event not in one]
+    return f"missing {missing}, added {added}" if missing or added else "another order, or repeated"
+
+
+# targets
+
+
+def target_envelope(data: bytes) -> None:
+    """Check the envelope of a line: parts of the line, within its bounds."""
+    line = text_of(data).replace("\n", " ")
+    env = envelope.parse(line)
+    assert 0 <= env.end <= min(len(line), envelope.LONGEST)
+    for part in (env.stamp, env.host, env.log, env.level):
+        assert part is None or part in line[: env.end]
+    if env.stamp:
+        time = Clock(latest=LATEST).read(env.stamp)
+        if time is not None:
+            parse_rfc3339(rfc3339(time))
+    inner = envelope.unwrap(line)
+    if inner is not None:
+        assert inner.lines
+        source = source_of(line)
+        assert all(plain(one) in source for one in inner.lines)
+    explain(line)
+
+
+def target_events(data: bytes) -> None:
+    """Check the lines of a log: see check_log; each event says nothing that the log does not say."""
+    found = check_log(data)
+    if found:
+        source = source_of(text_of(data))
+        for event in found:
+            check_event(event, source)
+
+
+def target_match(data: bytes) -> None:
+    """Check one message text: an event or none."""
+    text = text_of(data)
+    event = extract(text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", ""))
+    if event is not None:
+        assert event["esa_event"] in ALL
+        check_event(event, plain(text))
+
+
+def target_cef(data: bytes) -> None:
+    """Check one consolidated event, or a connector's record."""
+    text = text_of(data).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    event = cef.parse(text)
+    source = plain(text)
+    if event is not None:
+        assert all(cef.recipients(event))
+        check_event(event, source)
+    line = cef.text_line(text)
+    if line is not None:
+        assert plain(line.text) in source
+        if line.time is not None:
+            parse_rfc3339(line.time)
+
+
+def target_tracking(data: bytes) -> None:
+    """Check a tracking document: JSON or pasted text."""
+    text = data.decode("utf-8", "backslashreplace")
+    tracking.recognise(text)
+    found = list(tracking.events(text))
+    if found:
+        source = source_of(text)
+        for event in found:
+            assert event["witness"] == "tracking"
+            check_event(event, source)
+    tracking.describe(text)
+
+
+def target_records(data: bytes) -> None:
+    """Check the records of a log: known verdicts, known fields, the same however its events are dealt out and merged."""
+    found, _ = by_line(data)
+    whole, one, other = Facts(), Facts(), Facts()
+    for number, event in enumerate(found):
+        whole.add(event)
+        (one if number % 2 else other).add(event)
+        other.add(event)
+    one.merge(other)
+    records = _records(whole)
+    assert _records(one) == records
+    sent = Facts()
+    sent.loads(whole.dumps())
+    assert _records(sent) == records
+
+
+def _records(facts: Facts) -> list[Event]:
+    connections, messages = list(verdicts.connections(facts)), list(verdicts.messages(facts))
+    for record in connections:
+        assert record["tls_verdict"] in {"encrypted", "cleartext", "failed", "unused", "unknown"}
+    for record in messages:
+        assert record["received"] in {"encrypted", "cleartext", "unknown", "internal"}
+        assert record["delivered"] in {"encrypted", "cleartext", "mixed", "unknown", "none"}
+    for records, fields in ((connections, CONNECTION_FIELDS), (messages, MESSAGE_FIELDS)):
+        names = {*(field.name for field in fields)}
+        for record in records:
+            assert set(record) <= names, set(record) - names
+            assert set(flat(record)) <= set(columns(fields))
+            dumps(record)
+    return connections + messages
+
+
+TARGETS: dict[str, Target] = {
+    name[len("target_") :]: target for name, target in list(globals().items()) if name.startswith("target_")
+}
+
+
+def shrink(check: Callable[[bytes], object], data: bytes) -> bytes:
+    """Return the shortest input found that still breaks a promise: fewer lines, then fewer bytes."""
+    for separator in (b"\n", b" ", None):
+        parts = data.split(separator) if separator else [data[at : at + 1] for at in range(len(data))]
+        size = max(1, len(parts) // 2)
+        while size:
+            at = 0
+            while at < len(parts):
+                fewer = parts[:at] + parts[at + size :]
+                if _breaks(check, (separator or b"").join(fewer)):
+                    parts = fewer
+                else:
+                    at += size
+            size //= 2
+        data = (separator or b"").join(parts)
+    return data
+
+
+def _breaks(check: Callable[[bytes], object], data: bytes) -> bool:
+    try:
+        check(data)
+    except Exception:  # noqa: BLE001 - any failure is the one that is looked for
+        return True
+    return False

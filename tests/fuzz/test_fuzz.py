@@ -1,0 +1,118 @@
+"""Seeds and a million mutated lines: nothing crashes, every line is counted, and both ways of reading agree."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from typing import Callable
+
+import pytest
+from esatls.event_stream import Events
+from esatls.output import dumps
+from esatls.stream import Counts
+
+from tests.fuzz import cli, mutate, seeds, targets
+from tests.traffic import ENVELOPES, Line
+
+LINES = 1_000_000
+BATCH = 1_000
+SEED = 1
+"""A failure names its batch; `mutate.mutated(random.Random(f"{SEED}-{batch}"), ...)` makes it again."""
+
+
+@pytest.mark.parametrize("name", cli.NAMES)
+def test_seeds_hold(name: str) -> None:
+    """What fuzzing starts from keeps every promise."""
+    assert set(cli.NAMES) == set(targets.TARGETS)
+    inputs = list(cli.seeds_of(name))
+    assert len(inputs) > 40
+    for text in inputs:
+        targets.TARGETS[name](text.encode("utf-8", "surrogateescape"))
+
+
+FOUND = {
+    "events": [
+        b'{"message":"Info: ICID 5 TLS failed: a\\ud800b","host":"x\\udfffy"}',
+        b"CEF:0|CISCO|IronPort|14.0|mail|mail|5|dvchost=\xff msg=ICID 5 close",
+        b"ICID 99999999999999999999 TLS failed: x\nICID 9223372036854775808 TLS failed: x",
+        b"Message done DCID 6 MID 1 to RID [0, 99999999999999999999999999]",
+        b"Message done DCID 6 MID 1 to RID [, ,]",
+    ],
+    "tracking": [
+        b"2 Jul 0224 19:47:40 GMT+0200Incoming connection ICID 1 failed TLS",
+        b'[{"timestamp":"20 Jul 2024 19:47:40 (GMT)","description":"Message 5 to b\\ud800@example.com bounced. Reason: x\\udfff"}]',
+    ],
+}
+"""What broke a promise once."""
+
+
+@pytest.mark.parametrize(("name", "data"), [(name, data) for name, all_data in FOUND.items() for data in all_data])
+def test_what_was_found_holds(name: str, data: bytes) -> None:
+    """An input that broke a promise once breaks none now."""
+    targets.TARGETS[name](data)
+
+
+def test_a_million_mutated_lines(record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]) -> None:
+    """A million lines, spoilt in every cheap way, of every envelope: no crash, lines in = events + ignored + unreadable, line by line as in blocks."""
+    pools = [[line.encode("utf-8", "surrogateescape") for line in pool] for pool in seeds.lines()]
+    total = Counts()
+    size, slowest, batch = 0, float("inf"), 0
+    started = time.process_time()
+    while total.lines < LINES:
+        batch += 1
+        data = mutate.mutated(random.Random(f"{SEED}-{batch}"), pools, BATCH)
+        try:
+            start = time.process_time()
+            found, counts = targets.by_block(data, (len(data) // 2,))
+            slowest = min(slowest, len(data) / max(time.process_time() - start, 1e-9))
+            targets.check_counts(counts)
+            events, line_counts = targets.by_line(data)
+            assert found == events
+            assert counts == line_counts
+            for event in found[::16]:
+                dumps(event)
+        except Exception as error:
+            shortest = targets.shrink(targets.check_log, data)
+            raise AssertionError(f"batch {batch}, {error!r}: {shortest!r}") from error
+        total.add(counts)
+        size += len(data)
+    assert total.lines >= LINES
+    assert min(total.events, total.ignored, total.unreadable) > LINES // 100, "all ends are met"
+    figures = f"{total}, {size / 1e6:.0f} MB, slowest thousand lines {slowest / 1e6:.2f} MB/s, processor {time.process_time() - started:.0f} s"
+    record_property("figures", figures)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{figures}\n")
+
+
+def test_mutators_spoil(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each mutator changes lines, and most of them leave something that is still an event."""
+    del capsys
+    rng = random.Random(1)
+    lines = [line.encode() for line in seeds.texts()]
+    for mutator in mutate.MUTATORS:
+        made = [mutator(rng, line, lines) for line in lines]
+        assert sum(one != other for one, other in zip(made, lines)) > len(lines) // 3, mutator.__name__
+        assert sum(bool(targets.by_line(line)[0]) for line in made) > len(lines) // 20, mutator.__name__
+
+
+def test_targets_see_what_they_look_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that forges, loses or miscounts is found out."""
+    lines = [Line(seeds.TIME, "esa1", "mail_logs", "Info", f"ICID {number} TLS failed: x") for number in range(9)]
+    data = "".join(ENVELOPES["native"].render(line, 0) + "\n" for line in lines).encode()
+    targets.target_events(data)
+    for event in ({"esa_event": "tls_failed", "tls_cipher": "forged"}, {"esa_event": "tls_failed", "icid": "5"}, {"esa_event": "tls_failed", "sender": ""}):
+        with pytest.raises((AssertionError, KeyError)):
+            targets.check_event(event, targets.plain("ICID 5 TLS failed"))
+    with pytest.raises(AssertionError):
+        targets.check_counts(Counts(3, 1, 1, 0))
+    monkeypatch.setattr(Events, "take_all", lambda _self, lines, _start: sum(1 for _ in lines))
+    with pytest.raises(AssertionError):
+        targets.target_events(data)
+    assert targets.shrink(targets.target_events, data).count(b"\n") <= 3
+
+
+def test_json_strings_count_as_said() -> None:
+    """Text that a JSON record says in escapes is text of the input."""
+    assert targets.plain("caf\u00e9") in targets.source_of(json.dumps({"message": "caf\u00e9"}))

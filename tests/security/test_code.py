@@ -1,0 +1,148 @@
+"""What the code itself keeps to: no shell, no code made of text, no file name that can be guessed; tokens, queries and index names are quoted."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from esatls import verdicts
+from esatls.elastic import load
+
+from tests.core.support import read_facts
+from tests.security.stranger import ALL, ROOT, lines_of
+from tests.splunk.conf import DEFAULT, read
+
+if TYPE_CHECKING:
+    import pathlib
+
+CODE = sorted(path for folder in ("python", "splunk_app/bin") for path in (ROOT / folder).rglob("*.py"))
+SHIPPED = [path for path in CODE if "generate" not in path.parts and "package" not in path.parts]
+FORBIDDEN_CALLS = {
+    "eval", "exec", "compile", "__import__", "os.system", "os.popen", "os.execv", "os.execvp", "os.spawnl", "os.startfile", "pty.spawn", "tempfile.mktemp",
+    "pickle.load", "pickle.loads", "shelve.open", "yaml.load", "subprocess.getoutput", "subprocess.getstatusoutput",
+}  # fmt: skip
+
+
+def calls(path: pathlib.Path) -> list[tuple[str, ast.Call]]:
+    """Return the calls in a file, by the name of what is called."""
+    return [(ast.unparse(node.func), node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_shell_and_no_code_from_text(path: pathlib.Path) -> None:
+    """No file runs a shell, evaluates text, or loads objects from bytes; what users get runs no other program at all."""
+    for name, call in calls(path):
+        assert name not in FORBIDDEN_CALLS, f"{name}, line {call.lineno}"
+        assert not any(word.arg == "shell" for word in call.keywords), f"shell=, line {call.lineno}"
+    if path in SHIPPED:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not names & {"subprocess", "pickle", "shelve", "ctypes", "xml", "xml.etree", "xml.sax", "xml.dom", "telnetlib", "ftplib"}
+
+
+def test_the_search_for_shells_finds_one(tmp_path: pathlib.Path) -> None:
+    """A file that runs a shell is found out."""
+    (tmp_path / "x.py").write_text("import os\nos.system('x')\n")
+    with pytest.raises(AssertionError):
+        test_no_shell_and_no_code_from_text(tmp_path / "x.py")
+
+
+# Splunk
+
+
+def test_searches_take_no_text_of_the_log_as_search() -> None:
+    """No search runs another one made of a field, a script or a file that a field names, and none has a token that a row fills."""
+    texts = {name: macro["definition"] for name, macro in read(DEFAULT / "macros.conf").items()}
+    texts |= {name: search["search"] for name, search in read(DEFAULT / "savedsearches.conf").items()}
+    for name, text in texts.items():
+        assert not re.search(r"\|\s*(?:map|script|run|runshellscript|sendemail|outputlookup|outputcsv|delete|rest|dump|tee|appendpipe)\b", text), name
+        arguments = {word.strip() for word in read(DEFAULT / "macros.conf").get(name, {}).get("args", "").split(",")}
+        assert set(re.findall(r"\$([^$]+)\$", text)) <= arguments, name
+
+
+def test_macros_with_arguments_get_names_of_fields() -> None:
+    """What is put into a macro is the name of a field, written in the app, and never a token or a value."""
+    texts = [macro["definition"] for macro in read(DEFAULT / "macros.conf").values()]
+    texts += [search["search"] for search in read(DEFAULT / "savedsearches.conf").values()]
+    texts += [path.read_text(encoding="utf-8") for path in (DEFAULT / "data" / "ui" / "views").glob("*.xml")]
+    for call in (call for text in texts for call in re.findall(r"`(\w+\([^`]*\))`", text)):
+        assert re.fullmatch(r"\w+\(\w+(?:, ?\w+)*\)", call), call
+
+
+@pytest.mark.parametrize("path", sorted((DEFAULT / "data" / "ui" / "views").glob("*.xml")), ids=lambda path: path.stem)
+def test_tokens_are_quoted(path: pathlib.Path) -> None:
+    """A token in a search is quoted as a string, one in an address is encoded; both by Splunk's own filters. Times are the exception: pickers make them."""
+    text = path.read_text(encoding="utf-8")
+    definition = json.loads(re.findall(r"<definition><!\[CDATA\[(.*?)\]\]></definition>", text, re.DOTALL)[0])
+    found = 0
+    for key, value in strings(definition):
+        for token, quoting in re.findall(r"\$([\w.]+)(\|\w)?\$", value):
+            found += 1
+            if key == "query":
+                assert quoting == "|s", value
+            elif key == "url":
+                assert quoting == "|u", value
+            else:
+                assert token.startswith("global_time."), (key, value)
+    assert found
+
+
+def strings(value: Any, key: str = "") -> list[tuple[str, str]]:
+    """Return every text in a definition with the key that it stands under."""
+    if isinstance(value, str):
+        return [(key, value)]
+    if isinstance(value, dict):
+        return [pair for name, inner in value.items() for pair in strings(inner, name)]
+    return [pair for inner in value for pair in strings(inner, key)] if isinstance(value, list) else []
+
+
+# Elastic
+
+
+def test_bulk_lines_are_the_writers_own() -> None:
+    """Whatever the log says, a record is two lines of JSON; its index and id are made of the month and of a digest alone."""
+    for number, text in enumerate(ALL):
+        facts, _ = read_facts([line for line in lines_of(text, number) if "\n" not in line])
+        for record in (*verdicts.connections(facts), *verdicts.messages(facts)):
+            head, document = load.action({**record, "esa_host": text}, "2024-12-31T12:00:00Z")
+            assert set(head) == {"index"}
+            assert re.fullmatch(r"esatls-(?:connections|messages)-\d{4}\.\d\d", head["index"]["_index"])
+            assert re.fullmatch(r"[0-9a-f]{32}", head["index"]["_id"])
+            for part in (head, document):
+                assert "\n" not in json.dumps(part)
+
+
+@pytest.mark.parametrize("text", ["Info: MID 1 Subject 'x\nICID 5 TLS success\n'", "Info: MID 1 Subject 'x\nMessage done DCID 6 MID 1 to RID [0]"])
+def test_join_takes_no_line_of_a_strangers(text: str) -> None:
+    """A record of a collector with a line feed in a stranger's words gives no event when it is read again from the server."""
+    assert list(load.events_of(json.dumps({"message": text}))) == []
+
+
+def test_dashboards_of_kibana_run_nothing() -> None:
+    """No panel renders markup or a script from data, no drill-down makes an address or a query of a value, no data view computes."""
+    for line in (ROOT / "logstash" / "kibana" / "dashboards.ndjson").read_text(encoding="utf-8").splitlines():
+        item = json.loads(line)
+        text = json.dumps(item)
+        assert item["type"] in {"dashboard", "index-pattern", "search"}
+        assert "{{" not in text
+        assert "URL_DRILLDOWN" not in text
+        assert '"script"' not in text
+        assert json.loads(item["attributes"].get("runtimeFieldMap", "{}")) == {}
+
+
+def test_scripts_of_the_server_take_values_as_parameters() -> None:
+    """No script of the pipelines is put together from values; Logstash fills in only what it has checked or made itself."""
+    for path in (ROOT / "logstash" / "elasticsearch").glob("ingest-pipeline-*.json"):
+        for _, text in strings(json.loads(path.read_text(encoding="utf-8"))):
+            assert "{{" not in text.replace("{{{_ingest.", ""), "a value in a template"
+    for path in (ROOT / "logstash" / "pipeline").rglob("*.conf"):
+        text = path.read_text(encoding="utf-8")
+        for where in re.findall(r"%\{(\[[^}]*)\}", text):
+            assert where.startswith(("[@metadata]", "[esatls]", "[event][timezone]")), f"{path.name}: {where}"
+        assert not re.search(r"^\s*(?:exec|pipe|http_poller)\b", text, re.MULTILINE), path.name
+    for path in (ROOT / "logstash" / "pipeline").rglob("*.rb"):
+        assert not re.search(r"\b(?:eval|instance_eval|class_eval|system|exec|spawn|popen|Open3|Marshal|send|public_send)\b", path.read_text(encoding="utf-8"))

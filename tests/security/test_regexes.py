@@ -1,0 +1,322 @@
+"""Every regular expression, in every dialect, costs time linear in its text; what the checker cannot decide is put to the proof."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Callable, NamedTuple
+
+import esatls
+import pytest
+from esatls._patterns import ENVELOPE, MATCHERS, PATTERNS
+
+from tests.core.support import all_cases
+from tests.fuzz import seeds
+from tests.security.regexes import UndecidedError, decide
+from tests.security.stranger import ROOT
+from tests.splunk.conf import DEFAULT, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MATCH_LIMIT, DEPTH_LIMIT = 100_000, 1_000
+"""Splunk's own, of limits.conf and transforms.conf: a search that takes more steps is given up."""
+TRUNCATED = 10_000
+"""Characters of an event that Splunk keeps by default."""
+
+
+class Expression(NamedTuple):
+    """One regular expression: where it stands, and how it is used."""
+
+    name: str
+    text: str
+    flags: int = 0
+    mode: str = "fullmatch"
+    line: bool = True
+    """Its texts hold no line feed."""
+    once: bool = False
+    """It is looked for once in a text, not over and over."""
+
+
+def verdict(expression: Expression) -> str:
+    """Return what the checker says."""
+    try:
+        return decide(expression.text, expression.flags, mode=expression.mode, line=expression.line).kind
+    except UndecidedError:
+        return "undecided"
+
+
+# the checker itself
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        ("exponential", [
+            r"(\w+\s?)*x", "(?:a+)+b", "(a*)*b", "(a|a)*b", "(a|ab|b)*c", "(?:a?a?)*b", "x(?:(?:a+)+b|.*)", "([a-z]+|[a-c])*!", "((ab)*|(aba)*b)*c",
+        ]),
+        ("polynomial", [
+            "a.*b.*c", r"\d+\d+", "a*a*", "(.*) (.*)x", "a+x?a+", r"a.*?\s*", r"\s*x?\s*y", ".*,.*,.*!", r"\S+@\S+\.\S+ ", "a{1,99}a{1,99}b",
+        ]),
+        ("linear", [
+            "x.*", r"\S(?:.*\S)?\s*", "(?:a?)*b", '[^"]*"', "(.*) (.*)", ".*a.*", r"(\w+\s)*x", "a{1,3}a{1,3}b", "(?:ab|ac)*d", r"x(?:\S.*? b|.*)", r"a.*\s*",
+        ]),
+    ],
+)
+def test_checker(kind: str, texts: list[str]) -> None:
+    """The checker tells exponential, polynomial and linear expressions apart, and knows where a search ends."""
+    for text in texts:
+        assert decide(text).kind == kind, text
+
+
+def test_checker_gives_the_text_that_is_slow() -> None:
+    """What the checker says is slow is slow: on its text repeated, steps grow faster than the text. Seen with PCRE2, which counts them."""
+    if shutil.which("pcre2test") is None:
+        pytest.skip("pcre2test is not installed: run tests/splunk/setup.sh")
+    for text in ("(?:a+)+b", "a.*b.*c", "(.*) (.*)x"):
+        found = decide(text)
+        few, many = (steps(f"^{text}$", [found.prefix + found.pump * count])[0][0] for count in (8, 16))
+        assert many > 2.5 * few, text
+
+
+def test_checker_does_not_guess() -> None:
+    """A reference to a group, and a look-around without a bound behind a loop, are not decided."""
+    for text in (r"(a+)b\1", r"a*(?=.*b)c", r"(?:x(?!.*y))*z"):
+        with pytest.raises(UndecidedError):
+            decide(text)
+
+
+# Python
+
+
+def package() -> Iterator[Expression]:
+    """Yield every compiled expression of the package, with the way it is used."""
+    for module in pkgutil.walk_packages(esatls.__path__, "esatls."):
+        if module.name.endswith("__main__"):
+            continue
+        loaded = importlib.import_module(module.name)
+        uses: dict[str, set[str]] = {}
+        for node in ast.walk(ast.parse(inspect.getsource(loaded))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                uses.setdefault(node.value.id, set()).add(node.attr)
+        for name, value in vars(loaded).items():
+            used = uses.get(name, set()) - {"pattern"}
+            mode = "fullmatch" if used == {"fullmatch"} else "match" if used and used <= {"match", "fullmatch"} else "search"
+            if isinstance(value, re.Pattern):
+                once = used <= {"search", "match", "fullmatch"}
+                yield Expression(f"{module.name}.{name}", value.pattern, value.flags & ~re.UNICODE, mode, line=False, once=once)
+            elif isinstance(value, tuple):
+                for number, item in enumerate(value):
+                    if isinstance(getattr(item, "pattern", None), re.Pattern):
+                        yield Expression(f"{module.name}.{name}[{number}]", item.pattern.pattern, item.pattern.flags & ~re.UNICODE, "fullmatch", line=False)
+
+
+UNDECIDED = {
+    # a value of 65,536 characters at most
+    "esatls.cef._QUOTED_PRINTABLE": "=1F",
+    # the checker does not see that a look-behind lets it start at one place of each word only
+    "esatls.cef._TLS_FIELD": "ESATLSx",
+    "esatls.cef._ARCSIGHT_KEY": "a",
+    # nor that each look-ahead of a loop looks at the word that the loop reads next, and at no other
+    "esatls.cef._QUICK": " msg='a' x",
+    "esatls.cef._QUOTED_VALUE": "'a' x",
+    "esatls.cef._BRACED_VALUE": "{'a' x",
+    "esatls.cef._WORDS_VALUE": "a x ",
+    # a run of two backslashes or more is matched from its first one on
+    "esatls.cef._ESCAPED": "\\",
+    # texts of 1,000 characters at most
+    "esatls.tracking._NOT_OFFERED": "STARTTLS ",
+    "esatls.tracking._DETAILS": "TLS protocol a cipher a",
+    # a bound that the checker drops
+    "esatls.tracking._RECOGNISED_TEXT": "1 Jul 2024 19:47 ",
+}
+"""Expressions of the package whose cost the checker overestimates: why, and a text of them that is repeated for proof."""
+BOUNDED = {"esatls.cef._QUOTED_PRINTABLE": 65_536, "esatls.tracking._NOT_OFFERED": 1_000, "esatls.tracking._DETAILS": 1_000}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_pattern(name: str) -> None:
+    """Each generated pattern is linear."""
+    assert verdict(Expression(name, PATTERNS[name], re.ASCII)) == "linear"
+
+
+def test_envelope_and_dispatch() -> None:
+    """So are the envelope, and the alternations that lines are tried with."""
+    assert verdict(Expression("envelope", ENVELOPE, re.ASCII, "match")) == "linear"
+    for start, (text, _, _) in MATCHERS.items():
+        assert verdict(Expression(start, text, re.ASCII)) == "linear", start
+
+
+def test_every_expression_of_the_package() -> None:
+    """Every other expression of the package is linear, or known as one that the checker cannot decide."""
+    found = {expression.name: verdict(expression) for expression in package()}
+    assert len(found) > 60
+    assert {name for name, kind in found.items() if kind != "linear"} == set(UNDECIDED), {n: k for n, k in found.items() if k != "linear"}
+
+
+def attacks(expression: Expression, samples: Iterable[str], length: int) -> list[str]:
+    """Return hostile texts of a length: what the checker found, and each sample and part of it repeated, with ends that match nothing."""
+    found = []
+    try:
+        slow = decide(expression.text, expression.flags, mode=expression.mode, line=expression.line)
+    except UndecidedError:
+        slow = None
+    if slow is not None and slow.pump:
+        found += [slow.prefix + slow.pump * (length // len(slow.pump)) + end for end in ("", "\x01", "\n")]
+    for sample in samples:
+        parts = {sample, *(sample[:at] for at in range(1, len(sample))), *(sample[at:] for at in range(1, len(sample))), " ", "a", "=", "'", "\\", "\\\\x"}
+        for part in sorted(parts):
+            run = part * (length // len(part))
+            found += [run, run + "\x01", sample + run, sample + run + "\x01"]
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(UNDECIDED))
+def test_undecided_is_put_to_the_proof(name: str) -> None:
+    """Such an expression reads hostile texts of 300,000 characters, or of its bound, within a limit of time that a quadratic one breaks."""
+    (expression,) = (expression for expression in package() if expression.name == name)
+    prove(expression, attacks(expression, [UNDECIDED[name]], BOUNDED.get(name, 300_000)))
+
+
+def prove(expression: Expression, texts: list[str]) -> None:
+    """Search texts in a process that is killed if it takes far longer than a linear search does."""
+    script = (
+        "import json, re, resource, sys\nresource.setrlimit(resource.RLIMIT_CPU, (60, 60))\n"
+        "text, flags, texts, mode, once = json.load(sys.stdin)\npattern = re.compile(text, flags)\n"
+        "for text in texts:\n    getattr(pattern, mode)(text) if once else sum(1 for _ in pattern.finditer(text))\n"
+    )
+    told = json.dumps([expression.text, expression.flags, texts, expression.mode, expression.once])
+    done = subprocess.run([sys.executable, "-c", script], input=told, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"exit code {done.returncode}, -24 is the limit of processor time: {done.stderr[-500:]}"
+
+
+# PCRE2: Splunk's .conf files
+
+
+def confs() -> list[Expression]:
+    """Return every expression of props.conf and transforms.conf."""
+    found = {}
+    for name, transform in read(DEFAULT / "transforms.conf").items():
+        if "REGEX" in transform:
+            found[transform["REGEX"]] = f"transforms.conf [{name}]"
+    for name, props in read(DEFAULT / "props.conf").items():
+        for key, value in props.items():
+            for quoted in re.findall(r'match\(\w+, "((?:[^"\\]|\\.)*)"\)', value):
+                found.setdefault(quoted.replace("\\\\", "\\"), f"props.conf [{name}] {key}")
+            if key == "LINE_BREAKER":
+                found.setdefault(value, f"props.conf [{name}] {key}")
+    return [Expression(name, text, re.ASCII, "search") for text, name in found.items()]
+
+
+CONFS = confs()
+MEASURED = {"transforms.conf [esatls_cef]"}
+"""Conditions and calls of groups, which Python does not know: measured alone."""
+
+
+def test_conf_expressions() -> None:
+    """Each expression of the .conf files is linear in a line; the one that the checker cannot read is measured."""
+    assert len(CONFS) > 40
+    for expression in CONFS:
+        if expression.name not in MEASURED:
+            assert verdict(expression) == "linear", expression.name
+
+
+def steps(regex: str, subjects: list[str]) -> list[tuple[int, int]]:
+    """Return the steps and the depth that PCRE2 needs for each subject: its smallest match limit and depth limit."""
+    delimiter = next(mark for mark in "/!\"'%&-:;<=>@_`~,# " if mark not in regex)
+    lines = [f"{delimiter}{regex}{delimiter}utf,never_backslash_c,no_start_optimize"]
+    lines += ["".join(f"\\x{{{ord(character):x}}}" for character in subject) + "\\=find_limits" for subject in subjects]
+    done = subprocess.run(["pcre2test", "-q"], input="\n".join(lines) + "\n", capture_output=True, text=True, check=False)
+    assert "Failed: error" not in done.stdout, done.stdout[-500:]
+    found = list(zip(re.findall(r"Minimum match limit = (\d+)", done.stdout), re.findall(r"Minimum depth limit = (\d+)", done.stdout)))
+    assert len(found) == len(subjects), done.stdout[-500:]
+    return [(int(match), int(depth)) for match, depth in found]
+
+
+def hostile(samples: list[str], length: int) -> list[str]:
+    """Return events of a length that are made of samples: cut, repeated, with an end that matches nothing."""
+    found = []
+    for sample in samples:
+        words = sample.split(" ")
+        runs = [" ", "a ", "x", "'", "[0, ", " address 192.0.2.1", " SBRS 1 country x", " reason: x", " RID [0]", " msg='x", " a=b"]
+        runs += [" " + " ".join(words[first:]) for first in range(0, len(words), 3)]
+        found += [(sample + run * (length // len(run) + 1))[: length - 1] + "\x01" for run in runs]
+    return found
+
+
+@pytest.mark.skipif(shutil.which("pcre2test") is None, reason="pcre2test is not installed: run tests/splunk/setup.sh")
+@pytest.mark.parametrize("expression", [e for e in CONFS if e.name.startswith("transforms")], ids=lambda expression: expression.name)
+def test_steps_of_splunk(expression: Expression, record_property: Callable[[str, object], None]) -> None:
+    """No event as long as Splunk keeps one needs as many steps or as much depth as Splunk allows, and steps grow no faster than events."""
+    if expression.name in MEASURED:
+        samples = seeds.records()[::17]
+    else:
+        stamp = "" if "envelope" not in expression.name else "<22>Jan 21 12:47:11 esa1.example.com mail_logs: Jan 21 12:47:11 esa1 mail_logs: Info: "
+        longest = [max((str(case["text"]) for case in record["cases"]), key=len) for record in all_cases()]
+        samples = [stamp + text for text in longest if stamp or re.match(expression.text, text)]
+        samples = samples[::8] if stamp else samples
+    assert samples
+    whole, half = (steps(expression.text, hostile(samples, length)) for length in (TRUNCATED, TRUNCATED // 2))
+    stanza = read(DEFAULT / "transforms.conf").get(expression.name.partition("[")[2].rstrip("]"), {})
+    assert max(match for match, _ in whole) < int(stanza.get("MATCH_LIMIT", MATCH_LIMIT))
+    assert max(depth for _, depth in whole) < int(stanza.get("DEPTH_LIMIT", DEPTH_LIMIT))
+    assert all(more <= 2.5 * less + 1000 for (more, _), (less, _) in zip(whole, half))
+    record_property("figures", f"at most {max(match for match, _ in whole):,} steps, depth {max(depth for _, depth in whole)}")
+
+
+# Oniguruma and Joni: the ingest pipeline and Logstash
+
+
+def expanded(text: str, patterns: dict[str, str]) -> str:
+    """Return a grok expression as a plain one that Python can read: names left out."""
+    while "%{" in text:
+        text = re.sub(r"%\{(\w+)(?::[^}]*)?\}", lambda found: f"(?:{patterns[found[1]]})", text)
+    return re.sub(r"\(\?<(?![=!])[^>]+>", "(", text).replace("(?>", "(?:").replace("\\z", "\\Z")
+
+
+def grok() -> list[Expression]:
+    """Return every grok expression of the ingest pipelines and of Logstash."""
+    found = []
+    for path in sorted((ROOT / "logstash" / "elasticsearch").glob("ingest-pipeline-*.json")):
+        for processor in json.loads(path.read_text(encoding="utf-8"))["processors"]:
+            for text in processor.get("grok", {}).get("patterns", []):
+                name = f"{path.name}: {processor['grok']['tag']}"
+                found.append(Expression(name, expanded(text, processor["grok"]["pattern_definitions"]), re.ASCII, "search"))
+    patterns = {}
+    for path in (ROOT / "grok_patterns").iterdir():
+        for line in path.read_text(encoding="ascii").splitlines():
+            if line and not line.startswith("#"):
+                name, _, text = line.partition(" ")
+                patterns[name] = text
+    filters = (ROOT / "logstash" / "pipeline" / "events" / "50-esatls-filter.conf").read_text(encoding="utf-8")
+    texts = re.findall(r'match => \{ "\[@metadata\]\S+" => "(\\A.*)" \}', filters)
+    return [*found, *(Expression("logstash", expanded(text, patterns), re.ASCII, "search") for text in texts)]
+
+
+@pytest.mark.parametrize("expression", grok(), ids=lambda expression: expression.name)
+def test_grok_expressions(expression: Expression) -> None:
+    """Each grok expression of Elasticsearch and of Logstash is linear.
+
+    Two open runs of white space at the end of a text, the pattern's own and the pipeline's, are one too many for the checker, although the
+    first try succeeds there: such an expression is linear without the pipeline's, and reads hostile texts within the limit with it.
+    """
+    if verdict(expression) != "linear":
+        assert re.search(r"\\s\*\\Z(\)\?)?\Z", expression.text), "it ends in the pipeline's white space"
+        assert verdict(expression._replace(text=re.sub(r"\\s\*\\Z", r"\\Z", expression.text))) == "linear"
+        prove(expression, attacks(expression, ["ICID 5 ACCEPT SG x match y SBRS 1 country z "], 40_000))
+
+
+def test_no_expression_hides_in_scripts() -> None:
+    """Painless scripts hold no regular expression of their own, and Logstash's conditions only one that begins at the text's first letter."""
+    for path in (ROOT / "python" / "generate" / "painless").iterdir():
+        assert not re.search(r"=~|Pattern\.|\.replaceAll|\.matcher", path.read_text(encoding="utf-8")), path.name
+    for path in (ROOT / "logstash" / "pipeline").rglob("*.conf"):
+        for text in re.findall(r"(?:=~|!~) /((?:[^/\\]|\\.)*)/", path.read_text(encoding="utf-8")):
+            assert verdict(Expression(path.name, text.replace("\\A(?i)", "\\A"), re.ASCII, "search")) == "linear", text
