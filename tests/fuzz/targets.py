@@ -34,6 +34,9 @@ _DERIVED = frozenset({
 # white space, where wrapped lines are joined; bytes that are not UTF-8 and halves of surrogate pairs, as they are and as escapes; backslashes
 _DROPPED = re.compile("[\\s\0\ud800-\udfff]|\\\\x[0-9a-f]{2}|\\\\ud[89a-f][0-9a-f]{2}|\\\\")
 
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
+_NUMBER = re.compile(r"\d{1,4}\s*")
+
 
 def text_of(data: bytes) -> str:
     """Return bytes as the extractor reads them: what is not UTF-8 stands as a lone surrogate."""
@@ -77,8 +80,9 @@ def _check_origin(event: Event, source: str) -> None:
 
 
 def source_of(text: str) -> str:
-    """Return everything that a text says, for comparison: itself, and the strings of the JSON records in it."""
-    parts = [plain(text)]
+    """Return everything that a text says, for comparison: itself, also without lines that nobody can read and numbers of lines, and its JSON's strings."""
+    readable = [line for line in text.split("\n") if not _UNREADABLE.search(line)]
+    parts = [plain(text), plain("\n".join(readable)), plain("\n".join(line for line in readable if not _NUMBER.fullmatch(line)))]
     for line in [text, *text.split("\n")]:
         if line.lstrip()[:1] in ("{", "["):
             parts += map(plain, _strings(line))
