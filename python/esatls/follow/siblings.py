@@ -19,6 +19,10 @@ _DATE = re.compile(r"[-._](\d{4})-?(\d\d)-?(\d\d)((?:[-._T]?\d){0,20})", re.ASCI
 _OWN = re.compile(r"\.@(\d{8}T\d{6})\.[sc]", re.ASCII)
 
 
+class MovedError(Exception):
+    """A file is not where it was a moment ago."""
+
+
 class File(NamedTuple):
     """A file on disk, as it was found."""
 
@@ -47,11 +51,10 @@ def look(path: str) -> File | None:
 def neighbours(path: str) -> list[File]:
     """Return all files of the folder that a log lies in, as they were at one moment.
 
-    While they are being renamed, a file could be seen under two names or under none.
+    While they are being renamed, a file could be seen under two names or under none. `MovedError` if they never stand still.
     """
     folder = os.path.dirname(os.path.abspath(path))
     before: list[tuple[str, int]] | None = None
-    found: list[File] = []
     for _ in range(_LOOKS):
         try:
             names = sorted(os.listdir(folder))
@@ -60,9 +63,9 @@ def neighbours(path: str) -> list[File]:
         found = [file for name in names for file in (look(os.path.join(folder, name)),) if file is not None]
         now = [(file.path, file.inode) for file in found]
         if now == before:
-            break
+            return found
         before = now
-    return found
+    raise MovedError
 
 
 def series(path: str) -> list[File]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Callable, TypeVar
 
 from esatls.errors import InputError
-from esatls.follow.siblings import File, look, neighbours, own_names, series
+from esatls.follow.siblings import File, MovedError, look, neighbours, own_names, series
 from esatls.sources import _BROKEN, BLOCK, _opener
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ _Answer = TypeVar("_Answer")
 
 _TRIES = 200
 _PAUSE = 0.01
-
-
-class _MovedError(Exception):
-    """A file is not where it was a moment ago."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +61,11 @@ class _Open:
         try:
             self.raw: IO[bytes] = open(file.path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
         except FileNotFoundError as error:
-            raise _MovedError from error
+            raise MovedError from error
         found = os.fstat(self.raw.fileno())
         if (found.st_dev, found.st_ino) != (file.device, file.inode):
             self.raw.close()
-            raise _MovedError
+            raise MovedError
         self.device, self.inode, self.changed = found.st_dev, found.st_ino, found.st_mtime_ns
         opener = _opener(self.raw.read(8))
         self.raw.seek(0)
@@ -140,7 +136,7 @@ class Trail:
         self.over = False
         """Whether nothing can come any more."""
         self._refused = ""
-        self._before = max((file.changed for file in series(path)), default=0) if place is None else place.changed
+        self._before = _steadily(lambda: max((file.changed for file in series(path)), default=0)) if place is None else place.changed
         """Last change of what was there when the log was looked for first."""
         _steadily(self._begin if place is None else lambda: self._resume(place))
 
@@ -154,7 +150,11 @@ class Trail:
         current = self.current
         if current is None:
             return None
+        empty = not current.head
+        opened = current.changed
         data = current.read()
+        if data and empty and self._open_missed(current, opened):
+            return None
         if data:
             return data
         if data is None:
@@ -166,7 +166,14 @@ class Trail:
         data = current.read()
         if data:
             return data
-        return b"" if self._open(following) else None
+        return b"" if self._open(following, still=lambda: self._following(current)) else None
+
+    def _open_missed(self, current: _Open, since: int) -> bool:
+        """Open what an empty log was copied to, if it was written and truncated before it was looked at again."""
+        files = series(self.path)
+        at = next((number for number, file in enumerate(files) if file.inode == current.inode), 0)
+        missed = [file for file in files[:at] if file.changed > since and file.size]
+        return bool(missed) and self._open(missed[0])
 
     def wait(self, seconds: float) -> None:
         """Wait for more."""
@@ -179,7 +186,8 @@ class Trail:
             return Place(0, self._before, 0, "", 0)
         return Place(current.inode, current.changed, max(0, current.offset - unused), hashlib.sha256(current.head).hexdigest(), len(current.head))
 
-    def _open(self, file: File, offset: int = 0) -> bool:
+    def _open(self, file: File, offset: int = 0, still: Callable[[], File | None] | None = None) -> bool:
+        """Open a file; `still` tells anew which it should be, for the case that it was truncated or renamed meanwhile."""
         try:
             opened = _Open(file, offset)
         except OSError as error:
@@ -187,11 +195,16 @@ class Trail:
                 self.warn(f"{file.path}: {(error.strerror or str(error)).lower()}")
                 self._refused = file.path
             return False
+        if still is not None:
+            again = still()
+            if again is None or again.inode != file.inode or not _begins(again, opened.head):
+                opened.close()
+                raise MovedError
         if self.current is not None:
             if not opened.head:
                 # truncated since it was looked at: what was in it is in a copy now
                 opened.close()
-                raise _MovedError
+                raise MovedError
             self.current.close()
         self.current = opened
         self._refused = ""
@@ -236,7 +249,7 @@ class Trail:
     def _after_truncation(self, current: _Open) -> bytes | None:
         others = [file for file in neighbours(self.path) if file.inode != current.inode]
         copy = _copy(others, current.head, len(current.head), current.offset)
-        if copy is not None and self._open(copy, current.offset):
+        if copy is not None and self._open(copy, current.offset, still=lambda: _still(copy, current.head, len(current.head))):
             return self._read()
         self.warn(f"{current.path}: was truncated; reads it from its start")
         current.offset, current.head = 0, b""
@@ -249,7 +262,7 @@ class Trail:
         # of an empty file, the inode alone is known
         known = [file for file in same if place.head_length and _begins(file, place.head, place.head_length)]
         copy = known[0] if known else _copy(files, place.head, place.head_length, place.offset)
-        if copy is not None and self._open(copy, place.offset):
+        if copy is not None and self._open(copy, place.offset, still=lambda: _still(copy, place.head, place.head_length)):
             return
         newer = [file for file in series(self.path) if file.changed > place.changed and file.size]
         opened = newer and self._original(newer[0])
@@ -266,9 +279,14 @@ def _steadily(do: Callable[[], _Answer]) -> _Answer:
     for _ in range(_TRIES):
         try:
             return do()
-        except _MovedError:  # noqa: PERF203 - it is not thrown often
+        except MovedError:  # noqa: PERF203 - it is not thrown often
             time.sleep(_PAUSE)
     raise InputError("the files of the log are renamed all the time")
+
+
+def _still(file: File, head: bytes | str, length: int) -> File | None:
+    """Return a file if it begins as it did."""
+    return file if _begins(file, head, length) else None
 
 
 def _copy(files: Iterable[File], head: bytes | str, length: int, offset: int) -> File | None:

@@ -1,0 +1,70 @@
+"""Files that are written and rotated by another thread while they are read: no byte is lost or comes twice."""
+
+from __future__ import annotations
+
+import random
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from esatls.follow.trail import Trail
+
+from tests.follow.support import Log
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WAYS = {
+    "mail.log": ("rename", "rename_and_compress", "copy_and_truncate"),
+    "dated.log": ("rename_by_date",),
+    "mail.current": ("rename_as_appliance",),
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", WAYS)
+def test_races(tmp_path: Path, name: str, seed: int) -> None:
+    """A reader that breaks off and begins again, beside a writer that rotates at any moment, gets every line once and in order."""
+    log = Log(tmp_path / name)
+    log.write(b"".join(b"line %d of this log\n" % number for number in range(50)))
+    warnings: list[str] = []
+    trail = Trail(str(log.path), warnings.append)
+    done = threading.Event()
+
+    def write() -> None:
+        rng = random.Random(seed)
+        number = 50
+        for _ in range(40):
+            for _ in range(rng.randrange(1, 30)):
+                log.write(b"".join(b"line %d of this log\n" % (number + more) for more in range(50)))
+                number += 50
+                if rng.random() < 0.1:
+                    done.wait(0.002)
+            # a log that is copied and truncated within the time that a look at its folder takes cannot be followed
+            done.wait(0.02)
+            getattr(log, rng.choice(WAYS[name]))()
+            done.wait(0.02)
+        log.write(b"end\n")
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    rng = random.Random(seed + 100)
+    kept = b""
+    place = trail.place(0)
+    told = b""
+    while not told.endswith(b"end\n"):
+        data = trail.read()
+        told += data or b""
+        if data is None and not writer.is_alive() and trail.read() is None and trail.read() is None:
+            break
+        if rng.random() < 0.2:
+            kept, place = told, trail.place(0)
+        if rng.random() < 0.1:
+            told = kept
+            trail = Trail(str(log.path), warnings.append, place)
+    writer.join()
+    lines = told.decode().splitlines()
+    assert lines[:-1] == [f"line {number} of this log" for number in range(len(lines) - 1)]
+    assert lines[-1] == "end"
+    assert warnings == []
