@@ -247,13 +247,24 @@ class Trail:
         return log if opened.head and _begins(log, opened.head) else file
 
     def _after_truncation(self, current: _Open) -> bytes | None:
-        others = [file for file in neighbours(self.path) if file.inode != current.inode]
-        copy = _copy(others, current.head, len(current.head), current.offset)
+        files = neighbours(self.path)
+        copy = _copy([file for file in files if file.inode != current.inode], current.head, len(current.head), current.offset)
         if copy is not None and self._open(copy, current.offset, still=lambda: _still(copy, current.head, len(current.head))):
             return self._read()
+        self._stand_still(files)
         self.warn(f"{current.path}: was truncated; reads it from its start")
         current.offset, current.head = 0, b""
         return b""
+
+    def _stand_still(self, files: list[File]) -> None:
+        """Raise `MovedError` if files were renamed, made or truncated since they were looked at: what was sought may be there now."""
+        now = {file.path: file for file in neighbours(self.path)}
+        for file in files:
+            other = now.get(file.path)
+            if other is None or other.inode != file.inode or other.size < file.size:
+                raise MovedError
+        if len(now) != len(files):
+            raise MovedError
 
     def _resume(self, place: Place) -> None:
         """Find the file that a checkpoint names, whatever it is called now."""
@@ -264,6 +275,7 @@ class Trail:
         copy = known[0] if known else _copy(files, place.head, place.head_length, place.offset)
         if copy is not None and self._open(copy, place.offset, still=lambda: _still(copy, place.head, place.head_length)):
             return
+        self._stand_still(files)
         newer = [file for file in series(self.path) if file.changed > place.changed and file.size]
         opened = newer and self._original(newer[0])
         if opened:
