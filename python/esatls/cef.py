@@ -112,7 +112,7 @@ _NO_ADDRESS = r"[\w:\[\]-]+(?:\.[\w:\]-]+)+|unknown|<>|"
 _WHOLE = re.compile(rf"(?:{_ADDRESS}(?:;{_ADDRESS})*|{_NO_ADDRESS})\Z")
 _WHOLE_NAME = re.compile(rf"(?:.*<{_ADDRESS}>|{_ADDRESS})\Z")
 _NEVER_WHOLE = frozenset({"ESAFinalActionDetails", "ESAFriendlyFrom"})
-_QUOTED_PRINTABLE = re.compile(r"[^ ]*=[0-9A-F]{2}[^ ]*\Z")
+_QUOTED_PRINTABLE = re.compile("=[0-9A-F]{2}")
 
 # The whole record in one search, enough where no doubt can arise, which is nearly always: values of one word,
 # a run of TLS fields in one piece, text in quotes and braces stepped over. Mostly such text has no other quote,
@@ -540,7 +540,7 @@ def _whole(key: str, value: str, *, escaping: bool) -> bool:
     if escaping and "\\=" in value:
         return True  # a stranger's equals sign was seen to be escaped
     if key in {"msg", "ESAFinalActionDetails"}:
-        return key == "msg" and not escaping and _QUOTED_PRINTABLE.match(value) is not None  # AsyncOS 13.0
+        return key == "msg" and not escaping and " " not in value and _QUOTED_PRINTABLE.search(value) is not None  # AsyncOS 13.0
     if key == "ESAFriendlyFrom":
         return escaping and _WHOLE_NAME.match(value) is not None
     return _WHOLE.match(value) is not None

@@ -34,6 +34,8 @@ EVENTS_PART = 1 << 23
 """Bytes of log whose events are held at once."""
 LEAST_PART = 1 << 22
 """Bytes of log that are worth a process."""
+LARGEST_DOCUMENT = 1 << 29
+"""Bytes of a message-tracking document, which is read whole; unpacked ones may have no end."""
 _SIFTED = b"TLS"
 
 
@@ -133,7 +135,12 @@ def _tracking(reader: Reader, consumer: Consumer, host: str | None) -> Counts:
     """Feed a message-tracking document to a consumer; its descriptions count as lines."""
     from esatls import tracking
 
-    text = b"".join(reader.blocks()).decode("utf-8", "backslashreplace")
+    data = bytearray()
+    for block in reader.blocks():
+        data += block
+        if len(data) > LARGEST_DOCUMENT:
+            raise EsatlsError(f"{reader.source.name}: message tracking of more than {LARGEST_DOCUMENT >> 20} MiB is not read; hand it over in parts")
+    text = data.decode("utf-8", "backslashreplace")
     counts = Counts()
     for event in tracking.events(text, host):
         consumer.add(event)
@@ -403,7 +410,9 @@ def _child(job: int, work: Callable[[int, IO[bytes], IO[bytes]], None], writing:
         with os.fdopen(writing, "wb", buffering=1 << 20) as out, os.fdopen(reading, "rb") as told:
             try:
                 work(job, out, told)
-            except EsatlsError as error:
+            except BrokenPipeError:
+                raise
+            except (EsatlsError, OSError) as error:
                 _send(out, str(error))
         code = 0
     except BrokenPipeError:

@@ -235,11 +235,9 @@ class Stream:
     def _weak(self, env: envelope.Envelope, line: str) -> None:
         """Take a line that says less than others did: the rest of a wrapped line, unless it cannot be."""
         pending = self._pending
-        if pending is None or self._swallow or (_PROMPT.fullmatch(line) and not _is_open(pending.lines[-1])):
+        if pending is None or self._swallow or _unprintable(line) or (_PROMPT.fullmatch(line) and not _is_open(pending.lines[-1])):
             self._settle()
             self._swallow = True
-            self._dismiss(line)
-        elif _unprintable(line):
             self._dismiss(line)
         elif self._stands_alone(pending, env, line):
             self._begin(_Pending(env, self._head(env, line), line))

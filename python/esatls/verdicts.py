@@ -544,8 +544,7 @@ class Appliance:
             dcid = facts[0][3]
             begins, connections = self.connections_of(DELIVERY, dcid)
             if not begins:
-                connection = connections[0]
-                return [self._attempt(message, dcid, "done", None, connection, sorted(set(_rids(facts[0][4]))))]
+                return [self._attempt(message, dcid, "done", None, connections[0], sorted(set(_rids(facts[0][4]))))]
         attempts: dict[_Attempt, tuple[Time | None, set[int]]] = {}
         started: dict[_Attempt, tuple[Time | None, set[int]]] = {}
         for fact in facts:

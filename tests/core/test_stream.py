@@ -253,6 +253,14 @@ def test_unprintable_lines_are_counted() -> None:
     assert (counts.lines, counts.events, counts.ignored, counts.unreadable) == (4, 1, 0, 3)
 
 
+def test_unreadable_line_ends_a_wrapped_one() -> None:
+    """What stands behind bytes that are no text is not joined with what stands in front of them."""
+    lines = [STAMP + "RPC Delivery start RCID 1 MID 4 to local IronPort", "Spam\udc93", "Quarantine", STAMP + "ICID 5 close"]
+    events, counts = read_events(lines)
+    assert [(event["esa_event"], event.get("quarantine")) for event in events] == [("message_quarantined", "IronPort"), ("connection_closed", None)]
+    assert (counts.lines, counts.events, counts.ignored, counts.unreadable) == (4, 2, 1, 1)
+
+
 PIECES = st.sampled_from(
     [
         "ICID 5 TLS success", "ICID 5", "TLS success protocol TLSv1.2 cipher AES128-SHA", "DCID 6 TLS failed: x", "MID 1 Subject '", "'",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import pathlib
 from typing import Any
 
 import pytest
-from esatls import tracking
+from esatls import parallel, tracking
+from esatls.errors import EsatlsError
+from esatls.sources import Source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -267,3 +270,13 @@ def test_real_record() -> None:
         if event["esa_event"] == "tls_success":
             assert (event["tls_version"], event["tls_cipher"]) == ("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384")
             assert "tls_domain" not in event
+
+
+def test_endless_document(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document that is larger than any, such as one that unpacks without end, is refused in one line."""
+    monkeypatch.setattr(parallel, "LARGEST_DOCUMENT", 1 << 20)
+    log = tmp_path / "tracking.json.gz"
+    head = b'{"data": {"messages": {"hostName": "esa1", "summary": [{"timestamp": "20 Jul 2024 19:47:40 (GMT)", "description": "ICID 5 (ICID 5) close"},'
+    log.write_bytes(gzip.compress(head + b" " * 3_000_000))
+    with pytest.raises(EsatlsError, match=r"tracking\.json\.gz: message tracking of more than 1 MiB is not read; hand it over in parts"):
+        parallel.gather([Source(str(log))], parallel.Options(), print, parallel.Progress())

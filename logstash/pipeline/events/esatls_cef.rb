@@ -18,7 +18,7 @@ module EsatlsCef
   ADDRESS = '(?:"[^"\\\\]*(?:\\\\.[^"\\\\]*)*"|[^ ";,<>]+)@(?u:[\w.:\[\]-])+'
   WHOLE = /\A(?:#{ADDRESS}(?:;#{ADDRESS})*|(?u:[\w:\[\]-]+(?:\.[\w:\]-]+)+)|unknown|<>|)\z/
   WHOLE_NAME = /\A(?:.*<#{ADDRESS}>|#{ADDRESS})\z/
-  QUOTED_PRINTABLE = /\A[^ ]*=[0-9A-F]{2}[^ ]*\z/
+  QUOTED_PRINTABLE = /=[0-9A-F]{2}/
   JOINED = /\A *(?u:\w+)=[^ ;]*;(?u:\w*)(?:=|\z)/
   ARCSIGHT_KEY = /(?:\A|(?<= ))([a-z]\w*)=/
 
@@ -107,7 +107,7 @@ module EsatlsCef
 
   def whole?(key, value, escaping)
     return true if escaping && value.include?("\\=")
-    return key == "msg" && !escaping && value.match?(QUOTED_PRINTABLE) if %w[msg ESAFinalActionDetails].include?(key)
+    return key == "msg" && !escaping && !value.include?(" ") && value.match?(QUOTED_PRINTABLE) if %w[msg ESAFinalActionDetails].include?(key)
     return escaping && value.match?(WHOLE_NAME) if key == "ESAFriendlyFrom"
     value.match?(WHOLE)
   end
