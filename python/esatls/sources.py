@@ -7,7 +7,6 @@ as it goes, with a warning.
 from __future__ import annotations
 
 import bz2
-import calendar
 import codecs
 import glob
 import gzip
@@ -36,7 +35,8 @@ _SAMPLE = 1 << 20
 _TAIL = 1 << 16
 _DAY = 86400
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-_OFFSET = re.compile(rb"Time offset from UTC: [+-]?\d{1,6} seconds")
+_OFFSET_WORDS = b"Time offset from UTC: "
+_OFFSET = re.compile(r"Time offset from UTC: ([+-]?\d{1,6}) seconds\s*", re.ASCII)
 _NOT_TEXT = bytes(set(range(32)) - set(b"\t\n\r\x1b"))
 _BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
@@ -276,15 +276,30 @@ def clock_of(reader: Reader, zone: tzinfo | None, year: int | None) -> Clock:
     sample = reader.sample()
     if zone is None:
         zone = timezone.utc
-        told = _OFFSET.search(sample)
-        if told:
-            zone = timezone(timedelta(seconds=int(told[0].split()[4])))
+        told = next(_offsets(sample), None)
+        if told is not None:
+            zone = timezone(timedelta(seconds=told))
     latest: Time | None = None
     if year is not None:
-        latest = _latest(sample + _tail(reader.source), Clock(zone, calendar.timegm((year, 12, 30, 0, 0, 0))), year)
+        # the clock allows for a day more
+        end = datetime(year, 12, 31, 23, 59, 59, tzinfo=zone).timestamp() - _DAY
+        latest = _latest(sample + _tail(reader.source), Clock(zone, end))
     elif reader.source.path != "-" and os.path.isfile(reader.source.path):
         latest = os.stat(reader.source.path).st_mtime
     return Clock(zone, latest if latest is not None else datetime.now(timezone.utc).timestamp())
+
+
+def _offsets(sample: bytes) -> Iterator[int]:
+    """Yield the seconds that lines of a log's head state; a subject with the same words states nothing."""
+    if _OFFSET_WORDS not in sample:
+        return
+    for line in sample.decode("utf-8", "replace").split("\n"):
+        if "Time offset" in line:
+            inner = envelope.unwrap(line)
+            for text in [line] if inner is None else inner.lines:
+                found = _OFFSET.fullmatch(text, envelope.parse(text).end)
+                if found and abs(int(found[1])) < _DAY:
+                    yield int(found[1])
 
 
 def _tail(source: Source) -> bytes:
@@ -295,15 +310,14 @@ def _tail(source: Source) -> bytes:
         return file.read()
 
 
-def _latest(sample: bytes, clock: Clock, year: int) -> Time:
-    """Return the moment that nothing in a log of this year lies after; the log may run into the next year."""
-    end = calendar.timegm((year, 12, 31, 23, 59, 59))
+def _latest(sample: bytes, clock: Clock) -> Time:
+    """Return the moment that nothing in a log of the clock's year lies after; the log may run into the next year."""
     lines = sample.decode("utf-8", "replace").split("\n")
     stamps = (envelope.parse(line).stamp for line in (*lines[:50], *lines[-50:]))
     times = [time for stamp in stamps if stamp for time in (clock.read(stamp),) if time is not None]
     if times and times[0] - times[-1] > 180 * _DAY:
         return times[0] + 363 * _DAY
-    return end
+    return clock.latest
 
 
 def cuts(source: Source, parts: int, least: int) -> list[int]:
@@ -341,6 +355,6 @@ def common_zone(found: list[Source]) -> tzinfo | None:
         if source.path == "-" or not os.path.isfile(source.path):
             continue
         reader = Reader(source, lambda _: None)
-        told.update(int(offset.split()[4]) for offset in _OFFSET.findall(reader.sample()))
+        told.update(_offsets(reader.sample()))
         reader.close()
     return timezone(timedelta(seconds=told.pop())) if len(told) == 1 else None

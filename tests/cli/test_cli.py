@@ -362,6 +362,29 @@ def test_time_zones(tmp_path: pathlib.Path) -> None:
     assert times(tmp_path / "two", tmp_path / "one") == ["2021-07-15T18:00:00Z"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Thu Jul 15 11:00:00 2021 Info: MID 1 Subject 'Time offset from UTC: 3600 seconds'",
+        "Thu Jul 15 11:00:00 2021 Info: MID 1 Subject 'x Info: Time offset from UTC: 3600 seconds",
+        "Thu Jul 15 11:00:00 2021 Info: Time offset from UTC: 999999 seconds",
+        '{"message": "Info: MID 1 Subject \'Time offset from UTC: 3600 seconds"}',
+    ],
+)
+def test_a_stranger_shifts_no_time(line: str) -> None:
+    """Words about the offset that are not the line about it, or an offset that no place has, leave the zone as it is."""
+    told, _ = run("events", "-q", stdin=f"{line}\nThu Jul 15 12:00:00 2021 Info: ICID 5 TLS failed\n".encode())
+    assert [event["time"] for event in records(told)] == ["2021-07-15T12:00:00Z"]
+
+
+def test_offset_in_json() -> None:
+    """The line about the offset counts in a collector's record as well."""
+    lines = "".join(
+        f'{{"message": "Thu Jul 15 {text}"}}\n' for text in ("11:00:00 2021 Info: Time offset from UTC: -21600 seconds", "12:00:00 2021 Info: ICID 5 close")
+    )
+    assert [event["time"] for event in records(run("events", "-q", "-k", "connection_closed", stdin=lines.encode())[0])] == ["2021-07-15T18:00:00Z"]
+
+
 def test_years_across_new_year(tmp_path: pathlib.Path) -> None:
     """Syslog stamps have no year: it comes from the file's date or from `--year`, right across New Year."""
     text = "<22>Dec 31 23:59:59 esa1 mail_logs: Info: ICID 5 TLS failed\n<22>Jan  1 00:00:01 esa1 mail_logs: Info: ICID 6 TLS failed\n"
@@ -374,6 +397,9 @@ def test_years_across_new_year(tmp_path: pathlib.Path) -> None:
 
     assert times() == ["2023-12-31T23:59:59Z", "2024-01-01T00:00:01Z"]
     assert times("--year", 2019) == ["2019-12-31T23:59:59Z", "2020-01-01T00:00:01Z"]
+    assert times("--year", 2019, "--timezone", "-05:00") == ["2020-01-01T04:59:59Z", "2020-01-01T05:00:01Z"]
+    path.write_text("<22>Jan  1 00:00:01 esa1 mail_logs: Info: ICID 6 TLS failed\n")
+    assert times("--year", 2024) == ["2024-01-01T00:00:01Z"]
 
 
 # report, explain
