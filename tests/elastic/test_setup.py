@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import inspect
 import json
 import shutil
 import ssl
@@ -74,7 +75,9 @@ class StandIn:
 
 def run(*arguments: str, given: str | None = None, env: dict[str, str] | None = None) -> tuple[int, list[str], str]:
     """Run a command; return its exit code, its lines, and its errors."""
-    result = CliRunner().invoke(elastic, list(arguments), input=given, env=env or {})
+    # before click 8.2, which wants Python 3.10, a runner mixes both outputs unless told not to
+    apart = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+    result = CliRunner(**apart).invoke(elastic, list(arguments), input=given, env=env or {})  # type: ignore[arg-type,unused-ignore]
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result.exit_code, result.stdout.splitlines(), result.stderr
 
