@@ -160,6 +160,8 @@ class Automaton:
                 raise UndecidedError("a look-around without a bound behind or in a loop")
             self.looks.append((list(value[1]), flags))
             return _Part(Counter(), Counter(), 1)
+        if code is codes.FAILURE:  # what `(?!)` is since Python 3.12
+            return _Part(Counter(), Counter(), 1)
         raise UndecidedError(f"{code}")
 
     def _repeat(self, least: int, most: Any, items: list[Any], flags: int) -> _Part:
