@@ -80,7 +80,7 @@ def unwrap(line: str) -> Unwrapped | None:
 
         inner = cef.text_line(line[at:])
         if inner is not None:
-            return Unwrapped([inner.text], _named(inner.host), inner.time)
+            return Unwrapped([inner.text], inner.host and writable(inner.host), inner.time)
     return None
 
 
@@ -98,15 +98,15 @@ def _from_json(line: str) -> Unwrapped | None:
             time = _lookup(record, "@timestamp") or _lookup(record, "_time") or _lookup(record, "TimeGenerated")
             return Unwrapped(
                 _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text).split("\n"),
-                _named(host),
+                writable(host) if isinstance(host, str) else None,
                 time if isinstance(time, str) else None,
             )
     return None
 
 
-def _named(host: Any) -> str | None:
-    """Return a name as text that can be written; None for what is no name."""
-    return host.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(host, str) else None
+def writable(text: str) -> str:
+    """Return text with halves of surrogate pairs, which JSON can name and nobody can write, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _lookup(record: dict[str, Any], name: str) -> Any:

@@ -15,11 +15,13 @@ from esatls.match import DELIVERY, FACT_FIELDS, MATCHERS_BY_START, MESSAGES, REC
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from esatls.stream import Head
 
 Fact = tuple[Any, ...]
+Ref = tuple[int, str]
+"""A store (RECEIVING, DELIVERY, MESSAGES) and an id in it."""
 Store = dict[str, list[Fact]]
 """Facts by id. A list that may hold a fact twice; the verdicts do not care."""
 
@@ -29,9 +31,21 @@ CEF_FIELDS: tuple[str, ...] = (
 )  # fmt: skip
 """What a consolidated event says of its message."""
 
+MAKES = frozenset({"rewritten", "split", "copy", "released", "notification", "bounce"})
+"""Codes of facts that make a message from another one."""
+OPENS = MAKES | {"message_started"}
+"""Codes of facts that a message begins with."""
+TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
+"""Codes of facts that name a connection over which no message passed."""
+MENTIONS = frozenset({"message_sender", "message_recipient"})
+"""Codes of facts that name the connection of a message beside its start."""
+
 TRACKING = "tracking"
 """Last element of a fact that message tracking states."""
 
+_ON_RECEIVING = MENTIONS | {"message_started"}
+_ON_DELIVERY = TRIES | {"delivery_started", "delivery_done", "message_quarantined"}
+_LONG_AGO: Time = float("-inf")
 _FLOW_TABLE = {"incoming": "inbound", "outgoing": "outbound"}
 _DEDUPLICATE_AT = 64
 _dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -167,6 +181,30 @@ class Facts:
             self.several |= any(map(bears_witness, facts))
         except (TypeError, LookupError) as error:
             raise ValueError(f"not a row of facts: {line[:80]}") from error
+
+
+def order(fact: Fact) -> tuple[Any, ...]:
+    """Sort facts by time, then by what they say, whatever the order they came in."""
+    return (_LONG_AGO if fact[1] is None else fact[1], fact[0], *("" if value is None else value for value in fact[2:]))
+
+
+def refs(fact: Fact) -> Iterator[Ref]:
+    """Yield what a fact of a message names. ICID 0 and DCID 0 are no connections."""
+    code = fact[0]
+    if code in MAKES:
+        if fact[3] is not None:
+            yield MESSAGES, fact[3]
+        return
+    named = []
+    if code in _ON_RECEIVING or code == "cef":
+        named.append((RECEIVING, fact[3]))
+    elif code in _ON_DELIVERY:
+        named.append((DELIVERY, fact[3]))
+    if code == "cef":
+        named.append((DELIVERY, fact[4]))
+    for store, key in named:
+        if key is not None and key != "0":
+            yield store, key
 
 
 def bears_witness(fact: Fact) -> bool:

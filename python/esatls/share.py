@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esatls.facts import Fact, Facts, Store, bears_witness
+from esatls.facts import MAKES, Facts, Store, bears_witness, refs
 from esatls.match import DELIVERY, MESSAGES, RECEIVING
 from esatls.verdicts import Appliance
 
@@ -19,8 +19,6 @@ Ids = dict[str, tuple[list[str], list[str], list[str]]]
 """By appliance: ICIDs, DCIDs and MIDs that a share names."""
 Common = dict[str, tuple[tuple[Store, Store, Store], tuple[Store, Store], list[str]]]
 """By appliance: facts, uses of the connections, and the MIDs to be judged."""
-
-_CARRIES = frozenset({"rewritten", "split", "copy", "released", "notification", "bounce"})
 
 
 class Share:
@@ -36,7 +34,7 @@ class Share:
             children = self.children[host] = {}
             for mid, known in appliance.stores[MESSAGES].items():
                 for fact in known:
-                    if fact[0] in _CARRIES:
+                    if fact[0] in MAKES:
                         children.setdefault(fact[3], []).append(mid)
 
     def ids(self) -> Ids:
@@ -67,10 +65,11 @@ class Share:
                 done.add(mid)
                 stores[MESSAGES][mid] = facts
                 for fact in facts:
-                    if fact[0] in _CARRIES:
-                        todo.append(fact[3])
-                    for side, key in _connections(fact):
-                        self._take_connection(appliance, side, key, stores, uses)
+                    for store, key in refs(fact):
+                        if store == MESSAGES:
+                            todo.append(key)
+                        else:
+                            self._take_connection(appliance, store, key, stores, uses)
             for side, keys in ((RECEIVING, icids), (DELIVERY, dcids)):
                 for key in keys:
                     self._take_connection(appliance, side, key, stores, uses)
@@ -103,17 +102,6 @@ class Share:
         for host in sorted(self.appliances):
             for mid, record in self.appliances[host].records(skip=self._skip[host]):
                 yield host, mid, record
-
-
-def _connections(fact: Fact) -> Iterator[tuple[int, str]]:
-    code = fact[0]
-    if code in ("message_started", "message_sender", "message_recipient", "cef"):
-        if fact[3] is not None and fact[3] != "0":
-            yield RECEIVING, fact[3]
-        if code == "cef" and fact[4] is not None:
-            yield DELIVERY, fact[4]
-    elif (code.startswith("delivery_") or code == "message_quarantined") and fact[3] is not None and fact[3] != "0":
-        yield DELIVERY, fact[3]
 
 
 def seen_twice(shares: Iterable[Ids]) -> Ids:

@@ -38,7 +38,7 @@ _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _OFFSET_WORDS = b"Time offset from UTC: "
 _OFFSET = re.compile(r"Time offset from UTC: ([+-]?\d{1,6}) seconds\s*", re.ASCII)
 _NOT_TEXT = bytes(set(range(32)) - set(b"\t\n\r\x1b"))
-_BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
+BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 Warn = Callable[[str], None]
 
@@ -137,10 +137,11 @@ def is_plain(source: Source) -> bool:
         return False
     with open(source.path, "rb") as file:
         head = file.read(8)
-    return _opener(head) is None and head[:2] not in _UTF16
+    return opener_of(head) is None and head[:2] not in _UTF16
 
 
-def _opener(head: bytes) -> Callable[[IO[bytes]], Any] | None:
+def opener_of(head: bytes) -> Callable[[IO[bytes]], Any] | None:
+    """Return what unpacks a file that begins with these bytes; None for one that is not compressed."""
     if head.startswith(b"\x1f\x8b"):
         return lambda file: gzip.GzipFile(fileobj=file)
     if head.startswith(b"BZh"):
@@ -163,7 +164,7 @@ class Reader:
         self.left = None if end is None else end - start
         self.raw: IO[bytes] = sys.stdin.buffer if source.path == "-" else open(source.path, "rb")  # noqa: SIM115 - closed by close()
         head = b"" if source.path == "-" and start else _peek(self.raw)
-        opener = None if start else _opener(head)
+        opener = None if start else opener_of(head)
         self.file: Any = self.raw if opener is None else opener(self.raw)
         if start:
             self.raw.seek(start)
@@ -235,7 +236,7 @@ class Reader:
         try:
             data: bytes = self.file.read1(size) if hasattr(self.file, "read1") else self.file.read(size)
         except Exception as error:
-            if not isinstance(error, _BROKEN) and type(error).__name__ != "ZstdError":
+            if not isinstance(error, BROKEN) and type(error).__name__ != "ZstdError":
                 raise
             self.warn(f"{self.source.name}: breaks off: {str(error) or type(error).__name__}")
             self.left = 0

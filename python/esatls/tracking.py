@@ -23,6 +23,8 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from esatls.envelope import writable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -229,7 +231,7 @@ def events(document: object, host: str | None = None) -> Iterator[dict[str, Any]
         document = values
     for record, entries in _summaries(document):
         name = record.get("hostName")
-        named = _writable(name).partition(" ")[0] if isinstance(name, str) else ""
+        named = writable(name).partition(" ")[0] if isinstance(name, str) else ""
         yield from _numbered(entries, named or host, complete=record.get("isCompleteData") is not False)
 
 
@@ -343,12 +345,7 @@ def _summaries(document: object) -> Iterator[tuple[dict[str, Any], Iterator[tupl
 def _entries(summary: list[Any]) -> Iterator[tuple[str, str]]:
     for entry in summary:
         if isinstance(entry, dict) and isinstance(entry.get("description"), str):
-            yield str(entry.get("timestamp", "")), _writable(entry["description"])
-
-
-def _writable(text: str) -> str:
-    """Return text with halves of surrogate pairs, which JSON can name and nobody can write, as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+            yield str(entry.get("timestamp", "")), writable(entry["description"])
 
 
 def _values(text: str) -> list[Any] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls import lives
 from esatls.clock import rfc3339
-from esatls.facts import TRACKING, Fact, Facts, Store
+from esatls.facts import OPENS, TRACKING, TRIES, Fact, Facts, Store, order
 from esatls.kinds import MAIL_FLOW
 from esatls.match import DELIVERY, MESSAGES, RECEIVING
 
@@ -22,22 +22,15 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _OPENED = frozenset({"connection_opened"})
-_MADE = frozenset({"message_started", "rewritten", "split", "copy", "released", "notification", "bounce"})
 _INTERNAL = frozenset({"notification", "bounce"})
 _DONE = {"delivery_started", "delivery_done"}
-_TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
 _OUTCOMES = {"delivery_done": "done", "delivery_bounced": "bounced", "delivery_delayed": "delayed"}
 _LONG_AGO: Time = float("-inf")
 
 
-def _order(fact: Fact) -> tuple[Any, ...]:
-    """Sort facts by time, then by what they say, whatever the order they came in."""
-    return (_LONG_AGO if fact[1] is None else fact[1], fact[0], *("" if value is None else value for value in fact[2:]))
-
-
 def _earlier(fact: Fact, known: Fact | None) -> Fact:
     """Return the earlier of two facts."""
-    if known is None or (fact != known and _order(fact) < _order(known)):
+    if known is None or (fact != known and order(fact) < order(known)):
         return fact
     return known
 
@@ -132,13 +125,13 @@ class _Connection:
             self._hear(stated)
 
     def _without_success(self, *, read: bool) -> str:
-        passed = [use[1] for use in self.uses if use[0] not in _TRIES]
+        passed = [use[1] for use in self.uses if use[0] not in TRIES]
         if passed:
             return self._with_message(passed, read=read)
         if self.attempts:
             # the line that says required tells more than the failure beside it
             required = [fact for fact in self.attempts if fact[0] == "tls_required"]
-            self.reason = min(required or self.attempts, key=_order)[3]
+            self.reason = min(required or self.attempts, key=order)[3]
             return "failed"
         if self.error is not None and self.opened is not None:
             self.reason = _possible(self.error)
@@ -151,7 +144,7 @@ class _Connection:
         first = None if None in passed else min(passed)  # type: ignore[type-var]
         before = [fact for fact in self.attempts if fact[1] is None or first is None or fact[1] <= first]
         if before:
-            self.reason = min(before, key=_order)[3]
+            self.reason = min(before, key=order)[3]
             return "cleartext"
         if read:
             return "encrypted"
@@ -162,7 +155,7 @@ class _Connection:
 
     def _hear(self, stated: list[Fact]) -> None:
         """Weigh what consolidated events state: more than a line that is missing, less than a line that is there."""
-        fact = min(stated, key=lambda one: (one[3] != "success", _order(one)))
+        fact = min(stated, key=lambda one: (one[3] != "success", order(one)))
         theirs = "encrypted" if fact[3] == "success" else "cleartext"
         before = self.verdict
         if before == theirs:
@@ -272,7 +265,7 @@ class _Message:
                 flow = fact if flow is None else _earlier(fact, flow)
             elif code == "message_finished":
                 finished = True
-            elif code in _MADE:
+            elif code in OPENS:
                 if time is not None:
                     made.append(time)
                 origin = _earlier(fact, origin)
@@ -280,7 +273,7 @@ class _Message:
                 records.append(fact)
             elif code == "message_quarantined":
                 quarantined.append(fact)
-            elif code in _TRIES:
+            elif code in TRIES:
                 tried = True
                 deliveries.append(fact)
         self.one_life = first is None or (
@@ -294,7 +287,7 @@ class _Message:
         """An envelope line with the ICID, where the start is not in view."""
         if mentions and (start is None or icid == "0" or strayed):
             if start is None or start[3] == "0":
-                self.mention = min(mentions, key=_order)
+                self.mention = min(mentions, key=order)
             if len({fact[3] for fact in starts}) == 1:
                 mentions = [fact for fact in mentions if fact[3] != icid]
             starts += mentions
@@ -322,7 +315,7 @@ class _Message:
         bounced: dict[int, str] = {}
         senders = set()
         for fact in deliveries:
-            if fact[0] in _TRIES:
+            if fact[0] in TRIES:
                 if fact[6]:
                     senders.add(fact[6])
                 if fact[7]:
@@ -344,7 +337,7 @@ class _Message:
 
 def _merged(cef: list[Fact]) -> Fact:
     """Return what several records of one message say together: of each field the first value there is."""
-    cef = sorted(set(cef), key=_order)
+    cef = sorted(set(cef), key=order)
     return tuple(next((fact[i] for fact in cef if fact[i] is not None), None) for i in range(len(cef[0])))
 
 
@@ -437,7 +430,7 @@ class Appliance:
             if not facts:
                 known = ([], {})
             else:
-                begins = lives.starts(facts, _MADE, lives.MESSAGE_SILENCE)
+                begins = lives.starts(facts, OPENS, lives.MESSAGE_SILENCE)
                 known = (begins, {life: _Message(part) for life, part in sorted(lives.split(facts, begins).items())})
             self._messages[mid] = known
         return known
@@ -563,9 +556,9 @@ class Appliance:
                 attempts[key] = (time, left)
         found = []
         for (dcid, _, outcome, response), (time, rids) in attempts.items():
-            order = (_LONG_AGO if time is None else time, int(dcid or 0), outcome or "", response or "", sorted(rids))
+            place = (_LONG_AGO if time is None else time, int(dcid or 0), outcome or "", response or "", sorted(rids))
             connection = None if dcid is None else self.connection(DELIVERY, dcid, time)
-            found.append((order, self._attempt(message, dcid, outcome, response, connection, order[-1])))
+            found.append((place, self._attempt(message, dcid, outcome, response, connection, place[-1])))
         found.sort(key=lambda item: item[0])
         return [attempt for _, attempt in found]
 
@@ -750,7 +743,7 @@ def _connection_record(appliance: Appliance, side: int, key: str, connection: _C
     record["icid" if side == RECEIVING else "dcid"] = int(key)
     closed: list[Time] = []
     told: Record = {}
-    for fact in sorted(connection.facts, key=_order):
+    for fact in sorted(connection.facts, key=order):
         code = fact[0]
         if code == "connection_opened":
             names: tuple[str, ...] = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip")
@@ -789,7 +782,7 @@ def _connection_record(appliance: Appliance, side: int, key: str, connection: _C
     _keep(record, "domain", _partner(side, named, told.get("tls_domain")))
     flows = {appliance.received(message)[1].get("mail_flow") for _, message in named if message is not None}
     _keep(record, "mail_flow", connection.flow or (flows.pop() if len(flows) == 1 else None))
-    record["messages"] = len({fact[2] for fact in connection.uses if fact[0] not in _TRIES})
+    record["messages"] = len({fact[2] for fact in connection.uses if fact[0] not in TRIES})
     return record
 
 

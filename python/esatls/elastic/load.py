@@ -17,11 +17,9 @@ from esatls import envelope, verdicts
 from esatls.clock import rfc3339
 from esatls.elastic.client import Client, ElasticError
 from esatls.elastic.documents import connection_document, message_document
-from esatls.event_stream import Events
+from esatls.event_stream import events
 from esatls.facts import Facts
-from esatls.kinds import EVENT_KINDS
 from esatls.match import extract
-from esatls.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -129,11 +127,7 @@ def events_of(line: str) -> Iterator[Record]:
     inner = envelope.unwrap(line)
     if inner is not None and len(inner.lines) > 1:
         # a record of several lines: which of them begin anew is the stream's to tell, a stranger may have written the others
-        sink = Events(frozenset(EVENT_KINDS))
-        stream = Stream(sink)
-        stream.line(line)
-        stream.end()
-        for found in sink.found:
+        for found in events([line]):
             yield {name: value for name, value in found.items() if name not in _OF_ENVELOPE}
         return
     text = line if inner is None else inner.lines[0]

@@ -8,17 +8,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from esatls.facts import CEF_FIELDS, TRACKING
+from esatls.facts import CEF_FIELDS, MAKES, TRACKING, refs
 from esatls.follow.held import Connection, Held, Message
-from esatls.follow.names import MAKES, refs
 from esatls.match import FACT_FIELDS, MESSAGES, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from esatls.clock import Time
-    from esatls.facts import Fact
-    from esatls.follow.names import Ref
+    from esatls.facts import Fact, Ref
 
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 _RIDS = re.compile(r"[0-9, ]{1,4000}", re.ASCII)

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
 from esatls.clock import parse_rfc3339
-from esatls.facts import Facts, bears_witness
+from esatls.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, order, refs
 from esatls.follow.logclock import LogClock
-from esatls.follow.names import ENDS, MENTIONS, OPENS, TRIES, Ref, order, refs
 from esatls.lives import SAME_OPENING
 from esatls.match import DELIVERY, MESSAGES, RECEIVING
 from esatls.verdicts import Appliance
@@ -45,6 +44,7 @@ MOST = 100_000
 """Most ids in one waiting line, a fifth in `remembered`; where there are more, the oldest has to go before its time."""
 _STRANGERS = 100
 """Appliances whose clocks are known though nothing of theirs is held."""
+_ENDS = frozenset({"message_finished", "message_aborted"})
 _REPEATED = frozenset({"cef_tls", "tls_read"})
 """Codes of facts of which the first says it all, however many messages of the connection repeat it."""
 _APART = 12 * 3600
@@ -246,7 +246,7 @@ class Held:
         self._wait("settling" if item.ended is not None else "parked" if item.quarantined else "open", host, MESSAGES, key, item)
 
     def _mark(self, item: Message, fact: Fact) -> None:
-        if fact[0] in ENDS and item.ended is None:
+        if fact[0] in _ENDS and item.ended is None:
             item.ended = self._now()
         elif fact[0] == "message_quarantined":
             item.quarantined = True

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Callable, TypeVar
 
 from esatls.errors import InputError
 from esatls.follow.siblings import File, MovedError, look, neighbours, own_names, series
-from esatls.sources import _BROKEN, BLOCK, _opener
+from esatls.sources import BLOCK, BROKEN, opener_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,7 +67,7 @@ class _Open:
             self.raw.close()
             raise MovedError
         self.device, self.inode, self.changed = found.st_dev, found.st_ino, found.st_mtime_ns
-        opener = _opener(self.raw.read(8))
+        opener = opener_of(self.raw.read(8))
         self.raw.seek(0)
         self.packed: Any = None
         self.head = b""
@@ -119,7 +119,7 @@ class _Open:
         try:
             data: bytes = self.packed.read(size)
         except Exception as error:
-            if not isinstance(error, _BROKEN) and type(error).__name__ != "ZstdError":
+            if not isinstance(error, BROKEN) and type(error).__name__ != "ZstdError":
                 raise
             return b""
         self.offset += len(data)
