@@ -13,18 +13,18 @@ file says agrees. Exit code 1 when anything differs.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 import orjson
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".cache" / "traffic"
-BLOCK = 50_000
 KINDS = ("connections", "messages")
 UNWRAPPED = ("bare", "arcsight")  # nobody could tell the rest of a line from a line; a record is one line
 SIDES = ("receiving", "delivery")
@@ -67,91 +66,37 @@ class Outcome(NamedTuple):
     examples: list[str]
 
 
-# ---- the traffic of a seed, on disk ----
-
-
-class _Records:
-    """The truth, as text: a seed has hundreds of thousands of records."""
-
-    def __init__(self) -> None:
-        self.found: dict[tuple[str, bool], list[tuple[Any, bytes]]] = {(kind, clock): [] for kind in KINDS for clock in (True, False)}
-
-    def take(self, recorder: Recorder) -> None:
-        """Take what a simulation has handed out."""
-        for at, timed, untimed in recorder.found:
-            kind = "messages" if "mid" in timed else "connections"
-            when = str(timed.get("opened") or timed.get("first_seen") or timed.get("closed") or "")
-            for clock, record in ((True, timed), (False, untimed)):
-                order = ((0 if clock else at), *key_of(record), at, when)
-                self.found[kind, clock].append((order, orjson.dumps([at, record])))
-        recorder.found.clear()
-
-    def write(self, folder: Path) -> None:
-        """Write one file for each kind of record, with times and without, in the order in which records come."""
-        for (kind, clock), records in self.found.items():
-            records.sort()
-            with (folder / f"{kind}-{clock}").open("wb") as file:
-                file.writelines(text + b"\n" for _, text in records)
+# ---- the traffic of a seed ----
 
 
 class Corpus:
-    """Lines and truth of one seed: lines in blocks, so that they can be read backwards; truth in the order of records."""
+    """Lines and truth of one seed, held in memory: 100,000 messages are some 2 GB."""
 
-    def __init__(self, seed: int, messages: int, work: Path) -> None:
+    def __init__(self, seed: int, messages: int) -> None:
         self.seed = seed
         self.mode: Mode = mode_of(seed)
-        self.folder = work / f"seed-{seed}-{messages}"
-        if not (self.folder / "blocks").exists():
-            self._make(messages)
-        told = json.loads((self.folder / "blocks").read_text(encoding="ascii"))
-        self.blocks: list[int] = told["blocks"]
-        self.lives: int = told["lives"]
-        self.hosts: list[str] = told["hosts"]
+        recorder = Recorder(seed, messages)
+        self.lines: list[tuple[int, Line]] = list(spoiled(recorder, seed))
+        """With the life of the ids that each belongs to."""
+        self._truth: dict[tuple[str, bool], list[bytes]] = {(kind, clock): self._told(recorder, kind, clock=clock) for kind in KINDS for clock in (True, False)}
+        self.agreed: dict[tuple[Any, ...], int] = {}
+        """Answers that are the truth, by their digest and what they were compared with, and how many records they have."""
 
-    def _make(self, messages: int) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        recorder = Recorder(self.seed, messages)
-        found = _Records()
-        blocks, count, life = [0], 0, 0
-        with (self.folder / "lines").open("wb") as file:
-            for life, line in spoiled(recorder, self.seed):
-                file.write(f"{life}\t{line.time}\t{line.host}\t{line.log}\t{line.level}\t{line.text}\n".encode())
-                count += 1
-                if count % BLOCK == 0:
-                    blocks.append(file.tell())
-                    found.take(recorder)
-            blocks.append(file.tell())
-        found.take(recorder)
-        found.write(self.folder)
-        hosts = [appliance.host for appliance in recorder.appliances]
-        told = {"blocks": blocks, "lives": life + 1, "hosts": hosts}
-        (self.folder / "blocks").write_text(json.dumps(told), encoding="ascii")
-
-    def _block(self, number: int) -> list[tuple[int, Line]]:
-        start, end = self.blocks[number : number + 2]
-        with (self.folder / "lines").open("rb") as file:
-            file.seek(start)
-            texts = file.read(end - start).decode("utf-8").split("\n")
+    @staticmethod
+    def _told(recorder: Recorder, kind: str, *, clock: bool) -> list[bytes]:
         found = []
-        for text in texts[:-1]:
-            life, at, host, log, level, rest = text.split("\t", 5)
-            found.append((int(life), Line(int(at), host, log, level, rest)))
-        return found
-
-    def lines(self, *, backwards: bool = False) -> Iterator[tuple[int, Line]]:
-        """The lines, with the life of the ids that each belongs to."""
-        numbers = range(len(self.blocks) - 1)
-        for number in reversed(numbers) if backwards else numbers:
-            block = self._block(number)
-            yield from reversed(block) if backwards else block
+        for life, timed, untimed in recorder.found:
+            if ("mid" in timed) == (kind == "messages"):
+                when = str(timed.get("opened") or timed.get("first_seen") or timed.get("closed") or "")
+                record = timed if clock else untimed
+                found.append(((0 if clock else life, *key_of(record), life, when), orjson.dumps([life, record])))
+        return [text for _, text in sorted(found)]
 
     def truth(self, kind: str, *, clock: bool) -> Iterator[tuple[int, Record]]:
         """The records, in the order of appliance and id; of a log without times, life by life."""
-        with (self.folder / f"{kind}-{clock}").open("rb") as file:
-            for text in file:
-                life, record = orjson.loads(text)
-                yield life, record
+        for text in self._truth[kind, clock]:
+            life, record = orjson.loads(text)
+            yield life, record
 
 
 def key_of(record: Record) -> tuple[str, int, int]:
@@ -164,13 +109,18 @@ def key_of(record: Record) -> tuple[str, int, int]:
 # ---- the engines ----
 
 
-def text_of(line: Line, envelope: Envelope, mode: Mode) -> list[str]:
-    """The lines that a line is written as."""
-    text = envelope.render(line, mode.offset)
-    if mode.wrap and envelope.name not in UNWRAPPED and not text.startswith("{"):
+def written(corpus: Corpus, envelope: Envelope) -> Callable[[Line], str]:
+    """How a seed's lines are written in an envelope: one line of text, or several where the seed wraps them."""
+    render, offset, wrap = envelope.render, corpus.mode.offset, corpus.mode.wrap
+
+    def text_of(line: Line) -> str:
+        text = render(line, offset)
+        if not wrap or text.startswith("{"):
+            return text
         # the envelope stays whole: behind a break in it nothing could be read
-        return list(wrapped((text,), max(mode.wrap, len(text) - len(line.text) + 40)))
-    return [text]
+        return "\n".join(wrapped((text,), max(wrap, len(text) - len(line.text) + 40)))
+
+    return (lambda line: render(line, offset)) if not wrap or envelope.name in UNWRAPPED else text_of
 
 
 def write_logs(corpus: Corpus, envelope: Envelope, folder: Path) -> list[tuple[int, str | None, list[Path]]]:
@@ -178,28 +128,26 @@ def write_logs(corpus: Corpus, envelope: Envelope, folder: Path) -> list[tuple[i
 
     Files of a log that does not name its appliance are read apart, and so are the lives of ids of one that has no times.
     """
-    mode = corpus.mode
-    groups: dict[tuple[int, str], list[IO[str]]] = {}
-    names: dict[tuple[int, str], list[Path]] = {}
-    with ExitStack() as stack:
-        for number, (at, line) in enumerate(corpus.lines()):
-            group = (0 if envelope.clock else at, "" if envelope.host else line.host)
-            if group not in groups:
-                paths = [folder / f"{group[0]}-{group[1]}-{part}.log" for part in range(mode.files)]
-                groups[group] = [stack.enter_context(path.open("w", encoding="utf-8", newline="\n")) for path in paths]
-                names[group] = paths
-                if mode.head and envelope.name == "native":
-                    for file in groups[group]:
-                        file.writelines(f"{text}\n" for text in file_head(START, mode.offset))
-            files = groups[group]
-            # dealt, not at random: each file keeps the order
-            file = files[(number * 7919 >> 3) % len(files)]
-            file.writelines(f"{text}\n" for text in text_of(line, envelope, mode))
-    return [(life, host or None, names[life, host]) for life, host in sorted(names)]
+    mode, text_of = corpus.mode, written(corpus, envelope)
+    groups: dict[tuple[int, str], list[list[str]]] = {}
+    for number, (at, line) in enumerate(corpus.lines):
+        group = (0 if envelope.clock else at, "" if envelope.host else line.host)
+        if group not in groups:
+            head = file_head(START, mode.offset) if mode.head and envelope.name == "native" else ()
+            groups[group] = [[*head] for _ in range(mode.files)]
+        # dealt, not at random: each file keeps the order
+        groups[group][(number * 7919 >> 3) % mode.files].append(text_of(line))
+    logs = []
+    for (life, host), files in sorted(groups.items()):
+        paths = [folder / f"{life}-{host}-{part}.log" for part in range(mode.files)]
+        for path, texts in zip(paths, files):
+            path.write_bytes("".join([f"{text}\n" for text in texts]).encode())
+        logs.append((life, host or None, paths))
+    return logs
 
 
-def cli_records(kind: str, corpus: Corpus, envelope: Envelope, logs: Sequence[tuple[int, str | None, list[Path]]]) -> Iterator[tuple[int, Record]]:
-    """What the command line prints."""
+def cli_output(kind: str, corpus: Corpus, envelope: Envelope, logs: Sequence[tuple[int, str | None, list[Path]]]) -> Iterator[tuple[int, bytes]]:
+    """What the command line prints of each log, with the life of the ids in it."""
     mode = corpus.mode
     for life, host, paths in logs:
         command = [sys.executable, "-m", "esatls", kind, "--format", "json", "--quiet", "--jobs", str(1 + corpus.seed % 2)]
@@ -211,21 +159,19 @@ def cli_records(kind: str, corpus: Corpus, envelope: Envelope, logs: Sequence[tu
             sign = "-" if mode.offset < 0 else "+"
             command += ["--timezone", f"{sign}{abs(mode.offset) // 3600:02}:{abs(mode.offset) % 3600 // 60:02}"]
         variables = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
-        with subprocess.Popen([*command, *map(str, paths)], stdout=subprocess.PIPE, env=variables) as process:
-            assert process.stdout
-            for text in process.stdout:
-                yield life, orjson.loads(text)
-        if process.returncode:
-            message = f"{' '.join(command)} ended with code {process.returncode}"
+        done = subprocess.run([*command, *map(str, paths)], stdout=subprocess.PIPE, env=variables, check=False)
+        if done.returncode:
+            message = f"{' '.join(command)} ended with code {done.returncode}"
             raise RuntimeError(message)
+        yield life, done.stdout
 
 
 def splunk_events(corpus: Corpus, envelope: Envelope) -> Iterator[tuple[str, str, str]]:
     """The events as an index gives them, newest first: text, host, time. Splunk knows the host of a forwarder's input."""
-    fraction = fraction_of(envelope)
-    for _, line in corpus.lines(backwards=True):
+    fraction, text_of = fraction_of(envelope), written(corpus, envelope)
+    for _, line in reversed(corpus.lines):
         host = "collector.example.com" if envelope.host else line.host
-        yield "\n".join(text_of(line, envelope, corpus.mode)), host, f"{line.time}{fraction}"
+        yield text_of(line), host, f"{line.time}{fraction}"
 
 
 NUMBERS = frozenset(("icid", "dcid", "mid", "parent_mid", "received_from_mid", "messages", "peer_port"))
@@ -317,24 +263,30 @@ def run(task: Task, corpus: Corpus, splunk: Splunk | None, work: Path) -> Outcom
     """Do one cell of the table."""
     envelope = ENVELOPES[task.envelope]
     clock = envelope.clock or task.engine != "cli"  # Splunk dates what comes in without a stamp
-    outcomes = []
-    folder = work / f"logs-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        logs = write_logs(corpus, envelope, folder) if task.engine == "cli" else []
-        for kind in KINDS:
-            if task.engine == "cli":
-                found = cli_records(kind, corpus, envelope, logs)
-            else:
-                assert splunk
-                found = splunk_records(kind, corpus, envelope, splunk)
-            truth = at_fraction(corpus.truth(kind, clock=clock), fraction_of(envelope))
-            if clock:
-                truth = ((0, record) for _, record in truth)
-            outcomes.append(compare(truth, found, loose=bool(corpus.mode.wrap)))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    fraction, loose = fraction_of(envelope), bool(corpus.mode.wrap)
+
+    def outcome_of(kind: str, found: Iterator[tuple[int, Record]]) -> Outcome:
+        truth = at_fraction(corpus.truth(kind, clock=clock), fraction)
+        return compare(((0, record) for _, record in truth) if clock else truth, found, loose=loose)
+
+    if splunk:
+        outcomes = [outcome_of(kind, splunk_records(kind, corpus, envelope, splunk)) for kind in KINDS]
+    else:
+        outcomes = []
+        with tempfile.TemporaryDirectory(dir=work) as folder:
+            logs = write_logs(corpus, envelope, Path(folder))
+            for kind in KINDS:
+                answers = list(cli_output(kind, corpus, envelope, logs))
+                # the same bytes in another envelope need not be read again
+                digest = hashlib.sha256(b"".join(b"%d %d\n%b" % (life, len(text), text) for life, text in answers)).digest()
+                same = (kind, clock, fraction, digest)
+                if same in corpus.agreed:
+                    outcomes.append(Outcome(corpus.agreed[same], 0, []))
+                    continue
+                outcome = outcome_of(kind, ((life, orjson.loads(line)) for life, text in answers for line in text.splitlines()))
+                outcomes.append(outcome)
+                if not outcome.differences:
+                    corpus.agreed[same] = outcome.records
     return Outcome(
         sum(outcome.records for outcome in outcomes),
         sum(outcome.differences for outcome in outcomes),
@@ -398,16 +350,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=_numbers, default=list(range(1, 11)), metavar="1,2,...")
     parser.add_argument("--envelopes", type=_names(ENVELOPES), default=list(ENVELOPES), metavar="NAME,...")
     parser.add_argument("--engines", type=_names(("cli", "splunk")), default=["cli", "splunk"], metavar="cli,splunk")
-    parser.add_argument("--work", type=Path, default=WORK, help="folder for traffic, logs and the app; default: .cache/traffic")
+    parser.add_argument("--work", type=Path, default=WORK, help="folder for logs and the app; default: .cache/traffic")
     parser.add_argument("--results", type=Path, help="file of results; default: agree.txt in the work folder")
     parser.add_argument("--table", action="store_true", help="only print what the results file says")
     arguments = parser.parse_args(argv)
     path: Path = arguments.results or arguments.work / "agree.txt"
     seeds, envelopes, engines = arguments.seeds, arguments.envelopes, arguments.engines
     if not arguments.table:
-        # round by round, so that a run that is cut short has seen every seed and many envelopes
-        pairs = [(seed, envelopes[(at + turn) % len(envelopes)]) for turn in range(len(envelopes)) for at, seed in enumerate(seeds)]
-        _work([Task(seed, envelope, engine) for seed, envelope in pairs for engine in engines], arguments, path)
+        _work([Task(seed, envelope, engine) for seed in seeds for envelope in envelopes for engine in engines], arguments, path)
     tasks = {Task(seed, envelope, engine) for seed in seeds for envelope in envelopes for engine in engines}
     done = {task: counts for task, counts in results(path, arguments.messages).items() if task in tasks}
     sys.stdout.write(table(done, seeds, envelopes, engines) + "\n")
@@ -425,11 +375,14 @@ def _work(tasks: list[Task], arguments: argparse.Namespace, path: Path) -> None:
         if not splunks:
             message = "none of the Pythons that Splunk runs is here: run with --engines cli"
             raise SystemExit(message)
+    corpus = None
     for task in tasks:
         if task in done and not done[task][1]:
             continue
         began = time.perf_counter()
-        corpus = Corpus(task.seed, arguments.messages, arguments.work)
+        if corpus is None or corpus.seed != task.seed:
+            corpus = None  # the memory of one is enough
+            corpus = Corpus(task.seed, arguments.messages)
         splunk = list(splunks.values())[task.seed % len(splunks)] if task.engine == "splunk" else None
         outcome = run(task, corpus, splunk, arguments.work)
         with path.open("a", encoding="utf-8") as file:

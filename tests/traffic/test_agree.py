@@ -28,7 +28,7 @@ def run(folder: Path, *arguments: str) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all, so that a seed is made once."""
+    """One folder for all, so that the app is installed once."""
     return tmp_path_factory.mktemp("agree")
 
 
@@ -62,9 +62,9 @@ def test_what_agreed_is_not_run_again_and_what_is_missing_shows(work: Path) -> N
     assert [line.split() for line in output.splitlines()[:3]] == [["1"], ["native", "0"], ["bare", "-"]]
 
 
-def test_any_difference_is_seen(work: Path) -> None:
+def test_any_difference_is_seen() -> None:
     """A field that differs, a record that is missing and one too many are a difference each."""
-    truth = list(agree.Corpus(1, 150, work).truth("messages", clock=True))
+    truth = list(agree.Corpus(1, 150).truth("messages", clock=True))
     assert agree.compare(iter(truth), iter(truth)) == agree.Outcome(len(truth), 0, [])
     for changed in (
         [(life, {**record, "finished": False} if at == 5 else record) for at, (life, record) in enumerate(truth)],
