@@ -188,6 +188,13 @@ def order(fact: Fact) -> tuple[Any, ...]:
     return (_LONG_AGO if fact[1] is None else fact[1], fact[0], *("" if value is None else value for value in fact[2:]))
 
 
+def earlier(fact: Fact, known: Fact | None) -> Fact:
+    """Return the earlier of two facts, or the one there is."""
+    if known is None or (fact != known and order(fact) < order(known)):
+        return fact
+    return known
+
+
 def refs(fact: Fact) -> Iterator[Ref]:
     """Yield what a fact of a message names. ICID 0 and DCID 0 are no connections."""
     code = fact[0]

@@ -1,0 +1,178 @@
+"""Facts of one connection -> its verdict.
+
+The rule is Cisco's (tech note 118500): a TLS success line means TLS; no TLS line between the opening of a
+connection and its message means none. What is not in view is `unknown`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from esatls import lives
+from esatls.facts import TRACKING, TRIES, Fact, earlier, order
+from esatls.kinds import MAIL_FLOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from esatls.clock import Time
+
+
+class Connection:
+    """The verdict on one life of one connection."""
+
+    __slots__ = (
+        "attempts", "cipher", "conflict", "error", "facts", "flow", "one_life", "opened",
+        "reason", "required", "stated", "success", "uses", "verdict", "version",
+    )  # fmt: skip
+
+    def __init__(self, facts: Sequence[Fact], uses: Sequence[Fact]) -> None:
+        self.facts = facts
+        self.uses = uses
+        """Facts of messages that name this connection."""
+        opened = success = error = flow = None
+        attempts: list[Fact] | None = None
+        stated: list[Fact] | None = None
+        read = False
+        one_life = True
+        first = last = None
+        for fact in facts:
+            code = fact[0]
+            time = fact[1]
+            if time is not None:
+                if first is None:
+                    first = last = time
+                elif time < first:
+                    first = time
+                elif time > last:
+                    last = time
+            if code == "hat_policy":
+                if fact[3] in MAIL_FLOW:
+                    flow = max(flow or "", MAIL_FLOW[fact[3]])
+            elif code == "connection_opened":
+                if opened is None:
+                    opened = fact
+                elif fact != opened:
+                    one_life = False
+                    opened = earlier(fact, opened)
+            elif code == "tls_success":
+                success = fact if success is None else earlier(fact, success)
+            elif code == "connection_closed":
+                pass
+            elif code == "connection_error":
+                error = earlier(fact, error)
+            elif code == "tls_read":
+                read = True
+            elif code == "cef_tls":
+                stated = [*(stated or ()), fact]
+            else:
+                attempts = [*(attempts or ()), fact]
+        for fact in uses:
+            time = fact[1]
+            if time is not None:
+                if first is None:
+                    first = last = time
+                elif time < first:
+                    first = time
+                elif time > last:
+                    last = time
+        if first is not None:
+            began = None if opened is None else opened[1]
+            if last - first > lives.CONNECTION_SILENCE or (began is not None and first < began - lives.SAME_OPENING):
+                one_life = False
+        self.opened: Fact | None = opened
+        self.success: Fact | None = success
+        self.error: Fact | None = error
+        self.flow: str | None = flow
+        self.one_life = one_life
+        """Whether all of it is plainly of one connection."""
+        self.reason: str | None = None
+        self.conflict: str | None = None
+        """What another witness says to the contrary."""
+        self.attempts = attempts or ()
+        self.stated = stated or ()
+        self.required = attempts is not None and any(fact[0] == "tls_required" for fact in attempts)
+        if success is not None:
+            self.version, self.cipher = success[3], success[4]
+            self.verdict = "encrypted"
+        else:
+            self.version = self.cipher = None
+            self.verdict = self._without_success(read=read)
+        if stated is not None:
+            self._hear(stated)
+
+    def _without_success(self, *, read: bool) -> str:
+        passed = [use[1] for use in self.uses if use[0] not in TRIES]
+        if passed:
+            return self._with_message(passed, read=read)
+        if self.attempts:
+            # the line that says required tells more than the failure beside it
+            required = [fact for fact in self.attempts if fact[0] == "tls_required"]
+            self.reason = min(required or self.attempts, key=order)[3]
+            return "failed"
+        if self.error is not None and self.opened is not None:
+            self.reason = _possible(self.error)
+            return "failed"
+        if read:
+            return "encrypted"
+        return "unknown" if self.opened is None else "unused"
+
+    def _with_message(self, passed: list[Time | None], *, read: bool) -> str:
+        first = None if None in passed else min(passed)  # type: ignore[type-var]
+        before = [fact for fact in self.attempts if fact[1] is None or first is None or fact[1] <= first]
+        if before:
+            self.reason = min(before, key=order)[3]
+            return "cleartext"
+        if read:
+            return "encrypted"
+        if self.opened is None:
+            return "unknown"
+        opened = self.opened[1]
+        return "cleartext" if opened is None or first is None or opened <= first + lives.SAME_OPENING else "unknown"
+
+    def _hear(self, stated: list[Fact]) -> None:
+        """Weigh what consolidated events state: more than a line that is missing, less than a line that is there."""
+        fact = min(stated, key=lambda one: (one[3] != "success", order(one)))
+        theirs = "encrypted" if fact[3] == "success" else "cleartext"
+        before = self.verdict
+        if before == theirs:
+            if theirs == "encrypted" and self.success is None:
+                self.version, self.cipher = fact[4], fact[5]
+            return
+        if self.success is None and not self.attempts:
+            self.verdict = theirs
+            if theirs == "encrypted":
+                self.version, self.cipher = fact[4], fact[5]
+            else:
+                self.reason = "TLS failed"
+            if before == "cleartext":
+                self.conflict = f"text: {before}, cef: {theirs}"
+        elif before in ("encrypted", "cleartext"):
+            self.conflict = f"text: {before}, cef: {theirs}"
+
+    def deciding(self) -> Iterable[Fact]:
+        """Return the facts that the verdict rests on."""
+        if self.verdict == "encrypted":
+            sure = [fact for fact in self.facts if fact[0] == "tls_success" or (fact[0] == "cef_tls" and fact[3] == "success")]
+            return sure or [fact for fact in self.facts if fact[0] == "tls_read"]
+        if self.verdict in ("cleartext", "failed"):
+            tried = [*self.attempts, *(fact for fact in self.stated if fact[3] != "success")]
+            if tried:
+                return tried
+            if self.verdict == "failed":
+                return [fact for fact in self.facts if fact[0] == "connection_error"]
+        return [] if self.verdict == "unknown" else [fact for fact in self.facts if fact[0] == "connection_opened"]
+
+
+def _possible(error: Fact) -> str:
+    """Return the reason of a connection error, which may be a failed handshake; nobody can be certain."""
+    reason, details = error[3], error[4]
+    if reason and details:
+        return f"possibly: {reason} ({details})"
+    return f"possibly: {reason or details or 'connection error'}"
+
+
+def witnesses(facts: Iterable[Fact]) -> list[str]:
+    """Return who states some facts: text, cef, tracking; empty if it is the text log alone."""
+    found = {"cef" if fact[0].startswith("cef") else "tracking" if fact[-1] == TRACKING else "text" for fact in facts}
+    return sorted(found) if found - {"text"} else []

@@ -1,0 +1,161 @@
+"""Facts of one message -> what they say of it, before any connection is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from esatls import lives
+from esatls.facts import OPENS, TRIES, Fact, earlier, order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from esatls.clock import Time
+    from esatls.verdicts import Record
+
+
+class Message:
+    """What the facts of one life of one message say, in one pass."""
+
+    __slots__ = (
+        "cef", "deliveries", "finished", "first", "flow", "last", "mention", "on",
+        "one_life", "origin", "over", "received", "recipients", "sent_by", "start",
+    )  # fmt: skip
+
+    def __init__(self, facts: Sequence[Fact]) -> None:
+        start = origin = sender = flow = first = last = icid = None
+        made: list[Time] = []
+        starts: list[Fact] = []
+        mentions: list[Fact] = []
+        records: list[Fact] = []
+        quarantined: list[Fact] = []
+        deliveries: list[Fact] = []
+        recipients: dict[int, str] = {}
+        finished = False
+        tried = False
+        strayed = False
+        for fact in facts:
+            code = fact[0]
+            time = fact[1]
+            if time is not None:
+                if first is None:
+                    first = last = time
+                elif time < first:
+                    first = time
+                elif time > last:
+                    last = time
+            if code == "message_recipient":
+                mentions.append(fact)
+                if fact[3] != icid:
+                    strayed = True
+                if fact[5] is not None:
+                    rid = int(fact[4])
+                    known = recipients.get(rid)
+                    recipients[rid] = fact[5] if known is None else min(known, fact[5])
+            elif code == "delivery_done" or code == "delivery_started":  # noqa: PLR1714 - faster
+                deliveries.append(fact)
+            elif code == "message_sender":
+                mentions.append(fact)
+                if fact[3] != icid:
+                    strayed = True
+                if fact[4] is not None:
+                    sender = fact if sender is None else earlier(fact, sender)
+            elif code == "message_started":
+                if start is None:
+                    start = fact
+                    icid = fact[3]
+                    starts.append(fact)
+                    if time is not None:
+                        made.append(time)
+                elif fact != start:
+                    starts.append(fact)
+                    if fact[3] != icid:
+                        strayed = True
+                    if time is not None:
+                        made.append(time)
+                    start = earlier(fact, start)
+            elif code == "message_policy":
+                flow = fact if flow is None else earlier(fact, flow)
+            elif code == "message_finished":
+                finished = True
+            elif code in OPENS:
+                if time is not None:
+                    made.append(time)
+                origin = earlier(fact, origin)
+            elif code == "cef":
+                records.append(fact)
+            elif code == "message_quarantined":
+                quarantined.append(fact)
+            elif code in TRIES:
+                tried = True
+                deliveries.append(fact)
+        self.one_life = first is None or (
+            last - first <= lives.MESSAGE_SILENCE and (not made or (first >= min(made) - lives.SAME_OPENING and max(made) - min(made) <= lives.SAME_OPENING))
+        )
+        """Whether all of it is plainly of one message."""
+        self.start: Fact | None = start
+        self.origin: Fact | None = origin
+        """The line that made it from another message."""
+        self.mention: Fact | None = None
+        """An envelope line with the ICID, where the start is not in view."""
+        if mentions and (start is None or icid == "0" or strayed):
+            if start is None or start[3] == "0":
+                self.mention = min(mentions, key=order)
+            if len({fact[3] for fact in starts}) == 1:
+                mentions = [fact for fact in mentions if fact[3] != icid]
+            starts += mentions
+        self.over = starts + records if records else starts
+        """The facts that name the connection it came over."""
+        self.on = deliveries + quarantined if quarantined else deliveries
+        """The facts that name a connection it went over."""
+        self.flow: str | None = None if flow is None else flow[3]
+        self.cef: Fact | None = None
+        if records:
+            self.cef = _merged(records)
+            self.on = self.on + [fact for fact in records if fact[11] == "DELIVERED"]
+        self.recipients = recipients
+        self.deliveries = deliveries
+        self.finished = finished
+        self.first: Time | None = first
+        self.last: Time | None = last
+        self.sent_by: str | None = None if sender is None else sender[4]
+        self.received: tuple[str, Record] | None = None
+        if tried:
+            self._read_bounces(deliveries)
+
+    def _read_bounces(self, deliveries: list[Fact]) -> None:
+        """Take the envelope that bounce logs repeat, where the message's own lines are not in view."""
+        bounced: dict[int, str] = {}
+        senders = set()
+        for fact in deliveries:
+            if fact[0] in TRIES:
+                if fact[6]:
+                    senders.add(fact[6])
+                if fact[7]:
+                    for rid in rids_of(fact[4]):
+                        bounced[rid] = min(bounced.get(rid, fact[7]), fact[7])
+        if self.sent_by is None and senders:
+            self.sent_by = min(senders)
+        for rid, address in bounced.items():
+            self.recipients.setdefault(rid, address)
+
+    def made_after(self, time: Time | None) -> bool:
+        """Tell whether this message began after a time: its id had another owner then."""
+        if time is None:
+            return False
+        made: list[Time] = [fact[1] for fact in (self.start, self.origin) if fact is not None and fact[1] is not None]
+        latest: Time = max(made, default=time)
+        return latest > time + lives.SAME_OPENING
+
+
+def _merged(cef: list[Fact]) -> Fact:
+    """Return what several records of one message say together: of each field the first value there is."""
+    cef = sorted(set(cef), key=order)
+    return tuple(next((fact[i] for fact in cef if fact[i] is not None), None) for i in range(len(cef[0])))
+
+
+def rids_of(text: str | None) -> list[int]:
+    """Return the recipient ids in a text of a fact."""
+    if not text:
+        return []
+    return [int(text)] if text.isdigit() else [int(rid) for rid in text.replace(",", " ").split()]
