@@ -16,7 +16,7 @@ from esatls.errors import EsatlsError, UsageError
 from esatls.kinds import EVENT_KINDS
 from esatls.output import FORMATS, Output, dumps, printable, write
 from esatls.stream import Counts
-from esatls.wanted import Wanted, within
+from esatls.wanted import Wanted, filters, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _CONNECTION_VERDICTS = ("encrypted", "cleartext", "failed", "unused", "unknown")
-_RECEIVED = ("encrypted", "cleartext", "unknown", "internal")
-_DELIVERED = ("encrypted", "cleartext", "mixed", "unknown", "none")
 
 
 class _Group(click.Group):
@@ -224,28 +222,13 @@ def connections(
 @cli.command()
 @_reading
 @_writing(FORMATS)
-@click.option("--received", multiple=True, type=click.Choice(_RECEIVED), help="Only messages received so, may be repeated.")
-@click.option("--delivered", multiple=True, type=click.Choice(_DELIVERED), help="Only messages delivered so, may be repeated.")
-@click.option("--flow", type=click.Choice(("incoming", "outgoing")), help="Only this mail flow.")
-@click.option("--domain", help="Only messages with a sender or recipient of this domain; subdomains count.")
-@click.option("--address", help="Only messages with this sender or recipient.")
-@click.option("--mid", type=int, multiple=True, help="Only this message, may be repeated.")
-def messages(
-    form: str | None,
-    output: str | None,
-    received: tuple[str, ...],
-    delivered: tuple[str, ...],
-    flow: str | None,
-    domain: str | None,
-    address: str | None,
-    mid: tuple[int, ...],
-    **options: Any,
-) -> None:
+@filters
+def messages(form: str | None, output: str | None, wanted: Wanted, **options: Any) -> None:
     """One record per message: was it received over TLS, was it delivered over TLS, and if not, why not."""
     from esatls.fields import MESSAGE_FIELDS
 
     source = _Input(options)
-    everything = not (received or delivered or flow or domain or address or mid or source.since is not None or source.until is not None)
+    everything = wanted == Wanted() and source.since is None and source.until is None
     form = _format(form, output)
     if everything and form == "json":
         with source.output(output) as file:
@@ -255,7 +238,6 @@ def messages(
     from esatls import verdicts
 
     facts, counts = _facts(source)
-    wanted = Wanted(received, delivered, flow, domain, address, mid)
     records = filter(wanted, _between(verdicts.messages(facts), source, "first_seen", "last_seen"))
     with source.output(output) as file:
         write(records, form, file, MESSAGE_FIELDS)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import functools
+from dataclasses import dataclass, fields
+from typing import Any, Callable
+
+import click
 
 Record = dict[str, Any]
+
+_RECEIVED = ("encrypted", "cleartext", "unknown", "internal")
+_DELIVERED = ("encrypted", "cleartext", "mixed", "unknown", "none")
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,27 @@ class Wanted:
             and (self.address is None or self.address.lower() in (person.lower() for person in _people(record)))
             and (self.domain is None or any(within(person.rpartition("@")[2], self.domain) for person in _people(record)))
         )
+
+
+def filters(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command of click the options that say which messages are wanted; it takes them as one argument, `wanted`."""
+
+    @functools.wraps(command)
+    def filtered(**options: Any) -> None:
+        command(wanted=Wanted(**{field.name: options.pop(field.name) for field in fields(Wanted)}), **options)
+
+    for option in reversed(
+        (
+            click.option("--received", multiple=True, type=click.Choice(_RECEIVED), help="Only messages received so, may be repeated."),
+            click.option("--delivered", multiple=True, type=click.Choice(_DELIVERED), help="Only messages delivered so, may be repeated."),
+            click.option("--flow", type=click.Choice(("incoming", "outgoing")), help="Only this mail flow."),
+            click.option("--domain", help="Only messages with a sender or recipient of this domain; subdomains count."),
+            click.option("--address", help="Only messages with this sender or recipient."),
+            click.option("--mid", "mids", type=int, multiple=True, help="Only this message, may be repeated."),
+        )
+    ):
+        option(filtered)
+    return filtered
 
 
 def _people(record: Record) -> list[str]:

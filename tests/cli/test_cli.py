@@ -136,6 +136,26 @@ def test_filters() -> None:
     assert [e["icid"] for e in records(early)] == [4101]
 
 
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ((), MIDS),
+        (("--received", "cleartext", "--received", "encrypted"), MIDS),
+        (("--delivered", "mixed"), [7003]),
+        (("--flow", "incoming", "--domain", "partner.example"), [7001]),
+        (("--address", "NEWS@shop.example"), [7002]),
+        (("--mid", 7001, "--mid", 7003), [7001, 7003]),
+        (("--domain", ""), []),
+    ],
+)
+def test_filters_of_messages(filters: tuple[object, ...], expected: list[int]) -> None:
+    """`messages` in each form and `follow` choose alike; an empty domain is nobody's."""
+    assert mids(SAMPLE, *filters) == expected
+    table = csv.DictReader(io.StringIO(run("messages", "-q", "-f", "csv", *filters, SAMPLE)[0].decode("utf-8-sig")))
+    assert [int(row["mid"]) for row in table] == expected
+    assert [record["mid"] for record in records(run("follow", "-q", *filters, "-", stdin=SAMPLE.read_bytes())[0])] == expected
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.ZstdCompressor().compress])
 def test_compressed_files(pack: Callable[[bytes], bytes], tmp_path: pathlib.Path) -> None:
     """Compressed files are known by what is in them, whatever they are called."""

@@ -16,7 +16,7 @@ from esatls.follow import checkpoint as checkpoints
 from esatls.follow.held import Limits
 from esatls.follow.run import Follower, Options, is_pipe
 from esatls.output import printable
-from esatls.wanted import Wanted
+from esatls.wanted import Wanted, filters
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -47,12 +47,7 @@ _DURATION = _Duration()
 @click.option("--host", help="Name of the appliance for lines that do not name it.")
 @click.option("--timezone", metavar="ZONE", help="Zone of the stamps, such as Europe/Berlin. Default: what the head of the file says, else UTC.")
 @click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, for stamps without one. Default: from the file's date.")
-@click.option("--received", multiple=True, type=click.Choice(("encrypted", "cleartext", "unknown", "internal")), help="Only messages received so.")
-@click.option("--delivered", multiple=True, type=click.Choice(("encrypted", "cleartext", "mixed", "unknown", "none")), help="Only messages delivered so.")
-@click.option("--flow", type=click.Choice(("incoming", "outgoing")), help="Only this mail flow.")
-@click.option("--domain", help="Only messages with a sender or recipient of this domain; subdomains count.")
-@click.option("--address", help="Only messages with this sender or recipient.")
-@click.option("--mid", "mids", type=int, multiple=True, help="Only this message, may be repeated.")
+@filters
 @click.option("--grace", type=_DURATION, default=10, show_default=True, help="Log time that late lines have after a message has ended.")
 @click.option("--timeout", type=_DURATION, default="72h", show_default=True, help="Log time of silence after which an open message is told as it stands.")
 @click.option("--quarantine", type=_DURATION, default="30d", show_default=True, help="The same for a message in quarantine.")
@@ -60,7 +55,9 @@ _DURATION = _Duration()
 @click.option("--poll", type=_DURATION, default=0.5, show_default=True, help="Pause between two looks at a quiet log.")
 @click.option("--save-every", type=_DURATION, default=5, show_default=True, help="Time between two checkpoints of a busy log.")
 @click.option("--quiet", "-q", is_flag=True, help="No counts on standard error.")
-def follow(file: str, output: str | None, checkpoint: str | None, grace: float, timeout: float, quarantine: float, poll: float, **options: Any) -> None:
+def follow(
+    file: str, output: str | None, checkpoint: str | None, wanted: Wanted, grace: float, timeout: float, quarantine: float, poll: float, **options: Any
+) -> None:
     """Read a log while it grows: one record per message, when it is finished or timed out.
 
     FILE is a log that grows, or - for standard input. It may be rotated, compressed, truncated, deleted and made anew; it need not
@@ -92,7 +89,6 @@ def follow(file: str, output: str | None, checkpoint: str | None, grace: float, 
         year=options["year"],
         host=host and printable(host),
     )
-    wanted = Wanted(options["received"], options["delivered"], options["flow"], options["domain"], options["address"], options["mids"])
     follower = Follower(settings, wanted, lambda problem: click.echo(f"esatls: {printable(problem)}", err=True))
     if follower.resumed and not options["quiet"]:
         click.echo(f"esatls: goes on where it stopped; --fresh begins anew ({printable(str(settings.checkpoint))})", err=True)
