@@ -354,6 +354,39 @@ class Stream:
             _remember(self.heads, prefix, head)
         return head
 
+    # put down and taken up again, between two lines
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next line's meaning depends on, as JSON has it: counts, what came before, a line that may go on."""
+        counts, pending = self.counts, self._pending
+        return {
+            "counts": [counts.lines, counts.events, counts.ignored, counts.unreadable],
+            "rank": self._rank,
+            "swallow": self._swallow,
+            "held_lines": [] if pending is None else pending.lines,
+            "spaced": pending is not None and pending.spaced,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take what `state` returned; the clock is to be set before. `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
+        self.counts = Counts(*(int(count) for count in state["counts"]))
+        self._rank = int(state["rank"])
+        self._swallow = bool(state["swallow"])
+        lines = [str(line) for line in state["held_lines"]]
+        if lines:
+            "".join(lines).encode("utf-8", "surrogateescape")  # ValueError for what no bytes give
+            env = envelope.parse(lines[0])
+            self._pending = _Pending(env, self._head(env, lines[0]), lines[0])
+            self._pending.lines = lines
+            self._pending.spaced = bool(state["spaced"])
+
+    def set_clock(self, clock: Clock) -> None:
+        """Read stamps with another clock, or with one that was changed: the same text may mean another time now."""
+        self.clock = clock
+        self.heads.clear()
+        self._weak_heads.clear()
+        self._hour = None
+
     # many lines at a time: all with known envelopes
 
     def feed(self, block: bytes) -> None:

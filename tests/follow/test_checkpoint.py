@@ -13,7 +13,7 @@ import pytest
 from esatls.follow import checkpoint
 from esatls.follow.checkpoint import CheckpointError
 
-from tests.follow.support import ROOT, body, encoded, run
+from tests.follow.support import ROOT, Run, body, encoded, run
 from tests.follow.test_records import DELIVERED, RECEIVED, other, stamped
 
 if TYPE_CHECKING:
@@ -52,6 +52,29 @@ def test_default_places(tmp_path: Path) -> None:
     run("--once", "-", stdin=SAMPLE.read_bytes(), state=tmp_path / "other")
     assert not (tmp_path / "other").exists()
     assert not [path for path in tmp_path.rglob("*") if path.suffix == ".tmp"]
+
+
+def test_marks_of_a_stream() -> None:
+    """What is written down of a log is what version 1 of a checkpoint means; with other marks it would be another version."""
+    wrapped = ["Tue Mar  5 10:00:03 2024 Info: MID 14 ICID 5 From:", "", "<alice@"]
+    marks = {
+        "counts": [7, 4, 1, 0],
+        "rank": 2,
+        "swallow": False,
+        "held_lines": [wrapped[0], wrapped[2]],
+        "spaced": True,
+        "offset": 7200,
+        "latest": 1709625600 + 180 * 86400,
+        "day": 19787,
+    }
+    first = Run().read([*stamped((0, "Time offset from UTC: 7200 seconds"), *RECEIVED[:3]), *wrapped])
+    assert first.stream.state() == marks
+    second = Run()
+    second.stream.restore(json.loads(json.dumps(marks)))
+    assert second.stream.state() == marks
+    (record,) = second.read(["example.com>", *stamped((20, "Start MID 15 ICID 5"))]).end().records()[:1]
+    assert (record["mid"], record["sender"], record["first_seen"]) == (14, "alice@example.com", "2024-03-05T08:00:03Z")
+    assert str(second.stream.counts) == "9 lines: 8 events, 1 ignored, 0 unreadable"
 
 
 def test_told_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from esatls import envelope
 from esatls.clock import Clock
 from esatls.match import event_of, match
 from esatls.sources import LONGEST_LINE
-from esatls.stream import Counts, Stream, _Pending
+from esatls.stream import Stream
 
 if TYPE_CHECKING:
     from esatls.clock import Time
@@ -46,7 +46,7 @@ class FollowedStream(Stream):
         if day != self._day and self.held.clock.started:
             self._day = day
             self.clock.latest = self.held.clock.now + _HALF_YEAR
-            self._forget_heads()
+            self.set_clock(self.clock)
 
     def _read_head(self, line: str) -> None:
         env = envelope.parse(line)
@@ -56,29 +56,11 @@ class FollowedStream(Stream):
 
     def _set_offset(self, offset: int) -> None:
         self.offset = offset
-        self.clock = Clock(timezone(timedelta(seconds=offset)), self.clock.latest)
-        self._forget_heads()
-
-    def _forget_heads(self) -> None:
-        """Read envelopes anew: the same text may mean another time now."""
-        self.heads.clear()
-        self._weak_heads.clear()
-        self._hour = None
+        self.set_clock(Clock(timezone(timedelta(seconds=offset)), self.clock.latest))
 
     def state(self) -> dict[str, Any]:
         """Return what the next line's meaning depends on."""
-        pending = self._pending
-        counts = self.counts
-        return {
-            "counts": [counts.lines, counts.events, counts.ignored, counts.unreadable],
-            "rank": self._rank,
-            "swallow": self._swallow,
-            "held_lines": [] if pending is None else pending.lines,
-            "spaced": pending is not None and pending.spaced,
-            "offset": self.offset,
-            "latest": self.clock.latest,
-            "day": self._day,
-        }
+        return {**super().state(), "offset": self.offset, "latest": self.clock.latest, "day": self._day}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take what `state` returned; `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
@@ -88,16 +70,7 @@ class FollowedStream(Stream):
         if state["offset"] is not None and not self.zone_known:
             self._set_offset(int(state["offset"]))
         self._day = None if state["day"] is None else float(state["day"])
-        self.counts = Counts(*(int(count) for count in state["counts"]))
-        self._rank = int(state["rank"])
-        self._swallow = bool(state["swallow"])
-        lines = [str(line) for line in state["held_lines"]]
-        if lines:
-            "".join(lines).encode("utf-8", "surrogateescape")  # ValueError for what no bytes give
-            env = envelope.parse(lines[0])
-            self._pending = _Pending(env, self._head(env, lines[0]), lines[0])
-            self._pending.lines = lines
-            self._pending.spaced = bool(state["spaced"])
+        super().restore(state)
 
 
 class Lines:
