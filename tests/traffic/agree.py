@@ -70,31 +70,38 @@ class Outcome(NamedTuple):
 
 
 class Corpus:
-    """Lines and truth of one seed, held in memory: 100,000 messages are some 2 GB."""
+    """Lines and truth of one seed, held in memory: of 100,000 messages some 2 GB."""
 
     def __init__(self, seed: int, messages: int) -> None:
         self.seed = seed
         self.mode: Mode = mode_of(seed)
-        recorder = Recorder(seed, messages)
-        self.lines: list[tuple[int, Line]] = list(spoiled(recorder, seed))
+        self.lines: list[tuple[int, Line]] = []
         """With the life of the ids that each belongs to."""
-        self._truth: dict[tuple[str, bool], list[bytes]] = {(kind, clock): self._told(recorder, kind, clock=clock) for kind in KINDS for clock in (True, False)}
         self.agreed: dict[tuple[Any, ...], int] = {}
         """Answers that are the truth, by their digest and what they were compared with, and how many records they have."""
+        self._truth: dict[tuple[str, bool], list[tuple[Any, str]]] = {(kind, clock): [] for kind in KINDS for clock in (True, False)}
+        recorder = Recorder(seed, messages)
+        for line in spoiled(recorder, seed):
+            self.lines.append(line)
+            self._keep(recorder)
+        self._keep(recorder)
+        for records in self._truth.values():
+            records.sort()
 
-    @staticmethod
-    def _told(recorder: Recorder, kind: str, *, clock: bool) -> list[bytes]:
-        found = []
+    def _keep(self, recorder: Recorder) -> None:
+        """Take what a simulation has handed out, as text: a seed has hundreds of thousands of records."""
         for life, timed, untimed in recorder.found:
-            if ("mid" in timed) == (kind == "messages"):
-                when = str(timed.get("opened") or timed.get("first_seen") or timed.get("closed") or "")
-                record = timed if clock else untimed
-                found.append(((0 if clock else life, *key_of(record), life, when), orjson.dumps([life, record])))
-        return [text for _, text in sorted(found)]
+            kind = "messages" if "mid" in timed else "connections"
+            when = str(timed.get("opened") or timed.get("first_seen") or timed.get("closed") or "")
+            for clock, record in ((True, timed), (False, untimed)):
+                order = (0 if clock else life, *key_of(record), life, when)
+                # as text, for orjson's bytes keep the room that they were written in
+                self._truth[kind, clock].append((order, orjson.dumps([life, record]).decode()))
+        recorder.found.clear()
 
     def truth(self, kind: str, *, clock: bool) -> Iterator[tuple[int, Record]]:
         """The records, in the order of appliance and id; of a log without times, life by life."""
-        for text in self._truth[kind, clock]:
+        for _, text in self._truth[kind, clock]:
             life, record = orjson.loads(text)
             yield life, record
 
