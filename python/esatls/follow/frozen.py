@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.facts import CEF_FIELDS, MAKES, TRACKING, refs
 from esatls.follow.held import Connection, Held, Message
+from esatls.follow.logclock import moment
 from esatls.match import FACT_FIELDS, MESSAGES, store_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 _RIDS = re.compile(r"[0-9, ]{1,4000}", re.ASCII)
 _NUMBERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
-_LATEST = 253402300800  # the year 10000
+_EARLIEST, _LATEST = -62135596800, 253402300800  # the years 1 and 10000
 
 _FIELDS: dict[str, tuple[bool, tuple[str, ...]]] = {
     **{kind: (store_of(kind, None)[0] == MESSAGES, names) for kind, names in FACT_FIELDS.items() if kind != "message_lineage"},
@@ -68,7 +69,7 @@ def thaw(held: Held, frozen: dict[str, Any]) -> None:
         if queue and queue not in held.queues:
             raise ValueError("no waiting line")
         item = _message(key, facts, more, marks) if kind == MESSAGES else _connection((kind, key), facts, more, marks)
-        held.put_back(host, kind, key, item, queue, _time(due))
+        held.put_back(host, kind, key, item, queue, moment(due))
     for host, found in held.hosts.items():
         for key, message in found.messages.items():
             held.need(host, key, message)
@@ -83,7 +84,7 @@ def _message(key: str, facts: list[Any], fresh: list[Any], marks: list[Any]) -> 
     item.facts = dict.fromkeys(_fact(key, fact, about_message=True) for fact in facts)
     item.fresh = [_fact(key, fact, about_message=True) for fact in fresh]
     ended, quarantined, told, past = marks
-    item.ended = None if ended is None else _time(ended)
+    item.ended = None if ended is None else moment(ended)
     item.quarantined = bool(quarantined)
     if told not in ("", "finished", "unfinished"):
         raise ValueError("no state")
@@ -125,6 +126,6 @@ def _fact(key: str, told: list[Any], *, about_message: bool) -> Fact:
 
 
 def _time(value: Any) -> Time:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _LATEST:
+    if not _EARLIEST <= moment(value) < _LATEST:
         raise ValueError("no time")
-    return value
+    return moment(value)

@@ -23,7 +23,8 @@ STEADY = 20
 UNSTAMPED = 0.02
 """Seconds that pass with an event that has no time: fifty a second."""
 _DAY = 86400
-_LATEST = 253402300800  # the year 10000
+_FARTHEST = 1e12
+"""No stamp, and nothing that is counted from one, is as far from 1970."""
 
 
 class LogClock:
@@ -73,11 +74,12 @@ class LogClock:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take what `state` returned; `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
-        self.now, self.started = _number(state["now"]), bool(state["started"])
-        self.shifts = {str(host): [_number(shift), int(far)] for host, (shift, far) in state["shifts"].items()}
+        self.now, self.started = moment(state["now"]), bool(state["started"])
+        self.shifts = {str(host): [moment(shift), int(far)] for host, (shift, far) in state["shifts"].items()}
 
 
-def _number(value: Any) -> Time:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_LATEST < value < _LATEST:
+def moment(value: Any) -> Time:
+    """Return a number of seconds that stood in a checkpoint; `ValueError` if it is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_FARTHEST < value < _FARTHEST:
         raise ValueError("no time")
     return value
