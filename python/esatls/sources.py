@@ -35,8 +35,9 @@ _SAMPLE = 1 << 20
 _TAIL = 1 << 16
 _DAY = 86400
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-_OFFSET_WORDS = b"Time offset from UTC: "
-_OFFSET = re.compile(r"Time offset from UTC: ([+-]?\d{1,6}) seconds\s*", re.ASCII)
+OFFSET_WORDS = "Time offset from UTC: "
+"""What stands in every line that states an offset; in others too."""
+_OFFSET = re.compile(OFFSET_WORDS + r"([+-]?\d{1,6}) seconds\s*", re.ASCII)
 _NOT_TEXT = bytes(set(range(32)) - set(b"\t\n\r\x1b"))
 BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
@@ -277,30 +278,41 @@ def clock_of(reader: Reader, zone: tzinfo | None, year: int | None) -> Clock:
     sample = reader.sample()
     if zone is None:
         zone = timezone.utc
-        told = next(_offsets(sample), None)
+        told = next(_head_offsets(sample), None)
         if told is not None:
             zone = timezone(timedelta(seconds=told))
     latest: Time | None = None
     if year is not None:
-        # the clock allows for a day more
-        end = datetime(year, 12, 31, 23, 59, 59, tzinfo=zone).timestamp() - _DAY
-        latest = _latest(sample + _tail(reader.source), Clock(zone, end))
+        latest = _latest(sample + _tail(reader.source), Clock(zone, end_of_year(year, zone)))
     elif reader.source.path != "-" and os.path.isfile(reader.source.path):
         latest = os.stat(reader.source.path).st_mtime
     return Clock(zone, latest if latest is not None else datetime.now(timezone.utc).timestamp())
 
 
-def _offsets(sample: bytes) -> Iterator[int]:
-    """Yield the seconds that lines of a log's head state; a subject with the same words states nothing."""
-    if _OFFSET_WORDS not in sample:
-        return
-    for line in sample.decode("utf-8", "replace").split("\n"):
-        if "Time offset" in line:
-            inner = envelope.unwrap(line)
-            for text in [line] if inner is None else inner.lines:
-                found = _OFFSET.fullmatch(text, envelope.parse(text).end)
-                if found and abs(int(found[1])) < _DAY:
-                    yield int(found[1])
+def end_of_year(year: int, zone: tzinfo) -> Time:
+    """Return what a clock takes as its latest moment for a log that begins in a year, as a zone counts it."""
+    from datetime import datetime
+
+    # the clock allows for a day more
+    return datetime(year, 12, 31, 23, 59, 59, tzinfo=zone).timestamp() - _DAY
+
+
+def _head_offsets(sample: bytes) -> Iterator[int]:
+    """Yield the seconds that lines of a log's head state."""
+    if OFFSET_WORDS.encode() in sample:
+        for line in sample.decode("utf-8", "replace").split("\n"):
+            if OFFSET_WORDS in line:
+                yield from (offset for offset, _ in offsets(line))
+
+
+def offsets(line: str) -> Iterator[tuple[int, str | None]]:
+    """Yield the seconds ahead of UTC that a line of a log's head states, and the appliance that it names; a subject with the same words states nothing."""
+    inner = envelope.unwrap(line)
+    for text in [line] if inner is None else inner.lines:
+        env = envelope.parse(text)
+        found = _OFFSET.fullmatch(text, env.end)
+        if found and abs(int(found[1])) < _DAY:
+            yield int(found[1]), env.host or (inner and inner.host)
 
 
 def _tail(source: Source) -> bytes:
@@ -356,6 +368,6 @@ def common_zone(found: list[Source]) -> tzinfo | None:
         if source.path == "-" or not os.path.isfile(source.path):
             continue
         reader = Reader(source, lambda _: None)
-        told.update(_offsets(reader.sample()))
+        told.update(_head_offsets(reader.sample()))
         reader.close()
     return timezone(timedelta(seconds=told.pop())) if len(told) == 1 else None

@@ -13,8 +13,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from esatls.follow.run import Follower, Options
 
-from tests.follow.support import Log, Record, body, encoded, environment, run, start, whole
+from tests.follow.support import LATEST, Log, Record, body, encoded, environment, run, start, whole
 from tests.follow.test_records import DELIVERED, NAMES, RECEIVED, other, same, scenario, stamped
 from tests.traffic import generate, render, shuffled
 
@@ -231,3 +232,72 @@ def _wait_for(path: Path) -> None:
     end = time.monotonic() + PATIENCE
     while not path.exists() and time.monotonic() < end:
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("zone", "year", "head", "expected"),
+    [
+        ("+05:30", 2019, "", ["2019-12-31T18:29:59Z", "2019-12-31T18:30:01Z"]),
+        ("-05:00", 2019, "", ["2020-01-01T04:59:59Z", "2020-01-01T05:00:01Z"]),
+        ("UTC", 2019, "", ["2019-12-31T23:59:59Z", "2020-01-01T00:00:01Z"]),
+        (None, 2019, "Dec 31 23:59:58 Info: Time offset from UTC: 19800 seconds", ["2019-12-31T18:29:59Z", "2019-12-31T18:30:01Z"]),
+        (None, 2019, "Dec 31 23:59:58 Info: Time offset from UTC: -18000 seconds", ["2020-01-01T04:59:59Z", "2020-01-01T05:00:01Z"]),
+        ("+05:30", 2020, None, ["2019-12-31T18:30:01Z"]),
+        ("-05:00", 2020, None, ["2020-01-01T05:00:01Z"]),
+    ],
+)
+def test_year_across_new_year(tmp_path: Path, zone: str | None, year: int, head: str | None, expected: list[str]) -> None:
+    """`--year` is that of the first line as its zone counts, to the last second of the year and from the first; `messages` says the same."""
+    lines = ["Jan  1 00:00:01 Info: Start MID 2 ICID 0"]
+    if head is not None:
+        lines = [*([head] if head else []), "Dec 31 23:59:59 Info: Start MID 1 ICID 0", *lines]
+    log = tmp_path / "mail.log"
+    log.write_bytes(encoded(lines))
+    options = ["--year", year, *(["--timezone", zone] if zone else [])]
+    out, _ = run("--once", *options, log, state=tmp_path)
+    assert sorted(json.loads(line)["first_seen"] for line in out.splitlines()) == expected
+    told = subprocess.run([sys.executable, "-m", "esatls", "messages", *map(str, options), log], capture_output=True, check=True, env=environment())
+    assert sorted(told.stdout.splitlines()) == sorted(out.splitlines())
+
+
+def test_year_of_a_log_that_was_waited_for(tmp_path: Path) -> None:
+    """The year of stamps without one is told by the log's date when its first line is read, not when it was looked for."""
+    log = tmp_path / "mail.log"
+    log.touch()
+    os.utime(log, (LATEST - 400 * 86400,) * 2)
+    follower = Follower(Options(str(log), str(tmp_path / "out"), once=True), lambda _: True, print)
+    assert not follower.step()
+    log.write_bytes(b"May 31 10:00:00 esa1 mail: Info: Start MID 1 ICID 0\n")
+    os.utime(log, (LATEST, LATEST))
+    assert follower.step()
+    follower.finish()
+    follower.close()
+    assert json.loads((tmp_path / "out").read_bytes())["first_seen"] == "2024-05-31T10:00:00Z"
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_stamp_at_the_end_of_time(tmp_path: Path, stamp: str) -> None:
+    """The first and the last stamp that there can be are read, and remembered."""
+    log = tmp_path / "mail.log"
+    log.write_bytes(encoded([f"{stamp} esa1 mail: Info: Start MID 1 ICID 0"]))
+    out, _ = run("--once", log, state=tmp_path)
+    assert json.loads(out)["first_seen"] == stamp
+    log.open("ab").write(encoded([f"{stamp} esa1 mail: Info: Start MID 2 ICID 0"]))
+    out, _ = run("--once", log, state=tmp_path)
+    assert json.loads(out)["mid"] == 2
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ("Info: Time offset from UTC: 7200 seconds", "2024-03-05T08:00:01Z"),
+        ("Info: Time offset from UTC: 999999 seconds", "2024-03-05T10:00:01Z"),
+        ("esa2 mail: Info: Time offset from UTC: 7200 seconds", "2024-03-05T10:00:01Z"),
+    ],
+)
+@pytest.mark.parametrize("form", ["{}", '{{"message": "{}"}}'])
+def test_zone_from_a_head(form: str, head: str, expected: str) -> None:
+    """A head tells the zone, in a collector's record too; not an offset that no place has, nor one appliance's head among others' lines."""
+    lines = [form.format(line) for line in (f"Mar  5 10:00:00 {head}", "Tue Mar  5 10:00:01 2024 Info: Start MID 1 ICID 0")]
+    out, _ = run("-", stdin=encoded(lines))
+    assert json.loads(out)["first_seen"] == expected

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls import envelope
 from esatls.clock import Clock
-from esatls.match import event_of, match
-from esatls.sources import LONGEST_LINE
+from esatls.sources import LONGEST_LINE, OFFSET_WORDS, end_of_year, offsets
 from esatls.stream import Stream
 
 if TYPE_CHECKING:
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
     from esatls.follow.held import Held
 
 _BOM = b"\xef\xbb\xbf"
-_HEAD = "Time offset from UTC: "
-_HALF_YEAR = 180 * 86400
+_DAY = 86400
+_HALF_YEAR = 180 * _DAY
 _LATEST = 253370764800  # the year 9999
 
 
@@ -28,39 +27,50 @@ class FollowedStream(Stream):
     of stamps without one is the one that brings them nearest to the stamps before.
     """
 
-    def __init__(self, held: Held, clock: Clock, host: str | None, *, zone_known: bool) -> None:
+    def __init__(self, held: Held, clock: Clock, host: str | None, *, zone_known: bool, year: int | None = None) -> None:
         super().__init__(held, clock, host)
         self.held = held
         self.zone_known = zone_known
+        self.year = year
+        """That of the first line, if it is known."""
         self.offset: int | None = None
         """Seconds that the head says the appliance's clock is ahead of UTC."""
-        self._day: Time | None = None
+        self.day: Time | None = None
+        """The log's day, counted from 1970; None before the first stamp."""
 
     def line(self, line: str) -> None:
         """Take the next line."""
-        if _HEAD in line and not self.zone_known:
+        if OFFSET_WORDS in line and not self.zone_known:
             self._read_head(line.rstrip("\r"))
+        if self.day is None:
+            stamp = envelope.parse(line).stamp
+            self._set_day(self.clock.read(stamp) if stamp else None)
         super().line(line)
         # not by every stamp, but by those that the log's clock believes
-        day = self.held.clock.now // 86400
-        if day != self._day and self.held.clock.started:
-            self._day = day
-            self.clock.latest = self.held.clock.now + _HALF_YEAR
+        if self.held.clock.started and self.held.clock.now // _DAY != self.day:
+            self._set_day(self.held.clock.now)
+
+    def _set_day(self, time: Time | None) -> None:
+        if time is not None:
+            self.day = time // _DAY
+            self.clock.latest = min(max(0, time + _HALF_YEAR), _LATEST - 1)
             self.set_clock(self.clock)
 
     def _read_head(self, line: str) -> None:
-        env = envelope.parse(line)
-        found = match(line[env.end :].rstrip())
-        if found is not None and found[0].kind == "time_offset" and not env.host:
-            self._set_offset(int(event_of(*found)["utc_offset"]))
+        for offset, host in offsets(line):
+            # stricter than for a whole file: a log with names may be several appliances', and each may write its head at any time
+            if not host:
+                if self.year is not None and self.day is None:
+                    self.clock.latest = end_of_year(self.year, _zone(offset))
+                self._set_offset(offset)
 
     def _set_offset(self, offset: int) -> None:
         self.offset = offset
-        self.set_clock(Clock(timezone(timedelta(seconds=offset)), self.clock.latest))
+        self.set_clock(Clock(_zone(offset), self.clock.latest))
 
     def state(self) -> dict[str, Any]:
         """Return what the next line's meaning depends on."""
-        return {**super().state(), "offset": self.offset, "latest": self.clock.latest, "day": self._day}
+        return {**super().state(), "offset": self.offset, "latest": self.clock.latest, "day": self.day}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take what `state` returned; `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
@@ -69,8 +79,12 @@ class FollowedStream(Stream):
             raise ValueError("no time")
         if state["offset"] is not None and not self.zone_known:
             self._set_offset(int(state["offset"]))
-        self._day = None if state["day"] is None else float(state["day"])
+        self.day = None if state["day"] is None else float(state["day"])
         super().restore(state)
+
+
+def _zone(offset: int) -> timezone:
+    return timezone(timedelta(seconds=offset))
 
 
 class Lines:

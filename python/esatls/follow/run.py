@@ -7,7 +7,7 @@ import signal
 import stat
 import time
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import timezone
 from typing import TYPE_CHECKING, Any, Callable
 
 from esatls.clock import Clock
@@ -18,6 +18,7 @@ from esatls.follow.lines import FollowedStream, Lines
 from esatls.follow.sink import Sink
 from esatls.follow.trail import Pipe, Place, Trail
 from esatls.output import dumps
+from esatls.sources import end_of_year
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -60,7 +61,7 @@ class Follower:
         """The signal that ended it; 0 if none did."""
         self.held = Held(self._tell, options.limits)
         clock = Clock(options.zone or timezone.utc, _latest(options))
-        self.stream = FollowedStream(self.held, clock, options.host, zone_known=options.zone is not None)
+        self.stream = FollowedStream(self.held, clock, options.host, zone_known=options.zone is not None, year=options.year)
         self.lines = Lines(self.stream)
         self.lines.at_start = True
         self._records: list[bytes] = []
@@ -109,6 +110,9 @@ class Follower:
         if data is None:
             return False
         self._quiet = None
+        if self.options.year is None and self.stream.day is None:
+            # the log may have been waited for since it was looked for
+            self.stream.clock.latest = _latest(self.options)
         if data:
             self.lines.feed(data)
         else:
@@ -225,7 +229,7 @@ def _identity(path: str) -> str:
 def _latest(options: Options) -> float:
     """Return the moment that the first stamp without a year does not lie more than a day after."""
     if options.year is not None:
-        return datetime(options.year, 12, 30, 23, 59, 59, tzinfo=timezone.utc).timestamp()
+        return end_of_year(options.year, options.zone or timezone.utc)
     try:
         found = os.stat(options.file)
     except OSError:
