@@ -113,6 +113,8 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.rotated = path.parent
+        """Where rotated files go."""
         self._file = path.open("ab", buffering=0)
         self._stamp = 0
 
@@ -127,12 +129,12 @@ class Log:
     def _shift(self) -> Path:
         """Make room for the newest number."""
         numbered = sorted(
-            (int(file.name[len(self.path.name) + 1 :].split(".")[0]), file) for file in self.path.parent.glob(self.path.name + ".[0-9]*")
+            (int(file.name[len(self.path.name) + 1 :].split(".")[0]), file) for file in self.rotated.glob(self.path.name + ".[0-9]*")
         )
         for number, file in reversed(numbered):
             ending = ".gz" if file.name.endswith(".gz") else ""
-            file.rename(self.path.with_name(f"{self.path.name}.{number + 1}{ending}"))
-        return self.path.with_name(f"{self.path.name}.1")
+            file.rename(self.rotated / f"{self.path.name}.{number + 1}{ending}")
+        return self.rotated / f"{self.path.name}.1"
 
     def rename(self) -> Path:
         """Rotate: `mail.log` is `mail.log.1` from now on."""
@@ -153,13 +155,13 @@ class Log:
     def rename_by_date(self) -> None:
         """Rotate: `mail.log` is `mail.log-20261125` from now on."""
         self._stamp += 1
-        self.path.rename(self.path.with_name(f"{self.path.name}-{20261100 + self._stamp}"))
+        self.path.rename(self.rotated / f"{self.path.name}-{20261100 + self._stamp}")
         self._reopen()
 
     def rename_as_appliance(self) -> None:
         """Rotate: `mail.current` is `mail.@20261125T101500.s` from now on."""
         self._stamp += 1
-        self.path.rename(self.path.with_name(f"{self.path.stem}.@20261125T{self._stamp:06}.s"))
+        self.path.rename(self.rotated / f"{self.path.stem}.@20261125T{self._stamp:06}.s")
         self._reopen()
 
 

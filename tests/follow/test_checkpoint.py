@@ -251,6 +251,7 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
         (("--grace", "0", SAMPLE), 1, "at least one second"),
         (("--timeout", "soon", SAMPLE), 2, "is not a time such as"),
         ((tmp_path,), 1, "is a folder"),
+        (("--rotated-to", SAMPLE, SAMPLE), 1, "is no folder"),
         (("--output", SAMPLE, SAMPLE), 1, "is read by this command"),
         (("--output", tmp_path / "no" / "out", SAMPLE), 1, "cannot be written"),
         (("--checkpoint", tmp_path / "no" / "state", SAMPLE), 1, "cannot be written"),

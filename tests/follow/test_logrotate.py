@@ -28,6 +28,8 @@ WAYS = {
     "copied, compressed": "copytruncate\n compress",
     "by date": "create\n dateext\n dateformat -%Y%m%d-%s",
     "with its ending": "create\n extension .log",
+    "into another folder": "create\n olddir ../old",
+    "into another folder, compressed": "create\n compress\n olddir ../old",
 }
 
 
@@ -44,7 +46,10 @@ def test_logrotate(tmp_path: Path, way: str) -> None:
     settings.chmod(0o644)
     lines = list(render(generate(12, 150, 1, "plain").lines, "syslog"))
     outputs = [tmp_path / "running.jsonl", tmp_path / "now_and_then.jsonl"]
-    options = ["--idle", 0, "--poll", 0.01, "--year", 2024]
+    old = tmp_path / "old"
+    if "olddir" in WAYS[way]:
+        old.mkdir(mode=0o755)
+    options = ["--rotated-to", old, "--idle", 0, "--poll", 0.01, "--year", 2024]
     running = start(*options, "--output", outputs[0], log)
     _wait_until_looked_at(outputs[0])
     for number, at in enumerate(range(0, len(lines), 400)):

@@ -18,6 +18,7 @@ WAYS = {
     "mail.log": ("rename", "rename_and_compress", "copy_and_truncate"),
     "dated.log": ("rename_by_date",),
     "mail.current": ("rename_as_appliance",),
+    "moved.log": ("rename", "rename_and_compress"),
 }
 
 
@@ -26,9 +27,12 @@ WAYS = {
 def test_races(tmp_path: Path, name: str, seed: int) -> None:
     """A reader that breaks off and begins again, beside a writer that rotates at any moment, gets every line once and in order."""
     log = Log(tmp_path / name)
+    if name == "moved.log":
+        log.rotated = tmp_path / "old"
+        log.rotated.mkdir()
     log.write(b"".join(b"line %d of this log\n" % number for number in range(50)))
     warnings: list[str] = []
-    trail = Trail(str(log.path), warnings.append)
+    trail = Trail(str(log.path), warnings.append, None, str(log.rotated))
     done = threading.Event()
 
     def write() -> None:
@@ -62,7 +66,7 @@ def test_races(tmp_path: Path, name: str, seed: int) -> None:
             kept, place = told, trail.place(0)
         if rng.random() < 0.1:
             told = kept
-            trail = Trail(str(log.path), warnings.append, place)
+            trail = Trail(str(log.path), warnings.append, place, str(log.rotated))
     writer.join()
     lines = told.decode().splitlines()
     assert lines[:-1] == [f"line {number} of this log" for number in range(len(lines) - 1)]

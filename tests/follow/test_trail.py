@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from esatls.follow.siblings import series
+from esatls.follow.siblings import Siblings
 from esatls.follow.trail import Place, Trail
 
 from tests.follow.support import Log
@@ -20,10 +20,11 @@ from tests.follow.support import Log
 class Reading:
     """A log that is read, put down and taken up."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rotated_to: Path | None = None) -> None:
         self.path = path
         self.warnings: list[str] = []
-        self.trail = Trail(str(path), self.warnings.append)
+        self.rotated_to = None if rotated_to is None else str(rotated_to)
+        self.trail = Trail(str(path), self.warnings.append, None, self.rotated_to)
 
     def more(self) -> bytes:
         """Return all that there is now; a bar stands where a file ends."""
@@ -41,7 +42,7 @@ class Reading:
         """Take it up again, as a new process does."""
         place = self.trail.place(0)
         assert place is not None
-        self.trail = Trail(str(self.path), self.warnings.append, place)
+        self.trail = Trail(str(self.path), self.warnings.append, place, self.rotated_to)
 
 
 @pytest.fixture
@@ -65,11 +66,15 @@ def test_growing(log: Log) -> None:
     assert reading.warnings == []
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
 @pytest.mark.parametrize("down", [False, True])
 @pytest.mark.parametrize("rotate", ["rename", "rename_and_compress", "copy_and_truncate", "rename_by_date"])
-def test_rotated(log: Log, rotate: str, *, down: bool) -> None:
-    """The old file is read to its end first, then those after it in order, then the log; running or not."""
-    reading = Reading(log.path)
+def test_rotated(log: Log, rotate: str, *, down: bool, elsewhere: bool) -> None:
+    """The old file is read to its end first, then those after it in order, then the log; running or not, moved to another folder or not."""
+    if elsewhere:
+        log.rotated = log.path.parent / "old"
+        log.rotated.mkdir()
+    reading = Reading(log.path, log.rotated)
     assert reading.more() == b"first line of the log\n"
     told = b""
     for number in range(12):
@@ -85,6 +90,66 @@ def test_rotated(log: Log, rotate: str, *, down: bool) -> None:
         reading.again()
     told += reading.more()
     assert told == b"".join(b"before %d\n|" % number for number in range(12)) + b"last\n"
+    assert reading.warnings == []
+
+
+def test_moved_to_a_folder_that_nobody_named(log: Log) -> None:
+    """A running reader ends the file that it holds; one that was down says what it has lost."""
+    log.rotated = log.path.parent / "old"
+    log.rotated.mkdir()
+    reading = Reading(log.path)
+    assert reading.more() == b"first line of the log\n"
+    log.write(b"2\n")
+    log.rename()
+    log.write(b"3\n")
+    assert reading.more() == b"2\n|3\n"
+    assert reading.warnings == []
+    log.write(b"4\n")
+    log.rename()
+    log.write(b"5\n")
+    reading.again()
+    assert reading.more() == b"5\n"
+    assert reading.warnings == [f"{log.path}: the file that was being read is gone; what it held after byte 2 is lost"]
+
+
+def test_folder_of_rotated_files(log: Log) -> None:
+    """It need not exist before the first rotation, may be the log's own by another name, and holds other logs too."""
+    log.rotated = log.path.parent / "old"
+    reading = Reading(log.path, log.rotated)
+    reading.more()
+    log.rotated.mkdir()
+    for name in ("other.log.1", "mail.log", "mail.logs.1"):
+        (log.rotated / name).write_bytes(b"no\n")
+    log.write(b"2\n")
+    log.rename()
+    log.write(b"3\n")
+    log.rename_and_compress()
+    log.write(b"4\n")
+    reading.again()
+    assert reading.more() == b"2\n|3\n|4\n"
+    link = log.path.parent / "link"
+    link.symlink_to(log.path.parent)
+    reading = Reading(log.path, link)
+    assert reading.more() == b"4\n"
+    log.rotated = log.path.parent
+    log.rename()
+    log.write(b"5\n")
+    assert reading.more() == b"|5\n"
+    assert reading.warnings == []
+
+
+def test_folder_of_rotated_files_that_is_new(log: Log) -> None:
+    """What was rotated before rotated files were moved away comes before what was moved."""
+    reading = Reading(log.path, log.path.parent / "old")
+    reading.more()
+    for number, folder in enumerate((".", ".", "old", "old"), 2):
+        log.rotated = log.path.parent / folder
+        log.rotated.mkdir(exist_ok=True)
+        os.utime(log.path, (1_700_000_000 + number,) * 2)
+        log.rename()
+        log.write(b"%d\n" % number)
+    reading.again()
+    assert reading.more() == b"|2\n|3\n|4\n|5\n"
     assert reading.warnings == []
 
 
@@ -170,7 +235,7 @@ def test_order_of_names(tmp_path: Path) -> None:
             path = folder / name
             path.write_bytes(b"x")
             os.utime(path, (1000 + number, 1000 + number))
-        return [Path(file.path).name for file in series(str(folder / "mail.log"))]
+        return [Path(file.path).name for file in Siblings(str(folder / "mail.log")).series()]
 
     assert names("mail.log", "mail.log.2.gz", "mail.log.10.gz", "mail.log.1") == ["mail.log.10.gz", "mail.log.2.gz", "mail.log.1", "mail.log"]
     assert names("mail.log", "mail.log-20261125", "mail.log-20261124.xz") == ["mail.log-20261124.xz", "mail.log-20261125", "mail.log"]

@@ -42,6 +42,7 @@ _DURATION = _Duration()
 @click.argument("file")
 @click.option("--output", "-o", metavar="FILE", help="Append records to FILE. Default: standard output.")
 @click.option("--checkpoint", metavar="PATH", help="Where to remember how far it came. Default: beside the output, else in the user's state folder.")
+@click.option("--rotated-to", metavar="FOLDER", help="Where rotated files are moved to (olddir of logrotate). Default: they stay in the folder of FILE.")
 @click.option("--fresh", is_flag=True, help="Forget the checkpoint: begin at the start of FILE.")
 @click.option("--once", is_flag=True, help="Read to the end, tell all that is open as it stands, and leave.")
 @click.option("--host", help="Name of the appliance for lines that do not name it.")
@@ -74,11 +75,15 @@ def follow(
         raise UsageError(f"{output}: is read by this command, so it cannot be the output")
     if os.path.isdir(file):
         raise UsageError(f"{file}: is a folder; name the log in it")
+    rotated_to = options["rotated_to"]
+    if rotated_to is not None and os.path.exists(rotated_to) and not os.path.isdir(rotated_to):
+        raise UsageError(f"{rotated_to}: is no folder")
     zone_name, host = options["timezone"], options["host"]
     settings = Options(
         file=file,
         output=output,
         checkpoint=checkpoint or (None if is_pipe(file) else checkpoints.default_path(file, output)),
+        rotated_to=rotated_to,
         fresh=options["fresh"],
         once=options["once"],
         limits=Limits(int(grace), int(timeout), int(quarantine)),

@@ -36,6 +36,8 @@ class Options:
     output: str | None = None
     checkpoint: str | None = None
     """None: no checkpoint."""
+    rotated_to: str | None = None
+    """Folder that rotated files are moved to; None: they stay in the log's."""
     fresh: bool = False
     once: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -209,7 +211,7 @@ class Follower:
                 raise checkpoint.damaged(path) from error
         if is_pipe(self.options.file):
             return Pipe(self.options.file)
-        return Trail(self.options.file, self.warn, place)
+        return Trail(self.options.file, self.warn, place, self.options.rotated_to)
 
 
 def is_pipe(path: str) -> bool:

@@ -1,7 +1,7 @@
 """The files that one log was rotated to, in the order in which they were written.
 
 logrotate's names (`mail.log.1`, `mail.log-20261125`, `mail-20261125.log`, `mail.1.log`, each perhaps with `.gz` and the like) and the
-appliance's own (`mail.@20261125T101500.s`, `.c` for the one being written).
+appliance's own (`mail.@20261125T101500.s`, `.c` for the one being written), in the log's folder and perhaps in another one (`olddir`).
 """
 
 from __future__ import annotations
@@ -48,55 +48,66 @@ def look(path: str) -> File | None:
     return File(path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
-def neighbours(path: str) -> list[File]:
-    """Return all files of the folder that a log lies in, as they were at one moment.
+class Siblings:
+    """The files beside a log, and in the folder that its rotated files are moved to, if that is another one."""
 
-    While they are being renamed, a file could be seen under two names or under none. `MovedError` if they never stand still.
-    """
-    folder = os.path.dirname(os.path.abspath(path))
-    before: list[tuple[str, int]] | None = None
-    for _ in range(_LOOKS):
-        try:
-            names = sorted(os.listdir(folder))
-        except OSError:
-            return []
-        found = [file for name in names for file in (look(os.path.join(folder, name)),) if file is not None]
-        now = [(file.path, file.inode) for file in found]
-        if now == before:
-            return found
-        before = now
-    raise MovedError
+    def __init__(self, path: str, rotated_to: str | None = None) -> None:
+        self.path = os.path.abspath(path)
+        self.folders = [os.path.dirname(self.path)]
+        if rotated_to is not None and os.path.realpath(rotated_to) != os.path.realpath(self.folders[0]):
+            self.folders.append(os.path.abspath(rotated_to))
+
+    def all(self) -> list[File]:
+        """Return all files of the folders, as they were at one moment.
+
+        While they are being renamed, a file could be seen under two names or under none. `MovedError` if they never stand still.
+        """
+        before: list[tuple[str, int]] | None = None
+        for _ in range(_LOOKS):
+            paths = (os.path.join(folder, name) for folder in self.folders for name in _names(folder))
+            found = [file for path in paths for file in (look(path),) if file is not None]
+            now = [(file.path, file.inode) for file in found]
+            if now == before:
+                return found
+            before = now
+        raise MovedError
+
+    def series(self) -> list[File]:
+        """Return the files that belong to the log, the oldest first and the log itself last; each content once."""
+        files = self.all()
+        current = next((file for file in files if file.path == self.path), None)
+        rotated: dict[str, tuple[File, str, tuple[int, ...]]] = {}
+        for file in files:
+            if current is not None and (file.device, file.inode) == (current.device, current.inode):
+                continue
+            plain = _PACKED.sub("", file.path)
+            place = self._place(plain)
+            # compressing keeps the plain file until the other one is whole
+            if place is not None and (plain not in rotated or file.path == plain):
+                rotated[plain] = (file, *place)
+        found = [*rotated.values()]
+        # names tell the order only among names of one kind, in one folder
+        if len({(scheme, os.path.dirname(file.path)) for file, scheme, _ in found}) == 1:
+            found.sort(key=lambda one: one[2])
+        else:
+            found.sort(key=lambda one: one[0].changed)
+        return [file for file, _, _ in found] + ([current] if current is not None else [])
+
+    def own_names(self) -> bool:
+        """Tell whether only files with the appliance's own names are there: it hands over one whole file after another."""
+        places = [self._place(_PACKED.sub("", file.path)) for file in self.all()]
+        return {place[0] for place in places if place is not None} == {"own"}
+
+    def _place(self, path: str) -> tuple[str, tuple[int, ...]] | None:
+        return _place(os.path.basename(path), os.path.basename(self.path))
 
 
-def series(path: str) -> list[File]:
-    """Return the files that belong to a log, the oldest first and the log itself last; each content once."""
-    base = os.path.basename(path)
-    files = neighbours(path)
-    current = next((file for file in files if os.path.basename(file.path) == base), None)
-    rotated: dict[str, tuple[File, str, tuple[int, ...]]] = {}
-    for file in files:
-        name = os.path.basename(file.path)
-        if current is not None and (file.device, file.inode) == (current.device, current.inode):
-            continue
-        plain = _PACKED.sub("", name)
-        place = _place(plain, base)
-        # compressing keeps the plain file until the other one is whole
-        if place is not None and (plain not in rotated or name == plain):
-            rotated[plain] = (file, *place)
-    found = [*rotated.values()]
-    if len({scheme for _, scheme, _ in found}) == 1:
-        found.sort(key=lambda one: one[2])
-    else:
-        found.sort(key=lambda one: one[0].changed)
-    return [file for file, _, _ in found] + ([current] if current is not None else [])
-
-
-def own_names(path: str) -> bool:
-    """Tell whether only files with the appliance's own names are there: it hands over one whole file after another."""
-    base = os.path.basename(path)
-    places = [_place(_PACKED.sub("", os.path.basename(file.path)), base) for file in neighbours(path)]
-    schemes = {place[0] for place in places if place is not None}
-    return schemes == {"own"}
+def _names(folder: str) -> list[str]:
+    """Return the names in a folder; none if it is not there (yet)."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def _place(name: str, base: str) -> tuple[str, tuple[int, ...]] | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Callable, TypeVar
 
 from esatls.errors import InputError
-from esatls.follow.siblings import File, MovedError, look, neighbours, own_names, series
+from esatls.follow.siblings import File, MovedError, Siblings, look
 from esatls.sources import BLOCK, BROKEN, opener_of
 
 if TYPE_CHECKING:
@@ -129,14 +129,15 @@ class _Open:
 class Trail:
     """The bytes of one log, through all its files."""
 
-    def __init__(self, path: str, warn: Warn, place: Place | None = None) -> None:
+    def __init__(self, path: str, warn: Warn, place: Place | None = None, rotated_to: str | None = None) -> None:
         self.path = os.path.abspath(path)
+        self.siblings = Siblings(path, rotated_to)
         self.warn = warn
         self.current: _Open | None = None
         self.over = False
         """Whether nothing can come any more."""
         self._refused = ""
-        self._before = _steadily(lambda: max((file.changed for file in series(path)), default=0)) if place is None else place.changed
+        self._before = _steadily(lambda: max((file.changed for file in self.siblings.series()), default=0)) if place is None else place.changed
         """Last change of what was there when the log was looked for first."""
         _steadily(self._begin if place is None else lambda: self._resume(place))
 
@@ -170,8 +171,8 @@ class Trail:
 
     def _open_missed(self, current: _Open, since: int) -> bool:
         """Open what an empty log was copied to, if it was written and truncated before it was looked at again."""
-        files = series(self.path)
-        at = next((number for number, file in enumerate(files) if file.inode == current.inode), 0)
+        files = self.siblings.series()
+        at = next((number for number, file in enumerate(files) if (file.device, file.inode) == (current.device, current.inode)), 0)
         missed = [file for file in files[:at] if file.changed > since and file.size]
         return bool(missed) and self._open(missed[0])
 
@@ -213,9 +214,9 @@ class Trail:
     def _begin(self) -> None:
         """Open the log, if it is there yet."""
         found = look(self.path)
-        if found is None and own_names(self.path):
+        if found is None and self.siblings.own_names():
             # an appliance that hands over whole files has no current one
-            found = next((file for file in series(self.path) if file.size), None)
+            found = next((file for file in self.siblings.series() if file.size), None)
         if found is not None:
             self._open(found)
 
@@ -224,7 +225,7 @@ class Trail:
         found = look(self.path)
         if found is not None and (found.device, found.inode) == (current.device, current.inode):
             return None
-        files = series(self.path)
+        files = self.siblings.series()
         at = next((number for number, file in enumerate(files) if (file.device, file.inode) == (current.device, current.inode)), None)
         if at is None and current.head:
             at = next((number for number, file in enumerate(files) if _begins(file, current.head)), None)
@@ -247,8 +248,9 @@ class Trail:
         return log if opened.head and _begins(log, opened.head) else file
 
     def _after_truncation(self, current: _Open) -> bytes | None:
-        files = neighbours(self.path)
-        copy = _copy([file for file in files if file.inode != current.inode], current.head, len(current.head), current.offset)
+        files = self.siblings.all()
+        others = [file for file in files if (file.device, file.inode) != (current.device, current.inode)]
+        copy = _copy(others, current.head, len(current.head), current.offset)
         if copy is not None and self._open(copy, current.offset, still=lambda: _still(copy, current.head, len(current.head))):
             return self._read()
         self._stand_still(files)
@@ -258,7 +260,7 @@ class Trail:
 
     def _stand_still(self, files: list[File]) -> None:
         """Raise `MovedError` if files were renamed, made or truncated since they were looked at: what was sought may be there now."""
-        now = {file.path: file for file in neighbours(self.path)}
+        now = {file.path: file for file in self.siblings.all()}
         for file in files:
             other = now.get(file.path)
             if other is None or other.inode != file.inode or other.size < file.size:
@@ -268,7 +270,7 @@ class Trail:
 
     def _resume(self, place: Place) -> None:
         """Find the file that a checkpoint names, whatever it is called now."""
-        files = neighbours(self.path)
+        files = self.siblings.all()
         same = [file for file in files if file.inode == place.inode and file.size >= place.offset]
         # of an empty file, the inode alone is known
         known = [file for file in same if place.head_length and _begins(file, place.head, place.head_length)]
@@ -276,7 +278,7 @@ class Trail:
         if copy is not None and self._open(copy, place.offset, still=lambda: _still(copy, place.head, place.head_length)):
             return
         self._stand_still(files)
-        newer = [file for file in series(self.path) if file.changed > place.changed and file.size]
+        newer = [file for file in self.siblings.series() if file.changed > place.changed and file.size]
         opened = newer and self._original(newer[0])
         if opened:
             self._open(opened)
