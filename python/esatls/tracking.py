@@ -196,7 +196,8 @@ _STAMP = re.compile(
 _STAMPED_LINE = re.compile(rf"[>|\s]*({_STAMP_TEXT})[\s|]*(.*)", re.DOTALL)
 _CELLS = re.compile(r"\t| \| ")
 _RECOGNISED_JSON = re.compile(r'"description"\s*:\s*"[^"]{0,200}\((?:ICID|DCID|RCID) \d')
-_RECOGNISED_TEXT = re.compile(rf"^[>| \t]*(?:{_STAMP_TEXT})[\s|]{{1,80}}[^'\"]{{0,200}}?\((?:ICID|DCID|RCID) \d", re.MULTILINE)
+# the colon is what every line of a log has in front of its text, and no sentence before its connection
+_RECOGNISED_TEXT = re.compile(rf"^[>| \t]*(?:{_STAMP_TEXT})[\s|]{{1,80}}[^'\":]{{0,200}}?\((?:ICID|DCID|RCID) \d", re.MULTILINE)
 
 
 def recognise(text: str) -> bool:

@@ -237,6 +237,10 @@ def test_hostile_sentences_are_read_to_the_end(start: str, piece: str) -> None:
         ('{"message": "ICID 5 TLS success", "@timestamp": "2022-09-07T10:11:18Z"}', False),
         ('{"description": "a record of something else", "timestamp": "2022-09-07T10:11:18Z"}', False),
         ("2021-05-05T10:00:00-05:00 host mail_logs: Info: MID 5 Subject '(ICID 5) x'", False),
+        ("2021-05-05T10:00:00Z host mail_logs: Info: SMTP Auth: (ICID 5) succeeded for user: u using AUTH mechanism: LOGIN", False),
+        ("2021-05-05T10:00:00Z host mail_logs: Info: MID 3 ICID 5 From: <x(ICID 5)@example.com>", False),
+        ("2021-05-05T10:00:00Z host mail_logs: Info: MID 3 SDR: Domains for which SDR is requested: helo: (ICID 5)", False),
+        ("01 Jul 2024 19:47:40 (GMT +02:00)\tIncoming connection (ICID 5) successfully accepted TLS protocol TLSv1.2", True),
         ("", False),
     ],
 )
