@@ -22,6 +22,8 @@ JSON_TEXT = ("_raw", "message", "log", "event.original", "AdditionalExtensions")
 """Fields in which collectors keep the line, in the order they are tried; the last one is Microsoft Sentinel's, for a consolidated event."""
 
 _ENVELOPE = re.compile(ENVELOPE, re.ASCII)
+_START = re.compile(ENVELOPE.partition("(?:(?P<outer_host>")[0], re.ASCII)
+"""Its priority and its first stamp."""
 
 # JSON can name halves of surrogate pairs, which nobody can write; those that stand for bytes that are not UTF-8 are the stream's business
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
@@ -59,6 +61,16 @@ def parse(line: str) -> Envelope:
     if (host and not log) or (m["outer_log"] and line[m.end("outer_log")] != ":"):
         return _BARE  # a word or a number before a level is no host and no subscription
     return Envelope(UNSTAMPED if level or log else BARE, m.end(), None, host, log, level)
+
+
+def starts_anew(line: str) -> bool:
+    """Tell whether a line begins with a priority, or with a stamp and two words: whoever wrote it, it is not the rest of another line.
+
+    A stamp alone may be the end of a text that was wrapped.
+    """
+    start = line[:LONGEST]
+    m = _START.match(start)
+    return m is not None and m.end() > 0 and (start[0] == "<" or " " in start[m.end() :].strip())
 
 
 class Unwrapped(NamedTuple):

@@ -151,13 +151,21 @@ class _Pending:
         first = self.lines[0][self.env.end :]
         self.event = None
         for way in (first,) if len(self.lines) == 1 else _joined(first, self.lines, at_column=self.spaced):
-            text = way
-            if _unprintable(text):
-                text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            self.event = match(text.rstrip())
+            self.event = _match(way)
             if self.event is not None:
                 break
         return self.event
+
+    def first(self) -> tuple[Spec, re.Match[str]] | None:
+        """Return what the first line alone matches, if it may be whole."""
+        event = _match(self.lines[0][self.env.end :])
+        return None if event is None or _is_open(event[1].string) else event
+
+
+def _match(text: str) -> tuple[Spec, re.Match[str]] | None:
+    if _unprintable(text):
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return match(text.rstrip())
 
 
 def _unprintable(text: str) -> bool:
@@ -235,7 +243,8 @@ class Stream:
     def _weak(self, env: envelope.Envelope, line: str) -> None:
         """Take a line that says less than others did: the rest of a wrapped line, unless it cannot be."""
         pending = self._pending
-        if pending is None or self._swallow or _unprintable(line) or (_PROMPT.fullmatch(line) and not _is_open(pending.lines[-1])):
+        prompt = _PROMPT.fullmatch(line) is not None and pending is not None and not _is_open(pending.lines[-1])
+        if pending is None or self._swallow or prompt or envelope.starts_anew(line) or _unprintable(line):
             self._settle()
             self._swallow = True
             self._dismiss(line)
@@ -285,18 +294,23 @@ class Stream:
         self._pending = None
         if pending is None:
             return
-        event = pending.look()
+        event, lines = pending.look(), len(pending.lines)
+        if event is None and lines > 1:
+            # lines of another program, without a stamp of their own
+            event, lines = pending.first(), 1
         if event is None:
-            for line in pending.lines:
-                self._dismiss(line)
+            lines = 0
+        for line in pending.lines[lines:]:
+            self._dismiss(line)
+        if event is None:
             return
         head = pending.head
         if head.time is None and event[0].kind == "consolidated_event":
             head = self._dated(head, event[1].string)
         if self.consumer.take(head, *event):
-            self.counts.events += len(pending.lines)
+            self.counts.events += lines
         else:
-            self.counts.ignored += len(pending.lines)
+            self.counts.ignored += lines
 
     def _dated(self, head: Head, record: str) -> Head:
         """Return the head of a consolidated event without a stamp in front of it: the record itself tells when it was written."""

@@ -243,6 +243,34 @@ def test_bare_line_after_a_whole_one_stands_alone() -> None:
     assert [event["esa_event"] for event in read_events(lines)[0]] == ["tls_success", "tls_success", "tls_failed", "tls_required"]
 
 
+# lines of other programs
+
+FOREIGN = ["<30>Jan 21 12:47:12 fw1 sshd[5]: ", "Jan 21 12:47:12 fw1 sshd[5]: ", "2021-05-05T10:00:01Z fw1 kernel: ", "2021-05-05T10:00:01.1+02:00 fw1 ", "<6>"]
+
+
+@pytest.mark.parametrize("envelope", FOREIGN)
+def test_line_of_another_program_ends_a_line(envelope: str) -> None:
+    """A line with a priority or a stamp of its own is no rest of the line before, and what follows it is its own rest."""
+    texts = ["MID 3 ICID 5 From: <a@example.net>", "DCID 9 TLS failed: x", "Message done DCID 9 MID 3 to RID [0]", "Message aborted MID 3 Dropped by x"]
+    lines = [line for text in texts for line in (STAMP + text, envelope + "DROP IN=eth0", "ICID 6 TLS success")]
+    events, counts = read_events(lines)
+    assert events == read_events([STAMP + text for text in texts])[0]
+    assert (counts.lines, counts.events, counts.ignored) == (12, 4, 8)
+
+
+def test_stamp_at_the_end_of_a_text_may_be_wrapped() -> None:
+    """A stamp with nothing behind it is the end of a wrapped line, and no line of another program."""
+    (event,) = events_of(STAMP + "Message 14 to RID [0] pending till Mon\nAug 10 09:56:56 2020\n" + STAMP + "x")
+    assert event["delivery_response"] == "pending till Mon Aug 10 09:56:56 2020"
+
+
+def test_rest_that_fits_nothing_is_left_out() -> None:
+    """A line that says enough stands, also where what follows without a stamp is not its rest."""
+    events, counts = read_events([STAMP + "Message done DCID 9 MID 3 to RID [0]", "kernel: DROP IN=eth0", "kernel: DROP IN=eth1", STAMP + "x"])
+    assert [event["esa_event"] for event in events] == ["delivery_done"]
+    assert (counts.lines, counts.events, counts.ignored) == (4, 1, 3)
+
+
 # counts
 
 
@@ -282,6 +310,7 @@ ENVELOPES = st.sampled_from(
         "mail_logs: Info: ",
         "2021-05-05T10:00:00Z esa1 mail_logs: Warning: ",
         "<1>",
+        *FOREIGN,
     ]
 )
 LINES = st.lists(
@@ -313,6 +342,19 @@ def test_blocks_and_lines_give_the_same(lines: list[str], cuts: list[int]) -> No
     by_block, block_counts = read_blocks(blocks)
     assert as_sets(by_block) == as_sets(by_line)
     assert block_counts == counts
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from(FOREIGN), st.integers(min_value=0, max_value=5)), max_size=60),
+    st.integers(min_value=1, max_value=20),
+)
+def test_lines_of_other_programs_change_nothing(parts: list[tuple[bool, str, int]], size: int) -> None:
+    """A log shared with other programs gives the facts of the log alone, line by line and in blocks; the others' lines are ignored."""
+    lines = [STAMP + WHOLE[number] if own else envelope + "x: ICID 6 TLS success" for own, envelope, number in parts]
+    alone, counts = read_facts([line for line in lines if line.startswith(STAMP)])
+    for shared, shared_counts in (read_facts(lines), read_blocks([lines[i : i + size] for i in range(0, len(lines), size)])):
+        assert as_sets(shared) == as_sets(alone)
+        assert (shared_counts.lines, shared_counts.events) == (len(lines), counts.events)
 
 
 NOISE = ["MID 1 Subject 'x'", "MID 14 queued for delivery", "ICID 5 TLS successful", "Message finished MID 14 done", "MID 14 ICID 5 From: <a@example.net>"]
