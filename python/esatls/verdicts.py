@@ -494,11 +494,17 @@ def _appliances(facts: Facts) -> Iterator[Appliance]:
 
 def connections(facts: Facts) -> Iterator[Record]:
     """Yield a record per connection, by appliance, side, id and life."""
+    return (record for _, record in connections_in_time(facts))
+
+
+def connections_in_time(facts: Facts) -> Iterator[tuple[list[Time], Record]]:
+    """Yield each connection's record after all times at which anything is known of it: its own lines, and those of messages that name it."""
     for appliance in _appliances(facts):
         for side in (RECEIVING, DELIVERY):
             for key in appliance.ids(side):
                 for _, connection in sorted(appliance.connections_of(side, key)[1].items()):
-                    yield _connection_record(appliance, side, key, connection)
+                    times = [fact[1] for known in (connection.facts, connection.uses) for fact in known if fact[1] is not None]
+                    yield times, _connection_record(appliance, side, key, connection)
 
 
 def messages(facts: Facts) -> Iterator[Record]:
