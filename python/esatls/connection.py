@@ -22,7 +22,7 @@ class Connection:
     """The verdict on one life of one connection."""
 
     __slots__ = (
-        "attempts", "cipher", "conflict", "error", "facts", "flow", "one_life", "opened",
+        "attempts", "cipher", "conflict", "error", "facts", "flow", "one_life", "opened", "others",
         "reason", "required", "stated", "success", "uses", "verdict", "version",
     )  # fmt: skip
 
@@ -32,6 +32,7 @@ class Connection:
         """Facts of messages that name this connection."""
         opened = success = error = flow = None
         attempts: list[Fact] | None = None
+        others: list[Fact] | None = None
         stated: list[Fact] | None = None
         read = False
         one_life = True
@@ -63,6 +64,8 @@ class Connection:
                 error = earlier(fact, error)
             elif code == "tls_read":
                 read = True
+            elif code == "tls_other":
+                others = [*(others or ()), fact]
             elif code == "cef_tls":
                 stated = [*(stated or ()), fact]
             else:
@@ -90,6 +93,8 @@ class Connection:
         self.conflict: str | None = None
         """What another witness says to the contrary."""
         self.attempts = attempts or ()
+        self.others = others or ()
+        """TLS lines of unknown wording: they prove nothing, and TLS is not missing where one stands."""
         self.stated = stated or ()
         self.required = attempts is not None and any(fact[0] == "tls_required" for fact in attempts)
         if success is not None:
@@ -102,9 +107,8 @@ class Connection:
             self._hear(stated)
 
     def _without_success(self, *, read: bool) -> str:
-        passed = [use[1] for use in self.uses if use[0] not in TRIES]
-        if passed:
-            return self._with_message(passed, read=read)
+        if self._passed():
+            return self._with_message(read=read)
         if self.attempts:
             # the line that says required tells more than the failure beside it
             required = [fact for fact in self.attempts if fact[0] == "tls_required"]
@@ -115,33 +119,54 @@ class Connection:
             return "failed"
         if read:
             return "encrypted"
-        return "unknown" if self.opened is None else "unused"
+        return "unknown" if self._worded_otherwise() or self.opened is None else "unused"
 
-    def _with_message(self, passed: list[Time | None], *, read: bool) -> str:
-        first = None if None in passed else min(passed)  # type: ignore[type-var]
-        before = [fact for fact in self.attempts if fact[1] is None or first is None or fact[1] <= first]
-        if before:
-            self.reason = min(before, key=order)[3]
+    def _passed(self) -> list[Time | None]:
+        """Return the times of messages that passed."""
+        return [use[1] for use in self.uses if use[0] not in TRIES]
+
+    def _first(self) -> Time | None:
+        """Return the time of the first message that passed; None where it is not known."""
+        passed = self._passed()
+        return None if None in passed else min(passed, default=None)  # type: ignore[type-var]
+
+    def _in_time(self, facts: Iterable[Fact]) -> list[Fact]:
+        """Return the facts in front of the first message: a failure behind one is the end of the session."""
+        first = self._first()
+        return [fact for fact in facts if fact[1] is None or first is None or fact[1] <= first]
+
+    def _with_message(self, *, read: bool) -> str:
+        tried = self._in_time(self.attempts)
+        if tried:
+            self.reason = min(tried, key=order)[3]
             return "cleartext"
         if read:
             return "encrypted"
-        if self.opened is None:
+        if self._worded_otherwise() or self.opened is None:
             return "unknown"
-        opened = self.opened[1]
+        opened, first = self.opened[1], self._first()
         return "cleartext" if opened is None or first is None or opened <= first + lives.SAME_OPENING else "unknown"
+
+    def _worded_otherwise(self) -> bool:
+        """Tell whether TLS is spoken of in unknown words before any message passed, and give them as the reason."""
+        before = self._in_time(self.others)
+        if before:
+            self.reason = min(before, key=order)[3]
+        return bool(before)
 
     def _hear(self, stated: list[Fact]) -> None:
         """Weigh what consolidated events state: more than a line that is missing, less than a line that is there."""
         fact = min(stated, key=lambda one: (one[3] != "success", order(one)))
-        theirs = "encrypted" if fact[3] == "success" else "cleartext"
+        theirs = "encrypted" if fact[3] == "success" else "cleartext" if self._passed() else "failed"
         before = self.verdict
         if before == theirs:
             if theirs == "encrypted" and self.success is None:
                 self.version, self.cipher = fact[4], fact[5]
             return
-        if self.success is None and not self.attempts:
+        if self.success is None and not self._in_time(self.attempts):
             self.verdict = theirs
             if theirs == "encrypted":
+                self.reason = None
                 self.version, self.cipher = fact[4], fact[5]
             else:
                 self.reason = "TLS failed"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from esatls.facts import MAKES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,46 +18,73 @@ if TYPE_CHECKING:
 
 SAME_OPENING = 5
 """Seconds within which two opening lines are one opening: two collectors' stamps, a start and its lineage line."""
+LATE_LINEAGE = 60
+"""Likewise where one is a lineage line: Cisco writes it after lines that already use the new id."""
 CONNECTION_SILENCE = 24 * 3600
 """Seconds after which lines about one connection id are about another connection."""
 MESSAGE_SILENCE = 180 * 24 * 3600
 """Likewise for messages: quarantines keep them for months."""
+FINISHED_SILENCE = 24 * 3600
+"""Likewise for messages that were finished, and never in a quarantine, from where a finished one is delivered."""
+
+_WRITTEN_LATER = frozenset({"cef", "cef_tls"})
+"""Codes of facts with the time of a record, which is written when its message leaves: perhaps days after the connection."""
 
 
-def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time, uses: Sequence[Time] = ()) -> list[Time]:
+def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> list[Time]:
     """Return the times at which the lives of one id begin, ascending; one life that begins at -inf is not listed.
 
-    `facts` are of one id, `uses` are further times at which others name it.
+    `facts` are those of one id, and those that name it.
     """
     times: list[Time] = []
-    opened: list[Time] = []
+    spoken: list[Time] = []
+    opened: list[tuple[Time, bool]] = []
+    ended: list[Time] = []
+    quarantined = False
     for fact in facts:
-        time = fact[1]
+        code, time = fact[0], fact[1]
+        quarantined |= code == "message_quarantined"
         if time is not None:
             times.append(time)
-            if fact[0] in openings:
-                opened.append(time)
-    if opened and len(set(opened)) > 1:
-        opened.sort()
-        first = [opened[0]]
-        for time in opened:
-            if time - first[-1] > SAME_OPENING:
-                first.append(time)
-        opened = first
-    elif opened:
-        opened = opened[:1]
-    times.extend(uses)
-    short = not times or (len(opened) < 2 and max(times) - min(times) <= silence)
-    # one opening in the middle of a short life: lines of one second may come before it
-    if short and (not opened or min(times) >= opened[0] - SAME_OPENING):
+            if code not in _WRITTEN_LATER:
+                spoken.append(time)
+            if code in openings:
+                opened.append((time, code in MAKES))
+            elif code == "message_finished":
+                ended.append(time)
+    if not times:
         return []
-    begins = {time - SAME_OPENING for time in opened}
-    times.sort()
-    for before, after in zip(times, times[1:]):
-        if after - before > silence:
-            begins.add(after)
+    begins = _openings(opened)
+    spoken.sort()
+    ended = [] if quarantined else ended
+    silences = [
+        after
+        for before, after in zip(spoken, spoken[1:])
+        if after - before > silence or (after - before > FINISHED_SILENCE and _is_over(before, ended, opened))
+    ]
+    # lines of one second may come before the one opening
+    if not silences and len(begins) < 2 and (not begins or min(times) >= begins[0]):
+        return []
     # a silence that ends with an opening is one beginning
-    return sorted(time for time in begins if not any(time < other <= time + SAME_OPENING for other in begins))
+    return sorted([*begins, *(time for time in silences if not any(begin <= time <= begin + LATE_LINEAGE for begin in begins))])
+
+
+def _openings(opened: list[tuple[Time, bool]]) -> list[Time]:
+    """Return when the lives begin that opening lines open: each line is a time, and whether it is one of lineage, which may be late."""
+    begins: list[Time] = []
+    first, started = None, False
+    for time, late in sorted(opened):
+        if first is None or time - first > (LATE_LINEAGE if late or not started else SAME_OPENING):
+            first, started = time, False
+            begins.append(time - (LATE_LINEAGE if late else SAME_OPENING))
+        started |= not late
+    return begins
+
+
+def _is_over(time: Time, ended: list[Time], opened: list[tuple[Time, bool]]) -> bool:
+    """Tell whether a message was finished by a time, and not opened since."""
+    end = max((one for one in ended if one <= time), default=None)
+    return end is not None and not any(end < begin <= time for begin, _ in opened)
 
 
 def life_at(begins: Sequence[Time], time: Time | None) -> int:

@@ -90,7 +90,7 @@ class Message:
                 tried = True
                 deliveries.append(fact)
         self.one_life = first is None or (
-            last - first <= lives.MESSAGE_SILENCE and (not made or (first >= min(made) - lives.SAME_OPENING and max(made) - min(made) <= lives.SAME_OPENING))
+            last - first <= lives.FINISHED_SILENCE and (not made or (first >= min(made) - lives.SAME_OPENING and max(made) - min(made) <= lives.SAME_OPENING))
         )
         """Whether all of it is plainly of one message."""
         self.start: Fact | None = start
@@ -143,9 +143,8 @@ class Message:
         """Tell whether this message began after a time: its id had another owner then."""
         if time is None:
             return False
-        made: list[Time] = [fact[1] for fact in (self.start, self.origin) if fact is not None and fact[1] is not None]
-        latest: Time = max(made, default=time)
-        return latest > time + lives.SAME_OPENING
+        opening, late = (self.start, lives.SAME_OPENING) if self.start is not None else (self.origin, lives.LATE_LINEAGE)
+        return opening is not None and opening[1] is not None and bool(opening[1] > time + late)
 
 
 def _merged(cef: list[Fact]) -> Fact:

@@ -336,21 +336,42 @@ class Appliance:
         if "recipients" not in record and cef[13]:
             record["recipients"] = [address.strip() for address in cef[13].replace(";", ",").split(",") if address.strip()]
         outcome = {"DELIVERED": "done", "BOUNCED": "bounced"}.get(cef[11] or "")
-        if cef[4] is None or cef[4] == "0" or (outcome is None and cef[8] is None):
+        dcid = None if cef[4] == "0" else cef[4]
+        if outcome is None and (dcid is None or cef[8] is None):
             return
-        theirs = [attempt for attempt in deliveries if attempt.get("dcid") == int(cef[4])]
-        for attempt in theirs:
-            if outcome is not None:
+        theirs = [attempt for attempt in deliveries if (attempt.get("outcome") == outcome if dcid is None else attempt.get("dcid") == int(dcid))]
+        if outcome is not None:
+            for attempt in theirs:
                 attempt.setdefault("outcome", outcome)
         if not theirs:
-            connection = self.connection(DELIVERY, cef[4], cef[1])
-            new: Record = {"dcid": int(cef[4]), "rid": []}
-            _keep(new, "outcome", outcome)
-            new["verdict"] = "unknown" if connection is None else connection.verdict
-            if connection is not None:
-                _describe(new, connection)
-                _keep(new, "witness", witnesses(connection.deciding()) or None)
-            deliveries.append(new)
+            deliveries.append(self._stated(cef, dcid, outcome))
+
+    def _stated(self, cef: Fact, dcid: str | None, outcome: str | None) -> Record:
+        """Return the attempt that a consolidated event states and no other line does."""
+        attempt: Record = {}
+        if dcid is not None:
+            attempt["dcid"] = int(dcid)
+        attempt["rid"] = []
+        _keep(attempt, "outcome", outcome)
+        connection = None if dcid is None else self.connection(DELIVERY, dcid, cef[1])
+        if connection is not None:
+            attempt["verdict"] = connection.verdict
+            _describe(attempt, connection)
+            _keep(attempt, "witness", witnesses(connection.deciding()) or None)
+            return attempt
+        result, version, cipher = cef[8:11]
+        if result == "success":
+            attempt["verdict"] = "encrypted"
+            _keep(attempt, "tls_version", version)
+            _keep(attempt, "tls_cipher", cipher)
+        elif result is None:
+            attempt["verdict"] = "unknown"
+            return attempt
+        else:
+            attempt["verdict"] = "cleartext" if outcome == "done" else "failed"
+            attempt["reason"] = "TLS failed"
+        attempt["witness"] = ["cef"]
+        return attempt
 
 
 _STAMPS_KEPT = 50_000
@@ -402,7 +423,12 @@ def _delivered(deliveries: list[Record]) -> str:
 
 def _received_by_record(verdict: str, cef: Fact, found: Record) -> str:
     result, version, cipher = cef[5:8]
-    if verdict == "unknown" and result is not None and "icid" not in found:
+    theirs = "encrypted" if result == "success" else "cleartext"
+    if result is None or "icid" in found:
+        pass  # its connection has heard it
+    elif verdict in ("encrypted", "cleartext") and verdict != theirs:
+        found["received_conflict"] = f"text: {verdict}, cef: {theirs}"
+    elif verdict == "unknown":
         found["received_witness"] = ["cef"]
         if result == "success":
             verdict = "encrypted"

@@ -98,12 +98,51 @@ def test_start_and_lineage_are_one_beginning() -> None:
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_lines_that_make_a_message_are_weighed_together(order: tuple[int, ...]) -> None:
     """Two beginnings that lie further apart than one beginning lasts are two, even with a third between them, in any order."""
-    lines = [(0, "Start MID 2 ICID 0"), (1, "MID 1 rewritten to MID 2 by x"), (6, "MID 1 rewritten to MID 2 by x")]
+    lines = [(0, "Start MID 2 ICID 0"), (30, "MID 1 rewritten to MID 2 by x"), (70, "MID 1 rewritten to MID 2 by x")]
     messages = log(*(lines[number] for number in order))[1]
     assert [(record["mid"], record["first_seen"], record["last_seen"]) for record in messages] == [
         (2, rfc3339(START), rfc3339(START)),
-        (2, rfc3339(START + 1), rfc3339(START + 6)),
+        (2, rfc3339(START + 30), rfc3339(START + 70)),
     ]
+    lines[2] = (6, "MID 1 rewritten to MID 2 by x")
+    messages = log(*(lines[number] for number in order))[1]
+    assert [(record["mid"], record["first_seen"], record["last_seen"]) for record in messages] == [(2, rfc3339(START), rfc3339(START + 30))]
+
+
+@pytest.mark.parametrize("late", [0, 7, 45])
+def test_a_line_of_lineage_may_come_late(late: int) -> None:
+    """Cisco writes a rewrite after lines that use the new id: the child is one message, finished or not, and its parent is found."""
+    messages = log(
+        (0, OPEN), (1, TLS), (2, "Start MID 1 ICID 5"), (3, "Delivery start DCID 6 MID 2 to RID [0]"), (4, "Message done DCID 6 MID 2 to RID [0]"),
+        (4, "Message finished MID 2 done"), (3 + late, "MID 1 rewritten to MID 2 by x"),
+        (5, "Start MID 3 ICID 0"), (5 + late, "MID 3 was generated based on MID 1 by bcc filter 'x'"),
+    )[1]  # fmt: skip
+    assert [(record["mid"], record.get("parent_mid"), record["received"], record["delivered"]) for record in messages] == [
+        (1, None, "encrypted", "none"),
+        (2, 1, "encrypted", "unknown"),
+        (3, 1, "encrypted", "none"),
+    ]
+
+
+def test_a_finished_message_does_not_go_on_the_next_month() -> None:
+    """What comes a month after the end of a message is about another one, whose start is not in view."""
+    messages = log(
+        (0, OPEN), (1, "Start MID 1 ICID 5"), (2, "Message finished MID 1 done"),
+        (30 * DAY, "Message done DCID 6 MID 1 to RID [0]"), (30 * DAY, "Message finished MID 1 done"),
+    )[1]  # fmt: skip
+    assert [(record["received"], record["delivered"], record["last_seen"]) for record in messages] == [
+        ("cleartext", "none", rfc3339(START + 2)),
+        ("unknown", "unknown", rfc3339(START + 30 * DAY)),
+    ]
+
+
+def test_a_message_that_was_finished_into_a_quarantine_goes_on() -> None:
+    """The appliance calls a quarantined message finished; on its release, days later, it is the same message."""
+    messages = log(
+        (0, OPEN), (1, "Start MID 1 ICID 5"), (2, 'MID 1 quarantined to "Policy" (x)'), (3, "Message finished MID 1 done"),
+        (30 * DAY, "MID 1 released from all quarantines"), (30 * DAY, "Message done DCID 6 MID 1 to RID [0]"), (30 * DAY, "Message finished MID 1 done"),
+    )[1]  # fmt: skip
+    assert [(record["received"], record["delivered"], record["last_seen"]) for record in messages] == [("cleartext", "unknown", rfc3339(START + 30 * DAY))]
 
 
 def test_message_in_a_quarantine_for_months() -> None:

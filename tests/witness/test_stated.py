@@ -1,0 +1,110 @@
+"""What a consolidated event states and the text log does not, says later, or says otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.core.support import read_facts, records
+
+OPEN = "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no"
+OUT = "New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.25 port 25"
+
+
+def log(*lines: tuple[str, str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the records of a log: day and clock of March 2024, and a text or the extension of a consolidated event."""
+    return records(read_facts([f"2024-03-{stamp}Z esa1 mail_logs: {_text(text)}" for stamp, text in lines])[0])
+
+
+def _text(text: str) -> str:
+    if text.startswith("ESAMID"):
+        return f"CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|{text}"
+    return f"Info: {text}"
+
+
+BOUNCED = ("05T10:00:01", "Bounced: DCID 9 MID 3 to RID 0 - 5.4.7 - Delivery expired")
+NOT_OUT = ("05T10:00:02", "ESAMID=3 ESADCID=9 act=BOUNCED ESATLSOutConnStatus=Failure")
+
+
+def test_failure_without_a_message_is_a_failed_connection() -> None:
+    """A record that states a failure makes no clear text of a connection over which nothing passed."""
+    connection = log(("05T10:00:00", OUT), BOUNCED, NOT_OUT)[0][0]
+    assert [connection[name] for name in ("tls_verdict", "tls_reason", "messages", "witness")] == ["failed", "TLS failed", 0, ["cef"]]
+
+
+def test_failure_stated_of_a_failed_connection_keeps_the_reason_of_the_log() -> None:
+    """The log's own possible reason says more than the record's bare failure."""
+    error = "Connection Error: DCID 9 domain: example.com IP: 203.0.113.25 port: 25 details: EOF interface: 192.0.2.1 reason: network error"
+    connection = log(("05T10:00:00", OUT), ("05T10:00:01", error), BOUNCED, NOT_OUT)[0][0]
+    assert [connection[name] for name in ("tls_verdict", "tls_reason", "messages")] == ["failed", "possibly: network error (EOF)", 0]
+    assert "conflict" not in connection
+
+
+@pytest.mark.parametrize(("opening", "conflict"), [((), None), ((("05T10:00:00", OPEN),), "text: cleartext, cef: encrypted")])
+def test_end_of_a_session_does_not_silence_a_record(opening: tuple[tuple[str, str], ...], conflict: str | None) -> None:
+    """A failure behind the message turns no verdict, so it does not stand against a stated success either."""
+    lines = (
+        *opening,
+        ("05T10:00:01", "Start MID 3 ICID 5"),
+        ("05T10:00:02", "ICID 5 TLS failed: [Errno 54] Connection reset by peer"),
+        ("05T10:00:03", "ESAMID=3 ESAICID=5 act=DELIVERED ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.2"),
+    )
+    message = log(*lines)[1][0]
+    assert (message["received"], message.get("received_tls_version"), message.get("received_conflict")) == ("encrypted", "TLSv1.2", conflict)
+
+
+@pytest.mark.parametrize(
+    ("stated", "delivered", "attempt"),
+    [
+        (
+            "act=DELIVERED ESATLSOutConnStatus=Success ESATLSOutProtocol=TLSv1.3",
+            "encrypted",
+            {"rid": [], "outcome": "done", "verdict": "encrypted", "tls_version": "TLSv1.3", "witness": ["cef"]},
+        ),
+        (
+            "act=DELIVERED ESATLSOutConnStatus=Failure",
+            "cleartext",
+            {"rid": [], "outcome": "done", "verdict": "cleartext", "reason": "TLS failed", "witness": ["cef"]},
+        ),
+        ("act=BOUNCED ESATLSOutConnStatus=Failure", "none", {"rid": [], "outcome": "bounced", "verdict": "failed", "reason": "TLS failed", "witness": ["cef"]}),
+        ("act=DELIVERED", "unknown", {"rid": [], "outcome": "done", "verdict": "unknown"}),
+        ("ESATLSOutConnStatus=Success", "none", None),
+    ],
+)
+def test_a_delivery_is_stated_without_its_connection(stated: str, delivered: str, attempt: dict[str, Any] | None) -> None:
+    """A record without a DCID is evidence for the delivery that it states, and for none that it does not."""
+    message = log(("05T10:00:00", f"ESAMID=3 {stated}"))[1][0]
+    assert (message["delivered"], message["deliveries"]) == (delivered, [] if attempt is None else [attempt])
+
+
+def test_a_delivery_of_the_text_log_is_not_told_twice() -> None:
+    """Where the log shows a delivery, a record without a DCID adds none."""
+    lines = (
+        ("05T10:00:00", OUT),
+        ("05T10:00:01", "DCID 9 TLS success protocol TLSv1.2 cipher AES128-SHA"),
+        ("05T10:00:01", "Message done DCID 9 MID 3 to RID [0]"),
+    )
+    message = log(*lines, ("05T10:00:02", "ESAMID=3 act=DELIVERED ESATLSOutConnStatus=Success"))[1][0]
+    assert [attempt["dcid"] for attempt in message["deliveries"]] == [9]
+    assert message["delivered"] == "encrypted"
+
+
+def test_a_record_written_days_later_is_about_the_same_connection() -> None:
+    """A record is written when its message leaves, from a quarantine too: its time says nothing of how long a connection lasted."""
+    connections = log(
+        ("05T10:00:00", OPEN),
+        ("05T10:00:00", "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"),
+        ("05T10:00:01", "Start MID 3 ICID 5"),
+        ("08T10:00:03", "ESAMID=3 ESAICID=5 act=DQ"),
+    )[0]
+    assert [(connection["tls_verdict"], connection["messages"]) for connection in connections] == [("encrypted", 1)]
+
+
+def test_a_record_that_contradicts_what_a_child_inherits_shows() -> None:
+    """The text's answer stands, and the record's contrary beside it, also where the record names no connection."""
+    lines = (("05T10:00:00", OPEN), ("05T10:00:01", "Start MID 3 ICID 5"), ("05T10:00:02", "MID 3 rewritten to MID 4 by antispam"))
+    message = log(*lines, ("05T10:00:03", "ESAMID=4 act=DELIVERED ESATLSInConnStatus=Success"))[1][1]
+    assert (message["mid"], message["received"], message["received_conflict"]) == (4, "cleartext", "text: cleartext, cef: encrypted")
+    message = log(*lines, ("05T10:00:03", "ESAMID=4 act=DELIVERED ESATLSInConnStatus=Failure"))[1][1]
+    assert (message["received"], message.get("received_conflict")) == ("cleartext", None)
