@@ -48,7 +48,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field("tls_version", "keyword", "Protocol as logged, such as TLSv1.2", ("tls.version",), "ssl_version"),
     Field("tls_cipher", "keyword", "Cipher as logged", ("tls.cipher",)),
-    Field("tls_reason", "keyword", "Why TLS failed, in the words of the log", ("event.reason",), "reason"),
+    Field("tls_reason", "keyword", "Why TLS failed, in the words of the log; or what a TLS line of unknown wording says", ("event.reason",), "reason"),
     Field(
         "tls_peer_cn",
         "keyword",
@@ -122,7 +122,7 @@ CONNECTION_FIELDS: tuple[Field, ...] = (
     Field("tls_verdict", "keyword", "encrypted, cleartext, failed, unused or unknown"),
     Field("tls_version", "keyword", "Protocol as logged"),
     Field("tls_cipher", "keyword", "Cipher as logged"),
-    Field("tls_reason", "keyword", "Why TLS failed or was not used"),
+    Field("tls_reason", "keyword", "Why TLS failed, was not used or is not known"),
     Field("tls_peer_cn", "keyword", "Common name of the peer's certificate"),
     Field("tls_domain", "keyword", "Destination domain named by the log"),
     Field("tls_required", "boolean", "True where the log says that TLS was required"),

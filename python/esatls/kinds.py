@@ -13,6 +13,7 @@ EVENTS: dict[str, str] = {
     "tls_required": "TLS was required on a connection and did not come up",
     "tls_not_offered": "The other side did not offer STARTTLS",
     "tls_read": "Data was read over TLS (debug level): evidence, no verdict",
+    "tls_other": "TLS is spoken of in other words: whether it came up, nobody knows",
     "connection_error": "A delivery connection broke; may be a failed handshake",
     "connection_closed": "A connection ended: close, lost, killed",
     "message_started": "A message began",
@@ -34,8 +35,11 @@ EVENTS: dict[str, str] = {
 
 EVENT_KINDS: tuple[str, ...] = tuple(EVENTS)
 
-TLS_KINDS: frozenset[str] = frozenset({"tls_success", "tls_failed", "tls_required", "tls_not_offered", "tls_read"})
+TLS_KINDS: frozenset[str] = frozenset({"tls_success", "tls_failed", "tls_required", "tls_not_offered", "tls_read", "tls_other"})
 """The kinds that `esatls events` shows unless told otherwise: lines that speak of TLS on a connection."""
+
+WITHOUT_RESULT: frozenset[str] = frozenset({"tls_read", "tls_other"})
+"""The kinds among them whose lines state no result of a handshake."""
 
 MAIL_FLOW: dict[str, str] = {"inbound": "incoming", "outbound": "outgoing", "ACCEPT": "incoming", "RELAY": "outgoing"}
 """Mail flow by policy table, and by HAT action."""
@@ -57,7 +61,7 @@ def constants_of(pattern: str, fields: tuple[str, ...]) -> dict[str, str]:
     """Return the fields that a pattern implies: kind, direction, TLS result, outcome, relation."""
     kind = kind_of(pattern)
     known = {"esa_event": kind}
-    if kind in TLS_KINDS and kind != "tls_read":
+    if kind in TLS_KINDS and kind not in WITHOUT_RESULT:
         known["tls_result"] = kind[4:]
     if kind in _OUTCOME:
         known["delivery_outcome"] = _OUTCOME[kind]

@@ -38,10 +38,12 @@ BEGINNINGS = {
     "connection_opened": r"New [Ss][Mm][Tt][Pp] [ID]CID ",
     "hat_policy": r"ICID \d+ (?:(?:ACCEPT|RELAY|REJECT|TCPREFUSE|CONTINUE) SG |Delayed HAT |SBRS )",
     "tls_success": r"[ID]CID \d+ (?:IP \S+ )?TLS success(?: |$)",
-    "tls_failed": r"[ID]CID \d+ (?:IP \S+ )?TLS failed(?:[: ]|$)",
+    "tls_failed": r"[ID]CID \d+ (?:IP \S+ )?TLS failed:?(?: |$)",
     "tls_required": r"[ID]CID \d+ (?:IP \S+ )?TLS was required(?: |$)",
     "tls_not_offered": r"DCID (?:\d+|x+) (?:IP \S+ )?STARTTLS command not supported",
     "tls_read": r"MID \d+ ICID \d+ TLS read \d+ bytes",
+    # behind the ones that it does not mean
+    "tls_other": r"[ID]CID \d+ (?:IP \S+ )?TLS ",
     "connection_error": r"Connection Error: ",
     "connection_closed": r"(?:[ID]CID \d+ (?:close|lost|disconnected|Receiving Failed|Connection from )|SMTP (?:server|client) connection killed "
     r"|Mail delivery client with DCID |Dropping connection due to )",
@@ -206,7 +208,7 @@ def case(conditions: dict[str, str], condition: str = 'match(esatls_line, "^{}")
 
 def calculated() -> dict[str, str]:
     """Return the calculated fields of the text log."""
-    results = {kind[4:]: BEGINNINGS[kind] for kind in kinds.EVENT_KINDS if kind in kinds.TLS_KINDS and kind != "tls_read"}
+    results = {kind[4:]: BEGINNINGS[kind] for kind in kinds.EVENT_KINDS if kind in kinds.TLS_KINDS - kinds.WITHOUT_RESULT}
     outcomes = {word: BEGINNINGS[f"delivery_{word}"] for word in ("done", "bounced", "delayed")}
     in_table = r"MID \d+ matched all recipients for per-recipient policy .* in the {} table\s*$"
     policy = {flow: in_table.format(table) for table, flow in kinds.MAIL_FLOW.items() if table.islower()}

@@ -79,6 +79,8 @@ module EsatlsJoin
       # after a message was accepted it is the end of a session, and no fall-back
       map["attempt"] ||= reason || "" if map["mids"].nil?
       map["tls_required"] = true if action == "tls_required"
+    when "tls_other"
+      map["other"] ||= reason if map["mids"].nil?
     when "tls_read"
       map["read"] = true
     when "connection_error"
@@ -101,17 +103,19 @@ module EsatlsJoin
   end
 
   def connection_record(map)
-    record = map.reject { |name, _| %w[success attempt read error mids told].include?(name) }
+    record = map.reject { |name, _| %w[success attempt other read error mids told].include?(name) }
     record["messages"] = (map["mids"] || []).size
     if map["success"] || (map["read"] && map["attempt"].nil?)
       record["tls_verdict"] = "encrypted"
     elsif record["messages"].positive?
-      record["tls_verdict"] = map["attempt"] || map["opened"] ? "cleartext" : "unknown"
+      # a TLS line of unknown wording proves nothing, and TLS is not missing where one stands
+      record["tls_verdict"] = map["attempt"] || (map["opened"] && map["other"].nil?) ? "cleartext" : "unknown"
     elsif map["attempt"] || map["error"]
       record["tls_verdict"] = "failed"
     else
-      record["tls_verdict"] = map["opened"] ? "unused" : "unknown"
+      record["tls_verdict"] = map["opened"] && map["other"].nil? ? "unused" : "unknown"
     end
+    record["tls_reason"] = map["other"] if map["other"] && record["tls_verdict"] == "unknown"
     if %w[cleartext failed].include?(record["tls_verdict"])
       reason = map["attempt"] || (map["error"] && record["tls_verdict"] == "failed" ? "possibly: #{map['error']}" : nil)
       record["tls_reason"] = reason unless reason.to_s.empty?
