@@ -35,6 +35,7 @@ TEXTS = st.one_of(
     st.builds("{} {} TLS success protocol {} cipher AES128-SHA".format, st.sampled_from(["ICID", "DCID"]), IDS, st.sampled_from(["TLSv1.2", "TLSv1.3"])),
     st.builds("{} {} TLS failed: {}".format, st.sampled_from(["ICID", "DCID"]), IDS, st.sampled_from(["a", "b"])),
     st.builds("ICID {} TLS was required but remote host did not initiate it".format, IDS),
+    st.builds("{} {} TLS deferring: {}".format, st.sampled_from(["ICID", "DCID"]), IDS, st.sampled_from(["a", "b"])),
     st.builds("DCID {} STARTTLS command not supported.".format, IDS),
     st.builds("MID {} ICID {} TLS read 12 bytes (0.0 seconds)".format, IDS, IDS),
     st.builds("Connection Error: DCID {} domain: example.com IP: 203.0.113.1 port: 25 details: EOF interface: 192.0.2.1 reason: network error".format, IDS),
