@@ -19,7 +19,7 @@ from esatls.stream import Counts
 from esatls.wanted import Wanted, filters, within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from esatls.clock import Time
     from esatls.facts import Facts
@@ -174,20 +174,40 @@ def _facts(source: _Input) -> tuple[Facts, Counts]:
     return facts, counts
 
 
-def _between(records: Iterable[Record], source: _Input, first: str, last: str) -> Iterator[Record]:
-    """Keep records that overlap the asked-for time; those without a time only if none was asked for."""
-    since, until = _text(source.since), _text(source.until)
-    for record in records:
-        begin, end = record.get(first) or record.get(last), record.get(last) or record.get(first)
-        if since and (end is None or end < since):
-            continue
-        if until and (begin is None or begin >= until):
-            continue
-        yield record
+def _connections(facts: Facts, source: _Input) -> Iterator[Record]:
+    """Yield the connections of which something is known in the asked-for time, or before and after it."""
+    from esatls import verdicts
+
+    since, until = source.since, source.until
+    if since is None and until is None:
+        yield from verdicts.connections(facts)
+        return
+    for times, record in verdicts.connections_in_time(facts):
+        if times and (since is None or max(times) >= since) and (until is None or min(times) < until):
+            yield record
 
 
-def _text(time: Time | None) -> str | None:
-    return None if time is None else rfc3339(time)
+def _messages(facts: Facts, source: _Input) -> Iterator[Record]:
+    """Yield the messages of which something is known in the asked-for time, or before and after it."""
+    from esatls import verdicts
+
+    since, until = _sortable(source.since), _sortable(source.until)
+    for record in verdicts.messages(facts):
+        if since is None and until is None:
+            yield record
+        elif "first_seen" in record:
+            begin, end = _with_fraction(record["first_seen"]), _with_fraction(record["last_seen"])
+            if (since is None or end >= since) and (until is None or begin < until):
+                yield record
+
+
+def _sortable(time: Time | None) -> str | None:
+    return None if time is None else _with_fraction(rfc3339(time))
+
+
+def _with_fraction(stamp: str) -> str:
+    """Return RFC 3339 text in a form that sorts by time."""
+    return stamp if "." in stamp else f"{stamp[:-1]}.000Z"
 
 
 @cli.command()
@@ -201,14 +221,13 @@ def connections(
     form: str | None, output: str | None, verdict: tuple[str, ...], direction: str | None, domain: str | None, peer: str | None, **options: Any
 ) -> None:
     """One record per connection, with its verdict: encrypted, cleartext, failed, unused, unknown."""
-    from esatls import verdicts
     from esatls.fields import CONNECTION_FIELDS
 
     source = _Input(options)
     facts, counts = _facts(source)
     records = (
         record
-        for record in _between(verdicts.connections(facts), source, "opened", "closed")
+        for record in _connections(facts, source)
         if (not verdict or record["tls_verdict"] in verdict)
         and (direction is None or record["esa_direction"] == direction)
         and (domain is None or within(record.get("domain"), domain) or within(record.get("peer_host"), domain))
@@ -235,10 +254,8 @@ def messages(form: str | None, output: str | None, wanted: Wanted, **options: An
             counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress())
         source.end(counts)
         return
-    from esatls import verdicts
-
     facts, counts = _facts(source)
-    records = filter(wanted, _between(verdicts.messages(facts), source, "first_seen", "last_seen"))
+    records = filter(wanted, _messages(facts, source))
     with source.output(output) as file:
         write(records, form, file, MESSAGE_FIELDS)
     source.end(counts)
@@ -251,14 +268,10 @@ def messages(form: str | None, output: str | None, wanted: Wanted, **options: An
 def report(form: str | None, output: str | None, **options: Any) -> None:
     """Shares, versions, ciphers, failing partners: what the TLS Connections page of the appliance tells, and more."""
     from esatls import report as statistics
-    from esatls import verdicts
 
     source = _Input(options)
     facts, counts = _facts(source)
-    built = statistics.build(
-        _between(verdicts.connections(facts), source, "opened", "closed"),
-        _between(verdicts.messages(facts), source, "first_seen", "last_seen"),
-    )
+    built = statistics.build(_connections(facts, source), _messages(facts, source))
     if form is None:
         form = next((name for name in ("html", "json") if output and output.endswith("." + name)), "table")
     with source.output(output) as file:

@@ -136,6 +136,43 @@ def test_filters() -> None:
     assert [e["icid"] for e in records(early)] == [4101]
 
 
+def test_times_with_fractions(tmp_path: pathlib.Path) -> None:
+    """Fractions of seconds count when a time is asked for, in every command alike."""
+    log = tmp_path / "log"
+    log.write_text("2026-03-03T08:14:06.500Z esa1 mail_logs: Info: ICID 5 TLS success\n2026-03-03T08:14:06.500Z esa1 mail_logs: Info: Start MID 3 ICID 5\n")
+    for option, second, found in [
+        ("--since", "06", 1), ("--since", "06.5", 1), ("--since", "06.501", 0), ("--since", "07", 0),
+        ("--until", "06", 0), ("--until", "06.5", 0), ("--until", "06.501", 1), ("--until", "07", 1),
+    ]:  # fmt: skip
+        for command in ("events", "connections", "messages"):
+            assert len(records(run(command, log, option, f"2026-03-03T08:14:{second}Z")[0])) == found, (command, option, second)
+        report = json.loads(run("report", "-f", "json", log, option, f"2026-03-03T08:14:{second}Z")[0])
+        assert report["totals"]["messages"] == found
+
+
+def test_connections_in_time(tmp_path: pathlib.Path) -> None:
+    """A connection is in a time if anything is known of it then, or before and after it; its opening and its end need not be in view."""
+    log = tmp_path / "log"
+    lines = [
+        "09:00:00 2026 Info: DCID 7 TLS success protocol TLSv1.2 cipher AES128-SHA",
+        "09:10:00 2026 Info: Message done DCID 7 MID 3 to RID [0]",
+        "08:00:00 2026 Info: New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no",
+        "09:30:00 2026 Info: Start MID 4 ICID 5",
+    ]
+    log.write_text("".join(f"Tue Mar  3 {line}\n" for line in lines))
+    for since, until, found in [
+        ("09:00:01", "10:00:00", [5, 7]),
+        ("09:05:00", "09:06:00", [5, 7]),
+        ("09:10:01", "10:00:00", [5]),
+        ("09:30:01", "10:00:00", []),
+        ("07:00:00", "08:00:00", []),
+        ("07:00:00", "08:00:01", [5]),
+    ]:
+        times = ("--since", f"2026-03-03T{since}Z", "--until", f"2026-03-03T{until}Z")
+        assert [c.get("icid", c.get("dcid")) for c in records(run("connections", log, *times)[0])] == found
+        assert json.loads(run("report", "-f", "json", log, *times)[0])["totals"]["connections"] == len(found)
+
+
 @pytest.mark.parametrize(
     ("filters", "expected"),
     [
