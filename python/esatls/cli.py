@@ -95,10 +95,11 @@ class _Input:
         self.found = sources.find(options["files"], self.warn)
         where = None if options["timezone"] is None else zone(options["timezone"])
         self.options = parallel.Options(
-            sources.common_zone(self.found) if where is None else where,
+            where,
             options["year"],
             options["host"] and printable(options["host"]),
             options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1),
+            sources.common_zone(self.found) if where is None else None,
         )
 
     def output(self, path: str | None) -> Output:

@@ -41,12 +41,16 @@ _SIFTED = b"TLS"
 
 @dataclass(frozen=True)
 class Options:
-    """How to read: the zone of the stamps (None: as the file's head says), the year, the appliance, processes."""
+    """How to read: the zone of the stamps (None: as the file's head says), the year, the appliance, processes.
+
+    `common` is the zone of files whose heads say nothing.
+    """
 
     zone: tzinfo | None = None
     year: int | None = None
     host: str | None = None
     jobs: int = 1
+    common: tzinfo | None = None
 
 
 @dataclass
@@ -91,14 +95,16 @@ def _parts(found: list[Source], options: Options, size: int | None) -> list[Part
             parts.append(Part(source))
             continue
         with contextlib.closing(Reader(source, lambda _: None)) as reader:
-            clock = sources.clock_of(reader, options.zone, options.year)
+            clock = sources.clock_of(reader, options.zone or options.common, options.year)
             whole = sources.is_tracking(reader)
         if whole:
             parts.append(Part(source, clock))
             continue
         count = options.jobs if size is None else max(1, source.size // size)
         at = sources.cuts(source, count, LEAST_PART)
-        parts += [Part(source, clock, start, end) for start, end in zip(at, at[1:])] or [Part(source, clock)]
+        starts = at[:-1]
+        clocks = [clock] * len(starts) if len(starts) < 2 or options.zone is not None else sources.clocks_at(source, clock, starts)
+        parts += [Part(source, *part) for part in zip(clocks, starts, at[1:])] or [Part(source, clock)]
     return parts
 
 
@@ -115,14 +121,17 @@ def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, 
         reader.close()
         yield
         return
-    clock = part.clock or sources.clock_of(reader, options.zone, options.year)
+    clock = part.clock or sources.clock_of(reader, options.zone or options.common, options.year)
     stream = Stream(consumer, clock, options.host)
     before = part.start
     for block in reader.blocks():
-        if sift:
-            stream.sift(block, _SIFTED)
-        else:
-            stream.feed(block)
+        for offset, piece in sources.by_offset(block) if options.zone is None else ((None, block),):
+            if offset is not None:
+                stream.set_clock(sources.shifted(stream.clock, offset))
+            if sift:
+                stream.sift(piece, _SIFTED)
+            else:
+                stream.feed(piece)
         note(reader.position() - before)
         before = reader.position()
         yield

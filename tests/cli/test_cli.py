@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
+from esatls.parallel import LEAST_PART
+from esatls.sources import Source, cuts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -432,6 +434,37 @@ def test_a_stranger_shifts_no_time(line: str) -> None:
     """Words about the offset that are not the line about it, or an offset that no place has, leave the zone as it is."""
     told, _ = run("events", "-q", stdin=f"{line}\nThu Jul 15 12:00:00 2021 Info: ICID 5 TLS failed\n".encode())
     assert [event["time"] for event in records(told)] == ["2021-07-15T12:00:00Z"]
+
+
+def test_several_heads_in_one_file(tmp_path: pathlib.Path) -> None:
+    """Logs that were put together each have their own zone, in one process and in several; the option rules over all."""
+    at = "Tue Mar  5 10:00:00 2024 Info: "
+    lines = {hour: f"{at}Time offset from UTC: {hour * 3600} seconds\n{at}ICID {hour} TLS failed: x\n" for hour in (1, 2, 3)}
+    log = tmp_path / "log"
+    log.write_text("".join(lines.values()))
+
+    def times(*args: object) -> set[str]:
+        found = {f"{c['icid']} {c['time'][11:13]}" for c in records(run("events", "-q", *args, log)[0]) if c["icid"] < 4}
+        assert found == {f"{c['icid']} {c['time'][11:13]}" for c in records(run("events", "-q", "-k", "all", *args, log)[0]) if c.get("icid", 4) < 4}
+        return found
+
+    assert times() == {"1 09", "2 08", "3 07"}
+    assert times("--timezone", "UTC") == {"1 10", "2 10", "3 10"}
+    log.write_text("".join(lines.values()).replace("Info: Time", "esa1 mail_logs: Info: Time"))
+    assert times() == {"1 09", "2 09", "3 09"}
+    filler = "".join(f"{at}Message finished MID {number} done\n{at}MID {number} Subject 'Time offset from UTC: 0 seconds'\n" for number in range(40_000))
+    log.write_text(lines[1] + filler + lines[2] + filler + lines[3] + filler + lines[3])
+    assert len(cuts(Source(str(log)), 3, LEAST_PART)) == 4
+    for jobs in (1, 3):
+        assert times("--jobs", jobs) == {"1 09", "2 08", "3 07"}
+    assert run("messages", "--jobs", 1, log) == run("messages", "--jobs", 3, log)
+
+
+def test_the_rest_of_a_text_is_no_head() -> None:
+    """A line without a stamp states no offset: it may be the rest of what a stranger wrote."""
+    lines = ["11:00:00 2021 Info: MID 1 Subject 'x", "12:00:00 2021 Info: ICID 5 TLS failed"]
+    text = "\nTime offset from UTC: 3600 seconds\n".join(f"Thu Jul 15 {line}" for line in lines)
+    assert [event["time"] for event in records(run("events", "-q", stdin=text.encode())[0])] == ["2021-07-15T12:00:00Z"]
 
 
 def test_offset_in_json() -> None:
