@@ -12,6 +12,7 @@ import click
 
 from esatls import __version__, parallel, sources
 from esatls.clock import parse_rfc3339, rfc3339, zone
+from esatls.closed import stand_in
 from esatls.errors import EsatlsError, UsageError
 from esatls.kinds import EVENT_KINDS
 from esatls.output import FORMATS, Output, dumps, printable, write
@@ -317,6 +318,7 @@ def explain(line: tuple[str, ...], timezone: str) -> None:
 
 def main() -> None:
     """Run the command line: one-line errors, no traceback for what a user can cause."""
+    stand_in()
     gc.disable()  # one command, one run: what is built is needed to the end
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
@@ -337,7 +339,7 @@ def main() -> None:
         _leave(141)
     except EsatlsError as error:
         click.echo(f"esatls: {printable(str(error))}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         click.echo(f"esatls: {printable(name)}{error.strerror or error}", err=True)

@@ -366,13 +366,36 @@ def test_binary_empty_and_endless_lines(tmp_path: pathlib.Path) -> None:
 
 
 def test_wrong_usage() -> None:
-    """Wrong options are told in one line, with exit code 2, wrong values with 1."""
+    """Wrong options and wrong values are told in one line, with exit code 2."""
     _, err = run("messages", "--format", "xml", SAMPLE, code=2)
     assert "Invalid value for '--format'" in err
-    _, err = run("messages", "--timezone", "Mars/Olympus", SAMPLE, code=1)
+    _, err = run("messages", "--timezone", "Mars/Olympus", SAMPLE, code=2)
     assert err == "esatls: no such time zone: Mars/Olympus\n"
-    _, err = run("messages", "--since", "yesterday", SAMPLE, code=1)
+    _, err = run("messages", "--since", "yesterday", SAMPLE, code=2)
     assert err.startswith("esatls: not a date or time")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell closes the streams")
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("messages -q $SAMPLE >&-", 1, "esatls: standard output: is closed\n"),
+        ("messages -q -f table $SAMPLE >&-", 1, "esatls: standard output: is closed\n"),
+        ("explain 'Info: ICID 5 TLS failed' >&-", 1, "esatls: standard output: is closed\n"),
+        ("follow --once -q --checkpoint $FOLDER/c $SAMPLE >&-", 1, "esatls: standard output: is closed\n"),
+        ("messages -q -o $FOLDER/out $SAMPLE >&-", 0, ""),
+        ("messages -q -o $FOLDER/out $SAMPLE <&- >&-", 0, ""),
+        ("messages -q -o $FOLDER/out $SAMPLE <&- >&- 2>&-", 0, ""),
+        ("messages -q <&-", 1, "esatls: standard input: is closed\n"),
+        ("follow --once -q - <&-", 1, "esatls: standard input: is closed\n"),
+    ],
+)
+def test_closed_streams(tmp_path: pathlib.Path, command: str, code: int, said: str) -> None:
+    """A standard stream that is closed from the start is missed only if it is needed, and that is one line."""
+    environment = {**os.environ, "SAMPLE": str(SAMPLE), "FOLDER": str(tmp_path), "PYTHON": sys.executable}
+    done = subprocess.run(["/bin/sh", "-c", f'"$PYTHON" -m esatls {command}'], capture_output=True, check=False, env=environment)
+    assert (done.stdout, done.stderr.decode(), done.returncode) == (b"", said, code)
+    assert len(records((tmp_path / "out").read_bytes())) == 3 if "-o $" in command else not (tmp_path / "out").exists()
 
 
 def test_closed_pipe() -> None:

@@ -248,14 +248,14 @@ def test_link_in_the_way(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense(tmp_path: Path) -> None:
     """Wrong use is one line."""
     for args, code, said in (
-        (("--grace", "0", SAMPLE), 1, "at least one second"),
+        (("--grace", "0", SAMPLE), 2, "at least one second"),
         (("--timeout", "soon", SAMPLE), 2, "is not a time such as"),
-        ((tmp_path,), 1, "is a folder"),
-        (("--rotated-to", SAMPLE, SAMPLE), 1, "is no folder"),
-        (("--output", SAMPLE, SAMPLE), 1, "is read by this command"),
+        ((tmp_path,), 2, "is a folder"),
+        (("--rotated-to", SAMPLE, SAMPLE), 2, "is no folder"),
+        (("--output", SAMPLE, SAMPLE), 2, "is read by this command"),
         (("--output", tmp_path / "no" / "out", SAMPLE), 1, "cannot be written"),
         (("--checkpoint", tmp_path / "no" / "state", SAMPLE), 1, "cannot be written"),
-        (("--timezone", "Mars/Crater", SAMPLE), 1, "no such time zone"),
+        (("--timezone", "Mars/Crater", SAMPLE), 2, "no such time zone"),
         ((tmp_path / "nothing.log",), 1, "nothing to read"),
     ):
         _, errors = run("--once", *args, code=code, state=tmp_path)

@@ -1,0 +1,47 @@
+"""Standard streams that were closed before the program began: whoever needs one is told so, in one line."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import Any, NoReturn
+
+
+class _Closed(io.RawIOBase):
+    """Refuses what it is asked to read or write."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._called = name
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> NoReturn:
+        raise OSError(errno.EBADF, "is closed", self._called)
+
+    def readinto(self, _: Any) -> NoReturn:
+        raise OSError(errno.EBADF, "is closed", self._called)
+
+    def write(self, _: Any) -> NoReturn:
+        raise OSError(errno.EBADF, "is closed", self._called)
+
+
+def stand_in() -> None:
+    """Put something in the place of each closed stream: an `OSError` that names it when it is used; nobody reads what goes to standard error."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    # no file is to get the number of a standard stream
+    while True:
+        number = os.open(os.devnull, os.O_RDWR)
+        if number > 2:
+            os.close(number)
+            break
+    sys.stdin = sys.stdin or io.TextIOWrapper(io.BufferedReader(_Closed("standard input")))
+    sys.stdout = sys.stdout or io.TextIOWrapper(_Closed("standard output"), write_through=True)  # type: ignore[type-var,unused-ignore]
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open to the end
