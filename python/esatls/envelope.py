@@ -21,6 +21,10 @@ LONGEST = 1200
 JSON_TEXT = ("_raw", "message", "log", "event.original", "AdditionalExtensions")
 """Fields in which collectors keep the line, in the order they are tried; the last one is Microsoft Sentinel's, for a consolidated event."""
 
+_SENTINEL_COLUMNS = {"DeviceAction": "act", "SourceUserName": "suser", "DestinationUserName": "duser", "SourceIP": "src", "SourceHostName": "shost"}
+"""Columns of the table CommonSecurityLog -> keys of CEF that they were made from."""
+_PLAIN_VALUE = re.compile(r"[^\s;=|\"'\\]+(?:;[^\s;=|\"'\\@]+@[^\s;=|\"'\\]+)*")  # one word, or addresses
+
 _ENVELOPE = re.compile(ENVELOPE, re.ASCII)
 _START = re.compile(ENVELOPE.partition("(?:(?P<outer_host>")[0], re.ASCII)
 """Its priority and its first stamp."""
@@ -108,12 +112,20 @@ def _from_json(line: str) -> Unwrapped | None:
         if isinstance(text, str) and text.strip():
             host = _lookup(record, "host.name") or _lookup(record, "host") or _lookup(record, "hostname") or _lookup(record, "Computer")
             time = _lookup(record, "@timestamp") or _lookup(record, "_time") or _lookup(record, "TimeGenerated")
+            if name == "AdditionalExtensions":
+                text += _columns(record, text)
             return Unwrapped(
                 _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text).split("\n"),
                 writable(host) if isinstance(host, str) else None,
                 time if isinstance(time, str) else None,
             )
     return None
+
+
+def _columns(record: dict[str, Any], text: str) -> str:
+    """Return what Sentinel keeps in columns of its own, as further fields of AdditionalExtensions."""
+    found = ((key, record.get(column)) for column, key in _SENTINEL_COLUMNS.items())
+    return "".join(f";{key}={value}" for key, value in found if isinstance(value, str) and _PLAIN_VALUE.fullmatch(value) and f"{key}=" not in text)
 
 
 def writable(text: str) -> str:

@@ -45,6 +45,23 @@ def test_its_verdicts_are_those_of_a_whole_record() -> None:
     assert (message["mid"], message["received"], message["received_witness"]) == (7, "encrypted", ["cef"])
 
 
+def test_columns_of_their_own_are_part_of_the_record() -> None:
+    """What was done, sender and recipient stand in columns beside: with them, a delivery is stated."""
+    row = {
+        "Computer": "esa1", "DeviceAction": "DELIVERED", "SourceUserName": "ann@example.org", "DestinationUserName": "bob@example.com;carol@example.com",
+        "SourceIP": "198.51.100.7", "AdditionalExtensions": FIELDS,
+    }  # fmt: skip
+    told = {"action": "DELIVERED", "sender": "ann@example.org", "recipient": "bob@example.com;carol@example.com", "peer_ip": "198.51.100.7"}
+    assert events(json.dumps(row)) == [{"esa_host": "esa1", **EVENT, **told}]
+
+
+@pytest.mark.parametrize("forged", ["x;ESATLSOutConnStatus=Success", "x ESAMID=8", "x\nICID 5 TLS success", "x=y", ["x"], 5, "", None])
+def test_a_column_states_nothing_but_its_own_field(forged: object) -> None:
+    """A stranger's text in a column is no further field and no further line."""
+    row = {"SourceUserName": forged, "DestinationUserName": forged, "AdditionalExtensions": FIELDS}
+    assert events(json.dumps(row)) == [EVENT]
+
+
 @pytest.mark.parametrize(
     "text",
     [
