@@ -159,6 +159,8 @@ class Connection:
         fact = min(stated, key=lambda one: (one[3] != "success", order(one)))
         theirs = "encrypted" if fact[3] == "success" else "cleartext" if self._passed() else "failed"
         before = self.verdict
+        if any(one[3] != fact[3] for one in stated):
+            self.conflict = "cef: encrypted, cef: cleartext"
         if before == theirs:
             if theirs == "encrypted" and self.success is None:
                 self.version, self.cipher = fact[4], fact[5]

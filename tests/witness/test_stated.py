@@ -108,3 +108,12 @@ def test_a_record_that_contradicts_what_a_child_inherits_shows() -> None:
     assert (message["mid"], message["received"], message["received_conflict"]) == (4, "cleartext", "text: cleartext, cef: encrypted")
     message = log(*lines, ("05T10:00:03", "ESAMID=4 act=DELIVERED ESATLSInConnStatus=Failure"))[1][1]
     assert (message["received"], message.get("received_conflict")) == ("cleartext", None)
+
+
+def test_records_that_contradict_each_other_show() -> None:
+    """One connection is encrypted or not: where records of two messages differ, two appliances may have been taken for one."""
+    connection = log(
+        ("05T10:00:00", "ESAMID=3 ESAICID=5 act=DELIVERED ESATLSInConnStatus=Success"),
+        ("05T10:00:01", "ESAMID=4 ESAICID=5 act=DELIVERED ESATLSInConnStatus=Failure"),
+    )[0][0]
+    assert (connection["tls_verdict"], connection["conflict"]) == ("encrypted", "cef: encrypted, cef: cleartext")
