@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from esatls import lives
 from esatls.facts import OPENS, TRIES, Fact, earlier, order
+from esatls.match import LONGEST_NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,4 +158,6 @@ def rids_of(text: str | None) -> list[int]:
     """Return the recipient ids in a text of a fact."""
     if not text:
         return []
-    return [int(text)] if text.isdigit() else [int(rid) for rid in text.replace(",", " ").split()]
+    if text.isdigit() and len(text) <= LONGEST_NUMBER:
+        return [int(text)]
+    return [int(rid) for rid in text.replace(",", " ").split() if len(rid) <= LONGEST_NUMBER]

@@ -231,7 +231,8 @@ filter {{
           captured.each do |name, value|
             next if name == pattern || name == "text" || name =~ /\A(?:inner|outer)_/ || value.to_s.empty?
             if name == "rid"
-              flat["rid"] = value.tr(",", " ").split.map(&@number)
+              numbers = value.tr(",", " ").split.select {{ |digits| digits.size <= 18 }}
+              flat["rid"] = numbers.map(&@number) unless numbers.empty?
             elsif name == "policy_table"
               flat["mail_flow"] = @mail_flow[value]
             elsif @integers.include?(name)

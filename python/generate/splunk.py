@@ -55,7 +55,7 @@ BEGINNINGS = {
     r"|RPC (?:Delivery start|Message done) |Delivery start DCID \d+ MID \d+ to (?:RID )?\[[0-9, ]+\] to offbox "
     r"|Message done DCID \d+ MID \d+ to (?:RID )?\[[0-9, ]+\] \(external quarantine\))",
     "delivery_started": r"Delivery start ",
-    "delivery_done": r"Message done [^\]]+\](?! \(external quarantine\))",
+    "delivery_done": r"Message done (?![^\]]+\] \()",
     "delivery_response": r"MID \d+ (?:to )?RID \[[0-9, ]+\] Response ",
     "delivery_bounced": r"(?:Bounced|Double bounce): ",
     "delivery_delayed": r"(?:Delayed: |Possible Delivery: |Message \d+ to RID )",
@@ -97,7 +97,7 @@ CEF_FIELDS = {
 # CIM Email on this app's own sourcetypes: its name for a field, and what follows from the line.
 CIM_EMAIL = {field.name: field.cim for field in FIELDS if field.name in {"esa_host", "mid", "sender"}}
 CIM_CALCULATED = {
-    "action": 'if(match(esatls_line, "^Message done [^\\\\]]+\\\\](?! \\\\(external quarantine)"), "delivered", null())',
+    "action": 'if(match(esatls_line, "^Message done (?![^\\\\]]+\\\\] \\\\()"), "delivered", null())',
     "dest": 'if(match(esatls_line, "^New [Ss][Mm][Tt][Pp] DCID "), peer_ip, null())',
     "protocol": '"smtp"',
     "src": 'if(match(esatls_line, "^New [Ss][Mm][Tt][Pp] ICID "), peer_ip, null())',
