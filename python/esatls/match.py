@@ -31,7 +31,7 @@ FACT_FIELDS: dict[str, tuple[str, ...]] = {
     "tls_not_offered": ("tls_reason", "peer_ip"),
     "tls_read": (),
     "tls_other": ("tls_reason", "peer_ip"),
-    "connection_error": ("tls_reason", "error_details", "peer_ip", "peer_port", "tls_domain", "interface_ip"),
+    "connection_error": ("tls_reason", "error_details", "peer_ip", "peer_port", "tls_domain", "interface", "interface_ip"),
     "connection_closed": ("close_reason",),
     "message_started": ("icid",),
     "message_sender": ("icid", "sender"),

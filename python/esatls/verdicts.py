@@ -461,7 +461,7 @@ def _connection_record(appliance: Appliance, side: int, key: str, connection: Co
         elif code == "hat_policy":
             names = ("hat_action", "sender_group", "country", "peer_ip")
         elif code == "connection_error":
-            names = ("", "", "peer_ip", "peer_port", "tls_domain", "interface_ip")
+            names = ("", "", "peer_ip", "peer_port", "tls_domain", "interface", "interface_ip")
         elif code == "tls_success":
             names = ("", "", "tls_peer_cn", "tls_domain")
         elif code == "connection_closed":
