@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls._patterns import ENVELOPE
+from esatls.clock import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BARE, UNSTAMPED, STAMPED = 0, 1, 2
 """How much an envelope says; a line that says less than its neighbours may be the rest of a wrapped one."""
@@ -18,8 +22,21 @@ BARE, UNSTAMPED, STAMPED = 0, 1, 2
 LONGEST = 1200
 """No envelope is longer: every part of the pattern is bounded."""
 
-JSON_TEXT = ("_raw", "message", "log", "event.original", "AdditionalExtensions")
-"""Fields in which collectors keep the line, in the order they are tried; the last one is Microsoft Sentinel's, for a consolidated event."""
+JSON_TEXT = ("_raw", "message", "log", "event.original", "event", "AdditionalExtensions")
+"""Fields in which collectors keep the line, in the order they are tried: the first that names its appliance, else the first that is there.
+
+`event` is the HTTP Event Collector's; the last one is Microsoft Sentinel's, for a consolidated event.
+"""
+
+JSON_HOST = ("observer.hostname", "observer.name", "hostname", "log.source.address", "host.name", "host", "Computer")
+"""Fields that name the appliance of a line that does not: first those that can mean no collector."""
+
+JSON_TIME = ("@timestamp", "_time", "time", "TimeGenerated")
+"""Fields that tell the time of a line that does not."""
+
+_NUMBER = re.compile(r"\d{9,14}(?:\.\d{1,9})?", re.ASCII)
+_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([\w.-]{1,255})):\d{1,5}", re.ASCII)
+_MOST_SECONDS, _MOST_MILLISECONDS = 1e11, 1e14
 
 _SENTINEL_COLUMNS = {"DeviceAction": "act", "SourceUserName": "suser", "DestinationUserName": "duser", "SourceIP": "src", "SourceHostName": "shost"}
 """Columns of the table CommonSecurityLog -> keys of CEF that they were made from."""
@@ -107,19 +124,47 @@ def _from_json(line: str) -> Unwrapped | None:
         return None
     if not isinstance(record, dict):
         return None
-    for name in JSON_TEXT:
-        text = _lookup(record, name)
-        if isinstance(text, str) and text.strip():
-            host = _lookup(record, "host.name") or _lookup(record, "host") or _lookup(record, "hostname") or _lookup(record, "Computer")
-            time = _lookup(record, "@timestamp") or _lookup(record, "_time") or _lookup(record, "TimeGenerated")
-            if name == "AdditionalExtensions":
-                text += _columns(record, text)
-            return Unwrapped(
-                _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text).split("\n"),
-                writable(host) if isinstance(host, str) else None,
-                time if isinstance(time, str) else None,
-            )
-    return None
+    if isinstance(record.get("result"), dict):
+        record = record["result"]
+    texts = {name: text for name, text in _texts(record, JSON_TEXT) if text.strip()}
+    if not texts:
+        return None
+    # what a shipper has taken the head off says less than the line as it came
+    names_its_host = (name for name, text in texts.items() if len(texts) > 1 and parse(text[:LONGEST].partition("\n")[0]).host)
+    name = next(names_its_host, next(iter(texts)))
+    text = texts[name]
+    if name == "AdditionalExtensions":
+        text += _columns(record, text)
+    return Unwrapped(
+        _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text).split("\n"),
+        next((writable(_without_port(host)) for _, host in _texts(record, JSON_HOST) if host), None),
+        next((time for name in JSON_TIME for time in (_stamp(_lookup(record, name)),) if time), None),
+    )
+
+
+def _texts(record: dict[str, Any], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield those fields of a record that are text."""
+    for name in names:
+        value = _lookup(record, name)
+        if isinstance(value, str):
+            yield name, value
+
+
+def _without_port(host: str) -> str:
+    """Return the address that a packet came from without its port; any other name as it is."""
+    m = _PORT.fullmatch(host)
+    return host if m is None else m[1] or m[2]
+
+
+def _stamp(value: Any) -> str | None:
+    """Return a time as text; numbers are seconds since 1970, or milliseconds, which no log has seen so many seconds of."""
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value):
+            return value
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < _MOST_MILLISECONDS:
+        return None
+    return rfc3339(value / 1000 if value > _MOST_SECONDS else value)
 
 
 def _columns(record: dict[str, Any], text: str) -> str:

@@ -75,6 +75,42 @@ def test_record_within_a_text_is_no_record(before: str) -> None:
     assert envelope.unwrap(before + '{"message": "ICID 5 TLS success"}') is None
 
 
+LINE = "Info: ICID 5 TLS success"
+ORIGINAL = "<22>Mar  5 10:00:00 esa1 mail_logs: Info: ICID 5 TLS success"
+
+
+@pytest.mark.parametrize(
+    ("record", "time", "host"),
+    [
+        # the appliance that the line as it came names
+        ({"message": LINE, "event": {"original": ORIGINAL}, "host": {"name": "collector"}}, "2024-03-05T10:00:00Z", "esa1"),
+        ({"message": ORIGINAL, "event.original": LINE}, "2024-03-05T10:00:00Z", "esa1"),
+        ({"message": LINE, "event": {"original": "nothing"}, "host": {"name": "esa2"}}, None, "esa2"),
+        # what a shipper knows of where the line comes from
+        ({"message": LINE, "log": {"source": {"address": "192.0.2.7:514"}}, "host": {"name": "collector"}}, None, "192.0.2.7"),
+        ({"message": LINE, "log": {"source": {"address": "[2001:db8::7]:514"}}}, None, "2001:db8::7"),
+        ({"message": LINE, "log": {"source": {"address": "2001:db8::7"}}}, None, "2001:db8::7"),
+        ({"message": LINE, "observer": {"hostname": "esa1"}, "log": {"source": {"address": "192.0.2.7:514"}}, "host": "collector"}, None, "esa1"),
+        ({"message": LINE, "hostname": "esa1", "host": {"name": "collector"}}, None, "esa1"),
+        ({"message": LINE, "host": {"ip": ["192.0.2.7"]}, "Computer": "esa1"}, None, "esa1"),
+        ({"message": LINE, "hostname": "", "host": ["esa1"]}, None, None),
+        # Splunk's export, and what its HTTP Event Collector takes
+        ({"preview": False, "result": {"_raw": LINE, "_time": "2024-03-05T11:00:00.000+01:00", "host": "esa1"}}, "2024-03-05T10:00:00Z", "esa1"),
+        ({"event": LINE, "time": 1709632800.25, "host": "esa1"}, "2024-03-05T10:00:00.250Z", "esa1"),
+        ({"event": LINE, "time": "1709632800"}, "2024-03-05T10:00:00Z", None),
+        # numbers as times
+        ({"_raw": LINE, "_time": 1709632800}, "2024-03-05T10:00:00Z", None),
+        ({"_raw": LINE, "@timestamp": 1709632800123}, "2024-03-05T10:00:00.123Z", None),
+        ({"_raw": LINE, "@timestamp": 0, "_time": 1709632800}, "2024-03-05T10:00:00Z", None),
+        *(({"_raw": LINE, "_time": time}, None, None) for time in (True, -1, 10**400, float("inf"), float("nan"), [1], "9" * 20, "yesterday")),
+    ],
+)
+def test_what_a_record_says_of_its_line(record: dict[str, Any], time: str | None, host: str | None) -> None:
+    """The line as it came counts, then what the record says of where and when it was written."""
+    (event,) = read_events([json.dumps(record)])[0]
+    assert (event["icid"], event.get("time"), event.get("esa_host")) == (5, time, host)
+
+
 def test_deep_json_is_no_record() -> None:
     """Nesting that no collector writes is read as text, without an error."""
     events, counts = read_events(["{" + '"a":{' * 100_000])
