@@ -187,23 +187,23 @@ class Appliance:
         connection = self.connection(RECEIVING, fact[3], fact[1])
         if connection is None:
             return "unknown"
-        opened = connection.opened
-        if opened is not None:
-            if opened[3]:
-                found["received_peer_ip"] = opened[3]
-            if opened[4]:
-                found["received_peer_host"] = opened[4]
-        if connection.flow:
-            found["mail_flow"] = connection.flow
         if connection.version:
             found["received_tls_version"] = connection.version
         if connection.cipher:
             found["received_tls_cipher"] = connection.cipher
         if connection.reason:
             found["received_reason"] = connection.reason
+        opened = connection.opened
+        if opened is not None:
+            if opened[3]:
+                found["received_peer_ip"] = opened[3]
+            if opened[4]:
+                found["received_peer_host"] = opened[4]
         if self.several:
             _keep(found, "received_conflict", connection.conflict)
             _keep(found, "received_witness", witnesses(connection.deciding()) or None)
+        if connection.flow:
+            found["mail_flow"] = connection.flow
         return connection.verdict if connection.verdict in ("encrypted", "cleartext") else "unknown"
 
     def _inherited(self, message: Message, origin: Fact, found: Record) -> str:
@@ -214,8 +214,10 @@ class Appliance:
         verdict, theirs = parent.received
         found.update(theirs)
         found.pop("icid", None)
+        flow = found.pop("mail_flow", None)
         if verdict in ("encrypted", "cleartext"):
             found.setdefault("received_from_mid", int(origin[3]))
+        _keep(found, "mail_flow", flow)
         return verdict
 
     # delivery
@@ -446,6 +448,9 @@ def _received_by_record(verdict: str, cef: Fact, found: Record) -> str:
 # records
 
 
+_OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
+
+
 def _connection_record(appliance: Appliance, side: int, key: str, connection: Connection) -> Record:
     record: Record = {}
     if appliance.host:
@@ -479,11 +484,14 @@ def _connection_record(appliance: Appliance, side: int, key: str, connection: Co
         record["opened"] = rfc3339(connection.opened[1])
     if closed:
         record["closed"] = rfc3339(max(closed))
-    record.update(told)
+    for name in _OF_THE_PEER:
+        _keep(record, name, told.get(name))
     record["tls_verdict"] = connection.verdict
     _keep(record, "tls_version", connection.version)
     _keep(record, "tls_cipher", connection.cipher)
     _keep(record, "tls_reason", connection.reason)
+    _keep(record, "tls_peer_cn", told.get("tls_peer_cn"))
+    _keep(record, "tls_domain", told.get("tls_domain"))
     if connection.required:
         record["tls_required"] = True
     if appliance.several:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from esatls.facts import Facts
+from esatls.fields import CONNECTION_FIELDS, MESSAGE_FIELDS
 
 from tests.core.support import SCENARIOS, read_facts, records
 
@@ -104,3 +105,12 @@ def test_scenarios_show_every_verdict() -> None:
     assert {record["delivered"] for record in messages} == {"encrypted", "cleartext", "mixed", "unknown", "none"}
     assert {record.get("mid_relation") for record in messages} == {None, "rewritten", "split", "copy", "released", "bounce", "notification"}
     assert {attempt.get("outcome") for record in messages for attempt in record["deliveries"]} == {None, "done", "bounced", "delayed"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fields_of_records_stand_in_their_order(name: str) -> None:
+    """The fields of a record come in the order of the table of fields, in JSON as in CSV."""
+    for table, found in zip((CONNECTION_FIELDS, MESSAGE_FIELDS), records(read_facts(load(name)[0])[0])):
+        names = [field.name for field in table]
+        for record in found:
+            assert list(record) == sorted(record, key=names.index)
