@@ -126,10 +126,12 @@ class _Input:
             progress.show = Bar(total)
         return progress
 
-    def end(self, counts: Counts) -> None:
-        """Tell the counts, and leave with 1 if something could not be read."""
+    def end(self, counts: Counts, nothing: str = "no line was understood") -> None:
+        """Tell the counts, and `nothing` if no line was an event; leave with 1 if something could not be read."""
         if not self.quiet:
             click.echo(str(counts), err=True)
+            if counts.ignored and not counts.events:
+                click.echo(f"esatls: {nothing}; esatls explain 'LINE' tells what a line lacks", err=True)
         if self.failed:
             sys.exit(1)
 
@@ -163,7 +165,7 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
         else:
             counts = Counts()
             write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), form, file, FIELDS)
-    source.end(counts)
+    source.end(counts, "no line is an event of those asked for")
 
 
 def _lines(found: list[Record]) -> bytes:

@@ -365,6 +365,15 @@ def test_binary_empty_and_endless_lines(tmp_path: pathlib.Path) -> None:
     assert mids(tmp_path / "long") == MIDS
 
 
+def test_nothing_recognised() -> None:
+    """Where no line is an event, one line says so and how to find out why; it is no error. Empty input needs no word."""
+    counts = "1 lines: 0 events, 1 ignored, 0 unreadable\n"
+    for command, said in (("messages", "no line was understood"), ("report", "no line was understood"), ("events", "no line is an event of those asked for")):
+        _, err = run(command, stdin=b"<22>1 2026-03-03T09:14:20Z esa1 mail_logs - - - Info: ICID 5 TLS failed\n")
+        assert err == f"{counts}esatls: {said}; esatls explain 'LINE' tells what a line lacks\n"
+    assert run("messages", stdin=b"") == (b"", "0 lines: 0 events, 0 ignored, 0 unreadable\n")
+
+
 def test_wrong_usage() -> None:
     """Wrong options and wrong values are told in one line, with exit code 2."""
     _, err = run("messages", "--format", "xml", SAMPLE, code=2)
