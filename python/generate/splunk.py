@@ -52,8 +52,8 @@ BEGINNINGS = {
     "message_recipient": r"MID \d+ ICID \d+ RID \d+ To:",
     "message_policy": r"MID \d+ matched all recipients for per-recipient policy ",
     "message_quarantined": r"(?:MID \d+ (?:quarantined to|enqueued for transfer to|released from|deleted from) |(?:EUQ|ISQ): (?:Tagging|Quarantined) "
-    r"|RPC (?:Delivery start|Message done) |Delivery start DCID \d+ MID \d+ to (?:RID )?\[[0-9, ]+\] to offbox "
-    r"|Message done DCID \d+ MID \d+ to (?:RID )?\[[0-9, ]+\] \(external quarantine\))",
+    r"|RPC (?:Delivery start|Message done) |Delivery start DCID \d+ MID \d+ to (?:RID )?\[[0-9, ]+\] to "
+    r"|Message done DCID \d+ MID \d+ to (?:RID )?\[[0-9, ]+\] \()",
     "delivery_started": r"Delivery start ",
     "delivery_done": r"Message done (?![^\]]+\] \()",
     "delivery_response": r"MID \d+ (?:to )?RID \[[0-9, ]+\] Response ",
