@@ -1,4 +1,4 @@
-"""Flat records for CSV, Parquet and Splunk: the attempts of `deliveries` become columns of several values."""
+"""Flat records for CSV and Splunk: the attempts of `deliveries` become columns of several values."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from esatls.fields import DELIVERY_FIELDS, Field
 
 SEPARATOR = ";"
 """Between the values of one CSV cell; values of the same position belong to the same attempt."""
+WITHIN = "%3B"
+"""What stands for the separator within one of several values."""
 
 
 def flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -35,9 +37,10 @@ def columns(fields: tuple[Field, ...]) -> list[str]:
 
 
 def cell(value: Any, separator: str = SEPARATOR) -> str:
-    """Return a value as text: lists joined, booleans in small letters."""
+    """Return a value as text: lists joined, with no separator within a value, so that they can be split again; booleans in small letters."""
     if isinstance(value, list):
-        return separator.join(cell(item, " ") for item in value)
+        parts = [cell(item, " ") for item in value]
+        return separator.join([part.replace(SEPARATOR, WITHIN) for part in parts] if separator == SEPARATOR else parts)
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

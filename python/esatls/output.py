@@ -1,7 +1,7 @@
 """Records -> JSON Lines, CSV, Parquet, or a table for people.
 
 JSON Lines is the reference. CSV, Parquet and Splunk rows are flat: the attempts of `deliveries` become columns of
-several values. Text of the log is data: no cell runs as a formula, no control character reaches a terminal.
+several values, typed ones in Parquet. Text of the log is data: no cell runs as a formula, no control character reaches a terminal.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _parquet(records: Iterable[dict[str, Any]], file: IO[bytes], fields: tuple[F
     schema = []
     for field in fields:
         if field.type == "objects":
-            schema += [pa.field(f"delivery_{inner.name}", pa.list_(pa.string())) for inner in DELIVERY_FIELDS]
+            schema += [pa.field(f"delivery_{inner.name}", pa.list_(kind(inner))) for inner in DELIVERY_FIELDS]
         else:
             schema.append(pa.field(field.name, kind(field)))
     dates = {field.name for field in fields if field.type == "date"}
@@ -185,9 +185,17 @@ def _parquet(records: Iterable[dict[str, Any]], file: IO[bytes], fields: tuple[F
     with pq.ParquetWriter(file, pa.schema(schema)) as writer:
         for batch in _batches(records):
             count += len(batch)
-            rows = [{key: _moment(value) if key in dates else value for key, value in flat(row).items()} for row in batch]
+            rows = [{key: _moment(value) if key in dates else value for key, value in _columnar(record).items()} for record in batch]
             writer.write_table(pa.Table.from_pylist(rows, schema=pa.schema(schema)))
     return count
+
+
+def _columnar(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with a list per field of its deliveries, all of one length; what an attempt lacks is null."""
+    attempts = record.get("deliveries")
+    if not attempts:
+        return record
+    return {**record, **{f"delivery_{field.name}": [attempt.get(field.name) for attempt in attempts] for field in DELIVERY_FIELDS}}
 
 
 def _moment(text: str) -> Any:

@@ -52,6 +52,7 @@ def files() -> dict[pathlib.Path, str]:
         "## Each of a message's `deliveries`",
         "",
         "In CSV, Parquet and Splunk each is a column of several values, `delivery_` before its name.",
+        "In CSV several values are joined with `;`, and a `;` within one of them is `%3B`.",
         "",
         *_columns(DELIVERY_FIELDS),
         "",

@@ -288,6 +288,26 @@ def test_control_characters_never_come_out_raw(form: str) -> None:
     assert b"\x1b" not in shown
 
 
+def test_positions_in_csv() -> None:
+    """A cell of several values has as many as there are, each in its place: a separator within one is written otherwise."""
+    at = "Tue Mar  5 10:00:00 2024 Info: "
+    lines = [
+        "Start MID 16 ICID 5",
+        "MID 16 ICID 5 RID 0 To: <a;b@example.net>",
+        "MID 16 ICID 5 RID 1 To: <c@example.com>",
+        "Bounced: DCID 9 MID 16 to RID 0 - 5.1.0 - a;=b ('550', ['x; y'])",
+        "Message done DCID 9 MID 16 to RID [1]",
+    ]
+    out, _ = run("messages", "-f", "csv", stdin="".join(f"{at}{line}\n" for line in lines).encode())
+    (row,) = csv.DictReader(io.StringIO(out.decode()))
+    assert row["recipients"] == "a%3Bb@example.net;c@example.com"
+    assert row["delivery_outcome"] == "bounced;done"
+    assert row["delivery_response"] == "5.1.0 - a%3B=b ('550', ['x%3B y']);"
+    out, _ = run("connections", "-f", "csv", stdin=f"{at}ICID 5 TLS failed: x; y\n".encode())
+    (row,) = csv.DictReader(io.StringIO(out.decode()))
+    assert row["tls_reason"] == "x; y"
+
+
 def test_parquet(tmp_path: pathlib.Path) -> None:
     """Parquet has typed columns: times, lists, numbers."""
     pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
@@ -296,6 +316,10 @@ def test_parquet(tmp_path: pathlib.Path) -> None:
     assert table.column("mid").to_pylist() == MIDS
     assert table.column("recipients").to_pylist()[2] == ["anna@partner.example", "info@old.example.net"]
     assert table.column("delivery_verdict").to_pylist()[2] == ["encrypted", "cleartext"]
+    assert table.column("delivery_dcid").to_pylist()[2] == [881, 882]
+    assert table.column("delivery_rid").to_pylist()[2] == [[0], [1]]
+    assert table.column("delivery_tls_version").to_pylist()[2] == ["TLSv1.2", None]
+    assert table.column("delivery_witness").to_pylist()[2] == [None, None]
     assert str(table.schema.field("first_seen").type) == "timestamp[ms, tz=UTC]"
 
 
