@@ -80,6 +80,8 @@ class Part:
     clock: Clock | None = None
     start: int = 0
     end: int | None = None
+    heads: bool = False
+    """Whether heads further on may tell another zone."""
 
 
 def can_fork() -> bool:
@@ -97,14 +99,15 @@ def _parts(found: list[Source], options: Options, size: int | None) -> list[Part
         with contextlib.closing(Reader(source, lambda _: None)) as reader:
             clock = sources.clock_of(reader, options.zone or options.common, options.year)
             whole = sources.is_tracking(reader)
+            heads = options.zone is None and sources.has_head(reader)
         if whole:
             parts.append(Part(source, clock))
             continue
         count = options.jobs if size is None else max(1, source.size // size)
         at = sources.cuts(source, count, LEAST_PART)
         starts = at[:-1]
-        clocks = [clock] * len(starts) if len(starts) < 2 or options.zone is not None else sources.clocks_at(source, clock, starts)
-        parts += [Part(source, *part) for part in zip(clocks, starts, at[1:])] or [Part(source, clock)]
+        clocks = sources.clocks_at(source, clock, starts) if heads and len(starts) > 1 else [clock] * len(starts)
+        parts += [Part(source, *part, heads) for part in zip(clocks, starts, at[1:])] or [Part(source, clock, heads=heads)]
     return parts
 
 
@@ -121,11 +124,12 @@ def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, 
         reader.close()
         yield
         return
+    heads = part.heads if part.clock else options.zone is None and sources.has_head(reader)
     clock = part.clock or sources.clock_of(reader, options.zone or options.common, options.year)
     stream = Stream(consumer, clock, options.host)
     before = part.start
     for block in reader.blocks():
-        for offset, piece in sources.by_offset(block) if options.zone is None else ((None, block),):
+        for offset, piece in sources.by_offset(block) if heads else ((None, block),):
             if offset is not None:
                 stream.set_clock(sources.shifted(stream.clock, offset))
             if sift:

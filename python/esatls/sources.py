@@ -297,6 +297,11 @@ def end_of_year(year: int, zone: tzinfo) -> Time:
     return datetime(year, 12, 31, 23, 59, 59, tzinfo=zone).timestamp() - _DAY
 
 
+def has_head(reader: Reader) -> bool:
+    """Tell whether a source begins with a log's head; then it may be several logs, each with its own."""
+    return next(_head_offsets(reader.sample()), None) is not None
+
+
 def _head_offsets(sample: bytes) -> Iterator[int]:
     """Yield the seconds that lines of a log's head state."""
     if OFFSET_WORDS.encode() in sample:
