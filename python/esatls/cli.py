@@ -17,7 +17,7 @@ from esatls.errors import EsatlsError, UsageError
 from esatls.kinds import EVENT_KINDS
 from esatls.output import FORMATS, Output, dumps, printable, write
 from esatls.stream import Counts
-from esatls.wanted import Wanted, filters, within
+from esatls.wanted import Wanted, address, filters, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,7 +235,7 @@ def connections(
         if (not verdict or record["tls_verdict"] in verdict)
         and (direction is None or record["esa_direction"] == direction)
         and (domain is None or within(record.get("domain"), domain) or within(record.get("peer_host"), domain))
-        and (peer is None or record.get("peer_ip") == peer)
+        and (peer is None or ("peer_ip" in record and address(record["peer_ip"]) == address(peer)))
     )
     with source.output(output) as file:
         write(records, _format(form, output), file, CONNECTION_FIELDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 from dataclasses import dataclass, fields
 from typing import Any, Callable
 
@@ -68,3 +69,13 @@ def within(name: str | None, domain: str) -> bool:
     """Tell whether a host or domain is a domain or lies in it."""
     domain = domain.lower().strip(".")
     return name is not None and (name.lower() == domain or name.lower().endswith("." + domain))
+
+
+@functools.lru_cache(maxsize=10_000)
+def address(text: str) -> str:
+    """Return an IP address in its one canonical spelling, one of IPv4 that is written as IPv6 as IPv4; any other text as it is."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    return str(getattr(found, "ipv4_mapped", None) or found)
