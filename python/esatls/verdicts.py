@@ -380,7 +380,7 @@ _STAMPS_KEPT = 50_000
 
 
 def _domain(address: str) -> str:
-    return address.rpartition("@")[2].lower()
+    return address.rpartition("@")[2].lower() if "@" in address else ""
 
 
 def _collect(attempts: dict[Any, tuple[Time | None, set[int]]], key: Any, fact: Fact) -> None:
