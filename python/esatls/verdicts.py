@@ -233,6 +233,7 @@ class Appliance:
                 return [self._attempt(message, dcid, "done", None, connections[0], sorted(set(rids_of(facts[0][4]))))]
         attempts: dict[_Attempt, tuple[Time | None, set[int]]] = {}
         started: dict[_Attempt, tuple[Time | None, set[int]]] = {}
+        responses = {fact[5] for fact in facts if fact[0] in TRIES}
         for fact in facts:
             code, dcid, life = fact[0], fact[3] if fact[3] != "0" else None, 0
             if dcid is not None:
@@ -241,7 +242,11 @@ class Appliance:
             if code == "delivery_started":
                 _collect(started, _Attempt(dcid, life, None, None), fact)
             else:
-                _collect(attempts, _Attempt(dcid, life, _OUTCOMES[code], None if code == "delivery_done" else fact[5]), fact)
+                response = None if code == "delivery_done" else fact[5]
+                # mail_logs write an empty list behind what bounce_logs say of the same attempt
+                if response is not None and f"{response} []" in responses:
+                    response += " []"
+                _collect(attempts, _Attempt(dcid, life, _OUTCOMES[code], response), fact)
         for key, (time, rids) in started.items():
             decided = [done for other, (_, done) in attempts.items() if other[:2] == key[:2]]
             left = rids.difference(*decided)

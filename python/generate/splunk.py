@@ -45,8 +45,8 @@ BEGINNINGS = {
     # behind the ones that it does not mean
     "tls_other": r"[ID]CID \d+ (?:IP \S+ )?TLS ",
     "connection_error": r"Connection Error: ",
-    "connection_closed": r"(?:[ID]CID \d+ (?:close|lost|disconnected|Receiving Failed|Injection Failed|Connection from )|SMTP (?:server|client) connection killed "
-    r"|Mail delivery client with DCID |Dropping connection due to )",
+    "connection_closed": r"(?:[ID]CID \d+ (?:close|lost|disconnected|Receiving Failed|Injection Failed|Connection from )|SMTP (?:server|client) "
+    r"connection killed |Mail delivery client with DCID |Dropping connection due to )",
     "message_started": r"Start MID ",
     "message_sender": r"MID \d+ ICID \d+ From:",
     "message_recipient": r"MID \d+ ICID \d+ RID \d+ To:",
