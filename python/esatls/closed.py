@@ -42,6 +42,6 @@ def stand_in() -> None:
         if number > 2:
             os.close(number)
             break
-    sys.stdin = sys.stdin or io.TextIOWrapper(io.BufferedReader(_Closed("standard input")))
-    sys.stdout = sys.stdout or io.TextIOWrapper(_Closed("standard output"), write_through=True)  # type: ignore[type-var,unused-ignore]
+    sys.stdin = sys.stdin or io.TextIOWrapper(io.BufferedReader(_Closed("standard input")), encoding="utf-8")
+    sys.stdout = sys.stdout or io.TextIOWrapper(_Closed("standard output"), encoding="utf-8", write_through=True)  # type: ignore[type-var,unused-ignore]
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open to the end
