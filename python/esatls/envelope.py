@@ -1,7 +1,7 @@
 """The envelope of a line: what stands before the message text (tests/cases/envelope.json has every known form by its number).
 
-Native, syslog with and without priority, host and year, a collector's stamp around the appliance's own,
-ISO stamps, subscription names of any spelling, a level alone, bare text, and JSON with the line in a field.
+Native, syslog with and without priority, host and year, RFC 5424, a relay's note of the sender's address in front of the priority,
+a collector's stamp around the appliance's own, ISO stamps, subscription names of any spelling, a level alone, bare text, and JSON with the line in a field.
 """
 
 from __future__ import annotations
@@ -46,6 +46,14 @@ _ENVELOPE = re.compile(ENVELOPE, re.ASCII)
 _START = re.compile(ENVELOPE.partition("(?:(?P<outer_host>")[0], re.ASCII)
 """Its priority and its first stamp."""
 
+_RELAYED = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,45}) (?=<\d{1,3}>)", re.ASCII)
+"""The address that a relay has noted; a word in its place may be anybody's."""
+_RFC5424 = re.compile(
+    r"<\d{1,3}>1 (?P<stamp>\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})) (?P<host>\S{1,255}) (?P<log>\S{1,128})"
+    r" \S{1,128} \S{1,32} (?:-|(?:\[(?:[^\]\\]|\\.){1,400}\])+) \ufeff?",
+    re.ASCII,
+)
+
 # JSON can name halves of surrogate pairs, which nobody can write; those that stand for bytes that are not UTF-8 are the stream's business
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
@@ -68,9 +76,30 @@ _BARE = Envelope(BARE, 0)
 
 def parse(line: str) -> Envelope:
     """Return the envelope of one line (no JSON); a bare one where none is found."""
-    m = _ENVELOPE.match(line[:LONGEST])
+    start = line[:LONGEST]
+    m = _ENVELOPE.match(start)
+    return _behind_header(start) if m is None else _read(m, start)
+
+
+def _behind_header(start: str) -> Envelope:
+    """Return the envelope of a line with a header that the pattern does not know; a bare one where none is found."""
+    relay = _RELAYED.match(start)
+    at = 0 if relay is None else relay.end()
+    header = _RFC5424.match(start, at)
+    if header is None and relay is None:
+        return _BARE
+    at = at if header is None else header.end()
+    m = _ENVELOPE.match(start, at)
     if m is None:
         return _BARE
+    env = _read(m, start)
+    if header is not None and (env.level or start.startswith("CEF:", env.end)):
+        host, log = (None if name == "-" else name for name in header.group("host", "log"))
+        return Envelope(STAMPED, env.end, env.stamp or header["stamp"], env.host or host, env.log or log, env.level)
+    return env if env.rank == STAMPED else _BARE
+
+
+def _read(m: re.Match[str], line: str) -> Envelope:
     stamp = m["inner_stamp"] or m["outer_stamp"]
     host = m["inner_host"] or m["outer_host"]
     if host in _CUT_WEEKDAY and m["inner_stamp"] and not (m["outer_stamp"] or m["outer_log"]):
@@ -90,8 +119,10 @@ def starts_anew(line: str) -> bool:
     A stamp alone may be the end of a text that was wrapped.
     """
     start = line[:LONGEST]
-    m = _START.match(start)
-    return m is not None and m.end() > 0 and (start[0] == "<" or " " in start[m.end() :].strip())
+    relay = _RELAYED.match(start)
+    at = 0 if relay is None else relay.end()
+    m = _START.match(start, at)
+    return m is not None and m.end() > at and (start[at] == "<" or " " in start[m.end() :].strip())
 
 
 class Unwrapped(NamedTuple):

@@ -402,7 +402,7 @@ def test_nothing_recognised() -> None:
     """Where no line is an event, one line says so and how to find out why; it is no error. Empty input needs no word."""
     counts = "1 lines: 0 events, 1 ignored, 0 unreadable\n"
     for command, said in (("messages", "no line was understood"), ("report", "no line was understood"), ("events", "no line is an event of those asked for")):
-        _, err = run(command, stdin=b"<22>1 2026-03-03T09:14:20Z esa1 mail_logs - - - Info: ICID 5 TLS failed\n")
+        _, err = run(command, stdin=b"mail.log:Tue Mar  3 09:14:20 2026 Info: ICID 5 TLS failed\n")
         assert err == f"{counts}esatls: {said}; esatls explain 'LINE' tells what a line lacks\n"
     assert run("messages", stdin=b"") == (b"", "0 lines: 0 events, 0 ignored, 0 unreadable\n")
 

@@ -49,6 +49,55 @@ def test_record_around_a_line(case: dict[str, Any]) -> None:
     assert (counts.lines, counts.events, counts.unreadable) == (1, len(case["events"]), 0)
 
 
+TEXT = "ICID 5 TLS success"
+AT = {"time": "2024-03-05T10:00:00Z", "esa_host": "esa1", "esa_log": "mail_logs", "esa_level": "Info"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - Info: ", AT),
+        ("<22>1 2024-03-05T11:00:00.000000+01:00 esa1 mail_logs 12 ID47 - Info: ", AT),
+        ('<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - [meta sequenceId="2" x="a\\]b"][y@1 z="1"] \ufeffInfo: ', AT),
+        ("<22>1 2024-03-05T10:00:09Z esa1 x - - - mail_logs: Tue Mar  5 10:00:00 2024 Info: ", AT),
+        ("<22>1 2024-03-05T10:00:00Z - - - - - Info: ", {"time": AT["time"], "esa_level": "Info"}),
+        ("192.0.2.7 <22>Mar  5 10:00:00 esa1 mail_logs: Info: ", AT),
+        ("2001:db8::7 <22>Mar  5 10:00:00 esa1 mail_logs: Info: ", AT),
+        ("::ffff:192.0.2.7 <22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - Info: ", AT),
+    ],
+)
+def test_headers_of_relays(line: str, said: dict[str, Any]) -> None:
+    """RFC 5424 and the address that a relay notes are read, and what is behind them is known."""
+    assert read(line + TEXT) == said
+    assert envelope.parse(line + TEXT).end == len(line)
+    assert [{name: event[name] for name in AT if name in event} for event in read_events([line + TEXT] * 3)[0]] == [said] * 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - ",
+        "<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - x Info: ",
+        "<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - Info: ",
+        "<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - [x Info: ",
+        "<22>1 2024-03-05 10:00:00 esa1 mail_logs - - - Info: ",
+        "<22>2 2024-03-05T10:00:00Z esa1 mail_logs - - - Info: ",
+        "x <22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - Info: ",
+        "x <22>Mar  5 10:00:00 esa1 mail_logs: Info: ",
+        "192.0.2.7: <22>Mar  5 10:00:00 esa1 mail_logs: Info: ",
+        "192.0.2.7 x <22>Mar  5 10:00:00 esa1 mail_logs: Info: ",
+        "192.0.2.7 <22>Info: ",
+        "192.0.2.7 ",
+        " <22>Mar  5 10:00:00 esa1 mail_logs: Info: ",
+        " Tue Mar  5 10:00:00 2024 Info: ",
+    ],
+)
+def test_what_is_no_header(line: str) -> None:
+    """Words, blanks and halves of a header in front of a line are none: what follows them may be a stranger's, folded."""
+    assert envelope.parse(line + TEXT) == (envelope.BARE, 0, None, None, None, None)
+    assert read_events([line + TEXT])[0] == []
+
+
 def test_every_wrapping_has_a_case() -> None:
     """The rows of the catalogue that are about one line each stand in the case file."""
     rows = {case["row"] for case in FILE["cases"] + FILE["wrapped"]}

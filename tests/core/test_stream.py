@@ -247,6 +247,7 @@ def test_bare_line_after_a_whole_one_stands_alone() -> None:
 # lines of other programs
 
 FOREIGN = ["<30>Jan 21 12:47:12 fw1 sshd[5]: ", "Jan 21 12:47:12 fw1 sshd[5]: ", "2021-05-05T10:00:01Z fw1 kernel: ", "2021-05-05T10:00:01.1+02:00 fw1 ", "<6>"]
+FOREIGN += ["192.0.2.9 <30>Jan 21 12:47:12 fw1 sshd[5]: ", "<30>1 2024-03-05T10:00:00Z fw1 sshd 5 - - "]
 
 
 @pytest.mark.parametrize("envelope", FOREIGN)
@@ -311,6 +312,8 @@ ENVELOPES = st.sampled_from(
         "mail_logs: Info: ",
         "2021-05-05T10:00:00Z esa1 mail_logs: Warning: ",
         "<1>",
+        "<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - Info: ",
+        "192.0.2.7 <22>Jan 21 12:47:11 esa1 mail_logs: Info: ",
         *FOREIGN,
     ]
 )
@@ -373,7 +376,8 @@ WHOLE = [
     st.lists(
         st.tuples(
             st.sampled_from(
-                [STAMP, STAMP, STAMP, "Wed Jul 20 19:47:41 2005 Info: ", "Wed Jul 20 19:47:42 2005 Warning: ", "<22>Jan 21 12:47:11 esa1 mail_logs: Info: ", ""]
+                [STAMP] * 3 + ["Wed Jul 20 19:47:41 2005 Info: ", "Wed Jul 20 19:47:42 2005 Warning: ", "<22>Jan 21 12:47:11 esa1 mail_logs: Info: ", ""]
+                + ["<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - Info: "] * 2
             ),
             st.sampled_from(WHOLE + NOISE),
         ),
