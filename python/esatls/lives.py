@@ -72,12 +72,13 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
 def _openings(opened: list[tuple[Time, bool]]) -> list[Time]:
     """Return when the lives begin that opening lines open: each line is a time, and whether it is one of lineage, which may be late."""
     begins: list[Time] = []
-    first, started = None, False
+    first = start = None
     for time, late in sorted(opened):
-        if first is None or time - first > (LATE_LINEAGE if late or not started else SAME_OPENING):
-            first, started = time, False
+        if first is None or (time - first > LATE_LINEAGE if late or start is None else time - start > SAME_OPENING):
+            first, start = time, None
             begins.append(time - (LATE_LINEAGE if late else SAME_OPENING))
-        started |= not late
+        if not late and start is None:
+            start = time
     return begins
 
 

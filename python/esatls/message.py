@@ -161,3 +161,8 @@ def rids_of(text: str | None) -> list[int]:
     if text.isdigit() and len(text) <= LONGEST_NUMBER:
         return [int(text)]
     return [int(rid) for rid in text.replace(",", " ").split() if len(rid) <= LONGEST_NUMBER]
+
+
+def domain_of(address: str) -> str:
+    """Return the domain of an address in small letters; "" for one without."""
+    return address.rpartition("@")[2].lower() if "@" in address else ""

@@ -32,6 +32,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from esatls.clock import parse_rfc3339
+from esatls.message import domain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -329,7 +330,7 @@ def _count_received(part: _Part, record: Mapping[str, Any]) -> None:
     if verdict == "encrypted":
         part.count("message_versions", record.get("received_tls_version", UNKNOWN))
         part.count("message_ciphers", record.get("received_tls_cipher", UNKNOWN))
-    domain = record.get("sender", "").rpartition("@")[2]
+    domain = domain_of(record.get("sender", ""))
     part.count("partner_messages", _partner(domain, record.get("received_peer_host"), record.get("received_peer_ip")), verdict)
 
 

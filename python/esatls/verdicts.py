@@ -10,7 +10,7 @@ from esatls.connection import Connection, witnesses
 from esatls.facts import OPENS, TRIES, Fact, Facts, Store, order
 from esatls.kinds import MAIL_FLOW
 from esatls.match import DELIVERY, MESSAGES, RECEIVING
-from esatls.message import Message, rids_of
+from esatls.message import Message, domain_of, rids_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -279,7 +279,7 @@ class Appliance:
                 _keep(attempt, "witness", witnesses(connection.deciding()) or None)
         if "domain" not in attempt:
             recipients = message.recipients
-            domains = {_domain(recipients[rid]) for rid in rids if rid in recipients}
+            domains = {domain_of(recipients[rid]) for rid in rids if rid in recipients}
             if len(domains) == 1:
                 _keep(attempt, "domain", domains.pop())
         if response is not None:
@@ -382,10 +382,6 @@ class Appliance:
 
 
 _STAMPS_KEPT = 50_000
-
-
-def _domain(address: str) -> str:
-    return address.rpartition("@")[2].lower() if "@" in address else ""
 
 
 def _collect(attempts: dict[Any, tuple[Time | None, set[int]]], key: Any, fact: Fact) -> None:
@@ -520,9 +516,9 @@ def _partner(side: int, named: list[tuple[Fact, Message | None]], told: str | No
             continue
         if side == RECEIVING:
             if message.sent_by is not None:
-                domains.add(_domain(message.sent_by))
+                domains.add(domain_of(message.sent_by))
         elif fact[0] != "cef":
-            domains.update(_domain(message.recipients[rid]) for rid in rids_of(fact[4]) if rid in message.recipients)
+            domains.update(domain_of(message.recipients[rid]) for rid in rids_of(fact[4]) if rid in message.recipients)
     return domains.pop() if len(domains) == 1 else None
 
 

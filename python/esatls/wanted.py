@@ -9,6 +9,8 @@ from typing import Any, Callable
 
 import click
 
+from esatls.message import domain_of
+
 Record = dict[str, Any]
 
 _RECEIVED = ("encrypted", "cleartext", "unknown", "internal")
@@ -36,7 +38,7 @@ class Wanted:
             and (self.flow is None or record.get("mail_flow") == self.flow)
             and (not self.mids or record["mid"] in self.mids)
             and (self.address is None or self.address.lower() in (person.lower() for person in _people(record)))
-            and (self.domain is None or any(within(person.rpartition("@")[2], self.domain) for person in _people(record)))
+            and (self.domain is None or any(within(domain_of(person), self.domain) for person in _people(record)))
         )
 
 

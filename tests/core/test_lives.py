@@ -124,6 +124,14 @@ def test_a_line_of_lineage_may_come_late(late: int) -> None:
     ]
 
 
+def test_a_start_that_is_seen_twice_after_its_lineage_is_one() -> None:
+    """Two collectors' stamps of a late start lie close to each other, not to the line of lineage: one life, however often they are read."""
+    lines = ((0, "MID 1 rewritten to MID 2 by x"), (6, "Start MID 2 ICID 0"), (8, "Start MID 2 ICID 0"), (9, "Message finished MID 2 done"))
+    for some in (lines, (*lines, *lines)):
+        messages = log(*some)[1]
+        assert [(record["mid"], record["first_seen"], record["last_seen"]) for record in messages] == [(2, rfc3339(START), rfc3339(START + 9))]
+
+
 def test_a_finished_message_does_not_go_on_the_next_month() -> None:
     """What comes a month after the end of a message is about another one, whose start is not in view."""
     messages = log(
