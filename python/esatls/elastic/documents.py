@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from esatls.fields import FIELDS
+from esatls.message import domain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -238,7 +239,7 @@ def _delivery(delivery: dict[str, Any]) -> dict[str, Any]:
 
 
 def _partners(document: dict[str, Any], path: str, addresses: list[str | None]) -> None:
-    domains = {address.rpartition("@")[2].lower() for address in addresses if address and "@" in address}
+    domains = {domain_of(address) for address in addresses if address} - {""}
     if domains:
         put(document, path, sorted(domains))
 
