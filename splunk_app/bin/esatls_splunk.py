@@ -246,12 +246,21 @@ def cells_of(value: Any) -> tuple[str, str]:
 
 
 def seconds_of(cell: str) -> Time | None:
-    """Splunk's `_time` as the core's time: seconds since 1970, whole ones as int; None when the cell is no time."""
+    """Splunk's `_time` as the core's time: seconds since 1970, whole ones as int; None when the cell is no time of the years 1 to 9999."""
     try:
         seconds = float(cell)
-        return int(seconds) if seconds.is_integer() else seconds
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    # false for nan, too
+    if not FIRST_SECOND <= seconds < LAST_SECOND:
+        return None
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+FIRST_SECOND = -62_135_596_800
+"""0001-01-01T00:00:00Z: the years that RFC 3339 can write."""
+LAST_SECOND = 253_402_300_800
+"""10000-01-01T00:00:00Z."""
 
 
 def epoch(stamp: str) -> str:
@@ -260,8 +269,10 @@ def epoch(stamp: str) -> str:
     midnight = MIDNIGHTS.get(day)
     if midnight is None:
         midnight = MIDNIGHTS[day] = int(parse_rfc3339(day))
-    # behind the seconds stand milliseconds or nothing, and the Z
-    return f"{midnight + int(stamp[11:13]) * 3600 + int(stamp[14:16]) * 60 + int(stamp[17:19])}{stamp[19:-1]}"
+    seconds = midnight + int(stamp[11:13]) * 3600 + int(stamp[14:16]) * 60 + int(stamp[17:19])
+    # behind the seconds stand milliseconds or nothing, and the Z; before 1970 they count the other way
+    fraction = stamp[19:-1]
+    return seconds_text(seconds + float(fraction)) if fraction and seconds < 0 else f"{seconds}{fraction}"
 
 
 MIDNIGHTS: dict[str, int] = {}

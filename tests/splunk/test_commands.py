@@ -210,6 +210,55 @@ def test_time_and_host(splunk: Splunk) -> None:
     assert [row.get("esa_host") for row in rows] == [HOST, HOST, HOST, HOST, "esa1.example.com", None]
 
 
+# What may stand in `_time`, and is no time: milliseconds, years before 1 and after 9999, no numbers.
+NO_TIMES = [
+    "1709632800000", "253402300800", "-62135596801", "1e12", "-1e12", "1e400", "-1e400", "nan", "NaN", "inf", "-inf", "Infinity", "-99999999999",
+    "9" * 20, "9" * 400, "2024-03-05 10:00", "0x10", "-", "",
+]  # fmt: skip
+
+
+def test_no_time_ends_a_search(splunk: Splunk) -> None:
+    """Whatever stands in `_time`, each command goes on; what is no time of the years 1 to 9999 leaves the line its own stamp."""
+    texts = [
+        "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx.example.net verified yes",
+        "Start MID 6 ICID 5",
+        # a few go by the way of whole texts
+        "ICID 5\nclose",
+        "Message done DCID 8 MID 6 to RID [0]",
+    ]
+
+    def searches(times: list[str]) -> list[Result]:
+        events = [{**event(NATIVE + text), "_time": time, "host": f"esa{n:02}"} for n, time in enumerate(times) for text in texts]
+        events += [{**event(json.dumps({"message": "Info: " + text.replace("\n", " ")})), "_time": time} for time in times for text in texts]
+        plain = [splunk.stream("esatls", events)]
+        both = [splunk.report(name, events, mapped=mapped) for name in ("esatlsconnections", "esatlsmessages") for mapped in (True, False)]
+        for row in plain[0].rows:
+            del row["_time"]
+        return plain + both
+
+    found = searches(NO_TIMES)
+    assert [result.messages for result in found] == [[]] * 5
+    assert [(row["time"] if row["host"] != HOST else row.get("time")) for row in found[0].rows] == (
+        ["2005-07-20T19:47:40Z"] * 4 * len(NO_TIMES) + [None] * 4 * len(NO_TIMES)
+    )
+    assert {row.get("first_seen") for row in found[3].rows if row["esa_host"] != HOST} == {"2005-07-20T19:47:40Z"}
+    assert [result.rows for result in found] == [result.rows for result in searches([""] * len(NO_TIMES))]
+
+
+def test_first_and_last_times(splunk: Splunk) -> None:
+    """The first and the last second that a date can have, and fractions on both sides of 1970, come out as they came in."""
+    times = {
+        "-62135596800": "0001-01-01T00:00:00Z",
+        "-0.500": "1969-12-31T23:59:59.500Z",
+        "0": "1970-01-01T00:00:00Z",
+        "0.500": "1970-01-01T00:00:00.500Z",
+        "253402300799.250": "9999-12-31T23:59:59.250Z",
+    }
+    events = [{**event(NATIVE + "Start MID 6 ICID 5"), "_time": time, "host": f"esa{n}"} for n, time in enumerate(times)]
+    assert [row["time"] for row in splunk.stream("esatls", events).rows] == list(times.values())
+    assert [(row["_time"], row["first_seen"]) for row in splunk.report("esatlsmessages", events).rows] == list(times.items())
+
+
 def test_chunks(splunk: Splunk) -> None:
     """A full chunk of 50,000 rows and the rest behind it come back whole, and so do many small chunks."""
     events = [event(NATIVE + f"ICID {n} TLS success protocol TLSv1.2 cipher AES128-SHA") for n in range(50_010)]
