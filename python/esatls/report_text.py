@@ -5,9 +5,10 @@ Text of the log is put into cells as `Text`, never as markup, with its control c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +26,18 @@ MOST_ROWS = 10
 """Rows shown of the tables that grow with the log; the rest is in the report as JSON or HTML."""
 MOST_TIMES = 31
 MOST_WHYS = 3
+
+_ENDLESS = 100_000
+"""Character cells of a line that goes to a file or a pipe."""
+_NARROWEST = 20
+"""Character cells of a line on a terminal, at least: one narrower wraps the lines itself."""
+_PROSE = 100
+"""Character cells of a line of a note, at most."""
+_GAP = 2
+_NAME = 16
+_LEAST_NAME = 4
+_LEAST_TEXT = 12
+"""Character cells that the first column keeps, that it keeps beside a single column, and that other text keeps."""
 
 _STYLES = {"encrypted": "green", "mixed": "magenta", "cleartext": "yellow", "failed": "red"}
 _WORDS = {"receiving": ("Receiving", "received"), "delivery": ("Delivery", "delivered")}
@@ -46,6 +59,35 @@ def _cell(value: Cell) -> Text:
     return Text(printable(clipped(value)))
 
 
+class _Column(NamedTuple):
+    """A column and its width in character cells: as wide as it would be, and as narrow as it may be."""
+
+    header: Text
+    cells: Sequence[Text]
+    number: bool
+    natural: int
+    least: int
+
+    @classmethod
+    def of(cls, name: str, cells: Sequence[Text], *, number: bool) -> _Column:
+        """Measure a column: a number is never parted, a header only between words, text anywhere."""
+        natural = max(map(cell_len, (line for text in (name, *(cell.plain for cell in cells)) for line in text.split("\n"))))
+        words = max(map(cell_len, name.split()), default=0)
+        least = max(words, *(cell_len(cell.plain) for cell in cells)) if number else min(natural, max(words, _LEAST_TEXT))
+        return cls(Text(name, style=_STYLES.get(name.lower(), "")), cells, number, natural, least)
+
+
+def _widths(columns: Sequence[_Column], room: int) -> list[int]:
+    """Return the widths of columns that share a room: the widest gives first, none becomes narrower than it may be."""
+    widths = [column.natural for column in columns]
+    for _ in range(sum(widths) + _GAP * (len(widths) - 1) - room):
+        spare = [at for at, column in enumerate(columns) if widths[at] > column.least]
+        if not spare:
+            break
+        widths[max(spare, key=widths.__getitem__)] -= 1
+    return widths
+
+
 class _Sheet:
     """Prints headings, tables and notes."""
 
@@ -56,38 +98,71 @@ class _Sheet:
         self.console.print()
         self.console.print(Text(text.upper(), style="bold"))
 
-    def note(self, text: str) -> None:
-        self.console.print(Text(text, style="dim"))
+    def note(self, text: str, style: str = "dim") -> None:
+        self.console.print(Text(text, style=style), width=min(self.console.width, _PROSE))
 
-    def table(self, title: str, names: Sequence[str], rows: Sequence[Sequence[Cell]], shown: int = MOST_ROWS, what: str = "rows") -> None:
-        """Print a table: columns of numbers stand to the right, the first column and those of text to the left."""
+    def table(
+        self, title: str, names: Sequence[str], rows: Sequence[Sequence[Cell]], shown: int = MOST_ROWS, what: str = "rows", apart: int | None = None
+    ) -> None:
+        """Print a table: columns of numbers stand to the right, the first column and those of text to the left.
+
+        A table that is too wide goes on below with the next columns, and the first one again; at `apart` before elsewhere.
+        """
         if not rows:
             return
-        table = Table(
-            title=Text(title, style="bold") if title else None,
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
-            pad_edge=False,
-            show_edge=False,
-        )
+        columns = []
         for at, name in enumerate(names):
-            number = at > 0 and not isinstance(rows[0][at], (str, Text))
-            header = Text(name, style=_STYLES.get(name.lower(), ""))
-            if number:
-                table.add_column(header, justify="right", no_wrap=True)
-            else:
-                table.add_column(header, overflow="fold", min_width=16 if at == 0 else None)
-        for row in rows[:shown]:
-            table.add_row(*map(_cell, row))
+            cells = [_cell(row[at]) for row in rows[:shown]]
+            if name or any(cell.plain for cell in cells):  # a column of marks without a mark says nothing
+                columns.append(_Column.of(name, cells, number=at > 0 and not isinstance(rows[0][at], (str, Text))))
         self.console.print()
-        self.console.print(table)
+        if title:
+            self.note(title, "bold")
+        for number, part in enumerate(self._parts(columns, apart)):
+            if number:
+                self.console.print()
+            self._print(part)
         if len(rows) > shown:
             self.note(f"{len(rows) - shown:,} more {what} in the report as JSON")
 
+    def _parts(self, columns: Sequence[_Column], apart: int | None) -> list[list[_Column]]:
+        """Return columns in parts that fit the console, the first column in each."""
+        first, *rest = columns
+        width = self.console.width
+        most = max((column.least for column in rest), default=0)
+        # the first column names the row: it gives way only where there is no room beside another
+        first = first._replace(least=min(first.natural, _NAME, max(_LEAST_NAME, width - _GAP - most)))
+        if _fit([first, *rest], width):
+            return [[first, *rest]]
+        parts = [[first]]
+        for at, column in enumerate(rest, 1):
+            if len(parts[-1]) > 1 and (at == apart or not _fit([*parts[-1], column], width)):
+                parts.append([first])
+            parts[-1].append(column)
+        return parts
+
+    def _print(self, columns: Sequence[_Column]) -> None:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        widths = _widths(columns, self.console.width)
+        for column, width in zip(columns, widths):
+            table.add_column(column.header, justify="right" if column.number else "left", overflow="fold", width=width)
+        for cells in zip(*(column.cells for column in columns)):
+            table.add_row(*cells)
+        # lines as long as a name and a number need, also where the terminal is narrower: wrapped is better than cut off
+        table.width = sum(widths) + _GAP * (len(widths) - 1)
+        self.console.print(table, crop=False, no_wrap=True, overflow="ignore")
+
+
+def _fit(columns: Sequence[_Column], width: int) -> bool:
+    return sum(column.least for column in columns) + _GAP * (len(columns) - 1) <= width
+
 
 def render(report: Report, console: Console) -> None:
-    """Print a report of `report.build` on a console."""
+    """Print a report of `report.build` on a console; where that is no terminal, each table as wide as it needs.
+
+    On a terminal a table that is too wide is printed in parts. No number is ever cut.
+    """
+    console.width = max(console.width, _NARROWEST) if console.is_terminal else _ENDLESS
     sheet = _Sheet(console)
     _head(sheet, report)
     _verdicts(sheet, report)
@@ -227,7 +302,7 @@ def _partners(sheet: _Sheet, report: Report) -> None:
             kept = [at for at in range(len(_PARTNER)) if at not in _MAY_GO or any(row[at] for row in rows[:MOST_ROWS])]
             names = [_PARTNER[at] for at in kept]
             cut = [[row[at] for at in kept] for row in rows]
-            sheet.table(f"{title}, {_FLOW_WORDS[flow]}: connections, and mail {verb}", names, cut, what="partners")
+            sheet.table(f"{title}, {_FLOW_WORDS[flow]}: connections, and mail {verb}", names, cut, what="partners", apart=kept.index(_MAIL))
 
 
 _PARTNER = (
@@ -236,6 +311,7 @@ _PARTNER = (
     *("Mail\nTLS", "Mail\nmixed", "Mail\nclear", "Mail\nTLS %", "Mail\nunknown"),
 )
 _MAY_GO = frozenset({5, 6, 8, 11})
+_MAIL = _PARTNER.index("Mail\nTLS")
 
 
 def _partner(row: Mapping[str, Any]) -> list[Cell]:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import subprocess
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls import report, report_text
 from rich.console import Console
 
+from tests.core.support import records_of
 from tests.report.support import HOSTILE, attempt, connection, hostile_records, message
 from tests.report.test_report import CONNECTIONS, MESSAGES
+from tests.traffic.cli import main as write_traffic
+
+if TYPE_CHECKING:
+    import pathlib
 
 
-def rendered(built: report.Report, width: int = 200, *, color: bool = False) -> str:
-    """Return what a console prints."""
+def rendered(built: report.Report, width: int | None = None, *, color: bool = False) -> str:
+    """Return what is printed on a terminal of a width, or else into a file."""
     file = io.StringIO()
-    report_text.render(built, Console(file=file, width=width, force_terminal=color, color_system="standard" if color else None, legacy_windows=False))
+    terminal = color or width is not None
+    console = Console(file=file, width=width or 200, force_terminal=terminal, color_system="standard" if color else None, legacy_windows=False)
+    report_text.render(built, console)
     return file.getvalue()
 
 
@@ -56,9 +68,11 @@ def test_tables_show_the_numbers_of_the_report() -> None:
         ["example.org", "2", "0", "0", "100.0%", "0", "1", "0", "100.0%"],
         ["2024-03-05 10:00", "1", "1"],
         ["2 messages have no time in the log"],
-        [report.NOTES["percent"]],
     ):
         assert expected in found
+    words = " ".join(" ".join(row) for row in found)
+    for name in ("connections", "attempted", "required", "messages", "percent", "both", "mail_flow", "partners", "over_time"):
+        assert report.NOTES[name] in words
 
 
 def test_nothing_to_report() -> None:
@@ -107,9 +121,85 @@ def test_hostile_text_reaches_no_terminal(text: str, color: bool) -> None:  # no
     assert "\N{WARNING SIGN}" not in visible
 
 
-@pytest.mark.parametrize("width", [20, 40, 80])
+NUMBER = re.compile(r"(?<!\S)(?:\d+(?:,\d+)+|[\d.]+%)(?!\S)")
+
+
+def large_report(count: int = 1_000_003) -> report.Report:
+    """Return a report whose numbers are long, each another, and whose names are of letters only."""
+    built = report.build(
+        [
+            *(connection("delivery", 1, verdict, domain="partner" + "\u00e4" * 90, mail_flow="incoming") for verdict in report.CONNECTION_VERDICTS),
+            connection("delivery", 2, "failed", domain="other.example.com", tls_reason="reason " + "\u00f6" * 90, tls_required=True),
+            connection("delivery", 3, "encrypted", domain="other.example.com", tls_version="TLSv1", tls_cipher="RC4-" + "\u00fc" * 90),
+        ],
+        [
+            message(1, "encrypted", verdict, [attempt(verdict, "partner" + "\u00e4" * 90)], mail_flow="incoming", first_seen="2024-03-05T10:00:00Z")
+            for verdict in report.MESSAGE_VERDICTS["delivery"]
+        ],
+    )
+
+    def enlarge(value: Any) -> Any:
+        nonlocal count
+        if isinstance(value, dict):
+            return {key: enlarge(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [enlarge(inner) for inner in value]
+        if isinstance(value, bool) or not isinstance(value, int):
+            return value
+        count += 1_234_567
+        return count
+
+    return enlarge(built)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("width", [*range(20, 60), 72, 79, 80, 100, 120, 160, 200])
 def test_narrow_terminals(width: int) -> None:
-    """No line is wider than the terminal."""
-    deliveries = [attempt("encrypted", "a-very-long-name-indeed." * 8 + "example.com", tls_version="TLSv1.2", tls_cipher="X" * 90)]
-    built = report.build(CONNECTIONS, [*MESSAGES, message(9, "encrypted", "encrypted", deliveries)])
-    assert max(map(len, rendered(built, width).splitlines())) <= width
+    """No line is wider than the terminal, every number of every cell stands there whole, and so do the names, if on several lines."""
+    built = large_report()
+    whole, narrow = rendered(built), rendered(built, width)
+    assert max(map(len, narrow.splitlines())) <= width
+    expected = Counter(NUMBER.findall(whole))
+    assert sum(expected.values()) > 200
+    assert expected.keys() >= {f"{built['delivery']['incoming']['partners'][0]['connections']['verdicts']['encrypted']:,}", "100.0%"}
+    assert Counter(NUMBER.findall(narrow)) == expected
+    for letter in "\u00e4\u00f6\u00fc":
+        assert whole.count(letter) % 90 == 0 < whole.count(letter)
+        assert narrow.count(letter) % 90 == 0
+        assert narrow.count(letter) >= whole.count(letter)
+
+
+def test_every_column_of_a_parted_table() -> None:
+    """A table too wide goes on below, at the messages first; the partner stands in each part."""
+    built = report.build(CONNECTIONS, MESSAGES)
+    lines = rows(rendered(built, 60))
+    start = lines.index(["Delivery, outgoing mail: connections, and mail delivered"])
+    assert [row for row in lines[start + 1 : start + 12] if "\u2500" not in row[0]] == [
+        ["Conn.", "Conn.", "Conn.", "Conn."],
+        ["Partner", "TLS", "clear", "failed", "TLS %"],
+        ["example.com", "0", "1", "0", "0.0%"],
+        ["example.net", "1", "0", "0", "100.0%"],
+        [""],
+        ["Mail", "Mail", "Mail"],
+        ["Partner", "TLS", "clear", "TLS %"],
+        ["example.com", "0", "1", "0.0%"],
+        ["example.net", "1", "0", "100.0%"],
+    ]
+
+
+@pytest.mark.parametrize("width", [1, 5, 12])
+def test_a_terminal_too_narrow_for_a_number(width: int) -> None:
+    """A terminal that cannot hold a name and a number gets lines that it wraps itself, with the whole number."""
+    built = large_report()
+    assert Counter(NUMBER.findall(rendered(built, width))) == Counter(NUMBER.findall(rendered(built)))
+
+
+@pytest.mark.parametrize("output", [False, True])
+def test_a_file_has_no_width(output: bool, tmp_path: pathlib.Path) -> None:  # noqa: FBT001
+    """Into a pipe or a file each table is as wide as it needs, whatever the width of the terminal around it."""
+    log, written = tmp_path / "mail.log", tmp_path / "report.txt"
+    write_traffic(["--messages", "200", "--seed", "3", "--profile", "rare", "--log", str(log)])
+    command = [sys.executable, "-m", "esatls", "report", "-q", str(log), *(["-o", str(written)] if output else [])]
+    shown = subprocess.run(command, capture_output=True, check=True, text=True, encoding="utf-8", env={**os.environ, "COLUMNS": "40"}).stdout
+    text = written.read_text(encoding="utf-8") if output else shown
+    assert text == rendered(report.build(*records_of(log.read_text(encoding="utf-8"))))
+    assert ["Reason", "Failed", "Cleartext", "Partners"] in rows(text)
