@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from esatls.clock import parse_rfc3339
+from esatls import envelope
+from esatls.clock import Clock, parse_rfc3339
 from esatls.kinds import EVENT_KINDS, TLS_KINDS
-from esatls.match import MATCHERS_BY_START, Spec, event_of
+from esatls.match import MATCHERS_BY_START, Spec, event_of, match
 from esatls.stream import Stream
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator
 
-    from esatls.clock import Clock, Time
+    from esatls.clock import Time
     from esatls.stream import Counts, Head
 
+_OFFSET_WORDS = "Time offset from UTC: "
+_DAY = 86400
 _ABOUT_TLS = ("tls_in_result", "tls_out_result", "dane_status")
 
 
@@ -70,16 +74,37 @@ def events(
     """Yield the events of log lines, in order, as flat dicts (the fields of REFERENCE.md).
 
     `lines` may have any envelope and may be wrapped. `kinds` are the wanted kinds, all by default here.
-    `clock` reads the stamps (UTC unless told), `host` names the appliance of lines that do not name it, `counts`
-    is filled in with what became of each line.
+    `clock` reads the stamps; without one they are UTC until a line of a log's head states an offset (`Time offset
+    from UTC`) for what follows it: one that names its appliance states none, for a log with names may be several
+    appliances'. `host` names the appliance of lines that do not name it, `counts` is filled in with what became of
+    each line.
     """
     sink = Events(frozenset(EVENT_KINDS) if kinds is None else kinds)
     stream = Stream(sink, clock, host)
     if counts is not None:
         stream.counts = counts
     for line in lines:
+        if clock is None and _OFFSET_WORDS in line:
+            for offset in _offsets(line.rstrip("\r\n")):
+                stream.set_clock(Clock(timezone(timedelta(seconds=offset)), stream.clock.latest))
         stream.line(line.rstrip("\n"))
         yield from sink.found
         sink.found.clear()
     stream.end()
     yield from sink.found
+
+
+def _offsets(line: str) -> Iterator[int]:
+    """Yield the seconds ahead of UTC that a line of a log's head states; one that names its appliance states nothing.
+
+    The rule is that of the files (`sources.by_offset`), whose module brings what unpacks them.
+    """
+    inner = envelope.unwrap(line)
+    for text in [line] if inner is None else inner.lines:
+        env = envelope.parse(text)
+        found = match(text[env.end :].rstrip())
+        if found is None or found[0].kind != "time_offset" or env.rank != envelope.STAMPED or env.host or (inner and inner.host):
+            continue
+        offset = event_of(*found)["utc_offset"]
+        if abs(offset) < _DAY:
+            yield offset

@@ -226,12 +226,12 @@ def test_search_of_the_readme(splunk: Splunk) -> None:
 
 
 def test_python_of_the_readme() -> None:
-    """The README's program prints the sample's answer."""
+    """The README's program prints the sample's answer, also where a line holds bytes that are no UTF-8."""
     (text,) = [block.text for block in blocks("README.md") if block.language == "python"]
     place = Place("README.md")
     try:
         (place.folder / "program.py").write_text(text, encoding="utf-8")
-        (place.folder / "mail.current").rename(place.folder / "mail.log")
+        (place.folder / "mail.log").write_bytes((place.folder / "mail.current").read_bytes() + b"Tue Mar  3 09:15:00 2026 Info: MID 7001 Subject '\xff\xfe'\n")
         assert place.run("python3 program.py") == (0, "7001 encrypted encrypted\n7002 cleartext encrypted\n7003 encrypted mixed\n")
     finally:
         place.remove()
