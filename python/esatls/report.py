@@ -8,7 +8,8 @@ appliances    [esa_host, connections, messages]
 totals        connections, messages
 receiving, delivery
     all, incoming, outgoing, unknown          one part per mail flow; `unknown` where the log does not tell it
-        connections                           a tally, and attempted, fallback, required, deprecated, weak, no_forward_secrecy
+        connections                           a tally, and attempted, fallback, required (of these, required_failed and
+                                              required_cleartext), deprecated, weak, no_forward_secrecy
         messages                              a tally
         versions, ciphers                     [version | cipher, connections, percent, messages, and marks]
         reasons                               [reason, connections, failed, cleartext, partners, certificate]
@@ -85,7 +86,10 @@ NOTES: dict[str, str] = {
         "TLS was attempted on connections that were encrypted, that failed, or that went on in clear text after TLS had failed "
         "or had not been offered (fallback)."
     ),
-    "required": "The log says that TLS was required only where it did not come up: this counts those failures, not the policies.",
+    "required": (
+        "The log says that TLS was required only where it did not come up: required, no TLS counts those connections, "
+        "whether they failed or mail went on in clear text, and not the policies."
+    ),
     "mail_flow": "Incoming and outgoing come from the host access table or the policy table; unknown where the log has neither.",
     "partners": (
         "A partner is the senders' domain when receiving and the recipients' domain on delivery; where the log tells none, the other "
@@ -300,11 +304,11 @@ def _count_connection(part: _Part, record: Mapping[str, Any]) -> None:
         if "deprecated" in marks or "weak" in marks:
             part.count("outdated", partner, version, cipher)
     elif verdict == "failed" or (verdict == "cleartext" and "tls_reason" in record):
-        part.count("failures", partner, record.get("tls_reason", NOT_LOGGED), verdict)
+        part.count("failures", partner, record.get("tls_reason", NOT_LOGGED), verdict, "required" if record.get("tls_required") else "")
         if verdict == "cleartext":
             columns.append("fallback")
     if record.get("tls_required") and verdict != "encrypted":
-        columns.append("required")
+        columns += ["required", "required_" + verdict]
     for column in columns:
         part.count("partner_connections", partner, column)
     for column in columns[1:]:
@@ -401,7 +405,7 @@ def _connections_tally(counts: Mapping[str, int]) -> dict[str, Any]:
     attempted = sum(counts.get(name, 0) for name in ("encrypted", "failed", "fallback"))
     tally["attempted"] = attempted
     _set(tally, "attempted_percent", percent(attempted, tally["counted"]))
-    for name in ("fallback", "required", "deprecated", "weak", "no_forward_secrecy"):
+    for name in ("fallback", "required", "required_failed", "required_cleartext", "deprecated", "weak", "no_forward_secrecy"):
         tally[name] = counts.get(name, 0)
     return tally
 
@@ -461,7 +465,7 @@ def _rows(table: Counter[tuple[str, ...]]) -> dict[str, Counter[tuple[str, ...]]
 def _reasons(table: Counter[tuple[str, ...]]) -> list[dict[str, Any]]:
     counts: dict[str, Counter[str]] = {}
     partners: dict[str, set[str]] = {}
-    for (partner, reason, verdict), count in table.items():
+    for (partner, reason, verdict, _), count in table.items():
         counts.setdefault(reason, Counter())[verdict] += count
         partners.setdefault(reason, set()).add(partner)
     rows = [
@@ -479,21 +483,22 @@ def _reasons(table: Counter[tuple[str, ...]]) -> list[dict[str, Any]]:
 
 
 def _failures(part: _Part) -> list[dict[str, Any]]:
-    required = part.table("partner_connections")
     rows = []
     for partner, table in _rows(part.table("failures")).items():
         reasons: Counter[str] = Counter()
         verdicts: Counter[str] = Counter()
-        for (reason, verdict), count in table.items():
+        required = 0
+        for (reason, verdict, needed), count in table.items():
             reasons[reason] += count
             verdicts[verdict] += count
+            required += count if needed else 0
         rows.append(
             {
                 "partner": partner,
                 "connections": sum(reasons.values()),
                 "failed": verdicts["failed"],
                 "cleartext": verdicts["cleartext"],
-                "required": required[partner, "required"],
+                "required": required,
                 "certificate": sum(count for reason, count in reasons.items() if is_certificate_problem(reason)),
                 "reasons": [{"reason": reason, "connections": count} for reason, count in sorted(reasons.items(), key=_by_count)],
             }

@@ -337,9 +337,14 @@ def _findings(report: Report) -> Markup | None:
             found.append(together([_plural(mixed, "message"), f" {verb} in clear text to some recipients"]))
         failed = connections["verdicts"]["failed"]
         if failed:
-            needed = connections["required"]
-            also = together(["; TLS was required on ", number(needed)]) if needed else ""
+            needed = connections["required_failed"]
+            of_them = together([" on ", number(needed), " of them"]) if failed > 1 else ""
+            also = together(["; TLS was required", of_them]) if needed else ""
             found.append(together([_plural(failed, kind), " failed", also]))
+        if connections["required_cleartext"]:
+            found.append(together([_plural(connections["required_cleartext"], kind), " in clear text although TLS was required"]))
+        if connections["fallback"]:
+            found.append(together([_plural(connections["fallback"], kind), " went on in clear text after TLS had failed or had not been offered"]))
         certificates = sum(row["connections"] for row in part["reasons"] if row["certificate"])
         if certificates:
             found.append(together([_plural(certificates, kind), " with a certificate problem"]))
@@ -358,7 +363,7 @@ def _verdict_table(caption: str, flows: Mapping[str, Any], what: str, verdicts: 
     aside = [verdict for verdict in _ORDER if verdict in verdicts and verdict in UNCOUNTED]
     columns = [Column("Mail flow"), Column("Shares", "bar"), *(Column(verdict.capitalize(), "number", verdict) for verdict in shown)]
     if attempts:
-        columns += [Column("TLS attempted", "number"), Column("Fallback", "number"), Column("Required, failed", "number")]
+        columns += [Column("TLS attempted", "number"), Column("Fallback", "number"), Column("Required, no TLS", "number")]
     columns += [Column(verdict.capitalize(), "aside", verdict) for verdict in aside]
     columns.append(Column("Total", "number"))
     rows = []
@@ -593,7 +598,7 @@ def _partner_table(rows: Sequence[Mapping[str, Any]], direction: str, caption: s
         Column("Encrypted", "number", "encrypted", "Connections"),
         Column("Cleartext", "number", "cleartext", "Connections"),
         Column("Failed", "number", "failed", "Connections"),
-        Column("Required, failed", "number", group="Connections"),
+        Column("Required, no TLS", "number", group="Connections"),
         Column("Unknown", "aside", "unknown", "Connections"),
         Column("Over TLS", "bar", group="Messages"),
         Column("Encrypted", "number", "encrypted", "Messages"),

@@ -211,7 +211,7 @@ def _verdicts(sheet: _Sheet, report: Report) -> None:
         for flow in flows:
             tally = tallies[flow]
             rows.append([_FLOW_WORDS[flow], tally["attempted"], tally.get("attempted_percent"), tally["fallback"], tally["required"]])
-        sheet.table("", [title, "TLS attempted", "Share", "Fallback", "Required, failed"], rows)
+        sheet.table("", [title, "TLS attempted", "Share", "Fallback", "Required, no TLS"], rows)
     sheet.console.print()
     sheet.note(notes["attempted"])
     sheet.note(notes["required"])
@@ -285,7 +285,7 @@ def _failures(sheet: _Sheet, part: Mapping[str, Any], direction: str) -> None:
         rows.append([row["partner"], row["failed"], row["cleartext"], row["required"], reasons])
     sheet.table(
         "Partners with which TLS fails most",
-        ["Partner", "Failed", "Cleartext", "Required,\nfailed", "Reasons"],
+        ["Partner", "Failed", "Cleartext", "TLS\nrequired", "Reasons"],
         rows,
         what="partners",
     )
@@ -307,7 +307,7 @@ def _partners(sheet: _Sheet, report: Report) -> None:
 
 _PARTNER = (
     "Partner",
-    *("Conn.\nTLS", "Conn.\nclear", "Conn.\nfailed", "Conn.\nTLS %", "Required,\nfailed", "Conn.\nunknown"),
+    *("Conn.\nTLS", "Conn.\nclear", "Conn.\nfailed", "Conn.\nTLS %", "Required,\nno TLS", "Conn.\nunknown"),
     *("Mail\nTLS", "Mail\nmixed", "Mail\nclear", "Mail\nTLS %", "Mail\nunknown"),
 )
 _MAY_GO = frozenset({5, 6, 8, 11})

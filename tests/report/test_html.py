@@ -13,7 +13,7 @@ import pytest
 from esatls import report, report_html
 
 from tests.core.support import records_of
-from tests.report.support import CHROMIUM, HOSTILE, Page, chromium, connection, hostile_records, message
+from tests.report.support import CHROMIUM, HOSTILE, Page, Record, chromium, connection, hostile_records, message
 from tests.report.test_report import CONNECTIONS, MESSAGES
 from tests.traffic.cli import main as write_traffic
 
@@ -58,7 +58,7 @@ def check_numbers(page: Page, built: report.Report) -> None:
                 if what == "connections":
                     assert cells["TLS attempted"] == f"{tally['attempted']:,}{percent(tally.get('attempted_percent'))}"
                     assert cells["Fallback"] == f"{tally['fallback']:,}"
-                    assert cells["Required, failed"] == f"{tally['required']:,}"
+                    assert cells["Required, no TLS"] == f"{tally['required']:,}"
         whole = parts["all"]
         for name, what in (("version", "protocol"), ("cipher", "cipher")):
             shown = page.tables.get(f"{title}: encrypted connections and messages by {what}", [[]])[1:]
@@ -180,6 +180,33 @@ def test_a_wrong_stamp_does_not_fill_the_page(years: int) -> None:
     caption = next(name for name in Page(text).tables if name.startswith("Messages received by "))
     assert len(Page(text).tables[caption]) == 3
     assert max(int(box) for box in re.findall(r'viewBox="0 0 (\d+) 100"', text)) <= (report_html.MOST_BARS + 6) * 10
+
+
+def findings(connections: list[Record]) -> list[str]:
+    """Return what a page says to look at."""
+    _, _, text = report_html.page(report.build(connections, [])).partition("To look at")
+    return [re.sub("<[^>]*>", "", item) for item in re.findall("<li>(.*?)</li>", text.partition("</ul>")[0])]
+
+
+@pytest.mark.parametrize(
+    ("connections", "expected"),
+    [
+        ([connection("receiving", 1, "failed"), connection("receiving", 2, "cleartext", tls_required=True)],
+         ["1 receiving connection failed", "1 receiving connection in clear text although TLS was required"]),
+        ([connection("delivery", 1, "cleartext", tls_required=True, tls_reason="x")],
+         ["1 delivery connection in clear text although TLS was required",
+          "1 delivery connection went on in clear text after TLS had failed or had not been offered"]),
+        ([connection("delivery", i, "failed", tls_required=i == 1) for i in range(3)],
+         ["3 delivery connections failed; TLS was required on 1 of them"]),
+        ([connection("delivery", 1, "failed", tls_required=True), connection("delivery", 2, "cleartext", tls_reason="x")],
+         ["1 delivery connection failed; TLS was required",
+          "1 delivery connection went on in clear text after TLS had failed or had not been offered"]),
+        ([connection("delivery", 1, "cleartext"), connection("delivery", 2, "encrypted", tls_required=True)], []),
+    ],
+)  # fmt: skip
+def test_what_to_look_at(connections: list[Record], expected: list[str]) -> None:
+    """Each sentence counts the connections that it tells of: failed, in clear text although TLS was required, and falling back."""
+    assert findings(connections) == expected
 
 
 def test_charts_have_their_numbers_beside_them() -> None:

@@ -70,7 +70,8 @@ def tally(percent: dict[str, float], **verdicts: int) -> dict[str, Any]:
 
 def over(percent: dict[str, float], verdicts: tuple[int, int, int, int, int], **more: Any) -> dict[str, Any]:
     """Return the tally of connections: encrypted, cleartext, failed, unused, unknown; what is not said is 0."""
-    rest = {"attempted": 0, "fallback": 0, "required": 0, "deprecated": 0, "weak": 0, "no_forward_secrecy": 0, **more}
+    names = ("attempted", "fallback", "required", "required_failed", "required_cleartext", "deprecated", "weak", "no_forward_secrecy")
+    rest = {**dict.fromkeys(names, 0), **more}
     counts = dict(zip(("encrypted", "cleartext", "failed", "unused", "unknown"), verdicts))
     shares = percent or {"encrypted": 0.0, "cleartext": 0.0, "failed": 0.0}
     return {**tally(shares, **counts), **rest}
@@ -98,7 +99,7 @@ def test_whole_report_of_a_few_records() -> None:
     assert built["receiving"]["all"] == {
         "connections": over(
             {"encrypted": 50.0, "cleartext": 25.0, "failed": 25.0}, (2, 1, 1, 1, 0),
-            attempted=3, attempted_percent=75.0, required=1, deprecated=1, weak=1, no_forward_secrecy=1,
+            attempted=3, attempted_percent=75.0, required=1, required_failed=1, deprecated=1, weak=1, no_forward_secrecy=1,
         ),
         "messages": tally({"encrypted": 50.0, "cleartext": 50.0}, encrypted=1, cleartext=1, internal=1, unknown=1),
         "versions": [
@@ -142,7 +143,7 @@ def test_whole_report_of_a_few_records() -> None:
             {
                 "partner": "mx.example.net",
                 "connections": over(
-                    {"encrypted": 0.0, "cleartext": 0.0, "failed": 100.0}, (0, 0, 1, 0, 0), attempted=1, attempted_percent=100.0, required=1
+                    {"encrypted": 0.0, "cleartext": 0.0, "failed": 100.0}, (0, 0, 1, 0, 0), attempted=1, attempted_percent=100.0, required=1, required_failed=1
                 ),
                 "messages": tally({"encrypted": 0.0, "cleartext": 0.0}, encrypted=0, cleartext=0, unknown=0),
             },
@@ -420,6 +421,30 @@ def test_required_is_no_failure_of_a_connection_that_is_encrypted() -> None:
     """TLS that came up at last was required and did not fail."""
     rows = report.build([connection("delivery", 1, "encrypted", tls_required=True)], [])["delivery"]["all"]
     assert rows["connections"]["required"] == 0
+    assert rows["failures"] == []
+
+
+def test_required_counts_what_its_row_counts() -> None:
+    """TLS that was required is told of by what came of it, and beside a partner's failures of these alone."""
+    built = report.build(
+        [
+            connection("receiving", 1, "failed", domain="example.net"),
+            connection("receiving", 2, "cleartext", domain="example.net", tls_required=True),
+            connection("receiving", 3, "failed", domain="example.net", tls_required=True, tls_reason="x"),
+            connection("receiving", 4, "cleartext", domain="example.net", tls_required=True, tls_reason="y"),
+            connection("receiving", 5, "unknown", domain="example.net", tls_required=True),
+        ],
+        [],
+    )["receiving"]["all"]
+    for tally in (built["connections"], built["partners"][0]["connections"]):
+        assert {name: tally[name] for name in ("required", "required_failed", "required_cleartext", "fallback")} == {
+            "required": 4,
+            "required_failed": 1,
+            "required_cleartext": 2,
+            "fallback": 1,
+        }
+    row = built["failures"][0]
+    assert {name: row[name] for name in ("connections", "failed", "cleartext", "required")} == {"connections": 3, "failed": 2, "cleartext": 1, "required": 2}
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_tables_show_the_numbers_of_the_report() -> None:
         ["all mail", "2", "1", "1", "50.0%", "1", "0", "5"],
         ["incoming mail", "2", "1", "1", "50.0%", "0", "0", "4"],
         ["unknown flow", "0", "0", "0", "-", "1", "0", "1"],
-        ["Receiving", "TLS attempted", "Share", "Fallback", "Required, failed"],
+        ["Receiving", "TLS attempted", "Share", "Fallback", "Required, no TLS"],
         ["all mail", "3", "75.0%", "0", "1"],
         ["all mail", "1", "1", "1", "33.3%", "0", "1", "4"],
         ["all mail", "3", "100.0%", "1", "0"],
