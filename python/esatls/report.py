@@ -72,7 +72,7 @@ NOTES: dict[str, str] = {
     ),
     "percent": (
         "Percentages are of what the log tells to be encrypted, cleartext, failed or mixed. Unused, unknown, internal and none "
-        "are shown beside them and are in no percentage."
+        "are shown beside them and are in no percentage. Shares of protocols and ciphers are of the encrypted connections whose own is known."
     ),
     "encrypted": "Over TLS; a delivered message, to everybody that it reached.",
     "mixed": "Delivered over TLS to some recipients and in clear text to others.",
@@ -434,13 +434,14 @@ def _part(part: _Part, direction: str, unit: str) -> dict[str, Any]:
 
 
 def _shares(part: _Part, name: str) -> list[dict[str, Any]]:
-    """Return a row per protocol or cipher: encrypted connections and messages."""
+    """Return a row per protocol or cipher: encrypted connections and messages; the percentages are of those that are known."""
     connections, messages = _one_word(part.table(name + "s")), _one_word(part.table(f"message_{name}s"))
-    whole = sum(connections.values())
+    whole = sum(count for key, count in connections.items() if key != UNKNOWN)
     rows = []
     for key in sorted({*connections, *messages}, key=lambda key: (-connections.get(key, 0), -messages.get(key, 0), key)):
         row: dict[str, Any] = {name: key, "connections": connections.get(key, 0)}
-        _set(row, "percent", percent(row["connections"], whole))
+        if key != UNKNOWN:
+            _set(row, "percent", percent(row["connections"], whole))
         row["messages"] = messages.get(key, 0)
         rows.append(row)
     return rows

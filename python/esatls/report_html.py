@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.clock import parse_rfc3339
 from esatls.output import printable
-from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, clipped, percent, split_reason
+from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, UNKNOWN, clipped, percent, split_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -162,8 +162,11 @@ def stacked_bar(tally: Mapping[str, Any]) -> Markup:
 
 
 def bar(value: float | None, kind: str, label: str) -> Markup:
-    """Return one bar of a share in percent."""
-    return _svg(100, 10, label, [_rectangle((0, 0, 100, 10), "track"), _rectangle((0, 0, value or 0, 10), kind)], "stack")
+    """Return one bar of a share in percent; an empty one where there is nothing to have a share of."""
+    shapes = [_rectangle((0, 0, 100, 10), "track")]
+    if value:
+        shapes.append(_rectangle((0, 0, value, 10), kind))
+    return _svg(100, 10, label, shapes, "stack")
 
 
 class _Axis(NamedTuple):
@@ -348,11 +351,13 @@ def _findings(report: Report) -> Markup | None:
         certificates = sum(row["connections"] for row in part["reasons"] if row["certificate"])
         if certificates:
             found.append(together([_plural(certificates, kind), " with a certificate problem"]))
-        for name, words in (("deprecated", "a deprecated protocol"), ("weak", "a weak cipher")):
-            count, whole = connections[name], connections["verdicts"]["encrypted"]
+        for name, what, words in (("deprecated", "version", "a deprecated protocol"), ("weak", "cipher", "a weak cipher")):
+            count, unknown = connections[name], sum(row["connections"] for row in part[what + "s"] if row[what] == UNKNOWN)
+            whole = connections["verdicts"]["encrypted"] - unknown
             if count:
                 of = together([number(count), " of ", _plural(whole, f"encrypted {kind}"), f" with {words} ("])
-                found.append(together([of, share(percent(count, whole)), ")"]))
+                rest = together(["; the ", words.split()[-1], " of ", number(unknown), " more is unknown"]) if unknown else ""
+                found.append(together([of, share(percent(count, whole)), ")", rest]))
     if not found:
         return None
     return tag("div", tag("h3", "To look at"), tag("ul", *(tag("li", item) for item in found)), class_="findings")
@@ -460,7 +465,7 @@ def _shares(flows: Mapping[str, Any], name: str, caption: str) -> Markup:
         rows.append(
             [
                 together([tag("code", row[name]), " ", _marks(*marks)]),
-                bar(value, kind, f"{value or 0:.1f} %"),
+                bar(value, kind, "in no percentage" if value is None else f"{value:.1f} %"),
                 share(value),
                 number(row["connections"]),
                 *(number(by_flow[flow].get(row[name], 0)) for flow in present),

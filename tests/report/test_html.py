@@ -202,11 +202,27 @@ def findings(connections: list[Record]) -> list[str]:
          ["1 delivery connection failed; TLS was required",
           "1 delivery connection went on in clear text after TLS had failed or had not been offered"]),
         ([connection("delivery", 1, "cleartext"), connection("delivery", 2, "encrypted", tls_required=True)], []),
+        ([connection("receiving", 1, "encrypted"), connection("receiving", 2, "encrypted", tls_version="TLSv1", tls_cipher="AES128-SHA")],
+         ["1 of 1 encrypted receiving connection with a deprecated protocol (100.0\N{NO-BREAK SPACE}%); the protocol of 1 more is unknown"]),
+        ([connection("receiving", i, "encrypted", tls_version="TLSv1.2", tls_cipher=cipher) for i, cipher in enumerate(("RC4-SHA", "AES128-SHA"))],
+         ["1 of 2 encrypted receiving connections with a weak cipher (50.0\N{NO-BREAK SPACE}%)"]),
     ],
 )  # fmt: skip
 def test_what_to_look_at(connections: list[Record], expected: list[str]) -> None:
-    """Each sentence counts the connections that it tells of: failed, in clear text although TLS was required, and falling back."""
+    """Each sentence counts the connections that it tells of: failed, in clear text although TLS was required, falling back, outdated."""
     assert findings(connections) == expected
+
+
+def test_no_bar_of_what_is_unknown() -> None:
+    """An unknown protocol has no share and no bar, beside those that have."""
+    text = report_html.page(report.build([connection("delivery", 1, "encrypted"), connection("delivery", 2, "encrypted", tls_version="TLSv1.2")], []))
+    (table,) = re.findall("<table>(?:(?!</table>).)*connections and messages by protocol.*?</table>", text)
+    bars = {name: row.count("<rect") for name, row in re.findall("<code>(.*?)</code>(.*?)</tr>", table)}
+    assert bars == {"TLSv1.2": 2, "unknown": 1}
+    assert Page(text).tables["Delivery: encrypted connections and messages by protocol"][1:] == [
+        ["TLSv1.2 ", "", "100.0\N{NO-BREAK SPACE}%", "1", "1", "0"],
+        ["unknown ", "", "\u2013", "1", "1", "0"],
+    ]
 
 
 def test_charts_have_their_numbers_beside_them() -> None:

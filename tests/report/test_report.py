@@ -177,12 +177,12 @@ def test_whole_report_of_a_few_records() -> None:
         ),
         "messages": tally({"encrypted": 50.0, "mixed": 50.0, "cleartext": 0.0}, encrypted=1, mixed=1, cleartext=0, none=1, unknown=1),
         "versions": [
-            {"version": "unknown", "connections": 1, "percent": 100.0, "messages": 1, "deprecated": False},
-            {"version": "TLSv1.3", "connections": 0, "percent": 0.0, "messages": 1, "deprecated": False},
+            {"version": "unknown", "connections": 1, "messages": 1, "deprecated": False},
+            {"version": "TLSv1.3", "connections": 0, "messages": 1, "deprecated": False},
         ],
         "ciphers": [
-            {"cipher": "unknown", "connections": 1, "percent": 100.0, "messages": 1, "weak": [], "no_forward_secrecy": False},
-            {"cipher": "TLS_AES_256_GCM_SHA384", "connections": 0, "percent": 0.0, "messages": 1, "weak": [], "no_forward_secrecy": False},
+            {"cipher": "unknown", "connections": 1, "messages": 1, "weak": [], "no_forward_secrecy": False},
+            {"cipher": "TLS_AES_256_GCM_SHA384", "connections": 0, "messages": 1, "weak": [], "no_forward_secrecy": False},
         ],
         "reasons": [
             {"reason": unknown_ca, "connections": 1, "failed": 1, "cleartext": 0, "partners": 1, "certificate": True},
@@ -422,6 +422,27 @@ def test_required_is_no_failure_of_a_connection_that_is_encrypted() -> None:
     rows = report.build([connection("delivery", 1, "encrypted", tls_required=True)], [])["delivery"]["all"]
     assert rows["connections"]["required"] == 0
     assert rows["failures"] == []
+
+
+def test_what_is_unknown_is_in_no_share() -> None:
+    """A protocol or cipher that the log does not tell is counted, and is no part of the whole that shares are of."""
+    part = report.build(
+        [
+            connection("receiving", 1, "encrypted"),
+            connection("receiving", 2, "encrypted", tls_version="TLSv1", tls_cipher="RC4-SHA"),
+            connection("receiving", 3, "encrypted", tls_version="TLSv1.2"),
+        ],
+        [message(1, "encrypted", "none")],
+    )["receiving"]["all"]
+    assert part["versions"] == [
+        {"version": "unknown", "connections": 1, "messages": 1, "deprecated": False},
+        {"version": "TLSv1", "connections": 1, "percent": 50.0, "messages": 0, "deprecated": True},
+        {"version": "TLSv1.2", "connections": 1, "percent": 50.0, "messages": 0, "deprecated": False},
+    ]
+    assert part["ciphers"] == [
+        {"cipher": "unknown", "connections": 2, "messages": 1, "weak": [], "no_forward_secrecy": False},
+        {"cipher": "RC4-SHA", "connections": 1, "percent": 100.0, "messages": 0, "weak": ["RC4"], "no_forward_secrecy": True},
+    ]
 
 
 def test_required_counts_what_its_row_counts() -> None:
