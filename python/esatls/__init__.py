@@ -44,3 +44,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'esatls' has no attribute {name!r}")
     return getattr(importlib.import_module(f"esatls.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, so that `dir` and `help` show what is loaded later."""
+    return __all__

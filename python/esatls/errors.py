@@ -15,5 +15,9 @@ class UsageError(EsatlsError):
     """An option whose value makes no sense: a time zone, a date, a format."""
 
 
+class WrongTypeError(UsageError, TypeError):
+    """An argument of a type that makes no sense, such as one text where many are wanted."""
+
+
 class MissingDependencyError(EsatlsError):
     """An optional package that the asked-for output needs is not installed."""

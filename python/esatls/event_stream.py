@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls import envelope
 from esatls.clock import Clock, parse_rfc3339
+from esatls.errors import UsageError, WrongTypeError
 from esatls.kinds import EVENT_KINDS, TLS_KINDS
 from esatls.match import MATCHERS_BY_START, Spec, event_of, match
 from esatls.stream import Stream
@@ -69,7 +70,7 @@ class Events:
 
 
 def events(
-    lines: Iterable[str], *, kinds: frozenset[str] | None = None, clock: Clock | None = None, host: str | None = None, counts: Counts | None = None
+    lines: Iterable[str], *, kinds: Iterable[str] | None = None, clock: Clock | None = None, host: str | None = None, counts: Counts | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield the events of log lines, in order, as flat dicts (the fields of REFERENCE.md).
 
@@ -78,13 +79,31 @@ def events(
     from UTC`) for what follows it: one that names its appliance states none, for a log with names may be several
     appliances'. `host` names the appliance of lines that do not name it, `counts` is filled in with what became of
     each line.
+
+    Raises `UsageError` for an unknown kind, and `WrongTypeError`, which is a `TypeError` too, for one text where many
+    are wanted, and for lines that are not text: a file is to be opened as text, best with
+    `encoding="utf-8", errors="surrogateescape"`.
     """
-    sink = Events(frozenset(EVENT_KINDS) if kinds is None else kinds)
+    if isinstance(lines, (str, bytes)):
+        raise WrongTypeError("events() takes many lines, such as an open file or a list, not one text: text.splitlines() makes lines of it")
+    if isinstance(kinds, (str, bytes)):
+        raise WrongTypeError(f"kinds is a set of kinds, not one text: {{{kinds!r}}}")
+    wanted = frozenset(EVENT_KINDS if kinds is None else kinds)
+    unknown = sorted(map(repr, wanted.difference(EVENT_KINDS)))
+    if unknown:
+        raise UsageError(f"no such kind of event: {', '.join(unknown)}; there are {', '.join(EVENT_KINDS)}")
+    sink = Events(wanted)
     stream = Stream(sink, clock, host)
     if counts is not None:
         stream.counts = counts
+    return _read(lines, stream, sink, by_head=clock is None)
+
+
+def _read(lines: Iterable[str], stream: Stream, sink: Events, *, by_head: bool) -> Iterator[dict[str, Any]]:
     for line in lines:
-        if clock is None and _OFFSET_WORDS in line:
+        if not isinstance(line, str):
+            raise WrongTypeError(f"a line is text, not {type(line).__name__}: open the log as text")
+        if by_head and _OFFSET_WORDS in line:
             for offset in _offsets(line.rstrip("\r\n")):
                 stream.set_clock(Clock(timezone(timedelta(seconds=offset)), stream.clock.latest))
         stream.line(line.rstrip("\n"))

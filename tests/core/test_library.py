@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import esatls
 import pytest
 
 from tests.core.support import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SAMPLE = ROOT / "python" / "esatls" / "sample.log"
 
@@ -47,9 +50,10 @@ def test_the_sample_gives_what_the_command_line_gives() -> None:
 def test_each_head_tells_the_zone_of_what_follows_it() -> None:
     """Stamps are UTC up to the first head, and after each head in its zone; a stamp that names its own keeps it."""
     at = "Tue Mar  5 10:00:00 2024 Info: "
+    record = json.dumps({"message": at + "Time offset from UTC: 0 seconds"})
     lines = [
         at + "ICID 1 close", at + "Time offset from UTC: 3600 seconds", at + "ICID 2 close", "2024-03-05T10:00:00+05:00 Info: ICID 3 close\r\n",
-        at + "Time offset from UTC: -7200 seconds\r\n", at + "ICID 4 close", json.dumps({"message": at + "Time offset from UTC: 0 seconds"}), at + "ICID 5 close",
+        at + "Time offset from UTC: -7200 seconds\r\n", at + "ICID 4 close", record, at + "ICID 5 close",
     ]  # fmt: skip
     assert times(*lines) == ["2024-03-05T10:00:00Z", "2024-03-05T09:00:00Z", "2024-03-05T05:00:00Z", "2024-03-05T12:00:00Z", "2024-03-05T10:00:00Z"]
 
@@ -73,3 +77,59 @@ def test_a_clock_rules_over_the_head() -> None:
     """With a clock of one's own, a head changes nothing."""
     lines = ("Tue Mar  5 10:00:00 2024 Info: Time offset from UTC: 3600 seconds", "Tue Mar  5 10:00:00 2024 Info: ICID 1 close")
     assert times(*lines, clock=esatls.Clock()) == ["2024-03-05T10:00:00Z"]
+
+
+def test_help_shows_the_library() -> None:
+    """`dir` names what is public, `help` shows it with its words, and neither makes the import load more than the package itself."""
+    program = "import sys, esatls; early = sorted(name for name in sys.modules if name.startswith('esatls')); import pydoc; "
+    program += "print(early); print(dir(esatls)); print(pydoc.plain(pydoc.render_doc(esatls)))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT / "python")
+    early, names, text = done.stdout.split("\n", 2)
+    assert early == "['esatls']"
+    assert names == str(sorted(esatls.__all__))
+    for name in ("Clock", "Counts", "EsatlsError", "Facts"):
+        assert f"    class {name}(" in text
+    for words in (
+        "(facts: 'Facts') -> 'Iterator[Record]'\n        Yield a record per connection",
+        "-> 'Iterator[dict[str, Any]]'\n        Yield the events of log lines",
+        "extract(text: 'str') -> 'dict[str, Any] | None'\n        Return the event",
+        "messages(facts: 'Facts') -> 'Iterator[Record]'\n        Yield a record per message",
+    ):
+        assert words in text, text
+
+
+def test_one_text_is_no_lines() -> None:
+    """A text or bytes where lines are wanted is refused at once, in one sentence."""
+    for wrong in ("Info: ICID 5 close", b"Info: ICID 5 close"):
+        with pytest.raises(TypeError, match=r"^events\(\) takes many lines, such as an open file or a list, not one text: text\.splitlines\(\)") as told:
+            esatls.events(wrong)  # type: ignore[arg-type]
+        assert isinstance(told.value, esatls.EsatlsError)
+        assert "\n" not in str(told.value)
+
+
+def test_lines_are_text(tmp_path: Path) -> None:
+    """Lines of bytes are refused in one sentence; those before them are read."""
+    log = tmp_path / "mail.log"
+    log.write_bytes(b"Info: ICID 5 close\n")
+    with log.open("rb") as file, pytest.raises(TypeError, match=r"^a line is text, not bytes: open the log as text$"):
+        list(esatls.events(file))  # type: ignore[arg-type]
+    mixed: list[Any] = ["Info: ICID 5 close", "Info: ICID 6 close", None]
+    found = esatls.events(mixed)
+    assert next(found)["icid"] == 5
+    with pytest.raises(TypeError, match=r"^a line is text, not NoneType: "):
+        next(found)
+
+
+def test_kinds() -> None:
+    """Any collection of kinds is taken; one text and unknown kinds are refused at once, in one sentence that names them."""
+    lines = ["Info: ICID 5 close", "Start MID 7 ICID 5", "Info: ICID 6 close"]
+    for kinds in ({"connection_closed"}, ["connection_closed"], frozenset({"connection_closed"}), iter(["connection_closed"])):
+        assert [event["icid"] for event in esatls.events(lines, kinds=kinds)] == [5, 6]
+    assert list(esatls.events(lines, kinds=())) == []
+    assert [event["esa_event"] for event in esatls.events(lines)] == ["connection_closed", "message_started", "connection_closed"]
+    with pytest.raises(TypeError, match=r"^kinds is a set of kinds, not one text: \{'tls_success'\}$") as told:
+        esatls.events(lines, kinds="tls_success")
+    assert isinstance(told.value, esatls.EsatlsError)
+    with pytest.raises(esatls.EsatlsError, match=r"^no such kind of event: 'all', 5; there are connection_opened, .*, time_offset$") as unknown:
+        esatls.events(lines, kinds={"tls_success", "all", 5})  # type: ignore[arg-type]
+    assert not isinstance(unknown.value, TypeError)
