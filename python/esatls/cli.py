@@ -91,6 +91,8 @@ class _Input:
         self.failed = False
         self.since = None if options["since"] is None else parse_rfc3339(options["since"])
         self.until = None if options["until"] is None else parse_rfc3339(options["until"])
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise UsageError(f"--since {options['since']} is after --until {options['until']}")
         if not options["files"] and sys.stdin.isatty():
             raise UsageError("no file given (- is standard input)")
         self.found = sources.find(options["files"], self.warn)

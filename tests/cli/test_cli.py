@@ -572,6 +572,18 @@ def test_report_in_three_forms(tmp_path: pathlib.Path) -> None:
     assert "<script" not in page
 
 
+@pytest.mark.parametrize("command", ["events", "connections", "messages", "report"])
+def test_a_time_that_ends_before_it_begins(command: str, tmp_path: pathlib.Path) -> None:
+    """`--since` after `--until` is wrong usage, told in one line, and no output is made; one moment for both is no fault."""
+    output = tmp_path / "out.json"
+    arguments = (command, "-q", "--output", output, "--since", "2026-03-03T08:14:08.001Z", "--until", "2026-03-03T08:14:08Z", SAMPLE)
+    told, said = run(*arguments, code=2)
+    assert (told, said) == (b"", "esatls: --since 2026-03-03T08:14:08.001Z is after --until 2026-03-03T08:14:08Z\n")
+    assert not output.exists()
+    run(command, "-q", "--output", output, "--since", "2026-03-03T08:14:08Z", "--until", "2026-03-03T08:14:08Z", SAMPLE)
+    assert output.exists()
+
+
 def test_explain() -> None:
     """`explain` names the pattern and the fields, or says why a line is no event."""
     out, _ = run("explain", "Tue Mar  3 09:14:22 2026 Info: DCID 882 TLS failed: STARTTLS unexpected response")
