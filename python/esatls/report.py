@@ -87,8 +87,8 @@ NOTES: dict[str, str] = {
         "or had not been offered (fallback)."
     ),
     "required": (
-        "The log says that TLS was required only where it did not come up: required, no TLS counts those connections, "
-        "whether they failed or mail went on in clear text, and not the policies."
+        "The log says that TLS was required only where it did not come up: “required, no TLS” counts those connections, "
+        "whether they failed or mail went on in clear text, not the policies."
     ),
     "mail_flow": "Incoming and outgoing come from the host access table or the policy table; unknown where the log has neither.",
     "partners": (

@@ -95,7 +95,8 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]
     head = [tag("tr", *(_head(column) for column in columns))]
     if any(column.group for column in columns):
         groups = [(name, len(list(among))) for name, among in groupby(columns, lambda column: column.group)]
-        head.insert(0, tag("tr", *(tag("th", name, scope="colgroup", colspan=str(span), class_="group") for name, span in groups)))
+        above = [tag("th", name, scope="colgroup", colspan=str(span), class_="group") if name else tag("td", class_="group") for name, span in groups]
+        head.insert(0, tag("tr", *above))
     body = [
         tag(
             "tr",
@@ -474,7 +475,7 @@ def _shares(flows: Mapping[str, Any], name: str, caption: str) -> Markup:
         )
     if not rows:
         return tag("div", tag("p", caption + ": nothing encrypted in this log.", class_="more"))
-    columns = [Column(name.capitalize().replace("Version", "Protocol")), Column("Share", "bar"), Column("", "number")]
+    columns = [Column(name.capitalize().replace("Version", "Protocol")), Column("Share", "bar"), Column("Percent", "number")]
     columns += [Column("Connections", "number")]
     columns += [Column(flow.capitalize() if flow != "unknown" else "Flow unknown", "number") for flow in present]
     return table(caption, [*columns, Column("Messages", "number")], rows, _more(flows["all"][name + "s"], MOST_CIPHERS, name + "s"))
@@ -724,13 +725,13 @@ def page(report: Report) -> str:
 _STYLE = """
 :root{color-scheme:light dark;
 --page:#f6f7f8;--card:#fff;--text:#1b222c;--dim:#5c6775;--line:#dfe3e8;--track:#e9ecef;--link:#0b5c8a;
---encrypted:#1d7f72;--mixed:#7568b8;--cleartext:#dd9420;--failed:#c5393a;
---internal:#a9b4c0;--none:#c4ccd5;--unused:#d3d9e0;--unknown:#8a96a4;
+--encrypted:#1d7f72;--mixed:#7568b8;--cleartext:#b97400;--failed:#c5393a;
+--internal:#7b8fa5;--none:#948c83;--unused:#8f8f9f;--unknown:#5f6a77;--shade:#0003;
 --bad-text:#9b1c1c;--bad:#fbe4e3;--mild-text:#6b4a00;--mild:#f9edcf}
 @media (prefers-color-scheme:dark){:root{
 --page:#11161b;--card:#191f26;--text:#e4e8ed;--dim:#9ba7b5;--line:#2d3641;--track:#262e37;--link:#7cc4ee;
 --encrypted:#3bae9c;--mixed:#a094e2;--cleartext:#e3a33b;--failed:#e4645c;
---internal:#5d6976;--none:#4a5561;--unused:#3b4550;--unknown:#77838f;
+--internal:#6b7d92;--none:#7a7068;--unused:#6f6f86;--unknown:#9aa6b3;--shade:#0009;
 --bad-text:#ffb4ae;--bad:#4a2120;--mild-text:#f2d28a;--mild:#42361a}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--text);line-height:1.5;
@@ -771,14 +772,18 @@ svg{display:block}
 .k-encrypted{background:var(--encrypted)}.k-mixed{background:var(--mixed)}.k-cleartext{background:var(--cleartext)}
 .k-failed{background:var(--failed)}.k-internal{background:var(--internal)}.k-none{background:var(--none)}
 .k-unused{background:var(--unused)}.k-unknown{background:var(--unknown)}
-.scroll{overflow-x:auto;margin:1rem 0 .25rem}
+.scroll{overflow-x:auto;margin:1rem 0 .25rem;background:
+linear-gradient(90deg,var(--card) 40%,transparent) 0 0/3rem 100% no-repeat local,
+linear-gradient(270deg,var(--card) 40%,transparent) 100% 0/3rem 100% no-repeat local,
+linear-gradient(90deg,var(--shade),transparent) 0 0/1rem 100% no-repeat scroll,
+linear-gradient(270deg,var(--shade),transparent) 100% 0/1rem 100% no-repeat scroll}
 table{border-collapse:collapse;width:100%;font-size:.875rem}
 caption{text-align:left;font-weight:600;padding:0 0 .4rem;caption-side:top}
 caption span{position:sticky;left:0;display:inline-block;max-width:calc(100vw - 3.6rem)}
 th,td{padding:.4rem .5rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
 th:first-child{padding-left:0}
 thead th{color:var(--dim);font-weight:600;font-size:.78rem;vertical-align:bottom;line-height:1.3}
-tbody th{font-weight:500;overflow-wrap:anywhere;min-width:13rem}
+tbody th{font-weight:500;overflow-wrap:anywhere;min-width:11.5rem}
 .keyed{white-space:nowrap!important}
 .group{border-bottom:0;padding-bottom:0;color:var(--text)}
 figure tbody th{min-width:0;white-space:nowrap}
@@ -788,9 +793,10 @@ td{overflow-wrap:anywhere}
 thead .number,thead .aside{white-space:normal}
 td.aside{color:var(--dim)}
 td small{color:var(--dim);font-size:.92em}
-td.bar{min-width:6.5rem}
+td.bar{min-width:6rem}
 td .stack{margin:.45rem 0}
 td ul{margin:0;padding:0;list-style:none}
+.reasons,.words{padding-left:1rem!important}
 td.reasons{min-width:18rem}
 td.words{min-width:9rem}
 code{font:.92em ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
@@ -810,11 +816,15 @@ figcaption{color:var(--dim);font-size:.8rem}
 .x.few span{border:0;padding:0;text-align:center}
 summary{cursor:pointer;color:var(--link);font-size:.875rem;padding:.3rem 0}
 footer{color:var(--dim);font-size:.8rem;padding-bottom:2.5rem}
+@media (max-width:85rem){th,td{padding-left:.3rem;padding-right:.3rem}tbody th{min-width:8rem}td.bar{min-width:4.5rem}
+table{font-size:.84rem}thead th{font-size:.75rem}}
+@media (max-width:70rem){#partners th,#partners td{padding-left:.2rem;padding-right:.2rem}#partners tbody th{min-width:7rem;padding-left:0}
+#partners thead th{font-size:.7rem}#partners .key{margin-right:.2em}#partners td.bar{min-width:3.5rem}}
 @media (max-width:40rem){header,main,footer{padding-left:.75rem;padding-right:.75rem}section{padding:1.1rem 1rem}
 h1{font-size:1.55rem}tbody th{min-width:8rem}.tile .big{font-size:2.2rem}}
 @media print{:root{--page:#fff;--card:#fff;--text:#000;--dim:#444;--line:#ccc;color-scheme:light}
 body{font-size:10pt}nav,summary{display:none}section{border:0;padding:0;margin:0 0 1.5rem}
-.scroll{overflow:visible}
+.scroll{overflow:visible;background:none}
 #partners caption{position:static;clip-path:none;width:auto;height:auto}details::details-content{content-visibility:visible;height:auto}
 svg,.key,.mark{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 #partners table{font-size:7pt}#partners th,#partners td{padding:.25rem .3rem}td.bar{min-width:4rem}tbody th{min-width:7rem}

@@ -235,6 +235,35 @@ def test_charts_have_their_numbers_beside_them() -> None:
     assert sum("; the numbers are in the table below" in label for label in labels) == 4
 
 
+def luminance(color: str) -> float:
+    """Return the relative luminance of `#rgb` or `#rrggbb` (WCAG 2.2)."""
+    digits = color[1:] if len(color) == 7 else "".join(2 * digit for digit in color[1:])
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_colours_that_mean_something_are_seen() -> None:
+    """The colour of each verdict stands out from what it is drawn on by 3 to 1 (WCAG 2.2, 1.4.11), in light and in dark."""
+    (style,) = Page(report_html.page(report.build([], []))).style
+    light, dark = (dict(re.findall(r"--([a-z-]+):(#[0-9a-f]{3,6})", colors)) for colors in re.findall(r":root\{([^}]*--page[^}]*)\}", style)[:2])
+    assert luminance(light["card"]) > 0.9
+    assert luminance(dark["card"]) < 0.1
+    for colors in (light, dark):
+        for verdict in ("encrypted", "mixed", "cleartext", "failed", "internal", "none", "unused", "unknown"):
+            darker, lighter = sorted((luminance(colors[verdict]), luminance(colors["card"])))
+            assert (lighter + 0.05) / (darker + 0.05) >= 3, verdict
+
+
+def test_every_column_has_a_name() -> None:
+    """No head of a column or row is empty."""
+    text = report_html.page(report.build(CONNECTIONS, MESSAGES))
+    heads = re.findall("<th[ >].*?</th>", text)
+    assert len(heads) > 100
+    assert [head for head in heads if not re.sub("<[^>]*>", "", head).strip()] == []
+    assert next(iter(Page(text).tables["Delivery: encrypted connections and messages by protocol"]))[:4] == ["Protocol", "Share", "Percent", "Connections"]
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_stays_text(text: str) -> None:
     """Whatever the log says adds no element, no attribute and no style; it is shown as it stands, control characters visibly."""
