@@ -28,6 +28,15 @@ DANGEROUS = [
     if unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or unicodedata.bidirectional(character) in BIDI or character in MARKS
 ]
 """Controls of both sets, halves of surrogate pairs, line and paragraph separators, everything that turns text around."""
+INVISIBLE = [
+    character
+    for first, last in (
+        (0xAD, 0xAD), (0x34F, 0x34F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200D), (0x2060, 0x2065), (0x206A, 0x206F),
+        (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+    )
+    for character in map(chr, range(first, last + 1))
+]  # fmt: skip
+"""What is drawn as nothing: Unicode's Default_Ignorable_Code_Point, without those of DANGEROUS."""
 RAW = re.compile("[" + "".join(f"\\u{ord(character):04x}" for character in DANGEROUS if character != "\n") + "]")
 
 
@@ -45,8 +54,21 @@ def test_no_dangerous_character_is_printable() -> None:
         assert re.fullmatch(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}", escape), ascii(character)
         assert harmless(character) == escape
         assert dumps({"x": character}).isascii(), ascii(character)
-    others = "".join(sorted(set(map(chr, range(sys.maxunicode + 1))).difference(DANGEROUS)))
+    others = "".join(sorted(set(map(chr, range(sys.maxunicode + 1))).difference(DANGEROUS, INVISIBLE)))
     assert printable(others) == others
+
+
+def test_nothing_invisible_is_printable() -> None:
+    """What is drawn as nothing comes out as a visible escape on a terminal and in CSV, so that no two names look like one; JSON has it as it is."""
+    assert {"\u200b", "\u200c", "\u200d", "\u2060", "\xad", "\ufeff", "\u3164", "\U000e0041"} <= set(INVISIBLE)
+    assert not set(INVISIBLE).intersection(DANGEROUS)
+    for character in INVISIBLE:
+        escape = printable(character)
+        assert re.fullmatch(r"\\xad|\\u[0-9a-f]{4}|\\U000[0-9a-f]{5}", escape), ascii(character)
+        assert harmless(character) == escape
+        assert ascii(character) == f"'{escape}'"
+        assert json.loads(dumps({"x": character})) == {"x": character}
+    assert printable("ex\u200bample.net \U000e0041") == "ex\\u200bample.net \\U000e0041"
 
 
 def test_text_and_numbers_stay() -> None:
