@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,9 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
+from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
+from esatls.elastic.client import Client
 
 from tests.docs.examples import ROOT, blocks
 from tests.elastic.test_setup import StandIn
@@ -48,3 +51,57 @@ def test_commands_send_what_the_setup_sends(tmp_path: Path) -> None:
     *_, headers, body = server.requests[-1]
     assert headers["kbn-xsrf"] == "true"
     assert setting_up.asset("kibana/dashboards.ndjson").encode() in body
+
+
+# What Elasticsearch wants for each request: the right, and on the cluster or on which indices. Without a pattern: those named in the path or the body.
+RIGHTS = (
+    (r"GET /", "monitor"), (r"GET /_component_template/.*", "manage_index_templates"), (r"PUT /_index_template/.*", "manage_index_templates"),
+    (r"PUT /_ilm/policy/.*", "manage_ilm"), (r"PUT /_ingest/pipeline/.*", "manage_ingest_pipelines"),
+    (r"POST /_bulk", "auto_configure index"), (r"POST /(.*)/_refresh", "maintenance"), (r"POST /(.*)/_search", "read"),
+    (r"(?:POST|DELETE) /_search/scroll", ""), (r"POST /(.*)/_delete_by_query", "read delete maintenance"),
+)  # fmt: skip
+RECORDS = ("esatls-connections-*", "esatls-messages-*")
+
+
+def test_rights_that_the_keys_need() -> None:
+    """The README's table names the rights that the requests of each command need, and no others."""
+    hits = {"_scroll_id": "x", "hits": {"hits": []}}
+    paths = ["/logs-esatls.events-*", "/esatls-connections-*,esatls-messages-*"]
+    answers = {"/": {"version": {"number": "8.19.0"}}, "/_bulk": {"errors": False}, f"{paths[0]}/_search": hits, "/_search/scroll": {}}
+    answers |= {f"{path}/_refresh": {} for path in paths} | {f"{paths[1]}/_delete_by_query": {"deleted": 0}}
+    server = StandIn({path: (200, answer) for path, answer in answers.items()})
+    client = Client(server.url)
+    record = json.dumps({"mid": 7, "received": "unknown", "delivered": "none", "first_seen": "2026-03-03T08:14:06Z", "deliveries": []})
+    needed: dict[str, dict[str, set[str]]] = {}
+    try:
+        for command in ("setup", "load", "join"):
+            server.requests.clear()
+            if command == "setup":
+                known = setting_up.capabilities(client)
+                requests = [f"{step.method} {step.path}" for step in setting_up.server_steps(known)]
+            else:
+                requests = []
+                # what a join writes, it writes as a load does
+                assert loading.load(client, [record]) == (1, [])
+                if command == "join":
+                    loading.join(client)
+            requests += [f"{method} {path.partition('?')[0]}" for method, path, _, _ in server.requests]
+            rights = needed[command] = {}
+            for request in requests:
+                ((found, names),) = [(found, names) for pattern, names in RIGHTS for found in [re.fullmatch(pattern, request)] if found]
+                on = found[1].split(",") if found.re.groups else RECORDS if "_bulk" in request else ("cluster",)
+                for place in on:
+                    rights.setdefault(place, set()).update(names.split())
+    finally:
+        server.stop()
+    text = (ROOT / "logstash" / "README.md").read_text(encoding="utf-8").partition("### Rights of the API keys")[2].partition("\n## ")[0]
+    told: dict[str, dict[str, set[str]]] = {}
+    for command, cluster, indices in re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", text, re.MULTILINE):
+        told[command] = {"cluster": set(re.findall(r"`(\w+)`", cluster))}
+        for part in indices.split("; "):
+            names, _, places = part.partition(" on ")
+            for place in re.findall(r"`([^`]+)`", places):
+                told[command][place] = set(re.findall(r"`(\w+)`", names))
+    assert {command: {place: names for place, names in rights.items() if names} for command, rights in told.items()} == {
+        command: {place: names for place, names in rights.items() if names} for command, rights in needed.items()
+    }
