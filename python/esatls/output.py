@@ -63,6 +63,8 @@ def _whole(value: Any) -> Any:
 
 def printable(text: str) -> str:
     """Return text with control characters, and those that are drawn as nothing, as visible escapes, fit for a terminal."""
+    if text.isascii() and text.isprintable():
+        return text  # nearly all, and a fraction of the time
     return _CONTROLS.sub(_escape, text)
 
 
