@@ -106,6 +106,8 @@ NOTES: dict[str, str] = {
 """What each number counts."""
 
 _HOURLY = 3 * 86400
+_LONGEST_NAME = 253
+"""Characters of a name in DNS (RFC 1035)."""
 
 _FORWARD_SECRET = frozenset({"ECDHE", "EECDH", "DHE", "EDH", "ADH", "AECDH", "ANON"})
 _BULK = re.compile(r"(?:AES|CAMELLIA|ARIA|DES)\d*|CHACHA20|SEED|IDEA|3DES|CBC3|RC[24]|NULL", re.ASCII)
@@ -371,7 +373,23 @@ def _together(verdicts: set[str]) -> str:
 
 
 def _partner(domain: str | None, host: str | None, address: str | None) -> str:
-    return (domain or host or address or UNKNOWN).lower().rstrip(".") or UNKNOWN
+    name = (domain or host or address or UNKNOWN).lower().rstrip(".") or UNKNOWN
+    return name if name.isascii() else _on_the_wire(name)
+
+
+@lru_cache(maxsize=10_000)  # bounded, as it is text of the log
+def _on_the_wire(name: str) -> str:
+    """Return a name in other letters as DNS has it (RFC 3490: `xn--`), and one that does not come back whole as it is.
+
+    What IDNA maps to another name (a soft hyphen to nothing, a sharp s to ss) stays a name of its own.
+    """
+    if len(name) > _LONGEST_NAME:
+        return name
+    try:
+        wire = name.encode("idna")
+        return wire.decode("ascii") if wire.decode("idna") == name else name
+    except ValueError:  # UnicodeError among them
+        return name
 
 
 def _count_time(part: _Part, what: str, time: str | None, verdict: str) -> None:

@@ -516,6 +516,36 @@ def test_one_message_to_several_partners_counts_for_each() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("names", "partners"),
+    [
+        (["b\u00fccher.example", "xn--bcher-kva.example", "B\u00dcCHER.example."], ["xn--bcher-kva.example"]),
+        (["\u4f8b\u3048.example"], ["xn--r8jz45g.example"]),
+        (["mx.\u03c0\u03b1\u03c1\u03ac\u03b4\u03b5\u03b9\u03b3\u03bc\u03b1.example"], ["mx.xn--hxajbheg2az3al.example"]),
+        (["stra\u00dfe.example", "strasse.example"], ["strasse.example", "stra\u00dfe.example"]),
+        (["ex\u200bample.net", "ex\u00adample.net", "example.net"], ["example.net", "ex\u00adample.net", "ex\u200bample.net"]),
+        (["\uff45xample.net", "e\u0301.example"], ["e\u0301.example", "\uff45xample.net"]),
+        (["xn--a\u00fc.example", "\u00fc" * 64 + ".example", "\u00fc..example", "\ud800.example"],
+         ["xn--a\u00fc.example", "\u00fc..example", "\u00fc" * 64 + ".example", "\ud800.example"]),
+        (["\u00fc." * 5000], [("\u00fc." * 5000)[:-1]]),
+    ],
+)  # fmt: skip
+def test_names_in_other_letters(names: list[str], partners: list[str]) -> None:
+    """A name and the form that DNS has of it are one partner; what only looks like another name, or is none, is one of its own."""
+    rows = [connection("delivery", i, "encrypted", domain=name) for i, name in enumerate(names)]
+    built = report.build(rows, [])["delivery"]["all"]["partners"]
+    assert sorted(row["partner"] for row in built) == sorted(partners)
+    assert sum(row["connections"]["total"] for row in built) == len(names)
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_name_is_a_partner(name: str) -> None:
+    """Whatever stands where a domain should, the report is made, and two names are one only where DNS knows no difference."""
+    (row,) = report.build([connection("delivery", 1, "encrypted", domain=name)], [])["delivery"]["all"]["partners"]
+    plain = name.lower().rstrip(".") or "unknown"
+    assert row["partner"] == plain or (row["partner"].isascii() and row["partner"].encode("ascii").decode("idna") == plain)
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_counted_as_it_stands(text: str) -> None:
     """Text of the log is a key like any other, and the report is JSON whatever it says."""
