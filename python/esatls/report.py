@@ -167,6 +167,11 @@ def split_reason(reason: str) -> tuple[str, str, str]:
     return "", reason, ""
 
 
+def word(count: int, many: str) -> str:
+    """Return a word for a number of things, from the one for many: `message` for 1, else `messages`."""
+    return many[:-1] if count == 1 else many
+
+
 def clipped(text: str) -> str:
     """Return text of the log as far as a table shows it: MOST_TEXT characters."""
     return text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + "\N{HORIZONTAL ELLIPSIS}"

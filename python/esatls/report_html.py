@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.clock import parse_rfc3339
 from esatls.output import printable
-from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, UNKNOWN, clipped, percent, split_reason
+from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, UNKNOWN, clipped, percent, split_reason, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -122,7 +122,7 @@ def _key(verdict: str) -> Markup:
 
 def _more(rows: Sequence[Mapping[str, Any]], shown: int, what: str) -> str | None:
     left = len(rows) - shown
-    return f"{left:,} more {what} in the report as JSON." if left > 0 else None
+    return f"{left:,} more {word(left, what)} in the report as JSON." if left > 0 else None
 
 
 # charts
@@ -230,7 +230,7 @@ def _top(most: int) -> int:
 def over_time(series: Mapping[str, Any], what: str, title: str, axis: _Axis | None) -> Markup:
     """Return a chart of connections or messages over time, with its numbers as a table."""
     rows, undated = series[what], series["undated"][what]
-    note = f"{undated:,} {what} have no time in the log." if undated else None
+    note = f"{undated:,} {word(undated, what)} without a time in the log." if undated else None
     heading = tag("h3", title)
     if not rows or axis is None:
         return tag("figure", heading, tag("p", note or f"No {what}.", class_="more"))
@@ -297,7 +297,7 @@ def _tile(title: str, tally: Mapping[str, Any], what: str) -> Markup:
         tag("h3", title),
         tag("p", share(tally["percent"].get("encrypted")), class_="big"),
         stacked_bar(tally),
-        tag("p", number(tally["verdicts"]["encrypted"]), " of ", number(counted), f" {what} over TLS"),
+        tag("p", number(tally["verdicts"]["encrypted"]), " of ", number(counted), f" {word(counted, what)} over TLS"),
         tag("p", left, class_="dim"),
         class_="tile",
     )
@@ -323,7 +323,7 @@ def _glance(report: Report) -> Markup:
 
 
 def _plural(count: int, what: str) -> Markup:
-    return together([number(count), f" {what}" if count == 1 else f" {what}s"])
+    return together([number(count), " ", word(count, what)])
 
 
 def _findings(report: Report) -> Markup | None:
@@ -333,12 +333,12 @@ def _findings(report: Report) -> Markup | None:
         part = report[direction]["all"]
         connections, messages = part["connections"], part["messages"]
         side, verb = _WORDS[direction]
-        kind = f"{side.lower()} connection"
+        kind = f"{side.lower()} connections"
         clear, mixed = messages["verdicts"]["cleartext"], messages["verdicts"].get("mixed", 0)
         if clear:
-            found.append(together([_plural(clear, "message"), f" {verb} in clear text"]))
+            found.append(together([_plural(clear, "messages"), f" {verb} in clear text"]))
         if mixed:
-            found.append(together([_plural(mixed, "message"), f" {verb} in clear text to some recipients"]))
+            found.append(together([_plural(mixed, "messages"), f" {verb} in clear text to some recipients"]))
         failed = connections["verdicts"]["failed"]
         if failed:
             needed = connections["required_failed"]
@@ -536,7 +536,8 @@ def _whys(rows: Sequence[Mapping[str, Any]]) -> Markup:
         together([number(row["connections"]), "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN} ", split_reason(row["reason"])[1]]) for row in rows[:MOST_WHYS]
     ]
     if len(rows) > MOST_WHYS:
-        items.append(f"and {len(rows) - MOST_WHYS:,} other reasons")
+        others = len(rows) - MOST_WHYS
+        items.append(f"and {others:,} other {word(others, 'reasons')}")
     return tag("ul", *(tag("li", item) for item in items))
 
 
@@ -674,8 +675,8 @@ def _header(report: Report) -> Markup:
     appliance = "no appliance" if not hosts else f"{len(hosts):,} appliances" if len(hosts) > 1 else ""
     if not appliance:
         appliance = "appliance not named in the log" if hosts[0]["esa_host"] == "unknown" else f"appliance {hosts[0]['esa_host']}"
-    counts = [number(totals["connections"]), " connections, ", number(totals["messages"]), " messages, ", appliance]
-    pieces.append(tag("p", *counts))
+    counts = [piece for what, count in totals.items() for piece in (_plural(count, what), ", ")]
+    pieces.append(tag("p", *counts, appliance))
     sections = ["glance", "verdicts", "time", "protocols", "failures", "partners"]
     titles = ["At a glance", "Verdicts", "Over time", "Protocols and ciphers", "Failures", "Partners"]
     if len(hosts) > 1:

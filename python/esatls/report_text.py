@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from esatls.output import printable
-from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, clipped, split_reason
+from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, clipped, split_reason, word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,7 +123,8 @@ class _Sheet:
                 self.console.print()
             self._print(part)
         if len(rows) > shown:
-            self.note(f"{len(rows) - shown:,} more {what} in the report as JSON")
+            more = len(rows) - shown
+            self.note(f"{more:,} more {word(more, what)} in the report as JSON")
 
     def _parts(self, columns: Sequence[_Column], apart: int | None) -> list[list[_Column]]:
         """Return columns in parts that fit the console, the first column in each."""
@@ -179,7 +180,7 @@ def _head(sheet: _Sheet, report: Report) -> None:
     sheet.console.print(Text("TLS on the mail gateway", style="bold"))
     if span:
         sheet.console.print(Text(f"{span['first']} to {span['last']}"))
-    sheet.console.print(Text(f"{totals['connections']:,} connections, {totals['messages']:,} messages"))
+    sheet.console.print(Text(", ".join(f"{count:,} {word(count, what)}" for what, count in totals.items())))
     rows = [[host["esa_host"], host["connections"], host["messages"]] for host in report["appliances"]]
     sheet.table("", ["Appliance", "Connections", "Messages"], rows, what="appliances")
 
@@ -280,7 +281,8 @@ def _failures(sheet: _Sheet, part: Mapping[str, Any], direction: str) -> None:
         # the words that matter: the table above has the whole reasons
         whys = [f"{why['connections']:,} {split_reason(why['reason'])[1]}" for why in row["reasons"][:MOST_WHYS]]
         if len(row["reasons"]) > MOST_WHYS:
-            whys.append(f"and {len(row['reasons']) - MOST_WHYS:,} other reasons")
+            others = len(row["reasons"]) - MOST_WHYS
+            whys.append(f"and {others:,} other {word(others, 'reasons')}")
         reasons = Text("\n").join(Text(printable(clipped(why))) for why in whys)
         rows.append([row["partner"], row["failed"], row["cleartext"], row["required"], reasons])
     sheet.table(
@@ -332,5 +334,6 @@ def _times(sheet: _Sheet, report: Report) -> None:
         rows = [[row["time"][: 16 if hourly else 10].replace("T", " "), *(row["verdicts"][verdict] for verdict in verdicts)] for row in series["messages"]]
         names = [f"{_WORDS[direction][1].capitalize()}, by {series['unit']}", *(verdict.capitalize() for verdict in verdicts)]
         sheet.table("", names, rows, MOST_TIMES, f"{series['unit']}s")
-        if series["undated"]["messages"]:
-            sheet.note(f"{series['undated']['messages']:,} messages have no time in the log")
+        undated = series["undated"]["messages"]
+        if undated:
+            sheet.note(f"{undated:,} {word(undated, 'messages')} without a time in the log")

@@ -225,6 +225,17 @@ def test_no_bar_of_what_is_unknown() -> None:
     ]
 
 
+def test_one_is_no_plural() -> None:
+    """One connection, one message, one more row and one more reason are named as one."""
+    many = [connection("receiving", i, "encrypted" if i == 26 else "failed", domain=f"d{i}.example.com", tls_reason=f"reason {i}") for i in range(27)]
+    many += [connection("delivery", i, "failed", domain="example.com", tls_reason=f"reason {i}") for i in range(6)]
+    text = re.sub("<[^>]*>", "", report_html.page(report.build(many, [message(1, "encrypted", "none")])))
+    for words in ("33 connections, 1 message, appliance", "1 of 1 message over TLS", "1 of 27 connections over TLS", "1 more partner in", "1 more reason in",
+                  "and 1 other reason", "1 message without a time"):  # fmt: skip
+        assert words in text
+    assert "1 messages" not in text
+
+
 def test_charts_have_their_numbers_beside_them() -> None:
     """Every chart is an image with a name, and none holds text of its own."""
     page = Page(report_html.page(report.build(CONNECTIONS, MESSAGES)))

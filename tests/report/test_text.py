@@ -67,12 +67,24 @@ def test_tables_show_the_numbers_of_the_report() -> None:
         ["203.0.113.3", "1", "0", "0", "1 tlsv1 alert unknown ca"],
         ["example.org", "2", "0", "0", "100.0%", "0", "1", "0", "100.0%"],
         ["2024-03-05 10:00", "1", "1"],
-        ["2 messages have no time in the log"],
+        ["2 messages without a time in the log"],
     ):
         assert expected in found
     words = " ".join(" ".join(row) for row in found)
     for name in ("connections", "attempted", "required", "messages", "percent", "both", "mail_flow", "partners", "over_time"):
         assert report.NOTES[name] in words
+
+
+def test_one_is_no_plural() -> None:
+    """One connection, one message, one more row and one more reason are named as one."""
+    many = [connection("receiving", i, "failed", domain="example.com", tls_reason=f"reason {i}") for i in range(4)]
+    text = rendered(report.build(many, [message(1, "encrypted", "none")]))
+    assert "\n4 connections, 1 message\n" in text
+    assert "and 1 other reason\n" in re.sub(" +\n", "\n", text)
+    assert text.splitlines().count("1 message without a time in the log") == 2
+    rest = rendered(report.build([connection("receiving", i, "failed", domain=f"d{i:02}.example.com") for i in range(11)], []))
+    assert rest.splitlines().count("1 more partner in the report as JSON") == 2
+    assert "\n1 connection, 0 messages\n" in rendered(report.build(many[:1], []))
 
 
 def test_nothing_to_report() -> None:
