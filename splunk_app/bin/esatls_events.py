@@ -158,6 +158,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
 
     def prepare(self) -> None:
         """Ask splunkd for the source field alone: it keeps the other fields and merges them itself."""
+        super().prepare()
         self.configuration.required_fields = [self.field, "host", "_time"]
         self.reader = esatls_splunk.Reader()
         self.plans = Plans()

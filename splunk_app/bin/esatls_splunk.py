@@ -85,6 +85,8 @@ class Table:
         self.first = ""
         self._first = 0
         self.rows = 0
+        self.texts = False
+        """Whether any row has a text."""
         self._odd = "\0" in body or "\r" in body
         head, _, self._body = body.partition("\n")
         self.head = head.rstrip("\r")
@@ -103,15 +105,17 @@ class Table:
                 if block is None:
                     body = '"' + '\n"'.join(rows[start:]) + "\n"
                     break
-                self.rows += len(texts)
-                yield block
+                yield self._noted(block)
         if body:
             cells, texts = self._any(body)
             cells, texts = self._evened(cells, texts)
             for start in range(0, len(cells), size):
-                block = self._block(cells[start : start + size], texts[start : start + size])
-                self.rows += len(block.texts)
-                yield block
+                yield self._noted(self._block(cells[start : start + size], texts[start : start + size]))
+
+    def _noted(self, block: Block) -> Block:
+        self.rows += len(block.texts)
+        self.texts = self.texts or any(block.raws)
+        return block
 
     def _block(self, cells: list[list[str]], texts: list[str]) -> Block:
         nothing = [""] * len(texts)
@@ -389,11 +393,26 @@ class RowCommand:
     broken = 0
     first = ""
     seen = 0
+    texts = False
+    """Whether any event had a text in its field."""
+
+    def prepare(self) -> None:
+        """Refuse words that are no options: whoever writes them expects something of them."""
+        for word in self.fieldnames:
+            self.write_error(f"Unexpected word: {word}; what a command is told has the form name=value, such as field=message")
+        if self.fieldnames:
+            sys.exit(1)
+        super().prepare()
+
+    def write_error(self, message: str, *args: object) -> None:
+        """Say why the command ends; braces in a user's words are no places to fill."""
+        super().write_error("{}", message.format(*args) if args else message)
 
     def _execute_chunk_v2(self, process: object, chunk: tuple[object, str]) -> None:  # noqa: ARG002 - the SDK's signature
         table = Table(chunk[1], self.field)
         self.chunk(table)
         self.seen += table.rows
+        self.texts |= table.texts
         self.broken += table.broken
         self.first = self.first or table.first
         if self._finished:
@@ -409,10 +428,12 @@ class RowCommand:
         self.first = self.first or f"row {number} of a chunk: {type(error).__name__}"
 
     def last_words(self) -> None:
-        """Name in the job's messages what could not be read."""
+        """Name in the job's messages what could not be read, and the field that should hold the lines when no event has it."""
         if self.broken:
             self.write_warning("{}", f"{self.name}: {self.broken} broken rows besides {self.seen} read; the first: {self.first}")
             self.broken, self.first = 0, ""
+        if self.seen and not self.texts:
+            self.write_warning("{}", f"{self.name}: no event has the field {self.field}; field=<field> names the one that holds the log lines")
 
     def write_text(self, pieces: list[str], rows: int) -> None:
         """Hand a chunk's answer to the SDK: the line of column names, then one or more rows a piece, which lack the end of their last line."""

@@ -1,7 +1,8 @@
 """What `esatlsconnections` and `esatlsmessages` share: events to facts on the indexers, facts to rows on the search head.
 
 `map` and `reduce` read the same rows: a row with a filled `esatls_facts` cell was made by a map, any other is an event. So a search works
-whether or not splunkd runs the map, and facts may come in any order, in any number of chunks, and more than once.
+whether or not splunkd runs the map, and facts may come in any order, in any number of chunks, and more than once. A map without facts
+says instead whether any of its events had the field that holds the lines; that none had it is for the reduce to say, once.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from esatls_splunk import Block, Place, Table
 
 
+TEXTS = "true"
+"""What a map without facts sends in their stead when its events had the field that holds the lines."""
+NO_TEXTS = "false"
+"""The same when none had it."""
+
+
 class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
     """A reporting command that ends in one row per record."""
 
@@ -33,6 +40,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             self.configuration.required_fields = [self.field, "host", "_time", esatls_splunk.FACTS]
         self.reader = esatls_splunk.Reader()
         self.facts = Facts()
+        self.told = False
         self.places = {name: place for place, name in enumerate(self.columns)}
 
     def chunk(self, table: Table) -> None:
@@ -42,13 +50,21 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             rows = self.facts.dumps()
             self.facts = Facts()
             self.reader.known.clear()  # it leads into the facts that are gone
+            if self._finished and not (self.told or rows) and (self.seen or table.rows):
+                rows = [TEXTS if self.texts or table.texts else NO_TEXTS]
             if rows:
+                self.told = True
                 self.write_text([esatls_splunk.FACTS, *map(esatls_splunk.quoted, rows)], len(rows))
         elif self._finished:
             lines = [self.line(row) for row in self.rows()]
             if lines:
                 multi = [esatls_splunk.MULTI + name for name in self.columns]
                 self.write_text([",".join([*self.columns, *multi]), *lines], len(lines))
+
+    def last_words(self) -> None:
+        """Leave it to the reduce to say that no event has the field."""
+        self.texts |= self.phase == "map"
+        super().last_words()
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the records of `self.facts` as rows; a list becomes a multi-valued field."""
@@ -79,8 +95,10 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         for number, line in enumerate(block.facts, first):
             # Events have a host and a time, a map's rows have neither: no field that Splunk finds in a stranger's text passes for facts.
             if line and self.phase == "reduce" and not (block.raws[number - first] or any(block.places[number - first])):
+                self.texts |= line != NO_TEXTS
                 try:
-                    facts.loads([line])
+                    if line not in {TEXTS, NO_TEXTS}:
+                        facts.loads([line])
                 except Exception as error:  # noqa: BLE001 - as below
                     self.unreadable(number, error)
         prefix = latest = head = None

@@ -163,6 +163,56 @@ def test_a_wrong_option_is_named(splunk: Splunk, arguments: list[str], fault: st
     command.errors.close()
 
 
+WORD = "; what a command is told has the form name=value, such as field=message"
+
+
+@pytest.mark.parametrize("name", ["esatls", "esatlsconnections", "esatlsmessages"])
+def test_a_stray_word_is_named(splunk: Splunk, name: str) -> None:
+    """A word that is no option ends each command with a message that names it, whatever its braces; so does each one of several."""
+    for arguments, faults in (
+        (["message"], [f"Unexpected word: message{WORD}"]),
+        (["field=_raw", "abc", "{0}"], [f"Unexpected word: abc{WORD}", f"Unexpected word: {{0}}{WORD}"]),
+        (["field=a{b"], None),
+        (["field={b}'"], ["Illegal value: field={b}'"]),
+        (["{x}=1"], ["Unrecognized option: {x}=1"]),
+    ):
+        command = Command(splunk.python, splunk.app, splunk.script(name))
+        told = command.getinfo(name, arguments)
+        assert told.messages == [("ERROR", fault) for fault in faults or []]
+        assert command.process.stdin
+        command.process.stdin.close()
+        assert command.process.wait(timeout=60) == (1 if faults else 0)
+        command.errors.close()
+
+
+def test_a_field_that_no_event_has(splunk: Splunk) -> None:
+    """One message, however many chunks and indexers, where no event has the field; none where one has it, or where there is no event."""
+    lines = [event(NATIVE + text) for text in ("ICID 5 close", "nothing of an appliance", "ICID 6 close", "ICID 7 close")]
+    without: list[dict[str, Value]] = [{"count": "1", "host": HOST}, {"count": "2", "host": HOST}, {"count": "3", "host": HOST}]
+    empty = [{**event(" "), "message": ""}]
+    rare = [*without, event("unrelated", message="nothing of an appliance")]
+    for number, (events, arguments, field) in enumerate([
+        (lines, ["field=message"], "message"),
+        (without, [], "_raw"),
+        (empty, ["field=message"], "message"),
+        (rare, ["field=message"], None),
+        (rare[::-1], ["field=message"], None),
+        (lines, [], None),
+        (lines[1:2], [], None),
+        ([], [], None),
+    ]):  # fmt: skip
+        search = Splunk(splunk.python, splunk.app, chunk_rows=1) if number % 2 else splunk
+        results = {"esatls": search.stream("esatls", events, arguments)}
+        for name in ("esatlsconnections", "esatlsmessages"):
+            results[name] = search.report(name, events, arguments, indexers=2)
+        assert search.report("esatlsmessages", events, arguments, mapped=False) == results["esatlsmessages"]
+        for name, result in results.items():
+            text = f"{name}: no event has the field {field}; field=<field> names the one that holds the log lines"
+            assert result.messages == ([("WARN", text)] if field else [])
+        assert results["esatls"].rows == events or events is lines
+        assert len(results["esatlsconnections"].rows) == (3 if events is lines and not arguments else 0)
+
+
 def test_strangers_words_come_through_unchanged(splunk: Splunk) -> None:
     """Quotes, commas, braces, line feeds, NUL, dollar signs and other scripts are data: in the event and in the fields."""
     words = 'a"b, \'c\' {0} $x$ ;=|`d` \u00e9\u4e2d\U0001f600'
