@@ -72,7 +72,8 @@ class Clock:
             clock = m["native_clock"] or m["clock"] or m["first_clock"]
             year = m["native_year"] or m["year"] or m["first_year"]
             if year:
-                if self._fixed is not None and m["native_year"] and len(stamp) == _NATIVE_LENGTH:
+                # of the first and the last year there is, a part of a day may lie outside of all dates
+                if self._fixed is not None and m["native_year"] and len(stamp) == _NATIVE_LENGTH and 1 < int(year) < 9999:
                     self._days[stamp[:11] + stamp[20:]] = int(self._local(int(year), month, day, "00:00:00"))
                 return self._local(int(year), month, day, clock)
             last = datetime.fromtimestamp(self.latest + _DAY, timezone.utc).year

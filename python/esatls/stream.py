@@ -102,6 +102,8 @@ class _Hour:
         minute, second = _SIXTY.get(prefix[at : at + 3]), _SIXTY.get(prefix[at + 3 : at + 6])
         if prefix.count(":", 0, at) or minute is None or second is None or head.time is None or "." in stamp or "," in stamp:
             return None
+        if not _FIRST_HOUR <= head.time < _LAST_HOUR:
+            return None
         return cls(prefix[:at], prefix[at + 6 :], head.time - minute * 60 - second, head)
 
     def head_of(self, prefix: str) -> Head | None:
@@ -114,6 +116,8 @@ class _Hour:
         return Head(self.time + minute * 60 + second, head.host, head.log, head.level)
 
 
+_FIRST_HOUR, _LAST_HOUR = -62_135_593_200, 253_402_297_200
+"""0001-01-01T01:00:00Z and 9999-12-31T23:00:00Z: of the hours outside, a part may lie outside of all dates."""
 _SIXTY = {f":{number:02}": number for number in range(60)}
 """Minutes or seconds, as they stand in every kind of stamp."""
 

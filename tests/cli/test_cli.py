@@ -16,8 +16,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import esatls
 import pytest
 import zstandard
+from esatls.clock import zone as time_zone
 from esatls.parallel import LEAST_PART
 from esatls.sources import Source, cuts
 
@@ -501,6 +503,23 @@ def test_a_stranger_shifts_no_time(line: str) -> None:
     assert [event["time"] for event in records(told)] == ["2021-07-15T12:00:00Z"]
 
 
+@pytest.mark.parametrize("zone", ["-01:00", "-01:30", "+01:30", "+14:00"])
+@pytest.mark.parametrize("command", ["events", "connections", "messages"])
+def test_the_ends_of_time(zone: str, command: str) -> None:
+    """A stamp that lies before the year 1 or after 9999 in UTC is none, whatever stamps of its day and hour came before it."""
+    days = {"Fri Dec 31 {} 9999 Info: ": ("20:10:00", "22:10:00", "22:59:00", "23:40:00"), "Mon Jan  1 {} 0001 Info: ": ("14:10:00", "01:40:00", "00:10:00")}
+    iso = {"9999-12-31T{} Info: ": ("20:10:00", "22:10:00", "22:59:00", "23:40:00"), "0001-01-01T{} Info: ": ("14:10:00", "01:40:00", "01:05:00")}
+    for day, clocks in {**days, **iso}.items():
+        lines = [day.format(clock) + text for clock in clocks for text in ("ICID 5 TLS failed: x", "Start MID 6 ICID 5")]
+        text = "".join(f"{line}\n" for line in lines).encode()
+        alone = [event.get("time") for line in lines[::2] for event in esatls.events([line], clock=esatls.Clock(time_zone(zone)))]
+        out, _ = run(command, "-q", "--timezone", zone, stdin=text)
+        assert out
+        if command == "events":
+            assert [event.get("time") for event in records(out)] == alone
+            assert len(alone) == len(clocks)
+
+
 def test_several_heads_in_one_file(tmp_path: pathlib.Path) -> None:
     """Logs that were put together each have their own zone, in one process and in several; the option rules over all."""
     at = "Tue Mar  5 10:00:00 2024 Info: "
@@ -597,8 +616,6 @@ def test_explain() -> None:
 
 def test_version_and_help() -> None:
     """The version is that of the package; help names every command."""
-    import esatls
-
     assert run("--version")[0].decode().strip().endswith(esatls.__version__)
     text = run("--help")[0].decode()
     assert all(name in text for name in ("events", "connections", "messages", "report", "explain", "elastic"))
