@@ -817,9 +817,11 @@ figcaption{color:var(--dim);font-size:.8rem}
 .x.few span{border:0;padding:0;text-align:center}
 summary{cursor:pointer;color:var(--link);font-size:.875rem;padding:.3rem 0}
 footer{color:var(--dim);font-size:.8rem;padding-bottom:2.5rem}
-@media (max-width:85rem){th,td{padding-left:.3rem;padding-right:.3rem}tbody th{min-width:8rem}td.bar{min-width:4.5rem}
+@media (max-width:85rem){th,td{padding-left:.3rem;padding-right:.3rem}th:first-child{padding-left:0}.bar,.group{padding-left:.9rem}
+tbody th{min-width:8rem}td.bar{min-width:4.5rem}
 table{font-size:.84rem}thead th{font-size:.75rem}}
-@media (max-width:70rem){#partners th,#partners td{padding-left:.2rem;padding-right:.2rem}#partners tbody th{min-width:7rem;padding-left:0}
+@media (max-width:70rem){#partners th,#partners td{padding-left:.2rem;padding-right:.2rem}#partners tbody th{min-width:7rem}
+#partners th:first-child{padding-left:0}#partners .bar,#partners .group{padding-left:.9rem}
 #partners thead th{font-size:.7rem}#partners .key{margin-right:.2em}#partners td.bar{min-width:3.5rem}}
 @media (max-width:40rem){header,main,footer{padding-left:.75rem;padding-right:.75rem}section{padding:1.1rem 1rem}
 h1{font-size:1.55rem}tbody th{min-width:8rem}.tile .big{font-size:2.2rem}}
