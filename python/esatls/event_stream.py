@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from esatls import envelope
-from esatls.clock import Clock, parse_rfc3339
+from esatls.clock import parse_rfc3339
 from esatls.errors import UsageError, WrongTypeError
 from esatls.kinds import EVENT_KINDS, TLS_KINDS
-from esatls.match import MATCHERS_BY_START, Spec, event_of, match
+from esatls.log_head import OFFSET_WORDS, offsets, shifted
+from esatls.match import MATCHERS_BY_START, Spec, event_of
 from esatls.stream import Stream
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator
 
-    from esatls.clock import Time
+    from esatls.clock import Clock, Time
     from esatls.stream import Counts, Head
 
-_OFFSET_WORDS = "Time offset from UTC: "
-_DAY = 86400
 _ABOUT_TLS = ("tls_in_result", "tls_out_result", "dane_status")
 
 
@@ -103,27 +100,12 @@ def _read(lines: Iterable[str], stream: Stream, sink: Events, *, by_head: bool) 
     for line in lines:
         if not isinstance(line, str):
             raise WrongTypeError(f"a line is text, not {type(line).__name__}: open the log as text")
-        if by_head and _OFFSET_WORDS in line:
-            for offset in _offsets(line.rstrip("\r\n")):
-                stream.set_clock(Clock(timezone(timedelta(seconds=offset)), stream.clock.latest))
+        if by_head and OFFSET_WORDS in line:
+            for offset, named in offsets(line.rstrip("\r\n")):
+                if not named:
+                    stream.set_clock(shifted(stream.clock, offset))
         stream.line(line.rstrip("\n"))
         yield from sink.found
         sink.found.clear()
     stream.end()
     yield from sink.found
-
-
-def _offsets(line: str) -> Iterator[int]:
-    """Yield the seconds ahead of UTC that a line of a log's head states; one that names its appliance states nothing.
-
-    The rule is that of the files (`sources.by_offset`), whose module brings what unpacks them.
-    """
-    inner = envelope.unwrap(line)
-    for text in [line] if inner is None else inner.lines:
-        env = envelope.parse(text)
-        found = match(text[env.end :].rstrip())
-        if found is None or found[0].kind != "time_offset" or env.rank != envelope.STAMPED or env.host or (inner and inner.host):
-            continue
-        offset = event_of(*found)["utc_offset"]
-        if abs(offset) < _DAY:
-            yield offset

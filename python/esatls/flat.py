@@ -44,5 +44,3 @@ def cell(value: Any, separator: str = SEPARATOR) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-

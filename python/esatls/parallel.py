@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 from esatls import sources, verdicts
 from esatls.errors import EsatlsError
 from esatls.facts import Facts
+from esatls.log_head import by_offset, shifted
 from esatls.share import Share, judged_together, seen_twice
 from esatls.sources import Reader, Source
 from esatls.stream import Consumer, Counts, Stream
@@ -129,9 +130,9 @@ def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, 
     stream = Stream(consumer, clock, options.host)
     before = part.start
     for block in reader.blocks():
-        for offset, piece in sources.by_offset(block) if heads else ((None, block),):
+        for offset, piece in by_offset(block) if heads else ((None, block),):
             if offset is not None:
-                stream.set_clock(sources.shifted(stream.clock, offset))
+                stream.set_clock(shifted(stream.clock, offset))
             if sift:
                 stream.sift(piece, _SIFTED)
             else:

@@ -12,7 +12,6 @@ import glob
 import gzip
 import lzma
 import os
-import re
 import stat
 import sys
 import zlib
@@ -22,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Callable
 from esatls import envelope
 from esatls.clock import Clock, Time
 from esatls.errors import InputError
+from esatls.log_head import OFFSET_WORDS, by_offset, offsets, shifted
 from esatls.match import match
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ _SAMPLE = 1 << 20
 _TAIL = 1 << 16
 _DAY = 86400
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-OFFSET_WORDS = "Time offset from UTC: "
-"""What stands in every line that states an offset; in others too."""
-_OFFSET = re.compile(OFFSET_WORDS + r"([+-]?\d{1,6}) seconds\s*", re.ASCII)
 _NOT_TEXT = bytes(set(range(32)) - set(b"\t\n\r\x1b"))
 BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
@@ -89,12 +86,7 @@ def _expand(path: str) -> list[str]:
     if path == "-":
         return ["-"]
     if os.path.isdir(path):
-        return sorted(
-            os.path.join(folder, name)
-            for folder, folders, names in os.walk(path)
-            for name in names
-            if not name.startswith(".")
-        )
+        return sorted(os.path.join(folder, name) for folder, folders, names in os.walk(path) for name in names if not name.startswith("."))
     if os.path.lexists(path) or not glob.has_magic(path):
         return [path]
     return [name for found in sorted(_globbed(path)) for name in _expand(found)]
@@ -308,46 +300,6 @@ def _head_offsets(sample: bytes) -> Iterator[int]:
         for line in sample.decode("utf-8", "replace").split("\n"):
             if OFFSET_WORDS in line:
                 yield from (offset for offset, _ in offsets(line))
-
-
-def offsets(line: str) -> Iterator[tuple[int, str | None]]:
-    """Yield the seconds ahead of UTC that a line of a log's head states, and the appliance that it names.
-
-    A subject with the same words states nothing, nor does a line without a stamp, which may be the rest of one.
-    """
-    inner = envelope.unwrap(line)
-    for text in [line] if inner is None else inner.lines:
-        env = envelope.parse(text)
-        found = _OFFSET.fullmatch(text, env.end)
-        if found and env.rank == envelope.STAMPED and abs(int(found[1])) < _DAY:
-            yield int(found[1]), env.host or (inner and inner.host)
-
-
-def by_offset(block: bytes) -> Iterator[tuple[int | None, bytes]]:
-    """Yield a block of whole lines in pieces, with the seconds ahead of UTC that the first line of each states (None: it states nothing).
-
-    An offset holds for what follows it: several logs may stand in one file. One that names its appliance states nothing here:
-    a log with names may be several appliances', and each may write its head at any time.
-    """
-    words, at, now = OFFSET_WORDS.encode(), 0, None
-    found = block.find(words)
-    while found >= 0:
-        start, end = block.rfind(b"\n", 0, found) + 1, block.find(b"\n", found)
-        line = block[start:end] if end >= 0 else block[start:]
-        told = [offset for offset, host in offsets(line.decode("utf-8", "replace").rstrip("\r")) if not host]
-        if told:
-            if start > at:
-                yield now, block[at:start]
-            at, now = start, told[-1]
-        found = block.find(words, end) if end >= 0 else -1
-    yield now, block[at:]
-
-
-def shifted(clock: Clock, offset: int) -> Clock:
-    """Return a clock for stamps that are so many seconds ahead of UTC."""
-    from datetime import timedelta, timezone
-
-    return Clock(timezone(timedelta(seconds=offset)), clock.latest)
 
 
 def clocks_at(source: Source, clock: Clock, starts: list[int]) -> list[Clock]:

@@ -260,9 +260,7 @@ class Appliance:
         found.sort(key=lambda item: item[0])
         return [attempt for _, attempt in found]
 
-    def _attempt(
-        self, message: Message, dcid: str | None, outcome: str | None, response: str | None, connection: Connection | None, rids: list[int]
-    ) -> Record:
+    def _attempt(self, message: Message, dcid: str | None, outcome: str | None, response: str | None, connection: Connection | None, rids: list[int]) -> Record:
         attempt: Record = {}
         if dcid is not None:
             attempt["dcid"] = int(dcid)
@@ -326,7 +324,6 @@ class Appliance:
             record["last_seen"] = self._stamp(message.last)
         record["finished"] = message.finished
         return record
-
 
     def _stamp(self, time: Time) -> str:
         text = self._stamps.get(time)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from esatls import envelope
 from esatls.clock import Clock
-from esatls.sources import LONGEST_LINE, OFFSET_WORDS, end_of_year, offsets
+from esatls.log_head import OFFSET_WORDS, offsets
+from esatls.sources import LONGEST_LINE, end_of_year
 from esatls.stream import Stream
 
 if TYPE_CHECKING:

@@ -1,0 +1,56 @@
+"""The head that an appliance writes into a native log: `Time offset from UTC` tells the zone of what follows it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta, timezone
+from typing import TYPE_CHECKING
+
+from esatls import envelope
+from esatls.clock import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OFFSET_WORDS = "Time offset from UTC: "
+"""What stands in every line that states an offset; in others too."""
+_OFFSET = re.compile(OFFSET_WORDS + r"([+-]?\d{1,6}) seconds\s*", re.ASCII)
+_DAY = 86400
+
+
+def offsets(line: str) -> Iterator[tuple[int, str | None]]:
+    """Yield the seconds ahead of UTC that a line of a log's head states, and the appliance that it names.
+
+    A subject with the same words states nothing, nor does a line without a stamp, which may be the rest of one.
+    """
+    inner = envelope.unwrap(line)
+    for text in [line] if inner is None else inner.lines:
+        env = envelope.parse(text)
+        found = _OFFSET.fullmatch(text, env.end)
+        if found and env.rank == envelope.STAMPED and abs(int(found[1])) < _DAY:
+            yield int(found[1]), env.host or (inner and inner.host)
+
+
+def by_offset(block: bytes) -> Iterator[tuple[int | None, bytes]]:
+    """Yield a block of whole lines in pieces, with the seconds ahead of UTC that the first line of each states (None: it states nothing).
+
+    An offset holds for what follows it: several logs may stand in one file. One that names its appliance states nothing here:
+    a log with names may be several appliances', and each may write its head at any time.
+    """
+    words, at, now = OFFSET_WORDS.encode(), 0, None
+    found = block.find(words)
+    while found >= 0:
+        start, end = block.rfind(b"\n", 0, found) + 1, block.find(b"\n", found)
+        line = block[start:end] if end >= 0 else block[start:]
+        told = [offset for offset, host in offsets(line.decode("utf-8", "replace").rstrip("\r")) if not host]
+        if told:
+            if start > at:
+                yield now, block[at:start]
+            at, now = start, told[-1]
+        found = block.find(words, end) if end >= 0 else -1
+    yield now, block[at:]
+
+
+def shifted(clock: Clock, offset: int) -> Clock:
+    """Return a clock for stamps that are so many seconds ahead of UTC."""
+    return Clock(timezone(timedelta(seconds=offset)), clock.latest)
