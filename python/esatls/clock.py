@@ -130,6 +130,11 @@ def rfc3339(time: Time) -> str:
     return f"{start}{seconds:02}.{fraction:03}Z" if fraction else f"{start}{seconds:02}Z"
 
 
+FIRST_TIME: Time = -62_135_596_800
+"""0001-01-01T00:00:00Z: the years that RFC 3339 can write."""
+END_OF_TIME: Time = 253_402_300_800
+"""10000-01-01T00:00:00Z, the first moment that it cannot."""
+
 _MINUTES: dict[Time, str] = {}
 _MINUTES_KEPT = 10_000
 

@@ -83,10 +83,9 @@ def parse(line: str) -> Envelope:
 
 def _behind_header(start: str) -> Envelope:
     """Return the envelope of a line with a header that the pattern does not know; a bare one where none is found."""
-    relay = _RELAYED.match(start)
-    at = 0 if relay is None else relay.end()
+    at = _behind_relay(start)
     header = _RFC5424.match(start, at)
-    if header is None and relay is None:
+    if header is None and not at:
         return _BARE
     at = at if header is None else header.end()
     m = _ENVELOPE.match(start, at)
@@ -97,6 +96,12 @@ def _behind_header(start: str) -> Envelope:
         host, log = (None if name == "-" else name for name in header.group("host", "log"))
         return Envelope(STAMPED, env.end, env.stamp or header["stamp"], env.host or host, env.log or log, env.level)
     return env if env.rank == STAMPED else _BARE
+
+
+def _behind_relay(start: str) -> int:
+    """Return where a line goes on behind the address that a relay has noted; 0 where none has."""
+    relay = _RELAYED.match(start)
+    return 0 if relay is None else relay.end()
 
 
 def _read(m: re.Match[str], line: str) -> Envelope:
@@ -119,8 +124,7 @@ def starts_anew(line: str) -> bool:
     A stamp alone may be the end of a text that was wrapped.
     """
     start = line[:LONGEST]
-    relay = _RELAYED.match(start)
-    at = 0 if relay is None else relay.end()
+    at = _behind_relay(start)
     m = _START.match(start, at)
     return m is not None and m.end() > at and (start[at] == "<" or " " in start[m.end() :].strip())
 

@@ -45,7 +45,8 @@ TRACKING = "tracking"
 
 _ON_RECEIVING = MENTIONS | {"message_started"}
 _ON_DELIVERY = TRIES | {"delivery_started", "delivery_done", "message_quarantined"}
-_LONG_AGO: Time = float("-inf")
+LONG_AGO: Time = float("-inf")
+"""What has no time sorts before all that has one."""
 _FLOW_TABLE = {"incoming": "inbound", "outgoing": "outbound"}
 _DEDUPLICATE_AT = 64
 _dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -185,7 +186,7 @@ class Facts:
 
 def order(fact: Fact) -> tuple[Any, ...]:
     """Sort facts by time, then by what they say, whatever the order they came in."""
-    return (_LONG_AGO if fact[1] is None else fact[1], fact[0], *("" if value is None else value for value in fact[2:]))
+    return (LONG_AGO if fact[1] is None else fact[1], fact[0], *("" if value is None else value for value in fact[2:]))
 
 
 def earlier(fact: Fact, known: Fact | None) -> Fact:

@@ -53,4 +53,9 @@ def by_offset(block: bytes) -> Iterator[tuple[int | None, bytes]]:
 
 def shifted(clock: Clock, offset: int) -> Clock:
     """Return a clock for stamps that are so many seconds ahead of UTC."""
-    return Clock(timezone(timedelta(seconds=offset)), clock.latest)
+    return Clock(zone_of(offset), clock.latest)
+
+
+def zone_of(offset: int) -> timezone:
+    """Return the zone that is so many seconds ahead of UTC."""
+    return timezone(timedelta(seconds=offset))

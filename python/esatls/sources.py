@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Callable
 from esatls import envelope
 from esatls.clock import Clock, Time
 from esatls.errors import InputError
-from esatls.log_head import OFFSET_WORDS, by_offset, offsets, shifted
+from esatls.log_head import OFFSET_WORDS, by_offset, offsets, shifted, zone_of
 from esatls.match import match
 
 if TYPE_CHECKING:
@@ -265,14 +265,14 @@ def clock_of(reader: Reader, zone: tzinfo | None, year: int | None) -> Clock:
     The zone is the given one, else the offset in the head of the file, else UTC. The year of stamps
     without one comes from `year` (that of the log's first line), else from the date of the file.
     """
-    from datetime import datetime, timedelta, timezone
+    from datetime import datetime, timezone
 
     sample = reader.sample()
     if zone is None:
         zone = timezone.utc
         told = next(_head_offsets(sample), None)
         if told is not None:
-            zone = timezone(timedelta(seconds=told))
+            zone = zone_of(told)
     latest: Time | None = None
     if year is not None:
         latest = _latest(sample + _tail(reader.source), Clock(zone, end_of_year(year, zone)))
@@ -364,8 +364,6 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
 
 def common_zone(found: list[Source]) -> tzinfo | None:
     """Return the zone that the heads of the files tell, if all that tell one agree; it holds for those that tell none."""
-    from datetime import timedelta, timezone
-
     told: set[int] = set()
     for source in found:
         if source.path == "-" or not os.path.isfile(source.path):
@@ -373,4 +371,4 @@ def common_zone(found: list[Source]) -> tzinfo | None:
         reader = Reader(source, lambda _: None)
         told.update(_head_offsets(reader.sample()))
         reader.close()
-    return timezone(timedelta(seconds=told.pop())) if len(told) == 1 else None
+    return zone_of(told.pop()) if len(told) == 1 else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from esatls import envelope
-from esatls.clock import Clock, Time, rfc3339
+from esatls.clock import END_OF_TIME, FIRST_TIME, Clock, Time, rfc3339
 from esatls.match import Spec, match
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class _Hour:
         minute, second = _SIXTY.get(prefix[at : at + 3]), _SIXTY.get(prefix[at + 3 : at + 6])
         if prefix.count(":", 0, at) or minute is None or second is None or head.time is None or "." in stamp or "," in stamp:
             return None
-        if not _FIRST_HOUR <= head.time < _LAST_HOUR:
+        # of the first and the last hour, a part may lie outside of all dates
+        if not FIRST_TIME + 3600 <= head.time < END_OF_TIME - 3600:
             return None
         return cls(prefix[:at], prefix[at + 6 :], head.time - minute * 60 - second, head)
 
@@ -116,8 +117,6 @@ class _Hour:
         return Head(self.time + minute * 60 + second, head.host, head.log, head.level)
 
 
-_FIRST_HOUR, _LAST_HOUR = -62_135_593_200, 253_402_297_200
-"""0001-01-01T01:00:00Z and 9999-12-31T23:00:00Z: of the hours outside, a part may lie outside of all dates."""
 _SIXTY = {f":{number:02}": number for number in range(60)}
 """Minutes or seconds, as they stand in every kind of stamp."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from esatls import lives
 from esatls.clock import rfc3339
 from esatls.connection import Connection, witnesses
-from esatls.facts import OPENS, TRIES, Fact, Facts, Store, order
+from esatls.facts import LONG_AGO, OPENS, TRIES, Fact, Facts, Store, order
 from esatls.kinds import MAIL_FLOW
 from esatls.match import DELIVERY, MESSAGES, RECEIVING
 from esatls.message import Message, domain_of, rids_of
@@ -23,7 +23,6 @@ _OPENED = frozenset({"connection_opened"})
 _INTERNAL = frozenset({"notification", "bounce"})
 _DONE = {"delivery_started", "delivery_done"}
 _OUTCOMES = {"delivery_done": "done", "delivery_bounced": "bounced", "delivery_delayed": "delayed"}
-_LONG_AGO: Time = float("-inf")
 
 
 def _keep(record: Record, name: str, value: Any) -> None:
@@ -254,7 +253,7 @@ class Appliance:
                 attempts[key] = (time, left)
         found = []
         for (dcid, _, outcome, response), (time, rids) in attempts.items():
-            place = (_LONG_AGO if time is None else time, int(dcid or 0), outcome or "", response or "", sorted(rids))
+            place = (LONG_AGO if time is None else time, int(dcid or 0), outcome or "", response or "", sorted(rids))
             connection = None if dcid is None else self.connection(DELIVERY, dcid, time)
             found.append((place, self._attempt(message, dcid, outcome, response, connection, place[-1])))
         found.sort(key=lambda item: item[0])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
 from esatls import envelope
-from esatls.clock import Clock, parse_rfc3339
+from esatls.clock import END_OF_TIME, FIRST_TIME, Clock, parse_rfc3339
 from esatls.stream import MOST_HEADS, Head, Stream
 from splunklib.searchcommands import Option, validators
 
@@ -256,15 +256,9 @@ def seconds_of(cell: str) -> Time | None:
     except ValueError:
         return None
     # false for nan, too
-    if not FIRST_SECOND <= seconds < LAST_SECOND:
+    if not FIRST_TIME <= seconds < END_OF_TIME:
         return None
     return int(seconds) if seconds.is_integer() else seconds
-
-
-FIRST_SECOND = -62_135_596_800
-"""0001-01-01T00:00:00Z: the years that RFC 3339 can write."""
-LAST_SECOND = 253_402_300_800
-"""10000-01-01T00:00:00Z."""
 
 
 def epoch(stamp: str) -> str:

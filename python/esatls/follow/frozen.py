@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from esatls.clock import END_OF_TIME, FIRST_TIME
 from esatls.facts import CEF_FIELDS, MAKES, TRACKING, refs
 from esatls.follow.held import Connection, Held, Message
 from esatls.follow.logclock import moment
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 _RIDS = re.compile(r"[0-9, ]{1,4000}", re.ASCII)
 _NUMBERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
-_EARLIEST, _LATEST = -62135596800, 253402300800  # the years 1 and 10000
 
 _FIELDS: dict[str, tuple[bool, tuple[str, ...]]] = {
     **{kind: (store_of(kind, None)[0] == MESSAGES, names) for kind, names in FACT_FIELDS.items() if kind != "message_lineage"},
@@ -126,6 +126,7 @@ def _fact(key: str, told: list[Any], *, about_message: bool) -> Fact:
 
 
 def _time(value: Any) -> Time:
-    if not _EARLIEST <= moment(value) < _LATEST:
+    time = moment(value)
+    if not FIRST_TIME <= time < END_OF_TIME:
         raise ValueError("no time")
-    return moment(value)
+    return time

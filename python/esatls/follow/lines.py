@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from esatls import envelope
-from esatls.clock import Clock
-from esatls.log_head import OFFSET_WORDS, offsets
+from esatls.log_head import OFFSET_WORDS, offsets, shifted, zone_of
 from esatls.sources import LONGEST_LINE, end_of_year
 from esatls.stream import Stream
 
 if TYPE_CHECKING:
-    from esatls.clock import Time
+    from esatls.clock import Clock, Time
     from esatls.follow.held import Held
 
 _BOM = b"\xef\xbb\xbf"
@@ -62,12 +60,12 @@ class FollowedStream(Stream):
             # stricter than for a whole file: a log with names may be several appliances', and each may write its head at any time
             if not host:
                 if self.year is not None and self.day is None:
-                    self.clock.latest = end_of_year(self.year, _zone(offset))
+                    self.clock.latest = end_of_year(self.year, zone_of(offset))
                 self._set_offset(offset)
 
     def _set_offset(self, offset: int) -> None:
         self.offset = offset
-        self.set_clock(Clock(_zone(offset), self.clock.latest))
+        self.set_clock(shifted(self.clock, offset))
 
     def state(self) -> dict[str, Any]:
         """Return what the next line's meaning depends on."""
@@ -82,10 +80,6 @@ class FollowedStream(Stream):
             self._set_offset(int(state["offset"]))
         self.day = None if state["day"] is None else float(state["day"])
         super().restore(state)
-
-
-def _zone(offset: int) -> timezone:
-    return timezone(timedelta(seconds=offset))
 
 
 class Lines:
