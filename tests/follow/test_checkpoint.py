@@ -93,6 +93,23 @@ def test_told_once(tmp_path: Path) -> None:
     assert [json.loads(line)["mid"] for line in out.read_bytes().splitlines()] == [14, 20, 14, 20]
 
 
+def test_many_recipients(tmp_path: Path) -> None:
+    """A list of recipients of any length is believed again: a checkpoint takes whatever the patterns take."""
+    log, out = tmp_path / "mail.log", tmp_path / "out.jsonl"
+    numbers = list(range(5000))
+    rids = ", ".join(map(str, numbers))
+    lines = stamped(*RECEIVED, *((seconds, text.replace("RID [0]", f"RID [{rids}]")) for seconds, text in DELIVERED))
+    log.write_bytes(encoded(lines[:-1]))
+    run("--once", "--timeout", "1", "--output", out, log)
+    assert rids in out.with_name("out.jsonl.checkpoint").read_text()
+    log.write_bytes(encoded(lines))
+    _, errors = run("--once", "--output", out, log)
+    assert errors.splitlines()[0].startswith("esatls: goes on where it stopped;")
+    record = json.loads(out.read_bytes().splitlines()[-1])
+    (attempt,) = record["deliveries"]
+    assert (record["mid"], record["finished"], attempt["verdict"], attempt["rid"]) == (14, True, "encrypted", numbers)
+
+
 def test_output_is_cut(tmp_path: Path) -> None:
     """What stands in the output behind its checkpoint is told again, so it goes; what stood there before remains."""
     log, out = tmp_path / "mail.log", tmp_path / "out.jsonl"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from esatls.facts import Fact, Ref
 
 _ID = re.compile(r"\d{1,18}", re.ASCII)
-_RIDS = re.compile(r"[0-9, ]{1,4000}", re.ASCII)
+_RIDS = re.compile(r"\d[0-9, ]*", re.ASCII)
 _NUMBERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
 
 _FIELDS: dict[str, tuple[bool, tuple[str, ...]]] = {
