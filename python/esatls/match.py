@@ -7,19 +7,27 @@ lines that do not occur.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from esatls._patterns import MATCHERS
 from esatls.kinds import MAIL_FLOW, constants_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_READING = {"icid": 1, "dcid": 1, "mid": 1, "parent_mid": 1, "peer_port": 1, "utc_offset": 1, "rid": 2, "policy_table": 3}
-_NAMED = {"policy_table": "mail_flow"}
-
 LONGEST_NUMBER = 18
 """Digits of a number that fits into 64 bits, as ids do by their patterns."""
+
+
+def _rids(text: str) -> list[int] | None:
+    """Return the numbers of a list of recipients; None where there is none that can be one."""
+    return [int(rid) for rid in text.replace(",", " ").split() if len(rid) <= LONGEST_NUMBER] or None
+
+
+_READING: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("icid", "dcid", "mid", "parent_mid", "peer_port", "utc_offset"), int),
+    "rid": _rids,
+    "policy_table": MAIL_FLOW.__getitem__,
+}
+"""How to read the fields that are no text."""
+_NAMED = {"policy_table": "mail_flow"}
 
 # What the merge keeps of each kind: the id it belongs to, then the values, always in this order.
 FACT_FIELDS: dict[str, tuple[str, ...]] = {
@@ -67,8 +75,8 @@ class Spec(NamedTuple):
     fact: tuple[int, str, tuple[int, ...]]
     """Which store its facts go to (-1: the kind is no fact); their name, which is the kind, or for lineage the relation;
     the groups of the match that make them: the key, then the kind's FACT_FIELDS."""
-    plan: tuple[tuple[str, int, int], ...]
-    """Field, group and how to read it: 0 as it stands, 1 a number, 2 a list of numbers, 3 a mail flow."""
+    plan: tuple[tuple[str, int, Callable[[str], Any] | None], ...]
+    """Field, group and how to read it (None: as it stands)."""
 
 
 class Matcher(NamedTuple):
@@ -103,7 +111,7 @@ def _spec(name: str, groups: dict[str, int], never: int) -> Spec:
     numbers = tuple(groups.get(field, never) for field in wanted)
     if len(numbers) == 1:
         numbers += (never,)
-    plan = tuple((_NAMED.get(field, field), group, _READING.get(field, 0)) for field, group in groups.items())
+    plan = tuple((_NAMED.get(field, field), group, _READING.get(field)) for field, group in groups.items())
     return Spec(name, kind, constants, groups, (store, constants.get("mid_relation", kind), numbers), plan)
 
 
@@ -130,18 +138,10 @@ def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = Non
     event: dict[str, Any] = {**base, **spec.constants} if base else dict(spec.constants)
     for field, group, reading in spec.plan:
         value = found[group]
-        if not value:
-            continue
-        if reading == 0:
-            event[field] = value
-        elif reading == 1:
-            event[field] = int(value)
-        elif reading == 2:
-            numbers = [int(rid) for rid in value.replace(",", " ").split() if len(rid) <= LONGEST_NUMBER]
-            if numbers:
-                event[field] = numbers
-        else:
-            event[field] = MAIL_FLOW[value]
+        if value:
+            told = value if reading is None else reading(value)
+            if told is not None:
+                event[field] = told
     if "hat_action" in event and event["hat_action"] in MAIL_FLOW:
         event["mail_flow"] = MAIL_FLOW[event["hat_action"]]
     return event

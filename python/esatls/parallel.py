@@ -37,7 +37,8 @@ LEAST_PART = 1 << 22
 """Bytes of log that are worth a process."""
 LARGEST_DOCUMENT = 1 << 29
 """Bytes of a message-tracking document, which is read whole; unpacked ones may have no end."""
-_SIFTED = b"TLS"
+_SIFTED = ("TLS", "ESADaneStatus")
+"""A word of nearly all events that `events` shows unless told otherwise, and one of the rare others."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, 
             if offset is not None:
                 stream.set_clock(shifted(stream.clock, offset))
             if sift:
-                stream.sift(piece, _SIFTED)
+                stream.sift(piece, *_SIFTED)
             else:
                 stream.feed(piece)
         note(reader.position() - before)

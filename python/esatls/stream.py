@@ -77,10 +77,17 @@ class Head:
         # `base`, when it is first asked for: facts do without
         if name != "base":
             raise AttributeError(name)
-        stamp = None if self.time is None else rfc3339(self.time)
-        told = (("time", stamp), ("esa_host", self.host), ("esa_log", self.log), ("esa_level", self.level))
-        self.base = {field: value for field, value in told if value}
-        return self.base
+        base: dict[str, Any] = {}
+        if self.time is not None:
+            base["time"] = rfc3339(self.time)
+        if self.host:
+            base["esa_host"] = self.host
+        if self.log:
+            base["esa_log"] = self.log
+        if self.level:
+            base["esa_level"] = self.level
+        self.base = base
+        return base
 
 
 class _Hour:
@@ -419,13 +426,13 @@ class Stream:
         else:
             self.block(text)
 
-    def sift(self, block: bytes, word: bytes) -> None:
-        """Take a block for a consumer that wants only events with `word` in their line: the others are not read.
+    def sift(self, block: bytes, word: str, rare: str) -> None:
+        """Take a block for a consumer that wants only events with `word` or `rare` in their line: the others are not read.
 
-        Only where every line of the block has the same kind of envelope; else the block is read whole.
+        Only where every line of the block has the same kind of envelope and none has `rare`; else the block is read whole.
         """
         lines = block.count(b"\n")
-        picked = self._pick(block, word) if self.length and lines > 1 and block[-1:] == b"\n" else None
+        picked = self._pick(block, word, rare) if self.length and lines > 1 and block[-1:] == b"\n" else None
         if picked is None:
             self.feed(block)
             return
@@ -434,24 +441,32 @@ class Stream:
         self._give(found, heads, lines - 1)
         self.feed(block[last:])
 
-    def _pick(self, block: bytes, word: bytes) -> tuple[list[str], _Heads, int] | None:
+    def _pick(self, block: bytes, word: str, rare: str) -> tuple[list[str], _Heads, int] | None:
         """Return the lines with a word, their heads, and where the last line of the block begins.
 
-        None where one of them, the first or the last line, or a line after one of them has no whole envelope: it may be wrapped.
+        None where a line has the rare word, holds a line of its own, or where one of them, the first or the last line, or
+        a line after one of them has no whole envelope: it may be wrapped.
         """
-        if not block.isascii() or b"\0" in block or b"\r" in block or _RECORD.encode() in block:
+        try:
+            text = block.decode("ascii")
+        except UnicodeDecodeError:
             return None
-        text, wanted, length = block.decode("ascii"), word.decode("ascii"), self.length
+        if "\0" in text or "\r" in text or rare in text:
+            return None
+        length = self.length
         last = text.rfind("\n", 0, -1) + 1
         found, beside = [], [text[: envelope.LONGEST], text[last : last + envelope.LONGEST]]
-        at = text.find(wanted, 0, last)
+        at = text.find(word, 0, last)
         while at >= 0:
             end = text.find("\n", at)
-            found.append(text[text.rfind("\n", 0, at) + 1 : end])
+            line = text[text.rfind("\n", 0, at) + 1 : end]
+            if _RECORD in line:
+                return None
+            found.append(line)
             following = text[end + 1 : end + 1 + length]
             if following not in self.heads:
                 beside.append(text[end + 1 : end + 1 + envelope.LONGEST])
-            at = text.find(wanted, end, last)
+            at = text.find(word, end, last)
         if len(self._heads_of(beside).heads) < len(beside):
             return None
         heads = self._heads_of(found)

@@ -128,15 +128,15 @@ def by_line(data: bytes, kinds: frozenset[str] | None = ALL) -> tuple[list[Event
     return sink.found, stream.counts
 
 
-def by_block(data: bytes, cuts: tuple[int, ...] = (), kinds: frozenset[str] | None = ALL, word: bytes = b"") -> tuple[list[Event], Counts]:
-    """Read a log in blocks of whole lines, cut behind the line feeds next to some places; with a word, lines without it are sifted out."""
+def by_block(data: bytes, cuts: tuple[int, ...] = (), kinds: frozenset[str] | None = ALL, *words: str) -> tuple[list[Event], Counts]:
+    """Read a log in blocks of whole lines, cut behind the line feeds next to some places; with words, lines without one are sifted out."""
     sink = Events(kinds)
     stream = Stream(sink, Clock(latest=LATEST))
     ends = sorted({end for end in (data.find(b"\n", cut) + 1 for cut in cuts) if end})
     for start, end in zip([0, *ends], [*ends, len(data)]):
         if start < end:
-            if word:
-                stream.sift(data[start:end], word)
+            if words:
+                stream.sift(data[start:end], *words)
             else:
                 stream.feed(data[start:end])
     stream.end()
@@ -158,7 +158,7 @@ def check_log(data: bytes) -> list[Event]:
         assert blocks == found, _difference(found, blocks)
         assert block_counts == counts, f"by line {counts}, in blocks {block_counts}"
     about_tls, tls_counts = by_line(data, None)
-    sifted, sifted_counts = by_block(data, (len(data) // 2,), None, b"TLS")
+    sifted, sifted_counts = by_block(data, (len(data) // 2,), None, "TLS", "ESADaneStatus")
     assert sifted == about_tls, _difference(about_tls, sifted)
     assert (sifted_counts.lines, sifted_counts.events) == (tls_counts.lines, tls_counts.events), f"by line {tls_counts}, sifted {sifted_counts}"
     return found
