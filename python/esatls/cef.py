@@ -299,13 +299,12 @@ def text_line(text: str) -> TextLine | None:
         return None
     if header[4] == _EVENT_CLASS:
         return None
-    extension = header[7]
-    fields: dict[str, str] = {}
-    keys = list(_ARCSIGHT_KEY.finditer(extension))
-    for found, end in zip(keys, [key.start() for key in keys[1:]] + [len(extension)]):
-        if found[1] == "msg" and "msg" in fields:
-            return None
-        fields.setdefault(found[1], extension[found.end() : end].rstrip(" "))
+    _, *parts = _ARCSIGHT_KEY.split(header[7])
+    keys, values = parts[::2], parts[1::2]
+    if keys.count("msg") > 1:
+        return None
+    # of a key that comes twice, the first
+    fields = {key: value.rstrip(" ") for key, value in zip(reversed(keys), reversed(values))}
     line = _unescape(fields.get("msg", ""))
     if not line:
         return None
@@ -580,6 +579,7 @@ def _unescape(text: str) -> str:
     return _ESCAPED.sub(r"\1", text)
 
 
+@functools.lru_cache(maxsize=64)
 def _from_epoch(milliseconds: str) -> str | None:
     """Turn ArcSight's ``rt``, milliseconds since 1970, into RFC 3339 in UTC; ``None`` if it is no such number."""
     if not re.match(r"\d{1,14}\Z", milliseconds):

@@ -34,6 +34,8 @@ JSON_HOST = ("observer.hostname", "observer.name", "hostname", "log.source.addre
 JSON_TIME = ("@timestamp", "_time", "time", "TimeGenerated")
 """Fields that tell the time of a line that does not."""
 
+_OUTERMOST = {name: name.partition(".")[0] for name in (*JSON_TEXT, *JSON_HOST)}
+
 _NUMBER = re.compile(r"\d{9,14}(?:\.\d{1,9})?", re.ASCII)
 _PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([\w.-]{1,255})):\d{1,5}", re.ASCII)
 _MOST_SECONDS, _MOST_MILLISECONDS = 1e11, 1e14
@@ -137,13 +139,16 @@ class Unwrapped(NamedTuple):
     time: str | None = None
 
 
-def unwrap(line: str) -> Unwrapped | None:
-    """Return the log lines inside a JSON record (W16) or an ArcSight CEF record (W14); None for any other line."""
+def unwrap(line: str, end: int | None = None) -> Unwrapped | None:
+    """Return the log lines inside a JSON record (W16) or an ArcSight CEF record (W14); None for any other line.
+
+    `end` is where its envelope ends, for whoever has parsed it.
+    """
     if line.startswith("{"):
         return _from_json(line)
     at = line.find("CEF:", 0, LONGEST)
     # right behind the envelope: what stands further on is text that somebody chose
-    if at >= 0 and parse(line).end == at:
+    if at >= 0 and (parse(line).end if end is None else end) == at:
         from esatls import cef
 
         inner = cef.text_line(line[at:])
@@ -171,18 +176,19 @@ def _from_json(line: str) -> Unwrapped | None:
     if name == "AdditionalExtensions":
         text += _columns(record, text)
     return Unwrapped(
-        _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text).split("\n"),
+        (text if text.isascii() else _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)).split("\n"),
         next((writable(_without_port(host)) for _, host in _texts(record, JSON_HOST) if host), None),
-        next((time for name in JSON_TIME for time in (_stamp(_lookup(record, name)),) if time), None),
+        next(filter(None, map(_stamp, map(record.get, JSON_TIME))), None),
     )
 
 
 def _texts(record: dict[str, Any], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Yield those fields of a record that are text."""
     for name in names:
-        value = _lookup(record, name)
-        if isinstance(value, str):
-            yield name, value
+        if name in record or _OUTERMOST[name] in record:
+            value = _lookup(record, name)
+            if isinstance(value, str):
+                yield name, value
 
 
 def _without_port(host: str) -> str:

@@ -23,6 +23,8 @@ LONGEST_WRAP = 64
 MOST_HEADS = 10_000
 """Envelopes kept; a log of one second after another needs few."""
 
+_MOST_INSIDE = 100
+
 _LINES_AT_ONCE = 500
 """Lines that are read with care, one by one, when one of them has no whole envelope."""
 
@@ -213,8 +215,12 @@ class Stream:
         self._hour: _Hour | None = None
         self._pending: _Pending | None = None
         self._rank = envelope.BARE
-        self._time: Time | None = None
         self._swallow = False
+        self._inside: dict[str | None, Stream] = {}
+        """Readers of what records hold, by appliance: they know its envelopes."""
+        self._told: str | None = None
+        self._time: Time | None = None
+        """What the record says of the time, and that of its lines without a stamp."""
 
     # one line at a time: any envelope, wrapped lines
 
@@ -231,7 +237,7 @@ class Stream:
         env = envelope.parse(line)
         if env.rank == envelope.STAMPED or env.rank >= self._rank:
             if line[:1] == "{" or (line.startswith(_RECORD, env.end) and _CONSOLIDATED.match(line, env.end) is None):
-                inner = envelope.unwrap(line)
+                inner = envelope.unwrap(line, env.end)
                 if inner is not None:
                     self._unwrapped(inner)
                     return
@@ -339,18 +345,33 @@ class Stream:
     def _unwrapped(self, inner: envelope.Unwrapped) -> None:
         """Take a record that holds log lines: they are a log of their own, the record is one line."""
         self._settle()
-        part = Stream(self.consumer, self.clock, inner.host or self.host)
-        part._time = self.clock.read(inner.time) if inner.time else None
-        for line in inner.lines:
-            part.line(line)
-            part._rank = envelope.STAMPED  # one record is one line or a few with stamps: bare ones are wrapped
-        part.end()
-        if part.counts.events:
+        host = inner.host or self.host
+        part = self._inside.get(host)
+        if part is None:
+            part = Stream(self.consumer, self.clock, host)
+            if len(self._inside) >= _MOST_INSIDE:
+                self._inside.clear()
+            self._inside[host] = part
+        counts = part._record(inner)
+        if counts.events:
             self.counts.events += 1
-        elif part.counts.unreadable:
+        elif counts.unreadable:
             self.counts.unreadable += 1
         else:
             self.counts.ignored += 1
+
+    def _record(self, inner: envelope.Unwrapped) -> Counts:
+        """Read the lines of one record from the first to the last; what other records held changes nothing."""
+        self.counts, self._rank, self._swallow = Counts(), envelope.BARE, False
+        if inner.time != self._told:
+            self._told = inner.time
+            self._time = self.clock.read(inner.time) if inner.time else None
+            self._weak_heads.clear()
+        for line in inner.lines:
+            self.line(line)
+            self._rank = envelope.STAMPED  # one record is one line or a few with stamps: bare ones are wrapped
+        self.end()
+        return self.counts
 
     def end(self) -> None:
         """Settle the last line."""
@@ -409,6 +430,7 @@ class Stream:
         self.clock = clock
         self.heads.clear()
         self._weak_heads.clear()
+        self._inside.clear()
         self._hour = None
 
     # many lines at a time: all with known envelopes

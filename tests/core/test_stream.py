@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from esatls import event_stream
 from esatls.facts import Facts
 from esatls.match import extract
-from esatls.stream import LONGEST_WRAP, Stream
+from esatls.stream import LONGEST_WRAP, Counts, Stream
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.support import Events, all_cases, as_sets, clock, read_blocks, read_events, read_facts
+from tests.core.support import all_cases, as_sets, clock, read_blocks, read_events, read_facts
 
 STAMP = "Wed Jul 20 19:47:40 2005 Info: "
 AT = {"time": "2005-07-20T19:47:40Z", "esa_level": "Info"}
@@ -377,7 +378,8 @@ WHOLE = [
     st.lists(
         st.tuples(
             st.sampled_from(
-                [STAMP] * 3 + ["Wed Jul 20 19:47:41 2005 Info: ", "Wed Jul 20 19:47:42 2005 Warning: ", "<22>Jan 21 12:47:11 esa1 mail_logs: Info: ", ""]
+                [STAMP] * 3
+                + ["Wed Jul 20 19:47:41 2005 Info: ", "Wed Jul 20 19:47:42 2005 Warning: ", "<22>Jan 21 12:47:11 esa1 mail_logs: Info: ", ""]
                 + ["<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - Info: "] * 2
             ),
             st.sampled_from(WHOLE + NOISE),
@@ -420,6 +422,39 @@ def test_sifted_blocks_give_the_same(lines: list[str], size: int) -> None:
     other.end()
     assert sifted.found == whole.found
     assert other.counts == one.counts
+
+
+INSIDE = st.lists(
+    st.sampled_from([STAMP, "<22>Jan 21 12:47:11 mail_logs: Info: ", "Info: ", ""]).flatmap(lambda head: st.sampled_from(WHOLE + NOISE).map(head.__add__)),
+    min_size=1,
+    max_size=3,
+)
+JSON_RECORDS = st.builds(
+    lambda lines, told: json.dumps({**told, "message": "\n".join(lines)}),
+    INSIDE,
+    st.fixed_dictionaries(
+        {}, optional={"host": st.sampled_from(["esa1", "esa2"]), "@timestamp": st.sampled_from(["2024-03-05T10:00:00Z", 1709632801, "soon"])}
+    ),
+)
+ARCSIGHT_RECORDS = st.builds(
+    "{}CEF:0|CISCO|IronPort|14.0|mail_logs|Info|3|rt=170963280{}000{} msg={}".format,
+    st.sampled_from(["", "<22>Jan 21 12:47:11 conn.example.com "]),
+    st.integers(0, 2),
+    st.sampled_from(["", " ahost=esa1", " dvchost=esa2"]),
+    st.sampled_from(WHOLE + NOISE),
+)
+
+
+@given(st.lists(JSON_RECORDS, max_size=30) | st.lists(ARCSIGHT_RECORDS, max_size=30))
+def test_records_are_read_alone(records: list[str]) -> None:
+    """What a record holds is read alike whatever other records hold: their appliances, times and envelopes are their own."""
+    alone = [read_events([record]) for record in records]
+    events, counts = read_events(records)
+    assert events == [event for found, _ in alone for event in found]
+    total = Counts()
+    for _, one in alone:
+        total.add(one)
+    assert counts == total
 
 
 def test_no_line_is_no_event() -> None:
