@@ -14,8 +14,16 @@ GENERATORS = ("patterns", "splunk", "elastic", "logstash", "kibana", "docs", "sb
 
 
 def main() -> int:
-    """Generate or check; exit code 1 when a file is stale."""
-    check = "--check" in sys.argv[1:]
+    """Generate or check; exit code 1 when a file is stale, or a pattern is none."""
+    try:
+        return generate(check="--check" in sys.argv[1:])
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def generate(*, check: bool) -> int:
+    """Write what is stale, or only tell of it."""
     stale = []
     for name in GENERATORS:
         module = importlib.import_module(name)

@@ -29,8 +29,9 @@ _DEFINITION = re.compile(r"(ESA_\w+) +(\S.*)")
 
 
 def definitions() -> dict[str, str]:
-    """Return every pattern of grok_patterns/ by name, in the order of the files."""
+    """Return every pattern of grok_patterns/ by name, in the order of the files; `ValueError` for what is no definition."""
     found: dict[str, str] = {}
+    used: list[tuple[str, str]] = []
     for file in sorted(PATTERNS_DIR.iterdir()):
         for number, line in enumerate(file.read_text(encoding="ascii").splitlines(), 1):
             if not line.strip() or line.startswith("#"):
@@ -39,12 +40,19 @@ def definitions() -> dict[str, str]:
             if definition is None or definition[1] in found:
                 raise ValueError(f"{file.name}:{number}: not a new definition: {line}")
             found[definition[1]] = definition[2]
+            used += [(helper, f"{file.name}:{number}") for helper in re.findall(r"%\{(\w+)", definition[2])]
+    for helper, place in used:
+        if helper not in found:
+            raise ValueError(f"{place}: no such pattern: {helper}")
     return found
 
 
 def compiled(name: str) -> str:
-    """Return the plain expression of one pattern, with named groups and no other capturing group."""
-    text = Grok(f"%{{{name}}}", custom_patterns_dir=str(PATTERNS_DIR)).regex_obj.pattern
+    """Return the plain expression of one pattern, with named groups and no other capturing group; `ValueError` if it has none."""
+    try:
+        text = Grok(f"%{{{name}}}", custom_patterns_dir=str(PATTERNS_DIR)).regex_obj.pattern
+    except Exception as error:  # the engine below pygrok has errors of its own
+        raise ValueError(f"{name}: no regular expression: {error}") from error
     text = _without_unnamed_groups(text[1:-1])
     names = re.findall(r"\(\?P<(\w+)>", text)
     if len(names) != len(set(names)):
@@ -209,8 +217,14 @@ def files() -> dict[pathlib.Path, str]:
     envelope = everything.pop("ESA_ENVELOPE")
     by_start: dict[str, list[str]] = {}
     for name, text in everything.items():
-        constants_of(name, ())
-        for start in sorted(_first_characters(text)):
+        try:
+            constants_of(name, ())
+            starts = sorted(_first_characters(text))
+        except KeyError:
+            raise ValueError(f"{name}: the name tells no kind of event; python/esatls/kinds.py has them") from None
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        for start in starts:
             by_start.setdefault(start, []).append(name)
     matchers = {start: _matcher(names, everything) for start, names in by_start.items()}
     out = [

@@ -33,52 +33,6 @@ START = (
 )
 LEFT_OUT = {"ESA_TIME_OFFSET", "ESA_CONSOLIDATED_EVENT", "ESA_CONSOLIDATED_EVENT_JOINED"}
 
-# What a text of each kind begins with, enough to tell the kinds apart once a pattern has matched.
-BEGINNINGS = {
-    "connection_opened": r"New [Ss][Mm][Tt][Pp] [ID]CID ",
-    "hat_policy": r"ICID \d+ (?:(?:ACCEPT|RELAY|REJECT|TCPREFUSE|CONTINUE) SG |Delayed HAT |SBRS )",
-    "tls_success": r"[ID]CID \d+ (?:IP \S+ )?TLS success(?: |$)",
-    "tls_failed": r"[ID]CID \d+ (?:IP \S+ )?TLS failed:?(?: |$)",
-    "tls_required": r"[ID]CID \d+ (?:IP \S+ )?TLS was required(?: |$)",
-    "tls_not_offered": r"DCID (?:\d+|x+) (?:IP \S+ )?STARTTLS command not supported",
-    "tls_read": r"MID \d+ ICID \d+ TLS read \d+ bytes",
-    # behind the ones that it does not mean
-    "tls_other": r"[ID]CID \d+ (?:IP \S+ )?TLS ",
-    "connection_error": r"Connection Error: ",
-    "connection_closed": r"(?:[ID]CID \d+ (?:close|lost|disconnected|Receiving Failed|Injection Failed|Connection from )|SMTP (?:server|client) "
-    r"connection killed |Mail delivery client with DCID |Dropping connection due to )",
-    "message_started": r"Start MID ",
-    "message_sender": r"MID \d+ ICID \d+ From:",
-    "message_recipient": r"MID \d+ ICID \d+ RID \d+ To:",
-    "message_policy": r"MID \d+ matched all recipients for per-recipient policy ",
-    "message_quarantined": r"(?:MID \d+ (?:quarantined to|enqueued for transfer to|released from|deleted from) |(?:EUQ|ISQ): (?:Tagging|Quarantined) "
-    r"|RPC (?:Delivery start|Message done) |Delivery start DCID \d+ MID \d+ to (?:RID )?\[[0-9, ]+\] to "
-    r"|Message done DCID \d+ MID \d+ to (?:RID )?\[[0-9, ]+\] \()",
-    "delivery_started": r"Delivery start ",
-    "delivery_done": r"Message done (?![^\]]+\] \()",
-    "delivery_response": r"MID \d+ (?:to )?RID \[[0-9, ]+\] Response ",
-    "delivery_bounced": r"(?:Bounced|Double bounce): ",
-    "delivery_delayed": r"(?:Delayed: |Possible Delivery: |Message \d+ to RID )",
-    "message_finished": r"Message finished ",
-    "message_aborted": r"Message aborted ",
-    "message_lineage": r"(?:MID \d+ (?:rewritten to |was split |(?:was )?generated |received from the SMA )|(?:EUQ|ISQ): Reinjected )",
-}
-RELATIONS = {
-    "rewritten": r"MID \d+ rewritten to ",
-    "split": r"MID \d+ was split ",
-    "notification": r"MID \d+ (?:was )?generated based on MID \d+ by (?:notify|antivirus)\b",
-    "copy": r"MID \d+ (?:was )?generated based on ",
-    "bounce": r"MID \d+ (?:was )?generated for bounce of ",
-    "released": r"(?:(?:EUQ|ISQ): Reinjected |MID \d+ received from the SMA )",
-}
-DELIVERY_BEGINNINGS = (
-    r"(?:New [Ss][Mm][Tt][Pp] DCID |DCID (?:\d+|x+) |Connection Error: |SMTP client |Mail delivery client |Delivery start |Message done "
-    r"|MID \d+ (?:to )?RID \[|Bounced: |Double bounce: |Delayed: |Possible Delivery: |Message \d+ to RID )"
-)
-RECEIVING_BEGINNINGS = (
-    r"(?:New [Ss][Mm][Tt][Pp] ICID |ICID \d+ |SMTP server |Dropping connection |Start MID |MID \d+ ICID )"
-)
-
 # Keys of a consolidated event that Splunk users search for, and the names they get.
 CEF_FIELDS = {
     "ESAMID": "mid",
@@ -94,16 +48,8 @@ CEF_FIELDS = {
     "ESADaneHost": "dane_host",
 }
 
-# CIM Email on this app's own sourcetypes: its name for a field, and what follows from the line.
+# CIM Email's name for a field, on this app's own sourcetypes.
 CIM_EMAIL = {field.name: field.cim for field in FIELDS if field.name in {"esa_host", "mid", "sender"}}
-CIM_CALCULATED = {
-    "action": 'if(match(esatls_line, "^Message done (?![^\\\\]]+\\\\] \\\\()"), "delivered", null())',
-    "dest": 'if(match(esatls_line, "^New [Ss][Mm][Tt][Pp] DCID "), peer_ip, null())',
-    "protocol": '"smtp"',
-    "src": 'if(match(esatls_line, "^New [Ss][Mm][Tt][Pp] ICID "), peer_ip, null())',
-    "vendor_product": '"Cisco ESA"',
-}
-
 NAMES = {field.name for field in FIELDS}
 
 
@@ -159,7 +105,7 @@ def transforms() -> list[Transform]:
         branches, words, number = [], [], 2
         for name, text in PATTERNS.items():
             if family(name) == own:
-                branch, more, number = numbered(text, number)
+                branch, more, number = numbered(text, number, {"policy_table": "mail_flow"})
                 branches.append(branch)
                 words += more
         # the whole text is a field too, so that calculated fields can tell that a pattern took it
@@ -199,27 +145,46 @@ def cef_transform() -> Transform:
     return Transform("esatls_cef", f"^{step}{head}{''.join(looks)}", " ".join(words), TEXT)
 
 
-def case(conditions: dict[str, str], condition: str = 'match(esatls_line, "^{}")') -> str:
-    """Return an eval expression: the first word whose text matches."""
-    # in an eval string a backslash is written twice
-    pairs = [f'{condition.format(regex.replace(chr(92), chr(92) * 2))}, "{word}"' for word, regex in conditions.items()]
-    return f"case({', '.join(pairs)})"
+def implied(name: str) -> dict[str, str]:
+    """Return what the patterns imply for a field: value -> an expression for the lines of all patterns that imply it."""
+    found: dict[str, list[str]] = {}
+    for pattern, text in PATTERNS.items():
+        if pattern not in LEFT_OUT:
+            value = kinds.constants_of(pattern, tuple(re.compile(text).groupindex)).get(name)
+            if value is not None:
+                found.setdefault(value, []).append(text)
+    return {value: whole(*texts) for value, texts in found.items()}
+
+
+def whole(*patterns: str) -> str:
+    """Return a condition: the line is one of some patterns."""
+    regex = re.sub(r"\(\?P<\w+>", "(?:", "|".join(patterns))
+    # in an eval string a backslash is written twice, and a quotation mark would end it
+    return 'match(esatls_line, "^(?:{})$")'.format(regex.replace('"', r"\x22").replace("\\", "\\\\"))
+
+
+def case(conditions: dict[str, str]) -> str:
+    """Return an eval expression: the first word whose condition holds."""
+    return f"case({', '.join(f'{condition}, {chr(34)}{word}{chr(34)}' for word, condition in conditions.items())})"
 
 
 def calculated() -> dict[str, str]:
     """Return the calculated fields of the text log."""
-    results = {kind[4:]: BEGINNINGS[kind] for kind in kinds.EVENT_KINDS if kind in kinds.TLS_KINDS - kinds.WITHOUT_RESULT}
-    outcomes = {word: BEGINNINGS[f"delivery_{word}"] for word in ("done", "bounced", "delayed")}
-    in_table = r"MID \d+ matched all recipients for per-recipient policy .* in the {} table\s*$"
-    policy = {flow: in_table.format(table) for table, flow in kinds.MAIL_FLOW.items() if table.islower()}
-    hat = ", ".join(f'hat_action == "{action}", "{flow}"' for action, flow in kinds.MAIL_FLOW.items() if action.isupper())
+    table = [f'mail_flow == "{table}", "{flow}"' for table, flow in kinds.MAIL_FLOW.items() if table.islower()]
+    hat = [f'hat_action == "{action}", "{flow}"' for action, flow in kinds.MAIL_FLOW.items() if action.isupper()]
+    names = ("esa_event", "esa_direction", "tls_result", "delivery_outcome", "mid_relation")
+    return {**{name: case(implied(name)) for name in names}, "mail_flow": f"case({', '.join(table + hat)})"}
+
+
+def cim_calculated() -> dict[str, str]:
+    """Return what follows from the line for the CIM Email model."""
+    delivered, there, here = implied("delivery_outcome")["done"], *(whole(PATTERNS[f"ESA_CONNECTION_OPENED_{side}"]) for side in ("DELIVERY", "RECEIVING"))
     return {
-        "esa_event": case(BEGINNINGS),
-        "esa_direction": case({"delivery": DELIVERY_BEGINNINGS, "receiving": RECEIVING_BEGINNINGS}),
-        "tls_result": case(results),
-        "delivery_outcome": case(outcomes),
-        "mid_relation": case(RELATIONS),
-        "mail_flow": case(policy)[:-1] + f", {hat})",
+        "action": f'if({delivered}, "delivered", null())',
+        "dest": f"if({there}, peer_ip, null())",
+        "protocol": '"smtp"',
+        "src": f"if({here}, peer_ip, null())",
+        "vendor_product": '"Cisco ESA"',
     }
 
 
@@ -234,7 +199,7 @@ def props() -> str:
     cef = f"REPORT-esatls = esatls_envelope, esatls_cef\n{results}"
     # CIM Email's names only where no other add-on is at home, and no action that the log does not state: a failed handshake blocks nothing
     cim = "".join(f"FIELDALIAS-esatls_{name} = {name} ASNEW {alias}\n" for name, alias in CIM_EMAIL.items())
-    cim += "".join(f"EVAL-{name} = {expression}\n" for name, expression in CIM_CALCULATED.items())
+    cim += "".join(f"EVAL-{name} = {expression}\n" for name, expression in cim_calculated().items())
     mail = (
         "SHOULD_LINEMERGE = false\n"
         "# a hard-wrapped line stays with its event: a new one starts with a stamp, a priority or a level\n"
