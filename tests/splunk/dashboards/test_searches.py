@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.splunk.dashboards.standin import spl, views
+from tests.splunk.dashboards.standin import months, scenario, spl, views
 
 
 def run(text: str, rows: list[spl.Row]) -> list[spl.Row]:
@@ -79,3 +79,14 @@ def test_protocols_over_time(version: str, kind: str) -> None:
     found = run("| `esatls_view_versions_over_time`", rows)
     sums = {name: sum(int(str(row.get(name, 0))) for row in found) for name in ("TLS 1.3", "TLS 1.2", "retired", "other")}
     assert {name: value for name, value in sums.items() if value} == {kind: 2}
+
+
+@pytest.mark.parametrize("name", ["esatls summary of connections", "esatls summary of messages"])
+def test_months_are_as_the_summary_writes_them(name: str) -> None:
+    """The rows of the picture over months have the fields that the saved search counts by, on both sides, and none from after the present."""
+    counted, by = views.saved_search(name)["search"].rsplit(" AS ", 1)[1].split(" BY ")
+    rows = months.Months(lambda *_: [])(name, scenario.NOW.timestamp() - 30 * 86400, scenario.NOW.timestamp())
+    assert {frozenset(row) for row in rows} == {frozenset([counted, *by.split(", ")])}
+    assert {row["mail_flow"] for row in rows} == {"incoming", "outgoing"}
+    assert {row["esa_host"] for row in rows} == set(scenario.HOSTS)
+    assert len({float(str(row["_time"])) // 86400 for row in rows}) == 31
