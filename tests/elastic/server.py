@@ -2,14 +2,19 @@
 
 It has what the ingest pipeline, the templates and the dashboards' queries need: grok on Joni, Painless, data streams,
 index templates and aggregations. It is not Elasticsearch; what it lacks, and how the tests deal with it, is in ``README.md`` here.
+
+``python tests/elastic --port 9200`` starts one for trying by hand.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,15 +27,16 @@ START_SECONDS = 120
 
 
 class Server:
-    """A server of one node on a free port of the loopback address; ``stop`` ends it and removes its data."""
+    """A server of one node on a port of the loopback address (0: a free one); ``stop`` ends it and removes its data."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         """Fetch the jars if they are missing, start the node and wait until it answers."""
         subprocess.run([str(HERE / "setup.sh")], check=True, timeout=600)
-        self.home = Path(tempfile.mkdtemp(prefix="esatls-elastic-"))
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind(("127.0.0.1", port))
             port = free.getsockname()[1]
+        self.home = Path(tempfile.mkdtemp(prefix="esatls-elastic-"))
         self._log = (self.home / "out.log").open("wb")
         self._process = subprocess.Popen(
             ["java", "-Xms512m", "-Xmx512m", "-cp", f"{LIB}/*", str(HERE / "server" / "Server.java"), str(self.home), str(port)],
@@ -39,7 +45,11 @@ class Server:
             stderr=subprocess.STDOUT,
         )
         self.client = Client(f"http://127.0.0.1:{port}")
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -53,9 +63,12 @@ class Server:
             else:
                 return
         log = (self.home / "out.log").read_text(errors="replace")[-4000:]
-        self.stop()
         message = f"the search server did not start:\n{log}"
         raise RuntimeError(message)
+
+    def wait(self) -> None:
+        """Wait until the node has ended by itself."""
+        self._process.wait()
 
     def processor_seconds(self) -> float:
         """Return the seconds of processor that the node has used (Linux)."""
@@ -73,3 +86,30 @@ class Server:
             self._process.wait()
         self._log.close()
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+def main() -> int:
+    """Start a server, tell its address, and end it with Ctrl-C."""
+    description = "Start a search server for trying by hand; Ctrl-C ends it and removes its data."
+    parser = argparse.ArgumentParser(prog="python tests/elastic", description=description)
+    parser.add_argument("--port", type=int, default=0, help="Port of the loopback address. Default: a free one.")
+    port = parser.parse_args().port
+    if not shutil.which("java") or not shutil.which("mvn"):
+        sys.stderr.write("the search server needs Java 17 or later, and Maven\n")
+        return 1
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server = Server(port)
+        try:
+            sys.stdout.write(f"{server.client.url} (Ctrl-C ends it)\n")
+            sys.stdout.flush()
+            server.wait()
+        finally:
+            server.stop()
+    except KeyboardInterrupt:
+        return 0
+    except (OSError, OverflowError, RuntimeError) as error:
+        sys.stderr.write(f"port {port}: {error}\n")
+        return 1
+    sys.stderr.write("the search server has ended by itself\n")
+    return 1
