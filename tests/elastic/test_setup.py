@@ -19,6 +19,8 @@ from esatls.elastic import setup as setting_up
 from esatls.elastic.cli import elastic
 from esatls.elastic.client import Client, ElasticError
 
+from tests.elastic.store import answers, index_lines
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,6 +31,7 @@ LOADED = [
     "index template esatls-connections",
     "index template esatls-messages",
 ]
+LEFT_OUT = "dashboards, searches and data views: left out; --kibana-url names the Kibana that gets them"
 
 
 class StandIn:
@@ -85,7 +88,7 @@ def run(*arguments: str, given: str | None = None, env: dict[str, str] | None = 
 def test_setup_loads_everything_and_a_second_run_changes_nothing(bare: Client) -> None:
     """Each thing is loaded and named; again, the server holds the same."""
     code, lines, errors = run("setup", "--url", bare.url)
-    assert (code, lines) == (0, [f"{name}: loaded" for name in LOADED])
+    assert (code, lines) == (0, [*(f"{name}: loaded" for name in LOADED), LEFT_OUT])
     assert errors == "this server has no index lifecycle policies: old documents are not deleted by them\n"
     paths = ["/_ingest/pipeline/esatls", *(f"/_index_template/{name}" for name in ("esatls-events", "esatls-connections", "esatls-messages"))]
     before = [bare.request("GET", path) for path in paths]
@@ -99,9 +102,36 @@ def test_dry_run_changes_nothing(bare: Client) -> None:
     code, lines, _ = run("setup", "--url", bare.url, "--dry-run")
     assert code == 0
     assert lines[1] == f"ingest pipeline esatls: would send PUT {bare.url}/_ingest/pipeline/esatls"
-    assert len(lines) == len(LOADED)
+    assert len(lines) == len([*LOADED, LEFT_OUT])
     assert bare.request("GET", "/_ingest/pipeline/esatls") == {"esatls": {"processors": []}}
     assert run("setup", "--url", bare.url)[0] == 0
+
+
+@pytest.mark.parametrize("status", [{"overall": {"level": "available"}}, {"overall": {"level": "degraded"}, "core": {}}])
+def test_dry_run_asks_kibana_what_it_is(bare: Client, status: dict[str, Any]) -> None:
+    """It takes what Kibana tells to anybody, and what it tells to those whom it knows; and asks nothing else of it."""
+    kibana = StandIn({"/kibana/api/status": (200, {"status": status})})
+    address = f"{kibana.url}/kibana"
+    try:
+        code, lines, _ = run("setup", "--url", bare.url, "--kibana-url", address, "--dry-run")
+    finally:
+        kibana.stop()
+    assert (code, len(lines)) == (0, len(LOADED) + 1)
+    assert lines[-1] == f"dashboards, searches and data views: would send POST {address}/api/saved_objects/_import?overwrite=true"
+    assert [(method, path) for method, path, _, _ in kibana.requests] == [("GET", "/kibana/api/status")]
+
+
+@pytest.mark.parametrize("answer", [(404, {"error": {"reason": "no handler found"}}), (200, "a page"), (200, {"status": "ok"})])
+def test_dry_run_fails_where_no_kibana_answers(bare: Client, answer: tuple[int, Any]) -> None:
+    """Another server, or none, is told before anything else."""
+    other = StandIn({"/api/status": answer})
+    try:
+        code, lines, errors = run("setup", "--url", bare.url, "--kibana-url", other.url, "--dry-run")
+    finally:
+        other.stop()
+    assert (code, lines, errors.splitlines()[-1]) == (1, [], f"esatls: {other.url}: no Kibana answers there")
+    code, lines, errors = run("setup", "--url", bare.url, "--kibana-url", "http://127.0.0.1:1", "--dry-run")
+    assert (code, lines, errors.splitlines()[-1]) == (1, [], "esatls: http://127.0.0.1:1: no server answers there")
 
 
 def test_dashboards_are_imported_with_overwrite(bare: Client, tmp_path: Path) -> None:
@@ -133,7 +163,7 @@ def test_a_refused_dashboard_is_an_error(bare: Client) -> None:
     finally:
         kibana.stop()
     assert code == 1
-    assert errors.splitlines()[-1] == f"Error: {kibana.url}: Kibana did not take the dashboards: search esatls-search-events: missing_references"
+    assert errors.splitlines()[-1] == f"esatls: {kibana.url}: Kibana did not take the dashboards: search esatls-search-events: missing_references"
 
 
 def test_elasticsearch_gets_lifecycles_its_own_templates_and_the_failure_store() -> None:
@@ -172,37 +202,89 @@ def test_load_and_join_from_the_command_line(empty: Client, log: list[str], tmp_
     path.write_text("\n".join(messages) + "\n")
     assert run("load", "--url", empty.url, str(path)) == (0, [f"{len(messages)} documents written"], "")
     assert run("load", "--url", empty.url, given="\n".join(messages)) == (0, [f"{len(messages)} documents written"], "")
-    assert run("join", "--url", empty.url) == (0, ["0 events: 0 connections, 0 messages written, 0 stale documents deleted"], "")
+    nothing = ["0 events: 0 connections, 0 messages written, 0 stale documents deleted"]
+    hint = "no event of the last {} days: --days reaches further back, --all takes everything\n"
+    assert run("join", "--url", empty.url) == (0, nothing, hint.format(4))
+    assert run("join", "--url", empty.url, "--days", "0.5", "--context", "1") == (0, nothing, hint.format(1.5))
+
+
+def test_join_says_how_to_reach_events_that_are_older(empty: Client, log: list[str]) -> None:
+    """Where its window holds no event, join names the options that make it wider; with them it says nothing more."""
+    index_lines(empty, log)
+    code, lines, errors = run("join", "--url", empty.url)
+    assert (code, lines) == (0, ["0 events: 0 connections, 0 messages written, 0 stale documents deleted"])
+    assert errors == "no event of the last 4 days: --days reaches further back, --all takes everything\n"
+    connections, messages = answers(log)
+    code, lines, errors = run("join", "--url", empty.url, "--all")
+    assert (code, errors) == (0, "")
+    assert lines[0].endswith(f" events: {len(connections):,} connections, {len(messages):,} messages written, 0 stale documents deleted")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--url", "ftp://example.com"], "not an address of a server: 'ftp://example.com' (it starts with https:// or http://)"),
+        (["--url", "localhost:52911"], "not an address of a server: 'localhost:52911' (it starts with https:// or http://)"),
+        (["--url", "https://u:p@example.com"], "the address of a server must not hold a password: use an API key"),
+        (["--url", "http://192.0.2.1:9200", "--api-key", "a2V5"], "the API key would go to 192.0.2.1 unencrypted: use https://"),
+        (["--url", "https://192.0.2.1", "--api-key", "a\nb"], "the API key holds characters that no key has"),
+    ],
+)
+@pytest.mark.parametrize("command", ["setup", "load", "join"])
+def test_wrong_usage_is_one_line_and_exit_code_2(command: str, arguments: list[str], message: str) -> None:
+    """An option whose value makes no sense is told as the other commands of esatls tell it."""
+    assert run(command, *arguments, given="") == (2, [], f"esatls: {message}\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "given", "message"),
     [
-        (["setup", "--url", "ftp://example.com"], None, "Error: not an address of a server: 'ftp://example.com' (it starts with https:// or http://)"),
-        (["setup", "--url", "https://u:p@example.com"], None, "Error: the address of a server must not hold a password: use an API key"),
-        (["setup", "--url", "http://192.0.2.1:9200", "--api-key", "a2V5"], None, "Error: the API key would go to 192.0.2.1 unencrypted: use https://"),
-        (["setup", "--url", "https://192.0.2.1", "--api-key", "a\nb"], None, "Error: the API key holds characters that no key has"),
-        (["setup", "--url", "http://127.0.0.1:1"], None, "Error: http://127.0.0.1:1: no server answers there"),
-        (["load", "--url", "http://127.0.0.1:1"], "{", "Error: line 1 is no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
-        (["load", "--url", "http://127.0.0.1:1"], "[]", "Error: line 1 is no record"),
+        (["setup", "--url", "http://127.0.0.1:1"], None, "http://127.0.0.1:1: no server answers there"),
+        (["load", "--url", "http://127.0.0.1:1"], "{", "line 1 is no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (["load", "--url", "http://127.0.0.1:1"], "[]", "line 1 is no record"),
         (
             ["load", "--url", "http://127.0.0.1:1"],
             '{"esa_event": "tls_success"}',
-            "Error: not a record of a connection or a message: esatls connections and esatls messages --format json print them",
+            "not a record of a connection or a message: esatls connections and esatls messages --format json print them",
+        ),
+        (["load", "--url", "http://127.0.0.1:1", "no/such"], None, "no/such: No such file or directory"),
+        (["load", "--url", "http://127.0.0.1:1", "/"], None, "/: Is a directory"),
+        (["join", "--url", "http://127.0.0.1:1", "--api-key-file", "no/such"], None, "no/such: No such file or directory"),
+        (
+            ["join", "--url", "http://127.0.0.1:1", "--ca-cert", "no/such"],
+            None,
+            "cannot read the certificate file no/such: [Errno 2] No such file or directory",
         ),
     ],
 )
 def test_errors_are_one_line(arguments: list[str], given: str | None, message: str) -> None:
     """Whatever is wrong is told in one line, with exit code 1 and no traceback."""
-    code, lines, errors = run(*arguments, given=given)
-    assert (code, lines, errors.splitlines()) == (1, [], [message])
+    assert run(*arguments, given=given) == (1, [], f"esatls: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("", "give it an API key in ESATLS_ELASTIC_API_KEY or --api-key-file"),
+        ("a2V5", "ESATLS_ELASTIC_API_KEY or --api-key-file must hold a key of this server, in the form that it calls encoded"),
+    ],
+)
+def test_a_server_that_lets_nobody_in_leads_to_the_key(key: str, hint: str) -> None:
+    """The answer 401 is told with the places of the key, in words that suit a missing one and a wrong one."""
+    reason = "missing authentication credentials for REST request [/]"
+    server = StandIn({"/": (401, {"error": {"reason": reason}})})
+    try:
+        told = run("setup", "--url", server.url, env={"ESATLS_ELASTIC_API_KEY": key})
+    finally:
+        server.stop()
+    assert told == (1, [], f"esatls: GET {server.url}/: 401 {reason}; {hint}\n")
 
 
 def test_a_wrong_time_zone_changes_nothing(bare: Client) -> None:
     """An unknown zone is told before anything is loaded."""
     code, lines, errors = run("setup", "--url", bare.url, "--timezone", "Mars/Phobos")
-    assert (code, lines) == (1, [])
-    assert errors.splitlines()[-1] == "Error: no such time zone: Mars/Phobos"
+    assert (code, lines) == (2, [])
+    assert errors.splitlines()[-1] == "esatls: no such time zone: Mars/Phobos"
 
 
 def test_the_server_s_reason_is_told(bare: Client) -> None:
@@ -219,7 +301,7 @@ def test_documents_that_the_server_refuses_fail_the_command(empty: Client) -> No
     code, lines, errors = run("load", "--url", empty.url, given=f"{json.dumps(refused)}\n{json.dumps(fine)}\n")
     assert code == 1
     assert lines == ["1 documents written"]
-    assert errors.startswith("Error: 1 documents were refused: esatls-connections-2024.01/")
+    assert errors.startswith("esatls: 1 documents were refused: esatls-connections-2024.01/")
     assert len(errors.splitlines()) == 1
 
 
@@ -231,7 +313,7 @@ def test_no_redirect_is_followed() -> None:
     finally:
         server.stop()
     assert code == 1
-    assert errors.startswith(f"Error: GET {server.url}/: 302")
+    assert errors.startswith(f"esatls: GET {server.url}/: 302")
     assert len(server.requests) == 1
 
 
@@ -252,7 +334,7 @@ def test_the_server_s_certificate_is_verified(certificate: tuple[str, str]) -> N
     try:
         code, _, errors = run("setup", "--url", server.url, "--dry-run")
         assert code == 1
-        assert errors == f"Error: {server.url}: its certificate cannot be verified (self-signed certificate); name its authority with --ca-cert\n"
+        assert errors == f"esatls: {server.url}: its certificate cannot be verified (self-signed certificate); name its authority with --ca-cert\n"
         assert server.requests == []
         assert run("setup", "--url", server.url, "--dry-run", "--ca-cert", certificate[0])[0] == 0
         assert run("setup", "--url", server.url, "--dry-run", "--insecure")[0] == 0

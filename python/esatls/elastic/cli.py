@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -11,7 +12,8 @@ import click
 from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
 from esatls.elastic.client import Client, ElasticError
-from esatls.errors import EsatlsError
+from esatls.errors import EsatlsError, UsageError
+from esatls.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +33,8 @@ def _server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which server, and how to be let in."""
     for option in (
         click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
-        click.option("--ca-cert", type=click.Path(exists=True, dir_okay=False), help="PEM file of the authority that signed the server's certificate."),
-        click.option("--api-key-file", type=click.Path(exists=True, dir_okay=False), help="File that holds the encoded API key."),
+        click.option("--ca-cert", metavar="FILE", help="PEM file of the authority that signed the server's certificate."),
+        click.option("--api-key-file", metavar="FILE", help="File that holds the encoded API key."),
         click.option("--api-key", envvar="ESATLS_ELASTIC_API_KEY", show_envvar=True, help="Encoded API key; rather use the variable or the file."),
         click.option("--url", required=True, envvar="ESATLS_ELASTIC_URL", show_envvar=True, help="Address of Elasticsearch."),
     ):
@@ -52,7 +54,7 @@ def _client(url: str, api_key: str | None, api_key_file: str | None, ca_cert: st
 @click.option("--space", default="", help="Space of Kibana that gets the dashboards; the default one if not given.")
 @click.option("--timezone", default="UTC", show_default=True, help="Time zone of stamps that name none, such as Europe/Berlin.")
 @click.option("--retention", type=click.IntRange(min=1), default=365, show_default=True, help="Days that documents are kept.")
-@click.option("--dry-run", is_flag=True, help="Only ask the server what it is, and say what would be loaded.")
+@click.option("--dry-run", is_flag=True, help="Only ask the servers what they are, and say what would be loaded.")
 def setup(
     url: str,
     api_key: str | None,
@@ -71,6 +73,8 @@ def setup(
         server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
         kibana = _client(kibana_url, api_key, api_key_file, ca_cert, insecure=insecure) if kibana_url else None
         known = setting_up.capabilities(server)
+        if kibana and dry_run:
+            setting_up.kibana_answers(kibana)
         if not known.has_lifecycle:
             click.echo("this server has no index lifecycle policies: old documents are not deleted by them", err=True)
         steps = list(setting_up.server_steps(known, timezone=timezone, retention_days=retention))
@@ -79,15 +83,19 @@ def setup(
             target = kibana if kibana and step.kibana else server
             told = f"would send {step.method} {target.url}{step.path}" if dry_run else setting_up.perform(step, target)
             click.echo(f"{step.name}: {told}")
+        if not kibana:
+            click.echo("dashboards, searches and data views: left out; --kibana-url names the Kibana that gets them")
 
 
 @elastic.command()
 @_server_options
-@click.argument("file", type=click.File(encoding="utf-8"), default="-")
-def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, file: Any, *, insecure: bool) -> None:
+@click.argument("file", default="-")
+def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, file: str, *, insecure: bool) -> None:
     """Write records that `esatls connections` or `esatls messages` printed as JSON Lines (FILE, or standard input)."""
     with _one_line_errors():
-        count, refused = loading.load(_client(url, api_key, api_key_file, ca_cert, insecure=insecure), file)
+        server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
+        with click.open_file(file, encoding="utf-8") as lines:
+            count, refused = loading.load(server, lines)
         click.echo(f"{count:,} documents written")
         _refused(refused)
 
@@ -104,6 +112,8 @@ def join(
     with _one_line_errors():
         result = loading.join(_client(url, api_key, api_key_file, ca_cert, insecure=insecure), days=None if everything else days, context_days=context)
         click.echo("{events:,} events: {connections:,} connections, {messages:,} messages written, {deleted:,} stale documents deleted".format(**result))
+        if not result["events"] and not everything:
+            click.echo(f"no event of the last {days + context:g} days: --days reaches further back, --all takes everything", err=True)
         _refused(result["refused"])
 
 
@@ -119,8 +129,12 @@ def _refused(lines: list[str]) -> None:
 
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
-    """Turn what went wrong into one line on standard error and exit code 1."""
+    """Turn what went wrong into one line on standard error, and exit code 2 for wrong usage, else 1."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # nobody reads any more: no error of the command
     except (EsatlsError, OSError, UnicodeError) as error:
-        raise click.ClickException(str(error)) from error
+        text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+        click.echo(f"esatls: {printable(text)}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)

@@ -11,12 +11,13 @@ import urllib.request
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from esatls.errors import EsatlsError
+from esatls.errors import EsatlsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LONGEST_REASON = 500
+_KEY_PLACES = "ESATLS_ELASTIC_API_KEY or --api-key-file"
 
 
 class ElasticError(EsatlsError):
@@ -43,20 +44,16 @@ class Client:
     """
 
     def __init__(self, url: str, api_key: str | None = None, *, ca_cert: str | None = None, verify: bool = True, timeout: float = 60) -> None:
-        """Check the address and prepare the connection; nothing is sent."""
+        """Check the address and prepare the connection; nothing is sent. Raises ``UsageError`` for an address or a key that cannot be one."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            message = f"not an address of a server: {url!r} (it starts with https:// or http://)"
-            raise ElasticError(message)
+            raise UsageError(f"not an address of a server: {url!r} (it starts with https:// or http://)")
         if parts.username or parts.password:
-            message = "the address of a server must not hold a password: use an API key"
-            raise ElasticError(message)
+            raise UsageError("the address of a server must not hold a password: use an API key")
         if api_key and parts.scheme == "http" and not _is_loopback(parts.hostname):
-            message = f"the API key would go to {parts.hostname} unencrypted: use https://"
-            raise ElasticError(message)
+            raise UsageError(f"the API key would go to {parts.hostname} unencrypted: use https://")
         if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
-            message = "the API key holds characters that no key has"
-            raise ElasticError(message)
+            raise UsageError("the API key holds characters that no key has")
         self.url = url.rstrip("/")
         self._api_key = api_key
         self._timeout = timeout
@@ -87,7 +84,7 @@ class Client:
             with error:
                 reason = _reason(error.read())
             message = f"{method} {self.url}{path}: {error.code} {reason or error.reason}"
-            raise ElasticError(_one_line(message), error.code) from error
+            raise ElasticError(_one_line(message) + (self._key_hint() if error.code == 401 else ""), error.code) from error
         except urllib.error.URLError as error:
             message = f"{self.url}: {_connection_problem(error.reason)}"
             raise ElasticError(_one_line(message)) from error
@@ -98,6 +95,12 @@ class Client:
             return json.loads(text) if text else None
         except ValueError:
             return text.decode("utf-8", "replace")
+
+    def _key_hint(self) -> str:
+        """Return what a user can do about a server that lets nobody in."""
+        if self._api_key:
+            return f"; {_KEY_PLACES} must hold a key of this server, in the form that it calls encoded"
+        return f"; give it an API key in {_KEY_PLACES}"
 
     def exists(self, path: str) -> bool:
         """Tell whether the server has what ``path`` names."""

@@ -79,6 +79,20 @@ def capabilities(client: Client) -> Capabilities:
     return Capabilities(version.get("distribution", "elasticsearch"), numbers, version.get("build_flavor") == "serverless", present)
 
 
+def kibana_answers(client: Client) -> None:
+    """Ask Kibana what it is; raises ``ElasticError`` where none answers."""
+    try:
+        answer = client.request("GET", "/api/status")
+    except ElasticError as error:
+        if error.status not in {400, 404, 405}:
+            raise
+        answer = None
+    # whom it does not know, Kibana tells its status alone
+    if not isinstance(answer, dict) or not isinstance(answer.get("status"), dict):
+        message = f"{client.url}: no Kibana answers there"
+        raise ElasticError(message)
+
+
 def server_steps(known: Capabilities, *, timezone: str = "UTC", retention_days: int = 365) -> Iterator[Step]:
     """Yield what is to be loaded into the search server.
 
