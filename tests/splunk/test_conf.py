@@ -185,6 +185,20 @@ def test_summaries_are_read_where_they_are_written() -> None:
     assert CONF["macros"]["esatls_summary_index"]["definition"] == "index=summary"
 
 
+def test_readme_tells_of_every_saved_search() -> None:
+    """Each alert stands in the README's table with its minute, its silence and the threshold, and both summaries where the past is filled in."""
+    readme = (APP / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", readme.partition("### Alerts")[2], re.MULTILINE))
+    alerts = {name.partition("esatls alert: ")[2]: search for name, search in SEARCHES.items() if name.startswith("esatls alert: ")}
+    assert set(rows) == set(alerts)
+    for name, search in alerts.items():
+        minute = int(search["cron_schedule"].split()[0])
+        assert f":{minute:02}" in rows[name]
+        assert re.search(rf"once in {search['alert.suppress.period'][:-1]} (?:hours|days)", rows[name])
+    assert f"more than {CONF['macros']['esatls_failure_threshold']['definition']} failed" in rows["TLS failures with a partner"]
+    assert set(re.findall(r'-name "([^"]+)"', readme)) == set(SEARCHES) - {f"esatls alert: {name}" for name in alerts}
+
+
 def test_index_macro_covers_every_sourcetype() -> None:
     """The one macro to change names all sourcetypes that the app reads."""
     assert set(re.findall(r'"([^"]+)"', CONF["macros"]["esatls_index"]["definition"])) == SOURCETYPES
