@@ -97,6 +97,16 @@ def test_the_join_writes_fields_of_the_templates() -> None:
         assert paths - {"esatls.deliveries", "esatls.received.tls", "esatls.received.share", "esatls.delivered.share", "esatls.share"} <= mapped(view)
 
 
+@pytest.mark.parametrize("name", ["events", "records"])
+def test_an_authority_of_one_s_own_can_be_named_in_each_output(name: str) -> None:
+    """The setting stands there as a comment, and without the comment sign the file has it and nothing else is changed."""
+    path = corpus.ROOT / f"logstash/pipeline/outputs/{name}.conf"
+    text = path.read_text(encoding="utf-8")
+    ((_, before),) = plugins(parse(path))
+    ((_, after),) = plugins(lscl.parse_lscl(text.replace("# ssl_certificate_authorities =>", "ssl_certificate_authorities =>")))
+    assert after == {**before, "ssl_certificate_authorities": ["/etc/logstash/esatls-ca.pem"]}
+
+
 # ---- with a Logstash ----
 
 needs_logstash = [pytest.mark.logstash, pytest.mark.skipif(not HOME, reason="LOGSTASH_HOME names no Logstash")]
