@@ -17,7 +17,7 @@ from esatls.errors import EsatlsError, UsageError
 from esatls.kinds import EVENT_KINDS
 from esatls.output import FORMATS, Output, dumps, printable, write
 from esatls.stream import Counts
-from esatls.wanted import Wanted, address, filters, within
+from esatls.wanted import Wanted, address, domain_option, filters, is_address, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _CONNECTION_VERDICTS = ("encrypted", "cleartext", "failed", "unused", "unknown")
+
+
+_REPORTS = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
+"""Forms of the report by the ending of a file's name."""
 
 
 class _Group(click.Group):
@@ -78,7 +82,8 @@ def _reading(command: Callable[..., None]) -> Callable[..., None]:
 def _writing(formats: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         command = click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is whole.")(command)
-        return click.option("--format", "-f", "form", type=click.Choice(formats), help="Default: table on a terminal, else json.")(command)
+        default = "by the name of FILE (.csv, .parquet), else table on a terminal and json elsewhere"
+        return click.option("--format", "-f", "form", type=click.Choice(formats), help=f"Default: {default}.")(command)
 
     return decorate
 
@@ -128,23 +133,28 @@ class _Input:
             progress.show = Bar(total)
         return progress
 
-    def end(self, counts: Counts, nothing: str = "no line was understood") -> None:
-        """Tell the counts, and `nothing` if no line was an event; leave with 1 if something could not be read."""
+    def end(self, counts: Counts, written: int | None = None, *, nothing: str = "no line was understood") -> None:
+        """Tell the counts, and `nothing` if no line was an event, or that no record was written; leave with 1 if something could not be read."""
         if not self.quiet:
             click.echo(str(counts), err=True)
-            if counts.ignored and not counts.events:
+            if counts.events and written == 0:
+                click.echo("esatls: no record is one of those asked for", err=True)
+            elif counts.ignored and not counts.events:
                 click.echo(f"esatls: {nothing}; esatls explain 'LINE' tells what a line lacks", err=True)
         if self.failed:
             sys.exit(1)
 
 
 def _format(chosen: str | None, output: str | None) -> str:
+    shown = output in (None, "-") and sys.stdout.isatty()
+    if chosen == "parquet" and shown:
+        raise UsageError("parquet is nothing for a terminal: --output FILE")
     if chosen:
         return chosen
     for ending, name in ((".csv", "csv"), (".parquet", "parquet")):
         if output and output.endswith(ending):
             return name
-    return "table" if output in (None, "-") and sys.stdout.isatty() else "json"
+    return "table" if shown else "json"
 
 
 @cli.command()
@@ -167,7 +177,7 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
         else:
             counts = Counts()
             write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), form, file, FIELDS)
-    source.end(counts, "no line is an event of those asked for")
+    source.end(counts, nothing="no line is an event of those asked for")
 
 
 def _lines(found: list[Record]) -> bytes:
@@ -216,13 +226,19 @@ def _with_fraction(stamp: str) -> str:
     return stamp if "." in stamp else f"{stamp[:-1]}.000Z"
 
 
+def _peer(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not is_address(value):
+        raise UsageError(f"--peer: no IP address: {value!r}; --domain takes names")
+    return value
+
+
 @cli.command()
 @_reading
 @_writing(FORMATS)
 @click.option("--verdict", multiple=True, type=click.Choice(_CONNECTION_VERDICTS), help="Only these verdicts, may be repeated.")
 @click.option("--direction", type=click.Choice(("receiving", "delivery")), help="Only this side.")
-@click.option("--domain", help="Only connections with this partner; subdomains count.")
-@click.option("--peer", metavar="ADDRESS", help="Only connections with this address.")
+@domain_option("Only connections with this partner")
+@click.option("--peer", metavar="ADDRESS", callback=_peer, help="Only connections with this IP address.")
 def connections(
     form: str | None, output: str | None, verdict: tuple[str, ...], direction: str | None, domain: str | None, peer: str | None, **options: Any
 ) -> None:
@@ -240,8 +256,8 @@ def connections(
         and (peer is None or ("peer_ip" in record and address(record["peer_ip"]) == address(peer)))
     )
     with source.output(output) as file:
-        write(records, _format(form, output), file, CONNECTION_FIELDS)
-    source.end(counts)
+        written = write(records, _format(form, output), file, CONNECTION_FIELDS)
+    source.end(counts, written)
 
 
 @cli.command()
@@ -263,8 +279,8 @@ def messages(form: str | None, output: str | None, wanted: Wanted, **options: An
     facts, counts = _facts(source)
     records = filter(wanted, _messages(facts, source))
     with source.output(output) as file:
-        write(records, form, file, MESSAGE_FIELDS)
-    source.end(counts)
+        written = write(records, form, file, MESSAGE_FIELDS)
+    source.end(counts, written)
 
 
 @cli.command()
@@ -275,11 +291,12 @@ def report(form: str | None, output: str | None, **options: Any) -> None:
     """Shares, versions, ciphers, failing partners: what the TLS Connections page of the appliance tells, and more."""
     from esatls import report as statistics
 
+    form = form or _REPORTS.get(os.path.splitext(output or "")[1].lower())
+    if form is None:
+        raise UsageError(f"{output}: a report is a table, json or html; name one with --format, or a file that ends with .txt, .json or .html")
     source = _Input(options)
     facts, counts = _facts(source)
     built = statistics.build(_connections(facts, source), _messages(facts, source))
-    if form is None:
-        form = next((name for name in ("html", "json") if output and output.endswith("." + name)), "table")
     with source.output(output) as file:
         if form == "json":
             file.write(dumps(built) + b"\n")

@@ -9,7 +9,7 @@ import re
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
-from esatls.errors import UsageError
+from esatls.errors import UsageError, WrongTypeError
 
 Time = float
 """Seconds since 1970-01-01T00:00:00Z; an `int` unless the log has fractions."""
@@ -45,9 +45,13 @@ class Clock:
 
     `zone` is the zone of stamps that name none; `latest` is the moment after which the log holds nothing:
     a stamp without a year is taken from the last year that does not lie more than a day after it.
+
+    Raises `WrongTypeError` for a zone that is none, such as a name.
     """
 
     def __init__(self, zone: tzinfo = timezone.utc, latest: Time | None = None) -> None:
+        if not isinstance(zone, tzinfo):
+            raise WrongTypeError(f"a zone is a tzinfo, not {type(zone).__name__}: zoneinfo.ZoneInfo('Europe/Berlin')")
         self.zone = zone
         self._fixed = zone.utcoffset(None)
         """Offset of a zone that has no summer time; None for others."""

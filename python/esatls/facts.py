@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from esatls.clock import Time, parse_rfc3339
+from esatls.errors import WrongTypeError
 from esatls.match import DELIVERY, FACT_FIELDS, MATCHERS_BY_START, MESSAGES, RECEIVING, Spec, event_of, store_of
 
 if TYPE_CHECKING:
@@ -114,8 +115,10 @@ class Facts:
     def add(self, event: dict[str, Any], host: str | None = None) -> None:
         """Add one event (the flat fields of REFERENCE.md); `host` names the appliance where the event does not.
 
-        Events that are no facts (responses, time offsets) change nothing.
+        Events that are no facts (responses, time offsets) change nothing. Raises `WrongTypeError` for what is no event.
         """
+        if not isinstance(event, dict):
+            raise WrongTypeError(f"an event is a dict, as esatls.events() gives them, not {type(event).__name__}")
         kind = event.get("esa_event", "")
         time: Time | None = parse_rfc3339(event["time"]) if "time" in event else None
         if kind == "consolidated_event":
@@ -123,7 +126,7 @@ class Facts:
         elif kind in FACT_FIELDS:
             names = FACT_FIELDS[kind]
             store, key_name = store_of(kind, event.get("esa_direction"))
-            code = event.get("mid_relation", kind)
+            code = event.get("mid_relation") or kind
         else:
             return
         key = event.get(key_name)

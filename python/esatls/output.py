@@ -242,7 +242,7 @@ def _table(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str])
         console.width = 10_000
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in used:
-        table.add_column(name, overflow="fold", no_wrap=not console.is_terminal)
+        table.add_column(name, overflow="fold", no_wrap=not console.is_terminal or name in _WHOLE)
     for row in rows:
         table.add_row(*(Text(_shown(row.get(name)), style=_style(row.get(name))) for name in used))
     console.print(table)
@@ -307,4 +307,6 @@ def _shown(value: Any) -> str:
     return "" if value is None else printable(", ".join(map(str, value)) if isinstance(value, list) else cell(value))
 
 
+_WHOLE = ("time", "opened", "mid", "icid", "dcid", "id")
+"""Columns that a narrow terminal does not break."""
 _STYLES = {"encrypted": "green", "cleartext": "bold red", "mixed": "red", "failed": "yellow", "unknown": "dim", "unused": "dim"}

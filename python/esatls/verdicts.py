@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from esatls import lives
 from esatls.clock import rfc3339
 from esatls.connection import Connection, witnesses
+from esatls.errors import WrongTypeError
 from esatls.facts import LONG_AGO, OPENS, TRIES, Fact, Facts, Store, order
 from esatls.kinds import MAIL_FLOW
 from esatls.match import DELIVERY, MESSAGES, RECEIVING
@@ -519,6 +520,8 @@ def _partner(side: int, named: list[tuple[Fact, Message | None]], told: str | No
 
 
 def _appliances(facts: Facts) -> Iterator[Appliance]:
+    if not isinstance(facts, Facts):
+        raise WrongTypeError(f"verdicts are made of Facts, not of {type(facts).__name__}: facts.add(event) for each event")
     for host in sorted(facts.hosts):
         yield Appliance(host, facts.hosts[host], several=facts.several)
 

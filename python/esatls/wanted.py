@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 import click
 
+from esatls.errors import UsageError
 from esatls.message import domain_of
 
 Record = dict[str, Any]
@@ -42,6 +43,18 @@ class Wanted:
         )
 
 
+def _domain(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    domain = None if value is None else value.strip().lstrip("@").strip(".")
+    if value is not None and (not domain or "@" in domain):
+        raise UsageError(f"--domain: no domain: {value!r}")
+    return domain
+
+
+def domain_option(meaning: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the option `--domain`; `UsageError` where its value is no domain."""
+    return click.option("--domain", callback=_domain, help=f"{meaning}; subdomains count.")
+
+
 def filters(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command of click the options that say which messages are wanted; it takes them as one argument, `wanted`."""
 
@@ -54,7 +67,7 @@ def filters(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--received", multiple=True, type=click.Choice(_RECEIVED), help="Only messages received so, may be repeated."),
             click.option("--delivered", multiple=True, type=click.Choice(_DELIVERED), help="Only messages delivered so, may be repeated."),
             click.option("--flow", type=click.Choice(("incoming", "outgoing")), help="Only this mail flow."),
-            click.option("--domain", help="Only messages with a sender or recipient of this domain; subdomains count."),
+            domain_option("Only messages with a sender or recipient of this domain"),
             click.option("--address", help="Only messages with this sender or recipient."),
             click.option("--mid", "mids", type=int, multiple=True, help="Only this message, may be repeated."),
         )
@@ -71,6 +84,15 @@ def within(name: str | None, domain: str) -> bool:
     """Tell whether a host or domain is a domain or lies in it."""
     domain = domain.lower().strip(".")
     return name is not None and (name.lower() == domain or name.lower().endswith("." + domain))
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=10_000)

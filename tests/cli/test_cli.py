@@ -145,7 +145,7 @@ def test_filter_by_address() -> None:
     at = "Tue Mar  5 10:00:00 2024 Info: "
     peers = {5: "2001:DB8:0:0::25", 6: "::ffff:192.0.2.1", 7: "192.0.2.1", 8: "2001:db8::26", 9: "none"}
     text = f"{at}DCID 1 TLS failed\n" + "".join(f"{at}New SMTP ICID {icid} interface A (192.0.2.9) address {peer} x\n" for icid, peer in peers.items())
-    for peer, found in (("2001:db8::25", [5]), ("2001:0db8::0:0025", [5]), ("192.0.2.1", [6, 7]), ("::FFFF:192.0.2.1", [6, 7]), ("192.0.2.10", []), ("", [])):
+    for peer, found in (("2001:db8::25", [5]), ("2001:0db8::0:0025", [5]), ("192.0.2.1", [6, 7]), ("::FFFF:192.0.2.1", [6, 7]), ("192.0.2.10", [])):
         assert [c["icid"] for c in records(run("connections", "--peer", peer, stdin=text.encode())[0])] == found
 
 
@@ -195,11 +195,12 @@ def test_connections_in_time(tmp_path: pathlib.Path) -> None:
         (("--flow", "incoming", "--domain", "partner.example"), [7001]),
         (("--address", "NEWS@shop.example"), [7002]),
         (("--mid", 7001, "--mid", 7003), [7001, 7003]),
-        (("--domain", ""), []),
+        (("--domain", "@Partner.example."), [7001, 7003]),
+        (("--domain", "ner.example"), []),
     ],
 )
 def test_filters_of_messages(filters: tuple[object, ...], expected: list[int]) -> None:
-    """`messages` in each form and `follow` choose alike; an empty domain is nobody's."""
+    """`messages` in each form and `follow` choose alike."""
     assert mids(SAMPLE, *filters) == expected
     table = csv.DictReader(io.StringIO(run("messages", "-q", "-f", "csv", *filters, SAMPLE)[0].decode("utf-8-sig")))
     assert [int(row["mid"]) for row in table] == expected
@@ -417,6 +418,37 @@ def test_wrong_usage() -> None:
     assert err == "esatls: no such time zone: Mars/Olympus\n"
     _, err = run("messages", "--since", "yesterday", SAMPLE, code=2)
     assert err.startswith("esatls: not a date or time")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("messages", "--domain", ""), "esatls: --domain: no domain: ''\n"),
+        (("follow", "--domain", "@"), "esatls: --domain: no domain: '@'\n"),
+        (("connections", "--domain", "anna@partner.example"), "esatls: --domain: no domain: 'anna@partner.example'\n"),
+        (("connections", "--peer", "mx.partner.example"), "esatls: --peer: no IP address: 'mx.partner.example'; --domain takes names\n"),
+    ],
+)
+def test_filters_that_can_never_match(command: tuple[str, ...], said: str) -> None:
+    """A filter that no record could pass is wrong usage."""
+    assert run(*command, SAMPLE, code=2) == (b"", said)
+
+
+def test_nothing_passes_the_filters() -> None:
+    """Where no record passes the filters, a line says so; it is no error."""
+    for command in (("messages", "--domain", "nobody.example"), ("connections", "--peer", "203.0.113.250"), ("messages", "-f", "csv", "--since", "2030-01-01")):
+        assert run(*command, SAMPLE)[1] == f"{COUNTS}\nesatls: no record is one of those asked for\n"
+    assert run("messages", "-q", "--domain", "nobody.example", SAMPLE) == (b"", "")
+
+
+def test_report_of_no_form(tmp_path: pathlib.Path) -> None:
+    """The name of a file tells the form of the report; one that tells another is wrong usage, and nothing is written."""
+    _, err = run("report", SAMPLE, "-o", tmp_path / "r.pdf", code=2)
+    assert err.startswith(f"esatls: {tmp_path / 'r.pdf'}: a report is a table, json or html;")
+    assert not (tmp_path / "r.pdf").exists()
+    for name, start in (("r.HTM", b"<!DOCTYPE html>"), ("r.json", b"{"), ("r.txt", b"")):
+        run("report", SAMPLE, "-o", tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(start)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell closes the streams")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import esatls
 import pytest
+from esatls.errors import WrongTypeError
 
 from tests.core.support import ROOT
 
@@ -133,3 +134,16 @@ def test_kinds() -> None:
     with pytest.raises(esatls.EsatlsError, match=r"^no such kind of event: 'all', 5; there are connection_opened, .*, time_offset$") as unknown:
         esatls.events(lines, kinds={"tls_success", "all", 5})  # type: ignore[arg-type]
     assert not isinstance(unknown.value, TypeError)
+
+
+def test_wrong_types() -> None:
+    """A zone that is a name, an event that is a line, facts that are events: one sentence."""
+    calls: tuple[tuple[Callable[[Any], Any], Any, str], ...] = (
+        (esatls.Clock, "Europe/Berlin", "a zone is a tzinfo, not str: "),
+        (esatls.Facts().add, "ICID 5 TLS failed", r"an event is a dict, as esatls\.events\(\) gives them, not str"),
+        (lambda facts: list(esatls.messages(facts)), [], "verdicts are made of Facts, not of list: "),
+        (lambda facts: list(esatls.connections(facts)), [], "verdicts are made of Facts, not of list: "),
+    )
+    for call, wrong, said in calls:
+        with pytest.raises(WrongTypeError, match="^" + said):
+            call(wrong)

@@ -1,7 +1,7 @@
 """Draws the pictures of the README: `python tests/screenshots` (after tests/splunk/setup.sh and tests/splunk/dashboards/setup.sh; needs pngquant).
 
 The Splunk dashboards are drawn by Splunk's own components in Chromium, as in the dashboard tests, from what the commands of the built
-package say of their log; the report is the page that `esatls report` makes of the same log.
+package say of their log, the trends from a month of made summaries; the report is the page that `esatls report` makes of the same log.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "python"), str(ROOT / "python" / "package"
 import splunk_package  # noqa: E402
 
 from tests.report import support  # noqa: E402
-from tests.splunk.dashboards.standin import browser, scenario, source, splunkd  # noqa: E402
+from tests.splunk.dashboards.standin import browser, months, scenario, source, splunkd  # noqa: E402
 
 # The story of a stranger's names is for the tests: a picture is to show what a usual day looks like.
 _STRANGER = re.compile(r"\b(?:ICID 1902|MID 51004|DCID 1804)\b")
@@ -30,7 +30,7 @@ _PICTURES: dict[str, tuple[str, dict[str, str], int, tuple[str, str]]] = {
     "splunk-overview": ("esatls_overview", {}, 1445, ("viz_ciphers", "TLS_AES_256_GCM_SHA384")),
     "splunk-partners": ("esatls_partners", {}, 1475, ("viz_partner_connections", "bank.example.org")),
     "splunk-message": ("esatls_message_lookup", {"lookup": "51002"}, 1430, ("viz_path", "DCID 1802")),
-    "splunk-trends": ("esatls_trends", {"global_time.earliest": "-24h@h", "global_time.latest": "now"}, 1055, ("viz_connection_verdicts", "receiving")),
+    "splunk-trends": ("esatls_trends", {"global_time.earliest": "-30d@d", "global_time.latest": "now"}, 1055, ("viz_connection_verdicts", "receiving")),
 }
 _SETTLED = """[...document.querySelectorAll('[data-test=viz-item]')].every(
     item => item.querySelector('[data-test=cell], .highcharts-root, [data-test=single-value], [data-test=markdown]') || item.innerText.length > 20)"""
@@ -48,9 +48,7 @@ def draw_dashboards(log: list[str], scratch: Path) -> None:
         (app / path).parent.mkdir(parents=True, exist_ok=True)
         (app / path).write_bytes(content)
     now = scenario.NOW.timestamp()
-    rows = source.LogSource(source.Package(app), log)
-    for name in ("esatls summary of connections", "esatls summary of messages"):
-        rows(name, now - 86400, now)  # written before a page asks for it, because that takes its time
+    rows = months.Months(source.LogSource(source.Package(app), log))
     server = splunkd.Splunkd(rows, now, browser.CACHE)
     server.start()
     page = browser.Browser()
