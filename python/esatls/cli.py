@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _CONNECTION_VERDICTS = ("encrypted", "cleartext", "failed", "unused", "unknown")
-
-
 _REPORTS = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
 """Forms of the report by the ending of a file's name."""
 
@@ -280,7 +278,7 @@ def messages(form: str | None, output: str | None, wanted: Wanted, **options: An
     records = filter(wanted, _messages(facts, source))
     with source.output(output) as file:
         written = write(records, form, file, MESSAGE_FIELDS)
-    source.end(counts, written)
+    source.end(counts, None if everything else written)
 
 
 @cli.command()

@@ -24,6 +24,7 @@ MOST_HEADS = 10_000
 """Envelopes kept; a log of one second after another needs few."""
 
 _MOST_INSIDE = 100
+"""Appliances whose records are read at once; of more, each begins anew."""
 
 _LINES_AT_ONCE = 500
 """Lines that are read with care, one by one, when one of them has no whole envelope."""
