@@ -6,6 +6,7 @@ Every input line counts as event, ignored or unreadable.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -346,13 +347,7 @@ class Stream:
     def _unwrapped(self, inner: envelope.Unwrapped) -> None:
         """Take a record that holds log lines: they are a log of their own, the record is one line."""
         self._settle()
-        host = inner.host or self.host
-        part = self._inside.get(host)
-        if part is None:
-            part = Stream(self.consumer, self.clock, host)
-            if len(self._inside) >= _MOST_INSIDE:
-                self._inside.clear()
-            self._inside[host] = part
+        part: Stream = self._reader(inner.host)
         counts = part._record(inner)
         if counts.events:
             self.counts.events += 1
@@ -360,6 +355,17 @@ class Stream:
             self.counts.unreadable += 1
         else:
             self.counts.ignored += 1
+
+    def _reader(self, host: str | None) -> Stream:
+        """Return the reader of the records of one appliance; it knows the envelopes in them."""
+        host = host or self.host
+        part = self._inside.get(host)
+        if part is None:
+            part = Stream(self.consumer, self.clock, host)
+            if len(self._inside) >= _MOST_INSIDE:
+                self._inside.clear()
+            self._inside[host] = part
+        return part
 
     def _record(self, inner: envelope.Unwrapped) -> Counts:
         """Read the lines of one record from the first to the last; what other records held changes nothing."""
@@ -503,7 +509,8 @@ class Stream:
         plain = "\0" not in text and "\r" not in text and _RECORD not in text
         for at in range(0, len(lines), _LINES_AT_ONCE):
             some = lines[at : at + _LINES_AT_ONCE]
-            for line in some[self._fast(some) :] if plain else some:
+            done = self._records(some) if some[0][:1] == "{" else self._fast(some) if plain else 0
+            for line in some[done:]:
                 self.line(line)
 
     def _fast(self, lines: list[str]) -> int:
@@ -511,10 +518,7 @@ class Stream:
 
         The last line before that one is left too: what follows may be its rest.
         """
-        if not self.length:
-            env = envelope.parse(lines[0])
-            if _is_whole(env, lines[0]):
-                self._head(env, lines[0])
+        self._look_at(lines[0])
         found = self._heads_of(lines)
         done = len(found.heads) - 1
         if done < 1:
@@ -523,6 +527,49 @@ class Stream:
         found.elsewhere.pop(done, None)
         self._give(lines, found, done)
         return done
+
+    def _look_at(self, line: str) -> None:
+        """Learn how long envelopes are, unless that is known."""
+        if not self.length:
+            env = envelope.parse(line)
+            if _is_whole(env, line):
+                self._head(env, line)
+
+    def _records(self, lines: list[str]) -> int:
+        """Take JSON records in a row that hold one whole line each; return how many. What stands in a record goes on in no other one."""
+        if self.length or self._rank != envelope.BARE:
+            return 0
+        found: list[envelope.Unwrapped] = []
+        for line in lines:
+            inner = envelope.unwrap(line) if line[:1] == "{" else None
+            if inner is None or len(inner.lines) > 1:
+                break
+            found.append(inner)
+            if len(found) == 1 and not _is_whole(envelope.parse(inner.lines[0]), inner.lines[0]):
+                break
+        if found:
+            self._settle()
+        done = 0
+        for host, some in itertools.groupby(found, lambda inner: inner.host):
+            part: Stream = self._reader(host)
+            texts = [inner.lines[0] for inner in some]
+            counts = part._whole_lines(texts)
+            self.counts.add(counts)
+            done += counts.lines
+            if counts.lines < len(texts):
+                break
+        return done
+
+    def _whole_lines(self, lines: list[str]) -> Counts:
+        """Take lines that go on in no other one, as long as each has a whole envelope."""
+        self.counts = Counts()
+        text = "\n".join(lines)
+        if "\r" not in text and _RECORD not in text and not _unprintable(text):
+            self._look_at(lines[0])
+            found = self._heads_of(lines)
+            if found.heads:
+                self._give(lines[: len(found.heads)], found, len(found.heads))
+        return self.counts
 
     def _give(self, lines: list[str], found: _Heads, read: int) -> None:
         """Give lines and their heads to the consumer; they are the events among so many that were `read`."""

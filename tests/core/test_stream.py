@@ -457,6 +457,18 @@ def test_records_are_read_alone(records: list[str]) -> None:
     assert counts == total
 
 
+@given(
+    st.lists(JSON_RECORDS | ARCSIGHT_RECORDS | st.sampled_from(["{", '{"message": 1}', "", "12", "\x00", *STAMPED[:3], *LOOSE]), max_size=40),
+    st.integers(min_value=1, max_value=20),
+)
+def test_fast_records_give_the_same(lines: list[str], size: int) -> None:
+    """Records that are read many at a time give what they give one at a time, whatever stands between them."""
+    by_line, counts = read_facts(lines)
+    by_block, block_counts = read_blocks([lines[i : i + size] for i in range(0, len(lines), size)])
+    assert as_sets(by_block) == as_sets(by_line)
+    assert block_counts == counts
+
+
 def test_no_line_is_no_event() -> None:
     """An empty log is an empty log."""
     facts, counts = read_facts([])
