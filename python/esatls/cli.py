@@ -17,7 +17,7 @@ from esatls.errors import EsatlsError, UsageError
 from esatls.kinds import EVENT_KINDS
 from esatls.output import FORMATS, Output, dumps, printable, write
 from esatls.stream import Counts
-from esatls.wanted import Wanted, address, domain_option, filters, is_address, within
+from esatls.wanted import Wanted, address, domain_option, filters, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,9 +225,10 @@ def _with_fraction(stamp: str) -> str:
 
 
 def _peer(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not is_address(value):
+    peer = None if value is None else address(value)
+    if value is not None and peer is None:
         raise UsageError(f"--peer: no IP address: {value!r}; --domain takes names")
-    return value
+    return peer
 
 
 @cli.command()
@@ -251,7 +252,7 @@ def connections(
         if (not verdict or record["tls_verdict"] in verdict)
         and (direction is None or record["esa_direction"] == direction)
         and (domain is None or within(record.get("domain"), domain) or within(record.get("peer_host"), domain))
-        and (peer is None or ("peer_ip" in record and address(record["peer_ip"]) == address(peer)))
+        and (peer is None or ("peer_ip" in record and address(record["peer_ip"]) == peer))
     )
     with source.output(output) as file:
         written = write(records, _format(form, output), file, CONNECTION_FIELDS)

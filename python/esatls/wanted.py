@@ -86,20 +86,11 @@ def within(name: str | None, domain: str) -> bool:
     return name is not None and (name.lower() == domain or name.lower().endswith("." + domain))
 
 
-def is_address(text: str) -> bool:
-    """Tell whether a text is an IP address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 @functools.lru_cache(maxsize=10_000)
-def address(text: str) -> str:
-    """Return an IP address in its one canonical spelling, one of IPv4 that is written as IPv6 as IPv4; any other text as it is."""
+def address(text: str) -> str | None:
+    """Return an IP address in its one canonical spelling, one of IPv4 that is written as IPv6 as IPv4; None for any other text."""
     try:
         found = ipaddress.ip_address(text)
     except ValueError:
-        return text
+        return None
     return str(getattr(found, "ipv4_mapped", None) or found)

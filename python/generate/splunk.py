@@ -69,14 +69,14 @@ class Transform(NamedTuple):
         return f"[{self.name}]\n{source}REGEX = {self.regex}\nFORMAT = {self.format}\n{limits}"
 
 
-def numbered(regex: str, first: int = 1, rename: dict[str, str] | None = None) -> tuple[str, list[str], int]:
+def numbered(regex: str, first: int = 1, *, rename: dict[str, str]) -> tuple[str, list[str], int]:
     """Named groups that are fields become numbered ones, others none: (expression, FORMAT words, next number)."""
     words: list[str] = []
     number = first
 
     def group(found: re.Match[str]) -> str:
         nonlocal number
-        name = (rename or {}).get(found[1], found[1])
+        name = rename.get(found[1], found[1])
         if name not in NAMES:
             return "(?:"
         words.append(f"{name}::${number}")
@@ -105,7 +105,7 @@ def transforms() -> list[Transform]:
         branches, words, number = [], [], 2
         for name, text in PATTERNS.items():
             if family(name) == own:
-                branch, more, number = numbered(text, number, {"policy_table": "mail_flow"})
+                branch, more, number = numbered(text, number, rename={"policy_table": "mail_flow"})
                 branches.append(branch)
                 words += more
         # the whole text is a field too, so that calculated fields can tell that a pattern took it
