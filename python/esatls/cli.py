@@ -364,6 +364,9 @@ def main() -> None:
         name = f"{error.filename}: " if error.filename else ""
         click.echo(f"esatls: {printable(name)}{error.strerror or error}", err=True)
         sys.exit(1)
+    except UnicodeError as error:
+        click.echo(f"esatls: {printable(str(error))}", err=True)
+        sys.exit(1)
     except MemoryError:
         click.echo("esatls: not enough memory", err=True)
         sys.exit(1)

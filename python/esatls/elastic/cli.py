@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
 import click
 
 from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
 from esatls.elastic.client import Client, ElasticError
-from esatls.errors import EsatlsError, UsageError
-from esatls.output import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _MOST_REFUSED_SHOWN = 5
 
@@ -69,22 +62,21 @@ def setup(
     dry_run: bool,
 ) -> None:
     """Load templates, lifecycle, ingest pipeline and dashboards; running it again changes nothing."""
-    with _one_line_errors():
-        server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
-        kibana = _client(kibana_url, api_key, api_key_file, ca_cert, insecure=insecure) if kibana_url else None
-        known = setting_up.capabilities(server)
-        if kibana and dry_run:
-            setting_up.kibana_answers(kibana)
-        if not known.has_lifecycle:
-            click.echo("this server has no index lifecycle policies: old documents are not deleted by them", err=True)
-        steps = list(setting_up.server_steps(known, timezone=timezone, retention_days=retention))
-        steps += setting_up.kibana_steps(space) if kibana else []
-        for step in steps:
-            target = kibana if kibana and step.kibana else server
-            told = f"would send {step.method} {target.url}{step.path}" if dry_run else setting_up.perform(step, target)
-            click.echo(f"{step.name}: {told}")
-        if not kibana:
-            click.echo("dashboards, searches and data views: left out; --kibana-url names the Kibana that gets them")
+    server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
+    kibana = _client(kibana_url, api_key, api_key_file, ca_cert, insecure=insecure) if kibana_url else None
+    known = setting_up.capabilities(server)
+    if kibana and dry_run:
+        setting_up.kibana_answers(kibana)
+    if not known.has_lifecycle:
+        click.echo("this server has no index lifecycle policies: old documents are not deleted by them", err=True)
+    steps = list(setting_up.server_steps(known, timezone=timezone, retention_days=retention))
+    steps += setting_up.kibana_steps(space) if kibana else []
+    for step in steps:
+        target = kibana if kibana and step.kibana else server
+        told = f"would send {step.method} {target.url}{step.path}" if dry_run else setting_up.perform(step, target)
+        click.echo(f"{step.name}: {told}")
+    if not kibana:
+        click.echo("dashboards, searches and data views: left out; --kibana-url names the Kibana that gets them")
 
 
 @elastic.command()
@@ -92,12 +84,11 @@ def setup(
 @click.argument("file", default="-")
 def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, file: str, *, insecure: bool) -> None:
     """Write records that `esatls connections` or `esatls messages` printed as JSON Lines (FILE, or standard input)."""
-    with _one_line_errors():
-        server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
-        with click.open_file(file, encoding="utf-8") as lines:
-            count, refused = loading.load(server, lines)
-        click.echo(f"{count:,} documents written")
-        _refused(refused)
+    server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
+    with click.open_file(file, encoding="utf-8") as lines:
+        count, refused = loading.load(server, lines)
+    click.echo(f"{count:,} documents written")
+    _refused(refused)
 
 
 @elastic.command()
@@ -109,12 +100,11 @@ def join(
     url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, days: float, context: float, *, insecure: bool, everything: bool
 ) -> None:
     """Make the documents of connections and messages from the event documents; run it every few minutes."""
-    with _one_line_errors():
-        result = loading.join(_client(url, api_key, api_key_file, ca_cert, insecure=insecure), days=None if everything else days, context_days=context)
-        click.echo("{events:,} events: {connections:,} connections, {messages:,} messages written, {deleted:,} stale documents deleted".format(**result))
-        if not result["events"] and not everything:
-            click.echo(f"no event of the last {days + context:g} days: --days reaches further back, --all takes everything", err=True)
-        _refused(result["refused"])
+    result = loading.join(_client(url, api_key, api_key_file, ca_cert, insecure=insecure), days=None if everything else days, context_days=context)
+    click.echo("{events:,} events: {connections:,} connections, {messages:,} messages written, {deleted:,} stale documents deleted".format(**result))
+    if not result["events"] and not everything:
+        click.echo(f"no event of the last {days + context:g} days: --days reaches further back, --all takes everything", err=True)
+    _refused(result["refused"])
 
 
 def _refused(lines: list[str]) -> None:
@@ -125,16 +115,3 @@ def _refused(lines: list[str]) -> None:
     more = f" and {len(lines) - _MOST_REFUSED_SHOWN:,} more" if len(lines) > _MOST_REFUSED_SHOWN else ""
     message = f"{len(lines):,} documents were refused: {shown}{more}"
     raise ElasticError(message)
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turn what went wrong into one line on standard error, and exit code 2 for wrong usage, else 1."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise  # nobody reads any more: no error of the command
-    except (EsatlsError, OSError, UnicodeError) as error:
-        text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
-        click.echo(f"esatls: {printable(text)}", err=True)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
