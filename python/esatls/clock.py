@@ -128,6 +128,8 @@ def rfc3339(time: Time) -> str:
             _MINUTES.clear()
         at = datetime.fromtimestamp(minute * 60, timezone.utc)
         start = _MINUTES[minute] = f"{at.year:04}-{at.month:02}-{at.day:02}T{at.hour:02}:{at.minute:02}:"
+    if isinstance(time, int):
+        return start + _SECONDS[rest]  # type: ignore[index]
     seconds = int(rest)
     # what a float of this size may lack of a millisecond is no part of the stamp
     fraction = int((rest - seconds) * 1000 + 5e-4)
@@ -139,6 +141,7 @@ FIRST_TIME: Time = -62_135_596_800
 END_OF_TIME: Time = 253_402_300_800
 """10000-01-01T00:00:00Z, the first moment that it cannot."""
 
+_SECONDS = tuple(f"{second:02}Z" for second in range(60))
 _MINUTES: dict[Time, str] = {}
 _MINUTES_KEPT = 10_000
 

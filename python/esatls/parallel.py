@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from esatls.clock import Clock
     from esatls.event_stream import Events
 
-EVENTS_PART = 1 << 23
+EVENTS_PART = 1 << 22
 """Bytes of log whose events are held at once."""
 LEAST_PART = 1 << 22
 """Bytes of log that are worth a process."""

@@ -482,21 +482,23 @@ class Stream:
             return None
         if "\0" in text or "\r" in text or rare in text:
             return None
-        length = self.length
+        find, length = text.find, self.length
         last = text.rfind("\n", 0, -1) + 1
-        found, beside = [], [text[: envelope.LONGEST], text[last : last + envelope.LONGEST]]
-        at = text.find(word, 0, last)
+        found: list[str] = []
+        after: list[int] = []
+        at = find(word, 0, last)
         while at >= 0:
-            end = text.find("\n", at)
+            end = find("\n", at)
             line = text[text.rfind("\n", 0, at) + 1 : end]
             if _RECORD in line:
                 return None
             found.append(line)
-            following = text[end + 1 : end + 1 + length]
-            if following not in self.heads:
-                beside.append(text[end + 1 : end + 1 + envelope.LONGEST])
-            at = text.find(word, end, last)
-        if len(self._heads_of(beside).heads) < len(beside):
+            after.append(end + 1)
+            at = find(word, end, last)
+        following = {text[at : at + length]: at for at in after}
+        beside = [0, last, *(at for prefix, at in following.items() if prefix not in self.heads)]
+        beside_lines = [text[at : at + envelope.LONGEST] for at in beside]
+        if len(self._heads_of(beside_lines).heads) < len(beside):
             return None
         heads = self._heads_of(found)
         return (found, heads, last) if len(heads.heads) == len(found) else None
