@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -306,9 +305,9 @@ class _Server:
     def client(self) -> Client:
         """Return a client of a server with templates and pipeline."""
         if self._server is None:
-            if not shutil.which("java") or not shutil.which("mvn"):
-                message = "the search server needs Java and Maven"
-                raise NotHereError(message)
+            missing = server.cannot_start()
+            if missing:
+                raise NotHereError(missing)
             self._server = server.Server()
             client = self._server.client
             for step in setting_up.server_steps(setting_up.capabilities(client)):

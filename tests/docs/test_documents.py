@@ -6,7 +6,6 @@ import calendar
 import csv
 import io
 import re
-import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -70,14 +69,15 @@ def splunk(tmp_path_factory: pytest.TempPathFactory) -> Splunk:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     """Return a client of a search server that is set up, has the recipes' log, and joined it, all by the command line."""
-    if not shutil.which("java") or not shutil.which("mvn"):
-        pytest.skip("the search server needs Java and Maven")
     from click.testing import CliRunner
     from esatls.elastic.cli import elastic
 
-    from tests.elastic.server import Server
+    from tests.elastic.server import Server, cannot_start
     from tests.elastic.store import index_lines
 
+    missing = cannot_start()
+    if missing:
+        pytest.skip(missing)
     server = Server()
     try:
         for arguments in (["setup", "--url", server.client.url], ["join", "--url", server.client.url, "--all"]):

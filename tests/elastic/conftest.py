@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from esatls.elastic import setup as setting_up
 
-from tests.elastic.server import Server
+from tests.elastic.server import Server, cannot_start
 from tests.elastic.store import make_log, reset
 
 if TYPE_CHECKING:
@@ -21,8 +20,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def bare() -> Iterator[Client]:
     """Return a client of a server that nothing was loaded into."""
-    if not shutil.which("java") or not shutil.which("mvn"):
-        pytest.skip("the search server needs Java and Maven")
+    missing = cannot_start()
+    if missing:
+        pytest.skip(missing)
     server = Server()
     try:
         yield server.client

@@ -88,14 +88,20 @@ class Server:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
+def cannot_start() -> str | None:
+    """Return why no server can be started here; None where one can."""
+    return None if shutil.which("java") and shutil.which("mvn") else "the search server needs Java 17 or later, and Maven"
+
+
 def main() -> int:
     """Start a server, tell its address, and end it with Ctrl-C."""
     description = "Start a search server for trying by hand; Ctrl-C ends it and removes its data."
     parser = argparse.ArgumentParser(prog="python tests/elastic", description=description)
     parser.add_argument("--port", type=int, default=0, help="Port of the loopback address. Default: a free one.")
     port = parser.parse_args().port
-    if not shutil.which("java") or not shutil.which("mvn"):
-        sys.stderr.write("the search server needs Java 17 or later, and Maven\n")
+    missing = cannot_start()
+    if missing:
+        sys.stderr.write(f"{missing}\n")
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

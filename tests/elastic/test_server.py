@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,17 +13,18 @@ import pytest
 from esatls.elastic.client import Client, ElasticError
 
 from tests.elastic import corpus
+from tests.elastic.server import cannot_start
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+needs_server = pytest.mark.skipif(cannot_start() is not None, reason=str(cannot_start()))
 COMMAND = [sys.executable, str(corpus.ROOT / "tests" / "elastic")]
 
 
+@needs_server
 def test_it_serves_the_port_that_was_asked_for_until_it_is_told_to_end(tmp_path: Path) -> None:
     """It tells its address when it answers; after Ctrl-C nothing answers there, and its data are gone."""
-    if not shutil.which("java") or not shutil.which("mvn"):
-        pytest.skip("the search server needs Java and Maven")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -43,10 +43,9 @@ def test_it_serves_the_port_that_was_asked_for_until_it_is_told_to_end(tmp_path:
         client.request("GET", "/")
 
 
+@needs_server
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:
     """It does not show another server as its own."""
-    if not shutil.which("java") or not shutil.which("mvn"):
-        pytest.skip("the search server needs Java and Maven")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
