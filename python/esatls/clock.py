@@ -128,12 +128,10 @@ def rfc3339(time: Time) -> str:
             _MINUTES.clear()
         at = datetime.fromtimestamp(minute * 60, timezone.utc)
         start = _MINUTES[minute] = f"{at.year:04}-{at.month:02}-{at.day:02}T{at.hour:02}:{at.minute:02}:"
-    if isinstance(time, int):
-        return start + _SECONDS[rest]  # type: ignore[index]
     seconds = int(rest)
     # what a float of this size may lack of a millisecond is no part of the stamp
-    fraction = int((rest - seconds) * 1000 + 5e-4)
-    return f"{start}{seconds:02}.{fraction:03}Z" if fraction else f"{start}{seconds:02}Z"
+    fraction = 0 if seconds == rest else int((rest - seconds) * 1000 + 5e-4)
+    return f"{start}{seconds:02}.{fraction:03}Z" if fraction else start + _SECONDS[seconds]
 
 
 FIRST_TIME: Time = -62_135_596_800
