@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _CONNECTION_VERDICTS = ("encrypted", "cleartext", "failed", "unused", "unknown")
+_RECORDS = {".csv": "csv", ".parquet": "parquet"}
+"""Formats of records by the ending of a file's name; JSON Lines for any other."""
 _REPORTS = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
 """Forms of the report by the ending of a file's name."""
 
@@ -147,12 +149,11 @@ def _format(chosen: str | None, output: str | None) -> str:
     shown = output in (None, "-") and sys.stdout.isatty()
     if chosen == "parquet" and shown:
         raise UsageError("parquet is nothing for a terminal: --output FILE")
-    if chosen:
-        return chosen
-    for ending, name in ((".csv", "csv"), (".parquet", "parquet")):
-        if output and output.endswith(ending):
-            return name
-    return "table" if shown else "json"
+    return chosen or _RECORDS.get(_ending(output)) or ("table" if shown else "json")
+
+
+def _ending(output: str | None) -> str:
+    return os.path.splitext(output or "")[1].lower()
 
 
 @cli.command()
@@ -290,7 +291,7 @@ def report(form: str | None, output: str | None, **options: Any) -> None:
     """Shares, versions, ciphers, failing partners: what the TLS Connections page of the appliance tells, and more."""
     from esatls import report as statistics
 
-    form = form or _REPORTS.get(os.path.splitext(output or "")[1].lower())
+    form = form or _REPORTS.get(_ending(output))
     if form is None:
         raise UsageError(f"{output}: a report is a table, json or html; name one with --format, or a file that ends with .txt, .json or .html")
     source = _Input(options)
