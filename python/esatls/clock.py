@@ -22,6 +22,7 @@ _STAMP = re.compile(
     r"|(?P<first_year>\d{4}) (?P<first_month>\w{3}) {1,2}(?P<first_day>\d{1,2}) (?P<first_clock>[\d:]{8}))",
     re.ASCII,
 )
+_TO_THE_MINUTE = re.compile(r"(?<=^.{10})([T ]\d\d:\d\d)(?=Z?\Z|[+-])", re.ASCII)
 _DAY = 86400
 _NATIVE_LENGTH = len("Wed Jul 20 19:47:40 2005")
 
@@ -145,9 +146,9 @@ _MINUTES_KEPT = 10_000
 
 
 def parse_rfc3339(text: str) -> Time:
-    """Return the time of RFC 3339 text, or of a date alone (UTC); `UsageError` if it is neither."""
+    """Return the time of RFC 3339 text, seconds may be left out, or of a date alone (UTC); `UsageError` if it is neither."""
     stamp = text if len(text) > 10 else text + "T00:00:00"
-    time = Clock().read(stamp)
+    time = Clock().read(_TO_THE_MINUTE.sub(r"\1:00", stamp))
     if time is None or not stamp[:4].isdigit():
         raise UsageError(f"not a date or time (2024-12-31 or 2024-12-31T23:59:59Z): {text}")
     return time

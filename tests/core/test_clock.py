@@ -128,7 +128,7 @@ def test_unknown_zone(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "2024", "yesterday", "2024-02-30", "Wed Jul 20 19:47:40 2005", "2024-12-31T25:00:00Z"])
+@pytest.mark.parametrize("text", ["", "2024", "yesterday", "2024-02-30", "Wed Jul 20 19:47:40 2005", "2024-12-31T25:00:00Z", "2024-12-31 24:00", "2024-12-31 10", "2024-12-31 10:00:"])
 def test_no_rfc3339(text: str) -> None:
     """Text that is no RFC 3339 time is refused in one line."""
     with pytest.raises(UsageError):
@@ -138,6 +138,23 @@ def test_no_rfc3339(text: str) -> None:
 def test_date_alone_is_midnight_in_utc() -> None:
     """A date without a time of day is its first moment, in UTC."""
     assert rfc3339(parse_rfc3339("2024-12-31")) == "2024-12-31T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2024-12-31 23:59", "2024-12-31T23:59:00Z"),
+        ("2024-12-31T23:59", "2024-12-31T23:59:00Z"),
+        ("2024-12-31T23:59Z", "2024-12-31T23:59:00Z"),
+        ("2024-12-31 23:59+02:00", "2024-12-31T21:59:00Z"),
+        ("2024-12-31T23:59-0330", "2025-01-01T03:29:00Z"),
+        ("2024-12-31 23:59:58", "2024-12-31T23:59:58Z"),
+        ("2024-12-31T23:59:58+02:00", "2024-12-31T21:59:58Z"),
+    ],
+)
+def test_a_moment_may_lack_its_seconds(text: str, time: str) -> None:
+    """A time of day is read as people write it: a space or a T, seconds or none, a zone or UTC."""
+    assert rfc3339(parse_rfc3339(text)) == time
 
 
 @given(MOMENTS)
