@@ -60,6 +60,18 @@ MOST_TEXT = 500
 DEPRECATED = frozenset({"sslv2", "sslv3", "sslv23", "tlsv1", "tlsv1.0", "tlsv1.1", "tlsv1/sslv3"})
 """Protocols retired by RFC 6176 (SSL 2), RFC 7568 (SSL 3) and RFC 8996 (TLS 1.0, 1.1), in lower case."""
 
+WEAK: tuple[tuple[str, frozenset[str]], ...] = (
+    ("RC4", frozenset({"RC4"})),
+    ("RC2", frozenset({"RC2"})),
+    ("DES", frozenset({"DES", "DES40"})),
+    ("3DES", frozenset({"3DES", "CBC3"})),
+    ("MD5", frozenset({"MD5"})),
+    ("NULL", frozenset({"NULL"})),
+    ("EXPORT", frozenset({"EXP", "EXP56", "EXP1024", "EXPORT", "EXPORT40", "EXPORT1024"})),
+    ("anonymous", frozenset({"ADH", "AECDH", "ANON"})),
+)
+"""What is weak in a cipher, and the parts of its name, of OpenSSL or IANA, that say so."""
+
 NOTES: dict[str, str] = {
     "connections": ("A connection is one ICID (receiving) or DCID (delivery) of one appliance, whatever it carried: many messages, one or none."),
     "messages": (
@@ -113,18 +125,6 @@ _FORWARD_SECRET = frozenset({"ECDHE", "EECDH", "DHE", "EDH", "ADH", "AECDH", "AN
 _BULK = re.compile(r"(?:AES|CAMELLIA|ARIA|DES)\d*|CHACHA20|SEED|IDEA|3DES|CBC3|RC[24]|NULL", re.ASCII)
 _CERTIFICATE = ("certificate", "unknown ca", "self signed", "self-signed", "hostname mismatch")
 
-# Parts of a cipher's name, of OpenSSL or IANA, and what they mean.
-_WEAK: tuple[tuple[str, frozenset[str]], ...] = (
-    ("RC4", frozenset({"RC4"})),
-    ("RC2", frozenset({"RC2"})),
-    ("DES", frozenset({"DES", "DES40"})),
-    ("3DES", frozenset({"3DES", "CBC3"})),
-    ("MD5", frozenset({"MD5"})),
-    ("NULL", frozenset({"NULL"})),
-    ("EXPORT", frozenset({"EXP", "EXP56", "EXP1024", "EXPORT", "EXPORT40", "EXPORT1024"})),
-    ("anonymous", frozenset({"ADH", "AECDH", "ANON"})),
-)
-
 
 def is_deprecated(version: str) -> bool:
     """Tell whether a protocol, as logged, is one of DEPRECATED."""
@@ -134,7 +134,7 @@ def is_deprecated(version: str) -> bool:
 def weaknesses(cipher: str) -> list[str]:
     """Return what is weak in a cipher, by its name alone: `RC4-MD5` gives `["RC4", "MD5"]`. Sources: RFC 7465, RFC 9325."""
     parts = set(re.split(r"[-_]", cipher.upper()))
-    found = [name for name, words in _WEAK if parts & words]
+    found = [name for name, words in WEAK if parts & words]
     if "3DES" in found and "DES" in found:
         found.remove("DES")  # DES-CBC3 is 3DES
     return found

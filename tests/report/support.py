@@ -40,6 +40,45 @@ HOSTILE = (
 )
 """Text that means something to a browser, a terminal, a spreadsheet or a template."""
 
+CIPHERS: list[tuple[str, list[str], bool]] = [
+    ("RC4-SHA", ["RC4"], True),
+    ("RC4-MD5", ["RC4", "MD5"], True),
+    ("ECDHE-RSA-RC4-SHA", ["RC4"], False),
+    ("DES-CBC-SHA", ["DES"], True),
+    ("DES-CBC3-SHA", ["3DES"], True),
+    ("EDH-RSA-DES-CBC3-SHA", ["3DES"], False),
+    ("TLS_RSA_WITH_3DES_EDE_CBC_SHA", ["3DES"], True),
+    ("EXP-RC2-CBC-MD5", ["RC2", "MD5", "EXPORT"], True),
+    ("EXP1024-DES-CBC-SHA", ["DES", "EXPORT"], True),
+    ("TLS_RSA_EXPORT_WITH_DES40_CBC_SHA", ["DES", "EXPORT"], True),
+    ("NULL-SHA256", ["NULL"], True),
+    ("ECDHE-RSA-NULL-SHA", ["NULL"], False),
+    ("ADH-AES128-SHA", ["anonymous"], False),
+    ("AECDH-AES256-SHA", ["anonymous"], False),
+    ("TLS_DH_anon_WITH_AES_128_CBC_SHA", ["anonymous"], False),
+    ("AES128-SHA", [], True),
+    ("AES256-GCM-SHA384", [], True),
+    ("CAMELLIA256-SHA", [], True),
+    ("ECDH-RSA-AES128-SHA", [], True),
+    ("TLS_RSA_WITH_AES_128_GCM_SHA256", [], True),
+    ("DHE-RSA-AES256-SHA", [], False),
+    ("ECDHE-ECDSA-CHACHA20-POLY1305", [], False),
+    ("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", [], False),
+    ("TLS_AES_128_GCM_SHA256", [], False),
+    ("TLS_CHACHA20_POLY1305_SHA256", [], False),
+    ("unknown", [], False),
+    ("None", [], False),
+    ("NULLIFY-MD55-EXPRESS-ARC4", [], False),
+    ("", [], False),
+]
+"""Names of ciphers, what is weak in each, and whether it lacks forward secrecy."""
+
+VERSIONS: list[tuple[str, bool]] = [
+    *((version, True) for version in ("SSLv2", "SSLv3", "SSLv23", "TLSv1", "TLSv1.0", "TLSv1.1", "TLSv1/SSLv3", "tlsv1")),
+    *((version, False) for version in ("TLSv1.2", "TLSv1.3", "TLSv1.10", "TLSv11", "unknown", "", "SSL")),
+]
+"""Protocols as logged, and whether they are deprecated."""
+
 
 def connection(direction: str, number: int, verdict: str, **fields: Any) -> Record:
     """Return the record of a connection."""

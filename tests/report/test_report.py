@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.support import SCENARIOS, records_of
-from tests.report.support import HOSTILE, Record, attempt, connection, hostile_records, message
+from tests.report.support import CIPHERS, HOSTILE, VERSIONS, Record, attempt, connection, hostile_records, message
 from tests.traffic.cli import main as write_traffic
 
 if TYPE_CHECKING:
@@ -327,52 +327,13 @@ def test_what_tells_nothing_is_in_no_percentage(over_tls: list[str], mail: list[
     assert everything["messages"]["percent"] == (shares if counted else {})
 
 
-@pytest.mark.parametrize(
-    ("cipher", "weak", "mild"),
-    [
-        ("RC4-SHA", ["RC4"], True),
-        ("RC4-MD5", ["RC4", "MD5"], True),
-        ("ECDHE-RSA-RC4-SHA", ["RC4"], False),
-        ("DES-CBC-SHA", ["DES"], True),
-        ("DES-CBC3-SHA", ["3DES"], True),
-        ("EDH-RSA-DES-CBC3-SHA", ["3DES"], False),
-        ("TLS_RSA_WITH_3DES_EDE_CBC_SHA", ["3DES"], True),
-        ("EXP-RC2-CBC-MD5", ["RC2", "MD5", "EXPORT"], True),
-        ("EXP1024-DES-CBC-SHA", ["DES", "EXPORT"], True),
-        ("TLS_RSA_EXPORT_WITH_DES40_CBC_SHA", ["DES", "EXPORT"], True),
-        ("NULL-SHA256", ["NULL"], True),
-        ("ECDHE-RSA-NULL-SHA", ["NULL"], False),
-        ("ADH-AES128-SHA", ["anonymous"], False),
-        ("AECDH-AES256-SHA", ["anonymous"], False),
-        ("TLS_DH_anon_WITH_AES_128_CBC_SHA", ["anonymous"], False),
-        ("AES128-SHA", [], True),
-        ("AES256-GCM-SHA384", [], True),
-        ("CAMELLIA256-SHA", [], True),
-        ("ECDH-RSA-AES128-SHA", [], True),
-        ("TLS_RSA_WITH_AES_128_GCM_SHA256", [], True),
-        ("DHE-RSA-AES256-SHA", [], False),
-        ("ECDHE-ECDSA-CHACHA20-POLY1305", [], False),
-        ("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", [], False),
-        ("TLS_AES_128_GCM_SHA256", [], False),
-        ("TLS_CHACHA20_POLY1305_SHA256", [], False),
-        ("unknown", [], False),
-        ("None", [], False),
-        ("NULLIFY-MD55-EXPRESS-ARC4", [], False),
-        ("", [], False),
-    ],
-)
+@pytest.mark.parametrize(("cipher", "weak", "mild"), CIPHERS)
 def test_ciphers_are_judged_by_whole_words(cipher: str, weak: list[str], mild: bool) -> None:  # noqa: FBT001
     """Weak parts of OpenSSL and IANA names are found, forward secrecy is a mark of its own, look-alikes have neither."""
     assert (report.weaknesses(cipher), report.lacks_forward_secrecy(cipher)) == (weak, mild)
 
 
-@pytest.mark.parametrize(
-    ("version", "deprecated"),
-    [
-        *((version, True) for version in ("SSLv2", "SSLv3", "SSLv23", "TLSv1", "TLSv1.0", "TLSv1.1", "TLSv1/SSLv3", "tlsv1")),
-        *((version, False) for version in ("TLSv1.2", "TLSv1.3", "TLSv1.10", "TLSv11", "unknown", "", "SSL")),
-    ],
-)
+@pytest.mark.parametrize(("version", "deprecated"), VERSIONS)
 def test_deprecated_protocols(version: str, deprecated: bool) -> None:  # noqa: FBT001
     """What RFC 6176, 7568 and 8996 retire is deprecated, in every spelling that the logs have; nothing else is."""
     assert report.is_deprecated(version) is deprecated
