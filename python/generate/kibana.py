@@ -7,9 +7,13 @@ The readable source is ``dashboards()`` at the end. Everything above it turns a 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from esatls.elastic.documents import tls_version
+from esatls.report import DEPRECATED, WEAK
 
 # The oldest migration that has all that is used here: a newer Kibana brings it up to date by itself, an older one refuses it.
 CORE_MIGRATION = "8.8.0"
@@ -37,6 +41,7 @@ class Column:
     where: str = ""
     size: int = 10
     percent: bool = False
+    rest: bool = False
 
     @property
     def bucketed(self) -> bool:
@@ -49,9 +54,9 @@ def count(label: str, where: str = "") -> Column:
     return Column(label, "count", where=where)
 
 
-def by(label: str, source: str, size: int = 10) -> Column:
-    """Make a row for each of the ``size`` most frequent values of a field."""
-    return Column(label, "terms", source, size=size)
+def by(label: str, source: str, size: int = 10, *, rest: bool = False) -> Column:
+    """Make a row for each of the ``size`` most frequent values of a field; ``rest``: also for the other values, and for documents that have none."""
+    return Column(label, "terms", source, size=size, rest=rest)
 
 
 def share(label: str, source: str) -> Column:
@@ -70,6 +75,14 @@ def over_time() -> Column:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """What KQL cannot say: a query of the search server, shown under its ``title``."""
+
+    title: str
+    query: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Panel:
     """One panel: ``shape`` is metric, table, pie, area (stacked bars over time), bars, search or text."""
 
@@ -80,6 +93,7 @@ class Panel:
     view: str = ""
     columns: tuple[Column, ...] = ()
     where: str = ""
+    only: Condition | None = None
     text: str = ""
     drill_to: str = ""
     drill_name: str = ""
@@ -124,8 +138,9 @@ def _lens_column(column: Column, order_by: str) -> dict[str, Any]:
             "size": column.size,
             "orderBy": {"type": "column", "columnId": order_by},
             "orderDirection": "desc",
-            "otherBucket": False,
-            "missingBucket": False,
+            # Lens heeds the second only with the first
+            "otherBucket": column.rest,
+            "missingBucket": column.rest,
             "parentFormat": {"id": "terms"},
             "include": [],
             "exclude": [],
@@ -197,6 +212,13 @@ def _lens(panel: Panel) -> tuple[dict[str, Any], list[dict[str, str]]]:
         "sampling": 1,
     }
     references = [{"type": "index-pattern", "id": panel.view, "name": "indexpattern-datasource-layer-layer"}]
+    filters = []
+    if panel.only:
+        name = "filter-index-pattern-0"
+        references.append({"type": "index-pattern", "id": panel.view, "name": name})
+        # the view is named, as Kibana may be set to ignore filters that do not fit one
+        meta = {"alias": panel.only.title, "disabled": False, "index": name, "key": "query", "negate": False, "type": "custom"}
+        filters.append({"$state": {"store": "appState"}, "meta": meta, "query": panel.only.query})
     attributes = {
         "title": panel.title,
         "description": "",
@@ -207,7 +229,7 @@ def _lens(panel: Panel) -> tuple[dict[str, Any], list[dict[str, str]]]:
             "datasourceStates": {"formBased": {"layers": {"layer": layer}}},
             "visualization": visualization,
             "query": {"language": "kuery", "query": panel.where},
-            "filters": [],
+            "filters": filters,
             "internalReferences": [],
             "adHocDataViews": {},
         },
@@ -361,10 +383,26 @@ RECEIVING, DELIVERY = "network.direction : ingress", "network.direction : egress
 CONNECTION_WORDS = ("encrypted", "cleartext", "failed", "unused", "unknown")
 RECEIVED_WORDS = ("encrypted", "cleartext", "internal", "unknown")
 DELIVERED_WORDS = ("encrypted", "mixed", "cleartext", "none", "unknown")
-# RFC 6176, RFC 7568 and RFC 8996
-DEPRECATED = 'tls.version_protocol : ssl or tls.version : ("1" or "1.0" or "1.1")'
 FAILURES = "esatls.verdict : failed or (esatls.verdict : cleartext and event.reason : *)"
 CLEAR_MESSAGES = "esatls.received.verdict : cleartext or esatls.delivered.verdict : (cleartext or mixed)"
+
+
+def _outdated() -> dict[str, Any]:
+    """Return the query that is true where the command line's report finds a deprecated protocol or a weak cipher, from its own lists.
+
+    KQL can only try a few places for `DES` in a name; a regular expression, which must match the whole value, takes whole parts.
+    """
+    known = {pair for name in DEPRECATED if (pair := tls_version(name[:3].upper() + name[3:]))}
+    pairs = [{"bool": {"filter": [{"term": {"tls.version_protocol": protocol}}, {"term": {"tls.version": version}}]}} for version, protocol in sorted(known)]
+    # a protocol that names no version for ECS stands as it was logged
+    logged = "|".join(map(re.escape, sorted(DEPRECATED)))
+    parts = "|".join(sorted(frozenset().union(*(words for _, words in WEAK))))
+    names = {"tls.version": logged, "tls.cipher": f"(.*[-_])?({parts})([-_].*)?"}
+    expressions = [{"regexp": {name: {"value": value, "case_insensitive": True}}} for name, value in names.items()]
+    return {"bool": {"should": [*pairs, *expressions], "minimum_should_match": 1}}
+
+
+OUTDATED = Condition("deprecated protocol or weak cipher", _outdated())
 
 NOTE = (
     "`unused` connections carried no message, and of `unknown` ones the log does not tell: both have their own count and are in no percentage. "
@@ -503,17 +541,24 @@ def dashboards() -> tuple[Dashboard, ...]:
             drill_name="Show this partner",
         ),
         Panel(
-            "Partners with deprecated protocols",
+            "Partners with deprecated protocols or weak ciphers",
             "table",
-            24,
+            48,
             12,
             CONNECTIONS,
-            (by("Direction", "network.direction"), by("Partner", "esatls.partner", 50), by("Version", "tls.version"), count("Connections")),
-            f"esatls.verdict : encrypted and ({DEPRECATED})",
+            (
+                by("Direction", "network.direction"),
+                by("Partner", "esatls.partner", 50),
+                by("Version", "tls.version", rest=True),
+                by("Cipher", "tls.cipher", 20, rest=True),
+                count("Connections"),
+            ),
+            "esatls.verdict : encrypted",
+            OUTDATED,
             drill_to=PARTNERS,
             drill_name="Show this partner",
         ),
-        Panel("Messages in clear text", "search", 24, 12, "esatls-search-cleartext-messages"),
+        Panel("Messages in clear text", "search", 48, 12, "esatls-search-cleartext-messages"),
         Panel("", "text", 48, 4, text=NOTE),
     )
     sender, recipient = by("Partner", "esatls.received.partner", 100), by("Partner", "esatls.delivered.partner", 100)

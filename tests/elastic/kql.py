@@ -85,7 +85,7 @@ class Kql:
     @property
     def fields(self) -> set[str]:
         """Every field that the query names."""
-        return _fields(self.tree)
+        return fields_of(self.query())
 
     def query(self) -> dict[str, Any]:
         """Return the search that Kibana would send."""
@@ -93,15 +93,7 @@ class Kql:
 
     def matches(self, document: dict[str, Any]) -> bool:
         """Tell whether a nested document meets the query."""
-        return _matches(self.tree, document)
-
-
-def _fields(tree: tuple[Any, ...]) -> set[str]:
-    if tree[0] in {"and", "or"}:
-        return set().union(*map(_fields, tree[1]))
-    if tree[0] == "not":
-        return _fields(tree[1])
-    return {tree[1]} if tree[0] != "all" else set()
+        return meets(self.query(), document)
 
 
 def _query(tree: tuple[Any, ...]) -> dict[str, Any]:
@@ -128,15 +120,34 @@ def values_of(document: Any, path: str) -> list[Any]:
     return values_of(document.get(first), rest)
 
 
-def _matches(tree: tuple[Any, ...], document: dict[str, Any]) -> bool:
-    if tree[0] == "and":
-        return all(_matches(part, document) for part in tree[1])
-    if tree[0] == "or":
-        return any(_matches(part, document) for part in tree[1])
-    if tree[0] == "not":
-        return not _matches(tree[1], document)
-    if tree[0] == "exists":
-        return bool(values_of(document, tree[1]))
-    if tree[0] == "all":
+def fields_of(query: dict[str, Any]) -> set[str]:
+    """Return every field that a query of the server names."""
+    ((kind, inner),) = query.items()
+    if kind == "bool":
+        return {field for name in ("filter", "should", "must_not") for part in inner.get(name, []) for field in fields_of(part)}
+    if kind == "exists":
+        return {inner["field"]}
+    return set(inner)
+
+
+def meets(query: dict[str, Any], document: dict[str, Any]) -> bool:
+    """Tell whether a nested document meets a query of the server; ``KeyError`` for a kind of query that is not known here."""
+    ((kind, inner),) = query.items()
+    if kind == "match_all":
         return True
-    return any(str(value) == tree[2] for value in values_of(document, tree[1]))
+    if kind == "bool":
+        known = {name: [meets(part, document) for part in parts] for name, parts in inner.items() if name != "minimum_should_match"}
+        assert known.keys() <= {"filter", "should", "must_not"}
+        assert inner.get("minimum_should_match", 0) == int("should" in known)
+        return all(known.get("filter", [])) and any(known.get("should", [True])) and not any(known.get("must_not", []))
+    if kind == "exists":
+        return bool(values_of(document, inner["field"]))
+    ((field, wanted),) = inner.items()
+    is_wanted = {"match": wanted.__eq__, "term": wanted.__eq__, "regexp": lambda value: _fits(wanted, value)}[kind]
+    return any(is_wanted(str(value)) for value in values_of(document, field))
+
+
+def _fits(wanted: dict[str, Any], value: str) -> bool:
+    # only of these signs is it certain that Lucene and Python mean the same
+    assert re.fullmatch(r"(?:\w|/|\\\.|\||\(|\)\??|\.\*|\[-_\])+", wanted["value"])
+    return re.fullmatch(wanted["value"], value, re.DOTALL | (re.IGNORECASE if wanted["case_insensitive"] else 0)) is not None

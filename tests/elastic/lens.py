@@ -6,17 +6,18 @@ from collections import Counter, defaultdict
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from tests.elastic.kql import Kql, values_of
+from tests.elastic.kql import Kql, fields_of, meets, values_of
 
 if TYPE_CHECKING:
     from esatls.elastic.client import Client
 
 Rows = dict[tuple[Any, ...], tuple[Any, ...]]
 _INTERVAL = "1h"
+_MISSING = "__missing__"
 
 
 class Layer:
-    """The one layer of a panel: its data view, its condition and its columns, rows first."""
+    """The one layer of a panel: its data view, its conditions and its columns, rows first."""
 
     def __init__(self, panel: dict[str, Any]) -> None:
         """Read the state that Kibana keeps of a panel."""
@@ -24,7 +25,13 @@ class Layer:
         ((name, layer),) = attributes["state"]["datasourceStates"]["formBased"]["layers"].items()
         self.title = attributes["title"]
         self.view = next(reference["id"] for reference in attributes["references"] if reference["name"] == f"indexpattern-datasource-layer-{name}")
-        self.condition = Kql(attributes["state"]["query"]["query"])
+        conditions = [Kql(attributes["state"]["query"]["query"]).query()]
+        for found in attributes["state"]["filters"]:
+            meta = found["meta"]
+            assert (meta["type"], meta["disabled"], meta["negate"]) == ("custom", False, False)
+            assert {"type": "index-pattern", "id": self.view, "name": meta["index"]} in attributes["references"]
+            conditions.append(found["query"])
+        self.condition: dict[str, Any] = {"bool": {"filter": conditions}}
         columns = [(identity, layer["columns"][identity]) for identity in layer["columnOrder"]]
         assert sorted(layer["columnOrder"]) == sorted(layer["columns"])
         self.buckets = [(identity, column) for identity, column in columns if column["isBucketed"]]
@@ -34,7 +41,8 @@ class Layer:
     def fields(self) -> set[str]:
         """Every field that the panel reads."""
         sources = {column["sourceField"] for _, column in self.buckets + self.metrics} - {"___records___"}
-        return sources | self.condition.fields | {field for _, column in self.metrics if "filter" in column for field in Kql(column["filter"]["query"]).fields}
+        conditions = [self.condition, *(Kql(column["filter"]["query"]).query() for _, column in self.metrics if "filter" in column)]
+        return sources.union(*map(fields_of, conditions))
 
     # on the server
 
@@ -45,7 +53,7 @@ class Layer:
         for identity, column in reversed(self.buckets):
             # the metrics stand at each level, since rows of each level are sorted by one
             aggregations = {**metrics, identity: {**self._bucket(column), "aggs": aggregations}}
-        answer = client.request("POST", f"/{index}/_search", {"size": 0, "track_total_hits": True, "query": self.condition.query(), "aggs": aggregations})
+        answer = client.request("POST", f"/{index}/_search", {"size": 0, "track_total_hits": True, "query": self.condition, "aggs": aggregations})
         top = {**answer.get("aggregations", {}), "doc_count": answer["hits"]["total"]["value"]}
         rows: Rows = {}
         self._read(top, self.buckets, (), rows)
@@ -58,7 +66,8 @@ class Layer:
         by = params["orderBy"]["columnId"]
         metric = dict(self.metrics)[by]
         order = "_count" if metric["operationType"] == "count" and "filter" not in metric else by
-        return {"terms": {"field": column["sourceField"], "size": params["size"], "order": {order: params["orderDirection"]}}}
+        missing = {"missing": _MISSING} if _has_missing(column) else {}
+        return {"terms": {"field": column["sourceField"], "size": params["size"], "order": {order: params["orderDirection"]}, **missing}}
 
     def _read(self, bucket: dict[str, Any], rest: list[tuple[str, dict[str, Any]]], key: tuple[Any, ...], rows: Rows) -> None:
         if not rest:
@@ -71,7 +80,7 @@ class Layer:
 
     def work_out(self, documents: list[dict[str, Any]]) -> Rows:
         """Return rows -> numbers, from the documents themselves."""
-        chosen = [document for document in documents if self.condition.matches(document)]
+        chosen = [document for document in documents if meets(self.condition, document)]
         groups: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
         for document in chosen:
             for key in self._keys(document):
@@ -86,6 +95,8 @@ class Layer:
             values = values_of(document, column["sourceField"])
             if column["operationType"] == "date_histogram":
                 values = [f"{values[0][:13]}:00:00.000Z"]
+            if not values and _has_missing(column):
+                values = [_MISSING]
             keys = [(*key, value) for key in keys for value in dict.fromkeys(values)]
         return keys
 
@@ -93,6 +104,11 @@ class Layer:
         """Tell whether a column has more values than the panel shows, so that the two ways may choose different ones."""
         counts = [Counter(key[place] for key in rows) for place in range(len(self.buckets))]
         return any(len(count) > column["params"].get("size", len(count)) for count, (_, column) in zip(counts, self.buckets))
+
+
+def _has_missing(column: dict[str, Any]) -> bool:
+    # of a choice without the other, Lens makes nothing
+    return bool(column["params"].get("otherBucket") and column["params"].get("missingBucket"))
 
 
 def _metric(column: dict[str, Any]) -> dict[str, Any] | None:

@@ -6,21 +6,27 @@ import importlib
 import json
 import re
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from esatls import report
 from esatls.elastic import load as loading
 
 from tests.elastic import corpus
 from tests.elastic.kql import Kql
 from tests.elastic.lens import Layer
 from tests.elastic.store import all_documents, answers, index_lines, reset
+from tests.report.support import CIPHERS, VERSIONS, Record, connection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from esatls.elastic.client import Client
 
 OBJECTS: list[dict[str, Any]] = [json.loads(line) for line in (corpus.ROOT / "logstash/kibana/dashboards.ndjson").read_text(encoding="utf-8").splitlines()]
 DASHBOARDS = [item for item in OBJECTS if item["type"] == "dashboard"]
+OUTDATED = "Partners with deprecated protocols or weak ciphers"
 INDICES = {"esatls-connections": "esatls-connections-*", "esatls-messages": "esatls-messages-*", "esatls-events": "logs-esatls.events-*"}
 
 
@@ -201,6 +207,77 @@ def test_the_overview_answers_in_words_of_the_records(joined: tuple[Client, dict
         "Messages received": share_of([item["esatls"]["received"]["verdict"] for item in messages], ("encrypted", "cleartext")),
         "Messages delivered": share_of([item["esatls"]["delivered"]["verdict"] for item in messages], ("encrypted", "mixed", "cleartext")),
     }
+
+
+LOOKALIKES = ("", "-", "DES-", "_MD5", "AES128-SHA-", "XDES-CBC-SHA", "DESX-CBC-SHA", "RC4MD5", "AES128.RC4", "RC4 MD5", "xMD5_", "A_B-C_rc4", "NuLl", "cbc3")
+
+
+@pytest.fixture
+def apart(client: Client) -> Iterator[str]:
+    """Return an index of connections that no other test reads, as it is gone at the end."""
+    name = "esatls-connections-1999.01"
+    yield name
+    client.request("DELETE", f"/{name}")
+
+
+def write(client: Client, index: str, records: list[Record]) -> None:
+    """Write connections into the index of their month, and make them visible."""
+    records = [{**record, "opened": "1999-01-02T03:04:05Z"} for record in records]
+    assert loading.write(client, records, loading.now()) == (len(records), [])
+    client.request("POST", f"/{index}/_refresh")
+
+
+def test_what_is_outdated_is_what_the_report_marks(client: Client, apart: str) -> None:
+    """The condition of the panel holds for every deprecated protocol and every weak cipher, as the report judges them, and for nothing else."""
+    ciphers = {name for cipher in [*LOOKALIKES, *(row[0] for row in CIPHERS)] for name in (cipher, cipher.lower(), cipher.swapcase())}
+    used = [(version, cipher) for version in [None, *(row[0] for row in VERSIONS)] for cipher in [None, *sorted(ciphers)]]
+    fields = [{name: value for name, value in (("tls_version", version), ("tls_cipher", cipher)) if value is not None} for version, cipher in used]
+    write(client, apart, [connection("delivery", number, "encrypted", domain="example.com", **found) for number, found in enumerate(fields)])
+    layer = next(Layer(panel) for _, panel in LENS if panel["title"] == OUTDATED)
+    answer = client.request("POST", f"/{apart}/_search", {"size": 10000, "query": layer.condition})
+    marked = [number for number, (version, cipher) in enumerate(used) if report.is_deprecated(version or "") or report.weaknesses(cipher or "")]
+    assert sorted(hit["_source"]["esatls"]["dcid"] for hit in answer["hits"]["hits"]) == marked
+    assert 0 < len(marked) < len(used)
+
+
+def test_the_panel_of_outdated_partners(client: Client, apart: str) -> None:
+    """Each partner stands with version and cipher, also where the log lacks one of them; it is the report's table, in more rows."""
+    old, new, weak, strong = "TLSv1.1", "TLSv1.2", "DES-CBC3-SHA", "AES128-SHA"
+    seen = [
+        ("encrypted", "a.example.com", old, strong),
+        ("encrypted", "a.example.com", new, weak),
+        ("encrypted", "a.example.com", new, weak),
+        ("encrypted", "a.example.com", new, strong),
+        ("encrypted", "b.example.com", "SSLv3", "RC4-MD5"),
+        ("encrypted", "b.example.com", "SSLv23", "RC4-MD5"),
+        ("encrypted", "c.example.com", None, weak.lower()),
+        ("encrypted", "c.example.com", old, None),
+        ("encrypted", "d.example.com", new, strong),
+        ("encrypted", "e.example.com", None, None),
+        ("unused", "f.example.com", old, weak),
+    ]
+    records = [
+        connection(direction, number, verdict, **{name: value for name, value in zip(("domain", "tls_version", "tls_cipher"), found) if value})
+        for direction, part in (("delivery", seen), ("receiving", seen[:1]))
+        for number, (verdict, *found) in enumerate(part)
+    ]
+    write(client, apart, records)
+    rows = next(Layer(panel) for _, panel in LENS if panel["title"] == OUTDATED).ask(client, apart)
+    assert rows == {
+        ("ingress", "a.example.com", "1.1", strong): (1,),
+        ("egress", "a.example.com", "1.1", strong): (1,),
+        ("egress", "a.example.com", "1.2", weak): (2,),
+        ("egress", "b.example.com", "3", "RC4-MD5"): (1,),
+        ("egress", "b.example.com", "SSLv23", "RC4-MD5"): (1,),
+        ("egress", "c.example.com", "__missing__", weak.lower()): (1,),
+        ("egress", "c.example.com", "1.1", "__missing__"): (1,),
+    }
+    told = report.build(records, [])
+    for direction, name in (("receiving", "ingress"), ("delivery", "egress")):
+        numbers: Counter[str] = Counter()
+        for (way, partner, *_), (number,) in rows.items():
+            numbers[partner] += number if way == name else 0
+        assert {row["partner"]: row["connections"] for row in told[direction]["all"]["outdated"]} == +numbers
 
 
 def test_the_esql_examples_read_fields_that_there_are() -> None:
