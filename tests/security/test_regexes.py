@@ -21,7 +21,7 @@ from tests.core.support import all_cases
 from tests.fuzz import seeds
 from tests.security.regexes import UndecidedError, decide
 from tests.security.stranger import ROOT
-from tests.splunk.conf import DEFAULT, read
+from tests.splunk.conf import DEFAULT, expressions_of_searches, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -199,7 +199,7 @@ def prove(expression: Expression, texts: list[str]) -> None:
 
 
 def confs() -> list[Expression]:
-    """Return every expression of props.conf and transforms.conf."""
+    """Return every expression of the .conf files."""
     found = {}
     for name, transform in read(DEFAULT / "transforms.conf").items():
         if "REGEX" in transform:
@@ -210,6 +210,8 @@ def confs() -> list[Expression]:
                 found.setdefault(quoted.replace("\\\\", "\\"), f"props.conf [{name}] {key}")
             if key == "LINE_BREAKER":
                 found.setdefault(value, f"props.conf [{name}] {key}")
+    for name, text in expressions_of_searches().items():
+        found.setdefault(re.sub(r"\(\?<(?![=!])", "(?P<", text), name)
     return [Expression(name, text, re.ASCII, "search") for text, name in found.items()]
 
 

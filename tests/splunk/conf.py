@@ -51,6 +51,20 @@ def read(path: Path) -> dict[str, dict[str, str]]:
     return stanzas
 
 
+# What rex, match() and replace() search for: the first text behind the field, or behind what stands in brackets.
+_IN_SEARCH = re.compile(r"""\b(?:rex\s(?:field=\w+\s)?|(?:match|replace)\((?:[^(),"]|\((?:[^()]|\([^()]*\))*\))+,\s*)"((?:[^"\\]|\\.)*)\"""")
+
+
+def expressions_of_searches() -> dict[str, str]:
+    """Return every regular expression of the macros and saved searches, by where it stands."""
+    found = {}
+    for file in ("macros.conf", "savedsearches.conf"):
+        for name, settings in read(DEFAULT / file).items():
+            for regex in _IN_SEARCH.findall(" ".join(settings.values())):
+                found[f"{file} [{name}] {regex}"] = regex
+    return found
+
+
 def pcre2(searches: Iterable[tuple[str, list[str]]]) -> list[list[list[str | None] | None]]:
     """Return the groups that each regex finds in each of its subjects, under PCRE2."""
     done = subprocess.run(

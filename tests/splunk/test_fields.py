@@ -13,7 +13,7 @@ from esatls.fields import FIELDS
 
 from tests.core.support import CASES, REAL, SCENARIOS, read_events
 from tests.splunk.answers import CEF_NAMES, NATIVE, OWN, SYSLOG, as_logged, doubtful, extracted
-from tests.splunk.conf import DEFAULT, Extraction, pcre2, read
+from tests.splunk.conf import DEFAULT, Extraction, expressions_of_searches, pcre2, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,11 +131,7 @@ def regexes() -> dict[str, str]:
         for key, value in props.items():
             for regex in re.findall(r'match\(esatls_line, "((?:[^"\\]|\\.)*)"\)', value):
                 found[f"props.conf {key} {regex}"] = regex.replace("\\\\", "\\")
-    for file in ("macros.conf", "savedsearches.conf"):
-        for name, settings in read(DEFAULT / file).items():
-            for regex in re.findall(r'\brex (?:field=\w+ )?"((?:[^"\\]|\\.)*)"', " ".join(settings.values())):
-                found[f"{file} [{name}] {regex}"] = regex
-    return found
+    return {**found, **expressions_of_searches()}
 
 
 def hostile() -> list[str]:
