@@ -46,6 +46,10 @@ New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.26 port 25
 DCID 9 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384 for bank.example.net
 Delivery start DCID 9 MID 17 to RID [1]
 Message done DCID 9 MID 17 to RID [1]
+New SMTP DCID 10 interface 192.0.2.1 address 203.0.113.28 port 25
+DCID 10 TLS success protocol TLSv1.2 cipher ECDHE-RSA-RC4-SHA for legacy.example.org
+New SMTP DCID 11 interface 192.0.2.1 address 203.0.113.28 port 25
+DCID 11 TLS success protocol TLSv1 cipher ECDHE-RSA-RC4-SHA for legacy.example.org
 """
 FAILURES = "".join(
     f"New SMTP DCID {n} interface 192.0.2.1 address 203.0.113.27 port 25\nDCID {n} IP 203.0.113.27 TLS was required but could not be successfully negotiated\n"
@@ -101,10 +105,33 @@ def test_failures_above_the_threshold(rows: dict[str, list[dict[str, Value]]]) -
     assert (row["partner"], row["failures"], row["tls_verdict"], row["tls_reason"]) == ("203.0.113.27", 12, "failed", "could not be successfully negotiated")
 
 
+def newest(rows: dict[str, list[dict[str, Value]]], **fields: str) -> float:
+    """Return the time of the newest connection with these fields."""
+    return max(float(str(row["_time"])) for row in rows["esatlsconnections"] if fields.items() <= row.items())
+
+
 def test_deprecated_protocol(rows: dict[str, list[dict[str, Value]]]) -> None:
-    """TLS 1.0 is told with its partner, TLS 1.3 is not."""
-    (row,) = run("esatls alert: deprecated TLS protocol", rows)
-    assert (row["esa_direction"], row["tls_version"], row["tls_cipher"], row["connections"]) == ("receiving", "TLSv1", "AES128-SHA", 1)
+    """TLS 1.0 is told with its partner and ciphers, TLS 1.2 and 1.3 are not."""
+    assert run("esatls alert: deprecated TLS protocol", rows) == [
+        {
+            "esa_direction": "delivery", "partner": "legacy.example.org", "tls_version": "TLSv1", "connections": 1, "tls_cipher": "ECDHE-RSA-RC4-SHA",
+            "_time": newest(rows, dcid="11"),
+        },
+        {
+            "esa_direction": "receiving", "partner": "home.example.com", "tls_version": "TLSv1", "connections": 1, "tls_cipher": "AES128-SHA",
+            "_time": newest(rows, icid="7"),
+        },
+    ]  # fmt: skip
+
+
+def test_weak_cipher(rows: dict[str, list[dict[str, Value]]]) -> None:
+    """A weak cipher is told with its partner and with every protocol that it came with, others are not."""
+    assert run("esatls alert: weak TLS cipher", rows) == [
+        {
+            "esa_direction": "delivery", "partner": "legacy.example.org", "tls_cipher": "ECDHE-RSA-RC4-SHA", "connections": 2,
+            "tls_version": ["TLSv1", "TLSv1.2"], "_time": newest(rows, tls_cipher="ECDHE-RSA-RC4-SHA"),
+        },
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["esatls summary of connections", "esatls summary of messages"])
@@ -115,6 +142,6 @@ def test_summaries_count_each_hour_once(rows: dict[str, list[dict[str, Value]]],
         counted += run(name, rows, now=spl.utc(f"2024-03-05T{hour:02}:07:00Z") if name.endswith("connections") else spl.utc(f"2024-03-05T{hour:02}:17:00Z"))
     assert {row["_time"] for row in counted} == {spl.utc("2024-03-05T11:00:00Z")}
     if name.endswith("connections"):
-        assert sum(int(str(row["connections"])) for row in counted) == len(rows["esatlsconnections"]) == 17
+        assert sum(int(str(row["connections"])) for row in counted) == len(rows["esatlsconnections"]) == 19
     else:
         assert sum(int(str(row["messages"])) for row in counted) == 4

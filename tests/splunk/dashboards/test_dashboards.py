@@ -110,19 +110,26 @@ def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
         assert {name: (len(values), sum(values)) for name, values in bars.items()} == {name: (8, row[name]) for name in bars}
         assert {"encrypted", "cleartext", "unknown"} <= set(bars)
 
-    strong, usual, old = scenario.STRONG, scenario.USUAL, scenario.OLD
-    versions = {
-        version: [sum(k.number for k in scenario.PLAN if k.tls and k.tls[0] == version and k.direction == side) for side in ("receiving", "delivery")]
-        for version in (old[0], usual[0], strong[0])
+    ciphers = {
+        tls: [sum(k.number for k in scenario.PLAN if k.tls == tls and k.direction == side) for side in ("receiving", "delivery")]
+        for tls in (scenario.OLD, scenario.WORST, scenario.USUAL, scenario.WEAK, scenario.STRONG)
     }
-    versions[usual[0]][0] += OUTGOING + 1
-    versions[usual[0]][1] += INCOMING + 2
-    versions[strong[0]][1] += 1
-    assert page.bars("viz_versions") == {"receiving": [v[0] for v in versions.values()], "delivery": [v[1] for v in versions.values()]}
+    ciphers[scenario.USUAL][0] += OUTGOING + 1
+    ciphers[scenario.USUAL][1] += INCOMING + 2
+    ciphers[scenario.STRONG][1] += 1
+    versions = ("TLSv1", "TLSv1.2", "TLSv1.3")
+    assert page.bars("viz_versions") == {
+        side: [sum(counts[at] for (version, _), counts in ciphers.items() if version == one) for one in versions]
+        for at, side in enumerate(("receiving", "delivery"))
+    }
     everything = CONNECTIONS[0]["encrypted"] + CONNECTIONS[1]["encrypted"]
     assert page.records("viz_ciphers") == [
-        {"version": v, "cipher": c, "receiving": str(versions[v][0]), "delivery": str(versions[v][1]), "share %": f"{100 * sum(versions[v]) / everything:.1f}"}
-        for v, c in (usual, strong, old)
+        {
+            "version": tls[0], "cipher": tls[1], "outdated": outdated, "receiving": str(ciphers[tls][0]), "delivery": str(ciphers[tls][1]),
+            "share %": f"{100 * sum(ciphers[tls]) / everything:.1f}",
+        }
+        for tls, outdated in (
+            (scenario.USUAL, ""), (scenario.STRONG, ""), (scenario.OLD, "protocol"), (scenario.WEAK, "cipher"), (scenario.WORST, "protocol, cipher"))
     ]
     assert page.records("viz_failures") == [
         {"direction": "delivery", "partner": "fallback.example.org", "failed": "0", "cleartext": "7", "reason": scenario.STARTTLS},
@@ -130,9 +137,14 @@ def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
         {"direction": "receiving", "partner": "fallback.example.org", "failed": "0", "cleartext": "3", "reason": scenario.NO_CIPHER},
         {"direction": "receiving", "partner": "x.example.net", "failed": "0", "cleartext": "1", "reason": scenario.HOSTILE_REASON},
     ]
-    assert page.records("viz_deprecated") == [
-        {"direction": side, "partner": "old.example.net", "version": "TLSv1", "ciphers": "AES128-SHA", "connections": count}
-        for side, count in (("receiving", "12"), ("delivery", "7"))
+    assert page.records("viz_outdated") == [
+        {"direction": side, "partner": partner, "version": tls[0], "ciphers": tls[1], "outdated": outdated, "connections": count}
+        for side, partner, tls, outdated, count in (
+            ("receiving", "old.example.net", scenario.OLD, "protocol", "12"),
+            ("receiving", "legacy.example.org", scenario.WEAK, "cipher", "9"),
+            ("delivery", "old.example.net", scenario.OLD, "protocol", "7"),
+            ("receiving", "old.example.net", scenario.WORST, "protocol, cipher", "4"),
+        )
     ]
     cleartext = page.records("viz_cleartext")
     assert [(row["mid"], row["received"], row["delivered"]) for row in cleartext[:2]] == [

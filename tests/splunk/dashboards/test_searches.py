@@ -6,7 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from esatls import report
 
+from tests.report.support import CIPHERS
+from tests.splunk import conf
 from tests.splunk.dashboards.standin import months, scenario, spl, views
 
 
@@ -79,6 +82,64 @@ def test_protocols_over_time(version: str, kind: str) -> None:
     found = run("| `esatls_view_versions_over_time`", rows)
     sums = {name: sum(int(str(row.get(name, 0))) for row in found) for name in ("TLS 1.3", "TLS 1.2", "retired", "other")}
     assert {name: value for name, value in sums.items() if value} == {kind: 2}
+
+
+# Besides the report's own: more names of OpenSSL and IANA, each word that is weak alone and in disguise, and words that hold one.
+WORDS = sorted(word for _, words in report.WEAK for word in words)
+NAMES = [
+    *(cipher for cipher, _, _ in CIPHERS),
+    "ADH-RC4-MD5", "EXP-EDH-RSA-DES-CBC-SHA", "EXP56-RC4-MD5", "IDEA-CBC-MD5", "NULL-MD5", "TLS_RSA_WITH_RC4_128_MD5", "TLS_RSA_WITH_DES_CBC_SHA",
+    "TLS_NULL_WITH_NULL_NULL", "TLS_RSA_EXPORT1024_WITH_RC4_56_SHA", "TLS_ECDH_anon_WITH_AES_256_CBC_SHA", "SSL_CK_RC4_128_EXPORT40_WITH_MD5",
+    "rc4-sha", "Des-Cbc3-Sha", "-NULL-", "_MD5", "TLS_AES_256_GCM_SHA384", "TLS_AES_128_CCM_8_SHA256", "AES256-SHA", "SEED-SHA", "IDEA-CBC-SHA",
+    "ECDHE-RSA-AES128-SHA256", "PSK-AES128-CBC-SHA", "aes128-sha", "TLS_ECDHE_ECDSA_WITH_ARIA_128_GCM_SHA256", "DESCRIBE-DES3-DES56-EXP40-EXPORT56",
+    "RC.4-RC5-RC", "-", "--", "_",
+    *WORDS, *map(str.lower, WORDS), *(f"X{word}-SHA" for word in WORDS), *(f"AES_{word}9" for word in WORDS),
+]  # fmt: skip
+WEAK = [name for name in NAMES if report.weaknesses(name)]
+
+
+def test_weak_ciphers_are_the_reports() -> None:
+    """The macro calls weak what the report does: whole words of a name, in any case; a connection without a cipher is neither weak nor not."""
+    assert len(WEAK) > 50 < len(NAMES) - len(WEAK)
+    rows: list[spl.Row] = [{"cipher": name} for name in NAMES]
+    assert [row["cipher"] for row in run("| where `esatls_weak(cipher)`", rows)] == WEAK
+    assert run("| where `esatls_weak(cipher)`", [{}]) == run("| where NOT `esatls_weak(cipher)`", [{}]) == []
+
+
+@pytest.mark.usefixtures("needs_pcre2")
+def test_weak_ciphers_under_pcre2() -> None:
+    """PCRE2 finds the same."""
+    (regex,) = (regex for where, regex in conf.expressions_of_searches().items() if "[esatls_weak(1)]" in where)
+    (found,) = conf.pcre2([(regex, NAMES)])
+    assert [name for name, groups in zip(NAMES, found) if groups] == WEAK
+
+
+@pytest.mark.parametrize(
+    ("version", "cipher", "outdated"),
+    [
+        ("TLSv1.3", "TLS_AES_256_GCM_SHA384", None), ("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", None), ("TLSv1", "AES128-SHA", "protocol"),
+        ("TLSv1.2", "RC4-SHA", "cipher"), ("SSLv3", "RC4-MD5", "protocol, cipher"), ("-", "-", None), (None, None, None), (None, "RC4-MD5", "cipher"),
+    ],
+)
+def test_what_is_outdated(version: str | None, cipher: str | None, outdated: str | None) -> None:
+    """A deprecated protocol, a weak cipher or both are told in one field, which is absent where nothing is wrong or known."""
+    given = {name: value for name, value in (("tls_version", version), ("tls_cipher", cipher)) if value is not None}
+    assert run("| `esatls_outdated`", [{**given}]) == [{**given, **({"outdated": outdated} if outdated else {})}]
+
+
+def test_outdated_partners() -> None:
+    """A row has the ciphers that one protocol and one fault were seen with; only encrypted connections count."""
+    kinds = [("TLSv1", "AES128-SHA", 5), ("TLSv1", "AES256-SHA", 4), ("TLSv1", "RC4-SHA", 2), ("TLSv1.2", "RC4-SHA", 1), ("TLSv1.2", "AES256-GCM-SHA384", 9)]
+    rows: list[spl.Row] = [
+        {"tls_verdict": "encrypted", "esa_direction": "receiving", "partner": "a", "tls_version": version, "tls_cipher": cipher, "connections": count}
+        for version, cipher, count in kinds
+    ]
+    rows += [{**row, "tls_verdict": "failed"} for row in rows]
+    assert [list(row.values()) for row in run("| `esatls_view_outdated`", rows)] == [
+        ["receiving", "a", "TLSv1", ["AES128-SHA", "AES256-SHA"], "protocol", 9],
+        ["receiving", "a", "TLSv1", "RC4-SHA", "protocol, cipher", 2],
+        ["receiving", "a", "TLSv1.2", "RC4-SHA", "cipher", 1],
+    ]
 
 
 @pytest.mark.parametrize("name", ["esatls summary of connections", "esatls summary of messages"])

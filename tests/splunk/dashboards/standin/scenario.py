@@ -20,6 +20,8 @@ HOSTS = ("esa1.example.com", "esa2.example.com")
 STRONG = "TLSv1.3", "TLS_AES_256_GCM_SHA384"
 USUAL = "TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384"
 OLD = "TLSv1", "AES128-SHA"
+WEAK = "TLSv1.2", "ECDHE-RSA-RC4-SHA"
+WORST = "TLSv1", "RC4-MD5"
 NO_CIPHER = "(336109761, 'error:1408A0C1:SSL routines:SSL3_GET_CLIENT_HELLO:no shared cipher')"
 STARTTLS = "STARTTLS unexpected response"
 
@@ -39,6 +41,8 @@ PLAN = (
     Sessions(60, "receiving", "partner.example.net", STRONG),
     Sessions(45, "receiving", "bank.example.org", USUAL),
     Sessions(12, "receiving", "old.example.net", OLD),
+    Sessions(4, "receiving", "old.example.net", WORST),
+    Sessions(9, "receiving", "legacy.example.org", WEAK),
     Sessions(14, "receiving", "plain.example.org"),
     Sessions(5, "receiving", "broken.example.net", failed=NO_CIPHER, mail=False),
     Sessions(3, "receiving", "fallback.example.org", failed=NO_CIPHER),
