@@ -21,13 +21,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "python"), str(ROOT / "python" / "package"
 import splunk_package  # noqa: E402
 
 from tests.report import support  # noqa: E402
-from tests.splunk.dashboards.standin import browser, months, scenario, source, splunkd  # noqa: E402
+from tests.splunk.dashboards.standin import browser, months, scenario, source, splunkd, views  # noqa: E402
 
 # The story of a stranger's names is for the tests: a picture is to show what a usual day looks like.
 _STRANGER = re.compile(r"\b(?:ICID 1902|MID 51004|DCID 1804)\b")
 # Picture: view, what is asked for in it, the height that is shown, and a panel with a text that show that it is drawn.
 _PICTURES: dict[str, tuple[str, dict[str, str], int, tuple[str, str]]] = {
-    "splunk-overview": ("esatls_overview", {}, 1445, ("viz_ciphers", "TLS_AES_256_GCM_SHA384")),
+    "splunk-overview": ("esatls_overview", {}, 1452, ("viz_ciphers", "TLS_AES_256_GCM_SHA384")),
     "splunk-partners": ("esatls_partners", {}, 1475, ("viz_partner_connections", "bank.example.org")),
     "splunk-message": ("esatls_message_lookup", {"lookup": "51002"}, 1430, ("viz_path", "DCID 1802")),
     "splunk-trends": ("esatls_trends", {"global_time.earliest": "-30d@d", "global_time.latest": "now"}, 1055, ("viz_connection_verdicts", "receiving")),
@@ -61,6 +61,9 @@ def draw_dashboards(log: list[str], scratch: Path) -> None:
                 page.click_cell("viz_path", "DCID 1802")
                 page.wait("viz_connection", "DCID 1802", "cleartext")
             page.do("wait", expression=_SETTLED)
+            for chart, item in views.definition(view)["visualizations"].items():
+                if item["type"] in {"splunk.column", "splunk.bar"}:  # one that still loads has its title, too
+                    page.do("wait", expression=f"document.querySelector('[data-id={chart}] .highcharts-root') != null")
             page.picture(HERE / f"{name}.png")
     finally:
         page.close()
