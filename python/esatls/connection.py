@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esatls import lives
-from esatls.facts import TRACKING, TRIES, Fact, earlier, order
+from esatls.facts import TRACKING, TRIES, Fact, bears_witness, earlier, order
 from esatls.kinds import MAIL_FLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from esatls.clock import Time
+
+_SURE = frozenset({"encrypted", "cleartext", "failed"})
 
 
 class Connection:
@@ -177,6 +179,23 @@ class Connection:
         elif before in ("encrypted", "cleartext"):
             self.conflict = f"text: {before}, cef: {theirs}"
 
+    def hear_tracking(self) -> None:
+        """Weigh what message tracking states against the text log, as a consolidated event is weighed."""
+        theirs = [fact for fact in self.facts if fact[-1] is TRACKING]
+        ours = [fact for fact in self.facts if not bears_witness(fact)]
+        if not theirs or not ours:
+            return
+        told = Connection(theirs, [use for use in self.uses if use[-1] is TRACKING])
+        text = Connection(ours, [use for use in self.uses if not bears_witness(use)])
+        if told.success is None and not told.attempts:
+            return
+        if not {told.verdict, text.verdict} <= _SURE or (told.verdict == "encrypted") == (text.verdict == "encrypted"):
+            return
+        self.conflict = self.conflict or f"text: {text.verdict}, tracking: {told.verdict}"
+        if text.verdict != "encrypted" and text._in_time(text.attempts):
+            self.verdict, self.reason = text.verdict, text.reason
+            self.success = self.version = self.cipher = None
+
     def deciding(self) -> Iterable[Fact]:
         """Return the facts that the verdict rests on."""
         if self.verdict == "encrypted":
@@ -201,5 +220,5 @@ def _possible(error: Fact) -> str:
 
 def witnesses(facts: Iterable[Fact]) -> list[str]:
     """Return who states some facts: text, cef, tracking; empty if it is the text log alone."""
-    found = {"cef" if fact[0].startswith("cef") else "tracking" if fact[-1] == TRACKING else "text" for fact in facts}
+    found = {"cef" if fact[0].startswith("cef") else "tracking" if fact[-1] is TRACKING else "text" for fact in facts}
     return sorted(found) if found - {"text"} else []

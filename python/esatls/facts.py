@@ -41,8 +41,8 @@ TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
 MENTIONS = frozenset({"message_sender", "message_recipient"})
 """Codes of facts that name the connection of a message beside its start."""
 
-TRACKING = "tracking"
-"""Last element of a fact that message tracking states."""
+TRACKING = True
+"""Last element of a fact that message tracking states; no text of a log is equal to it."""
 
 _ON_RECEIVING = MENTIONS | {"message_started"}
 _ON_DELIVERY = TRIES | {"delivery_started", "delivery_done", "message_quarantined"}
@@ -115,7 +115,7 @@ class Facts:
     def add(self, event: dict[str, Any], host: str | None = None) -> None:
         """Add one event (the flat fields of REFERENCE.md); `host` names the appliance where the event does not.
 
-        Events that are no facts (responses, time offsets) change nothing. Raises `WrongTypeError` for what is no event.
+        Events that are no facts (responses, time offsets) change nothing. Raises `WrongTypeError` for what is no dict.
         """
         if not isinstance(event, dict):
             raise WrongTypeError(f"an event is a dict, as esatls.events() gives them, not {type(event).__name__}")
@@ -133,7 +133,7 @@ class Facts:
         if key is None:
             return
         values = [_text(name, event) for name in names] or [None]
-        if event.get("witness") == TRACKING:
+        if event.get("witness") == "tracking":
             values.append(TRACKING)
             self.several = True
         stores = self.stores(event.get("esa_host") or host)
@@ -220,7 +220,7 @@ def refs(fact: Fact) -> Iterator[Ref]:
 
 def bears_witness(fact: Fact) -> bool:
     """Tell whether a fact comes from elsewhere than the text log."""
-    return fact[0] in ("cef", "cef_tls") or fact[-1] == TRACKING
+    return fact[0] in ("cef", "cef_tls") or fact[-1] is TRACKING
 
 
 def _text(name: str, event: dict[str, Any]) -> str | None:

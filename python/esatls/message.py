@@ -20,7 +20,7 @@ class Message:
 
     __slots__ = (
         "cef", "deliveries", "finished", "first", "flow", "last", "mention", "on",
-        "one_life", "origin", "over", "received", "recipients", "sent_by", "start",
+        "one_life", "origin", "over", "quarantined", "received", "recipients", "sent_by", "start",
     )  # fmt: skip
 
     def __init__(self, facts: Sequence[Fact]) -> None:
@@ -109,6 +109,7 @@ class Message:
         """The facts that name the connection it came over."""
         self.on = deliveries + quarantined if quarantined else deliveries
         """The facts that name a connection it went over."""
+        self.quarantined = bool(quarantined)
         self.flow: str | None = None if flow is None else flow[3]
         self.cef: Fact | None = None
         if records:

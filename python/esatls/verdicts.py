@@ -14,7 +14,7 @@ from esatls.match import DELIVERY, MESSAGES, RECEIVING
 from esatls.message import Message, domain_of, rids_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from esatls.clock import Time
 
@@ -100,15 +100,21 @@ class Appliance:
         if known is None:
             facts = self.stores[side].get(key, ())
             uses = self.uses[side].get(key, ())
-            connection = Connection(facts, uses)
+            connection = self._judged(facts, uses)
             begins = [] if connection.one_life else lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
             if not begins:
                 self._simple[side][key] = connection
                 return [], {0: connection}
             parts, used = lives.split(facts, begins), lives.split(uses, begins)
             numbers = sorted(set(parts) | set(used))
-            known = self._connections[side, key] = (begins, {life: Connection(parts.get(life, ()), used.get(life, ())) for life in numbers})
+            known = self._connections[side, key] = (begins, {life: self._judged(parts.get(life, ()), used.get(life, ())) for life in numbers})
         return known
+
+    def _judged(self, facts: Sequence[Fact], uses: Sequence[Fact]) -> Connection:
+        connection = Connection(facts, uses)
+        if self.several:
+            connection.hear_tracking()
+        return connection
 
     def messages_of(self, mid: str) -> tuple[list[Time], dict[int, Message]]:
         """Return the lives of one message id."""
@@ -154,8 +160,14 @@ class Appliance:
         origin = message.origin
         if origin is None or origin[0] in _INTERNAL:
             return None
-        parent = self.message(origin[3], origin[1])
+        parent = (self._quarantined(origin[3], origin[1]) if origin[0] == "released" else None) or self.message(origin[3], origin[1])
         return None if parent is None or parent.made_after(origin[1]) else parent
+
+    def _quarantined(self, mid: str, time: Time | None) -> Message | None:
+        """Return the latest message with this id up to a time that was in a quarantine."""
+        begins, found = self.messages_of(mid)
+        lives_before = range(lives.life_at(begins, time), -1, -1)
+        return next((found[life] for life in lives_before if life in found and found[life].quarantined), None)
 
     def _receive(self, message: Message) -> tuple[str, Record]:
         found: Record = {}
@@ -166,6 +178,8 @@ class Appliance:
             known = message.mention
         if known is None or known[3] is None or known[3] == "0":
             known = cef
+        if origin is not None and origin[0] == "released":
+            known = None  # how a quarantine gives it back says nothing of how it came
         if known is not None and known[3] is not None and known[3] != "0":
             found["icid"] = int(known[3])
             verdict = self._over(known, found)

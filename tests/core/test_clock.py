@@ -128,7 +128,10 @@ def test_unknown_zone(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "2024", "yesterday", "2024-02-30", "Wed Jul 20 19:47:40 2005", "2024-12-31T25:00:00Z", "2024-12-31 24:00", "2024-12-31 10", "2024-12-31 10:00:"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "2024", "yesterday", "2024-02-30", "Wed Jul 20 19:47:40 2005", "2024-12-31T25:00:00Z", "2024-12-31 24:00", "2024-12-31 10", "2024-12-31 10:00:"],
+)
 def test_no_rfc3339(text: str) -> None:
     """Text that is no RFC 3339 time is refused in one line."""
     with pytest.raises(UsageError):

@@ -303,6 +303,49 @@ def test_child_with_a_start_line(relation: str, text: str) -> None:
         assert (found["received"], found["mid_relation"]) == ("encrypted", relation)
 
 
+@pytest.mark.parametrize("text", [text for relation, text in RELATIONS if relation == "released"])
+def test_released_over_a_connection_of_the_quarantine(text: str) -> None:
+    """How a quarantine hands a message back says nothing of how it came: the original's verdict stands, `unknown` where that is not in view."""
+    back = [
+        "4 New SMTP ICID 6 interface Data 1 (192.0.2.1) address 192.0.2.77 reverse dns host sma1.example.com verified yes",
+        "4 ICID 6 RELAY SG RELAYLIST match 192.0.2.77 SBRS not enabled",
+        "4 ICID 6 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384",
+        "4 Start MID 2 ICID 6",
+        "4 " + text.format(1, 2),
+        "5 MID 2 ICID 6 From: <a@example.net>",
+    ]
+    found = message(IN, START, *back, mid=2)
+    assert (found["received"], found["received_peer_ip"], found["received_from_mid"]) == ("cleartext", "198.51.100.7", 1)
+    assert not {"icid", "mail_flow", "received_tls_version"} & set(found)
+    found = message(*back, mid=2)
+    assert (found["received"], found["parent_mid"]) == ("unknown", 1)
+    assert not {"icid", "mail_flow", "received_tls_version", "received_peer_ip", "received_from_mid"} & set(found)
+
+
+def test_released_by_the_quarantine_that_held_it() -> None:
+    """Of several messages with the parent's id, the latest that was in a quarantine is the one released."""
+    lines = [
+        f"2024-03-05T{line}"
+        for line in (
+            "10:00:00Z Info: New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no",
+            "10:00:01Z Info: Start MID 1 ICID 5",
+            "10:00:02Z Info: ISQ: Tagging MID 1 for quarantine",
+            "10:00:03Z Info: Message finished MID 1 done",
+            "11:00:00Z Info: New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.9 reverse dns host unknown verified no",
+            "11:00:01Z Info: ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA",
+            "11:00:02Z Info: Start MID 1 ICID 5",
+            "11:00:03Z Info: Message finished MID 1 done",
+            "12:00:00Z Info: Start MID 2 ICID 0 (ISQ Released Message)",
+            "12:00:00Z Info: ISQ: Reinjected MID 1 as MID 2",
+        )
+    ]
+    released = records(read_facts(lines)[0])[1][-1]
+    assert (released["mid"], released["received"], released["received_peer_ip"]) == (2, "cleartext", "198.51.100.7")
+    without = [line for line in lines if "Tagging" not in line]
+    released = records(read_facts(without)[0])[1][-1]
+    assert (released["mid"], released["received"], released["received_peer_ip"]) == (2, "encrypted", "198.51.100.9")
+
+
 def test_chains() -> None:
     """The verdict goes through a chain of any relations to the message that came over a connection."""
     lines = [IN, TLS_IN, START]

@@ -135,3 +135,45 @@ def test_a_short_record_hides_nothing_of_a_whole_one(order: int) -> None:
     parts = [_facts("cef"), read_facts([short])[0]]
     (message,) = _records(*(parts if order else reversed(parts)))[1]
     assert (message["received"], message["delivered"]) == ("encrypted", "encrypted")
+
+
+OPENED = "Wed Nov 20 19:47:43 2024 Info: New SMTP DCID 91 interface 192.0.2.1 address 203.0.113.5 port 25"
+SUCCESS = "Wed Nov 20 19:47:44 2024 Info: DCID 91 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384"
+FAILED = "Wed Nov 20 19:47:44 2024 Info: DCID 91 TLS failed: STARTTLS unexpected response"
+DONE = "Wed Nov 20 19:47:45 2024 Info: Message done DCID 91 MID 81 to RID [0]"
+ENDED = "Wed Nov 20 19:47:46 2024 Info: DCID 91 TLS failed: [Errno 54] Connection reset by peer"
+TOLD_OPENED = "SMTP delivery connection (DCID 91) opened from Cisco IronPort interface 192.0.2.1 to IP address 203.0.113.5 on port 25."
+TOLD_SUCCESS = "Delivery connection (DCID 91) successfully accepted TLS protocol TLSv1.2 cipher AES128-SHA None."
+TOLD_FAILED = "Delivery connection (DCID 91) TLS failed: wrong version number."
+TOLD_DONE = "(DCID 91) Delivery details: Message 81 sent to bob@example.com"
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "expected"),
+    [
+        ((OPENED, FAILED, DONE), (TOLD_SUCCESS,), ("cleartext", None, "STARTTLS unexpected response", "text: cleartext, tracking: encrypted", None)),
+        ((OPENED, FAILED), (TOLD_SUCCESS,), ("failed", None, "STARTTLS unexpected response", "text: failed, tracking: encrypted", None)),
+        ((OPENED, DONE), (TOLD_SUCCESS,), ("encrypted", "TLSv1.2", None, "text: cleartext, tracking: encrypted", ["tracking"])),
+        ((OPENED, DONE, ENDED), (TOLD_SUCCESS,), ("encrypted", "TLSv1.2", None, "text: cleartext, tracking: encrypted", ["tracking"])),
+        ((OPENED, SUCCESS, DONE), (TOLD_FAILED,), ("encrypted", "TLSv1.3", None, "text: encrypted, tracking: failed", None)),
+        ((OPENED, SUCCESS, DONE), (TOLD_FAILED, TOLD_DONE), ("encrypted", "TLSv1.3", None, "text: encrypted, tracking: cleartext", None)),
+        # no contradiction: what is left out, what is not in view, what is the same
+        ((OPENED, SUCCESS, DONE), (TOLD_OPENED, TOLD_DONE), ("encrypted", "TLSv1.3", None, None, None)),
+        ((DONE,), (TOLD_SUCCESS,), ("encrypted", "TLSv1.2", None, None, ["tracking"])),
+        ((OPENED,), (TOLD_SUCCESS,), ("encrypted", "TLSv1.2", None, None, ["tracking"])),
+        ((OPENED, FAILED, DONE), (TOLD_FAILED,), ("cleartext", None, "STARTTLS unexpected response", None, ["text", "tracking"])),
+        ((), (TOLD_OPENED, TOLD_SUCCESS, TOLD_DONE), ("encrypted", "TLSv1.2", None, None, ["tracking"])),
+    ],
+)
+def test_tracking_that_says_otherwise(text: tuple[str, ...], told: tuple[str, ...], expected: tuple[str | None, ...]) -> None:
+    """Tracking weighs more than a line that is missing and less than one that is there; a contradiction is told, in whatever order they are read."""
+    document = {"summary": [{"timestamp": "20 Nov 2024 19:47:44 (GMT)", "description": sentence} for sentence in told]}
+    for text_first in (True, False):
+        facts = read_facts(list(text))[0] if text_first else Facts()
+        for event in tracking.events(document):
+            facts.add(event)
+        if not text_first:
+            facts.merge(read_facts(list(text))[0])
+        connection = next(verdicts.connections(facts))
+        names = ("tls_verdict", "tls_version", "tls_reason", "conflict", "witness")
+        assert tuple(connection.get(name) for name in names) == expected

@@ -111,7 +111,7 @@ def _fact(key: str, told: list[Any], *, about_message: bool) -> Fact:
     of_message, names = _FIELDS[code]
     if of_message != about_message or not _ID.fullmatch(key):
         raise ValueError("not its kind of fact")
-    own = values[:-1] if len(values) == max(1, len(names)) + 1 and values[-1] == TRACKING else values
+    own = values[:-1] if len(values) == max(1, len(names)) + 1 and values[-1] is TRACKING else values
     if len(own) != max(1, len(names)):
         raise ValueError("not the values of such a fact")
     for name, value in zip(names, own):
