@@ -104,8 +104,9 @@ NOTES: dict[str, str] = {
     ),
     "mail_flow": "Incoming and outgoing come from the host access table or the policy table; unknown where the log has neither.",
     "partners": (
-        "A partner is the senders' domain when receiving and the recipients' domain on delivery; where the log tells none, the other "
-        "side's host name or address. Unused connections are in the totals only; a message to several partners counts for each."
+        "A partner is the senders' domain when receiving and the recipients' domain on delivery; where the log tells none, and for a connection "
+        "with several, the other side's host name or address. Unused connections are in the totals only; a message to several partners "
+        "counts for each."
     ),
     "deprecated": "Deprecated protocols are SSL 2, SSL 3, TLS 1.0 and TLS 1.1 (RFC 6176, RFC 7568, RFC 8996).",
     "weak": "Weak ciphers have RC4, RC2, DES, 3DES, MD5, export keys, no encryption (NULL) or no authentication (anonymous).",
@@ -352,11 +353,13 @@ def _count_delivered(part: _Part, record: Mapping[str, Any]) -> None:
     verdicts: dict[str, set[str]] = {}
     versions: set[str] = set()
     ciphers: set[str] = set()
-    for attempt in record["deliveries"]:
-        if attempt.get("outcome") != "done":
-            continue
-        partner = _partner(attempt.get("domain"), attempt.get("peer_host"), attempt.get("peer_ip"))
-        verdicts.setdefault(partner, set()).add(attempt["verdict"])
+    done = [attempt for attempt in record["deliveries"] if attempt.get("outcome") == "done"]
+    domains = {} if all("domain" in attempt for attempt in done) else _domains_by_rid(record)
+    for attempt in done:
+        reached = {attempt["domain"]} if "domain" in attempt else {domains[rid] for rid in attempt["rid"] if rid in domains}
+        for domain in reached or {None}:
+            partner = _partner(domain, attempt.get("peer_host"), attempt.get("peer_ip"))
+            verdicts.setdefault(partner, set()).add(attempt["verdict"])
         if attempt["verdict"] == "encrypted":
             versions.add(attempt.get("tls_version", UNKNOWN))
             ciphers.add(attempt.get("tls_cipher", UNKNOWN))
@@ -366,6 +369,24 @@ def _count_delivered(part: _Part, record: Mapping[str, Any]) -> None:
         part.count("message_ciphers", cipher)
     for partner, over in verdicts.items():
         part.count("partner_messages", partner, _together(over))
+
+
+def _domains_by_rid(record: Mapping[str, Any]) -> dict[int, str]:
+    """Return the domain of each recipient by its RID; none where it is not plain which recipient has which.
+
+    A record has its recipients in the order of their RIDs, and each attempt has RIDs. An attempt whose recipients share a domain has it:
+    where that does not come out, the recipients in view are not those of the attempts, and nobody is to be blamed for another's mail.
+    """
+    attempts, recipients = record["deliveries"], record.get("recipients", ())
+    rids = sorted({rid for attempt in attempts for rid in attempt["rid"]})
+    if len(rids) != len(recipients):
+        return {}
+    domains = dict(zip(rids, map(domain_of, recipients)))
+    for attempt in attempts:
+        shared = {domains[rid] for rid in attempt["rid"]}
+        if len(shared) == 1 and _partner(attempt.get("domain"), None, None) != _partner(shared.pop(), None, None):
+            return {}
+    return domains
 
 
 def _together(verdicts: set[str]) -> str:

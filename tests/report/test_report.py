@@ -477,6 +477,79 @@ def test_one_message_to_several_partners_counts_for_each() -> None:
     }
 
 
+RELAY = {"peer_ip": "203.0.113.99"}
+
+
+@pytest.mark.parametrize(
+    ("recipients", "deliveries", "expected"),
+    [
+        # one delivery to several, by a relay
+        (["a@p1.example", "a@p4.example"], [attempt("cleartext", None, rid=[0, 1], **RELAY)], {"p1.example": "cleartext", "p4.example": "cleartext"}),
+        (["a@p1.example", "b@P1.example", "c@p2.example", "d@p3.example"],
+         [attempt("encrypted", "p1.example", rid=[5]), attempt("cleartext", None, rid=[2, 7], **RELAY), attempt("encrypted", "p3.example", rid=[9])],
+         {"p1.example": "mixed", "p2.example": "cleartext", "p3.example": "encrypted"}),
+        (["a@p1.example", "b@p2.example", "c@p3.example"],
+         [attempt("cleartext", None, rid=[0, 1], **RELAY), attempt("failed", "p3.example", "bounced", rid=[2])],
+         {"p1.example": "cleartext", "p2.example": "cleartext"}),
+        (["a@p1.example", "postmaster"], [attempt("cleartext", None, rid=[0, 1], **RELAY)], {"p1.example": "cleartext", "203.0.113.99": "cleartext"}),
+        # recipients out of view, or none in view, or of another count
+        ([], [attempt("cleartext", None, rid=[0, 1], **RELAY)], {"203.0.113.99": "cleartext"}),
+        (["a@p1.example", "b@p2.example"], [attempt("cleartext", None, rid=[0, 1, 2], **RELAY)], {"203.0.113.99": "cleartext"}),
+        (["a@p1.example", "b@p2.example", "c@p3.example"], [attempt("cleartext", None, rid=[0, 1], **RELAY)], {"203.0.113.99": "cleartext"}),
+        (["a@p1.example"], [attempt("cleartext", None, rid=[], **RELAY)], {"203.0.113.99": "cleartext"}),
+        # as many, but others: those of the second attempt would have given it their domain, or are not of its domain
+        (["a@p1.example", "b@p2.example", "c@p3.example"],
+         [attempt("cleartext", None, rid=[0, 1], **RELAY), attempt("unknown", None, rid=[2], peer_ip="203.0.113.98")],
+         {"203.0.113.99": "cleartext", "203.0.113.98": "unknown"}),
+        (["a@p1.example", "b@p2.example", "c@p3.example"],
+         [attempt("cleartext", None, rid=[0, 1], **RELAY), attempt("encrypted", "p2.example", rid=[2])],
+         {"203.0.113.99": "cleartext", "p2.example": "encrypted"}),
+    ],
+)  # fmt: skip
+def test_one_delivery_to_several_partners_counts_for_each(recipients: list[str], deliveries: list[Record], expected: dict[str, str]) -> None:
+    """The recipients of an attempt are its partners where the record tells them apart; where it does not, the other side is, and nobody is accused."""
+    part = report.build([], [message(1, "encrypted", "mixed", deliveries, recipients=recipients)])["delivery"]["all"]
+    counts = {row["partner"]: {verdict: count for verdict, count in row["messages"]["verdicts"].items() if count} for row in part["partners"]}
+    assert counts == {partner: {verdict: 1} for partner, verdict in expected.items()}
+
+
+def test_mail_by_way_of_a_relay() -> None:
+    """Mail to two partners in one clear-text delivery counts for both; its connection has one partner, so that the rows add up."""
+    log = (
+        "Thu Oct  1 01:00:00 2026 Info: Start MID 59 ICID 50\n"
+        "Thu Oct  1 01:00:00 2026 Info: MID 59 ICID 50 RID 0 To: <a@p1.example>\n"
+        "Thu Oct  1 01:00:02 2026 Info: Start MID 60 ICID 50\n"
+        "Thu Oct  1 01:00:02 2026 Info: MID 60 ICID 50 RID 0 To: <a@p1.example>\n"
+        "Thu Oct  1 01:00:02 2026 Info: MID 60 ICID 50 RID 1 To: <a@p4.example>\n"
+        "Thu Oct  1 01:00:10 2026 Info: New SMTP DCID 71 interface 192.0.2.11 address 203.0.113.1 port 25\n"
+        "Thu Oct  1 01:00:11 2026 Info: DCID 71 TLS success protocol TLSv1.2 cipher AES256-SHA\n"
+        "Thu Oct  1 01:00:12 2026 Info: Message done DCID 71 MID 59 to RID [0]\n"
+        "Thu Oct  1 01:10:00 2026 Info: New SMTP DCID 72 interface 192.0.2.11 address 203.0.113.99 port 25\n"
+        "Thu Oct  1 01:10:01 2026 Info: Message done DCID 72 MID 60 to RID [0, 1]\n"
+    )
+    part = report.build(*records_of(log))["delivery"]["all"]
+    none = {"encrypted": 0.0, "mixed": 0.0, "cleartext": 0.0}
+    assert part["partners"] == [
+        {
+            "partner": "p1.example",
+            "connections": over(
+                {"encrypted": 100.0, "cleartext": 0.0, "failed": 0.0}, (1, 0, 0, 0, 0), attempted=1, attempted_percent=100.0, no_forward_secrecy=1
+            ),
+            "messages": tally({**none, "encrypted": 50.0, "cleartext": 50.0}, encrypted=1, mixed=0, cleartext=1, unknown=0),
+        },
+        {
+            "partner": "203.0.113.99",
+            "connections": over({"encrypted": 0.0, "cleartext": 100.0, "failed": 0.0}, (0, 1, 0, 0, 0), attempted_percent=0.0),
+            "messages": tally({}, encrypted=0, mixed=0, cleartext=0, unknown=0),
+        },
+        {
+            "partner": "p4.example",
+            "connections": over({}, (0, 0, 0, 0, 0)),
+            "messages": tally({**none, "cleartext": 100.0}, encrypted=0, mixed=0, cleartext=1, unknown=0),
+        },
+    ]
+
+
 @pytest.mark.parametrize(
     ("names", "partners"),
     [
