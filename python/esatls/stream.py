@@ -37,6 +37,8 @@ _RECORD = "CEF:"
 """A record behind a known envelope may hold a line of its own (W14)."""
 _CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDATED_LOG_EVENT\|", re.ASCII)
 """A record that holds no line: what stands in it was chosen by strangers."""
+_IN_ADDRESS = re.compile(r" (?:From|To): ?<[^<>\s\"]*\Z")
+"""The end of a line that was wrapped within an address: none holds a space outside of quotes."""
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # The command line's prompts and answers to its questions: the log line in front of one is finished.
 _PROMPT = re.compile(r"(?:\([\w -]{1,64} [\w.-]{1,255}\)|[\w.-]{1,255})> ?.*|\[[^\]]{0,64}\]> ?.*|\^C.*|\d{1,20} match(?:es)? found\.?", re.ASCII)
@@ -163,11 +165,12 @@ class _Pending:
         if not isinstance(self.event, bool):
             return self.event
         first = self.lines[0][self.env.end :]
-        self.event = None
-        for way in (first,) if len(self.lines) == 1 else _joined(first, self.lines, at_column=self.spaced):
-            self.event = _match(way)
-            if self.event is not None:
-                break
+        if len(self.lines) == 1:
+            self.event = _match(first)
+        else:
+            ways = filter(None, map(_match, _joined(first, self.lines, at_column=self.spaced)))
+            # where a word was cut, what stands behind it is lost to the wrong way
+            self.event = max(ways, key=_values_told, default=None)
         return self.event
 
     def first(self) -> tuple[Spec, re.Match[str]] | None:
@@ -182,6 +185,10 @@ def _match(text: str) -> tuple[Spec, re.Match[str]] | None:
     return match(text.rstrip())
 
 
+def _values_told(event: tuple[Spec, re.Match[str]]) -> int:
+    return sum(map(bool, event[1].groups()))
+
+
 def _unprintable(text: str) -> bool:
     """Tell whether a text holds a zero or a byte that is not UTF-8."""
     return "\0" in text if text.isascii() else _UNPRINTABLE.search(text) is not None
@@ -189,7 +196,7 @@ def _unprintable(text: str) -> bool:
 
 def _joined(first: str, lines: list[str], *, at_column: bool) -> Iterable[str]:
     """Yield the ways in which a text that was wrapped may have read, the likelier first: at a word, or at a column."""
-    for seam in ("", " ") if at_column else (" ", ""):
+    for seam in ("", " ") if at_column or _IN_ADDRESS.search(lines[0]) else (" ", ""):
         parts = [first]
         for line in lines[1:]:
             if parts[-1][-1:] not in (" ", "\t") and line[:1] not in (" ", "\t"):

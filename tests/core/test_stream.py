@@ -70,6 +70,26 @@ def test_wrap_within_a_word_with_blank_lines() -> None:
     assert counts.lines == counts.events + counts.ignored == 9
 
 
+@pytest.mark.parametrize(
+    ("first", "rest"),
+    [
+        ("ICID 5 TLS success protocol TLSv1", ".2 cipher AES128-SHA"),
+        ("ICID 5 TLS success proto", "col TLSv1.2 cipher AES128-SHA"),
+        ("New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.2", "1 reverse dns host mx.example.net verified yes"),
+        ("New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.21 reverse dns host mx.exa", "mple.net verified yes"),
+        ("New SMTP DCID 5 interface 192.0.2.1 address 203.0.113.2", "5 port 25"),
+        ("MID 7 ICID 5 From: <ann@exam", "ple.net>"),
+        ("MID 7 ICID 5 RID 0 To: <", "bob@example.com>"),
+        ("MID 1", "7 ICID 5 From: <ann@example.net>"),
+    ],
+)
+def test_wrap_within_a_word(first: str, rest: str) -> None:
+    """A terminal wraps at a column: a word that was cut is whole again where the other reading would lose what stands behind it."""
+    events, counts = read_events([STAMP + first, rest, STAMP + "x"])
+    assert events == [{**AT, **(extract(first + rest) or {})}]
+    assert (counts.lines, counts.events, counts.ignored) == (3, 2, 1)
+
+
 def test_wrap_within_an_id() -> None:
     """A page that wraps at a column may cut an id in two: the rest on a line of its own is no line number there."""
     text = "Dropping connection due to potential Directory Harvest Attack from host=('198.51.100.7', None), sender=a@example.net, rcpt=b@example.com ICID 15"
