@@ -164,6 +164,11 @@ def rids_of(text: str | None) -> list[int]:
     return [int(rid) for rid in text.replace(",", " ").split() if len(rid) <= LONGEST_NUMBER]
 
 
+def addresses_of(text: str | None) -> list[str]:
+    """Return the addresses in a text of a consolidated event."""
+    return [address.strip() for address in (text or "").replace(";", ",").split(",") if address.strip()]
+
+
 def domain_of(address: str) -> str:
     """Return the domain of an address in small letters; "" for one without."""
     return address.rpartition("@")[2].lower() if "@" in address else ""

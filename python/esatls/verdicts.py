@@ -11,7 +11,7 @@ from esatls.errors import WrongTypeError
 from esatls.facts import LONG_AGO, OPENS, TRIES, Fact, Facts, Store, order
 from esatls.kinds import MAIL_FLOW
 from esatls.match import DELIVERY, MESSAGES, RECEIVING
-from esatls.message import Message, domain_of, rids_of
+from esatls.message import Message, addresses_of, domain_of, rids_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -352,7 +352,7 @@ class Appliance:
         if "sender" not in record:
             _keep(record, "sender", cef[12])
         if "recipients" not in record and cef[13]:
-            record["recipients"] = [address.strip() for address in cef[13].replace(";", ",").split(",") if address.strip()]
+            record["recipients"] = addresses_of(cef[13])
         outcome = {"DELIVERED": "done", "BOUNCED": "bounced"}.get(cef[11] or "")
         dcid = None if cef[4] == "0" else cef[4]
         if outcome is None and (dcid is None or cef[8] is None):
@@ -372,23 +372,25 @@ class Appliance:
         attempt["rid"] = []
         _keep(attempt, "outcome", outcome)
         connection = None if dcid is None else self.connection(DELIVERY, dcid, cef[1])
+        result, version, cipher = cef[8:11]
+        witness = ["cef"] if result is not None else []
         if connection is not None:
             attempt["verdict"] = connection.verdict
             _describe(attempt, connection)
-            _keep(attempt, "witness", witnesses(connection.deciding()) or None)
-            return attempt
-        result, version, cipher = cef[8:11]
-        if result == "success":
+            witness = witnesses(connection.deciding())
+        elif result == "success":
             attempt["verdict"] = "encrypted"
             _keep(attempt, "tls_version", version)
             _keep(attempt, "tls_cipher", cipher)
         elif result is None:
             attempt["verdict"] = "unknown"
-            return attempt
         else:
             attempt["verdict"] = "cleartext" if outcome == "done" else "failed"
             attempt["reason"] = "TLS failed"
-        attempt["witness"] = ["cef"]
+        domains = {domain_of(address) for address in addresses_of(cef[13])}
+        if len(domains) == 1 and "domain" not in attempt:
+            _keep(attempt, "domain", domains.pop())
+        _keep(attempt, "witness", witness or None)
         return attempt
 
 
@@ -492,6 +494,11 @@ def _connection_record(appliance: Appliance, side: int, key: str, connection: Co
         for name, value in zip(names, fact[3:]):
             if name and value and name not in told:
                 told[name] = int(value) if name == "peer_port" else value
+    if side == RECEIVING and appliance.several:
+        for fact in sorted((use for use in connection.uses if use[0] == "cef"), key=order):
+            for name, value in (("peer_ip", fact[15]), ("peer_host", fact[16])):
+                if value:
+                    told.setdefault(name, value)
     if connection.opened is not None and connection.opened[1] is not None:
         record["opened"] = rfc3339(connection.opened[1])
     if closed:
@@ -526,9 +533,12 @@ def _partner(side: int, named: list[tuple[Fact, Message | None]], told: str | No
         if message is None:
             continue
         if side == RECEIVING:
-            if message.sent_by is not None:
-                domains.add(domain_of(message.sent_by))
-        elif fact[0] != "cef":
+            sender = message.sent_by or (message.cef and message.cef[12])
+            if sender:
+                domains.add(domain_of(sender))
+        elif fact[0] == "cef":
+            domains.update(map(domain_of, addresses_of(fact[13])))
+        else:
             domains.update(domain_of(message.recipients[rid]) for rid in rids_of(fact[4]) if rid in message.recipients)
     return domains.pop() if len(domains) == 1 else None
 

@@ -54,6 +54,23 @@ def test_end_of_a_session_does_not_silence_a_record(opening: tuple[tuple[str, st
     assert (message["received"], message.get("received_tls_version"), message.get("received_conflict")) == ("encrypted", "TLSv1.2", conflict)
 
 
+def test_partners_are_known_by_the_record_alone() -> None:
+    """Without the text log, a record's own addresses tell whose mail a connection carried, and its peer where it came from."""
+    stated = "suser=ann@a.example duser=bob@b.example;eve@b.example src=198.51.100.41 shost=mx.a.example ESATLSInConnStatus=Success"
+    connections, messages = log(("05T10:00:00", f"ESAMID=3 ESAICID=5 ESADCID=9 act=DELIVERED {stated}"))
+    assert connections == [
+        {
+            "esa_host": "esa1", "esa_direction": "receiving", "icid": 5, "peer_ip": "198.51.100.41", "peer_host": "mx.a.example",
+            "tls_verdict": "encrypted", "witness": ["cef"], "domain": "a.example", "messages": 1,
+        },
+        {"esa_host": "esa1", "esa_direction": "delivery", "dcid": 9, "tls_verdict": "unknown", "domain": "b.example", "messages": 1},
+    ]  # fmt: skip
+    assert messages[0]["deliveries"] == [{"dcid": 9, "rid": [], "outcome": "done", "verdict": "unknown", "domain": "b.example"}]
+    connections, messages = log(("05T10:00:00", f"ESAMID=3 ESAICID=5 ESADCID=9 act=DELIVERED {stated.replace('eve@b', 'eve@c')}"))
+    assert [connection.get("domain") for connection in connections] == ["a.example", None]
+    assert messages[0]["deliveries"] == [{"dcid": 9, "rid": [], "outcome": "done", "verdict": "unknown"}]
+
+
 @pytest.mark.parametrize(
     ("stated", "delivered", "attempt"),
     [
