@@ -9,7 +9,7 @@ _TOKEN = re.compile(r'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s():"]+)|(:))')
 
 
 class Kql:
-    """One parsed query: ``("and" | "or", [parts])``, ``("not", part)``, ``("is", field, value)``, ``("exists", field)`` or ``("all",)``."""
+    """One parsed query: ``("and" | "or", [parts])``, ``("not", part)``, ``("is" | "like", field, value)``, ``("exists", field)`` or ``("all",)``."""
 
     def __init__(self, text: str) -> None:
         """Parse; ``ValueError`` for anything that is not understood."""
@@ -80,7 +80,9 @@ class Kql:
     def _value(self, field: str) -> tuple[Any, ...]:
         kind = self._tokens[0][0] if self._tokens else ""
         value = self._take("quoted" if kind == "quoted" else "word")
-        return ("exists", field) if kind == "word" and value == "*" else ("is", field, value)
+        if kind == "word" and "*" in value:
+            return ("exists", field) if value == "*" else ("like", field, value)
+        return ("is", field, value)
 
     @property
     def fields(self) -> set[str]:
@@ -105,6 +107,8 @@ def _query(tree: tuple[Any, ...]) -> dict[str, Any]:
         return {"bool": {"must_not": [_query(tree[1])]}}
     if tree[0] == "exists":
         return {"exists": {"field": tree[1]}}
+    if tree[0] == "like":
+        return {"wildcard": {tree[1]: tree[2]}}
     return {"match": {tree[1]: tree[2]}} if tree[0] == "is" else {"match_all": {}}
 
 
@@ -143,8 +147,17 @@ def meets(query: dict[str, Any], document: dict[str, Any]) -> bool:
     if kind == "exists":
         return bool(values_of(document, inner["field"]))
     ((field, wanted),) = inner.items()
-    is_wanted = {"match": wanted.__eq__, "term": wanted.__eq__, "regexp": lambda value: _fits(wanted, value)}[kind]
+    is_wanted = {
+        "match": wanted.__eq__,
+        "term": wanted.__eq__,
+        "regexp": lambda value: _fits(wanted, value),
+        "wildcard": lambda value: _is_like(wanted, value),
+    }[kind]
     return any(is_wanted(str(value)) for value in values_of(document, field))
+
+
+def _is_like(wanted: str, value: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, wanted.split("*"))), value, re.DOTALL) is not None
 
 
 def _fits(wanted: dict[str, Any], value: str) -> bool:
