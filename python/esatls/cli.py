@@ -110,6 +110,14 @@ class _Input:
             sources.common_zone(self.found) if where is None else None,
         )
 
+    def tell_appliances_apart(self) -> None:
+        """Say that ids may meet, where files without host names are of several appliances."""
+        if self.options.host is None and len(self.found) > 1 and not self.quiet:
+            serials = sorted(sources.serials(self.found))
+            if len(serials) > 1:
+                names = printable(", ".join(serials))
+                click.echo(f"esatls: files of {len(serials)} appliances ({names}), each with ids of its own: read one at a time, with --host NAME", err=True)
+
     def output(self, path: str | None) -> Output:
         """Return where the records go; `UsageError` for a file that is read."""
         if path not in (None, "-"):
@@ -184,6 +192,7 @@ def _lines(found: list[Record]) -> bytes:
 
 
 def _facts(source: _Input) -> tuple[Facts, Counts]:
+    source.tell_appliances_apart()
     progress = source.progress()
     facts, counts = parallel.gather(source.found, source.options, source.warn, progress)
     return facts, counts
@@ -272,6 +281,7 @@ def messages(form: str | None, output: str | None, wanted: Wanted, **options: An
     everything = wanted == Wanted() and source.since is None and source.until is None
     form = _format(form, output)
     if everything and form == "json":
+        source.tell_appliances_apart()
         with source.output(output) as file:
             counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress())
         source.end(counts)

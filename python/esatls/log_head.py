@@ -1,4 +1,4 @@
-"""The head that an appliance writes into a native log: `Time offset from UTC` tells the zone of what follows it."""
+"""The head that an appliance writes into a native log: which one it is, and the zone of what follows."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 OFFSET_WORDS = "Time offset from UTC: "
 """What stands in every line that states an offset; in others too."""
 _OFFSET = re.compile(OFFSET_WORDS + r"([+-]?\d{1,6}) seconds\s*", re.ASCII)
+_VERSION = re.compile(r"Version: \S{1,64} SN: (\S{1,64})\s*", re.ASCII)
 _DAY = 86400
 
 
@@ -29,6 +30,16 @@ def offsets(line: str) -> Iterator[tuple[int, str | None]]:
         found = _OFFSET.fullmatch(text, env.end)
         if found and env.rank == envelope.STAMPED and abs(int(found[1])) < _DAY:
             yield int(found[1]), env.host or (inner and inner.host)
+
+
+def serial(lines: list[str]) -> str | None:
+    """Return the serial number that the first lines of a log state (W3), unless they name the appliance itself."""
+    for line in lines:
+        env = envelope.parse(line)
+        found = _VERSION.fullmatch(line, env.end)
+        if found and env.rank == envelope.STAMPED and not env.host:
+            return found[1]
+    return None
 
 
 def by_offset(block: bytes) -> Iterator[tuple[int | None, bytes]]:

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Callable
 from esatls import envelope
 from esatls.clock import Clock, Time
 from esatls.errors import InputError
-from esatls.log_head import OFFSET_WORDS, by_offset, offsets, shifted, zone_of
+from esatls.log_head import OFFSET_WORDS, by_offset, offsets, serial, shifted, zone_of
 from esatls.match import match
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ BLOCK = 1 << 18
 LONGEST_LINE = 1 << 24
 """Bytes after which a line without an end is cut."""
 _SAMPLE = 1 << 20
+_HEAD_LINES = 10
 _TAIL = 1 << 16
 _DAY = 86400
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -179,6 +180,10 @@ class Reader:
             if not more:
                 break
             self._ahead += more
+        return self._ahead
+
+    def head(self) -> bytes:
+        """Return the first kilobytes, without using them up."""
         return self._ahead
 
     def position(self) -> int:
@@ -360,6 +365,17 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
             if found[-1] < at < size:
                 found.append(at)
     return [*found, size]
+
+
+def serials(found: list[Source]) -> set[str]:
+    """Return the serial numbers that the heads of files without host names tell."""
+    told = set()
+    for source in found:
+        if source.path != "-" and os.path.isfile(source.path):
+            reader = Reader(source, lambda _: None)
+            told.add(serial(reader.head().decode("utf-8", "replace").splitlines()[:_HEAD_LINES]))
+            reader.close()
+    return {number for number in told if number is not None}
 
 
 def common_zone(found: list[Source]) -> tzinfo | None:

@@ -251,6 +251,27 @@ def test_any_order_any_split_any_repetition_gives_the_same_bytes(tmp_path: pathl
         assert run("messages", "-q", "--jobs", 3, *order)[0] == expected
 
 
+@pytest.mark.parametrize("command", ["messages", "connections", "report"])
+def test_files_of_several_appliances_that_name_none(command: str, tmp_path: pathlib.Path) -> None:
+    """Two serial numbers in the heads of files without host names: the ids of two appliances may meet, and that is said in one line."""
+    head = "Mon Oct 12 08:00:00 2026 {}Info: Version: 14.0.0-698 SN: {}\nMon Oct 12 08:00:00 2026 {}Info: ICID 5 close\n"
+
+    def told(*heads: tuple[str, str], options: tuple[str, ...] = ()) -> str:
+        files = []
+        for number, (serial, host) in enumerate(heads):
+            files.append(tmp_path / f"{number}.log")
+            files[-1].write_text(head.format(host, serial, host), encoding="utf-8")
+        return run(command, *options, *files)[1]
+
+    counts = "4 lines: 2 events, 2 ignored, 0 unreadable\n"
+    warning = "esatls: files of 2 appliances (0123-A, 0123-B), each with ids of its own: read one at a time, with --host NAME\n"
+    assert told(("0123-B", ""), ("0123-A", "")) == warning + counts
+    assert told(("0123-A", ""), ("0123-A", "")) == counts
+    assert told(("0123-A", "esa1 mail_logs: "), ("0123-B", "esa2 mail_logs: ")) == counts
+    assert told(("0123-A", ""), ("0123-B", ""), options=("--host", "esa1")) == counts
+    assert told(("0123-A", ""), ("0123-B", ""), options=("--quiet",)) == ""
+
+
 def test_processes_agree(tmp_path: pathlib.Path) -> None:
     """One process and several give the same bytes for a log of some size, in order or shuffled."""
     from tests.traffic import generate, render
