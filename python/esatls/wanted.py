@@ -65,9 +65,14 @@ def filters(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         (
             click.option("--received", multiple=True, type=click.Choice(_RECEIVED), help="Only messages received so, may be repeated."),
-            click.option("--delivered", multiple=True, type=click.Choice(_DELIVERED), help="Only messages delivered so, may be repeated."),
+            click.option(
+                "--delivered",
+                multiple=True,
+                type=click.Choice(_DELIVERED),
+                help="Only messages delivered so to everybody that they reached (mixed: to some so, to others so), may be repeated.",
+            ),
             click.option("--flow", type=click.Choice(("incoming", "outgoing")), help="Only this mail flow."),
-            domain_option("Only messages with a sender or recipient of this domain"),
+            domain_option("Only messages with a sender or recipient of this domain, delivered to it or not, whoever else got them"),
             click.option("--address", help="Only messages with this sender or recipient."),
             click.option("--mid", "mids", type=int, multiple=True, help="Only this message, may be repeated."),
         )

@@ -207,6 +207,30 @@ def test_filters_of_messages(filters: tuple[object, ...], expected: list[int]) -
     assert [record["mid"] for record in records(run("follow", "-q", *filters, "-", stdin=SAMPLE.read_bytes())[0])] == expected
 
 
+def test_filters_are_about_the_whole_message() -> None:
+    """Two filters may be met by two recipients; what went in clear text to some alone is mixed. Help says both."""
+    at = "Tue Mar  3 09:00:00 2026 Info: "
+    lines = []
+    for mid in (1, 2):
+        lines += [f"MID {mid} ICID 5 RID 0 To: <a@gamma.example>", f"MID {mid} ICID 5 RID 1 To: <b@delta.example>"]
+    for dcid in (11, 12, 21, 22):
+        lines.append(f"New SMTP DCID {dcid} interface 192.0.2.11 address 198.51.100.{dcid} port 25")
+    lines += [
+        "Bounced: DCID 11 MID 1 to RID 0 - 5.1.0 - Unknown address error ('550', ['no such user'])",
+        "Message done DCID 12 MID 1 to RID [1]",
+        "Message done DCID 21 MID 2 to RID [0]",
+        "DCID 22 TLS success protocol TLSv1.2 cipher ECDHE-RSA-AES256-GCM-SHA384",
+        "Message done DCID 22 MID 2 to RID [1]",
+    ]
+    log = "".join(f"{at}{line}\n" for line in lines).encode()
+    assert mids("--delivered", "cleartext", "--domain", "gamma.example", stdin=log) == [1]
+    assert mids("--delivered", "mixed", "--domain", "gamma.example", stdin=log) == [2]
+    for command in ("messages", "follow"):
+        told = " ".join(run(command, "--help")[0].decode().split())
+        assert "Only messages delivered so to everybody that they reached (mixed: to some so, to others so), may be repeated." in told
+        assert "Only messages with a sender or recipient of this domain, delivered to it or not, whoever else got them; subdomains count." in told
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.ZstdCompressor().compress])
 def test_compressed_files(pack: Callable[[bytes], bytes], tmp_path: pathlib.Path) -> None:
     """Compressed files are known by what is in them, whatever they are called."""
