@@ -40,7 +40,7 @@ _NUMBER = re.compile(r"\d{9,14}(?:\.\d{1,9})?", re.ASCII)
 _PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([\w.-]{1,255})):\d{1,5}", re.ASCII)
 _MOST_SECONDS, _MOST_MILLISECONDS = 1e11, 1e14
 
-_SENTINEL_COLUMNS = {"DeviceAction": "act", "SourceUserName": "suser", "DestinationUserName": "duser", "SourceIP": "src", "SourceHostName": "shost"}
+SENTINEL_COLUMNS = {"DeviceAction": "act", "SourceUserName": "suser", "DestinationUserName": "duser", "SourceIP": "src", "SourceHostName": "shost"}
 """Columns of the table CommonSecurityLog -> keys of CEF that they were made from."""
 _PLAIN_VALUE = re.compile(r"[^\s;=|\"'\\]+(?:;[^\s;=|\"'\\@]+@[^\s;=|\"'\\]+)*")  # one word, or addresses
 
@@ -210,7 +210,7 @@ def _stamp(value: Any) -> str | None:
 
 def _columns(record: dict[str, Any], text: str) -> str:
     """Return what Sentinel keeps in columns of its own, as further fields of AdditionalExtensions."""
-    found = ((key, record.get(column)) for column, key in _SENTINEL_COLUMNS.items())
+    found = ((key, record.get(column)) for column, key in SENTINEL_COLUMNS.items())
     return "".join(f";{key}={value}" for key, value in found if isinstance(value, str) and _PLAIN_VALUE.fullmatch(value) and f"{key}=" not in text)
 
 

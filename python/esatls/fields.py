@@ -142,7 +142,7 @@ DELIVERY_FIELDS: tuple[Field, ...] = (
     Field("tls_cipher", "keyword", "Cipher as logged"),
     Field("peer_ip", "ip", "Address of the other side"),
     Field("peer_host", "keyword", "Name of the other side"),
-    Field("domain", "keyword", "Domain of the attempt's recipients"),
+    Field("domain", "keyword", "Domain that the TLS line names, else the one that all recipients of the attempt in view share"),
     Field("reason", "keyword", "Why TLS failed or was not used"),
     Field("response", "keyword", "SMTP text of a bounce or delay"),
     Field("conflict", "keyword", "What another witness says to the contrary"),

@@ -6,6 +6,7 @@ import json
 import pathlib
 
 from esatls._patterns import PATTERNS
+from esatls.envelope import SENTINEL_COLUMNS
 from esatls.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
 from esatls.kinds import EVENTS, kind_of
 
@@ -17,7 +18,8 @@ NOTES = {
         " processing ended (`ended`), in the time zone of the log's other stamps.\n\n"
         "Microsoft Sentinel keeps the fields without the header, joined with semicolons, in the column `AdditionalExtensions`: they are read"
         " as a line of their own that begins with the ids, and in a JSON record's field of that name (time `TimeGenerated`, appliance"
-        " `Computer`). Its other columns, such as `DeviceAction`, are not read. Splunk's search-time fields need the header; the commands do not."
+        f" `Computer`). Of its other columns {', '.join(f'`{name}`' for name in SENTINEL_COLUMNS)} are read, each for a field that is not among them, if its"
+        " text is one word or several addresses. Splunk's search-time fields need the header; the commands do not."
     )
 }
 

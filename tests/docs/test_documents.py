@@ -6,12 +6,14 @@ import calendar
 import csv
 import fnmatch
 import io
+import json
 import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import esatls
 import pytest
 
 from tests.core.support import records_of
@@ -299,6 +301,42 @@ def test_python_of_the_readme() -> None:
         assert place.run("python3 program.py") == (0, "7001 encrypted encrypted\n7002 cleartext encrypted\n7003 encrypted mixed\n")
     finally:
         place.remove()
+
+
+def test_columns_of_sentinel_in_the_reference() -> None:
+    """The columns that the reference names are read, and no others."""
+    text = (ROOT / "python" / "REFERENCE.md").read_text(encoding="utf-8")
+    (named,) = re.findall(r"Of its other columns (.*?) are read", text)
+    columns = {
+        "DeviceAction": "DELIVERED", "SourceUserName": "ann@example.org", "DestinationUserName": "bob@example.com", "SourceIP": "192.0.2.7",
+        "SourceHostName": "mx.example.org",
+    }  # fmt: skip
+    assert re.findall(r"`(\w+)`", named) == list(columns)
+    record = {"AdditionalExtensions": "ESAMID=1;ESAICID=2;ESATLSInConnStatus=Success", **columns, "DeviceName": "esa9", "DestinationIP": "192.0.2.8"}
+    assert list(esatls.events([json.dumps(record)])) == [
+        {
+            "esa_event": "consolidated_event", "witness": "cef", "mid": 1, "icid": 2, "tls_in_result": "success", "action": "DELIVERED",
+            "sender": "ann@example.org", "recipient": "bob@example.com", "peer_ip": "192.0.2.7", "peer_host": "mx.example.org",
+        }
+    ]  # fmt: skip
+
+
+def test_domain_of_an_attempt_in_the_reference() -> None:
+    """An attempt's domain is what the TLS line names, else what its recipients share, else none."""
+    log = (
+        "MID 1 ICID 5 RID 0 To: <a@p1.example>\nMID 1 ICID 5 RID 1 To: <b@p2.example>\nMID 1 ICID 5 RID 2 To: <c@p2.example>\n"
+        "DCID 7 TLS success protocol TLSv1.2 cipher AES256-SHA for p5.example\nMessage done DCID 7 MID 1 to RID [0]\n"
+        "Message done DCID 8 MID 1 to RID [1, 2]\nMessage done DCID 9 MID 1 to RID [0, 1]\n"
+    )
+    _, (record,) = records_of(log)
+    assert record["deliveries"] == [
+        {
+            "dcid": 7, "rid": [0], "outcome": "done", "verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": "AES256-SHA",
+            "domain": "p5.example",
+        },
+        {"dcid": 8, "rid": [1, 2], "outcome": "done", "verdict": "unknown", "domain": "p2.example"},
+        {"dcid": 9, "rid": [0, 1], "outcome": "done", "verdict": "unknown"},
+    ]  # fmt: skip
 
 
 def documents() -> list[Path]:
