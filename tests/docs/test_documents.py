@@ -321,6 +321,20 @@ def test_columns_of_sentinel_in_the_reference() -> None:
     ]  # fmt: skip
 
 
+def test_apostrophes_in_the_reference() -> None:
+    """A text that is like a formula has an apostrophe in front in CSV, and none in JSON."""
+    text = (ROOT / "python" / "REFERENCE.md").read_text(encoding="utf-8")
+    (csv_has, json_has) = re.findall(r"`([^`]*name@example\.com)`", text)
+    place = Place("README.md")
+    try:
+        (place.folder / "mail.log").write_text(f"MID 1 ICID 5 From: <{json_has}>\n", encoding="utf-8")
+        (row,) = csv.DictReader(io.StringIO(place.run("esatls messages -q -f csv mail.log")[1]))
+        record = json.loads(place.run("esatls messages -q -f json mail.log")[1])
+    finally:
+        place.remove()
+    assert (row["sender"], record["sender"]) == (csv_has, json_has) == ("'+name@example.com", "+name@example.com")
+
+
 def test_domain_of_an_attempt_in_the_reference() -> None:
     """An attempt's domain is what the TLS line names, else what its recipients share, else none."""
     log = (
