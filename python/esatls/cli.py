@@ -15,7 +15,7 @@ from esatls.clock import parse_rfc3339, rfc3339, zone
 from esatls.closed import stand_in
 from esatls.errors import EsatlsError, UsageError
 from esatls.kinds import EVENT_KINDS
-from esatls.output import FORMATS, Output, dumps, printable, write
+from esatls.output import BY_ENDING, FORMATS, Output, dumps, ending, printable, write
 from esatls.stream import Counts
 from esatls.wanted import Wanted, address, domain_option, filters, within
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _CONNECTION_VERDICTS = ("encrypted", "cleartext", "failed", "unused", "unknown")
-_RECORDS = {".csv": "csv", ".parquet": "parquet"}
-"""Formats of records by the ending of a file's name; JSON Lines for any other."""
 _REPORTS = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
 """Forms of the report by the ending of a file's name."""
 
@@ -157,11 +155,7 @@ def _format(chosen: str | None, output: str | None) -> str:
     shown = output in (None, "-") and sys.stdout.isatty()
     if chosen == "parquet" and shown:
         raise UsageError("parquet is nothing for a terminal: --output FILE")
-    return chosen or _RECORDS.get(_ending(output)) or ("table" if shown else "json")
-
-
-def _ending(output: str | None) -> str:
-    return os.path.splitext(output or "")[1].lower()
+    return chosen or BY_ENDING.get(ending(output)) or ("table" if shown else "json")
 
 
 @cli.command()
@@ -301,7 +295,7 @@ def report(form: str | None, output: str | None, **options: Any) -> None:
     """Shares, versions, ciphers, failing partners: what the TLS Connections page of the appliance tells, and more."""
     from esatls import report as statistics
 
-    form = form or _REPORTS.get(_ending(output))
+    form = form or _REPORTS.get(ending(output))
     if form is None:
         raise UsageError(f"{output}: a report is a table, json or html; name one with --format, or a file that ends with .txt, .json or .html")
     source = _Input(options)

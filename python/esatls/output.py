@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 FORMATS = ("json", "csv", "table", "parquet")
+BY_ENDING = {".csv": "csv", ".parquet": "parquet"}
+"""Formats by the ending of a file's name; JSON Lines for any other."""
 # C0 and C1 controls, marks that turn the direction of text around or part its lines, halves of surrogate pairs
 _MARKS = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 # what is drawn as nothing (Unicode's Default_Ignorable_Code_Point): two names that look like one
@@ -37,6 +39,11 @@ _CONTROL_BYTES = re.compile(f"[{_MARKS}]")
 # where a spreadsheet sees a formula: at the head of a cell, and of each value in it, for it may be cut there; a number is none
 _FORMULA = re.compile(r"(^|;)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])(?![+-]?\d{1,20}(?:\.\d{1,20})?(?:;|\Z))")
 _BATCH = 20_000
+
+
+def ending(path: str | None) -> str:
+    """Return the ending of a file's name, in small letters; "" for one without, and for standard output."""
+    return os.path.splitext(path or "")[1].lower()
 
 
 def dumps(record: dict[str, Any]) -> bytes:

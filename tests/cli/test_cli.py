@@ -496,6 +496,17 @@ def test_report_of_no_form(tmp_path: pathlib.Path) -> None:
         assert (tmp_path / name).read_bytes().startswith(start)
 
 
+@pytest.mark.parametrize("name", ["told.csv", "told.CSV", "told.parquet"])
+def test_follow_writes_json_lines_alone(name: str, tmp_path: pathlib.Path) -> None:
+    """A file for `follow` whose name tells another form is wrong usage, and nothing is written: no output, no checkpoint."""
+    output = tmp_path / name
+    said = f"esatls: {output}: follow writes JSON Lines, so the file cannot end with {output.suffix.lower()}\n"
+    assert run("follow", "--once", "-q", "-o", output, SAMPLE, code=2) == (b"", said)
+    assert list(tmp_path.iterdir()) == []
+    run("follow", "--once", "-q", "-o", tmp_path / "told.jsonl", SAMPLE)
+    assert [record["mid"] for record in records((tmp_path / "told.jsonl").read_bytes())] == MIDS
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a shell closes the streams")
 @pytest.mark.parametrize(
     ("command", "code", "said"),

@@ -15,7 +15,7 @@ from esatls.errors import UsageError
 from esatls.follow import checkpoint as checkpoints
 from esatls.follow.held import Limits
 from esatls.follow.run import Follower, Options, is_pipe
-from esatls.output import printable
+from esatls.output import BY_ENDING, ending, printable
 from esatls.wanted import Wanted, filters
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -40,7 +40,7 @@ _DURATION = _Duration()
 
 @click.command()
 @click.argument("file")
-@click.option("--output", "-o", metavar="FILE", help="Append records to FILE. Default: standard output.")
+@click.option("--output", "-o", metavar="FILE", help="Append records to FILE, as JSON Lines. Default: standard output.")
 @click.option("--checkpoint", metavar="PATH", help="Where to remember how far it came. Default: beside the output, else in the user's state folder.")
 @click.option("--rotated-to", metavar="FOLDER", help="Where rotated files are moved to (olddir of logrotate). Default: they stay in the folder of FILE.")
 @click.option("--fresh", is_flag=True, help="Forget the checkpoint: begin at the start of FILE.")
@@ -71,6 +71,8 @@ def follow(
     gc.enable()  # this command runs for months
     if grace < 1 or timeout < 1 or quarantine < 1 or poll <= 0:
         raise UsageError("--grace, --timeout and --quarantine are at least one second, --poll is more than none")
+    if ending(output) in BY_ENDING:
+        raise UsageError(f"{output}: follow writes JSON Lines, so the file cannot end with {ending(output)}")
     if output not in (None, "-") and os.path.exists(str(output)) and os.path.exists(file) and os.path.samefile(file, str(output)):
         raise UsageError(f"{output}: is read by this command, so it cannot be the output")
     if os.path.isdir(file):
