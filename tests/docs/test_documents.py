@@ -303,6 +303,33 @@ def test_python_of_the_readme() -> None:
         place.remove()
 
 
+def test_exports_of_splunk() -> None:
+    """What Splunk exports as JSON gives the answer of the log; what it exports as CSV gives none, and says so."""
+    place = Place("README.md")
+    lines = (place.folder / "mail.current").read_text(encoding="utf-8").splitlines()
+    as_csv = io.StringIO()
+    rows = csv.writer(as_csv, quoting=csv.QUOTE_ALL)
+    rows.writerow(["_time", "host", "_raw"])
+    rows.writerows(["2026-03-03T09:14:20.000+0100", "esa1", line] for line in lines)
+    try:
+        (place.folder / "export.json").write_text(
+            "".join(json.dumps({"preview": False, "offset": n, "result": {"_raw": line}}) + "\n" for n, line in enumerate(lines)), encoding="utf-8"
+        )
+        (place.folder / "export.csv").write_text(as_csv.getvalue(), encoding="utf-8")
+        plain, as_json = (place.run(f"esatls messages -q {name}") for name in ("mail.current", "export.json"))
+        assert (as_json, len(plain[1].splitlines())) == (plain, 3)
+        count = len(lines) + 1
+        assert place.run("esatls messages export.csv") == (
+            0,
+            (
+                f"{count} lines: 0 events, {count} ignored, 0 unreadable\n"
+                "esatls: no line was understood; esatls explain 'LINE' tells what a line lacks\n"
+            ),
+        )
+    finally:
+        place.remove()
+
+
 def test_columns_of_sentinel_in_the_reference() -> None:
     """The columns that the reference names are read, and no others."""
     text = (ROOT / "python" / "REFERENCE.md").read_text(encoding="utf-8")
