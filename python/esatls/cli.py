@@ -325,7 +325,10 @@ def report(form: str | None, output: str | None, **options: Any) -> None:
 @click.argument("line", nargs=-1, required=True)
 @click.option("--timezone", metavar="ZONE", default="UTC", help="Zone of the stamp.")
 def explain(line: tuple[str, ...], timezone: str) -> None:
-    """Tell which pattern a LINE matches and which fields it gives, or why it is no event. Exit code 1 for no event."""
+    """Tell which pattern a LINE matches and which fields it gives, or why it is no event. Exit code 1 for no event.
+
+    LINE may be a sentence of message tracking, too, with its time in front, or its JSON: these match no pattern, and have fields.
+    """
     from esatls.clock import Clock
     from esatls.explain import explain as tell
 
@@ -337,7 +340,7 @@ def explain(line: tuple[str, ...], timezone: str) -> None:
                 click.echo(f"  {inner}: {printable(str(item))}")
         else:
             click.echo(f"{name}: {printable(str(value))}")
-    if "pattern" not in told:
+    if told["event"] == "none":
         sys.exit(1)
 
 

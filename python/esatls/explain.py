@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from esatls import envelope
+from esatls import envelope, tracking
 from esatls._patterns import PATTERNS
 from esatls.clock import Clock
 from esatls.match import MATCHERS_BY_START, event_of, match
@@ -14,6 +14,7 @@ from esatls.stream import Head
 def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
     """Return what is known of one line: its envelope, the pattern and expression it matches and its event, or why there is none."""
     told: dict[str, Any] = {}
+    whole = line
     inner = envelope.unwrap(line)
     if inner is not None:
         told["inside"] = "a record that holds the line in a field"
@@ -25,6 +26,9 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
     told["text"] = text
     found = match(text)
     if found is None:
+        sentences = list(tracking.events(whole))
+        if sentences or tracking.recognise(whole):
+            return _of_tracking(sentences)
         told["event"] = "none"
         told["why"] = _why(text)
         return told
@@ -32,6 +36,17 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
     told["pattern"] = spec.name
     told["expression"] = PATTERNS[spec.name]
     told["event"] = event_of(spec, matched, head.base)
+    return told
+
+
+def _of_tracking(sentences: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what is known of message tracking: the event of each sentence that states one."""
+    told: dict[str, Any] = {"inside": "message tracking, which has sentences where a log has lines"}
+    for number, event in enumerate(sentences, 1):
+        told["event" if number == 1 else f"event {number}"] = event
+    if not sentences:
+        told["event"] = "none"
+        told["why"] = "no sentence of it is one that states an event"
     return told
 
 

@@ -702,6 +702,31 @@ def test_explain() -> None:
     assert b"no pattern begins with 'SenderBase'" in out
 
 
+def test_explain_message_tracking() -> None:
+    """`explain` tells the event of what the other commands read as message tracking, pasted or JSON, and where a sentence of it is none."""
+    inside = "inside: message tracking, which has sentences where a log has lines\n"
+    success = "Delivery connection (DCID 70) successfully accepted TLS protocol TLSv1.2 cipher AES256-SHA None."
+    told = (
+        f"{inside}event:\n  time: 2026-10-12T08:00:04Z\n  esa_event: tls_success\n  witness: tracking\n  dcid: 70\n  esa_direction: delivery\n"
+        "  tls_version: TLSv1.2\n  tls_cipher: AES256-SHA\n  tls_result: success\n"
+    )
+    pasted = f"12 Oct 2026 08:00:04 (GMT)  {success}"
+    assert run("explain", pasted)[0].decode() == told
+    (event,) = records(run("events", stdin=pasted.encode())[0])
+    assert "".join(f"  {name}: {value}\n" for name, value in event.items()) in told
+    summary = [
+        {"timestamp": "12 Oct 2026 08:00:04 (GMT)", "description": success},
+        {"timestamp": "12 Oct 2026 08:00:05 (GMT)", "description": "Message 5 aborted."},
+    ]
+    out, _ = run("explain", json.dumps({"data": {"messages": {"summary": summary}}}))
+    assert out.decode() == f"{told}event 2:\n  time: 2026-10-12T08:00:05Z\n  esa_event: message_aborted\n  witness: tracking\n  mid: 5\n"
+    # a part of tracking, though alone it is not known to be
+    out, _ = run("explain", "12 Oct 2026 08:00:05 (GMT)  Message 5 aborted.")
+    assert out.decode() == f"{inside}event:\n  time: 2026-10-12T08:00:05Z\n  esa_event: message_aborted\n  witness: tracking\n  mid: 5\n"
+    out, _ = run("explain", "12 Oct 2026 08:00:04 (GMT)  Message 5 was scanned (DCID 70)", code=1)
+    assert out.decode() == f"{inside}event: none\nwhy: no sentence of it is one that states an event\n"
+
+
 def test_version_and_help() -> None:
     """The version is that of the package; help names every command."""
     assert run("--version")[0].decode().strip().endswith(esatls.__version__)
