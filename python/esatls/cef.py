@@ -575,7 +575,9 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unescape(text: str) -> str:
-    r"""Undo CEF's ``\=`` and ``\\``, also where a collector has doubled the backslash."""
+    r"""Undo CEF's ``\=`` and ``\\``, also where a collector has doubled the backslash; one alone at the end was cut from what it stood before."""
+    if text.endswith("\\") and not text.endswith("\\\\"):
+        text = text[:-1]
     return _ESCAPED.sub(r"\1", text)
 
 

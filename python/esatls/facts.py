@@ -132,7 +132,7 @@ class Facts:
         key = event.get(key_name)
         if key is None:
             return
-        values = [_text(name, event) for name in names] or [None]
+        values: list[Any] = [_text(name, event) for name in names] or [None]
         if event.get("witness") == "tracking":
             values.append(TRACKING)
             self.several = True

@@ -137,6 +137,7 @@ DELIVERY_FIELDS: tuple[Field, ...] = (
     Field("dcid", "integer", "Delivery connection id"),
     Field("rid", "integers", "Recipient ids of the attempt"),
     Field("outcome", "keyword", "done, bounced or delayed; absent while the log shows only the start"),
+    Field("time", "date", "When it was delivered, bounced or delayed; when it was started while the log shows only that"),
     Field("verdict", "keyword", "The connection's verdict"),
     Field("tls_version", "keyword", "Protocol as logged"),
     Field("tls_cipher", "keyword", "Cipher as logged"),

@@ -199,7 +199,7 @@ def _parquet(records: Iterable[dict[str, Any]], file: IO[bytes], fields: tuple[F
             schema += [pa.field(f"delivery_{inner.name}", pa.list_(kind(inner))) for inner in DELIVERY_FIELDS]
         else:
             schema.append(pa.field(field.name, kind(field)))
-    dates = {field.name for field in fields if field.type == "date"}
+    dates = {field.name for field in fields if field.type == "date"} | {f"delivery_{field.name}" for field in DELIVERY_FIELDS if field.type == "date"}
     count = 0
     with pq.ParquetWriter(file, pa.schema(schema)) as writer:
         for batch in _batches(records):
@@ -217,10 +217,12 @@ def _columnar(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, **{f"delivery_{field.name}": [attempt.get(field.name) for attempt in attempts] for field in DELIVERY_FIELDS}}
 
 
-def _moment(text: str) -> Any:
+def _moment(value: Any) -> Any:
     from datetime import datetime
 
-    return datetime.fromisoformat(text[:-1] + "+00:00")
+    if isinstance(value, list):
+        return [None if text is None else _moment(text) for text in value]
+    return datetime.fromisoformat(value[:-1] + "+00:00")
 
 
 def _batches(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

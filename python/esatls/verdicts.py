@@ -244,7 +244,8 @@ class Appliance:
             dcid = facts[0][3]
             begins, connections = self.connections_of(DELIVERY, dcid)
             if not begins:
-                return [self._attempt(message, dcid, "done", None, connections[0], sorted(set(rids_of(facts[0][4]))))]
+                time = facts[facts[1][0] == "delivery_done"][1]
+                return [self._attempt(message, dcid, "done", time, None, connections[0], sorted(set(rids_of(facts[0][4]))))]
         attempts: dict[_Attempt, tuple[Time | None, set[int]]] = {}
         started: dict[_Attempt, tuple[Time | None, set[int]]] = {}
         responses = {fact[5] for fact in facts if fact[0] in TRIES}
@@ -270,17 +271,21 @@ class Appliance:
         for (dcid, _, outcome, response), (time, rids) in attempts.items():
             place = (LONG_AGO if time is None else time, int(dcid or 0), outcome or "", response or "", sorted(rids))
             connection = None if dcid is None else self.connection(DELIVERY, dcid, time)
-            found.append((place, self._attempt(message, dcid, outcome, response, connection, place[-1])))
+            found.append((place, self._attempt(message, dcid, outcome, time, response, connection, place[-1])))
         found.sort(key=lambda item: item[0])
         return [attempt for _, attempt in found]
 
-    def _attempt(self, message: Message, dcid: str | None, outcome: str | None, response: str | None, connection: Connection | None, rids: list[int]) -> Record:
+    def _attempt(
+        self, message: Message, dcid: str | None, outcome: str | None, time: Time | None, response: str | None, connection: Connection | None, rids: list[int]
+    ) -> Record:
         attempt: Record = {}
         if dcid is not None:
             attempt["dcid"] = int(dcid)
         attempt["rid"] = rids
         if outcome is not None:
             attempt["outcome"] = outcome
+        if time is not None:
+            attempt["time"] = self._stamp(time)
         if connection is None:
             attempt["verdict"] = "unknown"
         else:
@@ -371,6 +376,8 @@ class Appliance:
             attempt["dcid"] = int(dcid)
         attempt["rid"] = []
         _keep(attempt, "outcome", outcome)
+        if cef[1] is not None:
+            attempt["time"] = self._stamp(cef[1])
         connection = None if dcid is None else self.connection(DELIVERY, dcid, cef[1])
         result, version, cipher = cef[8:11]
         witness = ["cef"] if result is not None else []

@@ -425,7 +425,7 @@ def test_only_message_done_delivers(line: str) -> None:
 
 
 def test_attempts_stand_in_the_order_of_time() -> None:
-    """Each attempt has its connection, recipients, outcome, verdict, protocol, cipher, peer and reason."""
+    """Each attempt has its connection, recipients, outcome, time, verdict, protocol, cipher, peer and reason."""
     found = message(
         "0 MID 1 ICID 5 RID 0 To: <bob@example.com>",
         "0 MID 1 ICID 5 RID 1 To: <carol@example.com>",
@@ -445,14 +445,15 @@ def test_attempts_stand_in_the_order_of_time() -> None:
             "dcid": 6,
             "rid": [0, 1],
             "outcome": "delayed",
+            "time": "2024-03-05T10:00:02Z",
             "verdict": "failed",
             "reason": "x",
             "peer_ip": "203.0.113.25",
             "domain": "example.com",
             "response": "4.7.5 - a",
         },
-        {"dcid": 7, "rid": [1], "outcome": "bounced", **tls, "response": "5.1.0 - no such user"},
-        {"dcid": 7, "rid": [0], "outcome": "done", **tls},
+        {"dcid": 7, "rid": [1], "outcome": "bounced", "time": "2024-03-05T10:01:03Z", **tls, "response": "5.1.0 - no such user"},
+        {"dcid": 7, "rid": [0], "outcome": "done", "time": "2024-03-05T10:01:03Z", **tls},
     ]
     assert found["delivered"] == "encrypted"
 
@@ -460,7 +461,8 @@ def test_attempts_stand_in_the_order_of_time() -> None:
 def test_delivery_that_is_logged_twice() -> None:
     """One delivery that is logged again, with headers or by another collector, is one."""
     found = message(OUT, DONE, "4 Message done DCID 6 MID 1 to RID [0] [('from', 'a')]", "5 Message done DCID 6 MID 1 to RID [0]")
-    assert found["deliveries"] == [{"dcid": 6, "rid": [0], "outcome": "done", "verdict": "cleartext", "peer_ip": "203.0.113.25"}]
+    attempt = {"dcid": 6, "rid": [0], "outcome": "done", "time": "2024-03-05T10:00:04Z", "verdict": "cleartext", "peer_ip": "203.0.113.25"}
+    assert found["deliveries"] == [attempt]
 
 
 # section 5: consolidated events

@@ -260,9 +260,9 @@ def compare(truth: Iterator[tuple[int, Record]], found: Iterator[tuple[int, Reco
 def at_fraction(records: Iterator[tuple[int, Record]], fraction: str) -> Iterator[tuple[int, Record]]:
     """Records with the fraction of a second that the stamps had."""
     for life, record in records:
-        for name in ("opened", "closed", "first_seen", "last_seen"):
-            if name in record:
-                record[name] = f"{record[name][:-1]}{fraction}Z"
+        for timed in (record, *record.get("deliveries", ())):
+            for name in {"opened", "closed", "first_seen", "last_seen", "time"} & timed.keys():
+                timed[name] = f"{timed[name][:-1]}{fraction}Z"
         yield life, record
 
 

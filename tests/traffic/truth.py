@@ -402,12 +402,12 @@ class Message:
             left = sorted(concerned - ended)
             if left:
                 order = (time, 0 if connection is None else connection.id, outcome or "", response or "", left)
-                found.append((order, self.attempt(connection, outcome, response, left, clock=clock)))
+                found.append((order, self.attempt(connection, outcome, time, response, left, clock=clock)))
         found.sort(key=lambda item: item[0])
         return [record for _, record in found]
 
     def attempt(
-        self, connection: Connection | None, outcome: str | None, response: str | None, rids: list[int], *, clock: bool
+        self, connection: Connection | None, outcome: str | None, time: int, response: str | None, rids: list[int], *, clock: bool
     ) -> Record:
         """The record of one attempt."""
         verdict, reason = ("unknown", None) if connection is None else connection.outcome(clock=clock)
@@ -417,6 +417,7 @@ class Message:
             "dcid": None if connection is None else connection.id,
             "rid": rids,
             "outcome": outcome,
+            "time": stamp(time) if clock else None,
             "verdict": verdict,
             "tls_version": None if connection is None else connection.version,
             "tls_cipher": None if connection is None else connection.cipher,

@@ -9,6 +9,7 @@ import pytest
 from tests.core.support import read_facts, records
 
 OPEN = "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no"
+TIME = "2024-03-05T10:00:00Z"
 OUT = "New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.25 port 25"
 
 
@@ -65,10 +66,10 @@ def test_partners_are_known_by_the_record_alone() -> None:
         },
         {"esa_host": "esa1", "esa_direction": "delivery", "dcid": 9, "tls_verdict": "unknown", "domain": "b.example", "messages": 1},
     ]  # fmt: skip
-    assert messages[0]["deliveries"] == [{"dcid": 9, "rid": [], "outcome": "done", "verdict": "unknown", "domain": "b.example"}]
+    assert messages[0]["deliveries"] == [{"dcid": 9, "rid": [], "outcome": "done", "time": TIME, "verdict": "unknown", "domain": "b.example"}]
     connections, messages = log(("05T10:00:00", f"ESAMID=3 ESAICID=5 ESADCID=9 act=DELIVERED {stated.replace('eve@b', 'eve@c')}"))
     assert [connection.get("domain") for connection in connections] == ["a.example", None]
-    assert messages[0]["deliveries"] == [{"dcid": 9, "rid": [], "outcome": "done", "verdict": "unknown"}]
+    assert messages[0]["deliveries"] == [{"dcid": 9, "rid": [], "outcome": "done", "time": TIME, "verdict": "unknown"}]
 
 
 @pytest.mark.parametrize(
@@ -77,15 +78,19 @@ def test_partners_are_known_by_the_record_alone() -> None:
         (
             "act=DELIVERED ESATLSOutConnStatus=Success ESATLSOutProtocol=TLSv1.3",
             "encrypted",
-            {"rid": [], "outcome": "done", "verdict": "encrypted", "tls_version": "TLSv1.3", "witness": ["cef"]},
+            {"rid": [], "outcome": "done", "time": TIME, "verdict": "encrypted", "tls_version": "TLSv1.3", "witness": ["cef"]},
         ),
         (
             "act=DELIVERED ESATLSOutConnStatus=Failure",
             "cleartext",
-            {"rid": [], "outcome": "done", "verdict": "cleartext", "reason": "TLS failed", "witness": ["cef"]},
+            {"rid": [], "outcome": "done", "time": TIME, "verdict": "cleartext", "reason": "TLS failed", "witness": ["cef"]},
         ),
-        ("act=BOUNCED ESATLSOutConnStatus=Failure", "none", {"rid": [], "outcome": "bounced", "verdict": "failed", "reason": "TLS failed", "witness": ["cef"]}),
-        ("act=DELIVERED", "unknown", {"rid": [], "outcome": "done", "verdict": "unknown"}),
+        (
+            "act=BOUNCED ESATLSOutConnStatus=Failure",
+            "none",
+            {"rid": [], "outcome": "bounced", "time": TIME, "verdict": "failed", "reason": "TLS failed", "witness": ["cef"]},
+        ),
+        ("act=DELIVERED", "unknown", {"rid": [], "outcome": "done", "time": TIME, "verdict": "unknown"}),
         ("ESATLSOutConnStatus=Success", "none", None),
     ],
 )
