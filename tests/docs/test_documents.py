@@ -252,7 +252,7 @@ def test_partners_in_a_terminal() -> None:
     try:
         (place.folder / "mail.log").write_text(HARD, encoding="utf-8")
         assert place.run("esatls messages -q -f json mail.log | python3 audit.py")[1] == (
-            "2026-03-05T08:00:04Z 1 unknown from mail.bank.example\n"
+            "2026-03-05T08:00:02Z 1 unknown from mail.bank.example\n"
             "2026-03-05T08:00:04Z 1 cleartext to mail.bank.example\n"
             "2026-03-05T08:00:06Z 2 unknown to bank.example\n"
         )
