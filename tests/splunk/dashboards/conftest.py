@@ -56,7 +56,7 @@ def validate() -> Any:
     return validated
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def splunkweb(log_source: source.LogSource) -> Iterator[splunkd.Splunkd]:
     """Start a splunkd that answers from the scenario."""
     reason = chromium.missing(with_browser=True)
@@ -68,9 +68,9 @@ def splunkweb(log_source: source.LogSource) -> Iterator[splunkd.Splunkd]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(splunkweb: splunkd.Splunkd) -> Iterator[chromium.Browser]:  # noqa: ARG001 - skips where the server does
-    """One Chromium for all tests."""
+    """One Chromium for all tests of a module: an open dashboard goes on asking, and takes a processor."""
     started = chromium.Browser()
     yield started
     started.close()
