@@ -15,7 +15,7 @@ from esatls.clock import parse_rfc3339, rfc3339, zone
 from esatls.closed import stand_in
 from esatls.errors import EsatlsError, UsageError
 from esatls.kinds import EVENT_KINDS
-from esatls.output import BY_ENDING, FORMATS, Output, dumps, ending, printable, write
+from esatls.output import BY_ENDING, FORMATS, Output, dumps, ending, lines, printable, write
 from esatls.stream import Counts
 from esatls.wanted import Wanted, address, domain_option, filters, within
 
@@ -174,15 +174,11 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
     progress = source.progress()
     with source.output(output) as file:
         if form == "json":
-            counts = parallel.write_events(source.found, make, _lines, file.write, source.options, source.warn, progress)
+            counts = parallel.write_events(source.found, make, lines, file.write, source.options, source.warn, progress)
         else:
             counts = Counts()
             write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), form, file, FIELDS)
     source.end(counts, nothing="no line is an event of those asked for")
-
-
-def _lines(found: list[Record]) -> bytes:
-    return b"".join([dumps(event) + b"\n" for event in found])
 
 
 def _facts(source: _Input) -> tuple[Facts, Counts]:

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 from typing import IO, TYPE_CHECKING, Any, Callable
 
 import orjson
@@ -59,6 +58,18 @@ def dumps(record: dict[str, Any]) -> bytes:
     return _CONTROL_BYTES.sub(lambda m: f"\\u{ord(m[0]):04x}", text).encode("utf-8")
 
 
+def lines(records: list[dict[str, Any]]) -> bytes:
+    """Return records as JSON Lines, each as `dumps` gives it."""
+    try:
+        told = b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
+    except TypeError:
+        pass
+    else:
+        if told.isascii() and b"\x7f" not in told:
+            return told  # nearly always, and all at once
+    return b"".join([dumps(record) + b"\n" for record in records])
+
+
 def _whole(value: Any) -> Any:
     """Return a value that can be written: halves of surrogate pairs, which are no text, become visible escapes."""
     if isinstance(value, str):
@@ -103,6 +114,8 @@ class Output:
                 if os.path.exists(self.path) and not os.path.isfile(self.path):
                     self.file = open(self.path, "wb")
                 else:
+                    import tempfile
+
                     handle, self._temporary = tempfile.mkstemp(dir=os.path.dirname(self.path), prefix=".esatls-")
                     self.file = os.fdopen(handle, "wb")
             except OSError as error:

@@ -203,7 +203,7 @@ class Reader:
                 break
             cut = data.rfind(b"\n") + 1
             if cut:
-                yield b"".join((*parts, data[:cut]))
+                yield b"".join((*parts, memoryview(data)[:cut]))
                 parts, held = [], 0
             parts.append(data[cut:])
             held += len(data) - cut

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 from dataclasses import dataclass, fields
 from typing import Any, Callable
 
@@ -94,6 +93,8 @@ def within(name: str | None, domain: str) -> bool:
 @functools.lru_cache(maxsize=10_000)
 def address(text: str) -> str | None:
     """Return an IP address in its one canonical spelling, one of IPv4 that is written as IPv6 as IPv4; None for any other text."""
+    import ipaddress
+
     try:
         found = ipaddress.ip_address(text)
     except ValueError:
