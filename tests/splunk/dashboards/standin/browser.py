@@ -141,7 +141,8 @@ class Browser:
         return [[str(cell) for cell in row] for row in self.do("evaluate", expression=script)]
 
     def records(self, panel: str) -> list[dict[str, str]]:
-        """Return the same, a dict per row."""
+        """Return the same, a dict per row, as soon as there is one."""
+        self.do("wait", expression=f"{self._panel(panel)}?.querySelector('[data-test=cell]') != null")
         head, *rows = self.table(panel)
         return [dict(zip(head, row)) for row in rows]
 
