@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import codecs
+import contextlib
 import glob
 import gzip
 import lzma
@@ -367,24 +368,21 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
     return [*found, size]
 
 
-def serials(found: list[Source]) -> set[str]:
-    """Return the serial numbers that the heads of files without host names tell."""
-    told = set()
+def _files(found: list[Source]) -> Iterator[Reader]:
+    """Yield a reader of each source that can be read again, open until the next one is asked for."""
     for source in found:
         if source.path != "-" and os.path.isfile(source.path):
-            reader = Reader(source, lambda _: None)
-            told.add(serial(reader.head().decode("utf-8", "replace").splitlines()[:_HEAD_LINES]))
-            reader.close()
+            with contextlib.closing(Reader(source, lambda _: None)) as reader:
+                yield reader
+
+
+def serials(found: list[Source]) -> set[str]:
+    """Return the serial numbers that the heads of files without host names tell."""
+    told = {serial(reader.head().decode("utf-8", "replace").splitlines()[:_HEAD_LINES]) for reader in _files(found)}
     return {number for number in told if number is not None}
 
 
 def common_zone(found: list[Source]) -> tzinfo | None:
     """Return the zone that the heads of the files tell, if all that tell one agree; it holds for those that tell none."""
-    told: set[int] = set()
-    for source in found:
-        if source.path == "-" or not os.path.isfile(source.path):
-            continue
-        reader = Reader(source, lambda _: None)
-        told.update(_head_offsets(reader.sample()))
-        reader.close()
+    told = {offset for reader in _files(found) for offset in _head_offsets(reader.sample())}
     return zone_of(told.pop()) if len(told) == 1 else None
