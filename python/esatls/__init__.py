@@ -17,23 +17,23 @@ __version__ = "0.1.0"
 __all__ = ["Clock", "Counts", "EsatlsError", "Facts", "__version__", "connections", "events", "extract", "messages"]
 
 if TYPE_CHECKING:
-    from esatls.clock import Clock
     from esatls.errors import EsatlsError
-    from esatls.event_stream import events
-    from esatls.facts import Facts
-    from esatls.match import extract
-    from esatls.stream import Counts
-    from esatls.verdicts import connections, messages
+    from esatls.extraction.event_stream import events
+    from esatls.extraction.match import extract
+    from esatls.extraction.stream import Counts
+    from esatls.lines.clock import Clock
+    from esatls.verdicts.appliance import connections, messages
+    from esatls.verdicts.facts import Facts
 
 _HOMES = {
-    "Clock": "clock",
-    "Counts": "stream",
+    "Clock": "lines.clock",
+    "Counts": "extraction.stream",
     "EsatlsError": "errors",
-    "Facts": "facts",
-    "connections": "verdicts",
-    "events": "event_stream",
-    "extract": "match",
-    "messages": "verdicts",
+    "Facts": "verdicts.facts",
+    "connections": "verdicts.appliance",
+    "events": "extraction.event_stream",
+    "extract": "extraction.match",
+    "messages": "verdicts.appliance",
 }
 
 

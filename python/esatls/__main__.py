@@ -1,5 +1,5 @@
 """`python -m esatls`."""
 
-from esatls.cli import main
+from esatls.cli.commands import main
 
 main()

@@ -16,8 +16,8 @@ from typing import IO, TYPE_CHECKING, Any, Callable
 import orjson
 
 from esatls.errors import EsatlsError, MissingDependencyError
-from esatls.fields import DELIVERY_FIELDS, Field
-from esatls.flat import cell, columns, flat
+from esatls.extraction.fields import DELIVERY_FIELDS, Field
+from esatls.verdicts.flat import cell, columns, flat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -16,20 +16,21 @@ import sys
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
-from esatls import sources, verdicts
 from esatls.errors import EsatlsError
-from esatls.facts import Facts
-from esatls.log_head import by_offset, shifted
-from esatls.share import Share, judged_together, seen_twice
-from esatls.sources import Reader, Source
-from esatls.stream import Consumer, Counts, Stream
+from esatls.extraction.stream import Consumer, Counts, Stream
+from esatls.lines import sources
+from esatls.lines.log_head import by_offset, shifted
+from esatls.lines.sources import Reader, Source
+from esatls.verdicts import appliance as verdicts
+from esatls.verdicts.facts import Facts
+from esatls.verdicts.partition import Share, judged_together, seen_twice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import tzinfo
 
-    from esatls.clock import Clock
-    from esatls.event_stream import Events
+    from esatls.extraction.event_stream import Events
+    from esatls.lines.clock import Clock
 
 EVENTS_PART = 1 << 22
 """Bytes of log whose events are held at once."""
@@ -148,7 +149,7 @@ def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, 
 
 def _tracking(reader: Reader, consumer: Consumer, host: str | None) -> Counts:
     """Feed a message-tracking document to a consumer; its descriptions count as lines."""
-    from esatls import tracking
+    from esatls.extraction import tracking
 
     data = bytearray()
     for block in reader.blocks():

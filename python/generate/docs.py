@@ -1,14 +1,14 @@
-"""The field table and the patterns -> python/REFERENCE.md."""
+"""The field table and the patterns -> docs/REFERENCE.md."""
 
 from __future__ import annotations
 
 import json
 import pathlib
 
-from esatls._patterns import PATTERNS
-from esatls.envelope import SENTINEL_COLUMNS
-from esatls.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
-from esatls.kinds import EVENTS, kind_of
+from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
+from esatls.extraction.kinds import EVENTS, kind_of
+from esatls.extraction.patterns import PATTERNS
+from esatls.lines.envelope import SENTINEL_COLUMNS
 
 NOTES = {
     "consolidated_event": (
@@ -71,7 +71,7 @@ def files() -> dict[pathlib.Path, str]:
         out += ["```"]
         out += [text for name in PATTERNS if kind_of(name) == kind for text in examples.get(name, ())[:2]]
         out += ["```", ""]
-    return {pathlib.Path("python/REFERENCE.md"): "\n".join(out)}
+    return {pathlib.Path("docs/REFERENCE.md"): "\n".join(out)}
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -7,11 +7,11 @@ import pathlib
 import re
 from typing import Any
 
-from esatls._patterns import MATCHERS, PATTERNS
 from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, FLOWS, MESSAGE_PATHS, ecs_field, event_document
-from esatls.envelope import _CUT_WEEKDAY, LONGEST
-from esatls.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
-from esatls.kinds import MAIL_FLOW, constants_of
+from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
+from esatls.extraction.kinds import MAIL_FLOW, constants_of
+from esatls.extraction.patterns import MATCHERS, PATTERNS
+from esatls.lines.envelope import _CUT_WEEKDAY, LONGEST
 from patterns import definitions
 
 import logstash

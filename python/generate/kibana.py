@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from esatls.elastic.documents import tls_version
-from esatls.report import DEPRECATED, WEAK
+from esatls.report.build import DEPRECATED, WEAK
 
 # The oldest migration that has all that is used here: a newer Kibana brings it up to date by itself, an older one refuses it.
 CORE_MIGRATION = "8.8.0"

@@ -7,12 +7,12 @@ import pathlib
 import re
 from typing import Any
 
-from esatls._patterns import MATCHERS, PATTERNS
-from esatls.cef import _FLOWS, _NAMES, _QUOTED_KEYS, _RESULTS, _STRANGERS, _TIMES, _TLS_NAMES
 from esatls.elastic.documents import DIRECTIONS, EVENT_CONSTANTS, FLOWS, OUTCOMES, ecs_field
-from esatls.envelope import _CUT_WEEKDAY, LONGEST
-from esatls.fields import FIELDS
-from esatls.kinds import MAIL_FLOW, constants_of
+from esatls.extraction.cef import _FLOWS, _NAMES, _QUOTED_KEYS, _RESULTS, _STRANGERS, _TIMES, _TLS_NAMES
+from esatls.extraction.fields import FIELDS
+from esatls.extraction.kinds import MAIL_FLOW, constants_of
+from esatls.extraction.patterns import MATCHERS, PATTERNS
+from esatls.lines.envelope import _CUT_WEEKDAY, LONGEST
 
 OUT = pathlib.Path("logstash/pipeline/events")
 FLAT = "[@metadata][esatls]"

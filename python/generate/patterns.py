@@ -1,4 +1,4 @@
-"""grok_patterns/ -> python/esatls/_patterns.py: plain regular expressions, compiled by pygrok.
+"""grok_patterns/ -> python/esatls/extraction/patterns.py: plain regular expressions, compiled by pygrok.
 
 Per pattern: one anchored expression with named groups, in the subset that Python's re, PCRE2 and
 Oniguruma share. Per first word of a line: the alternation of the patterns that start with it, for speed.
@@ -13,8 +13,8 @@ import sys
 from pprint import pformat
 from typing import Any, NamedTuple
 
-from esatls.fields import FIELDS
-from esatls.kinds import constants_of
+from esatls.extraction.fields import FIELDS
+from esatls.extraction.kinds import constants_of
 from pygrok import Grok
 
 if sys.version_info >= (3, 11):
@@ -221,7 +221,7 @@ def files() -> dict[pathlib.Path, str]:
             constants_of(name, ())
             starts = sorted(_first_characters(text))
         except KeyError:
-            raise ValueError(f"{name}: the name tells no kind of event; python/esatls/kinds.py has them") from None
+            raise ValueError(f"{name}: the name tells no kind of event; python/esatls/extraction/kinds.py has them") from None
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
         for start in starts:
@@ -249,4 +249,4 @@ def files() -> dict[pathlib.Path, str]:
         "}",
         "",
     ]
-    return {pathlib.Path("python/esatls/_patterns.py"): "\n".join(out)}
+    return {pathlib.Path("python/esatls/extraction/patterns.py"): "\n".join(out)}

@@ -11,9 +11,9 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from esatls import kinds
-from esatls._patterns import ENVELOPE, PATTERNS
-from esatls.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
+from esatls.extraction import kinds
+from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
+from esatls.extraction.patterns import ENVELOPE, PATTERNS
 
 DEFAULT = pathlib.Path("splunk_app/default")
 TEXT, LINE = "esatls_text", "esatls_line"
@@ -95,9 +95,7 @@ def family(name: str) -> str | None:
 
 def transforms() -> list[Transform]:
     """Return all field transforms of the text log: the envelope first, since the others read what it leaves."""
-    regex, words, number = numbered(
-        ENVELOPE, rename={"outer_host": "esa_host", "inner_host": "esa_host", "outer_log": "esa_log", "inner_log": "esa_log"}
-    )
+    regex, words, number = numbered(ENVELOPE, rename={"outer_host": "esa_host", "inner_host": "esa_host", "outer_log": "esa_log", "inner_log": "esa_log"})
     # the appliance's own, inner names before the collector's: the first filled value of a field stays
     words.sort(key=lambda word: (word.partition("::")[0], -int(word.partition("$")[2])))
     found = [Transform("esatls_envelope", f"^(?:(?={START}){regex})?(.*)$", " ".join([*words, f"{TEXT}::${number}"]))]
@@ -132,9 +130,7 @@ def cef_transform() -> Transform:
     words_before_a_key = rf"(?: (?!(?:{'|'.join(CEF_FIELDS)})=){word})++"
     # defined once as group 1 and called by number
     step = rf"(?(DEFINE)((?>{words_before_a_key}| (?:{quoted}|{braced}|{whole}|{bare}|{word}))))"
-    head = (
-        r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|(?:((?:1[4-9]|[2-9]\d)\.)[^|]*|[^|]*)\|ESA_CONSOLIDATED_LOG_EVENT\|[^|]*\|\d{1,3}\|"
-    )
+    head = r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|(?:((?:1[4-9]|[2-9]\d)\.)[^|]*|[^|]*)\|ESA_CONSOLIDATED_LOG_EVENT\|[^|]*\|\d{1,3}\|"
     looks, words = [], []
     for number, (key, name) in enumerate(CEF_FIELDS.items(), 3):
         value = r"\d{1,18}" if name in {"mid", "icid", "dcid"} else r"[\w./+-]+"
@@ -210,8 +206,7 @@ def props() -> str:
     )
     return "\n".join(
         [
-            HEAD
-            + "# Fields without a command. Names and classes keep clear of the Splunk Add-on for Cisco ESA, which may be installed beside this app:\n"
+            HEAD + "# Fields without a command. Names and classes keep clear of the Splunk Add-on for Cisco ESA, which may be installed beside this app:\n"
             "# on its sourcetypes nothing is set but fields of this app's own and ids under the add-on's own names.\n",
             f"[cisco:esa:textmail]\n{text}",
             f"[cisco:esa:legacy]\n{text}",

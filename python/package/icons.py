@@ -80,11 +80,7 @@ def png(painter: Painter, width: int, height: int) -> bytes:
     for j in range(height):
         rows.append(0)
         for i in range(width):
-            seen = [
-                painter((i + (a + 0.5) / samples) / height, (j + (b + 0.5) / samples) / height)
-                for a in range(samples)
-                for b in range(samples)
-            ]
+            seen = [painter((i + (a + 0.5) / samples) / height, (j + (b + 0.5) / samples) / height) for a in range(samples) for b in range(samples)]
             alpha = sum(c[3] for c in seen)
             for channel in range(3):
                 rows.append(round(sum(c[channel] * c[3] for c in seen) / alpha) if alpha else 0)

@@ -6,17 +6,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import esatls_splunk  # first: it shows the way to lib/
-from esatls import verdicts
-from esatls.fields import CONNECTION_FIELDS
-from esatls.match import DELIVERY, MESSAGES, RECEIVING
+from esatls.extraction.fields import CONNECTION_FIELDS
+from esatls.extraction.match import DELIVERY, MESSAGES, RECEIVING
+from esatls.verdicts import appliance as verdicts
 from esatls_verdicts import VerdictCommand
 from splunklib.searchcommands import Configuration, dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from esatls.clock import Time
-    from esatls.facts import Facts
+    from esatls.lines.clock import Time
+    from esatls.verdicts.facts import Facts
 
 NAMES = tuple(field.name for field in CONNECTION_FIELDS)
 

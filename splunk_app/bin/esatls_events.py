@@ -6,18 +6,18 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import esatls_splunk
-from esatls.clock import rfc3339
-from esatls.fields import FIELDS
-from esatls.kinds import MAIL_FLOW, TLS_KINDS
-from esatls.match import LONGEST_NUMBER, MATCHERS_BY_START, event_of
+from esatls.extraction.fields import FIELDS
+from esatls.extraction.kinds import MAIL_FLOW, TLS_KINDS
+from esatls.extraction.match import LONGEST_NUMBER, MATCHERS_BY_START, event_of
+from esatls.lines.clock import rfc3339
 from splunklib.searchcommands import Configuration, Option, StreamingCommand, dispatch, validators
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Iterator, Sequence
 
-    from esatls.match import Spec
-    from esatls.stream import Head
+    from esatls.extraction.match import Spec
+    from esatls.extraction.stream import Head
     from esatls_splunk import Block, Place, Table
 
 HEAD_NAMES = ("time", "esa_host", "esa_log", "esa_level")

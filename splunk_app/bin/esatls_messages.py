@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import esatls_splunk  # first: it shows the way to lib/
-from esatls import verdicts
-from esatls.fields import MESSAGE_FIELDS
-from esatls.flat import cell, columns, flat
+from esatls.extraction.fields import MESSAGE_FIELDS
+from esatls.verdicts import appliance as verdicts
+from esatls.verdicts.flat import cell, columns, flat
 from esatls_verdicts import VerdictCommand
 from splunklib.searchcommands import Configuration, dispatch
 

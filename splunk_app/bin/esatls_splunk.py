@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
-from esatls import envelope
-from esatls.clock import END_OF_TIME, FIRST_TIME, Clock, parse_rfc3339
-from esatls.stream import MOST_HEADS, Head, Stream
+from esatls.extraction.stream import MOST_HEADS, Head, Stream
+from esatls.lines import envelope
+from esatls.lines.clock import END_OF_TIME, FIRST_TIME, Clock, parse_rfc3339
 from splunklib.searchcommands import Option, validators
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from esatls.clock import Time
-    from esatls.match import Spec
+    from esatls.extraction.match import Spec
+    from esatls.lines.clock import Time
 
     Take = Callable[[Head, Spec, re.Match[str]], object]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import esatls_splunk
-from esatls.facts import Facts
-from esatls.match import MATCHERS_BY_START
-from esatls.stream import Head
+from esatls.extraction.match import MATCHERS_BY_START
+from esatls.extraction.stream import Head
+from esatls.verdicts.facts import Facts
 from splunklib.searchcommands import ReportingCommand
 
 if TYPE_CHECKING:

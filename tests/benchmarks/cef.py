@@ -4,9 +4,9 @@ Ways over the same invented records of some 1.3 kB, in one run, by processor tim
 
 * `plain`: one regular expression for `key=value` and a dictionary of all of them, which believes every subject;
 * `plain, typed`: the same, and of it the fields that esatls gives, under its names and with its types;
-* `esatls`: `esatls.cef.parse`, from a record to an event, as every part of esatls reads consolidated events;
+* `esatls`: `esatls.extraction.cef.parse`, from a record to an event, as every part of esatls reads consolidated events;
 * `esatls, unknown`: the same where the order of the keys is not known yet, as for the first records of a log;
-* `esatls, lines`: lines with a syslog envelope to events with time and host, by way of `esatls.stream`, as a file is read.
+* `esatls, lines`: lines with a syslog envelope to events with time and host, by way of `esatls.extraction.stream`, as a file is read.
 
 What counts are the ratios and records per second of processor time. Then the cost of a hostile record's character: four times as long a
 record may not cost more per character.
@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 
-from esatls import cef
-from esatls.event_stream import Events
-from esatls.stream import Stream
+from esatls.extraction import cef
+from esatls.extraction.event_stream import Events
+from esatls.extraction.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -98,8 +98,8 @@ def lines_of(log: pathlib.Path) -> int:
 
 def against_pygrok(log: pathlib.Path) -> None:
     """Compare lines per second with pygrok trying the same patterns on each line, until one matches."""
-    from esatls._patterns import PATTERNS
-    from esatls.match import match
+    from esatls.extraction.match import match
+    from esatls.extraction.patterns import PATTERNS
     from pygrok import Grok
 
     texts = []
@@ -126,8 +126,8 @@ def against_pygrok(log: pathlib.Path) -> None:
 
 def hostile() -> None:
     """Compare the cost per byte of lines of a megabyte, hostile for each pattern, with that of ordinary lines."""
-    from esatls._patterns import PATTERNS
-    from esatls.match import match
+    from esatls.extraction.match import match
+    from esatls.extraction.patterns import PATTERNS
 
     ordinary = "MID 1234567 ICID 7654321 RID 0 To: <somebody@example.com>"
     count = 20_000

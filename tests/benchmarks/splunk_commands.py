@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "python"), str(ROOT / "python" / "package"
 
 import splunk_package  # noqa: E402
 from esatls import envelope  # noqa: E402
-from esatls.clock import Clock  # noqa: E402
+from esatls.lines.clock import Clock  # noqa: E402
 
 from tests.splunk import driver  # noqa: E402
 

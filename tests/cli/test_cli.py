@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import esatls
 import pytest
 import zstandard
-from esatls.clock import zone as time_zone
+from esatls.lines.clock import zone as time_zone
+from esatls.lines.sources import Source, cuts
 from esatls.parallel import LEAST_PART
-from esatls.sources import Source, cuts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -309,7 +309,7 @@ def test_processes_agree(tmp_path: pathlib.Path) -> None:
         path.write_text("".join(line.rstrip("\n") + "\n" for line in text), encoding="utf-8")
         code = (
             "import sys, gc\nfrom esatls import parallel\nparallel.LEAST_PART = 1\nparallel.EVENTS_PART = 50_000\n"
-            "from esatls.cli import main\nsys.argv[1:] = sys.argv[1:]\nmain()\n"
+            "from esatls.cli.commands import main\nsys.argv[1:] = sys.argv[1:]\nmain()\n"
         )
         for command in (("messages",), ("connections",), ("events",), ("events", "-k", "all")):
             outs = {
@@ -430,9 +430,7 @@ def test_garbage_between_the_lines_loses_nothing(tmp_path: pathlib.Path) -> None
 def test_invalid_bytes_do_not_hide_an_event() -> None:
     """A host name that is not UTF-8 does not make its connection unreadable."""
     out, err = run("events", "-k", "all", stdin=b"ICID 5 TLS failed: caf\xe9\n")
-    assert records(out) == [
-        {"esa_event": "tls_failed", "tls_result": "failed", "esa_direction": "receiving", "icid": 5, "tls_reason": "caf\\xe9"}
-    ]
+    assert records(out) == [{"esa_event": "tls_failed", "tls_result": "failed", "esa_direction": "receiving", "icid": 5, "tls_reason": "caf\\xe9"}]
     assert err.strip() == "1 lines: 1 events, 0 ignored, 0 unreadable"
 
 

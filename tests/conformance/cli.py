@@ -2,7 +2,7 @@
 
     python tests/conformance                               # the whole table; minutes
     python tests/conformance --engine re --engine pygrok   # some columns
-    python tests/conformance --page                        # and writes tests/CONFORMANCE.md
+    python tests/conformance --page                        # and writes docs/CONFORMANCE.md
 
 Exit code 1 when anything differs.
 """
@@ -20,7 +20,7 @@ from .engines import ENGINES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PAGE = ROOT / "tests" / "CONFORMANCE.md"
+PAGE = ROOT / "docs" / "CONFORMANCE.md"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

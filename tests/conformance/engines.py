@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from esatls import cef, tracking
-from esatls._patterns import PATTERNS
 from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
 from esatls.elastic.documents import connection_document, event_document, message_document
-from esatls.match import extract
+from esatls.extraction import cef, tracking
+from esatls.extraction.match import extract
+from esatls.extraction.patterns import PATTERNS
 
 from tests.core.support import read_events, read_facts, records
 from tests.elastic import corpus as elastic_corpus

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from esatls._patterns import PATTERNS
-from esatls.fields import FIELDS
+from esatls.extraction.fields import FIELDS
+from esatls.extraction.patterns import PATTERNS
 
 from . import cli, table
 from .corpus import ROOT, rows

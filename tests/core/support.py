@@ -6,17 +6,17 @@ import json
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from esatls import verdicts
-from esatls.clock import Clock, parse_rfc3339, zone
-from esatls.facts import Facts
-from esatls.match import event_of
-from esatls.stream import Counts, Head, Stream
+from esatls.extraction.match import event_of
+from esatls.extraction.stream import Counts, Head, Stream
+from esatls.lines.clock import Clock, parse_rfc3339, zone
+from esatls.verdicts import appliance as verdicts
+from esatls.verdicts.facts import Facts
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Sequence
 
-    from esatls.match import Spec
+    from esatls.extraction.match import Spec
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CASES = ROOT / "tests" / "cases"
@@ -64,7 +64,7 @@ class Events:
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
         """Keep the events of many lines, found one at a time."""
-        from esatls.match import match
+        from esatls.extraction.match import match
 
         taken = 0
         for line, head in lines:

@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 import pytest
-from esatls import fields, kinds
-from esatls._patterns import ENVELOPE, MATCHERS, PATTERNS
-from esatls.match import extract, match
+from esatls.extraction import fields, kinds
+from esatls.extraction.match import extract, match
+from esatls.extraction.patterns import ENVELOPE, MATCHERS, PATTERNS
 from pygrok import Grok
 
 from tests.core.support import ROOT, all_cases

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from esatls.clock import Clock, parse_rfc3339, rfc3339, zone
 from esatls.errors import EsatlsError, UsageError
+from esatls.lines.clock import Clock, parse_rfc3339, rfc3339, zone
 from hypothesis import given
 from hypothesis import strategies as st
 

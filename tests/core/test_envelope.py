@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from esatls import envelope
-from esatls.clock import rfc3339
+from esatls.lines import envelope
+from esatls.lines.clock import rfc3339
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls.facts import Facts
+from esatls.verdicts.facts import Facts
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from esatls._patterns import PATTERNS
+from esatls.extraction.patterns import PATTERNS
 
 from tests.core.support import ROOT, all_cases
 
@@ -61,7 +61,7 @@ def test_pattern_is_linear(pattern: str) -> None:
     """A line of a million characters, hostile for the pattern, is matched or refused within the limit."""
     run(
         f"""
-from esatls._patterns import PATTERNS
+from esatls.extraction.patterns import PATTERNS
 pattern = re.compile(PATTERNS[{pattern!r}], re.ASCII)
 for text in hostile({sample(pattern)!r}):
     pattern.fullmatch(text)
@@ -73,7 +73,7 @@ def test_envelope_is_linear() -> None:
     """An envelope is bounded: what makes it look at a long line is cut before."""
     run(
         """
-from esatls import envelope
+from esatls.lines import envelope
 for text in [
     "<22>Jan 21 12:47:11 esa1 mail_logs: Jan 21 12:47:11 esa1 mail_logs: Info: x",
     "Wed Jul 20 19:47:40 2005 Info: x",
@@ -91,7 +91,7 @@ def test_dispatch_is_linear() -> None:
     samples = {pattern: sample(pattern) for pattern in PATTERNS}
     run(
         f"""
-from esatls.match import match
+from esatls.extraction.match import match
 for text in {list(samples.values())!r}:
     for run in RUNS:
         match(text + run * (LENGTH // 10 // len(run)) + "\\1")
@@ -108,8 +108,8 @@ def test_wrapped_lines_are_linear() -> None:
     """A long line without an end, or a great many lines without a stamp, are read within the limit."""
     run(
         """
-from esatls.facts import Facts
-from esatls.stream import Stream
+from esatls.verdicts.facts import Facts
+from esatls.extraction.stream import Stream
 STAMP = "Wed Jul 20 19:47:40 2005 Info: "
 for first in ["ICID 5 TLS failed: (", "MID 1 Subject 'x", "Message done DCID 6 MID 1 to RID [0", "DCID 6 TLS success CN: <x", "Bounced: 14:0 From:<"]:
     for rest in ["x", "[", "'", "(" * 100, "ICID 5 TLS success", "Info: x", '{"message": "x"}', "1", "", "CEF:0|CISCO|IronPort|x|x|x|5|msg=x"]:

@@ -6,8 +6,8 @@ import itertools
 from typing import Any
 
 import pytest
-from esatls import lives
-from esatls.clock import rfc3339
+from esatls.lines.clock import rfc3339
+from esatls.verdicts import lives
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 import pytest
-from esatls.facts import Facts
+from esatls.verdicts.facts import Facts
 
 from tests.core.support import REAL, read_events, read_facts, records
 

@@ -7,8 +7,8 @@ import random
 from typing import Any
 
 import pytest
-from esatls.facts import Facts
-from esatls.fields import CONNECTION_FIELDS, MESSAGE_FIELDS
+from esatls.extraction.fields import CONNECTION_FIELDS, MESSAGE_FIELDS
+from esatls.verdicts.facts import Facts
 
 from tests.core.support import SCENARIOS, read_facts, records
 

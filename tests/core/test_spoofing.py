@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from esatls.kinds import TLS_KINDS
+from esatls.extraction.kinds import TLS_KINDS
 
 from tests.core.support import read_events, read_facts, records
 

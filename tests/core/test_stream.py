@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from esatls import event_stream
-from esatls.facts import Facts
-from esatls.match import extract
-from esatls.stream import LONGEST_WRAP, Counts, Stream
+from esatls.extraction import event_stream
+from esatls.extraction.match import extract
+from esatls.extraction.stream import LONGEST_WRAP, Counts, Stream
+from esatls.verdicts.facts import Facts
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "python" / "esatls" / "sample.log"
-DOCUMENTS = ("README.md", "python/VERDICTS.md", "python/RECIPES.md")
+DOCUMENTS = ("README.md", "docs/VERDICTS.md", "docs/RECIPES.md")
 """Documents whose `sh` and `console` blocks are run."""
 
 _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -39,9 +39,7 @@ def test_commands_send_what_the_setup_sends(tmp_path: Path) -> None:
     for address in ("https://elastic.example.com:9200", "https://kibana.example.com:5601"):
         commands = commands.replace(address, server.url)
     try:
-        done = subprocess.run(
-            ["sh", "-e", "-c", commands.replace("/etc/logstash", str(tmp_path / "logstash"))], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(["sh", "-e", "-c", commands.replace("/etc/logstash", str(tmp_path / "logstash"))], capture_output=True, text=True, check=False)
     finally:
         server.stop()
     assert done.returncode == 0, done.stderr

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.splunk.driver import Splunk
 
-RECIPES = "python/RECIPES.md"
+RECIPES = "docs/RECIPES.md"
 
 # What each recipe finds, in every engine: the MIDs, or the partners.
 FOUND: dict[str, set[str]] = {
@@ -74,7 +74,7 @@ def splunk(tmp_path_factory: pytest.TempPathFactory) -> Splunk:
 def client() -> Iterator[Client]:
     """Return a client of a search server that is set up, has the recipes' log, and joined it, all by the command line."""
     from click.testing import CliRunner
-    from esatls.elastic.cli import elastic
+    from esatls.cli.elastic import elastic
 
     from tests.elastic.server import Server, cannot_start
     from tests.elastic.store import index_lines
@@ -321,10 +321,7 @@ def test_exports_of_splunk() -> None:
         count = len(lines) + 1
         assert place.run("esatls messages export.csv") == (
             0,
-            (
-                f"{count} lines: 0 events, {count} ignored, 0 unreadable\n"
-                "esatls: no line was understood; esatls explain 'LINE' tells what a line lacks\n"
-            ),
+            (f"{count} lines: 0 events, {count} ignored, 0 unreadable\nesatls: no line was understood; esatls explain 'LINE' tells what a line lacks\n"),
         )
     finally:
         place.remove()
@@ -332,7 +329,7 @@ def test_exports_of_splunk() -> None:
 
 def test_columns_of_sentinel_in_the_reference() -> None:
     """The columns that the reference names are read, and no others."""
-    text = (ROOT / "python" / "REFERENCE.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "REFERENCE.md").read_text(encoding="utf-8")
     (named,) = re.findall(r"Of its other columns (.*?) are read", text)
     columns = {
         "DeviceAction": "DELIVERED", "SourceUserName": "ann@example.org", "DestinationUserName": "bob@example.com", "SourceIP": "192.0.2.7",
@@ -350,7 +347,7 @@ def test_columns_of_sentinel_in_the_reference() -> None:
 
 def test_apostrophes_in_the_reference() -> None:
     """A text that is like a formula has an apostrophe in front in CSV, and none in JSON."""
-    text = (ROOT / "python" / "REFERENCE.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "REFERENCE.md").read_text(encoding="utf-8")
     (csv_has, json_has) = re.findall(r"`([^`]*name@example\.com)`", text)
     place = Place("README.md")
     try:
@@ -405,7 +402,7 @@ def test_every_document_is_linked_from_the_readme() -> None:
     """What a user should find is one step away from the README."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)}
-    wanted = {f"python/{name}.md" for name in ("REFERENCE", "VERDICTS", "RECIPES", "FOLLOW", "COMPARISON")}
+    wanted = {f"docs/{name}.md" for name in ("REFERENCE", "VERDICTS", "RECIPES", "FOLLOW", "COMPARISON")}
     wanted |= {"splunk_app/README.md", "logstash/README.md", "CONTRIBUTING.md"}
     assert wanted - linked == set()
 

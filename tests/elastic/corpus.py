@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from esatls import envelope, events
-from esatls.clock import Clock, rfc3339
+from esatls import events
 from esatls.elastic.documents import event_document, put
+from esatls.lines import envelope
+from esatls.lines.clock import Clock, rfc3339
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = "2026-01-02T03:04:05Z"

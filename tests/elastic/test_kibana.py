@@ -10,8 +10,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls import report
 from esatls.elastic import load as loading
+from esatls.report import build as report
 
 from tests.elastic import corpus
 from tests.elastic.kql import Kql

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.elastic.documents import ecs_field
-from esatls.fields import FIELDS
+from esatls.extraction.fields import FIELDS
 
 from tests.elastic import corpus
 from tests.elastic.logstash import FILTER, HOME, JOIN, run_logstash

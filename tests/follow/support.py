@@ -12,13 +12,13 @@ from datetime import timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from esatls import verdicts
-from esatls.clock import Clock
-from esatls.facts import Facts
+from esatls.extraction.stream import Stream
 from esatls.follow.held import Held, Limits
 from esatls.follow.lines import FollowedStream, Lines
+from esatls.lines.clock import Clock
 from esatls.output import dumps
-from esatls.stream import Stream
+from esatls.verdicts import appliance as verdicts
+from esatls.verdicts.facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -128,9 +128,7 @@ class Log:
 
     def _shift(self) -> Path:
         """Make room for the newest number."""
-        numbered = sorted(
-            (int(file.name[len(self.path.name) + 1 :].split(".")[0]), file) for file in self.rotated.glob(self.path.name + ".[0-9]*")
-        )
+        numbered = sorted((int(file.name[len(self.path.name) + 1 :].split(".")[0]), file) for file in self.rotated.glob(self.path.name + ".[0-9]*"))
         for number, file in reversed(numbered):
             ending = ".gz" if file.name.endswith(".gz") else ""
             file.rename(self.rotated / f"{self.path.name}.{number + 1}{ending}")

@@ -10,15 +10,15 @@ from itertools import groupby
 from typing import Any
 
 import pytest
-from esatls import verdicts
-from esatls.clock import Clock
-from esatls.facts import Facts
+from esatls.extraction.stream import Stream
 from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import HOLD, LINGER, Limits
 from esatls.follow.lines import FollowedStream
+from esatls.lines.clock import Clock
+from esatls.lines.sources import Reader, Source, clock_of
 from esatls.output import dumps
-from esatls.sources import Reader, Source, clock_of
-from esatls.stream import Stream
+from esatls.verdicts import appliance as verdicts
+from esatls.verdicts.facts import Facts
 
 from tests.core.support import REAL, SCENARIOS
 from tests.follow.support import Run, encoded, whole

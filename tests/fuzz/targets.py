@@ -6,17 +6,19 @@ import json
 import re
 from typing import Any, Callable
 
-from esatls import cef, envelope, tracking, verdicts
-from esatls.clock import Clock, parse_rfc3339, rfc3339
-from esatls.event_stream import Events
-from esatls.explain import explain
-from esatls.facts import Facts
-from esatls.fields import CONNECTION_FIELDS, FIELDS, MESSAGE_FIELDS, Field
-from esatls.flat import columns, flat
-from esatls.kinds import EVENT_KINDS
-from esatls.match import extract
+from esatls.cli.explain import explain
+from esatls.extraction import cef, tracking
+from esatls.extraction.event_stream import Events
+from esatls.extraction.fields import CONNECTION_FIELDS, FIELDS, MESSAGE_FIELDS, Field
+from esatls.extraction.kinds import EVENT_KINDS
+from esatls.extraction.match import extract
+from esatls.extraction.stream import Counts, Stream
+from esatls.lines import envelope
+from esatls.lines.clock import Clock, parse_rfc3339, rfc3339
 from esatls.output import dumps
-from esatls.stream import Counts, Stream
+from esatls.verdicts import appliance as verdicts
+from esatls.verdicts.facts import Facts
+from esatls.verdicts.flat import columns, flat
 
 Event = dict[str, Any]
 Target = Callable[[bytes], None]
@@ -270,9 +272,7 @@ def _records(facts: Facts) -> list[Event]:
     return connections + messages
 
 
-TARGETS: dict[str, Target] = {
-    name[len("target_") :]: target for name, target in list(globals().items()) if name.startswith("target_")
-}
+TARGETS: dict[str, Target] = {name[len("target_") :]: target for name, target in list(globals().items()) if name.startswith("target_")}
 
 
 def shrink(check: Callable[[bytes], object], data: bytes) -> bytes:

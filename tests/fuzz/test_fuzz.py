@@ -9,9 +9,9 @@ import time
 from typing import Callable
 
 import pytest
-from esatls.event_stream import Events
+from esatls.extraction.event_stream import Events
+from esatls.extraction.stream import Counts
 from esatls.output import dumps
-from esatls.stream import Counts
 
 from tests.fuzz import cli, mutate, seeds, targets
 from tests.traffic import ENVELOPES, Line

@@ -1,4 +1,4 @@
-"""Measures what others take from the project's lines about TLS, for python/COMPARISON.md: `python tests/peers [--elastic FILE] [--tracking FILE]`.
+"""Measures what others take from the project's lines about TLS, for docs/COMPARISON.md: `python tests/peers [--elastic FILE] [--tracking FILE]`.
 
 Their files are not in this project; the document says which, of which commit. Each value that the cases expect of a TLS line (version,
 cipher, reason, certificate name, domain) counts as *apart*, when a field has exactly it, *inside*, when it stands with other text in

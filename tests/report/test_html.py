@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from esatls import report, report_html
+from esatls.report import build as report
+from esatls.report import page as report_html
 
 from tests.core.support import records_of
 from tests.report.support import CHROMIUM, HOSTILE, Page, Record, chromium, connection, hostile_records, message

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls import report
+from esatls.report import build as report
 from hypothesis import given
 from hypothesis import strategies as st
 

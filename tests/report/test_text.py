@@ -11,7 +11,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls import report, report_text
+from esatls.report import build as report
+from esatls.report import text as report_text
 from rich.console import Console
 
 from tests.core.support import records_of

@@ -8,8 +8,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls import verdicts
 from esatls.elastic import load
+from esatls.verdicts import appliance as verdicts
 
 from tests.core.support import read_facts
 from tests.security.stranger import ALL, ROOT, lines_of

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 
 import esatls
 import pytest
-from esatls._patterns import ENVELOPE, MATCHERS, PATTERNS
+from esatls.extraction.patterns import ENVELOPE, MATCHERS, PATTERNS
 
 from tests.core.support import all_cases
 from tests.fuzz import seeds
@@ -59,15 +59,51 @@ def verdict(expression: Expression) -> str:
 @pytest.mark.parametrize(
     ("kind", "texts"),
     [
-        ("exponential", [
-            r"(\w+\s?)*x", "(?:a+)+b", "(a*)*b", "(a|a)*b", "(a|ab|b)*c", "(?:a?a?)*b", "x(?:(?:a+)+b|.*)", "([a-z]+|[a-c])*!", "((ab)*|(aba)*b)*c",
-        ]),
-        ("polynomial", [
-            "a.*b.*c", r"\d+\d+", "a*a*", "(.*) (.*)x", "a+x?a+", r"a.*?\s*", r"\s*x?\s*y", ".*,.*,.*!", r"\S+@\S+\.\S+ ", "a{1,99}a{1,99}b",
-        ]),
-        ("linear", [
-            "x.*", r"\S(?:.*\S)?\s*", "(?:a?)*b", '[^"]*"', "(.*) (.*)", ".*a.*", r"(\w+\s)*x", "a{1,3}a{1,3}b", "(?:ab|ac)*d", r"x(?:\S.*? b|.*)", r"a.*\s*",
-        ]),
+        (
+            "exponential",
+            [
+                r"(\w+\s?)*x",
+                "(?:a+)+b",
+                "(a*)*b",
+                "(a|a)*b",
+                "(a|ab|b)*c",
+                "(?:a?a?)*b",
+                "x(?:(?:a+)+b|.*)",
+                "([a-z]+|[a-c])*!",
+                "((ab)*|(aba)*b)*c",
+            ],
+        ),
+        (
+            "polynomial",
+            [
+                "a.*b.*c",
+                r"\d+\d+",
+                "a*a*",
+                "(.*) (.*)x",
+                "a+x?a+",
+                r"a.*?\s*",
+                r"\s*x?\s*y",
+                ".*,.*,.*!",
+                r"\S+@\S+\.\S+ ",
+                "a{1,99}a{1,99}b",
+            ],
+        ),
+        (
+            "linear",
+            [
+                "x.*",
+                r"\S(?:.*\S)?\s*",
+                "(?:a?)*b",
+                '[^"]*"',
+                "(.*) (.*)",
+                ".*a.*",
+                r"(\w+\s)*x",
+                "a{1,3}a{1,3}b",
+                "(?:ab|ac)*d",
+                r"x(?:\S.*? b|.*)",
+                r"a.*\s*",
+            ],
+        ),
     ],
 )
 def test_checker(kind: str, texts: list[str]) -> None:
@@ -120,15 +156,15 @@ def package() -> Iterator[Expression]:
 
 UNDECIDED = {
     # the checker does not see that a look-behind lets it start at one place of each word only
-    "esatls.cef._TLS_FIELD": "ESATLSx",
-    "esatls.cef._ARCSIGHT_KEY": "a",
+    "esatls.extraction.cef._TLS_FIELD": "ESATLSx",
+    "esatls.extraction.cef._ARCSIGHT_KEY": "a",
     # nor that each look-ahead of a loop looks at the word that the loop reads next, and at no other
-    "esatls.cef._QUICK": " msg='a' x",
-    "esatls.cef._QUOTED_VALUE": "'a' x",
-    "esatls.cef._BRACED_VALUE": "{'a' x",
-    "esatls.cef._WORDS_VALUE": "a x ",
+    "esatls.extraction.cef._QUICK": " msg='a' x",
+    "esatls.extraction.cef._QUOTED_VALUE": "'a' x",
+    "esatls.extraction.cef._BRACED_VALUE": "{'a' x",
+    "esatls.extraction.cef._WORDS_VALUE": "a x ",
     # a run of two backslashes or more is matched from its first one on
-    "esatls.cef._ESCAPED": "\\",
+    "esatls.extraction.cef._ESCAPED": "\\",
     # texts of 1,000 characters at most
     "esatls.tracking._NOT_OFFERED": "STARTTLS ",
     "esatls.tracking._DETAILS": "TLS protocol a cipher a",

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "python")]
 
 from click.testing import CliRunner  # noqa: E402
-from esatls.elastic.cli import elastic  # noqa: E402
+from esatls.cli.elastic import elastic  # noqa: E402
 from esatls.elastic.client import Client, ElasticError  # noqa: E402
 
 from tests.elastic.store import all_documents, answers, index_lines, make_log, ordered  # noqa: E402

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from esatls import envelope
-from esatls.clock import parse_rfc3339
-from esatls.flat import flat
+from esatls.lines import envelope
+from esatls.lines.clock import parse_rfc3339
+from esatls.verdicts.flat import flat
 
 from tests.core.support import clock
 

@@ -328,7 +328,7 @@ class Splunk:
                     body = encode([], ["esatls_facts"]) + ("".join(f"{line},\n" for line in facts)).encode()
                     self._no_message(reduce.ask({"action": "execute", "finished": False}, body, parse=False))
 
-            tail = f',{quote("/var/log/mail")},{quote("cisco:esa:textmail")}' + "," * len(columns)
+            tail = f",{quote('/var/log/mail')},{quote('cisco:esa:textmail')}" + "," * len(columns)
             for number, (raw, host, time) in enumerate(events):
                 text = raw.replace('"', '""')
                 waiting[number % indexers].append(f'"{text}",{quote(host)},{quote(time)}{tail}')

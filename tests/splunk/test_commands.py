@@ -11,8 +11,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls.fields import CONNECTION_FIELDS, FIELDS, MESSAGE_FIELDS
-from esatls.flat import columns
+from esatls.extraction.fields import CONNECTION_FIELDS, FIELDS, MESSAGE_FIELDS
+from esatls.verdicts.flat import columns
 
 from tests.core.support import CASES, SCENARIOS, read_events, read_facts
 from tests.core.support import records as records_of
@@ -215,7 +215,7 @@ def test_a_field_that_no_event_has(splunk: Splunk) -> None:
 
 def test_strangers_words_come_through_unchanged(splunk: Splunk) -> None:
     """Quotes, commas, braces, line feeds, NUL, dollar signs and other scripts are data: in the event and in the fields."""
-    words = 'a"b, \'c\' {0} $x$ ;=|`d` \u00e9\u4e2d\U0001f600'
+    words = "a\"b, 'c' {0} $x$ ;=|`d` \u00e9\u4e2d\U0001f600"
     raws = [
         NATIVE + f"ICID 5 TLS failed: {words}",
         f"two lines, {words}\nICID 6 TLS success",

@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from esatls.fields import FIELDS
+from esatls.extraction.fields import FIELDS
 
 from tests.core.support import CASES, REAL, SCENARIOS, read_events
 from tests.splunk.answers import CEF_NAMES, NATIVE, OWN, SYSLOG, as_logged, doubtful, extracted

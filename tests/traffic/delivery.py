@@ -67,9 +67,7 @@ class Delivery(Lineage):
         tries = destination.queue[0].tries if destination.queue else 0
         draw = self.rng.random()
         if tries:
-            return (
-                "encrypted" if draw < 0.5 else "clear" if draw < 0.7 else "unexpected" if draw < 0.85 else "handshake"
-            )
+            return "encrypted" if draw < 0.5 else "clear" if draw < 0.7 else "unexpected" if draw < 0.85 else "handshake"
         draw /= max(self.profile.rare, 1e-9)
         for fate, chance in (
             ("unexpected", 0.005),
@@ -195,15 +193,9 @@ class Delivery(Lineage):
         domain = "example.com" if destination.offbox else destination.domain
         form = rng.randrange(3) if era == 0 else 0
         details = "details: [Errno 0] Error" if self.odds(0.5) else "details: EOF"
-        text = (
-            f"Connection Error: DCID {number} domain: {domain} IP: {destination.address} port: 25 "
-            f"{details} interface: {self.address} reason: network error"
-        )
+        text = f"Connection Error: DCID {number} domain: {domain} IP: {destination.address} port: 25 {details} interface: {self.address} reason: network error"
         if form == 1:
-            text = (
-                f"Connection Error: DCID: {number} IP: {destination.address} details: EOF "
-                f"interface: {self.address} reason: network error"
-            )
+            text = f"Connection Error: DCID: {number} IP: {destination.address} details: EOF interface: {self.address} reason: network error"
         elif form == 2:
             text = f"Connection Error: connection timed out DCID: {number} IP: {destination.address}"
         if self.say(text):

@@ -78,10 +78,7 @@ def _as_arcsight(line: Line, offset: int) -> str:
     del offset  # milliseconds since 1970
     # CEF has its own marks in a value escaped
     text = line.text.replace("\\", "\\\\").replace("=", "\\=")
-    return (
-        f"CEF:0|CISCO|IronPort|14.0|{line.log}|{line.level}|3|rt={line.time}000 ahost={line.host} agt=192.0.2.250 "
-        f"msg={text}"
-    )
+    return f"CEF:0|CISCO|IronPort|14.0|{line.log}|{line.level}|3|rt={line.time}000 ahost={line.host} agt=192.0.2.250 msg={text}"
 
 
 def _as_json(field: str, inner: Callable[[Line, int], str]) -> Callable[[Line, int], str]:
@@ -120,46 +117,37 @@ ENVELOPES: dict[str, Envelope] = {
         ),
         Envelope(
             "nested_native",  # W9: the stamp inside is the appliance's own
-            lambda line, offset: (
-                f"<111>{_syslog(line.time + offset)} {line.host} ESA: "
-                f"{_native(line.time + offset)} {line.level}: {line.text}"
-            ),
+            lambda line, offset: f"<111>{_syslog(line.time + offset)} {line.host} ESA: {_native(line.time + offset)} {line.level}: {line.text}",
         ),
         Envelope(
             "nested_year_after",
             lambda line, offset: (
-                f"<111>{_syslog(line.time + offset)} collector ESA: "
-                f"{_after(line.time + offset)} {line.host} mail_logs: {line.level}: {line.text}"
+                f"<111>{_syslog(line.time + offset)} collector ESA: {_after(line.time + offset)} {line.host} mail_logs: {line.level}: {line.text}"
             ),
         ),
         Envelope(
             "nested_syslog",
             lambda line, offset: (
-                f"<111>{_syslog(line.time + offset)} collector ESA: "
-                f"{_syslog(line.time + offset)} {line.host} MAIL_SecurityAudit: {line.level}: {line.text}"
+                f"<111>{_syslog(line.time + offset)} collector ESA: {_syslog(line.time + offset)} {line.host} MAIL_SecurityAudit: {line.level}: {line.text}"
             ),
             year=False,
         ),
         Envelope(
             "nested_no_host",
             lambda line, offset: (
-                f"<111>{_syslog(line.time + offset)} {line.host} ESA: "
-                f"{_syslog(line.time + offset)} SplunkMailSyslog: {line.level}: {line.text}"
+                f"<111>{_syslog(line.time + offset)} {line.host} ESA: {_syslog(line.time + offset)} SplunkMailSyslog: {line.level}: {line.text}"
             ),
             year=False,
         ),
         Envelope(
             "nested_native_host",
             lambda line, offset: (
-                f"<111>{_syslog(line.time + offset)} collector ESA: "
-                f"{_native(line.time + offset)} {line.host} testmaillog: {line.level}: {line.text}"
+                f"<111>{_syslog(line.time + offset)} collector ESA: {_native(line.time + offset)} {line.host} testmaillog: {line.level}: {line.text}"
             ),
         ),
         Envelope(
             "iso_offset",  # W10
-            lambda line, offset: (
-                f"{_iso(line.time + offset)}{_offset_text(offset)} {line.host} mail_logs: {line.level}: {line.text}"
-            ),
+            lambda line, offset: f"{_iso(line.time + offset)}{_offset_text(offset)} {line.host} mail_logs: {line.level}: {line.text}",
             zone=True,
         ),
         Envelope(
@@ -169,10 +157,7 @@ ENVELOPES: dict[str, Envelope] = {
         ),
         Envelope(
             "splunk",  # W11
-            lambda line, offset: (
-                f"{_splunk(line.time + offset)} {line.host} mail [{line.level.lower()}] "
-                f"splunk_maillogs:nopid {line.level}: {line.text}"
-            ),
+            lambda line, offset: f"{_splunk(line.time + offset)} {line.host} mail [{line.level.lower()}] splunk_maillogs:nopid {line.level}: {line.text}",
         ),
         Envelope(
             "no_time",  # W12

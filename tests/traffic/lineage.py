@@ -164,8 +164,7 @@ class Lineage(Gateway):
         old, mid = mail.message.mid, new.message.mid
         self.envelope_lines(new, start=True)
         self.lineage(
-            f"MID {mid} received from the SMA 192.0.2.80 (MID originally {old}) "
-            "on release from quarantine IronPort Spam Quarantine",
+            f"MID {mid} received from the SMA 192.0.2.80 (MID originally {old}) on release from quarantine IronPort Spam Quarantine",
             new,
             mail,
             "released",

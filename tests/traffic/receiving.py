@@ -65,10 +65,7 @@ class Appliance(Scanning):
             name = names.SPOOFED_HOST.format(**self.ids())
         verified = "yes" if name is not None and rng.random() < 0.8 else "no"
         interface = f"{INTERFACES[0] if rng.random() < 0.9 else pick(rng, INTERFACES)} ({self.address})"
-        text = (
-            f"New SMTP ICID {self.icid} interface {interface} address {peer} "
-            f"reverse dns host {name or 'unknown'} verified {verified}"
-        )
+        text = f"New SMTP ICID {self.icid} interface {interface} address {peer} reverse dns host {name or 'unknown'} verified {verified}"
         if era == 0:
             form = rng.randrange(5)
             if form == 0:
@@ -160,9 +157,7 @@ class Appliance(Scanning):
         if action == "REJECT" and self.seldom(0.04):
             yield 1 + rng.random()
             address = connection.address
-            if self.say(
-                f"ICID {connection.id} Delayed HAT REJECT continuing session for recipient logging ({address})"
-            ):
+            if self.say(f"ICID {connection.id} Delayed HAT REJECT continuing session for recipient logging ({address})"):
                 connection.saw_hat(self.time, "REJECT")
                 connection.saw(self.time, peer_ip=address)
             yield rng.random()

@@ -105,9 +105,7 @@ class Scanning(Delivery):
         rng, mid = self.rng, mail.message.mid
         name = rng.choice(("Policy", "Outbreak", "Virus"))
         if self.odds(0.15):
-            self.quarantine_line(
-                mail, f'MID {mid} enqueued for transfer to centralized quarantine "{name}" (content filter: hold)'
-            )
+            self.quarantine_line(mail, f'MID {mid} enqueued for transfer to centralized quarantine "{name}" (content filter: hold)')
             yield rng.random()
             self.finish(mail)
             return False

@@ -207,11 +207,7 @@ def test_lines_come_in_the_order_of_time_and_interleaved(rare: Traffic) -> None:
     """Stamps never go back, and other lines stand between those of one connection."""
     times = [line.time for line in rare.lines]
     assert times == sorted(times)
-    inside = [
-        at
-        for at, line in enumerate(rare.lines)
-        if line.text.startswith("ICID ") and " ACCEPT " in line.text and "ICID" not in rare.lines[at + 1].text
-    ]
+    inside = [at for at, line in enumerate(rare.lines) if line.text.startswith("ICID ") and " ACCEPT " in line.text and "ICID" not in rare.lines[at + 1].text]
     assert len(inside) > 100
 
 
@@ -228,9 +224,7 @@ def test_each_id_has_one_record_per_life(rare: Traffic) -> None:
         ("delivery", "dcid", r"New SMTP DCID (\d+) "),
     ):
         opened = _lives(rare, pattern)
-        records = Counter(
-            (record["esa_host"], record[key]) for record in rare.truth_connections if record["esa_direction"] == side
-        )
+        records = Counter((record["esa_host"], record[key]) for record in rare.truth_connections if record["esa_direction"] == side)
         assert opened == records
         assert set(opened.values()) == {1, 2}
     started = _lives(rare, r"Start MID (\d+) ICID ")
@@ -278,9 +272,7 @@ def test_records_agree_with_each_other(rare: Traffic) -> None:
     """Children have their parent's verdict, deliveries that of their connection."""
     single = generate(seed=6, messages=1500, profile="rare")
     messages = {record["mid"]: record for record in single.truth_messages}
-    connections = {
-        (record["esa_direction"], record.get("icid", record.get("dcid"))): record for record in single.truth_connections
-    }
+    connections = {(record["esa_direction"], record.get("icid", record.get("dcid"))): record for record in single.truth_connections}
     assert len(messages) == len(single.truth_messages)
     for record in single.truth_messages:
         if "icid" in record:
@@ -326,12 +318,7 @@ def test_truth_agrees_with_a_plain_reading_of_the_lines() -> None:
         match = re.match(r"Message done DCID (\d+) MID (\d+) to RID \[([\d, ]+)\](?! \(external)", text)
         if match:
             done.update((int(match[2]), int(match[1]), int(rid)) for rid in match[3].split(","))
-    truth = Counter(
-        (record["mid"], row[0], row[1])
-        for record in traffic.truth_messages
-        for row in attempts(record)
-        if row[2] == "done"
-    )
+    truth = Counter((record["mid"], row[0], row[1]) for record in traffic.truth_messages for row in attempts(record) if row[2] == "done")
     assert truth == done
 
 
@@ -341,9 +328,7 @@ def test_a_cut_head_turns_what_is_out_of_view_to_unknown() -> None:
     cut = generate(seed=10, messages=400, profile="rare", skip=900)
     assert cut.lines == whole.lines[900:]
     unknown = 0
-    before = {
-        (record["esa_direction"], record.get("icid", record.get("dcid"))): record for record in whole.truth_connections
-    }
+    before = {(record["esa_direction"], record.get("icid", record.get("dcid"))): record for record in whole.truth_connections}
     texts = [line.text for line in cut.lines]
     for record in cut.truth_connections:
         number = record.get("icid", record.get("dcid"))
@@ -490,24 +475,16 @@ def test_envelope_stamps() -> None:
         "syslog_no_priority": "Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close",
         "syslog_bare": "Sep  5 23:13:16 mail_logs_SIEM: Info: ICID 1 close",
         "nested_native": "<111>Sep  5 23:13:16 esa1 ESA: Tue Sep  5 23:13:16 2023 Info: ICID 1 close",
-        "nested_year_after": (
-            "<111>Sep  5 23:13:16 collector ESA: Sep  5 23:13:16 2023 esa1 mail_logs: Info: ICID 1 close"
-        ),
-        "nested_syslog": (
-            "<111>Sep  5 23:13:16 collector ESA: Sep  5 23:13:16 esa1 MAIL_SecurityAudit: Info: ICID 1 close"
-        ),
+        "nested_year_after": ("<111>Sep  5 23:13:16 collector ESA: Sep  5 23:13:16 2023 esa1 mail_logs: Info: ICID 1 close"),
+        "nested_syslog": ("<111>Sep  5 23:13:16 collector ESA: Sep  5 23:13:16 esa1 MAIL_SecurityAudit: Info: ICID 1 close"),
         "nested_no_host": "<111>Sep  5 23:13:16 esa1 ESA: Sep  5 23:13:16 SplunkMailSyslog: Info: ICID 1 close",
-        "nested_native_host": (
-            "<111>Sep  5 23:13:16 collector ESA: Tue Sep  5 23:13:16 2023 esa1 testmaillog: Info: ICID 1 close"
-        ),
+        "nested_native_host": ("<111>Sep  5 23:13:16 collector ESA: Tue Sep  5 23:13:16 2023 esa1 testmaillog: Info: ICID 1 close"),
         "iso_offset": "2023-09-05T23:13:16-06:00 esa1 mail_logs: Info: ICID 1 close",
         "iso_utc": "2023-09-06T05:13:16.123Z esa1 mail_logs: Info: ICID 1 close",
         "splunk": "2023 Sep  5 23:13:16 esa1 mail [info] splunk_maillogs:nopid Info: ICID 1 close",
         "no_time": "esa1 ESA_mail_logs: Info: ICID 1 close",
         "smail": "Sep  5 23:13:16 esa1 smail: Info: ICID 1 close",
-        "arcsight": (
-            "CEF:0|CISCO|IronPort|14.0|mail_logs|Info|3|rt=1693977196000 ahost=esa1 agt=192.0.2.250 msg=ICID 1 close"
-        ),
+        "arcsight": ("CEF:0|CISCO|IronPort|14.0|mail_logs|Info|3|rt=1693977196000 ahost=esa1 agt=192.0.2.250 msg=ICID 1 close"),
         "level": "Info: ICID 1 close",
         "bare": "ICID 1 close",
         "json_raw": '{"_raw": "Tue Sep  5 23:13:16 2023 Info: ICID 1 close"}',
@@ -577,12 +554,7 @@ def test_the_command_line_makes_files(tmp_path: Path) -> None:
         "a-esa2.example.com.log",
     ]
     assert "b-esa1.example.com.log" in names
-    texts = [
-        text
-        for name in names
-        if name.startswith("a")
-        for text in (tmp_path / name).read_text(encoding="utf-8").splitlines()[3:]
-    ]
+    texts = [text for name in names if name.startswith("a") for text in (tmp_path / name).read_text(encoding="utf-8").splitlines()[3:]]
     assert sorted(texts) == sorted(render(generate(messages=40, hosts=2).lines))
 
 

@@ -162,11 +162,7 @@ class Connection:
         if self.success:
             return "encrypted", None
         # without times nobody can tell an attempt before a message from one behind it
-        tried = sorted(
-            (time if clock else LONG_AGO, kind, reason or "")
-            for time, before, kind, reason in self.failures
-            if before or not clock
-        )
+        tried = sorted((time if clock else LONG_AGO, kind, reason or "") for time, before, kind, reason in self.failures if before or not clock)
         if self.used_by:
             if tried:
                 return "cleartext", tried[0][2] or None
@@ -372,11 +368,7 @@ class Message:
 
     def delivery(self, *, clock: bool = True) -> str:
         """The contract's verdict for the delivery side."""
-        found = {
-            "unknown" if connection is None else connection.outcome(clock=clock)[0]
-            for _, connection, outcome, _, _ in self.attempts
-            if outcome == "done"
-        }
+        found = {"unknown" if connection is None else connection.outcome(clock=clock)[0] for _, connection, outcome, _, _ in self.attempts if outcome == "done"}
         if not found:
             return "none"
         if found == {"encrypted"}:
@@ -396,9 +388,7 @@ class Message:
         for (connection, outcome, response), (time, concerned) in groups.items():
             ended: set[int] = set()
             if outcome is None:
-                ended.update(
-                    *(rids for (other, end, _), (_, rids) in groups.items() if other is connection and end is not None)
-                )
+                ended.update(*(rids for (other, end, _), (_, rids) in groups.items() if other is connection and end is not None))
             left = sorted(concerned - ended)
             if left:
                 order = (time, 0 if connection is None else connection.id, outcome or "", response or "", left)
@@ -406,9 +396,7 @@ class Message:
         found.sort(key=lambda item: item[0])
         return [record for _, record in found]
 
-    def attempt(
-        self, connection: Connection | None, outcome: str | None, time: int, response: str | None, rids: list[int], *, clock: bool
-    ) -> Record:
+    def attempt(self, connection: Connection | None, outcome: str | None, time: int, response: str | None, rids: list[int], *, clock: bool) -> Record:
         """The record of one attempt."""
         verdict, reason = ("unknown", None) if connection is None else connection.outcome(clock=clock)
         domains = {_domain(self.recipients[rid]) for rid in rids if rid in self.recipients}

@@ -1,4 +1,4 @@
-"""A reader of consolidated events to compare with: the rules at the head of `esatls.cef`, character by character, however slow."""
+"""A reader of consolidated events to compare with: the rules at the head of `esatls.extraction.cef`, character by character, however slow."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls import cef
+from esatls.extraction import cef
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -126,9 +126,7 @@ def test_cases(path: pathlib.Path) -> None:
 
 @given(records(), st.randoms(), st.sampled_from(["14.0.2-020", "15.0.0-104", "16.0.2-112"]))
 @settings(max_examples=1000, deadline=None)
-def test_any_order_spacing_and_values(
-    record: tuple[dict[str, str], dict[str, str]], spaces: random.Random, version: str
-) -> None:
+def test_any_order_spacing_and_values(record: tuple[dict[str, str], dict[str, str]], spaces: random.Random, version: str) -> None:
     """Whatever the order of the keys, the spaces between them and the text in strangers' values: the same event."""
     fields, everything = record
     assert cef.parse(HEADER.format(version) + _write(everything, spaces)) == _expected(fields)
@@ -172,7 +170,7 @@ def _as_written(key: str, text: str, *, escape: bool) -> str:
     if key in ("msg", "cs4"):
         return f"{key}={text!r}"
     if key == "ESAAttachmentDetails":
-        return f"{key}={ {text: {'AMP': {}}} !r}"
+        return f"{key}={ {text: {'AMP': {}}}!r}"
     return f"{key}={text}"
 
 
@@ -200,7 +198,7 @@ MARKS = st.text("}{'\" ]\\:,u", max_size=8)
 @settings(max_examples=2000, deadline=None)
 def test_quoted_text_never_states_tls(subject: str, version: str) -> None:
     """A subject, message id or file name that ends in a forged field states nothing, whatever quotes it holds."""
-    record = f"ESAMID=1 cs4={subject!r} ESAAttachmentDetails={ {subject: {subject: [subject]}} !r} msg={subject!r} act=DELIVERED"
+    record = f"ESAMID=1 cs4={subject!r} ESAAttachmentDetails={ {subject: {subject: [subject]}}!r} msg={subject!r} act=DELIVERED"
     event = cef.parse(HEADER.format(version) + record)
     assert event == {"esa_event": "consolidated_event", "witness": "cef", "mid": 1, "action": "DELIVERED"}
 

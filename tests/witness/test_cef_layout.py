@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls import cef, cef_layout
+from esatls.extraction import cef, cef_layout
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

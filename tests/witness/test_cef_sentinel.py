@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from esatls import Counts, Facts, event_stream, messages
-from esatls.match import extract
+from esatls import Counts, Facts, messages
+from esatls.extraction import event_stream
+from esatls.extraction.match import extract
 
 FIELDS = "ESAMID=7;ESAICID=5;ESADCID=3;ESAMailFlowPolicy=ACCEPT;ESATLSInConnStatus=Success;ESATLSOutConnStatus=Failure;ESATLSOutProtocol=TLSv1.2"
 EVENT = {

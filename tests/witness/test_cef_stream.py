@@ -10,8 +10,10 @@ import sys
 from typing import Any
 
 import pytest
-from esatls import Facts, clock, event_stream, messages
-from esatls.cef import stamp, text_line
+from esatls import Facts, messages
+from esatls.extraction import event_stream
+from esatls.extraction.cef import stamp, text_line
+from esatls.lines import clock
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADER = "CEF:0|Cisco|C100V Email Security Virtual Appliance|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
@@ -122,7 +124,7 @@ def test_the_subject_of_a_consolidated_event_is_no_line() -> None:
 
 def test_blocks_of_records_give_what_lines_give() -> None:
     """Many lines at a time give what they give one by one, in every envelope that a consolidated event comes in."""
-    from esatls.stream import Stream
+    from esatls.extraction.stream import Stream
 
     record = f"{HEADER}ESAMID=7 ESAICID=5 end={ENDED} ESATLSInConnStatus=Success msg='a CEF:0 b' act=DELIVERED"
     wrapped = "CEF:0|CISCO|IronPort|14.0|mail_logs|Info|3|rt=1693977196000 ahost=esa1 msg=ICID 5 TLS success"

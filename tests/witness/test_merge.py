@@ -6,8 +6,9 @@ import itertools
 from typing import Any
 
 import pytest
-from esatls import tracking, verdicts
-from esatls.facts import Facts
+from esatls.extraction import tracking
+from esatls.verdicts import appliance as verdicts
+from esatls.verdicts.facts import Facts
 
 from tests.core.support import read_facts
 
@@ -77,11 +78,7 @@ def _facts(witness: str, *, without: str = "nothing") -> Facts:
 def _without_witness(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Leave out who says it."""
     return [
-        {
-            key: _without_witness(value) if key == "deliveries" else value
-            for key, value in record.items()
-            if key not in {"witness", "received_witness"}
-        }
+        {key: _without_witness(value) if key == "deliveries" else value for key, value in record.items() if key not in {"witness", "received_witness"}}
         for record in records
     ]
 

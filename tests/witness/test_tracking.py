@@ -8,9 +8,10 @@ import pathlib
 from typing import Any
 
 import pytest
-from esatls import parallel, tracking
+from esatls import parallel
 from esatls.errors import EsatlsError
-from esatls.sources import Source
+from esatls.extraction import tracking
+from esatls.lines.sources import Source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,8 +19,10 @@ CASES = sorted((pathlib.Path(__file__).parents[1] / "cases").glob("tracking_*.js
 REAL = pathlib.Path(__file__).parents[3] / "shared" / "real"
 
 SENTENCES = [
-    ("Protocol SMTP interface Data 1  (IP 192.0.2.2) on incoming connection (ICID 41) from sender IP 198.51.100.7. "
-     "Reverse DNS  host m.example.org verified yes."),
+    (
+        "Protocol SMTP interface Data 1  (IP 192.0.2.2) on incoming connection (ICID 41) from sender IP 198.51.100.7. "
+        "Reverse DNS  host m.example.org verified yes."
+    ),
     "Incoming connection (ICID 41) successfully accepted TLS protocol TLSv1.2 cipher AES128-SHA.",
     "Start message 6 on incoming connection (ICID 41).",
     "Message 6 on incoming connection (ICID 41) added recipient (bob@example.com).",
@@ -28,10 +31,7 @@ SENTENCES = [
     "(DCID 51) Delivery details: Message 6 sent to carol@example.net []",
 ]
 KINDS = ["connection_opened", "tls_success", "message_started", "message_recipient", "message_recipient", "delivery_done"]
-SUMMARY = [
-    {"timestamp": f"07 Sep 2022 10:11:{number:02} (GMT)", "description": sentence, "lastEvent": False}
-    for number, sentence in enumerate(SENTENCES)
-]
+SUMMARY = [{"timestamp": f"07 Sep 2022 10:11:{number:02} (GMT)", "description": sentence, "lastEvent": False} for number, sentence in enumerate(SENTENCES)]
 RECORD = {"mid": [6], "hostName": "esa1.example.com (192.0.2.5)", "isCompleteData": True, "summary": SUMMARY}
 ANSWER = {"data": {"messages": RECORD}}
 

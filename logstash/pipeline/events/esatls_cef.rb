@@ -1,4 +1,4 @@
-# Reads Cisco's consolidated events (CEF) key by key, by the rules at the head of python/esatls/cef.py: what a stranger wrote states
+# Reads Cisco's consolidated events (CEF) key by key, by the rules at the head of python/esatls/extraction/cef.py: what a stranger wrote states
 # no TLS field. Also takes a mail log line out of an ArcSight connector's record.
 module EsatlsCef
   module_function

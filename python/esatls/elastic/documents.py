@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from esatls.fields import FIELDS
-from esatls.message import domain_of
+from esatls.extraction.fields import FIELDS
+from esatls.verdicts.message import domain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

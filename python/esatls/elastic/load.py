@@ -13,13 +13,14 @@ from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from esatls import envelope, verdicts
-from esatls.clock import rfc3339
 from esatls.elastic.client import Client, ElasticError
 from esatls.elastic.documents import connection_document, message_document
-from esatls.event_stream import events
-from esatls.facts import Facts
-from esatls.match import extract
+from esatls.extraction.event_stream import events
+from esatls.extraction.match import extract
+from esatls.lines import envelope
+from esatls.lines.clock import rfc3339
+from esatls.verdicts import appliance as verdicts
+from esatls.verdicts.facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from esatls.clock import zone as time_zone
 from esatls.elastic.client import Client, ElasticError
+from esatls.lines.clock import zone as time_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

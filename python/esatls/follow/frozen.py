@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from esatls.clock import END_OF_TIME, FIRST_TIME
-from esatls.facts import CEF_FIELDS, MAKES, TRACKING, refs
+from esatls.extraction.match import FACT_FIELDS, MESSAGES, store_of
 from esatls.follow.held import Connection, Held, Message
 from esatls.follow.logclock import moment
-from esatls.match import FACT_FIELDS, MESSAGES, store_of
+from esatls.lines.clock import END_OF_TIME, FIRST_TIME
+from esatls.verdicts.facts import CEF_FIELDS, MAKES, TRACKING, refs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from esatls.clock import Time
-    from esatls.facts import Fact, Ref
+    from esatls.lines.clock import Time
+    from esatls.verdicts.facts import Fact, Ref
 
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 _RIDS = re.compile(r"\d[0-9, ]*", re.ASCII)

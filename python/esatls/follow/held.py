@@ -16,21 +16,21 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
-from esatls.clock import parse_rfc3339
-from esatls.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, order, refs
+from esatls.extraction.match import DELIVERY, MESSAGES, RECEIVING
 from esatls.follow.logclock import LogClock
-from esatls.lives import SAME_OPENING
-from esatls.match import DELIVERY, MESSAGES, RECEIVING
-from esatls.verdicts import Appliance
+from esatls.lines.clock import parse_rfc3339
+from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, order, refs
+from esatls.verdicts.lives import SAME_OPENING
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterable
 
-    from esatls.clock import Time
-    from esatls.facts import Fact, Store
-    from esatls.match import Spec
-    from esatls.stream import Head
+    from esatls.extraction.match import Spec
+    from esatls.extraction.stream import Head
+    from esatls.lines.clock import Time
+    from esatls.verdicts.facts import Fact, Store
 
 Record = dict[str, Any]
 

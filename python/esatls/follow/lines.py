@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esatls import envelope
-from esatls.log_head import OFFSET_WORDS, offsets, shifted, zone_of
-from esatls.sources import LONGEST_LINE, end_of_year
-from esatls.stream import Stream
+from esatls.extraction.stream import Stream
+from esatls.lines import envelope
+from esatls.lines.log_head import OFFSET_WORDS, offsets, shifted, zone_of
+from esatls.lines.sources import LONGEST_LINE, end_of_year
 
 if TYPE_CHECKING:
-    from esatls.clock import Clock, Time
     from esatls.follow.held import Held
+    from esatls.lines.clock import Clock, Time
 
 _BOM = b"\xef\xbb\xbf"
 _DAY = 86400

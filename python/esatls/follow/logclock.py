@@ -10,7 +10,7 @@ import time as wall
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from esatls.clock import Time
+    from esatls.lines.clock import Time
 
 AGREE = 60
 """Seconds within which the clock of an appliance that is new to the log is taken to be right."""

@@ -10,15 +10,15 @@ from dataclasses import asdict, dataclass, field
 from datetime import timezone
 from typing import TYPE_CHECKING, Any, Callable
 
-from esatls.clock import Clock
 from esatls.follow import checkpoint
 from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import Held, Limits, Record
 from esatls.follow.lines import FollowedStream, Lines
 from esatls.follow.sink import Sink
 from esatls.follow.trail import Pipe, Place, Trail
+from esatls.lines.clock import Clock
+from esatls.lines.sources import end_of_year
 from esatls.output import dumps
-from esatls.sources import end_of_year
 
 if TYPE_CHECKING:
     from datetime import tzinfo

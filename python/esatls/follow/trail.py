@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Callable, TypeVar
 
 from esatls.errors import InputError
 from esatls.follow.siblings import File, MovedError, Siblings, look
-from esatls.sources import BLOCK, BROKEN, opener_of
+from esatls.lines.sources import BLOCK, BROKEN, opener_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

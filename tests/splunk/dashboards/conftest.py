@@ -42,7 +42,11 @@ def validated(definitions: dict[str, Any]) -> dict[str, Any]:
         pytest.skip(reason)
     done = subprocess.run(
         ["node", str(chromium.HERE / "validate.js")],
-        input=json.dumps(definitions), capture_output=True, text=True, check=False, env=chromium.node_environment(),
+        input=json.dumps(definitions),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=chromium.node_environment(),
     )
     assert done.returncode == 0, done.stderr[-2000:]
     answer = json.loads(done.stdout)

@@ -35,10 +35,7 @@ def visit(browser: Browser, splunkweb: splunkd.Splunkd) -> Iterator[Callable[...
 
 def planned(direction: str, *, tls: bool = False, failed: bool = False, mail: bool = True) -> int:
     """How many sessions the scenario has of a kind."""
-    return sum(
-        kind.number for kind in scenario.PLAN
-        if (kind.direction, bool(kind.tls), bool(kind.failed), kind.mail) == (direction, tls, failed, mail)
-    )
+    return sum(kind.number for kind in scenario.PLAN if (kind.direction, bool(kind.tls), bool(kind.failed), kind.mail) == (direction, tls, failed, mail))
 
 
 OUTGOING = sum(kind.number for kind in scenario.PLAN if kind.direction == "delivery")
@@ -47,23 +44,40 @@ INCOMING = sum(kind.number for kind in scenario.PLAN if kind.direction == "recei
 # Besides the plan: each outgoing message came from the relay over TLS, each incoming one went to the store over TLS; and the stories.
 CONNECTIONS: list[dict[str, Any]] = [
     {
-        "direction": "receiving", "encrypted": planned("receiving", tls=True) + OUTGOING + 1,
-        "cleartext": planned("receiving") + planned("receiving", failed=True) + 1, "failed": planned("receiving", failed=True, mail=False),
-        "unused": planned("receiving", mail=False), "unknown": 1,
+        "direction": "receiving",
+        "encrypted": planned("receiving", tls=True) + OUTGOING + 1,
+        "cleartext": planned("receiving") + planned("receiving", failed=True) + 1,
+        "failed": planned("receiving", failed=True, mail=False),
+        "unused": planned("receiving", mail=False),
+        "unknown": 1,
     },
     {
-        "direction": "delivery", "encrypted": planned("delivery", tls=True) + INCOMING + 3,
-        "cleartext": planned("delivery") + planned("delivery", failed=True) + 1, "failed": 0, "unused": 0, "unknown": 0,
+        "direction": "delivery",
+        "encrypted": planned("delivery", tls=True) + INCOMING + 3,
+        "cleartext": planned("delivery") + planned("delivery", failed=True) + 1,
+        "failed": 0,
+        "unused": 0,
+        "unknown": 0,
     },
 ]
 MESSAGES: list[dict[str, Any]] = [
     {
-        "side": "received", "encrypted": planned("receiving", tls=True) + OUTGOING + 2, "mixed": 0,
-        "cleartext": planned("receiving") + planned("receiving", failed=True) + 1, "internal": 0, "none": 0, "unknown": 1,
+        "side": "received",
+        "encrypted": planned("receiving", tls=True) + OUTGOING + 2,
+        "mixed": 0,
+        "cleartext": planned("receiving") + planned("receiving", failed=True) + 1,
+        "internal": 0,
+        "none": 0,
+        "unknown": 1,
     },
     {
-        "side": "delivered", "encrypted": planned("delivery", tls=True) + INCOMING + 2, "mixed": 1,
-        "cleartext": planned("delivery") + planned("delivery", failed=True), "internal": 0, "none": 1, "unknown": 0,
+        "side": "delivered",
+        "encrypted": planned("delivery", tls=True) + INCOMING + 2,
+        "mixed": 1,
+        "cleartext": planned("delivery") + planned("delivery", failed=True),
+        "internal": 0,
+        "none": 1,
+        "unknown": 0,
     },
 ]
 TOLD = ("encrypted", "mixed", "cleartext", "failed")
@@ -95,8 +109,10 @@ def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
     assert page.records("viz_connection_verdicts") == [percents(row) for row in CONNECTIONS]
     assert page.records("viz_message_verdicts") == [percents(row) for row in MESSAGES]
     for panel, row, rest in (
-        ("viz_single_in", CONNECTIONS[0], "1 unknown, 9 unused"), ("viz_single_out", CONNECTIONS[1], "0 unknown, 0 unused"),
-        ("viz_single_received", MESSAGES[0], "1 unknown, 0 internal"), ("viz_single_delivered", MESSAGES[1], "0 unknown, 1 not delivered"),
+        ("viz_single_in", CONNECTIONS[0], "1 unknown, 9 unused"),
+        ("viz_single_out", CONNECTIONS[1], "0 unknown, 0 unused"),
+        ("viz_single_received", MESSAGES[0], "1 unknown, 0 internal"),
+        ("viz_single_delivered", MESSAGES[1], "0 unknown, 1 not delivered"),
     ):
         told = sum(row.get(name, 0) for name in TOLD)
         shown = page.text(panel)
@@ -104,8 +120,12 @@ def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
         assert f"{row['encrypted']} of {told}; {rest}" in shown
 
     # Eight days are touched; every bar of a verdict together is the number in the table.
-    for panel, row in (("viz_time_in", CONNECTIONS[0]), ("viz_time_out", CONNECTIONS[1]), ("viz_time_received", MESSAGES[0]),
-                       ("viz_time_delivered", MESSAGES[1])):
+    for panel, row in (
+        ("viz_time_in", CONNECTIONS[0]),
+        ("viz_time_out", CONNECTIONS[1]),
+        ("viz_time_received", MESSAGES[0]),
+        ("viz_time_delivered", MESSAGES[1]),
+    ):
         bars = page.bars(panel)
         assert {name: (len(values), sum(values)) for name, values in bars.items()} == {name: (8, row[name]) for name in bars}
         assert {"encrypted", "cleartext", "unknown"} <= set(bars)
@@ -125,11 +145,20 @@ def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
     everything = CONNECTIONS[0]["encrypted"] + CONNECTIONS[1]["encrypted"]
     assert page.records("viz_ciphers") == [
         {
-            "version": tls[0], "cipher": tls[1], "outdated": outdated, "receiving": str(ciphers[tls][0]), "delivery": str(ciphers[tls][1]),
+            "version": tls[0],
+            "cipher": tls[1],
+            "outdated": outdated,
+            "receiving": str(ciphers[tls][0]),
+            "delivery": str(ciphers[tls][1]),
             "share %": f"{100 * sum(ciphers[tls]) / everything:.1f}",
         }
         for tls, outdated in (
-            (scenario.USUAL, ""), (scenario.STRONG, ""), (scenario.OLD, "protocol"), (scenario.WEAK, "cipher"), (scenario.WORST, "protocol, cipher"))
+            (scenario.USUAL, ""),
+            (scenario.STRONG, ""),
+            (scenario.OLD, "protocol"),
+            (scenario.WEAK, "cipher"),
+            (scenario.WORST, "protocol, cipher"),
+        )
     ]
     assert page.records("viz_failures") == [
         {"direction": "delivery", "partner": "fallback.example.org", "failed": "0", "cleartext": "7", "reason": scenario.STARTTLS},
@@ -147,8 +176,7 @@ def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
         )
     ]
     cleartext = page.records("viz_cleartext")
-    assert [(row["mid"], row["received"], row["delivered"]) for row in cleartext[:2]] == [
-        ("51004", "cleartext", "encrypted"), ("51002", "encrypted", "mixed")]
+    assert [(row["mid"], row["received"], row["delivered"]) for row in cleartext[:2]] == [("51004", "cleartext", "encrypted"), ("51002", "encrypted", "mixed")]
     assert cleartext[0]["time"] == "2026-03-08 09:00:02"
 
 
@@ -160,22 +188,50 @@ def test_partners(theme: str, visit: Callable[..., Browser]) -> None:
     page.picture(PICTURES / f"partners-{theme}.png")
     messages = {(row["partner"], row["direction"]): row for row in page.records("viz_partner_messages")}
     assert messages["partner.example.net", "receiving"] == {
-        "partner": "partner.example.net", "direction": "receiving", "messages": "60", "encrypted": "60", "mixed": "0", "cleartext": "0",
-        "encrypted %": "100.0", "mixed %": "0.0", "cleartext %": "0.0", "none": "0", "unknown": "0", "last seen": "2026-03-08 05:00",
+        "partner": "partner.example.net",
+        "direction": "receiving",
+        "messages": "60",
+        "encrypted": "60",
+        "mixed": "0",
+        "cleartext": "0",
+        "encrypted %": "100.0",
+        "mixed %": "0.0",
+        "cleartext %": "0.0",
+        "none": "0",
+        "unknown": "0",
+        "last seen": "2026-03-08 05:00",
     }
     assert {name: messages["fallback.example.org", "delivery"][name] for name in ("messages", "mixed", "cleartext", "cleartext %", "none")} == {
-        "messages": "8", "mixed": "0", "cleartext": "7", "cleartext %": "100.0", "none": "1"}
+        "messages": "8",
+        "mixed": "0",
+        "cleartext": "7",
+        "cleartext %": "100.0",
+        "none": "1",
+    }
     # MID 51002 went to both: each partner has the verdict of its own delivery, as the alert has.
     assert {name: messages["partner.example.net", "delivery"][name] for name in ("messages", "encrypted", "mixed", "cleartext", "none")} == {
-        "messages": "52", "encrypted": "51", "mixed": "0", "cleartext": "0", "none": "1"}
+        "messages": "52",
+        "encrypted": "51",
+        "mixed": "0",
+        "cleartext": "0",
+        "none": "1",
+    }
     # Nothing is told of it, so it has no percentage.
     assert {name: messages["unseen.example.net", "receiving"][name] for name in ("messages", "unknown", "encrypted %", "cleartext %")} == {
-        "messages": "1", "unknown": "1", "encrypted %": "", "cleartext %": ""}
+        "messages": "1",
+        "unknown": "1",
+        "encrypted %": "",
+        "cleartext %": "",
+    }
     connections = {(row["partner"], row["direction"]): row for row in page.records("viz_partner_connections")}
     assert connections["bank.example.org", "delivery"]["encrypted"] == "38"
     assert connections["bank.example.org", "delivery"]["versions"] == "TLSv1.2"
     assert {name: connections["mx.scanner.example.net", "receiving"][name] for name in ("connections", "unused", "encrypted %", "failed %")} == {
-        "connections": "9", "unused": "9", "encrypted %": "", "failed %": ""}
+        "connections": "9",
+        "unused": "9",
+        "encrypted %": "",
+        "failed %": "",
+    }
     assert connections["mx.broken.example.net", "receiving"]["failed %"] == "100.0"
     reasons = {(row["partner"], row["direction"]): row["reason"] for row in page.records("viz_failures")}
     assert reasons["fallback.example.org", "delivery"] == scenario.STARTTLS
@@ -210,9 +266,18 @@ def test_message_lookup(theme: str, visit: Callable[..., Browser]) -> None:
     page.picture(PICTURES / f"message_lookup-{theme}.png")
     facts = {row["property"]: row["value"] for row in page.records("viz_connection")}
     assert facts == {
-        "appliance": "esa1.example.com", "connection": "DCID 1802", "verdict": "cleartext", "reason": scenario.STARTTLS,
-        "domain": "fallback.example.org", "mail flow": "outgoing", "address": "203.0.113.53", "port": "25", "interface address": "192.0.2.10",
-        "opened": "2026-03-08T07:00:30Z", "closed": "2026-03-08T07:00:39Z", "messages": "1",
+        "appliance": "esa1.example.com",
+        "connection": "DCID 1802",
+        "verdict": "cleartext",
+        "reason": scenario.STARTTLS,
+        "domain": "fallback.example.org",
+        "mail flow": "outgoing",
+        "address": "203.0.113.53",
+        "port": "25",
+        "interface address": "192.0.2.10",
+        "opened": "2026-03-08T07:00:30Z",
+        "closed": "2026-03-08T07:00:39Z",
+        "messages": "1",
     }
     page.click_cell("viz_path", "ICID 1901")
     page.wait("viz_connection", "ICID 1901", "RELAYLIST")
@@ -240,14 +305,17 @@ def test_trends(theme: str, visit: Callable[..., Browser], log_source: source.Lo
             assert sum(page.bars(panel)[verdict]) == expected
     incoming = [row["received"] for row in messages if row["mail_flow"] == "incoming"]
     assert {name: sum(values) for name, values in page.bars("viz_time_received").items()} == {
-        name: incoming.count(name) for name in ("encrypted", "mixed", "cleartext", "none", "unknown")}
+        name: incoming.count(name) for name in ("encrypted", "mixed", "cleartext", "none", "unknown")
+    }
     versions = {"TLS 1.3": "TLSv1.3", "TLS 1.2": "TLSv1.2", "retired": "TLSv1", "other": ""}
     encrypted = [row["tls_version"] for row in connections if row["tls_verdict"] == "encrypted" and row["esa_direction"] == "receiving"]
     assert {name: sum(values) for name, values in page.bars("viz_versions_in").items()} == {
-        name: encrypted.count(version) for name, version in versions.items()}
+        name: encrypted.count(version) for name, version in versions.items()
+    }
     partners = {(row["partner"], row["direction"]): row["messages"] for row in page.records("viz_partner_messages")}
     assert partners["partner.example.net", "receiving"] == str(
-        sum(row["sender"] == "someone@partner.example.net" and row["mail_flow"] == "incoming" for row in messages))
+        sum(row["sender"] == "someone@partner.example.net" and row["mail_flow"] == "incoming" for row in messages)
+    )
     assert page.records("viz_failures")[0]["reason"] == scenario.STARTTLS
 
     # The flow input keeps one way of the mail in every panel: of the connections, too.
@@ -285,9 +353,19 @@ def test_a_page_that_asks_for_an_address_elsewhere_is_noticed(browser: Browser, 
 @pytest.mark.parametrize(
     ("lookup", "found"),
     [
-        ("51003", ["51003"]), ("MID 51003", ["51003"]), ("early@unseen.example.net", ["51003"]), ("<Early@Unseen.example.net>", ["51003"]),
-        ("unseen.example.net", ["51003"]), ("relay2.example.com", ["51002", "51001"]), ("chief@example.com", ["51002", "51001"]),
-        ("x.example.net", ["51004"]), ("seen.example.net", []), ("5100", []), ("%", []), ("51003|", []), (".*", []),
+        ("51003", ["51003"]),
+        ("MID 51003", ["51003"]),
+        ("early@unseen.example.net", ["51003"]),
+        ("<Early@Unseen.example.net>", ["51003"]),
+        ("unseen.example.net", ["51003"]),
+        ("relay2.example.com", ["51002", "51001"]),
+        ("chief@example.com", ["51002", "51001"]),
+        ("x.example.net", ["51004"]),
+        ("seen.example.net", []),
+        ("5100", []),
+        ("%", []),
+        ("51003|", []),
+        (".*", []),
     ],
 )
 def test_what_the_lookup_finds(lookup: str, found: list[str], visit: Callable[..., Browser]) -> None:
@@ -326,7 +404,7 @@ def test_time_input(visit: Callable[..., Browser], splunkweb: splunkd.Splunkd) -
     receiving = page.records("viz_connection_verdicts")[0]
     assert sum(int(receiving[name]) for name in ("encrypted", "cleartext", "failed", "unused")) == opened
     assert receiving["unknown"] == "1"
-    page.do("wait", expression="document.querySelector('[data-id=viz_time_in] [aria-label*=\"25 bars\"], [data-id=viz_time_in] [aria-label*=\"24 bars\"]')")
+    page.do("wait", expression='document.querySelector(\'[data-id=viz_time_in] [aria-label*="25 bars"], [data-id=viz_time_in] [aria-label*="24 bars"]\')')
     assert sum(page.bars("viz_time_in")["encrypted"]) == encrypted
     assert {(earliest, latest) for _, earliest, latest in splunkweb.asked} == {("-24h@h", "now")}
     assert len(splunkweb.asked) == 3
@@ -350,7 +428,10 @@ def test_appliance_and_flow_inputs(visit: Callable[..., Browser]) -> None:
     page.wait("viz_message_verdicts", str(planned("receiving", tls=True)))
     incoming = page.records("viz_message_verdicts")[0]
     assert {name: int(incoming[name]) for name in ("encrypted", "cleartext", "unknown")} == {
-        "encrypted": planned("receiving", tls=True), "cleartext": MESSAGES[0]["cleartext"], "unknown": 1}
+        "encrypted": planned("receiving", tls=True),
+        "cleartext": MESSAGES[0]["cleartext"],
+        "unknown": 1,
+    }
     page.choose("input_flow", "unknown")
     page.wait("viz_message_verdicts", "No data")
 

@@ -95,8 +95,7 @@ def _set(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
 
 SPOILED = {
     "option of a chart": (_set("visualizations", "viz_time_in", "options", "stackmode", to="stacked"), "splunk.column has no option stackmode"),
-    "option of a column": (
-        _set("visualizations", "viz_failures", "options", "columnFormat", "partner", to={"widht": 9}), "no option columnFormat.*.widht"),
+    "option of a column": (_set("visualizations", "viz_failures", "options", "columnFormat", "partner", to={"widht": 9}), "no option columnFormat.*.widht"),
     "option of an input": (_set("inputs", "input_flow", "options", "tokn", to="x"), "input.dropdown has no option tokn"),
     "option of a data source": (_set("dataSources", "ds_hosts", "options", "qeury", to="x"), "ds.chain has no option qeury"),
     "panel without data source": (_set("visualizations", "viz_time_in", "dataSources", "primary", to="ds_nothing"), "ds_nothing, which does not exist"),
@@ -107,36 +106,40 @@ SPOILED = {
     "chain of itself": (_set("dataSources", "ds_time_in", "options", "extend", to="ds_time_in"), "ds_time_in extends itself"),
     "search with extend": (_set("dataSources", "ds_all_messages", "options", "extend", to="ds_hosts"), "ds_all_messages is no chain but has extend"),
     "search without time": (_set("dataSources", "ds_all_messages", "options", "queryParameters", to=None), "ds_all_messages has no time range"),
-    "unknown token": (
-        _set("dataSources", "ds_messages", "options", "query", to="| eval view_host=$hots|s$ | `esatls_view_host`"),
-        "unknown token hots"),
+    "unknown token": (_set("dataSources", "ds_messages", "options", "query", to="| eval view_host=$hots|s$ | `esatls_view_host`"), "unknown token hots"),
     "token without quotes": (
         _set("dataSources", "ds_messages", "options", "query", to='`esatls_messages` | eval view_host="$esa_host$" | `esatls_view_host`'),
-        "$esa_host$ is not quoted with |s"),
-    "unknown filter": (
-        _set("dataSources", "ds_messages", "options", "query", to="| eval view_host=$esa_host|x$ | `esatls_view_host`"),
-        "unknown filter |x"),
+        "$esa_host$ is not quoted with |s",
+    ),
+    "unknown filter": (_set("dataSources", "ds_messages", "options", "query", to="| eval view_host=$esa_host|x$ | `esatls_view_host`"), "unknown filter |x"),
     "no such macro": (_set("dataSources", "ds_messages", "options", "query", to="| `esatls_veiw_host`"), "ds_messages: no macro esatls_veiw_host"),
     "no such command": (_set("dataSources", "ds_versions", "options", "query", to="| stast count"), "ds_versions: command stast"),
     "no such column": (
-        _set("visualizations", "viz_versions", "options", "x", to='> primary | seriesByName("tls_vresion")'), "viz_versions names the column tls_vresion"),
+        _set("visualizations", "viz_versions", "options", "x", to='> primary | seriesByName("tls_vresion")'),
+        "viz_versions names the column tls_vresion",
+    ),
     "drill-down from no column": (
         _set("visualizations", "viz_failures", "eventHandlers", 0, "options", "url", to="/app/esatls/esatls_partners?form.partner=$row.partnr.value|u$"),
-        "viz_failures names the column partnr"),
+        "viz_failures names the column partnr",
+    ),
     "event handler": (_set("visualizations", "viz_failures", "eventHandlers", 0, "type", to="drilldown.gone"), "no event handler drilldown.gone"),
-    "link to no view": (
-        _set("visualizations", "viz_failures", "eventHandlers", 0, "options", "url", to="/app/esatls/esatls_gone"), "no view of the app"),
+    "link to no view": (_set("visualizations", "viz_failures", "eventHandlers", 0, "options", "url", to="/app/esatls/esatls_gone"), "no view of the app"),
     "link to another place": (
         _set("visualizations", "viz_failures", "eventHandlers", 0, "options", "url", to="https://example.com/app/esatls/esatls_partners"),
-        "no view of the app"),
+        "no view of the app",
+    ),
     "link with no such token": (
         _set("visualizations", "viz_failures", "eventHandlers", 0, "options", "url", to="/app/esatls/esatls_partners?form.patner=x"),
-        "hands over form.patner"),
+        "hands over form.patner",
+    ),
     "link that is not encoded": (
         _set("visualizations", "viz_failures", "eventHandlers", 0, "options", "url", to="/app/esatls/esatls_partners?form.partner=$row.partner.value$"),
-        "is not encoded with |u"),
+        "is not encoded with |u",
+    ),
     "name missing in the context": (
-        _set("visualizations", "viz_cleartext", "context", to={}), "viz_cleartext: options.columnFormat.received.rowColors names verdictColors"),
+        _set("visualizations", "viz_cleartext", "context", to={}),
+        "viz_cleartext: options.columnFormat.received.rowColors names verdictColors",
+    ),
 }
 
 

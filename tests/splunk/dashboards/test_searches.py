@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from esatls import report
+from esatls.report import build as report
 
 from tests.report.support import CIPHERS
 from tests.splunk import conf
@@ -39,7 +39,8 @@ def test_families() -> None:
         found = run("| `esatls_view_families` | sort 0 esa_host, mid | table esa_host mid view_family", rows)
         assert [(row["esa_host"], row["mid"], row["view_family"]) for row in found] == [
             *(("esa1.example.com", mid, "esa1.example.com 10") for mid in ("10", "11", "12", "13")),
-            ("esa1.example.com", "14", "esa1.example.com 14"), ("esa2.example.com", "11", "esa2.example.com 11"),
+            ("esa1.example.com", "14", "esa1.example.com 14"),
+            ("esa2.example.com", "11", "esa2.example.com 11"),
         ]
 
 
@@ -117,8 +118,14 @@ def test_weak_ciphers_under_pcre2() -> None:
 @pytest.mark.parametrize(
     ("version", "cipher", "outdated"),
     [
-        ("TLSv1.3", "TLS_AES_256_GCM_SHA384", None), ("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", None), ("TLSv1", "AES128-SHA", "protocol"),
-        ("TLSv1.2", "RC4-SHA", "cipher"), ("SSLv3", "RC4-MD5", "protocol, cipher"), ("-", "-", None), (None, None, None), (None, "RC4-MD5", "cipher"),
+        ("TLSv1.3", "TLS_AES_256_GCM_SHA384", None),
+        ("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", None),
+        ("TLSv1", "AES128-SHA", "protocol"),
+        ("TLSv1.2", "RC4-SHA", "cipher"),
+        ("SSLv3", "RC4-MD5", "protocol, cipher"),
+        ("-", "-", None),
+        (None, None, None),
+        (None, "RC4-MD5", "cipher"),
     ],
 )
 def test_what_is_outdated(version: str | None, cipher: str | None, outdated: str | None) -> None:

@@ -28,8 +28,10 @@ def search(**macros: spl.Macro) -> spl.Search:
         ("| where n > 2 | table n", [{"n": "10"}, {"n": "3"}]),
         ('| where NOT why == "late" | table n', []),
         ('| where isnull(why) OR why != "late" | table n', [{"n": "2"}, {"n": "3"}]),
-        ("| stats count, sum(n) AS sum, values(who) AS who BY host", [
-            {"host": "a", "count": 2, "sum": 5, "who": ["x", "y"]}, {"host": "b", "count": 1, "sum": 10, "who": "x"}]),
+        (
+            "| stats count, sum(n) AS sum, values(who) AS who BY host",
+            [{"host": "a", "count": 2, "sum": 5, "who": ["x", "y"]}, {"host": "b", "count": 1, "sum": 10, "who": "x"}],
+        ),
         ("| stats count BY who", [{"who": "x", "count": 2}, {"who": "y", "count": 1}]),
         ('| stats count(eval(host == "a")) AS a, dc(who) AS people', [{"a": 2, "people": 2}]),
         ("| sort 0 -n | head 1 | table n", [{"n": "10"}]),
@@ -39,11 +41,16 @@ def search(**macros: spl.Macro) -> spl.Search:
         ('| eval x = mvmap(who, if(who == "x", null(), who . "!")) | table x', [{"x": "y!"}, {"x": None}, {"x": None}]),
         ("| eventstats sum(n) AS all BY host | table n all", [{"n": "2", "all": 5}, {"n": "10", "all": 10}, {"n": "3", "all": 5}]),
         ('| fillnull value="-" why | stats count BY why', [{"why": "-", "count": 2}, {"why": "late", "count": 1}]),
-        ('| rex field=why "^(?<first>.)" | rename first AS "the first" | table "the first"', [
-            {"the first": None}, {"the first": "l"}, {"the first": None}]),
-        ("| timechart minspan=1h sum(n) AS n", [
-            {"_time": 986400, "_span": 3600}, {"_time": 990000, "n": 2, "_span": 3600}, {"_time": 993600, "n": 10, "_span": 3600},
-            {"_time": 997200, "n": 3, "_span": 3600}]),
+        ('| rex field=why "^(?<first>.)" | rename first AS "the first" | table "the first"', [{"the first": None}, {"the first": "l"}, {"the first": None}]),
+        (
+            "| timechart minspan=1h sum(n) AS n",
+            [
+                {"_time": 986400, "_span": 3600},
+                {"_time": 990000, "n": 2, "_span": 3600},
+                {"_time": 993600, "n": 10, "_span": 3600},
+                {"_time": 997200, "n": 3, "_span": 3600},
+            ],
+        ),
     ],
 )
 def test_computes(text: str, rows: list[Any]) -> None:
@@ -54,10 +61,30 @@ def test_computes(text: str, rows: list[Any]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "| statz count", "| stats count by", "| stats median(n) AS m", "| eval x = foo(n)", "| eval x = ", "| where n >", "| where n",
-        "| eval x = n > 2", "| table n*", "| sort - n", "| stats sum(n + 1) AS s", "| timechart count by host", "| head",
-        '| where who == "x"', "| where host > 2", "| eval x = host + 1", "| search host=a", "| append [| makeresults]", "| where (n > 2",
-        "| `nothing`", "| eval x = n |", '| eval x = "open', "| stats count(eval(n > 2)) BY host", "| eval x = mvindex(who)",
+        "| statz count",
+        "| stats count by",
+        "| stats median(n) AS m",
+        "| eval x = foo(n)",
+        "| eval x = ",
+        "| where n >",
+        "| where n",
+        "| eval x = n > 2",
+        "| table n*",
+        "| sort - n",
+        "| stats sum(n + 1) AS s",
+        "| timechart count by host",
+        "| head",
+        '| where who == "x"',
+        "| where host > 2",
+        "| eval x = host + 1",
+        "| search host=a",
+        "| append [| makeresults]",
+        "| where (n > 2",
+        "| `nothing`",
+        "| eval x = n |",
+        '| eval x = "open',
+        "| stats count(eval(n > 2)) BY host",
+        "| eval x = mvindex(who)",
     ],
 )
 def test_refuses(text: str) -> None:
@@ -69,7 +96,8 @@ def test_refuses(text: str) -> None:
 def test_macros() -> None:
     """Macros expand with their arguments, in one another, and not inside a quoted text."""
     macros = {
-        "big(1)": spl.Macro(("what",), "$what$ > 2"), "bigger": spl.Macro((), "where `big(n)`"),
+        "big(1)": spl.Macro(("what",), "$what$ > 2"),
+        "bigger": spl.Macro((), "where `big(n)`"),
     }
     wanted = search(**macros)
     assert spl.run('| `bigger` | eval x = "`bigger`" | table n x', wanted, ROWS) == [{"n": "10", "x": "`bigger`"}, {"n": "3", "x": "`bigger`"}]
@@ -87,7 +115,8 @@ def test_base_search_must_reach_a_command(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("now", NOW), ("-1h", NOW - 3600), ("-7d@h", 392400.0), ("@d", 950400.0), ("12345", 12345.0)],
+    ("text", "seconds"),
+    [("now", NOW), ("-1h", NOW - 3600), ("-7d@h", 392400.0), ("@d", 950400.0), ("12345", 12345.0)],
 )
 def test_time_modifiers(text: str, seconds: float) -> None:
     """Time modifiers are resolved in UTC."""

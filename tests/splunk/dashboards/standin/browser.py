@@ -44,7 +44,10 @@ class Browser:
         """Start it."""
         self.process = subprocess.Popen(
             ["node", str(HERE / "browser.js")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=node_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=node_environment(),
         )
         self._answer()
 

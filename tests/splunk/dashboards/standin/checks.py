@@ -46,8 +46,11 @@ def known_tokens(definition: Definition) -> set[str]:
     """Tokens that something gives a value."""
     defaults = definition.get("defaults", {}).get("tokens", {}).get("default", {})
     clicked = {
-        token["token"] for item in definition.get("visualizations", {}).values() for handler in item.get("eventHandlers", [])
-        for token in handler.get("options", {}).get("tokens", []) if handler["type"] == "drilldown.setToken"
+        token["token"]
+        for item in definition.get("visualizations", {}).values()
+        for handler in item.get("eventHandlers", [])
+        for token in handler.get("options", {}).get("tokens", [])
+        if handler["type"] == "drilldown.setToken"
     }
     return input_tokens(definition) | set(defaults) | clicked
 
@@ -152,7 +155,8 @@ def token_problems(view: str, definition: Definition, others: Mapping[str, Defin
         for handler in item.get("eventHandlers", []):
             options = handler.get("options", {})
             out += [
-                f"{name} sets {token['token']} from {token.get('key')}" for token in options.get("tokens", [])
+                f"{name} sets {token['token']} from {token.get('key')}"
+                for token in options.get("tokens", [])
                 if not re.fullmatch(r"row\.[^.]+\.value", token.get("key", ""))
             ]
             if "url" in options:
@@ -220,8 +224,12 @@ def search_problems(definition: Definition, search: spl.Search) -> list[str]:
     for section in ("visualizations", "inputs"):
         for name, item in definition.get(section, {}).items():
             given = columns.get(item.get("dataSources", {}).get("primary", ""), set())
-            wanted = {word.strip().strip('"') for _, text in strings([item.get("options", {}), item.get("context", {})])
-                      for call in _SERIES.findall(text) for word in call.split(",")}
+            wanted = {
+                word.strip().strip('"')
+                for _, text in strings([item.get("options", {}), item.get("context", {})])
+                for call in _SERIES.findall(text)
+                for word in call.split(",")
+            }
             wanted |= set(item.get("options", {}).get("columnFormat", {}))
             for handler in item.get("eventHandlers", []):
                 for _, text in strings(handler):
@@ -234,7 +242,9 @@ def problems(view: str, definitions: Mapping[str, Definition], schema: Mapping[s
     """Everything that is wrong with one view."""
     definition = definitions[view]
     return [
-        *source_problems(definition, schema), *option_problems(definition, schema), *token_problems(view, definition, definitions),
+        *source_problems(definition, schema),
+        *option_problems(definition, schema),
+        *token_problems(view, definition, definitions),
         *(search_problems(definition, search) if not source_problems(definition, schema) else []),
     ]
 

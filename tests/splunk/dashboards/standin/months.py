@@ -64,8 +64,16 @@ def connections(kind: Traffic, at: int, host: str, number: int) -> spl.Row:
     """Return a row of the summary of connections."""
     flow = "incoming" if kind.direction == "receiving" else "outgoing"
     return {
-        "_time": at, "esa_host": host, "mail_flow": flow, "esa_direction": kind.direction, "tls_verdict": kind.verdict, "tls_version": kind.tls[0],
-        "tls_cipher": kind.tls[1], "tls_reason": kind.reason, "partner": kind.partner, "connections": number,
+        "_time": at,
+        "esa_host": host,
+        "mail_flow": flow,
+        "esa_direction": kind.direction,
+        "tls_verdict": kind.verdict,
+        "tls_version": kind.tls[0],
+        "tls_cipher": kind.tls[1],
+        "tls_reason": kind.reason,
+        "partner": kind.partner,
+        "connections": number,
     }
 
 
@@ -79,8 +87,16 @@ def messages(kind: Traffic, at: int, host: str, number: int) -> spl.Row | None:
     else:
         flow, received, delivered, version = "outgoing", "encrypted", verdict, scenario.USUAL[0]
     return {
-        "_time": at, "esa_host": host, "mail_flow": flow, "partner_direction": kind.direction, "partner": kind.partner, "partner_verdict": verdict,
-        "received": received, "received_tls_version": version, "delivered": delivered, "messages": number,
+        "_time": at,
+        "esa_host": host,
+        "mail_flow": flow,
+        "partner_direction": kind.direction,
+        "partner": kind.partner,
+        "partner_verdict": verdict,
+        "received": received,
+        "received_tls_version": version,
+        "delivered": delivered,
+        "messages": number,
     }
 
 

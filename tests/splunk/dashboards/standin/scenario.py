@@ -80,7 +80,13 @@ def seconds(number: int) -> dt.timedelta:
 
 
 def open_receiving(
-    log: Log, at: dt.datetime, host: str, peer: str, action: str, tls: tuple[str, str] | None = None, failed: str = "",
+    log: Log,
+    at: dt.datetime,
+    host: str,
+    peer: str,
+    action: str,
+    tls: tuple[str, str] | None = None,
+    failed: str = "",
 ) -> int:
     """Write opening, HAT and TLS lines of an injection connection; return its ICID."""
     log.icid += 1
@@ -96,7 +102,13 @@ def open_receiving(
 
 
 def start_message(
-    log: Log, at: dt.datetime, host: str, icid: int, sender: str, recipients: Sequence[str], table: str,
+    log: Log,
+    at: dt.datetime,
+    host: str,
+    icid: int,
+    sender: str,
+    recipients: Sequence[str],
+    table: str,
 ) -> int:
     """Write the lines that begin a message; return its MID."""
     log.mid += 1
@@ -111,8 +123,15 @@ def start_message(
 
 
 def deliver(
-    log: Log, at: dt.datetime, host: str, mid: int, rids: Sequence[int], peer: str, domain: str = "",
-    tls: tuple[str, str] | None = None, failed: str = "",
+    log: Log,
+    at: dt.datetime,
+    host: str,
+    mid: int,
+    rids: Sequence[int],
+    peer: str,
+    domain: str = "",
+    tls: tuple[str, str] | None = None,
+    failed: str = "",
 ) -> int:
     """Write a delivery connection that delivers; return its DCID."""
     log.dcid += 1

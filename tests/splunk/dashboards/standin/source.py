@@ -62,8 +62,11 @@ class LogSource:
         # An hour is written when it is several hours old; a run tells its hour by the _time of its rows.
         for now in range(int(first) + 60 * int(minute), int(latest) + 1, 3600):
             search = spl.Search(
-                macros=views.macros(), earliest=spl.relative(saved["dispatch.earliest_time"], now),
-                latest=spl.relative(saved["dispatch.latest_time"], now), now=now, source=self.alone,
+                macros=views.macros(),
+                earliest=spl.relative(saved["dispatch.earliest_time"], now),
+                latest=spl.relative(saved["dispatch.latest_time"], now),
+                now=now,
+                source=self.alone,
             )
             rows += [row for row in spl.run(saved["search"], search) if earliest <= float(spl.as_number(row["_time"]) or 0) < latest]
         return rows

@@ -51,6 +51,7 @@ class Search:
 
 # ---- text to tokens ----
 
+
 class Token(NamedTuple):
     """kind: word, number, string, quoted (a field name in single quotes), op; `start` tells adjacency."""
 
@@ -76,7 +77,7 @@ def tokens(text: str) -> list[Token]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if not match:
-            raise SplError(f"cannot read {text[at:at + 30]!r}")
+            raise SplError(f"cannot read {text[at : at + 30]!r}")
         kind = str(match.lastgroup)
         if kind != "space":
             out.append(Token(kind, match.group()[1:-1] if kind in ("string", "quoted") else match.group(), at))
@@ -215,7 +216,7 @@ def mv_index(value: Value, start: Value, end: Value) -> Value:
     last = int(last) + (len(values) if last < 0 else 0)
     if first < 0 or last < first:
         return None
-    return few(values[first:last + 1])
+    return few(values[first : last + 1])
 
 
 def relative(text: str, now: float) -> float:
@@ -265,7 +266,7 @@ def text_function(name: str, args: list[Value]) -> Value:
         number, digits = as_number(first), int(as_number(args[1]) or 0) if len(args) > 1 else 0
         if number is None:
             return None
-        scaled = math.floor(abs(number) * 10 ** digits + 0.5 + 1e-9) / 10 ** digits
+        scaled = math.floor(abs(number) * 10**digits + 0.5 + 1e-9) / 10**digits
         scaled = math.copysign(scaled, number)
         return f"{scaled:.{digits}f}" if digits else int(scaled)
     if name == "json_extract":
@@ -280,8 +281,19 @@ def text_function(name: str, args: list[Value]) -> Value:
 
 
 _TEXT_FUNCTIONS = {
-    "lower": (1, 1), "trim": (2, 2), "tostring": (1, 1), "tonumber": (1, 1), "split": (2, 2), "replace": (3, 3), "mvjoin": (2, 2),
-    "mvdedup": (1, 1), "mvsort": (1, 1), "mvindex": (2, 3), "round": (1, 2), "strftime": (2, 2), "json_extract": (2, 2),
+    "lower": (1, 1),
+    "trim": (2, 2),
+    "tostring": (1, 1),
+    "tonumber": (1, 1),
+    "split": (2, 2),
+    "replace": (3, 3),
+    "mvjoin": (2, 2),
+    "mvdedup": (1, 1),
+    "mvsort": (1, 1),
+    "mvindex": (2, 3),
+    "round": (1, 2),
+    "strftime": (2, 2),
+    "json_extract": (2, 2),
 }
 
 
@@ -457,6 +469,7 @@ def _and(a: Value, b: Value) -> Value:
 
 def _binary(left: Expression, how: str, right: Expression) -> Expression:
     if how == ".":
+
         def concatenate(row: Row) -> Value:
             a, b = left(row), right(row)
             return None if a is None or b is None else as_text(a) + as_text(b)
@@ -471,6 +484,7 @@ def _special(name: str, args: list[Expression], search: Search) -> Expression:
     if name == "if" and count == 3:
         return lambda row: args[1](row) if truth(args[0](row)) else args[2](row)
     if name == "case" and count and count % 2 == 0:
+
         def case(row: Row) -> Value:
             return next((args[i + 1](row) for i in range(0, count, 2) if truth(args[i](row))), None)
 
@@ -498,12 +512,14 @@ def _special(name: str, args: list[Expression], search: Search) -> Expression:
     if name == "mvfilter":
         raise SplError("mvfilter(): use mvmap()")
     if name == "like" and count == 2:
+
         def like(row: Row) -> Value:
             value, pattern = args[0](row), args[1](row)
             return None if value is None or pattern is None else sql_like(as_text(pattern)).fullmatch(as_text(value)) is not None
 
         return like
     if name == "match" and count == 2:
+
         def match(row: Row) -> Value:
             value = args[0](row)
             return None if value is None else re.search(as_text(args[1](row)), as_text(value)) is not None
@@ -521,6 +537,7 @@ def _special(name: str, args: list[Expression], search: Search) -> Expression:
 
 
 # ---- commands ----
+
 
 def _name(parser: Parser) -> str:
     token = parser.take()
@@ -860,7 +877,7 @@ def run_head(rows: list[Row], parser: Parser) -> list[Row]:
     token = parser.take()
     if token.kind != "number":
         raise SplError("head without a number")
-    return rows[:int(token.text)]
+    return rows[: int(token.text)]
 
 
 def run_streamstats(rows: list[Row], parser: Parser) -> list[Row]:
@@ -882,9 +899,21 @@ def run_dedup(rows: list[Row], parser: Parser) -> list[Row]:
 
 
 _COMMANDS: dict[str, Callable[[list[Row], Parser], list[Row]]] = {
-    "eval": run_eval, "where": run_where, "stats": run_stats, "eventstats": run_eventstats, "sort": run_sort, "table": run_table,
-    "fields": run_fields, "rename": run_rename, "fillnull": run_fillnull, "mvexpand": run_mvexpand, "bin": run_bin, "rex": run_rex,
-    "head": run_head, "streamstats": run_streamstats, "dedup": run_dedup,
+    "eval": run_eval,
+    "where": run_where,
+    "stats": run_stats,
+    "eventstats": run_eventstats,
+    "sort": run_sort,
+    "table": run_table,
+    "fields": run_fields,
+    "rename": run_rename,
+    "fillnull": run_fillnull,
+    "mvexpand": run_mvexpand,
+    "bin": run_bin,
+    "rex": run_rex,
+    "head": run_head,
+    "streamstats": run_streamstats,
+    "dedup": run_dedup,
 }
 
 

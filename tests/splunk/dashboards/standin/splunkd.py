@@ -55,8 +55,12 @@ def json_cols(rows: list[spl.Row], names: list[str]) -> dict[str, Any]:
         return list(value) if isinstance(value, list) else spl.as_text(value)
 
     return {
-        "preview": False, "init_offset": 0, "messages": [], "post_process_count": len(rows),
-        "fields": [{"name": name} for name in names], "columns": [[cell(name, row.get(name)) for row in rows] for name in names],
+        "preview": False,
+        "init_offset": 0,
+        "messages": [],
+        "post_process_count": len(rows),
+        "fields": [{"name": name} for name in names],
+        "columns": [[cell(name, row.get(name)) for row in rows] for name in names],
     }
 
 
@@ -72,10 +76,20 @@ class Job:
         """Return the job's status."""
         count = len(self.rows)
         return {
-            "name": self.text, "published": iso(self.search.now), "acl": {"app": "esatls"},
+            "name": self.text,
+            "published": iso(self.search.now),
+            "acl": {"app": "esatls"},
             "content": {
-                "sid": self.sid, "isDone": True, "isFailed": False, "isFinalized": False, "dispatchState": "DONE", "doneProgress": 1,
-                "resultCount": count, "resultPreviewCount": count, "runDuration": 0.1, "isRealTimeSearch": False,
+                "sid": self.sid,
+                "isDone": True,
+                "isFailed": False,
+                "isFinalized": False,
+                "dispatchState": "DONE",
+                "doneProgress": 1,
+                "resultCount": count,
+                "resultPreviewCount": count,
+                "runDuration": 0.1,
+                "isRealTimeSearch": False,
             },
         }
 
@@ -83,12 +97,12 @@ class Job:
         """Return the results, after the post-process search of a chain."""
         post = post.strip()
         if post.startswith("search |"):
-            post = post[len("search "):]
+            post = post[len("search ") :]
         rows = spl.run(post if post.startswith("|") else "| " + post, self.search, self.rows) if post else self.rows
         names = spl.columns(post or self.text, rows, self.search)
         out = json_cols(rows, names)
         if count:
-            out["columns"] = [column[offset:offset + count] for column in out["columns"]]
+            out["columns"] = [column[offset : offset + count] for column in out["columns"]]
         return out
 
 
@@ -113,8 +127,11 @@ class Splunkd:
         earliest, latest = form.get("earliest_time", ""), form.get("latest_time", "")
         self.asked.append((text, earliest, latest))
         search = spl.Search(
-            macros=views.macros(), earliest=spl.relative(earliest, self.now) if earliest not in ("", "0") else 0.0,
-            latest=spl.relative(latest, self.now), now=self.now, source=self.source,
+            macros=views.macros(),
+            earliest=spl.relative(earliest, self.now) if earliest not in ("", "0") else 0.0,
+            latest=spl.relative(latest, self.now),
+            now=self.now,
+            source=self.source,
         )
         sid = f"{self.now:.0f}.{next(self.numbers)}"
         self.jobs[sid] = Job(sid, text, search)
@@ -158,10 +175,14 @@ class Splunkd:
         if path.endswith("/authentication/current-context"):
             return as_json({"entry": [{"content": {"capabilities": ["search"]}}]})
         if path.endswith("/data/ui/times"):
-            return as_json({"entry": [
-                {"content": {"label": label, "earliest_time": earliest, "latest_time": "now", "order": order, "disabled": False}}
-                for order, (label, earliest) in enumerate(TIMES)
-            ]})
+            return as_json(
+                {
+                    "entry": [
+                        {"content": {"label": label, "earliest_time": earliest, "latest_time": "now", "order": order, "disabled": False}}
+                        for order, (label, earliest) in enumerate(TIMES)
+                    ]
+                }
+            )
         if path.endswith("/search/timeparser"):
             return as_json({text: iso(spl.relative(text, self.now)) for text in query.get("time", [])})
         return 404, "text/plain", b"not found"

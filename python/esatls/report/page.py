@@ -13,14 +13,14 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from esatls.clock import parse_rfc3339
+from esatls.lines.clock import parse_rfc3339
 from esatls.output import printable
-from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, UNKNOWN, clipped, percent, split_reason, word
+from esatls.report.build import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, UNKNOWN, clipped, percent, split_reason, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from esatls.report import Report
+    from esatls.report.build import Report
 
 MOST_PARTNERS = 100
 MOST_REASONS = 25

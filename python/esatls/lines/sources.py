@@ -19,11 +19,11 @@ import zlib
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Callable
 
-from esatls import envelope
-from esatls.clock import Clock, Time
 from esatls.errors import InputError
-from esatls.log_head import OFFSET_WORDS, by_offset, offsets, serial, shifted, zone_of
-from esatls.match import match
+from esatls.extraction.match import match
+from esatls.lines import envelope
+from esatls.lines.clock import Clock, Time
+from esatls.lines.log_head import OFFSET_WORDS, by_offset, offsets, serial, shifted, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -260,7 +260,7 @@ def is_tracking(reader: Reader) -> bool:
     sample = reader.sample()[:_TAIL]
     if b"(ICID" not in sample and b"(DCID" not in sample and b'"summary"' not in sample:
         return False
-    from esatls import tracking
+    from esatls.extraction import tracking
 
     return tracking.recognise(sample.decode("utf-8", "replace"))
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from esatls import lives
-from esatls.clock import rfc3339
-from esatls.connection import Connection, witnesses
 from esatls.errors import WrongTypeError
-from esatls.facts import LONG_AGO, OPENS, TRIES, Fact, Facts, Store, order
-from esatls.kinds import MAIL_FLOW
-from esatls.match import DELIVERY, MESSAGES, RECEIVING
-from esatls.message import Message, addresses_of, domain_of, rids_of
+from esatls.extraction.kinds import MAIL_FLOW
+from esatls.extraction.match import DELIVERY, MESSAGES, RECEIVING
+from esatls.lines.clock import rfc3339
+from esatls.verdicts import lives
+from esatls.verdicts.connection import Connection, witnesses
+from esatls.verdicts.facts import LONG_AGO, OPENS, TRIES, Fact, Facts, Store, order
+from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from esatls.clock import Time
+    from esatls.lines.clock import Time
 
 Record = dict[str, Any]
 

@@ -13,14 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from esatls.output import printable
-from esatls.report import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, clipped, split_reason, word
+from esatls.report.build import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, clipped, split_reason, word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
-    from esatls.report import Report
+    from esatls.report.build import Report
 
 MOST_ROWS = 10
 """Rows shown of the tables that grow with the log; the rest is in the report as JSON or HTML."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, NamedTuple
 
-from esatls._patterns import MATCHERS
-from esatls.kinds import MAIL_FLOW, constants_of
+from esatls.extraction.kinds import MAIL_FLOW, constants_of
+from esatls.extraction.patterns import MATCHERS
 
 LONGEST_NUMBER = 18
 """Digits of a number that fits into 64 bits, as ids do by their patterns."""
@@ -132,7 +132,7 @@ def match(text: str) -> tuple[Spec, re.Match[str]] | None:
 def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the flat fields (REFERENCE.md) that one match states, after those of `base`; absent fields have no key."""
     if spec.kind == "consolidated_event":
-        from esatls.cef import parse
+        from esatls.extraction.cef import parse
 
         return {**(base or {}), **(parse(found[0]) or spec.constants)}
     event: dict[str, Any] = {**base, **spec.constants} if base else dict(spec.constants)

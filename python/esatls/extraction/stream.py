@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from esatls import envelope
-from esatls.clock import END_OF_TIME, FIRST_TIME, Clock, Time, rfc3339
-from esatls.match import Spec, match
+from esatls.extraction.match import Spec, match
+from esatls.lines import envelope
+from esatls.lines.clock import END_OF_TIME, FIRST_TIME, Clock, Time, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -339,7 +339,7 @@ class Stream:
 
     def _dated(self, head: Head, record: str) -> Head:
         """Return the head of a consolidated event without a stamp in front of it: the record itself tells when it was written."""
-        from esatls.cef import stamp
+        from esatls.extraction.cef import stamp
 
         told = stamp(record)
         time = self.clock.read(told) if told else None

@@ -6,8 +6,8 @@ import re
 from datetime import timedelta, timezone
 from typing import TYPE_CHECKING
 
-from esatls import envelope
-from esatls.clock import Clock
+from esatls.lines import envelope
+from esatls.lines.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

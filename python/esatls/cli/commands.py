@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
-from esatls import __version__, parallel, sources
-from esatls.clock import parse_rfc3339, rfc3339, zone
-from esatls.closed import stand_in
+from esatls import __version__, parallel
+from esatls.cli.filters import Wanted, address, domain_option, filters, within
+from esatls.cli.std_streams import stand_in
 from esatls.errors import EsatlsError, UsageError
-from esatls.kinds import EVENT_KINDS
+from esatls.extraction.kinds import EVENT_KINDS
+from esatls.extraction.stream import Counts
+from esatls.lines import sources
+from esatls.lines.clock import parse_rfc3339, rfc3339, zone
 from esatls.output import BY_ENDING, FORMATS, Output, dumps, ending, lines, printable, write
-from esatls.stream import Counts
-from esatls.wanted import Wanted, address, domain_option, filters, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from esatls.clock import Time
-    from esatls.facts import Facts
+    from esatls.lines.clock import Time
+    from esatls.verdicts.facts import Facts
 
 Record = dict[str, Any]
 
@@ -40,11 +41,11 @@ class _Group(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "elastic":
-            from esatls.elastic.cli import elastic
+            from esatls.cli.elastic import elastic
 
             return elastic
         if cmd_name == "follow":
-            from esatls.follow.cli import follow
+            from esatls.cli.follow import follow
 
             return follow
         return super().get_command(ctx, cmd_name)
@@ -134,7 +135,7 @@ class _Input:
         total = sum(source.size for source in self.found)
         progress = parallel.Progress()
         if not self.quiet and total > 50_000_000 and sys.stderr.isatty():
-            from esatls.progress import Bar
+            from esatls.cli.progress import Bar
 
             progress.show = Bar(total)
         return progress
@@ -164,8 +165,8 @@ def _format(chosen: str | None, output: str | None) -> str:
 @click.option("--kind", "-k", "kinds", multiple=True, type=click.Choice(("all", *EVENT_KINDS)), help="May be repeated. Default: lines that speak of TLS.")
 def events(form: str | None, output: str | None, kinds: tuple[str, ...], **options: Any) -> None:
     """One record per log line that says something about TLS, or about mail (--kind all)."""
-    from esatls.event_stream import Events
-    from esatls.fields import FIELDS
+    from esatls.extraction.event_stream import Events
+    from esatls.extraction.fields import FIELDS
 
     source = _Input(options)
     wanted = frozenset(EVENT_KINDS) if "all" in kinds else frozenset(kinds) if kinds else None
@@ -190,7 +191,7 @@ def _facts(source: _Input) -> tuple[Facts, Counts]:
 
 def _connections(facts: Facts, source: _Input) -> Iterator[Record]:
     """Yield the connections of which something is known in the asked-for time, or before and after it."""
-    from esatls import verdicts
+    from esatls.verdicts import appliance as verdicts
 
     since, until = source.since, source.until
     if since is None and until is None:
@@ -203,7 +204,7 @@ def _connections(facts: Facts, source: _Input) -> Iterator[Record]:
 
 def _messages(facts: Facts, source: _Input) -> Iterator[Record]:
     """Yield the messages of which something is known in the asked-for time, or before and after it."""
-    from esatls import verdicts
+    from esatls.verdicts import appliance as verdicts
 
     since, until = _sortable(source.since), _sortable(source.until)
     for record in verdicts.messages(facts):
@@ -242,7 +243,7 @@ def connections(
     form: str | None, output: str | None, verdict: tuple[str, ...], direction: str | None, domain: str | None, peer: str | None, **options: Any
 ) -> None:
     """One record per connection, with its verdict: encrypted, cleartext, failed, unused, unknown."""
-    from esatls.fields import CONNECTION_FIELDS
+    from esatls.extraction.fields import CONNECTION_FIELDS
 
     source = _Input(options)
     facts, counts = _facts(source)
@@ -265,7 +266,7 @@ def connections(
 @filters
 def messages(form: str | None, output: str | None, wanted: Wanted, **options: Any) -> None:
     """One record per message: was it received over TLS, was it delivered over TLS, and if not, why not."""
-    from esatls.fields import MESSAGE_FIELDS
+    from esatls.extraction.fields import MESSAGE_FIELDS
 
     source = _Input(options)
     everything = wanted == Wanted() and source.since is None and source.until is None
@@ -289,7 +290,7 @@ def messages(form: str | None, output: str | None, wanted: Wanted, **options: An
 @click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is whole.")
 def report(form: str | None, output: str | None, **options: Any) -> None:
     """Shares, versions, ciphers, failing partners: what the TLS Connections page of the appliance tells, and more."""
-    from esatls import report as statistics
+    from esatls.report import build as statistics
 
     form = form or _REPORTS.get(ending(output))
     if form is None:
@@ -301,7 +302,7 @@ def report(form: str | None, output: str | None, **options: Any) -> None:
         if form == "json":
             file.write(dumps(built) + b"\n")
         elif form == "html":
-            from esatls.report_html import page
+            from esatls.report.page import page
 
             file.write(page(built).encode("utf-8"))
         else:
@@ -309,7 +310,7 @@ def report(form: str | None, output: str | None, **options: Any) -> None:
 
             from rich.console import Console
 
-            from esatls.report_text import render
+            from esatls.report.text import render
 
             text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
             render(built, Console(file=text, markup=False, highlight=False, emoji=False))
@@ -325,8 +326,8 @@ def explain(line: tuple[str, ...], timezone: str) -> None:
 
     LINE may be a sentence of message tracking, too, with its time in front, or its JSON: these match no pattern, and have fields.
     """
-    from esatls.clock import Clock
-    from esatls.explain import explain as tell
+    from esatls.cli.explain import explain as tell
+    from esatls.lines.clock import Clock
 
     told = tell(" ".join(line), Clock(zone(timezone)))
     for name, value in told.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from esatls.fields import DELIVERY_FIELDS, Field
+from esatls.extraction.fields import DELIVERY_FIELDS, Field
 
 SEPARATOR = ";"
 """Between the values of one CSV cell; values of the same position belong to the same attempt."""

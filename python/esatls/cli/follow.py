@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
-from esatls.clock import zone
+from esatls.cli.filters import Wanted, filters
 from esatls.errors import UsageError
 from esatls.follow import checkpoint as checkpoints
 from esatls.follow.held import Limits
 from esatls.follow.run import Follower, Options, is_pipe
+from esatls.lines.clock import zone
 from esatls.output import BY_ENDING, ending, printable
-from esatls.wanted import Wanted, filters
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esatls.clock import parse_rfc3339
 from esatls.errors import UsageError, WrongTypeError
-from esatls.kinds import EVENT_KINDS, TLS_KINDS
-from esatls.log_head import OFFSET_WORDS, offsets, shifted
-from esatls.match import MATCHERS_BY_START, Spec, event_of
-from esatls.stream import Stream
+from esatls.extraction.kinds import EVENT_KINDS, TLS_KINDS
+from esatls.extraction.match import MATCHERS_BY_START, Spec, event_of
+from esatls.extraction.stream import Stream
+from esatls.lines.clock import parse_rfc3339
+from esatls.lines.log_head import OFFSET_WORDS, offsets, shifted
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator
 
-    from esatls.clock import Clock, Time
-    from esatls.stream import Counts, Head
+    from esatls.extraction.stream import Counts, Head
+    from esatls.lines.clock import Clock, Time
 
 _ABOUT_TLS = ("tls_in_result", "tls_out_result", "dane_status")
 

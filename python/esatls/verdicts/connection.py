@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esatls import lives
-from esatls.facts import TRACKING, TRIES, Fact, bears_witness, earlier, order
-from esatls.kinds import MAIL_FLOW
+from esatls.extraction.kinds import MAIL_FLOW
+from esatls.verdicts import lives
+from esatls.verdicts.facts import TRACKING, TRIES, Fact, bears_witness, earlier, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from esatls.clock import Time
+    from esatls.lines.clock import Time
 
 _SURE = frozenset({"encrypted", "cleartext", "failed"})
 

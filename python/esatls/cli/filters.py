@@ -9,7 +9,7 @@ from typing import Any, Callable
 import click
 
 from esatls.errors import UsageError
-from esatls.message import domain_of
+from esatls.verdicts.message import domain_of
 
 Record = dict[str, Any]
 

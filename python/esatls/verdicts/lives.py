@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esatls.facts import MAKES
+from esatls.verdicts.facts import MAKES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from esatls.clock import Time
-    from esatls.facts import Fact
+    from esatls.lines.clock import Time
+    from esatls.verdicts.facts import Fact
 
 SAME_OPENING = 5
 """Seconds within which two opening lines are one opening: two collectors' stamps, a start and its lineage line."""

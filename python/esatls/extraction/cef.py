@@ -36,7 +36,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from esatls.cef_layout import Item, Layouts, Value
+from esatls.extraction.cef_layout import Item, Layouts, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esatls.facts import MAKES, Facts, Store, bears_witness, refs
-from esatls.match import DELIVERY, MESSAGES, RECEIVING
-from esatls.verdicts import Appliance
+from esatls.extraction.match import DELIVERY, MESSAGES, RECEIVING
+from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.facts import MAKES, Facts, Store, bears_witness, refs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,8 +10,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from esatls._patterns import ENVELOPE
-from esatls.clock import rfc3339
+from esatls.extraction.patterns import ENVELOPE
+from esatls.lines.clock import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,7 +149,7 @@ def unwrap(line: str, end: int | None = None) -> Unwrapped | None:
     at = line.find("CEF:", 0, LONGEST)
     # right behind the envelope: what stands further on is text that somebody chose
     if at >= 0 and (parse(line).end if end is None else end) == at:
-        from esatls import cef
+        from esatls.extraction import cef
 
         inner = cef.text_line(line[at:])
         if inner is not None:

@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from esatls.clock import Time, parse_rfc3339
 from esatls.errors import WrongTypeError
-from esatls.match import DELIVERY, FACT_FIELDS, MATCHERS_BY_START, MESSAGES, RECEIVING, Spec, event_of, store_of
+from esatls.extraction.match import DELIVERY, FACT_FIELDS, MATCHERS_BY_START, MESSAGES, RECEIVING, Spec, event_of, store_of
+from esatls.lines.clock import Time, parse_rfc3339
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator
 
-    from esatls.stream import Head
+    from esatls.extraction.stream import Head
 
 Fact = tuple[Any, ...]
 Ref = tuple[int, str]

@@ -32,8 +32,8 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from esatls.clock import parse_rfc3339
-from esatls.message import domain_of
+from esatls.lines.clock import parse_rfc3339
+from esatls.verdicts.message import domain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

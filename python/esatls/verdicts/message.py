@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esatls import lives
-from esatls.facts import OPENS, TRIES, Fact, earlier, order
-from esatls.match import LONGEST_NUMBER
+from esatls.extraction.match import LONGEST_NUMBER
+from esatls.verdicts import lives
+from esatls.verdicts.facts import OPENS, TRIES, Fact, earlier, order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from esatls.clock import Time
-    from esatls.verdicts import Record
+    from esatls.lines.clock import Time
+    from esatls.verdicts.appliance import Record
 
 
 class Message:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from esatls import envelope, tracking
-from esatls._patterns import PATTERNS
-from esatls.clock import Clock
-from esatls.match import MATCHERS_BY_START, event_of, match
-from esatls.stream import Head
+from esatls.extraction import tracking
+from esatls.extraction.match import MATCHERS_BY_START, event_of, match
+from esatls.extraction.patterns import PATTERNS
+from esatls.extraction.stream import Head
+from esatls.lines import envelope
+from esatls.lines.clock import Clock
 
 
 def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What a line says: its kind and its fields."""

@@ -1,0 +1,1 @@
+"""The report on a log: figures, text, page."""

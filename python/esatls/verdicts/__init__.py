@@ -1,0 +1,1 @@
+"""What the events mean together: facts, lives of ids, connections, messages."""
