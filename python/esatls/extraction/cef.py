@@ -458,12 +458,11 @@ def _read_quickly(extension: str) -> dict[str, Any] | None:
     parts = _QUICK.split(extension)
     event: dict[str, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
     name_of = _QUICK_NAMES.get
-    for gap, key, value in zip(parts[::3], parts[1::3], parts[2::3]):
+    for gap, key, behind in zip(parts[::3], parts[1::3], parts[2::3]):
         if "{" in gap:
             return None  # under a key that is not known here
-        name = name_of(key)
-        if key[:4] in _QUICK_QUOTED:
-            name, value = _QUICK_QUOTED[key[:4]], key[4:]
+        quoted = _QUICK_QUOTED.get(key[:4])
+        name, value = (name_of(key), behind) if quoted is None else (quoted, key[4:])
         if name is not None:
             if name in event or not value:
                 return None
