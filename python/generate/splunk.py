@@ -136,7 +136,8 @@ def cef_transform() -> Transform:
     head = r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|(?:((?:1[4-9]|[2-9]\d)\.)[^|]*|[^|]*)\|ESA_CONSOLIDATED_LOG_EVENT\|[^|]*\|\d{1,3}\|"
     # only without escapes, which the commands undo
     identity = r"(?:'(?! )([^'\\]*)(?<! )'|\"(?! )([^\"\\]*)(?<! )\")(?= \w+=|$)"
-    looks, words = [], []
+    looks: list[str] = []
+    words: list[str] = []
     for key, name in CEF_FIELDS.items():
         value = identity if name in IDENTITY else r"(\d{1,18})(?= |$)" if name in {"mid", "icid", "dcid"} else r"([\w./+-]+)(?= |$)"
         side = [other for other in CEF_FIELDS if other.startswith(key[:8])] if name.startswith("tls_") else [key] if name in IDENTITY else []

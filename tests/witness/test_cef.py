@@ -94,7 +94,8 @@ def _expected(fields: dict[str, str]) -> dict[str, Any]:
             event[f"tls_{side}_{word}"] = {"Success": "success", "Failure": "failed"}.get(value, value)
         elif key in ("msg", "cs4"):
             text = _unescaped(value[1:-1]).strip(" ")
-            event.update({names[key]: text} if text else {})
+            if text:
+                event[names[key]] = text
         elif key in names:
             event[names[key]] = value.replace("\\=", "=")
     return event
