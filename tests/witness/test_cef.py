@@ -139,7 +139,7 @@ def test_cases(path: pathlib.Path) -> None:
 def test_any_order_spacing_and_values(record: tuple[dict[str, str], dict[str, str]], spaces: random.Random, version: str) -> None:
     """Whatever the order of the keys, the spaces between them and the text in strangers' values: the same event."""
     fields, everything = record
-    stated = {**fields, **{key: everything[key] for key in ("msg", "cs4") if key in everything}}
+    stated = fields | {key: text for key, text in everything.items() if key in ("msg", "cs4")}
     assert cef.parse(HEADER.format(version) + _write(everything, spaces)) == _expected(stated)
 
 
