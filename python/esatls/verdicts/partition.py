@@ -6,14 +6,17 @@ messages it was made from. The facts of all others, few in a log in order, are b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from esatls.extraction.match import DELIVERY, MESSAGES, RECEIVING
+from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, Lineage
 from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.facts import MAKES, Facts, Store, bears_witness, refs
+from esatls.verdicts.facts import Facts, Store, bears_witness, refs
+from esatls.verdicts.records import messages_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from esatls.verdicts.records import MessageRecord
 
 Ids = dict[str, tuple[list[str], list[str], list[str]]]
 """By appliance: ICIDs, DCIDs and MIDs that a share names."""
@@ -25,7 +28,7 @@ class Share:
     """The facts of one share."""
 
     def __init__(self, facts: Facts) -> None:
-        self.appliances = {host: Appliance(host, stores, several=facts.several) for host, stores in facts.hosts.items()}
+        self.appliances = {host: Appliance(host, stores, has_witnesses=facts.has_witnesses) for host, stores in facts.hosts.items()}
         self.children: dict[str, dict[str, list[str]]] = {}
         """By appliance and MID: the messages made from it."""
         self.common: Common = {}
@@ -34,8 +37,8 @@ class Share:
             children = self.children[host] = {}
             for mid, known in appliance.stores[MESSAGES].items():
                 for fact in known:
-                    if fact[0] in MAKES:
-                        children.setdefault(fact[3], []).append(mid)
+                    if fact[CODE] in MAKES:
+                        children.setdefault(Lineage(*fact).parent_mid or "", []).append(mid)
 
     def ids(self) -> Ids:
         """Return every id that this share names."""
@@ -80,7 +83,7 @@ class Share:
         todo = [*mids]
         for side, keys in ((RECEIVING, icids), (DELIVERY, dcids)):
             for key in keys:
-                todo += [fact[2] for fact in appliance.uses[side].get(key, ())]
+                todo += [fact[KEY] for fact in appliance.uses[side].get(key, ())]
         children, found = self.children[appliance.host], set[str]()
         while todo:
             mid = todo.pop()
@@ -97,10 +100,10 @@ class Share:
             stores[side][key] = appliance.stores[side][key]
         uses[side][key] = appliance.uses[side].get(key, [])
 
-    def own(self) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    def own(self) -> Iterator[tuple[str, int, MessageRecord]]:
         """Yield appliance, MID and record of every message that this share judges alone."""
         for host in sorted(self.appliances):
-            for mid, record in self.appliances[host].records(skip=self._skip[host]):
+            for mid, record in messages_of(self.appliances[host], skip=self._skip[host]):
                 yield host, mid, record
 
 
@@ -119,7 +122,7 @@ def seen_twice(shares: Iterable[Ids]) -> Ids:
     return {host: tuple([*twice.get((host, kind), ())] for kind in range(3)) for host in hosts}  # type: ignore[misc]
 
 
-def judged_together(parts: Iterable[Common]) -> Iterator[tuple[str, int, dict[str, Any]]]:
+def judged_together(parts: Iterable[Common]) -> Iterator[tuple[str, int, MessageRecord]]:
     """Yield appliance, MID and record of the messages that several shares have seen a part of."""
     facts, uses, judged = Facts(), dict[str, tuple[Store, Store]](), dict[str, set[str]]()
     for part in parts:
@@ -131,12 +134,12 @@ def judged_together(parts: Iterable[Common]) -> Iterator[tuple[str, int, dict[st
             for mine, other in zip(uses.setdefault(host, ({}, {})), theirs):
                 for key, known in other.items():
                     mine.setdefault(key, []).extend(known)
-    several = any(bears_witness(fact) for stores in facts.hosts.values() for store in stores for known in store.values() for fact in known)
+    has_witnesses = any(bears_witness(fact) for stores in facts.hosts.values() for store in stores for known in store.values() for fact in known)
     for host in sorted(facts.hosts):
-        appliance = Appliance(host, facts.hosts[host], several=several)
+        appliance = Appliance(host, facts.hosts[host], has_witnesses=has_witnesses)
         for mine, other in zip(appliance.uses, uses[host]):
             for key, known in other.items():
                 # uses by messages whose facts stayed where they are
                 mine[key] = list({*mine.get(key, ()), *known})
-        for mid, record in appliance.records(only=judged[host]):
+        for mid, record in messages_of(appliance, only=judged[host]):
             yield host, mid, record
