@@ -115,7 +115,7 @@ def connections_in_time(facts: Facts) -> Iterator[tuple[list[Time], ConnectionRe
             for key in appliance.ids(side):
                 for _, connection in sorted(appliance.connections_of(side, key)[1].items()):
                     times = [fact[TIME] for known in (connection.facts, connection.uses) for fact in known if fact[TIME] is not None]
-                    yield times, _connection(appliance, side, key, connection)
+                    yield times, connection_record(appliance, side, key, connection)
 
 
 def messages(facts: Facts) -> Iterator[MessageRecord]:
@@ -130,7 +130,7 @@ def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozense
     known = appliance.stores[MESSAGES].keys()
     for mid in sorted(known - skip if only is None else known & only, key=int):
         for _, message in sorted(appliance.messages_of(mid)[1].items()):
-            yield int(mid), _message(appliance, mid, message)
+            yield int(mid), message_record(appliance, mid, message)
 
 
 def _appliances(facts: Facts) -> Iterator[Appliance]:
@@ -140,7 +140,7 @@ def _appliances(facts: Facts) -> Iterator[Appliance]:
         yield Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
 
 
-def _message(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
+def message_record(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
     """Return the record of one life of one message."""
     verdict, received = appliance.received(message)
     cef = message.cef
@@ -173,7 +173,7 @@ def _message(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
     return record
 
 
-def _connection(appliance: Appliance, side: int, key: str, connection: Connection) -> ConnectionRecord:
+def connection_record(appliance: Appliance, side: int, key: str, connection: Connection) -> ConnectionRecord:
     """Return the record of one life of one connection."""
     record: dict[str, Any] = {}
     if appliance.host:
