@@ -94,7 +94,7 @@ def test_help_shows_the_library() -> None:
         "(facts: 'Facts') -> 'Iterator[ConnectionRecord]'\n        Yield a record per connection",
         "-> 'Iterator[dict[str, Any]]'\n        Yield the events of log lines",
         "extract(text: 'str') -> 'dict[str, Any] | None'\n        Return the event",
-        "messages(facts: 'Facts') -> 'Iterator[ConnectionRecord]'\n        Yield a record per message",
+        "messages(facts: 'Facts') -> 'Iterator[MessageRecord]'\n        Yield a record per message",
     ):
         assert words in text, text
 
