@@ -12,6 +12,7 @@ from esatls.verdicts import lives
 from esatls.verdicts.connection import Connection, witnesses
 from esatls.verdicts.facts import LONG_AGO, OPENS, TRIES, Fact, Facts, Store, order
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
+from esatls.verdicts.words import of_deliveries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -336,7 +337,7 @@ class Appliance:
         deliveries = self.deliveries(message)
         if message.cef is not None:
             self._complete(record, deliveries, message.cef)
-        record["delivered"] = _delivered(deliveries)
+        record["delivered"] = of_deliveries(attempt["verdict"] for attempt in deliveries if attempt.get("outcome") == "done")
         record["deliveries"] = deliveries
         if message.first is not None and message.last is not None:
             record["first_seen"] = self._stamp(message.first)
@@ -429,16 +430,6 @@ def _describe(attempt: Record, connection: Connection) -> None:
             attempt["domain"] = connection.success[6]
     if connection.reason:
         attempt["reason"] = connection.reason
-
-
-def _delivered(deliveries: list[Record]) -> str:
-    verdicts = {attempt["verdict"] for attempt in deliveries if attempt.get("outcome") == "done"}
-    if not verdicts:
-        return "none"
-    if len(verdicts) == 1:
-        only = str(verdicts.pop())
-        return only if only in ("encrypted", "cleartext") else "unknown"
-    return "mixed" if {"encrypted", "cleartext"} <= verdicts else "unknown"
 
 
 # the consolidated event is evidence for what it states, and for nothing that it leaves out
