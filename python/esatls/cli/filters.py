@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Callable
 
@@ -12,7 +13,7 @@ from esatls.errors import UsageError
 from esatls.verdicts.message import domain_of
 from esatls.verdicts.words import DELIVERED_VERDICTS, RECEIVED_VERDICTS
 
-Record = dict[str, Any]
+Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
