@@ -27,6 +27,7 @@ class Profile:
     longest_wait: float = 4 * 3600.0  # in a quarantine, or before a retry
     idle: int = 1  # seconds that a delivering connection waits for more
     partners: int = 400
+    twins: float = 0.003  # ids that another peer's connection takes seconds later, scaled
 
 
 PROFILES: dict[str, Profile] = {
