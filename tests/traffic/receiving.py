@@ -269,7 +269,7 @@ class Appliance(Scanning):
             encrypted = True
             yield rng.random()
         debug = self.odds(profile.debug)
-        changes = not encrypted and self.seldom(0.02)
+        changes = not encrypted and self.seldom(profile.late)
         while self.stage.wanted > 0:
             self.stage.wanted -= 1
             yield from self.transaction(connection, era, domain, outgoing=outgoing, read=debug and encrypted)

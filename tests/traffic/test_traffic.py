@@ -181,7 +181,7 @@ SHAPES = {
 @pytest.fixture(scope="module")
 def rare() -> Traffic:
     """A run in which everything unusual happens."""
-    return generate(seed=5, messages=4000, hosts=2, profile="rare", resets=1)
+    return generate(seed=5, messages=4000, hosts=2, profile=replace(PROFILES["rare"], twins=0.003, late=0.02), resets=1)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
