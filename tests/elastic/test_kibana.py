@@ -223,7 +223,9 @@ def apart(client: Client) -> Iterator[str]:
 def write(client: Client, index: str, records: list[Record]) -> None:
     """Write connections into the index of their month, and make them visible."""
     records = [{**record, "opened": "1999-01-02T03:04:05Z"} for record in records]
-    assert loading.write(client, records, loading.now()) == (len(records), [])
+    writer = loading.Writer(client, loading.now())
+    writer.write(map(writer.action, records))
+    assert writer.written == (len(records), 0)
     client.request("POST", f"/{index}/_refresh")
 
 

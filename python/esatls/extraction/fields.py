@@ -74,6 +74,8 @@ FIELDS: tuple[Field, ...] = (
     Field("country", "keyword", "Country of the sender's address", ("esatls.hat.country",), "src_user_country"),
     Field("sender", "keyword", "Envelope sender", ("email.from.address",), "src_user"),
     Field("recipient", "keyword", "Envelope recipient", ("email.to.address",), "recipient"),
+    Field("message_id", "keyword", "Message-ID of the mail, as logged, without the quotes", ("email.message_id",), "message_id"),
+    Field("subject", "keyword", "Subject of the mail, as logged, without the quotes", ("email.subject",), "subject"),
     Field("delivery_outcome", "keyword", "done, bounced or delayed", ("esatls.delivery.outcome",)),
     Field("delivery_response", "keyword", "SMTP text of the other side", ("esatls.delivery.response",)),
     Field("parent_mid", "integer", "Message that this one was made from", ("esatls.parent_mid",)),
