@@ -207,6 +207,16 @@ def test_connections_in_time(tmp_path: pathlib.Path) -> None:
         (("--mid", 7001, "--mid", 7003), [7001, 7003]),
         (("--domain", "@Partner.example."), [7001, 7003]),
         (("--domain", "ner.example"), []),
+        (("--domain", "shop.example", "--domain", "nobody.example"), [7002]),
+        (("--mail-flow", "outgoing", "--mail-flow", "incoming"), MIDS),
+        (("--sender-domain", "PARTNER.example"), [7001]),
+        (("--recipient-domain", "partner.example"), [7003]),
+        (("--sender-domain", "partner.example", "--sender-domain", "shop.example"), [7001, 7002]),
+        (("--message-id", "0303-1@mail.partner.example"), [7001]),
+        (("--message-id", "<0303-1@mail.partner.example>", "--message-id", "<x@y.example>"), [7001]),
+        (("--message-id", ""), []),
+        (("--subject", "QUARTERLY"), [7001]),
+        (("--subject", "no such words"), []),
     ],
 )
 def test_filters_of_messages(filters: tuple[object, ...], expected: list[int]) -> None:
@@ -237,7 +247,7 @@ def test_filters_are_about_the_whole_message() -> None:
     assert mids("--delivered", "mixed", "--domain", "gamma.example", stdin=log) == [2]
     for command in ("messages", "follow"):
         told = " ".join(run(command, "--help")[0].decode().split())
-        assert "Only messages delivered so to everybody that they reached (mixed: to some so, to others so), may be repeated." in told
+        assert "Only messages delivered so to everybody that they reached; mixed: to some so, to others so (repeatable)." in told
         assert "Only messages with a sender or recipient of this domain, delivered to it or not, whoever else got them; subdomains count." in told
 
 

@@ -19,6 +19,7 @@ from esatls.extraction.stream import Counts
 from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339, rfc3339, zone
 from esatls.output import BY_ENDING, FORMATS, Output, dumps, ending, lines, printable, write
+from esatls.verdicts.words import CONNECTION_VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,7 +231,7 @@ def _with_fraction(stamp: str) -> str:
 @_writing(FORMATS)
 @connection_filters
 def connections(form: str | None, output: str | None, wanted: ConnectionFilter, **options: Any) -> None:
-    """One record per connection, with its verdict: encrypted, cleartext, failed, unused, unknown."""
+    """One record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused, unknown."""
     from esatls.extraction.fields import CONNECTION_FIELDS
 
     source = _Input(options)

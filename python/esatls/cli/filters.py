@@ -10,13 +10,11 @@ import click
 
 from esatls.errors import UsageError
 from esatls.verdicts.message import domain_of
+from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_RECEIVED = ("encrypted", "cleartext", "unknown", "internal")
-_VERDICTS = ("encrypted", "cleartext", "failed", "unused", "unknown")
-_DELIVERED = ("encrypted", "cleartext", "mixed", "unknown", "none")
 
 
 Texts = tuple[str, ...]
@@ -142,8 +140,8 @@ def _option(*names: str, meaning: str, **settings: Any) -> Callable[[Callable[..
 
 _FLOWS = click.Choice(("incoming", "outgoing"))
 _OF_MESSAGES = (
-    _option("--received", type=click.Choice(_RECEIVED), meaning="Only messages with this receiving verdict"),
-    _option("--delivered", type=click.Choice(_DELIVERED), meaning="Only messages with this delivery verdict, over everybody that they reached"),
+    _option("--received", type=click.Choice(RECEIVED_VERDICTS), meaning="Only messages received so"),
+    _option("--delivered", type=click.Choice(DELIVERED_VERDICTS), meaning="Only messages delivered so to everybody that they reached; mixed: to some so, to others so"),
     _option("--mail-flow", "--flow", "flow", type=_FLOWS, meaning="Only this mail flow"),
     _option(
         "--domain",
@@ -158,7 +156,7 @@ _OF_MESSAGES = (
     _option("--mid", "mids", type=int, meaning="Only this message"),
 )
 _OF_CONNECTIONS = (
-    _option("--verdict", type=click.Choice(_VERDICTS), meaning="Only connections with this verdict"),
+    _option("--verdict", type=click.Choice(CONNECTION_VERDICTS), meaning="Only connections with this verdict"),
     _option("--direction", type=click.Choice(("receiving", "delivery")), meaning="Only this side"),
     _option("--mail-flow", type=_FLOWS, meaning="Only this mail flow"),
     _option("--domain", callback=_domains, meaning="Only connections with this partner; subdomains count"),
