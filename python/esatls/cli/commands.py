@@ -19,7 +19,6 @@ from esatls.extraction.stream import Counts
 from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339, rfc3339, zone
 from esatls.output import BY_ENDING, FORMATS, Output, dumps, ending, lines, printable, write
-from esatls.verdicts.words import CONNECTION_VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

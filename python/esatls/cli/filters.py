@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
-
 Texts = tuple[str, ...]
 """What an option was given, each time that it stands there; any of them will do, and none is everything."""
 
@@ -141,7 +140,11 @@ def _option(*names: str, meaning: str, **settings: Any) -> Callable[[Callable[..
 _FLOWS = click.Choice(("incoming", "outgoing"))
 _OF_MESSAGES = (
     _option("--received", type=click.Choice(RECEIVED_VERDICTS), meaning="Only messages received so"),
-    _option("--delivered", type=click.Choice(DELIVERED_VERDICTS), meaning="Only messages delivered so to everybody that they reached; mixed: to some so, to others so"),
+    _option(
+        "--delivered",
+        type=click.Choice(DELIVERED_VERDICTS),
+        meaning="Only messages delivered so to everybody that they reached; mixed: to some so, to others so",
+    ),
     _option("--mail-flow", "--flow", "flow", type=_FLOWS, meaning="Only this mail flow"),
     _option(
         "--domain",
