@@ -1,0 +1,358 @@
+"""Closure: which facts must be together to judge a message or a connection, and what of a time window is over.
+
+A message is judged by its own facts, those of the messages it was made from, and the connections that these name. A connection is
+judged by its own facts and all messages that name it. Nothing else decides on where facts meet: several processes that read
+one log, a log that is followed, hours that are summed up one by one.
+
+What is over within a window is judged by the window's facts alone, once and for all. What goes on is carried: its facts, with those that
+they need beside them. Carried facts of many windows, merged, are judged in the same way, over a longer window or to the end:
+
+    hours = [close(Carried.of(facts_of(hour)), hour) for hour in day]
+    rest = finish(merged(part.carried for part in hours))
+
+gives together what one run over all facts gives, where windows are not much shorter than a connection is open.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, position
+from esatls.verdicts import lives
+from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.facts import OPENS, TRIES, Facts, Ref, Store, order, refs
+from esatls.verdicts.records import connection_record, message_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from esatls.lines.clock import Time
+    from esatls.verdicts.records import ConnectionRecord, MessageRecord
+
+Stores = tuple[Store, Store, Store]
+_PARENT = position("parent_mid", Lineage)
+Own = dict[tuple[str, int, str], set["Time | None"]]
+"""By appliance, store and id: the times of the facts that are somebody's own to judge."""
+
+LEAD = 10
+"""Seconds after its beginning that a window must show of what opens in it: lines of the same second may have come before."""
+TAIL = 60
+"""Seconds before its end that a window must show nothing more of what is over: lines may be late."""
+ENDS = frozenset({"message_finished", "message_aborted"})
+"""Codes of facts that a message ends with."""
+
+
+# what must be together
+
+
+class Known(Protocol):
+    """What is known of one appliance, by id."""
+
+    def facts(self, store: int, key: str) -> Collection[Fact]:
+        """Return the facts of an id."""
+
+    def uses(self, side: int, key: str) -> Collection[Fact]:
+        """Return the facts of messages that name a connection."""
+
+    def children(self, mid: str) -> Iterable[str]:
+        """Return the messages that were made from one."""
+
+
+class Judged:
+    """What is known of one appliance from a set of facts that is complete for now."""
+
+    def __init__(self, appliance: Appliance) -> None:
+        self.appliance = appliance
+        self.made: dict[str, list[str]] = {}
+        """By MID: the messages made from it."""
+        for mid, known in appliance.stores[MESSAGES].items():
+            for fact in known:
+                if fact[CODE] in MAKES and fact[_PARENT] is not None:
+                    self.made.setdefault(fact[_PARENT], []).append(mid)
+
+    def facts(self, store: int, key: str) -> Collection[Fact]:
+        """Return the facts of an id."""
+        return self.appliance.stores[store].get(key, ())
+
+    def uses(self, side: int, key: str) -> Collection[Fact]:
+        """Return the facts of messages that name a connection."""
+        return self.appliance.uses[side].get(key, ())
+
+    def children(self, mid: str) -> Iterable[str]:
+        """Return the messages that were made from one."""
+        return self.made.get(mid, ())
+
+
+def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = ()) -> Stores:
+    """Return the facts that must be together to judge some messages, and some connections."""
+    stores: Stores = ({}, {}, {})
+    messages = stores[MESSAGES]
+    todo, named = [*mids], dict.fromkeys(connections, True)
+    for side, key in named:
+        todo += {use[KEY] for use in known.uses(side, key)}
+    while todo:
+        mid = todo.pop()
+        facts = known.facts(MESSAGES, mid)
+        if mid in messages or not facts:
+            continue
+        messages[mid] = list(facts)
+        for store, key in {ref for fact in facts for ref in refs(fact)}:
+            if store == MESSAGES:
+                todo.append(key)
+            else:
+                named.setdefault((store, key), False)
+    beside = set()
+    for (side, key), is_judged in named.items():
+        facts = known.facts(side, key)
+        if facts:
+            stores[side][key] = list(facts)
+        if not is_judged:
+            beside |= {use[KEY] for use in decisive(known.uses(side, key))}
+    for mid in beside - messages.keys():
+        messages[mid] = list(known.facts(MESSAGES, mid))
+    for mid in [*messages]:
+        for child in known.children(mid):
+            if child not in messages:
+                # that something was made from it shows that a message was accepted
+                messages[child] = [fact for fact in known.facts(MESSAGES, child) if fact[CODE] in MAKES]
+    return stores
+
+
+def decisive(uses: Iterable[Fact]) -> list[Fact]:
+    """Return the uses of a connection that matter to the other messages on it: where each stretch without a silence begins, and the first to pass."""
+    kept: list[Fact] = []
+    last = passed = None
+    for use in sorted(uses, key=order):
+        time = use[TIME]
+        new = last is None or (time is not None and time - last > _STRETCH)
+        passes = use[CODE] not in TRIES
+        if new or (passes and passed is None):
+            kept.append(use)
+            last = time if time is not None else last
+            passed = use if passes else None if new else passed
+    return kept
+
+
+_STRETCH = lives.CONNECTION_SILENCE / 2
+"""Seconds between the uses that are kept of a connection: often enough that it stays one."""
+
+
+def with_descendants(known: Known, mids: Iterable[str]) -> set[str]:
+    """Return some messages and all that were made from them."""
+    return _reached(mids, known.children)
+
+
+def with_ancestors(known: Known, mids: Iterable[str]) -> set[str]:
+    """Return some messages and all that they were made from."""
+    return _reached(mids, lambda mid: [key for fact in known.facts(MESSAGES, mid) for store, key in refs(fact) if store == MESSAGES])
+
+
+def _reached(mids: Iterable[str], following: Callable[[str], Iterable[str]]) -> set[str]:
+    found, todo = set[str](), [*mids]
+    while todo:
+        mid = todo.pop()
+        if mid not in found:
+            found.add(mid)
+            todo += following(mid)
+    return found
+
+
+# what is over
+
+
+class Window(NamedTuple):
+    """A stretch of time: from its first second up to the one after its last."""
+
+    start: Time
+    end: Time
+
+
+class Carried:
+    """Facts that go on: those of what is not judged yet, and those that are needed beside them."""
+
+    def __init__(self) -> None:
+        self.facts = Facts()
+        self.own: Own = {}
+
+    @classmethod
+    def of(cls, facts: Facts) -> Carried:
+        """Return all facts of a part of a log, none of them judged before."""
+        carried = cls()
+        carried.facts = facts
+        own = carried.own
+        for host, stores in facts.hosts.items():
+            for store, ids in enumerate(stores):
+                for key, known in ids.items():
+                    own.setdefault((host, store, key), set()).update(fact[TIME] for fact in known)
+            for known in stores[MESSAGES].values():
+                for fact in known:
+                    for side, key in refs(fact):
+                        if side != MESSAGES:
+                            # a connection that only messages name is known by them
+                            own.setdefault((host, side, key), set()).add(fact[TIME])
+        return carried
+
+    def merge(self, other: Carried) -> None:
+        """Add what another part carries. The other must not be used afterwards."""
+        self.facts.merge(other.facts)
+        for key, times in other.own.items():
+            self.own.setdefault(key, set()).update(times)
+
+    def dumps(self) -> list[str]:
+        """Return lines of JSON, one per id: `[host, store, key, [fact, ...], [own time, ...]]`."""
+        lines = []
+        for host, stores in self.facts.hosts.items():
+            for store, ids in enumerate(stores):
+                keys = {*ids, *(key for name, number, key in self.own if (name, number) == (host, store))}
+                lines += [_dump((host, store, key, [*set(ids.get(key, ()))], [*self.own.get((host, store, key), ())])) for key in keys]
+        return lines
+
+    def loads(self, lines: Iterable[str]) -> None:
+        """Merge lines that `dumps` wrote; `ValueError` for any other line."""
+        for line in lines:
+            self._load(line)
+
+    def _load(self, line: str) -> None:
+        try:
+            host, store, key, facts, own = json.loads(line)
+            self.facts.stores(host)
+            if facts:
+                self.facts.loads([_dump((host, store, key, facts))])
+            if own:
+                self.own.setdefault((host, store, key), set()).update(own)
+        except (TypeError, LookupError, ValueError) as error:
+            raise ValueError(f"not a row of carried facts: {line[:80]}") from error
+
+
+_dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+class Closed(NamedTuple):
+    """What a window gives."""
+
+    messages: list[MessageRecord]
+    connections: list[ConnectionRecord]
+    carried: Carried
+
+
+def close(carried: Carried, window: Window) -> Closed:
+    """Return the records of what is over within a window, and what goes on."""
+    closed = Closed([], [], Carried())
+    closed.carried.facts.has_witnesses = carried.facts.has_witnesses
+    for host in sorted(carried.facts.hosts):
+        part = _Part(Appliance(host, carried.facts.hosts[host], has_witnesses=carried.facts.has_witnesses), carried.own)
+        part.judge(window)
+        closed.messages.extend(part.message_records(part.over))
+        closed.connections.extend(part.connection_records(part.over_connections))
+        part.carry(closed.carried)
+    return closed
+
+
+def finish(carried: Carried) -> tuple[list[MessageRecord], list[ConnectionRecord]]:
+    """Return the records of all messages and of all connections that are carried, as they stand."""
+    messages: list[MessageRecord] = []
+    connections: list[ConnectionRecord] = []
+    for host in sorted(carried.facts.hosts):
+        part = _Part(Appliance(host, carried.facts.hosts[host], has_witnesses=carried.facts.has_witnesses), carried.own)
+        messages.extend(part.message_records(part.appliance.stores[MESSAGES]))
+        connections.extend(part.connection_records((side, key) for side in (RECEIVING, DELIVERY) for key in part.appliance.ids(side)))
+    return messages, connections
+
+
+class _Part:
+    """One appliance within one window."""
+
+    def __init__(self, appliance: Appliance, own: Own) -> None:
+        self.appliance = appliance
+        self.own = own
+        self.known = Judged(appliance)
+        self.over: set[str] = set()
+        """Messages that are over."""
+        self.over_connections: set[Ref] = set()
+
+    def judge(self, window: Window) -> None:
+        """Find out what is over."""
+        messages = self.appliance.stores[MESSAGES]
+        sides = (RECEIVING, DELIVERY)
+        complete = {(side, key) for side in sides for key in self.appliance.ids(side) if self._is_complete(side, key, window)}
+        received = messages.keys() - with_descendants(self.known, (mid for mid in messages if not self._is_received(mid, window, complete)))
+        self.over = {mid for mid in received if self._is_finished(mid, window, complete)}
+        # a consolidated event of what was made from a message may name the message's connection
+        going_on = with_ancestors(self.known, messages.keys() - self.over)
+        self.over_connections = {
+            (side, key)
+            for side, key in complete
+            if not any(use[KEY] in going_on for use in self.known.uses(side, key)) and not any(fact[CODE] == "cef_tls" for fact in self.known.facts(side, key))
+        }
+
+    def _is_complete(self, side: int, key: str, window: Window) -> bool:
+        """Tell whether a connection is opened and closed within the window, and was one."""
+        facts = self.appliance.stores[side].get(key, ())
+        opened = [fact[TIME] for fact in facts if fact[CODE] == "connection_opened"]
+        closed = [fact[TIME] for fact in facts if fact[CODE] == "connection_closed"]
+        times = [fact[TIME] for known in (facts, self.appliance.uses[side].get(key, ())) for fact in known]
+        if not opened or not closed or None in times:
+            return False
+        return window.start + LEAD <= min(opened) <= max(closed) and max(times) <= window.end - TAIL and not self.appliance.connections_of(side, key)[0]
+
+    def _is_received(self, mid: str, window: Window, complete: set[Ref]) -> bool:
+        """Tell whether a message began within the window, over connections that are complete, and from messages that are in view."""
+        messages = self.appliance.stores[MESSAGES]
+        facts = messages[mid]
+        begun = [fact[TIME] for fact in facts if fact[CODE] in OPENS]
+        if not begun or None in begun or min(begun) < window.start + LEAD or self.appliance.messages_of(mid)[0]:
+            return False
+        for fact in facts:
+            for ref in refs(fact):
+                if (ref[0] == RECEIVING and ref not in complete) or (ref[0] == MESSAGES and not messages.get(ref[1])):
+                    return False
+            if fact[CODE] == "released" and not any(other[CODE] == "message_quarantined" for other in messages.get(fact[_PARENT], ())):
+                return False
+        return True
+
+    def _is_finished(self, mid: str, window: Window, complete: set[Ref]) -> bool:
+        """Tell whether a message that was received is over. Consolidated events may come when everything else is."""
+        facts = self.appliance.stores[MESSAGES][mid]
+        codes, times = {fact[CODE] for fact in facts}, [fact[TIME] for fact in facts]
+        if not codes & ENDS or "cef" in codes or None in times or max(times) > window.end - TAIL:
+            return False
+        return all(ref in complete for fact in facts for ref in refs(fact) if ref[0] == DELIVERY)
+
+    def carry(self, carried: Carried) -> None:
+        """Hand on the facts of what is not over, and those that are needed beside them."""
+        host, stores = self.appliance.host, self.appliance.stores
+        mids = stores[MESSAGES].keys() - self.over
+        connections = {(side, key) for side in (RECEIVING, DELIVERY) for key in self.appliance.ids(side)} - self.over_connections
+        # what was in a quarantine may come back as another message
+        resting = {mid for mid in self.over if any(fact[CODE] == "message_quarantined" for fact in stores[MESSAGES][mid])}
+        if not (mids or connections or resting):
+            return
+        for mine, kept in zip(carried.facts.stores(host), together(self.known, [*mids, *resting], connections)):
+            mine.update(kept)
+        for store, key in (*((MESSAGES, mid) for mid in mids), *connections):
+            own = self.own.get((host, store, key))
+            if own:
+                carried.own[host, store, key] = own
+
+    # records of the lives that hold a fact of their own
+
+    def message_records(self, mids: Iterable[str]) -> Iterator[MessageRecord]:
+        """Yield the records of messages, by MID and life."""
+        for mid in sorted(mids, key=int):
+            own = self.own.get((self.appliance.host, MESSAGES, mid))
+            if own:
+                begins, found = self.appliance.messages_of(mid)
+                mine = {lives.life_at(begins, time) if begins else 0 for time in own}
+                for life in sorted(mine & found.keys()):
+                    yield message_record(self.appliance, mid, found[life])
+
+    def connection_records(self, connections: Iterable[Ref]) -> Iterator[ConnectionRecord]:
+        """Yield the records of connections, by side, id and life."""
+        for side, key in sorted(connections, key=lambda ref: (ref[0], int(ref[1]))):
+            own = self.own.get((self.appliance.host, side, key))
+            if own:
+                begins, found = self.appliance.connections_of(side, key)
+                mine = {lives.life_at(begins, time) if begins else 0 for time in own}
+                for life in sorted(mine & found.keys()):
+                    yield connection_record(self.appliance, side, key, found[life])

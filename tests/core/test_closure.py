@@ -1,0 +1,313 @@
+"""What is judged by windows, and what goes on judged together, is what one run over everything gives."""
+
+from __future__ import annotations
+
+import bisect
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from esatls.output import dumps
+from esatls.verdicts import records as verdicts
+from esatls.verdicts.closure import Carried, Window, close, finish
+from esatls.verdicts.facts import Facts
+from esatls.verdicts.partition import Share, judged_together, seen_twice
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.core.support import read_facts
+from tests.traffic import generate, render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tests.traffic import Line
+
+HOUR, DAY = 3600, 86400
+START = 1709596800
+"""2024-03-05, midnight."""
+EVER = float("inf")
+
+
+class Late:
+    """A log in which things take days: queues, quarantines, ids that are used again, consolidated events beside the text."""
+
+    def __init__(self, seed: int, messages: int, *, consolidated: bool) -> None:
+        self.random = random.Random(seed)
+        self.consolidated = consolidated
+        self.lines: list[tuple[float, str]] = []
+        self.icid = self.dcid = self.mid = 10
+        time = 0.0
+        while messages > 0:
+            time += self.random.expovariate(1 / 1500)
+            if self.random.random() < 0.05:
+                # the counters are reset, long after all that used them
+                time += 20 * DAY
+                self.icid = self.dcid = self.mid = 10
+            messages -= self.connection(time)
+
+    def say(self, time: float, text: str) -> None:
+        """Write a line."""
+        self.lines.append((time, text))
+
+    def connection(self, time: float) -> int:
+        """Receive some messages over one connection; return how many."""
+        choose = self.random
+        self.icid += 1
+        icid, count = self.icid, choose.choice((0, 1, 1, 2, 3))
+        self.say(time, f"New SMTP ICID {icid} interface Data 1 (192.0.2.1) address 198.51.100.{icid % 250} reverse dns host unknown verified no")
+        self.say(time, f"ICID {icid} {choose.choice(('ACCEPT', 'RELAY'))} SG ANY match ALL SBRS None")
+        tls = choose.randrange(count + 2)
+        outcome = choose.choice(
+            ("success protocol TLSv1.2 cipher AES128-SHA", "failed: (336109761, 'error:1408A0C1:SSL routines:SSL3_GET_CLIENT_HELLO:no shared cipher')")
+        )
+        for number in range(count + 1):
+            time += choose.choice((0, 1, 30, 400))
+            if number == tls:
+                self.say(time, f"ICID {icid} TLS {outcome}")
+            if number < count:
+                self.mid += 1
+                self.message(time, self.mid, icid)
+        self.say(time + choose.choice((0, 2, 90, 1200)), f"ICID {icid} {choose.choice(('close', 'lost'))}")
+        return count
+
+    def message(self, time: float, mid: int, icid: int) -> None:
+        """Receive a message, and do with it what happens to messages."""
+        choose = self.random
+        self.say(time, f"Start MID {mid} ICID {icid}")
+        self.say(time, f"MID {mid} ICID {icid} From: <alice{mid}@example.net>")
+        if choose.random() < 0.1:
+            self.say(time + 1, f"MID {mid} ICID {icid} Receiving aborted by sender")
+            self.say(time + 1, f"Message finished MID {mid} aborted")
+            return
+        for rid in range(choose.choice((1, 1, 2))):
+            self.say(time, f"MID {mid} ICID {icid} RID {rid} To: <bob@{choose.choice(('example.com', 'example.org'))}>")
+        self.say(time + 1, f"MID {mid} matched all recipients for per-recipient policy DEFAULT in the inbound table")
+        self.after(time + 1, mid, icid)
+
+    def after(self, time: float, mid: int, icid: int) -> None:
+        """Go on with a message that is accepted."""
+        choose = self.random
+        what = choose.random()
+        if what < 0.2:
+            self.mid += 1
+            child = self.mid
+            self.say(time, f"MID {mid} rewritten to MID {child} by antivirus")
+            self.say(time, f"Message finished MID {mid} done")
+            self.after(time, child, icid)
+        elif what < 0.35:
+            self.say(time, f'MID {mid} quarantined to "Policy" (content filter:hold)')
+            if choose.random() < 0.6:
+                time += choose.uniform(HOUR, 5 * DAY)
+                self.deliver(time, mid, icid)
+            else:
+                self.say(time, f"Message finished MID {mid} done")
+                self.mid += 1
+                child, later = self.mid, time + choose.uniform(HOUR, 5 * DAY)
+                self.say(later, f"EUQ: Reinjected MID {mid} as MID {child}")
+                self.deliver(later + 1, child, 0)
+        elif what < 0.45:
+            self.say(time, f"Message aborted MID {mid} Dropped by antivirus")
+            self.say(time, f"Message finished MID {mid} aborted")
+        else:
+            self.deliver(time, mid, icid)
+
+    def deliver(self, time: float, mid: int, icid: int) -> None:
+        """Deliver a message, perhaps after some attempts."""
+        choose = self.random
+        encrypted = choose.random() < 0.5
+        for last in [False] * choose.choice((0, 0, 0, 1, 3)) + [True]:
+            if self.dcid == 10 or choose.random() < 0.8:
+                self.dcid += 1
+                self.say(time, f"New SMTP DCID {self.dcid} interface 192.0.2.1 address 203.0.113.{self.dcid % 250} port 25")
+                if encrypted:
+                    self.say(time, f"DCID {self.dcid} TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384")
+                opened = self.dcid
+            else:
+                opened = 0
+            dcid = opened
+            if last:
+                self.say(time, f"Delivery start DCID {dcid} MID {mid} to RID [0]")
+                self.say(time + 2, f"Message done DCID {dcid} MID {mid} to RID [0]")
+                self.say(time + 2, f"Message finished MID {mid} done")
+                if self.consolidated:
+                    self.event(time + 3, mid, icid, dcid, encrypted=encrypted)
+            else:
+                self.say(time + 1, f"Delayed: DCID {dcid} MID {mid} to RID 0 - 4.1.0 - Unknown address error ('450', ['try later']) []")
+            if opened:
+                self.say(time + choose.choice((3, 8, 300)), f"DCID {dcid} close")
+            time += choose.uniform(300, DAY)
+
+    def event(self, time: float, mid: int, icid: int, dcid: int, *, encrypted: bool) -> None:
+        """Write what a message's consolidated event says."""
+        keys = f"ESAMID={mid}" + (f" ESAICID={icid}" if icid else "") + (f" ESADCID={dcid}" if dcid else "")
+        tls = f" ESATLSOutConnStatus={'Success' if encrypted else 'Failure'}" if dcid else ""
+        self.say(
+            time, f"CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|{keys}{tls} act=DELIVERED"
+        )
+
+    def facts(self) -> Facts:
+        """Return the facts of the whole log."""
+        from datetime import datetime, timezone
+
+        def stamped(time: float, text: str) -> str:
+            stamp = datetime.fromtimestamp(START + int(time), timezone.utc)
+            return f"{stamp:%a %b %d %H:%M:%S %Y} {'' if text.startswith('CEF') else 'Info: '}{text}"
+
+        return read_facts([stamped(time, text) for time, text in sorted(self.lines, key=lambda line: line[0])])[0]
+
+
+def parts(facts: Facts, cuts: Sequence[float]) -> list[tuple[Facts, Window]]:
+    """Return the facts of each window, as the stamps have it."""
+    found = [Facts() for _ in range(len(cuts) + 1)]
+    for part in found:
+        part.has_witnesses = facts.has_witnesses
+    for host, stores in facts.hosts.items():
+        for number, store in enumerate(stores):
+            for key, known in store.items():
+                for fact in known:
+                    found[bisect.bisect_right(cuts, fact[1])].stores(host)[number].setdefault(key, []).append(fact)
+    edges = [-EVER, *cuts, EVER]
+    return list(zip(found, map(Window, edges, edges[1:])))
+
+
+def sorted_lines(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return records in a form that can be compared."""
+    return sorted(dumps(record).decode() for record in records)
+
+
+def whole(facts: Facts) -> tuple[list[str], list[str]]:
+    """Return the records of one run over everything."""
+    return sorted_lines(verdicts.messages(facts)), sorted_lines(verdicts.connections(facts))
+
+
+def by_windows(facts: Facts, hours: Sequence[float], days: Sequence[float] = ()) -> tuple[list[str], list[str]]:
+    """Return the records that windows give, those of longer windows over what these carry, and those of the rest."""
+    messages: list[Mapping[str, Any]] = []
+    connections: list[Mapping[str, Any]] = []
+    carried = [Carried() for _ in range(len(days) + 1)]
+    for part, window in parts(facts, hours):
+        closed = close(Carried.of(part), window)
+        messages += closed.messages
+        connections += closed.connections
+        carried[bisect.bisect_right(days, window.start)].loads(closed.carried.dumps())
+    rest = Carried()
+    edges = [-EVER, *days, EVER]
+    for day, window in zip(carried, map(Window, edges, edges[1:])):
+        closed = close(day, window)
+        messages += closed.messages
+        connections += closed.connections
+        rest.merge(closed.carried)
+    last = finish(rest)
+    return sorted_lines([*messages, *last[0]]), sorted_lines([*connections, *last[1]])
+
+
+def assert_same(found: tuple[list[str], list[str]], expected: tuple[list[str], list[str]]) -> None:
+    """Compare records of messages and of connections, each once."""
+    for mine, theirs in zip(found, expected):
+        assert [line for line in mine if line not in theirs] == []
+        assert mine == theirs
+
+
+def every(lines: Sequence[float], seconds: float) -> list[float]:
+    """Return the windows of a length that some times need."""
+    first, last = min(lines), max(lines)
+    return [first - first % seconds + seconds * number for number in range(1, int((last - first) / seconds) + 2)]
+
+
+LOGS = st.builds(Late, st.integers(0, 1 << 20), st.integers(1, 60), consolidated=st.booleans())
+
+
+@settings(max_examples=30)
+@given(LOGS, st.sampled_from([600, HOUR, 6 * HOUR, DAY]), st.sampled_from([DAY, 7 * DAY, 0]))
+def test_windows_of_one_length(log: Late, seconds: int, longer: int) -> None:
+    """Hours or days, and days over what the hours carry: every message and every connection once, as one run has it."""
+    facts = log.facts()
+    times = [START + time for time, _ in log.lines]
+    if times:
+        assert_same(by_windows(facts, every(times, seconds), every(times, longer) if longer else ()), whole(facts))
+
+
+@settings(max_examples=30)
+@given(LOGS, st.data())
+def test_windows_cut_anywhere(log: Late, data: st.DataObject) -> None:
+    """Windows may begin and end at any second."""
+    facts = log.facts()
+    end = START + int(max((time for time, _ in log.lines), default=0)) + 1
+    cuts = data.draw(st.lists(st.integers(START, end), max_size=20, unique=True))
+    assert_same(by_windows(facts, sorted(cuts)), whole(facts))
+
+
+@pytest.mark.parametrize(("profile", "seed", "resets"), [("realistic", 1, 0), ("rare", 2, 3)])
+@pytest.mark.parametrize("seconds", [300, HOUR])
+def test_simulated_gateways(profile: str, seed: int, resets: int, seconds: int) -> None:
+    """Whatever gateways do: the records are those of one run, and most are given by the window they are of."""
+    lines: list[Line] = generate(seed, 400, 2, profile, resets=resets).lines
+    facts = read_facts(list(render(lines, "syslog")))[0]
+    cuts = every([line.time for line in lines], seconds)
+    assert_same(by_windows(facts, cuts), whole(facts))
+    given_at_once = sum(len(close(Carried.of(part), window).messages) for part, window in parts(facts, cuts))
+    assert given_at_once > 0.5 * len(whole(facts)[0])
+
+
+@settings(max_examples=15)
+@given(LOGS, st.randoms(use_true_random=False))
+def test_doubled_and_shuffled(log: Late, order: random.Random) -> None:
+    """A window that is run twice gives the same twice; what windows carry may be merged in any order, and again."""
+    facts = log.facts()
+    cuts = every([START + time for time, _ in log.lines] or [START], HOUR)
+    closed = [close(Carried.of(part), window) for part, window in parts(facts, cuts)]
+    again = [close(Carried.of(part), window) for part, window in parts(facts, cuts)]
+    assert [(one.messages, one.connections, sorted(map(sorted, one.carried.dumps()))) for one in closed] == [
+        (one.messages, one.connections, sorted(map(sorted, one.carried.dumps()))) for one in again
+    ]
+    rows = [row for one in (*closed, *again) for row in one.carried.dumps()]
+    order.shuffle(rows)
+    rest = Carried()
+    rest.loads(rows)
+    messages, connections = finish(rest)
+    found = [record for one in closed for record in one.messages] + messages, [record for one in closed for record in one.connections] + connections
+    assert_same((sorted_lines(found[0]), sorted_lines(found[1])), whole(facts))
+
+
+@settings(max_examples=30)
+@given(LOGS, st.integers(2, 4), st.data())
+def test_shares(log: Late, count: int, data: st.DataObject) -> None:
+    """However the facts are dealt to processes: what each judges alone and what they judge together are the records of one run."""
+    facts = log.facts()
+    in_order = data.draw(st.booleans())
+    deal = data.draw(st.randoms(use_true_random=False))
+    shares = [Facts() for _ in range(count)]
+    end = max((time for time, _ in log.lines), default=0) + 1
+    for share in shares:
+        share.has_witnesses = facts.has_witnesses
+    for host, stores in facts.hosts.items():
+        for number, store in enumerate(stores):
+            for key, known in store.items():
+                for fact in known:
+                    chosen = int((fact[1] - START) / end * count) if in_order else deal.randrange(count)
+                    shares[chosen].stores(host)[number].setdefault(key, []).append(fact)
+    dealt = [Share(share) for share in shares]
+    shared = seen_twice(one.ids() for one in dealt)
+    for one in dealt:
+        one.know(shared)
+    own = [record for one in dealt for _, _, record in one.own()]
+    together = [record for _, _, record in judged_together(one.common for one in dealt)]
+    assert sorted_lines([*own, *together]) == whole(facts)[0]
+
+
+def test_little_is_carried() -> None:
+    """In an ordinary hour nearly all is over within it: what goes on is a few facts."""
+    lines = generate(5, 1500, 1, "realistic").lines
+    facts = read_facts(list(render(lines, "native")))[0]
+    closed = close(Carried.of(facts), Window(lines[0].time - 60, lines[-1].time + 61))
+    count = sum(len(known) for stores in facts.hosts.values() for store in stores for known in store.values())
+    kept = sum(len(known) for stores in closed.carried.facts.hosts.values() for store in stores for known in store.values())
+    assert kept < 0.05 * count
+
+
+@pytest.mark.parametrize("line", ["", "{}", "[1]", '["", 7, "1", [["x", 1, "1"]], []]', '["", 0]', '["", 0, "1", 5, []]'])
+def test_rows_of_something_else(line: str) -> None:
+    """What is no row of carried facts is refused."""
+    with pytest.raises(ValueError, match="not a row of"):
+        Carried().loads([line])
