@@ -46,7 +46,10 @@ CEF_FIELDS = {
     "ESATLSOutCipher": "tls_out_cipher",
     "ESADaneStatus": "dane_status",
     "ESADaneHost": "dane_host",
+    "cs4": "message_id",
+    "msg": "subject",
 }
+IDENTITY = {"message_id", "subject"}
 
 # CIM Email's name for a field, on this app's own sourcetypes.
 CIM_EMAIL = {field.name: field.cim for field in FIELDS if field.name in {"esa_host", "mid", "sender"}}
@@ -131,13 +134,16 @@ def cef_transform() -> Transform:
     # defined once as group 1 and called by number
     step = rf"(?(DEFINE)((?>{words_before_a_key}| (?:{quoted}|{braced}|{whole}|{bare}|{word}))))"
     head = r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|(?:((?:1[4-9]|[2-9]\d)\.)[^|]*|[^|]*)\|ESA_CONSOLIDATED_LOG_EVENT\|[^|]*\|\d{1,3}\|"
-    looks, words = [], []
-    for number, (key, name) in enumerate(CEF_FIELDS.items(), 3):
-        value = r"\d{1,18}" if name in {"mid", "icid", "dcid"} else r"[\w./+-]+"
-        side = [other for other in CEF_FIELDS if other.startswith(key[:8])] if name.startswith("tls_") else []
+    # only without escapes, which the commands undo
+    identity = r"(?:'(?! )([^'\\]*)(?<! )'|\"(?! )([^\"\\]*)(?<! )\")(?= \w+=|$)"
+    looks: list[str] = []
+    words: list[str] = []
+    for key, name in CEF_FIELDS.items():
+        value = identity if name in IDENTITY else r"(\d{1,18})(?= |$)" if name in {"mid", "icid", "dcid"} else r"([\w./+-]+)(?= |$)"
+        side = [other for other in CEF_FIELDS if other.startswith(key[:8])] if name.startswith("tls_") else [key] if name in IDENTITY else []
         once = f"(?!{'|'.join(f'.* {other}=.* {other}=' for other in side)})" if side else ""
-        looks.append(rf"(?:(?=.* {key}=){once}(?=[^ ]*+(?1)*? {key}=({value})(?= |$)))?")
-        words.append(f"{name}::${number}")
+        looks.append(rf"(?:(?=.* {key}=){once}(?=[^ ]*+(?1)*? {key}={value}))?")
+        words += [f"{name}::${len(words) + number}" for number in ((3, 4) if name in IDENTITY else (3,))]
     return Transform("esatls_cef", f"^{step}{head}{''.join(looks)}", " ".join(words), TEXT)
 
 

@@ -57,6 +57,9 @@ _BRACED = rf"\{{[^'\" ]*(?:(?:{_SINGLE}|{_DOUBLE}| (?!\w+=))[^'\" ]*)*"
 _WORDS = rf"[^ ]*(?: +(?! |{_KEY})[^ ]+)*"
 _STAMP = r"\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}"
 
+# Keys whose values are written as quoted Python strings: what a person knows a mail by.
+_IDENTITY = {"cs4": "message_id", "msg": "subject"}
+
 # key of a record -> field of an event
 _NAMES = {
     "ESAMID": "mid",
@@ -75,6 +78,7 @@ _NAMES = {
     "sourceHostName": "peer_host",
     "deviceDirection": "mail_flow",
     "deviceExternalId": "serial",
+    **_IDENTITY,
     "end": "ended",
     "endTime": "ended",
     "EndTime": "ended",
@@ -96,7 +100,7 @@ _ADDRESSES = ("sender", "recipient")
 _FLOWS = {"0": "incoming", "1": "outgoing"}
 
 # Keys whose values strangers choose; the first two are written as quoted Python strings.
-_QUOTED_KEYS = frozenset({"msg", "cs4"})
+_QUOTED_KEYS = frozenset(_IDENTITY)
 _STRANGERS = _QUOTED_KEYS | {
     "ESAFinalActionDetails",
     "ESAFriendlyFrom",
@@ -130,6 +134,8 @@ _QUICK = re.compile(
     re.DOTALL,
 )
 _QUICK_NAMES = {**_NAMES, _RUN: "tls"}
+_QUICK_QUOTED = {f"{key}="[:4]: name for key, name in _IDENTITY.items()}
+"""By what a key with its quoted value begins with: the two are matched in one piece."""
 
 _LONGEST = 65_536
 """Characters of a record that are read; the appliance's are shorter."""
@@ -201,6 +207,7 @@ def parse(text: str) -> dict[str, Any] | None:
         * ``dane_status``, ``dane_host``, ``action`` (``DELIVERED``, ``QUARANTINED``, ...), ``sender_group``,
           ``hat_action`` (of the mail flow policy), ``serial`` (of the appliance);
         * ``mail_flow``: ``incoming`` or ``outgoing``; ``peer_ip``, ``peer_host``: the sending host;
+        * ``message_id`` and ``subject``, without their quotes;
         * ``sender`` and ``recipient``: addresses, several recipients joined with ``;`` (see `recipients`);
         * ``ended``: when the message's processing ended, in the appliance's own time zone and form
           (``Mon Jun 12 14:01:31 2023``); no ``time``, which the envelope tells.
@@ -354,6 +361,8 @@ def _read_known(
     peer_host: str | None,
     flow: str | None,
     serial: str | None,
+    message_id: str | None,
+    subject: str | None,
     ended: str | None,
     tls: str | None,
 ) -> dict[str, Any] | None:
@@ -392,6 +401,10 @@ def _read_known(
         event["mail_flow"] = _FLOWS[flow]
     if serial is not None:
         event["serial"] = serial
+    if message_id is not None:
+        _identify(event, "message_id", message_id)
+    if subject is not None:
+        _identify(event, "subject", subject)
     if ended is not None:
         event["ended"] = ended
     return event
@@ -405,7 +418,7 @@ def _value_pattern(key: str, forms: frozenset[str], *, first: bool, tls_next: bo
     if first and (key in _STRANGERS or forms != {"word"}):
         return None
     if key in _QUOTED_KEYS:
-        return Value(_ESCAPED_QUOTED)
+        return Value(f"({_ESCAPED_QUOTED})", field)
     if field in _FIELD_VALUES:
         return Value(_FIELD_VALUES[field], field)
     if key in _STRANGERS:
@@ -445,15 +458,16 @@ def _read_quickly(extension: str) -> dict[str, Any] | None:
     parts = _QUICK.split(extension)
     event: dict[str, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
     name_of = _QUICK_NAMES.get
-    for gap, key, value in zip(parts[::3], parts[1::3], parts[2::3]):
+    for gap, key, behind in zip(parts[::3], parts[1::3], parts[2::3]):
         if "{" in gap:
             return None  # under a key that is not known here
-        name = name_of(key)
+        quoted = _QUICK_QUOTED.get(key[:4])
+        name, value = (name_of(key), behind) if quoted is None else (quoted, key[4:])
         if name is not None:
             if name in event or not value:
                 return None
             event[name] = value
-    if "mid" not in event:
+    if "mid" not in event or any(name not in event and f" {key}=" in extension for key, name in _IDENTITY.items()):
         return None
     if "tls" in event:
         # The field in front of the run: a stranger's bare value may go on as the run.
@@ -529,7 +543,7 @@ def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
     if words is None:
         return "", start, True
     value = words[1].lstrip(" ")
-    if key.startswith(_RUN) or (key in _NAMES and value[:1] != '"' and not _WHOLE_STAMP.match(value)):
+    if key.startswith(_RUN) or (key in _NAMES and key not in _QUOTED_KEYS and value[:1] != '"' and not _WHOLE_STAMP.match(value)):
         value = value.partition(" ")[0]  # what follows is a key with a space in it that is not known here
     return value, words.end(), True
 
@@ -571,7 +585,20 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
             event[name] = _unescape(event[name])
     if event.get("sender") == "<>":
         del event["sender"]
+    for name in _IDENTITY.values():
+        if name in event:
+            _identify(event, name, event.pop(name))
     return event
+
+
+def _identify(event: dict[str, Any], name: str, value: str) -> None:
+    """Set a field to what stands within the quotes of a value, if anything does; a cut record lacks the last quote."""
+    value = value.strip(" ")
+    quote = next((quote for quote in ("'", '"', '\\"') if value.startswith(quote)), "")
+    text = value[len(quote) :].removesuffix(quote) if quote else value
+    text = (_unescape(text) if "\\" in text else text).strip(" ")
+    if text:
+        event[name] = text
 
 
 def _unescape(text: str) -> str:
