@@ -19,9 +19,10 @@ from esatls.extraction.stream import Counts
 from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339, rfc3339, zone
 from esatls.output import BY_ENDING, FORMATS, Output, dumps, ending, lines, printable, write
+from esatls.verdicts.hosts import appliances, short_and_full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from esatls.lines.clock import Time
     from esatls.verdicts import records
@@ -107,15 +108,27 @@ class _Input:
             options["host"] and printable(options["host"]),
             options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1),
             sources.common_zone(self.found) if where is None else None,
+            self._by_serial() if options["host"] is None and len(self.found) > 1 else {},
         )
 
-    def tell_appliances_apart(self) -> None:
-        """Say that ids may meet, where files without host names are of several appliances."""
-        if self.options.host is None and len(self.found) > 1 and not self.quiet:
-            serials = sorted(sources.serials(self.found))
-            if len(serials) > 1:
-                names = printable(", ".join(serials))
-                click.echo(f"esatls: files of {len(serials)} appliances ({names}), each with ids of its own: read one at a time, with --host NAME", err=True)
+    def _by_serial(self) -> dict[str, str]:
+        """Return the appliance of each file by the serial number in its head, where files without host names are of several; say so."""
+        serials = sources.serials(self.found)
+        several = sorted(set(serials.values()))
+        if len(several) < 2:
+            return {}
+        if not self.quiet:
+            untold = [source.name for source in self.found if source.path not in serials]
+            rest = f"; {', '.join(untold)}: none, so read such files by themselves, with --host NAME" if untold else ""
+            click.echo(
+                f"esatls: files of {len(several)} appliances, told apart by their serial numbers ({printable(', '.join(several) + ')' + rest)}", err=True
+            )
+        return serials
+
+    def tell_names(self, names: Iterable[str]) -> None:
+        """Say that one appliance may have two names, which part what belongs together."""
+        for short, full in [] if self.quiet else short_and_full(names):
+            click.echo(f"esatls: {printable(short)} and {printable(full)} may be one appliance under two names: the ids of each count apart", err=True)
 
     def output(self, path: str | None) -> Output:
         """Return where the records go; `UsageError` for a file that is read."""
@@ -183,9 +196,9 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
 
 
 def _facts(source: _Input) -> tuple[Facts, Counts]:
-    source.tell_appliances_apart()
     progress = source.progress()
     facts, counts = parallel.gather(source.found, source.options, source.warn, progress)
+    source.tell_names(appliances(facts.hosts).values())
     return facts, counts
 
 
@@ -252,9 +265,10 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
     everything = wanted == MessageFilter() and source.since is None and source.until is None
     form = _format(form, output)
     if everything and form == "json":
-        source.tell_appliances_apart()
         with source.output(output) as file:
-            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress())
+            named: set[str] = set()
+            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress(), named)
+        source.tell_names(named)
         source.end(counts)
         return
     facts, counts = _facts(source)
