@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction import cef
+from esatls.lines import arcsight
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -262,7 +263,7 @@ def test_hostile_records_are_read_to_the_end(piece: str, version: str) -> None:
     event = cef.parse(record)
     assert event is not None
     assert not any(name.endswith("result") for name in event)
-    assert cef.text_line(record) is None
+    assert arcsight.text_line(record) is None
 
 
 def test_what_stands_behind_the_longest_record_is_not_read() -> None:
@@ -296,7 +297,7 @@ def test_recipients_as_a_list() -> None:
 )
 def test_text_line_of_an_arcsight_record(record: str, line: tuple[str, str | None, str | None]) -> None:
     """The mail log line, its time in UTC and its host come out of an ArcSight connector's record."""
-    assert cef.text_line(record) == cef.TextLine(*line)
+    assert arcsight.text_line(record) == arcsight.TextLine(*line)
     assert cef.parse(record) is None
 
 
@@ -314,7 +315,7 @@ def test_text_line_of_an_arcsight_record(record: str, line: tuple[str, str | Non
 )
 def test_no_text_line(record: str) -> None:
     """No line comes out of a record with two texts, without one, of another product, or of a consolidated event."""
-    assert cef.text_line(record) is None
+    assert arcsight.text_line(record) is None
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real logs are not here")
