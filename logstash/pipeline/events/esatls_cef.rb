@@ -126,7 +126,9 @@ module EsatlsCef
     fields.merge("witness" => "cef")
   end
 
+  # One backslash alone at the end was cut from what it stood before.
   def unescape(text)
+    text = text[0..-2] if text.end_with?("\\") && !text.end_with?("\\\\")
     text.gsub(/\\+([=|\\])/, '\1')
   end
 
