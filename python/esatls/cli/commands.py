@@ -19,16 +19,17 @@ from esatls.extraction.stream import Counts
 from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339, rfc3339, zone
 from esatls.output import BY_ENDING, FORMATS, Output, dumps, ending, lines, printable, write
+from esatls.verdicts.words import CONNECTION_VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from esatls.lines.clock import Time
+    from esatls.verdicts import records
     from esatls.verdicts.facts import Facts
 
 Record = dict[str, Any]
 
-_CONNECTION_VERDICTS = ("encrypted", "cleartext", "failed", "unused", "unknown")
 _REPORTS = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
 """Forms of the report by the ending of a file's name."""
 
@@ -189,25 +190,25 @@ def _facts(source: _Input) -> tuple[Facts, Counts]:
     return facts, counts
 
 
-def _connections(facts: Facts, source: _Input) -> Iterator[Record]:
+def _connections(facts: Facts, source: _Input) -> Iterator[records.ConnectionRecord]:
     """Yield the connections of which something is known in the asked-for time, or before and after it."""
-    from esatls.verdicts import appliance as verdicts
+    from esatls.verdicts import records
 
     since, until = source.since, source.until
     if since is None and until is None:
-        yield from verdicts.connections(facts)
+        yield from records.connections(facts)
         return
-    for times, record in verdicts.connections_in_time(facts):
+    for times, record in records.connections_in_time(facts):
         if times and (since is None or max(times) >= since) and (until is None or min(times) < until):
             yield record
 
 
-def _messages(facts: Facts, source: _Input) -> Iterator[Record]:
+def _messages(facts: Facts, source: _Input) -> Iterator[records.MessageRecord]:
     """Yield the messages of which something is known in the asked-for time, or before and after it."""
-    from esatls.verdicts import appliance as verdicts
+    from esatls.verdicts import records
 
     since, until = _sortable(source.since), _sortable(source.until)
-    for record in verdicts.messages(facts):
+    for record in records.messages(facts):
         if since is None and until is None:
             yield record
         elif "first_seen" in record:
@@ -235,14 +236,14 @@ def _peer(_context: click.Context, _option: click.Parameter, value: str | None) 
 @cli.command()
 @_reading
 @_writing(FORMATS)
-@click.option("--verdict", multiple=True, type=click.Choice(_CONNECTION_VERDICTS), help="Only these verdicts, may be repeated.")
+@click.option("--verdict", multiple=True, type=click.Choice(CONNECTION_VERDICTS), help="Only these verdicts, may be repeated.")
 @click.option("--direction", type=click.Choice(("receiving", "delivery")), help="Only this side.")
 @domain_option("Only connections with this partner")
 @click.option("--peer", metavar="ADDRESS", callback=_peer, help="Only connections with this IP address.")
 def connections(
     form: str | None, output: str | None, verdict: tuple[str, ...], direction: str | None, domain: str | None, peer: str | None, **options: Any
 ) -> None:
-    """One record per connection, with its verdict: encrypted, cleartext, failed, unused, unknown."""
+    """One record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused, unknown."""
     from esatls.extraction.fields import CONNECTION_FIELDS
 
     source = _Input(options)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fields import FIELDS
 from esatls.verdicts.message import domain_of
+from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, OVER_TLS, RECEIVED_VERDICTS, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 EVENT_CONSTANTS: dict[str, Any] = {"event.kind": "event", "event.category": ["email"]}
 """What every document states besides the fields."""
@@ -138,7 +139,7 @@ DELIVERY_PATHS: dict[str, str] = {"tls_version": "tls.version", "tls_cipher": "t
 """Fields of one delivery that have another name below ``esatls.deliveries``."""
 
 
-def connection_document(record: dict[str, Any]) -> dict[str, Any]:
+def connection_document(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document of one connection record.
 
     Besides the record's fields it has ``esatls.partner``, the best name that the log gives the other side, and ``esatls.share.*``.
@@ -155,16 +156,16 @@ def connection_document(record: dict[str, Any]) -> dict[str, Any]:
         else:
             put(document, f"esatls.{name}", value)
     verdict = record["tls_verdict"]
-    if verdict in ("encrypted", "cleartext", "failed"):
-        put(document, "tls.established", verdict == "encrypted")
+    if verdict in counted(CONNECTION_VERDICTS):
+        put(document, "tls.established", verdict in OVER_TLS)
     partner = record.get("domain") or record.get("tls_domain") or record.get("peer_host") or record.get("peer_ip") or "unknown"
     put(document, "esatls.partner", str(partner).lower())
-    _shares(document, "esatls.share", verdict, ("encrypted", "failed", "cleartext"))
+    _shares(document, "esatls.share", verdict, counted(CONNECTION_VERDICTS))
     _moment(document, record.get("opened") or record.get("closed"))
     return document
 
 
-def message_document(record: dict[str, Any]) -> dict[str, Any]:
+def message_document(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document of one message record.
 
     Besides the record's fields it has the partners (``esatls.received.partner``: the domain of the sender of a message that came in,
@@ -191,14 +192,14 @@ def message_document(record: dict[str, Any]) -> dict[str, Any]:
         _partners(document, "esatls.received.partner", [record.get("sender")])
     if flow != "incoming":
         _partners(document, "esatls.delivered.partner", record.get("recipients", []))
-    _shares(document, "esatls.received.share", record["received"], ("encrypted", "cleartext"))
-    _shares(document, "esatls.delivered.share", record["delivered"], ("encrypted", "mixed", "cleartext"))
+    _shares(document, "esatls.received.share", record["received"], counted(RECEIVED_VERDICTS))
+    _shares(document, "esatls.delivered.share", record["delivered"], counted(DELIVERED_VERDICTS))
     put(document, "esatls.path", path_of(record))
     _moment(document, record.get("first_seen") or record.get("last_seen"))
     return document
 
 
-def path_of(record: dict[str, Any]) -> list[str]:
+def path_of(record: Mapping[str, Any]) -> list[str]:
     """Return the way of a message in words, one line for each hop."""
     lines = []
     if "parent_mid" in record:
@@ -227,7 +228,7 @@ def _constants(document: dict[str, Any]) -> None:
         put(document, path, list(value) if isinstance(value, list) else value)
 
 
-def _delivery(delivery: dict[str, Any]) -> dict[str, Any]:
+def _delivery(delivery: Mapping[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for name, value in delivery.items():
         if name == "tls_version":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
@@ -21,13 +22,13 @@ from esatls.extraction.event_stream import events
 from esatls.extraction.match import extract
 from esatls.lines import envelope
 from esatls.lines.clock import rfc3339
-from esatls.verdicts import appliance as verdicts
+from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Record = dict[str, Any]
+Record = Mapping[str, Any]
 Action = tuple[dict[str, Any], dict[str, Any]]
 
 PATIENCE = 30.0
@@ -207,7 +208,7 @@ def facts_of(documents: Iterable[dict[str, Any]]) -> Facts:
     return facts
 
 
-def events_of(line: str) -> Iterator[Record]:
+def events_of(line: str) -> Iterator[dict[str, Any]]:
     """Yield the events of one line as it was logged, without what its envelope says."""
     inner = envelope.unwrap(line)
     if inner is not None and len(inner.lines) > 1:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-EVENT_CLASS = "ESA_CONSOLIDATED_LOG_EVENT"
-"""The fifth part of a record's header."""
+IDENTITY = {"cs4": "message_id", "msg": "subject"}
+"""Keys whose values are written as quoted Python strings -> field of an event: what a person knows a mail by."""
 
 NAMES = {
     "ESAMID": "mid",
@@ -22,6 +22,7 @@ NAMES = {
     "sourceHostName": "peer_host",
     "deviceDirection": "mail_flow",
     "deviceExternalId": "serial",
+    **IDENTITY,
     "end": "ended",
     "endTime": "ended",
     "EndTime": "ended",
@@ -47,7 +48,7 @@ FLOWS = {"0": "incoming", "1": "outgoing"}
 TIMES = {"rt": "received", **{key: name for key, name in NAMES.items() if name == "ended"}}
 """Keys that date a record without a stamp in front of it."""
 
-QUOTED_KEYS = frozenset({"msg", "cs4"})
+QUOTED_KEYS = frozenset(IDENTITY)
 """Keys whose values strangers choose and the appliance writes as quoted Python strings."""
 
 STRANGERS = QUOTED_KEYS | {
