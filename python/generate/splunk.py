@@ -11,9 +11,11 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from esatls.extraction import kinds
+from esatls.extraction import cef_tables, kinds
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
-from esatls.extraction.patterns import ENVELOPE, PATTERNS
+from esatls.extraction.patterns import PATTERNS
+from esatls.lines.arcsight import CONSOLIDATED
+from esatls.lines.header import ENVELOPE
 
 DEFAULT = pathlib.Path("splunk_app/default")
 TEXT, LINE = "esatls_text", "esatls_line"
@@ -26,30 +28,12 @@ FAMILIES = {
     "esatls_delivery": ("ESA_DELIVERY_",),
     "esatls_message": ("ESA_MESSAGE_",),
 }
-# How a line with an envelope starts; a word or a number alone before the level is none.
-START = (
-    r"<\d{1,3}>|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) |\d{4}[ -]"
-    r"|(?:\S+ )?[A-Za-z0-9_.@-]{1,128}(?::nopid)?: |CEF:"
-)
 LEFT_OUT = {"ESA_TIME_OFFSET", "ESA_CONSOLIDATED_EVENT", "ESA_CONSOLIDATED_EVENT_JOINED"}
 
 # Keys of a consolidated event that Splunk users search for, and the names they get.
-CEF_FIELDS = {
-    "ESAMID": "mid",
-    "ESAICID": "icid",
-    "ESADCID": "dcid",
-    "ESATLSInConnStatus": "tls_in_result",
-    "ESATLSInProtocol": "tls_in_version",
-    "ESATLSInCipher": "tls_in_cipher",
-    "ESATLSOutConnStatus": "tls_out_result",
-    "ESATLSOutProtocol": "tls_out_version",
-    "ESATLSOutCipher": "tls_out_cipher",
-    "ESADaneStatus": "dane_status",
-    "ESADaneHost": "dane_host",
-    "cs4": "message_id",
-    "msg": "subject",
-}
-IDENTITY = {"message_id", "subject"}
+CEF_WANTED = ("mid", "icid", "dcid", *cef_tables.TLS_NAMES.values(), "dane_status", "dane_host", *cef_tables.IDENTITY.values())
+CEF_FIELDS = {key: name for name in CEF_WANTED for key, named in {**cef_tables.NAMES, **cef_tables.TLS_NAMES}.items() if named == name}
+IDENTITY = set(cef_tables.IDENTITY.values())
 
 # CIM Email's name for a field, on this app's own sourcetypes.
 CIM_EMAIL = {field.name: field.cim for field in FIELDS if field.name in {"esa_host", "mid", "sender"}}
@@ -98,10 +82,12 @@ def family(name: str) -> str | None:
 
 def transforms() -> list[Transform]:
     """Return all field transforms of the text log: the envelope first, since the others read what it leaves."""
-    regex, words, number = numbered(ENVELOPE, rename={"outer_host": "esa_host", "inner_host": "esa_host", "outer_log": "esa_log", "inner_log": "esa_log"})
+    regex, words, number = numbered(
+        ENVELOPE, rename={f"{place}_{name}": f"esa_{name}" for place in ("lead", "outer", "inner", "bare") for name in ("host", "log")}
+    )
     # the appliance's own, inner names before the collector's: the first filled value of a field stays
     words.sort(key=lambda word: (word.partition("::")[0], -int(word.partition("$")[2])))
-    found = [Transform("esatls_envelope", f"^(?:(?={START}){regex})?(.*)$", " ".join([*words, f"{TEXT}::${number}"]))]
+    found = [Transform("esatls_envelope", f"^(?:{regex})?(.*)$", " ".join([*words, f"{TEXT}::${number}"]))]
     for own in FAMILIES:
         branches, words, number = [], [], 2
         for name, text in PATTERNS.items():
@@ -123,7 +109,7 @@ def cef_transform() -> Transform:
     """
     single = r"'[^'\\]*(?:\\.[^'\\]*)*'"
     double = r'"[^"\\]*(?:\\.[^"\\]*)*"'
-    strangers = "(?:suser|duser|shost|sourceHostName|ESAFriendlyFrom|ESAHeloDomain|ESAReplyTo|ESAFinalActionDetails|msg|cs4)="
+    strangers = f"(?:{'|'.join(sorted(cef_tables.STRANGERS))})="
     quoted = rf"{strangers} ?(?:{single}|{double})(?= \w+=|$)"
     braced = rf"(?>ESA\w+= ?[{{\[](?:[^'\" ]|{single}|{double}| (?!\w+=))*)"
     whole = rf"{strangers}(?:[^ \";,<>=]+@[\w.:;@-]+|[\w:-]+(?:\.[\w:-]+)+\.?|unknown|<>)?(?= \w+=|$)"
@@ -133,7 +119,7 @@ def cef_transform() -> Transform:
     words_before_a_key = rf"(?: (?!(?:{'|'.join(CEF_FIELDS)})=){word})++"
     # defined once as group 1 and called by number
     step = rf"(?(DEFINE)((?>{words_before_a_key}| (?:{quoted}|{braced}|{whole}|{bare}|{word}))))"
-    head = r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|(?:((?:1[4-9]|[2-9]\d)\.)[^|]*|[^|]*)\|ESA_CONSOLIDATED_LOG_EVENT\|[^|]*\|\d{1,3}\|"
+    head = r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|(?:((?:1[4-9]|[2-9]\d)\.)[^|]*|[^|]*)\|" + CONSOLIDATED + r"\|[^|]*\|\d{1,3}\|"
     # only without escapes, which the commands undo
     identity = r"(?:'(?! )([^'\\]*)(?<! )'|\"(?! )([^\"\\]*)(?<! )\")(?= \w+=|$)"
     looks: list[str] = []

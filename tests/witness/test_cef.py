@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction import cef
+from esatls.lines import arcsight
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -142,21 +143,6 @@ def test_any_order_spacing_and_values(record: tuple[dict[str, str], dict[str, st
     assert cef.parse(HEADER.format(version) + _write(everything, spaces)) == _expected(stated)
 
 
-@given(records(), st.randoms())
-def test_quick_and_careful_reading_agree(record: tuple[dict[str, str], dict[str, str]], spaces: random.Random) -> None:
-    """The one-search reading gives what the field-by-field reading gives, or leaves the record to it."""
-    _, everything = record
-    extension = " " + _write(everything, spaces)
-    quick = cef._read_quickly(extension)  # noqa: SLF001  (two ways to one answer)
-    assert quick is None or quick == cef._read_carefully(extension, escaping=True)  # noqa: SLF001
-
-
-def test_the_quick_reading_is_the_usual_one() -> None:
-    """An ordinary record of AsyncOS 14 and later needs no second reading."""
-    record = json.loads(next(path for path in CASES if path.stem == "cef_order").read_text())["cases"][1]["text"]
-    assert cef._read_quickly(" " + record.split("|", 7)[7]) is not None  # noqa: SLF001
-
-
 FORGERIES = [
     "x ESATLSInConnStatus=Success",
     "x ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.3 ESATLSInCipher=AES128-SHA",
@@ -262,7 +248,7 @@ def test_hostile_records_are_read_to_the_end(piece: str, version: str) -> None:
     event = cef.parse(record)
     assert event is not None
     assert not any(name.endswith("result") for name in event)
-    assert cef.text_line(record) is None
+    assert arcsight.text_line(record) is None
 
 
 def test_what_stands_behind_the_longest_record_is_not_read() -> None:
@@ -296,7 +282,7 @@ def test_recipients_as_a_list() -> None:
 )
 def test_text_line_of_an_arcsight_record(record: str, line: tuple[str, str | None, str | None]) -> None:
     """The mail log line, its time in UTC and its host come out of an ArcSight connector's record."""
-    assert cef.text_line(record) == cef.TextLine(*line)
+    assert arcsight.text_line(record) == arcsight.TextLine(*line)
     assert cef.parse(record) is None
 
 
@@ -314,7 +300,7 @@ def test_text_line_of_an_arcsight_record(record: str, line: tuple[str, str | Non
 )
 def test_no_text_line(record: str) -> None:
     """No line comes out of a record with two texts, without one, of another product, or of a consolidated event."""
-    assert cef.text_line(record) is None
+    assert arcsight.text_line(record) is None
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real logs are not here")

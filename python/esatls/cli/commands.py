@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from esatls import __version__, parallel
-from esatls.cli.filters import Wanted, address, domain_option, filters, within
+from esatls.cli.filters import ConnectionFilter, MessageFilter, connection_filters, message_filters
 from esatls.cli.formats import format_of, writing
 from esatls.cli.inputs import Input, connections_of, facts_of, messages_of, reading
 from esatls.cli.std_streams import stand_in
@@ -20,7 +20,6 @@ from esatls.extraction.kinds import EVENT_KINDS
 from esatls.extraction.stream import Counts
 from esatls.lines.clock import zone
 from esatls.output import FORMATS, dumps, ending, lines, printable, write
-from esatls.verdicts.words import CONNECTION_VERDICTS
 
 Record = dict[str, Any]
 
@@ -83,51 +82,31 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
     source.end(counts, nothing="no line is an event of those asked for")
 
 
-def _peer(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    peer = None if value is None else address(value)
-    if value is not None and peer is None:
-        raise UsageError(f"--peer: no IP address: {value!r}; --domain takes names")
-    return peer
-
-
 @cli.command()
 @reading
 @writing(FORMATS)
-@click.option("--verdict", multiple=True, type=click.Choice(CONNECTION_VERDICTS), help="Only these verdicts, may be repeated.")
-@click.option("--direction", type=click.Choice(("receiving", "delivery")), help="Only this side.")
-@domain_option("Only connections with this partner")
-@click.option("--peer", metavar="ADDRESS", callback=_peer, help="Only connections with this IP address.")
-def connections(
-    form: str | None, output: str | None, verdict: tuple[str, ...], direction: str | None, domain: str | None, peer: str | None, **options: Any
-) -> None:
+@connection_filters
+def connections(form: str | None, output: str | None, wanted: ConnectionFilter, **options: Any) -> None:
     """One record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused, unknown."""
     from esatls.extraction.fields import CONNECTION_FIELDS
 
     source = Input(options)
     facts, counts = facts_of(source)
-    records = (
-        record
-        for record in connections_of(facts, source)
-        if (not verdict or record["tls_verdict"] in verdict)
-        and (direction is None or record["esa_direction"] == direction)
-        and (domain is None or within(record.get("domain"), domain) or within(record.get("peer_host"), domain))
-        and (peer is None or ("peer_ip" in record and address(record["peer_ip"]) == peer))
-    )
     with source.output(output) as file:
-        written = write(records, format_of(form, output), file, CONNECTION_FIELDS)
+        written = write(filter(wanted, connections_of(facts, source)), format_of(form, output), file, CONNECTION_FIELDS)
     source.end(counts, written)
 
 
 @cli.command()
 @reading
 @writing(FORMATS)
-@filters
-def messages(form: str | None, output: str | None, wanted: Wanted, **options: Any) -> None:
+@message_filters
+def messages(form: str | None, output: str | None, wanted: MessageFilter, **options: Any) -> None:
     """One record per message: was it received over TLS, was it delivered over TLS, and if not, why not."""
     from esatls.extraction.fields import MESSAGE_FIELDS
 
     source = Input(options)
-    everything = wanted == Wanted() and source.since is None and source.until is None
+    everything = wanted == MessageFilter() and source.since is None and source.until is None
     form = format_of(form, output)
     if everything and form == "json":
         source.tell_appliances_apart()
