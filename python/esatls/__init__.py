@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from esatls.extraction.match import extract
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Clock
-    from esatls.verdicts.appliance import connections, messages
     from esatls.verdicts.facts import Facts
+    from esatls.verdicts.records import connections, messages
 
 _HOMES = {
     "Clock": "lines.clock",
     "Counts": "extraction.stream",
     "EsatlsError": "errors",
     "Facts": "verdicts.facts",
-    "connections": "verdicts.appliance",
+    "connections": "verdicts.records",
     "events": "extraction.event_stream",
     "extract": "extraction.match",
-    "messages": "verdicts.appliance",
+    "messages": "verdicts.records",
 }
 
 

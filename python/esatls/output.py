@@ -20,7 +20,7 @@ from esatls.extraction.fields import DELIVERY_FIELDS, Field
 from esatls.verdicts.flat import cell, columns, flat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
 FORMATS = ("json", "csv", "table", "parquet")
@@ -45,7 +45,7 @@ def ending(path: str | None) -> str:
     return os.path.splitext(path or "")[1].lower()
 
 
-def dumps(record: dict[str, Any]) -> bytes:
+def dumps(record: Mapping[str, Any]) -> bytes:
     """Return a record as one line of JSON, without the line feed; control characters are escaped."""
     try:
         line = orjson.dumps(record)
@@ -58,7 +58,7 @@ def dumps(record: dict[str, Any]) -> bytes:
     return _CONTROL_BYTES.sub(lambda m: f"\\u{ord(m[0]):04x}", text).encode("utf-8")
 
 
-def lines(records: list[dict[str, Any]]) -> bytes:
+def lines(records: Sequence[Mapping[str, Any]]) -> bytes:
     """Return records as JSON Lines, each as `dumps` gives it."""
     try:
         told = b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
@@ -154,7 +154,7 @@ class Output:
         return 0o666 & ~mask
 
 
-def write(records: Iterable[dict[str, Any]], form: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:
+def write(records: Iterable[Mapping[str, Any]], form: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:
     """Write records and return how many there were; `fields` gives the columns and their order."""
     if form == "json":
         return _json(records, file)
@@ -165,7 +165,7 @@ def write(records: Iterable[dict[str, Any]], form: str, file: IO[bytes], fields:
     return _table(records, file, columns(fields))
 
 
-def _json(records: Iterable[dict[str, Any]], file: IO[bytes]) -> int:
+def _json(records: Iterable[Mapping[str, Any]], file: IO[bytes]) -> int:
     count = 0
     for record in records:
         file.write(dumps(record) + b"\n")
@@ -173,7 +173,7 @@ def _json(records: Iterable[dict[str, Any]], file: IO[bytes]) -> int:
     return count
 
 
-def _csv(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str]) -> int:
+def _csv(records: Iterable[Mapping[str, Any]], file: IO[bytes], names: list[str]) -> int:
     import csv
 
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
@@ -189,7 +189,7 @@ def _csv(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str]) -
     return count
 
 
-def _parquet(records: Iterable[dict[str, Any]], file: IO[bytes], fields: tuple[Field, ...]) -> int:
+def _parquet(records: Iterable[Mapping[str, Any]], file: IO[bytes], fields: tuple[Field, ...]) -> int:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -222,7 +222,7 @@ def _parquet(records: Iterable[dict[str, Any]], file: IO[bytes], fields: tuple[F
     return count
 
 
-def _columnar(record: dict[str, Any]) -> dict[str, Any]:
+def _columnar(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a record with a list per field of its deliveries, all of one length; what an attempt lacks is null."""
     attempts = record.get("deliveries")
     if not attempts:
@@ -238,8 +238,8 @@ def _moment(value: Any) -> Any:
     return datetime.fromisoformat(value[:-1] + "+00:00")
 
 
-def _batches(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
+def _batches(records: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    batch: list[Mapping[str, Any]] = []
     for record in records:
         batch.append(record)
         if len(batch) >= _BATCH:
@@ -248,7 +248,7 @@ def _batches(records: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]
     yield batch
 
 
-def _table(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str]) -> int:
+def _table(records: Iterable[Mapping[str, Any]], file: IO[bytes], names: list[str]) -> int:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -272,11 +272,11 @@ def _table(records: Iterable[dict[str, Any]], file: IO[bytes], names: list[str])
     return len(found)
 
 
-def _kind(record: dict[str, Any]) -> str:
+def _kind(record: Mapping[str, Any]) -> str:
     return "message" if "delivered" in record else "connection" if "tls_verdict" in record else "event"
 
 
-def _message_row(record: dict[str, Any]) -> dict[str, Any]:
+def _message_row(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return what people look for in a message, in few columns."""
     deliveries = record["deliveries"]
     done = [attempt for attempt in deliveries if attempt.get("outcome") == "done"]
@@ -294,7 +294,7 @@ def _message_row(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _connection_row(record: dict[str, Any]) -> dict[str, Any]:
+def _connection_row(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return what people look for in a connection, in few columns."""
     return {
         "opened": record.get("opened"),
@@ -310,7 +310,7 @@ def _connection_row(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_SUMMARIES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+_SUMMARIES: dict[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
     "message": _message_row,
     "connection": _connection_row,
     "event": lambda record: record,

@@ -21,16 +21,17 @@ from esatls.extraction.stream import Consumer, Counts, Stream
 from esatls.lines import sources
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
-from esatls.verdicts import appliance as verdicts
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.partition import Share, judged_together, seen_twice
+from esatls.verdicts.records import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import tzinfo
 
     from esatls.extraction.event_stream import Events
     from esatls.lines.clock import Clock
+    from esatls.verdicts.records import MessageRecord
 
 EVENTS_PART = 1 << 22
 """Bytes of log whose events are held at once."""
@@ -254,18 +255,18 @@ def gather(found: list[Source], options: Options, warn: sources.Warn, progress: 
 
     def work(job: int, out: IO[bytes], _: IO[bytes]) -> None:
         theirs, mine, problems = _gather_share(shares[job + 1], options, _meter(progress, job + 1))
-        _send(out, [problems, mine, theirs.hosts, theirs.several])
+        _send(out, [problems, mine, theirs.hosts, theirs.has_witnesses])
 
     with _workers(len(shares) - 1, work) as pipes:
         own, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
         facts.merge(own)
         counts.add(Counts(*mine))
         for pipe in pipes:
-            told, theirs, hosts, several = _receive(pipe.reading, progress)
+            told, theirs, hosts, has_witnesses = _receive(pipe.reading, progress)
             problems += told
             counts.add(Counts(*theirs))
             other = Facts()
-            other.hosts, other.several = hosts, several
+            other.hosts, other.has_witnesses = hosts, has_witnesses
             facts.merge(other)
     for problem in problems:
         warn(problem)
@@ -299,13 +300,13 @@ def _gather_share(parts: list[Part], options: Options, note: Callable[[int], Non
 
 
 def write_messages(
-    found: list[Source], dump: Callable[[dict[str, Any]], bytes], write: Callable[[bytes], object], options: Options, warn: sources.Warn, progress: Progress
+    found: list[Source], dump: Callable[[Mapping[str, Any]], bytes], write: Callable[[bytes], object], options: Options, warn: sources.Warn, progress: Progress
 ) -> Counts:
     """Write the record of every message in order (appliance, MID), each as `dump` gives it and a line feed."""
     parts = _parts(found, options, None)
     if _alone(parts, options):
         facts, counts = gather(found, options, warn, progress)
-        for record in verdicts.messages(facts):
+        for record in messages(facts):
             write(dump(record) + b"\n")
         return counts
     shares = _shares(parts, options.jobs)
@@ -358,11 +359,11 @@ Lines = dict[str, tuple[list[int], list[bytes]]]
 """By appliance: MIDs ascending, and the line of each."""
 
 
-def _own_lines(share: Share, dump: Callable[[dict[str, Any]], bytes]) -> Lines:
+def _own_lines(share: Share, dump: Callable[[Mapping[str, Any]], bytes]) -> Lines:
     return _lines(share.own(), dump)
 
 
-def _lines(records: Iterable[tuple[str, int, dict[str, Any]]], dump: Callable[[dict[str, Any]], bytes]) -> Lines:
+def _lines(records: Iterable[tuple[str, int, MessageRecord]], dump: Callable[[Mapping[str, Any]], bytes]) -> Lines:
     lines: Lines = {}
     last, mids, texts = None, list[int](), list[bytes]()
     for host, mid, record in records:

@@ -18,12 +18,11 @@ class PackageError(Exception):
 
 
 def version() -> str:
-    """Return the project's version, from pyproject.toml, its one home."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    project = re.search(r"^\[project\]$(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
-    found = re.search(r'^version\s*=\s*"([^"]+)"', project.group(1), re.MULTILINE) if project else None
+    """Return the project's version, from its one home, `esatls.__version__`; nothing is imported for it."""
+    text = (ROOT / "python" / "esatls" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
     if not found:
-        message = "pyproject.toml has no [project] version"
+        message = "python/esatls/__init__.py has no __version__"
         raise PackageError(message)
     return found.group(1)
 

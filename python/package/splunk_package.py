@@ -1,10 +1,9 @@
-"""Puts the Splunk app together: splunk_app/, the run-time modules of esatls that its commands need, and the pinned Splunk SDK."""
+"""Puts the Splunk app together: splunk_app/, the layers of esatls that its commands need, and the pinned Splunk SDK."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import json
 import re
 import subprocess
 import sys
@@ -15,6 +14,8 @@ import sbom
 from archives import ROOT, PackageError, archive, version
 
 APP = "esatls"
+LAYERS = ("lines", "extraction", "verdicts")
+"""Folders of python/esatls that go into the app; they import one another, errors.py and the standard library."""
 # What of the SDK the commands import; the rest (modular inputs) would be dead weight on every indexer.
 SDK_PARTS = ("splunklib/__init__.py", "splunklib/binding.py", "splunklib/client.py", "splunklib/data.py", "splunklib/utils.py", "splunklib/searchcommands/")
 
@@ -32,45 +33,19 @@ def app_files() -> dict[str, bytes]:
     return files
 
 
-def _imports(source: bytes, package: str) -> set[str]:
-    """Return the absolute names of all modules that a source file imports anywhere; `package` is what its relative imports start from."""
-    names = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            parts = package.split(".")
-            base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
-            module = ".".join(part for part in (base, node.module or "") if part)
-            names.add(module)
-            names |= {f"{module}.{alias.name}" for alias in node.names}
-    return names
+def library_files() -> dict[str, bytes]:
+    """Return what the commands need of python/esatls by path under lib/: the layers from a line to its verdicts, whole."""
+    home = ROOT / "python" / APP
+    paths = [home / "__init__.py", home / "errors.py", *(path for layer in LAYERS for path in sorted((home / layer).rglob("*.py")))]
+    return {path.relative_to(home.parent).as_posix(): path.read_bytes() for path in paths}
 
 
-def library_files(commands: dict[str, bytes]) -> dict[str, bytes]:
-    """Return the modules of python/esatls that the commands reach by import, by path under lib/."""
-    home = ROOT / "python"
-    found: dict[str, bytes] = {}
-    queue = {name for source in commands.values() for name in _imports(source, "")}
-    seen = set()
-    while queue:
-        name = queue.pop()
-        if name in seen or name.split(".")[0] != APP:
-            continue
-        seen.add(name)
-        base = home.joinpath(*name.split("."))
-        path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
-        if not path.is_file():
-            continue  # a name inside a module
-        if "." in name:
-            queue.add(name.rpartition(".")[0])
-        source = path.read_bytes()
-        found[path.relative_to(home).as_posix()] = source
-        queue |= _imports(source, name if base.is_dir() else name.rpartition(".")[0])
-    if not found:
-        message = "the commands import nothing of python/esatls"
-        raise PackageError(message)
-    return found
+def _imports(source: bytes) -> set[str]:
+    """Return the packages that a source file imports when it is loaded; what a function imports is for those who call it."""
+    statements = ast.parse(source).body
+    names = {alias.name for node in statements if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in statements if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    return {name.partition(".")[0] for name in names}
 
 
 def check_imports(files: dict[str, bytes]) -> None:
@@ -78,14 +53,11 @@ def check_imports(files: dict[str, bytes]) -> None:
     own = {APP, "splunklib"} | {path[len("bin/") : -len(".py")] for path in files if path.startswith("bin/")}
     standard = getattr(sys, "stdlib_module_names", None)  # Python 3.10 and newer
     for path, source in files.items():
-        if not path.endswith(".py") or path.startswith("lib/splunklib/"):
+        if standard is None or not path.endswith(".py") or path.startswith("lib/splunklib/"):
             continue
-        package = ".".join(path.split("/")[1:-1])
-        for name in _imports(source, package):
-            top = name.split(".")[0]
-            if top not in own and standard is not None and top not in standard:
-                message = f"{path} imports {top}, which is neither in the package nor in the standard library"
-                raise PackageError(message)
+        for name in sorted(_imports(source) - own - standard):
+            message = f"{path} imports {name}, which is neither in the package nor in the standard library"
+            raise PackageError(message)
 
 
 def sdk() -> tuple[str, str, str]:
@@ -128,24 +100,13 @@ def sdk_files() -> dict[str, bytes]:
     return files
 
 
-def check_versions(files: dict[str, bytes], number: str) -> None:
-    """Refuse a package in which app.conf (twice) or app.manifest states another version than pyproject.toml."""
-    stated = re.findall(rb"^version = (\S+)$", files["default/app.conf"], re.MULTILINE)
-    stated.append(json.loads(files["app.manifest"])["info"]["id"]["version"].encode())
-    if len(stated) != 3 or set(stated) != {number.encode()}:
-        message = f"pyproject.toml says {number}, but app.conf and app.manifest say {b', '.join(stated).decode()}"
-        raise PackageError(message)
-
-
 def contents() -> dict[str, bytes]:
     """All files of the app by path inside it."""
     files = app_files()
-    commands = {path: source for path, source in files.items() if path.startswith("bin/") and path.endswith(".py")}
-    files |= {f"lib/{path}": source for path, source in library_files(commands).items()}
+    files |= {f"lib/{path}": source for path, source in library_files().items()}
     files |= {f"lib/{path}": source for path, source in sdk_files().items()}
     files["LICENSE"] = (ROOT / "LICENSE").read_bytes()
     files[sbom.NAME] = sbom.bill("esatls-splunk", "Splunk app", [sbom.library(*sdk(), "Splunk Inc.")]).encode()
-    check_versions(files, version())
     check_imports(files)
     return files
 

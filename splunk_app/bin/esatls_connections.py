@@ -6,9 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import esatls_splunk  # first: it shows the way to lib/
+from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING, TIME
 from esatls.extraction.fields import CONNECTION_FIELDS
-from esatls.extraction.match import DELIVERY, MESSAGES, RECEIVING
-from esatls.verdicts import appliance as verdicts
+from esatls.verdicts.facts import refs
+from esatls.verdicts.records import connections
 from esatls_verdicts import VerdictCommand
 from splunklib.searchcommands import Configuration, dispatch
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
     from esatls.verdicts.facts import Facts
 
+SIDES = {RECEIVING: "receiving", DELIVERY: "delivery"}
 NAMES = tuple(field.name for field in CONNECTION_FIELDS)
 
 
@@ -51,7 +53,7 @@ class EsatlsConnectionsCommand(VerdictCommand):
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per connection."""
         seen = None
-        for record in verdicts.connections(self.facts):
+        for record in connections(self.facts):
             stamp = record.get("opened") or record.get("closed")
             if stamp:
                 yield {"_time": esatls_splunk.epoch(stamp), **record}
@@ -72,16 +74,15 @@ def first_times(facts: Facts) -> dict[tuple[str, str, int], Time]:
             found[place] = min(found.get(place, time), time)
 
     for host, stores in facts.hosts.items():
-        for number, side in ((RECEIVING, "receiving"), (DELIVERY, "delivery")):
+        for number, side in SIDES.items():
             for key, known in stores[number].items():
                 for fact in known:
-                    note(host, side, key, fact[1])
+                    note(host, side, key, fact[TIME])
         for known in stores[MESSAGES].values():
             for fact in known:
-                if fact[0] in {"message_started", "message_sender", "message_recipient"}:
-                    note(host, "receiving", fact[3], fact[1])
-                elif fact[0].startswith("delivery_") or fact[0] == "message_quarantined":
-                    note(host, "delivery", fact[3], fact[1])
+                for store, key in refs(fact):
+                    if store != MESSAGES:
+                        note(host, SIDES[store], key, fact[TIME])
     return found
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import esatls_splunk  # first: it shows the way to lib/
 from esatls.extraction.fields import MESSAGE_FIELDS
-from esatls.verdicts import appliance as verdicts
 from esatls.verdicts.flat import cell, columns, flat
+from esatls.verdicts.records import messages
 from esatls_verdicts import VerdictCommand
 from splunklib.searchcommands import Configuration, dispatch
 
@@ -49,7 +49,7 @@ class EsatlsMessagesCommand(VerdictCommand):
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per message."""
-        for record in verdicts.messages(self.facts):
+        for record in messages(self.facts):
             attempts = record["deliveries"]
             if len(attempts) == 1:
                 # what most messages have, in fewer steps

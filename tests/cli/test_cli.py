@@ -1,4 +1,4 @@
-"""The command line, run as users run it: in a process of its own."""
+"""The command line: what is asked, what is read, what comes out and what is said."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import esatls
 import pytest
 import zstandard
+from esatls import parallel
 from esatls.lines.clock import zone as time_zone
 from esatls.lines.sources import Source, cuts
-from esatls.parallel import LEAST_PART
+
+from tests import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +35,7 @@ COUNTS = "52 lines: 46 events, 6 ignored, 0 unreadable"
 
 def run(*args: object, stdin: bytes = b"", code: int = 0) -> tuple[bytes, str]:
     """Run `esatls`; return what it writes to standard output and error. No run may end in a traceback."""
-    done = subprocess.run([sys.executable, "-m", "esatls", *map(str, args)], input=stdin, capture_output=True, check=False, timeout=300)
-    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    done = terminal.run(*args, stdin=stdin)
     assert done.returncode == code, done.stderr.decode()
     return done.stdout, done.stderr.decode()
 
@@ -47,6 +48,13 @@ def records(out: bytes) -> list[dict[str, Any]]:
 def mids(*args: object, stdin: bytes = b"") -> list[int]:
     """Return the MIDs that `esatls messages` gives."""
     return [record["mid"] for record in records(run("messages", "-q", *args, stdin=stdin)[0])]
+
+
+def test_a_process_of_its_own_says_the_same() -> None:
+    """`python -m esatls` writes what the other tests see, and ends with the same code."""
+    for words in (["messages", SAMPLE], ["report", "-f", "json", "-q", SAMPLE], ["explain", "no event"], ["messages", "--since", "never", SAMPLE]):
+        done = subprocess.run([sys.executable, "-m", "esatls", *words], capture_output=True, check=False, cwd=SAMPLE.parents[1])
+        assert (done.stdout, done.stderr.decode()) == run(*words, code=done.returncode)
 
 
 def test_messages_of_the_sample() -> None:
@@ -298,25 +306,19 @@ def test_files_of_several_appliances_that_name_none(command: str, tmp_path: path
     assert told(("0123-A", ""), ("0123-B", ""), options=("--quiet",)) == ""
 
 
-def test_processes_agree(tmp_path: pathlib.Path) -> None:
+def test_processes_agree(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One process and several give the same bytes for a log of some size, in order or shuffled."""
     from tests.traffic import generate, render
 
-    traffic = generate(3, 1500, hosts=2, profile="rare")
+    monkeypatch.setattr(parallel, "LEAST_PART", 1)
+    monkeypatch.setattr(parallel, "EVENTS_PART", 10_000)
+    traffic = generate(3, 300, hosts=2, profile="rare")
     lines = list(render(traffic.lines, "syslog"))
     for name, text in (("order", lines), ("shuffled", random.Random(1).sample(lines, len(lines)))):
         path = tmp_path / f"{name}.log"
         path.write_text("".join(line.rstrip("\n") + "\n" for line in text), encoding="utf-8")
-        code = (
-            "import sys, gc\nfrom esatls import parallel\nparallel.LEAST_PART = 1\nparallel.EVENTS_PART = 50_000\n"
-            "from esatls.cli.commands import main\nsys.argv[1:] = sys.argv[1:]\nmain()\n"
-        )
         for command in (("messages",), ("connections",), ("events",), ("events", "-k", "all")):
-            outs = {
-                subprocess.run([sys.executable, "-c", code, *command, str(path), "--jobs", jobs], capture_output=True, check=True).stdout
-                for jobs in ("1", "2", "3")
-            }
-            assert len(outs) == 1
+            assert len({run(*command, path, "--jobs", jobs)[0] for jobs in (1, 2, 3)}) == 1
 
 
 def test_csv_is_flat_and_harmless() -> None:
@@ -608,8 +610,9 @@ def test_the_ends_of_time(zone: str, command: str) -> None:
             assert len(alone) == len(clocks)
 
 
-def test_several_heads_in_one_file(tmp_path: pathlib.Path) -> None:
+def test_several_heads_in_one_file(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Logs that were put together each have their own zone, in one process and in several; the option rules over all."""
+    monkeypatch.setattr(parallel, "LEAST_PART", 1 << 17)
     at = "Tue Mar  5 10:00:00 2024 Info: "
     lines = {hour: f"{at}Time offset from UTC: {hour * 3600} seconds\n{at}ICID {hour} TLS failed: x\n" for hour in (1, 2, 3)}
     log = tmp_path / "log"
@@ -624,9 +627,9 @@ def test_several_heads_in_one_file(tmp_path: pathlib.Path) -> None:
     assert times("--timezone", "UTC") == {"1 10", "2 10", "3 10"}
     log.write_text("".join(lines.values()).replace("Info: Time", "esa1 mail_logs: Info: Time"))
     assert times() == {"1 09", "2 09", "3 09"}
-    filler = "".join(f"{at}Message finished MID {number} done\n{at}MID {number} Subject 'Time offset from UTC: 0 seconds'\n" for number in range(40_000))
+    filler = "".join(f"{at}Message finished MID {number} done\n{at}MID {number} Subject 'Time offset from UTC: 0 seconds'\n" for number in range(1_300))
     log.write_text(lines[1] + filler + lines[2] + filler + lines[3] + filler + lines[3])
-    assert len(cuts(Source(str(log)), 3, LEAST_PART)) == 4
+    assert len(cuts(Source(str(log)), 3, parallel.LEAST_PART)) == 4
     for jobs in (1, 3):
         assert times("--jobs", jobs) == {"1 09", "2 08", "3 07"}
     assert run("messages", "--jobs", 1, log) == run("messages", "--jobs", 3, log)

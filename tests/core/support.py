@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from esatls.extraction.match import event_of
 from esatls.extraction.stream import Counts, Head, Stream
 from esatls.lines.clock import Clock, parse_rfc3339, zone
-from esatls.verdicts import appliance as verdicts
+from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def as_sets(facts: Facts) -> dict[str, list[dict[str, set[Any]]]]:
 
 def records(facts: Facts) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the records of connections and of messages."""
-    return list(verdicts.connections(facts)), list(verdicts.messages(facts))
+    return [dict(record) for record in verdicts.connections(facts)], [dict(record) for record in verdicts.messages(facts)]
 
 
 def records_of(text: str, *, host: str | None = None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

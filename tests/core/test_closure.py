@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.output import dumps
-from esatls.verdicts import appliance as verdicts
+from esatls.verdicts import records as verdicts
 from esatls.verdicts.closure import Carried, Window, close, finish
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.partition import Share, judged_together, seen_twice
@@ -19,7 +19,7 @@ from tests.core.support import read_facts
 from tests.traffic import generate, render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tests.traffic import Line
 
@@ -161,7 +161,7 @@ def parts(facts: Facts, cuts: Sequence[float]) -> list[tuple[Facts, Window]]:
     """Return the facts of each window, as the stamps have it."""
     found = [Facts() for _ in range(len(cuts) + 1)]
     for part in found:
-        part.several = facts.several
+        part.has_witnesses = facts.has_witnesses
     for host, stores in facts.hosts.items():
         for number, store in enumerate(stores):
             for key, known in store.items():
@@ -171,7 +171,7 @@ def parts(facts: Facts, cuts: Sequence[float]) -> list[tuple[Facts, Window]]:
     return list(zip(found, map(Window, edges, edges[1:])))
 
 
-def sorted_lines(records: Iterable[dict[str, Any]]) -> list[str]:
+def sorted_lines(records: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return records in a form that can be compared."""
     return sorted(dumps(record).decode() for record in records)
 
@@ -183,8 +183,8 @@ def whole(facts: Facts) -> tuple[list[str], list[str]]:
 
 def by_windows(facts: Facts, hours: Sequence[float], days: Sequence[float] = ()) -> tuple[list[str], list[str]]:
     """Return the records that windows give, those of longer windows over what these carry, and those of the rest."""
-    messages: list[dict[str, Any]] = []
-    connections: list[dict[str, Any]] = []
+    messages: list[Mapping[str, Any]] = []
+    connections: list[Mapping[str, Any]] = []
     carried = [Carried() for _ in range(len(days) + 1)]
     for part, window in parts(facts, hours):
         closed = close(Carried.of(part), window)
@@ -280,7 +280,7 @@ def test_shares(log: Late, count: int, data: st.DataObject) -> None:
     shares = [Facts() for _ in range(count)]
     end = max((time for time, _ in log.lines), default=0) + 1
     for share in shares:
-        share.several = facts.several
+        share.has_witnesses = facts.has_witnesses
     for host, stores in facts.hosts.items():
         for number, store in enumerate(stores):
             for key, known in store.items():

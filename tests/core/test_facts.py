@@ -6,7 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls.verdicts.facts import Facts
+from esatls.extraction.fact_types import CEF, CODE, FACT_TYPES, KEY, TEXT, TIME, TRACKING, named
+from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
+from esatls.verdicts.facts import Facts, bears_witness
+from esatls.verdicts.records import ConnectionRecord, DeliveryRecord, MessageRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -228,3 +231,33 @@ def test_foreign_rows_are_refused(line: str) -> None:
     """A row that no dump wrote is a ValueError, and nothing else."""
     with pytest.raises(ValueError):  # noqa: PT011  (json's own message)
         Facts().loads([line])
+
+
+def test_records_have_the_fields_of_the_tables() -> None:
+    """What type checkers know of a record is what the tables of fields say, in the same order."""
+    tables = (
+        (ConnectionRecord, CONNECTION_FIELDS),
+        (DeliveryRecord, DELIVERY_FIELDS),
+        (MessageRecord, MESSAGE_FIELDS),
+    )
+    for record, fields in tables:
+        assert list(record.__annotations__) == [field.name for field in fields]
+
+
+@pytest.mark.parametrize("code", sorted(FACT_TYPES))
+def test_types_of_facts_begin_and_end_alike(code: str) -> None:
+    """Each type of fact begins with code, time and key, ends with the witness, and has fields of events between them."""
+    names = FACT_TYPES[code]._fields
+    assert (names.index("code"), names.index("time"), names.index("key"), names[-1]) == (CODE, TIME, KEY, "witness")
+    known = {field.name for field in FIELDS} | {"policy_table"}
+    assert {name for name in names[KEY + 1 : -1] if name != "nothing"} <= known
+
+
+def test_a_fact_of_the_log_is_of_the_text_witness() -> None:
+    """A fact without a witness at its end is the text log's; the others say whose they are."""
+    fact = ("tls_success", 1.0, "5", "TLSv1.2", None, None, None)
+    assert named(fact).tls_version == "TLSv1.2"
+    assert named(fact).witness == TEXT
+    assert not bears_witness(fact)
+    assert bears_witness((*fact, TRACKING))
+    assert bears_witness((*fact, CEF))

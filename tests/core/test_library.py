@@ -25,7 +25,7 @@ def library(lines: list[str]) -> dict[str, list[dict[str, Any]]]:
     events = list(esatls.events(lines))
     for event in events:
         facts.add(event)
-    return {"events": events, "connections": list(esatls.connections(facts)), "messages": list(esatls.messages(facts))}
+    return {"events": events, "connections": list(map(dict, esatls.connections(facts))), "messages": list(map(dict, esatls.messages(facts)))}
 
 
 def command_line(command: str, *arguments: str) -> list[dict[str, Any]]:

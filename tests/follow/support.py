@@ -17,7 +17,7 @@ from esatls.follow.held import Held, Limits
 from esatls.follow.lines import FollowedStream, Lines
 from esatls.lines.clock import Clock
 from esatls.output import dumps
-from esatls.verdicts import appliance as verdicts
+from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 
 if TYPE_CHECKING:

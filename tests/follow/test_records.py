@@ -17,7 +17,7 @@ from esatls.follow.lines import FollowedStream
 from esatls.lines.clock import Clock
 from esatls.lines.sources import Reader, Source, clock_of
 from esatls.output import dumps
-from esatls.verdicts import appliance as verdicts
+from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 
 from tests.core.support import REAL, SCENARIOS

@@ -16,7 +16,7 @@ from esatls.extraction.stream import Counts, Stream
 from esatls.lines import envelope
 from esatls.lines.clock import Clock, parse_rfc3339, rfc3339
 from esatls.output import dumps
-from esatls.verdicts import appliance as verdicts
+from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.flat import columns, flat
 
@@ -257,7 +257,8 @@ def target_records(data: bytes) -> None:
 
 
 def _records(facts: Facts) -> list[Event]:
-    connections, messages = list(verdicts.connections(facts)), list(verdicts.messages(facts))
+    connections: list[Event] = [dict(record) for record in verdicts.connections(facts)]
+    messages: list[Event] = [dict(record) for record in verdicts.messages(facts)]
     for record in connections:
         assert record["tls_verdict"] in {"encrypted", "cleartext", "failed", "unused", "unknown"}
     for record in messages:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.elastic import load
-from esatls.verdicts import appliance as verdicts
+from esatls.verdicts import records as verdicts
 
 from tests.core.support import read_facts
 from tests.security.stranger import ALL, ROOT, lines_of

@@ -64,23 +64,6 @@ def test_archive_is_as_splunk_wants_it(packages: list[Path]) -> None:
         assert not member.name.endswith((".pyc", ".pyo", ".so", ".pyd", "local.meta")), member.name
 
 
-def test_version_is_everywhere_the_project_s(app: Path) -> None:
-    """pyproject.toml, app.conf (twice), app.manifest and the library agree."""
-    conf = read(app / "default" / "app.conf")
-    manifest = json.loads((app / "app.manifest").read_text(encoding="utf-8"))
-    library = re.search(r'^__version__ = "(.+)"$', (app / "lib" / "esatls" / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
-    assert library
-    stated = {conf["id"]["version"], conf["launcher"]["version"], manifest["info"]["id"]["version"], library[1]}
-    assert stated == {archives.version()}
-
-
-def test_builder_refuses_another_version() -> None:
-    """A version that differs in one place stops the build with a sentence."""
-    files = splunk_package.app_files()
-    with pytest.raises(archives.PackageError, match=r"pyproject.toml says 9.9.9, but app.conf and app.manifest say"):
-        splunk_package.check_versions(files, "9.9.9")
-
-
 def test_builder_refuses_what_splunk_s_python_lacks() -> None:
     """An import that is neither in the package nor in the standard library stops the build."""
     if sys.version_info < (3, 10):

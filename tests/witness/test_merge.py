@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from esatls.extraction import tracking
-from esatls.verdicts import appliance as verdicts
+from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 
 from tests.core.support import read_facts
@@ -87,7 +87,7 @@ def _records(*parts: Facts) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]
     merged = Facts()
     for part in parts:
         merged.merge(part)
-    return list(verdicts.connections(merged)), list(verdicts.messages(merged))
+    return [dict(record) for record in verdicts.connections(merged)], [dict(record) for record in verdicts.messages(merged)]
 
 
 @pytest.mark.parametrize("order", [*itertools.permutations(["text", "cef", "tracking"]), ("text", "cef"), ("text", "tracking")])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from esatls.lines.clock import Time
+    from esatls.verdicts import records
     from esatls.verdicts.facts import Facts
 
 Record = dict[str, Any]
@@ -189,25 +190,25 @@ def _facts(source: _Input) -> tuple[Facts, Counts]:
     return facts, counts
 
 
-def _connections(facts: Facts, source: _Input) -> Iterator[Record]:
+def _connections(facts: Facts, source: _Input) -> Iterator[records.ConnectionRecord]:
     """Yield the connections of which something is known in the asked-for time, or before and after it."""
-    from esatls.verdicts import appliance as verdicts
+    from esatls.verdicts import records
 
     since, until = source.since, source.until
     if since is None and until is None:
-        yield from verdicts.connections(facts)
+        yield from records.connections(facts)
         return
-    for times, record in verdicts.connections_in_time(facts):
+    for times, record in records.connections_in_time(facts):
         if times and (since is None or max(times) >= since) and (until is None or min(times) < until):
             yield record
 
 
-def _messages(facts: Facts, source: _Input) -> Iterator[Record]:
+def _messages(facts: Facts, source: _Input) -> Iterator[records.MessageRecord]:
     """Yield the messages of which something is known in the asked-for time, or before and after it."""
-    from esatls.verdicts import appliance as verdicts
+    from esatls.verdicts import records
 
     since, until = _sortable(source.since), _sortable(source.until)
-    for record in verdicts.messages(facts):
+    for record in records.messages(facts):
         if since is None and until is None:
             yield record
         elif "first_seen" in record:

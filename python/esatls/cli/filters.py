@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Callable
 
@@ -11,7 +12,7 @@ import click
 from esatls.errors import UsageError
 from esatls.verdicts.message import domain_of
 
-Record = dict[str, Any]
+Record = Mapping[str, Any]
 
 _RECEIVED = ("encrypted", "cleartext", "unknown", "internal")
 _DELIVERED = ("encrypted", "cleartext", "mixed", "unknown", "none")

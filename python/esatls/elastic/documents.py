@@ -14,7 +14,7 @@ from esatls.extraction.fields import FIELDS
 from esatls.verdicts.message import domain_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 EVENT_CONSTANTS: dict[str, Any] = {"event.kind": "event", "event.category": ["email"]}
 """What every document states besides the fields."""
@@ -138,7 +138,7 @@ DELIVERY_PATHS: dict[str, str] = {"tls_version": "tls.version", "tls_cipher": "t
 """Fields of one delivery that have another name below ``esatls.deliveries``."""
 
 
-def connection_document(record: dict[str, Any]) -> dict[str, Any]:
+def connection_document(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document of one connection record.
 
     Besides the record's fields it has ``esatls.partner``, the best name that the log gives the other side, and ``esatls.share.*``.
@@ -164,7 +164,7 @@ def connection_document(record: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def message_document(record: dict[str, Any]) -> dict[str, Any]:
+def message_document(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document of one message record.
 
     Besides the record's fields it has the partners (``esatls.received.partner``: the domain of the sender of a message that came in,
@@ -198,7 +198,7 @@ def message_document(record: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def path_of(record: dict[str, Any]) -> list[str]:
+def path_of(record: Mapping[str, Any]) -> list[str]:
     """Return the way of a message in words, one line for each hop."""
     lines = []
     if "parent_mid" in record:
@@ -227,7 +227,7 @@ def _constants(document: dict[str, Any]) -> None:
         put(document, path, list(value) if isinstance(value, list) else value)
 
 
-def _delivery(delivery: dict[str, Any]) -> dict[str, Any]:
+def _delivery(delivery: Mapping[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for name, value in delivery.items():
         if name == "tls_version":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,13 @@ from esatls.extraction.event_stream import events
 from esatls.extraction.match import extract
 from esatls.lines import envelope
 from esatls.lines.clock import rfc3339
-from esatls.verdicts import appliance as verdicts
 from esatls.verdicts.facts import Facts
+from esatls.verdicts.records import connections, messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Record = dict[str, Any]
+Record = Mapping[str, Any]
 Action = tuple[dict[str, Any], dict[str, Any]]
 
 BATCH = 1000
@@ -123,7 +124,7 @@ def facts_of(documents: Iterable[dict[str, Any]]) -> Facts:
     return facts
 
 
-def events_of(line: str) -> Iterator[Record]:
+def events_of(line: str) -> Iterator[dict[str, Any]]:
     """Yield the events of one line as it was logged, without what its envelope says."""
     inner = envelope.unwrap(line)
     if inner is not None and len(inner.lines) > 1:
@@ -152,7 +153,7 @@ def join(client: Client, *, days: float | None = 2, context_days: float = 2) -> 
     facts = facts_of(read)
     result: dict[str, Any] = {"events": read.count, "refused": []}
     run = ingested
-    for kind, found in (("connections", verdicts.connections(facts)), ("messages", verdicts.messages(facts))):
+    for kind, found in (("connections", connections(facts)), ("messages", messages(facts))):
         wanted = (record for record in found if start is None or _began(record, ingested) >= start)
         result[kind], refused = write(client, wanted, run)
         result["refused"] += refused

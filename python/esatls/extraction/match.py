@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, NamedTuple
 
+from esatls.extraction.fact_types import FACT_FIELDS, store_of
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS
 
@@ -29,41 +30,6 @@ _READING: dict[str, Callable[[str], Any]] = {
 """How to read the fields that are no text."""
 _NAMED = {"policy_table": "mail_flow"}
 
-# What the merge keeps of each kind: the id it belongs to, then the values, always in this order.
-FACT_FIELDS: dict[str, tuple[str, ...]] = {
-    "connection_opened": ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip"),
-    "hat_policy": ("hat_action", "sender_group", "country", "peer_ip"),
-    "tls_success": ("tls_version", "tls_cipher", "tls_peer_cn", "tls_domain"),
-    "tls_failed": ("tls_reason", "peer_ip"),
-    "tls_required": ("tls_reason", "peer_ip"),
-    "tls_not_offered": ("tls_reason", "peer_ip"),
-    "tls_read": (),
-    "tls_other": ("tls_reason", "peer_ip"),
-    "connection_error": ("tls_reason", "error_details", "peer_ip", "peer_port", "tls_domain", "interface", "interface_ip"),
-    "connection_closed": ("close_reason",),
-    "message_started": ("icid",),
-    "message_sender": ("icid", "sender"),
-    "message_recipient": ("icid", "rid", "recipient"),
-    "message_policy": ("policy_table",),
-    "delivery_started": ("dcid", "rid"),
-    "delivery_done": ("dcid", "rid"),
-    "delivery_bounced": ("dcid", "rid", "delivery_response", "sender", "recipient"),
-    "delivery_delayed": ("dcid", "rid", "delivery_response", "sender", "recipient"),
-    "message_finished": (),
-    "message_aborted": ("abort_reason",),
-    "message_lineage": ("parent_mid",),
-    "message_quarantined": ("dcid", "rid"),
-}
-RECEIVING, DELIVERY, MESSAGES = 0, 1, 2
-"""The three stores of facts of one appliance: by ICID, by DCID, by MID."""
-
-
-def store_of(kind: str, direction: str | None) -> tuple[int, str]:
-    """Return the store that a kind of event belongs to, and the name of its key."""
-    if kind.startswith(("message_", "delivery_")):
-        return MESSAGES, "mid"
-    return (DELIVERY, "dcid") if direction == "delivery" else (RECEIVING, "icid")
-
 
 class Spec(NamedTuple):
     """One pattern, ready for use."""
@@ -74,7 +40,7 @@ class Spec(NamedTuple):
     groups: dict[str, int]
     fact: tuple[int, str, tuple[int, ...]]
     """Which store its facts go to (-1: the kind is no fact); their name, which is the kind, or for lineage the relation;
-    the groups of the match that make them: the key, then the kind's FACT_FIELDS."""
+    the groups of the match that make them: the key, then the values of the kind (`fact_types`)."""
     plan: tuple[tuple[str, int, Callable[[str], Any] | None], ...]
     """Field, group and how to read it (None: as it stands)."""
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from esatls.extraction.match import FACT_FIELDS, MESSAGES, store_of
+from esatls.extraction.fact_types import CEF, CEF_FIELDS, FACT_FIELDS, MAKES, MESSAGES, TRACKING, store_of
 from esatls.follow.held import Connection, Held, Message
 from esatls.follow.logclock import moment
 from esatls.lines.clock import END_OF_TIME, FIRST_TIME
-from esatls.verdicts.facts import CEF_FIELDS, MAKES, TRACKING, refs
+from esatls.verdicts.facts import refs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
-    from esatls.verdicts.facts import Fact, Ref
+    from esatls.verdicts.facts import Ref
 
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 _RIDS = re.compile(r"\d[0-9, ]*", re.ASCII)
@@ -111,7 +112,7 @@ def _fact(key: str, told: list[Any], *, about_message: bool) -> Fact:
     of_message, names = _FIELDS[code]
     if of_message != about_message or not _ID.fullmatch(key):
         raise ValueError("not its kind of fact")
-    own = values[:-1] if len(values) == max(1, len(names)) + 1 and values[-1] is TRACKING else values
+    own = values[:-1] if len(values) == max(1, len(names)) + 1 and values[-1] in (CEF, TRACKING) else values
     if len(own) != max(1, len(names)):
         raise ValueError("not the values of such a fact")
     for name, value in zip(names, own):

@@ -16,23 +16,25 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
-from esatls.extraction.match import DELIVERY, MESSAGES, RECEIVING
+from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.follow.logclock import LogClock
 from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, order, refs
 from esatls.verdicts.lives import SAME_OPENING
+from esatls.verdicts.records import MessageRecord, messages_of
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterable
 
+    from esatls.extraction.fact_types import Fact
     from esatls.extraction.match import Spec
     from esatls.extraction.stream import Head
     from esatls.lines.clock import Time
-    from esatls.verdicts.facts import Fact, Store
+    from esatls.verdicts.facts import Store
 
-Record = dict[str, Any]
+Record = MessageRecord
 
 LINGER = 300
 """Seconds that what is done with is remembered."""
@@ -463,9 +465,9 @@ class Held:
         for use in uses:
             if use[2] not in chain:
                 stores[MESSAGES].setdefault(use[2], []).append(use)
-        several = any(bears_witness(fact) for store in stores for facts in store.values() for fact in facts)
+        has_witnesses = any(bears_witness(fact) for store in stores for facts in store.values() for fact in facts)
         past = held.messages[key].past
-        found = Appliance(host, stores, several=several).records(only={key})
+        found = messages_of(Appliance(host, stores, has_witnesses=has_witnesses), only={key})
         return [record for _, record in found if past is None or not _told_before(record, past)]
 
     @staticmethod

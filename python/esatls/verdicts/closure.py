@@ -18,18 +18,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from esatls.extraction.match import DELIVERY, MESSAGES, RECEIVING
+from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, position
 from esatls.verdicts import lives
-from esatls.verdicts.appliance import Appliance, _connection_record
-from esatls.verdicts.facts import MAKES, OPENS, TRIES, Fact, Facts, Ref, Store, order, refs
+from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.facts import OPENS, TRIES, Facts, Ref, Store, order, refs
+from esatls.verdicts.records import connection_record, message_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from esatls.lines.clock import Time
-    from esatls.verdicts.appliance import Record
+    from esatls.verdicts.records import ConnectionRecord, MessageRecord
 
 Stores = tuple[Store, Store, Store]
+_PARENT = position("parent_mid", Lineage)
 Own = dict[tuple[str, int, str], set["Time | None"]]
 """By appliance, store and id: the times of the facts that are somebody's own to judge."""
 
@@ -66,8 +68,8 @@ class Judged:
         """By MID: the messages made from it."""
         for mid, known in appliance.stores[MESSAGES].items():
             for fact in known:
-                if fact[0] in MAKES and fact[3] is not None:
-                    self.made.setdefault(fact[3], []).append(mid)
+                if fact[CODE] in MAKES and fact[_PARENT] is not None:
+                    self.made.setdefault(fact[_PARENT], []).append(mid)
 
     def facts(self, store: int, key: str) -> Collection[Fact]:
         """Return the facts of an id."""
@@ -88,7 +90,7 @@ def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = ())
     messages = stores[MESSAGES]
     todo, named = [*mids], dict.fromkeys(connections, True)
     for side, key in named:
-        todo += {use[2] for use in known.uses(side, key)}
+        todo += {use[KEY] for use in known.uses(side, key)}
     while todo:
         mid = todo.pop()
         facts = known.facts(MESSAGES, mid)
@@ -106,14 +108,14 @@ def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = ())
         if facts:
             stores[side][key] = list(facts)
         if not is_judged:
-            beside |= {use[2] for use in decisive(known.uses(side, key))}
+            beside |= {use[KEY] for use in decisive(known.uses(side, key))}
     for mid in beside - messages.keys():
         messages[mid] = list(known.facts(MESSAGES, mid))
     for mid in [*messages]:
         for child in known.children(mid):
             if child not in messages:
                 # that something was made from it shows that a message was accepted
-                messages[child] = [fact for fact in known.facts(MESSAGES, child) if fact[0] in MAKES]
+                messages[child] = [fact for fact in known.facts(MESSAGES, child) if fact[CODE] in MAKES]
     return stores
 
 
@@ -122,9 +124,9 @@ def decisive(uses: Iterable[Fact]) -> list[Fact]:
     kept: list[Fact] = []
     last = passed = None
     for use in sorted(uses, key=order):
-        time = use[1]
+        time = use[TIME]
         new = last is None or (time is not None and time - last > _STRETCH)
-        passes = use[0] not in TRIES
+        passes = use[CODE] not in TRIES
         if new or (passes and passed is None):
             kept.append(use)
             last = time if time is not None else last
@@ -182,13 +184,13 @@ class Carried:
         for host, stores in facts.hosts.items():
             for store, ids in enumerate(stores):
                 for key, known in ids.items():
-                    own.setdefault((host, store, key), set()).update(fact[1] for fact in known)
+                    own.setdefault((host, store, key), set()).update(fact[TIME] for fact in known)
             for known in stores[MESSAGES].values():
                 for fact in known:
                     for side, key in refs(fact):
                         if side != MESSAGES:
                             # a connection that only messages name is known by them
-                            own.setdefault((host, side, key), set()).add(fact[1])
+                            own.setdefault((host, side, key), set()).add(fact[TIME])
         return carried
 
     def merge(self, other: Carried) -> None:
@@ -229,17 +231,17 @@ _dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 class Closed(NamedTuple):
     """What a window gives."""
 
-    messages: list[Record]
-    connections: list[Record]
+    messages: list[MessageRecord]
+    connections: list[ConnectionRecord]
     carried: Carried
 
 
 def close(carried: Carried, window: Window) -> Closed:
     """Return the records of what is over within a window, and what goes on."""
     closed = Closed([], [], Carried())
-    closed.carried.facts.several = carried.facts.several
+    closed.carried.facts.has_witnesses = carried.facts.has_witnesses
     for host in sorted(carried.facts.hosts):
-        part = _Part(Appliance(host, carried.facts.hosts[host], several=carried.facts.several), carried.own)
+        part = _Part(Appliance(host, carried.facts.hosts[host], has_witnesses=carried.facts.has_witnesses), carried.own)
         part.judge(window)
         closed.messages.extend(part.message_records(part.over))
         closed.connections.extend(part.connection_records(part.over_connections))
@@ -247,12 +249,12 @@ def close(carried: Carried, window: Window) -> Closed:
     return closed
 
 
-def finish(carried: Carried) -> tuple[list[Record], list[Record]]:
+def finish(carried: Carried) -> tuple[list[MessageRecord], list[ConnectionRecord]]:
     """Return the records of all messages and of all connections that are carried, as they stand."""
-    messages: list[Record] = []
-    connections: list[Record] = []
+    messages: list[MessageRecord] = []
+    connections: list[ConnectionRecord] = []
     for host in sorted(carried.facts.hosts):
-        part = _Part(Appliance(host, carried.facts.hosts[host], several=carried.facts.several), carried.own)
+        part = _Part(Appliance(host, carried.facts.hosts[host], has_witnesses=carried.facts.has_witnesses), carried.own)
         messages.extend(part.message_records(part.appliance.stores[MESSAGES]))
         connections.extend(part.connection_records((side, key) for side in (RECEIVING, DELIVERY) for key in part.appliance.ids(side)))
     return messages, connections
@@ -281,15 +283,15 @@ class _Part:
         self.over_connections = {
             (side, key)
             for side, key in complete
-            if not any(use[2] in going_on for use in self.known.uses(side, key)) and not any(fact[0] == "cef_tls" for fact in self.known.facts(side, key))
+            if not any(use[KEY] in going_on for use in self.known.uses(side, key)) and not any(fact[CODE] == "cef_tls" for fact in self.known.facts(side, key))
         }
 
     def _is_complete(self, side: int, key: str, window: Window) -> bool:
         """Tell whether a connection is opened and closed within the window, and was one."""
         facts = self.appliance.stores[side].get(key, ())
-        opened = [fact[1] for fact in facts if fact[0] == "connection_opened"]
-        closed = [fact[1] for fact in facts if fact[0] == "connection_closed"]
-        times = [fact[1] for known in (facts, self.appliance.uses[side].get(key, ())) for fact in known]
+        opened = [fact[TIME] for fact in facts if fact[CODE] == "connection_opened"]
+        closed = [fact[TIME] for fact in facts if fact[CODE] == "connection_closed"]
+        times = [fact[TIME] for known in (facts, self.appliance.uses[side].get(key, ())) for fact in known]
         if not opened or not closed or None in times:
             return False
         return window.start + LEAD <= min(opened) <= max(closed) and max(times) <= window.end - TAIL and not self.appliance.connections_of(side, key)[0]
@@ -298,21 +300,21 @@ class _Part:
         """Tell whether a message began within the window, over connections that are complete, and from messages that are in view."""
         messages = self.appliance.stores[MESSAGES]
         facts = messages[mid]
-        begun = [fact[1] for fact in facts if fact[0] in OPENS]
+        begun = [fact[TIME] for fact in facts if fact[CODE] in OPENS]
         if not begun or None in begun or min(begun) < window.start + LEAD or self.appliance.messages_of(mid)[0]:
             return False
         for fact in facts:
             for ref in refs(fact):
                 if (ref[0] == RECEIVING and ref not in complete) or (ref[0] == MESSAGES and not messages.get(ref[1])):
                     return False
-            if fact[0] == "released" and not any(other[0] == "message_quarantined" for other in messages.get(fact[3], ())):
+            if fact[CODE] == "released" and not any(other[CODE] == "message_quarantined" for other in messages.get(fact[_PARENT], ())):
                 return False
         return True
 
     def _is_finished(self, mid: str, window: Window, complete: set[Ref]) -> bool:
         """Tell whether a message that was received is over. Consolidated events may come when everything else is."""
         facts = self.appliance.stores[MESSAGES][mid]
-        codes, times = {fact[0] for fact in facts}, [fact[1] for fact in facts]
+        codes, times = {fact[CODE] for fact in facts}, [fact[TIME] for fact in facts]
         if not codes & ENDS or "cef" in codes or None in times or max(times) > window.end - TAIL:
             return False
         return all(ref in complete for fact in facts for ref in refs(fact) if ref[0] == DELIVERY)
@@ -323,7 +325,7 @@ class _Part:
         mids = stores[MESSAGES].keys() - self.over
         connections = {(side, key) for side in (RECEIVING, DELIVERY) for key in self.appliance.ids(side)} - self.over_connections
         # what was in a quarantine may come back as another message
-        resting = {mid for mid in self.over if any(fact[0] == "message_quarantined" for fact in stores[MESSAGES][mid])}
+        resting = {mid for mid in self.over if any(fact[CODE] == "message_quarantined" for fact in stores[MESSAGES][mid])}
         if not (mids or connections or resting):
             return
         for mine, kept in zip(carried.facts.stores(host), together(self.known, [*mids, *resting], connections)):
@@ -335,7 +337,7 @@ class _Part:
 
     # records of the lives that hold a fact of their own
 
-    def message_records(self, mids: Iterable[str]) -> Iterator[Record]:
+    def message_records(self, mids: Iterable[str]) -> Iterator[MessageRecord]:
         """Yield the records of messages, by MID and life."""
         for mid in sorted(mids, key=int):
             own = self.own.get((self.appliance.host, MESSAGES, mid))
@@ -343,9 +345,9 @@ class _Part:
                 begins, found = self.appliance.messages_of(mid)
                 mine = {lives.life_at(begins, time) if begins else 0 for time in own}
                 for life in sorted(mine & found.keys()):
-                    yield self.appliance.record(mid, found[life])
+                    yield message_record(self.appliance, mid, found[life])
 
-    def connection_records(self, connections: Iterable[Ref]) -> Iterator[Record]:
+    def connection_records(self, connections: Iterable[Ref]) -> Iterator[ConnectionRecord]:
         """Yield the records of connections, by side, id and life."""
         for side, key in sorted(connections, key=lambda ref: (ref[0], int(ref[1]))):
             own = self.own.get((self.appliance.host, side, key))
@@ -353,4 +355,4 @@ class _Part:
                 begins, found = self.appliance.connections_of(side, key)
                 mine = {lives.life_at(begins, time) if begins else 0 for time in own}
                 for life in sorted(mine & found.keys()):
-                    yield _connection_record(self.appliance, side, key, found[life])
+                    yield connection_record(self.appliance, side, key, found[life])

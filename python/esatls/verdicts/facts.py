@@ -1,7 +1,7 @@
 """Facts: what the lines say of each connection and message, and the merge, which is set union.
 
-A fact is a tuple `(code, time, key, *values)`: the values of one event in the order of
-`match.FACT_FIELDS`. The facts of one id are a set, so merging is associative, commutative and idempotent:
+A fact is a tuple `(code, time, key, *values)`: the values of one event in the order of its type
+(`extraction.fact_types`). The facts of one id are a set, so merging is associative, commutative and idempotent:
 any order, any split, any repetition of the lines gives the same verdicts.
 """
 
@@ -11,7 +11,24 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from esatls.errors import WrongTypeError
-from esatls.extraction.match import DELIVERY, FACT_FIELDS, MATCHERS_BY_START, MESSAGES, RECEIVING, Spec, event_of, store_of
+from esatls.extraction.fact_types import (
+    CEF,
+    CEF_FIELDS,
+    CODE,
+    DELIVERY,
+    FACT_FIELDS,
+    FACT_TYPES,
+    KEY,
+    MAKES,
+    MESSAGES,
+    RECEIVING,
+    TIME,
+    TRACKING,
+    Fact,
+    Lineage,
+    store_of,
+)
+from esatls.extraction.match import MATCHERS_BY_START, Spec, event_of
 from esatls.lines.clock import Time, parse_rfc3339
 
 if TYPE_CHECKING:
@@ -20,20 +37,11 @@ if TYPE_CHECKING:
 
     from esatls.extraction.stream import Head
 
-Fact = tuple[Any, ...]
 Ref = tuple[int, str]
 """A store (RECEIVING, DELIVERY, MESSAGES) and an id in it."""
 Store = dict[str, list[Fact]]
 """Facts by id. A list that may hold a fact twice; the verdicts do not care."""
 
-CEF_FIELDS: tuple[str, ...] = (
-    "icid", "dcid", "tls_in_result", "tls_in_version", "tls_in_cipher", "tls_out_result", "tls_out_version",
-    "tls_out_cipher", "action", "sender", "recipient", "mail_flow", "peer_ip", "peer_host", "dane_status", "dane_host",
-)  # fmt: skip
-"""What a consolidated event says of its message."""
-
-MAKES = frozenset({"rewritten", "split", "copy", "released", "notification", "bounce"})
-"""Codes of facts that make a message from another one."""
 OPENS = MAKES | {"message_started"}
 """Codes of facts that a message begins with."""
 TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
@@ -41,11 +49,7 @@ TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
 MENTIONS = frozenset({"message_sender", "message_recipient"})
 """Codes of facts that name the connection of a message beside its start."""
 
-TRACKING = True
-"""Last element of a fact that message tracking states; no text of a log is equal to it."""
-
-_ON_RECEIVING = MENTIONS | {"message_started"}
-_ON_DELIVERY = TRIES | {"delivery_started", "delivery_done", "message_quarantined"}
+_WITNESSES = (CEF, TRACKING)
 LONG_AGO: Time = float("-inf")
 """What has no time sorts before all that has one."""
 _FLOW_TABLE = {"incoming": "inbound", "outgoing": "outbound"}
@@ -56,10 +60,10 @@ _dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 class Facts:
     """The facts of any number of appliances."""
 
-    __slots__ = ("hosts", "several")
+    __slots__ = ("has_witnesses", "hosts")
 
     def __init__(self) -> None:
-        self.several = False
+        self.has_witnesses = False
         """Whether others than the text log bear witness."""
         self.hosts: dict[str, tuple[Store, Store, Store]] = {}
         """By appliance ("" where no line names it): receiving by ICID, delivery by DCID, messages by MID."""
@@ -133,22 +137,22 @@ class Facts:
         if key is None:
             return
         values: list[Any] = [_text(name, event) for name in names] or [None]
-        if event.get("witness") == "tracking":
-            values.append(TRACKING)
-            self.several = True
+        witness = CEF if code == "cef" else TRACKING if event.get("witness") == "tracking" else None
+        if witness is not None:
+            values.append(witness)
+            self.has_witnesses = True
         stores = self.stores(event.get("esa_host") or host)
         stores[store].setdefault(str(key), []).append((code, time, str(key), *values))
         if code == "cef":
-            self.several = True
             for number, side, name in ((RECEIVING, "in", "icid"), (DELIVERY, "out", "dcid")):
                 result, connection = _text(f"tls_{side}_result", event), _text(name, event)
                 if result is not None and connection is not None and connection != "0":
-                    stated = ("cef_tls", time, connection, result, _text(f"tls_{side}_version", event), _text(f"tls_{side}_cipher", event))
+                    stated = ("cef_tls", time, connection, result, _text(f"tls_{side}_version", event), _text(f"tls_{side}_cipher", event), CEF)
                     stores[number].setdefault(connection, []).append(stated)
 
     def merge(self, other: Facts) -> None:
         """Add the facts of another part of the log. The other must not be used afterwards."""
-        self.several |= other.several
+        self.has_witnesses |= other.has_witnesses
         for host, theirs in other.hosts.items():
             for mine, store in zip(self.stores(host), theirs):
                 if not mine:
@@ -182,14 +186,15 @@ class Facts:
             host, number, key, facts = json.loads(line)
             store = self.stores(host)[number]
             store.setdefault(key, []).extend([tuple(fact) for fact in facts])
-            self.several |= any(map(bears_witness, facts))
+            self.has_witnesses |= any(map(bears_witness, facts))
         except (TypeError, LookupError) as error:
             raise ValueError(f"not a row of facts: {line[:80]}") from error
 
 
 def order(fact: Fact) -> tuple[Any, ...]:
     """Sort facts by time, then by what they say, whatever the order they came in."""
-    return (LONG_AGO if fact[1] is None else fact[1], fact[0], *("" if value is None else value for value in fact[2:]))
+    time = fact[TIME]
+    return (LONG_AGO if time is None else time, fact[CODE], *("" if value is None else value for value in fact[KEY:]))
 
 
 def earlier(fact: Fact, known: Fact | None) -> Fact:
@@ -199,28 +204,30 @@ def earlier(fact: Fact, known: Fact | None) -> Fact:
     return known
 
 
+def _named_ids(code: str, type_: type[Any]) -> tuple[tuple[int, int], ...]:
+    """Return what facts of one code name beside their own id: stores, and where the ids stand."""
+    if type_ is Lineage:
+        return ((MESSAGES, type_._fields.index("parent_mid")),)
+    if code not in FACT_FIELDS and code != "cef":
+        return ()
+    sides = ((RECEIVING, "icid"), (DELIVERY, "dcid"))
+    return tuple((store, type_._fields.index(name)) for store, name in sides if name in type_._fields)
+
+
+_NAMED_IDS = {code: _named_ids(code, type_) for code, type_ in FACT_TYPES.items()}
+
+
 def refs(fact: Fact) -> Iterator[Ref]:
     """Yield what a fact of a message names. ICID 0 and DCID 0 are no connections."""
-    code = fact[0]
-    if code in MAKES:
-        if fact[3] is not None:
-            yield MESSAGES, fact[3]
-        return
-    named = []
-    if code in _ON_RECEIVING or code == "cef":
-        named.append((RECEIVING, fact[3]))
-    elif code in _ON_DELIVERY:
-        named.append((DELIVERY, fact[3]))
-    if code == "cef":
-        named.append((DELIVERY, fact[4]))
-    for store, key in named:
-        if key is not None and key != "0":
+    for store, place in _NAMED_IDS[fact[CODE]]:
+        key = fact[place]
+        if key is not None and (store == MESSAGES or key != "0"):
             yield store, key
 
 
 def bears_witness(fact: Fact) -> bool:
     """Tell whether a fact comes from elsewhere than the text log."""
-    return fact[0] in ("cef", "cef_tls") or fact[-1] is TRACKING
+    return fact[-1] in _WITNESSES
 
 
 def _text(name: str, event: dict[str, Any]) -> str | None:

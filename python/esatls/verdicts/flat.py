@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fields import DELIVERY_FIELDS, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SEPARATOR = ";"
 """Between the values of one CSV cell; values of the same position belong to the same attempt."""
@@ -12,7 +15,7 @@ WITHIN = "%3B"
 """What stands for the separator within one of several values."""
 
 
-def flat(record: dict[str, Any]) -> dict[str, Any]:
+def flat(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a record without nesting: `deliveries` becomes one list per DELIVERY_FIELDS column.
 
     The lists are of equal length; a missing value is an empty string, so that positions match.

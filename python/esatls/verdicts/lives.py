@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esatls.verdicts.facts import MAKES
+from esatls.extraction.fact_types import CODE, MAKES, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
-    from esatls.verdicts.facts import Fact
 
 SAME_OPENING = 5
 """Seconds within which two opening lines are one opening: two collectors' stamps, a start and its lineage line."""
@@ -42,7 +42,7 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
     ended: list[Time] = []
     quarantined = False
     for fact in facts:
-        code, time = fact[0], fact[1]
+        code, time = fact[CODE], fact[TIME]
         quarantined |= code == "message_quarantined"
         if time is not None:
             times.append(time)
@@ -106,5 +106,5 @@ def split(facts: Sequence[Fact], begins: Sequence[Time]) -> dict[int, list[Fact]
         return {0: list(facts)}
     lives: dict[int, list[Fact]] = {}
     for fact in facts:
-        lives.setdefault(life_at(begins, fact[1]), []).append(fact)
+        lives.setdefault(life_at(begins, fact[TIME]), []).append(fact)
     return lives

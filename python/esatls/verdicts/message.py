@@ -4,23 +4,58 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from esatls.extraction.fact_types import (
+    CODE,
+    TIME,
+    Consolidated,
+    Fact,
+    Lineage,
+    MessagePolicy,
+    MessageRecipient,
+    MessageSender,
+    MessageStarted,
+    Try,
+    named,
+    position,
+)
 from esatls.extraction.match import LONGEST_NUMBER
 from esatls.verdicts import lives
-from esatls.verdicts.facts import OPENS, TRIES, Fact, earlier, order
+from esatls.verdicts.facts import OPENS, TRIES, earlier, order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esatls.lines.clock import Time
-    from esatls.verdicts.appliance import Record
+    from esatls.verdicts.records import MessageRecord
+
+# where the values stand that are read of every message; the others are read by their names
+_ICID = position("icid", MessageStarted, MessageSender, MessageRecipient, Consolidated)
+_SENDER = position("sender", MessageSender)
+_RID = position("rid", MessageRecipient)
+_RECIPIENT = position("recipient", MessageRecipient)
+_ACTION = position("action", Consolidated)
 
 
 class Message:
     """What the facts of one life of one message say, in one pass."""
 
     __slots__ = (
-        "cef", "deliveries", "finished", "first", "flow", "last", "mention", "on",
-        "one_life", "origin", "over", "quarantined", "received", "recipients", "sent_by", "start",
+        "cef",
+        "delivered_over",
+        "deliveries",
+        "finished",
+        "first",
+        "flow",
+        "last",
+        "mention",
+        "one_life",
+        "origin",
+        "quarantined",
+        "received",
+        "received_over",
+        "recipients",
+        "sent_by",
+        "start",
     )  # fmt: skip
 
     def __init__(self, facts: Sequence[Fact]) -> None:
@@ -36,8 +71,8 @@ class Message:
         tried = False
         strayed = False
         for fact in facts:
-            code = fact[0]
-            time = fact[1]
+            code = fact[CODE]
+            time = fact[TIME]
             if time is not None:
                 if first is None:
                     first = last = time
@@ -47,30 +82,31 @@ class Message:
                     last = time
             if code == "message_recipient":
                 mentions.append(fact)
-                if fact[3] != icid:
+                if fact[_ICID] != icid:
                     strayed = True
-                if fact[5] is not None:
-                    rid = int(fact[4])
+                address = fact[_RECIPIENT]
+                if address is not None:
+                    rid = int(fact[_RID])
                     known = recipients.get(rid)
-                    recipients[rid] = fact[5] if known is None else min(known, fact[5])
+                    recipients[rid] = address if known is None else min(known, address)
             elif code == "delivery_done" or code == "delivery_started":  # noqa: PLR1714 - faster
                 deliveries.append(fact)
             elif code == "message_sender":
                 mentions.append(fact)
-                if fact[3] != icid:
+                if fact[_ICID] != icid:
                     strayed = True
-                if fact[4] is not None:
+                if fact[_SENDER] is not None:
                     sender = fact if sender is None else earlier(fact, sender)
             elif code == "message_started":
                 if start is None:
                     start = fact
-                    icid = fact[3]
+                    icid = fact[_ICID]
                     starts.append(fact)
                     if time is not None:
                         made.append(time)
                 elif fact != start:
                     starts.append(fact)
-                    if fact[3] != icid:
+                    if fact[_ICID] != icid:
                         strayed = True
                     if time is not None:
                         made.append(time)
@@ -94,34 +130,34 @@ class Message:
             last - first <= lives.FINISHED_SILENCE and (not made or (first >= min(made) - lives.SAME_OPENING and max(made) - min(made) <= lives.SAME_OPENING))
         )
         """Whether all of it is plainly of one message."""
-        self.start: Fact | None = start
-        self.origin: Fact | None = origin
+        self.start: MessageStarted | None = None if start is None else MessageStarted(*start)
+        self.origin: Lineage | None = None if origin is None else Lineage(*origin)
         """The line that made it from another message."""
-        self.mention: Fact | None = None
+        self.mention: MessageSender | MessageRecipient | None = None
         """An envelope line with the ICID, where the start is not in view."""
         if mentions and (start is None or icid == "0" or strayed):
-            if start is None or start[3] == "0":
-                self.mention = min(mentions, key=order)
-            if len({fact[3] for fact in starts}) == 1:
-                mentions = [fact for fact in mentions if fact[3] != icid]
+            if start is None or start[_ICID] == "0":
+                self.mention = named(min(mentions, key=order))
+            if len({fact[_ICID] for fact in starts}) == 1:
+                mentions = [fact for fact in mentions if fact[_ICID] != icid]
             starts += mentions
-        self.over = starts + records if records else starts
+        self.received_over = starts + records if records else starts
         """The facts that name the connection it came over."""
-        self.on = deliveries + quarantined if quarantined else deliveries
+        self.delivered_over = deliveries + quarantined if quarantined else deliveries
         """The facts that name a connection it went over."""
         self.quarantined = bool(quarantined)
-        self.flow: str | None = None if flow is None else flow[3]
-        self.cef: Fact | None = None
+        self.flow: str | None = None if flow is None else MessagePolicy(*flow).policy_table
+        self.cef: Consolidated | None = None
         if records:
             self.cef = _merged(records)
-            self.on = self.on + [fact for fact in records if fact[11] == "DELIVERED"]
+            self.delivered_over = self.delivered_over + [fact for fact in records if fact[_ACTION] == "DELIVERED"]
         self.recipients = recipients
         self.deliveries = deliveries
         self.finished = finished
         self.first: Time | None = first
         self.last: Time | None = last
-        self.sent_by: str | None = None if sender is None else sender[4]
-        self.received: tuple[str, Record] | None = None
+        self.sent_by: str | None = None if sender is None else MessageSender(*sender).sender
+        self.received: tuple[str, MessageRecord] | None = None
         if tried:
             self._read_bounces(deliveries)
 
@@ -130,12 +166,13 @@ class Message:
         bounced: dict[int, str] = {}
         senders = set()
         for fact in deliveries:
-            if fact[0] in TRIES:
-                if fact[6]:
-                    senders.add(fact[6])
-                if fact[7]:
-                    for rid in rids_of(fact[4]):
-                        bounced[rid] = min(bounced.get(rid, fact[7]), fact[7])
+            if fact[CODE] in TRIES:
+                tried = Try(*fact)
+                if tried.sender:
+                    senders.add(tried.sender)
+                if tried.recipient:
+                    for rid in rids_of(tried.rid):
+                        bounced[rid] = min(bounced.get(rid, tried.recipient), tried.recipient)
         if self.sent_by is None and senders:
             self.sent_by = min(senders)
         for rid, address in bounced.items():
@@ -145,14 +182,15 @@ class Message:
         """Tell whether this message began after a time: its id had another owner then."""
         if time is None:
             return False
-        opening, late = (self.start, lives.SAME_OPENING) if self.start is not None else (self.origin, lives.LATE_LINEAGE)
-        return opening is not None and opening[1] is not None and bool(opening[1] > time + late)
+        opening = self.start or self.origin
+        late = lives.SAME_OPENING if self.start is not None else lives.LATE_LINEAGE
+        return opening is not None and opening.time is not None and opening.time > time + late
 
 
-def _merged(cef: list[Fact]) -> Fact:
+def _merged(records: list[Fact]) -> Consolidated:
     """Return what several records of one message say together: of each field the first value there is."""
-    cef = sorted(set(cef), key=order)
-    return tuple(next((fact[i] for fact in cef if fact[i] is not None), None) for i in range(len(cef[0])))
+    records = sorted(set(records), key=order)
+    return named(tuple(next((value for value in values if value is not None), None) for values in zip(*records)))  # type: ignore[no-any-return]
 
 
 def rids_of(text: str | None) -> list[int]:

@@ -6,15 +6,18 @@ messages it was made from. The facts of all others, few in a log in order, are b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from esatls.extraction.match import DELIVERY, MESSAGES, RECEIVING
+from esatls.extraction.fact_types import DELIVERY, KEY, MESSAGES, RECEIVING
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import Judged, Stores, together, with_descendants
 from esatls.verdicts.facts import Facts, bears_witness
+from esatls.verdicts.records import messages_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from esatls.verdicts.records import MessageRecord
 
 Ids = dict[str, tuple[list[str], list[str], list[str]]]
 """By appliance: ICIDs, DCIDs and MIDs that a share names."""
@@ -26,7 +29,7 @@ class Share:
     """The facts of one share."""
 
     def __init__(self, facts: Facts) -> None:
-        self.known = {host: Judged(Appliance(host, stores, several=facts.several)) for host, stores in facts.hosts.items()}
+        self.known = {host: Judged(Appliance(host, stores, has_witnesses=facts.has_witnesses)) for host, stores in facts.hosts.items()}
         self.common: Common = {}
         self._skip: dict[str, set[str]] = {}
 
@@ -46,14 +49,14 @@ class Share:
         for host, known in self.known.items():
             icids, dcids, mids = shared.get(host, ((), (), ()))
             connections = [*((RECEIVING, key) for key in icids), *((DELIVERY, key) for key in dcids)]
-            touched = {use[2] for side, key in connections for use in known.uses(side, key)}
+            touched = {use[KEY] for side, key in connections for use in known.uses(side, key)}
             judged = self._skip[host] = with_descendants(known, [*mids, *touched]) & known.appliance.stores[MESSAGES].keys()
             self.common[host] = (together(known, [*judged, *mids], connections), [*judged])
 
-    def own(self) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    def own(self) -> Iterator[tuple[str, int, MessageRecord]]:
         """Yield appliance, MID and record of every message that this share judges alone."""
         for host in sorted(self.known):
-            for mid, record in self.known[host].appliance.records(skip=self._skip[host]):
+            for mid, record in messages_of(self.known[host].appliance, skip=self._skip[host]):
                 yield host, mid, record
 
 
@@ -72,7 +75,7 @@ def seen_twice(shares: Iterable[Ids]) -> Ids:
     return {host: tuple([*twice.get((host, kind), ())] for kind in range(3)) for host in hosts}  # type: ignore[misc]
 
 
-def judged_together(parts: Iterable[Common]) -> Iterator[tuple[str, int, dict[str, Any]]]:
+def judged_together(parts: Iterable[Common]) -> Iterator[tuple[str, int, MessageRecord]]:
     """Yield appliance, MID and record of the messages that several shares have seen a part of."""
     facts, judged = Facts(), dict[str, set[str]]()
     for part in parts:
@@ -81,7 +84,7 @@ def judged_together(parts: Iterable[Common]) -> Iterator[tuple[str, int, dict[st
             more.hosts = {host: stores}
             facts.merge(more)
             judged.setdefault(host, set()).update(mids)
-    several = any(bears_witness(fact) for stores in facts.hosts.values() for store in stores for known in store.values() for fact in known)
+    has_witnesses = any(bears_witness(fact) for stores in facts.hosts.values() for store in stores for known in store.values() for fact in known)
     for host in sorted(facts.hosts):
-        for mid, record in Appliance(host, facts.hosts[host], several=several).records(only=judged[host]):
+        for mid, record in messages_of(Appliance(host, facts.hosts[host], has_witnesses=has_witnesses), only=judged[host]):
             yield host, mid, record

@@ -1,0 +1,304 @@
+"""What the merge keeps of each kind of event: a fact has names, one type for each kind.
+
+In the stores a fact is a plain tuple in the order of its type, which marshal and JSON can carry; a type is made of it
+where its values are read: `TlsSuccess(*fact).tls_cipher`. Loops over many facts read by the positions CODE, TIME, KEY.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from esatls.lines.clock import Time
+
+Fact = tuple[Any, ...]
+"""`(code, time, key, *values)`, with the witness at the end where it is not the text log."""
+
+RECEIVING, DELIVERY, MESSAGES = 0, 1, 2
+"""The three stores of facts of one appliance: by ICID, by DCID, by MID."""
+
+CODE, TIME, KEY = 0, 1, 2
+"""Positions that all facts share."""
+
+TEXT, CEF, TRACKING = 0, 1, 2
+"""Witnesses: the text log, a consolidated event, message tracking. Numbers, as no text of a log is equal to one."""
+WITNESS_NAMES = ("text", "cef", "tracking")
+
+
+class ConnectionOpened(NamedTuple):
+    """A connection was opened."""
+
+    code: str
+    time: Time | None
+    key: str
+    peer_ip: str | None
+    peer_host: str | None
+    peer_port: str | None
+    interface: str | None
+    interface_ip: str | None
+    witness: int = TEXT
+
+
+class HatPolicy(NamedTuple):
+    """The host access table decided."""
+
+    code: str
+    time: Time | None
+    key: str
+    hat_action: str | None
+    sender_group: str | None
+    country: str | None
+    peer_ip: str | None
+    witness: int = TEXT
+
+
+class TlsSuccess(NamedTuple):
+    """TLS came up."""
+
+    code: str
+    time: Time | None
+    key: str
+    tls_version: str | None
+    tls_cipher: str | None
+    tls_peer_cn: str | None
+    tls_domain: str | None
+    witness: int = TEXT
+
+
+class TlsSaid(NamedTuple):
+    """TLS failed, was required, was not offered, or is spoken of in other words."""
+
+    code: str
+    time: Time | None
+    key: str
+    tls_reason: str | None
+    peer_ip: str | None
+    witness: int = TEXT
+
+
+class Plain(NamedTuple):
+    """What has no values: that it happened is all."""
+
+    code: str
+    time: Time | None
+    key: str
+    nothing: None = None
+    witness: int = TEXT
+
+
+class BrokenConnection(NamedTuple):
+    """A delivery connection broke."""
+
+    code: str
+    time: Time | None
+    key: str
+    tls_reason: str | None
+    error_details: str | None
+    peer_ip: str | None
+    peer_port: str | None
+    tls_domain: str | None
+    interface: str | None
+    interface_ip: str | None
+    witness: int = TEXT
+
+
+class ConnectionClosed(NamedTuple):
+    """A connection ended."""
+
+    code: str
+    time: Time | None
+    key: str
+    close_reason: str | None
+    witness: int = TEXT
+
+
+class MessageStarted(NamedTuple):
+    """A message began."""
+
+    code: str
+    time: Time | None
+    key: str
+    icid: str | None
+    witness: int = TEXT
+
+
+class MessageSender(NamedTuple):
+    """The envelope sender of a message."""
+
+    code: str
+    time: Time | None
+    key: str
+    icid: str | None
+    sender: str | None
+    witness: int = TEXT
+
+
+class MessageRecipient(NamedTuple):
+    """One of the envelope recipients of a message."""
+
+    code: str
+    time: Time | None
+    key: str
+    icid: str | None
+    rid: str | None
+    recipient: str | None
+    witness: int = TEXT
+
+
+class MessagePolicy(NamedTuple):
+    """The policy table that a message matched."""
+
+    code: str
+    time: Time | None
+    key: str
+    policy_table: str | None
+    witness: int = TEXT
+
+
+class Delivery(NamedTuple):
+    """A delivery began or is done; or the message went to a quarantine, perhaps over a connection."""
+
+    code: str
+    time: Time | None
+    key: str
+    dcid: str | None
+    rid: str | None
+    witness: int = TEXT
+
+
+class Try(NamedTuple):
+    """A delivery bounced or was delayed."""
+
+    code: str
+    time: Time | None
+    key: str
+    dcid: str | None
+    rid: str | None
+    delivery_response: str | None
+    sender: str | None
+    recipient: str | None
+    witness: int = TEXT
+
+
+class MessageAborted(NamedTuple):
+    """A message was dropped, or not received whole."""
+
+    code: str
+    time: Time | None
+    key: str
+    abort_reason: str | None
+    witness: int = TEXT
+
+
+class Lineage(NamedTuple):
+    """A message was made from another one; the code is the relation."""
+
+    code: str
+    time: Time | None
+    key: str
+    parent_mid: str | None
+    witness: int = TEXT
+
+
+class Consolidated(NamedTuple):
+    """What a consolidated event says of its message."""
+
+    code: str
+    time: Time | None
+    key: str
+    icid: str | None
+    dcid: str | None
+    tls_in_result: str | None
+    tls_in_version: str | None
+    tls_in_cipher: str | None
+    tls_out_result: str | None
+    tls_out_version: str | None
+    tls_out_cipher: str | None
+    action: str | None
+    sender: str | None
+    recipient: str | None
+    mail_flow: str | None
+    peer_ip: str | None
+    peer_host: str | None
+    dane_status: str | None
+    dane_host: str | None
+    witness: int = CEF
+
+
+class TlsStated(NamedTuple):
+    """What a consolidated event says of a connection."""
+
+    code: str
+    time: Time | None
+    key: str
+    tls_result: str | None
+    tls_version: str | None
+    tls_cipher: str | None
+    witness: int = CEF
+
+
+KINDS: dict[str, type[Any]] = {
+    "connection_opened": ConnectionOpened,
+    "hat_policy": HatPolicy,
+    "tls_success": TlsSuccess,
+    "tls_failed": TlsSaid,
+    "tls_required": TlsSaid,
+    "tls_not_offered": TlsSaid,
+    "tls_read": Plain,
+    "tls_other": TlsSaid,
+    "connection_error": BrokenConnection,
+    "connection_closed": ConnectionClosed,
+    "message_started": MessageStarted,
+    "message_sender": MessageSender,
+    "message_recipient": MessageRecipient,
+    "message_policy": MessagePolicy,
+    "delivery_started": Delivery,
+    "delivery_done": Delivery,
+    "delivery_bounced": Try,
+    "delivery_delayed": Try,
+    "message_finished": Plain,
+    "message_aborted": MessageAborted,
+    "message_lineage": Lineage,
+    "message_quarantined": Delivery,
+}
+"""The type of the facts of each kind of event in the text log."""
+
+MAKES = frozenset({"rewritten", "split", "copy", "released", "notification", "bounce"})
+"""Codes of facts that make a message from another one: the relations of `message_lineage`."""
+
+FACT_TYPES: dict[str, type[Any]] = {
+    **{kind: type_ for kind, type_ in KINDS.items() if kind != "message_lineage"},
+    **dict.fromkeys(MAKES, Lineage),
+    "cef": Consolidated,
+    "cef_tls": TlsStated,
+}
+"""The type of the facts of each code."""
+
+
+def values_of(type_: type[Any]) -> tuple[str, ...]:
+    """Return the names of the values that a type of fact has, which are names of fields of events."""
+    return tuple(name for name in type_._fields[KEY + 1 : -1] if name != "nothing")
+
+
+FACT_FIELDS: dict[str, tuple[str, ...]] = {kind: values_of(type_) for kind, type_ in KINDS.items()}
+"""What the merge keeps of each kind of event beside its id, in the order of its type."""
+CEF_FIELDS: tuple[str, ...] = values_of(Consolidated)
+"""Likewise of a consolidated event."""
+
+
+def position(name: str, *types: type[Any]) -> int:
+    """Return where a value stands in facts of some types: `ValueError` where it is not the same place in all."""
+    (found,) = {type_._fields.index(name) for type_ in types}
+    return int(found)
+
+
+def named(fact: Fact) -> Any:
+    """Return a fact with its names."""
+    return FACT_TYPES[fact[CODE]](*fact)
+
+
+def store_of(kind: str, direction: str | None) -> tuple[int, str]:
+    """Return the store that a kind of event belongs to, and the name of its key."""
+    if kind.startswith(("message_", "delivery_")):
+        return MESSAGES, "mid"
+    return (DELIVERY, "dcid") if direction == "delivery" else (RECEIVING, "icid")

@@ -1,0 +1,242 @@
+"""The records of connections and messages (VERDICTS.md), with the fields of `extraction.fields` in their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from esatls.errors import WrongTypeError
+from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MESSAGES, RECEIVING, TIME, Consolidated, Delivery, Fact, Try, named, position
+from esatls.lines.clock import rfc3339
+from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.deliveries import delivered, deliveries_of
+from esatls.verdicts.facts import TRIES, Facts, order
+from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from esatls.lines.clock import Time
+    from esatls.verdicts.connection import Connection
+
+
+class ConnectionRecord(TypedDict, total=False):
+    """One connection with its verdict; a field without a value is absent."""
+
+    esa_host: str
+    esa_direction: str
+    icid: int
+    dcid: int
+    opened: str
+    closed: str
+    peer_ip: str
+    peer_host: str
+    peer_port: int
+    interface: str
+    interface_ip: str
+    hat_action: str
+    sender_group: str
+    country: str
+    tls_verdict: str
+    tls_version: str
+    tls_cipher: str
+    tls_reason: str
+    tls_peer_cn: str
+    tls_domain: str
+    tls_required: bool
+    conflict: str
+    witness: list[str]
+    domain: str
+    mail_flow: str
+    messages: int
+
+
+class DeliveryRecord(TypedDict, total=False):
+    """One attempt to deliver a message."""
+
+    dcid: int
+    rid: list[int]
+    outcome: str
+    time: str
+    verdict: str
+    tls_version: str
+    tls_cipher: str
+    peer_ip: str
+    peer_host: str
+    domain: str
+    reason: str
+    response: str
+    conflict: str
+    witness: list[str]
+
+
+class MessageRecord(TypedDict, total=False):
+    """One message with its verdicts."""
+
+    esa_host: str
+    mid: int
+    icid: int
+    received: str
+    received_tls_version: str
+    received_tls_cipher: str
+    received_reason: str
+    received_peer_ip: str
+    received_peer_host: str
+    received_conflict: str
+    received_witness: list[str]
+    received_from_mid: int
+    mail_flow: str
+    sender: str
+    recipients: list[str]
+    parent_mid: int
+    mid_relation: str
+    delivered: str
+    deliveries: list[DeliveryRecord]
+    first_seen: str
+    last_seen: str
+    finished: bool
+
+
+_OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
+_OF_TLS = ("tls_peer_cn", "tls_domain")
+_SAID = (("verdict", "tls_verdict"), ("tls_version", "tls_version"), ("tls_cipher", "tls_cipher"), ("reason", "tls_reason"))
+_WITNESSED = (("conflict", "conflict"), ("witness", "witness"))
+_RID = position("rid", Delivery, Try)
+
+
+def connections(facts: Facts) -> Iterator[ConnectionRecord]:
+    """Yield a record per connection, by appliance, side, id and life."""
+    return (record for _, record in connections_in_time(facts))
+
+
+def connections_in_time(facts: Facts) -> Iterator[tuple[list[Time], ConnectionRecord]]:
+    """Yield each connection's record after all times at which anything is known of it: its own lines, and those of messages that name it."""
+    for appliance in _appliances(facts):
+        for side in (RECEIVING, DELIVERY):
+            for key in appliance.ids(side):
+                for _, connection in sorted(appliance.connections_of(side, key)[1].items()):
+                    times = [fact[TIME] for known in (connection.facts, connection.uses) for fact in known if fact[TIME] is not None]
+                    yield times, connection_record(appliance, side, key, connection)
+
+
+def messages(facts: Facts) -> Iterator[MessageRecord]:
+    """Yield a record per message, by appliance, MID and life."""
+    for appliance in _appliances(facts):
+        for _, record in messages_of(appliance):
+            yield record
+
+
+def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozenset(), only: set[str] | None = None) -> Iterator[tuple[int, MessageRecord]]:
+    """Yield MID and record of each life of each message of one appliance, by MID: all but those to `skip`, or `only` some."""
+    known = appliance.stores[MESSAGES].keys()
+    for mid in sorted(known - skip if only is None else known & only, key=int):
+        for _, message in sorted(appliance.messages_of(mid)[1].items()):
+            yield int(mid), message_record(appliance, mid, message)
+
+
+def _appliances(facts: Facts) -> Iterator[Appliance]:
+    if not isinstance(facts, Facts):
+        raise WrongTypeError(f"verdicts are made of Facts, not of {type(facts).__name__}: facts.add(event) for each event")
+    for host in sorted(facts.hosts):
+        yield Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
+
+
+def message_record(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
+    """Return the record of one life of one message."""
+    verdict, received = appliance.received(message)
+    cef = message.cef
+    record: MessageRecord = {}
+    if appliance.host:
+        record["esa_host"] = appliance.host
+    record["mid"] = int(mid)
+    if "icid" in received:
+        record["icid"] = received["icid"]
+    record["received"] = verdict
+    record.update(received)
+    sender = message.sent_by or (cef and cef.sender)
+    if sender:
+        record["sender"] = sender
+    recipients = message.recipients
+    if recipients:
+        record["recipients"] = [recipients[rid] for rid in sorted(recipients)] if len(recipients) > 1 else list(recipients.values())
+    elif cef is not None and cef.recipient:
+        record["recipients"] = addresses_of(cef.recipient)
+    if message.origin is not None:
+        record["parent_mid"] = int(message.origin.parent_mid or 0)
+        record["mid_relation"] = message.origin.code
+    deliveries = deliveries_of(appliance, message)
+    record["delivered"] = delivered(deliveries)
+    record["deliveries"] = deliveries
+    if message.first is not None and message.last is not None:
+        record["first_seen"] = appliance.stamp(message.first)
+        record["last_seen"] = appliance.stamp(message.last)
+    record["finished"] = message.finished
+    return record
+
+
+def connection_record(appliance: Appliance, side: int, key: str, connection: Connection) -> ConnectionRecord:
+    """Return the record of one life of one connection."""
+    record: dict[str, Any] = {}
+    if appliance.host:
+        record["esa_host"] = appliance.host
+    record["esa_direction"] = "receiving" if side == RECEIVING else "delivery"
+    record["icid" if side == RECEIVING else "dcid"] = int(key)
+    closed: list[Time] = []
+    told: dict[str, Any] = {}
+    for fact in sorted(connection.facts, key=order):
+        if fact[CODE] == "connection_closed":
+            if fact[TIME] is not None:
+                closed.append(fact[TIME])
+        elif fact[CODE] != "cef_tls":
+            _note(told, fact, (*_OF_THE_PEER, *_OF_TLS))
+    if side == RECEIVING and appliance.has_witnesses:
+        for fact in sorted((use for use in connection.uses if use[CODE] == "cef"), key=order):
+            _note(told, fact, ("peer_ip", "peer_host"))
+    if connection.opened is not None and connection.opened.time is not None:
+        record["opened"] = rfc3339(connection.opened.time)
+    if closed:
+        record["closed"] = rfc3339(max(closed))
+    record.update((name, told[name]) for name in _OF_THE_PEER if name in told)
+    summary = connection.summary()
+    record.update(summary.placed(_SAID))
+    record.update((name, told[name]) for name in _OF_TLS if name in told)
+    if connection.required:
+        record["tls_required"] = True
+    record.update(summary.placed(_WITNESSED))
+    users = [(fact, appliance.message(fact[KEY], fact[TIME])) for fact in connection.uses]
+    domain = _partner(side, users, told.get("tls_domain"))
+    if domain:
+        record["domain"] = domain
+    flows = {appliance.received(message)[1].get("mail_flow") for _, message in users if message is not None}
+    flow = connection.flow or (flows.pop() if len(flows) == 1 else None)
+    if flow:
+        record["mail_flow"] = flow
+    record["messages"] = len({fact[KEY] for fact in connection.uses if fact[CODE] not in TRIES})
+    return record  # type: ignore[return-value]
+
+
+def _note(told: dict[str, Any], fact: Fact, names: tuple[str, ...]) -> None:
+    """Note the values of a fact that no earlier one has."""
+    values = named(fact)
+    for name in names:
+        value = getattr(values, name, None)
+        if value and name not in told:
+            told[name] = int(value) if name == "peer_port" else value
+
+
+def _partner(side: int, users: list[tuple[Fact, Message | None]], told: str | None) -> str | None:
+    """Return the partner's domain: told by the line, or shared by all senders or all recipients concerned."""
+    if told:
+        return told.lower().rstrip(".")
+    domains: set[str] = set()
+    for fact, message in users:
+        if message is None:
+            continue
+        if side == RECEIVING:
+            sender = message.sent_by or (message.cef and message.cef.sender)
+            if sender:
+                domains.add(domain_of(sender))
+        elif fact[CODE] == "cef":
+            domains.update(map(domain_of, addresses_of(Consolidated(*fact).recipient)))
+        else:
+            domains.update(domain_of(message.recipients[rid]) for rid in rids_of(fact[_RID]) if rid in message.recipients)
+    return domains.pop() if len(domains) == 1 else None

@@ -1,0 +1,20 @@
+"""Writes the version, whose one home is `esatls.__version__`, where Splunk and readers look for it."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+from archives import ROOT, version
+
+PLACES = {
+    "splunk_app/default/app.conf": r"(?m)(?<=^version = ).+",
+    "splunk_app/app.manifest": r'(?<="version": ")[^"]+',
+    "README.md": r"(?<=dist/esatls-)(?=\d)[\d.]+(?=\.tar\.gz)|(?<=dist/esatls-elastic-)[\d.]+(?=\.tar\.gz)",
+}
+"""File -> what in it is the version."""
+
+
+def files() -> dict[pathlib.Path, str]:
+    """Return the files that name the version, with this one."""
+    return {pathlib.Path(path): re.sub(pattern, version(), (ROOT / path).read_text(encoding="utf-8")) for path, pattern in PLACES.items()}
