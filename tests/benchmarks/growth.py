@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Callable
 
@@ -23,7 +24,7 @@ START = 1709596800
 LONGEST = 120
 """Seconds after which a run is given up."""
 
-Lines = "Iterator[tuple[float, str]]"
+Lines = Iterator[tuple[float, str]]
 
 OPEN = "New SMTP ICID {0} interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no"
 OUT = "New SMTP DCID {0} interface 192.0.2.1 address 203.0.113.5 port 25"

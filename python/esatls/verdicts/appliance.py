@@ -49,6 +49,10 @@ _RECEIVED = (
 """What the record of a message says of the connection that it came over."""
 
 
+Heritage = dict["Fact | None", "tuple[str, MessageRecord]"]
+"""How the lives of a message were received."""
+
+
 class Appliance:
     """The facts of one appliance, with the verdicts found so far."""
 
@@ -171,6 +175,15 @@ class Appliance:
             for one in reversed(chain):
                 one.received = self._receive(one)
         return message.received  # type: ignore[return-value]
+
+    def heritage(self, mid: str) -> Heritage:
+        """Return what is known of how a message was received, for what is made from it: by the line that each of its lives begins with."""
+        return {message.start or message.origin: self.received(message) for message in self.messages_of(mid)[1].values()}
+
+    def inherit(self, mid: str, heritage: Heritage) -> None:
+        """Take what `heritage` returned where more facts were in view."""
+        for message in self.messages_of(mid)[1].values():
+            message.received = heritage.get(message.start or message.origin, message.received)
 
     def _parent(self, message: Message) -> Message | None:
         """Return the message whose content a message carries, if that is in view."""
