@@ -29,7 +29,7 @@ CLEAN = [
 ]
 """A message received in clear text and delivered over TLS."""
 
-ONE_LINE = [
+IDENTITY = [
     "MID 1 Subject 'ICID 5 TLS success'",
     "MID 1 Subject 'Re: ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA'",
     'MID 1 Subject "DCID 6 TLS failed: STARTTLS unexpected response"',
@@ -37,14 +37,18 @@ ONE_LINE = [
     "MID 1 Subject '\\r\\nICID 5 TLS success\\r\\n\\tDCID 6 TLS failed'",
     "MID 1 Subject 'Wed Jul 20 19:47:41 2005 Info: ICID 5 TLS success'",
     "MID 1 Subject 'Info: ICID 5 TLS success'",
-    "MID 1 attachment 'TLS failed.pdf'",
-    "MID 1 attachment 'ICID 5 TLS success'",
-    "MID 1 attachment '\u202eICID 5 TLS success'",
     "MID 1 Subject 'CEF:0|CISCO|IronPort|14.0|mail|mail|5|rt=1121888861000 msg=ICID 5 TLS success",
     "MID 1 Subject 'x CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=1 ESAICID=5 ESATLSInConnStatus=Success",
     'MID 1 Subject \'{"message": "ICID 5 TLS success"}\'',
     "MID 1 Message-ID '<ICID 5 TLS success@example.net>'",
     "MID 1 Message-ID 'DCID 6 TLS failed'",
+]
+"""Subjects and Message-IDs that read like other lines."""
+
+ONE_LINE = [
+    "MID 1 attachment 'TLS failed.pdf'",
+    "MID 1 attachment 'ICID 5 TLS success'",
+    "MID 1 attachment '\u202eICID 5 TLS success'",
     "MID 1 Custom Log Entry: ICID 5 TLS success",
     "MID 1 Custom Log Entry: DCID 6 TLS was required but could not be successfully negotiated",
     "MID 1 ready 100 bytes from <ICID 5 TLS success@example.net>",
@@ -146,6 +150,17 @@ def test_line_with_tls_words_is_no_event(text: str) -> None:
     assert read_events([text])[0] == []
 
 
+@pytest.mark.parametrize("text", IDENTITY)
+def test_subject_with_tls_words_is_a_subject(text: str) -> None:
+    """Such a line states the text that it quotes, whole, and nothing else."""
+    (event,) = read_events([text])[0]
+    assert event["esa_event"] == "message_identity"
+    assert event["mid"] == 1
+    assert {"message_id", "subject"} & set(event) == set(event) - {"esa_event", "mid"}
+    assert (event.get("message_id") or event["subject"]) in text
+    assert "TLS" in (event.get("message_id") or event["subject"])
+
+
 @pytest.mark.parametrize("text", CARRIERS)
 def test_event_with_tls_words_is_of_its_own_kind(text: str) -> None:
     """A stranger's words inside an event do not change its kind, and give it no field about TLS."""
@@ -166,15 +181,17 @@ def test_line_feed_makes_no_tls_event(text: str) -> None:
 
 
 def told(lines: list[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the records of a log, without the times of attempts: an end of the delivery that carries a stranger's words has a stamp of its own."""
+    """Return the records of a log without what such lines state: a subject, a Message-ID, the stamp of an end that carries a stranger's words."""
     connections, messages = records(read_facts(lines)[0])
     for message in messages:
+        message.pop("message_id", None)
+        message.pop("subject", None)
         for attempt in message["deliveries"]:
             del attempt["time"]
     return connections, messages
 
 
-@pytest.mark.parametrize("texts", [pytest.param(ONE_LINE, id="one line"), pytest.param(FED, id="line feeds")])
+@pytest.mark.parametrize("texts", [pytest.param(ONE_LINE + IDENTITY, id="one line"), pytest.param(FED, id="line feeds")])
 def test_verdicts_do_not_change(texts: list[str]) -> None:
     """A log has the same records with such lines and without them, wherever they stand."""
     clean = told(CLEAN)
@@ -184,7 +201,7 @@ def test_verdicts_do_not_change(texts: list[str]) -> None:
         assert told([*CLEAN[:at], *split(texts), *CLEAN[at:]]) == clean
 
 
-@pytest.mark.parametrize("text", ONE_LINE + FED)
+@pytest.mark.parametrize("text", ONE_LINE + IDENTITY + FED)
 def test_verdicts_do_not_change_by_one(text: str) -> None:
     """Each such text alone leaves the records as they are."""
     clean = told(CLEAN)

@@ -80,7 +80,7 @@ def test_rights_that_the_keys_need() -> None:
             else:
                 requests = []
                 # what a join writes, it writes as a load does
-                assert loading.load(client, [record]) == (1, [])
+                assert loading.load(client, [[record]]) == (1, 0)
                 if command == "join":
                     loading.join(client)
             requests += [f"{method} {path.partition('?')[0]}" for method, path, _, _ in server.requests]

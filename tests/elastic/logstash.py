@@ -12,19 +12,15 @@ from tests.elastic import corpus
 
 HOME = os.environ.get("LOGSTASH_HOME")
 FILTER = corpus.ROOT / "logstash/pipeline/events/50-esatls-filter.conf"
-JOIN = corpus.ROOT / "logstash/pipeline/messages/50-esatls-join.conf"
 
 
-def run_logstash(
-    folder: Path, filters: list[Path], lines: list[str], output: str = "stdout { codec => json_lines }", **environment: str
-) -> list[dict[str, Any]]:
-    """Run lines through filters in a real Logstash; return what comes out."""
+def run_logstash(folder: Path, lines: list[str]) -> list[dict[str, Any]]:
+    """Run lines through the filter in a real Logstash; return what comes out."""
     pipeline = folder / "pipeline"
     pipeline.mkdir()
     (pipeline / "10-input.conf").write_text("input { stdin { codec => json_lines } }\n")
-    for number, path in enumerate(filters):
-        (pipeline / f"5{number}-filter.conf").write_text(path.read_text(encoding="utf-8"))
-    (pipeline / "90-output.conf").write_text(f"output {{ {output} }}\n")
+    (pipeline / "50-filter.conf").write_text(FILTER.read_text(encoding="utf-8"))
+    (pipeline / "90-output.conf").write_text("output { stdout { codec => json_lines } }\n")
     settings = folder / "settings"
     settings.mkdir()
     (settings / "logstash.yml").write_text("api.enabled: false\n")
@@ -52,7 +48,7 @@ def run_logstash(
         input="".join(json.dumps(document) + "\n" for document in documents),
         capture_output=True,
         text=True,
-        env={**os.environ, "ESATLS_HOME": str(corpus.ROOT), "ESATLS_STATE": str(folder / "state"), **environment},
+        env={**os.environ, "ESATLS_HOME": str(corpus.ROOT)},
         timeout=600,
         check=False,
     )

@@ -26,7 +26,7 @@ def test_join_gives_the_verdicts_of_the_command_line(empty: Client, log: list[st
     index_lines(empty, log)
     result = loading.join(empty, days=None)
     connections, messages = answers(log)
-    assert (result["connections"], result["messages"], result["refused"], result["deleted"]) == (len(connections), len(messages), [], 0)
+    assert result[1:] == (len(connections), len(messages), 0, 0)
     assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections)
     assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages)
 
@@ -49,8 +49,8 @@ def test_load_writes_the_records_that_the_command_line_prints(empty: Client, log
     for event in esatls.events(log):
         facts.add(event)
     lines = [json.dumps(record) for record in [*esatls.connections(facts), *esatls.messages(facts)]]
-    assert loading.load(empty, lines) == (len(lines), [])
-    assert loading.load(empty, [*lines, "", " \n"]) == (len(lines), [])
+    assert loading.load(empty, [lines]) == (len(lines), 0)
+    assert loading.load(empty, [lines, ["", " \n"]]) == (len(lines), 0)
     connections, messages = answers(log)
     assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections)
     assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.elastic import load as loading
+from esatls.extraction.ciphers import is_deprecated, weaknesses
 from esatls.report import build as report
 
 from tests.elastic import corpus
@@ -223,7 +224,9 @@ def apart(client: Client) -> Iterator[str]:
 def write(client: Client, index: str, records: list[Record]) -> None:
     """Write connections into the index of their month, and make them visible."""
     records = [{**record, "opened": "1999-01-02T03:04:05Z"} for record in records]
-    assert loading.write(client, records, loading.now()) == (len(records), [])
+    writer = loading.Writer(client, loading.now())
+    writer.write(map(writer.action, records))
+    assert writer.written == (len(records), 0)
     client.request("POST", f"/{index}/_refresh")
 
 
@@ -235,7 +238,7 @@ def test_what_is_outdated_is_what_the_report_marks(client: Client, apart: str) -
     write(client, apart, [connection("delivery", number, "encrypted", domain="example.com", **found) for number, found in enumerate(fields)])
     layer = next(Layer(panel) for _, panel in LENS if panel["title"] == OUTDATED)
     answer = client.request("POST", f"/{apart}/_search", {"size": 10000, "query": layer.condition})
-    marked = [number for number, (version, cipher) in enumerate(used) if report.is_deprecated(version or "") or report.weaknesses(cipher or "")]
+    marked = [number for number, (version, cipher) in enumerate(used) if is_deprecated(version or "") or weaknesses(cipher or "")]
     assert sorted(hit["_source"]["esatls"]["dcid"] for hit in answer["hits"]["hits"]) == marked
     assert 0 < len(marked) < len(used)
 

@@ -10,8 +10,7 @@ from esatls.elastic.documents import ecs_field
 from esatls.extraction.fields import FIELDS
 
 from tests.elastic import corpus
-from tests.elastic.logstash import FILTER, HOME, JOIN, run_logstash
-from tests.elastic.store import answers
+from tests.elastic.logstash import FILTER, HOME, run_logstash
 from tests.elastic.test_kibana import mapped
 
 if TYPE_CHECKING:
@@ -86,21 +85,9 @@ def test_every_field_that_the_filter_names_is_in_the_table_and_in_the_template()
     assert targets | set_in_code <= mapped("esatls-events")
 
 
-def test_the_join_writes_fields_of_the_templates() -> None:
-    """Every path that the join's code puts into a document is one that the template of that document maps."""
-    code = (JOIN.parent / "esatls_join.rb").read_text(encoding="utf-8")
-    for name, view in (("connection_document", "esatls-connections"), ("message_document", "esatls-messages")):
-        body = re.search(rf"def {name}\(map\)(.*?)\n  end\n", code, re.DOTALL)
-        assert body
-        paths = set(re.findall(r'"((?:esatls|event|email|observer|network|source|destination|tls)\.[\w.]+)"', body[1]))
-        assert paths
-        assert paths - {"esatls.deliveries", "esatls.received.tls", "esatls.received.share", "esatls.delivered.share", "esatls.share"} <= mapped(view)
-
-
-@pytest.mark.parametrize("name", ["events", "records"])
-def test_an_authority_of_one_s_own_can_be_named_in_each_output(name: str) -> None:
+def test_an_authority_of_one_s_own_can_be_named_in_the_output() -> None:
     """The setting stands there as a comment, and without the comment sign the file has it and nothing else is changed."""
-    path = corpus.ROOT / f"logstash/pipeline/outputs/{name}.conf"
+    path = corpus.ROOT / "logstash/pipeline/outputs/events.conf"
     text = path.read_text(encoding="utf-8")
     ((_, before),) = plugins(parse(path))
     ((_, after),) = plugins(lscl.parse_lscl(text.replace("# ssl_certificate_authorities =>", "ssl_certificate_authorities =>")))
@@ -113,43 +100,14 @@ needs_logstash = [pytest.mark.logstash, pytest.mark.skipif(not HOME, reason="LOG
 
 
 class TestWithLogstash:
-    """The whole pipelines, in a real Logstash."""
+    """The whole filter, in a real Logstash."""
 
     pytestmark = needs_logstash
 
     def test_every_line_becomes_the_extractors_document(self, tmp_path: Path) -> None:
         """Every case, look-alike and foreign line, in every envelope: whole documents are equal."""
         lines = corpus.lines()
-        got = {document.pop("number"): document for document in run_logstash(tmp_path, [FILTER], lines)}
+        got = {document.pop("number"): document for document in run_logstash(tmp_path, lines)}
         assert sorted(got) == list(range(len(lines)))
         want = {number: corpus.merged({"event": {"original": line}}, corpus.expected(line)) for number, line in enumerate(lines)}
         assert {number: (got[number], want[number]) for number in got if got[number] != want[number]} == {}
-
-    def test_a_log_in_order_is_joined_to_the_verdicts_of_the_command_line(self, tmp_path: Path, log: list[str]) -> None:
-        """What the join says is what the command line says; what it cannot know is unknown, and never clear text."""
-        output = "if [@metadata][esatls_record] { stdout { codec => json_lines } }"
-        found = run_logstash(tmp_path, [FILTER, JOIN], log, output)
-        connections, messages = answers(log)
-        latest: dict[tuple[str, str], dict[str, Any]] = {}
-        for document in found:
-            if "received" in document["esatls"]:
-                latest[document["observer"]["hostname"], document["email"]["local_id"]] = document
-        finished = {(item["observer"]["hostname"], item["email"]["local_id"]): item for item in messages if item["esatls"].get("finished")}
-        assert set(latest) == set(finished)
-        different = {}
-        for key, want in finished.items():
-            got = latest[key]["esatls"]
-            pairs = [(got[side]["verdict"], want["esatls"][side]["verdict"]) for side in ("received", "delivered")]
-            if any(mine not in (theirs, "unknown") for mine, theirs in pairs):
-                different[key] = (pairs, latest[key], want)
-        assert different == {}
-        same = sum(
-            all(latest[key]["esatls"][side]["verdict"] == want["esatls"][side]["verdict"] for side in ("received", "delivered"))
-            for key, want in finished.items()
-        )
-        assert same >= 0.95 * len(finished)
-        closed = [item for item in found if "received" not in item["esatls"]]
-        verdicts = {(item["observer"]["hostname"], item["esatls"].get("icid"), item["esatls"].get("dcid")): item["esatls"]["verdict"] for item in closed}
-        known = {(item["observer"]["hostname"], item["esatls"].get("icid"), item["esatls"].get("dcid")): item["esatls"]["verdict"] for item in connections}
-        wrong = {key: (verdict, known[key]) for key, verdict in verdicts.items() if verdict not in (known[key], "unknown")}
-        assert wrong == {}

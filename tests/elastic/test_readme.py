@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from tests.elastic import corpus
 
@@ -21,9 +27,9 @@ def test_the_table_of_variables_is_what_the_pipelines_read() -> None:
 
 
 def test_every_input_is_told() -> None:
-    """The README names each input that can be chosen; the one from another pipeline is no choice."""
+    """The README names each input that can be chosen."""
     told = re.findall(r"^\| `(inputs/\w+)` \|", README, re.MULTILINE)
-    assert sorted(told) == sorted(f"inputs/{path.stem}" for path in (LOGSTASH / "pipeline" / "inputs").glob("*.conf") if path.stem != "from-events")
+    assert sorted(told) == sorted(f"inputs/{path.stem}" for path in (LOGSTASH / "pipeline" / "inputs").glob("*.conf"))
 
 
 def test_the_requests_that_make_keys_give_the_rights_of_the_table() -> None:
@@ -48,3 +54,15 @@ def test_the_requests_that_make_keys_give_the_rights_of_the_table() -> None:
         made[name] = (set(role.get("cluster", [])), {place: set(one["privileges"]) for one in role.get("indices", []) for place in one["names"]})
     assert list(table) == ["setup", "load", "join", "Logstash"]
     assert made == table
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_the_units_are_systemds(tmp_path: Path) -> None:
+    """systemd-analyze finds nothing wrong with the unit files, and each is named in the text before it."""
+    units = re.findall(r"`/etc/systemd/system/(esatls-[\w.-]+)`.*?```ini\n(.*?)```", README, re.DOTALL)
+    assert [name for name, _ in units] == ["esatls-join.service", "esatls-join.timer", "esatls-load.service"]
+    command = Path(sys.executable).with_name("esatls")
+    for name, text in units:
+        (tmp_path / name).write_text(text.replace("ExecStart=/opt/esatls/bin/esatls", f"ExecStart={command}"))
+    done = subprocess.run(["systemd-analyze", "verify", *(str(tmp_path / name) for name, _ in units)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

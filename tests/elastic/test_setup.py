@@ -302,6 +302,18 @@ def test_documents_that_the_server_refuses_fail_the_command(empty: Client) -> No
     assert len(errors.splitlines()) == 1
 
 
+def test_what_stands_before_a_line_that_is_no_record_is_written(empty: Client) -> None:
+    """Of one batch, the records before the line are there, and the line is named."""
+    fine = {"esa_host": "esa1", "esa_direction": "receiving", "icid": 5, "opened": "2024-01-01T00:00:00Z", "tls_verdict": "unused", "messages": 0}
+    for rest in ("{", '{"received": "none", "delivered": 5}'):
+        code, lines, errors = run("load", "--url", empty.url, given=f"{json.dumps(fine)}\n{rest}\n")
+        assert (code, lines) == (1, [])
+        assert errors.startswith("esatls: line 2 is no ")
+        empty.request("POST", "/esatls-connections-*/_refresh")
+        assert empty.request("GET", "/esatls-connections-*/_count")["count"] == 1
+        empty.request("DELETE", "/esatls-connections-2024.01")
+
+
 def test_no_redirect_is_followed() -> None:
     """The API key is not carried to another server."""
     server = StandIn({"/": (302, {})})

@@ -22,10 +22,10 @@ SYSLOG = "<22>Jan 21 12:47:11 esa1.example.com mail_logs: Info: "
 OWN = {"esatls_text", "esatls_line"}
 CEF_NAMES = {
     "mid", "icid", "dcid", "tls_in_result", "tls_in_version", "tls_in_cipher", "tls_out_result", "tls_out_version", "tls_out_cipher", "dane_status",
-    "dane_host",
+    "dane_host", "message_id", "subject",
 }  # fmt: skip
 
-# Records whose TLS fields only the commands take: why.
+# Records of which only the commands take some field: why.
 CEF_DOUBTFUL = {
     "ESAMID=7091": "a field stands twice",
     "ESAMID=7092": "a field stands twice with two values: the whole side is left out here, too",
@@ -33,6 +33,16 @@ CEF_DOUBTFUL = {
     "ESAMID=7062": "joined with semicolons, as another product than Splunk does",
     "ESAMID=7043": "AsyncOS 13, which does not escape a stranger's words",
     "ESAMID=7045": "quotes of a JSON string left in",
+    "ESAMID=7052": "an escape within the subject",
+    "ESAMID=7079": "an escape within the subject",
+    "ESAMID=7081": "a Message-ID behind words without an end of their own",
+    "ESAMID=7083": "a subject without quotes",
+    "ESAMID=7086": "the quotes were cut off",
+    "ESAMID=7041": "an escape within the subject",
+    "ESAMID=7101": "an escape within the subject",
+    "ESAMID=7102": "quotes of a JSON string left in",
+    "ESAMID=7104": "the quotes were cut off",
+    "ESAMID=7108": "AsyncOS 13, which does not escape a stranger's words",
 }
 
 

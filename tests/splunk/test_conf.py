@@ -31,7 +31,7 @@ ADD_ON_FIELDS = {
     "protocol", "reason", "sender_reputation", "size", "source_domain", "src", "src_host", "src_ip", "src_user", "subject", "vendor", "vendor_action",
     "internal_message_id", "icid", "dcid", "mid", "rid", "sender", "recipient", "country", "sender_group",
 }  # fmt: skip
-SAME_MEANING = {"icid", "dcid", "mid", "rid", "sender", "recipient", "country", "sender_group"}
+SAME_MEANING = {"icid", "dcid", "mid", "rid", "sender", "recipient", "country", "sender_group", "subject"}
 """Fields that both set, to the same: Cisco's ids, the envelope's addresses, the HAT line's words."""
 
 

@@ -12,7 +12,7 @@ NAMES = {
     "ESAMID": "mid", "ESAICID": "icid", "ESADCID": "dcid", "ESADaneStatus": "dane_status", "ESADaneHost": "dane_host",
     "ESASenderGroup": "sender_group", "ESAMailFlowPolicy": "hat_action", "act": "action", "suser": "sender", "duser": "recipient",
     "src": "peer_ip", "sourceAddress": "peer_ip", "shost": "peer_host", "sourceHostName": "peer_host", "deviceDirection": "mail_flow",
-    "deviceExternalId": "serial", "end": "ended", "endTime": "ended", "EndTime": "ended",
+    "deviceExternalId": "serial", "cs4": "message_id", "msg": "subject", "end": "ended", "endTime": "ended", "EndTime": "ended",
 }  # fmt: skip
 TLS_NAMES = {
     f"ESATLS{side}{word}": f"tls_{side.lower()}_{name}"
@@ -120,7 +120,7 @@ def fields_of(text: str) -> list[tuple[str, str, bool]]:
             while end < len(text) and not key_behind_space(text, end):
                 end += 1
         value = text[start:end].strip(" ") if bare else text[start:end]
-        if bare and (key.startswith("ESATLS") or (key in NAMES and not value.startswith('"') and not is_stamp(value))):
+        if bare and (key.startswith("ESATLS") or (key in NAMES and key not in QUOTED and not value.startswith('"') and not is_stamp(value))):
             value = value.split(" ")[0]
         found.append((key, value.strip(" "), bare))
         at = end
@@ -186,6 +186,17 @@ def parse(text: str) -> dict[str, Any] | None:
     return typed(event)
 
 
+def without_quotes(value: str) -> str:
+    """Return what stands within the quotes of a text; the last one may have been cut off, or the end of an escape."""
+    value = value.strip(" ")
+    for quote in ("'", '"', '\\"'):
+        if value.startswith(quote):
+            value = value[len(quote) :].removesuffix(quote)
+            break
+    alone = value.endswith("\\") and not value.endswith("\\\\")
+    return value[:-1] if alone else value
+
+
 def typed(event: dict[str, Any]) -> dict[str, Any]:
     """Return an event with its values as they are given; without what is no value."""
     out: dict[str, Any] = {}
@@ -197,8 +208,14 @@ def typed(event: dict[str, Any]) -> dict[str, Any]:
             if value in "01" and value:
                 out[name] = ("incoming", "outgoing")[int(value)]
         elif name in ("sender", "recipient"):
+            # one backslash alone at the end was cut from what it stood before
+            value = re.sub(r"\\+([=|\\])", r"\1", re.sub(r"(?<!\\)\\\Z", "", value))  # noqa: PLW2901
             if (name, value) != ("sender", "<>"):
-                out[name] = re.sub(r"\\+([=|\\])", r"\1", value)
+                out[name] = value
+        elif name in ("message_id", "subject"):
+            text = re.sub(r"\\+([=|\\])", r"\1", without_quotes(value)).strip(" ")
+            if text:
+                out[name] = text
         elif name == "peer_host":
             if value != "unknown":
                 out[name] = value

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction import cef
+from esatls.lines import arcsight
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,7 +81,7 @@ def _expected(fields: dict[str, str]) -> dict[str, Any]:
         "ESAMID": "mid", "ESAICID": "icid", "ESADCID": "dcid", "act": "action", "suser": "sender", "duser": "recipient",
         "deviceExternalId": "serial", "ESASenderGroup": "sender_group", "ESAMailFlowPolicy": "hat_action",
         "ESADaneStatus": "dane_status", "ESADaneHost": "dane_host", "src": "peer_ip", "sourceAddress": "peer_ip",
-        "shost": "peer_host", "sourceHostName": "peer_host", "end": "ended", "endTime": "ended", "EndTime": "ended",
+        "cs4": "message_id", "msg": "subject", "shost": "peer_host", "sourceHostName": "peer_host", "end": "ended", "endTime": "ended", "EndTime": "ended",
     }  # fmt: skip
     event: dict[str, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
     for key, value in fields.items():
@@ -91,9 +93,18 @@ def _expected(fields: dict[str, str]) -> dict[str, Any]:
             side = "in" if key.startswith("ESATLSIn") else "out"
             word = {"s": "result", "l": "version", "r": "cipher"}[key[-1]]
             event[f"tls_{side}_{word}"] = {"Success": "success", "Failure": "failed"}.get(value, value)
+        elif key in ("msg", "cs4"):
+            text = _unescaped(value[1:-1]).strip(" ")
+            if text:
+                event[names[key]] = text
         elif key in names:
             event[names[key]] = value.replace("\\=", "=")
     return event
+
+
+def _unescaped(text: str) -> str:
+    r"""Give a text without CEF's escapes: of backslashes in front of ``=`` and ``|`` nothing is left, of several others one."""
+    return re.sub(r"\\+([=|\\])", r"\1", text)
 
 
 def _write(fields: dict[str, str], spaces: random.Random) -> str:
@@ -125,15 +136,14 @@ def test_cases(path: pathlib.Path) -> None:
 
 
 @given(records(), st.randoms(), st.sampled_from(["14.0.2-020", "15.0.0-104", "16.0.2-112"]))
-@settings(max_examples=1000, deadline=None)
 def test_any_order_spacing_and_values(record: tuple[dict[str, str], dict[str, str]], spaces: random.Random, version: str) -> None:
     """Whatever the order of the keys, the spaces between them and the text in strangers' values: the same event."""
     fields, everything = record
-    assert cef.parse(HEADER.format(version) + _write(everything, spaces)) == _expected(fields)
+    stated = fields | {key: text for key, text in everything.items() if key in ("msg", "cs4")}
+    assert cef.parse(HEADER.format(version) + _write(everything, spaces)) == _expected(stated)
 
 
 @given(records(), st.randoms())
-@settings(max_examples=500, deadline=None)
 def test_quick_and_careful_reading_agree(record: tuple[dict[str, str], dict[str, str]], spaces: random.Random) -> None:
     """The one-search reading gives what the field-by-field reading gives, or leaves the record to it."""
     _, everything = record
@@ -195,12 +205,15 @@ MARKS = st.text("}{'\" ]\\:,u", max_size=8)
 
 
 @given(st.builds("{} ESATLSInConnStatus=Success{}".format, TEXT | MARKS, MARKS), st.sampled_from(["13.0.0-392", "14.3.0-032"]))
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=5 * settings().max_examples)  # who states TLS is what it is about
 def test_quoted_text_never_states_tls(subject: str, version: str) -> None:
     """A subject, message id or file name that ends in a forged field states nothing, whatever quotes it holds."""
     record = f"ESAMID=1 cs4={subject!r} ESAAttachmentDetails={ {subject: {subject: [subject]}}!r} msg={subject!r} act=DELIVERED"
     event = cef.parse(HEADER.format(version) + record)
-    assert event == {"esa_event": "consolidated_event", "witness": "cef", "mid": 1, "action": "DELIVERED"}
+    assert event is not None
+    assert {name: value for name, value in event.items() if name not in ("message_id", "subject")} == {
+        "esa_event": "consolidated_event", "witness": "cef", "mid": 1, "action": "DELIVERED",
+    }  # fmt: skip
 
 
 def test_genuine_fields_are_read_beside_a_forged_subject() -> None:
@@ -209,11 +222,11 @@ def test_genuine_fields_are_read_beside_a_forged_subject() -> None:
     event = cef.parse(HEADER.format("14.3.0-032") + record)
     assert event == {
         "esa_event": "consolidated_event", "witness": "cef", "mid": 1, "icid": 2, "dcid": 3, "tls_in_result": "failed",
+        "subject": "x ESATLSInConnStatus=Success ESAICID=9",
     }  # fmt: skip
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
 def test_a_cut_record_states_nothing_new(data: st.DataObject) -> None:
     """A record cut anywhere gives a part of what the whole record gives; only the last value may be cut as well."""
     path = data.draw(st.sampled_from(CASES))
@@ -226,11 +239,10 @@ def test_a_cut_record_states_nothing_new(data: st.DataObject) -> None:
         # the name "unknown" states nothing; cut short it cannot be told from a name
         whole = "unknown" if name == "peer_host" and name not in line["event"] else str(line["event"][name])
         # a record cut in the middle of a key leaves the key's beginning behind the value
-        assert whole.startswith(str(value)) or str(value).startswith(whole + " ")
+        assert whole.startswith(str(value)) or str(value).startswith((f"{whole} ", f"{whole}' ", f'{whole}" '))
 
 
 @given(st.text("ES ATLSInCoStu=;|'\"{}[]\\m s g c4 1", max_size=200), st.sampled_from(["13.0", "14.0", ""]))
-@settings(max_examples=1000, deadline=None)
 def test_any_text_is_read(text: str, version: str) -> None:
     """No text makes the reader fail."""
     event = cef.parse(HEADER.format(version) + text)
@@ -251,7 +263,7 @@ def test_hostile_records_are_read_to_the_end(piece: str, version: str) -> None:
     event = cef.parse(record)
     assert event is not None
     assert not any(name.endswith("result") for name in event)
-    assert cef.text_line(record) is None
+    assert arcsight.text_line(record) is None
 
 
 def test_what_stands_behind_the_longest_record_is_not_read() -> None:
@@ -285,7 +297,7 @@ def test_recipients_as_a_list() -> None:
 )
 def test_text_line_of_an_arcsight_record(record: str, line: tuple[str, str | None, str | None]) -> None:
     """The mail log line, its time in UTC and its host come out of an ArcSight connector's record."""
-    assert cef.text_line(record) == cef.TextLine(*line)
+    assert arcsight.text_line(record) == arcsight.TextLine(*line)
     assert cef.parse(record) is None
 
 
@@ -303,7 +315,7 @@ def test_text_line_of_an_arcsight_record(record: str, line: tuple[str, str | Non
 )
 def test_no_text_line(record: str) -> None:
     """No line comes out of a record with two texts, without one, of another product, or of a consolidated event."""
-    assert cef.text_line(record) is None
+    assert arcsight.text_line(record) is None
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real logs are not here")

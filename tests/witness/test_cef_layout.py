@@ -100,7 +100,7 @@ def _is_dictionary(value: str) -> bool:
 
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")
 @given(families())
-@settings(max_examples=600)
+@settings(max_examples=2 * settings().max_examples)
 def test_what_is_learned_changes_no_answer(family: tuple[list[str], str]) -> None:
     """A record gives what the slow reader gives, whether the order of its keys is known or not, and whatever was put into it."""
     texts, text = family
@@ -136,7 +136,7 @@ def test_ordinary_records_are_known() -> None:
     assert events[0] == {
         "esa_event": "consolidated_event", "witness": "cef", "serial": "0123456789AB-EXAMPLE0001", "mid": 7, "icid": 5, "dcid": 3,
         "ended": "Mon Jun  2 14:01:31 2025", "mail_flow": "incoming", "sender": "ann@example.org", "action": "DELIVERED",
-        "recipient": "bob@example.com;carol@example.com", "tls_in_result": "success", "tls_out_result": "failed",
+        "recipient": "bob@example.com;carol@example.com", "tls_in_result": "success", "tls_out_result": "failed", "subject": "x",
     }  # fmt: skip
 
 

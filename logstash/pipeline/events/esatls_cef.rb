@@ -99,7 +99,7 @@ module EsatlsCef
     return [enclosed[1], enclosed.end(0), false] if enclosed
     words = WORDS_VALUE.match(extension, start)
     value = words[1].sub(/\A +/, "")
-    if key.start_with?("ESATLS") || (tables["names"].key?(key) && !value.start_with?('"') && !value.match?(STAMP))
+    if key.start_with?("ESATLS") || (tables["names"].key?(key) && !tables["quoted"].include?(key) && !value.start_with?('"') && !value.match?(STAMP))
       value = value.split(" ", 2)[0] || "" unless value.start_with?(" ")
     end
     [value, words.end(0), true]
@@ -123,11 +123,28 @@ module EsatlsCef
     fields.delete("peer_ip") if fields["peer_ip"] && !fields["peer_ip"].match?(/\A[0-9A-Fa-f:.]+\z/)
     %w[sender recipient].each { |name| fields[name] = unescape(fields[name]) if fields[name] }
     fields.delete("sender") if fields["sender"] == "<>"
+    %w[message_id subject].each do |name|
+      next unless fields[name]
+      text = strip(unescape(without_quotes(fields.delete(name))))
+      fields[name] = text unless text.empty?
+    end
     fields.merge("witness" => "cef")
   end
 
+  def strip(text)
+    text.sub(/\A +/, "").sub(/(?<! ) +\z/, "")
+  end
+
+  # What stands within the quotes of a value; a cut record lacks the last one.
+  def without_quotes(value)
+    value = strip(value)
+    quote = ["'", '"', '\\"'].find { |mark| value.start_with?(mark) }
+    quote ? value.delete_prefix(quote).delete_suffix(quote) : value
+  end
+
+  # A backslash alone at the end was cut from what it stood before.
   def unescape(text)
-    text.gsub(/\\+([=|\\])/, '\1')
+    text.sub(/(?<!\\)\\\z/, "").gsub(/\\+([=|\\])/, '\1')
   end
 
   # Returns [line, host, time] of a mail log line in an ArcSight connector's record; nil if it is none, or if a stranger may have written msg.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, Callable
 
@@ -9,9 +10,8 @@ import click
 
 from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
-from esatls.elastic.client import Client, ElasticError
-
-_MOST_REFUSED_SHOWN = 5
+from esatls.elastic.batches import batches
+from esatls.elastic.client import Client
 
 
 @click.group()
@@ -81,14 +81,26 @@ def setup(
 
 @elastic.command()
 @_server_options
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=loading.PATIENCE,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to ask again a server that is busy or does not answer.",
+)
 @click.argument("file", default="-")
-def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, file: str, *, insecure: bool) -> None:
-    """Write records that `esatls connections` or `esatls messages` printed as JSON Lines (FILE, or standard input)."""
+def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, file: str, patience: float, *, insecure: bool) -> None:
+    """Write the records that `esatls connections`, `messages` or `follow` print as JSON Lines (FILE, or standard input).
+
+    Records that come slowly are written two seconds after they came.
+    """
     server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
-    with click.open_file(file, encoding="utf-8") as lines:
-        count, refused = loading.load(server, lines)
-    click.echo(f"{count:,} documents written")
-    _refused(refused)
+    with click.open_file(file, "rb") as stream:
+        written = loading.load(server, batches(stream), patience=patience, tell=_tell)
+    click.echo(f"{written.documents:,} documents written")
+    if written.refused:
+        sys.exit(1)
 
 
 @elastic.command()
@@ -100,18 +112,15 @@ def join(
     url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, days: float, context: float, *, insecure: bool, everything: bool
 ) -> None:
     """Make the documents of connections and messages from the event documents; run it every few minutes."""
-    result = loading.join(_client(url, api_key, api_key_file, ca_cert, insecure=insecure), days=None if everything else days, context_days=context)
-    click.echo("{events:,} events: {connections:,} connections, {messages:,} messages written, {deleted:,} stale documents deleted".format(**result))
-    if not result["events"] and not everything:
+    server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
+    done = loading.join(server, days=None if everything else days, context_days=context, tell=_tell)
+    click.echo(f"{done.events:,} events: {done.connections:,} connections, {done.messages:,} messages written, {done.deleted:,} stale documents deleted")
+    if not done.events and not everything:
         click.echo(f"no event of the last {days + context:g} days: --days reaches further back, --all takes everything", err=True)
-    _refused(result["refused"])
+    if done.refused:
+        sys.exit(1)
 
 
-def _refused(lines: list[str]) -> None:
-    """Name documents that the server did not take, and fail."""
-    if not lines:
-        return
-    shown = "; ".join(lines[:_MOST_REFUSED_SHOWN])
-    more = f" and {len(lines) - _MOST_REFUSED_SHOWN:,} more" if len(lines) > _MOST_REFUSED_SHOWN else ""
-    message = f"{len(lines):,} documents were refused: {shown}{more}"
-    raise ElasticError(message)
+def _tell(line: str) -> None:
+    """Print what a server refuses, or why it is waited for."""
+    click.echo(f"esatls: {line}", err=True)

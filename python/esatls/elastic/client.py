@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import json
 import ssl
@@ -9,12 +10,15 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.errors import EsatlsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+BUSY = frozenset({429, 502, 503, 504})
+"""Statuses with which a server, or a proxy in front of it, asks to come again later."""
 
 _LONGEST_REASON = 500
 _KEY_PLACES = "ESATLS_ELASTIC_API_KEY or --api-key-file"
@@ -27,6 +31,28 @@ class ElasticError(EsatlsError):
         """Keep the status beside the one-line message."""
         super().__init__(message)
         self.status = status
+
+    @property
+    def may_pass(self) -> bool:
+        """Tell whether the same request may succeed in a while: the server is busy, or not there at present."""
+        return self.status in BUSY
+
+
+class UnreachableError(ElasticError):
+    """No server answers."""
+
+    @property
+    def may_pass(self) -> bool:
+        """Tell that the server may be there in a while."""
+        return True
+
+
+class Refusal(NamedTuple):
+    """A document that the server did not take: its place in the request, the status, and the reason in one line."""
+
+    position: int
+    status: int
+    reason: str
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -87,8 +113,12 @@ class Client:
             raise ElasticError(_one_line(message) + (self._key_hint() if error.code == 401 else ""), error.code) from error
         except urllib.error.URLError as error:
             message = f"{self.url}: {_connection_problem(error.reason)}"
-            raise ElasticError(_one_line(message)) from error
-        except (OSError, ValueError) as error:
+            kind = ElasticError if isinstance(error.reason, ssl.SSLCertVerificationError) else UnreachableError
+            raise kind(_one_line(message)) from error
+        except (OSError, http.client.HTTPException) as error:
+            message = f"{self.url}: {error}"
+            raise UnreachableError(_one_line(message)) from error
+        except ValueError as error:
             message = f"{self.url}: {error}"
             raise ElasticError(_one_line(message)) from error
         try:
@@ -112,8 +142,8 @@ class Client:
             raise
         return True
 
-    def bulk(self, actions: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> list[str]:
-        """Write documents, each with its action line; return one line for each that was refused, in order."""
+    def bulk(self, actions: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> list[Refusal]:
+        """Write documents, each with its action line; return those that were refused, in order."""
         lines = [json.dumps(part, separators=(",", ":")) for action in actions for part in action]
         if not lines:
             return []
@@ -121,8 +151,12 @@ class Client:
         answer = self.request("POST", "/_bulk", body, {"Content-Type": "application/x-ndjson"})
         if not answer["errors"]:
             return []
-        results = [next(iter(item.values())) for item in answer["items"]]
-        return [_one_line(f"{result['_index']}/{result.get('_id')}: {_reason(json.dumps(result).encode())}") for result in results if "error" in result]
+        results = enumerate(next(iter(item.values())) for item in answer["items"])
+        return [
+            Refusal(position, result["status"], _one_line(f"{result['_index']}/{result.get('_id')}: {_reason(json.dumps(result).encode())}"))
+            for position, result in results
+            if "error" in result
+        ]
 
     def upload(self, path: str, name: str, content: bytes, headers: dict[str, str] | None = None) -> Any:
         """Send one file as an HTML form does (multipart/form-data)."""

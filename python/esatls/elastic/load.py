@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from esatls.elastic.client import Client, ElasticError
+from esatls.elastic.batches import BATCH
+from esatls.elastic.client import BUSY, Client, ElasticError, Refusal
 from esatls.elastic.documents import connection_document, message_document
 from esatls.extraction.event_stream import events
 from esatls.extraction.match import extract
 from esatls.lines import envelope
 from esatls.lines.clock import rfc3339
+from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
-from esatls.verdicts.records import connections, messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,9 +31,13 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 Action = tuple[dict[str, Any], dict[str, Any]]
 
-BATCH = 1000
-"""Documents per request."""
+PATIENCE = 30.0
+"""Seconds for which a server that is busy, or not there, is asked again."""
 
+_FIRST_PAUSE = 0.25
+_TOLD_PAUSE = 4.0
+_LONGEST_PAUSE = 32.0
+_MOST_REFUSED_SHOWN = 5
 _EVENTS = "logs-esatls.events-*"
 _SCROLL = "2m"
 _OF_ENVELOPE = frozenset({"time", "esa_host", "esa_log", "esa_level"})
@@ -58,35 +64,100 @@ def action(record: Record, ingested: str) -> Action:
     return {"index": {"_index": f"esatls-{kind}-{month}", "_id": identity}}, document
 
 
-def write(client: Client, records: Iterable[Record], ingested: str) -> tuple[int, list[str]]:
-    """Write records in batches; return how many were written, and one line for each that the server refused."""
-    actions = (action(record, ingested) for record in records)
-    count, refused = 0, []
-    while batch := list(islice(actions, BATCH)):
-        problems = client.bulk(batch)
-        count += len(batch) - len(problems)
-        refused += problems
-    return count, refused
+class Written(NamedTuple):
+    """How many documents a server took, and how many it refused."""
+
+    documents: int = 0
+    refused: int = 0
 
 
-def load(client: Client, lines: Iterable[str]) -> tuple[int, list[str]]:
-    """Write the records of JSON Lines; return how many were written, and one line for each that was refused."""
-    return write(client, _records(lines), now())
+class Writer:
+    """Writes records to a server, in batches.
+
+    A server that is busy or not there is asked again for ``patience`` seconds; then its error is raised. ``tell`` gets one line about
+    documents that were refused, and one about each wait that is long.
+    """
+
+    def __init__(self, client: Client, ingested: str, *, patience: float = PATIENCE, tell: Callable[[str], None] | None = None) -> None:
+        """Prepare; nothing is sent. ``ingested`` is the time of this load (RFC 3339)."""
+        self.written = Written()
+        self._client = client
+        self._ingested = ingested
+        self._patience = patience
+        self._tell = tell or (lambda _line: None)
+
+    def action(self, record: Record) -> Action:
+        """Return the bulk action that writes a record."""
+        return action(record, self._ingested)
+
+    def write(self, actions: Iterable[Action]) -> None:
+        """Write some records."""
+        actions = iter(actions)
+        while batch := list(islice(actions, BATCH)):
+            refused = self._send(batch)
+            self.written = Written(self.written.documents + len(batch) - len(refused), self.written.refused + len(refused))
+            if refused:
+                shown = "; ".join(one.reason for one in refused[:_MOST_REFUSED_SHOWN])
+                more = f" and {len(refused) - _MOST_REFUSED_SHOWN:,} more" if len(refused) > _MOST_REFUSED_SHOWN else ""
+                self._tell(f"{len(refused):,} documents were refused: {shown}{more}")
+
+    def _send(self, batch: list[Action]) -> list[Refusal]:
+        """Send a batch, and again what the server may take later; return what it refused for good."""
+        refused: list[Refusal] = []
+        until = time.monotonic() + self._patience
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                answers = self._client.bulk(batch)
+            except ElasticError as error:
+                if not error.may_pass or time.monotonic() + pause > until:
+                    raise
+                reason = str(error)
+            else:
+                later = [one for one in answers if one.status in BUSY]
+                refused += [one for one in answers if one.status not in BUSY]
+                if not later or time.monotonic() + pause > until:
+                    return refused + later
+                batch = [batch[one.position] for one in later]
+                reason = later[0].reason
+            if pause == _TOLD_PAUSE:
+                self._tell(f"waiting for the server: {reason}")
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def _records(lines: Iterable[str]) -> Iterator[Record]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+def load(client: Client, batches: Iterable[Iterable[bytes | str]], *, patience: float = PATIENCE, tell: Callable[[str], None] | None = None) -> Written:
+    """Write the records of JSON Lines, batch by batch.
+
+    A line that is no record ends the load with ``ElasticError``; what stands before it is written.
+    """
+    writer = Writer(client, now(), patience=patience, tell=tell)
+    number = 0
+    for batch in batches:
+        actions = []
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            message = f"line {number} is no JSON: {error}"
-            raise ElasticError(message) from error
-        if not isinstance(record, dict):
-            message = f"line {number} is no record"
-            raise ElasticError(message)
-        yield record
+            for line in batch:
+                number += 1
+                if line.strip():
+                    actions.append(_action(writer, line, number))
+        finally:
+            writer.write(actions)
+    return writer.written
+
+
+def _action(writer: Writer, line: bytes | str, number: int) -> Action:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        message = f"line {number} is no JSON: {error}"
+        raise ElasticError(message) from error
+    message = f"line {number} is no record"
+    if not isinstance(record, dict):
+        raise ElasticError(message)
+    try:
+        return writer.action(record)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ElasticError(message) from error
 
 
 def now() -> str:
@@ -95,21 +166,34 @@ def now() -> str:
 
 
 def event_hits(client: Client, start: str | None, end: str | None, index: str = _EVENTS) -> Iterator[dict[str, Any]]:
-    """Yield the event documents between two times (RFC 3339; open ends are allowed), in any order."""
+    """Yield the event documents between two times (RFC 3339; open ends are allowed), in any order.
+
+    Raises ``ElasticError`` where the server cannot read all of them.
+    """
     conditions: list[dict[str, Any]] = [{"exists": {"field": "event.action"}}]
     window = {name: value for name, value in (("gte", start), ("lt", end)) if value}
     if window:
         conditions.append({"range": {"@timestamp": window}})
     fields = ["@timestamp", "message", "event.original", "observer.hostname"]
     query = {"size": 5000, "query": {"bool": {"filter": conditions}}, "_source": fields, "sort": ["_doc"]}
-    answer = client.request("POST", f"/{index}/_search?scroll={_SCROLL}&ignore_unavailable=true&allow_no_indices=true", query)
+    options = f"scroll={_SCROLL}&expand_wildcards=all&allow_no_indices=true&allow_partial_search_results=false"
+    answer = _whole(client.request("POST", f"/{index}/_search?{options}", query))
     try:
         while answer["hits"]["hits"]:
             yield from (hit["_source"] for hit in answer["hits"]["hits"])
-            answer = client.request("POST", "/_search/scroll", {"scroll": _SCROLL, "scroll_id": answer["_scroll_id"]})
+            answer = _whole(client.request("POST", "/_search/scroll", {"scroll": _SCROLL, "scroll_id": answer["_scroll_id"]}))
     finally:
         if "_scroll_id" in answer:
             client.request("DELETE", "/_search/scroll", {"scroll_id": answer["_scroll_id"]})
+
+
+def _whole(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return a page of a search, if no part of the index is missing from it."""
+    failed = answer.get("_shards", {}).get("failed", 0)
+    if failed or answer.get("timed_out"):
+        message = f"the events cannot be read whole: {f'{failed} shards failed' if failed else 'the search timed out'}; nothing was written or deleted"
+        raise ElasticError(message)
+    return answer
 
 
 def facts_of(documents: Iterable[dict[str, Any]]) -> Facts:
@@ -138,12 +222,22 @@ def events_of(line: str) -> Iterator[dict[str, Any]]:
         yield event
 
 
-def join(client: Client, *, days: float | None = 2, context_days: float = 2) -> dict[str, Any]:
+class Joined(NamedTuple):
+    """What a join did: events read, documents written of each kind, deleted, and refused."""
+
+    events: int
+    connections: int
+    messages: int
+    deleted: int
+    refused: int
+
+
+def join(client: Client, *, days: float | None = 2, context_days: float = 2, tell: Callable[[str], None] | None = None) -> Joined:
     """Make the records of everything that began in the last ``days`` and write them; None takes all.
 
     Events of the ``context_days`` before are read too, for the connections and parents of the first messages. Records of that time which
-    a former run wrote and this one does not find any more are deleted, so a run after late lines leaves the same as one run at the end.
-    Returns counts: ``events``, ``connections``, ``messages``, ``deleted``, and ``refused`` (lines).
+    a former run wrote and this one does not find any more are deleted, so a run after late lines leaves the same as one run at the end;
+    where the server could not read all events, or refused a record, none is deleted.
     """
     ingested = now()
     start = None if days is None else rfc3339(int(datetime.now(timezone.utc).timestamp() - timedelta(days=days).total_seconds()))
@@ -151,14 +245,14 @@ def join(client: Client, *, days: float | None = 2, context_days: float = 2) -> 
     client.request("POST", f"/{_EVENTS}/_refresh?ignore_unavailable=true&allow_no_indices=true")
     read = _Counted(event_hits(client, earliest, None))
     facts = facts_of(read)
-    result: dict[str, Any] = {"events": read.count, "refused": []}
-    run = ingested
-    for kind, found in (("connections", connections(facts)), ("messages", messages(facts))):
-        wanted = (record for record in found if start is None or _began(record, ingested) >= start)
-        result[kind], refused = write(client, wanted, run)
-        result["refused"] += refused
-    result["deleted"] = _delete_stale(client, start, run)
-    return result
+    writers = []
+    for found in (verdicts.connections(facts), verdicts.messages(facts)):
+        writers.append(writer := Writer(client, ingested, tell=tell))
+        writer.write(writer.action(record) for record in found if start is None or _began(record, ingested) >= start)
+    connections, messages = (writer.written for writer in writers)
+    refused = connections.refused + messages.refused
+    deleted = 0 if refused else _delete_stale(client, start, ingested)
+    return Joined(read.count, connections.documents, messages.documents, deleted, refused)
 
 
 def _began(record: Record, otherwise: str) -> str:

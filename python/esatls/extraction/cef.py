@@ -1,8 +1,7 @@
 r"""Read Cisco's consolidated events: one CEF record per message, AsyncOS 13 to 16.
 
 A record states what the appliance's administrator selected, as ``key=value`` pairs in any order; what it
-leaves out decides nothing. `parse` gives the flat fields that esatls knows, `text_line` unwraps the text line
-of a mail log that an ArcSight connector has put into a CEF record of its own.
+leaves out decides nothing. `parse` gives the flat fields that esatls knows.
 
 Who may state a TLS field
 -------------------------
@@ -31,19 +30,18 @@ such as ``TLSv1`` of ``TLSv1.2``, cannot be seen to be cut.
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.cef_layout import Item, Layouts, Value
+from esatls.lines.arcsight import CONSOLIDATED, from_epoch, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TextLine", "parse", "recipients", "text_line"]
+__all__ = ["parse", "recipients"]
 
-_EVENT_CLASS = "ESA_CONSOLIDATED_LOG_EVENT"
 
 # A key is one word, but for these two that AsyncOS writes with a space.
 _KEY = r"(?:\w+|Message Filters Verdict|E SAAMPVerdict)="
@@ -56,6 +54,9 @@ _QUOTED = rf"(?:{_SINGLE}|{_DOUBLE}|{_JSON})(?= *(?:\Z| {_KEY}))"
 _BRACED = rf"\{{[^'\" ]*(?:(?:{_SINGLE}|{_DOUBLE}| (?!\w+=))[^'\" ]*)*"
 _WORDS = rf"[^ ]*(?: +(?! |{_KEY})[^ ]+)*"
 _STAMP = r"\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}"
+
+# Keys whose values are written as quoted Python strings: what a person knows a mail by.
+_IDENTITY = {"cs4": "message_id", "msg": "subject"}
 
 # key of a record -> field of an event
 _NAMES = {
@@ -75,6 +76,7 @@ _NAMES = {
     "sourceHostName": "peer_host",
     "deviceDirection": "mail_flow",
     "deviceExternalId": "serial",
+    **_IDENTITY,
     "end": "ended",
     "endTime": "ended",
     "EndTime": "ended",
@@ -96,7 +98,7 @@ _ADDRESSES = ("sender", "recipient")
 _FLOWS = {"0": "incoming", "1": "outgoing"}
 
 # Keys whose values strangers choose; the first two are written as quoted Python strings.
-_QUOTED_KEYS = frozenset({"msg", "cs4"})
+_QUOTED_KEYS = frozenset(_IDENTITY)
 _STRANGERS = _QUOTED_KEYS | {
     "ESAFinalActionDetails",
     "ESAFriendlyFrom",
@@ -130,6 +132,8 @@ _QUICK = re.compile(
     re.DOTALL,
 )
 _QUICK_NAMES = {**_NAMES, _RUN: "tls"}
+_QUICK_QUOTED = {f"{key}="[:4]: name for key, name in _IDENTITY.items()}
+"""By what a key with its quoted value begins with: the two are matched in one piece."""
 
 _LONGEST = 65_536
 """Characters of a record that are read; the appliance's are shorter."""
@@ -159,29 +163,10 @@ _TLS_RUN = re.compile(r"ESATLS\w+=[^ ]+(?: ESATLS\w+=[^ ]+)*\Z")
 _WHOLE_STAMP = re.compile(rf"{_STAMP}\Z")
 _MILLISECONDS = re.compile(r"[0-9]{12,13}\Z")
 _IP = re.compile(r"[0-9A-Fa-f:.]+\Z")
-_ESCAPED = re.compile(r"\\+([=|\\])")
 
 # Microsoft Sentinel joins the fields of AdditionalExtensions with semicolons.
 _JOINED = re.compile(r" *\w+=[^ ;]*;\w*(?:=|\Z)")
 _JOIN = re.compile(r";(?=\w+=|\w*\Z)")
-
-# A key of an ArcSight connector's record around a line of a mail log.
-_ARCSIGHT_KEY = re.compile(r"(?:^|(?<= ))([a-z]\w*)=")
-
-
-class TextLine(NamedTuple):
-    """A mail log line that was wrapped into a CEF record of an ArcSight connector.
-
-    Attributes:
-        text: The message text of the line, such as ``ICID 5 close``.
-        time: When the connector says the line was written, RFC 3339 in UTC; ``None`` if it does not say.
-        host: The appliance as the connector names it, or else the connector; ``None`` if the record says neither.
-
-    """
-
-    text: str
-    time: str | None
-    host: str | None
 
 
 def parse(text: str) -> dict[str, Any] | None:
@@ -201,6 +186,7 @@ def parse(text: str) -> dict[str, Any] | None:
         * ``dane_status``, ``dane_host``, ``action`` (``DELIVERED``, ``QUARANTINED``, ...), ``sender_group``,
           ``hat_action`` (of the mail flow policy), ``serial`` (of the appliance);
         * ``mail_flow``: ``incoming`` or ``outgoing``; ``peer_ip``, ``peer_host``: the sending host;
+        * ``message_id`` and ``subject``, without their quotes;
         * ``sender`` and ``recipient``: addresses, several recipients joined with ``;`` (see `recipients`);
         * ``ended``: when the message's processing ended, in the appliance's own time zone and form
           (``Mon Jun 12 14:01:31 2023``); no ``time``, which the envelope tells.
@@ -255,7 +241,7 @@ def stamp(text: str) -> str | None:
     times = _stated(extension, _TIMES, escaping=escaping)
     for value in (times.get("received", ""), times.get("ended", "")):
         if _MILLISECONDS.match(value):
-            return _from_epoch(value)
+            return from_epoch(value)
     return ended
 
 
@@ -266,7 +252,7 @@ def _extension(text: str) -> tuple[str, bool, bool] | None:
     whole = text.startswith("CEF:")
     if whole:
         header = extension.split("|", 7)
-        if len(header) < 8 or header[4] != _EVENT_CLASS:
+        if len(header) < 8 or header[4] != CONSOLIDATED:
             return None
         extension = header[7]
         escaping = _escapes(header[3])
@@ -280,36 +266,6 @@ def _extension(text: str) -> tuple[str, bool, bool] | None:
 def recipients(event: dict[str, Any]) -> list[str]:
     """Give the envelope recipients of an event of `parse` as a list, empty if the record states none."""
     return [address for address in event.get("recipient", "").split(";") if address]
-
-
-def text_line(text: str) -> TextLine | None:
-    r"""Take the mail log line out of an ArcSight connector's record (``CEF:0|CISCO|IronPort|... msg=MID 1 ...``).
-
-    Args:
-        text: The record from ``CEF:`` on, without its envelope.
-
-    Returns:
-        ``None`` if it is no such record, or a consolidated event, whose ``msg`` is a subject, or if it has two ``msg`` fields so that one
-        may be a stranger's.
-        The line ends where the next key of the record begins; ``\=`` in it is ``=`` again.
-
-    """
-    header = text.split("|", 7)
-    if len(header) < 8 or header[0][:4] != "CEF:" or header[1].lower() != "cisco" or "ironport" not in header[2].lower():
-        return None
-    if header[4] == _EVENT_CLASS:
-        return None
-    _, *parts = _ARCSIGHT_KEY.split(header[7])
-    keys, values = parts[::2], parts[1::2]
-    if keys.count("msg") > 1:
-        return None
-    # of a key that comes twice, the first
-    fields = {key: value.rstrip(" ") for key, value in zip(reversed(keys), reversed(values))}
-    line = _unescape(fields.get("msg", ""))
-    if not line:
-        return None
-    host = fields.get("dvchost") or fields.get("dvc") or fields.get("ahost")
-    return TextLine(line, _from_epoch(fields.get("rt", "")), host)
 
 
 @functools.lru_cache(maxsize=64)
@@ -354,6 +310,8 @@ def _read_known(
     peer_host: str | None,
     flow: str | None,
     serial: str | None,
+    message_id: str | None,
+    subject: str | None,
     ended: str | None,
     tls: str | None,
 ) -> dict[str, Any] | None:
@@ -381,9 +339,9 @@ def _read_known(
     if action is not None:
         event["action"] = action
     if sender is not None and sender != "<>":
-        event["sender"] = _unescape(sender) if "\\" in sender else sender
+        event["sender"] = unescape(sender) if "\\" in sender else sender
     if recipient is not None:
-        event["recipient"] = _unescape(recipient) if "\\" in recipient else recipient
+        event["recipient"] = unescape(recipient) if "\\" in recipient else recipient
     if peer_ip is not None:
         event["peer_ip"] = peer_ip
     if peer_host is not None and peer_host != "unknown":
@@ -392,6 +350,10 @@ def _read_known(
         event["mail_flow"] = _FLOWS[flow]
     if serial is not None:
         event["serial"] = serial
+    if message_id is not None:
+        _identify(event, "message_id", message_id)
+    if subject is not None:
+        _identify(event, "subject", subject)
     if ended is not None:
         event["ended"] = ended
     return event
@@ -405,7 +367,7 @@ def _value_pattern(key: str, forms: frozenset[str], *, first: bool, tls_next: bo
     if first and (key in _STRANGERS or forms != {"word"}):
         return None
     if key in _QUOTED_KEYS:
-        return Value(_ESCAPED_QUOTED)
+        return Value(f"({_ESCAPED_QUOTED})", field)
     if field in _FIELD_VALUES:
         return Value(_FIELD_VALUES[field], field)
     if key in _STRANGERS:
@@ -445,15 +407,16 @@ def _read_quickly(extension: str) -> dict[str, Any] | None:
     parts = _QUICK.split(extension)
     event: dict[str, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
     name_of = _QUICK_NAMES.get
-    for gap, key, value in zip(parts[::3], parts[1::3], parts[2::3]):
+    for gap, key, behind in zip(parts[::3], parts[1::3], parts[2::3]):
         if "{" in gap:
             return None  # under a key that is not known here
-        name = name_of(key)
+        quoted = _QUICK_QUOTED.get(key[:4])
+        name, value = (name_of(key), behind) if quoted is None else (quoted, key[4:])
         if name is not None:
             if name in event or not value:
                 return None
             event[name] = value
-    if "mid" not in event:
+    if "mid" not in event or any(name not in event and f" {key}=" in extension for key, name in _IDENTITY.items()):
         return None
     if "tls" in event:
         # The field in front of the run: a stranger's bare value may go on as the run.
@@ -529,7 +492,7 @@ def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
     if words is None:
         return "", start, True
     value = words[1].lstrip(" ")
-    if key.startswith(_RUN) or (key in _NAMES and value[:1] != '"' and not _WHOLE_STAMP.match(value)):
+    if key.startswith(_RUN) or (key in _NAMES and key not in _QUOTED_KEYS and value[:1] != '"' and not _WHOLE_STAMP.match(value)):
         value = value.partition(" ")[0]  # what follows is a key with a space in it that is not known here
     return value, words.end(), True
 
@@ -568,26 +531,23 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
         del event["ended"]
     for name in _ADDRESSES:
         if "\\" in event.get(name, ""):
-            event[name] = _unescape(event[name])
+            event[name] = unescape(event[name])
     if event.get("sender") == "<>":
         del event["sender"]
+    for name in _IDENTITY.values():
+        if name in event:
+            _identify(event, name, event.pop(name))
     return event
 
 
-def _unescape(text: str) -> str:
-    r"""Undo CEF's ``\=`` and ``\\``, also where a collector has doubled the backslash; one alone at the end was cut from what it stood before."""
-    if text.endswith("\\") and not text.endswith("\\\\"):
-        text = text[:-1]
-    return _ESCAPED.sub(r"\1", text)
-
-
-@functools.lru_cache(maxsize=64)
-def _from_epoch(milliseconds: str) -> str | None:
-    """Turn ArcSight's ``rt``, milliseconds since 1970, into RFC 3339 in UTC; ``None`` if it is no such number."""
-    if not re.match(r"\d{1,14}\Z", milliseconds):
-        return None
-    moment = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(milliseconds=int(milliseconds))
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+def _identify(event: dict[str, Any], name: str, value: str) -> None:
+    """Set a field to what stands within the quotes of a value, if anything does; a cut record lacks the last quote."""
+    value = value.strip(" ")
+    quote = next((quote for quote in ("'", '"', '\\"') if value.startswith(quote)), "")
+    text = value[len(quote) :].removesuffix(quote) if quote else value
+    text = (unescape(text) if "\\" in text else text).strip(" ")
+    if text:
+        event[name] = text
 
 
 def _field_of(key: str) -> str | None:

@@ -19,6 +19,7 @@ EVENTS: dict[str, str] = {
     "message_started": "A message began",
     "message_sender": "Its envelope sender",
     "message_recipient": "One of its envelope recipients",
+    "message_identity": "Its Message-ID or its subject, as logged, without the quotes",
     "message_policy": "The policy table that it matched: its mail flow",
     "delivery_started": "A delivery began",
     "delivery_done": "The other side took the message for these recipients",

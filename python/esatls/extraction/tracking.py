@@ -5,6 +5,8 @@ marked ``witness`` ``tracking``. The sentences differ between versions in articl
 words around ``TLS``; the ids always stand in the same places, and only there they are read. A sentence is matched
 whole and from its first word, so that a subject, a file name or an answer of another server in it states nothing.
 
+Beside its sentences a record has the message's Message-ID (``midHeader``) and its subject.
+
 Two things are not in tracking and follow from it:
 
 * `rid`: recipients have no numbers there. They get the order in which the record adds them to the message, which is
@@ -105,6 +107,8 @@ _SENTENCES = (
         rf"{_MESSAGE} on {_RECEIVING} {_WAS}added (?:the |a )?recipient:? \(?(?P<recipient>.+?)\)?",
         esa_direction="receiving",
     ),
+    _sentence("message_identity", rf"{_MESSAGE} contains message ID header ['\"]?(?P<message_id>[^'\"].*?)['\"]?"),
+    _sentence("message_identity", rf"{_MESSAGE} original subject on injection: (?P<subject>.+)"),
     _sentence(
         "message_policy",
         rf"{_MESSAGE} matched (?:all recipients for )?per-recipient policy .* (?:for|in) (?:the )?(?P<mail_flow>inbound|outbound)"
@@ -180,6 +184,8 @@ _DETAILS = re.compile(
     r"(?: CN(?:=|: ?<?)(?P<tls_peer_cn>[^\s<>](?:.*[^\s>])?)>?| (?:for )?(?:None|(?P<tls_domain>[^\s.]+(?:\.[^\s.]+)+))|)(?: .*)?",
     re.IGNORECASE | re.DOTALL,
 )
+_IDENTITY = {"message_id": "midHeader", "subject": "subject"}
+_MOST = 10**18
 _FLOWS = {"inbound": "incoming", "outbound": "outgoing", "ACCEPT": "incoming", "RELAY": "outgoing"}
 _INTEGERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;<>]+")
@@ -233,6 +239,7 @@ def events(document: object, host: str | None = None) -> Iterator[dict[str, Any]
     for record, entries in _summaries(document):
         name = record.get("hostName")
         named = writable(name).partition(" ")[0] if isinstance(name, str) else ""
+        yield from _identity(record, named or host)
         yield from _numbered(entries, named or host, complete=record.get("isCompleteData") is not False)
 
 
@@ -323,6 +330,18 @@ def _numbered(entries: Iterator[tuple[str, str]], host: str | None, *, complete:
                     event["rid"] = rid
         time = _time(stamp)
         yield {**({"time": time} if time else {}), **({"esa_host": host} if host else {}), **event}
+
+
+def _identity(record: dict[str, Any], host: str | None) -> Iterator[dict[str, Any]]:
+    """Give the Message-ID and the subject that a record has beside its summary, once for each of its messages."""
+    texts = {field: record.get(name) for field, name in _IDENTITY.items()}
+    stated = {field: writable(text).strip() for field, text in texts.items() if isinstance(text, str) and text.strip() not in ("", "N/A")}
+    mids = record.get("mid")
+    time = _time(str(record.get("timestamp", "")))
+    for mid in mids if isinstance(mids, list) else [mids]:
+        if stated and isinstance(mid, int) and not isinstance(mid, bool) and 0 <= mid < _MOST:
+            known = {**({"time": time} if time else {}), **({"esa_host": host} if host else {})}
+            yield {**known, "esa_event": "message_identity", "witness": "tracking", "mid": mid, **stated}
 
 
 def _summaries(document: object) -> Iterator[tuple[dict[str, Any], Iterator[tuple[str, str]]]]:

@@ -1,0 +1,191 @@
+"""Records that come slowly are written soon, and a server that is busy is asked again."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from esatls.elastic import load as loading
+from esatls.elastic.batches import batches
+from esatls.elastic.client import Client, ElasticError, Refusal, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LOG = """\
+Tue Sep  8 05:21:34 2020 Info: New SMTP ICID 41 interface Data 1 (192.0.2.9) address 198.51.100.7 reverse dns host mx.example.net verified yes
+Tue Sep  8 05:21:34 2020 Info: ICID 41 TLS success protocol TLSv1.2 cipher ECDHE-RSA-AES128-GCM-SHA256
+Tue Sep  8 05:21:35 2020 Info: Start MID 51 ICID 41
+Tue Sep  8 05:21:35 2020 Info: Message finished MID 51 done
+"""
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[Iterator[list[bytes]], int]]:
+    """Return the batches of a pipe, at most three lines or a tenth of a second, and its other end."""
+    out, into = os.pipe()
+    with os.fdopen(out, "rb") as stream:
+        yield batches(stream, 3, 0.1), into
+
+
+def test_a_batch_is_handed_over_when_its_time_has_come(pipe: tuple[Iterator[list[bytes]], int]) -> None:
+    """One line comes out while the pipe is open; one that has no end yet waits for its end."""
+    found, into = pipe
+    os.write(into, b"one\ntw")
+    assert next(found) == [b"one"]
+    os.write(into, b"o\n")
+    assert next(found) == [b"two"]
+    os.write(into, b"three")
+    os.close(into)
+    assert list(found) == [[b"three"]]
+
+
+def test_a_batch_is_handed_over_when_it_is_full(pipe: tuple[Iterator[list[bytes]], int]) -> None:
+    """Many lines at once make full batches, in order."""
+    found, into = pipe
+    os.write(into, b"".join(b"%d\n" % number for number in range(7)))
+    os.close(into)
+    assert list(found) == [[b"0", b"1", b"2"], [b"3", b"4", b"5"], [b"6"]]
+
+
+def test_a_stream_without_a_descriptor_is_read_whole() -> None:
+    """Lines of any length, from memory: nothing is lost, and nothing is added at the end."""
+    long = b"x" * 200_000
+    assert list(batches(io.BytesIO(b"a\n\n" + long + b"\n"))) == [[b"a", b"", long]]
+    assert list(batches(io.BytesIO(b""))) == []
+
+
+class Busy(Client):
+    """A server that gives the answers that it is told to give, one after the other."""
+
+    def __init__(self, *given: ElasticError | list[Refusal]) -> None:
+        """Take the answers."""
+        super().__init__("http://127.0.0.1:1")
+        self.given = list(given)
+        self.sent: list[list[int]] = []
+
+    def bulk(self, actions: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> list[Refusal]:
+        """Keep the ids of the connections that were sent, and give the next answer."""
+        self.sent.append([document["esatls"]["icid"] for _, document in actions])
+        answer = self.given.pop(0)
+        if isinstance(answer, ElasticError):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let time pass without waiting; return the pauses."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "monotonic", lambda: sum(pauses))
+    return pauses
+
+
+def lines(count: int) -> list[str]:
+    """Return records of connections as JSON Lines."""
+    record = {"esa_direction": "receiving", "opened": "2024-01-01T00:00:00Z", "tls_verdict": "unused", "messages": 0}
+    return [json.dumps({**record, "icid": number}) for number in range(count)]
+
+
+def test_what_a_busy_server_refuses_is_sent_again(slept: list[float]) -> None:
+    """Whole requests and single documents come again, with growing pauses; what is refused for good is told and counted, once."""
+    later, never = Refusal(0, 429, "queue is full"), Refusal(2, 400, "no such field")
+    server = Busy(ElasticError("429", 429), UnreachableError("no server answers there"), [later, never], [Refusal(0, 503, "busy")], [])
+    told: list[str] = []
+    assert loading.load(server, [lines(3)], tell=told.append) == (2, 1)
+    assert server.sent == [[0, 1, 2], [0, 1, 2], [0, 1, 2], [0], [0]]
+    assert slept == [0.25, 0.5, 1, 2]
+    assert told == ["1 documents were refused: no such field"]
+
+
+def test_patience_has_an_end(slept: list[float]) -> None:
+    """After its time the error is raised, or the document counts as refused; a long wait is told once."""
+    told: list[str] = []
+    server = Busy(*[ElasticError("429 Too Many Requests", 429)] * 9)
+    with pytest.raises(ElasticError, match="429 Too Many Requests"):
+        loading.load(server, [lines(1)], tell=told.append)
+    assert sum(slept) <= loading.PATIENCE
+    assert told == ["waiting for the server: 429 Too Many Requests"]
+    server = Busy(*[[Refusal(1, 429, "queue is full")]] * 9)
+    assert loading.load(server, [lines(2)], patience=0, tell=told.append) == (1, 1)
+    assert server.sent == [[0, 1]]
+    assert told[1:] == ["1 documents were refused: queue is full"]
+
+
+def test_what_never_passes_is_not_asked_again(slept: list[float]) -> None:
+    """A key that is wrong stays wrong."""
+    server = Busy(ElasticError("401", 401))
+    with pytest.raises(ElasticError, match="401"):
+        loading.load(server, [lines(1)])
+    assert (server.sent, slept) == ([[0]], [])
+
+
+def test_join_deletes_nothing_where_a_record_was_refused_or_events_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that lacks a shard or ran out of time fails the run before it writes; a refused record keeps the old ones."""
+    event = {"@timestamp": "2024-01-01T00:00:00Z", "message": "ICID 41 TLS success", "observer": {"hostname": "esa1"}}
+    for flaw in ({"_shards": {"failed": 1}}, {"timed_out": True}, {}):
+        asked: list[str] = []
+        answers = iter([{"_scroll_id": "x", "hits": {"hits": [{"_source": event}]}, **flaw}, {"_scroll_id": "x", "hits": {"hits": []}}])
+
+        def request(_: Client, method: str, path: str, *__: Any, asked: list[str] = asked, answers: Any = answers) -> Any:
+            asked.append(f"{method} {path.partition('?')[0]}")
+            return next(answers) if method == "POST" and "_search" in path else {}
+
+        monkeypatch.setattr(Client, "request", request)
+        server = Busy([Refusal(0, 400, "no such field")])
+        if flaw:
+            with pytest.raises(ElasticError, match=r"the events cannot be read whole: .*; nothing was written or deleted"):
+                loading.join(server, days=None)
+            assert server.sent == []
+        else:
+            assert loading.join(server, days=None) == (1, 0, 0, 0, 1)
+        assert not any("_delete_by_query" in one for one in asked)
+
+
+def test_follow_into_load_writes_a_message_within_seconds(tmp_path: Any) -> None:
+    """The document of a message that has ended is on the server while both commands wait for more."""
+    bodies: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            data = b'{"errors": false, "items": []}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: Any) -> None:
+            """Print nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    log = tmp_path / "mail.log"
+    log.write_text(LOG)
+    esatls = [sys.executable, "-m", "esatls"]
+    options = ["--idle", "0.2", "--grace", "1", "--poll", "0.1", "--checkpoint", str(tmp_path / "checkpoint")]
+    with subprocess.Popen([*esatls, "follow", *options, str(log)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as following:
+        command = [*esatls, "elastic", "load", "--url", f"http://127.0.0.1:{server.server_port}"]
+        with subprocess.Popen(command, stdin=following.stdout, stdout=subprocess.PIPE) as writing:
+            assert following.stdout
+            following.stdout.close()
+            for _ in itertools.takewhile(lambda _: not bodies, range(600)):
+                time.sleep(0.1)
+            assert (following.poll(), writing.poll()) == (None, None)
+            following.terminate()
+            assert writing.communicate(timeout=60)[0] == b"1 documents written\n"
+    server.shutdown()
+    server.server_close()
+    _, document = map(json.loads, bodies[0].splitlines())
+    assert (document["email"]["local_id"], document["esatls"]["received"]["verdict"]) == ("51", "encrypted")
+    assert len(bodies) == 1
