@@ -9,20 +9,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from esatls.extraction.fact_types import CEF, FACT_TYPES, KEY, KINDS, MAKES, MESSAGES, TEXT, TRACKING, Fact, store_of, values_of
+from esatls.extraction.fact_types import CEF, FACT_TYPES, KEY, KINDS, MAKES, MESSAGES, TEXT, TRACKING, Fact, named, store_of, values_of
 from esatls.follow.checkpoint import OtherVersionError
 from esatls.follow.logclock import moment
 from esatls.follow.open_ids import OpenConnection, OpenMessage
 from esatls.lines.clock import END_OF_TIME, FIRST_TIME
 from esatls.verdicts.facts import refs
+from esatls.verdicts.heritage import Heritage
+from esatls.verdicts.words import RECEIVED_VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from esatls.follow.held import Held
     from esatls.lines.clock import Time
-    from esatls.verdicts.appliance import Heritage
     from esatls.verdicts.facts import Ref
+    from esatls.verdicts.heritage import Heritages
 
 Shapes = dict[str, list[str]]
 """By code of a fact: the names of its values, in their order."""
@@ -32,8 +34,6 @@ _RIDS = re.compile(r"\d[0-9, ]*", re.ASCII)
 _NUMBERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
 
 _SHAPES: Shapes = {code: [*values_of(type_)] for code, type_ in FACT_TYPES.items()}
-_VERDICTS = frozenset({"encrypted", "cleartext", "unknown", "internal", "none"})
-"""How a message is received."""
 
 
 def freeze(held: Held) -> dict[str, Any]:
@@ -51,8 +51,8 @@ def freeze(held: Held) -> dict[str, Any]:
 def _freeze(held: Held, queue: str, due: Time, host: str, kind: int, key: str) -> list[Any]:
     if kind == MESSAGES:
         item = held.hosts[host].messages[key]
-        heritage = [[None if opening is None else _list(opening), *received] for opening, received in (item.heritage or {}).items()]
-        marks = [item.ended, item.quarantined, item.emitted, item.past, item.behind, None if item.heritage is None else heritage]
+        heritages = [[None if opening is None else _list(opening), heritage._asdict()] for opening, heritage in (item.heritages or {}).items()]
+        marks = [item.ended, item.quarantined, item.emitted, item.past, item.behind, None if item.heritages is None else heritages]
         return [queue, due, host, kind, key, _lists(item.facts), _lists(item.fresh), marks]
     connection = held.hosts[host].connections[kind][key]
     marks = [connection.closed, connection.limit]
@@ -108,7 +108,7 @@ class _Reader:
         item = OpenMessage()
         item.facts = dict.fromkeys(self.fact(key, fact, about_message=True) for fact in facts)
         item.fresh = [self.fact(key, fact, about_message=True) for fact in fresh]
-        ended, quarantined, emitted, past, behind, heritage = marks
+        ended, quarantined, emitted, past, behind, heritages = marks
         item.ended = None if ended is None else moment(ended)
         item.quarantined = bool(quarantined)
         if emitted not in ("", "finished", "unfinished"):
@@ -116,17 +116,21 @@ class _Reader:
         item.emitted = emitted
         item.past = None if past is None else (_time(past[0]), _time(past[1]))
         item.behind = None if behind is None else moment(behind)
-        item.heritage = None if heritage is None else self.heritage(key, heritage)
+        item.heritages = None if heritages is None else self.heritages(key, heritages)
         return item
 
-    def heritage(self, key: str, saved: list[Any]) -> Heritage:
-        """Read how a message was received."""
-        found: Heritage = {}
-        for opening, verdict, fields in saved:
-            if verdict not in _VERDICTS or not all(isinstance(value, (str, int, list)) for value in fields.values()):
+    def heritages(self, key: str, saved: list[Any]) -> Heritages:
+        """Read what is left to the children of messages with one id."""
+        found: Heritages = {}
+        for opening, values in saved:
+            heritage = Heritage(**{**values, "recipients": {int(rid): address for rid, address in values["recipients"].items()}})
+            texts = [heritage.sender, *heritage.recipients.values(), heritage.message_id, heritage.subject]
+            if heritage.verdict not in RECEIVED_VERDICTS or not all(text is None or isinstance(text, str) for text in texts):
+                raise ValueError("no heritage")
+            if not all(isinstance(value, (str, int, list)) for value in heritage.received.values()):
                 raise ValueError("no way to be received")
             fact = None if opening is None else self.fact(key, opening, about_message=True)
-            found[None if fact is None else FACT_TYPES[fact[0]](*fact)] = (verdict, fields)
+            found[None if fact is None else named(fact)] = heritage
         return found
 
     def connection(self, ref: Ref, facts: list[Any], kept: list[Any], marks: list[Any]) -> OpenConnection:

@@ -23,6 +23,7 @@ from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import together
 from esatls.verdicts.facts import OPENS, TRIES, Facts, Ref, bears_witness, refs
+from esatls.verdicts.heritage import bequeath, heritages_of
 from esatls.verdicts.records import MessageRecord, message_record
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class Held:
         if item.emitted == "finished":
             if not (item.quarantined or held.children(key)):
                 # nothing is made from it any more
-                item.facts, item.heritage = {}, None
+                item.facts, item.heritages = {}, None
             item.quarantined = False
         item.emitted = ""
         item.ended = None
@@ -367,7 +368,7 @@ class Held:
         item.emitted = "unfinished" if item.ended is None else "finished"
         if item.emitted == "finished":
             item.note_past()
-            item.heritage = appliance.heritage(key)
+            item.heritages = heritages_of(appliance, key)
             item.keep_essence()
         needed = item.needed()
         free = held.release(key, item.refs - needed)
@@ -392,8 +393,8 @@ class Held:
         appliance = Appliance(host, stores, has_witnesses=has_witnesses)
         for mid in stores[MESSAGES]:
             known = held.messages.get(mid)
-            if known is not None and known.heritage is not None:
-                appliance.inherit(mid, known.heritage)
+            if known is not None and known.heritages is not None:
+                bequeath(appliance, mid, known.heritages)
         return appliance
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from esatls.extraction.fact_types import CODE, KEY, MESSAGES, TIME
 from esatls.verdicts.closure import ENDS, essential
-from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, order, refs
+from esatls.verdicts.facts import OPENS, TRIES, refs
+from esatls.verdicts.heritage import opening_of
 from esatls.verdicts.lives import CONNECTION_SILENCE, SAME_OPENING
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
-    from esatls.verdicts.appliance import Heritage
     from esatls.verdicts.facts import Ref
+    from esatls.verdicts.heritage import Heritages
     from esatls.verdicts.message import Message
 
 _APART = CONNECTION_SILENCE / 2
@@ -80,7 +81,7 @@ class OpenConnection:
 class OpenMessage:
     """What is known of one MID."""
 
-    __slots__ = ("behind", "emitted", "ended", "expired", "facts", "fresh", "heritage", "past", "quarantined", "queue", "refs")
+    __slots__ = ("behind", "emitted", "ended", "expired", "facts", "fresh", "heritages", "past", "quarantined", "queue", "refs")
 
     def __init__(self) -> None:
         self.facts: dict[Fact, None] = {}
@@ -93,8 +94,8 @@ class OpenMessage:
         self.quarantined = False
         self.emitted = ""
         """`finished` or `unfinished` once its record was emitted."""
-        self.heritage: Heritage | None = None
-        """How messages with this id were received that were emitted as finished: all that their children need."""
+        self.heritages: Heritages | None = None
+        """Of the messages with this id that were emitted as finished: all that their children need."""
         self.past: tuple[Time, Time] | None = None
         """First and last time of what was emitted of the message before with this id."""
         self.behind: Time | None = None
@@ -119,16 +120,13 @@ class OpenMessage:
 
     def needed(self) -> set[Ref]:
         """Return what it needs: nothing where all that its children ask for is known."""
-        if self.emitted == "finished" and self.heritage is not None:
+        if self.emitted == "finished" and self.heritages is not None:
             return set()
         return {ref for fact in self.facts for ref in refs(fact)}
 
     def keep_essence(self) -> None:
-        """Keep the facts that tell when it was made, and how it was received."""
-        kept = [fact for fact in self.facts if fact[CODE] in OPENS or fact[CODE] in ("message_policy", "message_quarantined", "cef")]
-        mentions = [fact for fact in self.facts if fact[CODE] in MENTIONS]
-        if mentions:
-            kept.append(min(mentions, key=order))
+        """Keep the facts that tell it from others with the same id: its heritage has the rest."""
+        kept = [fact for fact in self.facts if fact[CODE] in OPENS or fact[CODE] == "message_quarantined"]
         self.facts = dict.fromkeys(kept or [*self.facts][:1])
 
     def note_past(self) -> None:
@@ -138,9 +136,9 @@ class OpenMessage:
 
     def was_emitted(self, message: Message) -> bool:
         """Tell whether the record of one of the messages with this id was emitted as finished before."""
-        opening = message.start or message.origin
+        opening = opening_of(message)
         if opening is not None:
-            return self.heritage is not None and opening in self.heritage
+            return self.heritages is not None and opening in self.heritages
         if self.past is None or message.first is None or message.last is None:
             return False
         return bool(message.first <= self.past[1] and message.last >= self.past[0])

@@ -46,6 +46,7 @@ def converted(body: dict[str, Any]) -> dict[str, Any]:
     clock = held["clock"]
     return {
         **body,
+        "stream": {**body["stream"], "lead": None},
         "held": {
             "shapes": {code: [_RENAMED.get(name, name) for name in names] for code, names in SHAPES.items()},
             "clock": {**clock, "stamp": clock["now"]},
