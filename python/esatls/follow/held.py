@@ -24,6 +24,7 @@ from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import together
 from esatls.verdicts.facts import OPENS, TRIES, Facts, Ref, bears_witness, refs
 from esatls.verdicts.heritage import bequeath, heritages_of
+from esatls.verdicts.hosts import host_and_serial
 from esatls.verdicts.records import MessageRecord, message_record
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Held:
         self.clock = LogClock()
         self.hosts: dict[str, OpenHost] = {}
         self.emitted = 0
+        self.serials: dict[str, set[str]] = {}
+        """By host: the serial numbers of its consolidated events. From the second one on, each is an appliance of its own."""
         self.late = 0
         """Facts that came after their message's record had been emitted."""
         self.delays = _delays(self.limits)
@@ -105,8 +108,19 @@ class Held:
         one.add(event)
         self._take(event.get("esa_host") or "", parse_rfc3339(event["time"]) if "time" in event else None, one)
 
+    def _appliance(self, key: str) -> str:
+        """Return the appliance of facts, as the log tells it up to here."""
+        host, serial = host_and_serial(key)
+        if not serial:
+            return host
+        known = self.serials.setdefault(host, set())
+        known.add(serial)
+        return serial if len(known) > 1 else host
+
     def _take(self, name: str, time: Time | None, one: Facts) -> None:
         if one.hosts:
+            one.hosts = {self._appliance(key): stores for key, stores in one.hosts.items()}
+            (name,) = one.hosts
             quiet, self._ahead = self._ahead, 0
             if time is None:
                 # a record that tells its own time, behind no stamp
@@ -361,7 +375,7 @@ class Held:
         """Emit the record of a message, and keep of it what others may need."""
         held = self.hosts[host]
         item = held.messages[key]
-        appliance = self._appliance(host, key)
+        appliance = self._judged(host, key)
         for record in self._records(appliance, key):
             self.emitted += 1
             self.emit(record)
@@ -378,14 +392,14 @@ class Held:
 
     def records(self, host: str, key: str) -> list[Record]:
         """Return the records of one held message: one for each life that was not emitted before."""
-        return self._records(self._appliance(host, key), key)
+        return self._records(self._judged(host, key), key)
 
     def _records(self, appliance: Appliance, key: str) -> list[Record]:
         item = self.hosts[appliance.host].messages[key]
         lives = sorted(appliance.messages_of(key)[1].items())
         return [message_record(appliance, key, message) for _, message in lives if not item.was_emitted(message)]
 
-    def _appliance(self, host: str, key: str) -> Appliance:
+    def _judged(self, host: str, key: str) -> Appliance:
         """Return what is known of a message, and of all that is needed to judge it."""
         held = self.hosts[host]
         stores = together(held, [key])

@@ -50,6 +50,7 @@ def converted(body: dict[str, Any]) -> dict[str, Any]:
         "held": {
             "shapes": {code: [_RENAMED.get(name, name) for name in names] for code, names in SHAPES.items()},
             "clock": {**clock, "stamp": clock["now"]},
+            "serials": {},
             "emitted": held["told"],
             "late": held["late"],
             "items": [_item(*item) for item in held["items"]],
