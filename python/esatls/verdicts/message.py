@@ -64,7 +64,7 @@ class Message:
         "subject",
     )  # fmt: skip
 
-    def __init__(self, facts: Sequence[Fact]) -> None:
+    def __init__(self, facts: Sequence[Fact]) -> None:  # noqa: C901 - a verdict in one place
         start = origin = sender = flow = first = last = icid = None
         made: list[Time] = []
         starts: list[Fact] = []
