@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 LINE = (
+    "AdditionalExtensions",
     *("_raw", "event.original", "full_log", "rawLog", "full_message", "map._raw", "cisco_secure_email_gateway.log.message"),
     *("message", "log", "event", "msg", "Message", "MESSAGE", "SyslogMessage", "@message", "short_message", "line", "textPayload", "jsonPayload.message"),
-    *("body.stringValue", "body", "raw", "RawData", "payload", "AdditionalExtensions"),
+    *("body.stringValue", "body", "raw", "RawData", "payload"),
 )
-"""Fields in which collectors keep the line: first those that keep it as it came. `event` is also the HTTP Event Collector's; the last one
-is Microsoft Sentinel's, for a consolidated event."""
+"""Fields in which collectors keep the line: first those that keep it as it came. `event` is also the HTTP Event Collector's. The first one
+is Microsoft Sentinel's, for a consolidated event: where it stands, `Message` is a subject."""
 
 TIME = (
     *("@timestamp", "timestamp", "_time", "time", "TimeGenerated", "ISODATE", "timeUnixNano", "observedTimeUnixNano", "__REALTIME_TIMESTAMP"),
@@ -79,18 +80,22 @@ STRANGERS = frozenset(
 
 SENTINEL_COLUMNS = {
     "DeviceAction": "act",
+    "DeviceExternalID": "deviceExternalId",
     "SourceUserName": "suser",
     "DestinationUserName": "duser",
     "SourceIP": "src",
     "SourceHostName": "shost",
-    "DeviceExternalID": "deviceExternalId",
+    "DeviceCustomString4": "cs4",
+    "Message": "msg",
 }
 """Columns of the table CommonSecurityLog -> keys of CEF that they were made from."""
+_PLAIN_VALUE = re.compile(r"[^\s;=|\"'\\]+(?:;[^\s;=|\"'\\@]+@[^\s;=|\"'\\]+)*")  # one word, or addresses
+_QUOTED_VALUE = re.compile(r"""(['"]?)([^'"\\;\r\n]+)\1""")
+_QUOTED_COLUMNS = ("cs4", "msg")
 
 _LEVELS = frozenset({"Info", "Warning", "Critical", "Debug", "Trace"})
 _LOG_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,128}", re.ASCII)
 _DEEPEST = 12
-_PLAIN_VALUE = re.compile(r"[^\s;=|\"'\\]+(?:;[^\s;=|\"'\\@]+@[^\s;=|\"'\\]+)*")  # one word, or addresses
 _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
 _UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 """No log has seen so many seconds, milliseconds, microseconds, nanoseconds: a number as large is of the next smaller unit."""
@@ -176,7 +181,7 @@ def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
         if not isinstance(text, str) or not text.strip():
             continue
         env = envelope.parse(text[: envelope.LONGEST].lstrip(" \t").partition("\n")[0])
-        said = 2 if env.host else 1 if env.rank else 0
+        said = 2 if env.host or name == "AdditionalExtensions" else 1 if env.rank else 0
         if said > rank:
             best, rank = (name, text), said
         if rank == 2:
@@ -250,7 +255,16 @@ def _stamp(value: Any) -> str | None:
 def _columns(record: Json, text: str) -> str:
     """Return what Sentinel keeps in columns of its own, as further fields of AdditionalExtensions."""
     found = ((key, record.get(column)) for column, key in SENTINEL_COLUMNS.items())
-    return "".join(f";{key}={value}" for key, value in found if isinstance(value, str) and _PLAIN_VALUE.fullmatch(value) and f"{key}=" not in text)
+    values = ((key, _column(key, value)) for key, value in found if isinstance(value, str) and f"{key}=" not in text)
+    return "".join(f";{key}={value}" for key, value in values if value)
+
+
+def _column(key: str, value: str) -> str | None:
+    """Return the text of a column as a value of CEF behind which nothing can go on; None if it is no such text."""
+    if key in _QUOTED_COLUMNS:
+        quoted = _QUOTED_VALUE.fullmatch(value)
+        return quoted and f"'{quoted[2]}'"
+    return value if _PLAIN_VALUE.fullmatch(value) else None
 
 
 def writable(text: str) -> str:

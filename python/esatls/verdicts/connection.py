@@ -63,7 +63,7 @@ class Connection:
         "placed", "reason", "required", "stated", "success", "uses", "verdict", "version",
     )  # fmt: skip
 
-    def __init__(self, facts: Sequence[Fact], uses: Sequence[Fact], *, has_witnesses: bool = False) -> None:
+    def __init__(self, facts: Sequence[Fact], uses: Sequence[Fact], *, has_witnesses: bool = False) -> None:  # noqa: C901 - a verdict in one place
         self.facts = facts
         self.uses = uses
         """Facts of messages that name this connection."""
