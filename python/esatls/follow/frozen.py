@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from esatls.extraction.fact_types import CEF, CEF_FIELDS, FACT_FIELDS, MAKES, MESSAGES, TRACKING, store_of
+from esatls.extraction.fact_types import CEF, CEF_FIELDS, FACT_FIELDS, MAKES, MESSAGES, TRACKING, UNVERIFIED, store_of
 from esatls.follow.held import Connection, Held, Message
 from esatls.follow.logclock import moment
 from esatls.lines.clock import END_OF_TIME, FIRST_TIME
@@ -28,6 +28,7 @@ _NUMBERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
 _FIELDS: dict[str, tuple[bool, tuple[str, ...]]] = {
     **{kind: (store_of(kind, None)[0] == MESSAGES, names) for kind, names in FACT_FIELDS.items() if kind != "message_lineage"},
     **dict.fromkeys(MAKES, (True, FACT_FIELDS["message_lineage"])),
+    UNVERIFIED: (False, FACT_FIELDS["tls_failed"]),
     "cef": (True, CEF_FIELDS),
     "cef_tls": (False, ("result", "version", "cipher")),
 }
