@@ -11,7 +11,8 @@ from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTION
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
-from esatls.lines.envelope import _CUT_WEEKDAY, LONGEST
+from esatls.lines.envelope import LONGEST
+from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS, counted
 from patterns import definitions
 
 import logstash
@@ -69,7 +70,6 @@ def _script_params() -> dict[str, Any]:
     paths = [ecs_field(field.name, direction).split(".") for field in FIELDS for direction in DIRECTIONS]
     return {
         "zone": "UTC",
-        "cut_weekdays": sorted(_CUT_WEEKDAY),
         "months": MONTHS,
         "mail_flow": MAIL_FLOW,
         "flows": FLOWS,
@@ -274,7 +274,7 @@ def connection_types() -> dict[str, dict[str, Any]]:
         if field.name not in of_events:
             types[CONNECTION_PATHS.get(field.name, f"esatls.{field.name}")] = TYPES[field.type]
     types["esatls.partner"] = KEYWORD
-    types.update({f"esatls.share.{word}": {"type": "byte"} for word in ("encrypted", "failed", "cleartext")})
+    types.update({f"esatls.share.{word}": {"type": "byte"} for word in counted(CONNECTION_VERDICTS)})
     return types
 
 
@@ -290,8 +290,8 @@ def message_types() -> dict[str, dict[str, Any]]:
         types[f"esatls.deliveries.{DELIVERY_PATHS.get(field.name, field.name)}"] = TYPES[field.type]
     types["esatls.deliveries.tls.version_protocol"] = KEYWORD
     types.update({"esatls.received.partner": KEYWORD, "esatls.delivered.partner": KEYWORD, "esatls.path": KEYWORD})
-    types.update({f"esatls.received.share.{word}": {"type": "byte"} for word in ("encrypted", "cleartext")})
-    types.update({f"esatls.delivered.share.{word}": {"type": "byte"} for word in ("encrypted", "mixed", "cleartext")})
+    types.update({f"esatls.received.share.{word}": {"type": "byte"} for word in counted(RECEIVED_VERDICTS)})
+    types.update({f"esatls.delivered.share.{word}": {"type": "byte"} for word in counted(DELIVERED_VERDICTS)})
     return types
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from esatls.elastic.documents import tls_version
-from esatls.report.build import DEPRECATED, WEAK
+from esatls.extraction.ciphers import DEPRECATED, WEAK_PARTS
+from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, OVER_TLS, RECEIVED_VERDICTS, counted
 
 # The oldest migration that has all that is used here: a newer Kibana brings it up to date by itself, an older one refuses it.
 CORE_MIGRATION = "8.8.0"
@@ -380,10 +381,8 @@ def files() -> dict[Path, str]:
 
 OVERVIEW, PARTNERS, LOOKUP = "esatls-overview", "esatls-partners", "esatls-message-lookup"
 RECEIVING, DELIVERY = "network.direction : ingress", "network.direction : egress"
-CONNECTION_WORDS = ("encrypted", "cleartext", "failed", "unused", "unknown")
-RECEIVED_WORDS = ("encrypted", "cleartext", "internal", "unknown")
-DELIVERED_WORDS = ("encrypted", "mixed", "cleartext", "none", "unknown")
 FAILURES = "esatls.verdict : failed or (esatls.verdict : cleartext and event.reason : *)"
+OVER_TLS_CONNECTIONS = f"esatls.verdict : ({' or '.join(OVER_TLS)})"
 CLEAR_MESSAGES = "esatls.received.verdict : cleartext or esatls.delivered.verdict : (cleartext or mixed)"
 
 
@@ -396,7 +395,7 @@ def _outdated() -> dict[str, Any]:
     pairs = [{"bool": {"filter": [{"term": {"tls.version_protocol": protocol}}, {"term": {"tls.version": version}}]}} for version, protocol in sorted(known)]
     # a protocol that names no version for ECS stands as it was logged
     logged = "|".join(map(re.escape, sorted(DEPRECATED)))
-    parts = "|".join(sorted(frozenset().union(*(words for _, words in WEAK))))
+    parts = "|".join(WEAK_PARTS)
     names = {"tls.version": logged, "tls.cipher": f"(.*[-_])?({parts})([-_].*)?"}
     expressions = [{"regexp": {name: {"value": value, "case_insensitive": True}}} for name, value in names.items()]
     return {"bool": {"should": [*pairs, *expressions], "minimum_should_match": 1}}
@@ -406,7 +405,8 @@ OUTDATED = Condition("deprecated protocol or weak cipher", _outdated())
 
 NOTE = (
     "`unused` connections carried no message, and of `unknown` ones the log does not tell: both have their own count and are in no percentage. "
-    "`internal` messages were made by the appliance itself, `none` means that nothing was delivered in view."
+    "A `mixed` connection carried messages before TLS came up and after. `internal` messages were made by the appliance itself; `none` means that nothing "
+    "was received, because the message was refused or given up, or that nothing was delivered in view."
 )
 
 
@@ -495,10 +495,10 @@ def dashboards() -> tuple[Dashboard, ...]:
     """Return the three dashboards, with the panels of the Splunk app."""
     hosts = ("Appliance", CONNECTIONS, "observer.hostname")
     overview = (
-        *_summary("Connections received", CONNECTIONS, RECEIVING, "esatls.share", "esatls.verdict", CONNECTION_WORDS),
-        *_summary("Connections for delivery", CONNECTIONS, DELIVERY, "esatls.share", "esatls.verdict", CONNECTION_WORDS),
-        *_summary("Messages received", MESSAGES, "", "esatls.received.share", "esatls.received.verdict", RECEIVED_WORDS),
-        *_summary("Messages delivered", MESSAGES, "", "esatls.delivered.share", "esatls.delivered.verdict", DELIVERED_WORDS),
+        *_summary("Connections received", CONNECTIONS, RECEIVING, "esatls.share", "esatls.verdict", CONNECTION_VERDICTS),
+        *_summary("Connections for delivery", CONNECTIONS, DELIVERY, "esatls.share", "esatls.verdict", CONNECTION_VERDICTS),
+        *_summary("Messages received", MESSAGES, "", "esatls.received.share", "esatls.received.verdict", RECEIVED_VERDICTS),
+        *_summary("Messages delivered", MESSAGES, "", "esatls.delivered.share", "esatls.delivered.verdict", DELIVERED_VERDICTS),
         Panel("Connections received over time", "area", 24, 12, CONNECTIONS, (over_time(), by("Verdict", "esatls.verdict"), count("Connections")), RECEIVING),
         Panel(
             "Connections for delivery over time", "area", 24, 12, CONNECTIONS, (over_time(), by("Verdict", "esatls.verdict"), count("Connections")), DELIVERY
@@ -512,7 +512,7 @@ def dashboards() -> tuple[Dashboard, ...]:
             12,
             CONNECTIONS,
             (by("Protocol", "tls.version_protocol"), by("Version", "tls.version"), count("Connections")),
-            "esatls.verdict : encrypted",
+            OVER_TLS_CONNECTIONS,
         ),
         Panel(
             "Ciphers of encrypted connections",
@@ -521,7 +521,7 @@ def dashboards() -> tuple[Dashboard, ...]:
             12,
             CONNECTIONS,
             (by("Version", "tls.version"), by("Cipher", "tls.cipher", 20), count("receiving", RECEIVING), count("delivery", DELIVERY)),
-            "esatls.verdict : encrypted",
+            OVER_TLS_CONNECTIONS,
         ),
         Panel(
             "Partners with TLS failures, and why",
@@ -553,7 +553,7 @@ def dashboards() -> tuple[Dashboard, ...]:
                 by("Cipher", "tls.cipher", 20, rest=True),
                 count("Connections"),
             ),
-            "esatls.verdict : encrypted",
+            OVER_TLS_CONNECTIONS,
             OUTDATED,
             drill_to=PARTNERS,
             drill_name="Show this partner",
@@ -572,8 +572,8 @@ def dashboards() -> tuple[Dashboard, ...]:
             (
                 sender,
                 count("Messages"),
-                *_verdicts("esatls.received.verdict", RECEIVED_WORDS),
-                *_shares("esatls.received.share", ("encrypted", "cleartext")),
+                *_verdicts("esatls.received.verdict", RECEIVED_VERDICTS),
+                *_shares("esatls.received.share", counted(RECEIVED_VERDICTS)),
                 last("Last seen"),
             ),
             drill_to=LOOKUP,
@@ -588,8 +588,8 @@ def dashboards() -> tuple[Dashboard, ...]:
             (
                 recipient,
                 count("Messages"),
-                *_verdicts("esatls.delivered.verdict", DELIVERED_WORDS),
-                *_shares("esatls.delivered.share", ("encrypted", "mixed", "cleartext")),
+                *_verdicts("esatls.delivered.verdict", DELIVERED_VERDICTS),
+                *_shares("esatls.delivered.share", counted(DELIVERED_VERDICTS)),
                 last("Last seen"),
             ),
             drill_to=LOOKUP,
@@ -605,8 +605,8 @@ def dashboards() -> tuple[Dashboard, ...]:
                 by("Partner", "esatls.partner", 100),
                 by("Direction", "network.direction"),
                 count("Connections"),
-                *_verdicts("esatls.verdict", CONNECTION_WORDS),
-                *_shares("esatls.share", ("encrypted", "failed", "cleartext")),
+                *_verdicts("esatls.verdict", CONNECTION_VERDICTS),
+                *_shares("esatls.share", counted(CONNECTION_VERDICTS)),
             ),
         ),
         Panel("Reasons", "table", 24, 12, CONNECTIONS, (by("Reason", "event.reason", 20), count("Connections"))),

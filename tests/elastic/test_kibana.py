@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.elastic import load as loading
+from esatls.extraction.ciphers import is_deprecated, weaknesses
 from esatls.report import build as report
 
 from tests.elastic import corpus
@@ -237,7 +238,7 @@ def test_what_is_outdated_is_what_the_report_marks(client: Client, apart: str) -
     write(client, apart, [connection("delivery", number, "encrypted", domain="example.com", **found) for number, found in enumerate(fields)])
     layer = next(Layer(panel) for _, panel in LENS if panel["title"] == OUTDATED)
     answer = client.request("POST", f"/{apart}/_search", {"size": 10000, "query": layer.condition})
-    marked = [number for number, (version, cipher) in enumerate(used) if report.is_deprecated(version or "") or report.weaknesses(cipher or "")]
+    marked = [number for number, (version, cipher) in enumerate(used) if is_deprecated(version or "") or weaknesses(cipher or "")]
     assert sorted(hit["_source"]["esatls"]["dcid"] for hit in answer["hits"]["hits"]) == marked
     assert 0 < len(marked) < len(used)
 

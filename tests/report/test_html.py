@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from esatls.report import build as report
+from esatls.report import charts, notes
 from esatls.report import page as report_html
+from esatls.verdicts.words import COUNTED, WORDS
 
 from tests.core.support import records_of
 from tests.report.support import CHROMIUM, HOSTILE, Page, Record, chromium, connection, hostile_records, message
@@ -42,7 +44,7 @@ def percent(value: float | None) -> str:
 
 def check_numbers(page: Page, built: report.Report) -> None:
     """Compare the tables of a page with the report."""
-    words = {"all": "All mail", "incoming": "Incoming mail", "outgoing": "Outgoing mail", "unknown": "Mail flow unknown"}
+    words = {flow: word.capitalize() for flow, word in notes.FLOW_WORDS.items()}
     for direction, title, verb in (("receiving", "Receiving", "received"), ("delivery", "Delivery", "delivered")):
         parts = built[direction]
         for what, caption in (("connections", f"{title} connections"), ("messages", f"Messages {verb}")):
@@ -53,7 +55,7 @@ def check_numbers(page: Page, built: report.Report) -> None:
                 tally = parts[flow][what]
                 cells = dict(zip(head, row))
                 for verdict, count in tally["verdicts"].items():
-                    share = "" if verdict in report.UNCOUNTED else percent(tally["percent"].get(verdict))
+                    share = percent(tally["percent"].get(verdict)) if verdict in COUNTED else ""
                     assert cells[verdict.capitalize()] == f"{count:,}{share}"
                 assert cells["Total"] == f"{tally['total']:,}"
                 if what == "connections":
@@ -71,19 +73,23 @@ def check_numbers(page: Page, built: report.Report) -> None:
             [f"{row[name]:,}" for name in ("failed", "cleartext", "partners")] for row in whole["reasons"][: report_html.MOST_REASONS]
         ]
         assert all(row[0].startswith(why["reason"]) for row, why in zip(shown, whole["reasons"]))
+        others = page.tables.get(f"{title}: errors that count as no failure of TLS", [[]])[1:]
+        assert [row[1:] for row in others] == [
+            [f"{row[name]:,}" for name in ("unused", "unknown")] for row in whole["other_reasons"][: report_html.MOST_REASONS]
+        ]
         shown = page.tables.get(f"{title}: partners with which TLS fails most", [[]])[1:]
         assert [row[:-1] for row in shown] == [
             [row["partner"], *(f"{row[name]:,}" for name in ("failed", "cleartext", "required", "certificate"))]
             for row in whole["failures"][: report_html.MOST_FAILING]
         ]
-        for flow in report.FLOWS:
+        for flow in notes.FLOWS:
             shown = page.tables.get(f"{title}, {words[flow].lower()}: by partner", [[], []])[2:]
             mail = ["encrypted", "mixed", "cleartext", "unknown"] if direction == "delivery" else ["encrypted", "cleartext", "unknown"]
             assert shown == [
                 [
                     row["partner"],
                     percent(row["connections"]["percent"].get("encrypted")),
-                    *(f"{row['connections']['verdicts'][verdict]:,}" for verdict in ("encrypted", "cleartext", "failed")),
+                    *(f"{row['connections']['verdicts'][verdict]:,}" for verdict in ("encrypted", "mixed", "cleartext", "failed")),
                     f"{row['connections']['required']:,}",
                     f"{row['connections']['verdicts']['unknown']:,}",
                     percent(row["messages"]["percent"].get("encrypted")),
@@ -140,7 +146,7 @@ def test_numbers_of_the_page() -> None:
         ["example.org", "1", "TLSv1", "RC4-MD5"],
     ]
     text = " ".join(page.text)
-    for note in report.NOTES.values():
+    for note in (note for name, note in notes.NOTES.items() if name != "other_reasons"):  # no such reason here
         assert note in text
 
 
@@ -180,7 +186,7 @@ def test_a_wrong_stamp_does_not_fill_the_page(years: int) -> None:
     text = report_html.page(built)
     caption = next(name for name in Page(text).tables if name.startswith("Messages received by "))
     assert len(Page(text).tables[caption]) == 3
-    assert max(int(box) for box in re.findall(r'viewBox="0 0 (\d+) 100"', text)) <= (report_html.MOST_BARS + 6) * 10
+    assert max(int(box) for box in re.findall(r'viewBox="0 0 (\d+) 100"', text)) <= (charts.MOST_BARS + 6) * 10
 
 
 def findings(connections: list[Record]) -> list[str]:
@@ -258,11 +264,14 @@ def luminance(color: str) -> float:
 def test_colours_that_mean_something_are_seen() -> None:
     """The colour of each verdict stands out from what it is drawn on by 3 to 1 (WCAG 2.2, 1.4.11), in light and in dark."""
     (style,) = Page(report_html.page(report.build([], []))).style
-    light, dark = (dict(re.findall(r"--([a-z-]+):(#[0-9a-f]{3,6})", colors)) for colors in re.findall(r":root\{([^}]*--page[^}]*)\}", style)[:2])
+    light: dict[str, str] = {}
+    dark: dict[str, str] = {}
+    for ground, colors in re.findall(r"(dark\) \{\s*)?:root \{([^}]*)\}", style.partition("@media print")[0]):
+        (dark if ground else light).update(re.findall(r"--([a-z-]+): ?(#[0-9a-f]{3,6})", colors))
     assert luminance(light["card"]) > 0.9
     assert luminance(dark["card"]) < 0.1
     for colors in (light, dark):
-        for verdict in ("encrypted", "mixed", "cleartext", "failed", "internal", "none", "unused", "unknown"):
+        for verdict in WORDS:
             darker, lighter = sorted((luminance(colors[verdict]), luminance(colors["card"])))
             assert (lighter + 0.05) / (darker + 0.05) >= 3, verdict
 
@@ -296,7 +305,7 @@ def test_endless_text_is_cut_short() -> None:
     """A text of a megabyte is shown by its beginning, and many ciphers by the first."""
     long = report_html.page(report.build(*hostile_records("x" * 1_000_000)))
     assert len(long) < 100_000
-    assert "x" * report.MOST_TEXT + "\N{HORIZONTAL ELLIPSIS}" in long
+    assert "x" * notes.MOST_TEXT + "\N{HORIZONTAL ELLIPSIS}" in long
     many = [connection("receiving", i, "encrypted", tls_version="TLSv1.2", tls_cipher=f"c{i:03}", domain="example.com") for i in range(60)]
     page = Page(report_html.page(report.build(many, [])))
     assert len(page.tables["Receiving: encrypted connections and messages by cipher"]) == 51

@@ -8,7 +8,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from esatls.extraction import ciphers
 from esatls.report import build as report
+from esatls.report import notes, reasons
+from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, counted
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,18 +72,18 @@ def tally(percent: dict[str, float], **verdicts: int) -> dict[str, Any]:
 
 
 def over(percent: dict[str, float], verdicts: tuple[int, int, int, int, int], **more: Any) -> dict[str, Any]:
-    """Return the tally of connections: encrypted, cleartext, failed, unused, unknown; what is not said is 0."""
+    """Return the tally of connections: encrypted, cleartext, failed, unused, unknown, and none mixed; what is not said is 0."""
     names = ("attempted", "fallback", "required", "required_failed", "required_cleartext", "deprecated", "weak", "no_forward_secrecy")
     rest = {**dict.fromkeys(names, 0), **more}
-    counts = dict(zip(("encrypted", "cleartext", "failed", "unused", "unknown"), verdicts))
-    shares = percent or {"encrypted": 0.0, "cleartext": 0.0, "failed": 0.0}
+    counts = {**dict.fromkeys(CONNECTION_VERDICTS, 0), **dict(zip(("encrypted", "cleartext", "failed", "unused", "unknown"), verdicts))}
+    shares = {**dict.fromkeys(counted(CONNECTION_VERDICTS), 0.0), **percent}
     return {**tally(shares, **counts), **rest}
 
 
 def test_whole_report_of_a_few_records() -> None:
     """Every number of a report on nine connections and four messages is the one counted by hand."""
     built = report.build(iter(CONNECTIONS), iter(MESSAGES))
-    assert built["notes"] == report.NOTES
+    assert built["notes"] == notes.NOTES
     assert built["span"] == {"first": "2024-03-05T10:00:00Z", "last": "2024-03-05T13:00:00Z"}
     assert built["appliances"] == [
         {"esa_host": "esa1.example.com", "connections": 8, "messages": 4},
@@ -101,7 +104,7 @@ def test_whole_report_of_a_few_records() -> None:
             {"encrypted": 50.0, "cleartext": 25.0, "failed": 25.0}, (2, 1, 1, 1, 0),
             attempted=3, attempted_percent=75.0, required=1, required_failed=1, deprecated=1, weak=1, no_forward_secrecy=1,
         ),
-        "messages": tally({"encrypted": 50.0, "cleartext": 50.0}, encrypted=1, cleartext=1, internal=1, unknown=1),
+        "messages": tally({"encrypted": 50.0, "cleartext": 50.0}, encrypted=1, cleartext=1, internal=1, none=0, unknown=1),
         "versions": [
             {"version": "TLSv1.2", "connections": 1, "percent": 50.0, "messages": 1, "deprecated": False},
             {"version": "TLSv1", "connections": 1, "percent": 50.0, "messages": 0, "deprecated": True},
@@ -119,6 +122,7 @@ def test_whole_report_of_a_few_records() -> None:
                 "partners": 1, "certificate": False,
             }
         ],
+        "other_reasons": [],
         "failures": [
             {
                 "partner": "mx.example.net", "connections": 1, "failed": 1, "cleartext": 0, "required": 1, "certificate": 0,
@@ -161,10 +165,10 @@ def test_whole_report_of_a_few_records() -> None:
         "over_time": {
             "unit": "hour",
             "connections": [
-                {"time": "2024-03-05T10:00:00Z", "verdicts": {"encrypted": 1, "cleartext": 0, "failed": 0, "unused": 0, "unknown": 0}},
-                {"time": "2024-03-05T11:00:00Z", "verdicts": {"encrypted": 1, "cleartext": 1, "failed": 1, "unused": 1, "unknown": 0}},
+                {"time": "2024-03-05T10:00:00Z", "verdicts": {"encrypted": 1, "mixed": 0, "cleartext": 0, "failed": 0, "unused": 0, "unknown": 0}},
+                {"time": "2024-03-05T11:00:00Z", "verdicts": {"encrypted": 1, "mixed": 0, "cleartext": 1, "failed": 1, "unused": 1, "unknown": 0}},
             ],
-            "messages": [{"time": "2024-03-05T10:00:00Z", "verdicts": {"encrypted": 1, "cleartext": 1, "internal": 0, "unknown": 0}}],
+            "messages": [{"time": "2024-03-05T10:00:00Z", "verdicts": {"encrypted": 1, "cleartext": 1, "internal": 0, "none": 0, "unknown": 0}}],
             "undated": {"connections": 0, "messages": 2},
         },
     }  # fmt: skip
@@ -191,6 +195,7 @@ def test_whole_report_of_a_few_records() -> None:
                 "partners": 1, "certificate": False,
             },
         ],
+        "other_reasons": [],
         "failures": [
             {
                 "partner": "203.0.113.3", "connections": 1, "failed": 1, "cleartext": 0, "required": 0, "certificate": 1,
@@ -228,7 +233,7 @@ def test_whole_report_of_a_few_records() -> None:
         "over_time": {
             "unit": "hour",
             "connections": [
-                {"time": "2024-03-05T12:00:00Z", "verdicts": {"encrypted": 0, "cleartext": 1, "failed": 0, "unused": 0, "unknown": 0}}
+                {"time": "2024-03-05T12:00:00Z", "verdicts": {"encrypted": 0, "mixed": 0, "cleartext": 1, "failed": 0, "unused": 0, "unknown": 0}}
             ],
             "messages": [
                 {"time": "2024-03-05T10:00:00Z", "verdicts": {"encrypted": 1, "mixed": 1, "cleartext": 0, "none": 0, "unknown": 0}}
@@ -238,10 +243,42 @@ def test_whole_report_of_a_few_records() -> None:
     }  # fmt: skip
 
     assert built["receiving"]["outgoing"]["connections"] == over({}, (0, 0, 0, 0, 0))
-    assert built["receiving"]["outgoing"]["messages"] == tally({"encrypted": 0.0, "cleartext": 100.0}, encrypted=0, cleartext=1, internal=0, unknown=0)
+    assert built["receiving"]["outgoing"]["messages"] == tally({"encrypted": 0.0, "cleartext": 100.0}, encrypted=0, cleartext=1, internal=0, none=0, unknown=0)
     assert built["receiving"]["unknown"]["connections"] == over({}, (0, 0, 0, 1, 0))
     assert [row["partner"] for row in built["delivery"]["outgoing"]["partners"]] == ["example.com", "example.net"]
     assert [row["partner"] for row in built["delivery"]["unknown"]["partners"]] == ["203.0.113.3"]
+
+
+def test_mixed_connections_and_messages_that_were_never_received() -> None:
+    """A mixed connection counts as one over TLS with its protocol; a refused message, and errors that say nothing of TLS, are in no percentage."""
+    reset, refused = "possibly: [Errno 104] Connection reset by peer", "450 try again later"
+    over_tls = [
+        connection("receiving", 1, "encrypted", tls_version="TLSv1.2", tls_cipher="ECDHE-RSA-AES256-GCM-SHA384", domain="example.org"),
+        connection("receiving", 2, "mixed", tls_version="TLSv1", tls_cipher="RC4-SHA", domain="example.org"),
+        connection("receiving", 3, "unknown", tls_reason=reset, domain="example.net"),
+        connection("receiving", 4, "unused", tls_reason=refused),
+        connection("receiving", 5, "unused", tls_reason=reset),
+        connection("receiving", 6, "unused"),
+    ]
+    mail = [message(1, "encrypted", "none", sender="a@example.org", received_tls_version="TLSv1.2"), message(2, "none", "none", sender="b@example.org")]
+    part = report.build(over_tls, mail)["receiving"]["all"]
+    assert part["connections"] == {
+        **tally({"encrypted": 50.0, "mixed": 50.0, "cleartext": 0.0, "failed": 0.0}, encrypted=1, mixed=1, cleartext=0, failed=0, unused=3, unknown=1),
+        "attempted": 2, "attempted_percent": 100.0, "fallback": 0, "required": 0, "required_failed": 0, "required_cleartext": 0,
+        "deprecated": 1, "weak": 1, "no_forward_secrecy": 1,
+    }  # fmt: skip
+    assert part["messages"] == tally({"encrypted": 100.0, "cleartext": 0.0}, encrypted=1, cleartext=0, internal=0, none=1, unknown=0)
+    assert [(row["version"], row["connections"], row["percent"], row["deprecated"]) for row in part["versions"]] == [
+        ("TLSv1.2", 1, 50.0, False),
+        ("TLSv1", 1, 50.0, True),
+    ]
+    assert part["outdated"] == [{"partner": "example.org", "connections": 1, "versions": ["TLSv1"], "ciphers": ["RC4-SHA"]}]
+    assert part["reasons"] == part["failures"] == []
+    assert part["other_reasons"] == [
+        {"reason": reset, "connections": 2, "unused": 1, "unknown": 1},
+        {"reason": refused, "connections": 1, "unused": 1, "unknown": 0},
+    ]
+    assert {row["partner"]: row["messages"]["total"] for row in part["partners"]} == {"example.net": 0, "example.org": 1}
 
 
 def test_nothing_gives_a_report_of_zeros() -> None:
@@ -251,11 +288,11 @@ def test_nothing_gives_a_report_of_zeros() -> None:
     assert built["appliances"] == []
     assert built["totals"] == {"connections": 0, "messages": 0}
     for direction, verdicts in report.MESSAGE_VERDICTS.items():
-        for flow in ("all", *report.FLOWS):
+        for flow in ("all", *notes.FLOWS):
             assert built[direction][flow] == {
                 "connections": over({}, (0, 0, 0, 0, 0)),
                 "messages": {"total": 0, "counted": 0, "verdicts": dict.fromkeys(verdicts, 0), "percent": {}},
-                "versions": [], "ciphers": [], "reasons": [], "failures": [], "outdated": [], "partners": [],
+                "versions": [], "ciphers": [], "reasons": [], "other_reasons": [], "failures": [], "outdated": [], "partners": [],
                 "over_time": {"unit": "day", "connections": [], "messages": [], "undated": {"connections": 0, "messages": 0}},
             }  # fmt: skip
 
@@ -304,13 +341,13 @@ def test_percentages_are_exact_to_their_decimal(part: int, whole: int) -> None:
 
 
 @given(
-    st.lists(st.sampled_from(report.CONNECTION_VERDICTS)),
+    st.lists(st.sampled_from(CONNECTION_VERDICTS)),
     st.lists(st.tuples(st.sampled_from(report.MESSAGE_VERDICTS["receiving"]), st.sampled_from(report.MESSAGE_VERDICTS["delivery"]))),
 )
 def test_what_tells_nothing_is_in_no_percentage(over_tls: list[str], mail: list[tuple[str, str]]) -> None:
     """Adding unused, unknown, internal and none changes totals and counts, and no share."""
     telling = report.build(
-        [connection("delivery", i, verdict) for i, verdict in enumerate(over_tls) if verdict not in report.UNCOUNTED],
+        [connection("delivery", i, verdict) for i, verdict in enumerate(over_tls) if verdict in COUNTED],
         [message(i, received, delivered) for i, (received, delivered) in enumerate(mail)],
     )["delivery"]["all"]
     everything = report.build(
@@ -319,7 +356,7 @@ def test_what_tells_nothing_is_in_no_percentage(over_tls: list[str], mail: list[
     )["delivery"]["all"]
     assert everything["connections"]["percent"] == telling["connections"]["percent"]
     assert everything["connections"]["counted"] == telling["connections"]["counted"]
-    assert everything["connections"]["verdicts"] == {verdict: over_tls.count(verdict) for verdict in report.CONNECTION_VERDICTS}
+    assert everything["connections"]["verdicts"] == {verdict: over_tls.count(verdict) for verdict in CONNECTION_VERDICTS}
     assert everything["connections"]["total"] == len(over_tls)
     counted = [delivered for _, delivered in mail if delivered not in ("none", "unknown")]
     assert everything["messages"]["counted"] == len(counted)
@@ -330,13 +367,13 @@ def test_what_tells_nothing_is_in_no_percentage(over_tls: list[str], mail: list[
 @pytest.mark.parametrize(("cipher", "weak", "mild"), CIPHERS)
 def test_ciphers_are_judged_by_whole_words(cipher: str, weak: list[str], mild: bool) -> None:  # noqa: FBT001
     """Weak parts of OpenSSL and IANA names are found, forward secrecy is a mark of its own, look-alikes have neither."""
-    assert (report.weaknesses(cipher), report.lacks_forward_secrecy(cipher)) == (weak, mild)
+    assert (ciphers.weaknesses(cipher), ciphers.lacks_forward_secrecy(cipher)) == (weak, mild)
 
 
 @pytest.mark.parametrize(("version", "deprecated"), VERSIONS)
 def test_deprecated_protocols(version: str, deprecated: bool) -> None:  # noqa: FBT001
     """What RFC 6176, 7568 and 8996 retire is deprecated, in every spelling that the logs have; nothing else is."""
-    assert report.is_deprecated(version) is deprecated
+    assert ciphers.is_deprecated(version) is deprecated
 
 
 @pytest.mark.parametrize(
@@ -352,7 +389,7 @@ def test_deprecated_protocols(version: str, deprecated: bool) -> None:  # noqa: 
 )
 def test_certificate_problems(reason: str, certificate: bool) -> None:  # noqa: FBT001
     """A failure is a certificate problem when its reason names the certificate or its issuer."""
-    assert report.is_certificate_problem(reason) is certificate
+    assert reasons.is_certificate_problem(reason) is certificate
 
 
 @pytest.mark.parametrize(
@@ -367,7 +404,7 @@ def test_certificate_problems(reason: str, certificate: bool) -> None:  # noqa: 
 )
 def test_reasons_in_three(reason: str, parts: tuple[str, str, str]) -> None:
     """The words that matter of an OpenSSL error are told from what stands around them, and nothing is lost."""
-    assert report.split_reason(reason) == parts
+    assert reasons.split_reason(reason) == parts
     assert "".join(parts) == reason
 
 
@@ -594,9 +631,9 @@ def test_hostile_text_is_counted_as_it_stands(text: str) -> None:
 def recount(connections: list[Record], messages: list[Record]) -> dict[str, Any]:
     """Return verdicts by direction and flow, counted plainly."""
     found: dict[str, Any] = {}
-    for direction in report.DIRECTIONS:
+    for direction in notes.DIRECTIONS:
         name = "received" if direction == "receiving" else "delivered"
-        for flow in ("all", *report.FLOWS):
+        for flow in ("all", *notes.FLOWS):
             over_tls = [r for r in connections if r["esa_direction"] == direction and flow in ("all", r.get("mail_flow", "unknown"))]
             mail = [r for r in messages if flow in ("all", r.get("mail_flow", "unknown"))]
             found[f"{direction} {flow}"] = (

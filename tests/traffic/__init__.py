@@ -7,7 +7,8 @@ compared with. Nothing here imports the project's run-time package, so that both
 
 from __future__ import annotations
 
-from .envelopes import ENVELOPES, Envelope, duplicated, file_head, render, shuffled, spread, wrapped
+from .envelopes import ENVELOPES, duplicated, file_head, render, shuffled, spread, wrapped
+from .forms import Envelope
 from .model import Simulation, Traffic, generate
 from .profile import PROFILES, Profile
 from .truth import attempts, says_nothing

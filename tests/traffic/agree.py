@@ -30,20 +30,21 @@ import orjson
 
 from tests.splunk import app as splunk_app
 
-from .envelopes import ENVELOPES, Envelope, file_head, wrapped
+from .envelopes import ENVELOPES, file_head, wrapped
 from .model import START
 from .modes import Mode, Recorder, mode_of, spoiled
-from .world import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from tests.splunk.driver import Splunk
 
+    from .forms import Envelope
+    from .world import Line
+
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / ".cache" / "traffic"
 KINDS = ("connections", "messages")
-UNWRAPPED = ("bare", "arcsight")  # nobody could tell the rest of a line from a line; a record is one line
 SIDES = ("receiving", "delivery")
 SHOWN = 20
 
@@ -72,15 +73,16 @@ class Outcome(NamedTuple):
 class Corpus:
     """Lines and truth of one seed, held in memory: of 100,000 messages some 2 GB."""
 
-    def __init__(self, seed: int, messages: int) -> None:
+    def __init__(self, seed: int, messages: int, *, clock: bool = True) -> None:
         self.seed = seed
+        self.clock = clock
         self.mode: Mode = mode_of(seed)
         self.lines: list[tuple[int, Line]] = []
         """With the life of the ids that each belongs to."""
         self.agreed: dict[tuple[Any, ...], int] = {}
         """Answers that are the truth, by their digest and what they were compared with, and how many records they have."""
         self._truth: dict[tuple[str, bool], list[tuple[Any, str]]] = {(kind, clock): [] for kind in KINDS for clock in (True, False)}
-        recorder = Recorder(seed, messages)
+        recorder = Recorder(seed, messages, clock=clock)
         for line in spoiled(recorder, seed):
             self.lines.append(line)
             self._keep(recorder)
@@ -110,7 +112,7 @@ def key_of(record: Record) -> tuple[str, int, int]:
     """What a record is about: appliance, side, id."""
     side = record.get("esa_direction")
     number = record["mid"] if side is None else record["icid" if side == "receiving" else "dcid"]
-    return record.get("esa_host", ""), 0 if side is None else SIDES.index(side), number
+    return record.get("esa_host", "").lower(), 0 if side is None else SIDES.index(side), number
 
 
 # ---- the engines ----
@@ -127,7 +129,7 @@ def written(corpus: Corpus, envelope: Envelope) -> Callable[[Line], str]:
         # the envelope stays whole: behind a break in it nothing could be read
         return "\n".join(wrapped((text,), max(wrap, len(text) - len(line.text) + 40)))
 
-    return (lambda line: render(line, offset)) if not wrap or envelope.name in UNWRAPPED else text_of
+    return (lambda line: render(line, offset)) if not wrap or envelope.whole else text_of
 
 
 def write_logs(corpus: Corpus, envelope: Envelope, folder: Path) -> list[tuple[int, str | None, list[Path]]]:
@@ -138,9 +140,9 @@ def write_logs(corpus: Corpus, envelope: Envelope, folder: Path) -> list[tuple[i
     mode, text_of = corpus.mode, written(corpus, envelope)
     groups: dict[tuple[int, str], list[list[str]]] = {}
     for number, (at, line) in enumerate(corpus.lines):
-        group = (0 if envelope.clock else at, "" if envelope.host else line.host)
+        group = (0 if envelope.clock else at, "" if envelope.host else line.host.lower())
         if group not in groups:
-            head = file_head(START, mode.offset) if mode.head and envelope.name == "native" else ()
+            head = file_head(START, mode.offset) if mode.head and envelope.name == "native" else [envelope.head] if envelope.head else ()
             groups[group] = [[*head] for _ in range(mode.files)]
         # dealt, not at random: each file keeps the order
         groups[group][(number * 7919 >> 3) % mode.files].append(text_of(line))
@@ -175,7 +177,7 @@ def cli_output(kind: str, corpus: Corpus, envelope: Envelope, logs: Sequence[tup
 
 def splunk_events(corpus: Corpus, envelope: Envelope) -> Iterator[tuple[str, str, str]]:
     """The events as an index gives them, newest first: text, host, time. Splunk knows the host of a forwarder's input."""
-    fraction, text_of = fraction_of(envelope), written(corpus, envelope)
+    fraction, text_of = envelope.fraction, written(corpus, envelope)
     for _, line in reversed(corpus.lines):
         host = "collector.example.com" if envelope.host else line.host
         yield text_of(line), host, f"{line.time}{fraction}"
@@ -214,12 +216,6 @@ def splunk_records(kind: str, corpus: Corpus, envelope: Envelope, splunk: Splunk
 # ---- the comparison ----
 
 
-def fraction_of(envelope: Envelope) -> str:
-    """The fraction of a second that an envelope gives each stamp."""
-    found = re.search(r":\d\d(\.\d+)Z", envelope.render(Line(0, "h", "l", "Info", ""), 0))
-    return found[1] if found else ""
-
-
 def _one_space(value: Any) -> Any:
     if isinstance(value, str):
         return " ".join(value.split())
@@ -233,9 +229,15 @@ def compare(truth: Iterator[tuple[int, Record]], found: Iterator[tuple[int, Reco
     count = differences = 0
     examples: list[str] = []
 
+    def spelled(record: Record) -> Record:
+        # in capitals or not, it is one appliance
+        host = record.get("esa_host")
+        record = {**record, "esa_host": host.lower()} if host else record
+        return _one_space(record) if loose else record
+
     def grouped(records: Iterator[tuple[int, Record]]) -> Iterator[tuple[tuple[int, tuple[str, int, int]], list[Record]]]:
         for key, group in groupby(records, key=lambda item: (item[0], key_of(item[1]))):
-            yield key, [_one_space(record) if loose else record for _, record in group]
+            yield key, [spelled(record) for _, record in group]
 
     left, right = grouped(truth), grouped(found)
     one, other = next(left, None), next(right, None)
@@ -270,7 +272,7 @@ def run(task: Task, corpus: Corpus, splunk: Splunk | None, work: Path) -> Outcom
     """Do one cell of the table."""
     envelope = ENVELOPES[task.envelope]
     clock = envelope.clock or task.engine != "cli"  # Splunk dates what comes in without a stamp
-    fraction, loose = fraction_of(envelope), bool(corpus.mode.wrap)
+    fraction, loose = envelope.fraction, bool(corpus.mode.wrap)
 
     def outcome_of(kind: str, found: Iterator[tuple[int, Record]]) -> Outcome:
         truth = at_fraction(corpus.truth(kind, clock=clock), fraction)
@@ -387,9 +389,10 @@ def _work(tasks: list[Task], arguments: argparse.Namespace, path: Path) -> None:
         if task in done and not done[task][1]:
             continue
         began = time.perf_counter()
-        if corpus is None or corpus.seed != task.seed:
+        clock = ENVELOPES[task.envelope].clock
+        if corpus is None or (corpus.seed, corpus.clock) != (task.seed, clock):
             corpus = None  # the memory of one is enough
-            corpus = Corpus(task.seed, arguments.messages)
+            corpus = Corpus(task.seed, arguments.messages, clock=clock)
         splunk = list(splunks.values())[task.seed % len(splunks)] if task.engine == "splunk" else None
         outcome = run(task, corpus, splunk, arguments.work)
         with path.open("a", encoding="utf-8") as file:

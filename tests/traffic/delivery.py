@@ -9,7 +9,7 @@ from . import names
 from .gateway import APART, Destination, Job, Mail, Stage
 from .lineage import Lineage
 from .names import pick
-from .truth import Connection
+from .truth import HANDSHAKE, OTHER, SOCKET, VERIFICATION, Connection
 
 if TYPE_CHECKING:
     import random
@@ -38,7 +38,7 @@ class Delivery(Lineage):
 
     def queue(self, mail: Mail) -> None:
         """Queue a message for all its recipients, by destination."""
-        self.say(f"MID {mail.message.mid} queued for delivery")
+        self.sign(mail, f"MID {mail.message.mid} queued for delivery")
         groups: dict[str, list[int]] = {}
         for rid, address in mail.pending.items():
             groups.setdefault(address.rpartition("@")[2], []).append(rid)
@@ -75,8 +75,13 @@ class Delivery(Lineage):
             ("required", 0.003),
             ("unsupported", 0.003),
             ("unsupported_required", 0.001),
-            ("error", 0.003),
+            ("error", 0.006),
             ("unused", 0.001),
+            ("verification", 0.002),
+            ("verification_passed", 0.001),
+            ("success_required", 0.001),
+            ("success_verification", 0.001),
+            ("success_error", 0.001),
         ):
             draw -= chance
             if draw < 0:
@@ -108,8 +113,14 @@ class Delivery(Lineage):
         elif fate in ("clear", "unused"):
             carries = fate == "clear"
         else:
+            if fate.startswith("success_"):
+                # TLS came up, and then the appliance says that it may not be used
+                self.deliver_success(connection, era, destination)
+                yield APART if self.odds(0.7) else 0.0
+                fate = fate[len("success_") :]
             carries = self.deliver_failure(connection, era, destination, fate)
-            yield APART
+            # the mail may go on within the same second
+            yield APART if self.odds(0.7) else 0.0
         destination.ready -= 1
         if carries:
             yield from self.serve(connection, era, destination)
@@ -175,11 +186,14 @@ class Delivery(Lineage):
                 peer = destination.address if where else None
                 connection.saw_failure(self.time, "failed", "STARTTLS unexpected response", peer)
             return True
-        if fate == "handshake":
-            reason = pick(rng, names.HANDSHAKE_ERRORS)
+        if fate in ("handshake", "verification", "verification_passed"):
+            words = HANDSHAKE if fate == "handshake" else VERIFICATION
+            reason = pick(rng, names.VERIFICATION_ERRORS)
+            if words == HANDSHAKE:
+                reason = pick(rng, names.CERTIFICATE_ALERTS if self.odds(0.3) else names.HANDSHAKE_ERRORS)
             if self.say(f"DCID {number} TLS failed: {reason}"):
-                connection.saw_failure(self.time, "failed", reason)
-            return False
+                connection.saw_failure(self.time, "failed", reason, words=words)
+            return fate == "verification_passed"
         if fate in ("unsupported", "unsupported_required"):
             if self.say(f"DCID {number} STARTTLS command not supported."):
                 connection.saw_failure(self.time, "not_offered", "STARTTLS command not supported")
@@ -190,25 +204,34 @@ class Delivery(Lineage):
                 reason = required.rpartition(" was required but ")[2]
                 connection.saw_failure(self.time, "required", reason, destination.address)
             return False
+        self.connection_error(connection, era, destination)
+        return False
+
+    def connection_error(self, connection: Connection, era: int, destination: Destination) -> None:
+        """Log that the connection came to nothing, in words that speak of TLS, may speak of it, or do not."""
+        number, rng, address = connection.id, self.rng, destination.address
         domain = "example.com" if destination.offbox else destination.domain
-        form = rng.randrange(3) if era == 0 else 0
-        details = "details: [Errno 0] Error" if self.odds(0.5) else "details: EOF"
-        text = f"Connection Error: DCID {number} domain: {domain} IP: {destination.address} port: 25 {details} interface: {self.address} reason: network error"
-        if form == 1:
-            text = f"Connection Error: DCID: {number} IP: {destination.address} details: EOF interface: {self.address} reason: network error"
-        elif form == 2:
-            text = f"Connection Error: connection timed out DCID: {number} IP: {destination.address}"
-        if self.say(text):
+        if era == 0 and self.odds(0.3):
+            if self.say(f"Connection Error: connection timed out DCID: {number} IP: {address}"):
+                connection.saw_error(self.time, OTHER, "connection timed out", peer_ip=address)
+            return
+        words = rng.choice((HANDSHAKE, SOCKET, OTHER))
+        details, reason = rng.choice({HANDSHAKE: names.ERRORS_OF_TLS, SOCKET: names.ERRORS_OF_ANYTHING, OTHER: names.ERRORS_OF_OTHER}[words])
+        if self.odds(self.profile.spoof * 0.2):
+            words, (details, reason) = OTHER, names.SPOOFED_REPLY
+        old = era == 0 and self.odds(0.5)
+        where = f"DCID: {number} IP: {address}" if old else f"DCID {number} domain: {domain} IP: {address} port: 25"
+        if self.say(f"Connection Error: {where} details: {details} interface: {self.address} reason: {reason}"):
             connection.saw_error(
                 self.time,
-                "connection timed out" if form == 2 else text.rpartition("reason: ")[2],
-                None if form == 2 else "EOF" if form == 1 else details[len("details: ") :],
-                peer_ip=destination.address,
-                peer_port=None if form else 25,
-                tls_domain=None if form else domain,
-                interface_ip=None if form == 2 else self.address,
+                words,
+                reason,
+                details,
+                peer_ip=address,
+                peer_port=None if old else 25,
+                tls_domain=None if old else domain,
+                interface_ip=self.address,
             )
-        return False
 
     def serve(self, connection: Connection, era: int, destination: Destination) -> Process:
         """Deliver what is queued, wait a little for more, and stop."""
@@ -265,7 +288,7 @@ class Delivery(Lineage):
             message.saw_attempt(self.time, connection, [rid], "bounced", why)
         if not mail.sender and self.odds(0.5) and self.say(f"Double bounce: MID {mid} to {rid} - {why}"):
             message.saw_attempt(self.time, None, [rid], "bounced", why)
-        if self.seldom(0.02):
+        if mail.own_lines and self.seldom(0.02):
             self.bounce_log(mail, rid, connection)
         mail.bounced.append(rid)
 

@@ -5,73 +5,17 @@ from __future__ import annotations
 import json
 import random
 import textwrap
-from dataclasses import dataclass
 from itertools import groupby
-from time import asctime, gmtime, strftime
+from time import asctime, gmtime
 from typing import TYPE_CHECKING, Callable
+
+from .collectors import COLLECTORS
+from .forms import Envelope, after, as_native, as_syslog, iso, narrow, native, offset_text, splunk, syslog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from .world import Line
-
-
-@dataclass(frozen=True)
-class Envelope:
-    """A way to write a line down.
-
-    `host`, `year` and `clock` tell whether an appliance, a year and a time can be read from it; what cannot, the
-    reader has to be told, or does not know.
-    """
-
-    name: str
-    render: Callable[[Line, int], str]  # line, seconds that local time is ahead of UTC
-    host: bool = True
-    year: bool = True
-    clock: bool = True
-    zone: bool = False  # the stamp tells its offset
-
-
-class _Stamp:
-    """One format of a time, worked out once a second."""
-
-    def __init__(self, form: Callable[[int], str]) -> None:
-        self._form = form
-        self._time = -1
-        self._text = ""
-
-    def __call__(self, time: int) -> str:
-        if time != self._time:
-            self._time = time
-            self._text = self._form(time)
-        return self._text
-
-
-def _syslog_form(time: int) -> str:
-    moment = gmtime(time)
-    return f"{strftime('%b', moment)} {moment.tm_mday:2d} {strftime('%H:%M:%S', moment)}"
-
-
-def _offset_text(offset: int) -> str:
-    sign = "-" if offset < 0 else "+"
-    minutes = abs(offset) // 60
-    return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}"
-
-
-_native = _Stamp(lambda time: asctime(gmtime(time)))
-_narrow = _Stamp(lambda time: " ".join(asctime(gmtime(time)).split()))
-_syslog = _Stamp(_syslog_form)
-_after = _Stamp(lambda time: f"{_syslog_form(time)} {gmtime(time).tm_year}")
-_iso = _Stamp(lambda time: strftime("%Y-%m-%dT%H:%M:%S", gmtime(time)))
-_splunk = _Stamp(lambda time: f"{gmtime(time).tm_year} {_syslog_form(time)}")
-
-
-def _as_native(line: Line, offset: int) -> str:
-    return f"{_native(line.time + offset)} {line.level}: {line.text}"
-
-
-def _as_syslog(line: Line, offset: int) -> str:
-    return f"<22>{_syslog(line.time + offset)} {line.host} {line.log}: {line.level}: {line.text}"
 
 
 def _as_arcsight(line: Line, offset: int) -> str:
@@ -91,103 +35,97 @@ def _as_json(field: str, inner: Callable[[Line, int], str]) -> Callable[[Line, i
 ENVELOPES: dict[str, Envelope] = {
     envelope.name: envelope
     for envelope in (
-        Envelope("native", _as_native, host=False),  # W1, W2: a day of one figure has two spaces before it
+        Envelope("native", as_native, host=False),  # W1, W2: a day of one figure has two spaces before it
         Envelope(
             "native_one_space",  # W2, as web pages show it
-            lambda line, offset: f"{_narrow(line.time + offset)} {line.level}: {line.text}",
+            lambda line, offset: f"{narrow(line.time + offset)} {line.said}",
             host=False,
         ),
-        Envelope("syslog", _as_syslog, year=False),  # W5
+        Envelope("syslog", as_syslog, year=False),  # W5
         Envelope(
             "syslog_no_host",  # W6
-            lambda line, offset: f"<166>{_syslog(line.time + offset)} mail_logs: {line.level}: {line.text}",
+            lambda line, offset: f"<166>{syslog(line.time + offset)} mail_logs: {line.said}",
             host=False,
             year=False,
         ),
         Envelope(
             "syslog_no_priority",  # W7
-            lambda line, offset: f"{_syslog(line.time + offset)} {line.host} {line.log}: {line.level}: {line.text}",
+            lambda line, offset: f"{syslog(line.time + offset)} {line.host} {line.log}: {line.said}",
             year=False,
         ),
         Envelope(
             "syslog_bare",  # W8: neither priority nor host
-            lambda line, offset: f"{_syslog(line.time + offset)} mail_logs_SIEM: {line.level}: {line.text}",
+            lambda line, offset: f"{syslog(line.time + offset)} mail_logs_SIEM: {line.said}",
             host=False,
             year=False,
         ),
         Envelope(
             "nested_native",  # W9: the stamp inside is the appliance's own
-            lambda line, offset: f"<111>{_syslog(line.time + offset)} {line.host} ESA: {_native(line.time + offset)} {line.level}: {line.text}",
+            lambda line, offset: f"<111>{syslog(line.time + offset)} {line.host} ESA: {native(line.time + offset)} {line.said}",
         ),
         Envelope(
             "nested_year_after",
-            lambda line, offset: (
-                f"<111>{_syslog(line.time + offset)} collector ESA: {_after(line.time + offset)} {line.host} mail_logs: {line.level}: {line.text}"
-            ),
+            lambda line, offset: f"<111>{syslog(line.time + offset)} collector ESA: {after(line.time + offset)} {line.host} mail_logs: {line.said}",
         ),
         Envelope(
             "nested_syslog",
-            lambda line, offset: (
-                f"<111>{_syslog(line.time + offset)} collector ESA: {_syslog(line.time + offset)} {line.host} MAIL_SecurityAudit: {line.level}: {line.text}"
-            ),
+            lambda line, offset: f"<111>{syslog(line.time + offset)} collector ESA: {syslog(line.time + offset)} {line.host} MAIL_SecurityAudit: {line.said}",
             year=False,
         ),
         Envelope(
             "nested_no_host",
-            lambda line, offset: (
-                f"<111>{_syslog(line.time + offset)} {line.host} ESA: {_syslog(line.time + offset)} SplunkMailSyslog: {line.level}: {line.text}"
-            ),
+            lambda line, offset: f"<111>{syslog(line.time + offset)} {line.host} ESA: {syslog(line.time + offset)} SplunkMailSyslog: {line.said}",
             year=False,
         ),
         Envelope(
             "nested_native_host",
-            lambda line, offset: (
-                f"<111>{_syslog(line.time + offset)} collector ESA: {_native(line.time + offset)} {line.host} testmaillog: {line.level}: {line.text}"
-            ),
+            lambda line, offset: f"<111>{syslog(line.time + offset)} collector ESA: {native(line.time + offset)} {line.host} testmaillog: {line.said}",
         ),
         Envelope(
             "iso_offset",  # W10
-            lambda line, offset: f"{_iso(line.time + offset)}{_offset_text(offset)} {line.host} mail_logs: {line.level}: {line.text}",
+            lambda line, offset: f"{iso(line.time + offset)}{offset_text(offset)} {line.host} mail_logs: {line.said}",
             zone=True,
         ),
         Envelope(
             "iso_utc",
-            lambda line, _: f"{_iso(line.time)}.123Z {line.host} mail_logs: {line.level}: {line.text}",
+            lambda line, _: f"{iso(line.time)}.123Z {line.host} mail_logs: {line.said}",
             zone=True,
+            fraction=".123",
         ),
         Envelope(
             "splunk",  # W11
-            lambda line, offset: f"{_splunk(line.time + offset)} {line.host} mail [{line.level.lower()}] splunk_maillogs:nopid {line.level}: {line.text}",
+            lambda line, offset: f"{splunk(line.time + offset)} {line.host} mail [{line.level.lower()}] splunk_maillogs:nopid {line.said}",
         ),
         Envelope(
             "no_time",  # W12
-            lambda line, _: f"{line.host} ESA_mail_logs: {line.level}: {line.text}",
+            lambda line, _: f"{line.host} ESA_mail_logs: {line.said}",
             year=False,
             clock=False,
         ),
         Envelope(
             "smail",  # W13
-            lambda line, offset: f"{_syslog(line.time + offset)} {line.host} smail: {line.level}: {line.text}",
+            lambda line, offset: f"{syslog(line.time + offset)} {line.host} smail: {line.said}",
             year=False,
         ),
-        Envelope("arcsight", _as_arcsight, zone=True),  # W14
+        Envelope("arcsight", _as_arcsight, zone=True, whole=True),  # W14
         Envelope(
             "level",  # W15
-            lambda line, _: f"{line.level}: {line.text}",
+            lambda line, _: f"{line.said}",
             host=False,
             year=False,
             clock=False,
         ),
-        Envelope("bare", lambda line, _: line.text, host=False, year=False, clock=False),
-        Envelope("json_raw", _as_json("_raw", _as_native), host=False),  # W16
-        Envelope("json_message", _as_json("message", _as_syslog), year=False),
-        Envelope("json_log", _as_json("log", _as_syslog), year=False),
-        Envelope("json_event_original", _as_json("event.original", _as_syslog), year=False),
+        Envelope("bare", lambda line, _: line.text, host=False, year=False, clock=False, whole=True),
+        Envelope("json_raw", _as_json("_raw", as_native), host=False),  # W16
+        Envelope("json_message", _as_json("message", as_syslog), year=False),
+        Envelope("json_log", _as_json("log", as_syslog), year=False),
+        Envelope("json_event_original", _as_json("event.original", as_syslog), year=False),
         Envelope(
             "json_event_object",
-            lambda line, offset: json.dumps({"event": {"original": _as_syslog(line, offset)}}),
+            lambda line, offset: json.dumps({"event": {"original": as_syslog(line, offset)}}),
             year=False,
         ),
+        *COLLECTORS,
     )
 }
 

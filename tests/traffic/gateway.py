@@ -22,7 +22,7 @@ APART = 2.1  # seconds between two lines whose order decides a verdict
 class Mail:
     """A message as the gateway has it: who, to whom, and what is still to be delivered."""
 
-    __slots__ = ("bounced", "message", "outgoing", "pending", "recipients", "sender", "size", "tries")
+    __slots__ = ("bounced", "message", "outgoing", "own_lines", "pending", "recipients", "sender", "size", "tries")
 
     def __init__(self, message: Message, sender: str, *, outgoing: bool, size: int) -> None:
         self.message = message
@@ -32,6 +32,7 @@ class Mail:
         self.recipients: dict[int, str] = {}
         self.pending: dict[int, str] = {}
         self.bounced: list[int] = []
+        self.own_lines = True  # for sender and recipients
 
 
 class Job(NamedTuple):
@@ -181,23 +182,39 @@ class Gateway:
         version, _, cipher = chosen.partition(" ")
         return version, cipher
 
-    def abort(self, mail: Mail, why: str, end: str) -> None:
-        """Drop a message."""
+    def abort(self, mail: Mail, why: str, end: str = "done") -> None:
+        """Drop a message that was accepted."""
         message, mid = mail.message, mail.message.mid
         texts = [f"Message aborted MID {mid} {why}", f"Message finished MID {mid} {end}"]
         if self.seldom(0.02):
             texts.reverse()
         for text in texts:
             if self.say(text):
-                message.saw(self.time)
-                message.finished |= text.startswith("Message finished")
+                if text.startswith("Message finished"):
+                    message.saw_end(self.time, aborted=end == "aborted")
+                else:
+                    message.saw(self.time, accepted=True)
+        self.stage.end_message(message)
+
+    def refuse_mail(self, mail: Mail, why: str | None, *, finish: bool = True) -> None:
+        """Give up a message before it is accepted, in one of the wordings."""
+        message, mid = mail.message, mail.message.mid
+        if why and self.say(f"Message aborted MID {mid} {why}"):
+            message.saw_refusal(self.time)
+        if finish and self.say(f"Message finished MID {mid} aborted"):
+            message.saw_end(self.time, aborted=True)
         self.stage.end_message(message)
 
     def finish(self, mail: Mail, end: str = "done") -> None:
         """End a message."""
         if self.say(f"Message finished MID {mail.message.mid} {end}"):
-            mail.message.saw_end(self.time)
+            mail.message.saw_end(self.time, aborted=end == "aborted")
         self.stage.end_message(mail.message)
+
+    def sign(self, mail: Mail, text: str) -> None:
+        """Log a line that shows that a message was accepted."""
+        if self.say(text):
+            mail.message.accepted = True
 
     def queue(self, mail: Mail) -> None:
         """Queue a message for all its recipients; the delivering part knows how."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import names
 from .gateway import Gateway, Mail
-from .names import person
+from .names import person, pick
 from .truth import Message
 
 if TYPE_CHECKING:
@@ -15,63 +16,74 @@ if TYPE_CHECKING:
 class Lineage(Gateway):
     """The part of an appliance that makes messages of its own."""
 
-    def child(self, parent: Mail, rids: list[int]) -> Mail:
-        """A new message that carries the content of another to some of its recipients; their ids restart at 0."""
+    def child(self, parent: Mail, rids: list[int], *, same: bool = False) -> Mail:
+        """A new message that carries the content of another to some of its recipients.
+
+        Their ids restart at 0, or are the `same` where nothing but its parent's lines tells who they are.
+        """
         self.mid += 1
         mail = Mail(Message(self.host, self.mid), parent.sender, outgoing=parent.outgoing, size=parent.size + 26)
-        mail.recipients = dict(enumerate(parent.recipients[rid] for rid in rids))
+        mail.recipients = {rid if same else number: parent.recipients[rid] for number, rid in enumerate(rids)}
         mail.pending = dict(mail.recipients)
+        mail.own_lines = not same
         return mail
+
+    def own_lines(self) -> bool:
+        """Whether a message that replaces another has lines of its own for sender and recipients."""
+        return self.odds(0.6)
 
     def envelope_lines(self, mail: Mail, *, start: bool, note: str = "") -> None:
         """Log the first lines of a message that came over no connection."""
         message, mid = mail.message, mail.message.mid
         if start and self.say(f"Start MID {mid} ICID 0{note}"):
             message.saw_on(self.time, None, start=True)
+            message.noted = bool(note)
         if not note and start:
             return
         self.address_lines(mail)
 
-    def address_lines(self, mail: Mail) -> None:
-        """Log sender and recipients of a message that came over no connection."""
+    def address_lines(self, mail: Mail, *, recipients: bool = True) -> None:
+        """Log sender and recipients of a message that came over no connection, or at most its sender."""
         message, mid = mail.message, mail.message.mid
+        if not recipients and self.odds(0.6):
+            return
         if self.say(f"MID {mid} ICID 0 From: <{mail.sender}>"):
             message.saw_on(self.time, None)
-            message.sender = mail.sender or None
-        for rid, address in mail.recipients.items():
+            message.saw_sender(mail.sender)
+        for rid, address in mail.recipients.items() if recipients else ():
             if self.say(f"MID {mid} ICID 0 RID {rid} To: <{address}>"):
                 message.saw_on(self.time, None)
                 message.saw_recipient(self.time, rid, address)
 
-    def lineage(self, text: str, child: Mail, parent: Mail, relation: str) -> None:
+    def lineage(self, text: str, child: Mail, parent: Mail, relation: str, *, new_recipients: bool = False) -> None:
         """Log the line that ties a message to the one it came from."""
         if self.say(text):
-            child.message.saw_lineage(self.time, parent.message, relation)
+            child.message.saw_lineage(self.time, parent.message, relation, new_recipients=new_recipients)
 
     def rewrite(self, mail: Mail, era: int) -> Mail:
         """Replace a message by one with a new MID."""
         rng = self.rng
-        new = self.child(mail, list(mail.pending))
+        own = self.own_lines()
+        new = self.child(mail, list(mail.pending), same=not own)
         old, mid = mail.message.mid, new.message.mid
-        why = rng.choice(
-            (
-                "LDAP rewrite",
-                "antispam",
-                "add-footer filter 'footer'",
-                "alt-rcpt-to-filter filter 'reroute'",
-                "url-reputation-rewrite filter 'links'",
-            )
-        )
+        why, changes = rng.choice(names.REWRITERS)
+        if changes:
+            new.recipients = {rid: f"desk@{pick(rng, names.LOCAL_DOMAINS)}" for rid in new.recipients}
+            new.pending = dict(new.recipients)
         text = f"MID {old} rewritten to MID {mid} by {why}"
-        if era == 0 and self.odds(0.5):
+        if era == 0 and not changes and self.odds(0.5):
             text = f"MID {old} rewritten to {mid} by {rng.choice(('antispam', 'System Quarantine'))}"
         late = self.odds(0.3)
         if late:
             # the line may come after lines that use the new MID
-            self.address_lines(new)
-        self.lineage(text, new, mail, "rewritten")
+            self.address_lines(new, recipients=own)
+        self.lineage(text, new, mail, "rewritten", new_recipients=changes)
         if not late:
-            self.address_lines(new)
+            self.address_lines(new, recipients=own)
+        if own and self.odds(0.2):
+            subject = f"[External] {pick(rng, names.TOPICS)}"
+            if self.say(f"MID {mid} Subject '{subject}'"):
+                new.message.saw_identity(self.time, subject=subject)
         self.finish(mail)
         return new
 
@@ -93,7 +105,17 @@ class Lineage(Gateway):
                 why = f"SL/BL configuration for following recipients: {addresses}"
             text = f"MID {mail.message.mid} was split creating MID {part.message.mid} due to a {why}"
             self.lineage(text, part, mail, "split")
-            self.address_lines(part)
+            if part.message.parent is not None and listed:
+                part.message.listed = dict(part.recipients)
+            elif part.message.parent is not None:
+                part.message.flow = "outgoing" if mail.outgoing else "incoming"
+            if listed and self.odds(0.5):
+                # the list is all that is said of them
+                if self.say(f"MID {part.message.mid} ICID 0 From: <{part.sender}>"):
+                    part.message.saw_on(self.time, None)
+                    part.message.saw_sender(part.sender)
+            else:
+                self.address_lines(part)
             parts.append(part)
         if whole:
             self.finish(mail)
@@ -114,7 +136,8 @@ class Lineage(Gateway):
         self.address_lines(copy)
         if self.odds(0.5):
             self.say(f"MID {mid} DKIM: cannot sign - no profile matches {mail.sender}")
-        self.say(f"MID {mid} ready {copy.size} bytes from <{mail.sender}>")
+        if self.say(f"MID {mid} ready {copy.size} bytes from <{mail.sender}>"):
+            copy.message.saw(self.time, accepted=True)
         self.queue(copy)
         if self.seldom(0.02):
             self.notify_of(mail)
@@ -133,13 +156,23 @@ class Lineage(Gateway):
         self.queue(notice)
 
     def notify(self) -> Process:
-        """A digest of the spam quarantine: the appliance's own message."""
+        """A message that came over no connection and from no other message.
+
+        A digest of the spam quarantine is the appliance's own. Where an outside sender stands, nobody can say.
+        """
+        rng = self.rng
         self.mid += 1
-        notice = Mail(Message(self.host, self.mid), "quarantine@example.com", outgoing=False, size=2300)
-        notice.recipients = {0: f"{person(self.rng)}@example.com"}
+        outside = self.odds(0.4)
+        sender = f"{person(rng)}@{self.partner()}" if outside else "quarantine@example.com"
+        notice = Mail(Message(self.host, self.mid), sender, outgoing=False, size=2300)
+        notice.recipients = {0: f"{person(rng)}@example.com"}
         notice.pending = dict(notice.recipients)
-        self.envelope_lines(notice, start=True, note=" (ISQ Notification)")
-        yield self.rng.random()
+        if outside:
+            self.envelope_lines(notice, start=True)
+            self.address_lines(notice)
+        else:
+            self.envelope_lines(notice, start=True, note=" (ISQ Notification)")
+        yield rng.random()
         self.queue(notice)
 
     def bounce(self, mail: Mail) -> None:
@@ -160,14 +193,16 @@ class Lineage(Gateway):
     def released(self, mail: Mail) -> Process:
         """A message comes back from the quarantine of a management appliance."""
         yield self.wait(120)
-        new = self.child(mail, list(mail.recipients))
+        own = self.own_lines()
+        new = self.child(mail, list(mail.recipients), same=not own)
         old, mid = mail.message.mid, new.message.mid
-        self.envelope_lines(new, start=True)
+        if self.say(f"Start MID {mid} ICID 0"):
+            new.message.saw_on(self.time, None, start=True)
         self.lineage(
             f"MID {mid} received from the SMA 192.0.2.80 (MID originally {old}) on release from quarantine IronPort Spam Quarantine",
             new,
             mail,
             "released",
         )
-        self.address_lines(new)
+        self.address_lines(new, recipients=own)
         self.queue(new)

@@ -32,14 +32,15 @@ class Mode:
     files: int = 1  # files that the lines are dealt to
     offset: int = 0  # seconds that the log's time is ahead of UTC
     head: bool = False  # native files begin with the appliance's head lines
+    case: bool = False  # the appliance's name is written in capitals here and there
 
 
 RARE = PROFILES["rare"]
 
 MODES: tuple[Mode, ...] = (
     Mode("plain", PROFILES["plain"]),
-    Mode("three hosts", hosts=3),
-    Mode("rare, shuffled", RARE, hosts=2, shuffle=True),
+    Mode("three hosts", hosts=3, case=True),
+    Mode("rare, shuffled", RARE, hosts=2, shuffle=True, case=True),
     Mode("resets", resets=2, head=True, offset=-21600),
     Mode("cut head", cut=True, files=3),
     Mode("rare, resets, shuffled, twice", RARE, hosts=2, resets=1, shuffle=True, duplicate=0.1),
@@ -68,10 +69,12 @@ def mode_of(seed: int) -> Mode:
 class Recorder(Simulation):
     """A simulation that keeps what it hands out both ways: as a log with times shows it, and as one without."""
 
-    def __init__(self, seed: int, messages: int) -> None:
+    def __init__(self, seed: int, messages: int, *, clock: bool = True) -> None:
         mode = mode_of(seed)
         skip = messages // 2 if mode.cut else 0
-        super().__init__(seed, messages, mode.hosts, mode.profile, skip=skip, resets=mode.resets)
+        # a log without times cannot tell two connections of one id apart
+        profile = mode.profile if clock else replace(mode.profile, twins=0.0)
+        super().__init__(seed, messages, mode.hosts, profile, skip=skip, resets=mode.resets)
         self.found: list[tuple[int, Record, Record]] = []  # life of the ids, record, record without times
 
     def hand_out(self, one: Connection | Message) -> None:
@@ -101,6 +104,6 @@ def spoiled(recorder: Recorder, seed: int) -> Iterator[tuple[int, Line]]:
             part = shuffled(part, seed)
         if mode.duplicate:
             part = duplicated(part, seed, mode.duplicate)
-        for line in part:
-            yield life, line
+        for number, line in enumerate(part):
+            yield life, (line._replace(host=line.host.upper()) if mode.case and number % 3 == 0 else line)
         first = next(chain(following), None)

@@ -38,10 +38,39 @@ TLS_NEW = (
 HANDSHAKE_ERRORS = (
     "(336109761, 'error:1408A0C1:SSL routines:SSL3_GET_CLIENT_HELLO:no shared cipher')",
     "(336130315, 'error:1408F10B:SSL routines:SSL3_GET_RECORD:wrong version number')",
-    "(336151570, 'error:14094412:SSL routines:SSL3_READ_BYTES:sslv3 alert bad certificate')",
-    "(336151576, 'error:14094418:SSL routines:SSL3_READ_BYTES:tlsv1 alert unknown ca')",
+    "(336151568, 'error:14094410:SSL routines:SSL3_READ_BYTES:sslv3 alert handshake failure')",
     "(336027900, 'error:140760FC:SSL routines:SSL23_GET_CLIENT_HELLO:unknown protocol')",
 )
+# the certificate is not accepted, here or at the other side
+CERTIFICATE_ALERTS = (
+    "(336151570, 'error:14094412:SSL routines:SSL3_READ_BYTES:sslv3 alert bad certificate')",
+    "(336151576, 'error:14094418:SSL routines:SSL3_READ_BYTES:tlsv1 alert unknown ca')",
+)
+VERIFICATION_ERRORS = (
+    "(336134278, 'error:14090086:SSL routines:SSL3_GET_SERVER_CERTIFICATE:certificate verify failed')",
+    "certificate verification failed",
+    "verify error: hostname mismatch",
+    "DANE verification failed",
+)
+# details and reason of a connection error: what may have been a handshake, what may have been anything, what was none
+ERRORS_OF_TLS = (
+    ("[Errno 0] Error", "network error"),
+    ("(336130315, 'error:1408F10B:SSL routines:SSL3_GET_RECORD:wrong version number')", "network error"),
+)
+ERRORS_OF_ANYTHING = (
+    ("EOF", "network error"),
+    ("[Errno 54] Connection reset by peer", "network error"),
+)
+ERRORS_OF_OTHER = (
+    ("[Errno 61] Connection refused", "network error"),
+    ("[Errno 60] Operation timed out", "network error"),
+    ("timeout", "network error"),
+    ("421-'4.3.2 Service not available'", "unexpected SMTP response"),
+    ("554-'5.7.1 No mail from here'", "unexpected SMTP response"),
+    ("454-'4.7.0 TLS not available due to a temporary reason'", "unexpected SMTP response"),
+)
+# an SMTP reply is a stranger's text
+SPOOFED_REPLY = ("554-'5.0.0 [Errno 0] Error error:14094410:SSL routines:SSL3_READ_BYTES:sslv3 alert handshake failure'", "unexpected SMTP response")
 SOCKET_ERRORS = ("[Errno 54] Connection reset by peer", "[Errno 32] Broken pipe", "[Errno 60] Operation timed out")
 
 # A HAT match and score: (match and what follows it, for listeners that accept; the same for those that refuse)
@@ -94,6 +123,16 @@ BOUNCES = (
     "5.3.0 - Other mail system problem ('554', ['5.7.1 Message rejected', \"5.7.1 it's policy\"]) []",
 )
 EXPIRED = "5.4.7 - Delivery expired (message too old) ('000', ['timeout']) []"
+
+# who rewrites a message, and whether that changes the recipients
+REWRITERS = (
+    ("antispam", False),
+    ("add-footer filter 'footer'", False),
+    ("url-reputation-rewrite filter 'links'", False),
+    ("LDAP rewrite", True),
+    ("alt-rcpt-to-filter filter 'reroute'", True),
+    ("redirect filter 'reroute'", True),
+)
 
 # Texts that strangers choose, shaped like lines that would turn a verdict. {i}, {d} and {m} are ids in use.
 SPOOFS = (

@@ -9,13 +9,14 @@ from . import names
 from .gateway import APART, Mail, Stage
 from .names import pick
 from .scanning import Scanning
-from .truth import Connection, Message
+from .truth import HANDSHAKE, SOCKET, Connection, Message
 
 if TYPE_CHECKING:
     import random
 
     from .world import Process
 
+QUOTES = "\"'"
 INTERFACES = ("Data 1", "Management", "IncomingMail", "mail.example.com", "Data-2")
 
 
@@ -42,6 +43,8 @@ class Appliance(Scanning):
                 world.start(self.lost_before_mail(), rng.random() * 2)
             if self.seldom(0.004):
                 world.start(self.notify())
+            if self.seldom(profile.twins):
+                world.start(self.twins())
 
     def background(self) -> Process:
         """Lines that belong to no message."""
@@ -53,10 +56,37 @@ class Appliance(Scanning):
                 self.say(text.replace("{i}", str(self.icid)), level, log)
             yield 60.0
 
-    def open(self, era: int, domain: str) -> Connection:
-        """Log the opening line of a receiving connection."""
-        rng = self.rng
+    def twins(self) -> Process:
+        """An id that another peer's connection takes seconds after the first one's end."""
+        era = self.era()
         self.icid += 1
+        number = self.icid
+        for _ in range(2):
+            yield from self.session(era, self.open(era, self.partner(), number), "example.net")
+            yield APART
+
+    def session(self, era: int, connection: Connection, domain: str) -> Process:
+        """A short connection, which may fail, or bring one message in clear text or over TLS."""
+        rng = self.rng
+        yield rng.random()
+        draw = rng.random()
+        if draw < 0.2:
+            self.receive_failure(connection, era)
+        elif draw < 0.6:
+            self.receive_success(connection, era, domain)
+        yield rng.random()
+        if draw >= 0.2 and draw < 0.9 and self.stage.wanted > 0:
+            self.stage.wanted -= 1
+            yield from self.transaction(connection, era, domain, outgoing=False, read=False)
+        yield rng.random()
+        self.close(connection)
+
+    def open(self, era: int, domain: str, number: int | None = None) -> Connection:
+        """Log the opening line of a receiving connection, with an id of its own or a given one."""
+        rng = self.rng
+        if number is None:
+            self.icid += 1
+            number = self.icid
         peer = names.ipv6(rng) if era == 2 and self.seldom(0.02) else names.ipv4(rng)
         name: str | None = f"mx{rng.randrange(1, 9)}.{domain}"
         if self.odds(0.08):
@@ -65,12 +95,12 @@ class Appliance(Scanning):
             name = names.SPOOFED_HOST.format(**self.ids())
         verified = "yes" if name is not None and rng.random() < 0.8 else "no"
         interface = f"{INTERFACES[0] if rng.random() < 0.9 else pick(rng, INTERFACES)} ({self.address})"
-        text = f"New SMTP ICID {self.icid} interface {interface} address {peer} reverse dns host {name or 'unknown'} verified {verified}"
+        text = f"New SMTP ICID {number} interface {interface} address {peer} reverse dns host {name or 'unknown'} verified {verified}"
         if era == 0:
             form = rng.randrange(5)
             if form == 0:
                 name = None
-                text = f"New SMTP ICID {self.icid} interface private address {peer}"
+                text = f"New SMTP ICID {number} interface private address {peer}"
             elif form == 1:
                 text = text.replace("New SMTP", "New smtp")
             elif form == 2:
@@ -78,7 +108,7 @@ class Appliance(Scanning):
             elif form == 3:
                 spaces = "reverse dns  host " if self.odds(0.5) else "reverse dns host  "
                 text = text.replace("reverse dns host ", spaces)
-        connection = Connection(self.host, "receiving", self.icid, peer, name)
+        connection = Connection(self.host, "receiving", number, peer, name)
         if self.say(text):
             private = text.endswith(f"interface private address {peer}")
             connection.saw_open(
@@ -194,9 +224,13 @@ class Appliance(Scanning):
             if self.say(f"ICID {connection.id} TLS failed"):
                 connection.saw_failure(self.time, "failed", None)
             return
-        reason = pick(self.rng, names.SOCKET_ERRORS if self.odds(0.3) else names.HANDSHAKE_ERRORS)
+        self.failed(connection, SOCKET if self.odds(0.3) else HANDSHAKE)
+
+    def failed(self, connection: Connection, words: str) -> None:
+        """Log that TLS failed, in words of the handshake or of the socket."""
+        reason = pick(self.rng, names.SOCKET_ERRORS if words == SOCKET else names.HANDSHAKE_ERRORS)
         if self.say(f"ICID {connection.id} TLS failed: {reason}"):
-            connection.saw_failure(self.time, "failed", reason)
+            connection.saw_failure(self.time, "failed", reason, words=words)
 
     def receive_success(self, connection: Connection, era: int, peer: str) -> None:
         """Log that TLS came up on a receiving connection."""
@@ -224,25 +258,40 @@ class Appliance(Scanning):
         yield rng.random() * 1.5
         if self.seldom(0.003):
             # the handshake fails and the peer goes on in clear text
-            self.receive_failure(connection, era)
-            yield APART
+            if self.odds(0.7):
+                self.receive_failure(connection, era)
+                yield APART
+            else:
+                # the message may start within the second of the failure
+                self.failed(connection, HANDSHAKE)
         elif self.odds(profile.receive_tls):
             self.receive_success(connection, era, domain)
             encrypted = True
             yield rng.random()
         debug = self.odds(profile.debug)
+        changes = not encrypted and self.seldom(profile.late)
         while self.stage.wanted > 0:
             self.stage.wanted -= 1
             yield from self.transaction(connection, era, domain, outgoing=outgoing, read=debug and encrypted)
+            if changes and self.odds(0.6):
+                # STARTTLS comes after a message; it may fail, and another message may go in clear text
+                yield APART
+                if self.odds(0.3):
+                    self.failed(connection, HANDSHAKE)
+                    yield APART
+                    continue
+                self.receive_success(connection, era, domain)
+                changes, encrypted = False, True
+                if self.odds(0.8):
+                    yield APART if self.odds(0.5) else 0.0
+                    continue
             if not self.odds(profile.more_messages):
                 break
             yield rng.random()
         if self.seldom(0.004):
             # the end of a session, long after its message was accepted
             yield APART
-            reason = pick(rng, names.SOCKET_ERRORS)
-            if self.say(f"ICID {connection.id} TLS failed: {reason}"):
-                connection.saw_failure(self.time, "failed", reason)
+            self.failed(connection, SOCKET if self.odds(0.8) else HANDSHAKE)
             yield rng.random()
             self.close(connection, abrupt=True)
             return
@@ -265,7 +314,7 @@ class Appliance(Scanning):
             message.saw_on(self.time, connection, start=True)
         if self.say(f"MID {mid} ICID {icid} From: <{sender}>"):
             message.saw_on(self.time, connection)
-            message.sender = sender or None
+            message.saw_sender(sender)
         if era == 2 and rng.random() < profile.sdr:
             helo = connection.name or "Not Present"
             self.say(
@@ -277,35 +326,81 @@ class Appliance(Scanning):
                 f": N/A (other reasons for verdict). Sender Maturity: 30 days (or greater) for domain: {domain}"
             )
         yield rng.random() * 0.7
+        refused = self.seldom(0.004)
         rid = 0
-        while True:
+        while not refused:
             target = self.partner() if outgoing else pick(rng, names.LOCAL_DOMAINS)
             address = f"{names.person(rng)}@{target}"
             if not outgoing and self.seldom(0.004):
-                self.say(f"MID {mid} ICID {icid} To: <{address}> Rejected by RAT")
+                rid += self.reject(mail, connection, rid, address)
+                refused = not mail.recipients and self.odds(0.3)
             else:
                 if self.say(f"MID {mid} ICID {icid} RID {rid} To: <{address}>"):
                     message.saw_on(self.time, connection)
                     message.saw_recipient(self.time, rid, address)
                 mail.recipients[rid] = address
                 rid += 1
-            if rid > 0 and (rid > 20 or rng.random() >= profile.more_recipients):
+            if mail.recipients and (rid > 20 or rng.random() >= profile.more_recipients):
                 break
         mail.pending = dict(mail.recipients)
         if read and self.say(f"MID {mid} ICID {icid} TLS read {mail.size} bytes (0.0 seconds)", "Debug"):
             message.saw_on(self.time, connection)
             connection.saw_read(self.time)
-        if self.seldom(0.004):
+        if refused:
             yield rng.random()
-            self.abort(mail, "Receiving aborted by sender", "aborted")
+            self.give_up(mail, connection)
             return
         yield rng.random()
-        self.say(f"MID {mid} Message-ID '<{self.free(names.token(rng))}@mail.{domain}>'")
+        self.identity_lines(mail, domain)
+        if self.say(f"MID {mid} ready {mail.size} bytes from <{sender}>"):
+            message.saw(self.time, accepted=True)
+        self.world.start(self.scan(mail, era), rng.random() * 0.5)
+
+    def identity_lines(self, mail: Mail, domain: str) -> None:
+        """Log Message-ID and subject, which the sender chose."""
+        rng, message, mid = self.rng, mail.message, mail.message.mid
+        message_id = f"<{self.free(names.token(rng))}@mail.{domain}>"
+        if self.say(f"MID {mid} Message-ID '{message_id}'"):
+            message.saw_identity(self.time, message_id=message_id)
         subject = self.free(f"{pick(rng, names.TOPICS)} {pick(rng, names.WORDS)}")
         form = rng.random()
         if form < 0.9:
-            self.say(f"MID {mid} Subject '{subject}'")
+            text = f"'{subject}'"
+        elif form < 0.95:
+            text = f'"{subject}"'
         else:
-            self.say(f'MID {mid} Subject "{subject}"' if form < 0.95 else f"MID {mid} Subject {subject}\\r\\n | x")
-        self.say(f"MID {mid} ready {mail.size} bytes from <{sender}>")
-        self.world.start(self.scan(mail, era), rng.random() * 0.5)
+            text = subject = f"{subject.lstrip(QUOTES)}\\r\\n | x"
+        if self.say(f"MID {mid} Subject {text}"):
+            message.saw_identity(self.time, subject=subject)
+
+    def reject(self, mail: Mail, connection: Connection, rid: int, address: str) -> int:
+        """Log that a recipient is refused; answers how many recipient ids that takes."""
+        mid, icid = mail.message.mid, connection.id
+        if self.odds(0.5):
+            self.say(f"MID {mid} ICID {icid} To: <{address}> Rejected by RAT")
+            return 0
+        self.say(f"MID {mid} ICID {icid} RID {rid} To: <{address}> Rejected by {pick(self.rng, ('LDAPACCEPT', 'RAT'))}")
+        return int(self.odds(0.5))
+
+    def give_up(self, mail: Mail, connection: Connection) -> None:
+        """Log that a message is refused or given up before it is accepted, in one of the ways."""
+        icid = connection.id
+        form = self.rng.randrange(7)
+        if form == 0:
+            self.refuse_mail(mail, "Receiving aborted by sender")
+        elif form == 1:
+            self.refuse_mail(mail, "Receiving aborted")
+        elif form == 2:
+            self.refuse_mail(mail, "Injection aborted")
+        elif form == 3:
+            self.refuse_mail(mail, None)
+        elif form == 4:
+            self.refuse_mail(mail, "Receiving aborted by sender", finish=False)
+        elif form == 5:
+            # a peer that hangs up
+            if self.say(f"ICID {icid} lost"):
+                connection.saw_close(self.time)
+            self.refuse_mail(mail, "Receiving aborted by sender")
+        else:
+            self.say(f"ICID {icid} Address: <{mail.sender}> sender rejected, envelope sender domain could not be resolved")
+            self.refuse_mail(mail, None)

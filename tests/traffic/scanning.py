@@ -24,7 +24,7 @@ class Scanning(Delivery):
         yield rng.random()
         policy = "DEFAULT" if rng.random() < 0.9 else "Partners"
         if self.say(f"MID {mid} matched all recipients for per-recipient policy {policy} in the {table} table"):
-            mail.message.saw(self.time)
+            mail.message.saw(self.time, accepted=True)
             mail.message.flow = "outgoing" if mail.outgoing else "incoming"
         parts = [mail]
         if len(mail.pending) > 1 and self.seldom(0.03):
@@ -40,8 +40,8 @@ class Scanning(Delivery):
         if not mail.outgoing:
             draw = rng.random()
             if draw < profile.spam:
-                self.say(f"MID {mid} interim verdict using engine: CASE spam positive")
-                self.say(f"MID {mid} using engine: CASE spam positive")
+                self.sign(mail, f"MID {mid} interim verdict using engine: CASE spam positive")
+                self.sign(mail, f"MID {mid} using engine: CASE spam positive")
                 why = "Dropped by CASE"
                 if self.seldom(0.05):
                     why = rng.choice(
@@ -50,23 +50,24 @@ class Scanning(Delivery):
                             "Dropped by content filter 'drop' in the inbound table",
                             "Dropped by antivirus",
                             "Dropped by amp",
+                            "Bounced by content filter 'return' in the inbound table",
                         )
                     )
-                self.abort(mail, why, "done")
+                self.abort(mail, why, "aborted" if self.odds(0.2) else "done")
                 return
             verdict = "spam negative"
             if self.seldom(0.02):
                 yield from self.spam_quarantine(mail, era)
                 return
-            self.say(f"MID {mid} interim verdict using engine: CASE {verdict}")
-            self.say(f"MID {mid} using engine: CASE {verdict}")
+            self.sign(mail, f"MID {mid} interim verdict using engine: CASE {verdict}")
+            self.sign(mail, f"MID {mid} using engine: CASE {verdict}")
             if rng.random() < 0.15:
-                self.say(f"MID {mid} using engine: GRAYMAIL negative")
+                self.sign(mail, f"MID {mid} using engine: GRAYMAIL negative")
             yield rng.random()
-        self.say(f"MID {mid} interim AV verdict using Sophos CLEAN")
-        self.say(f"MID {mid} antivirus negative" if era == 2 else f"MID {mid} antivirus negative ")
+        self.sign(mail, f"MID {mid} interim AV verdict using Sophos CLEAN")
+        self.sign(mail, f"MID {mid} antivirus negative" if era == 2 else f"MID {mid} antivirus negative ")
         if era == 2 and rng.random() < 0.3:
-            self.say(f"MID {mid} AMP file reputation verdict : UNSCANNABLE")
+            self.sign(mail, f"MID {mid} AMP file reputation verdict : UNSCANNABLE")
         while rng.random() < profile.attachments:
             self.say(f"MID {mid} attachment '{self.free(pick(rng, names.FILES))}'")
         if self.odds(profile.spoof):
@@ -86,19 +87,25 @@ class Scanning(Delivery):
             if self.odds(profile.copies):
                 self.copy(mail)
         if rng.random() < 0.6:
-            self.say(f"MID {mid} Outbreak Filters: verdict negative")
+            self.sign(mail, f"MID {mid} Outbreak Filters: verdict negative")
         if rng.random() < 0.2:
             self.say(f"MID {mid} DKIM: cannot sign - no profile matches {mail.sender}")
         if self.seldom(0.006):
             kept = yield from self.policy_quarantine(mail)
             if not kept:
                 return
+        if self.seldom(0.002):
+            # given up after it was accepted
+            if self.odds(0.5):
+                self.sign(mail, f"MID {mid} queued for delivery")
+            self.finish(mail, "aborted")
+            return
         self.queue(mail)
 
     def quarantine_line(self, mail: Mail, text: str) -> None:
         """Log a quarantine line of a message."""
         if self.say(text):
-            mail.message.saw(self.time)
+            mail.message.saw(self.time, accepted=True)
 
     def policy_quarantine(self, mail: Mail) -> Answer:
         """Hold a message; answers whether it is released and goes on."""
@@ -125,12 +132,12 @@ class Scanning(Delivery):
         """Move a message to the spam quarantine, here or on a management appliance, and perhaps bring it back."""
         rng, mid = self.rng, mail.message.mid
         word = "EUQ" if era == 0 else "ISQ"
-        self.say(f"MID {mid} interim verdict using engine: CASE spam suspect")
-        self.say(f"MID {mid} using engine: CASE spam suspect")
+        self.sign(mail, f"MID {mid} interim verdict using engine: CASE spam suspect")
+        self.sign(mail, f"MID {mid} using engine: CASE spam suspect")
         self.quarantine_line(mail, f"{word}: Tagging MID {mid} for quarantine")
         yield rng.random()
-        self.say(f"MID {mid} antivirus negative")
-        self.say(f"MID {mid} queued for delivery")
+        self.sign(mail, f"MID {mid} antivirus negative")
+        self.sign(mail, f"MID {mid} queued for delivery")
         if self.odds(0.6):
             self.hand_over(Job(mail, list(mail.pending), 0), self.destination("#quarantine"))
             return
@@ -143,7 +150,8 @@ class Scanning(Delivery):
         self.finish(mail)
         if self.odds(0.4):
             yield self.wait(120)
-            new = self.child(mail, list(mail.recipients))
+            own = self.own_lines()
+            new = self.child(mail, list(mail.recipients), same=not own)
             self.lineage(f"{word}: Reinjected MID {mid} as MID {new.message.mid}", new, mail, "released")
-            self.address_lines(new)
+            self.address_lines(new, recipients=own)
             self.queue(new)

@@ -1,7 +1,10 @@
 """The generator itself: it repeats, it has every shape in believable shares, and its truth agrees with its lines."""
 
+# ruff: noqa: E501 (whole log lines are not broken)
+
 from __future__ import annotations
 
+import csv
 import json
 import re
 import subprocess
@@ -20,7 +23,6 @@ from . import (
     file_head,
     generate,
     render,
-    says_nothing,
     shuffled,
     spread,
     wrapped,
@@ -54,6 +56,8 @@ SHAPES = {
     "D10": r"DCID \d+ IP \S+ TLS was required but could not be successfully negotiated",
     "D11": r"DCID \d+ STARTTLS command not supported\.",
     "D12": r"DCID \d+ TLS failed: \(\d+, 'error:[^']*'\)",
+    "D15": r"DCID \d+ TLS failed: verify error: hostname mismatch",
+    "D16": r"DCID \d+ TLS failed: DANE verification failed",
     "D13": r"Connection Error: DCID \d+ domain: \S+ IP: \S+ port: 25 details: .* interface: \S+ reason: network error",
     "X1": r"SSL error with client .*",
     "X2": r"Error in https connection from host .*",
@@ -105,6 +109,11 @@ SHAPES = {
     "exited": r"Mail delivery client with DCID \d+ exited due to the maximum concurrency configuration\.",
     "error, old": r"Connection Error: DCID: \d+ IP: \S+ details: EOF interface: \S+ reason: network error",
     "error, timed out": r"Connection Error: connection timed out DCID: \d+ .*",
+    "error, OpenSSL": r"Connection Error: DCID .* details: \(\d+, 'error:.*'\) interface: \S+ reason: network error",
+    "error, refused": r"Connection Error: DCID .* details: \[Errno 61\] Connection refused interface: .*",
+    "error, reset": r"Connection Error: DCID .* details: \[Errno 54\] Connection reset by peer interface: .*",
+    "error, reply": r"Connection Error: DCID .* details: 421-'.*' interface: \S+ reason: unexpected SMTP response",
+    "error, stranger's reply": r"Connection Error: DCID .* details: 554-'.*SSL routines.*' interface: \S+ reason: .*",
     "RPC": r"RPC Delivery start RCID \d+ MID \d+ to local IronPort Spam Quarantine",
     "RPC done": r"RPC Message done RCID \d+ MID \d+",
     "start": r"Start MID \d+ ICID [1-9]\d*",
@@ -112,6 +121,8 @@ SHAPES = {
     "start, notice": r"Start MID \d+ ICID 0 \(ISQ Notification\)",
     "null sender": r"MID \d+ ICID \d+ From: <>",
     "RAT": r"MID \d+ ICID \d+ To: <.*> Rejected by RAT",
+    "rejected with RID": r"MID \d+ ICID \d+ RID \d+ To: <.*> Rejected by LDAPACCEPT",
+    "sender rejected": r"ICID \d+ Address: <.*> sender rejected, .*",
     "inbound": r"MID \d+ matched all recipients for per-recipient policy DEFAULT in the inbound table",
     "outbound": r"MID \d+ matched all recipients for per-recipient policy DEFAULT in the outbound table",
     "delivery": r"Delivery start DCID \d+ MID \d+ to RID \[\d+(, \d+)*\]",
@@ -142,7 +153,10 @@ SHAPES = {
     "aborted, content": r"Message aborted MID \d+ Dropped by content filter 'drop' in the inbound table",
     "aborted, antivirus": r"Message aborted MID \d+ Dropped by antivirus",
     "aborted, amp": r"Message aborted MID \d+ Dropped by amp",
+    "aborted, bounced": r"Message aborted MID \d+ Bounced by content filter .*",
     "aborted, sender": r"Message aborted MID \d+ Receiving aborted by sender",
+    "aborted, receiving": r"Message aborted MID \d+ Receiving aborted",
+    "aborted, injection": r"Message aborted MID \d+ Injection aborted",
     "rewritten": r"MID \d+ rewritten to MID \d+ by LDAP rewrite",
     "rewritten, old": r"MID \d+ rewritten to \d+ by antispam",
     "rewritten, quarantine": r"MID \d+ rewritten to \d+ by System Quarantine",
@@ -167,7 +181,7 @@ SHAPES = {
 @pytest.fixture(scope="module")
 def rare() -> Traffic:
     """A run in which everything unusual happens."""
-    return generate(seed=5, messages=4000, hosts=2, profile="rare", resets=1)
+    return generate(seed=5, messages=4000, hosts=2, profile=replace(PROFILES["rare"], twins=0.003, late=0.02), resets=1)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -226,7 +240,8 @@ def test_each_id_has_one_record_per_life(rare: Traffic) -> None:
         opened = _lives(rare, pattern)
         records = Counter((record["esa_host"], record[key]) for record in rare.truth_connections if record["esa_direction"] == side)
         assert opened == records
-        assert set(opened.values()) == {1, 2}
+        # another peer may take an id seconds later
+        assert {1, 2} <= set(opened.values()) <= ({1, 2, 3, 4} if key == "icid" else {1, 2})
     started = _lives(rare, r"Start MID (\d+) ICID ")
     records = Counter((record["esa_host"], record["mid"]) for record in rare.truth_messages)
     assert started.keys() <= records.keys()
@@ -250,12 +265,18 @@ def test_a_whole_log_leaves_nothing_unknown(rare: Traffic) -> None:
     """While all lines are in view, the log tells everything that the gateway knew."""
     assert {record["tls_verdict"] for record in rare.truth_connections} == {
         "encrypted",
+        "mixed",
         "cleartext",
         "failed",
         "unused",
+        "unknown",
     }
-    assert {record["received"] for record in rare.truth_messages} == {"encrypted", "cleartext", "internal"}
-    assert {record["delivered"] for record in rare.truth_messages} == {"encrypted", "cleartext", "mixed", "none"}
+    assert {record["received"] for record in rare.truth_messages} == {"encrypted", "cleartext", "internal", "none", "unknown"}
+    assert {record["delivered"] for record in rare.truth_messages} == {"encrypted", "cleartext", "mixed", "none", "unknown"}
+    # what is unknown has words that leave it open, or an outside sender that came over nothing
+    assert all("tls_reason" in record for record in rare.truth_connections if record["tls_verdict"] == "unknown")
+    unknown = [record for record in rare.truth_messages if record["received"] == "unknown"]
+    assert any("icid" not in record and "sender" in record for record in unknown)
     assert {record.get("mid_relation") for record in rare.truth_messages} == {
         None,
         "rewritten",
@@ -265,29 +286,57 @@ def test_a_whole_log_leaves_nothing_unknown(rare: Traffic) -> None:
         "split",
         "released",
     }
-    assert not any(says_nothing(record) for record in rare.truth_connections + rare.truth_messages)
+
+
+def test_every_situation_occurs(rare: Traffic) -> None:
+    """Each situation in which order, words or what is left out decide is met often."""
+    connections, messages = rare.truth_connections, rare.truth_messages
+    found = {
+        "mixed": sum(record["tls_verdict"] == "mixed" for record in connections),
+        "failed between": sum(record["tls_verdict"] == "mixed" and "tls_reason" in record for record in connections),
+        "success, then failed": sum(record["tls_verdict"] == "failed" and ("tls_cipher" in record or "tls_peer_cn" in record) for record in connections),
+        "error of TLS": sum(record["tls_verdict"] == "failed" and str(record.get("tls_reason")).startswith("possibly") for record in connections),
+        "error of another kind": sum(record["tls_verdict"] == "unused" and "tls_reason" in record for record in connections),
+        "broken": sum(record["tls_verdict"] == "unknown" and "[Errno" in str(record["tls_reason"]) for record in connections),
+        "verification": sum(record["tls_verdict"] == "unknown" and "verif" in str(record["tls_reason"]) for record in connections),
+        "given up alone": sum(record["received"] == "none" for record in messages),
+        "replaced, sender inherited": sum(record.get("mid_relation") == "rewritten" and "recipients" not in record for record in messages),
+        "same recipients": sum(record.get("mid_relation") == "released" and "recipients" in record for record in messages),
+        "identity of a copy": sum(record.get("mid_relation") == "copy" and {"message_id", "subject"} <= record.keys() for record in messages),
+    }
+    assert all(count > 4 for count in found.values()), found
+    peers: dict[object, set[object]] = {}
+    for record in connections:
+        if "opened" in record and "icid" in record:
+            peers.setdefault((record["esa_host"], record["icid"], str(record["opened"])[:10]), set()).add(record["peer_ip"])
+    assert sum(len(addresses) > 1 for addresses in peers.values()) > 4
 
 
 def test_records_agree_with_each_other(rare: Traffic) -> None:
     """Children have their parent's verdict, deliveries that of their connection."""
-    single = generate(seed=6, messages=1500, profile="rare")
+    single = generate(seed=6, messages=1500, profile=replace(PROFILES["rare"], twins=0.0))
     messages = {record["mid"]: record for record in single.truth_messages}
     connections = {(record["esa_direction"], record.get("icid", record.get("dcid"))): record for record in single.truth_connections}
     assert len(messages) == len(single.truth_messages)
     for record in single.truth_messages:
         if "icid" in record:
             connection = connections["receiving", record["icid"]]
-            assert record["received"] == connection["tls_verdict"]
-            assert record.get("received_tls_cipher") == connection.get("tls_cipher")
+            own = record["received"]
+            assert own in ("none", "unknown", connection["tls_verdict"]) or connection["tls_verdict"] == "mixed"
+            assert "received_tls_cipher" not in record or record["received_tls_cipher"] == connection["tls_cipher"]
             assert "parent_mid" not in record
         elif record.get("mid_relation") in ("bounce", "notification"):
             assert record["received"] == "internal"
+            assert not {"message_id", "subject"} & record.keys()
         elif "parent_mid" in record:
             parent = messages[record["parent_mid"]]
             assert record["received"] == parent["received"]
-            assert record.get("mail_flow") == parent.get("mail_flow")
+            assert record["message_id"] == parent["message_id"]
+            if record["mid_relation"] in ("rewritten", "released"):
+                assert record.get("mail_flow") == parent.get("mail_flow")
+                assert record.get("sender") == parent.get("sender")
         else:
-            assert record["received"] == "internal"
+            assert record["received"] in ("internal", "unknown")
         ends = [row for row in attempts(record) if row[2] == "done"]
         for dcid, _, _, verdict, version, cipher in ends:
             connection = connections["delivery", dcid]
@@ -296,23 +345,29 @@ def test_records_agree_with_each_other(rare: Traffic) -> None:
                 connection.get("tls_version", ""),
                 connection.get("tls_cipher", ""),
             )
-        verdicts = {row[3] for row in ends}
-        expected = "none" if not verdicts else verdicts.pop() if len(verdicts) == 1 else "mixed"
+        verdicts = sorted({row[3] for row in ends}, key=str)
+        several = "mixed" if {"encrypted", "cleartext"} <= set(verdicts) else "unknown"
+        expected = "none" if not verdicts else verdicts[0] if len(verdicts) == 1 else several
         assert record["delivered"] == expected
     assert rare.truth_messages
 
 
 def test_truth_agrees_with_a_plain_reading_of_the_lines() -> None:
     """Counted from the text with the simplest patterns, success lines and deliveries are those of the truth."""
-    traffic = generate(seed=8, messages=1500, profile="rare")
+    traffic = generate(seed=8, messages=1500, profile=replace(PROFILES["rare"], twins=0.0))
     texts = [line.text for line in traffic.lines]
     success = {match.group(1, 2) for text in texts if (match := re.match(r"([ID]CID) (\d+) TLS success", text))}
-    encrypted = {
-        ("ICID", str(record["icid"])) if "icid" in record else ("DCID", str(record["dcid"]))
-        for record in traffic.truth_connections
-        if record["tls_verdict"] == "encrypted"
+    ids = {
+        verdict: {
+            ("ICID", str(record["icid"])) if "icid" in record else ("DCID", str(record["dcid"]))
+            for record in traffic.truth_connections
+            if record["tls_verdict"] == verdict
+        }
+        for verdict in ("encrypted", "mixed", "failed", "cleartext", "unused")
     }
-    assert encrypted == success
+    assert ids["encrypted"] | ids["mixed"] <= success
+    assert success <= ids["encrypted"] | ids["mixed"] | ids["failed"] | ids["cleartext"]
+    assert not success & ids["unused"]
     done: Counter[tuple[int, int, int]] = Counter()
     for text in texts:
         match = re.match(r"Message done DCID (\d+) MID (\d+) to RID \[([\d, ]+)\](?! \(external)", text)
@@ -324,9 +379,10 @@ def test_truth_agrees_with_a_plain_reading_of_the_lines() -> None:
 
 def test_a_cut_head_turns_what_is_out_of_view_to_unknown() -> None:
     """Without the head, a connection opened before it is unknown, unless its TLS line is still in view."""
-    whole = generate(seed=10, messages=400, profile="rare")
-    cut = generate(seed=10, messages=400, profile="rare", skip=900)
-    assert cut.lines == whole.lines[900:]
+    profile = replace(PROFILES["rare"], twins=0.0)
+    whole = generate(seed=10, messages=400, profile=profile)
+    cut = generate(seed=10, messages=400, profile=profile, skip=1500)
+    assert cut.lines == whole.lines[1500:]
     unknown = 0
     before = {(record["esa_direction"], record.get("icid", record.get("dcid"))): record for record in whole.truth_connections}
     texts = [line.text for line in cut.lines]
@@ -344,7 +400,7 @@ def test_a_cut_head_turns_what_is_out_of_view_to_unknown() -> None:
         if not tls and not (read and word == "ICID"):
             assert record["tls_verdict"] == "unknown"
             unknown += 1
-    assert unknown > 3
+    assert unknown > 2
     received = Counter(record["received"] for record in cut.truth_messages)
     assert received["unknown"] > 3
     assert "cleartext" in received
@@ -358,52 +414,87 @@ def test_an_end_cut_off_leaves_messages_undelivered() -> None:
     assert any(record["delivered"] == "none" and record["received"] == "encrypted" for record in traffic.truth_messages)
 
 
+# what is seen, one second after another ("=" stands before what is of the same second), and the verdict: with times, and without any
 CONNECTION_RULES = [
-    (["open"], "unused"),
-    (["open", "success", "message"], "encrypted"),
-    (["open", "message"], "cleartext"),
-    (["open", "failure", "message"], "cleartext"),
-    (["open", "message", "failure"], "cleartext"),
-    (["open", "success", "message", "failure"], "encrypted"),
-    (["open", "failure"], "failed"),
-    (["open", "required"], "failed"),
-    (["open", "error"], "failed"),
-    (["open", "message", "error"], "cleartext"),
-    (["close"], "unknown"),
-    (["message"], "unknown"),
-    (["message", "failure"], "unknown"),
-    (["error"], "unknown"),
-    (["failure"], "failed"),
-    (["failure", "message"], "cleartext"),
-    (["success"], "encrypted"),
-    (["read", "message"], "encrypted"),
+    ("open", "unused", "unused"),
+    ("open success message", "encrypted", "encrypted"),
+    ("open message", "cleartext", "cleartext"),
+    ("open message success", "cleartext", "encrypted"),
+    ("open message =success", "encrypted", "encrypted"),
+    ("open message success message", "mixed", "encrypted"),
+    ("open message failure success message", "mixed", "encrypted"),
+    ("open failure success message", "encrypted", "encrypted"),
+    ("open message success given_up", "cleartext", "encrypted"),
+    ("open given_up", "unused", "unused"),
+    ("open given_up success", "encrypted", "encrypted"),
+    ("open failure given_up", "failed", "failed"),
+    ("open failure message", "cleartext", "cleartext"),
+    ("open message failure", "cleartext", "cleartext"),
+    ("open message =failure", "cleartext", "cleartext"),
+    ("open message broken", "unknown", "unknown"),
+    ("open broken message", "cleartext", "unknown"),
+    ("open success message broken", "encrypted", "encrypted"),
+    ("open verification message", "unknown", "unknown"),
+    ("open verification", "failed", "failed"),
+    ("open success verification", "failed", "failed"),
+    ("open success message failure", "encrypted", "encrypted"),
+    ("open success required", "failed", "failed"),
+    ("open success message required", "encrypted", "encrypted"),
+    ("open failure", "failed", "failed"),
+    ("open required", "failed", "failed"),
+    ("open error", "failed", "failed"),
+    ("open reset", "unknown", "unknown"),
+    ("open refused", "unused", "unused"),
+    ("open success reset", "encrypted", "encrypted"),
+    ("open message error", "cleartext", "cleartext"),
+    ("close", "unknown", "unknown"),
+    ("message", "unknown", "unknown"),
+    ("message failure", "unknown", "unknown"),
+    ("message =failure", "unknown", "unknown"),
+    ("error", "unknown", "unknown"),
+    ("failure", "failed", "failed"),
+    ("failure message", "cleartext", "unknown"),
+    ("success", "encrypted", "encrypted"),
+    ("success message", "encrypted", "encrypted"),
+    ("read message", "encrypted", "encrypted"),
+    ("read message broken", "encrypted", "encrypted"),
 ]
 
 
-@pytest.mark.parametrize(("seen", "verdict"), CONNECTION_RULES)
-def test_connection_rules(seen: list[str], verdict: str) -> None:
+def _note(connection: Connection, what: str, time: int, mid: int) -> None:
+    if what == "open":
+        connection.saw_open(time)
+    elif what == "success":
+        connection.saw_success(time, "TLSv1.2", "AES128-SHA")
+    elif what in ("message", "given_up"):
+        message = Message("esa1.example.com", mid)
+        message.saw_on(time, connection, start=True)
+        if what == "given_up":
+            message.saw_refusal(time)
+    elif what in ("failure", "broken", "verification"):
+        words = {"failure": "handshake", "broken": "socket", "verification": "verification"}[what]
+        connection.saw_failure(time, "failed", "why", words=words)
+    elif what == "required":
+        connection.saw_failure(time, "required", "why")
+    elif what in ("error", "reset", "refused"):
+        connection.saw_error(time, {"error": "handshake", "reset": "socket", "refused": "other"}[what], "network error")
+    elif what == "read":
+        connection.saw_read(time)
+    else:
+        connection.saw_close(time)
+
+
+@pytest.mark.parametrize(("seen", "verdict", "untimed"), CONNECTION_RULES)
+def test_connection_rules(seen: str, verdict: str, untimed: str) -> None:
     """The contract's table of connection verdicts, row by row."""
     connection = Connection("esa1.example.com", "receiving", 7, "192.0.2.1")
-    message = Message("esa1.example.com", 5)
-    for number, what in enumerate(seen):
-        if what == "open":
-            connection.saw_open(number)
-        elif what == "success":
-            connection.saw_success(number, "TLSv1.2", "AES128-SHA")
-        elif what == "message":
-            connection.saw_message(number, message)
-        elif what == "failure":
-            connection.saw_failure(number, "failed", "why")
-        elif what == "required":
-            connection.saw_failure(number, "required", "why")
-        elif what == "error":
-            connection.saw_error(number, "network error")
-        elif what == "read":
-            connection.saw_read(number)
-        else:
-            connection.saw_close(number)
-    assert connection.verdict == verdict
+    time = 0
+    for number, word in enumerate(seen.split()):
+        time += not word.startswith("=")
+        _note(connection, word.lstrip("="), time, number)
+    assert (connection.outcome()[0], connection.outcome(clock=False)[0]) == (verdict, untimed)
     assert connection.record().get("tls_required") == (True if "required" in seen else None)
+    assert connection.record()["messages"] == seen.count("message")
 
 
 def test_message_rules() -> None:
@@ -432,8 +523,8 @@ def test_message_rules() -> None:
     ]
 
 
-def test_order_within_a_second_decides_nothing() -> None:
-    """An attempt and a message that decide a verdict by their order are never in one second."""
+def test_messages_start_in_the_second_of_a_failure() -> None:
+    """Some failures and the messages behind them share a second, and most do not."""
     traffic = generate(seed=11, messages=3000, profile="rare")
     started: dict[str, list[int]] = {}
     failed: dict[str, list[int]] = {}
@@ -443,8 +534,17 @@ def test_order_within_a_second_decides_nothing() -> None:
         elif match := re.match(r"([ID]CID \d+)(?: IP \S+)? (?:TLS failed|TLS was|STARTTLS)", line.text):
             failed.setdefault(match[1], []).append(line.time)
     both = started.keys() & failed.keys()
-    assert len(both) > 50
-    assert all(abs(a - b) > 1 for key in both for a in started[key] for b in failed[key])
+    ties = sum(bool(set(started[key]) & set(failed[key])) for key in both)
+    assert 20 < ties < len(both) / 2
+
+
+def _texts(record: object) -> list[str]:
+    """All texts in a record."""
+    if isinstance(record, dict):
+        return [text for value in record.values() for text in _texts(value)]
+    if isinstance(record, list):
+        return [text for value in record for text in _texts(value)]
+    return [str(record)]
 
 
 @pytest.mark.parametrize("name", ENVELOPES)
@@ -453,15 +553,18 @@ def test_envelopes_keep_the_text(name: str) -> None:
     lines = generate(seed=1, messages=20, profile="rare").lines
     for line, text in zip(lines, render(lines, name, -21600)):
         assert "\n" not in text
-        whole = text
-        if name.startswith("json"):
-            whole = json.loads(text)
-            while isinstance(whole, dict):
-                (whole,) = whole.values()
+        found = [text]
+        if "{" in text and ENVELOPES[name].whole | name.startswith("json"):
+            try:
+                found = _texts(json.loads(text[text.index("{") :]))
+            except ValueError:
+                found = [text]
         if name == "arcsight":
-            whole = whole.replace("\\=", "=").replace("\\\\", "\\")
-        assert whole.endswith(line.text)
-        assert (line.host in whole.removesuffix(line.text)) is ENVELOPES[name].host
+            found = [text.replace("\\=", "=").replace("\\\\", "\\")]
+        if name == "csv":
+            (found,) = csv.reader([text])
+        (whole,) = (one for one in found if one.endswith(line.text))
+        assert (line.host in text.removesuffix(line.text)) is ENVELOPES[name].host or whole != text
 
 
 def test_envelope_stamps() -> None:
@@ -492,6 +595,34 @@ def test_envelope_stamps() -> None:
         "json_log": '{"log": "<22>Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close"}',
         "json_event_original": '{"event.original": "<22>Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close"}',
         "json_event_object": '{"event": {"original": "<22>Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close"}}',
+        "relayed_iso": "2023-09-06T05:13:19.587Z 192.0.2.77 <22>Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close",
+        "relayed_bare": "2023-09-06T05:13:19.587Z 192.0.2.77 Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close",
+        "relayed_syslog": "<22>Sep  5 23:13:18 relay2 <22>Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close",
+        "relayed_spaces": "<22>2023-09-05 23:13:17 Mail.Info 192.0.2.77 Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close",
+        "rfc5424": "<22>1 2023-09-06T05:13:16.123Z esa1 mail_logs - - - Info: ICID 1 close",
+        "kiwi": "2023-09-05 23:13:17\tMail.Info\t192.0.2.77\tSep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close",
+        "logrhythm": "09 05 2023 23:13:16 192.0.2.77 <MAIL:INFO> Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close",
+        "wazuh": "2023 Sep 05 23:13:16 esa1->192.0.2.77 Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close",
+        "journalctl": "Sep 05 23:13:16 esa1 mail_logs[417]: Info: ICID 1 close",
+        "spaced_log": "Sep  5 23:13:16 esa1 mail_logs : Info: ICID 1 close",
+        "syslog_year": "Sep  5 2023 23:13:16 esa1 mail_logs: Info: ICID 1 close",
+        "octets": "54 <22>Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close",
+        "native_zone": "Wed Sep  6 05:13:16 UTC 2023 Info: ICID 1 close",
+        "grep": "logs/mail.current:3308:Tue Sep  5 23:13:16 2023 Info: ICID 1 close",
+        "cat_n": "  3308\tTue Sep  5 23:13:16 2023 Info: ICID 1 close",
+        "quoted": "> Tue Sep  5 23:13:16 2023 Info: ICID 1 close",
+        "fluentd": '2023-09-06T05:13:16+00:00\tsyslog.mail.info\t{"host": "esa1", "ident": "mail_logs", "message": "Info: ICID 1 close"}',
+        "logcli": '2023-09-06T05:13:16Z {host="esa1", job="syslog"} Info: ICID 1 close',
+        "csv": "2023-09-06T05:13:16Z,esa1,<22>Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close,esa",
+        "gelf": '{"version": "1.1", "host": "esa1", "short_message": "mail_logs: Info: ICID 1 close", "timestamp": 1693977196, "level": 6}',
+        "otlp": '{"resourceLogs": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "syslog"}}]}, "scopeLogs": [{"scope": {}, "logRecords": [{"timeUnixNano": "1693977196000000000", "severityText": "Info", "body": {"stringValue": "<22>Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close"}}]}]}]}',
+        "cloudwatch": '{"messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "esa", "logStream": "mail", "logEvents": [{"id": "1", "timestamp": 1693977196000, "message": "<22>Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close"}]}',
+        "elastic_package": '{"@timestamp": "2023-09-06T05:13:16.000Z", "cisco_secure_email_gateway": {"log": {"category": {"name": "mail_logs"}, "message": "ICID 1 close"}}, "host": {"name": "esa1"}, "log": {"level": "info"}}',
+        "sentinel": '{"TimeGenerated": "2023-09-06T05:13:16Z", "Computer": "esa1", "Facility": "mail", "ProcessName": "mail_logs", "SyslogMessage": "Info: ICID 1 close"}',
+        "syslog_ng": '{"PROGRAM": "mail_logs", "MESSAGE": "Info: ICID 1 close", "HOST": "esa1", "DATE": "Sep  6 05:13:16", "ISODATE": "2023-09-06T05:13:16+00:00"}',
+        "rsyslog": '{"@timestamp": "2023-09-06T05:13:16+00:00", "host": "esa1", "tag": "mail_logs:", "message": " Info: ICID 1 close"}',
+        "wazuh_json": '{"timestamp": "2023-09-06T05:13:16.000+0000", "agent": {"id": "000", "name": "wazuh"}, "full_log": "Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close", "predecoder": {"hostname": "esa1", "program_name": "mail_logs"}, "location": "192.0.2.77"}',
+        "hits": '{"_index": "logs", "_source": {"@timestamp": "2023-09-06T05:13:16Z", "observer": {"hostname": "esa1"}, "event": {"original": "Sep  5 23:13:16 esa1 mail_logs: Info: ICID 1 close"}}}',
     }
     assert file_head(1693977196, -21600) == [
         "Tue Sep  5 23:13:16 2023 Info: Begin Logfile",

@@ -8,11 +8,20 @@ from text. `record()` gives what a log with times shows; `record(clock=False)` w
 from __future__ import annotations
 
 import datetime as dt
+from typing import NamedTuple
 
 Record = dict[str, object]
 
 INTERNAL = ("bounce", "notification")  # relations of messages that the appliance wrote itself
+REPLACED = ("rewritten", "released")  # relations of messages that have their parent's envelope
+SAME_MAIL = (*REPLACED, "split", "copy")  # relations of messages with their parent's Message-ID and subject
 LONG_AGO = -1  # where a log without times puts a line: in no order
+
+# what the words of a failure are about
+HANDSHAKE = "handshake"  # TLS itself, or the answer to STARTTLS
+SOCKET = "socket"  # the connection broke; it may have been encrypted before
+VERIFICATION = "verification"  # the certificate was not accepted: the handshake itself came up
+OTHER = "other"  # of a connection error: a reply, a refusal, a time-out
 
 
 def stamp(time: int) -> str:
@@ -30,6 +39,15 @@ def _only(values: set[str]) -> str | None:
     return next(iter(values)) if len(values) == 1 else None
 
 
+class Failure(NamedTuple):
+    """An attempt that came to nothing."""
+
+    time: int
+    kind: str  # failed, required, not_offered
+    reason: str
+    words: str
+
+
 class Connection:
     """One ICID or DCID, and what is in view of it."""
 
@@ -39,7 +57,6 @@ class Connection:
         "closed",
         "errors",
         "failures",
-        "first_use",
         "flow",
         "host",
         "id",
@@ -54,10 +71,10 @@ class Connection:
         "side",
         "success",
         "told",
-        "used_by",
         "uses",
         "version",
         "view",
+        "when",
     )
 
     def __init__(self, host: str, side: str, number: int, address: str, name: str | None = None) -> None:
@@ -76,16 +93,14 @@ class Connection:
         self.peer_host: str | None = None
         self.told: Record = {}  # what lines say besides: the first that says it counts
         self.flow: str | None = None
-        self.success = False
+        self.success: int | None = None  # the second from which TLS was up
         self.version: str | None = None
         self.cipher: str | None = None
         self.required = False
-        # attempts that came to nothing: (time, before any message?, kind, reason)
-        self.failures: list[tuple[int, bool, str, str | None]] = []
-        self.errors: list[tuple[int, str]] = []
+        self.failures: list[Failure] = []
+        self.errors: list[tuple[int, str, str]] = []  # time, what the words are about, the words
         self.read = False
-        self.first_use: int | None = None
-        self.used_by: set[Message] = set()  # messages that passed on it
+        self.when: dict[Message, int] = {}  # messages that passed on it, or were given up, and their start
         self.uses: dict[Message, set[int]] = {}  # messages that name it, with the recipients concerned
 
     def saw(self, time: int, **told: object) -> None:
@@ -119,21 +134,22 @@ class Connection:
     ) -> None:
         """Note a TLS success line."""
         self.saw(time, tls_peer_cn=cn, tls_domain=domain)
-        self.success = True
+        if self.success is None:
+            self.success = time
         self.version = version
         self.cipher = cipher
 
-    def saw_failure(self, time: int, kind: str, reason: str | None, peer: str | None = None) -> None:
-        """Note a `failed`, `required` or `not_offered` line. After a message it is the end of a session, no more."""
+    def saw_failure(self, time: int, kind: str, reason: str | None, peer: str | None = None, words: str = HANDSHAKE) -> None:
+        """Note a `failed`, `required` or `not_offered` line."""
         self.saw(time, peer_ip=peer)
         if kind == "required":
             self.required = True
-        self.failures.append((time, self.first_use is None, kind, reason))
+        self.failures.append(Failure(time, kind, reason or "", words))
 
-    def saw_error(self, time: int, reason: str, details: str | None = None, **told: object) -> None:
-        """Note a connection error line, which may be a handshake that failed; nobody can be certain."""
+    def saw_error(self, time: int, words: str, reason: str, details: str | None = None, **told: object) -> None:
+        """Note a connection error line: `words` says what it may have been."""
         self.saw(time, **told)
-        self.errors.append((time, f"possibly: {reason} ({details})" if details else f"possibly: {reason}"))
+        self.errors.append((time, words, f"{reason} ({details})" if details else reason))
 
     def saw_read(self, time: int) -> None:
         """Note a Debug line that data was read over TLS."""
@@ -143,9 +159,7 @@ class Connection:
     def saw_message(self, time: int, message: Message, rids: list[int] | tuple[int, ...] = ()) -> None:
         """Note a line that a message passes on this connection."""
         self.saw_name(time, message, rids)
-        self.used_by.add(message)
-        if self.first_use is None:
-            self.first_use = time
+        self.when.setdefault(message, time)
 
     def saw_name(self, time: int, message: Message, rids: list[int] | tuple[int, ...]) -> None:
         """Note a line of a message that names this connection, and says not that it passed."""
@@ -153,28 +167,70 @@ class Connection:
         self.uses.setdefault(message, set()).update(rids)
 
     def saw_close(self, time: int) -> None:
-        """Note the end of the connection."""
+        """Note the end of the connection; the first line that says so counts."""
         self.saw(time)
-        self.closed = time
+        if self.closed is None:
+            self.closed = time
+
+    def at(self, time: int, *, clock: bool = True) -> tuple[str, str | None]:
+        """The verdict on mail that was started at a time, and the reason that stands beside it."""
+        if self.success is not None and (self.success <= time or not clock):
+            return "encrypted", None
+        if self.read and self.success is None:
+            return "encrypted", None
+        # In one second nobody can tell an attempt before a message from one behind it. It says why the message went
+        # in clear text where the opening shows that it did, and nothing else.
+        tie = self.opened is not None
+        before = sorted(
+            (one.time if clock else LONG_AGO, one.kind, one.reason, one.words)
+            for one in self.failures
+            if (tie if not clock or one.time == time else one.time < time)
+        )
+        if self.success is None:
+            if any(words == VERIFICATION for *_, words in before):
+                return "unknown", before[0][2] or None
+            broken = [one.reason for one in self.failures if one.words == SOCKET and (not clock or one.time >= time)]
+            if broken:
+                # a session that ended so may have been encrypted
+                return "unknown", min(broken)
+        if before:
+            return "cleartext", before[0][2] or None
+        return ("cleartext" if self.opened is not None else "unknown"), None
+
+    @property
+    def messages(self) -> dict[Message, int]:
+        """The messages that passed, and when each was started: what was given up counts for no connection."""
+        return {message: time for message, time in self.when.items() if not message.given_up}
 
     def outcome(self, *, clock: bool = True) -> tuple[str, str | None]:
         """The contract's connection verdict, from what is in view, and the reason that stands beside it."""
-        if self.success:
-            return "encrypted", None
-        # without times nobody can tell an attempt before a message from one behind it
-        tried = sorted((time if clock else LONG_AGO, kind, reason or "") for time, before, kind, reason in self.failures if before or not clock)
-        if self.used_by:
-            if tried:
-                return "cleartext", tried[0][2] or None
-            if self.read:
+        passed = self.messages
+        if passed:
+            found = [self.at(time, clock=clock) for time in sorted(passed.values())]
+            verdicts = {verdict for verdict, _ in found}
+            if verdicts == {"encrypted"}:
                 return "encrypted", None
-            return ("cleartext" if self.opened is not None else "unknown"), None
+            reason = next((why for verdict, why in found if why is not None), None)
+            if len(verdicts) == 1:
+                return verdicts.pop(), reason
+            return ("mixed" if {"encrypted", "cleartext"} <= verdicts else "unknown"), reason
+        tried = sorted(
+            (one.time if clock else LONG_AGO, one.kind, one.reason)
+            for one in self.failures
+            # what failed before TLS came up was made good
+            if self.success is None or not clock or one.time >= self.success
+        )
         if tried:
             # the line that says required tells more than the failure beside it
             required = [attempt for attempt in tried if attempt[1] == "required"]
             return "failed", (required or tried)[0][2] or None
-        if self.errors and self.opened is not None:
-            return "failed", min((time if clock else LONG_AGO, text) for time, text in self.errors)[1]
+        if self.success is not None:
+            return "encrypted", None
+        if self.errors:
+            _, words, reason = min((time if clock else LONG_AGO, words, reason) for time, words, reason in self.errors)
+            if self.opened is None:
+                return "unknown", reason
+            return {HANDSHAKE: ("failed", f"possibly: {reason}"), SOCKET: ("unknown", reason), OTHER: ("unused", reason)}[words]
         if self.read:
             return "encrypted", None
         return ("unknown" if self.opened is None else "unused"), None
@@ -191,10 +247,11 @@ class Connection:
             return told.lower()
         found: set[str] = set()
         for message, rids in self.uses.items():
+            recipients, sender = message.all_recipients, message.any_sender
             if self.side == "delivery":
-                found.update(_domain(message.recipients[rid]) for rid in rids if rid in message.recipients)
-            elif message.sender is not None:
-                found.add(_domain(message.sender))
+                found.update(_domain(recipients[rid]) for rid in rids if rid in recipients)
+            elif sender is not None:
+                found.add(_domain(sender))
         return _only(found)
 
     def mail_flow(self) -> str | None:
@@ -221,7 +278,7 @@ class Connection:
             "tls_required": True if self.required else None,
             "domain": self.partner(),
             "mail_flow": self.mail_flow(),
-            "messages": len(self.used_by),
+            "messages": len(self.messages),
         }
         return {key: value for key, value in record.items() if value is not None}
 
@@ -230,6 +287,7 @@ class Message:
     """One MID, and what is in view of it."""
 
     __slots__ = (
+        "accepted",
         "attempts",
         "connection",
         "finished",
@@ -237,13 +295,20 @@ class Message:
         "flow",
         "host",
         "last",
+        "listed",
+        "message_id",
         "mid",
+        "new_recipients",
+        "noted",
         "over",
         "own",
         "parent",
         "recipients",
+        "refused",
         "relation",
         "sender",
+        "subject",
+        "told_sender",
         "view",
     )
 
@@ -257,20 +322,29 @@ class Message:
         self.finished = False
         self.connection: Connection | None = None
         self.own = False  # started on ICID 0
+        self.noted = False  # its start says what the appliance made it for
+        self.refused = False  # a line says that it was refused or given up
+        self.accepted = False  # a line shows that it was accepted
         self.parent: Message | None = None
         self.relation: str | None = None
+        self.new_recipients = False  # what made it changed the recipients
         self.flow: str | None = None
         self.sender: str | None = None
+        self.told_sender = False  # a line tells it, even that there is none
         self.recipients: dict[int, str] = {}
+        self.listed: dict[int, str] = {}  # those that the line that split it off names
+        self.message_id: str | None = None
+        self.subject: str | None = None
         # (time, connection or none, how it ended or None for its start, recipient ids, the other side's words)
         self.attempts: list[tuple[int, Connection | None, str | None, tuple[int, ...], str | None]] = []
 
-    def saw(self, time: int) -> None:
+    def saw(self, time: int, *, accepted: bool = False) -> None:
         """Note any event line of this message."""
         if not self.view:
             self.view = True
             self.first = time
         self.last = time
+        self.accepted |= accepted
 
     def saw_on(self, time: int, connection: Connection | None, *, start: bool = False) -> None:
         """Note a line that ties the message to its ICID; none stands for ICID 0, which is no connection."""
@@ -281,6 +355,12 @@ class Message:
         elif start:
             self.own = True
 
+    def saw_sender(self, sender: str) -> None:
+        """Note who sent it; an empty text stands for the null sender."""
+        if not self.told_sender:
+            self.told_sender = True
+            self.sender = sender or None
+
     def saw_recipient(self, time: int, rid: int, address: str) -> None:
         """Note an accepted recipient."""
         self.saw(time)
@@ -289,24 +369,38 @@ class Message:
 
     def saw_addresses(self, time: int, sender: str, rid: int, recipient: str) -> None:
         """Note a line of the bounce log, which names sender and recipient again."""
-        if self.sender is None:
-            self.sender = sender or None
+        self.saw_sender(sender)
         self.saw_recipient(time, rid, recipient)
 
-    def saw_lineage(self, time: int, parent: Message, relation: str) -> None:
+    def saw_identity(self, time: int, *, message_id: str | None = None, subject: str | None = None) -> None:
+        """Note a line that says which mail it is."""
+        self.saw(time)
+        self.message_id = self.message_id or message_id or None
+        self.subject = self.subject or subject or None
+
+    def saw_lineage(self, time: int, parent: Message, relation: str, *, new_recipients: bool = False) -> None:
         """Note the line that says which message this one came from."""
         self.saw(time)
         self.parent = parent
         self.relation = relation
+        self.new_recipients = new_recipients
+        if relation in ("rewritten", "split"):
+            parent.accepted = self.accepted = True
 
-    def saw_end(self, time: int) -> None:
+    def saw_refusal(self, time: int) -> None:
+        """Note that it was refused or given up."""
+        self.saw(time)
+        self.refused = True
+
+    def saw_end(self, time: int, *, aborted: bool = False) -> None:
         """Note that the appliance is done with it."""
         self.saw(time)
         self.finished = True
+        self.refused |= aborted
 
     def saw_move(self, time: int, connection: Connection, rids: list[int]) -> None:
         """Note a move to a quarantine over a connection: it uses the connection, and is no delivery."""
-        self.saw(time)
+        self.saw(time, accepted=True)
         connection.saw_message(time, self, rids)
 
     def saw_attempt(
@@ -318,7 +412,7 @@ class Message:
         response: str | None = None,
     ) -> None:
         """Note the start (no outcome) or the end of an attempt to deliver; no connection stands for DCID 0 or none."""
-        self.saw(time)
+        self.saw(time, accepted=True)
         if connection is not None:
             if outcome in (None, "done"):
                 connection.saw_message(time, self, rids)
@@ -326,16 +420,24 @@ class Message:
                 connection.saw_name(time, self, rids)
         self.attempts.append((time, connection, outcome, tuple(rids), response))
 
+    @property
+    def given_up(self) -> bool:
+        """Refused or given up, and nothing in view shows that it was accepted before."""
+        return self.refused and not self.accepted
+
     def passed(self, *, clock: bool = True) -> str:
         """The contract's verdict for the receiving side."""
+        if self.given_up:
+            return "none"
         if self.connection is not None:
-            verdict = self.connection.outcome(clock=clock)[0]
+            verdict = self.connection.at(self.connection.when[self], clock=clock)[0]
             return verdict if verdict in ("encrypted", "cleartext") else "unknown"
         if self.relation in INTERNAL:
             return "internal"
         if self.parent is not None:
             return self.parent.passed(clock=clock)
-        return "internal" if self.own else "unknown"
+        # where an outside sender stands, ICID 0 alone does not say that the appliance made it
+        return "internal" if self.own and (self.noted or self.sender is None) else "unknown"
 
     @property
     def received(self) -> str:
@@ -352,23 +454,52 @@ class Message:
 
     @property
     def mail_flow(self) -> str | None:
-        """Incoming or outgoing: the policy table's word, else the HAT action, else that of the message it came from."""
+        """Incoming or outgoing: the policy table's word, else the HAT action, else that of the message it replaces."""
         if self.flow is not None:
             return self.flow
         if self.connection is not None:
             return self.connection.flow
-        if self.parent is None or self.relation in INTERNAL:
-            return None
-        return self.parent.mail_flow
+        return self.parent.mail_flow if self.parent is not None and self.relation in REPLACED else None
+
+    @property
+    def any_sender(self) -> str | None:
+        """The sender, of its own or of the message that it replaces."""
+        if not self.told_sender and self.parent is not None and self.relation in REPLACED:
+            return self.parent.any_sender
+        return self.sender
+
+    @property
+    def all_recipients(self) -> dict[int, str]:
+        """The recipients: those of its own lines, of the line that made it, or of the message that it replaces."""
+        if not self.recipients and self.listed:
+            return self.listed
+        if not self.recipients and self.parent is not None and self.relation in REPLACED and not self.new_recipients:
+            return self.parent.all_recipients
+        return self.recipients
+
+    @property
+    def identity(self) -> tuple[str | None, str | None]:
+        """Message-ID and subject, of its own or of the message that it has the content of."""
+        if self.parent is None or self.relation not in SAME_MAIL:
+            return self.message_id, self.subject
+        message_id, subject = self.parent.identity
+        return self.message_id or message_id, self.subject or subject
 
     @property
     def delivered(self) -> str:
         """The contract's verdict for the delivery side."""
         return self.delivery()
 
+    def over_connection(self, connection: Connection | None, *, clock: bool) -> tuple[str, str | None]:
+        """The verdict on an attempt: that of its time where the message passed, else the connection's."""
+        if connection is None:
+            return "unknown", None
+        time = connection.when.get(self)
+        return connection.outcome(clock=clock) if time is None else connection.at(time, clock=clock)
+
     def delivery(self, *, clock: bool = True) -> str:
         """The contract's verdict for the delivery side."""
-        found = {"unknown" if connection is None else connection.outcome(clock=clock)[0] for _, connection, outcome, _, _ in self.attempts if outcome == "done"}
+        found = {self.over_connection(connection, clock=clock)[0] for _, connection, outcome, _, _ in self.attempts if outcome == "done"}
         if not found:
             return "none"
         if found == {"encrypted"}:
@@ -378,18 +509,20 @@ class Message:
         return "mixed" if {"encrypted", "cleartext"} <= found else "unknown"
 
     def deliveries(self, *, clock: bool = True) -> list[Record]:
-        """One record per connection, outcome and answer, in the order of time; a start only while its end is out of view."""
-        groups: dict[tuple[Connection | None, str | None, str | None], tuple[int, set[int]]] = {}
+        """One record per connection, outcome, answer and time, in the order of time; a start only while its end is out of view."""
+        groups: dict[tuple[int, Connection | None, str | None, str | None], set[int]] = {}
+        ended: dict[Connection | None, set[int]] = {}
         for time, connection, outcome, rids, response in self.attempts:
-            known = groups.get((connection, outcome, response))
-            group = (time if clock else LONG_AGO, set(rids)) if known is None else (known[0], known[1] | set(rids))
-            groups[connection, outcome, response] = group
+            groups.setdefault((time if clock else LONG_AGO, connection, outcome, response), set()).update(rids)
+            if outcome is not None:
+                ended.setdefault(connection, set()).update(rids)
+        begun: set[tuple[Connection | None, int]] = set()
         found: list[tuple[tuple[int, int, str, str, list[int]], Record]] = []
-        for (connection, outcome, response), (time, concerned) in groups.items():
-            ended: set[int] = set()
+        for (time, connection, outcome, response), rids_then in groups.items():
+            left = sorted(rids_then)
             if outcome is None:
-                ended.update(*(rids for (other, end, _), (_, rids) in groups.items() if other is connection and end is not None))
-            left = sorted(concerned - ended)
+                left = [rid for rid in left if rid not in ended.get(connection, ()) and (connection, rid) not in begun]
+                begun.update((connection, rid) for rid in left)
             if left:
                 order = (time, 0 if connection is None else connection.id, outcome or "", response or "", left)
                 found.append((order, self.attempt(connection, outcome, time, response, left, clock=clock)))
@@ -398,9 +531,10 @@ class Message:
 
     def attempt(self, connection: Connection | None, outcome: str | None, time: int, response: str | None, rids: list[int], *, clock: bool) -> Record:
         """The record of one attempt."""
-        verdict, reason = ("unknown", None) if connection is None else connection.outcome(clock=clock)
-        domains = {_domain(self.recipients[rid]) for rid in rids if rid in self.recipients}
-        told = {} if connection is None or not connection.success else connection.told
+        verdict, reason = self.over_connection(connection, clock=clock)
+        recipients = self.all_recipients
+        domains = {_domain(recipients[rid]) for rid in rids if rid in recipients}
+        encrypted = connection is not None and connection.success is not None
         record: Record = {
             "dcid": None if connection is None else connection.id,
             "rid": rids,
@@ -410,8 +544,7 @@ class Message:
             "tls_version": None if connection is None else connection.version,
             "tls_cipher": None if connection is None else connection.cipher,
             "peer_ip": None if connection is None else connection.peer,
-            "peer_host": told.get("tls_peer_cn"),
-            "domain": told.get("tls_domain") or _only(domains),
+            "domain": (connection.told.get("tls_domain") if connection is not None and encrypted else None) or _only(domains),
             "reason": reason,
             "response": response,
         }
@@ -422,23 +555,31 @@ class Message:
         source = self.source
         over = None if source is None else source.connection
         received = self.passed(clock=clock)
+        reason = None
+        if over is not None and source is not None and received != "none":
+            reason = over.at(over.when[source], clock=clock)[1]
+        tls = over if received == "encrypted" else None
         inherited = source is not self and received in ("encrypted", "cleartext")
+        recipients = self.all_recipients
+        message_id, subject = self.identity
         record: Record = {
             "esa_host": self.host,
             "mid": self.mid,
             "icid": None if self.connection is None else self.connection.id,
             "received": received,
-            "received_tls_version": None if over is None else over.version,
-            "received_tls_cipher": None if over is None else over.cipher,
-            "received_reason": None if over is None else over.outcome(clock=clock)[1],
+            "received_tls_version": None if tls is None else tls.version,
+            "received_tls_cipher": None if tls is None else tls.cipher,
+            "received_reason": reason,
             "received_peer_ip": None if over is None else over.peer,
             "received_peer_host": None if over is None else over.peer_host,
             "received_from_mid": source.mid if inherited and source is not None else None,
             "mail_flow": self.mail_flow,
-            "sender": self.sender,
-            "recipients": [self.recipients[rid] for rid in sorted(self.recipients)] or None,
+            "sender": self.any_sender,
+            "recipients": [recipients[rid] for rid in sorted(recipients)] or None,
             "parent_mid": None if self.parent is None else self.parent.mid,
             "mid_relation": self.relation,
+            "message_id": message_id,
+            "subject": subject,
             "delivered": self.delivery(clock=clock),
             "deliveries": self.deliveries(clock=clock),
             "first_seen": stamp(self.first) if clock else None,

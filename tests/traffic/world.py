@@ -16,8 +16,13 @@ class Line(NamedTuple):
     time: int  # seconds since 1970, UTC
     host: str
     log: str  # log subscription
-    level: str
+    level: str  # a consolidated event has none
     text: str
+
+    @property
+    def said(self) -> str:
+        """The line as the appliance writes it behind its stamp."""
+        return f"{self.level}: {self.text}" if self.level else self.text
 
 
 class World:

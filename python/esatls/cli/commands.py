@@ -19,6 +19,7 @@ from esatls.extraction.stream import Counts
 from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339, rfc3339, zone
 from esatls.output import BY_ENDING, FORMATS, Output, dumps, ending, lines, printable, write
+from esatls.verdicts.words import CONNECTION_VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-_CONNECTION_VERDICTS = ("encrypted", "cleartext", "failed", "unused", "unknown")
 _REPORTS = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
 """Forms of the report by the ending of a file's name."""
 
@@ -236,14 +236,14 @@ def _peer(_context: click.Context, _option: click.Parameter, value: str | None) 
 @cli.command()
 @_reading
 @_writing(FORMATS)
-@click.option("--verdict", multiple=True, type=click.Choice(_CONNECTION_VERDICTS), help="Only these verdicts, may be repeated.")
+@click.option("--verdict", multiple=True, type=click.Choice(CONNECTION_VERDICTS), help="Only these verdicts, may be repeated.")
 @click.option("--direction", type=click.Choice(("receiving", "delivery")), help="Only this side.")
 @domain_option("Only connections with this partner")
 @click.option("--peer", metavar="ADDRESS", callback=_peer, help="Only connections with this IP address.")
 def connections(
     form: str | None, output: str | None, verdict: tuple[str, ...], direction: str | None, domain: str | None, peer: str | None, **options: Any
 ) -> None:
-    """One record per connection, with its verdict: encrypted, cleartext, failed, unused, unknown."""
+    """One record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused, unknown."""
     from esatls.extraction.fields import CONNECTION_FIELDS
 
     source = _Input(options)

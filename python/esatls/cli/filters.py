@@ -11,11 +11,9 @@ import click
 
 from esatls.errors import UsageError
 from esatls.verdicts.message import domain_of
+from esatls.verdicts.words import DELIVERED_VERDICTS, RECEIVED_VERDICTS
 
 Record = Mapping[str, Any]
-
-_RECEIVED = ("encrypted", "cleartext", "unknown", "internal")
-_DELIVERED = ("encrypted", "cleartext", "mixed", "unknown", "none")
 
 
 @dataclass(frozen=True)
@@ -64,11 +62,11 @@ def filters(command: Callable[..., None]) -> Callable[..., None]:
 
     for option in reversed(
         (
-            click.option("--received", multiple=True, type=click.Choice(_RECEIVED), help="Only messages received so, may be repeated."),
+            click.option("--received", multiple=True, type=click.Choice(RECEIVED_VERDICTS), help="Only messages received so, may be repeated."),
             click.option(
                 "--delivered",
                 multiple=True,
-                type=click.Choice(_DELIVERED),
+                type=click.Choice(DELIVERED_VERDICTS),
                 help="Only messages delivered so to everybody that they reached (mixed: to some so, to others so), may be repeated.",
             ),
             click.option("--flow", type=click.Choice(("incoming", "outgoing")), help="Only this mail flow."),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fields import FIELDS
 from esatls.verdicts.message import domain_of
+from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, OVER_TLS, RECEIVED_VERDICTS, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -155,11 +156,11 @@ def connection_document(record: Mapping[str, Any]) -> dict[str, Any]:
         else:
             put(document, f"esatls.{name}", value)
     verdict = record["tls_verdict"]
-    if verdict in ("encrypted", "cleartext", "failed"):
-        put(document, "tls.established", verdict == "encrypted")
+    if verdict in counted(CONNECTION_VERDICTS):
+        put(document, "tls.established", verdict in OVER_TLS)
     partner = record.get("domain") or record.get("tls_domain") or record.get("peer_host") or record.get("peer_ip") or "unknown"
     put(document, "esatls.partner", str(partner).lower())
-    _shares(document, "esatls.share", verdict, ("encrypted", "failed", "cleartext"))
+    _shares(document, "esatls.share", verdict, counted(CONNECTION_VERDICTS))
     _moment(document, record.get("opened") or record.get("closed"))
     return document
 
@@ -191,8 +192,8 @@ def message_document(record: Mapping[str, Any]) -> dict[str, Any]:
         _partners(document, "esatls.received.partner", [record.get("sender")])
     if flow != "incoming":
         _partners(document, "esatls.delivered.partner", record.get("recipients", []))
-    _shares(document, "esatls.received.share", record["received"], ("encrypted", "cleartext"))
-    _shares(document, "esatls.delivered.share", record["delivered"], ("encrypted", "mixed", "cleartext"))
+    _shares(document, "esatls.received.share", record["received"], counted(RECEIVED_VERDICTS))
+    _shares(document, "esatls.delivered.share", record["delivered"], counted(DELIVERED_VERDICTS))
     put(document, "esatls.path", path_of(record))
     _moment(document, record.get("first_seen") or record.get("last_seen"))
     return document

@@ -173,7 +173,7 @@ MESSAGE_FIELDS: tuple[Field, ...] = (
     Field("recipients", "keywords", "Envelope recipients"),
     Field("parent_mid", "integer", "Message that this one was made from"),
     Field("mid_relation", "keyword", "How"),
-    Field("delivered", "keyword", "encrypted, cleartext, mixed, unknown or none"),
+    Field("delivered", "keyword", "encrypted, mixed, cleartext, none or unknown"),
     Field("deliveries", "objects", "Each attempt"),
     Field("first_seen", "date", "First line about it"),
     Field("last_seen", "date", "Last line about it"),

@@ -13,7 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from esatls.output import printable
-from esatls.report.build import CONNECTION_VERDICTS, DIRECTIONS, FLOWS, MESSAGE_VERDICTS, UNCOUNTED, clipped, split_reason, word
+from esatls.report.build import MESSAGE_VERDICTS
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, clipped, word
+from esatls.report.reasons import split_reason
+from esatls.verdicts.words import CONNECTION_VERDICTS, STYLES, counted, uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,10 +41,6 @@ _NAME = 16
 _LEAST_NAME = 4
 _LEAST_TEXT = 12
 """Character cells that the first column keeps, that it keeps beside a single column, and that other text keeps."""
-
-_STYLES = {"encrypted": "green", "mixed": "magenta", "cleartext": "yellow", "failed": "red"}
-_WORDS = {"receiving": ("Receiving", "received"), "delivery": ("Delivery", "delivered")}
-_FLOW_WORDS = {"all": "all mail", "incoming": "incoming mail", "outgoing": "outgoing mail", "unknown": "unknown flow"}
 
 Cell = Union[int, float, str, Text, None]
 """An integer is a count, a float a percentage, None nothing to have a share of; text is text, whatever it says."""
@@ -74,7 +73,7 @@ class _Column(NamedTuple):
         natural = max(map(cell_len, (line for text in (name, *(cell.plain for cell in cells)) for line in text.split("\n"))))
         words = max(map(cell_len, name.split()), default=0)
         least = max(words, *(cell_len(cell.plain) for cell in cells)) if number else min(natural, max(words, _LEAST_TEXT))
-        return cls(Text(name, style=_STYLES.get(name.lower(), "")), cells, number, natural, least)
+        return cls(Text(name, style=STYLES.get(name.lower(), "")), cells, number, natural, least)
 
 
 def _widths(columns: Sequence[_Column], room: int) -> list[int]:
@@ -170,7 +169,7 @@ def render(report: Report, console: Console) -> None:
     for direction in DIRECTIONS:
         _protocols(sheet, report[direction]["all"], direction)
     for direction in DIRECTIONS:
-        _failures(sheet, report[direction]["all"], direction)
+        _failures(sheet, report, direction)
     _partners(sheet, report)
     _times(sheet, report)
 
@@ -187,15 +186,14 @@ def _head(sheet: _Sheet, report: Report) -> None:
 
 def _tally(name: str, tally: Mapping[str, Any], verdicts: Sequence[str]) -> list[Cell]:
     cells: list[Cell] = [name]
-    cells += [tally["verdicts"][verdict] for verdict in verdicts if verdict not in UNCOUNTED]
+    cells += [tally["verdicts"][verdict] for verdict in counted(verdicts)]
     cells.append(tally["percent"].get("encrypted"))
-    cells += [tally["verdicts"][verdict] for verdict in verdicts if verdict in UNCOUNTED]
+    cells += [tally["verdicts"][verdict] for verdict in uncounted(verdicts)]
     return [*cells, tally["total"]]
 
 
 def _names(verdicts: Sequence[str]) -> list[str]:
-    counted = [verdict.capitalize() for verdict in verdicts if verdict not in UNCOUNTED]
-    return [*counted, "TLS %", *(verdict.capitalize() for verdict in verdicts if verdict in UNCOUNTED), "Total"]
+    return [*map(str.capitalize, counted(verdicts)), "TLS %", *map(str.capitalize, uncounted(verdicts)), "Total"]
 
 
 def _verdicts(sheet: _Sheet, report: Report) -> None:
@@ -203,15 +201,15 @@ def _verdicts(sheet: _Sheet, report: Report) -> None:
     sheet.heading("Connections by verdict")
     sheet.note(notes["connections"])
     for direction in DIRECTIONS:
-        title = _WORDS[direction][0]
+        title = DIRECTION_WORDS[direction][0]
         tallies = {flow: report[direction][flow]["connections"] for flow in ("all", *FLOWS)}
         flows = [flow for flow, tally in tallies.items() if flow == "all" or tally["total"]]
-        rows = [_tally(_FLOW_WORDS[flow], tallies[flow], CONNECTION_VERDICTS) for flow in flows]
+        rows = [_tally(FLOW_WORDS[flow], tallies[flow], CONNECTION_VERDICTS) for flow in flows]
         sheet.table("", [title, *_names(CONNECTION_VERDICTS)], rows)
         rows = []
         for flow in flows:
             tally = tallies[flow]
-            rows.append([_FLOW_WORDS[flow], tally["attempted"], tally.get("attempted_percent"), tally["fallback"], tally["required"]])
+            rows.append([FLOW_WORDS[flow], tally["attempted"], tally.get("attempted_percent"), tally["fallback"], tally["required"]])
         sheet.table("", [title, "TLS attempted", "Share", "Fallback", "Required, no TLS"], rows)
     sheet.console.print()
     sheet.note(notes["attempted"])
@@ -221,8 +219,8 @@ def _verdicts(sheet: _Sheet, report: Report) -> None:
     for direction in DIRECTIONS:
         verdicts = MESSAGE_VERDICTS[direction]
         flows = [flow for flow in ("all", *FLOWS) if flow == "all" or report[direction][flow]["messages"]["total"]]
-        rows = [_tally(_FLOW_WORDS[flow], report[direction][flow]["messages"], verdicts) for flow in flows]
-        sheet.table("", [_WORDS[direction][1].capitalize(), *_names(verdicts)], rows)
+        rows = [_tally(FLOW_WORDS[flow], report[direction][flow]["messages"], verdicts) for flow in flows]
+        sheet.table("", [DIRECTION_WORDS[direction][1].capitalize(), *_names(verdicts)], rows)
     pairs = {(row["received"], row["delivered"]): row["messages"] for row in report["both_sides"]}
     across = [verdict for verdict in MESSAGE_VERDICTS["delivery"] if any(delivered == verdict for _, delivered in pairs)]
     down = [verdict for verdict in MESSAGE_VERDICTS["receiving"] if any(received == verdict for received, _ in pairs)]
@@ -235,7 +233,7 @@ def _verdicts(sheet: _Sheet, report: Report) -> None:
 
 
 def _protocols(sheet: _Sheet, part: Mapping[str, Any], direction: str) -> None:
-    title = _WORDS[direction][0]
+    title = DIRECTION_WORDS[direction][0]
     sheet.heading(f"{title}: protocols and ciphers")
     rows: list[list[Cell]] = []
     for row in part["versions"]:
@@ -266,11 +264,21 @@ def _reason(reason: str) -> Text:
     return Text.assemble((printable(clipped(before)), "dim"), printable(clipped(words)), (printable(after), "dim"))
 
 
-def _failures(sheet: _Sheet, part: Mapping[str, Any], direction: str) -> None:
-    sheet.heading(f"{_WORDS[direction][0]}: failures")
-    if not part["reasons"]:
+def _failures(sheet: _Sheet, report: Report, direction: str) -> None:
+    part, title = report[direction]["all"], DIRECTION_WORDS[direction][0]
+    sheet.heading(f"{title}: failures")
+    if part["reasons"]:
+        _failure_tables(sheet, part)
+    else:
         sheet.note("No failure in this log.")
-        return
+    names = uncounted(CONNECTION_VERDICTS)
+    rows: list[list[Cell]] = [[_reason(row["reason"]), *(row[verdict] for verdict in names)] for row in part["other_reasons"]]
+    sheet.table("Errors that count as no failure of TLS", ["Reason", *map(str.capitalize, names)], rows, what="reasons")
+    if rows:
+        sheet.note(report["notes"]["other_reasons"])
+
+
+def _failure_tables(sheet: _Sheet, part: Mapping[str, Any]) -> None:
     rows: list[list[Cell]] = []
     for row in part["reasons"]:
         mark = Text("certificate", style="yellow") if row["certificate"] else Text()
@@ -297,28 +305,32 @@ def _partners(sheet: _Sheet, report: Report) -> None:
     sheet.heading("Partners")
     sheet.note(report["notes"]["partners"])
     for direction in DIRECTIONS:
-        title, verb = _WORDS[direction]
+        title, verb = DIRECTION_WORDS[direction]
         for flow in FLOWS:
             rows = [_partner(row) for row in report[direction][flow]["partners"]]
             # columns of nothing but zeros take room from the names
             kept = [at for at in range(len(_PARTNER)) if at not in _MAY_GO or any(row[at] for row in rows[:MOST_ROWS])]
             names = [_PARTNER[at] for at in kept]
             cut = [[row[at] for at in kept] for row in rows]
-            sheet.table(f"{title}, {_FLOW_WORDS[flow]}: connections, and mail {verb}", names, cut, what="partners", apart=kept.index(_MAIL))
+            sheet.table(f"{title}, {FLOW_WORDS[flow]}: connections, and mail {verb}", names, cut, what="partners", apart=kept.index(_MAIL))
 
 
+_SHORT = {"encrypted": "TLS", "cleartext": "clear"}
+"""Verdicts by a shorter word, for the heads of narrow columns."""
+_OVER = counted(CONNECTION_VERDICTS)
 _PARTNER = (
     "Partner",
-    *("Conn.\nTLS", "Conn.\nclear", "Conn.\nfailed", "Conn.\nTLS %", "Required,\nno TLS", "Conn.\nunknown"),
+    *(f"Conn.\n{_SHORT.get(verdict, verdict)}" for verdict in _OVER),
+    *("Conn.\nTLS %", "Required,\nno TLS", "Conn.\nunknown"),
     *("Mail\nTLS", "Mail\nmixed", "Mail\nclear", "Mail\nTLS %", "Mail\nunknown"),
 )
-_MAY_GO = frozenset({5, 6, 8, 11})
+_MAY_GO = frozenset(map(_PARTNER.index, ("Conn.\nmixed", "Required,\nno TLS", "Conn.\nunknown", "Mail\nmixed", "Mail\nunknown")))
 _MAIL = _PARTNER.index("Mail\nTLS")
 
 
 def _partner(row: Mapping[str, Any]) -> list[Cell]:
     over, mail = row["connections"], row["messages"]
-    cells: list[Cell] = [row["partner"], *(over["verdicts"][verdict] for verdict in ("encrypted", "cleartext", "failed"))]
+    cells: list[Cell] = [row["partner"], *(over["verdicts"][verdict] for verdict in _OVER)]
     cells += [over["percent"].get("encrypted"), over["required"], over["verdicts"]["unknown"]]
     cells += [mail["verdicts"].get(verdict, 0) for verdict in ("encrypted", "mixed", "cleartext")]
     return [*cells, mail["percent"].get("encrypted"), mail["verdicts"]["unknown"]]
@@ -332,7 +344,7 @@ def _times(sheet: _Sheet, report: Report) -> None:
         verdicts = [verdict for verdict in MESSAGE_VERDICTS[direction] if any(row["verdicts"][verdict] for row in series["messages"])]
         hourly = series["unit"] == "hour"
         rows = [[row["time"][: 16 if hourly else 10].replace("T", " "), *(row["verdicts"][verdict] for verdict in verdicts)] for row in series["messages"]]
-        names = [f"{_WORDS[direction][1].capitalize()}, by {series['unit']}", *(verdict.capitalize() for verdict in verdicts)]
+        names = [f"{DIRECTION_WORDS[direction][1].capitalize()}, by {series['unit']}", *(verdict.capitalize() for verdict in verdicts)]
         sheet.table("", names, rows, MOST_TIMES, f"{series['unit']}s")
         undated = series["undated"]["messages"]
         if undated:

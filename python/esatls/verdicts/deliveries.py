@@ -9,6 +9,7 @@ from esatls.extraction.fact_types import CODE, DELIVERY, TIME, Consolidated, Del
 from esatls.verdicts import lives
 from esatls.verdicts.facts import LONG_AGO, order
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
+from esatls.verdicts.words import of_deliveries
 
 if TYPE_CHECKING:
     from esatls.lines.clock import Time
@@ -82,13 +83,7 @@ def deliveries_of(appliance: Appliance, message: Message) -> list[DeliveryRecord
 
 def delivered(attempts: list[DeliveryRecord]) -> str:
     """Return the verdict on the delivery of a message, of its attempts."""
-    verdicts = {attempt["verdict"] for attempt in attempts if attempt.get("outcome") == "done"}
-    if not verdicts:
-        return "none"
-    if len(verdicts) == 1:
-        (only,) = verdicts
-        return only if only in ("encrypted", "cleartext") else "unknown"
-    return "mixed" if {"encrypted", "cleartext"} <= verdicts else "unknown"
+    return of_deliveries(attempt["verdict"] for attempt in attempts if attempt.get("outcome") == "done")
 
 
 def _logged(appliance: Appliance, message: Message) -> list[DeliveryRecord]:

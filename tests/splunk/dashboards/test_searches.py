@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from esatls.report import build as report
+from esatls.extraction import ciphers
 
 from tests.report.support import CIPHERS
 from tests.splunk import conf
@@ -86,7 +86,7 @@ def test_protocols_over_time(version: str, kind: str) -> None:
 
 
 # Besides the report's own: more names of OpenSSL and IANA, each word that is weak alone and in disguise, and words that hold one.
-WORDS = sorted(word for _, words in report.WEAK for word in words)
+WORDS = sorted(word for _, words in ciphers.WEAK for word in words)
 NAMES = [
     *(cipher for cipher, _, _ in CIPHERS),
     "ADH-RC4-MD5", "EXP-EDH-RSA-DES-CBC-SHA", "EXP56-RC4-MD5", "IDEA-CBC-MD5", "NULL-MD5", "TLS_RSA_WITH_RC4_128_MD5", "TLS_RSA_WITH_DES_CBC_SHA",
@@ -96,7 +96,7 @@ NAMES = [
     "RC.4-RC5-RC", "-", "--", "_",
     *WORDS, *map(str.lower, WORDS), *(f"X{word}-SHA" for word in WORDS), *(f"AES_{word}9" for word in WORDS),
 ]  # fmt: skip
-WEAK = [name for name in NAMES if report.weaknesses(name)]
+WEAK = [name for name in NAMES if ciphers.weaknesses(name)]
 
 
 def test_weak_ciphers_are_the_reports() -> None:

@@ -1,0 +1,234 @@
+"""Records -> counts: one `Part` per direction and mail flow, whose tables count by keys of words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
+from esatls.lines.clock import parse_rfc3339
+from esatls.report.notes import DIRECTIONS, FLOWS
+from esatls.verdicts.message import domain_of
+from esatls.verdicts.words import OVER_TLS, UNKNOWN, of_deliveries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+NOT_LOGGED = "not logged"
+"""Reason of a failure that the log states without one."""
+
+_HOURLY = 3 * 86400
+_LONGEST_NAME = 253
+"""Characters of a name in DNS (RFC 1035)."""
+
+
+class Part:
+    """Counts of one direction and mail flow; each table counts by a key of words."""
+
+    __slots__ = ("tables",)
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Counter[tuple[str, ...]]] = {}
+
+    def count(self, table: str, *key: str) -> None:
+        """Count one under a key."""
+        known = self.tables.get(table)
+        if known is None:
+            known = self.tables[table] = Counter()
+        known[key] += 1
+
+    def table(self, name: str) -> Counter[tuple[str, ...]]:
+        """Return a table, empty if nothing was counted."""
+        return self.tables.get(name) or Counter()
+
+    def add(self, other: Part) -> None:
+        """Add the counts of another part."""
+        for name, counter in other.tables.items():
+            self.tables.setdefault(name, Counter()).update(counter)
+
+
+class Span:
+    """The first and last moment, of RFC 3339 text in UTC."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, str] = {}
+
+    def add(self, time: str) -> None:
+        """Widen the span to hold a moment."""
+        # without the Z, text with a fraction sorts after text without
+        moment = time[:-1]
+        if not self.times:
+            self.times = {"first": time, "last": time}
+        elif moment < self.times["first"][:-1]:
+            self.times["first"] = time
+        elif moment > self.times["last"][:-1]:
+            self.times["last"] = time
+
+    def unit(self) -> str:
+        """Return what to count by: hours below three days, days else."""
+        if not self.times:
+            return "day"
+        return "hour" if parse_rfc3339(self.times["last"]) - parse_rfc3339(self.times["first"]) < _HOURLY else "day"
+
+
+class Counts(NamedTuple):
+    """All that is counted of some records."""
+
+    span: Span
+    parts: dict[tuple[str, str], Part]
+    """By direction and mail flow."""
+    hosts: Counter[tuple[str, str]]
+    """Connections and messages of each appliance."""
+    both: Counter[tuple[str, str]]
+    """Messages by how they were received and delivered."""
+
+
+def count_records(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[str, Any]]) -> Counts:
+    """Count records of connections and of messages, each read once."""
+    counts = Counts(Span(), {(direction, flow): Part() for direction in DIRECTIONS for flow in FLOWS}, Counter(), Counter())
+    for record in connections:
+        counts.hosts[record.get("esa_host", UNKNOWN), "connections"] += 1
+        for name in ("opened", "closed"):
+            if name in record:
+                counts.span.add(record[name])
+        _count_connection(counts.parts[record["esa_direction"], _flow(record)], record)
+    for record in messages:
+        counts.hosts[record.get("esa_host", UNKNOWN), "messages"] += 1
+        for name in ("first_seen", "last_seen"):
+            if name in record:
+                counts.span.add(record[name])
+        counts.both[record["received"], record["delivered"]] += 1
+        flow = _flow(record)
+        _count_received(counts.parts["receiving", flow], record)
+        _count_delivered(counts.parts["delivery", flow], record)
+    return counts
+
+
+def _flow(record: Mapping[str, Any]) -> str:
+    flow: str = record.get("mail_flow", UNKNOWN)
+    return flow if flow in FLOWS else UNKNOWN
+
+
+def _count_connection(part: Part, record: Mapping[str, Any]) -> None:
+    verdict = record["tls_verdict"]
+    part.count("connections", verdict)
+    _count_time(part, "connections", record.get("opened") or record.get("closed"), verdict)
+    if verdict in ("unused", UNKNOWN) and "tls_reason" in record:
+        part.count("other_reasons", record["tls_reason"], verdict)
+    if verdict == "unused":
+        return  # refused strangers are many, and no partners
+    partner = partner_name(record.get("domain"), record.get("peer_host"), record.get("peer_ip"))
+    columns = [verdict]
+    if verdict in OVER_TLS:
+        version, cipher = record.get("tls_version", UNKNOWN), record.get("tls_cipher", UNKNOWN)
+        part.count("versions", version)
+        part.count("ciphers", cipher)
+        marks = _marks(version, cipher)
+        columns += marks
+        if "deprecated" in marks or "weak" in marks:
+            part.count("outdated", partner, version, cipher)
+    elif verdict == "failed" or (verdict == "cleartext" and "tls_reason" in record):
+        part.count("failures", partner, record.get("tls_reason", NOT_LOGGED), verdict, "required" if record.get("tls_required") else "")
+        if verdict == "cleartext":
+            columns.append("fallback")
+    if record.get("tls_required") and verdict not in OVER_TLS:
+        columns += ["required", "required_" + verdict]
+    for column in columns:
+        part.count("partner_connections", partner, column)
+    for column in columns[1:]:
+        part.count("connections", column)
+
+
+@lru_cache(maxsize=10_000)  # bounded, as both are text of the log
+def _marks(version: str, cipher: str) -> tuple[str, ...]:
+    marks = ["deprecated"] if is_deprecated(version) else []
+    if weaknesses(cipher):
+        marks.append("weak")
+    if lacks_forward_secrecy(cipher):
+        marks.append("no_forward_secrecy")
+    return tuple(marks)
+
+
+def _count_received(part: Part, record: Mapping[str, Any]) -> None:
+    verdict = record["received"]
+    part.count("messages", verdict)
+    _count_time(part, "messages", record.get("first_seen"), verdict)
+    if verdict in ("internal", "none"):
+        return
+    if verdict == "encrypted":
+        part.count("message_versions", record.get("received_tls_version", UNKNOWN))
+        part.count("message_ciphers", record.get("received_tls_cipher", UNKNOWN))
+    domain = domain_of(record.get("sender", ""))
+    part.count("partner_messages", partner_name(domain, record.get("received_peer_host"), record.get("received_peer_ip")), verdict)
+
+
+def _count_delivered(part: Part, record: Mapping[str, Any]) -> None:
+    verdict = record["delivered"]
+    part.count("messages", verdict)
+    _count_time(part, "messages", record.get("first_seen"), verdict)
+    verdicts: dict[str, set[str]] = {}
+    versions: set[str] = set()
+    ciphers: set[str] = set()
+    done = [attempt for attempt in record["deliveries"] if attempt.get("outcome") == "done"]
+    domains = {} if all("domain" in attempt for attempt in done) else _domains_by_rid(record)
+    for attempt in done:
+        reached = {attempt["domain"]} if "domain" in attempt else {domains[rid] for rid in attempt["rid"] if rid in domains}
+        for domain in reached or {None}:
+            partner = partner_name(domain, attempt.get("peer_host"), attempt.get("peer_ip"))
+            verdicts.setdefault(partner, set()).add(attempt["verdict"])
+        if attempt["verdict"] == "encrypted":
+            versions.add(attempt.get("tls_version", UNKNOWN))
+            ciphers.add(attempt.get("tls_cipher", UNKNOWN))
+    for version in versions:
+        part.count("message_versions", version)
+    for cipher in ciphers:
+        part.count("message_ciphers", cipher)
+    for partner, over in verdicts.items():
+        part.count("partner_messages", partner, of_deliveries(over))
+
+
+def _domains_by_rid(record: Mapping[str, Any]) -> dict[int, str]:
+    """Return the domain of each recipient by its RID; none where it is not plain which recipient has which.
+
+    A record has its recipients in the order of their RIDs, and each attempt has RIDs. An attempt whose recipients share a domain has it:
+    where that does not come out, the recipients in view are not those of the attempts, and nobody is to be blamed for another's mail.
+    """
+    attempts, recipients = record["deliveries"], record.get("recipients", ())
+    rids = sorted({rid for attempt in attempts for rid in attempt["rid"]})
+    if len(rids) != len(recipients):
+        return {}
+    domains = dict(zip(rids, map(domain_of, recipients)))
+    for attempt in attempts:
+        shared = {domains[rid] for rid in attempt["rid"]}
+        if len(shared) == 1 and partner_name(attempt.get("domain"), None, None) != partner_name(shared.pop(), None, None):
+            return {}
+    return domains
+
+
+def partner_name(domain: str | None, host: str | None, address: str | None) -> str:
+    """Return the name of the other side: its domain, else its host name or address, as DNS has it."""
+    name = (domain or host or address or UNKNOWN).lower().rstrip(".") or UNKNOWN
+    return name if name.isascii() else _on_the_wire(name)
+
+
+@lru_cache(maxsize=10_000)  # bounded, as it is text of the log
+def _on_the_wire(name: str) -> str:
+    """Return a name in other letters as DNS has it (RFC 3490: `xn--`), and one that does not come back whole as it is.
+
+    What IDNA maps to another name (a soft hyphen to nothing, a sharp s to ss) stays a name of its own.
+    """
+    if len(name) > _LONGEST_NAME:
+        return name
+    try:
+        wire = name.encode("idna")
+        return wire.decode("ascii") if wire.decode("idna") == name else name
+    except ValueError:  # UnicodeError among them
+        return name
+
+
+def _count_time(part: Part, what: str, time: str | None, verdict: str) -> None:
+    if time is None:
+        part.count("undated", what)
+    else:
+        part.count("over_time", what, time[:13], verdict)  # to the hour

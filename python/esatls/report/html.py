@@ -1,0 +1,104 @@
+"""Elements of the page: whatever is not `Markup` made here is text, and escaped."""
+
+from __future__ import annotations
+
+from html import escape
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esatls.output import printable
+from esatls.report.notes import clipped, word
+from esatls.verdicts.words import COUNTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def tag(element: str, /, *children: str | None, **attributes: str | None) -> Markup:
+    """Return an element; children and attributes are escaped unless they are Markup, None is left out.
+
+    An attribute's `_` stands for `-`, but for one at the end, which is dropped: `class_`, `aria_label`.
+    """
+    parts = [f' {key.rstrip("_").replace("_", "-")}="{escape(printable(value))}"' for key, value in attributes.items() if value is not None]
+    inside = "".join(_html(child) for child in children if child is not None)
+    return Markup(f"<{element}{''.join(parts)}>{inside}" + ("" if element in ("meta", "br") else f"</{element}>"))
+
+
+def _html(child: str) -> str:
+    return child if isinstance(child, Markup) else escape(printable(clipped(child)))
+
+
+def together(children: Iterable[str]) -> Markup:
+    """Return pieces one after the other, escaped unless they are Markup."""
+    return Markup("".join(_html(child) for child in children))
+
+
+def number(count: int) -> Markup:
+    """Return a count as text, and as a value for programs."""
+    return tag("data", f"{count:,}", value=str(count))
+
+
+def share(value: float | None) -> Markup:
+    """Return a percentage, or a dash where there is nothing to have a share of."""
+    if value is None:
+        return tag("span", "–", class_="dim")  # noqa: RUF001 - a dash
+    return tag("data", f"{value:.1f}\N{NO-BREAK SPACE}%", value=f"{value:.1f}")
+
+
+class Column(NamedTuple):
+    """A column of a table: `kind` is `text`, `number`, `aside` (a number that is in no percentage) or `bar`."""
+
+    label: str
+    kind: str = "text"
+    verdict: str | None = None
+    """A verdict whose colour stands beside the label."""
+    group: str = ""
+    """What stands above this column and its neighbours of the same group."""
+
+
+def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], below: str | None = None) -> Markup:
+    """Return a table whose first column names the row; it scrolls on its own where it is too wide."""
+    head = [tag("tr", *(_head(column) for column in columns))]
+    if any(column.group for column in columns):
+        groups = [(name, len(list(among))) for name, among in groupby(columns, lambda column: column.group)]
+        above = [tag("th", name, scope="colgroup", colspan=str(span), class_="group") if name else tag("td", class_="group") for name, span in groups]
+        head.insert(0, tag("tr", *above))
+    body = [
+        tag(
+            "tr",
+            tag("th", row[0], scope="row"),
+            *(tag("td", cell, class_=c.kind) for c, cell in zip(columns[1:], row[1:])),
+        )
+        for row in rows
+    ]
+    inner = tag("table", tag("caption", tag("span", caption)), tag("thead", *head), tag("tbody", *body))
+    scroll = tag("div", inner, class_="scroll", role="region", aria_label=caption, tabindex="0")
+    return together([scroll, tag("p", below, class_="more")]) if below else scroll
+
+
+def _head(column: Column) -> Markup:
+    if column.verdict is None:
+        return tag("th", column.label, scope="col", class_=column.kind)
+    return tag("th", key(column.verdict), column.label, scope="col", class_=f"{column.kind} keyed")
+
+
+def key(verdict: str) -> Markup:
+    """Return the little square in a verdict's colour that stands beside its word."""
+    return tag("span", class_=f"key k-{verdict}", aria_hidden="true")
+
+
+def more(rows: Sequence[Mapping[str, Any]], shown: int, what: str) -> str | None:
+    """Return the sentence below a table that leaves rows out; None where it shows all."""
+    left = len(rows) - shown
+    return f"{left:,} more {word(left, what)} in the report as JSON." if left > 0 else None
+
+
+def kind_of(verdict: str) -> str:
+    """Return the kind of a column that counts a verdict."""
+    return "number" if verdict in COUNTED else "aside"

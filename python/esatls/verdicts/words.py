@@ -1,0 +1,81 @@
+"""The words of verdicts: which there are, in which order, which of them percentages count, and how each is shown.
+
+Every list of them is made from this table: choices of the command line, report, page, dashboards and search macros.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UNKNOWN = "unknown"
+
+
+class Verdict(NamedTuple):
+    """One word."""
+
+    word: str
+    meaning: str
+    light: str
+    dark: str
+    """Its colours on a light and on a dark page."""
+    terminal: str = "dim"
+    """Its style in a terminal, in the words of rich."""
+    counted: bool = False
+    """Whether percentages count it, because it says whether TLS was used on the way."""
+
+
+VERDICTS: tuple[Verdict, ...] = (
+    Verdict("encrypted", "Over TLS; a delivered message, to everybody that it reached.", "#1d7f72", "#3bae9c", "green", counted=True),
+    Verdict(
+        "mixed",
+        "In part over TLS: some messages of a connection came before TLS did, or a message was delivered in clear text to some recipients.",
+        *("#7568b8", "#a094e2", "magenta"),
+        counted=True,
+    ),
+    Verdict("cleartext", "Mail was started or delivered without TLS.", "#b97400", "#e3a33b", "yellow", counted=True),
+    Verdict("failed", "TLS did not come up and no mail was started.", "#c5393a", "#e4645c", "red", counted=True),
+    Verdict("internal", "Made by the appliance itself: received over nothing.", "#7b8fa5", "#6b7d92"),
+    Verdict("none", "Not received, because it was refused or given up before that; not delivered to anybody in this log.", "#948c83", "#7a7068"),
+    Verdict("unused", "No TLS and no mail, such as refused connections.", "#8f8f9f", "#6f6f86"),
+    Verdict("unknown", "The log does not show enough, such as the opening of the connection.", "#5f6a77", "#9aa6b3"),
+)
+"""All words, in the order in which they are shown."""
+
+WORDS: tuple[str, ...] = tuple(verdict.word for verdict in VERDICTS)
+COUNTED: tuple[str, ...] = tuple(verdict.word for verdict in VERDICTS if verdict.counted)
+"""The words that make the whole of a percentage; the others are shown beside it."""
+OVER_TLS = ("encrypted", "mixed")
+"""The connections on which TLS came up, which so have a protocol and a cipher."""
+STYLES: dict[str, str] = {verdict.word: verdict.terminal for verdict in VERDICTS}
+
+
+def _in_order(*words: str) -> tuple[str, ...]:
+    return tuple(sorted(words, key=WORDS.index))
+
+
+CONNECTION_VERDICTS = _in_order("encrypted", "mixed", "cleartext", "failed", "unused", "unknown")
+RECEIVED_VERDICTS = _in_order("encrypted", "cleartext", "internal", "none", "unknown")
+DELIVERED_VERDICTS = _in_order("encrypted", "mixed", "cleartext", "none", "unknown")
+
+
+def counted(words: Iterable[str]) -> tuple[str, ...]:
+    """Return those of some words that percentages count."""
+    return tuple(word for word in words if word in COUNTED)
+
+
+def uncounted(words: Iterable[str]) -> tuple[str, ...]:
+    """Return those of some words that are shown beside percentages."""
+    return tuple(word for word in words if word not in COUNTED)
+
+
+def of_deliveries(verdicts: Iterable[str]) -> str:
+    """Return the verdict on several deliveries, from the verdict on each; `none` for no delivery."""
+    found = set(verdicts)
+    if {"encrypted", "cleartext"} <= found:
+        return "mixed"
+    if len(found) == 1:
+        return next(iter(found & {"encrypted", "cleartext"}), UNKNOWN)
+    return UNKNOWN if found else "none"
