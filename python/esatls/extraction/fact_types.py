@@ -158,6 +158,17 @@ class MessagePolicy(NamedTuple):
     witness: int = TEXT
 
 
+class MessageIdentity(NamedTuple):
+    """What a person knows a mail by."""
+
+    code: str
+    time: Time | None
+    key: str
+    message_id: str | None
+    subject: str | None
+    witness: int = TEXT
+
+
 class Delivery(NamedTuple):
     """A delivery began or is done; or the message went to a quarantine, perhaps over a connection."""
 
@@ -210,6 +221,7 @@ class Lineage(NamedTuple):
     time: Time | None
     key: str
     parent_mid: str | None
+    mid_agent: str | None = None
     witness: int = TEXT
 
 
@@ -235,6 +247,8 @@ class Consolidated(NamedTuple):
     peer_host: str | None
     dane_status: str | None
     dane_host: str | None
+    message_id: str | None
+    subject: str | None
     witness: int = CEF
 
 
@@ -265,6 +279,7 @@ KINDS: dict[str, type[Any]] = {
     "message_sender": MessageSender,
     "message_recipient": MessageRecipient,
     "message_accepted": Plain,
+    "message_identity": MessageIdentity,
     "message_policy": MessagePolicy,
     "delivery_started": Delivery,
     "delivery_done": Delivery,

@@ -58,9 +58,14 @@ class Message:
         "first",
         "flow",
         "gave_up",
+        "has_envelope",
+        "has_recipients",
+        "has_sender",
+        "identified",
         "is_bare",
         "last",
         "mention",
+        "message_id",
         "mid",
         "one_life",
         "origin",
@@ -71,6 +76,7 @@ class Message:
         "records",
         "sent_by",
         "start",
+        "subject",
     )  # fmt: skip
 
     def __init__(self, facts: Sequence[Fact]) -> None:
@@ -83,6 +89,8 @@ class Message:
         quarantined: list[Fact] = []
         deliveries: list[Fact] = []
         recipients: dict[int, str] = {}
+        identified: list[Fact] = []
+        has_sender = False
         finished = False
         tried = False
         strayed = False
@@ -113,6 +121,7 @@ class Message:
             elif code == "delivery_done" or code == "delivery_started":  # noqa: PLR1714 - faster
                 deliveries.append(fact)
             elif code == "message_sender":
+                has_sender = True
                 mentions.append(fact)
                 if fact[_ICID] != icid:
                     strayed = True
@@ -132,6 +141,8 @@ class Message:
                     if time is not None:
                         made.append(time)
                     start = earlier(fact, start)
+            elif code == "message_identity":
+                identified.append(fact)
             elif code == "message_policy":
                 flow = fact if flow is None else earlier(fact, flow)
                 accepted = True
@@ -188,6 +199,14 @@ class Message:
         """Whether something shows that it was taken."""
         self.gave_up = gave_up
         """Whether something says that it was refused or given up before it was taken."""
+        self.identified = identified + records if records else identified
+        """The facts that tell its Message-ID and its subject."""
+        self.message_id: str | None = None
+        self.subject: str | None = None
+        self.has_envelope = False
+        """Whether `envelope.complete` has set these two, and what it has from the message that it was made from."""
+        self.has_sender, self.has_recipients = has_sender, bool(recipients)
+        """Whether lines of its own name them; what bounce logs repeat may not be all."""
         self.recipients = recipients
         self.deliveries = deliveries
         self.finished = finished
