@@ -44,7 +44,13 @@ def freeze(held: Held) -> dict[str, Any]:
         for side, connections in enumerate(found.connections):
             items += [_freeze(held, "", 0, host, side, key) for key, item in connections.items() if not item.queue]
         items += [_freeze(held, "", 0, host, MESSAGES, key) for key, message in found.messages.items() if not message.queue]
-    return {"clock": held.clock.state(), "told": held.told, "late": held.late, "items": items}
+    return {
+        "clock": held.clock.state(),
+        "told": held.told,
+        "late": held.late,
+        "serials": {host: sorted(found) for host, found in held.serials.items()},
+        "items": items,
+    }
 
 
 def _freeze(held: Held, queue: str, due: Time, host: str, kind: int, key: str) -> list[Any]:
@@ -63,6 +69,7 @@ def _lists(facts: Iterable[Fact]) -> list[list[Any]]:
 def thaw(held: Held, frozen: dict[str, Any]) -> None:
     """Give an empty `Held` what `freeze` returned; `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
     held.clock.restore(frozen["clock"])
+    held.serials = {str(host): set(map(str, found)) for host, found in frozen["serials"].items()}
     held.told, held.late = int(frozen["told"]), int(frozen["late"])
     for queue, due, host, kind, key, facts, more, marks in frozen["items"]:
         if not (isinstance(host, str) and isinstance(key, str) and _ID.fullmatch(key)) or kind not in (0, 1, 2):

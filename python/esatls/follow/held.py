@@ -21,6 +21,7 @@ from esatls.follow.logclock import LogClock
 from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, refs
+from esatls.verdicts.hosts import host_and_serial
 from esatls.verdicts.lives import SAME_OPENING
 from esatls.verdicts.records import MessageRecord, messages_of
 
@@ -131,6 +132,8 @@ class Held:
         self.limits = limits or Limits()
         self.clock = LogClock()
         self.hosts: dict[str, Host] = {}
+        self.serials: dict[str, set[str]] = {}
+        """By host: the serial numbers of its consolidated events. From the second one on, each is an appliance of its own."""
         self.told = 0
         self.late = 0
         """Facts that came after their message had been told."""
@@ -163,8 +166,19 @@ class Held:
         one.add(event)
         self._take(event.get("esa_host") or "", parse_rfc3339(event["time"]) if "time" in event else None, one)
 
+    def _appliance(self, key: str) -> str:
+        """Return the appliance of facts, as the log tells it up to here."""
+        host, serial = host_and_serial(key)
+        if not serial:
+            return host
+        known = self.serials.setdefault(host, set())
+        known.add(serial)
+        return serial if len(known) > 1 else host
+
     def _take(self, name: str, time: Time | None, one: Facts) -> None:
         if one.hosts:
+            one.hosts = {self._appliance(key): stores for key, stores in one.hosts.items()}
+            (name,) = one.hosts
             self._ahead = 0
             if time is None:
                 # a record that tells its own time, behind no stamp

@@ -179,7 +179,7 @@ class Carried:
     def of(cls, facts: Facts) -> Carried:
         """Return all facts of a part of a log, none of them judged before."""
         carried = cls()
-        carried.facts = facts
+        carried.facts = facts = facts.settled()
         own = carried.own
         for host, stores in facts.hosts.items():
             for store, ids in enumerate(stores):

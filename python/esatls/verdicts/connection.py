@@ -102,7 +102,9 @@ class Connection:
         "placed", "read", "required", "said", "side", "stated", "success", "text", "unverified", "up", "up_from", "uses", "view", "views", "witness",
     )  # fmt: skip
 
-    def __init__(self, side: int, facts: Sequence[Fact], uses: Sequence[Fact], *, has_witnesses: bool = False) -> None:
+    def __init__(  # noqa: C901 - a verdict in one place
+        self, side: int, facts: Sequence[Fact], uses: Sequence[Fact], *, has_witnesses: bool = False
+    ) -> None:
         self.side = side
         self.facts = facts
         self.uses = uses

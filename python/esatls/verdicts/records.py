@@ -140,6 +140,7 @@ def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozense
 def _appliances(facts: Facts) -> Iterator[Appliance]:
     if not isinstance(facts, Facts):
         raise WrongTypeError(f"verdicts are made of Facts, not of {type(facts).__name__}: facts.add(event) for each event")
+    facts = facts.settled()
     for host in sorted(facts.hosts):
         yield Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
 
