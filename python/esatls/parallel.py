@@ -90,6 +90,10 @@ class Part:
     """Whether heads further on may tell another zone."""
 
 
+NOT_UNDERSTOOD = "none of its lines was understood"
+"""What is said of a file in which no header and no event was found."""
+
+
 def can_fork() -> bool:
     """Tell whether this system can run several processes on one log."""
     return hasattr(os, "fork") and sys.platform != "darwin"
@@ -148,6 +152,9 @@ def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, 
         yield
     stream.end()
     counts.add(stream.counts)
+    whole = part.start == 0 and part.end in (None, part.source.size)
+    if whole and stream.counts.ignored and not stream.counts.events and not stream.understood:
+        warn(f"{part.source.name}: {NOT_UNDERSTOOD}")
     reader.close()
 
 

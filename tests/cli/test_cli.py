@@ -803,3 +803,11 @@ def test_version_and_help() -> None:
     assert run("--version")[0].decode().strip().endswith(esatls.__version__)
     text = run("--help")[0].decode()
     assert all(name in text for name in ("events", "connections", "messages", "report", "explain", "elastic"))
+
+
+def test_file_of_which_nothing_is_understood(tmp_path: pathlib.Path) -> None:
+    """It is told by name, with exit code 1; --allow-empty is for those who expect it. A log of other lines is understood."""
+    (tmp_path / "x.txt").write_bytes(b"one\ntwo\n")
+    _, err = run("messages", tmp_path / "x.txt", SAMPLE, code=1)
+    assert f"esatls: {tmp_path / 'x.txt'}: none of its lines was understood" in err.splitlines()
+    assert "understood" not in run("messages", "--allow-empty", tmp_path / "x.txt", SAMPLE)[1]

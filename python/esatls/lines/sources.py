@@ -68,7 +68,7 @@ def find(paths: tuple[str, ...], warn: Warn) -> list[Source]:
     found: dict[object, Source] = {}
     failed = ""
     for path in paths or ("-",):
-        names = _expand(path)
+        names = _expand(path, warn)
         for name in names:
             problem = _problem(name, named=name == path)
             if problem:
@@ -84,14 +84,18 @@ def find(paths: tuple[str, ...], warn: Warn) -> list[Source]:
     return list(found.values())
 
 
-def _expand(path: str) -> list[str]:
+def _expand(path: str, warn: Warn) -> list[str]:
     if path == "-":
         return ["-"]
     if os.path.isdir(path):
-        return sorted(os.path.join(folder, name) for folder, folders, names in os.walk(path) for name in names if not name.startswith("."))
+
+        def closed(error: OSError) -> None:
+            warn(f"{error.filename}: {(error.strerror or str(error)).lower()}")
+
+        return sorted(os.path.join(folder, name) for folder, folders, names in os.walk(path, onerror=closed) for name in names if not name.startswith("."))
     if os.path.lexists(path) or not glob.has_magic(path):
         return [path]
-    return [name for found in sorted(_globbed(path)) for name in _expand(found)]
+    return [name for found in sorted(_globbed(path)) for name in _expand(found, warn)]
 
 
 def _globbed(pattern: str) -> set[str]:
