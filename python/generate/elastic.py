@@ -158,6 +158,18 @@ def pipeline() -> dict[str, Any]:
     }
 
 
+def _envelope(tag: str, description: str, condition: str | None = None) -> dict[str, Any]:
+    """Return the step that takes a line's header off."""
+    step: dict[str, Any] = {
+        "tag": tag,
+        "description": description,
+        "field": "_tmp.line",
+        "pattern_definitions": _definitions(envelope=True, events=False),
+        "patterns": [r"\A%{ESA_ENVELOPE}(?<_tmp.text>[\s\S]*)\z", r"\A(?<_tmp.text>[\s\S]*)\z"],
+    }
+    return {"grok": {**step, "if": condition} if condition else step}
+
+
 def other_pipeline() -> dict[str, Any]:
     """Return the pipeline that takes lines out of records and reads those without a stamp, step by step."""
     flows = {digit: FLOWS[flow] for digit, flow in logstash.cef_params()["flows"].items()}
@@ -189,25 +201,17 @@ def other_pipeline() -> dict[str, Any]:
                     "source": _source("record"),
                 }
             },
+            _envelope("esatls-envelope", "Stamp, appliance, log subscription and level; any other line is text from its start"),
             {
                 "script": {
                     "tag": "esatls-arcsight",
                     "description": "A line that an ArcSight connector put into a CEF record",
-                    "if": "ctx._tmp.line.contains('CEF:')",
+                    "if": "ctx._tmp.text.startsWith('CEF:')",
                     "lang": "painless",
-                    "params": {"longest": envelope.LONGEST},
                     "source": _source("arcsight"),
                 }
             },
-            {
-                "grok": {
-                    "tag": "esatls-envelope",
-                    "description": "Stamp, appliance, log subscription and level; any other line is text from its start",
-                    "field": "_tmp.line",
-                    "pattern_definitions": _definitions(envelope=True, events=False),
-                    "patterns": [r"\A%{ESA_ENVELOPE}(?<_tmp.text>[\s\S]*)\z", r"\A(?<_tmp.text>[\s\S]*)\z"],
-                }
-            },
+            _envelope("esatls-envelope-within", "The same of the line in such a record", "ctx._tmp.again != null"),
             {
                 "grok": {
                     "tag": "esatls-event",

@@ -12,7 +12,7 @@ from esatls.extraction import cef_tables
 from esatls.extraction.fields import FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
-from esatls.lines import clock, envelope
+from esatls.lines import clock, envelope, header
 
 HERE = pathlib.Path(__file__).resolve().parent
 OUT = pathlib.Path("logstash/pipeline/events")
@@ -62,6 +62,7 @@ def tables() -> str:
     tops = {ecs_field(field.name, side).split(".")[0] for field in FIELDS for side in DIRECTIONS if "." in ecs_field(field.name, side)}
     found: dict[str, Any] = {
         "LONGEST": envelope.LONGEST,
+        "ENVELOPE": header.ENVELOPE.replace("(?P<", "(?<"),
         "JSON_TEXT": envelope.JSON_TEXT,
         "JSON_HOST": envelope.JSON_HOST,
         "JSON_TIME": envelope.JSON_TIME,

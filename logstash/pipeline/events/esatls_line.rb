@@ -6,6 +6,7 @@ require_relative "esatls_cef"
 module EsatlsLine
   module_function
 
+  HEADER = /\A#{EsatlsTables::ENVELOPE}/
   NUMBER = /\A\d{9,14}(?:\.\d{1,9})?\z/
   PORT = /\A(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9_.-]{1,255})):\d{1,5}\z/
   PLAIN_VALUE = /\A[^\s;=|"'\\]+(?:;[^\s;=|"'\\@]+@[^\s;=|"'\\]+)*\z/
@@ -14,17 +15,21 @@ module EsatlsLine
   def read(event)
     line = event.get("message") || event.get("[event][original]")
     return event.tag("_esatls_no_message") unless line.is_a?(String)
-    inner, host, stamp = inside(line)
+    inner, host, stamp = line.start_with?("{") ? of_json(line) : of_connector(line)
+    within, own_host, own_stamp = of_connector(inner) if inner && line.start_with?("{")
+    inner, host, stamp = within, own_host || host, own_stamp || stamp if within
     event.set("[@metadata][esatls_line]", inner || line)
     return unless inner
     event.set("[@metadata][esatls_host]", host)
     event.set("[@metadata][esatls_stamp]", stamp)
   end
 
-  def inside(line)
-    return of_json(line) if line.start_with?("{")
-    at = line.index("CEF:")
-    EsatlsCef.arcsight(line[at..-1]) if at && at <= EsatlsTables::LONGEST
+  def of_connector(line)
+    return nil unless line.include?("CEF:")
+    # right behind the header: what stands further on is text that somebody chose
+    header = HEADER.match(line[0, EsatlsTables::LONGEST])
+    behind = header ? line[header.end(0)..-1] : line
+    EsatlsCef.arcsight(behind) if behind.start_with?("CEF:")
   end
 
   # Returns line, host and time of a JSON record; nil if no field of it holds a line.
