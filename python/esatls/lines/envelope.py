@@ -41,9 +41,20 @@ _NUMBER = re.compile(r"\d{9,14}(?:\.\d{1,9})?", re.ASCII)
 _PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([\w.-]{1,255})):\d{1,5}", re.ASCII)
 _MOST_SECONDS, _MOST_MILLISECONDS = 1e11, 1e14
 
-SENTINEL_COLUMNS = {"DeviceAction": "act", "SourceUserName": "suser", "DestinationUserName": "duser", "SourceIP": "src", "SourceHostName": "shost"}
+SENTINEL_COLUMNS = {
+    "DeviceAction": "act",
+    "DeviceExternalID": "deviceExternalId",
+    "SourceUserName": "suser",
+    "DestinationUserName": "duser",
+    "SourceIP": "src",
+    "SourceHostName": "shost",
+    "DeviceCustomString4": "cs4",
+    "Message": "msg",
+}
 """Columns of the table CommonSecurityLog -> keys of CEF that they were made from."""
 _PLAIN_VALUE = re.compile(r"[^\s;=|\"'\\]+(?:;[^\s;=|\"'\\@]+@[^\s;=|\"'\\]+)*")  # one word, or addresses
+_QUOTED_VALUE = re.compile(r"""(['"]?)([^'"\\;\r\n]+)\1""")
+_QUOTED_COLUMNS = ("cs4", "msg")
 
 _ENVELOPE = re.compile(ENVELOPE, re.ASCII)
 _ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,45})"
@@ -187,7 +198,16 @@ def _stamp(value: Any) -> str | None:
 def _columns(record: dict[str, Any], text: str) -> str:
     """Return what Sentinel keeps in columns of its own, as further fields of AdditionalExtensions."""
     found = ((key, record.get(column)) for column, key in SENTINEL_COLUMNS.items())
-    return "".join(f";{key}={value}" for key, value in found if isinstance(value, str) and _PLAIN_VALUE.fullmatch(value) and f"{key}=" not in text)
+    values = ((key, _column(key, value)) for key, value in found if isinstance(value, str) and f"{key}=" not in text)
+    return "".join(f";{key}={value}" for key, value in values if value)
+
+
+def _column(key: str, value: str) -> str | None:
+    """Return the text of a column as a value of CEF behind which nothing can go on; None if it is no such text."""
+    if key in _QUOTED_COLUMNS:
+        quoted = _QUOTED_VALUE.fullmatch(value)
+        return quoted and f"'{quoted[2]}'"
+    return value if _PLAIN_VALUE.fullmatch(value) else None
 
 
 def writable(text: str) -> str:
