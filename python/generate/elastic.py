@@ -11,7 +11,7 @@ from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTION
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
-from esatls.lines import clock, envelope
+from esatls.lines import clock, records
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS, counted
 from patterns import definitions
 
@@ -193,10 +193,11 @@ def other_pipeline() -> dict[str, Any]:
                     "if": "ctx._tmp.record instanceof Map",
                     "lang": "painless",
                     "params": {
-                        "texts": list(envelope.JSON_TEXT),
-                        "hosts": list(envelope.JSON_HOST),
-                        "times": list(envelope.JSON_TIME),
-                        "columns": envelope.SENTINEL_COLUMNS,
+                        "texts": list(records.LINE),
+                        "hosts": list(records.HOST),
+                        "times": list(records.TIME),
+                        "columns": records.SENTINEL_COLUMNS,
+                        "quoted": list(records.QUOTED_COLUMNS),
                     },
                     "source": _source("record"),
                 }

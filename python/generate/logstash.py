@@ -12,7 +12,7 @@ from esatls.extraction import cef_tables
 from esatls.extraction.fields import FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
-from esatls.lines import clock, envelope, header
+from esatls.lines import clock, envelope, header, records
 
 HERE = pathlib.Path(__file__).resolve().parent
 OUT = pathlib.Path("logstash/pipeline/events")
@@ -63,10 +63,17 @@ def tables() -> str:
     found: dict[str, Any] = {
         "LONGEST": envelope.LONGEST,
         "ENVELOPE": header.ENVELOPE.replace("(?P<", "(?<"),
-        "JSON_TEXT": envelope.JSON_TEXT,
-        "JSON_HOST": envelope.JSON_HOST,
-        "JSON_TIME": envelope.JSON_TIME,
-        "SENTINEL_COLUMNS": envelope.SENTINEL_COLUMNS,
+        "STAMP": re.sub(r"\(\?P<\w+>", "(?:", header.STAMP),
+        "LINE": records.LINE,
+        "HOST": records.HOST,
+        "TIME": records.TIME,
+        "LOG": records.LOG,
+        "LEVEL": records.LEVEL,
+        "LEVELS": sorted(records.LEVELS),
+        "STRANGERS": sorted(records.STRANGERS),
+        "DEEPEST": records.DEEPEST,
+        "SENTINEL_COLUMNS": records.SENTINEL_COLUMNS,
+        "QUOTED_COLUMNS": records.QUOTED_COLUMNS,
         "MONTHS": {name: number for number, name in enumerate(clock.MONTHS, 1)},
         "ZONES": clock.ZONES,
         "CONSTANTS": {name: constants_of(name, tuple(_captures(name))) for name in PATTERNS},

@@ -16,8 +16,12 @@ module EsatlsEvent
     flat = pattern ? EsatlsTables::CONSTANTS[pattern].dup : {}
     stamp, host, log = header(captured, flat)
     known = pattern || stamp || host || log
-    stamp ||= event.get("[@metadata][esatls_stamp]")
-    flat["esa_host"] ||= event.get("[@metadata][esatls_host]")
+    # where the header does not say it, the record around the line does
+    record = event.get("[@metadata][esatls_record]") || {}
+    stamp ||= record["stamp"]
+    flat["esa_host"] ||= record["host"]
+    flat["esa_log"] ||= record["log"] if pattern
+    flat["esa_level"] ||= record["level"] if pattern
     if pattern&.start_with?("ESA_CONSOLIDATED_EVENT")
       told = EsatlsCef.parse(captured["text"].rstrip, EsatlsTables::CEF) || {}
       own = told.delete("stamp")
