@@ -193,7 +193,8 @@ def other_pipeline() -> dict[str, Any]:
                     "if": "ctx._tmp.record instanceof Map",
                     "lang": "painless",
                     "params": {
-                        "texts": list(records.LINE),
+                        # before the column for a subject
+                        "texts": sorted(records.LINE, key="AdditionalExtensions".__ne__),
                         "hosts": list(records.HOST),
                         "times": list(records.TIME),
                         "columns": records.SENTINEL_COLUMNS,
