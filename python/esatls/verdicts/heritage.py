@@ -39,7 +39,7 @@ def heritages_of(appliance: Appliance, mid: str) -> Heritages:
     for message in appliance.messages_of(mid)[1].values():
         verdict, received = appliance.received(message)
         complete(appliance, message)
-        sender = message.sent_by or (message.cef and message.cef.sender)
+        sender = message.sender()
         found[opening_of(message)] = Heritage(verdict, received, sender, message.recipients, message.message_id, message.subject)
     return found
 
