@@ -23,7 +23,8 @@ from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, refs
 from esatls.verdicts.hosts import host_and_serial
 from esatls.verdicts.lives import SAME_OPENING
-from esatls.verdicts.records import MessageRecord, messages_of
+from esatls.verdicts.record_types import MessageRecord
+from esatls.verdicts.records import messages_of
 
 if TYPE_CHECKING:
     import re
