@@ -260,9 +260,9 @@ def _records(facts: Facts) -> list[Event]:
     connections: list[Event] = [dict(record) for record in verdicts.connections(facts)]
     messages: list[Event] = [dict(record) for record in verdicts.messages(facts)]
     for record in connections:
-        assert record["tls_verdict"] in {"encrypted", "cleartext", "failed", "unused", "unknown"}
+        assert record["tls_verdict"] in {"encrypted", "cleartext", "mixed", "failed", "unused", "unknown"}
     for record in messages:
-        assert record["received"] in {"encrypted", "cleartext", "unknown", "internal"}
+        assert record["received"] in {"encrypted", "cleartext", "unknown", "internal", "none"}
         assert record["delivered"] in {"encrypted", "cleartext", "mixed", "unknown", "none"}
     for records, fields in ((connections, CONNECTION_FIELDS), (messages, MESSAGE_FIELDS)):
         names = {*(field.name for field in fields)}
