@@ -26,6 +26,7 @@ from esatls.extraction.fact_types import (
     TRACKING,
     Fact,
     Lineage,
+    code_of,
     store_of,
 )
 from esatls.extraction.match import MATCHERS_BY_START, Spec, event_of
@@ -49,6 +50,9 @@ GOES_ON = frozenset({"rewritten", "released"})
 """Codes of facts that replace a message by another one, to the same people."""
 TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
 """Codes of facts that name a connection over which no message passed."""
+GIVEN_UP = "given_up"
+"""The code of uses of a connection by messages that were refused or given up before they were accepted."""
+_PASSED_NOT = TRIES | {GIVEN_UP}
 MENTIONS = frozenset({"message_sender", "message_recipient"})
 """Codes of facts that name the connection of a message beside its start."""
 
@@ -148,7 +152,7 @@ class Facts:
         elif kind in FACT_FIELDS:
             names = FACT_FIELDS[kind]
             store, key_name = store_of(kind, event.get("esa_direction"))
-            code = event.get("mid_relation") or kind
+            code = code_of(event)
         else:
             return
         key = event.get(key_name)
@@ -250,6 +254,11 @@ def refs(fact: Fact) -> Iterator[Ref]:
         key = fact[place]
         if key is not None and (store == MESSAGES or key != "0"):
             yield store, key
+
+
+def passes(use: Fact) -> bool:
+    """Tell whether mail passed over the connection that a fact of a message names: it was accepted, or its delivery began."""
+    return use[CODE] not in _PASSED_NOT
 
 
 def bears_witness(fact: Fact) -> bool:
