@@ -8,7 +8,7 @@ import pathlib
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
 from esatls.extraction.kinds import EVENTS, kind_of
 from esatls.extraction.patterns import PATTERNS
-from esatls.lines.envelope import SENTINEL_COLUMNS
+from esatls.lines.records import SENTINEL_COLUMNS
 
 NOTES = {
     "consolidated_event": (
