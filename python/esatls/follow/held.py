@@ -25,7 +25,8 @@ from esatls.verdicts.closure import together
 from esatls.verdicts.facts import OPENS, TRIES, Facts, Ref, bears_witness, refs
 from esatls.verdicts.heritage import bequeath, heritages_of
 from esatls.verdicts.hosts import host_and_serial
-from esatls.verdicts.records import MessageRecord, message_record
+from esatls.verdicts.record_types import MessageRecord
+from esatls.verdicts.records import message_record
 
 if TYPE_CHECKING:
     import re
