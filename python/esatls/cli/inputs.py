@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
-    from esatls.verdicts import records
     from esatls.verdicts.facts import Facts
+    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 
 def reading(command: Callable[..., None]) -> Callable[..., None]:
@@ -130,7 +130,7 @@ def facts_of(source: Input) -> tuple[Facts, Counts]:
     return facts, counts
 
 
-def connections_of(facts: Facts, source: Input) -> Iterator[records.ConnectionRecord]:
+def connections_of(facts: Facts, source: Input) -> Iterator[ConnectionRecord]:
     """Yield the connections of which something is known in the asked-for time, or before and after it."""
     from esatls.verdicts import records
 
@@ -143,7 +143,7 @@ def connections_of(facts: Facts, source: Input) -> Iterator[records.ConnectionRe
             yield record
 
 
-def messages_of(facts: Facts, source: Input) -> Iterator[records.MessageRecord]:
+def messages_of(facts: Facts, source: Input) -> Iterator[MessageRecord]:
     """Yield the messages of which something is known in the asked-for time, or before and after it."""
     from esatls.verdicts import records
 
