@@ -33,6 +33,7 @@ from tests.splunk import app as splunk_app
 from .envelopes import ENVELOPES, file_head, wrapped
 from .model import START
 from .modes import Mode, Recorder, mode_of, spoiled
+from .names import serial
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -73,8 +74,9 @@ class Outcome(NamedTuple):
 class Corpus:
     """Lines and truth of one seed, held in memory: of 100,000 messages some 2 GB."""
 
-    def __init__(self, seed: int, messages: int, *, clock: bool = True) -> None:
+    def __init__(self, seed: int, messages: int, *, feed: str = "text", clock: bool = True) -> None:
         self.seed = seed
+        self.feed = feed
         self.clock = clock
         self.mode: Mode = mode_of(seed)
         self.lines: list[tuple[int, Line]] = []
@@ -82,7 +84,7 @@ class Corpus:
         self.agreed: dict[tuple[Any, ...], int] = {}
         """Answers that are the truth, by their digest and what they were compared with, and how many records they have."""
         self._truth: dict[tuple[str, bool], list[tuple[Any, str]]] = {(kind, clock): [] for kind in KINDS for clock in (True, False)}
-        recorder = Recorder(seed, messages, clock=clock)
+        recorder = Recorder(seed, messages, feed=feed, clock=clock)
         for line in spoiled(recorder, seed):
             self.lines.append(line)
             self._keep(recorder)
@@ -268,6 +270,14 @@ def at_fraction(records: Iterator[tuple[int, Record]], fraction: str) -> Iterato
         yield life, record
 
 
+def named(records: Iterator[tuple[int, Record]], envelope: Envelope, hosts: int) -> Iterator[tuple[int, Record]]:
+    """Records with the appliance that an envelope tells: behind a collector, each serial number is one where there are several."""
+    for life, record in records:
+        if envelope.collector is not None:
+            record["esa_host"] = serial(record["esa_host"]) if hosts > 1 else envelope.collector
+        yield life, {name: value for name, value in record.items() if value != ""}
+
+
 def run(task: Task, corpus: Corpus, splunk: Splunk | None, work: Path) -> Outcome:
     """Do one cell of the table."""
     envelope = ENVELOPES[task.envelope]
@@ -275,7 +285,7 @@ def run(task: Task, corpus: Corpus, splunk: Splunk | None, work: Path) -> Outcom
     fraction, loose = envelope.fraction, bool(corpus.mode.wrap)
 
     def outcome_of(kind: str, found: Iterator[tuple[int, Record]]) -> Outcome:
-        truth = at_fraction(corpus.truth(kind, clock=clock), fraction)
+        truth = named(at_fraction(corpus.truth(kind, clock=clock), fraction), envelope, corpus.mode.hosts)
         return compare(((0, record) for _, record in truth) if clock else truth, found, loose=loose)
 
     if splunk:
@@ -389,10 +399,10 @@ def _work(tasks: list[Task], arguments: argparse.Namespace, path: Path) -> None:
         if task in done and not done[task][1]:
             continue
         began = time.perf_counter()
-        clock = ENVELOPES[task.envelope].clock
-        if corpus is None or (corpus.seed, corpus.clock) != (task.seed, clock):
+        feed, clock = ENVELOPES[task.envelope].feed, ENVELOPES[task.envelope].clock
+        if corpus is None or (corpus.seed, corpus.feed, corpus.clock) != (task.seed, feed, clock):
             corpus = None  # the memory of one is enough
-            corpus = Corpus(task.seed, arguments.messages, clock=clock)
+            corpus = Corpus(task.seed, arguments.messages, feed=feed, clock=clock)
         splunk = list(splunks.values())[task.seed % len(splunks)] if task.engine == "splunk" else None
         outcome = run(task, corpus, splunk, arguments.work)
         with path.open("a", encoding="utf-8") as file:

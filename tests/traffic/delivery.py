@@ -153,6 +153,7 @@ class Delivery(Lineage):
         domain = "example.com" if destination.offbox else destination.domain
         name = f"mx1.{domain}"
         prefix = f"DCID {number} TLS success"
+        connection.up = (self.time, version, cipher) if era else (self.time, None, None)
         if era == 0:
             form = self.rng.randrange(4)
             if form == 0:
@@ -189,6 +190,7 @@ class Delivery(Lineage):
         if fate in ("handshake", "verification", "verification_passed"):
             words = HANDSHAKE if fate == "handshake" else VERIFICATION
             reason = pick(rng, names.VERIFICATION_ERRORS)
+            connection.up = (self.time, None, None)  # nobody knows
             if words == HANDSHAKE:
                 reason = pick(rng, names.CERTIFICATE_ALERTS if self.odds(0.3) else names.HANDSHAKE_ERRORS)
             if self.say(f"DCID {number} TLS failed: {reason}"):
@@ -313,6 +315,8 @@ class Delivery(Lineage):
             mail.pending.pop(rid, None)
         if mail.pending:
             return
+        if mail.bounced:
+            self.state(mail, "BOUNCED", None, mail.bounced)
         self.finish(mail)
         if mail.bounced:
             self.bounce(mail)
@@ -364,6 +368,7 @@ class Delivery(Lineage):
             answer = self.free(answer)
             quoted = answer if era == 0 and self.odds(0.5) else f"'{answer}'"
             self.say(f"MID {mid} RID {done} Response {quoted}")
+            self.state(mail, "DELIVERED", connection, done)
         self.settle(mail, [rid for rid in rids if rid not in later])
         return True
 

@@ -26,6 +26,7 @@ class Lineage(Gateway):
         mail.recipients = {rid if same else number: parent.recipients[rid] for number, rid in enumerate(rids)}
         mail.pending = dict(mail.recipients)
         mail.own_lines = not same
+        mail.message_id, mail.subject = parent.message_id, parent.subject
         return mail
 
     def own_lines(self) -> bool:
@@ -82,6 +83,7 @@ class Lineage(Gateway):
             self.address_lines(new, recipients=own)
         if own and self.odds(0.2):
             subject = f"[External] {pick(rng, names.TOPICS)}"
+            new.subject = subject
             if self.say(f"MID {mid} Subject '{subject}'"):
                 new.message.saw_identity(self.time, subject=subject)
         self.finish(mail)
@@ -145,6 +147,7 @@ class Lineage(Gateway):
     def notify_of(self, mail: Mail) -> None:
         """Tell somebody about a message: the notice is the appliance's own."""
         notice = self.child(mail, [])
+        notice.message_id = notice.subject = None
         notice.sender = "postmaster@example.com"
         notice.recipients = {0: "security@example.com"}
         notice.pending = dict(notice.recipients)

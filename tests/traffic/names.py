@@ -184,6 +184,20 @@ STATUS = (
 )
 
 
+CEF_HEAD = "CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
+
+
+def serial(host: str) -> str:
+    """The serial number of an appliance."""
+    number = int("".join(filter(str.isdigit, host)) or 0)
+    return f"{number:04X}1111AAAA1111-1111AAAA{number:04X}"
+
+
+def escaped(text: str) -> str:
+    """A text as CEF has it in a value."""
+    return text.replace("\\", "\\\\").replace("=", "\\=")
+
+
 def ipv4(rng: random.Random) -> str:
     """A documentation address."""
     return f"{rng.choice(('192.0.2', '198.51.100', '203.0.113'))}.{rng.randrange(1, 255)}"

@@ -138,7 +138,7 @@ class Appliance(Scanning):
             country = None  # never seen together
         tail = "" if country is None else f" country {country}"
         if self.say(f"ICID {connection.id} {action} SG {group} match {match}{tail}"):
-            connection.saw_hat(self.time, action, group, country)
+            connection.saw_hat(self.time, action, None if group == "None" else group, country)
 
     def close(self, connection: Connection, *, abrupt: bool = False) -> None:
         """Log the end of a receiving connection, in one of its wordings."""
@@ -234,11 +234,13 @@ class Appliance(Scanning):
 
     def receive_success(self, connection: Connection, era: int, peer: str) -> None:
         """Log that TLS came up on a receiving connection."""
+        connection.up = (self.time, None, None)
         if era == 0 and self.odds(0.5):
             if self.say(f"ICID {connection.id} TLS success"):
                 connection.saw_success(self.time)
             return
         version, cipher = self.cipher(era, peer)
+        connection.up = (self.time, version, cipher)
         if self.say(f"ICID {connection.id} TLS success protocol {version} cipher {cipher}"):
             connection.saw_success(self.time, version, cipher)
 
@@ -310,6 +312,8 @@ class Appliance(Scanning):
         elif rng.random() < 0.02:
             sender = ""
         mail = Mail(message, sender, outgoing=outgoing, size=int(rng.lognormvariate(9.5, 1.2)) + 400)
+        mail.connection, mail.started = connection, self.time
+        connection.carried.append(message)
         if self.say(f"Start MID {mid} ICID {icid}"):
             message.saw_on(self.time, connection, start=True)
         if self.say(f"MID {mid} ICID {icid} From: <{sender}>"):
@@ -360,6 +364,7 @@ class Appliance(Scanning):
         """Log Message-ID and subject, which the sender chose."""
         rng, message, mid = self.rng, mail.message, mail.message.mid
         message_id = f"<{self.free(names.token(rng))}@mail.{domain}>"
+        mail.message_id = message_id
         if self.say(f"MID {mid} Message-ID '{message_id}'"):
             message.saw_identity(self.time, message_id=message_id)
         subject = self.free(f"{pick(rng, names.TOPICS)} {pick(rng, names.WORDS)}")
@@ -370,6 +375,7 @@ class Appliance(Scanning):
             text = f'"{subject}"'
         else:
             text = subject = f"{subject.lstrip(QUOTES)}\\r\\n | x"
+        mail.subject = subject
         if self.say(f"MID {mid} Subject {text}"):
             message.saw_identity(self.time, subject=subject)
 

@@ -22,6 +22,7 @@ HANDSHAKE = "handshake"  # TLS itself, or the answer to STARTTLS
 SOCKET = "socket"  # the connection broke; it may have been encrypted before
 VERIFICATION = "verification"  # the certificate was not accepted: the handshake itself came up
 OTHER = "other"  # of a connection error: a reply, a refusal, a time-out
+STATED_FAILURE = "TLS failed"  # the reason where a consolidated event states a failure
 
 
 def stamp(time: int) -> str:
@@ -48,13 +49,23 @@ class Failure(NamedTuple):
     words: str
 
 
+class Stated(NamedTuple):
+    """What a consolidated event states of one side of one message."""
+
+    verdict: str
+    version: str | None
+    cipher: str | None
+
+
 class Connection:
     """One ICID or DCID, and what is in view of it."""
 
     __slots__ = (
         "address",
+        "carried",
         "cipher",
         "closed",
+        "delivered_to",
         "errors",
         "failures",
         "flow",
@@ -69,8 +80,10 @@ class Connection:
         "read",
         "required",
         "side",
+        "stated",
         "success",
         "told",
+        "up",
         "uses",
         "version",
         "view",
@@ -84,6 +97,8 @@ class Connection:
         # what the gateway knows of the peer, in view or not; everything below is what is in view
         self.address = address
         self.name = name
+        self.up: tuple[int, str | None, str | None] | None = None  # since when TLS was up, and what was agreed on
+        self.carried: list[Message] = []  # messages that came over it
         self.over = False  # the gateway says no more of it
         self.view = False  # any line at all
         self.opened: int | None = None
@@ -101,6 +116,8 @@ class Connection:
         self.errors: list[tuple[int, str, str]] = []  # time, what the words are about, the words
         self.read = False
         self.when: dict[Message, int] = {}  # messages that passed on it, or were given up, and their start
+        self.stated: dict[Message, Stated] = {}
+        self.delivered_to: dict[Message, list[str]] = {}  # as consolidated events list them
         self.uses: dict[Message, set[int]] = {}  # messages that name it, with the recipients concerned
 
     def saw(self, time: int, **told: object) -> None:
@@ -172,8 +189,39 @@ class Connection:
         if self.closed is None:
             self.closed = time
 
+    def saw_stated(self, time: int, message: Message, verdict: str | None, version: str | None, cipher: str | None) -> None:
+        """Note what a consolidated event states of the message on this connection."""
+        self.saw_message(time, message)
+        if verdict is not None:
+            self.stated[message] = Stated(verdict, version, cipher)
+
+    def on(self, message: Message, *, clock: bool = True) -> tuple[str, str | None]:
+        """The verdict on a message that came or went over it, and the reason that stands beside it."""
+        verdict, reason = self.at(self.when[message], clock=clock)
+        if verdict == "unknown" and message in self.stated:
+            verdict = self.stated[message].verdict
+            return verdict, None if verdict == "encrypted" else STATED_FAILURE
+        return verdict, reason
+
+    def details(self, message: Message | None = None) -> tuple[str | None, str | None]:
+        """Protocol and cipher, as a line or else as a consolidated event has them."""
+        if self.success is not None:
+            return self.version, self.cipher
+        stated = [one for about, one in self.stated.items() if message in (None, about) and one.verdict == "encrypted"]
+        return (stated[0].version, stated[0].cipher) if stated else (None, None)
+
+    def witness(self, message: Message | None = None, *, clock: bool = True) -> list[str] | None:
+        """Who states the verdict, of a message or of all, where it is not the text alone."""
+        stated = [about for about in self.stated if message in (None, about) and not about.given_up]
+        if not stated:
+            return None
+        # a line states it, not that there is none
+        found = [self.at(self.when[about], clock=clock) for about in stated]
+        text = any(verdict == "encrypted" or (verdict == "cleartext" and reason is not None) for verdict, reason in found)
+        return ["cef", "text"] if text else ["cef"]
+
     def at(self, time: int, *, clock: bool = True) -> tuple[str, str | None]:
-        """The verdict on mail that was started at a time, and the reason that stands beside it."""
+        """What the text says of mail that was started at a time, and the reason that stands beside it."""
         if self.success is not None and (self.success <= time or not clock):
             return "encrypted", None
         if self.read and self.success is None:
@@ -206,7 +254,7 @@ class Connection:
         """The contract's connection verdict, from what is in view, and the reason that stands beside it."""
         passed = self.messages
         if passed:
-            found = [self.at(time, clock=clock) for time in sorted(passed.values())]
+            found = [self.on(message, clock=clock) for message, _ in sorted(passed.items(), key=lambda item: item[1])]
             verdicts = {verdict for verdict, _ in found}
             if verdicts == {"encrypted"}:
                 return "encrypted", None
@@ -249,6 +297,7 @@ class Connection:
         for message, rids in self.uses.items():
             recipients, sender = message.all_recipients, message.any_sender
             if self.side == "delivery":
+                found.update(_domain(address) for address in self.delivered_to.get(message, ()))
                 found.update(_domain(recipients[rid]) for rid in rids if rid in recipients)
             elif sender is not None:
                 found.add(_domain(sender))
@@ -264,6 +313,7 @@ class Connection:
     def record(self, *, clock: bool = True) -> Record:
         """The connection record; a key without a value is left out."""
         verdict, reason = self.outcome(clock=clock)
+        version, cipher = self.details()
         record: Record = {
             "esa_host": self.host,
             "esa_direction": self.side,
@@ -272,9 +322,10 @@ class Connection:
             "closed": None if self.closed is None or not clock else stamp(self.closed),
             **self.told,
             "tls_verdict": verdict,
-            "tls_version": self.version,
-            "tls_cipher": self.cipher,
+            "tls_version": version,
+            "tls_cipher": cipher,
             "tls_reason": reason,
+            "witness": self.witness(clock=clock),
             "tls_required": True if self.required else None,
             "domain": self.partner(),
             "mail_flow": self.mail_flow(),
@@ -307,6 +358,7 @@ class Message:
         "refused",
         "relation",
         "sender",
+        "stated_recipients",
         "subject",
         "told_sender",
         "view",
@@ -332,6 +384,7 @@ class Message:
         self.sender: str | None = None
         self.told_sender = False  # a line tells it, even that there is none
         self.recipients: dict[int, str] = {}
+        self.stated_recipients: list[str] = []
         self.listed: dict[int, str] = {}  # those that the line that split it off names
         self.message_id: str | None = None
         self.subject: str | None = None
@@ -420,6 +473,17 @@ class Message:
                 connection.saw_name(time, self, rids)
         self.attempts.append((time, connection, outcome, tuple(rids), response))
 
+    def saw_statement(self, time: int, act: str, sender: str, recipients: list[str], flow: str | None, message_id: str | None, subject: str | None) -> None:
+        """Note a consolidated event: it is evidence for what it states, and lines of text go before it."""
+        self.saw(time, accepted=act != "ABORTED")
+        self.refused |= act == "ABORTED"
+        if sender:
+            self.saw_sender(sender)
+        self.stated_recipients.extend(address for address in recipients if address not in self.stated_recipients)
+        self.flow = self.flow or flow
+        self.message_id = self.message_id or message_id
+        self.subject = self.subject or subject
+
     @property
     def given_up(self) -> bool:
         """Refused or given up, and nothing in view shows that it was accepted before."""
@@ -430,7 +494,7 @@ class Message:
         if self.given_up:
             return "none"
         if self.connection is not None:
-            verdict = self.connection.at(self.connection.when[self], clock=clock)[0]
+            verdict = self.connection.on(self, clock=clock)[0]
             return verdict if verdict in ("encrypted", "cleartext") else "unknown"
         if self.relation in INTERNAL:
             return "internal"
@@ -494,8 +558,7 @@ class Message:
         """The verdict on an attempt: that of its time where the message passed, else the connection's."""
         if connection is None:
             return "unknown", None
-        time = connection.when.get(self)
-        return connection.outcome(clock=clock) if time is None else connection.at(time, clock=clock)
+        return connection.on(self, clock=clock) if self in connection.when else connection.outcome(clock=clock)
 
     def delivery(self, *, clock: bool = True) -> str:
         """The contract's verdict for the delivery side."""
@@ -512,7 +575,10 @@ class Message:
         """One record per connection, outcome, answer and time, in the order of time; a start only while its end is out of view."""
         groups: dict[tuple[int, Connection | None, str | None, str | None], set[int]] = {}
         ended: dict[Connection | None, set[int]] = {}
+        told = {connection for _, connection, outcome, rids, _ in self.attempts if outcome == "done" and rids}
         for time, connection, outcome, rids, response in self.attempts:
+            if not rids and connection in told:
+                continue  # a consolidated event of what a line tells
             groups.setdefault((time if clock else LONG_AGO, connection, outcome, response), set()).update(rids)
             if outcome is not None:
                 ended.setdefault(connection, set()).update(rids)
@@ -523,7 +589,7 @@ class Message:
             if outcome is None:
                 left = [rid for rid in left if rid not in ended.get(connection, ()) and (connection, rid) not in begun]
                 begun.update((connection, rid) for rid in left)
-            if left:
+            if left or outcome is not None:
                 order = (time, 0 if connection is None else connection.id, outcome or "", response or "", left)
                 found.append((order, self.attempt(connection, outcome, time, response, left, clock=clock)))
         found.sort(key=lambda item: item[0])
@@ -534,19 +600,23 @@ class Message:
         verdict, reason = self.over_connection(connection, clock=clock)
         recipients = self.all_recipients
         domains = {_domain(recipients[rid]) for rid in rids if rid in recipients}
+        if connection is not None and self in connection.delivered_to:
+            domains = domains or {_domain(address) for address in connection.delivered_to[self]}
         encrypted = connection is not None and connection.success is not None
+        version, cipher = (None, None) if connection is None else connection.details(self)
         record: Record = {
             "dcid": None if connection is None else connection.id,
             "rid": rids,
             "outcome": outcome,
             "time": stamp(time) if clock else None,
             "verdict": verdict,
-            "tls_version": None if connection is None else connection.version,
-            "tls_cipher": None if connection is None else connection.cipher,
+            "tls_version": version,
+            "tls_cipher": cipher,
             "peer_ip": None if connection is None else connection.peer,
             "domain": (connection.told.get("tls_domain") if connection is not None and encrypted else None) or _only(domains),
             "reason": reason,
             "response": response,
+            "witness": None if connection is None else connection.witness(self, clock=clock),
         }
         return {key: value for key, value in record.items() if value is not None}
 
@@ -557,8 +627,8 @@ class Message:
         received = self.passed(clock=clock)
         reason = None
         if over is not None and source is not None and received != "none":
-            reason = over.at(over.when[source], clock=clock)[1]
-        tls = over if received == "encrypted" else None
+            reason = over.on(source, clock=clock)[1]
+        version, cipher = over.details(source) if over is not None and received == "encrypted" else (None, None)
         inherited = source is not self and received in ("encrypted", "cleartext")
         recipients = self.all_recipients
         message_id, subject = self.identity
@@ -567,15 +637,16 @@ class Message:
             "mid": self.mid,
             "icid": None if self.connection is None else self.connection.id,
             "received": received,
-            "received_tls_version": None if tls is None else tls.version,
-            "received_tls_cipher": None if tls is None else tls.cipher,
+            "received_tls_version": version,
+            "received_tls_cipher": cipher,
             "received_reason": reason,
             "received_peer_ip": None if over is None else over.peer,
             "received_peer_host": None if over is None else over.peer_host,
+            "received_witness": None if over is None or received == "none" else over.witness(source, clock=clock),
             "received_from_mid": source.mid if inherited and source is not None else None,
             "mail_flow": self.mail_flow,
             "sender": self.any_sender,
-            "recipients": [recipients[rid] for rid in sorted(recipients)] or None,
+            "recipients": [recipients[rid] for rid in sorted(recipients)] or self.stated_recipients or None,
             "parent_mid": None if self.parent is None else self.parent.mid,
             "mid_relation": self.relation,
             "message_id": message_id,
