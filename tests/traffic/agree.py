@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 import orjson
 
+from tests import terminal
 from tests.splunk import app as splunk_app
 
 from .envelopes import ENVELOPES, file_head, wrapped
@@ -48,6 +49,7 @@ WORK = ROOT / ".cache" / "traffic"
 KINDS = ("connections", "messages")
 SIDES = ("receiving", "delivery")
 SHOWN = 20
+SMALL = 30_000  # lines for which a process of its own costs more than it tells
 
 Record = dict[str, Any]
 
@@ -161,7 +163,8 @@ def cli_output(kind: str, corpus: Corpus, envelope: Envelope, logs: Sequence[tup
     """What the command line prints of each log, with the life of the ids in it."""
     mode = corpus.mode
     for life, host, paths in logs:
-        command = [sys.executable, "-m", "esatls", kind, "--format", "json", "--quiet", "--jobs", str(1 + corpus.seed % 2)]
+        small = len(corpus.lines) < SMALL
+        command = [kind, "--format", "json", "--quiet", "--jobs", "1" if small else str(1 + corpus.seed % 2)]
         if host:
             command += ["--host", host]
         if not envelope.year:
@@ -169,10 +172,14 @@ def cli_output(kind: str, corpus: Corpus, envelope: Envelope, logs: Sequence[tup
         if not (mode.head and envelope.name == "native"):
             sign = "-" if mode.offset < 0 else "+"
             command += ["--timezone", f"{sign}{abs(mode.offset) // 3600:02}:{abs(mode.offset) % 3600 // 60:02}"]
-        variables = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
-        done = subprocess.run([*command, *map(str, paths)], stdout=subprocess.PIPE, env=variables, check=False)
+        command += map(str, paths)
+        if small:
+            done = terminal.run(*command)
+        else:
+            variables = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
+            done = subprocess.run([sys.executable, "-m", "esatls", *command], stdout=subprocess.PIPE, env=variables, check=False)
         if done.returncode:
-            message = f"{' '.join(command)} ended with code {done.returncode}"
+            message = f"esatls {' '.join(command)} ended with code {done.returncode}"
             raise RuntimeError(message)
         yield life, done.stdout
 
