@@ -257,7 +257,7 @@ class Delivery(Lineage):
         """Delay recipients, or bounce them when they were tried often enough."""
         if job.tries < 2:
             for rid in job.rids:
-                self.delay_line(job.mail, rid, connection, era, "4.1.0 - Unknown address error ('000', ['TLS']) []")
+                self.delay_line(job.mail, rid, connection, era, "4.1.0 - Unknown address error ('000', ['TLS'])")
             self.world.start(self.retry(Job(job.mail, job.rids, job.tries + 1), destination))
             return
         for rid in job.rids:
@@ -267,9 +267,10 @@ class Delivery(Lineage):
     def delay_line(self, mail: Mail, rid: int, connection: Connection, era: int, why: str) -> None:
         """Log that a recipient is put off."""
         message, mid = mail.message, mail.message.mid
-        text = f"Delayed: DCID {connection.id} MID {mid} to RID {rid} - {why}"
+        headers = self.own_headers()
+        text = f"Delayed: DCID {connection.id} MID {mid} to RID {rid} - {why}{headers}"
         if era == 0 and self.odds(0.5):
-            text = f"Delayed: DCID: {connection.id} Message {mid} to {rid} - {why}"
+            text = f"Delayed: DCID: {connection.id} Message {mid} to {rid} - {why}{headers}"
         if self.say(text):
             message.saw_attempt(self.time, connection, [rid], "delayed", why)
         if self.seldom(0.05):
@@ -283,9 +284,10 @@ class Delivery(Lineage):
         address = mail.recipients[rid]
         why = why.format(address=address, domain=address.rpartition("@")[2])
         number = 0 if connection is None else connection.id
-        text = f"Bounced: DCID {number} MID {mid} to RID {rid} - {why}"
+        headers = self.own_headers()
+        text = f"Bounced: DCID {number} MID {mid} to RID {rid} - {why}{headers}"
         if era == 0 and self.odds(0.5):
-            text = f"Bounced: DCID: {number} Message {mid} to {rid} - {why}"
+            text = f"Bounced: DCID: {number} Message {mid} to {rid} - {why}{headers}"
         if self.say(text):
             message.saw_attempt(self.time, connection, [rid], "bounced", why)
         if not mail.sender and self.odds(0.5) and self.say(f"Double bounce: MID {mid} to {rid} - {why}"):
@@ -293,6 +295,10 @@ class Delivery(Lineage):
         if mail.own_lines and self.seldom(0.02):
             self.bounce_log(mail, rid, connection)
         mail.bounced.append(rid)
+
+    def own_headers(self) -> str:
+        """The list of logged headers behind the other side's words: mostly empty, the message's own text, and none of theirs."""
+        return f" [('subject', '{self.free('Hello')}')]" if self.odds(0.05) else " []"
 
     def bounce_log(self, mail: Mail, rid: int, connection: Connection | None) -> None:
         """Log the same in the bounce log, in one of its two forms."""

@@ -113,16 +113,16 @@ RESPONSES = (
     "Ok {number} - gsmtp",
 )
 DELAYS = (
-    "4.1.0 - Unknown address error ('451', ['4.7.1 Greylisting in action, please come back later']) []",
-    "4.3.2 - Not accepting messages at this time ('421', ['4.3.2 Service not available']) []",
-    "4.2.2 - Mailbox full ('452', ['4.2.2 The mailbox is over its quota']) []",
+    "4.1.0 - Unknown address error ('451', ['4.7.1 Greylisting in action, please come back later'])",
+    "4.3.2 - Not accepting messages at this time ('421', ['4.3.2 Service not available'])",
+    "4.2.2 - Mailbox full ('452', ['4.2.2 The mailbox is over its quota'])",
 )
 BOUNCES = (
-    "5.1.0 - Unknown address error ('550', ['5.1.1 <{address}>: Recipient address rejected: User unknown']) []",
-    "5.1.2 - Bad destination host ('000', ['DNS Hard Error looking up {domain} (MX):  NXDomain']) []",
-    "5.3.0 - Other mail system problem ('554', ['5.7.1 Message rejected', \"5.7.1 it's policy\"]) []",
+    "5.1.0 - Unknown address error ('550', ['5.1.1 <{address}>: Recipient address rejected: User unknown'])",
+    "5.1.2 - Bad destination host ('000', ['DNS Hard Error looking up {domain} (MX):  NXDomain'])",
+    "5.3.0 - Other mail system problem ('554', ['5.7.1 Message rejected', \"5.7.1 it's policy\"])",
 )
-EXPIRED = "5.4.7 - Delivery expired (message too old) ('000', ['timeout']) []"
+EXPIRED = "5.4.7 - Delivery expired (message too old) ('000', ['timeout'])"
 
 # who rewrites a message, and whether that changes the recipients
 REWRITERS = (

@@ -349,7 +349,7 @@ class Appliance(Scanning):
         mail.pending = dict(mail.recipients)
         if read and self.say(f"MID {mid} ICID {icid} TLS read {mail.size} bytes (0.0 seconds)", "Debug"):
             message.saw_on(self.time, connection)
-            connection.saw_read(self.time)
+            connection.saw_read(self.time, message)
         if refused:
             yield rng.random()
             self.give_up(mail, connection)

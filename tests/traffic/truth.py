@@ -77,7 +77,7 @@ class Connection:
         "over",
         "peer",
         "peer_host",
-        "read",
+        "reads",
         "required",
         "side",
         "stated",
@@ -114,7 +114,7 @@ class Connection:
         self.required = False
         self.failures: list[Failure] = []
         self.errors: list[tuple[int, str, str]] = []  # time, what the words are about, the words
-        self.read = False
+        self.reads: list[tuple[int, Message | None]] = []  # Debug lines that data was read over TLS, and of which message
         self.when: dict[Message, int] = {}  # messages that passed on it, or were given up, and their start
         self.stated: dict[Message, Stated] = {}
         self.delivered_to: dict[Message, list[str]] = {}  # as consolidated events list them
@@ -168,10 +168,10 @@ class Connection:
         self.saw(time, **told)
         self.errors.append((time, words, f"{reason} ({details})" if details else reason))
 
-    def saw_read(self, time: int) -> None:
+    def saw_read(self, time: int, message: Message | None = None) -> None:
         """Note a Debug line that data was read over TLS."""
         self.saw(time)
-        self.read = True
+        self.reads.append((time, message))
 
     def saw_message(self, time: int, message: Message, rids: list[int] | tuple[int, ...] = ()) -> None:
         """Note a line that a message passes on this connection."""
@@ -197,7 +197,7 @@ class Connection:
 
     def on(self, message: Message, *, clock: bool = True) -> tuple[str, str | None]:
         """The verdict on a message that came or went over it, and the reason that stands beside it."""
-        verdict, reason = self.at(self.when[message], clock=clock)
+        verdict, reason = self.at(message, clock=clock)
         if verdict == "unknown" and message in self.stated:
             verdict = self.stated[message].verdict
             return verdict, None if verdict == "encrypted" else STATED_FAILURE
@@ -216,15 +216,16 @@ class Connection:
         if not stated:
             return None
         # a line states it, not that there is none
-        found = [self.at(self.when[about], clock=clock) for about in stated]
+        found = [self.at(about, clock=clock) for about in stated]
         text = any(verdict == "encrypted" or (verdict == "cleartext" and reason is not None) for verdict, reason in found)
         return ["cef", "text"] if text else ["cef"]
 
-    def at(self, time: int, *, clock: bool = True) -> tuple[str, str | None]:
-        """What the text says of mail that was started at a time, and the reason that stands beside it."""
+    def at(self, message: Message, *, clock: bool = True) -> tuple[str, str | None]:
+        """What the text says of a message, by when it was started, and the reason that stands beside it."""
+        time = self.when[message]
         if self.success is not None and (self.success <= time or not clock):
             return "encrypted", None
-        if self.read and self.success is None:
+        if any(about is message or when <= time or not clock for when, about in self.reads):
             return "encrypted", None
         # In one second nobody can tell an attempt before a message from one behind it. It says why the message went
         # in clear text where the opening shows that it did, and nothing else.
@@ -279,7 +280,7 @@ class Connection:
             if self.opened is None:
                 return "unknown", reason
             return {HANDSHAKE: ("failed", f"possibly: {reason}"), SOCKET: ("unknown", reason), OTHER: ("unused", reason)}[words]
-        if self.read:
+        if self.reads:
             return "encrypted", None
         return ("unknown" if self.opened is None else "unused"), None
 
@@ -295,6 +296,8 @@ class Connection:
             return told.lower()
         found: set[str] = set()
         for message, rids in self.uses.items():
+            if message.given_up:
+                continue
             recipients, sender = message.all_recipients, message.any_sender
             if self.side == "delivery":
                 found.update(_domain(address) for address in self.delivered_to.get(message, ()))
@@ -313,7 +316,7 @@ class Connection:
     def record(self, *, clock: bool = True) -> Record:
         """The connection record; a key without a value is left out."""
         verdict, reason = self.outcome(clock=clock)
-        version, cipher = self.details()
+        version, cipher = self.details() if verdict not in ("cleartext", "failed") else (None, None)
         record: Record = {
             "esa_host": self.host,
             "esa_direction": self.side,
@@ -603,7 +606,7 @@ class Message:
         if connection is not None and self in connection.delivered_to:
             domains = domains or {_domain(address) for address in connection.delivered_to[self]}
         encrypted = connection is not None and connection.success is not None
-        version, cipher = (None, None) if connection is None else connection.details(self)
+        version, cipher = (None, None) if connection is None or verdict in ("cleartext", "failed") else connection.details(self)
         record: Record = {
             "dcid": None if connection is None else connection.id,
             "rid": rids,
