@@ -1,4 +1,4 @@
-"""Makes the checkout's own code importable, whatever is installed, and sets the property tests up."""
+"""Makes the checkout's own code importable, whatever is installed, sets the property tests up, and deals tests to several processes (`-n`)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import os
 import pathlib
 import signal
 import sys
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import engine
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "python"), str(ROOT)]
@@ -23,3 +28,31 @@ engine.MAX_SHRINKING_SECONDS = 30  # not five minutes, for an example that is a 
 # a run in the background is started with SIGINT ignored, and what it starts would ignore it too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+TOGETHER = ("tests/elastic/", "tests/splunk/dashboards/")
+"""Folders whose tests share a search server or a browser: one process runs all of one."""
+LONG = (*TOGETHER, "tests/fuzz/", "tests/security/", "tests/docs/", "tests/splunk/", "tests/traffic/")
+"""What is begun first, so that no process is left with it at the end."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the long folders first where several processes share the tests."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: next((rank for rank, folder in enumerate(LONG) if item.nodeid.startswith(folder)), len(LONG)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Deal whole files, whose tests share what takes long to make, and some folders whole."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        """Deals tests by file, in their order."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return next((folder for folder in TOGETHER if path.startswith(folder)), path)
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)

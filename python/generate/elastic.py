@@ -11,7 +11,7 @@ from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTION
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
-from esatls.lines.envelope import _CUT_WEEKDAY, LONGEST
+from esatls.lines.envelope import LONGEST
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS, counted
 from patterns import definitions
 
@@ -70,7 +70,6 @@ def _script_params() -> dict[str, Any]:
     paths = [ecs_field(field.name, direction).split(".") for field in FIELDS for direction in DIRECTIONS]
     return {
         "zone": "UTC",
-        "cut_weekdays": sorted(_CUT_WEEKDAY),
         "months": MONTHS,
         "mail_flow": MAIL_FLOW,
         "flows": FLOWS,

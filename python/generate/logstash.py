@@ -12,7 +12,7 @@ from esatls.extraction.cef import _FLOWS, _NAMES, _QUOTED_KEYS, _RESULTS, _STRAN
 from esatls.extraction.fields import FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
-from esatls.lines.envelope import _CUT_WEEKDAY, LONGEST
+from esatls.lines.envelope import LONGEST
 
 OUT = pathlib.Path("logstash/pipeline/events")
 FLAT = "[@metadata][esatls]"
@@ -68,7 +68,6 @@ def filter_text() -> str:
         outcomes=_ruby(OUTCOMES),
         objects=_ruby(tops),
         longest=LONGEST,
-        cut_weekdays=_ruby(sorted(_CUT_WEEKDAY)),
         cef=_ruby(cef_tables()),
         added=added,
         common=_renames(common, "receiving"),
@@ -200,7 +199,6 @@ filter {{
         @objects = {objects}
         # an id that no 64 bits hold stays as it is
         @number = lambda {{ |digits| digits.to_i < 2**63 ? digits.to_i : digits }}
-        @cut_weekdays = {cut_weekdays}
         @cef = {cef}
         @months = %w(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec)
       '
@@ -209,11 +207,9 @@ filter {{
         pattern = captured.keys.find {{ |name| @constants.key?(name) }}
         flat = pattern ? @constants[pattern].dup : {{}}
         stamp = captured["inner_stamp"] || captured["outer_stamp"]
-        host = captured["inner_host"] || captured["outer_host"]
-        # the first line of a log that was cut at the left: the rest of a weekday is no appliance
-        host = nil if captured["inner_stamp"] && !captured["outer_stamp"] && !captured["outer_log"] && @cut_weekdays.include?(host)
-        log = captured["inner_log"] || captured["outer_log"]
-        flat["esa_level"] = captured["esa_level"]
+        host = captured["inner_host"] || captured["outer_host"] || captured["lead_host"] || captured["bare_host"]
+        log = captured["inner_log"] || captured["outer_log"] || captured["bare_log"]
+        flat["esa_level"] = captured["esa_level"]&.capitalize
         flat["esa_host"] = host
         flat["esa_log"] = log
         known = !pattern.nil? || !stamp.nil? || !host.nil? || !log.nil?
@@ -229,7 +225,7 @@ filter {{
           end
         elsif pattern
           captured.each do |name, value|
-            next if name == pattern || name == "text" || name =~ /\A(?:inner|outer)_/ || value.to_s.empty?
+            next if name == pattern || name == "text" || name =~ /\A(?:inner|outer|lead|bare)_/ || value.to_s.empty?
             if name == "rid"
               numbers = value.tr(",", " ").split.select {{ |digits| digits.size <= 18 }}
               flat["rid"] = numbers.map(&@number) unless numbers.empty?

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from esatls.extraction import kinds
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
-from esatls.extraction.patterns import ENVELOPE, PATTERNS
+from esatls.extraction.patterns import PATTERNS
+from esatls.lines.header import ENVELOPE
 
 DEFAULT = pathlib.Path("splunk_app/default")
 TEXT, LINE = "esatls_text", "esatls_line"
@@ -26,11 +27,6 @@ FAMILIES = {
     "esatls_delivery": ("ESA_DELIVERY_",),
     "esatls_message": ("ESA_MESSAGE_",),
 }
-# How a line with an envelope starts; a word or a number alone before the level is none.
-START = (
-    r"<\d{1,3}>|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) |\d{4}[ -]"
-    r"|(?:\S+ )?[A-Za-z0-9_.@-]{1,128}(?::nopid)?: |CEF:"
-)
 LEFT_OUT = {"ESA_TIME_OFFSET", "ESA_CONSOLIDATED_EVENT", "ESA_CONSOLIDATED_EVENT_JOINED"}
 
 # Keys of a consolidated event that Splunk users search for, and the names they get.
@@ -98,10 +94,12 @@ def family(name: str) -> str | None:
 
 def transforms() -> list[Transform]:
     """Return all field transforms of the text log: the envelope first, since the others read what it leaves."""
-    regex, words, number = numbered(ENVELOPE, rename={"outer_host": "esa_host", "inner_host": "esa_host", "outer_log": "esa_log", "inner_log": "esa_log"})
+    regex, words, number = numbered(
+        ENVELOPE, rename={f"{place}_{name}": f"esa_{name}" for place in ("lead", "outer", "inner", "bare") for name in ("host", "log")}
+    )
     # the appliance's own, inner names before the collector's: the first filled value of a field stays
     words.sort(key=lambda word: (word.partition("::")[0], -int(word.partition("$")[2])))
-    found = [Transform("esatls_envelope", f"^(?:(?={START}){regex})?(.*)$", " ".join([*words, f"{TEXT}::${number}"]))]
+    found = [Transform("esatls_envelope", f"^(?:{regex})?(.*)$", " ".join([*words, f"{TEXT}::${number}"]))]
     for own in FAMILIES:
         branches, words, number = [], [], 2
         for name, text in PATTERNS.items():

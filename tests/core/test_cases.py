@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from esatls.extraction import fields, kinds
 from esatls.extraction.match import extract, match
-from esatls.extraction.patterns import ENVELOPE, MATCHERS, PATTERNS
+from esatls.extraction.patterns import MATCHERS, PATTERNS
+from esatls.lines.header import ENVELOPE
 from pygrok import Grok
 
 from tests.core.support import ROOT, all_cases

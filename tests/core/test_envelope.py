@@ -59,7 +59,9 @@ AT = {"time": "2024-03-05T10:00:00Z", "esa_host": "esa1", "esa_log": "mail_logs"
         ("<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - Info: ", AT),
         ("<22>1 2024-03-05T11:00:00.000000+01:00 esa1 mail_logs 12 ID47 - Info: ", AT),
         ('<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - [meta sequenceId="2" x="a\\]b"][y@1 z="1"] \ufeffInfo: ', AT),
-        ("<22>1 2024-03-05T10:00:09Z esa1 x - - - mail_logs: Tue Mar  5 10:00:00 2024 Info: ", AT),
+        ("<22>1 2024-03-05T10:00:09Z esa1 mail_logs - - - Tue Mar  5 10:00:00 2024 Info: ", AT),
+        ("<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - x Info: ", AT),
+        ("<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - [x Info: ", AT),
         ("<22>1 2024-03-05T10:00:00Z - - - - - Info: ", {"time": AT["time"], "esa_level": "Info"}),
         ("192.0.2.7 <22>Mar  5 10:00:00 esa1 mail_logs: Info: ", AT),
         ("2001:db8::7 <22>Mar  5 10:00:00 esa1 mail_logs: Info: ", AT),
@@ -77,25 +79,52 @@ def test_headers_of_relays(line: str, said: dict[str, Any]) -> None:
     "line",
     [
         "<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - ",
-        "<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - x Info: ",
-        "<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - Info: ",
-        "<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - [x Info: ",
-        "<22>1 2024-03-05 10:00:00 esa1 mail_logs - - - Info: ",
-        "<22>2 2024-03-05T10:00:00Z esa1 mail_logs - - - Info: ",
-        "x <22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - Info: ",
-        "x <22>Mar  5 10:00:00 esa1 mail_logs: Info: ",
-        "192.0.2.7: <22>Mar  5 10:00:00 esa1 mail_logs: Info: ",
-        "192.0.2.7 x <22>Mar  5 10:00:00 esa1 mail_logs: Info: ",
         "192.0.2.7 <22>Info: ",
         "192.0.2.7 ",
-        " <22>Mar  5 10:00:00 esa1 mail_logs: Info: ",
-        " Tue Mar  5 10:00:00 2024 Info: ",
+        "x Info: ",
+        "x y: z: Info: ",
+        "MID 1 Subject 'Mar  5 10:00:00 esa1 mail_logs: Info: ",
+        "Mar  5 10:00:00 esa1 mail_logs: MID 1 Subject Info: ",
+        "Mar  5 10:00:00 esa1 mail_logs: the user said Info: ",
+        "Mar  5 10:00:00 esa1 mail_logs: it's Info: ",
+        "Mar  5 10:00:00 esa1 mail_logs: From: <a> Info: ",
+        "The user Mar  5 10:00:00 esa1 mail_logs: Info: ",
     ],
 )
 def test_what_is_no_header(line: str) -> None:
-    """Words, blanks and halves of a header in front of a line are none: what follows them may be a stranger's, folded."""
-    assert envelope.parse(line + TEXT) == (envelope.BARE, 0, None, None, None, None)
+    """Words without a stamp or a colon in front of a level, and a header in which a text has begun, are none: a stranger may have written the level."""
+    assert envelope.parse(line + TEXT) == (envelope.BARE, 0, None, None, None, None, "")
     assert read_events([line + TEXT])[0] == []
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [
+        " ",
+        "    ",
+        "\t",
+        "> ",
+        ">> ",
+        "mail.current:",
+        "logs/mail.@20240305T100000.s:",
+        "12:",
+        "logs/mail:12:",
+        "mail.current-",
+        "mail.current-12-",
+        "    12\t",
+        "x ",
+        "192.0.2.7: ",
+    ],
+)
+@pytest.mark.parametrize("header", ["Tue Mar  5 10:00:00 2024 Info: ", "<22>Mar  5 10:00:00 esa1 mail_logs: Info: "])
+def test_what_tools_put_in_front(lead: str, header: str) -> None:
+    """What grep, a quote or an indentation puts in front of every line is passed over; a line of a log that has none of it in front is not read so."""
+    for line in (header + TEXT, lead + header + TEXT):
+        found = envelope.parse(line)
+        assert (line[found.end :], found.rank) == (TEXT, envelope.STAMPED)
+    assert envelope.parse(lead + header + TEXT)[2:4] == envelope.parse(header + TEXT)[2:4] or lead in ("x ", "192.0.2.7: ")
+    assert len(read_events([lead + header + TEXT] * 3)[0]) == 3
+    assert len(read_events([header + "ICID 6 close", lead + header + TEXT])[0]) == 1
 
 
 def test_every_wrapping_has_a_case() -> None:

@@ -13,7 +13,7 @@ from esatls.extraction.fields import CONNECTION_FIELDS, FIELDS, MESSAGE_FIELDS, 
 from esatls.extraction.kinds import EVENT_KINDS
 from esatls.extraction.match import extract
 from esatls.extraction.stream import Counts, Stream
-from esatls.lines import envelope
+from esatls.lines import arcsight, envelope
 from esatls.lines.clock import Clock, parse_rfc3339, rfc3339
 from esatls.output import dumps
 from esatls.verdicts import records as verdicts
@@ -220,7 +220,7 @@ def target_cef(data: bytes) -> None:
     if event is not None:
         assert all(cef.recipients(event))
         check_event(event, source)
-    line = cef.text_line(text)
+    line = arcsight.text_line(text)
     if line is not None:
         assert plain(line.text) in source
         if line.time is not None:

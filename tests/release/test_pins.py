@@ -64,9 +64,14 @@ def test_workflows_run_pinned_actions_with_few_rights(path: Path) -> None:
     assert not re.search(r"\$\{\{\s*(?:secrets|github\.event)\b", text)
 
 
-def test_ci_workflow_runs_the_checks() -> None:
-    """The workflow runs .ci/run itself, and a release waits for it."""
-    assert re.search(r"^ +run: bash \.ci/run$", (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"), re.MULTILINE)
+def test_ci_workflow_runs_every_step() -> None:
+    """The workflow's jobs run all steps that .ci/run runs, and a release waits for them."""
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    assert re.search(r"^ +run: bash \.ci/run \$STEPS$", workflow, re.MULTILINE)
+    listed = set(" ".join(re.findall(r"^          - ([\w. -]+)$", workflow, re.MULTILINE)).split())
+    steps = (ROOT / ".ci/noxfile.py").read_text(encoding="utf-8")
+    needed = set(re.findall(r"^@nox\.session\ndef (\w+)", steps, re.MULTILINE)) | {"tests-3.9", "tests-3.13"}
+    assert listed == needed
     release = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
     assert re.search(r"^  checks:\n    uses: \./\.github/workflows/ci\.yml", release, re.MULTILINE)
     assert re.search(r"^  build:\n    needs: checks$", release, re.MULTILINE)

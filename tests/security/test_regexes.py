@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 
 import esatls
 import pytest
-from esatls.extraction.patterns import ENVELOPE, MATCHERS, PATTERNS
+from esatls.extraction.patterns import MATCHERS, PATTERNS
+from esatls.lines.header import ENVELOPE
 
 from tests.core.support import all_cases
 from tests.fuzz import seeds
@@ -154,25 +155,32 @@ def package() -> Iterator[Expression]:
                         yield Expression(f"{module.name}.{name}[{number}]", item.pattern.pattern, item.pattern.flags & ~re.UNICODE, "fullmatch", line=False)
 
 
+def headers(length: int) -> list[str]:
+    """Return hostile texts for the header, which the checker cannot judge: behind its first look ahead, whatever is tried succeeds."""
+    stamp = "<22>Jan 21 12:47:11 esa1.example.com mail_logs: "
+    parts = [stamp, "Mon Jan 1 ", "I", "Info ", ": a b ", "a.a-", "{host=", "1:", " -", "CEF:", "2024-01-01T10:00:00", '"', "<1>", "\t", "'", "MID ", "[1] "]
+    return [before + part * (length // len(part)) + end for before in ("", stamp, stamp * 2) for part in parts for end in ("", "Info: x", " Info: x\n")]
+
+
 UNDECIDED = {
     # the checker does not see that a look-behind lets it start at one place of each word only
     "esatls.extraction.cef._TLS_FIELD": "ESATLSx",
-    "esatls.extraction.cef._ARCSIGHT_KEY": "a",
+    "esatls.lines.arcsight._ARCSIGHT_KEY": "a",
     # nor that each look-ahead of a loop looks at the word that the loop reads next, and at no other
     "esatls.extraction.cef._QUICK": " msg='a' x",
     "esatls.extraction.cef._QUOTED_VALUE": "'a' x",
     "esatls.extraction.cef._BRACED_VALUE": "{'a' x",
     "esatls.extraction.cef._WORDS_VALUE": "a x ",
     # a run of two backslashes or more is matched from its first one on
-    "esatls.extraction.cef._ESCAPED": "\\",
+    "esatls.lines.arcsight._ESCAPED": "\\",
     # texts of 1,000 characters at most
-    "esatls.tracking._NOT_OFFERED": "STARTTLS ",
-    "esatls.tracking._DETAILS": "TLS protocol a cipher a",
+    "esatls.extraction.tracking._NOT_OFFERED": "STARTTLS ",
+    "esatls.extraction.tracking._DETAILS": "TLS protocol a cipher a",
     # a bound that the checker drops
-    "esatls.tracking._RECOGNISED_TEXT": "1 Jul 2024 19:47 ",
+    "esatls.extraction.tracking._RECOGNISED_TEXT": "1 Jul 2024 19:47 ",
 }
 """Expressions of the package whose cost the checker overestimates: why, and a text of them that is repeated for proof."""
-BOUNDED = {"esatls.tracking._NOT_OFFERED": 1_000, "esatls.tracking._DETAILS": 1_000}
+BOUNDED = {"esatls.extraction.tracking._NOT_OFFERED": 1_000, "esatls.extraction.tracking._DETAILS": 1_000}
 
 
 @pytest.mark.parametrize("name", PATTERNS)
@@ -183,14 +191,14 @@ def test_pattern(name: str) -> None:
 
 def test_envelope_and_dispatch() -> None:
     """So are the envelope, and the alternations that lines are tried with."""
-    assert verdict(Expression("envelope", ENVELOPE, re.ASCII, "match")) == "linear"
+    prove(Expression("envelope", ENVELOPE, re.ASCII, "match", once=True), headers(100_000))
     for start, (text, _, _) in MATCHERS.items():
         assert verdict(Expression(start, text, re.ASCII)) == "linear", start
 
 
 def test_every_expression_of_the_package() -> None:
     """Every other expression of the package is linear, or known as one that the checker cannot decide."""
-    found = {expression.name: verdict(expression) for expression in package()}
+    found = {expression.name: verdict(expression) for expression in package() if expression.text != ENVELOPE}
     assert len(found) > 60
     assert {name for name, kind in found.items() if kind != "linear"} == set(UNDECIDED), {n: k for n, k in found.items() if k != "linear"}
 
@@ -252,8 +260,8 @@ def confs() -> list[Expression]:
 
 
 CONFS = confs()
-MEASURED = {"transforms.conf [esatls_cef]"}
-"""Conditions and calls of groups, which Python does not know: measured alone."""
+MEASURED = {"transforms.conf [esatls_cef]", "transforms.conf [esatls_envelope]"}
+"""Conditions and calls of groups, which Python does not know, and the header: measured alone."""
 
 
 def test_conf_expressions() -> None:
@@ -291,7 +299,7 @@ def hostile(samples: list[str], length: int) -> list[str]:
 @pytest.mark.parametrize("expression", [e for e in CONFS if e.name.startswith("transforms")], ids=lambda expression: expression.name)
 def test_steps_of_splunk(expression: Expression, record_property: Callable[[str, object], None]) -> None:
     """No event as long as Splunk keeps one needs as many steps or as much depth as Splunk allows, and steps grow no faster than events."""
-    if expression.name in MEASURED:
+    if expression.name == "transforms.conf [esatls_cef]":
         samples = seeds.records()[::17]
     else:
         stamp = "" if "envelope" not in expression.name else "<22>Jan 21 12:47:11 esa1.example.com mail_logs: Jan 21 12:47:11 esa1 mail_logs: Info: "
@@ -343,7 +351,9 @@ def test_grok_expressions(expression: Expression) -> None:
     Two open runs of white space at the end of a text, the pattern's own and the pipeline's, are one too many for the checker, although the
     first try succeeds there: such an expression is linear without the pipeline's, and reads hostile texts within the limit with it.
     """
-    if verdict(expression) != "linear":
+    if "CDITW" in expression.text:
+        prove(expression._replace(once=True), headers(40_000))
+    elif verdict(expression) != "linear":
         assert re.search(r"\\s\*\\Z(\)\?)?\Z", expression.text), "it ends in the pipeline's white space"
         assert verdict(expression._replace(text=re.sub(r"\\s\*\\Z", r"\\Z", expression.text))) == "linear"
         prove(expression, attacks(expression, ["ICID 5 ACCEPT SG x match y SBRS 1 country z "], 40_000))

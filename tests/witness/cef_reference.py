@@ -208,8 +208,10 @@ def typed(event: dict[str, Any]) -> dict[str, Any]:
             if value in "01" and value:
                 out[name] = ("incoming", "outgoing")[int(value)]
         elif name in ("sender", "recipient"):
+            # one backslash alone at the end was cut from what it stood before
+            value = re.sub(r"\\+([=|\\])", r"\1", re.sub(r"(?<!\\)\\\Z", "", value))  # noqa: PLW2901
             if (name, value) != ("sender", "<>"):
-                out[name] = re.sub(r"\\+([=|\\])", r"\1", value)
+                out[name] = value
         elif name in ("message_id", "subject"):
             text = re.sub(r"\\+([=|\\])", r"\1", without_quotes(value)).strip(" ")
             if text:

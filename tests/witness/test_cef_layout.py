@@ -100,7 +100,7 @@ def _is_dictionary(value: str) -> bool:
 
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")
 @given(families())
-@settings(max_examples=600)
+@settings(max_examples=2 * settings().max_examples)
 def test_what_is_learned_changes_no_answer(family: tuple[list[str], str]) -> None:
     """A record gives what the slow reader gives, whether the order of its keys is known or not, and whatever was put into it."""
     texts, text = family

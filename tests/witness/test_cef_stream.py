@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from esatls import Facts, messages
 from esatls.extraction import event_stream
-from esatls.extraction.cef import stamp, text_line
+from esatls.extraction.cef import stamp
 from esatls.lines import clock
+from esatls.lines.arcsight import text_line
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADER = "CEF:0|Cisco|C100V Email Security Virtual Appliance|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"

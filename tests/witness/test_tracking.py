@@ -12,7 +12,7 @@ from esatls import parallel
 from esatls.errors import EsatlsError
 from esatls.extraction import tracking
 from esatls.lines.sources import Source
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 CASES = sorted((pathlib.Path(__file__).parents[1] / "cases").glob("tracking_*.json"))
@@ -203,7 +203,6 @@ def test_pasted_lines_without_their_own_stamp_state_nothing(text: str) -> None:
     st.sampled_from(SENTENCES),
     st.sampled_from(["", "x ", ". ", "' ", "\n", ") "]),
 )
-@settings(deadline=None)
 def test_no_stranger_states_tls_or_an_id(sentence: str, forgery: str, before: str) -> None:
     """A sentence inside a subject, name, address or answer is never read as one of the appliance's."""
     event = tracking.describe(sentence.format(before + forgery))
@@ -215,7 +214,6 @@ def test_no_stranger_states_tls_or_an_id(sentence: str, forgery: str, before: st
 
 
 @given(st.text("TLS tls ICID(41) DCID: message 6 successfully failed required.'\"[](),:\n", max_size=200))
-@settings(max_examples=500, deadline=None)
 def test_any_sentence_is_read(text: str) -> None:
     """No sentence makes the reader fail."""
     for description in (text, f"Incoming connection (ICID 41) {text}", f"(DCID 51) {text}", f"Message 6 {text}"):

@@ -1,8 +1,7 @@
 r"""Read Cisco's consolidated events: one CEF record per message, AsyncOS 13 to 16.
 
 A record states what the appliance's administrator selected, as ``key=value`` pairs in any order; what it
-leaves out decides nothing. `parse` gives the flat fields that esatls knows, `text_line` unwraps the text line
-of a mail log that an ArcSight connector has put into a CEF record of its own.
+leaves out decides nothing. `parse` gives the flat fields that esatls knows.
 
 Who may state a TLS field
 -------------------------
@@ -31,19 +30,18 @@ such as ``TLSv1`` of ``TLSv1.2``, cannot be seen to be cut.
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.cef_layout import Item, Layouts, Value
+from esatls.lines.arcsight import CONSOLIDATED, from_epoch, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TextLine", "parse", "recipients", "text_line"]
+__all__ = ["parse", "recipients"]
 
-_EVENT_CLASS = "ESA_CONSOLIDATED_LOG_EVENT"
 
 # A key is one word, but for these two that AsyncOS writes with a space.
 _KEY = r"(?:\w+|Message Filters Verdict|E SAAMPVerdict)="
@@ -165,29 +163,10 @@ _TLS_RUN = re.compile(r"ESATLS\w+=[^ ]+(?: ESATLS\w+=[^ ]+)*\Z")
 _WHOLE_STAMP = re.compile(rf"{_STAMP}\Z")
 _MILLISECONDS = re.compile(r"[0-9]{12,13}\Z")
 _IP = re.compile(r"[0-9A-Fa-f:.]+\Z")
-_ESCAPED = re.compile(r"\\+([=|\\])")
 
 # Microsoft Sentinel joins the fields of AdditionalExtensions with semicolons.
 _JOINED = re.compile(r" *\w+=[^ ;]*;\w*(?:=|\Z)")
 _JOIN = re.compile(r";(?=\w+=|\w*\Z)")
-
-# A key of an ArcSight connector's record around a line of a mail log.
-_ARCSIGHT_KEY = re.compile(r"(?:^|(?<= ))([a-z]\w*)=")
-
-
-class TextLine(NamedTuple):
-    """A mail log line that was wrapped into a CEF record of an ArcSight connector.
-
-    Attributes:
-        text: The message text of the line, such as ``ICID 5 close``.
-        time: When the connector says the line was written, RFC 3339 in UTC; ``None`` if it does not say.
-        host: The appliance as the connector names it, or else the connector; ``None`` if the record says neither.
-
-    """
-
-    text: str
-    time: str | None
-    host: str | None
 
 
 def parse(text: str) -> dict[str, Any] | None:
@@ -262,7 +241,7 @@ def stamp(text: str) -> str | None:
     times = _stated(extension, _TIMES, escaping=escaping)
     for value in (times.get("received", ""), times.get("ended", "")):
         if _MILLISECONDS.match(value):
-            return _from_epoch(value)
+            return from_epoch(value)
     return ended
 
 
@@ -273,7 +252,7 @@ def _extension(text: str) -> tuple[str, bool, bool] | None:
     whole = text.startswith("CEF:")
     if whole:
         header = extension.split("|", 7)
-        if len(header) < 8 or header[4] != _EVENT_CLASS:
+        if len(header) < 8 or header[4] != CONSOLIDATED:
             return None
         extension = header[7]
         escaping = _escapes(header[3])
@@ -287,36 +266,6 @@ def _extension(text: str) -> tuple[str, bool, bool] | None:
 def recipients(event: dict[str, Any]) -> list[str]:
     """Give the envelope recipients of an event of `parse` as a list, empty if the record states none."""
     return [address for address in event.get("recipient", "").split(";") if address]
-
-
-def text_line(text: str) -> TextLine | None:
-    r"""Take the mail log line out of an ArcSight connector's record (``CEF:0|CISCO|IronPort|... msg=MID 1 ...``).
-
-    Args:
-        text: The record from ``CEF:`` on, without its envelope.
-
-    Returns:
-        ``None`` if it is no such record, or a consolidated event, whose ``msg`` is a subject, or if it has two ``msg`` fields so that one
-        may be a stranger's.
-        The line ends where the next key of the record begins; ``\=`` in it is ``=`` again.
-
-    """
-    header = text.split("|", 7)
-    if len(header) < 8 or header[0][:4] != "CEF:" or header[1].lower() != "cisco" or "ironport" not in header[2].lower():
-        return None
-    if header[4] == _EVENT_CLASS:
-        return None
-    _, *parts = _ARCSIGHT_KEY.split(header[7])
-    keys, values = parts[::2], parts[1::2]
-    if keys.count("msg") > 1:
-        return None
-    # of a key that comes twice, the first
-    fields = {key: value.rstrip(" ") for key, value in zip(reversed(keys), reversed(values))}
-    line = _unescape(fields.get("msg", ""))
-    if not line:
-        return None
-    host = fields.get("dvchost") or fields.get("dvc") or fields.get("ahost")
-    return TextLine(line, _from_epoch(fields.get("rt", "")), host)
 
 
 @functools.lru_cache(maxsize=64)
@@ -390,9 +339,9 @@ def _read_known(
     if action is not None:
         event["action"] = action
     if sender is not None and sender != "<>":
-        event["sender"] = _unescape(sender) if "\\" in sender else sender
+        event["sender"] = unescape(sender) if "\\" in sender else sender
     if recipient is not None:
-        event["recipient"] = _unescape(recipient) if "\\" in recipient else recipient
+        event["recipient"] = unescape(recipient) if "\\" in recipient else recipient
     if peer_ip is not None:
         event["peer_ip"] = peer_ip
     if peer_host is not None and peer_host != "unknown":
@@ -582,7 +531,7 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
         del event["ended"]
     for name in _ADDRESSES:
         if "\\" in event.get(name, ""):
-            event[name] = _unescape(event[name])
+            event[name] = unescape(event[name])
     if event.get("sender") == "<>":
         del event["sender"]
     for name in _IDENTITY.values():
@@ -596,25 +545,9 @@ def _identify(event: dict[str, Any], name: str, value: str) -> None:
     value = value.strip(" ")
     quote = next((quote for quote in ("'", '"', '\\"') if value.startswith(quote)), "")
     text = value[len(quote) :].removesuffix(quote) if quote else value
-    text = (_unescape(text) if "\\" in text else text).strip(" ")
+    text = (unescape(text) if "\\" in text else text).strip(" ")
     if text:
         event[name] = text
-
-
-def _unescape(text: str) -> str:
-    r"""Undo CEF's ``\=`` and ``\\``, also where a collector has doubled the backslash; one alone at the end was cut from what it stood before."""
-    if text.endswith("\\") and not text.endswith("\\\\"):
-        text = text[:-1]
-    return _ESCAPED.sub(r"\1", text)
-
-
-@functools.lru_cache(maxsize=64)
-def _from_epoch(milliseconds: str) -> str | None:
-    """Turn ArcSight's ``rt``, milliseconds since 1970, into RFC 3339 in UTC; ``None`` if it is no such number."""
-    if not re.match(r"\d{1,14}\Z", milliseconds):
-        return None
-    moment = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(milliseconds=int(milliseconds))
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
 
 
 def _field_of(key: str) -> str | None:

@@ -224,6 +224,8 @@ class Stream:
         self._hour: _Hour | None = None
         self._pending: _Pending | None = None
         self._rank = envelope.BARE
+        self._lead: str | None = None
+        """What stands in front of the header of the log's first line; None before that."""
         self._swallow = False
         self._inside: dict[str | None, Stream] = {}
         """Readers of what records hold, by appliance: they know its envelopes."""
@@ -243,7 +245,7 @@ class Stream:
             self._begin(_Pending(envelope.Envelope(envelope.STAMPED, self.length), known, line))
             self._rank = envelope.STAMPED
             return
-        env = envelope.parse(line)
+        env = self._parse(line)
         if env.rank == envelope.STAMPED or env.rank >= self._rank:
             if line[:1] == "{" or (line.startswith(_RECORD, env.end) and _CONSOLIDATED.match(line, env.end) is None):
                 inner = envelope.unwrap(line, env.end)
@@ -258,6 +260,18 @@ class Stream:
                 self._pending.spaced = True
         else:
             self._weak(env, line)
+
+    def _parse(self, line: str) -> envelope.Envelope:
+        """Return the envelope of a line; a bare one where a tool would have put something in front of this line and of no other.
+
+        In front of a line that a stranger wrote may stand anything, white space above all: what a mail system folds begins with it.
+        """
+        env = envelope.parse(line)
+        if env.rank == envelope.BARE:
+            return env
+        if self._lead is None:
+            self._lead = env.lead
+        return env if not env.lead or envelope.alike(env.lead, self._lead) else envelope.NONE
 
     def _begin(self, pending: _Pending) -> None:
         if self._pending is not None:
@@ -376,14 +390,15 @@ class Stream:
 
     def _record(self, inner: envelope.Unwrapped) -> Counts:
         """Read the lines of one record from the first to the last; what other records held changes nothing."""
-        self.counts, self._rank, self._swallow = Counts(), envelope.BARE, False
+        self.counts, self._rank, self._swallow, self._lead = Counts(), envelope.BARE, False, None
         if inner.time != self._told:
             self._told = inner.time
             self._time = self.clock.read(inner.time) if inner.time else None
             self._weak_heads.clear()
         for line in inner.lines:
             self.line(line)
-            self._rank = envelope.STAMPED  # one record is one line or a few with stamps: bare ones are wrapped
+            # one record is one line or a few with stamps: bare ones are wrapped
+            self._rank, self._lead = envelope.STAMPED, self._lead or ""
         self.end()
         return self.counts
 
@@ -421,6 +436,7 @@ class Stream:
         return {
             "counts": [counts.lines, counts.events, counts.ignored, counts.unreadable],
             "rank": self._rank,
+            "lead": self._lead,
             "swallow": self._swallow,
             "held_lines": [] if pending is None else pending.lines,
             "spaced": pending is not None and pending.spaced,
@@ -430,6 +446,7 @@ class Stream:
         """Take what `state` returned; the clock is to be set before. `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
         self.counts = Counts(*(int(count) for count in state["counts"]))
         self._rank = int(state["rank"])
+        self._lead = None if state["lead"] is None else str(state["lead"])
         self._swallow = bool(state["swallow"])
         lines = [str(line) for line in state["held_lines"]]
         if lines:
@@ -540,7 +557,7 @@ class Stream:
     def _look_at(self, line: str) -> None:
         """Learn how long envelopes are, unless that is known."""
         if not self.length:
-            env = envelope.parse(line)
+            env = self._parse(line)
             if _is_whole(env, line):
                 self._head(env, line)
 
@@ -611,7 +628,7 @@ class Stream:
                 head = heads[number] = known[prefix]
                 if head is not None:
                     continue
-                env = envelope.parse(lines[number])
+                env = self._parse(lines[number])
                 if not _is_whole(env, lines[number]):
                     del heads[number:]
                     break

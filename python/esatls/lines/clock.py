@@ -14,14 +14,26 @@ from esatls.errors import UsageError, WrongTypeError
 Time = float
 """Seconds since 1970-01-01T00:00:00Z; an `int` unless the log has fractions."""
 
-_MONTHS = {name: i for i, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)}
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+ZONES = {"UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3}
+ZONES.update({"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7})
+"""Hours ahead of UTC of the zones that a stamp may name: those of RFC 2822, and Europe's."""
+
+_CLOCK = r"(?P<{0}clock>\d\d:\d\d:\d\d)(?:[.,](?P<{0}fraction>\d{{1,9}}))?"
+_OFFSET = r"(?: ?(?P<{0}offset>[+-]\d\d:?\d\d))?"
 _STAMP = re.compile(
-    r"(?:\w{3} (?P<native_month>\w{3}) {1,2}(?P<native_day>\d{1,2}) (?P<native_clock>[\d:]{8}) (?P<native_year>\d{4})"
-    r"|(?P<month>\w{3}) {1,2}(?P<day>\d{1,2}) (?P<clock>[\d:]{8})(?: (?P<year>\d{4}))?"
-    r"|(?P<iso>\d{4}-\d{2}-\d{2})[T ](?P<iso_clock>[\d:]{8})(?:[.,](?P<fraction>\d{1,9}))?(?P<offset>Z|[+-]\d{2}:?\d{2})?"
-    r"|(?P<first_year>\d{4}) (?P<first_month>\w{3}) {1,2}(?P<first_day>\d{1,2}) (?P<first_clock>[\d:]{8}))",
+    rf"(?:(?:\w{{3}} )?(?P<month>\w{{3}}) {{1,2}}(?P<day>\d{{1,2}})(?: (?P<own_year>\d{{4}}))? {_CLOCK.format('')}"
+    r"(?: (?P<zone>[A-Z]{3,4}))?(?: (?P<year>\d{4}))?"
+    rf"|(?P<iso_year>\d{{4}})[-/](?P<iso_month>\d\d)[-/](?P<iso_day>\d\d)[T ]{_CLOCK.format('iso_')}"
+    rf"(?:Z|{_OFFSET.format('iso_')}|(?: (?P<iso_zone>[A-Z]{{3,4}})))"
+    rf"|(?P<first_year>\d{{4}}) (?P<first_month>\w{{3}}) {{1,2}}(?P<first_day>\d{{1,2}}) {_CLOCK.format('first_')}"
+    rf"|(?P<last_day>\d{{1,2}})[ /-](?P<last_month>\w{{3}})[ /-](?P<last_year>\d{{4}})[ :]{_CLOCK.format('last_')}{_OFFSET.format('last_')}"
+    # as LogRhythm writes it: the month first
+    rf"|(?P<number_month>\d\d) (?P<number_day>\d\d) (?P<number_year>\d{{4}}) {_CLOCK.format('number_')})",
     re.ASCII,
 )
+_FORMS = {"month": "", "iso_month": "iso_", "first_month": "first_", "last_month": "last_", "number_month": "number_"}
+_MONTH_NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)}
 _TO_THE_MINUTE = re.compile(r"(?<=^.{10})([T ]\d\d:\d\d)(?=Z?\Z|[+-])", re.ASCII)
 _DAY = 86400
 _NATIVE_LENGTH = len("Wed Jul 20 19:47:40 2005")
@@ -69,27 +81,39 @@ class Clock:
         m = _STAMP.fullmatch(stamp)
         if m is None:
             return None
+        told = m.groupdict()
+        form = next(form for name, form in _FORMS.items() if told[name])
+        month, day, clock, fraction = (told[form + name] or "" for name in ("month", "day", "clock", "fraction"))
+        year = told[form + "year"] or (told["own_year"] if not form else None)
         try:
-            if m["iso"]:
-                return self._iso(m)
-            month = _MONTHS[m["native_month"] or m["month"] or m["first_month"]]
-            day = int(m["native_day"] or m["day"] or m["first_day"])
-            clock = m["native_clock"] or m["clock"] or m["first_clock"]
-            year = m["native_year"] or m["year"] or m["first_year"]
-            if year:
-                # of the first and the last year there is, a part of a day may lie outside of all dates
-                if self._fixed is not None and m["native_year"] and len(stamp) == _NATIVE_LENGTH and 1 < int(year) < 9999:
-                    self._days[stamp[:11] + stamp[20:]] = int(self._local(int(year), month, day, "00:00:00"))
-                return self._local(int(year), month, day, clock)
-            last = datetime.fromtimestamp(self.latest + _DAY, timezone.utc).year
-            for guess in range(last, last - 5, -1):
-                # 29 February exists in one year of four
-                if _exists(guess, month, day):
-                    time = self._local(guess, month, day, clock)
-                    if time <= self.latest + _DAY:
-                        return time
+            zone = _zone(told.get(form + "offset"), told.get(form + "zone"), utc=stamp[-1] == "Z")
+            number = int(month) if month.isdigit() else _MONTH_NUMBERS[month]
+            time = self._dated(year, number, int(day), clock, zone)
+            # of the first and the last year there is, a part of a day may lie outside of all dates
+            if (
+                self._fixed is not None
+                and stamp[19:20] == " "
+                and len(stamp) == _NATIVE_LENGTH
+                and told["year"]
+                and zone is None
+                and 1 < int(told["year"]) < 9999
+            ):
+                self._days[stamp[:11] + stamp[20:]] = int(self._local(int(told["year"]), number, int(day), "00:00:00"))
         except (KeyError, ValueError, OverflowError):
-            pass
+            return None
+        return time + float("0." + fraction) if time is not None and fraction.strip("0") else time
+
+    def _dated(self, year: str | None, month: int, day: int, clock: str, zone: tzinfo | None) -> Time | None:
+        """Return the time of a date; one without a year is of the last that lies at most a day after the latest moment."""
+        if year:
+            return self._local(int(year), month, day, clock, zone)
+        last = datetime.fromtimestamp(self.latest + _DAY, timezone.utc).year
+        for guess in range(last, last - 5, -1):
+            # 29 February exists in one year of four
+            if _exists(guess, month, day):
+                time = self._local(guess, month, day, clock, zone)
+                if time <= self.latest + _DAY:
+                    return time
         return None
 
     def _local(self, year: int, month: int, day: int, clock: str, zone: tzinfo | None = None) -> Time:
@@ -97,18 +121,15 @@ class Clock:
         # by way of UTC, so that a moment that has no date there is refused
         return int(at.astimezone(timezone.utc).timestamp())
 
-    def _iso(self, m: re.Match[str]) -> Time:
-        year, month, day = (int(part) for part in m["iso"].split("-"))
-        offset, own = m["offset"], None
-        if offset == "Z":
-            own = timezone.utc
-        elif offset:
-            shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
-            own = timezone(shift if offset[0] == "+" else -shift)
-        time = self._local(year, month, day, m["iso_clock"], own)
-        if m["fraction"] and int(m["fraction"]):
-            time += float("0." + m["fraction"])
-        return time
+
+def _zone(offset: str | None, name: str | None, *, utc: bool) -> tzinfo | None:
+    """Return the zone that a stamp itself names; None where it names none, or one that nobody knows."""
+    if utc:
+        return timezone.utc
+    if offset:
+        shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
+        return timezone(shift if offset[0] == "+" else -shift)
+    return timezone(timedelta(hours=ZONES[name])) if name in ZONES else None
 
 
 def _exists(year: int, month: int, day: int) -> bool:

@@ -10,8 +10,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from esatls.extraction.patterns import ENVELOPE
+from esatls.lines import arcsight
 from esatls.lines.clock import rfc3339
+from esatls.lines.header import ENVELOPE, STAMP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,21 +46,15 @@ SENTINEL_COLUMNS = {"DeviceAction": "act", "SourceUserName": "suser", "Destinati
 _PLAIN_VALUE = re.compile(r"[^\s;=|\"'\\]+(?:;[^\s;=|\"'\\@]+@[^\s;=|\"'\\]+)*")  # one word, or addresses
 
 _ENVELOPE = re.compile(ENVELOPE, re.ASCII)
-_START = re.compile(ENVELOPE.partition("(?:(?P<outer_host>")[0], re.ASCII)
-"""Its priority and its first stamp."""
-
-_RELAYED = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,45}) (?=<\d{1,3}>)", re.ASCII)
-"""The address that a relay has noted; a word in its place may be anybody's."""
-_RFC5424 = re.compile(
-    r"<\d{1,3}>1 (?P<stamp>\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})) (?P<host>\S{1,255}) (?P<log>\S{1,128})"
-    r" \S{1,128} \S{1,32} (?:-|(?:\[(?:[^\]\\]|\\.){1,400}\])+) \ufeff?",
-    re.ASCII,
-)
+_ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,45})"
+_KNOWN_LEAD = re.compile(rf"(?:\d{{1,6}} (?=<))?(?:{_ADDRESS} (?=<))?(?:<\d{{1,3}}>(?:1 )?)?|(?:n|on|e|ue|d|ed|u|hu|i|ri|t|at|un) ", re.ASCII)
+"""What collectors put in front of the first stamp and no stranger can: the octet count and the relay's address before a priority,
+the priority; and the rest of a weekday, where a log was cut at the left (W20)."""
+_START = re.compile(rf"(?:{_ADDRESS} (?=<))?(?:<\d{{1,3}}>(?:1 )?(?:{STAMP} )?|{STAMP} )", re.ASCII)
+"""A priority, a first stamp."""
 
 # JSON can name halves of surrogate pairs, which nobody can write; those that stand for bytes that are not UTF-8 are the stream's business
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-
-_CUT_WEEKDAY = frozenset({"n", "on", "e", "ue", "d", "ed", "u", "hu", "i", "ri", "t", "at", "un"})
 
 
 class Envelope(NamedTuple):
@@ -71,53 +66,37 @@ class Envelope(NamedTuple):
     host: str | None = None
     log: str | None = None
     level: str | None = None
+    lead: str = ""
+    """What a tool has put in front of the header: white space, quotes, the name of a file, a number; one that every line of the log has."""
 
 
-_BARE = Envelope(BARE, 0)
+NONE = Envelope(BARE, 0)
+"""The envelope of a line that has none."""
 
 
 def parse(line: str) -> Envelope:
     """Return the envelope of one line (no JSON); a bare one where none is found."""
     start = line[:LONGEST]
     m = _ENVELOPE.match(start)
-    return _behind_header(start) if m is None else _read(m, start)
-
-
-def _behind_header(start: str) -> Envelope:
-    """Return the envelope of a line with a header that the pattern does not know; a bare one where none is found."""
-    at = _behind_relay(start)
-    header = _RFC5424.match(start, at)
-    if header is None and not at:
-        return _BARE
-    at = at if header is None else header.end()
-    m = _ENVELOPE.match(start, at)
     if m is None:
-        return _BARE
-    env = _read(m, start)
-    if header is not None and (env.level or start.startswith("CEF:", env.end)):
-        host, log = (None if name == "-" else name for name in header.group("host", "log"))
-        return Envelope(STAMPED, env.end, env.stamp or header["stamp"], env.host or host, env.log or log, env.level)
-    return env if env.rank == STAMPED else _BARE
+        return NONE
+    lead_host, outer_stamp, outer_host, outer_log, inner_stamp, inner_host, inner_log, bare_host, bare_log, level = m.groups()
+    if level is not None:
+        level = level.capitalize()
+    if outer_stamp is None:
+        lead = start[: min(at for at in (m.start("bare_host"), m.start("bare_log"), m.start("esa_level"), m.end()) if at >= 0)]
+        rank = UNSTAMPED if level or bare_log else BARE
+        return Envelope(rank, m.end(), None, bare_host, bare_log, level, "" if _KNOWN_LEAD.fullmatch(lead) else lead)
+    lead = start[: m.start("outer_stamp")]
+    if lead and _KNOWN_LEAD.fullmatch(lead):
+        lead = ""
+    return Envelope(STAMPED, m.end(), inner_stamp or outer_stamp, inner_host or outer_host or lead_host, inner_log or outer_log, level, lead)
 
 
-def _behind_relay(start: str) -> int:
-    """Return where a line goes on behind the address that a relay has noted; 0 where none has."""
-    relay = _RELAYED.match(start)
-    return 0 if relay is None else relay.end()
-
-
-def _read(m: re.Match[str], line: str) -> Envelope:
-    stamp = m["inner_stamp"] or m["outer_stamp"]
-    host = m["inner_host"] or m["outer_host"]
-    if host in _CUT_WEEKDAY and m["inner_stamp"] and not (m["outer_stamp"] or m["outer_log"]):
-        host = None  # the first line of a log that was cut at the left (W20)
-    log = m["inner_log"] or m["outer_log"]
-    level = m["esa_level"]
-    if stamp:
-        return Envelope(STAMPED, m.end(), stamp, host, log, level)
-    if (host and not log) or (m["outer_log"] and line[m.end("outer_log")] != ":"):
-        return _BARE  # a word or a number before a level is no host and no subscription
-    return Envelope(UNSTAMPED if level or log else BARE, m.end(), None, host, log, level)
+def alike(lead: str, first: str) -> bool:
+    """Tell whether what stands in front of a line is what stands in front of its log's first line: the name of a file, a number, no more white space."""
+    blanks, first_blanks = len(lead) - len(lead.rstrip()), len(first) - len(first.rstrip())
+    return blanks <= first_blanks and bool(lead.strip()) == bool(first.strip())
 
 
 def starts_anew(line: str) -> bool:
@@ -126,9 +105,8 @@ def starts_anew(line: str) -> bool:
     A stamp alone may be the end of a text that was wrapped.
     """
     start = line[:LONGEST]
-    at = _behind_relay(start)
-    m = _START.match(start, at)
-    return m is not None and m.end() > at and (start[at] == "<" or " " in start[m.end() :].strip())
+    m = _START.match(start)
+    return m is not None and (start.startswith("<", m.start()) or "<" in m[0] or " " in start[m.end() :].strip())
 
 
 class Unwrapped(NamedTuple):
@@ -149,9 +127,7 @@ def unwrap(line: str, end: int | None = None) -> Unwrapped | None:
     at = line.find("CEF:", 0, LONGEST)
     # right behind the envelope: what stands further on is text that somebody chose
     if at >= 0 and (parse(line).end if end is None else end) == at:
-        from esatls.extraction import cef
-
-        inner = cef.text_line(line[at:])
+        inner = arcsight.text_line(line[at:])
         if inner is not None:
             return Unwrapped([inner.text], inner.host and writable(inner.host), inner.time)
     return None
