@@ -160,7 +160,7 @@ def pipeline() -> dict[str, Any]:
 
 def other_pipeline() -> dict[str, Any]:
     """Return the pipeline that takes lines out of records and reads those without a stamp, step by step."""
-    flows = {digit: FLOWS[flow] for digit, flow in logstash.cef_tables()["flows"].items()}
+    flows = {digit: FLOWS[flow] for digit, flow in logstash.cef_params()["flows"].items()}
     return {
         "description": f"Cisco ESA: lines within records, lines without a stamp, consolidated events. {GENERATED}",
         "processors": [
@@ -220,7 +220,7 @@ def other_pipeline() -> dict[str, Any]:
                     "description": "A consolidated event, key by key",
                     "if": "ctx._tmp.cef != null",
                     "lang": "painless",
-                    "params": {**logstash.cef_tables(), "flows": flows},
+                    "params": {**logstash.cef_params(), "flows": flows},
                     "source": _source("cef"),
                 }
             },

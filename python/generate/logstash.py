@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from esatls.elastic.documents import DIRECTIONS, EVENT_CONSTANTS, FLOWS, OUTCOMES, ecs_field
-from esatls.extraction.cef import _FLOWS, _NAMES, _QUOTED_KEYS, _RESULTS, _STRANGERS, _TIMES, _TLS_NAMES
+from esatls.extraction import cef_tables
 from esatls.extraction.fields import FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
@@ -33,17 +33,17 @@ def _renames(names: list[str], direction: str) -> str:
     return "\n".join(f"          {line}" for line in lines)
 
 
-def cef_tables() -> dict[str, Any]:
+def cef_params() -> dict[str, Any]:
     """Return the tables of the readers of consolidated events; fields that the field table does not know are left out."""
     known = {field.name for field in FIELDS}
     return {
-        "names": {key: name for key, name in _NAMES.items() if name in known},
-        "times": _TIMES,
-        "tls": _TLS_NAMES,
-        "results": _RESULTS,
-        "flows": _FLOWS,
-        "strangers": sorted(_STRANGERS),
-        "quoted": sorted(_QUOTED_KEYS),
+        "names": {key: name for key, name in cef_tables.NAMES.items() if name in known},
+        "times": cef_tables.TIMES,
+        "tls": cef_tables.TLS_NAMES,
+        "results": cef_tables.RESULTS,
+        "flows": cef_tables.FLOWS,
+        "strangers": sorted(cef_tables.STRANGERS),
+        "quoted": sorted(cef_tables.QUOTED_KEYS),
     }
 
 
@@ -68,7 +68,7 @@ def filter_text() -> str:
         outcomes=_ruby(OUTCOMES),
         objects=_ruby(tops),
         longest=LONGEST,
-        cef=_ruby(cef_tables()),
+        cef=_ruby(cef_params()),
         added=added,
         common=_renames(common, "receiving"),
         receiving=_renames(sided, "receiving"),

@@ -11,9 +11,10 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from esatls.extraction import kinds
+from esatls.extraction import cef_tables, kinds
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
 from esatls.extraction.patterns import PATTERNS
+from esatls.lines.arcsight import CONSOLIDATED
 from esatls.lines.header import ENVELOPE
 
 DEFAULT = pathlib.Path("splunk_app/default")
@@ -30,22 +31,9 @@ FAMILIES = {
 LEFT_OUT = {"ESA_TIME_OFFSET", "ESA_CONSOLIDATED_EVENT", "ESA_CONSOLIDATED_EVENT_JOINED"}
 
 # Keys of a consolidated event that Splunk users search for, and the names they get.
-CEF_FIELDS = {
-    "ESAMID": "mid",
-    "ESAICID": "icid",
-    "ESADCID": "dcid",
-    "ESATLSInConnStatus": "tls_in_result",
-    "ESATLSInProtocol": "tls_in_version",
-    "ESATLSInCipher": "tls_in_cipher",
-    "ESATLSOutConnStatus": "tls_out_result",
-    "ESATLSOutProtocol": "tls_out_version",
-    "ESATLSOutCipher": "tls_out_cipher",
-    "ESADaneStatus": "dane_status",
-    "ESADaneHost": "dane_host",
-    "cs4": "message_id",
-    "msg": "subject",
-}
-IDENTITY = {"message_id", "subject"}
+CEF_WANTED = ("mid", "icid", "dcid", *cef_tables.TLS_NAMES.values(), "dane_status", "dane_host", *cef_tables.IDENTITY.values())
+CEF_FIELDS = {key: name for name in CEF_WANTED for key, named in {**cef_tables.NAMES, **cef_tables.TLS_NAMES}.items() if named == name}
+IDENTITY = set(cef_tables.IDENTITY.values())
 
 # CIM Email's name for a field, on this app's own sourcetypes.
 CIM_EMAIL = {field.name: field.cim for field in FIELDS if field.name in {"esa_host", "mid", "sender"}}
@@ -121,7 +109,7 @@ def cef_transform() -> Transform:
     """
     single = r"'[^'\\]*(?:\\.[^'\\]*)*'"
     double = r'"[^"\\]*(?:\\.[^"\\]*)*"'
-    strangers = "(?:suser|duser|shost|sourceHostName|ESAFriendlyFrom|ESAHeloDomain|ESAReplyTo|ESAFinalActionDetails|msg|cs4)="
+    strangers = f"(?:{'|'.join(sorted(cef_tables.STRANGERS))})="
     quoted = rf"{strangers} ?(?:{single}|{double})(?= \w+=|$)"
     braced = rf"(?>ESA\w+= ?[{{\[](?:[^'\" ]|{single}|{double}| (?!\w+=))*)"
     whole = rf"{strangers}(?:[^ \";,<>=]+@[\w.:;@-]+|[\w:-]+(?:\.[\w:-]+)+\.?|unknown|<>)?(?= \w+=|$)"
@@ -131,7 +119,7 @@ def cef_transform() -> Transform:
     words_before_a_key = rf"(?: (?!(?:{'|'.join(CEF_FIELDS)})=){word})++"
     # defined once as group 1 and called by number
     step = rf"(?(DEFINE)((?>{words_before_a_key}| (?:{quoted}|{braced}|{whole}|{bare}|{word}))))"
-    head = r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|(?:((?:1[4-9]|[2-9]\d)\.)[^|]*|[^|]*)\|ESA_CONSOLIDATED_LOG_EVENT\|[^|]*\|\d{1,3}\|"
+    head = r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|(?:((?:1[4-9]|[2-9]\d)\.)[^|]*|[^|]*)\|" + CONSOLIDATED + r"\|[^|]*\|\d{1,3}\|"
     # only without escapes, which the commands undo
     identity = r"(?:'(?! )([^'\\]*)(?<! )'|\"(?! )([^\"\\]*)(?<! )\")(?= \w+=|$)"
     looks: list[str] = []

@@ -28,9 +28,10 @@ from tests import terminal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SCENARIOS = pathlib.Path(__file__).resolve().parents[1] / "scenarios"
 SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "python" / "esatls" / "sample.log"
 MIDS = [7001, 7002, 7003]
-COUNTS = "52 lines: 46 events, 6 ignored, 0 unreadable"
+COUNTS = "52 lines: 47 events, 5 ignored, 0 unreadable"
 
 
 def run(*args: object, stdin: bytes = b"", code: int = 0) -> tuple[bytes, str]:
@@ -126,7 +127,7 @@ def test_events_are_the_tls_lines_unless_told_otherwise() -> None:
     assert [e["esa_event"] for e in records(run("events", SAMPLE)[0])] == [
         "tls_success", "tls_success", "tls_success", "tls_failed", "tls_success", "tls_required",
     ]  # fmt: skip
-    assert len(records(run("events", "--kind", "all", SAMPLE)[0])) == 46
+    assert len(records(run("events", "--kind", "all", SAMPLE)[0])) == 47
     assert [e["esa_event"] for e in records(run("events", "-k", "time_offset", SAMPLE)[0])] == ["time_offset"]
 
 
@@ -148,6 +149,41 @@ def test_filters() -> None:
     assert [c.get("icid", c.get("dcid")) for c in records(partner)] == [4101, 881]
     early, _ = run("events", SAMPLE, "--until", "2026-03-03T08:14:06Z")
     assert [e["icid"] for e in records(early)] == [4101]
+
+
+def test_filters_of_connections() -> None:
+    """What is given twice may be either; names are found in any case, reasons by a part."""
+    at = "Tue Mar  5 10:00:00 2024 Info: "
+    lines = [
+        "New SMTP ICID 1 interface Data 1 (192.0.2.1) address 198.51.100.1 reverse dns host unknown verified no",
+        "ICID 1 ACCEPT SG UNKNOWNLIST match sbrs[-1.0:10.0] SBRS 1.0",
+        "ICID 1 TLS success protocol TLSv1.2 cipher AES128-SHA",
+        "New SMTP ICID 2 interface Data 2 (192.0.2.2) address 198.51.100.2 reverse dns host unknown verified no",
+        "ICID 2 RELAY SG RELAYLIST match 198.51.100.2 SBRS not enabled",
+        "ICID 2 TLS failed: STARTTLS Unexpected response",
+        "New SMTP DCID 3 interface 192.0.2.2 address 203.0.113.3 port 25",
+        "DCID 3 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384 for example.com",
+    ]
+    log = "".join(f"{at}{line}\n" for line in lines).encode()
+    for options, found in [
+        (("--version", "1.3"), [3]), (("--version", "TLSv1.2", "--version", "tlsv1.3"), [1, 3]), (("--version", ""), []),
+        (("--cipher", "aes128-sha"), [1]), (("--cipher", "AES"), []),
+        (("--reason", "unexpected RESPONSE", "--reason", "other"), [2]), (("--reason", "nothing"), []),
+        (("--mail-flow", "incoming"), [1]), (("--mail-flow", "incoming", "--mail-flow", "outgoing"), [1, 2]),
+        (("--sender-group", "relaylist"), [2]), (("--interface", "data 1"), [1]), (("--interface", "192.0.2.2"), [2, 3]),
+        (("--direction", "delivery", "--direction", "receiving", "--verdict", "encrypted"), [1, 3]),
+        (("--peer", "198.51.100.1", "--peer", "203.0.113.3"), [1, 3]), (("--domain", "example.com", "--domain", "example.net"), [3]),
+    ]:  # fmt: skip
+        assert [c.get("icid", c.get("dcid")) for c in records(run("connections", *options, stdin=log)[0])] == found, options
+
+
+def test_rewritten_mail_is_found_by_its_parent_s_envelope() -> None:
+    """A filter by domain or Message-ID finds a message that goes on as another one, as it is told in the end."""
+    log = (SCENARIOS / "rewritten_envelope.log").read_bytes()
+    assert mids("--delivered", "cleartext", "--domain", "example.com", stdin=log) == [16, 22]
+    assert mids("--message-id", "m1@mail.example.net", stdin=log) == [14, 15, 16, 17]
+    told = records(run("follow", "-q", "--once", "-", stdin=log)[0])
+    assert sorted(told, key=lambda record: int(str(record["mid"]))) == records(run("messages", "-q", "-f", "json", stdin=log)[0])
 
 
 def test_filter_by_address() -> None:
@@ -207,6 +243,14 @@ def test_connections_in_time(tmp_path: pathlib.Path) -> None:
         (("--mid", 7001, "--mid", 7003), [7001, 7003]),
         (("--domain", "@Partner.example."), [7001, 7003]),
         (("--domain", "ner.example"), []),
+        (("--domain", "shop.example", "--domain", "nobody.example"), [7002]),
+        (("--mail-flow", "outgoing", "--mail-flow", "incoming"), MIDS),
+        (("--sender-domain", "PARTNER.example"), [7001]),
+        (("--recipient-domain", "partner.example"), [7003]),
+        (("--sender-domain", "partner.example", "--sender-domain", "shop.example"), [7001, 7002]),
+        (("--message-id", ""), []),
+        (("--subject", "tls SUCCESS", "--subject", "other words"), [7001]),
+        (("--subject", "no such words"), []),
     ],
 )
 def test_filters_of_messages(filters: tuple[object, ...], expected: list[int]) -> None:
@@ -237,8 +281,8 @@ def test_filters_are_about_the_whole_message() -> None:
     assert mids("--delivered", "mixed", "--domain", "gamma.example", stdin=log) == [2]
     for command in ("messages", "follow"):
         told = " ".join(run(command, "--help")[0].decode().split())
-        assert "Only messages delivered so to everybody that they reached (mixed: to some so, to others so), may be repeated." in told
-        assert "Only messages with a sender or recipient of this domain, delivered to it or not, whoever else got them; subdomains count." in told
+        assert "Only messages delivered so to everybody that they reached; mixed: to some so, to others so (repeatable)." in told
+        assert "Only messages with a sender or recipient of this domain, delivered to it or not, whoever else got them; subdomains count (repeatable)." in told
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.ZstdCompressor().compress])
@@ -699,7 +743,9 @@ def test_explain() -> None:
     out, _ = run("explain", "Tue Mar  3 09:14:22 2026 Info: DCID 882 TLS failed: STARTTLS unexpected response")
     assert b"pattern: ESA_TLS_FAILED_DELIVERY" in out
     assert b"  tls_reason: STARTTLS unexpected response" in out
-    out, _ = run("explain", "MID 1 Subject 'ICID 5 TLS success'", code=1)
+    out, _ = run("explain", "MID 1 Subject 'ICID 5 TLS success'")
+    assert b"  subject: ICID 5 TLS success" in out
+    out, _ = run("explain", "MID 1 attachment 'ICID 5 TLS success'", code=1)
     assert b"event: none" in out
     out, _ = run("explain", "SenderBase upload: 734 hosts", code=1)
     assert b"no pattern begins with 'SenderBase'" in out

@@ -334,7 +334,7 @@ def test_clock_that_is_set_back() -> None:
 def test_zone_from_the_head() -> None:
     """The head of the file tells the zone, for the line right after it too; a stranger's text does not."""
     head = stamped((0, "Begin Logfile"), (0, "Time offset from UTC: 7200 seconds"))
-    forged = stamped((0, "MID 14 Subject 'Info: Time offset from UTC: -3600 seconds'"))
+    forged = stamped((0, "MID 14 attachment 'Info: Time offset from UTC: -3600 seconds'"))
     run = Run().read(head + stamped(RECEIVED[2]) + forged + stamped(*RECEIVED[3:], *DELIVERED)).end()
     assert [(record["first_seen"], record["last_seen"]) for record in run.records()] == [("2024-03-05T08:00:01Z", "2024-03-05T08:00:03Z")]
 

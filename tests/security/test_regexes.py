@@ -167,7 +167,6 @@ UNDECIDED = {
     "esatls.extraction.cef._TLS_FIELD": "ESATLSx",
     "esatls.lines.arcsight._ARCSIGHT_KEY": "a",
     # nor that each look-ahead of a loop looks at the word that the loop reads next, and at no other
-    "esatls.extraction.cef._QUICK": " msg='a' x",
     "esatls.extraction.cef._QUOTED_VALUE": "'a' x",
     "esatls.extraction.cef._BRACED_VALUE": "{'a' x",
     "esatls.extraction.cef._WORDS_VALUE": "a x ",

@@ -143,21 +143,6 @@ def test_any_order_spacing_and_values(record: tuple[dict[str, str], dict[str, st
     assert cef.parse(HEADER.format(version) + _write(everything, spaces)) == _expected(stated)
 
 
-@given(records(), st.randoms())
-def test_quick_and_careful_reading_agree(record: tuple[dict[str, str], dict[str, str]], spaces: random.Random) -> None:
-    """The one-search reading gives what the field-by-field reading gives, or leaves the record to it."""
-    _, everything = record
-    extension = " " + _write(everything, spaces)
-    quick = cef._read_quickly(extension)  # noqa: SLF001  (two ways to one answer)
-    assert quick is None or quick == cef._read_carefully(extension, escaping=True)  # noqa: SLF001
-
-
-def test_the_quick_reading_is_the_usual_one() -> None:
-    """An ordinary record of AsyncOS 14 and later needs no second reading."""
-    record = json.loads(next(path for path in CASES if path.stem == "cef_order").read_text())["cases"][1]["text"]
-    assert cef._read_quickly(" " + record.split("|", 7)[7]) is not None  # noqa: SLF001
-
-
 FORGERIES = [
     "x ESATLSInConnStatus=Success",
     "x ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.3 ESATLSInCipher=AES128-SHA",

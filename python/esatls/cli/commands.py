@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import click
 
 from esatls import __version__, parallel
-from esatls.cli.filters import Wanted, address, domain_option, filters, within
+from esatls.cli.filters import ConnectionFilter, MessageFilter, connection_filters, message_filters
 from esatls.cli.std_streams import stand_in
 from esatls.errors import EsatlsError, UsageError
 from esatls.extraction.kinds import EVENT_KINDS
@@ -19,7 +19,6 @@ from esatls.extraction.stream import Counts
 from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339, rfc3339, zone
 from esatls.output import BY_ENDING, FORMATS, Output, dumps, ending, lines, printable, write
-from esatls.verdicts.words import CONNECTION_VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -226,51 +225,31 @@ def _with_fraction(stamp: str) -> str:
     return stamp if "." in stamp else f"{stamp[:-1]}.000Z"
 
 
-def _peer(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    peer = None if value is None else address(value)
-    if value is not None and peer is None:
-        raise UsageError(f"--peer: no IP address: {value!r}; --domain takes names")
-    return peer
-
-
 @cli.command()
 @_reading
 @_writing(FORMATS)
-@click.option("--verdict", multiple=True, type=click.Choice(CONNECTION_VERDICTS), help="Only these verdicts, may be repeated.")
-@click.option("--direction", type=click.Choice(("receiving", "delivery")), help="Only this side.")
-@domain_option("Only connections with this partner")
-@click.option("--peer", metavar="ADDRESS", callback=_peer, help="Only connections with this IP address.")
-def connections(
-    form: str | None, output: str | None, verdict: tuple[str, ...], direction: str | None, domain: str | None, peer: str | None, **options: Any
-) -> None:
+@connection_filters
+def connections(form: str | None, output: str | None, wanted: ConnectionFilter, **options: Any) -> None:
     """One record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused, unknown."""
     from esatls.extraction.fields import CONNECTION_FIELDS
 
     source = _Input(options)
     facts, counts = _facts(source)
-    records = (
-        record
-        for record in _connections(facts, source)
-        if (not verdict or record["tls_verdict"] in verdict)
-        and (direction is None or record["esa_direction"] == direction)
-        and (domain is None or within(record.get("domain"), domain) or within(record.get("peer_host"), domain))
-        and (peer is None or ("peer_ip" in record and address(record["peer_ip"]) == peer))
-    )
     with source.output(output) as file:
-        written = write(records, _format(form, output), file, CONNECTION_FIELDS)
+        written = write(filter(wanted, _connections(facts, source)), _format(form, output), file, CONNECTION_FIELDS)
     source.end(counts, written)
 
 
 @cli.command()
 @_reading
 @_writing(FORMATS)
-@filters
-def messages(form: str | None, output: str | None, wanted: Wanted, **options: Any) -> None:
+@message_filters
+def messages(form: str | None, output: str | None, wanted: MessageFilter, **options: Any) -> None:
     """One record per message: was it received over TLS, was it delivered over TLS, and if not, why not."""
     from esatls.extraction.fields import MESSAGE_FIELDS
 
     source = _Input(options)
-    everything = wanted == Wanted() and source.since is None and source.until is None
+    everything = wanted == MessageFilter() and source.since is None and source.until is None
     form = _format(form, output)
     if everything and form == "json":
         source.tell_appliances_apart()

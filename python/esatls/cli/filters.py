@@ -1,86 +1,201 @@
-"""Which messages a user asked for."""
+"""Which messages and connections a user asked for."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
 from esatls.errors import UsageError
 from esatls.verdicts.message import domain_of
-from esatls.verdicts.words import DELIVERED_VERDICTS, RECEIVED_VERDICTS
+from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS
 
-Record = Mapping[str, Any]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+Texts = tuple[str, ...]
+"""What an option was given, each time that it stands there; any of them will do, and none is everything."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MessageFilter:
     """What the record of a message must be like; nothing given is everything."""
 
-    received: tuple[str, ...] = ()
-    delivered: tuple[str, ...] = ()
-    flow: str | None = None
-    domain: str | None = None
+    received: Texts = ()
+    delivered: Texts = ()
+    flow: Texts = ()
+    domain: Texts = ()
     """Domain of the sender or of a recipient; subdomains count."""
-    address: str | None = None
+    sender_domain: Texts = ()
+    recipient_domain: Texts = ()
+    address: Texts = ()
     """Sender or recipient."""
+    message_id: Texts = ()
+    """Message-ID, with its angle brackets or without."""
+    subject: Texts = ()
+    """Part of the subject, in any case."""
     mids: tuple[int, ...] = ()
 
-    def __call__(self, record: Record) -> bool:
+    def __call__(self, record: Mapping[str, Any]) -> bool:
         """Tell whether a record is wanted."""
+        sender = [record["sender"]] if "sender" in record else []
+        recipients = record.get("recipients", [])
         return (
             (not self.received or record["received"] in self.received)
             and (not self.delivered or record["delivered"] in self.delivered)
-            and (self.flow is None or record.get("mail_flow") == self.flow)
+            and (not self.flow or record.get("mail_flow") in self.flow)
             and (not self.mids or record["mid"] in self.mids)
-            and (self.address is None or self.address.lower() in (person.lower() for person in _people(record)))
-            and (self.domain is None or any(within(domain_of(person), self.domain) for person in _people(record)))
+            and (not self.address or _any_is(self.address, [*recipients, *sender]))
+            and (not self.domain or _any_within(map(domain_of, [*recipients, *sender]), self.domain))
+            and (not self.sender_domain or _any_within(map(domain_of, sender), self.sender_domain))
+            and (not self.recipient_domain or _any_within(map(domain_of, recipients), self.recipient_domain))
+            and (not self.message_id or ("message_id" in record and _bare_id(record["message_id"]) in map(_bare_id, self.message_id)))
+            and (not self.subject or _any_in(self.subject, record.get("subject", "")))
         )
 
 
-def _domain(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    domain = None if value is None else value.strip().lstrip("@").strip(".")
-    if value is not None and (not domain or "@" in domain):
-        raise UsageError(f"--domain: no domain: {value!r}")
-    return domain
+@dataclass(frozen=True)
+class ConnectionFilter:
+    """What the record of a connection must be like; nothing given is everything."""
+
+    verdict: Texts = ()
+    direction: Texts = ()
+    mail_flow: Texts = ()
+    domain: Texts = ()
+    """Domain of the partner or of the other side's name; subdomains count."""
+    peer: Texts = ()
+    """Address of the other side."""
+    sender_group: Texts = ()
+    interface: Texts = ()
+    """Name or address of the listener or interface."""
+    version: Texts = ()
+    """Protocol, with TLSv in front of its number or without."""
+    cipher: Texts = ()
+    reason: Texts = ()
+    """Part of the reason, in any case."""
+
+    def __call__(self, record: Mapping[str, Any]) -> bool:
+        """Tell whether a record is wanted."""
+        return (
+            (not self.verdict or record["tls_verdict"] in self.verdict)
+            and (not self.direction or record["esa_direction"] in self.direction)
+            and (not self.mail_flow or record.get("mail_flow") in self.mail_flow)
+            and (not self.domain or _any_within((record.get("domain"), record.get("peer_host")), self.domain))
+            and (not self.peer or address(record.get("peer_ip", "")) in self.peer)
+            and (not self.sender_group or _any_is(self.sender_group, [record.get("sender_group")]))
+            and (not self.interface or _any_is(self.interface, [record.get("interface"), record.get("interface_ip")]))
+            and (not self.version or ("tls_version" in record and _bare_version(record["tls_version"]) in map(_bare_version, self.version)))
+            and (not self.cipher or _any_is(self.cipher, [record.get("tls_cipher")]))
+            and (not self.reason or _any_in(self.reason, record.get("tls_reason", "")))
+        )
 
 
-def domain_option(meaning: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return the option `--domain`; `UsageError` where its value is no domain."""
-    return click.option("--domain", callback=_domain, help=f"{meaning}; subdomains count.")
+def _any_is(wanted: Texts, values: Iterable[str | None]) -> bool:
+    """Tell whether a value is one of the wanted texts, in any case."""
+    return not {text.lower() for text in wanted}.isdisjoint(value.lower() for value in values if value is not None)
 
 
-def filters(command: Callable[..., None]) -> Callable[..., None]:
+def _any_in(wanted: Texts, value: str) -> bool:
+    """Tell whether one of the wanted texts stands in a value, in any case."""
+    value = value.lower()
+    return any(text.lower() in value for text in wanted)
+
+
+def _any_within(names: Iterable[str | None], domains: Texts) -> bool:
+    return any(within(name, domain) for name in names for domain in domains)
+
+
+def _bare_id(message_id: str) -> str:
+    return message_id.strip().strip("<>")
+
+
+def _bare_version(version: str) -> str:
+    return version.lower().removeprefix("tlsv")
+
+
+def _domains(_context: click.Context, option: click.Parameter, values: Texts) -> Texts:
+    domains = tuple(value.strip().lstrip("@").strip(".") for value in values)
+    for value, domain in zip(values, domains):
+        if not domain or "@" in domain:
+            raise UsageError(f"{option.opts[0]}: no domain: {value!r}")
+    return domains
+
+
+def _addresses(_context: click.Context, option: click.Parameter, values: Texts) -> Texts:
+    addresses = tuple(address(value) for value in values)
+    for value, found in zip(values, addresses):
+        if found is None:
+            raise UsageError(f"{option.opts[0]}: no IP address: {value!r}; --domain takes names")
+    return tuple(filter(None, addresses))
+
+
+def _option(*names: str, meaning: str, **settings: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return an option that may be repeated."""
+    return click.option(*names, multiple=True, help=f"{meaning} (repeatable).", **settings)
+
+
+_FLOWS = click.Choice(("incoming", "outgoing"))
+_OF_MESSAGES = (
+    _option("--received", type=click.Choice(RECEIVED_VERDICTS), meaning="Only messages received so"),
+    _option(
+        "--delivered",
+        type=click.Choice(DELIVERED_VERDICTS),
+        meaning="Only messages delivered so to everybody that they reached; mixed: to some so, to others so",
+    ),
+    _option("--mail-flow", "--flow", "flow", type=_FLOWS, meaning="Only this mail flow"),
+    _option(
+        "--domain",
+        callback=_domains,
+        meaning="Only messages with a sender or recipient of this domain, delivered to it or not, whoever else got them; subdomains count",
+    ),
+    _option("--sender-domain", metavar="DOMAIN", callback=_domains, meaning="Only messages with a sender of this domain; subdomains count"),
+    _option("--recipient-domain", metavar="DOMAIN", callback=_domains, meaning="Only messages with a recipient of this domain; subdomains count"),
+    _option("--address", meaning="Only messages with this sender or recipient"),
+    _option("--message-id", metavar="ID", meaning="Only messages with this Message-ID"),
+    _option("--subject", metavar="TEXT", meaning="Only messages with this text in their subject, as logged, in any case"),
+    _option("--mid", "mids", type=int, meaning="Only this message"),
+)
+_OF_CONNECTIONS = (
+    _option("--verdict", type=click.Choice(CONNECTION_VERDICTS), meaning="Only connections with this verdict"),
+    _option("--direction", type=click.Choice(("receiving", "delivery")), meaning="Only this side"),
+    _option("--mail-flow", type=_FLOWS, meaning="Only this mail flow"),
+    _option("--domain", callback=_domains, meaning="Only connections with this partner; subdomains count"),
+    _option("--peer", metavar="ADDRESS", callback=_addresses, meaning="Only connections with this IP address"),
+    _option("--sender-group", metavar="NAME", meaning="Only connections of this sender group"),
+    _option("--interface", metavar="NAME", meaning="Only connections over this listener or interface, by name or address"),
+    _option("--version", metavar="PROTOCOL", meaning="Only connections over this protocol, such as TLSv1.2"),
+    _option("--cipher", metavar="NAME", meaning="Only connections with this cipher"),
+    _option("--reason", metavar="TEXT", meaning="Only connections with this text in their reason, in any case"),
+)
+
+
+def message_filters(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command of click the options that say which messages are wanted; it takes them as one argument, `wanted`."""
+    return _filtered(command, MessageFilter, _OF_MESSAGES)
+
+
+def connection_filters(command: Callable[..., None]) -> Callable[..., None]:
+    """Do the same for connections."""
+    return _filtered(command, ConnectionFilter, _OF_CONNECTIONS)
+
+
+def _filtered(
+    command: Callable[..., None],
+    make: type[MessageFilter | ConnectionFilter],
+    options: Sequence[Callable[[Callable[..., None]], Callable[..., None]]],
+) -> Callable[..., None]:
+    names = [field.name for field in fields(make)]
 
     @functools.wraps(command)
-    def filtered(**options: Any) -> None:
-        command(wanted=Wanted(**{field.name: options.pop(field.name) for field in fields(Wanted)}), **options)
+    def filtered(**given: Any) -> None:
+        command(wanted=make(**{name: given.pop(name) for name in names}), **given)
 
-    for option in reversed(
-        (
-            click.option("--received", multiple=True, type=click.Choice(RECEIVED_VERDICTS), help="Only messages received so, may be repeated."),
-            click.option(
-                "--delivered",
-                multiple=True,
-                type=click.Choice(DELIVERED_VERDICTS),
-                help="Only messages delivered so to everybody that they reached (mixed: to some so, to others so), may be repeated.",
-            ),
-            click.option("--flow", type=click.Choice(("incoming", "outgoing")), help="Only this mail flow."),
-            domain_option("Only messages with a sender or recipient of this domain, delivered to it or not, whoever else got them"),
-            click.option("--address", help="Only messages with this sender or recipient."),
-            click.option("--mid", "mids", type=int, multiple=True, help="Only this message, may be repeated."),
-        )
-    ):
+    for option in reversed(options):
         option(filtered)
     return filtered
-
-
-def _people(record: Record) -> list[str]:
-    return [*record.get("recipients", ()), *([record["sender"]] if "sender" in record else [])]
 
 
 def within(name: str | None, domain: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from esatls.cli.filters import Wanted, filters
+from esatls.cli.filters import MessageFilter, message_filters
 from esatls.errors import UsageError
 from esatls.follow import checkpoint as checkpoints
 from esatls.follow.held import Limits
@@ -48,7 +48,7 @@ _DURATION = _Duration()
 @click.option("--host", help="Name of the appliance for lines that do not name it.")
 @click.option("--timezone", metavar="ZONE", help="Zone of the stamps, such as Europe/Berlin. Default: what the head of the file says, else UTC.")
 @click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, for stamps without one. Default: from the file's date.")
-@filters
+@message_filters
 @click.option("--grace", type=_DURATION, default=10, show_default=True, help="Log time that late lines have after a message has ended.")
 @click.option("--timeout", type=_DURATION, default="72h", show_default=True, help="Log time of silence after which an open message is told as it stands.")
 @click.option("--quarantine", type=_DURATION, default="30d", show_default=True, help="The same for a message in quarantine.")
@@ -57,7 +57,7 @@ _DURATION = _Duration()
 @click.option("--save-every", type=_DURATION, default=5, show_default=True, help="Time between two checkpoints of a busy log.")
 @click.option("--quiet", "-q", is_flag=True, help="No counts on standard error.")
 def follow(
-    file: str, output: str | None, checkpoint: str | None, wanted: Wanted, grace: float, timeout: float, quarantine: float, poll: float, **options: Any
+    file: str, output: str | None, checkpoint: str | None, wanted: MessageFilter, grace: float, timeout: float, quarantine: float, poll: float, **options: Any
 ) -> None:
     """Read a log while it grows: one record per message, when it is finished or timed out.
 

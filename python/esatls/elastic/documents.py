@@ -132,6 +132,8 @@ MESSAGE_PATHS: dict[str, str] = {
     "first_seen": "event.start",
     "last_seen": "event.end",
     "finished": "esatls.finished",
+    "message_id": "email.message_id",
+    "subject": "email.subject",
 }
 """ECS fields of a message."""
 

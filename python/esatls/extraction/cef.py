@@ -21,7 +21,7 @@ read by where a value can end, not by searching for ``ESATLSInConnStatus=``:
   field occurs twice.
 
 An appliance writes its keys in one order. Once that is known (`cef_layout`), one match reads a record; until then, and for every record
-that leaves a doubt, one search or the reading key by key. All three give the same, unless a dictionary was cut in its middle and goes on.
+that leaves a doubt, it is read key by key. Both give the same, field by field and in the same order.
 
 Limits: in a record of AsyncOS 13, a stranger who closes his own bare name with another of Cisco's keys, one
 that the record lacks, is not told from the appliance. A record that is cut in the middle of its last value,
@@ -35,13 +35,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.cef_layout import Item, Layouts, Value
+from esatls.extraction.cef_tables import FLOWS, IDENTITY, NAMES, QUOTED_KEYS, RESULTS, STRANGERS, TIMES, TLS_NAMES
 from esatls.lines.arcsight import CONSOLIDATED, from_epoch, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["parse", "recipients"]
-
 
 # A key is one word, but for these two that AsyncOS writes with a space.
 _KEY = r"(?:\w+|Message Filters Verdict|E SAAMPVerdict)="
@@ -55,60 +55,13 @@ _BRACED = rf"\{{[^'\" ]*(?:(?:{_SINGLE}|{_DOUBLE}| (?!\w+=))[^'\" ]*)*"
 _WORDS = rf"[^ ]*(?: +(?! |{_KEY})[^ ]+)*"
 _STAMP = r"\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}"
 
-# Keys whose values are written as quoted Python strings: what a person knows a mail by.
-_IDENTITY = {"cs4": "message_id", "msg": "subject"}
-
-# key of a record -> field of an event
-_NAMES = {
-    "ESAMID": "mid",
-    "ESAICID": "icid",
-    "ESADCID": "dcid",
-    "ESADaneStatus": "dane_status",
-    "ESADaneHost": "dane_host",
-    "ESASenderGroup": "sender_group",
-    "ESAMailFlowPolicy": "hat_action",
-    "act": "action",
-    "suser": "sender",
-    "duser": "recipient",
-    "src": "peer_ip",
-    "sourceAddress": "peer_ip",
-    "shost": "peer_host",
-    "sourceHostName": "peer_host",
-    "deviceDirection": "mail_flow",
-    "deviceExternalId": "serial",
-    **_IDENTITY,
-    "end": "ended",
-    "endTime": "ended",
-    "EndTime": "ended",
-}
-_TLS_NAMES = {
-    "ESATLSInConnStatus": "tls_in_result",
-    "ESATLSInProtocol": "tls_in_version",
-    "ESATLSInCipher": "tls_in_cipher",
-    "ESATLSOutConnStatus": "tls_out_result",
-    "ESATLSOutProtocol": "tls_out_version",
-    "ESATLSOutCipher": "tls_out_cipher",
-}
-_RESULTS = {"success": "success", "failure": "failed"}
-_TIMES = {"rt": "received", **{key: name for key, name in _NAMES.items() if name == "ended"}}
+_BEGINNING = {"esa_event": "consolidated_event", "witness": "cef"}
+_ORDER = (*TLS_NAMES.values(), *dict.fromkeys(NAMES.values()))
+"""Fields of an event in their order, however the record was read."""
 _IDS = ("mid", "icid", "dcid")
 _LONGEST_NUMBER = 18
 """Digits of an id, as in the patterns of the text log: it fits into 64 bits."""
 _ADDRESSES = ("sender", "recipient")
-_FLOWS = {"0": "incoming", "1": "outgoing"}
-
-# Keys whose values strangers choose; the first two are written as quoted Python strings.
-_QUOTED_KEYS = frozenset(_IDENTITY)
-_STRANGERS = _QUOTED_KEYS | {
-    "ESAFinalActionDetails",
-    "ESAFriendlyFrom",
-    "ESAHeloDomain",
-    "ESAReplyTo",
-    "duser",
-    "shost",
-    "sourceHostName",
-    "suser",
-}
 _ADDRESS = r'(?:"[^"\\]*(?:\\.[^"\\]*)*"|[^ ";,<>]+)@[\w.:\[\]-]+'
 _NO_ADDRESS = r"[\w:\[\]-]+(?:\.[\w:\]-]+)+|unknown|<>|"
 _WHOLE = re.compile(rf"(?:{_ADDRESS}(?:;{_ADDRESS})*|{_NO_ADDRESS})\Z")
@@ -116,24 +69,11 @@ _WHOLE_NAME = re.compile(rf"(?:.*<{_ADDRESS}>|{_ADDRESS})\Z")
 _NEVER_WHOLE = frozenset({"ESAFinalActionDetails", "ESAFriendlyFrom"})
 _QUOTED_PRINTABLE = re.compile("=[0-9A-F]{2}")
 
-# The whole record in one search, enough where no doubt can arise, which is nearly always: values of one word,
-# a run of TLS fields in one piece, text in quotes and braces stepped over. Mostly such text has no other quote,
-# backslash or equals sign, and its end is found at once: behind a quote that does not open another string.
 _RUN = "ESATLS"
-_PLAIN_QUOTED = rf"(?:'[^='\\]*'(?= {_KEY})|{_QUOTED})"
+"""What the keys of TLS fields begin with, and the pretended key of several that follow each other."""
+
 _DICTIONARY = r"\{[^=\"\\]*[^=\"\\{\[( bu]'(?:: \{\})?\}+"
-_PLAIN_BRACED = rf"(?:{_DICTIONARY}(?= \w+=|\Z)|{_BRACED})"
-_QUICK = re.compile(
-    r" (ESA(?:(?:MID|ICID|DCID|Dane(?:Status|Host)|SenderGroup|MailFlowPolicy)(?==)"
-    rf"|TLS|(?:AttachmentDetails|URLDetails|SPFVerdict|LogHeaders|MARAction)= ?{_PLAIN_BRACED})"
-    r"|(?:act|s(?:rc|host|user|ource(?:Address|HostName))|d(?:user|evice(?:ExternalId|Direction)))(?==)"
-    rf"|(?:end(?:Time)?|EndTime)(?==)|msg= ?{_PLAIN_QUOTED}|cs4= ?{_PLAIN_QUOTED})"
-    rf"=?((?<=TLS)[^ ]+(?: ESATLS[^ ]+)*|{_STAMP}(?= *(?: {_KEY}|\Z))|\"{_WORDS}|[^ ]*)",
-    re.DOTALL,
-)
-_QUICK_NAMES = {**_NAMES, _RUN: "tls"}
-_QUICK_QUOTED = {f"{key}="[:4]: name for key, name in _IDENTITY.items()}
-"""By what a key with its quoted value begins with: the two are matched in one piece."""
+"""Text in braces that holds no quote, backslash or equals sign, mostly: its end is found at once, behind a quote that does not open another string."""
 
 _LONGEST = 65_536
 """Characters of a record that are read; the appliance's are shorter."""
@@ -151,14 +91,13 @@ _FIELD_VALUES = {
     "peer_ip": "([0-9A-Fa-f:.]+)",
 }
 
-# One field after the other, for the careful reading.
+# One field after the other.
 _NEXT_KEY = re.compile(f" ({_KEY})")
 _QUOTED_VALUE = re.compile(f" ?({_QUOTED})", re.DOTALL)
 _BRACED_VALUE = re.compile(f" ?({_BRACED})", re.DOTALL)
 _WORDS_VALUE = re.compile(f"({_WORDS})")
 
 _TLS_FIELD = re.compile(r"(?<![^ ])(ESATLS\w+)=([\w./+-]+)(?= |\Z)")
-_LAST_KEY = re.compile(r".* (\w+)=([^=]*(?:\\=[^=]*)*)\Z", re.DOTALL)
 _TLS_RUN = re.compile(r"ESATLS\w+=[^ ]+(?: ESATLS\w+=[^ ]+)*\Z")
 _WHOLE_STAMP = re.compile(rf"{_STAMP}\Z")
 _MILLISECONDS = re.compile(r"[0-9]{12,13}\Z")
@@ -211,11 +150,7 @@ def parse(text: str) -> dict[str, Any] | None:
     extension, escaping, joined = record
     if not joined:
         _LAYOUTS.missed(text[: text.find("=")], functools.partial(_items, extension))
-        if escaping:
-            event = _read_quickly(extension)
-            if event is not None:
-                return event
-    return _read_carefully(extension, escaping=escaping)
+    return _read_key_by_key(extension, escaping=escaping)
 
 
 def stamp(text: str) -> str | None:
@@ -238,7 +173,7 @@ def stamp(text: str) -> str | None:
     if ended and "rt=" not in text:
         return ended
     extension, escaping, _ = record
-    times = _stated(extension, _TIMES, escaping=escaping)
+    times = _stated(extension, TIMES, escaping=escaping)
     for value in (times.get("received", ""), times.get("ended", "")):
         if _MILLISECONDS.match(value):
             return from_epoch(value)
@@ -280,8 +215,8 @@ def _tls_fields(run: str) -> tuple[tuple[str, str], ...]:
     """Read TLS fields that follow each other; a few different runs make up millions of records."""
     fields = []
     for key, value in _TLS_FIELD.findall(run):
-        name = _TLS_NAMES.get(key)
-        stated = _RESULTS.get(value.lower()) if key.endswith("ConnStatus") else value
+        name = TLS_NAMES.get(key)
+        stated = RESULTS.get(value.lower()) if key.endswith("ConnStatus") else value
         if name and stated:
             fields.append((name, stated))
     return tuple(fields)
@@ -291,8 +226,10 @@ def _tls_fields(run: str) -> tuple[tuple[str, str], ...]:
 def _begun(run: str | None) -> dict[str, Any] | None:
     """Return what an event with this run of TLS fields begins with, to be copied; ``None`` if one stands in it twice, or something else does."""
     fields = _tls_fields(run or "")
-    event = {"esa_event": "consolidated_event", "witness": "cef", **dict(fields)}
-    return event if len(event) == 2 + len(fields) and (run is None or _TLS_RUN.match(run)) else None
+    stated = dict(fields)
+    if len(stated) != len(fields) or not (run is None or _TLS_RUN.match(run)):
+        return None
+    return {**_BEGINNING, **{name: stated[name] for name in TLS_NAMES.values() if name in stated}}
 
 
 def _read_known(
@@ -317,7 +254,7 @@ def _read_known(
 ) -> dict[str, Any] | None:
     """Turn the values of a match of a known order into an event; ``None`` if there is any doubt that needs another reading.
 
-    The values come in the order of `_NAMES` and have the form of `_FIELD_VALUES`. Written out, as this is most of the time that a record takes.
+    The values come in the order of `NAMES` and have the form of `_FIELD_VALUES`. Written out, as this is most of the time that a record takes.
     """
     begun = _begun(tls)
     if begun is None:
@@ -347,7 +284,7 @@ def _read_known(
     if peer_host is not None and peer_host != "unknown":
         event["peer_host"] = peer_host
     if flow is not None:
-        event["mail_flow"] = _FLOWS[flow]
+        event["mail_flow"] = FLOWS[flow]
     if serial is not None:
         event["serial"] = serial
     if message_id is not None:
@@ -363,14 +300,14 @@ def _value_pattern(key: str, forms: frozenset[str], *, first: bool, tls_next: bo
     """Tell how a key's value is matched where the order of the keys is known; by the rules at the head of this module."""
     if key == _RUN:
         return Value("(ESATLS[^ ]+(?: ESATLS[^ ]+)*)", "tls")
-    field = _NAMES.get(key)
-    if first and (key in _STRANGERS or forms != {"word"}):
+    field = NAMES.get(key)
+    if first and (key in STRANGERS or forms != {"word"}):
         return None
-    if key in _QUOTED_KEYS:
+    if key in QUOTED_KEYS:
         return Value(f"({_ESCAPED_QUOTED})", field)
     if field in _FIELD_VALUES:
         return Value(_FIELD_VALUES[field], field)
-    if key in _STRANGERS:
+    if key in STRANGERS:
         value = "[^ ]+" if field else "[^=]*" if "words" in forms else "[^ ]*"
         if tls_next:
             whole = "(?!)" if key in _NEVER_WHOLE else _WHOLE_WORD
@@ -396,48 +333,16 @@ def _items(extension: str) -> list[Item] | None:
             items.append(Item(_RUN, "run"))
             continue
         value = extension[start:end]
-        braced = key not in _STRANGERS and value.lstrip(" ")[:1] == "{"
+        braced = key not in STRANGERS and value.lstrip(" ")[:1] == "{"
         items.append(Item(key, "braced" if braced else "words" if " " in value else "word" if value else "empty"))
     keys = {item.key for item in items}
     return items if len(keys) == len(items) and "ESAMID" in keys and items[0].key != _RUN else None
 
 
-def _read_quickly(extension: str) -> dict[str, Any] | None:
-    """Read a record of an AsyncOS that escapes; ``None`` if there is any doubt that needs the careful reading."""
-    parts = _QUICK.split(extension)
-    event: dict[str, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
-    name_of = _QUICK_NAMES.get
-    for gap, key, behind in zip(parts[::3], parts[1::3], parts[2::3]):
-        if "{" in gap:
-            return None  # under a key that is not known here
-        quoted = _QUICK_QUOTED.get(key[:4])
-        name, value = (name_of(key), behind) if quoted is None else (quoted, key[4:])
-        if name is not None:
-            if name in event or not value:
-                return None
-            event[name] = value
-    if "mid" not in event or any(name not in event and f" {key}=" in extension for key, name in _IDENTITY.items()):
-        return None
-    if "tls" in event:
-        # The field in front of the run: a stranger's bare value may go on as the run.
-        at = parts.index(_RUN) - 1
-        gap = parts[at]
-        last = _LAST_KEY.match(gap)
-        if last is None and "=" in gap:
-            return None
-        key, value = (last[1], last[2]) if last else (parts[at - 2], parts[at - 1] + gap) if at else ("", "")
-        if key in _STRANGERS and not _whole(key, value.strip(" "), escaping=True):
-            return None
-        begun = _begun(_RUN + event.pop("tls"))
-        if begun is None:
-            return None
-        event.update(begun)
-    return _values(event)
-
-
-def _read_carefully(extension: str, *, escaping: bool) -> dict[str, Any]:
+def _read_key_by_key(extension: str, *, escaping: bool) -> dict[str, Any]:
     """Read any record field after field."""
-    return _values({"esa_event": "consolidated_event", "witness": "cef", **_stated(extension, _NAMES, escaping=escaping)})
+    event = _values(_stated(extension, NAMES, escaping=escaping))
+    return {**_BEGINNING, **{name: event[name] for name in _ORDER if name in event}}
 
 
 def _stated(extension: str, names: dict[str, str], *, escaping: bool) -> dict[str, str]:
@@ -450,7 +355,7 @@ def _stated(extension: str, names: dict[str, str], *, escaping: bool) -> dict[st
     for key, _, value, _, is_bare in _walk(extension):
         doubled |= key in keys
         keys.add(key)
-        bare = is_bare and key in _STRANGERS
+        bare = is_bare and key in STRANGERS
         if key.startswith(_RUN):
             fields = () if open_ended else _tls_fields(f"{key}={value}")
         else:
@@ -482,9 +387,9 @@ def _walk(extension: str) -> Iterator[tuple[str, int, str, int, bool]]:
 def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
     """Give a field's value, where it ends, and whether it is bare: in neither quotes nor braces."""
     enclosed = None
-    if key in _QUOTED_KEYS:
+    if key in QUOTED_KEYS:
         enclosed = _QUOTED_VALUE.match(extension, start)
-    elif key not in _STRANGERS and key not in _NAMES:
+    elif key not in STRANGERS and key not in NAMES:
         enclosed = _BRACED_VALUE.match(extension, start)
     if enclosed:
         return enclosed[1], enclosed.end(), False
@@ -492,7 +397,7 @@ def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
     if words is None:
         return "", start, True
     value = words[1].lstrip(" ")
-    if key.startswith(_RUN) or (key in _NAMES and key not in _QUOTED_KEYS and value[:1] != '"' and not _WHOLE_STAMP.match(value)):
+    if key.startswith(_RUN) or (key in NAMES and key not in QUOTED_KEYS and value[:1] != '"' and not _WHOLE_STAMP.match(value)):
         value = value.partition(" ")[0]  # what follows is a key with a space in it that is not known here
     return value, words.end(), True
 
@@ -519,8 +424,8 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
                 del event[name]
     flow = event.get("mail_flow")
     if flow is not None:
-        if flow in _FLOWS:
-            event["mail_flow"] = _FLOWS[flow]
+        if flow in FLOWS:
+            event["mail_flow"] = FLOWS[flow]
         else:
             del event["mail_flow"]
     if event.get("peer_host") == "unknown":
@@ -534,7 +439,7 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
             event[name] = unescape(event[name])
     if event.get("sender") == "<>":
         del event["sender"]
-    for name in _IDENTITY.values():
+    for name in IDENTITY.values():
         if name in event:
             _identify(event, name, event.pop(name))
     return event
@@ -552,8 +457,8 @@ def _identify(event: dict[str, Any], name: str, value: str) -> None:
 
 def _field_of(key: str) -> str | None:
     """Return the field of a key, and one name for a run of TLS fields."""
-    return "tls" if key == _RUN else _NAMES.get(key)
+    return "tls" if key == _RUN else NAMES.get(key)
 
 
-_LAYOUTS = Layouts(_RUN, [*dict.fromkeys(_NAMES.values()), "tls"], _field_of, _value_pattern)
+_LAYOUTS = Layouts(_RUN, [*dict.fromkeys(NAMES.values()), "tls"], _field_of, _value_pattern)
 """What this process has learned of the records that it has read."""

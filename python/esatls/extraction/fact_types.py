@@ -155,6 +155,17 @@ class MessagePolicy(NamedTuple):
     witness: int = TEXT
 
 
+class MessageIdentity(NamedTuple):
+    """What a person knows a mail by."""
+
+    code: str
+    time: Time | None
+    key: str
+    message_id: str | None
+    subject: str | None
+    witness: int = TEXT
+
+
 class Delivery(NamedTuple):
     """A delivery began or is done; or the message went to a quarantine, perhaps over a connection."""
 
@@ -197,6 +208,7 @@ class Lineage(NamedTuple):
     time: Time | None
     key: str
     parent_mid: str | None
+    mid_agent: str | None = None
     witness: int = TEXT
 
 
@@ -222,6 +234,8 @@ class Consolidated(NamedTuple):
     peer_host: str | None
     dane_status: str | None
     dane_host: str | None
+    message_id: str | None
+    subject: str | None
     witness: int = CEF
 
 
@@ -251,6 +265,7 @@ KINDS: dict[str, type[Any]] = {
     "message_started": MessageStarted,
     "message_sender": MessageSender,
     "message_recipient": MessageRecipient,
+    "message_identity": MessageIdentity,
     "message_policy": MessagePolicy,
     "delivery_started": Delivery,
     "delivery_done": Delivery,

@@ -85,6 +85,7 @@ FIELDS: tuple[Field, ...] = (
         "How: rewritten, split, copy, released, notification or bounce",
         ("esatls.mid_relation",),
     ),
+    Field("mid_agent", "keyword", "What rewrote or split it, in the words of the log", ("esatls.mid_agent",)),
     Field("mail_flow", "keyword", "incoming or outgoing", ("email.direction",)),
     Field("close_reason", "keyword", "How the connection ended: close, lost, killed", ("esatls.close_reason",)),
     Field("error_details", "keyword", "Details of a connection error", ("esatls.error_details",)),
@@ -175,4 +176,6 @@ MESSAGE_FIELDS: tuple[Field, ...] = (
     Field("first_seen", "date", "First line about it"),
     Field("last_seen", "date", "Last line about it"),
     Field("finished", "boolean", "True when the log says that the appliance is done with it"),
+    Field("message_id", "keyword", "Its Message-ID, as logged"),
+    Field("subject", "keyword", "Its subject, as logged"),
 )

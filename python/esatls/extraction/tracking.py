@@ -156,8 +156,8 @@ _SENTENCES = (
         "message_quarantined",
         rf"Remote procedure call connection \(RCID {_NUMBER}\) started for {_MESSAGE} to (?:the )?local (?P<quarantine>.+)",
     ),
-    _sentence("message_lineage", rf"{_PARENT} {_WAS}rewritten (?:to|as) {_MESSAGE}(?: .*)?", mid_relation="rewritten"),
-    _sentence("message_lineage", rf"{_PARENT} {_WAS}split,? creating {_MESSAGE}(?: .*)?", mid_relation="split"),
+    _sentence("message_lineage", rf"{_PARENT} {_WAS}rewritten (?:to|as) {_MESSAGE}(?: by (?P<mid_agent>.+)|(?: .*)?)", mid_relation="rewritten"),
+    _sentence("message_lineage", rf"{_PARENT} {_WAS}split,? creating {_MESSAGE}(?: due to (?P<mid_agent>.+)|(?: .*)?)", mid_relation="split"),
     _sentence(
         "message_lineage",
         rf"{_MESSAGE} {_WAS}generated based on {_PARENT} by (?:the )?(?:notify|antivirus)\b.*",

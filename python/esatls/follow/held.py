@@ -16,11 +16,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
-from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
+from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING, Try
 from esatls.follow.logclock import LogClock
 from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, order, refs
+from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, refs
 from esatls.verdicts.lives import SAME_OPENING
 from esatls.verdicts.records import MessageRecord, messages_of
 
@@ -47,6 +47,7 @@ MOST = 100_000
 _STRANGERS = 100
 """Appliances whose clocks are known though nothing of theirs is held."""
 _ENDS = frozenset({"message_finished", "message_aborted"})
+_HANDED_ON = OPENS | MENTIONS | {"message_policy", "message_identity", "cef"}
 _REPEATED = frozenset({"cef_tls", "tls_read"})
 """Codes of facts of which the first says it all, however many messages of the connection repeat it."""
 _APART = 12 * 3600
@@ -524,11 +525,8 @@ def _told_before(record: Record, past: tuple[Time, Time]) -> bool:
 
 
 def _essence(facts: Iterable[Fact]) -> dict[Fact, None]:
-    """Return the facts that tell how a message was received, and when it was made."""
-    kept = [fact for fact in facts if fact[0] in OPENS or fact[0] in ("message_policy", "cef")]
-    mentions = [fact for fact in facts if fact[0] in MENTIONS]
-    if mentions:
-        kept.append(min(mentions, key=order))
+    """Return the facts that tell how a message was received, when it was made, and what a message that is made from it has from it."""
+    kept = [fact for fact in facts if fact[0] in _HANDED_ON or (fact[0] in TRIES and Try(*fact).recipient)]
     if not kept:
         kept = list(facts)[:1]
     return dict.fromkeys(kept)

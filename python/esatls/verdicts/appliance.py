@@ -22,7 +22,7 @@ from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import rfc3339
 from esatls.verdicts import lives
 from esatls.verdicts.connection import Connection
-from esatls.verdicts.facts import OPENS, Store
+from esatls.verdicts.facts import GOES_ON, OPENS, Store
 from esatls.verdicts.message import Message
 
 if TYPE_CHECKING:
@@ -163,16 +163,16 @@ class Appliance:
         elif message.received is None:
             # from the eldest down: a chain of rewrites may be long
             chain, seen = [message], {id(message)}
-            parent = self._parent(message)
+            parent = self.parent(message)
             while parent is not None and parent.received is None and id(parent) not in seen:
                 chain.append(parent)
                 seen.add(id(parent))
-                parent = self._parent(parent)
+                parent = self.parent(parent)
             for one in reversed(chain):
                 one.received = self._receive(one)
         return message.received  # type: ignore[return-value]
 
-    def _parent(self, message: Message) -> Message | None:
+    def parent(self, message: Message) -> Message | None:
         """Return the message whose content a message carries, if that is in view."""
         origin = message.origin
         if origin is None or origin.parent_mid is None or origin.code in _INTERNAL:
@@ -227,7 +227,7 @@ class Appliance:
 
     def _inherited(self, message: Message, origin: Lineage, found: MessageRecord) -> str:
         """Return the verdict of the message whose content a child carries."""
-        parent = self._parent(message)
+        parent = self.parent(message)
         if parent is None or parent.received is None or origin.parent_mid is None:
             return "unknown"
         verdict, theirs = parent.received
@@ -236,7 +236,7 @@ class Appliance:
         flow = found.pop("mail_flow", None)
         if verdict in ("encrypted", "cleartext"):
             found.setdefault("received_from_mid", int(origin.parent_mid))
-        if flow is not None:
+        if flow is not None and origin.code in GOES_ON:
             found["mail_flow"] = flow
         return verdict
 

@@ -44,6 +44,8 @@ Store = dict[str, list[Fact]]
 
 OPENS = MAKES | {"message_started"}
 """Codes of facts that a message begins with."""
+GOES_ON = frozenset({"rewritten", "released"})
+"""Codes of facts that replace a message by another one, to the same people."""
 TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
 """Codes of facts that name a connection over which no message passed."""
 MENTIONS = frozenset({"message_sender", "message_recipient"})

@@ -46,8 +46,13 @@ class Message:
         "finished",
         "first",
         "flow",
+        "has_envelope",
+        "has_recipients",
+        "has_sender",
+        "identified",
         "last",
         "mention",
+        "message_id",
         "one_life",
         "origin",
         "quarantined",
@@ -56,6 +61,7 @@ class Message:
         "recipients",
         "sent_by",
         "start",
+        "subject",
     )  # fmt: skip
 
     def __init__(self, facts: Sequence[Fact]) -> None:
@@ -67,6 +73,8 @@ class Message:
         quarantined: list[Fact] = []
         deliveries: list[Fact] = []
         recipients: dict[int, str] = {}
+        identified: list[Fact] = []
+        has_sender = False
         finished = False
         tried = False
         strayed = False
@@ -92,6 +100,7 @@ class Message:
             elif code == "delivery_done" or code == "delivery_started":  # noqa: PLR1714 - faster
                 deliveries.append(fact)
             elif code == "message_sender":
+                has_sender = True
                 mentions.append(fact)
                 if fact[_ICID] != icid:
                     strayed = True
@@ -111,6 +120,8 @@ class Message:
                     if time is not None:
                         made.append(time)
                     start = earlier(fact, start)
+            elif code == "message_identity":
+                identified.append(fact)
             elif code == "message_policy":
                 flow = fact if flow is None else earlier(fact, flow)
             elif code == "message_finished":
@@ -151,6 +162,14 @@ class Message:
         if records:
             self.cef = _merged(records)
             self.delivered_over = self.delivered_over + [fact for fact in records if fact[_ACTION] == "DELIVERED"]
+        self.identified = identified + records if records else identified
+        """The facts that tell its Message-ID and its subject."""
+        self.message_id: str | None = None
+        self.subject: str | None = None
+        self.has_envelope = False
+        """Whether `envelope.complete` has set these two, and what it has from the message that it was made from."""
+        self.has_sender, self.has_recipients = has_sender, bool(recipients)
+        """Whether lines of its own name them; what bounce logs repeat may not be all."""
         self.recipients = recipients
         self.deliveries = deliveries
         self.finished = finished

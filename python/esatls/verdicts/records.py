@@ -9,6 +9,7 @@ from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MESSAGES, RECEIVIN
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.deliveries import delivered, deliveries_of
+from esatls.verdicts.envelope import complete
 from esatls.verdicts.facts import TRIES, Facts, order
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 
@@ -94,6 +95,8 @@ class MessageRecord(TypedDict, total=False):
     first_seen: str
     last_seen: str
     finished: bool
+    message_id: str
+    subject: str
 
 
 _OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
@@ -143,6 +146,7 @@ def _appliances(facts: Facts) -> Iterator[Appliance]:
 def message_record(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
     """Return the record of one life of one message."""
     verdict, received = appliance.received(message)
+    complete(appliance, message)
     cef = message.cef
     record: MessageRecord = {}
     if appliance.host:
@@ -170,6 +174,10 @@ def message_record(appliance: Appliance, mid: str, message: Message) -> MessageR
         record["first_seen"] = appliance.stamp(message.first)
         record["last_seen"] = appliance.stamp(message.last)
     record["finished"] = message.finished
+    if message.message_id is not None:
+        record["message_id"] = message.message_id
+    if message.subject is not None:
+        record["subject"] = message.subject
     return record
 
 
@@ -203,7 +211,7 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
         record["tls_required"] = True
     record.update(summary.placed(_WITNESSED))
     users = [(fact, appliance.message(fact[KEY], fact[TIME])) for fact in connection.uses]
-    domain = _partner(side, users, told.get("tls_domain"))
+    domain = _partner(appliance, side, users, told.get("tls_domain"))
     if domain:
         record["domain"] = domain
     flows = {appliance.received(message)[1].get("mail_flow") for _, message in users if message is not None}
@@ -223,7 +231,7 @@ def _note(told: dict[str, Any], fact: Fact, names: tuple[str, ...]) -> None:
             told[name] = int(value) if name == "peer_port" else value
 
 
-def _partner(side: int, users: list[tuple[Fact, Message | None]], told: str | None) -> str | None:
+def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message | None]], told: str | None) -> str | None:
     """Return the partner's domain: told by the line, or shared by all senders or all recipients concerned."""
     if told:
         return told.lower().rstrip(".")
@@ -231,6 +239,7 @@ def _partner(side: int, users: list[tuple[Fact, Message | None]], told: str | No
     for fact, message in users:
         if message is None:
             continue
+        complete(appliance, message)
         if side == RECEIVING:
             sender = message.sent_by or (message.cef and message.cef.sender)
             if sender:

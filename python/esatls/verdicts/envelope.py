@@ -1,0 +1,73 @@
+"""What a message has from the one that it was made from: envelope, Message-ID, subject.
+
+A message that goes on as another one (rewritten, released) is the same mail, to the same people: what no line of its own says, its parent's
+lines say. A split and a copy are the same mail, to others. Bounces and notifications are other mails.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from esatls.extraction.fact_types import CODE, Consolidated, Lineage, named
+from esatls.verdicts.facts import GOES_ON, order
+
+if TYPE_CHECKING:
+    from esatls.verdicts.appliance import Appliance
+    from esatls.verdicts.message import Message
+
+_CHANGES_RECIPIENTS = re.compile(r"(?:alt-rcpt-to|ldap|redirect)\b", re.IGNORECASE)
+"""How the words of an agent begin that rewrites messages to other people."""
+_LISTED = re.compile(r".* for following recipients: (\S.*)", re.IGNORECASE)
+
+
+def complete(appliance: Appliance, message: Message) -> None:
+    """Give a message what its own lines and those of its ancestors say it is known by, and whom it is from and to."""
+    # from the eldest down: a chain of rewrites may be long
+    chain = []
+    one: Message | None = message
+    while one is not None and not one.has_envelope:
+        one.has_envelope = True
+        chain.append(one)
+        one = appliance.parent(one)
+    for one in reversed(chain):
+        _identify(one)
+        if one.origin is not None:
+            parent = appliance.parent(one)
+            _take_list(one, one.origin)
+            if parent is not None:
+                _inherit(one, one.origin, parent)
+
+
+def _identify(message: Message) -> None:
+    """Note the first Message-ID and the first subject by time."""
+    facts = message.identified
+    for fact in sorted(facts, key=order) if len(facts) > 1 else facts:
+        told = named(fact)
+        message.message_id = message.message_id or told.message_id
+        message.subject = message.subject or told.subject
+
+
+def _take_list(message: Message, origin: Lineage) -> None:
+    """Take the recipients that the line lists which has split a message, where no line of its own names any."""
+    listed = _LISTED.fullmatch(origin.mid_agent or "") if origin.code == "split" and not message.recipients else None
+    if listed is not None:
+        message.recipients = dict(enumerate(address for address in map(str.strip, listed[1].split(",")) if address))
+
+
+def _inherit(message: Message, origin: Lineage, parent: Message) -> None:
+    message.message_id = message.message_id or parent.message_id
+    message.subject = message.subject or parent.subject
+    if origin.code not in GOES_ON:
+        return
+    records = _records(message)
+    if not (message.has_sender or message.sent_by or any(record.sender for record in records)):
+        message.sent_by = parent.sent_by or next((record.sender for record in _records(parent) if record.sender), None)
+    if not message.has_recipients and not any(record.recipient for record in records) and not _CHANGES_RECIPIENTS.match(origin.mid_agent or ""):
+        message.recipients = {**parent.recipients, **message.recipients} if message.recipients else parent.recipients
+
+
+def _records(message: Message) -> list[Consolidated]:
+    """Return the consolidated events of a message, in order of time."""
+    facts = [fact for fact in message.identified if fact[CODE] == "cef"]
+    return [Consolidated(*fact) for fact in (sorted(facts, key=order) if len(facts) > 1 else facts)]
