@@ -180,6 +180,9 @@ class Gateway:
         if self.world.show(self.host, f"{names.CEF_HEAD}{' '.join(keys)}", "", "consolidated_event"):
             sender = mail.sender if '"' not in mail.sender else ""
             message.saw_statement(self.time, act, sender, recipients, flow, mail.message_id, mail.subject)
+            if act == "BOUNCED":
+                message.saw_attempt(self.time, None, [], "bounced")
+                message.bounced_to += recipients
             if own is not None:
                 message.connection = own
                 own.saw_stated(self.time, message, *(incoming or (None, None, None)))

@@ -198,23 +198,32 @@ class Connection:
     def on(self, message: Message, *, clock: bool = True) -> tuple[str, str | None]:
         """The verdict on a message that came or went over it, and the reason that stands beside it."""
         verdict, reason = self.at(message, clock=clock)
-        if verdict == "unknown" and message in self.stated:
-            verdict = self.stated[message].verdict
-            return verdict, None if verdict == "encrypted" else STATED_FAILURE
+        if verdict == "unknown" and (stated := self.stated_for(message)):
+            return stated.verdict, None if stated.verdict == "encrypted" else STATED_FAILURE
         return verdict, reason
+
+    def stated_for(self, message: Message) -> Stated | None:
+        """What consolidated events state for a message: its own; where TLS comes before all mail, else what all of the connection's share."""
+        own = self.stated.get(message)
+        if own is None and self.side == "delivery" and len({one.verdict for one in self.stated.values()}) == 1:
+            return next(iter(self.stated.values()))
+        return own
 
     def details(self, message: Message | None = None) -> tuple[str | None, str | None]:
         """Protocol and cipher, as a line or else as a consolidated event has them."""
         if self.success is not None:
             return self.version, self.cipher
-        stated = [one for about, one in self.stated.items() if message in (None, about) and one.verdict == "encrypted"]
+        own = None if message is None else self.stated_for(message)
+        stated = [own] if own else [one for one in self.stated.values() if one.verdict == "encrypted"]
         return (stated[0].version, stated[0].cipher) if stated else (None, None)
 
     def witness(self, message: Message | None = None, *, clock: bool = True) -> list[str] | None:
         """Who states the verdict, of a message or of all, where it is not the text alone."""
-        stated = [about for about in self.stated if message in (None, about) and not about.given_up]
-        if not stated:
+        stated = [about for about in self.stated if not about.given_up]
+        if not stated or (message is not None and self.stated_for(message) is None):
             return None
+        if message is not None:
+            stated = [message]
         # a line states it, not that there is none
         found = [self.at(about, clock=clock) for about in stated]
         text = any(verdict == "encrypted" or (verdict == "cleartext" and reason is not None) for verdict, reason in found)
@@ -343,6 +352,7 @@ class Message:
     __slots__ = (
         "accepted",
         "attempts",
+        "bounced_to",
         "connection",
         "finished",
         "first",
@@ -388,6 +398,7 @@ class Message:
         self.told_sender = False  # a line tells it, even that there is none
         self.recipients: dict[int, str] = {}
         self.stated_recipients: list[str] = []
+        self.bounced_to: list[str] = []  # as consolidated events list them
         self.listed: dict[int, str] = {}  # those that the line that split it off names
         self.message_id: str | None = None
         self.subject: str | None = None
@@ -578,9 +589,9 @@ class Message:
         """One record per connection, outcome, answer and time, in the order of time; a start only while its end is out of view."""
         groups: dict[tuple[int, Connection | None, str | None, str | None], set[int]] = {}
         ended: dict[Connection | None, set[int]] = {}
-        told = {connection for _, connection, outcome, rids, _ in self.attempts if outcome == "done" and rids}
+        told = {(outcome, connection if outcome == "done" else None) for _, connection, outcome, rids, _ in self.attempts if rids}
         for time, connection, outcome, rids, response in self.attempts:
-            if not rids and connection in told:
+            if not rids and (outcome, connection) in told:
                 continue  # a consolidated event of what a line tells
             groups.setdefault((time if clock else LONG_AGO, connection, outcome, response), set()).update(rids)
             if outcome is not None:
@@ -603,8 +614,8 @@ class Message:
         verdict, reason = self.over_connection(connection, clock=clock)
         recipients = self.all_recipients
         domains = {_domain(recipients[rid]) for rid in rids if rid in recipients}
-        if connection is not None and self in connection.delivered_to:
-            domains = domains or {_domain(address) for address in connection.delivered_to[self]}
+        if not rids:
+            domains = {_domain(address) for address in (self.bounced_to if connection is None else connection.delivered_to[self])}
         encrypted = connection is not None and connection.success is not None
         version, cipher = (None, None) if connection is None or verdict in ("cleartext", "failed") else connection.details(self)
         record: Record = {
