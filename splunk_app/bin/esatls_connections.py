@@ -32,7 +32,7 @@ class EsatlsConnectionsCommand(VerdictCommand):
 
     ##Description
     Joins the log lines of each injection connection (ICID) and delivery connection (DCID) of each appliance and gives the verdict: encrypted,
-    cleartext, failed, unused, or unknown when the log does not tell. The order of the events does not matter.
+    mixed, cleartext, failed, unused, or unknown when the log does not tell. The order of the events does not matter.
 
     ##Example
     ``index=email sourcetype=cisco:esa:textmail | esatlsconnections | stats count BY esa_direction, tls_verdict``

@@ -28,7 +28,7 @@ class EsatlsMessagesCommand(VerdictCommand):
 
     ##Description
     Joins ICID, MID and DCID of each appliance, follows messages that are rewritten, split, copied or released, and says of each message whether
-    it was received (encrypted, cleartext, internal, unknown) and delivered (encrypted, cleartext, mixed, none, unknown) over TLS. The delivery
+    it was received (encrypted, cleartext, internal, none, unknown) and delivered (encrypted, mixed, cleartext, none, unknown) over TLS. The delivery
     attempts stand in aligned multi-valued fields delivery_*, and each as a whole, in JSON, in the multi-valued field deliveries.
 
     ##Example

@@ -75,7 +75,7 @@ def test_pipelines_find_their_files_in_the_bundle(built: dict[str, Path]) -> Non
     """Every file that pipelines.yml names is in the bundle when that is unpacked in /etc/logstash."""
     found = {f"/etc/logstash/{name}" for name in members(built[f"esatls-elastic-{archives.version()}.tar.gz"])}
     named = re.findall(r'path\.config: "(\S+)/\{(\S+)\}\.conf"', (ROOT / "logstash" / "pipelines.yml").read_text(encoding="utf-8"))
-    assert len(named) >= 3
+    assert named
     assert {f"{folder}/{name}.conf" for folder, names in named for name in names.split(",")} <= found
 
 

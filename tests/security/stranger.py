@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tests import terminal
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -122,8 +122,6 @@ def collected_of(texts: Sequence[str] = ALL) -> bytes:
     return ("\n".join(lines) + "\n").encode("ascii")
 
 
-def run(*args: object, stdin: bytes = b"", **options: Any) -> subprocess.CompletedProcess[bytes]:
+def run(*args: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """Run the command line."""
-    command = [sys.executable, "-m", "esatls", *map(str, args)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "PYTHONIOENCODING": "utf-8", "COLUMNS": "200"}
-    return subprocess.run(command, input=stdin, capture_output=True, check=False, env=environment, **options)
+    return terminal.run(*args, stdin=stdin, env={"COLUMNS": "200"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import json
@@ -46,6 +47,7 @@ class Expression(NamedTuple):
     """It is looked for once in a text, not over and over."""
 
 
+@functools.cache
 def verdict(expression: Expression) -> str:
     """Return what the checker says."""
     try:
@@ -212,7 +214,8 @@ def attacks(expression: Expression, samples: Iterable[str], length: int) -> list
     if slow is not None and slow.pump:
         found += [slow.prefix + slow.pump * (length // len(slow.pump)) + end for end in ("", "\x01", "\n")]
     for sample in samples:
-        parts = {sample, *(sample[:at] for at in range(1, len(sample))), *(sample[at:] for at in range(1, len(sample))), " ", "a", "=", "'", "\\", "\\\\x"}
+        seams = [at for at in range(1, len(sample)) if len(sample) < 25 or " " in sample[at - 1 : at + 1]]
+        parts = {sample, *(sample[:at] for at in seams), *(sample[at:] for at in seams), " ", "a", "=", "'", "\\", "\\\\x"}
         for part in sorted(parts):
             run = part * (length // len(part))
             found += [run, run + "\x01", sample + run, sample + run + "\x01"]
@@ -302,7 +305,8 @@ def test_steps_of_splunk(expression: Expression, record_property: Callable[[str,
         samples = seeds.records()[::17]
     else:
         stamp = "" if "envelope" not in expression.name else "<22>Jan 21 12:47:11 esa1.example.com mail_logs: Jan 21 12:47:11 esa1 mail_logs: Info: "
-        longest = [max((str(case["text"]) for case in record["cases"]), key=len) for record in all_cases()]
+        # one of thousands of characters repeats itself, and each of its words is tried
+        longest = [max((text for case in record["cases"] for text in [str(case["text"])] if len(text) < 1000), key=len) for record in all_cases()]
         samples = [stamp + text for text in longest if stamp or re.match(expression.text, text)]
         samples = samples[::8] if stamp else samples
     assert samples

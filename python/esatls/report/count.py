@@ -13,7 +13,7 @@ from esatls.verdicts.message import domain_of
 from esatls.verdicts.words import OVER_TLS, UNKNOWN, of_deliveries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 NOT_LOGGED = "not logged"
 """Reason of a failure that the log states without one."""
@@ -170,11 +170,8 @@ def _count_delivered(part: Part, record: Mapping[str, Any]) -> None:
     verdicts: dict[str, set[str]] = {}
     versions: set[str] = set()
     ciphers: set[str] = set()
-    done = [attempt for attempt in record["deliveries"] if attempt.get("outcome") == "done"]
-    domains = {} if all("domain" in attempt for attempt in done) else _domains_by_rid(record)
-    for attempt in done:
-        reached = {attempt["domain"]} if "domain" in attempt else {domains[rid] for rid in attempt["rid"] if rid in domains}
-        for domain in reached or {None}:
+    for attempt, reached in delivered_to(record):
+        for domain in reached or (None,):
             partner = partner_name(domain, attempt.get("peer_host"), attempt.get("peer_ip"))
             verdicts.setdefault(partner, set()).add(attempt["verdict"])
         if attempt["verdict"] == "encrypted":
@@ -186,6 +183,14 @@ def _count_delivered(part: Part, record: Mapping[str, Any]) -> None:
         part.count("message_ciphers", cipher)
     for partner, over in verdicts.items():
         part.count("partner_messages", partner, of_deliveries(over))
+
+
+def delivered_to(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], set[str]]]:
+    """Yield each delivery of a message that was done, and the domains that it reached; none where the log does not tell."""
+    done = [attempt for attempt in record["deliveries"] if attempt.get("outcome") == "done"]
+    domains = {} if all("domain" in attempt for attempt in done) else _domains_by_rid(record)
+    for attempt in done:
+        yield attempt, {attempt["domain"]} if "domain" in attempt else {domains[rid] for rid in attempt["rid"] if rid in domains}
 
 
 def _domains_by_rid(record: Mapping[str, Any]) -> dict[int, str]:

@@ -6,6 +6,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
+from esatls.verdicts.words import CONNECTION_VERDICTS, RECEIVED_VERDICTS
 
 from tests.splunk.dashboards.standin import scenario, source, splunkd, views
 from tests.splunk.dashboards.standin.browser import CACHE, Browser
@@ -46,6 +47,7 @@ CONNECTIONS: list[dict[str, Any]] = [
     {
         "direction": "receiving",
         "encrypted": planned("receiving", tls=True) + OUTGOING + 1,
+        "mixed": 0,
         "cleartext": planned("receiving") + planned("receiving", failed=True) + 1,
         "failed": planned("receiving", failed=True, mail=False),
         "unused": planned("receiving", mail=False),
@@ -54,6 +56,7 @@ CONNECTIONS: list[dict[str, Any]] = [
     {
         "direction": "delivery",
         "encrypted": planned("delivery", tls=True) + INCOMING + 3,
+        "mixed": 0,
         "cleartext": planned("delivery") + planned("delivery", failed=True) + 1,
         "failed": 0,
         "unused": 0,
@@ -101,7 +104,7 @@ def ready(page: Browser, *panels: str) -> None:
 def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
     """Every panel of the overview shows the numbers of the scenario, with unknown and unused beside the percentages and not in them."""
     page = visit("esatls_overview", theme)
-    panels = [name for name in views.definition("esatls_overview")["visualizations"] if not name.startswith("viz_single")]
+    panels = [name for name in views.definition("esatls_overview")["visualizations"] if not name.startswith(("viz_single", "viz_other_reasons"))]
     ready(page, *panels)
     page.wait("viz_single_delivered", "not delivered")
     page.picture(PICTURES / f"overview-{theme}.png")
@@ -111,7 +114,7 @@ def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
     for panel, row, rest in (
         ("viz_single_in", CONNECTIONS[0], "1 unknown, 9 unused"),
         ("viz_single_out", CONNECTIONS[1], "0 unknown, 0 unused"),
-        ("viz_single_received", MESSAGES[0], "1 unknown, 0 internal"),
+        ("viz_single_received", MESSAGES[0], "1 unknown, 0 internal, 0 not received"),
         ("viz_single_delivered", MESSAGES[1], "0 unknown, 1 not delivered"),
     ):
         told = sum(row.get(name, 0) for name in TOLD)
@@ -298,15 +301,13 @@ def test_trends(theme: str, visit: Callable[..., Browser], log_source: source.Lo
     connections = list(log_source("esatlsconnections", latest - 20 * 3600, latest))
     messages = list(log_source("esatlsmessages", latest - 20 * 3600, latest))
     for row in page.records("viz_connection_verdicts"):
-        for verdict in ("encrypted", "cleartext", "failed", "unused", "unknown"):
+        for verdict in CONNECTION_VERDICTS:
             expected = sum((one["esa_direction"], one["tls_verdict"]) == (row["direction"], verdict) for one in connections)
             assert int(row[verdict]) == expected, (row["direction"], verdict)
             panel = "viz_time_in" if row["direction"] == "receiving" else "viz_time_out"
             assert sum(page.bars(panel)[verdict]) == expected
     incoming = [row["received"] for row in messages if row["mail_flow"] == "incoming"]
-    assert {name: sum(values) for name, values in page.bars("viz_time_received").items()} == {
-        name: incoming.count(name) for name in ("encrypted", "mixed", "cleartext", "none", "unknown")
-    }
+    assert {name: sum(values) for name, values in page.bars("viz_time_received").items()} == {name: incoming.count(name) for name in RECEIVED_VERDICTS}
     versions = {"TLS 1.3": "TLSv1.3", "TLS 1.2": "TLSv1.2", "retired": "TLSv1", "other": ""}
     encrypted = [row["tls_version"] for row in connections if row["tls_verdict"] == "encrypted" and row["esa_direction"] == "receiving"]
     assert {name: sum(values) for name, values in page.bars("viz_versions_in").items()} == {
@@ -325,7 +326,7 @@ def test_trends(theme: str, visit: Callable[..., Browser], log_source: source.Lo
         page.wait_changed("viz_connection_verdicts", before)
         chosen = [one for one in connections if one.get("mail_flow") == flow]
         for row in page.records("viz_connection_verdicts"):
-            for verdict in ("encrypted", "cleartext", "failed", "unused", "unknown"):
+            for verdict in CONNECTION_VERDICTS:
                 expected = sum((one["esa_direction"], one["tls_verdict"]) == (row["direction"], verdict) for one in chosen)
                 assert int(row[verdict]) == expected, (flow, row["direction"], verdict)
     page.wait_gone("viz_partner_messages", "delivery")
@@ -421,7 +422,7 @@ def test_appliance_and_flow_inputs(visit: Callable[..., Browser]) -> None:
         page.wait_gone("viz_connection_verdicts", before.split("receiving")[1].strip().split("\n")[0])
         seen.append(page.records("viz_connection_verdicts"))
     for number, whole in enumerate(CONNECTIONS):
-        for name in ("encrypted", "cleartext", "failed", "unused", "unknown"):
+        for name in CONNECTION_VERDICTS:
             assert sum(int(rows[number][name]) for rows in seen) == whole[name]
     page.choose("input_host", "*")
     page.choose("input_flow", "incoming")

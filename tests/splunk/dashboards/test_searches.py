@@ -73,6 +73,40 @@ def test_nothing_told_is_no_percentage() -> None:
     assert (found["unknown"], found["encrypted"], found["encrypted %"], found["failed %"]) == (3, 0, None, None)
 
 
+def test_mixed_connections_and_refused_messages() -> None:
+    """Mixed counts in the whole of connections; what was never received is in no percentage and says so in words."""
+    rows: list[spl.Row] = [
+        {"esa_direction": "receiving", "tls_verdict": verdict, "connections": count} for verdict, count in (("encrypted", 2), ("mixed", 1), ("unused", 7))
+    ]
+    (found,) = run("| `esatls_view_connection_verdicts` | `esatls_view_connection_table`", rows)
+    assert found == {
+        "direction": "receiving", "encrypted": 2, "mixed": 1, "cleartext": 0, "failed": 0,
+        "encrypted %": "66.7", "mixed %": "33.3", "cleartext %": "0.0", "failed %": "0.0", "unused": 7, "unknown": 0,
+    }  # fmt: skip
+    (found,) = run("| `esatls_view_connection_verdicts`", rows)
+    assert found["summary"] == "2 of 3; 0 unknown, 7 unused"
+    mail: list[spl.Row] = [{"received": received, "delivered": "none", "messages": count} for received, count in (("encrypted", 3), ("none", 4))]
+    received = run("| `esatls_view_message_verdicts`", mail)[0]
+    assert (received["none"], received["told"], received["encrypted_percent"]) == (4, 3, "100.0")
+    assert received["summary"] == "3 of 3; 0 unknown, 0 internal, 4 not received"
+
+
+def test_errors_that_count_as_no_failure() -> None:
+    """Reasons of unused and unknown connections have a table of their own and are not among the failures."""
+    reset, refused = "possibly: [Errno 104] Connection reset by peer", "450 try again later"
+    rows: list[spl.Row] = [
+        {"esa_direction": "delivery", "partner": partner, "tls_verdict": verdict, "tls_reason": reason, "connections": count}
+        for partner, verdict, reason, count in (
+            ("example.net", "unknown", reset, 3), ("example.org", "unused", refused, 1), ("example.com", "unused", "-", 9), ("example.com", "failed", "bad", 1),
+        )
+    ]  # fmt: skip
+    assert run("| `esatls_view_other_reasons`", rows) == [
+        {"direction": "delivery", "partner": "example.net", "unused": 0, "unknown": 3, "reason": reset},
+        {"direction": "delivery", "partner": "example.org", "unused": 1, "unknown": 0, "reason": refused},
+    ]
+    assert [row["partner"] for row in run("| `esatls_view_failures`", rows)] == ["example.com"]
+
+
 @pytest.mark.parametrize(
     ("version", "kind"),
     [("TLSv1.3", "TLS 1.3"), ("TLSv1.2", "TLS 1.2"), ("TLSv1/SSLv3", "retired"), ("TLSv1.1", "retired"), ("-", "other"), ("TLSv2", "other")],

@@ -1,0 +1,162 @@
+"""A list of partners that must use TLS, and what a log says about each: kept, broken, or not to be told.
+
+The list is the CSV that the Splunk app's lookup reads: `domain` (`*` stands for anything, as in `*.example.com`), `direction` (`receiving`,
+`delivery` or `both`) and, where wanted, `owner`. As in the app, the partner of incoming mail is the sender's domain, that of outgoing mail each
+recipient's domain; where the log does not tell the mail flow, both are.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esatls.errors import UsageError
+from esatls.report.count import delivered_to, partner_name
+from esatls.verdicts.message import domain_of
+from esatls.verdicts.words import UNKNOWN, of_deliveries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+KEPT, BROKEN, NO_MAIL = "kept", "broken", "no mail"
+DIRECTIONS = ("receiving", "delivery", "both")
+_LONGEST_NAME = 253
+"""Characters of a name in DNS (RFC 1035): no longer text of a log is compared with a pattern."""
+
+
+class Rule(NamedTuple):
+    """One row of the list."""
+
+    domain: str
+    direction: str
+    owner: str = ""
+
+    def covers(self, side: str) -> bool:
+        """Tell whether mail on a side, `receiving` or `delivery`, must be encrypted."""
+        return self.direction in ("both", side)
+
+
+class Mail(NamedTuple):
+    """A message that was not encrypted for a partner, or of which the log does not tell."""
+
+    side: str
+    partner: str
+    """The domain itself, where the rule has a pattern."""
+    verdict: str
+    record: Mapping[str, Any]
+    time: str | None
+    reason: str | None
+
+
+@dataclass
+class Partner:
+    """What the log says about one rule."""
+
+    rule: Rule
+    counts: dict[str, int] = field(default_factory=lambda: {"encrypted": 0, "mixed": 0, "cleartext": 0, UNKNOWN: 0})
+    mail: list[Mail] = field(default_factory=list)
+    """Without what was encrypted; in order of time."""
+
+    @property
+    def verdict(self) -> str:
+        """Return `broken` after any mail in clear text, `unknown` where only the log is to blame, `no mail`, or `kept`."""
+        if self.counts["cleartext"] or self.counts["mixed"]:
+            return BROKEN
+        if self.counts[UNKNOWN]:
+            return UNKNOWN
+        return KEPT if self.counts["encrypted"] else NO_MAIL
+
+
+def read_rules(path: str) -> list[Rule]:
+    """Return the rules of a file; `UsageError` with the line where it is no such list."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            if not {"domain", "direction"} <= {name.strip() for name in reader.fieldnames or ()}:
+                raise UsageError(f"{path}: a list of partners has the columns domain, direction and owner")
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            rules = [_rule(row, f"{path}: line {reader.line_num}") for row in reader]
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except (csv.Error, UnicodeError) as error:
+        raise UsageError(f"{path}: is not a CSV file in UTF-8: {error}") from error
+    if not rules:
+        raise UsageError(f"{path}: names no partner")
+    return rules
+
+
+def _rule(row: Mapping[str, Any], where: str) -> Rule:
+    domain, direction = ((row[name] or "").strip() for name in ("domain", "direction"))
+    if not domain or "@" in domain or re.search(r"\s", domain):
+        raise UsageError(f"{where}: not a domain: {domain!r}")
+    if direction not in DIRECTIONS:
+        raise UsageError(f"{where}: the direction is receiving, delivery or both, not {direction!r}")
+    return Rule(partner_name(domain, None, None), direction, (row.get("owner") or "").strip())
+
+
+class _Index:
+    """Finds the rule of a domain: the first of the list that covers the side, as a look-up in Splunk takes the first."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.partners = [Partner(rule) for rule in rules]
+        self.patterns = [re.compile(".*".join(map(re.escape, re.split(r"\*+", partner.rule.domain)))) for partner in self.partners]
+        self.known: dict[tuple[str, str], Partner | None] = {}
+
+    def find(self, domain: str, side: str) -> Partner | None:
+        """Return the partner whose mail on a side must be encrypted, or None."""
+        if len(domain) > _LONGEST_NAME:
+            return None
+        key = domain, side
+        if key not in self.known:
+            rows = zip(self.partners, self.patterns)
+            self.known[key] = next((partner for partner, pattern in rows if partner.rule.covers(side) and pattern.fullmatch(domain)), None)
+        return self.known[key]
+
+
+def check(rules: Iterable[Rule], messages: Iterable[Mapping[str, Any]]) -> list[Partner]:
+    """Return what messages (`fields.MESSAGE_FIELDS`) say about each rule, in the order of the rules."""
+    index = _Index(rules)
+    for record in messages:
+        for mail in (*_received(record), *_delivered(record)):
+            partner = index.find(mail.partner, mail.side)
+            if partner is not None:
+                partner.counts[mail.verdict] += 1
+                if mail.verdict != "encrypted":
+                    partner.mail.append(mail)
+    for partner in index.partners:
+        partner.mail.sort(key=lambda mail: (mail.time or "", mail.record.get("esa_host", ""), mail.record["mid"]))
+    return index.partners
+
+
+def overall(partners: Iterable[Partner]) -> str:
+    """Return the verdict on the whole list: broken if one is, else unknown if one is, else kept if one is."""
+    verdicts = {partner.verdict for partner in partners}
+    return next((verdict for verdict in (BROKEN, UNKNOWN, KEPT) if verdict in verdicts), NO_MAIL)
+
+
+def _received(record: Mapping[str, Any]) -> Iterator[Mail]:
+    """Yield the message as its sender's, if it came in and was received."""
+    domain = domain_of(record.get("sender", ""))
+    if domain and record.get("mail_flow") != "outgoing" and record["received"] not in ("internal", "none"):
+        reason = record.get("received_reason")
+        yield Mail("receiving", partner_name(domain, None, None), record["received"], record, record.get("first_seen"), reason)
+
+
+def _delivered(record: Mapping[str, Any]) -> Iterator[Mail]:
+    """Yield the message for each recipients' domain that it reached, or may have reached, if it went out."""
+    if record.get("mail_flow") == "incoming":
+        return
+    attempts: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+    for attempt, reached in delivered_to(record):
+        # one that does not say whom it reached may have been for anyone
+        verdict = attempt["verdict"] if reached or attempt["verdict"] == "encrypted" else UNKNOWN
+        for domain in reached or set(map(domain_of, record.get("recipients", ()))):
+            if domain:
+                attempts.setdefault(partner_name(domain, None, None), []).append((verdict, attempt))
+    for partner, found in attempts.items():
+        verdict = of_deliveries(verdict for verdict, _ in found)
+        times = [attempt["time"] for over, attempt in found if over != "encrypted" and "time" in attempt]
+        reasons = dict.fromkeys(attempt["reason"] for over, attempt in found if over != "encrypted" and "reason" in attempt)
+        yield Mail("delivery", partner, verdict, record, min(times, default=record.get("first_seen")), "; ".join(reasons) or None)

@@ -1,0 +1,161 @@
+"""What a log says about partners that must use TLS, as JSON, CSV, JUnit's XML, or a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import IO, TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+from esatls.output import dumps, harmless, printable
+from esatls.report.must_encrypt import BROKEN, KEPT, NO_MAIL, overall
+from esatls.report.notes import word
+from esatls.verdicts.words import STYLES, UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from esatls.report.must_encrypt import Mail, Partner
+
+FORMATS = ("table", "json", "csv", "junit")
+BY_ENDING = {"": "table", ".txt": "table", ".json": "json", ".csv": "csv", ".xml": "junit"}
+
+_MESSAGE = ("time", "esa_host", "mid", "message_id", "side", "partner", "message_verdict", "reason", "sender", "recipients")
+COLUMNS = ("domain", "direction", "owner", "verdict", "encrypted", "mixed", "cleartext", "unknown", *_MESSAGE)
+"""Of CSV: a row per message that was not encrypted, and one for a partner without such messages."""
+
+_VERDICT_STYLES = {BROKEN: "bold red", UNKNOWN: "yellow", KEPT: "green", NO_MAIL: "dim"}
+_HEADS = {
+    "time": "Time",
+    "esa_host": "Appliance",
+    "mid": "MID",
+    "message_id": "Message-ID",
+    "side": "Side",
+    "partner": "Domain",
+    "message_verdict": "Verdict",
+    "reason": "Reason",
+}
+MOST_ROWS = 50
+"""Messages that the table shows of one partner; the other formats have all."""
+
+
+def write(partners: Sequence[Partner], form: str, file: IO[bytes]) -> None:
+    """Write what was found in one of FORMATS."""
+    if form == "json":
+        file.write(dumps({"verdict": overall(partners), "partners": [_partner(partner) for partner in partners]}) + b"\n")
+    elif form == "csv":
+        _csv(partners, file)
+    elif form == "junit":
+        file.write(_junit(partners))
+    else:
+        _table(partners, file)
+
+
+def _partner(partner: Partner) -> dict[str, Any]:
+    rule = partner.rule
+    owner = {"owner": rule.owner} if rule.owner else {}
+    messages = [_mail(mail) for mail in partner.mail]
+    return {"domain": rule.domain, "direction": rule.direction, **owner, "verdict": partner.verdict, **partner.counts, "messages": messages}
+
+
+def _mail(mail: Mail) -> dict[str, Any]:
+    """Return a message that was not encrypted; a field without a value is absent."""
+    record = mail.record
+    found = {
+        "time": mail.time,
+        "esa_host": record.get("esa_host"),
+        "mid": record["mid"],
+        "message_id": record.get("message_id"),
+        "side": mail.side,
+        "partner": mail.partner,
+        "message_verdict": mail.verdict,
+        "reason": mail.reason,
+        "sender": record.get("sender"),
+        "recipients": record.get("recipients"),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _csv(partners: Sequence[Partner], file: IO[bytes]) -> None:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for partner in partners:
+        whole = _partner(partner)
+        for message in whole["messages"] or [{}]:
+            writer.writerow([harmless(_cell({**whole, **message}.get(name, ""))) for name in COLUMNS])
+    text.detach()
+
+
+def _cell(value: Any) -> str:
+    return ";".join(item.replace(";", "%3B") for item in value) if isinstance(value, list) else str(value)
+
+
+def _counted(partner: Partner) -> str:
+    """Return what was not encrypted, in words."""
+    clear, unknown = partner.counts["cleartext"] + partner.counts["mixed"], partner.counts[UNKNOWN]
+    pieces = [f"{clear:,} {word(clear, 'messages')} in clear text"] if clear else []
+    if unknown:
+        pieces.append(f"{unknown:,} {word(unknown, 'messages')} of which the log does not tell")
+    return ", ".join(pieces)
+
+
+def _line(mail: Mail) -> str:
+    """Return a message in one line of text."""
+    found = _mail(mail)
+    pieces = [found.get("time"), found.get("esa_host"), f"MID {found['mid']}", found.get("message_id"), mail.side, mail.partner, mail.verdict, mail.reason]
+    return " ".join(printable(piece) for piece in pieces if piece)
+
+
+def _junit(partners: Sequence[Partner]) -> bytes:
+    verdicts = [partner.verdict for partner in partners]
+    numbers = {"tests": len(verdicts), "failures": verdicts.count(BROKEN), "errors": verdicts.count(UNKNOWN), "skipped": verdicts.count(NO_MAIL)}
+    suite = ET.Element("testsuite", {"name": "esatls check", **{name: str(number) for name, number in numbers.items()}})
+    for partner in partners:
+        rule = partner.rule
+        case = ET.SubElement(suite, "testcase", {"classname": f"esatls.{rule.direction}", "name": printable(rule.domain)})
+        if partner.verdict == NO_MAIL:
+            ET.SubElement(case, "skipped", {"message": "no mail in this log"})
+        elif partner.verdict != KEPT:
+            problem = ET.SubElement(case, "failure" if partner.verdict == BROKEN else "error", {"message": _counted(partner)})
+            problem.text = "\n".join(map(_line, partner.mail))
+    body: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return body + b"\n"
+
+
+def _table(partners: Sequence[Partner], file: IO[bytes]) -> None:
+    from rich.console import Console
+
+    text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
+    console = Console(file=text, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 10_000
+    names = ("Partner", "Direction", "Verdict", "Encrypted", "Mixed", "Cleartext", "Unknown", "Owner")
+    rows = [
+        [p.rule.domain, p.rule.direction, p.verdict, *(f"{p.counts[name]:,}" for name in ("encrypted", "mixed", "cleartext", UNKNOWN)), p.rule.owner]
+        for p in partners
+    ]
+    _print(console, names, rows, _VERDICT_STYLES)
+    for partner in partners:
+        if partner.mail:
+            console.print()
+            console.print(f"{printable(partner.rule.domain)}: {_counted(partner)}", style="bold")
+            shown = [_mail(mail) for mail in partner.mail[:MOST_ROWS]]
+            columns = [name for name in _HEADS if any(name in row for row in shown)]
+            _print(console, [_HEADS[name] for name in columns], [[str(row.get(name, "")) for name in columns] for row in shown], STYLES)
+            more = len(partner.mail) - len(shown)
+            if more:
+                console.print(f"{more:,} more {word(more, 'messages')} as JSON or CSV", style="dim")
+    text.detach()
+
+
+def _print(console: Any, names: Sequence[str], rows: Sequence[Sequence[str]], styles: Mapping[str, str]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, overflow="fold", no_wrap=not console.is_terminal or name in ("Time", "MID", "Verdict"))
+    for row in rows:
+        table.add_row(*(Text(printable(cell), style=styles.get(cell, "")) for cell in row))
+    console.print(table)
