@@ -100,6 +100,8 @@ class Corpus:
             kind = "messages" if "mid" in timed else "connections"
             when = str(timed.get("opened") or timed.get("first_seen") or timed.get("closed") or "")
             for clock, record in ((True, timed), (False, untimed)):
+                if record is None:
+                    continue
                 order = (0 if clock else life, *key_of(record), life, when)
                 # as text, for orjson's bytes keep the room that they were written in
                 self._truth[kind, clock].append((order, orjson.dumps([life, record]).decode()))

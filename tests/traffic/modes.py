@@ -67,7 +67,7 @@ def mode_of(seed: int) -> Mode:
 
 
 class Recorder(Simulation):
-    """A simulation that keeps what it hands out both ways: as a log with times shows it, and as one without."""
+    """A simulation that keeps what it hands out: as a log with times shows it, and where it has none as one without."""
 
     def __init__(self, seed: int, messages: int, *, feed: str = "text", clock: bool = True) -> None:
         mode = mode_of(seed)
@@ -79,11 +79,12 @@ class Recorder(Simulation):
             # beside each other, text and consolidated events tell the whole
             profile, skip = replace(profile, cef=0.9, text=feed != "cef"), 0
         super().__init__(seed, messages, mode.hosts, profile, skip=skip, resets=resets if feed != "cef" else 0)
-        self.found: list[tuple[int, Record, Record]] = []  # life of the ids, record, record without times
+        self._clock = clock
+        self.found: list[tuple[int, Record, Record | None]] = []  # life of the ids, record, record of a log without times
 
     def hand_out(self, one: Connection | Message) -> None:
-        """Keep both records."""
-        self.found.append((self.life, one.record(), one.record(clock=False)))
+        """Keep the record, or both."""
+        self.found.append((self.life, one.record(), None if self._clock else one.record(clock=False)))
 
 
 def spoiled(recorder: Recorder, seed: int) -> Iterator[tuple[int, Line]]:

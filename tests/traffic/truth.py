@@ -7,7 +7,8 @@ from text. `record()` gives what a log with times shows; `record(clock=False)` w
 
 from __future__ import annotations
 
-import datetime as dt
+from functools import lru_cache
+from time import gmtime, strftime
 from typing import NamedTuple
 
 Record = dict[str, object]
@@ -25,10 +26,10 @@ OTHER = "other"  # of a connection error: a reply, a refusal, a time-out
 STATED_FAILURE = "TLS failed"  # the reason where a consolidated event states a failure
 
 
+@lru_cache(4096)
 def stamp(time: int) -> str:
     """Seconds since 1970 as RFC 3339 in UTC."""
-    moment = dt.datetime.fromtimestamp(time, dt.timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(time))
 
 
 def _domain(address: str) -> str:
