@@ -288,9 +288,9 @@ class Gateway:
         self.stage.end_message(mail.message)
 
     def sign(self, mail: Mail, text: str) -> None:
-        """Log a line that shows that a message was accepted."""
+        """Log a line that shows that a message was accepted, and is no event by itself."""
         if self.say(text):
-            mail.message.saw(self.time, accepted=True)
+            mail.message.accepted = True
 
     def queue(self, mail: Mail) -> None:
         """Queue a message for all its recipients; the delivering part knows how."""

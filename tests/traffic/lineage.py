@@ -109,8 +109,6 @@ class Lineage(Gateway):
             self.lineage(text, part, mail, "split")
             if part.message.parent is not None and listed:
                 part.message.listed = dict(part.recipients)
-            elif part.message.parent is not None:
-                part.message.flow = "outgoing" if mail.outgoing else "incoming"
             if listed and self.odds(0.5):
                 # the list is all that is said of them
                 if self.say(f"MID {part.message.mid} ICID 0 From: <{part.sender}>"):
@@ -138,8 +136,7 @@ class Lineage(Gateway):
         self.address_lines(copy)
         if self.odds(0.5):
             self.say(f"MID {mid} DKIM: cannot sign - no profile matches {mail.sender}")
-        if self.say(f"MID {mid} ready {copy.size} bytes from <{mail.sender}>"):
-            copy.message.saw(self.time, accepted=True)
+        self.sign(copy, f"MID {mid} ready {copy.size} bytes from <{mail.sender}>")
         self.queue(copy)
         if self.seldom(0.02):
             self.notify_of(mail)

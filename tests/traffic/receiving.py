@@ -43,7 +43,7 @@ class Appliance(Scanning):
                 world.start(self.lost_before_mail(), rng.random() * 2)
             if self.seldom(0.004):
                 world.start(self.notify())
-            if self.seldom(profile.twins):
+            if world.logged >= world.hidden and self.seldom(profile.twins):
                 world.start(self.twins())
 
     def background(self) -> Process:
@@ -356,8 +356,7 @@ class Appliance(Scanning):
             return
         yield rng.random()
         self.identity_lines(mail, domain)
-        if self.say(f"MID {mid} ready {mail.size} bytes from <{sender}>"):
-            message.saw(self.time, accepted=True)
+        self.sign(mail, f"MID {mid} ready {mail.size} bytes from <{sender}>")
         self.world.start(self.scan(mail, era), rng.random() * 0.5)
 
     def identity_lines(self, mail: Mail, domain: str) -> None:
@@ -367,14 +366,15 @@ class Appliance(Scanning):
         mail.message_id = message_id
         if self.say(f"MID {mid} Message-ID '{message_id}'"):
             message.saw_identity(self.time, message_id=message_id)
-        subject = self.free(f"{pick(rng, names.TOPICS)} {pick(rng, names.WORDS)}")
+        # quotes at its ends could be those of the log
+        subject = self.free(f"{pick(rng, names.TOPICS)} {pick(rng, names.WORDS)}").strip(QUOTES + " ")
         form = rng.random()
         if form < 0.9:
             text = f"'{subject}'"
         elif form < 0.95:
             text = f'"{subject}"'
         else:
-            text = subject = f"{subject.lstrip(QUOTES)}\\r\\n | x"
+            text = subject = f"{subject}\\r\\n | x"
         mail.subject = subject
         if self.say(f"MID {mid} Subject {text}"):
             message.saw_identity(self.time, subject=subject)

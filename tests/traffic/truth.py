@@ -254,7 +254,8 @@ class Connection:
                 return "unknown", min(broken)
         if before:
             return "cleartext", before[0][2] or None
-        return ("cleartext" if self.opened is not None else "unknown"), None
+        # TLS is started once: where that is in view, it was not up before
+        return ("cleartext" if self.opened is not None or self.success is not None else "unknown"), None
 
     @property
     def messages(self) -> dict[Message, int]:
@@ -320,7 +321,7 @@ class Connection:
         """The HAT's word, else what all its messages share."""
         if self.flow is not None:
             return self.flow
-        flows = {message.mail_flow for message in self.uses}
+        flows = {message.mail_flow for message in self.uses if not message.given_up}
         return next(iter(flows)) if len(flows) == 1 else None
 
     def record(self, *, clock: bool = True) -> Record:
