@@ -588,28 +588,35 @@ class Message:
         return "mixed" if {"encrypted", "cleartext"} <= found else "unknown"
 
     def deliveries(self, *, clock: bool = True) -> list[Record]:
-        """One record per connection, outcome, answer and time, in the order of time; a start only while its end is out of view."""
-        groups: dict[tuple[int, Connection | None, str | None, str | None], set[int]] = {}
-        ended: dict[Connection | None, set[int]] = {}
+        """One record per connection, outcome and answer, in the order of time; a start only while its end is out of view.
+
+        Two tries of one recipient are two, where their times differ.
+        """
         told = {(outcome, connection if outcome == "done" else None) for _, connection, outcome, rids, _ in self.attempts if rids}
-        for time, connection, outcome, rids, response in self.attempts:
-            if not rids and (outcome, connection) in told:
-                continue  # a consolidated event of what a line tells
-            groups.setdefault((time if clock else LONG_AGO, connection, outcome, response), set()).update(rids)
+        ended: dict[Connection | None, set[int]] = {}
+        for _, connection, outcome, rids, _ in self.attempts:
             if outcome is not None:
                 ended.setdefault(connection, set()).update(rids)
-        begun: set[tuple[Connection | None, int]] = set()
-        found: list[tuple[tuple[int, int, str, str, list[int]], Record]] = []
-        for (time, connection, outcome, response), rids_then in groups.items():
-            left = sorted(rids_then)
-            if outcome is None:
-                left = [rid for rid in left if rid not in ended.get(connection, ()) and (connection, rid) not in begun]
-                begun.update((connection, rid) for rid in left)
-            if left or outcome is not None:
-                order = (time, 0 if connection is None else connection.id, outcome or "", response or "", left)
-                found.append((order, self.attempt(connection, outcome, time, response, left, clock=clock)))
-        found.sort(key=lambda item: item[0])
-        return [record for _, record in found]
+        groups: dict[tuple[Connection | None, str | None, str | None], list[dict[int, int]]] = {}
+        stated: list[tuple[int, Connection | None, str | None]] = []
+        for at, connection, outcome, rids, response in self.attempts:
+            time = at if clock else LONG_AGO
+            if not rids and (outcome, connection) not in told:
+                stated.append((time, connection, outcome))  # by a consolidated event alone
+            left = [rid for rid in rids if outcome is not None or rid not in ended.get(connection, ())]
+            tries = groups.setdefault((connection, outcome, response), [])
+            for rid in left:
+                entry = next((one for one in tries if one.get(rid, time) == time), None)
+                if entry is None:
+                    entry = {}
+                    tries.append(entry)
+                entry[rid] = time
+        entries = [
+            (min(entry.values()), connection, outcome, response, sorted(entry)) for (connection, outcome, response), tries in groups.items() for entry in tries
+        ]
+        entries += [(time, connection, outcome, None, []) for time, connection, outcome in stated]
+        entries.sort(key=lambda entry: (entry[0], 0 if entry[1] is None else entry[1].id, entry[2] or "", entry[3] or "", entry[4]))
+        return [self.attempt(connection, outcome, time, response, rids, clock=clock) for time, connection, outcome, response, rids in entries]
 
     def attempt(self, connection: Connection | None, outcome: str | None, time: int, response: str | None, rids: list[int], *, clock: bool) -> Record:
         """The record of one attempt."""
