@@ -22,6 +22,7 @@ from esatls.lines import sources
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
 from esatls.verdicts.facts import Facts
+from esatls.verdicts.hosts import appliances
 from esatls.verdicts.partition import Share, judged_together, seen_twice
 from esatls.verdicts.records import messages
 
@@ -47,7 +48,7 @@ _SIFTED = ("TLS", "ESADaneStatus")
 class Options:
     """How to read: the zone of the stamps (None: as the file's head says), the year, the appliance, processes.
 
-    `common` is the zone of files whose heads say nothing.
+    `common` is the zone of files whose heads say nothing; `hosts` names the appliance of some files, by path.
     """
 
     zone: tzinfo | None = None
@@ -55,6 +56,7 @@ class Options:
     host: str | None = None
     jobs: int = 1
     common: tzinfo | None = None
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -123,14 +125,15 @@ def _alone(parts: list[Part], options: Options) -> bool:
 def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, counts: Counts, note: Callable[[int], None], *, sift: bool) -> Iterator[None]:
     """Feed one part to a consumer; yields after each block."""
     reader = Reader(part.source, warn, part.start, part.end)
+    host = options.host or options.hosts.get(part.source.path)
     if part.start == 0 and sources.is_tracking(reader):
-        counts.add(_tracking(reader, consumer, options.host))
+        counts.add(_tracking(reader, consumer, host))
         reader.close()
         yield
         return
     heads = part.heads if part.clock else options.zone is None and sources.has_head(reader)
     clock = part.clock or sources.clock_of(reader, options.zone or options.common, options.year)
-    stream = Stream(consumer, clock, options.host)
+    stream = Stream(consumer, clock, host)
     before = part.start
     for block in reader.blocks():
         for offset, piece in by_offset(block) if heads else ((None, block),):
@@ -300,36 +303,49 @@ def _gather_share(parts: list[Part], options: Options, note: Callable[[int], Non
 
 
 def write_messages(
-    found: list[Source], dump: Callable[[Mapping[str, Any]], bytes], write: Callable[[bytes], object], options: Options, warn: sources.Warn, progress: Progress
+    found: list[Source],
+    dump: Callable[[Mapping[str, Any]], bytes],
+    write: Callable[[bytes], object],
+    options: Options,
+    warn: sources.Warn,
+    progress: Progress,
+    named: set[str],
 ) -> Counts:
-    """Write the record of every message in order (appliance, MID), each as `dump` gives it and a line feed."""
+    """Write the record of every message in order (appliance, MID), each as `dump` gives it and a line feed.
+
+    The names of the appliances are added to `named`.
+    """
     parts = _parts(found, options, None)
     if _alone(parts, options):
         facts, counts = gather(found, options, warn, progress)
         for record in messages(facts):
             write(dump(record) + b"\n")
+        named |= set(appliances(facts.hosts).values())
         return counts
     shares = _shares(parts, options.jobs)
 
     def work(job: int, out: IO[bytes], told: IO[bytes]) -> None:
         facts, mine, problems = _gather_share(shares[job + 1], options, _meter(progress, job + 1))
-        share = Share(facts)
-        _send(out, [problems, mine, share.ids()])
+        _send(out, [problems, mine, [*facts.hosts]])
+        share = Share(facts.settled(_receive(told)))
+        _send(out, share.ids())
         share.know(_receive(told))
         _send(out, share.common)
         _send(out, _own_lines(share, dump))
 
     with _workers(len(shares) - 1, work) as pipes:
         facts, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
-        own = Share(facts)
         counts = Counts(*mine)
-        seen = [own.ids()]
+        keys = [*facts.hosts]
         for pipe in pipes:
-            told, theirs, ids = _receive(pipe.reading, progress)
+            told, theirs, hosts = _receive(pipe.reading, progress)
             problems += told
             counts.add(Counts(*theirs))
-            seen.append(ids)
-        shared = seen_twice(seen)
+            keys += hosts
+        for pipe in pipes:
+            _send(pipe.writing, keys)
+        own = Share(facts.settled(keys))
+        shared = seen_twice([own.ids(), *(_receive(pipe.reading, progress) for pipe in pipes)])
         for pipe in pipes:
             _send(pipe.writing, shared)
         own.know(shared)
@@ -341,6 +357,7 @@ def write_messages(
         lines.append(_lines(judged_together(common), dump))
     for problem in problems:
         warn(problem)
+    named |= set(appliances(keys).values())
     for host in sorted({host for part in lines for host in part}):
         mids: list[int] = []
         texts: list[bytes] = []

@@ -8,7 +8,7 @@ import pathlib
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
 from esatls.extraction.kinds import EVENTS, kind_of
 from esatls.extraction.patterns import PATTERNS
-from esatls.lines.envelope import SENTINEL_COLUMNS
+from esatls.lines.records import SENTINEL_COLUMNS
 
 NOTES = {
     "consolidated_event": (
@@ -19,7 +19,8 @@ NOTES = {
         "Microsoft Sentinel keeps the fields without the header, joined with semicolons, in the column `AdditionalExtensions`: they are read"
         " as a line of their own that begins with the ids, and in a JSON record's field of that name (time `TimeGenerated`, appliance"
         f" `Computer`). Of its other columns {', '.join(f'`{name}`' for name in SENTINEL_COLUMNS)} are read, each for a field that is not among them, if its"
-        " text is one word or several addresses. Splunk's search-time fields need the header; the commands do not."
+        " text is one word or several addresses (the last two, which hold Message-ID and subject: if no quote, backslash or semicolon stands in"
+        " it). Splunk's search-time fields need the header; the commands do not."
     )
 }
 

@@ -52,13 +52,13 @@ class EsatlsConnectionsCommand(VerdictCommand):
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per connection."""
-        seen = None
-        for record in connections(self.facts):
+        seen, facts = None, self.facts.settled()
+        for record in connections(facts):
             stamp = record.get("opened") or record.get("closed")
             if stamp:
                 yield {"_time": esatls_splunk.epoch(stamp), **record}
                 continue
-            seen = first_times(self.facts) if seen is None else seen
+            seen = first_times(facts) if seen is None else seen
             side = record["esa_direction"]
             seconds = seen.get((record.get("esa_host", ""), side, record["icid" if side == "receiving" else "dcid"]))
             yield record if seconds is None else {"_time": esatls_splunk.seconds_text(seconds), **record}

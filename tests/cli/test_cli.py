@@ -342,12 +342,34 @@ def test_files_of_several_appliances_that_name_none(command: str, tmp_path: path
         return run(command, *options, *files)[1]
 
     counts = "4 lines: 2 events, 2 ignored, 0 unreadable\n"
-    warning = "esatls: files of 2 appliances (0123-A, 0123-B), each with ids of its own: read one at a time, with --host NAME\n"
+    warning = "esatls: files of 2 appliances, told apart by their serial numbers (0123-A, 0123-B)\n"
     assert told(("0123-B", ""), ("0123-A", "")) == warning + counts
     assert told(("0123-A", ""), ("0123-A", "")) == counts
     assert told(("0123-A", "esa1 mail_logs: "), ("0123-B", "esa2 mail_logs: ")) == counts
     assert told(("0123-A", ""), ("0123-B", ""), options=("--host", "esa1")) == counts
     assert told(("0123-A", ""), ("0123-B", ""), options=("--quiet",)) == ""
+
+
+def test_files_of_two_appliances(tmp_path: pathlib.Path) -> None:
+    """Files whose heads tell different serial numbers are of different appliances; one that tells none is named."""
+    for name, head, result in (("a", "Version: 14.0.0-698 SN: 0123-A", "success"), ("b", "Version: 14.0.0-698 SN: 0123-B", "failed"), ("c", "x", "failed")):
+        at = "Mon Oct 12 08:00:00 2026 Info: "
+        (tmp_path / name).write_text(f"{at}{head}\n{at}ICID 5 TLS {result}\n{at}Start MID 7 ICID 5\n", encoding="utf-8")
+    for options in ((), ("--jobs", 1), ("--format", "csv")):
+        out, err = run("messages", *options, tmp_path / "a", tmp_path / "b")
+        assert out.count(b"0123-a") == out.count(b"0123-b") == 1
+        assert err.startswith("esatls: files of 2 appliances, told apart by their serial numbers (0123-A, 0123-B)\n")
+    assert [event["esa_host"] for event in records(run("events", tmp_path / "a", tmp_path / "b")[0])] == ["0123-A", "0123-B"]
+    _, err = run("messages", tmp_path)
+    assert err.startswith(f"esatls: files of 2 appliances, told apart by their serial numbers (0123-A, 0123-B); {tmp_path / 'c'}: none, so read such files")
+
+
+def test_two_names_of_one_appliance() -> None:
+    """A short and a full name draw a warning, in every command that joins lines; exit code and records stay."""
+    log = b"2026-03-03T10:00:01Z esa1 mail_logs: Info: Start MID 7 ICID 5\n2026-03-03T10:00:02Z esa1.example.com mail_logs: Info: Start MID 8 ICID 5\n"
+    for command in (("messages", "-f", "json"), ("messages", "-f", "csv"), ("connections",), ("report",)):
+        assert "esatls: esa1 and esa1.example.com may be one appliance under two names: the ids of each count apart\n" in run(*command, stdin=log)[1]
+    assert run("messages", "-q", stdin=log)[1] == ""
 
 
 def test_processes_agree(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from esatls.lines import envelope
+from esatls.lines import envelope, records
 from esatls.lines.clock import rfc3339
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,7 +83,6 @@ def test_headers_of_relays(line: str, said: dict[str, Any]) -> None:
         "192.0.2.7 ",
         "x Info: ",
         "x y: z: Info: ",
-        "MID 1 Subject 'Mar  5 10:00:00 esa1 mail_logs: Info: ",
         "Mar  5 10:00:00 esa1 mail_logs: MID 1 Subject Info: ",
         "Mar  5 10:00:00 esa1 mail_logs: the user said Info: ",
         "Mar  5 10:00:00 esa1 mail_logs: it's Info: ",
@@ -147,10 +146,10 @@ def test_several_lines_in_one_json_field() -> None:
 def test_record_within_a_text_is_no_record(before: str) -> None:
     """A record stands right behind the envelope: the same further on is text that somebody chose."""
     record = "CEF:0|CISCO|IronPort|14.0|mail|mail|5|rt=1121888861000 msg=ICID 5 TLS success"
-    assert envelope.unwrap(record) is not None
-    assert envelope.unwrap("<22>Jan 21 12:47:11 conn.example.com " + record) is not None
-    assert envelope.unwrap(before + record) is None
-    assert envelope.unwrap(before + '{"message": "ICID 5 TLS success"}') is None
+    assert records.unwrap(record)
+    assert records.unwrap("<22>Jan 21 12:47:11 conn.example.com " + record)
+    assert not records.unwrap(before + record)
+    assert not records.unwrap(before + '{"message": "ICID 5 TLS success"}')
 
 
 LINE = "Info: ICID 5 TLS success"
@@ -209,4 +208,4 @@ def test_text_before_an_event_is_never_skipped(before: str, text: str) -> None:
     """Only an envelope may stand before an event: no other text is passed over to find one."""
     line = f"MID 1 Subject '{before.splitlines()[0] if before.splitlines() else ''} {text}"
     assert envelope.parse(line).end == 0
-    assert read_events([line])[0] == []
+    assert {event["esa_event"] for event in read_events([line])[0]} <= {"message_identity"}

@@ -178,13 +178,13 @@ def test_records_are_whole(lines: list[str]) -> None:
     """Whatever the log, each record has its verdict from the contract's list, and no field is empty."""
     connections, messages = records(facts_of(lines))
     for record in connections:
-        assert record["tls_verdict"] in {"encrypted", "cleartext", "failed", "unused", "unknown"}
+        assert record["tls_verdict"] in {"encrypted", "cleartext", "mixed", "failed", "unused", "unknown"}
         assert record.get("icid", record.get("dcid")) != 0
-        assert ("tls_version" in record) <= (record["tls_verdict"] == "encrypted")
+        assert ("tls_version" in record) <= (record["tls_verdict"] in {"encrypted", "mixed"})
         assert "" not in record.values()
         assert None not in record.values()
     for record in messages:
-        assert record["received"] in {"encrypted", "cleartext", "unknown", "internal"}
+        assert record["received"] in {"encrypted", "cleartext", "unknown", "internal", "none"}
         assert record["delivered"] in {"encrypted", "cleartext", "mixed", "unknown", "none"}
         for attempt in [record, *record["deliveries"]]:
             assert "" not in attempt.values()

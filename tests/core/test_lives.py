@@ -69,7 +69,7 @@ def test_silence_ends_a_connection() -> None:
 
 def test_busy_connection_is_one() -> None:
     """A connection that is used every hour for days is one connection."""
-    lines = [(hour * HOUR, f"Start MID {hour + 1} ICID 5") for hour in range(72)]
+    lines = [(hour * HOUR + 2, f"Start MID {hour + 1} ICID 5") for hour in range(72)]
     assert verdicts((0, OPEN), (1, TLS), *lines) == ["encrypted"]
 
 

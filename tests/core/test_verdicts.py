@@ -97,10 +97,12 @@ def test_success_is_encrypted() -> None:
 
 
 def test_success_wins_over_failure() -> None:
-    """A failure beside a success, before or after, does not turn the verdict."""
-    for second in (0, 1, 9):
+    """A failure before a success, or in its second, does not turn the verdict; one after it does where no message is in view."""
+    for second in (0, 1):
         assert connection(IN, TLS_IN, f"{second} ICID 5 TLS failed: x")["tls_verdict"] == "encrypted"
         assert "tls_reason" not in connection(IN, TLS_IN, f"{second} ICID 5 TLS failed: x")
+    assert connection(IN, TLS_IN, START, "9 ICID 5 TLS failed: x")["tls_verdict"] == "encrypted"
+    assert connection(IN, TLS_IN, "9 ICID 5 TLS failed: x") == {"tls_verdict": "failed", "tls_reason": "x", "messages": 0}
 
 
 # section 4: cleartext
@@ -210,7 +212,8 @@ def test_unknown() -> None:
 def test_failure_after_a_message() -> None:
     """A failure after a message was accepted is the end of the session: it turns no verdict and gives no reason."""
     failed = "9 ICID 5 TLS failed: [Errno 54] Connection reset by peer"
-    assert connection(IN, START, failed) == {"tls_verdict": "cleartext", "messages": 1}
+    assert connection(IN, START, "9 ICID 5 TLS failed: no shared cipher") == {"tls_verdict": "cleartext", "messages": 1}
+    assert connection(IN, START, failed) == {"tls_verdict": "unknown", "tls_reason": "[Errno 54] Connection reset by peer", "messages": 1}
     assert connection(START, failed) == {"tls_verdict": "unknown", "messages": 1}
     assert connection(IN, TLS_IN, START, failed)["tls_verdict"] == "encrypted"
     assert connection(IN, START, "3 ICID 5 TLS failed: x") == {"tls_verdict": "cleartext", "messages": 1}
@@ -540,9 +543,9 @@ def test_record_of_a_connection() -> None:
 
 
 def test_connection_that_ends_in_several_lines() -> None:
-    """The last line of the end is the end."""
+    """The first line of the end is the end."""
     (record,) = log(IN, "5 ICID 5 lost", "7 ICID 5 close", "6 ICID 5 disconnected address 198.51.100.7")[0]
-    assert (record["opened"], record["closed"]) == ("2024-03-05T10:00:00Z", "2024-03-05T10:00:07Z")
+    assert (record["opened"], record["closed"]) == ("2024-03-05T10:00:00Z", "2024-03-05T10:00:05Z")
 
 
 def test_peer_of_a_delivery_without_an_opening() -> None:

@@ -1,4 +1,8 @@
-"""A Lens panel's saved state: run on the server as the aggregations that Lens makes of it, and worked out from documents."""
+"""A Lens panel's saved state: run on the server as the aggregations that Lens makes of it, and worked out from documents.
+
+Last compared with: the documentation of Lens and of the aggregations only; never with a Kibana. The aggregations run on a real search server (OpenSearch)
+in each test, and the workflow `servers` loads the panels into a Kibana (tests/servers/elastic.py), which says that it takes them, not what they draw.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from esatls.follow.frozen import freeze
 from esatls.follow.held import LINGER, Limits
 
@@ -62,7 +63,7 @@ def test_one_connection_for_all() -> None:
     run.read(render(lines, "nested_native"))
     sizes = run.held.sizes()
     assert sizes["connected"] == 1
-    assert sizes["told"] <= LINGER + 2
+    assert sizes["emitted"] <= LINGER + 2
     assert len(run.held.hosts["esa1"].connections[0]["5"].kept) == 1
     assert {record["received"] for record in run.records()} == {"cleartext"}
 
@@ -77,6 +78,58 @@ def test_messages_that_never_end() -> None:
     assert run.mids() == list(range(1, 1 + len(run.told)))
     assert len(run.told) >= 898
     assert not any(record["finished"] for record in run.records())
+
+
+def test_one_connection_that_says_much() -> None:
+    """A connection with thousands of failures, each in other words, keeps some dozens; the first still tells why."""
+    run = Run()
+    lines = [line(0, "New SMTP DCID 5 interface 192.0.2.1 address 203.0.113.5 port 25")]
+    for number in range(1, 2_001):
+        lines += [
+            line(number, f"DCID 5 TLS failed: ({336000000 + number}, 'error:{number:08X}:no shared cipher')"),
+            line(number, f"Start MID {number} ICID 0"),
+            line(number, f"Message done DCID 5 MID {number} to RID [0]"),
+            line(number, f"Message finished MID {number} done"),
+        ]
+    run.read(render(lines, "nested_native"))
+    assert len(run.held.hosts["esa1"].connections[1]["5"].facts) < 300
+    run.end()
+    reasons = {attempt["reason"] for record in run.records() for attempt in record["deliveries"]}
+    assert reasons == {"(336000001, 'error:00000001:no shared cipher')"}
+
+
+def test_ids_that_are_used_again_and_again() -> None:
+    """Two thousand messages with the same three ids, one after another: of what is over nothing is kept."""
+    run = Run()
+    for number in range(2_000):
+        run.read(render(message(1, number * 30), "nested_native"))
+    assert run.held.sizes()["facts"] < 300
+    assert len(run.end().told) == 2_000
+
+
+def test_chain_of_rewrites() -> None:
+    """Of a message that was rewritten a thousand times, no more than the last steps are needed."""
+    run = Run()
+    lines = message(1, 0)[:5]
+    for mid in range(1, 1_000):
+        lines += [line(mid, f"MID {mid} rewritten to MID {mid + 1} by antispam"), line(mid, f"Message finished MID {mid} done")]
+    run.read(render(lines, "nested_native"))
+    assert len(run.held.hosts["esa1"].messages) < LINGER + 30
+    assert {record["received"] for record in run.end().records()} == {"encrypted"}
+
+
+@pytest.mark.parametrize("ends", [(9, 0), (0, 9), (4, 5)])
+def test_ring_of_messages(ends: tuple[int, int]) -> None:
+    """Ten messages that are each made from the next, in whatever order the lines come: none is kept for ever."""
+    order = [*range(*sorted(ends))] if ends[0] < ends[1] else [*range(9, -1, -1)]
+    order += [number for number in range(10) if number not in order]
+    run = Run()
+    run.read(render([line(0, f"MID {(number + 1) % 10 + 1} rewritten to MID {number + 1} by antispam") for number in order], "nested_native"))
+    run.stream.end()
+    run.held.pass_time(10 * 86400)
+    run.held.pass_time(20 * 86400)
+    assert sorted(run.mids()) == [*range(1, 11)]
+    assert run.held.hosts == {}
 
 
 def test_quarantines_are_bounded() -> None:

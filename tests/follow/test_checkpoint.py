@@ -13,19 +13,20 @@ import pytest
 from esatls.follow import checkpoint
 from esatls.follow.checkpoint import CheckpointError
 
-from tests.follow.support import ROOT, Run, body, encoded, run
+from tests.follow.support import ROOT, Run, body, encoded, run, whole
 from tests.follow.test_records import DELIVERED, RECEIVED, other, stamped
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+HERE = ROOT / "tests" / "follow"
 SAMPLE = ROOT / "python" / "esatls" / "sample.log"
 
 
 def seal(path: Path, told: Any) -> None:
     """Write a checkpoint with a digest that fits: only its meaning is wrong."""
     second = json.dumps(told).encode()
-    head = {"format": "esatls follow", "version": 1, "sha256": hashlib.sha256(second).hexdigest()}
+    head = {"format": "esatls follow", "version": 2, "sha256": hashlib.sha256(second).hexdigest()}
     path.write_bytes(json.dumps(head).encode() + b"\n" + second)
 
 
@@ -55,11 +56,12 @@ def test_default_places(tmp_path: Path) -> None:
 
 
 def test_marks_of_a_stream() -> None:
-    """What is written down of a log is what version 1 of a checkpoint means; with other marks it would be another version."""
+    """What is saved of a stream is what version 2 of a checkpoint means; with other marks it would be another version."""
     wrapped = ["Tue Mar  5 10:00:03 2024 Info: MID 14 ICID 5 From:", "", "<alice@"]
     marks = {
         "counts": [7, 4, 1, 0],
         "rank": 2,
+        "lead": "",
         "swallow": False,
         "held_lines": [wrapped[0], wrapped[2]],
         "spaced": True,
@@ -82,12 +84,12 @@ def test_told_once(tmp_path: Path) -> None:
     log, out = tmp_path / "mail.log", tmp_path / "out.jsonl"
     log.write_bytes(encoded(stamped(*RECEIVED, *DELIVERED)))
     _, errors = run("--once", "--output", out, log)
-    assert errors == "10 lines: 10 events, 0 ignored, 0 unreadable; 1 messages told, 0 open, 0 late lines\n"
+    assert errors == "10 lines: 10 events, 0 ignored, 0 unreadable; 1 messages emitted, 0 open, 0 late lines\n"
     with log.open("ab") as file:
         file.write(encoded(stamped((20, "Start MID 20 ICID 0"))))
     _, errors = run("--once", "--output", out, log)
-    assert errors.splitlines()[0].startswith("esatls: goes on where it stopped")
-    assert errors.splitlines()[1] == "11 lines: 11 events, 0 ignored, 0 unreadable; 2 messages told, 0 open, 0 late lines"
+    assert errors.splitlines()[0].startswith("esatls: resuming from checkpoint")
+    assert errors.splitlines()[1] == "11 lines: 11 events, 0 ignored, 0 unreadable; 2 messages emitted, 0 open, 0 late lines"
     assert [json.loads(line)["mid"] for line in out.read_bytes().splitlines()] == [14, 20]
     run("--once", "--fresh", "--quiet", "--output", out, log)
     assert [json.loads(line)["mid"] for line in out.read_bytes().splitlines()] == [14, 20, 14, 20]
@@ -104,7 +106,7 @@ def test_many_recipients(tmp_path: Path) -> None:
     assert rids in out.with_name("out.jsonl.checkpoint").read_text()
     log.write_bytes(encoded(lines))
     _, errors = run("--once", "--output", out, log)
-    assert errors.splitlines()[0].startswith("esatls: goes on where it stopped;")
+    assert errors.splitlines()[0].startswith("esatls: resuming from checkpoint")
     record = json.loads(out.read_bytes().splitlines()[-1])
     (attempt,) = record["deliveries"]
     assert (record["mid"], record["finished"], attempt["verdict"], attempt["rid"]) == (14, True, "encrypted", numbers)
@@ -138,9 +140,9 @@ def test_output_is_cut(tmp_path: Path) -> None:
         (b"{}\n{}", "is no checkpoint, or is damaged"),
         (b"[]\n[]", "is no checkpoint, or is damaged"),
         (b"[" * 100_000, "is no checkpoint, or is damaged"),
-        (b'{"format": "esatls follow", "version": 2}\n{}', "was written by another version"),
-        (b'{"format": "esatls follow", "version": 1, "sha256": "00"}\n{}', "the checkpoint is damaged"),
-        (b'{"format": "esatls follow", "version": 1}\n[]', "the checkpoint is damaged"),
+        (b'{"format": "esatls follow", "version": 3}\n{}', "was written by another version"),
+        (b'{"format": "esatls follow", "version": 2, "sha256": "00"}\n{}', "the checkpoint is damaged"),
+        (b'{"format": "esatls follow", "version": 2}\n[]', "the checkpoint is damaged"),
     ],
 )
 def test_damaged(tmp_path: Path, damage: bytes, said: str) -> None:
@@ -155,6 +157,52 @@ def test_damaged(tmp_path: Path, damage: bytes, said: str) -> None:
     assert path.read_bytes() == damage
     out, _ = run("--once", "--fresh", "--checkpoint", path, SAMPLE)
     assert len(out.splitlines()) == 3
+
+
+def test_older_version(tmp_path: Path) -> None:
+    """A checkpoint of version 1, written by its own code in the middle of a log, goes on: the records of the whole log but those it emitted."""
+    path = tmp_path / "state.json"
+    path.write_bytes((HERE / "checkpoint_version_1.json").read_bytes())
+    before, after = ((HERE / f"{name}.log").read_bytes() for name in ("checkpoint_version_1", "after_version_1"))
+    out, errors = run("--once", "--checkpoint", path, "-", stdin=after)
+    assert errors.splitlines()[0].startswith("esatls: resuming from checkpoint")
+    records = [record for record in map(json.loads, whole((before + after).decode("ascii").splitlines())) if record["mid"] not in {14, 16}]
+    for record in records:
+        if "parent_mid" in record:
+            # of what it had emitted, version 1 kept no sender for those that are made from it
+            del record["sender"]
+    assert sorted(map(json.loads, out.splitlines()), key=str) == sorted(records, key=str)
+    assert [record["mid"] for record in records] == [15, 17, 18, 19]
+    assert json.loads(path.read_bytes().splitlines()[0])["version"] == 2
+
+
+def test_facts_of_another_version(written: Path) -> None:
+    """Facts are read by the names of their values: fewer or other ones in another order do, unknown ones are another version's."""
+    told = body(written)
+    shapes = told["held"]["shapes"]
+    assert shapes["message_sender"] == ["icid", "sender"]
+    shapes["message_sender"] = ["sender", "icid"]
+    shapes["message_recipient"] = ["icid", "rid"]
+    for item in told["held"]["items"]:
+        for fact in item[5]:
+            if fact[0] == "message_sender":
+                fact[2:] = [fact[3], fact[2]]
+            elif fact[0] == "message_recipient":
+                del fact[4]
+    seal(written, told)
+    log = written.with_name("mail.log")
+    with log.open("ab") as file:
+        file.write(encoded(stamped(*DELIVERED[3:])))
+    out, _ = run("--once", "--quiet", "--checkpoint", written, log)
+    record = json.loads(out.splitlines()[-1])
+    assert (record["sender"], record["finished"], "recipients" in record) == ("alice@example.net", True, False)
+    unknown: tuple[dict[str, list[str]], ...] = ({"message_sent": []}, {"message_sender": ["icid", "colour"]})
+    for change in unknown:
+        told["held"]["shapes"] = {**shapes, **change}
+        seal(written, told)
+        _, errors = run("--once", "--checkpoint", written, log, code=1)
+        assert errors.count("\n") == 1
+        assert "was written by another version" in errors
 
 
 def test_broken_off(written: Path, tmp_path: Path) -> None:
@@ -174,7 +222,7 @@ def test_foreign(written: Path, tmp_path: Path) -> None:
     """The checkpoint of another log is not touched."""
     data = written.read_bytes()
     _, errors = run("--once", "--checkpoint", written, SAMPLE, code=1)
-    assert errors == f"esatls: {written}: is the checkpoint of {tmp_path / 'mail.log'}; name another one with --checkpoint, or begin anew with --fresh\n"
+    assert errors == f"esatls: {written}: is the checkpoint of {tmp_path / 'mail.log'}; name another one with --checkpoint, or start over with --fresh\n"
     assert written.read_bytes() == data
 
 
@@ -190,7 +238,7 @@ def places(told: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def test_tampered(written: Path, tmp_path: Path) -> None:
     """Whatever stands in a checkpoint whose digest fits: it is refused with one line, or does no harm; nothing in it is run."""
     from esatls.errors import EsatlsError
-    from esatls.follow.run import Follower, Options
+    from esatls.follow.run import Follower, FollowOptions
 
     told = body(written)
     assert any(item[0] for item in told["held"]["items"])
@@ -210,7 +258,7 @@ def test_tampered(written: Path, tmp_path: Path) -> None:
             inner[last] = rng.choice(values)
         path = tmp_path / "changed.json"
         seal(path, changed)
-        options = Options(str(tmp_path / "mail.log"), str(tmp_path / "elsewhere"), str(path), once=True)
+        options = FollowOptions(str(tmp_path / "mail.log"), str(tmp_path / "elsewhere"), str(path), once=True)
         try:
             follower = Follower(options, lambda _: True, lambda _: None)
         except EsatlsError:

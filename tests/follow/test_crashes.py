@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from esatls.follow.run import Follower, Options
+from esatls.follow.run import Follower, FollowOptions
 
 from tests.follow.support import Log, encoded
 from tests.traffic import generate, render, shuffled, wrapped
@@ -36,7 +36,7 @@ def test_crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, nam
     warnings: list[str] = []
 
     def reader(log: Path, output: Path, *, once: bool = False) -> Follower:
-        return Follower(Options(str(log), str(output), f"{output}.checkpoint", idle=0, once=once), _all, warnings.append)
+        return Follower(FollowOptions(str(log), str(output), f"{output}.checkpoint", idle=0, once=once), _all, warnings.append)
 
     (tmp_path / "reference.log").write_bytes(encoded(lines))
     whole = reader(tmp_path / "reference.log", tmp_path / "reference.jsonl", once=True)

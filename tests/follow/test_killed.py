@@ -71,7 +71,7 @@ def test_killed_and_restarted(tmp_path: Path, name: str, rotations: tuple[str, .
         time.sleep(rng.random() * 0.05)
         process.kill()
         _, errors = process.communicate()
-        assert not errors.replace(b"esatls: goes on where it stopped; --fresh begins anew", b"").split(b"\n")[1:-1], errors.decode()
+        assert not errors.replace(b"esatls: resuming from checkpoint", b"").split(b"\n")[1:-1], errors.decode()
         seen += checkpoint.exists() and checkpoint.read_bytes() != before
     told_before = output.read_bytes()
     assert body(checkpoint)["place"]["offset"] >= 0

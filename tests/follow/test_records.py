@@ -7,7 +7,7 @@ import random
 import re
 from collections import Counter
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction.stream import Stream
@@ -19,10 +19,15 @@ from esatls.lines.sources import Reader, Source, clock_of
 from esatls.output import dumps
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.core.support import REAL, SCENARIOS
 from tests.follow.support import Run, encoded, whole
 from tests.traffic import ENVELOPES, Line, duplicated, generate, render, shuffled, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.log"))
 START = 1709632800
@@ -304,7 +309,7 @@ def test_quiet_log_that_the_wall_clock_moves_on(seed: int) -> None:
         if number and traffic[number].time > traffic[number - 1].time and rng.random() < 0.5:
             before = len(run.told)
             run.stream.end()
-            run.held.pass_time(traffic[number].time - rng.random() * 0.5 - run.held.clock.now)
+            run.held.pass_time(traffic[number].time - rng.random() * 0.5 - run.held.clock.stamp)
             early += len(run.told) - before
         run.stream.line(line)
     same(run.end().told, whole(lines))
@@ -329,6 +334,62 @@ def test_clock_that_is_set_back() -> None:
     lines = stamped((4000, "Start MID 1 ICID 0"), *RECEIVED, *DELIVERED, *(other(seconds) for seconds in range(4, 80)))
     run = Run().read(lines)
     assert run.mids() == [14]
+
+
+def moved(lines: Iterable[Line], jumps: Sequence[tuple[int, int]]) -> list[Line]:
+    """Return lines as a clock stamps them that is set at some of them, by so many seconds."""
+    found, away = [], 0
+    todo = dict(jumps)
+    for number, line in enumerate(lines):
+        away += todo.get(number, 0)
+        found.append(line._replace(time=line.time + away))
+    return found
+
+
+WEEKS = 21 * 86400
+
+
+@pytest.mark.parametrize("away", [3600, -3600, WEEKS, -WEEKS])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_clock_that_is_set(seed: int, away: int) -> None:
+    """The stamps jump by an hour or by weeks, forward or back, in the middle of everything: the records are those of the whole log."""
+    traffic = generate(seed, 250, 1, "realistic").lines
+    lines = list(render(moved(traffic, [(len(traffic) // 2, away)]), "native"))
+    run = Run().read(lines)
+    early = len(run.told)
+    run.end()
+    same(run.told, whole(lines))
+    assert early > 0.5 * len(run.told)
+
+
+@settings(max_examples=15)
+@given(st.integers(1, 1000), st.lists(st.tuples(st.integers(0, 2000), st.sampled_from([3600, -3600, 86400, WEEKS, -WEEKS])), max_size=3), st.data())
+def test_clock_that_is_set_at_any_line(seed: int, jumps: list[tuple[int, int]], data: st.DataObject) -> None:
+    """However often the clock is set, and wherever the log is cut: the records are those of the whole log."""
+    texts = list(render(moved(generate(seed, 60, 1, "realistic").lines, jumps), "native"))
+    log = encoded(texts)
+    run = Run()
+    at = 0
+    for end in sorted(data.draw(st.lists(st.integers(0, len(log)), max_size=5))):
+        run.lines.feed(log[at:end])
+        at = end
+        state = json.loads(json.dumps({"held": freeze(run.held), "stream": run.stream.state()}))
+        told, rest = run.told, run.lines.rest
+        run = Run()
+        run.told += told
+        run.lines.rest = rest
+        thaw(run.held, state["held"])
+        run.stream.restore(state["stream"])
+    run.lines.feed(log[at:])
+    same(run.end().told, whole(texts))
+
+
+def test_line_behind_a_clock_that_is_set_back() -> None:
+    """A message of which another line comes before its start, right after the clock was set back, is no late line."""
+    lines = stamped(*((4000 + seconds, f"ICID {9000 + seconds} close") for seconds in range(3)), RECEIVED[3], *RECEIVED[:3], *RECEIVED[4:], *DELIVERED)
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert run.held.late == 0
 
 
 def test_zone_from_the_head() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from esatls.follow.siblings import Siblings
-from esatls.follow.trail import Place, Trail
+from esatls.follow.trail import LogPosition, Trail
 
 from tests.follow.support import Log
 
@@ -392,4 +392,4 @@ def test_copy_left_in_the_folder(log: Log) -> None:
 def test_no_place(told: dict[str, object]) -> None:
     """A place that makes no sense is refused."""
     with pytest.raises((ValueError, TypeError)):
-        Place.read(told)
+        LogPosition.read(told)

@@ -15,6 +15,7 @@ from esatls.extraction.match import extract
 from esatls.extraction.stream import Counts, Stream
 from esatls.lines import arcsight, envelope
 from esatls.lines.clock import Clock, parse_rfc3339, rfc3339
+from esatls.lines.records import unwrap
 from esatls.output import dumps
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
@@ -186,8 +187,7 @@ def target_envelope(data: bytes) -> None:
         time = Clock(latest=LATEST).read(env.stamp)
         if time is not None:
             parse_rfc3339(rfc3339(time))
-    inner = envelope.unwrap(line)
-    if inner is not None:
+    for inner in unwrap(line):
         assert inner.lines
         source = source_of(line)
         assert all(plain(one) in source for one in inner.lines)
@@ -260,9 +260,9 @@ def _records(facts: Facts) -> list[Event]:
     connections: list[Event] = [dict(record) for record in verdicts.connections(facts)]
     messages: list[Event] = [dict(record) for record in verdicts.messages(facts)]
     for record in connections:
-        assert record["tls_verdict"] in {"encrypted", "cleartext", "failed", "unused", "unknown"}
+        assert record["tls_verdict"] in {"encrypted", "cleartext", "mixed", "failed", "unused", "unknown"}
     for record in messages:
-        assert record["received"] in {"encrypted", "cleartext", "unknown", "internal"}
+        assert record["received"] in {"encrypted", "cleartext", "unknown", "internal", "none"}
         assert record["delivered"] in {"encrypted", "cleartext", "mixed", "unknown", "none"}
     for records, fields in ((connections, CONNECTION_FIELDS), (messages, MESSAGE_FIELDS)):
         names = {*(field.name for field in fields)}

@@ -1,4 +1,7 @@
-"""What Splunk must answer, in Splunk's form: a line's fields, an event's columns, a record's row."""
+"""What Splunk must answer, in Splunk's form: a line's fields, an event's columns, a record's row.
+
+Last compared with: what the Python package answers, in each test; never with a Splunk, but for tests/servers/splunk.py in the workflow `servers`.
+"""
 
 from __future__ import annotations
 

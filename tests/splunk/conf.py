@@ -1,4 +1,7 @@
-"""Reads .conf files as Splunk does, and plays the search-time field extraction that props.conf and transforms.conf describe."""
+"""Reads .conf files as Splunk does, and plays the search-time field extraction that props.conf and transforms.conf describe.
+
+Last compared with: the .spec files and the documentation of search-time extraction only; never with a Splunk. Its expressions run in PCRE2, as there.
+"""
 
 from __future__ import annotations
 

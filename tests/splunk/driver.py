@@ -3,6 +3,9 @@
 `stream()` and `report()` play the parts of a search: which fields splunkd sends, what it merges back, the map phase on several indexers
 and the reduce phase on the search head. What splunkd does was taken from public traces of real searches:
 
+Last compared with: those traces, and the protocol of the Splunk SDK that the package pins, which answers it in each test; never with a splunkd of
+ours. The workflow `servers` runs the commands in a real one (tests/servers/splunk.py).
+
 * a request is `chunked 1.0,<bytes of metadata>,<bytes of body>`, JSON, CSV; lines end with a line feed; the fields come first, then their
   `__mv_` columns; every chunk gets exactly one reply;
 * getinfo comes first; then chunks, some with a header and no rows, and at last one without rows that says `finished`;

@@ -151,9 +151,11 @@ TOLD_DONE = "(DCID 91) Delivery details: Message 81 sent to bob@example.com"
         ((OPENED, FAILED, DONE), (TOLD_SUCCESS,), ("cleartext", None, "STARTTLS unexpected response", "text: cleartext, tracking: encrypted", None)),
         ((OPENED, FAILED), (TOLD_SUCCESS,), ("failed", None, "STARTTLS unexpected response", "text: failed, tracking: encrypted", None)),
         ((OPENED, DONE), (TOLD_SUCCESS,), ("encrypted", "TLSv1.2", None, "text: cleartext, tracking: encrypted", ["tracking"])),
-        ((OPENED, DONE, ENDED), (TOLD_SUCCESS,), ("encrypted", "TLSv1.2", None, "text: cleartext, tracking: encrypted", ["tracking"])),
+        # the end in a socket's words contradicts clear text: the text log is not sure itself
+        ((OPENED, DONE, ENDED), (TOLD_SUCCESS,), ("encrypted", "TLSv1.2", None, None, ["tracking"])),
         ((OPENED, SUCCESS, DONE), (TOLD_FAILED,), ("encrypted", "TLSv1.3", None, "text: encrypted, tracking: failed", None)),
-        ((OPENED, SUCCESS, DONE), (TOLD_FAILED, TOLD_DONE), ("encrypted", "TLSv1.3", None, "text: encrypted, tracking: cleartext", None)),
+        # in the second of the message, with the opening out of view, a failure decides nothing
+        ((OPENED, SUCCESS, DONE), (TOLD_FAILED, TOLD_DONE), ("encrypted", "TLSv1.3", None, None, None)),
         # no contradiction: what is left out, what is not in view, what is the same
         ((OPENED, SUCCESS, DONE), (TOLD_OPENED, TOLD_DONE), ("encrypted", "TLSv1.3", None, None, None)),
         ((DONE,), (TOLD_SUCCESS,), ("encrypted", "TLSv1.2", None, None, ["tracking"])),

@@ -109,9 +109,10 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
     everything = wanted == MessageFilter() and source.since is None and source.until is None
     form = format_of(form, output)
     if everything and form == "json":
-        source.tell_appliances_apart()
         with source.output(output) as file:
-            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress())
+            named: set[str] = set()
+            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress(), named)
+        source.tell_names(named)
         source.end(counts)
         return
     facts, counts = facts_of(source)

@@ -8,7 +8,7 @@ from esatls.extraction import tracking
 from esatls.extraction.match import MATCHERS_BY_START, event_of, match
 from esatls.extraction.patterns import PATTERNS
 from esatls.extraction.stream import Head
-from esatls.lines import envelope
+from esatls.lines import envelope, records
 from esatls.lines.clock import Clock
 
 
@@ -16,10 +16,10 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
     """Return what is known of one line: its envelope, the pattern and expression it matches and its event, or why there is none."""
     told: dict[str, Any] = {}
     whole = line
-    inner = envelope.unwrap(line)
-    if inner is not None:
+    inner = records.unwrap(line)
+    if inner:
         told["inside"] = "a record that holds the line in a field"
-        line = inner.lines[0]
+        line = inner[0].lines[0]
     env = envelope.parse(line)
     head = Head((clock or Clock()).read(env.stamp) if env.stamp else None, env.host, env.log, env.level)
     told["envelope"] = head.base or "none: the line is taken as bare text"

@@ -14,7 +14,7 @@ from esatls.cli.filters import MessageFilter, message_filters
 from esatls.errors import UsageError
 from esatls.follow import checkpoint as checkpoints
 from esatls.follow.held import Limits
-from esatls.follow.run import Follower, Options, is_pipe
+from esatls.follow.run import Follower, FollowOptions, is_pipe
 from esatls.lines.clock import zone
 from esatls.output import BY_ENDING, ending, printable
 
@@ -41,19 +41,19 @@ _DURATION = _Duration()
 @click.command()
 @click.argument("file")
 @click.option("--output", "-o", metavar="FILE", help="Append records to FILE, as JSON Lines. Default: standard output.")
-@click.option("--checkpoint", metavar="PATH", help="Where to remember how far it came. Default: beside the output, else in the user's state folder.")
+@click.option("--checkpoint", metavar="PATH", help="Where to save how far it has read. Default: beside the output, else in the user's state folder.")
 @click.option("--rotated-to", metavar="FOLDER", help="Where rotated files are moved to (olddir of logrotate). Default: they stay in the folder of FILE.")
-@click.option("--fresh", is_flag=True, help="Forget the checkpoint: begin at the start of FILE.")
-@click.option("--once", is_flag=True, help="Read to the end, tell all that is open as it stands, and leave.")
+@click.option("--fresh", is_flag=True, help="Ignore the checkpoint: start over at the beginning of FILE.")
+@click.option("--once", is_flag=True, help="Read to the end, write all that is open as it stands, and exit.")
 @click.option("--host", help="Name of the appliance for lines that do not name it.")
 @click.option("--timezone", metavar="ZONE", help="Zone of the stamps, such as Europe/Berlin. Default: what the head of the file says, else UTC.")
 @click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, for stamps without one. Default: from the file's date.")
 @message_filters
 @click.option("--grace", type=_DURATION, default=10, show_default=True, help="Log time that late lines have after a message has ended.")
-@click.option("--timeout", type=_DURATION, default="72h", show_default=True, help="Log time of silence after which an open message is told as it stands.")
+@click.option("--timeout", type=_DURATION, default="72h", show_default=True, help="Log time of silence after which an open message is written as it stands.")
 @click.option("--quarantine", type=_DURATION, default="30d", show_default=True, help="The same for a message in quarantine.")
-@click.option("--idle", type=_DURATION, default=5, show_default=True, help="Quiet time after which the clock on the wall counts as the log's; 0: never.")
-@click.option("--poll", type=_DURATION, default=0.5, show_default=True, help="Pause between two looks at a quiet log.")
+@click.option("--idle", type=_DURATION, default=5, show_default=True, help="Quiet time after which the wall clock moves the log's time on; 0: never.")
+@click.option("--poll", type=_DURATION, default=0.5, show_default=True, help="Pause between two reads of a quiet log.")
 @click.option("--save-every", type=_DURATION, default=5, show_default=True, help="Time between two checkpoints of a busy log.")
 @click.option("--quiet", "-q", is_flag=True, help="No counts on standard error.")
 def follow(
@@ -64,8 +64,8 @@ def follow(
     FILE is a log that grows, or - for standard input. It may be rotated, compressed, truncated, deleted and made anew; it need not
     exist yet. Records are those of `esatls messages`, as JSON Lines.
 
-    A run that was killed goes on where its checkpoint says. An --output file is cut to what the checkpoint knows, so that no record is lost or comes
-    twice; on standard output, records since the last checkpoint come again. Standard input has a checkpoint only with --checkpoint, and what
+    A run that was killed resumes from its checkpoint. An --output file is cut to what the checkpoint knows, so that no record is lost or
+    repeated; on standard output, records since the last checkpoint are repeated. Standard input has a checkpoint only with --checkpoint, and what
     was read of it since then is lost.
     """
     gc.enable()  # this command runs for months
@@ -81,7 +81,7 @@ def follow(
     if rotated_to is not None and os.path.exists(rotated_to) and not os.path.isdir(rotated_to):
         raise UsageError(f"{rotated_to}: is no folder")
     zone_name, host = options["timezone"], options["host"]
-    settings = Options(
+    settings = FollowOptions(
         file=file,
         output=output,
         checkpoint=checkpoint or (None if is_pipe(file) else checkpoints.default_path(file, output)),
@@ -98,7 +98,7 @@ def follow(
     )
     follower = Follower(settings, wanted, lambda problem: click.echo(f"esatls: {printable(problem)}", err=True))
     if follower.resumed and not options["quiet"]:
-        click.echo(f"esatls: goes on where it stopped; --fresh begins anew ({printable(str(settings.checkpoint))})", err=True)
+        click.echo(f"esatls: resuming from checkpoint {printable(str(settings.checkpoint))}; use --fresh to start over", err=True)
     follower.run()
     if not options["quiet"]:
         held = follower.held
@@ -106,7 +106,7 @@ def follow(
         still = sizes["open"] + sizes["parked"] + sizes["settling"]
         waiting = len(follower.stream.state()["held_lines"])
         rest = f", {waiting} that may go on" if waiting else ""
-        click.echo(f"{follower.stream.counts}{rest}; {held.told:,} messages told, {still:,} open, {held.late:,} late lines", err=True)
+        click.echo(f"{follower.stream.counts}{rest}; {held.emitted:,} messages emitted, {still:,} open, {held.late:,} late lines", err=True)
     if follower.stopped:
         import signal
 

@@ -13,9 +13,10 @@ from esatls.errors import UsageError
 from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339, rfc3339, zone
 from esatls.output import Output, printable
+from esatls.verdicts.hosts import appliances, short_and_full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
@@ -61,15 +62,26 @@ class Input:
             options["host"] and printable(options["host"]),
             options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1),
             sources.common_zone(self.found) if where is None else None,
+            self._by_serial() if options["host"] is None and len(self.found) > 1 else {},
         )
 
-    def tell_appliances_apart(self) -> None:
-        """Say that ids may meet, where files without host names are of several appliances."""
-        if self.options.host is None and len(self.found) > 1 and not self.quiet:
-            serials = sorted(sources.serials(self.found))
-            if len(serials) > 1:
-                names = printable(", ".join(serials))
-                click.echo(f"esatls: files of {len(serials)} appliances ({names}), each with ids of its own: read one at a time, with --host NAME", err=True)
+    def _by_serial(self) -> dict[str, str]:
+        """Return the appliance of each file by the serial number in its head, where files without host names are of several; say so."""
+        serials = sources.serials(self.found)
+        several = sorted(set(serials.values()))
+        if len(several) < 2:
+            return {}
+        if not self.quiet:
+            untold = [source.name for source in self.found if source.path not in serials]
+            rest = f"; {', '.join(untold)}: none, so read such files by themselves, with --host NAME" if untold else ""
+            names = printable(f"({', '.join(several)}){rest}")
+            click.echo(f"esatls: files of {len(several)} appliances, told apart by their serial numbers {names}", err=True)
+        return serials
+
+    def tell_names(self, names: Iterable[str]) -> None:
+        """Say that one appliance may have two names, which part what belongs together."""
+        for short, full in [] if self.quiet else short_and_full(names):
+            click.echo(f"esatls: {printable(short)} and {printable(full)} may be one appliance under two names: the ids of each count apart", err=True)
 
     def output(self, path: str | None) -> Output:
         """Return where the records go; `UsageError` for a file that is read."""
@@ -108,9 +120,9 @@ class Input:
 
 def facts_of(source: Input) -> tuple[Facts, Counts]:
     """Return what all inputs state, and how many lines there were of which kind."""
-    source.tell_appliances_apart()
     progress = source.progress()
     facts, counts = parallel.gather(source.found, source.options, source.warn, progress)
+    source.tell_names(appliances(facts.hosts).values())
     return facts, counts
 
 

@@ -20,7 +20,7 @@ from esatls.elastic.client import BUSY, Client, ElasticError, Refusal
 from esatls.elastic.documents import connection_document, message_document
 from esatls.extraction.event_stream import events
 from esatls.extraction.match import extract
-from esatls.lines import envelope
+from esatls.lines import envelope, records
 from esatls.lines.clock import rfc3339
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
@@ -210,13 +210,13 @@ def facts_of(documents: Iterable[dict[str, Any]]) -> Facts:
 
 def events_of(line: str) -> Iterator[dict[str, Any]]:
     """Yield the events of one line as it was logged, without what its envelope says."""
-    inner = envelope.unwrap(line)
-    if inner is not None and len(inner.lines) > 1:
+    inner = records.unwrap(line)
+    if len(inner) > 1 or (inner and len(inner[0].lines) > 1):
         # a record of several lines: which of them begin anew is the stream's to tell, a stranger may have written the others
         for found in events([line]):
             yield {name: value for name, value in found.items() if name not in _OF_ENVELOPE}
         return
-    text = line if inner is None else inner.lines[0]
+    text = inner[0].lines[0] if inner else line
     event = extract(text[envelope.parse(text).end :].rstrip())
     if event is not None:
         yield event

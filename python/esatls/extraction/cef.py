@@ -232,7 +232,7 @@ def _begun(run: str | None) -> dict[str, Any] | None:
     return {**_BEGINNING, **{name: stated[name] for name in TLS_NAMES.values() if name in stated}}
 
 
-def _read_known(
+def _read_known(  # noqa: C901 - most of the time that a record takes
     mid: str,
     icid: str | None,
     dcid: str | None,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from esatls.lines.clock import Time
 
 Fact = tuple[Any, ...]
@@ -119,6 +121,7 @@ class MessageStarted(NamedTuple):
     time: Time | None
     key: str
     icid: str | None
+    start_note: str | None
     witness: int = TEXT
 
 
@@ -188,6 +191,16 @@ class Try(NamedTuple):
     delivery_response: str | None
     sender: str | None
     recipient: str | None
+    witness: int = TEXT
+
+
+class MessageFinished(NamedTuple):
+    """The appliance is done with a message."""
+
+    code: str
+    time: Time | None
+    key: str
+    message_end: str | None
     witness: int = TEXT
 
 
@@ -265,18 +278,22 @@ KINDS: dict[str, type[Any]] = {
     "message_started": MessageStarted,
     "message_sender": MessageSender,
     "message_recipient": MessageRecipient,
+    "message_accepted": Plain,
     "message_identity": MessageIdentity,
     "message_policy": MessagePolicy,
     "delivery_started": Delivery,
     "delivery_done": Delivery,
     "delivery_bounced": Try,
     "delivery_delayed": Try,
-    "message_finished": Plain,
+    "message_finished": MessageFinished,
     "message_aborted": MessageAborted,
     "message_lineage": Lineage,
     "message_quarantined": Delivery,
 }
 """The type of the facts of each kind of event in the text log."""
+
+UNVERIFIED = "tls_unverified"
+"""The code of facts of lines, of whatever kind, that say that a certificate was not accepted (`tls_verify`)."""
 
 MAKES = frozenset({"rewritten", "split", "copy", "released", "notification", "bounce"})
 """Codes of facts that make a message from another one: the relations of `message_lineage`."""
@@ -284,6 +301,7 @@ MAKES = frozenset({"rewritten", "split", "copy", "released", "notification", "bo
 FACT_TYPES: dict[str, type[Any]] = {
     **{kind: type_ for kind, type_ in KINDS.items() if kind != "message_lineage"},
     **dict.fromkeys(MAKES, Lineage),
+    UNVERIFIED: TlsSaid,
     "cef": Consolidated,
     "cef_tls": TlsStated,
 }
@@ -310,6 +328,11 @@ def position(name: str, *types: type[Any]) -> int:
 def named(fact: Fact) -> Any:
     """Return a fact with its names."""
     return FACT_TYPES[fact[CODE]](*fact)
+
+
+def code_of(event: Mapping[str, Any]) -> str:
+    """Return the code of the fact that an event states: its kind, the relation of a lineage, or UNVERIFIED."""
+    return event.get("mid_relation") or (UNVERIFIED if "tls_verify" in event else event["esa_event"])
 
 
 def store_of(kind: str, direction: str | None) -> tuple[int, str]:

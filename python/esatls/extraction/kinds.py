@@ -20,6 +20,7 @@ EVENTS: dict[str, str] = {
     "message_sender": "Its envelope sender",
     "message_recipient": "One of its envelope recipients",
     "message_identity": "Its Message-ID or its subject, as logged, without the quotes",
+    "message_accepted": "The message was taken whole: ready, queued, or looked at by a scanner",
     "message_policy": "The policy table that it matched: its mail flow",
     "delivery_started": "A delivery began",
     "delivery_done": "The other side took the message for these recipients",
@@ -68,6 +69,8 @@ def constants_of(pattern: str, fields: tuple[str, ...]) -> dict[str, str]:
         known["delivery_outcome"] = _OUTCOME[kind]
     if kind == "message_lineage":
         known["mid_relation"] = pattern[len("ESA_MESSAGE_LINEAGE_") :].lower().split("_")[0]
+    if kind in TLS_KINDS and pattern.endswith("_VERIFY"):
+        known["tls_verify"] = "failed"
     if "dcid" in fields:
         known["esa_direction"] = "delivery"
     elif "icid" in fields or kind.startswith(_SIDED):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Callable, NamedTuple
 
-from esatls.extraction.fact_types import FACT_FIELDS, store_of
+from esatls.extraction.fact_types import FACT_FIELDS, code_of, store_of
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS
 
@@ -78,7 +78,7 @@ def _spec(name: str, groups: dict[str, int], never: int) -> Spec:
     if len(numbers) == 1:
         numbers += (never,)
     plan = tuple((_NAMED.get(field, field), group, _READING.get(field)) for field, group in groups.items())
-    return Spec(name, kind, constants, groups, (store, constants.get("mid_relation", kind), numbers), plan)
+    return Spec(name, kind, constants, groups, (store, code_of(constants), numbers), plan)
 
 
 MATCHERS_BY_START = _Matchers()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from esatls.extraction.match import Spec, match
-from esatls.lines import envelope
+from esatls.lines import documents, envelope, records
 from esatls.lines.clock import END_OF_TIME, FIRST_TIME, Clock, Time, rfc3339
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ MOST_HEADS = 10_000
 _MOST_INSIDE = 100
 """Appliances whose records are read at once; of more, each begins anew."""
 
+_OPENING = ("{", "[", " ", "\t")
 _LINES_AT_ONCE = 500
 """Lines that are read with care, one by one, when one of them has no whole envelope."""
 
@@ -227,8 +228,15 @@ class Stream:
         self._lead: str | None = None
         """What stands in front of the header of the log's first line; None before that."""
         self._swallow = False
-        self._inside: dict[str | None, Stream] = {}
-        """Readers of what records hold, by appliance: they know its envelopes."""
+        self._inside: dict[tuple[str | None, str | None, str | None], Stream] = {}
+        """Readers of what records hold, by appliance, log and level: they know its envelopes."""
+        self._log: str | None = None
+        self._level: str | None = None
+        """What the records say of lines that do not."""
+        self._document: documents.JsonDocument | documents.CsvDocument | None = None
+        """A record over several lines that is not complete."""
+        self._may_begin = True
+        """Whether a line may begin a document: not where one has turned out to be none."""
         self._told: str | None = None
         self._time: Time | None = None
         """What the record says of the time, and that of its lines without a stamp."""
@@ -240,6 +248,8 @@ class Stream:
         counts = self.counts
         counts.lines += 1
         line = line.rstrip("\r")
+        if self._document is not None and self._of_document(line):
+            return
         known = self.heads.get(line[: self.length])
         if known is not None and self.length and not line.startswith(_RECORD, self.length):
             self._begin(_Pending(envelope.Envelope(envelope.STAMPED, self.length), known, line))
@@ -247,10 +257,16 @@ class Stream:
             return
         env = self._parse(line)
         if env.rank == envelope.STAMPED or env.rank >= self._rank:
-            if line[:1] == "{" or (line.startswith(_RECORD, env.end) and _CONSOLIDATED.match(line, env.end) is None):
-                inner = envelope.unwrap(line, env.end)
-                if inner is not None:
+            if line[:1] in _OPENING or line[-1:] == "}" or (line.startswith(_RECORD, env.end) and _CONSOLIDATED.match(line, env.end) is None):
+                inner = records.unwrap(line, env.end)
+                if inner:
                     self._unwrapped(inner)
+                    return
+            if env.rank == self._rank == envelope.BARE and self._may_begin and not self.heads:
+                self._document = documents.begun(line, first=counts.lines == 1)
+                if self._document is not None:
+                    self._settle()
+                    counts.ignored += not self._document.lines
                     return
             self._begin(_Pending(env, self._head(env, line), line))
             self._rank = env.rank
@@ -365,30 +381,51 @@ class Stream:
         else:
             self.counts.ignored += 1
 
-    def _unwrapped(self, inner: envelope.Unwrapped) -> None:
-        """Take a record that holds log lines: they are a log of their own, the record is one line."""
-        self._settle()
-        part: Stream = self._reader(inner.host)
-        counts = part._record(inner)
-        if counts.events:
-            self.counts.events += 1
-        elif counts.unreadable:
-            self.counts.unreadable += 1
-        else:
-            self.counts.ignored += 1
+    def _of_document(self, line: str) -> bool:
+        """Take the next line of a document; tell whether it is one. Where it is not, the lines held are read as any others."""
+        document = self._document
+        assert document is not None  # noqa: S101 - asked for where there is one
+        complete = document.add(line)
+        if complete is None:
+            self._document, self._may_begin = None, False
+            for held in document.lines:
+                self.counts.lines -= 1
+                self.line(held)
+            return False
+        for lines, found in complete:
+            self._unwrapped(found, lines)
+        if not document.depth:
+            self._document = None
+        return True
 
-    def _reader(self, host: str | None) -> Stream:
+    def _unwrapped(self, inner: list[records.Record], lines: int = 1) -> None:
+        """Take the records that stand on some lines, one mostly: each is a log of its own."""
+        self._settle()
+        counts = Counts()
+        for record in inner:
+            part: Stream = self._reader(record)
+            counts.add(part._record(record))
+        if counts.events:
+            self.counts.events += lines
+        elif counts.unreadable:
+            self.counts.unreadable += lines
+        else:
+            self.counts.ignored += lines
+
+    def _reader(self, record: records.Record) -> Stream:
         """Return the reader of the records of one appliance; it knows the envelopes in them."""
-        host = host or self.host
-        part = self._inside.get(host)
+        host = record.host or self.host
+        key = (host, record.log, record.level)
+        part = self._inside.get(key)
         if part is None:
             part = Stream(self.consumer, self.clock, host)
+            part._log, part._level = record.log, record.level
             if len(self._inside) >= _MOST_INSIDE:
                 self._inside.clear()
-            self._inside[host] = part
+            self._inside[key] = part
         return part
 
-    def _record(self, inner: envelope.Unwrapped) -> Counts:
+    def _record(self, inner: records.Record) -> Counts:
         """Read the lines of one record from the first to the last; what other records held changes nothing."""
         self.counts, self._rank, self._swallow, self._lead = Counts(), envelope.BARE, False, None
         if inner.time != self._told:
@@ -405,6 +442,9 @@ class Stream:
     def end(self) -> None:
         """Settle the last line."""
         self._settle()
+        if self._document is not None:
+            self.counts.ignored += len(self._document.lines)
+            self._document = None
 
     def _head(self, env: envelope.Envelope, line: str) -> Head:
         whole = _is_whole(env, line)
@@ -413,7 +453,7 @@ class Stream:
         head = heads.get(prefix)
         if head is None:
             time = self.clock.read(env.stamp) if env.stamp else self._time
-            head = Head(time, env.host or self.host, env.log, env.level)
+            head = Head(time, env.host or self.host, env.log or self._log, env.level or self._level)
             _remember(heads, prefix, head)
             if whole and env.stamp and time is not None:
                 self._hour = _Hour.of(prefix, env.stamp, head)
@@ -439,6 +479,8 @@ class Stream:
             "lead": self._lead,
             "swallow": self._swallow,
             "held_lines": [] if pending is None else pending.lines,
+            "may_begin": self._may_begin,
+            "document": None if self._document is None else self._document.state(),
             "spaced": pending is not None and pending.spaced,
         }
 
@@ -448,6 +490,9 @@ class Stream:
         self._rank = int(state["rank"])
         self._lead = None if state["lead"] is None else str(state["lead"])
         self._swallow = bool(state["swallow"])
+        self._may_begin = bool(state["may_begin"])
+        if state["document"] is not None:
+            self._document = documents.restored(state["document"])
         lines = [str(line) for line in state["held_lines"]]
         if lines:
             "".join(lines).encode("utf-8", "surrogateescape")  # ValueError for what no bytes give
@@ -535,7 +580,7 @@ class Stream:
         plain = "\0" not in text and "\r" not in text and _RECORD not in text
         for at in range(0, len(lines), _LINES_AT_ONCE):
             some = lines[at : at + _LINES_AT_ONCE]
-            done = self._records(some) if some[0][:1] == "{" else self._fast(some) if plain else 0
+            done = 0 if self._document is not None else self._records(some) if some[0][:1] == "{" else self._fast(some) if plain else 0
             for line in some[done:]:
                 self.line(line)
 
@@ -565,20 +610,21 @@ class Stream:
         """Take JSON records in a row that hold one whole line each; return how many. What stands in a record goes on in no other one."""
         if self.length or self._rank != envelope.BARE:
             return 0
-        found: list[envelope.Unwrapped] = []
+        found: list[records.Record] = []
         for line in lines:
-            inner = envelope.unwrap(line) if line[:1] == "{" else None
-            if inner is None or len(inner.lines) > 1:
+            inner = records.unwrap(line) if line[:1] == "{" else []
+            if len(inner) != 1 or len(inner[0].lines) > 1:
                 break
-            found.append(inner)
-            if len(found) == 1 and not _is_whole(envelope.parse(inner.lines[0]), inner.lines[0]):
+            found += inner
+            if len(found) == 1 and not _is_whole(envelope.parse(inner[0].lines[0]), inner[0].lines[0]):
                 break
         if found:
             self._settle()
         done = 0
-        for host, some in itertools.groupby(found, lambda inner: inner.host):
-            part: Stream = self._reader(host)
-            texts = [inner.lines[0] for inner in some]
+        for _, some in itertools.groupby(found, lambda inner: (inner.host, inner.log, inner.level)):
+            alike = list(some)
+            part: Stream = self._reader(alike[0])
+            texts = [inner.lines[0] for inner in alike]
             counts = part._whole_lines(texts)
             self.counts.add(counts)
             done += counts.lines

@@ -25,7 +25,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from esatls.lines.envelope import writable
+from esatls.lines.records import writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,14 +8,19 @@ import os
 from typing import Any
 
 from esatls.errors import EsatlsError
+from esatls.follow.version_1 import converted
 
 _FORMAT = "esatls follow"
-_VERSION = 1
+_VERSION = 2
 _LARGEST = 1 << 30
 
 
 class CheckpointError(EsatlsError):
     """A checkpoint that cannot be used: damaged, of something else, in use."""
+
+
+class OtherVersionError(Exception):
+    """A checkpoint has what this version does not know."""
 
 
 def default_path(log: str, output: str | None) -> str:
@@ -44,24 +49,34 @@ def load(path: str) -> dict[str, Any] | None:
     first, _, second = data.partition(b"\n")
     try:
         head = json.loads(first)
-        body: Any = json.loads(second) if head["format"] == _FORMAT and head["version"] == _VERSION else None
+        body: Any = json.loads(second) if head["format"] == _FORMAT and head["version"] in (1, _VERSION) else None
     except (ValueError, TypeError, LookupError, RecursionError):
         head, body = {}, None
     if not isinstance(head, dict) or head.get("format") != _FORMAT:
         raise CheckpointError(f"{path}: is no checkpoint, or is damaged; {_ADVICE}")
-    if head.get("version") != _VERSION:
-        raise CheckpointError(f"{path}: was written by another version; {_ADVICE}")
+    if head.get("version") not in (1, _VERSION):
+        raise other_version(path)
     if not isinstance(body, dict) or head.get("sha256") != hashlib.sha256(second).hexdigest():
         raise damaged(path)
+    if head["version"] == 1:
+        try:
+            return converted(body)
+        except (ValueError, TypeError, LookupError) as error:
+            raise damaged(path) from error
     return body
 
 
-_ADVICE = "name another one with --checkpoint, or begin anew with --fresh"
+_ADVICE = "name another one with --checkpoint, or start over with --fresh"
 
 
 def damaged(path: str) -> CheckpointError:
     """Return the error for a checkpoint that makes no sense."""
     return CheckpointError(f"{path}: the checkpoint is damaged; {_ADVICE}")
+
+
+def other_version(path: str) -> CheckpointError:
+    """Return the error for a checkpoint that this version cannot read."""
+    return CheckpointError(f"{path}: was written by another version; {_ADVICE}")
 
 
 def foreign(path: str, log: str) -> CheckpointError:

@@ -1,6 +1,7 @@
 """What is held, as JSON, and back: for a checkpoint.
 
-Nothing read back is believed before it was looked at: kinds of facts, ids, times and texts must be such as the log gives.
+Facts are written with the names of their values beside them, so that a version with other values can read them. Nothing read back is believed
+before it was looked at: kinds of facts, ids, times and texts must be such as the log gives.
 """
 
 from __future__ import annotations
@@ -8,30 +9,31 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from esatls.extraction.fact_types import CEF, CEF_FIELDS, FACT_FIELDS, MAKES, MESSAGES, TRACKING, store_of
-from esatls.follow.held import Connection, Held, Message
+from esatls.extraction.fact_types import CEF, FACT_TYPES, KEY, KINDS, MAKES, MESSAGES, TEXT, TRACKING, Fact, named, store_of, values_of
+from esatls.follow.checkpoint import OtherVersionError
 from esatls.follow.logclock import moment
+from esatls.follow.open_ids import OpenConnection, OpenMessage
 from esatls.lines.clock import END_OF_TIME, FIRST_TIME
 from esatls.verdicts.facts import refs
+from esatls.verdicts.heritage import Heritage
+from esatls.verdicts.words import RECEIVED_VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from esatls.extraction.fact_types import Fact
+    from esatls.follow.held import Held
     from esatls.lines.clock import Time
     from esatls.verdicts.facts import Ref
+    from esatls.verdicts.heritage import Heritages
+
+Shapes = dict[str, list[str]]
+"""By code of a fact: the names of its values, in their order."""
 
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 _RIDS = re.compile(r"\d[0-9, ]*", re.ASCII)
 _NUMBERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
 
-_FIELDS: dict[str, tuple[bool, tuple[str, ...]]] = {
-    **{kind: (store_of(kind, None)[0] == MESSAGES, names) for kind, names in FACT_FIELDS.items() if kind != "message_lineage"},
-    **dict.fromkeys(MAKES, (True, FACT_FIELDS["message_lineage"])),
-    "cef": (True, CEF_FIELDS),
-    "cef_tls": (False, ("result", "version", "cipher")),
-}
-"""By code of a fact: whether it is about a message, and its values."""
+_SHAPES: Shapes = {code: [*values_of(type_)] for code, type_ in FACT_TYPES.items()}
 
 
 def freeze(held: Held) -> dict[str, Any]:
@@ -43,87 +45,132 @@ def freeze(held: Held) -> dict[str, Any]:
         for side, connections in enumerate(found.connections):
             items += [_freeze(held, "", 0, host, side, key) for key, item in connections.items() if not item.queue]
         items += [_freeze(held, "", 0, host, MESSAGES, key) for key, message in found.messages.items() if not message.queue]
-    return {"clock": held.clock.state(), "told": held.told, "late": held.late, "items": items}
+    serials = {host: sorted(found) for host, found in held.serials.items()}
+    return {"shapes": _SHAPES, "clock": held.clock.state(), "serials": serials, "emitted": held.emitted, "late": held.late, "items": items}
 
 
 def _freeze(held: Held, queue: str, due: Time, host: str, kind: int, key: str) -> list[Any]:
     if kind == MESSAGES:
         item = held.hosts[host].messages[key]
-        return [queue, due, host, kind, key, _lists(item.facts), _lists(item.fresh), [item.ended, item.quarantined, item.told, item.past]]
+        heritages = [[None if opening is None else _list(opening), heritage._asdict()] for opening, heritage in (item.heritages or {}).items()]
+        marks = [item.ended, item.quarantined, item.emitted, item.past, item.behind, None if item.heritages is None else heritages]
+        return [queue, due, host, kind, key, _lists(item.facts), _lists(item.fresh), marks]
     connection = held.hosts[host].connections[kind][key]
-    return [queue, due, host, kind, key, _lists(connection.facts), [list(use) for use in connection.kept], [connection.closed]]
+    marks = [connection.closed, connection.limit]
+    return [queue, due, host, kind, key, _lists(connection.facts), [[use[KEY], *_list(use)] for use in connection.kept], marks]
 
 
 def _lists(facts: Iterable[Fact]) -> list[list[Any]]:
-    # the id stands beside them
-    return [[fact[0], fact[1], *fact[3:]] for fact in facts]
+    return [_list(fact) for fact in facts]
+
+
+def _list(fact: Fact) -> list[Any]:
+    # the id stands beside it
+    return [*fact[:KEY], *fact[KEY + 1 :]]
 
 
 def thaw(held: Held, frozen: dict[str, Any]) -> None:
-    """Give an empty `Held` what `freeze` returned; `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
+    """Give an empty `Held` what `freeze` returned, in this version or in an older one.
+
+    `ValueError`, `TypeError` or `LookupError` if it is no such thing, `OtherVersionError` if it has what only a newer version knows.
+    """
+    reader = _Reader(frozen["shapes"])
     held.clock.restore(frozen["clock"])
-    held.told, held.late = int(frozen["told"]), int(frozen["late"])
+    held.emitted, held.late = int(frozen["emitted"]), int(frozen["late"])
+    held.serials = {str(host): set(map(str, found)) for host, found in frozen["serials"].items()}
     for queue, due, host, kind, key, facts, more, marks in frozen["items"]:
         if not (isinstance(host, str) and isinstance(key, str) and _ID.fullmatch(key)) or kind not in (0, 1, 2):
             raise ValueError("no id")
         host.encode("utf-8")
         if queue and queue not in held.queues:
-            raise ValueError("no waiting line")
-        item = _message(key, facts, more, marks) if kind == MESSAGES else _connection((kind, key), facts, more, marks)
+            raise ValueError("no queue")
+        item = reader.message(key, facts, more, marks) if kind == MESSAGES else reader.connection((kind, key), facts, more, marks)
         held.put_back(host, kind, key, item, queue, moment(due))
     for host, found in held.hosts.items():
         for key, message in found.messages.items():
-            held.need(host, key, message)
+            if message.behind is None:
+                held.need(host, key, message)
     # whatever is wrong with it shows now, not hours later
     for host, found in held.hosts.items():
         for key in found.messages:
             held.records(host, key)
 
 
-def _message(key: str, facts: list[Any], fresh: list[Any], marks: list[Any]) -> Message:
-    item = Message()
-    item.facts = dict.fromkeys(_fact(key, fact, about_message=True) for fact in facts)
-    item.fresh = [_fact(key, fact, about_message=True) for fact in fresh]
-    ended, quarantined, told, past = marks
-    item.ended = None if ended is None else moment(ended)
-    item.quarantined = bool(quarantined)
-    if told not in ("", "finished", "unfinished"):
-        raise ValueError("no state")
-    item.told = told
-    item.past = None if past is None else (_time(past[0]), _time(past[1]))
-    return item
+class _Reader:
+    """Reads facts that were written with some names of values."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        self.shapes = shapes
+        for code, names in shapes.items():
+            if code not in FACT_TYPES or not set(names) <= {*_SHAPES[code]}:
+                raise OtherVersionError
+
+    def message(self, key: str, facts: list[Any], fresh: list[Any], marks: list[Any]) -> OpenMessage:
+        """Read a message."""
+        item = OpenMessage()
+        item.facts = dict.fromkeys(self.fact(key, fact, about_message=True) for fact in facts)
+        item.fresh = [self.fact(key, fact, about_message=True) for fact in fresh]
+        ended, quarantined, emitted, past, behind, heritages = marks
+        item.ended = None if ended is None else moment(ended)
+        item.quarantined = bool(quarantined)
+        if emitted not in ("", "finished", "unfinished"):
+            raise ValueError("no state")
+        item.emitted = emitted
+        item.past = None if past is None else (_time(past[0]), _time(past[1]))
+        item.behind = None if behind is None else moment(behind)
+        item.heritages = None if heritages is None else self.heritages(key, heritages)
+        return item
+
+    def heritages(self, key: str, saved: list[Any]) -> Heritages:
+        """Read what is left to the children of messages with one id."""
+        found: Heritages = {}
+        for opening, values in saved:
+            heritage = Heritage(**{**values, "recipients": {int(rid): address for rid, address in values["recipients"].items()}})
+            texts = [heritage.sender, *heritage.recipients.values(), heritage.message_id, heritage.subject]
+            if heritage.verdict not in RECEIVED_VERDICTS or not all(text is None or isinstance(text, str) for text in texts):
+                raise ValueError("no heritage")
+            if not all(isinstance(value, (str, int, list)) for value in heritage.received.values()):
+                raise ValueError("no way to be received")
+            fact = None if opening is None else self.fact(key, opening, about_message=True)
+            found[None if fact is None else named(fact)] = heritage
+        return found
+
+    def connection(self, ref: Ref, facts: list[Any], kept: list[Any], marks: list[Any]) -> OpenConnection:
+        """Read a connection."""
+        item = OpenConnection()
+        for fact in facts:
+            item.add(self.fact(ref[1], fact, about_message=False))
+        for mid, *fact in kept:
+            use = self.fact(mid, fact, about_message=True)
+            if ref not in refs(use):
+                raise ValueError("no use of this connection")
+            item.kept.append(use)
+        item.closed, item.limit = bool(marks[0]), int(marks[1])
+        return item
+
+    def fact(self, key: str, saved: list[Any], *, about_message: bool) -> Fact:
+        """Read a fact."""
+        code, time, *values = saved
+        names = self.shapes[code]
+        if _about_message(code) != about_message or not _ID.fullmatch(key):
+            raise ValueError("not its kind of fact")
+        witness = [values.pop()] if len(values) == max(1, len(names)) + 1 and values[-1] in (TEXT, CEF, TRACKING) else []
+        if len(values) != max(1, len(names)):
+            raise ValueError("not the values of such a fact")
+        for name, value in zip(names, values):
+            if value is None:
+                continue
+            if not isinstance(value, str):
+                raise TypeError("no text")
+            value.encode("utf-8")  # ValueError for what no log gives
+            if (name in _NUMBERS and code != "cef" and not _ID.fullmatch(value)) or (name == "rid" and not _RIDS.fullmatch(value)):
+                raise ValueError("no number")
+        known = dict(zip(names, values))
+        return (code, None if time is None else _time(time), key, *([known.get(name) for name in _SHAPES[code]] or [None]), *witness)
 
 
-def _connection(ref: Ref, facts: list[Any], kept: list[Any], marks: list[Any]) -> Connection:
-    item = Connection()
-    item.facts = dict.fromkeys(_fact(ref[1], fact, about_message=False) for fact in facts)
-    # a use names the message that it is of
-    for fact in kept:
-        use = _fact(fact[2], [*fact[:2], *fact[3:]], about_message=True)
-        if ref not in refs(use):
-            raise ValueError("no use of this connection")
-        item.kept.append(use)
-    item.closed = bool(marks[0])
-    return item
-
-
-def _fact(key: str, told: list[Any], *, about_message: bool) -> Fact:
-    code, time, *values = told
-    of_message, names = _FIELDS[code]
-    if of_message != about_message or not _ID.fullmatch(key):
-        raise ValueError("not its kind of fact")
-    own = values[:-1] if len(values) == max(1, len(names)) + 1 and values[-1] in (CEF, TRACKING) else values
-    if len(own) != max(1, len(names)):
-        raise ValueError("not the values of such a fact")
-    for name, value in zip(names, own):
-        if value is None:
-            continue
-        if not isinstance(value, str):
-            raise TypeError("no text")
-        value.encode("utf-8")  # ValueError for what no log gives
-        if (name in _NUMBERS and code != "cef" and not _ID.fullmatch(value)) or (name == "rid" and not _RIDS.fullmatch(value)):
-            raise ValueError("no number")
-    return (code, None if time is None else _time(time), key, *values)
+def _about_message(code: str) -> bool:
+    return code in MAKES or code == "cef" or (code in KINDS and store_of(code, None)[0] == MESSAGES)
 
 
 def _time(value: Any) -> Time:

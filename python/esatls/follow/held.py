@@ -1,10 +1,10 @@
-"""What is open, and for how long: facts by id, each in one waiting line, and told when its time comes.
+"""What is open, and for how long: facts by id, each id in one queue, and records emitted when their time comes.
 
 Time is the log's own (`logclock`). A message waits in
 
 * `open` until it ends, or has been silent for `timeout`; in `parked` if it went to a quarantine;
 * `settling` once it has ended, for `grace`: lines of one second come in any order;
-* `told` for LINGER afterwards: what is made from it needs its verdict, and late lines must not look like a new
+* `emitted` for LINGER afterwards: what is made from it needs its verdict, and late lines must not look like a new
   message; in `remembered` if it went to a quarantine, from where it may come back.
 
 A connection waits in `connected` until it is closed or silent, then in `closed`. What an open message names is not forgotten.
@@ -16,13 +16,16 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
-from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING, Try
-from esatls.follow.logclock import LogClock
+from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, TIME
+from esatls.follow.logclock import LEAP, LogClock
+from esatls.follow.open_ids import OpenConnection, OpenHost, OpenMessage
 from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, refs
-from esatls.verdicts.lives import SAME_OPENING
-from esatls.verdicts.records import MessageRecord, messages_of
+from esatls.verdicts.closure import together
+from esatls.verdicts.facts import OPENS, TRIES, Facts, Ref, bears_witness, refs
+from esatls.verdicts.heritage import bequeath, heritages_of
+from esatls.verdicts.hosts import host_and_serial
+from esatls.verdicts.records import MessageRecord, message_record
 
 if TYPE_CHECKING:
     import re
@@ -32,26 +35,19 @@ if TYPE_CHECKING:
     from esatls.extraction.match import Spec
     from esatls.extraction.stream import Head
     from esatls.lines.clock import Time
-    from esatls.verdicts.facts import Store
 
 Record = MessageRecord
 
 LINGER = 300
 """Seconds that what is done with is remembered."""
-SILENCE = 3600
-"""Seconds after which a connection without a word is closed: the appliance's own limits are minutes."""
+SILENCE = 2 * LEAP
+"""Seconds after which a connection without a word is closed: the appliance's own limits are minutes, but a clock may be set ahead meanwhile."""
 HOLD = 900
 """Seconds that a message which has ended waits for a connection over which nothing has passed yet: what passes later may decide."""
 MOST = 100_000
-"""Most ids in one waiting line, a fifth in `remembered`; where there are more, the oldest has to go before its time."""
+"""Most ids in one queue, a fifth in `remembered`; where there are more, the oldest has to go before its time."""
 _STRANGERS = 100
 """Appliances whose clocks are known though nothing of theirs is held."""
-_ENDS = frozenset({"message_finished", "message_aborted"})
-_HANDED_ON = OPENS | MENTIONS | {"message_policy", "message_identity", "cef"}
-_REPEATED = frozenset({"cef_tls", "tls_read"})
-"""Codes of facts of which the first says it all, however many messages of the connection repeat it."""
-_APART = 12 * 3600
-"""Seconds between the uses that are kept of a connection: often enough that it stays one (lives.CONNECTION_SILENCE)."""
 
 
 @dataclass(frozen=True)
@@ -67,73 +63,22 @@ class Limits:
     most: int = MOST
 
 
-class Connection:
-    """What is known of one ICID or DCID."""
-
-    __slots__ = ("closed", "expired", "facts", "kept", "queue")
-
-    def __init__(self) -> None:
-        self.facts: dict[Fact, None] = {}
-        self.kept: list[Fact] = []
-        """First of the facts of messages by which something passed, and one in twelve hours after it."""
-        self.closed = False
-        self.expired = False
-        """Its time is over: it goes with the last message that names it."""
-        self.queue = ""
-
-
-class Message:
-    """What is known of one MID."""
-
-    __slots__ = ("ended", "expired", "facts", "fresh", "past", "quarantined", "queue", "refs", "told")
-
-    def __init__(self) -> None:
-        self.facts: dict[Fact, None] = {}
-        self.fresh: list[Fact] = []
-        """Late ones: they came after it was told as finished."""
-        self.refs: set[Ref] = set()
-        """What it needs for its record, or for its children's."""
-        self.ended: Time | None = None
-        """When it ended, by the log's clock."""
-        self.quarantined = False
-        self.told = ""
-        """`finished` or `unfinished` once it was told."""
-        self.past: tuple[Time, Time] | None = None
-        """First and last time of what was told of an earlier message with this id."""
-        self.expired = False
-        self.queue = ""
-
-
-class Host:
-    """What is held of one appliance."""
-
-    __slots__ = ("connections", "holders", "messages")
-
-    def __init__(self) -> None:
-        self.connections: tuple[dict[str, Connection], dict[str, Connection]] = ({}, {})
-        self.messages: dict[str, Message] = {}
-        self.holders: dict[Ref, set[str]] = {}
-        """Messages that need a connection or a message."""
-
-    def empty(self) -> bool:
-        """Tell whether nothing is held."""
-        return not (self.messages or self.connections[0] or self.connections[1])
-
-
 class Held:
-    """Consumer of a stream: keeps what is open, tells what is finished.
+    """Consumer of a stream: keeps what is open, emits what is finished.
 
-    `tell` is called with each record, in an order that the log alone decides.
+    `emit` is called with each record, in an order that the log alone decides.
     """
 
-    def __init__(self, tell: Callable[[Record], object], limits: Limits | None = None) -> None:
-        self.tell = tell
+    def __init__(self, emit: Callable[[Record], object], limits: Limits | None = None) -> None:
+        self.emit = emit
         self.limits = limits or Limits()
         self.clock = LogClock()
-        self.hosts: dict[str, Host] = {}
-        self.told = 0
+        self.hosts: dict[str, OpenHost] = {}
+        self.emitted = 0
+        self.serials: dict[str, set[str]] = {}
+        """By host: the serial numbers of its consolidated events. From the second one on, each is an appliance of its own."""
         self.late = 0
-        """Facts that came after their message had been told."""
+        """Facts that came after their message's record had been emitted."""
         self.delays = _delays(self.limits)
         self.most = {name: self.limits.most // 5 if name == "remembered" else self.limits.most for name in self.delays}
         self.queues: dict[str, OrderedDict[tuple[str, int, str], Time]] = {name: OrderedDict() for name in self.delays}
@@ -163,13 +108,24 @@ class Held:
         one.add(event)
         self._take(event.get("esa_host") or "", parse_rfc3339(event["time"]) if "time" in event else None, one)
 
+    def _appliance(self, key: str) -> str:
+        """Return the appliance of facts, as the log tells it up to here."""
+        host, serial = host_and_serial(key)
+        if not serial:
+            return host
+        known = self.serials.setdefault(host, set())
+        known.add(serial)
+        return serial if len(known) > 1 else host
+
     def _take(self, name: str, time: Time | None, one: Facts) -> None:
         if one.hosts:
-            self._ahead = 0
+            one.hosts = {self._appliance(key): stores for key, stores in one.hosts.items()}
+            (name,) = one.hosts
+            quiet, self._ahead = self._ahead, 0
             if time is None:
                 # a record that tells its own time, behind no stamp
-                time = next((fact[1] for stores in one.hosts.values() for store in stores for facts in store.values() for fact in facts), None)
-            self.clock.see(name, time)
+                time = next((fact[TIME] for stores in one.hosts.values() for store in stores for facts in store.values() for fact in facts), None)
+            self.clock.see(name, time, quiet)
             self.settle()
             if len(self.clock.shifts) > len(self.hosts) + _STRANGERS:
                 for host in self.clock.shifts.keys() - self.hosts.keys():
@@ -192,15 +148,18 @@ class Held:
         return self.clock.now + self._ahead
 
     def end(self) -> None:
-        """Tell everything that is open, as it stands."""
-        for name in ("settling", "open", "parked"):
+        """Emit everything that is open, as it stands."""
+        for name in ("late", "settling", "open", "parked"):
             queue = self.queues[name]
             while queue:
                 host, _, key = next(iter(queue))
-                self._tell(host, key)
+                if name == "late":
+                    self._message_due(name, host, key, forced=True)
+                else:
+                    self._emit(host, key)
 
     def sizes(self) -> dict[str, int]:
-        """Return how many ids and facts are held, by what they wait for; `facts` counts all."""
+        """Return how many ids and facts are held, by queue; `facts` counts all."""
         facts = 0
         for host in self.hosts.values():
             facts += sum(len(item.facts) + len(item.fresh) for item in host.messages.values())
@@ -211,96 +170,84 @@ class Held:
 
     def _connection(self, host: str, side: int, key: str, fact: Fact) -> None:
         held = self._host(host)
-        item = held.connections[side].get(key)
-        if item is None:
-            item = held.connections[side][key] = Connection()
-        if fact[0] not in _REPEATED or not any(other[0] == fact[0] and other[3:] == fact[3:] for other in item.facts):
-            item.facts[fact] = None
-        if fact[0] == "connection_closed":
-            item.closed = True
-        elif fact[0] == "connection_opened":
-            item.closed = False
+        item = held.connection(side, key)
+        item.add(fact)
+        if len(item.facts) > item.limit:
+            item.shed(held.uses(side, key), len(held.holders.get((side, key), ())))
         self._wait("closed" if item.closed else "connected", host, side, key, item)
 
     def _message(self, host: str, key: str, fact: Fact) -> None:
         held = self._host(host)
         item = held.messages.get(key)
         if item is None:
-            if fact[0] not in OPENS and self.clock.behind(host, fact[1]) > LINGER:
-                self.late += 1
-                if held.empty():
-                    del self.hosts[host]
-                return
-            item = held.messages[key] = Message()
+            item = held.messages[key] = OpenMessage()
+            behind = self.clock.behind(host, fact[TIME])
+            if fact[CODE] not in OPENS and behind > LINGER:
+                item.behind = behind
         if fact in item.facts or fact in item.fresh:
             return
-        if item.told == "finished" and not _is_new(item, fact):
+        if item.behind is not None:
+            item.facts[fact] = None
+            if fact[CODE] in OPENS:
+                self._believe(host, key, item)
+            else:
+                self._wait("late", host, MESSAGES, key, item)
+            return
+        if item.emitted == "finished" and not item.begins_anew(fact):
             item.fresh.append(fact)
             self._wait("late", host, MESSAGES, key, item)
             return
-        if item.told:
+        if item.emitted:
             self._reopen(host, key, item)
+        self._learn(host, key, item, fact)
+        if item.ended is None:
+            self._wait("parked" if item.quarantined else "open", host, MESSAGES, key, item)
+        elif item.queue != "settling" or self._now() - item.ended < HOLD:
+            # an id that is used again and again never settles
+            self._wait("settling", host, MESSAGES, key, item)
+
+    def _learn(self, host: str, key: str, item: OpenMessage, fact: Fact) -> None:
+        held = self.hosts[host]
         item.facts[fact] = None
-        self._mark(item, fact)
+        item.mark(fact, self._now())
         for ref in refs(fact):
-            self._hold(held, key, item, ref)
+            held.hold(key, item, ref)
             if ref[0] != MESSAGES:
-                self._use(host, held, ref, fact)
+                connection = held.connection(*ref)
+                connection.use(fact)
+                self._wait("closed" if connection.closed else "connected", host, *ref, connection)
+
+    def _believe(self, host: str, key: str, item: OpenMessage) -> None:
+        """Take the lines of a message that may have been forgotten for those of one that was not known."""
+        facts, item.facts, item.behind = [*item.facts], {}, None
+        for fact in facts:
+            self._learn(host, key, item, fact)
         self._wait("settling" if item.ended is not None else "parked" if item.quarantined else "open", host, MESSAGES, key, item)
 
-    def _mark(self, item: Message, fact: Fact) -> None:
-        if fact[0] in _ENDS and item.ended is None:
-            item.ended = self._now()
-        elif fact[0] == "message_quarantined":
-            item.quarantined = True
-
-    def _use(self, host: str, held: Host, ref: Ref, fact: Fact) -> None:
-        """Note that a message names a connection: the first to pass over it decides on it."""
-        side, key = ref
-        item = held.connections[side].get(key)
-        if item is None:
-            item = held.connections[side][key] = Connection()
-        self._wait("closed" if item.closed else "connected", host, side, key, item)
-        if fact[0] in TRIES:
-            return
-        kept, time = item.kept, fact[1]
-        if not kept:
-            kept.append(fact)
-        elif time is not None and kept[-1][1] is not None:
-            begun = max((other[1] for other in item.facts if other[0] == "connection_opened" and other[1] is not None), default=None)
-            if time >= kept[-1][1] + _APART or (begun is not None and kept[-1][1] < begun - SAME_OPENING <= time):
-                kept.append(fact)
-            elif time < kept[0][1]:
-                kept[0] = fact
-
-    def _hold(self, held: Host, key: str, item: Message, ref: Ref) -> None:
-        # a message made from what was made from it would never be forgotten
-        if ref not in item.refs and not (ref[0] == MESSAGES and key in self._chain(held, ref[1])):
-            item.refs.add(ref)
-            held.holders.setdefault(ref, set()).add(key)
-
-    def _reopen(self, host: str, key: str, item: Message) -> None:
-        """Open a message again: it goes on after it was told as unfinished, or its id belongs to another one now."""
-        held = self._host(host)
-        if item.told == "finished":
-            item.past = _span(item.facts)
+    def _reopen(self, host: str, key: str, item: OpenMessage) -> None:
+        """Open a message again: it goes on after it was emitted as unfinished, or its id belongs to another one now."""
+        held = self.hosts[host]
+        if item.emitted == "finished":
+            if not (item.quarantined or held.children(key)):
+                # nothing is made from it any more
+                item.facts, item.heritages = {}, None
             item.quarantined = False
-        item.told = ""
+        item.emitted = ""
         item.ended = None
         late, item.fresh = item.fresh, []
         for fact in late:
             item.facts[fact] = None
-            self._mark(item, fact)
+            item.mark(fact, self._now())
         for fact in item.facts:
             for ref in refs(fact):
-                self._hold(held, key, item, ref)
+                held.hold(key, item, ref)
 
     # for a checkpoint
 
-    def put_back(self, host: str, kind: int, key: str, item: Connection | Message, queue: str, due: Time) -> None:
-        """Hold an item that was read back, at the end of a waiting line ("" if it has expired)."""
+    def put_back(self, host: str, kind: int, key: str, item: OpenConnection | OpenMessage, queue: str, due: Time) -> None:
+        """Hold an item that was read back, at the end of a queue ("" if it has expired)."""
         held = self._host(host)
-        if isinstance(item, Message):
+        if isinstance(item, OpenMessage):
             held.messages[key] = item
         else:
             held.connections[kind][key] = item
@@ -309,21 +256,21 @@ class Held:
         if queue:
             self.queues[queue][host, kind, key] = due
 
-    def need(self, host: str, key: str, item: Message) -> None:
+    def need(self, host: str, key: str, item: OpenMessage) -> None:
         """Find out anew what a message needs."""
-        for ref in _needed(item):
-            self._hold(self.hosts[host], key, item, ref)
+        for ref in item.needed():
+            self.hosts[host].hold(key, item, ref)
 
-    def _host(self, name: str) -> Host:
+    def _host(self, name: str) -> OpenHost:
         host = self.hosts.get(name)
         if host is None:
-            host = self.hosts[name] = Host()
+            host = self.hosts[name] = OpenHost()
         return host
 
-    # waiting lines
+    # queues
 
-    def _wait(self, name: str, host: str, kind: int, key: str, item: Connection | Message) -> None:
-        """Put an id at the end of a waiting line."""
+    def _wait(self, name: str, host: str, kind: int, key: str, item: OpenConnection | OpenMessage) -> None:
+        """Put an id at the end of a queue."""
         ref = (host, kind, key)
         queue = self.queues[name]
         if item.queue == name:
@@ -337,7 +284,7 @@ class Held:
         if len(queue) > self.most[name]:
             self._next = float("-inf")
 
-    def _leave(self, ref: tuple[str, int, str], item: Connection | Message) -> None:
+    def _leave(self, ref: tuple[str, int, str], item: OpenConnection | OpenMessage) -> None:
         if item.queue:
             del self.queues[item.queue][ref]
             item.queue = ""
@@ -369,14 +316,19 @@ class Held:
             if not forced and self.limits.grace > 0 and waited < HOLD and self._undecided(held, item):
                 self._wait("settling", host, MESSAGES, key, item)
             else:
-                self._tell(host, key)
+                self._emit(host, key)
         elif name in ("open", "parked"):
-            self._tell(host, key)
-        elif name == "late":
+            self._emit(host, key)
+        elif item.behind is not None and self.clock.behind(host, min(fact[TIME] for fact in item.facts)) < item.behind:
+            # it did not come late: the clock was set
+            self._believe(host, key, item)
+        elif name == "late" and item.behind is None:
             self.late += len(item.fresh)
             item.fresh.clear()
-            self._wait("remembered" if item.quarantined else "told", host, MESSAGES, key, item)
+            self._wait("remembered" if item.quarantined else "emitted", host, MESSAGES, key, item)
         else:
+            if item.behind is not None:
+                self.late += len(item.facts)
             self._leave((host, MESSAGES, key), item)
             item.expired = True
             self._forget(host, [(MESSAGES, key)])
@@ -402,131 +354,73 @@ class Held:
             message = held.messages.get(key)
             if message is not None and message.expired:
                 del held.messages[key]
-                todo += self._release(held, key, message.refs)
+                todo += held.release(key, message.refs)
         if held.empty():
             del self.hosts[host]
             self.clock.forget(host)
 
-    def _release(self, held: Host, key: str, needed: Iterable[Ref]) -> list[Ref]:
-        """Note that a message needs some no longer; return those that nothing needs now."""
-        free = []
-        for ref in sorted(needed):
-            holders = held.holders[ref]
-            holders.discard(key)
-            if not holders:
-                del held.holders[ref]
-                free.append(ref)
-        return free
-
-    def _undecided(self, held: Host, item: Message) -> bool:
+    def _undecided(self, held: OpenHost, item: OpenMessage) -> bool:
         """Tell whether a later message may decide on a connection over which this one did not pass."""
         for fact in item.facts:
-            if fact[0] in TRIES:
+            if fact[CODE] in TRIES:
                 for _, key in refs(fact):
                     connection = held.connections[DELIVERY].get(key)
-                    if connection is not None and not (connection.closed or connection.kept or any(other[0] == "tls_success" for other in connection.facts)):
+                    if connection is not None and not (connection.closed or connection.kept or any(other[CODE] == "tls_success" for other in connection.facts)):
                         return True
         return False
 
-    # telling
+    # emitting
 
-    def _tell(self, host: str, key: str) -> None:
-        """Tell the record of a message, and keep of it what others may need."""
+    def _emit(self, host: str, key: str) -> None:
+        """Emit the record of a message, and keep of it what others may need."""
         held = self.hosts[host]
         item = held.messages[key]
-        for record in self.records(host, key):
-            self.told += 1
-            self.tell(record)
-        item.told = "unfinished" if item.ended is None else "finished"
-        if item.told == "finished":
-            item.past = None
-            item.facts = _essence(item.facts)
-        needed = _needed(item)
-        free = self._release(held, key, item.refs - needed)
+        appliance = self._judged(host, key)
+        for record in self._records(appliance, key):
+            self.emitted += 1
+            self.emit(record)
+        item.emitted = "unfinished" if item.ended is None else "finished"
+        if item.emitted == "finished":
+            item.note_past()
+            item.heritages = heritages_of(appliance, key)
+            item.keep_essence()
+        needed = item.needed()
+        free = held.release(key, item.refs - needed)
         item.refs &= needed
-        self._wait("remembered" if item.quarantined else "told", host, MESSAGES, key, item)
+        self._wait("remembered" if item.quarantined else "emitted", host, MESSAGES, key, item)
         self._forget(host, free)
 
     def records(self, host: str, key: str) -> list[Record]:
-        """Return the records of one held message: one for each life that was not told before."""
-        held = self.hosts[host]
-        stores: tuple[Store, Store, Store] = ({}, {}, {})
-        chain = self._chain(held, key)
-        uses: list[Fact] = []
-        for mid in chain:
-            message = held.messages[mid]
-            stores[MESSAGES][mid] = list(message.facts)
-            for kind, ref in message.refs:
-                # of its parents, only how they were received matters
-                if kind == RECEIVING or (kind == DELIVERY and mid == key):
-                    connection = held.connections[kind].get(ref)
-                    if connection is not None and ref not in stores[kind]:
-                        stores[kind][ref] = list(connection.facts)
-                        uses += connection.kept
-        for use in uses:
-            if use[2] not in chain:
-                stores[MESSAGES].setdefault(use[2], []).append(use)
-        has_witnesses = any(bears_witness(fact) for store in stores for facts in store.values() for fact in facts)
-        past = held.messages[key].past
-        found = messages_of(Appliance(host, stores, has_witnesses=has_witnesses), only={key})
-        return [record for _, record in found if past is None or not _told_before(record, past)]
+        """Return the records of one held message: one for each life that was not emitted before."""
+        return self._records(self._judged(host, key), key)
 
-    @staticmethod
-    def _chain(held: Host, key: str) -> dict[str, None]:
-        """Return a message and those it was made from."""
-        chain: dict[str, None] = {}
-        todo = [key]
-        while todo:
-            mid = todo.pop()
-            message = held.messages.get(mid)
-            if message is not None and mid not in chain:
-                chain[mid] = None
-                todo += [parent for kind, parent in message.refs if kind == MESSAGES]
-        return chain
+    def _records(self, appliance: Appliance, key: str) -> list[Record]:
+        item = self.hosts[appliance.host].messages[key]
+        lives = sorted(appliance.messages_of(key)[1].items())
+        return [message_record(appliance, key, message) for _, message in lives if not item.was_emitted(message)]
+
+    def _judged(self, host: str, key: str) -> Appliance:
+        """Return what is known of a message, and of all that is needed to judge it."""
+        held = self.hosts[host]
+        stores = together(held, [key])
+        has_witnesses = any(bears_witness(fact) for store in stores for facts in store.values() for fact in facts)
+        appliance = Appliance(host, stores, has_witnesses=has_witnesses)
+        for mid in stores[MESSAGES]:
+            known = held.messages.get(mid)
+            if known is not None and known.heritages is not None:
+                bequeath(appliance, mid, known.heritages)
+        return appliance
 
 
 def _delays(limits: Limits) -> dict[str, int]:
-    """Return the waiting lines, and how many seconds each lasts."""
+    """Return the queues, and how many seconds an id waits in each."""
     return {
         "settling": limits.grace,
         "open": limits.timeout,
         "parked": limits.quarantine,
         "late": limits.grace,
-        "told": LINGER,
+        "emitted": LINGER,
         "remembered": limits.quarantine,
         "closed": LINGER,
         "connected": SILENCE,
     }
-
-
-def _is_new(item: Message, fact: Fact) -> bool:
-    """Tell whether a fact about an id that was told begins another message."""
-    if fact[0] not in OPENS or fact[1] is None:
-        return False
-    known = [other[1] for other in item.facts if other[0] in OPENS and other[1] is not None]
-    known = known or [other[1] for other in item.facts if other[1] is not None][:1]
-    return all(abs(fact[1] - time) > SAME_OPENING for time in known)
-
-
-def _needed(item: Message) -> set[Ref]:
-    """Return what a message needs: once it was told, its children need to know no more than how it was received."""
-    return {ref for fact in item.facts for ref in refs(fact) if not item.told or ref[0] != DELIVERY}
-
-
-def _span(facts: Iterable[Fact]) -> tuple[Time, Time] | None:
-    times = [fact[1] for fact in facts if fact[1] is not None]
-    return (min(times), max(times)) if times else None
-
-
-def _told_before(record: Record, past: tuple[Time, Time]) -> bool:
-    if "last_seen" not in record:
-        return False
-    return parse_rfc3339(record["first_seen"]) <= past[1] and parse_rfc3339(record["last_seen"]) >= int(past[0])
-
-
-def _essence(facts: Iterable[Fact]) -> dict[Fact, None]:
-    """Return the facts that tell how a message was received, when it was made, and what a message that is made from it has from it."""
-    kept = [fact for fact in facts if fact[0] in _HANDED_ON or (fact[0] in TRIES and Try(*fact).recipient)]
-    if not kept:
-        kept = list(facts)[:1]
-    return dict.fromkeys(kept)

@@ -1,4 +1,4 @@
-"""Bytes of a log that grows -> lines -> a stream that can be put down and taken up again."""
+"""Bytes of a log that grows -> lines -> a stream that can be saved and restored."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class FollowedStream(Stream):
             self._set_day(self.clock.read(stamp) if stamp else None)
         super().line(line)
         # not by every stamp, but by those that the log's clock believes
-        if self.held.clock.started and self.held.clock.now // _DAY != self.day:
-            self._set_day(self.held.clock.now)
+        if self.held.clock.started and self.held.clock.stamp // _DAY != self.day:
+            self._set_day(self.held.clock.stamp)
 
     def _set_day(self, time: Time | None) -> None:
         if time is not None:

@@ -1,4 +1,4 @@
-"""The time that a log has seen pass, told by its stamps alone.
+"""The time that has passed in a log, by its stamps alone.
 
 Several appliances may write one log, their clocks apart; a clock may be set back, a stamp may be broken. What is
 measured is elapsed time: it never runs backwards, and each appliance's stamps are shifted onto it.
@@ -17,7 +17,7 @@ AGREE = 60
 BEHIND = 300
 """Seconds that lines may come late; a clock further back was set back, if it stays there."""
 LEAP = 3600
-"""A step ahead that is looked at twice: no stamp is believed that lies more than a day after this very moment."""
+"""The longest step ahead that passes as time: behind a longer one the clock was set, or the log was quiet, and its lines alone do not tell which."""
 STEADY = 20
 """Lines of one appliance, one after another, after which a clock is believed that was set."""
 UNSTAMPED = 0.02
@@ -32,12 +32,14 @@ class LogClock:
 
     def __init__(self) -> None:
         self.now: Time = 0
+        self.stamp: Time = 0
+        """The last stamp that was believed."""
         self.started = False
         self.shifts: dict[str, list[Time]] = {}
         """By appliance: seconds to add to its stamps, and how many lines in a row were far from the clock."""
 
-    def see(self, host: str, stamp: Time | None) -> None:
-        """Move on to the stamp of an event (seconds since 1970, None if it has none)."""
+    def see(self, host: str, stamp: Time | None, quiet: float = 0) -> None:
+        """Move on to the stamp of an event (seconds since 1970, None if it has none), after so many seconds that the log was seen to be quiet."""
         if stamp is None:
             self.now += UNSTAMPED
             return
@@ -49,16 +51,20 @@ class LogClock:
             away = self.now - stamp
             shift = self.shifts[host] = [0 if -AGREE <= away <= AGREE else away, 0]
         at = stamp + shift[0]
-        if self.now < at <= self.now + LEAP:
-            self.now = at
-        elif at < self.now - BEHIND or (at > self.now and stamp > wall.time() + _DAY):
+        if at < self.now - BEHIND or (at > self.now + LEAP and stamp > wall.time() + _DAY):
             shift[1] += 1
-            if shift[1] >= STEADY:
-                shift[:] = [self.now - stamp, 0]
-            return
+            if shift[1] < STEADY:
+                return
+            shift[0] = self.now - stamp
         elif at > self.now:
-            self.now = at
+            passed = min(at - self.now, max(LEAP, quiet))
+            if at > self.now + passed:
+                # what one clock skips, all do: mostly it was the whole log that was quiet
+                for known in self.shifts.values():
+                    known[0] -= at - self.now - passed
+            self.now += passed
         shift[1] = 0
+        self.stamp = stamp
 
     def behind(self, host: str, stamp: Time | None) -> Time:
         """Return how many seconds a stamp of an appliance lies before now; 0 if it has none."""
@@ -70,11 +76,11 @@ class LogClock:
 
     def state(self) -> dict[str, Any]:
         """Return all there is to know, for a checkpoint."""
-        return {"now": self.now, "started": self.started, "shifts": self.shifts}
+        return {"now": self.now, "stamp": self.stamp, "started": self.started, "shifts": self.shifts}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take what `state` returned; `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
-        self.now, self.started = moment(state["now"]), bool(state["started"])
+        self.now, self.stamp, self.started = moment(state["now"]), moment(state["stamp"]), bool(state["started"])
         self.shifts = {str(host): [moment(shift), int(far)] for host, (shift, far) in state["shifts"].items()}
 
 

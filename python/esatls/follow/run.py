@@ -1,4 +1,4 @@
-"""Follows one log: reads, tells, writes it down, waits."""
+"""Follows one log: reads, emits, saves, waits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import Held, Limits, Record
 from esatls.follow.lines import FollowedStream, Lines
 from esatls.follow.sink import Sink
-from esatls.follow.trail import Pipe, Place, Trail
+from esatls.follow.trail import LogPosition, Pipe, Trail
 from esatls.lines.clock import Clock
 from esatls.lines.sources import end_of_year
 from esatls.output import dumps
@@ -29,7 +29,7 @@ _LEAST_PAUSE = 20
 
 
 @dataclass(frozen=True)
-class Options:
+class FollowOptions:
     """How to follow."""
 
     file: str
@@ -53,7 +53,7 @@ class Options:
 class Follower:
     """One run of `esatls follow`."""
 
-    def __init__(self, options: Options, wanted: Callable[[Record], bool], warn: Callable[[str], None]) -> None:
+    def __init__(self, options: FollowOptions, wanted: Callable[[Record], bool], warn: Callable[[str], None]) -> None:
         self.options = options
         self.wanted = wanted
         self.warn = warn
@@ -61,7 +61,7 @@ class Follower:
         """Whether there was nothing to read (`once`)."""
         self.stopped = 0
         """The signal that ended it; 0 if none did."""
-        self.held = Held(self._tell, options.limits)
+        self.held = Held(self._emit, options.limits)
         clock = Clock(options.zone or timezone.utc, _latest(options))
         self.stream = FollowedStream(self.held, clock, options.host, zone_known=options.zone is not None, year=options.year)
         self.lines = Lines(self.stream)
@@ -136,7 +136,7 @@ class Follower:
         signal.signal(number, signal.SIG_DFL)
 
     def finish(self) -> None:
-        """End the input: tell all that is open as it stands."""
+        """End the input: emit all that is open as it stands."""
         if isinstance(self.trail, Trail) and self.trail.current is None:
             self.warn(f"{self.options.file}: nothing to read")
             self.failed = True
@@ -152,10 +152,10 @@ class Follower:
             self._quiet = 0
         elif 0 < self.options.idle < self._quiet:
             # the next line would do it with its stamp; what it says comes after that
-            before = self.held.told
+            before = self.held.emitted
             self.stream.end()
             self.held.pass_time(self._quiet - self.options.idle)
-            self._changed = self._changed or self.held.told != before
+            self._changed = self._changed or self.held.emitted != before
             self._write()
         if self._changed and time.monotonic() >= self._saved + min(self._pause, max(1.0, self._pause / 5)):
             self.save()
@@ -164,7 +164,7 @@ class Follower:
         # a machine that slept has not seen its log be quiet
         self._quiet = (self._quiet or 0) + min(time.monotonic() - before_waiting, 2 * self.options.poll)
 
-    def _tell(self, record: Record) -> None:
+    def _emit(self, record: Record) -> None:
         if self.wanted(record):
             self._records.append(dumps(record) + b"\n")
 
@@ -205,8 +205,10 @@ class Follower:
                 thaw(self.held, known["held"])
                 self.lines.skipping = bool(known["skipping"])
                 self.lines.at_start = bool(known["at_start"])
-                place = None if known["place"] is None else Place.read(known["place"])
+                place = None if known["place"] is None else LogPosition.read(known["place"])
                 self.sink.resume(known["output"], self.warn)
+            except checkpoint.OtherVersionError as error:
+                raise checkpoint.other_version(path) from error
             except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
                 raise checkpoint.damaged(path) from error
         if is_pipe(self.options.file):
@@ -228,7 +230,7 @@ def _identity(path: str) -> str:
     return path if path == "-" else os.path.abspath(path)
 
 
-def _latest(options: Options) -> float:
+def _latest(options: FollowOptions) -> float:
     """Return the moment that the first stamp without a year does not lie more than a day after."""
     if options.year is not None:
         return end_of_year(options.year, options.zone or timezone.utc)

@@ -28,7 +28,7 @@ class Sink:
                 self.file.seek(0, os.SEEK_END)
 
     def resume(self, known: dict[str, Any] | None, warn: Callable[[str], None]) -> None:
-        """Cut the file to what the checkpoint knows of it: what stands behind that is told again."""
+        """Cut the file to what the checkpoint knows of it: what stands behind that is written again."""
         if not self.keeps or known is None:
             return
         inode, length = int(known["inode"]), int(known["length"])

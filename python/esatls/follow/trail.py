@@ -31,7 +31,7 @@ _PAUSE = 0.01
 
 
 @dataclass(frozen=True)
-class Place:
+class LogPosition:
     """Where in which file the reading stands; for a checkpoint."""
 
     inode: int
@@ -44,9 +44,9 @@ class Place:
     head_length: int
 
     @classmethod
-    def read(cls, told: dict[str, Any]) -> Place:
-        """Return the place that a checkpoint tells; `ValueError` or `TypeError` if it tells none."""
-        place = cls(**told)
+    def read(cls, saved: dict[str, Any]) -> LogPosition:
+        """Return the position that stands in a checkpoint; `ValueError` or `TypeError` if it is none."""
+        place = cls(**saved)
         numbers = (place.inode, place.changed, place.offset, place.head_length)
         if not all(type(number) is int and number >= 0 for number in numbers) or not isinstance(place.head, str):
             raise ValueError("no place")
@@ -129,7 +129,7 @@ class _Open:
 class Trail:
     """The bytes of one log, through all its files."""
 
-    def __init__(self, path: str, warn: Warn, place: Place | None = None, rotated_to: str | None = None) -> None:
+    def __init__(self, path: str, warn: Warn, place: LogPosition | None = None, rotated_to: str | None = None) -> None:
         self.path = os.path.abspath(path)
         self.siblings = Siblings(path, rotated_to)
         self.warn = warn
@@ -180,12 +180,12 @@ class Trail:
         """Wait for more."""
         time.sleep(seconds)
 
-    def place(self, unused: int) -> Place:
+    def place(self, unused: int) -> LogPosition:
         """Return where the reading stands; `unused` bytes that were read are to be read again."""
         current = self.current
         if current is None:
-            return Place(0, self._before, 0, "", 0)
-        return Place(current.inode, current.changed, max(0, current.offset - unused), hashlib.sha256(current.head).hexdigest(), len(current.head))
+            return LogPosition(0, self._before, 0, "", 0)
+        return LogPosition(current.inode, current.changed, max(0, current.offset - unused), hashlib.sha256(current.head).hexdigest(), len(current.head))
 
     def _open(self, file: File, offset: int = 0, still: Callable[[], File | None] | None = None) -> bool:
         """Open a file; `still` tells anew which it should be, for the case that it was truncated or renamed meanwhile."""
@@ -268,7 +268,7 @@ class Trail:
         if len(now) != len(files):
             raise MovedError
 
-    def _resume(self, place: Place) -> None:
+    def _resume(self, place: LogPosition) -> None:
         """Find the file that a checkpoint names, whatever it is called now."""
         files = self.siblings.all()
         same = [file for file in files if file.inode == place.inode and file.size >= place.offset]
@@ -344,7 +344,7 @@ class Pipe:
         """Wait for more."""
         self._ready(seconds)
 
-    def place(self, unused: int) -> Place | None:
+    def place(self, unused: int) -> LogPosition | None:
         """Return None: what a pipe gave is gone."""
         del unused
         return None

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta, timezone
 from typing import TYPE_CHECKING
 
-from esatls.lines import envelope
+from esatls.lines import envelope, records
 from esatls.lines.clock import Clock
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ def offsets(line: str) -> Iterator[tuple[int, str | None]]:
 
     A subject with the same words states nothing, nor does a line without a stamp, which may be the rest of one.
     """
-    inner = envelope.unwrap(line)
-    for text in [line] if inner is None else inner.lines:
-        env = envelope.parse(text)
-        found = _OFFSET.fullmatch(text, env.end)
-        if found and env.rank == envelope.STAMPED and abs(int(found[1])) < _DAY:
-            yield int(found[1]), env.host or (inner and inner.host)
+    for record in records.unwrap(line) or [records.Record([line])]:
+        for text in record.lines:
+            env = envelope.parse(text)
+            found = _OFFSET.fullmatch(text, env.end)
+            if found and env.rank == envelope.STAMPED and abs(int(found[1])) < _DAY:
+                yield int(found[1]), env.host or record.host
 
 
 def serial(lines: list[str]) -> str | None:

@@ -376,10 +376,10 @@ def _files(found: list[Source]) -> Iterator[Reader]:
                 yield reader
 
 
-def serials(found: list[Source]) -> set[str]:
-    """Return the serial numbers that the heads of files without host names tell."""
-    told = {serial(reader.head().decode("utf-8", "replace").splitlines()[:_HEAD_LINES]) for reader in _files(found)}
-    return {number for number in told if number is not None}
+def serials(found: list[Source]) -> dict[str, str]:
+    """Return the serial numbers that the heads of files without host names tell, by path."""
+    told = {reader.source.path: serial(reader.head().decode("utf-8", "replace").splitlines()[:_HEAD_LINES]) for reader in _files(found)}
+    return {path: number for path, number in told.items() if number is not None}
 
 
 def common_zone(found: list[Source]) -> tzinfo | None:

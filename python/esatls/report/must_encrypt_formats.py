@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from typing import IO, TYPE_CHECKING, Any
-from xml.etree import ElementTree as ET
 
 from esatls.output import dumps, harmless, printable
+from esatls.report.html import Markup, tag, together
 from esatls.report.must_encrypt import BROKEN, KEPT, NO_MAIL, overall
 from esatls.report.notes import word
 from esatls.verdicts.words import STYLES, UNKNOWN
@@ -104,23 +104,24 @@ def _line(mail: Mail) -> str:
     """Return a message in one line of text."""
     found = _mail(mail)
     pieces = [found.get("time"), found.get("esa_host"), f"MID {found['mid']}", found.get("message_id"), mail.side, mail.partner, mail.verdict, mail.reason]
-    return " ".join(printable(piece) for piece in pieces if piece)
+    return " ".join(piece for piece in pieces if piece)
 
 
 def _junit(partners: Sequence[Partner]) -> bytes:
     verdicts = [partner.verdict for partner in partners]
     numbers = {"tests": len(verdicts), "failures": verdicts.count(BROKEN), "errors": verdicts.count(UNKNOWN), "skipped": verdicts.count(NO_MAIL)}
-    suite = ET.Element("testsuite", {"name": "esatls check", **{name: str(number) for name, number in numbers.items()}})
-    for partner in partners:
-        rule = partner.rule
-        case = ET.SubElement(suite, "testcase", {"classname": f"esatls.{rule.direction}", "name": printable(rule.domain)})
-        if partner.verdict == NO_MAIL:
-            ET.SubElement(case, "skipped", {"message": "no mail in this log"})
-        elif partner.verdict != KEPT:
-            problem = ET.SubElement(case, "failure" if partner.verdict == BROKEN else "error", {"message": _counted(partner)})
-            problem.text = "\n".join(map(_line, partner.mail))
-    body: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
-    return body + b"\n"
+    suite = tag("testsuite", *map(_case, partners), name="esatls check", **{name: str(number) for name, number in numbers.items()})
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{suite}\n'.encode()
+
+
+def _case(partner: Partner) -> Markup:
+    problem = None
+    if partner.verdict == NO_MAIL:
+        problem = tag("skipped", message="no mail in this log")
+    elif partner.verdict != KEPT:
+        lines = together(piece for mail in partner.mail for piece in (_line(mail), Markup("\n")))
+        problem = tag("failure" if partner.verdict == BROKEN else "error", lines, message=_counted(partner))
+    return tag("testcase", problem, classname=f"esatls.{partner.rule.direction}", name=partner.rule.domain)
 
 
 def _table(partners: Sequence[Partner], file: IO[bytes]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, cast
 
 from esatls.extraction.fact_types import (
     CODE,
+    MAKES,
     MESSAGES,
     RECEIVING,
+    TIME,
     Consolidated,
     Delivery,
     Fact,
@@ -22,8 +25,8 @@ from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import rfc3339
 from esatls.verdicts import lives
 from esatls.verdicts.connection import Connection
-from esatls.verdicts.facts import GOES_ON, OPENS, Store
-from esatls.verdicts.message import Message
+from esatls.verdicts.facts import GIVEN_UP, GOES_ON, OPENS, Store
+from esatls.verdicts.message import Message, domain_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +39,8 @@ _INTERNAL = frozenset({"notification", "bounce"})
 _ICID = position("icid", MessageStarted, MessageSender, MessageRecipient, Consolidated)
 _DCID = position("dcid", Delivery, Try)
 _DCID_STATED = position("dcid", Consolidated)
+_PARENT = position("parent_mid", Lineage)
+_OF_THE_VERDICT = ("received_tls_version", "received_tls_cipher", "received_reason", "received_conflict", "received_witness")
 _STAMPS_KEPT = 50_000
 _RECEIVED = (
     ("tls_version", "received_tls_version"),
@@ -66,26 +71,59 @@ class Appliance:
         self._whole: dict[str, Message] = {}
         """Messages whose ids were used once."""
         self._messages: dict[str, tuple[list[Time], dict[int, Message]]] = {}
+        self._made: dict[str, list[Fact]] = {}
+        """By MID: the lines that make another message from it, which show that it was accepted."""
+        self._parents: dict[str, set[int]] = {}
+        """By MID: its lives from which another message was made, once somebody has asked."""
+        self._rested: dict[str, list[int]] = {}
+        """By MID: its lives that were in a quarantine, once somebody has asked."""
+        reused, given_up = [], []
         for mid, facts in stores[MESSAGES].items():
             message = Message(facts)
-            self._note_uses(message)
-            if message.one_life:
-                self._whole[mid] = message
+            if message.origin is not None:
+                self._note_children(facts)
+            if not message.one_life:
+                reused.append(mid)
+                continue
+            self._whole[mid] = message
+            if message.gave_up and not message.accepted:
+                given_up.append(message)
+            else:
+                self._note_uses(message)
+        for mid in reused:
+            given_up += self.messages_of(mid)[1].values()
+        for message in given_up:
+            self._note_uses(message, is_given_up=self.is_given_up(message))
 
-    def _note_uses(self, message: Message) -> None:
+    def _note_children(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            if fact[CODE] in MAKES and fact[CODE] not in _INTERNAL:
+                self._made.setdefault(fact[_PARENT], []).append(fact)
+
+    def _note_uses(self, message: Message, *, is_given_up: bool = False) -> None:
         receiving, delivery = self.uses
         for fact in message.received_over:
             key = fact[_ICID]
+            use = (GIVEN_UP, *fact[TIME:]) if is_given_up else fact
             if key in receiving:
-                receiving[key].append(fact)
+                receiving[key].append(use)
             elif key is not None and key != "0":
-                receiving[key] = [fact]
+                receiving[key] = [use]
         for fact in message.delivered_over:
             key = fact[_DCID_STATED] if fact[CODE] == "cef" else fact[_DCID]
             if key in delivery:
                 delivery[key].append(fact)
             elif key is not None and key != "0":
                 delivery[key] = [fact]
+
+    def is_given_up(self, message: Message) -> bool:
+        """Tell whether a message was refused or given up before it was taken, and nothing shows that it was taken."""
+        if not message.gave_up or message.accepted or message.origin is not None:
+            return False
+        if message.mid not in self._parents:
+            found = (self.message(message.mid, fact[TIME]) for fact in self._made.get(message.mid, ()))
+            self._parents[message.mid] = {id(parent) for parent in found}
+        return id(message) not in self._parents[message.mid]
 
     def ids(self, side: int) -> list[str]:
         """Return the ids of all connections of one side, ascending. ICID 0 is no connection."""
@@ -108,18 +146,18 @@ class Appliance:
         if known is None:
             facts = self.stores[side].get(key, ())
             uses = self.uses[side].get(key, ())
-            connection = self._judged(facts, uses)
+            connection = self._judged(side, facts, uses)
             begins = [] if connection.one_life else lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
             if not begins:
                 self._simple[side][key] = connection
                 return [], {0: connection}
             parts, used = lives.split(facts, begins), lives.split(uses, begins)
             numbers = sorted(set(parts) | set(used))
-            known = self._connections[side, key] = (begins, {life: self._judged(parts.get(life, ()), used.get(life, ())) for life in numbers})
+            known = self._connections[side, key] = (begins, {life: self._judged(side, parts.get(life, ()), used.get(life, ())) for life in numbers})
         return known
 
-    def _judged(self, facts: Sequence[Fact], uses: Sequence[Fact]) -> Connection:
-        connection = Connection(facts, uses, has_witnesses=self.has_witnesses)
+    def _judged(self, side: int, facts: Sequence[Fact], uses: Sequence[Fact]) -> Connection:
+        connection = Connection(side, facts, uses, has_witnesses=self.has_witnesses)
         if self.has_witnesses:
             connection.weigh_tracking()
         return connection
@@ -183,47 +221,60 @@ class Appliance:
     def _quarantined(self, mid: str, time: Time | None) -> Message | None:
         """Return the latest message with this id up to a time that was in a quarantine."""
         begins, found = self.messages_of(mid)
-        lives_before = range(lives.life_at(begins, time), -1, -1)
-        return next((found[life] for life in lives_before if life in found and found[life].quarantined), None)
+        rested = self._rested.get(mid)
+        if rested is None:
+            rested = self._rested[mid] = [life for life, message in sorted(found.items()) if message.quarantined]
+        at = bisect_right(rested, lives.life_at(begins, time))
+        return found[rested[at - 1]] if at else None
 
     def _receive(self, message: Message) -> tuple[str, MessageRecord]:
         found: MessageRecord = {}
         verdict = "unknown"
-        start, origin, cef = message.start, message.origin, message.cef
+        start, origin = message.start, message.origin
         known: MessageStarted | MessageSender | MessageRecipient | Consolidated | None = start
         if start is None or start.icid == "0":
             known = message.mention
         if known is None or known.icid is None or known.icid == "0":
-            known = cef
+            known = next((record for record in message.records if record.icid is not None), None)
         if origin is not None and origin.code == "released":
             known = None  # how a quarantine gives it back says nothing of how it came
         if known is not None and known.icid is not None and known.icid != "0":
             found["icid"] = int(known.icid)
-            verdict = self._over(known.icid, known.time, found)
+            verdict = self._over(known.icid, known.time, message.mid, found)
         elif origin is not None and origin.code in _INTERNAL:
             verdict = "internal"
         elif origin is not None:
             verdict = self._inherited(message, origin, found)
-        elif start is not None:
-            # made by the appliance, and not from another message
+        elif start is not None and self._is_own(start, message):
             verdict = "internal"
-        if cef is not None:
-            verdict = _received_by_record(verdict, cef, found)
+        if message.records:
+            verdict = _received_by_records(verdict, message, found)
         if message.flow is not None:
             found["mail_flow"] = MAIL_FLOW[message.flow]
+        if self.is_given_up(message):
+            for name in _OF_THE_VERDICT:
+                found.pop(name, None)  # type: ignore[misc]
+            return "none", found
         return verdict, found
 
-    def _over(self, icid: str, time: Time | None, found: MessageRecord) -> str:
-        """Return the verdict of the connection that a message came over."""
+    def _is_own(self, start: MessageStarted, message: Message) -> bool:
+        """Tell whether a message without a connection and without a parent in view was made by the appliance itself."""
+        if start.start_note is not None:
+            return "released" not in start.start_note.lower()
+        # ICID 0 alone is no proof: a child's line of lineage may be out of view
+        domain = domain_of(message.sent_by or "")
+        return message.sent_by is None or (domain != "" and f".{self.host.lower()}.".startswith(f".{domain}."))
+
+    def _over(self, icid: str, time: Time | None, mid: str, found: MessageRecord) -> str:
+        """Return the verdict of the connection that a message came over, at the time of its start."""
         connection = self.connection(RECEIVING, icid, time)
         if connection is None:
             return "unknown"
-        if connection.placed is None:
-            connection.placed = connection.summary().placed(_RECEIVED)
-        found.update(cast("MessageRecord", connection.placed))
+        verdict, said = connection.placed_at(time, mid, _RECEIVED)
+        found.update(cast("MessageRecord", said))
         if connection.flow:
             found["mail_flow"] = connection.flow
-        return connection.verdict if connection.verdict in ("encrypted", "cleartext") else "unknown"
+        return verdict if verdict in ("encrypted", "cleartext") else "unknown"
 
     def _inherited(self, message: Message, origin: Lineage, found: MessageRecord) -> str:
         """Return the verdict of the message whose content a child carries."""
@@ -241,27 +292,31 @@ class Appliance:
         return verdict
 
 
-def _received_by_record(verdict: str, cef: Consolidated, found: MessageRecord) -> str:
-    """Add what a consolidated event says of receiving: evidence for what it states, and for nothing that it leaves out."""
-    theirs = "encrypted" if cef.tls_in_result == "success" else "cleartext"
-    if cef.tls_in_result is None or "icid" in found:
-        pass  # its connection has heard it
-    elif verdict in ("encrypted", "cleartext") and verdict != theirs:
-        found["received_conflict"] = f"text: {verdict}, cef: {theirs}"
-    elif verdict == "unknown":
-        verdict = theirs
-        found["received_witness"] = ["cef"]
-        if theirs == "cleartext":
-            found["received_reason"] = "TLS failed"
-        else:
-            if cef.tls_in_version:
-                found["received_tls_version"] = cef.tls_in_version
-            if cef.tls_in_cipher:
-                found["received_tls_cipher"] = cef.tls_in_cipher
-    if cef.peer_ip and "received_peer_ip" not in found:
-        found["received_peer_ip"] = cef.peer_ip
-    if cef.peer_host and "received_peer_host" not in found:
-        found["received_peer_host"] = cef.peer_host
-    if cef.mail_flow and "mail_flow" not in found:
-        found["mail_flow"] = cef.mail_flow
+def _received_by_records(verdict: str, message: Message, found: MessageRecord) -> str:
+    """Add what consolidated events say of receiving: evidence for what they state, and for nothing that they leave out."""
+    stated = {record.tls_in_result: record for record in reversed(message.records) if record.tls_in_result is not None}
+    if stated and "icid" not in found:
+        # its connection would have heard it
+        theirs = "encrypted" if "success" in stated else "cleartext"
+        if len(stated) > 1:
+            found["received_conflict"] = "cef: encrypted, cef: cleartext"
+        elif verdict in ("encrypted", "cleartext") and verdict != theirs:
+            found["received_conflict"] = f"text: {verdict}, cef: {theirs}"
+        elif verdict == "unknown":
+            verdict = theirs
+            found["received_witness"] = ["cef"]
+            if theirs == "cleartext":
+                found["received_reason"] = "TLS failed"
+            else:
+                if stated["success"].tls_in_version:
+                    found["received_tls_version"] = stated["success"].tls_in_version
+                if stated["success"].tls_in_cipher:
+                    found["received_tls_cipher"] = stated["success"].tls_in_cipher
+    address, host, flow = message.stated("peer_ip"), message.stated("peer_host"), message.stated("mail_flow")
+    if address and "received_peer_ip" not in found:
+        found["received_peer_ip"] = address
+    if host and "received_peer_host" not in found:
+        found["received_peer_host"] = host
+    if flow and "mail_flow" not in found:
+        found["mail_flow"] = flow
     return verdict

@@ -16,12 +16,13 @@ gives together what one run over all facts gives, where windows are not much sho
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, position
+from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, named, position
 from esatls.verdicts import lives
 from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.facts import OPENS, TRIES, Facts, Ref, Store, order, refs
+from esatls.verdicts.facts import OPENS, TRIES, Facts, Ref, Store, bears_witness, order, refs
 from esatls.verdicts.records import connection_record, message_record
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ LEAD = 10
 """Seconds after its beginning that a window must show of what opens in it: lines of the same second may have come before."""
 TAIL = 60
 """Seconds before its end that a window must show nothing more of what is over: lines may be late."""
+OPENED = frozenset({"connection_opened"})
+"""Codes of facts that a connection begins with."""
 ENDS = frozenset({"message_finished", "message_aborted"})
 """Codes of facts that a message ends with."""
 
@@ -52,8 +55,14 @@ class Known(Protocol):
     def facts(self, store: int, key: str) -> Collection[Fact]:
         """Return the facts of an id."""
 
-    def uses(self, side: int, key: str) -> Collection[Fact]:
-        """Return the facts of messages that name a connection."""
+    def names(self, mid: str) -> Iterable[Ref]:
+        """Return what a message names, as far as that is needed to judge it, or what was made from it."""
+
+    def users(self, side: int, key: str) -> Iterable[str]:
+        """Return the messages that name a connection."""
+
+    def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
+        """Return facts of the messages that matter to the others on a connection (`decisive`)."""
 
     def children(self, mid: str) -> Iterable[str]:
         """Return the messages that were made from one."""
@@ -75,9 +84,17 @@ class Judged:
         """Return the facts of an id."""
         return self.appliance.stores[store].get(key, ())
 
-    def uses(self, side: int, key: str) -> Collection[Fact]:
-        """Return the facts of messages that name a connection."""
-        return self.appliance.uses[side].get(key, ())
+    def names(self, mid: str) -> Iterable[Ref]:
+        """Return what a message names."""
+        return {ref for fact in self.facts(MESSAGES, mid) for ref in refs(fact)}
+
+    def users(self, side: int, key: str) -> Iterable[str]:
+        """Return the messages that name a connection."""
+        return {use[KEY] for use in self.appliance.uses[side].get(key, ())}
+
+    def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
+        """Return the facts of the messages that matter to the others on a connection."""
+        return {use[KEY]: self.facts(MESSAGES, use[KEY]) for use in decisive(self.appliance.uses[side].get(key, ()))}
 
     def children(self, mid: str) -> Iterable[str]:
         """Return the messages that were made from one."""
@@ -88,29 +105,31 @@ def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = ())
     """Return the facts that must be together to judge some messages, and some connections."""
     stores: Stores = ({}, {}, {})
     messages = stores[MESSAGES]
-    todo, named = [*mids], dict.fromkeys(connections, True)
-    for side, key in named:
-        todo += {use[KEY] for use in known.uses(side, key)}
+    named = dict.fromkeys(connections, True)
+    asked = {*mids, *(mid for ref in named for mid in known.users(*ref))}
+    todo = [*asked]
     while todo:
         mid = todo.pop()
         facts = known.facts(MESSAGES, mid)
         if mid in messages or not facts:
             continue
         messages[mid] = list(facts)
-        for store, key in {ref for fact in facts for ref in refs(fact)}:
-            if store == MESSAGES:
-                todo.append(key)
-            else:
-                named.setdefault((store, key), False)
-    beside = set()
+        for ref in known.names(mid):
+            if ref[0] == MESSAGES:
+                todo.append(ref[1])
+            elif ref[0] == RECEIVING or mid in asked:
+                # of what a message was made from, only how it was received matters
+                named.setdefault(ref, False)
+    beside: dict[str, Collection[Fact]] = {}
     for (side, key), is_judged in named.items():
         facts = known.facts(side, key)
         if facts:
             stores[side][key] = list(facts)
         if not is_judged:
-            beside |= {use[KEY] for use in decisive(known.uses(side, key))}
-    for mid in beside - messages.keys():
-        messages[mid] = list(known.facts(MESSAGES, mid))
+            for mid, facts in known.beside(side, key).items():
+                beside[mid] = [*beside[mid], *facts] if mid in beside else facts
+    for mid in beside.keys() - messages.keys():
+        messages[mid] = list(beside[mid])
     for mid in [*messages]:
         for child in known.children(mid):
             if child not in messages:
@@ -135,7 +154,54 @@ def decisive(uses: Iterable[Fact]) -> list[Fact]:
 
 
 _STRETCH = lives.CONNECTION_SILENCE / 2
-"""Seconds between the uses that are kept of a connection: often enough that it stays one."""
+"""Seconds between what is kept of a connection: often enough that it stays one."""
+_RECENT = 300
+"""Seconds within which lines may be late: for so long a life of a connection may still be asked for."""
+
+
+def essential(facts: Iterable[Fact], uses: Iterable[Fact], used: Iterable[Time | None]) -> tuple[list[Fact], list[Fact]]:
+    """Return the facts and uses of one connection id that a verdict on a message can rest on, in a number that has a bound.
+
+    Of each life that is used at one of some times, or is the last: the first and the last of each sort of fact, and so many between them that it
+    stays one life.
+    """
+    facts, uses = sorted(facts, key=order), sorted(uses, key=order)
+    begins = lives.starts([*facts, *uses], OPENED, lives.CONNECTION_SILENCE)
+    times = [fact[TIME] for fact in (*facts, *uses) if fact[TIME] is not None]
+    recent = lives.life_at(begins, max(times) - _RECENT) if begins else 0
+    wanted = {lives.life_at(begins, time) for time in used} if begins else set()
+    kept: list[Fact] = []
+    for life, own in lives.split(facts, begins).items():
+        if life >= recent or life in wanted:
+            kept += _ends_of_sorts(own)
+    return kept, [use for use in uses if not begins or lives.life_at(begins, use[TIME]) >= recent or lives.life_at(begins, use[TIME]) in wanted]
+
+
+def _ends_of_sorts(facts: list[Fact]) -> list[Fact]:
+    """Return the first and the last fact of each sort, of facts in order, and some between them."""
+    sorts: set[tuple[object, ...]] = set()
+    keys = []
+    for fact in facts:
+        values = named(fact)
+        said = getattr(values, "tls_reason", None) or getattr(values, "hat_action", None) or getattr(values, "tls_result", None) or ""
+        key = (fact[CODE], fact[-1] if bears_witness(fact) else "", _NUMBERS.sub("", said) if len(sorts) < _MOST_SORTS else "")
+        sorts.add(key)
+        keys.append(key)
+    last = {key: number for number, key in enumerate(keys)}
+    kept: list[Fact] = []
+    time: Time | None = None
+    for number, (fact, key) in enumerate(zip(facts, keys)):
+        following = facts[number + 1][TIME] if number + 1 < len(facts) else None
+        apart = time is not None and following is not None and following - time > _STRETCH
+        if key in sorts or last[key] == number or apart or fact[CODE] in OPENED:
+            sorts.discard(key)
+            kept.append(fact)
+            time = fact[TIME]
+    return kept
+
+
+_NUMBERS = re.compile(r"[0-9A-Fa-f]{3,}")
+_MOST_SORTS = 50
 
 
 def with_descendants(known: Known, mids: Iterable[str]) -> set[str]:
@@ -179,7 +245,7 @@ class Carried:
     def of(cls, facts: Facts) -> Carried:
         """Return all facts of a part of a log, none of them judged before."""
         carried = cls()
-        carried.facts = facts
+        carried.facts = facts = facts.settled()
         own = carried.own
         for host, stores in facts.hosts.items():
             for store, ids in enumerate(stores):
@@ -283,7 +349,7 @@ class _Part:
         self.over_connections = {
             (side, key)
             for side, key in complete
-            if not any(use[KEY] in going_on for use in self.known.uses(side, key)) and not any(fact[CODE] == "cef_tls" for fact in self.known.facts(side, key))
+            if not any(mid in going_on for mid in self.known.users(side, key)) and not any(fact[CODE] == "cef_tls" for fact in self.known.facts(side, key))
         }
 
     def _is_complete(self, side: int, key: str, window: Window) -> bool:

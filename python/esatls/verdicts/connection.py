@@ -1,20 +1,27 @@
-"""Facts of one connection -> its verdict.
+"""Facts of one connection -> its verdict, and that of each message on it at its own time.
 
 The rule is Cisco's (tech note 118500): a TLS success line means TLS; no TLS line between the opening of a
-connection and its message means none. What is not in view is `unknown`.
+connection and its message means none. What is not in view is `unknown`, and so is what contradicts itself.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.extraction.fact_types import (
     CODE,
+    DELIVERY,
+    KEY,
+    RECEIVING,
     TIME,
     TRACKING,
+    UNVERIFIED,
     WITNESS_NAMES,
     BrokenConnection,
     ConnectionOpened,
+    Consolidated,
     Fact,
     HatPolicy,
     TlsSaid,
@@ -24,7 +31,7 @@ from esatls.extraction.fact_types import (
 )
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.verdicts import lives
-from esatls.verdicts.facts import TRIES, bears_witness, earlier, order
+from esatls.verdicts.facts import LONG_AGO, bears_witness, earlier, order, passes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,50 +39,87 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
 
 _SURE = frozenset({"encrypted", "cleartext", "failed"})
+_PEER = position("peer_ip", ConnectionOpened)
 _HAT_ACTION = position("hat_action", HatPolicy)
 _RESULT = position("tls_result", TlsStated)
+_ATTEMPTS = frozenset({"tls_failed", "tls_required", "tls_not_offered"})
+_FAILED = _ATTEMPTS | {UNVERIFIED}
+_BEFORE, _SAME_SECOND, _AFTER = -1, 0, 1
+
+_SOCKET = re.compile(r"\[Errno \d+\]|reset by peer|\bEOF\b|broken pipe|end of file", re.ASCII | re.IGNORECASE)
+"""The words of a socket that broke: whatever they end, nothing goes on after them."""
+_HANDSHAKE = re.compile(r"\[Errno 0\]|\berror:[0-9A-F]{6,16}\b|\bSSL", re.ASCII | re.IGNORECASE)
+"""The words of OpenSSL in a connection error; [Errno 0] is how it says that the other side left within a handshake."""
+_BEFORE_HANDSHAKE = re.compile(
+    r"refused|unreachable|no route|timed? ?out|\[Errno (?:51|60|61|64|65|101|110|111|113)\]|(?:^|[\s('\"])[245](?:\d\d(?=[\s'\"-]|$)|\.\d{1,3}\.\d)",
+    re.ASCII | re.IGNORECASE,
+)
+"""A refusal, a time-out, or a reply of SMTP: these do not speak of TLS."""
 
 
 class Summary(NamedTuple):
-    """What records say of a connection, each under its own names."""
+    """What records say of a connection, at one time or as a whole, each under its own names."""
 
     verdict: str
-    tls_version: str | None
-    tls_cipher: str | None
-    reason: str | None
-    peer_ip: str | None
-    peer_host: str | None
-    peer_cn: str | None
-    domain: str | None
-    conflict: str | None
-    witness: list[str] | None
+    tls_version: str | None = None
+    tls_cipher: str | None = None
+    reason: str | None = None
+    peer_ip: str | None = None
+    peer_host: str | None = None
+    domain: str | None = None
+    conflict: str | None = None
+    witness: list[str] | None = None
 
     def placed(self, names: Iterable[tuple[str, str]]) -> dict[str, Any]:
         """Return what has a value, under other names: `names` are pairs of a name here and a name there."""
         return {there: value for here, there in names if (value := getattr(self, here))}
 
 
+class View(NamedTuple):
+    """The answer for mail at one time."""
+
+    verdict: str
+    tls_version: str | None = None
+    tls_cipher: str | None = None
+    reason: str | None = None
+    conflict: str | None = None
+    is_stated: bool = False
+    """Whether a line states it; a line that is missing weighs less than what another witness states."""
+
+
+class Statement(NamedTuple):
+    """What consolidated events state of TLS on a connection."""
+
+    success: TlsStated | None
+    failure: TlsStated | None
+
+
 class Connection:
     """The verdict on one life of one connection."""
 
     __slots__ = (
-        "attempts", "cipher", "conflict", "error", "facts", "flow", "has_witnesses", "one_life", "opened", "others",
-        "placed", "reason", "required", "stated", "success", "uses", "verdict", "version",
+        "attempt", "dispute", "error", "facts", "flow", "has_passed", "has_witnesses", "is_disputed", "late_socket", "one_life", "opened", "other", "own",
+        "placed", "read", "required", "said", "side", "stated", "success", "text", "unverified", "up", "up_from", "uses", "view", "views", "witness",
     )  # fmt: skip
 
-    def __init__(self, facts: Sequence[Fact], uses: Sequence[Fact], *, has_witnesses: bool = False) -> None:
+    def __init__(  # noqa: C901 - a verdict in one place
+        self, side: int, facts: Sequence[Fact], uses: Sequence[Fact], *, has_witnesses: bool = False
+    ) -> None:
+        self.side = side
         self.facts = facts
         self.uses = uses
         """Facts of messages that name this connection."""
         self.has_witnesses = has_witnesses
-        self.placed: dict[str, Any] | None = None
-        """Its summary as the records of messages have it, once one has asked."""
+        self.placed: dict[int, dict[str, Any]] = {}
+        """By view: what the records of messages say of it, once one has asked."""
+        self.witness: dict[str, list[str] | None] = {}
+        """By verdict: who states it, once somebody has asked."""
         opened = success = error = flow = None
-        attempts: list[Fact] | None = None
-        others: list[Fact] | None = None
+        said: list[Fact] | None = None
         stated: list[Fact] | None = None
         read = False
         one_life = True
+        disputed = False
         first = last = None
         for fact in facts:
             code = fact[CODE]
@@ -95,6 +139,7 @@ class Connection:
                     opened = fact
                 elif fact != opened:
                     one_life = False
+                    disputed |= bool(fact[_PEER] and opened[_PEER] and fact[_PEER] != opened[_PEER])
                     opened = earlier(fact, opened)
             elif code == "tls_success":
                 success = fact if success is None else earlier(fact, success)
@@ -104,12 +149,14 @@ class Connection:
                 error = earlier(fact, error)
             elif code == "tls_read":
                 read = True
-            elif code == "tls_other":
-                others = [*(others or ()), fact]
             elif code == "cef_tls":
-                stated = [*(stated or ()), fact]
+                if stated is None:
+                    stated = []
+                stated.append(fact)
             else:
-                attempts = [*(attempts or ()), fact]
+                if said is None:
+                    said = []
+                said.append(fact)
         for fact in uses:
             time = fact[TIME]
             if time is not None:
@@ -129,93 +176,166 @@ class Connection:
         self.flow: str | None = flow
         self.one_life = one_life
         """Whether all of it is plainly of one connection."""
-        self.reason: str | None = None
-        self.conflict: str | None = None
-        """What another witness says to the contrary."""
-        self.attempts = [TlsSaid(*fact) for fact in attempts or ()]
-        self.others = [TlsSaid(*fact) for fact in others or ()]
-        """TLS lines of unknown wording: they prove nothing, and TLS is not missing where one stands."""
-        self.stated = [TlsStated(*fact) for fact in stated or ()]
-        self.required = any(said.code == "tls_required" for said in self.attempts)
+        self.read = read
+        self.is_disputed = disputed
+        """Whether two peers opened it at one time: nobody can tell whose lines these are."""
+        self.up: View | None = None
+        """The answer for mail after TLS came up, and the second from which it holds; None where no line states it."""
+        self.up_from: Time = float("-inf")
         if self.success is not None:
-            self.version, self.cipher = self.success.tls_version, self.success.tls_cipher
-            self.verdict = "encrypted"
-        else:
-            self.version = self.cipher = None
-            self.verdict = self._without_success(read=read)
-        if self.stated:
-            self._weigh_cef(self.stated)
-
-    def _without_success(self, *, read: bool) -> str:
-        if self._passed():
-            return self._with_message(read=read)
-        if self.attempts:
-            # the line that says required tells more than the failure beside it
-            required = [said for said in self.attempts if said.code == "tls_required"]
-            self.reason = min(required or self.attempts, key=order).tls_reason
-            return "failed"
-        if self.error is not None and self.opened is not None:
-            self.reason = _possible(self.error)
-            return "failed"
-        if read:
-            return "encrypted"
-        return "unknown" if self._worded_otherwise() or self.opened is None else "unused"
-
-    def _passed(self) -> list[Time | None]:
-        """Return the times of messages that passed."""
-        return [use[TIME] for use in self.uses if use[CODE] not in TRIES]
-
-    def _first(self) -> Time | None:
-        """Return the time of the first message that passed; None where it is not known."""
-        passed = self._passed()
-        return None if None in passed else min(passed, default=None)  # type: ignore[type-var]
-
-    def _in_time(self, said: Iterable[TlsSaid]) -> list[TlsSaid]:
-        """Return what was said in front of the first message: a failure behind one is the end of the session."""
-        first = self._first()
-        return [one for one in said if one.time is None or first is None or one.time <= first]
-
-    def _with_message(self, *, read: bool) -> str:
-        tried = self._in_time(self.attempts)
-        if tried:
-            self.reason = min(tried, key=order).tls_reason
-            return "cleartext"
-        if read:
-            return "encrypted"
-        if self._worded_otherwise() or self.opened is None:
-            return "unknown"
-        opened, first = self.opened.time, self._first()
-        return "cleartext" if opened is None or first is None or opened <= first + lives.SAME_OPENING else "unknown"
-
-    def _worded_otherwise(self) -> bool:
-        """Tell whether TLS is spoken of in unknown words before any message passed, and give them as the reason."""
-        before = self._in_time(self.others)
-        if before:
-            self.reason = min(before, key=order).tls_reason
-        return bool(before)
-
-    def _weigh_cef(self, stated: list[TlsStated]) -> None:
-        """Weigh what consolidated events state: more than a line that is missing, less than a line that is there."""
-        fact = min(stated, key=lambda one: (one.tls_result != "success", order(one)))
-        theirs = "encrypted" if fact.tls_result == "success" else "cleartext" if self._passed() else "failed"
-        before = self.verdict
-        if any(one.tls_result != fact.tls_result for one in stated):
-            self.conflict = "cef: encrypted, cef: cleartext"
-        if before == theirs:
-            if theirs == "encrypted" and self.success is None:
-                self.version, self.cipher = fact.tls_version, fact.tls_cipher
-            return
-        if self.success is None and not self._in_time(self.attempts):
-            self.verdict = theirs
-            if theirs == "encrypted":
-                self.reason = None
-                self.version, self.cipher = fact.tls_version, fact.tls_cipher
+            self.up = View("encrypted", self.success.tls_version, self.success.tls_cipher, is_stated=True)
+            if self.success.time is not None:
+                self.up_from = _second(self.success.time)
+        self.said: list[TlsSaid] = [] if said is None else sorted((TlsSaid(*fact) for fact in said), key=order)
+        """What else is said of TLS, the earliest first: failures, requirements, other words."""
+        self.attempt: TlsSaid | None = None
+        self.unverified: TlsSaid | None = None
+        self.other: TlsSaid | None = None
+        """Words that nobody published: they prove nothing, and TLS is not missing where they stand."""
+        self.late_socket: TlsSaid | None = None
+        """The last failure in a socket's words."""
+        self.required = False
+        for one in self.said:
+            if one.code in _ATTEMPTS:
+                self.attempt = self.attempt or one
+                self.required |= one.code == "tls_required"
+                if one.code == "tls_failed" and _SOCKET.search(one.tls_reason or ""):
+                    self.late_socket = one
+            elif one.code == UNVERIFIED:
+                self.unverified = self.unverified or one
             else:
-                self.reason = "TLS failed"
-            if before == "cleartext":
-                self.conflict = f"text: {before}, cef: {theirs}"
-        elif before in ("encrypted", "cleartext"):
-            self.conflict = f"text: {before}, cef: {theirs}"
+                self.other = self.other or one
+        self.stated: Statement | None = None if stated is None else _statement(TlsStated(*fact) for fact in stated)
+        self.own: dict[str, Statement] = {}
+        """By MID: what a consolidated event of one message states of this connection for it."""
+        self.dispute: str | None = None
+        """What message tracking says to the contrary of the text log."""
+        self.text: Connection | None = None
+        """What the text log alone says, where that outweighs message tracking."""
+        self.views: dict[Any, View] = {}
+        if self.stated is not None:
+            self._read_own()
+        self.view: View = self._as_a_whole()
+
+    # mail at one time
+
+    def at(self, time: Time | None, mid: str | None = None) -> View:
+        """Return the answer for mail at one time, which passed; where consolidated events speak, that of its own message counts for `mid`."""
+        if self.up is not None and self.stated is None and self.dispute is None and not self.is_disputed and (time is None or time >= self.up_from):
+            return self.up
+        key = (time, mid if mid in self.own else None)
+        known = self.views.get(key)
+        if known is None:
+            text, own = self.text, self.own.get(mid or "", self.stated)
+            known = self._weighed(self._by_text(time), own) if text is None else text.at(time)
+            if self.dispute is not None:
+                known = known._replace(conflict=known.conflict or self.dispute)
+            self.views[key] = known
+        return known
+
+    def _by_text(self, time: Time | None) -> View:
+        if not self.is_disputed and self.up is not None and (time is None or time >= self.up_from):
+            return self.up
+        if self.is_disputed:
+            return View("unknown")
+        in_view = self.opened is not None
+        unverified, attempt, other, socket = self.unverified, self.attempt, self.other, self.late_socket
+        if unverified is not None and _place(unverified.time, time) != _AFTER:
+            return View("unknown", reason=unverified.tls_reason)
+        if attempt is not None:
+            place = _place(attempt.time, time)
+            if place == _BEFORE:
+                return View("cleartext", reason=attempt.tls_reason, is_stated=True)
+            if place == _SAME_SECOND and in_view and not self.read:
+                if _SOCKET.search(attempt.tls_reason or "") and self.up is None:
+                    return View("unknown", reason=attempt.tls_reason)
+                return View("cleartext", reason=attempt.tls_reason, is_stated=True)
+        if self.read:
+            return View("encrypted")
+        if other is not None and _place(other.time, time) != _AFTER:
+            return View("unknown", reason=other.tls_reason)
+        if self.up is not None:
+            # STARTTLS is said once in a session: TLS was not up before it came up
+            return View("cleartext")
+        if self.opened is None or (self.opened.time is not None and time is not None and self.opened.time > time + lives.SAME_OPENING):
+            return View("unknown")
+        if socket is not None and _place(socket.time, time) != _BEFORE:
+            return View("unknown", reason=socket.tls_reason)
+        return View("cleartext")
+
+    def _weighed(self, text: View, stated: Statement | None, *, passed: bool = True) -> View:
+        """Weigh what consolidated events state: more than a line that is missing, less than a line that is there."""
+        if stated is None:
+            return text
+        if stated.success is not None and stated.failure is not None:
+            conflict = "cef: encrypted, cef: cleartext"
+            return text._replace(conflict=conflict) if text.is_stated else View("unknown", conflict=conflict)
+        theirs = "encrypted" if stated.success is not None else "cleartext" if passed else "failed"
+        if text.is_stated:
+            if text.verdict != theirs and text.verdict in ("encrypted", "cleartext"):
+                return text._replace(conflict=f"text: {text.verdict}, cef: {theirs}")
+            return text
+        disputed = f"text: cleartext, cef: {theirs}" if text.verdict == "cleartext" != theirs else None
+        if stated.success is not None:
+            return View("encrypted", stated.success.tls_version, stated.success.tls_cipher, conflict=disputed)
+        return text if text.verdict == theirs else View(theirs, reason="TLS failed", conflict=disputed)
+
+    # the connection as a whole
+
+    def _as_a_whole(self) -> View:
+        """Return the answer for all mail that passed, or for the connection itself where none did."""
+        passed = {(use[TIME], use[KEY] if self.own else None) for use in self.uses if passes(use)}
+        self.has_passed = bool(passed)
+        """Whether mail passed over it."""
+        if not passed:
+            return self._weighed(self._idle(), self.stated, passed=False)
+        if len(passed) == 1:
+            (one,) = passed
+            return self.at(*one)
+        moments = sorted(passed, key=lambda one: (LONG_AGO if one[0] is None else one[0], one[1] or ""))
+        return _together([self.at(*one) for one in moments], is_up=self.up is not None)
+
+    def _idle(self) -> View:
+        """Return the answer of the text log where no mail passed."""
+        success = self.success
+        failed = [one for one in self.said if one.code in _FAILED]
+        if success is not None:
+            # TLS came up and was not enough: a certificate that was required and not accepted
+            failed = [
+                one for one in failed if _place(success.time, one.time) == _BEFORE or (self._is_last_word(one) and _place(success.time, one.time) != _AFTER)
+            ]
+        if failed:
+            # the line that says required tells more than the failure beside it
+            required = [one for one in failed if one.code == "tls_required"]
+            return View("failed", reason=(required or failed)[0].tls_reason, is_stated=True)
+        if self.up is not None:
+            return self.up
+        if self.error is not None and self.opened is not None:
+            return _broken(self.error)
+        if self.read:
+            return View("encrypted")
+        if self.other is not None:
+            return View("unknown", reason=self.other.tls_reason)
+        return View("unknown" if self.opened is None else "unused")
+
+    def _is_last_word(self, one: TlsSaid) -> bool:
+        """Tell whether nothing comes after a line: a delivery whose required TLS did not come up is over. A sender may still start TLS."""
+        return one.code == "tls_required" and self.side == DELIVERY
+
+    def _read_own(self) -> None:
+        """Take from the uses what consolidated events state for their own messages."""
+        stated: dict[str, list[TlsStated]] = {}
+        for use in self.uses:
+            if use[CODE] == "cef":
+                event = Consolidated(*use)
+                result, version, cipher = (
+                    (event.tls_in_result, event.tls_in_version, event.tls_in_cipher)
+                    if self.side == RECEIVING
+                    else (event.tls_out_result, event.tls_out_version, event.tls_out_cipher)
+                )
+                if result is not None:
+                    stated.setdefault(event.key, []).append(TlsStated("cef_tls", event.time, event.key, result, version, cipher))
+        self.own = {mid: _statement(known) for mid, known in stated.items()}
 
     def weigh_tracking(self) -> None:
         """Weigh what message tracking states against the text log, as a consolidated event is weighed."""
@@ -223,53 +343,114 @@ class Connection:
         ours = [fact for fact in self.facts if not bears_witness(fact)]
         if not theirs or not ours:
             return
-        told = Connection(theirs, [use for use in self.uses if use[-1] == TRACKING])
-        text = Connection(ours, [use for use in self.uses if not bears_witness(use)])
-        if told.success is None and not told.attempts:
+        told = Connection(self.side, theirs, [use for use in self.uses if use[-1] == TRACKING])
+        text = Connection(self.side, ours, [use for use in self.uses if not bears_witness(use)])
+        if told.success is None and not told.attempt:
             return
-        if not {told.verdict, text.verdict} <= _SURE or (told.verdict == "encrypted") == (text.verdict == "encrypted"):
+        verdicts = (text.view.verdict, told.view.verdict)
+        if not {*verdicts} <= _SURE or (verdicts[0] == "encrypted") == (verdicts[1] == "encrypted"):
             return
-        self.conflict = self.conflict or f"text: {text.verdict}, tracking: {told.verdict}"
-        if text.verdict != "encrypted" and text._in_time(text.attempts):
-            self.verdict, self.reason = text.verdict, text.reason
-            self.success = self.version = self.cipher = None
+        self.dispute = self.view.conflict or f"text: {verdicts[0]}, tracking: {verdicts[1]}"
+        if verdicts[0] != "encrypted" and text.view.is_stated:
+            self.text = text
+        self.views.clear()
+        self.view = (self.view if self.text is None else text.view)._replace(conflict=self.dispute)
 
-    def evidence(self) -> Sequence[Fact]:
-        """Return the facts that the verdict rests on."""
-        if self.verdict == "encrypted":
+    # for records
+
+    def evidence(self, verdict: str) -> Sequence[Fact]:
+        """Return the facts that a verdict rests on."""
+        if verdict in ("encrypted", "mixed"):
             sure = [fact for fact in self.facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]
             return sure or [fact for fact in self.facts if fact[CODE] == "tls_read"]
-        if self.verdict in ("cleartext", "failed"):
-            tried: list[Fact] = [*self.attempts, *(stated for stated in self.stated if stated.tls_result != "success")]
+        if verdict in ("cleartext", "failed"):
+            tried = [fact for fact in self.facts if fact[CODE] in _ATTEMPTS or (fact[CODE] == "cef_tls" and fact[_RESULT] != "success")]
             if tried:
                 return tried
-            if self.verdict == "failed":
-                return [fact for fact in self.facts if fact[CODE] == "connection_error"]
-        return [] if self.verdict == "unknown" else [fact for fact in self.facts if fact[CODE] == "connection_opened"]
+            if verdict == "failed":
+                return [fact for fact in self.facts if fact[CODE] in ("connection_error", UNVERIFIED)]
+        return [] if verdict == "unknown" else [fact for fact in self.facts if fact[CODE] == "connection_opened"]
 
-    def summary(self) -> Summary:
-        """Return what records say of it."""
+    def summary(self, view: View) -> Summary:
+        """Return what records say of it in one view."""
         opened, success = self.opened, self.success
+        if self.has_witnesses and view.verdict not in self.witness:
+            self.witness[view.verdict] = witnesses(self.evidence(view.verdict)) or None
         return Summary(
-            verdict=self.verdict,
-            tls_version=self.version,
-            tls_cipher=self.cipher,
-            reason=self.reason,
+            verdict=view.verdict,
+            tls_version=view.tls_version,
+            tls_cipher=view.tls_cipher,
+            reason=view.reason,
             peer_ip=None if opened is None else opened.peer_ip,
             peer_host=None if opened is None else opened.peer_host,
-            peer_cn=None if success is None else success.tls_peer_cn,
             domain=None if success is None else success.tls_domain,
-            conflict=self.conflict,
-            witness=witnesses(self.evidence()) or None if self.has_witnesses else None,
+            conflict=view.conflict,
+            witness=self.witness.get(view.verdict),
         )
 
+    def placed_at(self, time: Time | None, mid: str | None, names: tuple[tuple[str, str], ...]) -> tuple[str, dict[str, Any]]:
+        """Return the verdict for mail at one time, and what its record says of the connection, under the names it has there."""
+        view = self.at(time, mid)
+        return view.verdict, self.placed_of(view, names)
 
-def _possible(error: BrokenConnection) -> str:
-    """Return the reason of a connection error, which may be a failed handshake; nobody can be certain."""
+    def placed_of(self, view: View, names: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+        """Return what a record says of the connection in one view, under the names it has there: each side has its own."""
+        known = self.placed.get(id(view))
+        if known is None:
+            known = self.placed[id(view)] = self.summary(view).placed(names)
+        return known
+
+
+def _second(time: Time) -> int:
+    """Return the second of a time: lines of one second may come in any order."""
+    return math.floor(time)
+
+
+def _place(time: Time | None, mail: Time | None) -> int:
+    """Tell whether a line stands before mail, in the same second, or after it; without a stamp nobody knows the order."""
+    if time is None or mail is None:
+        return _SAME_SECOND
+    one, other = _second(time), _second(mail)
+    return _BEFORE if one < other else _AFTER if one > other else _SAME_SECOND
+
+
+def _statement(stated: Iterable[TlsStated]) -> Statement:
+    """Return the earliest of each result that consolidated events state."""
+    success = failure = None
+    for one in stated:
+        if one.tls_result == "success":
+            success = one if success is None or order(one) < order(success) else success
+        else:
+            failure = one if failure is None or order(one) < order(failure) else failure
+    return Statement(success, failure)
+
+
+def _together(views: list[View], *, is_up: bool) -> View:
+    """Return the answer for all mail on a connection, from those for each."""
+    verdicts = {view.verdict for view in views}
+    encrypted = next((view for view in views if view.verdict == "encrypted"), None)
+    others = [view for view in views if view.verdict != "encrypted"]
+    conflict = next((view.conflict for view in views if view.conflict), None)
+    if not others:
+        return views[0]._replace(conflict=conflict)
+    # what is not known beside mail in the clear leaves it in the clear
+    other = min(others, key=lambda view: (view.verdict, view.reason is None))
+    if encrypted is None:
+        return other._replace(conflict=conflict)
+    if is_up or "cleartext" in verdicts:
+        return View("mixed", encrypted.tls_version, encrypted.tls_cipher, other.reason, conflict, is_stated=True)
+    return View("unknown", reason=other.reason, conflict=conflict)
+
+
+def _broken(error: BrokenConnection) -> View:
+    """Return the answer of a connection error where the handshake would be, by its words."""
     reason, details = error.tls_reason, error.error_details
-    if reason and details:
-        return f"possibly: {reason} ({details})"
-    return f"possibly: {reason or details or 'connection error'}"
+    words = f"{reason} ({details})" if reason and details else reason or details or "connection error"
+    if any(_HANDSHAKE.search(text or "") for text in (details, reason)):
+        return View("failed", reason=f"possibly: {words}")
+    if any(_BEFORE_HANDSHAKE.search(text or "") for text in (details, reason)):
+        return View("unused", reason=words)
+    return View("unknown", reason=words)
 
 
 def witnesses(facts: Iterable[Fact]) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from bisect import bisect
+from typing import TYPE_CHECKING, cast
 
 from esatls.extraction.fact_types import CODE, DELIVERY, TIME, Consolidated, Delivery, Fact, Try, position
 from esatls.verdicts import lives
-from esatls.verdicts.facts import LONG_AGO, TRIES
+from esatls.verdicts.facts import LONG_AGO, order
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 from esatls.verdicts.words import of_deliveries
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _DONE = {"delivery_started", "delivery_done"}
 _OUTCOMES = {"delivery_done": "done", "delivery_bounced": "bounced", "delivery_delayed": "delayed"}
+_NOT_PASSED = frozenset({"bounced", "delayed"})
+_ACTIONS = {"DELIVERED": "done", "BOUNCED": "bounced"}
+"""What consolidated events call the outcomes."""
 _DCID = position("dcid", Delivery, Try)
 _RID = position("rid", Delivery, Try)
 _SAID = (
@@ -25,7 +29,7 @@ _SAID = (
     ("tls_version", "tls_version"),
     ("tls_cipher", "tls_cipher"),
     ("peer_ip", "peer_ip"),
-    ("peer_cn", "peer_host"),
+    ("peer_host", "peer_host"),
     ("domain", "domain"),
     ("reason", "reason"),
     ("conflict", "conflict"),
@@ -34,21 +38,47 @@ _SAID = (
 """What an attempt says of its connection."""
 
 
-class _Attempt(NamedTuple):
-    """What tells the attempts to deliver one message apart."""
+class _Tries:
+    """Attempts of one message over one connection that ended alike: a recipient again, at another time, is another attempt."""
 
-    dcid: str | None
-    life: int
-    outcome: str | None
-    response: str | None
+    def __init__(self) -> None:
+        self.times: list[Time | None] = []
+        self.rids: list[set[int]] = []
+        self.by_rid: dict[int, list[Time | None]] = {}
+        """By recipient: the times of the attempts, each in its place among them."""
+
+    def add(self, fact: Fact, *, again: bool) -> None:
+        """Add one line, no earlier than those before it; `again` if a recipient may be tried again."""
+        time = fact[TIME]
+        for rid in rids_of(fact[_RID]):
+            times = self.by_rid.setdefault(rid, [])
+            if not times or (again and times[-1] is not None and times[-1] != time):
+                times.append(time)
+            number = len(times) - 1
+            if number == len(self.times):
+                self.times.append(time)
+                self.rids.append(set())
+            self.rids[number].add(rid)
+            if self.times[number] is None:
+                self.times[number] = time
+
+    def has(self, fact: Fact) -> bool:
+        """Tell whether a line of another log is about these attempts: it is written a moment sooner or later."""
+        return any(_is_near(self.by_rid.get(rid, []), fact[TIME]) for rid in rids_of(fact[_RID]))
+
+
+def _is_near(times: list[Time | None], time: Time | None) -> bool:
+    stamped = [] if time is None else [one for one in times if one is not None]
+    if time is None or len(stamped) < len(times):
+        return bool(times)
+    at = bisect(stamped, time)
+    return any(abs(one - time) <= lives.SAME_OPENING for one in stamped[max(at - 1, 0) : at + 1])
 
 
 def deliveries_of(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
     """Return every attempt to deliver one message, in order of time."""
     found = _logged(appliance, message)
-    if message.cef is not None:
-        _complete(appliance, found, message.cef)
-    return found
+    return _completed(appliance, found, message.records) if message.records else found
 
 
 def delivered(attempts: list[DeliveryRecord]) -> str:
@@ -68,45 +98,44 @@ def _logged(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
             if not begins:
                 time = (other if other[CODE] == "delivery_done" else one)[TIME]
                 return [_attempt(appliance, message, dcid, "done", time, None, connections[0], sorted(set(rids_of(one[_RID]))))]
-    attempts: dict[_Attempt, tuple[Time | None, set[int]]] = {}
-    started: dict[_Attempt, tuple[Time | None, set[int]]] = {}
-    responses = {Try(*fact).delivery_response for fact in facts if fact[CODE] in TRIES}
-    for fact in facts:
+    known: dict[tuple[str | None, int], dict[tuple[str, str, str], _Tries]] = {}
+    from_bounce_log: list[tuple[Fact, tuple[str | None, int], tuple[str, str]]] = []
+    started: dict[tuple[str | None, int], list[Fact]] = {}
+    for fact in sorted(facts, key=order):
         code, dcid, life = fact[CODE], fact[_DCID] if fact[_DCID] != "0" else None, 0
         if dcid is not None:
             begins = appliance.connections_of(DELIVERY, dcid)[0]
             life = lives.life_at(begins, fact[TIME]) if begins else 0
         if code == "delivery_started":
-            _collect(started, _Attempt(dcid, life, None, None), fact)
+            started.setdefault((dcid, life), []).append(fact)
+            continue
+        tried = None if code == "delivery_done" else Try(*fact)
+        response = (tried and tried.delivery_response) or ""
+        tries = known.setdefault((dcid, life), {}).setdefault((_OUTCOMES[code], response, ""), _Tries())
+        if tried is None or not tried.recipient:
+            tries.add(fact, again=tried is not None)
         else:
-            response = None if code == "delivery_done" else Try(*fact).delivery_response
-            # mail_logs write an empty list behind what bounce_logs say of the same attempt
-            if response is not None and f"{response} []" in responses:
-                response += " []"
-            _collect(attempts, _Attempt(dcid, life, _OUTCOMES[code], response), fact)
-    for key, (time, rids) in started.items():
-        decided = [done for other, (_, done) in attempts.items() if other[:2] == key[:2]]
-        left = rids.difference(*decided)
+            from_bounce_log.append((fact, (dcid, life), (_OUTCOMES[code], response)))
+    for fact, place, end in from_bounce_log:
+        # the mail log tells of the same attempt, without its addresses
+        if not known[place][(*end, "")].has(fact):
+            known[place].setdefault((*end, "bounce log"), _Tries()).add(fact, again=True)
+    for place, begun in started.items():
+        # what has ended needs no line that says it began
+        ended = {rid for tries in known.get(place, {}).values() for rid in tries.by_rid}
+        left = {rid for fact in begun for rid in rids_of(fact[_RID])} - ended
         if left:
-            attempts[key] = (time, left)
+            tries = known.setdefault(place, {}).setdefault(("", "", ""), _Tries())
+            tries.times, tries.rids = [begun[0][TIME]], [left]
     found = []
-    for (dcid, _, outcome, response), (time, rids) in attempts.items():
-        place = (LONG_AGO if time is None else time, int(dcid or 0), outcome or "", response or "", sorted(rids))
-        connection = None if dcid is None else appliance.connection(DELIVERY, dcid, time)
-        found.append((place, _attempt(appliance, message, dcid, outcome, time, response, connection, place[-1])))
+    for (dcid, _), ends in known.items():
+        for (outcome, response, _), tries in ends.items():
+            for time, rids in zip(tries.times, tries.rids):
+                key = (LONG_AGO if time is None else time, int(dcid or 0), outcome, response, sorted(rids))
+                connection = None if dcid is None else appliance.connection(DELIVERY, dcid, time)
+                found.append((key, _attempt(appliance, message, dcid, outcome or None, time, response or None, connection, key[-1])))
     found.sort(key=lambda item: item[0])
     return [attempt for _, attempt in found]
-
-
-def _collect(attempts: dict[_Attempt, tuple[Time | None, set[int]]], key: _Attempt, fact: Fact) -> None:
-    known = attempts.get(key)
-    if known is None:
-        attempts[key] = (fact[TIME], set(rids_of(fact[_RID])))
-        return
-    time, rids = known
-    rids.update(rids_of(fact[_RID]))
-    if fact[TIME] is not None and (time is None or fact[TIME] < time):
-        attempts[key] = (fact[TIME], rids)
 
 
 def _attempt(
@@ -127,7 +156,7 @@ def _attempt(
         attempt["outcome"] = outcome
     if time is not None:
         attempt["time"] = appliance.stamp(time)
-    _tell(attempt, connection)
+    _tell(attempt, connection, time, None if outcome in _NOT_PASSED else message.mid)
     if "domain" not in attempt:
         recipients = message.recipients
         domains = {domain_of(recipients[rid]) for rid in rids if rid in recipients}
@@ -138,14 +167,13 @@ def _attempt(
     return attempt
 
 
-def _tell(attempt: DeliveryRecord, connection: Connection | None) -> None:
-    """Add what is known of the connection of an attempt."""
+def _tell(attempt: DeliveryRecord, connection: Connection | None, time: Time | None, mid: str | None) -> None:
+    """Add what is known of the connection of an attempt at its time; `mid` is whose mail passed, None where none did."""
     if connection is None:
         attempt["verdict"] = "unknown"
         return
-    if connection.placed is None:
-        connection.placed = connection.summary().placed(_SAID)
-    attempt.update(cast("DeliveryRecord", connection.placed))
+    view = connection.at(time, mid) if mid is not None or connection.has_passed else connection.view
+    attempt.update(cast("DeliveryRecord", connection.placed_of(view, _SAID)))
 
 
 def _tell_domain(attempt: DeliveryRecord, domains: set[str]) -> None:
@@ -154,18 +182,30 @@ def _tell_domain(attempt: DeliveryRecord, domains: set[str]) -> None:
         (attempt["domain"],) = domains
 
 
-def _complete(appliance: Appliance, attempts: list[DeliveryRecord], cef: Consolidated) -> None:
-    """Add what a consolidated event states and the other lines do not."""
-    outcome = {"DELIVERED": "done", "BOUNCED": "bounced"}.get(cef.action or "")
-    dcid = None if cef.dcid == "0" else cef.dcid
-    if outcome is None and (dcid is None or cef.tls_out_result is None):
-        return
-    theirs = [attempt for attempt in attempts if (attempt.get("outcome") == outcome if dcid is None else attempt.get("dcid") == int(dcid))]
-    if outcome is not None:
-        for attempt in theirs:
-            attempt.setdefault("outcome", outcome)
-    if not theirs:
-        attempts.append(_stated(appliance, cef, dcid, outcome))
+def _completed(appliance: Appliance, attempts: list[DeliveryRecord], records: list[Consolidated]) -> list[DeliveryRecord]:
+    """Return the attempts with what consolidated events state and no line does: each event is a statement of its own."""
+    by_dcid: dict[int, list[DeliveryRecord]] = {}
+    outcomes = {attempt.get("outcome") for attempt in attempts}
+    for attempt in attempts:
+        if "dcid" in attempt:
+            by_dcid.setdefault(attempt["dcid"], []).append(attempt)
+    found = [*attempts]
+    for record in records:
+        outcome = _ACTIONS.get(record.action or "")
+        dcid = None if record.dcid == "0" else record.dcid
+        if dcid is None:
+            if outcome is not None and outcome not in outcomes:
+                found.append(_stated(appliance, record, dcid, outcome))
+            continue
+        if outcome is None and record.tls_out_result is None:
+            continue
+        theirs = [attempt for attempt in by_dcid.get(int(dcid), ()) if outcome is None or attempt.get("outcome", outcome) == outcome]
+        if not theirs:
+            found.append(_stated(appliance, record, dcid, outcome))
+        elif outcome is not None:
+            for attempt in theirs:
+                attempt.setdefault("outcome", outcome)
+    return found
 
 
 def _stated(appliance: Appliance, cef: Consolidated, dcid: str | None, outcome: str | None) -> DeliveryRecord:
@@ -182,7 +222,7 @@ def _stated(appliance: Appliance, cef: Consolidated, dcid: str | None, outcome: 
     result = cef.tls_out_result
     witness: list[str] | None = None
     if connection is not None:
-        _tell(attempt, connection)
+        _tell(attempt, connection, cef.time, cef.key if outcome == "done" else None)
         witness = attempt.pop("witness", None)
     elif result is None:
         attempt["verdict"] = "unknown"

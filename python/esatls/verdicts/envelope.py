@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import CODE, Consolidated, Lineage, named
+from esatls.extraction.fact_types import named
 from esatls.verdicts.facts import GOES_ON, order
 
 if TYPE_CHECKING:
+    from esatls.extraction.fact_types import Lineage
     from esatls.verdicts.appliance import Appliance
     from esatls.verdicts.message import Message
 
@@ -60,14 +61,8 @@ def _inherit(message: Message, origin: Lineage, parent: Message) -> None:
     message.subject = message.subject or parent.subject
     if origin.code not in GOES_ON:
         return
-    records = _records(message)
+    records = message.records
     if not (message.has_sender or message.sent_by or any(record.sender for record in records)):
-        message.sent_by = parent.sent_by or next((record.sender for record in _records(parent) if record.sender), None)
+        message.sent_by = parent.sent_by or next((record.sender for record in parent.records if record.sender), None)
     if not message.has_recipients and not any(record.recipient for record in records) and not _CHANGES_RECIPIENTS.match(origin.mid_agent or ""):
         message.recipients = {**parent.recipients, **message.recipients} if message.recipients else parent.recipients
-
-
-def _records(message: Message) -> list[Consolidated]:
-    """Return the consolidated events of a message, in order of time."""
-    facts = [fact for fact in message.identified if fact[CODE] == "cef"]
-    return [Consolidated(*fact) for fact in (sorted(facts, key=order) if len(facts) > 1 else facts)]

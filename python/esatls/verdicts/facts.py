@@ -26,10 +26,12 @@ from esatls.extraction.fact_types import (
     TRACKING,
     Fact,
     Lineage,
+    code_of,
     store_of,
 )
 from esatls.extraction.match import MATCHERS_BY_START, Spec, event_of
 from esatls.lines.clock import Time, parse_rfc3339
+from esatls.verdicts.hosts import appliances, key_of
 
 if TYPE_CHECKING:
     import re
@@ -48,6 +50,9 @@ GOES_ON = frozenset({"rewritten", "released"})
 """Codes of facts that replace a message by another one, to the same people."""
 TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
 """Codes of facts that name a connection over which no message passed."""
+GIVEN_UP = "given_up"
+"""The code of uses of a connection by messages that were refused or given up before they were accepted."""
+_PASSED_NOT = TRIES | {GIVEN_UP}
 MENTIONS = frozenset({"message_sender", "message_recipient"})
 """Codes of facts that name the connection of a message beside its start."""
 
@@ -68,14 +73,29 @@ class Facts:
         self.has_witnesses = False
         """Whether others than the text log bear witness."""
         self.hosts: dict[str, tuple[Store, Store, Store]] = {}
-        """By appliance ("" where no line names it): receiving by ICID, delivery by DCID, messages by MID."""
+        """By key of an appliance (`hosts`; "" where no line names it): receiving by ICID, delivery by DCID, messages by MID."""
 
-    def stores(self, host: str | None) -> tuple[Store, Store, Store]:
+    def stores(self, host: str | None, serial: str | None = None) -> tuple[Store, Store, Store]:
         """Return the three stores of one appliance."""
-        stores = self.hosts.get(host or "")
+        return self._at(key_of(host, serial))
+
+    def _at(self, key: str) -> tuple[Store, Store, Store]:
+        stores = self.hosts.get(key)
         if stores is None:
-            stores = self.hosts[host or ""] = ({}, {}, {})
+            stores = self.hosts[key] = ({}, {}, {})
         return stores
+
+    def settled(self, keys: Iterable[str] = ()) -> Facts:
+        """Return the facts by the names of their appliances, as these and the `keys` of other facts tell them. Facts are added to none of the two."""
+        names = appliances([*self.hosts, *keys])
+        if all(names[key] == key for key in self.hosts):
+            return self
+        found = Facts()
+        found.has_witnesses = self.has_witnesses
+        for key, stores in self.hosts.items():
+            known = found.hosts.get(names[key])
+            found.hosts[names[key]] = stores if known is None else _joined(known, stores)
+        return found
 
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
         """Take one match from a stream."""
@@ -132,7 +152,7 @@ class Facts:
         elif kind in FACT_FIELDS:
             names = FACT_FIELDS[kind]
             store, key_name = store_of(kind, event.get("esa_direction"))
-            code = event.get("mid_relation") or kind
+            code = code_of(event)
         else:
             return
         key = event.get(key_name)
@@ -143,7 +163,7 @@ class Facts:
         if witness is not None:
             values.append(witness)
             self.has_witnesses = True
-        stores = self.stores(event.get("esa_host") or host)
+        stores = self.stores(event.get("esa_host") or host, event.get("serial") if code == "cef" else None)
         stores[store].setdefault(str(key), []).append((code, time, str(key), *values))
         if code == "cef":
             for number, side, name in ((RECEIVING, "in", "icid"), (DELIVERY, "out", "dcid")):
@@ -156,7 +176,7 @@ class Facts:
         """Add the facts of another part of the log. The other must not be used afterwards."""
         self.has_witnesses |= other.has_witnesses
         for host, theirs in other.hosts.items():
-            for mine, store in zip(self.stores(host), theirs):
+            for mine, store in zip(self._at(host), theirs):
                 if not mine:
                     mine.update(store)
                     continue
@@ -186,11 +206,20 @@ class Facts:
     def _load(self, line: str) -> None:
         try:
             host, number, key, facts = json.loads(line)
-            store = self.stores(host)[number]
+            store = self._at(host)[number]
             store.setdefault(key, []).extend([tuple(fact) for fact in facts])
             self.has_witnesses |= any(map(bears_witness, facts))
         except (TypeError, LookupError) as error:
             raise ValueError(f"not a row of facts: {line[:80]}") from error
+
+
+def _joined(one: tuple[Store, Store, Store], other: tuple[Store, Store, Store]) -> tuple[Store, Store, Store]:
+    """Return the facts of both, which stay as they are."""
+    stores: tuple[Store, Store, Store] = ({**one[0]}, {**one[1]}, {**one[2]})
+    for mine, theirs in zip(stores, other):
+        for key, facts in theirs.items():
+            mine[key] = [*mine[key], *facts] if key in mine else facts
+    return stores
 
 
 def order(fact: Fact) -> tuple[Any, ...]:
@@ -225,6 +254,11 @@ def refs(fact: Fact) -> Iterator[Ref]:
         key = fact[place]
         if key is not None and (store == MESSAGES or key != "0"):
             yield store, key
+
+
+def passes(use: Fact) -> bool:
+    """Tell whether mail passed over the connection that a fact of a message names: it was accepted, or its delivery began."""
+    return use[CODE] not in _PASSED_NOT
 
 
 def bears_witness(fact: Fact) -> bool:

@@ -6,15 +6,18 @@ silence that no connection and no message lasts.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import CODE, MAKES, TIME
+from esatls.extraction.fact_types import CODE, MAKES, TIME, ConnectionOpened, position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
+
+_PEER = position("peer_ip", ConnectionOpened)
 
 SAME_OPENING = 5
 """Seconds within which two opening lines are one opening: two collectors' stamps, a start and its lineage line."""
@@ -38,7 +41,7 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
     """
     times: list[Time] = []
     spoken: list[Time] = []
-    opened: list[tuple[Time, bool]] = []
+    opened: list[tuple[Time, bool, str]] = []
     ended: list[Time] = []
     quarantined = False
     for fact in facts:
@@ -49,55 +52,60 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
             if code not in _WRITTEN_LATER:
                 spoken.append(time)
             if code in openings:
-                opened.append((time, code in MAKES))
+                opened.append((time, code in MAKES, (fact[_PEER] or "") if code == "connection_opened" else ""))
             elif code == "message_finished":
                 ended.append(time)
     if not times:
         return []
+    opened.sort()
     begins = _openings(opened)
     spoken.sort()
-    ended = [] if quarantined else ended
+    ended = [] if quarantined else sorted(ended)
+    began = [time for time, _, _ in opened]
     silences = [
-        after
-        for before, after in zip(spoken, spoken[1:])
-        if after - before > silence or (after - before > FINISHED_SILENCE and _is_over(before, ended, opened))
+        after for before, after in zip(spoken, spoken[1:]) if after - before > silence or (after - before > FINISHED_SILENCE and _is_over(before, ended, began))
     ]
     # lines of one second may come before the one opening
     if not silences and len(begins) < 2 and (not begins or min(times) >= begins[0]):
         return []
     # a silence that ends with an opening is one beginning
-    return sorted([*begins, *(time for time in silences if not any(begin <= time <= begin + LATE_LINEAGE for begin in begins))])
+    return sorted([*begins, *(time for time in silences if time - _latest(begins, time) > LATE_LINEAGE)])
 
 
-def _openings(opened: list[tuple[Time, bool]]) -> list[Time]:
-    """Return when the lives begin that opening lines open: each line is a time, and whether it is one of lineage, which may be late."""
+def _openings(opened: list[tuple[Time, bool, str]]) -> list[Time]:
+    """Return when the lives begin that opening lines open: each line is a time, whether it is one of lineage, which may be late, and the peer."""
     begins: list[Time] = []
     first = start = None
-    for time, late in sorted(opened):
-        if first is None or (time - first > LATE_LINEAGE if late or start is None else time - start > SAME_OPENING):
-            first, start = time, None
-            begins.append(time - (LATE_LINEAGE if late else SAME_OPENING))
+    peer = ""
+    for time, late, theirs in opened:
+        other = bool(peer and theirs and peer != theirs)
+        if first is None or other or (time - first > LATE_LINEAGE if late or start is None else time - start > SAME_OPENING):
+            # what two peers opened is two connections, however close
+            near = first is not None and other and time - first <= SAME_OPENING
+            begins.append(time if near else time - (LATE_LINEAGE if late else SAME_OPENING))
+            first, start, peer = time, None, theirs
         if not late and start is None:
             start = time
     return begins
 
 
-def _is_over(time: Time, ended: list[Time], opened: list[tuple[Time, bool]]) -> bool:
+def _latest(times: Sequence[Time], time: Time) -> Time:
+    """Return the latest of ascending times up to one; -inf where there is none."""
+    at = bisect_right(times, time)
+    return times[at - 1] if at else float("-inf")
+
+
+def _is_over(time: Time, ended: Sequence[Time], began: Sequence[Time]) -> bool:
     """Tell whether a message was finished by a time, and not opened since."""
-    end = max((one for one in ended if one <= time), default=None)
-    return end is not None and not any(end < begin <= time for begin, _ in opened)
+    end = _latest(ended, time)
+    return end != float("-inf") and _latest(began, time) <= end
 
 
 def life_at(begins: Sequence[Time], time: Time | None) -> int:
     """Return the number of the life that a time falls into: 0 is before the first of `begins`."""
     if time is None:
         return 0 if not begins else 1
-    life = 0
-    for begin in begins:
-        if time < begin:
-            break
-        life += 1
-    return life
+    return bisect_right(begins, time)
 
 
 def split(facts: Sequence[Fact], begins: Sequence[Time]) -> dict[int, list[Fact]]:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from esatls.extraction.fact_types import (
     CODE,
+    KEY,
     TIME,
     Consolidated,
     Fact,
     Lineage,
+    MessageAborted,
+    MessageFinished,
     MessagePolicy,
     MessageRecipient,
     MessageSender,
@@ -34,37 +37,50 @@ _SENDER = position("sender", MessageSender)
 _RID = position("rid", MessageRecipient)
 _RECIPIENT = position("recipient", MessageRecipient)
 _ACTION = position("action", Consolidated)
+_END = position("message_end", MessageFinished)
+
+_GIVEN_UP = ("Receiving aborted", "Injection aborted")
+"""How the reason begins where a message was aborted before it was taken."""
+_DROPPED = ("Dropped by", "Bounced by")
+"""Likewise where it was taken, and then dropped."""
+_ACCEPTED = frozenset({"DELIVERED", "BOUNCED", "DROPPED", "QUARANTINED", "DQ", "QUEUED"})
+"""What consolidated events say of messages that were taken."""
 
 
 class Message:
     """What the facts of one life of one message say, in one pass."""
 
     __slots__ = (
-        "cef",
+        "accepted",
         "delivered_over",
         "deliveries",
         "finished",
         "first",
         "flow",
+        "gave_up",
         "has_envelope",
         "has_recipients",
         "has_sender",
         "identified",
+        "is_bare",
         "last",
         "mention",
         "message_id",
+        "mid",
         "one_life",
         "origin",
         "quarantined",
         "received",
         "received_over",
         "recipients",
+        "records",
         "sent_by",
         "start",
         "subject",
     )  # fmt: skip
 
-    def __init__(self, facts: Sequence[Fact]) -> None:
+    def __init__(self, facts: Sequence[Fact]) -> None:  # noqa: C901 - a verdict in one place
+        self.mid: str = facts[0][KEY]
         start = origin = sender = flow = first = last = icid = None
         made: list[Time] = []
         starts: list[Fact] = []
@@ -78,8 +94,13 @@ class Message:
         finished = False
         tried = False
         strayed = False
+        accepted = gave_up = False
         for fact in facts:
             code = fact[CODE]
+            if code == "message_accepted":
+                # of interest only if something says otherwise; it says nothing of when the message was seen
+                accepted = True
+                continue
             time = fact[TIME]
             if time is not None:
                 if first is None:
@@ -124,8 +145,14 @@ class Message:
                 identified.append(fact)
             elif code == "message_policy":
                 flow = fact if flow is None else earlier(fact, flow)
+                accepted = True
             elif code == "message_finished":
                 finished = True
+                gave_up |= fact[_END] == "aborted"
+            elif code == "message_aborted":
+                reason = MessageAborted(*fact).abort_reason or ""
+                gave_up |= reason.startswith(_GIVEN_UP)
+                accepted |= reason.startswith(_DROPPED)
             elif code in OPENS:
                 if time is not None:
                     made.append(time)
@@ -158,10 +185,20 @@ class Message:
         """The facts that name a connection it went over."""
         self.quarantined = bool(quarantined)
         self.flow: str | None = None if flow is None else MessagePolicy(*flow).policy_table
-        self.cef: Consolidated | None = None
+        self.records: list[Consolidated] = []
+        """Consolidated events, each a statement of its own, by time."""
         if records:
-            self.cef = _merged(records)
+            self.records = [Consolidated(*fact) for fact in sorted(set(records), key=order)]
             self.delivered_over = self.delivered_over + [fact for fact in records if fact[_ACTION] == "DELIVERED"]
+            actions = {fact[_ACTION] for fact in records}
+            gave_up |= "ABORTED" in actions
+            accepted |= bool(actions & _ACCEPTED)
+        self.is_bare = accepted and start is None and all(fact[CODE] == "message_accepted" for fact in facts)
+        """Whether nothing but that is in view."""
+        self.accepted = accepted or bool(deliveries or quarantined)
+        """Whether something shows that it was taken."""
+        self.gave_up = gave_up
+        """Whether something says that it was refused or given up before it was taken."""
         self.identified = identified + records if records else identified
         """The facts that tell its Message-ID and its subject."""
         self.message_id: str | None = None
@@ -197,6 +234,14 @@ class Message:
         for rid, address in bounced.items():
             self.recipients.setdefault(rid, address)
 
+    def stated(self, name: str) -> str | None:
+        """Return the first value of a field that its consolidated events state."""
+        return next((value for record in self.records if (value := getattr(record, name))), None)
+
+    def sender(self) -> str | None:
+        """Return the envelope sender."""
+        return self.sent_by or self.stated("sender")
+
     def made_after(self, time: Time | None) -> bool:
         """Tell whether this message began after a time: its id had another owner then."""
         if time is None:
@@ -204,12 +249,6 @@ class Message:
         opening = self.start or self.origin
         late = lives.SAME_OPENING if self.start is not None else lives.LATE_LINEAGE
         return opening is not None and opening.time is not None and opening.time > time + late
-
-
-def _merged(records: list[Fact]) -> Consolidated:
-    """Return what several records of one message say together: of each field the first value there is."""
-    records = sorted(set(records), key=order)
-    return named(tuple(next((value for value in values if value is not None), None) for values in zip(*records)))  # type: ignore[no-any-return]
 
 
 def rids_of(text: str | None) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import DELIVERY, KEY, MESSAGES, RECEIVING
+from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import Judged, Stores, together, with_descendants
 from esatls.verdicts.facts import Facts, bears_witness
@@ -49,7 +49,7 @@ class Share:
         for host, known in self.known.items():
             icids, dcids, mids = shared.get(host, ((), (), ()))
             connections = [*((RECEIVING, key) for key in icids), *((DELIVERY, key) for key in dcids)]
-            touched = {use[KEY] for side, key in connections for use in known.uses(side, key)}
+            touched = [mid for ref in connections for mid in known.users(*ref)]
             judged = self._skip[host] = with_descendants(known, [*mids, *touched]) & known.appliance.stores[MESSAGES].keys()
             self.common[host] = (together(known, [*judged, *mids], connections), [*judged])
 

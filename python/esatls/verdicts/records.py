@@ -10,7 +10,7 @@ from esatls.lines.clock import rfc3339
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.deliveries import delivered, deliveries_of
 from esatls.verdicts.envelope import complete
-from esatls.verdicts.facts import TRIES, Facts, order
+from esatls.verdicts.facts import GIVEN_UP, Facts, order, passes
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 
 if TYPE_CHECKING:
@@ -133,12 +133,14 @@ def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozense
     known = appliance.stores[MESSAGES].keys()
     for mid in sorted(known - skip if only is None else known & only, key=int):
         for _, message in sorted(appliance.messages_of(mid)[1].items()):
-            yield int(mid), message_record(appliance, mid, message)
+            if not message.is_bare:
+                yield int(mid), message_record(appliance, mid, message)
 
 
 def _appliances(facts: Facts) -> Iterator[Appliance]:
     if not isinstance(facts, Facts):
         raise WrongTypeError(f"verdicts are made of Facts, not of {type(facts).__name__}: facts.add(event) for each event")
+    facts = facts.settled()
     for host in sorted(facts.hosts):
         yield Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
 
@@ -147,7 +149,6 @@ def message_record(appliance: Appliance, mid: str, message: Message) -> MessageR
     """Return the record of one life of one message."""
     verdict, received = appliance.received(message)
     complete(appliance, message)
-    cef = message.cef
     record: MessageRecord = {}
     if appliance.host:
         record["esa_host"] = appliance.host
@@ -156,14 +157,16 @@ def message_record(appliance: Appliance, mid: str, message: Message) -> MessageR
         record["icid"] = received["icid"]
     record["received"] = verdict
     record.update(received)
-    sender = message.sent_by or (cef and cef.sender)
+    sender = message.sender()
     if sender:
         record["sender"] = sender
     recipients = message.recipients
     if recipients:
         record["recipients"] = [recipients[rid] for rid in sorted(recipients)] if len(recipients) > 1 else list(recipients.values())
-    elif cef is not None and cef.recipient:
-        record["recipients"] = addresses_of(cef.recipient)
+    elif message.records:
+        stated = dict.fromkeys(address for one in message.records for address in addresses_of(one.recipient))
+        if stated:
+            record["recipients"] = [*stated]
     if message.origin is not None:
         record["parent_mid"] = int(message.origin.parent_mid or 0)
         record["mid_relation"] = message.origin.code
@@ -197,20 +200,24 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
         elif fact[CODE] != "cef_tls":
             _note(told, fact, (*_OF_THE_PEER, *_OF_TLS))
     if side == RECEIVING and appliance.has_witnesses:
-        for fact in sorted((use for use in connection.uses if use[CODE] == "cef"), key=order):
-            _note(told, fact, ("peer_ip", "peer_host"))
+        stated = {id(message): message for use in sorted(connection.uses, key=order) if (message := appliance.message(use[KEY], use[TIME])) is not None}
+        for message in stated.values():
+            for name in ("peer_ip", "peer_host"):
+                value = message.stated(name)
+                if value:
+                    told.setdefault(name, value)
     if connection.opened is not None and connection.opened.time is not None:
         record["opened"] = rfc3339(connection.opened.time)
     if closed:
-        record["closed"] = rfc3339(max(closed))
+        record["closed"] = rfc3339(min(closed))
     record.update((name, told[name]) for name in _OF_THE_PEER if name in told)
-    summary = connection.summary()
+    summary = connection.summary(connection.view)
     record.update(summary.placed(_SAID))
     record.update((name, told[name]) for name in _OF_TLS if name in told)
     if connection.required:
         record["tls_required"] = True
     record.update(summary.placed(_WITNESSED))
-    users = [(fact, appliance.message(fact[KEY], fact[TIME])) for fact in connection.uses]
+    users = [(use, appliance.message(use[KEY], use[TIME])) for use in connection.uses if use[CODE] != GIVEN_UP]
     domain = _partner(appliance, side, users, told.get("tls_domain"))
     if domain:
         record["domain"] = domain
@@ -218,7 +225,7 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
     flow = connection.flow or (flows.pop() if len(flows) == 1 else None)
     if flow:
         record["mail_flow"] = flow
-    record["messages"] = len({fact[KEY] for fact in connection.uses if fact[CODE] not in TRIES})
+    record["messages"] = len({use[KEY] for use in connection.uses if passes(use)})
     return record  # type: ignore[return-value]
 
 
@@ -241,7 +248,7 @@ def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message | 
             continue
         complete(appliance, message)
         if side == RECEIVING:
-            sender = message.sent_by or (message.cef and message.cef.sender)
+            sender = message.sender()
             if sender:
                 domains.add(domain_of(sender))
         elif fact[CODE] == "cef":

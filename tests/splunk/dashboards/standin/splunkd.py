@@ -1,6 +1,9 @@
 """The few REST endpoints of splunkd, and the pages of Splunk Web, that a dashboard asks for while it is looked at.
 
 Splunk's own data sources stay as they are: they post searches, poll jobs and ask for results with a post-process search for each chain.
+Last compared with: the client in Splunk's own npm packages of tests/splunk/dashboards/package-lock.json, which talks to it in each test; never with a
+splunkd.
+
 Here the SPL evaluator answers, so a number in a panel comes from the text of the view and of macros.conf.
 """
 

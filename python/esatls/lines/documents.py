@@ -1,0 +1,154 @@
+"""Records that go over several lines: an indented JSON document or array, Logstash's rubydebug, CSV with a row of names at its head."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING, Any
+
+from esatls.lines import envelope, records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from esatls.lines.records import Record
+
+MOST_LINES = 1000
+"""Lines that a cell of CSV may stand on."""
+
+LARGEST = 1 << 20
+"""Characters of one record that are held; of a larger document, the elements of its outermost array are records of their own."""
+
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+_RUBY = re.compile(r'(\s*"[^"\\]*(?:\\.[^"\\]*)*")\s*=>\s*(.*)')
+_RUBY_TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]{8,20}Z)(,?)")
+_MARKS = re.compile(r"[{}\[\]]")
+_BEGINNINGS = ("", *'"{}[]-0123456789tfn')
+_CSV_MARKS = (",", ";", "\t")
+
+
+def begun(line: str, *, first: bool) -> JsonDocument | CsvDocument | None:
+    """Return the document that begins with a line, if one does; CSV begins with the `first` line of its file alone."""
+    text = line.strip(" \t")
+    if text[:1] in ("{", "["):
+        document = JsonDocument()
+        document.add(line)
+        return document if document.depth > 0 else None
+    if first and any(name in line for name in records.LINE):
+        for mark in _CSV_MARKS:
+            try:
+                names = next(csv.reader([line], delimiter=mark), [])
+            except csv.Error:
+                return None
+            held = [name for name in names if name in records.LINE]
+            if held and (len(names) > 1 or names == ["_raw"]) and len(set(names)) == len(names) and not any(" " in name for name in held):
+                return CsvDocument(names, mark)
+    return None
+
+
+def _has_header(line: str) -> bool:
+    env = envelope.parse(line)
+    return env.rank == envelope.STAMPED and not env.lead
+
+
+def restored(state: dict[str, Any]) -> JsonDocument | CsvDocument:
+    """Return the document whose `state` was kept."""
+    if "names" in state:
+        document: JsonDocument | CsvDocument = CsvDocument([str(name) for name in state["names"]], str(state["mark"]))
+    else:
+        document = JsonDocument()
+    for line in state["lines"]:
+        document.add(str(line))
+    return document
+
+
+class JsonDocument:
+    """Lines of JSON that belong together, or of Ruby's way of writing it."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.lines: list[str] = []
+        """Those of the record that is not complete."""
+        self._size = 0
+        self._stack = ""
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next line's meaning depends on."""
+        return {"lines": (["["] if self._stack[:1] == "[" and not self.lines else []) + self.lines}
+
+    def add(self, line: str) -> list[tuple[int, list[Record]]] | None:
+        """Take the next line; return how many lines have become records, and these; None where the line is no part of any document."""
+        if line.lstrip(" \t")[:1] not in _BEGINNINGS or (self.lines and _has_header(line)):
+            return None
+        ruby = _RUBY.fullmatch(line)
+        if ruby is not None:
+            value = _RUBY_TIME.sub(r'"\1"\2', ruby[2]) if ruby[2][:1].isdigit() else {"nil": "null", "nil,": "null,"}.get(ruby[2], ruby[2].replace("\\#", "#"))
+            line = f"{ruby[1]}: {value}"
+        stack = self._stack
+        for mark in _MARKS.findall(_STRING.sub("", line)):
+            if mark in "{[":
+                stack += mark
+            elif stack and stack[-1] + mark in ("{}", "[]"):
+                stack = stack[:-1]
+            else:
+                return None
+        self._stack = stack
+        self.lines.append(line)
+        self._size += len(line)
+        self.depth = len(self._stack)
+        if self._stack in ("", "[") or (self._size > LARGEST and self._stack.count("[") == 1 and self._stack[-1] == "["):
+            return [self._complete()]
+        if self._size > 16 * LARGEST:
+            self.lines.pop()
+            return None
+        return []
+
+    def _complete(self) -> tuple[int, list[Record]]:
+        lines, self.lines, self._size = self.lines, [], 0
+        text = "\n".join(lines).strip(" \t\n,")
+        found: list[Record] = []
+        if self._stack and text[:1] == "[":
+            text = text[1:].strip(" \t\n,")
+        elif self._stack and text.count("[") and not text.startswith("{"):
+            text = text[text.index("[") + 1 :]
+        elif not self._stack and text[:1] == "]":
+            text = ""
+        elif not self._stack and text[-1:] == "]" and text[:1] != "[":
+            text = text[:-1].strip(" \t\n,")
+        if text:
+            found = list(records.of_json(f"[{text}]"))
+        return len(lines), found
+
+
+class CsvDocument:
+    """Rows of CSV; a cell may go over several lines."""
+
+    def __init__(self, names: list[str], mark: str) -> None:
+        self.depth = 1
+        self.lines: list[str] = []
+        self.names = names
+        self.mark = mark
+        self._open = 0
+        """Whether a cell goes on: 1 where a quote is left open."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next line's meaning depends on."""
+        return {"lines": self.lines, "names": self.names, "mark": self.mark}
+
+    def add(self, line: str) -> list[tuple[int, list[Record]]] | None:
+        """Take the next line; return how many lines have become a row, and its record."""
+        if (self._open + line.count('"')) % 2:
+            if len(self.lines) >= MOST_LINES:
+                return None
+            self._open = 1
+            self.lines.append(line)
+            return []
+        lines, self.lines, self._open = [*self.lines, line], [], 0
+        return [(len(lines), list(self._rows(lines)))]
+
+    def _rows(self, lines: list[str]) -> Iterator[Record]:
+        try:
+            for cells in csv.reader([line + "\n" for line in lines], delimiter=self.mark):
+                yield from records.of_value({name: cell.rstrip("\n") for name, cell in zip(self.names, cells)})
+        except csv.Error:
+            return

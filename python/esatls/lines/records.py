@@ -1,0 +1,272 @@
+"""Records that collectors keep a line in: JSON of any of them, an ArcSight connector's, a row of CSV.
+
+The tables name the fields; the engines' copies are made from them. A field of a record is named by its path, with dots, or
+stands under a name with dots. The line is the first of LINE that names its appliance, else the first that has a header, else the
+first that is there: where one field is the line, nothing else in that record is one. Time, host, log and level are looked for beside the
+line first, then around it. Fields that hold a stranger's text by their nature are never looked into.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esatls.lines import arcsight, envelope
+from esatls.lines.clock import rfc3339
+from esatls.lines.header import STAMP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Json = dict[str, Any]
+
+LINE = (
+    "AdditionalExtensions",
+    *("_raw", "event.original", "full_log", "rawLog", "full_message", "map._raw", "cisco_secure_email_gateway.log.message"),
+    *("message", "log", "event", "msg", "Message", "MESSAGE", "SyslogMessage", "@message", "short_message", "line", "textPayload", "jsonPayload.message"),
+    *("body.stringValue", "body", "raw", "RawData", "payload"),
+)
+"""Fields in which collectors keep the line: first those that keep it as it came. `event` is also the HTTP Event Collector's. The first one
+is Microsoft Sentinel's, for a consolidated event: where it stands, `Message` is a subject."""
+
+TIME = (
+    *("@timestamp", "timestamp", "_time", "time", "TimeGenerated", "ISODATE", "timeUnixNano", "observedTimeUnixNano", "__REALTIME_TIMESTAMP"),
+    *("_SOURCE_REALTIME_TIMESTAMP", "EventReceivedTime", "EventTime", "collectionTime", "_messagetime", "eventTime", "receiveTimestamp", "datetime"),
+    *("date", "ts", "DATE", "TIMESTAMP"),
+)
+"""Fields that tell the time of a line that does not: text, or seconds, milliseconds, microseconds or nanoseconds since 1970."""
+
+HOST = (
+    *("observer.hostname", "observer.name", "hostname", "Hostname", "HOSTNAME", "predecoder.hostname", "log.source.address", "HOST", "syslog_hostname"),
+    *("host.name", "host.hostname", "host", "labels.host", "labels.hostname", "stream.host", "stream.hostname", "logsource", "source_host", "fromhost"),
+    *("_sourceHost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME"),
+)
+"""Fields that name the appliance of a line that does not: first those that can mean no collector."""
+
+SERIAL = ("observer.serial_number", "deviceExternalId", "DeviceExternalID", "serial")
+"""Fields that state the serial number of the appliance."""
+
+LOG = (
+    *("cisco_secure_email_gateway.log.category.name", "log.syslog.appname", "appname", "APP_NAME", "app_name", "ident", "PROGRAM", "programname"),
+    *("program_name", "predecoder.program_name", "ProcessName", "SourceName", "SYSLOG_IDENTIFIER", "syslogtag", "tag"),
+)
+"""Fields that name the log subscription of a line that does not."""
+
+LEVEL = ("log.level", "level", "severity")
+"""Fields that tell the level of a line that does not, where their word is one of the appliance's."""
+
+STRANGERS = frozenset(
+    {
+        "email",
+        "mail",
+        "subject",
+        "sender",
+        "recipient",
+        "recipients",
+        "from",
+        "to",
+        "file",
+        "files",
+        "attachment",
+        "attachments",
+        "url",
+        "urls",
+        "user",
+        "headers",
+    }
+)
+"""Objects that hold a stranger's text by their nature, in any spelling."""
+
+SENTINEL_COLUMNS = {
+    "DeviceAction": "act",
+    "DeviceExternalID": "deviceExternalId",
+    "SourceUserName": "suser",
+    "DestinationUserName": "duser",
+    "SourceIP": "src",
+    "SourceHostName": "shost",
+    "DeviceCustomString4": "cs4",
+    "Message": "msg",
+}
+"""Columns of the table CommonSecurityLog -> keys of CEF that they were made from."""
+_PLAIN_VALUE = re.compile(r"[^\s;=|\"'\\]+(?:;[^\s;=|\"'\\@]+@[^\s;=|\"'\\]+)*")  # one word, or addresses
+_QUOTED_VALUE = re.compile(r"""(['"]?)([^'"\\;\r\n]+)\1""")
+_QUOTED_COLUMNS = ("cs4", "msg")
+
+_LEVELS = frozenset({"Info", "Warning", "Critical", "Debug", "Trace"})
+_LOG_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,128}", re.ASCII)
+_DEEPEST = 12
+_NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
+_UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
+"""No log has seen so many seconds, milliseconds, microseconds, nanoseconds: a number as large is of the next smaller unit."""
+_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([\w.-]{1,255})):\d{1,5}", re.ASCII)
+# JSON can name halves of surrogate pairs, which nobody can write; those that stand for bytes that are not UTF-8 are the stream's business
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_IN_FRONT = re.compile(rf"(?:<\d{{1,3}}>)?(?P<stamp>{STAMP})(?:[ \t][^\s\"'{{}}]{{1,128}}){{0,3}}[ \t](?=\{{)", re.ASCII)
+"""A stamp and a tag in front of a record, as Fluentd writes a file."""
+
+
+class Record(NamedTuple):
+    """The lines of one record, with what the record itself says."""
+
+    lines: list[str]
+    host: str | None = None
+    time: str | None = None
+    log: str | None = None
+    level: str | None = None
+    serial: str | None = None
+
+
+def unwrap(line: str, end: int | None = None) -> list[Record]:
+    """Return the records in a line of JSON (W16), or the one that an ArcSight connector has put around a line (W14); none in any other line.
+
+    `end` is where its envelope ends, for whoever has parsed it.
+    """
+    if line[:1] in ("{", "[", " ", "\t"):
+        text = line.strip(" \t").rstrip(",")
+        return list(of_json(text)) if text[:1] in ("{", "[") else []
+    if line[-1:] == "}" and '{"' in line[: envelope.LONGEST]:
+        front = _IN_FRONT.match(line)
+        if front is not None and envelope.parse(line[: front.end()]).end == 0:
+            return [record._replace(time=record.time or front["stamp"]) for record in of_json(line[front.end() :])]
+    at = line.find("CEF:", 0, envelope.LONGEST)
+    # right behind the envelope: what stands further on is text that somebody chose
+    if at >= 0 and (envelope.parse(line).end if end is None else end) == at:
+        inner = arcsight.text_line(line[at:])
+        if inner is not None:
+            return [Record([inner.text], inner.host and writable(inner.host), inner.time)]
+    return []
+
+
+def of_json(text: str) -> Iterator[Record]:
+    """Yield the records of a JSON value."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    yield from of_value(value)
+
+
+def of_value(value: Any) -> Iterator[Record]:
+    """Yield the records of a value: an object that holds a line is one, whatever else is in it; else those in it."""
+    yield from _within(value, ())
+
+
+def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
+    if len(around) > _DEEPEST:
+        return
+    if isinstance(value, list):
+        for item in value:
+            yield from _within(item, around)
+    elif isinstance(value, dict):
+        found = _line_of(value, (value, *around))
+        if found is not None:
+            yield found
+            return
+        if isinstance(value.get("values"), list):  # Loki: [["time", "line"], ...]
+            for pair in value["values"]:
+                if isinstance(pair, list) and len(pair) > 1 and all(isinstance(cell, str) for cell in pair[:2]):
+                    yield _record(pair[1], ({"timestamp": pair[0]}, value, *around))
+            return
+        for name, inner in value.items():
+            if isinstance(inner, (dict, list)) and name.lower() not in STRANGERS:
+                yield from _within(inner, (value, *around))
+
+
+def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
+    """Return the record of an object that holds a line; None for one that does not."""
+    best, rank = None, -1
+    for name in LINE:
+        text = _lookup(record, name)
+        if not isinstance(text, str) or not text.strip():
+            continue
+        env = envelope.parse(text[: envelope.LONGEST].lstrip(" \t").partition("\n")[0])
+        said = 2 if env.host or name == "AdditionalExtensions" else 1 if env.rank else 0
+        if said > rank:
+            best, rank = (name, text), said
+        if rank == 2:
+            break
+    if best is None:
+        return None
+    name, text = best
+    if name == "AdditionalExtensions":
+        text += _columns(record, text)
+    return _record(text, around)
+
+
+def _record(text: str, around: tuple[Json, ...]) -> Record:
+    level = next((word for word in (value.capitalize() for value in _texts(around, LEVEL)) if word in _LEVELS), None)
+    logs = (name.rstrip(": ") for name in _texts(around, LOG))
+    return Record(
+        (text if text.isascii() else _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)).split("\n"),
+        next((writable(_without_port(host)) for host in _texts(around, HOST)), None),
+        next(filter(None, (_stamp(_lookup(one, name)) for one in around for name in TIME)), None),
+        next((name for name in logs if _LOG_NAME.fullmatch(name)), None),
+        level,
+        next(_texts(around, SERIAL), None),
+    )
+
+
+def _texts(around: tuple[Json, ...], names: tuple[str, ...]) -> Iterator[str]:
+    """Yield the fields of some names that are text, those beside the line first."""
+    for record in around:
+        for name in names:
+            value = _lookup(record, name)
+            if isinstance(value, str) and value:
+                yield value
+        attributes = record.get("attributes") or (record["resource"].get("attributes") if isinstance(record.get("resource"), dict) else None)
+        if isinstance(attributes, dict):
+            yield from (value for value in (_lookup(attributes, name) for name in names) if isinstance(value, str) and value)
+        elif isinstance(attributes, list):  # OpenTelemetry: [{"key": ..., "value": {"stringValue": ...}}, ...]
+            for item in attributes:
+                value = _lookup(item, "value.stringValue") if isinstance(item, dict) and item.get("key") in names else None
+                if isinstance(value, str) and value:
+                    yield value
+
+
+def _lookup(record: Json, name: str) -> Any:
+    if name in record:
+        return record[name]
+    first, dot, rest = name.partition(".")
+    inner = record.get(first) if dot else None
+    return _lookup(inner, rest) if isinstance(inner, dict) else None
+
+
+def _without_port(host: str) -> str:
+    """Return the address that a packet came from without its port; any other name as it is."""
+    m = _PORT.fullmatch(host)
+    return host if m is None else m[1] or m[2]
+
+
+def _stamp(value: Any) -> str | None:
+    """Return a time as text; a number counts from 1970, in the unit that its size tells."""
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value):
+            return value or None
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    for most, parts in _UNITS:
+        if 0 < value < most:
+            return rfc3339(round(value / parts, 3))
+    return None
+
+
+def _columns(record: Json, text: str) -> str:
+    """Return what Sentinel keeps in columns of its own, as further fields of AdditionalExtensions."""
+    found = ((key, record.get(column)) for column, key in SENTINEL_COLUMNS.items())
+    values = ((key, _column(key, value)) for key, value in found if isinstance(value, str) and f"{key}=" not in text)
+    return "".join(f";{key}={value}" for key, value in values if value)
+
+
+def _column(key: str, value: str) -> str | None:
+    """Return the text of a column as a value of CEF behind which nothing can go on; None if it is no such text."""
+    if key in _QUOTED_COLUMNS:
+        quoted = _QUOTED_VALUE.fullmatch(value)
+        return quoted and f"'{quoted[2]}'"
+    return value if _PLAIN_VALUE.fullmatch(value) else None
+
+
+def writable(text: str) -> str:
+    """Return text with halves of surrogate pairs, which JSON can name and nobody can write, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,37 @@
+"""Records -> JSON Lines, CSV, Parquet, or a table for people: a module each.
+
+JSON Lines is the reference. CSV, Parquet and Splunk rows are flat: the attempts of `deliveries` become columns of
+several values, typed ones in Parquet. Text of the log is data: no cell runs as a formula, no control character reaches a terminal.
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any
+
+from esatls.output import csv_rows, json_lines, parquet, table
+from esatls.output.file import Output, ending
+from esatls.output.json_lines import dumps, lines
+from esatls.output.text import harmless, printable
+from esatls.verdicts.flat import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from esatls.extraction.fields import Field
+
+__all__ = ["BY_ENDING", "FORMATS", "Output", "dumps", "ending", "harmless", "lines", "printable", "write"]
+
+FORMATS = ("json", "csv", "table", "parquet")
+BY_ENDING = {".csv": "csv", ".parquet": "parquet"}
+"""Formats by the ending of a file's name; JSON Lines for any other."""
+
+
+def write(records: Iterable[Mapping[str, Any]], form: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:
+    """Write records and return how many there were; `fields` gives the columns and their order."""
+    if form == "json":
+        return json_lines.write(records, file)
+    if form == "csv":
+        return csv_rows.write(records, file, columns(fields))
+    if form == "parquet":
+        return parquet.write(records, file, fields)
+    return table.write(records, file, columns(fields))

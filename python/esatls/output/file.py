@@ -1,0 +1,75 @@
+"""Where records go: standard output, or a file that appears only when it is whole."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO, TYPE_CHECKING
+
+from esatls.errors import EsatlsError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+def ending(path: str | None) -> str:
+    """Return the ending of a file's name, in small letters; "" for one without, and for standard output."""
+    return os.path.splitext(path or "")[1].lower()
+
+
+class Output:
+    """Where records go: standard output, or a file that appears only when it is whole.
+
+    A pipe or a device is written to as it stands; a link stays one, what it leads to is replaced.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self.path = None if path in (None, "-") else os.path.realpath(str(path))
+        self.name = path
+        self._temporary: str | None = None
+        self.file: IO[bytes] = sys.stdout.buffer
+
+    def __enter__(self) -> IO[bytes]:
+        if self.path is not None:
+            try:
+                if os.path.exists(self.path) and not os.path.isfile(self.path):
+                    self.file = open(self.path, "wb")
+                else:
+                    import tempfile
+
+                    handle, self._temporary = tempfile.mkstemp(dir=os.path.dirname(self.path), prefix=".esatls-")
+                    self.file = os.fdopen(handle, "wb")
+            except OSError as error:
+                raise EsatlsError(f"{self.name}: cannot be written: {error.strerror}") from error
+        return self.file
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.path is None:
+            if kind is None:
+                self.file.flush()
+            return
+        if self._temporary is None:
+            self.file.close()
+            return
+        try:
+            if kind is None:
+                self.file.flush()
+                os.fsync(self.file.fileno())
+                os.chmod(self._temporary, self._mode())
+                self.file.close()
+                os.replace(self._temporary, self.path)
+                self._temporary = None
+        except OSError as problem:
+            raise EsatlsError(f"{self.name}: cannot be written: {problem.strerror}") from problem
+        finally:
+            self.file.close()
+            if self._temporary is not None:
+                os.unlink(self._temporary)
+
+    def _mode(self) -> int:
+        """Return the permissions of the file that is replaced, or those of a new one."""
+        if self.path is not None and os.path.exists(self.path):
+            return os.stat(self.path).st_mode & 0o777
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask

@@ -1,0 +1,59 @@
+"""Records -> JSON Lines, the reference format."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import IO, TYPE_CHECKING, Any
+
+import orjson
+
+from esatls.output.text import MARKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_CONTROL_BYTES = re.compile(f"[{MARKS}]")
+
+
+def dumps(record: Mapping[str, Any]) -> bytes:
+    """Return a record as one line of JSON, without the line feed; control characters are escaped."""
+    try:
+        line = orjson.dumps(record)
+    except TypeError:
+        # halves of surrogate pairs, numbers of more than 64 bits
+        line = json.dumps(_whole(record), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    text = line.decode("utf-8")
+    return _CONTROL_BYTES.sub(lambda m: f"\\u{ord(m[0]):04x}", text).encode("utf-8")
+
+
+def lines(records: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return records as JSON Lines, each as `dumps` gives it."""
+    try:
+        told = b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
+    except TypeError:
+        pass
+    else:
+        if told.isascii() and b"\x7f" not in told:
+            return told  # nearly always, and all at once
+    return b"".join([dumps(record) + b"\n" for record in records])
+
+
+def _whole(value: Any) -> Any:
+    """Return a value that can be written: halves of surrogate pairs, which are no text, become visible escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return {key: _whole(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def write(records: Iterable[Mapping[str, Any]], file: IO[bytes]) -> int:
+    """Write records as JSON Lines, and return how many there were."""
+    count = 0
+    for record in records:
+        file.write(dumps(record) + b"\n")
+        count += 1
+    return count

@@ -1,0 +1,55 @@
+"""What is made from a message needs to know of it, once it was judged: then its facts, its connections and its own parents are needed no longer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from esatls.verdicts.envelope import complete
+
+if TYPE_CHECKING:
+    from esatls.extraction.fact_types import Lineage, MessageStarted
+    from esatls.verdicts.appliance import Appliance
+    from esatls.verdicts.message import Message
+    from esatls.verdicts.records import MessageRecord
+
+
+class Heritage(NamedTuple):
+    """How a message was received, whom it is from and to, and what it is known by."""
+
+    verdict: str
+    received: MessageRecord
+    sender: str | None
+    recipients: dict[int, str]
+    message_id: str | None
+    subject: str | None
+
+
+Heritages = dict["MessageStarted | Lineage | None", Heritage]
+"""Of the messages with one id, by the line that each begins with."""
+
+
+def opening_of(message: Message) -> MessageStarted | Lineage | None:
+    """Return the line that a message begins with, which tells it from others with the same id."""
+    return message.start or message.origin
+
+
+def heritages_of(appliance: Appliance, mid: str) -> Heritages:
+    """Return what each message with this id leaves to those that are made from it."""
+    found: Heritages = {}
+    for message in appliance.messages_of(mid)[1].values():
+        verdict, received = appliance.received(message)
+        complete(appliance, message)
+        sender = message.sender()
+        found[opening_of(message)] = Heritage(verdict, received, sender, message.recipients, message.message_id, message.subject)
+    return found
+
+
+def bequeath(appliance: Appliance, mid: str, known: Heritages) -> None:
+    """Let the messages with this id be as they were when more was in view."""
+    for message in appliance.messages_of(mid)[1].values():
+        found = known.get(opening_of(message))
+        if found is not None:
+            message.received = found.verdict, found.received
+            message.has_envelope = True
+            message.sent_by, message.recipients = found.sender, found.recipients
+            message.message_id, message.subject = found.message_id, found.subject

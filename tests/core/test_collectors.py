@@ -1,0 +1,242 @@
+"""Headers, records and documents of collectors and tools (CATALOGUE 3b): each gives the line in it, with the time and host that stand beside it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from esatls.extraction.event_stream import events as read
+from esatls.extraction.kinds import TLS_KINDS
+from esatls.extraction.stream import Counts
+from esatls.lines import records
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core.support import ROOT, all_cases, read_blocks, read_events, read_facts
+
+TEXT = "ICID 5 TLS success"
+LINE = "Info: " + TEXT
+WHOLE = "Mar  3 10:00:02 esa1 mail_logs: " + LINE
+AT = "2024-03-03T10:00:02Z"
+
+
+def told(lines: list[str]) -> list[tuple[Any, ...]]:
+    """Return number, time, host, log and level of the events of a log."""
+    return [tuple(event.get(name) for name in ("icid", "time", "esa_host", "esa_log", "esa_level")) for event in read_events(lines)[0]]
+
+
+HEADERS = {
+    "Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
+    "Sun Mar  3 11:00:02 CET 2024 Info: ": (AT, None, None),
+    "Mar  3 10:00:02 esa1 mail_logs[123]: Info: ": (AT, "esa1", "mail_logs"),
+    "Mar  3 10:00:02 esa1 mail_logs : Info: ": (AT, "esa1", "mail_logs"),
+    "Mar  3 2024 10:00:02 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
+    "Mar  3 10:00:02.000 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
+    "<111>Mar  3 11:00:02 relay app: Mar  3 10:00:02  192.0.2.77 MAIL: Info: ": (AT, "192.0.2.77", "MAIL"),
+    "2024-03-03 11:00:02\tMail.Info\t192.0.2.10\tMar  3 10:00:02 mail_logs: Info: ": (AT, "192.0.2.10", "mail_logs"),
+    "97 <22>Mar  3 10:00:02 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
+    "2024 Mar 03 11:00:02 esa1->192.0.2.10 Mar  3 10:00:02 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
+    '2024-03-03T10:00:02Z {host="esa1", job="syslog"} Info: ': (AT, "esa1", None),
+    "03 03 2024 11:00:02 192.0.2.10 <MAIL:INFO> Mar  3 10:00:02 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
+    "192.0.2.10:514 : mail.info Mar  3 10:00:02 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
+    "2024-03-03T10:00:02Z esa1 mail_logs: INFO: ": (AT, "esa1", "mail_logs"),
+    "Mar 03 10:00:02 esa1 mail_logs[1]: Info: ": (AT, "esa1", "mail_logs"),
+    "2024-03-03T11:00:04.587Z 192.0.2.250 <22>Mar  3 10:00:02 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
+    "2024-03-03T11:00:04.587Z 192.0.2.250 Mar  3 10:00:02 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
+    "<22>Mar  3 11:00:03 relay <22>Mar  3 10:00:02 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
+    "<22>2024-03-03 11:00:04 Mail.Info 192.0.2.13 Mar  3 10:00:02 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
+    "2024-03-03T10:00:03.1Z stdout F Mar  3 10:00:02 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
+    "03/Mar/2024:10:00:02 +0000 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
+    "mail.current:Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
+    "logs/mail.@20240303T100000.s:12:Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
+    "logs/mail.@20240303T100000.s-12-Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
+    "12:Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
+    "    12\tSun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
+    "> Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
+    "    Info: ": (None, None, None),
+}
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_header(header: str) -> None:
+    """Each header ends at the level, and gives the appliance's own stamp, host and log."""
+    time, host, log = HEADERS[header]
+    assert told([header + TEXT] * 3) == [(5, time, host, log, "Info")] * 3
+
+
+CEF = "CEF:0|Cisco|C100V Email Security Virtual Appliance|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=14 ESAICID=5"
+
+
+@pytest.mark.parametrize(
+    ("header", "time", "host"),
+    [
+        ("Sun Mar  3 10:00:02 2024: ", AT, None),
+        ("Sun Mar  3 10:00:02 2024 ", AT, None),
+        ("<111>Mar  3 11:00:02 esa1 ESA: Sun Mar  3 10:00:02 2024: ", AT, "esa1"),
+        ("Mar  3 10:00:02 esa1.mail.example.com: ", AT, "esa1.mail.example.com"),
+        ("Mar  3 10:00:02 192.0.2.1: ", AT, "192.0.2.1"),
+    ],
+)
+def test_header_of_a_consolidated_event(header: str, time: str, host: str | None) -> None:
+    """A year is no host, and a colon behind the stamp is no log."""
+    (event,) = read_events([header + CEF])[0]
+    assert (event["mid"], event["time"], event.get("esa_host")) == (14, time, host)
+
+
+HOSTED = {"host": "esa1"}
+RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
+    *(({name: LINE, "time": AT, "host": "esa1"}, (5, AT, "esa1", None, "Info")) for name in records.LINE if "." not in name and name != "AdditionalExtensions"),
+    *(({"message": LINE, name: AT}, (5, AT, None, None, "Info")) for name in records.TIME),
+    *(({"message": LINE, "timestamp": time}, (5, AT, None, None, "Info")) for time in (1709460002, 1709460002000, 1709460002000000, 1709460002 * 10**9)),
+    *(({"message": LINE, "timestamp": str(time)}, (5, AT, None, None, "Info")) for time in (1709460002, 1709460002000, 1709460002000000, 1709460002 * 10**9)),
+    ({"full_log": WHOLE, "predecoder": {"hostname": "x"}}, (5, AT, "esa1", "mail_logs", "Info")),
+    ({"attributes": {"timestamp": AT, "host": "esa1", "message": LINE}}, (5, AT, "esa1", None, "Info")),
+    ({"_source": {"@timestamp": AT, "observer": {"hostname": "esa1"}, "event": {"original": LINE}}}, (5, AT, "esa1", None, "Info")),
+    ({"took": 1, "hits": {"hits": [{"_source": {"message": WHOLE}}]}}, (5, AT, "esa1", "mail_logs", "Info")),
+    ({"logGroup": "x", "logEvents": [{"id": "1", "timestamp": 1709460002000, "message": LINE}]}, (5, AT, None, None, "Info")),
+    ({"streams": [{"stream": {"host": "esa1"}, "values": [["1709460002000000000", LINE]]}]}, (5, AT, "esa1", None, "Info")),
+    ({"textPayload": LINE, "timestamp": AT, "resource": {"labels": {"host": "esa1"}}}, (5, AT, "esa1", None, "Info")),
+    (
+        {
+            "resourceLogs": [
+                {
+                    "resource": {"attributes": [{"key": "host.name", "value": {"stringValue": "esa1"}}]},
+                    "scopeLogs": [{"logRecords": [{"timeUnixNano": "1709460002000000000", "body": {"stringValue": LINE}}]}],
+                }
+            ]
+        },
+        (5, AT, "esa1", None, "Info"),
+    ),
+    (
+        {"@timestamp": AT, "cisco_secure_email_gateway": {"log": {"message": TEXT, "category": {"name": "mail_logs"}}}, "log": {"level": "info"}, **HOSTED},
+        (5, AT, "esa1", "mail_logs", "Info"),
+    ),
+    ({"__REALTIME_TIMESTAMP": "1709460002000000", "SYSLOG_IDENTIFIER": "mail_logs", "MESSAGE": LINE}, (5, AT, None, "mail_logs", "Info")),
+    ({"message": " " + LINE, "tag": "mail_logs:", **HOSTED}, (5, None, "esa1", "mail_logs", "Info")),
+]
+
+
+@pytest.mark.parametrize("record", range(len(RECORDS)))
+def test_record(record: int) -> None:
+    """A record on one line, on several, in an array, after a tag: each time the line in it."""
+    value, right = RECORDS[record]
+    assert told([json.dumps(value)]) == [right]
+    assert told(json.dumps(value, indent=2).split("\n")) == [right]
+    assert told(json.dumps([value, value], indent=1).split("\n")) == [right] * 2
+    assert told(["[", *[json.dumps(value) + ","] * 2, json.dumps(value), "]"]) == [right] * 3
+    in_front = told(["2024-03-03T10:00:02+00:00\tsyslog.mail.info\t" + json.dumps(value)])
+    assert [(*one[:1], *one[2:]) for one in in_front] == [(*right[:1], *right[2:])]
+    assert in_front[0][1] == AT
+
+
+def test_documents_of_other_forms() -> None:
+    """Logstash's rubydebug, and CSV with its row of names: the cell is the line, and nothing behind it."""
+    ruby = ["{", f'       "message" => "{WHOLE}",', '    "@timestamp" => 2024-03-03T11:00:00.000Z,', '          "host" => nil', "}"]
+    right = (5, AT, "esa1", "mail_logs", "Info")
+    assert told(ruby * 2) == [right] * 2
+    rows = [f'"{WHOLE}","x ""y""",1', f'"{WHOLE.replace("TLS", "close TLS")}",z,2']
+    assert told(["_raw,source,n", *rows]) == [right] * 2
+    assert told(["timestamp,source,full_message", f'{AT},esa,"{LINE}"', f"{AT},esa,\"MID 1 Subject 'x", 'Info: ICID 6 TLS success"'])[0] == (
+        5,
+        AT,
+        None,
+        None,
+        "Info",
+    )
+
+
+STRANGERS: list[dict[str, Any]] = [
+    {"email": {"subject": WHOLE, "message": WHOLE}},
+    {"subject": WHOLE},
+    {"file": {"name": WHOLE, "message": WHOLE}},
+    {"event": {"original": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 queued for delivery"}, "email": {"subject": WHOLE}, "message": LINE, "title": WHOLE},
+    {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 queued for delivery", "list": [{"message": WHOLE}]},
+    {"title": WHOLE, "name": [WHOLE], "attachments": [{"message": WHOLE}]},
+    {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 Subject 'x\n" + LINE + "'"},
+    {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 Subject 'x\n " + WHOLE + "'"},
+]
+
+
+@pytest.mark.parametrize("record", STRANGERS)
+def test_strangers_fields_are_no_lines(record: dict[str, Any]) -> None:
+    """A subject, an address and a file name are none, and where one field is the line nothing else is."""
+    for lines in ([json.dumps(record)], json.dumps(record, indent=1).split("\n"), json.dumps([record], indent=1).split("\n")):
+        assert not [event for event in read_events(lines)[0] if event["esa_event"] in TLS_KINDS]
+
+
+FORGED = [
+    "ICID 6 TLS success",
+    "Info: ICID 6 TLS success",
+    " Sun Mar  3 10:00:02 2024 Info: ICID 6 TLS success",
+    "x: Sun Mar  3 10:00:02 2024 Info: ICID 6 TLS success",
+]
+FORGED += [
+    "\tMar  3 10:00:02 esa1 mail_logs: Info: ICID 6 TLS success",
+    '{"message": "ICID 6 TLS success"}',
+    "> Mar  3 10:00:02 esa1 m: Info: ICID 6 TLS success",
+]
+FORGED += ["f.log:Mar  3 10:00:02 esa1 m: Info: ICID 6 TLS success", "12:Sun Mar  3 10:00:02 2024 Info: ICID 6 TLS success"]
+
+
+@pytest.mark.parametrize("header", [header for header in HEADERS if HEADERS[header][0]])
+@pytest.mark.parametrize("forged", FORGED)
+def test_nothing_is_forged_over_any_header(header: str, forged: str) -> None:
+    """A stranger's subject states nothing, on its line or on the next, whatever header the log has."""
+    lead = header.partition("Sun Mar")[0] if "Sun Mar" in header else ""
+    for text in (f"MID 1 Subject '{forged}'", f"MID 1 Subject {forged}", f"MID 1 ready 100 bytes from <{forged}>"):
+        events = read_events([header + "ICID 5 close", header + text])[0]
+        assert not [event for event in events if event["esa_event"] in TLS_KINDS], text
+    events = read_events([header + "ICID 5 close", header + "MID 1 Subject 'x", lead + forged, header + "ICID 7 close"])[0]
+    assert not [event for event in events if event["esa_event"] in TLS_KINDS]
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted((ROOT.parent / "shared" / "inputs").glob("*.log"))] if (ROOT.parent / "shared").is_dir() else [])
+def test_every_input(name: str) -> None:
+    """The logs that fell short once are read, each line of them that is one."""
+    lines = (ROOT.parent / "shared" / "inputs" / name).read_text(encoding="utf-8").splitlines()
+    counts = Counts()
+    found = list(read(lines, counts=counts))
+    assert counts.unreadable == 0
+    assert found
+    if name.startswith(("15_", "14_")):
+        assert [event["icid"] for event in found] == [41] * len(lines)
+    assert {event.get("esa_host") for event in found} <= {None, "esa1", "esa3", "esa7", "192.0.2.77", "192.0.2.10", "relay"}
+
+
+PARTS = st.tuples(
+    st.sampled_from(["", "<22>", "<22>1 ", "97 <22>"]),
+    st.sampled_from(
+        ["Mar  3 10:00:02", "Sun Mar  3 10:00:02 2024", "2024-03-03T10:00:02Z", "2024 Mar  3 10:00:02", "Mar  3 2024 10:00:02", "03/Mar/2024:10:00:02 +0000"]
+    ),
+    st.sampled_from(["", " esa1", " 192.0.2.10", " 2001:db8::1", "  esa1", " Mail.Info esa1", " esa1->192.0.2.9"]),
+    st.sampled_from(["", " mail_logs:", " mail_logs[12]:", " mail_logs :", " mail [info] mail_logs:nopid"]),
+)
+TEXTS = [(case["text"], case["event"]) for file in all_cases() for case in file["cases"]]
+
+
+@given(st.lists(PARTS, min_size=1, max_size=3), st.sampled_from(TEXTS), st.sampled_from([" Info: ", " INFO: "]))
+def test_composed_headers(parts: list[tuple[str, str, str, str]], case: tuple[str, dict[str, Any]], level: str) -> None:
+    """Whatever a header is composed of, the event behind it is the same but for its time and host."""
+    header = " ".join("".join(part) for part in parts) + level
+    ((event,), _) = read_events([header + case[0]])
+    assert {name: value for name, value in event.items() if name not in ("time", "esa_host", "esa_log", "esa_level")} == case[1]
+    assert event["time"] == AT
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [*(json.dumps(value, indent=1) for value, _ in RECORDS[-12:]), "[", "]", "{", "}", '"x": 1', "Info: " + TEXT, WHOLE, "x", "_raw,x", ""]
+        ),
+        max_size=8,
+    ),
+    st.integers(1, 9),
+)
+def test_documents_in_blocks(parts: list[str], size: int) -> None:
+    """A document gives the same in blocks of any size, and every line of it is counted once."""
+    lines = "\n".join(parts).split("\n")
+    _, counts = read_facts(lines)
+    _, in_blocks = read_blocks([lines[at : at + size] for at in range(0, len(lines), size)])
+    assert counts == in_blocks
+    assert counts.lines == len(lines) == counts.events + counts.ignored + counts.unreadable
