@@ -80,12 +80,13 @@ class Delivery(Lineage):
             ("verification", 0.002),
             ("verification_passed", 0.001),
             ("success_required", 0.001),
-            ("success_verification", 0.001),
             ("success_error", 0.001),
+            ("success_verification", 0.001 if self.profile.disputed else 0.0),
         ):
             draw -= chance
             if draw < 0:
-                return fate
+                # an error names its own domain, which is none of a quarantine's recipients
+                return "encrypted" if destination.offbox and fate == "success_error" else fate
         return "encrypted" if destination.speaks_tls else "clear"
 
     def deliver(self, destination: Destination) -> Process:
@@ -219,7 +220,7 @@ class Delivery(Lineage):
             return
         words = rng.choice((HANDSHAKE, SOCKET, OTHER))
         details, reason = rng.choice({HANDSHAKE: names.ERRORS_OF_TLS, SOCKET: names.ERRORS_OF_ANYTHING, OTHER: names.ERRORS_OF_OTHER}[words])
-        if self.odds(self.profile.spoof * 0.2):
+        if self.profile.disputed and self.odds(self.profile.spoof * 0.2):
             words, (details, reason) = OTHER, names.SPOOFED_REPLY
         old = era == 0 and self.odds(0.5)
         where = f"DCID: {number} IP: {address}" if old else f"DCID {number} domain: {domain} IP: {address} port: 25"

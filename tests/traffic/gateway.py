@@ -180,16 +180,21 @@ class Gateway:
         if self.world.show(self.host, f"{names.CEF_HEAD}{' '.join(keys)}", "", "consolidated_event"):
             sender = mail.sender if '"' not in mail.sender else ""
             message.saw_statement(self.time, act, sender, recipients, flow, mail.message_id, mail.subject)
-            if act == "BOUNCED":
-                message.saw_attempt(self.time, None, [], "bounced")
-                message.bounced_to += recipients
-            if own is not None:
-                message.connection = own
-                own.saw_stated(self.time, message, *(incoming or (None, None, None)))
+            self.see_stated(message, own, incoming)
+            self.see_stated(message, connection, outgoing)
             if connection is not None:
-                connection.saw_stated(self.time, message, *(outgoing or (None, None, None)))
                 connection.delivered_to.setdefault(message, []).extend(recipients)
                 message.saw_attempt(self.time, connection, [], "done")
+            elif act == "BOUNCED":
+                message.saw_attempt(self.time, None, [], "bounced")
+                message.bounced_to += recipients
+
+    def see_stated(self, message: Message, connection: Connection | None, tls: Stated | None) -> None:
+        """Note what a consolidated event states of a message on one of its connections."""
+        if connection is not None:
+            if connection.side == "receiving":
+                message.connection = connection
+            connection.saw_stated(self.time, message, *(tls or (None, None, None)))
 
     def tls_of(self, connection: Connection | None, mail: Mail) -> Stated | None:
         """What the appliance knows of TLS on a connection at a message's time, if the event has the keys for it."""

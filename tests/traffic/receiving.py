@@ -271,10 +271,11 @@ class Appliance(Scanning):
             encrypted = True
             yield rng.random()
         debug = self.odds(profile.debug)
-        changes = not encrypted and self.seldom(profile.late)
+        changes = late = not encrypted and self.seldom(profile.late)
         while self.stage.wanted > 0:
             self.stage.wanted -= 1
-            yield from self.transaction(connection, era, domain, outgoing=outgoing, read=debug and encrypted)
+            read = debug and encrypted and (profile.disputed or not late)
+            yield from self.transaction(connection, era, domain, outgoing=outgoing, read=read)
             if changes and self.odds(0.6):
                 # STARTTLS comes after a message; it may fail, and another message may go in clear text
                 yield APART
@@ -290,7 +291,7 @@ class Appliance(Scanning):
             if not self.odds(profile.more_messages):
                 break
             yield rng.random()
-        if self.seldom(0.004):
+        if self.seldom(0.004) and (profile.disputed or not late):
             # the end of a session, long after its message was accepted
             yield APART
             self.failed(connection, SOCKET if self.odds(0.8) else HANDSHAKE)
@@ -382,7 +383,7 @@ class Appliance(Scanning):
     def reject(self, mail: Mail, connection: Connection, rid: int, address: str) -> int:
         """Log that a recipient is refused; answers how many recipient ids that takes."""
         mid, icid = mail.message.mid, connection.id
-        if self.odds(0.5):
+        if not self.odds(self.profile.refused_rids):
             self.say(f"MID {mid} ICID {icid} To: <{address}> Rejected by RAT")
             return 0
         self.say(f"MID {mid} ICID {icid} RID {rid} To: <{address}> Rejected by {pick(self.rng, ('LDAPACCEPT', 'RAT'))}")

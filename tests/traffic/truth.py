@@ -277,8 +277,10 @@ class Connection:
         tried = sorted(
             (one.time if clock else LONG_AGO, one.kind, one.reason)
             for one in self.failures
-            # what failed before TLS came up was made good
-            if self.success is None or not clock or one.time >= self.success
+            # what failed before TLS came up was made good; in one second it is so unless TLS may not be used
+            if self.success is None
+            or (clock and one.time > self.success)
+            or ((not clock or one.time == self.success) and (one.kind == "required" or one.words == VERIFICATION))
         )
         if tried:
             # the line that says required tells more than the failure beside it
