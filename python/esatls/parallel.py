@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.errors import EsatlsError
+from esatls.extraction.match import match
 from esatls.extraction.stream import Consumer, Counts, Stream
 from esatls.lines import sources
 from esatls.lines.log_head import by_offset, shifted
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from esatls.extraction.event_stream import Events
     from esatls.lines.clock import Clock
-    from esatls.verdicts.records import MessageRecord
+    from esatls.verdicts.record_types import MessageRecord
 
 EVENTS_PART = 1 << 22
 """Bytes of log whose events are held at once."""
@@ -90,9 +91,27 @@ class Part:
     """Whether heads further on may tell another zone."""
 
 
+NOT_UNDERSTOOD = "none of its lines was understood"
+"""What is said of a file in which no header and no event was found."""
+
+
 def can_fork() -> bool:
     """Tell whether this system can run several processes on one log."""
     return hasattr(os, "fork") and sys.platform != "darwin"
+
+
+def _is_event(text: str) -> bool:
+    return match(text) is not None
+
+
+def _is_tracking(reader: Reader) -> bool:
+    """Tell whether a source is message tracking (the REST API's JSON, or text of the page), and no log."""
+    sample = reader.sample()[: 1 << 16]
+    if b"(ICID" not in sample and b"(DCID" not in sample and b'"summary"' not in sample:
+        return False
+    from esatls.extraction import tracking
+
+    return tracking.recognise(sample.decode("utf-8", "replace"))
 
 
 def _parts(found: list[Source], options: Options, size: int | None) -> list[Part]:
@@ -104,13 +123,13 @@ def _parts(found: list[Source], options: Options, size: int | None) -> list[Part
             continue
         with contextlib.closing(Reader(source, lambda _: None)) as reader:
             clock = sources.clock_of(reader, options.zone or options.common, options.year)
-            whole = sources.is_tracking(reader)
+            whole = _is_tracking(reader)
             heads = options.zone is None and sources.has_head(reader)
         if whole:
             parts.append(Part(source, clock))
             continue
         count = options.jobs if size is None else max(1, source.size // size)
-        at = sources.cuts(source, count, LEAST_PART)
+        at = sources.cuts(source, count, LEAST_PART, _is_event)
         starts = at[:-1]
         clocks = sources.clocks_at(source, clock, starts) if heads and len(starts) > 1 else [clock] * len(starts)
         parts += [Part(source, *part, heads) for part in zip(clocks, starts, at[1:])] or [Part(source, clock, heads=heads)]
@@ -126,7 +145,7 @@ def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, 
     """Feed one part to a consumer; yields after each block."""
     reader = Reader(part.source, warn, part.start, part.end)
     host = options.host or options.hosts.get(part.source.path)
-    if part.start == 0 and sources.is_tracking(reader):
+    if part.start == 0 and _is_tracking(reader):
         counts.add(_tracking(reader, consumer, host))
         reader.close()
         yield
@@ -148,6 +167,9 @@ def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, 
         yield
     stream.end()
     counts.add(stream.counts)
+    whole = part.start == 0 and part.end in (None, part.source.size)
+    if whole and stream.counts.ignored and not stream.counts.events and not stream.understood:
+        warn(f"{part.source.name}: {NOT_UNDERSTOOD}")
     reader.close()
 
 

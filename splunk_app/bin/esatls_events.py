@@ -160,7 +160,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         """Ask splunkd for the source field alone: it keeps the other fields and merges them itself."""
         super().prepare()
         self.configuration.required_fields = [self.field, "host", "_time"]
-        self.reader = esatls_splunk.Reader()
+        self.reader = esatls_splunk.RowReader()
         self.plans = Plans()
         self.words: dict[tuple[str, str, str], str] = {}
 

@@ -286,7 +286,7 @@ MOST_LAYOUTS = 8
 """Layouts of envelopes kept: each costs a look-up where the latest does not fit."""
 
 
-class Reader:
+class RowReader:
     """Events of Splunk -> what the core finds in them.
 
     Splunk's `_time` goes before the line's own stamp: Splunk knows the sourcetype's time zone, the stamp names none. The host in the line

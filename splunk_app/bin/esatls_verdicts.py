@@ -38,7 +38,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         super().prepare()
         if self.phase == "reduce":
             self.configuration.required_fields = [self.field, "host", "_time", esatls_splunk.FACTS]
-        self.reader = esatls_splunk.Reader()
+        self.reader = esatls_splunk.RowReader()
         self.facts = Facts()
         self.told = False
         self.places = {name: place for place, name in enumerate(self.columns)}

@@ -24,7 +24,7 @@ from esatls.extraction.patterns import PATTERNS
 
 from tests.core.support import read_events, read_facts, records
 from tests.elastic import corpus as elastic_corpus
-from tests.elastic import logstash, server, store
+from tests.elastic import jruby, logstash, server, store
 from tests.splunk import answers
 from tests.splunk import app as splunk_app
 from tests.splunk.conf import CACHE, Extraction
@@ -359,15 +359,26 @@ def elastic_join(rows: Sequence[Row]) -> Cells:
         yield row, cell
 
 
+def logstash_ruby(rows: Sequence[Row]) -> Cells:
+    """Run the filter on JRuby, with a stand-in for Logstash."""
+    missing = jruby.cannot_run()
+    if missing:
+        raise NotHereError(missing)
+    yield from _filtered(rows, jruby.run_jruby)
+
+
 def logstash_filter(rows: Sequence[Row]) -> Cells:
     """Run the filter in a real Logstash."""
     if not logstash.HOME:
         message = "LOGSTASH_HOME names no Logstash"
         raise NotHereError(message)
-    wanted = of_kind(rows, "pattern", "cef", "envelope")
-    lines = [line for row in wanted for line, _ in row.lines]
     with tempfile.TemporaryDirectory(prefix="esatls-conformance-") as folder:
-        found = {document.pop("number"): document for document in logstash.run_logstash(Path(folder), lines)}
+        yield from _filtered(rows, lambda lines: logstash.run_logstash(Path(folder), lines))
+
+
+def _filtered(rows: Sequence[Row], run: Callable[[list[str]], list[Event]]) -> Cells:
+    wanted = of_kind(rows, "pattern", "cef", "envelope")
+    found = {document.pop("number"): document for document in run([line for row in wanted for line, _ in row.lines])}
     number = 0
     for row in wanted:
         cell = Cell()
@@ -387,5 +398,6 @@ ENGINES: tuple[Engine, ...] = (
     Engine("confs", "props.conf and transforms.conf of the app, under PCRE2", splunk_confs),
     Engine("ingest", "the ingest pipeline on a search server (OpenSearch)", ingest_pipeline),
     Engine("join", "`esatls elastic join` on that server", elastic_join),
+    Engine("ruby", "the Logstash filter on JRuby, its plugins by a stand-in", logstash_ruby),
     Engine("logstash", "the filter in a Logstash", logstash_filter),
 )

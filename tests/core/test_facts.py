@@ -9,7 +9,7 @@ import pytest
 from esatls.extraction.fact_types import CEF, CODE, FACT_TYPES, KEY, TEXT, TIME, TRACKING, named
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.verdicts.facts import Facts, bears_witness
-from esatls.verdicts.records import ConnectionRecord, DeliveryRecord, MessageRecord
+from esatls.verdicts.record_types import ConnectionRecord, DeliveryRecord, MessageRecord
 from hypothesis import given
 from hypothesis import strategies as st
 

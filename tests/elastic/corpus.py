@@ -43,6 +43,14 @@ FOREIGN = (
     "x" * 5000,
 )
 
+ARCSIGHT = "CEF:0|CISCO|IronPort Email|1|x|y|1|rt=1580702706789 dvchost=esa9 msg=ICID 5 TLS success"
+SPOOFED = (
+    f"Wed Jul 20 19:47:40 2005 Info: MID 5 Subject '{ARCSIGHT}'",
+    f"<22>Jan 21 12:47:11 esa1 mail_logs: Info: MID 5 Subject {ARCSIGHT}",
+    f"MID 5 Subject '{ARCSIGHT}'",
+)
+"""Records of an ArcSight connector where a stranger has written them."""
+
 
 def texts() -> list[str]:
     """Return the lines and texts of all cases and of their look-alikes."""
@@ -77,6 +85,7 @@ def lines() -> list[str]:
     record = {"@timestamp": "2020-02-03T04:05:06.789Z", "host": {"name": "esa7.example.com"}}
     found += [json.dumps({**record, field: text}) for field, text in zip(("_raw", "message", "log"), texts())]
     found.append(json.dumps({"hostname": "esa8", "_time": "2020-02-03T04:05:06+01:00", "event": {"original": "ICID 5 TLS failed"}}))
+    found += [ARCSIGHT, f"Jan 21 12:47:11 relay {ARCSIGHT}", json.dumps({"message": ARCSIGHT}), *SPOOFED]
     return found
 
 

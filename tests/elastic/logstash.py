@@ -6,12 +6,20 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.elastic import corpus
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 HOME = os.environ.get("LOGSTASH_HOME")
 FILTER = corpus.ROOT / "logstash/pipeline/events/50-esatls-filter.conf"
+
+
+def documents_of(lines: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the document of each line, as a shipper hands it to Logstash, with its number."""
+    return [{"number": number, "@timestamp": corpus.SHIPPED, "message": line, "event": {"original": line}} for number, line in enumerate(lines)]
 
 
 def run_logstash(folder: Path, lines: list[str]) -> list[dict[str, Any]]:
@@ -28,7 +36,6 @@ def run_logstash(folder: Path, lines: list[str]) -> list[dict[str, Any]]:
         "status = error\nname = esatls\nappender.c.type = Console\nappender.c.name = c\nappender.c.target = SYSTEM_ERR\n"
         "appender.c.layout.type = PatternLayout\nappender.c.layout.pattern = %p %c %m%n\nrootLogger.level = warn\nrootLogger.appenderRef.c.ref = c\n"
     )
-    documents = [{"number": number, "@timestamp": corpus.SHIPPED, "message": line, "event": {"original": line}} for number, line in enumerate(lines)]
     assert HOME
     command = [
         str(Path(HOME) / "bin" / "logstash"),
@@ -45,7 +52,7 @@ def run_logstash(folder: Path, lines: list[str]) -> list[dict[str, Any]]:
     ]
     result = subprocess.run(
         command,
-        input="".join(json.dumps(document) + "\n" for document in documents),
+        input="".join(json.dumps(document) + "\n" for document in documents_of(lines)),
         capture_output=True,
         text=True,
         env={**os.environ, "ESATLS_HOME": str(corpus.ROOT)},

@@ -23,7 +23,7 @@ from esatls.elastic.client import Client, ElasticError
 
 HERE = Path(__file__).resolve().parent
 LIB = HERE.parents[1] / ".cache" / "elastic" / "lib"
-START_SECONDS = 120
+START_SECONDS = 300
 
 
 class Server:

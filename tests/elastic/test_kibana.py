@@ -258,6 +258,7 @@ def test_the_panel_of_outdated_partners(client: Client, apart: str) -> None:
         ("encrypted", "d.example.com", new, strong),
         ("encrypted", "e.example.com", None, None),
         ("unused", "f.example.com", old, weak),
+        ("mixed", "g.example.com", old, strong),
     ]
     records = [
         connection(direction, number, verdict, **{name: value for name, value in zip(("domain", "tls_version", "tls_cipher"), found) if value})
@@ -274,6 +275,7 @@ def test_the_panel_of_outdated_partners(client: Client, apart: str) -> None:
         ("egress", "b.example.com", "SSLv23", "RC4-MD5"): (1,),
         ("egress", "c.example.com", "__missing__", weak.lower()): (1,),
         ("egress", "c.example.com", "1.1", "__missing__"): (1,),
+        ("egress", "g.example.com", "1.1", strong): (1,),
     }
     told = report.build(records, [])
     for direction, name in (("receiving", "ingress"), ("delivery", "egress")):
@@ -281,6 +283,22 @@ def test_the_panel_of_outdated_partners(client: Client, apart: str) -> None:
         for (way, partner, *_), (number,) in rows.items():
             numbers[partner] += number if way == name else 0
         assert {row["partner"]: row["connections"] for row in told[direction]["all"]["outdated"]} == +numbers
+
+
+def test_the_panel_of_errors_that_are_no_failures(client: Client, apart: str) -> None:
+    """Reasons of unused and unknown connections stand with their numbers, and the panel of failures has none of them."""
+    seen = [("unknown", "a.example.com", "reset"), ("unused", "a.example.com", "reset"), ("unused", "b.example.com", "450"), ("unused", "c.example.com", None)]
+    records = [
+        connection("delivery", number, verdict, domain=domain, **({"tls_reason": reason} if reason else {}))
+        for number, (verdict, domain, reason) in enumerate([*seen, ("failed", "d.example.com", "alert")])
+    ]
+    write(client, apart, records)
+    layers = {panel["title"]: Layer(panel) for _, panel in LENS}
+    assert layers["Errors that count as no failure of TLS"].ask(client, apart) == {
+        ("egress", "a.example.com", "reset"): (1, 1),
+        ("egress", "b.example.com", "450"): (1, 0),
+    }
+    assert layers["Partners with TLS failures, and why"].ask(client, apart) == {("egress", "d.example.com", "alert"): (1, 0)}
 
 
 def test_the_esql_examples_read_fields_that_there_are() -> None:

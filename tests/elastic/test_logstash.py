@@ -10,6 +10,7 @@ from esatls.elastic.documents import ecs_field
 from esatls.extraction.fields import FIELDS
 
 from tests.elastic import corpus
+from tests.elastic.jruby import cannot_run, run_jruby
 from tests.elastic.logstash import FILTER, HOME, run_logstash
 from tests.elastic.test_kibana import mapped
 
@@ -81,7 +82,9 @@ def test_every_field_that_the_filter_names_is_in_the_table_and_in_the_template()
     }
     assert renamed == wanted
     targets = {target[1:-1].replace("][", ".") for _, target in renamed}
-    set_in_code = {name[1:-1].replace("][", ".") for name in re.findall(r'event\.set\("((?:\[\w+\])+)"', FILTER.read_text(encoding="utf-8"))}
+    code = "".join(path.read_text(encoding="utf-8") for path in FILTER.parent.glob("*.rb"))
+    set_in_code = {name[1:-1].replace("][", ".") for name in re.findall(r'event\.set\("((?:\[\w+\])+)"', code)}
+    assert set_in_code
     assert targets | set_in_code <= mapped("esatls-events")
 
 
@@ -92,6 +95,29 @@ def test_an_authority_of_one_s_own_can_be_named_in_the_output() -> None:
     ((_, before),) = plugins(parse(path))
     ((_, after),) = plugins(lscl.parse_lscl(text.replace("# ssl_certificate_authorities =>", "ssl_certificate_authorities =>")))
     assert after == {**before, "ssl_certificate_authorities": ["/etc/logstash/esatls-ca.pem"]}
+
+
+def test_every_line_becomes_the_extractors_document_on_jruby() -> None:
+    """Every case, look-alike and foreign line, in every envelope: whole documents are equal, without a Logstash."""
+    missing = cannot_run()
+    if missing:
+        pytest.skip(missing)
+    lines = corpus.lines()
+    got = {document.pop("number"): document for document in run_jruby(lines)}
+    want = {number: corpus.merged({"event": {"original": line}}, corpus.expected(line)) for number, line in enumerate(lines)}
+    assert sorted(got) == list(range(len(lines)))
+    assert {number: (got[number], want[number]) for number in got if got[number] != want[number]} == {}
+
+
+def test_the_filter_holds_no_ruby_of_its_own() -> None:
+    """Each ruby step loads a file and calls it; what the files know of log lines comes from the generated tables."""
+    steps = [settings for name, settings in plugins(parse(FILTER)) if name == "ruby"]
+    assert [settings["id"] for settings in steps] == ["esatls-line", "esatls-types"]
+    for settings in steps:
+        file = re.fullmatch(r'load "\$\{ESATLS_HOME:/etc/logstash/esatls\}/logstash/pipeline/events/(\w+\.rb)"', settings["init"])
+        assert file
+        assert (FILTER.parent / file[1]).is_file()
+        assert re.fullmatch(r"Esatls\w+\.read\(event\)", settings["code"])
 
 
 # ---- with a Logstash ----

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
-    from esatls.verdicts import records
     from esatls.verdicts.facts import Facts
+    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 
 def reading(command: Callable[..., None]) -> Callable[..., None]:
@@ -36,6 +36,7 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--until", metavar="TIME", help="Only what is before this time (UTC)."),
             click.option("--jobs", type=click.IntRange(1, 64), help="Processes to use. Default: one per processor."),
             click.option("--quiet", "-q", is_flag=True, help="No counts and no progress on standard error."),
+            click.option("--allow-empty", is_flag=True, help="A file in which nothing is understood is no failure."),
         )
     ):
         command = option(command)
@@ -47,6 +48,7 @@ class Input:
 
     def __init__(self, options: dict[str, Any]) -> None:
         self.quiet: bool = options["quiet"]
+        self.allow_empty: bool = options["allow_empty"]
         self.failed = False
         self.since = None if options["since"] is None else parse_rfc3339(options["since"])
         self.until = None if options["until"] is None else parse_rfc3339(options["until"])
@@ -93,6 +95,8 @@ class Input:
 
     def warn(self, problem: str) -> None:
         """Say what could not be read; the exit code tells it too."""
+        if self.allow_empty and problem.endswith(parallel.NOT_UNDERSTOOD):
+            return
         self.failed = True
         click.echo(f"esatls: {printable(problem)}", err=True)
 
@@ -126,7 +130,7 @@ def facts_of(source: Input) -> tuple[Facts, Counts]:
     return facts, counts
 
 
-def connections_of(facts: Facts, source: Input) -> Iterator[records.ConnectionRecord]:
+def connections_of(facts: Facts, source: Input) -> Iterator[ConnectionRecord]:
     """Yield the connections of which something is known in the asked-for time, or before and after it."""
     from esatls.verdicts import records
 
@@ -139,7 +143,7 @@ def connections_of(facts: Facts, source: Input) -> Iterator[records.ConnectionRe
             yield record
 
 
-def messages_of(facts: Facts, source: Input) -> Iterator[records.MessageRecord]:
+def messages_of(facts: Facts, source: Input) -> Iterator[MessageRecord]:
     """Yield the messages of which something is known in the asked-for time, or before and after it."""
     from esatls.verdicts import records
 

@@ -26,7 +26,10 @@ OUTCOMES = {"success": "success", "failed": "failure", "required": "failure", "n
 """``event.outcome`` by ``tls_result``."""
 
 _LONGEST_INTEGER = 2**63 - 1
-_TLS_VERSION = re.compile(r"(TLS|SSL)v(\d(?:\.\d)?)(?![\d.])", re.ASCII)
+TLS_VERSION = r"(TLS|SSL)v(\d(?:\.\d)?)(?![\d.])"
+"""How a protocol is logged: its name, and its version."""
+
+_TLS_VERSION = re.compile(TLS_VERSION, re.ASCII)
 _TABLE = {field.name: field.ecs for field in FIELDS}
 
 

@@ -439,6 +439,11 @@ class Stream:
         self.end()
         return self.counts
 
+    @property
+    def understood(self) -> bool:
+        """Whether any line had a header, if it was no event."""
+        return self._lead is not None or any(part.understood for part in self._inside.values())
+
     def end(self) -> None:
         """Settle the last line."""
         self._settle()

@@ -25,7 +25,8 @@ from esatls.verdicts.closure import together
 from esatls.verdicts.facts import OPENS, TRIES, Facts, Ref, bears_witness, refs
 from esatls.verdicts.heritage import bequeath, heritages_of
 from esatls.verdicts.hosts import host_and_serial
-from esatls.verdicts.records import MessageRecord, message_record
+from esatls.verdicts.record_types import MessageRecord
+from esatls.verdicts.records import message_record
 
 if TYPE_CHECKING:
     import re
@@ -94,7 +95,7 @@ class Held:
         one = Facts()
         head.store = None
         one.take(head, spec, found)
-        self._take(head.host or "", head.time, one)
+        self._take(head.time, one)
         head.store = None
         return True
 
@@ -106,7 +107,7 @@ class Held:
         """Take one event that was read elsewhere than in a log."""
         one = Facts()
         one.add(event)
-        self._take(event.get("esa_host") or "", parse_rfc3339(event["time"]) if "time" in event else None, one)
+        self._take(parse_rfc3339(event["time"]) if "time" in event else None, one)
 
     def _appliance(self, key: str) -> str:
         """Return the appliance of facts, as the log tells it up to here."""
@@ -117,27 +118,28 @@ class Held:
         known.add(serial)
         return serial if len(known) > 1 else host
 
-    def _take(self, name: str, time: Time | None, one: Facts) -> None:
-        if one.hosts:
-            one.hosts = {self._appliance(key): stores for key, stores in one.hosts.items()}
-            (name,) = one.hosts
-            quiet, self._ahead = self._ahead, 0
-            if time is None:
-                # a record that tells its own time, behind no stamp
-                time = next((fact[TIME] for stores in one.hosts.values() for store in stores for facts in store.values() for fact in facts), None)
-            self.clock.see(name, time, quiet)
+    def _take(self, time: Time | None, one: Facts) -> None:
+        if not one.hosts:
+            return
+        ((key, stores),) = one.hosts.items()
+        host = self._appliance(key)
+        quiet, self._ahead = self._ahead, 0
+        if time is None:
+            # a record that tells its own time, behind no stamp
+            time = next((fact[TIME] for store in stores for facts in store.values() for fact in facts), None)
+        self.clock.see(host, time, quiet)
+        if self.clock.now >= self._next:
             self.settle()
-            if len(self.clock.shifts) > len(self.hosts) + _STRANGERS:
-                for host in self.clock.shifts.keys() - self.hosts.keys():
-                    self.clock.forget(host)
-        for host, stores in one.hosts.items():
-            for side, store in enumerate(stores):
-                for key, facts in store.items():
-                    for fact in facts:
-                        if side == MESSAGES:
-                            self._message(host, key, fact)
-                        else:
-                            self._connection(host, side, key, fact)
+        if len(self.clock.shifts) > len(self.hosts) + _STRANGERS:
+            for other in self.clock.shifts.keys() - self.hosts.keys():
+                self.clock.forget(other)
+        for side, store in enumerate(stores):
+            for key, facts in store.items():
+                for fact in facts:
+                    if side == MESSAGES:
+                        self._message(host, key, fact)
+                    else:
+                        self._connection(host, side, key, fact)
 
     def pass_time(self, quiet: float) -> None:
         """Do what the next line would make due if it came now: the log has been quiet for so many seconds."""

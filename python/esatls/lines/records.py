@@ -91,11 +91,13 @@ SENTINEL_COLUMNS = {
 """Columns of the table CommonSecurityLog -> keys of CEF that they were made from."""
 _PLAIN_VALUE = re.compile(r"[^\s;=|\"'\\]+(?:;[^\s;=|\"'\\@]+@[^\s;=|\"'\\]+)*")  # one word, or addresses
 _QUOTED_VALUE = re.compile(r"""(['"]?)([^'"\\;\r\n]+)\1""")
-_QUOTED_COLUMNS = ("cs4", "msg")
+QUOTED_COLUMNS = ("cs4", "msg")
+"""Keys whose values are quoted."""
 
-_LEVELS = frozenset({"Info", "Warning", "Critical", "Debug", "Trace"})
+LEVELS = frozenset({"Info", "Warning", "Critical", "Debug", "Trace"})
 _LOG_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,128}", re.ASCII)
-_DEEPEST = 12
+DEEPEST = 12
+"""Objects within each other that are looked into."""
 _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
 _UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 """No log has seen so many seconds, milliseconds, microseconds, nanoseconds: a number as large is of the next smaller unit."""
@@ -153,7 +155,7 @@ def of_value(value: Any) -> Iterator[Record]:
 
 
 def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
-    if len(around) > _DEEPEST:
+    if len(around) > DEEPEST:
         return
     if isinstance(value, list):
         for item in value:
@@ -195,7 +197,7 @@ def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
 
 
 def _record(text: str, around: tuple[Json, ...]) -> Record:
-    level = next((word for word in (value.capitalize() for value in _texts(around, LEVEL)) if word in _LEVELS), None)
+    level = next((word for word in (value.capitalize() for value in _texts(around, LEVEL)) if word in LEVELS), None)
     logs = (name.rstrip(": ") for name in _texts(around, LOG))
     return Record(
         (text if text.isascii() else _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)).split("\n"),
@@ -261,7 +263,7 @@ def _columns(record: Json, text: str) -> str:
 
 def _column(key: str, value: str) -> str | None:
     """Return the text of a column as a value of CEF behind which nothing can go on; None if it is no such text."""
-    if key in _QUOTED_COLUMNS:
+    if key in QUOTED_COLUMNS:
         quoted = _QUOTED_VALUE.fullmatch(value)
         return quoted and f"'{quoted[2]}'"
     return value if _PLAIN_VALUE.fullmatch(value) else None

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Callable
 
 from esatls.errors import InputError
-from esatls.extraction.match import match
 from esatls.lines import envelope
 from esatls.lines.clock import Clock, Time
 from esatls.lines.log_head import OFFSET_WORDS, by_offset, offsets, serial, shifted, zone_of
@@ -68,7 +67,7 @@ def find(paths: tuple[str, ...], warn: Warn) -> list[Source]:
     found: dict[object, Source] = {}
     failed = ""
     for path in paths or ("-",):
-        names = _expand(path)
+        names = _expand(path, warn)
         for name in names:
             problem = _problem(name, named=name == path)
             if problem:
@@ -84,14 +83,18 @@ def find(paths: tuple[str, ...], warn: Warn) -> list[Source]:
     return list(found.values())
 
 
-def _expand(path: str) -> list[str]:
+def _expand(path: str, warn: Warn) -> list[str]:
     if path == "-":
         return ["-"]
     if os.path.isdir(path):
-        return sorted(os.path.join(folder, name) for folder, folders, names in os.walk(path) for name in names if not name.startswith("."))
+
+        def closed(error: OSError) -> None:
+            warn(f"{error.filename}: {(error.strerror or str(error)).lower()}")
+
+        return sorted(os.path.join(folder, name) for folder, folders, names in os.walk(path, onerror=closed) for name in names if not name.startswith("."))
     if os.path.lexists(path) or not glob.has_magic(path):
         return [path]
-    return [name for found in sorted(_globbed(path)) for name in _expand(found)]
+    return [name for found in sorted(_globbed(path)) for name in _expand(found, warn)]
 
 
 def _globbed(pattern: str) -> set[str]:
@@ -255,16 +258,6 @@ def _to_utf8(name: str) -> Callable[[bytes], bytes]:
     return lambda data: decoder.decode(data).encode("utf-8")
 
 
-def is_tracking(reader: Reader) -> bool:
-    """Tell whether a source is message tracking (the REST API's JSON, or text of the page), and no log."""
-    sample = reader.sample()[:_TAIL]
-    if b"(ICID" not in sample and b"(DCID" not in sample and b'"summary"' not in sample:
-        return False
-    from esatls.extraction import tracking
-
-    return tracking.recognise(sample.decode("utf-8", "replace"))
-
-
 def clock_of(reader: Reader, zone: tzinfo | None, year: int | None) -> Clock:
     """Return the clock for one source.
 
@@ -342,8 +335,8 @@ def _latest(sample: bytes, clock: Clock) -> Time:
     return clock.latest
 
 
-def cuts(source: Source, parts: int, least: int) -> list[int]:
-    """Return offsets that cut a plain file into parts of whole lines, each beginning with an envelope.
+def cuts(source: Source, parts: int, least: int, is_event: Callable[[str], bool]) -> list[int]:
+    """Return offsets that cut a plain file into parts of whole lines, each beginning with an envelope and an event.
 
     The first is 0, the last the file's size; fewer parts if they would be smaller than `least` bytes.
     """
@@ -358,7 +351,7 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
             for _ in range(1000):
                 line = file.readline()
                 env = envelope.parse(line[: envelope.LONGEST].decode("utf-8", "replace"))
-                if not line or (env.rank == envelope.STAMPED and match(line[env.end :].decode("utf-8", "replace").strip())):
+                if not line or (env.rank == envelope.STAMPED and is_event(line[env.end :].decode("utf-8", "replace").strip())):
                     break
                 at += len(line)
             else:

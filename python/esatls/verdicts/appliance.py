@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esatls.lines.clock import Time
-    from esatls.verdicts.records import MessageRecord
+    from esatls.verdicts.record_types import MessageRecord
 
 _OPENED = frozenset({"connection_opened"})
 _INTERNAL = frozenset({"notification", "bounce"})

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from esatls.lines.clock import Time
-    from esatls.verdicts.records import ConnectionRecord, MessageRecord
+    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 Stores = tuple[Store, Store, Store]
 _PARENT = position("parent_mid", Lineage)

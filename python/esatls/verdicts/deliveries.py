@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
     from esatls.verdicts.appliance import Appliance
     from esatls.verdicts.connection import Connection
-    from esatls.verdicts.records import DeliveryRecord
+    from esatls.verdicts.record_types import DeliveryRecord
 
 _DONE = {"delivery_started", "delivery_done"}
 _OUTCOMES = {"delivery_done": "done", "delivery_bounced": "bounced", "delivery_delayed": "delayed"}

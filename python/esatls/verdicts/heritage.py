@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from esatls.extraction.fact_types import Lineage, MessageStarted
     from esatls.verdicts.appliance import Appliance
     from esatls.verdicts.message import Message
-    from esatls.verdicts.records import MessageRecord
+    from esatls.verdicts.record_types import MessageRecord
 
 
 class Heritage(NamedTuple):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esatls.lines.clock import Time
-    from esatls.verdicts.records import MessageRecord
+    from esatls.verdicts.record_types import MessageRecord
 
 # where the values stand that are read of every message; the others are read by their names
 _ICID = position("icid", MessageStarted, MessageSender, MessageRecipient, Consolidated)

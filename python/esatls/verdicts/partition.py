@@ -17,7 +17,7 @@ from esatls.verdicts.records import messages_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from esatls.verdicts.records import MessageRecord
+    from esatls.verdicts.record_types import MessageRecord
 
 Ids = dict[str, tuple[list[str], list[str], list[str]]]
 """By appliance: ICIDs, DCIDs and MIDs that a share names."""

@@ -1,0 +1,157 @@
+# Finds the line of an event as it was logged: in its message, or in a record that a collector or an ArcSight connector has put around it.
+require "json"
+require_relative "esatls_tables"
+require_relative "esatls_cef"
+
+module EsatlsLine
+  module_function
+
+  NUMBER = /\A\d{9,19}(?:\.\d{1,9})?\z/
+  PORT = /\A(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9_.-]{1,255})):\d{1,5}\z/
+  PLAIN_VALUE = /\A[^\s;=|"'\\]+(?:;[^\s;=|"'\\@]+@[^\s;=|"'\\]+)*\z/
+  QUOTED_VALUE = /\A(['"]?)([^'"\\;\r\n]+)\1\z/
+  LOG_NAME = /\A[A-Za-z0-9_.@-]{1,128}\z/
+  HEADER = /\A#{EsatlsTables::ENVELOPE}/
+  # a stamp and a tag in front of a record, as Fluentd writes a file
+  IN_FRONT = /\A(?:<\d{1,3}>)?(?<stamp>#{EsatlsTables::STAMP})(?:[ \t][^\s"'{}]{1,128}){0,3}[ \t](?=\{)/
+  UNITS = [[1e11, 1], [1e14, 1e3], [1e17, 1e6], [1e20, 1e9]].freeze
+
+  # Sets the line, and what a record around it says of its host, time, log and level.
+  def read(event)
+    line = event.get("message") || event.get("[event][original]")
+    return event.tag("_esatls_no_message") unless line.is_a?(String)
+    found = of_json(line)
+    within = of_connector(found ? found["line"] : line)
+    found = { **(found || {}), **within } if within
+    event.set("[@metadata][esatls_line]", found ? found["line"] : line)
+    event.set("[@metadata][esatls_record]", found) if found
+  end
+
+  def of_json(line)
+    return json(line.gsub(/\A[ \t]+|[ \t]+\z/, "").chomp(",")) if line.start_with?("{", "[", " ", "\t")
+    front = IN_FRONT.match(line) if line.end_with?("}")
+    return nil unless front && !HEADER.match?(front[0])
+    found = json(front.post_match)
+    found && { "stamp" => front[:stamp], **found }
+  end
+
+  def of_connector(line)
+    return nil unless line.include?("CEF:")
+    # right behind the header: what stands further on is text that somebody chose
+    header = HEADER.match(line[0, EsatlsTables::LONGEST])
+    behind = header ? line[header.end(0)..-1] : line
+    return nil unless behind.start_with?("CEF:")
+    inner, host, stamp = EsatlsCef.arcsight(behind)
+    inner && { "line" => inner, "host" => host, "stamp" => stamp }.compact
+  end
+
+  # Returns what a value says of the one line in it; nil if it holds none, or several, of which each would be a document of its own.
+  def json(text)
+    return nil unless text.start_with?("{", "[")
+    found = within(JSON.parse(text, max_nesting: 200), [])
+    found.size == 1 ? found[0] : nil
+  rescue JSON::ParserError
+    nil
+  end
+
+  # An object that holds a line is one record, whatever else is in it; else those in it are.
+  def within(value, around)
+    return [] if around.size > EsatlsTables::DEEPEST
+    return value.flat_map { |item| within(item, around) } if value.is_a?(Array)
+    return [] unless value.is_a?(Hash)
+    beside = [value, *around]
+    line = line_of(value)
+    return [record(line, beside)] if line
+    return pairs(value["values"], beside) if value["values"].is_a?(Array)
+    inner = value.reject { |name, _| EsatlsTables::STRANGERS.include?(name.downcase) }
+    inner.values.flat_map { |item| within(item, beside) }
+  end
+
+  # Loki's: [["time", "line"], ...]
+  def pairs(values, around)
+    texts = values.select { |pair| pair.is_a?(Array) && pair.size > 1 && pair[0, 2].all?(String) }
+    texts.map { |time, line| record(line, [{ "timestamp" => time }, *around]) }
+  end
+
+  # The first field that names its appliance, else the first that has a header, else the first that is there.
+  def line_of(object)
+    texts = EsatlsTables::LINE.map { |name| [name, lookup(object, name)] }.select { |_, text| text.is_a?(String) && !text.strip.empty? }
+    name, line = texts.each_with_index.max_by { |(field, text), number| [says(field, text), -number] }&.first
+    name == "AdditionalExtensions" ? line + columns(object, line) : line
+  end
+
+  def says(name, text)
+    return 2 if name == "AdditionalExtensions"
+    header = HEADER.match(text[0, EsatlsTables::LONGEST].sub(/\A[ \t]+/, "").split("\n", 2)[0].to_s)
+    return 0 unless header
+    return 2 if %w[inner_host outer_host lead_host bare_host].any? { |name| header[name] }
+    %w[outer_stamp esa_level bare_log].any? { |name| header[name] } ? 1 : 0
+  end
+
+  def record(line, around)
+    host = texts(around, EsatlsTables::HOST).first
+    times = around.lazy.flat_map { |object| EsatlsTables::TIME.map { |name| lookup(object, name) } }
+    {
+      "line" => line,
+      "host" => host && without_port(host),
+      "stamp" => times.map { |value| stamp(value) }.find { |text| text },
+      "log" => texts(around, EsatlsTables::LOG).map { |name| name.sub(/[: ]+\z/, "") }.find { |name| name.match?(LOG_NAME) },
+      "level" => texts(around, EsatlsTables::LEVEL).map(&:capitalize).find { |word| EsatlsTables::LEVELS.include?(word) }
+    }.compact
+  end
+
+  # The fields of some names that are text, those beside the line first.
+  def texts(around, names)
+    found = around.flat_map do |object|
+      own = names.map { |name| lookup(object, name) }
+      resource = object["resource"]
+      attributes = object["attributes"] || (resource.is_a?(Hash) ? resource["attributes"] : nil)
+      case attributes
+      when Hash then own + names.map { |name| lookup(attributes, name) }
+      when Array # OpenTelemetry's: [{"key": ..., "value": {"stringValue": ...}}, ...]
+        own + attributes.select { |item| item.is_a?(Hash) && names.include?(item["key"]) }.map { |item| lookup(item, "value.stringValue") }
+      else own
+      end
+    end
+    found.select { |value| value.is_a?(String) && !value.empty? }
+  end
+
+  # A field, whether its dotted name is one key or several.
+  def lookup(object, name)
+    return object[name] if object.key?(name)
+    first, rest = name.split(".", 2)
+    rest && object[first].is_a?(Hash) ? lookup(object[first], rest) : nil
+  end
+
+  def without_port(host)
+    found = PORT.match(host)
+    found ? found[1] || found[2] : host
+  end
+
+  # A time as text; a number counts from 1970, in the unit that its size tells.
+  def stamp(value)
+    if value.is_a?(String)
+      return value.empty? ? nil : value unless value.match?(NUMBER)
+      value = value.to_f
+    end
+    return nil unless value.is_a?(Numeric) && value.positive?
+    _, parts = UNITS.find { |most, _| value < most }
+    parts && EsatlsCef.from_epoch((value / parts * 1000).round)
+  end
+
+  # What Sentinel keeps in columns of its own, as further fields of AdditionalExtensions.
+  def columns(object, text)
+    EsatlsTables::SENTINEL_COLUMNS.map do |column, key|
+      value = object[column]
+      whole = column_value(key, value) if value.is_a?(String) && !text.include?("#{key}=")
+      whole ? ";#{key}=#{whole}" : ""
+    end.join
+  end
+
+  # The text of a column as a value of CEF behind which nothing can go on; nil if it is no such text.
+  def column_value(key, value)
+    return value.match?(PLAIN_VALUE) ? value : nil unless EsatlsTables::QUOTED_COLUMNS.include?(key)
+    quoted = QUOTED_VALUE.match(value)
+    quoted && "'#{quoted[2]}'"
+  end
+end

@@ -1,0 +1,354 @@
+"""What a dashboard asks -> the state that Kibana and its Lens keep, as saved objects for Kibana 8.8 and later, and 9.x.
+
+Data source ``formBased``, no formulas, so that each number is one aggregation. All ids are made of names, so a second import replaces the first.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+# The oldest migration that has all that is used here: a newer Kibana brings it up to date by itself, an older one refuses it.
+CORE_MIGRATION = "8.8.0"
+TYPE_MIGRATION = {"dashboard": "8.7.0", "index-pattern": "8.0.0", "search": "8.0.0"}
+PANEL_VERSION = "8.8.0"
+WIDTH = 48
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a Lens layer: an ``operation``, the field it works on, and a KQL condition for a metric."""
+
+    label: str
+    operation: str
+    source: str = "___records___"
+    where: str = ""
+    size: int = 10
+    percent: bool = False
+    rest: bool = False
+
+    @property
+    def bucketed(self) -> bool:
+        """Tell whether the column makes rows (terms, dates) rather than numbers."""
+        return self.operation in {"terms", "date_histogram"}
+
+
+def count(label: str, where: str = "") -> Column:
+    """Count documents, all or those that meet a KQL condition."""
+    return Column(label, "count", where=where)
+
+
+def by(label: str, source: str, size: int = 10, *, rest: bool = False) -> Column:
+    """Make a row for each of the ``size`` most frequent values of a field; ``rest``: also for the other values, and for documents that have none."""
+    return Column(label, "terms", source, size=size, rest=rest)
+
+
+def share(label: str, source: str) -> Column:
+    """Show the average of a field that is 1 or 0 as a percentage; documents without the field do not count."""
+    return Column(label, "average", source, percent=True)
+
+
+def last(label: str, source: str = "@timestamp") -> Column:
+    """Show the newest time."""
+    return Column(label, "max", source)
+
+
+def over_time() -> Column:
+    """Make a row for each interval of time."""
+    return Column("Time", "date_histogram", "@timestamp")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What KQL cannot say: a query of the search server, shown under its ``title``."""
+
+    title: str
+    query: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel: ``shape`` is metric, table, pie, area (stacked bars over time), bars, search or text."""
+
+    title: str
+    shape: str
+    width: int
+    height: int
+    view: str = ""
+    columns: tuple[Column, ...] = ()
+    where: str = ""
+    only: Condition | None = None
+    text: str = ""
+    drill_to: str = ""
+    drill_name: str = ""
+
+
+@dataclass(frozen=True)
+class Search:
+    """A saved search: the documents themselves, newest first."""
+
+    id: str
+    title: str
+    description: str
+    view: str
+    columns: tuple[str, ...]
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """One dashboard; its panels fill rows from left to right in the order given."""
+
+    id: str
+    title: str
+    description: str
+    controls: tuple[tuple[str, str, str], ...] = ()
+    panels: tuple[Panel, ...] = field(default=())
+
+
+def _lens_column(column: Column, order_by: str) -> dict[str, Any]:
+    """Return the state of one column; ``order_by`` is the id of the metric that sorts the rows."""
+    common: dict[str, Any] = {"customLabel": True, "label": column.label, "sourceField": column.source, "isBucketed": column.bucketed}
+    if column.operation == "date_histogram":
+        return {
+            **common,
+            "operationType": "date_histogram",
+            "dataType": "date",
+            "scale": "interval",
+            "params": {"interval": "auto", "includeEmptyRows": True, "dropPartials": False},
+        }
+    if column.operation == "terms":
+        params = {
+            "size": column.size,
+            "orderBy": {"type": "column", "columnId": order_by},
+            "orderDirection": "desc",
+            # Lens heeds the second only with the first
+            "otherBucket": column.rest,
+            "missingBucket": column.rest,
+            "parentFormat": {"id": "terms"},
+            "include": [],
+            "exclude": [],
+            "includeIsRegex": False,
+            "excludeIsRegex": False,
+        }
+        data_type = "ip" if column.source.endswith(".ip") else "string"
+        return {**common, "operationType": "terms", "dataType": data_type, "scale": "ordinal", "params": params}
+    params = {"emptyAsNull": False} if column.operation == "count" else {"emptyAsNull": True}
+    if column.percent:
+        params["format"] = {"id": "percent", "params": {"decimals": 1}}
+    data_type = "date" if column.source == "@timestamp" else "number"
+    state = {**common, "operationType": column.operation, "dataType": data_type, "scale": "ratio", "params": params}
+    if column.where:
+        state["filter"] = {"language": "kuery", "query": column.where}
+    return state
+
+
+def _ids(panel: Panel) -> list[str]:
+    """Return the ids of a panel's columns: their places, which stay the same from one build to the next."""
+    return [f"column-{place}" for place in range(len(panel.columns))]
+
+
+def _visualization(panel: Panel) -> tuple[str, dict[str, Any]]:
+    """Return Lens's name of the chart and the state of its appearance."""
+    ids = _ids(panel)
+    rows = [identity for identity, column in zip(ids, panel.columns) if column.bucketed]
+    numbers = [identity for identity, column in zip(ids, panel.columns) if not column.bucketed]
+    layer = {"layerId": "layer", "layerType": "data"}
+    if panel.shape == "metric":
+        return "lnsMetric", {**layer, "metricAccessor": numbers[0]}
+    if panel.shape == "table":
+        columns = [{"columnId": identity, "isTransposed": False} for identity in ids]
+        return "lnsDatatable", {**layer, "columns": columns, "paging": {"size": 10, "enabled": True}}
+    if panel.shape == "pie":
+        pie = {
+            **layer,
+            "primaryGroups": rows,
+            "metrics": numbers,
+            "numberDisplay": "percent",
+            "categoryDisplay": "default",
+            "legendDisplay": "show",
+            "nestedLegend": False,
+        }
+        return "lnsPie", {"shape": "donut", "layers": [pie]}
+    stacked = "bar_stacked" if panel.shape == "area" else "bar_horizontal_stacked"
+    xy = {**layer, "accessors": numbers, "seriesType": stacked, "xAccessor": rows[0], "position": "top", "showGridlines": False}
+    if len(rows) > 1:
+        xy["splitAccessor"] = rows[1]
+    appearance = {
+        "legend": {"isVisible": True, "position": "right"},
+        "valueLabels": "hide",
+        "preferredSeriesType": stacked,
+        "fittingFunction": "None",
+        "axisTitlesVisibilitySettings": {"x": False, "yLeft": False, "yRight": False},
+    }
+    return "lnsXY", {**appearance, "layers": [xy]}
+
+
+def _lens(panel: Panel) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Return a Lens panel by value, and the references that it needs."""
+    ids = _ids(panel)
+    sorter = next(identity for identity, column in zip(ids, panel.columns) if not column.bucketed)
+    chart, visualization = _visualization(panel)
+    layer = {
+        "columns": {identity: _lens_column(column, sorter) for identity, column in zip(ids, panel.columns)},
+        "columnOrder": sorted(ids, key=lambda identity: not panel.columns[ids.index(identity)].bucketed),
+        "incompleteColumns": {},
+        "sampling": 1,
+    }
+    references = [{"type": "index-pattern", "id": panel.view, "name": "indexpattern-datasource-layer-layer"}]
+    filters = []
+    if panel.only:
+        name = "filter-index-pattern-0"
+        references.append({"type": "index-pattern", "id": panel.view, "name": name})
+        # the view is named, as Kibana may be set to ignore filters that do not fit one
+        meta = {"alias": panel.only.title, "disabled": False, "index": name, "key": "query", "negate": False, "type": "custom"}
+        filters.append({"$state": {"store": "appState"}, "meta": meta, "query": panel.only.query})
+    attributes = {
+        "title": panel.title,
+        "description": "",
+        "type": "lens",
+        "visualizationType": chart,
+        "references": references,
+        "state": {
+            "datasourceStates": {"formBased": {"layers": {"layer": layer}}},
+            "visualization": visualization,
+            "query": {"language": "kuery", "query": panel.where},
+            "filters": filters,
+            "internalReferences": [],
+            "adHocDataViews": {},
+        },
+    }
+    return {"attributes": attributes}, references
+
+
+def _panel(dashboard: Dashboard, place: int, panel: Panel, grid: dict[str, int]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Return one panel of a dashboard, and the dashboard's references for it."""
+    index = f"{dashboard.id}-{place}"
+    base: dict[str, Any] = {"version": PANEL_VERSION, "panelIndex": index, "gridData": {**grid, "i": index}, "title": panel.title}
+    if panel.shape == "text":
+        saved = {
+            "type": "markdown",
+            "title": "",
+            "description": "",
+            "uiState": {},
+            "params": {"markdown": panel.text, "fontSize": 12, "openLinksInNewTab": False},
+            "data": {"aggs": [], "searchSource": {"query": {"query": "", "language": "kuery"}, "filter": []}},
+        }
+        return {**base, "type": "visualization", "embeddableConfig": {"savedVis": saved, "enhancements": {}}}, []
+    if panel.shape == "search":
+        reference = {"type": "search", "id": panel.view, "name": f"{index}:panel_{index}"}
+        return {**base, "type": "search", "panelRefName": f"panel_{index}", "embeddableConfig": {"enhancements": {}}}, [reference]
+    config, references = _lens(panel)
+    named = [{**reference, "name": f"{index}:{reference['name']}"} for reference in references]
+    config["enhancements"] = {}
+    if panel.drill_to:
+        event = f"{index}-drill"
+        action = {
+            "factoryId": "DASHBOARD_TO_DASHBOARD_DRILLDOWN",
+            "name": panel.drill_name,
+            "config": {"useCurrentFilters": True, "useCurrentDateRange": True, "openInNewTab": False},
+        }
+        config["enhancements"] = {"dynamicActions": {"events": [{"eventId": event, "triggers": ["FILTER_TRIGGER"], "action": action}]}}
+        named.append({"type": "dashboard", "id": panel.drill_to, "name": f"{index}:drilldown:DASHBOARD_TO_DASHBOARD_DRILLDOWN:{event}:dashboardId"})
+    return {**base, "type": "lens", "embeddableConfig": config}, named
+
+
+def _layout(panels: tuple[Panel, ...]) -> list[dict[str, int]]:
+    """Place panels in rows from left to right; a row is as high as its highest panel."""
+    places, x, y, high = [], 0, 0, 0
+    for panel in panels:
+        if x + panel.width > WIDTH:
+            x, y, high = 0, y + high, 0
+        places.append({"x": x, "y": y, "w": panel.width, "h": panel.height})
+        x, high = x + panel.width, max(high, panel.height)
+    return places
+
+
+def _controls(dashboard: Dashboard) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    panels, references = {}, []
+    for order, (title, view, source) in enumerate(dashboard.controls):
+        identity = f"{dashboard.id}-control-{order}"
+        explicit = {"id": identity, "fieldName": source, "title": title, "enhancements": {}, "selectedOptions": [], "singleSelect": False}
+        panels[identity] = {"order": order, "width": "medium", "grow": True, "type": "optionsListControl", "explicitInput": explicit}
+        references.append({"type": "index-pattern", "id": view, "name": f"controlGroup_{identity}:optionsListDataView"})
+    ignore = {"ignoreFilters": False, "ignoreQuery": False, "ignoreTimerange": False, "ignoreValidations": False}
+    group = {"controlStyle": "oneLine", "chainingSystem": "HIERARCHICAL", "ignoreParentSettingsJSON": compact(ignore), "panelsJSON": compact(panels)}
+    return group, references
+
+
+def _object(kind: str, identity: str, attributes: dict[str, Any], references: list[dict[str, str]]) -> dict[str, Any]:
+    return {
+        "id": identity,
+        "type": kind,
+        "attributes": attributes,
+        "references": references,
+        "managed": False,
+        "coreMigrationVersion": CORE_MIGRATION,
+        "typeMigrationVersion": TYPE_MIGRATION[kind],
+    }
+
+
+def dashboard_object(dashboard: Dashboard) -> dict[str, Any]:
+    """Return the saved object of a dashboard."""
+    group, references = _controls(dashboard)
+    built = [_panel(dashboard, place, panel, grid) for place, (panel, grid) in enumerate(zip(dashboard.panels, _layout(dashboard.panels)))]
+    attributes = {
+        "title": dashboard.title,
+        "description": dashboard.description,
+        "panelsJSON": compact([panel for panel, _ in built]),
+        "optionsJSON": compact({"useMargins": True, "syncColors": True, "syncCursor": True, "syncTooltips": False, "hidePanelTitles": False}),
+        "controlGroupInput": group,
+        "kibanaSavedObjectMeta": {"searchSourceJSON": compact({"query": {"language": "kuery", "query": ""}, "filter": []})},
+        "timeRestore": True,
+        "timeFrom": "now-7d",
+        "timeTo": "now",
+        "refreshInterval": {"pause": True, "value": 60000},
+        "version": 1,
+    }
+    return _object("dashboard", dashboard.id, attributes, references + [reference for _, named in built for reference in named])
+
+
+def search_object(search: Search) -> dict[str, Any]:
+    """Return the saved object of a search."""
+    index = "kibanaSavedObjectMeta.searchSourceJSON.index"
+    source = {
+        "query": {"language": "kuery", "query": search.where},
+        "filter": [],
+        "highlightAll": True,
+        "version": True,
+        "indexRefName": index,
+    }
+    attributes = {
+        "title": search.title,
+        "description": search.description,
+        "columns": list(search.columns),
+        "sort": [["@timestamp", "desc"]],
+        "grid": {},
+        "hideChart": True,
+        "kibanaSavedObjectMeta": {"searchSourceJSON": compact(source)},
+    }
+    return _object("search", search.id, attributes, [{"type": "index-pattern", "id": search.view, "name": index}])
+
+
+def view_object(identity: str, name: str, title: str) -> dict[str, Any]:
+    """Return the saved object of a data view."""
+    return _object(
+        "index-pattern",
+        identity,
+        {
+            "title": title,
+            "name": name,
+            "timeFieldName": "@timestamp",
+            "fieldFormatMap": "{}",
+            "fieldAttrs": "{}",
+            "runtimeFieldMap": "{}",
+            "sourceFilters": "[]",
+        },
+        [],
+    )
+
+
+def compact(value: Any) -> str:
+    """Return a value as JSON in one line, the same each time."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

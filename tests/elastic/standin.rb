@@ -1,0 +1,167 @@
+# A stand-in for Logstash: runs the steps of a filter, read from its configuration by a parser and given as JSON, over lines.
+# The Ruby of the filter, and every pattern of grok, run as in Logstash: on JRuby, whose expressions are Joni's.
+#
+# Standard input: {"steps": [...], "patterns": {name: text}, "documents": [...]}; standard output: the documents afterwards, as JSON.
+require "json"
+require "java"
+
+class Event
+  def initialize(fields)
+    @fields = fields
+    @fields["@metadata"] = {}
+  end
+
+  def self.path(reference)
+    reference.start_with?("[") ? reference[1..-2].split("][") : [reference]
+  end
+
+  def get(reference)
+    found = Event.path(reference).reduce(@fields) { |at, name| at.is_a?(Hash) ? at[name] : nil }
+    found.is_a?(Hash) || found.is_a?(Array) ? Marshal.load(Marshal.dump(found)) : found
+  end
+
+  def set(reference, value)
+    *parents, leaf = Event.path(reference)
+    parents.reduce(@fields) { |at, name| at[name] ||= {} }[leaf] = value
+  end
+
+  def remove(reference)
+    *parents, leaf = Event.path(reference)
+    parents.reduce(@fields) { |at, name| at.is_a?(Hash) ? at[name] : nil }&.delete(leaf)
+  end
+
+  def tag(name)
+    tags = Array(@fields["tags"])
+    @fields["tags"] = tags.include?(name) ? tags : tags + [name]
+  end
+
+  def to_hash
+    @fields.reject { |name, _| name == "@metadata" }
+  end
+end
+
+class Grok
+  def initialize(settings, patterns)
+    (@source, pattern), = settings["match"].to_a
+    @target = settings["target"]
+    @keeps_empty = settings["keep_empty_captures"] == "true"
+    @expression = Regexp.new(expand(pattern, patterns))
+  end
+
+  def expand(text, patterns)
+    text.gsub(/%\{(\w+)(?::(\w+))?\}/) { "(?#{$2 ? "<#{$2}>" : ":"}#{expand(patterns.fetch($1), patterns)})" }
+  end
+
+  def filter(event)
+    found = @expression.match(event.get(@source))
+    return unless found
+    found.names.each do |name|
+      value = found[name]
+      event.set("#{@target}[#{name}]", value) if @keeps_empty || !value.to_s.empty?
+    end
+  end
+end
+
+class Mutate
+  def initialize(settings)
+    @copies = settings["copy"] || {}
+    @renames = settings["rename"] || {}
+  end
+
+  def filter(event)
+    @copies.each { |from, to| event.set(to, event.get(from)) }
+    @renames.each do |from, to|
+      value = event.get(from)
+      event.set(to, value) unless value.nil?
+      event.remove(from)
+    end
+  end
+end
+
+# Logstash's date, where it reads ISO 8601 and nothing else.
+class DateFilter
+  ISO = /\A(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?\z/
+
+  def initialize(settings)
+    @source, *forms = settings["match"]
+    raise "a form that the stand-in cannot read: #{forms}" unless forms == ["ISO8601"]
+    @zone = settings["timezone"]
+    @tags = settings["tag_on_failure"]
+  end
+
+  def filter(event)
+    whole, fraction, offset = ISO.match(event.get(@source)).captures
+    offset = offset&.sub(/(\d\d)(\d\d)\z/, '\1:\2')
+    zone = java.time.ZoneId.of(offset || @zone.gsub(/%\{([^}]*)\}/) { event.get($1) })
+    seconds = java.time.LocalDateTime.parse(whole).atZone(zone).toEpochSecond
+    milliseconds = fraction.to_s.ljust(3, "0")[0, 3]
+    event.set("@timestamp", Time.at(seconds).utc.strftime("%Y-%m-%dT%H:%M:%S") + (milliseconds == "000" ? "Z" : ".#{milliseconds}Z"))
+  rescue NoMethodError, java.time.DateTimeException
+    @tags.each { |tag| event.tag(tag) }
+  end
+end
+
+class RubyFilter
+  def initialize(settings)
+    @tag = settings["tag_on_exception"]
+    eval(settings["init"]) if settings["init"]
+    @code = eval("lambda { |event| #{settings['code']} }")
+  end
+
+  def filter(event)
+    @code.call(event)
+  rescue StandardError => e
+    $stderr.puts("#{@tag}: #{e.class}: #{e.message} #{e.backtrace.first(3).join(' ')}")
+    event.tag(@tag)
+  end
+end
+
+class Pipeline
+  def initialize(steps, patterns)
+    @steps = steps.map { |step| step.key?("if") ? branch(step, patterns) : plugin(step, patterns) }
+  end
+
+  def branch(step, patterns)
+    parts = step["if"].map { |condition, inner| [condition, Pipeline.new(inner, patterns)] } << [["always"], Pipeline.new(step["else"], patterns)]
+    lambda { |event| parts.find { |condition, _| holds?(condition, event) }[1].filter(event) }
+  end
+
+  def plugin(step, patterns)
+    settings = step["settings"]
+    made = { "grok" => -> { Grok.new(settings, patterns) }, "mutate" => -> { Mutate.new(settings) }, "date" => -> { DateFilter.new(settings) },
+             "ruby" => -> { RubyFilter.new(settings) } }.fetch(step["plugin"]).call
+    lambda { |event| made.filter(event) }
+  end
+
+  def holds?(condition, event)
+    kind, *rest = condition
+    case kind
+    when "always" then true
+    when "field" then ![nil, false].include?(event.get(rest[0]))
+    when "not" then !holds?(rest[0], event)
+    when "and" then rest.all? { |one| holds?(one, event) }
+    when "or" then rest.any? { |one| holds?(one, event) }
+    when "equal" then event.get(rest[0]) == rest[1]
+    when "match" then event.get(rest[0]).is_a?(String) && expression(rest[1]).match?(event.get(rest[0]))
+    else raise "a condition that the stand-in does not know: #{condition}"
+    end
+  end
+
+  def expression(text)
+    @expressions ||= {}
+    @expressions[text] ||= Regexp.new(text)
+  end
+
+  def filter(event)
+    @steps.each { |step| step.call(event) }
+  end
+end
+
+given = JSON.parse($stdin.read(nil).force_encoding("UTF-8"))
+pipeline = Pipeline.new(given["steps"], given["patterns"])
+done = given["documents"].map do |document|
+  event = Event.new(document)
+  pipeline.filter(event)
+  event.to_hash
+end
+$stdout.write(JSON.generate(done))
