@@ -82,8 +82,7 @@ def _openings(opened: list[tuple[Time, bool, str]]) -> list[Time]:
         other = bool(peer and theirs and peer != theirs)
         if first is None or other or (time - first > LATE_LINEAGE if late or start is None else time - start > SAME_OPENING):
             # what two peers opened is two connections, however close; what stands between is of the earlier one
-            near = first is not None and other and time - first <= LATE_LINEAGE
-            if near:
+            if first is not None and other and time - first <= LATE_LINEAGE:
                 begins.append(math.floor(time) if math.floor(time) > first else time)
             else:
                 begins.append(time - (LATE_LINEAGE if late else SAME_OPENING))
