@@ -147,4 +147,17 @@ COLLECTORS: tuple[Envelope, ...] = (
     Envelope("logcli", lambda line, _: f'{_utc(line)} {{host="{line.host}", job="syslog"}} {line.said}', zone=True, whole=True),
     Envelope("csv", _cells, year=False, head="_time,host,_raw,sourcetype", event=False, whole=True),
     *_RECORDS,
+    # consolidated events beside the text, and alone
+    Envelope("cef_beside_syslog", as_syslog, year=False, feed="beside", whole=True),
+    Envelope("cef_beside_json", lambda line, offset: json.dumps({"message": as_syslog(line, offset)}), year=False, feed="beside", whole=True),
+    Envelope("cef_syslog", as_syslog, year=False, feed="cef", whole=True),
+    Envelope("cef_native", lambda line, offset: f"{native(line.time + offset)}: {line.said}", host=False, feed="cef", whole=True),
+    Envelope(
+        "cef_relayed",
+        lambda line, offset: f"<14>{syslog(line.time + offset)} relay ESA: {native(line.time + offset)}: {line.said}",
+        feed="cef",
+        collector="relay",
+        whole=True,
+    ),
+    Envelope("cef_collector", lambda line, _: f"{_utc(line)} {line.said}", zone=True, feed="cef", collector="", whole=True),
 )

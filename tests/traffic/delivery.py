@@ -80,12 +80,13 @@ class Delivery(Lineage):
             ("verification", 0.002),
             ("verification_passed", 0.001),
             ("success_required", 0.001),
-            ("success_verification", 0.001),
             ("success_error", 0.001),
+            ("success_verification", 0.001 if self.profile.disputed else 0.0),
         ):
             draw -= chance
             if draw < 0:
-                return fate
+                # an error names its own domain, which is none of a quarantine's recipients
+                return "encrypted" if destination.offbox and fate == "success_error" else fate
         return "encrypted" if destination.speaks_tls else "clear"
 
     def deliver(self, destination: Destination) -> Process:
@@ -153,6 +154,7 @@ class Delivery(Lineage):
         domain = "example.com" if destination.offbox else destination.domain
         name = f"mx1.{domain}"
         prefix = f"DCID {number} TLS success"
+        connection.up = (self.time, version, cipher) if era else (self.time, None, None)
         if era == 0:
             form = self.rng.randrange(4)
             if form == 0:
@@ -189,6 +191,7 @@ class Delivery(Lineage):
         if fate in ("handshake", "verification", "verification_passed"):
             words = HANDSHAKE if fate == "handshake" else VERIFICATION
             reason = pick(rng, names.VERIFICATION_ERRORS)
+            connection.up = (self.time, None, None)  # nobody knows
             if words == HANDSHAKE:
                 reason = pick(rng, names.CERTIFICATE_ALERTS if self.odds(0.3) else names.HANDSHAKE_ERRORS)
             if self.say(f"DCID {number} TLS failed: {reason}"):
@@ -217,7 +220,7 @@ class Delivery(Lineage):
             return
         words = rng.choice((HANDSHAKE, SOCKET, OTHER))
         details, reason = rng.choice({HANDSHAKE: names.ERRORS_OF_TLS, SOCKET: names.ERRORS_OF_ANYTHING, OTHER: names.ERRORS_OF_OTHER}[words])
-        if self.odds(self.profile.spoof * 0.2):
+        if self.profile.disputed and self.odds(self.profile.spoof * 0.2):
             words, (details, reason) = OTHER, names.SPOOFED_REPLY
         old = era == 0 and self.odds(0.5)
         where = f"DCID: {number} IP: {address}" if old else f"DCID {number} domain: {domain} IP: {address} port: 25"
@@ -255,7 +258,7 @@ class Delivery(Lineage):
         """Delay recipients, or bounce them when they were tried often enough."""
         if job.tries < 2:
             for rid in job.rids:
-                self.delay_line(job.mail, rid, connection, era, "4.1.0 - Unknown address error ('000', ['TLS']) []")
+                self.delay_line(job.mail, rid, connection, era, "4.1.0 - Unknown address error ('000', ['TLS'])")
             self.world.start(self.retry(Job(job.mail, job.rids, job.tries + 1), destination))
             return
         for rid in job.rids:
@@ -265,9 +268,10 @@ class Delivery(Lineage):
     def delay_line(self, mail: Mail, rid: int, connection: Connection, era: int, why: str) -> None:
         """Log that a recipient is put off."""
         message, mid = mail.message, mail.message.mid
-        text = f"Delayed: DCID {connection.id} MID {mid} to RID {rid} - {why}"
+        headers = self.own_headers()
+        text = f"Delayed: DCID {connection.id} MID {mid} to RID {rid} - {why}{headers}"
         if era == 0 and self.odds(0.5):
-            text = f"Delayed: DCID: {connection.id} Message {mid} to {rid} - {why}"
+            text = f"Delayed: DCID: {connection.id} Message {mid} to {rid} - {why}{headers}"
         if self.say(text):
             message.saw_attempt(self.time, connection, [rid], "delayed", why)
         if self.seldom(0.05):
@@ -281,9 +285,10 @@ class Delivery(Lineage):
         address = mail.recipients[rid]
         why = why.format(address=address, domain=address.rpartition("@")[2])
         number = 0 if connection is None else connection.id
-        text = f"Bounced: DCID {number} MID {mid} to RID {rid} - {why}"
+        headers = self.own_headers()
+        text = f"Bounced: DCID {number} MID {mid} to RID {rid} - {why}{headers}"
         if era == 0 and self.odds(0.5):
-            text = f"Bounced: DCID: {number} Message {mid} to {rid} - {why}"
+            text = f"Bounced: DCID: {number} Message {mid} to {rid} - {why}{headers}"
         if self.say(text):
             message.saw_attempt(self.time, connection, [rid], "bounced", why)
         if not mail.sender and self.odds(0.5) and self.say(f"Double bounce: MID {mid} to {rid} - {why}"):
@@ -291,6 +296,10 @@ class Delivery(Lineage):
         if mail.own_lines and self.seldom(0.02):
             self.bounce_log(mail, rid, connection)
         mail.bounced.append(rid)
+
+    def own_headers(self) -> str:
+        """The list of logged headers behind the other side's words: mostly empty, the message's own text, and none of theirs."""
+        return f" [('subject', '{self.free('Hello')}')]" if self.odds(0.05) else " []"
 
     def bounce_log(self, mail: Mail, rid: int, connection: Connection | None) -> None:
         """Log the same in the bounce log, in one of its two forms."""
@@ -313,6 +322,8 @@ class Delivery(Lineage):
             mail.pending.pop(rid, None)
         if mail.pending:
             return
+        if mail.bounced:
+            self.state(mail, "BOUNCED", None, mail.bounced)
         self.finish(mail)
         if mail.bounced:
             self.bounce(mail)
@@ -364,6 +375,7 @@ class Delivery(Lineage):
             answer = self.free(answer)
             quoted = answer if era == 0 and self.odds(0.5) else f"'{answer}'"
             self.say(f"MID {mid} RID {done} Response {quoted}")
+            self.state(mail, "DELIVERED", connection, done)
         self.settle(mail, [rid for rid in rids if rid not in later])
         return True
 

@@ -27,6 +27,8 @@ class Envelope:
     fraction: str = ""  # of a second, on each stamp
     head: str = ""  # the first line of a file
     event: bool = True  # what an index could hold as it stands
+    feed: str = "text"  # or consolidated events alone ("cef"), or both ("beside")
+    collector: str | None = None  # the host that stands there, where it is a collector's or none
     whole: bool = False  # never wrapped: a record is one line, or nobody could tell the rest of a line from a line
 
 

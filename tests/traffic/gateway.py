@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import names
 from .names import pick
-from .truth import Message
+from .truth import Message, Stated
 
 if TYPE_CHECKING:
     import random
@@ -22,7 +22,21 @@ APART = 2.1  # seconds between two lines whose order decides a verdict
 class Mail:
     """A message as the gateway has it: who, to whom, and what is still to be delivered."""
 
-    __slots__ = ("bounced", "message", "outgoing", "own_lines", "pending", "recipients", "sender", "size", "tries")
+    __slots__ = (
+        "bounced",
+        "connection",
+        "message",
+        "message_id",
+        "outgoing",
+        "own_lines",
+        "pending",
+        "recipients",
+        "sender",
+        "size",
+        "started",
+        "subject",
+        "tries",
+    )
 
     def __init__(self, message: Message, sender: str, *, outgoing: bool, size: int) -> None:
         self.message = message
@@ -33,6 +47,10 @@ class Mail:
         self.pending: dict[int, str] = {}
         self.bounced: list[int] = []
         self.own_lines = True  # for sender and recipients
+        self.connection: Connection | None = None  # that it came over, itself
+        self.started = 0
+        self.message_id: str | None = None
+        self.subject: str | None = None
 
 
 class Job(NamedTuple):
@@ -74,20 +92,19 @@ class Stage:
     def end_connection(self, connection: Connection) -> None:
         """Note that a connection is over; its record speaks of its messages, and waits for them."""
         connection.over = True
-        if connection.view:
-            self._await(connection, {message for message in connection.uses if not message.over})
+        self._await(connection, {message for message in (*connection.uses, *connection.carried) if not message.over})
         self._release(connection)
 
     def end_message(self, message: Message) -> None:
         """Note that a message is over; its record speaks of its connections, and waits for them."""
         message.over = True
-        if message.view:
-            self._await(message, {connection for connection in message.concerns() if not connection.over})
+        self._await(message, {connection for connection in message.concerns() if not connection.over})
         self._release(message)
 
     def _await(self, one: Connection | Message, others: set[Message] | set[Connection]) -> None:
         if not others:
-            self.hand_out(one)
+            if one.view:
+                self.hand_out(one)
             return
         self._waits[one] = len(others)
         for other in others:
@@ -98,7 +115,8 @@ class Stage:
             self._waits[one] -= 1
             if not self._waits[one]:
                 del self._waits[one]
-                self.hand_out(one)
+                if one.view:
+                    self.hand_out(one)
 
     def hand_out(self, one: Connection | Message) -> None:
         """Hand out the truth about a connection or a message of which nothing more will come."""
@@ -125,7 +143,68 @@ class Gateway:
 
     def say(self, text: str, level: str = "Info", log: str = "mail_logs") -> bool:
         """Log a line; answers whether it is in view."""
-        return self.world.show(self.host, text, level, log)
+        return self.profile.text and self.world.show(self.host, text, level, log)
+
+    def state(self, mail: Mail, act: str, connection: Connection | None = None, rids: list[int] | None = None) -> None:
+        """Log a consolidated event of a message: one statement, at this time, of at most one delivery connection."""
+        if not self.profile.cef or not self.odds(self.profile.cef):
+            return
+        message = mail.message
+        own = mail.connection
+        recipients = list(dict.fromkeys(mail.recipients[rid] for rid in rids)) if rids else []
+        incoming = self.tls_of(own, mail) if act not in ("ABORTED", "QUEUED") else None
+        outgoing = self.tls_of(connection, mail)
+        keys = [f"deviceExternalId={names.serial(self.host)}", f"ESAMID={message.mid}"]
+        if act == "QUEUED":
+            if self.world.show(self.host, f"{names.CEF_HEAD}{' '.join([*keys, 'ESAStatus=QUEUED'])}", "", "consolidated_event"):
+                message.saw(self.time, accepted=True)
+            return
+        if own is not None:
+            keys.append(f"ESAICID={own.id}")
+        if connection is not None:
+            keys.append(f"ESADCID={connection.id}")
+        flow = ("incoming", "outgoing")[mail.outgoing]
+        keys.append(f"deviceDirection={int(mail.outgoing)}")
+        if mail.sender and '"' not in mail.sender:
+            keys.append(f"suser={mail.sender}")
+        if mail.message_id and mail.subject:
+            keys.append(f"cs4Label=ExternalMsgID cs4='{mail.message_id}' msg='{names.escaped(mail.subject)}'")
+        keys.append(f"act={act}")
+        if recipients:
+            keys.append(f"duser={';'.join(recipients)}")
+        for side, tls in (("In", incoming), ("Out", outgoing)):
+            if tls is not None and tls.verdict == "encrypted":
+                keys.append(f"ESATLS{side}Cipher={tls.cipher} ESATLS{side}ConnStatus=Success ESATLS{side}Protocol={tls.version}")
+            elif tls is not None:
+                keys.append(f"ESATLS{side}ConnStatus=Failure")
+        if self.world.show(self.host, f"{names.CEF_HEAD}{' '.join(keys)}", "", "consolidated_event"):
+            sender = mail.sender if '"' not in mail.sender else ""
+            message.saw_statement(self.time, act, sender, recipients, flow, mail.message_id, mail.subject)
+            self.see_stated(message, own, incoming)
+            self.see_stated(message, connection, outgoing)
+            if connection is not None:
+                connection.delivered_to.setdefault(message, []).extend(recipients)
+                message.saw_attempt(self.time, connection, [], "done")
+            elif act == "BOUNCED":
+                message.saw_attempt(self.time, None, [], "bounced")
+                message.bounced_to += recipients
+
+    def see_stated(self, message: Message, connection: Connection | None, tls: Stated | None) -> None:
+        """Note what a consolidated event states of a message on one of its connections."""
+        if connection is not None:
+            if connection.side == "receiving":
+                message.connection = connection
+            connection.saw_stated(self.time, message, *(tls or (None, None, None)))
+
+    def tls_of(self, connection: Connection | None, mail: Mail) -> Stated | None:
+        """What the appliance knows of TLS on a connection at a message's time, if the event has the keys for it."""
+        if connection is None:
+            return None
+        since, version, cipher = connection.up or (self.time + 1, None, None)
+        if (connection.side == "receiving" and since > mail.started) or connection.up is None:
+            # without TLS the keys may be absent
+            return Stated("cleartext", None, None) if self.odds(0.5) else None
+        return Stated("encrypted", version, cipher) if cipher else None
 
     @property
     def time(self) -> int:
@@ -194,6 +273,7 @@ class Gateway:
                     message.saw_end(self.time, aborted=end == "aborted")
                 else:
                     message.saw(self.time, accepted=True)
+        self.state(mail, "DROPPED", None, list(mail.recipients))
         self.stage.end_message(message)
 
     def refuse_mail(self, mail: Mail, why: str | None, *, finish: bool = True) -> None:
@@ -203,6 +283,7 @@ class Gateway:
             message.saw_refusal(self.time)
         if finish and self.say(f"Message finished MID {mid} aborted"):
             message.saw_end(self.time, aborted=True)
+        self.state(mail, "ABORTED")
         self.stage.end_message(message)
 
     def finish(self, mail: Mail, end: str = "done") -> None:
@@ -212,7 +293,7 @@ class Gateway:
         self.stage.end_message(mail.message)
 
     def sign(self, mail: Mail, text: str) -> None:
-        """Log a line that shows that a message was accepted."""
+        """Log a line that shows that a message was accepted, and is no event by itself."""
         if self.say(text):
             mail.message.accepted = True
 

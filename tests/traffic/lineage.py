@@ -26,6 +26,7 @@ class Lineage(Gateway):
         mail.recipients = {rid if same else number: parent.recipients[rid] for number, rid in enumerate(rids)}
         mail.pending = dict(mail.recipients)
         mail.own_lines = not same
+        mail.message_id, mail.subject = parent.message_id, parent.subject
         return mail
 
     def own_lines(self) -> bool:
@@ -82,6 +83,7 @@ class Lineage(Gateway):
             self.address_lines(new, recipients=own)
         if own and self.odds(0.2):
             subject = f"[External] {pick(rng, names.TOPICS)}"
+            new.subject = subject
             if self.say(f"MID {mid} Subject '{subject}'"):
                 new.message.saw_identity(self.time, subject=subject)
         self.finish(mail)
@@ -107,8 +109,6 @@ class Lineage(Gateway):
             self.lineage(text, part, mail, "split")
             if part.message.parent is not None and listed:
                 part.message.listed = dict(part.recipients)
-            elif part.message.parent is not None:
-                part.message.flow = "outgoing" if mail.outgoing else "incoming"
             if listed and self.odds(0.5):
                 # the list is all that is said of them
                 if self.say(f"MID {part.message.mid} ICID 0 From: <{part.sender}>"):
@@ -136,8 +136,7 @@ class Lineage(Gateway):
         self.address_lines(copy)
         if self.odds(0.5):
             self.say(f"MID {mid} DKIM: cannot sign - no profile matches {mail.sender}")
-        if self.say(f"MID {mid} ready {copy.size} bytes from <{mail.sender}>"):
-            copy.message.saw(self.time, accepted=True)
+        self.sign(copy, f"MID {mid} ready {copy.size} bytes from <{mail.sender}>")
         self.queue(copy)
         if self.seldom(0.02):
             self.notify_of(mail)
@@ -145,6 +144,7 @@ class Lineage(Gateway):
     def notify_of(self, mail: Mail) -> None:
         """Tell somebody about a message: the notice is the appliance's own."""
         notice = self.child(mail, [])
+        notice.message_id = notice.subject = None
         notice.sender = "postmaster@example.com"
         notice.recipients = {0: "security@example.com"}
         notice.pending = dict(notice.recipients)

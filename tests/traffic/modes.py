@@ -67,19 +67,28 @@ def mode_of(seed: int) -> Mode:
 
 
 class Recorder(Simulation):
-    """A simulation that keeps what it hands out both ways: as a log with times shows it, and as one without."""
+    """A simulation that keeps what it hands out: as a log with times shows it, and where it has none as one without."""
 
-    def __init__(self, seed: int, messages: int, *, clock: bool = True) -> None:
+    def __init__(self, seed: int, messages: int, *, feed: str = "text", clock: bool = True, disputed: bool = True) -> None:
         mode = mode_of(seed)
-        skip = messages // 2 if mode.cut else 0
-        # a log without times cannot tell two connections of one id apart
-        profile = mode.profile if clock else replace(mode.profile, twins=0.0)
-        super().__init__(seed, messages, mode.hosts, profile, skip=skip, resets=mode.resets)
-        self.found: list[tuple[int, Record, Record]] = []  # life of the ids, record, record without times
+        profile, skip, resets = mode.profile, messages // 2 if mode.cut else 0, mode.resets
+        if not clock or feed == "cef":
+            # neither a log without times nor one without openings can tell two connections of one id apart
+            profile = replace(profile, twins=0.0)
+        if feed != "text":
+            # beside each other, text and consolidated events tell the whole
+            profile, skip = replace(profile, cef=0.9, text=feed != "cef"), 0
+        if not disputed:
+            profile = replace(profile, disputed=False, twins=0.0, refused_rids=0.0 if mode.wrap else 0.5)
+            if feed != "text":
+                profile = replace(profile, late=0.0, more_messages=0.0)
+        super().__init__(seed, messages, mode.hosts, profile, skip=skip, resets=resets if feed != "cef" else 0)
+        self._clock = clock
+        self.found: list[tuple[int, Record, Record | None]] = []  # life of the ids, record, record of a log without times
 
     def hand_out(self, one: Connection | Message) -> None:
-        """Keep both records."""
-        self.found.append((self.life, one.record(), one.record(clock=False)))
+        """Keep the record, or both."""
+        self.found.append((self.life, one.record(), None if self._clock else one.record(clock=False)))
 
 
 def spoiled(recorder: Recorder, seed: int) -> Iterator[tuple[int, Line]]:

@@ -113,16 +113,16 @@ RESPONSES = (
     "Ok {number} - gsmtp",
 )
 DELAYS = (
-    "4.1.0 - Unknown address error ('451', ['4.7.1 Greylisting in action, please come back later']) []",
-    "4.3.2 - Not accepting messages at this time ('421', ['4.3.2 Service not available']) []",
-    "4.2.2 - Mailbox full ('452', ['4.2.2 The mailbox is over its quota']) []",
+    "4.1.0 - Unknown address error ('451', ['4.7.1 Greylisting in action, please come back later'])",
+    "4.3.2 - Not accepting messages at this time ('421', ['4.3.2 Service not available'])",
+    "4.2.2 - Mailbox full ('452', ['4.2.2 The mailbox is over its quota'])",
 )
 BOUNCES = (
-    "5.1.0 - Unknown address error ('550', ['5.1.1 <{address}>: Recipient address rejected: User unknown']) []",
-    "5.1.2 - Bad destination host ('000', ['DNS Hard Error looking up {domain} (MX):  NXDomain']) []",
-    "5.3.0 - Other mail system problem ('554', ['5.7.1 Message rejected', \"5.7.1 it's policy\"]) []",
+    "5.1.0 - Unknown address error ('550', ['5.1.1 <{address}>: Recipient address rejected: User unknown'])",
+    "5.1.2 - Bad destination host ('000', ['DNS Hard Error looking up {domain} (MX):  NXDomain'])",
+    "5.3.0 - Other mail system problem ('554', ['5.7.1 Message rejected', \"5.7.1 it's policy\"])",
 )
-EXPIRED = "5.4.7 - Delivery expired (message too old) ('000', ['timeout']) []"
+EXPIRED = "5.4.7 - Delivery expired (message too old) ('000', ['timeout'])"
 
 # who rewrites a message, and whether that changes the recipients
 REWRITERS = (
@@ -182,6 +182,20 @@ STATUS = (
     "InjRcp 94130749 GenBncRcp 2925136 RejRcp 24251370 DrpMsg 4034522 SftBncEvnt 4579222 CmpRcp 95660053 ActvRcp 191 "
     "UnatmptRcp 66 AtmptRcp 125 CrtCncIn 2 CrtCncOut 2 DnsReq 411694067 NetReq 42609825"
 )
+
+
+CEF_HEAD = "CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
+
+
+def serial(host: str) -> str:
+    """The serial number of an appliance."""
+    number = int("".join(filter(str.isdigit, host)) or 0)
+    return f"{number:04X}1111AAAA1111-1111AAAA{number:04X}"
+
+
+def escaped(text: str) -> str:
+    """A text as CEF has it in a value."""
+    return text.replace("\\", "\\\\").replace("=", "\\=")
 
 
 def ipv4(rng: random.Random) -> str:

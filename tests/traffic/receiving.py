@@ -43,7 +43,7 @@ class Appliance(Scanning):
                 world.start(self.lost_before_mail(), rng.random() * 2)
             if self.seldom(0.004):
                 world.start(self.notify())
-            if self.seldom(profile.twins):
+            if world.logged >= world.hidden and self.seldom(profile.twins):
                 world.start(self.twins())
 
     def background(self) -> Process:
@@ -138,7 +138,7 @@ class Appliance(Scanning):
             country = None  # never seen together
         tail = "" if country is None else f" country {country}"
         if self.say(f"ICID {connection.id} {action} SG {group} match {match}{tail}"):
-            connection.saw_hat(self.time, action, group, country)
+            connection.saw_hat(self.time, action, None if group == "None" else group, country)
 
     def close(self, connection: Connection, *, abrupt: bool = False) -> None:
         """Log the end of a receiving connection, in one of its wordings."""
@@ -234,11 +234,13 @@ class Appliance(Scanning):
 
     def receive_success(self, connection: Connection, era: int, peer: str) -> None:
         """Log that TLS came up on a receiving connection."""
+        connection.up = (self.time, None, None)
         if era == 0 and self.odds(0.5):
             if self.say(f"ICID {connection.id} TLS success"):
                 connection.saw_success(self.time)
             return
         version, cipher = self.cipher(era, peer)
+        connection.up = (self.time, version, cipher)
         if self.say(f"ICID {connection.id} TLS success protocol {version} cipher {cipher}"):
             connection.saw_success(self.time, version, cipher)
 
@@ -269,10 +271,11 @@ class Appliance(Scanning):
             encrypted = True
             yield rng.random()
         debug = self.odds(profile.debug)
-        changes = not encrypted and self.seldom(profile.late)
+        changes = late = not encrypted and self.seldom(profile.late)
         while self.stage.wanted > 0:
             self.stage.wanted -= 1
-            yield from self.transaction(connection, era, domain, outgoing=outgoing, read=debug and encrypted)
+            read = debug and encrypted and (profile.disputed or not late)
+            yield from self.transaction(connection, era, domain, outgoing=outgoing, read=read)
             if changes and self.odds(0.6):
                 # STARTTLS comes after a message; it may fail, and another message may go in clear text
                 yield APART
@@ -288,7 +291,7 @@ class Appliance(Scanning):
             if not self.odds(profile.more_messages):
                 break
             yield rng.random()
-        if self.seldom(0.004):
+        if self.seldom(0.004) and (profile.disputed or not late):
             # the end of a session, long after its message was accepted
             yield APART
             self.failed(connection, SOCKET if self.odds(0.8) else HANDSHAKE)
@@ -310,6 +313,8 @@ class Appliance(Scanning):
         elif rng.random() < 0.02:
             sender = ""
         mail = Mail(message, sender, outgoing=outgoing, size=int(rng.lognormvariate(9.5, 1.2)) + 400)
+        mail.connection, mail.started = connection, self.time
+        connection.carried.append(message)
         if self.say(f"Start MID {mid} ICID {icid}"):
             message.saw_on(self.time, connection, start=True)
         if self.say(f"MID {mid} ICID {icid} From: <{sender}>"):
@@ -345,38 +350,40 @@ class Appliance(Scanning):
         mail.pending = dict(mail.recipients)
         if read and self.say(f"MID {mid} ICID {icid} TLS read {mail.size} bytes (0.0 seconds)", "Debug"):
             message.saw_on(self.time, connection)
-            connection.saw_read(self.time)
+            connection.saw_read(self.time, message)
         if refused:
             yield rng.random()
             self.give_up(mail, connection)
             return
         yield rng.random()
         self.identity_lines(mail, domain)
-        if self.say(f"MID {mid} ready {mail.size} bytes from <{sender}>"):
-            message.saw(self.time, accepted=True)
+        self.sign(mail, f"MID {mid} ready {mail.size} bytes from <{sender}>")
         self.world.start(self.scan(mail, era), rng.random() * 0.5)
 
     def identity_lines(self, mail: Mail, domain: str) -> None:
         """Log Message-ID and subject, which the sender chose."""
         rng, message, mid = self.rng, mail.message, mail.message.mid
         message_id = f"<{self.free(names.token(rng))}@mail.{domain}>"
+        mail.message_id = message_id
         if self.say(f"MID {mid} Message-ID '{message_id}'"):
             message.saw_identity(self.time, message_id=message_id)
-        subject = self.free(f"{pick(rng, names.TOPICS)} {pick(rng, names.WORDS)}")
+        # quotes at its ends could be those of the log
+        subject = self.free(f"{pick(rng, names.TOPICS)} {pick(rng, names.WORDS)}").strip(QUOTES + " ")
         form = rng.random()
         if form < 0.9:
             text = f"'{subject}'"
         elif form < 0.95:
             text = f'"{subject}"'
         else:
-            text = subject = f"{subject.lstrip(QUOTES)}\\r\\n | x"
+            text = subject = f"{subject}\\r\\n | x"
+        mail.subject = subject
         if self.say(f"MID {mid} Subject {text}"):
             message.saw_identity(self.time, subject=subject)
 
     def reject(self, mail: Mail, connection: Connection, rid: int, address: str) -> int:
         """Log that a recipient is refused; answers how many recipient ids that takes."""
         mid, icid = mail.message.mid, connection.id
-        if self.odds(0.5):
+        if not self.odds(self.profile.refused_rids):
             self.say(f"MID {mid} ICID {icid} To: <{address}> Rejected by RAT")
             return 0
         self.say(f"MID {mid} ICID {icid} RID {rid} To: <{address}> Rejected by {pick(self.rng, ('LDAPACCEPT', 'RAT'))}")

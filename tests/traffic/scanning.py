@@ -100,6 +100,11 @@ class Scanning(Delivery):
                 self.sign(mail, f"MID {mid} queued for delivery")
             self.finish(mail, "aborted")
             return
+        if self.seldom(0.02):
+            # held for a while in the delay quarantine
+            self.state(mail, "DQ", None, list(mail.recipients))
+            yield 2 + rng.random() * 60
+            self.state(mail, "QUEUED")
         self.queue(mail)
 
     def quarantine_line(self, mail: Mail, text: str) -> None:
@@ -117,6 +122,7 @@ class Scanning(Delivery):
             self.finish(mail)
             return False
         self.quarantine_line(mail, f'MID {mid} quarantined to "{name}" (content filter: hold)')
+        self.state(mail, "QUARANTINED", None, list(mail.recipients))
         waited = self.wait(60)
         yield waited
         if self.odds(0.2):

@@ -7,7 +7,8 @@ from text. `record()` gives what a log with times shows; `record(clock=False)` w
 
 from __future__ import annotations
 
-import datetime as dt
+from functools import lru_cache
+from time import gmtime, strftime
 from typing import NamedTuple
 
 Record = dict[str, object]
@@ -22,12 +23,13 @@ HANDSHAKE = "handshake"  # TLS itself, or the answer to STARTTLS
 SOCKET = "socket"  # the connection broke; it may have been encrypted before
 VERIFICATION = "verification"  # the certificate was not accepted: the handshake itself came up
 OTHER = "other"  # of a connection error: a reply, a refusal, a time-out
+STATED_FAILURE = "TLS failed"  # the reason where a consolidated event states a failure
 
 
+@lru_cache(4096)
 def stamp(time: int) -> str:
     """Seconds since 1970 as RFC 3339 in UTC."""
-    moment = dt.datetime.fromtimestamp(time, dt.timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(time))
 
 
 def _domain(address: str) -> str:
@@ -48,13 +50,23 @@ class Failure(NamedTuple):
     words: str
 
 
+class Stated(NamedTuple):
+    """What a consolidated event states of one side of one message."""
+
+    verdict: str
+    version: str | None
+    cipher: str | None
+
+
 class Connection:
     """One ICID or DCID, and what is in view of it."""
 
     __slots__ = (
         "address",
+        "carried",
         "cipher",
         "closed",
+        "delivered_to",
         "errors",
         "failures",
         "flow",
@@ -66,11 +78,13 @@ class Connection:
         "over",
         "peer",
         "peer_host",
-        "read",
+        "reads",
         "required",
         "side",
+        "stated",
         "success",
         "told",
+        "up",
         "uses",
         "version",
         "view",
@@ -84,6 +98,8 @@ class Connection:
         # what the gateway knows of the peer, in view or not; everything below is what is in view
         self.address = address
         self.name = name
+        self.up: tuple[int, str | None, str | None] | None = None  # since when TLS was up, and what was agreed on
+        self.carried: list[Message] = []  # messages that came over it
         self.over = False  # the gateway says no more of it
         self.view = False  # any line at all
         self.opened: int | None = None
@@ -99,8 +115,10 @@ class Connection:
         self.required = False
         self.failures: list[Failure] = []
         self.errors: list[tuple[int, str, str]] = []  # time, what the words are about, the words
-        self.read = False
+        self.reads: list[tuple[int, Message | None]] = []  # Debug lines that data was read over TLS, and of which message
         self.when: dict[Message, int] = {}  # messages that passed on it, or were given up, and their start
+        self.stated: dict[Message, Stated] = {}
+        self.delivered_to: dict[Message, list[str]] = {}  # as consolidated events list them
         self.uses: dict[Message, set[int]] = {}  # messages that name it, with the recipients concerned
 
     def saw(self, time: int, **told: object) -> None:
@@ -151,10 +169,10 @@ class Connection:
         self.saw(time, **told)
         self.errors.append((time, words, f"{reason} ({details})" if details else reason))
 
-    def saw_read(self, time: int) -> None:
+    def saw_read(self, time: int, message: Message | None = None) -> None:
         """Note a Debug line that data was read over TLS."""
         self.saw(time)
-        self.read = True
+        self.reads.append((time, message))
 
     def saw_message(self, time: int, message: Message, rids: list[int] | tuple[int, ...] = ()) -> None:
         """Note a line that a message passes on this connection."""
@@ -172,11 +190,52 @@ class Connection:
         if self.closed is None:
             self.closed = time
 
-    def at(self, time: int, *, clock: bool = True) -> tuple[str, str | None]:
-        """The verdict on mail that was started at a time, and the reason that stands beside it."""
+    def saw_stated(self, time: int, message: Message, verdict: str | None, version: str | None, cipher: str | None) -> None:
+        """Note what a consolidated event states of the message on this connection."""
+        self.saw_message(time, message)
+        if verdict is not None:
+            self.stated[message] = Stated(verdict, version, cipher)
+
+    def on(self, message: Message, *, clock: bool = True) -> tuple[str, str | None]:
+        """The verdict on a message that came or went over it, and the reason that stands beside it."""
+        verdict, reason = self.at(message, clock=clock)
+        if verdict == "unknown" and (stated := self.stated_for(message)):
+            return stated.verdict, None if stated.verdict == "encrypted" else STATED_FAILURE
+        return verdict, reason
+
+    def stated_for(self, message: Message) -> Stated | None:
+        """What consolidated events state for a message: its own; where TLS comes before all mail, else what all of the connection's share."""
+        own = self.stated.get(message)
+        if own is None and self.side == "delivery" and len({one.verdict for one in self.stated.values()}) == 1:
+            return next(iter(self.stated.values()))
+        return own
+
+    def details(self, message: Message | None = None) -> tuple[str | None, str | None]:
+        """Protocol and cipher, as a line or else as a consolidated event has them."""
+        if self.success is not None:
+            return self.version, self.cipher
+        own = None if message is None else self.stated_for(message)
+        stated = [own] if own else [one for one in self.stated.values() if one.verdict == "encrypted"]
+        return (stated[0].version, stated[0].cipher) if stated else (None, None)
+
+    def witness(self, message: Message | None = None, *, clock: bool = True) -> list[str] | None:
+        """Who states the verdict, of a message or of all, where it is not the text alone."""
+        stated = [about for about in self.stated if not about.given_up]
+        if not stated or (message is not None and self.stated_for(message) is None):
+            return None
+        if message is not None:
+            stated = [message]
+        # a line states it, not that there is none
+        found = [self.at(about, clock=clock) for about in stated]
+        text = any(verdict == "encrypted" or (verdict == "cleartext" and reason is not None) for verdict, reason in found)
+        return ["cef", "text"] if text else ["cef"]
+
+    def at(self, message: Message, *, clock: bool = True) -> tuple[str, str | None]:
+        """What the text says of a message, by when it was started, and the reason that stands beside it."""
+        time = self.when[message]
         if self.success is not None and (self.success <= time or not clock):
             return "encrypted", None
-        if self.read and self.success is None:
+        if any(about is message or when <= time or not clock for when, about in self.reads):
             return "encrypted", None
         # In one second nobody can tell an attempt before a message from one behind it. It says why the message went
         # in clear text where the opening shows that it did, and nothing else.
@@ -190,12 +249,13 @@ class Connection:
             if any(words == VERIFICATION for *_, words in before):
                 return "unknown", before[0][2] or None
             broken = [one.reason for one in self.failures if one.words == SOCKET and (not clock or one.time >= time)]
-            if broken:
-                # a session that ended so may have been encrypted
+            if broken and all(reason in broken for _, _, reason, _ in before):
+                # a session that ended so may have been encrypted, if no failure says that it was not
                 return "unknown", min(broken)
         if before:
             return "cleartext", before[0][2] or None
-        return ("cleartext" if self.opened is not None else "unknown"), None
+        # TLS is started once: where that is in view, it was not up before
+        return ("cleartext" if self.opened is not None or self.success is not None else "unknown"), None
 
     @property
     def messages(self) -> dict[Message, int]:
@@ -206,7 +266,7 @@ class Connection:
         """The contract's connection verdict, from what is in view, and the reason that stands beside it."""
         passed = self.messages
         if passed:
-            found = [self.at(time, clock=clock) for time in sorted(passed.values())]
+            found = [self.on(message, clock=clock) for message, _ in sorted(passed.items(), key=lambda item: item[1])]
             verdicts = {verdict for verdict, _ in found}
             if verdicts == {"encrypted"}:
                 return "encrypted", None
@@ -217,8 +277,10 @@ class Connection:
         tried = sorted(
             (one.time if clock else LONG_AGO, one.kind, one.reason)
             for one in self.failures
-            # what failed before TLS came up was made good
-            if self.success is None or not clock or one.time >= self.success
+            # what failed before TLS came up was made good; in one second it is so unless TLS may not be used
+            if self.success is None
+            or (clock and one.time > self.success)
+            or ((not clock or one.time == self.success) and (one.kind == "required" or one.words == VERIFICATION))
         )
         if tried:
             # the line that says required tells more than the failure beside it
@@ -231,7 +293,7 @@ class Connection:
             if self.opened is None:
                 return "unknown", reason
             return {HANDSHAKE: ("failed", f"possibly: {reason}"), SOCKET: ("unknown", reason), OTHER: ("unused", reason)}[words]
-        if self.read:
+        if self.reads:
             return "encrypted", None
         return ("unknown" if self.opened is None else "unused"), None
 
@@ -247,8 +309,11 @@ class Connection:
             return told.lower()
         found: set[str] = set()
         for message, rids in self.uses.items():
+            if message.given_up:
+                continue
             recipients, sender = message.all_recipients, message.any_sender
             if self.side == "delivery":
+                found.update(_domain(address) for address in self.delivered_to.get(message, ()))
                 found.update(_domain(recipients[rid]) for rid in rids if rid in recipients)
             elif sender is not None:
                 found.add(_domain(sender))
@@ -258,12 +323,13 @@ class Connection:
         """The HAT's word, else what all its messages share."""
         if self.flow is not None:
             return self.flow
-        flows = {message.mail_flow for message in self.uses}
+        flows = {message.mail_flow for message in self.uses if not message.given_up}
         return next(iter(flows)) if len(flows) == 1 else None
 
     def record(self, *, clock: bool = True) -> Record:
         """The connection record; a key without a value is left out."""
         verdict, reason = self.outcome(clock=clock)
+        version, cipher = self.details() if verdict not in ("cleartext", "failed") else (None, None)
         record: Record = {
             "esa_host": self.host,
             "esa_direction": self.side,
@@ -272,9 +338,10 @@ class Connection:
             "closed": None if self.closed is None or not clock else stamp(self.closed),
             **self.told,
             "tls_verdict": verdict,
-            "tls_version": self.version,
-            "tls_cipher": self.cipher,
+            "tls_version": version,
+            "tls_cipher": cipher,
             "tls_reason": reason,
+            "witness": self.witness(clock=clock),
             "tls_required": True if self.required else None,
             "domain": self.partner(),
             "mail_flow": self.mail_flow(),
@@ -289,6 +356,7 @@ class Message:
     __slots__ = (
         "accepted",
         "attempts",
+        "bounced_to",
         "connection",
         "finished",
         "first",
@@ -307,6 +375,7 @@ class Message:
         "refused",
         "relation",
         "sender",
+        "stated_recipients",
         "subject",
         "told_sender",
         "view",
@@ -332,6 +401,8 @@ class Message:
         self.sender: str | None = None
         self.told_sender = False  # a line tells it, even that there is none
         self.recipients: dict[int, str] = {}
+        self.stated_recipients: list[str] = []
+        self.bounced_to: list[str] = []  # as consolidated events list them
         self.listed: dict[int, str] = {}  # those that the line that split it off names
         self.message_id: str | None = None
         self.subject: str | None = None
@@ -420,6 +491,17 @@ class Message:
                 connection.saw_name(time, self, rids)
         self.attempts.append((time, connection, outcome, tuple(rids), response))
 
+    def saw_statement(self, time: int, act: str, sender: str, recipients: list[str], flow: str | None, message_id: str | None, subject: str | None) -> None:
+        """Note a consolidated event: it is evidence for what it states, and lines of text go before it."""
+        self.saw(time, accepted=act != "ABORTED")
+        self.refused |= act == "ABORTED"
+        if sender:
+            self.saw_sender(sender)
+        self.stated_recipients.extend(address for address in recipients if address not in self.stated_recipients)
+        self.flow = self.flow or flow
+        self.message_id = self.message_id or message_id
+        self.subject = self.subject or subject
+
     @property
     def given_up(self) -> bool:
         """Refused or given up, and nothing in view shows that it was accepted before."""
@@ -430,7 +512,7 @@ class Message:
         if self.given_up:
             return "none"
         if self.connection is not None:
-            verdict = self.connection.at(self.connection.when[self], clock=clock)[0]
+            verdict = self.connection.on(self, clock=clock)[0]
             return verdict if verdict in ("encrypted", "cleartext") else "unknown"
         if self.relation in INTERNAL:
             return "internal"
@@ -494,8 +576,7 @@ class Message:
         """The verdict on an attempt: that of its time where the message passed, else the connection's."""
         if connection is None:
             return "unknown", None
-        time = connection.when.get(self)
-        return connection.outcome(clock=clock) if time is None else connection.at(time, clock=clock)
+        return connection.on(self, clock=clock) if self in connection.when else connection.outcome(clock=clock)
 
     def delivery(self, *, clock: bool = True) -> str:
         """The contract's verdict for the delivery side."""
@@ -509,44 +590,58 @@ class Message:
         return "mixed" if {"encrypted", "cleartext"} <= found else "unknown"
 
     def deliveries(self, *, clock: bool = True) -> list[Record]:
-        """One record per connection, outcome, answer and time, in the order of time; a start only while its end is out of view."""
-        groups: dict[tuple[int, Connection | None, str | None, str | None], set[int]] = {}
+        """One record per connection, outcome and answer, in the order of time; a start only while its end is out of view.
+
+        Two tries of one recipient are two, where their times differ.
+        """
+        told = {(outcome, connection if outcome == "done" else None) for _, connection, outcome, rids, _ in self.attempts if rids}
         ended: dict[Connection | None, set[int]] = {}
-        for time, connection, outcome, rids, response in self.attempts:
-            groups.setdefault((time if clock else LONG_AGO, connection, outcome, response), set()).update(rids)
+        for _, connection, outcome, rids, _ in self.attempts:
             if outcome is not None:
                 ended.setdefault(connection, set()).update(rids)
-        begun: set[tuple[Connection | None, int]] = set()
-        found: list[tuple[tuple[int, int, str, str, list[int]], Record]] = []
-        for (time, connection, outcome, response), rids_then in groups.items():
-            left = sorted(rids_then)
-            if outcome is None:
-                left = [rid for rid in left if rid not in ended.get(connection, ()) and (connection, rid) not in begun]
-                begun.update((connection, rid) for rid in left)
-            if left:
-                order = (time, 0 if connection is None else connection.id, outcome or "", response or "", left)
-                found.append((order, self.attempt(connection, outcome, time, response, left, clock=clock)))
-        found.sort(key=lambda item: item[0])
-        return [record for _, record in found]
+        groups: dict[tuple[Connection | None, str | None, str | None], list[dict[int, int]]] = {}
+        stated: list[tuple[int, Connection | None, str | None]] = []
+        for at, connection, outcome, rids, response in self.attempts:
+            time = at if clock else LONG_AGO
+            if not rids and (outcome, connection) not in told:
+                stated.append((time, connection, outcome))  # by a consolidated event alone
+            left = [rid for rid in rids if outcome is not None or rid not in ended.get(connection, ())]
+            tries = groups.setdefault((connection, outcome, response), [])
+            for rid in left:
+                entry = next((one for one in tries if one.get(rid, time) == time), None)
+                if entry is None:
+                    entry = {}
+                    tries.append(entry)
+                entry[rid] = time
+        entries = [
+            (min(entry.values()), connection, outcome, response, sorted(entry)) for (connection, outcome, response), tries in groups.items() for entry in tries
+        ]
+        entries += [(time, connection, outcome, None, []) for time, connection, outcome in stated]
+        entries.sort(key=lambda entry: (entry[0], 0 if entry[1] is None else entry[1].id, entry[2] or "", entry[3] or "", entry[4]))
+        return [self.attempt(connection, outcome, time, response, rids, clock=clock) for time, connection, outcome, response, rids in entries]
 
     def attempt(self, connection: Connection | None, outcome: str | None, time: int, response: str | None, rids: list[int], *, clock: bool) -> Record:
         """The record of one attempt."""
         verdict, reason = self.over_connection(connection, clock=clock)
         recipients = self.all_recipients
         domains = {_domain(recipients[rid]) for rid in rids if rid in recipients}
+        if not rids:
+            domains = {_domain(address) for address in (self.bounced_to if connection is None else connection.delivered_to[self])}
         encrypted = connection is not None and connection.success is not None
+        version, cipher = (None, None) if connection is None or verdict in ("cleartext", "failed") else connection.details(self)
         record: Record = {
             "dcid": None if connection is None else connection.id,
             "rid": rids,
             "outcome": outcome,
             "time": stamp(time) if clock else None,
             "verdict": verdict,
-            "tls_version": None if connection is None else connection.version,
-            "tls_cipher": None if connection is None else connection.cipher,
+            "tls_version": version,
+            "tls_cipher": cipher,
             "peer_ip": None if connection is None else connection.peer,
             "domain": (connection.told.get("tls_domain") if connection is not None and encrypted else None) or _only(domains),
             "reason": reason,
             "response": response,
+            "witness": None if connection is None else connection.witness(self, clock=clock),
         }
         return {key: value for key, value in record.items() if value is not None}
 
@@ -557,8 +652,8 @@ class Message:
         received = self.passed(clock=clock)
         reason = None
         if over is not None and source is not None and received != "none":
-            reason = over.at(over.when[source], clock=clock)[1]
-        tls = over if received == "encrypted" else None
+            reason = over.on(source, clock=clock)[1]
+        version, cipher = over.details(source) if over is not None and received == "encrypted" else (None, None)
         inherited = source is not self and received in ("encrypted", "cleartext")
         recipients = self.all_recipients
         message_id, subject = self.identity
@@ -567,15 +662,16 @@ class Message:
             "mid": self.mid,
             "icid": None if self.connection is None else self.connection.id,
             "received": received,
-            "received_tls_version": None if tls is None else tls.version,
-            "received_tls_cipher": None if tls is None else tls.cipher,
+            "received_tls_version": version,
+            "received_tls_cipher": cipher,
             "received_reason": reason,
             "received_peer_ip": None if over is None else over.peer,
             "received_peer_host": None if over is None else over.peer_host,
+            "received_witness": None if over is None or received == "none" else over.witness(source, clock=clock),
             "received_from_mid": source.mid if inherited and source is not None else None,
             "mail_flow": self.mail_flow,
             "sender": self.any_sender,
-            "recipients": [recipients[rid] for rid in sorted(recipients)] or None,
+            "recipients": [recipients[rid] for rid in sorted(recipients)] or self.stated_recipients or None,
             "parent_mid": None if self.parent is None else self.parent.mid,
             "mid_relation": self.relation,
             "message_id": message_id,

@@ -35,7 +35,7 @@ class World:
     def __init__(self, start: float, skip: int = 0, keep: int | None = None) -> None:
         self.now = start
         self.logged = 0
-        self._skip = skip
+        self.hidden = skip
         self._end = None if keep is None else skip + keep
         self._sequence = 0
         self._heap: list[tuple[float, int, Process]] = []
@@ -49,7 +49,7 @@ class World:
     def show(self, host: str, text: str, level: str, log: str) -> bool:
         """Log one line now; answers whether it is in view."""
         self.logged += 1
-        if self.logged <= self._skip or (self._end is not None and self.logged > self._end):
+        if self.logged <= self.hidden or (self._end is not None and self.logged > self._end):
             return False
         self._lines.append(Line(int(self.now), host, log, level, text))
         return True
