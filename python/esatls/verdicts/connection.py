@@ -278,7 +278,7 @@ class Connection:
         disputed = f"text: cleartext, cef: {theirs}" if text.verdict == "cleartext" != theirs else None
         if stated.success is not None:
             return View("encrypted", stated.success.tls_version, stated.success.tls_cipher, conflict=disputed)
-        return text if text.verdict == theirs else View(theirs, reason="TLS failed", conflict=disputed)
+        return text if text.verdict == theirs else View(theirs, reason=text.reason or "TLS failed", conflict=disputed)
 
     # the connection as a whole
 
