@@ -89,6 +89,12 @@ def lines() -> list[str]:
     return found
 
 
+def inputs() -> dict[str, list[str]]:
+    """Return the lines of the logs that users' reports are about, by name, where they are; none of one whose records are not one a line."""
+    found = {path.name: path.read_text(encoding="utf-8").splitlines() for path in sorted((ROOT.parent / "shared" / "inputs").glob("*.log"))}
+    return {name: lines for name, lines in found.items() if "_json_array" not in name and "_search_export" not in name}
+
+
 def expected(line: str) -> dict[str, Any]:
     """Return the document that a line becomes, from the extractor and the field table."""
     document: dict[str, Any] = {"@timestamp": SHIPPED, "message": line}
