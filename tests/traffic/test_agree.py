@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = list(ENVELOPES)
-UNREAD: tuple[str, ...] = ("fluentd", "csv", "gelf", "otlp", "cloudwatch", "elastic_package", "sentinel", "syslog_ng", "wazuh_json", "hits")
+UNREAD = ("fluentd",)
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:

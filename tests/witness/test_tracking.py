@@ -291,5 +291,5 @@ def test_endless_document(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatc
     log = tmp_path / "tracking.json.gz"
     head = b'{"data": {"messages": {"hostName": "esa1", "summary": [{"timestamp": "20 Jul 2024 19:47:40 (GMT)", "description": "ICID 5 (ICID 5) close"},'
     log.write_bytes(gzip.compress(head + b" " * 3_000_000))
-    with pytest.raises(EsatlsError, match=r"tracking\.json\.gz: message tracking of more than 1 MiB is not read; hand it over in parts"):
+    with pytest.raises(EsatlsError, match=r"tracking\.json\.gz: message-tracking JSON of more than 1 MiB is not supported; split the file"):
         parallel.gather([Source(str(log))], parallel.Options(), print, parallel.Progress())

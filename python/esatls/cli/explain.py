@@ -1,4 +1,4 @@
-"""Why a line is an event, or is none."""
+"""Why a line is an event, or is not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from esatls.lines.clock import Clock
 
 
 def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
-    """Return what is known of one line: its envelope, the pattern and expression it matches and its event, or why there is none."""
+    """Return what is known about one line: its header, the matching pattern and expression and the event, or why it is not an event."""
     told: dict[str, Any] = {}
     whole = line
     inner = records.unwrap(line)
@@ -22,7 +22,7 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
         line = inner[0].lines[0]
     env = envelope.parse(line)
     head = Head((clock or Clock()).read(env.stamp) if env.stamp else None, env.host, env.log, env.level)
-    told["envelope"] = head.base or "none: the line is taken as bare text"
+    told["envelope"] = head.base or "none: the line is read as bare text"
     text = line[env.end :].rstrip()
     told["text"] = text
     found = match(text)
@@ -41,20 +41,20 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
 
 
 def _of_tracking(sentences: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what is known of message tracking: the event of each sentence that states one."""
-    told: dict[str, Any] = {"inside": "message tracking, which has sentences where a log has lines"}
+    """Return what is known about message tracking: the event of each entry that is one."""
+    told: dict[str, Any] = {"inside": "message tracking, read entry by entry"}
     for number, event in enumerate(sentences, 1):
         told["event" if number == 1 else f"event {number}"] = event
     if not sentences:
         told["event"] = "none"
-        told["why"] = "no sentence of it is one that states an event"
+        told["why"] = "none of its entries is an event"
     return told
 
 
 def _why(text: str) -> str:
     if not text:
-        return "there is no message text"
+        return "the line has no text after its header"
     if MATCHERS_BY_START[text[:4]] is None:
-        return f"no pattern begins with {text.split(' ', 1)[0]!r}: a line of another kind, or text that somebody chose"
+        return f"no pattern begins with {text.split(' ', 1)[0]!r}: a line of another kind, or text from outside"
     names = [spec.name for spec in MATCHERS_BY_START[text[:4]].specs.values()]  # type: ignore[union-attr]
-    return f"it begins like {', '.join(names)}, but none of them matches the whole text"
+    return f"it begins like {', '.join(names)}, but does not match any of them completely"

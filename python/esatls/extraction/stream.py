@@ -34,6 +34,8 @@ _LINES_AT_ONCE = 500
 _UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
 
 _WRAP_COLUMN = 100  # no page that wraps within words is narrower
+_SEPARATOR = "--"
+"""Stands between the lines that grep shows around one match and those around the next."""
 _RECORD = "CEF:"
 """A record behind a known envelope may hold a line of its own (W14)."""
 _CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDATED_LOG_EVENT\|", re.ASCII)
@@ -270,7 +272,11 @@ class Stream:
                     return
             self._begin(_Pending(env, self._head(env, line), line))
             self._rank = env.rank
-        elif not line.strip() or (_LINE_NUMBER.fullmatch(line) and not self._completes(line)):
+            return
+        if self._lead and self._lead.strip() and self._pending is not None:
+            line = self._without_marks(line)
+            env = envelope.parse(line)
+        if not line.strip() or (_LINE_NUMBER.fullmatch(line) and not self._completes(line)):
             counts.ignored += 1
             if self._pending is not None:
                 self._pending.spaced = True
@@ -283,11 +289,25 @@ class Stream:
         In front of a line that a stranger wrote may stand anything, white space above all: what a mail system folds begins with it.
         """
         env = envelope.parse(line)
+        if env.rank < envelope.STAMPED and self._lead and not env.lead:
+            # `mail-esa1` is no host where `mail:` stands in front of other lines
+            inner = envelope.without_marks(line, self._lead)
+            if len(inner) < len(line):
+                at = len(line) - len(inner)
+                env = envelope.parse(inner)
+                env = env._replace(end=env.end + at, lead=line[:at]) if env.rank == envelope.UNSTAMPED and not env.lead else envelope.NONE
         if env.rank == envelope.BARE:
             return env
         if self._lead is None:
             self._lead = env.lead
         return env if not env.lead or envelope.alike(env.lead, self._lead) else envelope.NONE
+
+    def _without_marks(self, line: str) -> str:
+        """Return a line that goes on another one without what stands in front of that one."""
+        assert self._pending is not None  # noqa: S101 - asked for where there is one
+        lead = envelope.parse(self._pending.lines[0]).lead or self._lead or ""
+        rest = envelope.without_marks(line, lead)
+        return line if envelope.parse(rest).rank == envelope.STAMPED else rest
 
     def _begin(self, pending: _Pending) -> None:
         if self._pending is not None:
@@ -299,7 +319,7 @@ class Stream:
         """Take a line that says less than others did: the rest of a wrapped line, unless it cannot be."""
         pending = self._pending
         prompt = _PROMPT.fullmatch(line) is not None and pending is not None and not _is_open(pending.lines[-1])
-        if pending is None or self._swallow or prompt or envelope.starts_anew(line) or _unprintable(line):
+        if pending is None or self._swallow or prompt or line == _SEPARATOR or envelope.starts_anew(line) or _unprintable(line):
             self._settle()
             self._swallow = True
             self._dismiss(line)
