@@ -22,6 +22,10 @@ the priority; and the rest of a weekday, where a log was cut at the left (W20)."
 _NO_WEEKDAY = re.compile(r"[A-Z][a-z]{2} {1,2}\d.* \d{4}", re.ASCII)
 _LINE_NUMBER = re.compile(r"(?:^\s*\d+[:\t-]|:\d+:|-\d+-)$", re.ASCII)
 _WORD = re.compile(r"[^\s:>|]+")
+_NAMED = re.compile(r"[\w.@-](?:\[\d{1,10}\]|:nopid)? ?:[ \t]{1,4}[A-Za-z]{4,8}: ?\Z", re.ASCII)
+_FIRST_STAMP = re.compile(STAMP, re.ASCII)
+_ANY_WORD = re.compile(r"\w+", re.ASCII)
+_BLANKS = re.compile(r"\s+")
 _PRIORITY = re.compile(r"(?:\b\d{1,6} )?<\d{1,3}>(?:1 )?\Z", re.ASCII)
 _MARKS = re.compile(r"(?P<name>.*?)(?P<number>(?:(?<![^:\s-])\d{1,9})?)(?P<end>[:\t-]?)(?P<quotes>[ \t>]*)")
 _START = re.compile(rf"(?:{_ADDRESS} (?=<))?(?:<\d{{1,3}}>(?:1 )?(?:{STAMP} )?|{STAMP} )", re.ASCII)
@@ -83,6 +87,19 @@ def alike(lead: str, first: str) -> bool:
 def _form(lead: str) -> str:
     named = _LINE_NUMBER.sub("|", lead)
     return _WORD.sub("w", named.removesuffix("-").removesuffix(":"))
+
+
+def form(line: str) -> str:
+    """Return how a header begins: up to its first stamp and what stands behind that, whatever the words and numbers."""
+    m = _FIRST_STAMP.search(line, 0, LONGEST)
+    return "" if m is None else _BLANKS.sub(" ", _ANY_WORD.sub("w", line[: m.end() + 3]))
+
+
+def naming(env: Envelope, line: str) -> int:
+    """Return how a header names its log: 2 with a colon right in front of the level, 1 in another way, 0 not at all."""
+    if env.log is None:
+        return 0
+    return 2 if _NAMED.search(line, max(0, env.end - 160), env.end) else 1
 
 
 def without_marks(line: str, lead: str) -> str:
