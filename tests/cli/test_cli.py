@@ -440,7 +440,7 @@ def test_positions_in_csv() -> None:
 
 def test_parquet(tmp_path: pathlib.Path) -> None:
     """Parquet has typed columns: times, lists, numbers."""
-    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs the package pyarrow: pip install -e '.[parquet]'")
     run("messages", SAMPLE, "-o", tmp_path / "m.parquet")
     table = pq.read_table(tmp_path / "m.parquet")
     assert table.column("mid").to_pylist() == MIDS
