@@ -160,7 +160,7 @@ def calculated() -> dict[str, str]:
     """Return the calculated fields of the text log."""
     table = [f'mail_flow == "{table}", "{flow}"' for table, flow in kinds.MAIL_FLOW.items() if table.islower()]
     hat = [f'hat_action == "{action}", "{flow}"' for action, flow in kinds.MAIL_FLOW.items() if action.isupper()]
-    names = ("esa_event", "esa_direction", "tls_result", "delivery_outcome", "mid_relation")
+    names = ("esa_event", "esa_direction", "tls_result", "tls_verify", "delivery_outcome", "mid_relation")
     return {**{name: case(implied(name)) for name in names}, "mail_flow": f"case({', '.join(table + hat)})"}
 
 

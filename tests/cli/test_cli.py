@@ -20,6 +20,7 @@ import esatls
 import pytest
 import zstandard
 from esatls import parallel
+from esatls.cli.explain import SHAPES, explain
 from esatls.lines.clock import zone as time_zone
 from esatls.lines.sources import Source, cuts
 
@@ -773,6 +774,27 @@ def test_explain() -> None:
     assert b"event: none" in out
     out, _ = run("explain", "SenderBase upload: 734 hosts", code=1)
     assert b"no pattern begins with 'SenderBase'" in out
+
+
+@pytest.mark.parametrize(
+    ("line", "stopped", "nearest"),
+    [
+        ("<22>Mar  3 10:00:02 esa1 mail_logs: ICID 5 TLS success", "the stamp 'Mar  3 10:00:02' is read, but behind it no level", 2),
+        ("2026-03-03T10:00:02Z esa1 mail_logs ICID 5 TLS success", "the stamp '2026-03-03T10:00:02Z' is read, but behind it no level", 4),
+        ("10h00 esa1 mail_logs Info: ICID 5 TLS success", "what stands in front of Info: has no stamp of a known form: '10h00 esa1 mail_logs '", None),
+        ("Mar  3 10:00:02 esa1 mail_logs: MID 1 Subject Info: ICID 5 TLS success", "in front of Info: a message text has begun", 1),
+        ('{"text": "Info: ICID 5 TLS success"}', "a record none of whose fields is a line", 7),
+    ],
+)
+def test_explain_header(line: str, stopped: str, nearest: int | None) -> None:
+    """`explain` says which part of a header stopped a line, and which known header it is most like."""
+    told = explain(line)
+    assert told["header"].startswith(stopped)
+    assert told["nearest"] in SHAPES
+    if nearest is not None:
+        assert told["nearest"] == SHAPES[nearest]
+    assert told["event"] == "none"
+    assert b"nearest" in run("explain", line, code=1)[0]
 
 
 def test_explain_message_tracking() -> None:
