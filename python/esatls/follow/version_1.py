@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from esatls.extraction.fact_types import CEF, TRACKING
+from esatls.verdicts.facts import TRIES
 
 SHAPES: dict[str, list[str]] = {
     code: names.split()
@@ -37,6 +38,9 @@ SHAPES: dict[str, list[str]] = {
     }.items()
 }
 """By code of a fact: its values."""
+_RESPONSE = 2 + SHAPES["delivery_bounced"].index("delivery_response")
+_NO_HEADERS = " []"
+"""The list of logged headers behind a reply, where there are none; version 1 took it for a part of the reply."""
 _RENAMED = {"result": "tls_result", "version": "tls_version", "cipher": "tls_cipher"}
 
 
@@ -68,6 +72,8 @@ def _item(queue: str, due: Any, host: Any, kind: Any, key: Any, facts: list[Any]
 
 
 def _fact(fact: list[Any]) -> list[Any]:
+    if fact[0] in TRIES and str(fact[_RESPONSE]).endswith(_NO_HEADERS):
+        fact = [*fact[:_RESPONSE], fact[_RESPONSE][: -len(_NO_HEADERS)], *fact[_RESPONSE + 1 :]]
     if fact[-1] is True:
         return [*fact[:-1], TRACKING]
     return [*fact, CEF] if fact[0] in ("cef", "cef_tls") else fact
