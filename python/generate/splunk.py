@@ -16,6 +16,7 @@ from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS,
 from esatls.extraction.patterns import PATTERNS
 from esatls.lines.arcsight import CONSOLIDATED
 from esatls.lines.header import ENVELOPE
+from esatls.lines.records import LEVELS
 
 DEFAULT = pathlib.Path("splunk_app/default")
 TEXT, LINE = "esatls_text", "esatls_line"
@@ -160,7 +161,7 @@ def calculated() -> dict[str, str]:
     """Return the calculated fields of the text log."""
     table = [f'mail_flow == "{table}", "{flow}"' for table, flow in kinds.MAIL_FLOW.items() if table.islower()]
     hat = [f'hat_action == "{action}", "{flow}"' for action, flow in kinds.MAIL_FLOW.items() if action.isupper()]
-    names = ("esa_event", "esa_direction", "tls_result", "delivery_outcome", "mid_relation")
+    names = ("esa_event", "esa_direction", "tls_result", "tls_verify", "delivery_outcome", "mid_relation")
     return {**{name: case(implied(name)) for name in names}, "mail_flow": f"case({', '.join(table + hat)})"}
 
 
@@ -179,12 +180,14 @@ def cim_calculated() -> dict[str, str]:
 def props() -> str:
     """Return props.conf."""
     reports = ", ".join(transform.name for transform in transforms())
-    text = f"REPORT-esatls = {reports}\n" + "".join(f"EVAL-{name} = {expression}\n" for name, expression in calculated().items())
+    # the appliance's words in a collector's capitals
+    level = case({f'lower(esa_level) == "{word.lower()}"': word for word in sorted(LEVELS)})
+    text = f"REPORT-esatls = {reports}\nEVAL-esa_level = {level}\n" + "".join(f"EVAL-{name} = {expression}\n" for name, expression in calculated().items())
     results = "".join(
         f'EVAL-tls_{side}_result = case(lower(tls_{side}_result) == "success", "success", lower(tls_{side}_result) == "failure", "failed")\n'
         for side in ("in", "out")
     )
-    cef = f"REPORT-esatls = esatls_envelope, esatls_cef\n{results}"
+    cef = f"REPORT-esatls = esatls_envelope, esatls_cef\nEVAL-esa_level = {level}\n{results}"
     # CIM Email's names only where no other add-on is at home, and no action that the log does not state: a failed handshake blocks nothing
     cim = "".join(f"FIELDALIAS-esatls_{name} = {name} ASNEW {alias}\n" for name, alias in CIM_EMAIL.items())
     cim += "".join(f"EVAL-{name} = {expression}\n" for name, expression in cim_calculated().items())
@@ -193,7 +196,7 @@ def props() -> str:
         "# a hard-wrapped line stays with its event: a new one starts with a stamp, a priority or a level\n"
         r"LINE_BREAKER = ([\r\n]+)"
         r"(?=<\d{1,3}>|(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) |\d{4}[ -]"
-        r"|(?:Info|Warning|Critical|Debug|Trace): )"
+        r"|(?:Info|Warning|Critical|Debug|Trace|INFO|WARNING|CRITICAL|DEBUG|TRACE): )"
         "\nTRUNCATE = 100000\nMAX_TIMESTAMP_LOOKAHEAD = 64\nKV_MODE = none\n"
     )
     return "\n".join(

@@ -168,6 +168,10 @@ UNDECIDED = {
     # the checker does not see that a look-behind lets it start at one place of each word only
     "esatls.extraction.cef._TLS_FIELD": "ESATLSx",
     "esatls.lines.arcsight._ARCSIGHT_KEY": "a",
+    # nor that a mark in front lets it start at one place of each number only
+    "esatls.lines.envelope._LINE_NUMBER": ":1",
+    # nor what a reference to a group is, where the group is one quotation mark or nothing
+    "esatls.lines.records._QUOTED_VALUE": "'a",
     # nor that each look-ahead of a loop looks at the word that the loop reads next, and at no other
     "esatls.extraction.cef._QUOTED_VALUE": "'a' x",
     "esatls.extraction.cef._BRACED_VALUE": "{'a' x",
