@@ -181,7 +181,7 @@ def props() -> str:
     """Return props.conf."""
     reports = ", ".join(transform.name for transform in transforms())
     # the appliance's words in a collector's capitals
-    level = case({f'lower(esa_level) == "{word.lower()}"': word for word in sorted(LEVELS)})
+    level = case({word: f'lower(esa_level) == "{word.lower()}"' for word in sorted(LEVELS)})
     text = f"REPORT-esatls = {reports}\nEVAL-esa_level = {level}\n" + "".join(f"EVAL-{name} = {expression}\n" for name, expression in calculated().items())
     results = "".join(
         f'EVAL-tls_{side}_result = case(lower(tls_{side}_result) == "success", "success", lower(tls_{side}_result) == "failure", "failed")\n'
