@@ -129,7 +129,8 @@ def cef_transform() -> Transform:
         value = identity if name in IDENTITY else r"(\d{1,18})(?= |$)" if name in {"mid", "icid", "dcid"} else r"([\w./+-]+)(?= |$)"
         side = [other for other in CEF_FIELDS if other.startswith(key[:8])] if name.startswith("tls_") else [key] if name in IDENTITY else []
         once = f"(?!{'|'.join(f'.* {other}=.* {other}=' for other in side)})" if side else ""
-        looks.append(rf"(?:(?=.* {key}=){once}(?=[^ ]*+(?1)*? {key}={value}))?")
+        # an id may stand first, with no space in front
+        looks.append(rf"(?:(?=.* {key}=){once}(?=[^ ]*+(?1)*? {key}={value}))?" if once else rf"(?:(?={key}=|.* {key}=)(?=(?:[^ ]*+(?1)*? )??{key}={value}))?")
         words += [f"{name}::${len(words) + number}" for number in ((3, 4) if name in IDENTITY else (3,))]
     return Transform("esatls_cef", f"^{step}{head}{''.join(looks)}", " ".join(words), TEXT)
 
