@@ -1,23 +1,23 @@
-"""The exceptions of esatls: one tree, each with a message fit for a user."""
+"""The exceptions of esatls: one hierarchy, each with a message that can be shown to a user."""
 
 from __future__ import annotations
 
 
 class EsatlsError(Exception):
-    """Anything that esatls refuses or cannot do; its text is one line for the user."""
+    """Base class of all errors that esatls reports; the text is one line for the user."""
 
 
 class InputError(EsatlsError):
-    """A file that cannot be read at all: missing, forbidden, nothing that matches."""
+    """A file cannot be read: it is missing, access is denied, or no file matches."""
 
 
 class UsageError(EsatlsError):
-    """An option whose value makes no sense: a time zone, a date, a format."""
+    """An option has an invalid value, such as an unknown time zone, date or format."""
 
 
 class WrongTypeError(UsageError, TypeError):
-    """An argument of a type that makes no sense, such as one text where many are wanted."""
+    """An argument has the wrong type, such as one text instead of a list."""
 
 
 class MissingDependencyError(EsatlsError):
-    """An optional package that the asked-for output needs is not installed."""
+    """An optional package that the output format needs is not installed."""

@@ -91,8 +91,8 @@ class Part:
     """Whether heads further on may tell another zone."""
 
 
-NOT_UNDERSTOOD = "none of its lines was understood"
-"""What is said of a file in which no header and no event was found."""
+NOT_UNDERSTOOD = "no lines were recognized"
+"""The warning for a file in which no header and no event was found."""
 
 
 def can_fork() -> bool:
@@ -181,7 +181,7 @@ def _tracking(reader: Reader, consumer: Consumer, host: str | None) -> Counts:
     for block in reader.blocks():
         data += block
         if len(data) > LARGEST_DOCUMENT:
-            raise EsatlsError(f"{reader.source.name}: message tracking of more than {LARGEST_DOCUMENT >> 20} MiB is not read; hand it over in parts")
+            raise EsatlsError(f"{reader.source.name}: message-tracking JSON of more than {LARGEST_DOCUMENT >> 20} MiB is not supported; split the file")
     text = data.decode("utf-8", "backslashreplace")
     counts = Counts()
     for event in tracking.events(text, host):
@@ -495,7 +495,7 @@ def _receive(pipe: IO[bytes], progress: Progress | None = None) -> Any:
             progress.tick()
     head = pipe.read(8)
     if len(head) < 8:
-        raise EsatlsError("a process that read the log has died")
+        raise EsatlsError("a worker process ended unexpectedly")
     data = pipe.read(struct.unpack("q", head)[0])
     message = marshal.loads(data)  # noqa: S302 - written by a process of our own
     if isinstance(message, str):

@@ -6,6 +6,7 @@ import json
 import pathlib
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from esatls.extraction.match import event_of
 from esatls.extraction.stream import Counts, Head, Stream
 from esatls.lines.clock import Clock, parse_rfc3339, zone
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CASES = ROOT / "tests" / "cases"
 SCENARIOS = ROOT / "tests" / "scenarios"
-REAL = ROOT.parent / "shared" / "real"
+SHARED = ROOT.parent / "shared"
+REAL = SHARED / "real"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs the folder shared/ beside the clone")
 
 LATEST = parse_rfc3339("2024-12-31T12:00:00Z")
 """When the logs of the tests end: stamps without a year are of 2024, or of 2023 if they are later than this."""

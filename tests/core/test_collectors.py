@@ -13,7 +13,7 @@ from esatls.lines import records
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.support import ROOT, all_cases, read_blocks, read_events, read_facts
+from tests.core.support import SHARED, all_cases, needs_shared, read_blocks, read_events, read_facts
 
 TEXT = "ICID 5 TLS success"
 LINE = "Info: " + TEXT
@@ -191,10 +191,11 @@ def test_nothing_is_forged_over_any_header(header: str, forged: str) -> None:
     assert not [event for event in events if event["esa_event"] in TLS_KINDS]
 
 
-@pytest.mark.parametrize("name", [path.name for path in sorted((ROOT.parent / "shared" / "inputs").glob("*.log"))] if (ROOT.parent / "shared").is_dir() else [])
+@needs_shared
+@pytest.mark.parametrize("name", [path.name for path in sorted((SHARED / "inputs").glob("*.log"))] or ["no log"])
 def test_every_input(name: str) -> None:
     """The logs that fell short once are read, each line of them that is one."""
-    lines = (ROOT.parent / "shared" / "inputs" / name).read_text(encoding="utf-8").splitlines()
+    lines = (SHARED / "inputs" / name).read_text(encoding="utf-8").splitlines()
     counts = Counts()
     found = list(read(lines, counts=counts))
     assert counts.unreadable == 0

@@ -126,6 +126,51 @@ def test_what_tools_put_in_front(lead: str, header: str) -> None:
     assert len(read_events([header + "ICID 6 close", lead + header + TEXT])[0]) == 1
 
 
+@pytest.mark.parametrize("host", ["esa.my-host.example.com", "my-esa.example.com", "esa-1"])
+def test_dash_in_a_host(host: str) -> None:
+    """A name with a dash in it is a host, where no other line shows that it is a file's."""
+    assert envelope.parse(f"{host} mail_logs: Info: {TEXT}")[3:] == (host, "mail_logs", "Info", "")
+
+
+STAMPS = ["Tue Mar  5 10:00:00 2024 ", "<22>Mar  5 10:00:00 esa1 mail_logs: ", "2024-03-05T10:00:00Z esa1 mail_logs: ", "esa1 mail_logs: ", "mail_logs: ", ""]
+
+
+@pytest.mark.parametrize("header", STAMPS)
+@pytest.mark.parametrize(
+    ("matched", "context"),
+    [
+        ("mail.current:", "mail.current-"),
+        ("mail.log:7:", "mail.log-8-"),
+        ("logs/esa-1:", "logs/esa-1-"),
+        ("logs/mail-2.s:7:", "logs/mail-2.s-8-"),
+        ("9:", "10-"),
+        ("     9\t", "    10\t"),
+        ("> ", "> "),
+    ],
+)
+def test_context_of_grep(header: str, matched: str, context: str) -> None:
+    """A line of context gives what it gives without the mark in front of it, and the rest of a wrapped line is joined without its own."""
+    lines = [
+        f"{header}Info: New SMTP ICID 5 interface Data 1",
+        "(192.0.2.1) address 198.51.100.7 reverse dns host mx.example.net verified yes",
+        f"{header}Info: ICID 5 close",
+    ]
+    right, counts = read_events(lines)
+    assert (len(right), counts.events) == (2, 3)
+    found, counts = read_events([matched + lines[0], context + lines[1], context + lines[2]])
+    assert (found, counts.events) == (right, 3)
+    found, counts = read_events([matched + lines[0], context + lines[1], "--", matched + lines[2], "--", context + "ICID 6 close"])
+    assert (found, counts.events, counts.ignored) == (right, 3, 3)
+
+
+def test_what_stands_between_contexts_ends_a_line() -> None:
+    """What stands behind grep's separator is no rest of the line before it, and none of its own, whatever it reads like."""
+    header = STAMPS[0] + "Info: "
+    lines = [header + "New SMTP ICID 5 interface Data 1", "--", "(192.0.2.1) address 198.51.100.7 reverse dns host mx.example.net verified yes"]
+    assert read_events(lines)[0] == []
+    assert [event["esa_event"] for event in read_events([header + "ICID 5 close", "--", "ICID 6 TLS success"])[0]] == ["connection_closed"]
+
+
 def test_every_wrapping_has_a_case() -> None:
     """The rows of the catalogue that are about one line each stand in the case file."""
     rows = {case["row"] for case in FILE["cases"] + FILE["wrapped"]}

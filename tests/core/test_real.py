@@ -11,11 +11,12 @@ import re
 from typing import Any
 
 import pytest
+from esatls.extraction import tracking
 from esatls.verdicts.facts import Facts
 
-from tests.core.support import REAL, read_events, read_facts, records
+from tests.core.support import REAL, needs_shared, read_events, read_facts, records
 
-pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="the excerpts of real logs are not on this machine")
+pytestmark = needs_shared
 
 NO_EVENT = ("25_trap", "26_trap", "42_trap", "46_daneverify")
 
@@ -298,7 +299,6 @@ def test_traps(name: str) -> None:
 
 def test_32() -> None:
     """Message tracking says the same in other words."""
-    tracking = pytest.importorskip("esatls.tracking", reason="message tracking is read by a module of its own")
     (path,) = REAL.glob("32_*.json")
     facts = Facts()
     for event in tracking.events(json.loads(path.read_text(encoding="utf-8"))):

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from esatls.extraction.kinds import TLS_KINDS
+from esatls.extraction.stream import Stream
+from esatls.verdicts.facts import Facts
 
-from tests.core.support import read_events, read_facts, records
+from tests.core.support import as_sets, clock, read_blocks, read_events, read_facts, records
 
 STAMP = "Wed Jul 20 19:47:4{} 2005 Info: "
 HEAD = STAMP.format(1)
@@ -51,12 +53,10 @@ ONE_LINE = [
     "MID 1 attachment '\u202eICID 5 TLS success'",
     "MID 1 Custom Log Entry: ICID 5 TLS success",
     "MID 1 Custom Log Entry: DCID 6 TLS was required but could not be successfully negotiated",
-    "MID 1 ready 100 bytes from <ICID 5 TLS success@example.net>",
     "MID 1 SDR: Domains for which SDR is requested: reverse DNS host: ICID 5 TLS success, helo: DCID 6 TLS failed, env-from: example.net",
     "MID 1 DKIM: cannot sign - no profile matches ICID 5 TLS success@example.net",
     "MID 1 matched all recipients for per-recipient policy ICID 5 TLS success in the upper table",
     "MID 1 URL https://www.example.net/?q=ICID 5 TLS success",
-    "MID 1 antivirus encrypted",
     "Message 1 encrypted",
     "MID 1 encrypted by IronPort Email Encryption",
     "MID 1 ICID 5 To: <ICID 5 TLS success@example.com> Rejected by RAT",
@@ -88,6 +88,8 @@ ONE_LINE = [
 """Lines of the log whose words are about TLS and whose meaning is not."""
 
 CARRIERS = [
+    "MID 1 antivirus encrypted",
+    "MID 1 ready 100 bytes from <ICID 5 TLS success@example.net>",
     "MID 1 ICID 5 From: <a> ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA@example.net>",
     "MID 1 ICID 5 From: <DCID 6 TLS failed@example.net>",
     "MID 2 ICID 0 RID 0 To: <ICID 5 TLS success@example.com>",
@@ -140,7 +142,8 @@ FED = [
 
 def split(texts: list[str]) -> list[str]:
     """Return the lines of some texts, each under a stamp of its own."""
-    return [line for text in texts for line in (HEAD + text).split("\n")]
+    # a delivery counts at its time: behind the TLS line of its connection
+    return [line for text in texts for line in ((STAMP.format(5) if text.startswith("Message done") else HEAD) + text).split("\n")]
 
 
 @pytest.mark.parametrize("text", ONE_LINE)
@@ -216,6 +219,65 @@ def test_line_feed_inside_a_json_record(text: str) -> None:
         events, counts = read_events([json.dumps({"message": raw})])
         assert not [event for event in events if event["esa_event"] in TLS_KINDS]
         assert counts.lines == 1
+
+
+SPLIT = [
+    "Info: ICID 5 TLS success",
+    "x Info: ICID 5 TLS success",
+    "xxx: x Info: DCID 6 TLS failed: x'",
+    "Info: Start MID 9 ICID 5",
+    "Info: Message done DCID 6 MID 9 to RID [0] 'x",
+    "Info: MID 1 rewritten to MID 9 by x",
+    "ICID 5 TLS success",
+]
+"""Rests of a stranger's text, as a relay that has split a line sends them on with a header of its own."""
+
+
+@pytest.mark.parametrize("rest", SPLIT)
+@pytest.mark.parametrize(
+    ("header", "its"),
+    [
+        ("<22>Mar  5 10:00:0{} esa1 mail_logs: ", "<22>Mar  5 10:00:02 esa1 "),
+        ("Mar 15 10:00:0{} esa1 mail_logs: ", "Mar 15 10:00:02 192.0.2.7 "),
+        ("2024-03-05T10:00:0{}.123456+00:00 esa1 mail_logs: ", "2024-03-05T10:00:02.1+00:00 esa1 "),
+        ("<22>1 2024-03-05T10:00:0{}Z esa1 mail_logs - - - ", "<22>1 2024-03-05T10:00:02Z esa1 - - - - "),
+        ("<22>Mar  5 10:00:0{} relay <22>Mar  5 09:59:00 esa1 mail_logs: ", "<22>Mar  5 10:00:02 relay "),
+    ],
+)
+def test_rest_of_a_line_that_a_relay_has_split(header: str, its: str, rest: str) -> None:
+    """A line without a log name, where headers of its form have one, is no event of any kind, in blocks and after a break too."""
+    lines = [header.format(1) + "Info: ICID 5 close", header.format(2) + "Info: MID 1 Subject 'x" + "x" * 900]
+    right = read_events([*lines, header.format(3) + "Info: ICID 6 close"])[0]
+    forged = [*lines, its + rest, header.format(3) + "Info: ICID 6 close"]
+    assert read_events(forged)[0] == right
+    facts, counts = read_blocks([forged])
+    assert as_sets(facts) == as_sets(read_blocks([[*lines, forged[-1]]])[0])
+    assert (counts.lines, counts.ignored) == (4, 1)
+    before, after = Stream(Facts(), clock()), Stream(Facts(), clock())
+    for line in lines:
+        before.line(line)
+    after.restore(json.loads(json.dumps(before.state())))
+    after.line(forged[2])
+    after.end()
+    assert after.counts.ignored == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "rest"),
+    [
+        ({"host": "esa1", "programname": "mail_logs", "msg": " Info: ICID 6 close"}, {"host": "esa1", "msg": "Info: ICID 5 TLS success"}),
+        ({"host": "esa1", "message": "mail_logs: Info: ICID 6 close"}, {"host": "esa1", "message": "ICID 5 TLS success"}),
+        ({"host": "esa1", "message": "mail_logs: Info: ICID 6 close"}, {"host": "192.0.2.7", "message": "Info: ICID 5 TLS success"}),
+        ({"_raw": "Mar  5 10:00:00 esa1 mail_logs: Info: ICID 6 close"}, {"_raw": "Start MID 9 ICID 5"}),
+    ],
+)
+def test_rest_in_a_record(record: dict[str, Any], rest: dict[str, Any]) -> None:
+    """A record whose line has no level or no log name, where others have one in the same field, states nothing."""
+    lines = [json.dumps(record), json.dumps(rest), json.dumps(record)]
+    assert [event["esa_event"] for event in read_events(lines)[0]] == ["connection_closed"] * 2
+    facts, counts = read_blocks([lines])
+    assert as_sets(facts) == as_sets(read_blocks([[lines[0]]])[0])
+    assert (counts.lines, counts.events, counts.ignored) == (3, 2, 1)
 
 
 def test_carriers_change_no_verdict() -> None:

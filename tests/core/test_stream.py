@@ -458,7 +458,9 @@ JSON_RECORDS = st.builds(
     lambda lines, told: json.dumps({**told, "message": "\n".join(lines)}),
     INSIDE,
     st.fixed_dictionaries(
-        {}, optional={"host": st.sampled_from(["esa1", "esa2"]), "@timestamp": st.sampled_from(["2024-03-05T10:00:00Z", 1709632801, "soon"])}
+        # without a level or a log name, where others have one, a record may hold the rest of a line
+        {"level": st.just("Info"), "tag": st.just("mail_logs")},
+        optional={"host": st.sampled_from(["esa1", "esa2"]), "@timestamp": st.sampled_from(["2024-03-05T10:00:00Z", 1709632801, "soon"])},
     ),
 )
 ARCSIGHT_RECORDS = st.builds(

@@ -328,7 +328,7 @@ def test_exports_of_splunk() -> None:
         count = len(lines) + 1
         assert place.run("esatls messages export.csv") == (
             0,
-            (f"{count} lines: 0 events, {count} ignored, 0 unreadable\nesatls: no line was understood; esatls explain 'LINE' tells what a line lacks\n"),
+            (f"{count} lines: 0 events, {count} ignored, 0 unreadable\nesatls: no lines were recognized; esatls explain 'LINE' shows why\n"),
         )
     finally:
         place.remove()

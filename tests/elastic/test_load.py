@@ -100,12 +100,12 @@ def lines(count: int) -> list[str]:
 def test_what_a_busy_server_refuses_is_sent_again(slept: list[float]) -> None:
     """Whole requests and single documents come again, with growing pauses; what is refused for good is told and counted, once."""
     later, never = Refusal(0, 429, "queue is full"), Refusal(2, 400, "no such field")
-    server = Busy(ElasticError("429", 429), UnreachableError("no server answers there"), [later, never], [Refusal(0, 503, "busy")], [])
+    server = Busy(ElasticError("429", 429), UnreachableError("connection refused"), [later, never], [Refusal(0, 503, "busy")], [])
     told: list[str] = []
     assert loading.load(server, [lines(3)], tell=told.append) == (2, 1)
     assert server.sent == [[0, 1, 2], [0, 1, 2], [0, 1, 2], [0], [0]]
     assert slept == [0.25, 0.5, 1, 2]
-    assert told == ["1 documents were refused: no such field"]
+    assert told == ["1 documents were rejected: no such field"]
 
 
 def test_patience_has_an_end(slept: list[float]) -> None:
@@ -119,7 +119,7 @@ def test_patience_has_an_end(slept: list[float]) -> None:
     server = Busy(*[[Refusal(1, 429, "queue is full")]] * 9)
     assert loading.load(server, [lines(2)], patience=0, tell=told.append) == (1, 1)
     assert server.sent == [[0, 1]]
-    assert told[1:] == ["1 documents were refused: queue is full"]
+    assert told[1:] == ["1 documents were rejected: queue is full"]
 
 
 def test_what_never_passes_is_not_asked_again(slept: list[float]) -> None:
@@ -144,7 +144,7 @@ def test_join_deletes_nothing_where_a_record_was_refused_or_events_are_missing(m
         monkeypatch.setattr(Client, "request", request)
         server = Busy([Refusal(0, 400, "no such field")])
         if flaw:
-            with pytest.raises(ElasticError, match=r"the events cannot be read whole: .*; nothing was written or deleted"):
+            with pytest.raises(ElasticError, match=r"not all events could be read: .*; nothing was written or deleted"):
                 loading.join(server, days=None)
             assert server.sent == []
         else:

@@ -30,7 +30,7 @@ LOADED = [
     "index template esatls-connections",
     "index template esatls-messages",
 ]
-LEFT_OUT = "dashboards, searches and data views: left out; --kibana-url names the Kibana that gets them"
+LEFT_OUT = "dashboards, searches and data views: skipped; use --kibana-url to load them"
 
 
 class StandIn:
@@ -86,7 +86,7 @@ def test_setup_loads_everything_and_a_second_run_changes_nothing(bare: Client) -
     """Each thing is loaded and named; again, the server holds the same."""
     code, lines, errors = run("setup", "--url", bare.url)
     assert (code, lines) == (0, [*(f"{name}: loaded" for name in LOADED), LEFT_OUT])
-    assert errors == "this server has no index lifecycle policies: old documents are not deleted by them\n"
+    assert errors == "this server does not support index lifecycle policies, so they are not loaded\n"
     paths = ["/_ingest/pipeline/esatls", *(f"/_index_template/{name}" for name in ("esatls-events", "esatls-connections", "esatls-messages"))]
     before = [bare.request("GET", path) for path in paths]
     assert run("setup", "--url", bare.url)[0] == 0
@@ -126,9 +126,9 @@ def test_dry_run_fails_where_no_kibana_answers(bare: Client, answer: tuple[int, 
         code, lines, errors = run("setup", "--url", bare.url, "--kibana-url", other.url, "--dry-run")
     finally:
         other.stop()
-    assert (code, lines, errors.splitlines()[-1]) == (1, [], f"esatls: {other.url}: no Kibana answers there")
+    assert (code, lines, errors.splitlines()[-1]) == (1, [], f"esatls: {other.url}: is not a Kibana server")
     code, lines, errors = run("setup", "--url", bare.url, "--kibana-url", "http://127.0.0.1:1", "--dry-run")
-    assert (code, lines, errors.splitlines()[-1]) == (1, [], "esatls: http://127.0.0.1:1: no server answers there")
+    assert (code, lines, errors.splitlines()[-1]) == (1, [], "esatls: http://127.0.0.1:1: connection refused")
 
 
 def test_dashboards_are_imported_with_overwrite(bare: Client, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_refused_dashboard_is_an_error(bare: Client) -> None:
     finally:
         kibana.stop()
     assert code == 1
-    assert errors.splitlines()[-1] == f"esatls: {kibana.url}: Kibana did not take the dashboards: search esatls-search-events: missing_references"
+    assert errors.splitlines()[-1] == f"esatls: {kibana.url}: Kibana rejected the dashboards: search esatls-search-events: missing_references"
 
 
 def test_elasticsearch_gets_lifecycles_its_own_templates_and_the_failure_store() -> None:
@@ -200,7 +200,7 @@ def test_load_and_join_from_the_command_line(empty: Client, log: list[str], tmp_
     assert run("load", "--url", empty.url, str(path)) == (0, [f"{len(messages)} documents written"], "")
     assert run("load", "--url", empty.url, given="\n".join(messages)) == (0, [f"{len(messages)} documents written"], "")
     nothing = ["0 events: 0 connections, 0 messages written, 0 stale documents deleted"]
-    hint = "no event of the last {} days: --days reaches further back, --all takes everything\n"
+    hint = "no events in the last {} days: use a larger --days, or --all\n"
     assert run("join", "--url", empty.url) == (0, nothing, hint.format(4))
     assert run("join", "--url", empty.url, "--days", "0.5", "--context", "1") == (0, nothing, hint.format(1.5))
 
@@ -210,7 +210,7 @@ def test_join_says_how_to_reach_events_that_are_older(empty: Client, log: list[s
     index_lines(empty, log)
     code, lines, errors = run("join", "--url", empty.url)
     assert (code, lines) == (0, ["0 events: 0 connections, 0 messages written, 0 stale documents deleted"])
-    assert errors == "no event of the last 4 days: --days reaches further back, --all takes everything\n"
+    assert errors == "no events in the last 4 days: use a larger --days, or --all\n"
     connections, messages = answers(log)
     code, lines, errors = run("join", "--url", empty.url, "--all")
     assert (code, errors) == (0, "")
@@ -220,11 +220,11 @@ def test_join_says_how_to_reach_events_that_are_older(empty: Client, log: list[s
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--url", "ftp://example.com"], "not an address of a server: 'ftp://example.com' (it starts with https:// or http://)"),
-        (["--url", "localhost:52911"], "not an address of a server: 'localhost:52911' (it starts with https:// or http://)"),
-        (["--url", "https://u:p@example.com"], "the address of a server must not hold a password: use an API key"),
-        (["--url", "http://192.0.2.1:9200", "--api-key", "a2V5"], "the API key would go to 192.0.2.1 unencrypted: use https://"),
-        (["--url", "https://192.0.2.1", "--api-key", "a\nb"], "the API key holds characters that no key has"),
+        (["--url", "ftp://example.com"], "not a server address: 'ftp://example.com' (must start with https:// or http://)"),
+        (["--url", "localhost:52911"], "not a server address: 'localhost:52911' (must start with https:// or http://)"),
+        (["--url", "https://u:p@example.com"], "the server address must not contain a password: use an API key"),
+        (["--url", "http://192.0.2.1:9200", "--api-key", "a2V5"], "the API key would be sent to 192.0.2.1 unencrypted: use https://"),
+        (["--url", "https://192.0.2.1", "--api-key", "a\nb"], "the API key contains invalid characters"),
     ],
 )
 @pytest.mark.parametrize("command", ["setup", "load", "join"])
@@ -236,9 +236,9 @@ def test_wrong_usage_is_one_line_and_exit_code_2(command: str, arguments: list[s
 @pytest.mark.parametrize(
     ("arguments", "given", "message"),
     [
-        (["setup", "--url", "http://127.0.0.1:1"], None, "http://127.0.0.1:1: no server answers there"),
-        (["load", "--url", "http://127.0.0.1:1"], "{", "line 1 is no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
-        (["load", "--url", "http://127.0.0.1:1"], "[]", "line 1 is no record"),
+        (["setup", "--url", "http://127.0.0.1:1"], None, "http://127.0.0.1:1: connection refused"),
+        (["load", "--url", "http://127.0.0.1:1"], "{", "line 1 is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (["load", "--url", "http://127.0.0.1:1"], "[]", "line 1 is not a record of esatls"),
         (
             ["load", "--url", "http://127.0.0.1:1"],
             '{"esa_event": "tls_success"}',
@@ -262,8 +262,8 @@ def test_errors_are_one_line(arguments: list[str], given: str | None, message: s
 @pytest.mark.parametrize(
     ("key", "hint"),
     [
-        ("", "give it an API key in ESATLS_ELASTIC_API_KEY or --api-key-file"),
-        ("a2V5", "ESATLS_ELASTIC_API_KEY or --api-key-file must hold a key of this server, in the form that it calls encoded"),
+        ("", "set an API key in ESATLS_ELASTIC_API_KEY or --api-key-file"),
+        ("a2V5", "ESATLS_ELASTIC_API_KEY or --api-key-file must contain an API key of this server, in its encoded form"),
     ],
 )
 def test_a_server_that_lets_nobody_in_leads_to_the_key(key: str, hint: str) -> None:
@@ -298,7 +298,7 @@ def test_documents_that_the_server_refuses_fail_the_command(empty: Client) -> No
     code, lines, errors = run("load", "--url", empty.url, given=f"{json.dumps(refused)}\n{json.dumps(fine)}\n")
     assert code == 1
     assert lines == ["1 documents written"]
-    assert errors.startswith("esatls: 1 documents were refused: esatls-connections-2024.01/")
+    assert errors.startswith("esatls: 1 documents were rejected: esatls-connections-2024.01/")
     assert len(errors.splitlines()) == 1
 
 
@@ -308,7 +308,7 @@ def test_what_stands_before_a_line_that_is_no_record_is_written(empty: Client) -
     for rest in ("{", '{"received": "none", "delivered": 5}'):
         code, lines, errors = run("load", "--url", empty.url, given=f"{json.dumps(fine)}\n{rest}\n")
         assert (code, lines) == (1, [])
-        assert errors.startswith("esatls: line 2 is no ")
+        assert errors.startswith("esatls: line 2 is not ")
         empty.request("POST", "/esatls-connections-*/_refresh")
         assert empty.request("GET", "/esatls-connections-*/_count")["count"] == 1
         empty.request("DELETE", "/esatls-connections-2024.01")
@@ -343,7 +343,7 @@ def test_the_server_s_certificate_is_verified(certificate: tuple[str, str]) -> N
     try:
         code, _, errors = run("setup", "--url", server.url, "--dry-run")
         assert code == 1
-        assert errors == f"esatls: {server.url}: its certificate cannot be verified (self-signed certificate); name its authority with --ca-cert\n"
+        assert errors == f"esatls: {server.url}: its certificate cannot be verified (self-signed certificate); use --ca-cert to name its CA\n"
         assert server.requests == []
         assert run("setup", "--url", server.url, "--dry-run", "--ca-cert", certificate[0])[0] == 0
         assert run("setup", "--url", server.url, "--dry-run", "--insecure")[0] == 0

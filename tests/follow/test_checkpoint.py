@@ -62,6 +62,10 @@ def test_marks_of_a_stream() -> None:
         "counts": [7, 4, 1, 0],
         "rank": 2,
         "lead": "",
+        "may_begin": True,
+        "document": None,
+        "named": {},
+        "headers": {},
         "swallow": False,
         "held_lines": [wrapped[0], wrapped[2]],
         "spaced": True,
@@ -84,12 +88,12 @@ def test_told_once(tmp_path: Path) -> None:
     log, out = tmp_path / "mail.log", tmp_path / "out.jsonl"
     log.write_bytes(encoded(stamped(*RECEIVED, *DELIVERED)))
     _, errors = run("--once", "--output", out, log)
-    assert errors == "10 lines: 10 events, 0 ignored, 0 unreadable; 1 messages emitted, 0 open, 0 late lines\n"
+    assert errors == "10 lines: 10 events, 0 ignored, 0 unreadable; 1 messages written, 0 unfinished, 0 late lines\n"
     with log.open("ab") as file:
         file.write(encoded(stamped((20, "Start MID 20 ICID 0"))))
     _, errors = run("--once", "--output", out, log)
     assert errors.splitlines()[0].startswith("esatls: resuming from checkpoint")
-    assert errors.splitlines()[1] == "11 lines: 11 events, 0 ignored, 0 unreadable; 2 messages emitted, 0 open, 0 late lines"
+    assert errors.splitlines()[1] == "11 lines: 11 events, 0 ignored, 0 unreadable; 2 messages written, 0 unfinished, 0 late lines"
     assert [json.loads(line)["mid"] for line in out.read_bytes().splitlines()] == [14, 20]
     run("--once", "--fresh", "--quiet", "--output", out, log)
     assert [json.loads(line)["mid"] for line in out.read_bytes().splitlines()] == [14, 20, 14, 20]
@@ -129,17 +133,17 @@ def test_output_is_cut(tmp_path: Path) -> None:
     out.write_bytes(whole + b"another file\n")
     _, errors = run("--once", "--output", out, log)
     assert out.read_bytes() == whole + b"another file\n"
-    assert "is not the output that the checkpoint knows" in errors
+    assert "is not the output file of the checkpoint" in errors
 
 
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (b"", "is no checkpoint, or is damaged"),
-        (b"\x80\x04\x95 pickle", "is no checkpoint, or is damaged"),
-        (b"{}\n{}", "is no checkpoint, or is damaged"),
-        (b"[]\n[]", "is no checkpoint, or is damaged"),
-        (b"[" * 100_000, "is no checkpoint, or is damaged"),
+        (b"", "is not a checkpoint, or is damaged"),
+        (b"\x80\x04\x95 pickle", "is not a checkpoint, or is damaged"),
+        (b"{}\n{}", "is not a checkpoint, or is damaged"),
+        (b"[]\n[]", "is not a checkpoint, or is damaged"),
+        (b"[" * 100_000, "is not a checkpoint, or is damaged"),
         (b'{"format": "esatls follow", "version": 3}\n{}', "was written by another version"),
         (b'{"format": "esatls follow", "version": 2, "sha256": "00"}\n{}', "the checkpoint is damaged"),
         (b'{"format": "esatls follow", "version": 2}\n[]', "the checkpoint is damaged"),
@@ -222,7 +226,7 @@ def test_foreign(written: Path, tmp_path: Path) -> None:
     """The checkpoint of another log is not touched."""
     data = written.read_bytes()
     _, errors = run("--once", "--checkpoint", written, SAMPLE, code=1)
-    assert errors == f"esatls: {written}: is the checkpoint of {tmp_path / 'mail.log'}; name another one with --checkpoint, or start over with --fresh\n"
+    assert errors == f"esatls: {written}: is the checkpoint of {tmp_path / 'mail.log'}; use another --checkpoint, or --fresh to start over\n"
     assert written.read_bytes() == data
 
 
@@ -295,7 +299,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     with open(tmp_path / "state.json.lock", "w", encoding="ascii") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         _, errors = run("--once", "--checkpoint", path, SAMPLE, code=1)
-    assert errors == f"esatls: {path}: another process follows with this checkpoint; name another one with --checkpoint\n"
+    assert errors == f"esatls: {path}: another process is using this checkpoint; use another --checkpoint\n"
     run("--once", "--checkpoint", path, SAMPLE)
 
 
@@ -316,8 +320,8 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
         (("--grace", "0", SAMPLE), 2, "at least one second"),
         (("--timeout", "soon", SAMPLE), 2, "is not a time such as"),
         ((tmp_path,), 2, "is a folder"),
-        (("--rotated-to", SAMPLE, SAMPLE), 2, "is no folder"),
-        (("--output", SAMPLE, SAMPLE), 2, "is read by this command"),
+        (("--rotated-to", SAMPLE, SAMPLE), 2, "is not a folder"),
+        (("--output", SAMPLE, SAMPLE), 2, "is the input file"),
         (("--output", tmp_path / "no" / "out", SAMPLE), 1, "cannot be written"),
         (("--checkpoint", tmp_path / "no" / "state", SAMPLE), 1, "cannot be written"),
         (("--timezone", "Mars/Crater", SAMPLE), 2, "no such time zone"),

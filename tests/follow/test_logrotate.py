@@ -33,7 +33,7 @@ WAYS = {
 }
 
 
-@pytest.mark.skipif(LOGROTATE is None, reason="logrotate is not installed")
+@pytest.mark.skipif(LOGROTATE is None, reason="needs logrotate: apt-get install logrotate")
 @pytest.mark.parametrize("way", WAYS)
 def test_logrotate(tmp_path: Path, way: str) -> None:
     """However logrotate is set up, a reader that runs, and one that is started now and then, miss nothing."""

@@ -70,7 +70,7 @@ def test_growing_log_that_falls_quiet(tmp_path: Path) -> None:
     code, errors = watched.leave(signal.SIGINT)
     assert code == 130
     assert errors.splitlines()[-1].startswith(("10 lines: 10 events,", "11 lines: 10 events,", "11 lines: 11 events,"))
-    assert "1 messages emitted" in errors
+    assert "1 messages written" in errors
     assert len(watched.lines) == 1
 
 
@@ -87,7 +87,7 @@ def test_quiet_log_never_helped(tmp_path: Path) -> None:
     log.write(encoded(stamped(other(60), other(60))))
     assert [record["mid"] for record in watched.wait_for(1)] == [14]
     code, errors = watched.leave(signal.SIGTERM)
-    assert (code, errors) == (0, "12 lines: 11 events, 0 ignored, 0 unreadable, 1 that may go on; 1 messages emitted, 0 open, 0 late lines\n")
+    assert (code, errors) == (0, "12 lines: 11 events, 0 ignored, 0 unreadable, 1 incomplete; 1 messages written, 0 unfinished, 0 late lines\n")
 
 
 def _wait_for_files(folder: Path) -> list[Path]:
@@ -113,7 +113,7 @@ def test_stopped_and_started(tmp_path: Path, number: int) -> None:
     log.write(encoded(stamped(*DELIVERED)))
     out, errors = run("--once", log.path, state=tmp_path)
     assert [(record["mid"], record["received"], record["delivered"]) for record in map(json.loads, out.splitlines())] == [(14, "encrypted", "encrypted")]
-    assert errors.splitlines()[-1] == "10 lines: 10 events, 0 ignored, 0 unreadable; 1 messages emitted, 0 open, 0 late lines"
+    assert errors.splitlines()[-1] == "10 lines: 10 events, 0 ignored, 0 unreadable; 1 messages written, 0 unfinished, 0 late lines"
     assert state.exists()
 
 

@@ -22,7 +22,7 @@ from esatls.verdicts.facts import Facts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.core.support import REAL, SCENARIOS
+from tests.core.support import REAL, SCENARIOS, needs_shared
 from tests.follow.support import Run, encoded, whole
 from tests.traffic import ENVELOPES, Line, duplicated, generate, render, shuffled, wrapped
 
@@ -91,7 +91,7 @@ def test_envelopes(envelope: str) -> None:
     same(Run(host="esa1").read(lines).end().told, whole(lines, host="esa1"))
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the excerpts of real logs are not on this machine")
+@needs_shared
 def test_real_excerpts() -> None:
     """Every excerpt of a real log gives what `messages` gives, the zone of its head included."""
     for path in sorted(REAL.glob("*.log")):

@@ -109,7 +109,7 @@ def test_moved_to_a_folder_that_nobody_named(log: Log) -> None:
     log.write(b"5\n")
     reading.again()
     assert reading.more() == b"5\n"
-    assert reading.warnings == [f"{log.path}: the file that was being read is gone; what it held after byte 2 is lost"]
+    assert reading.warnings == [f"{log.path}: the file that was being read is gone; its content after byte 2 is lost"]
 
 
 def test_folder_of_rotated_files(log: Log) -> None:

@@ -39,7 +39,7 @@ def pythons() -> dict[str, str]:
 def dist(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return the source archive and the wheel that is built from it."""
     if not importlib.util.find_spec("build"):
-        pytest.skip("build is not installed: pip install -e '.[dev]'")
+        pytest.skip("needs the package build: pip install -e '.[dev]'")
     folder = tmp_path_factory.mktemp("dist")
     done = subprocess.run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
@@ -68,7 +68,7 @@ def test_source_archive_holds_the_project(dist: dict[str, Path]) -> None:
     """The source archive has every file of the checkout that is tracked, so that its tests can be run from it."""
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split("\0")[:-1]
     if not tracked:
-        pytest.skip("this is no git checkout")
+        pytest.skip("needs a git checkout, which tells what belongs to the project")
     with tarfile.open(dist["sdist"]) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
     assert sorted(name for name in tracked if name not in names and (ROOT / name).exists()) == []

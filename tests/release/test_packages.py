@@ -66,7 +66,7 @@ def test_elastic_bundle(built: dict[str, Path], tmp_path: Path) -> None:
     found = members(path)
     tracked = subprocess.run(["git", "ls-files", "grok_patterns", "logstash"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
     if not tracked:
-        pytest.skip("this is no git checkout: what belongs into the bundle is not known")
+        pytest.skip("needs a git checkout, which tells what belongs to the bundle")
     assert {name: found[f"esatls/{name}"] for name in tracked} == {name: (ROOT / name).read_bytes() for name in tracked}
     assert set(found) - {f"esatls/{name}" for name in tracked} == {"esatls/LICENSE", "esatls/VERSION", f"esatls/{sbom.NAME}"}
 
@@ -105,7 +105,7 @@ def test_bill_names_what_others_wrote(package: str) -> None:
 def test_bill_is_cyclonedx(package: str) -> None:
     """The validator of the CycloneDX project takes it, and its strict schema refuses it with a word that it does not know."""
     if not importlib.util.find_spec("cyclonedx") or not importlib.util.find_spec("jsonschema"):
-        pytest.skip("cyclonedx-python-lib is not installed: pip install -e '.[dev]'")
+        pytest.skip("needs the package cyclonedx-python-lib: pip install -e '.[dev]'")
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator
 

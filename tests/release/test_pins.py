@@ -12,7 +12,7 @@ from tests.splunk.conf import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-packaging = pytest.importorskip("packaging.requirements", reason="packaging reads requirements")
+packaging = pytest.importorskip("packaging.requirements", reason="needs the package packaging: pip install -e '.[dev]'")
 LOCKS = sorted((ROOT / ".ci" / "requirements").glob("*.txt"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 

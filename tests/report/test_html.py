@@ -34,7 +34,7 @@ ATTRIBUTES = {
     "x", "y", "width", "height",
 }  # fmt: skip
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
 
 
 def percent(value: float | None) -> str:

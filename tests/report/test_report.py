@@ -639,8 +639,8 @@ def recount(connections: list[Record], messages: list[Record]) -> dict[str, Any]
             found[f"{direction} {flow}"] = (
                 Counter(r["tls_verdict"] for r in over_tls),
                 Counter(r[name] for r in mail),
-                Counter(r.get("tls_version", "unknown") for r in over_tls if r["tls_verdict"] == "encrypted"),
-                Counter(r.get("tls_cipher", "unknown") for r in over_tls if r["tls_verdict"] == "encrypted"),
+                Counter(r.get("tls_version", "unknown") for r in over_tls if r["tls_verdict"] in ("encrypted", "mixed")),
+                Counter(r.get("tls_cipher", "unknown") for r in over_tls if r["tls_verdict"] in ("encrypted", "mixed")),
                 Counter(r.get("tls_reason", "not logged") for r in over_tls if r["tls_verdict"] == "failed"),
             )
     return found

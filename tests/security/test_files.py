@@ -84,7 +84,7 @@ def test_output_is_no_input(command: tuple[str, ...], tmp_path: pathlib.Path) ->
     for read, written in ways:
         done = run(*command, read, "-o", written)
         assert done.returncode == 2
-        assert done.stderr.decode() == f"esatls: {written}: is read by this command, so it cannot be the output\n"
+        assert done.stderr.decode() == f"esatls: {written}: is an input file, so it cannot be the output\n"
         assert log.read_bytes() == SAMPLE.read_bytes()
         assert {path.name for path in tmp_path.iterdir()} == {"mail.log", "link", "hard"}
 

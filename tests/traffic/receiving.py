@@ -43,7 +43,7 @@ class Appliance(Scanning):
                 world.start(self.lost_before_mail(), rng.random() * 2)
             if self.seldom(0.004):
                 world.start(self.notify())
-            if world.logged >= world.hidden and self.seldom(profile.twins):
+            if self.seldom(profile.twins) and world.logged >= world.hidden:
                 world.start(self.twins())
 
     def background(self) -> Process:

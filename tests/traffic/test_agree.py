@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = list(ENVELOPES)
-UNREAD: tuple[str, ...] = ("fluentd", "csv", "gelf", "otlp", "cloudwatch", "elastic_package", "sentinel", "syslog_ng", "wazuh_json", "hits")
+UNREAD = ("fluentd",)
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
@@ -57,7 +57,7 @@ def test_every_situation_tells_the_truth(work: Path, seed: int, envelope: str) -
 def test_the_splunk_commands_tell_the_truth(work: Path, seed: int, envelope: str) -> None:
     """The same of the commands of the built app, with events newest first on three indexers."""
     if not any(map(splunk_app.find_python, splunk_app.VERSIONS)):
-        pytest.skip("none of the Pythons that Splunk runs is here")
+        pytest.skip(f"needs Python {' or '.join(splunk_app.VERSIONS)}")
     code, output = run(work, "--messages", "150", "--seeds", str(seed), "--envelopes", envelope, "--engines", "splunk", "--agreed")
     assert code == 0, output
 

@@ -249,7 +249,7 @@ class Connection:
             if any(words == VERIFICATION for *_, words in before):
                 return "unknown", before[0][2] or None
             broken = [one.reason for one in self.failures if one.words == SOCKET and (not clock or one.time >= time)]
-            if broken and all(reason in broken for _, _, reason, _ in before):
+            if broken and self.opened is not None and all(reason in broken for _, _, reason, _ in before):
                 # a session that ended so may have been encrypted, if no failure says that it was not
                 return "unknown", min(broken)
         if before:

@@ -210,7 +210,7 @@ def typed(event: dict[str, Any]) -> dict[str, Any]:
         elif name in ("sender", "recipient"):
             # one backslash alone at the end was cut from what it stood before
             value = re.sub(r"\\+([=|\\])", r"\1", re.sub(r"(?<!\\)\\\Z", "", value))  # noqa: PLW2901
-            if (name, value) != ("sender", "<>"):
+            if value and (name, value) != ("sender", "<>"):
                 out[name] = value
         elif name in ("message_id", "subject"):
             text = re.sub(r"\\+([=|\\])", r"\1", without_quotes(value)).strip(" ")

@@ -13,11 +13,12 @@ from esatls.lines import arcsight
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.core.support import REAL, needs_shared
+
 if TYPE_CHECKING:
     import random
 
 CASES = sorted((pathlib.Path(__file__).parents[1] / "cases").glob("cef_*.json"))
-REAL = pathlib.Path(__file__).parents[3] / "shared" / "real"
 HEADER = "CEF:0|Cisco|C100V Email Security Virtual Appliance|{}|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
 
 CIPHERS = ["ECDHE-RSA-AES256-GCM-SHA384", "TLS_AES_256_GCM_SHA384", "AES128-SHA", "KWLDS-RSA-AES256-JMB-SHA384"]
@@ -303,7 +304,7 @@ def test_no_text_line(record: str) -> None:
     assert arcsight.text_line(record) is None
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real logs are not here")
+@needs_shared
 def test_real_records() -> None:
     """The real records give the verdicts that stand beside them: TLS both ways, or nothing stated."""
     tls = {

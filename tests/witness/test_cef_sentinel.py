@@ -34,7 +34,8 @@ def test_the_fields_alone_are_a_line() -> None:
 def test_a_json_record_holds_it(field: str) -> None:
     """A row of the table CommonSecurityLog as JSON: with the time and the host that Sentinel knows."""
     row = {"TimeGenerated": "2025-06-02T12:01:33.5Z", "Computer": "esa1", "DeviceVendor": "Cisco", "Message": "ICID 9 TLS success", field: FIELDS}
-    assert events(json.dumps(row)) == [{"time": "2025-06-02T12:01:33.500Z", "esa_host": "esa1", **EVENT}]
+    subject = {"subject": "ICID 9 TLS success"} if field == "AdditionalExtensions" else {}  # its column, as the record lacks it
+    assert events(json.dumps(row)) == [{"time": "2025-06-02T12:01:33.500Z", "esa_host": "esa1", **EVENT, **subject}]
 
 
 def test_its_verdicts_are_those_of_a_whole_record() -> None:

@@ -20,6 +20,7 @@ Wed Nov 20 19:47:41 2024 Info: Start MID 81 ICID 71
 Wed Nov 20 19:47:41 2024 Info: MID 81 ICID 71 From: <ann@example.org>
 Wed Nov 20 19:47:41 2024 Info: MID 81 ICID 71 RID 0 To: <bob@example.com>
 Wed Nov 20 19:47:41 2024 Info: MID 81 ICID 71 RID 1 To: <carol@example.com>
+Wed Nov 20 19:47:42 2024 Info: MID 81 Subject 'hello'
 Wed Nov 20 19:47:42 2024 Info: MID 81 matched all recipients for per-recipient policy DEFAULT in the inbound table
 Wed Nov 20 19:47:42 2024 Info: ICID 71 close
 Wed Nov 20 19:47:43 2024 Info: New SMTP DCID 91 interface 192.0.2.1 address 203.0.113.5 port 25

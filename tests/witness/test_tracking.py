@@ -15,8 +15,9 @@ from esatls.lines.sources import Source
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.support import REAL, needs_shared
+
 CASES = sorted((pathlib.Path(__file__).parents[1] / "cases").glob("tracking_*.json"))
-REAL = pathlib.Path(__file__).parents[3] / "shared" / "real"
 
 SENTENCES = [
     (
@@ -258,7 +259,7 @@ def test_recognise(text: str, *, is_tracking: bool) -> None:
     assert tracking.recognise(text) is is_tracking
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real logs are not here")
+@needs_shared
 def test_real_record() -> None:
     """The real record gives TLS on both sides, the envelope, and one delivery."""
     text = (REAL / "32_xsoar_tracking_json_delivered.json").read_text(encoding="utf-8")
@@ -291,5 +292,5 @@ def test_endless_document(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatc
     log = tmp_path / "tracking.json.gz"
     head = b'{"data": {"messages": {"hostName": "esa1", "summary": [{"timestamp": "20 Jul 2024 19:47:40 (GMT)", "description": "ICID 5 (ICID 5) close"},'
     log.write_bytes(gzip.compress(head + b" " * 3_000_000))
-    with pytest.raises(EsatlsError, match=r"tracking\.json\.gz: message tracking of more than 1 MiB is not read; hand it over in parts"):
+    with pytest.raises(EsatlsError, match=r"tracking\.json\.gz: message-tracking JSON of more than 1 MiB is not supported; split the file"):
         parallel.gather([Source(str(log))], parallel.Options(), print, parallel.Progress())

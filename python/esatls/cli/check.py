@@ -15,26 +15,26 @@ from esatls.report.must_encrypt_formats import BY_ENDING, FORMATS, write
 from esatls.verdicts.words import UNKNOWN
 
 _KEPT, _BROKEN, _CANNOT_TELL = 0, 1, 3
-"""Exit codes; 2 is wrong usage, as with every command."""
+"""Exit codes; 2 is a usage error, as with every command."""
 
 
 @click.command()
 @reading
 @click.option("--partners", required=True, metavar="LIST", help="CSV file with the columns domain, direction (receiving, delivery, both) and owner.")
-@click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="Default: by the name of FILE (.json, .csv, .xml), else table.")
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is whole.")
+@click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="Default: chosen by the name of FILE (.json, .csv, .xml), else table.")
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is complete.")
 def check(partners: str, form: str | None, output: str | None, **options: Any) -> None:
     """Check that mail with listed partners was encrypted.
 
     LIST is the file that the Splunk app uses as its lookup. Its domains may contain *, as in *.example.com. The partner of incoming mail is the
-    sender's domain, that of outgoing mail each recipient's domain; where the log does not tell the mail flow, both are.
+    sender's domain, that of outgoing mail each recipient's domain. Where the log does not show the mail flow, both count as partners.
 
-    The exit code is 0 if no message with a listed partner was in clear text, 1 if at least one was, 2 for a usage error or a LIST that is none, and 3 if
+    The exit code is 0 if no message with a listed partner was in clear text, 1 if at least one was, 2 for a usage error or an invalid LIST, and 3 if
     the log does not show enough or could not be read.
     """
     form = form or BY_ENDING.get(ending(output))
     if form is None:
-        raise UsageError(f"{output}: name a format with --format, or a file that ends with .txt, .json, .csv or .xml")
+        raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json, .csv or .xml")
     rules = must_encrypt.read_rules(partners)
     try:
         code = _checked(rules, form, output, options)
@@ -60,5 +60,5 @@ def _checked(rules: list[must_encrypt.Rule], form: str, output: str | None, opti
     if verdict == must_encrypt.BROKEN:
         return _BROKEN
     if not counts.events and not source.quiet:
-        click.echo("esatls: no line was understood", err=True)
+        click.echo("esatls: no lines were recognized", err=True)
     return _CANNOT_TELL if verdict == UNKNOWN or source.failed or not counts.events else _KEPT

@@ -1,4 +1,4 @@
-"""The command line: `esatls events|connections|messages|report|explain`, and how it begins and ends."""
+"""The command line: `esatls events|connections|messages|report|explain`, start-up and exit codes."""
 
 from __future__ import annotations
 
@@ -52,19 +52,21 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="esatls")
 def cli() -> None:
-    """Tell what the logs of a Cisco ESA (Secure Email Gateway) say about TLS.
+    """Show what the logs of a Cisco ESA (Secure Email Gateway) say about TLS.
 
-    FILES are logs in any form: plain or compressed (gzip, bzip2, xz, zstd), folders, globs, or - for
-    standard input. Lines may have any envelope: native, syslog, a collector's, JSON, bare text.
+    FILES can be plain or compressed logs (gzip, bzip2, xz, zstd), folders, globs, or - for standard input. Lines can have any header: the
+    appliance's own, syslog, a collector's or none; JSON is read too.
     """
 
 
 @cli.command()
 @reading
 @writing(FORMATS)
-@click.option("--kind", "-k", "kinds", multiple=True, type=click.Choice(("all", *EVENT_KINDS)), help="May be repeated. Default: lines that speak of TLS.")
+@click.option(
+    "--kind", "-k", "kinds", multiple=True, type=click.Choice(("all", *EVENT_KINDS)), help="Kind of event to show (repeatable). Default: all kinds about TLS."
+)
 def events(form: str | None, output: str | None, kinds: tuple[str, ...], **options: Any) -> None:
-    """One record per log line that says something about TLS, or about mail (--kind all)."""
+    """Write one record per log line about TLS, or per line about mail (--kind all)."""
     from esatls.extraction.event_stream import Events
     from esatls.extraction.fields import FIELDS
 
@@ -79,7 +81,7 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
         else:
             counts = Counts()
             write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), form, file, FIELDS)
-    source.end(counts, nothing="no line is an event of those asked for")
+    source.end(counts, nothing="no events of the requested kinds")
 
 
 @cli.command()
@@ -87,7 +89,7 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
 @writing(FORMATS)
 @connection_filters
 def connections(form: str | None, output: str | None, wanted: ConnectionFilter, **options: Any) -> None:
-    """One record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused, unknown."""
+    """Write one record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused or unknown."""
     from esatls.extraction.fields import CONNECTION_FIELDS
 
     source = Input(options)
@@ -102,7 +104,7 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
 @writing(FORMATS)
 @message_filters
 def messages(form: str | None, output: str | None, wanted: MessageFilter, **options: Any) -> None:
-    """One record per message: was it received over TLS, was it delivered over TLS, and if not, why not."""
+    """Write one record per message: was it received over TLS, was it delivered over TLS, and if not, why not."""
     from esatls.extraction.fields import MESSAGE_FIELDS
 
     source = Input(options)
@@ -124,15 +126,15 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
 
 @cli.command()
 @reading
-@click.option("--format", "-f", "form", type=click.Choice(("table", "json", "html")), help="Default: by the output's name, else table.")
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is whole.")
+@click.option("--format", "-f", "form", type=click.Choice(("table", "json", "html")), help="Default: chosen by the name of FILE (.json, .html), else table.")
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is complete.")
 def report(form: str | None, output: str | None, **options: Any) -> None:
-    """Shares, versions, ciphers, failing partners: what the TLS Connections page of the appliance tells, and more."""
+    """Write a report: shares, protocols, ciphers, failing partners. Covers the appliance's TLS Connections page, and more."""
     from esatls.report import build as statistics
 
     form = form or _REPORTS.get(ending(output))
     if form is None:
-        raise UsageError(f"{output}: a report is a table, json or html; name one with --format, or a file that ends with .txt, .json or .html")
+        raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
     source = Input(options)
     facts, counts = facts_of(source)
     built = statistics.build(connections_of(facts, source), messages_of(facts, source))
@@ -158,11 +160,11 @@ def report(form: str | None, output: str | None, **options: Any) -> None:
 
 @cli.command()
 @click.argument("line", nargs=-1, required=True)
-@click.option("--timezone", metavar="ZONE", default="UTC", help="Zone of the stamp.")
+@click.option("--timezone", metavar="ZONE", default="UTC", show_default=True, help="Time zone of the timestamp, such as Europe/Berlin.")
 def explain(line: tuple[str, ...], timezone: str) -> None:
-    """Tell which pattern a LINE matches and which fields it gives, or why it is no event. Exit code 1 for no event.
+    """Show which pattern a LINE matches and which fields it gives, or why it is not an event (exit code 1).
 
-    LINE may be a sentence of message tracking, too, with its time in front, or its JSON: these match no pattern, and have fields.
+    LINE can also be a message-tracking entry, with its time in front or as JSON. Such entries have fields, but no pattern.
     """
     from esatls.cli.explain import explain as tell
     from esatls.lines.clock import Clock
@@ -180,13 +182,13 @@ def explain(line: tuple[str, ...], timezone: str) -> None:
 
 
 def main() -> None:
-    """Run the command line: one-line errors, no traceback for what a user can cause."""
+    """Run the command line: errors a user can cause are reported in one line, without a traceback."""
     stand_in()
     gc.disable()  # one command, one run: what is built is needed to the end
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _stop)  # so that no half output stays behind
+            signal.signal(number, _stop)  # so that no partial output is left behind
     try:
         # not cli.main(): it would turn a closed pipe into an exit code of its own
         with cli.make_context("esatls", sys.argv[1:]) as context:

@@ -18,17 +18,17 @@ from esatls.elastic.client import Client
 def elastic() -> None:
     """Work with Elasticsearch and Kibana.
 
-    The API key is taken from --api-key-file or from the variable ESATLS_ELASTIC_API_KEY, so that it stands on no command line.
+    The API key is read from --api-key-file or from the variable ESATLS_ELASTIC_API_KEY, so that it does not show in the process list.
     """
 
 
 def _server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say which server, and how to be let in."""
+    """Add the options for the server's address and credentials."""
     for option in (
         click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
-        click.option("--ca-cert", metavar="FILE", help="PEM file of the authority that signed the server's certificate."),
-        click.option("--api-key-file", metavar="FILE", help="File that holds the encoded API key."),
-        click.option("--api-key", envvar="ESATLS_ELASTIC_API_KEY", show_envvar=True, help="Encoded API key; rather use the variable or the file."),
+        click.option("--ca-cert", metavar="FILE", help="PEM file with the CA that signed the server's certificate."),
+        click.option("--api-key-file", metavar="FILE", help="File with the encoded API key."),
+        click.option("--api-key", envvar="ESATLS_ELASTIC_API_KEY", show_envvar=True, help="Encoded API key; the variable or --api-key-file is safer."),
         click.option("--url", required=True, envvar="ESATLS_ELASTIC_URL", show_envvar=True, help="Address of Elasticsearch."),
     ):
         command = option(command)
@@ -43,11 +43,11 @@ def _client(url: str, api_key: str | None, api_key_file: str | None, ca_cert: st
 
 @elastic.command()
 @_server_options
-@click.option("--kibana-url", envvar="ESATLS_KIBANA_URL", show_envvar=True, help="Address of Kibana; without it no dashboards are loaded.")
-@click.option("--space", default="", help="Space of Kibana that gets the dashboards; the default one if not given.")
-@click.option("--timezone", default="UTC", show_default=True, help="Time zone of stamps that name none, such as Europe/Berlin.")
-@click.option("--retention", type=click.IntRange(min=1), default=365, show_default=True, help="Days that documents are kept.")
-@click.option("--dry-run", is_flag=True, help="Only ask the servers what they are, and say what would be loaded.")
+@click.option("--kibana-url", envvar="ESATLS_KIBANA_URL", show_envvar=True, help="Address of Kibana. Without it, dashboards are not loaded.")
+@click.option("--space", default="", help="Kibana space for the dashboards. Default: the default space.")
+@click.option("--timezone", default="UTC", show_default=True, help="Time zone of timestamps without one, such as Europe/Berlin.")
+@click.option("--retention", type=click.IntRange(min=1), default=365, show_default=True, help="Days to keep documents.")
+@click.option("--dry-run", is_flag=True, help="Only check the servers and show what would be loaded.")
 def setup(
     url: str,
     api_key: str | None,
@@ -61,14 +61,14 @@ def setup(
     insecure: bool,
     dry_run: bool,
 ) -> None:
-    """Load templates, lifecycle, ingest pipeline and dashboards; running it again changes nothing."""
+    """Load index templates, lifecycle policies, ingest pipelines and dashboards. Safe to run again."""
     server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
     kibana = _client(kibana_url, api_key, api_key_file, ca_cert, insecure=insecure) if kibana_url else None
     known = setting_up.capabilities(server)
     if kibana and dry_run:
         setting_up.kibana_answers(kibana)
     if not known.has_lifecycle:
-        click.echo("this server has no index lifecycle policies: old documents are not deleted by them", err=True)
+        click.echo("this server does not support index lifecycle policies, so they are not loaded", err=True)
     steps = list(setting_up.server_steps(known, timezone=timezone, retention_days=retention))
     steps += setting_up.kibana_steps(space) if kibana else []
     for step in steps:
@@ -76,7 +76,7 @@ def setup(
         told = f"would send {step.method} {target.url}{step.path}" if dry_run else setting_up.perform(step, target)
         click.echo(f"{step.name}: {told}")
     if not kibana:
-        click.echo("dashboards, searches and data views: left out; --kibana-url names the Kibana that gets them")
+        click.echo("dashboards, searches and data views: skipped; use --kibana-url to load them")
 
 
 @elastic.command()
@@ -87,13 +87,13 @@ def setup(
     default=loading.PATIENCE,
     show_default=True,
     metavar="SECONDS",
-    help="How long to ask again a server that is busy or does not answer.",
+    help="How long to retry when the server is busy or does not answer.",
 )
 @click.argument("file", default="-")
 def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, file: str, patience: float, *, insecure: bool) -> None:
-    """Write the records that `esatls connections`, `messages` or `follow` print as JSON Lines (FILE, or standard input).
+    """Load records that `esatls connections`, `messages` or `follow` wrote as JSON Lines, from FILE or standard input.
 
-    Records that come slowly are written two seconds after they came.
+    Records are sent in batches; none waits longer than two seconds.
     """
     server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
     with click.open_file(file, "rb") as stream:
@@ -105,22 +105,28 @@ def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str |
 
 @elastic.command()
 @_server_options
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), default=2, show_default=True, help="Write what began in the last days.")
-@click.option("--context", type=click.FloatRange(min=0), default=2, show_default=True, help="Days before them that are read too.")
-@click.option("--all", "everything", is_flag=True, help="Take all events that the server holds.")
+@click.option(
+    "--days",
+    type=click.FloatRange(min=0, min_open=True),
+    default=2,
+    show_default=True,
+    help="Write connections and messages that began in this many past days.",
+)
+@click.option("--context", type=click.FloatRange(min=0), default=2, show_default=True, help="Number of earlier days to read as well, for context.")
+@click.option("--all", "everything", is_flag=True, help="Use all events on the server.")
 def join(
     url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, days: float, context: float, *, insecure: bool, everything: bool
 ) -> None:
-    """Make the documents of connections and messages from the event documents; run it every few minutes."""
+    """Create connection and message documents from event documents. Run it every few minutes."""
     server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
     done = loading.join(server, days=None if everything else days, context_days=context, tell=_tell)
     click.echo(f"{done.events:,} events: {done.connections:,} connections, {done.messages:,} messages written, {done.deleted:,} stale documents deleted")
     if not done.events and not everything:
-        click.echo(f"no event of the last {days + context:g} days: --days reaches further back, --all takes everything", err=True)
+        click.echo(f"no events in the last {days + context:g} days: use a larger --days, or --all", err=True)
     if done.refused:
         sys.exit(1)
 
 
 def _tell(line: str) -> None:
-    """Print what a server refuses, or why it is waited for."""
+    """Report what a server rejects, or why the command waits for it."""
     click.echo(f"esatls: {line}", err=True)

@@ -1,7 +1,9 @@
-"""Why a line is an event, or is none."""
+"""Why a line is an event, or is not."""
 
 from __future__ import annotations
 
+import difflib
+import re
 from typing import Any
 
 from esatls.extraction import tracking
@@ -10,10 +12,25 @@ from esatls.extraction.patterns import PATTERNS
 from esatls.extraction.stream import Head
 from esatls.lines import envelope, records
 from esatls.lines.clock import Clock
+from esatls.lines.header import STAMP
+
+SHAPES = (
+    "Tue Mar  3 10:00:02 2026 Info: TEXT",
+    "Mar  3 10:00:02 esa1 mail_logs: Info: TEXT",
+    "<22>Mar  3 10:00:02 esa1 mail_logs: Info: TEXT",
+    "<22>1 2026-03-03T10:00:02Z esa1 mail_logs - - - Info: TEXT",
+    "2026-03-03T10:00:02Z esa1 mail_logs: Info: TEXT",
+    "mail_logs: Info: TEXT",
+    "Mar  3 10:00:02 esa1 CEF:0|Cisco|TEXT",
+    '{"message": "Info: TEXT"}',
+)
+"""Headers as the appliance and most collectors write them."""
+_END = re.compile(r"\b(?:Info|Warning|Critical|Debug|Trace|INFO|WARNING|CRITICAL|DEBUG|TRACE):|\bCEF:\d")
+_STAMP = re.compile(STAMP, re.ASCII)
 
 
 def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
-    """Return what is known of one line: its envelope, the pattern and expression it matches and its event, or why there is none."""
+    """Return what is known about one line: its header, the matching pattern and expression and the event, or why it is not an event."""
     told: dict[str, Any] = {}
     whole = line
     inner = records.unwrap(line)
@@ -22,7 +39,7 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
         line = inner[0].lines[0]
     env = envelope.parse(line)
     head = Head((clock or Clock()).read(env.stamp) if env.stamp else None, env.host, env.log, env.level)
-    told["envelope"] = head.base or "none: the line is taken as bare text"
+    told["envelope"] = head.base or "none: the line is read as bare text"
     text = line[env.end :].rstrip()
     told["text"] = text
     found = match(text)
@@ -32,6 +49,9 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
             return _of_tracking(sentences)
         told["event"] = "none"
         told["why"] = _why(text)
+        if env.rank == envelope.BARE and text:
+            told["header"] = _stopped(line)
+            told["nearest"] = nearest(line)
         return told
     spec, matched = found
     told["pattern"] = spec.name
@@ -41,20 +61,44 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
 
 
 def _of_tracking(sentences: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what is known of message tracking: the event of each sentence that states one."""
-    told: dict[str, Any] = {"inside": "message tracking, which has sentences where a log has lines"}
+    """Return what is known about message tracking: the event of each entry that is one."""
+    told: dict[str, Any] = {"inside": "message tracking, read entry by entry"}
     for number, event in enumerate(sentences, 1):
         told["event" if number == 1 else f"event {number}"] = event
     if not sentences:
         told["event"] = "none"
-        told["why"] = "no sentence of it is one that states an event"
+        told["why"] = "none of its entries is an event"
     return told
 
 
 def _why(text: str) -> str:
     if not text:
-        return "there is no message text"
+        return "the line has no text after its header"
     if MATCHERS_BY_START[text[:4]] is None:
-        return f"no pattern begins with {text.split(' ', 1)[0]!r}: a line of another kind, or text that somebody chose"
+        return f"no pattern begins with {text.split(' ', 1)[0]!r}: a line of another kind, or text from outside"
     names = [spec.name for spec in MATCHERS_BY_START[text[:4]].specs.values()]  # type: ignore[union-attr]
-    return f"it begins like {', '.join(names)}, but none of them matches the whole text"
+    return f"it begins like {', '.join(names)}, but does not match any of them completely"
+
+
+def _stopped(line: str) -> str:
+    """Return which part of a header stopped a line that has none."""
+    if line.lstrip()[:1] in ("{", "["):
+        return "a record none of whose fields is a line, or no whole record"
+    end = _END.search(line, 0, envelope.LONGEST)
+    stamp = _STAMP.search(line, 0, envelope.LONGEST if end is None else end.start())
+    if end is None:
+        read = f"the stamp {stamp[0]!r} is read, but behind it" if stamp else "no stamp is known in it, and"
+        return f"{read} no level (Info: and the like) and no CEF: follows"
+    if stamp is None:
+        return f"what stands in front of {end[0]} has no stamp of a known form: {line[: end.start()][:60]!r}"
+    return f"in front of {end[0]} a message text has begun, in which somebody may have written it: {line[stamp.end() : end.start()].strip()[:60]!r}"
+
+
+def nearest(line: str) -> str:
+    """Return the known header that a line's beginning is most like."""
+    start = _form(line[:60])
+    return max(SHAPES, key=lambda shape: difflib.SequenceMatcher(None, start, _form(shape), autojunk=False).ratio())
+
+
+def _form(text: str) -> str:
+    return re.sub(r"[A-Za-z]+", "a", re.sub(r"\d", "9", text))

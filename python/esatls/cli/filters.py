@@ -1,4 +1,4 @@
-"""Which messages and connections a user asked for."""
+"""The filters for messages and connections."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 Texts = tuple[str, ...]
-"""What an option was given, each time that it stands there; any of them will do, and none is everything."""
+"""The values of a repeatable option. A record passes if any of them matches, or if there are none."""
 
 
 @dataclass(frozen=True)
 class MessageFilter:
-    """What the record of a message must be like; nothing given is everything."""
+    """Which message records to keep; without any condition, all."""
 
     received: Texts = ()
     delivered: Texts = ()
@@ -36,7 +36,7 @@ class MessageFilter:
     message_id: Texts = ()
     """Message-ID, with its angle brackets or without."""
     subject: Texts = ()
-    """Part of the subject, in any case."""
+    """Part of the subject, ignoring case."""
     mids: tuple[int, ...] = ()
 
     def __call__(self, record: Mapping[str, Any]) -> bool:
@@ -59,7 +59,7 @@ class MessageFilter:
 
 @dataclass(frozen=True)
 class ConnectionFilter:
-    """What the record of a connection must be like; nothing given is everything."""
+    """Which connection records to keep; without any condition, all."""
 
     verdict: Texts = ()
     direction: Texts = ()
@@ -75,7 +75,7 @@ class ConnectionFilter:
     """Protocol, with TLSv in front of its number or without."""
     cipher: Texts = ()
     reason: Texts = ()
-    """Part of the reason, in any case."""
+    """Part of the reason, ignoring case."""
 
     def __call__(self, record: Mapping[str, Any]) -> bool:
         """Tell whether a record is wanted."""
@@ -94,12 +94,12 @@ class ConnectionFilter:
 
 
 def _any_is(wanted: Texts, values: Iterable[str | None]) -> bool:
-    """Tell whether a value is one of the wanted texts, in any case."""
+    """Tell whether a value is one of the wanted texts, ignoring case."""
     return not {text.lower() for text in wanted}.isdisjoint(value.lower() for value in values if value is not None)
 
 
 def _any_in(wanted: Texts, value: str) -> bool:
-    """Tell whether one of the wanted texts stands in a value, in any case."""
+    """Tell whether a value contains one of the wanted texts, ignoring case."""
     value = value.lower()
     return any(text.lower() in value for text in wanted)
 
@@ -120,7 +120,7 @@ def _domains(_context: click.Context, option: click.Parameter, values: Texts) ->
     domains = tuple(value.strip().lstrip("@").strip(".") for value in values)
     for value, domain in zip(values, domains):
         if not domain or "@" in domain:
-            raise UsageError(f"{option.opts[0]}: no domain: {value!r}")
+            raise UsageError(f"{option.opts[0]}: not a domain: {value!r}")
     return domains
 
 
@@ -128,7 +128,7 @@ def _addresses(_context: click.Context, option: click.Parameter, values: Texts) 
     addresses = tuple(address(value) for value in values)
     for value, found in zip(values, addresses):
         if found is None:
-            raise UsageError(f"{option.opts[0]}: no IP address: {value!r}; --domain takes names")
+            raise UsageError(f"{option.opts[0]}: not an IP address: {value!r}; use --domain for names")
     return tuple(filter(None, addresses))
 
 
@@ -139,46 +139,46 @@ def _option(*names: str, meaning: str, **settings: Any) -> Callable[[Callable[..
 
 _FLOWS = click.Choice(("incoming", "outgoing"))
 _OF_MESSAGES = (
-    _option("--received", type=click.Choice(RECEIVED_VERDICTS), meaning="Only messages received so"),
+    _option("--received", type=click.Choice(RECEIVED_VERDICTS), meaning="Only messages with this receiving verdict"),
     _option(
         "--delivered",
         type=click.Choice(DELIVERED_VERDICTS),
-        meaning="Only messages delivered so to everybody that they reached; mixed: to some so, to others so",
+        meaning="Only messages with this delivery verdict; mixed: over TLS to some recipients only",
     ),
     _option("--mail-flow", "--flow", "flow", type=_FLOWS, meaning="Only this mail flow"),
     _option(
         "--domain",
         callback=_domains,
-        meaning="Only messages with a sender or recipient of this domain, delivered to it or not, whoever else got them; subdomains count",
+        meaning="Only messages with a sender or at least one recipient in this domain or a subdomain, delivered or not",
     ),
-    _option("--sender-domain", metavar="DOMAIN", callback=_domains, meaning="Only messages with a sender of this domain; subdomains count"),
-    _option("--recipient-domain", metavar="DOMAIN", callback=_domains, meaning="Only messages with a recipient of this domain; subdomains count"),
+    _option("--sender-domain", metavar="DOMAIN", callback=_domains, meaning="Only messages with a sender in this domain or a subdomain"),
+    _option("--recipient-domain", metavar="DOMAIN", callback=_domains, meaning="Only messages with a recipient in this domain or a subdomain"),
     _option("--address", meaning="Only messages with this sender or recipient"),
     _option("--message-id", metavar="ID", meaning="Only messages with this Message-ID"),
-    _option("--subject", metavar="TEXT", meaning="Only messages with this text in their subject, as logged, in any case"),
-    _option("--mid", "mids", type=int, meaning="Only this message"),
+    _option("--subject", metavar="TEXT", meaning="Only messages with this text in the subject, as logged; case is ignored"),
+    _option("--mid", "mids", type=int, meaning="Only messages with this MID"),
 )
 _OF_CONNECTIONS = (
     _option("--verdict", type=click.Choice(CONNECTION_VERDICTS), meaning="Only connections with this verdict"),
-    _option("--direction", type=click.Choice(("receiving", "delivery")), meaning="Only this side"),
+    _option("--direction", type=click.Choice(("receiving", "delivery")), meaning="Only connections in this direction"),
     _option("--mail-flow", type=_FLOWS, meaning="Only this mail flow"),
-    _option("--domain", callback=_domains, meaning="Only connections with this partner; subdomains count"),
-    _option("--peer", metavar="ADDRESS", callback=_addresses, meaning="Only connections with this IP address"),
-    _option("--sender-group", metavar="NAME", meaning="Only connections of this sender group"),
-    _option("--interface", metavar="NAME", meaning="Only connections over this listener or interface, by name or address"),
-    _option("--version", metavar="PROTOCOL", meaning="Only connections over this protocol, such as TLSv1.2"),
+    _option("--domain", callback=_domains, meaning="Only connections with a partner in this domain or a subdomain"),
+    _option("--peer", metavar="ADDRESS", callback=_addresses, meaning="Only connections with this IP address on the other side"),
+    _option("--sender-group", metavar="NAME", meaning="Only connections in this sender group"),
+    _option("--interface", metavar="NAME", meaning="Only connections over this listener or interface (name or address)"),
+    _option("--version", metavar="PROTOCOL", meaning="Only connections with this protocol, such as TLSv1.2"),
     _option("--cipher", metavar="NAME", meaning="Only connections with this cipher"),
-    _option("--reason", metavar="TEXT", meaning="Only connections with this text in their reason, in any case"),
+    _option("--reason", metavar="TEXT", meaning="Only connections with this text in the reason; case is ignored"),
 )
 
 
 def message_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command of click the options that say which messages are wanted; it takes them as one argument, `wanted`."""
+    """Add the message filters to a click command, which gets them as one argument, `wanted`."""
     return _filtered(command, MessageFilter, _OF_MESSAGES)
 
 
 def connection_filters(command: Callable[..., None]) -> Callable[..., None]:
-    """Do the same for connections."""
+    """Add the connection filters to a click command, which gets them as one argument, `wanted`."""
     return _filtered(command, ConnectionFilter, _OF_CONNECTIONS)
 
 

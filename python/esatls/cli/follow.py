@@ -40,46 +40,50 @@ _DURATION = _Duration()
 
 @click.command()
 @click.argument("file")
-@click.option("--output", "-o", metavar="FILE", help="Append records to FILE, as JSON Lines. Default: standard output.")
-@click.option("--checkpoint", metavar="PATH", help="Where to save how far it has read. Default: beside the output, else in the user's state folder.")
-@click.option("--rotated-to", metavar="FOLDER", help="Where rotated files are moved to (olddir of logrotate). Default: they stay in the folder of FILE.")
-@click.option("--fresh", is_flag=True, help="Ignore the checkpoint: start over at the beginning of FILE.")
-@click.option("--once", is_flag=True, help="Read to the end, write all that is open as it stands, and exit.")
-@click.option("--host", help="Name of the appliance for lines that do not name it.")
-@click.option("--timezone", metavar="ZONE", help="Zone of the stamps, such as Europe/Berlin. Default: what the head of the file says, else UTC.")
-@click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, for stamps without one. Default: from the file's date.")
+@click.option("--output", "-o", metavar="FILE", help="Append records to FILE as JSON Lines. Default: standard output.")
+@click.option("--checkpoint", metavar="PATH", help="Where to save the reading position. Default: beside the output, else in ~/.local/state/esatls.")
+@click.option("--rotated-to", metavar="FOLDER", help="Folder for rotated files (logrotate's olddir). Default: the folder of FILE.")
+@click.option("--fresh", is_flag=True, help="Ignore the checkpoint and start over at the beginning of FILE.")
+@click.option("--once", is_flag=True, help="Read to the end, write unfinished messages as they are, and exit.")
+@click.option("--host", help="Name of the appliance, for lines that do not name it.")
+@click.option("--timezone", metavar="ZONE", help="Time zone of the log, such as Europe/Berlin. Default: as given in the head of the file, else UTC.")
+@click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, if timestamps have no year. Default: from the file's date.")
 @message_filters
-@click.option("--grace", type=_DURATION, default=10, show_default=True, help="Log time that late lines have after a message has ended.")
-@click.option("--timeout", type=_DURATION, default="72h", show_default=True, help="Log time of silence after which an open message is written as it stands.")
-@click.option("--quarantine", type=_DURATION, default="30d", show_default=True, help="The same for a message in quarantine.")
-@click.option("--idle", type=_DURATION, default=5, show_default=True, help="Quiet time after which the wall clock moves the log's time on; 0: never.")
-@click.option("--poll", type=_DURATION, default=0.5, show_default=True, help="Pause between two reads of a quiet log.")
-@click.option("--save-every", type=_DURATION, default=5, show_default=True, help="Time between two checkpoints of a busy log.")
-@click.option("--quiet", "-q", is_flag=True, help="No counts on standard error.")
+@click.option("--grace", type=_DURATION, default=10, show_default=True, help="How long to wait for late lines after a message has ended, in log time.")
+@click.option(
+    "--timeout", type=_DURATION, default="72h", show_default=True, help="Write an unfinished message as it is when the log has not mentioned it for this long."
+)
+@click.option("--quarantine", type=_DURATION, default="30d", show_default=True, help="The same, for a message in quarantine.")
+@click.option(
+    "--idle", type=_DURATION, default=5, show_default=True, help="Let log time follow the wall clock when the log has been quiet for this long; 0 to disable."
+)
+@click.option("--poll", type=_DURATION, default=0.5, show_default=True, help="Pause between reads while the log is quiet.")
+@click.option("--save-every", type=_DURATION, default=5, show_default=True, help="Time between checkpoints while the log is busy.")
+@click.option("--quiet", "-q", is_flag=True, help="Do not show counts on standard error.")
 def follow(
     file: str, output: str | None, checkpoint: str | None, wanted: MessageFilter, grace: float, timeout: float, quarantine: float, poll: float, **options: Any
 ) -> None:
-    """Read a log while it grows: one record per message, when it is finished or timed out.
+    """Read a log while it grows and write one record per message, when it is finished or has timed out.
 
-    FILE is a log that grows, or - for standard input. It may be rotated, compressed, truncated, deleted and made anew; it need not
-    exist yet. Records are those of `esatls messages`, as JSON Lines.
+    FILE is the log, or - for standard input. It can be rotated, compressed, truncated, or deleted and created again, and need not exist yet.
+    Records are the same as those of `esatls messages`, as JSON Lines.
 
-    A run that was killed resumes from its checkpoint. An --output file is cut to what the checkpoint knows, so that no record is lost or
-    repeated; on standard output, records since the last checkpoint are repeated. Standard input has a checkpoint only with --checkpoint, and what
-    was read of it since then is lost.
+    A run that was killed resumes from its checkpoint. The --output file is cut back to the checkpoint, so no record is lost or written twice. On
+    standard output, records since the last checkpoint are repeated. For standard input, a checkpoint is kept only with --checkpoint, and what was
+    read after the last one is lost.
     """
     gc.enable()  # this command runs for months
     if grace < 1 or timeout < 1 or quarantine < 1 or poll <= 0:
-        raise UsageError("--grace, --timeout and --quarantine are at least one second, --poll is more than none")
+        raise UsageError("--grace, --timeout and --quarantine must be at least one second, --poll more than 0")
     if ending(output) in BY_ENDING:
-        raise UsageError(f"{output}: follow writes JSON Lines, so the file cannot end with {ending(output)}")
+        raise UsageError(f"{output}: follow writes JSON Lines, so the file name cannot end in {ending(output)}")
     if output not in (None, "-") and os.path.exists(str(output)) and os.path.exists(file) and os.path.samefile(file, str(output)):
-        raise UsageError(f"{output}: is read by this command, so it cannot be the output")
+        raise UsageError(f"{output}: is the input file, so it cannot be the output")
     if os.path.isdir(file):
-        raise UsageError(f"{file}: is a folder; name the log in it")
+        raise UsageError(f"{file}: is a folder; give the path of the log in it")
     rotated_to = options["rotated_to"]
     if rotated_to is not None and os.path.exists(rotated_to) and not os.path.isdir(rotated_to):
-        raise UsageError(f"{rotated_to}: is no folder")
+        raise UsageError(f"{rotated_to}: is not a folder")
     zone_name, host = options["timezone"], options["host"]
     settings = FollowOptions(
         file=file,
@@ -105,8 +109,8 @@ def follow(
         sizes = held.sizes()
         still = sizes["open"] + sizes["parked"] + sizes["settling"]
         waiting = len(follower.stream.state()["held_lines"])
-        rest = f", {waiting} that may go on" if waiting else ""
-        click.echo(f"{follower.stream.counts}{rest}; {held.emitted:,} messages emitted, {still:,} open, {held.late:,} late lines", err=True)
+        rest = f", {waiting} incomplete" if waiting else ""
+        click.echo(f"{follower.stream.counts}{rest}; {held.emitted:,} messages written, {still:,} unfinished, {held.late:,} late lines", err=True)
     if follower.stopped:
         import signal
 

@@ -1,4 +1,4 @@
-"""What the commands that read logs share: their options, their files, and what is said on standard error."""
+"""What the commands that read logs share: options, input files, and messages on standard error."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ if TYPE_CHECKING:
 
 
 def reading(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command of click the files that it reads, and the options that say how."""
+    """Add the arguments and options for reading logs to a click command."""
     for option in reversed(
         (
             click.argument("files", nargs=-1),
-            click.option("--host", help="Name of the appliance for lines that do not name it."),
-            click.option("--timezone", metavar="ZONE", help="Zone of the stamps, such as Europe/Berlin. Default: what the head of the file says, else UTC."),
-            click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, for stamps without one. Default: from the file's date."),
-            click.option("--since", metavar="TIME", help="Only what is not before this time (UTC), such as 2024-12-31 or 2024-12-31T08:00:00Z."),
-            click.option("--until", metavar="TIME", help="Only what is before this time (UTC)."),
-            click.option("--jobs", type=click.IntRange(1, 64), help="Processes to use. Default: one per processor."),
-            click.option("--quiet", "-q", is_flag=True, help="No counts and no progress on standard error."),
-            click.option("--allow-empty", is_flag=True, help="A file in which nothing is understood is no failure."),
+            click.option("--host", help="Name of the appliance, for lines that do not name it."),
+            click.option(
+                "--timezone", metavar="ZONE", help="Time zone of the log, such as Europe/Berlin. Default: as given in the head of the file, else UTC."
+            ),
+            click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, if timestamps have no year. Default: from the file's date."),
+            click.option("--since", metavar="TIME", help="Only records at or after this time (UTC), such as 2024-12-31 or 2024-12-31T08:00:00Z."),
+            click.option("--until", metavar="TIME", help="Only records before this time (UTC)."),
+            click.option("--jobs", type=click.IntRange(1, 64), help="Number of processes. Default: one per processor."),
+            click.option("--quiet", "-q", is_flag=True, help="Do not show counts or progress on standard error."),
+            click.option("--allow-empty", is_flag=True, help="Do not fail if no line of a file is recognized."),
         )
     ):
         command = option(command)
@@ -44,7 +46,7 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
 
 
 class Input:
-    """The inputs of one command, and what is said of them on standard error."""
+    """The input files of one command, and the messages about them on standard error."""
 
     def __init__(self, options: dict[str, Any]) -> None:
         self.quiet: bool = options["quiet"]
@@ -55,7 +57,7 @@ class Input:
         if self.since is not None and self.until is not None and self.since > self.until:
             raise UsageError(f"--since {options['since']} is after --until {options['until']}")
         if not options["files"] and sys.stdin.isatty():
-            raise UsageError("no file given (- is standard input)")
+            raise UsageError("no input file (use - for standard input)")
         self.found = sources.find(options["files"], self.warn)
         where = None if options["timezone"] is None else zone(options["timezone"])
         self.options = parallel.Options(
@@ -75,26 +77,26 @@ class Input:
             return {}
         if not self.quiet:
             untold = [source.name for source in self.found if source.path not in serials]
-            rest = f"; {', '.join(untold)}: none, so read such files by themselves, with --host NAME" if untold else ""
+            rest = f"; no serial number in {', '.join(untold)}: read such files separately, with --host NAME" if untold else ""
             names = printable(f"({', '.join(several)}){rest}")
-            click.echo(f"esatls: files of {len(several)} appliances, told apart by their serial numbers {names}", err=True)
+            click.echo(f"esatls: files of {len(several)} appliances, identified by their serial numbers {names}", err=True)
         return serials
 
     def tell_names(self, names: Iterable[str]) -> None:
-        """Say that one appliance may have two names, which part what belongs together."""
+        """Warn if one appliance seems to have two names, which would split its records."""
         for short, full in [] if self.quiet else short_and_full(names):
-            click.echo(f"esatls: {printable(short)} and {printable(full)} may be one appliance under two names: the ids of each count apart", err=True)
+            click.echo(f"esatls: {printable(short)} and {printable(full)} may be one appliance under two names; they are treated as two", err=True)
 
     def output(self, path: str | None) -> Output:
-        """Return where the records go; `UsageError` for a file that is read."""
+        """Return where the records go; `UsageError` if that is an input file."""
         if path not in (None, "-"):
             for source in self.found:
                 if source.path != "-" and os.path.isfile(source.path) and os.path.exists(str(path)) and os.path.samefile(source.path, str(path)):
-                    raise UsageError(f"{path}: is read by this command, so it cannot be the output")
+                    raise UsageError(f"{path}: is an input file, so it cannot be the output")
         return Output(path)
 
     def warn(self, problem: str) -> None:
-        """Say what could not be read; the exit code tells it too."""
+        """Report a problem with the input; it also sets the exit code."""
         if self.allow_empty and problem.endswith(parallel.NOT_UNDERSTOOD):
             return
         self.failed = True
@@ -110,20 +112,20 @@ class Input:
             progress.show = Bar(total)
         return progress
 
-    def end(self, counts: Counts, written: int | None = None, *, nothing: str = "no line was understood") -> None:
-        """Tell the counts, and `nothing` if no line was an event, or that no record was written; leave with 1 if something could not be read."""
+    def end(self, counts: Counts, written: int | None = None, *, nothing: str = "no lines were recognized") -> None:
+        """Show the counts, then `nothing` if no line was an event, or that no record matched; exit with 1 if something could not be read."""
         if not self.quiet:
             click.echo(str(counts), err=True)
             if counts.events and written == 0:
-                click.echo("esatls: no record is one of those asked for", err=True)
+                click.echo("esatls: no records match the filters", err=True)
             elif counts.ignored and not counts.events:
-                click.echo(f"esatls: {nothing}; esatls explain 'LINE' tells what a line lacks", err=True)
+                click.echo(f"esatls: {nothing}; esatls explain 'LINE' shows why", err=True)
         if self.failed:
             sys.exit(1)
 
 
 def facts_of(source: Input) -> tuple[Facts, Counts]:
-    """Return what all inputs state, and how many lines there were of which kind."""
+    """Return the facts from all inputs, and the line counts."""
     progress = source.progress()
     facts, counts = parallel.gather(source.found, source.options, source.warn, progress)
     source.tell_names(appliances(facts.hosts).values())
@@ -131,7 +133,7 @@ def facts_of(source: Input) -> tuple[Facts, Counts]:
 
 
 def connections_of(facts: Facts, source: Input) -> Iterator[ConnectionRecord]:
-    """Yield the connections of which something is known in the asked-for time, or before and after it."""
+    """Yield the connections that touch the requested time range."""
     from esatls.verdicts import records
 
     since, until = source.since, source.until
@@ -144,7 +146,7 @@ def connections_of(facts: Facts, source: Input) -> Iterator[ConnectionRecord]:
 
 
 def messages_of(facts: Facts, source: Input) -> Iterator[MessageRecord]:
-    """Yield the messages of which something is known in the asked-for time, or before and after it."""
+    """Yield the messages that touch the requested time range."""
     from esatls.verdicts import records
 
     since, until = _sortable(source.since), _sortable(source.until)

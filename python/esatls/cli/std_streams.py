@@ -1,4 +1,4 @@
-"""Standard streams that were closed before the program began: whoever needs one is told so, in one line."""
+"""Closed standard streams are reported in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 
 class _Closed(io.RawIOBase):
-    """Refuses what it is asked to read or write."""
+    """A stream on which every read and write fails with "is closed"."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class _Closed(io.RawIOBase):
 
 
 def stand_in() -> None:
-    """Put something in the place of each closed stream: an `OSError` that names it when it is used; nobody reads what goes to standard error."""
+    """Replace closed streams: using one raises an `OSError` that names it; what goes to a closed standard error is dropped."""
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
     # no file is to get the number of a standard stream

@@ -1,4 +1,4 @@
-"""A small client for the HTTP interfaces of Elasticsearch and Kibana: the standard library is enough for it."""
+"""A small HTTP client for Elasticsearch and Kibana, using only the standard library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEY_PLACES = "ESATLS_ELASTIC_API_KEY or --api-key-file"
 
 
 class ElasticError(EsatlsError):
-    """A server could not be reached, or refused what was asked of it; ``status`` is its HTTP status, 0 for none."""
+    """A server could not be reached, or rejected a request; ``status`` is its HTTP status, 0 for none."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         """Keep the status beside the one-line message."""
@@ -34,7 +34,7 @@ class ElasticError(EsatlsError):
 
     @property
     def may_pass(self) -> bool:
-        """Tell whether the same request may succeed in a while: the server is busy, or not there at present."""
+        """Tell whether the same request may succeed later, because the server is busy or unreachable at present."""
         return self.status in BUSY
 
 
@@ -43,12 +43,12 @@ class UnreachableError(ElasticError):
 
     @property
     def may_pass(self) -> bool:
-        """Tell that the server may be there in a while."""
+        """Return true: the server may be reachable later."""
         return True
 
 
 class Refusal(NamedTuple):
-    """A document that the server did not take: its place in the request, the status, and the reason in one line."""
+    """A document that the server rejected: its position in the request, the status, and the reason in one line."""
 
     position: int
     status: int
@@ -73,13 +73,13 @@ class Client:
         """Check the address and prepare the connection; nothing is sent. Raises ``UsageError`` for an address or a key that cannot be one."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise UsageError(f"not an address of a server: {url!r} (it starts with https:// or http://)")
+            raise UsageError(f"not a server address: {url!r} (must start with https:// or http://)")
         if parts.username or parts.password:
-            raise UsageError("the address of a server must not hold a password: use an API key")
+            raise UsageError("the server address must not contain a password: use an API key")
         if api_key and parts.scheme == "http" and not _is_loopback(parts.hostname):
-            raise UsageError(f"the API key would go to {parts.hostname} unencrypted: use https://")
+            raise UsageError(f"the API key would be sent to {parts.hostname} unencrypted: use https://")
         if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
-            raise UsageError("the API key holds characters that no key has")
+            raise UsageError("the API key contains invalid characters")
         self.url = url.rstrip("/")
         self._api_key = api_key
         self._timeout = timeout
@@ -127,10 +127,10 @@ class Client:
             return text.decode("utf-8", "replace")
 
     def _key_hint(self) -> str:
-        """Return what a user can do about a server that lets nobody in."""
+        """Return what a user can do when the server asks for credentials."""
         if self._api_key:
-            return f"; {_KEY_PLACES} must hold a key of this server, in the form that it calls encoded"
-        return f"; give it an API key in {_KEY_PLACES}"
+            return f"; {_KEY_PLACES} must contain an API key of this server, in its encoded form"
+        return f"; set an API key in {_KEY_PLACES}"
 
     def exists(self, path: str) -> bool:
         """Tell whether the server has what ``path`` names."""
@@ -194,9 +194,9 @@ def _reason(answer: bytes) -> str:
 
 def _connection_problem(reason: Any) -> str:
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return f"its certificate cannot be verified ({reason.verify_message}); name its authority with --ca-cert"
+        return f"its certificate cannot be verified ({reason.verify_message}); use --ca-cert to name its CA"
     if isinstance(reason, ConnectionRefusedError):
-        return "no server answers there"
+        return "connection refused"
     return f"cannot be reached: {reason}"
 
 

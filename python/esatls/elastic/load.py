@@ -65,7 +65,7 @@ def action(record: Record, ingested: str) -> Action:
 
 
 class Written(NamedTuple):
-    """How many documents a server took, and how many it refused."""
+    """How many documents a server accepted, and how many it rejected."""
 
     documents: int = 0
     refused: int = 0
@@ -99,7 +99,7 @@ class Writer:
             if refused:
                 shown = "; ".join(one.reason for one in refused[:_MOST_REFUSED_SHOWN])
                 more = f" and {len(refused) - _MOST_REFUSED_SHOWN:,} more" if len(refused) > _MOST_REFUSED_SHOWN else ""
-                self._tell(f"{len(refused):,} documents were refused: {shown}{more}")
+                self._tell(f"{len(refused):,} documents were rejected: {shown}{more}")
 
     def _send(self, batch: list[Action]) -> list[Refusal]:
         """Send a batch, and again what the server may take later; return what it refused for good."""
@@ -129,7 +129,7 @@ class Writer:
 def load(client: Client, batches: Iterable[Iterable[bytes | str]], *, patience: float = PATIENCE, tell: Callable[[str], None] | None = None) -> Written:
     """Write the records of JSON Lines, batch by batch.
 
-    A line that is no record ends the load with ``ElasticError``; what stands before it is written.
+    A line that is not a record ends the load with ``ElasticError``; the lines before it are written.
     """
     writer = Writer(client, now(), patience=patience, tell=tell)
     number = 0
@@ -149,9 +149,9 @@ def _action(writer: Writer, line: bytes | str, number: int) -> Action:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        message = f"line {number} is no JSON: {error}"
+        message = f"line {number} is not JSON: {error}"
         raise ElasticError(message) from error
-    message = f"line {number} is no record"
+    message = f"line {number} is not a record of esatls"
     if not isinstance(record, dict):
         raise ElasticError(message)
     try:
@@ -191,7 +191,7 @@ def _whole(answer: dict[str, Any]) -> dict[str, Any]:
     """Return a page of a search, if no part of the index is missing from it."""
     failed = answer.get("_shards", {}).get("failed", 0)
     if failed or answer.get("timed_out"):
-        message = f"the events cannot be read whole: {f'{failed} shards failed' if failed else 'the search timed out'}; nothing was written or deleted"
+        message = f"not all events could be read: {f'{failed} shards failed' if failed else 'the search timed out'}; nothing was written or deleted"
         raise ElasticError(message)
     return answer
 
@@ -223,7 +223,7 @@ def events_of(line: str) -> Iterator[dict[str, Any]]:
 
 
 class Joined(NamedTuple):
-    """What a join did: events read, documents written of each kind, deleted, and refused."""
+    """What a join did: events read, and documents written, deleted and rejected."""
 
     events: int
     connections: int

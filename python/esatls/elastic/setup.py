@@ -63,7 +63,7 @@ def asset(name: str) -> str:
         path = folder / name
         if path.is_file():
             return path.read_text(encoding="utf-8")
-    message = f"the package lacks {name}: install it again"
+    message = f"{name} is missing from the package: install it again"
     raise ElasticError(message)
 
 
@@ -71,7 +71,7 @@ def capabilities(client: Client) -> Capabilities:
     """Ask the server what it is."""
     answer = client.request("GET", "/")
     if not isinstance(answer, dict) or not isinstance(answer.get("version"), dict):
-        message = f"{client.url}: no Elasticsearch answers there"
+        message = f"{client.url}: is not an Elasticsearch server"
         raise ElasticError(message)
     version = answer["version"]
     numbers = tuple(int(part) for part in re.findall(r"\d+", str(version.get("number", "")))[:3])
@@ -89,7 +89,7 @@ def kibana_answers(client: Client) -> None:
         answer = None
     # whom it does not know, Kibana tells its status alone
     if not isinstance(answer, dict) or not isinstance(answer.get("status"), dict):
-        message = f"{client.url}: no Kibana answers there"
+        message = f"{client.url}: is not a Kibana server"
         raise ElasticError(message)
 
 
@@ -146,6 +146,6 @@ def perform(step: Step, client: Client) -> str:
     if not isinstance(answer, dict) or not answer.get("success"):
         errors = answer.get("errors", []) if isinstance(answer, dict) else []
         reasons = "; ".join(f"{error.get('type')} {error.get('id')}: {error.get('error', {}).get('type')}" for error in errors[:3])
-        message = f"{client.url}: Kibana did not take the dashboards: {reasons or answer}"
+        message = f"{client.url}: Kibana rejected the dashboards: {reasons or answer}"
         raise ElasticError(message)
     return f"loaded {answer.get('successCount', 0)} objects"

@@ -275,10 +275,10 @@ def _read_known(  # noqa: C901 - most of the time that a record takes
         event["hat_action"] = hat_action
     if action is not None:
         event["action"] = action
-    if sender is not None and sender != "<>":
-        event["sender"] = unescape(sender) if "\\" in sender else sender
+    if sender is not None:
+        _address(event, "sender", sender)
     if recipient is not None:
-        event["recipient"] = unescape(recipient) if "\\" in recipient else recipient
+        _address(event, "recipient", recipient)
     if peer_ip is not None:
         event["peer_ip"] = peer_ip
     if peer_host is not None and peer_host != "unknown":
@@ -435,14 +435,19 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
     if "ended" in event and not _WHOLE_STAMP.match(event["ended"]):
         del event["ended"]
     for name in _ADDRESSES:
-        if "\\" in event.get(name, ""):
-            event[name] = unescape(event[name])
-    if event.get("sender") == "<>":
-        del event["sender"]
+        if name in event:
+            _address(event, name, event.pop(name))
     for name in IDENTITY.values():
         if name in event:
             _identify(event, name, event.pop(name))
     return event
+
+
+def _address(event: dict[str, Any], name: str, value: str) -> None:
+    """Set an address to what is left of a value without its escapes, if anything is; the empty sender is none."""
+    text = unescape(value) if "\\" in value else value
+    if text and (name, text) != ("sender", "<>"):
+        event[name] = text
 
 
 def _identify(event: dict[str, Any], name: str, value: str) -> None:

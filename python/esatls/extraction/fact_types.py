@@ -88,6 +88,16 @@ class Plain(NamedTuple):
     witness: int = TEXT
 
 
+class TlsRead(NamedTuple):
+    """Data of a message was read over TLS."""
+
+    code: str
+    time: Time | None
+    key: str
+    mid: str | None
+    witness: int = TEXT
+
+
 class BrokenConnection(NamedTuple):
     """A delivery connection broke."""
 
@@ -271,7 +281,7 @@ KINDS: dict[str, type[Any]] = {
     "tls_failed": TlsSaid,
     "tls_required": TlsSaid,
     "tls_not_offered": TlsSaid,
-    "tls_read": Plain,
+    "tls_read": TlsRead,
     "tls_other": TlsSaid,
     "connection_error": BrokenConnection,
     "connection_closed": ConnectionClosed,

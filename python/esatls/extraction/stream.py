@@ -24,6 +24,9 @@ LONGEST_WRAP = 64
 MOST_HEADS = 10_000
 """Envelopes kept; a log of one second after another needs few."""
 
+_MOST_FORMS = 100
+"""Forms of headers that are known to hold a log name."""
+
 _MOST_INSIDE = 100
 """Appliances whose records are read at once; of more, each begins anew."""
 
@@ -34,6 +37,8 @@ _LINES_AT_ONCE = 500
 _UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
 
 _WRAP_COLUMN = 100  # no page that wraps within words is narrower
+_SEPARATOR = "--"
+"""Stands between the lines that grep shows around one match and those around the next."""
 _RECORD = "CEF:"
 """A record behind a known envelope may hold a line of its own (W14)."""
 _CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDATED_LOG_EVENT\|", re.ASCII)
@@ -100,7 +105,7 @@ class Head:
 class _Hour:
     """An envelope without its minutes and seconds: most new ones differ in nothing else."""
 
-    __slots__ = ("after", "at", "before", "head", "time")
+    __slots__ = ("after", "at", "before", "head", "naming", "time")
 
     def __init__(self, before: str, after: str, time: Time, head: Head) -> None:
         self.before = before
@@ -108,6 +113,7 @@ class _Hour:
         self.at = len(before)
         self.time = time
         self.head = head
+        self.naming = envelope.naming(envelope.Envelope(envelope.STAMPED, len(after), log=head.log), after)
 
     @classmethod
     def of(cls, prefix: str, stamp: str, head: Head) -> _Hour | None:
@@ -227,6 +233,10 @@ class Stream:
         self._rank = envelope.BARE
         self._lead: str | None = None
         """What stands in front of the header of the log's first line; None before that."""
+        self._named: dict[str, int] = {}
+        """How headers of a form have named their log: one that does not may stand in front of the rest of a line that a relay has split."""
+        self._headers: dict[str, tuple[bool, bool]] = {}
+        """Whether the lines in a field of records have come with a level, with a log name."""
         self._swallow = False
         self._inside: dict[tuple[str | None, str | None, str | None], Stream] = {}
         """Readers of what records hold, by appliance, log and level: they know its envelopes."""
@@ -270,7 +280,11 @@ class Stream:
                     return
             self._begin(_Pending(env, self._head(env, line), line))
             self._rank = env.rank
-        elif not line.strip() or (_LINE_NUMBER.fullmatch(line) and not self._completes(line)):
+            return
+        if self._lead and self._lead.strip() and self._pending is not None:
+            line = self._without_marks(line)
+            env = envelope.parse(line)
+        if not line.strip() or (_LINE_NUMBER.fullmatch(line) and not self._completes(line)):
             counts.ignored += 1
             if self._pending is not None:
                 self._pending.spaced = True
@@ -283,11 +297,49 @@ class Stream:
         In front of a line that a stranger wrote may stand anything, white space above all: what a mail system folds begins with it.
         """
         env = envelope.parse(line)
+        if env.rank < envelope.STAMPED and self._lead and not env.lead:
+            # `mail-esa1` is no host where `mail:` stands in front of other lines
+            inner = envelope.without_marks(line, self._lead)
+            if len(inner) < len(line):
+                at = len(line) - len(inner)
+                env = envelope.parse(inner)
+                env = env._replace(end=env.end + at, lead=line[:at]) if env.rank == envelope.UNSTAMPED and not env.lead else envelope.NONE
         if env.rank == envelope.BARE:
             return env
+        if env.rank == envelope.STAMPED and env.level and env.host and self._is_split(env, line):
+            return envelope.NONE
         if self._lead is None:
             self._lead = env.lead
         return env if not env.lead or envelope.alike(env.lead, self._lead) else envelope.NONE
+
+    def _is_split(self, env: envelope.Envelope, line: str) -> bool:
+        """Tell whether a line may be the rest of one that a relay has split: a host and no log name, where headers of its form have one."""
+        form, naming = envelope.form(line), envelope.naming(env, line)
+        known = self._named.get(form, 0)
+        if naming > known and (known or len(self._named) < _MOST_FORMS):
+            self._named[form] = naming
+        return naming < known
+
+    def _is_split_record(self, record: records.Record) -> bool:
+        """Tell whether a record may hold the rest of a line: no level or no log name, where others with the same field have one."""
+        before = self._headers.get(record.field)
+        if before is None:
+            if len(self._headers) < _MOST_FORMS:
+                self._headers[record.field] = record.header
+            return False
+        level, log = record.header
+        if before[0] > level or before[1] > log:
+            return True
+        if before != record.header:
+            self._headers[record.field] = record.header
+        return False
+
+    def _without_marks(self, line: str) -> str:
+        """Return a line that goes on another one without what stands in front of that one."""
+        assert self._pending is not None  # noqa: S101 - asked for where there is one
+        lead = envelope.parse(self._pending.lines[0]).lead or self._lead or ""
+        rest = envelope.without_marks(line, lead)
+        return line if envelope.parse(rest).rank == envelope.STAMPED else rest
 
     def _begin(self, pending: _Pending) -> None:
         if self._pending is not None:
@@ -299,7 +351,7 @@ class Stream:
         """Take a line that says less than others did: the rest of a wrapped line, unless it cannot be."""
         pending = self._pending
         prompt = _PROMPT.fullmatch(line) is not None and pending is not None and not _is_open(pending.lines[-1])
-        if pending is None or self._swallow or prompt or envelope.starts_anew(line) or _unprintable(line):
+        if pending is None or self._swallow or prompt or line == _SEPARATOR or envelope.starts_anew(line) or _unprintable(line):
             self._settle()
             self._swallow = True
             self._dismiss(line)
@@ -403,8 +455,9 @@ class Stream:
         self._settle()
         counts = Counts()
         for record in inner:
-            part: Stream = self._reader(record)
-            counts.add(part._record(record))
+            if not self._is_split_record(record):
+                part: Stream = self._reader(record)
+                counts.add(part._record(record))
         if counts.events:
             self.counts.events += lines
         elif counts.unreadable:
@@ -468,7 +521,9 @@ class Stream:
 
     def _same_hour(self, prefix: str) -> Head | None:
         """Return the head of an envelope that differs from a known one in minutes and seconds alone."""
-        head = None if self._hour is None else self._hour.head_of(prefix)
+        hour = self._hour
+        # without a log name a line is asked whether it is the rest of another
+        head = None if hour is None or (self._named and hour.head.host and hour.naming < max(self._named.values())) else hour.head_of(prefix)
         if head is not None:
             _remember(self.heads, prefix, head)
         return head
@@ -485,6 +540,8 @@ class Stream:
             "swallow": self._swallow,
             "held_lines": [] if pending is None else pending.lines,
             "may_begin": self._may_begin,
+            "named": self._named,
+            "headers": self._headers,
             "document": None if self._document is None else self._document.state(),
             "spaced": pending is not None and pending.spaced,
         }
@@ -496,6 +553,8 @@ class Stream:
         self._lead = None if state["lead"] is None else str(state["lead"])
         self._swallow = bool(state["swallow"])
         self._may_begin = bool(state["may_begin"])
+        self._named = {str(form): int(naming) for form, naming in dict(state["named"]).items()}
+        self._headers = {str(name): (bool(level), bool(log)) for name, (level, log) in dict(state["headers"]).items()}
         if state["document"] is not None:
             self._document = documents.restored(state["document"])
         lines = [str(line) for line in state["held_lines"]]
@@ -618,7 +677,7 @@ class Stream:
         found: list[records.Record] = []
         for line in lines:
             inner = records.unwrap(line) if line[:1] == "{" else []
-            if len(inner) != 1 or len(inner[0].lines) > 1:
+            if len(inner) != 1 or len(inner[0].lines) > 1 or self._is_split_record(inner[0]):
                 break
             found += inner
             if len(found) == 1 and not _is_whole(envelope.parse(inner[0].lines[0]), inner[0].lines[0]):

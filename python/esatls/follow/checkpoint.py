@@ -53,7 +53,7 @@ def load(path: str) -> dict[str, Any] | None:
     except (ValueError, TypeError, LookupError, RecursionError):
         head, body = {}, None
     if not isinstance(head, dict) or head.get("format") != _FORMAT:
-        raise CheckpointError(f"{path}: is no checkpoint, or is damaged; {_ADVICE}")
+        raise CheckpointError(f"{path}: is not a checkpoint, or is damaged; {_ADVICE}")
     if head.get("version") not in (1, _VERSION):
         raise other_version(path)
     if not isinstance(body, dict) or head.get("sha256") != hashlib.sha256(second).hexdigest():
@@ -66,7 +66,7 @@ def load(path: str) -> dict[str, Any] | None:
     return body
 
 
-_ADVICE = "name another one with --checkpoint, or start over with --fresh"
+_ADVICE = "use another --checkpoint, or --fresh to start over"
 
 
 def damaged(path: str) -> CheckpointError:
@@ -127,5 +127,5 @@ def lock(path: str) -> int | None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(handle)
-        raise CheckpointError(f"{path}: another process follows with this checkpoint; name another one with --checkpoint") from error
+        raise CheckpointError(f"{path}: another process is using this checkpoint; use another --checkpoint") from error
     return handle

@@ -30,7 +30,7 @@ _LEAST_PAUSE = 20
 
 @dataclass(frozen=True)
 class FollowOptions:
-    """How to follow."""
+    """The options of `esatls follow`."""
 
     file: str
     output: str | None = None
@@ -83,7 +83,7 @@ class Follower:
         self._pause = 0.0
 
     def run(self) -> None:
-        """Follow until the input is over, or a signal comes."""
+        """Follow until the input ends or a signal arrives."""
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._stop)
@@ -107,7 +107,7 @@ class Follower:
         self.close()
 
     def step(self) -> bool:
-        """Take what there is to read, at most a block; return whether there was anything."""
+        """Read at most one block; return whether there was anything to read."""
         data = self.trail.read()
         if data is None:
             return False
@@ -124,7 +124,7 @@ class Follower:
         return True
 
     def close(self) -> None:
-        """Let go of output and checkpoint."""
+        """Close the output and release the checkpoint."""
         self.sink.close()
         if self._lock is not None:
             os.close(self._lock)
@@ -136,7 +136,7 @@ class Follower:
         signal.signal(number, signal.SIG_DFL)
 
     def finish(self) -> None:
-        """End the input: emit all that is open as it stands."""
+        """End the input: write all unfinished messages as they are."""
         if isinstance(self.trail, Trail) and self.trail.current is None:
             self.warn(f"{self.options.file}: nothing to read")
             self.failed = True
@@ -147,7 +147,7 @@ class Follower:
         self._write()
 
     def _wait(self) -> None:
-        """Nothing to read: let time pass, and write down what there is."""
+        """Wait for more to read; let log time pass and write what is due."""
         if self._quiet is None:
             self._quiet = 0
         elif 0 < self.options.idle < self._quiet:
@@ -217,7 +217,7 @@ class Follower:
 
 
 def is_pipe(path: str) -> bool:
-    """Tell whether what is read is gone once it was read: standard input, a named pipe."""
+    """Tell whether a file can be read only once: standard input, a named pipe."""
     if path == "-":
         return True
     try:

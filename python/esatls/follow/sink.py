@@ -34,7 +34,7 @@ class Sink:
         inode, length = int(known["inode"]), int(known["length"])
         if os.fstat(self.file.fileno()).st_ino != inode or self.file.tell() < length:
             if length:
-                warn(f"{self.path}: is not the output that the checkpoint knows; goes on at its end")
+                warn(f"{self.path}: is not the output file of the checkpoint; appending to it")
         elif self.file.tell() > length:
             self.file.truncate(length)
             self.file.seek(length)

@@ -254,7 +254,7 @@ class Trail:
         if copy is not None and self._open(copy, current.offset, still=lambda: _still(copy, current.head, len(current.head))):
             return self._read()
         self._stand_still(files)
-        self.warn(f"{current.path}: was truncated; reads it from its start")
+        self.warn(f"{current.path}: was truncated; reading it from the start")
         current.offset, current.head = 0, b""
         return b""
 
@@ -285,7 +285,7 @@ class Trail:
         elif not place.head_length and same:
             self._open(same[0])
         if place.offset:
-            self.warn(f"{self.path}: the file that was being read is gone; what it held after byte {place.offset:,} is lost")
+            self.warn(f"{self.path}: the file that was being read is gone; its content after byte {place.offset:,} is lost")
 
 
 def _steadily(do: Callable[[], _Answer]) -> _Answer:
@@ -295,7 +295,7 @@ def _steadily(do: Callable[[], _Answer]) -> _Answer:
             return do()
         except MovedError:  # noqa: PERF203 - it is not thrown often
             time.sleep(_PAUSE)
-    raise InputError("the files of the log are renamed all the time")
+    raise InputError("the log files are being renamed faster than they can be read")
 
 
 def _still(file: File, head: bytes | str, length: int) -> File | None:

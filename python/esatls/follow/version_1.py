@@ -46,7 +46,7 @@ def converted(body: dict[str, Any]) -> dict[str, Any]:
     clock = held["clock"]
     return {
         **body,
-        "stream": {**body["stream"], "lead": None},
+        "stream": {**body["stream"], "lead": None, "may_begin": False, "document": None, "named": {}, "headers": {}},
         "held": {
             "shapes": {code: [_RENAMED.get(name, name) for name in names] for code, names in SHAPES.items()},
             "clock": {**clock, "stamp": clock["now"]},

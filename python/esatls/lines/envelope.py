@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -21,6 +22,12 @@ the priority; and the rest of a weekday, where a log was cut at the left (W20)."
 _NO_WEEKDAY = re.compile(r"[A-Z][a-z]{2} {1,2}\d.* \d{4}", re.ASCII)
 _LINE_NUMBER = re.compile(r"(?:^\s*\d+[:\t-]|:\d+:|-\d+-)$", re.ASCII)
 _WORD = re.compile(r"[^\s:>|]+")
+_NAMED = re.compile(r"[\w.@-](?:\[\d{1,10}\]|:nopid)? ?:[ \t]{1,4}[A-Za-z]{4,8}: ?\Z", re.ASCII)
+_FIRST_STAMP = re.compile(STAMP, re.ASCII)
+_ANY_WORD = re.compile(r"\w+", re.ASCII)
+_BLANKS = re.compile(r"\s+")
+_PRIORITY = re.compile(r"(?:\b\d{1,6} )?<\d{1,3}>(?:1 )?\Z", re.ASCII)
+_MARKS = re.compile(r"(?P<name>.*?)(?P<number>(?:(?<![^:\s-])\d{1,9})?)(?P<end>[:\t-]?)(?P<quotes>[ \t>]*)")
 _START = re.compile(rf"(?:{_ADDRESS} (?=<))?(?:<\d{{1,3}}>(?:1 )?(?:{STAMP} )?|{STAMP} )", re.ASCII)
 """A priority, a first stamp."""
 
@@ -80,6 +87,41 @@ def alike(lead: str, first: str) -> bool:
 def _form(lead: str) -> str:
     named = _LINE_NUMBER.sub("|", lead)
     return _WORD.sub("w", named.removesuffix("-").removesuffix(":"))
+
+
+def form(line: str) -> str:
+    """Return how a header begins: up to its first stamp and what stands behind that, whatever the words and numbers."""
+    m = _FIRST_STAMP.search(line, 0, LONGEST)
+    return "" if m is None else _BLANKS.sub(" ", _ANY_WORD.sub("w", line[: m.end() + 3]))
+
+
+def naming(env: Envelope, line: str) -> int:
+    """Return how a header names its log: 2 with a colon right in front of the level, 1 in another way, 0 not at all."""
+    if env.log is None:
+        return 0
+    return 2 if _NAMED.search(line, max(0, env.end - 160), env.end) else 1
+
+
+def without_marks(line: str, lead: str) -> str:
+    """Return the rest of a wrapped line without what a tool has put in front of it, as `lead` in front of the line's beginning.
+
+    That is the same file's name, another number, as many quotes; white space stays, and so does a line that begins otherwise.
+    """
+    marks = _marks_like(lead)
+    m = None if marks is None else marks.match(line)
+    return line if m is None else line[m.end() :]
+
+
+@functools.lru_cache(maxsize=64)
+def _marks_like(lead: str) -> re.Pattern[str] | None:
+    m = _MARKS.fullmatch(_PRIORITY.sub("", lead))
+    if m is None or not (m["number"] or m["end"] or (">" in m["quotes"] and not m["name"].strip())):
+        return None
+    name = m["name"]
+    like = r"\s*" if not name.strip() else re.escape(name[:-1]) + "[:-]" if m["number"] and name[-1] in ":-" else re.escape(name)
+    like += r"\d{1,9}" if m["number"] else ""
+    like += "[:-]" if m["end"] in (":", "-") and m["end"] else m["end"]
+    return re.compile(like + r"[ \t]{0,80}>" * m["quotes"].count(">"), re.ASCII)
 
 
 def starts_anew(line: str) -> bool:

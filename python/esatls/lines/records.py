@@ -117,6 +117,10 @@ class Record(NamedTuple):
     log: str | None = None
     level: str | None = None
     serial: str | None = None
+    field: str = ""
+    """The field that is the line."""
+    header: tuple[bool, bool] = (True, True)
+    """Whether a level and a log name stand in front of the text or beside it; of a consolidated event neither is asked for."""
 
 
 def unwrap(line: str, end: int | None = None) -> list[Record]:
@@ -177,7 +181,7 @@ def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
 
 def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
     """Return the record of an object that holds a line; None for one that does not."""
-    best, rank = None, -1
+    best, rank, said_by = None, -1, envelope.NONE
     for name in LINE:
         text = _lookup(record, name)
         if not isinstance(text, str) or not text.strip():
@@ -185,7 +189,7 @@ def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
         env = envelope.parse(text[: envelope.LONGEST].lstrip(" \t").partition("\n")[0])
         said = 2 if env.host or name == "AdditionalExtensions" else 1 if env.rank else 0
         if said > rank:
-            best, rank = (name, text), said
+            best, rank, said_by = (name, text), said, env
         if rank == 2:
             break
     if best is None:
@@ -193,7 +197,10 @@ def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
     name, text = best
     if name == "AdditionalExtensions":
         text += _columns(record, text)
-    return _record(text, around)
+    found = _record(text, around)
+    consolidated = name == "AdditionalExtensions" or text.startswith("CEF:", said_by.end)
+    header = (True, True) if consolidated else (bool(said_by.level or found.level), bool(said_by.log or found.log))
+    return found._replace(field=name, header=header)
 
 
 def _record(text: str, around: tuple[Json, ...]) -> Record:

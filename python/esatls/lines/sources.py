@@ -175,7 +175,7 @@ class Reader:
             self._ahead = self._ahead[3:]
         head = self._ahead[:8192]
         if len(head.translate(None, _NOT_TEXT)) < 0.9 * len(head):
-            warn(f"{source.name}: looks like a binary file")
+            warn(f"{source.name}: seems to be a binary file")
 
     def sample(self) -> bytes:
         """Return the first megabyte, without using it up."""
@@ -240,7 +240,7 @@ class Reader:
         except Exception as error:
             if not isinstance(error, BROKEN) and type(error).__name__ != "ZstdError":
                 raise
-            self.warn(f"{self.source.name}: breaks off: {str(error) or type(error).__name__}")
+            self.warn(f"{self.source.name}: is incomplete or damaged: {str(error) or type(error).__name__}")
             self.left = 0
             return b""
         if self.left is not None:

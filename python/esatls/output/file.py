@@ -1,4 +1,4 @@
-"""Where records go: standard output, or a file that appears only when it is whole."""
+"""Where records go: standard output, or a file that appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def ending(path: str | None) -> str:
 
 
 class Output:
-    """Where records go: standard output, or a file that appears only when it is whole.
+    """Where records go: standard output, or a file that appears only when it is complete.
 
-    A pipe or a device is written to as it stands; a link stays one, what it leads to is replaced.
+    A pipe or a device is written to directly. A symbolic link stays; the file it points to is replaced.
     """
 
     def __init__(self, path: str | None) -> None:

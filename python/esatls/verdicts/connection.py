@@ -24,6 +24,7 @@ from esatls.extraction.fact_types import (
     Consolidated,
     Fact,
     HatPolicy,
+    TlsRead,
     TlsSaid,
     TlsStated,
     TlsSuccess,
@@ -48,8 +49,10 @@ _BEFORE, _SAME_SECOND, _AFTER = -1, 0, 1
 
 _SOCKET = re.compile(r"\[Errno \d+\]|reset by peer|\bEOF\b|broken pipe|end of file", re.ASCII | re.IGNORECASE)
 """The words of a socket that broke: whatever they end, nothing goes on after them."""
-_HANDSHAKE = re.compile(r"\[Errno 0\]|\berror:[0-9A-F]{6,16}\b|\bSSL", re.ASCII | re.IGNORECASE)
-"""The words of OpenSSL in a connection error; [Errno 0] is how it says that the other side left within a handshake."""
+_HANDSHAKE = re.compile(r"\s*(?:\[Errno 0\]|\(?(?:\d{1,20}, )?['\"]?error:[0-9A-F]{6,16}\b|SSL)", re.ASCII | re.IGNORECASE)
+"""How OpenSSL's words in a connection error begin; [Errno 0] is how it says that the other side left within a handshake."""
+_REPLY = re.compile(r"\s*[245]\d\d(?=[\s'\"-]|$)|unexpected SMTP response", re.ASCII | re.IGNORECASE)
+"""How a reply of SMTP begins: it does not speak of TLS, whatever the other side quotes in it."""
 _BEFORE_HANDSHAKE = re.compile(
     r"refused|unreachable|no route|timed? ?out|\[Errno (?:51|60|61|64|65|101|110|111|113)\]|(?:^|[\s('\"])[245](?:\d\d(?=[\s'\"-]|$)|\.\d{1,3}\.\d)",
     re.ASCII | re.IGNORECASE,
@@ -99,7 +102,7 @@ class Connection:
 
     __slots__ = (
         "attempt", "dispute", "error", "facts", "flow", "has_passed", "has_witnesses", "is_disputed", "late_socket", "one_life", "opened", "other", "own",
-        "placed", "read", "required", "said", "side", "stated", "success", "text", "unverified", "up", "up_from", "uses", "view", "views", "witness",
+        "placed", "reads", "required", "said", "side", "stated", "success", "text", "unverified", "up", "up_from", "uses", "view", "views", "witness",
     )  # fmt: skip
 
     def __init__(  # noqa: C901 - a verdict in one place
@@ -117,7 +120,7 @@ class Connection:
         opened = success = error = flow = None
         said: list[Fact] | None = None
         stated: list[Fact] | None = None
-        read = False
+        reads: list[Fact] | None = None
         one_life = True
         disputed = False
         first = last = None
@@ -148,7 +151,9 @@ class Connection:
             elif code == "connection_error":
                 error = earlier(fact, error)
             elif code == "tls_read":
-                read = True
+                if reads is None:
+                    reads = []
+                reads.append(fact)
             elif code == "cef_tls":
                 if stated is None:
                     stated = []
@@ -176,7 +181,8 @@ class Connection:
         self.flow: str | None = flow
         self.one_life = one_life
         """Whether all of it is plainly of one connection."""
-        self.read = read
+        self.reads: list[TlsRead] = [] if reads is None else [TlsRead(*fact) for fact in reads]
+        """Lines that data was read over TLS, each of one message."""
         self.is_disputed = disputed
         """Whether two peers opened it at one time: nobody can tell whose lines these are."""
         self.up: View | None = None
@@ -220,43 +226,53 @@ class Connection:
     # mail at one time
 
     def at(self, time: Time | None, mid: str | None = None) -> View:
-        """Return the answer for mail at one time, which passed; where consolidated events speak, that of its own message counts for `mid`."""
+        """Return the answer for mail at one time, which passed; what a line says of one message alone counts for that `mid`."""
         if self.up is not None and self.stated is None and self.dispute is None and not self.is_disputed and (time is None or time >= self.up_from):
             return self.up
-        key = (time, mid if mid in self.own else None)
+        key = (time, mid if mid in self.own or self.reads else None)
         known = self.views.get(key)
         if known is None:
-            text, own = self.text, self.own.get(mid or "", self.stated)
-            known = self._weighed(self._by_text(time), own) if text is None else text.at(time)
+            text = self.text
+            # a sender may start TLS between two messages; a delivery starts it before all
+            own = self.own.get(mid or "", None if self.side == RECEIVING else self.stated)
+            known = self._weighed(self._by_text(time, mid), own) if text is None else text.at(time, mid)
             if self.dispute is not None:
                 known = known._replace(conflict=known.conflict or self.dispute)
             self.views[key] = known
         return known
 
-    def _by_text(self, time: Time | None) -> View:
+    def _is_read(self, time: Time | None, mid: str | None) -> bool:
+        """Tell whether a line shows that TLS was up for mail: its own data was read over TLS, or that of another message by then."""
+        return any((read.mid == mid and mid is not None) or _place(read.time, time) != _AFTER for read in self.reads)
+
+    def _by_text(self, time: Time | None, mid: str | None) -> View:
         if not self.is_disputed and self.up is not None and (time is None or time >= self.up_from):
             return self.up
         if self.is_disputed:
             return View("unknown")
         in_view = self.opened is not None
         unverified, attempt, other, socket = self.unverified, self.attempt, self.other, self.late_socket
+        is_read = self._is_read(time, mid)
         if unverified is not None and _place(unverified.time, time) != _AFTER:
             return View("unknown", reason=unverified.tls_reason)
         if attempt is not None:
             place = _place(attempt.time, time)
             if place == _BEFORE:
                 return View("cleartext", reason=attempt.tls_reason, is_stated=True)
-            if place == _SAME_SECOND and in_view and not self.read:
+            if place == _SAME_SECOND and in_view and not is_read:
                 if _SOCKET.search(attempt.tls_reason or "") and self.up is None:
                     return View("unknown", reason=attempt.tls_reason)
                 return View("cleartext", reason=attempt.tls_reason, is_stated=True)
-        if self.read:
+        if is_read:
             return View("encrypted")
         if other is not None and _place(other.time, time) != _AFTER:
             return View("unknown", reason=other.tls_reason)
         if self.up is not None:
             # STARTTLS is said once in a session: TLS was not up before it came up
             return View("cleartext")
+        if self.reads:
+            # TLS came up unseen, nobody knows when
+            return View("unknown")
         if self.opened is None or (self.opened.time is not None and time is not None and self.opened.time > time + lives.SAME_OPENING):
             return View("unknown")
         if socket is not None and _place(socket.time, time) != _BEFORE:
@@ -278,13 +294,13 @@ class Connection:
         disputed = f"text: cleartext, cef: {theirs}" if text.verdict == "cleartext" != theirs else None
         if stated.success is not None:
             return View("encrypted", stated.success.tls_version, stated.success.tls_cipher, conflict=disputed)
-        return text if text.verdict == theirs else View(theirs, reason="TLS failed", conflict=disputed)
+        return text if text.verdict == theirs else View(theirs, reason=text.reason or "TLS failed", conflict=disputed)
 
     # the connection as a whole
 
     def _as_a_whole(self) -> View:
         """Return the answer for all mail that passed, or for the connection itself where none did."""
-        passed = {(use[TIME], use[KEY] if self.own else None) for use in self.uses if passes(use)}
+        passed = {(use[TIME], use[KEY] if self.own or self.reads else None) for use in self.uses if passes(use)}
         self.has_passed = bool(passed)
         """Whether mail passed over it."""
         if not passed:
@@ -312,15 +328,18 @@ class Connection:
             return self.up
         if self.error is not None and self.opened is not None:
             return _broken(self.error)
-        if self.read:
+        if self.reads:
             return View("encrypted")
         if self.other is not None:
             return View("unknown", reason=self.other.tls_reason)
         return View("unknown" if self.opened is None else "unused")
 
     def _is_last_word(self, one: TlsSaid) -> bool:
-        """Tell whether nothing comes after a line: a delivery whose required TLS did not come up is over. A sender may still start TLS."""
-        return one.code == "tls_required" and self.side == DELIVERY
+        """Tell whether a line follows the handshake of its second: a certificate that was not accepted, or a delivery that is over.
+
+        A sender may still start TLS.
+        """
+        return one.code == UNVERIFIED or (one.code == "tls_required" and self.side == DELIVERY)
 
     def _read_own(self) -> None:
         """Take from the uses what consolidated events state for their own messages."""
@@ -446,7 +465,9 @@ def _broken(error: BrokenConnection) -> View:
     """Return the answer of a connection error where the handshake would be, by its words."""
     reason, details = error.tls_reason, error.error_details
     words = f"{reason} ({details})" if reason and details else reason or details or "connection error"
-    if any(_HANDSHAKE.search(text or "") for text in (details, reason)):
+    if _REPLY.match(details or "") or _REPLY.match(reason or ""):
+        return View("unused", reason=words)
+    if any(_HANDSHAKE.match(text or "") for text in (details, reason)):
         return View("failed", reason=f"possibly: {words}")
     if any(_BEFORE_HANDSHAKE.search(text or "") for text in (details, reason)):
         return View("unused", reason=words)

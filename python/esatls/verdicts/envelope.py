@@ -64,5 +64,6 @@ def _inherit(message: Message, origin: Lineage, parent: Message) -> None:
     records = message.records
     if not (message.has_sender or message.sent_by or any(record.sender for record in records)):
         message.sent_by = parent.sent_by or next((record.sender for record in parent.records if record.sender), None)
-    if not message.has_recipients and not any(record.recipient for record in records) and not _CHANGES_RECIPIENTS.match(origin.mid_agent or ""):
+    # a consolidated event names those of one delivery, perhaps not all
+    if not message.has_recipients and not _CHANGES_RECIPIENTS.match(origin.mid_agent or ""):
         message.recipients = {**parent.recipients, **message.recipients} if message.recipients else parent.recipients

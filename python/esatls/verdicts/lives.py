@@ -6,6 +6,7 @@ silence that no connection and no message lasts.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
@@ -80,9 +81,11 @@ def _openings(opened: list[tuple[Time, bool, str]]) -> list[Time]:
     for time, late, theirs in opened:
         other = bool(peer and theirs and peer != theirs)
         if first is None or other or (time - first > LATE_LINEAGE if late or start is None else time - start > SAME_OPENING):
-            # what two peers opened is two connections, however close
-            near = first is not None and other and time - first <= SAME_OPENING
-            begins.append(time if near else time - (LATE_LINEAGE if late else SAME_OPENING))
+            # what two peers opened is two connections, however close; what stands between is of the earlier one
+            if first is not None and other and time - first <= LATE_LINEAGE:
+                begins.append(math.floor(time) if math.floor(time) > first else time)
+            else:
+                begins.append(time - (LATE_LINEAGE if late else SAME_OPENING))
             first, start, peer = time, None, theirs
         if not late and start is None:
             start = time
