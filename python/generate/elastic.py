@@ -102,9 +102,12 @@ def _events() -> str:
 # ordinary lines are read in one go: the first envelope that fits is the envelope (so the group is atomic), and an event may follow
 ORDINARY = r"\A(?>%{{ESA_ENVELOPE}})(?:(?:{})\s*\z)?"
 # what else may hold an event: bare text, a JSON record, a CEF record
-OTHER = r"\A(?:{}|\{{|[^\n]*CEF:)(?<_tmp.other>)"
+OTHER = r"\A(?:{}|[ \t]*[\[{{]|[^\n]*CEF:)(?<_tmp.other>)"
+# a stamp and a tag in front of a JSON record, as Fluentd writes a file, and no header
+IN_FRONT = r"\A(?:<\d{1,3}>)?%{ESA_H_STAMP:_tmp.front_stamp}(?:[ \t](?![^\s\"'{}]{0,128}?%{ESA_H_END})[^\s\"'{}]{1,128}){0,3}[ \t](?<_tmp.json>\{[\s\S]*\})\z"
+IS_RECORD = "ctx.message.endsWith('}') && ctx.message.contains('{\"')"
 IS_OTHER = (
-    "!(ctx.message instanceof String) || ctx.esatls != null || (ctx._tmp?.is == null && ctx.message.contains('CEF:'))"
+    f"!(ctx.message instanceof String) || ctx.esatls != null || ({IS_RECORD}) || (ctx._tmp?.is == null && ctx.message.contains('CEF:'))"
     " || (ctx._tmp != null && (ctx._tmp.other != null || ctx._tmp.cef != null || (ctx._tmp.outer_stamp == null && ctx._tmp.inner_stamp == null)))"
 )
 
@@ -119,7 +122,7 @@ def pipeline() -> dict[str, Any]:
                 "grok": {
                     "tag": "esatls-ordinary",
                     "description": "Envelope and event of a line with a stamp; the last pattern lets lines pass that are not an appliance's",
-                    "if": "ctx.message instanceof String && ctx.esatls == null",
+                    "if": f"ctx.message instanceof String && ctx.esatls == null && !({IS_RECORD})",
                     "field": "message",
                     "pattern_definitions": _definitions(envelope=True, events=True),
                     "patterns": [ORDINARY.format(_events()), OTHER.format(starts), r"\A"],
@@ -178,11 +181,21 @@ def other_pipeline() -> dict[str, Any]:
         "processors": [
             {"script": {"tag": "esatls-line", "description": "The line as it was logged", "lang": "painless", "source": _source("line")}},
             {
+                "grok": {
+                    "tag": "esatls-in-front",
+                    "description": "A stamp in front of a JSON record; the second pattern lets any other line pass",
+                    "if": "ctx._tmp.json == null && ctx._tmp.line.endsWith('}')",
+                    "field": "_tmp.line",
+                    "pattern_definitions": _definitions(envelope=False, events=False),
+                    "patterns": [IN_FRONT, r"\A"],
+                }
+            },
+            {
                 "json": {
                     "tag": "esatls-json",
                     "description": "A line that a collector put into a JSON record",
-                    "if": "ctx._tmp.line.startsWith('{')",
-                    "field": "_tmp.line",
+                    "if": "ctx._tmp.json != null",
+                    "field": "_tmp.json",
                     "target_field": "_tmp.record",
                     "ignore_failure": True,
                 }
@@ -190,13 +203,17 @@ def other_pipeline() -> dict[str, Any]:
             {
                 "script": {
                     "tag": "esatls-record",
-                    "if": "ctx._tmp.record instanceof Map",
+                    "if": "ctx._tmp.record != null",
                     "lang": "painless",
                     "params": {
-                        # before the column for a subject
-                        "texts": sorted(records.LINE, key="AdditionalExtensions".__ne__),
+                        "texts": list(records.LINE),
                         "hosts": list(records.HOST),
                         "times": list(records.TIME),
+                        "logs": list(records.LOG),
+                        "levels": list(records.LEVEL),
+                        "words": sorted(records.LEVELS),
+                        "strangers": sorted(records.STRANGERS),
+                        "deepest": records.DEEPEST,
                         "columns": records.SENTINEL_COLUMNS,
                         "quoted": list(records.QUOTED_COLUMNS),
                     },

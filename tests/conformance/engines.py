@@ -231,7 +231,7 @@ def _splunk_scenarios(splunk: Splunk, rows: Sequence[Row]) -> Cells:
     """Run all scenarios in one search, each on appliances of its own, newest event first, on three indexers."""
     events: list[dict[str, Value]] = []
     for row in rows:
-        log = re.sub(r"(?<=00:00 )(?=esa\d )", _host(row, ""), row.log)
+        log = re.sub(r"(?<=:\d\d )(?=esa\d )", _host(row, ""), row.log)
         events += answers.events_of(log, host=_host(row, None))
     events.sort(key=lambda item: float(str(item["_time"]) or 0), reverse=True)
     found = {kind: splunk.report(f"esatls{kind}", events).rows for kind in ("connections", "messages")}

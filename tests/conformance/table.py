@@ -22,8 +22,9 @@ NOTES = (
     "A number is the count of differences. `·`: not what this engine does. `-`: the engine was not here when this table was made.",
     (
         "`0 (2 fewer)`: two answers lack something that this engine leaves out by design, and have nothing else. The confs give no TLS field of a "
-        "consolidated event that leaves room for doubt (a field that stands twice, text that is not escaped) or has another product's form, and read "
-        "no line inside another record and none that was cut at the left: these are for the commands."
+        "consolidated event that leaves room for doubt (a field that stands twice, text that is not escaped) or has another product's form, no subject "
+        "and no Message-ID that has an escape within it or lacks its quotes, and no field right behind the header, where an appliance has its serial "
+        "number; they read no line inside another record and none that was cut at the left: these are for the commands."
     ),
 )
 

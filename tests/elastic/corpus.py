@@ -85,8 +85,15 @@ def lines() -> list[str]:
     record = {"@timestamp": "2020-02-03T04:05:06.789Z", "host": {"name": "esa7.example.com"}}
     found += [json.dumps({**record, field: text}) for field, text in zip(("_raw", "message", "log"), texts())]
     found.append(json.dumps({"hostname": "esa8", "_time": "2020-02-03T04:05:06+01:00", "event": {"original": "ICID 5 TLS failed"}}))
+    found.append("2026-03-03T10:00:02Z esa1 mail_logs: INFO: ICID 5 TLS success")
     found += [ARCSIGHT, f"Jan 21 12:47:11 relay {ARCSIGHT}", json.dumps({"message": ARCSIGHT}), *SPOOFED]
     return found
+
+
+def inputs() -> dict[str, list[str]]:
+    """Return the lines of the logs that users' reports are about, by name, where they are; none of one whose records are not one a line."""
+    found = {path.name: path.read_text(encoding="utf-8").splitlines() for path in sorted((ROOT.parent / "shared" / "inputs").glob("*.log"))}
+    return {name: lines for name, lines in found.items() if "_json_array" not in name and "_search_export" not in name}
 
 
 def expected(line: str) -> dict[str, Any]:

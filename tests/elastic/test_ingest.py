@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from esatls.elastic import setup as setting_up
 
 from tests.elastic import corpus
@@ -21,6 +22,45 @@ def test_every_line_becomes_the_extractors_document(client: Client) -> None:
     made = simulate(client, [shipped(line) for line in lines])
     different = {line: (got, want) for line, got in zip(lines, made) if got != (want := corpus.expected(line))}
     assert different == {}
+
+
+def test_every_reported_line_becomes_the_extractors_document(client: Client) -> None:
+    """Every line of the logs that users' reports are about, in whatever collector's record: whole documents are equal."""
+    found = corpus.inputs()
+    if not found:
+        pytest.skip("the reported logs are not here")
+    lines = [line for lines in found.values() for line in lines]
+    made = simulate(client, [shipped(line) for line in lines])
+    assert {line: (got, want) for line, got in zip(lines, made) if got != (want := corpus.expected(line))} == {}
+    assert sum("action" in document.get("event", {}) for document in made) > 70
+
+
+def test_a_record_is_looked_into_at_every_depth(client: Client) -> None:
+    """Line, host, time, log and level are found wherever they stand; several lines, a stranger's object and a deep nest are left alone."""
+    line = "Info: ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"
+    beside = {"hostname": "esa1", "appname": "mail_logs:", "level": "warning", "timestamp": 1_772_532_002}
+    attributes = [{"key": name, "value": {"stringValue": value}} for name, value in (("hostname", "esa1"), ("appname", "mail_logs"), ("level", "WARNING"))]
+    deep: Any = {"message": line}
+    for _ in range(20):
+        deep = {"inner": deep}
+    records: list[Any] = [
+        {"hits": [{"_source": {**beside, "message": "ICID 5 close"}}]},
+        [{**beside, "message": line}],
+        {"resource": {"attributes": attributes}, "logs": [{"timeUnixNano": "1772532002000000000", "body": {"stringValue": "ICID 5 close"}}]},
+        {"stream": {"host": "esa1"}, "values": [["1772532002000000000", line]]},
+        [{"message": line}, {"message": line}],
+        {"Subject": {"message": line}, "message": None},
+        deep,
+    ]
+    lines = [json.dumps(record) for record in records]
+    lines += [f" {lines[1]},", f"2026-03-03T10:00:02Z\tmail.info\t{json.dumps({'host': 'esa1', 'message': line})}", f"2026-03-03T10:00:02Z x: {lines[1]}"]
+    made = simulate(client, [shipped(one) for one in lines])
+    several = 4
+    wanted = [{"@timestamp": corpus.SHIPPED, "message": one} if number == several else corpus.expected(one) for number, one in enumerate(lines)]
+    assert made == wanted
+    assert [document.get("observer", {}).get("hostname") for document in made] == ["esa1"] * 4 + [None] * 3 + ["esa1"] * 2 + [None]
+    assert [document.get("log", {}).get("level") for document in made[:4]] == ["Warning", "Info", "Warning", "Info"]
+    assert [document.get("esatls", {}).get("log") for document in made[:4]] == ["mail_logs"] * 3 + [None]
 
 
 def test_every_case_is_indexed_and_found_with_its_types(empty: Client) -> None:

@@ -10,8 +10,8 @@ import pytest
 from esatls.elastic import load as loading
 from esatls.elastic.documents import connection_document, message_document
 
-from tests.elastic.corpus import ROOT
-from tests.elastic.store import all_documents, answers, index_lines, ordered
+from tests.elastic.corpus import ROOT, inputs
+from tests.elastic.store import all_documents, answers, index_lines, ordered, reset
 
 SCENARIOS = sorted((ROOT / "tests" / "scenarios").glob("*.log"))
 
@@ -54,6 +54,50 @@ def test_load_writes_the_records_that_the_command_line_prints(empty: Client, log
     connections, messages = answers(log)
     assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections)
     assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages)
+
+
+CONSOLIDATED = (
+    "{stamp} CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|deviceExternalId={serial} "
+    "ESAMID=7001 ESAICID=801 ESADCID=901 deviceDirection=0 suser=ann@a.example act=DELIVERED duser=bob@example.com {tls}"
+)
+
+
+def test_serial_numbers_part_the_appliances_behind_one_collector(empty: Client) -> None:
+    """Two appliances that count alike and send through one collector are two in the records; a single one has the collector's name."""
+    up = "ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.2 ESATLSOutConnStatus=Success ESATLSOutProtocol=TLSv1.2"
+    down = "ESATLSInConnStatus=Failure ESATLSOutConnStatus=Failure"
+    lines = [
+        CONSOLIDATED.format(stamp="2026-03-03T10:00:05Z", serial="AAAA1111-EXAMPLE", tls=up),
+        CONSOLIDATED.format(stamp="2026-03-03T10:00:09Z", serial="BBBB2222-EXAMPLE", tls=down),
+        CONSOLIDATED.format(stamp="2026-03-03T10:00:09Z esa1 cef:", serial="CCCC3333-EXAMPLE", tls=down),
+    ]
+    index_lines(empty, lines)
+    loading.join(empty, days=None)
+    connections, messages = answers(lines)
+    found = all_documents(empty, "esatls-messages-*")
+    assert sorted((one["observer"]["hostname"], one["esatls"]["received"]["verdict"], one["esatls"]["delivered"]["verdict"]) for one in found) == [
+        ("AAAA1111-EXAMPLE", "encrypted", "encrypted"),
+        ("BBBB2222-EXAMPLE", "cleartext", "cleartext"),
+        ("esa1", "cleartext", "cleartext"),
+    ]
+    assert ordered(found) == ordered(messages)
+    assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections)
+
+
+def test_reported_logs_give_the_records_of_the_command_line(empty: Client) -> None:
+    """Each log that users' reports are about, alone on the server."""
+    found = inputs()
+    if not found:
+        pytest.skip("the reported logs are not here")
+    for name, lines in found.items():
+        # a paste that is wrapped is for the command line
+        if name.startswith(("01", "02", "04", "06", "09", "10", "11", "13", "16", "20", "21")):
+            reset(empty)
+            index_lines(empty, lines)
+            loading.join(empty, days=None)
+            connections, messages = answers(lines)
+            assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections), name
+            assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages), name
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)

@@ -98,11 +98,11 @@ def test_an_authority_of_one_s_own_can_be_named_in_the_output() -> None:
 
 
 def test_every_line_becomes_the_extractors_document_on_jruby() -> None:
-    """Every case, look-alike and foreign line, in every envelope: whole documents are equal, without a Logstash."""
+    """Every case, look-alike, foreign and reported line, in every envelope: whole documents are equal, without a Logstash."""
     missing = cannot_run()
     if missing:
         pytest.skip(missing)
-    lines = corpus.lines()
+    lines = [*corpus.lines(), *(line for lines in corpus.inputs().values() for line in lines)]
     got = {document.pop("number"): document for document in run_jruby(lines)}
     want = {number: corpus.merged({"event": {"original": line}}, corpus.expected(line)) for number, line in enumerate(lines)}
     assert sorted(got) == list(range(len(lines)))

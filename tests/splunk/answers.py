@@ -34,6 +34,7 @@ CEF_DOUBTFUL = {
     "ESAMID=7092": "a field stands twice with two values: the whole side is left out here, too",
     "ESAMID=7093": "a field stands twice, once behind a stranger's value",
     "ESAMID=7062": "joined with semicolons, as another product than Splunk does",
+    "ESAMID=7056": "a MID right behind the header, where an appliance has its serial number",
     "ESAMID=7043": "AsyncOS 13, which does not escape a stranger's words",
     "ESAMID=7045": "quotes of a JSON string left in",
     "ESAMID=7052": "an escape within the subject",

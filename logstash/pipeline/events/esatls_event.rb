@@ -7,7 +7,7 @@ module EsatlsEvent
   module_function
 
   FLAT = "[@metadata][esatls]"
-  OF_HEADER = /\A(?:inner|outer|lead|bare)_/
+  OF_HEADER = /\A(?:(?:inner|outer|lead|bare)_|esa_level\z)/
   VERSION = /\A#{EsatlsTables::TLS_VERSION}/
 
   def read(event)

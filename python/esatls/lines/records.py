@@ -44,9 +44,6 @@ HOST = (
 )
 """Fields that name the appliance of a line that does not: first those that can mean no collector."""
 
-SERIAL = ("observer.serial_number", "deviceExternalId", "DeviceExternalID", "serial")
-"""Fields that state the serial number of the appliance."""
-
 LOG = (
     *("cisco_secure_email_gateway.log.category.name", "log.syslog.appname", "appname", "APP_NAME", "app_name", "ident", "PROGRAM", "programname"),
     *("program_name", "predecoder.program_name", "ProcessName", "SourceName", "SYSLOG_IDENTIFIER", "syslogtag", "tag"),
@@ -116,7 +113,6 @@ class Record(NamedTuple):
     time: str | None = None
     log: str | None = None
     level: str | None = None
-    serial: str | None = None
     field: str = ""
     """The field that is the line."""
     header: tuple[bool, bool] = (True, True)
@@ -212,7 +208,6 @@ def _record(text: str, around: tuple[Json, ...]) -> Record:
         next(filter(None, (_stamp(_lookup(one, name)) for one in around for name in TIME)), None),
         next((name for name in logs if _LOG_NAME.fullmatch(name)), None),
         level,
-        next(_texts(around, SERIAL), None),
     )
 
 
