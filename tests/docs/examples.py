@@ -75,6 +75,7 @@ class Place:
             (self.folder / name).symlink_to(ROOT / name)
         for name, text in files(document).items():
             (self.folder / name).write_text(text, encoding="utf-8")
+        (self.folder / "partners.csv").write_text("domain,direction,owner\npartner.example,both,\n", encoding="utf-8")
         self._logs()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ESATLS_")},

@@ -28,7 +28,7 @@ import elastic_package
 def test_commands_send_what_the_setup_sends(tmp_path: Path) -> None:
     """Each request, in order, has the same method, path and body; a stand-in answers, because Kibana and lifecycles cannot be started here."""
     if not shutil.which("curl"):
-        pytest.skip("curl is not installed")
+        pytest.skip("needs curl: apt-get install curl")
     (bundle,) = elastic_package.build(tmp_path)
     with tarfile.open(bundle) as tar:
         tar.extractall(tmp_path / "logstash", filter="data") if sys.version_info >= (3, 12) else tar.extractall(tmp_path / "logstash")  # noqa: S202

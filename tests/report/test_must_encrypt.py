@@ -165,7 +165,7 @@ def test_junit_counts_what_is_broken_open_and_without_mail() -> None:
     assert [[(child.tag, child.get("message")) for child in case] for case in suite] == [
         [("failure", "2 messages in clear text")],
         [],
-        [("error", "1 message of which the log does not tell")],
+        [("error", "1 message with unknown verdict")],
         [("skipped", "no mail in this log")],
         [("skipped", "no mail in this log")],
     ]
@@ -177,9 +177,9 @@ def test_junit_counts_what_is_broken_open_and_without_mail() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "has the columns domain, direction and owner"),
-        ("name,direction\nexample.com,both\n", "has the columns domain, direction and owner"),
-        ("domain,direction\n", "names no partner"),
+        ("", "needs the columns domain and direction"),
+        ("name,direction\nexample.com,both\n", "needs the columns domain and direction"),
+        ("domain,direction\n", "lists no partners"),
         ("domain,direction\nexample.com,both\nexample.net,inbound\n", "line 3: the direction is receiving, delivery or both, not 'inbound'"),
         ("domain,direction\na@example.com,both\n", "line 2: not a domain: 'a@example.com'"),
         ("domain,direction\nexample.com\n", "line 2: the direction is receiving, delivery or both, not ''"),

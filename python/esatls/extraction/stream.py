@@ -207,7 +207,8 @@ def _joined(first: str, lines: list[str], *, at_column: bool) -> Iterable[str]:
         parts = [first]
         for line in lines[1:]:
             if parts[-1][-1:] not in (" ", "\t") and line[:1] not in (" ", "\t"):
-                parts.append(seam)
+                # AsyncOS's None is a whole word
+                parts.append(" " if parts[-1].endswith(" None") or line.partition(" ")[0] == "None" else seam)
             parts.append(line)
         yield "".join(parts)
 

@@ -1,4 +1,4 @@
-"""A list of partners that must use TLS, and what a log says about each: kept, broken, or not to be told.
+"""A list of partners that must use TLS, and what a log says about each: kept, broken or unknown.
 
 The list is the CSV that the Splunk app's lookup reads: `domain` (`*` stands for anything, as in `*.example.com`), `direction` (`receiving`,
 `delivery` or `both`) and, where wanted, `owner`. As in the app, the partner of incoming mail is the sender's domain, that of outgoing mail each
@@ -75,7 +75,7 @@ def read_rules(path: str) -> list[Rule]:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             if not {"domain", "direction"} <= {name.strip() for name in reader.fieldnames or ()}:
-                raise UsageError(f"{path}: a list of partners has the columns domain, direction and owner")
+                raise UsageError(f"{path}: the list of partners needs the columns domain and direction (owner is optional)")
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             rules = [_rule(row, f"{path}: line {reader.line_num}") for row in reader]
     except OSError as error:
@@ -83,7 +83,7 @@ def read_rules(path: str) -> list[Rule]:
     except (csv.Error, UnicodeError) as error:
         raise UsageError(f"{path}: is not a CSV file in UTF-8: {error}") from error
     if not rules:
-        raise UsageError(f"{path}: names no partner")
+        raise UsageError(f"{path}: lists no partners")
     return rules
 
 

@@ -96,7 +96,7 @@ def _counted(partner: Partner) -> str:
     clear, unknown = partner.counts["cleartext"] + partner.counts["mixed"], partner.counts[UNKNOWN]
     pieces = [f"{clear:,} {word(clear, 'messages')} in clear text"] if clear else []
     if unknown:
-        pieces.append(f"{unknown:,} {word(unknown, 'messages')} of which the log does not tell")
+        pieces.append(f"{unknown:,} {word(unknown, 'messages')} with unknown verdict")
     return ", ".join(pieces)
 
 
@@ -146,7 +146,7 @@ def _table(partners: Sequence[Partner], file: IO[bytes]) -> None:
             _print(console, [_HEADS[name] for name in columns], [[str(row.get(name, "")) for name in columns] for row in shown], STYLES)
             more = len(partner.mail) - len(shown)
             if more:
-                console.print(f"{more:,} more {word(more, 'messages')} as JSON or CSV", style="dim")
+                console.print(f"{more:,} more {word(more, 'messages')} with --format json or csv", style="dim")
     text.detach()
 
 

@@ -1,4 +1,4 @@
-"""What each number of a report counts, in sentences, and the words that its tables share."""
+"""The notes of a report, which say what each number counts, and the words that its tables share."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ def _listed(words: tuple[str, ...], last: str) -> str:
 
 
 NOTES: dict[str, str] = {
-    "connections": ("A connection is one ICID (receiving) or DCID (delivery) of one appliance, whatever it carried: many messages, one or none."),
+    "connections": ("A connection is one ICID (receiving) or DCID (delivery) of one appliance, with any number of messages, even none."),
     "messages": (
-        "A message is one MID of one appliance; what the appliance rewrites, splits, copies or makes itself has a MID of its own. "
-        "Received tells of the connection that it came over, or the message that it was made from; delivered, of those that took it on."
+        "A message is one MID of one appliance; messages that the appliance rewrites, splits, copies or makes itself have MIDs of their own. "
+        "Received is about the connection over which the message, or the one it was made from, came in; delivered is about those over which it went out."
     ),
     "both": (
-        "The two counts answer different questions and need not agree: a connection may carry many messages or none, and a message "
-        "with several recipients may go out over several connections."
+        "Counts of connections and of messages need not agree: a connection can carry many messages or none, and a message "
+        "with several recipients can go out over several connections."
     ),
     "percent": (
-        f"Percentages are of what the log tells to be {_listed(counted(WORDS), 'or')}. {_listed(uncounted(WORDS), 'and').capitalize()} "
-        "are shown beside them and are in no percentage. Shares of protocols and ciphers are of connections over TLS (encrypted or mixed) whose own is known."
+        f"Percentages are based on what is {_listed(counted(WORDS), 'or')}. {_listed(uncounted(WORDS), 'and').capitalize()} "
+        "are shown separately and not included. Shares of protocols and ciphers are of connections over TLS (encrypted or mixed) for which they are known."
     ),
     **{verdict.word: verdict.meaning for verdict in VERDICTS},
     "attempted": (
-        "TLS was attempted on connections that were encrypted or mixed, that failed, or that went on in clear text after TLS had failed "
+        "TLS was attempted on connections that were encrypted or mixed, that failed, or that continued in clear text after TLS had failed "
         "or had not been offered (fallback)."
     ),
     "required": (
-        "The log says that TLS was required only where it did not come up: “required, no TLS” counts those connections, "
-        "whether they failed or mail went on in clear text, not the policies."
+        "The log mentions that TLS was required only if it was not established. “Required, no TLS” counts those connections, "
+        "whether they failed or continued in clear text; it does not count policies."
     ),
-    "mail_flow": "Incoming and outgoing come from the host access table or the policy table; unknown where the log has neither.",
+    "mail_flow": "Incoming and outgoing come from the host access table or the policy table; the mail flow is unknown if the log has neither.",
     "partners": (
-        "A partner is the senders' domain when receiving and the recipients' domain on delivery; where the log tells none, and for a connection "
-        "with several, the other side's host name or address. Unused connections are in the totals only; a message to several partners "
+        "A partner is the senders' domain when receiving and the recipients' domain on delivery. If the log shows none, or a connection has several, "
+        "it is the other side's host name or address. Unused connections are included in the totals only; a message to several partners "
         "counts for each."
     ),
     "deprecated": "Deprecated protocols are SSL 2, SSL 3, TLS 1.0 and TLS 1.1 (RFC 6176, RFC 7568, RFC 8996).",
-    "weak": "Weak ciphers have RC4, RC2, DES, 3DES, MD5, export keys, no encryption (NULL) or no authentication (anonymous).",
-    "no_forward_secrecy": "Without forward secrecy, whoever gets the server's key later can read the mail recorded today.",
-    "certificate": "Certificate problems are failures whose reason names a certificate or its issuer.",
-    "failures": "After a failure the connection ended without mail (failed), or mail went on without TLS (cleartext).",
-    "reasons": "Reasons are the log's own words; “possibly” stands where a connection error is all that it shows.",
+    "weak": "Weak ciphers use RC4, RC2, DES, 3DES, MD5, export keys, no encryption (NULL) or no authentication (anonymous).",
+    "no_forward_secrecy": "Without forward secrecy, anyone who obtains the server's key later can read mail recorded today.",
+    "certificate": "Certificate problems are failures whose reason mentions a certificate or its issuer.",
+    "failures": "After a failure, the connection ended without mail (failed) or mail was sent without TLS (cleartext).",
+    "reasons": "Reasons are quoted from the log; “possibly” means that the log shows only a connection error.",
     "other_reasons": (
-        "A reset or an end of the connection may have come before TLS or during it (unknown); a refusal, a time-out or an answer of the other side "
-        "says nothing about TLS (unused). Neither is in any percentage of failures."
+        "A reset or an end of the connection can happen before TLS or during it (unknown); a refusal, a time-out or a reply of the other side "
+        "says nothing about TLS (unused). Neither is included in percentages of failures."
     ),
     "over_time": "Times are UTC: when a connection was opened, and when a message was first seen.",
 }

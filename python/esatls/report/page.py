@@ -93,7 +93,7 @@ def _findings(report: Report) -> Markup | None:
             found.append(together([_plural(mixed, "messages"), f" {verb} in clear text to some recipients"]))
         late = connections["verdicts"]["mixed"]
         if late:
-            found.append(together([_plural(late, kind), " on which some messages came before TLS did"]))
+            found.append(together([_plural(late, kind), " on which some messages were sent before TLS was started"]))
         failed = connections["verdicts"]["failed"]
         if failed:
             needed = connections["required_failed"]
@@ -103,7 +103,7 @@ def _findings(report: Report) -> Markup | None:
         if connections["required_cleartext"]:
             found.append(together([_plural(connections["required_cleartext"], kind), " in clear text although TLS was required"]))
         if connections["fallback"]:
-            found.append(together([_plural(connections["fallback"], kind), " went on in clear text after TLS had failed or had not been offered"]))
+            found.append(together([_plural(connections["fallback"], kind), " continued in clear text after TLS had failed or had not been offered"]))
         certificates = sum(row["connections"] for row in part["reasons"] if row["certificate"])
         if certificates:
             found.append(together([_plural(certificates, kind), " with a certificate problem"]))
@@ -220,7 +220,7 @@ def _shares(flows: Mapping[str, Any], name: str, caption: str) -> Markup:
         rows.append(
             [
                 together([tag("code", row[name]), " ", _marks(*marks)]),
-                bar(value, kind, "in no percentage" if value is None else f"{value:.1f} %"),
+                bar(value, kind, "not in the percentage" if value is None else f"{value:.1f} %"),
                 share(value),
                 number(row["connections"]),
                 *(number(by_flow[flow].get(row[name], 0)) for flow in present),
@@ -487,7 +487,7 @@ def page(report: Report) -> str:
             _partners(report),
             _appliances(report),
         ),
-        tag("footer", tag("p", "Made by esatls from the log alone.")),
+        tag("footer", tag("p", "Made by esatls from the log only.")),
     )
     text = f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
     return text.encode("utf-8", "replace").decode("utf-8")
