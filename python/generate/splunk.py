@@ -16,6 +16,7 @@ from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS,
 from esatls.extraction.patterns import PATTERNS
 from esatls.lines.arcsight import CONSOLIDATED
 from esatls.lines.header import ENVELOPE
+from esatls.lines.records import LEVELS
 
 DEFAULT = pathlib.Path("splunk_app/default")
 TEXT, LINE = "esatls_text", "esatls_line"
@@ -128,7 +129,8 @@ def cef_transform() -> Transform:
         value = identity if name in IDENTITY else r"(\d{1,18})(?= |$)" if name in {"mid", "icid", "dcid"} else r"([\w./+-]+)(?= |$)"
         side = [other for other in CEF_FIELDS if other.startswith(key[:8])] if name.startswith("tls_") else [key] if name in IDENTITY else []
         once = f"(?!{'|'.join(f'.* {other}=.* {other}=' for other in side)})" if side else ""
-        looks.append(rf"(?:(?=.* {key}=){once}(?=[^ ]*+(?1)*? {key}={value}))?")
+        # an id may stand first, with no space in front
+        looks.append(rf"(?:(?=.* {key}=){once}(?=[^ ]*+(?1)*? {key}={value}))?" if once else rf"(?:(?={key}=|.* {key}=)(?=(?:[^ ]*+(?1)*? )??{key}={value}))?")
         words += [f"{name}::${len(words) + number}" for number in ((3, 4) if name in IDENTITY else (3,))]
     return Transform("esatls_cef", f"^{step}{head}{''.join(looks)}", " ".join(words), TEXT)
 
@@ -179,12 +181,14 @@ def cim_calculated() -> dict[str, str]:
 def props() -> str:
     """Return props.conf."""
     reports = ", ".join(transform.name for transform in transforms())
-    text = f"REPORT-esatls = {reports}\n" + "".join(f"EVAL-{name} = {expression}\n" for name, expression in calculated().items())
+    # the appliance's words in a collector's capitals
+    level = case({word: f'lower(esa_level) == "{word.lower()}"' for word in sorted(LEVELS)})
+    text = f"REPORT-esatls = {reports}\nEVAL-esa_level = {level}\n" + "".join(f"EVAL-{name} = {expression}\n" for name, expression in calculated().items())
     results = "".join(
         f'EVAL-tls_{side}_result = case(lower(tls_{side}_result) == "success", "success", lower(tls_{side}_result) == "failure", "failed")\n'
         for side in ("in", "out")
     )
-    cef = f"REPORT-esatls = esatls_envelope, esatls_cef\n{results}"
+    cef = f"REPORT-esatls = esatls_envelope, esatls_cef\nEVAL-esa_level = {level}\n{results}"
     # CIM Email's names only where no other add-on is at home, and no action that the log does not state: a failed handshake blocks nothing
     cim = "".join(f"FIELDALIAS-esatls_{name} = {name} ASNEW {alias}\n" for name, alias in CIM_EMAIL.items())
     cim += "".join(f"EVAL-{name} = {expression}\n" for name, expression in cim_calculated().items())
@@ -193,7 +197,7 @@ def props() -> str:
         "# a hard-wrapped line stays with its event: a new one starts with a stamp, a priority or a level\n"
         r"LINE_BREAKER = ([\r\n]+)"
         r"(?=<\d{1,3}>|(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) |\d{4}[ -]"
-        r"|(?:Info|Warning|Critical|Debug|Trace): )"
+        r"|(?:Info|Warning|Critical|Debug|Trace|INFO|WARNING|CRITICAL|DEBUG|TRACE): )"
         "\nTRUNCATE = 100000\nMAX_TIMESTAMP_LOOKAHEAD = 64\nKV_MODE = none\n"
     )
     return "\n".join(

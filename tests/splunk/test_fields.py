@@ -147,7 +147,7 @@ Delivery start DCID 1 MID 2 to RID [""".replace("\n", " |").split("|")
 
 
 def test_no_regex_meets_splunk_s_limits(tmp_path: Path) -> None:
-    """With Splunk's limits on matching (100,000 steps, depth 1,000) PCRE2 runs every regex to its end on every case and on hostile lines."""
+    """With Splunk's limits on matching (100,000 steps, depth 1,000, or the stanza's own) PCRE2 runs every regex to its end on cases and hostile lines."""
     program = shutil.which("pcre2grep")
     if program is None:
         pytest.skip("pcre2grep is not installed: run tests/splunk/setup.sh")
@@ -156,9 +156,14 @@ def test_no_regex_meets_splunk_s_limits(tmp_path: Path) -> None:
     cef = [case["text"] for path in sorted(CASES.glob("cef_*.json")) for case in json.loads(path.read_text(encoding="ascii"))["cases"] if "text" in case]
     subjects.write_text("\n".join([*cases, *cef, *hostile()]) + "\n", encoding="utf-8")
     for where, regex in regexes().items():
+        if len(regex) > 8192:  # the program takes none that is longer: tests/security measures it with another
+            assert where == "transforms.conf [esatls_envelope]"
+            continue
         pattern = tmp_path / "pattern"
         pattern.write_text(regex + "\n", encoding="utf-8")
-        command = [program, "--no-jit", "--buffer-size=100K", "--match-limit=100000", "--depth-limit=1000", "-c", "-f", str(pattern), str(subjects)]
+        own = read(DEFAULT / "transforms.conf").get(where.partition("[")[2].rstrip("]"), {})
+        limits = [f"--match-limit={own.get('MATCH_LIMIT', 100_000)}", f"--depth-limit={own.get('DEPTH_LIMIT', 1_000)}"]
+        command = [program, "--no-jit", "--buffer-size=100K", *limits, "-c", "-f", str(pattern), str(subjects)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.stderr == "", f"{where}: {done.stderr[:300]}"
         assert done.returncode in {0, 1}, where

@@ -19,8 +19,9 @@ MOST_LINES = 1000
 LARGEST = 1 << 20
 """Characters of one record that are held; of a larger document, the elements of its outermost array are records of their own."""
 
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
-_RUBY = re.compile(r'(\s*"[^"\\]*(?:\\.[^"\\]*)*")\s*=>\s*(.*)')
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+"""A string, also one without an end: looked for again from each of its quotes, that would cost time in the square of its length."""
+_RUBY = re.compile(r'(\s*"[^"\\]*(?:\\.[^"\\]*)*")\s*=>\s*(\S.*|)', re.DOTALL)
 _RUBY_TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]{8,20}Z)(,?)")
 _MARKS = re.compile(r"[{}\[\]]")
 _BEGINNINGS = ("", *'"{}[]-0123456789tfn')

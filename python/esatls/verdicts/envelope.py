@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _CHANGES_RECIPIENTS = re.compile(r"(?:alt-rcpt-to|ldap|redirect)\b", re.IGNORECASE)
 """How the words of an agent begin that rewrites messages to other people."""
-_LISTED = re.compile(r".* for following recipients: (\S.*)", re.IGNORECASE)
+_LISTED = re.compile(r".* for following recipients: (\S.*)", re.IGNORECASE | re.DOTALL)
 
 
 def complete(appliance: Appliance, message: Message) -> None:

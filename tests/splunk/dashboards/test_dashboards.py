@@ -42,12 +42,13 @@ def planned(direction: str, *, tls: bool = False, failed: bool = False, mail: bo
 OUTGOING = sum(kind.number for kind in scenario.PLAN if kind.direction == "delivery")
 INCOMING = sum(kind.number for kind in scenario.PLAN if kind.direction == "receiving" and kind.mail)
 
-# Besides the plan: each outgoing message came from the relay over TLS, each incoming one went to the store over TLS; and the stories.
+# Besides the plan: each outgoing message came from the relay over TLS, each incoming one went to the store over TLS; the stories; and the others:
+# one mixed connection with two messages, two resets, three refusals.
 CONNECTIONS: list[dict[str, Any]] = [
     {
         "direction": "receiving",
         "encrypted": planned("receiving", tls=True) + OUTGOING + 1,
-        "mixed": 0,
+        "mixed": 1,
         "cleartext": planned("receiving") + planned("receiving", failed=True) + 1,
         "failed": planned("receiving", failed=True, mail=False),
         "unused": planned("receiving", mail=False),
@@ -55,27 +56,27 @@ CONNECTIONS: list[dict[str, Any]] = [
     },
     {
         "direction": "delivery",
-        "encrypted": planned("delivery", tls=True) + INCOMING + 3,
+        "encrypted": planned("delivery", tls=True) + INCOMING + 5,
         "mixed": 0,
         "cleartext": planned("delivery") + planned("delivery", failed=True) + 1,
         "failed": 0,
-        "unused": 0,
-        "unknown": 0,
+        "unused": 3,
+        "unknown": 2,
     },
 ]
 MESSAGES: list[dict[str, Any]] = [
     {
         "side": "received",
-        "encrypted": planned("receiving", tls=True) + OUTGOING + 2,
+        "encrypted": planned("receiving", tls=True) + OUTGOING + 3,
         "mixed": 0,
-        "cleartext": planned("receiving") + planned("receiving", failed=True) + 1,
+        "cleartext": planned("receiving") + planned("receiving", failed=True) + 2,
         "internal": 0,
         "none": 0,
         "unknown": 1,
     },
     {
         "side": "delivered",
-        "encrypted": planned("delivery", tls=True) + INCOMING + 2,
+        "encrypted": planned("delivery", tls=True) + INCOMING + 4,
         "mixed": 1,
         "cleartext": planned("delivery") + planned("delivery", failed=True),
         "internal": 0,
@@ -104,7 +105,7 @@ def ready(page: Browser, *panels: str) -> None:
 def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
     """Every panel of the overview shows the numbers of the scenario, with unknown and unused beside the percentages and not in them."""
     page = visit("esatls_overview", theme)
-    panels = [name for name in views.definition("esatls_overview")["visualizations"] if not name.startswith(("viz_single", "viz_other_reasons"))]
+    panels = [name for name in views.definition("esatls_overview")["visualizations"] if not name.startswith("viz_single")]
     ready(page, *panels)
     page.wait("viz_single_delivered", "not delivered")
     page.picture(PICTURES / f"overview-{theme}.png")
@@ -113,7 +114,7 @@ def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
     assert page.records("viz_message_verdicts") == [percents(row) for row in MESSAGES]
     for panel, row, rest in (
         ("viz_single_in", CONNECTIONS[0], "1 unknown, 9 unused"),
-        ("viz_single_out", CONNECTIONS[1], "0 unknown, 0 unused"),
+        ("viz_single_out", CONNECTIONS[1], "2 unknown, 3 unused"),
         ("viz_single_received", MESSAGES[0], "1 unknown, 0 internal, 0 not received"),
         ("viz_single_delivered", MESSAGES[1], "0 unknown, 1 not delivered"),
     ):
@@ -137,15 +138,15 @@ def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
         tls: [sum(k.number for k in scenario.PLAN if k.tls == tls and k.direction == side) for side in ("receiving", "delivery")]
         for tls in (scenario.OLD, scenario.WORST, scenario.USUAL, scenario.WEAK, scenario.STRONG)
     }
-    ciphers[scenario.USUAL][0] += OUTGOING + 1
-    ciphers[scenario.USUAL][1] += INCOMING + 2
+    ciphers[scenario.USUAL][0] += OUTGOING + 2
+    ciphers[scenario.USUAL][1] += INCOMING + 4
     ciphers[scenario.STRONG][1] += 1
     versions = ("TLSv1", "TLSv1.2", "TLSv1.3")
     assert page.bars("viz_versions") == {
         side: [sum(counts[at] for (version, _), counts in ciphers.items() if version == one) for one in versions]
         for at, side in enumerate(("receiving", "delivery"))
     }
-    everything = CONNECTIONS[0]["encrypted"] + CONNECTIONS[1]["encrypted"]
+    everything = sum(row["encrypted"] + row["mixed"] for row in CONNECTIONS)
     assert page.records("viz_ciphers") == [
         {
             "version": tls[0],
@@ -168,6 +169,10 @@ def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
         {"direction": "receiving", "partner": "mx.broken.example.net", "failed": "5", "cleartext": "0", "reason": scenario.NO_CIPHER},
         {"direction": "receiving", "partner": "fallback.example.org", "failed": "0", "cleartext": "3", "reason": scenario.NO_CIPHER},
         {"direction": "receiving", "partner": "x.example.net", "failed": "0", "cleartext": "1", "reason": scenario.HOSTILE_REASON},
+    ]
+    assert page.records("viz_other_reasons") == [
+        {"direction": "delivery", "partner": "away.example.org", "unused": unused, "unknown": unknown, "reason": f"network error ({words})"}
+        for unused, unknown, words in (("3", "0", scenario.REFUSED), ("0", "2", scenario.RESET))
     ]
     assert page.records("viz_outdated") == [
         {"direction": side, "partner": partner, "version": tls[0], "ciphers": tls[1], "outdated": outdated, "connections": count}

@@ -212,6 +212,28 @@ def stories(log: Log) -> None:
     log.say(at + seconds(12), host, f"ICID {icid} close")
 
 
+def others(log: Log) -> None:
+    """Write what the plan has no word for: TLS that comes up between two messages, and delivery connections that break before any message."""
+    host, at = HOSTS[1], NOW - dt.timedelta(days=2)
+    log.icid, log.mid, log.dcid = 2900, 61000, 2800
+    icid = open_receiving(log, at, host, "mx.late.example.net", "ACCEPT")
+    for later in (2, 20):
+        if later == 20:
+            log.say(at + seconds(15), host, f"ICID {icid} TLS success protocol {USUAL[0]} cipher {USUAL[1]}")
+        mid = start_message(log, at + seconds(later), host, icid, "someone@late.example.net", ["staff@example.com"], "inbound")
+        deliver(log, at + seconds(later + 3), host, mid, [0], "store.example.com", tls=USUAL)
+        finish(log, at + seconds(later + 7), host, mid)
+    log.say(at + seconds(40), host, f"ICID {icid} close")
+    for words in (RESET, RESET, REFUSED, REFUSED, REFUSED):
+        at += dt.timedelta(minutes=30)
+        log.dcid += 1
+        log.say(at, host, f"New SMTP DCID {log.dcid} interface 192.0.2.10 address 203.0.113.9 port 25")
+        rest = f"IP: 203.0.113.9 port: 25 details: {words} interface: 192.0.2.10 reason: network error"
+        log.say(at + seconds(1), host, f"Connection Error: DCID {log.dcid} domain: away.example.org {rest}")
+
+
+RESET = "[Errno 104] Connection reset by peer"
+REFUSED = "[Errno 111] Connection refused"
 HOSTILE_SENDER = '"><script>alert(1)</script>$esa_host$`esatls_view_hosts`@x.example.net'
 HOSTILE_REASON = "=cmd|'/c calc'!A0 <b>bold</b> [link](javascript:alert(1)) | delete"
 
@@ -221,4 +243,5 @@ def lines() -> list[str]:
     log = Log()
     sessions(log)
     stories(log)
+    others(log)
     return log.text()
