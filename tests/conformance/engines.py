@@ -347,15 +347,27 @@ def ingest_pipeline(rows: Sequence[Row]) -> Cells:
 
 
 def elastic_join(rows: Sequence[Row]) -> Cells:
-    """Index each scenario backwards and join it on the search server."""
+    """Index the scenarios backwards and join them on the search server: those that name no appliance at once, each as one of its own."""
     client = SERVER.client()
-    for row in of_kind(rows, "scenario"):
-        store.reset(client)
-        store.index_lines(client, row.log.splitlines()[::-1])
-        loading.join(client, days=None)
+    scenarios = of_kind(rows, "scenario")
+    named = [row for row in scenarios if any("esa_host" in record for record in (*row.connections, *row.messages))]
+    for row in named:
+        yield from _joined(client, [row], are_named=True)
+    yield from _joined(client, [row for row in scenarios if row not in named], are_named=False)
+
+
+def _joined(client: Client, rows: Sequence[Row], *, are_named: bool) -> Cells:
+    store.reset(client)
+    for row in rows:
+        store.index_lines(client, row.log.splitlines()[::-1], host=None if are_named else row.name)
+    loading.join(client, days=None)
+    found = [store.all_documents(client, f"esatls-{kind}-*") for kind in ("connections", "messages")]
+    for row in rows:
         cell = Cell()
-        cell.note_all("connection", store.all_documents(client, "esatls-connections-*"), map(connection_document, row.connections))
-        cell.note_all("message", store.all_documents(client, "esatls-messages-*"), map(message_document, row.messages))
+        host = {} if are_named else {"esa_host": row.name}
+        connections, messages = ([document for document in documents if are_named or document["observer"]["hostname"] == row.name] for documents in found)
+        cell.note_all("connection", connections, [connection_document({**record, **host}) for record in row.connections])
+        cell.note_all("message", messages, [message_document({**record, **host}) for record in row.messages])
         yield row, cell
 
 

@@ -26,16 +26,17 @@ def simulate(client: Client, documents: list[dict[str, Any]]) -> list[dict[str, 
     return [item["doc"]["_source"] if "doc" in item else item for item in answer["docs"]]
 
 
-def shipped(line: str) -> dict[str, Any]:
-    """Return the document that a shipper sends for a line."""
-    return {"@timestamp": corpus.SHIPPED, "message": line}
+def shipped(line: str, host: str | None = None) -> dict[str, Any]:
+    """Return the document that a shipper sends for a line, of an appliance that it knows."""
+    known = {} if host is None else {"observer": {"hostname": host}}
+    return {"@timestamp": corpus.SHIPPED, "message": line, **known}
 
 
-def index_lines(client: Client, lines: Iterable[str], stream: str = STREAM) -> None:
+def index_lines(client: Client, lines: Iterable[str], stream: str = STREAM, *, host: str | None = None) -> None:
     """Ship lines to the data stream, through its default pipeline, and make them visible."""
     batch: list[tuple[dict[str, Any], dict[str, Any]]] = []
     for line in lines:
-        batch.append(({"create": {"_index": stream}}, shipped(line)))
+        batch.append(({"create": {"_index": stream}}, shipped(line, host)))
         if len(batch) == 2000:
             assert client.bulk(batch) == []
             batch.clear()

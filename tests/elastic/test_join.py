@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING
 import esatls
 import pytest
 from esatls.elastic import load as loading
-from esatls.elastic.documents import connection_document, message_document
 
-from tests.elastic.corpus import ROOT, inputs
+from tests.elastic.corpus import inputs
 from tests.elastic.store import all_documents, answers, index_lines, ordered, reset
 
-SCENARIOS = sorted((ROOT / "tests" / "scenarios").glob("*.log"))
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from esatls.elastic.client import Client
 
 
@@ -98,13 +93,3 @@ def test_reported_logs_give_the_records_of_the_command_line(empty: Client) -> No
             connections, messages = answers(lines)
             assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections), name
             assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages), name
-
-
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_every_scenario_gives_its_records(empty: Client, path: Path) -> None:
-    """The documents of each scenario, shipped backwards, are those of its written records."""
-    index_lines(empty, path.read_text(encoding="utf-8").splitlines()[::-1])
-    loading.join(empty, days=None)
-    wanted = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(map(connection_document, wanted["connections"]))
-    assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(map(message_document, wanted["messages"]))
