@@ -82,4 +82,11 @@ def reset(client: Client) -> None:
 def make_log(path: Path) -> list[str]:
     """Return a log of two appliances: retries, fall-backs, lineage, and some lines of its head missing."""
     traffic(["--messages", "120", "--seed", "7", "--hosts", "2", "--envelope", "nested_native", "--skip", "40", "--log", str(path)])
-    return path.read_text(encoding="utf-8").splitlines()
+    header = "<111>Mar  5 12:00:00 esa2.example.com ESA: Tue Mar  5 12:00:00 2024 Info: "
+    error = "port: 25 details: [Errno 54] Connection reset by peer interface: 192.0.2.58 reason: network error"
+    return [
+        *path.read_text(encoding="utf-8").splitlines(),
+        # what counts as no failure of TLS has a panel of its own
+        f"{header}New SMTP DCID 990001 interface 192.0.2.58 address 203.0.113.99 port 25",
+        f"{header}Connection Error: DCID 990001 domain: reset.example.org IP: 203.0.113.99 {error}",
+    ]

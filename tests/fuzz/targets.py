@@ -32,7 +32,7 @@ _NAMES = {field.name: field for field in FIELDS}
 # Words of the extractor's own; every other text of an event is the log's.
 _DERIVED = frozenset({
     "time", "esa_event", "esa_direction", "tls_result", "delivery_outcome", "mid_relation", "mail_flow", "witness", "close_reason",
-    "tls_in_result", "tls_out_result", "tls_reason",
+    "tls_in_result", "tls_out_result", "tls_reason", "tls_verify",
 })  # fmt: skip
 # white space, where wrapped lines are joined; bytes that are not UTF-8 and halves of surrogate pairs, as they are and as escapes; backslashes
 _DROPPED = re.compile("[\\s\0\ud800-\udfff]|\\\\x[0-9a-f]{2}|\\\\ud[89a-f][0-9a-f]{2}|\\\\")

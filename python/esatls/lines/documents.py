@@ -19,11 +19,13 @@ MOST_LINES = 1000
 LARGEST = 1 << 20
 """Characters of one record that are held; of a larger document, the elements of its outermost array are records of their own."""
 
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|(\\?\Z))', re.DOTALL)
 """A string, also one without an end: looked for again from each of its quotes, that would cost time in the square of its length."""
 _RUBY = re.compile(r'(\s*"[^"\\]*(?:\\.[^"\\]*)*")\s*=>\s*(\S.*|)', re.DOTALL)
 _RUBY_TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]{8,20}Z)(,?)")
 _MARKS = re.compile(r"[{}\[\]]")
+_DEEPEST = 100
+"""Objects and arrays in each other; no collector's record has more."""
 _BEGINNINGS = ("", *'"{}[]-0123456789tfn')
 _CSV_MARKS = (",", ";", "\t")
 
@@ -86,9 +88,14 @@ class JsonDocument:
             value = _RUBY_TIME.sub(r'"\1"\2', ruby[2]) if ruby[2][:1].isdigit() else {"nil": "null", "nil,": "null,"}.get(ruby[2], ruby[2].replace("\\#", "#"))
             line = f"{ruby[1]}: {value}"
         stack = self._stack
+        strings = [*_STRING.finditer(line)]
+        if (strings and strings[-1][1] is not None) or (stack[-1:] == "{" and line.lstrip(" \t")[:1] == "{"):
+            return None  # a line that was cut, or one behind such a line: no string goes over lines, no object has another without a name
         for mark in _MARKS.findall(_STRING.sub("", line)):
             if mark in "{[":
                 stack += mark
+                if len(stack) > _DEEPEST:
+                    return None
             elif stack and stack[-1] + mark in ("{}", "[]"):
                 stack = stack[:-1]
             else:
