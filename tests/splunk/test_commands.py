@@ -227,7 +227,7 @@ def test_strangers_words_come_through_unchanged(splunk: Splunk) -> None:
     rows = splunk.stream("esatls", [event(raw) for raw in raws]).rows
     assert [row["_raw"] for row in rows] == raws
     assert rows[0]["tls_reason"] == words
-    assert [row.get("esa_event") for row in rows] == ["tls_failed", None, None, "tls_failed", "connection_closed", None]
+    assert [row.get("esa_event") for row in rows] == ["tls_failed", None, "message_identity", "tls_failed", "connection_closed", None]
 
 
 def test_a_wrapped_line_in_one_event(splunk: Splunk) -> None:
