@@ -38,7 +38,24 @@ const flat = (schema) => (schema?.extend?.anyOf ? Object.assign({}, ...schema.ex
 const optionsOf = (items) => Object.fromEntries(
     Object.entries(items).map(([type, item]) => [type, flat(item.config?.optionsSchema || item.schema || null)]),
 );
-const views = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+// a pipe that has nothing yet answers EAGAIN
+const fs = require('fs');
+const input = () => {
+    const chunks = [];
+    const chunk = Buffer.alloc(1 << 16);
+    for (;;) {
+        try {
+            const size = fs.readSync(0, chunk);
+            if (!size) return Buffer.concat(chunks).toString('utf8');
+            chunks.push(Buffer.from(chunk.subarray(0, size)));
+        } catch (error) {
+            if (error.code === 'EOF') return Buffer.concat(chunks).toString('utf8');
+            if (error.code !== 'EAGAIN') throw error;
+            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+        }
+    }
+};
+const views = JSON.parse(input());
 const errors = {};
 for (const [view, definition] of Object.entries(views)) {
     const migrated = migrateToTabsLayout({ definition });
