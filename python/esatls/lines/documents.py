@@ -88,10 +88,11 @@ class JsonDocument:
             value = _RUBY_TIME.sub(r'"\1"\2', ruby[2]) if ruby[2][:1].isdigit() else {"nil": "null", "nil,": "null,"}.get(ruby[2], ruby[2].replace("\\#", "#"))
             line = f"{ruby[1]}: {value}"
         stack = self._stack
-        strings = [*_STRING.finditer(line)]
-        if (strings and strings[-1][1] is not None) or (stack[-1:] == "{" and line.lstrip(" \t")[:1] == "{"):
+        # text between strings, and after each string whether it has no end
+        parts = _STRING.split(line)
+        if (len(parts) > 1 and parts[-2] is not None) or (stack[-1:] == "{" and line.lstrip(" \t")[:1] == "{"):
             return None  # a line that was cut, or one behind such a line: no string goes over lines, no object has another without a name
-        for mark in _MARKS.findall(_STRING.sub("", line)):
+        for mark in _MARKS.findall("".join(parts[::2])):
             if mark in "{[":
                 stack += mark
                 if len(stack) > _DEEPEST:
