@@ -6,30 +6,32 @@ import email
 import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.splunk.app import VERSIONS, find_python
 from tests.splunk.conf import ROOT
 
 sys.path.insert(0, str(ROOT / "python" / "package"))
 import archives
 import sbom
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SAMPLE = ROOT / "python" / "esatls" / "sample.log"
-OTHERS = sorted(Path.home().glob(".pyenv/versions/3.*/bin/python"))
 
 
 def pythons() -> dict[str, str]:
     """Return the supported Pythons that are here: the oldest, the newest that Splunk runs, and this one."""
     found = {"{}.{}".format(*sys.version_info[:2]): sys.executable}
-    for version in ("3.9", "3.13"):
-        path = shutil.which(f"python{version}") or next((str(path) for path in OTHERS if path.parts[-3].startswith(version + ".")), None)
+    for version in VERSIONS:
+        path = find_python(version)
         if path and subprocess.run([path, "-c", "import venv, ensurepip"], capture_output=True, check=False).returncode == 0:
             found[version] = path
     return found

@@ -16,12 +16,13 @@ VERSIONS = ("3.9", "3.13")
 
 
 def find_python(version: str) -> str | None:
-    """Return an interpreter of that version, from the PATH or from pyenv."""
-    check = f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{version}')"
+    """Return an interpreter of that version, from the PATH or from pyenv: the program itself, which runs whatever the environment says."""
+    ask = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable)"
     for candidate in (f"python{version}", "python3", *sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))):
         path = shutil.which(str(candidate))
-        if path and subprocess.run([path, "-c", check], capture_output=True, check=False).returncode == 0:
-            return path
+        told = subprocess.run([path, "-c", ask], capture_output=True, text=True, check=False).stdout.split(maxsplit=1) if path else []
+        if told and told[0] == version:
+            return told[1].strip()
     return None
 
 
