@@ -131,6 +131,7 @@ class Page(HTMLParser):
         """Element, attribute, value."""
         self.text: list[str] = []
         self.style: list[str] = []
+        self.script: list[str] = []
         self.tables: dict[str, list[list[str]]] = {}
         """Rows of cells, the head's first."""
         self.values: list[tuple[str, str]] = []
@@ -146,7 +147,7 @@ class Page(HTMLParser):
         """Note an element."""
         self.elements.add(tag)
         self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "input"):
             self._open.append(tag)
         if tag == "table":
             self._caption, self._rows = "", []
@@ -171,6 +172,9 @@ class Page(HTMLParser):
         """Note text, where it stands."""
         if "style" in self._open:
             self.style.append(data)
+            return
+        if "script" in self._open:
+            self.script.append(data)
             return
         self.text.append(data)
         if self._value is not None:

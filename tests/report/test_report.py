@@ -96,7 +96,7 @@ def test_whole_report_of_a_few_records() -> None:
         {"received": "internal", "delivered": "none", "messages": 1},
         {"received": "unknown", "delivered": "unknown", "messages": 1},
     ]
-    assert set(built) == {"span", "appliances", "totals", "receiving", "delivery", "both_sides", "notes"}
+    assert set(built) == {"span", "appliances", "totals", "receiving", "delivery", "both_sides", "organisations", "notes"}
     assert list(built["receiving"]) == list(built["delivery"]) == ["all", "incoming", "outgoing", "unknown"]
 
     assert built["receiving"]["all"] == {

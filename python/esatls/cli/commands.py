@@ -132,7 +132,9 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
 @reading
 @click.option("--format", "-f", "form", type=click.Choice(("table", "json", "html")), help="Default: chosen by the name of FILE (.json, .html), else table.")
 @click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is complete.")
-def report(form: str | None, output: str | None, **options: Any) -> None:
+@click.option("--csv-dir", metavar="FOLDER", help="Also write each table as a CSV file to FOLDER, which is made if it does not exist.")
+@click.option("--own-domain", "own_domains", multiple=True, metavar="DOMAIN", help="A domain of your own, which is listed apart from partners (repeatable).")
+def report(form: str | None, output: str | None, csv_dir: str | None, own_domains: tuple[str, ...], **options: Any) -> None:
     """Write a report: shares, protocols, ciphers, failing partners. Covers the appliance's TLS Connections page, and more."""
     from esatls.report import build as statistics
 
@@ -141,7 +143,11 @@ def report(form: str | None, output: str | None, **options: Any) -> None:
         raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
     source = Input(options)
     facts, counts = facts_of(source)
-    built = statistics.build(connections_of(facts, source), messages_of(facts, source))
+    built = statistics.build(connections_of(facts, source), messages_of(facts, source), own_domains)
+    if csv_dir is not None:
+        from esatls.report.tables import write_folder
+
+        write_folder(built, csv_dir)
     with source.output(output) as file:
         if form == "json":
             file.write(dumps(built) + b"\n")

@@ -19,6 +19,7 @@ receiving, delivery
         partners                              [partner, connections, messages]: the per-domain table
         over_time                             unit (hour or day), connections, messages: [time, verdicts]; undated
 both_sides    [received, delivered, messages]
+organisations [partner, direction, own, names, connections, messages, versions, last_tls; cleartext, deprecated, weak, failed], as `ledger` says
 notes         what each number counts, in sentences
 ```
 
@@ -60,13 +61,13 @@ def percent(part: int, whole: int) -> float | None:
     return tenths / 10
 
 
-def build(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[str, Any]]) -> Report:
+def build(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[str, Any]], own_domains: Iterable[str] = ()) -> Report:
     """Return the report on records of connections and of messages (`fields.CONNECTION_FIELDS`, `fields.MESSAGE_FIELDS`).
 
     Each iterable is read once; memory grows with partners, ciphers, reasons and hours, not with records.
-    Times are UTC. The same records in any order give the same report.
+    Names in `own_domains`, and below them, are no partners. Times are UTC. The same records in any order give the same report.
     """
-    span, parts, hosts, both = count_records(connections, messages)
+    span, parts, hosts, both, ledger = count_records(connections, messages, own_domains)
     unit = span.unit()
     report: Report = {
         "span": span.times,
@@ -84,6 +85,7 @@ def build(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[s
     report["both_sides"] = [
         {"received": received, "delivered": delivered, "messages": count} for (received, delivered), count in sorted(both.items(), key=_by_count)
     ]
+    report["organisations"] = ledger.rows()
     report["notes"] = dict(NOTES)
     return report
 

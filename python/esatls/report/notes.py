@@ -38,6 +38,11 @@ NOTES: dict[str, str] = {
         "it is the other side's host name or address. Unused connections are included in the totals only; a message to several partners "
         "counts for each."
     ),
+    "organisations": (
+        "A row is one organisation in one direction: the registrable domain by the Public Suffix List, with the names that were counted under it. "
+        "Mail that comes from the own servers to go out, and mail that goes to them from outside, is that of the own domains. The examples are the latest "
+        "ones; esatls trace shows each line of them."
+    ),
     "deprecated": "Deprecated protocols are SSL 2, SSL 3, TLS 1.0 and TLS 1.1 (RFC 6176, RFC 7568, RFC 8996).",
     "weak": "Weak ciphers use RC4, RC2, DES, 3DES, MD5, export keys, no encryption (NULL) or no authentication (anonymous).",
     "no_forward_secrecy": "Without forward secrecy, anyone who obtains the server's key later can read mail recorded today.",

@@ -16,7 +16,7 @@ from esatls.output import printable
 from esatls.report.build import MESSAGE_VERDICTS
 from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, clipped, word
 from esatls.report.reasons import split_reason
-from esatls.verdicts.words import CONNECTION_VERDICTS, STYLES, counted, uncounted
+from esatls.verdicts.words import CONNECTION_VERDICTS, STYLES, UNKNOWN, counted, uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -165,6 +165,7 @@ def render(report: Report, console: Console) -> None:
     console.width = max(console.width, _NARROWEST) if console.is_terminal else _ENDLESS
     sheet = _Sheet(console)
     _head(sheet, report)
+    _cleartext(sheet, report)
     _verdicts(sheet, report)
     for direction in DIRECTIONS:
         _protocols(sheet, report[direction]["all"], direction)
@@ -182,6 +183,24 @@ def _head(sheet: _Sheet, report: Report) -> None:
     sheet.console.print(Text(", ".join(f"{count:,} {word(count, what)}" for what, count in totals.items())))
     rows = [[host["esa_host"], host["connections"], host["messages"]] for host in report["appliances"]]
     sheet.table("", ["Appliance", "Connections", "Messages"], rows, what="appliances")
+
+
+def _cleartext(sheet: _Sheet, report: Report) -> None:
+    sheet.heading("Clear text")
+    rows = [row for row in report["organisations"] if "cleartext" in row]
+    if not any(not row["own"] for row in rows):
+        sheet.note("No mail with partners in clear text in this log.")
+    for title, own in (("Partners in clear text", False), ("Own domains in clear text", True)):
+        cells: list[list[Cell]] = []
+        for row in rows:
+            if row["own"] == own:
+                issue = row["cleartext"]
+                whole = sum(count for verdict, count in row["messages"].items() if verdict != UNKNOWN)
+                times = [time[:16].replace("T", " ") for time in (issue.get("first", ""), issue.get("last", ""), row.get("last_tls", ""))]
+                whys = ", ".join(split_reason(why["reason"])[1] for why in issue["reasons"][:MOST_WHYS])
+                mids = ", ".join(str(one["mid"]) for one in issue["examples"])
+                cells.append([row["partner"], DIRECTION_WORDS[row["direction"]][1], issue["messages"], whole, *times, mids, whys])
+        sheet.table(title, ["Partner", "Direction", "Clear text", "Of", "First", "Last", "Last over TLS", "MIDs", "Reasons"], cells, what="partners")
 
 
 def _tally(name: str, tally: Mapping[str, Any], verdicts: Sequence[str]) -> list[Cell]:
