@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.errors import EsatlsError
+from esatls.extraction.blocks import BlockStream
 from esatls.extraction.match import match
-from esatls.extraction.stream import Consumer, Counts, Stream
+from esatls.extraction.stream import Consumer, Counts
 from esatls.lines import sources
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
@@ -152,7 +153,7 @@ def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, 
         return
     heads = part.heads if part.clock else options.zone is None and sources.has_head(reader)
     clock = part.clock or sources.clock_of(reader, options.zone or options.common, options.year)
-    stream = Stream(consumer, clock, host)
+    stream = BlockStream(consumer, clock, host)
     before = part.start
     for block in reader.blocks():
         for offset, piece in by_offset(block) if heads else ((None, block),):

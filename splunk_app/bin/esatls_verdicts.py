@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import esatls_splunk
+from esatls.extraction.heads import Head
 from esatls.extraction.match import MATCHERS_BY_START
-from esatls.extraction.stream import Head
 from esatls.verdicts.facts import Facts
 from splunklib.searchcommands import ReportingCommand
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from esatls.extraction import event_stream
+from esatls.extraction.blocks import BlockStream
 from esatls.extraction.match import extract
-from esatls.extraction.stream import LONGEST_WRAP, Counts, Stream
+from esatls.extraction.stream import Counts
+from esatls.extraction.wrapped import LONGEST_WRAP
 from esatls.lines.envelope import starts_anew
 from esatls.verdicts.facts import Facts
 from hypothesis import given
@@ -438,7 +440,7 @@ STAMPED = [stamp + text for stamp in (STAMP, STAMP.replace("Info", "Warning")) f
 def test_sifted_blocks_give_the_same(lines: list[str], size: int) -> None:
     """Reading only the lines that have the word TLS gives the TLS events and counts of reading all, also with forged seams."""
     whole, sifted = event_stream.Events(), event_stream.Events()
-    one, other = Stream(whole, clock()), Stream(sifted, clock())
+    one, other = BlockStream(whole, clock()), BlockStream(sifted, clock())
     for line in lines:
         one.line(line)
     one.end()
