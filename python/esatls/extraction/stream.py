@@ -71,6 +71,8 @@ class Stream:
     def __init__(self, consumer: Consumer, clock: Clock | None = None, host: str | None = None, log: str | None = None, level: str | None = None) -> None:
         self.consumer = consumer
         self.counts = Counts()
+        self.at = 0
+        """The number of the line on which the event begins that is being taken; known where lines are read one by one."""
         self._heads = Heads(clock or Clock(), host, log, level)
         self._neighbours = Neighbours()
         self._pending: Pending | None = None
@@ -132,6 +134,7 @@ class Stream:
         if self._pending is not None:
             self._settle()
         self._pending = pending
+        pending.number = self.counts.lines
         self._swallow = False
 
     def _weak(self, env: envelope.Envelope, line: str) -> None:
@@ -166,7 +169,7 @@ class Stream:
             self._dismiss(line)
         if event is None:
             return
-        head = pending.head
+        head, self.at = pending.head, pending.number
         if head.time is None and event[0].kind == "consolidated_event":
             head = self._dated(head, event[1].string)
         if self.consumer.take(head, *event):
@@ -197,9 +200,10 @@ class Stream:
         complete = document.add(line)
         if complete is None:
             self._document, self._may_begin = None, False
+            self.counts.lines -= 1 + len(document.lines)
             for held in document.lines:
-                self.counts.lines -= 1
                 self.line(held)
+            self.counts.lines += 1
             return False
         for lines, found in complete:
             self._unwrapped(found, lines)
@@ -210,6 +214,7 @@ class Stream:
     def _unwrapped(self, inner: list[records.Record], lines: int = 1) -> None:
         """Take the records that stand on some lines, one mostly: each is a log of its own."""
         self._settle()
+        self.at = self.counts.lines - lines + 1
         counts = Counts()
         for record in inner:
             if not self._neighbours.is_split_record(record):

@@ -34,12 +34,14 @@ _CLOSED_KINDS = ("connection_", "hat_", "tls_", "message_started", "message_fini
 class Pending:
     """A line that may go on in the next ones."""
 
-    __slots__ = ("_event", "env", "head", "lines", "spaced")
+    __slots__ = ("_event", "env", "head", "lines", "number", "spaced")
 
     def __init__(self, env: envelope.Envelope, head: Head, line: str) -> None:
         self.env = env
         self.head = head
         self.lines = [line]
+        self.number = 0
+        """That of its first line."""
         self.spaced = False
         """Whether blank lines stand between its lines: pages that do so wrap in mid-word (W17)."""
         self._event: Event | bool | None = False  # False: not yet looked at
