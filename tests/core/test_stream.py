@@ -115,6 +115,22 @@ def test_wrap_within_the_recipients() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["ICID 5 TLS success", "DCID 5 TLS success"])
+@pytest.mark.parametrize("rest", ['{"n": 1}', "what ever", "x"])
+def test_line_of_another_program_behind_a_tls_line(text: str, rest: str) -> None:
+    """Published words stay what they are: with the next line they would be words that nobody published."""
+    events, counts = read_events([STAMP + text, rest, rest, STAMP + "x"])
+    assert events == [{**AT, **(extract(text) or {})}]
+    assert (counts.events, counts.ignored) == (1, 3)
+
+
+def test_other_words_about_tls_are_wrapped() -> None:
+    """Words that nobody published go on in the next line."""
+    assert events_of(STAMP + "DCID 5 TLS deferring: verify\nerror: hostname mismatch\n" + STAMP + "x") == [
+        {"esa_event": "tls_other", "esa_direction": "delivery", "dcid": 5, "tls_reason": "deferring: verify error: hostname mismatch", "tls_verify": "failed"}
+    ]
+
+
 def test_header_list_on_the_next_line() -> None:
     """Logged headers may stand on the next line: one delivery, once."""
     events, counts = read_events([STAMP + "Message done DCID 31 MID 14 to RID [0] ", "[('X-SBRS', 'None')] ", STAMP + "DCID 31 close"])

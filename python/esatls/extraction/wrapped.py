@@ -27,6 +27,8 @@ _IN_ADDRESS = re.compile(r" (?:From|To): ?<[^<>\s\"]*\Z")
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # The command line's prompts and answers to its questions: the log line in front of one is finished.
 _PROMPT = re.compile(r"(?:\([\w -]{1,64} [\w.-]{1,255}\)|[\w.-]{1,255})> ?.*|\[[^\]]{0,64}\]> ?.*|\^C.*|\d{1,20} match(?:es)? found\.?", re.ASCII)
+_ANY_WORDS = "tls_other"
+"""The kind that takes whatever words stand behind the id."""
 # Kinds whose text no stranger writes: a line that says less than its neighbours may stand on its own after them.
 _CLOSED_KINDS = ("connection_", "hat_", "tls_", "message_started", "message_finished", "message_lineage", "message_quarantined")
 
@@ -62,10 +64,11 @@ class Pending:
     def settled(self) -> tuple[Event | None, int]:
         """Return the event, and on how many of the lines it stands."""
         event = self.look()
-        if event is None and len(self.lines) > 1:
+        if len(self.lines) > 1 and (event is None or event[0].kind == _ANY_WORDS):
             # lines of another program, without a stamp of their own
-            event = _match(self.lines[0][self.env.end :])
-            return (None, 0) if event is None or _is_open(event[1].string) else (event, 1)
+            first = _match(self.lines[0][self.env.end :])
+            if first is not None and not _is_open(first[1].string) and not _goes_on(first, event):
+                return first, 1
         return event, 0 if event is None else len(self.lines)
 
     def add(self, line: str) -> None:
@@ -93,7 +96,7 @@ class Pending:
         event = self.look()
         if event is None or not event[0].kind.startswith(_CLOSED_KINDS) or _is_open(event[1].string):
             return False
-        return match(line[env.end :].rstrip()) is not None or self._with(line) is None
+        return match(line[env.end :].rstrip()) is not None or not _goes_on(event, self._with(line))
 
     def _with(self, line: str) -> Event | None:
         """Return what the text would match with one line more."""
@@ -103,6 +106,11 @@ class Pending:
         self.lines.pop()
         self._event = event
         return joined
+
+
+def _goes_on(event: Event, joined: Event | None) -> bool:
+    """Tell whether what a text matches with its rest may be the whole of what it matches without: not where any words would do."""
+    return joined is not None and (joined[0].kind != _ANY_WORDS or event[0].kind == _ANY_WORDS)
 
 
 def is_number(line: str) -> bool:
