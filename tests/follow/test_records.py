@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction.blocks import BlockStream
+from esatls.extraction.probe import clock_of, probe
 from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import HOLD, LINGER, Limits
 from esatls.follow.lines import FollowedStream
 from esatls.lines.clock import Clock
-from esatls.lines.sources import Reader, Source, clock_of
+from esatls.lines.sources import Reader, Source
 from esatls.output import dumps
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
@@ -97,7 +98,7 @@ def test_real_excerpts() -> None:
     for path in sorted(REAL.glob("*.log")):
         reader = Reader(Source(str(path)), lambda _: None)
         facts = Facts()
-        stream = BlockStream(facts, clock_of(reader, None, None))
+        stream = BlockStream(facts, clock_of(reader.source, probe(reader, dated=False), None, None))
         for block in reader.blocks():
             stream.feed(block)
         stream.end()

@@ -7,10 +7,12 @@ Every input line counts as event, ignored or unreadable.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from esatls.extraction.heads import Head, Heads
+from esatls.extraction.match import MATCHERS_BY_START
+from esatls.extraction.shapes import Shapes
 from esatls.extraction.wrapped import LONGEST_WRAP, Pending, is_number, is_unprintable
 from esatls.lines import documents, envelope, records
 from esatls.lines.clock import Clock
@@ -39,11 +41,26 @@ class Counts:
     events: int = 0
     ignored: int = 0
     unreadable: int = 0
+    not_understood: Shapes = field(default_factory=Shapes, repr=False, compare=False)
+    """Those of the ignored lines that no known header begins, by their shape."""
 
     def add(self, other: Counts) -> None:
         """Add the counts of another part of the input."""
-        for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        self.lines += other.lines
+        self.events += other.events
+        self.ignored += other.ignored
+        self.unreadable += other.unreadable
+        self.not_understood.add(other.not_understood)
+
+    def as_list(self) -> list[Any]:
+        """Return all counts, for `of_list` in another process."""
+        return [self.lines, self.events, self.ignored, self.unreadable, self.not_understood.as_list()]
+
+    @classmethod
+    def of_list(cls, told: list[Any]) -> Counts:
+        """Return what `as_list` was asked for."""
+        lines, events, ignored, unreadable, shapes = told
+        return cls(lines, events, ignored, unreadable, Shapes.of_list(shapes))
 
     def __str__(self) -> str:
         return f"{self.lines:,} lines: {self.events:,} events, {self.ignored:,} ignored, {self.unreadable:,} unreadable"
@@ -165,8 +182,8 @@ class Stream:
         if pending is None:
             return
         event, lines = pending.settled()
-        for line in pending.lines[lines:]:
-            self._dismiss(line)
+        for number, line in enumerate(pending.lines[lines:], lines):
+            self._dismiss(line, has_header=number == 0 and pending.env.rank > envelope.BARE)
         if event is None:
             return
         head, self.at = pending.head, pending.number
@@ -185,11 +202,13 @@ class Stream:
         time = self.clock.read(told) if told else None
         return head if time is None else Head(time, head.host, head.log, head.level)
 
-    def _dismiss(self, line: str) -> None:
+    def _dismiss(self, line: str, *, has_header: bool = False) -> None:
         if is_unprintable(line):
             self.counts.unreadable += 1
         else:
             self.counts.ignored += 1
+            if not has_header and MATCHERS_BY_START[line[:4]] is None:
+                self.counts.not_understood.note(line)
 
     # records of collectors: lines in a log of their own
 
@@ -285,19 +304,20 @@ class Stream:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take what `state` returned; the clock is to be set before. `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
-        self.counts = Counts(*(int(count) for count in state["counts"]))
+        lines, events, ignored, unreadable = map(int, state["counts"])
+        self.counts = Counts(lines, events, ignored, unreadable)
         self._rank = int(state["rank"])
         self._swallow = bool(state["swallow"])
         self._may_begin = bool(state["may_begin"])
         self._neighbours.restore(state)
         if state["document"] is not None:
             self._document = documents.restored(state["document"])
-        lines = [str(line) for line in state["held_lines"]]
-        if lines:
-            "".join(lines).encode("utf-8", "surrogateescape")  # ValueError for what no bytes give
-            env = envelope.parse(lines[0])
-            self._pending = Pending(env, self._heads.of(env, lines[0]), lines[0])
-            for line in lines[1:]:
+        held = [str(line) for line in state["held_lines"]]
+        if held:
+            "".join(held).encode("utf-8", "surrogateescape")  # ValueError for what no bytes give
+            env = envelope.parse(held[0])
+            self._pending = Pending(env, self._heads.of(env, held[0]), held[0])
+            for line in held[1:]:
                 self._pending.add(line)
             self._pending.spaced = bool(state["spaced"])
 
