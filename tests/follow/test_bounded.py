@@ -51,7 +51,9 @@ def test_many_messages() -> None:
     run.held.pass_time(20_000)
     assert not any(run.held.sizes().values())
     assert (run.held.hosts, run.held.clock.shifts) == ({}, {})
-    assert len(json.dumps(freeze(run.held))) < 200
+    frozen = freeze(run.held)
+    del frozen["shapes"]  # the names of values, the same in every checkpoint
+    assert len(json.dumps(frozen)) < 200
 
 
 def test_one_connection_for_all() -> None:
