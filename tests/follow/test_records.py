@@ -19,6 +19,7 @@ from esatls.lines.sources import Reader, Source, clock_of
 from esatls.output import dumps
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
+from esatls.verdicts.lives import CONNECTION_SILENCE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -360,6 +361,24 @@ def test_clock_that_is_set(seed: int, away: int) -> None:
     run.end()
     same(run.told, whole(lines))
     assert early > 0.5 * len(run.told)
+
+
+def test_clock_that_is_set_ahead_by_a_day_over_one_connection() -> None:
+    """Between the last message before the jump and the first one after it lies exactly what no connection is silent for: it stays one."""
+    texts = [
+        *RECEIVED,
+        (2, "Start MID 15 ICID 5"),
+        *DELIVERED,
+        (4, "Delivery start DCID 8 MID 15 to RID [0]"),
+        (5, "Message done DCID 8 MID 15 to RID [0]"),
+        (5, "Message finished MID 15 done"),
+        *(other(seconds) for seconds in range(6, 40)),
+    ]
+    jump = (texts.index((4, "Delivery start DCID 8 MID 15 to RID [0]")), CONNECTION_SILENCE - 1)
+    lines = list(render(moved([Line(START + seconds, "esa1", "mail_logs", "Info", text) for seconds, text in texts], [jump]), "native"))
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert [record["delivered"] for record in run.records()] == ["encrypted", "encrypted"]
 
 
 @settings(max_examples=15)
