@@ -389,7 +389,7 @@ class Held:
         if item.emitted == "finished":
             item.note_past()
             item.heritages = heritages_of(appliance, key)
-            item.keep_essence()
+            item.keep_essence(appliance.messages_of(key)[0])
         needed = item.needed()
         free = held.release(key, item.refs - needed)
         item.refs &= needed
