@@ -13,7 +13,7 @@ import click
 from esatls import __version__, parallel
 from esatls.cli.filters import ConnectionFilter, MessageFilter, connection_filters, message_filters
 from esatls.cli.formats import format_of, writing
-from esatls.cli.inputs import Input, connections_of, facts_of, messages_of, reading
+from esatls.cli.inputs import Input, appliances_of, connections_of, messages_of, reading
 from esatls.cli.std_streams import stand_in
 from esatls.errors import EsatlsError, UsageError
 from esatls.extraction.kinds import EVENT_KINDS
@@ -97,9 +97,9 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
     from esatls.extraction.fields import CONNECTION_FIELDS
 
     source = Input(options)
-    facts, counts = facts_of(source)
+    appliances, counts = appliances_of(source)
     with source.output(output) as file:
-        written = write(filter(wanted, connections_of(facts, source)), format_of(form, output), file, CONNECTION_FIELDS)
+        written = write(filter(wanted, connections_of(appliances, source)), format_of(form, output), file, CONNECTION_FIELDS)
     source.end(counts, written)
 
 
@@ -121,8 +121,8 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
         source.tell_names(named)
         source.end(counts)
         return
-    facts, counts = facts_of(source)
-    records = filter(wanted, messages_of(facts, source))
+    appliances, counts = appliances_of(source)
+    records = filter(wanted, messages_of(appliances, source))
     with source.output(output) as file:
         written = write(records, form, file, MESSAGE_FIELDS)
     source.end(counts, None if everything else written)
@@ -140,8 +140,9 @@ def report(form: str | None, output: str | None, **options: Any) -> None:
     if form is None:
         raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
     source = Input(options)
-    facts, counts = facts_of(source)
-    built = statistics.build(connections_of(facts, source), messages_of(facts, source))
+    found, counts = appliances_of(source)
+    appliances = [*found]  # connections and messages are judged once
+    built = statistics.build(connections_of(appliances, source), messages_of(appliances, source))
     with source.output(output) as file:
         if form == "json":
             file.write(dumps(built) + b"\n")
