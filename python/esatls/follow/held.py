@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
 from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, TIME
+from esatls.extraction.match import MATCHERS_BY_START
 from esatls.follow.logclock import LEAP, LogClock
 from esatls.follow.open_ids import OpenConnection, OpenHost, OpenMessage
 from esatls.lines.clock import parse_rfc3339
@@ -108,8 +109,15 @@ class Held:
         return True
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
-        """Refuse: a log that is followed is read line by line, so that it does not matter where a block ends."""
-        raise NotImplementedError
+        """Take the events among many lines, all with their text at `start`, one after another; return how many there were."""
+        end, taken = start + 4, 0
+        for line, head in lines:
+            matcher = MATCHERS_BY_START[line[start:end]]
+            found = None if matcher is None else matcher.fullmatch(line, start)
+            if matcher is not None and found is not None:
+                self.take(head, matcher.specs[found.lastindex], found)  # type: ignore[index]
+                taken += 1
+        return taken
 
     def add(self, event: dict[str, Any]) -> None:
         """Take one event that was read elsewhere than in a log."""
