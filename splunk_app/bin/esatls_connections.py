@@ -53,7 +53,7 @@ class EsatlsConnectionsCommand(VerdictCommand):
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per connection."""
         seen, facts = None, self.facts.settled()
-        for record in connections(facts):
+        for record in connections(facts, self.contradictions):
             stamp = record.get("opened") or record.get("closed")
             if stamp:
                 yield {"_time": esatls_splunk.epoch(stamp), **record}

@@ -49,7 +49,7 @@ class EsatlsMessagesCommand(VerdictCommand):
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per message."""
-        for record in messages(self.facts):
+        for record in messages(self.facts, self.contradictions):
             attempts = record["deliveries"]
             if len(attempts) == 1:
                 # what most messages have, in fewer steps

@@ -8,10 +8,10 @@ from esatls.extraction.fact_types import CODE, KEY, MESSAGES, TIME
 from esatls.verdicts.closure import ENDS, OPENED, decisive, essential
 from esatls.verdicts.facts import OPENS, passes, refs
 from esatls.verdicts.heritage import opening_of
-from esatls.verdicts.lives import CONNECTION_SILENCE, SAME_OPENING, starts
+from esatls.verdicts.lives import CONNECTION_SILENCE, SAME_OPENING, split, starts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
@@ -115,10 +115,13 @@ class OpenMessage:
             return set()
         return {ref for fact in self.facts for ref in refs(fact)}
 
-    def keep_essence(self) -> None:
-        """Keep the facts that tell it from others with the same id: its heritage has the rest."""
-        kept = [fact for fact in self.facts if fact[CODE] in OPENS or fact[CODE] == "message_quarantined"]
-        self.facts = dict.fromkeys(kept or [*self.facts][:1])
+    def keep_essence(self, begins: Sequence[Time]) -> None:
+        """Keep the facts that tell it from others with the same id, which begin at some times: its heritage has the rest."""
+        kept = [fact for fact in self.facts if fact[CODE] in OPENS or fact[CODE] == "message_quarantined" or (begins and fact[CODE] in ENDS)]
+        for own in split([*self.facts], begins).values():
+            if set(kept).isdisjoint(own):
+                kept.append(own[0])
+        self.facts = dict.fromkeys(kept)
 
     def note_past(self) -> None:
         """Note from when to when there are lines about what is emitted now."""

@@ -77,11 +77,15 @@ class Appliance:
         """By MID: its lives from which another message was made, once somebody has asked."""
         self._rested: dict[str, list[int]] = {}
         """By MID: its lives that were in a quarantine, once somebody has asked."""
+        self.taken_again: list[tuple[int, str]] = []
+        """Ids that more than one opening line seems to take (`contradictions`), as far as they have been judged."""
         reused, given_up = [], []
         for mid, facts in stores[MESSAGES].items():
             message = Message(facts)
             if message.origin is not None:
                 self._note_children(facts)
+            if message.starts_twice:
+                self.taken_again.append((MESSAGES, mid))
             if not message.one_life:
                 reused.append(mid)
                 continue
@@ -147,6 +151,8 @@ class Appliance:
             facts = self.stores[side].get(key, ())
             uses = self.uses[side].get(key, ())
             connection = self._judged(side, facts, uses)
+            if not connection.one_life:
+                self.taken_again.append((side, key))
             begins = [] if connection.one_life else lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
             if not begins:
                 self._simple[side][key] = connection
