@@ -403,6 +403,23 @@ def test_clock_that_is_set_at_any_line(seed: int, jumps: list[tuple[int, int]], 
     same(run.end().told, whole(texts))
 
 
+def test_message_that_a_clock_parts() -> None:
+    """The clock is set back within a message: what is made from its second half, after it was emitted, has that half's subject."""
+    texts = [
+        *RECEIVED,
+        (2, "MID 14 Subject 'Minutes'"),
+        (2, "MID 14 rewritten to MID 15 by add-footer filter 'Disclaimer'"),
+        (2, "Message finished MID 14 done"),
+        *(other(seconds) for seconds in range(3, 40)),
+        (40, "MID 15 ICID 0 From: <alice@example.net>"),
+        (40, "Message finished MID 15 done"),
+    ]
+    lines = list(render(moved([Line(START + seconds, "esa1", "mail_logs", "Info", text) for seconds, text in texts], [(len(RECEIVED), -86400)]), "native"))
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert [(record["mid"], record.get("subject")) for record in run.records() if record["mid"] == 15] == [(15, "Minutes")]
+
+
 def test_line_behind_a_clock_that_is_set_back() -> None:
     """A message of which another line comes before its start, right after the clock was set back, is no late line."""
     lines = stamped(*((4000 + seconds, f"ICID {9000 + seconds} close") for seconds in range(3)), RECEIVED[3], *RECEIVED[:3], *RECEIVED[4:], *DELIVERED)

@@ -45,6 +45,8 @@ _CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDAT
 """A record that holds no line: what stands in it was chosen by strangers."""
 _IN_ADDRESS = re.compile(r" (?:From|To): ?<[^<>\s\"]*\Z")
 """The end of a line that was wrapped within an address: none holds a space outside of quotes."""
+_REFUSED = re.compile(r"MID \d{1,18} ICID \d{1,18} (?:RID \d{1,18} )?To: ?<[^<>]{1,700}> ?Rejected by [^>]*", re.ASCII)
+"""A recipient who was refused."""
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # The command line's prompts and answers to its questions: the log line in front of one is finished.
 _PROMPT = re.compile(r"(?:\([\w -]{1,64} [\w.-]{1,255}\)|[\w.-]{1,255})> ?.*|\[[^\]]{0,64}\]> ?.*|\^C.*|\d{1,20} match(?:es)? found\.?", re.ASCII)
@@ -186,6 +188,10 @@ class _Pending:
         """Return what the first line alone matches, if it may be whole."""
         event = _match(self.lines[0][self.env.end :])
         return None if event is None or _is_open(event[1].string) else event
+
+    def is_refused(self) -> bool:
+        """Tell whether its lines together say that a recipient was refused, of whom the first one alone says nothing of the kind."""
+        return any(_REFUSED.fullmatch(text) for text in _joined(self.lines[0][self.env.end :], self.lines[:3], at_column=self.spaced))
 
 
 def _match(text: str) -> tuple[Spec, re.Match[str]] | None:
@@ -410,7 +416,7 @@ class Stream:
         event, lines = pending.look(), len(pending.lines)
         if event is None and lines > 1:
             # lines of another program, without a stamp of their own
-            event, lines = pending.first(), 1
+            event, lines = None if pending.is_refused() else pending.first(), 1
         if event is None:
             lines = 0
         for line in pending.lines[lines:]:

@@ -402,7 +402,7 @@ class Connection:
             reason=view.reason,
             peer_ip=None if opened is None else opened.peer_ip,
             peer_host=None if opened is None else opened.peer_host,
-            domain=None if success is None else success.tls_domain,
+            domain=(None if success is None else success.tls_domain) or (None if self.error is None else self.error.tls_domain),
             conflict=view.conflict,
             witness=self.witness.get(view.verdict),
         )
