@@ -45,7 +45,7 @@ _CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDAT
 """A record that holds no line: what stands in it was chosen by strangers."""
 _IN_ADDRESS = re.compile(r" (?:From|To): ?<[^<>\s\"]*\Z")
 """The end of a line that was wrapped within an address: none holds a space outside of quotes."""
-_REFUSED = re.compile(r"MID \d{1,18} ICID \d{1,18} (?:RID \d{1,18} )?To: ?<[^<>]{1,700}> ?Rejected by [^>]*", re.ASCII)
+_REFUSED = re.compile(r"MID \d{1,18} ICID \d{1,18} (?:RID \d{1,18} )?To:.{0,700}> ?Rejected by [^>]{0,200}", re.ASCII)
 """A recipient who was refused."""
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # The command line's prompts and answers to its questions: the log line in front of one is finished.
@@ -179,7 +179,7 @@ class _Pending:
         if len(self.lines) == 1:
             self.event = _match(first)
         else:
-            ways = filter(None, map(_match, _joined(first, self.lines, at_column=self.spaced)))
+            ways = () if self.is_refused() else filter(None, map(_match, _joined(first, self.lines, at_column=self.spaced)))
             # where a word was cut, what stands behind it is lost to the wrong way
             self.event = max(ways, key=_values_told, default=None)
         return self.event
@@ -190,8 +190,8 @@ class _Pending:
         return None if event is None or _is_open(event[1].string) else event
 
     def is_refused(self) -> bool:
-        """Tell whether its lines together say that a recipient was refused, of whom the first one alone says nothing of the kind."""
-        return any(_REFUSED.fullmatch(text) for text in _joined(self.lines[0][self.env.end :], self.lines[:3], at_column=self.spaced))
+        """Tell whether its lines together say that a recipient was refused: some of them say no such thing."""
+        return any(map(_REFUSED.fullmatch, _joined(self.lines[0][self.env.end :], self.lines, at_column=self.spaced)))
 
 
 def _match(text: str) -> tuple[Spec, re.Match[str]] | None:

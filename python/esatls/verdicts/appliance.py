@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from esatls.extraction.fact_types import (
     CODE,
+    KEY,
     MAKES,
     MESSAGES,
     RECEIVING,
@@ -158,6 +159,8 @@ class Appliance:
                 self._simple[side][key] = connection
                 return [], {0: connection}
             parts, used = lives.split(facts, begins), lives.split(uses, begins)
+            if self.has_witnesses:
+                _put_back(begins, parts, used)
             numbers = sorted(set(parts) | set(used))
             known = self._connections[side, key] = (begins, {life: self._judged(side, parts.get(life, ()), used.get(life, ())) for life in numbers})
         return known
@@ -296,6 +299,25 @@ class Appliance:
         if flow is not None and origin.code in GOES_ON:
             found["mail_flow"] = flow
         return verdict
+
+
+def _put_back(begins: Sequence[Time], parts: dict[int, list[Fact]], used: dict[int, list[Fact]]) -> None:
+    """Move what consolidated events state to the life in which their messages started: an event is written when its message leaves."""
+    started: dict[str, list[Time]] = {}
+    for uses in used.values():
+        for use in uses:
+            if use[CODE] != "cef" and use[TIME] is not None:
+                started.setdefault(use[KEY], []).append(use[TIME])
+    for life, uses in list(used.items()):
+        for use in list(uses):
+            before = [time for time in started.get(use[KEY], ()) if time <= use[TIME]] if use[CODE] == "cef" and use[TIME] is not None else []
+            right = lives.life_at(begins, max(before)) if before else life
+            if right != life:
+                uses.remove(use)
+                used.setdefault(right, []).append(use)
+                stated = [fact for fact in parts.get(life, ()) if fact[CODE] == "cef_tls" and fact[TIME] == use[TIME]]
+                parts.setdefault(right, []).extend(stated)
+                parts[life] = [fact for fact in parts.get(life, ()) if fact not in stated]
 
 
 def _received_by_records(verdict: str, message: Message, found: MessageRecord) -> str:

@@ -113,10 +113,10 @@ class Connection:
         self.uses = uses
         """Facts of messages that name this connection."""
         self.has_witnesses = has_witnesses
-        self.placed: dict[int, dict[str, Any]] = {}
-        """By view: what the records of messages say of it, once one has asked."""
-        self.witness: dict[str, list[str] | None] = {}
-        """By verdict: who states it, once somebody has asked."""
+        self.placed: dict[tuple[int, bool], dict[str, Any]] = {}
+        """By view, and whether consolidated events speak of the message: what the records of messages say of it, once one has asked."""
+        self.witness: dict[tuple[str, bool, bool], list[str] | None] = {}
+        """By verdict, whether a line states it, and whether consolidated events speak of it: who states it, once somebody has asked."""
         opened = success = error = flow = None
         said: list[Fact] | None = None
         stated: list[Fact] | None = None
@@ -233,13 +233,15 @@ class Connection:
         known = self.views.get(key)
         if known is None:
             text = self.text
-            # a sender may start TLS between two messages; a delivery starts it before all
-            own = self.own.get(mid or "", None if self.side == RECEIVING else self.stated)
-            known = self._weighed(self._by_text(time, mid), own) if text is None else text.at(time, mid)
+            known = self._weighed(self._by_text(time, mid), self._stated_for(mid)) if text is None else text.at(time, mid)
             if self.dispute is not None:
                 known = known._replace(conflict=known.conflict or self.dispute)
             self.views[key] = known
         return known
+
+    def _stated_for(self, mid: str | None) -> Statement | None:
+        """Return what consolidated events state for one message: a sender may start TLS between two of them, a delivery starts it before all."""
+        return self.own.get(mid or "", None if self.side == RECEIVING else self.stated)
 
     def _is_read(self, time: Time | None, mid: str | None) -> bool:
         """Tell whether a line shows that TLS was up for mail: its own data was read over TLS, or that of another message by then."""
@@ -294,13 +296,22 @@ class Connection:
         disputed = f"text: cleartext, cef: {theirs}" if text.verdict == "cleartext" != theirs else None
         if stated.success is not None:
             return View("encrypted", stated.success.tls_version, stated.success.tls_cipher, conflict=disputed)
-        return text if text.verdict == theirs else View(theirs, reason=text.reason or "TLS failed", conflict=disputed)
+        if text.verdict == theirs:
+            return text
+        # how a session ended does not say why its mail went in clear text
+        ended = self.late_socket is not None and text.reason == self.late_socket.tls_reason
+        return View(theirs, reason="TLS failed" if ended else text.reason or "TLS failed", conflict=disputed)
 
     # the connection as a whole
 
     def _as_a_whole(self) -> View:
         """Return the answer for all mail that passed, or for the connection itself where none did."""
-        passed = {(use[TIME], use[KEY] if self.own or self.reads else None) for use in self.uses if passes(use)}
+        passing = [use for use in self.uses if passes(use)]
+        if self.has_witnesses:
+            # a consolidated event is written when its message leaves: that is not when it passed
+            told = {use[KEY] for use in passing if use[CODE] != "cef"}
+            passing = [use for use in passing if use[CODE] != "cef" or use[KEY] not in told]
+        passed = {(use[TIME], use[KEY] if self.own or self.reads else None) for use in passing}
         self.has_passed = bool(passed)
         """Whether mail passed over it."""
         if not passed:
@@ -377,24 +388,30 @@ class Connection:
 
     # for records
 
-    def evidence(self, verdict: str) -> Sequence[Fact]:
+    def evidence(self, view: View) -> Sequence[Fact]:
         """Return the facts that a verdict rests on."""
-        if verdict in ("encrypted", "mixed"):
-            sure = [fact for fact in self.facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]
-            return sure or [fact for fact in self.facts if fact[CODE] == "tls_read"]
+        verdict = view.verdict
+        up = [fact for fact in self.facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]
+        if verdict == "encrypted":
+            return up or [fact for fact in self.facts if fact[CODE] == "tls_read"]
+        codes = _ATTEMPTS if view.is_stated else frozenset[str]()
+        tried = [fact for fact in self.facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and fact[_RESULT] != "success")]
+        if verdict == "mixed":
+            return up + tried
         if verdict in ("cleartext", "failed"):
-            tried = [fact for fact in self.facts if fact[CODE] in _ATTEMPTS or (fact[CODE] == "cef_tls" and fact[_RESULT] != "success")]
             if tried:
                 return tried
             if verdict == "failed":
                 return [fact for fact in self.facts if fact[CODE] in ("connection_error", UNVERIFIED)]
         return [] if verdict == "unknown" else [fact for fact in self.facts if fact[CODE] == "connection_opened"]
 
-    def summary(self, view: View) -> Summary:
-        """Return what records say of it in one view."""
+    def summary(self, view: View, *, with_records: bool = True) -> Summary:
+        """Return what records say of it in one view; not `with_records` where no consolidated event speaks of the message."""
         opened, success = self.opened, self.success
-        if self.has_witnesses and view.verdict not in self.witness:
-            self.witness[view.verdict] = witnesses(self.evidence(view.verdict)) or None
+        key = (view.verdict, view.is_stated, with_records)
+        if self.has_witnesses and key not in self.witness:
+            facts = self.evidence(view)
+            self.witness[key] = witnesses(facts if with_records else [fact for fact in facts if fact[CODE] != "cef_tls"]) or None
         return Summary(
             verdict=view.verdict,
             tls_version=view.tls_version,
@@ -404,19 +421,20 @@ class Connection:
             peer_host=None if opened is None else opened.peer_host,
             domain=(None if success is None else success.tls_domain) or (None if self.error is None else self.error.tls_domain),
             conflict=view.conflict,
-            witness=self.witness.get(view.verdict),
+            witness=self.witness.get(key),
         )
 
     def placed_at(self, time: Time | None, mid: str | None, names: tuple[tuple[str, str], ...]) -> tuple[str, dict[str, Any]]:
         """Return the verdict for mail at one time, and what its record says of the connection, under the names it has there."""
         view = self.at(time, mid)
-        return view.verdict, self.placed_of(view, names)
+        return view.verdict, self.placed_of(view, mid, names)
 
-    def placed_of(self, view: View, names: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    def placed_of(self, view: View, mid: str | None, names: tuple[tuple[str, str], ...]) -> dict[str, Any]:
         """Return what a record says of the connection in one view, under the names it has there: each side has its own."""
-        known = self.placed.get(id(view))
+        key = (id(view), self.stated is None or self._stated_for(mid) is not None)
+        known = self.placed.get(key)
         if known is None:
-            known = self.placed[id(view)] = self.summary(view).placed(names)
+            known = self.placed[key] = self.summary(view, with_records=key[1]).placed(names)
         return known
 
 
@@ -452,8 +470,8 @@ def _together(views: list[View], *, is_up: bool) -> View:
     conflict = next((view.conflict for view in views if view.conflict), None)
     if not others:
         return views[0]._replace(conflict=conflict)
-    # what is not known beside mail in the clear leaves it in the clear
-    other = min(others, key=lambda view: (view.verdict, view.reason is None))
+    # what is not known of some mail is not known of all
+    other = min(others, key=lambda view: (view.verdict != "unknown" if encrypted is None else view.verdict, view.reason is None))
     if encrypted is None:
         return other._replace(conflict=conflict)
     if is_up or "cleartext" in verdicts:
