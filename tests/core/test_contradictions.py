@@ -80,7 +80,8 @@ def test_again_and_again() -> None:
     for number in range(3):
         first, second = 10 * 60 + 11 * number, 10 * 60 + 11 * number + 10
         for minutes, peer in ((first, 1), (second, 2)):
-            lines += [receiving(f"{minutes // 60:02}:{minutes % 60:02}:00", 5 + number, peer), at(f"{minutes // 60:02}:{minutes % 60:02}:01", f"ICID {5 + number} close")]
+            time = f"{minutes // 60:02}:{minutes % 60:02}"
+            lines += [receiving(f"{time}:00", 5 + number, peer), at(f"{time}:01", f"ICID {5 + number} close")]
     assert found(lines) == [Contradiction("", 3, "ICID 5", "2024-03-05T10:10:00Z")]
     # two resets are believed
     assert found(lines[:8]) == []

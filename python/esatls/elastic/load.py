@@ -251,8 +251,9 @@ def join(client: Client, *, days: float | None = 2, context_days: float = 2, tel
     for found in (verdicts.connections(facts, contradictions), verdicts.messages(facts, contradictions)):
         writers.append(writer := Writer(client, ingested, tell=tell))
         writer.write(writer.action(record) for record in found if start is None or _began(record, ingested) >= start)
-    for one in contradictions.found() if tell is not None else ():
-        tell(str(one))
+    if tell is not None:
+        for one in contradictions.found():
+            tell(str(one))
     connections, messages = (writer.written for writer in writers)
     refused = connections.refused + messages.refused
     deleted = 0 if refused else _delete_stale(client, start, ingested)

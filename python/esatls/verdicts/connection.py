@@ -388,13 +388,12 @@ class Connection:
 
     # for records
 
-    def evidence(self, view: View) -> Sequence[Fact]:
-        """Return the facts that a verdict rests on."""
-        verdict = view.verdict
+    def evidence(self, verdict: str, *, is_stated: bool = True) -> Sequence[Fact]:
+        """Return the facts that a verdict rests on; where no line of text states it, a failure after the mail is none of them."""
         up = [fact for fact in self.facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]
         if verdict == "encrypted":
             return up or [fact for fact in self.facts if fact[CODE] == "tls_read"]
-        codes = _ATTEMPTS if view.is_stated else frozenset[str]()
+        codes = _ATTEMPTS if is_stated else frozenset[str]()
         tried = [fact for fact in self.facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and fact[_RESULT] != "success")]
         if verdict == "mixed":
             return up + tried
@@ -410,7 +409,7 @@ class Connection:
         opened, success = self.opened, self.success
         key = (view.verdict, view.is_stated, with_records)
         if self.has_witnesses and key not in self.witness:
-            facts = self.evidence(view)
+            facts = self.evidence(view.verdict, is_stated=view.is_stated)
             self.witness[key] = witnesses(facts if with_records else [fact for fact in facts if fact[CODE] != "cef_tls"]) or None
         return Summary(
             verdict=view.verdict,
