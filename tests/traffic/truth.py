@@ -221,7 +221,7 @@ class Connection:
     def witness(self, message: Message | None = None, *, clock: bool = True) -> list[str] | None:
         """Who states the verdict, of a message or of all, where it is not the text alone."""
         stated = [about for about in self.stated if not about.given_up]
-        if not stated or (message is not None and self.stated_for(message) is None):
+        if not stated or (self.outcome(clock=clock)[0] == "unknown" if message is None else self.stated_for(message) is None):
             return None
         # a line states it, not that there is none
         found = [(about, self.at(about, clock=clock)[0]) for about in (self.messages if message is None else [message])]
@@ -271,10 +271,9 @@ class Connection:
             verdicts = {verdict for verdict, _ in found}
             if verdicts == {"encrypted"}:
                 return "encrypted", None
-            reason = next((why for verdict, why in found if why is not None), None)
-            if len(verdicts) == 1:
-                return verdicts.pop(), reason
-            return ("mixed" if {"encrypted", "cleartext"} <= verdicts else "unknown"), reason
+            whole = verdicts.pop() if len(verdicts) == 1 else "mixed" if {"encrypted", "cleartext"} <= verdicts else "unknown"
+            told = "cleartext" if whole == "mixed" else whole
+            return whole, next((why for verdict, why in found if why is not None and verdict == told), None)
         tried = sorted(
             (one.time if clock else LONG_AGO, one.kind, one.reason)
             for one in self.failures
