@@ -117,7 +117,7 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
     if everything and form == "json":
         with source.output(output) as file:
             named: set[str] = set()
-            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress(), named)
+            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress(), named, source.contradictions)
         source.tell_names(named)
         source.end(counts)
         return
@@ -141,7 +141,7 @@ def report(form: str | None, output: str | None, **options: Any) -> None:
         raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
     source = Input(options)
     facts, counts = facts_of(source)
-    built = statistics.build(connections_of(facts, source), messages_of(facts, source))
+    built = statistics.build(connections_of(facts, source), messages_of(facts, source), source.contradictions)
     with source.output(output) as file:
         if form == "json":
             file.write(dumps(built) + b"\n")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from esatls.lines.clock import Time
     from esatls.verdicts.connection import Connection
+    from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 _OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
@@ -28,14 +29,14 @@ _witnessed = placing(("conflict", "conflict"), ("witness", "witness"))
 _RID = position("rid", Delivery, Try)
 
 
-def connections(facts: Facts) -> Iterator[ConnectionRecord]:
-    """Yield a record per connection, by appliance, side, id and life."""
-    return (record for _, record in connections_in_time(facts))
+def connections(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[ConnectionRecord]:
+    """Yield a record per connection, by appliance, side, id and life. What shows of `contradictions` is added to them by the end."""
+    return (record for _, record in connections_in_time(facts, contradictions))
 
 
-def connections_in_time(facts: Facts) -> Iterator[tuple[list[Time], ConnectionRecord]]:
+def connections_in_time(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[tuple[list[Time], ConnectionRecord]]:
     """Yield each connection's record after all times at which anything is known of it: its own lines, and those of messages that name it."""
-    for appliance in _appliances(facts):
+    for appliance in _appliances(facts, contradictions):
         for side in (RECEIVING, DELIVERY):
             for key in appliance.ids(side):
                 for _, connection in sorted(appliance.connections_of(side, key)[1].items()):
@@ -43,9 +44,9 @@ def connections_in_time(facts: Facts) -> Iterator[tuple[list[Time], ConnectionRe
                     yield times, connection_record(appliance, side, key, connection)
 
 
-def messages(facts: Facts) -> Iterator[MessageRecord]:
-    """Yield a record per message, by appliance, MID and life."""
-    for appliance in _appliances(facts):
+def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[MessageRecord]:
+    """Yield a record per message, by appliance, MID and life. What shows of `contradictions` is added to them by the end."""
+    for appliance in _appliances(facts, contradictions):
         for _, record in messages_of(appliance):
             yield record
 
@@ -59,12 +60,15 @@ def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozense
                 yield int(mid), message_record(appliance, mid, message)
 
 
-def _appliances(facts: Facts) -> Iterator[Appliance]:
+def _appliances(facts: Facts, contradictions: Contradictions | None) -> Iterator[Appliance]:
     if not isinstance(facts, Facts):
         raise WrongTypeError(f"verdicts are made of Facts, not of {type(facts).__name__}: facts.add(event) for each event")
     facts = facts.settled()
     for host in sorted(facts.hosts):
-        yield Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
+        appliance = Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
+        yield appliance
+        if contradictions is not None:
+            contradictions.look(appliance)
 
 
 def message_record(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
