@@ -82,23 +82,20 @@ class BlockStream(Stream):
             return None
         if "\0" in text or "\r" in text or rare in text:
             return None
-        find, length, whole = text.find, self._heads.length, self._heads.whole
-        last = text.rfind("\n", 0, -1) + 1
-        named = bool(self._neighbours.named)
-
-        def is_behind_cut(start: int) -> bool:
-            return named and start - text.rfind("\n", 0, max(0, start - 1)) > SHORTEST_CUT
-
-        if is_behind_cut(last):
+        find, rfind, length, whole = text.find, text.rfind, self._heads.length, self._heads.whole
+        last = rfind("\n", 0, -1) + 1
+        # as far back as a line goes that a relay may have cut: none has a line feed in it
+        far = SHORTEST_CUT if self._neighbours.named else 0
+        if far and last - rfind("\n", 0, max(0, last - 1)) > far:
             return None
         found: list[str] = []
         after: list[int] = []
         at = find(word, 0, last)
         while at >= 0:
             end = find("\n", at)
-            start = text.rfind("\n", 0, at) + 1
+            start = rfind("\n", 0, at) + 1
             line = text[start:end]
-            if RECORD in line or is_behind_cut(start):
+            if RECORD in line or (far and start - rfind("\n", 0, start - 1 if start else 0) > far):
                 return None
             found.append(line)
             after.append(end + 1)
