@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, FLOWS, MESSAGE_PATHS, ecs_field, event_document
+from esatls.elastic.state import RUNS, STATE, Counts
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
@@ -146,8 +147,10 @@ def pipeline() -> dict[str, Any]:
                     "source": _source("ecs"),
                 }
             },
+            _ingested("esatls-ingested"),
         ],
         "on_failure": [
+            _ingested("esatls-failed-ingested"),
             {"remove": {"tag": "esatls-failed-clean", "field": "_tmp", "ignore_missing": True}},
             {"append": {"tag": "esatls-failed-tag", "field": "tags", "value": "_esatls_failure"}},
             {
@@ -159,6 +162,11 @@ def pipeline() -> dict[str, Any]:
             },
         ],
     }
+
+
+def _ingested(tag: str) -> dict[str, Any]:
+    """Return the step that notes when a document came in: `esatls elastic join` reads what came in since its last run."""
+    return {"set": {"tag": tag, "field": "event.ingested", "value": "{{{_ingest.timestamp}}}", "ignore_failure": True}}
 
 
 def _envelope(tag: str, description: str, condition: str | None = None) -> dict[str, Any]:
@@ -281,6 +289,22 @@ COMMON: dict[str, dict[str, Any]] = {
 }
 
 
+# what a record tells of itself: which command wrote it, a digest of it, and when the first of its events came in
+RECORD: dict[str, dict[str, Any]] = {
+    "esatls.record.writer": KEYWORD,
+    "esatls.record.digest": {"type": "keyword", "index": False},
+    "esatls.record.since": {"type": "date"},
+}
+
+
+def run_types() -> dict[str, dict[str, Any]]:
+    """Return the mapping of the report of a run of `esatls elastic join`."""
+    keywords = ("event.kind", "event.category", "event.type", "event.action", "event.outcome", "esatls.run.version")
+    dates = ("@timestamp", "event.start", "event.end", "esatls.run.read_to")
+    types = {**dict.fromkeys(keywords, KEYWORD), **{name: {"type": "date"} for name in dates}, "error.message": {"type": "match_only_text"}}
+    return {**types, **{name: {"type": "long"} for name in ("event.duration", *(f"esatls.run.{count}" for count in Counts._fields))}}
+
+
 def event_types() -> dict[str, dict[str, Any]]:
     """Return the mapping of every field of an event's document, by its dotted name."""
     types = dict(COMMON)
@@ -300,6 +324,7 @@ def connection_types() -> dict[str, dict[str, Any]]:
         if field.name not in of_events:
             types[CONNECTION_PATHS.get(field.name, f"esatls.{field.name}")] = TYPES[field.type]
     types["esatls.partner"] = KEYWORD
+    types.update(RECORD)
     types.update({f"esatls.share.{word}": {"type": "byte"} for word in counted(CONNECTION_VERDICTS)})
     return types
 
@@ -311,6 +336,7 @@ def message_types() -> dict[str, dict[str, Any]]:
         path = MESSAGE_PATHS.get(field.name, f"esatls.{field.name}")
         if field.type != "objects":
             types[path] = KEYWORD if path == "email.local_id" else TYPES[field.type]
+    types.update(RECORD)
     types["esatls.received.tls.version_protocol"] = KEYWORD
     for field in DELIVERY_FIELDS:
         types[f"esatls.deliveries.{DELIVERY_PATHS.get(field.name, field.name)}"] = TYPES[field.type]
@@ -354,6 +380,13 @@ def templates() -> dict[str, dict[str, Any]]:
         },
         "esatls-connections": {**common, "index_patterns": ["esatls-connections-*"], "template": template("esatls-records", connection_types())},
         "esatls-messages": {**common, "index_patterns": ["esatls-messages-*"], "template": template("esatls-records", message_types())},
+        "esatls-runs": {**common, "index_patterns": [f"{RUNS}-*"], "template": template("esatls-records", run_types())},
+        # one document, which is read by its id and never searched
+        "esatls-state": {
+            **common,
+            "index_patterns": [STATE],
+            "template": {"settings": {"index": {"number_of_shards": 1}}, "mappings": {"enabled": False}},
+        },
     }
 
 

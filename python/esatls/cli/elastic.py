@@ -8,10 +8,12 @@ from typing import Any, Callable
 
 import click
 
+from esatls.elastic import join as joining
 from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
 from esatls.elastic.batches import batches
 from esatls.elastic.client import Client
+from esatls.elastic.retry import PATIENCE
 
 
 @click.group()
@@ -33,6 +35,16 @@ def _server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+_patience_option = click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=PATIENCE,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to retry when the server is busy or does not answer.",
+)
 
 
 def _client(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, *, insecure: bool) -> Client:
@@ -81,14 +93,7 @@ def setup(
 
 @elastic.command()
 @_server_options
-@click.option(
-    "--patience",
-    type=click.FloatRange(min=0),
-    default=loading.PATIENCE,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to retry when the server is busy or does not answer.",
-)
+@_patience_option
 @click.argument("file", default="-")
 def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, file: str, patience: float, *, insecure: bool) -> None:
     """Load records that `esatls connections`, `messages` or `follow` wrote as JSON Lines, from FILE or standard input.
@@ -105,24 +110,19 @@ def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str |
 
 @elastic.command()
 @_server_options
-@click.option(
-    "--days",
-    type=click.FloatRange(min=0, min_open=True),
-    default=2,
-    show_default=True,
-    help="Write connections and messages that began in this many past days.",
-)
-@click.option("--context", type=click.FloatRange(min=0), default=2, show_default=True, help="Number of earlier days to read as well, for context.")
-@click.option("--all", "everything", is_flag=True, help="Use all events on the server.")
-def join(
-    url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, days: float, context: float, *, insecure: bool, everything: bool
-) -> None:
-    """Create connection and message documents from event documents. Run it every few minutes."""
+@click.option("--all", "everything", is_flag=True, help="Read all events again, not only those that came in since the last run.")
+@_patience_option
+def join(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, patience: float, *, insecure: bool, everything: bool) -> None:
+    """Create connection and message documents from event documents. Run it every few minutes.
+
+    A run reads the events that came in since the last one, and what belongs to them; it writes the documents that have changed.
+    """
     server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
-    done = loading.join(server, days=None if everything else days, context_days=context, tell=_tell)
-    click.echo(f"{done.events:,} events: {done.connections:,} connections, {done.messages:,} messages written, {done.deleted:,} stale documents deleted")
-    if not done.events and not everything:
-        click.echo(f"no events in the last {days + context:g} days: use a larger --days, or --all", err=True)
+    done = joining.join(server, everything=everything, patience=patience, tell=_tell)
+    click.echo(
+        f"{done.events:,} events: {done.connections:,} connections, {done.messages:,} messages written, {done.unchanged:,} unchanged, "
+        f"{done.deleted:,} stale documents deleted"
+    )
     if done.refused:
         sys.exit(1)
 

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from esatls.errors import EsatlsError, UsageError
 
@@ -47,6 +47,10 @@ class UnreachableError(ElasticError):
         return True
 
 
+Action = tuple[dict[str, Any], Optional[dict[str, Any]]]
+"""One line of a bulk request, what to do, and the document where it needs one."""
+
+
 class Refusal(NamedTuple):
     """A document that the server rejected: its position in the request, the status, and the reason in one line."""
 
@@ -81,6 +85,8 @@ class Client:
         if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
             raise UsageError("the API key contains invalid characters")
         self.url = url.rstrip("/")
+        self.is_elasticsearch = False
+        """Whether the last answer was an Elasticsearch's, and not another search server's of the same interface."""
         self._api_key = api_key
         self._timeout = timeout
         try:
@@ -105,6 +111,7 @@ class Client:
         request = urllib.request.Request(self.url + path, data=data, headers=sent, method=method)  # noqa: S310 (scheme checked above)
         try:
             with self._opener.open(request, timeout=self._timeout) as answer:
+                self.is_elasticsearch = answer.headers.get("X-Elastic-Product") == "Elasticsearch"
                 text = answer.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -142,13 +149,16 @@ class Client:
             raise
         return True
 
-    def bulk(self, actions: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> list[Refusal]:
-        """Write documents, each with its action line; return those that were refused, in order."""
-        lines = [json.dumps(part, separators=(",", ":")) for action in actions for part in action]
+    def bulk(self, actions: Iterable[Action]) -> list[Refusal]:
+        """Write or delete documents, each with its action line; return those that were refused, in order."""
+        lines = [json.dumps(part, separators=(",", ":")) for action in actions for part in action if part is not None]
         if not lines:
             return []
         body = ("\n".join(lines) + "\n").encode()
         answer = self.request("POST", "/_bulk", body, {"Content-Type": "application/x-ndjson"})
+        if not isinstance(answer, dict):
+            message = f"{self.url}: the answer is cut off, or not a search server's"
+            raise UnreachableError(message)
         if not answer["errors"]:
             return []
         results = enumerate(next(iter(item.values())) for item in answer["items"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from esatls.elastic.client import Client, ElasticError
+from esatls.elastic.state import RUNS, STATE
 from esatls.lines.clock import zone as time_zone
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _PACKAGED = Path(__file__).resolve().parent / "assets"
 _CHECKOUT = Path(__file__).resolve().parents[3] / "logstash"
 _EVENTS = "esatls-events"
+_TEMPLATES = (_EVENTS, "esatls-connections", "esatls-messages", RUNS, STATE)
 # Templates of Elasticsearch 8.9 and later that say how ECS fields are mapped; ours add to them and go before them.
 _SERVER_TEMPLATES = ("logs@mappings", "logs@settings", "ecs@mappings")
 _FAILURE_STORE = ((8, 19), (9, 1))
@@ -113,11 +115,12 @@ def server_steps(known: Capabilities, *, timezone: str = "UTC", retention_days: 
             if "zone" in params:
                 params["zone"] = timezone
         yield Step(f"ingest pipeline {name}", "PUT", f"/_ingest/pipeline/{name}", pipeline)
-    for name in (_EVENTS, "esatls-connections", "esatls-messages"):
+    for name in _TEMPLATES:
         template = json.loads(asset(f"elasticsearch/index-template-{name}.json"))
-        template["composed_of"] = [*known.templates] if name == _EVENTS else [one for one in known.templates if one == "ecs@mappings"]
+        if name != STATE:
+            template["composed_of"] = [*known.templates] if name == _EVENTS else [one for one in known.templates if one == "ecs@mappings"]
         if not known.has_lifecycle:
-            del template["template"]["settings"]["index"]["lifecycle"]
+            template["template"]["settings"]["index"].pop("lifecycle", None)
         if known.serverless and name == _EVENTS:
             template["template"]["lifecycle"] = {"data_retention": f"{retention_days}d"}
         if known.has_failure_store and name == _EVENTS:
