@@ -10,15 +10,17 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls.extraction.stream import Stream
+from esatls.extraction.blocks import BlockStream
+from esatls.extraction.probe import clock_of, probe
 from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import HOLD, LINGER, Limits
 from esatls.follow.lines import FollowedStream
 from esatls.lines.clock import Clock
-from esatls.lines.sources import Reader, Source, clock_of
+from esatls.lines.sources import Reader, Source
 from esatls.output import dumps
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
+from esatls.verdicts.lives import CONNECTION_SILENCE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,13 +99,13 @@ def test_real_excerpts() -> None:
     for path in sorted(REAL.glob("*.log")):
         reader = Reader(Source(str(path)), lambda _: None)
         facts = Facts()
-        stream = Stream(facts, clock_of(reader, None, None))
+        stream = BlockStream(facts, clock_of(reader.source, probe(reader, dated=False), None, None))
         for block in reader.blocks():
             stream.feed(block)
         stream.end()
         reader.close()
         run = Run()
-        run.stream.clock = Clock(latest=path.stat().st_mtime)
+        run.stream.set_clock(Clock(latest=path.stat().st_mtime))
         run.lines.feed(path.read_bytes())
         same(run.end().told, [dumps(record).decode() for record in verdicts.messages(facts)])
         assert run.stream.counts == stream.counts
@@ -362,6 +364,24 @@ def test_clock_that_is_set(seed: int, away: int) -> None:
     assert early > 0.5 * len(run.told)
 
 
+def test_clock_that_is_set_ahead_by_a_day_over_one_connection() -> None:
+    """Between the last message before the jump and the first one after it lies exactly what no connection is silent for: it stays one."""
+    texts = [
+        *RECEIVED,
+        (2, "Start MID 15 ICID 5"),
+        *DELIVERED,
+        (4, "Delivery start DCID 8 MID 15 to RID [0]"),
+        (5, "Message done DCID 8 MID 15 to RID [0]"),
+        (5, "Message finished MID 15 done"),
+        *(other(seconds) for seconds in range(6, 40)),
+    ]
+    jump = (texts.index((4, "Delivery start DCID 8 MID 15 to RID [0]")), CONNECTION_SILENCE - 1)
+    lines = list(render(moved([Line(START + seconds, "esa1", "mail_logs", "Info", text) for seconds, text in texts], [jump]), "native"))
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert [record["delivered"] for record in run.records()] == ["encrypted", "encrypted"]
+
+
 @settings(max_examples=15)
 @given(st.integers(1, 1000), st.lists(st.tuples(st.integers(0, 2000), st.sampled_from([3600, -3600, 86400, WEEKS, -WEEKS])), max_size=3), st.data())
 def test_clock_that_is_set_at_any_line(seed: int, jumps: list[tuple[int, int]], data: st.DataObject) -> None:
@@ -384,6 +404,23 @@ def test_clock_that_is_set_at_any_line(seed: int, jumps: list[tuple[int, int]], 
     same(run.end().told, whole(texts))
 
 
+def test_message_that_a_clock_parts() -> None:
+    """The clock is set back within a message: what is made from its second half, after it was emitted, has that half's subject."""
+    texts = [
+        *RECEIVED,
+        (2, "MID 14 Subject 'Minutes'"),
+        (2, "MID 14 rewritten to MID 15 by add-footer filter 'Disclaimer'"),
+        (2, "Message finished MID 14 done"),
+        *(other(seconds) for seconds in range(3, 40)),
+        (40, "MID 15 ICID 0 From: <alice@example.net>"),
+        (40, "Message finished MID 15 done"),
+    ]
+    lines = list(render(moved([Line(START + seconds, "esa1", "mail_logs", "Info", text) for seconds, text in texts], [(len(RECEIVED), -86400)]), "native"))
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert [(record["mid"], record.get("subject")) for record in run.records() if record["mid"] == 15] == [(15, "Minutes")]
+
+
 def test_line_behind_a_clock_that_is_set_back() -> None:
     """A message of which another line comes before its start, right after the clock was set back, is no late line."""
     lines = stamped(*((4000 + seconds, f"ICID {9000 + seconds} close") for seconds in range(3)), RECEIVED[3], *RECEIVED[:3], *RECEIVED[4:], *DELIVERED)
@@ -404,7 +441,7 @@ def test_new_year() -> None:
     """Stamps without a year go on in the next one."""
     lines = ["Dec 31 23:59:59 esa1 mail: Info: Start MID 1 ICID 0", "Jan  1 00:00:01 esa1 mail: Info: Message finished MID 1 done"]
     run = Run()
-    run.stream.clock = Clock(latest=START)
+    run.stream.set_clock(Clock(latest=START))
     record = run.read(lines).end().records()[0]
     assert (record["first_seen"], record["last_seen"]) == ("2023-12-31T23:59:59Z", "2024-01-01T00:00:01Z")
 

@@ -136,7 +136,7 @@ class _Gathered(Judged):
 
     def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
         """Return the facts of the messages that matter to the others on a connection, in the lives in question."""
-        return {use[KEY]: self.facts(MESSAGES, use[KEY]) for use in decisive(self._uses(side, key))}
+        return {use[KEY]: self.facts(MESSAGES, use[KEY]) for use in decisive(self._uses(side, key), self.appliance.connections_of(side, key)[0])}
 
     def children(self, mid: str) -> Iterable[str]:
         """Return the messages that were made from one in the lives in question."""
