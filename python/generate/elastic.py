@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, FLOWS, MESSAGE_PATHS, ecs_field, event_document
+from esatls.elastic.setup import CUSTOM, CUSTOM_PIPELINE
 from esatls.elastic.state import RUNS, STATE, Counts
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
@@ -148,6 +149,14 @@ def pipeline() -> dict[str, Any]:
                 }
             },
             _ingested("esatls-ingested"),
+            {
+                "pipeline": {
+                    "tag": "esatls-custom",
+                    "description": "The user's own pipeline",
+                    "name": CUSTOM_PIPELINE,
+                    "ignore_missing_pipeline": True,
+                }
+            },
         ],
         "on_failure": [
             _ingested("esatls-failed-ingested"),
@@ -397,7 +406,7 @@ def templates() -> dict[str, dict[str, Any]]:
         settings = {"mapping": {"ignore_malformed": True}, "lifecycle": {"name": policy}, **index}
         return {"settings": {"index": settings}, "mappings": _mapping(types)}
 
-    return {
+    found: dict[str, dict[str, Any]] = {
         "esatls-events": {
             **common,
             "index_patterns": ["logs-esatls.events-*"],
@@ -414,6 +423,9 @@ def templates() -> dict[str, dict[str, Any]]:
             "template": {"settings": {"index": {"number_of_shards": 1}}, "mappings": {"enabled": False}},
         },
     }
+    for name, own in CUSTOM.items():
+        found[name] |= {"composed_of": [own], "ignore_missing_component_templates": [own]}
+    return found
 
 
 def lifecycles() -> dict[str, dict[str, Any]]:

@@ -33,9 +33,9 @@ def test_commands_send_what_the_setup_sends(tmp_path: Path) -> None:
     (bundle,) = elastic_package.build(tmp_path)
     with tarfile.open(bundle) as tar:
         tar.extractall(tmp_path / "logstash", filter="data") if sys.version_info >= (3, 12) else tar.extractall(tmp_path / "logstash")  # noqa: S202
-    known = setting_up.Capabilities("elasticsearch", (8, 0, 0), serverless=False, templates=())
-    steps = [*setting_up.server_steps(known), *setting_up.kibana_steps()]
-    server = StandIn({step.path.partition("?")[0]: (200, {}) for step in steps})
+    known = setting_up.Capabilities("elasticsearch", (8, 7, 0), serverless=False, templates=())
+    steps = [*setting_up.server_steps(known)]
+    server = StandIn({path.partition("?")[0]: (200, {}) for path in (*(step.path for step in steps), setting_up.DASHBOARDS)})
     (commands,) = [block.text for block in blocks("logstash/README.md") if block.language == "sh"]
     for address in ("https://elastic.example.com:9200", "https://kibana.example.com:5601"):
         commands = commands.replace(address, server.url)
@@ -44,9 +44,9 @@ def test_commands_send_what_the_setup_sends(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert done.returncode == 0, done.stderr
-    assert [(method, path) for method, path, _, _ in server.requests] == [(step.method, step.path) for step in steps]
+    assert [(method, path) for method, path, _, _ in server.requests] == [*((step.method, step.path) for step in steps), ("POST", setting_up.DASHBOARDS)]
     sent = [json.loads(body) for _, _, _, body in server.requests[:-1]]
-    assert sent == [step.body for step in steps[:-1]]
+    assert sent == [step.body for step in steps]
     *_, headers, body = server.requests[-1]
     assert headers["kbn-xsrf"] == "true"
     assert setting_up.asset("kibana/dashboards.ndjson").encode() in body
@@ -54,8 +54,8 @@ def test_commands_send_what_the_setup_sends(tmp_path: Path) -> None:
 
 # What Elasticsearch wants for each request: the right, and on the cluster or on which indices. Without a pattern: those named in the path or the body.
 RIGHTS = (
-    (r"GET /", "monitor"), (r"GET /_component_template/.*", "manage_index_templates"), (r"PUT /_index_template/.*", "manage_index_templates"),
-    (r"PUT /_ilm/policy/.*", "manage_ilm"), (r"PUT /_ingest/pipeline/.*", "manage_ingest_pipelines"),
+    (r"GET /", "monitor"), (r"GET /_component_template/.*", "manage_index_templates"), (r"(?:GET|PUT) /_index_template/.*", "manage_index_templates"),
+    (r"(?:GET|PUT) /_ilm/policy/.*", "manage_ilm"), (r"(?:GET|PUT) /_ingest/pipeline/.*", "manage_ingest_pipelines"),
     (r"POST /_bulk", "auto_configure index"),
 )  # fmt: skip
 RECORDS = ("esatls-connections-*", "esatls-messages-*")
