@@ -7,7 +7,7 @@ import pathlib
 import re
 from typing import Any
 
-from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, FLOWS, MESSAGE_PATHS, ecs_field, event_document
+from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, FLOWS, LISTS, MESSAGE_PATHS, RELATED, ecs_field, event_document
 from esatls.elastic.setup import CUSTOM, CUSTOM_PIPELINE
 from esatls.elastic.state import RUNS, STATE, Counts
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
@@ -49,7 +49,7 @@ def _ingest_definitions() -> dict[str, str]:
 
 def _kind(name: str) -> str:
     """Return how the script reads a captured field."""
-    special = {"tls_version": "version", "policy_table": "flow", "mail_flow": "flow", "hat_action": "hat", "mid": "text"}
+    special = {**dict.fromkeys(LISTS, "list"), "tls_version": "version", "policy_table": "flow", "mail_flow": "flow", "hat_action": "hat", "mid": "text"}
     types = {field.name: field.type for field in FIELDS}
     return special.get(name) or (types[name] if types[name] in {"integer", "integers"} else "text")
 
@@ -79,7 +79,8 @@ def _script_params() -> dict[str, Any]:
         "log_path": ecs_field("esa_log", None).split("."),
         "level_path": ecs_field("esa_level", None).split("."),
         "flow_path": ecs_field("mail_flow", None).split("."),
-        "objects": sorted({path[0] for path in paths if len(path) > 1} | {"event"}),
+        "related": RELATED,
+        "objects": sorted({path[0] for path in paths if len(path) > 1} | {"ecs", "event", "related"}),
         "patterns": {name: _pattern(name) for name in event_patterns()},
         "cef": {
             field.name: ["text" if field.name in {"mail_flow", "hat_action"} else _kind(field.name), ecs_field(field.name, None).split(".")] for field in FIELDS
@@ -315,7 +316,20 @@ COMMON: dict[str, dict[str, Any]] = {
     "error.message": {"type": "match_only_text"},
     "event.kind": KEYWORD,
     "event.category": KEYWORD,
+    "event.type": KEYWORD,
+    "event.module": KEYWORD,
+    "event.dataset": KEYWORD,
     "event.outcome": KEYWORD,
+    "ecs.version": KEYWORD,
+    "observer.vendor": KEYWORD,
+    "observer.product": KEYWORD,
+    "observer.type": KEYWORD,
+    "network.protocol": KEYWORD,
+    "network.transport": KEYWORD,
+    "network.type": KEYWORD,
+    "related.ip": {"type": "ip"},
+    "related.hosts": KEYWORD,
+    "related.user": KEYWORD,
     "event.original": {"type": "keyword", "index": False, "doc_values": False},
     "event.ingested": {"type": "date"},
     "event.timezone": KEYWORD,
