@@ -180,10 +180,10 @@ def test_report() -> None:
     """The report's notes have them; without any there is no such note."""
     for lines, expected in ((ONE["one MID on two ICIDs"][0], True), (NONE["one id on both sides"], False)):
         facts, shown = read_facts(lines)[0], Contradictions()
-        notes = statistics.build(connections(facts, shown), messages(facts, shown), shown)["notes"]
+        notes = statistics.build(connections(facts, shown), messages(facts, shown), contradictions=shown)["notes"]
         assert ("contradictions" in notes) is expected
     facts, shown = read_facts(ONE["one MID on two ICIDs"][0])[0], Contradictions()
-    notes = statistics.build(connections(facts, shown), messages(facts, shown), shown)["notes"]
+    notes = statistics.build(connections(facts, shown), messages(facts, shown), contradictions=shown)["notes"]
     assert notes["contradictions"].startswith("Lines without a host: an id was taken by two at once, MID 14 at 2024-03-05T10:00:02Z;")
 
 
