@@ -36,7 +36,7 @@ class EsatlsConnectionsCommand(SummaryReader):
     mixed, cleartext, failed, unused, or unknown when the log does not tell. The order of the events does not matter.
 
     ##Example
-    ``index=email sourcetype=cisco:esa:textmail | esatlsconnections | stats count BY esa_direction, tls_verdict``
+    ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlsconnections | stats count BY esa_direction, tls_verdict``
     """
 
     columns = ("_time", *NAMES)

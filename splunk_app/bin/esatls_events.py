@@ -138,7 +138,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
     esa_event, icid, dcid, mid, tls_result, tls_version, tls_cipher, tls_reason and more. Events that are no ESA lines pass unchanged.
 
     ##Example
-    ``index=email sourcetype=cisco:esa:textmail | esatls | stats count BY esa_direction, tls_result``
+    ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatls | stats count BY esa_direction, tls_result``
     """
 
     tls_only = Option(

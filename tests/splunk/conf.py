@@ -112,16 +112,12 @@ class Extraction:
         return events
 
     def _calculate(self, events: list[dict[str, str]]) -> None:
-        """Carry out the EVAL settings, in the forms that this app uses: case(), if(), null(), match(), == and lower() of fields and strings."""
+        """Carry out the EVAL settings, in the forms that this app uses: case(), if(), null(), isnotnull(), coalesce(), == and lower()."""
         before = [dict(event) for event in events]
-        matches = sorted({m for value in self.props.values() for m in re.findall(r'match\(esatls_line, "((?:[^"\\]|\\.)*)"\)', value)})
-        regexes = [m.replace("\\\\", "\\") for m in matches]
-        texts = [event.get("esatls_line", "") for event in before]
-        hits = {m: [found is not None for found in groups] for m, groups in zip(matches, pcre2([(r, texts) for r in regexes]))}
         for key, value in self.props.items():
             if key.startswith("EVAL-"):
                 for n, event in enumerate(events):
-                    result = _Expression(value, before[n], {m: hit[n] for m, hit in hits.items()}).value()
+                    result = _Expression(value, before[n]).value()
                     event.pop(key[5:], None)
                     if result is not None:
                         event[key[5:]] = result
@@ -132,11 +128,10 @@ class _Expression:
 
     TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|\w+|==|[(),])')
 
-    def __init__(self, text: str, event: dict[str, str], hits: dict[str, bool]) -> None:
+    def __init__(self, text: str, event: dict[str, str]) -> None:
         self.words: list[str] = self.TOKEN.findall(text)
         assert "".join(self.words) == re.sub(r'("(?:[^"\\]|\\.)*")|\s+', lambda m: m[1] or "", text), text
         self.event = event
-        self.hits = hits
 
     def value(self) -> str | None:
         """Return the value, None for null."""
@@ -164,8 +159,10 @@ class _Expression:
             return None
         if word == "lower":
             return arguments[0].lower() if arguments[0] is not None else None
-        if word == "match":
-            return "true" if arguments[0] is not None and self.hits[str(arguments[1])] else None
+        if word == "isnotnull":
+            return "true" if arguments[0] is not None else None
+        if word == "coalesce":
+            return next((argument for argument in arguments if argument is not None), None)
         if word == "if":
             return arguments[1] if arguments[0] else arguments[2]
         assert word == "case", word
