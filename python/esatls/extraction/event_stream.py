@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator
 
-    from esatls.extraction.stream import Counts, Head
+    from esatls.extraction.heads import Head
+    from esatls.extraction.stream import Counts
     from esatls.lines.clock import Clock, Time
 
 _ABOUT_TLS = ("tls_in_result", "tls_out_result", "dane_status")
@@ -101,7 +102,7 @@ def _read(lines: Iterable[str], stream: Stream, sink: Events, *, by_head: bool) 
         if not isinstance(line, str):
             raise WrongTypeError(f"a line is text, not {type(line).__name__}: open the log as text")
         if by_head and OFFSET_WORDS in line:
-            for offset, named in offsets(line.rstrip("\r\n")):
+            for offset, named in offsets(line.rstrip("\r\n"), stream.table):
                 if not named:
                     stream.set_clock(shifted(stream.clock, offset))
         stream.line(line.rstrip("\n"))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.stream import Stream
 from esatls.lines import envelope
+from esatls.lines.clock import end_of_year
 from esatls.lines.log_head import OFFSET_WORDS, offsets, shifted, zone_of
-from esatls.lines.sources import LONGEST_LINE, end_of_year
+from esatls.lines.sources import LONGEST_LINE
 
 if TYPE_CHECKING:
     from esatls.follow.held import Held
@@ -56,7 +57,7 @@ class FollowedStream(Stream):
             self.set_clock(self.clock)
 
     def _read_head(self, line: str) -> None:
-        for offset, host in offsets(line):
+        for offset, host in offsets(line, self.table):
             # stricter than for a whole file: a log with names may be several appliances', and each may write its head at any time
             if not host:
                 if self.year is not None and self.day is None:
