@@ -251,6 +251,41 @@ def cim_calculated() -> dict[str, str]:
     }
 
 
+def breaker() -> str:
+    r"""Return the expression that tells where an event ends: its first group is what stands between two events.
+
+    A line with a stamp, a record of JSON and one of CEF begin an event wherever they stand. A line without a stamp may as well be the rest of a
+    wrapped one, whose text is a stranger's: it begins an event only where the event before it began in the same way. `\G` is that beginning.
+    """
+    month = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    day = "|".join(
+        (
+            rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?{month} {{1,2}}\d{{1,2}}(?: \d{{4}})?",
+            r"\d{4}[-/]\d{2}[-/]\d{2}[T ]",
+            rf"\d{{4}} {month} {{1,2}}\d{{1,2}}",
+            rf"\d{{1,2}}[ /-]{month}[ /-]\d{{4}}[ :]",
+            r"\d{2} \d{2} \d{4}",
+        )
+    )
+    # what grep, cat -n and quotations put in front
+    marks = r"""[ \t>]{0,80}(?:[^\s:'"-]{1,255}(?:-[^\s:'"-]{1,255}){0,9}[:-])?(?:\d{1,9}[:\t-][ \t>]{0,80})?"""
+    # octets counted, a priority, a host
+    stamped = rf"{marks}(?:\d{{1,7}} )?(?:<\d{{1,3}}>(?:\d )?)?(?:[\w.-]{{1,255}} )?\[?(?:{day}) ?\d{{2}}:\d{{2}}:\d{{2}}"
+    record = rf"(?:{stamped}|[ \t]{{0,80}}\[?\{{|CEF:\d)"
+    levels = "|".join([*sorted(LEVELS), *(word.upper() for word in sorted(LEVELS))])
+    level = rf"[ \t>]{{0,80}}(?:<\d{{1,3}}>)?(?:(?:[\w.-]{{1,255}} )?[\w.@-]{{1,128}}(?:\[\d{{1,10}}\])? ?: )?(?:{levels}): "
+    text = rf"(?:(?:Start MID|MID|ICID|DCID|RPC|EUQ|ISQ) ?:? ?\w|{'|'.join(TEXTS)})"
+    likewise = "|".join(rf"\G{begins}[^\r\n]*(?:[\r\n]+(?!{record}|{begins})[^\r\n]+)*([\r\n]+)(?={begins})" for begins in (level, text))
+    return rf"(?|([\r\n]+)(?={record})|{likewise})"
+
+
+TEXTS = (
+    "New [Ss]", r"Message (?:finished|aborted|done|\d{1,18} to) ", "Delivery ", "Bounced: ", "Delayed: ", "Double ", "Possible ", "Connection ", "Dropping ",
+    "SMTP ", "Mail ", "Status: ", "SSL error ", "TLS connection ", "Internal ", "Error ", "The user ",
+)  # fmt: skip
+"""What texts begin with that begin with no id."""
+
+
 def props() -> str:
     """Return props.conf."""
     reports = ", ".join(transform.name for transform in transforms())
@@ -265,13 +300,12 @@ def props() -> str:
     # CIM Email's names only where no other add-on is at home, and no action that the log does not state: a failed handshake blocks nothing
     cim = "".join(f"FIELDALIAS-esatls_{name} = {name} ASNEW {alias}\n" for name, alias in CIM_EMAIL.items())
     cim += "".join(f"EVAL-{name} = {expression}\n" for name, expression in cim_calculated().items())
+    breaking = breaker()
     mail = (
         "SHOULD_LINEMERGE = false\n"
-        "# a hard-wrapped line stays with its event: a new one starts with a stamp, a priority or a level\n"
-        r"LINE_BREAKER = ([\r\n]+)"
-        r"(?=<\d{1,3}>|(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) |\d{4}[ -]"
-        r"|(?:Info|Warning|Critical|Debug|Trace|INFO|WARNING|CRITICAL|DEBUG|TRACE): )"
-        "\nTRUNCATE = 100000\nMAX_TIMESTAMP_LOOKAHEAD = 64\nKV_MODE = none\n"
+        "# a hard-wrapped line stays with its event: a new one begins where a header does, or, in a log without headers, where a text does\n"
+        f"LINE_BREAKER = {breaking}\nEVENT_BREAKER_ENABLE = true\nEVENT_BREAKER = {breaking}\n"
+        "TRUNCATE = 100000\nMAX_TIMESTAMP_LOOKAHEAD = 64\nKV_MODE = none\n"
     )
     return "\n".join(
         [
@@ -282,7 +316,7 @@ def props() -> str:
             f"[cisco:esa:cef]\n{cef}",
             "# This app's own sourcetypes, for sites without the add-on.\n",
             f"[esatls:mail]\n{mail}{text}{cim}",
-            f"[esatls:cef]\nSHOULD_LINEMERGE = false\nTRUNCATE = 100000\nKV_MODE = none\n{cef}",
+            f"[esatls:cef]\nSHOULD_LINEMERGE = false\nEVENT_BREAKER_ENABLE = true\nTRUNCATE = 100000\nKV_MODE = none\n{cef}",
         ]
     )
 

@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,15 +70,19 @@ def expressions_of_searches() -> dict[str, str]:
 
 def pcre2(searches: Iterable[tuple[str, list[str]]]) -> list[list[list[str | None] | None]]:
     """Return the groups that each regex finds in each of its subjects, under PCRE2."""
-    done = subprocess.run(
-        [str(CACHE / "pcre2" / "bin" / "python"), str(Path(__file__).with_name("pcre2_match.py"))],
-        input=json.dumps({"searches": list(searches)}),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: list[list[list[str | None] | None]] = json.loads(done.stdout)
+    found: list[list[list[str | None] | None]] = _ask({"searches": list(searches)})
     return found
+
+
+def events_of_text(breaker: str, texts: list[str]) -> list[list[str]]:
+    """Return the events that Splunk makes of texts with a LINE_BREAKER: what its first group matches stands between two."""
+    (found,) = _ask({"breaks": [(breaker, texts)]})
+    return [[event for event in events if event] for events in found]
+
+
+def _ask(request: dict[str, Any]) -> Any:
+    command = [str(CACHE / "pcre2" / "bin" / "python"), str(Path(__file__).with_name("pcre2_match.py"))]
+    return json.loads(subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=True).stdout)
 
 
 class Extraction:
