@@ -1,4 +1,4 @@
-"""Runs regular expressions under PCRE2, in the virtual environment that has it: JSON in, JSON out.
+"""Runs regular expressions under PCRE2, in the virtual environment that has it: a line of JSON in, a line of JSON out, until the input ends.
 
 Input: {"searches": [[regex, [subject, ...]], ...]}. Output: for each search a list with, per subject, null or the list of its groups. With
 {"breaks": [[regex, [subject, ...]], ...]}: per subject the list of its parts, what the first group of each match stands between.
@@ -22,21 +22,22 @@ def parts(pattern, subject):  # type: ignore[no-untyped-def]
         at = match.end(1)
 
 
-def main() -> None:
-    """Answer one request."""
-    answers = []
-    request = json.load(sys.stdin)
+def answer(request):  # type: ignore[no-untyped-def]
+    """Yield the answers to one request."""
     for regex, subjects in request.get("breaks", ()):
         pattern = pcre2.compile(regex)
-        answers.append([list(parts(pattern, subject)) for subject in subjects])
+        yield [list(parts(pattern, subject)) for subject in subjects]
     for regex, subjects in request.get("searches", ()):
         pattern = pcre2.compile(regex)
-        found = []
-        for subject in subjects:
-            match = pattern.search(subject)
-            found.append(None if match is None else [match[0], *match.groups()])
-        answers.append(found)
-    json.dump(answers, sys.stdout)
+        found = [pattern.search(subject) for subject in subjects]
+        yield [None if match is None else [match[0], *match.groups()] for match in found]
+
+
+def main() -> None:
+    """Answer each request."""
+    for request in sys.stdin:
+        sys.stdout.write(json.dumps(list(answer(json.loads(request)))) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
