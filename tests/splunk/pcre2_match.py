@@ -4,13 +4,19 @@ Input: {"searches": [[regex, [subject, ...]], ...]}. Output: for each search a l
 {"breaks": [[regex, [subject, ...]], ...]}: per subject the list of its parts, what the first group of each match stands between.
 """
 
+from __future__ import annotations
+
 import json
 import sys
+from typing import TYPE_CHECKING, Any
 
 import pcre2
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def parts(pattern, subject):  # type: ignore[no-untyped-def]
+
+def parts(pattern: Any, subject: str) -> Iterator[str]:
     """Yield the parts of a text, each search beginning where the last part ended."""
     at = 0
     while True:
@@ -22,7 +28,7 @@ def parts(pattern, subject):  # type: ignore[no-untyped-def]
         at = match.end(1)
 
 
-def answer(request):  # type: ignore[no-untyped-def]
+def answer(request: dict[str, Any]) -> Iterator[list[Any]]:
     """Yield the answers to one request."""
     for regex, subjects in request.get("breaks", ()):
         pattern = pcre2.compile(regex)
