@@ -352,13 +352,13 @@ one field whose name tells the kind of event (`esatls_tls_success_receiving`) an
 {field_table(FIELDS)}
 ## Connections: `esatlsconnections`
 
-`_time` is when the connection was opened; where that is not in view, when it was closed or first spoken of.
+`host` is `esa_host`. `_time` is when the connection was opened; where that is not in view, when it was closed or first spoken of.
 
 {field_table(CONNECTION_FIELDS)}
 ## Messages: `esatlsmessages`
 
-`_time` is `first_seen`. `deliveries` has one value of JSON per attempt; the fields `delivery_*` have one value per attempt each, in the same order,
-an empty one where the attempt lacks it.
+`host` is `esa_host`, `_time` is `first_seen`. `deliveries` has one value of JSON per attempt; the fields `delivery_*` have one value per attempt each,
+in the same order, an empty one where the attempt lacks it.
 
 {field_table(MESSAGE_FIELDS)}{field_table(DELIVERY_FIELDS, "delivery_").partition("|---|---|---|")[2].lstrip()}"""
 

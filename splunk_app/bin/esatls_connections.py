@@ -39,7 +39,7 @@ class EsatlsConnectionsCommand(SummaryReader):
     ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlsconnections | stats count BY esa_direction, tls_verdict``
     """
 
-    columns = ("_time", *NAMES)
+    columns = ("_time", "host", *NAMES)
 
     # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
     @Configuration()

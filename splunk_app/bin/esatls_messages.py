@@ -36,7 +36,7 @@ class EsatlsMessagesCommand(SummaryReader):
     ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlsmessages | where delivered IN ("cleartext", "mixed")``
     """
 
-    columns = ("_time", *columns(MESSAGE_FIELDS), "deliveries")
+    columns = ("_time", "host", *columns(MESSAGE_FIELDS), "deliveries")
 
     # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
     @Configuration()

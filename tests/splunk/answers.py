@@ -106,6 +106,8 @@ def row_of(record: dict[str, Any]) -> dict[str, Value]:
     attempts = record.get("deliveries", [])
     plain = {**flat(record), "deliveries": [json.dumps(attempt, separators=(",", ":")) for attempt in attempts]}
     row = {name: as_text(value) for name, value in plain.items() if not isinstance(value, list) or any(map(str, value))}
+    if "esa_host" in row:
+        row["host"] = row["esa_host"]
     if "first_seen" in record:
         row["_time"] = splunk_time(parse_rfc3339(record["first_seen"]))
     return row

@@ -516,14 +516,14 @@ def test_rows_come_only_at_the_end(splunk: Splunk) -> None:
 
 def columns_of_messages() -> list[str]:
     """Return the columns of a message's row."""
-    return ["_time", *columns(MESSAGE_FIELDS), "deliveries"]
+    return ["_time", "host", *columns(MESSAGE_FIELDS), "deliveries"]
 
 
 def test_columns_of_the_records_are_announced(splunk: Splunk) -> None:
     """Every column of a record is in the answer, filled or not."""
     events, _ = scenario("encrypted_both_ways")
     assert splunk.report("esatlsmessages", events).columns == columns_of_messages()
-    assert splunk.report("esatlsconnections", events).columns == ["_time", *(field.name for field in CONNECTION_FIELDS)]
+    assert splunk.report("esatlsconnections", events).columns == ["_time", "host", *(field.name for field in CONNECTION_FIELDS)]
 
 
 def test_a_map_says_what_it_is(splunk: Splunk) -> None:
