@@ -33,10 +33,10 @@ class EsatlsMessagesCommand(SummaryReader):
     attempts stand in aligned multi-valued fields delivery_*, and each as a whole, in JSON, in the multi-valued field deliveries.
 
     ##Example
-    ``index=email sourcetype=cisco:esa:textmail | esatlsmessages | where delivered IN ("cleartext", "mixed")``
+    ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlsmessages | where delivered IN ("cleartext", "mixed")``
     """
 
-    columns = ("_time", *columns(MESSAGE_FIELDS), "deliveries")
+    columns = ("_time", "host", *columns(MESSAGE_FIELDS), "deliveries")
 
     # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
     @Configuration()

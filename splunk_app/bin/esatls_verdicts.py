@@ -83,8 +83,10 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         raise NotImplementedError
 
     def line(self, row: dict[str, Any]) -> str:
-        """Return a row as one line of CSV: the plain cells, then the multi-valued ones."""
+        """Return a row as one line of CSV: the plain cells, then the multi-valued ones. Splunk's `host` is the appliance."""
         cells = [""] * (2 * len(self.columns))
+        if "esa_host" in row and "host" in self.places:
+            cells[self.places["host"]] = esatls_splunk.quoted(row["esa_host"])
         for name, value in row.items():
             place = self.places.get(name)
             if place is not None:
