@@ -6,6 +6,7 @@ Where processes cannot be forked (Windows), or the input is small, one process d
 from __future__ import annotations
 
 import contextlib
+import itertools
 import marshal
 import mmap
 import os
@@ -16,6 +17,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
+from esatls import native
 from esatls.errors import EsatlsError
 from esatls.extraction.match import match
 from esatls.extraction.stream import Consumer, Counts, Stream
@@ -141,7 +143,7 @@ def _alone(parts: list[Part], options: Options) -> bool:
     return len(parts) < 2 or options.jobs < 2 or not can_fork()
 
 
-def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, counts: Counts, note: Callable[[int], None], *, sift: bool) -> Iterator[None]:
+def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, counts: Counts, note: Callable[[int], None], *, sift: bool, fast: bool = True) -> Iterator[None]:
     """Feed one part to a consumer; yields after each block."""
     reader = Reader(part.source, warn, part.start, part.end)
     host = options.host or options.hosts.get(part.source.path)
@@ -152,7 +154,7 @@ def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, 
         return
     heads = part.heads if part.clock else options.zone is None and sources.has_head(reader)
     clock = part.clock or sources.clock_of(reader, options.zone or options.common, options.year)
-    stream = Stream(consumer, clock, host)
+    stream = native.stream(consumer, clock, host) if fast else Stream(consumer, clock, host)
     before = part.start
     for block in reader.blocks():
         for offset, piece in by_offset(block) if heads else ((None, block),):
@@ -213,9 +215,9 @@ def write_events(
             sink = make()
             for _block in _read(part, sink, options, warn, counts, _meter(progress, 0), sift=sift):
                 if sink.found:
-                    write(dump(sink.found))
+                    write(_dumped(sink.found, dump))
                     sink.found.clear()
-            write(dump(sink.found))
+            write(_dumped(sink.found, dump))
         return counts
 
     def work(job: int, out: IO[bytes], _: IO[bytes]) -> None:
@@ -224,9 +226,9 @@ def write_events(
             pieces = []
             for _block in _read(part, sink, options, problems.append, mine, _meter(progress, job + 1), sift=sift):
                 if sink.found:
-                    pieces.append(dump(sink.found))
+                    pieces.append(_dumped(sink.found, dump))
                     sink.found.clear()
-            pieces.append(dump(sink.found))
+            pieces.append(_dumped(sink.found, dump))
             _send(out, [problems, [mine.lines, mine.events, mine.ignored, mine.unreadable], b"".join(pieces)])
 
     with _workers(options.jobs, work) as pipes:
@@ -239,6 +241,11 @@ def write_events(
     return counts
 
 
+def _dumped(found: list[Any], dump: Callable[[list[dict[str, Any]]], bytes]) -> bytes:
+    """Return events as bytes, those among them that are bytes as they are."""
+    return b"".join(b"".join(some) if written else dump([*some]) for written, some in itertools.groupby(found, lambda one: isinstance(one, bytes)))
+
+
 def iterate_events(
     found: list[Source], make: Callable[[], Events], options: Options, warn: sources.Warn, progress: Progress, counts: Counts
 ) -> Iterator[dict[str, Any]]:
@@ -246,7 +253,7 @@ def iterate_events(
     meter = _meter(progress, 0)
     for source in found:
         sink = make()
-        for _ in _read(Part(source), sink, options, warn, counts, meter, sift=sink.only_tls):
+        for _ in _read(Part(source), sink, options, warn, counts, meter, sift=sink.only_tls, fast=False):
             yield from sink.found
             sink.found.clear()
         yield from sink.found
@@ -270,12 +277,13 @@ def gather(found: list[Source], options: Options, warn: sources.Warn, progress: 
     """Return the facts of all sources."""
     counts = Counts()
     parts = _parts(found, options, None)
-    facts = Facts()
     if _alone(parts, options):
+        facts = native.facts()
         for part in parts:
             for _ in _read(part, facts, options, warn, counts, _meter(progress, 0), sift=False):
                 pass
-        return facts, counts
+        return native.drained(facts), counts
+    facts = Facts()
     shares = _shares(parts, options.jobs)
 
     def work(job: int, out: IO[bytes], _: IO[bytes]) -> None:
@@ -314,11 +322,11 @@ def _size(part: Part) -> int:
 
 
 def _gather_share(parts: list[Part], options: Options, note: Callable[[int], None]) -> tuple[Facts, list[int], list[str]]:
-    facts, counts, problems = Facts(), Counts(), list[str]()
+    facts, counts, problems = native.facts(), Counts(), list[str]()
     for part in parts:
         for _ in _read(part, facts, options, problems.append, counts, note, sift=False):
             pass
-    return facts, [counts.lines, counts.events, counts.ignored, counts.unreadable], problems
+    return native.drained(facts), [counts.lines, counts.events, counts.ignored, counts.unreadable], problems
 
 
 # messages: every process judges those that it alone has seen
