@@ -139,7 +139,8 @@ class _NativeStream(Stream):
 
     def _know(self, line: bytes) -> _Told:
         """Return what the core is to know of the header of a line, and of all others that begin so: its length, the fields it gives events,
-        appliance, time. None where it is not ordinary."""
+        appliance, time. None where it is not ordinary.
+        """
         text = line.decode("utf-8", "surrogateescape")
         self._look_at(text)
         found = self._heads_of([text])
@@ -197,7 +198,6 @@ class NativeFacts(Facts):
         self.core = _core(_plan_of_fact)
         self.keys: dict[str, int] = {}
         """The number of each appliance in the core, by its key."""
-
 
 
 class _FactStream(_NativeStream):

@@ -47,6 +47,11 @@ _SIFTED = ("TLS", "ESADaneStatus")
 """A word of nearly all events that `events` shows unless told otherwise, and one of the rare others."""
 
 
+Feed = Callable[[Stream, bytes], object]
+MakeStream = Callable[[Consumer, "Clock | None", "str | None"], Stream]
+"""How a block is given to a stream."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How to read: the zone of the stamps (None: as the file's head says), the year, the appliance, processes.
@@ -102,6 +107,14 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and sys.platform != "darwin"
 
 
+def _feed(stream: Stream, block: bytes) -> None:
+    stream.feed(block)
+
+
+def _sift(stream: Stream, block: bytes) -> None:
+    stream.sift(block, *_SIFTED)
+
+
 def _is_event(text: str) -> bool:
     return match(text) is not None
 
@@ -143,8 +156,17 @@ def _alone(parts: list[Part], options: Options) -> bool:
     return len(parts) < 2 or options.jobs < 2 or not can_fork()
 
 
-def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, counts: Counts, note: Callable[[int], None], *, sift: bool, fast: bool = True) -> Iterator[None]:
-    """Feed one part to a consumer; yields after each block."""
+def read(
+    part: Part,
+    consumer: Consumer,
+    options: Options,
+    warn: sources.Warn,
+    counts: Counts,
+    note: Callable[[int], None],
+    feed: Feed = _feed,
+    make: MakeStream = native.stream,
+) -> Iterator[None]:
+    """Feed one part to a consumer, a block at a time; yields after each block."""
     reader = Reader(part.source, warn, part.start, part.end)
     host = options.host or options.hosts.get(part.source.path)
     if part.start == 0 and _is_tracking(reader):
@@ -154,16 +176,13 @@ def _read(part: Part, consumer: Consumer, options: Options, warn: sources.Warn, 
         return
     heads = part.heads if part.clock else options.zone is None and sources.has_head(reader)
     clock = part.clock or sources.clock_of(reader, options.zone or options.common, options.year)
-    stream = native.stream(consumer, clock, host) if fast else Stream(consumer, clock, host)
+    stream = make(consumer, clock, host)
     before = part.start
     for block in reader.blocks():
         for offset, piece in by_offset(block) if heads else ((None, block),):
             if offset is not None:
                 stream.set_clock(shifted(stream.clock, offset))
-            if sift:
-                stream.sift(piece, *_SIFTED)
-            else:
-                stream.feed(piece)
+            feed(stream, piece)
         note(reader.position() - before)
         before = reader.position()
         yield
@@ -208,12 +227,12 @@ def write_events(
 ) -> Counts:
     """Write the events of all sources in order: `dump` turns some into bytes, in whatever process, `write` takes them."""
     counts = Counts()
-    sift = make().only_tls
+    feed = _sift if make().only_tls else _feed
     parts = _parts(found, options, EVENTS_PART)
     if _alone(parts, options):
         for part in parts:
             sink = make()
-            for _block in _read(part, sink, options, warn, counts, _meter(progress, 0), sift=sift):
+            for _block in read(part, sink, options, warn, counts, _meter(progress, 0), feed):
                 if sink.found:
                     write(_dumped(sink.found, dump))
                     sink.found.clear()
@@ -224,7 +243,7 @@ def write_events(
         for part in parts[job :: options.jobs]:
             sink, mine, problems = make(), Counts(), list[str]()
             pieces = []
-            for _block in _read(part, sink, options, problems.append, mine, _meter(progress, job + 1), sift=sift):
+            for _block in read(part, sink, options, problems.append, mine, _meter(progress, job + 1), feed):
                 if sink.found:
                     pieces.append(_dumped(sink.found, dump))
                     sink.found.clear()
@@ -253,7 +272,7 @@ def iterate_events(
     meter = _meter(progress, 0)
     for source in found:
         sink = make()
-        for _ in _read(Part(source), sink, options, warn, counts, meter, sift=sink.only_tls, fast=False):
+        for _ in read(Part(source), sink, options, warn, counts, meter, _sift if sink.only_tls else _feed, Stream):
             yield from sink.found
             sink.found.clear()
         yield from sink.found
@@ -280,7 +299,7 @@ def gather(found: list[Source], options: Options, warn: sources.Warn, progress: 
     if _alone(parts, options):
         facts = native.facts()
         for part in parts:
-            for _ in _read(part, facts, options, warn, counts, _meter(progress, 0), sift=False):
+            for _ in read(part, facts, options, warn, counts, _meter(progress, 0)):
                 pass
         return native.drained(facts), counts
     facts = Facts()
@@ -324,7 +343,7 @@ def _size(part: Part) -> int:
 def _gather_share(parts: list[Part], options: Options, note: Callable[[int], None]) -> tuple[Facts, list[int], list[str]]:
     facts, counts, problems = native.facts(), Counts(), list[str]()
     for part in parts:
-        for _ in _read(part, facts, options, problems.append, counts, note, sift=False):
+        for _ in read(part, facts, options, problems.append, counts, note):
             pass
     return native.drained(facts), [counts.lines, counts.events, counts.ignored, counts.unreadable], problems
 

@@ -31,7 +31,7 @@ class _Group(click.Group):
     """Loads commands that need more than the core only when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "check", "elastic", "follow"])
+        return sorted([*super().list_commands(ctx), "check", "elastic", "follow", "trace"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "check":
@@ -46,6 +46,10 @@ class _Group(click.Group):
             from esatls.cli.follow import follow
 
             return follow
+        if cmd_name == "trace":
+            from esatls.cli.trace import trace
+
+            return trace
         return super().get_command(ctx, cmd_name)
 
 

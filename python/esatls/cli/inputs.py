@@ -149,14 +149,18 @@ def messages_of(facts: Facts, source: Input) -> Iterator[MessageRecord]:
     """Yield the messages that touch the requested time range."""
     from esatls.verdicts import records
 
+    return (record for record in records.messages(facts) if in_time(record, source))
+
+
+def in_time(record: MessageRecord, source: Input) -> bool:
+    """Tell whether a message touches the requested time range."""
+    if source.since is None and source.until is None:
+        return True
+    if "first_seen" not in record:
+        return False
     since, until = _sortable(source.since), _sortable(source.until)
-    for record in records.messages(facts):
-        if since is None and until is None:
-            yield record
-        elif "first_seen" in record:
-            begin, end = _with_fraction(record["first_seen"]), _with_fraction(record["last_seen"])
-            if (since is None or end >= since) and (until is None or begin < until):
-                yield record
+    begin, end = _with_fraction(record["first_seen"]), _with_fraction(record["last_seen"])
+    return (since is None or end >= since) and (until is None or begin < until)
 
 
 def _sortable(time: Time | None) -> str | None:

@@ -157,12 +157,14 @@ class Consumer(Protocol):
 class _Pending:
     """A line that may go on in the next ones."""
 
-    __slots__ = ("env", "event", "head", "lines", "spaced")
+    __slots__ = ("env", "event", "head", "lines", "number", "spaced")
 
     def __init__(self, env: envelope.Envelope, head: Head, line: str) -> None:
         self.env = env
         self.head = head
         self.lines = [line]
+        self.number = 0
+        """That of its first line."""
         self.spaced = False
         """Whether blank lines stand between its lines: pages that do so wrap in mid-word (W17)."""
         self.event: tuple[Spec, re.Match[str]] | bool | None = False  # False: not yet looked at
@@ -224,6 +226,8 @@ class Stream:
         self.clock = clock or Clock()
         self.host = host
         self.counts = Counts()
+        self.at = 0
+        """The number of the line on which the event begins that is being taken; known where lines are read one by one."""
         self.heads: dict[str, Head] = {}
         """Heads by the literal text of the envelope."""
         self.length = 0
@@ -346,6 +350,7 @@ class Stream:
         if self._pending is not None:
             self._settle()
         self._pending = pending
+        pending.number = self.counts.lines
         self._swallow = False
 
     def _weak(self, env: envelope.Envelope, line: str) -> None:
@@ -412,7 +417,7 @@ class Stream:
             self._dismiss(line)
         if event is None:
             return
-        head = pending.head
+        head, self.at = pending.head, pending.number
         if head.time is None and event[0].kind == "consolidated_event":
             head = self._dated(head, event[1].string)
         if self.consumer.take(head, *event):
@@ -441,9 +446,10 @@ class Stream:
         complete = document.add(line)
         if complete is None:
             self._document, self._may_begin = None, False
+            self.counts.lines -= 1 + len(document.lines)
             for held in document.lines:
-                self.counts.lines -= 1
                 self.line(held)
+            self.counts.lines += 1
             return False
         for lines, found in complete:
             self._unwrapped(found, lines)
@@ -454,6 +460,7 @@ class Stream:
     def _unwrapped(self, inner: list[records.Record], lines: int = 1) -> None:
         """Take the records that stand on some lines, one mostly: each is a log of its own."""
         self._settle()
+        self.at = self.counts.lines - lines + 1
         counts = Counts()
         for record in inner:
             if not self._is_split_record(record):

@@ -47,11 +47,13 @@ class Source:
     """One input: a path, or `-` for standard input."""
 
     path: str
+    called: str | None = None
+    """How messages name it, where that is not its path."""
 
     @property
     def name(self) -> str:
         """The name that messages use."""
-        return "standard input" if self.path == "-" else self.path
+        return self.called or ("standard input" if self.path == "-" else self.path)
 
     @property
     def size(self) -> int:

@@ -1,0 +1,96 @@
+"""The command `esatls trace`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from esatls.cli.filters import MessageFilter
+from esatls.cli.inputs import Input, facts_of, in_time, reading
+from esatls.errors import UsageError
+from esatls.extraction.match import LONGEST_NUMBER
+from esatls.lines.sources import Source
+from esatls.output import dumps, ending
+from esatls.trace import family, source_lines, text
+from esatls.trace.story import story
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+FORMATS = ("text", "json")
+BY_ENDING = {"": "text", ".txt": "text", ".json": "json", ".jsonl": "json"}
+
+
+@click.command()
+@click.argument("what")
+@reading
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most messages to trace.")
+@click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="Default: chosen by the name of FILE (.json), else text.")
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is complete.")
+def trace(what: str, limit: int, form: str | None, output: str | None, **options: Any) -> None:
+    """Show the way of a message, hop by hop, with the log lines.
+
+    WHAT is a MID, a Message-ID, or the address of a sender or recipient. Messages that the appliance made from it, or it from them, are shown too.
+    Each line has its file and number; > marks the lines that decide a verdict.
+
+    The files are read twice. The exit code is 1 if no message is found.
+    """
+    form = form or BY_ENDING.get(ending(output))
+    if form is None:
+        raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt or .json")
+    mid, wanted = _wanted(what)
+    source = Input(options)
+    with contextlib.ExitStack() as stack:
+        source.found = [_again(one, stack) for one in source.found]
+        facts, counts = facts_of(source)
+        matches = list(family.find(facts, lambda record: wanted(record) and in_time(record, source), mid))
+        stories = family.families(matches[:limit])
+        members = [member for one in stories for member in one]
+        lines = source_lines.lines_of(members, source.found, source.options, facts.hosts) if members else {}
+        told = [story(one, lines) for one in stories]
+        with source.output(output) as file:
+            if form == "json":
+                for one in told:
+                    file.write(dumps(one) + b"\n")
+            else:
+                text.write(told, file)
+    if len(matches) > limit:
+        click.echo(f"esatls: {len(matches) - limit:,} more messages match; --limit shows more, --since and --until narrow it down", err=True)
+    if counts.events and not matches:
+        click.echo("esatls: no such message in the log", err=True)
+    source.end(counts)
+    if not matches:
+        sys.exit(1)
+
+
+def _wanted(what: str) -> tuple[int | None, Callable[[Mapping[str, Any]], bool]]:
+    """Return which records a word names, and the MID if it is one."""
+    what = what.strip()
+    if what.isascii() and what.isdigit():
+        if len(what) > LONGEST_NUMBER:
+            raise UsageError(f"{what}: not a MID")
+        return int(what), lambda _: True
+    if not what.strip("<>"):
+        raise UsageError("WHAT is a MID, a Message-ID or an address, not an empty text")
+    by_id, by_address = MessageFilter(message_id=(what,)), MessageFilter(address=(what.strip("<>"),))
+    return None, lambda record: by_id(record) or by_address(record)
+
+
+def _again(source: Source, stack: contextlib.ExitStack) -> Source:
+    """Return a source that can be read twice: itself, or a copy of what a pipe gives."""
+    if source.path != "-" and os.path.isfile(source.path):
+        return source
+    copy = stack.enter_context(tempfile.NamedTemporaryFile(prefix="esatls-"))  # noqa: SIM115 - the stack closes it
+    if source.path == "-":
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+    else:
+        with open(source.path, "rb") as pipe:
+            shutil.copyfileobj(pipe, copy)
+    copy.flush()
+    return Source(copy.name, source.name)

@@ -1,0 +1,142 @@
+"""Facts -> the messages that are looked for, with what they were made from and what was made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
+from esatls.lines.clock import parse_rfc3339
+from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.records import message_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Callable
+
+    from esatls.lines.clock import Time
+    from esatls.verdicts.connection import Connection
+    from esatls.verdicts.facts import Facts
+    from esatls.verdicts.message import Message
+    from esatls.verdicts.record_types import DeliveryRecord, MessageRecord
+
+MATCH, PARENT, CHILD = "match", "parent", "child"
+"""Why a message is in a story: it was looked for, it was made into that one, or it was made from that one."""
+
+
+class Passage(NamedTuple):
+    """One connection that a message took, and the attempt that it was (None: the message came over it)."""
+
+    side: int
+    key: str
+    time: Time | None
+    connection: Connection | None
+    attempt: DeliveryRecord | None = None
+
+
+@dataclass
+class Member:
+    """One message of a story."""
+
+    appliance: Appliance
+    mid: str
+    message: Message
+    record: MessageRecord
+    role: str = MATCH
+    passages: list[Passage] = field(default_factory=list)
+    """Receiving first, then each attempt to deliver."""
+
+
+def find(facts: Facts, wanted: Callable[[MessageRecord], bool], mid: int | None = None) -> Iterator[Member]:
+    """Yield the messages whose record is wanted, by appliance, MID and life; only those of one `mid` are looked at, if it is given."""
+    facts = facts.settled()
+    for host in sorted(facts.hosts):
+        appliance = Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
+        known = appliance.stores[MESSAGES]
+        keys = sorted(known, key=int) if mid is None else [key for key in (str(mid),) if key in known]
+        for key in keys:
+            for _, message in sorted(appliance.messages_of(key)[1].items()):
+                if not message.is_bare:
+                    record = message_record(appliance, key, message)
+                    if wanted(record):
+                        yield _member(appliance, key, message, MATCH)
+
+
+def families(matches: Sequence[Member]) -> list[list[Member]]:
+    """Return each match with its ancestors in front and its descendants behind; a match that another story holds has none of its own."""
+    found: list[list[Member]] = []
+    matched = {id(member.message) for member in matches}
+    children: dict[int, dict[int, list[tuple[str, Message]]]] = {}
+    told: set[int] = set()
+    for match in matches:
+        if id(match.message) in told:
+            continue
+        appliance = match.appliance
+        if id(appliance) not in children:
+            children[id(appliance)] = _children(appliance)
+        story = [*_ancestors(match), match]
+        seen = {id(member.message) for member in story}
+        _descend(story, match, children[id(appliance)], seen)
+        for member in story:
+            if id(member.message) in matched:
+                member.role = MATCH
+        told |= seen
+        found.append(story)
+    return found
+
+
+def _member(appliance: Appliance, mid: str, message: Message, role: str) -> Member:
+    record = message_record(appliance, mid, message)
+    member = Member(appliance, mid, message, record, role)
+    if "icid" in record:
+        begin = message.start or message.mention or next(iter(message.records), None)
+        time = None if begin is None else begin.time
+        key = str(record["icid"])
+        member.passages.append(Passage(RECEIVING, key, time, appliance.connection(RECEIVING, key, time)))
+    for attempt in record["deliveries"]:
+        time = parse_rfc3339(attempt["time"]) if "time" in attempt else None
+        key = str(attempt.get("dcid", ""))
+        member.passages.append(Passage(DELIVERY, key, time, appliance.connection(DELIVERY, key, time) if key else None, attempt))
+    return member
+
+
+def _parent(appliance: Appliance, message: Message) -> Message | None:
+    """Return the message that another was made from, also where it carries no content of it: a bounce, a notification."""
+    origin = message.origin
+    if origin is None or origin.parent_mid is None:
+        return None
+    parent = appliance.parent(message) or appliance.message(origin.parent_mid, origin.time)
+    return None if parent is None or parent is message or parent.made_after(origin.time) else parent
+
+
+def _ancestors(match: Member) -> list[Member]:
+    found: list[Member] = []
+    seen = {id(match.message)}
+    message = _parent(match.appliance, match.message)
+    while message is not None and id(message) not in seen:
+        seen.add(id(message))
+        found.insert(0, _member(match.appliance, message.mid, message, PARENT))
+        message = _parent(match.appliance, message)
+    return found
+
+
+def _children(appliance: Appliance) -> dict[int, list[tuple[str, Message]]]:
+    """Return the messages that were made from others, by the identity of the parent."""
+    found: dict[int, list[tuple[str, Message]]] = {}
+    for mid in sorted(appliance.stores[MESSAGES], key=int):
+        for _, message in sorted(appliance.messages_of(mid)[1].items()):
+            parent = None if message.origin is None else _parent(appliance, message)
+            if parent is not None:
+                found.setdefault(id(parent), []).append((mid, message))
+    return found
+
+
+def _descend(story: list[Member], member: Member, children: dict[int, list[tuple[str, Message]]], seen: set[int]) -> None:
+    """Add all that was made from a message, each before what was made from itself."""
+    waiting = [*reversed(children.get(id(member.message), ()))]
+    while waiting:
+        mid, message = waiting.pop()
+        if id(message) not in seen:
+            seen.add(id(message))
+            story.append(_member(member.appliance, mid, message, CHILD))
+            waiting += reversed(children.get(id(message), ()))

@@ -1,0 +1,154 @@
+"""Messages and their lines -> stories: each message hop by hop, each verdict with the lines that decide it.
+
+A story is a plain dict, fit for JSON: `messages`, eldest first, each the record of `esatls messages` with its `role` (match, parent, child) and its
+`hops`. A hop is `receiving`, `message` or `delivery`, with what the record says of it, `why` in words, and its `lines`: file, line, text, time,
+esa_event, and `decides` where the verdict rests on it. A key without a value is absent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from esatls.extraction.fact_types import CODE, MAKES, RECEIVING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from esatls.extraction.fact_types import Fact
+    from esatls.trace.family import Member, Passage
+    from esatls.trace.source_lines import Line
+    from esatls.verdicts.connection import Connection
+
+_ATTEMPTS = frozenset({"tls_failed", "tls_required", "tls_not_offered"})
+_OF_RECEIVING = {
+    "verdict": "received",
+    "tls_version": "received_tls_version",
+    "tls_cipher": "received_tls_cipher",
+    "reason": "received_reason",
+    "peer_ip": "received_peer_ip",
+    "peer_host": "received_peer_host",
+    "conflict": "received_conflict",
+    "from_mid": "received_from_mid",
+}
+_NO_CONNECTION = {
+    "internal": "made by the appliance itself",
+    "none": "refused or given up before it was accepted",
+    "unknown": "the log does not show over which connection it came",
+}
+
+
+def story(members: Sequence[Member], lines: Mapping[int, Sequence[Line]]) -> dict[str, Any]:
+    """Return the story of some messages that belong together."""
+    return {"messages": [_message(member, lines) for member in members]}
+
+
+def _message(member: Member, lines: Mapping[int, Sequence[Line]]) -> dict[str, Any]:
+    own = lines.get(id(member.message), ())
+    told: set[tuple[int, int]] = set()
+    shown: set[int] = set()
+    deliveries = [_delivery(member, passage, own, lines, shown, told) for passage in member.passages if passage.attempt is not None]
+    rest = [line for line in own if line.place not in told]
+    lineage = {fact for line in rest for fact in line.facts if fact[CODE] in MAKES and fact[2] == member.mid}
+    inherits = not any(passage.side == RECEIVING for passage in member.passages)
+    hops = [_receiving(member, lines, lineage), {"hop": "message", "lines": _told(rest, lineage if inherits else ())}, *deliveries]
+    return {"role": member.role, **member.record, "hops": hops}
+
+
+def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Iterable[Fact]) -> dict[str, Any]:
+    record: Mapping[str, Any] = member.record
+    hop: dict[str, Any] = {"hop": "receiving"}
+    if "icid" in record:
+        hop["icid"] = record["icid"]
+    hop.update((name, record[theirs]) for name, theirs in _OF_RECEIVING.items() if theirs in record)
+    passage = next((passage for passage in member.passages if passage.side == RECEIVING), None)
+    if passage is not None and passage.connection is not None:
+        hop["why"], decides = _why(passage.connection, hop["verdict"], passage)
+        if hop["verdict"] == "none":
+            hop["why"], decides = _NO_CONNECTION["none"], frozenset()
+        hop["lines"] = _told(lines.get(id(passage.connection), ()), decides)
+        return hop
+    if "from_mid" in hop and "parent_mid" in record:
+        hop["why"] = f"the verdict of MID {hop['from_mid']}, which it was made from ({record['mid_relation']})"
+    elif any(fact for fact in lineage) and hop["verdict"] == "unknown":
+        hop["why"] = f"the log does not show how MID {record.get('parent_mid')}, which it was made from, was received"
+    elif member.message.records and hop["verdict"] in ("encrypted", "cleartext"):
+        hop["why"] = "stated by a consolidated event"
+    else:
+        hop["why"] = _NO_CONNECTION.get(hop["verdict"], "")
+    hop["lines"] = []
+    return hop
+
+
+def _delivery(
+    member: Member, passage: Passage, own: Sequence[Line], lines: Mapping[int, Sequence[Line]], shown: set[int], told: set[tuple[int, int]]
+) -> dict[str, Any]:
+    """Return one attempt; lines of a connection that served an attempt before stand there alone. What is shown here is added to `told`."""
+    attempt: Mapping[str, Any] = passage.attempt or {}
+    hop: dict[str, Any] = {"hop": "delivery", **attempt}
+    recipients = member.record.get("recipients", [])
+    rids = sorted({rid for one in member.record["deliveries"] for rid in one["rid"]})
+    if len(rids) == len(recipients):
+        hop["recipients"] = [address for rid, address in zip(rids, recipients) if rid in attempt["rid"]]
+    mine = [line for line in own if line.place not in told and _is_of(line, attempt)]
+    told.update(line.place for line in mine)
+    if passage.connection is None:
+        hop["why"] = "the log does not name the connection" if attempt["verdict"] == "unknown" else "stated by a consolidated event"
+        hop["lines"] = _told(mine, [fact for line in mine for fact in line.facts if fact[CODE] == "cef"])
+        return hop
+    hop["why"], decides = _why(passage.connection, attempt["verdict"], passage)
+    theirs = () if id(passage.connection) in shown else lines.get(id(passage.connection), ())
+    shown.add(id(passage.connection))
+    hop["lines"] = _told(sorted({line.place: line for line in (*theirs, *mine)}.values(), key=lambda line: (line.time or 0, line.place)), decides)
+    return hop
+
+
+def _is_of(line: Line, attempt: Mapping[str, Any]) -> bool:
+    """Tell whether a line of a message is about one attempt to deliver it."""
+    event = line.event
+    if "dcid" in event and event["dcid"] != 0:
+        return bool(event["dcid"] == attempt.get("dcid"))
+    return event["esa_event"].startswith("delivery_") and bool(event.get("rid")) and set(event["rid"]) <= set(attempt["rid"])
+
+
+def _why(connection: Connection, verdict: str, passage: Passage) -> tuple[str, frozenset[Fact]]:
+    """Return why a connection has a verdict at the time of a message, in words, and the facts that the verdict rests on."""
+    view = connection.at(passage.time)
+    if view.conflict:
+        return f"the sources contradict each other ({view.conflict})", frozenset(connection.evidence(verdict))
+    evidence = frozenset(connection.evidence(verdict))
+    codes = {fact[CODE] for fact in evidence}
+    if verdict == "unknown":
+        if connection.opened is None:
+            return "the log does not show the opening of the connection", evidence
+        return "the log has no line that decides it", evidence
+    if "cef_tls" in codes:
+        return "stated by a consolidated event", evidence
+    if verdict == "encrypted":
+        return ("data of the message was read over TLS" if codes == {"tls_read"} else "TLS was up before the message"), evidence
+    if verdict == "mixed":
+        return "TLS was up for some messages on the connection, and not for others", evidence
+    if verdict == "failed":
+        return "TLS did not come up, and no message passed", evidence
+    if verdict == "unused":
+        return "no line about TLS, and no message passed", evidence
+    if codes & _ATTEMPTS:
+        return "TLS did not come up, and the message passed", evidence
+    if connection.success is not None:
+        return "TLS came up only after the message", evidence.union(connection.evidence("encrypted"))
+    return "no line about TLS stands between the opening of the connection and the message", evidence
+
+
+def _told(lines: Iterable[Line], decides: Iterable[Fact]) -> list[dict[str, Any]]:
+    """Return lines as the story has them."""
+    deciding = frozenset(decides)
+    found = []
+    for line in lines:
+        one: dict[str, Any] = {"file": line.file}
+        if line.place[1]:
+            one["line"] = line.place[1]
+        one.update((name, line.event[name]) for name in ("time", "esa_event") if name in line.event)
+        one["text"] = line.text
+        if not deciding.isdisjoint(line.facts):
+            one["decides"] = True
+        found.append(one)
+    return found

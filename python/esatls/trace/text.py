@@ -1,0 +1,99 @@
+"""A story as text for people: a heading per message, and below each hop its lines, with a mark on those that decide."""
+
+from __future__ import annotations
+
+import io
+from typing import IO, TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from esatls.output import printable
+from esatls.verdicts.words import STYLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MOST_TEXT = 500
+"""Characters of a line that are shown; JSON has it whole."""
+_RELATIONS = {"parent": "made into the message below", "child": "made from a message above"}
+
+
+def write(stories: Iterable[Mapping[str, Any]], file: IO[bytes]) -> None:
+    """Write stories; lines are never wrapped, so that they can be searched and copied."""
+    text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
+    console = Console(file=text, markup=False, highlight=False, emoji=False)
+    for number, story in enumerate(stories):
+        for place, message in enumerate(story["messages"]):
+            if number or place:
+                console.print()
+            _message(console, message)
+    text.detach()
+
+
+def _line(console: Console, *pieces: str | tuple[str, str]) -> None:
+    console.print(Text.assemble(*(printable(piece) if isinstance(piece, str) else (printable(piece[0]), piece[1]) for piece in pieces)), soft_wrap=True)
+
+
+def _verdict(word: str) -> tuple[str, str]:
+    return word, STYLES.get(word, "")
+
+
+def _message(console: Console, message: Mapping[str, Any]) -> None:
+    host = f" on {message['esa_host']}" if "esa_host" in message else ""
+    _line(
+        console, (f"MID {message['mid']}{host}", "bold"), ": received ", _verdict(message["received"]), ", delivered ", _verdict(message["delivered"])
+    )  # fmt: skip
+    if "parent_mid" in message:
+        _line(console, f"{message['mid_relation']} from MID {message['parent_mid']}")
+    elif message["role"] in _RELATIONS:
+        _line(console, _RELATIONS[message["role"]])
+    who = [f"from {message['sender']}"] if "sender" in message else []
+    who += [f"to {', '.join(message['recipients'])}"] if "recipients" in message else []
+    if who:
+        _line(console, " ".join(who))
+    for name, title in (("message_id", "Message-ID"), ("subject", "Subject")):
+        if name in message:
+            _line(console, f"{title} {message[name]}")
+    for hop in message["hops"]:
+        _hop(console, hop)
+
+
+def _hop(console: Console, hop: Mapping[str, Any]) -> None:
+    if hop["hop"] == "message":
+        if hop["lines"]:
+            _line(console, "  ", ("The message", "bold"))
+    else:
+        _line(console, "  ", (_where(hop), "bold"), ": ", _verdict(hop["verdict"]), *_with(hop))
+        if hop["why"]:
+            _line(console, "  ", (hop["why"], "dim"))
+    for line in hop["lines"]:
+        place = f"{line['file']}:{line['line']}" if "line" in line else line["file"]
+        text = line["text"].strip() or f"{line.get('time', '')} {line['esa_event']}".strip()
+        cut = text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + "\N{HORIZONTAL ELLIPSIS}"
+        decides = "decides" in line
+        _line(console, "  > " if decides else "    ", (place, "dim"), "  ", (cut, "bold" if decides else ""))
+
+
+def _where(hop: Mapping[str, Any]) -> str:
+    """Return which way a hop went, and with whom."""
+    receiving = hop["hop"] == "receiving"
+    words = ["Received" if receiving else "Delivery"]
+    if not receiving and "outcome" in hop:
+        words = [{"done": "Delivered", "bounced": "Bounced", "delayed": "Delayed"}[hop["outcome"]]]
+    if hop.get("recipients"):
+        words.append(f"to {', '.join(hop['recipients'])}")
+    elif "domain" in hop:
+        words.append(f"to {hop['domain']}")
+    name = "icid" if receiving else "dcid"
+    if name in hop:
+        words.append(f"over {name.upper()} {hop[name]}")
+    peers = [hop[peer] for peer in ("peer_host", "peer_ip") if peer in hop]
+    if peers:
+        words.append(("from " if receiving else "at ") + (f"{peers[0]} ({peers[1]})" if len(peers) > 1 else peers[0]))
+    return " ".join(words)
+
+
+def _with(hop: Mapping[str, Any]) -> list[str]:
+    used = [hop[name] for name in ("tls_version", "tls_cipher") if name in hop]
+    return [*([f" {' '.join(used)}"] if used else []), *(f"; {hop[name]}" for name in ("reason", "response") if name in hop)]
