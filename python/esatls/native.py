@@ -138,9 +138,7 @@ class _NativeStream(Stream):
         """Give the consumer what the core wrote."""
 
     def _know(self, line: bytes) -> _Told:
-        """Return what the core is to know of the header of a line, and of all others that begin so: its length, the fields it gives events,
-        appliance, time. None where it is not ordinary.
-        """
+        """Return what the core is to know of the header of a line, and of all others that begin so; None where it is not ordinary."""
         text = line.decode("utf-8", "surrogateescape")
         self._look_at(text)
         found = self._heads_of([text])

@@ -51,7 +51,10 @@ impl Heads {
             }
         }
         let told: Option<(usize, Option<Vec<u8>>, usize, u32)> = ask.call1((PyBytes::new(ask.py(), line),))?.extract()?;
-        let Some(head) = told.map(|(end, base, appliance, time)| Head { end, base, appliance, time }).filter(|head| 0 < head.end && head.end <= line.len()) else { return Ok(None) };
+        let Some(head) = told.map(|(end, base, appliance, time)| Head { end, base, appliance, time }).filter(|head| 0 < head.end && head.end <= line.len())
+        else {
+            return Ok(None);
+        };
         if self.heads.len() >= MOST_HEADS {
             self.forget();
         }
@@ -80,6 +83,9 @@ struct Taken {
     events: u64,
     out: Vec<u8>,
 }
+
+/// Where the last line begins, how many lines there are before it, how many events, and these.
+type Sifted<'py> = (usize, u64, u64, Bound<'py, PyBytes>);
 
 #[pyclass(module = "esatls_core")]
 struct Core {
@@ -114,31 +120,34 @@ impl Core {
     /// Return where the first line begins that was not taken, where the first one begins of which nothing is known, and what was found.
     fn take<'py>(&mut self, block: &Bound<'py, PyBytes>, at: usize, ask: &Bound<'py, PyAny>) -> PyResult<(usize, usize, u64, u64, Bound<'py, PyBytes>)> {
         let bytes = block.as_bytes();
-        let (mut at, mut taken, mut held) = (at, Taken::default(), None);
+        let (mut at, mut taken, mut held, mut first) = (at, Taken::default(), None, usize::MAX);
         while at < bytes.len() {
             let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
             let line = &bytes[at..end];
             let after = (end + 1).min(bytes.len());
             let head = if self.is_odd(line) { None } else { self.heads.of(line, ask)? };
             let Some(head) = head else {
+                first = first.min(at);
                 at = after;
                 break;
             };
             if let Some((start, line, head)) = held.replace((at, line, head)) {
                 if !self.give(line, head, &mut taken)? {
-                    held = Some((start, line, head));
+                    first = start;
                     break;
                 }
                 taken.lines += 1;
             }
             at = after;
         }
-        let first = held.map_or(at.min(bytes.len()), |(start, _, _)| start);
-        Ok((first, at, taken.lines, taken.events, PyBytes::new(block.py(), &taken.out)))
+        if let Some((start, _, _)) = held {
+            first = first.min(start);
+        }
+        Ok((first.min(at), at, taken.lines, taken.events, PyBytes::new(block.py(), &taken.out)))
     }
 
     /// Take the lines of a block that hold a word, all but the last line. None where one line is not ordinary: then nothing was taken.
-    fn sift<'py>(&mut self, block: &Bound<'py, PyBytes>, word: &[u8], rare: &[u8], ask: &Bound<'py, PyAny>) -> PyResult<Option<(usize, u64, u64, Bound<'py, PyBytes>)>> {
+    fn sift<'py>(&mut self, block: &Bound<'py, PyBytes>, word: &[u8], rare: &[u8], ask: &Bound<'py, PyAny>) -> PyResult<Option<Sifted<'py>>> {
         let bytes = block.as_bytes();
         let Some(last) = bytes.len().checked_sub(2).and_then(|end| memrchr(b'\n', &bytes[..=end])).map(|at| at + 1) else { return Ok(None) };
         if memchr2(0, b'\r', bytes).is_some() || memmem::find(bytes, rare).is_some() || std::str::from_utf8(bytes).is_err() {
