@@ -13,12 +13,12 @@ import re
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from esatls import __version__
+from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
 from esatls.extraction.fact_types import FACT_TYPES
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.extraction.match import LONGEST_NUMBER, Spec, rids, specs_of
 from esatls.extraction.patterns import MATCHERS
-from esatls.extraction.stream import Stream
 from esatls.lines import envelope
 from esatls.output.json_lines import dumps
 from esatls.output.text import MARKS
@@ -26,7 +26,8 @@ from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import key_of
 
 if TYPE_CHECKING:
-    from esatls.extraction.stream import Consumer, Head
+    from esatls.extraction.heads import Head
+    from esatls.extraction.stream import Consumer
     from esatls.lines.clock import Clock
 
 _ODD = "CEF:"
@@ -56,7 +57,7 @@ def _marks() -> list[tuple[int, int]]:
     return [(ord(first), ord(last or first)) for first, last in re.findall(r"(.)(?:-(.))?", MARKS, re.DOTALL) if not "\ud800" <= first <= "\udfff"]
 
 
-def stream(consumer: Consumer, clock: Clock | None, host: str | None) -> Stream:
+def stream(consumer: Consumer, clock: Clock | None, host: str | None) -> BlockStream:
     """Return a stream for this consumer: one with the core, where that is there and knows what the consumer wants.
 
     Events come as whole lines of JSON then, beside dicts.
@@ -66,7 +67,7 @@ def stream(consumer: Consumer, clock: Clock | None, host: str | None) -> Stream:
             return _EventStream(consumer, clock, host)
         if isinstance(consumer, NativeFacts):
             return _FactStream(consumer, clock, host)
-    return Stream(consumer, clock, host)
+    return BlockStream(consumer, clock, host)
 
 
 def facts() -> Facts:
@@ -88,7 +89,7 @@ def _core(plan: Callable[[Spec], Any]) -> Any:
     return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD)
 
 
-class _NativeStream(Stream):
+class _NativeStream(BlockStream):
     """A stream that leaves ordinary lines to the core."""
 
     def __init__(self, consumer: Consumer, clock: Clock | None, host: str | None, core: Any) -> None:
@@ -116,7 +117,9 @@ class _NativeStream(Stream):
 
     def sift(self, block: bytes, word: str, rare: str) -> None:
         """Take a block for a consumer that wants only events with `word` or `rare` in their line."""
-        picked = self.core.sift(block, word.encode(), rare.encode(), self._know) if self.length and self._document is None and block[-1:] == b"\n" else None
+        picked = (
+            self.core.sift(block, word.encode(), rare.encode(), self._know) if self._heads.length and self._document is None and block[-1:] == b"\n" else None
+        )
         if picked is None:
             self.feed(block)
             return
@@ -144,7 +147,7 @@ class _NativeStream(Stream):
         found = self._heads_of([text])
         if not found.heads:
             return None
-        end = found.elsewhere.get(0, self.length)
+        end = found.elsewhere.get(0, self._heads.length)
         return self._header(end, found.heads[0]) if text[:end].isascii() else None
 
     def _header(self, end: int, head: Head) -> _Told:

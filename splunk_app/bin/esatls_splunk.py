@@ -1,4 +1,4 @@
-"""What the three search commands share: the way to lib/, the rows of a chunk, job messages, and time and host of an event.
+"""What the search commands share: the way to lib/, the rows of a chunk, job messages, and time and host of an event.
 
 The SDK hands each row of a chunk to a command as a dictionary and writes each one back cell by cell, which costs several times what the
 extraction itself costs. The commands here override the one private method of the (pinned, vendored) SDK that does so, `_execute_chunk_v2`:
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
-from esatls.extraction.stream import MOST_HEADS, Head, Stream
+from esatls.extraction.heads import MOST_HEADS, Head
+from esatls.extraction.stream import Stream
 from esatls.lines import envelope
 from esatls.lines.clock import END_OF_TIME, FIRST_TIME, Clock, parse_rfc3339
 from splunklib.searchcommands import Option, validators

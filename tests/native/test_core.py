@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls import __version__, native, parallel
+from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
 from esatls.extraction.kinds import EVENT_KINDS
-from esatls.extraction.stream import Counts, Stream
 from esatls.lines.clock import Clock, zone
 from esatls.output import dumps, lines
 from esatls.verdicts import records
@@ -32,6 +32,8 @@ from tests.traffic import ENVELOPES, Line
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterator, Sequence
+
+    from esatls.extraction.stream import Counts
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("esatls_core") is None, reason="esatls-core is not installed: bash .ci/run core")
 
@@ -56,7 +58,7 @@ def blocks_of(data: bytes, cuts: Sequence[int]) -> list[bytes]:
     return [data[start:end] for start, end in zip([0, *ends], ends) if start < end]
 
 
-def read(stream: Stream, blocks: Sequence[bytes], *, sift: bool = False) -> Counts:
+def read(stream: BlockStream, blocks: Sequence[bytes], *, sift: bool = False) -> Counts:
     """Give blocks to a stream, and return the counts."""
     for block in blocks:
         if sift:
@@ -77,13 +79,13 @@ def check(data: bytes, *, cuts: Sequence[int] = (), host: str | None = None, whe
     blocks = blocks_of(data, cuts)
     for kinds in (None, ALL):
         told = []
-        for make in (Stream, native.stream):
+        for make in (BlockStream, native.stream):
             events = Events(kinds)
             stream = make(events, Clock(zone(where), LATEST), host)
             told.append((read(stream, blocks, sift=kinds is None), written(events.found)))
         assert told[0] == told[1]
     facts = (Facts(), native.facts())
-    counts = [read(make(known, Clock(zone(where), LATEST), host), blocks) for make, known in zip((Stream, native.stream), facts)]
+    counts = [read(make(known, Clock(zone(where), LATEST), host), blocks) for make, known in zip((BlockStream, native.stream), facts)]
     native.drained(facts[1])
     assert counts[0] == counts[1]
     assert as_sets(facts[0]) == as_sets(facts[1])
@@ -168,7 +170,7 @@ def test_times() -> None:
     log = "".join(f"<22>1 {stamp} esa1 mail_logs 1 - - Info: ICID {number} TLS success\n" * 3 for number, stamp in enumerate(stamps)).encode()
     check(log)
     told = []
-    for make in (Stream, native.stream):
+    for make in (BlockStream, native.stream):
         events = Events(None, since=1_721_504_861, until=1_721_504_900)
         told.append((read(make(events, Clock(latest=LATEST), None), [log]), written(events.found)))
     assert told[0] == told[1]
@@ -178,7 +180,7 @@ def test_clock_that_changes() -> None:
     """Where the zone changes within a log, the same header is another time."""
     for kinds in (None, ALL):
         told = []
-        for make in (Stream, native.stream):
+        for make in (BlockStream, native.stream):
             events = Events(kinds)
             stream = make(events, Clock(latest=LATEST), None)
             for name in ("UTC", "Asia/Tokyo"):

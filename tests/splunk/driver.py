@@ -229,8 +229,8 @@ class Command:
         columns, rows = decode(content) if parse else ([], [])
         return Reply(json.loads(answer) if answer else {}, columns, rows, content)
 
-    def getinfo(self, name: str, arguments: Sequence[str] = (), *, preview: bool = False) -> Reply:
-        """Carry out the first exchange, in which the command tells its type and what it needs."""
+    def getinfo(self, name: str, arguments: Sequence[str] = (), *, preview: bool = False, span: tuple[float, float] = (0, 0)) -> Reply:
+        """Carry out the first exchange, in which the command tells its type and what it needs. `span` is the search's time range, 0 for an open end."""
         search = f"| {name} {' '.join(arguments)}"
         info = {
             "args": list(arguments),
@@ -246,8 +246,8 @@ class Command:
             "search": search,
             "command": name,
             "maxresultrows": CHUNK_ROWS,
-            "earliest_time": "0",
-            "latest_time": "0",
+            "earliest_time": str(span[0]),
+            "latest_time": str(span[1]),
         }
         return self.ask({"action": "getinfo", "preview": preview, "streaming_command_will_restart": False, "searchinfo": info})
 
@@ -339,10 +339,11 @@ class Splunk:
         indexers: int = 3,
         mapped: bool = True,
         preview: bool = False,
+        span: tuple[float, float] = (0, 0),
     ) -> Result:
         """Run a reporting command: its map phase on each indexer's share of the events, then its reduce phase; `mapped=False` skips the map."""
         with self.command(name) as command:
-            told = command.getinfo(name, arguments, preview=preview)
+            told = command.getinfo(name, arguments, preview=preview, span=span)
             if told.metadata.get("type") != "reporting":
                 message = f"{name} calls itself {told.metadata.get('type')}, not reporting"
                 raise ProtocolError(message)
