@@ -151,6 +151,7 @@ def core(session: nox.Session) -> None:
     cargo = ["--locked", "--manifest-path", "python/core/Cargo.toml"]
     if not shutil.which("cargo"):
         session.skip("Rust is not on this machine")
+    session.chdir(ROOT)
     fetched = subprocess.run(["cargo", "fetch", *cargo], capture_output=True, text=True, check=False)
     if fetched.returncode:
         if "--locked" in fetched.stderr:

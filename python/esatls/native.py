@@ -117,9 +117,8 @@ class _NativeStream(BlockStream):
 
     def sift(self, block: bytes, word: str, rare: str) -> None:
         """Take a block for a consumer that wants only events with `word` or `rare` in their line."""
-        picked = (
-            self.core.sift(block, word.encode(), rare.encode(), self._know) if self._heads.length and self._document is None and block[-1:] == b"\n" else None
-        )
+        fit = self._heads.length and self._document is None and block[-1:] == b"\n"
+        picked = self.core.sift(block, word.encode(), rare.encode(), self._know) if fit else None
         if picked is None:
             self.feed(block)
             return
