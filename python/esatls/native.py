@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from esatls import __version__
+from esatls.errors import EsatlsError
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
 from esatls.extraction.fact_types import FACT_TYPES
@@ -106,7 +107,7 @@ class _NativeStream(BlockStream):
         """Take a block of whole lines."""
         at = 0
         while at < len(block):
-            first, following, lines, events, out = (at, at, 0, 0, b"") if self._document is not None else self.core.take(block, at, self._know)
+            first, following, lines, events, out = (at, at, 0, 0, b"") if self._document is not None else self._ask(self.core.take, block, at)
             if lines:
                 self._took(lines, events, out)
             else:
@@ -115,10 +116,16 @@ class _NativeStream(BlockStream):
             super().feed(block[first:following])
             at = following
 
+    def _ask(self, method: Callable[..., Any], *arguments: object) -> Any:
+        try:
+            return method(*arguments, self._know)
+        except RuntimeError as error:
+            raise EsatlsError(str(error)) from error
+
     def sift(self, block: bytes, word: str, rare: str) -> None:
         """Take a block for a consumer that wants only events with `word` or `rare` in their line."""
         fit = self._heads.length and self._document is None and block[-1:] == b"\n"
-        picked = self.core.sift(block, word.encode(), rare.encode(), self._know) if fit else None
+        picked = self._ask(self.core.sift, block, word.encode(), rare.encode()) if fit else None
         if picked is None:
             self.feed(block)
             return

@@ -11,6 +11,7 @@ use memchr::{memchr, memchr2, memchr_iter, memmem, memrchr};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
 
 /// What the header of many lines says.
 struct Head {
@@ -84,6 +85,9 @@ struct Taken {
     out: Vec<u8>,
 }
 
+/// Where the first line begins that was not taken, where the first one begins of which nothing is known, how many lines and events, and these.
+type Took<'py> = (usize, usize, u64, u64, Bound<'py, PyBytes>);
+
 /// Where the last line begins, how many lines there are before it, how many events, and these.
 type Sifted<'py> = (usize, u64, u64, Bound<'py, PyBytes>);
 
@@ -118,63 +122,13 @@ impl Core {
 
     /// Take lines of a block from a place on, as long as they are ordinary; the last one is left, for what follows may be its rest.
     /// Return where the first line begins that was not taken, where the first one begins of which nothing is known, and what was found.
-    fn take<'py>(&mut self, block: &Bound<'py, PyBytes>, at: usize, ask: &Bound<'py, PyAny>) -> PyResult<(usize, usize, u64, u64, Bound<'py, PyBytes>)> {
-        let bytes = block.as_bytes();
-        let (mut at, mut taken, mut held, mut first) = (at, Taken::default(), None, usize::MAX);
-        while at < bytes.len() {
-            let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
-            let line = &bytes[at..end];
-            let after = (end + 1).min(bytes.len());
-            let head = if self.is_odd(line) { None } else { self.heads.of(line, ask)? };
-            let Some(head) = head else {
-                first = first.min(at);
-                at = after;
-                break;
-            };
-            if let Some((start, line, head)) = held.replace((at, line, head)) {
-                if !self.give(line, head, &mut taken)? {
-                    first = start;
-                    break;
-                }
-                taken.lines += 1;
-            }
-            at = after;
-        }
-        if let Some((start, _, _)) = held {
-            first = first.min(start);
-        }
-        Ok((first.min(at), at, taken.lines, taken.events, PyBytes::new(block.py(), &taken.out)))
+    fn take<'py>(&mut self, block: &Bound<'py, PyBytes>, at: usize, ask: &Bound<'py, PyAny>) -> PyResult<Took<'py>> {
+        guarded(|| self.take_ordinary(block, at, ask))
     }
 
     /// Take the lines of a block that hold a word, all but the last line. None where one line is not ordinary: then nothing was taken.
     fn sift<'py>(&mut self, block: &Bound<'py, PyBytes>, word: &[u8], rare: &[u8], ask: &Bound<'py, PyAny>) -> PyResult<Option<Sifted<'py>>> {
-        let bytes = block.as_bytes();
-        let Some(last) = bytes.len().checked_sub(2).and_then(|end| memrchr(b'\n', &bytes[..=end])).map(|at| at + 1) else { return Ok(None) };
-        if memchr2(0, b'\r', bytes).is_some() || memmem::find(bytes, rare).is_some() || std::str::from_utf8(bytes).is_err() {
-            return Ok(None);
-        }
-        let mut taken = Taken { lines: memchr_iter(b'\n', &bytes[..last]).count() as u64, ..Taken::default() };
-        let finder = memmem::Finder::new(word);
-        let mut at = 0;
-        // the first line and the last, and each line after one that is picked
-        for beside in [0, last] {
-            if self.heads.of(line_at(bytes, beside), ask)?.is_none() {
-                return Ok(None);
-            }
-        }
-        while let Some(found) = finder.find(&bytes[at..last]) {
-            let start = memrchr(b'\n', &bytes[..at + found]).map_or(0, |end| end + 1);
-            let line = line_at(bytes, start);
-            at = start + line.len() + 1;
-            if self.odd.find(line).is_some() || self.heads.of(line_at(bytes, at), ask)?.is_none() {
-                return Ok(None);
-            }
-            let Some(head) = self.heads.of(line, ask)? else { return Ok(None) };
-            if !self.give(line, head, &mut taken)? {
-                return Ok(None);
-            }
-        }
-        Ok(Some((last, taken.lines, taken.events, PyBytes::new(block.py(), &taken.out))))
+        guarded(|| self.sift_word(block, word, rare, ask))
     }
 
     /// Forget what headers say: the clock has changed.
@@ -214,6 +168,64 @@ impl Core {
 }
 
 impl Core {
+    fn take_ordinary<'py>(&mut self, block: &Bound<'py, PyBytes>, at: usize, ask: &Bound<'py, PyAny>) -> PyResult<Took<'py>> {
+        let bytes = block.as_bytes();
+        let (mut at, mut taken, mut held, mut first) = (at, Taken::default(), None, usize::MAX);
+        while at < bytes.len() {
+            let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
+            let line = &bytes[at..end];
+            let after = (end + 1).min(bytes.len());
+            let head = if self.is_odd(line) { None } else { self.heads.of(line, ask)? };
+            let Some(head) = head else {
+                first = first.min(at);
+                at = after;
+                break;
+            };
+            if let Some((start, line, head)) = held.replace((at, line, head)) {
+                if !self.give(line, head, &mut taken)? {
+                    first = start;
+                    break;
+                }
+                taken.lines += 1;
+            }
+            at = after;
+        }
+        if let Some((start, _, _)) = held {
+            first = first.min(start);
+        }
+        Ok((first.min(at), at, taken.lines, taken.events, PyBytes::new(block.py(), &taken.out)))
+    }
+
+    fn sift_word<'py>(&mut self, block: &Bound<'py, PyBytes>, word: &[u8], rare: &[u8], ask: &Bound<'py, PyAny>) -> PyResult<Option<Sifted<'py>>> {
+        let bytes = block.as_bytes();
+        let Some(last) = bytes.len().checked_sub(2).and_then(|end| memrchr(b'\n', &bytes[..=end])).map(|at| at + 1) else { return Ok(None) };
+        if memchr2(0, b'\r', bytes).is_some() || memmem::find(bytes, rare).is_some() || std::str::from_utf8(bytes).is_err() {
+            return Ok(None);
+        }
+        let mut taken = Taken { lines: memchr_iter(b'\n', &bytes[..last]).count() as u64, ..Taken::default() };
+        let finder = memmem::Finder::new(word);
+        let mut at = 0;
+        // the first line and the last, and each line after one that is picked
+        for beside in [0, last] {
+            if self.heads.of(line_at(bytes, beside), ask)?.is_none() {
+                return Ok(None);
+            }
+        }
+        while let Some(found) = finder.find(&bytes[at..last]) {
+            let start = memrchr(b'\n', &bytes[..at + found]).map_or(0, |end| end + 1);
+            let line = line_at(bytes, start);
+            at = start + line.len() + 1;
+            if self.odd.find(line).is_some() || self.heads.of(line_at(bytes, at), ask)?.is_none() {
+                return Ok(None);
+            }
+            let Some(head) = self.heads.of(line, ask)? else { return Ok(None) };
+            if !self.give(line, head, &mut taken)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some((last, taken.lines, taken.events, PyBytes::new(block.py(), &taken.out))))
+    }
+
     /// Tell whether a line is for Python, whatever its header says.
     fn is_odd(&self, line: &[u8]) -> bool {
         memchr2(0, b'\r', line).is_some() || self.odd.find(line).is_some() || (!line.is_ascii() && std::str::from_utf8(line).is_err())
@@ -290,6 +302,11 @@ impl Core {
     }
 }
 
+/// Do something of which no panic reaches Python.
+fn guarded<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(PyRuntimeError::new_err("the compiled core failed; ESATLS_PURE=1 reads without it")))
+}
+
 fn full() -> PyErr {
     PyRuntimeError::new_err("too many facts for one process; give it less of the log, or more of them")
 }
@@ -339,6 +356,7 @@ fn line_at(bytes: &[u8], start: usize) -> &[u8] {
 
 #[pymodule]
 fn esatls_core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    set_hook(Box::new(|_| {})); // the error that Python raises says it
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Core>()
 }
