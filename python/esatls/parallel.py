@@ -6,6 +6,7 @@ Where processes cannot be forked (Windows), or the input is small, one process d
 from __future__ import annotations
 
 import contextlib
+import itertools
 import marshal
 import mmap
 import os
@@ -16,6 +17,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
+from esatls import native
 from esatls.errors import EsatlsError
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.cuts import clocks_at, cuts
@@ -50,6 +52,7 @@ _SIFTED = ("TLS", "ESADaneStatus")
 
 
 Feed = Callable[[BlockStream, bytes], object]
+MakeStream = Callable[[Consumer, "Clock | None", "str | None"], BlockStream]
 """How a block is given to a stream."""
 
 
@@ -112,6 +115,10 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and sys.platform != "darwin"
 
 
+def _feed(stream: BlockStream, block: bytes) -> None:
+    stream.feed(block)
+
+
 def _sift(stream: BlockStream, block: bytes) -> None:
     stream.sift(block, *_SIFTED)
 
@@ -139,7 +146,14 @@ def _alone(parts: list[Part], options: Options) -> bool:
 
 
 def read(
-    part: Part, consumer: Consumer, options: Options, warn: sources.Warn, counts: Counts, note: Callable[[int], None], feed: Feed = BlockStream.feed
+    part: Part,
+    consumer: Consumer,
+    options: Options,
+    warn: sources.Warn,
+    counts: Counts,
+    note: Callable[[int], None],
+    feed: Feed = _feed,
+    make: MakeStream = native.stream,
 ) -> Iterator[None]:
     """Feed one part to a consumer, a block at a time; yields after each block."""
     source = part.source
@@ -159,7 +173,7 @@ def read(
             return
         clock = clock_of(source, told, options.zone or options.common, options.year)
         heads = options.zone is None and bool(told.offsets)
-    stream = BlockStream(consumer, clock, host)
+    stream = make(consumer, clock, host)
     before = part.start
     for block in reader.blocks():
         for offset, piece in by_offset(block, told and told.table) if heads else ((None, block),):
@@ -214,16 +228,16 @@ def write_events(
 ) -> Counts:
     """Write the events of all sources in order: `dump` turns some into bytes, in whatever process, `write` takes them."""
     counts = Counts()
-    feed = _sift if make().only_tls else BlockStream.feed
+    feed = _sift if make().only_tls else _feed
     parts = _parts(found, options, EVENTS_PART)
     if _alone(parts, options):
         for part in parts:
             sink = make()
             for _block in read(part, sink, options, warn, counts, _meter(progress, 0), feed):
                 if sink.found:
-                    write(dump(sink.found))
+                    write(_dumped(sink.found, dump))
                     sink.found.clear()
-            write(dump(sink.found))
+            write(_dumped(sink.found, dump))
         return counts
 
     def work(job: int, out: IO[bytes], _: IO[bytes]) -> None:
@@ -232,9 +246,9 @@ def write_events(
             pieces = []
             for _block in read(part, sink, options, problems.append, mine, _meter(progress, job + 1), feed):
                 if sink.found:
-                    pieces.append(dump(sink.found))
+                    pieces.append(_dumped(sink.found, dump))
                     sink.found.clear()
-            pieces.append(dump(sink.found))
+            pieces.append(_dumped(sink.found, dump))
             _send(out, [problems, mine.as_list(), b"".join(pieces)])
 
     with _workers(options.jobs, work) as pipes:
@@ -247,6 +261,11 @@ def write_events(
     return counts
 
 
+def _dumped(found: list[Any], dump: Callable[[list[dict[str, Any]]], bytes]) -> bytes:
+    """Return events as bytes, those among them that are bytes as they are."""
+    return b"".join(b"".join(some) if written else dump([*some]) for written, some in itertools.groupby(found, lambda one: isinstance(one, bytes)))
+
+
 def iterate_events(
     found: list[Source], make: Callable[[], Events], options: Options, warn: sources.Warn, progress: Progress, counts: Counts
 ) -> Iterator[dict[str, Any]]:
@@ -254,7 +273,7 @@ def iterate_events(
     meter = _meter(progress, 0)
     for source in found:
         sink = make()
-        for _ in read(Part(source), sink, options, warn, counts, meter, _sift if sink.only_tls else BlockStream.feed):
+        for _ in read(Part(source), sink, options, warn, counts, meter, _sift if sink.only_tls else _feed, BlockStream):
             yield from sink.found
             sink.found.clear()
         yield from sink.found
@@ -278,12 +297,13 @@ def gather(found: list[Source], options: Options, warn: sources.Warn, progress: 
     """Return the facts of all sources."""
     counts = Counts()
     parts = _parts(found, options, None)
-    facts = Facts()
     if _alone(parts, options):
+        facts = native.facts()
         for part in parts:
             for _ in read(part, facts, options, warn, counts, _meter(progress, 0)):
                 pass
-        return facts, counts
+        return native.drained(facts), counts
+    facts = Facts()
     shares = _shares(parts, options.jobs)
 
     def work(job: int, out: IO[bytes], _: IO[bytes]) -> None:
@@ -322,11 +342,11 @@ def _size(part: Part) -> int:
 
 
 def _gather_share(parts: list[Part], options: Options, note: Callable[[int], None]) -> tuple[Facts, list[Any], list[str]]:
-    facts, counts, problems = Facts(), Counts(), list[str]()
+    facts, counts, problems = native.facts(), Counts(), list[str]()
     for part in parts:
         for _ in read(part, facts, options, problems.append, counts, note):
             pass
-    return facts, counts.as_list(), problems
+    return native.drained(facts), counts.as_list(), problems
 
 
 # messages: every process judges those that it alone has seen
