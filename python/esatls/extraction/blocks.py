@@ -202,6 +202,10 @@ class BlockStream(Stream):
                 head = heads[number] = known[prefix]
                 if head is not None:
                     continue
+                begun = known_heads.beginning(lines[number], naming)
+                if begun is not None:
+                    heads[number], elsewhere[number] = begun
+                    continue
                 env = self._neighbours.parse(lines[number])
                 if not is_whole(env, lines[number]):
                     del heads[number:]
