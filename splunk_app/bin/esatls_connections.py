@@ -10,11 +10,12 @@ from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING, TIME
 from esatls.extraction.fields import CONNECTION_FIELDS
 from esatls.verdicts.facts import refs
 from esatls.verdicts.records import connections
-from esatls_verdicts import VerdictCommand
+from esatls_verdicts import SummaryReader
+from esatls_windows import CONNECTION
 from splunklib.searchcommands import Configuration, dispatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from esatls.lines.clock import Time
     from esatls.verdicts.facts import Facts
@@ -24,11 +25,11 @@ NAMES = tuple(field.name for field in CONNECTION_FIELDS)
 
 
 @Configuration()
-class EsatlsConnectionsCommand(VerdictCommand):
+class EsatlsConnectionsCommand(SummaryReader):
     """One row per SMTP connection of a Cisco ESA with its TLS verdict.
 
     ##Syntax
-    esatlsconnections (field=<field>)?
+    esatlsconnections (field=<field>)? (summary=<bool>)?
 
     ##Description
     Joins the log lines of each injection connection (ICID) and delivery connection (DCID) of each appliance and gives the verdict: encrypted,
@@ -53,7 +54,10 @@ class EsatlsConnectionsCommand(VerdictCommand):
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per connection."""
         seen, facts = None, self.facts.settled()
-        for record in connections(facts):
+        records: Iterable[Any] = connections(facts)
+        if self.reads_summary:
+            records, facts = self.index.read(CONNECTION)
+        for record in records:
             stamp = record.get("opened") or record.get("closed")
             if stamp:
                 yield {"_time": esatls_splunk.epoch(stamp), **record}

@@ -10,7 +10,8 @@ import esatls_splunk  # first: it shows the way to lib/
 from esatls.extraction.fields import MESSAGE_FIELDS
 from esatls.verdicts.flat import cell, columns, flat
 from esatls.verdicts.records import messages
-from esatls_verdicts import VerdictCommand
+from esatls_verdicts import SummaryReader
+from esatls_windows import MESSAGE
 from splunklib.searchcommands import Configuration, dispatch
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ IN_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @Configuration()
-class EsatlsMessagesCommand(VerdictCommand):
+class EsatlsMessagesCommand(SummaryReader):
     """One row per message of a Cisco ESA: was it received, was it delivered over TLS.
 
     ##Syntax
-    esatlsmessages (field=<field>)?
+    esatlsmessages (field=<field>)? (summary=<bool>)?
 
     ##Description
     Joins ICID, MID and DCID of each appliance, follows messages that are rewritten, split, copied or released, and says of each message whether
@@ -49,7 +50,7 @@ class EsatlsMessagesCommand(VerdictCommand):
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per message."""
-        for record in messages(self.facts):
+        for record in self.index.read(MESSAGE)[0] if self.reads_summary else messages(self.facts):
             attempts = record["deliveries"]
             if len(attempts) == 1:
                 # what most messages have, in fewer steps

@@ -1,4 +1,4 @@
-"""What the three search commands share: the way to lib/, the rows of a chunk, job messages, and time and host of an event.
+"""What the search commands share: the way to lib/, the rows of a chunk, job messages, and time and host of an event.
 
 The SDK hands each row of a chunk to a command as a dictionary and writes each one back cell by cell, which costs several times what the
 extraction itself costs. The commands here override the one private method of the (pinned, vendored) SDK that does so, `_execute_chunk_v2`:

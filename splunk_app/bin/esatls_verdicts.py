@@ -3,6 +3,8 @@
 `map` and `reduce` read the same rows: a row with a filled `esatls_facts` cell was made by a map, any other is an event. So a search works
 whether or not splunkd runs the map, and facts may come in any order, in any number of chunks, and more than once. A map without facts
 says instead whether any of its events had the field that holds the lines; that none had it is for the reduce to say, once.
+
+Told so by an option, and only then, a command reads the rows of the summary index (`esatls_windows`) in place of lines; a map hands them on.
 """
 
 from __future__ import annotations
@@ -10,10 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import esatls_splunk
+import esatls_windows
 from esatls.extraction.match import MATCHERS_BY_START
 from esatls.extraction.stream import Head
 from esatls.verdicts.facts import Facts
-from splunklib.searchcommands import ReportingCommand
+from splunklib.searchcommands import Option, ReportingCommand, validators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +35,8 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
 
     # the columns of a row, set by the commands
     columns: tuple[str, ...] = ()
+    reads_summary = False
+    """Whether the rows are those of the summary index."""
 
     def prepare(self) -> None:
         """Ask splunkd for what an event and a map's row have; a map is sent whole events, since its rows are not events any more."""
@@ -40,6 +45,9 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             self.configuration.required_fields = [self.field, "host", "_time", esatls_splunk.FACTS]
         self.reader = esatls_splunk.RowReader()
         self.facts = Facts()
+        self.index = esatls_windows.Index()
+        self.handed_on: list[str] = []
+        """Rows of the summary index that a map sends to its reduce."""
         self.told = False
         self.places = {name: place for place, name in enumerate(self.columns)}
 
@@ -47,8 +55,8 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         """Take facts from the rows. A map answers each chunk with its facts, a reduce answers the last one with the records."""
         self.take(table)
         if self.phase == "map":
-            rows = self.facts.dumps()
-            self.facts = Facts()
+            rows = self.handed_on or self.facts.dumps()
+            self.facts, self.handed_on = Facts(), []
             self.reader.known.clear()  # it leads into the facts that are gone
             if self._finished and not (self.told or rows) and (self.seen or table.rows):
                 rows = [TEXTS if self.texts or table.texts else NO_TEXTS]
@@ -89,6 +97,9 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
 
     def take_block(self, table: Table, block: Block) -> None:
         """Add the facts of a block of rows."""
+        if self.reads_summary:
+            self.take_summary(table, block)
+            return
         facts, reader, plain = self.facts, self.reader, block.plain
         known, length, matchers, take = reader.known, reader.length, MATCHERS_BY_START, facts.take
         first = table.rows - len(block.texts) + 1
@@ -128,6 +139,24 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             except Exception as error:  # noqa: BLE001 - whatever a stranger's line does, the search goes on
                 self.unreadable(number, error)
 
+    def take_summary(self, table: Table, block: Block) -> None:
+        """Take rows of the summary index."""
+        first = table.rows - len(block.texts) + 1
+        for number, (raw, handed_on) in enumerate(zip(block.raws, block.facts or [""] * len(block.raws)), first):
+            if handed_on in {TEXTS, NO_TEXTS}:
+                self.texts |= handed_on == TEXTS
+                continue
+            text = raw or handed_on
+            if self.phase == "map":
+                self.handed_on.append(text)
+                continue
+            try:
+                self.texts = True
+                if not self.index.add(text):
+                    self.unreadable(number, ValueError("no row of the summary"))
+            except Exception as error:  # noqa: BLE001 - as above
+                self.unreadable(number, error)
+
     def head(self, raw: str, place: Place) -> Head | None:
         """Return the head of an event that starts with a whole envelope."""
         found = self.reader.envelope(raw, place.seconds)
@@ -136,3 +165,20 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         time, read = found
         head = self.reader.known[raw[: read.end], place] = Head(time, read.host or place.host, read.log, read.level)
         return head
+
+
+class SummaryReader(VerdictCommand):
+    """A command that gives the same records from lines and from what `esatlssummary` wrote."""
+
+    summary = Option(
+        doc="""
+        **Syntax:** summary=<bool>
+        **Description:** Reads the rows of the summary index, which esatlssummary wrote, in place of log lines. Default: false""",
+        default=False,
+        validate=validators.Boolean(),
+    )
+
+    def prepare(self) -> None:
+        """See which rows there are to read."""
+        super().prepare()
+        self.reads_summary = self.summary

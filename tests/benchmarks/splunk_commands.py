@@ -87,9 +87,15 @@ def run(command: driver.Command, name: str, arguments: list[str], bodies: list[b
     return cpu_seconds(command) - start, replies
 
 
+def pid(command: driver.Command) -> int:
+    """Return the number of a command's process."""
+    assert isinstance(command.process, subprocess.Popen)
+    return command.process.pid
+
+
 def cpu_seconds(command: driver.Command) -> float:
     """Processor time, user and system, that the command's process has used."""
-    fields = Path(f"/proc/{command.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid(command)}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -98,9 +104,9 @@ def measure(python: str, app: Path, script: str, arguments: list[str], bodies: l
     best, memory = float("inf"), 0
     replies: list[bytes] = []
     for _ in range(2):
-        with driver.Command(python, app, script) as command:
+        with driver.Command(python, app, script, fresh=True) as command:
             seconds, replies = run(command, script.removesuffix(".py"), arguments, bodies)
-            status = Path(f"/proc/{command.process.pid}/status").read_text(encoding="ascii")
+            status = Path(f"/proc/{pid(command)}/status").read_text(encoding="ascii")
             memory = max(memory, int(status.partition("VmHWM:")[2].split()[0]) // 1024)
         best = min(best, seconds)
     return best, memory, replies

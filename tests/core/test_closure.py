@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import bisect
 import random
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.output import dumps
+from esatls.verdicts import lives
 from esatls.verdicts import records as verdicts
-from esatls.verdicts.closure import Carried, Window, close, finish
-from esatls.verdicts.facts import Facts
+from esatls.verdicts.closure import OPENED, Carried, Window, close, decisive, finish
+from esatls.verdicts.facts import Facts, passes
 from esatls.verdicts.partition import Share, judged_together, seen_twice
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -304,6 +306,31 @@ def test_little_is_carried() -> None:
     count = sum(len(known) for stores in facts.hosts.values() for store in stores for known in store.values())
     kept = sum(len(known) for stores in closed.carried.facts.hosts.values() for store in stores for known in store.values())
     assert kept < 0.05 * count
+
+
+HOURS = st.integers(0, 40).map(lambda hours: float(hours * HOUR))
+"""Steps of a time: silences of a day, and just less and more of it, among them."""
+USES = st.sampled_from([("delivery_started", "delivery_done", "delivery_delayed"), ("delivery_delayed",)])
+
+
+@settings(max_examples=300)
+@given(st.lists(HOURS, max_size=12), st.lists(HOURS, max_size=2), USES, st.data())
+def test_what_is_kept_of_the_uses_of_a_connection(steps: list[float], more: list[float], codes: tuple[str, ...], data: st.DataObject) -> None:
+    """Of all that names a connection, few are kept: its lives begin at the same times, and mail passed in the same ones."""
+    times = [*accumulate(steps)]
+    uses = [(data.draw(st.sampled_from(codes)), time, str(number), "[0]", "5") for number, time in enumerate(times)]
+    facts = [("connection_opened", time, "5", "192.0.2.1", None, None, None, None) for time in more]
+    begins = lives.starts([*facts, *uses], OPENED, lives.CONNECTION_SILENCE)
+    kept = decisive(data.draw(st.permutations(uses)), begins)
+    assert lives.starts([*facts, *kept], OPENED, lives.CONNECTION_SILENCE) == begins
+    assert {lives.life_at(begins, use[1]) for use in kept if passes(use)} == {lives.life_at(begins, use[1]) for use in uses if passes(use)}
+    assert set(kept) <= set(uses)
+
+
+def test_little_is_kept_of_the_uses_of_a_connection() -> None:
+    """A thousand messages over one connection leave its first, its last, and one in twelve hours."""
+    uses = [("delivery_started", float(number * HOUR // 10), str(number), "[0]", "5") for number in range(1000)]
+    assert len(decisive(uses, [])) == 2 + 1000 // 120
 
 
 @pytest.mark.parametrize("line", ["", "{}", "[1]", '["", 7, "1", [["x", 1, "1"]], []]', '["", 0]', '["", 0, "1", 5, []]'])

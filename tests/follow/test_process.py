@@ -288,16 +288,16 @@ def test_stamp_at_the_end_of_time(tmp_path: Path, stamp: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "expected"),
+    ("head", "line", "expected"),
     [
-        ("Info: Time offset from UTC: 7200 seconds", "2024-03-05T08:00:01Z"),
-        ("Info: Time offset from UTC: 999999 seconds", "2024-03-05T10:00:01Z"),
-        ("esa2 mail: Info: Time offset from UTC: 7200 seconds", "2024-03-05T10:00:01Z"),
+        ("Info: Time offset from UTC: 7200 seconds", "Info: Start MID 1 ICID 0", "2024-03-05T08:00:01Z"),
+        ("Info: Time offset from UTC: 999999 seconds", "Info: Start MID 1 ICID 0", "2024-03-05T10:00:01Z"),
+        ("esa2 mail: Info: Time offset from UTC: 7200 seconds", "mail: Info: Start MID 1 ICID 0", "2024-03-05T10:00:01Z"),
     ],
 )
 @pytest.mark.parametrize("form", ["{}", '{{"message": "{}"}}'])
-def test_zone_from_a_head(form: str, head: str, expected: str) -> None:
+def test_zone_from_a_head(form: str, head: str, line: str, expected: str) -> None:
     """A head tells the zone, in a collector's record too; not an offset that no place has, nor one appliance's head among others' lines."""
-    lines = [form.format(line) for line in (f"Mar  5 10:00:00 {head}", "Tue Mar  5 10:00:01 2024 Info: Start MID 1 ICID 0")]
+    lines = [form.format(line) for line in (f"Mar  5 10:00:00 {head}", f"Tue Mar  5 10:00:01 2024 {line}")]
     out, _ = run("-", stdin=encoded(lines))
     assert json.loads(out)["first_seen"] == expected

@@ -19,6 +19,7 @@ from esatls.lines.sources import Reader, Source, clock_of
 from esatls.output import dumps
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
+from esatls.verdicts.lives import CONNECTION_SILENCE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -362,6 +363,24 @@ def test_clock_that_is_set(seed: int, away: int) -> None:
     assert early > 0.5 * len(run.told)
 
 
+def test_clock_that_is_set_ahead_by_a_day_over_one_connection() -> None:
+    """Between the last message before the jump and the first one after it lies exactly what no connection is silent for: it stays one."""
+    texts = [
+        *RECEIVED,
+        (2, "Start MID 15 ICID 5"),
+        *DELIVERED,
+        (4, "Delivery start DCID 8 MID 15 to RID [0]"),
+        (5, "Message done DCID 8 MID 15 to RID [0]"),
+        (5, "Message finished MID 15 done"),
+        *(other(seconds) for seconds in range(6, 40)),
+    ]
+    jump = (texts.index((4, "Delivery start DCID 8 MID 15 to RID [0]")), CONNECTION_SILENCE - 1)
+    lines = list(render(moved([Line(START + seconds, "esa1", "mail_logs", "Info", text) for seconds, text in texts], [jump]), "native"))
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert [record["delivered"] for record in run.records()] == ["encrypted", "encrypted"]
+
+
 @settings(max_examples=15)
 @given(st.integers(1, 1000), st.lists(st.tuples(st.integers(0, 2000), st.sampled_from([3600, -3600, 86400, WEEKS, -WEEKS])), max_size=3), st.data())
 def test_clock_that_is_set_at_any_line(seed: int, jumps: list[tuple[int, int]], data: st.DataObject) -> None:
@@ -382,6 +401,23 @@ def test_clock_that_is_set_at_any_line(seed: int, jumps: list[tuple[int, int]], 
         run.stream.restore(state["stream"])
     run.lines.feed(log[at:])
     same(run.end().told, whole(texts))
+
+
+def test_message_that_a_clock_parts() -> None:
+    """The clock is set back within a message: what is made from its second half, after it was emitted, has that half's subject."""
+    texts = [
+        *RECEIVED,
+        (2, "MID 14 Subject 'Minutes'"),
+        (2, "MID 14 rewritten to MID 15 by add-footer filter 'Disclaimer'"),
+        (2, "Message finished MID 14 done"),
+        *(other(seconds) for seconds in range(3, 40)),
+        (40, "MID 15 ICID 0 From: <alice@example.net>"),
+        (40, "Message finished MID 15 done"),
+    ]
+    lines = list(render(moved([Line(START + seconds, "esa1", "mail_logs", "Info", text) for seconds, text in texts], [(len(RECEIVED), -86400)]), "native"))
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert [(record["mid"], record.get("subject")) for record in run.records() if record["mid"] == 15] == [(15, "Minutes")]
 
 
 def test_line_behind_a_clock_that_is_set_back() -> None:

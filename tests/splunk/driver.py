@@ -16,12 +16,16 @@ ours. The workflow `servers` runs the commands in a real one (tests/servers/splu
 
 from __future__ import annotations
 
+import atexit
 import csv
+import functools
 import io
 import json
 import os
 import re
+import select
 import shlex
+import socket
 import subprocess
 import tempfile
 from contextlib import ExitStack
@@ -127,22 +131,66 @@ def rows_of(body: bytes) -> Iterator[dict[str, Value]]:
         yield row
 
 
+def _environment(app: Path) -> dict[str, str]:
+    """Return an environment as bare as splunkd's."""
+    return {"PATH": os.environ["PATH"], "SPLUNK_HOME": str(app.parent), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+class Forge:
+    """A Python that has loaded the commands of an app, and forks one whenever it is told to (`forge.py`)."""
+
+    def __init__(self, python: str, app: Path) -> None:
+        """Start it."""
+        self.socket, other = socket.socketpair()
+        command = [python, str(Path(__file__).with_name("forge.py")), str(app / "bin")]
+        with other:
+            self.process = subprocess.Popen(command, stdin=other.fileno(), cwd=app / "bin", env=_environment(app))
+        atexit.register(self.end)
+
+    def end(self) -> None:
+        """Have it end."""
+        self.socket.close()
+        self.process.wait(timeout=60)
+
+
+_forge = functools.lru_cache(maxsize=None)(Forge)
+
+
+class Forked:
+    """A process of a forge: what of `subprocess.Popen` the driver uses."""
+
+    def __init__(self, forge: Forge, script: str, errors: IO[bytes]) -> None:
+        """Start it."""
+        ends = [os.pipe() for _ in range(3)]
+        (stdin, self_in), (self_out, stdout), (status, told) = ends
+        socket.send_fds(forge.socket, [script.encode()], [stdin, stdout, errors.fileno(), told])
+        for descriptor in (stdin, stdout, told):
+            os.close(descriptor)
+        self.stdin: IO[bytes] = os.fdopen(self_in, "wb")
+        self.stdout: IO[bytes] = os.fdopen(self_out, "rb")
+        self._status: IO[bytes] = os.fdopen(status, "rb")
+
+    def wait(self, timeout: float) -> int:
+        """Return its exit code, negative for a signal; it is not waited for longer than that many seconds."""
+        if not select.select([self._status], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired("a forked command", timeout)
+        with self._status as status:
+            return int(status.read())
+
+
 class Command:
     """One process of a search command. Use it as a context manager; it must end by itself with code 0 when its input ends."""
 
-    def __init__(self, python: str, app: Path, script: str, dispatch: Path | None = None) -> None:
-        """Start `script` of the app's bin folder with that Python, in an environment as bare as splunkd's."""
+    def __init__(self, python: str, app: Path, script: str, dispatch: Path | None = None, *, fresh: bool = False) -> None:
+        """Start `script` of the app's bin folder with that Python; `fresh` starts the Python too, which takes a fifth of a second."""
         self.dispatch = Path(dispatch or tempfile.gettempdir())
-        environment = {"PATH": os.environ["PATH"], "SPLUNK_HOME": str(app.parent), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
-        self.process = subprocess.Popen(
-            [python, str(app / "bin" / script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            cwd=app / "bin",
-            env=environment,
-        )
+        self.process: subprocess.Popen[bytes] | Forked
+        if fresh or not hasattr(os, "fork"):
+            command = [python, str(app / "bin" / script)]
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, cwd=app / "bin", env=_environment(app))
+        else:
+            self.process = Forked(_forge(python, app), script, self.errors)
 
     def __enter__(self) -> Command:  # noqa: PYI034 - typing.Self is younger than Python 3.9
         """Give the running command."""
@@ -181,8 +229,8 @@ class Command:
         columns, rows = decode(content) if parse else ([], [])
         return Reply(json.loads(answer) if answer else {}, columns, rows, content)
 
-    def getinfo(self, name: str, arguments: Sequence[str] = (), *, preview: bool = False) -> Reply:
-        """Carry out the first exchange, in which the command tells its type and what it needs."""
+    def getinfo(self, name: str, arguments: Sequence[str] = (), *, preview: bool = False, span: tuple[float, float] = (0, 0)) -> Reply:
+        """Carry out the first exchange, in which the command tells its type and what it needs. `span` is the search's time range, 0 for an open end."""
         search = f"| {name} {' '.join(arguments)}"
         info = {
             "args": list(arguments),
@@ -198,8 +246,8 @@ class Command:
             "search": search,
             "command": name,
             "maxresultrows": CHUNK_ROWS,
-            "earliest_time": "0",
-            "latest_time": "0",
+            "earliest_time": str(span[0]),
+            "latest_time": str(span[1]),
         }
         return self.ask({"action": "getinfo", "preview": preview, "streaming_command_will_restart": False, "searchinfo": info})
 
@@ -229,6 +277,12 @@ class Splunk:
     python: str
     app: Path
     chunk_rows: int = CHUNK_ROWS
+    fresh: bool = False
+    """Whether each process is started anew, and not forked."""
+
+    def command(self, name: str) -> Command:
+        """Start a command by its name."""
+        return Command(self.python, self.app, self.script(name), fresh=self.fresh)
 
     def script(self, name: str) -> str:
         """Return the file of a command, from the app's commands.conf."""
@@ -242,7 +296,7 @@ class Splunk:
 
     def stream(self, name: str, events: Sequence[dict[str, Value]], arguments: Sequence[str] = ()) -> Result:
         """Run one process of a streaming command over the events."""
-        with Command(self.python, self.app, self.script(name)) as command:
+        with self.command(name) as command:
             told = command.getinfo(name, arguments)
             if told.metadata.get("type") != "streaming":
                 message = f"{name} calls itself {told.metadata.get('type')}, not streaming"
@@ -285,10 +339,11 @@ class Splunk:
         indexers: int = 3,
         mapped: bool = True,
         preview: bool = False,
+        span: tuple[float, float] = (0, 0),
     ) -> Result:
         """Run a reporting command: its map phase on each indexer's share of the events, then its reduce phase; `mapped=False` skips the map."""
-        with Command(self.python, self.app, self.script(name)) as command:
-            told = command.getinfo(name, arguments, preview=preview)
+        with self.command(name) as command:
+            told = command.getinfo(name, arguments, preview=preview, span=span)
             if told.metadata.get("type") != "reporting":
                 message = f"{name} calls itself {told.metadata.get('type')}, not reporting"
                 raise ProtocolError(message)
@@ -313,9 +368,9 @@ class Splunk:
         columns = ["_raw", "host", "_time", "source", "sourcetype"]
         head = encode([], columns)
         with ExitStack() as stack:
-            reduce = stack.enter_context(Command(self.python, self.app, self.script(name)))
+            reduce = stack.enter_context(self.command(name))
             mapper, *rest = shlex.split(reduce.getinfo(name).metadata["streaming_preop"])
-            maps = [stack.enter_context(Command(self.python, self.app, self.script(mapper))) for _ in range(indexers)]
+            maps = [stack.enter_context(self.command(mapper)) for _ in range(indexers)]
             for one in maps:
                 one.getinfo(mapper, rest)
             waiting: list[list[str]] = [[] for _ in maps]

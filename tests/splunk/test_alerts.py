@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import fnmatch
+import random
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.splunk.answers import event
 from tests.splunk.conf import DEFAULT, ROOT, read
+from tests.splunk.test_summary import Site
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.splunk.driver import Splunk, Value
 
 sys.path.insert(0, str(ROOT / "tests" / "splunk" / "dashboards"))
@@ -69,8 +74,12 @@ def rows(splunk: Splunk) -> dict[str, list[dict[str, Value]]]:
 
 
 def run(name: str, rows: dict[str, list[dict[str, Value]]], now: float = NOW) -> list[spl.Row]:
+    """Run a saved search over all rows of the commands."""
+    return run_search(name, spl.Search(views.macros(), 0, now, now, lambda command, *_: [dict(row) for row in rows[command.split()[0]]]))
+
+
+def run_search(name: str, search: spl.Search) -> list[spl.Row]:
     """Run a saved search; the look-up of partners is made here, with its wildcards, from the sample."""
-    search = spl.Search(macros=views.macros(), earliest=0, latest=now, now=now, source=lambda command, *_: [dict(row) for row in rows[command]])
     before, _, after = SEARCHES[name]["search"].partition("| lookup ")
     found = spl.run(before, search)
     if after:
@@ -97,6 +106,62 @@ def test_must_encrypt_partner(rows: dict[str, list[dict[str, Value]]]) -> None:
         ("17", "delivery", "sub.partner.example.com", "cleartext"),
     ]
     assert all(row["owner"] for row in found)
+
+
+DAY = 86400
+STEP = DAY * 2 // 3
+START = 1709596800
+
+
+def slow_mail(count: int) -> list[dict[str, Value]]:
+    """Return the lines of messages that are delivered up to five days after they came, over TLS or in clear text, to listed partners and to others."""
+    choose = random.Random(11)
+    lines = []
+    for number in range(1, count + 1):
+        came, went = choose.uniform(0, DAY), choose.choice((5, choose.uniform(60, 5 * DAY)))
+        domain = choose.choice(("partner.example.com", "sub.partner.example.com", "home.example.com"))
+        tls = choose.choice(([], [f"DCID {number} TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384"]))
+        at = START + came
+        lines += [
+            (at + after, text)
+            for after, text in (
+                (0, f"New SMTP ICID {number} interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx.home.example.com verified yes"),
+                (0, f"ICID {number} RELAY SG RELAYLIST match ALL SBRS None"),
+                (1, f"ICID {number} TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384"),
+                (2, f"Start MID {number} ICID {number}"),
+                (2, f"MID {number} ICID {number} From: <bob@home.example.com>"),
+                (2, f"MID {number} ICID {number} RID 0 To: <dave@{domain}>"),
+                (3, f"ICID {number} close"),
+                *((went, text) for text in (f"New SMTP DCID {number} interface 192.0.2.1 address 203.0.113.25 port 25", *tls)),
+                *((went + 1, f"{word} DCID {number} MID {number} to RID [0]") for word in ("Delivery start", "Message done")),
+                (went + 1, f"Message finished MID {number} done"),
+                (went + 6, f"DCID {number} close"),
+            )
+        ]
+    return [{**event(f"Info: {text}"), "_time": str(int(time))} for time, text in sorted(lines)]
+
+
+def test_no_message_is_missed_and_none_is_told_twice(splunk: Splunk, tmp_path: Path) -> None:
+    """Clear text to a partner is told once, whether it was delivered at once or after five days; nothing else is."""
+    site = Site(splunk, tmp_path / "index", slow_mail(60))
+    name = "esatls alert: must-encrypt partner in clear text"
+    keys = SEARCHES[name]["alert.suppress.fields"].split(",")
+    silence = spl.relative("-" + SEARCHES[name]["alert.suppress.period"], START) - START
+    told: dict[tuple[str, ...], list[int]] = {}
+    for now in range(START + STEP, START + 13 * DAY // 2, STEP):
+        site.hours(now - STEP, now, mapped=False)
+        site.days()
+        earliest = spl.relative(SEARCHES[name]["dispatch.earliest_time"], now)
+        search = spl.Search(views.macros(), earliest, now, now, lambda *asked: [dict(row) for row in site.index.recorded(splunk, *asked)])
+        for row in run_search(name, search):
+            times = told.setdefault(tuple(str(row[key]) for key in keys), [])
+            if not times or times[-1] <= now + silence:
+                times.append(now)
+    truth = {
+        f"{one['mid']}" for one in splunk.report("esatlsmessages", site.events).rows if one["delivered"] == "cleartext" and "partner" in str(one["recipients"])
+    }
+    assert {mid: len(times) for (_, mid, *_), times in told.items()} == dict.fromkeys(truth, 1)
+    assert len(truth) > 10
 
 
 def test_failures_above_the_threshold(rows: dict[str, list[dict[str, Value]]]) -> None:

@@ -39,7 +39,8 @@ def macro_calls(text: str) -> set[tuple[str, int]]:
     """Return the macros that a search calls: (name, number of arguments)."""
     calls = set()
     for call in re.findall(r"`([^`]+)`", text):
-        name, bracket, arguments = call.partition("(")
+        # an argument in quotes is one
+        name, bracket, arguments = re.sub(r'"[^"]*"', "quoted", call).partition("(")
         calls.add((name.strip(), len(arguments.rstrip(")").split(",")) if bracket else 0))
     return calls
 
@@ -53,7 +54,7 @@ def test_every_macro_that_is_called_exists() -> None:
     for text in [*texts, *VIEWS.values()]:
         assert macro_calls(text) <= defined, macro_calls(text) - defined
     readme = set(re.findall(r"\besatls_\w+\b", (APP / "README.md").read_text(encoding="utf-8")))
-    assert readme <= {name for name, _ in defined} | {"esatls_partners", "esatls_partners_sample", "esatls_text", "esatls_line"}
+    assert readme <= {name for name, _ in defined} | {"esatls_partners", "esatls_partners_sample", "esatls_text", "esatls_line", *CONF["indexes"]}
 
 
 def test_macro_arguments_are_used() -> None:
@@ -65,7 +66,7 @@ def test_macro_arguments_are_used() -> None:
 
 def test_commands_exist_and_are_explained() -> None:
     """Every command has a script, the chunked protocol, both Pythons, and its stanza in searchbnf.conf with an example."""
-    assert set(CONF["commands"]) == {"esatls", "esatlsconnections", "esatlsmessages"}
+    assert set(CONF["commands"]) == {"esatls", "esatlsconnections", "esatlsmessages", "esatlssummary"}
     for name, command in CONF["commands"].items():
         assert (APP / "bin" / command["filename"]).is_file()
         assert {key: value for key, value in command.items() if key != "filename"} == {
@@ -164,7 +165,7 @@ def test_scheduled_search_is_off_and_bounded(name: str) -> None:
     assert "rt" not in search["dispatch.earliest_time"] + search["dispatch.latest_time"]
     assert re.fullmatch(r"\d{1,2} (?:\*|\d{1,2}) \* \* \*", search["cron_schedule"])
     assert search["description"].endswith(".")
-    assert re.match(r"`esatls_(?:events|connections|messages)`", search["search"]), "the base search stands in its macro"
+    assert re.match(r"(?:\| )?`esatls_(?:index|open|events|(?:recorded_)?(?:connections|messages)(?:\(\"[^\"]*\"\))?)`", search["search"]), "a macro begins it"
     if name.startswith("esatls alert:"):
         assert search["alert.track"] == "1"
         fields = {field.strip() for field in search["alert.suppress.fields"].split(",")}
@@ -176,7 +177,7 @@ def test_scheduled_search_is_off_and_bounded(name: str) -> None:
 def test_summaries_are_read_where_they_are_written() -> None:
     """The macros of the summaries name the searches that write them, and their index."""
     for name, search in SEARCHES.items():
-        if search.get("action.summary_index") != "1":
+        if not name.startswith("esatls summary"):
             continue
         readers = [macro["definition"] for macro in CONF["macros"].values() if f'source="{name}"' in macro["definition"]]
         assert len(readers) == 1
@@ -185,10 +186,26 @@ def test_summaries_are_read_where_they_are_written() -> None:
     assert CONF["macros"]["esatls_summary_index"]["definition"] == "index=summary"
 
 
+def test_records_have_one_index() -> None:
+    """The searches write into the index that the app brings and that both macros name; the hours are whole, in time, and none is left out."""
+    written = [search for name, search in SEARCHES.items() if name.startswith("esatls records: ")]
+    assert {search["action.summary_index._name"] for search in written} == set(CONF["indexes"]) == {"esatls_summary"}
+    assert CONF["macros"]["esatls_records"]["definition"] == "index=esatls_summary sourcetype=stash"
+    assert CONF["macros"]["esatls_write_records"]["definition"] == "collect index=esatls_summary"
+    hours = SEARCHES["esatls records: hours"]
+    assert (hours["dispatch.earliest_time"], hours["dispatch.latest_time"], hours["durable.track_time_type"], hours["durable.lag_time"]) == (
+        "-1h@h",
+        "@h",
+        "_time",
+        "0",
+    )
+    assert all(search["realtime_schedule"] == "0" for search in written)
+
+
 def test_readme_tells_of_every_saved_search() -> None:
     """Each alert stands in the README's table with its minute, its silence and the threshold, and both summaries where the past is filled in."""
     readme = (APP / "README.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", readme.partition("### Alerts")[2], re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", readme.partition("### Alerts")[2].partition("###")[0], re.MULTILINE))
     alerts = {name.partition("esatls alert: ")[2]: search for name, search in SEARCHES.items() if name.startswith("esatls alert: ")}
     assert set(rows) == set(alerts)
     for name, search in alerts.items():
@@ -196,7 +213,8 @@ def test_readme_tells_of_every_saved_search() -> None:
         assert f":{minute:02}" in rows[name]
         assert re.search(rf"once in {search['alert.suppress.period'][:-1]} (?:hours|days)", rows[name])
     assert f"more than {CONF['macros']['esatls_failure_threshold']['definition']} failed" in rows["TLS failures with a partner"]
-    assert set(re.findall(r'-name "([^"]+)"', readme)) == set(SEARCHES) - {f"esatls alert: {name}" for name in alerts}
+    assert set(re.findall(r'-name "([^"]+)"', readme)) == {name for name in SEARCHES if name.startswith("esatls summary")}
+    assert set(re.findall(r"`(esatls records: \w+)`", readme)) == {name for name in SEARCHES if name.startswith("esatls records")}
 
 
 def test_index_macro_covers_every_sourcetype() -> None:

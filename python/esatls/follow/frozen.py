@@ -33,7 +33,7 @@ _ID = re.compile(r"\d{1,18}", re.ASCII)
 _RIDS = re.compile(r"\d[0-9, ]*", re.ASCII)
 _NUMBERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
 
-_SHAPES: Shapes = {code: [*values_of(type_)] for code, type_ in FACT_TYPES.items()}
+_SHAPES: Shapes = {code: [*values_of(FACT_TYPES[code])] for code in sorted(FACT_TYPES)}
 
 
 def freeze(held: Held) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from esatls.follow.open_ids import OpenConnection, OpenHost, OpenMessage
 from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import together
-from esatls.verdicts.facts import OPENS, TRIES, Facts, Ref, bears_witness, refs
+from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, refs
 from esatls.verdicts.heritage import bequeath, heritages_of
 from esatls.verdicts.hosts import host_and_serial
 from esatls.verdicts.record_types import MessageRecord
@@ -213,10 +213,12 @@ class Held:
         item.facts[fact] = None
         item.mark(fact, self._now())
         for ref in refs(fact):
+            is_said = ref in item.refs
             held.hold(key, item, ref)
             if ref[0] != MESSAGES:
                 connection = held.connection(*ref)
-                connection.use(fact)
+                if not (is_said and fact[CODE] in MENTIONS):
+                    connection.use(fact)
                 self._wait("closed" if connection.closed else "connected", host, *ref, connection)
 
     def _believe(self, host: str, key: str, item: OpenMessage) -> None:
@@ -367,7 +369,9 @@ class Held:
             if fact[CODE] in TRIES:
                 for _, key in refs(fact):
                     connection = held.connections[DELIVERY].get(key)
-                    if connection is not None and not (connection.closed or connection.kept or any(other[CODE] == "tls_success" for other in connection.facts)):
+                    if connection is not None and not (
+                        connection.closed or connection.has_passed() or any(other[CODE] == "tls_success" for other in connection.facts)
+                    ):
                         return True
         return False
 
@@ -385,7 +389,7 @@ class Held:
         if item.emitted == "finished":
             item.note_past()
             item.heritages = heritages_of(appliance, key)
-            item.keep_essence()
+            item.keep_essence(appliance.messages_of(key)[0])
         needed = item.needed()
         free = held.release(key, item.refs - needed)
         item.refs &= needed
@@ -399,7 +403,7 @@ class Held:
     def _records(self, appliance: Appliance, key: str) -> list[Record]:
         item = self.hosts[appliance.host].messages[key]
         lives = sorted(appliance.messages_of(key)[1].items())
-        return [message_record(appliance, key, message) for _, message in lives if not item.was_emitted(message)]
+        return [message_record(appliance, key, message) for _, message in lives if not (message.is_bare or item.was_emitted(message))]
 
     def _judged(self, host: str, key: str) -> Appliance:
         """Return what is known of a message, and of all that is needed to judge it."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esatls.extraction.fact_types import CODE, KEY, MESSAGES, TIME
-from esatls.verdicts.closure import ENDS, essential
-from esatls.verdicts.facts import OPENS, TRIES, refs
+from esatls.verdicts.closure import ENDS, OPENED, decisive, essential
+from esatls.verdicts.facts import OPENS, passes, refs
 from esatls.verdicts.heritage import opening_of
-from esatls.verdicts.lives import CONNECTION_SILENCE, SAME_OPENING
+from esatls.verdicts.lives import CONNECTION_SILENCE, SAME_OPENING, split, starts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from esatls.verdicts.heritage import Heritages
     from esatls.verdicts.message import Message
 
-_APART = CONNECTION_SILENCE / 2
-"""Seconds between the uses that are kept of a connection: often enough that it stays one."""
+_FEW = 6
+"""Uses of one connection that are not looked through for what can go."""
 _LEAST = 64
 """Facts of one connection that are not looked through for what can go."""
 
@@ -28,14 +28,13 @@ _LEAST = 64
 class OpenConnection:
     """What is known of one ICID or DCID."""
 
-    __slots__ = ("closed", "expired", "facts", "kept", "limit", "opened", "queue")
+    __slots__ = ("closed", "expired", "facts", "kept", "limit", "most_kept", "queue")
 
     def __init__(self) -> None:
         self.facts: dict[Fact, None] = {}
         self.kept: list[Fact] = []
-        """First of the facts of messages by which something passed, one after each opening, and one in twelve hours after it."""
-        self.opened: Time | None = None
-        """When it was opened last."""
+        """Facts of messages that name it: those that matter to the others (`closure.decisive`), and the last few."""
+        self.most_kept = _FEW
         self.closed = False
         self.expired = False
         """Its time is over: it goes with the last message that names it."""
@@ -50,26 +49,18 @@ class OpenConnection:
             self.closed = True
         elif fact[CODE] == "connection_opened":
             self.closed = False
-            self.note_opening(fact)
-
-    def note_opening(self, fact: Fact) -> None:
-        """Note when it was opened."""
-        time = fact[TIME]
-        if time is not None and (self.opened is None or time > self.opened):
-            self.opened = time
 
     def use(self, fact: Fact) -> None:
-        """Note that a message names it: the first to pass over it decides for those that did not pass."""
-        if fact[CODE] in TRIES:
-            return
-        kept, time = self.kept, fact[TIME]
-        if not kept:
-            kept.append(fact)
-        elif time is not None and kept[-1][TIME] is not None:
-            if time >= kept[-1][TIME] + _APART or (self.opened is not None and kept[-1][TIME] < self.opened - SAME_OPENING <= time):
-                kept.append(fact)
-            elif time < kept[0][TIME]:
-                kept[0] = fact
+        """Note that a message names it."""
+        self.kept.append(fact)
+        if len(self.kept) > self.most_kept:
+            begins = starts([*self.facts, *self.kept], OPENED, CONNECTION_SILENCE)
+            self.kept = decisive(self.kept, begins)
+            self.most_kept = max(_FEW, 2 * len(self.kept))
+
+    def has_passed(self) -> bool:
+        """Tell whether a message passed over it."""
+        return any(passes(fact) for fact in self.kept)
 
     def shed(self, used: Iterable[Time | None], holders: int) -> None:
         """Let go of the facts that no verdict on a message can rest on any more."""
@@ -124,10 +115,13 @@ class OpenMessage:
             return set()
         return {ref for fact in self.facts for ref in refs(fact)}
 
-    def keep_essence(self) -> None:
-        """Keep the facts that tell it from others with the same id: its heritage has the rest."""
-        kept = [fact for fact in self.facts if fact[CODE] in OPENS or fact[CODE] == "message_quarantined"]
-        self.facts = dict.fromkeys(kept or [*self.facts][:1])
+    def keep_essence(self, begins: Sequence[Time]) -> None:
+        """Keep the facts that tell it from others with the same id, which begin at some times: its heritage has the rest."""
+        kept = [fact for fact in self.facts if fact[CODE] in OPENS or fact[CODE] == "message_quarantined" or (begins and fact[CODE] in ENDS)]
+        for own in split([*self.facts], begins).values():
+            if set(kept).isdisjoint(own):
+                kept.append(own[0])
+        self.facts = dict.fromkeys(kept)
 
     def note_past(self) -> None:
         """Note from when to when there are lines about what is emitted now."""

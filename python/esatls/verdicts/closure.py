@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, named, position
 from esatls.verdicts import lives
 from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.facts import OPENS, TRIES, Facts, Ref, Store, bears_witness, order, refs
+from esatls.verdicts.facts import OPENS, Facts, Ref, Store, bears_witness, order, passes, refs
 from esatls.verdicts.records import connection_record, message_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from esatls.lines.clock import Time
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
@@ -94,7 +94,8 @@ class Judged:
 
     def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
         """Return the facts of the messages that matter to the others on a connection."""
-        return {use[KEY]: self.facts(MESSAGES, use[KEY]) for use in decisive(self.appliance.uses[side].get(key, ()))}
+        uses = self.appliance.uses[side].get(key, ())
+        return {use[KEY]: self.facts(MESSAGES, use[KEY]) for use in decisive(uses, self.appliance.connections_of(side, key)[0])}
 
     def children(self, mid: str) -> Iterable[str]:
         """Return the messages that were made from one."""
@@ -138,19 +139,30 @@ def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = ())
     return stores
 
 
-def decisive(uses: Iterable[Fact]) -> list[Fact]:
-    """Return the uses of a connection that matter to the other messages on it: where each stretch without a silence begins, and the first to pass."""
+def decisive(uses: Iterable[Fact], begins: Sequence[Time]) -> list[Fact]:
+    """Return the uses of a connection id that matter to the other messages on it: the first to pass in each life, and so many that no silence is longer.
+
+    `begins` is when its lives begin.
+    """
+    uses = sorted(uses, key=order)
     kept: list[Fact] = []
-    last = passed = None
-    for use in sorted(uses, key=order):
-        time = use[TIME]
-        new = last is None or (time is not None and time - last > _STRETCH)
-        passes = use[CODE] not in TRIES
-        if new or (passes and passed is None):
+    passed: set[int] = set()
+    time: Time | None = None
+    for number, use in enumerate(uses):
+        bridges = number in (0, len(uses) - 1) or (time is None and use[TIME] is not None) or _are_apart(time, uses[number + 1])
+        life = lives.life_at(begins, use[TIME])
+        decides = passes(use) and life not in passed
+        if decides:
+            passed.add(life)
+        if bridges or decides:
             kept.append(use)
-            last = time if time is not None else last
-            passed = use if passes else None if new else passed
+            time = use[TIME]
     return kept
+
+
+def _are_apart(time: Time | None, fact: Fact | None) -> bool:
+    """Tell whether a fact is so long after a time that what stands between may be what makes it one life."""
+    return fact is not None and time is not None and fact[TIME] is not None and fact[TIME] - time > _STRETCH
 
 
 _STRETCH = lives.CONNECTION_SILENCE / 2
@@ -191,9 +203,8 @@ def _ends_of_sorts(facts: list[Fact]) -> list[Fact]:
     kept: list[Fact] = []
     time: Time | None = None
     for number, (fact, key) in enumerate(zip(facts, keys)):
-        following = facts[number + 1][TIME] if number + 1 < len(facts) else None
-        apart = time is not None and following is not None and following - time > _STRETCH
-        if key in sorts or last[key] == number or apart or fact[CODE] in OPENED:
+        bridges = _are_apart(time, facts[number + 1] if number + 1 < len(facts) else None)
+        if key in sorts or last[key] == number or bridges or fact[CODE] in OPENED:
             sorts.discard(key)
             kept.append(fact)
             time = fact[TIME]
@@ -411,7 +422,8 @@ class _Part:
                 begins, found = self.appliance.messages_of(mid)
                 mine = {lives.life_at(begins, time) if begins else 0 for time in own}
                 for life in sorted(mine & found.keys()):
-                    yield message_record(self.appliance, mid, found[life])
+                    if not found[life].is_bare:
+                        yield message_record(self.appliance, mid, found[life])
 
     def connection_records(self, connections: Iterable[Ref]) -> Iterator[ConnectionRecord]:
         """Yield the records of connections, by side, id and life."""

@@ -46,7 +46,8 @@ class LogSource:
     def __call__(self, command: str, earliest: float, latest: float) -> list[spl.Row]:
         """Return the rows of a command, or what a summarizing saved search has written; computed once for the same lines."""
         if not command.startswith("esatls "):
-            return self.command(command, earliest, latest)
+            # rows from the records are rows from the lines
+            return self.command(command.split(maxsplit=1)[0], earliest, latest)
         key = command, int(earliest), int(latest)
         if key not in self.known:
             self.known[key] = self.summary(command, earliest, latest)

@@ -89,7 +89,7 @@ def tokens(text: str) -> list[Token]:
 
 
 _MACRO = re.compile(r'"(?:[^"\\]|\\.)*"|`(?P<call>[^`]*)`', re.DOTALL)
-_CALL = re.compile(r"(?P<name>\w+)(?:\((?P<args>[^()\"]*)\))?")
+_CALL = re.compile(r"""(?P<name>\w+)(?:\((?P<args>[^()"]*|"[^"]*")\))?""")
 
 
 def expand(text: str, search: Search, depth: int = 0) -> str:
@@ -103,7 +103,9 @@ def expand(text: str, search: Search, depth: int = 0) -> str:
         call = _CALL.fullmatch(match["call"].strip())
         if not call:
             raise SplError(f"cannot read the macro call {match[0]}")
-        args = [] if call["args"] is None else [arg.strip() for arg in call["args"].split(",")]
+        # an argument in quotes is one, whatever it holds, and is put in without them
+        quoted = (call["args"] or "").startswith('"')
+        args = [] if call["args"] is None else [call["args"][1:-1]] if quoted else [arg.strip() for arg in call["args"].split(",")]
         name = call["name"] + (f"({len(args)})" if args else "")
         if name not in search.macros:
             raise SplError(f"no macro {name}")
@@ -498,6 +500,8 @@ def _special(name: str, args: list[Expression], search: Search) -> Expression:  
         return lambda row: args[0](row) is None
     if name == "isnotnull" and count == 1:
         return lambda row: args[0](row) is not None
+    if name == "isnum" and count == 1:
+        return lambda row: as_number(args[0](row)) is not None
     if name == "true" and count == 0:
         return lambda _row: True
     if name == "null" and count == 0:
@@ -920,6 +924,26 @@ _COMMANDS: dict[str, Callable[[list[Row], Parser], list[Row]]] = {
 }
 
 
+def run_addinfo(rows: list[Row], search: Search) -> list[Row]:
+    """Run `addinfo`: what Splunk knows of the search."""
+    info: Row = {"info_min_time": search.earliest, "info_max_time": search.latest, "info_search_time": search.now, "info_sid": "1.1"}
+    return [{**row, **info} for row in rows]
+
+
+# What a search of the records begins with: what it looks for, and the command that reads it.
+_RECORDED = re.compile(
+    r"\s*\|\s*multisearch \[search ([^\[\]]*)\] \[search [^\[\]]*\[\| makeresults \| addinfo [^\[\]]*\]\]"
+    r"\s*\| fields _time, _raw\s*\| (esatls\w+) summary=true\s*(?=\|)"
+)
+
+
+def recorded(text: str, search: Search) -> tuple[list[Row], str] | None:
+    """Return the rows of a search that reads the records, and what follows; None for any other search."""
+    whole = expand(text, search)
+    found = _RECORDED.match(whole)
+    return None if found is None else (search.source(f"{found[2]} {found[1]}", search.earliest, search.latest), whole[found.end() :])
+
+
 def stages(text: str, search: Search) -> list[list[Token]]:
     """Return the commands of a search, macros expanded."""
     out: list[list[Token]] = [[]]
@@ -954,6 +978,9 @@ def base(todo: list[list[Token]], search: Search) -> tuple[list[Row], list[list[
 
 def run(text: str, search: Search, rows: list[Row] | None = None) -> list[Row]:
     """Return the rows of a search; with `rows` given, of a post-process search of them."""
+    begun = recorded(text, search) if rows is None else None
+    if begun is not None:
+        rows, text = begun
     todo = stages(text, search)
     if rows is None:
         rows, todo = base(todo, search)
@@ -964,6 +991,8 @@ def run(text: str, search: Search, rows: list[Row] | None = None) -> list[Row]:
         command = stage[0].text
         if command == "timechart":
             rows = run_timechart(rows, parser, search)
+        elif command == "addinfo":
+            rows = run_addinfo(rows, search)
         elif command in _COMMANDS:
             rows = _COMMANDS[command](rows, parser)
         else:
@@ -975,7 +1004,7 @@ def run(text: str, search: Search, rows: list[Row] | None = None) -> list[Row]:
 
 def columns(text: str, rows: list[Row], search: Search) -> list[str]:
     """Return the columns of a result, in Splunk's order: as the last `table`, `stats` or `timechart` says."""
-    last = stages(text, search)[-1]
+    last = stages(_RECORDED.sub("", expand(text, search)), search)[-1]
     if last[0].text == "table":
         return _names(Parser(last[1:], search))
     if last[0].text == "timechart":

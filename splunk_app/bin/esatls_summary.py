@@ -1,0 +1,82 @@
+"""The search command `esatlssummary`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import esatls_splunk  # first: it shows the way to lib/
+import esatls_windows
+from esatls.lines.clock import rfc3339
+from esatls.verdicts.closure import Window
+from esatls_verdicts import VerdictCommand
+from splunklib.searchcommands import Configuration, Option, dispatch, validators
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@Configuration()
+class EsatlsSummaryCommand(VerdictCommand):
+    """Rows for the summary index: records of the messages and connections that are over, facts of what is not.
+
+    ##Syntax
+    esatlssummary (field=<field>)? (window=<hour|day>)?
+
+    ##Description
+    With window=hour, reads log lines of whole hours and judges each hour by its own lines. With window=day, reads what the hours of a day left open,
+    from the summary index, and judges it again; days that are up to date give no rows. The rows are for `collect`; esatlsmessages and
+    esatlsconnections read them with summary=true. A run replaces all older ones of the same hour or day, so it may be repeated at any time.
+
+    ##Example
+    ``index=email sourcetype=cisco:esa:textmail | esatlssummary | collect index=esatls_summary``
+    """
+
+    columns = ("_time", "_raw")
+
+    window = Option(
+        doc="""
+        **Syntax:** window=<hour|day>
+        **Description:** Whether to sum up the lines of hours, or what the hours of days left open. Default: hour""",
+        default=esatls_windows.HOURS,
+        validate=validators.Set(esatls_windows.HOURS, esatls_windows.DAYS),
+    )
+
+    # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
+    @Configuration()
+    def map(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Not called."""
+        raise NotImplementedError
+
+    def reduce(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Not called."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Refuse a time range that cuts an hour, or that is not over."""
+        super().prepare()
+        self.reads_summary = self.window == esatls_windows.DAYS
+        self.number = int(time.time() * 1000)
+        """Of this run: a later one has a higher number."""
+        if self.phase == "map":
+            return
+        search = self.metadata.searchinfo
+        begin, end = (esatls_splunk.seconds_of(str(cell)) for cell in (search.earliest_time, search.latest_time))
+        if self.reads_summary:
+            begin, end = begin or 0, end or self.number / 1000
+        elif not begin or not end or begin % esatls_windows.HOUR or end % esatls_windows.HOUR or end <= begin or end > self.number / 1000:
+            told = " to ".join("any time" if not at else rfc3339(at) for at in (begin, end))
+            self.write_error(f"The time range must be of whole hours in UTC that are over; it is {told}")
+            sys.exit(1)
+        self.range = Window(begin, end)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows."""
+        found = self.index.days(self.range, self.number) if self.reads_summary else esatls_windows.hours(self.facts, self.range, self.number)
+        for row in found:
+            yield {"_time": row.time, "_raw": row.text}
+
+
+if __name__ == "__main__":
+    dispatch(EsatlsSummaryCommand, sys.argv, sys.stdin, sys.stdout, __name__)

@@ -1,0 +1,107 @@
+"""Records are computed once: what the summary index gives back is what one search over all lines gives."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.core.test_closure import HOUR, START, Late
+from tests.splunk.answers import event
+from tests.splunk.summary_index import SummaryIndex
+from tests.traffic import generate, render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.splunk.driver import Splunk, Value
+
+Events = "list[dict[str, Value]]"
+
+
+def late_events(seed: int, *, consolidated: bool) -> list[dict[str, Value]]:
+    """Return traffic in which things take days: deliveries and releases up to five days late, ids used again."""
+    log = Late(seed, 80, consolidated=consolidated)
+    return [{**event(text if text.startswith("CEF") else f"Info: {text}"), "_time": str(START + int(time))} for time, text in sorted(log.lines)]
+
+
+def traffic_events(seed: int) -> list[dict[str, Value]]:
+    """Return what gateways do within a few hours."""
+    lines = generate(seed, 200, 2, "rare", resets=2).lines
+    return [{**event(raw), "_time": str(int(line.time))} for line, raw in zip(lines, render(lines, "syslog"))]
+
+
+def span_of(events: Sequence[dict[str, Value]]) -> tuple[int, int]:
+    """Return the whole hours that hold some events."""
+    times = [float(str(one["_time"])) for one in events]
+    return int(min(times) // HOUR * HOUR), int(max(times) // HOUR * HOUR + HOUR)
+
+
+def within(events: Sequence[dict[str, Value]], start: float, end: float) -> list[dict[str, Value]]:
+    """Return the events of a time range."""
+    return [one for one in events if start <= float(str(one["_time"])) < end]
+
+
+def rows_of(splunk: Splunk, command: str, events: Sequence[dict[str, Value]], *arguments: str, **how: Any) -> list[str]:
+    """Return the rows of a command in a form that can be compared, whatever their order."""
+    result = splunk.report(command, events, arguments, **how)
+    assert result.messages == []
+    return sorted(json.dumps(row, sort_keys=True) for row in result.rows)
+
+
+class Site:
+    """A search head that runs the searches of the summary."""
+
+    def __init__(self, splunk: Splunk, path: Path, events: list[dict[str, Value]]) -> None:
+        self.splunk, self.events = splunk, events
+        self.index = SummaryIndex(path)
+
+    def hours(self, start: int, end: int, events: list[dict[str, Value]] | None = None, **how: Any) -> None:
+        """Sum up the hours of a time range."""
+        lines = within(self.events if events is None else events, start, end)
+        result = self.splunk.report("esatlssummary", lines, span=(start, end), **how)
+        assert result.messages == []
+        self.index.collect(result.rows)
+
+    def days(self) -> int:
+        """Sum up the days; return how many rows that gave."""
+        result = self.splunk.report("esatlssummary", self.index.events(), ["window=day"], mapped=False)
+        assert result.messages == []
+        self.index.collect(result.rows)
+        return len(result.rows)
+
+    def assert_same(self, order: random.Random, *, twice: bool = False) -> None:
+        """Both commands give from the index, read in any order, what they give from the lines."""
+        rows = self.index.events() * (2 if twice else 1)
+        order.shuffle(rows)
+        for command in ("esatlsmessages", "esatlsconnections"):
+            found = rows_of(self.splunk, command, rows, "summary=true", mapped=twice)
+            wanted = rows_of(self.splunk, command, self.events, mapped=False)
+            assert [row for row in found if row not in wanted] == []
+            assert found == wanted
+
+
+@pytest.mark.parametrize("kind", ["late", "consolidated", "traffic"])
+def test_read_back_is_one_run_over_everything(splunk: Splunk, tmp_path: Path, kind: str) -> None:
+    """Hours run late, twice, or first with lines missing, skipped hours filled in afterwards, days before and after that: no difference."""
+    events = traffic_events(3) if kind == "traffic" else late_events(5, consolidated=kind == "consolidated")
+    order = random.Random(7)
+    order.shuffle(events)
+    site = Site(splunk, tmp_path / "index", events)
+    start, end = span_of(events)
+    step = (end - start) // HOUR // 8 * HOUR
+    pieces = [(at, min(at + step, end)) for at in range(start, end, step)]
+    order.shuffle(pieces)
+    skipped, incomplete = pieces[0], pieces[1 : 1 + len(pieces) // 3]
+    for piece in pieces[1:]:
+        site.hours(*piece, [one for one in events if order.random() > 0.1] if piece in incomplete else None, mapped=piece in incomplete)
+    assert site.days() > 0
+    for piece in [skipped, *incomplete, pieces[-1]]:
+        site.hours(*piece, mapped=False)
+    site.assert_same(order)
+    assert site.days() > 0
+    assert site.days() == 0
+    site.assert_same(order, twice=True)
