@@ -121,6 +121,10 @@ def hostile_records(text: str) -> tuple[list[Record], list[Record]]:
     return connections, messages
 
 
+_LEFT_OPEN = {"td": ("td", "th"), "th": ("td", "th"), "tr": ("td", "th", "tr")}
+"""What ends without a tag of its own where another element begins."""
+
+
 class Page(HTMLParser):
     """A page as a browser reads it: elements, attributes, text, and its tables by caption."""
 
@@ -146,6 +150,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note an element."""
         self.elements.add(tag)
+        while self._open and self._open[-1] in _LEFT_OPEN.get(tag, ()):
+            self._open.pop()
         self.attributes += [(tag, name, value or "") for name, value in attrs]
         if tag not in ("meta", "br", "input"):
             self._open.append(tag)
@@ -161,6 +167,8 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         """Leave an element."""
+        while tag not in ("th", "td", "tr") and self._open[-1] in ("th", "td", "tr"):
+            self._open.pop()
         assert self._open.pop() == tag, "elements are closed in order"
         if tag == "table":
             assert self._caption not in self.tables, "captions tell tables apart"

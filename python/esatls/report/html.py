@@ -82,21 +82,16 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]
     return together([scroll, tag("p", below, class_="more")]) if below else scroll
 
 
-def listing(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str | int]], anchor: str | None = None) -> Markup:
+def listing(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str | int]], kind: str, anchor: str | None = None) -> Markup:
     """Return a table with every row it has, which may be thousands: as little markup as can be. The page's script sorts, searches and pages it."""
-    wide = [column.kind != "number" for column in columns]
-    body = [f'<tr><th scope="row">{_plain(row[0])}</th>{"".join(map(_cell, row[1:], wide[1:]))}</tr>' for row in rows]
+    body = "".join([f"<tr><th>{'<td>'.join(map(_plain, row))}" for row in rows])  # HTML's ends of rows and cells may be left out
     head = tag("thead", tag("tr", *(_head(column) for column in columns)))
-    inner = tag("table", tag("caption", tag("span", caption)), head, tag("tbody", Markup("".join(body))), class_="full", id=anchor)
+    inner = tag("table", tag("caption", tag("span", caption)), head, tag("tbody", Markup(body)), class_=f"full {kind}", id=anchor)
     return tag("div", inner, class_="scroll", role="region", aria_label=caption, tabindex="0")
 
 
 def _plain(value: str | int) -> str:
     return f"{value:,}" if isinstance(value, int) else _html(value)
-
-
-def _cell(value: str | int, wide: bool) -> str:  # noqa: FBT001 - one of two sequences that map goes through
-    return f'<td class="text">{_plain(value)}</td>' if wide else f"<td>{_plain(value)}</td>"
 
 
 def _head(column: Column) -> Markup:
