@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.errors import EsatlsError
-from esatls.extraction.match import match
-from esatls.extraction.stream import Consumer, Counts, Stream
+from esatls.extraction.blocks import BlockStream
+from esatls.extraction.cuts import clocks_at, cuts
+from esatls.extraction.probe import Probe, clock_of, probe
+from esatls.extraction.stream import Consumer, Counts
 from esatls.lines import sources
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
@@ -45,7 +47,7 @@ _SIFTED = ("TLS", "ESADaneStatus")
 """A word of nearly all events that `events` shows unless told otherwise, and one of the rare others."""
 
 
-Feed = Callable[[Stream, bytes], object]
+Feed = Callable[[BlockStream, bytes], object]
 """How a block is given to a stream."""
 
 
@@ -62,6 +64,8 @@ class Options:
     jobs: int = 1
     common: tzinfo | None = None
     hosts: Mapping[str, str] = field(default_factory=dict)
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    """What has been seen already of files, by path."""
 
 
 @dataclass
@@ -93,6 +97,8 @@ class Part:
     end: int | None = None
     heads: bool = False
     """Whether heads further on may tell another zone."""
+    whole: bool = True
+    """Whether it is all of the source."""
 
 
 NOT_UNDERSTOOD = "no lines were recognized"
@@ -104,43 +110,24 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and sys.platform != "darwin"
 
 
-def _sift(stream: Stream, block: bytes) -> None:
+def _sift(stream: BlockStream, block: bytes) -> None:
     stream.sift(block, *_SIFTED)
-
-
-def _is_event(text: str) -> bool:
-    return match(text) is not None
-
-
-def _is_tracking(reader: Reader) -> bool:
-    """Tell whether a source is message tracking (the REST API's JSON, or text of the page), and no log."""
-    sample = reader.sample()[: 1 << 16]
-    if b"(ICID" not in sample and b"(DCID" not in sample and b'"summary"' not in sample:
-        return False
-    from esatls.extraction import tracking
-
-    return tracking.recognise(sample.decode("utf-8", "replace"))
 
 
 def _parts(found: list[Source], options: Options, size: int | None) -> list[Part]:
     """Cut the sources into parts of about `size` bytes (None: as many per source as there are jobs); one process reads them whole."""
     parts: list[Part] = []
     for source in found:
-        if options.jobs < 2 or not can_fork() or not sources.is_plain(source):
+        told = options.probes.get(source.path)
+        if told is None or told.is_tracking or options.jobs < 2 or not can_fork() or not sources.is_plain(source):
             parts.append(Part(source))
             continue
-        with contextlib.closing(Reader(source, lambda _: None)) as reader:
-            clock = sources.clock_of(reader, options.zone or options.common, options.year)
-            whole = _is_tracking(reader)
-            heads = options.zone is None and sources.has_head(reader)
-        if whole:
-            parts.append(Part(source, clock))
-            continue
-        count = options.jobs if size is None else max(1, source.size // size)
-        at = sources.cuts(source, count, LEAST_PART, _is_event)
+        clock = clock_of(source, told, options.zone or options.common, options.year)
+        heads = options.zone is None and bool(told.offsets)
+        at = cuts(source, options.jobs if size is None else max(1, source.size // size), LEAST_PART)
         starts = at[:-1]
-        clocks = sources.clocks_at(source, clock, starts) if heads and len(starts) > 1 else [clock] * len(starts)
-        parts += [Part(source, *part, heads) for part in zip(clocks, starts, at[1:])] or [Part(source, clock, heads=heads)]
+        clocks = clocks_at(source, clock, starts) if heads and len(starts) > 1 else [clock] * len(starts)
+        parts += [Part(source, *part, heads, whole=len(starts) == 1) for part in zip(clocks, starts, at[1:])] or [Part(source, clock, heads=heads)]
     return parts
 
 
@@ -150,19 +137,27 @@ def _alone(parts: list[Part], options: Options) -> bool:
 
 
 def read(
-    part: Part, consumer: Consumer, options: Options, warn: sources.Warn, counts: Counts, note: Callable[[int], None], feed: Feed = Stream.feed
+    part: Part, consumer: Consumer, options: Options, warn: sources.Warn, counts: Counts, note: Callable[[int], None], feed: Feed = BlockStream.feed
 ) -> Iterator[None]:
     """Feed one part to a consumer, a block at a time; yields after each block."""
-    reader = Reader(part.source, warn, part.start, part.end)
-    host = options.host or options.hosts.get(part.source.path)
-    if part.start == 0 and _is_tracking(reader):
-        counts.add(_tracking(reader, consumer, host))
-        reader.close()
-        yield
+    source = part.source
+    try:
+        reader = Reader(source, warn, part.start, part.end)
+    except OSError as error:  # it was there when it was looked for
+        warn(f"{source.name}: {(error.strerror or str(error)).lower()}")
         return
-    heads = part.heads if part.clock else options.zone is None and sources.has_head(reader)
-    clock = part.clock or sources.clock_of(reader, options.zone or options.common, options.year)
-    stream = Stream(consumer, clock, host)
+    host = options.host or options.hosts.get(source.path)
+    clock, heads = part.clock, part.heads
+    if clock is None:
+        told = options.probes.get(source.path) or probe(reader, dated=options.year is not None)
+        if told.is_tracking:
+            counts.add(_tracking(reader, consumer, host))
+            reader.close()
+            yield
+            return
+        clock = clock_of(source, told, options.zone or options.common, options.year)
+        heads = options.zone is None and bool(told.offsets)
+    stream = BlockStream(consumer, clock, host)
     before = part.start
     for block in reader.blocks():
         for offset, piece in by_offset(block) if heads else ((None, block),):
@@ -174,9 +169,8 @@ def read(
         yield
     stream.end()
     counts.add(stream.counts)
-    whole = part.start == 0 and part.end in (None, part.source.size)
-    if whole and stream.counts.ignored and not stream.counts.events and not stream.understood:
-        warn(f"{part.source.name}: {NOT_UNDERSTOOD}")
+    if part.whole and stream.counts.ignored and not stream.counts.events and not stream.understood:
+        warn(f"{source.name}: {NOT_UNDERSTOOD}")
     reader.close()
 
 
@@ -213,7 +207,7 @@ def write_events(
 ) -> Counts:
     """Write the events of all sources in order: `dump` turns some into bytes, in whatever process, `write` takes them."""
     counts = Counts()
-    feed = _sift if make().only_tls else Stream.feed
+    feed = _sift if make().only_tls else BlockStream.feed
     parts = _parts(found, options, EVENTS_PART)
     if _alone(parts, options):
         for part in parts:
@@ -234,14 +228,14 @@ def write_events(
                     pieces.append(dump(sink.found))
                     sink.found.clear()
             pieces.append(dump(sink.found))
-            _send(out, [problems, [mine.lines, mine.events, mine.ignored, mine.unreadable], b"".join(pieces)])
+            _send(out, [problems, mine.as_list(), b"".join(pieces)])
 
     with _workers(options.jobs, work) as pipes:
         for number in range(len(parts)):
             problems, mine, data = _receive(pipes[number % options.jobs].reading, progress)
             for problem in problems:
                 warn(problem)
-            counts.add(Counts(*mine))
+            counts.add(Counts.of_list(mine))
             write(data)
     return counts
 
@@ -253,7 +247,7 @@ def iterate_events(
     meter = _meter(progress, 0)
     for source in found:
         sink = make()
-        for _ in read(Part(source), sink, options, warn, counts, meter, _sift if sink.only_tls else Stream.feed):
+        for _ in read(Part(source), sink, options, warn, counts, meter, _sift if sink.only_tls else BlockStream.feed):
             yield from sink.found
             sink.found.clear()
         yield from sink.found
@@ -292,11 +286,11 @@ def gather(found: list[Source], options: Options, warn: sources.Warn, progress: 
     with _workers(len(shares) - 1, work) as pipes:
         own, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
         facts.merge(own)
-        counts.add(Counts(*mine))
+        counts.add(Counts.of_list(mine))
         for pipe in pipes:
             told, theirs, hosts, has_witnesses = _receive(pipe.reading, progress)
             problems += told
-            counts.add(Counts(*theirs))
+            counts.add(Counts.of_list(theirs))
             other = Facts()
             other.hosts, other.has_witnesses = hosts, has_witnesses
             facts.merge(other)
@@ -320,12 +314,12 @@ def _size(part: Part) -> int:
     return (part.source.size if part.end is None else part.end) - part.start
 
 
-def _gather_share(parts: list[Part], options: Options, note: Callable[[int], None]) -> tuple[Facts, list[int], list[str]]:
+def _gather_share(parts: list[Part], options: Options, note: Callable[[int], None]) -> tuple[Facts, list[Any], list[str]]:
     facts, counts, problems = Facts(), Counts(), list[str]()
     for part in parts:
         for _ in read(part, facts, options, problems.append, counts, note):
             pass
-    return facts, [counts.lines, counts.events, counts.ignored, counts.unreadable], problems
+    return facts, counts.as_list(), problems
 
 
 # messages: every process judges those that it alone has seen
@@ -364,12 +358,12 @@ def write_messages(
 
     with _workers(len(shares) - 1, work) as pipes:
         facts, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
-        counts = Counts(*mine)
+        counts = Counts.of_list(mine)
         keys = [*facts.hosts]
         for pipe in pipes:
             told, theirs, hosts = _receive(pipe.reading, progress)
             problems += told
-            counts.add(Counts(*theirs))
+            counts.add(Counts.of_list(theirs))
             keys += hosts
         for pipe in pipes:
             _send(pipe.writing, keys)

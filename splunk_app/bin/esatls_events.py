@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Iterator, Sequence
 
+    from esatls.extraction.heads import Head
     from esatls.extraction.match import Spec
-    from esatls.extraction.stream import Head
     from esatls_splunk import Block, Place, Table
 
 HEAD_NAMES = ("time", "esa_host", "esa_log", "esa_level")

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
-from esatls.extraction.stream import MOST_HEADS, Head, Stream
+from esatls.extraction.heads import MOST_HEADS, Head
+from esatls.extraction.stream import Stream
 from esatls.lines import envelope
 from esatls.lines.clock import END_OF_TIME, FIRST_TIME, Clock, parse_rfc3339
 from splunklib.searchcommands import Option, validators

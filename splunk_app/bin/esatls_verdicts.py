@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import esatls_splunk
 import esatls_windows
+from esatls.extraction.heads import Head
 from esatls.extraction.match import MATCHERS_BY_START
-from esatls.extraction.stream import Head
 from esatls.verdicts.facts import Facts
 from splunklib.searchcommands import Option, ReportingCommand, validators
 

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 
 from esatls.extraction import cef
+from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
-from esatls.extraction.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +141,7 @@ def streamed(texts: list[str]) -> float:
 
     def one() -> None:
         consumer = Events(frozenset({"consolidated_event"}))
-        stream = Stream(consumer)
+        stream = BlockStream(consumer)
         stream.block(block)
         stream.end()
         if len(consumer.found) != len(texts):

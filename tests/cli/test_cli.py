@@ -21,8 +21,9 @@ import pytest
 import zstandard
 from esatls import parallel
 from esatls.cli.explain import SHAPES, explain
+from esatls.extraction.cuts import cuts
 from esatls.lines.clock import zone as time_zone
-from esatls.lines.sources import Source, cuts
+from esatls.lines.sources import Source
 
 from tests import terminal
 
@@ -698,7 +699,7 @@ def test_several_heads_in_one_file(tmp_path: pathlib.Path, monkeypatch: pytest.M
     assert times() == {"1 09", "2 09", "3 09"}
     filler = "".join(f"{at}Message finished MID {number} done\n{at}MID {number} Subject 'Time offset from UTC: 0 seconds'\n" for number in range(1_300))
     log.write_text(lines[1] + filler + lines[2] + filler + lines[3] + filler + lines[3])
-    assert len(cuts(Source(str(log)), 3, parallel.LEAST_PART, lambda _: True)) == 4
+    assert len(cuts(Source(str(log)), 3, parallel.LEAST_PART)) == 4
     for jobs in (1, 3):
         assert times("--jobs", jobs) == {"1 09", "2 08", "3 07"}
     assert run("messages", "--jobs", 1, log) == run("messages", "--jobs", 3, log)
@@ -827,11 +828,3 @@ def test_version_and_help() -> None:
     assert run("--version")[0].decode().strip().endswith(esatls.__version__)
     text = run("--help")[0].decode()
     assert all(name in text for name in ("events", "connections", "messages", "report", "explain", "elastic"))
-
-
-def test_file_of_which_nothing_is_understood(tmp_path: pathlib.Path) -> None:
-    """It is told by name, with exit code 1; --allow-empty is for those who expect it. A log of other lines is understood."""
-    (tmp_path / "x.txt").write_bytes(b"one\ntwo\n")
-    _, err = run("messages", tmp_path / "x.txt", SAMPLE, code=1)
-    assert f"esatls: {tmp_path / 'x.txt'}: no lines were recognized" in err.splitlines()
-    assert "understood" not in run("messages", "--allow-empty", tmp_path / "x.txt", SAMPLE)[1]

@@ -7,8 +7,9 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from esatls.extraction.blocks import BlockStream
 from esatls.extraction.match import event_of
-from esatls.extraction.stream import Counts, Head, Stream
+from esatls.extraction.stream import Counts, Stream
 from esatls.lines.clock import Clock, parse_rfc3339, zone
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Sequence
 
+    from esatls.extraction.heads import Head
     from esatls.extraction.match import Spec
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -101,7 +103,7 @@ def read_facts(lines: Sequence[str], *, host: str | None = None) -> tuple[Facts,
 def read_blocks(blocks: Sequence[Sequence[str]], *, host: str | None = None) -> tuple[Facts, Counts]:
     """Return the facts of a log, read in blocks of bytes, and the counts."""
     facts = Facts()
-    stream = Stream(facts, clock(), host)
+    stream = BlockStream(facts, clock(), host)
     for block in blocks:
         stream.feed("".join(line + "\n" for line in block).encode("utf-8", "surrogateescape"))
     stream.end()

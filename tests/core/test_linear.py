@@ -116,11 +116,11 @@ def test_wrapped_lines_are_linear() -> None:
     run(
         """
 from esatls.verdicts.facts import Facts
-from esatls.extraction.stream import Stream
+from esatls.extraction.blocks import BlockStream
 STAMP = "Wed Jul 20 19:47:40 2005 Info: "
 for first in ["ICID 5 TLS failed: (", "MID 1 Subject 'x", "Message done DCID 6 MID 1 to RID [0", "DCID 6 TLS success CN: <x", "Bounced: 14:0 From:<"]:
     for rest in ["x", "[", "'", "(" * 100, "ICID 5 TLS success", "Info: x", '{"message": "x"}', "1", "", "CEF:0|CISCO|IronPort|x|x|x|5|msg=x"]:
-        stream = Stream(Facts())
+        stream = BlockStream(Facts())
         stream.line(STAMP + first)
         for _ in range(10_000):
             stream.line(rest)

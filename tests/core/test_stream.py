@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from esatls.extraction import event_stream
+from esatls.extraction.blocks import BlockStream
 from esatls.extraction.match import extract
-from esatls.extraction.stream import LONGEST_WRAP, Counts, Stream
+from esatls.extraction.stream import Counts
+from esatls.extraction.wrapped import LONGEST_WRAP
 from esatls.lines.envelope import starts_anew
 from esatls.verdicts.facts import Facts
 from hypothesis import given
@@ -110,6 +112,22 @@ def test_wrap_within_the_recipients() -> None:
     """A list of recipient ids may be wrapped."""
     assert events_of(STAMP + "Message done DCID 31 MID 14 to RID [0,\n1, 2]\n") == [
         {"esa_event": "delivery_done", "esa_direction": "delivery", "delivery_outcome": "done", "dcid": 31, "mid": 14, "rid": [0, 1, 2]}
+    ]
+
+
+@pytest.mark.parametrize("text", ["ICID 5 TLS success", "DCID 5 TLS success"])
+@pytest.mark.parametrize("rest", ['{"n": 1}', "what ever", "x"])
+def test_line_of_another_program_behind_a_tls_line(text: str, rest: str) -> None:
+    """Published words stay what they are: with the next line they would be words that nobody published."""
+    events, counts = read_events([STAMP + text, rest, rest, STAMP + "x"])
+    assert events == [{**AT, **(extract(text) or {})}]
+    assert (counts.events, counts.ignored) == (1, 3)
+
+
+def test_other_words_about_tls_are_wrapped() -> None:
+    """Words that nobody published go on in the next line."""
+    assert events_of(STAMP + "DCID 5 TLS deferring: verify\nerror: hostname mismatch\n" + STAMP + "x") == [
+        {"esa_event": "tls_other", "esa_direction": "delivery", "dcid": 5, "tls_reason": "deferring: verify error: hostname mismatch", "tls_verify": "failed"}
     ]
 
 
@@ -438,7 +456,7 @@ STAMPED = [stamp + text for stamp in (STAMP, STAMP.replace("Info", "Warning")) f
 def test_sifted_blocks_give_the_same(lines: list[str], size: int) -> None:
     """Reading only the lines that have the word TLS gives the TLS events and counts of reading all, also with forged seams."""
     whole, sifted = event_stream.Events(), event_stream.Events()
-    one, other = Stream(whole, clock()), Stream(sifted, clock())
+    one, other = BlockStream(whole, clock()), BlockStream(sifted, clock())
     for line in lines:
         one.line(line)
     one.end()

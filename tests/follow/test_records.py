@@ -10,12 +10,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls.extraction.stream import Stream
+from esatls.extraction.blocks import BlockStream
+from esatls.extraction.probe import clock_of, probe
 from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import HOLD, LINGER, Limits
 from esatls.follow.lines import FollowedStream
 from esatls.lines.clock import Clock
-from esatls.lines.sources import Reader, Source, clock_of
+from esatls.lines.sources import Reader, Source
 from esatls.output import dumps
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
@@ -98,13 +99,13 @@ def test_real_excerpts() -> None:
     for path in sorted(REAL.glob("*.log")):
         reader = Reader(Source(str(path)), lambda _: None)
         facts = Facts()
-        stream = Stream(facts, clock_of(reader, None, None))
+        stream = BlockStream(facts, clock_of(reader.source, probe(reader, dated=False), None, None))
         for block in reader.blocks():
             stream.feed(block)
         stream.end()
         reader.close()
         run = Run()
-        run.stream.clock = Clock(latest=path.stat().st_mtime)
+        run.stream.set_clock(Clock(latest=path.stat().st_mtime))
         run.lines.feed(path.read_bytes())
         same(run.end().told, [dumps(record).decode() for record in verdicts.messages(facts)])
         assert run.stream.counts == stream.counts
@@ -440,7 +441,7 @@ def test_new_year() -> None:
     """Stamps without a year go on in the next one."""
     lines = ["Dec 31 23:59:59 esa1 mail: Info: Start MID 1 ICID 0", "Jan  1 00:00:01 esa1 mail: Info: Message finished MID 1 done"]
     run = Run()
-    run.stream.clock = Clock(latest=START)
+    run.stream.set_clock(Clock(latest=START))
     record = run.read(lines).end().records()[0]
     assert (record["first_seen"], record["last_seen"]) == ("2023-12-31T23:59:59Z", "2024-01-01T00:00:01Z")
 

@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 from esatls.cli.explain import explain
 from esatls.extraction import cef, tracking
+from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
 from esatls.extraction.fields import CONNECTION_FIELDS, FIELDS, MESSAGE_FIELDS, Field
 from esatls.extraction.kinds import EVENT_KINDS
@@ -134,7 +135,7 @@ def by_line(data: bytes, kinds: frozenset[str] | None = ALL) -> tuple[list[Event
 def by_block(data: bytes, cuts: tuple[int, ...] = (), kinds: frozenset[str] | None = ALL, *words: str) -> tuple[list[Event], Counts]:
     """Read a log in blocks of whole lines, cut behind the line feeds next to some places; with words, lines without one are sifted out."""
     sink = Events(kinds)
-    stream = Stream(sink, Clock(latest=LATEST))
+    stream = BlockStream(sink, Clock(latest=LATEST))
     ends = sorted({end for end in (data.find(b"\n", cut) + 1 for cut in cuts) if end})
     for start, end in zip([0, *ends], [*ends, len(data)]):
         if start < end:

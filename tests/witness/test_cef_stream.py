@@ -125,7 +125,7 @@ def test_the_subject_of_a_consolidated_event_is_no_line() -> None:
 
 def test_blocks_of_records_give_what_lines_give() -> None:
     """Many lines at a time give what they give one by one, in every envelope that a consolidated event comes in."""
-    from esatls.extraction.stream import Stream
+    from esatls.extraction.blocks import BlockStream
 
     record = f"{HEADER}ESAMID=7 ESAICID=5 end={ENDED} ESATLSInConnStatus=Success msg='a CEF:0 b' act=DELIVERED"
     wrapped = "CEF:0|CISCO|IronPort|14.0|mail_logs|Info|3|rt=1693977196000 ahost=esa1 msg=ICID 5 TLS success"
@@ -133,7 +133,7 @@ def test_blocks_of_records_give_what_lines_give() -> None:
     lines = [head + text for head in heads for text in (record, wrapped, record)] + ["Mon Jun  2 14:01:35 2025 Info: ICID 5 TLS success"]
     for count in range(1, len(lines) + 1):
         consumer = event_stream.Events(frozenset({"consolidated_event", "tls_success"}))
-        stream = Stream(consumer, BERLIN)
+        stream = BlockStream(consumer, BERLIN)
         stream.block("\n".join(lines[:count]) + "\n")
         stream.end()
         assert consumer.found == events(*lines[:count])

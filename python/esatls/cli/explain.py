@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from esatls.extraction import tracking
+from esatls.extraction.heads import Head
 from esatls.extraction.match import MATCHERS_BY_START, event_of, match
 from esatls.extraction.patterns import PATTERNS
-from esatls.extraction.stream import Head
 from esatls.lines import envelope, records
 from esatls.lines.clock import Clock
 from esatls.lines.header import STAMP

@@ -10,6 +10,7 @@ import click
 
 from esatls import parallel
 from esatls.errors import UsageError
+from esatls.extraction.probe import common_zone, probe_all
 from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339, rfc3339, zone
 from esatls.output import Output, printable
@@ -18,10 +19,14 @@ from esatls.verdicts.hosts import appliances, short_and_full
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from esatls.extraction.probe import Probe
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
     from esatls.verdicts.facts import Facts
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
+
+_MOST_SHAPES = 3
+"""Shapes of lines without a known header that are shown."""
 
 
 def reading(command: Callable[..., None]) -> Callable[..., None]:
@@ -59,19 +64,21 @@ class Input:
         if not options["files"] and sys.stdin.isatty():
             raise UsageError("no input file (use - for standard input)")
         self.found = sources.find(options["files"], self.warn)
+        probes = probe_all(self.found, dated=options["year"] is not None)
         where = None if options["timezone"] is None else zone(options["timezone"])
         self.options = parallel.Options(
             where,
             options["year"],
             options["host"] and printable(options["host"]),
             options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1),
-            sources.common_zone(self.found) if where is None else None,
-            self._by_serial() if options["host"] is None and len(self.found) > 1 else {},
+            common_zone(probes) if where is None else None,
+            self._by_serial(probes) if options["host"] is None and len(self.found) > 1 else {},
+            probes,
         )
 
-    def _by_serial(self) -> dict[str, str]:
+    def _by_serial(self, probes: dict[str, Probe]) -> dict[str, str]:
         """Return the appliance of each file by the serial number in its head, where files without host names are of several; say so."""
-        serials = sources.serials(self.found)
+        serials = {path: told.serial for path, told in probes.items() if told.serial is not None}
         several = sorted(set(serials.values()))
         if len(several) < 2:
             return {}
@@ -116,6 +123,8 @@ class Input:
         """Show the counts, then `nothing` if no line was an event, or that no record matched; exit with 1 if something could not be read."""
         if not self.quiet:
             click.echo(str(counts), err=True)
+            for count, words in counts.not_understood.often()[:_MOST_SHAPES]:
+                click.echo(f"esatls: {count:,} lines were not recognized that begin like this: {printable(words)}", err=True)
             if counts.events and written == 0:
                 click.echo("esatls: no records match the filters", err=True)
             elif counts.ignored and not counts.events:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator
 
-    from esatls.extraction.stream import Counts, Head
+    from esatls.extraction.heads import Head
+    from esatls.extraction.stream import Counts
     from esatls.lines.clock import Clock, Time
 
 _ABOUT_TLS = ("tls_in_result", "tls_out_result", "dane_status")

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from esatls.extraction.fact_types import Fact
+    from esatls.extraction.heads import Head
     from esatls.extraction.match import Spec
-    from esatls.extraction.stream import Head
     from esatls.lines.clock import Time
 
 Record = MessageRecord

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.stream import Stream
 from esatls.lines import envelope
+from esatls.lines.clock import end_of_year
 from esatls.lines.log_head import OFFSET_WORDS, offsets, shifted, zone_of
-from esatls.lines.sources import LONGEST_LINE, end_of_year
+from esatls.lines.sources import LONGEST_LINE
 
 if TYPE_CHECKING:
     from esatls.follow.held import Held

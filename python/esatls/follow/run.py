@@ -16,8 +16,7 @@ from esatls.follow.held import Held, Limits, Record
 from esatls.follow.lines import FollowedStream, Lines
 from esatls.follow.sink import Sink
 from esatls.follow.trail import LogPosition, Pipe, Trail
-from esatls.lines.clock import Clock
-from esatls.lines.sources import end_of_year
+from esatls.lines.clock import Clock, end_of_year
 from esatls.output import dumps
 
 if TYPE_CHECKING:

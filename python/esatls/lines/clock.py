@@ -39,6 +39,12 @@ _DAY = 86400
 _NATIVE_LENGTH = len("Wed Jul 20 19:47:40 2005")
 
 
+def end_of_year(year: int, zone: tzinfo) -> Time:
+    """Return what a clock takes as its latest moment for a log that begins in a year, as a zone counts it."""
+    # the clock allows for a day more
+    return datetime(year, 12, 31, 23, 59, 59, tzinfo=zone).timestamp() - _DAY
+
+
 def zone(name: str) -> tzinfo:
     """Return the time zone of an IANA name, `UTC`, or an offset such as `+02:00`; `UsageError` if there is none."""
     offset = re.fullmatch(r"([+-])(\d{2}):?(\d{2})", name)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import bz2
 import codecs
-import contextlib
 import glob
-import gzip
 import lzma
 import os
 import stat
@@ -20,21 +18,15 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Callable
 
 from esatls.errors import InputError
-from esatls.lines import envelope
-from esatls.lines.clock import Clock, Time
-from esatls.lines.log_head import OFFSET_WORDS, by_offset, offsets, serial, shifted, zone_of
+from esatls.lines.gzipped import GzipReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import tzinfo
 
 BLOCK = 1 << 18
 LONGEST_LINE = 1 << 24
 """Bytes after which a line without an end is cut."""
 _SAMPLE = 1 << 20
-_HEAD_LINES = 10
-_TAIL = 1 << 16
-_DAY = 86400
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _NOT_TEXT = bytes(set(range(32)) - set(b"\t\n\r\x1b"))
 BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
@@ -58,7 +50,10 @@ class Source:
     @property
     def size(self) -> int:
         """Bytes on disk; 0 where that is not known."""
-        return 0 if self.path == "-" else os.stat(self.path).st_size
+        try:
+            return 0 if self.path == "-" else os.stat(self.path).st_size
+        except OSError:
+            return 0
 
 
 def find(paths: tuple[str, ...], warn: Warn) -> list[Source]:
@@ -143,7 +138,7 @@ def is_plain(source: Source) -> bool:
 def opener_of(head: bytes) -> Callable[[IO[bytes]], Any] | None:
     """Return what unpacks a file that begins with these bytes; None for one that is not compressed."""
     if head.startswith(b"\x1f\x8b"):
-        return lambda file: gzip.GzipFile(fileobj=file)
+        return GzipReader
     if head.startswith(b"BZh"):
         return bz2.BZ2File
     if head.startswith(b"\xfd7zXZ\0"):
@@ -186,10 +181,6 @@ class Reader:
             if not more:
                 break
             self._ahead += more
-        return self._ahead
-
-    def head(self) -> bytes:
-        """Return the first kilobytes, without using them up."""
         return self._ahead
 
     def position(self) -> int:
@@ -258,126 +249,3 @@ def _peek(file: IO[bytes]) -> bytes:
 def _to_utf8(name: str) -> Callable[[bytes], bytes]:
     decoder = codecs.getincrementaldecoder(name)("replace")
     return lambda data: decoder.decode(data).encode("utf-8")
-
-
-def clock_of(reader: Reader, zone: tzinfo | None, year: int | None) -> Clock:
-    """Return the clock for one source.
-
-    The zone is the given one, else the offset in the head of the file, else UTC. The year of stamps
-    without one comes from `year` (that of the log's first line), else from the date of the file.
-    """
-    from datetime import datetime, timezone
-
-    sample = reader.sample()
-    if zone is None:
-        zone = timezone.utc
-        told = next(_head_offsets(sample), None)
-        if told is not None:
-            zone = zone_of(told)
-    latest: Time | None = None
-    if year is not None:
-        latest = _latest(sample + _tail(reader.source), Clock(zone, end_of_year(year, zone)))
-    elif reader.source.path != "-" and os.path.isfile(reader.source.path):
-        latest = os.stat(reader.source.path).st_mtime
-    return Clock(zone, latest if latest is not None else datetime.now(timezone.utc).timestamp())
-
-
-def end_of_year(year: int, zone: tzinfo) -> Time:
-    """Return what a clock takes as its latest moment for a log that begins in a year, as a zone counts it."""
-    from datetime import datetime
-
-    # the clock allows for a day more
-    return datetime(year, 12, 31, 23, 59, 59, tzinfo=zone).timestamp() - _DAY
-
-
-def has_head(reader: Reader) -> bool:
-    """Tell whether a source begins with a log's head; then it may be several logs, each with its own."""
-    return next(_head_offsets(reader.sample()), None) is not None
-
-
-def _head_offsets(sample: bytes) -> Iterator[int]:
-    """Yield the seconds that lines of a log's head state."""
-    if OFFSET_WORDS.encode() in sample:
-        for line in sample.decode("utf-8", "replace").split("\n"):
-            if OFFSET_WORDS in line:
-                yield from (offset for offset, _ in offsets(line))
-
-
-def clocks_at(source: Source, clock: Clock, starts: list[int]) -> list[Clock]:
-    """Return the clocks that hold at some offsets of a plain file, ascending: each line of a head changes the one before it."""
-    reader = Reader(source, lambda _: None)
-    told: list[tuple[int, int]] = []
-    at = 0
-    for block in reader.blocks():
-        for offset, piece in by_offset(block):
-            if offset is not None:
-                told.append((at, offset))
-            at += len(piece)
-        if at > starts[-1]:
-            break
-    reader.close()
-    return [next((shifted(clock, offset) for where, offset in reversed(told) if where < start), clock) for start in starts]
-
-
-def _tail(source: Source) -> bytes:
-    if not is_plain(source):
-        return b""
-    with open(source.path, "rb") as file:
-        file.seek(max(0, source.size - _TAIL))
-        return file.read()
-
-
-def _latest(sample: bytes, clock: Clock) -> Time:
-    """Return the moment that nothing in a log of the clock's year lies after; the log may run into the next year."""
-    lines = sample.decode("utf-8", "replace").split("\n")
-    stamps = (envelope.parse(line).stamp for line in (*lines[:50], *lines[-50:]))
-    times = [time for stamp in stamps if stamp for time in (clock.read(stamp),) if time is not None]
-    if times and times[0] - times[-1] > 180 * _DAY:
-        return times[0] + 363 * _DAY
-    return clock.latest
-
-
-def cuts(source: Source, parts: int, least: int, is_event: Callable[[str], bool]) -> list[int]:
-    """Return offsets that cut a plain file into parts of whole lines, each beginning with an envelope and an event.
-
-    The first is 0, the last the file's size; fewer parts if they would be smaller than `least` bytes.
-    """
-    size = source.size
-    parts = max(1, min(parts, size // max(least, 1)))
-    found = [0]
-    with open(source.path, "rb") as file:
-        for part in range(1, parts):
-            file.seek(size * part // parts)
-            at = file.tell() + len(file.readline())
-            # a wrapped line must not be cut: look for one that starts anew
-            for _ in range(1000):
-                line = file.readline()
-                env = envelope.parse(line[: envelope.LONGEST].decode("utf-8", "replace"))
-                if not line or (env.rank == envelope.STAMPED and is_event(line[env.end :].decode("utf-8", "replace").strip())):
-                    break
-                at += len(line)
-            else:
-                continue
-            if found[-1] < at < size:
-                found.append(at)
-    return [*found, size]
-
-
-def _files(found: list[Source]) -> Iterator[Reader]:
-    """Yield a reader of each source that can be read again, open until the next one is asked for."""
-    for source in found:
-        if source.path != "-" and os.path.isfile(source.path):
-            with contextlib.closing(Reader(source, lambda _: None)) as reader:
-                yield reader
-
-
-def serials(found: list[Source]) -> dict[str, str]:
-    """Return the serial numbers that the heads of files without host names tell, by path."""
-    told = {reader.source.path: serial(reader.head().decode("utf-8", "replace").splitlines()[:_HEAD_LINES]) for reader in _files(found)}
-    return {path: number for path, number in told.items() if number is not None}
-
-
-def common_zone(found: list[Source]) -> tzinfo | None:
-    """Return the zone that the heads of the files tell, if all that tell one agree; it holds for those that tell none."""
-    told = {offset for reader in _files(found) for offset in _head_offsets(reader.sample())}
-    return zone_of(told.pop()) if len(told) == 1 else None

@@ -16,8 +16,9 @@ from esatls.verdicts.hosts import appliances, key_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from esatls.extraction.blocks import BlockStream
+    from esatls.extraction.heads import Head
     from esatls.extraction.match import Spec
-    from esatls.extraction.stream import Head, Stream
     from esatls.lines.clock import Time
     from esatls.lines.sources import Source
     from esatls.trace.family import Member
@@ -53,7 +54,7 @@ class _Finder:
         self.found: dict[int, list[Line]] = {}
         """By the identity of the message or connection."""
         self._file = (0, "")
-        self._stream: Stream | None = None
+        self._stream: BlockStream | None = None
         self._recent: dict[int, str] = {}
         self._messages: dict[tuple[str, str], list[Member]] = {}
         self._connections: dict[tuple[str, int, str], list[Member]] = {}
@@ -70,7 +71,7 @@ class _Finder:
         """Say that what comes now is of another file."""
         self._file, self._stream, self._recent = (number, name), None, {}
 
-    def feed(self, stream: Stream, block: bytes) -> None:
+    def feed(self, stream: BlockStream, block: bytes) -> None:
         """Give a block to a stream: line by line where it may hold a wanted line, all at once where not."""
         self._stream = stream
         if self._ids.search(block) is None:

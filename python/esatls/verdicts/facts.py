@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator
 
-    from esatls.extraction.stream import Head
+    from esatls.extraction.heads import Head
 
 Ref = tuple[int, str]
 """A store (RECEIVING, DELIVERY, MESSAGES) and an id in it."""

@@ -1,0 +1,208 @@
+"""Blocks of lines at once, where that means the same as one line after another: all have envelopes that are known to be whole."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from esatls.extraction.heads import is_whole
+from esatls.extraction.stream import RECORD, Counts, Stream
+from esatls.extraction.wrapped import is_unprintable
+from esatls.lines import envelope, records
+
+if TYPE_CHECKING:
+    from esatls.extraction.heads import Head
+
+_LINES_AT_ONCE = 500
+"""Lines that are read with care, one by one, when one of them has no whole envelope."""
+
+
+class BlockStream(Stream):
+    """Reads one log in blocks of whole lines."""
+
+    def feed(self, block: bytes) -> None:
+        """Take a block of whole lines as bytes; bytes that are not UTF-8 stand as escapes in what is read."""
+        try:
+            text = block.decode("utf-8")
+        except UnicodeDecodeError:
+            lines = block.decode("utf-8", "surrogateescape").split("\n")
+            if not lines[-1]:
+                lines.pop()
+            for line in lines:
+                self.line(line)
+        else:
+            self.block(text)
+
+    def block(self, text: str) -> None:
+        """Take a block of whole lines: fast as long as every line has an envelope, else line by line."""
+        lines = text.split("\n")
+        if not lines[-1]:
+            lines.pop()
+        plain = "\0" not in text and "\r" not in text and RECORD not in text
+        for at in range(0, len(lines), _LINES_AT_ONCE):
+            some = lines[at : at + _LINES_AT_ONCE]
+            done = 0 if self._document is not None else self._records(some) if some[0][:1] == "{" else self._fast(some) if plain else 0
+            for line in some[done:]:
+                self.line(line)
+
+    def sift(self, block: bytes, word: str, rare: str) -> None:
+        """Take a block for a consumer that wants only events with `word` or `rare` in their line: the others are not read.
+
+        Only where every line of the block has the same kind of envelope and none has `rare`; else the block is read whole.
+        """
+        lines = block.count(b"\n")
+        picked = self._pick(block, word, rare) if self._heads.length and lines > 1 and block[-1:] == b"\n" else None
+        if picked is None:
+            self.feed(block)
+            return
+        found, heads, last = picked
+        # lines that are not read are no events that the consumer wants
+        self._give(found, heads, lines - 1)
+        self.feed(block[last:])
+
+    def _pick(self, block: bytes, word: str, rare: str) -> tuple[list[str], _HeadsInARow, int] | None:
+        """Return the lines with a word, their heads, and where the last line of the block begins.
+
+        None where a line has the rare word, holds a line of its own, or where one of them, the first or the last line, or
+        a line after one of them has no whole envelope: it may be wrapped.
+        """
+        try:
+            text = block.decode("ascii")
+        except UnicodeDecodeError:
+            return None
+        if "\0" in text or "\r" in text or rare in text:
+            return None
+        find, length, whole = text.find, self._heads.length, self._heads.whole
+        last = text.rfind("\n", 0, -1) + 1
+        found: list[str] = []
+        after: list[int] = []
+        at = find(word, 0, last)
+        while at >= 0:
+            end = find("\n", at)
+            line = text[text.rfind("\n", 0, at) + 1 : end]
+            if RECORD in line:
+                return None
+            found.append(line)
+            after.append(end + 1)
+            at = find(word, end, last)
+        following = {text[at : at + length]: at for at in after}
+        beside = [0, last, *(at for prefix, at in following.items() if prefix not in whole)]
+        beside_lines = [text[at : at + envelope.LONGEST] for at in beside]
+        if len(self._heads_of(beside_lines).heads) < len(beside):
+            return None
+        heads = self._heads_of(found)
+        return (found, heads, last) if len(heads.heads) == len(found) else None
+
+    def _fast(self, lines: list[str]) -> int:
+        """Take lines up to the first one without a whole envelope; return how many.
+
+        The last line before that one is left too: what follows may be its rest.
+        """
+        self._look_at(lines[0])
+        found = self._heads_of(lines)
+        done = len(found.heads) - 1
+        if done < 1:
+            return 0
+        found.heads.pop()
+        found.elsewhere.pop(done, None)
+        self._give(lines, found, done)
+        return done
+
+    def _look_at(self, line: str) -> None:
+        """Learn how long envelopes are, unless that is known."""
+        if not self._heads.length:
+            env = self._neighbours.parse(line)
+            if is_whole(env, line):
+                self._heads.of(env, line)
+
+    def _records(self, lines: list[str]) -> int:
+        """Take JSON records in a row that hold one whole line each; return how many. What stands in a record goes on in no other one."""
+        if self._heads.length or self._rank != envelope.BARE:
+            return 0
+        found: list[records.Record] = []
+        for line in lines:
+            inner = records.unwrap(line) if line[:1] == "{" else []
+            if len(inner) != 1 or len(inner[0].lines) > 1 or self._neighbours.is_split_record(inner[0]):
+                break
+            found += inner
+            if len(found) == 1 and not is_whole(envelope.parse(inner[0].lines[0]), inner[0].lines[0]):
+                break
+        if found:
+            self._settle()
+        done = 0
+        for _, some in itertools.groupby(found, lambda inner: (inner.host, inner.log, inner.level)):
+            alike = list(some)
+            part = cast("BlockStream", self._reader(alike[0]))
+            texts = [inner.lines[0] for inner in alike]
+            counts = part.whole_lines(texts)
+            self.counts.add(counts)
+            done += counts.lines
+            if counts.lines < len(texts):
+                break
+        return done
+
+    def _new_reader(self, host: str | None, log: str | None, level: str | None) -> BlockStream:
+        return BlockStream(self.consumer, self.clock, host, log, level)
+
+    def whole_lines(self, lines: list[str]) -> Counts:
+        """Take lines that go on in no other one, as long as each has a whole envelope."""
+        self.counts = Counts()
+        text = "\n".join(lines)
+        if "\r" not in text and RECORD not in text and not is_unprintable(text):
+            self._look_at(lines[0])
+            found = self._heads_of(lines)
+            if found.heads:
+                self._give(lines[: len(found.heads)], found, len(found.heads))
+        return self.counts
+
+    def _give(self, lines: list[str], found: _HeadsInARow, read: int) -> None:
+        """Give lines and their heads to the consumer; they are the events among so many that were `read`."""
+        lines = [*map(str.rstrip, lines)]
+        self.end()
+        self._rank = envelope.STAMPED
+        self._swallow = False
+        heads, length, taken, at = found.heads, self._heads.length, 0, 0
+        for number, start in found.elsewhere.items():
+            taken += self.consumer.take_all(zip(lines[at:number], heads[at:number]), length)
+            taken += self.consumer.take_all([(lines[number], heads[number])], start)
+            at = number + 1
+        taken += self.consumer.take_all(zip(lines[at:], heads[at:]) if at else zip(lines, heads), length)
+        self.counts.lines += read
+        self.counts.events += taken
+        self.counts.ignored += read - taken
+        if 2 * len(found.elsewhere) > len(heads):
+            self._heads.length = start
+
+    def _heads_of(self, lines: list[str]) -> _HeadsInARow:
+        """Return the heads of the first lines, as long as all have whole envelopes."""
+        known_heads = self._heads
+        length, hour, naming = known_heads.length, known_heads.hour, self._neighbours.naming
+        prefixes = [line[:length] for line in lines]
+        known: dict[str, Head | None] = dict.fromkeys(prefixes)
+        for prefix in known:
+            known[prefix] = known_heads.whole.get(prefix) or known_heads.same_hour(prefix, naming)
+        heads, elsewhere = [known[prefix] for prefix in prefixes], dict[int, int]()
+        if None in known.values():
+            for number, prefix in enumerate(prefixes):
+                head = heads[number] = known[prefix]
+                if head is not None:
+                    continue
+                env = self._neighbours.parse(lines[number])
+                if not is_whole(env, lines[number]):
+                    del heads[number:]
+                    break
+                heads[number] = known_heads.of(env, lines[number])
+                if env.end == length:
+                    known[prefix], hour = heads[number], known_heads.hour
+                else:
+                    elsewhere[number] = env.end
+                known_heads.length, known_heads.hour = length, hour
+        return _HeadsInARow(heads, elsewhere)  # type: ignore[arg-type]
+
+
+class _HeadsInARow(NamedTuple):
+    """The heads of some lines in a row."""
+
+    heads: list[Head]
+    elsewhere: dict[int, int]
+    """Where the texts start that do not start where most do: another level, a longer name."""

@@ -1,0 +1,55 @@
+"""Where a plain file may be cut for several processes, and the clock that holds behind each cut."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from esatls.extraction.match import match
+from esatls.lines import envelope
+from esatls.lines.log_head import by_offset, shifted
+from esatls.lines.sources import Reader, Source
+
+if TYPE_CHECKING:
+    from esatls.lines.clock import Clock
+
+
+def cuts(source: Source, parts: int, least: int) -> list[int]:
+    """Return offsets that cut a file into parts of whole lines, each beginning with an envelope and an event.
+
+    The first is 0, the last the file's size; fewer parts if they would be smaller than `least` bytes.
+    """
+    size = source.size
+    parts = max(1, min(parts, size // max(least, 1)))
+    found = [0]
+    with open(source.path, "rb") as file:
+        for part in range(1, parts):
+            file.seek(size * part // parts)
+            at = file.tell() + len(file.readline())
+            # a wrapped line must not be cut: look for one that starts anew
+            for _ in range(1000):
+                line = file.readline()
+                env = envelope.parse(line[: envelope.LONGEST].decode("utf-8", "replace"))
+                if not line or (env.rank == envelope.STAMPED and match(line[env.end :].decode("utf-8", "replace").strip()) is not None):
+                    break
+                at += len(line)
+            else:
+                continue
+            if found[-1] < at < size:
+                found.append(at)
+    return [*found, size]
+
+
+def clocks_at(source: Source, clock: Clock, starts: list[int]) -> list[Clock]:
+    """Return the clocks that hold at some offsets of a file, ascending: each line of a head changes the one before it."""
+    told: list[tuple[int, int]] = []
+    at = 0
+    with contextlib.closing(Reader(source, lambda _: None)) as reader:
+        for block in reader.blocks():
+            for offset, piece in by_offset(block):
+                if offset is not None:
+                    told.append((at, offset))
+                at += len(piece)
+            if at > starts[-1]:
+                break
+    return [next((shifted(clock, offset) for where, offset in reversed(told) if where < start), clock) for start in starts]

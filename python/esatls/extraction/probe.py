@@ -1,0 +1,118 @@
+"""What a source is, told by its beginning before it is read: a log or message tracking, whose, in which zone, of which year."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, NamedTuple
+
+from esatls.lines import envelope
+from esatls.lines.clock import Clock, end_of_year
+from esatls.lines.log_head import OFFSET_WORDS, offsets, serial, zone_of
+from esatls.lines.sources import Reader, Source, is_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import tzinfo
+
+    from esatls.lines.clock import Time
+
+_HEAD_LINES = 10
+_TAIL = 1 << 16
+_TRACKING = 1 << 16
+_DAY = 86400
+
+
+class Probe(NamedTuple):
+    """What the beginning of a source tells."""
+
+    is_tracking: bool
+    """Whether it is message tracking (the REST API's JSON, or text of the page), and no log."""
+    offsets: tuple[int, ...]
+    """Seconds ahead of UTC that heads of logs in it state; with one it may be several logs, each with its own."""
+    serial: str | None
+    """The appliance that its head tells, where lines name none."""
+    stamps: tuple[str, ...]
+    """The stamps of its first and of its last lines, where they were asked for."""
+
+
+def probe(reader: Reader, *, dated: bool) -> Probe:
+    """Look at what a reader will read, without using it up; `dated` asks for stamps."""
+    sample = reader.sample()
+    first = sample.split(b"\n", _HEAD_LINES)[:_HEAD_LINES]
+    return Probe(
+        _is_tracking(sample[:_TRACKING]),
+        _offsets(sample),
+        serial([line.decode("utf-8", "replace") for line in first]),
+        _stamps(sample + _tail(reader.source)) if dated else (),
+    )
+
+
+def probe_all(found: Iterable[Source], *, dated: bool) -> dict[str, Probe]:
+    """Look at all sources that can be read again, by path; one that is gone is left to whoever reads it."""
+    told: dict[str, Probe] = {}
+    for source in found:
+        if source.path != "-" and os.path.isfile(source.path):
+            with contextlib.suppress(OSError), contextlib.closing(Reader(source, lambda _: None)) as reader:
+                told[source.path] = probe(reader, dated=dated)
+    return told
+
+
+def common_zone(probes: Mapping[str, Probe]) -> tzinfo | None:
+    """Return the zone that the heads of the files tell, if all that tell one agree; it holds for those that tell none."""
+    told = {offset for one in probes.values() for offset in one.offsets}
+    return zone_of(told.pop()) if len(told) == 1 else None
+
+
+def clock_of(source: Source, told: Probe, zone: tzinfo | None, year: int | None) -> Clock:
+    """Return the clock for one source.
+
+    The zone is the given one, else the offset in the head of the file, else UTC. The year of stamps
+    without one comes from `year` (that of the log's first line), else from the date of the file.
+    """
+    if zone is None:
+        zone = zone_of(told.offsets[0]) if told.offsets else timezone.utc
+    latest: Time | None = None
+    if year is not None:
+        latest = _latest(told.stamps, Clock(zone, end_of_year(year, zone)))
+    elif source.path != "-" and os.path.isfile(source.path):
+        latest = os.stat(source.path).st_mtime
+    return Clock(zone, latest if latest is not None else datetime.now(timezone.utc).timestamp())
+
+
+def _is_tracking(sample: bytes) -> bool:
+    if b"(ICID" not in sample and b"(DCID" not in sample and b'"summary"' not in sample:
+        return False
+    from esatls.extraction import tracking
+
+    return tracking.recognise(sample.decode("utf-8", "replace"))
+
+
+def _offsets(sample: bytes) -> tuple[int, ...]:
+    if OFFSET_WORDS.encode() not in sample:
+        return ()
+    lines = (line for line in sample.decode("utf-8", "replace").split("\n") if OFFSET_WORDS in line)
+    return tuple(offset for line in lines for offset, _ in offsets(line))
+
+
+def _tail(source: Source) -> bytes:
+    if not is_plain(source):
+        return b""
+    with open(source.path, "rb") as file:
+        file.seek(max(0, source.size - _TAIL))
+        return file.read()
+
+
+def _stamps(sample: bytes) -> tuple[str, ...]:
+    lines = sample.decode("utf-8", "replace").split("\n")
+    stamps = (envelope.parse(line).stamp for line in (*lines[:50], *lines[-50:]))
+    return tuple(filter(None, stamps))
+
+
+def _latest(stamps: tuple[str, ...], clock: Clock) -> Time:
+    """Return the moment that nothing in a log of the clock's year lies after; the log may run into the next year."""
+    times = [time for time in map(clock.read, stamps) if time is not None]
+    if times and times[0] - times[-1] > 180 * _DAY:
+        return times[0] + 363 * _DAY
+    return clock.latest

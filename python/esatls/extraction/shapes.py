@@ -1,0 +1,71 @@
+"""Lines with something in front of them that is no known header: how often each shape of them stands in a log."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+OFTEN = 1000
+"""Lines of one shape that are worth a word."""
+
+_LOOKED_AT = 200
+_FIRST_WORDS = 60
+_MOST = 500
+_LETTERS = re.compile("[^\\W\\d_]+")
+_DIGITS = re.compile(r"\d+")
+_HEADED = re.compile(r"\s*(?:[{<\[]|\d{6})|.*?(?:\d:\d\d|\b(?:Info|Warning|Critical|Debug|Trace):|\b(?:MID|ICID|DCID):? \d)", re.ASCII | re.DOTALL)
+"""A beginning with a time, a level, an id or a record's bracket: a line of a log, and no rest of wrapped text."""
+
+
+class Shape(NamedTuple):
+    """Lines that begin alike but for their words and numbers."""
+
+    lines: int
+    words: str
+    """The first words of one of them, as they stand there."""
+
+
+class Shapes:
+    """Shapes of lines by their count; rare ones are forgotten where there are many."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Shape] = {}
+
+    def note(self, line: str) -> None:
+        """Count a line that nobody has understood."""
+        start = line[:_LOOKED_AT]
+        if _HEADED.match(start) is not None:
+            words = start[:_FIRST_WORDS]
+            self._add(_DIGITS.sub("9", _LETTERS.sub("a", words)), Shape(1, words))
+
+    def add(self, other: Shapes) -> None:
+        """Add the shapes of another part of the input."""
+        for form, shape in other._counts.items():
+            self._add(form, shape)
+
+    def often(self) -> list[Shape]:
+        """Return the shapes that many lines have, the most frequent first."""
+        return sorted((shape for shape in self._counts.values() if shape.lines >= OFTEN), reverse=True)
+
+    def as_list(self) -> list[list[int | str]]:
+        """Return all that is known, for `of_list` in another process."""
+        return [[form, *shape] for form, shape in self._counts.items()]
+
+    @classmethod
+    def of_list(cls, told: list[list[int | str]]) -> Shapes:
+        """Return what `as_list` was asked for."""
+        shapes = cls()
+        shapes._counts = {str(form): Shape(int(lines), str(words)) for form, lines, words in told}
+        return shapes
+
+    def _add(self, form: str, shape: Shape) -> None:
+        known = self._counts.get(form)
+        if known is not None:
+            self._counts[form] = known._replace(lines=known.lines + shape.lines)
+            return
+        if len(self._counts) >= _MOST:
+            self._counts = {form: shape._replace(lines=shape.lines - 1) for form, shape in self._counts.items() if shape.lines > 1}
+        if len(self._counts) < _MOST:
+            self._counts[form] = shape

@@ -1,0 +1,156 @@
+"""Text that was wrapped or pasted: which lines are the rest of the one before, and how they read together."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from esatls.extraction.match import Spec, match
+from esatls.lines import envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from esatls.extraction.heads import Head
+
+    Event = tuple[Spec, re.Match[str]]
+
+LONGEST_WRAP = 64
+"""Lines that one wrapped line may stand on; what comes after them until the next stamp is ignored."""
+
+_WRAP_COLUMN = 100  # no page that wraps within words is narrower
+_SEPARATOR = "--"
+"""Stands between the lines that grep shows around one match and those around the next."""
+_UNPRINTABLE = re.compile("[\0\ud800-\udfff]")
+_IN_ADDRESS = re.compile(r" (?:From|To): ?<[^<>\s\"]*\Z")
+"""The end of a line that was wrapped within an address: none holds a space outside of quotes."""
+_LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
+# The command line's prompts and answers to its questions: the log line in front of one is finished.
+_PROMPT = re.compile(r"(?:\([\w -]{1,64} [\w.-]{1,255}\)|[\w.-]{1,255})> ?.*|\[[^\]]{0,64}\]> ?.*|\^C.*|\d{1,20} match(?:es)? found\.?", re.ASCII)
+_ANY_WORDS = "tls_other"
+"""The kind that takes whatever words stand behind the id."""
+# Kinds whose text no stranger writes: a line that says less than its neighbours may stand on its own after them.
+_CLOSED_KINDS = ("connection_", "hat_", "tls_", "message_started", "message_finished", "message_lineage", "message_quarantined")
+
+
+class Pending:
+    """A line that may go on in the next ones."""
+
+    __slots__ = ("_event", "env", "head", "lines", "number", "spaced")
+
+    def __init__(self, env: envelope.Envelope, head: Head, line: str) -> None:
+        self.env = env
+        self.head = head
+        self.lines = [line]
+        self.number = 0
+        """That of its first line."""
+        self.spaced = False
+        """Whether blank lines stand between its lines: pages that do so wrap in mid-word (W17)."""
+        self._event: Event | bool | None = False  # False: not yet looked at
+
+    def look(self) -> Event | None:
+        """Return what the joined text matches; a seam may be a lost space or nothing at all."""
+        if not isinstance(self._event, bool):
+            return self._event
+        first = self.lines[0][self.env.end :]
+        if len(self.lines) == 1:
+            self._event = _match(first)
+        else:
+            ways = filter(None, map(_match, _joined(first, self.lines, at_column=self.spaced)))
+            # where a word was cut, what stands behind it is lost to the wrong way
+            self._event = max(ways, key=_values_told, default=None)
+        return self._event
+
+    def settled(self) -> tuple[Event | None, int]:
+        """Return the event, and on how many of the lines it stands."""
+        event = self.look()
+        if len(self.lines) > 1 and (event is None or event[0].kind == _ANY_WORDS):
+            # lines of another program, without a stamp of their own
+            first = _match(self.lines[0][self.env.end :])
+            if first is not None and not _is_open(first[1].string) and not _goes_on(first, event):
+                return first, 1
+        return event, 0 if event is None else len(self.lines)
+
+    def add(self, line: str) -> None:
+        """Take a line as the rest of this one."""
+        self.lines.append(line)
+        self._event = False
+
+    def is_ended_by(self, line: str) -> bool:
+        """Tell whether a line can be no rest of this one: a tool's or a prompt's, one with a header, one that cannot be read."""
+        if line == _SEPARATOR or envelope.starts_anew(line) or is_unprintable(line):
+            return True
+        return _PROMPT.fullmatch(line) is not None and not _is_open(self.lines[-1])
+
+    def is_completed_by(self, number: str) -> bool:
+        """Tell whether a number is the rest of an id that was wrapped, and no line number.
+
+        It is where it makes an event of this line, or where pages wrap at a column.
+        """
+        if self.look() is not None:
+            return self.spaced and len(self.lines[-1]) >= _WRAP_COLUMN
+        return self._with(number) is not None
+
+    def stands_before(self, env: envelope.Envelope, line: str) -> bool:
+        """Tell whether this line is finished, and the next one an event of its own though it says less."""
+        event = self.look()
+        if event is None or not event[0].kind.startswith(_CLOSED_KINDS) or _is_open(event[1].string):
+            return False
+        return match(line[env.end :].rstrip()) is not None or not _goes_on(event, self._with(line))
+
+    def _with(self, line: str) -> Event | None:
+        """Return what the text would match with one line more."""
+        event = self._event
+        self.add(line)
+        joined = self.look()
+        self.lines.pop()
+        self._event = event
+        return joined
+
+
+def _goes_on(event: Event, joined: Event | None) -> bool:
+    """Tell whether what a text matches with its rest may be the whole of what it matches without: not where any words would do."""
+    return joined is not None and (joined[0].kind != _ANY_WORDS or event[0].kind == _ANY_WORDS)
+
+
+def is_number(line: str) -> bool:
+    """Tell whether a line may be the number that a page gives a line (W18)."""
+    return _LINE_NUMBER.fullmatch(line) is not None
+
+
+def is_unprintable(text: str) -> bool:
+    """Tell whether a text holds a zero or a byte that is not UTF-8."""
+    return "\0" in text if text.isascii() else _UNPRINTABLE.search(text) is not None
+
+
+def _match(text: str) -> Event | None:
+    if is_unprintable(text):
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return match(text.rstrip())
+
+
+def _values_told(event: Event) -> int:
+    return sum(map(bool, event[1].groups()))
+
+
+def _joined(first: str, lines: list[str], *, at_column: bool) -> Iterable[str]:
+    """Yield the ways in which a text that was wrapped may have read, the likelier first: at a word, or at a column."""
+    for seam in ("", " ") if at_column or _IN_ADDRESS.search(lines[0]) else (" ", ""):
+        parts = [first]
+        for line in lines[1:]:
+            if parts[-1][-1:] not in (" ", "\t") and line[:1] not in (" ", "\t"):
+                # AsyncOS's None is a whole word
+                parts.append(" " if parts[-1].endswith(" None") or line.partition(" ")[0] == "None" else seam)
+            parts.append(line)
+        yield "".join(parts)
+
+
+def _is_open(text: str) -> bool:
+    """Tell whether a quote or bracket is left open, so that more of the text must follow."""
+    return (
+        text.count("(") > text.count(")")
+        or text.count("[") > text.count("]")
+        or text.count("<") > text.count(">")
+        or text.count('"') % 2 == 1
+        or text.count("'") % 2 == 1
+    )

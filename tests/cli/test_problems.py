@@ -1,0 +1,172 @@
+"""What cannot be read or is not understood: never passed over in silence, and never in the way of the rest."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.terminal import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LINE = "Tue Mar  3 10:00:02 2026 Info: ICID {} TLS success\n"
+NOBODY = 65534
+
+
+def told(*args: object, code: int) -> tuple[list[int], list[str]]:
+    """Return the ICIDs of the events, and the lines on standard error."""
+    done = run("events", *args)
+    assert done.returncode == code, done.stderr
+    return [json.loads(line)["icid"] for line in done.stdout.splitlines()], done.stderr.decode().splitlines()
+
+
+@pytest.fixture
+def folder() -> Iterator[pathlib.Path]:
+    """Make a folder that other users may look into, which those of pytest are not."""
+    path = pathlib.Path(tempfile.mkdtemp())
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="this system has no other users to be")
+@pytest.mark.parametrize("closed", ["folder", "file"])
+def test_what_may_not_be_read(folder: pathlib.Path, closed: str) -> None:
+    """A closed folder, and a closed file in an open one, are named once, with exit code 1; the rest is read."""
+    (folder / "a.log").write_text(LINE.format(1))
+    (folder / "old").mkdir()
+    (folder / "old" / "b.log").write_text(LINE.format(2))
+    assert told("-q", folder, code=0) == ([1, 2], [])
+    shut = folder / "old" if closed == "folder" else folder / "old" / "b.log"
+    shut.chmod(0)
+    user = os.geteuid()
+    try:
+        if user == 0:
+            os.seteuid(NOBODY)
+    except PermissionError:
+        pytest.skip("root may read everything, and may be nobody else here")
+    try:
+        assert told("-q", folder, code=1) == ([1], [f"esatls: {shut}: permission denied"])
+    finally:
+        os.seteuid(user)
+        shut.chmod(0o755)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_file_that_is_gone_when_its_turn_comes(tmp_path: pathlib.Path, jobs: int) -> None:
+    """A file that was there when the files were looked for is named, with exit code 1; the others are read."""
+    pipe, gone, last = tmp_path / "a", tmp_path / "b.log", tmp_path / "c.log"
+    os.mkfifo(pipe)
+    gone.write_text(LINE.format(2))
+    last.write_text(LINE.format(3))
+
+    def write() -> None:
+        with pipe.open("w") as file:  # once it is read
+            gone.unlink()
+            file.write(LINE.format(1))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    # one process reads one file after the other; the second of two begins with the file that goes
+    files = (pipe, gone, last) if jobs == 1 else (pipe, last, gone)
+    done = told("-q", "--jobs", jobs, *files, code=1)
+    writer.join()
+    assert done == ([1, 3], [f"esatls: {gone}: no such file or directory"])
+
+
+def test_gzip_with_a_bad_block(tmp_path: pathlib.Path) -> None:
+    """It is read up to the damage, and named, with exit code 1; the next file is read."""
+    lines = [LINE.format(number).encode() for number in range(20_000)]
+    packed = bytearray(gzip.compress(b"".join(lines)))
+    at = len(packed) // 2
+    packed[at : at + 8] = b"\xff" * 8
+    (tmp_path / "bad.gz").write_bytes(packed)
+    (tmp_path / "good.log").write_text(LINE.format(99_999))
+    found, said = told("-q", tmp_path / "bad.gz", tmp_path / "good.log", code=1)
+    assert found[-1] == 99_999
+    whole = next(at for at, number in enumerate(found) if at != number)
+    # to the block of the damage; the library by itself loses the 32 KiB before it, two thirds of a file of this size
+    assert len(found) < 20_000
+    assert whole > 0.9 * 10_000
+    assert [line.partition("damaged")[0] for line in said] == [f"esatls: {tmp_path / 'bad.gz'}: is incomplete or "]
+
+
+@pytest.mark.parametrize("zeros", [0, 700, 70_000])
+def test_gzip_in_several_members(tmp_path: pathlib.Path, zeros: int) -> None:
+    """Members behind each other are one log, also where zeros that fill a tape's block stand between them."""
+    members = [gzip.compress(LINE.format(number).encode()) + b"\0" * zeros for number in (1, 2, 3)]
+    (tmp_path / "a.gz").write_bytes(b"".join(members))
+    assert told("-q", tmp_path / "a.gz", code=0) == ([1, 2, 3], [])
+
+
+def shaped(*args: object, code: int = 0) -> list[str]:
+    """Return what is said of lines that were not recognized."""
+    return [line for line in told(*args, code=code)[1] if "like this" in line]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_shape_that_is_never_understood(tmp_path: pathlib.Path, jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of one shape that no known header begins are told once, with the first words of one, beside lines that are understood."""
+    monkeypatch.setattr("esatls.parallel.LEAST_PART", 1)
+    log = tmp_path / "a.log"
+    unknown = [f"2026-03-03 10h{number % 60:02} esa1\x1b[31m mail_logs > ICID {number} TLS success\n" for number in range(999)]
+    log.write_text(LINE.format(1) * 500 + "".join(unknown) + LINE.format(1) * 500)
+    assert shaped("--jobs", jobs, log) == []
+    with log.open("a") as file:
+        file.write(unknown[0])
+    (said,) = shaped("--jobs", jobs, log)
+    assert said == "esatls: 1,000 lines were not recognized that begin like this: 2026-03-03 10h00 esa1\\x1b[31m mail_logs > ICID 0 TLS success"
+    assert shaped("-q", "--jobs", jobs, log) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Tue Mar  3 10:00:02 2026 Info: SenderBase upload: 734 hosts\n",
+        "Tue Mar  3 10:00:02 2026 Info: MID 1 interim AV verdict using\nSophos CLEAN\n",
+        "mail_logs: Info: MID 1 interim AV verdict using Sophos CLEAN\n",
+        "MID 1 interim AV verdict using Sophos CLEAN\n",
+        "\n",
+    ],
+)
+def test_other_lines_of_a_log_are_understood(tmp_path: pathlib.Path, line: str) -> None:
+    """Lines that say nothing of mail, the rest of a wrapped one and text without a header are nothing to speak of."""
+    (tmp_path / "a.log").write_text(line * 1500 + "ICID 5 TLS success\n")
+    assert shaped(tmp_path / "a.log", code=0) == []
+
+
+def test_records_without_a_line(tmp_path: pathlib.Path) -> None:
+    """Records of a collector whose field nobody knows are told too."""
+    records: list[dict[str, Any]] = [{"n": number, "what": "Info: ICID 5 TLS success"} for number in range(1200)]
+    (tmp_path / "a.json").write_text(LINE.format(1) + "".join(json.dumps(record) + "\n" for record in records))
+    (said,) = shaped(tmp_path / "a.json")
+    assert said.endswith(': {"n": 0, "what": "Info: ICID 5 TLS success"}')
+    assert "1,200 lines" in said
+
+
+@pytest.mark.parametrize("command", ["events", "connections", "messages", "report"])
+def test_file_of_which_nothing_is_understood(tmp_path: pathlib.Path, command: str) -> None:
+    """It is named, with exit code 1, by every command; --allow-empty is for those who expect it, and forgives nothing else."""
+    (tmp_path / "x.txt").write_text("one\ntwo\n")
+    (tmp_path / "empty.log").touch()
+    (tmp_path / "good.log").write_text(LINE.format(1))
+    said = f"esatls: {tmp_path / 'x.txt'}: no lines were recognized"
+    done = run(command, "-q", *sorted(tmp_path.iterdir()))
+    assert (done.returncode, done.stderr.decode().splitlines()) == (1, [said])
+    done = run(command, "-q", "--allow-empty", *sorted(tmp_path.iterdir()))
+    assert (done.returncode, done.stderr) == (0, b"")
+    done = run(command, "-q", "--allow-empty", *sorted(tmp_path.iterdir()), tmp_path / "no.log")
+    assert (done.returncode, done.stderr.decode().splitlines()) == (1, [f"esatls: {tmp_path / 'no.log'}: no such file or directory"])
+    # alone, it is the whole input
+    assert run(command, "-q", tmp_path / "x.txt").returncode == 1
+    assert run(command, "-q", "--allow-empty", tmp_path / "x.txt").returncode == 0
+    assert run(command, "-q", tmp_path / "empty.log").returncode == 0
