@@ -216,5 +216,7 @@ def test_a_file_has_no_width(output: bool, tmp_path: pathlib.Path) -> None:  # n
     command = [sys.executable, "-m", "esatls", "report", "-q", str(log), *(["-o", str(written)] if output else [])]
     shown = subprocess.run(command, capture_output=True, check=True, text=True, encoding="utf-8", env={**os.environ, "COLUMNS": "40"}).stdout
     text = written.read_text(encoding="utf-8") if output else shown
-    assert text == rendered(report.build(*records_of(log.read_text(encoding="utf-8"))))
+    told, _, files = text.partition("\nEVIDENCE\n")
+    assert told == rendered(report.build(*records_of(log.read_text(encoding="utf-8"))))
+    assert str(log) in files
     assert ["Reason", "Failed", "Cleartext", "Partners"] in rows(text)

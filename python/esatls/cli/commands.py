@@ -1,8 +1,9 @@
-"""The command line: `esatls events|connections|messages|report|explain`, start-up and exit codes."""
+"""The command line: `esatls events|connections|messages|explain`, start-up and exit codes."""
 
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -19,38 +20,25 @@ from esatls.errors import EsatlsError, UsageError
 from esatls.extraction.kinds import EVENT_KINDS
 from esatls.extraction.stream import Counts
 from esatls.lines.clock import zone
-from esatls.output import FORMATS, dumps, ending, lines, printable, write
+from esatls.output import FORMATS, dumps, lines, printable, write
 
 Record = dict[str, Any]
 
-_REPORTS = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
-"""Forms of the report by the ending of a file's name."""
+_LATER = ("check", "elastic", "follow", "report", "trace")
+"""Commands that need more than the core: each is loaded, from the module of its name, when it is asked for."""
 
 
 class _Group(click.Group):
-    """Loads commands that need more than the core only when they are asked for."""
+    """The commands, those of `_LATER` too."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "check", "elastic", "follow", "trace"])
+        return sorted([*super().list_commands(ctx), *_LATER])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == "check":
-            from esatls.cli.check import check
-
-            return check
-        if cmd_name == "elastic":
-            from esatls.cli.elastic import elastic
-
-            return elastic
-        if cmd_name == "follow":
-            from esatls.cli.follow import follow
-
-            return follow
-        if cmd_name == "trace":
-            from esatls.cli.trace import trace
-
-            return trace
-        return super().get_command(ctx, cmd_name)
+        if cmd_name not in _LATER:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"esatls.cli.{cmd_name}"), cmd_name)
+        return command
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -126,46 +114,6 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
     with source.output(output) as file:
         written = write(records, form, file, MESSAGE_FIELDS)
     source.end(counts, None if everything else written)
-
-
-@cli.command()
-@reading
-@click.option("--format", "-f", "form", type=click.Choice(("table", "json", "html")), help="Default: chosen by the name of FILE (.json, .html), else table.")
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is complete.")
-@click.option("--csv-dir", metavar="FOLDER", help="Also write each table as a CSV file to FOLDER, which is made if it does not exist.")
-@click.option("--own-domain", "own_domains", multiple=True, metavar="DOMAIN", help="A domain of your own, which is listed apart from partners (repeatable).")
-def report(form: str | None, output: str | None, csv_dir: str | None, own_domains: tuple[str, ...], **options: Any) -> None:
-    """Write a report: shares, protocols, ciphers, failing partners. Covers the appliance's TLS Connections page, and more."""
-    from esatls.report import build as statistics
-
-    form = form or _REPORTS.get(ending(output))
-    if form is None:
-        raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
-    source = Input(options)
-    facts, counts = facts_of(source)
-    built = statistics.build(connections_of(facts, source), messages_of(facts, source), own_domains)
-    if csv_dir is not None:
-        from esatls.report.tables import write_folder
-
-        write_folder(built, csv_dir)
-    with source.output(output) as file:
-        if form == "json":
-            file.write(dumps(built) + b"\n")
-        elif form == "html":
-            from esatls.report.page import page
-
-            file.write(page(built).encode("utf-8"))
-        else:
-            import io
-
-            from rich.console import Console
-
-            from esatls.report.text import render
-
-            text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
-            render(built, Console(file=text, markup=False, highlight=False, emoji=False))
-            text.detach()
-    source.end(counts)
 
 
 @cli.command()

@@ -57,6 +57,8 @@ class Input:
         self.quiet: bool = options["quiet"]
         self.allow_empty: bool = options["allow_empty"]
         self.failed = False
+        self.problems: list[str] = []
+        """What was told about the input, each in one line."""
         self.since = None if options["since"] is None else parse_rfc3339(options["since"])
         self.until = None if options["until"] is None else parse_rfc3339(options["until"])
         if self.since is not None and self.until is not None and self.since > self.until:
@@ -91,8 +93,11 @@ class Input:
 
     def tell_names(self, names: Iterable[str]) -> None:
         """Warn if one appliance seems to have two names, which would split its records."""
-        for short, full in [] if self.quiet else short_and_full(names):
-            click.echo(f"esatls: {printable(short)} and {printable(full)} may be one appliance under two names; they are treated as two", err=True)
+        for short, full in short_and_full(names):
+            problem = f"{short} and {full} may be one appliance under two names; they are treated as two"
+            self.problems.append(problem)
+            if not self.quiet:
+                click.echo(f"esatls: {printable(problem)}", err=True)
 
     def output(self, path: str | None) -> Output:
         """Return where the records go; `UsageError` if that is an input file."""
@@ -107,6 +112,7 @@ class Input:
         if self.allow_empty and problem.endswith(parallel.NOT_UNDERSTOOD):
             return
         self.failed = True
+        self.problems.append(problem)
         click.echo(f"esatls: {printable(problem)}", err=True)
 
     def progress(self) -> parallel.Progress:

@@ -19,6 +19,7 @@ receiving, delivery
         partners                              [partner, connections, messages]: the per-domain table
         over_time                             unit (hour or day), connections, messages: [time, verdicts]; undated
 both_sides    [received, delivered, messages]
+evidence      what it was made from, where the caller adds that (`evidence`)
 organisations [partner, direction, own, names, connections, messages, versions, last_tls; cleartext, deprecated, weak, failed], as `ledger` says
 notes         what each number counts, in sentences
 ```

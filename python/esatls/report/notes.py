@@ -53,6 +53,7 @@ NOTES: dict[str, str] = {
         "A reset or an end of the connection can happen before TLS or during it (unknown); a refusal, a time-out or a reply of the other side "
         "says nothing about TLS (unused). Neither is included in percentages of failures."
     ),
+    "evidence": "What this report was made from: each file as it was on disk, and how many of its lines were events, ignored or unreadable.",
     "over_time": "Times are UTC: when a connection was opened, and when a message was first seen.",
 }
 """What each number counts."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.report.build import MESSAGE_VERDICTS, percent
 from esatls.report.charts import bar, over_time, stacked_bar, time_axis
+from esatls.report.evidence import TITLE
 from esatls.report.html import Column, Markup, key, more, number, share, table, tag, together
 from esatls.report.lists import all_partners, in_cleartext, issues
 from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, word
@@ -341,9 +342,50 @@ def _appliances(report: Report) -> Markup | None:
     )
 
 
+_SETTINGS = {
+    "timezone": "Time zone of the log, as given",
+    "host": "Appliance, as given",
+    "since": "From",
+    "until": "Until",
+    "version": "Version of esatls",
+}
+
+
+def _evidence(report: Report) -> Markup | None:
+    told = report.get("evidence")
+    if told is None:
+        return None
+    lines = told["lines"]
+    pairs = [("Lines", f"{lines['lines']:,}: {lines['events']:,} events, {lines['ignored']:,} ignored, {lines['unreadable']:,} unreadable")]
+    pairs += [(label, told[name]) for name, label in _SETTINGS.items() if name in told]
+    if "own_domains" in told:
+        pairs.append(("Own domains", ", ".join(told["own_domains"])))
+    numbers = ("size", "lines", "events", "ignored", "unreadable")
+    rows = [
+        [
+            together([one["name"], tag("br"), tag("small", f"SHA-256 {one['sha256']}")]) if "sha256" in one else one["name"],
+            *(_readable(one.get(end, "")) for end in ("first", "last")),
+            *(number(one[name]) if name in one else share(None) for name in numbers),
+        ]
+        for one in told["files"]
+    ]
+    columns = [Column("File"), Column("First line"), Column("Last line"), Column("Bytes", "number")]
+    columns += [Column(name.capitalize(), "number") for name in numbers[1:]]
+    return tag(
+        "section",
+        tag("h2", "Evidence"),
+        tag("p", report["notes"]["evidence"], class_="note"),
+        tag("dl", *(tag("div", tag("dt", label), tag("dd", value)) for label, value in pairs), class_="meanings"),
+        *([tag("h3", "Problems"), tag("ul", *(tag("li", problem) for problem in told["problems"]))] if told["problems"] else []),
+        table("Files", columns, rows),
+        id="evidence",
+    )
+
+
 def _header(report: Report) -> Markup:
+    told = report.get("evidence", {})
     span, totals, hosts = report["span"], report["totals"], report["appliances"]
-    pieces: list[Markup] = []
+    pieces: list[Markup] = [tag("p", told["organisation"], class_="whose")] if "organisation" in told else []
     if span:
         first, last = (tag("time", _readable(span[end]), datetime=span[end]) for end in ("first", "last"))
         pieces.append(tag("p", first, " to ", last, " UTC"))
@@ -352,13 +394,24 @@ def _header(report: Report) -> Markup:
         appliance = "appliance not named in the log" if hosts[0]["esa_host"] == "unknown" else f"appliance {hosts[0]['esa_host']}"
     counts = [piece for what, count in totals.items() for piece in (_plural(count, what), ", ")]
     pieces.append(tag("p", *counts, appliance))
+    if "made" in told:
+        pieces.append(tag("p", "Made ", tag("time", _readable(told["made"]), datetime=told["made"]), f" UTC from {_files(told['files'])}"))
+    if told.get("incomplete"):
+        pieces.append(tag("p", tag("b", "Incomplete evidence. "), " ".join(told["incomplete"]), class_="incomplete", role="alert"))
     sections = ["glance", "cleartext", "verdicts", "time", "protocols", "failures", "partners"]
     titles = ["At a glance", "Clear text", "Verdicts", "Over time", "Protocols and ciphers", "Failures", "Partners"]
     if len(hosts) > 1:
         sections.append("appliances")
         titles.append("Appliances")
+    if told:
+        sections.append("evidence")
+        titles.append("Evidence")
     links = [tag("li", tag("a", title, href=f"#{section}")) for section, title in zip(sections, titles)]
-    return tag("header", tag("h1", "TLS on the mail gateway"), *pieces, tag("nav", tag("ul", *links), aria_label="Sections"))
+    return tag("header", tag("h1", told.get("title", TITLE)), *pieces, tag("nav", tag("ul", *links), aria_label="Sections"))
+
+
+def _files(files: Sequence[Mapping[str, Any]]) -> str:
+    return files[0]["name"] if len(files) == 1 else f"{len(files):,} files"
 
 
 def _readable(time: str) -> str:
@@ -388,7 +441,7 @@ def page(report: Report) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="referrer", content="no-referrer"),
-        tag("title", "TLS on the mail gateway"),
+        tag("title", report.get("evidence", {}).get("title", TITLE)),
         tag("style", Markup(style)),
     )
     body = tag(
@@ -404,6 +457,7 @@ def page(report: Report) -> str:
             _failures(report),
             _partners(report),
             _appliances(report),
+            _evidence(report),
         ),
         tag("footer", tag("p", "Made by esatls from the log only.")),
         tag("script", Markup(script)),

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from esatls.output import printable
 from esatls.report.build import MESSAGE_VERDICTS
+from esatls.report.evidence import TITLE
 from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, clipped, word
 from esatls.report.reasons import split_reason
 from esatls.verdicts.words import CONNECTION_VERDICTS, STYLES, UNKNOWN, counted, uncounted
@@ -173,11 +174,36 @@ def render(report: Report, console: Console) -> None:
         _failures(sheet, report, direction)
     _partners(sheet, report)
     _times(sheet, report)
+    _evidence(sheet, report)
+
+
+def _evidence(sheet: _Sheet, report: Report) -> None:
+    told = report.get("evidence")
+    if told is None:
+        return
+    sheet.heading("Evidence")
+    sheet.note(report["notes"]["evidence"])
+    sheet.note(f"Made {told['made']} by esatls {told['version']}")
+    for name, label in (("timezone", "Time zone"), ("host", "Appliance"), ("since", "From"), ("until", "Until")):
+        if name in told:
+            sheet.note(f"{label}: {printable(str(told[name]))}")
+    for problem in told["problems"]:
+        sheet.note(f"Problem: {printable(problem)}")
+    rows: list[list[Cell]] = []
+    for one in told["files"]:
+        times = [one.get(end, "")[:19].replace("T", " ") for end in ("first", "last")]
+        rows.append([one["name"], *times, *(one.get(name) for name in ("size", "lines", "events", "ignored", "unreadable")), one.get("sha256", "")])
+    sheet.table("", ["File", "First line", "Last line", "Bytes", "Lines", "Events", "Ignored", "Unreadable", "SHA-256"], rows, what="files")
 
 
 def _head(sheet: _Sheet, report: Report) -> None:
     span, totals = report["span"], report["totals"]
-    sheet.console.print(Text("TLS on the mail gateway", style="bold"))
+    told = report.get("evidence", {})
+    sheet.console.print(Text(printable(told.get("title", TITLE)), style="bold"))
+    if "organisation" in told:
+        sheet.console.print(Text(printable(told["organisation"])))
+    if told.get("incomplete"):
+        sheet.note(f"Incomplete evidence. {' '.join(told['incomplete'])}", "bold red")
     if span:
         sheet.console.print(Text(f"{span['first']} to {span['last']}"))
     sheet.console.print(Text(", ".join(f"{count:,} {word(count, what)}" for what, count in totals.items())))
