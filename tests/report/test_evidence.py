@@ -28,7 +28,7 @@ def test_evidence_of_a_file() -> None:
     assert evidence("--title", "March", "--organisation", "Example", "--own-domain", "example.com", "--since", "2026-03-01", SAMPLE) == {
         "title": "March",
         "organisation": "Example",
-        "since": "2026-03-01",
+        "since": "2026-03-01T00:00:00Z",
         "own_domains": ["example.com"],
         "made": "2026-03-03T09:26:40Z",
         "version": "0.1.0",

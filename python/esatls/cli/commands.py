@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from esatls import __version__, parallel
+from esatls.cli import config as config_file
 from esatls.cli.filters import ConnectionFilter, MessageFilter, connection_filters, message_filters
 from esatls.cli.formats import format_of, writing
 from esatls.cli.inputs import Input, connections_of, facts_of, messages_of, reading
@@ -24,7 +25,7 @@ from esatls.output import FORMATS, dumps, lines, printable, write
 
 Record = dict[str, Any]
 
-_LATER = ("check", "elastic", "follow", "report", "trace")
+_LATER = ("check", "config", "elastic", "follow", "report", "trace")
 """Commands that need more than the core: each is loaded, from the module of its name, when it is asked for."""
 
 
@@ -43,12 +44,18 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="esatls")
-def cli() -> None:
+@click.option("--config", metavar="FILE", help="Configuration file. Default: ~/.config/esatls/config.toml.")
+@click.pass_context
+def cli(context: click.Context, config: str | None) -> None:
     """Show what the logs of a Cisco ESA (Secure Email Gateway) say about TLS.
 
     FILES can be plain or compressed logs (gzip, bzip2, xz, zstd), folders, globs, or - for standard input. Lines can have any header: the
     appliance's own, syslog, a collector's or none; JSON is read too.
     """
+    path, settings = config_file.read(config)
+    context.obj = path, settings
+    if settings:
+        context.default_map = config_file.defaults(cli, context, settings)
 
 
 @cli.command()

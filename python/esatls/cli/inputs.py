@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Callable
 import click
 
 from esatls import parallel
+from esatls.cli.period import period
 from esatls.errors import UsageError
 from esatls.extraction.probe import common_zone, probe_all
 from esatls.lines import sources
-from esatls.lines.clock import parse_rfc3339, rfc3339, zone
+from esatls.lines.clock import rfc3339, zone
 from esatls.output import Output, printable
 from esatls.verdicts.hosts import appliances, short_and_full
 
@@ -39,7 +40,9 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
                 "--timezone", metavar="ZONE", help="Time zone of the log, such as Europe/Berlin. Default: as given in the head of the file, else UTC."
             ),
             click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, if timestamps have no year. Default: from the file's date."),
-            click.option("--since", metavar="TIME", help="Only records at or after this time (UTC), such as 2024-12-31 or 2024-12-31T08:00:00Z."),
+            click.option(
+                "--since", metavar="TIME", help="Only records at or after this time (UTC), such as 2024-12-31T08:00:00Z, 7d, yesterday, monday or 2024-12."
+            ),
             click.option("--until", metavar="TIME", help="Only records before this time (UTC)."),
             click.option("--jobs", type=click.IntRange(1, 64), help="Number of processes. Default: one per processor."),
             click.option("--quiet", "-q", is_flag=True, help="Do not show counts or progress on standard error."),
@@ -59,15 +62,18 @@ class Input:
         self.failed = False
         self.problems: list[str] = []
         """What was told about the input, each in one line."""
-        self.since = None if options["since"] is None else parse_rfc3339(options["since"])
-        self.until = None if options["until"] is None else parse_rfc3339(options["until"])
+        where = None if options["timezone"] is None else zone(options["timezone"])
+        self.since: Time | None = None
+        end: Time | None = None
+        if options["since"] is not None:
+            self.since, end = period(options["since"], where)
+        self.until = end if options["until"] is None else period(options["until"], where)[0]
         if self.since is not None and self.until is not None and self.since > self.until:
             raise UsageError(f"--since {options['since']} is after --until {options['until']}")
         if not options["files"] and sys.stdin.isatty():
             raise UsageError("no input file (use - for standard input)")
         self.found = sources.find(options["files"], self.warn)
         probes = probe_all(self.found, dated=options["year"] is not None)
-        where = None if options["timezone"] is None else zone(options["timezone"])
         self.options = parallel.Options(
             where,
             options["year"],

@@ -11,14 +11,15 @@ import hashlib
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from esatls.report.build import MESSAGE_VERDICTS, percent
+from esatls.report.build import MESSAGE_VERDICTS
 from esatls.report.charts import bar, over_time, stacked_bar, time_axis
 from esatls.report.evidence import TITLE
+from esatls.report.findings import findings
 from esatls.report.html import Column, Markup, key, more, number, share, table, tag, together
 from esatls.report.lists import all_partners, in_cleartext, issues
 from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, word
 from esatls.report.reasons import split_reason
-from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, OVER_TLS, UNKNOWN, VERDICTS, WORDS, counted, uncounted
+from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, VERDICTS, WORDS, counted, uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,53 +79,9 @@ def _plural(count: int, what: str) -> Markup:
 
 
 def _findings(report: Report) -> Markup | None:
-    """Return what somebody should look at, in sentences, each with a link to the table that tells more."""
-    found: list[tuple[str, Markup]] = []
-    for direction in DIRECTIONS:
-        part = report[direction]["all"]
-        connections, messages = part["connections"], part["messages"]
-        side, verb = DIRECTION_WORDS[direction]
-        kind = f"{side.lower()} connections"
-        clear, mixed = messages["verdicts"]["cleartext"], messages["verdicts"].get("mixed", 0)
-        if clear:
-            found.append(("cleartext", together([_plural(clear, "messages"), f" {verb} in clear text"])))
-        if mixed:
-            found.append(("cleartext", together([_plural(mixed, "messages"), f" {verb} in clear text to some recipients"])))
-        late = connections["verdicts"]["mixed"]
-        if late:
-            found.append(("cleartext", together([_plural(late, kind), " on which some messages were sent before TLS was started"])))
-        failed = connections["verdicts"]["failed"]
-        if failed:
-            needed = connections["required_failed"]
-            of_them = together([" on ", number(needed), " of them"]) if failed > 1 else ""
-            also = together(["; TLS was required", of_them]) if needed else ""
-            found.append(("failed", together([_plural(failed, kind), " failed", also])))
-        if connections["required_cleartext"]:
-            found.append(("failed", together([_plural(connections["required_cleartext"], kind), " in clear text although TLS was required"])))
-        if connections["fallback"]:
-            found.append(
-                ("failed", together([_plural(connections["fallback"], kind), " continued in clear text after TLS had failed or had not been offered"]))
-            )
-        certificates = sum(row["connections"] for row in part["reasons"] if row["certificate"])
-        if certificates:
-            found.append(("failures", together([_plural(certificates, kind), " with a certificate problem"])))
-        found += _outdated_findings(part, kind)
-    if not found:
-        return None
-    items = [tag("li", tag("a", item, href=f"#{target}")) for target, item in found]
-    return tag("div", tag("h3", "To look at"), tag("ul", *items), class_="findings")
-
-
-def _outdated_findings(part: Mapping[str, Any], kind: str) -> list[tuple[str, Markup]]:
-    connections, found = part["connections"], []
-    for name, what, words in (("deprecated", "version", "a deprecated protocol"), ("weak", "cipher", "a weak cipher")):
-        count, unknown = connections[name], sum(row["connections"] for row in part[what + "s"] if row[what] == UNKNOWN)
-        whole = sum(connections["verdicts"][verdict] for verdict in OVER_TLS) - unknown
-        if count:
-            of = together([number(count), " of ", _plural(whole, f"encrypted {kind}"), f" with {words} ("])
-            rest = together(["; the ", words.split()[-1], " of ", number(unknown), " more is unknown"]) if unknown else ""
-            found.append((name, together([of, share(percent(count, whole)), ")", rest])))
-    return found
+    """Return what somebody should look at, each with a link to the list that tells more."""
+    items = [tag("li", tag("a", sentence, href=f"#{target}")) for target, sentence in findings(report)]
+    return tag("div", tag("h3", "To look at"), tag("ul", *items), class_="findings") if items else None
 
 
 def _verdict_table(caption: str, flows: Mapping[str, Any], what: str, verdicts: Sequence[str], *, attempts: bool) -> Markup:
