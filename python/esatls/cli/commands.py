@@ -25,7 +25,7 @@ from esatls.output import FORMATS, dumps, lines, printable, write
 
 Record = dict[str, Any]
 
-_LATER = ("check", "config", "elastic", "follow", "report", "trace")
+_LATER = ("check", "completion", "config", "elastic", "follow", "report", "trace")
 """Commands that need more than the core: each is loaded, from the module of its name, when it is asked for."""
 
 
@@ -34,6 +34,12 @@ class _Group(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *_LATER])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each command is for: the first sentence of its help, whole."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, " ".join((command.help or "").partition("\n\n")[0].split())) for name, command in commands if command is not None])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _LATER:
@@ -69,10 +75,10 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
     from esatls.extraction.event_stream import Events
     from esatls.extraction.fields import FIELDS
 
+    form = format_of(form, output)
     source = Input(options)
     wanted = frozenset(EVENT_KINDS) if "all" in kinds else frozenset(kinds) if kinds else None
     make = lambda: Events(wanted, source.since, source.until)  # noqa: E731
-    form = format_of(form, output)
     progress = source.progress()
     with source.output(output) as file:
         if form == "json":
@@ -91,10 +97,11 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
     """Write one record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused or unknown."""
     from esatls.extraction.fields import CONNECTION_FIELDS
 
+    form = format_of(form, output)
     source = Input(options)
     facts, counts = facts_of(source)
     with source.output(output) as file:
-        written = write(filter(wanted, connections_of(facts, source)), format_of(form, output), file, CONNECTION_FIELDS)
+        written = write(filter(wanted, connections_of(facts, source)), form, file, CONNECTION_FIELDS)
     source.end(counts, written)
 
 
@@ -106,9 +113,9 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
     """Write one record per message: was it received over TLS, was it delivered over TLS, and if not, why not."""
     from esatls.extraction.fields import MESSAGE_FIELDS
 
+    form = format_of(form, output)
     source = Input(options)
     everything = wanted == MessageFilter() and source.since is None and source.until is None
-    form = format_of(form, output)
     if everything and form == "json":
         with source.output(output) as file:
             named: set[str] = set()
@@ -149,6 +156,10 @@ def explain(line: tuple[str, ...], timezone: str) -> None:
 def main() -> None:
     """Run the command line: errors a user can cause are reported in one line, without a traceback."""
     stand_in()
+    if "_ESATLS_COMPLETE" in os.environ:
+        from esatls.cli.completion import answer
+
+        answer(cli)
     gc.disable()  # one command, one run: what is built is needed to the end
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import click
 
 from esatls import parallel
 from esatls.cli.period import period
 from esatls.errors import UsageError
+from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.extraction.probe import common_zone, probe_all
 from esatls.lines import sources
 from esatls.lines.clock import rfc3339, zone
@@ -20,12 +21,16 @@ from esatls.verdicts.hosts import appliances, short_and_full
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from esatls.cli.progress import Bar
     from esatls.extraction.probe import Probe
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
     from esatls.verdicts.facts import Facts
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
+_Record = TypeVar("_Record")
+_LARGE = 50_000_000
+"""Bytes on disk from which on progress is shown."""
 _MOST_SHAPES = 3
 """Shapes of lines without a known header that are shown."""
 
@@ -62,6 +67,7 @@ class Input:
         self.failed = False
         self.problems: list[str] = []
         """What was told about the input, each in one line."""
+        self._bar: Bar | None = None
         where = None if options["timezone"] is None else zone(options["timezone"])
         self.since: Time | None = None
         end: Time | None = None
@@ -115,6 +121,7 @@ class Input:
 
     def warn(self, problem: str) -> None:
         """Report a problem with the input; it also sets the exit code."""
+        self.read()
         if self.allow_empty and problem.endswith(parallel.NOT_UNDERSTOOD):
             return
         self.failed = True
@@ -123,16 +130,33 @@ class Input:
 
     def progress(self) -> parallel.Progress:
         """Return the progress bar, or a silent one."""
-        total = sum(source.size for source in self.found)
         progress = parallel.Progress()
-        if not self.quiet and total > 50_000_000 and sys.stderr.isatty():
+        if self._shows_progress():
             from esatls.cli.progress import Bar
 
-            progress.show = Bar(total)
+            self._bar = progress.show = Bar(sum(source.size for source in self.found))
         return progress
+
+    def _shows_progress(self) -> bool:
+        return not self.quiet and sys.stderr.isatty() and sum(source.size for source in self.found) > _LARGE
+
+    def read(self) -> None:
+        """Say that all has been read: the progress bar goes away."""
+        if self._bar is not None:
+            self._bar.end()
+            self._bar = None
+
+    def judged(self, records: Iterator[_Record], total: int) -> Iterator[_Record]:
+        """Return records, with a progress bar while they are made, unless they are written to the same terminal."""
+        if not self._shows_progress() or sys.stdout.isatty():
+            return records
+        from esatls.cli.progress import judged
+
+        return judged(records, total)
 
     def end(self, counts: Counts, written: int | None = None, *, nothing: str = "no lines were recognized") -> None:
         """Show the counts, then `nothing` if no line was an event, or that no record matched; exit with 1 if something could not be read."""
+        self.read()
         if not self.quiet:
             click.echo(str(counts), err=True)
             for count, words in counts.not_understood.often()[:_MOST_SHAPES]:
@@ -149,6 +173,7 @@ def facts_of(source: Input) -> tuple[Facts, Counts]:
     """Return the facts from all inputs, and the line counts."""
     progress = source.progress()
     facts, counts = parallel.gather(source.found, source.options, source.warn, progress)
+    source.read()
     source.tell_names(appliances(facts.hosts).values())
     return facts, counts
 
@@ -159,7 +184,8 @@ def connections_of(facts: Facts, source: Input) -> Iterator[ConnectionRecord]:
 
     since, until = source.since, source.until
     if since is None and until is None:
-        yield from records.connections(facts)
+        total = sum(len(stores[RECEIVING]) + len(stores[DELIVERY]) for stores in facts.hosts.values())
+        yield from source.judged(records.connections(facts), total)
         return
     for times, record in records.connections_in_time(facts):
         if times and (since is None or max(times) >= since) and (until is None or min(times) < until):
@@ -170,7 +196,8 @@ def messages_of(facts: Facts, source: Input) -> Iterator[MessageRecord]:
     """Yield the messages that touch the requested time range."""
     from esatls.verdicts import records
 
-    return (record for record in records.messages(facts) if in_time(record, source))
+    total = sum(len(stores[MESSAGES]) for stores in facts.hosts.values())
+    return (record for record in source.judged(records.messages(facts), total) if in_time(record, source))
 
 
 def in_time(record: MessageRecord, source: Input) -> bool:
