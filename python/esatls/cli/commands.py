@@ -15,6 +15,7 @@ from esatls import __version__, parallel
 from esatls.cli import config as config_file
 from esatls.cli.filters import ConnectionFilter, MessageFilter, connection_filters, message_filters
 from esatls.cli.formats import format_of, writing
+from esatls.cli.groups import Group
 from esatls.cli.inputs import Input, connections_of, facts_of, messages_of, reading
 from esatls.cli.std_streams import stand_in
 from esatls.errors import EsatlsError, UsageError
@@ -29,17 +30,11 @@ _LATER = ("check", "completion", "config", "elastic", "follow", "report", "trace
 """Commands that need more than the core: each is loaded, from the module of its name, when it is asked for."""
 
 
-class _Group(click.Group):
+class _Group(Group):
     """The commands, those of `_LATER` too."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *_LATER])
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what each command is for: the first sentence of its help, whole."""
-        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, " ".join((command.help or "").partition("\n\n")[0].split())) for name, command in commands if command is not None])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _LATER:
