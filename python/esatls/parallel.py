@@ -127,7 +127,7 @@ def _parts(found: list[Source], options: Options, size: int | None) -> list[Part
         heads = options.zone is None and bool(told.offsets)
         at = cuts(source, options.jobs if size is None else max(1, source.size // size), LEAST_PART)
         starts = at[:-1]
-        clocks = clocks_at(source, clock, starts) if heads and len(starts) > 1 else [clock] * len(starts)
+        clocks = clocks_at(source, clock, starts, told.table) if heads and len(starts) > 1 else [clock] * len(starts)
         parts += [Part(source, *part, heads, whole=len(starts) == 1) for part in zip(clocks, starts, at[1:])] or [Part(source, clock, heads=heads)]
     return parts
 
@@ -148,9 +148,9 @@ def read(
         warn(f"{source.name}: {(error.strerror or str(error)).lower()}")
         return
     host = options.host or options.hosts.get(source.path)
-    clock, heads = part.clock, part.heads
+    clock, heads, told = part.clock, part.heads, options.probes.get(source.path)
     if clock is None:
-        told = options.probes.get(source.path) or probe(reader, dated=options.year is not None)
+        told = told or probe(reader, dated=options.year is not None)
         if told.is_tracking:
             counts.add(_tracking(reader, consumer, host))
             reader.close()
@@ -161,7 +161,7 @@ def read(
     stream = BlockStream(consumer, clock, host)
     before = part.start
     for block in reader.blocks():
-        for offset, piece in by_offset(block) if heads else ((None, block),):
+        for offset, piece in by_offset(block, told and told.table) if heads else ((None, block),):
             if offset is not None:
                 stream.set_clock(shifted(stream.clock, offset))
             feed(stream, piece)

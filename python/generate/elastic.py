@@ -11,7 +11,7 @@ from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTION
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
-from esatls.lines import clock, records
+from esatls.lines import clock, envelope, records
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS, counted
 from patterns import definitions
 
@@ -173,6 +173,30 @@ def _envelope(tag: str, description: str, condition: str | None = None) -> dict[
     return {"grok": {**step, "if": condition} if condition else step}
 
 
+def _choice() -> list[dict[str, Any]]:
+    """Return the steps that choose between several fields of a record."""
+    names = {"lead_host": "host", "outer_host": "host", "inner_host": "host", "bare_host": "host"}
+    names.update({"outer_stamp": "header", "bare_log": "header", "esa_level": "header"})
+
+    def place(capture: re.Match[str]) -> str:
+        return f"%{{{capture[1]}:_ingest._value.{names[capture[2]]}}}" if capture[2] in names else f"%{{{capture[1]}}}"
+
+    header = {name: _CAPTURE.sub(place, text) for name, text in definitions().items() if name.startswith("ESA_H_") or name == "ESA_ENVELOPE"}
+    grok = {"field": "_ingest._value.text", "pattern_definitions": header, "patterns": [r"\A[ \t]*%{ESA_ENVELOPE}", r"\A"]}
+    return [
+        {
+            "foreach": {
+                "tag": "esatls-fields",
+                "description": "The headers of all fields of a record that may be the line",
+                "if": "ctx._tmp.lines != null",
+                "field": "_tmp.lines",
+                "processor": {"grok": grok},
+            }
+        },
+        {"script": {"tag": "esatls-choose", "if": "ctx._tmp.lines != null", "lang": "painless", "source": _source("choose")}},
+    ]
+
+
 def other_pipeline() -> dict[str, Any]:
     """Return the pipeline that takes lines out of records and reads those without a stamp, step by step."""
     flows = {digit: FLOWS[flow] for digit, flow in logstash.cef_params()["flows"].items()}
@@ -216,10 +240,12 @@ def other_pipeline() -> dict[str, Any]:
                         "deepest": records.DEEPEST,
                         "columns": records.SENTINEL_COLUMNS,
                         "quoted": list(records.QUOTED_COLUMNS),
+                        "longest": envelope.LONGEST,
                     },
                     "source": _source("record"),
                 }
             },
+            *_choice(),
             _envelope("esatls-envelope", "Stamp, appliance, log subscription and level; any other line is text from its start"),
             {
                 "script": {

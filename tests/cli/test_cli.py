@@ -828,3 +828,18 @@ def test_version_and_help() -> None:
     assert run("--version")[0].decode().strip().endswith(esatls.__version__)
     text = run("--help")[0].decode()
     assert all(name in text for name in ("events", "connections", "messages", "report", "explain", "elastic"))
+
+
+def test_zone_of_a_csv_export(tmp_path: pathlib.Path) -> None:
+    """The head of a log tells the zone in CSV too, in the column that holds the lines and in no other."""
+    at = "Tue Mar  5 10:00:00 2024 Info: "
+    row = '"{}","{}"\n'
+    head, line, other = at + "Time offset from UTC: 3600 seconds", at + "ICID 5 TLS success", at + "Time offset from UTC: 7200 seconds"
+    log = tmp_path / "export.csv"
+    for rows, hour in (((head, ""), (line, other)), "09"), (((line, ""), (head, "")), "09"), (((line, other), (line, other)), "10"):
+        log.write_text("_raw,subject\n" + "".join(row.format(*cells) for cells in rows))
+        times = {event["time"] for event in records(run("events", "-q", log)[0])}
+        assert times == {f"2024-03-05T{hour}:00:00Z"}
+        # the library hears of it line by line
+        told = [event["time"] for event in esatls.events(log.read_text().splitlines(), kinds=["tls_success"])]
+        assert told[-1:] == [f"2024-03-05T{'10' if rows[0][0] == line else hour}:00:00Z"]

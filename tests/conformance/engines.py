@@ -256,7 +256,7 @@ def _host(row: Row, host: str | None) -> str:
     return f"{name}.example.com" if host is None else f"{name}-{host}"
 
 
-UNREAD = ("{", "CEF:", "i Sep ")  # a record around a line; a line cut at the left, whose rest of a weekday might be a host
+UNREAD = re.compile(r"\{|CEF:|i Sep |[^'\"]{0,80}\{\"")  # a record around a line; a line cut at the left, whose rest of a weekday might be a host
 
 
 def splunk_confs(rows: Sequence[Row]) -> Cells:
@@ -274,7 +274,7 @@ def splunk_confs(rows: Sequence[Row]) -> Cells:
             lines = [line for line, _ in row.lines]
             events = [item.event for _, item in row.lines]
         for line, event, fields in zip(lines, events, text.fields(lines)):
-            cell.note(line, answers.extracted(fields), _fields(event), may_lack=line.startswith(UNREAD))
+            cell.note(line, answers.extracted(fields), _fields(event), may_lack=UNREAD.match(line) is not None)
         yield row, cell
     consolidated = Extraction("cisco:esa:cef")
     for row in of_kind(rows, "cef"):

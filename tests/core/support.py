@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,9 @@ SCENARIOS = ROOT / "tests" / "scenarios"
 SHARED = ROOT.parent / "shared"
 REAL = SHARED / "real"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs the folder shared/ beside the clone")
+
+NIGHTLY = os.environ.get("ESATLS_PROPERTIES") == "nightly"
+"""Whether there is a night's time for what tries many times."""
 
 LATEST = parse_rfc3339("2024-12-31T12:00:00Z")
 """When the logs of the tests end: stamps without a year are of 2024, or of 2023 if they are later than this."""

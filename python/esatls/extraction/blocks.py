@@ -41,7 +41,7 @@ class BlockStream(Stream):
         plain = "\0" not in text and "\r" not in text and RECORD not in text
         for at in range(0, len(lines), _LINES_AT_ONCE):
             some = lines[at : at + _LINES_AT_ONCE]
-            done = 0 if self._document is not None else self._records(some) if some[0][:1] == "{" else self._fast(some) if plain else 0
+            done = 0 if self._document is not None else self._records(some) if _is_record(some[0]) else self._fast(some) if plain else 0
             for line in some[done:]:
                 self.line(line)
 
@@ -121,7 +121,7 @@ class BlockStream(Stream):
             return 0
         found: list[records.Record] = []
         for line in lines:
-            inner = records.unwrap(line) if line[:1] == "{" else []
+            inner = records.unwrap(line) if _is_record(line) else []
             if len(inner) != 1 or len(inner[0].lines) > 1 or self._neighbours.is_split_record(inner[0]):
                 break
             found += inner
@@ -198,6 +198,10 @@ class BlockStream(Stream):
                     elsewhere[number] = env.end
                 known_heads.length, known_heads.hour = length, hour
         return _HeadsInARow(heads, elsewhere)  # type: ignore[arg-type]
+
+
+def _is_record(line: str) -> bool:
+    return line[:1] == "{" or records.in_front(line) is not None
 
 
 class _HeadsInARow(NamedTuple):

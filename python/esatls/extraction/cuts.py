@@ -12,6 +12,7 @@ from esatls.lines.sources import Reader, Source
 
 if TYPE_CHECKING:
     from esatls.lines.clock import Clock
+    from esatls.lines.documents import CsvDocument
 
 
 def cuts(source: Source, parts: int, least: int) -> list[int]:
@@ -40,13 +41,13 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
     return [*found, size]
 
 
-def clocks_at(source: Source, clock: Clock, starts: list[int]) -> list[Clock]:
+def clocks_at(source: Source, clock: Clock, starts: list[int], table: CsvDocument | None = None) -> list[Clock]:
     """Return the clocks that hold at some offsets of a file, ascending: each line of a head changes the one before it."""
     told: list[tuple[int, int]] = []
     at = 0
     with contextlib.closing(Reader(source, lambda _: None)) as reader:
         for block in reader.blocks():
-            for offset, piece in by_offset(block):
+            for offset, piece in by_offset(block, table):
                 if offset is not None:
                     told.append((at, offset))
                 at += len(piece)

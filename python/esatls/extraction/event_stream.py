@@ -102,7 +102,7 @@ def _read(lines: Iterable[str], stream: Stream, sink: Events, *, by_head: bool) 
         if not isinstance(line, str):
             raise WrongTypeError(f"a line is text, not {type(line).__name__}: open the log as text")
         if by_head and OFFSET_WORDS in line:
-            for offset, named in offsets(line.rstrip("\r\n")):
+            for offset, named in offsets(line.rstrip("\r\n"), stream.table):
                 if not named:
                     stream.set_clock(shifted(stream.clock, offset))
         stream.line(line.rstrip("\n"))

@@ -7,7 +7,7 @@ import os
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from esatls.lines import envelope
+from esatls.lines import documents, envelope
 from esatls.lines.clock import Clock, end_of_year
 from esatls.lines.log_head import OFFSET_WORDS, offsets, serial, zone_of
 from esatls.lines.sources import Reader, Source, is_plain
@@ -29,6 +29,8 @@ class Probe(NamedTuple):
 
     is_tracking: bool
     """Whether it is message tracking (the REST API's JSON, or text of the page), and no log."""
+    table: documents.CsvDocument | None
+    """The CSV that it is."""
     offsets: tuple[int, ...]
     """Seconds ahead of UTC that heads of logs in it state; with one it may be several logs, each with its own."""
     serial: str | None
@@ -40,11 +42,13 @@ class Probe(NamedTuple):
 def probe(reader: Reader, *, dated: bool) -> Probe:
     """Look at what a reader will read, without using it up; `dated` asks for stamps."""
     sample = reader.sample()
-    first = sample.split(b"\n", _HEAD_LINES)[:_HEAD_LINES]
+    first = [line.decode("utf-8", "replace").rstrip("\r") for line in sample.split(b"\n", _HEAD_LINES)[:_HEAD_LINES]]
+    table = documents.table(first[0])
     return Probe(
         _is_tracking(sample[:_TRACKING]),
-        _offsets(sample),
-        serial([line.decode("utf-8", "replace") for line in first]),
+        table,
+        _offsets(sample, table),
+        serial(first if table is None else [text for line in first for record in table.row(line) for text in record.lines]),
         _stamps(sample + _tail(reader.source)) if dated else (),
     )
 
@@ -89,11 +93,11 @@ def _is_tracking(sample: bytes) -> bool:
     return tracking.recognise(sample.decode("utf-8", "replace"))
 
 
-def _offsets(sample: bytes) -> tuple[int, ...]:
+def _offsets(sample: bytes, table: documents.CsvDocument | None) -> tuple[int, ...]:
     if OFFSET_WORDS.encode() not in sample:
         return ()
     lines = (line for line in sample.decode("utf-8", "replace").split("\n") if OFFSET_WORDS in line)
-    return tuple(offset for line in lines for offset, _ in offsets(line))
+    return tuple(offset for line in lines for offset, _ in offsets(line.rstrip("\r"), table))
 
 
 def _tail(source: Source) -> bytes:

@@ -157,7 +157,7 @@ class Stream:
             self._rank = envelope.STAMPED
             return
         env = self._neighbours.parse(line)
-        if env.rank == envelope.STAMPED or env.rank >= self._rank:
+        if env.rank == envelope.STAMPED or env.rank >= self._rank or records.in_front(line) is not None:
             if line[:1] in _OPENING or line[-1:] == "}" or (line.startswith(RECORD, env.end) and _CONSOLIDATED.match(line, env.end) is None):
                 inner = records.unwrap(line, env.end)
                 if inner:
@@ -318,6 +318,11 @@ class Stream:
     @span.setter
     def span(self, shared: list[Time]) -> None:
         self._heads.span = shared
+
+    @property
+    def table(self) -> documents.CsvDocument | None:
+        """The CSV that the next line is a row of."""
+        return self._document if isinstance(self._document, documents.CsvDocument) else None
 
     @property
     def understood(self) -> bool:

@@ -188,6 +188,7 @@ _IDENTITY = {"message_id": "midHeader", "subject": "subject"}
 _MOST = 10**18
 _FLOWS = {"inbound": "incoming", "outbound": "outgoing", "ACCEPT": "incoming", "RELAY": "outgoing"}
 _INTEGERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
+_UNRESOLVED = re.compile(r"\(Name unresolved,\s{0,8}SN:\s{0,8}([^\s)]+)")
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;<>]+")
 
 _MONTHS = {name: number for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
@@ -237,10 +238,17 @@ def events(document: object, host: str | None = None) -> Iterator[dict[str, Any]
             return
         document = values
     for record, entries in _summaries(document):
-        name = record.get("hostName")
-        named = writable(name).partition(" ")[0] if isinstance(name, str) else ""
+        named = _appliance(record.get("hostName"))
         yield from _identity(record, named or host)
         yield from _numbered(entries, named or host, complete=record.get("isCompleteData") is not False)
+
+
+def _appliance(name: object) -> str:
+    """Return the appliance that a record names: by its host name, or by its serial number where the name was not resolved."""
+    if not isinstance(name, str):
+        return ""
+    unresolved = _UNRESOLVED.match(name)
+    return writable(name.partition(" ")[0] if unresolved is None else unresolved[1])
 
 
 def describe(description: str) -> dict[str, Any] | None:

@@ -27,6 +27,9 @@ _IN_ADDRESS = re.compile(r" (?:From|To): ?<[^<>\s\"]*\Z")
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # The command line's prompts and answers to its questions: the log line in front of one is finished.
 _PROMPT = re.compile(r"(?:\([\w -]{1,64} [\w.-]{1,255}\)|[\w.-]{1,255})> ?.*|\[[^\]]{0,64}\]> ?.*|\^C.*|\d{1,20} match(?:es)? found\.?", re.ASCII)
+_RECIPIENT = re.compile(r"MID \d{1,18} ICID \d{1,18} (?:RID \d{1,18} )?To: <.*>\s*", re.ASCII)
+_REFUSAL = re.compile(r"\s*Rejected by ")
+"""What stands behind a recipient that was refused."""
 _ANY_WORDS = "tls_other"
 """The kind that takes whatever words stand behind the id."""
 # Kinds whose text no stranger writes: a line that says less than its neighbours may stand on its own after them.
@@ -64,6 +67,8 @@ class Pending:
     def settled(self) -> tuple[Event | None, int]:
         """Return the event, and on how many of the lines it stands."""
         event = self.look()
+        if event is None and self._is_refused():
+            return None, 0
         if len(self.lines) > 1 and (event is None or event[0].kind == _ANY_WORDS):
             # lines of another program, without a stamp of their own
             first = _match(self.lines[0][self.env.end :])
@@ -97,6 +102,10 @@ class Pending:
         if event is None or not event[0].kind.startswith(_CLOSED_KINDS) or _is_open(event[1].string):
             return False
         return match(line[env.end :].rstrip()) is not None or not _goes_on(event, self._with(line))
+
+    def _is_refused(self) -> bool:
+        """Tell whether the next line takes back the recipient that the first one states."""
+        return len(self.lines) > 1 and _REFUSAL.match(self.lines[1]) is not None and _RECIPIENT.fullmatch(self.lines[0], self.env.end) is not None
 
     def _with(self, line: str) -> Event | None:
         """Return what the text would match with one line more."""

@@ -57,7 +57,7 @@ class FollowedStream(Stream):
             self.set_clock(self.clock)
 
     def _read_head(self, line: str) -> None:
-        for offset, host in offsets(line):
+        for offset, host in offsets(line, self.table):
             # stricter than for a whole file: a log with names may be several appliances', and each may write its head at any time
             if not host:
                 if self.year is not None and self.day is None:

@@ -37,7 +37,12 @@ def begun(line: str, *, first: bool) -> JsonDocument | CsvDocument | None:
         document = JsonDocument()
         document.add(line)
         return document if document.depth > 0 else None
-    if first and any(name in line for name in records.LINE):
+    return table(line) if first else None
+
+
+def table(line: str) -> CsvDocument | None:
+    """Return the CSV that begins with a row of names, one of which is a field that holds lines."""
+    if any(name in line for name in records.LINE):
         for mark in _CSV_MARKS:
             try:
                 names = next(csv.reader([line], delimiter=mark), [])
@@ -154,6 +159,10 @@ class CsvDocument:
             return []
         lines, self.lines, self._open = [*self.lines, line], [], 0
         return [(len(lines), list(self._rows(lines)))]
+
+    def row(self, line: str) -> list[Record]:
+        """Return the records of a row that stands on one line."""
+        return list(self._rows([line]))
 
     def _rows(self, lines: list[str]) -> Iterator[Record]:
         try:

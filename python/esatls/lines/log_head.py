@@ -12,6 +12,8 @@ from esatls.lines.clock import Clock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from esatls.lines.documents import CsvDocument
+
 OFFSET_WORDS = "Time offset from UTC: "
 """What stands in every line that states an offset; in others too."""
 _OFFSET = re.compile(OFFSET_WORDS + r"([+-]?\d{1,6}) seconds\s*", re.ASCII)
@@ -19,12 +21,14 @@ _VERSION = re.compile(r"Version: \S{1,64} SN: (\S{1,64})\s*", re.ASCII)
 _DAY = 86400
 
 
-def offsets(line: str) -> Iterator[tuple[int, str | None]]:
+def offsets(line: str, table: CsvDocument | None = None) -> Iterator[tuple[int, str | None]]:
     """Yield the seconds ahead of UTC that a line of a log's head states, and the appliance that it names.
 
-    A subject with the same words states nothing, nor does a line without a stamp, which may be the rest of one.
+    A subject with the same words states nothing, nor does a line without a stamp, which may be the rest of one. Of a row of CSV
+    (`table`: the one it stands in) the cell that is the line counts.
     """
-    for record in records.unwrap(line) or [records.Record([line])]:
+    found_in = records.unwrap(line) if table is None else table.row(line)
+    for record in found_in or [records.Record([line])]:
         for text in record.lines:
             env = envelope.parse(text)
             found = _OFFSET.fullmatch(text, env.end)
@@ -42,7 +46,7 @@ def serial(lines: list[str]) -> str | None:
     return None
 
 
-def by_offset(block: bytes) -> Iterator[tuple[int | None, bytes]]:
+def by_offset(block: bytes, table: CsvDocument | None = None) -> Iterator[tuple[int | None, bytes]]:
     """Yield a block of whole lines in pieces, with the seconds ahead of UTC that the first line of each states (None: it states nothing).
 
     An offset holds for what follows it: several logs may stand in one file. One that names its appliance states nothing here:
@@ -53,7 +57,7 @@ def by_offset(block: bytes) -> Iterator[tuple[int | None, bytes]]:
     while found >= 0:
         start, end = block.rfind(b"\n", 0, found) + 1, block.find(b"\n", found)
         line = block[start:end] if end >= 0 else block[start:]
-        told = [offset for offset, host in offsets(line.decode("utf-8", "replace").rstrip("\r")) if not host]
+        told = [offset for offset, host in offsets(line.decode("utf-8", "replace").rstrip("\r"), table) if not host]
         if told:
             if start > at:
                 yield now, block[at:start]

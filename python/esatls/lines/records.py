@@ -127,10 +127,9 @@ def unwrap(line: str, end: int | None = None) -> list[Record]:
     if line[:1] in ("{", "[", " ", "\t"):
         text = line.strip(" \t").rstrip(",")
         return list(of_json(text)) if text[:1] in ("{", "[") else []
-    if line[-1:] == "}" and '{"' in line[: envelope.LONGEST]:
-        front = _IN_FRONT.match(line)
-        if front is not None and envelope.parse(line[: front.end()]).end == 0:
-            return [record._replace(time=record.time or front["stamp"]) for record in of_json(line[front.end() :])]
+    front = in_front(line)
+    if front is not None:
+        return [record._replace(time=record.time or front["stamp"]) for record in of_json(line[front.end() :])]
     at = line.find("CEF:", 0, envelope.LONGEST)
     # right behind the envelope: what stands further on is text that somebody chose
     if at >= 0 and (envelope.parse(line).end if end is None else end) == at:
@@ -138,6 +137,14 @@ def unwrap(line: str, end: int | None = None) -> list[Record]:
         if inner is not None:
             return [Record([inner.text], inner.host and writable(inner.host), inner.time)]
     return []
+
+
+def in_front(line: str) -> re.Match[str] | None:
+    """Return what stands in front of the JSON record in a line, if that is a stamp and a tag and no header."""
+    if line[-1:] != "}" or '{"' not in line[: envelope.LONGEST]:
+        return None
+    front = _IN_FRONT.match(line)
+    return front if front is not None and envelope.parse(line[: front.end()]).end == 0 else None
 
 
 def of_json(text: str) -> Iterator[Record]:
