@@ -12,17 +12,16 @@ from esatls import parallel
 from esatls.cli.period import period
 from esatls.errors import UsageError
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
-from esatls.extraction.probe import common_zone, probe_all
 from esatls.lines import sources
 from esatls.lines.clock import rfc3339, zone
 from esatls.output import Output, printable
+from esatls.reading import prepare
 from esatls.verdicts.hosts import appliances, short_and_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from esatls.cli.progress import Bar
-    from esatls.extraction.probe import Probe
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
     from esatls.verdicts.facts import Facts
@@ -79,29 +78,10 @@ class Input:
         if not options["files"] and sys.stdin.isatty():
             raise UsageError("no input file (use - for standard input)")
         self.found = sources.find(options["files"], self.warn)
-        probes = probe_all(self.found, dated=options["year"] is not None)
-        self.options = parallel.Options(
-            where,
-            options["year"],
-            options["host"] and printable(options["host"]),
-            options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1),
-            common_zone(probes) if where is None else None,
-            self._by_serial(probes) if options["host"] is None and len(self.found) > 1 else {},
-            probes,
-        )
-
-    def _by_serial(self, probes: dict[str, Probe]) -> dict[str, str]:
-        """Return the appliance of each file by the serial number in its head, where files without host names are of several; say so."""
-        serials = {path: told.serial for path, told in probes.items() if told.serial is not None}
-        several = sorted(set(serials.values()))
-        if len(several) < 2:
-            return {}
-        if not self.quiet:
-            untold = [source.name for source in self.found if source.path not in serials]
-            rest = f"; no serial number in {', '.join(untold)}: read such files separately, with --host NAME" if untold else ""
-            names = printable(f"({', '.join(several)}){rest}")
-            click.echo(f"esatls: files of {len(several)} appliances, identified by their serial numbers {names}", err=True)
-        return serials
+        jobs = options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        self.options, notes = prepare(self.found, where, options["year"], options["host"], jobs)
+        for note in notes if not self.quiet else ():
+            click.echo(f"esatls: {printable(note)}", err=True)
 
     def tell_names(self, names: Iterable[str]) -> None:
         """Warn if one appliance seems to have two names, which would split its records."""
