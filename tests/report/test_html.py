@@ -50,7 +50,8 @@ def check_numbers(page: Page, built: report.Report) -> None:
     words = {flow: word.capitalize() for flow, word in notes.FLOW_WORDS.items()}
     for direction, title, verb in (("receiving", "Receiving", "received"), ("delivery", "Delivery", "delivered")):
         parts = built[direction]
-        for what, caption in (("connections", f"{title} connections"), ("messages", f"Messages {verb}")):
+        captions = {"connections": f"{title} connections", "messages": f"Messages {verb}", "recipients": f"Recipients of messages {verb}"}
+        for what, caption in captions.items():
             head, *rows = page.tables[caption]
             assert [row[0] for row in rows] == [words[f] for f in parts if f == "all" or parts[f][what]["total"]]
             for row in rows:
@@ -63,6 +64,7 @@ def check_numbers(page: Page, built: report.Report) -> None:
                 assert cells["Total"] == f"{tally['total']:,}"
                 if what == "connections":
                     assert cells["TLS attempted"] == f"{tally['attempted']:,}{percent(tally.get('attempted_percent'))}"
+                    assert cells["Over TLS of attempts"] == percent(tally.get("attempted_encrypted"))
                     assert cells["Fallback"] == f"{tally['fallback']:,}"
                     assert cells["Required, no TLS"] == f"{tally['required']:,}"
         whole = parts["all"]

@@ -8,9 +8,10 @@ appliances    [esa_host, connections, messages]
 totals        connections, messages
 receiving, delivery
     all, incoming, outgoing, unknown          one part per mail flow; `unknown` where the log does not tell it
-        connections                           a tally, and attempted, fallback, required (of these, required_failed and
-                                              required_cleartext), deprecated, weak, no_forward_secrecy
+        connections                           a tally, and attempted (attempted_encrypted: percent of these over TLS), fallback, required (of
+                                              these, required_failed and required_cleartext), deprecated, weak, no_forward_secrecy
         messages                              a tally
+        recipients                            a tally: of messages received, of deliveries that were done
         versions, ciphers                     [version | cipher, connections, percent, messages, and marks]
         reasons                               [reason, connections, failed, cleartext, partners, certificate]
         other_reasons                         [reason, connections, unused, unknown]: of connections that are in no percentage
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 Report = dict[str, Any]
 
+RECIPIENT_VERDICTS = {"receiving": RECEIVED_VERDICTS, "delivery": ("encrypted", "cleartext", UNKNOWN)}
 MESSAGE_VERDICTS = {"receiving": RECEIVED_VERDICTS, "delivery": DELIVERED_VERDICTS}
 
 
@@ -112,6 +114,7 @@ def _connections_tally(counts: Mapping[str, int]) -> dict[str, Any]:
     attempted = sum(counts.get(name, 0) for name in (*OVER_TLS, "failed", "fallback"))
     tally["attempted"] = attempted
     _set(tally, "attempted_percent", percent(attempted, tally["counted"]))
+    _set(tally, "attempted_encrypted", percent(sum(counts.get(name, 0) for name in OVER_TLS), attempted))
     for name in ("fallback", "required", "required_failed", "required_cleartext", "deprecated", "weak", "no_forward_secrecy"):
         tally[name] = counts.get(name, 0)
     return tally
@@ -130,6 +133,7 @@ def _part(part: Part, direction: str, unit: str) -> dict[str, Any]:
     return {
         "connections": _connections_tally(_one_word(part.table("connections"))),
         "messages": _tally(_one_word(part.table("messages")), MESSAGE_VERDICTS[direction]),
+        "recipients": _tally(_one_word(part.table("recipients")), RECIPIENT_VERDICTS[direction]),
         "versions": _versions(part),
         "ciphers": _ciphers(part),
         "reasons": _reasons(part.table("failures")),

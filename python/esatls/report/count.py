@@ -34,12 +34,12 @@ class Part:
     def __init__(self) -> None:
         self.tables: dict[str, Counter[tuple[str, ...]]] = {}
 
-    def count(self, table: str, *key: str) -> None:
-        """Count one under a key."""
+    def count(self, table: str, *key: str, times: int = 1) -> None:
+        """Count one, or so many, under a key."""
         known = self.tables.get(table)
         if known is None:
             known = self.tables[table] = Counter()
-        known[key] += 1
+        known[key] += times
 
     def table(self, name: str) -> Counter[tuple[str, ...]]:
         """Return a table, empty if nothing was counted."""
@@ -203,6 +203,7 @@ def _marks(version: str, cipher: str) -> tuple[str, ...]:
 def _count_received(part: Part, ledger: Ledger, record: Mapping[str, Any]) -> None:
     verdict = record["received"]
     part.count("messages", verdict)
+    part.count("recipients", verdict, times=len(record.get("recipients", ())))
     _count_time(part, "messages", record.get("first_seen"), verdict)
     if verdict in ("internal", "none"):
         return
@@ -228,6 +229,7 @@ def _count_delivered(part: Part, ledger: Ledger, record: Mapping[str, Any]) -> N
     versions: set[str] = set()
     ciphers: set[str] = set()
     for attempt, reached in delivered_to(record):
+        part.count("recipients", attempt["verdict"], times=len(attempt["rid"]))
         for domain in reached or (None,):
             partner = partner_name(domain, attempt.get("peer_host"), attempt.get("peer_ip"))
             ways.setdefault(partner, []).append(attempt)

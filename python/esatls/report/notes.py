@@ -15,6 +15,10 @@ NOTES: dict[str, str] = {
         "A message is one MID of one appliance; messages that the appliance rewrites, splits, copies or makes itself have MIDs of their own. "
         "Received is about the connection over which the message, or the one it was made from, came in; delivered is about those over which it went out."
     ),
+    "recipients": (
+        "Recipients are those that the appliance accepted (received), and those that deliveries reached, each by the verdict of its own delivery. "
+        "The appliance's own report counts messages by recipient."
+    ),
     "both": (
         "Counts of connections and of messages need not agree: a connection can carry many messages or none, and a message "
         "with several recipients can go out over several connections."
@@ -26,7 +30,7 @@ NOTES: dict[str, str] = {
     **{verdict.word: verdict.meaning for verdict in VERDICTS},
     "attempted": (
         "TLS was attempted on connections that were encrypted or mixed, that failed, or that continued in clear text after TLS had failed "
-        "or had not been offered (fallback)."
+        "or had not been offered (fallback). Over TLS of attempts is what the appliance's own table shows in percent."
     ),
     "required": (
         "The log mentions that TLS was required only if it was not established. “Required, no TLS” counts those connections, "

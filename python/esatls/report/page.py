@@ -11,7 +11,7 @@ import hashlib
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from esatls.report.build import MESSAGE_VERDICTS
+from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
 from esatls.report.charts import bar, over_time, stacked_bar, time_axis
 from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
@@ -88,7 +88,7 @@ def _verdict_table(caption: str, flows: Mapping[str, Any], what: str, verdicts: 
     shown, aside = counted(verdicts), uncounted(verdicts)
     columns = [Column("Mail flow"), Column("Shares", "bar"), *(Column(verdict.capitalize(), "number", verdict) for verdict in shown)]
     if attempts:
-        columns += [Column("TLS attempted", "number"), Column("Fallback", "number"), Column("Required, no TLS", "number")]
+        columns += [Column(label, "number") for label in ("TLS attempted", "Over TLS of attempts", "Fallback", "Required, no TLS")]
     columns += [Column(verdict.capitalize(), "aside", verdict) for verdict in aside]
     columns.append(Column("Total", "number"))
     rows = []
@@ -99,7 +99,8 @@ def _verdict_table(caption: str, flows: Mapping[str, Any], what: str, verdicts: 
         row: list[str] = [FLOW_WORDS[flow].capitalize(), stacked_bar(tally)]
         row += [_with_share(tally["verdicts"][verdict], tally["percent"].get(verdict)) for verdict in shown]
         if attempts:
-            row += [_with_share(tally["attempted"], tally.get("attempted_percent")), number(tally["fallback"]), number(tally["required"])]
+            row += [_with_share(tally["attempted"], tally.get("attempted_percent")), share(tally.get("attempted_encrypted"))]
+            row += [number(tally["fallback"]), number(tally["required"])]
         row += [number(tally["verdicts"][verdict]) for verdict in aside]
         row.append(number(tally["total"]))
         rows.append(row)
@@ -109,15 +110,15 @@ def _verdict_table(caption: str, flows: Mapping[str, Any], what: str, verdicts: 
 def _verdicts(report: Report) -> Markup:
     notes = report["notes"]
     meanings = [tag("div", tag("dt", key(verdict), verdict.capitalize()), tag("dd", notes[verdict])) for verdict in WORDS]
-    about = {"connections": ("connections", "attempted", "required", "mail_flow"), "messages": ("messages",)}
+    about = {"connections": ("connections", "attempted", "required", "mail_flow"), "messages": ("messages",), "recipients": ("recipients",)}
     tables: list[str] = []
     for what, names in about.items():
         tables.append(tag("h3", what.capitalize()))
         tables.extend(tag("p", notes[name], class_="note") for name in names)
         for direction in DIRECTIONS:
             title, verb = DIRECTION_WORDS[direction]
-            verdicts = CONNECTION_VERDICTS if what == "connections" else MESSAGE_VERDICTS[direction]
-            caption = f"{title} connections" if what == "connections" else f"Messages {verb}"
+            verdicts = {"connections": CONNECTION_VERDICTS, "messages": MESSAGE_VERDICTS[direction], "recipients": RECIPIENT_VERDICTS[direction]}[what]
+            caption = f"{title} connections" if what == "connections" else f"Recipients of messages {verb}" if what == "recipients" else f"Messages {verb}"
             tables.append(_verdict_table(caption, report[direction], what, verdicts, attempts=what == "connections"))
     return tag(
         "section",

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from esatls.output import printable
-from esatls.report.build import MESSAGE_VERDICTS
+from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
 from esatls.report.evidence import TITLE
 from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, clipped, word
 from esatls.report.reasons import split_reason
@@ -254,8 +254,9 @@ def _verdicts(sheet: _Sheet, report: Report) -> None:
         rows = []
         for flow in flows:
             tally = tallies[flow]
-            rows.append([FLOW_WORDS[flow], tally["attempted"], tally.get("attempted_percent"), tally["fallback"], tally["required"]])
-        sheet.table("", [title, "TLS attempted", "Share", "Fallback", "Required, no TLS"], rows)
+            shares = (tally.get("attempted_percent"), tally.get("attempted_encrypted"))
+            rows.append([FLOW_WORDS[flow], tally["attempted"], *shares, tally["fallback"], tally["required"]])
+        sheet.table("", [title, "TLS attempted", "Share", "Over TLS of attempts", "Fallback", "Required, no TLS"], rows)
     sheet.console.print()
     sheet.note(notes["attempted"])
     sheet.note(notes["required"])
@@ -266,6 +267,14 @@ def _verdicts(sheet: _Sheet, report: Report) -> None:
         flows = [flow for flow in ("all", *FLOWS) if flow == "all" or report[direction][flow]["messages"]["total"]]
         rows = [_tally(FLOW_WORDS[flow], report[direction][flow]["messages"], verdicts) for flow in flows]
         sheet.table("", [DIRECTION_WORDS[direction][1].capitalize(), *_names(verdicts)], rows)
+    sheet.heading("Recipients by verdict")
+    sheet.note(notes["recipients"])
+    for direction in DIRECTIONS:
+        words = RECIPIENT_VERDICTS[direction]
+        flows = [flow for flow in ("all", *FLOWS) if flow == "all" or report[direction][flow]["recipients"]["total"]]
+        rows = [_tally(FLOW_WORDS[flow], report[direction][flow]["recipients"], words) for flow in flows]
+        sheet.table("", [f"{DIRECTION_WORDS[direction][1].capitalize()}, recipients", *_names(words)], rows)
+    sheet.heading("Messages by both sides")
     pairs = {(row["received"], row["delivered"]): row["messages"] for row in report["both_sides"]}
     across = [verdict for verdict in MESSAGE_VERDICTS["delivery"] if any(delivered == verdict for _, delivered in pairs)]
     down = [verdict for verdict in MESSAGE_VERDICTS["receiving"] if any(received == verdict for received, _ in pairs)]
