@@ -11,9 +11,13 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=1)
 def _suffixes() -> PublicSuffixList:
+    from importlib.resources import files
+
     from publicsuffixlist import PublicSuffixList
 
-    return PublicSuffixList()
+    # not as the package opens it: it may be in a zip
+    with files("publicsuffixlist").joinpath("public_suffix_list.dat").open(encoding="utf-8") as rules:
+        return PublicSuffixList(rules)
 
 
 def organisation(name: str) -> str:
