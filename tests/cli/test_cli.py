@@ -53,8 +53,9 @@ def mids(*args: object, stdin: bytes = b"") -> list[int]:
     return [record["mid"] for record in records(run("messages", "-q", *args, stdin=stdin)[0])]
 
 
-def test_a_process_of_its_own_says_the_same() -> None:
+def test_a_process_of_its_own_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -m esatls` writes what the other tests see, and ends with the same code."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1772530000")
     for words in (["messages", SAMPLE], ["report", "-f", "json", "-q", SAMPLE], ["explain", "no event"], ["messages", "--since", "never", SAMPLE]):
         done = subprocess.run([sys.executable, "-m", "esatls", *words], capture_output=True, check=False, cwd=SAMPLE.parents[1])
         assert (done.stdout, done.stderr.decode()) == run(*words, code=done.returncode)
