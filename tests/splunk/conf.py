@@ -5,6 +5,8 @@ Last compared with: the .spec files and the documentation of search-time extract
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import re
 import subprocess
@@ -68,16 +70,27 @@ def expressions_of_searches() -> dict[str, str]:
     return found
 
 
+@functools.cache
+def _pcre2() -> subprocess.Popen[str]:
+    """Return a process that runs PCRE2; it ends when its input does."""
+    command = [str(CACHE / "pcre2" / "bin" / "python"), str(Path(__file__).with_name("pcre2_match.py"))]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def end() -> None:
+        with process:
+            pass
+
+    atexit.register(end)
+    return process
+
+
 def pcre2(searches: Iterable[tuple[str, list[str]]]) -> list[list[list[str | None] | None]]:
     """Return the groups that each regex finds in each of its subjects, under PCRE2."""
-    done = subprocess.run(
-        [str(CACHE / "pcre2" / "bin" / "python"), str(Path(__file__).with_name("pcre2_match.py"))],
-        input=json.dumps({"searches": list(searches)}),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: list[list[list[str | None] | None]] = json.loads(done.stdout)
+    process = _pcre2()
+    assert process.stdin
+    assert process.stdout
+    print(json.dumps(list(searches)), file=process.stdin, flush=True)
+    found: list[list[list[str | None] | None]] = json.loads(process.stdout.readline())
     return found
 
 

@@ -130,7 +130,7 @@ def _free(minutes: re.Match[str]) -> str:
 class Heads:
     """The heads of one log; `host`, `log` and `level` are those of lines that do not say, and so is `time`."""
 
-    __slots__ = ("_weak", "clock", "host", "hour", "length", "level", "log", "time", "whole")
+    __slots__ = ("_weak", "clock", "host", "hour", "length", "level", "log", "span", "time", "whole")
 
     def __init__(self, clock: Clock, host: str | None, log: str | None, level: str | None) -> None:
         self.clock = clock
@@ -143,6 +143,8 @@ class Heads:
         self.length = 0
         """Length of the latest whole envelope: lines of one log mostly share it."""
         self.hour: _Hour | None = None
+        self.span: list[Time] = []
+        """The first and the last time of its lines, once there is one; shared with the readers of what its records hold."""
         self._weak: dict[str, Head] = {}
 
     def of(self, env: envelope.Envelope, line: str) -> Head:
@@ -154,7 +156,7 @@ class Heads:
         if head is None:
             time = self.clock.read(env.stamp) if env.stamp else self.time
             head = Head(time, env.host or self.host, env.log or self.log, env.level or self.level)
-            _remember(heads, prefix, head)
+            self._remember(heads, prefix, head)
             if whole and env.stamp and time is not None:
                 self.hour = _Hour.of(prefix, env, head)
         if whole:
@@ -169,13 +171,33 @@ class Heads:
         hour = self.hour
         head = None if hour is None or (hour.head.host and hour.naming < naming) else hour.head_of(prefix)
         if head is not None:
-            _remember(self.whole, prefix, head)
+            self._remember(self.whole, prefix, head)
         return head
 
     def beginning(self, line: str, naming: int) -> tuple[Head, int] | None:
         """Return the head of a line whose envelope has another length than most, and where its text begins; None as for `same_hour`."""
         hour = self.hour
-        return None if hour is None or (hour.head.host and hour.naming < naming) else hour.beginning(line)
+        begun = None if hour is None or (hour.head.host and hour.naming < naming) else hour.beginning(line)
+        if begun is not None:
+            self._note(begun[0].time)
+        return begun
+
+    def _remember(self, heads: dict[str, Head], prefix: str, head: Head) -> None:
+        """Keep a head, and start over when there are many: memory must not grow with the log."""
+        if len(heads) >= MOST_HEADS:
+            heads.clear()
+        heads[prefix] = head
+        self._note(head.time)
+
+    def _note(self, time: Time | None) -> None:
+        if time is None:
+            return
+        if not self.span:
+            self.span += [time, time]
+        elif time > self.span[1]:
+            self.span[1] = time
+        elif time < self.span[0]:
+            self.span[0] = time
 
     def set_time(self, time: Time | None) -> None:
         """Say when the lines without a stamp were written."""
@@ -193,10 +215,3 @@ class Heads:
 def is_whole(env: envelope.Envelope, line: str) -> bool:
     """Tell whether an envelope says all that decides where the text starts: up to the level, and the space behind it."""
     return env.rank == envelope.STAMPED and env.level is not None and line[env.end - 1] == " "
-
-
-def _remember(heads: dict[str, Head], prefix: str, head: Head) -> None:
-    """Keep a head, and start over when there are many: memory must not grow with the log."""
-    if len(heads) >= MOST_HEADS:
-        heads.clear()
-    heads[prefix] = head

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from esatls.extraction.fact_types import (
     CODE,
@@ -24,7 +24,7 @@ from esatls.extraction.fact_types import (
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import rfc3339
 from esatls.verdicts import lives
-from esatls.verdicts.connection import Connection
+from esatls.verdicts.connection import Connection, placing
 from esatls.verdicts.facts import GIVEN_UP, GOES_ON, OPENS, Store
 from esatls.verdicts.message import Message, domain_of
 
@@ -42,7 +42,7 @@ _DCID_STATED = position("dcid", Consolidated)
 _PARENT = position("parent_mid", Lineage)
 _OF_THE_VERDICT = ("received_tls_version", "received_tls_cipher", "received_reason", "received_conflict", "received_witness")
 _STAMPS_KEPT = 50_000
-_RECEIVED = (
+_received = placing(
     ("tls_version", "received_tls_version"),
     ("tls_cipher", "received_tls_cipher"),
     ("reason", "received_reason"),
@@ -270,11 +270,11 @@ class Appliance:
         connection = self.connection(RECEIVING, icid, time)
         if connection is None:
             return "unknown"
-        verdict, said = connection.placed_at(time, mid, _RECEIVED)
-        found.update(cast("MessageRecord", said))
+        view = connection.at(time, mid)
+        found.update(connection.placed_of(view, _received))
         if connection.flow:
             found["mail_flow"] = connection.flow
-        return verdict if verdict in ("encrypted", "cleartext") else "unknown"
+        return view.verdict if view.verdict in ("encrypted", "cleartext") else "unknown"
 
     def _inherited(self, message: Message, origin: Lineage, found: MessageRecord) -> str:
         """Return the verdict of the message whose content a child carries."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.extraction.fact_types import (
     CODE,
@@ -41,10 +43,15 @@ if TYPE_CHECKING:
 
 _SURE = frozenset({"encrypted", "cleartext", "failed"})
 _PEER = position("peer_ip", ConnectionOpened)
+_PEER_HOST = position("peer_host", ConnectionOpened)
+_VERSION = position("tls_version", TlsSuccess)
+_CIPHER = position("tls_cipher", TlsSuccess)
+_DOMAIN = position("tls_domain", TlsSuccess)
 _HAT_ACTION = position("hat_action", HatPolicy)
 _RESULT = position("tls_result", TlsStated)
 _ATTEMPTS = frozenset({"tls_failed", "tls_required", "tls_not_offered"})
 _FAILED = _ATTEMPTS | {UNVERIFIED}
+_ALWAYS: Time = float("-inf")
 _BEFORE, _SAME_SECOND, _AFTER = -1, 0, 1
 
 _SOCKET = re.compile(r"\[Errno \d+\]|reset by peer|\bEOF\b|broken pipe|end of file", re.ASCII | re.IGNORECASE)
@@ -60,22 +67,21 @@ _BEFORE_HANDSHAKE = re.compile(
 """A refusal, a time-out, or a reply of SMTP: these do not speak of TLS."""
 
 
-class Summary(NamedTuple):
-    """What records say of a connection, at one time or as a whole, each under its own names."""
+_SUMMARY = ("verdict", "tls_version", "tls_cipher", "reason", "peer_ip", "peer_host", "domain", "conflict", "witness")
+"""What records say of a connection, at one time or as a whole, each under its own names."""
 
-    verdict: str
-    tls_version: str | None = None
-    tls_cipher: str | None = None
-    reason: str | None = None
-    peer_ip: str | None = None
-    peer_host: str | None = None
-    domain: str | None = None
-    conflict: str | None = None
-    witness: list[str] | None = None
+Summary = tuple[Any, ...]
+"""The values of these."""
 
-    def placed(self, names: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """Return what has a value, under other names: `names` are pairs of a name here and a name there."""
-        return {there: value for here, there in names if (value := getattr(self, here))}
+Place = Callable[[Summary], dict[str, Any]]
+"""Gives what has a value in a summary, under the names that it has in a record."""
+
+
+def placing(*names: tuple[str, str]) -> Place:
+    """Return how a record places a summary: `names` are pairs of a name here and a name there, in the record's order."""
+    theirs = [there for _, there in names]
+    ours = itemgetter(*(_SUMMARY.index(here) for here, _ in names))
+    return lambda summary: {name: value for name, value in zip(theirs, ours(summary)) if value}
 
 
 class View(NamedTuple):
@@ -97,102 +103,34 @@ class Statement(NamedTuple):
     failure: TlsStated | None
 
 
-class Connection:
-    """The verdict on one life of one connection."""
+@lru_cache(maxsize=1000)
+def _up(version: str | None, cipher: str | None) -> View:
+    return View("encrypted", version, cipher, is_stated=True)
 
-    __slots__ = (
-        "attempt", "dispute", "error", "facts", "flow", "has_passed", "has_witnesses", "is_disputed", "late_socket", "one_life", "opened", "other", "own",
-        "placed", "reads", "required", "said", "side", "stated", "success", "text", "unverified", "up", "up_from", "uses", "view", "views", "witness",
-    )  # fmt: skip
 
-    def __init__(  # noqa: C901 - a verdict in one place
-        self, side: int, facts: Sequence[Fact], uses: Sequence[Fact], *, has_witnesses: bool = False
-    ) -> None:
-        self.side = side
-        self.facts = facts
-        self.uses = uses
-        """Facts of messages that name this connection."""
-        self.has_witnesses = has_witnesses
-        self.placed: dict[int, dict[str, Any]] = {}
-        """By view: what the records of messages say of it, once one has asked."""
-        self.witness: dict[str, list[str] | None] = {}
-        """By verdict: who states it, once somebody has asked."""
-        opened = success = error = flow = None
-        said: list[Fact] | None = None
-        stated: list[Fact] | None = None
-        reads: list[Fact] | None = None
-        one_life = True
-        disputed = False
-        first = last = None
+class Rest:
+    """What the lines about a connection say beside its opening, its policy, that TLS came up, and its end."""
+
+    __slots__ = ("attempt", "error", "late_socket", "other", "reads", "required", "said", "stated", "unverified")
+
+    def __init__(self, facts: Iterable[Fact]) -> None:
+        error: Fact | None = None
+        said, stated, reads = list[TlsSaid](), list[TlsStated](), list[TlsRead]()
         for fact in facts:
             code = fact[CODE]
-            time = fact[TIME]
-            if time is not None:
-                if first is None:
-                    first = last = time
-                elif time < first:
-                    first = time
-                elif time > last:
-                    last = time
-            if code == "hat_policy":
-                if fact[_HAT_ACTION] in MAIL_FLOW:
-                    flow = max(flow or "", MAIL_FLOW[fact[_HAT_ACTION]])
-            elif code == "connection_opened":
-                if opened is None:
-                    opened = fact
-                elif fact != opened:
-                    one_life = False
-                    disputed |= bool(fact[_PEER] and opened[_PEER] and fact[_PEER] != opened[_PEER])
-                    opened = earlier(fact, opened)
-            elif code == "tls_success":
-                success = fact if success is None else earlier(fact, success)
-            elif code == "connection_closed":
-                pass
-            elif code == "connection_error":
+            if code == "connection_error":
                 error = earlier(fact, error)
             elif code == "tls_read":
-                if reads is None:
-                    reads = []
-                reads.append(fact)
+                reads.append(TlsRead(*fact))
             elif code == "cef_tls":
-                if stated is None:
-                    stated = []
-                stated.append(fact)
+                stated.append(TlsStated(*fact))
             else:
-                if said is None:
-                    said = []
-                said.append(fact)
-        for fact in uses:
-            time = fact[TIME]
-            if time is not None:
-                if first is None:
-                    first = last = time
-                elif time < first:
-                    first = time
-                elif time > last:
-                    last = time
-        if first is not None:
-            began = None if opened is None else opened[TIME]
-            if last - first > lives.CONNECTION_SILENCE or (began is not None and first < began - lives.SAME_OPENING):
-                one_life = False
-        self.opened: ConnectionOpened | None = None if opened is None else ConnectionOpened(*opened)
-        self.success: TlsSuccess | None = None if success is None else TlsSuccess(*success)
+                said.append(TlsSaid(*fact))
         self.error: BrokenConnection | None = None if error is None else BrokenConnection(*error)
-        self.flow: str | None = flow
-        self.one_life = one_life
-        """Whether all of it is plainly of one connection."""
-        self.reads: list[TlsRead] = [] if reads is None else [TlsRead(*fact) for fact in reads]
+        self.reads = reads
         """Lines that data was read over TLS, each of one message."""
-        self.is_disputed = disputed
-        """Whether two peers opened it at one time: nobody can tell whose lines these are."""
-        self.up: View | None = None
-        """The answer for mail after TLS came up, and the second from which it holds; None where no line states it."""
-        self.up_from: Time = float("-inf")
-        if self.success is not None:
-            self.up = View("encrypted", self.success.tls_version, self.success.tls_cipher, is_stated=True)
-            if self.success.time is not None:
-                self.up_from = _second(self.success.time)
-        self.said: list[TlsSaid] = [] if said is None else sorted((TlsSaid(*fact) for fact in said), key=order)
+        self.stated: Statement | None = _statement(stated) if stated else None
+        self.said: list[TlsSaid] = sorted(said, key=order)
         """What else is said of TLS, the earliest first: failures, requirements, other words."""
         self.attempt: TlsSaid | None = None
         self.unverified: TlsSaid | None = None
@@ -211,39 +149,144 @@ class Connection:
                 self.unverified = self.unverified or one
             else:
                 self.other = self.other or one
-        self.stated: Statement | None = None if stated is None else _statement(TlsStated(*fact) for fact in stated)
-        self.own: dict[str, Statement] = {}
+
+
+_NOTHING_ELSE = Rest(())
+_NOTHING_OWN: dict[str, Statement] = {}
+
+
+class Connection:
+    """The verdict on one life of one connection."""
+
+    __slots__ = (
+        "_has_passed", "_placed", "_placed_view", "_view", "_views", "_witness", "dispute", "facts", "flow", "has_witnesses", "is_disputed", "one_life",
+        "opened", "own", "rest", "side", "success", "text", "up", "up_from", "uses",
+    )  # fmt: skip
+
+    def __init__(  # noqa: C901 - in one pass: there are as many connections as messages
+        self, side: int, facts: Sequence[Fact], uses: Sequence[Fact], *, has_witnesses: bool = False
+    ) -> None:
+        self.side = side
+        self.facts = facts
+        self.uses = uses
+        """Facts of messages that name this connection."""
+        self.has_witnesses = has_witnesses
+        opened = success = flow = first = last = None
+        rest: list[Fact] | None = None
+        one_life = True
+        disputed = False
+        for fact in facts:
+            code = fact[CODE]
+            time = fact[TIME]
+            if time is not None:
+                if first is None:
+                    first = last = time
+                elif time < first:
+                    first = time
+                elif time > last:
+                    last = time
+            if code == "connection_opened":
+                if opened is None:
+                    opened = fact
+                elif fact != opened:
+                    one_life = False
+                    disputed |= bool(fact[_PEER] and opened[_PEER] and fact[_PEER] != opened[_PEER])
+                    opened = earlier(fact, opened)
+            elif code == "tls_success":
+                success = fact if success is None else earlier(fact, success)
+            elif code == "hat_policy":
+                if fact[_HAT_ACTION] in MAIL_FLOW:
+                    flow = max(flow or "", MAIL_FLOW[fact[_HAT_ACTION]])
+            elif code == "connection_closed":
+                pass
+            elif rest is None:
+                rest = [fact]
+            else:
+                rest.append(fact)
+        for fact in uses:
+            time = fact[TIME]
+            if time is not None:
+                if first is None:
+                    first = last = time
+                elif time < first:
+                    first = time
+                elif time > last:
+                    last = time
+        if first is not None:
+            began = None if opened is None else opened[TIME]
+            if last - first > lives.CONNECTION_SILENCE or (began is not None and first < began - lives.SAME_OPENING):
+                one_life = False
+        # facts that every connection has are read by position
+        self.opened: Fact | None = opened
+        self.success: Fact | None = success
+        self.flow: str | None = flow
+        self.one_life = one_life
+        """Whether all of it is plainly of one connection."""
+        self.is_disputed = disputed
+        """Whether two peers opened it at one time: nobody can tell whose lines these are."""
+        self.up: View | None = None
+        """The answer for mail after TLS came up, and the second from which it holds; None where no line states it."""
+        self.up_from: Time = _ALWAYS
+        if success is not None:
+            self.up = _up(success[_VERSION], success[_CIPHER])
+            if success[TIME] is not None:
+                self.up_from = _second(success[TIME])
+        self.rest = _NOTHING_ELSE if rest is None else Rest(rest)
+        self.own = _NOTHING_OWN
         """By MID: what a consolidated event of one message states of this connection for it."""
         self.dispute: str | None = None
         """What message tracking says to the contrary of the text log."""
         self.text: Connection | None = None
         """What the text log alone says, where that outweighs message tracking."""
-        self.views: dict[Any, View] = {}
-        if self.stated is not None:
+        self._view: View | None = None
+        self._has_passed: bool | None = None
+        self._views: dict[Any, View] | None = None
+        self._placed_view: View | None = None
+        self._placed: dict[str, Any] | None = None
+        """The view that the record of a message asked for last, and what it says of the connection."""
+        self._witness: dict[str, list[str] | None] | None = None
+        """By verdict: who states it, once somebody has asked."""
+        if self.rest.stated is not None:
             self._read_own()
-        self.view: View = self._as_a_whole()
+
+    @property
+    def view(self) -> View:
+        """The answer for all mail that passed, or for the connection itself where none did."""
+        if self._view is None:
+            self._view = self._as_a_whole()
+        return self._view
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether mail passed over it."""
+        if self._has_passed is None:
+            self._has_passed = any(map(passes, self.uses))
+        return self._has_passed
 
     # mail at one time
 
     def at(self, time: Time | None, mid: str | None = None) -> View:
         """Return the answer for mail at one time, which passed; what a line says of one message alone counts for that `mid`."""
-        if self.up is not None and self.stated is None and self.dispute is None and not self.is_disputed and (time is None or time >= self.up_from):
+        rest = self.rest
+        if self.up is not None and rest.stated is None and self.dispute is None and not self.is_disputed and (time is None or time >= self.up_from):
             return self.up
-        key = (time, mid if mid in self.own or self.reads else None)
-        known = self.views.get(key)
+        key = (time, mid if mid in self.own or rest.reads else None)
+        if self._views is None:
+            self._views = {}
+        known = self._views.get(key)
         if known is None:
             text = self.text
             # a sender may start TLS between two messages; a delivery starts it before all
-            own = self.own.get(mid or "", None if self.side == RECEIVING else self.stated)
+            own = self.own.get(mid or "", None if self.side == RECEIVING else rest.stated)
             known = self._weighed(self._by_text(time, mid), own) if text is None else text.at(time, mid)
             if self.dispute is not None:
                 known = known._replace(conflict=known.conflict or self.dispute)
-            self.views[key] = known
+            self._views[key] = known
         return known
 
     def _is_read(self, time: Time | None, mid: str | None) -> bool:
         """Tell whether a line shows that TLS was up for mail: its own data was read over TLS, or that of another message by then."""
-        return any((read.mid == mid and mid is not None) or _place(read.time, time) != _AFTER for read in self.reads)
+        return any((read.mid == mid and mid is not None) or _place(read.time, time) != _AFTER for read in self.rest.reads)
 
     def _by_text(self, time: Time | None, mid: str | None) -> View:
         if not self.is_disputed and self.up is not None and (time is None or time >= self.up_from):
@@ -251,7 +294,8 @@ class Connection:
         if self.is_disputed:
             return View("unknown")
         in_view = self.opened is not None
-        unverified, attempt, other, socket = self.unverified, self.attempt, self.other, self.late_socket
+        rest = self.rest
+        unverified, attempt, other, socket = rest.unverified, rest.attempt, rest.other, rest.late_socket
         is_read = self._is_read(time, mid)
         if unverified is not None and _place(unverified.time, time) != _AFTER:
             return View("unknown", reason=unverified.tls_reason)
@@ -270,10 +314,10 @@ class Connection:
         if self.up is not None:
             # STARTTLS is said once in a session: TLS was not up before it came up
             return View("cleartext")
-        if self.reads:
+        if rest.reads:
             # TLS came up unseen, nobody knows when
             return View("unknown")
-        if self.opened is None or (self.opened.time is not None and time is not None and self.opened.time > time + lives.SAME_OPENING):
+        if self.opened is None or (self.opened[TIME] is not None and time is not None and self.opened[TIME] > time + lives.SAME_OPENING):
             return View("unknown")
         if socket is not None and _place(socket.time, time) != _BEFORE:
             return View("unknown", reason=socket.tls_reason)
@@ -299,12 +343,9 @@ class Connection:
     # the connection as a whole
 
     def _as_a_whole(self) -> View:
-        """Return the answer for all mail that passed, or for the connection itself where none did."""
-        passed = {(use[TIME], use[KEY] if self.own or self.reads else None) for use in self.uses if passes(use)}
-        self.has_passed = bool(passed)
-        """Whether mail passed over it."""
+        passed = {(use[TIME], use[KEY] if self.own or self.rest.reads else None) for use in self.uses if passes(use)}
         if not passed:
-            return self._weighed(self._idle(), self.stated, passed=False)
+            return self._weighed(self._idle(), self.rest.stated, passed=False)
         if len(passed) == 1:
             (one,) = passed
             return self.at(*one)
@@ -313,12 +354,12 @@ class Connection:
 
     def _idle(self) -> View:
         """Return the answer of the text log where no mail passed."""
-        success = self.success
-        failed = [one for one in self.said if one.code in _FAILED]
+        success, rest = self.success, self.rest
+        failed = [one for one in rest.said if one.code in _FAILED]
         if success is not None:
             # TLS came up and was not enough: a certificate that was required and not accepted
             failed = [
-                one for one in failed if _place(success.time, one.time) == _BEFORE or (self._is_last_word(one) and _place(success.time, one.time) != _AFTER)
+                one for one in failed if _place(success[TIME], one.time) == _BEFORE or (self._is_last_word(one) and _place(success[TIME], one.time) != _AFTER)
             ]
         if failed:
             # the line that says required tells more than the failure beside it
@@ -326,12 +367,12 @@ class Connection:
             return View("failed", reason=(required or failed)[0].tls_reason, is_stated=True)
         if self.up is not None:
             return self.up
-        if self.error is not None and self.opened is not None:
-            return _broken(self.error)
-        if self.reads:
+        if rest.error is not None and self.opened is not None:
+            return _broken(rest.error)
+        if rest.reads:
             return View("encrypted")
-        if self.other is not None:
-            return View("unknown", reason=self.other.tls_reason)
+        if rest.other is not None:
+            return View("unknown", reason=rest.other.tls_reason)
         return View("unknown" if self.opened is None else "unused")
 
     def _is_last_word(self, one: TlsSaid) -> bool:
@@ -364,7 +405,7 @@ class Connection:
             return
         told = Connection(self.side, theirs, [use for use in self.uses if use[-1] == TRACKING])
         text = Connection(self.side, ours, [use for use in self.uses if not bears_witness(use)])
-        if told.success is None and not told.attempt:
+        if told.success is None and not told.rest.attempt:
             return
         verdicts = (text.view.verdict, told.view.verdict)
         if not {*verdicts} <= _SURE or (verdicts[0] == "encrypted") == (verdicts[1] == "encrypted"):
@@ -372,8 +413,8 @@ class Connection:
         self.dispute = self.view.conflict or f"text: {verdicts[0]}, tracking: {verdicts[1]}"
         if verdicts[0] != "encrypted" and text.view.is_stated:
             self.text = text
-        self.views.clear()
-        self.view = (self.view if self.text is None else text.view)._replace(conflict=self.dispute)
+        self._views = None
+        self._view = (self.view if self.text is None else text.view)._replace(conflict=self.dispute)
 
     # for records
 
@@ -392,32 +433,33 @@ class Connection:
 
     def summary(self, view: View) -> Summary:
         """Return what records say of it in one view."""
+        verdict, version, cipher, reason, conflict, _ = view
         opened, success = self.opened, self.success
-        if self.has_witnesses and view.verdict not in self.witness:
-            self.witness[view.verdict] = witnesses(self.evidence(view.verdict)) or None
-        return Summary(
-            verdict=view.verdict,
-            tls_version=view.tls_version,
-            tls_cipher=view.tls_cipher,
-            reason=view.reason,
-            peer_ip=None if opened is None else opened.peer_ip,
-            peer_host=None if opened is None else opened.peer_host,
-            domain=None if success is None else success.tls_domain,
-            conflict=view.conflict,
-            witness=self.witness.get(view.verdict),
+        return (
+            verdict,
+            version,
+            cipher,
+            reason,
+            None if opened is None else opened[_PEER],
+            None if opened is None else opened[_PEER_HOST],
+            None if success is None else success[_DOMAIN],
+            conflict,
+            self._witnesses(verdict) if self.has_witnesses else None,
         )
 
-    def placed_at(self, time: Time | None, mid: str | None, names: tuple[tuple[str, str], ...]) -> tuple[str, dict[str, Any]]:
-        """Return the verdict for mail at one time, and what its record says of the connection, under the names it has there."""
-        view = self.at(time, mid)
-        return view.verdict, self.placed_of(view, names)
+    def _witnesses(self, verdict: str) -> list[str] | None:
+        """Return who states a verdict, if that is not the text log alone."""
+        if self._witness is None:
+            self._witness = {}
+        if verdict not in self._witness:
+            self._witness[verdict] = witnesses(self.evidence(verdict)) or None
+        return self._witness[verdict]
 
-    def placed_of(self, view: View, names: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-        """Return what a record says of the connection in one view, under the names it has there: each side has its own."""
-        known = self.placed.get(id(view))
-        if known is None:
-            known = self.placed[id(view)] = self.summary(view).placed(names)
-        return known
+    def placed_of(self, view: View, place: Place) -> Any:
+        """Return what a record says of the connection in one view, as a part of that record: each side has its own way to place it."""
+        if self._placed is None or self._placed_view is not view:
+            self._placed_view, self._placed = view, place(self.summary(view))
+        return self._placed
 
 
 def _second(time: Time) -> int:

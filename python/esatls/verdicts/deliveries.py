@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from esatls.extraction.fact_types import CODE, DELIVERY, TIME, Consolidated, Delivery, Fact, Try, position
 from esatls.verdicts import lives
+from esatls.verdicts.connection import placing
 from esatls.verdicts.facts import LONG_AGO, order
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 from esatls.verdicts.words import of_deliveries
@@ -24,7 +25,7 @@ _ACTIONS = {"DELIVERED": "done", "BOUNCED": "bounced"}
 """What consolidated events call the outcomes."""
 _DCID = position("dcid", Delivery, Try)
 _RID = position("rid", Delivery, Try)
-_SAID = (
+_said = placing(
     ("verdict", "verdict"),
     ("tls_version", "tls_version"),
     ("tls_cipher", "tls_cipher"),
@@ -83,7 +84,7 @@ def deliveries_of(appliance: Appliance, message: Message) -> list[DeliveryRecord
 
 def delivered(attempts: list[DeliveryRecord]) -> str:
     """Return the verdict on the delivery of a message, of its attempts."""
-    return of_deliveries(attempt["verdict"] for attempt in attempts if attempt.get("outcome") == "done")
+    return of_deliveries([attempt["verdict"] for attempt in attempts if attempt.get("outcome") == "done"])
 
 
 def _logged(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
@@ -97,7 +98,8 @@ def _logged(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
             begins, connections = appliance.connections_of(DELIVERY, dcid)
             if not begins:
                 time = (other if other[CODE] == "delivery_done" else one)[TIME]
-                return [_attempt(appliance, message, dcid, "done", time, None, connections[0], sorted(set(rids_of(one[_RID]))))]
+                those = rids_of(one[_RID])
+                return [_attempt(appliance, message, dcid, "done", time, None, connections[0], those if len(those) == 1 else sorted(set(those)))]
     known: dict[tuple[str | None, int], dict[tuple[str, str, str], _Tries]] = {}
     from_bounce_log: list[tuple[Fact, tuple[str | None, int], tuple[str, str]]] = []
     started: dict[tuple[str | None, int], list[Fact]] = {}
@@ -159,9 +161,7 @@ def _attempt(
     _tell(attempt, connection, time, None if outcome in _NOT_PASSED else message.mid)
     if "domain" not in attempt:
         recipients = message.recipients
-        domains = {domain_of(recipients[rid]) for rid in rids if rid in recipients}
-        if len(domains) == 1:
-            _tell_domain(attempt, domains)
+        _tell_domain(attempt, {domain_of(recipients[rid]) for rid in rids if rid in recipients})
     if response is not None:
         attempt["response"] = response
     return attempt
@@ -173,7 +173,7 @@ def _tell(attempt: DeliveryRecord, connection: Connection | None, time: Time | N
         attempt["verdict"] = "unknown"
         return
     view = connection.at(time, mid) if mid is not None or connection.has_passed else connection.view
-    attempt.update(cast("DeliveryRecord", connection.placed_of(view, _SAID)))
+    attempt.update(connection.placed_of(view, _said))
 
 
 def _tell_domain(attempt: DeliveryRecord, domains: set[str]) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import named
-from esatls.verdicts.facts import GOES_ON, order
+from esatls.verdicts.facts import GOES_ON
 
 if TYPE_CHECKING:
     from esatls.extraction.fact_types import Lineage
@@ -23,7 +22,7 @@ _LISTED = re.compile(r".* for following recipients: (\S.*)", re.IGNORECASE | re.
 
 
 def complete(appliance: Appliance, message: Message) -> None:
-    """Give a message what its own lines and those of its ancestors say it is known by, and whom it is from and to."""
+    """Give a message what the lines of its ancestors say it is known by, and whom it is from and to, where its own do not."""
     # from the eldest down: a chain of rewrites may be long
     chain = []
     one: Message | None = message
@@ -32,21 +31,11 @@ def complete(appliance: Appliance, message: Message) -> None:
         chain.append(one)
         one = appliance.parent(one)
     for one in reversed(chain):
-        _identify(one)
         if one.origin is not None:
             parent = appliance.parent(one)
             _take_list(one, one.origin)
             if parent is not None:
                 _inherit(one, one.origin, parent)
-
-
-def _identify(message: Message) -> None:
-    """Note the first Message-ID and the first subject by time."""
-    facts = message.identified
-    for fact in sorted(facts, key=order) if len(facts) > 1 else facts:
-        told = named(fact)
-        message.message_id = message.message_id or told.message_id
-        message.subject = message.subject or told.subject
 
 
 def _take_list(message: Message, origin: Lineage) -> None:

@@ -131,11 +131,11 @@ class Facts:
                 continue
             values = found.group(*groups)
             key = values[0]
-            store = stores[number]
-            if key in store:
-                store[key].append((code, head.time, *values))
+            known = stores[number].get(key)
+            if known is not None:
+                known.append((code, head.time) + values)  # noqa: RUF005 - faster than by way of a list
             elif key is not None:
-                store[key] = [(code, head.time, *values)]
+                stores[number][key] = [(code, head.time) + values]  # noqa: RUF005
         return taken
 
     def add(self, event: dict[str, Any], host: str | None = None) -> None:

@@ -13,6 +13,7 @@ from esatls.extraction.fact_types import (
     Lineage,
     MessageAborted,
     MessageFinished,
+    MessageIdentity,
     MessagePolicy,
     MessageRecipient,
     MessageSender,
@@ -37,6 +38,9 @@ _SENDER = position("sender", MessageSender)
 _RID = position("rid", MessageRecipient)
 _RECIPIENT = position("recipient", MessageRecipient)
 _ACTION = position("action", Consolidated)
+_MESSAGE_ID = position("message_id", MessageIdentity)
+_SUBJECT = position("subject", MessageIdentity)
+_POLICY = position("policy_table", MessagePolicy)
 _END = position("message_end", MessageFinished)
 
 _GIVEN_UP = ("Receiving aborted", "Injection aborted")
@@ -61,7 +65,6 @@ class Message:
         "has_envelope",
         "has_recipients",
         "has_sender",
-        "identified",
         "is_bare",
         "last",
         "mention",
@@ -89,7 +92,7 @@ class Message:
         quarantined: list[Fact] = []
         deliveries: list[Fact] = []
         recipients: dict[int, str] = {}
-        identified: list[Fact] = []
+        told_id = told_subject = None
         has_sender = False
         finished = False
         tried = False
@@ -142,7 +145,10 @@ class Message:
                         made.append(time)
                     start = earlier(fact, start)
             elif code == "message_identity":
-                identified.append(fact)
+                if fact[_MESSAGE_ID]:
+                    told_id = earlier(fact, told_id)
+                if fact[_SUBJECT]:
+                    told_subject = earlier(fact, told_subject)
             elif code == "message_policy":
                 flow = fact if flow is None else earlier(fact, flow)
                 accepted = True
@@ -184,7 +190,7 @@ class Message:
         self.delivered_over = deliveries + quarantined if quarantined else deliveries
         """The facts that name a connection it went over."""
         self.quarantined = bool(quarantined)
-        self.flow: str | None = None if flow is None else MessagePolicy(*flow).policy_table
+        self.flow: str | None = None if flow is None else flow[_POLICY]
         self.records: list[Consolidated] = []
         """Consolidated events, each a statement of its own, by time."""
         if records:
@@ -199,12 +205,12 @@ class Message:
         """Whether something shows that it was taken."""
         self.gave_up = gave_up
         """Whether something says that it was refused or given up before it was taken."""
-        self.identified = identified + records if records else identified
-        """The facts that tell its Message-ID and its subject."""
-        self.message_id: str | None = None
-        self.subject: str | None = None
-        self.has_envelope = False
-        """Whether `envelope.complete` has set these two, and what it has from the message that it was made from."""
+        self.message_id: str | None = None if told_id is None else told_id[_MESSAGE_ID]
+        self.subject: str | None = None if told_subject is None else told_subject[_SUBJECT]
+        if records:
+            self._read_identity(told_id, told_subject)
+        self.has_envelope = origin is None
+        """Whether it has what `envelope.complete` gives it from the message that it was made from."""
         self.has_sender, self.has_recipients = has_sender, bool(recipients)
         """Whether lines of its own name them; what bounce logs repeat may not be all."""
         self.recipients = recipients
@@ -212,10 +218,17 @@ class Message:
         self.finished = finished
         self.first: Time | None = first
         self.last: Time | None = last
-        self.sent_by: str | None = None if sender is None else MessageSender(*sender).sender
+        self.sent_by: str | None = None if sender is None else sender[_SENDER]
         self.received: tuple[str, MessageRecord] | None = None
         if tried:
             self._read_bounces(deliveries)
+
+    def _read_identity(self, told_id: Fact | None, told_subject: Fact | None) -> None:
+        """Take the first Message-ID and the first subject by time, of those that lines tell and those that consolidated events do."""
+        told = [named(fact) for fact in (told_id, told_subject) if fact is not None]
+        for one in sorted({*self.records, *told}, key=order, reverse=True):
+            self.message_id = one.message_id or self.message_id
+            self.subject = one.subject or self.subject
 
     def _read_bounces(self, deliveries: list[Fact]) -> None:
         """Take the envelope that bounce logs repeat, where the message's own lines are not in view."""

@@ -8,6 +8,7 @@ from esatls.errors import WrongTypeError
 from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MESSAGES, RECEIVING, TIME, Consolidated, Delivery, Fact, Try, named, position
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.connection import placing
 from esatls.verdicts.deliveries import delivered, deliveries_of
 from esatls.verdicts.envelope import complete
 from esatls.verdicts.facts import GIVEN_UP, Facts, order, passes
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 _OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
 _OF_TLS = ("tls_peer_cn", "tls_domain")
-_SAID = (("verdict", "tls_verdict"), ("tls_version", "tls_version"), ("tls_cipher", "tls_cipher"), ("reason", "tls_reason"))
-_WITNESSED = (("conflict", "conflict"), ("witness", "witness"))
+_said = placing(("verdict", "tls_verdict"), ("tls_version", "tls_version"), ("tls_cipher", "tls_cipher"), ("reason", "tls_reason"))
+_witnessed = placing(("conflict", "conflict"), ("witness", "witness"))
 _RID = position("rid", Delivery, Try)
 
 
@@ -127,17 +128,17 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
                 value = message.stated(name)
                 if value:
                     told.setdefault(name, value)
-    if connection.opened is not None and connection.opened.time is not None:
-        record["opened"] = rfc3339(connection.opened.time)
+    if connection.opened is not None and connection.opened[TIME] is not None:
+        record["opened"] = rfc3339(connection.opened[TIME])
     if closed:
         record["closed"] = rfc3339(min(closed))
     record.update((name, told[name]) for name in _OF_THE_PEER if name in told)
     summary = connection.summary(connection.view)
-    record.update(summary.placed(_SAID))
+    record.update(_said(summary))
     record.update((name, told[name]) for name in _OF_TLS if name in told)
-    if connection.required:
+    if connection.rest.required:
         record["tls_required"] = True
-    record.update(summary.placed(_WITNESSED))
+    record.update(_witnessed(summary))
     users = [(use, appliance.message(use[KEY], use[TIME])) for use in connection.uses if use[CODE] != GIVEN_UP]
     domain = _partner(appliance, side, users, told.get("tls_domain"))
     if domain:

@@ -74,8 +74,9 @@ def uncounted(words: Iterable[str]) -> tuple[str, ...]:
 def of_deliveries(verdicts: Iterable[str]) -> str:
     """Return the verdict on several deliveries, from the verdict on each; `none` for no delivery."""
     found = set(verdicts)
-    if {"encrypted", "cleartext"} <= found:
+    if not found:
+        return "none"
+    if "encrypted" in found and "cleartext" in found:
         return "mixed"
-    if len(found) == 1:
-        return next(iter(found & {"encrypted", "cleartext"}), UNKNOWN)
-    return UNKNOWN if found else "none"
+    first = found.pop()
+    return UNKNOWN if found or first not in ("encrypted", "cleartext") else first
