@@ -177,14 +177,19 @@ class Heads:
     def beginning(self, line: str, naming: int) -> tuple[Head, int] | None:
         """Return the head of a line whose envelope has another length than most, and where its text begins; None as for `same_hour`."""
         hour = self.hour
-        return None if hour is None or (hour.head.host and hour.naming < naming) else hour.beginning(line)
+        begun = None if hour is None or (hour.head.host and hour.naming < naming) else hour.beginning(line)
+        if begun is not None:
+            self._note(begun[0].time)
+        return begun
 
     def _remember(self, heads: dict[str, Head], prefix: str, head: Head) -> None:
         """Keep a head, and start over when there are many: memory must not grow with the log."""
         if len(heads) >= MOST_HEADS:
             heads.clear()
         heads[prefix] = head
-        time = head.time
+        self._note(head.time)
+
+    def _note(self, time: Time | None) -> None:
         if time is None:
             return
         if not self.span:
