@@ -30,7 +30,7 @@ class EsatlsSummaryCommand(VerdictCommand):
     esatlsconnections read them with summary=true. A run replaces all older ones of the same hour or day, so it may be repeated at any time.
 
     ##Example
-    ``index=email sourcetype=cisco:esa:textmail | esatlssummary | collect index=esatls_summary``
+    ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlssummary | collect index=esatls_summary``
     """
 
     columns = ("_time", "_raw")

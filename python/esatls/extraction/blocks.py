@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from esatls.extraction.heads import is_whole
 from esatls.extraction.stream import RECORD, Counts, Stream
-from esatls.extraction.wrapped import is_unprintable
+from esatls.extraction.wrapped import SHORTEST_CUT, is_unprintable, may_be_cut
 from esatls.lines import envelope, records
 
 if TYPE_CHECKING:
@@ -39,11 +39,21 @@ class BlockStream(Stream):
         if not lines[-1]:
             lines.pop()
         plain = is_plain(text)
+        least = SHORTEST_CUT if text.isascii() else SHORTEST_CUT // 4
         for at in range(0, len(lines), LINES_AT_ONCE):
             some = lines[at : at + LINES_AT_ONCE]
-            done = 0 if self._document is not None else self._records(some) if _is_record(some[0]) else self._fast(some) if plain else 0
+            done = 0
+            if self._document is None and not self._may_be_cut(some, least):
+                done = self._records(some) if _is_record(some[0]) else self._fast(some) if plain else 0
             for line in some[done:]:
                 self.line(line)
+
+    def _may_be_cut(self, lines: list[str], least: int) -> bool:
+        """Tell whether a relay may have cut one of some lines, or the one before them: what comes behind it is looked at with care."""
+        if self._cut is not None:
+            return True
+        # `least` characters, which most lines have not, are looked at first
+        return bool(self._neighbours.named) and max(map(len, lines)) >= least and any(may_be_cut(line) for line in lines if len(line) >= least)
 
     def sift(self, block: bytes, word: str, rare: str) -> None:
         """Take a block for a consumer that wants only events with `word` or `rare` in their line: the others are not read.
@@ -51,7 +61,7 @@ class BlockStream(Stream):
         Only where every line of the block has the same kind of envelope and none has `rare`; else the block is read whole.
         """
         lines = block.count(b"\n")
-        picked = self._pick(block, word, rare) if self._heads.length and lines > 1 and block[-1:] == b"\n" else None
+        picked = self._pick(block, word, rare) if self._heads.length and lines > 1 and block[-1:] == b"\n" and self._cut is None else None
         if picked is None:
             self.feed(block)
             return
@@ -72,15 +82,20 @@ class BlockStream(Stream):
             return None
         if "\0" in text or "\r" in text or rare in text:
             return None
-        find, length, whole = text.find, self._heads.length, self._heads.whole
-        last = text.rfind("\n", 0, -1) + 1
+        find, rfind, length, whole = text.find, text.rfind, self._heads.length, self._heads.whole
+        last = rfind("\n", 0, -1) + 1
+        # as far back as a line goes that a relay may have cut: none has a line feed in it
+        far = SHORTEST_CUT if self._neighbours.named else 0
+        if far and last - rfind("\n", 0, max(0, last - 1)) > far:
+            return None
         found: list[str] = []
         after: list[int] = []
         at = find(word, 0, last)
         while at >= 0:
             end = find("\n", at)
-            line = text[text.rfind("\n", 0, at) + 1 : end]
-            if RECORD in line:
+            start = rfind("\n", 0, at) + 1
+            line = text[start:end]
+            if RECORD in line or (far and start - rfind("\n", 0, start - 1 if start else 0) > far):
                 return None
             found.append(line)
             after.append(end + 1)
@@ -186,6 +201,10 @@ class BlockStream(Stream):
             for number, prefix in enumerate(prefixes):
                 head = heads[number] = known[prefix]
                 if head is not None:
+                    continue
+                begun = known_heads.beginning(lines[number], naming)
+                if begun is not None:
+                    heads[number], elsewhere[number] = begun
                     continue
                 env = self._neighbours.parse(lines[number])
                 if not is_whole(env, lines[number]):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from esatls.extraction.heads import Head, Heads
 from esatls.extraction.match import MATCHERS_BY_START
 from esatls.extraction.shapes import Shapes
-from esatls.extraction.wrapped import LONGEST_WRAP, Pending, is_number, is_unprintable
+from esatls.extraction.wrapped import LONGEST_WRAP, Pending, is_number, is_unprintable, may_be_cut
 from esatls.lines import documents, envelope, records
 from esatls.lines.clock import Clock
 from esatls.lines.neighbours import Neighbours
@@ -136,6 +136,8 @@ class Stream:
         """A record over several lines that is not complete."""
         self._may_begin = True
         """Whether a line may begin a document: not where one has turned out to be none."""
+        self._cut: Head | None = None
+        """The head of a line that a relay may have cut: the next one of its appliance may be its rest."""
         self._told: str | None = None
         """What the record says of the time."""
 
@@ -185,6 +187,11 @@ class Stream:
     def _begin(self, pending: Pending) -> None:
         if self._pending is not None:
             self._settle()
+        if self._cut is not None and pending.head.host == self._cut.host:
+            pending.is_doubtful = pending.may_be_rest_of(self._cut)
+            self._cut = None
+        if self._neighbours.named and pending.head.host and may_be_cut(pending.lines[0]):
+            self._cut = pending.head
         self._pending = pending
         pending.number = self.counts.lines
         self._swallow = False
@@ -192,6 +199,8 @@ class Stream:
     def _weak(self, env: envelope.Envelope, line: str) -> None:
         """Take a line that says less than others did: the rest of a wrapped line, unless it cannot be."""
         pending = self._pending
+        if self._cut is not None and not may_be_cut(line):
+            self._cut = None  # its rest has come
         if pending is None or self._swallow or pending.is_ended_by(line):
             self._pass_over(line)
         elif pending.stands_before(env, line):
@@ -350,6 +359,8 @@ class Stream:
             **self._neighbours.state(),
             "document": None if self._document is None else self._document.state(),
             "spaced": pending is not None and pending.spaced,
+            "doubtful": pending is not None and pending.is_doubtful,
+            "cut": None if self._cut is None else [self._cut.host, self._cut.time],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -370,6 +381,10 @@ class Stream:
             for line in held[1:]:
                 self._pending.add(line)
             self._pending.spaced = bool(state["spaced"])
+            self._pending.is_doubtful = bool(state.get("doubtful"))
+        if state.get("cut"):
+            host, time = state["cut"]
+            self._cut = Head(None if time is None else float(time), host and str(host), None, None)
 
     def set_clock(self, clock: Clock) -> None:
         """Read stamps with another clock, or with one that was changed: the same text may mean another time now."""
