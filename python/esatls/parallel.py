@@ -24,6 +24,7 @@ from esatls.extraction.cuts import clocks_at, cuts
 from esatls.extraction.probe import Probe, clock_of, probe
 from esatls.extraction.stream import Consumer, Counts
 from esatls.lines import sources
+from esatls.lines.clock import parse_rfc3339
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
 from esatls.verdicts.facts import Facts
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from esatls.extraction.event_stream import Events
-    from esatls.lines.clock import Clock
+    from esatls.lines.clock import Clock, Time
     from esatls.verdicts.record_types import MessageRecord
 
 EVENTS_PART = 1 << 22
@@ -182,6 +183,7 @@ def read(
         before = reader.position()
         yield
     stream.end()
+    stream.counts.note_file(source.path, stream.span)
     counts.add(stream.counts)
     if part.whole and stream.counts.ignored and not stream.counts.events and not stream.understood:
         warn(f"{source.name}: {NOT_UNDERSTOOD}")
@@ -199,11 +201,15 @@ def _tracking(reader: Reader, consumer: Consumer, host: str | None) -> Counts:
             raise EsatlsError(f"{reader.source.name}: message-tracking JSON of more than {LARGEST_DOCUMENT >> 20} MiB is not supported; split the file")
     text = data.decode("utf-8", "backslashreplace")
     counts = Counts()
+    times: list[Time] = []
     for event in tracking.events(text, host):
         consumer.add(event)
         counts.events += 1
+        if "time" in event:
+            times.append(parse_rfc3339(event["time"]))
     counts.lines = max(counts.events, text.count('"description"') or text.count("\n"))
     counts.ignored = counts.lines - counts.events
+    counts.note_file(reader.source.path, [min(times), max(times)] if times else [])
     return counts
 
 

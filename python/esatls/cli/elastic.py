@@ -8,13 +8,14 @@ from typing import Any, Callable
 
 import click
 
+from esatls.cli.groups import Group
 from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
 from esatls.elastic.batches import batches
 from esatls.elastic.client import Client
 
 
-@click.group()
+@click.group(cls=Group)
 def elastic() -> None:
     """Work with Elasticsearch and Kibana.
 

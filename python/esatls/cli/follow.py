@@ -75,7 +75,7 @@ def follow(
     gc.enable()  # this command runs for months
     if grace < 1 or timeout < 1 or quarantine < 1 or poll <= 0:
         raise UsageError("--grace, --timeout and --quarantine must be at least one second, --poll more than 0")
-    if ending(output) in BY_ENDING:
+    if ending(output) and BY_ENDING.get(ending(output)) != "json":
         raise UsageError(f"{output}: follow writes JSON Lines, so the file name cannot end in {ending(output)}")
     if output not in (None, "-") and os.path.exists(str(output)) and os.path.exists(file) and os.path.samefile(file, str(output)):
         raise UsageError(f"{output}: is the input file, so it cannot be the output")

@@ -84,7 +84,7 @@ class _Hour:
 class Heads:
     """The heads of one log; `host`, `log` and `level` are those of lines that do not say, and so is `time`."""
 
-    __slots__ = ("_weak", "clock", "host", "hour", "length", "level", "log", "time", "whole")
+    __slots__ = ("_weak", "clock", "host", "hour", "length", "level", "log", "span", "time", "whole")
 
     def __init__(self, clock: Clock, host: str | None, log: str | None, level: str | None) -> None:
         self.clock = clock
@@ -97,6 +97,8 @@ class Heads:
         self.length = 0
         """Length of the latest whole envelope: lines of one log mostly share it."""
         self.hour: _Hour | None = None
+        self.span: list[Time] = []
+        """The first and the last time of its lines, once there is one; shared with the readers of what its records hold."""
         self._weak: dict[str, Head] = {}
 
     def of(self, env: envelope.Envelope, line: str) -> Head:
@@ -108,7 +110,7 @@ class Heads:
         if head is None:
             time = self.clock.read(env.stamp) if env.stamp else self.time
             head = Head(time, env.host or self.host, env.log or self.log, env.level or self.level)
-            _remember(heads, prefix, head)
+            self._remember(heads, prefix, head)
             if whole and env.stamp and time is not None:
                 self.hour = _Hour.of(prefix, env.stamp, head)
         if whole:
@@ -123,8 +125,23 @@ class Heads:
         hour = self.hour
         head = None if hour is None or (hour.head.host and hour.naming < naming) else hour.head_of(prefix)
         if head is not None:
-            _remember(self.whole, prefix, head)
+            self._remember(self.whole, prefix, head)
         return head
+
+    def _remember(self, heads: dict[str, Head], prefix: str, head: Head) -> None:
+        """Keep a head, and start over when there are many: memory must not grow with the log."""
+        if len(heads) >= MOST_HEADS:
+            heads.clear()
+        heads[prefix] = head
+        time = head.time
+        if time is None:
+            return
+        if not self.span:
+            self.span += [time, time]
+        elif time > self.span[1]:
+            self.span[1] = time
+        elif time < self.span[0]:
+            self.span[0] = time
 
     def set_time(self, time: Time | None) -> None:
         """Say when the lines without a stamp were written."""
@@ -142,10 +159,3 @@ class Heads:
 def is_whole(env: envelope.Envelope, line: str) -> bool:
     """Tell whether an envelope says all that decides where the text starts: up to the level, and the space behind it."""
     return env.rank == envelope.STAMPED and env.level is not None and line[env.end - 1] == " "
-
-
-def _remember(heads: dict[str, Head], prefix: str, head: Head) -> None:
-    """Keep a head, and start over when there are many: memory must not grow with the log."""
-    if len(heads) >= MOST_HEADS:
-        heads.clear()
-    heads[prefix] = head

@@ -51,6 +51,8 @@ class Matcher(NamedTuple):
     fullmatch: Callable[..., re.Match[str] | None]
     specs: dict[int, Spec]
     """By the number of the last group of the alternative that matched (`lastindex`)."""
+    facts: dict[int, tuple[int, str, tuple[int, ...]]]
+    """Likewise what each says of its facts."""
 
 
 class _Matchers(dict[str, "Matcher | None"]):
@@ -59,7 +61,8 @@ class _Matchers(dict[str, "Matcher | None"]):
     def __missing__(self, start: str) -> Matcher | None:
         found = None
         if start in MATCHERS:
-            found = Matcher(re.compile(MATCHERS[start][0], re.ASCII).fullmatch, specs_of(start))
+            specs = specs_of(start)
+            found = Matcher(re.compile(MATCHERS[start][0], re.ASCII).fullmatch, specs, {last: spec.fact for last, spec in specs.items()})
             self[start] = found
         return found
 
@@ -94,7 +97,7 @@ def match(text: str) -> tuple[Spec, re.Match[str]] | None:
     # no message text holds a line feed; with one, "the rest of the line" could be sought again and again
     if matcher is None or "\n" in text:
         return None
-    fullmatch, specs = matcher
+    fullmatch, specs, _ = matcher
     found = fullmatch(text)
     return None if found is None else (specs[found.lastindex], found)  # type: ignore[index]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from esatls.extraction.heads import Head, Heads
 from esatls.extraction.match import MATCHERS_BY_START
@@ -19,9 +19,10 @@ from esatls.lines.clock import Clock
 from esatls.lines.neighbours import Neighbours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from esatls.extraction.match import Spec
+    from esatls.lines.clock import Time
 
 _MOST_INSIDE = 100
 """Appliances whose records are read at once; of more, each begins anew."""
@@ -31,6 +32,29 @@ RECORD = "CEF:"
 """A record behind a known envelope may hold a line of its own (W14)."""
 _CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDATED_LOG_EVENT\|", re.ASCII)
 """A record that holds no line: what stands in it was chosen by strangers."""
+
+
+class FileSeen(NamedTuple):
+    """What became of the lines of one file, and the times of the first and the last one."""
+
+    lines: int
+    events: int
+    ignored: int
+    unreadable: int
+    first: Time | None
+    last: Time | None
+
+    def with_part(self, other: FileSeen) -> FileSeen:
+        """Return what was seen of this part of a file and of another."""
+        times = [time for time in (self.first, self.last, other.first, other.last) if time is not None]
+        return FileSeen(
+            self.lines + other.lines,
+            self.events + other.events,
+            self.ignored + other.ignored,
+            self.unreadable + other.unreadable,
+            min(times, default=None),
+            max(times, default=None),
+        )
 
 
 @dataclass
@@ -43,6 +67,8 @@ class Counts:
     unreadable: int = 0
     not_understood: Shapes = field(default_factory=Shapes, repr=False, compare=False)
     """Those of the ignored lines that no known header begins, by their shape."""
+    files: dict[str, FileSeen] = field(default_factory=dict, repr=False, compare=False)
+    """What was seen of each file, by path."""
 
     def add(self, other: Counts) -> None:
         """Add the counts of another part of the input."""
@@ -51,16 +77,25 @@ class Counts:
         self.ignored += other.ignored
         self.unreadable += other.unreadable
         self.not_understood.add(other.not_understood)
+        for path, seen in other.files.items():
+            known = self.files.get(path)
+            self.files[path] = seen if known is None else known.with_part(seen)
+
+    def note_file(self, path: str, span: Sequence[Time]) -> None:
+        """Say that all of this was read from one file, whose lines are between two times, where they have one."""
+        first, last = span or (None, None)
+        self.files = {path: FileSeen(self.lines, self.events, self.ignored, self.unreadable, first, last)}
 
     def as_list(self) -> list[Any]:
         """Return all counts, for `of_list` in another process."""
-        return [self.lines, self.events, self.ignored, self.unreadable, self.not_understood.as_list()]
+        files = {path: tuple(seen) for path, seen in self.files.items()}
+        return [self.lines, self.events, self.ignored, self.unreadable, self.not_understood.as_list(), files]
 
     @classmethod
     def of_list(cls, told: list[Any]) -> Counts:
         """Return what `as_list` was asked for."""
-        lines, events, ignored, unreadable, shapes = told
-        return cls(lines, events, ignored, unreadable, Shapes.of_list(shapes))
+        lines, events, ignored, unreadable, shapes, files = told
+        return cls(lines, events, ignored, unreadable, Shapes.of_list(shapes), {path: FileSeen(*seen) for path, seen in files.items()})
 
     def __str__(self) -> str:
         return f"{self.lines:,} lines: {self.events:,} events, {self.ignored:,} ignored, {self.unreadable:,} unreadable"
@@ -252,6 +287,7 @@ class Stream:
         part = self._inside.get(key)
         if part is None:
             part = self._new_reader(host, record.log, record.level)
+            part.span = self.span
             if len(self._inside) >= _MOST_INSIDE:
                 self._inside.clear()
             self._inside[key] = part
@@ -273,6 +309,15 @@ class Stream:
             self._rank, neighbours.lead = envelope.STAMPED, neighbours.lead or ""
         self.end()
         return self.counts
+
+    @property
+    def span(self) -> list[Time]:
+        """The first and the last time of the lines; empty if none has one."""
+        return self._heads.span
+
+    @span.setter
+    def span(self, shared: list[Time]) -> None:
+        self._heads.span = shared
 
     @property
     def table(self) -> documents.CsvDocument | None:
