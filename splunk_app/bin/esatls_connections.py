@@ -29,7 +29,7 @@ class EsatlsConnectionsCommand(SummaryReader):
     """One row per SMTP connection of a Cisco ESA with its TLS verdict.
 
     ##Syntax
-    esatlsconnections (field=<field>)? (summary=<bool>)?
+    esatlsconnections (field=<field>)? (limit=<int>)? (summary=<bool>)?
 
     ##Description
     Joins the log lines of each injection connection (ICID) and delivery connection (DCID) of each appliance and gives the verdict: encrypted,

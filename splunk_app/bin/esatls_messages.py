@@ -25,7 +25,7 @@ class EsatlsMessagesCommand(SummaryReader):
     """One row per message of a Cisco ESA: was it received, was it delivered over TLS.
 
     ##Syntax
-    esatlsmessages (field=<field>)? (summary=<bool>)?
+    esatlsmessages (field=<field>)? (limit=<int>)? (summary=<bool>)?
 
     ##Description
     Joins ICID, MID and DCID of each appliance, follows messages that are rewritten, split, copied or released, and says of each message whether

@@ -38,6 +38,16 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
     columns: tuple[str, ...] = ()
     reads_summary = False
     """Whether the rows are those of the summary index."""
+    left_out = 0
+    """Rows that came when there was no room left."""
+
+    limit = Option(
+        doc="""
+        **Syntax:** limit=<int>
+        **Description:** How many connections and messages (of the summary index: rows) to keep in memory, some 3 KB each. Default: 1000000""",
+        default=1_000_000,
+        validate=validators.Integer(1),
+    )
 
     def prepare(self) -> None:
         """Ask splunkd for what an event and a map's row have; a map is sent whole events, since its rows are not events any more."""
@@ -76,7 +86,17 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
     def last_words(self) -> None:
         """Leave it to the reduce to say that no event has the field."""
         self.texts |= self.phase == "map"
+        if self.left_out:
+            self.write_warning("{}", f"{self.name}: {self.too_much()}")
         super().last_words()
+
+    def too_much(self) -> str:
+        """Say what was left out, and what to do about it."""
+        what = "rows of the summary" if self.reads_summary else "connections and messages"
+        return (
+            f"{self.left_out} rows were left out, since {self.limit} {what} were kept: choose a shorter time range or a narrower search, "
+            "read the records, or raise limit=<int> where the search head has the memory"
+        )
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the records of `self.facts` as rows, and add to `self.contradictions`; a list becomes a multi-valued field."""
@@ -99,7 +119,17 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
     def take(self, table: Table) -> None:
         """Add the facts of a chunk's rows."""
         for block in table.blocks():
-            self.take_block(table, block)
+            if self.is_full():
+                self.left_out += len(block.texts)
+            else:
+                self.take_block(table, block)
+
+    def is_full(self) -> bool:
+        """Tell whether as much is kept as may be; a map keeps nothing from one chunk to the next."""
+        if self.phase == "map":
+            return False
+        kept = self.index.rows if self.reads_summary else sum(len(store) for stores in self.facts.hosts.values() for store in stores)
+        return kept >= self.limit
 
     def take_block(self, table: Table, block: Block) -> None:
         """Add the facts of a block of rows."""

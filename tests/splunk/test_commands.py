@@ -191,7 +191,10 @@ def test_a_wrong_option_is_named(splunk: Splunk, arguments: list[str], fault: st
 WORD = "; what a command is told has the form name=value, such as field=message"
 
 
-OPTIONS = {"esatls": "field, prefix, tls_only", "esatlsconnections": "field, summary", "esatlsmessages": "field, summary", "esatlssummary": "field, window"}
+OPTIONS = {
+    "esatls": "field, prefix, tls_only", "esatlsconnections": "field, limit, summary", "esatlsmessages": "field, limit, summary",
+    "esatlssummary": "field, limit, window",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["esatls", "esatlsconnections", "esatlsmessages"])
@@ -239,6 +242,44 @@ def test_a_field_that_no_event_has(splunk: Splunk) -> None:
             assert result.messages == ([("WARN", text)] if field else [])
         assert results["esatls"].rows == events or events is lines
         assert len(results["esatlsconnections"].rows) == (3 if events is lines and not arguments else 0)
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_search_that_does_not_fit(splunk: Splunk, mapped: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Beyond the limit rows are left out, and one message says how many; below it there is none."""
+    events = [event(NATIVE + f"Start MID {n} ICID {n}") for n in range(1, 1001)]
+    search = Splunk(splunk.python, splunk.app, chunk_rows=100)
+    for name in ("esatlsmessages", "esatlsconnections"):
+        result = search.report(name, events, ["limit=300"], mapped=mapped, indexers=1)
+        assert len(result.rows) == 300
+        text = f"{name}: 700 rows were left out, since 300 connections and messages were kept: "
+        assert [(level, told[: len(text)]) for level, told in result.messages] == [("WARN", text)]
+        assert search.report(name, events, ["limit=1001"], mapped=mapped).messages == []
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "limit", "fault"),
+    [
+        (3600, 7200, 9, "9 rows were left out"),
+        (3600, 7201, 99, "The time range must be of whole hours in UTC that are over; it is 1970-01-01T01:00:00Z to 1970-01-01T02:00:01Z"),
+        (0, 7200, 99, "The time range must be of whole hours in UTC that are over; it is any time to 1970-01-01T02:00:00Z"),
+        (3600, 36e8, 99, "The time range must be of whole hours in UTC that are over; it is 1970-01-01T01:00:00Z to 2084-01-29T16:00:00Z"),
+    ],
+)
+def test_records_that_would_not_be_whole(splunk: Splunk, start: float, end: float, limit: int, fault: str) -> None:
+    """A summary of more than fits, of hours that are cut, or of hours that are not over, ends with an error and writes nothing."""
+    command = Command(splunk.python, splunk.app, "esatls_summary.py")
+    told = command.getinfo("esatlssummary", [f"limit={limit}"], span=(start, end))
+    if limit == 9:
+        rows = [{**event(NATIVE + f"ICID {n} close"), "_time": "4000"} for n in range(9)]
+        for finished in (False, True):
+            told = command.execute(rows, [*rows[0]], finished=finished)
+    assert [(level, text[: len(fault)]) for level, text in told.messages] == [("ERROR", fault)]
+    assert told.rows == []
+    assert command.process.stdin
+    command.process.stdin.close()
+    assert command.process.wait(timeout=60) == 1
+    command.errors.close()
 
 
 def test_strangers_words_come_through_unchanged(splunk: Splunk) -> None:
