@@ -24,6 +24,7 @@ from esatls.extraction.stream import Consumer, Counts
 from esatls.lines import sources
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances
 from esatls.verdicts.partition import Share, judged_together, seen_twice
@@ -333,15 +334,16 @@ def write_messages(
     warn: sources.Warn,
     progress: Progress,
     named: set[str],
+    contradictions: Contradictions,
 ) -> Counts:
     """Write the record of every message in order (appliance, MID), each as `dump` gives it and a line feed.
 
-    The names of the appliances are added to `named`.
+    The names of the appliances are added to `named`, and to `contradictions` what the records show of them.
     """
     parts = _parts(found, options, None)
     if _alone(parts, options):
         facts, counts = gather(found, options, warn, progress)
-        for record in messages(facts):
+        for record in messages(facts, contradictions):
             write(dump(record) + b"\n")
         named |= set(appliances(facts.hosts).values())
         return counts
@@ -355,6 +357,9 @@ def write_messages(
         share.know(_receive(told))
         _send(out, share.common)
         _send(out, _own_lines(share, dump))
+        shown = Contradictions()
+        share.look(shown)
+        _send(out, [(host, [*found]) for host, found in shown.taken.items()])
 
     with _workers(len(shares) - 1, work) as pipes:
         facts, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
@@ -373,11 +378,14 @@ def write_messages(
             _send(pipe.writing, shared)
         own.know(shared)
         lines = [_own_lines(own, dump)]
+        own.look(contradictions)
         common = [own.common]
         for pipe in pipes:
             common.append(_receive(pipe.reading, progress))
             lines.append(_receive(pipe.reading, progress))
-        lines.append(_lines(judged_together(common), dump))
+            for host, found_there in _receive(pipe.reading, progress):
+                contradictions.add(host, found_there)
+        lines.append(_lines(judged_together(common, contradictions), dump))
     for problem in problems:
         warn(problem)
     named |= set(appliances(keys).values())

@@ -117,7 +117,7 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
     if everything and form == "json":
         with source.output(output) as file:
             named: set[str] = set()
-            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress(), named)
+            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress(), named, source.contradictions)
         source.tell_names(named)
         source.end(counts)
         return
@@ -142,7 +142,7 @@ def report(form: str | None, output: str | None, **options: Any) -> None:
     source = Input(options)
     found, counts = appliances_of(source)
     appliances = [*found]  # connections and messages are judged once
-    built = statistics.build(connections_of(appliances, source), messages_of(appliances, source))
+    built = statistics.build(connections_of(appliances, source), messages_of(appliances, source), source.contradictions)
     with source.output(output) as file:
         if form == "json":
             file.write(dumps(built) + b"\n")

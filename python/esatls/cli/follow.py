@@ -100,7 +100,7 @@ def follow(
         year=options["year"],
         host=host and printable(host),
     )
-    follower = Follower(settings, wanted, lambda problem: click.echo(f"esatls: {printable(problem)}", err=True))
+    follower = Follower(settings, wanted, _warn, (lambda _: None) if options["quiet"] else _warn)
     if follower.resumed and not options["quiet"]:
         click.echo(f"esatls: resuming from checkpoint {printable(str(settings.checkpoint))}; use --fresh to start over", err=True)
     follower.run()
@@ -110,10 +110,16 @@ def follow(
         still = sizes["open"] + sizes["parked"] + sizes["settling"]
         waiting = len(follower.stream.state()["held_lines"])
         rest = f", {waiting} incomplete" if waiting else ""
-        click.echo(f"{follower.stream.counts}{rest}; {held.emitted:,} messages written, {still:,} unfinished, {held.late:,} late lines", err=True)
+        many = sum(one.ids for one in held.contradictions.found())
+        mixed = f", {many:,} contradictory ids" if many else ""
+        click.echo(f"{follower.stream.counts}{rest}; {held.emitted:,} messages written, {still:,} unfinished, {held.late:,} late lines{mixed}", err=True)
     if follower.stopped:
         import signal
 
         sys.exit(130 if follower.stopped == signal.SIGINT else 0)
     if follower.failed:
         sys.exit(1)
+
+
+def _warn(problem: str) -> None:
+    click.echo(f"esatls: {printable(problem)}", err=True)

@@ -14,6 +14,7 @@ from esatls.extraction.probe import common_zone, probe_all
 from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339, rfc3339, zone
 from esatls.output import Output, printable
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.hosts import appliances, short_and_full
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Input:
         self.quiet: bool = options["quiet"]
         self.allow_empty: bool = options["allow_empty"]
         self.failed = False
+        self.contradictions = Contradictions()
+        """What the records have shown up to now."""
         self.since = None if options["since"] is None else parse_rfc3339(options["since"])
         self.until = None if options["until"] is None else parse_rfc3339(options["until"])
         if self.since is not None and self.until is not None and self.since > self.until:
@@ -95,6 +98,11 @@ class Input:
         for short, full in [] if self.quiet else short_and_full(names):
             click.echo(f"esatls: {printable(short)} and {printable(full)} may be one appliance under two names; they are treated as two", err=True)
 
+    def tell_contradictions(self) -> None:
+        """Warn if ids contradict each other, as those of several appliances under one name do."""
+        for one in [] if self.quiet else self.contradictions.found():
+            click.echo(f"esatls: {printable(str(one))}", err=True)
+
     def output(self, path: str | None) -> Output:
         """Return where the records go; `UsageError` if that is an input file."""
         if path not in (None, "-"):
@@ -121,8 +129,12 @@ class Input:
         return progress
 
     def end(self, counts: Counts, written: int | None = None, *, nothing: str = "no lines were recognized") -> None:
-        """Show the counts, then `nothing` if no line was an event, or that no record matched; exit with 1 if something could not be read."""
+        """Show the counts, then `nothing` if no line was an event, or that no record matched; exit with 1 if something could not be read.
+
+        Contradictions that the records have shown are told before.
+        """
         if not self.quiet:
+            self.tell_contradictions()
             click.echo(str(counts), err=True)
             for count, words in counts.not_understood.often()[:_MOST_SHAPES]:
                 click.echo(f"esatls: {count:,} lines were not recognized that begin like this: {printable(words)}", err=True)
@@ -155,7 +167,7 @@ def connections_of(appliances: Iterable[Appliance], source: Input) -> Iterator[C
     from esatls.verdicts import records
 
     since, until = source.since, source.until
-    for times, record in records.connections_in_time(appliances):
+    for times, record in records.connections_in_time(appliances, source.contradictions):
         if (since is None and until is None) or (times and (since is None or max(times) >= since) and (until is None or min(times) < until)):
             yield record
 
@@ -164,7 +176,7 @@ def messages_of(appliances: Iterable[Appliance], source: Input) -> Iterator[Mess
     """Yield the messages that touch the requested time range."""
     from esatls.verdicts import records
 
-    return (record for appliance in appliances for _, record in records.messages_of(appliance) if in_time(record, source))
+    return (record for record in records.messages_at(appliances, source.contradictions) if in_time(record, source))
 
 
 def in_time(record: MessageRecord, source: Input) -> bool:

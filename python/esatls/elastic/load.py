@@ -23,6 +23,7 @@ from esatls.extraction.match import extract
 from esatls.lines import envelope, records
 from esatls.lines.clock import rfc3339
 from esatls.verdicts import records as verdicts
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
 
 if TYPE_CHECKING:
@@ -245,10 +246,14 @@ def join(client: Client, *, days: float | None = 2, context_days: float = 2, tel
     client.request("POST", f"/{_EVENTS}/_refresh?ignore_unavailable=true&allow_no_indices=true")
     read = _Counted(event_hits(client, earliest, None))
     facts = facts_of(read)
+    contradictions = Contradictions()
     writers = []
-    for found in (verdicts.connections(facts), verdicts.messages(facts)):
+    for found in (verdicts.connections(facts, contradictions), verdicts.messages(facts, contradictions)):
         writers.append(writer := Writer(client, ingested, tell=tell))
         writer.write(writer.action(record) for record in found if start is None or _began(record, ingested) >= start)
+    if tell is not None:
+        for one in contradictions.found():
+            tell(str(one))
     connections, messages = (writer.written for writer in writers)
     refused = connections.refused + messages.refused
     deleted = 0 if refused else _delete_stale(client, start, ingested)

@@ -19,7 +19,7 @@ receiving, delivery
         partners                              [partner, connections, messages]: the per-domain table
         over_time                             unit (hour or day), connections, messages: [time, verdicts]; undated
 both_sides    [received, delivered, messages]
-notes         what each number counts, in sentences
+notes         what each number counts, in sentences; `contradictions` where ids look like those of several appliances
 ```
 
 A tally is `total`, `counted`, `verdicts` and `percent`: the percentages are of `counted`, the verdicts that tell
@@ -39,6 +39,8 @@ from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, DELIVERED_VERDIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from esatls.verdicts.contradictions import Contradictions
 
 Report = dict[str, Any]
 
@@ -60,8 +62,10 @@ def percent(part: int, whole: int) -> float | None:
     return tenths / 10
 
 
-def build(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[str, Any]]) -> Report:
+def build(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[str, Any]], contradictions: Contradictions | None = None) -> Report:
     """Return the report on records of connections and of messages (`fields.CONNECTION_FIELDS`, `fields.MESSAGE_FIELDS`).
+
+    `contradictions` are those that the records add to, if they do; the notes count them.
 
     Each iterable is read once; memory grows with partners, ciphers, reasons and hours, not with records.
     Times are UTC. The same records in any order give the same report.
@@ -85,6 +89,9 @@ def build(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[s
         {"received": received, "delivered": delivered, "messages": count} for (received, delivered), count in sorted(both.items(), key=_by_count)
     ]
     report["notes"] = dict(NOTES)
+    found = [] if contradictions is None else contradictions.found()
+    if found:
+        report["notes"]["contradictions"] = " ".join(f"{text[:1].upper()}{text[1:]}." for text in map(str, found))
     return report
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from esatls.lines.clock import Time
     from esatls.verdicts.connection import Connection
+    from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 _OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
@@ -30,12 +31,12 @@ _witnessed = placing(("conflict", "conflict"), ("witness", "witness"))
 _RID = position("rid", Delivery, Try)
 
 
-def connections(facts: Facts) -> Iterator[ConnectionRecord]:
-    """Yield a record per connection, by appliance, side, id and life."""
-    return (record for _, record in connections_in_time(appliances_of(facts)))
+def connections(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[ConnectionRecord]:
+    """Yield a record per connection, by appliance, side, id and life. What shows of `contradictions` is added to them by the end."""
+    return (record for _, record in connections_in_time(appliances_of(facts), contradictions))
 
 
-def connections_in_time(appliances: Iterable[Appliance]) -> Iterator[tuple[list[Time], ConnectionRecord]]:
+def connections_in_time(appliances: Iterable[Appliance], contradictions: Contradictions | None = None) -> Iterator[tuple[list[Time], ConnectionRecord]]:
     """Yield each connection's record after all times at which anything is known of it: its own lines, and those of messages that name it."""
     for appliance in appliances:
         for side in (RECEIVING, DELIVERY):
@@ -43,13 +44,22 @@ def connections_in_time(appliances: Iterable[Appliance]) -> Iterator[tuple[list[
                 for _, connection in sorted(appliance.connections_of(side, key)[1].items()):
                     times = [fact[TIME] for known in (connection.facts, connection.uses) for fact in known if fact[TIME] is not None]
                     yield times, connection_record(appliance, side, key, connection)
+        if contradictions is not None:
+            contradictions.look(appliance)
 
 
-def messages(facts: Facts) -> Iterator[MessageRecord]:
-    """Yield a record per message, by appliance, MID and life."""
-    for appliance in appliances_of(facts):
+def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[MessageRecord]:
+    """Yield a record per message, by appliance, MID and life. What shows of `contradictions` is added to them by the end."""
+    return messages_at(appliances_of(facts), contradictions)
+
+
+def messages_at(appliances: Iterable[Appliance], contradictions: Contradictions | None = None) -> Iterator[MessageRecord]:
+    """Yield likewise a record per message of some appliances."""
+    for appliance in appliances:
         for _, record in messages_of(appliance):
             yield record
+        if contradictions is not None:
+            contradictions.look(appliance)
 
 
 def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozenset(), only: set[str] | None = None) -> Iterator[tuple[int, MessageRecord]]:
