@@ -44,8 +44,6 @@ def connections_in_time(appliances: Iterable[Appliance]) -> Iterator[tuple[list[
                 for _, connection in sorted(appliance.connections_of(side, key)[1].items()):
                     times = [fact[TIME] for known in (connection.facts, connection.uses) for fact in known if fact[TIME] is not None]
                     yield times, connection_record(appliance, side, key, connection)
-        if contradictions is not None:
-            contradictions.look(appliance)
 
 
 def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[MessageRecord]:
@@ -53,8 +51,6 @@ def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iter
     for appliance in appliances_of(facts, contradictions):
         for _, record in messages_of(appliance):
             yield record
-        if contradictions is not None:
-            contradictions.look(appliance)
 
 
 def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozenset(), only: set[str] | None = None) -> Iterator[tuple[int, MessageRecord]]:
@@ -75,7 +71,10 @@ def appliances_of(facts: Facts, contradictions: Contradictions | None = None) ->
         raise WrongTypeError(f"verdicts are made of Facts, not of {type(facts).__name__}: facts.add(event) for each event")
     facts = facts.settled()
     for host in sorted(facts.hosts):
-        yield Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
+        appliance = Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
+        yield appliance
+        if contradictions is not None:
+            contradictions.look(appliance)
 
 
 def message_record(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
