@@ -504,6 +504,9 @@ def test_consolidated_event_that_comes_when_another_peer_has_the_id() -> None:
     stated = CEF + "ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.2 ESATLSInCipher=AES128-SHA"
     connections, _ = log(IN, TLS_IN, START, "3 ICID 5 close", again, stated)
     assert [(one["tls_verdict"], one.get("witness"), one["messages"]) for one in connections] == [("encrypted", ["cef", "text"], 1), ("unused", None, 0)]
+    theirs = (CEF + "ESATLSInConnStatus=Failure").replace("ESAMID=1", "ESAMID=2")
+    connections, _ = log(IN, TLS_IN, START, "3 ICID 5 close", again, "6 Start MID 2 ICID 5", stated, theirs)
+    assert [(one["tls_verdict"], one.get("witness")) for one in connections] == [("encrypted", ["cef", "text"]), ("cleartext", ["cef"])]
 
 
 def test_consolidated_event_beside_the_error_of_a_socket() -> None:

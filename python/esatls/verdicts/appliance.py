@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fact_types import (
     CODE,
@@ -163,7 +163,7 @@ class Appliance:
                 return connection
             parts, used = lives.split(facts, begins), lives.split(uses, begins)
             if self.has_witnesses:
-                _put_back(begins, parts, used)
+                _put_back(side, begins, parts, used)
             numbers = sorted(set(parts) | set(used))
             self._reused[side][key] = (begins, {life: self._judged(side, parts.get(life, ()), used.get(life, ())) for life in numbers})
             return None
@@ -310,23 +310,43 @@ class Appliance:
         return verdict
 
 
-def _put_back(begins: Sequence[Time], parts: dict[int, list[Fact]], used: dict[int, list[Fact]]) -> None:
+def _put_back(side: int, begins: Sequence[Time], parts: dict[int, list[Fact]], used: dict[int, list[Fact]]) -> None:
     """Move what consolidated events state to the life in which their messages started: an event is written when its message leaves."""
     started: dict[str, list[Time]] = {}
-    for uses in used.values():
+    events = []
+    for life, uses in used.items():
+        events += [(life, use) for use in uses if use[CODE] == "cef"]
         for use in uses:
             if use[CODE] != "cef" and use[TIME] is not None:
                 started.setdefault(use[KEY], []).append(use[TIME])
-    for life, uses in list(used.items()):
-        for use in list(uses):
-            before = [time for time in started.get(use[KEY], ()) if time <= use[TIME]] if use[CODE] == "cef" and use[TIME] is not None else []
-            right = lives.life_at(begins, max(before)) if before else life
-            if right != life:
-                uses.remove(use)
-                used.setdefault(right, []).append(use)
-                stated = [fact for fact in parts.get(life, ()) if fact[CODE] == "cef_tls" and fact[TIME] == use[TIME]]
-                parts.setdefault(right, []).extend(stated)
-                parts[life] = [fact for fact in parts.get(life, ()) if fact not in stated]
+        used[life] = [use for use in uses if use[CODE] != "cef"]
+    for times in started.values():
+        times.sort()
+    stated: dict[tuple[Any, ...], set[int]] = {}
+    for life, use in events:
+        times = started.get(use[KEY], [])
+        at = 0 if use[TIME] is None else bisect_right(times, use[TIME])
+        right = lives.life_at(begins, times[at - 1]) if at else life
+        used.setdefault(right, []).append(use)
+        stated.setdefault(_stated(side, Consolidated(*use)), set()).add(right)
+    moving = {fact for facts in parts.values() for fact in facts if fact[CODE] == "cef_tls" and _told(fact) in stated}
+    for life, facts in parts.items():
+        parts[life] = [fact for fact in facts if fact not in moving]
+    for fact in moving:
+        for life in stated[_told(fact)]:
+            parts.setdefault(life, []).append(fact)
+
+
+def _stated(side: int, event: Consolidated) -> tuple[Any, ...]:
+    """Return what tells the statement of a consolidated event on TLS from others: when it was made, and what it says."""
+    if side == RECEIVING:
+        return event.time, event.tls_in_result, event.tls_in_version, event.tls_in_cipher
+    return event.time, event.tls_out_result, event.tls_out_version, event.tls_out_cipher
+
+
+def _told(fact: Fact) -> tuple[Any, ...]:
+    """Return the same of a fact about the connection."""
+    return (fact[TIME], *fact[KEY + 1 : KEY + 4])
 
 
 def _received_by_records(verdict: str, message: Message, found: MessageRecord) -> str:
