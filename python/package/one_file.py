@@ -1,12 +1,13 @@
-"""Puts the command line into one file that any Python 3.9 or newer runs: `esatls-<version>.pyz`.
+"""Puts the command line into one file that Python runs without an installation: `esatls-<version>.pyz`.
 
-It holds esatls and those of its dependencies that are pure Python, as they are installed here. Without orjson it writes JSON with the standard
-library, byte for byte the same; zstd and Parquet need an installation.
+It holds esatls and those of its dependencies that are pure Python, as they are installed here, and so needs the Python that these need. Without
+orjson it writes JSON with the standard library, byte for byte the same; zstd and Parquet need an installation.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -19,13 +20,22 @@ if TYPE_CHECKING:
 DEPENDENCIES = {"click": "click", "publicsuffixlist": "publicsuffixlist", "rich": "rich", "tomli": "tomli"}
 """The folder of each distribution; what is not installed for this Python and not needed by it is left out."""
 _NEEDED = ("click", "publicsuffixlist", "rich")
-_MAIN = b"from esatls.cli.commands import main\n\nmain()\n"
+_MAIN = """import sys
+
+if sys.version_info < (3, {minor}):
+    sys.exit("esatls: this file needs Python 3.{minor} or newer")
+
+from esatls.cli.commands import main
+
+main()
+"""
 _TIME = (2020, 1, 1, 0, 0, 0)
 
 
 def contents() -> dict[str, bytes]:
     """All files by path inside it."""
-    files = {"__main__.py": _MAIN, "LICENSE": (ROOT / "LICENSE").read_bytes()}
+    files = {"LICENSE": (ROOT / "LICENSE").read_bytes()}
+    oldest = [9]
     for path in sorted((ROOT / "python" / "esatls").rglob("*")):
         if path.is_file() and path.suffix != ".pyc":
             files[path.relative_to(ROOT / "python").as_posix()] = path.read_bytes()
@@ -41,11 +51,13 @@ def contents() -> dict[str, bytes]:
                 message = f"{name} is not installed: pip install ."
                 raise PackageError(message) from error
             continue
+        oldest += map(int, re.findall(r">=\s*3\.(\d+)", found.metadata["Requires-Python"] or ""))
         for item in found.files or ():
             path = item.as_posix()
             of_it = path.startswith(f"{folder}/") or ".dist-info/" in path
             if of_it and not path.endswith((".pyc", ".so", ".pyd")) and not path.endswith(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")):
                 files[path] = item.read_binary()
+    files["__main__.py"] = _MAIN.format(minor=max(oldest)).encode()
     return files
 
 

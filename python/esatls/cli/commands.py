@@ -16,7 +16,7 @@ from esatls.cli import config as config_file
 from esatls.cli.filters import ConnectionFilter, MessageFilter, connection_filters, message_filters
 from esatls.cli.formats import format_of, writing
 from esatls.cli.groups import Group
-from esatls.cli.inputs import Input, connections_of, facts_of, messages_of, reading
+from esatls.cli.inputs import Input, appliances_of, connections_of, messages_of, reading
 from esatls.cli.std_streams import stand_in
 from esatls.errors import EsatlsError, UsageError
 from esatls.extraction.kinds import EVENT_KINDS
@@ -94,9 +94,9 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
 
     form = format_of(form, output)
     source = Input(options)
-    facts, counts = facts_of(source)
+    appliances, counts = appliances_of(source)
     with source.output(output) as file:
-        written = write(filter(wanted, connections_of(facts, source)), form, file, CONNECTION_FIELDS)
+        written = write(filter(wanted, connections_of(appliances, source)), form, file, CONNECTION_FIELDS)
     source.end(counts, written)
 
 
@@ -118,8 +118,8 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
         source.tell_names(named)
         source.end(counts)
         return
-    facts, counts = facts_of(source)
-    records = filter(wanted, messages_of(facts, source))
+    appliances, counts = appliances_of(source)
+    records = filter(wanted, messages_of(appliances, source))
     with source.output(output) as file:
         written = write(records, form, file, MESSAGE_FIELDS)
     source.end(counts, None if everything else written)

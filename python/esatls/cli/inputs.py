@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from esatls.cli.progress import Bar
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
+    from esatls.verdicts.appliance import Appliance
     from esatls.verdicts.facts import Facts
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
@@ -156,26 +157,34 @@ def facts_of(source: Input) -> tuple[Facts, Counts]:
     return facts, counts
 
 
-def connections_of(facts: Facts, source: Input) -> Iterator[ConnectionRecord]:
+def appliances_of(source: Input) -> tuple[Iterator[Appliance], Counts]:
+    """Return the appliances of all inputs, one after another, and the line counts."""
+    from esatls.verdicts import records
+
+    facts, counts = facts_of(source)
+    return records.appliances_of(facts), counts
+
+
+def connections_of(appliances: Iterable[Appliance], source: Input) -> Iterator[ConnectionRecord]:
     """Yield the connections that touch the requested time range."""
     from esatls.verdicts import records
 
     since, until = source.since, source.until
-    if since is None and until is None:
-        total = sum(len(stores[RECEIVING]) + len(stores[DELIVERY]) for stores in facts.hosts.values())
-        yield from source.judged(records.connections(facts), total)
-        return
-    for times, record in records.connections_in_time(facts):
-        if times and (since is None or max(times) >= since) and (until is None or min(times) < until):
-            yield record
+    for appliance in appliances:
+        total = len(appliance.stores[RECEIVING]) + len(appliance.stores[DELIVERY])
+        for times, record in source.judged(records.connections_in_time([appliance]), total):
+            if (since is None and until is None) or (times and (since is None or max(times) >= since) and (until is None or min(times) < until)):
+                yield record
 
 
-def messages_of(facts: Facts, source: Input) -> Iterator[MessageRecord]:
+def messages_of(appliances: Iterable[Appliance], source: Input) -> Iterator[MessageRecord]:
     """Yield the messages that touch the requested time range."""
     from esatls.verdicts import records
 
-    total = sum(len(stores[MESSAGES]) for stores in facts.hosts.values())
-    return (record for record in source.judged(records.messages(facts), total) if in_time(record, source))
+    for appliance in appliances:
+        for _, record in source.judged(records.messages_of(appliance), len(appliance.stores[MESSAGES])):
+            if in_time(record, source):
+                yield record
 
 
 def in_time(record: MessageRecord, source: Input) -> bool:

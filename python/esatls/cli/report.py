@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from esatls.cli.inputs import Input, connections_of, facts_of, messages_of, reading
+from esatls.cli.inputs import Input, appliances_of, connections_of, messages_of, reading
 from esatls.errors import UsageError
 from esatls.lines.clock import rfc3339
 from esatls.output import dumps, ending
@@ -49,8 +49,9 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
         raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
     source = Input(options)
     output = _dated(output, source)
-    facts, counts = facts_of(source)
-    built = statistics.build(connections_of(facts, source), messages_of(facts, source), own_domains)
+    found, counts = appliances_of(source)
+    appliances = [*found]  # connections and messages are judged once
+    built = statistics.build(connections_of(appliances, source), messages_of(appliances, source), own_domains)
     times = {name: rfc3339(time) for name, time in (("since", source.since), ("until", source.until)) if time is not None}
     settings = {**{name: options[name] for name in _OF_THE_REPORT}, **times, "own_domains": [*own_domains]}
     built["evidence"] = evidence(source.found, counts, source.problems, settings)

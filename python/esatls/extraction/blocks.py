@@ -13,7 +13,7 @@ from esatls.lines import envelope, records
 if TYPE_CHECKING:
     from esatls.extraction.heads import Head
 
-_LINES_AT_ONCE = 500
+LINES_AT_ONCE = 500
 """Lines that are read with care, one by one, when one of them has no whole envelope."""
 
 
@@ -38,9 +38,9 @@ class BlockStream(Stream):
         lines = text.split("\n")
         if not lines[-1]:
             lines.pop()
-        plain = "\0" not in text and "\r" not in text and RECORD not in text
-        for at in range(0, len(lines), _LINES_AT_ONCE):
-            some = lines[at : at + _LINES_AT_ONCE]
+        plain = is_plain(text)
+        for at in range(0, len(lines), LINES_AT_ONCE):
+            some = lines[at : at + LINES_AT_ONCE]
             done = 0 if self._document is not None else self._records(some) if _is_record(some[0]) else self._fast(some) if plain else 0
             for line in some[done:]:
                 self.line(line)
@@ -60,7 +60,7 @@ class BlockStream(Stream):
         self._give(found, heads, lines - 1)
         self.feed(block[last:])
 
-    def _pick(self, block: bytes, word: str, rare: str) -> tuple[list[str], _HeadsInARow, int] | None:
+    def _pick(self, block: bytes, word: str, rare: str) -> tuple[list[str], HeadsInARow, int] | None:
         """Return the lines with a word, their heads, and where the last line of the block begins.
 
         None where a line has the rare word, holds a line of its own, or where one of them, the first or the last line, or
@@ -171,7 +171,7 @@ class BlockStream(Stream):
                 self._give(lines[: len(found.heads)], found, len(found.heads))
         return self.counts
 
-    def _give(self, lines: list[str], found: _HeadsInARow, read: int) -> None:
+    def _give(self, lines: list[str], found: HeadsInARow, read: int) -> None:
         """Give lines and their heads to the consumer; they are the events among so many that were `read`."""
         lines = [*map(str.rstrip, lines)]
         self.end()
@@ -189,7 +189,7 @@ class BlockStream(Stream):
         if 2 * len(found.elsewhere) > len(heads):
             self._heads.length = start
 
-    def _heads_of(self, lines: list[str]) -> _HeadsInARow:
+    def _heads_of(self, lines: list[str]) -> HeadsInARow:
         """Return the heads of the first lines, as long as all have whole envelopes."""
         known_heads = self._heads
         length, hour, naming = known_heads.length, known_heads.hour, self._neighbours.naming
@@ -217,14 +217,19 @@ class BlockStream(Stream):
                 else:
                     elsewhere[number] = env.end
                 known_heads.length, known_heads.hour = length, hour
-        return _HeadsInARow(heads, elsewhere)  # type: ignore[arg-type]
+        return HeadsInARow(heads, elsewhere)  # type: ignore[arg-type]
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether a text holds nothing that has to be read with care: zeros, carriage returns, records."""
+    return "\0" not in text and "\r" not in text and RECORD not in text
 
 
 def _is_record(line: str) -> bool:
     return line[:1] == "{" or records.in_front(line) is not None
 
 
-class _HeadsInARow(NamedTuple):
+class HeadsInARow(NamedTuple):
     """The heads of some lines in a row."""
 
     heads: list[Head]

@@ -51,6 +51,8 @@ class Matcher(NamedTuple):
     fullmatch: Callable[..., re.Match[str] | None]
     specs: dict[int, Spec]
     """By the number of the last group of the alternative that matched (`lastindex`)."""
+    facts: dict[int, tuple[int, str, tuple[int, ...]]]
+    """Likewise what each says of its facts."""
 
 
 class _Matchers(dict[str, "Matcher | None"]):
@@ -61,7 +63,7 @@ class _Matchers(dict[str, "Matcher | None"]):
         if start in MATCHERS:
             text, table, never = MATCHERS[start]
             specs = {last: _spec(name, groups, never) for last, (name, groups) in table.items()}
-            found = Matcher(re.compile(text, re.ASCII).fullmatch, specs)
+            found = Matcher(re.compile(text, re.ASCII).fullmatch, specs, {last: spec.fact for last, spec in specs.items()})
             self[start] = found
         return found
 
@@ -90,7 +92,7 @@ def match(text: str) -> tuple[Spec, re.Match[str]] | None:
     # no message text holds a line feed; with one, "the rest of the line" could be sought again and again
     if matcher is None or "\n" in text:
         return None
-    fullmatch, specs = matcher
+    fullmatch, specs, _ = matcher
     found = fullmatch(text)
     return None if found is None else (specs[found.lastindex], found)  # type: ignore[index]
 

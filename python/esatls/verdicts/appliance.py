@@ -64,9 +64,10 @@ class Appliance:
         """Whether others than the text log bear witness."""
         self.uses: tuple[Store, Store] = ({}, {})
         """Facts of messages that name a connection, by ICID and by DCID."""
-        self._simple: tuple[dict[str, Connection], dict[str, Connection]] = ({}, {})
-        """Connections whose ids were used once."""
-        self._connections: dict[tuple[int, str], tuple[list[Time], dict[int, Connection]]] = {}
+        self._once: tuple[dict[str, Connection], dict[str, Connection]] = ({}, {})
+        """Connections whose ids were used once, by ICID and by DCID."""
+        self._reused: tuple[dict[str, tuple[list[Time], dict[int, Connection]]], ...] = ({}, {})
+        """When the lives of the other ids begin, and the connections by life."""
         self._stamps: dict[Time, str] = {}
         self._whole: dict[str, Message] = {}
         """Messages whose ids were used once."""
@@ -131,30 +132,33 @@ class Appliance:
 
     def connection(self, side: int, key: str, time: Time | None) -> Connection | None:
         """Return the connection that had this id at this time."""
-        simple = self._simple[side].get(key)
-        if simple is not None:
-            return simple
-        begins, found = self.connections_of(side, key)
-        return found.get(lives.life_at(begins, time) if begins else 0)
+        connection = self.used_once(side, key)
+        if connection is not None:
+            return connection
+        begins, found = self._reused[side][key]
+        return found.get(lives.life_at(begins, time))
 
     def connections_of(self, side: int, key: str) -> tuple[list[Time], dict[int, Connection]]:
         """Return the lives of one connection id."""
-        simple = self._simple[side].get(key)
-        if simple is not None:
-            return [], {0: simple}
-        known = self._connections.get((side, key))
-        if known is None:
+        connection = self.used_once(side, key)
+        return self._reused[side][key] if connection is None else ([], {0: connection})
+
+    def used_once(self, side: int, key: str) -> Connection | None:
+        """Return the connection of an id that was used once, as most are; None where it was used again."""
+        connection = self._once[side].get(key)
+        if connection is None and key not in self._reused[side]:
             facts = self.stores[side].get(key, ())
             uses = self.uses[side].get(key, ())
             connection = self._judged(side, facts, uses)
             begins = [] if connection.one_life else lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
             if not begins:
-                self._simple[side][key] = connection
-                return [], {0: connection}
+                self._once[side][key] = connection
+                return connection
             parts, used = lives.split(facts, begins), lives.split(uses, begins)
             numbers = sorted(set(parts) | set(used))
-            known = self._connections[side, key] = (begins, {life: self._judged(side, parts.get(life, ()), used.get(life, ())) for life in numbers})
-        return known
+            self._reused[side][key] = (begins, {life: self._judged(side, parts.get(life, ()), used.get(life, ())) for life in numbers})
+            return None
+        return connection
 
     def _judged(self, side: int, facts: Sequence[Fact], uses: Sequence[Fact]) -> Connection:
         connection = Connection(side, facts, uses, has_witnesses=self.has_witnesses)
@@ -177,6 +181,11 @@ class Appliance:
                 known = (begins, {life: Message(part) for life, part in sorted(lives.split(facts, begins).items())})
             self._messages[mid] = known
         return known
+
+    def in_order(self, mid: str) -> list[Message]:
+        """Return the messages with one id, the earliest first."""
+        whole = self._whole.get(mid)
+        return [message for _, message in sorted(self.messages_of(mid)[1].items())] if whole is None else [whole]
 
     def message(self, mid: str, time: Time | None) -> Message | None:
         """Return the message that had this id at this time."""
