@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
 from esatls.elastic.documents import connection_document, event_document, message_document
+from esatls.elastic.join import join
 from esatls.extraction import cef, tracking
 from esatls.extraction.match import extract
 from esatls.extraction.patterns import PATTERNS
@@ -214,7 +214,8 @@ def splunk_commands(version: str) -> Callable[[Sequence[Row]], Cells]:
 
 def _splunk_lines(splunk: Splunk, rows: Sequence[Row]) -> Cells:
     given = [answers.event(line) for row in rows for line, _ in row.lines]
-    result = splunk.stream("esatls", given)
+    # with a prefix each field comes, those too that mean something else where others fill them
+    result = splunk.stream("esatls", given, ["prefix=x_"])
     found = iter(result.rows)
     for row in rows:
         cell = Cell()
@@ -222,7 +223,7 @@ def _splunk_lines(splunk: Splunk, rows: Sequence[Row]) -> Cells:
             wanted = answers.event(line)
             if item.event is not None:
                 event = {"esa_host": answers.HOST, **item.event, "time": "2005-07-20T19:47:40Z"}
-                wanted = {**wanted, **{name: answers.as_text(value) for name, value in event.items()}}
+                wanted = {**wanted, **{f"x_{name}": answers.as_text(value) for name, value in event.items()}}
             cell.note(line, next(found), wanted)
         yield row, cell
 
@@ -360,7 +361,7 @@ def _joined(client: Client, rows: Sequence[Row], *, are_named: bool) -> Cells:
     store.reset(client)
     for row in rows:
         store.index_lines(client, row.log.splitlines()[::-1], host=None if are_named else row.name)
-    loading.join(client, days=None)
+    join(client)
     found = [store.all_documents(client, f"esatls-{kind}-*") for kind in ("connections", "messages")]
     for row in rows:
         cell = Cell()

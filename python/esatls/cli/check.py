@@ -55,6 +55,7 @@ def _checked(rules: list[must_encrypt.Rule], form: str, output: str | None, opti
     with source.output(output) as file:
         write(found, form, file)
     if not source.quiet:
+        source.tell_contradictions()
         click.echo(str(counts), err=True)
     verdict = must_encrypt.overall(found)
     if verdict == must_encrypt.BROKEN:

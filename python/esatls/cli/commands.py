@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from esatls import __version__, parallel
+from esatls import __version__, native, parallel
 from esatls.cli import config as config_file
 from esatls.cli.filters import ConnectionFilter, MessageFilter, connection_filters, message_filters
 from esatls.cli.formats import format_of, writing
@@ -43,8 +43,14 @@ class _Group(Group):
         return command
 
 
+def _tell_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - as click calls it
+    if value:
+        click.echo(f"esatls, version {__version__} ({'pure Python' if native.module() is None else 'compiled core'})")
+        ctx.exit()
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="esatls")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_tell_version, help="Show the version and exit.")
 @click.option("--config", metavar="FILE", help="Configuration file. Default: ~/.config/esatls/config.toml.")
 @click.pass_context
 def cli(context: click.Context, config: str | None) -> None:
@@ -114,7 +120,7 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
     if everything and form == "json":
         with source.output(output) as file:
             named: set[str] = set()
-            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress(), named)
+            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress(), named, source.contradictions)
         source.tell_names(named)
         source.end(counts)
         return

@@ -16,6 +16,7 @@ from esatls.lines import sources
 from esatls.lines.clock import rfc3339, zone
 from esatls.output import Output, printable
 from esatls.reading import prepare
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.hosts import appliances, short_and_full
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Input:
         self.failed = False
         self.problems: list[str] = []
         """What was told about the input, each in one line."""
+        self.contradictions = Contradictions()
+        """What the records have shown up to now."""
         self._bar: Bar | None = None
         where = None if options["timezone"] is None else zone(options["timezone"])
         self.since: Time | None = None
@@ -89,6 +92,11 @@ class Input:
             self.problems.append(problem)
             if not self.quiet:
                 click.echo(f"esatls: {printable(problem)}", err=True)
+
+    def tell_contradictions(self) -> None:
+        """Warn if ids contradict each other, as those of several appliances under one name do."""
+        for one in [] if self.quiet else self.contradictions.found():
+            click.echo(f"esatls: {printable(str(one))}", err=True)
 
     def output(self, path: str | None) -> Output:
         """Return where the records go; `UsageError` if that is an input file."""
@@ -134,9 +142,13 @@ class Input:
         return judged(records, total)
 
     def end(self, counts: Counts, written: int | None = None, *, nothing: str = "no lines were recognized") -> None:
-        """Show the counts, then `nothing` if no line was an event, or that no record matched; exit with 1 if something could not be read."""
+        """Show the counts, then `nothing` if no line was an event, or that no record matched; exit with 1 if something could not be read.
+
+        Contradictions that the records have shown are told before.
+        """
         self.read()
         if not self.quiet:
+            self.tell_contradictions()
             click.echo(str(counts), err=True)
             for told in counts.not_understood.told():
                 click.echo(f"esatls: {printable(told)}", err=True)
@@ -175,6 +187,7 @@ def connections_of(appliances: Iterable[Appliance], source: Input) -> Iterator[C
         for times, record in source.judged(records.connections_in_time([appliance]), total):
             if (since is None and until is None) or (times and (since is None or max(times) >= since) and (until is None or min(times) < until)):
                 yield record
+        source.contradictions.look(appliance)
 
 
 def messages_of(appliances: Iterable[Appliance], source: Input) -> Iterator[MessageRecord]:
@@ -185,6 +198,7 @@ def messages_of(appliances: Iterable[Appliance], source: Input) -> Iterator[Mess
         for _, record in source.judged(records.messages_of(appliance), len(appliance.stores[MESSAGES])):
             if in_time(record, source):
                 yield record
+        source.contradictions.look(appliance)
 
 
 def in_time(record: MessageRecord, source: Input) -> bool:

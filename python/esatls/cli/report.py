@@ -51,10 +51,10 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
     output = _dated(output, source)
     found, counts = appliances_of(source)
     appliances = [*found]  # connections and messages are judged once
-    built = statistics.build(connections_of(appliances, source), messages_of(appliances, source), own_domains)
+    built = statistics.build(connections_of(appliances, source), messages_of(appliances, source), own_domains, source.contradictions)
     times = {name: rfc3339(time) for name, time in (("since", source.since), ("until", source.until)) if time is not None}
     settings = {**{name: options[name] for name in _OF_THE_REPORT}, **times, "own_domains": [*own_domains]}
-    built["evidence"] = evidence(source.found, counts, source.problems, settings)
+    built["evidence"] = evidence(source.found, counts, [*source.problems, *map(str, source.contradictions.found())], settings)
     if csv_dir is not None:
         write_folder(built, csv_dir)
     with source.output(output) as file:

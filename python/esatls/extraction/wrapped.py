@@ -34,9 +34,8 @@ _IN_ADDRESS = re.compile(r" (?:From|To): ?<[^<>\s\"]*\Z")
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # The command line's prompts and answers to its questions: the log line in front of one is finished.
 _PROMPT = re.compile(r"(?:\([\w -]{1,64} [\w.-]{1,255}\)|[\w.-]{1,255})> ?.*|\[[^\]]{0,64}\]> ?.*|\^C.*|\d{1,20} match(?:es)? found\.?", re.ASCII)
-_RECIPIENT = re.compile(r"MID \d{1,18} ICID \d{1,18} (?:RID \d{1,18} )?To: <.*>\s*", re.ASCII)
-_REFUSAL = re.compile(r"\s*Rejected by ")
-"""What stands behind a recipient that was refused."""
+_REFUSED = re.compile(r"MID \d{1,18} ICID \d{1,18} (?:RID \d{1,18} )?To:.{0,700}> ?Rejected by [^>]{0,200}", re.ASCII)
+"""A recipient that was refused."""
 _ANY_WORDS = "tls_other"
 """The kind that takes whatever words stand behind the id."""
 # Kinds whose text no stranger writes: a line that says less than its neighbours may stand on its own after them.
@@ -68,7 +67,7 @@ class Pending:
         if len(self.lines) == 1:
             self._event = _match(first)
         else:
-            ways = filter(None, map(_match, _joined(first, self.lines, at_column=self.spaced)))
+            ways = () if self._is_refused() else filter(None, map(_match, _joined(first, self.lines, at_column=self.spaced)))
             # where a word was cut, what stands behind it is lost to the wrong way
             self._event = max(ways, key=_values_told, default=None)
         return self._event
@@ -117,8 +116,9 @@ class Pending:
         return match(line[env.end :].rstrip()) is not None or not _goes_on(event, self._with(line))
 
     def _is_refused(self) -> bool:
-        """Tell whether the next line takes back the recipient that the first one states."""
-        return len(self.lines) > 1 and _REFUSAL.match(self.lines[1]) is not None and _RECIPIENT.fullmatch(self.lines[0], self.env.end) is not None
+        """Tell whether the next lines take back the recipient that the first one states."""
+        first = self.lines[0][self.env.end :]
+        return len(self.lines) > 1 and any(map(_REFUSED.fullmatch, _joined(first, self.lines, at_column=self.spaced)))
 
     def _with(self, line: str) -> Event | None:
         """Return what the text would match with one line more."""

@@ -23,6 +23,7 @@ from esatls.follow.open_ids import OpenConnection, OpenHost, OpenMessage
 from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import together
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, refs
 from esatls.verdicts.heritage import bequeath, heritages_of
 from esatls.verdicts.hosts import host_and_serial, key_of
@@ -81,6 +82,8 @@ class Held:
         """By host: the serial numbers of its consolidated events. From the second one on, each is an appliance of its own."""
         self.late = 0
         """Facts that came after their message's record had been emitted."""
+        self.contradictions = Contradictions()
+        """What the emitted records have shown since this run began."""
         self.delays = _delays(self.limits)
         self.most = {name: self.limits.most // 5 if name == "remembered" else self.limits.most for name in self.delays}
         self.queues: dict[str, OrderedDict[tuple[str, int, str], Time]] = {name: OrderedDict() for name in self.delays}
@@ -408,6 +411,7 @@ class Held:
         for record in self._records(appliance, key):
             self.emitted += 1
             self.emit(record)
+        self.contradictions.look(appliance)
         item.emitted = "unfinished" if item.ended is None else "finished"
         if item.emitted == "finished":
             item.note_past()

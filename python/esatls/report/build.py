@@ -22,7 +22,7 @@ receiving, delivery
 both_sides    [received, delivered, messages]
 evidence      what it was made from, where the caller adds that (`evidence`)
 organisations [partner, direction, own, names, connections, messages, versions, last_tls; cleartext, deprecated, weak, failed], as `ledger` says
-notes         what each number counts, in sentences
+notes         what each number counts, in sentences; `contradictions` where ids look like those of several appliances
 ```
 
 A tally is `total`, `counted`, `verdicts` and `percent`: the percentages are of `counted`, the verdicts that tell
@@ -42,6 +42,8 @@ from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, DELIVERED_VERDIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from esatls.verdicts.contradictions import Contradictions
 
 Report = dict[str, Any]
 
@@ -64,8 +66,15 @@ def percent(part: int, whole: int) -> float | None:
     return tenths / 10
 
 
-def build(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[str, Any]], own_domains: Iterable[str] = ()) -> Report:
+def build(
+    connections: Iterable[Mapping[str, Any]],
+    messages: Iterable[Mapping[str, Any]],
+    own_domains: Iterable[str] = (),
+    contradictions: Contradictions | None = None,
+) -> Report:
     """Return the report on records of connections and of messages (`fields.CONNECTION_FIELDS`, `fields.MESSAGE_FIELDS`).
+
+    `contradictions` are those that the records add to, if they do; the notes count them.
 
     Each iterable is read once; memory grows with partners, ciphers, reasons and hours, not with records.
     Names in `own_domains`, and below them, are no partners. Times are UTC. The same records in any order give the same report.
@@ -90,6 +99,9 @@ def build(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[s
     ]
     report["organisations"] = ledger.rows()
     report["notes"] = dict(NOTES)
+    found = [] if contradictions is None else contradictions.found()
+    if found:
+        report["notes"]["contradictions"] = " ".join(f"{text[:1].upper()}{text[1:]}." for text in map(str, found))
     return report
 
 

@@ -69,6 +69,7 @@ def _glance(report: Report) -> Markup:
             class_="tiles",
         ),
         tag("p", report["notes"]["both"], class_="note"),
+        *(tag("p", report["notes"][name], class_="note") for name in ("contradictions",) if name in report["notes"]),
         _findings(report),
         id="glance",
     )

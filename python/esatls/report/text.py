@@ -209,6 +209,8 @@ def _head(sheet: _Sheet, report: Report) -> None:
     sheet.console.print(Text(", ".join(f"{count:,} {word(count, what)}" for what, count in totals.items())))
     rows = [[host["esa_host"], host["connections"], host["messages"]] for host in report["appliances"]]
     sheet.table("", ["Appliance", "Connections", "Messages"], rows, what="appliances")
+    if "contradictions" in report["notes"]:
+        sheet.note(printable(report["notes"]["contradictions"]), "")
 
 
 def _cleartext(sheet: _Sheet, report: Report) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fact_types import (
     CODE,
+    KEY,
     MAKES,
     MESSAGES,
     RECEIVING,
@@ -78,11 +79,15 @@ class Appliance:
         """By MID: its lives from which another message was made, once somebody has asked."""
         self._rested: dict[str, list[int]] = {}
         """By MID: its lives that were in a quarantine, once somebody has asked."""
+        self.taken_again: list[tuple[int, str]] = []
+        """Ids that more than one opening line seems to take (`contradictions`), as far as they have been judged."""
         reused, given_up = [], []
         for mid, facts in stores[MESSAGES].items():
             message = Message(facts)
             if message.origin is not None:
                 self._note_children(facts)
+            if message.starts_twice:
+                self.taken_again.append((MESSAGES, mid))
             if not message.one_life:
                 reused.append(mid)
                 continue
@@ -150,11 +155,15 @@ class Appliance:
             facts = self.stores[side].get(key, ())
             uses = self.uses[side].get(key, ())
             connection = self._judged(side, facts, uses)
+            if not connection.one_life:
+                self.taken_again.append((side, key))
             begins = [] if connection.one_life else lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
             if not begins:
                 self._once[side][key] = connection
                 return connection
             parts, used = lives.split(facts, begins), lives.split(uses, begins)
+            if self.has_witnesses:
+                _put_back(side, begins, parts, used)
             numbers = sorted(set(parts) | set(used))
             self._reused[side][key] = (begins, {life: self._judged(side, parts.get(life, ()), used.get(life, ())) for life in numbers})
             return None
@@ -280,7 +289,7 @@ class Appliance:
         if connection is None:
             return "unknown"
         view = connection.at(time, mid)
-        found.update(connection.placed_of(view, _received))
+        found.update(connection.placed_of(view, mid, _received))
         if connection.flow:
             found["mail_flow"] = connection.flow
         return view.verdict if view.verdict in ("encrypted", "cleartext") else "unknown"
@@ -299,6 +308,45 @@ class Appliance:
         if flow is not None and origin.code in GOES_ON:
             found["mail_flow"] = flow
         return verdict
+
+
+def _put_back(side: int, begins: Sequence[Time], parts: dict[int, list[Fact]], used: dict[int, list[Fact]]) -> None:
+    """Move what consolidated events state to the life in which their messages started: an event is written when its message leaves."""
+    started: dict[str, list[Time]] = {}
+    events = []
+    for life, uses in used.items():
+        events += [(life, use) for use in uses if use[CODE] == "cef"]
+        for use in uses:
+            if use[CODE] != "cef" and use[TIME] is not None:
+                started.setdefault(use[KEY], []).append(use[TIME])
+        used[life] = [use for use in uses if use[CODE] != "cef"]
+    for times in started.values():
+        times.sort()
+    stated: dict[tuple[Any, ...], set[int]] = {}
+    for life, use in events:
+        times = started.get(use[KEY], [])
+        at = 0 if use[TIME] is None else bisect_right(times, use[TIME])
+        right = lives.life_at(begins, times[at - 1]) if at else life
+        used.setdefault(right, []).append(use)
+        stated.setdefault(_stated(side, Consolidated(*use)), set()).add(right)
+    moving = {fact for facts in parts.values() for fact in facts if fact[CODE] == "cef_tls" and _told(fact) in stated}
+    for life, facts in parts.items():
+        parts[life] = [fact for fact in facts if fact not in moving]
+    for fact in moving:
+        for life in stated[_told(fact)]:
+            parts.setdefault(life, []).append(fact)
+
+
+def _stated(side: int, event: Consolidated) -> tuple[Any, ...]:
+    """Return what tells the statement of a consolidated event on TLS from others: when it was made, and what it says."""
+    if side == RECEIVING:
+        return event.time, event.tls_in_result, event.tls_in_version, event.tls_in_cipher
+    return event.time, event.tls_out_result, event.tls_out_version, event.tls_out_cipher
+
+
+def _told(fact: Fact) -> tuple[Any, ...]:
+    """Return the same of a fact about the connection."""
+    return (fact[TIME], *fact[KEY + 1 : KEY + 4])
 
 
 def _received_by_records(verdict: str, message: Message, found: MessageRecord) -> str:

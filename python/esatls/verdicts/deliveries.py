@@ -173,7 +173,7 @@ def _tell(attempt: DeliveryRecord, connection: Connection | None, time: Time | N
         attempt["verdict"] = "unknown"
         return
     view = connection.at(time, mid) if mid is not None or connection.has_passed else connection.view
-    attempt.update(connection.placed_of(view, _said))
+    attempt.update(connection.placed_of(view, mid, _said))
 
 
 def _tell_domain(attempt: DeliveryRecord, domains: set[str]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from esatls.lines.clock import Time
     from esatls.verdicts.connection import Connection
+    from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 _OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
@@ -30,9 +31,9 @@ _witnessed = placing(("conflict", "conflict"), ("witness", "witness"))
 _RID = position("rid", Delivery, Try)
 
 
-def connections(facts: Facts) -> Iterator[ConnectionRecord]:
-    """Yield a record per connection, by appliance, side, id and life."""
-    return (record for _, record in connections_in_time(appliances_of(facts)))
+def connections(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[ConnectionRecord]:
+    """Yield a record per connection, by appliance, side, id and life. What shows of `contradictions` is added to them by the end."""
+    return (record for _, record in connections_in_time(appliances_of(facts, contradictions)))
 
 
 def connections_in_time(appliances: Iterable[Appliance]) -> Iterator[tuple[list[Time], ConnectionRecord]]:
@@ -45,9 +46,9 @@ def connections_in_time(appliances: Iterable[Appliance]) -> Iterator[tuple[list[
                     yield times, connection_record(appliance, side, key, connection)
 
 
-def messages(facts: Facts) -> Iterator[MessageRecord]:
-    """Yield a record per message, by appliance, MID and life."""
-    for appliance in appliances_of(facts):
+def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[MessageRecord]:
+    """Yield a record per message, by appliance, MID and life. What shows of `contradictions` is added to them by the end."""
+    for appliance in appliances_of(facts, contradictions):
         for _, record in messages_of(appliance):
             yield record
 
@@ -61,13 +62,19 @@ def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozense
                 yield int(mid), message_record(appliance, mid, message)
 
 
-def appliances_of(facts: Facts) -> Iterator[Appliance]:
-    """Yield the appliances of some facts, by name. What one has found out for one record serves the next; `WrongTypeError` for what is no `Facts`."""
+def appliances_of(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[Appliance]:
+    """Yield the appliances of some facts, by name. What one has found out for one record serves the next; `WrongTypeError` for what is no `Facts`.
+
+    What shows of `contradictions` in one appliance is added to them when the next one is asked for.
+    """
     if not isinstance(facts, Facts):
         raise WrongTypeError(f"verdicts are made of Facts, not of {type(facts).__name__}: facts.add(event) for each event")
     facts = facts.settled()
     for host in sorted(facts.hosts):
-        yield Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
+        appliance = Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
+        yield appliance
+        if contradictions is not None:
+            contradictions.look(appliance)
 
 
 def message_record(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
