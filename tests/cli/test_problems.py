@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from esatls.output import printable
 
 from tests.terminal import run
 
@@ -97,6 +98,7 @@ def test_gzip_with_a_bad_block(tmp_path: pathlib.Path) -> None:
     # to the block of the damage; the library by itself loses the 32 KiB before it, two thirds of a file of this size
     assert len(found) < 20_000
     assert whole > 0.9 * 10_000
+    assert f"esatls: {problems(tmp_path / 'bad.gz', tmp_path / 'good.log', code=1)[0]}" == said[0]
     assert [line.partition("damaged")[0] for line in said] == [f"esatls: {tmp_path / 'bad.gz'}: is incomplete or "]
 
 
@@ -106,6 +108,13 @@ def test_gzip_in_several_members(tmp_path: pathlib.Path, zeros: int) -> None:
     members = [gzip.compress(LINE.format(number).encode()) + b"\0" * zeros for number in (1, 2, 3)]
     (tmp_path / "a.gz").write_bytes(b"".join(members))
     assert told("-q", tmp_path / "a.gz", code=0) == ([1, 2, 3], [])
+
+
+def problems(*args: object, code: int = 0) -> list[str]:
+    """Return the problems that a report on some files names."""
+    done = run("report", "-q", "-f", "json", *args)
+    assert done.returncode == code, done.stderr
+    return list(json.loads(done.stdout)["evidence"]["problems"])
 
 
 def shaped(*args: object, code: int = 0) -> list[str]:
@@ -126,6 +135,8 @@ def test_shape_that_is_never_understood(tmp_path: pathlib.Path, jobs: int, monke
     (said,) = shaped("--jobs", jobs, log)
     assert said == "esatls: 1,000 lines were not recognized that begin like this: 2026-03-03 10h00 esa1\\x1b[31m mail_logs > ICID 0 TLS success"
     assert shaped("-q", "--jobs", jobs, log) == []
+    (problem,) = problems("--jobs", jobs, log)
+    assert f"esatls: {printable(problem)}" == said
 
 
 @pytest.mark.parametrize(

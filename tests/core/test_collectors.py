@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.support import SHARED, all_cases, clock, needs_shared, read_blocks, read_events, read_facts
+from tests.core.support import records as records_of_facts
+from tests.core.test_spoofing import CARRIERS, FED, IDENTITY, ONE_LINE, SPLIT
 
 TEXT = "ICID 5 TLS success"
 LINE = "Info: " + TEXT
@@ -193,6 +196,48 @@ def test_nothing_is_forged_over_any_header(header: str, forged: str) -> None:
     assert not [event for event in events if event["esa_event"] in TLS_KINDS]
 
 
+BEGINNINGS = ["", "<22>", "<22>1 ", "97 <22>"]
+STAMPS = ["Mar  3 10:00:02", "Sun Mar  3 10:00:02 2024", "2024-03-03T10:00:02Z", "2024 Mar  3 10:00:02", "Mar  3 2024 10:00:02", "03/Mar/2024:10:00:02 +0000"]
+STAMPS += ["Mar  3 10:00:02.000", "Sun Mar  3 11:00:02 CET 2024", "03 03 2024 10:00:02", "2024-03-03 10:00:02+00:00"]
+HOSTS = ["", " esa1", " 192.0.2.10", " 2001:db8::1", "  esa1", " Mail.Info esa1", " esa1->192.0.2.9", "\tMail.Info\t192.0.2.10", " esa1.mail.example.com:"]
+LOGS = ["", " mail_logs:", " mail_logs[12]:", " mail_logs :", " mail [info] mail_logs:nopid"]
+PARTS = st.tuples(*map(st.sampled_from, (BEGINNINGS, STAMPS, HOSTS, LOGS)))
+TEXTS = [(case["text"], case["event"]) for file in all_cases() for case in file["cases"]]
+
+
+@pytest.mark.parametrize("header", [header for header in HEADERS if HEADERS[header][0]])
+def test_two_hundred_spoofing_lines(header: str) -> None:
+    """No text that a stranger has written, within its line or behind a line feed, is an event about TLS or carries a message, whatever header the log has."""
+    within = [form.format(text) for text in FORGED + SPLIT for form in ("MID 1 Subject '{}'", "MID 1 attachment '{}'", "MID 1 Custom Log Entry: {}")]
+    within += [
+        form.format(text)
+        for text in FORGED + SPLIT
+        for form in ("MID 1 Subject 'x\n{}", "MID 1 Message-ID '<x\n{}>'", "MID 1 ICID 5 From: <x\n{}", "MID 1 RID [0] Response 'ok\n{}'")
+    ]
+    texts = [*ONE_LINE, *IDENTITY, *CARRIERS, *FED, *within]
+    assert len(texts) >= 200
+    lead = header.partition("Sun Mar")[0] if "Sun Mar" in header else ""
+    for text in texts:
+        lines = (header + text.replace("\n", f"\n{lead}")).split("\n")
+        events = read_events([header + "ICID 5 close", *lines, header + "ICID 7 close"])[0]
+        assert not [event for event in events if event["esa_event"] in TLS_KINDS], text
+    log = [line for text in texts for line in (header + text.replace("\n", f"\n{lead}")).split("\n")]
+    facts, counts = read_blocks([[header + "ICID 5 close", *log]])
+    assert counts.lines == len(log) + 1 == counts.events + counts.ignored + counts.unreadable
+    assert not [record for record in records_of_facts(facts)[0] if record["tls_verdict"] not in ("unknown", "unused")]
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_every_case_behind_composed_headers(number: int) -> None:
+    """The text of every case gives its event behind a header of random parts."""
+    rng = random.Random(number)
+    for text, event in TEXTS[number::8]:
+        header = " ".join(rng.choice(BEGINNINGS) + rng.choice(STAMPS) + rng.choice(HOSTS) + rng.choice(LOGS) for _ in range(rng.randint(1, 3)))
+        (found,) = read_events([header + rng.choice([" Info: ", " INFO: "]) + text])[0]
+        assert {name: value for name, value in found.items() if name not in ("time", "esa_host", "esa_log", "esa_level")} == event, header
+        assert found["time"] == AT
+
+
 @needs_shared
 @pytest.mark.parametrize("name", [path.name for path in sorted((SHARED / "inputs").glob("*.log"))] or ["no log"])
 def test_every_input(name: str) -> None:
@@ -205,17 +250,6 @@ def test_every_input(name: str) -> None:
     if name.startswith(("15_", "14_")):
         assert [event["icid"] for event in found] == [41] * len(lines)
     assert {event.get("esa_host") for event in found} <= {None, "esa1", "esa3", "esa7", "192.0.2.77", "192.0.2.10", "relay"}
-
-
-PARTS = st.tuples(
-    st.sampled_from(["", "<22>", "<22>1 ", "97 <22>"]),
-    st.sampled_from(
-        ["Mar  3 10:00:02", "Sun Mar  3 10:00:02 2024", "2024-03-03T10:00:02Z", "2024 Mar  3 10:00:02", "Mar  3 2024 10:00:02", "03/Mar/2024:10:00:02 +0000"]
-    ),
-    st.sampled_from(["", " esa1", " 192.0.2.10", " 2001:db8::1", "  esa1", " Mail.Info esa1", " esa1->192.0.2.9"]),
-    st.sampled_from(["", " mail_logs:", " mail_logs[12]:", " mail_logs :", " mail [info] mail_logs:nopid"]),
-)
-TEXTS = [(case["text"], case["event"]) for file in all_cases() for case in file["cases"]]
 
 
 @given(st.lists(PARTS, min_size=1, max_size=3), st.sampled_from(TEXTS), st.sampled_from([" Info: ", " INFO: "]))

@@ -324,3 +324,24 @@ def test_carriers_change_no_verdict() -> None:
     assert verdicts[6] == "encrypted"
     (first,) = [record for record in messages if record["mid"] == 1]
     assert (first["received"], first["delivered"]) == ("cleartext", "encrypted")
+
+
+def test_cut_line_before_a_break() -> None:
+    """A reader that goes on behind a line that may have been cut, or behind the one after it, knows it."""
+    header = "<22>Mar  5 10:00:02 esa1 mail_logs: Info: "
+    lines = [
+        header + "ICID 5 close",
+        header + "MID 1 Subject '" + "x" * (1024 - 15 - len(header)),
+        header + "ICID 6 TLS success",
+        header + "ICID 7 TLS success",
+    ]
+    for at in range(len(lines) + 1):
+        sink = Events()
+        before, after = Stream(sink, clock()), Stream(sink, clock())
+        for line in lines[:at]:
+            before.line(line)
+        after.restore(json.loads(json.dumps(before.state())))
+        for line in lines[at:]:
+            after.line(line)
+        after.end()
+        assert [event["icid"] for event in sink.found] == [7]

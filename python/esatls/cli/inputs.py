@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 _Record = TypeVar("_Record")
 _LARGE = 50_000_000
 """Bytes on disk from which on progress is shown."""
-_MOST_SHAPES = 3
-"""Shapes of lines without a known header that are shown."""
 
 
 def reading(command: Callable[..., None]) -> Callable[..., None]:
@@ -152,8 +150,8 @@ class Input:
         if not self.quiet:
             self.tell_contradictions()
             click.echo(str(counts), err=True)
-            for count, words in counts.not_understood.often()[:_MOST_SHAPES]:
-                click.echo(f"esatls: {count:,} lines were not recognized that begin like this: {printable(words)}", err=True)
+            for told in counts.not_understood.told():
+                click.echo(f"esatls: {printable(told)}", err=True)
             if counts.events and written == 0:
                 click.echo("esatls: no records match the filters", err=True)
             elif counts.ignored and not counts.events:

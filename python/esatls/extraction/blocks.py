@@ -39,21 +39,11 @@ class BlockStream(Stream):
         if not lines[-1]:
             lines.pop()
         plain = is_plain(text)
-        least = SHORTEST_CUT if text.isascii() else SHORTEST_CUT // 4
         for at in range(0, len(lines), LINES_AT_ONCE):
             some = lines[at : at + LINES_AT_ONCE]
-            done = 0
-            if self._document is None and not self._may_be_cut(some, least):
-                done = self._records(some) if _is_record(some[0]) else self._fast(some) if plain else 0
+            done = 0 if self._document is not None else self._records(some) if _is_record(some[0]) else self._fast(some) if plain else 0
             for line in some[done:]:
                 self.line(line)
-
-    def _may_be_cut(self, lines: list[str], least: int) -> bool:
-        """Tell whether a relay may have cut one of some lines, or the one before them: what comes behind it is looked at with care."""
-        if self._cut is not None:
-            return True
-        # `least` characters, which most lines have not, are looked at first
-        return bool(self._neighbours.named) and max(map(len, lines)) >= least and any(may_be_cut(line) for line in lines if len(line) >= least)
 
     def sift(self, block: bytes, word: str, rare: str) -> None:
         """Take a block for a consumer that wants only events with `word` or `rare` in their line: the others are not read.
@@ -109,10 +99,13 @@ class BlockStream(Stream):
         return (found, heads, last) if len(heads.heads) == len(found) else None
 
     def _fast(self, lines: list[str]) -> int:
-        """Take lines up to the first one without a whole envelope; return how many.
+        """Take lines up to the first one without a whole envelope, or that a relay may have cut; return how many.
 
         The last line before that one is left too: what follows may be its rest.
         """
+        lines = self._before_cut(lines)
+        if not lines:
+            return 0
         self._look_at(lines[0])
         found = self._heads_of(lines)
         done = len(found.heads) - 1
@@ -122,6 +115,14 @@ class BlockStream(Stream):
         found.elsewhere.pop(done, None)
         self._give(lines, found, done)
         return done
+
+    def _before_cut(self, lines: list[str]) -> list[str]:
+        """Return the lines before the first that a relay may have cut: what comes behind it is looked at with care."""
+        if self._cut is not None:
+            return []
+        if not self._neighbours.named or max(map(len, lines)) < (SHORTEST_CUT if "".join(lines).isascii() else SHORTEST_CUT // 4):
+            return lines
+        return lines[: next((at for at, line in enumerate(lines) if may_be_cut(line)), len(lines))]
 
     def _look_at(self, line: str) -> None:
         """Learn how long envelopes are, unless that is known."""

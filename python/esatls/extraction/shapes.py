@@ -11,6 +11,7 @@ OFTEN = 1000
 _LOOKED_AT = 200
 _FIRST_WORDS = 60
 _MOST = 500
+_MOST_TOLD = 3
 _LETTERS = re.compile("[^\\W\\d_]+")
 _DIGITS = re.compile(r"\d+")
 _HEADED = re.compile(r"\s*(?:[{<\[]|\d{6})|.*?(?:\d:\d\d|\b(?:Info|Warning|Critical|Debug|Trace):|\b(?:MID|ICID|DCID):? \d)", re.ASCII | re.DOTALL)
@@ -45,9 +46,10 @@ class Shapes:
         for form, shape in other._counts.items():
             self._add(form, shape)
 
-    def often(self) -> list[Shape]:
-        """Return the shapes that many lines have, the most frequent first."""
-        return sorted((shape for shape in self._counts.values() if shape.lines >= OFTEN), reverse=True)
+    def told(self) -> list[str]:
+        """Return in words the shapes that many lines have, the most frequent first; the words of the log are as they stand there."""
+        often = sorted((shape for shape in self._counts.values() if shape.lines >= OFTEN), reverse=True)
+        return [f"{shape.lines:,} lines were not recognized that begin like this: {shape.words}" for shape in often[:_MOST_TOLD]]
 
     def as_list(self) -> list[list[int | str]]:
         """Return all that is known, for `of_list` in another process."""

@@ -359,8 +359,8 @@ class Stream:
             **self._neighbours.state(),
             "document": None if self._document is None else self._document.state(),
             "spaced": pending is not None and pending.spaced,
-            "doubtful": pending is not None and pending.is_doubtful,
-            "cut": None if self._cut is None else [self._cut.host, self._cut.time],
+            **({"doubtful": True} if pending is not None and pending.is_doubtful else {}),
+            **({} if self._cut is None else {"cut": [self._cut.host, self._cut.time]}),
         }
 
     def restore(self, state: dict[str, Any]) -> None:

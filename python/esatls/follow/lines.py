@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.blocks import LINES_AT_ONCE, BlockStream, HeadsInARow, is_plain
-from esatls.extraction.wrapped import SHORTEST_CUT
 from esatls.lines import envelope
 from esatls.lines.clock import end_of_year
 from esatls.lines.log_head import OFFSET_WORDS, offsets, shifted, zone_of
@@ -59,17 +58,10 @@ class FollowedStream(BlockStream):
                 self.line(line)
             return
         lines = text.removesuffix("\n").split("\n")
-        least = SHORTEST_CUT if text.isascii() else SHORTEST_CUT // 4
         at = 0
         while at < len(lines):
-            some = lines[at : at + LINES_AT_ONCE]
-            if self._may_be_cut(some, least):
-                for line in some:
-                    self.line(line)
-                at += len(some)
-                continue
             if self._document is None:
-                at += self._fast(some)
+                at += self._fast(lines[at : at + LINES_AT_ONCE])
             self.line(lines[at])
             at += 1
 

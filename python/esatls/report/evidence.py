@@ -44,8 +44,8 @@ def evidence(found: Iterable[Source], counts: Counts, problems: Sequence[str], s
     told["version"] = __version__
     told["lines"] = {"lines": counts.lines, "events": counts.events, "ignored": counts.ignored, "unreadable": counts.unreadable}
     told["files"] = [_file(source, counts) for source in found]
-    told["problems"] = [*problems]
-    told["incomplete"] = _incomplete(counts, problems)
+    told["problems"] = [*problems, *counts.not_understood.told()]
+    told["incomplete"] = _incomplete(counts, told["problems"])
     return told
 
 
