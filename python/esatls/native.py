@@ -7,12 +7,10 @@ the ordinary in any way, with the one before it, is for the Python stream, which
 from __future__ import annotations
 
 import functools
-import importlib
-import os
 import re
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from esatls import __version__
+from esatls.compiled import module
 from esatls.errors import EsatlsError
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
@@ -41,18 +39,6 @@ _PIECE = 1 << 16
 """Bytes that Python reads where the core can take nothing."""
 _READINGS = {None: "text", int: "number", rids: "list", MAIL_FLOW.__getitem__: "choice"}
 """How the core calls the ways to read a field (`extraction.match`)."""
-
-
-@functools.cache
-def module() -> Any:
-    """Return the compiled core; None where it is not installed, is of another version, or is switched off (`ESATLS_PURE=1`)."""
-    if os.environ.get("ESATLS_PURE", "0") not in ("", "0"):
-        return None
-    try:
-        found = importlib.import_module("esatls_core")
-    except ImportError:
-        return None
-    return found if found.__version__ == __version__ else None
 
 
 def _marks() -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from esatls.cli import commands
+from esatls.cli.connections import connections
 from esatls.extraction.fields import CONNECTION_FIELDS, MESSAGE_FIELDS
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS
 
@@ -25,7 +25,7 @@ SENTENCES = {
     "the field tls_verdict": (DESCRIPTIONS["tls_verdict"], CONNECTION_VERDICTS),
     "the field received": (DESCRIPTIONS["received"], RECEIVED_VERDICTS),
     "the field delivered": (DESCRIPTIONS["delivered"], DELIVERED_VERDICTS),
-    "the command connections": (commands.connections.help or "", CONNECTION_VERDICTS),
+    "the command connections": (connections.help or "", CONNECTION_VERDICTS),
     "the help of esatlsconnections": (between(BNF, "[esatlsconnections-command]", "[esatls"), CONNECTION_VERDICTS),
     "received in the help of esatlsmessages": (between(BNF, "it was received (", ")"), RECEIVED_VERDICTS),
     "delivered in the help of esatlsmessages": (between(BNF, "and delivered (", ")"), DELIVERED_VERDICTS),

@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls import __version__, native, parallel
+from esatls import __version__, compiled, native, parallel
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
 from esatls.extraction.kinds import EVENT_KINDS
@@ -47,10 +47,10 @@ LINES = 200_000 if os.environ.get("ESATLS_PROPERTIES") == "nightly" else 10_000
 def core(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have the core switched on, whatever the environment says."""
     monkeypatch.delenv("ESATLS_PURE", raising=False)
-    native.module.cache_clear()
-    assert native.module() is not None
+    compiled.module.cache_clear()
+    assert compiled.module() is not None
     yield
-    native.module.cache_clear()
+    compiled.module.cache_clear()
 
 
 def blocks_of(data: bytes, cuts: Sequence[int]) -> list[bytes]:
@@ -233,7 +233,7 @@ def test_command_line(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, c
     log.write_bytes(b"".join(path.read_bytes() + b"\n" for path in sorted(seeds.SCENARIOS.glob("*.log"))[:8]))
     told = []
     for pure in ("1", ""):
-        native.module.cache_clear()
+        compiled.module.cache_clear()
         done = run(*command.split(), "--jobs", jobs, log, env={"ESATLS_PURE": pure})
         told.append((done.returncode, re.sub(rb'"made":"[^"]+"', b"", done.stdout), done.stderr))
     assert told[0] == told[1]
@@ -243,13 +243,13 @@ def test_command_line(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, c
 def test_which() -> None:
     """`esatls --version` says whether the core is there, and `ESATLS_PURE=1` switches it off."""
     assert run("--version").stdout.decode() == f"esatls, version {__version__} (compiled core)\n"
-    native.module.cache_clear()
+    compiled.module.cache_clear()
     assert run("--version", env={"ESATLS_PURE": "1"}).stdout.decode() == f"esatls, version {__version__} (pure Python)\n"
 
 
 def test_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
     """A core of another version is not used."""
     monkeypatch.setattr(importlib.import_module("esatls_core"), "__version__", "0.0.1")
-    native.module.cache_clear()
-    assert native.module() is None
+    compiled.module.cache_clear()
+    assert compiled.module() is None
     assert type(native.facts()) is Facts

@@ -1,4 +1,4 @@
-"""The command line: `esatls events|connections|messages|explain`, start-up and exit codes."""
+"""The command line: which commands there are, `esatls explain`, start-up and exit codes."""
 
 from __future__ import annotations
 
@@ -7,27 +7,18 @@ import importlib
 import os
 import signal
 import sys
-from typing import Any
 
 import click
 
-from esatls import __version__, native, parallel
+from esatls import __version__
 from esatls.cli import config as config_file
-from esatls.cli.filters import ConnectionFilter, MessageFilter, connection_filters, message_filters
-from esatls.cli.formats import format_of, writing
 from esatls.cli.groups import Group
-from esatls.cli.inputs import Input, appliances_of, connections_of, messages_of, reading
 from esatls.cli.std_streams import stand_in
 from esatls.errors import EsatlsError, UsageError
-from esatls.extraction.kinds import EVENT_KINDS
-from esatls.extraction.stream import Counts
-from esatls.lines.clock import zone
-from esatls.output import FORMATS, dumps, lines, printable, write
+from esatls.output.text import printable
 
-Record = dict[str, Any]
-
-_LATER = ("check", "completion", "config", "elastic", "follow", "report", "trace")
-"""Commands that need more than the core: each is loaded, from the module of its name, when it is asked for."""
+_LATER = ("check", "completion", "config", "connections", "elastic", "events", "follow", "messages", "report", "trace")
+"""Commands that are loaded when they are asked for, each from the module of its name: start-up is short."""
 
 
 class _Group(Group):
@@ -45,7 +36,9 @@ class _Group(Group):
 
 def _tell_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - as click calls it
     if value:
-        click.echo(f"esatls, version {__version__} ({'pure Python' if native.module() is None else 'compiled core'})")
+        from esatls import compiled
+
+        click.echo(f"esatls, version {__version__} ({'pure Python' if compiled.module() is None else 'compiled core'})")
         ctx.exit()
 
 
@@ -66,72 +59,6 @@ def cli(context: click.Context, config: str | None) -> None:
 
 
 @cli.command()
-@reading
-@writing(FORMATS)
-@click.option(
-    "--kind", "-k", "kinds", multiple=True, type=click.Choice(("all", *EVENT_KINDS)), help="Kind of event to show (repeatable). Default: all kinds about TLS."
-)
-def events(form: str | None, output: str | None, kinds: tuple[str, ...], **options: Any) -> None:
-    """Write one record per log line about TLS, or per line about mail (--kind all)."""
-    from esatls.extraction.event_stream import Events
-    from esatls.extraction.fields import FIELDS
-
-    form = format_of(form, output)
-    source = Input(options)
-    wanted = frozenset(EVENT_KINDS) if "all" in kinds else frozenset(kinds) if kinds else None
-    make = lambda: Events(wanted, source.since, source.until)  # noqa: E731
-    progress = source.progress()
-    with source.output(output) as file:
-        if form == "json":
-            counts = parallel.write_events(source.found, make, lines, file.write, source.options, source.warn, progress)
-        else:
-            counts = Counts()
-            write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), form, file, FIELDS)
-    source.end(counts, nothing="no events of the requested kinds")
-
-
-@cli.command()
-@reading
-@writing(FORMATS)
-@connection_filters
-def connections(form: str | None, output: str | None, wanted: ConnectionFilter, **options: Any) -> None:
-    """Write one record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused or unknown."""
-    from esatls.extraction.fields import CONNECTION_FIELDS
-
-    form = format_of(form, output)
-    source = Input(options)
-    appliances, counts = appliances_of(source)
-    with source.output(output) as file:
-        written = write(filter(wanted, connections_of(appliances, source)), form, file, CONNECTION_FIELDS)
-    source.end(counts, written)
-
-
-@cli.command()
-@reading
-@writing(FORMATS)
-@message_filters
-def messages(form: str | None, output: str | None, wanted: MessageFilter, **options: Any) -> None:
-    """Write one record per message: was it received over TLS, was it delivered over TLS, and if not, why not."""
-    from esatls.extraction.fields import MESSAGE_FIELDS
-
-    form = format_of(form, output)
-    source = Input(options)
-    everything = wanted == MessageFilter() and source.since is None and source.until is None
-    if everything and form == "json":
-        with source.output(output) as file:
-            named: set[str] = set()
-            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress(), named, source.contradictions)
-        source.tell_names(named)
-        source.end(counts)
-        return
-    appliances, counts = appliances_of(source)
-    records = filter(wanted, messages_of(appliances, source))
-    with source.output(output) as file:
-        written = write(records, form, file, MESSAGE_FIELDS)
-    source.end(counts, None if everything else written)
-
-
-@cli.command()
 @click.argument("line", nargs=-1, required=True)
 @click.option("--timezone", metavar="ZONE", default="UTC", show_default=True, help="Time zone of the timestamp, such as Europe/Berlin.")
 def explain(line: tuple[str, ...], timezone: str) -> None:
@@ -140,7 +67,7 @@ def explain(line: tuple[str, ...], timezone: str) -> None:
     LINE can also be a message-tracking entry, with its time in front or as JSON. Such entries have fields, but no pattern.
     """
     from esatls.cli.explain import explain as tell
-    from esatls.lines.clock import Clock
+    from esatls.lines.clock import Clock, zone
 
     told = tell(" ".join(line), Clock(zone(timezone)))
     for name, value in told.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from esatls.errors import InputError, UsageError
-from esatls.output import printable
+from esatls.output.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

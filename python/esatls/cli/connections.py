@@ -1,0 +1,27 @@
+"""The command `esatls connections`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from esatls.cli.filters import ConnectionFilter, connection_filters
+from esatls.cli.formats import format_of, writing
+from esatls.cli.inputs import Input, appliances_of, connections_of, reading
+from esatls.extraction.fields import CONNECTION_FIELDS
+from esatls.output import FORMATS, write
+
+
+@click.command()
+@reading
+@writing(FORMATS)
+@connection_filters
+def connections(form: str | None, output: str | None, wanted: ConnectionFilter, **options: Any) -> None:
+    """Write one record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused or unknown."""
+    form = format_of(form, output)
+    source = Input(options)
+    appliances, counts = appliances_of(source)
+    with source.output(output) as file:
+        written = write(filter(wanted, connections_of(appliances, source)), form, file, CONNECTION_FIELDS)
+    source.end(counts, written)

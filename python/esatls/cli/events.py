@@ -1,0 +1,38 @@
+"""The command `esatls events`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from esatls import parallel
+from esatls.cli.formats import format_of, writing
+from esatls.cli.inputs import Input, reading
+from esatls.extraction.event_stream import Events
+from esatls.extraction.fields import FIELDS
+from esatls.extraction.kinds import EVENT_KINDS
+from esatls.extraction.stream import Counts
+from esatls.output import FORMATS, lines, write
+
+
+@click.command()
+@reading
+@writing(FORMATS)
+@click.option(
+    "--kind", "-k", "kinds", multiple=True, type=click.Choice(("all", *EVENT_KINDS)), help="Kind of event to show (repeatable). Default: all kinds about TLS."
+)
+def events(form: str | None, output: str | None, kinds: tuple[str, ...], **options: Any) -> None:
+    """Write one record per log line about TLS, or per line about mail (--kind all)."""
+    form = format_of(form, output)
+    source = Input(options)
+    wanted = frozenset(EVENT_KINDS) if "all" in kinds else frozenset(kinds) if kinds else None
+    make = lambda: Events(wanted, source.since, source.until)  # noqa: E731
+    progress = source.progress()
+    with source.output(output) as file:
+        if form == "json":
+            counts = parallel.write_events(source.found, make, lines, file.write, source.options, source.warn, progress)
+        else:
+            counts = Counts()
+            write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), form, file, FIELDS)
+    source.end(counts, nothing="no events of the requested kinds")
