@@ -18,6 +18,7 @@ from esatls.extraction.fact_types import FACT_TYPES
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.extraction.match import LONGEST_NUMBER, Spec, rids, specs_of
 from esatls.extraction.patterns import MATCHERS
+from esatls.extraction.wrapped import SHORTEST_CUT
 from esatls.lines import envelope
 from esatls.output.json_lines import dumps
 from esatls.output.text import MARKS
@@ -73,7 +74,7 @@ def drained(known: Facts) -> Facts:
 def _core(plan: Callable[[Spec], Any]) -> Any:
     """Return a new core that does with each line what `plan` says of its pattern."""
     matchers = [(start, text, [(last, plan(spec)) for last, spec in specs_of(start).items()]) for start, (text, _, _) in MATCHERS.items()]
-    return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD)
+    return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD, SHORTEST_CUT)
 
 
 class _NativeStream(BlockStream):
@@ -93,7 +94,8 @@ class _NativeStream(BlockStream):
         """Take a block of whole lines."""
         at = 0
         while at < len(block):
-            first, following, lines, events, out = (at, at, 0, 0, b"") if self._document is not None else self._ask(self.core.take, block, at)
+            fit = self._document is None and self._cut is None
+            first, following, lines, events, out = self._ask(self.core.take, block, at) if fit else (at, at, 0, 0, b"")
             if lines:
                 self._took(lines, events, out)
             else:
@@ -110,7 +112,7 @@ class _NativeStream(BlockStream):
 
     def sift(self, block: bytes, word: str, rare: str) -> None:
         """Take a block for a consumer that wants only events with `word` or `rare` in their line."""
-        fit = self._heads.length and self._document is None and block[-1:] == b"\n"
+        fit = self._heads.length and self._document is None and self._cut is None and block[-1:] == b"\n"
         picked = self._ask(self.core.sift, block, word.encode(), rare.encode()) if fit else None
         if picked is None:
             self.feed(block)

@@ -142,6 +142,15 @@ def test_real() -> None:
         check(data, cuts=(len(data) // 2,))
 
 
+def test_long_lines() -> None:
+    """Lines as long as what relays leave of one that they cut, and what follows them."""
+    lead = "<22>Jul 20 19:47:40 esa1.example.com mail_logs: Info: MID 5 Subject '"
+    for size in (900, 959, 960, 961, 1024, 1025, 2048, 4096, 8192):
+        log = "".join(f"{lead}{char * (size - len(lead))}\n{lead[:-17]}ICID {size} TLS success\n{lead[:-17]}ICID 6 close\n" for char in ("x", "y\x20", "é"))
+        check(log.encode())
+        check(log.replace(" mail_logs: Info:", " Info:", 5).encode(), cuts=(3 * size,))
+
+
 def test_characters() -> None:
     """What JSON escapes, and bytes that are no text, come out alike."""
     odd = ['"', "\\", "\t", "\x01", "\x1f", "\x7f", "\u0085", "\u00a0", "é", "\u202e", "\u2028", "漢字", "\U0001f600", "\ufffd", "\udc80", "\udcff"]

@@ -99,6 +99,8 @@ struct Core {
     longest_number: usize,
     /// What makes a line one for Python, wherever it stands in it. In a box, for its vectors need more alignment than Python gives an object.
     odd: Box<memmem::Finder<'static>>,
+    /// Bytes from which on a line is one for Python.
+    long: usize,
     heads: Heads,
     texts: Texts,
     appliances: Vec<[Store; 3]>,
@@ -107,13 +109,21 @@ struct Core {
 #[pymethods]
 impl Core {
     #[new]
-    fn new(matchers: Vec<(String, String, Specs)>, codes: Vec<String>, marks: Vec<(u32, u32)>, longest_number: usize, odd: &str) -> PyResult<Self> {
+    fn new(
+        matchers: Vec<(String, String, Specs)>,
+        codes: Vec<String>,
+        marks: Vec<(u32, u32)>,
+        longest_number: usize,
+        odd: &str,
+        long: usize,
+    ) -> PyResult<Self> {
         Ok(Core {
             matchers: Matchers::new(matchers)?,
             codes,
             marks,
             longest_number,
             odd: Box::new(memmem::Finder::new(odd).into_owned()),
+            long,
             heads: Heads::default(),
             texts: Texts::default(),
             appliances: vec![],
@@ -199,7 +209,8 @@ impl Core {
     fn sift_word<'py>(&mut self, block: &Bound<'py, PyBytes>, word: &[u8], rare: &[u8], ask: &Bound<'py, PyAny>) -> PyResult<Option<Sifted<'py>>> {
         let bytes = block.as_bytes();
         let Some(last) = bytes.len().checked_sub(2).and_then(|end| memrchr(b'\n', &bytes[..=end])).map(|at| at + 1) else { return Ok(None) };
-        if memchr2(0, b'\r', bytes).is_some() || memmem::find(bytes, rare).is_some() || std::str::from_utf8(bytes).is_err() {
+        if self.is_long_before(bytes, last) || memchr2(0, b'\r', bytes).is_some() || memmem::find(bytes, rare).is_some() || std::str::from_utf8(bytes).is_err()
+        {
             return Ok(None);
         }
         let mut taken = Taken { lines: memchr_iter(b'\n', &bytes[..last]).count() as u64, ..Taken::default() };
@@ -215,7 +226,7 @@ impl Core {
             let start = memrchr(b'\n', &bytes[..at + found]).map_or(0, |end| end + 1);
             let line = line_at(bytes, start);
             at = start + line.len() + 1;
-            if self.odd.find(line).is_some() || self.heads.of(line_at(bytes, at), ask)?.is_none() {
+            if self.is_long_before(bytes, start) || self.odd.find(line).is_some() || self.heads.of(line_at(bytes, at), ask)?.is_none() {
                 return Ok(None);
             }
             let Some(head) = self.heads.of(line, ask)? else { return Ok(None) };
@@ -228,7 +239,16 @@ impl Core {
 
     /// Tell whether a line is for Python, whatever its header says.
     fn is_odd(&self, line: &[u8]) -> bool {
-        memchr2(0, b'\r', line).is_some() || self.odd.find(line).is_some() || (!line.is_ascii() && std::str::from_utf8(line).is_err())
+        line.len() >= self.long
+            || memchr2(0, b'\r', line).is_some()
+            || self.odd.find(line).is_some()
+            || (!line.is_ascii() && std::str::from_utf8(line).is_err())
+    }
+
+    /// Tell whether the line before a place is long: what follows may be its rest.
+    fn is_long_before(&self, bytes: &[u8], start: usize) -> bool {
+        let end = start.saturating_sub(1);
+        end - memrchr(b'\n', &bytes[..end]).map_or(0, |at| at + 1) >= self.long
     }
 
     /// Take one line; false where Python is to do so.
