@@ -6,6 +6,7 @@ package say of their log, the trends from a month of made summaries; the report 
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -74,9 +75,10 @@ def draw_report(log: list[str], scratch: Path) -> None:
     """Take a picture of the report's first screen."""
     (scratch / "mail.log").write_text("".join(f"{line}\n" for line in log), encoding="utf-8")
     page = scratch / "report.html"
-    command = [sys.executable, "-m", "esatls", "report", "-q", "--output", str(page), str(scratch / "mail.log")]
-    subprocess.run(command, check=True, cwd=ROOT / "python")
-    support.chromium(page, scratch, "--hide-scrollbars", "--window-size=1200,1000", f"--screenshot={HERE / 'report.png'}")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "SOURCE_DATE_EPOCH": f"{scenario.NOW.timestamp():.0f}"}
+    command = [sys.executable, "-m", "esatls", "report", "-q", "--organisation", "Example AG", "--output", str(page), "mail.log"]
+    subprocess.run(command, check=True, cwd=scratch, env=environment)
+    support.chromium(page, scratch, "--hide-scrollbars", "--window-size=1200,1300", f"--screenshot={HERE / 'report.png'}")
 
 
 def main() -> int:
