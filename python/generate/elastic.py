@@ -7,7 +7,9 @@ import pathlib
 import re
 from typing import Any
 
-from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, FLOWS, MESSAGE_PATHS, ecs_field, event_document
+from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, FLOWS, LISTS, MESSAGE_PATHS, RELATED, ecs_field, event_document
+from esatls.elastic.setup import CUSTOM, CUSTOM_PIPELINE
+from esatls.elastic.state import RUNS, STATE, Counts
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
@@ -47,7 +49,7 @@ def _ingest_definitions() -> dict[str, str]:
 
 def _kind(name: str) -> str:
     """Return how the script reads a captured field."""
-    special = {"tls_version": "version", "policy_table": "flow", "mail_flow": "flow", "hat_action": "hat", "mid": "text"}
+    special = {**dict.fromkeys(LISTS, "list"), "tls_version": "version", "policy_table": "flow", "mail_flow": "flow", "hat_action": "hat", "mid": "text"}
     types = {field.name: field.type for field in FIELDS}
     return special.get(name) or (types[name] if types[name] in {"integer", "integers"} else "text")
 
@@ -77,7 +79,8 @@ def _script_params() -> dict[str, Any]:
         "log_path": ecs_field("esa_log", None).split("."),
         "level_path": ecs_field("esa_level", None).split("."),
         "flow_path": ecs_field("mail_flow", None).split("."),
-        "objects": sorted({path[0] for path in paths if len(path) > 1} | {"event"}),
+        "related": RELATED,
+        "objects": sorted({path[0] for path in paths if len(path) > 1} | {"ecs", "event", "related"}),
         "patterns": {name: _pattern(name) for name in event_patterns()},
         "cef": {
             field.name: ["text" if field.name in {"mail_flow", "hat_action"} else _kind(field.name), ecs_field(field.name, None).split(".")] for field in FIELDS
@@ -146,8 +149,18 @@ def pipeline() -> dict[str, Any]:
                     "source": _source("ecs"),
                 }
             },
+            _ingested("esatls-ingested"),
+            {
+                "pipeline": {
+                    "tag": "esatls-custom",
+                    "description": "The user's own pipeline",
+                    "name": CUSTOM_PIPELINE,
+                    "ignore_missing_pipeline": True,
+                }
+            },
         ],
         "on_failure": [
+            _ingested("esatls-failed-ingested"),
             {"remove": {"tag": "esatls-failed-clean", "field": "_tmp", "ignore_missing": True}},
             {"append": {"tag": "esatls-failed-tag", "field": "tags", "value": "_esatls_failure"}},
             {
@@ -159,6 +172,11 @@ def pipeline() -> dict[str, Any]:
             },
         ],
     }
+
+
+def _ingested(tag: str) -> dict[str, Any]:
+    """Return the step that notes when a document came in: `esatls elastic join` reads what came in since its last run."""
+    return {"set": {"tag": tag, "field": "event.ingested", "value": "{{{_ingest.timestamp}}}", "ignore_failure": True}}
 
 
 def _envelope(tag: str, description: str, condition: str | None = None) -> dict[str, Any]:
@@ -298,13 +316,42 @@ COMMON: dict[str, dict[str, Any]] = {
     "error.message": {"type": "match_only_text"},
     "event.kind": KEYWORD,
     "event.category": KEYWORD,
+    "event.type": KEYWORD,
+    "event.module": KEYWORD,
+    "event.dataset": KEYWORD,
     "event.outcome": KEYWORD,
+    "ecs.version": KEYWORD,
+    "observer.vendor": KEYWORD,
+    "observer.product": KEYWORD,
+    "observer.type": KEYWORD,
+    "network.protocol": KEYWORD,
+    "network.transport": KEYWORD,
+    "network.type": KEYWORD,
+    "related.ip": {"type": "ip"},
+    "related.hosts": KEYWORD,
+    "related.user": KEYWORD,
     "event.original": {"type": "keyword", "index": False, "doc_values": False},
     "event.ingested": {"type": "date"},
     "event.timezone": KEYWORD,
     "tls.established": {"type": "boolean"},
     "tls.version_protocol": KEYWORD,
 }
+
+
+# what a record tells of itself: which command wrote it, a digest of it, and when the first of its events came in
+RECORD: dict[str, dict[str, Any]] = {
+    "esatls.record.writer": KEYWORD,
+    "esatls.record.digest": {"type": "keyword", "index": False},
+    "esatls.record.since": {"type": "date"},
+}
+
+
+def run_types() -> dict[str, dict[str, Any]]:
+    """Return the mapping of the report of a run of `esatls elastic join`."""
+    keywords = ("event.kind", "event.category", "event.type", "event.action", "event.outcome", "esatls.run.version")
+    dates = ("@timestamp", "event.start", "event.end", "esatls.run.read_to")
+    types = {**dict.fromkeys(keywords, KEYWORD), **{name: {"type": "date"} for name in dates}, "error.message": {"type": "match_only_text"}}
+    return {**types, **{name: {"type": "long"} for name in ("event.duration", *(f"esatls.run.{count}" for count in Counts._fields))}}
 
 
 def event_types() -> dict[str, dict[str, Any]]:
@@ -326,6 +373,7 @@ def connection_types() -> dict[str, dict[str, Any]]:
         if field.name not in of_events:
             types[CONNECTION_PATHS.get(field.name, f"esatls.{field.name}")] = TYPES[field.type]
     types["esatls.partner"] = KEYWORD
+    types.update(RECORD)
     types.update({f"esatls.share.{word}": {"type": "byte"} for word in counted(CONNECTION_VERDICTS)})
     return types
 
@@ -337,6 +385,7 @@ def message_types() -> dict[str, dict[str, Any]]:
         path = MESSAGE_PATHS.get(field.name, f"esatls.{field.name}")
         if field.type != "objects":
             types[path] = KEYWORD if path == "email.local_id" else TYPES[field.type]
+    types.update(RECORD)
     types["esatls.received.tls.version_protocol"] = KEYWORD
     for field in DELIVERY_FIELDS:
         types[f"esatls.deliveries.{DELIVERY_PATHS.get(field.name, field.name)}"] = TYPES[field.type]
@@ -371,7 +420,7 @@ def templates() -> dict[str, dict[str, Any]]:
         settings = {"mapping": {"ignore_malformed": True}, "lifecycle": {"name": policy}, **index}
         return {"settings": {"index": settings}, "mappings": _mapping(types)}
 
-    return {
+    found: dict[str, dict[str, Any]] = {
         "esatls-events": {
             **common,
             "index_patterns": ["logs-esatls.events-*"],
@@ -380,7 +429,17 @@ def templates() -> dict[str, dict[str, Any]]:
         },
         "esatls-connections": {**common, "index_patterns": ["esatls-connections-*"], "template": template("esatls-records", connection_types())},
         "esatls-messages": {**common, "index_patterns": ["esatls-messages-*"], "template": template("esatls-records", message_types())},
+        "esatls-runs": {**common, "index_patterns": [f"{RUNS}-*"], "template": template("esatls-records", run_types())},
+        # one document, which is read by its id and never searched
+        "esatls-state": {
+            **common,
+            "index_patterns": [STATE],
+            "template": {"settings": {"index": {"number_of_shards": 1}}, "mappings": {"enabled": False}},
+        },
     }
+    for name, own in CUSTOM.items():
+        found[name] |= {"composed_of": [own], "ignore_missing_component_templates": [own]}
+    return found
 
 
 def lifecycles() -> dict[str, dict[str, Any]]:

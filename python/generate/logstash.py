@@ -7,7 +7,7 @@ import pathlib
 import re
 from typing import Any
 
-from esatls.elastic.documents import DIRECTIONS, EVENT_CONSTANTS, FLOWS, OUTCOMES, TLS_VERSION, ecs_field
+from esatls.elastic.documents import DIRECTIONS, FLOWS, LISTS, OUTCOMES, RELATED, TLS_VERSION, ecs_field, event_constants
 from esatls.extraction import cef_tables
 from esatls.extraction.fields import FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
@@ -60,6 +60,7 @@ def cef_params() -> dict[str, Any]:
 def tables() -> str:
     """Return the Ruby module of all tables."""
     tops = {ecs_field(field.name, side).split(".")[0] for field in FIELDS for side in DIRECTIONS if "." in ecs_field(field.name, side)}
+    flat = {name: constants_of(name, tuple(_captures(name))) for name in PATTERNS}
     found: dict[str, Any] = {
         "LONGEST": envelope.LONGEST,
         "ENVELOPE": header.ENVELOPE.replace("(?P<", "(?<"),
@@ -76,15 +77,17 @@ def tables() -> str:
         "QUOTED_COLUMNS": records.QUOTED_COLUMNS,
         "MONTHS": {name: number for number, name in enumerate(clock.MONTHS, 1)},
         "ZONES": clock.ZONES,
-        "CONSTANTS": {name: constants_of(name, tuple(_captures(name))) for name in PATTERNS},
+        "CONSTANTS": flat,
+        "DOCUMENTS": {name: {reference(path): value for path, value in event_constants(known).items()} for name, known in flat.items()},
+        "RELATED": RELATED,
+        "LISTS": LISTS,
         "INTEGERS": sorted(field.name for field in FIELDS if field.type == "integer"),
         "MAIL_FLOW": MAIL_FLOW,
         "DIRECTIONS": DIRECTIONS,
         "FLOWS": FLOWS,
         "OUTCOMES": OUTCOMES,
-        "OBJECTS": sorted(tops),
+        "OBJECTS": sorted(tops | {"ecs", "related"}),
         "TLS_VERSION": TLS_VERSION,
-        "EVENT_CONSTANTS": {reference(path): value for path, value in EVENT_CONSTANTS.items()},
         "CEF": cef_params(),
     }
     constants = "".join(_constant(name, value) for name, value in found.items())

@@ -54,7 +54,7 @@ class EsatlsConnectionsCommand(SummaryReader):
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per connection."""
         seen, facts = None, self.facts.settled()
-        records: Iterable[Any] = connections(facts)
+        records: Iterable[Any] = connections(facts, self.contradictions)
         if self.reads_summary:
             records, facts = self.index.read(CONNECTION)
         for record in records:

@@ -15,6 +15,7 @@ import esatls_splunk
 import esatls_windows
 from esatls.extraction.heads import Head
 from esatls.extraction.match import MATCHERS_BY_START
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
 from splunklib.searchcommands import Option, ReportingCommand, validators
 
@@ -55,6 +56,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             self.configuration.required_fields = [self.field, "host", "_time", esatls_splunk.FACTS]
         self.reader = esatls_splunk.RowReader()
         self.facts = Facts()
+        self.contradictions = Contradictions()
         self.index = esatls_windows.Index()
         self.handed_on: list[str] = []
         """Rows of the summary index that a map sends to its reduce."""
@@ -75,6 +77,8 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                 self.write_text([esatls_splunk.FACTS, *map(esatls_splunk.quoted, rows)], len(rows))
         elif self._finished:
             lines = [self.line(row) for row in self.rows()]
+            for one in self.contradictions.found():
+                self.write_warning("{}", f"{self.name}: {one}")
             if lines:
                 multi = [esatls_splunk.MULTI + name for name in self.columns]
                 self.write_text([",".join([*self.columns, *multi]), *lines], len(lines))
@@ -95,7 +99,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         )
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the records of `self.facts` as rows; a list becomes a multi-valued field."""
+        """Yield the records of `self.facts` as rows, and add to `self.contradictions`; a list becomes a multi-valued field."""
         raise NotImplementedError
 
     def line(self, row: dict[str, Any]) -> str:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
 from esatls.elastic.documents import connection_document, event_document, message_document
+from esatls.elastic.join import join
 from esatls.extraction import cef, tracking
 from esatls.extraction.match import extract
 from esatls.extraction.patterns import PATTERNS
@@ -361,7 +361,7 @@ def _joined(client: Client, rows: Sequence[Row], *, are_named: bool) -> Cells:
     store.reset(client)
     for row in rows:
         store.index_lines(client, row.log.splitlines()[::-1], host=None if are_named else row.name)
-    loading.join(client, days=None)
+    join(client)
     found = [store.all_documents(client, f"esatls-{kind}-*") for kind in ("connections", "messages")]
     for row in rows:
         cell = Cell()

@@ -23,7 +23,16 @@ STREAM = "logs-esatls.events-default"
 def simulate(client: Client, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what the pipeline makes of each document."""
     answer = client.request("POST", "/_ingest/pipeline/esatls/_simulate", {"docs": [{"_source": document} for document in documents]})
-    return [item["doc"]["_source"] if "doc" in item else item for item in answer["docs"]]
+    return [_without_arrival(item["doc"]["_source"]) if "doc" in item else item for item in answer["docs"]]
+
+
+def _without_arrival(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document without the time at which it came in, which each has."""
+    arrived = document["event"].pop("ingested")
+    assert arrived > "2026"
+    if not document["event"]:
+        del document["event"]
+    return document
 
 
 def shipped(line: str, host: str | None = None) -> dict[str, Any]:
@@ -44,16 +53,16 @@ def index_lines(client: Client, lines: Iterable[str], stream: str = STREAM, *, h
     client.request("POST", f"/{stream}/_refresh")
 
 
-def all_documents(client: Client, index: str) -> list[dict[str, Any]]:
-    """Return every document of some indices, without the time of the load."""
+def all_documents(client: Client, index: str, query: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Return every document of some indices, without what it tells of its writing."""
     client.request("POST", f"/{index}/_refresh?ignore_unavailable=true&allow_no_indices=true")
-    answer = client.request("POST", f"/{index}/_search?ignore_unavailable=true&allow_no_indices=true", {"size": 10000})
+    answer = client.request("POST", f"/{index}/_search?ignore_unavailable=true&allow_no_indices=true", {"size": 10000, "query": query or {"match_all": {}}})
     assert answer["hits"]["total"]["value"] < 10000
     found = [hit["_source"] for hit in answer["hits"]["hits"]]
     for document in found:
-        ingested = document["event"].pop("ingested")
-        # a record without a time is dated by its load
-        if document["@timestamp"] == ingested:
+        del document["event"]["ingested"], document["esatls"]["record"]
+        # a record that names no time is dated by its writing, or by the lines that name it
+        if not {"start", "end"} & {*document["event"]}:
             del document["@timestamp"]
     return found
 
@@ -72,7 +81,7 @@ def ordered(documents: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def reset(client: Client) -> None:
-    """Remove all events and records."""
+    """Remove all events and records, and what a join knows of them."""
     if client.request("GET", "/_data_stream")["data_streams"]:
         client.request("DELETE", f"/_data_stream/{STREAM}")
     for index in client.request("GET", "/_cat/indices/esatls-*?format=json"):

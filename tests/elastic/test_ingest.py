@@ -101,7 +101,7 @@ def test_hostile_input_is_kept_and_named(client: Client) -> None:
         if isinstance(before.get("message"), str) and "\ud800" not in before["message"]:
             assert after["message"] == before["message"]
     assert made[0]["event"]["reason"] == "x" * 1_000_000
-    assert made[1]["email"]["from"]["address"] == "\ufffd\ufffd@example.com"
+    assert made[1]["email"]["from"]["address"] == ["\ufffd\ufffd@example.com"]
     assert "event" not in made[2]
     assert "event" not in made[3]
     assert made[4] == {**documents[4], "tags": ["_esatls_failure"], "error": {"message": ["esatls-line: the document has no field message"]}}

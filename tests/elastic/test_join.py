@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import esatls
 import pytest
 from esatls.elastic import load as loading
+from esatls.elastic.join import join
 
 from tests.elastic.corpus import inputs
 from tests.elastic.store import all_documents, answers, index_lines, ordered, reset
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 def test_join_gives_the_verdicts_of_the_command_line(empty: Client, log: list[str]) -> None:
     """Every document of a connection and of a message, made from indexed events, is that of the command line's record."""
     index_lines(empty, log)
-    result = loading.join(empty, days=None)
+    result = join(empty)
     connections, messages = answers(log)
-    assert result[1:] == (len(connections), len(messages), 0, 0)
+    assert result[1:] == (len(connections), len(messages), 0, 0, 0)
     assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections)
     assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages)
 
@@ -29,10 +30,10 @@ def test_join_gives_the_verdicts_of_the_command_line(empty: Client, log: list[st
 def test_join_again_after_late_lines_leaves_what_one_run_leaves(empty: Client, log: list[str]) -> None:
     """Lines that come late and out of order change verdicts, and no stale document is left."""
     index_lines(empty, log[1::2])
-    loading.join(empty, days=None)
+    join(empty)
     index_lines(empty, log[0::2])
-    loading.join(empty, days=None)
-    loading.join(empty, days=None)
+    join(empty)
+    join(empty)
     connections, messages = answers(log)
     assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections)
     assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages)
@@ -67,7 +68,7 @@ def test_serial_numbers_part_the_appliances_behind_one_collector(empty: Client) 
         CONSOLIDATED.format(stamp="2026-03-03T10:00:09Z esa1 cef:", serial="CCCC3333-EXAMPLE", tls=down),
     ]
     index_lines(empty, lines)
-    loading.join(empty, days=None)
+    join(empty)
     connections, messages = answers(lines)
     found = all_documents(empty, "esatls-messages-*")
     assert sorted((one["observer"]["hostname"], one["esatls"]["received"]["verdict"], one["esatls"]["delivered"]["verdict"]) for one in found) == [
@@ -89,7 +90,7 @@ def test_reported_logs_give_the_records_of_the_command_line(empty: Client) -> No
         if name.startswith(("01", "02", "04", "06", "09", "10", "11", "13", "16", "20", "21")):
             reset(empty)
             index_lines(empty, lines)
-            loading.join(empty, days=None)
+            join(empty)
             connections, messages = answers(lines)
             assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections), name
             assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages), name

@@ -10,7 +10,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls.elastic import load as loading
+from esatls.elastic import write as writing
+from esatls.elastic.join import join
 from esatls.extraction.ciphers import is_deprecated, weaknesses
 from esatls.report import build as report
 
@@ -143,7 +144,7 @@ def joined(client: Client, log: list[str]) -> tuple[Client, dict[str, list[dict[
     """Return a client of a server that holds a log and its records, and what the extractor says of it."""
     reset(client)
     index_lines(client, log)
-    loading.join(client, days=None)
+    join(client)
     connections, messages = answers(log)
     loads = {view: all_documents(client, INDICES[view]) for view in ("esatls-connections", "esatls-messages")}
     assert [len(loads[view]) for view in loads] == [len(connections), len(messages)]
@@ -224,7 +225,7 @@ def apart(client: Client) -> Iterator[str]:
 def write(client: Client, index: str, records: list[Record]) -> None:
     """Write connections into the index of their month, and make them visible."""
     records = [{**record, "opened": "1999-01-02T03:04:05Z"} for record in records]
-    writer = loading.Writer(client, loading.now())
+    writer = writing.Writer(client, writing.now())
     writer.write(map(writer.action, records))
     assert writer.written == (len(records), 0)
     client.request("POST", f"/{index}/_refresh")

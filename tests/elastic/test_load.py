@@ -17,9 +17,12 @@ import pytest
 from esatls.elastic import load as loading
 from esatls.elastic.batches import batches
 from esatls.elastic.client import Client, ElasticError, Refusal, UnreachableError
+from esatls.elastic.retry import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from esatls.elastic.client import Action
 
 LOG = """\
 Tue Sep  8 05:21:34 2020 Info: New SMTP ICID 41 interface Data 1 (192.0.2.9) address 198.51.100.7 reverse dns host mx.example.net verified yes
@@ -73,9 +76,9 @@ class Busy(Client):
         self.given = list(given)
         self.sent: list[list[int]] = []
 
-    def bulk(self, actions: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> list[Refusal]:
+    def bulk(self, actions: Iterable[Action]) -> list[Refusal]:
         """Keep the ids of the connections that were sent, and give the next answer."""
-        self.sent.append([document["esatls"]["icid"] for _, document in actions])
+        self.sent.append([document["esatls"]["icid"] for _, document in actions if document is not None])
         answer = self.given.pop(0)
         if isinstance(answer, ElasticError):
             raise answer
@@ -114,7 +117,7 @@ def test_patience_has_an_end(slept: list[float]) -> None:
     server = Busy(*[ElasticError("429 Too Many Requests", 429)] * 9)
     with pytest.raises(ElasticError, match="429 Too Many Requests"):
         loading.load(server, [lines(1)], tell=told.append)
-    assert sum(slept) <= loading.PATIENCE
+    assert sum(slept) <= PATIENCE
     assert told == ["waiting for the server: 429 Too Many Requests"]
     server = Busy(*[[Refusal(1, 429, "queue is full")]] * 9)
     assert loading.load(server, [lines(2)], patience=0, tell=told.append) == (1, 1)
@@ -128,28 +131,6 @@ def test_what_never_passes_is_not_asked_again(slept: list[float]) -> None:
     with pytest.raises(ElasticError, match="401"):
         loading.load(server, [lines(1)])
     assert (server.sent, slept) == ([[0]], [])
-
-
-def test_join_deletes_nothing_where_a_record_was_refused_or_events_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search that lacks a shard or ran out of time fails the run before it writes; a refused record keeps the old ones."""
-    event = {"@timestamp": "2024-01-01T00:00:00Z", "message": "ICID 41 TLS success", "observer": {"hostname": "esa1"}}
-    for flaw in ({"_shards": {"failed": 1}}, {"timed_out": True}, {}):
-        asked: list[str] = []
-        answers = iter([{"_scroll_id": "x", "hits": {"hits": [{"_source": event}]}, **flaw}, {"_scroll_id": "x", "hits": {"hits": []}}])
-
-        def request(_: Client, method: str, path: str, *__: Any, asked: list[str] = asked, answers: Any = answers) -> Any:
-            asked.append(f"{method} {path.partition('?')[0]}")
-            return next(answers) if method == "POST" and "_search" in path else {}
-
-        monkeypatch.setattr(Client, "request", request)
-        server = Busy([Refusal(0, 400, "no such field")])
-        if flaw:
-            with pytest.raises(ElasticError, match=r"not all events could be read: .*; nothing was written or deleted"):
-                loading.join(server, days=None)
-            assert server.sent == []
-        else:
-            assert loading.join(server, days=None) == (1, 0, 0, 0, 1)
-        assert not any("_delete_by_query" in one for one in asked)
 
 
 def test_follow_into_load_writes_a_message_within_seconds(tmp_path: Any) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import email
 import json
-import os
 import shutil
 import ssl
 import subprocess
-import sys
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,8 @@ import pytest
 from esatls.elastic import setup as setting_up
 from esatls.elastic.client import Client, ElasticError
 
-from tests.elastic.store import answers, index_lines
+from tests import terminal
+from tests.elastic.store import answers, index_lines, reset, simulate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,8 @@ LOADED = [
     "index template esatls-events",
     "index template esatls-connections",
     "index template esatls-messages",
+    "index template esatls-runs",
+    "index template esatls-state",
 ]
 LEFT_OUT = "dashboards, searches and data views: skipped; use --kibana-url to load them"
 
@@ -77,31 +79,120 @@ class StandIn:
 
 def run(*arguments: str, given: str | None = None, env: dict[str, str] | None = None) -> tuple[int, list[str], str]:
     """Run a command; return its exit code, its lines, and its errors."""
-    command = [sys.executable, "-m", "esatls", "elastic", *arguments]
-    result = subprocess.run(command, input=given, env={**os.environ, **(env or {})}, capture_output=True, encoding="utf-8", check=False)
-    return result.returncode, result.stdout.splitlines(), result.stderr
+    done = terminal.run("elastic", *arguments, stdin=(given or "").encode(), env=env)
+    return done.returncode, done.stdout.decode().splitlines(), done.stderr.decode()
 
 
-def test_setup_loads_everything_and_a_second_run_changes_nothing(bare: Client) -> None:
-    """Each thing is loaded and named; again, the server holds the same."""
-    code, lines, errors = run("setup", "--url", bare.url)
-    assert (code, lines) == (0, [*(f"{name}: loaded" for name in LOADED), LEFT_OUT])
+def told(word: str, *but: str) -> list[str]:
+    """Return what a set-up says: one word of everything, or `but` of some."""
+    others = dict(line.split(": ") for line in but)
+    return [*(f"{name}: {others.get(name, word)}" for name in LOADED), LEFT_OUT]
+
+
+def state(client: Client) -> list[Any]:
+    """Return what a set-up has left on the server."""
+    return [client.request("GET", path) for path in ("/_ingest/pipeline", "/_index_template")]
+
+
+def remove(client: Client) -> None:
+    """Remove what a set-up has left."""
+    for name in LOADED[::-1]:
+        kind, _, own = name.rpartition(" ")
+        client.request("DELETE", f"/_{kind.replace(' template', '_template').replace('ingest ', 'ingest/')}/{own}")
+
+
+def test_setup_loads_everything_and_a_second_run_changes_nothing(client: Client) -> None:
+    """Each thing is loaded and named; again, nothing is sent, and the zone that was chosen stays."""
+    reset(client)
+    remove(client)
+    code, lines, errors = run("setup", "--url", client.url, "--dry-run", "--timezone", "Europe/Berlin")
+    assert (code, lines) == (0, told("would be created"))
     assert errors == "this server does not support index lifecycle policies, so they are not loaded\n"
-    paths = ["/_ingest/pipeline/esatls", *(f"/_index_template/{name}" for name in ("esatls-events", "esatls-connections", "esatls-messages"))]
-    before = [bare.request("GET", path) for path in paths]
-    assert run("setup", "--url", bare.url)[0] == 0
-    assert [bare.request("GET", path) for path in paths] == before
+    assert run("setup", "--url", client.url, "--timezone", "Europe/Berlin")[:2] == (0, told("created"))
+    before = state(client)
+    assert run("setup", "--url", client.url)[:2] == (0, told("unchanged"))
+    assert run("setup", "--url", client.url, "--dry-run")[:2] == (0, told("unchanged"))
+    assert state(client) == before
+    ((zone,),) = [
+        [step["script"]["params"]["zone"] for step in pipeline["processors"] if "zone" in step.get("script", {}).get("params", {})]
+        for pipeline in [client.request("GET", "/_ingest/pipeline/esatls")["esatls"]]
+    ]
+    assert zone == "Europe/Berlin"
 
 
-def test_dry_run_changes_nothing(bare: Client) -> None:
-    """It says what would be sent, and sends nothing."""
-    bare.request("PUT", "/_ingest/pipeline/esatls", {"processors": []})
-    code, lines, _ = run("setup", "--url", bare.url, "--dry-run")
-    assert code == 0
-    assert lines[1] == f"ingest pipeline esatls: would send PUT {bare.url}/_ingest/pipeline/esatls"
-    assert len(lines) == len([*LOADED, LEFT_OUT])
-    assert bare.request("GET", "/_ingest/pipeline/esatls") == {"esatls": {"processors": []}}
-    assert run("setup", "--url", bare.url)[0] == 0
+def test_dry_run_shows_the_difference(client: Client) -> None:
+    """It says which lines would change, and changes none; then they are changed, and no others."""
+    assert run("setup", "--url", client.url, "--timezone", "UTC")[0] == 0
+    before = state(client)
+    code, lines, _ = run("setup", "--url", client.url, "--dry-run", "--timezone", "Asia/Tokyo")
+    shown = [line for line in lines if line.startswith("  ")]
+    assert (code, [line for line in lines if line not in shown]) == (0, told("unchanged", "ingest pipeline esatls: would be updated"))
+    assert [line[2:].replace(" ", "") for line in shown if line[2] in "+-"] == ['-"zone":"UTC",', '+"zone":"Asia/Tokyo",']
+    assert state(client) == before
+    assert run("setup", "--url", client.url, "--timezone", "Asia/Tokyo")[1] == told("unchanged", "ingest pipeline esatls: updated")
+    assert run("setup", "--url", client.url, "--timezone", "UTC")[1] == told("unchanged", "ingest pipeline esatls: updated")
+
+
+def test_users_own_pipeline_and_template_are_called(client: Client) -> None:
+    """A pipeline and a component template with the names that Elastic's packages use come last, and stay through a set-up."""
+    name = "logs-esatls.events@custom"
+    client.request("PUT", f"/_ingest/pipeline/{name}", {"processors": [{"set": {"field": "labels.site", "value": "north"}}]})
+    client.request("PUT", f"/_component_template/{name}", {"template": {"mappings": {"properties": {"labels": {"properties": {"site": {"type": "ip"}}}}}}})
+    assert run("setup", "--url", client.url)[1] == told("unchanged", "ingest pipeline esatls: updated", "index template esatls-events: updated")
+    (document,) = simulate(client, [{"@timestamp": "2026-01-02T03:04:05Z", "message": "ICID 5 TLS success"}])
+    assert (document["labels"], document["esatls"]) == ({"site": "north"}, {"icid": 5, "tls_result": "success"})
+    made = client.request("POST", "/_index_template/_simulate/esatls-events")["template"]["mappings"]["properties"]
+    assert (made["labels"]["properties"]["site"]["type"], made["esatls"]["properties"]["icid"]["type"]) == ("ip", "long")
+    assert run("setup", "--url", client.url)[1] == told("unchanged")
+    # a template that is in use cannot be removed
+    plain = setting_up.Capabilities("opensearch", (2, 19), serverless=False, templates=())
+    for step in setting_up.server_steps(plain):
+        setting_up.perform(step, client)
+    client.request("DELETE", f"/_component_template/{name}")
+    client.request("DELETE", f"/_ingest/pipeline/{name}")
+    assert run("setup", "--url", client.url)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [
+        ({"number": "7.17.9", "build_flavor": "default"}, "elasticsearch 7.17.9"),
+        ({"number": "2.11.1", "distribution": "opensearch"}, "opensearch 2.11.1"),
+    ],
+)
+def test_a_server_that_is_too_old_is_refused(root: dict[str, str], message: str) -> None:
+    """One line, before anything else is asked of it."""
+    server = StandIn({"/": (200, {"version": root})})
+    try:
+        told_it = run("setup", "--url", server.url)
+    finally:
+        server.stop()
+    assert told_it == (1, [], f"esatls: {server.url}: {message} is too old: Elasticsearch 8.0 or later, or OpenSearch 2.12 or later, is needed\n")
+    assert len(server.requests) == 1
+
+
+def test_user_and_password(tmp_path: Path) -> None:
+    """From the environment and from a file; a password goes nowhere unencrypted; half of the two is no use."""
+    secret = tmp_path / "password"
+    secret.write_text("pass word:x\n")
+    server = StandIn({"/": (401, {"error": {"reason": "wrong password"}})})
+    try:
+        code, _, errors = run("setup", "--url", server.url, "--user", "ann", "--password-file", str(secret), env={"ESATLS_ELASTIC_PASSWORD": "other"})
+        run("setup", "--url", server.url, env={"ESATLS_ELASTIC_USER": "ann", "ESATLS_ELASTIC_PASSWORD": "pass word:x"})
+    finally:
+        server.stop()
+    places = "ESATLS_ELASTIC_USER and ESATLS_ELASTIC_PASSWORD, or --user and --password-file"
+    assert (code, errors) == (1, f"esatls: GET {server.url}/: 401 wrong password; {places} must name a user of this server\n")
+    assert [headers["authorization"] for _, _, headers, _ in server.requests] == ["Basic YW5uOnBhc3Mgd29yZDp4"] * 2
+    for arguments, message in (
+        (["--url", "http://192.0.2.1", "--user", "ann", "--password-file", str(secret)], "the password would be sent to 192.0.2.1 unencrypted: use https://"),
+        (["--url", server.url, "--user", "ann"], "a user needs a password, and a password a user"),
+        (
+            ["--url", server.url, "--user", "ann", "--password-file", str(secret), "--api-key", "a2V5"],
+            "use an API key, or a user and a password, not both",
+        ),
+    ):
+        assert run("setup", *arguments) == (2, [], f"esatls: {message}\n")
 
 
 @pytest.mark.parametrize("status", [{"overall": {"level": "available"}}, {"overall": {"level": "degraded"}, "core": {}}])
@@ -114,8 +205,18 @@ def test_dry_run_asks_kibana_what_it_is(bare: Client, status: dict[str, Any]) ->
     finally:
         kibana.stop()
     assert (code, len(lines)) == (0, len(LOADED) + 1)
-    assert lines[-1] == f"dashboards, searches and data views: would send POST {address}/api/saved_objects/_import?overwrite=true"
+    assert lines[-1] == "dashboards, searches and data views: would be loaded"
     assert [(method, path) for method, path, _, _ in kibana.requests] == [("GET", "/kibana/api/status")]
+
+
+def test_a_kibana_that_is_too_old_is_refused(client: Client) -> None:
+    """One line, before anything is loaded."""
+    kibana = StandIn({"/api/status": (200, {"status": {}, "version": {"number": "8.7.1"}})})
+    try:
+        code, lines, errors = run("setup", "--url", client.url, "--kibana-url", kibana.url)
+    finally:
+        kibana.stop()
+    assert (code, lines, errors.splitlines()[-1]) == (1, [], f"esatls: {kibana.url}: Kibana 8.7.1 is too old: 8.8 or later is needed")
 
 
 @pytest.mark.parametrize("answer", [(404, {"error": {"reason": "no handler found"}}), (200, "a page"), (200, {"status": "ok"})])
@@ -135,13 +236,14 @@ def test_dashboards_are_imported_with_overwrite(bare: Client, tmp_path: Path) ->
     """Kibana gets the file as a form, with the key from a file, into the space that was asked for."""
     key = tmp_path / "key"
     key.write_text("a2V5OmlkCg==\n")
-    kibana = StandIn({"/s/mail/api/saved_objects/_import": (200, {"success": True, "successCount": 10})})
+    status = {"status": {"overall": {"level": "available"}}}
+    kibana = StandIn({"/api/status": (200, status), "/s/mail/api/saved_objects/_import": (200, {"success": True, "successCount": 10})})
     try:
         code, lines, _ = run("setup", "--url", bare.url, "--kibana-url", kibana.url, "--space", "mail", "--api-key-file", str(key))
     finally:
         kibana.stop()
     assert (code, lines[-1]) == (0, "dashboards, searches and data views: loaded 10 objects")
-    ((method, path, headers, body),) = kibana.requests
+    _, (method, path, headers, body) = kibana.requests
     assert (method, path) == ("POST", "/s/mail/api/saved_objects/_import?overwrite=true")
     assert headers["kbn-xsrf"] == "true"
     assert headers["authorization"] == "ApiKey a2V5OmlkCg=="
@@ -154,7 +256,7 @@ def test_dashboards_are_imported_with_overwrite(bare: Client, tmp_path: Path) ->
 def test_a_refused_dashboard_is_an_error(bare: Client) -> None:
     """What Kibana says is wrong is told in one line."""
     answer = {"success": False, "errors": [{"type": "search", "id": "esatls-search-events", "error": {"type": "missing_references"}}]}
-    kibana = StandIn({"/api/saved_objects/_import": (200, answer)})
+    kibana = StandIn({"/api/status": (200, {"status": {}}), "/api/saved_objects/_import": (200, answer)})
     try:
         code, _, errors = run("setup", "--url", bare.url, "--kibana-url", kibana.url)
     finally:
@@ -174,18 +276,26 @@ def test_elasticsearch_gets_lifecycles_its_own_templates_and_the_failure_store()
         server.stop()
     steps = {step.name: step for step in setting_up.server_steps(known, retention_days=30)}
     assert list(steps) == ["lifecycle esatls-events", "lifecycle esatls-records", *LOADED]
+    assert steps["ingest pipeline esatls"].body["processors"][-1]["pipeline"]["ignore_missing_pipeline"]
     assert steps["lifecycle esatls-events"].body["policy"]["phases"]["delete"]["min_age"] == "30d"
     events = steps["index template esatls-events"].body
-    assert events["composed_of"] == ["logs@mappings", "logs@settings", "ecs@mappings"]
+    assert events["composed_of"] == ["logs@mappings", "logs@settings", "ecs@mappings", "logs-esatls.events@custom"]
+    assert events["ignore_missing_component_templates"] == ["logs-esatls.events@custom"]
     assert events["priority"] > 500
     assert events["template"]["settings"]["index"]["lifecycle"] == {"name": "esatls-events"}
     assert events["template"]["data_stream_options"] == {"failure_store": {"enabled": True}}
-    assert steps["index template esatls-messages"].body["composed_of"] == ["ecs@mappings"]
+    assert steps["index template esatls-messages"].body["composed_of"] == ["ecs@mappings", "esatls-messages@custom"]
+    # of a policy that is there, and that its users have made their own, only the days change, and only where they are given
+    own = {"phases": {"warm": {"min_age": "7d"}, "delete": {"min_age": "90d"}}}
+    for days, kept in ((None, "90d"), (5, "5d")):
+        again = {step.name: step for step in setting_up.server_steps(replace(known, policies={"esatls-events": own}), retention_days=days)}
+        assert again["lifecycle esatls-events"].body["policy"] == {"phases": {"warm": {"min_age": "7d"}, "delete": {"min_age": kept}}}
     old = setting_up.Capabilities("elasticsearch", (8, 18, 0), serverless=False, templates=())
     assert "data_stream_options" not in {step.name: step for step in setting_up.server_steps(old)}["index template esatls-events"].body["template"]
     serverless = setting_up.Capabilities("elasticsearch", (8, 11, 0), serverless=True, templates=())
     (template,) = [step.body for step in setting_up.server_steps(serverless, retention_days=9) if step.name == "index template esatls-events"]
     assert template["template"]["lifecycle"] == {"data_retention": "9d"}
+    assert template in [step.body for step in setting_up.server_steps(replace(serverless, retention="9d"))]
     assert "lifecycle" not in template["template"]["settings"]["index"]
 
 
@@ -199,22 +309,14 @@ def test_load_and_join_from_the_command_line(empty: Client, log: list[str], tmp_
     path.write_text("\n".join(messages) + "\n")
     assert run("load", "--url", empty.url, str(path)) == (0, [f"{len(messages)} documents written"], "")
     assert run("load", "--url", empty.url, given="\n".join(messages)) == (0, [f"{len(messages)} documents written"], "")
-    nothing = ["0 events: 0 connections, 0 messages written, 0 stale documents deleted"]
-    hint = "no events in the last {} days: use a larger --days, or --all\n"
-    assert run("join", "--url", empty.url) == (0, nothing, hint.format(4))
-    assert run("join", "--url", empty.url, "--days", "0.5", "--context", "1") == (0, nothing, hint.format(1.5))
-
-
-def test_join_says_how_to_reach_events_that_are_older(empty: Client, log: list[str]) -> None:
-    """Where its window holds no event, join names the options that make it wider; with them it says nothing more."""
     index_lines(empty, log)
-    code, lines, errors = run("join", "--url", empty.url)
-    assert (code, lines) == (0, ["0 events: 0 connections, 0 messages written, 0 stale documents deleted"])
-    assert errors == "no events in the last 4 days: use a larger --days, or --all\n"
-    connections, messages = answers(log)
-    code, lines, errors = run("join", "--url", empty.url, "--all")
-    assert (code, errors) == (0, "")
-    assert lines[0].endswith(f" events: {len(connections):,} connections, {len(messages):,} messages written, 0 stale documents deleted")
+    written = "{} events: {} connections, {} messages written, {} unchanged, 0 stale documents deleted"
+    connections, _ = answers(log)
+    events = len(list(esatls.events(log)))
+    # what load wrote is load's
+    assert run("join", "--url", empty.url) == (0, [written.format(f"{events:,}", len(connections), 0, 0)], "")
+    code, lines, errors = run("join", "--url", empty.url, "--all", "--patience", "5")
+    assert (code, lines, errors) == (0, [written.format(f"{events:,}", 0, 0, len(connections))], "")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls.elastic import load
+from esatls.elastic.event_facts import events_of
+from esatls.elastic.write import action
 from esatls.verdicts import records as verdicts
 
 from tests.core.support import read_facts
@@ -108,7 +109,7 @@ def test_bulk_lines_are_the_writers_own() -> None:
     for number, text in enumerate(ALL):
         facts, _ = read_facts([line for line in lines_of(text, number) if "\n" not in line])
         for record in (*verdicts.connections(facts), *verdicts.messages(facts)):
-            head, document = load.action({**record, "esa_host": text}, "2024-12-31T12:00:00Z")
+            head, document = action({**record, "esa_host": text}, "2024-12-31T12:00:00Z")
             assert set(head) == {"index"}
             assert re.fullmatch(r"esatls-(?:connections|messages)-\d{4}\.\d\d", head["index"]["_index"])
             assert re.fullmatch(r"[0-9a-f]{32}", head["index"]["_id"])
@@ -120,7 +121,7 @@ def test_bulk_lines_are_the_writers_own() -> None:
 def test_join_takes_no_line_of_a_strangers(text: str) -> None:
     """A record of a collector is one line: behind a line feed in a stranger's words, all is his words, when it is read again from the server."""
     subject = " ".join(text.partition("'")[2].strip("'\n").split("\n"))
-    assert list(load.events_of(json.dumps({"message": text}))) == [{"esa_event": "message_identity", "mid": 1, "subject": subject}]
+    assert list(events_of(json.dumps({"message": text}))) == [{"esa_event": "message_identity", "mid": 1, "subject": subject}]
 
 
 def test_dashboards_of_kibana_run_nothing() -> None:

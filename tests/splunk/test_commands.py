@@ -588,6 +588,16 @@ def test_nobody_s_text_passes_for_facts(splunk: Splunk) -> None:
         assert row["tls_verdict"] == "cleartext"
 
 
+def test_ids_that_two_appliances_had_at_once(splunk: Splunk) -> None:
+    """The reporting commands warn of them in the job's messages, as the command line does."""
+    events = [event(NATIVE + "Start MID 6 ICID 5"), event(NATIVE + "Start MID 6 ICID 7")]
+    for command in ("esatlsmessages", "esatlsconnections"):
+        ((level, text),) = splunk.report(command, events).messages
+        assert level == "WARN"
+        assert re.fullmatch(f"{command}: \\S+: an id was taken by two at once, MID 6 at [0-9TZ:-]+; this looks like several appliances .*", text), text
+    assert splunk.report("esatlsmessages", [event(NATIVE + "Start MID 6 ICID 5")] * 2).messages == []
+
+
 def test_facts_that_are_none_are_counted(splunk: Splunk) -> None:
     """A row of facts that is cut or of another version is left out and named."""
     result = splunk.report("esatlsmessages", [{"esatls_facts": "[1, 2"}, {"esatls_facts": "{}"}, event(NATIVE + "Start MID 6 ICID 5")], mapped=False)

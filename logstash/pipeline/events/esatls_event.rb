@@ -34,10 +34,11 @@ module EsatlsEvent
     return event.set(FLAT, {}) unless known
     keep_conflicts(event)
     words(event, flat)
+    relate(event, flat) if pattern
     flat["stamp"] = one_form(stamp) if stamp
     event.set(FLAT, flat.compact)
     return unless pattern
-    EsatlsTables::EVENT_CONSTANTS.each { |name, value| event.set(name, value) }
+    EsatlsTables::DOCUMENTS[pattern].each { |name, value| event.set(name, value) }
     event.set("#{FLAT}[is_event]", true)
   end
 
@@ -89,6 +90,16 @@ module EsatlsEvent
     return unless version
     event.set("[tls][version_protocol]", version[1].downcase)
     flat["tls_version"] = version[2]
+  end
+
+  # What ECS repeats under related, and has as lists.
+  def relate(event, flat)
+    EsatlsTables::RELATED.each do |group, names|
+      found = names.map { |name| flat[name] }.compact.uniq
+      event.set("[related][#{group}]", found) unless found.empty?
+    end
+    event.set("[network][type]", flat["peer_ip"].include?(":") ? "ipv6" : "ipv4") if flat["peer_ip"]
+    EsatlsTables::LISTS.each { |name| flat[name] = [flat[name]] if flat[name] }
   end
 
   # A stamp of any form as ISO 8601 for the date filter; one without a year is of the last that does not lie ahead. What is no stamp stays.

@@ -2,100 +2,130 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import Any, Callable
 
 import click
 
+from esatls.cli.groups import Group
+from esatls.elastic import join as joining
 from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
 from esatls.elastic.batches import batches
 from esatls.elastic.client import Client
+from esatls.elastic.retry import PATIENCE
+from esatls.errors import UsageError
 
 
-@click.group()
+@click.group(cls=Group)
 def elastic() -> None:
     """Work with Elasticsearch and Kibana.
 
-    The API key is read from --api-key-file or from the variable ESATLS_ELASTIC_API_KEY, so that it does not show in the process list.
+    Credentials are read from files or from variables, so that they do not show in the process list: an API key from --api-key-file or
+    ESATLS_ELASTIC_API_KEY, or a user from --user or ESATLS_ELASTIC_USER and a password from --password-file or ESATLS_ELASTIC_PASSWORD.
     """
 
 
+Connect = Callable[[str], Client]
+"""Makes a client of a server, by its address."""
+
+
 def _server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options for the server's address and credentials."""
+    """Add the options for the server's address and credentials; the command gets ``url``, and ``connect``, which makes a client."""
+
+    @functools.wraps(command)
+    def connected(
+        *,
+        api_key: str | None,
+        api_key_file: str | None,
+        user: str | None,
+        password: str | None,
+        password_file: str | None,
+        ca_cert: str | None,
+        insecure: bool,
+        **others: Any,
+    ) -> Any:
+        if api_key_file:
+            api_key = _secret(api_key_file)
+        if password_file:
+            password = _secret(password_file)
+        if (user is None) != (password is None):
+            raise UsageError("a user needs a password, and a password a user")
+        known = None if user is None or password is None else (user, password)
+        return command(connect=functools.partial(Client, api_key=api_key, user=known, ca_cert=ca_cert, verify=not insecure), **others)
+
     for option in (
         click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
         click.option("--ca-cert", metavar="FILE", help="PEM file with the CA that signed the server's certificate."),
+        click.option("--password-file", metavar="FILE", help="File with the user's password."),
+        click.option("--password", envvar="ESATLS_ELASTIC_PASSWORD", hidden=True),
+        click.option("--user", envvar="ESATLS_ELASTIC_USER", show_envvar=True, help="User, in place of an API key."),
         click.option("--api-key-file", metavar="FILE", help="File with the encoded API key."),
         click.option("--api-key", envvar="ESATLS_ELASTIC_API_KEY", show_envvar=True, help="Encoded API key; the variable or --api-key-file is safer."),
         click.option("--url", required=True, envvar="ESATLS_ELASTIC_URL", show_envvar=True, help="Address of Elasticsearch."),
     ):
-        command = option(command)
-    return command
+        connected = option(connected)
+    return connected
 
 
-def _client(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, *, insecure: bool) -> Client:
-    if api_key_file:
-        api_key = Path(api_key_file).read_text(encoding="utf-8").strip()
-    return Client(url, api_key, ca_cert=ca_cert, verify=not insecure)
+def _secret(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8").strip()
+
+
+_patience_option = click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=PATIENCE,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to retry when the server is busy or does not answer.",
+)
 
 
 @elastic.command()
 @_server_options
 @click.option("--kibana-url", envvar="ESATLS_KIBANA_URL", show_envvar=True, help="Address of Kibana. Without it, dashboards are not loaded.")
 @click.option("--space", default="", help="Kibana space for the dashboards. Default: the default space.")
-@click.option("--timezone", default="UTC", show_default=True, help="Time zone of timestamps without one, such as Europe/Berlin.")
-@click.option("--retention", type=click.IntRange(min=1), default=365, show_default=True, help="Days to keep documents.")
-@click.option("--dry-run", is_flag=True, help="Only check the servers and show what would be loaded.")
-def setup(
-    url: str,
-    api_key: str | None,
-    api_key_file: str | None,
-    ca_cert: str | None,
-    kibana_url: str | None,
-    space: str,
-    timezone: str,
-    retention: int,
-    *,
-    insecure: bool,
-    dry_run: bool,
-) -> None:
-    """Load index templates, lifecycle policies, ingest pipelines and dashboards. Safe to run again."""
-    server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
-    kibana = _client(kibana_url, api_key, api_key_file, ca_cert, insecure=insecure) if kibana_url else None
+@click.option("--timezone", help="Time zone of timestamps without one, such as Europe/Berlin. Default: that of the last set-up, else UTC.")
+@click.option("--retention", type=click.IntRange(min=1), help="Days to keep documents. Default: as the last set-up has it, else 365.")
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+def setup(connect: Connect, url: str, kibana_url: str | None, space: str, timezone: str | None, retention: int | None, *, dry_run: bool) -> None:
+    """Load index templates, lifecycle policies, ingest pipelines and dashboards. What is there already stays as it is."""
+    server = connect(url)
+    kibana = connect(kibana_url) if kibana_url else None
     known = setting_up.capabilities(server)
-    if kibana and dry_run:
-        setting_up.kibana_answers(kibana)
+    if kibana:
+        setting_up.check_kibana(kibana)
     if not known.has_lifecycle:
         click.echo("this server does not support index lifecycle policies, so they are not loaded", err=True)
-    steps = list(setting_up.server_steps(known, timezone=timezone, retention_days=retention))
-    steps += setting_up.kibana_steps(space) if kibana else []
-    for step in steps:
-        target = kibana if kibana and step.kibana else server
-        told = f"would send {step.method} {target.url}{step.path}" if dry_run else setting_up.perform(step, target)
-        click.echo(f"{step.name}: {told}")
+    for step in setting_up.server_steps(known, timezone=timezone, retention_days=retention):
+        change = setting_up.change(step, server)
+        click.echo(f"{step.name}: {change.in_words(will='would be ' if dry_run else '')}")
+        if dry_run:
+            for line in change.difference:
+                click.echo(f"  {line}")
+        elif change.is_needed:
+            setting_up.perform(step, server)
     if not kibana:
         click.echo("dashboards, searches and data views: skipped; use --kibana-url to load them")
+    elif dry_run:
+        click.echo("dashboards, searches and data views: would be loaded")
+    else:
+        click.echo(f"dashboards, searches and data views: loaded {setting_up.load_dashboards(kibana, space)} objects")
 
 
 @elastic.command()
 @_server_options
-@click.option(
-    "--patience",
-    type=click.FloatRange(min=0),
-    default=loading.PATIENCE,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to retry when the server is busy or does not answer.",
-)
+@_patience_option
 @click.argument("file", default="-")
-def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, file: str, patience: float, *, insecure: bool) -> None:
+def load(connect: Connect, url: str, file: str, patience: float) -> None:
     """Load records that `esatls connections`, `messages` or `follow` wrote as JSON Lines, from FILE or standard input.
 
     Records are sent in batches; none waits longer than two seconds.
     """
-    server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
+    server = connect(url)
     with click.open_file(file, "rb") as stream:
         written = loading.load(server, batches(stream), patience=patience, tell=_tell)
     click.echo(f"{written.documents:,} documents written")
@@ -105,24 +135,19 @@ def load(url: str, api_key: str | None, api_key_file: str | None, ca_cert: str |
 
 @elastic.command()
 @_server_options
-@click.option(
-    "--days",
-    type=click.FloatRange(min=0, min_open=True),
-    default=2,
-    show_default=True,
-    help="Write connections and messages that began in this many past days.",
-)
-@click.option("--context", type=click.FloatRange(min=0), default=2, show_default=True, help="Number of earlier days to read as well, for context.")
-@click.option("--all", "everything", is_flag=True, help="Use all events on the server.")
-def join(
-    url: str, api_key: str | None, api_key_file: str | None, ca_cert: str | None, days: float, context: float, *, insecure: bool, everything: bool
-) -> None:
-    """Create connection and message documents from event documents. Run it every few minutes."""
-    server = _client(url, api_key, api_key_file, ca_cert, insecure=insecure)
-    done = loading.join(server, days=None if everything else days, context_days=context, tell=_tell)
-    click.echo(f"{done.events:,} events: {done.connections:,} connections, {done.messages:,} messages written, {done.deleted:,} stale documents deleted")
-    if not done.events and not everything:
-        click.echo(f"no events in the last {days + context:g} days: use a larger --days, or --all", err=True)
+@click.option("--all", "everything", is_flag=True, help="Read all events again, not only those that came in since the last run.")
+@_patience_option
+def join(connect: Connect, url: str, patience: float, *, everything: bool) -> None:
+    """Create connection and message documents from event documents. Run it every few minutes.
+
+    A run reads the events that came in since the last one, and what belongs to them; it writes the documents that have changed.
+    """
+    server = connect(url)
+    done = joining.join(server, everything=everything, patience=patience, tell=_tell)
+    click.echo(
+        f"{done.events:,} events: {done.connections:,} connections, {done.messages:,} messages written, {done.unchanged:,} unchanged, "
+        f"{done.deleted:,} stale documents deleted"
+    )
     if done.refused:
         sys.exit(1)
 

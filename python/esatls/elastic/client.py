@@ -10,7 +10,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from typing import TYPE_CHECKING, Any, NamedTuple
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from esatls.errors import EsatlsError, UsageError
 
@@ -22,6 +23,7 @@ BUSY = frozenset({429, 502, 503, 504})
 
 _LONGEST_REASON = 500
 _KEY_PLACES = "ESATLS_ELASTIC_API_KEY or --api-key-file"
+_USER_PLACES = "ESATLS_ELASTIC_USER and ESATLS_ELASTIC_PASSWORD, or --user and --password-file"
 
 
 class ElasticError(EsatlsError):
@@ -47,6 +49,10 @@ class UnreachableError(ElasticError):
         return True
 
 
+Action = tuple[dict[str, Any], Optional[dict[str, Any]]]
+"""One line of a bulk request, what to do, and the document where it needs one."""
+
+
 class Refusal(NamedTuple):
     """A document that the server rejected: its position in the request, the status, and the reason in one line."""
 
@@ -65,33 +71,41 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class Client:
     """One server.
 
-    ``url`` is its address, with a path if it stands behind one. ``api_key`` is the encoded key. ``ca_cert`` names a PEM file
-    with the authority that signed the server's certificate. ``verify=False`` checks no certificate at all.
+    ``url`` is its address, with a path if it stands behind one. ``api_key`` is the encoded key; in its place there may be a ``user``, name and
+    password. ``ca_cert`` names a PEM file with the authority that signed the server's certificate. ``verify=False`` checks no certificate at all.
     """
 
-    def __init__(self, url: str, api_key: str | None = None, *, ca_cert: str | None = None, verify: bool = True, timeout: float = 60) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        user: tuple[str, str] | None = None,
+        ca_cert: str | None = None,
+        verify: bool = True,
+        timeout: float = 60,
+    ) -> None:
         """Check the address and prepare the connection; nothing is sent. Raises ``UsageError`` for an address or a key that cannot be one."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise UsageError(f"not a server address: {url!r} (must start with https:// or http://)")
         if parts.username or parts.password:
             raise UsageError("the server address must not contain a password: use an API key")
-        if api_key and parts.scheme == "http" and not _is_loopback(parts.hostname):
-            raise UsageError(f"the API key would be sent to {parts.hostname} unencrypted: use https://")
+        if api_key and user:
+            raise UsageError("use an API key, or a user and a password, not both")
+        if (api_key or user) and parts.scheme == "http" and not _is_loopback(parts.hostname):
+            raise UsageError(f"the {'API key' if api_key else 'password'} would be sent to {parts.hostname} unencrypted: use https://")
         if api_key and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
             raise UsageError("the API key contains invalid characters")
         self.url = url.rstrip("/")
-        self._api_key = api_key
+        self.is_elasticsearch = False
+        """Whether the last answer was an Elasticsearch's, and not another search server's of the same interface."""
+        self._authorization = f"ApiKey {api_key}" if api_key else f"Basic {b64encode(':'.join(user).encode()).decode()}" if user else ""
         self._timeout = timeout
-        try:
-            context = ssl.create_default_context(cafile=ca_cert)
-        except (OSError, ssl.SSLError) as error:
-            message = f"cannot read the certificate file {ca_cert}: {error}"
-            raise ElasticError(message) from error
-        if not verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        self._opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
+        handlers: list[Any] = [_NoRedirect]
+        if parts.scheme == "https" or ca_cert:
+            handlers.append(urllib.request.HTTPSHandler(context=_context(ca_cert, verify=verify)))
+        self._opener = urllib.request.build_opener(*handlers)
 
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """Send ``body`` (an object goes as JSON, bytes as they are) and return the decoded answer, or its text.
@@ -100,11 +114,12 @@ class Client:
         """
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
-        if self._api_key:
-            sent["Authorization"] = f"ApiKey {self._api_key}"
+        if self._authorization:
+            sent["Authorization"] = self._authorization
         request = urllib.request.Request(self.url + path, data=data, headers=sent, method=method)  # noqa: S310 (scheme checked above)
         try:
             with self._opener.open(request, timeout=self._timeout) as answer:
+                self.is_elasticsearch = answer.headers.get("X-Elastic-Product") == "Elasticsearch"
                 text = answer.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -128,7 +143,9 @@ class Client:
 
     def _key_hint(self) -> str:
         """Return what a user can do when the server asks for credentials."""
-        if self._api_key:
+        if self._authorization.startswith("Basic"):
+            return f"; {_USER_PLACES} must name a user of this server"
+        if self._authorization:
             return f"; {_KEY_PLACES} must contain an API key of this server, in its encoded form"
         return f"; set an API key in {_KEY_PLACES}"
 
@@ -142,13 +159,16 @@ class Client:
             raise
         return True
 
-    def bulk(self, actions: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> list[Refusal]:
-        """Write documents, each with its action line; return those that were refused, in order."""
-        lines = [json.dumps(part, separators=(",", ":")) for action in actions for part in action]
+    def bulk(self, actions: Iterable[Action]) -> list[Refusal]:
+        """Write or delete documents, each with its action line; return those that were refused, in order."""
+        lines = [json.dumps(part, separators=(",", ":")) for action in actions for part in action if part is not None]
         if not lines:
             return []
         body = ("\n".join(lines) + "\n").encode()
         answer = self.request("POST", "/_bulk", body, {"Content-Type": "application/x-ndjson"})
+        if not isinstance(answer, dict):
+            message = f"{self.url}: the answer is cut off, or not a search server's"
+            raise UnreachableError(message)
         if not answer["errors"]:
             return []
         results = enumerate(next(iter(item.values())) for item in answer["items"])
@@ -164,6 +184,18 @@ class Client:
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/ndjson\r\n\r\n'
         body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
         return self.request("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={boundary}", **(headers or {})})
+
+
+def _context(ca_cert: str | None, *, verify: bool) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_cert)
+    except (OSError, ssl.SSLError) as error:
+        message = f"cannot read the certificate file {ca_cert}: {error}"
+        raise ElasticError(message) from error
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _is_loopback(host: str) -> bool:

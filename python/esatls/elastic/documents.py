@@ -17,13 +17,40 @@ from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, OVER_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-EVENT_CONSTANTS: dict[str, Any] = {"event.kind": "event", "event.category": ["email"]}
+CONSTANTS: dict[str, Any] = {
+    "ecs.version": "8.11.0",
+    "event.kind": "event",
+    "event.module": "esatls",
+    "observer.vendor": "Cisco",
+    "observer.product": "Secure Email Gateway",
+    "observer.type": "email-gateway",
+}
 """What every document states besides the fields."""
+SMTP = {"network.protocol": "smtp", "network.transport": "tcp"}
+"""What every document of a connection states."""
+_TYPES = {
+    "connection_opened": ["connection", "start"],
+    "connection_closed": ["connection", "end"],
+    "connection_error": ["connection", "end"],
+}
+"""``event.type`` of what happens to a connection; anything else on one is ``connection`` and ``info``."""
+RELATED: dict[str, tuple[str, ...]] = {
+    "ip": ("peer_ip", "interface_ip"),
+    "hosts": ("peer_host", "tls_domain", "dane_host"),
+    "user": ("sender", "recipient"),
+}
+"""Fields of an event that its document repeats under ``related``."""
+LISTS = ("sender", "recipient", "tls_peer_cn", "interface_ip")
+"""Fields that ECS has as lists."""
 
 DIRECTIONS = {"receiving": "ingress", "delivery": "egress"}
 FLOWS = {"incoming": "inbound", "outgoing": "outbound"}
 OUTCOMES = {"success": "success", "failed": "failure", "required": "failure", "not_offered": "failure"}
 """``event.outcome`` by ``tls_result``."""
+_OUTCOMES = {"encrypted": "success", "failed": "failure", "cleartext": "success", "mixed": "success"}
+"""``event.outcome`` by the verdict on a connection: whether mail could pass, not how."""
+DELIVERED = {"done": "success", "bounced": "failure", "delayed": "unknown"}
+"""``event.outcome`` by ``delivery_outcome``."""
 
 _LONGEST_INTEGER = 2**63 - 1
 TLS_VERSION = r"(TLS|SSL)v(\d(?:\.\d)?)(?![\d.])"
@@ -56,11 +83,27 @@ def put(document: dict[str, Any], path: str, value: Any) -> None:
     document[leaf] = value
 
 
+def event_constants(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the document of an event states besides the fields, by dotted field: it follows from the kind of event."""
+    kind = event["esa_event"]
+    found = {**CONSTANTS, "event.dataset": "esatls.events", "event.category": ["email"], "event.type": ["info"]}
+    if kind.startswith(("connection_", "hat_", "tls_")):
+        found |= {"event.category": ["email", "network"], "event.type": [*_TYPES.get(kind, ("connection", "info"))]}
+    if "esa_direction" in event:
+        found |= SMTP
+    if "delivery_outcome" in event:
+        found["event.outcome"] = DELIVERED[event["delivery_outcome"]]
+    return found
+
+
 def event_document(event: dict[str, Any]) -> dict[str, Any]:
     """Return the document of one event (fields of the field table), without its line, which stays in ``message``."""
     document: dict[str, Any] = {}
-    for path, value in EVENT_CONSTANTS.items():
-        put(document, path, list(value) if isinstance(value, list) else value)
+    for path, value in event_constants(event).items():
+        put(document, path, value)
+    for group, names in RELATED.items():
+        _relate(document, group, (event.get(name) for name in names))
+    _type_of_network(document, event.get("peer_ip"))
     direction = event.get("esa_direction")
     for name, value in event.items():
         if name in _TABLE:
@@ -84,6 +127,8 @@ def _converted(name: str, value: Any, direction: str | None) -> Iterable[tuple[s
         yield path, value
         yield "event.outcome", OUTCOMES[value]
         yield "tls.established", value == "success"
+    elif name in LISTS:
+        yield path, _list(value)
     elif isinstance(value, int) and value > _LONGEST_INTEGER:
         # no server has longer integers: it is kept, and not indexed
         yield path, str(value)
@@ -98,6 +143,22 @@ def _version(prefix: str, logged: str) -> Iterable[tuple[str, str]]:
     else:
         yield f"{prefix}.version", known[0]
         yield f"{prefix}.version_protocol", known[1]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _relate(document: dict[str, Any], group: str, values: Iterable[Any]) -> None:
+    """Put what is there of some values, each once, under ``related``."""
+    found = dict.fromkeys(one for value in values if value for one in _list(value))
+    if found:
+        put(document, f"related.{group}", [*found])
+
+
+def _type_of_network(document: dict[str, Any], address: str | None) -> None:
+    if address:
+        put(document, "network.type", "ipv6" if ":" in address else "ipv4")
 
 
 # ---- connections and messages ----
@@ -151,7 +212,12 @@ def connection_document(record: Mapping[str, Any]) -> dict[str, Any]:
     """
     document: dict[str, Any] = {}
     direction = record["esa_direction"]
-    _constants(document)
+    constants = {**CONSTANTS, **SMTP, "event.dataset": "esatls.connections", "event.category": ["network"], "event.type": ["connection"]}
+    for path, value in constants.items():
+        put(document, path, value)
+    _relate(document, "ip", (record.get("peer_ip"), record.get("interface_ip")))
+    _relate(document, "hosts", (record.get("peer_host"), record.get("tls_domain"), record.get("domain")))
+    _type_of_network(document, record.get("peer_ip"))
     for name, value in record.items():
         if name in CONNECTION_PATHS:
             put(document, CONNECTION_PATHS[name], value)
@@ -163,6 +229,7 @@ def connection_document(record: Mapping[str, Any]) -> dict[str, Any]:
     verdict = record["tls_verdict"]
     if verdict in counted(CONNECTION_VERDICTS):
         put(document, "tls.established", verdict in OVER_TLS)
+    put(document, "event.outcome", _OUTCOMES.get(verdict, "unknown"))
     partner = record.get("domain") or record.get("tls_domain") or record.get("peer_host") or record.get("peer_ip") or "unknown"
     put(document, "esatls.partner", str(partner).lower())
     _shares(document, "esatls.share", verdict, counted(CONNECTION_VERDICTS))
@@ -178,7 +245,15 @@ def message_document(record: Mapping[str, Any]) -> dict[str, Any]:
     ``esatls.path``: the way of the message, hop by hop, in words.
     """
     document: dict[str, Any] = {}
-    _constants(document)
+    constants = {**CONSTANTS, "event.dataset": "esatls.messages", "event.category": ["email"], "event.type": ["info"]}
+    for path, value in constants.items():
+        put(document, path, value)
+    deliveries = record.get("deliveries", [])
+    _relate(document, "ip", (record.get("received_peer_ip"), *(one.get("peer_ip") for one in deliveries)))
+    _relate(document, "hosts", (record.get("received_peer_host"), *(one.get(name) for one in deliveries for name in ("peer_host", "domain"))))
+    _relate(document, "user", (record.get("sender"), record.get("recipients")))
+    outcomes = {one.get("outcome") for one in deliveries}
+    put(document, "event.outcome", "success" if "done" in outcomes else "failure" if "bounced" in outcomes else "unknown")
     for name, value in record.items():
         path = MESSAGE_PATHS.get(name, f"esatls.{name}")
         if name == "mid":
@@ -187,6 +262,8 @@ def message_document(record: Mapping[str, Any]) -> dict[str, Any]:
             put(document, path, FLOWS.get(value, value))
         elif name == "deliveries":
             put(document, path, [_delivery(delivery) for delivery in value])
+        elif name in LISTS:
+            put(document, path, _list(value))
         elif name == "received_tls_version":
             for at, part in _version("esatls.received.tls", value):
                 put(document, at, part)
@@ -226,11 +303,6 @@ def path_of(record: Mapping[str, Any]) -> list[str]:
 def _words(verdict: str, version: str | None, cipher: str | None, reason: str | None) -> str:
     details = " ".join(part for part in (version, cipher) if part) or reason
     return f"{verdict} ({details})" if details else verdict
-
-
-def _constants(document: dict[str, Any]) -> None:
-    for path, value in EVENT_CONSTANTS.items():
-        put(document, path, list(value) if isinstance(value, list) else value)
 
 
 def _delivery(delivery: Mapping[str, Any]) -> dict[str, Any]:

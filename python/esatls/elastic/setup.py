@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import copy
+import difflib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from esatls.elastic.client import Client, ElasticError
+from esatls.elastic.client import ElasticError
+from esatls.elastic.state import RUNS, STATE
 from esatls.lines.clock import zone as time_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from esatls.elastic.client import Client
 
 _PACKAGED = Path(__file__).resolve().parent / "assets"
 _CHECKOUT = Path(__file__).resolve().parents[3] / "logstash"
 _EVENTS = "esatls-events"
+_TEMPLATES = (_EVENTS, "esatls-connections", "esatls-messages", RUNS, STATE)
 # Templates of Elasticsearch 8.9 and later that say how ECS fields are mapped; ours add to them and go before them.
 _SERVER_TEMPLATES = ("logs@mappings", "logs@settings", "ecs@mappings")
+_POLICIES = (_EVENTS, "esatls-records")
+_OLDEST = {"elasticsearch": (8, 0), "opensearch": (2, 12)}
+_OLDEST_KIBANA = (8, 8)
+CUSTOM = {_EVENTS: "logs-esatls.events@custom", **{name: f"{name}@custom" for name in _TEMPLATES[1:4]}}
+"""Component templates in which users add to our templates, named as Elastic's own packages name them."""
+CUSTOM_PIPELINE = "logs-esatls.events@custom"
+"""The users' own pipeline, which runs behind ours."""
+DASHBOARDS = "/api/saved_objects/_import?overwrite=true"
+"""Kibana's request that takes the file of dashboards."""
+_LONGEST_LINE = 160
+_ADDED = frozenset({"hidden", "allow_custom_routing", "timestamp_field", "delete_searchable_snapshot", "created_date", "created_date_millis",
+                    "modified_date", "modified_date_millis"})  # fmt: skip
+"""What servers add to what they are given."""
 _FAILURE_STORE = ((8, 19), (9, 1))
 """First versions of each line that keep documents which cannot be indexed."""
 
@@ -28,10 +47,9 @@ class Step:
     """One thing to load: what a person calls it, and the request that loads it."""
 
     name: str
-    method: str
     path: str
-    body: Any
-    kibana: bool = False
+    body: dict[str, Any]
+    method: str = "PUT"
 
 
 @dataclass(frozen=True)
@@ -42,11 +60,24 @@ class Capabilities:
     version: tuple[int, ...]
     serverless: bool
     templates: tuple[str, ...]
+    timezone: str = "UTC"
+    """Zone of stamps that name none, as the last set-up has it."""
+    policies: Mapping[str, Any] = field(default_factory=dict)
+    """Lifecycle policies of the last set-up, by name."""
+    retention: str | None = None
+    """How long a serverless project keeps events, as the last set-up has it."""
+    custom: tuple[str, ...] = ()
+    """Users' own component templates and pipelines."""
 
     @property
     def has_lifecycle(self) -> bool:
         """Tell whether it knows index lifecycle policies: Elasticsearch does, unless it is serverless."""
         return self.distribution == "elasticsearch" and not self.serverless
+
+    @property
+    def ignores_missing(self) -> bool:
+        """Tell whether it passes over component templates and pipelines that are not there: users may add theirs later."""
+        return self.serverless or (self.distribution == "elasticsearch" and self.version >= (8, 7))
 
     @property
     def has_failure_store(self) -> bool:
@@ -68,19 +99,37 @@ def asset(name: str) -> str:
 
 
 def capabilities(client: Client) -> Capabilities:
-    """Ask the server what it is."""
+    """Ask the server what it is, and what a former set-up has left. Raises ``ElasticError`` for one that is too old."""
     answer = client.request("GET", "/")
     if not isinstance(answer, dict) or not isinstance(answer.get("version"), dict):
         message = f"{client.url}: is not an Elasticsearch server"
         raise ElasticError(message)
     version = answer["version"]
+    distribution = version.get("distribution", "elasticsearch")
     numbers = tuple(int(part) for part in re.findall(r"\d+", str(version.get("number", "")))[:3])
+    serverless = version.get("build_flavor") == "serverless"
+    if not serverless and numbers < _OLDEST.get(distribution, ()):
+        message = f"{client.url}: {distribution} {version.get('number')} is too old: Elasticsearch 8.0 or later, or OpenSearch 2.12 or later, is needed"
+        raise ElasticError(message)
     present = tuple(name for name in _SERVER_TEMPLATES if client.exists(f"/_component_template/{name}"))
-    return Capabilities(version.get("distribution", "elasticsearch"), numbers, version.get("build_flavor") == "serverless", present)
+    known = Capabilities(distribution, numbers, serverless, present)
+    places = () if known.ignores_missing else (*(f"/_component_template/{name}" for name in CUSTOM.values()), f"/_ingest/pipeline/{CUSTOM_PIPELINE}")
+    custom = {path.rpartition("/")[2] for path in places if client.exists(path)}
+    pipeline = _present(client, "/_ingest/pipeline/esatls")
+    zones = [zone for step in (pipeline or {}).get("processors", ()) if (zone := step.get("script", {}).get("params", {}).get("zone"))]
+    policies = {name: _present(client, f"/_ilm/policy/{name}") for name in _POLICIES} if known.has_lifecycle else {}
+    events = (_present(client, f"/_index_template/{_EVENTS}") or {}) if serverless else {}
+    return replace(
+        known,
+        custom=tuple(sorted(custom)),
+        timezone=zones[0] if zones else "UTC",
+        policies={name: policy for name, policy in policies.items() if policy},
+        retention=events.get("template", {}).get("lifecycle", {}).get("data_retention"),
+    )
 
 
-def kibana_answers(client: Client) -> None:
-    """Ask Kibana what it is; raises ``ElasticError`` where none answers."""
+def check_kibana(client: Client) -> None:
+    """Ask Kibana what it is; raises ``ElasticError`` where none answers, or one that is too old."""
     try:
         answer = client.request("GET", "/api/status")
     except ElasticError as error:
@@ -91,20 +140,30 @@ def kibana_answers(client: Client) -> None:
     if not isinstance(answer, dict) or not isinstance(answer.get("status"), dict):
         message = f"{client.url}: is not a Kibana server"
         raise ElasticError(message)
+    number = str(answer.get("version", {}).get("number", "")) if isinstance(answer.get("version"), dict) else ""
+    if number and tuple(int(part) for part in re.findall(r"\d+", number)[:2]) < _OLDEST_KIBANA:
+        message = f"{client.url}: Kibana {number} is too old: 8.8 or later is needed"
+        raise ElasticError(message)
 
 
-def server_steps(known: Capabilities, *, timezone: str = "UTC", retention_days: int = 365) -> Iterator[Step]:
+def server_steps(known: Capabilities, *, timezone: str | None = None, retention_days: int | None = None) -> Iterator[Step]:
     """Yield what is to be loaded into the search server.
 
     ``timezone`` is that of stamps which name none (an IANA name). Events and records older than ``retention_days`` are deleted, by
-    servers that have lifecycles.
+    servers that have lifecycles. Where one of them is None, the server keeps what it has.
     """
+    timezone = timezone or known.timezone
     time_zone(timezone)
     if known.has_lifecycle:
-        for name in (_EVENTS, "esatls-records"):
-            policy = json.loads(asset(f"elasticsearch/lifecycle-{name}.json"))
-            policy["policy"]["phases"]["delete"]["min_age"] = f"{retention_days}d"
-            yield Step(f"lifecycle {name}", "PUT", f"/_ilm/policy/{name}", policy)
+        for name in _POLICIES:
+            # users add phases to a policy: of one that is there, only the days are ours
+            policy: dict[str, Any] = (
+                json.loads(asset(f"elasticsearch/lifecycle-{name}.json")) if name not in known.policies else {"policy": known.policies[name]}
+            )
+            if retention_days is not None:
+                policy = copy.deepcopy(policy)
+                policy["policy"]["phases"].setdefault("delete", {"actions": {"delete": {}}})["min_age"] = f"{retention_days}d"
+            yield Step(f"lifecycle {name}", f"/_ilm/policy/{name}", policy)
     # the first calls the second, which must be there before it
     for name in ("esatls-other", "esatls"):
         pipeline = json.loads(asset(f"elasticsearch/ingest-pipeline-{name}.json"))
@@ -112,40 +171,110 @@ def server_steps(known: Capabilities, *, timezone: str = "UTC", retention_days: 
             params = processor.get("script", {}).get("params", {})
             if "zone" in params:
                 params["zone"] = timezone
-        yield Step(f"ingest pipeline {name}", "PUT", f"/_ingest/pipeline/{name}", pipeline)
-    for name in (_EVENTS, "esatls-connections", "esatls-messages"):
-        template = json.loads(asset(f"elasticsearch/index-template-{name}.json"))
-        template["composed_of"] = [*known.templates] if name == _EVENTS else [one for one in known.templates if one == "ecs@mappings"]
-        if not known.has_lifecycle:
-            del template["template"]["settings"]["index"]["lifecycle"]
-        if known.serverless and name == _EVENTS:
-            template["template"]["lifecycle"] = {"data_retention": f"{retention_days}d"}
-        if known.has_failure_store and name == _EVENTS:
-            template["template"]["data_stream_options"] = {"failure_store": {"enabled": True}}
-        yield Step(f"index template {name}", "PUT", f"/_index_template/{name}", template)
+        if not known.ignores_missing:
+            pipeline["processors"] = [step for step in map(_plain, pipeline["processors"]) if _named(step) in {None, "esatls-other", *known.custom}]
+        yield Step(f"ingest pipeline {name}", f"/_ingest/pipeline/{name}", pipeline)
+    for name in _TEMPLATES:
+        yield Step(f"index template {name}", f"/_index_template/{name}", _template(name, known, retention_days))
 
 
-def kibana_steps(space: str = "") -> Iterator[Step]:
-    """Yield what is to be loaded into Kibana, into its default space or another one."""
-    prefix = f"/s/{space}" if space else ""
-    yield Step(
-        "dashboards, searches and data views",
-        "POST",
-        f"{prefix}/api/saved_objects/_import?overwrite=true",
-        asset("kibana/dashboards.ndjson").encode(),
-        kibana=True,
-    )
+def _template(name: str, known: Capabilities, retention_days: int | None) -> dict[str, Any]:
+    """Return an index template as the server can take it."""
+    template: dict[str, Any] = json.loads(asset(f"elasticsearch/index-template-{name}.json"))
+    own = template["composed_of"]
+    if not known.ignores_missing:
+        template.pop("ignore_missing_component_templates", None)
+        own = [one for one in own if one in known.custom]
+    template["composed_of"] = [*(one for one in known.templates if name == _EVENTS or (name != STATE and one == "ecs@mappings")), *own]
+    if not known.has_lifecycle:
+        template["template"]["settings"]["index"].pop("lifecycle", None)
+    if name == _EVENTS and known.serverless:
+        template["template"]["lifecycle"] = {"data_retention": f"{retention_days}d" if retention_days else known.retention or "365d"}
+    if name == _EVENTS and known.has_failure_store:
+        template["template"]["data_stream_options"] = {"failure_store": {"enabled": True}}
+    return template
 
 
-def perform(step: Step, client: Client) -> str:
-    """Load one thing; return what happened, in a few words. Raises ``ElasticError`` where the server refuses."""
-    if not step.kibana:
-        client.request(step.method, step.path, step.body)
-        return "loaded"
-    answer = client.upload(step.path, "dashboards.ndjson", step.body, {"kbn-xsrf": "true"})
+def _plain(step: dict[str, Any]) -> dict[str, Any]:
+    """Return a step of a pipeline as a server takes it that knows no missing pipelines."""
+    return {verb: {name: value for name, value in options.items() if name != "ignore_missing_pipeline"} for verb, options in step.items()}
+
+
+def _named(step: dict[str, Any]) -> str | None:
+    """Return the pipeline that a step calls."""
+    name: str | None = step.get("pipeline", {}).get("name")
+    return name
+
+
+@dataclass(frozen=True)
+class Change:
+    """What loading one thing changes on the server."""
+
+    is_new: bool
+    difference: tuple[str, ...]
+    """The lines that differ, as `diff -u` shows them; no line where nothing does."""
+
+    @property
+    def is_needed(self) -> bool:
+        """Tell whether there is anything to load."""
+        return self.is_new or bool(self.difference)
+
+    def in_words(self, will: str = "") -> str:
+        """Return what happens, or what would."""
+        return f"{will}{'created' if self.is_new else 'updated'}" if self.is_needed else "unchanged"
+
+
+def change(step: Step, client: Client) -> Change:
+    """Compare a thing with what the server has."""
+    wanted = {**step.body.get("policy", step.body)}
+    present = _present(client, step.path)
+    if present is None:
+        return Change(is_new=True, difference=())
+    before, after = (json.dumps(_normal(value), indent=1, sort_keys=True).splitlines() for value in (present, wanted))
+    lines = [line[:_LONGEST_LINE] for line in difflib.unified_diff(before, after, lineterm="", n=1) if not line.startswith(("---", "+++", "@@"))]
+    return Change(is_new=False, difference=tuple(lines))
+
+
+def perform(step: Step, client: Client) -> None:
+    """Load one thing. Raises ``ElasticError`` where the server refuses."""
+    client.request(step.method, step.path, step.body)
+
+
+def _present(client: Client, path: str) -> dict[str, Any] | None:
+    """Return a policy, a pipeline or a template as the server has it; None where it has none."""
+    try:
+        answer = client.request("GET", path)
+    except ElasticError as error:
+        if error.status == 404:
+            return None
+        raise
+    name = path.rpartition("/")[2]
+    if not isinstance(answer, dict):
+        return None
+    if "index_templates" in answer:
+        return next((one["index_template"] for one in answer["index_templates"] if one["name"] == name), None)
+    found = answer.get(name)
+    return found.get("policy", found) if isinstance(found, dict) else None
+
+
+def _normal(value: Any) -> Any:
+    """Return a definition without what servers add to it, and with their way to write values."""
+    if isinstance(value, dict):
+        parts = {name: _normal(part) for name, part in value.items() if name not in _ADDED}
+        # an empty part is as good as none
+        return {name: part for name, part in parts.items() if part not in ({}, [], None)}
+    if isinstance(value, list):
+        return [_normal(part) for part in value]
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def load_dashboards(client: Client, space: str = "") -> int:
+    """Load the dashboards into Kibana, its default space or another one; return the number of objects. Raises ``ElasticError`` where it refuses."""
+    path = f"{f'/s/{space}' if space else ''}{DASHBOARDS}"
+    answer = client.upload(path, "dashboards.ndjson", asset("kibana/dashboards.ndjson").encode(), {"kbn-xsrf": "true"})
     if not isinstance(answer, dict) or not answer.get("success"):
         errors = answer.get("errors", []) if isinstance(answer, dict) else []
         reasons = "; ".join(f"{error.get('type')} {error.get('id')}: {error.get('error', {}).get('type')}" for error in errors[:3])
         message = f"{client.url}: Kibana rejected the dashboards: {reasons or answer}"
         raise ElasticError(message)
-    return f"loaded {answer.get('successCount', 0)} objects"
+    return int(answer.get("successCount", 0))

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from esatls.lines.clock import Time
+    from esatls.verdicts.connection import Connection
+    from esatls.verdicts.message import Message
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 Stores = tuple[Store, Store, Store]
@@ -416,21 +418,36 @@ class _Part:
 
     def message_records(self, mids: Iterable[str]) -> Iterator[MessageRecord]:
         """Yield the records of messages, by MID and life."""
-        for mid in sorted(mids, key=int):
-            own = self.own.get((self.appliance.host, MESSAGES, mid))
-            if own:
-                begins, found = self.appliance.messages_of(mid)
-                mine = {lives.life_at(begins, time) if begins else 0 for time in own}
-                for life in sorted(mine & found.keys()):
-                    if not found[life].is_bare:
-                        yield message_record(self.appliance, mid, found[life])
+        for mid, message in own_messages(self.appliance, self.own, mids):
+            yield message_record(self.appliance, mid, message)
 
     def connection_records(self, connections: Iterable[Ref]) -> Iterator[ConnectionRecord]:
         """Yield the records of connections, by side, id and life."""
-        for side, key in sorted(connections, key=lambda ref: (ref[0], int(ref[1]))):
-            own = self.own.get((self.appliance.host, side, key))
-            if own:
-                begins, found = self.appliance.connections_of(side, key)
-                mine = {lives.life_at(begins, time) if begins else 0 for time in own}
-                for life in sorted(mine & found.keys()):
-                    yield connection_record(self.appliance, side, key, found[life])
+        for (side, key), connection in own_connections(self.appliance, self.own, connections):
+            yield connection_record(self.appliance, side, key, connection)
+
+
+def own_messages(appliance: Appliance, own: Own, mids: Iterable[str]) -> Iterator[tuple[str, Message]]:
+    """Yield the lives of messages that hold a fact of their own, by MID and life."""
+    for mid in sorted(mids, key=int):
+        times = own.get((appliance.host, MESSAGES, mid))
+        if times:
+            begins, found = appliance.messages_of(mid)
+            for life in sorted(lives_at(begins, times) & found.keys()):
+                if not found[life].is_bare:
+                    yield mid, found[life]
+
+
+def own_connections(appliance: Appliance, own: Own, connections: Iterable[Ref]) -> Iterator[tuple[Ref, Connection]]:
+    """Yield the lives of connections that hold a fact of their own, by side, id and life."""
+    for side, key in sorted(connections, key=lambda ref: (ref[0], int(ref[1]))):
+        times = own.get((appliance.host, side, key))
+        if times:
+            begins, found = appliance.connections_of(side, key)
+            for life in sorted(lives_at(begins, times) & found.keys()):
+                yield (side, key), found[life]
+
+
+def lives_at(begins: Sequence[Time], times: Iterable[Time | None]) -> set[int]:
+    """Return the lives that some times fall into."""
+    return {lives.life_at(begins, time) if begins else 0 for time in times}

@@ -1,0 +1,365 @@
+"""Join the events on a server into records of connections and messages, as the command line does.
+
+A run reads the events that came in since the last one, fetches what must be together with them (`verdicts.changed`), whenever that came in, and
+writes the records that are others now. No transform can do it: a message's verdict needs its connections, the messages that it was made
+from, and the order of their lines.
+
+Nothing is written or deleted unless all that was asked for could be read. Only records that `join` wrote are replaced or deleted, and none that
+rests on events which are no longer there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import defaultdict
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+from esatls.elastic import event_facts
+from esatls.elastic.client import Action, Client, ElasticError
+from esatls.elastic.event_facts import Source, event_of, ids_of, source_of
+from esatls.elastic.retry import PATIENCE, Retrying
+from esatls.elastic.search import PAGE, Hit, Snapshot, snapshot
+from esatls.elastic.state import RUNS, STATE, Counts, Lock, report
+from esatls.elastic.write import action, told
+from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
+from esatls.lines.clock import parse_rfc3339, rfc3339
+from esatls.verdicts.changed import judge_again
+from esatls.verdicts.facts import Facts
+from esatls.verdicts.hosts import appliances, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from esatls.lines.clock import Time
+    from esatls.verdicts.changed import Life
+    from esatls.verdicts.closure import Stores
+    from esatls.verdicts.facts import Ref
+
+RECORDS = "esatls-connections-*,esatls-messages-*"
+RIGHTS: dict[str, tuple[str, ...]] = {
+    event_facts.INDICES: ("read", "maintenance"),
+    "esatls-connections-*": ("auto_configure", "index", "read", "delete", "maintenance"),
+    "esatls-messages-*": ("auto_configure", "index", "read", "delete", "maintenance"),
+    STATE: ("auto_configure", "index", "read"),
+    f"{RUNS}-*": ("auto_configure", "index"),
+}
+"""What a run must be allowed to do."""
+OVERLAP = 60.0
+"""Seconds before its start that a run leaves to the next one: a line may be on its way to where it is found."""
+
+_RECORD_FIELDS = ("@timestamp", "esatls.record", "esatls.icid", "esatls.dcid", "email.local_id")
+_MOST_PENDING = 10_000
+_REFUSED_FOR_GOOD = 400
+_CHANGED_SINCE = 409
+_WRITE = 1_000
+
+
+def join(
+    client: Client,
+    *,
+    everything: bool = False,
+    patience: float = PATIENCE,
+    overlap: float = OVERLAP,
+    batch: int = PAGE,
+    tell: Callable[[str], None] | None = None,
+) -> Counts:
+    """Make the records of all connections and messages of which a line has come in since the last run, or of all, and write what has changed.
+
+    Each ``batch`` events are joined and written before the next ones are read. Raises ``ElasticError`` where something could not be read or
+    written; what was joined before stays, and the next run goes on from there.
+    """
+    server = Retrying(client, patience=patience, tell=tell)
+    lock = Lock(server)
+    started = time.monotonic()
+    run = _Run(server, lock, everything=everything, overlap=overlap, batch=batch)
+
+    def tell_of(server: Retrying, failure: str | None) -> None:
+        report(server, lock.began, lock.began + int((time.monotonic() - started) * 1000), run.counts, run.progress, failure)
+
+    # where something went wrong, the server is not waited for again
+    last = Retrying(client, patience=0)
+    try:
+        _check_rights(server)
+        run.do()
+        tell_of(server, None)
+    except (ElasticError, KeyboardInterrupt) as error:
+        with suppress(ElasticError):
+            tell_of(last, str(error) or "the run was interrupted")
+        raise
+    else:
+        last = server
+    finally:
+        with suppress(ElasticError):
+            lock.release(last)
+    return run.counts
+
+
+def _check_rights(server: Retrying) -> None:
+    """Raise ``ElasticError`` where a right is missing: an index that may not be read looks as if it were not there."""
+    if not server.client.is_elasticsearch:
+        return
+    asked = {"index": [{"names": [names], "privileges": [*rights], "allow_restricted_indices": False} for names, rights in RIGHTS.items()]}
+    try:
+        answer = server.request("POST", "/_security/user/_has_privileges", asked)
+    except ElasticError as error:
+        if error.status in {400, 404, 405, 500}:
+            return  # a server without users
+        raise
+    missing = [f"{right} on {names}" for names, rights in RIGHTS.items() for right in rights if not answer.get("index", {}).get(names, {}).get(right, False)]
+    if missing:
+        message = f"{server.client.url}: the key lacks rights: {', '.join(missing)}"
+        raise ElasticError(message, 403)
+
+
+class _Renamed(Exception):  # noqa: N818 (no error: a reason to begin again)
+    """Appliances turn out to be others than they were taken for."""
+
+
+class _Run:
+    """One run."""
+
+    def __init__(self, server: Retrying, lock: Lock, *, everything: bool, overlap: float, batch: int) -> None:
+        self.counts = Counts()
+        self.progress = lock.progress._replace(read_to=None) if everything else lock.progress
+        self._server = server
+        self._lock = lock
+        self._batch = batch
+        self._up_to = lock.began - int(overlap * 1000)
+        """What comes in from here on is the next run's."""
+        self._oldest: int | None = None
+        """When the oldest event came in that is still there."""
+
+    def do(self) -> None:
+        """Join all events that have not been."""
+        while True:
+            try:
+                self._go()
+            except _Renamed:
+                continue
+            return
+
+    def _go(self) -> None:
+        since, seen = self.progress.read_to, set[tuple[str, str]]()
+        while True:
+            with snapshot(self._server, event_facts.INDICES) as events:
+                if self._oldest is None:
+                    first = events.page([], ["event.ingested"], size=1)
+                    self._oldest = first[0].ingested if first else 0
+                page = events.page([{"exists": {"field": "event.action"}}], event_facts.ID_FIELDS, since=since, size=self._batch)
+                new = [hit for hit in page if hit.place not in seen]
+                self._learn({source_of(hit.source) for hit in new})
+                self._join(events, new)
+            is_last = len(page) < self._batch
+            if is_last:
+                self.progress = self.progress._replace(read_to=self._up_to, renamed=())
+            elif page[-1].ingested == since:
+                message = f"more than {self._batch:,} events came in at one moment: they cannot be read page by page"
+                raise ElasticError(message)
+            else:
+                since, seen = page[-1].ingested, {hit.place for hit in page if hit.ingested == page[-1].ingested}
+                self.progress = self.progress._replace(read_to=min(since, self._up_to))
+            self._lock.hold(self.progress)
+            if is_last:
+                return
+
+    def _learn(self, sources: set[Source]) -> None:
+        """Learn which appliances there are. Raises ``_Renamed`` where that makes others of those that were known."""
+        known = {Source(*pair) for pair in self.progress.appliances}
+        if sources <= known:
+            return
+        former, names = _names(known), _names(known | sources)
+        renamed = {(names[source], name) for source, name in former.items() if names[source] != name}
+        self.progress = self.progress._replace(appliances=tuple(sorted(known | sources)))
+        if renamed:
+            self.progress = self.progress._replace(read_to=None, renamed=tuple({*self.progress.renamed, *renamed}))
+            self._lock.hold(self.progress)
+            raise _Renamed
+
+    def _join(self, events: Snapshot, new: Iterable[Hit]) -> None:
+        """Judge what some new events change, and write it."""
+        names = _names(Source(*pair) for pair in self.progress.appliances)
+        changed: dict[str, set[Ref]] = defaultdict(set)
+        count = 0
+        for hit in new:
+            count += 1
+            changed[names[source_of(hit.source)]] |= ids_of(hit.source)
+        for host, store, key in self.progress.pending:
+            changed[host].add((store, key))
+        for name, former in self.progress.renamed:
+            changed[former] |= changed.get(name, set())
+        self._lock.hold()
+        judged = {name: _Judged(name, ids, events, names) for name, ids in changed.items() if ids}
+        pending: set[tuple[str, int, str]] = set()
+        with snapshot(self._server, RECORDS) as records:
+            for name, one in judged.items():
+                others = [judged[now] for now, former in self.progress.renamed if former == name and now in judged]
+                pending |= {(name, *ref) for ref in self._write(one.changes(records, others, self._oldest or 0))}
+        if len(pending) > _MOST_PENDING:
+            message = f"the server rejects too many records: more than {_MOST_PENDING:,}"
+            raise ElasticError(message)
+        self.progress = self.progress._replace(pending=tuple(sorted(pending)))
+        self.counts = self.counts._replace(events=self.counts.events + count)
+
+    def _write(self, changes: _Changes) -> set[Ref]:
+        """Write, then delete; return the ids of which a record was refused."""
+        refused: set[Ref] = set()
+        ingested = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+        for start in range(0, len(changes.written), _WRITE):
+            part = changes.written[start : start + _WRITE]
+            for _, (_, document) in part:
+                if document is not None:
+                    document["event"]["ingested"] = ingested
+            self._lock.hold()
+            answers = self._server.bulk([one for _, one in part])
+            if answers:
+                self._server.tell(told(answers))
+                failed = [one for one in answers if one.status != _REFUSED_FOR_GOOD]
+                if failed:
+                    raise ElasticError(told(failed), failed[0].status)
+                refused |= {part[one.position][0] for one in answers}
+        deleted = [one for ref, one in changes.deleted if ref not in refused]
+        for start in range(0, len(deleted), _WRITE):
+            self._lock.hold()
+            failed = [one for one in self._server.bulk(deleted[start : start + _WRITE]) if one.status != _CHANGED_SINCE]
+            if failed:
+                raise ElasticError(told(failed), failed[0].status)
+        counts = self.counts
+        stores = [ref[0] for ref, _ in changes.written if ref not in refused]
+        self.counts = counts._replace(
+            connections=counts.connections + sum(store != MESSAGES for store in stores),
+            messages=counts.messages + stores.count(MESSAGES),
+            unchanged=counts.unchanged + changes.unchanged,
+            deleted=counts.deleted + len(deleted),
+            refused=counts.refused + len(changes.written) - len(stores),
+        )
+        return refused
+
+
+class _Changes(NamedTuple):
+    """What is to be written and deleted, by id."""
+
+    written: list[tuple[Ref, Action]]
+    deleted: list[tuple[Ref, Action]]
+    unchanged: int
+
+
+class _Judged:
+    """What some new events of one appliance change."""
+
+    def __init__(self, name: str, changed: set[Ref], events: Snapshot, names: dict[Source, str]) -> None:
+        self.name = name
+        self.changed = changed
+        self._events = events
+        self._names = names
+        self._seen: set[tuple[str, str]] = set()
+        self._since: dict[Ref, int] = {}
+        """When the first event of an id came in."""
+        self.lives: dict[Ref, list[Life]] = defaultdict(list)
+        for life in judge_again(name, changed, self._fetch):
+            self.lives[life.ref].append(life)
+
+    def _fetch(self, ids: set[Ref]) -> Stores:
+        """Return the facts of this appliance that are about some ids or name them."""
+        values: dict[str, list[Any]] = defaultdict(list)
+        for store, key in sorted(ids):
+            for field in event_facts.IDS[store]:
+                values[field].append(key)
+        hosts = {source.host for source, name in self._names.items() if name == self.name}
+        facts = Facts()
+        for hit in self._events.with_ids(values, [_is_one_of(hosts)], event_facts.FIELDS) if hosts else ():
+            if hit.place in self._seen or self._names.get(source_of(hit.source)) != self.name:
+                continue
+            self._seen.add(hit.place)
+            event = event_of(hit.source)
+            if event is not None:
+                facts.add(event)
+                for store, field in ((RECEIVING, "icid"), (DELIVERY, "dcid"), (MESSAGES, "mid")):
+                    if field in event:
+                        ref = (store, str(event[field]))
+                        self._since[ref] = min(hit.ingested, self._since.get(ref, hit.ingested))
+        return facts.stores(None)
+
+    def changes(self, records: Snapshot, others: list[_Judged], oldest: int) -> _Changes:
+        """Return what is to be written and deleted. ``others`` are appliances that were taken for this one."""
+        existing = self._existing(records)
+        changes = _Changes([], [], 0)
+        unchanged = 0
+        places: set[tuple[str, str]] = set()
+        for ref, lives in self.lives.items():
+            for life in lives:
+                made = self._action(life)
+                place = (made[0]["index"]["_index"], made[0]["index"]["_id"])
+                places.add(place)
+                known = existing[ref]
+                if any((place == hit.place or _is_within(hit, [life])) and not _is_ours(hit, oldest) for hit in known):
+                    continue
+                digests = [hit.source["esatls"]["record"].get("digest") for hit in known if place == hit.place]
+                if made[1] is not None and made[1]["esatls"]["record"]["digest"] in digests:
+                    unchanged += 1
+                else:
+                    changes.written.append((ref, made))
+        for ref in self.changed:
+            lives = [life for one in (self, *others) for life in one.lives.get(ref, ())]
+            for hit in existing[ref]:
+                if hit.place not in places and _is_ours(hit, oldest) and _is_within(hit, lives):
+                    meta = {"_index": hit.place[0], "_id": hit.place[1], "if_seq_no": hit.seq_no, "if_primary_term": hit.primary_term}
+                    changes.deleted.append((ref, ({"delete": meta}, None)))
+        return changes._replace(unchanged=unchanged)
+
+    def _action(self, life: Life) -> Action:
+        """Return the bulk action that writes a record."""
+        meta, document = action(life.record, "", writer="join", otherwise=None if life.first is None else rfc3339(life.first))
+        if document is not None:
+            record = document["esatls"]["record"]
+            record["digest"] = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+            if life.ref in self._since:
+                record["since"] = rfc3339(self._since[life.ref] / 1000)
+        return meta, document
+
+    def _existing(self, records: Snapshot) -> dict[Ref, list[Hit]]:
+        """Return the records that are there, by id."""
+        found: dict[Ref, list[Hit]] = defaultdict(list)
+        asked: dict[int, list[str]] = defaultdict(list)
+        for store, key in {*self.lives, *self.changed}:
+            asked[store].append(key)
+        of_host = _is_one_of({self.name})
+        for store, direction in ((RECEIVING, "ingress"), (DELIVERY, "egress"), (MESSAGES, None)):
+            field = event_facts.IDS[store][0]
+            group, _, name = field.partition(".")
+            only = [] if direction is None else [{"term": {"network.direction": direction}}]
+            for hit in records.with_ids({field: sorted(asked[store])}, [of_host, *only], _RECORD_FIELDS):
+                found[store, str(hit.source[group][name])].append(hit)
+        return found
+
+
+def _names(sources: Iterable[Source]) -> dict[Source, str]:
+    """Return the name of the appliance of each source, which all sources together tell."""
+    keys = {source: key_of(source.host, source.serial) for source in sources}
+    names = appliances(keys.values())
+    return {source: names[key] for source, key in keys.items()}
+
+
+def _is_one_of(hosts: Iterable[str]) -> dict[str, Any]:
+    """Return the condition that a document is of one of some hosts; "" is none."""
+    named = sorted({*hosts} - {""})
+    conditions: list[dict[str, Any]] = [{"terms": {"observer.hostname": named}}] if named else []
+    if "" in hosts:
+        conditions.append({"bool": {"must_not": {"exists": {"field": "observer.hostname"}}}})
+    return {"bool": {"should": conditions, "minimum_should_match": 1}}
+
+
+def _is_ours(hit: Hit, oldest: int) -> bool:
+    """Tell whether a record was made by a join, from events that are all still there."""
+    record = hit.source.get("esatls", {}).get("record", {})
+    return record.get("writer") == "join" and "since" in record and parse_rfc3339(record["since"]) * 1000 >= oldest
+
+
+def _is_within(hit: Hit, lives: Iterable[Life]) -> bool:
+    """Tell whether a record begins within one of some lives of its id."""
+    begins: Time = parse_rfc3339(hit.source["@timestamp"])
+    # a record's time has milliseconds at most
+    return any(life.first is not None and life.last is not None and life.first - 0.001 <= begins <= life.last + 0.001 for life in lives)

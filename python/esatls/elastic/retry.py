@@ -1,0 +1,90 @@
+"""A server that is busy, or not there for a moment, is asked again."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Callable
+
+from esatls.elastic.client import BUSY, Client, ElasticError, Refusal, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from esatls.elastic.client import Action
+
+PATIENCE = 30.0
+"""Seconds for which a server that is busy, or not there, is asked again."""
+
+_FIRST_PAUSE = 0.25
+_TOLD_PAUSE = 4.0
+_LONGEST_PAUSE = 32.0
+
+
+class Retrying:
+    """A client whose requests are sent again, with growing pauses, while the server is busy or not there: for ``patience`` seconds each.
+
+    ``tell`` gets one line about each wait that is long.
+    """
+
+    def __init__(self, client: Client, *, patience: float = PATIENCE, tell: Callable[[str], None] | None = None) -> None:
+        """Prepare; nothing is sent."""
+        self.client = client
+        self.tell = tell or (lambda _line: None)
+        self._patience = patience
+
+    def request(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """Send a request that may be sent twice, and return the answer, an object. Raises ``ElasticError`` where the server refuses, or patience ends."""
+        wait = _Wait(self)
+        while True:
+            try:
+                answer = self.client.request(method, path, body)
+                if not isinstance(answer, dict):
+                    message = f"{method} {self.client.url}{path}: the answer is cut off, or not a search server's"
+                    raise UnreachableError(message)
+            except ElasticError as error:  # noqa: PERF203 (the loop is a wait)
+                if not error.may_pass or not wait.pause(str(error)):
+                    raise
+            else:
+                return answer
+
+    def bulk(self, actions: Sequence[Action]) -> list[Refusal]:
+        """Send a batch, and again what the server may take later; return what it refused for good, by its position in the batch."""
+        refused: list[Refusal] = []
+        left = [*enumerate(actions)]
+        wait = _Wait(self)
+        while True:
+            try:
+                answers = self.client.bulk([one for _, one in left])
+            except ElasticError as error:
+                if not error.may_pass or not wait.pause(str(error)):
+                    raise
+                continue
+            answers = [one._replace(position=left[one.position][0]) for one in answers]
+            refused += [one for one in answers if one.status not in BUSY]
+            later = [one for one in answers if one.status in BUSY]
+            if not later or not wait.pause(later[0].reason):
+                return sorted(refused + later)
+            left = [(one.position, actions[one.position]) for one in later]
+
+    def patience_ends(self) -> float:
+        """Return when patience with a request that begins now ends."""
+        return time.monotonic() + self._patience
+
+
+class _Wait:
+    """The pauses of one request."""
+
+    def __init__(self, retrying: Retrying) -> None:
+        self._until = retrying.patience_ends()
+        self._tell = retrying.tell
+        self._next = _FIRST_PAUSE
+
+    def pause(self, reason: str) -> bool:
+        """Wait, longer each time; return false where patience does not last so long."""
+        if time.monotonic() + self._next > self._until:
+            return False
+        if self._next == _TOLD_PAUSE:
+            self._tell(f"waiting for the server: {reason}")
+        time.sleep(self._next)
+        self._next = min(self._next * 2, _LONGEST_PAUSE)
+        return True

@@ -1,0 +1,120 @@
+"""Documents of a search server, read whole: all that match, or an error."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esatls.elastic.client import ElasticError
+from esatls.elastic.state import STATE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from esatls.elastic.retry import Retrying
+
+PAGE = 10_000
+"""Documents of a page: the most that servers give at once by default."""
+
+_KEPT = "5m"
+_MOST_TERMS = 2_000
+_EXPAND = "expand_wildcards=all&ignore_unavailable=false&allow_no_indices=true"
+
+
+class Hit(NamedTuple):
+    """One document: where it is, when it came in (milliseconds since 1970), its place in the order of writes, and what was asked for of it."""
+
+    place: tuple[str, str]
+    """Its index and its id."""
+    ingested: int
+    seq_no: int
+    primary_term: int
+    source: dict[str, Any]
+
+
+class Snapshot:
+    """Some indices as they were at one moment. What is read of them is complete, or ``ElasticError`` is raised."""
+
+    def __init__(self, server: Retrying, point: str) -> None:
+        self._server = server
+        self._point = point
+
+    def page(self, filters: Sequence[dict[str, Any]], fields: Sequence[str], *, since: int | None = None, size: int = PAGE) -> list[Hit]:
+        """Return the documents that came in first, from a moment on, at most ``size``."""
+        window = [] if since is None else [{"range": {"event.ingested": {"gte": since, "format": "epoch_millis"}}}]
+        # what has no time of coming in sorts last, and could not be paged
+        query = {"bool": {"filter": [{"exists": {"field": "event.ingested"}}, *window, *filters]}}
+        body = {
+            "pit": {"id": self._point, "keep_alive": _KEPT},
+            "size": size,
+            "query": query,
+            "_source": list(fields),
+            "sort": [{"event.ingested": {"order": "asc", "unmapped_type": "date"}}],
+            "track_total_hits": False,
+            "seq_no_primary_term": True,
+        }
+        answer = whole(self._server.request("POST", "/_search?allow_partial_search_results=false", body))
+        self._point = answer.get("pit_id", self._point)
+        return [
+            Hit((hit["_index"], hit["_id"]), int(hit["sort"][0]), hit.get("_seq_no", -1), hit.get("_primary_term", -1), hit["_source"])
+            for hit in answer["hits"]["hits"]
+        ]
+
+    def all(self, filters: Sequence[dict[str, Any]], fields: Sequence[str]) -> Iterator[Hit]:
+        """Yield all documents, by the time at which they came in."""
+        since: int | None = None
+        seen: set[tuple[str, str]] = set()
+        while True:
+            page = self.page(filters, fields, since=since)
+            yield from (hit for hit in page if hit.place not in seen)
+            if len(page) < PAGE:
+                return
+            last = page[-1].ingested
+            if last == since:
+                message = f"more than {PAGE:,} documents came in at one moment: they cannot be read page by page"
+                raise ElasticError(message)
+            # no field is unique on every server: the next page begins with the last moment of this one
+            since, seen = last, {hit.place for hit in page if hit.ingested == last}
+
+    def with_ids(self, ids: dict[str, list[Any]], filters: Sequence[dict[str, Any]], fields: Sequence[str]) -> Iterator[Hit]:
+        """Yield the documents in which one of some fields has one of its values; a document may come several times."""
+        terms = [(field, value) for field, values in ids.items() for value in values]
+        for start in range(0, len(terms), _MOST_TERMS):
+            asked: dict[str, list[Any]] = {}
+            for field, value in terms[start : start + _MOST_TERMS]:
+                asked.setdefault(field, []).append(value)
+            named = [{"terms": {field: values}} for field, values in asked.items()]
+            yield from self.all([{"bool": {"should": named, "minimum_should_match": 1}}, *filters], fields)
+
+    def close(self) -> None:
+        """Let the server forget it; it does so by itself after some minutes, so that a refusal is no matter."""
+        path, body = ("/_pit", {"id": self._point}) if self._server.client.is_elasticsearch else ("/_search/point_in_time", {"pit_id": [self._point]})
+        try:
+            self._server.client.request("DELETE", path, body)
+        except ElasticError:
+            return
+
+
+@contextmanager
+def snapshot(server: Retrying, indices: str) -> Iterator[Snapshot]:
+    """Give some indices as they are now, with all that was written to them before. A closed index among them is an error, as it hides documents."""
+    whole(server.request("POST", f"/{indices}/_refresh?{_EXPAND}"))
+    # OpenSearch fails where a pattern names no index: this one is always there, and its mapping finds nothing in it
+    path = f"{indices},{STATE}"
+    if server.client.is_elasticsearch:
+        found = Snapshot(server, server.request("POST", f"/{path}/_pit?keep_alive={_KEPT}&{_EXPAND}")["id"])
+    else:
+        found = Snapshot(server, whole(server.request("POST", f"/{path}/_search/point_in_time?keep_alive={_KEPT}&{_EXPAND}"))["pit_id"])
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def whole(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer, if no part of an index is missing from it."""
+    failed = answer.get("_shards", {}).get("failed", 0)
+    if failed or answer.get("timed_out"):
+        message = f"not all documents could be read: {f'{failed} shards failed' if failed else 'the search timed out'}"
+        raise ElasticError(message)
+    return answer

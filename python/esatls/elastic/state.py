@@ -1,0 +1,139 @@
+"""What a join keeps on the server from run to run: a lock, how far it has read, and a report of each run.
+
+Lock and checkpoint are one document, which only a script on the server changes: whoever holds the lock may write, by the server's clock
+alone. A run that was killed leaves a lock that ends by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esatls import __version__
+from esatls.elastic.client import ElasticError
+from esatls.lines.clock import rfc3339
+
+if TYPE_CHECKING:
+    from esatls.elastic.retry import Retrying
+
+STATE = "esatls-state"
+RUNS = "esatls-runs"
+
+_DOCUMENT = "join"
+_LEASE = 600_000
+"""Milliseconds for which a lock holds that is not renewed."""
+_HOLD = """
+long now = ctx['_now'];
+Map state = ctx._source;
+if (state.owner != null && state.owner != params.owner && state.until > now) { ctx.op = 'none'; return; }
+if (params.begins) { state.began = now; }
+else if (state.owner != params.owner) { ctx.op = 'none'; return; }
+for (def change : params.changes.entrySet()) { state.put(change.getKey(), change.getValue()); }
+state.owner = params.ends ? null : params.owner;
+state.until = now + params.lease;
+state.holder = params.holder;
+"""
+
+
+class LockedError(ElasticError):
+    """Another run is under way."""
+
+
+class Progress(NamedTuple):
+    """How far former runs have come."""
+
+    read_to: int | None = None
+    """The events that came in before this moment are joined (milliseconds since 1970); None: no event is."""
+    appliances: tuple[tuple[str, str], ...] = ()
+    """Host and serial number of all events read."""
+    pending: tuple[tuple[str, int, str], ...] = ()
+    """Appliance, store and id of records that the server refused."""
+    renamed: tuple[tuple[str, str], ...] = ()
+    """Appliances whose records are being made anew, as they turned out to be others: the name, and the former name."""
+
+    def as_document(self) -> dict[str, Any]:
+        """Return it as it is kept."""
+        return {name: [[*part] for part in value] if isinstance(value, tuple) else value for name, value in self._asdict().items()}
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> Progress:
+        """Return what was kept."""
+        return cls(
+            state.get("read_to"),
+            tuple((host, serial) for host, serial in state.get("appliances", ())),
+            tuple((host, store, key) for host, store, key in state.get("pending", ())),
+            tuple((name, former) for name, former in state.get("renamed", ())),
+        )
+
+
+class Lock:
+    """The right to join, until it is released or its time is over."""
+
+    def __init__(self, server: Retrying) -> None:
+        """Take the lock. Raises ``LockedError`` where another run holds it."""
+        self._server = server
+        self._owner = uuid.uuid4().hex
+        state = self._update({}, begins=True)
+        self.progress = Progress.of(state)
+        self.began = int(state["began"])
+        """When this run began, by the server's clock (milliseconds since 1970)."""
+
+    def hold(self, progress: Progress | None = None) -> None:
+        """Hold it for longer, and note how far the run has come. Raises ``LockedError`` where it was lost."""
+        self._update(progress.as_document() if progress else {})
+
+    def release(self, server: Retrying) -> None:
+        """Let others run."""
+        self._server = server
+        with suppress(LockedError):
+            self._update({}, ends=True)
+
+    def _update(self, changes: dict[str, Any], *, begins: bool = False, ends: bool = False) -> dict[str, Any]:
+        holder = f"process {os.getpid()} on {platform.node() or 'a host without a name'}"
+        params = {"owner": self._owner, "holder": holder, "lease": _LEASE, "changes": changes, "begins": begins, "ends": ends}
+        body = {"scripted_upsert": True, "upsert": {}, "script": {"lang": "painless", "source": _HOLD, "params": params}}
+        answer = self._server.request("POST", f"/{STATE}/_update/{_DOCUMENT}?retry_on_conflict=5&_source=true", body)
+        state: dict[str, Any] = answer["get"]["_source"] if "get" in answer else {}
+        if answer["result"] == "noop" or state.get("owner") != (None if ends else self._owner):
+            known = self._server.request("GET", f"/{STATE}/_doc/{_DOCUMENT}").get("_source", {})
+            until = f" until {rfc3339(int(known['until']) // 1000)} at the latest" if "until" in known else ""
+            raise LockedError(f"another join is under way ({known.get('holder', 'it left no name')}){until}: nothing was written or deleted by this one")
+        return state
+
+
+class Counts(NamedTuple):
+    """What a run did."""
+
+    events: int = 0
+    connections: int = 0
+    messages: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    refused: int = 0
+
+
+def report(server: Retrying, began: int, ended: int, counts: Counts, progress: Progress, failure: str | None) -> None:
+    """Write the report of a run, for the dashboard and for alerts. Times are milliseconds since 1970."""
+    start, end = (rfc3339(time / 1000) for time in (began, ended))
+    document: dict[str, Any] = {
+        "@timestamp": start,
+        "event": {
+            "kind": "event",
+            "category": ["process"],
+            "type": ["end"],
+            "action": "join",
+            "outcome": "success" if failure is None else "failure",
+            "start": start,
+            "end": end,
+            "duration": (ended - began) * 1_000_000,
+        },
+        "esatls": {"run": {**counts._asdict(), "version": __version__}},
+    }
+    if progress.read_to is not None:
+        document["esatls"]["run"]["read_to"] = rfc3339(progress.read_to / 1000)
+    if failure is not None:
+        document["error"] = {"message": failure}
+    server.request("POST", f"/{RUNS}-{start[:7].replace('-', '.')}/_doc", document)

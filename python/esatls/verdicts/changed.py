@@ -1,0 +1,173 @@
+"""What must be judged again when lines have come in, from facts that are fetched by id.
+
+A store that holds the events of months is asked for the facts of a few ids: those that the new lines name, and those that must be together
+with them (`closure`). An id that was used several times has the facts of all its lives; only the lives in question lead on to other ids,
+else a counter reset would lead from everything to everything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Lineage, position
+from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.closure import Judged, Own, decisive, lives_at, own_connections, own_messages, together, with_descendants
+from esatls.verdicts.facts import Facts, Ref, bears_witness, refs
+from esatls.verdicts.lives import life_at
+from esatls.verdicts.records import connection_record, message_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from esatls.extraction.fact_types import Fact
+    from esatls.lines.clock import Time
+    from esatls.verdicts.closure import Known, Stores
+    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
+
+_PARENT = position("parent_mid", Lineage)
+
+
+class Life(NamedTuple):
+    """One life of an id: its record, and the times of the first and the last that is known of it."""
+
+    ref: Ref
+    record: MessageRecord | ConnectionRecord
+    first: Time | None
+    last: Time | None
+
+
+def touched(known: Known, changed: Iterable[Ref]) -> tuple[set[str], set[Ref]]:
+    """Return the messages and the connections whose records may be others, as some ids have new facts."""
+    changed = {*changed}
+    mids = with_descendants(known, (key for store, key in changed if store == MESSAGES))
+    connections = {ref for ref in changed if ref[0] != MESSAGES} | _over(known, mids)
+    users = {side: {mid for one, key in connections if one == side for mid in known.users(one, key)} for side in (RECEIVING, DELIVERY)}
+    # how a message was received goes on to what is made of it, and tells the flow of the connections that it leaves by
+    heirs = with_descendants(known, users[RECEIVING])
+    return mids | heirs | users[DELIVERY], connections | _over(known, heirs)
+
+
+def _over(known: Known, mids: Iterable[str]) -> set[Ref]:
+    """Return the connections that messages name."""
+    return {ref for mid in mids for ref in known.names(mid) if ref[0] != MESSAGES}
+
+
+def judge_again(host: str, changed: Collection[Ref], fetch: Callable[[set[Ref]], Stores]) -> list[Life]:
+    """Return the lives of one appliance whose records may be others, as some ids have new facts: all lives of these ids, and what depends on them.
+
+    `fetch` gets ids and returns all facts that are about them or name them.
+    """
+    changed = {ref for ref in changed if ref[0] == MESSAGES or ref[1] != "0"}
+    gathered = _Gathered(host, changed)
+    while True:
+        mids, connections = touched(gathered, changed)
+        stores = together(gathered, mids, connections)
+        if gathered.missing:
+            gathered.take(fetch(gathered.missing))
+        elif not gathered.has_grown:
+            break
+        gathered.begin()
+    own: Own = {(host, *ref): gathered.times[ref] for ref in (*((MESSAGES, mid) for mid in mids), *connections) if ref in gathered.times}
+    appliance = Appliance(host, stores, has_witnesses=gathered.appliance.has_witnesses)
+    return [*_lives(appliance, own, mids, connections)]
+
+
+def _lives(appliance: Appliance, own: Own, mids: Iterable[str], connections: Iterable[Ref]) -> Iterator[Life]:
+    for mid, message in own_messages(appliance, own, mids):
+        yield Life((MESSAGES, mid), message_record(appliance, mid, message), message.first, message.last)
+    for ref, connection in own_connections(appliance, own, connections):
+        times = [fact[TIME] for known in (connection.facts, connection.uses) for fact in known if fact[TIME] is not None]
+        yield Life(ref, connection_record(appliance, *ref, connection), min(times, default=None), max(times, default=None))
+
+
+class _Gathered(Judged):
+    """What has been fetched of one appliance; asking for an id that was not fetched notes it as missing."""
+
+    def __init__(self, host: str, changed: Collection[Ref]) -> None:
+        super().__init__(Appliance(host, ({}, {}, {})))
+        self.missing: set[Ref] = {*changed}
+        self.times: dict[Ref, set[Time | None]] = {}
+        """By id: times in the lives that are in question."""
+        self.has_grown = False
+        self._changed = changed
+        self._here: set[Ref] = set()
+
+    def take(self, fetched: Stores) -> None:
+        """Add what was fetched for all that was missing."""
+        self._here |= self.missing
+        facts = Facts()
+        facts.hosts = {"": self.appliance.stores}
+        other = Facts()
+        other.hosts = {"": fetched}
+        facts.merge(other)
+        has_witnesses = self.appliance.has_witnesses or any(bears_witness(fact) for store in fetched for known in store.values() for fact in known)
+        super().__init__(Appliance(self.appliance.host, facts.hosts[""], has_witnesses=has_witnesses))
+        for side, key in self._changed:
+            # every life of an id with new lines: they may part what was one, or join what was two
+            known = self.appliance.stores[side].get(key, ())
+            uses = () if side == MESSAGES else self.appliance.uses[side].get(key, ())
+            self.times.setdefault((side, key), set()).update(fact[TIME] for fact in (*known, *uses))
+
+    def begin(self) -> None:
+        """Begin to ask anew."""
+        self.missing = set()
+        self.has_grown = False
+
+    def facts(self, store: int, key: str) -> Collection[Fact]:
+        """Return the facts of an id."""
+        if (store, key) not in self._here:
+            self.missing.add((store, key))
+        return super().facts(store, key)
+
+    def names(self, mid: str) -> Iterable[Ref]:
+        """Return what a message names in the lives in question."""
+        begins, wanted = self._lives_of_message(mid)
+        found = set()
+        for fact in self.facts(MESSAGES, mid):
+            if life_at(begins, fact[TIME]) in wanted if begins else True:
+                for ref in refs(fact):
+                    self._ask(ref, fact[TIME])
+                    found.add(ref)
+        return found
+
+    def users(self, side: int, key: str) -> Iterable[str]:
+        """Return the messages that name a connection in the lives in question."""
+        return {use[KEY] for use in self._uses(side, key)}
+
+    def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
+        """Return the facts of the messages that matter to the others on a connection, in the lives in question."""
+        return {use[KEY]: self.facts(MESSAGES, use[KEY]) for use in decisive(self._uses(side, key), self.appliance.connections_of(side, key)[0])}
+
+    def children(self, mid: str) -> Iterable[str]:
+        """Return the messages that were made from one in the lives in question."""
+        self.facts(MESSAGES, mid)
+        begins, wanted = self._lives_of_message(mid)
+        found = set()
+        for child in self.made.get(mid, ()):
+            for fact in self.appliance.stores[MESSAGES][child]:
+                # what a quarantine gives back may be of an earlier life
+                if fact[CODE] in MAKES and fact[_PARENT] == mid and (not begins or fact[CODE] == "released" or life_at(begins, fact[TIME]) in wanted):
+                    self._ask((MESSAGES, child), fact[TIME])
+                    found.add(child)
+        return found
+
+    def _ask(self, ref: Ref, time: Time | None) -> None:
+        """Note that the life of an id at a time is in question."""
+        times = self.times.setdefault(ref, set())
+        if time not in times:
+            times.add(time)
+            self.has_grown = True
+
+    def _lives_of_message(self, mid: str) -> tuple[list[Time], set[int]]:
+        begins, found = self.appliance.messages_of(mid)
+        wanted = lives_at(begins, self.times.get((MESSAGES, mid), ()))
+        return begins, wanted | {life for life, message in found.items() if message.quarantined}
+
+    def _uses(self, side: int, key: str) -> list[Fact]:
+        self.facts(side, key)
+        begins, found = self.appliance.connections_of(side, key)
+        wanted = lives_at(begins, self.times.get((side, key), ())) if begins else found.keys()
+        uses = [use for life in wanted & found.keys() for use in found[life].uses]
+        for use in uses:
+            self._ask((MESSAGES, use[KEY]), use[TIME])
+        return uses

@@ -1,0 +1,114 @@
+"""What is judged again as lines come in, from facts that are fetched by id, leaves the records of one run over everything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from esatls.extraction.fact_types import KEY
+from esatls.verdicts.changed import judge_again
+from esatls.verdicts.facts import Facts, refs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.core.support import read_facts
+from tests.core.test_closure import LOGS, Late, assert_same, sorted_lines, whole
+from tests.traffic import generate, render
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Mapping, Sequence
+
+    from esatls.extraction.fact_types import Fact
+    from esatls.verdicts.closure import Stores
+    from esatls.verdicts.facts import Ref
+
+Item = tuple[int, "Fact"]
+
+
+class Indexed:
+    """Facts of one appliance as a search server holds them: found by the ids that they are about or name. Records are kept as a join keeps them."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.found: dict[Ref, list[Item]] = {}
+        self.records: dict[tuple[Ref, Any], Mapping[str, Any]] = {}
+        self.fetched = 0
+
+    def come(self, items: Sequence[Item]) -> None:
+        """Index some facts, and judge what they change."""
+        changed = set()
+        for item in items:
+            for ref in named(item):
+                changed.add(ref)
+                self.found.setdefault(ref, []).append(item)
+        judged = judge_again(self.host, changed, self.fetch)
+        self.records = {place: record for place, record in self.records.items() if place[0] not in changed}
+        self.records.update({(life.ref, life.first): life.record for life in judged})
+
+    def fetch(self, ids: set[Ref]) -> Stores:
+        """Return what is about or names some ids."""
+        stores: Stores = ({}, {}, {})
+        for store, fact in {item for ref in ids for item in self.found.get(ref, ())}:
+            stores[store].setdefault(fact[KEY], []).append(fact)
+            self.fetched += 1
+        return stores
+
+
+def named(item: Item) -> set[Ref]:
+    """Return what a fact is about, and what it names."""
+    store, fact = item
+    return {(store, fact[KEY]), *(refs(fact) if store == 2 else ())}
+
+
+def items_of(stores: Stores) -> list[Item]:
+    """Return the facts of one appliance, in the order of their times."""
+    found = {(number, fact) for number, store in enumerate(stores) for known in store.values() for fact in known}
+    return sorted(found, key=lambda item: (item[1][1], repr(item)))
+
+
+def piece_by_piece(facts: Facts, size: int, order: random.Random | None = None) -> tuple[list[str], list[str]]:
+    """Return the records that stay when facts come in pieces of a size."""
+    records = []
+    for host, stores in facts.hosts.items():
+        items = items_of(stores)
+        if order is not None:
+            order.shuffle(items)
+        indexed = Indexed(host)
+        for start in range(0, len(items), size):
+            indexed.come(items[start : start + size])
+        records += list(indexed.records.values())
+    return sorted_lines([one for one in records if "mid" in one]), sorted_lines([one for one in records if "mid" not in one])
+
+
+@settings(max_examples=10)
+@given(LOGS, st.sampled_from([10, 40, 1000]), st.none() | st.randoms(use_true_random=False))
+def test_lines_that_come_in_pieces(log: Late, size: int, order: random.Random | None) -> None:
+    """In order or in any order, one by one or many at once, with ids that are used again: no record is lost, doubled or out of date."""
+    facts = log.facts()
+    assert_same(piece_by_piece(facts, size, order), whole(facts))
+
+
+@pytest.mark.parametrize(("profile", "seed", "resets"), [("realistic", 1, 0), ("rare", 2, 3)])
+def test_simulated_gateways(profile: str, seed: int, resets: int) -> None:
+    """Whatever gateways do."""
+    facts = read_facts(list(render(generate(seed, 120, 2, profile, resets=resets).lines, "syslog")))[0]
+    assert_same(piece_by_piece(facts, 200), whole(facts))
+
+
+def test_what_is_fetched_does_not_grow_with_the_lives_of_ids() -> None:
+    """Counters that were reset twenty times lead from the newest lines to the same ids, and no further."""
+    lines = generate(5, 100, 1, "realistic").lines
+    facts = read_facts(list(render(lines, "native")))[0]
+    (host,) = facts.hosts
+    items = items_of(facts.hosts[host])
+    counts = []
+    for lives in (1, 20):
+        indexed = Indexed(host)
+        moved = [(store, (fact[0], fact[1] + life * 40 * 86400, *fact[2:])) for life in range(lives) for store, fact in items]
+        for item in moved:
+            for ref in named(item):
+                indexed.found.setdefault(ref, []).append(item)
+        judge_again(host, named(moved[-1]), indexed.fetch)
+        counts.append(indexed.fetched)
+    assert counts[1] <= 20 * 2 * counts[0] < len(moved)
