@@ -48,7 +48,8 @@ def within(events: Sequence[dict[str, Value]], start: float, end: float) -> list
 def rows_of(splunk: Splunk, command: str, events: Sequence[dict[str, Value]], *arguments: str, **how: Any) -> list[str]:
     """Return the rows of a command in a form that can be compared, whatever their order."""
     result = splunk.report(command, events, arguments, **how)
-    assert result.messages == []
+    # counters that are set back look like a second appliance
+    assert all("several appliances under one name" in text for _, text in result.messages)
     return sorted(json.dumps(row, sort_keys=True) for row in result.rows)
 
 
