@@ -146,6 +146,31 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def core(session: nox.Session) -> None:
+    """The compiled core: its form, its build, and the same bytes as Python. Left out where Rust or its registry cannot be reached."""
+    cargo = ["--locked", "--manifest-path", "python/core/Cargo.toml"]
+    if not shutil.which("cargo"):
+        session.skip("Rust is not on this machine")
+    session.chdir(ROOT)
+    fetched = subprocess.run(["cargo", "fetch", *cargo], capture_output=True, text=True, check=False)
+    if fetched.returncode:
+        if "--locked" in fetched.stderr:
+            session.error(fetched.stderr)
+        session.skip("Rust's registry cannot be reached")
+    folder = CACHE / "core"
+    shutil.rmtree(folder / "wheels", ignore_errors=True)
+    shutil.rmtree(folder / "site", ignore_errors=True)
+    run(session, "bash", ".ci/tools")
+    run(session, "cargo", "fmt", "--check", "--manifest-path", cargo[-1])
+    target = {"CARGO_TARGET_DIR": str(folder / "target"), "PCRE2_SYS_STATIC": "1"}
+    run(session, "cargo", "clippy", "--release", *cargo, "--", "-D", "warnings", **target)
+    run(session, ".cache/tools/bin/maturin", "build", "--release", *cargo, "--out", str(folder / "wheels"), **target)
+    (wheel,) = map(str, (folder / "wheels").glob("*.whl"))
+    python(session, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--target", str(folder / "site"), wheel)
+    run(session, sys.executable, "-m", "pytest", "-q", "-n", "auto", "tests/native", PYTHONPATH=str(folder / "site"))
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzzing guided by coverage, for a moment each."""
     from importlib.util import find_spec

@@ -25,6 +25,10 @@ settings.register_profile("nightly", settings.get_profile("default"), derandomiz
 settings.load_profile(os.environ.get("ESATLS_PROPERTIES", "default"))
 engine.MAX_SHRINKING_SECONDS = 30  # not five minutes, for an example that is a little shorter
 
+# what somebody has configured for himself is not for the tests
+os.environ["XDG_CONFIG_HOME"] = os.devnull
+os.environ.pop("ESATLS_CONFIG", None)
+
 # a run in the background is started with SIGINT ignored, and what it starts would ignore it too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

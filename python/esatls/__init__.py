@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Clock", "Counts", "EsatlsError", "Facts", "__version__", "connections", "events", "extract", "messages"]
+__all__ = ["Clock", "Counts", "EsatlsError", "Facts", "Log", "__version__", "connections", "events", "extract", "messages", "read"]
 
 if TYPE_CHECKING:
     from esatls.errors import EsatlsError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from esatls.extraction.match import extract
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Clock
+    from esatls.reading import Log, read
     from esatls.verdicts.facts import Facts
     from esatls.verdicts.records import connections, messages
 
@@ -30,10 +31,12 @@ _HOMES = {
     "Counts": "extraction.stream",
     "EsatlsError": "errors",
     "Facts": "verdicts.facts",
+    "Log": "reading",
     "connections": "verdicts.records",
     "events": "extraction.event_stream",
     "extract": "extraction.match",
     "messages": "verdicts.records",
+    "read": "reading",
 }
 
 

@@ -6,6 +6,7 @@ Where processes cannot be forked (Windows), or the input is small, one process d
 from __future__ import annotations
 
 import contextlib
+import itertools
 import marshal
 import mmap
 import os
@@ -16,14 +17,17 @@ import sys
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
+from esatls import native
 from esatls.errors import EsatlsError
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.cuts import clocks_at, cuts
 from esatls.extraction.probe import Probe, clock_of, probe
 from esatls.extraction.stream import Consumer, Counts
 from esatls.lines import sources
+from esatls.lines.clock import parse_rfc3339
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances
 from esatls.verdicts.partition import Share, judged_together, seen_twice
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from esatls.extraction.event_stream import Events
-    from esatls.lines.clock import Clock
+    from esatls.lines.clock import Clock, Time
     from esatls.verdicts.record_types import MessageRecord
 
 EVENTS_PART = 1 << 22
@@ -48,6 +52,7 @@ _SIFTED = ("TLS", "ESADaneStatus")
 
 
 Feed = Callable[[BlockStream, bytes], object]
+MakeStream = Callable[[Consumer, "Clock | None", "str | None"], BlockStream]
 """How a block is given to a stream."""
 
 
@@ -110,6 +115,10 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and sys.platform != "darwin"
 
 
+def _feed(stream: BlockStream, block: bytes) -> None:
+    stream.feed(block)
+
+
 def _sift(stream: BlockStream, block: bytes) -> None:
     stream.sift(block, *_SIFTED)
 
@@ -137,7 +146,14 @@ def _alone(parts: list[Part], options: Options) -> bool:
 
 
 def read(
-    part: Part, consumer: Consumer, options: Options, warn: sources.Warn, counts: Counts, note: Callable[[int], None], feed: Feed = BlockStream.feed
+    part: Part,
+    consumer: Consumer,
+    options: Options,
+    warn: sources.Warn,
+    counts: Counts,
+    note: Callable[[int], None],
+    feed: Feed = _feed,
+    make: MakeStream = native.stream,
 ) -> Iterator[None]:
     """Feed one part to a consumer, a block at a time; yields after each block."""
     source = part.source
@@ -157,7 +173,7 @@ def read(
             return
         clock = clock_of(source, told, options.zone or options.common, options.year)
         heads = options.zone is None and bool(told.offsets)
-    stream = BlockStream(consumer, clock, host)
+    stream = make(consumer, clock, host)
     before = part.start
     for block in reader.blocks():
         for offset, piece in by_offset(block, told and told.table) if heads else ((None, block),):
@@ -168,6 +184,7 @@ def read(
         before = reader.position()
         yield
     stream.end()
+    stream.counts.note_file(source.path, stream.span)
     counts.add(stream.counts)
     if part.whole and stream.counts.ignored and not stream.counts.events and not stream.understood:
         warn(f"{source.name}: {NOT_UNDERSTOOD}")
@@ -185,11 +202,15 @@ def _tracking(reader: Reader, consumer: Consumer, host: str | None) -> Counts:
             raise EsatlsError(f"{reader.source.name}: message-tracking JSON of more than {LARGEST_DOCUMENT >> 20} MiB is not supported; split the file")
     text = data.decode("utf-8", "backslashreplace")
     counts = Counts()
+    times: list[Time] = []
     for event in tracking.events(text, host):
         consumer.add(event)
         counts.events += 1
+        if "time" in event:
+            times.append(parse_rfc3339(event["time"]))
     counts.lines = max(counts.events, text.count('"description"') or text.count("\n"))
     counts.ignored = counts.lines - counts.events
+    counts.note_file(reader.source.path, [min(times), max(times)] if times else [])
     return counts
 
 
@@ -207,16 +228,16 @@ def write_events(
 ) -> Counts:
     """Write the events of all sources in order: `dump` turns some into bytes, in whatever process, `write` takes them."""
     counts = Counts()
-    feed = _sift if make().only_tls else BlockStream.feed
+    feed = _sift if make().only_tls else _feed
     parts = _parts(found, options, EVENTS_PART)
     if _alone(parts, options):
         for part in parts:
             sink = make()
             for _block in read(part, sink, options, warn, counts, _meter(progress, 0), feed):
                 if sink.found:
-                    write(dump(sink.found))
+                    write(_dumped(sink.found, dump))
                     sink.found.clear()
-            write(dump(sink.found))
+            write(_dumped(sink.found, dump))
         return counts
 
     def work(job: int, out: IO[bytes], _: IO[bytes]) -> None:
@@ -225,9 +246,9 @@ def write_events(
             pieces = []
             for _block in read(part, sink, options, problems.append, mine, _meter(progress, job + 1), feed):
                 if sink.found:
-                    pieces.append(dump(sink.found))
+                    pieces.append(_dumped(sink.found, dump))
                     sink.found.clear()
-            pieces.append(dump(sink.found))
+            pieces.append(_dumped(sink.found, dump))
             _send(out, [problems, mine.as_list(), b"".join(pieces)])
 
     with _workers(options.jobs, work) as pipes:
@@ -240,6 +261,11 @@ def write_events(
     return counts
 
 
+def _dumped(found: list[Any], dump: Callable[[list[dict[str, Any]]], bytes]) -> bytes:
+    """Return events as bytes, those among them that are bytes as they are."""
+    return b"".join(b"".join(some) if written else dump([*some]) for written, some in itertools.groupby(found, lambda one: isinstance(one, bytes)))
+
+
 def iterate_events(
     found: list[Source], make: Callable[[], Events], options: Options, warn: sources.Warn, progress: Progress, counts: Counts
 ) -> Iterator[dict[str, Any]]:
@@ -247,7 +273,7 @@ def iterate_events(
     meter = _meter(progress, 0)
     for source in found:
         sink = make()
-        for _ in read(Part(source), sink, options, warn, counts, meter, _sift if sink.only_tls else BlockStream.feed):
+        for _ in read(Part(source), sink, options, warn, counts, meter, _sift if sink.only_tls else _feed, BlockStream):
             yield from sink.found
             sink.found.clear()
         yield from sink.found
@@ -271,12 +297,13 @@ def gather(found: list[Source], options: Options, warn: sources.Warn, progress: 
     """Return the facts of all sources."""
     counts = Counts()
     parts = _parts(found, options, None)
-    facts = Facts()
     if _alone(parts, options):
+        facts = native.facts()
         for part in parts:
             for _ in read(part, facts, options, warn, counts, _meter(progress, 0)):
                 pass
-        return facts, counts
+        return native.drained(facts), counts
+    facts = Facts()
     shares = _shares(parts, options.jobs)
 
     def work(job: int, out: IO[bytes], _: IO[bytes]) -> None:
@@ -315,11 +342,11 @@ def _size(part: Part) -> int:
 
 
 def _gather_share(parts: list[Part], options: Options, note: Callable[[int], None]) -> tuple[Facts, list[Any], list[str]]:
-    facts, counts, problems = Facts(), Counts(), list[str]()
+    facts, counts, problems = native.facts(), Counts(), list[str]()
     for part in parts:
         for _ in read(part, facts, options, problems.append, counts, note):
             pass
-    return facts, counts.as_list(), problems
+    return native.drained(facts), counts.as_list(), problems
 
 
 # messages: every process judges those that it alone has seen
@@ -333,15 +360,16 @@ def write_messages(
     warn: sources.Warn,
     progress: Progress,
     named: set[str],
+    contradictions: Contradictions,
 ) -> Counts:
     """Write the record of every message in order (appliance, MID), each as `dump` gives it and a line feed.
 
-    The names of the appliances are added to `named`.
+    The names of the appliances are added to `named`, and to `contradictions` what the records show of them.
     """
     parts = _parts(found, options, None)
     if _alone(parts, options):
         facts, counts = gather(found, options, warn, progress)
-        for record in messages(facts):
+        for record in messages(facts, contradictions):
             write(dump(record) + b"\n")
         named |= set(appliances(facts.hosts).values())
         return counts
@@ -355,6 +383,9 @@ def write_messages(
         share.know(_receive(told))
         _send(out, share.common)
         _send(out, _own_lines(share, dump))
+        shown = Contradictions()
+        share.look(shown)
+        _send(out, [(host, [*found]) for host, found in shown.taken.items()])
 
     with _workers(len(shares) - 1, work) as pipes:
         facts, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
@@ -373,11 +404,14 @@ def write_messages(
             _send(pipe.writing, shared)
         own.know(shared)
         lines = [_own_lines(own, dump)]
+        own.look(contradictions)
         common = [own.common]
         for pipe in pipes:
             common.append(_receive(pipe.reading, progress))
             lines.append(_receive(pipe.reading, progress))
-        lines.append(_lines(judged_together(common), dump))
+            for host, found_there in _receive(pipe.reading, progress):
+                contradictions.add(host, found_there)
+        lines.append(_lines(judged_together(common, contradictions), dump))
     for problem in problems:
         warn(problem)
     named |= set(appliances(keys).values())

@@ -10,6 +10,9 @@ from archives import ROOT, version
 PLACES = {
     "splunk_app/default/app.conf": r"(?m)(?<=^version = ).+",
     "splunk_app/app.manifest": r'(?<="version": ")[^"]+',
+    "python/core/Cargo.toml": r'(?m)(?<=^version = ")[^"]+',
+    "python/core/Cargo.lock": r'(?m)(?<=^name = "esatls-core"\nversion = ")[^"]+',
+    "pyproject.toml": r'(?<="esatls-core==)[^"]+',
     "README.md": r"(?<=dist/esatls-)(?=\d)[\d.]+(?=\.tar\.gz)|(?<=dist/esatls-elastic-)[\d.]+(?=\.tar\.gz)",
 }
 """File -> what in it is the version."""

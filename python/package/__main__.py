@@ -1,6 +1,7 @@
-"""Builds the Splunk app and the Elastic bundle: `python python/package [--output DIR]`, the same bytes each time.
+"""Builds the Splunk app, the Elastic bundle and the command line in one file: `python python/package [--output DIR]`, the same bytes each time.
 
-It writes dist/esatls-<version>.tar.gz and .spl, which are the same archive, and dist/esatls-elastic-<version>.tar.gz.
+It writes dist/esatls-<version>.tar.gz and .spl, which are the same archive, dist/esatls-elastic-<version>.tar.gz
+and dist/esatls-<version>.pyz.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import elastic_package
+import one_file
 import splunk_package
 from archives import ROOT, PackageError
 
@@ -20,7 +22,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "dist", metavar="DIR", help="folder for the packages (default: dist)")
     arguments = parser.parse_args()
     try:
-        for path in [*splunk_package.build(arguments.output), *elastic_package.build(arguments.output)]:
+        for path in [*splunk_package.build(arguments.output), *elastic_package.build(arguments.output), *one_file.build(arguments.output)]:
             print(path)
     except (PackageError, OSError) as error:
         print(f"package: {error}", file=sys.stderr)

@@ -29,17 +29,17 @@ class EsatlsConnectionsCommand(SummaryReader):
     """One row per SMTP connection of a Cisco ESA with its TLS verdict.
 
     ##Syntax
-    esatlsconnections (field=<field>)? (summary=<bool>)?
+    esatlsconnections (field=<field>)? (limit=<int>)? (summary=<bool>)?
 
     ##Description
     Joins the log lines of each injection connection (ICID) and delivery connection (DCID) of each appliance and gives the verdict: encrypted,
     mixed, cleartext, failed, unused, or unknown when the log does not tell. The order of the events does not matter.
 
     ##Example
-    ``index=email sourcetype=cisco:esa:textmail | esatlsconnections | stats count BY esa_direction, tls_verdict``
+    ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlsconnections | stats count BY esa_direction, tls_verdict``
     """
 
-    columns = ("_time", *NAMES)
+    columns = ("_time", "host", *NAMES)
 
     # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
     @Configuration()
@@ -54,7 +54,7 @@ class EsatlsConnectionsCommand(SummaryReader):
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per connection."""
         seen, facts = None, self.facts.settled()
-        records: Iterable[Any] = connections(facts)
+        records: Iterable[Any] = connections(facts, self.contradictions)
         if self.reads_summary:
             records, facts = self.index.read(CONNECTION)
         for record in records:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from splunklib.searchcommands import Configuration, Option, StreamingCommand, di
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from esatls.extraction.heads import Head
     from esatls.extraction.match import Spec
@@ -25,8 +26,9 @@ BODY_NAMES = tuple(field.name for field in FIELDS if field.name not in HEAD_NAME
 LISTS = tuple(field.name for field in FIELDS if field.type in {"integers", "keywords"})
 NUMBERS = frozenset(field.name for field in FIELDS if field.type == "integer")
 NAMES = HEAD_NAMES + BODY_NAMES
+FOREIGN = frozenset({"action"})
+"""Fields that mean something else where others fill them: CIM's action is what was done about an event. They are added under a prefix only."""
 CEF_ABOUT_TLS = {"tls_in_result", "tls_out_result", "dane_status"}
-NOTHING = "," * (len(NAMES) + len(LISTS))
 
 
 class Rids(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
@@ -44,16 +46,17 @@ class Rids(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
 class Shape:
     """How the fields of one pattern stand in a row: constants and commas, between which the groups of a match go."""
 
-    __slots__ = ("commas", "flow", "groups", "pieces", "places", "rid", "safe", "spec")
+    __slots__ = ("commas", "flow", "groups", "names", "pieces", "places", "rid", "safe", "spec")
 
     rids = Rids()
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, columns: Sequence[str]) -> None:
         """Lay out the columns of one pattern; `groups` stays empty where an event is more than constants and groups."""
         self.spec = spec
+        self.names = columns
         self.groups: tuple[int, ...] = ()
         names = set(spec.groups)
-        filled = [name for name in BODY_NAMES if name in names]
+        filled = [name for name in columns if name in names]
         self.safe = names <= NUMBERS | {"rid"}
         # these two tell the flow of mail, a column behind all others that these patterns fill, as the list of ids is elsewhere
         flow = names & {"hat_action", "policy_table"}
@@ -62,10 +65,10 @@ class Shape:
         groups = tuple(spec.groups[name] for name in filled)
         if flow := self.flow is not None:
             filled.append("mail_flow")
-        if filled != [name for name in BODY_NAMES if name in filled] or spec.kind == "consolidated_event" or (flow and self.rid):
+        if filled != [name for name in columns if name in filled] or spec.kind == "consolidated_event" or (flow and self.rid):
             return
         self.groups = groups
-        text = "".join("," + ("\0" if name in filled else spec.constants.get(name, "")) for name in BODY_NAMES)
+        text = "".join("," + ("\0" if name in filled else spec.constants.get(name, "")) for name in columns)
         text += "".join("," + ("\0" if name in filled else "") for name in LISTS)
         self.commas = text.count(",")
         # the envelope's cells, a constant, and then a value and a constant in turn
@@ -77,7 +80,7 @@ class Shape:
     def fill(self, head: str, found: re.Match[str]) -> str:
         """Return the cells of an event as text, each with a comma before it: those of its envelope, which come as text, and of a match."""
         if not self.groups:
-            return head + cells_of_event(event_of(self.spec, found), BODY_NAMES)
+            return head + cells_of_event(event_of(self.spec, found), self.names)
         pieces = self.pieces
         values: Any = found.group(*self.groups)
         if values.__class__ is str:
@@ -96,18 +99,23 @@ class Shape:
         raw = found.string
         if '"' not in raw and ("," not in raw or text.count(",") == self.commas + head.count(",")):
             return text
-        return head + cells_of_event(event_of(self.spec, found), BODY_NAMES)
+        return head + cells_of_event(event_of(self.spec, found), self.names)
 
 
 class Plans(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
     """First characters of a text -> how to match it, and the shape of what each of its patterns finds; made when first asked for."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        """`columns` are those behind the envelope's."""
+        super().__init__()
+        self.columns = columns
 
     def __missing__(self, start: str) -> tuple[Callable[..., re.Match[str] | None], dict[int, Shape]] | None:
         """Make the plan of a beginning; None, and nothing kept, where no pattern begins so."""
         matcher = MATCHERS_BY_START[start]
         if matcher is None:
             return None
-        plan = self[start] = matcher.fullmatch, {number: Shape(spec) for number, spec in matcher.specs.items()}
+        plan = self[start] = matcher.fullmatch, {number: Shape(spec, self.columns) for number, spec in matcher.specs.items()}
         return plan
 
 
@@ -135,10 +143,11 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
 
     ##Description
     Reads each event's text as one line of a Cisco ESA mail log or consolidated event, in any envelope, and adds the fields of its kind:
-    esa_event, icid, dcid, mid, tls_result, tls_version, tls_cipher, tls_reason and more. Events that are no ESA lines pass unchanged.
+    esa_event, icid, dcid, mid, tls_result, tls_version, tls_cipher, tls_reason and more. Events that are no ESA lines pass unchanged. No single line
+    tells that there was no TLS: for that answer lines must be joined, by esatlsconnections or esatlsmessages.
 
     ##Example
-    ``index=email sourcetype=cisco:esa:textmail | esatls | stats count BY esa_direction, tls_result``
+    ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatls | stats count BY esa_direction, tls_result``
     """
 
     tls_only = Option(
@@ -161,7 +170,9 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         super().prepare()
         self.configuration.required_fields = [self.field, "host", "_time"]
         self.reader = esatls_splunk.RowReader()
-        self.plans = Plans()
+        self.names = [name for name in NAMES if self.prefix or name not in FOREIGN]
+        self.nothing = "," * (len(self.names) + len(LISTS))
+        self.plans = Plans(self.names[len(HEAD_NAMES) :])
         self.words: dict[tuple[str, str, str], str] = {}
 
     def stream(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -172,29 +183,39 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         """Answer each row with its own text and the new columns, all of them announced."""
         if not table.names:
             return
-        names = [self.prefix + name for name in NAMES] + [esatls_splunk.MULTI + self.prefix + name for name in LISTS]
+        names = [self.prefix + name for name in self.names] + [esatls_splunk.MULTI + self.prefix + name for name in LISTS]
+        blocks: Iterable[tuple[Block, list[str]]] = ((block, self.added(table, block)) for block in table.blocks())
+        if self.tls_only:
+            names, blocks = self.filled(names, list(blocks))
         fresh = [name for name in names if name not in table.names]
         pieces = [",".join([table.head, *fresh])]
-        for block in table.blocks():
-            added = self.added(table, block)
+        for block, added in blocks:
             if len(fresh) == len(names):
                 pieces.append(block.answer(added))
             else:
                 pieces += esatls_splunk.overwritten(table.names, names, [block.opening + text for text in block.texts], added)
         self.write_text(pieces, table.rows)
 
+    def filled(self, names: list[str], blocks: list[tuple[Block, list[str]]]) -> tuple[list[str], list[tuple[Block, list[str]]]]:
+        """Return the names and the cells of the columns that hold anything."""
+        texts = {text: next(csv.reader([text[1:]])) for _, added in blocks for text in added if text != self.nothing}
+        places = [place for place in range(len(names)) if any(cells[place] for cells in texts.values())]
+        empty = "," * len(places)
+        kept = {text: "".join("," + esatls_splunk.quoted(cells[place]) for place in places) for text, cells in texts.items()}
+        return [names[place] for place in places], [(block, [kept.get(text, empty) for text in added]) for block, added in blocks]
+
     def added(self, table: Table, block: Block) -> list[str]:
         """Return the new cells of each row as text, each cell with a comma before it."""
         lines = []
         append = lines.append
-        tls_only, reader, plans = self.tls_only, self.reader, self.plans
+        tls_only, reader, plans, nothing = self.tls_only, self.reader, self.plans, self.nothing
         known, length = reader.known, reader.length
         plain = block.plain
         head = prefix = latest = None
         for raw, place in zip(block.raws, block.places):
             try:
                 if tls_only and "TLS" not in raw:
-                    append(NOTHING)
+                    append(nothing)
                     continue
                 if not plain and not raw.isprintable():
                     append(self.slowly(raw, place))
@@ -212,16 +233,16 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
                 plan = plans[start]
                 found = plan[0](raw, length) if plan is not None else None
                 if found is None:
-                    append(NOTHING if start != "CEF:" else self.slowly(raw, place))
+                    append(nothing if start != "CEF:" else self.slowly(raw, place))
                     continue
                 shape = plan[1][found.lastindex]
                 if tls_only and not speaks_of_tls(shape.spec, found):
-                    append(NOTHING)
+                    append(nothing)
                 else:
                     append(shape.fill(head, found))
             except Exception as error:  # noqa: BLE001 - whatever a stranger's line does, the search goes on
                 self.unreadable(table.rows - len(block.texts) + len(lines) + 1, error)
-                append(NOTHING)
+                append(nothing)
         return lines
 
     def head(self, raw: str, place: Place) -> str | None:
@@ -246,7 +267,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
                 events.append({**head.base, **event_of(spec, found)})
 
         self.reader.slowly(raw, place, take)
-        return cells_of_event(events[0], NAMES) if events else NOTHING
+        return cells_of_event(events[0], self.names) if events else self.nothing
 
 
 if __name__ == "__main__":

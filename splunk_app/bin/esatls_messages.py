@@ -25,7 +25,7 @@ class EsatlsMessagesCommand(SummaryReader):
     """One row per message of a Cisco ESA: was it received, was it delivered over TLS.
 
     ##Syntax
-    esatlsmessages (field=<field>)? (summary=<bool>)?
+    esatlsmessages (field=<field>)? (limit=<int>)? (summary=<bool>)?
 
     ##Description
     Joins ICID, MID and DCID of each appliance, follows messages that are rewritten, split, copied or released, and says of each message whether
@@ -33,10 +33,10 @@ class EsatlsMessagesCommand(SummaryReader):
     attempts stand in aligned multi-valued fields delivery_*, and each as a whole, in JSON, in the multi-valued field deliveries.
 
     ##Example
-    ``index=email sourcetype=cisco:esa:textmail | esatlsmessages | where delivered IN ("cleartext", "mixed")``
+    ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlsmessages | where delivered IN ("cleartext", "mixed")``
     """
 
-    columns = ("_time", *columns(MESSAGE_FIELDS), "deliveries")
+    columns = ("_time", "host", *columns(MESSAGE_FIELDS), "deliveries")
 
     # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
     @Configuration()
@@ -50,7 +50,7 @@ class EsatlsMessagesCommand(SummaryReader):
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per message."""
-        for record in self.index.read(MESSAGE)[0] if self.reads_summary else messages(self.facts):
+        for record in self.index.read(MESSAGE)[0] if self.reads_summary else messages(self.facts, self.contradictions):
             attempts = record["deliveries"]
             if len(attempts) == 1:
                 # what most messages have, in fewer steps

@@ -370,6 +370,10 @@ class _Timed:
         return True
 
 
+HIDDEN = {"logging_level", "logging_configuration", "phase", "record", "show_configuration"}
+"""Options that the SDK gives every command, and no user needs."""
+
+
 class RowCommand:
     """Mixed into the SDK's commands: reads a chunk as a Table, writes text, and says at the end what was broken."""
 
@@ -400,8 +404,11 @@ class RowCommand:
         super().prepare()
 
     def write_error(self, message: str, *args: object) -> None:
-        """Say why the command ends; braces in a user's words are no places to fill."""
-        super().write_error("{}", message.format(*args) if args else message)
+        """Say why the command ends; braces in a user's words are no places to fill. A wrong option is told with the right ones."""
+        text = message.format(*args) if args else message
+        if text.startswith("Unrecognized option"):
+            text += f"; the options of {self.name} are {', '.join(sorted(name for name in self.options if name not in HIDDEN))}"
+        super().write_error("{}", text)
 
     def _execute_chunk_v2(self, process: object, chunk: tuple[object, str]) -> None:  # noqa: ARG002 - the SDK's signature
         table = Table(chunk[1], self.field)

@@ -22,7 +22,7 @@ class EsatlsSummaryCommand(VerdictCommand):
     """Rows for the summary index: records of the messages and connections that are over, facts of what is not.
 
     ##Syntax
-    esatlssummary (field=<field>)? (window=<hour|day>)?
+    esatlssummary (field=<field>)? (limit=<int>)? (window=<hour|day>)?
 
     ##Description
     With window=hour, reads log lines of whole hours and judges each hour by its own lines. With window=day, reads what the hours of a day left open,
@@ -30,7 +30,7 @@ class EsatlsSummaryCommand(VerdictCommand):
     esatlsconnections read them with summary=true. A run replaces all older ones of the same hour or day, so it may be repeated at any time.
 
     ##Example
-    ``index=email sourcetype=cisco:esa:textmail | esatlssummary | collect index=esatls_summary``
+    ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlssummary | collect index=esatls_summary``
     """
 
     columns = ("_time", "_raw")
@@ -72,7 +72,10 @@ class EsatlsSummaryCommand(VerdictCommand):
         self.range = Window(begin, end)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows."""
+        """Yield the rows; none where lines were left out, for records must be whole."""
+        if self.left_out:
+            self.write_error(self.too_much())
+            sys.exit(1)
         found = self.index.days(self.range, self.number) if self.reads_summary else esatls_windows.hours(self.facts, self.range, self.number)
         for row in found:
             yield {"_time": row.time, "_raw": row.text}

@@ -15,6 +15,7 @@ import esatls_splunk
 import esatls_windows
 from esatls.extraction.heads import Head
 from esatls.extraction.match import MATCHERS_BY_START
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
 from splunklib.searchcommands import Option, ReportingCommand, validators
 
@@ -37,6 +38,16 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
     columns: tuple[str, ...] = ()
     reads_summary = False
     """Whether the rows are those of the summary index."""
+    left_out = 0
+    """Rows that came when there was no room left."""
+
+    limit = Option(
+        doc="""
+        **Syntax:** limit=<int>
+        **Description:** How many connections and messages (of the summary index: rows) to keep in memory, some 3 KB each. Default: 1000000""",
+        default=1_000_000,
+        validate=validators.Integer(1),
+    )
 
     def prepare(self) -> None:
         """Ask splunkd for what an event and a map's row have; a map is sent whole events, since its rows are not events any more."""
@@ -45,6 +56,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             self.configuration.required_fields = [self.field, "host", "_time", esatls_splunk.FACTS]
         self.reader = esatls_splunk.RowReader()
         self.facts = Facts()
+        self.contradictions = Contradictions()
         self.index = esatls_windows.Index()
         self.handed_on: list[str] = []
         """Rows of the summary index that a map sends to its reduce."""
@@ -65,6 +77,8 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                 self.write_text([esatls_splunk.FACTS, *map(esatls_splunk.quoted, rows)], len(rows))
         elif self._finished:
             lines = [self.line(row) for row in self.rows()]
+            for one in self.contradictions.found():
+                self.write_warning("{}", f"{self.name}: {one}")
             if lines:
                 multi = [esatls_splunk.MULTI + name for name in self.columns]
                 self.write_text([",".join([*self.columns, *multi]), *lines], len(lines))
@@ -72,15 +86,27 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
     def last_words(self) -> None:
         """Leave it to the reduce to say that no event has the field."""
         self.texts |= self.phase == "map"
+        if self.left_out:
+            self.write_warning("{}", f"{self.name}: {self.too_much()}")
         super().last_words()
 
+    def too_much(self) -> str:
+        """Say what was left out, and what to do about it."""
+        what = "rows of the summary" if self.reads_summary else "connections and messages"
+        return (
+            f"{self.left_out} rows were left out, since {self.limit} {what} were kept: choose a shorter time range or a narrower search, "
+            "read the records, or raise limit=<int> where the search head has the memory"
+        )
+
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the records of `self.facts` as rows; a list becomes a multi-valued field."""
+        """Yield the records of `self.facts` as rows, and add to `self.contradictions`; a list becomes a multi-valued field."""
         raise NotImplementedError
 
     def line(self, row: dict[str, Any]) -> str:
-        """Return a row as one line of CSV: the plain cells, then the multi-valued ones."""
+        """Return a row as one line of CSV: the plain cells, then the multi-valued ones. Splunk's `host` is the appliance."""
         cells = [""] * (2 * len(self.columns))
+        if "esa_host" in row and "host" in self.places:
+            cells[self.places["host"]] = esatls_splunk.quoted(row["esa_host"])
         for name, value in row.items():
             place = self.places.get(name)
             if place is not None:
@@ -93,7 +119,17 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
     def take(self, table: Table) -> None:
         """Add the facts of a chunk's rows."""
         for block in table.blocks():
-            self.take_block(table, block)
+            if self.is_full():
+                self.left_out += len(block.texts)
+            else:
+                self.take_block(table, block)
+
+    def is_full(self) -> bool:
+        """Tell whether as much is kept as may be; a map keeps nothing from one chunk to the next."""
+        if self.phase == "map":
+            return False
+        kept = self.index.rows if self.reads_summary else sum(len(store) for stores in self.facts.hosts.values() for store in stores)
+        return kept >= self.limit
 
     def take_block(self, table: Table, block: Block) -> None:
         """Add the facts of a block of rows."""

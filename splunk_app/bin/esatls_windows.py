@@ -150,6 +150,7 @@ class Index:
         """By kind and run: what stands behind the words, each once."""
         self._counts: dict[Run, tuple[int, int]] = {}
         """By run whose own row is in view: how many rows of facts it has, and the newest run that it was made of."""
+        self.rows = 0
 
     def add(self, text: str) -> bool:
         """Add a row; tell whether it is one."""
@@ -168,6 +169,7 @@ class Index:
         if at < 0:
             return False
         self._rows[kind].setdefault(run, {})[text[at:]] = None
+        self.rows += 1
         return True
 
     def current(self) -> tuple[dict[int, Run], dict[int, Run]]:

@@ -51,7 +51,7 @@ from splunklib.searchcommands import dispatch
 
 class RowNoOpCommand(esatls_events.EsatlsCommand):
     def added(self, table, block):
-        return [esatls_events.NOTHING] * len(block.texts)
+        return [self.nothing] * len(block.texts)
 
 dispatch(RowNoOpCommand, sys.argv, sys.stdin, sys.stdout, __name__)
 """

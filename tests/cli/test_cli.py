@@ -53,8 +53,9 @@ def mids(*args: object, stdin: bytes = b"") -> list[int]:
     return [record["mid"] for record in records(run("messages", "-q", *args, stdin=stdin)[0])]
 
 
-def test_a_process_of_its_own_says_the_same() -> None:
+def test_a_process_of_its_own_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -m esatls` writes what the other tests see, and ends with the same code."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1772530000")
     for words in (["messages", SAMPLE], ["report", "-f", "json", "-q", SAMPLE], ["explain", "no event"], ["messages", "--since", "never", SAMPLE]):
         done = subprocess.run([sys.executable, "-m", "esatls", *words], capture_output=True, check=False, cwd=SAMPLE.parents[1])
         assert (done.stdout, done.stderr.decode()) == run(*words, code=done.returncode)
@@ -533,7 +534,7 @@ def test_wrong_usage() -> None:
     assert "Invalid value for '--format'" in err
     _, err = run("messages", "--timezone", "Mars/Olympus", SAMPLE, code=2)
     assert err == "esatls: no such time zone: Mars/Olympus\n"
-    _, err = run("messages", "--since", "yesterday", SAMPLE, code=2)
+    _, err = run("messages", "--since", "some day", SAMPLE, code=2)
     assert err.startswith("esatls: not a date or time")
 
 
@@ -749,7 +750,7 @@ def test_report_in_three_forms(tmp_path: pathlib.Path) -> None:
     run("report", SAMPLE, "-o", tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert page.lower().startswith("<!doctype html>")
-    assert "<script" not in page
+    assert page.count("<script") == 1
 
 
 @pytest.mark.parametrize("command", ["events", "connections", "messages", "report"])
@@ -825,7 +826,7 @@ def test_explain_message_tracking() -> None:
 
 def test_version_and_help() -> None:
     """The version is that of the package; help names every command."""
-    assert run("--version")[0].decode().strip().endswith(esatls.__version__)
+    assert run("--version")[0].decode().startswith(f"esatls, version {esatls.__version__} (")
     text = run("--help")[0].decode()
     assert all(name in text for name in ("events", "connections", "messages", "report", "explain", "elastic"))
 

@@ -214,7 +214,8 @@ def splunk_commands(version: str) -> Callable[[Sequence[Row]], Cells]:
 
 def _splunk_lines(splunk: Splunk, rows: Sequence[Row]) -> Cells:
     given = [answers.event(line) for row in rows for line, _ in row.lines]
-    result = splunk.stream("esatls", given)
+    # with a prefix each field comes, those too that mean something else where others fill them
+    result = splunk.stream("esatls", given, ["prefix=x_"])
     found = iter(result.rows)
     for row in rows:
         cell = Cell()
@@ -222,7 +223,7 @@ def _splunk_lines(splunk: Splunk, rows: Sequence[Row]) -> Cells:
             wanted = answers.event(line)
             if item.event is not None:
                 event = {"esa_host": answers.HOST, **item.event, "time": "2005-07-20T19:47:40Z"}
-                wanted = {**wanted, **{name: answers.as_text(value) for name, value in event.items()}}
+                wanted = {**wanted, **{f"x_{name}": answers.as_text(value) for name, value in event.items()}}
             cell.note(line, next(found), wanted)
         yield row, cell
 

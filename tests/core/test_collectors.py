@@ -6,14 +6,16 @@ import json
 from typing import Any
 
 import pytest
+from esatls.extraction.blocks import BlockStream
+from esatls.extraction.event_stream import Events
 from esatls.extraction.event_stream import events as read
-from esatls.extraction.kinds import TLS_KINDS
-from esatls.extraction.stream import Counts
+from esatls.extraction.kinds import EVENT_KINDS, TLS_KINDS
+from esatls.extraction.stream import Counts, Stream
 from esatls.lines import records
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.support import SHARED, all_cases, needs_shared, read_blocks, read_events, read_facts
+from tests.core.support import SHARED, all_cases, clock, needs_shared, read_blocks, read_events, read_facts
 
 TEXT = "ICID 5 TLS success"
 LINE = "Info: " + TEXT
@@ -241,3 +243,39 @@ def test_documents_in_blocks(parts: list[str], size: int) -> None:
     _, in_blocks = read_blocks([lines[at : at + size] for at in range(0, len(lines), size)])
     assert counts == in_blocks
     assert counts.lines == len(lines) == counts.events + counts.ignored + counts.unreadable
+
+
+COUNTED = {
+    "relayed": "2024-03-03T11:{minute:02}:{other:02}.{number:03}Z 192.0.2.7 <22>Mar  3 10:{minute:02}:{second:02} esa1 mail_logs: Info: ",
+    "octets": "{number} <22>Mar  3 10:{minute:02}:{second:02} esa1 mail_logs: Info: ",
+    "rfc5424": "<22>1 2024-03-03T10:{minute:02}:{second:02}.{number:03}Z esa1 mail_logs - - - Info: ",
+    "microseconds": "2024-03-03T10:{minute:02}:{second:02},{number:06}Z esa1 mail_logs: Info: ",
+    "grep -n": "logs/mail.current:{number}:Sun Mar  3 10:{minute:02}:{second:02} 2024 Info: ",
+    "cat -n": "{number:6}\tSun Mar  3 10:{minute:02}:{second:02} 2024 Info: ",
+    "numbers": "{number}:Sun Mar  3 10:{minute:02}:{second:02} 2024 Info: ",
+}
+
+
+@pytest.mark.parametrize("form", COUNTED)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 60), st.integers(0, 61), st.integers(0, 61), st.sampled_from([1, 7, 99, 100, 101, 995, 999, 1000, 999_999]), st.integers(0, 3)
+        ),
+        min_size=3,
+        max_size=12,
+    )
+)
+def test_numbers_in_a_header(form: str, lines: list[tuple[int, int, int, int, int]]) -> None:
+    """Counts and other stamps in front of the appliance's own stamp differ from line to line: in blocks as line by line."""
+    ends = ["ICID 5 TLS success", "ICID 5 close", "MID 1 Subject 'x'", "no event"]
+    log = [COUNTED[form].format(minute=minute, second=second, other=other, number=number) + ends[end] for minute, second, other, number, end in lines]
+    one, other = Events(frozenset(EVENT_KINDS)), Events(frozenset(EVENT_KINDS))
+    by_line, by_block = Stream(one, clock()), BlockStream(other, clock())
+    for line in log:
+        by_line.line(line)
+    by_line.end()
+    by_block.feed("".join(line + "\n" for line in log).encode())
+    by_block.end()
+    assert other.found == one.found
+    assert by_block.counts == by_line.counts

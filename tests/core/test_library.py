@@ -91,10 +91,10 @@ def test_help_shows_the_library() -> None:
     for name in ("Clock", "Counts", "EsatlsError", "Facts"):
         assert f"    class {name}(" in text
     for words in (
-        "(facts: 'Facts') -> 'Iterator[ConnectionRecord]'\n        Yield a record per connection",
+        "(facts: 'Facts', contradictions: 'Contradictions | None' = None) -> 'Iterator[ConnectionRecord]'\n        Yield a record per connection",
         "-> 'Iterator[dict[str, Any]]'\n        Yield the events of log lines",
         "extract(text: 'str') -> 'dict[str, Any] | None'\n        Return the event",
-        "messages(facts: 'Facts') -> 'Iterator[MessageRecord]'\n        Yield a record per message",
+        "messages(facts: 'Facts', contradictions: 'Contradictions | None' = None) -> 'Iterator[MessageRecord]'\n        Yield a record per message",
     ):
         assert words in text, text
 

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from esatls.extraction.blocks import BlockStream
+from esatls.extraction.event_stream import Events
 from esatls.extraction.kinds import TLS_KINDS
 from esatls.extraction.stream import Stream
 from esatls.verdicts.facts import Facts
@@ -246,7 +248,7 @@ SPLIT = [
 )
 def test_rest_of_a_line_that_a_relay_has_split(header: str, its: str, rest: str) -> None:
     """A line without a log name, where headers of its form have one, is no event of any kind, in blocks and after a break too."""
-    lines = [header.format(1) + "Info: ICID 5 close", header.format(2) + "Info: MID 1 Subject 'x" + "x" * 900]
+    lines = [header.format(1) + "Info: ICID 5 close", header.format(2) + "Info: MID 1 Subject 'x" + "x" * 800]
     right = read_events([*lines, header.format(3) + "Info: ICID 6 close"])[0]
     forged = [*lines, its + rest, header.format(3) + "Info: ICID 6 close"]
     assert read_events(forged)[0] == right
@@ -260,6 +262,39 @@ def test_rest_of_a_line_that_a_relay_has_split(header: str, its: str, rest: str)
     after.line(forged[2])
     after.end()
     assert after.counts.ignored == 1
+
+
+@pytest.mark.parametrize("bytes_let_through", [1024, 2048, 8192])
+@pytest.mark.parametrize("letter", ["x", "\u00e4"])
+@pytest.mark.parametrize("header", ["<22>Mar  5 10:00:0{} esa1 mail_logs: ", "Mar 15 10:00:0{} esa1 mail_logs: ", "2024-03-05T10:00:0{}Z esa1 mail_logs: "])
+def test_log_name_exactly_behind_a_cut(header: str, letter: str, bytes_let_through: int) -> None:
+    """A line behind one that a relay may have cut is no event where it may be its rest, though it has a log name; later ones and those of others are."""
+    closing = header.format(2) + "Info: ICID 5 close"
+    begins = header.format(2) + "Info: MID 1 Subject 'it''s "
+    room = bytes_let_through - len(begins)
+    cut = begins + letter * (room // len(letter.encode()))
+    forged = header.format(2) + "Info: ICID 6 TLS success"
+    other = header.format(2).replace("esa1", "esa2") + "Info: ICID 8 TLS success"
+
+    def kept(*lines: str) -> list[int]:
+        found = read_events([closing, *lines])[0]
+        _, counts = read_blocks([[closing] * 3, lines])
+        assert counts.lines == len(lines) + 3 == counts.events + counts.ignored
+        sifted = Events()
+        stream = BlockStream(sifted, clock())
+        for block in ([closing] * 3, lines):
+            stream.sift("".join(line + "\n" for line in block).encode(), "TLS", "ESADaneStatus")
+        stream.end()
+        about_tls = [event["icid"] for event in found if event["esa_event"] in TLS_KINDS]
+        assert [event["icid"] for event in sifted.found] == about_tls
+        return about_tls
+
+    assert kept(forged) == [6]
+    assert kept(cut, forged) == []
+    assert kept(cut, other, forged) == [8]
+    assert kept(cut, "rest of it'", forged) == [6]
+    assert kept(cut, header.format(4) + "Info: ICID 6 TLS success") == [6]
+    assert kept(cut[:-200], forged) == [6]
 
 
 @pytest.mark.parametrize(

@@ -489,6 +489,35 @@ def test_consolidated_event_is_no_evidence_for_what_it_leaves_out() -> None:
     assert message(IN, START, CEF)["received"] == "cleartext"
 
 
+def test_consolidated_event_speaks_of_the_time_at_which_its_message_came() -> None:
+    """It is written when its message leaves: TLS came up in between, and another message has no part in it."""
+    lines = (IN, "1 Start MID 1 ICID 5", "3 ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA", "4 Start MID 2 ICID 5", CEF + "ESATLSInConnStatus=Failure")
+    assert connection(*lines) == {"tls_verdict": "mixed", "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA", "messages": 2}
+    first, second = message(*lines), message(*lines, mid=2)
+    assert (first["received"], first["received_witness"], "received_conflict" in first) == ("cleartext", ["cef"], False)
+    assert (second["received"], "received_witness" in second) == ("encrypted", False)
+
+
+def test_consolidated_event_that_comes_when_another_peer_has_the_id() -> None:
+    """It is about the connection on which its message started."""
+    again = IN.replace("0 New", "5 New").replace("198.51.100.7", "198.51.100.8")
+    stated = CEF + "ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.2 ESATLSInCipher=AES128-SHA"
+    connections, _ = log(IN, TLS_IN, START, "3 ICID 5 close", again, stated)
+    assert [(one["tls_verdict"], one.get("witness"), one["messages"]) for one in connections] == [("encrypted", ["cef", "text"], 1), ("unused", None, 0)]
+    theirs = (CEF + "ESATLSInConnStatus=Failure").replace("ESAMID=1", "ESAMID=2")
+    connections, _ = log(IN, TLS_IN, START, "3 ICID 5 close", again, "6 Start MID 2 ICID 5", stated, theirs)
+    assert [(one["tls_verdict"], one.get("witness")) for one in connections] == [("encrypted", ["cef", "text"]), ("cleartext", ["cef"])]
+
+
+def test_consolidated_event_beside_the_error_of_a_socket() -> None:
+    """It states that its message came in the clear; the other one the error leaves unknown, and so the connection. How a session ended is no reason."""
+    lines = (IN, START, "3 Start MID 2 ICID 5", "5 ICID 5 TLS failed: [Errno 54] Connection reset by peer", CEF + "ESATLSInConnStatus=Failure")
+    assert connection(*lines) == {"tls_verdict": "unknown", "tls_reason": "[Errno 54] Connection reset by peer", "messages": 2}
+    first, second = message(*lines), message(*lines, mid=2)
+    assert (first["received"], first["received_reason"]) == ("cleartext", "TLS failed")
+    assert (second["received"], second["received_reason"]) == ("unknown", "[Errno 54] Connection reset by peer")
+
+
 def test_consolidated_event_fills_the_holes_of_the_text_log() -> None:
     """Where the connection is not in view, the record tells, also for the connection itself; who says so is told."""
     connections, messages = log(START, CEF + "ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.2 ESATLSInCipher=AES128-SHA")

@@ -14,7 +14,6 @@ from esatls.extraction.blocks import BlockStream
 from esatls.extraction.probe import clock_of, probe
 from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import HOLD, LINGER, Limits
-from esatls.follow.lines import FollowedStream
 from esatls.lines.clock import Clock
 from esatls.lines.sources import Reader, Source
 from esatls.output import dumps
@@ -157,6 +156,23 @@ def test_cut_anywhere(seed: int) -> None:
     assert pieces.stream.counts == at_once.stream.counts
     assert at_once.stream.counts.lines == len(lines)
     assert at_once.stream.counts.unreadable == 1
+
+
+@pytest.mark.parametrize(("envelope", "gap"), [("syslog", 80_000), ("native", 80_000), ("nested_syslog", 600), ("json_message", 600), ("no_time", 600)])
+def test_blocks(envelope: str, gap: int) -> None:
+    """Many lines at once mean what they mean one by one, over days and in any year: the same records in the same order, and the same checkpoint."""
+    lines = [line._replace(time=line.time + number // 400 * gap) for number, line in enumerate(shuffled(generate(3, 100, 2, "rare").lines, 3))]
+    texts = [*render(lines, envelope)]
+    for number in range(50, len(texts), 331):
+        texts[number] = texts[number].replace("Info: ", "Warning: ")
+    data, at_once, one_by_one = encoded(texts), Run(), Run()
+    at_once.lines.feed(data)
+    for line in data.splitlines(keepends=True):
+        one_by_one.lines.feed(line)
+    assert at_once.told == one_by_one.told
+    assert at_once.stream.state() == one_by_one.stream.state()
+    assert freeze(at_once.held) == freeze(one_by_one.held)
+    assert at_once.end().told == one_by_one.end().told
 
 
 @pytest.mark.parametrize(("profile", "seed", "resets"), [("rare", 1, 0), ("plain", 2, 0), ("rare", 3, 2)])
@@ -501,11 +517,3 @@ def test_giant_line() -> None:
     assert run.end().mids() == [14]
     assert run.stream.counts.unreadable == 1
     assert run.stream.counts.lines == 6
-
-
-def test_stream_refuses_blocks() -> None:
-    """The consumer is for lines: a block would make records depend on where it ends."""
-    run = Run()
-    assert isinstance(run.stream, FollowedStream)
-    with pytest.raises(NotImplementedError):
-        run.held.take_all([], 0)

@@ -59,7 +59,9 @@ def test_wheel_holds_what_it_needs(dist: dict[str, Path]) -> None:
         assert library <= set(names)
         for name in ("esatls/sample.log", "esatls/py.typed", "esatls/elastic/assets/kibana/dashboards.ndjson", f"{info}/licenses/LICENSE"):
             assert name in names
-        assert {name.split("/")[0] for name in names} == {"esatls", info}
+        data = f"esatls-{archives.version()}.data"
+        assert {name.split("/")[0] for name in names} == {"esatls", info, data}
+        assert f"{data}/data/share/man/man1/esatls-messages.1" in names
         assert about["License-Expression"] == "Apache-2.0"
         assert about["Requires-Python"] == ">=3.9"
         if sys.version_info >= (3, 10):  # hatchling for 3.9 knows no bills

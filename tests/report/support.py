@@ -121,6 +121,10 @@ def hostile_records(text: str) -> tuple[list[Record], list[Record]]:
     return connections, messages
 
 
+_LEFT_OPEN = {"td": ("td", "th"), "th": ("td", "th"), "tr": ("td", "th", "tr")}
+"""What ends without a tag of its own where another element begins."""
+
+
 class Page(HTMLParser):
     """A page as a browser reads it: elements, attributes, text, and its tables by caption."""
 
@@ -131,6 +135,7 @@ class Page(HTMLParser):
         """Element, attribute, value."""
         self.text: list[str] = []
         self.style: list[str] = []
+        self.script: list[str] = []
         self.tables: dict[str, list[list[str]]] = {}
         """Rows of cells, the head's first."""
         self.values: list[tuple[str, str]] = []
@@ -145,8 +150,10 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note an element."""
         self.elements.add(tag)
+        while self._open and self._open[-1] in _LEFT_OPEN.get(tag, ()):
+            self._open.pop()
         self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "input"):
             self._open.append(tag)
         if tag == "table":
             self._caption, self._rows = "", []
@@ -160,6 +167,8 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         """Leave an element."""
+        while tag not in ("th", "td", "tr") and self._open[-1] in ("th", "td", "tr"):
+            self._open.pop()
         assert self._open.pop() == tag, "elements are closed in order"
         if tag == "table":
             assert self._caption not in self.tables, "captions tell tables apart"
@@ -171,6 +180,9 @@ class Page(HTMLParser):
         """Note text, where it stands."""
         if "style" in self._open:
             self.style.append(data)
+            return
+        if "script" in self._open:
+            self.script.append(data)
             return
         self.text.append(data)
         if self._value is not None:

@@ -16,7 +16,7 @@ from esatls.report import page as report_html
 from esatls.verdicts.words import COUNTED, WORDS
 
 from tests.core.support import records_of
-from tests.report.support import CHROMIUM, HOSTILE, Page, Record, chromium, connection, hostile_records, message
+from tests.report.support import CHROMIUM, HOSTILE, Page, Record, attempt, chromium, connection, hostile_records, message
 from tests.report.test_report import CONNECTIONS, MESSAGES
 from tests.traffic.cli import main as write_traffic
 
@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 ELEMENTS = {
     "html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section", "nav", "h1", "h2", "h3",
     "p", "a", "ul", "li", "dl", "dt", "dd", "div", "span", "small", "br", "time", "data", "code", "figure",
-    "figcaption", "details", "summary", "table", "caption", "thead", "tbody", "tr", "th", "td", "svg", "g", "rect",
+    "figcaption", "details", "summary", "script", "b", "table", "caption", "thead", "tbody", "tr", "th", "td", "svg", "g", "rect",
 }  # fmt: skip
 ATTRIBUTES = {
     "charset", "http-equiv", "content", "name", "lang", "id", "class", "href", "datetime", "value", "scope",
     "colspan", "role", "tabindex", "open", "focusable", "aria-label", "aria-hidden", "viewbox", "preserveaspectratio",
     "x", "y", "width", "height",
 }  # fmt: skip
+
+BY_SCRIPT = {"input", "button"}, {"type", "placeholder", "hidden", "disabled"}
+"""Elements and attributes that the page's own script adds."""
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
 
@@ -47,7 +50,8 @@ def check_numbers(page: Page, built: report.Report) -> None:
     words = {flow: word.capitalize() for flow, word in notes.FLOW_WORDS.items()}
     for direction, title, verb in (("receiving", "Receiving", "received"), ("delivery", "Delivery", "delivered")):
         parts = built[direction]
-        for what, caption in (("connections", f"{title} connections"), ("messages", f"Messages {verb}")):
+        captions = {"connections": f"{title} connections", "messages": f"Messages {verb}", "recipients": f"Recipients of messages {verb}"}
+        for what, caption in captions.items():
             head, *rows = page.tables[caption]
             assert [row[0] for row in rows] == [words[f] for f in parts if f == "all" or parts[f][what]["total"]]
             for row in rows:
@@ -60,6 +64,7 @@ def check_numbers(page: Page, built: report.Report) -> None:
                 assert cells["Total"] == f"{tally['total']:,}"
                 if what == "connections":
                     assert cells["TLS attempted"] == f"{tally['attempted']:,}{percent(tally.get('attempted_percent'))}"
+                    assert cells["Over TLS of attempts"] == percent(tally.get("attempted_encrypted"))
                     assert cells["Fallback"] == f"{tally['fallback']:,}"
                     assert cells["Required, no TLS"] == f"{tally['required']:,}"
         whole = parts["all"]
@@ -77,34 +82,62 @@ def check_numbers(page: Page, built: report.Report) -> None:
         assert [row[1:] for row in others] == [
             [f"{row[name]:,}" for name in ("unused", "unknown")] for row in whole["other_reasons"][: report_html.MOST_REASONS]
         ]
-        shown = page.tables.get(f"{title}: partners with which TLS fails most", [[]])[1:]
-        assert [row[:-1] for row in shown] == [
-            [row["partner"], *(f"{row[name]:,}" for name in ("failed", "cleartext", "required", "certificate"))]
-            for row in whole["failures"][: report_html.MOST_FAILING]
-        ]
-        for flow in notes.FLOWS:
-            shown = page.tables.get(f"{title}, {words[flow].lower()}: by partner", [[], []])[2:]
-            mail = ["encrypted", "mixed", "cleartext", "unknown"] if direction == "delivery" else ["encrypted", "cleartext", "unknown"]
-            assert shown == [
-                [
-                    row["partner"],
-                    percent(row["connections"]["percent"].get("encrypted")),
-                    *(f"{row['connections']['verdicts'][verdict]:,}" for verdict in ("encrypted", "mixed", "cleartext", "failed")),
-                    f"{row['connections']['required']:,}",
-                    f"{row['connections']['verdicts']['unknown']:,}",
-                    percent(row["messages"]["percent"].get("encrypted")),
-                    *(f"{row['messages']['verdicts'][verdict]:,}" for verdict in mail),
-                ]
-                for row in parts[flow]["partners"][: report_html.MOST_PARTNERS]
-            ]
+    check_lists(page, built)
     for value, shown_as in page.values:
         assert shown_as in (f"{int(value):,}" if value.isdigit() else "", percent(float(value)))
 
 
-def check_policy(page: Page) -> None:
-    """Compare what a page is made of with what it may be made of."""
-    assert page.elements <= ELEMENTS
-    assert {name for _, name, _ in page.attributes} <= ATTRIBUTES
+LISTS = {
+    "cleartext": ("Partners in clear text", "Own domains in clear text"),
+    "deprecated": ("Partners with deprecated protocols", "Own domains with deprecated protocols"),
+    "weak": ("Partners with weak ciphers", "Own domains with weak ciphers"),
+    "failed": ("Partners with which TLS failed", "Own domains with which TLS failed"),
+}
+
+
+def named(partner: str, rows: list[Record]) -> str:
+    """Return the first cell of a partner: the names below are those that were counted."""
+    names = sorted({name for row in rows for name in row["names"] if name != partner})
+    return partner + ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
+def check_lists(page: Page, built: report.Report) -> None:
+    """Compare the page's lists of partners with the report: nobody is left out."""
+    ways = {"receiving": "received", "delivery": "delivered"}
+    for own in (False, True):
+        rows = [row for row in built["organisations"] if row["own"] == own]
+        for issue, captions in LISTS.items():
+            shown = {(row[0], row[1]): row for row in page.tables.get(captions[own], [[]])[1:]}
+            expected = [row for row in rows if issue in row]
+            assert {*shown} == {(named(row["partner"], [row]), ways[row["direction"]]) for row in expected}
+            for row in expected:
+                cells = shown[named(row["partner"], [row]), ways[row["direction"]]]
+                mail = row["messages"]["cleartext"] + row["messages"]["mixed"]
+                assert cells[2] == f"{mail if issue == 'cleartext' else row[issue]['connections']:,}"
+                times = [row[issue].get("first", ""), row[issue].get("last", ""), row.get("last_tls", "")]
+                assert cells[4:7] == [time[:16].replace("T", " ") for time in times]
+        partners: dict[str, list[Record]] = {}
+        for row in rows:
+            partners.setdefault(row["partner"], []).append(row)
+        everybody = page.tables.get("Own domains" if own else "All partners", [[]])[1:]
+        assert sorted(row[0] for row in everybody) == sorted(named(partner, some) for partner, some in partners.items())
+        by_name = {row[0]: row for row in everybody}
+        for partner, some in partners.items():
+            cells = by_name[named(partner, some)]
+            for at, direction in ((1, "receiving"), (5, "delivery")):
+                (counts,) = [row["messages"] for row in some if row["direction"] == direction] or [None]
+                told = ["", "", ""] if counts is None else [f"{n:,}" for n in (sum(counts.values()), counts["cleartext"] + counts["mixed"], counts["unknown"])]
+                assert [cells[at], cells[at + 2], cells[at + 3]] == told
+            assert cells[9] == f"{sum(sum(row['connections'].values()) for row in some):,}"
+            assert [name for name in ("deprecated", "weak") if name in cells[10]] == [
+                name for name in ("deprecated", "weak") if any(name in row for row in some)
+            ]
+
+
+def check_policy(page: Page, elements: set[str] | frozenset[str] = frozenset(), attributes: set[str] | frozenset[str] = frozenset()) -> None:
+    """Compare what a page is made of with what it may be made of, and what its script may add."""
+    assert page.elements <= ELEMENTS | elements
+    assert {name for _, name, _ in page.attributes} <= ATTRIBUTES | attributes
     for element, name, value in page.attributes:
         if name == "href":
             assert (element, re.fullmatch(r"#[a-z]+", value) is not None) == ("a", True)
@@ -113,9 +146,11 @@ def check_policy(page: Page) -> None:
     assert len(page.style) == 1
     assert "url(" not in page.style[0]
     assert "@import" not in page.style[0]
-    digest = base64.b64encode(hashlib.sha256(page.style[0].encode()).digest()).decode()
+    assert len(page.script) == 1
+    assert re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval|Function|fetch|XMLHttp|import", page.script[0]) is None
+    style, script = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (page.style[0], page.script[0]))
     policies = [value for element, name, value in page.attributes if (element, name) == ("meta", "content") and "-src" in value]
-    assert policies == [f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"]
+    assert policies == [f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; base-uri 'none'; form-action 'none'"]
 
 
 def test_numbers_of_the_page() -> None:
@@ -141,12 +176,24 @@ def test_numbers_of_the_page() -> None:
         ["esa1.example.com", "8", "4"],
         ["esa2.example.com", "1", "0"],
     ]
-    assert page.tables["Receiving: partners with deprecated protocols or weak ciphers"] == [
-        ["Partner", "Connections", "Protocols", "Ciphers"],
-        ["example.org", "1", "TLSv1", "RC4-MD5"],
-    ]
+    of_issue = ["Partner", "Direction", "Connections", "Of", "First", "Last", "Last over TLS"]
+    for caption, what, used in (("deprecated protocols", "Protocols", "TLSv1"), ("weak ciphers", "Ciphers", "RC4-MD5")):
+        assert [row for row in page.tables[f"Partners with {caption}"] if row[0] in ("Partner", "example.org")] == [
+            [*of_issue, what, "Examples"],
+            [
+                "example.org",
+                "received",
+                "1",
+                "2",
+                "2024-03-05 11:00",
+                "2024-03-05 11:00",
+                "2024-03-05 11:00",
+                f"1 \N{MULTIPLICATION SIGN} {used}",
+                "ICID 2 on esa1.example.com",
+            ],
+        ]
     text = " ".join(page.text)
-    for note in (note for name, note in notes.NOTES.items() if name != "other_reasons"):  # no such reason here
+    for note in (note for name, note in notes.NOTES.items() if name not in ("other_reasons", "evidence")):  # neither is there here
         assert note in text
 
 
@@ -173,9 +220,10 @@ def test_long_tables_say_how_much_is_left() -> None:
     check_numbers(page, built)
     assert {text for text in page.text if text.endswith("in the report as JSON.")} == {
         "1,209 more reasons in the report as JSON.",
-        "1,209 more partners in the report as JSON.",
-        "1,134 more partners in the report as JSON.",
     }
+    assert [[row[0] for row in page.tables[caption]] for caption in ("All partners", "Partners with which TLS failed")] == 2 * [
+        ["Partner", "example.comd0000.example.com, d0001.example.com, d0002.example.com, d0003.example.com, d0004.example.com and 1,229 more"]
+    ]
 
 
 @pytest.mark.parametrize("years", [1, 60])
@@ -192,7 +240,10 @@ def test_a_wrong_stamp_does_not_fill_the_page(years: int) -> None:
 def findings(connections: list[Record]) -> list[str]:
     """Return what a page says to look at."""
     _, _, text = report_html.page(report.build(connections, [])).partition("To look at")
-    return [re.sub("<[^>]*>", "", item) for item in re.findall("<li>(.*?)</li>", text.partition("</ul>")[0])]
+    items = re.findall("<li>(.*?)</li>", text.partition("</ul>")[0])
+    whole = report_html.page(report.build(connections, []))
+    assert all(re.match('<a href="#([a-z]+)">', item) and f'id="{item.split(chr(34))[1][1:]}"' in whole for item in items)
+    return [re.sub("<[^>]*>", "", item) for item in items]
 
 
 @pytest.mark.parametrize(
@@ -237,8 +288,8 @@ def test_one_is_no_plural() -> None:
     many = [connection("receiving", i, "encrypted" if i == 26 else "failed", domain=f"d{i}.example.com", tls_reason=f"reason {i}") for i in range(27)]
     many += [connection("delivery", i, "failed", domain="example.com", tls_reason=f"reason {i}") for i in range(6)]
     text = re.sub("<[^>]*>", "", report_html.page(report.build(many, [message(1, "encrypted", "none")])))
-    for words in ("33 connections, 1 message, appliance", "1 of 1 message over TLS", "1 of 27 connections over TLS", "1 more partner in", "1 more reason in",
-                  "and 1 other reason", "1 message without a time"):  # fmt: skip
+    for words in ("33 connections, 1 message, appliance", "1 of 1 message over TLS", "1 of 27 connections over TLS", "1 more reason in",
+                  "1 message without a time"):  # fmt: skip
         assert words in text
     assert "1 messages" not in text
 
@@ -335,7 +386,7 @@ def test_in_a_browser(kind: str, tmp_path: pathlib.Path) -> None:
     assert "CONSOLE" not in run.stderr
     assert "Content Security Policy" not in run.stderr
     page = Page(run.stdout)
-    check_policy(page)
+    check_policy(page, *BY_SCRIPT)
     if kind == "traffic":
         check_numbers(page, built)
         assert len(page.values) > 500
@@ -348,6 +399,51 @@ def test_in_a_browser(kind: str, tmp_path: pathlib.Path) -> None:
         if isinstance(event.get("params"), dict) and "url" in event["params"]
     }
     assert {host for host in asked if host and not host.endswith((".google.com", ".googleapis.com", ".gstatic.com"))} == set()
+
+
+MANY = [
+    *(connection("delivery", i, "encrypted", domain=f"p{i:03}.example", mail_flow="outgoing", tls_version="TLSv1.3") for i in range(120)),
+    connection("delivery", 999, "cleartext", domain="mx.quiet.example", mail_flow="outgoing"),
+]
+QUIET = [
+    *(message(i, "encrypted", "encrypted", [attempt("encrypted", f"p{i:03}.example", time="2026-03-05T10:00:00Z")], mail_flow="outgoing") for i in range(120)),
+    message(999, "encrypted", "cleartext", [attempt("cleartext", "mx.quiet.example", time="2026-03-05T10:00:00Z")], mail_flow="outgoing"),
+]
+
+
+@needs_chromium
+def test_the_lists_are_sorted_searched_and_paged(tmp_path: pathlib.Path) -> None:
+    """The page's script shows fifty rows at once, those that hold what is searched for, in the order of the column that is clicked."""
+    text = report_html.page(report.build(MANY, QUIET))
+    steps = """
+        const table = [...document.querySelectorAll("table.full")].find(one => one.caption.textContent === "All partners");
+        const shown = () => [...table.tBodies[0].rows].filter(row => !row.hidden).map(row => row.cells[0].childNodes[0].textContent);
+        const bar = table.closest(".scroll").previousSibling, [search] = bar.getElementsByTagName("input");
+        const [back, on] = bar.getElementsByTagName("button"), heads = table.tHead.rows[0].cells, told = [];
+        const tell = () => { const rows = shown(); told.push([rows.length, rows[0], rows[rows.length - 1], bar.textContent]); };
+        tell(); on.click(); tell(); back.click();
+        heads[0].querySelector("button").click(); tell();
+        heads[0].querySelector("button").click(); tell();
+        heads[7].querySelector("button").click(); tell();
+        search.value = "MX.Quiet"; search.dispatchEvent(new Event("input")); tell();
+        search.value = "nobody"; search.dispatchEvent(new Event("input")); tell();
+        dispatchEvent(new Event("beforeprint")); told.push(shown().length);
+        document.body.textContent = JSON.stringify(told);
+    """
+    path = tmp_path / "report.html"
+    path.write_text(re.sub('<meta http-equiv="Content[^>]*>', "", text).replace("</body>", f"<script>{steps}</script></body>"), encoding="utf-8")
+    told = json.loads(next(words for words in Page(chromium(path, tmp_path, "--dump-dom").stdout).text if words.startswith("[[")))
+    words = "PreviousNext"
+    assert told == [
+        [50, "p000.example", "p049.example", "1 to 50 of 121" + words],
+        [50, "p050.example", "p099.example", "51 to 100 of 121" + words],
+        [50, "p000.example", "p049.example", "1 to 50 of 121" + words],
+        [50, "quiet.example", "p071.example", "1 to 50 of 121" + words],
+        [50, "quiet.example", "p048.example", "1 to 50 of 121" + words],
+        [1, "quiet.example", "quiet.example", "1 of 121" + words],
+        [0, None, None, "0 of 121" + words],
+        121,
+    ]
 
 
 @needs_chromium

@@ -75,6 +75,8 @@ def over(percent: dict[str, float], verdicts: tuple[int, int, int, int, int], **
     """Return the tally of connections: encrypted, cleartext, failed, unused, unknown, and none mixed; what is not said is 0."""
     names = ("attempted", "fallback", "required", "required_failed", "required_cleartext", "deprecated", "weak", "no_forward_secrecy")
     rest = {**dict.fromkeys(names, 0), **more}
+    if rest["attempted"]:
+        rest["attempted_encrypted"] = report.percent(verdicts[0], rest["attempted"])
     counts = {**dict.fromkeys(CONNECTION_VERDICTS, 0), **dict(zip(("encrypted", "cleartext", "failed", "unused", "unknown"), verdicts))}
     shares = {**dict.fromkeys(counted(CONNECTION_VERDICTS), 0.0), **percent}
     return {**tally(shares, **counts), **rest}
@@ -96,7 +98,7 @@ def test_whole_report_of_a_few_records() -> None:
         {"received": "internal", "delivered": "none", "messages": 1},
         {"received": "unknown", "delivered": "unknown", "messages": 1},
     ]
-    assert set(built) == {"span", "appliances", "totals", "receiving", "delivery", "both_sides", "notes"}
+    assert set(built) == {"span", "appliances", "totals", "receiving", "delivery", "both_sides", "organisations", "notes"}
     assert list(built["receiving"]) == list(built["delivery"]) == ["all", "incoming", "outgoing", "unknown"]
 
     assert built["receiving"]["all"] == {
@@ -105,6 +107,7 @@ def test_whole_report_of_a_few_records() -> None:
             attempted=3, attempted_percent=75.0, required=1, required_failed=1, deprecated=1, weak=1, no_forward_secrecy=1,
         ),
         "messages": tally({"encrypted": 50.0, "cleartext": 50.0}, encrypted=1, cleartext=1, internal=1, none=0, unknown=1),
+        "recipients": tally({"encrypted": 0.0, "cleartext": 0.0}, encrypted=0, cleartext=0, internal=0, none=0, unknown=0),
         "versions": [
             {"version": "TLSv1.2", "connections": 1, "percent": 50.0, "messages": 1, "deprecated": False},
             {"version": "TLSv1", "connections": 1, "percent": 50.0, "messages": 0, "deprecated": True},
@@ -180,6 +183,7 @@ def test_whole_report_of_a_few_records() -> None:
             {"encrypted": 33.3, "cleartext": 33.3, "failed": 33.3}, (1, 1, 1, 0, 1), attempted=3, attempted_percent=100.0, fallback=1
         ),
         "messages": tally({"encrypted": 50.0, "mixed": 50.0, "cleartext": 0.0}, encrypted=1, mixed=1, cleartext=0, none=1, unknown=1),
+        "recipients": tally({"encrypted": 66.7, "cleartext": 33.3}, encrypted=2, cleartext=1, unknown=1),
         "versions": [
             {"version": "unknown", "connections": 1, "messages": 1, "deprecated": False},
             {"version": "TLSv1.3", "connections": 0, "messages": 1, "deprecated": False},
@@ -264,7 +268,7 @@ def test_mixed_connections_and_messages_that_were_never_received() -> None:
     part = report.build(over_tls, mail)["receiving"]["all"]
     assert part["connections"] == {
         **tally({"encrypted": 50.0, "mixed": 50.0, "cleartext": 0.0, "failed": 0.0}, encrypted=1, mixed=1, cleartext=0, failed=0, unused=3, unknown=1),
-        "attempted": 2, "attempted_percent": 100.0, "fallback": 0, "required": 0, "required_failed": 0, "required_cleartext": 0,
+        "attempted": 2, "attempted_percent": 100.0, "attempted_encrypted": 100.0, "fallback": 0, "required": 0, "required_failed": 0, "required_cleartext": 0,
         "deprecated": 1, "weak": 1, "no_forward_secrecy": 1,
     }  # fmt: skip
     assert part["messages"] == tally({"encrypted": 100.0, "cleartext": 0.0}, encrypted=1, cleartext=0, internal=0, none=1, unknown=0)
@@ -292,6 +296,7 @@ def test_nothing_gives_a_report_of_zeros() -> None:
             assert built[direction][flow] == {
                 "connections": over({}, (0, 0, 0, 0, 0)),
                 "messages": {"total": 0, "counted": 0, "verdicts": dict.fromkeys(verdicts, 0), "percent": {}},
+                "recipients": {"total": 0, "counted": 0, "verdicts": dict.fromkeys(report.RECIPIENT_VERDICTS[direction], 0), "percent": {}},
                 "versions": [], "ciphers": [], "reasons": [], "other_reasons": [], "failures": [], "outdated": [], "partners": [],
                 "over_time": {"unit": "day", "connections": [], "messages": [], "undated": {"connections": 0, "messages": 0}},
             }  # fmt: skip
@@ -682,3 +687,28 @@ def test_counts_of_a_larger_log(tmp_path: pathlib.Path) -> None:
     connections, messages = records_of(log.read_text(encoding="utf-8"))
     assert len(messages) > 400
     check_counts(connections, messages)
+
+
+def test_recipients_count_each_for_itself() -> None:
+    """Each recipient that was accepted, and each that a delivery reached, counts by its own way; delayed and bounced ones were not reached."""
+    deliveries = [
+        attempt("encrypted", "a.example", rid=[0, 1]),
+        attempt("cleartext", "b.example", rid=[2]),
+        attempt("cleartext", "c.example", "delayed", rid=[3]),
+    ]
+    to = ["1@a.example", "2@a.example", "b@b.example", "c@c.example"]
+    built = report.build([], [message(1, "cleartext", "mixed", deliveries, recipients=to)])
+    assert built["receiving"]["all"]["recipients"]["verdicts"] == {"encrypted": 0, "cleartext": 4, "internal": 0, "none": 0, "unknown": 0}
+    assert built["delivery"]["all"]["recipients"]["verdicts"] == {"encrypted": 2, "cleartext": 1, "unknown": 0}
+
+
+def test_share_of_attempts() -> None:
+    """Beside the share of all, the share of attempts is over TLS: connections on which nobody tried are no part of it."""
+    rows = [
+        *(connection("receiving", i, verdict, domain="a.example") for i, verdict in enumerate(["encrypted", "encrypted", "mixed", "failed", "cleartext"])),
+        connection("receiving", 9, "cleartext", tls_reason="x", domain="a.example"),
+    ]
+    told = report.build(rows, [])["receiving"]["all"]["connections"]
+    assert {name: told[name] for name in ("attempted", "attempted_percent", "attempted_encrypted")} == {
+        "attempted": 5, "attempted_percent": 83.3, "attempted_encrypted": 60.0,
+    }  # fmt: skip

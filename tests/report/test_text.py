@@ -51,10 +51,11 @@ def test_tables_show_the_numbers_of_the_report() -> None:
         ["all mail", "2", "0", "1", "1", "50.0%", "1", "0", "5"],
         ["incoming mail", "2", "0", "1", "1", "50.0%", "0", "0", "4"],
         ["mail of unknown flow", "0", "0", "0", "0", "-", "1", "0", "1"],
-        ["Receiving", "TLS attempted", "Share", "Fallback", "Required, no TLS"],
-        ["all mail", "3", "75.0%", "0", "1"],
+        ["Receiving", "TLS attempted", "Share", "Over TLS of attempts", "Fallback", "Required, no TLS"],
+        ["all mail", "3", "75.0%", "66.7%", "0", "1"],
         ["all mail", "1", "0", "1", "1", "33.3%", "0", "1", "4"],
-        ["all mail", "3", "100.0%", "1", "0"],
+        ["all mail", "3", "100.0%", "33.3%", "1", "0"],
+        ["Delivered, recipients", "Encrypted", "Cleartext", "TLS %", "Unknown", "Total"],
         ["Received", "Encrypted", "Cleartext", "TLS %", "Internal", "None", "Unknown", "Total"],
         ["all mail", "1", "1", "50.0%", "1", "0", "1", "4"],
         ["Delivered", "Encrypted", "Mixed", "Cleartext", "TLS %", "None", "Unknown", "Total"],
@@ -74,7 +75,7 @@ def test_tables_show_the_numbers_of_the_report() -> None:
     ):
         assert expected in found
     words = " ".join(" ".join(row) for row in found)
-    for name in ("connections", "attempted", "required", "messages", "percent", "both", "mail_flow", "partners", "over_time"):
+    for name in ("connections", "attempted", "required", "messages", "recipients", "percent", "both", "mail_flow", "partners", "over_time"):
         assert notes.NOTES[name] in words
 
 
@@ -216,5 +217,7 @@ def test_a_file_has_no_width(output: bool, tmp_path: pathlib.Path) -> None:  # n
     command = [sys.executable, "-m", "esatls", "report", "-q", str(log), *(["-o", str(written)] if output else [])]
     shown = subprocess.run(command, capture_output=True, check=True, text=True, encoding="utf-8", env={**os.environ, "COLUMNS": "40"}).stdout
     text = written.read_text(encoding="utf-8") if output else shown
-    assert text == rendered(report.build(*records_of(log.read_text(encoding="utf-8"))))
+    told, _, files = text.partition("\nEVIDENCE\n")
+    assert told == rendered(report.build(*records_of(log.read_text(encoding="utf-8"))))
+    assert str(log) in files
     assert ["Reason", "Failed", "Cleartext", "Partners"] in rows(text)

@@ -76,17 +76,17 @@ def test_killed_in_the_middle(command: tuple[str, ...], number: signal.Signals, 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_output_is_no_input(command: tuple[str, ...], tmp_path: pathlib.Path) -> None:
     """A file that is read is never the output, by whatever name; it stays as it is."""
-    log = tmp_path / "mail.log"
+    log = tmp_path / "mail.json"
     log.write_bytes(SAMPLE.read_bytes())
     (tmp_path / "link").symlink_to(log)
     os.link(log, tmp_path / "hard")
-    ways = ((log, log), (log, tmp_path / "link"), (tmp_path / "hard", log), (tmp_path, log), (f"{tmp_path}/m*", log), (log, f"{tmp_path}/./mail.log"))
+    ways = ((log, log), (log, tmp_path / "link"), (tmp_path / "hard", log), (tmp_path, log), (f"{tmp_path}/m*", log), (log, f"{tmp_path}/./mail.json"))
     for read, written in ways:
         done = run(*command, read, "-o", written)
         assert done.returncode == 2
         assert done.stderr.decode() == f"esatls: {written}: is an input file, so it cannot be the output\n"
         assert log.read_bytes() == SAMPLE.read_bytes()
-        assert {path.name for path in tmp_path.iterdir()} == {"mail.log", "link", "hard"}
+        assert {path.name for path in tmp_path.iterdir()} == {"mail.json", "link", "hard"}
 
 
 def test_devices_pipes_and_links(tmp_path: pathlib.Path) -> None:
@@ -129,12 +129,12 @@ def test_permissions(tmp_path: pathlib.Path) -> None:
 def test_no_room(command: tuple[str, ...]) -> None:
     """A disk that is full is one line and a failure, whether the output has a name or not."""
     done = run(*command, SAMPLE, "-o", "/dev/full")
-    assert (done.returncode, done.stderr) == (1, b"esatls: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, b"esatls: /dev/full: cannot be written: No space left on device\n")
     with open("/dev/full", "wb") as full:
         told = subprocess.run([sys.executable, "-m", "esatls", *command, str(SAMPLE)], stdout=full, stderr=subprocess.PIPE, check=False, env=ENVIRONMENT)
     assert told.returncode == 1
     assert b"Traceback" not in told.stderr
-    assert told.stderr.startswith(b"esatls: No space left on device\n")
+    assert told.stderr.startswith(b"esatls: standard output: cannot be written: No space left on device\n")
 
 
 def test_where_nothing_can_be_written(tmp_path: pathlib.Path) -> None:

@@ -22,7 +22,7 @@ SYSLOG = "<22>Jan 21 12:47:11 esa1.example.com mail_logs: Info: "
 
 # ---- extraction by props.conf and transforms.conf ----
 
-OWN = {"esatls_text", "esatls_line"}
+TEXT = "esatls_text"
 CEF_NAMES = {
     "mid", "icid", "dcid", "tls_in_result", "tls_in_version", "tls_in_cipher", "tls_out_result", "tls_out_version", "tls_out_cipher", "dane_status",
     "dane_host", "message_id", "subject",
@@ -61,12 +61,15 @@ def as_logged(value: Any) -> str:
 
 
 def extracted(fields: dict[str, str]) -> dict[str, str]:
-    """Return the extracted fields in the extractor's form; an envelope alone is no event."""
-    if "esatls_line" not in fields:
-        left = set(fields) - OWN - {"esa_host", "esa_log", "esa_level"}
+    """Return the extracted fields in the extractor's form; an envelope alone is no event, and a kind's own field is none of the extractor's."""
+    kinds = {name for name in fields if name.startswith("esatls_") and name != TEXT}
+    if not kinds:
+        left = set(fields) - {TEXT, "esa_host", "esa_log", "esa_level"}
         assert left == set(), left
         return {}
-    fields = {name: value for name, value in fields.items() if name not in OWN}
+    (kind,) = kinds
+    assert kind.startswith(f"esatls_{fields['esa_event']}")
+    fields = {name: value for name, value in fields.items() if name not in {TEXT, kind}}
     if "rid" in fields:
         fields["rid"] = ", ".join(fields["rid"].replace(",", " ").split())
     return fields
@@ -103,6 +106,8 @@ def row_of(record: dict[str, Any]) -> dict[str, Value]:
     attempts = record.get("deliveries", [])
     plain = {**flat(record), "deliveries": [json.dumps(attempt, separators=(",", ":")) for attempt in attempts]}
     row = {name: as_text(value) for name, value in plain.items() if not isinstance(value, list) or any(map(str, value))}
+    if "esa_host" in row:
+        row["host"] = row["esa_host"]
     if "first_seen" in record:
         row["_time"] = splunk_time(parse_rfc3339(record["first_seen"]))
     return row

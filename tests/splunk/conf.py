@@ -5,11 +5,13 @@ Last compared with: the .spec files and the documentation of search-time extract
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,17 +70,38 @@ def expressions_of_searches() -> dict[str, str]:
     return found
 
 
+@functools.cache
+def _pcre2() -> subprocess.Popen[str]:
+    """Return a process that runs PCRE2; it ends when its input does."""
+    command = [str(CACHE / "pcre2" / "bin" / "python"), str(Path(__file__).with_name("pcre2_match.py"))]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def end() -> None:
+        with process:
+            pass
+
+    atexit.register(end)
+    return process
+
+
 def pcre2(searches: Iterable[tuple[str, list[str]]]) -> list[list[list[str | None] | None]]:
     """Return the groups that each regex finds in each of its subjects, under PCRE2."""
-    done = subprocess.run(
-        [str(CACHE / "pcre2" / "bin" / "python"), str(Path(__file__).with_name("pcre2_match.py"))],
-        input=json.dumps({"searches": list(searches)}),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: list[list[list[str | None] | None]] = json.loads(done.stdout)
+    found: list[list[list[str | None] | None]] = _ask({"searches": list(searches)})
     return found
+
+
+def events_of_text(breaker: str, texts: list[str]) -> list[list[str]]:
+    """Return the events that Splunk makes of texts with a LINE_BREAKER: what its first group matches stands between two."""
+    (found,) = _ask({"breaks": [(breaker, texts)]})
+    return [[event for event in events if event] for events in found]
+
+
+def _ask(request: dict[str, Any]) -> Any:
+    process = _pcre2()
+    assert process.stdin
+    assert process.stdout
+    print(json.dumps(request), file=process.stdin, flush=True)
+    return json.loads(process.stdout.readline())
 
 
 class Extraction:
@@ -112,16 +135,12 @@ class Extraction:
         return events
 
     def _calculate(self, events: list[dict[str, str]]) -> None:
-        """Carry out the EVAL settings, in the forms that this app uses: case(), if(), null(), match(), == and lower() of fields and strings."""
+        """Carry out the EVAL settings, in the forms that this app uses: case(), if(), null(), isnotnull(), coalesce(), == and lower()."""
         before = [dict(event) for event in events]
-        matches = sorted({m for value in self.props.values() for m in re.findall(r'match\(esatls_line, "((?:[^"\\]|\\.)*)"\)', value)})
-        regexes = [m.replace("\\\\", "\\") for m in matches]
-        texts = [event.get("esatls_line", "") for event in before]
-        hits = {m: [found is not None for found in groups] for m, groups in zip(matches, pcre2([(r, texts) for r in regexes]))}
         for key, value in self.props.items():
             if key.startswith("EVAL-"):
                 for n, event in enumerate(events):
-                    result = _Expression(value, before[n], {m: hit[n] for m, hit in hits.items()}).value()
+                    result = _Expression(value, before[n]).value()
                     event.pop(key[5:], None)
                     if result is not None:
                         event[key[5:]] = result
@@ -132,11 +151,10 @@ class _Expression:
 
     TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|\w+|==|[(),])')
 
-    def __init__(self, text: str, event: dict[str, str], hits: dict[str, bool]) -> None:
+    def __init__(self, text: str, event: dict[str, str]) -> None:
         self.words: list[str] = self.TOKEN.findall(text)
         assert "".join(self.words) == re.sub(r'("(?:[^"\\]|\\.)*")|\s+', lambda m: m[1] or "", text), text
         self.event = event
-        self.hits = hits
 
     def value(self) -> str | None:
         """Return the value, None for null."""
@@ -164,8 +182,10 @@ class _Expression:
             return None
         if word == "lower":
             return arguments[0].lower() if arguments[0] is not None else None
-        if word == "match":
-            return "true" if arguments[0] is not None and self.hits[str(arguments[1])] else None
+        if word == "isnotnull":
+            return "true" if arguments[0] is not None else None
+        if word == "coalesce":
+            return next((argument for argument in arguments if argument is not None), None)
         if word == "if":
             return arguments[1] if arguments[0] else arguments[2]
         assert word == "case", word

@@ -153,7 +153,7 @@ class Forge:
         self.process.wait(timeout=60)
 
 
-_forge = functools.lru_cache(maxsize=None)(Forge)
+_forge = functools.cache(Forge)
 
 
 class Forked:

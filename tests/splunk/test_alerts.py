@@ -164,6 +164,46 @@ def test_no_message_is_missed_and_none_is_told_twice(splunk: Splunk, tmp_path: P
     assert len(truth) > 10
 
 
+def certificates(count: int) -> list[dict[str, Value]]:
+    """Return the lines of connections whose handshake fails, some of them for the sake of the certificate."""
+    lines = []
+    for number in range(1, count + 1):
+        words = "(336151576, 'error:14094418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca')" if number % 4 else "lost connection"
+        opened = f"New SMTP ICID {number} interface Data 1 (192.0.2.1) address 198.51.100.{number} reverse dns host unknown verified no"
+        lines += [opened, f"ICID {number} ACCEPT SG ANY match ALL SBRS None", f"ICID {number} TLS failed: {words}", f"ICID {number} close"]
+    return [{**event(f"Info: {text}"), "_time": str(START + 600 + at)} for at, text in enumerate(lines)]
+
+
+@pytest.mark.parametrize(("count", "told"), [(16, 12), (12, None)])
+def test_certificate_that_senders_refuse(splunk: Splunk, tmp_path: Path, count: int, told: int | None) -> None:
+    """A listener whose certificate more senders refuse than the threshold allows is told of; other failures do not count."""
+    site = Site(splunk, tmp_path / "index", certificates(count))
+    site.hours(START, START + 3600, mapped=False)
+    now = START + 3600 + 34 * 60
+    search = spl.Search(views.macros(), now - 4 * 3600, now, now, lambda *asked: [dict(row) for row in site.index.recorded(splunk, *asked)])
+    found = run_search("esatls alert: receiving certificate refused", search)
+    assert [(row["interface"], row["connections"], row["partners"]) for row in found] == ([("Data 1", told, told)] if told else [])
+
+
+def test_silent_hosts() -> None:
+    """A host without an event for an hour is told of, one with an event is not."""
+    events: list[spl.Row] = [{"_time": NOW - age, "host": host, "_raw": ""} for host, age in (("esa1", 4000), ("esa1", 9000), ("esa2", 3000), ("esa2", 90000))]
+    search = spl.Search(views.macros(), NOW - 7 * DAY, NOW, NOW, lambda *_: events)
+    assert run_search("esatls alert: no ESA data for an hour", search) == [{"host": "esa1", "seen": "2024-03-05 11:23:20"}]
+
+
+@pytest.mark.parametrize(
+    ("ages", "told"),
+    [([2, 3, 4], None), ([4, 5, 6], ("2024-03-05 08:00", 3, 0)), ([1, 2, 4, 4, 7], ("2024-03-05 11:00", 4, 3)), ([], (None, 0, 0))],
+)
+def test_records_behind(ages: list[int], told: tuple[str | None, int, int] | None) -> None:
+    """No hours at all, old ones alone and missing ones are told of; all hours, each of them any number of times, are not."""
+    begins = [int(NOW) // 3600 * 3600 - age * 3600 for age in ages]
+    rows: list[spl.Row] = [{"_time": at, "_raw": f"x kind=w level=hour window={at} run={number} ", "host": "h"} for number, at in enumerate(begins)]
+    found = run_search("esatls alert: records are behind", spl.Search(views.macros(), NOW - 7 * DAY, NOW, NOW, lambda *_: rows))
+    assert [(row["newest_hour"], row["hours"], row["missing"]) for row in found] == ([told] if told else [])
+
+
 def test_failures_above_the_threshold(rows: dict[str, list[dict[str, Value]]]) -> None:
     """Twelve failures in an hour with one partner are told, one is not."""
     (row,) = run("esatls alert: TLS failures with a partner", rows)

@@ -25,7 +25,8 @@ from tests.splunk.test_fields import texts
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMES = [field.name for field in FIELDS]
+NAMES = [field.name for field in FIELDS if field.name != "action"]
+"""Fields that are added without being asked for."""
 SCENARIO_NAMES = sorted(path.stem for path in SCENARIOS.glob("*.log"))
 
 
@@ -118,6 +119,26 @@ def test_tls_lines_only(splunk: Splunk) -> None:
     assert rows[1] == event(raws[1])
 
 
+def test_tls_lines_only_bring_no_empty_column(splunk: Splunk) -> None:
+    """With tls_only=true a column comes only where a line fills it, in whatever order and beside whatever words; with none, no column comes."""
+    raws = [NATIVE + 'ICID 5 TLS failed: he said "no", twice', NATIVE + "Start MID 7 ICID 5", NATIVE + "ICID 6 TLS success protocol TLSv1.2 cipher AES128-SHA"]
+    result = splunk.stream("esatls", [event(raw) for raw in raws], ["tls_only=true"])
+    filled = ["time", "esa_host", "esa_level", "esa_event", "esa_direction", "icid", "tls_result", "tls_version", "tls_cipher", "tls_reason"]
+    assert sorted(set(result.columns) - set(event("")) - {"_chunked_idx"}) == sorted(filled)
+    assert [row.get("tls_reason") for row in result.rows] == ['he said "no", twice', None, None]
+    nothing = splunk.stream("esatls", [event(raws[1])], ["tls_only=true"])
+    assert (nothing.rows, set(nothing.columns) - set(event("")) - {"_chunked_idx"}) == ([event(raws[1])], set())
+
+
+def test_a_field_that_others_mean_otherwise(splunk: Splunk) -> None:
+    """The action of a consolidated event is not CIM's: it is added under a prefix, and else an action that is there stays."""
+    raw = "CEF:0|Cisco|C100V|14.0.0-1|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=7 act=DELIVERED"
+    (plain,) = splunk.stream("esatls", [event(raw, action="allowed")]).rows
+    (asked,) = splunk.stream("esatls", [event(raw, action="allowed")], ["prefix=x_"]).rows
+    assert (plain["mid"], plain["action"]) == ("7", "allowed")
+    assert (asked["x_mid"], asked["x_action"], asked["action"]) == ("7", "DELIVERED", "allowed")
+
+
 def test_another_field_and_a_prefix(splunk: Splunk) -> None:
     """The line may stand in another field, and new names may begin with a prefix."""
     given = event("unrelated", message=NATIVE + "Delivery start DCID 8 MID 9 to RID [0, 1]")
@@ -143,14 +164,17 @@ def test_a_source_field_with_the_name_of_a_result(splunk: Splunk) -> None:
     assert [row["mid"] for row in rows] == ["1", "1"]
 
 
+RIGHT = "; the options of esatls are field, prefix, tls_only"
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
         (["tls_only=perhaps"], "Illegal value: tls_only=perhaps"),
         (["prefix=a b"], "Illegal value: prefix=a b"),
-        (["colour=red"], "Unrecognized option: colour=red"),
-        (["record=true"], "Unrecognized option: record=true"),
-        (["logging_configuration=/tmp/x"], "Unrecognized option: logging_configuration=/tmp/x"),
+        (["colour=red"], f"Unrecognized option: colour=red{RIGHT}"),
+        (["record=true"], f"Unrecognized option: record=true{RIGHT}"),
+        (["logging_configuration=/tmp/x"], f"Unrecognized option: logging_configuration=/tmp/x{RIGHT}"),
     ],
 )
 def test_a_wrong_option_is_named(splunk: Splunk, arguments: list[str], fault: str) -> None:
@@ -167,6 +191,12 @@ def test_a_wrong_option_is_named(splunk: Splunk, arguments: list[str], fault: st
 WORD = "; what a command is told has the form name=value, such as field=message"
 
 
+OPTIONS = {
+    "esatls": "field, prefix, tls_only", "esatlsconnections": "field, limit, summary", "esatlsmessages": "field, limit, summary",
+    "esatlssummary": "field, limit, window",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["esatls", "esatlsconnections", "esatlsmessages"])
 def test_a_stray_word_is_named(splunk: Splunk, name: str) -> None:
     """A word that is no option ends each command with a message that names it, whatever its braces; so does each one of several."""
@@ -175,7 +205,7 @@ def test_a_stray_word_is_named(splunk: Splunk, name: str) -> None:
         (["field=_raw", "abc", "{0}"], [f"Unexpected word: abc{WORD}", f"Unexpected word: {{0}}{WORD}"]),
         (["field=a{b"], None),
         (["field={b}'"], ["Illegal value: field={b}'"]),
-        (["{x}=1"], ["Unrecognized option: {x}=1"]),
+        (["{x}=1"], [f"Unrecognized option: {{x}}=1; the options of {name} are {OPTIONS[name]}"]),
     ):
         command = Command(splunk.python, splunk.app, splunk.script(name))
         told = command.getinfo(name, arguments)
@@ -212,6 +242,44 @@ def test_a_field_that_no_event_has(splunk: Splunk) -> None:
             assert result.messages == ([("WARN", text)] if field else [])
         assert results["esatls"].rows == events or events is lines
         assert len(results["esatlsconnections"].rows) == (3 if events is lines and not arguments else 0)
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_search_that_does_not_fit(splunk: Splunk, mapped: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Beyond the limit rows are left out, and one message says how many; below it there is none."""
+    events = [event(NATIVE + f"Start MID {n} ICID {n}") for n in range(1, 1001)]
+    search = Splunk(splunk.python, splunk.app, chunk_rows=100)
+    for name in ("esatlsmessages", "esatlsconnections"):
+        result = search.report(name, events, ["limit=300"], mapped=mapped, indexers=1)
+        assert len(result.rows) == 300
+        text = f"{name}: 700 rows were left out, since 300 connections and messages were kept: "
+        assert [(level, told[: len(text)]) for level, told in result.messages] == [("WARN", text)]
+        assert search.report(name, events, ["limit=1001"], mapped=mapped).messages == []
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "limit", "fault"),
+    [
+        (3600, 7200, 9, "9 rows were left out"),
+        (3600, 7201, 99, "The time range must be of whole hours in UTC that are over; it is 1970-01-01T01:00:00Z to 1970-01-01T02:00:01Z"),
+        (0, 7200, 99, "The time range must be of whole hours in UTC that are over; it is any time to 1970-01-01T02:00:00Z"),
+        (3600, 36e8, 99, "The time range must be of whole hours in UTC that are over; it is 1970-01-01T01:00:00Z to 2084-01-29T16:00:00Z"),
+    ],
+)
+def test_records_that_would_not_be_whole(splunk: Splunk, start: float, end: float, limit: int, fault: str) -> None:
+    """A summary of more than fits, of hours that are cut, or of hours that are not over, ends with an error and writes nothing."""
+    command = Command(splunk.python, splunk.app, "esatls_summary.py")
+    told = command.getinfo("esatlssummary", [f"limit={limit}"], span=(start, end))
+    if limit == 9:
+        rows = [{**event(NATIVE + f"ICID {n} close"), "_time": "4000"} for n in range(9)]
+        for finished in (False, True):
+            told = command.execute(rows, [*rows[0]], finished=finished)
+    assert [(level, text[: len(fault)]) for level, text in told.messages] == [("ERROR", fault)]
+    assert told.rows == []
+    assert command.process.stdin
+    command.process.stdin.close()
+    assert command.process.wait(timeout=60) == 1
+    command.errors.close()
 
 
 def test_strangers_words_come_through_unchanged(splunk: Splunk) -> None:
@@ -489,14 +557,14 @@ def test_rows_come_only_at_the_end(splunk: Splunk) -> None:
 
 def columns_of_messages() -> list[str]:
     """Return the columns of a message's row."""
-    return ["_time", *columns(MESSAGE_FIELDS), "deliveries"]
+    return ["_time", "host", *columns(MESSAGE_FIELDS), "deliveries"]
 
 
 def test_columns_of_the_records_are_announced(splunk: Splunk) -> None:
     """Every column of a record is in the answer, filled or not."""
     events, _ = scenario("encrypted_both_ways")
     assert splunk.report("esatlsmessages", events).columns == columns_of_messages()
-    assert splunk.report("esatlsconnections", events).columns == ["_time", *(field.name for field in CONNECTION_FIELDS)]
+    assert splunk.report("esatlsconnections", events).columns == ["_time", "host", *(field.name for field in CONNECTION_FIELDS)]
 
 
 def test_a_map_says_what_it_is(splunk: Splunk) -> None:
@@ -518,6 +586,16 @@ def test_nobody_s_text_passes_for_facts(splunk: Splunk) -> None:
     for mapped in (True, False):
         (row,) = splunk.report("esatlsconnections", events, mapped=mapped).rows
         assert row["tls_verdict"] == "cleartext"
+
+
+def test_ids_that_two_appliances_had_at_once(splunk: Splunk) -> None:
+    """The reporting commands warn of them in the job's messages, as the command line does."""
+    events = [event(NATIVE + "Start MID 6 ICID 5"), event(NATIVE + "Start MID 6 ICID 7")]
+    for command in ("esatlsmessages", "esatlsconnections"):
+        ((level, text),) = splunk.report(command, events).messages
+        assert level == "WARN"
+        assert re.fullmatch(f"{command}: \\S+: an id was taken by two at once, MID 6 at [0-9TZ:-]+; this looks like several appliances .*", text), text
+    assert splunk.report("esatlsmessages", [event(NATIVE + "Start MID 6 ICID 5")] * 2).messages == []
 
 
 def test_facts_that_are_none_are_counted(splunk: Splunk) -> None:

@@ -211,7 +211,7 @@ def record_of(row: dict[str, Any]) -> Record:
             record[name] = value == "true"
         elif name in LISTS:
             record[name] = [value] if isinstance(value, str) else value
-        elif name != "_time" and not name.startswith("delivery_"):
+        elif name not in {"_time", "host"} and not name.startswith("delivery_"):
             record[name] = value
     if "mid" in record:
         record.setdefault("deliveries", [])
@@ -300,7 +300,7 @@ def run(task: Task, corpus: Corpus, splunk: Splunk | None, work: Path) -> Outcom
 
     def outcome_of(kind: str, found: Iterator[tuple[int, Record]]) -> Outcome:
         truth = named(at_fraction(corpus.truth(kind, clock=clock), fraction), envelope, corpus.mode.hosts)
-        return compare(((0, record) for _, record in truth) if clock else truth, found, loose=loose, ordered=envelope.feed != "cef")
+        return compare(((0, record) for _, record in truth) if clock else truth, found, loose=loose, ordered=envelope.feed == "text")
 
     if splunk:
         outcomes = [outcome_of(kind, splunk_records(kind, corpus, envelope, splunk)) for kind in KINDS]

@@ -96,12 +96,13 @@ class Stage:
         self._release(connection)
 
     def end_message(self, message: Message) -> None:
-        """Note that a message is over; its record speaks of its connections, and waits for them."""
+        """Note that a message is over; its record speaks of its connections and of whom it came from, and waits for them."""
         message.over = True
-        self._await(message, {connection for connection in message.concerns() if not connection.over})
+        source = message.source
+        self._await(message, {other for other in (*message.concerns(), *(() if source in (None, message) else (source,))) if not other.over})
         self._release(message)
 
-    def _await(self, one: Connection | Message, others: set[Message] | set[Connection]) -> None:
+    def _await(self, one: Connection | Message, others: set[Message] | set[Connection] | set[Connection | Message]) -> None:
         if not others:
             if one.view:
                 self.hand_out(one)

@@ -221,13 +221,11 @@ class Connection:
     def witness(self, message: Message | None = None, *, clock: bool = True) -> list[str] | None:
         """Who states the verdict, of a message or of all, where it is not the text alone."""
         stated = [about for about in self.stated if not about.given_up]
-        if not stated or (message is not None and self.stated_for(message) is None):
+        if not stated or (self.outcome(clock=clock)[0] == "unknown" if message is None else self.stated_for(message) is None):
             return None
-        if message is not None:
-            stated = [message]
         # a line states it, not that there is none
-        found = [self.at(about, clock=clock) for about in stated]
-        text = any(verdict == "encrypted" or (verdict == "cleartext" and reason is not None) for verdict, reason in found)
+        found = [(about, self.at(about, clock=clock)[0]) for about in (self.messages if message is None else [message])]
+        text = any(verdict == "encrypted" or (verdict == "cleartext" and self.before(about, clock=clock)) for about, verdict in found)
         return ["cef", "text"] if text else ["cef"]
 
     def at(self, message: Message, *, clock: bool = True) -> tuple[str, str | None]:
@@ -237,25 +235,28 @@ class Connection:
             return "encrypted", None
         if any(about is message or when <= time or not clock for when, about in self.reads):
             return "encrypted", None
-        # In one second nobody can tell an attempt before a message from one behind it. It says why the message went
-        # in clear text where the opening shows that it did, and nothing else.
-        tie = self.opened is not None
-        before = sorted(
-            (one.time if clock else LONG_AGO, one.kind, one.reason, one.words)
-            for one in self.failures
-            if (tie if not clock or one.time == time else one.time < time)
-        )
+        before = self.before(message, clock=clock)
         if self.success is None:
-            if any(words == VERIFICATION for *_, words in before):
-                return "unknown", before[0][2] or None
-            broken = [one.reason for one in self.failures if one.words == SOCKET and (not clock or one.time >= time)]
-            if broken and self.opened is not None and all(reason in broken for _, _, reason, _ in before):
+            if any(one.words == VERIFICATION for one in before):
+                return "unknown", before[0].reason or None
+            broken = [one for one in self.failures if one.words == SOCKET and (not clock or one.time >= time)]
+            if broken and self.opened is not None and all(one in broken for one in before):
                 # a session that ended so may have been encrypted, if no failure says that it was not
-                return "unknown", min(broken)
+                return "unknown", min(one.reason for one in broken)
         if before:
-            return "cleartext", before[0][2] or None
+            return "cleartext", before[0].reason or None
         # TLS is started once: where that is in view, it was not up before
         return ("cleartext" if self.opened is not None or self.success is not None else "unknown"), None
+
+    def before(self, message: Message, *, clock: bool = True) -> list[Failure]:
+        """The attempts that failed before a message, the first one first.
+
+        In one second nobody can tell an attempt before a message from one behind it. It says why the message went in clear text where the
+        opening shows that it did, and nothing else.
+        """
+        time, tie = self.when[message], self.opened is not None
+        found = [one for one in self.failures if (tie if not clock or one.time == time else one.time < time)]
+        return sorted(found, key=lambda one: (one.time if clock else LONG_AGO, one.kind, one.reason, one.words))
 
     @property
     def messages(self) -> dict[Message, int]:
@@ -270,10 +271,9 @@ class Connection:
             verdicts = {verdict for verdict, _ in found}
             if verdicts == {"encrypted"}:
                 return "encrypted", None
-            reason = next((why for verdict, why in found if why is not None), None)
-            if len(verdicts) == 1:
-                return verdicts.pop(), reason
-            return ("mixed" if {"encrypted", "cleartext"} <= verdicts else "unknown"), reason
+            whole = verdicts.pop() if len(verdicts) == 1 else "mixed" if {"encrypted", "cleartext"} <= verdicts else "unknown"
+            told = "cleartext" if whole == "mixed" else whole
+            return whole, next((why for verdict, why in found if why is not None and verdict == told), None)
         tried = sorted(
             (one.time if clock else LONG_AGO, one.kind, one.reason)
             for one in self.failures
@@ -627,7 +627,6 @@ class Message:
         domains = {_domain(recipients[rid]) for rid in rids if rid in recipients}
         if not rids:
             domains = {_domain(address) for address in (self.bounced_to if connection is None else connection.delivered_to[self])}
-        encrypted = connection is not None and connection.success is not None
         version, cipher = (None, None) if connection is None or verdict in ("cleartext", "failed") else connection.details(self)
         record: Record = {
             "dcid": None if connection is None else connection.id,
@@ -638,7 +637,7 @@ class Message:
             "tls_version": version,
             "tls_cipher": cipher,
             "peer_ip": None if connection is None else connection.peer,
-            "domain": (connection.told.get("tls_domain") if connection is not None and encrypted else None) or _only(domains),
+            "domain": (None if connection is None else connection.told.get("tls_domain")) or _only(domains),
             "reason": reason,
             "response": response,
             "witness": None if connection is None else connection.witness(self, clock=clock),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 import pytest
 from esatls import Counts, Facts, messages
-from esatls.extraction import event_stream
+from esatls.extraction import cef, event_stream
 from esatls.extraction.match import extract
 
 FIELDS = "ESAMID=7;ESAICID=5;ESADCID=3;ESAMailFlowPolicy=ACCEPT;ESATLSInConnStatus=Success;ESATLSOutConnStatus=Failure;ESATLSOutProtocol=TLSv1.2"
@@ -110,3 +111,23 @@ def test_strangers_state_no_tls_among_joined_fields() -> None:
         for key in ("ESAFriendlyFrom", "ESAHeloDomain", "ESAReplyTo"):
             (event,) = events(f"ESAMID=7;ESAICID=5;{key}={forgery}")
             assert {name for name in event if name.startswith("tls_")} == set()
+
+
+def test_joined_records_in_a_known_order() -> None:
+    """Once the order of the joined keys is known a record gives what it gives alone, a forged one too."""
+    form = (
+        "ESAMID={0};ESAICID=5;suser=ann{0}@example.org;ESAHeloDomain={1};msg='{2}';cs2=United States;"
+        "ESATLSInCipher=AES128-SHA;ESATLSInConnStatus=Success;act=DELIVERED;ESADCID=3"
+    )
+    hosts = ("mx.example.org", "x;ESATLSInConnStatus=Failure", "x;ESAMID=9", "<x>;ESATLSOutConnStatus=Success", "", "a b", "x;", "x=y")
+    subjects = ("hello", "x;y", "x';ESATLSOutConnStatus=Success;z='", "a=b", "\\;", '"', "")
+    texts = [form.format(number, host, subject) for number, (host, subject) in enumerate(itertools.product(hosts, subjects))]
+    alone = []
+    for text in texts:
+        cef._LAYOUTS.known.clear()  # noqa: SLF001 - what a process has learned
+        cef._LAYOUTS._headers.clear()  # noqa: SLF001
+        alone.append(cef.parse(text))
+    for number in range(200):
+        assert cef.parse(form.format(number, hosts[0], subjects[0])) == {**(alone[0] or {}), "mid": number, "sender": f"ann{number}@example.org"}
+    assert any(header.startswith(";") for header in cef._LAYOUTS.known)  # noqa: SLF001
+    assert [cef.parse(text) for text in texts] == alone

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from esatls.cli.inputs import Input, facts_of, messages_of, reading
+from esatls.cli.inputs import Input, appliances_of, messages_of, reading
 from esatls.errors import EsatlsError, UsageError
 from esatls.output import ending, printable
 from esatls.report import must_encrypt
@@ -50,11 +50,12 @@ def check(partners: str, form: str | None, output: str | None, **options: Any) -
 
 def _checked(rules: list[must_encrypt.Rule], form: str, output: str | None, options: dict[str, Any]) -> int:
     source = Input(options)
-    facts, counts = facts_of(source)
-    found = must_encrypt.check(rules, messages_of(facts, source))
+    appliances, counts = appliances_of(source)
+    found = must_encrypt.check(rules, messages_of(appliances, source))
     with source.output(output) as file:
         write(found, form, file)
     if not source.quiet:
+        source.tell_contradictions()
         click.echo(str(counts), err=True)
     verdict = must_encrypt.overall(found)
     if verdict == must_encrypt.BROKEN:

@@ -1,8 +1,9 @@
-"""The command line: `esatls events|connections|messages|report|explain`, start-up and exit codes."""
+"""The command line: `esatls events|connections|messages|explain`, start-up and exit codes."""
 
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -10,57 +11,58 @@ from typing import Any
 
 import click
 
-from esatls import __version__, parallel
+from esatls import __version__, native, parallel
+from esatls.cli import config as config_file
 from esatls.cli.filters import ConnectionFilter, MessageFilter, connection_filters, message_filters
 from esatls.cli.formats import format_of, writing
-from esatls.cli.inputs import Input, connections_of, facts_of, messages_of, reading
+from esatls.cli.groups import Group
+from esatls.cli.inputs import Input, appliances_of, connections_of, messages_of, reading
 from esatls.cli.std_streams import stand_in
 from esatls.errors import EsatlsError, UsageError
 from esatls.extraction.kinds import EVENT_KINDS
 from esatls.extraction.stream import Counts
 from esatls.lines.clock import zone
-from esatls.output import FORMATS, dumps, ending, lines, printable, write
+from esatls.output import FORMATS, dumps, lines, printable, write
 
 Record = dict[str, Any]
 
-_REPORTS = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
-"""Forms of the report by the ending of a file's name."""
+_LATER = ("check", "completion", "config", "elastic", "follow", "report", "trace")
+"""Commands that need more than the core: each is loaded, from the module of its name, when it is asked for."""
 
 
-class _Group(click.Group):
-    """Loads commands that need more than the core only when they are asked for."""
+class _Group(Group):
+    """The commands, those of `_LATER` too."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "check", "elastic", "follow", "trace"])
+        return sorted([*super().list_commands(ctx), *_LATER])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == "check":
-            from esatls.cli.check import check
+        if cmd_name not in _LATER:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"esatls.cli.{cmd_name}"), cmd_name)
+        return command
 
-            return check
-        if cmd_name == "elastic":
-            from esatls.cli.elastic import elastic
 
-            return elastic
-        if cmd_name == "follow":
-            from esatls.cli.follow import follow
-
-            return follow
-        if cmd_name == "trace":
-            from esatls.cli.trace import trace
-
-            return trace
-        return super().get_command(ctx, cmd_name)
+def _tell_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - as click calls it
+    if value:
+        click.echo(f"esatls, version {__version__} ({'pure Python' if native.module() is None else 'compiled core'})")
+        ctx.exit()
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="esatls")
-def cli() -> None:
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_tell_version, help="Show the version and exit.")
+@click.option("--config", metavar="FILE", help="Configuration file. Default: ~/.config/esatls/config.toml.")
+@click.pass_context
+def cli(context: click.Context, config: str | None) -> None:
     """Show what the logs of a Cisco ESA (Secure Email Gateway) say about TLS.
 
     FILES can be plain or compressed logs (gzip, bzip2, xz, zstd), folders, globs, or - for standard input. Lines can have any header: the
     appliance's own, syslog, a collector's or none; JSON is read too.
     """
+    path, settings = config_file.read(config)
+    context.obj = path, settings
+    if settings:
+        context.default_map = config_file.defaults(cli, context, settings)
 
 
 @cli.command()
@@ -74,10 +76,10 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
     from esatls.extraction.event_stream import Events
     from esatls.extraction.fields import FIELDS
 
+    form = format_of(form, output)
     source = Input(options)
     wanted = frozenset(EVENT_KINDS) if "all" in kinds else frozenset(kinds) if kinds else None
     make = lambda: Events(wanted, source.since, source.until)  # noqa: E731
-    form = format_of(form, output)
     progress = source.progress()
     with source.output(output) as file:
         if form == "json":
@@ -96,10 +98,11 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
     """Write one record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused or unknown."""
     from esatls.extraction.fields import CONNECTION_FIELDS
 
+    form = format_of(form, output)
     source = Input(options)
-    facts, counts = facts_of(source)
+    appliances, counts = appliances_of(source)
     with source.output(output) as file:
-        written = write(filter(wanted, connections_of(facts, source)), format_of(form, output), file, CONNECTION_FIELDS)
+        written = write(filter(wanted, connections_of(appliances, source)), form, file, CONNECTION_FIELDS)
     source.end(counts, written)
 
 
@@ -111,55 +114,21 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
     """Write one record per message: was it received over TLS, was it delivered over TLS, and if not, why not."""
     from esatls.extraction.fields import MESSAGE_FIELDS
 
+    form = format_of(form, output)
     source = Input(options)
     everything = wanted == MessageFilter() and source.since is None and source.until is None
-    form = format_of(form, output)
     if everything and form == "json":
         with source.output(output) as file:
             named: set[str] = set()
-            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress(), named)
+            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress(), named, source.contradictions)
         source.tell_names(named)
         source.end(counts)
         return
-    facts, counts = facts_of(source)
-    records = filter(wanted, messages_of(facts, source))
+    appliances, counts = appliances_of(source)
+    records = filter(wanted, messages_of(appliances, source))
     with source.output(output) as file:
         written = write(records, form, file, MESSAGE_FIELDS)
     source.end(counts, None if everything else written)
-
-
-@cli.command()
-@reading
-@click.option("--format", "-f", "form", type=click.Choice(("table", "json", "html")), help="Default: chosen by the name of FILE (.json, .html), else table.")
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is complete.")
-def report(form: str | None, output: str | None, **options: Any) -> None:
-    """Write a report: shares, protocols, ciphers, failing partners. Covers the appliance's TLS Connections page, and more."""
-    from esatls.report import build as statistics
-
-    form = form or _REPORTS.get(ending(output))
-    if form is None:
-        raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
-    source = Input(options)
-    facts, counts = facts_of(source)
-    built = statistics.build(connections_of(facts, source), messages_of(facts, source))
-    with source.output(output) as file:
-        if form == "json":
-            file.write(dumps(built) + b"\n")
-        elif form == "html":
-            from esatls.report.page import page
-
-            file.write(page(built).encode("utf-8"))
-        else:
-            import io
-
-            from rich.console import Console
-
-            from esatls.report.text import render
-
-            text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
-            render(built, Console(file=text, markup=False, highlight=False, emoji=False))
-            text.detach()
-    source.end(counts)
 
 
 @cli.command()
@@ -188,6 +157,10 @@ def explain(line: tuple[str, ...], timezone: str) -> None:
 def main() -> None:
     """Run the command line: errors a user can cause are reported in one line, without a traceback."""
     stand_in()
+    if "_ESATLS_COMPLETE" in os.environ:
+        from esatls.cli.completion import answer
+
+        answer(cli)
     gc.disable()  # one command, one run: what is built is needed to the end
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)

@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 import click
 
+from esatls.cli.groups import Group
 from esatls.elastic import join as joining
 from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
@@ -18,7 +19,7 @@ from esatls.elastic.retry import PATIENCE
 from esatls.errors import UsageError
 
 
-@click.group()
+@click.group(cls=Group)
 def elastic() -> None:
     """Work with Elasticsearch and Kibana.
 

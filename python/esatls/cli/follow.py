@@ -75,10 +75,10 @@ def follow(
     gc.enable()  # this command runs for months
     if grace < 1 or timeout < 1 or quarantine < 1 or poll <= 0:
         raise UsageError("--grace, --timeout and --quarantine must be at least one second, --poll more than 0")
-    if ending(output) in BY_ENDING:
-        raise UsageError(f"{output}: follow writes JSON Lines, so the file name cannot end in {ending(output)}")
     if output not in (None, "-") and os.path.exists(str(output)) and os.path.exists(file) and os.path.samefile(file, str(output)):
         raise UsageError(f"{output}: is the input file, so it cannot be the output")
+    if ending(output) and BY_ENDING.get(ending(output)) != "json":
+        raise UsageError(f"{output}: follow writes JSON Lines, so the file name cannot end in {ending(output)}")
     if os.path.isdir(file):
         raise UsageError(f"{file}: is a folder; give the path of the log in it")
     rotated_to = options["rotated_to"]
@@ -100,7 +100,7 @@ def follow(
         year=options["year"],
         host=host and printable(host),
     )
-    follower = Follower(settings, wanted, lambda problem: click.echo(f"esatls: {printable(problem)}", err=True))
+    follower = Follower(settings, wanted, _warn, (lambda _: None) if options["quiet"] else _warn)
     if follower.resumed and not options["quiet"]:
         click.echo(f"esatls: resuming from checkpoint {printable(str(settings.checkpoint))}; use --fresh to start over", err=True)
     follower.run()
@@ -110,10 +110,16 @@ def follow(
         still = sizes["open"] + sizes["parked"] + sizes["settling"]
         waiting = len(follower.stream.state()["held_lines"])
         rest = f", {waiting} incomplete" if waiting else ""
-        click.echo(f"{follower.stream.counts}{rest}; {held.emitted:,} messages written, {still:,} unfinished, {held.late:,} late lines", err=True)
+        many = sum(one.ids for one in held.contradictions.found())
+        mixed = f", {many:,} contradictory ids" if many else ""
+        click.echo(f"{follower.stream.counts}{rest}; {held.emitted:,} messages written, {still:,} unfinished, {held.late:,} late lines{mixed}", err=True)
     if follower.stopped:
         import signal
 
         sys.exit(130 if follower.stopped == signal.SIGINT else 0)
     if follower.failed:
         sys.exit(1)
+
+
+def _warn(problem: str) -> None:
+    click.echo(f"esatls: {printable(problem)}", err=True)

@@ -16,7 +16,7 @@ def writing(formats: tuple[str, ...]) -> Callable[[Callable[..., None]], Callabl
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         command = click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is complete.")(command)
-        default = "chosen by the name of FILE (.csv, .parquet), else table on a terminal and json elsewhere"
+        default = "chosen by the name of FILE (.json, .csv, .parquet, .txt), else table on a terminal and json elsewhere"
         return click.option("--format", "-f", "form", type=click.Choice(formats), help=f"Default: {default}.")(command)
 
     return decorate
@@ -27,4 +27,11 @@ def format_of(chosen: str | None, output: str | None) -> str:
     shown = output in (None, "-") and sys.stdout.isatty()
     if chosen == "parquet" and shown:
         raise UsageError("Parquet cannot be written to a terminal: use --output FILE")
-    return chosen or BY_ENDING.get(ending(output)) or ("table" if shown else "json")
+    if chosen is not None:
+        return chosen
+    if ending(output):
+        form = BY_ENDING.get(ending(output))
+        if form is None:
+            raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .json, .csv, .parquet or .txt")
+        return form
+    return "table" if shown else "json"

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import click
 
 from esatls import parallel
+from esatls.cli.period import period
 from esatls.errors import UsageError
-from esatls.extraction.probe import common_zone, probe_all
+from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.lines import sources
-from esatls.lines.clock import parse_rfc3339, rfc3339, zone
+from esatls.lines.clock import rfc3339, zone
 from esatls.output import Output, printable
+from esatls.reading import prepare
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.hosts import appliances, short_and_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from esatls.extraction.probe import Probe
+    from esatls.cli.progress import Bar
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
+    from esatls.verdicts.appliance import Appliance
     from esatls.verdicts.facts import Facts
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
+_Record = TypeVar("_Record")
+_LARGE = 50_000_000
+"""Bytes on disk from which on progress is shown."""
 _MOST_SHAPES = 3
 """Shapes of lines without a known header that are shown."""
 
@@ -39,7 +46,9 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
                 "--timezone", metavar="ZONE", help="Time zone of the log, such as Europe/Berlin. Default: as given in the head of the file, else UTC."
             ),
             click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, if timestamps have no year. Default: from the file's date."),
-            click.option("--since", metavar="TIME", help="Only records at or after this time (UTC), such as 2024-12-31 or 2024-12-31T08:00:00Z."),
+            click.option(
+                "--since", metavar="TIME", help="Only records at or after this time (UTC), such as 2024-12-31T08:00:00Z, 7d, yesterday, monday or 2024-12."
+            ),
             click.option("--until", metavar="TIME", help="Only records before this time (UTC)."),
             click.option("--jobs", type=click.IntRange(1, 64), help="Number of processes. Default: one per processor."),
             click.option("--quiet", "-q", is_flag=True, help="Do not show counts or progress on standard error."),
@@ -57,42 +66,39 @@ class Input:
         self.quiet: bool = options["quiet"]
         self.allow_empty: bool = options["allow_empty"]
         self.failed = False
-        self.since = None if options["since"] is None else parse_rfc3339(options["since"])
-        self.until = None if options["until"] is None else parse_rfc3339(options["until"])
+        self.problems: list[str] = []
+        """What was told about the input, each in one line."""
+        self.contradictions = Contradictions()
+        """What the records have shown up to now."""
+        self._bar: Bar | None = None
+        where = None if options["timezone"] is None else zone(options["timezone"])
+        self.since: Time | None = None
+        end: Time | None = None
+        if options["since"] is not None:
+            self.since, end = period(options["since"], where)
+        self.until = end if options["until"] is None else period(options["until"], where)[0]
         if self.since is not None and self.until is not None and self.since > self.until:
             raise UsageError(f"--since {options['since']} is after --until {options['until']}")
         if not options["files"] and sys.stdin.isatty():
             raise UsageError("no input file (use - for standard input)")
         self.found = sources.find(options["files"], self.warn)
-        probes = probe_all(self.found, dated=options["year"] is not None)
-        where = None if options["timezone"] is None else zone(options["timezone"])
-        self.options = parallel.Options(
-            where,
-            options["year"],
-            options["host"] and printable(options["host"]),
-            options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1),
-            common_zone(probes) if where is None else None,
-            self._by_serial(probes) if options["host"] is None and len(self.found) > 1 else {},
-            probes,
-        )
-
-    def _by_serial(self, probes: dict[str, Probe]) -> dict[str, str]:
-        """Return the appliance of each file by the serial number in its head, where files without host names are of several; say so."""
-        serials = {path: told.serial for path, told in probes.items() if told.serial is not None}
-        several = sorted(set(serials.values()))
-        if len(several) < 2:
-            return {}
-        if not self.quiet:
-            untold = [source.name for source in self.found if source.path not in serials]
-            rest = f"; no serial number in {', '.join(untold)}: read such files separately, with --host NAME" if untold else ""
-            names = printable(f"({', '.join(several)}){rest}")
-            click.echo(f"esatls: files of {len(several)} appliances, identified by their serial numbers {names}", err=True)
-        return serials
+        jobs = options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        self.options, notes = prepare(self.found, where, options["year"], options["host"], jobs)
+        for note in notes if not self.quiet else ():
+            click.echo(f"esatls: {printable(note)}", err=True)
 
     def tell_names(self, names: Iterable[str]) -> None:
         """Warn if one appliance seems to have two names, which would split its records."""
-        for short, full in [] if self.quiet else short_and_full(names):
-            click.echo(f"esatls: {printable(short)} and {printable(full)} may be one appliance under two names; they are treated as two", err=True)
+        for short, full in short_and_full(names):
+            problem = f"{short} and {full} may be one appliance under two names; they are treated as two"
+            self.problems.append(problem)
+            if not self.quiet:
+                click.echo(f"esatls: {printable(problem)}", err=True)
+
+    def tell_contradictions(self) -> None:
+        """Warn if ids contradict each other, as those of several appliances under one name do."""
+        for one in [] if self.quiet else self.contradictions.found():
+            click.echo(f"esatls: {printable(str(one))}", err=True)
 
     def output(self, path: str | None) -> Output:
         """Return where the records go; `UsageError` if that is an input file."""
@@ -104,24 +110,47 @@ class Input:
 
     def warn(self, problem: str) -> None:
         """Report a problem with the input; it also sets the exit code."""
+        self.read()
         if self.allow_empty and problem.endswith(parallel.NOT_UNDERSTOOD):
             return
         self.failed = True
+        self.problems.append(problem)
         click.echo(f"esatls: {printable(problem)}", err=True)
 
     def progress(self) -> parallel.Progress:
         """Return the progress bar, or a silent one."""
-        total = sum(source.size for source in self.found)
         progress = parallel.Progress()
-        if not self.quiet and total > 50_000_000 and sys.stderr.isatty():
+        if self._shows_progress():
             from esatls.cli.progress import Bar
 
-            progress.show = Bar(total)
+            self._bar = progress.show = Bar(sum(source.size for source in self.found))
         return progress
 
+    def _shows_progress(self) -> bool:
+        return not self.quiet and sys.stderr.isatty() and sum(source.size for source in self.found) > _LARGE
+
+    def read(self) -> None:
+        """Say that all has been read: the progress bar goes away."""
+        if self._bar is not None:
+            self._bar.end()
+            self._bar = None
+
+    def judged(self, records: Iterator[_Record], total: int) -> Iterator[_Record]:
+        """Return records, with a progress bar while they are made, unless they are written to the same terminal."""
+        if not self._shows_progress() or sys.stdout.isatty():
+            return records
+        from esatls.cli.progress import judged
+
+        return judged(records, total)
+
     def end(self, counts: Counts, written: int | None = None, *, nothing: str = "no lines were recognized") -> None:
-        """Show the counts, then `nothing` if no line was an event, or that no record matched; exit with 1 if something could not be read."""
+        """Show the counts, then `nothing` if no line was an event, or that no record matched; exit with 1 if something could not be read.
+
+        Contradictions that the records have shown are told before.
+        """
+        self.read()
         if not self.quiet:
+            self.tell_contradictions()
             click.echo(str(counts), err=True)
             for count, words in counts.not_understood.often()[:_MOST_SHAPES]:
                 click.echo(f"esatls: {count:,} lines were not recognized that begin like this: {printable(words)}", err=True)
@@ -137,28 +166,41 @@ def facts_of(source: Input) -> tuple[Facts, Counts]:
     """Return the facts from all inputs, and the line counts."""
     progress = source.progress()
     facts, counts = parallel.gather(source.found, source.options, source.warn, progress)
+    source.read()
     source.tell_names(appliances(facts.hosts).values())
     return facts, counts
 
 
-def connections_of(facts: Facts, source: Input) -> Iterator[ConnectionRecord]:
+def appliances_of(source: Input) -> tuple[Iterator[Appliance], Counts]:
+    """Return the appliances of all inputs, one after another, and the line counts."""
+    from esatls.verdicts import records
+
+    facts, counts = facts_of(source)
+    return records.appliances_of(facts), counts
+
+
+def connections_of(appliances: Iterable[Appliance], source: Input) -> Iterator[ConnectionRecord]:
     """Yield the connections that touch the requested time range."""
     from esatls.verdicts import records
 
     since, until = source.since, source.until
-    if since is None and until is None:
-        yield from records.connections(facts)
-        return
-    for times, record in records.connections_in_time(facts):
-        if times and (since is None or max(times) >= since) and (until is None or min(times) < until):
-            yield record
+    for appliance in appliances:
+        total = len(appliance.stores[RECEIVING]) + len(appliance.stores[DELIVERY])
+        for times, record in source.judged(records.connections_in_time([appliance]), total):
+            if (since is None and until is None) or (times and (since is None or max(times) >= since) and (until is None or min(times) < until)):
+                yield record
+        source.contradictions.look(appliance)
 
 
-def messages_of(facts: Facts, source: Input) -> Iterator[MessageRecord]:
+def messages_of(appliances: Iterable[Appliance], source: Input) -> Iterator[MessageRecord]:
     """Yield the messages that touch the requested time range."""
     from esatls.verdicts import records
 
-    return (record for record in records.messages(facts) if in_time(record, source))
+    for appliance in appliances:
+        for _, record in source.judged(records.messages_of(appliance), len(appliance.stores[MESSAGES])):
+            if in_time(record, source):
+                yield record
+        source.contradictions.look(appliance)
 
 
 def in_time(record: MessageRecord, source: Input) -> bool:

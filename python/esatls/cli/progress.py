@@ -1,18 +1,27 @@
-"""The progress bar on a terminal."""
+"""The progress bars on a terminal: bytes that are read, then records that are judged."""
 
 from __future__ import annotations
 
 import atexit
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_T = TypeVar("_T")
+_EVERY = 1000
+"""Records after which the bar moves."""
 
 
 class Bar:
-    """Shows how many bytes have been read; call it with that number."""
+    """Shows how many bytes have been read; call it with that number, and end it before anything else is printed."""
 
     def __init__(self, total: int) -> None:
-        self.bar = Progress(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        columns = (TextColumn("Reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.task = self.bar.add_task("", total=total)
         self.bar.start()
         atexit.register(self.bar.stop)
@@ -20,3 +29,19 @@ class Bar:
     def __call__(self, done: int) -> None:
         """Show the bytes read so far."""
         self.bar.update(self.task, completed=done)
+
+    def end(self) -> None:
+        """Remove it."""
+        self.bar.stop()
+        atexit.unregister(self.bar.stop)
+
+
+def judged(records: Iterable[_T], total: int) -> Iterator[_T]:
+    """Yield records, and show meanwhile how many of about so many there have been."""
+    bar = Progress(TextColumn("Judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    task = bar.add_task("", total=total)
+    with bar:
+        for number, record in enumerate(records):
+            if number % _EVERY == 0:
+                bar.update(task, completed=number, total=max(total, number))
+            yield record

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from esatls.extraction.heads import is_whole
 from esatls.extraction.stream import RECORD, Counts, Stream
-from esatls.extraction.wrapped import is_unprintable
+from esatls.extraction.wrapped import SHORTEST_CUT, is_unprintable, may_be_cut
 from esatls.lines import envelope, records
 
 if TYPE_CHECKING:
     from esatls.extraction.heads import Head
 
-_LINES_AT_ONCE = 500
+LINES_AT_ONCE = 500
 """Lines that are read with care, one by one, when one of them has no whole envelope."""
 
 
@@ -38,12 +38,22 @@ class BlockStream(Stream):
         lines = text.split("\n")
         if not lines[-1]:
             lines.pop()
-        plain = "\0" not in text and "\r" not in text and RECORD not in text
-        for at in range(0, len(lines), _LINES_AT_ONCE):
-            some = lines[at : at + _LINES_AT_ONCE]
-            done = 0 if self._document is not None else self._records(some) if _is_record(some[0]) else self._fast(some) if plain else 0
+        plain = is_plain(text)
+        least = SHORTEST_CUT if text.isascii() else SHORTEST_CUT // 4
+        for at in range(0, len(lines), LINES_AT_ONCE):
+            some = lines[at : at + LINES_AT_ONCE]
+            done = 0
+            if self._document is None and not self._may_be_cut(some, least):
+                done = self._records(some) if _is_record(some[0]) else self._fast(some) if plain else 0
             for line in some[done:]:
                 self.line(line)
+
+    def _may_be_cut(self, lines: list[str], least: int) -> bool:
+        """Tell whether a relay may have cut one of some lines, or the one before them: what comes behind it is looked at with care."""
+        if self._cut is not None:
+            return True
+        # `least` characters, which most lines have not, are looked at first
+        return bool(self._neighbours.named) and max(map(len, lines)) >= least and any(may_be_cut(line) for line in lines if len(line) >= least)
 
     def sift(self, block: bytes, word: str, rare: str) -> None:
         """Take a block for a consumer that wants only events with `word` or `rare` in their line: the others are not read.
@@ -51,7 +61,7 @@ class BlockStream(Stream):
         Only where every line of the block has the same kind of envelope and none has `rare`; else the block is read whole.
         """
         lines = block.count(b"\n")
-        picked = self._pick(block, word, rare) if self._heads.length and lines > 1 and block[-1:] == b"\n" else None
+        picked = self._pick(block, word, rare) if self._heads.length and lines > 1 and block[-1:] == b"\n" and self._cut is None else None
         if picked is None:
             self.feed(block)
             return
@@ -60,7 +70,7 @@ class BlockStream(Stream):
         self._give(found, heads, lines - 1)
         self.feed(block[last:])
 
-    def _pick(self, block: bytes, word: str, rare: str) -> tuple[list[str], _HeadsInARow, int] | None:
+    def _pick(self, block: bytes, word: str, rare: str) -> tuple[list[str], HeadsInARow, int] | None:
         """Return the lines with a word, their heads, and where the last line of the block begins.
 
         None where a line has the rare word, holds a line of its own, or where one of them, the first or the last line, or
@@ -72,15 +82,20 @@ class BlockStream(Stream):
             return None
         if "\0" in text or "\r" in text or rare in text:
             return None
-        find, length, whole = text.find, self._heads.length, self._heads.whole
-        last = text.rfind("\n", 0, -1) + 1
+        find, rfind, length, whole = text.find, text.rfind, self._heads.length, self._heads.whole
+        last = rfind("\n", 0, -1) + 1
+        # as far back as a line goes that a relay may have cut: none has a line feed in it
+        far = SHORTEST_CUT if self._neighbours.named else 0
+        if far and last - rfind("\n", 0, max(0, last - 1)) > far:
+            return None
         found: list[str] = []
         after: list[int] = []
         at = find(word, 0, last)
         while at >= 0:
             end = find("\n", at)
-            line = text[text.rfind("\n", 0, at) + 1 : end]
-            if RECORD in line:
+            start = rfind("\n", 0, at) + 1
+            line = text[start:end]
+            if RECORD in line or (far and start - rfind("\n", 0, start - 1 if start else 0) > far):
                 return None
             found.append(line)
             after.append(end + 1)
@@ -155,7 +170,7 @@ class BlockStream(Stream):
                 self._give(lines[: len(found.heads)], found, len(found.heads))
         return self.counts
 
-    def _give(self, lines: list[str], found: _HeadsInARow, read: int) -> None:
+    def _give(self, lines: list[str], found: HeadsInARow, read: int) -> None:
         """Give lines and their heads to the consumer; they are the events among so many that were `read`."""
         lines = [*map(str.rstrip, lines)]
         self.end()
@@ -173,7 +188,7 @@ class BlockStream(Stream):
         if 2 * len(found.elsewhere) > len(heads):
             self._heads.length = start
 
-    def _heads_of(self, lines: list[str]) -> _HeadsInARow:
+    def _heads_of(self, lines: list[str]) -> HeadsInARow:
         """Return the heads of the first lines, as long as all have whole envelopes."""
         known_heads = self._heads
         length, hour, naming = known_heads.length, known_heads.hour, self._neighbours.naming
@@ -187,6 +202,10 @@ class BlockStream(Stream):
                 head = heads[number] = known[prefix]
                 if head is not None:
                     continue
+                begun = known_heads.beginning(lines[number], naming)
+                if begun is not None:
+                    heads[number], elsewhere[number] = begun
+                    continue
                 env = self._neighbours.parse(lines[number])
                 if not is_whole(env, lines[number]):
                     del heads[number:]
@@ -197,14 +216,19 @@ class BlockStream(Stream):
                 else:
                     elsewhere[number] = env.end
                 known_heads.length, known_heads.hour = length, hour
-        return _HeadsInARow(heads, elsewhere)  # type: ignore[arg-type]
+        return HeadsInARow(heads, elsewhere)  # type: ignore[arg-type]
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether a text holds nothing that has to be read with care: zeros, carriage returns, records."""
+    return "\0" not in text and "\r" not in text and RECORD not in text
 
 
 def _is_record(line: str) -> bool:
     return line[:1] == "{" or records.in_front(line) is not None
 
 
-class _HeadsInARow(NamedTuple):
+class HeadsInARow(NamedTuple):
     """The heads of some lines in a row."""
 
     heads: list[Head]

@@ -138,19 +138,34 @@ def parse(text: str) -> dict[str, Any] | None:
     """
     if len(text) <= _LONGEST:
         first = text.find("=")
-        for match, values in _LAYOUTS.known.get(text[:first], ()):
-            found = match(text, first)
-            if found is not None:
-                event = _read_known(*values(found.groups()))
-                if event is not None:
-                    return event
+        event = _read_in_order(text[:first], text, first)
+        if event is not None:
+            return event
     record = _extension(text)
     if record is None:
         return None
     extension, escaping, joined = record
-    if not joined:
-        _LAYOUTS.missed(text[: text.find("=")], functools.partial(_items, extension))
+    header = text[: text.find("=")]
+    if joined:
+        first = extension.find("=")
+        # no header of a whole record begins so
+        header = ";" + extension[:first]
+        event = _read_in_order(header, extension, first)
+        if event is not None:
+            return event
+    _LAYOUTS.missed(header, functools.partial(_items, extension))
     return _read_key_by_key(extension, escaping=escaping)
+
+
+def _read_in_order(header: str, text: str, first: int) -> dict[str, Any] | None:
+    """Read a record behind a header whose order of keys is known; ``None`` if it has another, or leaves a doubt. `first` is its first equals sign."""
+    for match, values in _LAYOUTS.known.get(header, ()):
+        found = match(text, first)
+        if found is not None:
+            event = _read_known(*values(found.groups()))
+            if event is not None:
+                return event
+    return None
 
 
 def stamp(text: str) -> str | None:

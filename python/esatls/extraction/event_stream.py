@@ -34,11 +34,12 @@ class Events:
         self.since = since
         self.until = until
         self.always = since is None and until is None
-        self.found: list[dict[str, Any]] = []
+        self.found: list[Any] = []
+        """Events; from the core, lines of JSON with many."""
 
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
         """Keep one event if it is wanted."""
-        if spec.kind not in self.kinds or not (self.always or self._in_time(head.time)):
+        if spec.kind not in self.kinds or not self.in_time(head.time):
             return False
         event = event_of(spec, found, head.base)
         if self.only_tls and spec.kind == "consolidated_event" and not any(name in event for name in _ABOUT_TLS):
@@ -49,7 +50,7 @@ class Events:
     def add(self, event: dict[str, Any]) -> None:
         """Keep one event that was read elsewhere, if it is wanted."""
         time = parse_rfc3339(event["time"]) if "time" in event else None
-        if event["esa_event"] in self.kinds and (self.always or self._in_time(time)):
+        if event["esa_event"] in self.kinds and self.in_time(time):
             self.found.append(event)
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
@@ -63,8 +64,9 @@ class Events:
                     self.take(head, matcher.specs[found.lastindex], found)  # type: ignore[index]
         return len(self.found) - before
 
-    def _in_time(self, time: Time | None) -> bool:
-        return time is not None and (self.since is None or time >= self.since) and (self.until is None or time < self.until)
+    def in_time(self, time: Time | None) -> bool:
+        """Tell whether an event of this time is wanted."""
+        return self.always or (time is not None and (self.since is None or time >= self.since) and (self.until is None or time < self.until))
 
 
 def events(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from esatls.lines import envelope
@@ -10,6 +11,13 @@ from esatls.lines.clock import END_OF_TIME, FIRST_TIME, Clock, Time, rfc3339
 MOST_HEADS = 10_000
 """Envelopes kept; a log of one second after another needs few."""
 
+_COUNTED = re.compile(r"(?P<number>\d{1,6}) <\d{1,3}>", re.ASCII)
+"""An octet count in front of a priority."""
+_COUNTED_LEAD = re.compile(r"(?:\s*|.*[:-])(?P<number>\d{1,9})[:\t-]\Z", re.ASCII | re.DOTALL)
+"""What a tool has put in front of a header: the number of the line at its end."""
+_MINUTES = re.compile(r":\d\d:\d\d(?:(?:\\\.|,)\d{1,9})?", re.ASCII)
+"""The minutes, seconds and fraction of a stamp, in an escaped text."""
+_FRACTION = re.compile(r"(?:[.,]\d{1,9})?", re.ASCII)
 _SIXTY = {f":{number:02}": number for number in range(60)}
 """Minutes or seconds, as they stand in every kind of stamp."""
 
@@ -47,44 +55,82 @@ class Head:
 
 
 class _Hour:
-    """An envelope without its minutes and seconds: most new ones differ in nothing else."""
+    """An envelope without the minutes and seconds of its stamps, and without the numbers that count lines or bytes: most new ones differ in nothing else."""
 
-    __slots__ = ("after", "at", "before", "head", "naming", "time")
+    __slots__ = ("after", "at", "before", "head", "naming", "pattern", "time")
 
-    def __init__(self, before: str, after: str, time: Time, head: Head) -> None:
+    def __init__(self, before: str, after: str, time: Time, head: Head, pattern: re.Pattern[str] | None) -> None:
         self.before = before
         self.after = after
         self.at = len(before)
         self.time = time
         self.head = head
+        self.pattern = pattern
+        """The form of the envelope, where more than one stamp or a number stands in it."""
         self.naming = envelope.naming(envelope.Envelope(envelope.STAMPED, len(after), log=head.log), after)
 
     @classmethod
-    def of(cls, prefix: str, stamp: str, head: Head) -> _Hour | None:
-        """Return the hour of an envelope; None where a fraction or a second stamp would have to agree."""
+    def of(cls, prefix: str, env: envelope.Envelope, head: Head) -> _Hour | None:
+        """Return the hour of an envelope; None where its stamp is none that has one."""
+        stamp = env.stamp or ""
         at = prefix.rfind(stamp) + stamp.find(":")
         minute, second = _SIXTY.get(prefix[at : at + 3]), _SIXTY.get(prefix[at + 3 : at + 6])
-        if prefix.count(":", 0, at) or minute is None or second is None or head.time is None or "." in stamp or "," in stamp:
+        fraction = _FRACTION.match(prefix, at + 6)
+        # of the first and the last hour, a part may lie outside of all dates; more digits could not be taken off again
+        if minute is None or second is None or head.time is None or fraction is None or len(fraction[0]) > len(".123456"):
             return None
-        # of the first and the last hour, a part may lie outside of all dates
         if not FIRST_TIME + 3600 <= head.time < END_OF_TIME - 3600:
             return None
-        return cls(prefix[:at], prefix[at + 6 :], head.time - minute * 60 - second, head)
+        before, after = prefix[:at], prefix[fraction.end() :]
+        form = _form(before, env.lead)
+        pattern = None
+        if fraction[0] or form != re.escape(before):
+            digits = f"[.,]\\d{{{len(fraction[0]) - 1}}}" if fraction[0] else ""
+            pattern = re.compile(f"{form}(:\\d\\d)(:\\d\\d)({digits}){re.escape(after)}", re.ASCII)
+        return cls(before, after, int(head.time) - minute * 60 - second, head, pattern)
 
     def head_of(self, prefix: str) -> Head | None:
         """Return the head of an envelope of this hour; None for any other."""
+        if self.pattern is not None:
+            found = self.pattern.fullmatch(prefix)
+            return None if found is None else self._at(*found.groups())
         at = self.at
-        minute, second = _SIXTY.get(prefix[at : at + 3]), _SIXTY.get(prefix[at + 3 : at + 6])
-        if minute is None or second is None or not prefix.startswith(self.before) or prefix[at + 6 :] != self.after:
+        if not prefix.startswith(self.before) or prefix[at + 6 :] != self.after:
+            return None
+        return self._at(prefix[at : at + 3], prefix[at + 3 : at + 6], "")
+
+    def beginning(self, line: str) -> tuple[Head, int] | None:
+        """Return the head of a line whose envelope is of this hour and may have another length, and where its text begins."""
+        found = None if self.pattern is None else self.pattern.match(line)
+        head = None if found is None else self._at(*found.groups())
+        return None if found is None or head is None else (head, found.end())
+
+    def _at(self, minute_text: str, second_text: str, fraction: str) -> Head | None:
+        minute, second = _SIXTY.get(minute_text), _SIXTY.get(second_text)
+        if minute is None or second is None:
             return None
         head = self.head
-        return Head(self.time + minute * 60 + second, head.host, head.log, head.level)
+        time = self.time + minute * 60 + second
+        return Head(time + float(f"0.{fraction[1:]}") if fraction.strip(".,0") else time, head.host, head.log, head.level)
+
+
+def _form(before: str, lead: str) -> str:
+    """Return what stands in front of the minutes of the appliance's stamp as an expression: other stamps' minutes and counting numbers are free."""
+    counted = _COUNTED.match(before) or _COUNTED_LEAD.match(lead)
+    if counted is None:
+        return _MINUTES.sub(_free, re.escape(before))
+    start, end = counted.span("number")
+    return re.escape(before[:start]) + r"\d{1,9}" + _MINUTES.sub(_free, re.escape(before[end:]))
+
+
+def _free(minutes: re.Match[str]) -> str:
+    return re.sub(r"\d", r"\\d", minutes[0])
 
 
 class Heads:
     """The heads of one log; `host`, `log` and `level` are those of lines that do not say, and so is `time`."""
 
-    __slots__ = ("_weak", "clock", "host", "hour", "length", "level", "log", "time", "whole")
+    __slots__ = ("_weak", "clock", "host", "hour", "length", "level", "log", "span", "time", "whole")
 
     def __init__(self, clock: Clock, host: str | None, log: str | None, level: str | None) -> None:
         self.clock = clock
@@ -97,6 +143,8 @@ class Heads:
         self.length = 0
         """Length of the latest whole envelope: lines of one log mostly share it."""
         self.hour: _Hour | None = None
+        self.span: list[Time] = []
+        """The first and the last time of its lines, once there is one; shared with the readers of what its records hold."""
         self._weak: dict[str, Head] = {}
 
     def of(self, env: envelope.Envelope, line: str) -> Head:
@@ -108,9 +156,9 @@ class Heads:
         if head is None:
             time = self.clock.read(env.stamp) if env.stamp else self.time
             head = Head(time, env.host or self.host, env.log or self.log, env.level or self.level)
-            _remember(heads, prefix, head)
+            self._remember(heads, prefix, head)
             if whole and env.stamp and time is not None:
-                self.hour = _Hour.of(prefix, env.stamp, head)
+                self.hour = _Hour.of(prefix, env, head)
         if whole:
             self.length = env.end
         return head
@@ -123,8 +171,33 @@ class Heads:
         hour = self.hour
         head = None if hour is None or (hour.head.host and hour.naming < naming) else hour.head_of(prefix)
         if head is not None:
-            _remember(self.whole, prefix, head)
+            self._remember(self.whole, prefix, head)
         return head
+
+    def beginning(self, line: str, naming: int) -> tuple[Head, int] | None:
+        """Return the head of a line whose envelope has another length than most, and where its text begins; None as for `same_hour`."""
+        hour = self.hour
+        begun = None if hour is None or (hour.head.host and hour.naming < naming) else hour.beginning(line)
+        if begun is not None:
+            self._note(begun[0].time)
+        return begun
+
+    def _remember(self, heads: dict[str, Head], prefix: str, head: Head) -> None:
+        """Keep a head, and start over when there are many: memory must not grow with the log."""
+        if len(heads) >= MOST_HEADS:
+            heads.clear()
+        heads[prefix] = head
+        self._note(head.time)
+
+    def _note(self, time: Time | None) -> None:
+        if time is None:
+            return
+        if not self.span:
+            self.span += [time, time]
+        elif time > self.span[1]:
+            self.span[1] = time
+        elif time < self.span[0]:
+            self.span[0] = time
 
     def set_time(self, time: Time | None) -> None:
         """Say when the lines without a stamp were written."""
@@ -142,10 +215,3 @@ class Heads:
 def is_whole(env: envelope.Envelope, line: str) -> bool:
     """Tell whether an envelope says all that decides where the text starts: up to the level, and the space behind it."""
     return env.rank == envelope.STAMPED and env.level is not None and line[env.end - 1] == " "
-
-
-def _remember(heads: dict[str, Head], prefix: str, head: Head) -> None:
-    """Keep a head, and start over when there are many: memory must not grow with the log."""
-    if len(heads) >= MOST_HEADS:
-        heads.clear()
-    heads[prefix] = head

@@ -17,14 +17,14 @@ LONGEST_NUMBER = 18
 """Digits of a number that fits into 64 bits, as ids do by their patterns."""
 
 
-def _rids(text: str) -> list[int] | None:
+def rids(text: str) -> list[int] | None:
     """Return the numbers of a list of recipients; None where there is none that can be one."""
     return [int(rid) for rid in text.replace(",", " ").split() if len(rid) <= LONGEST_NUMBER] or None
 
 
 _READING: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(("icid", "dcid", "mid", "parent_mid", "peer_port", "utc_offset"), int),
-    "rid": _rids,
+    "rid": rids,
     "policy_table": MAIL_FLOW.__getitem__,
 }
 """How to read the fields that are no text."""
@@ -51,6 +51,8 @@ class Matcher(NamedTuple):
     fullmatch: Callable[..., re.Match[str] | None]
     specs: dict[int, Spec]
     """By the number of the last group of the alternative that matched (`lastindex`)."""
+    facts: dict[int, tuple[int, str, tuple[int, ...]]]
+    """Likewise what each says of its facts."""
 
 
 class _Matchers(dict[str, "Matcher | None"]):
@@ -59,11 +61,16 @@ class _Matchers(dict[str, "Matcher | None"]):
     def __missing__(self, start: str) -> Matcher | None:
         found = None
         if start in MATCHERS:
-            text, table, never = MATCHERS[start]
-            specs = {last: _spec(name, groups, never) for last, (name, groups) in table.items()}
-            found = Matcher(re.compile(text, re.ASCII).fullmatch, specs)
+            specs = specs_of(start)
+            found = Matcher(re.compile(MATCHERS[start][0], re.ASCII).fullmatch, specs, {last: spec.fact for last, spec in specs.items()})
             self[start] = found
         return found
+
+
+def specs_of(start: str) -> dict[int, Spec]:
+    """Return the patterns whose texts begin so, by the number of the last group of each."""
+    _, table, never = MATCHERS[start]
+    return {last: _spec(name, groups, never) for last, (name, groups) in table.items()}
 
 
 def _spec(name: str, groups: dict[str, int], never: int) -> Spec:
@@ -90,7 +97,7 @@ def match(text: str) -> tuple[Spec, re.Match[str]] | None:
     # no message text holds a line feed; with one, "the rest of the line" could be sought again and again
     if matcher is None or "\n" in text:
         return None
-    fullmatch, specs = matcher
+    fullmatch, specs, _ = matcher
     found = fullmatch(text)
     return None if found is None else (specs[found.lastindex], found)  # type: ignore[index]
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from esatls.extraction.heads import Head, Heads
 from esatls.extraction.match import MATCHERS_BY_START
 from esatls.extraction.shapes import Shapes
-from esatls.extraction.wrapped import LONGEST_WRAP, Pending, is_number, is_unprintable
+from esatls.extraction.wrapped import LONGEST_WRAP, Pending, is_number, is_unprintable, may_be_cut
 from esatls.lines import documents, envelope, records
 from esatls.lines.clock import Clock
 from esatls.lines.neighbours import Neighbours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from esatls.extraction.match import Spec
+    from esatls.lines.clock import Time
 
 _MOST_INSIDE = 100
 """Appliances whose records are read at once; of more, each begins anew."""
@@ -31,6 +32,29 @@ RECORD = "CEF:"
 """A record behind a known envelope may hold a line of its own (W14)."""
 _CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDATED_LOG_EVENT\|", re.ASCII)
 """A record that holds no line: what stands in it was chosen by strangers."""
+
+
+class FileSeen(NamedTuple):
+    """What became of the lines of one file, and the times of the first and the last one."""
+
+    lines: int
+    events: int
+    ignored: int
+    unreadable: int
+    first: Time | None
+    last: Time | None
+
+    def with_part(self, other: FileSeen) -> FileSeen:
+        """Return what was seen of this part of a file and of another."""
+        times = [time for time in (self.first, self.last, other.first, other.last) if time is not None]
+        return FileSeen(
+            self.lines + other.lines,
+            self.events + other.events,
+            self.ignored + other.ignored,
+            self.unreadable + other.unreadable,
+            min(times, default=None),
+            max(times, default=None),
+        )
 
 
 @dataclass
@@ -43,6 +67,8 @@ class Counts:
     unreadable: int = 0
     not_understood: Shapes = field(default_factory=Shapes, repr=False, compare=False)
     """Those of the ignored lines that no known header begins, by their shape."""
+    files: dict[str, FileSeen] = field(default_factory=dict, repr=False, compare=False)
+    """What was seen of each file, by path."""
 
     def add(self, other: Counts) -> None:
         """Add the counts of another part of the input."""
@@ -51,16 +77,25 @@ class Counts:
         self.ignored += other.ignored
         self.unreadable += other.unreadable
         self.not_understood.add(other.not_understood)
+        for path, seen in other.files.items():
+            known = self.files.get(path)
+            self.files[path] = seen if known is None else known.with_part(seen)
+
+    def note_file(self, path: str, span: Sequence[Time]) -> None:
+        """Say that all of this was read from one file, whose lines are between two times, where they have one."""
+        first, last = span or (None, None)
+        self.files = {path: FileSeen(self.lines, self.events, self.ignored, self.unreadable, first, last)}
 
     def as_list(self) -> list[Any]:
         """Return all counts, for `of_list` in another process."""
-        return [self.lines, self.events, self.ignored, self.unreadable, self.not_understood.as_list()]
+        files = {path: tuple(seen) for path, seen in self.files.items()}
+        return [self.lines, self.events, self.ignored, self.unreadable, self.not_understood.as_list(), files]
 
     @classmethod
     def of_list(cls, told: list[Any]) -> Counts:
         """Return what `as_list` was asked for."""
-        lines, events, ignored, unreadable, shapes = told
-        return cls(lines, events, ignored, unreadable, Shapes.of_list(shapes))
+        lines, events, ignored, unreadable, shapes, files = told
+        return cls(lines, events, ignored, unreadable, Shapes.of_list(shapes), {path: FileSeen(*seen) for path, seen in files.items()})
 
     def __str__(self) -> str:
         return f"{self.lines:,} lines: {self.events:,} events, {self.ignored:,} ignored, {self.unreadable:,} unreadable"
@@ -101,6 +136,8 @@ class Stream:
         """A record over several lines that is not complete."""
         self._may_begin = True
         """Whether a line may begin a document: not where one has turned out to be none."""
+        self._cut: Head | None = None
+        """The head of a line that a relay may have cut: the next one of its appliance may be its rest."""
         self._told: str | None = None
         """What the record says of the time."""
 
@@ -150,6 +187,11 @@ class Stream:
     def _begin(self, pending: Pending) -> None:
         if self._pending is not None:
             self._settle()
+        if self._cut is not None and pending.head.host == self._cut.host:
+            pending.is_doubtful = pending.may_be_rest_of(self._cut)
+            self._cut = None
+        if self._neighbours.named and pending.head.host and may_be_cut(pending.lines[0]):
+            self._cut = pending.head
         self._pending = pending
         pending.number = self.counts.lines
         self._swallow = False
@@ -157,6 +199,8 @@ class Stream:
     def _weak(self, env: envelope.Envelope, line: str) -> None:
         """Take a line that says less than others did: the rest of a wrapped line, unless it cannot be."""
         pending = self._pending
+        if self._cut is not None and not may_be_cut(line):
+            self._cut = None  # its rest has come
         if pending is None or self._swallow or pending.is_ended_by(line):
             self._pass_over(line)
         elif pending.stands_before(env, line):
@@ -252,6 +296,7 @@ class Stream:
         part = self._inside.get(key)
         if part is None:
             part = self._new_reader(host, record.log, record.level)
+            part.span = self.span
             if len(self._inside) >= _MOST_INSIDE:
                 self._inside.clear()
             self._inside[key] = part
@@ -273,6 +318,15 @@ class Stream:
             self._rank, neighbours.lead = envelope.STAMPED, neighbours.lead or ""
         self.end()
         return self.counts
+
+    @property
+    def span(self) -> list[Time]:
+        """The first and the last time of the lines; empty if none has one."""
+        return self._heads.span
+
+    @span.setter
+    def span(self, shared: list[Time]) -> None:
+        self._heads.span = shared
 
     @property
     def table(self) -> documents.CsvDocument | None:
@@ -305,6 +359,8 @@ class Stream:
             **self._neighbours.state(),
             "document": None if self._document is None else self._document.state(),
             "spaced": pending is not None and pending.spaced,
+            "doubtful": pending is not None and pending.is_doubtful,
+            "cut": None if self._cut is None else [self._cut.host, self._cut.time],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -325,6 +381,10 @@ class Stream:
             for line in held[1:]:
                 self._pending.add(line)
             self._pending.spaced = bool(state["spaced"])
+            self._pending.is_doubtful = bool(state.get("doubtful"))
+        if state.get("cut"):
+            host, time = state["cut"]
+            self._cut = Head(None if time is None else float(time), host and str(host), None, None)
 
     def set_clock(self, clock: Clock) -> None:
         """Read stamps with another clock, or with one that was changed: the same text may mean another time now."""

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 LONGEST_WRAP = 64
 """Lines that one wrapped line may stand on; what comes after them until the next stamp is ignored."""
 
+_CUTS = (1024, 2048, 4096, 8096, 8192)
+"""Bytes of a message at which relays cut it: RFC 3164's bound, RFC 5424's, and those that rsyslog and syslog-ng come with."""
+_REWRITTEN = 64
+"""Bytes of its header that a relay may leave out when it writes the message: the priority, the end of a host's name."""
+SHORTEST_CUT = _CUTS[0] - _REWRITTEN
+"""Bytes of a line that a relay may have cut, at least; a character has four at most."""
+
 _WRAP_COLUMN = 100  # no page that wraps within words is narrower
 _SEPARATOR = "--"
 """Stands between the lines that grep shows around one match and those around the next."""
@@ -27,9 +34,8 @@ _IN_ADDRESS = re.compile(r" (?:From|To): ?<[^<>\s\"]*\Z")
 _LINE_NUMBER = re.compile(r"\d{1,4}\s*", re.ASCII)
 # The command line's prompts and answers to its questions: the log line in front of one is finished.
 _PROMPT = re.compile(r"(?:\([\w -]{1,64} [\w.-]{1,255}\)|[\w.-]{1,255})> ?.*|\[[^\]]{0,64}\]> ?.*|\^C.*|\d{1,20} match(?:es)? found\.?", re.ASCII)
-_RECIPIENT = re.compile(r"MID \d{1,18} ICID \d{1,18} (?:RID \d{1,18} )?To: <.*>\s*", re.ASCII)
-_REFUSAL = re.compile(r"\s*Rejected by ")
-"""What stands behind a recipient that was refused."""
+_REFUSED = re.compile(r"MID \d{1,18} ICID \d{1,18} (?:RID \d{1,18} )?To:.{0,700}> ?Rejected by [^>]{0,200}", re.ASCII)
+"""A recipient that was refused."""
 _ANY_WORDS = "tls_other"
 """The kind that takes whatever words stand behind the id."""
 # Kinds whose text no stranger writes: a line that says less than its neighbours may stand on its own after them.
@@ -39,7 +45,7 @@ _CLOSED_KINDS = ("connection_", "hat_", "tls_", "message_started", "message_fini
 class Pending:
     """A line that may go on in the next ones."""
 
-    __slots__ = ("_event", "env", "head", "lines", "number", "spaced")
+    __slots__ = ("_event", "env", "head", "is_doubtful", "lines", "number", "spaced")
 
     def __init__(self, env: envelope.Envelope, head: Head, line: str) -> None:
         self.env = env
@@ -47,6 +53,8 @@ class Pending:
         self.lines = [line]
         self.number = 0
         """That of its first line."""
+        self.is_doubtful = False
+        """Whether it may be the rest of a line that a relay has cut, however much it looks like one of its own."""
         self.spaced = False
         """Whether blank lines stand between its lines: pages that do so wrap in mid-word (W17)."""
         self._event: Event | bool | None = False  # False: not yet looked at
@@ -59,7 +67,7 @@ class Pending:
         if len(self.lines) == 1:
             self._event = _match(first)
         else:
-            ways = filter(None, map(_match, _joined(first, self.lines, at_column=self.spaced)))
+            ways = () if self._is_refused() else filter(None, map(_match, _joined(first, self.lines, at_column=self.spaced)))
             # where a word was cut, what stands behind it is lost to the wrong way
             self._event = max(ways, key=_values_told, default=None)
         return self._event
@@ -67,7 +75,7 @@ class Pending:
     def settled(self) -> tuple[Event | None, int]:
         """Return the event, and on how many of the lines it stands."""
         event = self.look()
-        if event is None and self._is_refused():
+        if self.is_doubtful or (event is None and self._is_refused()):
             return None, 0
         if len(self.lines) > 1 and (event is None or event[0].kind == _ANY_WORDS):
             # lines of another program, without a stamp of their own
@@ -75,6 +83,10 @@ class Pending:
             if first is not None and not _is_open(first[1].string) and not _goes_on(first, event):
                 return first, 1
         return event, 0 if event is None else len(self.lines)
+
+    def may_be_rest_of(self, cut: Head) -> bool:
+        """Tell whether this line may be what a relay has cut off the line with a head."""
+        return self.head.host == cut.host and (self.head.time is None or cut.time is None or 0 <= self.head.time - cut.time <= 1)
 
     def add(self, line: str) -> None:
         """Take a line as the rest of this one."""
@@ -104,8 +116,9 @@ class Pending:
         return match(line[env.end :].rstrip()) is not None or not _goes_on(event, self._with(line))
 
     def _is_refused(self) -> bool:
-        """Tell whether the next line takes back the recipient that the first one states."""
-        return len(self.lines) > 1 and _REFUSAL.match(self.lines[1]) is not None and _RECIPIENT.fullmatch(self.lines[0], self.env.end) is not None
+        """Tell whether the next lines take back the recipient that the first one states."""
+        first = self.lines[0][self.env.end :]
+        return len(self.lines) > 1 and any(map(_REFUSED.fullmatch, _joined(first, self.lines, at_column=self.spaced)))
 
     def _with(self, line: str) -> Event | None:
         """Return what the text would match with one line more."""
@@ -120,6 +133,14 @@ class Pending:
 def _goes_on(event: Event, joined: Event | None) -> bool:
     """Tell whether what a text matches with its rest may be the whole of what it matches without: not where any words would do."""
     return joined is not None and (joined[0].kind != _ANY_WORDS or event[0].kind == _ANY_WORDS)
+
+
+def may_be_cut(line: str) -> bool:
+    """Tell whether a line is as long as what relays leave of one that they cut."""
+    if len(line) < SHORTEST_CUT // 4:
+        return False
+    size = len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
+    return any(cut - _REWRITTEN <= size <= cut for cut in _CUTS)
 
 
 def is_number(line: str) -> bool:

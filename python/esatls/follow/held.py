@@ -17,14 +17,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
 from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, TIME
+from esatls.extraction.match import MATCHERS_BY_START
 from esatls.follow.logclock import LEAP, LogClock
 from esatls.follow.open_ids import OpenConnection, OpenHost, OpenMessage
 from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import together
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, refs
 from esatls.verdicts.heritage import bequeath, heritages_of
-from esatls.verdicts.hosts import host_and_serial
+from esatls.verdicts.hosts import host_and_serial, key_of
 from esatls.verdicts.record_types import MessageRecord
 from esatls.verdicts.records import message_record
 
@@ -80,6 +82,8 @@ class Held:
         """By host: the serial numbers of its consolidated events. From the second one on, each is an appliance of its own."""
         self.late = 0
         """Facts that came after their message's record had been emitted."""
+        self.contradictions = Contradictions()
+        """What the emitted records have shown since this run began."""
         self.delays = _delays(self.limits)
         self.most = {name: self.limits.most // 5 if name == "remembered" else self.limits.most for name in self.delays}
         self.queues: dict[str, OrderedDict[tuple[str, int, str], Time]] = {name: OrderedDict() for name in self.delays}
@@ -92,16 +96,31 @@ class Held:
 
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
         """Take one event: first what its time makes due, then what it says."""
-        one = Facts()
-        head.store = None
-        one.take(head, spec, found)
-        self._take(head.time, one)
-        head.store = None
+        store, code, groups = spec.fact
+        if store < 0:
+            one = Facts()
+            one.take(head, spec, found)
+            self._take(head.time, one)
+            return True
+        if head.store is None:
+            head.store = self._appliance(key_of(head.host))
+        host: str = head.store
+        self._move_on(host, head.time)
+        key, *values = found.group(*groups)
+        if key is not None:
+            self._learn_of(host, store, key, (code, head.time, key, *values))
         return True
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
-        """Refuse: a log that is followed is read line by line, so that it does not matter where a block ends."""
-        raise NotImplementedError
+        """Take the events among many lines, all with their text at `start`, one after another; return how many there were."""
+        end, taken = start + 4, 0
+        for line, head in lines:
+            matcher = MATCHERS_BY_START[line[start:end]]
+            found = None if matcher is None else matcher.fullmatch(line, start)
+            if matcher is not None and found is not None:
+                self.take(head, matcher.specs[found.lastindex], found)  # type: ignore[index]
+                taken += 1
+        return taken
 
     def add(self, event: dict[str, Any]) -> None:
         """Take one event that was read elsewhere than in a log."""
@@ -123,23 +142,30 @@ class Held:
             return
         ((key, stores),) = one.hosts.items()
         host = self._appliance(key)
-        quiet, self._ahead = self._ahead, 0
         if time is None:
             # a record that tells its own time, behind no stamp
             time = next((fact[TIME] for store in stores for facts in store.values() for fact in facts), None)
+        self._move_on(host, time)
+        for side, store in enumerate(stores):
+            for key, facts in store.items():
+                for fact in facts:
+                    self._learn_of(host, side, key, fact)
+
+    def _move_on(self, host: str, time: Time | None) -> None:
+        """Do what an event's time makes due."""
+        quiet, self._ahead = self._ahead, 0
         self.clock.see(host, time, quiet)
         if self.clock.now >= self._next:
             self.settle()
         if len(self.clock.shifts) > len(self.hosts) + _STRANGERS:
             for other in self.clock.shifts.keys() - self.hosts.keys():
                 self.clock.forget(other)
-        for side, store in enumerate(stores):
-            for key, facts in store.items():
-                for fact in facts:
-                    if side == MESSAGES:
-                        self._message(host, key, fact)
-                    else:
-                        self._connection(host, side, key, fact)
+
+    def _learn_of(self, host: str, store: int, key: str, fact: Fact) -> None:
+        if store == MESSAGES:
+            self._message(host, key, fact)
+        else:
+            self._connection(host, store, key, fact)
 
     def pass_time(self, quiet: float) -> None:
         """Do what the next line would make due if it came now: the log has been quiet for so many seconds."""
@@ -283,7 +309,7 @@ class Held:
             self._leave(ref, item)
             item.queue = name
         item.expired = False
-        due = queue[ref] = self._now() + self.delays[name]
+        due = queue[ref] = self.clock.now + self._ahead + self.delays[name]
         self._next = min(self._next, due)
         if len(queue) > self.most[name]:
             self._next = float("-inf")
@@ -385,6 +411,7 @@ class Held:
         for record in self._records(appliance, key):
             self.emitted += 1
             self.emit(record)
+        self.contradictions.look(appliance)
         item.emitted = "unfinished" if item.ended is None else "finished"
         if item.emitted == "finished":
             item.note_past()

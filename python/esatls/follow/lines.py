@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esatls.extraction.stream import Stream
+from esatls.extraction.blocks import LINES_AT_ONCE, BlockStream, HeadsInARow, is_plain
+from esatls.extraction.wrapped import SHORTEST_CUT
 from esatls.lines import envelope
 from esatls.lines.clock import end_of_year
 from esatls.lines.log_head import OFFSET_WORDS, offsets, shifted, zone_of
 from esatls.lines.sources import LONGEST_LINE
 
 if TYPE_CHECKING:
+    from esatls.extraction.heads import Head
     from esatls.follow.held import Held
     from esatls.lines.clock import Clock, Time
 
@@ -20,7 +22,7 @@ _HALF_YEAR = 180 * _DAY
 _LATEST = 253370764800  # the year 9999
 
 
-class FollowedStream(Stream):
+class FollowedStream(BlockStream):
     """A stream of which all that matters can be written down between two lines.
 
     The zone of stamps that name none is that of the file's head, where there is one and `zone_known` is not set. The year
@@ -49,6 +51,47 @@ class FollowedStream(Stream):
         # not by every stamp, but by those that the log's clock believes
         if self.held.clock.started and self.held.clock.stamp // _DAY != self.day:
             self._set_day(self.held.clock.stamp)
+
+    def block(self, text: str) -> None:
+        """Take a block of whole lines: at once as far as that means the same as one line after another."""
+        if OFFSET_WORDS in text or not is_plain(text):
+            for line in text.removesuffix("\n").split("\n"):
+                self.line(line)
+            return
+        lines = text.removesuffix("\n").split("\n")
+        least = SHORTEST_CUT if text.isascii() else SHORTEST_CUT // 4
+        at = 0
+        while at < len(lines):
+            some = lines[at : at + LINES_AT_ONCE]
+            if self._may_be_cut(some, least):
+                for line in some:
+                    self.line(line)
+                at += len(some)
+                continue
+            if self._document is None:
+                at += self._fast(some)
+            self.line(lines[at])
+            at += 1
+
+    def _fast(self, lines: list[str]) -> int:
+        """Take lines up to the first one that has no known head, or is of another day; return how many, at most all but one."""
+        before = self._pending
+        return super()._fast(lines) if self._heads.length and (before is None or self._is_today(before.head)) else 0
+
+    def _is_today(self, head: Head) -> bool:
+        return head.time is not None and head.time // _DAY == self.day
+
+    def _heads_of(self, lines: list[str]) -> HeadsInARow:
+        """Return the heads of the first lines, as long as they are known and of the log's day: with another one the clock changes."""
+        found: list[Head] = []
+        heads, naming = self._heads, self._neighbours.naming
+        for line in lines:
+            prefix = line[: heads.length]
+            head = heads.whole.get(prefix) or heads.same_hour(prefix, naming)
+            if head is None or not self._is_today(head):
+                break
+            found.append(head)
+        return HeadsInARow(found, {})
 
     def _set_day(self, time: Time | None) -> None:
         if time is not None:
@@ -101,10 +144,15 @@ class Lines:
             if end < 0:
                 return
             data, self.skipping = data[end + 1 :], False
-        parts = (self.rest + data if self.rest else data).split(b"\n")
-        self.rest = parts.pop()
-        for part in parts:
-            self._line(part)
+        data = self.rest + data if self.rest else data
+        end = data.rfind(b"\n") + 1
+        block, self.rest = data[:end], data[end:]
+        if block and len(block) <= LONGEST_LINE:
+            self.stream.feed(block.removeprefix(_BOM) if self.at_start else block)
+            self.at_start = False
+        elif block:
+            for line in block[:-1].split(b"\n"):
+                self._line(line)
         if len(self.rest) > LONGEST_LINE:
             self._skip()
 

@@ -52,10 +52,14 @@ class FollowOptions:
 class Follower:
     """One run of `esatls follow`."""
 
-    def __init__(self, options: FollowOptions, wanted: Callable[[Record], bool], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: FollowOptions, wanted: Callable[[Record], bool], warn: Callable[[str], None], tell: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.options = options
         self.wanted = wanted
         self.warn = warn
+        self.tell = tell
+        """Takes what may be wrong with the log, and stops nothing."""
         self.failed = False
         """Whether there was nothing to read (`once`)."""
         self.stopped = 0
@@ -171,6 +175,8 @@ class Follower:
         if self._records:
             self.sink.write(b"".join(self._records))
             self._records.clear()
+        for one in self.held.contradictions.news():
+            self.tell(str(one))
 
     # the checkpoint
 

@@ -17,7 +17,7 @@ import zlib
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Callable
 
-from esatls.errors import InputError
+from esatls.errors import InputError, MissingDependencyError
 from esatls.lines.gzipped import GzipReader
 
 if TYPE_CHECKING:
@@ -144,7 +144,10 @@ def opener_of(head: bytes) -> Callable[[IO[bytes]], Any] | None:
     if head.startswith(b"\xfd7zXZ\0"):
         return lzma.LZMAFile
     if head.startswith(b"\x28\xb5\x2f\xfd"):
-        import zstandard
+        try:
+            import zstandard
+        except ImportError as error:
+            raise MissingDependencyError("zstd needs the package zstandard: pip install zstandard") from error
 
         return lambda file: zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
     return None

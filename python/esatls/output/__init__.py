@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["BY_ENDING", "FORMATS", "Output", "dumps", "ending", "harmless", "lines", "printable", "write"]
 
 FORMATS = ("json", "csv", "table", "parquet")
-BY_ENDING = {".csv": "csv", ".parquet": "parquet"}
-"""Formats by the ending of a file's name; JSON Lines for any other."""
+BY_ENDING = {".csv": "csv", ".parquet": "parquet", ".txt": "table", **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json")}
+"""Formats by the ending of a file's name."""
 
 
 def write(records: Iterable[Mapping[str, Any]], form: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:

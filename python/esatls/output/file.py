@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from typing import IO, TYPE_CHECKING
@@ -10,6 +12,9 @@ from esatls.errors import EsatlsError
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
 def ending(path: str | None) -> str:
@@ -44,25 +49,42 @@ class Output:
         return self.file
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.path is None:
-            if kind is None:
-                self.file.flush()
-            return
-        if self._temporary is None:
-            self.file.close()
-            return
         try:
-            if kind is None:
+            if self.path is None:
+                if kind is None:
+                    self.file.flush()
+            elif self._temporary is None:
+                self.file.close()
+            else:
+                self._finish(complete=kind is None)
+        except BrokenPipeError:
+            raise
+        except OSError as problem:
+            raise self._error(problem) from problem
+        # what a full disk says has no name of a file
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+            raise self._error(error) from error
+
+    def _error(self, problem: OSError) -> EsatlsError:
+        name = "standard output" if self.path is None else self.name
+        return EsatlsError(f"{name}: cannot be written: {problem.strerror}")
+
+    def _finish(self, *, complete: bool) -> None:
+        """Put the file in its place, or remove what there is of it."""
+        assert self.path is not None  # noqa: S101 - asked for where there is one
+        assert self._temporary is not None  # noqa: S101 - likewise
+        try:
+            if complete:
                 self.file.flush()
                 os.fsync(self.file.fileno())
                 os.chmod(self._temporary, self._mode())
                 self.file.close()
                 os.replace(self._temporary, self.path)
                 self._temporary = None
-        except OSError as problem:
-            raise EsatlsError(f"{self.name}: cannot be written: {problem.strerror}") from problem
         finally:
-            self.file.close()
+            # closing writes what is left, and fails where that did
+            with contextlib.suppress(OSError):
+                self.file.close()
             if self._temporary is not None:
                 os.unlink(self._temporary)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import IO, TYPE_CHECKING, Any
 
-import orjson
+try:
+    import orjson
+except ImportError:  # the command line in one file has no compiled modules
+    orjson = None  # type: ignore[assignment]
 
 from esatls.output.text import MARKS
 
@@ -18,10 +22,12 @@ _CONTROL_BYTES = re.compile(f"[{MARKS}]")
 
 def dumps(record: Mapping[str, Any]) -> bytes:
     """Return a record as one line of JSON, without the line feed; control characters are escaped."""
-    try:
-        line = orjson.dumps(record)
-    except TypeError:
-        # halves of surrogate pairs, numbers of more than 64 bits
+    line = None
+    if orjson is not None:
+        with contextlib.suppress(TypeError):
+            line = orjson.dumps(record)
+    if line is None:
+        # halves of surrogate pairs, numbers of more than 64 bits, or no orjson
         line = json.dumps(_whole(record), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     if line.isascii() and b"\x7f" not in line:
         return line
@@ -31,13 +37,12 @@ def dumps(record: Mapping[str, Any]) -> bytes:
 
 def lines(records: Sequence[Mapping[str, Any]]) -> bytes:
     """Return records as JSON Lines, each as `dumps` gives it."""
-    try:
-        told = b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
-    except TypeError:
-        pass
-    else:
-        if told.isascii() and b"\x7f" not in told:
-            return told  # nearly always, and all at once
+    told = None
+    if orjson is not None:
+        with contextlib.suppress(TypeError):
+            told = b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
+    if told is not None and told.isascii() and b"\x7f" not in told:
+        return told  # nearly always, and all at once
     return b"".join([dumps(record) + b"\n" for record in records])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from typing import IO, TYPE_CHECKING, Any, Callable
 
 from esatls.output.text import printable
@@ -10,8 +11,12 @@ from esatls.verdicts.flat import cell
 from esatls.verdicts.words import STYLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from rich.console import Console
+    from rich.text import Text
+
+_GAP = 2
 _WHOLE = ("time", "opened", "mid", "icid", "dcid", "id")
 """Columns that a narrow terminal does not break."""
 
@@ -19,7 +24,6 @@ _WHOLE = ("time", "opened", "mid", "icid", "dcid", "id")
 def write(records: Iterable[Mapping[str, Any]], file: IO[bytes], names: list[str]) -> int:
     """Write records as a table, and return how many there were."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     found = list(records)
@@ -31,14 +35,48 @@ def write(records: Iterable[Mapping[str, Any]], file: IO[bytes], names: list[str
     console = Console(file=text, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = 10_000
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in used:
-        table.add_column(name, overflow="fold", no_wrap=not console.is_terminal or name in _WHOLE)
-    for row in rows:
-        table.add_row(*(Text(_shown(row.get(name)), style=_style(row.get(name))) for name in used))
-    console.print(table)
+    show(console, used, [[Text(_shown(row.get(name)), style=_style(row.get(name))) for name in used] for row in rows], _WHOLE)
     text.detach()
     return len(found)
+
+
+def show(console: Console, names: Sequence[str], rows: Sequence[Sequence[Text]], whole: Sequence[str] = ()) -> None:
+    """Print rows as a table; where a terminal is too narrow for its longest words, each row as lines of its own. No word is parted.
+
+    Columns of the names in `whole` are not wrapped between words either.
+    """
+    from rich.cells import cell_len
+    from rich.table import Table
+
+    least = []
+    for at, name in enumerate(names):
+        cells = [name, *(row[at].plain for row in rows)]
+        words = (word for cell in cells for word in ([cell] if name in whole else cell.split()))
+        least.append(max(map(cell_len, words), default=0))
+    if console.is_terminal and sum(least) + _GAP * (len(least) - 1) > console.width:
+        _below(console, names, rows)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, width in zip(names, least):
+        table.add_column(name, min_width=width, no_wrap=not console.is_terminal or name in whole)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _below(console: Console, names: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+    """Print each row as lines, a name and a value each, with an empty line after it; what is empty is left out."""
+    from rich.text import Text
+
+    width = max(map(len, names))
+    for row in rows:
+        for name, value in zip(names, row):
+            if value.plain:
+                lines = textwrap.wrap(value.plain, max(console.width - width - _GAP, 1), break_long_words=False, break_on_hyphens=False)
+                for at, line in enumerate(lines):
+                    head = Text(f"{'' if at else name:<{width + _GAP}}", style="bold")
+                    console.print(head + Text(line, style=value.style), soft_wrap=True)
+        console.print()
 
 
 def _kind(record: Mapping[str, Any]) -> str:

@@ -8,9 +8,10 @@ appliances    [esa_host, connections, messages]
 totals        connections, messages
 receiving, delivery
     all, incoming, outgoing, unknown          one part per mail flow; `unknown` where the log does not tell it
-        connections                           a tally, and attempted, fallback, required (of these, required_failed and
-                                              required_cleartext), deprecated, weak, no_forward_secrecy
+        connections                           a tally, and attempted (attempted_encrypted: percent of these over TLS), fallback, required (of
+                                              these, required_failed and required_cleartext), deprecated, weak, no_forward_secrecy
         messages                              a tally
+        recipients                            a tally: of messages received, of deliveries that were done
         versions, ciphers                     [version | cipher, connections, percent, messages, and marks]
         reasons                               [reason, connections, failed, cleartext, partners, certificate]
         other_reasons                         [reason, connections, unused, unknown]: of connections that are in no percentage
@@ -19,7 +20,9 @@ receiving, delivery
         partners                              [partner, connections, messages]: the per-domain table
         over_time                             unit (hour or day), connections, messages: [time, verdicts]; undated
 both_sides    [received, delivered, messages]
-notes         what each number counts, in sentences
+evidence      what it was made from, where the caller adds that (`evidence`)
+organisations [partner, direction, own, names, connections, messages, versions, last_tls; cleartext, deprecated, weak, failed], as `ledger` says
+notes         what each number counts, in sentences; `contradictions` where ids look like those of several appliances
 ```
 
 A tally is `total`, `counted`, `verdicts` and `percent`: the percentages are of `counted`, the verdicts that tell
@@ -40,8 +43,11 @@ from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, DELIVERED_VERDIC
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from esatls.verdicts.contradictions import Contradictions
+
 Report = dict[str, Any]
 
+RECIPIENT_VERDICTS = {"receiving": RECEIVED_VERDICTS, "delivery": ("encrypted", "cleartext", UNKNOWN)}
 MESSAGE_VERDICTS = {"receiving": RECEIVED_VERDICTS, "delivery": DELIVERED_VERDICTS}
 
 
@@ -60,13 +66,20 @@ def percent(part: int, whole: int) -> float | None:
     return tenths / 10
 
 
-def build(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[str, Any]]) -> Report:
+def build(
+    connections: Iterable[Mapping[str, Any]],
+    messages: Iterable[Mapping[str, Any]],
+    own_domains: Iterable[str] = (),
+    contradictions: Contradictions | None = None,
+) -> Report:
     """Return the report on records of connections and of messages (`fields.CONNECTION_FIELDS`, `fields.MESSAGE_FIELDS`).
 
+    `contradictions` are those that the records add to, if they do; the notes count them.
+
     Each iterable is read once; memory grows with partners, ciphers, reasons and hours, not with records.
-    Times are UTC. The same records in any order give the same report.
+    Names in `own_domains`, and below them, are no partners. Times are UTC. The same records in any order give the same report.
     """
-    span, parts, hosts, both = count_records(connections, messages)
+    span, parts, hosts, both, ledger = count_records(connections, messages, own_domains)
     unit = span.unit()
     report: Report = {
         "span": span.times,
@@ -84,7 +97,11 @@ def build(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[s
     report["both_sides"] = [
         {"received": received, "delivered": delivered, "messages": count} for (received, delivered), count in sorted(both.items(), key=_by_count)
     ]
+    report["organisations"] = ledger.rows()
     report["notes"] = dict(NOTES)
+    found = [] if contradictions is None else contradictions.found()
+    if found:
+        report["notes"]["contradictions"] = " ".join(f"{text[:1].upper()}{text[1:]}." for text in map(str, found))
     return report
 
 
@@ -109,6 +126,7 @@ def _connections_tally(counts: Mapping[str, int]) -> dict[str, Any]:
     attempted = sum(counts.get(name, 0) for name in (*OVER_TLS, "failed", "fallback"))
     tally["attempted"] = attempted
     _set(tally, "attempted_percent", percent(attempted, tally["counted"]))
+    _set(tally, "attempted_encrypted", percent(sum(counts.get(name, 0) for name in OVER_TLS), attempted))
     for name in ("fallback", "required", "required_failed", "required_cleartext", "deprecated", "weak", "no_forward_secrecy"):
         tally[name] = counts.get(name, 0)
     return tally
@@ -127,6 +145,7 @@ def _part(part: Part, direction: str, unit: str) -> dict[str, Any]:
     return {
         "connections": _connections_tally(_one_word(part.table("connections"))),
         "messages": _tally(_one_word(part.table("messages")), MESSAGE_VERDICTS[direction]),
+        "recipients": _tally(_one_word(part.table("recipients")), RECIPIENT_VERDICTS[direction]),
         "versions": _versions(part),
         "ciphers": _ciphers(part),
         "reasons": _reasons(part.table("failures")),

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
 from esatls.lines.clock import parse_rfc3339
+from esatls.report.ledger import CLEARTEXT, DEPRECATED, FAILED, WEAK, Ledger
 from esatls.report.notes import DIRECTIONS, FLOWS
 from esatls.verdicts.message import domain_of
 from esatls.verdicts.words import OVER_TLS, UNKNOWN, of_deliveries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from esatls.report.ledger import Key
 
 NOT_LOGGED = "not logged"
 """Reason of a failure that the log states without one."""
@@ -31,12 +34,12 @@ class Part:
     def __init__(self) -> None:
         self.tables: dict[str, Counter[tuple[str, ...]]] = {}
 
-    def count(self, table: str, *key: str) -> None:
-        """Count one under a key."""
+    def count(self, table: str, *key: str, times: int = 1) -> None:
+        """Count one, or so many, under a key."""
         known = self.tables.get(table)
         if known is None:
             known = self.tables[table] = Counter()
-        known[key] += 1
+        known[key] += times
 
     def table(self, name: str) -> Counter[tuple[str, ...]]:
         """Return a table, empty if nothing was counted."""
@@ -82,17 +85,20 @@ class Counts(NamedTuple):
     """Connections and messages of each appliance."""
     both: Counter[tuple[str, str]]
     """Messages by how they were received and delivered."""
+    ledger: Ledger
+    """What was wrong with whom."""
 
 
-def count_records(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[str, Any]]) -> Counts:
+def count_records(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[str, Any]], own_domains: Iterable[str] = ()) -> Counts:
     """Count records of connections and of messages, each read once."""
-    counts = Counts(Span(), {(direction, flow): Part() for direction in DIRECTIONS for flow in FLOWS}, Counter(), Counter())
+    ledger = Ledger(own_domains)
+    counts = Counts(Span(), {(direction, flow): Part() for direction in DIRECTIONS for flow in FLOWS}, Counter(), Counter(), ledger)
     for record in connections:
         counts.hosts[record.get("esa_host", UNKNOWN), "connections"] += 1
         for name in ("opened", "closed"):
             if name in record:
                 counts.span.add(record[name])
-        _count_connection(counts.parts[record["esa_direction"], _flow(record)], record)
+        _count_connection(counts.parts[record["esa_direction"], _flow(record)], ledger, record)
     for record in messages:
         counts.hosts[record.get("esa_host", UNKNOWN), "messages"] += 1
         for name in ("first_seen", "last_seen"):
@@ -100,8 +106,8 @@ def count_records(connections: Iterable[Mapping[str, Any]], messages: Iterable[M
                 counts.span.add(record[name])
         counts.both[record["received"], record["delivered"]] += 1
         flow = _flow(record)
-        _count_received(counts.parts["receiving", flow], record)
-        _count_delivered(counts.parts["delivery", flow], record)
+        _count_received(counts.parts["receiving", flow], ledger, record)
+        _count_delivered(counts.parts["delivery", flow], ledger, record)
     return counts
 
 
@@ -110,26 +116,33 @@ def _flow(record: Mapping[str, Any]) -> str:
     return flow if flow in FLOWS else UNKNOWN
 
 
-def _count_connection(part: Part, record: Mapping[str, Any]) -> None:
-    verdict = record["tls_verdict"]
+def _count_connection(part: Part, ledger: Ledger, record: Mapping[str, Any]) -> None:
+    verdict, direction = record["tls_verdict"], record["esa_direction"]
+    time = record.get("opened") or record.get("closed")
     part.count("connections", verdict)
-    _count_time(part, "connections", record.get("opened") or record.get("closed"), verdict)
+    _count_time(part, "connections", time, verdict)
     if verdict in ("unused", UNKNOWN) and "tls_reason" in record:
         part.count("other_reasons", record["tls_reason"], verdict)
     if verdict == "unused":
         return  # refused strangers are many, and no partners
     partner = partner_name(record.get("domain"), record.get("peer_host"), record.get("peer_ip"))
+    key = ledger.key(direction, _flow(record), partner)
+    ledger.note(key, "connections", verdict, time)
     columns = [verdict]
+    issues: list[tuple[str, str]] = []
     if verdict in OVER_TLS:
         version, cipher = record.get("tls_version", UNKNOWN), record.get("tls_cipher", UNKNOWN)
+        ledger.note(key, "version", version, None)
         part.count("versions", version)
         part.count("ciphers", cipher)
         marks = _marks(version, cipher)
         columns += marks
         if "deprecated" in marks or "weak" in marks:
             part.count("outdated", partner, version, cipher)
+        issues = _outdated(marks, version, cipher)
     elif verdict == "failed" or (verdict == "cleartext" and "tls_reason" in record):
         part.count("failures", partner, record.get("tls_reason", NOT_LOGGED), verdict, "required" if record.get("tls_required") else "")
+        issues = [(FAILED, record.get("tls_reason", NOT_LOGGED))]
         if verdict == "cleartext":
             columns.append("fallback")
     if record.get("tls_required") and verdict not in OVER_TLS:
@@ -138,6 +151,43 @@ def _count_connection(part: Part, record: Mapping[str, Any]) -> None:
         part.count("partner_connections", partner, column)
     for column in columns[1:]:
         part.count("connections", column)
+    for name, reason in issues:
+        issue = ledger.issue(key, name)
+        issue.connections += 1
+        issue.seen(time)
+        issue.reasons[reason] += 1
+        kind = "icid" if direction == "receiving" else "dcid"
+        issue.example(time, record.get("esa_host", ""), kind, record[kind])
+
+
+def _outdated(marks: tuple[str, ...], version: str, cipher: str) -> list[tuple[str, str]]:
+    """Return what is wrong with a protocol and a cipher, each with its name."""
+    return [(DEPRECATED, version)] * ("deprecated" in marks) + [(WEAK, cipher)] * ("weak" in marks)
+
+
+def _note_mail(ledger: Ledger, key: Key, record: Mapping[str, Any], verdict: str, ways: Iterable[Mapping[str, Any]]) -> None:
+    """Note one message of a partner; each way that it took says verdict, time, tls_version, tls_cipher and reason."""
+    told: set[str] = set()
+    latest: str | None = None
+    for way in ways:
+        time = way.get("time", record.get("first_seen"))
+        issues: list[tuple[str, str]] = []
+        if way["verdict"] == "cleartext":
+            issues = [(CLEARTEXT, way.get("reason", ""))]
+        elif way["verdict"] == "encrypted":
+            latest = time
+            version, cipher = way.get("tls_version", UNKNOWN), way.get("tls_cipher", UNKNOWN)
+            issues = [(name, "") for name, _ in _outdated(_marks(version, cipher), version, cipher)]
+        for name, reason in issues:
+            issue = ledger.issue(key, name)
+            issue.seen(time)
+            if reason:
+                issue.reasons[reason] += 1
+            if name not in told:
+                told.add(name)
+                issue.messages += 1
+                issue.example(time, record.get("esa_host", ""), "mid", record["mid"])
+    ledger.note(key, "messages", verdict, latest)
 
 
 @lru_cache(maxsize=10_000)  # bounded, as both are text of the log
@@ -150,9 +200,10 @@ def _marks(version: str, cipher: str) -> tuple[str, ...]:
     return tuple(marks)
 
 
-def _count_received(part: Part, record: Mapping[str, Any]) -> None:
+def _count_received(part: Part, ledger: Ledger, record: Mapping[str, Any]) -> None:
     verdict = record["received"]
     part.count("messages", verdict)
+    part.count("recipients", verdict, times=len(record.get("recipients", ())))
     _count_time(part, "messages", record.get("first_seen"), verdict)
     if verdict in ("internal", "none"):
         return
@@ -160,20 +211,28 @@ def _count_received(part: Part, record: Mapping[str, Any]) -> None:
         part.count("message_versions", record.get("received_tls_version", UNKNOWN))
         part.count("message_ciphers", record.get("received_tls_cipher", UNKNOWN))
     domain = domain_of(record.get("sender", ""))
-    part.count("partner_messages", partner_name(domain, record.get("received_peer_host"), record.get("received_peer_ip")), verdict)
+    partner = partner_name(domain, record.get("received_peer_host"), record.get("received_peer_ip"))
+    part.count("partner_messages", partner, verdict)
+    way = {name: record[theirs] for name, theirs in _RECEIVED if theirs in record}
+    _note_mail(ledger, ledger.key("receiving", _flow(record), partner), record, verdict, [way])
 
 
-def _count_delivered(part: Part, record: Mapping[str, Any]) -> None:
+_RECEIVED = (("verdict", "received"), ("tls_version", "received_tls_version"), ("tls_cipher", "received_tls_cipher"), ("reason", "received_reason"))
+"""What an attempt to deliver says, and how a record says it of receiving."""
+
+
+def _count_delivered(part: Part, ledger: Ledger, record: Mapping[str, Any]) -> None:
     verdict = record["delivered"]
     part.count("messages", verdict)
     _count_time(part, "messages", record.get("first_seen"), verdict)
-    verdicts: dict[str, set[str]] = {}
+    ways: dict[str, list[Mapping[str, Any]]] = {}
     versions: set[str] = set()
     ciphers: set[str] = set()
     for attempt, reached in delivered_to(record):
+        part.count("recipients", attempt["verdict"], times=len(attempt["rid"]))
         for domain in reached or (None,):
             partner = partner_name(domain, attempt.get("peer_host"), attempt.get("peer_ip"))
-            verdicts.setdefault(partner, set()).add(attempt["verdict"])
+            ways.setdefault(partner, []).append(attempt)
         if attempt["verdict"] == "encrypted":
             versions.add(attempt.get("tls_version", UNKNOWN))
             ciphers.add(attempt.get("tls_cipher", UNKNOWN))
@@ -181,8 +240,10 @@ def _count_delivered(part: Part, record: Mapping[str, Any]) -> None:
         part.count("message_versions", version)
     for cipher in ciphers:
         part.count("message_ciphers", cipher)
-    for partner, over in verdicts.items():
-        part.count("partner_messages", partner, of_deliveries(over))
+    for partner, over in ways.items():
+        told = of_deliveries(attempt["verdict"] for attempt in over)
+        part.count("partner_messages", partner, told)
+        _note_mail(ledger, ledger.key("delivery", _flow(record), partner), record, told, over)
 
 
 def delivered_to(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], set[str]]]:

@@ -82,6 +82,18 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]
     return together([scroll, tag("p", below, class_="more")]) if below else scroll
 
 
+def listing(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str | int]], kind: str, anchor: str | None = None) -> Markup:
+    """Return a table with every row it has, which may be thousands: as little markup as can be. The page's script sorts, searches and pages it."""
+    body = "".join([f"<tr><th>{'<td>'.join(map(_plain, row))}" for row in rows])  # HTML's ends of rows and cells may be left out
+    head = tag("thead", tag("tr", *(_head(column) for column in columns)))
+    inner = tag("table", tag("caption", tag("span", caption)), head, tag("tbody", Markup(body)), class_=f"full {kind}", id=anchor)
+    return tag("div", inner, class_="scroll", role="region", aria_label=caption, tabindex="0")
+
+
+def _plain(value: str | int) -> str:
+    return f"{value:,}" if isinstance(value, int) else _html(value)
+
+
 def _head(column: Column) -> Markup:
     if column.verdict is None:
         return tag("th", column.label, scope="col", class_=column.kind)

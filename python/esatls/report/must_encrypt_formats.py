@@ -7,6 +7,7 @@ import io
 from typing import IO, TYPE_CHECKING, Any
 
 from esatls.output import dumps, harmless, printable
+from esatls.output.table import show
 from esatls.report.html import Markup, tag, together
 from esatls.report.must_encrypt import BROKEN, KEPT, NO_MAIL, overall
 from esatls.report.notes import word
@@ -151,12 +152,6 @@ def _table(partners: Sequence[Partner], file: IO[bytes]) -> None:
 
 
 def _print(console: Any, names: Sequence[str], rows: Sequence[Sequence[str]], styles: Mapping[str, str]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, overflow="fold", no_wrap=not console.is_terminal or name in ("Time", "MID", "Verdict"))
-    for row in rows:
-        table.add_row(*(Text(printable(cell), style=styles.get(cell, "")) for cell in row))
-    console.print(table)
+    show(console, names, [[Text(printable(cell), style=styles.get(cell, "")) for cell in row] for row in rows], ("Time", "MID", "Verdict"))

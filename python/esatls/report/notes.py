@@ -15,6 +15,10 @@ NOTES: dict[str, str] = {
         "A message is one MID of one appliance; messages that the appliance rewrites, splits, copies or makes itself have MIDs of their own. "
         "Received is about the connection over which the message, or the one it was made from, came in; delivered is about those over which it went out."
     ),
+    "recipients": (
+        "Recipients are those that the appliance accepted (received), and those that deliveries reached, each by the verdict of its own delivery. "
+        "The appliance's own report counts messages by recipient."
+    ),
     "both": (
         "Counts of connections and of messages need not agree: a connection can carry many messages or none, and a message "
         "with several recipients can go out over several connections."
@@ -26,7 +30,7 @@ NOTES: dict[str, str] = {
     **{verdict.word: verdict.meaning for verdict in VERDICTS},
     "attempted": (
         "TLS was attempted on connections that were encrypted or mixed, that failed, or that continued in clear text after TLS had failed "
-        "or had not been offered (fallback)."
+        "or had not been offered (fallback). Over TLS of attempts is what the appliance's own table shows in percent."
     ),
     "required": (
         "The log mentions that TLS was required only if it was not established. “Required, no TLS” counts those connections, "
@@ -38,6 +42,11 @@ NOTES: dict[str, str] = {
         "it is the other side's host name or address. Unused connections are included in the totals only; a message to several partners "
         "counts for each."
     ),
+    "organisations": (
+        "A row is one organisation in one direction: the registrable domain by the Public Suffix List, with the names that were counted under it. "
+        "Mail that comes from the own servers to go out, and mail that goes to them from outside, is that of the own domains. The examples are the latest "
+        "ones; esatls trace shows each line of them."
+    ),
     "deprecated": "Deprecated protocols are SSL 2, SSL 3, TLS 1.0 and TLS 1.1 (RFC 6176, RFC 7568, RFC 8996).",
     "weak": "Weak ciphers use RC4, RC2, DES, 3DES, MD5, export keys, no encryption (NULL) or no authentication (anonymous).",
     "no_forward_secrecy": "Without forward secrecy, anyone who obtains the server's key later can read mail recorded today.",
@@ -48,6 +57,7 @@ NOTES: dict[str, str] = {
         "A reset or an end of the connection can happen before TLS or during it (unknown); a refusal, a time-out or a reply of the other side "
         "says nothing about TLS (unused). Neither is included in percentages of failures."
     ),
+    "evidence": "What this report was made from: each file as it was on disk, and how many of its lines were events, ignored or unreadable.",
     "over_time": "Times are UTC: when a connection was opened, and when a message was first seen.",
 }
 """What each number counts."""

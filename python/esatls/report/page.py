@@ -1,7 +1,7 @@
-"""A report as one HTML page that needs nothing else: no script, no address fetched, charts as inline SVG.
+"""A report as one HTML page that needs nothing else: no address fetched, charts as inline SVG.
 
-Whatever the log says is text: every child of an element is escaped unless it is `Markup` made here. The
-page's own style is the only one that its Content-Security-Policy lets through, by its hash.
+Whatever the log says is text: every child of an element is escaped unless it is `Markup` made here. The page's own style and
+script are the only ones that its Content-Security-Policy lets through, by their hashes; without the script the page is as complete.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import hashlib
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from esatls.report.build import MESSAGE_VERDICTS, percent
+from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
 from esatls.report.charts import bar, over_time, stacked_bar, time_axis
+from esatls.report.evidence import TITLE
+from esatls.report.findings import findings
 from esatls.report.html import Column, Markup, key, more, number, share, table, tag, together
+from esatls.report.lists import all_partners, in_cleartext, issues
 from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, word
 from esatls.report.reasons import split_reason
-from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, OVER_TLS, UNKNOWN, VERDICTS, WORDS, counted, uncounted
+from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, VERDICTS, WORDS, counted, uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from esatls.report.build import Report
 
-MOST_PARTNERS = 100
 MOST_REASONS = 25
-MOST_FAILING = 25
 MOST_CIPHERS = 50
 MOST_APPLIANCES = 100
-MOST_WHYS = 5
 """Rows shown of the tables that grow with the log; the page says how many more there are."""
 
 _WHAT = ("connections", "messages")
@@ -69,6 +69,7 @@ def _glance(report: Report) -> Markup:
             class_="tiles",
         ),
         tag("p", report["notes"]["both"], class_="note"),
+        *(tag("p", report["notes"][name], class_="note") for name in ("contradictions",) if name in report["notes"]),
         _findings(report),
         id="glance",
     )
@@ -79,51 +80,16 @@ def _plural(count: int, what: str) -> Markup:
 
 
 def _findings(report: Report) -> Markup | None:
-    """Return what somebody should look at, in sentences."""
-    found = []
-    for direction in DIRECTIONS:
-        part = report[direction]["all"]
-        connections, messages = part["connections"], part["messages"]
-        side, verb = DIRECTION_WORDS[direction]
-        kind = f"{side.lower()} connections"
-        clear, mixed = messages["verdicts"]["cleartext"], messages["verdicts"].get("mixed", 0)
-        if clear:
-            found.append(together([_plural(clear, "messages"), f" {verb} in clear text"]))
-        if mixed:
-            found.append(together([_plural(mixed, "messages"), f" {verb} in clear text to some recipients"]))
-        late = connections["verdicts"]["mixed"]
-        if late:
-            found.append(together([_plural(late, kind), " on which some messages were sent before TLS was started"]))
-        failed = connections["verdicts"]["failed"]
-        if failed:
-            needed = connections["required_failed"]
-            of_them = together([" on ", number(needed), " of them"]) if failed > 1 else ""
-            also = together(["; TLS was required", of_them]) if needed else ""
-            found.append(together([_plural(failed, kind), " failed", also]))
-        if connections["required_cleartext"]:
-            found.append(together([_plural(connections["required_cleartext"], kind), " in clear text although TLS was required"]))
-        if connections["fallback"]:
-            found.append(together([_plural(connections["fallback"], kind), " continued in clear text after TLS had failed or had not been offered"]))
-        certificates = sum(row["connections"] for row in part["reasons"] if row["certificate"])
-        if certificates:
-            found.append(together([_plural(certificates, kind), " with a certificate problem"]))
-        for name, what, words in (("deprecated", "version", "a deprecated protocol"), ("weak", "cipher", "a weak cipher")):
-            count, unknown = connections[name], sum(row["connections"] for row in part[what + "s"] if row[what] == UNKNOWN)
-            whole = sum(connections["verdicts"][verdict] for verdict in OVER_TLS) - unknown
-            if count:
-                of = together([number(count), " of ", _plural(whole, f"encrypted {kind}"), f" with {words} ("])
-                rest = together(["; the ", words.split()[-1], " of ", number(unknown), " more is unknown"]) if unknown else ""
-                found.append(together([of, share(percent(count, whole)), ")", rest]))
-    if not found:
-        return None
-    return tag("div", tag("h3", "To look at"), tag("ul", *(tag("li", item) for item in found)), class_="findings")
+    """Return what somebody should look at, each with a link to the list that tells more."""
+    items = [tag("li", tag("a", sentence, href=f"#{target}")) for target, sentence in findings(report)]
+    return tag("div", tag("h3", "To look at"), tag("ul", *items), class_="findings") if items else None
 
 
 def _verdict_table(caption: str, flows: Mapping[str, Any], what: str, verdicts: Sequence[str], *, attempts: bool) -> Markup:
     shown, aside = counted(verdicts), uncounted(verdicts)
     columns = [Column("Mail flow"), Column("Shares", "bar"), *(Column(verdict.capitalize(), "number", verdict) for verdict in shown)]
     if attempts:
-        columns += [Column("TLS attempted", "number"), Column("Fallback", "number"), Column("Required, no TLS", "number")]
+        columns += [Column(label, "number") for label in ("TLS attempted", "Over TLS of attempts", "Fallback", "Required, no TLS")]
     columns += [Column(verdict.capitalize(), "aside", verdict) for verdict in aside]
     columns.append(Column("Total", "number"))
     rows = []
@@ -134,7 +100,8 @@ def _verdict_table(caption: str, flows: Mapping[str, Any], what: str, verdicts: 
         row: list[str] = [FLOW_WORDS[flow].capitalize(), stacked_bar(tally)]
         row += [_with_share(tally["verdicts"][verdict], tally["percent"].get(verdict)) for verdict in shown]
         if attempts:
-            row += [_with_share(tally["attempted"], tally.get("attempted_percent")), number(tally["fallback"]), number(tally["required"])]
+            row += [_with_share(tally["attempted"], tally.get("attempted_percent")), share(tally.get("attempted_encrypted"))]
+            row += [number(tally["fallback"]), number(tally["required"])]
         row += [number(tally["verdicts"][verdict]) for verdict in aside]
         row.append(number(tally["total"]))
         rows.append(row)
@@ -144,15 +111,15 @@ def _verdict_table(caption: str, flows: Mapping[str, Any], what: str, verdicts: 
 def _verdicts(report: Report) -> Markup:
     notes = report["notes"]
     meanings = [tag("div", tag("dt", key(verdict), verdict.capitalize()), tag("dd", notes[verdict])) for verdict in WORDS]
-    about = {"connections": ("connections", "attempted", "required", "mail_flow"), "messages": ("messages",)}
+    about = {"connections": ("connections", "attempted", "required", "mail_flow"), "messages": ("messages",), "recipients": ("recipients",)}
     tables: list[str] = []
     for what, names in about.items():
         tables.append(tag("h3", what.capitalize()))
         tables.extend(tag("p", notes[name], class_="note") for name in names)
         for direction in DIRECTIONS:
             title, verb = DIRECTION_WORDS[direction]
-            verdicts = CONNECTION_VERDICTS if what == "connections" else MESSAGE_VERDICTS[direction]
-            caption = f"{title} connections" if what == "connections" else f"Messages {verb}"
+            verdicts = {"connections": CONNECTION_VERDICTS, "messages": MESSAGE_VERDICTS[direction], "recipients": RECIPIENT_VERDICTS[direction]}[what]
+            caption = f"{title} connections" if what == "connections" else f"Recipients of messages {verb}" if what == "recipients" else f"Messages {verb}"
             tables.append(_verdict_table(caption, report[direction], what, verdicts, attempts=what == "connections"))
     return tag(
         "section",
@@ -242,57 +209,20 @@ def _protocols(report: Report) -> Markup:
         for name, what in (("version", "protocol"), ("cipher", "cipher"))
         for direction in DIRECTIONS
     ]
-    outdated = []
-    for direction in DIRECTIONS:
-        rows = report[direction]["all"]["outdated"]
-        if rows:
-            cells = [
-                [
-                    row["partner"],
-                    number(row["connections"]),
-                    _words(row["versions"]),
-                    _words(row["ciphers"]),
-                ]
-                for row in rows[:MOST_FAILING]
-            ]
-            outdated.append(
-                table(
-                    f"{DIRECTION_WORDS[direction][0]}: partners with deprecated protocols or weak ciphers",
-                    [Column("Partner"), Column("Connections", "number"), Column("Protocols", "words"), Column("Ciphers", "words")],
-                    cells,
-                    more(rows, MOST_FAILING, "partners"),
-                )
-            )
     return tag(
         "section",
         tag("h2", "Protocols and ciphers"),
         *(tag("p", notes[name], class_="note") for name in ("deprecated", "weak", "no_forward_secrecy")),
         *tables,
-        *outdated,
+        *issues(report, "deprecated"),
+        *issues(report, "weak"),
         id="protocols",
     )
-
-
-def _words(words: Sequence[str]) -> Markup:
-    if not words:
-        return share(None)
-    return together([tag("code", words[0]), *(piece for word in words[1:] for piece in (", ", tag("code", word)))])
 
 
 def _reason(reason: str) -> Markup:
     before, words, after = split_reason(reason)
     return tag("span", tag("span", before, class_="dim") if before else None, words, tag("span", after, class_="dim") if after else None)
-
-
-def _whys(rows: Sequence[Mapping[str, Any]]) -> Markup:
-    """Return the first reasons, by the words that matter: the table above has them whole."""
-    items: list[str] = [
-        together([number(row["connections"]), "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN} ", split_reason(row["reason"])[1]]) for row in rows[:MOST_WHYS]
-    ]
-    if len(rows) > MOST_WHYS:
-        others = len(rows) - MOST_WHYS
-        items.append(f"and {others:,} other {word(others, 'reasons')}")
-    return tag("ul", *(tag("li", item) for item in items))
 
 
 _FAILURE_COUNTS = (Column("Failed", "number", "failed"), Column("Cleartext", "number", "cleartext"))
@@ -313,18 +243,6 @@ def _failure_reasons(rows: Sequence[Mapping[str, Any]], title: str) -> Markup:
     )
 
 
-def _failing_partners(rows: Sequence[Mapping[str, Any]], title: str) -> Markup:
-    return table(
-        f"{title}: partners with which TLS fails most",
-        [Column("Partner"), *_FAILURE_COUNTS, Column("TLS required", "number"), Column("Certificate", "number"), Column("Reasons", "reasons")],
-        [
-            [row["partner"], *(number(row[name]) for name in ("failed", "cleartext", "required", "certificate")), _whys(row["reasons"])]
-            for row in rows[:MOST_FAILING]
-        ],
-        more(rows, MOST_FAILING, "partners"),
-    )
-
-
 def _other_reasons(rows: Sequence[Mapping[str, Any]], title: str) -> Markup:
     names = uncounted(CONNECTION_VERDICTS)
     return table(
@@ -341,9 +259,10 @@ def _failures(report: Report) -> Markup:
     for direction in DIRECTIONS:
         part, title = report[direction]["all"], DIRECTION_WORDS[direction][0]
         if part["reasons"]:
-            tables += [_failure_reasons(part["reasons"], title), _failing_partners(part["failures"], title)]
+            tables.append(_failure_reasons(part["reasons"], title))
         else:
             tables.append(tag("p", f"{title}: no failure in this log.", class_="more"))
+    tables += issues(report, "failed")
     others = [(report[direction]["all"]["other_reasons"], DIRECTION_WORDS[direction][0]) for direction in DIRECTIONS]
     if any(rows for rows, _ in others):
         tables.append(tag("p", notes["other_reasons"], class_="note"))
@@ -357,57 +276,12 @@ def _failures(report: Report) -> Markup:
     )
 
 
-def _partner_table(rows: Sequence[Mapping[str, Any]], direction: str, caption: str) -> Markup:
-    mixed = direction == "delivery"
-    columns = [
-        Column("Partner"),
-        Column("Over TLS", "bar", group="Connections"),
-        Column("Encrypted", "number", "encrypted", "Connections"),
-        Column("Mixed", "number", "mixed", "Connections"),
-        Column("Cleartext", "number", "cleartext", "Connections"),
-        Column("Failed", "number", "failed", "Connections"),
-        Column("Required, no TLS", "number", group="Connections"),
-        Column("Unknown", "aside", "unknown", "Connections"),
-        Column("Over TLS", "bar", group="Messages"),
-        Column("Encrypted", "number", "encrypted", "Messages"),
-        *([Column("Mixed", "number", "mixed", "Messages")] if mixed else []),
-        Column("Cleartext", "number", "cleartext", "Messages"),
-        Column("Unknown", "aside", "unknown", "Messages"),
-    ]
-    cells = []
-    for row in rows[:MOST_PARTNERS]:
-        connections, messages = row["connections"], row["messages"]
-        cells.append(
-            [
-                row["partner"],
-                together([share(connections["percent"].get("encrypted")), stacked_bar(connections)]),
-                *(number(connections["verdicts"][verdict]) for verdict in counted(CONNECTION_VERDICTS)),
-                number(connections["required"]),
-                number(connections["verdicts"]["unknown"]),
-                together([share(messages["percent"].get("encrypted")), stacked_bar(messages)]),
-                number(messages["verdicts"]["encrypted"]),
-                *([number(messages["verdicts"]["mixed"])] if mixed else []),
-                number(messages["verdicts"]["cleartext"]),
-                number(messages["verdicts"]["unknown"]),
-            ]
-        )
-    return table(caption, columns, cells, more(rows, MOST_PARTNERS, "partners"))
+def _cleartext(report: Report) -> Markup:
+    return tag("section", tag("h2", "Clear text"), tag("p", report["notes"]["organisations"], class_="note"), *in_cleartext(report), id="cleartext")
 
 
 def _partners(report: Report) -> Markup:
-    # the sides that face the world stand open
-    first = {"receiving": "incoming", "delivery": "outgoing"}
-    tables: list[str] = []
-    for direction in DIRECTIONS:
-        title = DIRECTION_WORDS[direction][0]
-        for flow in sorted(FLOWS, key=lambda flow: flow != first[direction]):
-            rows = report[direction][flow]["partners"]
-            if not rows:
-                continue
-            caption = f"{title}, {FLOW_WORDS[flow]}: by partner"
-            summary = tag("summary", f"{caption} ({len(rows):,})")
-            tables.append(tag("details", summary, _partner_table(rows, direction, caption), open="" if flow == first[direction] else None))
-    return tag("section", tag("h2", "Partners"), tag("p", report["notes"]["partners"], class_="note"), *tables, id="partners")
+    return tag("section", tag("h2", "Partners"), tag("p", report["notes"]["partners"], class_="note"), *all_partners(report), id="partners")
 
 
 def _appliances(report: Report) -> Markup | None:
@@ -427,9 +301,50 @@ def _appliances(report: Report) -> Markup | None:
     )
 
 
+_SETTINGS = {
+    "timezone": "Time zone of the log, as given",
+    "host": "Appliance, as given",
+    "since": "From",
+    "until": "Until",
+    "version": "Version of esatls",
+}
+
+
+def _evidence(report: Report) -> Markup | None:
+    told = report.get("evidence")
+    if told is None:
+        return None
+    lines = told["lines"]
+    pairs = [("Lines", f"{lines['lines']:,}: {lines['events']:,} events, {lines['ignored']:,} ignored, {lines['unreadable']:,} unreadable")]
+    pairs += [(label, told[name]) for name, label in _SETTINGS.items() if name in told]
+    if "own_domains" in told:
+        pairs.append(("Own domains", ", ".join(told["own_domains"])))
+    numbers = ("size", "lines", "events", "ignored", "unreadable")
+    rows = [
+        [
+            together([one["name"], tag("br"), tag("small", f"SHA-256 {one['sha256']}")]) if "sha256" in one else one["name"],
+            *(_readable(one.get(end, "")) for end in ("first", "last")),
+            *(number(one[name]) if name in one else share(None) for name in numbers),
+        ]
+        for one in told["files"]
+    ]
+    columns = [Column("File"), Column("First line"), Column("Last line"), Column("Bytes", "number")]
+    columns += [Column(name.capitalize(), "number") for name in numbers[1:]]
+    return tag(
+        "section",
+        tag("h2", "Evidence"),
+        tag("p", report["notes"]["evidence"], class_="note"),
+        tag("dl", *(tag("div", tag("dt", label), tag("dd", value)) for label, value in pairs), class_="meanings"),
+        *([tag("h3", "Problems"), tag("ul", *(tag("li", problem) for problem in told["problems"]))] if told["problems"] else []),
+        table("Files", columns, rows),
+        id="evidence",
+    )
+
+
 def _header(report: Report) -> Markup:
+    told = report.get("evidence", {})
     span, totals, hosts = report["span"], report["totals"], report["appliances"]
-    pieces: list[Markup] = []
+    pieces: list[Markup] = [tag("p", told["organisation"], class_="whose")] if "organisation" in told else []
     if span:
         first, last = (tag("time", _readable(span[end]), datetime=span[end]) for end in ("first", "last"))
         pieces.append(tag("p", first, " to ", last, " UTC"))
@@ -438,13 +353,24 @@ def _header(report: Report) -> Markup:
         appliance = "appliance not named in the log" if hosts[0]["esa_host"] == "unknown" else f"appliance {hosts[0]['esa_host']}"
     counts = [piece for what, count in totals.items() for piece in (_plural(count, what), ", ")]
     pieces.append(tag("p", *counts, appliance))
-    sections = ["glance", "verdicts", "time", "protocols", "failures", "partners"]
-    titles = ["At a glance", "Verdicts", "Over time", "Protocols and ciphers", "Failures", "Partners"]
+    if "made" in told:
+        pieces.append(tag("p", "Made ", tag("time", _readable(told["made"]), datetime=told["made"]), f" UTC from {_files(told['files'])}"))
+    if told.get("incomplete"):
+        pieces.append(tag("p", tag("b", "Incomplete evidence. "), " ".join(told["incomplete"]), class_="incomplete", role="alert"))
+    sections = ["glance", "cleartext", "verdicts", "time", "protocols", "failures", "partners"]
+    titles = ["At a glance", "Clear text", "Verdicts", "Over time", "Protocols and ciphers", "Failures", "Partners"]
     if len(hosts) > 1:
         sections.append("appliances")
         titles.append("Appliances")
+    if told:
+        sections.append("evidence")
+        titles.append("Evidence")
     links = [tag("li", tag("a", title, href=f"#{section}")) for section, title in zip(sections, titles)]
-    return tag("header", tag("h1", "TLS on the mail gateway"), *pieces, tag("nav", tag("ul", *links), aria_label="Sections"))
+    return tag("header", tag("h1", told.get("title", TITLE)), *pieces, tag("nav", tag("ul", *links), aria_label="Sections"))
+
+
+def _files(files: Sequence[Mapping[str, Any]]) -> str:
+    return files[0]["name"] if len(files) == 1 else f"{len(files):,} files"
 
 
 def _readable(time: str) -> str:
@@ -459,11 +385,14 @@ def stylesheet() -> str:
     return colours + files("esatls.report").joinpath("page.css").read_text(encoding="utf-8")
 
 
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 def page(report: Report) -> str:
     """Return the whole page for a report of `report.build`, to be written as UTF-8."""
-    style = stylesheet()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    style, script = stylesheet(), files("esatls.report").joinpath("page.js").read_text(encoding="utf-8")
+    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -471,7 +400,7 @@ def page(report: Report) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="referrer", content="no-referrer"),
-        tag("title", "TLS on the mail gateway"),
+        tag("title", report.get("evidence", {}).get("title", TITLE)),
         tag("style", Markup(style)),
     )
     body = tag(
@@ -480,14 +409,17 @@ def page(report: Report) -> str:
         tag(
             "main",
             _glance(report),
+            _cleartext(report),
             _verdicts(report),
             _times(report),
             _protocols(report),
             _failures(report),
             _partners(report),
             _appliances(report),
+            _evidence(report),
         ),
         tag("footer", tag("p", "Made by esatls from the log only.")),
+        tag("script", Markup(script)),
     )
     text = f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from esatls.output import printable
-from esatls.report.build import MESSAGE_VERDICTS
+from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
+from esatls.report.evidence import TITLE
 from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, clipped, word
 from esatls.report.reasons import split_reason
-from esatls.verdicts.words import CONNECTION_VERDICTS, STYLES, counted, uncounted
+from esatls.verdicts.words import CONNECTION_VERDICTS, STYLES, UNKNOWN, counted, uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -165,6 +166,7 @@ def render(report: Report, console: Console) -> None:
     console.width = max(console.width, _NARROWEST) if console.is_terminal else _ENDLESS
     sheet = _Sheet(console)
     _head(sheet, report)
+    _cleartext(sheet, report)
     _verdicts(sheet, report)
     for direction in DIRECTIONS:
         _protocols(sheet, report[direction]["all"], direction)
@@ -172,16 +174,61 @@ def render(report: Report, console: Console) -> None:
         _failures(sheet, report, direction)
     _partners(sheet, report)
     _times(sheet, report)
+    _evidence(sheet, report)
+
+
+def _evidence(sheet: _Sheet, report: Report) -> None:
+    told = report.get("evidence")
+    if told is None:
+        return
+    sheet.heading("Evidence")
+    sheet.note(report["notes"]["evidence"])
+    sheet.note(f"Made {told['made']} by esatls {told['version']}")
+    for name, label in (("timezone", "Time zone"), ("host", "Appliance"), ("since", "From"), ("until", "Until")):
+        if name in told:
+            sheet.note(f"{label}: {printable(str(told[name]))}")
+    for problem in told["problems"]:
+        sheet.note(f"Problem: {printable(problem)}")
+    rows: list[list[Cell]] = []
+    for one in told["files"]:
+        times = [one.get(end, "")[:19].replace("T", " ") for end in ("first", "last")]
+        rows.append([one["name"], *times, *(one.get(name) for name in ("size", "lines", "events", "ignored", "unreadable")), one.get("sha256", "")])
+    sheet.table("", ["File", "First line", "Last line", "Bytes", "Lines", "Events", "Ignored", "Unreadable", "SHA-256"], rows, what="files")
 
 
 def _head(sheet: _Sheet, report: Report) -> None:
     span, totals = report["span"], report["totals"]
-    sheet.console.print(Text("TLS on the mail gateway", style="bold"))
+    told = report.get("evidence", {})
+    sheet.console.print(Text(printable(told.get("title", TITLE)), style="bold"))
+    if "organisation" in told:
+        sheet.console.print(Text(printable(told["organisation"])))
+    if told.get("incomplete"):
+        sheet.note(f"Incomplete evidence. {' '.join(told['incomplete'])}", "bold red")
     if span:
         sheet.console.print(Text(f"{span['first']} to {span['last']}"))
     sheet.console.print(Text(", ".join(f"{count:,} {word(count, what)}" for what, count in totals.items())))
     rows = [[host["esa_host"], host["connections"], host["messages"]] for host in report["appliances"]]
     sheet.table("", ["Appliance", "Connections", "Messages"], rows, what="appliances")
+    if "contradictions" in report["notes"]:
+        sheet.note(printable(report["notes"]["contradictions"]), "")
+
+
+def _cleartext(sheet: _Sheet, report: Report) -> None:
+    sheet.heading("Clear text")
+    rows = [row for row in report["organisations"] if "cleartext" in row]
+    if not any(not row["own"] for row in rows):
+        sheet.note("No mail with partners in clear text in this log.")
+    for title, own in (("Partners in clear text", False), ("Own domains in clear text", True)):
+        cells: list[list[Cell]] = []
+        for row in rows:
+            if row["own"] == own:
+                issue = row["cleartext"]
+                whole = sum(count for verdict, count in row["messages"].items() if verdict != UNKNOWN)
+                times = [time[:16].replace("T", " ") for time in (issue.get("first", ""), issue.get("last", ""), row.get("last_tls", ""))]
+                whys = ", ".join(split_reason(why["reason"])[1] for why in issue["reasons"][:MOST_WHYS])
+                mids = ", ".join(str(one["mid"]) for one in issue["examples"])
+                cells.append([row["partner"], DIRECTION_WORDS[row["direction"]][1], issue["messages"], whole, *times, mids, whys])
+        sheet.table(title, ["Partner", "Direction", "Clear text", "Of", "First", "Last", "Last over TLS", "MIDs", "Reasons"], cells, what="partners")
 
 
 def _tally(name: str, tally: Mapping[str, Any], verdicts: Sequence[str]) -> list[Cell]:
@@ -209,8 +256,9 @@ def _verdicts(sheet: _Sheet, report: Report) -> None:
         rows = []
         for flow in flows:
             tally = tallies[flow]
-            rows.append([FLOW_WORDS[flow], tally["attempted"], tally.get("attempted_percent"), tally["fallback"], tally["required"]])
-        sheet.table("", [title, "TLS attempted", "Share", "Fallback", "Required, no TLS"], rows)
+            shares = (tally.get("attempted_percent"), tally.get("attempted_encrypted"))
+            rows.append([FLOW_WORDS[flow], tally["attempted"], *shares, tally["fallback"], tally["required"]])
+        sheet.table("", [title, "TLS attempted", "Share", "Over TLS of attempts", "Fallback", "Required, no TLS"], rows)
     sheet.console.print()
     sheet.note(notes["attempted"])
     sheet.note(notes["required"])
@@ -221,6 +269,14 @@ def _verdicts(sheet: _Sheet, report: Report) -> None:
         flows = [flow for flow in ("all", *FLOWS) if flow == "all" or report[direction][flow]["messages"]["total"]]
         rows = [_tally(FLOW_WORDS[flow], report[direction][flow]["messages"], verdicts) for flow in flows]
         sheet.table("", [DIRECTION_WORDS[direction][1].capitalize(), *_names(verdicts)], rows)
+    sheet.heading("Recipients by verdict")
+    sheet.note(notes["recipients"])
+    for direction in DIRECTIONS:
+        words = RECIPIENT_VERDICTS[direction]
+        flows = [flow for flow in ("all", *FLOWS) if flow == "all" or report[direction][flow]["recipients"]["total"]]
+        rows = [_tally(FLOW_WORDS[flow], report[direction][flow]["recipients"], words) for flow in flows]
+        sheet.table("", [f"{DIRECTION_WORDS[direction][1].capitalize()}, recipients", *_names(words)], rows)
+    sheet.heading("Messages by both sides")
     pairs = {(row["received"], row["delivered"]): row["messages"] for row in report["both_sides"]}
     across = [verdict for verdict in MESSAGE_VERDICTS["delivery"] if any(delivered == verdict for _, delivered in pairs)]
     down = [verdict for verdict in MESSAGE_VERDICTS["receiving"] if any(received == verdict for received, _ in pairs)]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.lines.clock import parse_rfc3339
-from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.records import message_record
+from esatls.verdicts.records import appliances_of, message_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Callable
 
     from esatls.lines.clock import Time
+    from esatls.verdicts.appliance import Appliance
     from esatls.verdicts.connection import Connection
     from esatls.verdicts.facts import Facts
     from esatls.verdicts.message import Message
@@ -49,9 +49,7 @@ class Member:
 
 def find(facts: Facts, wanted: Callable[[MessageRecord], bool], mid: int | None = None) -> Iterator[Member]:
     """Yield the messages whose record is wanted, by appliance, MID and life; only those of one `mid` are looked at, if it is given."""
-    facts = facts.settled()
-    for host in sorted(facts.hosts):
-        appliance = Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
+    for appliance in appliances_of(facts):
         known = appliance.stores[MESSAGES]
         keys = sorted(known, key=int) if mid is None else [key for key in (str(mid),) if key in known]
         for key in keys:

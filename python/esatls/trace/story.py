@@ -115,7 +115,7 @@ def _why(connection: Connection, verdict: str, passage: Passage) -> tuple[str, f
     view = connection.at(passage.time)
     if view.conflict:
         return f"the sources contradict each other ({view.conflict})", frozenset(connection.evidence(verdict))
-    evidence = frozenset(connection.evidence(verdict))
+    evidence = frozenset(connection.evidence(verdict, is_stated=view.is_stated or verdict != "cleartext"))
     codes = {fact[CODE] for fact in evidence}
     if verdict == "unknown":
         if connection.opened is None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fact_types import (
     CODE,
+    KEY,
     MAKES,
     MESSAGES,
     RECEIVING,
@@ -64,9 +65,10 @@ class Appliance:
         """Whether others than the text log bear witness."""
         self.uses: tuple[Store, Store] = ({}, {})
         """Facts of messages that name a connection, by ICID and by DCID."""
-        self._simple: tuple[dict[str, Connection], dict[str, Connection]] = ({}, {})
-        """Connections whose ids were used once."""
-        self._connections: dict[tuple[int, str], tuple[list[Time], dict[int, Connection]]] = {}
+        self._once: tuple[dict[str, Connection], dict[str, Connection]] = ({}, {})
+        """Connections whose ids were used once, by ICID and by DCID."""
+        self._reused: tuple[dict[str, tuple[list[Time], dict[int, Connection]]], ...] = ({}, {})
+        """When the lives of the other ids begin, and the connections by life."""
         self._stamps: dict[Time, str] = {}
         self._whole: dict[str, Message] = {}
         """Messages whose ids were used once."""
@@ -77,11 +79,15 @@ class Appliance:
         """By MID: its lives from which another message was made, once somebody has asked."""
         self._rested: dict[str, list[int]] = {}
         """By MID: its lives that were in a quarantine, once somebody has asked."""
+        self.taken_again: list[tuple[int, str]] = []
+        """Ids that more than one opening line seems to take (`contradictions`), as far as they have been judged."""
         reused, given_up = [], []
         for mid, facts in stores[MESSAGES].items():
             message = Message(facts)
             if message.origin is not None:
                 self._note_children(facts)
+            if message.starts_twice:
+                self.taken_again.append((MESSAGES, mid))
             if not message.one_life:
                 reused.append(mid)
                 continue
@@ -131,30 +137,37 @@ class Appliance:
 
     def connection(self, side: int, key: str, time: Time | None) -> Connection | None:
         """Return the connection that had this id at this time."""
-        simple = self._simple[side].get(key)
-        if simple is not None:
-            return simple
-        begins, found = self.connections_of(side, key)
-        return found.get(lives.life_at(begins, time) if begins else 0)
+        connection = self.used_once(side, key)
+        if connection is not None:
+            return connection
+        begins, found = self._reused[side][key]
+        return found.get(lives.life_at(begins, time))
 
     def connections_of(self, side: int, key: str) -> tuple[list[Time], dict[int, Connection]]:
         """Return the lives of one connection id."""
-        simple = self._simple[side].get(key)
-        if simple is not None:
-            return [], {0: simple}
-        known = self._connections.get((side, key))
-        if known is None:
+        connection = self.used_once(side, key)
+        return self._reused[side][key] if connection is None else ([], {0: connection})
+
+    def used_once(self, side: int, key: str) -> Connection | None:
+        """Return the connection of an id that was used once, as most are; None where it was used again."""
+        connection = self._once[side].get(key)
+        if connection is None and key not in self._reused[side]:
             facts = self.stores[side].get(key, ())
             uses = self.uses[side].get(key, ())
             connection = self._judged(side, facts, uses)
+            if not connection.one_life:
+                self.taken_again.append((side, key))
             begins = [] if connection.one_life else lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
             if not begins:
-                self._simple[side][key] = connection
-                return [], {0: connection}
+                self._once[side][key] = connection
+                return connection
             parts, used = lives.split(facts, begins), lives.split(uses, begins)
+            if self.has_witnesses:
+                _put_back(side, begins, parts, used)
             numbers = sorted(set(parts) | set(used))
-            known = self._connections[side, key] = (begins, {life: self._judged(side, parts.get(life, ()), used.get(life, ())) for life in numbers})
-        return known
+            self._reused[side][key] = (begins, {life: self._judged(side, parts.get(life, ()), used.get(life, ())) for life in numbers})
+            return None
+        return connection
 
     def _judged(self, side: int, facts: Sequence[Fact], uses: Sequence[Fact]) -> Connection:
         connection = Connection(side, facts, uses, has_witnesses=self.has_witnesses)
@@ -177,6 +190,11 @@ class Appliance:
                 known = (begins, {life: Message(part) for life, part in sorted(lives.split(facts, begins).items())})
             self._messages[mid] = known
         return known
+
+    def in_order(self, mid: str) -> list[Message]:
+        """Return the messages with one id, the earliest first."""
+        whole = self._whole.get(mid)
+        return [message for _, message in sorted(self.messages_of(mid)[1].items())] if whole is None else [whole]
 
     def message(self, mid: str, time: Time | None) -> Message | None:
         """Return the message that had this id at this time."""
@@ -271,7 +289,7 @@ class Appliance:
         if connection is None:
             return "unknown"
         view = connection.at(time, mid)
-        found.update(connection.placed_of(view, _received))
+        found.update(connection.placed_of(view, mid, _received))
         if connection.flow:
             found["mail_flow"] = connection.flow
         return view.verdict if view.verdict in ("encrypted", "cleartext") else "unknown"
@@ -290,6 +308,45 @@ class Appliance:
         if flow is not None and origin.code in GOES_ON:
             found["mail_flow"] = flow
         return verdict
+
+
+def _put_back(side: int, begins: Sequence[Time], parts: dict[int, list[Fact]], used: dict[int, list[Fact]]) -> None:
+    """Move what consolidated events state to the life in which their messages started: an event is written when its message leaves."""
+    started: dict[str, list[Time]] = {}
+    events = []
+    for life, uses in used.items():
+        events += [(life, use) for use in uses if use[CODE] == "cef"]
+        for use in uses:
+            if use[CODE] != "cef" and use[TIME] is not None:
+                started.setdefault(use[KEY], []).append(use[TIME])
+        used[life] = [use for use in uses if use[CODE] != "cef"]
+    for times in started.values():
+        times.sort()
+    stated: dict[tuple[Any, ...], set[int]] = {}
+    for life, use in events:
+        times = started.get(use[KEY], [])
+        at = 0 if use[TIME] is None else bisect_right(times, use[TIME])
+        right = lives.life_at(begins, times[at - 1]) if at else life
+        used.setdefault(right, []).append(use)
+        stated.setdefault(_stated(side, Consolidated(*use)), set()).add(right)
+    moving = {fact for facts in parts.values() for fact in facts if fact[CODE] == "cef_tls" and _told(fact) in stated}
+    for life, facts in parts.items():
+        parts[life] = [fact for fact in facts if fact not in moving]
+    for fact in moving:
+        for life in stated[_told(fact)]:
+            parts.setdefault(life, []).append(fact)
+
+
+def _stated(side: int, event: Consolidated) -> tuple[Any, ...]:
+    """Return what tells the statement of a consolidated event on TLS from others: when it was made, and what it says."""
+    if side == RECEIVING:
+        return event.time, event.tls_in_result, event.tls_in_version, event.tls_in_cipher
+    return event.time, event.tls_out_result, event.tls_out_version, event.tls_out_cipher
+
+
+def _told(fact: Fact) -> tuple[Any, ...]:
+    """Return the same of a fact about the connection."""
+    return (fact[TIME], *fact[KEY + 1 : KEY + 4])
 
 
 def _received_by_records(verdict: str, message: Message, found: MessageRecord) -> str:

@@ -159,8 +159,8 @@ class Connection:
     """The verdict on one life of one connection."""
 
     __slots__ = (
-        "_has_passed", "_placed", "_placed_view", "_view", "_views", "_witness", "dispute", "facts", "flow", "has_witnesses", "is_disputed", "one_life",
-        "opened", "own", "rest", "side", "success", "text", "up", "up_from", "uses",
+        "_has_passed", "_placed", "_placed_view", "_placed_with_records", "_view", "_views", "_witness", "dispute", "facts", "flow", "has_witnesses",
+        "is_disputed", "one_life", "opened", "own", "rest", "side", "success", "text", "up", "up_from", "uses",
     )  # fmt: skip
 
     def __init__(  # noqa: C901 - in one pass: there are as many connections as messages
@@ -242,10 +242,11 @@ class Connection:
         self._has_passed: bool | None = None
         self._views: dict[Any, View] | None = None
         self._placed_view: View | None = None
+        self._placed_with_records = True
         self._placed: dict[str, Any] | None = None
-        """The view that the record of a message asked for last, and what it says of the connection."""
-        self._witness: dict[str, list[str] | None] | None = None
-        """By verdict: who states it, once somebody has asked."""
+        """The view that the record of a message asked for last, whether consolidated events speak of that message, and what it says of the connection."""
+        self._witness: dict[tuple[str, bool, bool], list[str] | None] | None = None
+        """By verdict, whether a line states it, and whether consolidated events speak of the message: who states it, once somebody has asked."""
         if self.rest.stated is not None:
             self._read_own()
 
@@ -276,13 +277,15 @@ class Connection:
         known = self._views.get(key)
         if known is None:
             text = self.text
-            # a sender may start TLS between two messages; a delivery starts it before all
-            own = self.own.get(mid or "", None if self.side == RECEIVING else rest.stated)
-            known = self._weighed(self._by_text(time, mid), own) if text is None else text.at(time, mid)
+            known = self._weighed(self._by_text(time, mid), self._stated_for(mid)) if text is None else text.at(time, mid)
             if self.dispute is not None:
                 known = known._replace(conflict=known.conflict or self.dispute)
             self._views[key] = known
         return known
+
+    def _stated_for(self, mid: str | None) -> Statement | None:
+        """Return what consolidated events state for one message: a sender may start TLS between two of them, a delivery starts it before all."""
+        return self.own.get(mid or "", None if self.side == RECEIVING else self.rest.stated)
 
     def _is_read(self, time: Time | None, mid: str | None) -> bool:
         """Tell whether a line shows that TLS was up for mail: its own data was read over TLS, or that of another message by then."""
@@ -338,12 +341,22 @@ class Connection:
         disputed = f"text: cleartext, cef: {theirs}" if text.verdict == "cleartext" != theirs else None
         if stated.success is not None:
             return View("encrypted", stated.success.tls_version, stated.success.tls_cipher, conflict=disputed)
-        return text if text.verdict == theirs else View(theirs, reason=text.reason or "TLS failed", conflict=disputed)
+        if text.verdict == theirs:
+            return text
+        # how a session ended does not say why its mail went in clear text
+        socket = self.rest.late_socket
+        ended = socket is not None and text.reason == socket.tls_reason
+        return View(theirs, reason="TLS failed" if ended else text.reason or "TLS failed", conflict=disputed)
 
     # the connection as a whole
 
     def _as_a_whole(self) -> View:
-        passed = {(use[TIME], use[KEY] if self.own or self.rest.reads else None) for use in self.uses if passes(use)}
+        passing = [use for use in self.uses if passes(use)]
+        if self.has_witnesses:
+            # a consolidated event is written when its message leaves: that is not when it passed
+            told = {use[KEY] for use in passing if use[CODE] != "cef"}
+            passing = [use for use in passing if use[CODE] != "cef" or use[KEY] not in told]
+        passed = {(use[TIME], use[KEY] if self.own or self.rest.reads else None) for use in passing}
         if not passed:
             return self._weighed(self._idle(), self.rest.stated, passed=False)
         if len(passed) == 1:
@@ -418,23 +431,26 @@ class Connection:
 
     # for records
 
-    def evidence(self, verdict: str) -> Sequence[Fact]:
-        """Return the facts that a verdict rests on."""
-        if verdict in ("encrypted", "mixed"):
-            sure = [fact for fact in self.facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]
-            return sure or [fact for fact in self.facts if fact[CODE] == "tls_read"]
+    def evidence(self, verdict: str, *, is_stated: bool = True) -> Sequence[Fact]:
+        """Return the facts that a verdict rests on; where no line of text states it, a failure after the mail is none of them."""
+        up = [fact for fact in self.facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]
+        if verdict == "encrypted":
+            return up or [fact for fact in self.facts if fact[CODE] == "tls_read"]
+        codes = _ATTEMPTS if is_stated else frozenset[str]()
+        tried = [fact for fact in self.facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and fact[_RESULT] != "success")]
+        if verdict == "mixed":
+            return up + tried
         if verdict in ("cleartext", "failed"):
-            tried = [fact for fact in self.facts if fact[CODE] in _ATTEMPTS or (fact[CODE] == "cef_tls" and fact[_RESULT] != "success")]
             if tried:
                 return tried
             if verdict == "failed":
                 return [fact for fact in self.facts if fact[CODE] in ("connection_error", UNVERIFIED)]
         return [] if verdict == "unknown" else [fact for fact in self.facts if fact[CODE] == "connection_opened"]
 
-    def summary(self, view: View) -> Summary:
-        """Return what records say of it in one view."""
-        verdict, version, cipher, reason, conflict, _ = view
-        opened, success = self.opened, self.success
+    def summary(self, view: View, *, with_records: bool = True) -> Summary:
+        """Return what records say of it in one view; not `with_records` where no consolidated event speaks of the message."""
+        verdict, version, cipher, reason, conflict, is_stated = view
+        opened, success, error = self.opened, self.success, self.rest.error
         return (
             verdict,
             version,
@@ -442,23 +458,27 @@ class Connection:
             reason,
             None if opened is None else opened[_PEER],
             None if opened is None else opened[_PEER_HOST],
-            None if success is None else success[_DOMAIN],
+            (None if success is None else success[_DOMAIN]) or (None if error is None else error.tls_domain),
             conflict,
-            self._witnesses(verdict) if self.has_witnesses else None,
+            self._witnesses(verdict, is_stated=is_stated, with_records=with_records) if self.has_witnesses else None,
         )
 
-    def _witnesses(self, verdict: str) -> list[str] | None:
+    def _witnesses(self, verdict: str, *, is_stated: bool, with_records: bool) -> list[str] | None:
         """Return who states a verdict, if that is not the text log alone."""
         if self._witness is None:
             self._witness = {}
-        if verdict not in self._witness:
-            self._witness[verdict] = witnesses(self.evidence(verdict)) or None
-        return self._witness[verdict]
+        key = (verdict, is_stated, with_records)
+        if key not in self._witness:
+            facts = self.evidence(verdict, is_stated=is_stated)
+            self._witness[key] = witnesses(facts if with_records else [fact for fact in facts if fact[CODE] != "cef_tls"]) or None
+        return self._witness[key]
 
-    def placed_of(self, view: View, place: Place) -> Any:
+    def placed_of(self, view: View, mid: str | None, place: Place) -> Any:
         """Return what a record says of the connection in one view, as a part of that record: each side has its own way to place it."""
-        if self._placed is None or self._placed_view is not view:
-            self._placed_view, self._placed = view, place(self.summary(view))
+        with_records = self.rest.stated is None or self._stated_for(mid) is not None
+        if self._placed is None or self._placed_view is not view or self._placed_with_records is not with_records:
+            self._placed_view, self._placed_with_records = view, with_records
+            self._placed = place(self.summary(view, with_records=with_records))
         return self._placed
 
 
@@ -494,8 +514,8 @@ def _together(views: list[View], *, is_up: bool) -> View:
     conflict = next((view.conflict for view in views if view.conflict), None)
     if not others:
         return views[0]._replace(conflict=conflict)
-    # what is not known beside mail in the clear leaves it in the clear
-    other = min(others, key=lambda view: (view.verdict, view.reason is None))
+    # what is not known of some mail is not known of all
+    other = min(others, key=lambda view: (view.verdict != "unknown" if encrypted is None else view.verdict, view.reason is None))
     if encrypted is None:
         return other._replace(conflict=conflict)
     if is_up or "cleartext" in verdicts:

@@ -95,11 +95,11 @@ def _logged(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
         dcid = one[_DCID]
         if dcid == other[_DCID] != "0" and one[_RID] == other[_RID] and {one[CODE], other[CODE]} == _DONE:
             # the common case: a start and its end, on a connection whose id was used once
-            begins, connections = appliance.connections_of(DELIVERY, dcid)
-            if not begins:
+            connection = appliance.used_once(DELIVERY, dcid)
+            if connection is not None:
                 time = (other if other[CODE] == "delivery_done" else one)[TIME]
                 those = rids_of(one[_RID])
-                return [_attempt(appliance, message, dcid, "done", time, None, connections[0], those if len(those) == 1 else sorted(set(those)))]
+                return [_attempt(appliance, message, dcid, "done", time, None, connection, those if len(those) == 1 else sorted(set(those)))]
     known: dict[tuple[str | None, int], dict[tuple[str, str, str], _Tries]] = {}
     from_bounce_log: list[tuple[Fact, tuple[str | None, int], tuple[str, str]]] = []
     started: dict[tuple[str | None, int], list[Fact]] = {}
@@ -173,7 +173,7 @@ def _tell(attempt: DeliveryRecord, connection: Connection | None, time: Time | N
         attempt["verdict"] = "unknown"
         return
     view = connection.at(time, mid) if mid is not None or connection.has_passed else connection.view
-    attempt.update(connection.placed_of(view, _said))
+    attempt.update(connection.placed_of(view, mid, _said))
 
 
 def _tell_domain(attempt: DeliveryRecord, domains: set[str]) -> None:

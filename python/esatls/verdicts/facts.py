@@ -44,6 +44,7 @@ Ref = tuple[int, str]
 Store = dict[str, list[Fact]]
 """Facts by id. A list that may hold a fact twice; the verdicts do not care."""
 
+ACCEPTED = "message_accepted"
 OPENS = MAKES | {"message_started"}
 """Codes of facts that a message begins with."""
 GOES_ON = frozenset({"rewritten", "released"})
@@ -118,24 +119,26 @@ class Facts:
             matcher = matchers[line[start:end]]
             if matcher is None:
                 continue
-            fullmatch, specs = matcher
+            fullmatch, specs, facts = matcher
             found = fullmatch(line, start)
             if found is None:
                 continue
             taken += 1
-            spec = specs[found.lastindex]  # type: ignore[index]
-            number, code, groups = spec.fact
+            last = found.lastindex
+            number, code, groups = facts[last]  # type: ignore[index]
             stores = head.store
             if number < 0 or stores is None:
-                self.take(head, spec, found)
+                self.take(head, specs[last], found)  # type: ignore[index]
                 continue
             values = found.group(*groups)
             key = values[0]
             known = stores[number].get(key)
-            if known is not None:
+            if known is None:
+                if key is not None:
+                    stores[number][key] = [(code, head.time, *values)]
+            elif code != ACCEPTED or known[-1][CODE] != code or known[-1][TIME] != head.time:
+                # what a second's scanners say of a message is one fact
                 known.append((code, head.time) + values)  # noqa: RUF005 - faster than by way of a list
-            elif key is not None:
-                stores[number][key] = [(code, head.time) + values]  # noqa: RUF005
         return taken
 
     def add(self, event: dict[str, Any], host: str | None = None) -> None:

@@ -79,6 +79,7 @@ class Message:
         "records",
         "sent_by",
         "start",
+        "starts_twice",
         "subject",
     )  # fmt: skip
 
@@ -174,6 +175,8 @@ class Message:
             last - first <= lives.FINISHED_SILENCE and (not made or (first >= min(made) - lives.SAME_OPENING and max(made) - min(made) <= lives.SAME_OPENING))
         )
         """Whether all of it is plainly of one message."""
+        self.starts_twice = len(starts) > 1
+        """Whether it has more than one line that starts it."""
         self.start: MessageStarted | None = None if start is None else MessageStarted(*start)
         self.origin: Lineage | None = None if origin is None else Lineage(*origin)
         """The line that made it from another message."""

@@ -17,6 +17,7 @@ from esatls.verdicts.records import messages_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.record_types import MessageRecord
 
 Ids = dict[str, tuple[list[str], list[str], list[str]]]
@@ -59,6 +60,11 @@ class Share:
             for mid, record in messages_of(self.known[host].appliance, skip=self._skip[host]):
                 yield host, mid, record
 
+    def look(self, contradictions: Contradictions) -> None:
+        """Add what shows in the facts of this share, once its records were made."""
+        for known in self.known.values():
+            contradictions.look(known.appliance)
+
 
 def seen_twice(shares: Iterable[Ids]) -> Ids:
     """Return the ids that more than one share names."""
@@ -75,8 +81,8 @@ def seen_twice(shares: Iterable[Ids]) -> Ids:
     return {host: tuple([*twice.get((host, kind), ())] for kind in range(3)) for host in hosts}  # type: ignore[misc]
 
 
-def judged_together(parts: Iterable[Common]) -> Iterator[tuple[str, int, MessageRecord]]:
-    """Yield appliance, MID and record of the messages that several shares have seen a part of."""
+def judged_together(parts: Iterable[Common], contradictions: Contradictions | None = None) -> Iterator[tuple[str, int, MessageRecord]]:
+    """Yield appliance, MID and record of the messages that several shares have seen a part of; add what shows of contradictions."""
     facts, judged = Facts(), dict[str, set[str]]()
     for part in parts:
         for host, (stores, mids) in part.items():
@@ -86,5 +92,8 @@ def judged_together(parts: Iterable[Common]) -> Iterator[tuple[str, int, Message
             judged.setdefault(host, set()).update(mids)
     has_witnesses = any(bears_witness(fact) for stores in facts.hosts.values() for store in stores for known in store.values() for fact in known)
     for host in sorted(facts.hosts):
-        for mid, record in messages_of(Appliance(host, facts.hosts[host], has_witnesses=has_witnesses), only=judged[host]):
+        appliance = Appliance(host, facts.hosts[host], has_witnesses=has_witnesses)
+        for mid, record in messages_of(appliance, only=judged[host]):
             yield host, mid, record
+        if contradictions is not None:
+            contradictions.look(appliance)

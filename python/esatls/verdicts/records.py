@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from esatls.errors import WrongTypeError
-from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MESSAGES, RECEIVING, TIME, Consolidated, Delivery, Fact, Try, named, position
+from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME, Consolidated, Delivery, Fact, Try, position
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.connection import placing
@@ -15,27 +15,30 @@ from esatls.verdicts.facts import GIVEN_UP, Facts, order, passes
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from esatls.lines.clock import Time
     from esatls.verdicts.connection import Connection
+    from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 _OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
 _OF_TLS = ("tls_peer_cn", "tls_domain")
+_TOLD = {code: tuple((name, type_._fields.index(name)) for name in (*_OF_THE_PEER, *_OF_TLS) if name in type_._fields) for code, type_ in FACT_TYPES.items()}
+"""By code of a fact: what it tells of a connection, and where that stands."""
 _said = placing(("verdict", "tls_verdict"), ("tls_version", "tls_version"), ("tls_cipher", "tls_cipher"), ("reason", "tls_reason"))
 _witnessed = placing(("conflict", "conflict"), ("witness", "witness"))
 _RID = position("rid", Delivery, Try)
 
 
-def connections(facts: Facts) -> Iterator[ConnectionRecord]:
-    """Yield a record per connection, by appliance, side, id and life."""
-    return (record for _, record in connections_in_time(facts))
+def connections(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[ConnectionRecord]:
+    """Yield a record per connection, by appliance, side, id and life. What shows of `contradictions` is added to them by the end."""
+    return (record for _, record in connections_in_time(appliances_of(facts, contradictions)))
 
 
-def connections_in_time(facts: Facts) -> Iterator[tuple[list[Time], ConnectionRecord]]:
+def connections_in_time(appliances: Iterable[Appliance]) -> Iterator[tuple[list[Time], ConnectionRecord]]:
     """Yield each connection's record after all times at which anything is known of it: its own lines, and those of messages that name it."""
-    for appliance in _appliances(facts):
+    for appliance in appliances:
         for side in (RECEIVING, DELIVERY):
             for key in appliance.ids(side):
                 for _, connection in sorted(appliance.connections_of(side, key)[1].items()):
@@ -43,9 +46,9 @@ def connections_in_time(facts: Facts) -> Iterator[tuple[list[Time], ConnectionRe
                     yield times, connection_record(appliance, side, key, connection)
 
 
-def messages(facts: Facts) -> Iterator[MessageRecord]:
-    """Yield a record per message, by appliance, MID and life."""
-    for appliance in _appliances(facts):
+def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[MessageRecord]:
+    """Yield a record per message, by appliance, MID and life. What shows of `contradictions` is added to them by the end."""
+    for appliance in appliances_of(facts, contradictions):
         for _, record in messages_of(appliance):
             yield record
 
@@ -54,17 +57,24 @@ def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozense
     """Yield MID and record of each life of each message of one appliance, by MID: all but those to `skip`, or `only` some."""
     known = appliance.stores[MESSAGES].keys()
     for mid in sorted(known - skip if only is None else known & only, key=int):
-        for _, message in sorted(appliance.messages_of(mid)[1].items()):
+        for message in appliance.in_order(mid):
             if not message.is_bare:
                 yield int(mid), message_record(appliance, mid, message)
 
 
-def _appliances(facts: Facts) -> Iterator[Appliance]:
+def appliances_of(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[Appliance]:
+    """Yield the appliances of some facts, by name. What one has found out for one record serves the next; `WrongTypeError` for what is no `Facts`.
+
+    What shows of `contradictions` in one appliance is added to them when the next one is asked for.
+    """
     if not isinstance(facts, Facts):
         raise WrongTypeError(f"verdicts are made of Facts, not of {type(facts).__name__}: facts.add(event) for each event")
     facts = facts.settled()
     for host in sorted(facts.hosts):
-        yield Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
+        appliance = Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
+        yield appliance
+        if contradictions is not None:
+            contradictions.look(appliance)
 
 
 def message_record(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
@@ -120,7 +130,7 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
             if fact[TIME] is not None:
                 closed.append(fact[TIME])
         elif fact[CODE] != "cef_tls":
-            _note(told, fact, (*_OF_THE_PEER, *_OF_TLS))
+            _note(told, fact)
     if side == RECEIVING and appliance.has_witnesses:
         stated = {id(message): message for use in sorted(connection.uses, key=order) if (message := appliance.message(use[KEY], use[TIME])) is not None}
         for message in stated.values():
@@ -151,11 +161,10 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
     return record  # type: ignore[return-value]
 
 
-def _note(told: dict[str, Any], fact: Fact, names: tuple[str, ...]) -> None:
+def _note(told: dict[str, Any], fact: Fact) -> None:
     """Note the values of a fact that no earlier one has."""
-    values = named(fact)
-    for name in names:
-        value = getattr(values, name, None)
+    for name, place in _TOLD[fact[CODE]]:
+        value = fact[place]
         if value and name not in told:
             told[name] = int(value) if name == "peer_port" else value
 

@@ -1,7 +1,7 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Installs what the dashboard tests need: Splunk's dashboard packages from npm (exact versions, package-lock.json) into .cache/, and
 # Chromium with a font from Debian. Run as root where Chromium is missing. Nothing of it goes into the app.
-set -euo pipefail
+set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cache=$(cd "$here/../../.." && pwd)/.cache/splunk-dashboards
 

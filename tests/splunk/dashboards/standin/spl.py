@@ -944,6 +944,38 @@ def recorded(text: str, search: Search) -> tuple[list[Row], str] | None:
     return None if found is None else (search.source(f"{found[2]} {found[1]}", search.earliest, search.latest), whole[found.end() :])
 
 
+_TSTATS = re.compile(r"\s*\|\s*tstats (?P<what>[^|]*?) WHERE (?P<where>[^|]*?) BY (?P<by>[^|]*?)\s*(?=\||$)", re.DOTALL)
+_BY = re.compile(r"PREFIX\((\w+=)\)|_time span=(\w+)|(host)")
+
+
+def counted(text: str, search: Search) -> tuple[list[Row], str] | None:
+    """Return the rows of a search that begins with `tstats`, and what follows; None for any other search.
+
+    Fields are those of the index alone: host and time, and terms that begin with PREFIX(), which have no capitals there. An event with several such
+    terms counts for each, one without any for none.
+    """
+    whole = expand(text, search)
+    found = _TSTATS.match(whole)
+    if found is None:
+        return None
+    by = list(_BY.finditer(found["by"]))
+    if _BY.sub("", found["by"]).strip(" ,"):
+        raise SplError(f"tstats BY {found['by']}")
+    rows = []
+    for event in search.source(f"tstats {found['where']}", search.earliest, search.latest):
+        row: Row = {"_time": event["_time"]}
+        for one in by:
+            if one[1]:
+                row[one[1]] = few(re.findall(rf"(?<=[^\w.:@/=-]){one[1]}([\w.:@/=-]+)", as_text(event["_raw"]).lower()))
+            elif one[2]:
+                row["_time"] = float(as_number(event["_time"]) or 0) // _span(one[2]) * _span(one[2])
+            else:
+                row["host"] = event["host"]
+        rows.append(row)
+    names = ", ".join(f"'{one[1]}'" if one[1] else "_time" if one[2] else "host" for one in by)
+    return run_stats(rows, Parser(tokens(f"{found['what']} BY {names}"), search)), whole[found.end() :]
+
+
 def stages(text: str, search: Search) -> list[list[Token]]:
     """Return the commands of a search, macros expanded."""
     out: list[list[Token]] = [[]]
@@ -978,7 +1010,7 @@ def base(todo: list[list[Token]], search: Search) -> tuple[list[Row], list[list[
 
 def run(text: str, search: Search, rows: list[Row] | None = None) -> list[Row]:
     """Return the rows of a search; with `rows` given, of a post-process search of them."""
-    begun = recorded(text, search) if rows is None else None
+    begun = (recorded(text, search) or counted(text, search)) if rows is None else None
     if begun is not None:
         rows, text = begun
     todo = stages(text, search)
@@ -1004,7 +1036,7 @@ def run(text: str, search: Search, rows: list[Row] | None = None) -> list[Row]:
 
 def columns(text: str, rows: list[Row], search: Search) -> list[str]:
     """Return the columns of a result, in Splunk's order: as the last `table`, `stats` or `timechart` says."""
-    last = stages(_RECORDED.sub("", expand(text, search)), search)[-1]
+    last = stages(_TSTATS.sub("", _RECORDED.sub("", expand(text, search))), search)[-1]
     if last[0].text == "table":
         return _names(Parser(last[1:], search))
     if last[0].text == "timechart":

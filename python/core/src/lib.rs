@@ -1,0 +1,362 @@
+//! Blocks of a log -> events as JSON, or facts. Which lines are events, what they say and how it is written is handed over by Python, which also reads
+//! every line that is out of the ordinary.
+mod facts;
+mod json;
+mod matching;
+
+use facts::{Fact, Store, Texts, Value};
+use hashbrown::HashMap;
+use matching::{Field, Found, Matchers, Specs, Todo};
+use memchr::{memchr, memchr2, memchr_iter, memmem, memrchr};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
+
+/// What the header of many lines says.
+struct Head {
+    /// Where the message text begins.
+    end: usize,
+    /// The fields that it gives an event; None where no event is wanted.
+    base: Option<Vec<u8>>,
+    appliance: usize,
+    time: u32,
+}
+
+/// Headers by their text. Lines of one log mostly have headers of the same length.
+#[derive(Default)]
+struct Heads {
+    known: HashMap<Vec<u8>, usize>,
+    heads: Vec<Head>,
+    lengths: Vec<usize>,
+    last: Option<(Vec<u8>, usize)>,
+}
+
+const MOST_HEADS: usize = 20_000;
+const MOST_LENGTHS: usize = 8;
+
+impl Heads {
+    /// Return the number of a line's header, asking Python for one that is not known; None where the line has no whole one.
+    fn of(&mut self, line: &[u8], ask: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+        if let Some((text, head)) = &self.last {
+            if line.starts_with(text) {
+                return Ok(Some(*head));
+            }
+        }
+        for at in 0..self.lengths.len() {
+            let length = self.lengths[at];
+            if let Some(&head) = line.get(..length).and_then(|text| self.known.get(text)) {
+                self.lengths.swap(0, at);
+                self.last = Some((line[..length].to_vec(), head));
+                return Ok(Some(head));
+            }
+        }
+        let told: Option<(usize, Option<Vec<u8>>, usize, u32)> = ask.call1((PyBytes::new(ask.py(), line),))?.extract()?;
+        let Some(head) = told.map(|(end, base, appliance, time)| Head { end, base, appliance, time }).filter(|head| 0 < head.end && head.end <= line.len())
+        else {
+            return Ok(None);
+        };
+        if self.heads.len() >= MOST_HEADS {
+            self.forget();
+        }
+        if !self.lengths.contains(&head.end) {
+            self.lengths.insert(0, head.end);
+            self.lengths.truncate(MOST_LENGTHS);
+        }
+        let text = line[..head.end].to_vec();
+        self.known.insert(text.clone(), self.heads.len());
+        self.last = Some((text, self.heads.len()));
+        self.heads.push(head);
+        Ok(Some(self.heads.len() - 1))
+    }
+
+    fn forget(&mut self) {
+        self.known.clear();
+        self.heads.clear();
+        self.last = None;
+    }
+}
+
+/// What a block gave, up to the line that Python is to read next.
+#[derive(Default)]
+struct Taken {
+    lines: u64,
+    events: u64,
+    out: Vec<u8>,
+}
+
+/// Where the first line begins that was not taken, where the first one begins of which nothing is known, how many lines and events, and these.
+type Took<'py> = (usize, usize, u64, u64, Bound<'py, PyBytes>);
+
+/// Where the last line begins, how many lines there are before it, how many events, and these.
+type Sifted<'py> = (usize, u64, u64, Bound<'py, PyBytes>);
+
+#[pyclass(module = "esatls_core")]
+struct Core {
+    matchers: Matchers,
+    codes: Vec<String>,
+    marks: Vec<(u32, u32)>,
+    longest_number: usize,
+    /// What makes a line one for Python, wherever it stands in it. In a box, for its vectors need more alignment than Python gives an object.
+    odd: Box<memmem::Finder<'static>>,
+    heads: Heads,
+    texts: Texts,
+    appliances: Vec<[Store; 3]>,
+}
+
+#[pymethods]
+impl Core {
+    #[new]
+    fn new(matchers: Vec<(String, String, Specs)>, codes: Vec<String>, marks: Vec<(u32, u32)>, longest_number: usize, odd: &str) -> PyResult<Self> {
+        Ok(Core {
+            matchers: Matchers::new(matchers)?,
+            codes,
+            marks,
+            longest_number,
+            odd: Box::new(memmem::Finder::new(odd).into_owned()),
+            heads: Heads::default(),
+            texts: Texts::default(),
+            appliances: vec![],
+        })
+    }
+
+    /// Take lines of a block from a place on, as long as they are ordinary; the last one is left, for what follows may be its rest.
+    /// Return where the first line begins that was not taken, where the first one begins of which nothing is known, and what was found.
+    fn take<'py>(&mut self, block: &Bound<'py, PyBytes>, at: usize, ask: &Bound<'py, PyAny>) -> PyResult<Took<'py>> {
+        guarded(|| self.take_ordinary(block, at, ask))
+    }
+
+    /// Take the lines of a block that hold a word, all but the last line. None where one line is not ordinary: then nothing was taken.
+    fn sift<'py>(&mut self, block: &Bound<'py, PyBytes>, word: &[u8], rare: &[u8], ask: &Bound<'py, PyAny>) -> PyResult<Option<Sifted<'py>>> {
+        guarded(|| self.sift_word(block, word, rare, ask))
+    }
+
+    /// Forget what headers say: the clock has changed.
+    fn forget(&mut self) {
+        self.heads.forget();
+    }
+
+    /// Add all facts of one appliance to dicts of Python's, one for each store, and forget them.
+    fn drain(&mut self, appliance: usize, stores: Vec<Bound<'_, PyDict>>) -> PyResult<()> {
+        let Some(own) = self.appliances.get_mut(appliance) else { return Ok(()) };
+        let own = std::mem::take(own);
+        let Some(py) = stores.first().map(Bound::py) else { return Ok(()) };
+        let codes: Vec<_> = self.codes.iter().map(|code| PyString::intern(py, code)).collect();
+        let mut texts: Vec<Option<Bound<'_, PyString>>> = vec![None; self.texts.count()];
+        for (store, into) in own.iter().zip(&stores) {
+            for key in store.keys() {
+                let mut facts: Vec<_> = store.of(key).collect();
+                facts.reverse();
+                let id = PyString::new(py, &key.to_string());
+                let found = PyList::empty(py);
+                for fact in facts {
+                    let mut values: Vec<Bound<'_, PyAny>> = Vec::with_capacity(3 + fact.values.len());
+                    values.extend([codes[fact.code as usize].clone().into_any(), fact.time.into_pyobject(py)?.into_any(), id.clone().into_any()]);
+                    for &value in fact.values {
+                        values.push(self.python(py, value, &mut texts));
+                    }
+                    found.append(PyTuple::new(py, values)?)?;
+                }
+                match into.get_item(&id)? {
+                    Some(known) => known.call_method1("extend", (found,)).map(drop)?,
+                    None => into.set_item(id, found)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Core {
+    fn take_ordinary<'py>(&mut self, block: &Bound<'py, PyBytes>, at: usize, ask: &Bound<'py, PyAny>) -> PyResult<Took<'py>> {
+        let bytes = block.as_bytes();
+        let (mut at, mut taken, mut held, mut first) = (at, Taken::default(), None, usize::MAX);
+        while at < bytes.len() {
+            let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
+            let line = &bytes[at..end];
+            let after = (end + 1).min(bytes.len());
+            let head = if self.is_odd(line) { None } else { self.heads.of(line, ask)? };
+            let Some(head) = head else {
+                first = first.min(at);
+                at = after;
+                break;
+            };
+            if let Some((start, line, head)) = held.replace((at, line, head)) {
+                if !self.give(line, head, &mut taken)? {
+                    first = start;
+                    break;
+                }
+                taken.lines += 1;
+            }
+            at = after;
+        }
+        if let Some((start, _, _)) = held {
+            first = first.min(start);
+        }
+        Ok((first.min(at), at, taken.lines, taken.events, PyBytes::new(block.py(), &taken.out)))
+    }
+
+    fn sift_word<'py>(&mut self, block: &Bound<'py, PyBytes>, word: &[u8], rare: &[u8], ask: &Bound<'py, PyAny>) -> PyResult<Option<Sifted<'py>>> {
+        let bytes = block.as_bytes();
+        let Some(last) = bytes.len().checked_sub(2).and_then(|end| memrchr(b'\n', &bytes[..=end])).map(|at| at + 1) else { return Ok(None) };
+        if memchr2(0, b'\r', bytes).is_some() || memmem::find(bytes, rare).is_some() || std::str::from_utf8(bytes).is_err() {
+            return Ok(None);
+        }
+        let mut taken = Taken { lines: memchr_iter(b'\n', &bytes[..last]).count() as u64, ..Taken::default() };
+        let finder = memmem::Finder::new(word);
+        let mut at = 0;
+        // the first line and the last, and each line after one that is picked
+        for beside in [0, last] {
+            if self.heads.of(line_at(bytes, beside), ask)?.is_none() {
+                return Ok(None);
+            }
+        }
+        while let Some(found) = finder.find(&bytes[at..last]) {
+            let start = memrchr(b'\n', &bytes[..at + found]).map_or(0, |end| end + 1);
+            let line = line_at(bytes, start);
+            at = start + line.len() + 1;
+            if self.odd.find(line).is_some() || self.heads.of(line_at(bytes, at), ask)?.is_none() {
+                return Ok(None);
+            }
+            let Some(head) = self.heads.of(line, ask)? else { return Ok(None) };
+            if !self.give(line, head, &mut taken)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some((last, taken.lines, taken.events, PyBytes::new(block.py(), &taken.out))))
+    }
+
+    /// Tell whether a line is for Python, whatever its header says.
+    fn is_odd(&self, line: &[u8]) -> bool {
+        memchr2(0, b'\r', line).is_some() || self.odd.find(line).is_some() || (!line.is_ascii() && std::str::from_utf8(line).is_err())
+    }
+
+    /// Take one line; false where Python is to do so.
+    fn give(&mut self, line: &[u8], head: usize, taken: &mut Taken) -> PyResult<bool> {
+        let head = &self.heads.heads[head];
+        let line = stripped(line);
+        if line.last().is_some_and(|end| !end.is_ascii()) {
+            return Ok(false);
+        }
+        let text = line.get(head.end..).unwrap_or(b"");
+        let (todo, groups) = match self.matchers.find(text)? {
+            Found::Nothing => return Ok(true),
+            Found::Unsure => return Ok(false),
+            Found::One(todo, groups) => (todo, groups),
+        };
+        let group = |number: usize| groups.get(number).and_then(|(start, end)| text.get(start..end));
+        match todo {
+            Todo::Word(word) if word == "count" => taken.events += 1,
+            Todo::Word(word) if word == "pass" => {}
+            Todo::Word(_) => return Ok(false),
+            Todo::Event(constants, fields) => {
+                let Some(base) = &head.base else { return Ok(true) };
+                let before = taken.out.len();
+                taken.out.extend_from_slice(base);
+                taken.out.extend_from_slice(constants);
+                for field in fields {
+                    let value = group(field.1).unwrap_or(b"");
+                    if !value.is_empty() && !write(&mut taken.out, field, value, &self.marks, self.longest_number) {
+                        taken.out.truncate(before);
+                        return Ok(false);
+                    }
+                }
+                taken.out.extend_from_slice(b"}\n");
+                taken.events += 1;
+            }
+            Todo::Fact(store, code, numbers) => {
+                let mut values: [Value; 16] = [0; 16];
+                let Some(key) = numbers.first().and_then(|&key| group(key)).and_then(facts::number) else { return Ok(false) };
+                let count = numbers.len() - 1;
+                for (place, &number) in values.iter_mut().zip(&numbers[1..]) {
+                    if let Some(text) = group(number) {
+                        *place = self.texts.value(text).ok_or_else(full)?;
+                    }
+                }
+                if head.appliance >= self.appliances.len() {
+                    self.appliances.resize_with(head.appliance + 1, Default::default);
+                }
+                let fact = Fact { code: *code, time: head.time, values: values.get(..count).ok_or_else(full)? };
+                let Some(store) = self.appliances[head.appliance].get_mut(*store) else { return Ok(false) };
+                if !store.add(key, fact) {
+                    return Err(full());
+                }
+                taken.events += 1;
+            }
+        }
+        Ok(true)
+    }
+
+    fn python<'py>(&self, py: Python<'py>, value: Value, known: &mut [Option<Bound<'py, PyString>>]) -> Bound<'py, PyAny> {
+        if value == 0 {
+            return py.None().into_bound(py);
+        }
+        if let Some(number) = facts::as_number(value) {
+            return PyString::new(py, &number.to_string()).into_any();
+        }
+        let text = || PyString::new(py, &String::from_utf8_lossy(self.texts.text(value).unwrap_or(b"")));
+        match known.get_mut(value as usize - 1) {
+            Some(place) => place.get_or_insert_with(text).clone().into_any(),
+            None => text().into_any(),
+        }
+    }
+}
+
+/// Do something of which no panic reaches Python.
+fn guarded<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(PyRuntimeError::new_err("the compiled core failed; ESATLS_PURE=1 reads without it")))
+}
+
+fn full() -> PyErr {
+    PyRuntimeError::new_err("too many facts for one process; give it less of the log, or more of them")
+}
+
+/// Add one field of an event; false where its value is not as ever.
+fn write(out: &mut Vec<u8>, field: &Field, value: &[u8], marks: &[(u32, u32)], longest: usize) -> bool {
+    let Field(name, _, reading, choices) = field;
+    let before = out.len();
+    out.extend_from_slice(name);
+    match reading.as_str() {
+        "text" => {
+            out.push(b'"');
+            let good = json::text(out, value, marks);
+            out.push(b'"');
+            good
+        }
+        "number" => json::number(out, value),
+        "list" => match json::list(out, value, longest) {
+            Some(any) => {
+                if !any {
+                    out.truncate(before);
+                }
+                true
+            }
+            None => false,
+        },
+        _ => {
+            match choices.iter().find(|(one, _)| one == value) {
+                Some((_, told)) => out.extend_from_slice(told),
+                None => out.truncate(before),
+            }
+            true
+        }
+    }
+}
+
+/// Return a line without the white space at its end, as Python sees it.
+fn stripped(line: &[u8]) -> &[u8] {
+    let length = line.iter().rposition(|byte| !matches!(byte, b'\t'..=b'\r' | 0x1c..=0x20)).map_or(0, |at| at + 1);
+    &line[..length]
+}
+
+fn line_at(bytes: &[u8], start: usize) -> &[u8] {
+    let rest = bytes.get(start..).unwrap_or(b"");
+    &rest[..memchr(b'\n', rest).unwrap_or(rest.len())]
+}
+
+#[pymodule]
+fn esatls_core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    set_hook(Box::new(|_| {})); // the error that Python raises says it
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<Core>()
+}

@@ -1,0 +1,96 @@
+"""The configuration file, and the command `esatls config`, which shows what holds and from where."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from esatls.errors import InputError, UsageError
+from esatls.output import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VARIABLE = "ESATLS_CONFIG"
+SETTINGS: dict[str, tuple[type, str]] = {
+    "timezone": (str, "time zone of the log"),
+    "host": (str, "name of the appliance, for lines that do not name it"),
+    "jobs": (int, "number of processes"),
+    "title": (str, "title of the report"),
+    "organisation": (str, "whose mail the report is about"),
+    "own_domains": (list, "domains of your own, apart from partners"),
+    "partners": (str, "list of partners that esatls check reads"),
+}
+"""What the file may set: the type, and what it means. Each is the default of the option of its name."""
+_WORDS = {str: "a text in quotes", int: "a number", list: 'a list such as ["example.com"]'}
+
+
+def default_path() -> str:
+    """Return where the file is looked for."""
+    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return os.path.join(folder, "esatls", "config.toml")
+
+
+def read(path: str | None) -> tuple[str | None, dict[str, Any]]:
+    """Return the file that holds and its settings; `path` is one that was asked for, None the usual one, which may be missing.
+
+    Raises `InputError` where a file that was asked for cannot be read, and `UsageError` where it is no such file.
+    """
+    wanted = path or os.environ.get(VARIABLE)
+    found = wanted or default_path()
+    try:
+        with open(found, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        if wanted is None and isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return None, {}
+        raise InputError(f"{found}: cannot be read: {error.strerror}") from error
+    return found, _settings(found, data)
+
+
+def _settings(path: str, data: bytes) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        told: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
+        raise UsageError(f"{path}: is not TOML: {error}") from error
+    for name, value in told.items():
+        if name not in SETTINGS:
+            raise UsageError(f"{path}: no such setting: {name}; there are {', '.join(SETTINGS)}")
+        kind = SETTINGS[name][0]
+        if type(value) is not kind or (isinstance(value, list) and not all(isinstance(one, str) for one in value)):
+            raise UsageError(f"{path}: {name} must be {_WORDS[kind]}")
+    if "partners" in told:
+        # as the file has it: beside the file
+        told["partners"] = os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(told["partners"]))
+    return told
+
+
+def defaults(group: click.Group, context: click.Context, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings as defaults of each command that has an option of that name; what is given on the command line wins."""
+    found: dict[str, Any] = {}
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is not None:
+            known = {option.name for option in command.params}
+            found[name] = {setting: value for setting, value in settings.items() if setting in known}
+    return found
+
+
+@click.command()
+@click.pass_context
+def config(context: click.Context) -> None:
+    """Show the settings of the configuration file, and which file that is."""
+    path, settings = context.obj
+    click.echo(f"File: {printable(path or default_path())}" + ("" if path else " (does not exist)"))
+    width = max(map(len, SETTINGS))
+    for name, (_, meaning) in SETTINGS.items():
+        value = settings.get(name)
+        shown = ", ".join(value) if isinstance(value, list) else value
+        click.echo(f"{name:<{width}}  {'not set' if value is None else printable(str(shown))}  ({meaning})")

@@ -1,0 +1,60 @@
+"""What `--since` and `--until` may say: a time, or a period in words."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import TYPE_CHECKING
+
+from esatls.errors import UsageError
+from esatls.lines.clock import parse_rfc3339
+
+if TYPE_CHECKING:
+    from esatls.lines.clock import Time
+
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_AGO = re.compile(r"(\d{1,5})(h|d|w)")
+_HOURS = {"h": 1, "d": 24, "w": 168}
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+
+
+def period(text: str, zone: tzinfo | None = None, now: datetime | None = None) -> tuple[Time, Time | None]:
+    """Return when a period begins, and when it ends if it has an end of its own.
+
+    `7d`, `12h` and `2w` begin so long ago; `today` and a weekday begin with that day, the last one that has begun; `yesterday`, `last-week`,
+    `last-month` and a month (`2026-03`) begin and end. Days begin in `zone` (UTC). Anything else is a time of its own, in UTC.
+    """
+    words = text.strip().lower()
+    zone = zone or timezone.utc
+    now = now or datetime.now(timezone.utc)
+    today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    ago, month = _AGO.fullmatch(words), _MONTH.fullmatch(words)
+    if ago:
+        return int(now.timestamp()) - 3600 * _HOURS[ago[2]] * int(ago[1]), None
+    if words in _WEEKDAYS:
+        return _begin(today - timedelta(days=(today.weekday() - _WEEKDAYS.index(words)) % 7), zone), None
+    if words == "today":
+        return _begin(today, zone), None
+    if words == "yesterday":
+        return _begin(today - timedelta(days=1), zone), _begin(today, zone)
+    if words == "last-week":
+        monday = today - timedelta(days=today.weekday())
+        return _begin(monday - timedelta(days=7), zone), _begin(monday, zone)
+    if words == "last-month":
+        first = today.replace(day=1)
+        return _begin((first - timedelta(days=1)).replace(day=1), zone), _begin(first, zone)
+    if month:
+        try:
+            first = datetime(int(month[1]), int(month[2]), 1)  # noqa: DTZ001 - the zone comes with _begin
+            return _begin(first, zone), _begin((first + timedelta(days=32)).replace(day=1), zone)
+        except (ValueError, OverflowError) as error:
+            raise UsageError(f"not a month: {text}") from error
+    try:
+        return parse_rfc3339(text), None
+    except UsageError as error:
+        raise UsageError(f"{error}; nor 7d, 12h, 2w, today, yesterday, monday, last-week, last-month or a month such as 2026-03") from error
+
+
+def _begin(day: datetime, zone: tzinfo) -> int:
+    """Return when a day begins in a zone, in seconds."""
+    return int(day.replace(tzinfo=zone).timestamp())

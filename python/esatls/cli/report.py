@@ -1,0 +1,94 @@
+"""The command `esatls report`."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime, timezone
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from esatls.cli.inputs import Input, appliances_of, connections_of, messages_of, reading
+from esatls.errors import UsageError
+from esatls.lines.clock import rfc3339
+from esatls.output import dumps, ending
+from esatls.report import build as statistics
+from esatls.report.evidence import evidence
+from esatls.report.tables import write_folder
+
+if TYPE_CHECKING:
+    from esatls.report.build import Report
+
+_BY_ENDING = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
+_OF_THE_REPORT = ("title", "organisation", "timezone", "host")
+
+
+@click.command()
+@reading
+@click.option(
+    "--format",
+    "-f",
+    "form",
+    type=click.Choice(("table", "text", "json", "html")),
+    help="text is for mail. Default: chosen by the name of FILE (.json, .html), else table.",
+)
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    help="Write to FILE, which appears only when it is complete. {date}, {week} and {month} in its name are those of --since, or today's.",
+)
+@click.option("--csv-dir", metavar="FOLDER", help="Also write each table as a CSV file to FOLDER, which is made if it does not exist.")
+@click.option("--title", metavar="TEXT", help="Title of the report.")
+@click.option("--organisation", metavar="NAME", help="Whose mail the report is about.")
+@click.option("--own-domain", "own_domains", multiple=True, metavar="DOMAIN", help="A domain of your own, which is listed apart from partners (repeatable).")
+def report(form: str | None, output: str | None, csv_dir: str | None, own_domains: tuple[str, ...], **options: Any) -> None:
+    """Write a report: shares, protocols, ciphers, failing partners. Covers the appliance's TLS Connections page, and more."""
+    form = form or _BY_ENDING.get(ending(output))
+    if form is None:
+        raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
+    source = Input(options)
+    output = _dated(output, source)
+    found, counts = appliances_of(source)
+    appliances = [*found]  # connections and messages are judged once
+    built = statistics.build(connections_of(appliances, source), messages_of(appliances, source), own_domains, source.contradictions)
+    times = {name: rfc3339(time) for name, time in (("since", source.since), ("until", source.until)) if time is not None}
+    settings = {**{name: options[name] for name in _OF_THE_REPORT}, **times, "own_domains": [*own_domains]}
+    built["evidence"] = evidence(source.found, counts, [*source.problems, *map(str, source.contradictions.found())], settings)
+    if csv_dir is not None:
+        write_folder(built, csv_dir)
+    with source.output(output) as file:
+        _write(built, form, file)
+    source.end(counts)
+
+
+def _dated(output: str | None, source: Input) -> str | None:
+    """Return a file's name with the day, week or month that the report begins with."""
+    if output is None or "{" not in output:
+        return output
+    zone = source.options.zone or timezone.utc
+    day = datetime.now(zone) if source.since is None else datetime.fromtimestamp(source.since, zone)
+    for name, form in (("{date}", "%Y-%m-%d"), ("{week}", "%G-W%V"), ("{month}", "%Y-%m")):
+        output = output.replace(name, day.strftime(form))
+    return output
+
+
+def _write(built: Report, form: str, file: IO[bytes]) -> None:
+    if form == "json":
+        file.write(dumps(built) + b"\n")
+    elif form == "html":
+        from esatls.report.page import page
+
+        file.write(page(built).encode("utf-8"))
+    elif form == "text":
+        from esatls.report.mail import mail
+
+        file.write(mail(built).encode("utf-8", "replace"))
+    else:
+        from rich.console import Console
+
+        from esatls.report.text import render
+
+        text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
+        render(built, Console(file=text, markup=False, highlight=False, emoji=False))
+        text.detach()

@@ -1,0 +1,120 @@
+"""Files, folders and globs -> records, as the command line reads them, for programs."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Union
+
+from esatls import parallel
+from esatls.errors import UsageError, WrongTypeError
+from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, MESSAGE_FIELDS
+from esatls.extraction.probe import common_zone, probe_all
+from esatls.lines import sources
+from esatls.lines.clock import zone
+from esatls.output import printable
+from esatls.verdicts import records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import tzinfo
+
+    from esatls.extraction.fields import Field
+    from esatls.extraction.stream import Counts
+    from esatls.lines.sources import Source
+    from esatls.verdicts.facts import Facts
+    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
+
+Paths = Union[str, "os.PathLike[str]", "Iterable[str | os.PathLike[str]]"]
+
+_FIELDS = {"connections": CONNECTION_FIELDS, "messages": MESSAGE_FIELDS}
+
+
+class Log:
+    """What some files say: records of connections and of messages, and how reading went."""
+
+    def __init__(self, facts: Facts, counts: Counts, problems: list[str]) -> None:
+        self.facts = facts
+        """All facts, to be merged with those of other logs (`Facts.merge`)."""
+        self.counts = counts
+        """Lines, events, ignored and unreadable lines."""
+        self.problems = problems
+        """What could not be read, or was not understood, each in one line."""
+
+    def connections(self) -> Iterator[ConnectionRecord]:
+        """Yield a record per connection, as `esatls connections` writes it."""
+        return records.connections(self.facts)
+
+    def messages(self) -> Iterator[MessageRecord]:
+        """Yield a record per message, as `esatls messages` writes it."""
+        return records.messages(self.facts)
+
+    def rows(self, what: str) -> list[dict[str, Any]]:
+        """Return `messages` or `connections` as rows of a table: every field in each, None where the record has none, and times as `datetime` in UTC.
+
+        `pandas.DataFrame(log.rows("messages"))`, `polars.DataFrame(...)` and `pyarrow.Table.from_pylist(...)` take them as they are. Deliveries stay
+        lists of dicts. Raises `UsageError` for any other word.
+        """
+        if what not in _FIELDS:
+            raise UsageError(f"no such records: {what!r}; there are {', '.join(_FIELDS)}")
+        found: Iterator[Mapping[str, Any]] = self.messages() if what == "messages" else self.connections()
+        return [_row(record, _FIELDS[what]) for record in found]
+
+
+def read(
+    paths: Paths,
+    *,
+    timezone: str | tzinfo | None = None,
+    year: int | None = None,
+    host: str | None = None,
+    jobs: int = 1,
+) -> Log:
+    """Return what logs say, as the command line reads them: files plain or compressed, folders, globs, in any number and order.
+
+    `timezone` is the zone of the log (`Europe/Berlin`, or a `tzinfo`), else what the head of a file says, else UTC. `year` is that of the first line,
+    where stamps have none; `host` names the appliance of lines that do not; `jobs` is the number of processes.
+
+    A file that cannot be read, or in which no line is recognized, stops nothing: it is in `problems`. Raises `InputError` where there is nothing to
+    read at all, `UsageError` for an unknown zone, and `WrongTypeError` for what is no path.
+    """
+    names = [paths] if isinstance(paths, (str, os.PathLike)) else [*paths]
+    if not all(isinstance(name, (str, os.PathLike)) for name in names):
+        raise WrongTypeError("read() takes a path or several, not open files: esatls.events() takes lines")
+    problems: list[str] = []
+    found = sources.find(tuple(os.fspath(name) for name in names), problems.append)
+    where = zone(timezone) if isinstance(timezone, str) else timezone
+    options, notes = prepare(found, where, year, host, jobs)
+    facts, counts = parallel.gather(found, options, problems.append, parallel.Progress())
+    return Log(facts, counts, [*notes, *problems])
+
+
+def prepare(found: Sequence[Source], where: tzinfo | None, year: int | None, host: str | None, jobs: int) -> tuple[parallel.Options, list[str]]:
+    """Return how to read some sources, by what was asked for and what they say themselves, and what is to be told about that."""
+    probes = probe_all(found, dated=year is not None)
+    notes: list[str] = []
+    serials: dict[str, str] = {}
+    if host is None and len(found) > 1:
+        serials = {path: told.serial for path, told in probes.items() if told.serial is not None}
+        several = sorted(set(serials.values()))
+        if len(several) < 2:
+            serials = {}
+        else:
+            untold = [source.name for source in found if source.path not in serials]
+            rest = f"; no serial number in {', '.join(untold)}: read such files separately, with --host NAME" if untold else ""
+            notes.append(f"files of {len(several)} appliances, identified by their serial numbers ({', '.join(several)}){rest}")
+    common = common_zone(probes) if where is None else None
+    return parallel.Options(where, year, host and printable(host), jobs, common, serials, probes), notes
+
+
+def _row(record: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Any]:
+    return {field.name: _value(record.get(field.name), field) for field in fields}
+
+
+def _value(value: Any, field: Field) -> Any:
+    if value is None:
+        return None
+    if field.type == "date":
+        return datetime.fromisoformat(value[:-1] + "+00:00")
+    if field.type == "objects":
+        return [_row(attempt, DELIVERY_FIELDS) for attempt in value]
+    return value

@@ -1,0 +1,88 @@
+"""What a report was made from: files, lines, problems, settings.
+
+```
+title, organisation     whose report it is
+made, version           when and by what it was made
+timezone, host          as given, where they were
+since, until            the time range, where it was given
+own_domains             as given
+lines                   lines, events, ignored, unreadable
+files                   [name, size, sha256, first, last, lines, events, ignored, unreadable]
+problems                [text]: what could not be read, or not be told apart
+incomplete              [text]: in sentences, why the report may not tell all
+```
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from esatls import __version__
+from esatls.lines.clock import rfc3339
+from esatls.report.notes import word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from esatls.extraction.stream import Counts
+    from esatls.lines.sources import Source
+
+TITLE = "TLS on the mail gateway"
+_BLOCK = 1 << 20
+
+
+def evidence(found: Iterable[Source], counts: Counts, problems: Sequence[str], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what a report on these sources was made from; `settings` are title, organisation, timezone, host, since, until, own_domains."""
+    told: dict[str, Any] = {name: value for name, value in settings.items() if value}
+    told.setdefault("title", TITLE)
+    # as reproducible builds have it
+    now = os.environ.get("SOURCE_DATE_EPOCH")
+    told["made"] = rfc3339(int(now) if now and now.isdigit() else int(datetime.now(timezone.utc).timestamp()))
+    told["version"] = __version__
+    told["lines"] = {"lines": counts.lines, "events": counts.events, "ignored": counts.ignored, "unreadable": counts.unreadable}
+    told["files"] = [_file(source, counts) for source in found]
+    told["problems"] = [*problems]
+    told["incomplete"] = _incomplete(counts, problems)
+    return told
+
+
+def _file(source: Source, counts: Counts) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": source.name}
+    digest = _digest(source)
+    if digest is not None:
+        told["size"], told["sha256"] = digest
+    seen = counts.files.get(source.path)
+    if seen is not None:
+        told.update((name, rfc3339(time)) for name, time in (("first", seen.first), ("last", seen.last)) if time is not None)
+        told.update(lines=seen.lines, events=seen.events, ignored=seen.ignored, unreadable=seen.unreadable)
+    return told
+
+
+def _digest(source: Source) -> tuple[int, str] | None:
+    """Return size and hash of a file as it is on disk; None of what cannot be read again."""
+    if source.path == "-" or not os.path.isfile(source.path):
+        return None
+    digest, size = hashlib.sha256(), 0
+    try:
+        with open(source.path, "rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+    except OSError:
+        return None
+    return size, digest.hexdigest()
+
+
+def _incomplete(counts: Counts, problems: Sequence[str]) -> list[str]:
+    """Return in sentences why the report may not tell all that happened."""
+    found = []
+    if problems:
+        found.append(f"There {'was' if len(problems) == 1 else 'were'} {len(problems):,} {word(len(problems), 'problems')} with the input.")
+    if counts.unreadable:
+        found.append(f"{counts.unreadable:,} {word(counts.unreadable, 'lines')} could not be read.")
+    if not counts.events:
+        found.append("No line was recognized.")
+    return found

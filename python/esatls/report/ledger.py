@@ -1,0 +1,153 @@
+"""What was wrong with whom: for each partner and direction first and last time, reasons and examples, and how much there was in all.
+
+It grows with partners, not with records, and what is kept does not depend on the order of the records.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from esatls.report.organisations import organisation
+from esatls.verdicts.words import CONNECTION_VERDICTS, OVER_TLS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+CLEARTEXT, DEPRECATED, WEAK, FAILED = "cleartext", "deprecated", "weak", "failed"
+ISSUES = (CLEARTEXT, DEPRECATED, WEAK, FAILED)
+"""Mail in clear text; deprecated protocols; weak ciphers; TLS that failed, whether mail went on in clear text or not."""
+MOST_EXAMPLES = 3
+"""Examples that are kept of one partner: the latest ones."""
+_HELD = 16
+
+Key = tuple[str, str, str]
+"""Direction, `own` or `partner`, and the name of the other side."""
+
+
+class Issue:
+    """One thing that was wrong with one partner in one direction."""
+
+    __slots__ = ("connections", "examples", "first", "last", "messages", "reasons")
+
+    def __init__(self) -> None:
+        self.connections = self.messages = 0
+        self.first = self.last = ""
+        self.reasons: Counter[str] = Counter()
+        self.examples: list[tuple[str, str, str, int]] = []
+        """Time, appliance, kind of id, id."""
+
+    def seen(self, time: str | None) -> None:
+        """Note a time at which it happened."""
+        if time is not None:
+            self.first = min(self.first or time, time, key=_moment)
+            self.last = max(self.last or time, time, key=_moment)
+
+    def example(self, time: str | None, host: str, kind: str, number: int) -> None:
+        """Note whose it was."""
+        self.examples.append((time or "", host, kind, number))
+        if len(self.examples) > _HELD:
+            self.examples = self.latest()
+
+    def latest(self) -> list[tuple[str, str, str, int]]:
+        """Return the latest examples, the last one first."""
+        return sorted(set(self.examples), key=lambda one: (_moment(one[0]), one[1:]), reverse=True)[:MOST_EXAMPLES]
+
+    def add(self, other: Issue) -> None:
+        """Add what is known of another name of the same organisation."""
+        self.connections += other.connections
+        self.messages += other.messages
+        for time in (other.first, other.last):
+            self.seen(time or None)
+        self.reasons.update(other.reasons)
+        self.examples += other.examples
+
+
+def _moment(time: str) -> str:
+    # without the Z, text with a fraction sorts after text without
+    return time[:-1]
+
+
+class Ledger:
+    """All that is noted of all partners."""
+
+    def __init__(self, own_domains: Iterable[str] = ()) -> None:
+        self.own_domains = tuple(domain.lower().strip(".") for domain in own_domains)
+        self.counts: dict[Key, Counter[tuple[str, str]]] = {}
+        """Connections and messages by verdict, connections over TLS by protocol."""
+        self.last_tls: dict[Key, str] = {}
+        self.issues: dict[tuple[Key, str], Issue] = {}
+
+    def key(self, direction: str, flow: str, name: str) -> Key:
+        """Return where something is noted: outgoing mail comes from one's own domains, incoming mail goes to them."""
+        own = (direction, flow) in (("receiving", "outgoing"), ("delivery", "incoming")) or any(
+            f".{name}".endswith(f".{domain}") for domain in self.own_domains
+        )
+        return direction, "own" if own else "partner", name
+
+    def note(self, key: Key, what: str, verdict: str, time: str | None) -> None:
+        """Count one connection or message, and when it was over TLS."""
+        counts = self.counts.get(key)
+        if counts is None:
+            counts = self.counts[key] = Counter()
+        counts[what, verdict] += 1
+        if verdict in OVER_TLS and time is not None and _moment(time) > _moment(self.last_tls.get(key, "")):
+            self.last_tls[key] = time
+
+    def issue(self, key: Key, issue: str) -> Issue:
+        """Return what is noted of one issue of one partner."""
+        known = self.issues.get((key, issue))
+        if known is None:
+            known = self.issues[key, issue] = Issue()
+        return known
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row per organisation and direction, those with the most mail in clear text first.
+
+        `partner` is the registrable domain, `names` what was counted under it; `own` tells one's own domains. `cleartext`, `deprecated`, `weak` and
+        `failed` are there where it happened: messages, connections, first, last, reasons, and the latest examples.
+        """
+        names: dict[Key, list[Key]] = {}
+        for key in self.counts:
+            direction, side, name = key
+            names.setdefault((direction, side, organisation(name)), []).append(key)
+        rows = [self._row(whole, sorted(keys)) for whole, keys in names.items()]
+        return sorted(
+            rows, key=lambda row: (-row.get(CLEARTEXT, {}).get("messages", 0), -sum(row["messages"].values()), row["partner"], row["direction"], row["own"])
+        )
+
+    def _row(self, whole: Key, keys: list[Key]) -> dict[str, Any]:
+        direction, side, partner = whole
+        counts: Counter[tuple[str, str]] = Counter()
+        for key in keys:
+            counts.update(self.counts[key])
+        row: dict[str, Any] = {"partner": partner, "direction": direction, "own": side == "own", "names": [name for _, _, name in keys]}
+        verdicts = {"connections": CONNECTION_VERDICTS, "messages": ("encrypted", "mixed", "cleartext", "unknown")}
+        for what, words in verdicts.items():
+            row[what] = {word: counts[what, word] for word in words if word != "unused"}
+        row["versions"] = {version: count for (what, version), count in sorted(counts.items()) if what == "version"}
+        times = [self.last_tls[key] for key in keys if key in self.last_tls]
+        if times:
+            row["last_tls"] = max(times, key=_moment)
+        for issue in ISSUES:
+            found = [self.issues[key, issue] for key in keys if (key, issue) in self.issues]
+            if found:
+                row[issue] = _told(found)
+        return row
+
+
+def _told(found: list[Issue]) -> dict[str, Any]:
+    whole = Issue()
+    for issue in found:
+        whole.add(issue)
+    told: dict[str, Any] = {"messages": whole.messages, "connections": whole.connections}
+    if whole.first:
+        told.update(first=whole.first, last=whole.last)
+    told["reasons"] = [{"reason": reason, "count": count} for reason, count in sorted(whole.reasons.items(), key=lambda item: (-item[1], item[0]))]
+    told["examples"] = [_example(*one) for one in whole.latest()]
+    return told
+
+
+def _example(time: str, host: str, kind: str, number: int) -> dict[str, Any]:
+    found: Mapping[str, Any] = {"time": time, "esa_host": host, kind: number}
+    return {name: value for name, value in found.items() if value != ""}

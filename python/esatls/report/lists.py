@@ -1,0 +1,197 @@
+"""The page's lists of partners: each complete, a row per organisation and direction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from esatls.extraction.ciphers import is_deprecated
+from esatls.report.build import percent
+from esatls.report.html import Column, Markup, listing, share, tag, together
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, word
+from esatls.report.reasons import split_reason
+from esatls.verdicts.words import COUNTED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from esatls.report.build import Report
+
+    Row = Mapping[str, Any]
+
+MOST_NAMES = 5
+MOST_WHYS = 3
+"""Names and reasons shown in one cell; the report as JSON has all."""
+TITLES = {
+    "deprecated": ("Partners with deprecated protocols", "Own domains with deprecated protocols", "Protocols"),
+    "weak": ("Partners with weak ciphers", "Own domains with weak ciphers", "Ciphers"),
+    "failed": ("Partners with which TLS failed", "Own domains with which TLS failed", "Reasons"),
+}
+
+
+def in_cleartext(report: Report) -> list[Markup]:
+    """Return the tables of those with mail in clear text, partners first."""
+    columns = [
+        Column("Partner"),
+        Column("Direction"),
+        Column("Messages in clear text", "number"),
+        Column("Of", "number"),
+        *map(Column, ("First", "Last", "Last over TLS", "Reasons", "Examples")),
+    ]
+
+    several = len(report["appliances"]) > 1
+
+    def cells(row: Row) -> list[str | int]:
+        issue = row["cleartext"]
+        return [
+            _name(row["partner"], row["names"]),
+            _way(row),
+            issue["messages"],
+            _whole(row["messages"]),
+            *_times(row, issue),
+            _whys(issue["reasons"]),
+            _examples(issue, several=several),
+        ]
+
+    rows = [row for row in report["organisations"] if "cleartext" in row]
+    found = _both(rows, "cleartext", ("Partners in clear text", "Own domains in clear text"), columns, cells)
+    if not any(not row["own"] for row in rows):
+        found.insert(0, tag("p", "No mail with partners in clear text in this log.", class_="more"))
+    return found
+
+
+def issues(report: Report, issue: str) -> list[Markup]:
+    """Return the tables of those with deprecated protocols, weak ciphers or failures, partners first; none where there are none."""
+    partners, own, what = TITLES[issue]
+    counted = [Column("Connections", "number"), Column("Of", "number")]
+    columns = [Column("Partner"), Column("Direction"), *counted, *map(Column, ("First", "Last", "Last over TLS", what, "Examples"))]
+
+    several = len(report["appliances"]) > 1
+
+    def cells(row: Row) -> list[str | int]:
+        told = row[issue]
+        over_tls = row["connections"]["encrypted"] + row["connections"]["mixed"]
+        of = _whole(row["connections"]) if issue == "failed" else over_tls
+        return [
+            _name(row["partner"], row["names"]),
+            _way(row),
+            told["connections"],
+            of,
+            *_times(row, told),
+            _whys(told["reasons"]),
+            _examples(told, several=several),
+        ]
+
+    rows = sorted((row for row in report["organisations"] if issue in row), key=lambda row: (-row[issue]["connections"], row["partner"], row["direction"]))
+    return _both(rows, issue, (partners, own), columns, cells)
+
+
+def all_partners(report: Report) -> list[Markup]:
+    """Return the tables of everybody, partners first: both directions of one in one row."""
+    columns = [Column("Partner")]
+    for verb in ("Received", "Delivered"):
+        columns += [Column(f"{verb}{label}", "number") for label in ("", " over TLS", " in clear text", " unknown")]
+    columns += [Column(label, "number") for label in ("Connections", "Over TLS", "Failed")]
+    columns.append(Column("Protocols"))
+    found: list[Markup] = []
+    for caption, own in (("All partners", False), ("Own domains", True)):
+        partners: dict[str, dict[str, Row]] = {}
+        for row in report["organisations"]:
+            if row["own"] == own:
+                partners.setdefault(row["partner"], {})[row["direction"]] = row
+        rows = [_of_partner(partner, sides) for partner, sides in partners.items()]
+        rows.sort(key=lambda row: row[0])
+        if rows:
+            found.append(listing(caption, columns, [cells for _, cells in rows], "all"))
+    return found
+
+
+def _of_partner(partner: str, sides: Mapping[str, Row]) -> tuple[tuple[int, int, str], list[str | int]]:
+    """Return by what a row is sorted, the most mail first, and its cells."""
+    cells: list[str | int] = []
+    over: Counter[str] = Counter()
+    versions: Counter[str] = Counter()
+    messages = 0
+    for direction in DIRECTIONS:
+        row = sides.get(direction)
+        if row is None:
+            cells += ["", "", "", ""]
+            continue
+        mail = row["messages"]
+        over.update(row["connections"])
+        versions.update(row["versions"])
+        messages += sum(mail.values())
+        cells += [sum(mail.values()), _share(mail), mail["cleartext"] + mail["mixed"], mail["unknown"]]
+    marks = [Markup(f"<b>{name}</b> ") for name in ("deprecated", "weak") if any(name in row for row in sides.values())]
+    connections = sum(over.values())
+    names = sorted({name for row in sides.values() for name in row["names"]})
+    whole = [_name(partner, names), *cells, connections, together([*marks, _share(over)]), over["failed"], _protocols(versions)]
+    return (-messages, -connections, partner), whole
+
+
+def _both(rows: Sequence[Row], anchor: str, captions: tuple[str, str], columns: Sequence[Column], cells: Callable[[Row], list[str | int]]) -> list[Markup]:
+    found: list[Markup] = []
+    for caption, own in zip(captions, (False, True)):
+        some = [cells(row) for row in rows if row["own"] == own]
+        if some:
+            # the section of clear text has the name itself; of the other tables the first one has it
+            name = anchor if anchor != "cleartext" and not found else None
+            found.append(listing(caption, columns, some, "issue", name))
+    return found
+
+
+def _name(partner: str, counted: Iterable[str]) -> Markup:
+    """Return an organisation, and below it the names that were counted under it."""
+    names = [name for name in counted if name != partner]
+    if not names:
+        return together([partner])
+    shown = names[:MOST_NAMES]
+    left = len(names) - len(shown)
+    return together([partner, tag("br"), tag("small", ", ".join(shown) + (f" and {left:,} more" if left else ""))])
+
+
+def _way(row: Row) -> str:
+    return DIRECTION_WORDS[row["direction"]][1]
+
+
+def _whole(counts: Mapping[str, int]) -> int:
+    return sum(count for verdict, count in counts.items() if verdict in COUNTED)
+
+
+def _share(counts: Mapping[str, int]) -> Markup:
+    value = percent(counts["encrypted"], _whole(counts))
+    return share(None) if value is None else Markup(f"{value:.1f}\N{NO-BREAK SPACE}%")
+
+
+def _times(row: Row, issue: Mapping[str, Any]) -> list[str]:
+    return [time[:16].replace("T", " ") for time in (issue.get("first", ""), issue.get("last", ""), row.get("last_tls", ""))]
+
+
+def _whys(reasons: Sequence[Mapping[str, Any]]) -> Markup:
+    """Return the first reasons, by the words that matter, each with its number."""
+    items = [f"{row['count']:,} \N{MULTIPLICATION SIGN} {split_reason(row['reason'])[1]}" for row in reasons[:MOST_WHYS]]
+    if len(reasons) > MOST_WHYS:
+        others = len(reasons) - MOST_WHYS
+        items.append(f"and {others:,} other {word(others, 'reasons')}")
+    return _lines(items)
+
+
+def _examples(issue: Mapping[str, Any], *, several: bool) -> Markup:
+    """Return whose it was; the appliance too, where there are `several`."""
+    found = []
+    for one in issue["examples"]:
+        kind = next(name for name in ("mid", "icid", "dcid") if name in one)
+        host = f" on {one['esa_host']}" if several and "esa_host" in one else ""
+        found.append(f"{kind.upper()} {one[kind]}{host}")
+    return _lines(found)
+
+
+def _protocols(versions: Mapping[str, int]) -> Markup:
+    pieces: list[str] = []
+    for version, count in sorted(versions.items()):
+        pieces += [", " if pieces else "", version, f" {count:,}", Markup(" <b>deprecated</b>") if is_deprecated(version) else ""]
+    return together(pieces)
+
+
+def _lines(items: Iterable[str]) -> Markup:
+    return together(piece for at, item in enumerate(items) for piece in (tag("br") if at else "", item))

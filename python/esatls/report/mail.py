@@ -1,0 +1,111 @@
+"""A report as the text of a mail: 76 columns, the most important first."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from esatls.output import printable
+from esatls.report.evidence import TITLE
+from esatls.report.findings import findings
+from esatls.report.lists import TITLES
+from esatls.report.notes import DIRECTION_WORDS, clipped, word
+from esatls.report.reasons import split_reason
+from esatls.verdicts.words import COUNTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from esatls.report.build import Report
+
+WIDTH = 76
+MOST_ROWS = 10
+"""Partners shown of each list; page, JSON and CSV have all."""
+_MOST_WHYS = 2
+_GLANCE = (
+    ("Messages received", "receiving", "messages"),
+    ("Messages delivered", "delivery", "messages"),
+    ("Receiving connections", "receiving", "connections"),
+    ("Delivery connections", "delivery", "connections"),
+)
+
+
+def mail(report: Report) -> str:
+    """Return the text of a report of `report.build`; no line is wider than 76 columns, but for a name that is."""
+    return "".join(f"{line.rstrip()}\n" for line in _lines(report))
+
+
+def _wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
+    text = printable(text.replace("\N{NO-BREAK SPACE}", " "))
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False)
+
+
+def _lines(report: Report) -> Iterator[str]:
+    told, span = report.get("evidence", {}), report["span"]
+    yield from _wrapped(told.get("title", TITLE))
+    if "organisation" in told:
+        yield from _wrapped(told["organisation"])
+    if span:
+        yield f"{_minute(span['first'])} to {_minute(span['last'])} UTC"
+    if told.get("incomplete"):
+        yield ""
+        yield from _wrapped(f"Incomplete evidence. {' '.join(told['incomplete'])}")
+    yield ""
+    for label, direction, what in _GLANCE:
+        tally = report[direction]["all"][what]
+        share = tally["percent"].get("encrypted")
+        yield f"{label:<24}{'-' if share is None else f'{share:.1f} %':>8} over TLS   {tally['verdicts']['encrypted']:,} of {tally['counted']:,}"
+    found = findings(report)
+    yield from _heading("To look at")
+    if not found:
+        yield "Nothing: no clear text, no failure, no deprecated protocol, no weak cipher."
+    for _, sentence in found:
+        yield from _wrapped(sentence, "* ", "  ")
+    for issue, title in (("cleartext", "Partners in clear text"), *((issue, titles[0]) for issue, titles in TITLES.items())):
+        yield from _list(report, issue, title)
+    if told:
+        yield from _evidence(told)
+
+
+def _heading(text: str) -> list[str]:
+    return ["", text, "-" * len(text)]
+
+
+def _list(report: Report, issue: str, title: str) -> Iterator[str]:
+    what = "messages" if issue == "cleartext" else "connections"
+    rows = [row for row in report["organisations"] if issue in row and not row["own"]]
+    rows.sort(key=lambda row: (-row[issue][what], row["partner"], row["direction"]))
+    if not rows:
+        return
+    yield from _heading(title)
+    for row in rows[:MOST_ROWS]:
+        told = row[issue]
+        whole = sum(count for verdict, count in row[what].items() if verdict in COUNTED)
+        last = f", last {_minute(told['last'])}" if "last" in told else ""
+        yield from _wrapped(f"{row['partner']}, {DIRECTION_WORDS[row['direction']][1]}: {told[what]:,} of {whole:,} {word(whole, what)}{last}", "", "  ")
+        for why in told["reasons"][:_MOST_WHYS]:
+            yield from _wrapped(f"{why['count']:,} x {clipped(split_reason(why['reason'])[1])}", "  ", "    ")
+        yield from _wrapped(", ".join(_example(one) for one in told["examples"]), "  ", "  ")
+    left = len(rows) - MOST_ROWS
+    if left > 0:
+        yield f"and {left:,} more {word(left, 'rows')}, which the page, JSON and CSV have"
+
+
+def _example(one: Mapping[str, Any]) -> str:
+    kind = next(name for name in ("mid", "icid", "dcid") if name in one)
+    return f"{kind.upper()} {one[kind]}"
+
+
+def _evidence(told: Mapping[str, Any]) -> Iterator[str]:
+    yield from _heading("Evidence")
+    lines = told["lines"]
+    yield from _wrapped(
+        f"{len(told['files']):,} {word(len(told['files']), 'files')} with {lines['lines']:,} lines: {lines['events']:,} events, "
+        f"{lines['ignored']:,} ignored, {lines['unreadable']:,} unreadable. Made {_minute(told['made'])} UTC by esatls {told['version']}."
+    )
+    for problem in told["problems"]:
+        yield from _wrapped(problem, "* ", "  ")
+
+
+def _minute(time: str) -> str:
+    return time[:16].replace("T", " ")

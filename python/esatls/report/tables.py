@@ -1,0 +1,88 @@
+"""A report as a folder of CSV files: a table each, in which no cell runs as a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from typing import TYPE_CHECKING, Any
+
+from esatls.errors import EsatlsError
+from esatls.output import Output, harmless
+from esatls.report.ledger import ISSUES
+from esatls.report.notes import DIRECTIONS, FLOWS
+from esatls.verdicts.words import CONNECTION_VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from esatls.report.build import Report
+
+_WHO = ("partner", "names", "direction", "own")
+_MAIL = ("encrypted", "mixed", "cleartext", "unknown")
+_OVER = tuple(verdict for verdict in CONNECTION_VERDICTS if verdict != "unused")
+
+
+def write_folder(report: Report, folder: str) -> None:
+    """Write every table of a report to a folder, which is made where it is missing; each file appears when it is complete."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise EsatlsError(f"{folder}: cannot be made: {error.strerror}") from error
+    for name, columns, rows in tables(report):
+        with Output(os.path.join(folder, f"{name}.csv")) as file:
+            text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(columns)
+            for row in rows:
+                writer.writerow([harmless("" if value is None else str(value)) for value in row])
+            text.detach()
+
+
+def tables(report: Report) -> Iterator[tuple[str, Sequence[str], list[Sequence[Any]]]]:
+    """Yield each table: its name, its columns, and its rows."""
+    organisations = report["organisations"]
+    columns = (*_WHO, *(f"messages_{word}" for word in _MAIL), *(f"connections_{word}" for word in _OVER), "protocols", "last_tls", *ISSUES)
+    yield "partners", columns, [_partner(row) for row in organisations]
+    for issue in ISSUES:
+        rows = sorted((row for row in organisations if issue in row), key=lambda row: (-row[issue]["messages"], -row[issue]["connections"], row["partner"]))
+        yield issue, (*_WHO, "messages", "connections", "first", "last", "last_tls", "reasons", "examples"), [_issue(row, row[issue]) for row in rows]
+    parts = [(direction, flow, report[direction][flow]) for direction in DIRECTIONS for flow in FLOWS]
+    for name, columns in (
+        ("versions", ("version", "connections", "percent", "messages", "deprecated")),
+        ("ciphers", ("cipher", "connections", "percent", "messages", "weak", "no_forward_secrecy")),
+        ("reasons", ("reason", "connections", "failed", "cleartext", "partners", "certificate")),
+    ):
+        counted: list[Sequence[Any]] = [
+            [direction, flow, *(_cell(row.get(column)) for column in columns)] for direction, flow, part in parts for row in part[name]
+        ]
+        yield name, ("direction", "mail_flow", *columns), counted
+    over_time: list[Sequence[Any]] = [
+        [direction, flow, what, row["time"], verdict, count]
+        for direction, flow, part in parts
+        for what in ("connections", "messages")
+        for row in part["over_time"][what]
+        for verdict, count in row["verdicts"].items()
+        if count
+    ]
+    yield "over_time", ("direction", "mail_flow", "what", "time", "verdict", "count"), over_time
+
+
+def _cell(value: Any) -> Any:
+    return ";".join(value) if isinstance(value, list) else value
+
+
+def _who(row: Mapping[str, Any]) -> list[Any]:
+    return [row["partner"], ";".join(row["names"]), row["direction"], "yes" if row["own"] else "no"]
+
+
+def _partner(row: Mapping[str, Any]) -> list[Any]:
+    protocols = ";".join(f"{version}={count}" for version, count in row["versions"].items())
+    issues = ["yes" if issue in row else "no" for issue in ISSUES]
+    return [*_who(row), *(row["messages"][word] for word in _MAIL), *(row["connections"][word] for word in _OVER), protocols, row.get("last_tls"), *issues]
+
+
+def _issue(row: Mapping[str, Any], issue: Mapping[str, Any]) -> list[Any]:
+    reasons = ";".join(f"{one['count']} x {one['reason'].replace(';', '%3B')}" for one in issue["reasons"])
+    examples = ";".join(f"{kind.upper()} {one[kind]}" for one in issue["examples"] for kind in ("mid", "icid", "dcid") if kind in one)
+    return [*_who(row), issue["messages"], issue["connections"], issue.get("first"), issue.get("last"), row.get("last_tls"), reasons, examples]

@@ -1,0 +1,127 @@
+"""Ids that two had at once: what only the lines of several appliances under one name explain.
+
+An appliance counts its connections and its messages, and a counter does not come round within a minute. So these contradict each other: two opening
+lines of one connection id with different peers, or two starts of one message id on different connections,
+
+* within a minute;
+* or within an hour, where nothing ends the first of them before the second begins;
+* or again and again within a day: a counter that is reset makes ids come again, but is not reset so often.
+
+Lines that come twice, in any order, or under the stamps of two collectors have the same peer. Ids of different lives after a reset are days apart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, RECEIVING, TIME, ConnectionOpened, MessageStarted, position
+from esatls.lines.clock import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from esatls.extraction.fact_types import Fact
+    from esatls.lines.clock import Time
+    from esatls.verdicts.appliance import Appliance
+
+AT_ONCE = 60
+"""Seconds in which a counter does not come round."""
+OPEN = 3600
+"""Seconds in which it does not come round either to an id that is still in use."""
+DAY = 86400
+RESETS = 2
+"""Most resets of a counter within a day that one appliance is believed."""
+MOST = 10_000
+"""Ids of one appliance that are kept; more tell nothing more."""
+
+_NAMES = {RECEIVING: "ICID", DELIVERY: "DCID", MESSAGES: "MID"}
+_OPENS = {RECEIVING: "connection_opened", DELIVERY: "connection_opened", MESSAGES: "message_started"}
+_ENDS = {RECEIVING: {"connection_closed"}, DELIVERY: {"connection_closed"}, MESSAGES: {"message_finished", "message_aborted"}}
+_PEER = position("peer_ip", ConnectionOpened)
+_ICID = position("icid", MessageStarted)
+
+Taken = tuple[int, str, "Time", "Time", bool]
+"""An id that two had: store, id, when the first and when the second took it, and whether no reset explains that."""
+
+
+class Contradiction(NamedTuple):
+    """The ids of one appliance that two had at once."""
+
+    host: str
+    """"" for lines that name no appliance."""
+    ids: int
+    first: str
+    """The earliest: `ICID 5`."""
+    time: str
+    """When the second of the two took it: RFC 3339, UTC."""
+
+    def __str__(self) -> str:
+        """Return a sentence for the user."""
+        many = f"{self.ids:,} ids were each taken by two connections or messages at once, first" if self.ids > 1 else "an id was taken by two at once,"
+        return (
+            f"{self.host or 'lines without a host'}: {many} {self.first} at {self.time}; this looks like several appliances under one name, "
+            "whose verdicts may be mixed up: give each a host of its own"
+        )
+
+
+class Contradictions:
+    """What is found of all appliances, part by part, in any order."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, set[Taken]] = {}
+        self._told: set[str] = set()
+        self._changed: set[str] = set()
+
+    def look(self, appliance: Appliance) -> None:
+        """Take what shows in one appliance, as far as its connections and messages have been judged."""
+        for store, key in appliance.taken_again:
+            facts = appliance.stores[store].get(key, ())
+            self.add(appliance.host, _taken(store, key, facts))
+
+    def add(self, host: str, found: Iterable[Taken]) -> None:
+        """Add ids of an appliance that two had, such as another process found."""
+        for one in found:
+            known = self.taken.setdefault(host, set())
+            if len(known) < MOST and one not in known:
+                known.add(one)
+                self._changed.add(host)
+
+    def found(self) -> list[Contradiction]:
+        """Return what only several appliances explain, by host."""
+        return [one for host in sorted(self.taken) if (one := _contradiction(host, self.taken[host])) is not None]
+
+    def news(self) -> list[Contradiction]:
+        """Return what was found of hosts of which nothing was told before."""
+        changed, self._changed = self._changed - self._told, set()
+        found = [one for host in sorted(changed) if (one := _contradiction(host, self.taken[host])) is not None]
+        self._told.update(one.host for one in found)
+        return found
+
+
+def _taken(store: int, key: str, facts: Iterable[Fact]) -> Iterator[Taken]:
+    place = _ICID if store == MESSAGES else _PEER
+    opened = sorted({(fact[TIME], fact[place]) for fact in facts if fact[CODE] == _OPENS[store] and fact[TIME] is not None and fact[place] not in (None, "0")})
+    ended = [fact[TIME] for fact in facts if fact[CODE] in _ENDS[store] and fact[TIME] is not None]
+    for (first, one), (second, other) in zip(opened, opened[1:]):
+        if one != other and second - first <= DAY:
+            is_open = second - first <= OPEN and not any(first <= time <= second for time in ended)
+            yield store, key, first, second, is_open or second - first <= AT_ONCE
+
+
+def _contradiction(host: str, taken: Iterable[Taken]) -> Contradiction | None:
+    """Return what is to be said of one appliance; None where resets explain it."""
+    by_end = sorted(taken, key=lambda one: (one[3], one[2], one[0], one[1]))
+    found = by_end if _is_too_often(by_end) else [one for one in by_end if one[4]]
+    if not found:
+        return None
+    store, key, _, time, _ = found[0]
+    return Contradiction(host, len({one[:2] for one in found}), f"{_NAMES[store]} {key}", rfc3339(time))
+
+
+def _is_too_often(by_end: Iterable[Taken]) -> bool:
+    """Tell whether the counters would have been reset too often: once between the two of each id, of stretches that do not touch each other."""
+    chosen: list[Taken] = []
+    for one in by_end:
+        if not chosen or one[2] >= chosen[-1][3]:
+            chosen.append(one)
+    return any(last[3] - first[2] <= DAY for first, last in zip(chosen, chosen[RESETS:]))

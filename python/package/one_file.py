@@ -1,0 +1,77 @@
+"""Puts the command line into one file that Python runs without an installation: `esatls-<version>.pyz`.
+
+It holds esatls and those of its dependencies that are pure Python, as they are installed here, and so needs the Python that these need. Without
+orjson it writes JSON with the standard library, byte for byte the same; zstd and Parquet need an installation.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from archives import ROOT, PackageError, version
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEPENDENCIES = {"click": "click", "publicsuffixlist": "publicsuffixlist", "rich": "rich", "tomli": "tomli"}
+"""The folder of each distribution; what is not installed for this Python and not needed by it is left out."""
+_NEEDED = ("click", "publicsuffixlist", "rich")
+_MAIN = """import sys
+
+if sys.version_info < (3, {minor}):
+    sys.exit("esatls: this file needs Python 3.{minor} or newer")
+
+from esatls.cli.commands import main
+
+main()
+"""
+_TIME = (2020, 1, 1, 0, 0, 0)
+
+
+def contents() -> dict[str, bytes]:
+    """All files by path inside it."""
+    files = {"LICENSE": (ROOT / "LICENSE").read_bytes()}
+    oldest = [9]
+    for path in sorted((ROOT / "python" / "esatls").rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            files[path.relative_to(ROOT / "python").as_posix()] = path.read_bytes()
+    for folder in ("elasticsearch", "kibana"):
+        for path in sorted((ROOT / "logstash" / folder).rglob("*")):
+            if path.is_file():
+                files[f"esatls/elastic/assets/{path.relative_to(ROOT / 'logstash').as_posix()}"] = path.read_bytes()
+    for name, folder in DEPENDENCIES.items():
+        try:
+            found = metadata.distribution(name)
+        except metadata.PackageNotFoundError as error:
+            if name in _NEEDED:
+                message = f"{name} is not installed: pip install ."
+                raise PackageError(message) from error
+            continue
+        oldest += map(int, re.findall(r">=\s*3\.(\d+)", found.metadata["Requires-Python"] or ""))
+        for item in found.files or ():
+            path = item.as_posix()
+            of_it = path.startswith(f"{folder}/") or ".dist-info/" in path
+            if of_it and not path.endswith((".pyc", ".so", ".pyd")) and not path.endswith(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")):
+                files[path] = item.read_binary()
+    files["__main__.py"] = _MAIN.format(minor=max(oldest)).encode()
+    return files
+
+
+def build(output: Path) -> list[Path]:
+    """Write the file to `output`."""
+    output.mkdir(parents=True, exist_ok=True)
+    packed = io.BytesIO(b"#!/usr/bin/env python3\n")
+    packed.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(contents().items()):
+            member = zipfile.ZipInfo(name, _TIME)
+            member.compress_type, member.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(member, data)
+    path = output / f"esatls-{version()}.pyz"
+    path.write_bytes(packed.getvalue())
+    path.chmod(0o755)
+    return [path]

@@ -1,0 +1,73 @@
+"""The configuration file: where it is looked for, what it sets, what wins over it."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+
+from tests import terminal
+
+SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "python" / "esatls" / "sample.log"
+
+
+def config(folder: pathlib.Path, text: str) -> dict[str, str]:
+    """Write a configuration file where it is looked for, and return the environment that has it."""
+    path = folder / "esatls" / "config.toml"
+    path.parent.mkdir()
+    path.write_text(text, encoding="utf-8")
+    return {"XDG_CONFIG_HOME": str(folder)}
+
+
+def test_settings_are_defaults(tmp_path: pathlib.Path) -> None:
+    """The file's settings hold for each command that has such an option, and what is given on the command line wins."""
+    env = config(tmp_path, 'host = "esa9"\ntitle = "Weekly"\nown_domains = ["shop.example"]\npartners = "p.csv"\n')
+    (tmp_path / "esatls" / "p.csv").write_text("domain,direction\nshop.example,both\n", encoding="utf-8")
+    first = json.loads(terminal.run("messages", "-q", "-f", "json", SAMPLE, env=env).stdout.splitlines()[0])
+    assert first["esa_host"] == "esa9"
+    told = json.loads(terminal.run("report", "-q", "-f", "json", "--host", "esa1", SAMPLE, env=env).stdout)
+    assert told["evidence"]["title"] == "Weekly"
+    assert [one["esa_host"] for one in told["appliances"]] == ["esa1"]
+    assert {row["partner"]: row["own"] for row in told["organisations"] if "cleartext" in row} == {"example.net": False, "shop.example": True}
+    assert terminal.run("check", "-q", SAMPLE, env=env).returncode == 1
+
+
+def test_another_file(tmp_path: pathlib.Path) -> None:
+    """`--config` and the variable name another file; the option wins."""
+    one, other = tmp_path / "one.toml", tmp_path / "other.toml"
+    one.write_text('host = "one"\n', encoding="utf-8")
+    other.write_text('host = "other"\n', encoding="utf-8")
+    assert terminal.run("config", env={"ESATLS_CONFIG": str(one)}).stdout.decode().splitlines()[:3] == [
+        f"File: {one}",
+        "timezone      not set  (time zone of the log)",
+        "host          one  (name of the appliance, for lines that do not name it)",
+    ]
+    assert f"File: {other}" in terminal.run("--config", other, "config", env={"ESATLS_CONFIG": str(one)}).stdout.decode()
+
+
+def test_without_a_file(tmp_path: pathlib.Path) -> None:
+    """Where there is no file, nothing is set, and where it would be is told; one that was asked for must be there."""
+    done = terminal.run("config", env={"XDG_CONFIG_HOME": str(tmp_path)})
+    assert done.stdout.decode().splitlines()[0] == f"File: {tmp_path}/esatls/config.toml (does not exist)"
+    missing = terminal.run("--config", tmp_path / "missing.toml", "config")
+    assert (missing.returncode, missing.stderr.decode()) == (1, f"esatls: {tmp_path}/missing.toml: cannot be read: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x =", "is not TOML"),
+        ("hosts = 1", "no such setting: hosts; there are timezone, host, jobs"),
+        ("host = 1", "host must be a text in quotes"),
+        ("jobs = true", "jobs must be a number"),
+        ("own_domains = [1]", "own_domains must be a list"),
+        ("[report]\ntitle = 'x'", "no such setting: report"),
+    ],
+)
+def test_a_wrong_file(tmp_path: pathlib.Path, text: str, words: str) -> None:
+    """What is no setting is told in one line with the file's name, and is a usage error."""
+    done = terminal.run("messages", SAMPLE, env=config(tmp_path, text))
+    assert done.returncode == 2
+    assert done.stderr.decode().startswith(f"esatls: {tmp_path}/esatls/config.toml: {words}")
+    assert len(done.stderr.splitlines()) == 1

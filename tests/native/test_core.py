@@ -1,0 +1,246 @@
+"""The compiled core gives the same bytes as Python: every case, scenario, excerpt and header, and lines that are spoilt in every cheap way.
+
+Where the core is not installed, these tests are skipped; `bash .ci/run core` builds it and runs them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import random
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from esatls import __version__, native, parallel
+from esatls.extraction.blocks import BlockStream
+from esatls.extraction.event_stream import Events
+from esatls.extraction.kinds import EVENT_KINDS
+from esatls.lines.clock import Clock, zone
+from esatls.output import dumps, lines
+from esatls.verdicts import records
+from esatls.verdicts.facts import Facts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.core.support import LATEST, REAL, as_sets, needs_shared
+from tests.fuzz import mutate, seeds
+from tests.terminal import run
+from tests.traffic import ENVELOPES, Line
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator, Sequence
+
+    from esatls.extraction.stream import Counts
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("esatls_core") is None, reason="esatls-core is not installed: bash .ci/run core")
+
+ALL = frozenset(EVENT_KINDS)
+STAMP = "Sat Jul 20 19:47:40 2024 Info: "
+LINES = 200_000 if os.environ.get("ESATLS_PROPERTIES") == "nightly" else 10_000
+
+
+@pytest.fixture(autouse=True)
+def core(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have the core switched on, whatever the environment says."""
+    monkeypatch.delenv("ESATLS_PURE", raising=False)
+    native.module.cache_clear()
+    assert native.module() is not None
+    yield
+    native.module.cache_clear()
+
+
+def blocks_of(data: bytes, cuts: Sequence[int]) -> list[bytes]:
+    """Return data in blocks of whole lines, cut behind the line feeds next to some places."""
+    ends = sorted({end for end in (data.find(b"\n", cut) + 1 for cut in cuts) if end} | {len(data)})
+    return [data[start:end] for start, end in zip([0, *ends], ends) if start < end]
+
+
+def read(stream: BlockStream, blocks: Sequence[bytes], *, sift: bool = False) -> Counts:
+    """Give blocks to a stream, and return the counts."""
+    for block in blocks:
+        if sift:
+            stream.sift(block, "TLS", "ESADaneStatus")
+        else:
+            stream.feed(block)
+    stream.end()
+    return stream.counts
+
+
+def written(found: Sequence[Any]) -> bytes:
+    """Return events as lines of JSON."""
+    return b"".join(one if isinstance(one, bytes) else lines([one]) for one in found)
+
+
+def check(data: bytes, *, cuts: Sequence[int] = (), host: str | None = None, where: str = "UTC") -> None:
+    """Raise unless both cores give the same events, the same facts and the same counts."""
+    blocks = blocks_of(data, cuts)
+    for kinds in (None, ALL):
+        told = []
+        for make in (BlockStream, native.stream):
+            events = Events(kinds)
+            stream = make(events, Clock(zone(where), LATEST), host)
+            told.append((read(stream, blocks, sift=kinds is None), written(events.found)))
+        assert told[0] == told[1]
+    facts = (Facts(), native.facts())
+    counts = [read(make(known, Clock(zone(where), LATEST), host), blocks) for make, known in zip((BlockStream, native.stream), facts)]
+    native.drained(facts[1])
+    assert counts[0] == counts[1]
+    assert as_sets(facts[0]) == as_sets(facts[1])
+    assert facts[0].has_witnesses == facts[1].has_witnesses
+    for records_of in (records.connections, records.messages):
+        assert [dumps(record) for record in records_of(facts[0])] == [dumps(record) for record in records_of(facts[1])]
+
+
+@pytest.mark.parametrize("name", ENVELOPES)
+def test_cases(name: str) -> None:
+    """Every text of the cases, and every look-alike, behind every header of the collectors."""
+    texts = seeds.texts()
+    log = [ENVELOPES[name].render(Line(seeds.TIME + number // 3, "esa1.example.com", "mail_logs", "Info", text), 0) for number, text in enumerate(texts)]
+    check("".join(f"{line}\n" for line in log).encode("utf-8", "surrogateescape"), cuts=(20_000,))
+
+
+def test_core_reads_the_cases() -> None:
+    """Nearly all lines of an ordinary log are taken by the core, not by Python."""
+    log = "".join(f"{STAMP}{text}\n" for text in seeds.texts() if "CEF:" not in text and text.isascii() and "\r" not in text).encode()
+    facts = native.facts()
+    stream = native.stream(facts, Clock(latest=LATEST), None)
+    by_python = []
+    line = stream.line
+    stream.line = lambda text: (by_python.append(text), line(text))[1]  # type: ignore[assignment,func-returns-value]
+    counts = read(stream, [log])
+    assert counts.lines == log.count(b"\n") > 300
+    assert len(by_python) < counts.lines / 10
+
+
+def test_headers() -> None:
+    """Every header of the cases, one line after another and each in a log of its own."""
+    pool = [case["line"] for case in json.loads((seeds.CASES / "envelope.json").read_text(encoding="ascii"))["cases"]]
+    check("".join(f"{line}\n" for line in pool).encode())
+    for line in pool:
+        check(f"{line}\n{line}\n{line}\n".encode())
+
+
+@pytest.mark.parametrize("path", sorted(seeds.SCENARIOS.glob("*.log")), ids=lambda path: path.stem)
+def test_scenarios(path: pathlib.Path) -> None:
+    """Every scenario, as one block and as several, in another zone, with a name for the appliance."""
+    data = path.read_bytes()
+    check(data)
+    check(data, cuts=(len(data) // 3, len(data) // 2), host="esa9", where="Europe/Berlin")
+
+
+@needs_shared
+def test_real() -> None:
+    """Every excerpt of a real log."""
+    paths = sorted(REAL.glob("*.log"))
+    assert paths
+    for path in paths:
+        data = path.read_bytes()
+        check(data, cuts=(len(data) // 2,))
+
+
+def test_characters() -> None:
+    """What JSON escapes, and bytes that are no text, come out alike."""
+    odd = ['"', "\\", "\t", "\x01", "\x1f", "\x7f", "\u0085", "\u00a0", "é", "\u202e", "\u2028", "漢字", "\U0001f600", "\ufffd", "\udc80", "\udcff"]
+    log = "".join(f"{STAMP}MID 5 Subject 'a{char}b'\n{STAMP}ICID 5 TLS failed: x {char} y{char}\n{STAMP}ICID 6 TLS failed: é{char}z\n" for char in odd)
+    check(log.encode("utf-8", "surrogateescape"))
+
+
+def test_numbers() -> None:
+    """Numbers with leading zeros, too many digits, or in lists come out alike."""
+    ids = ["0", "00", "007", "5", "2147483647", "2147483648", "999999999999999999", "1234567890123456789"]
+    texts = [f"Start MID {one} ICID {other}" for one in ids for other in ids]
+    texts += [f"Message done DCID {one} MID {one} to RID [{one}, 0{one},,  {one}]" for one in ids]
+    texts += [f"New SMTP DCID {one} interface 192.0.2.1 address 198.51.100.7 port {one[:5]}" for one in ids]
+    check("".join(f"{STAMP}{text}\n" for text in texts).encode())
+
+
+def test_times() -> None:
+    """Stamps with fractions, before 1970, after 2106 and of no date, and events of some hours alone."""
+    stamps = (
+        "2024-07-20T19:47:40.250Z",
+        "2024-07-20T19:47:41Z",
+        "1969-12-31T23:59:59Z",
+        "2106-02-07T06:28:16Z",
+        "2024-02-30T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+    )
+    log = "".join(f"<22>1 {stamp} esa1 mail_logs 1 - - Info: ICID {number} TLS success\n" * 3 for number, stamp in enumerate(stamps)).encode()
+    check(log)
+    told = []
+    for make in (BlockStream, native.stream):
+        events = Events(None, since=1_721_504_861, until=1_721_504_900)
+        told.append((read(make(events, Clock(latest=LATEST), None), [log]), written(events.found)))
+    assert told[0] == told[1]
+
+
+def test_clock_that_changes() -> None:
+    """Where the zone changes within a log, the same header is another time."""
+    for kinds in (None, ALL):
+        told = []
+        for make in (BlockStream, native.stream):
+            events = Events(kinds)
+            stream = make(events, Clock(latest=LATEST), None)
+            for name in ("UTC", "Asia/Tokyo"):
+                stream.set_clock(Clock(zone(name), LATEST))
+                stream.feed(f"{STAMP}ICID 5 TLS success\n".encode() * 3)
+            stream.end()
+            told.append(written(events.found))
+        assert told[0] == told[1]
+        assert told[0].count(b"T10:47:40Z") == 3
+
+
+POOLS = [[line.encode("utf-8", "surrogateescape") for line in pool] for pool in seeds.lines()]
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_any_mixture(data: st.DataObject) -> None:
+    """Any lines of any logs, in any order, cut into any blocks."""
+    pool = POOLS[data.draw(st.integers(0, len(POOLS) - 1))]
+    other = POOLS[data.draw(st.integers(0, len(POOLS) - 1))]
+    some = data.draw(st.lists(st.sampled_from(pool) | st.sampled_from(other) | st.sampled_from([b"", b" ", b"rest of a line", b"--"]), max_size=12))
+    log = b"".join(line + b"\n" for line in some)
+    check(log[: len(log) - data.draw(st.integers(0, 1))], cuts=data.draw(st.lists(st.integers(0, max(1, len(log))), max_size=3)))
+
+
+def test_mutated_lines() -> None:
+    """A great many lines, spoilt in every cheap way."""
+    for batch in range(LINES // 500):
+        data = mutate.mutated(random.Random(f"core-{batch}"), POOLS, 500)
+        check(data, cuts=(len(data) // 2,))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("command", ["events", "events --kind all", "events -f csv", "connections", "messages", "report -f json"])
+def test_command_line(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, command: str, jobs: int) -> None:
+    """The command line writes the same with both, and with one process as with two."""
+    monkeypatch.setattr(parallel, "LEAST_PART", 1 << 12)
+    monkeypatch.setattr(parallel, "EVENTS_PART", 1 << 13)
+    log = tmp_path / "mail.log"
+    log.write_bytes(b"".join(path.read_bytes() + b"\n" for path in sorted(seeds.SCENARIOS.glob("*.log"))[:8]))
+    told = []
+    for pure in ("1", ""):
+        native.module.cache_clear()
+        done = run(*command.split(), "--jobs", jobs, log, env={"ESATLS_PURE": pure})
+        told.append((done.returncode, re.sub(rb'"made":"[^"]+"', b"", done.stdout), done.stderr))
+    assert told[0] == told[1]
+    assert told[0][1]
+
+
+def test_which() -> None:
+    """`esatls --version` says whether the core is there, and `ESATLS_PURE=1` switches it off."""
+    assert run("--version").stdout.decode() == f"esatls, version {__version__} (compiled core)\n"
+    native.module.cache_clear()
+    assert run("--version", env={"ESATLS_PURE": "1"}).stdout.decode() == f"esatls, version {__version__} (pure Python)\n"
+
+
+def test_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A core of another version is not used."""
+    monkeypatch.setattr(importlib.import_module("esatls_core"), "__version__", "0.0.1")
+    native.module.cache_clear()
+    assert native.module() is None
+    assert type(native.facts()) is Facts

@@ -1,0 +1,62 @@
+"""The report as the text of a mail."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+from esatls.report import build as report
+from esatls.report.mail import WIDTH, mail
+
+from tests import terminal
+from tests.report.support import HOSTILE, connection, hostile_records, message
+
+SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "python" / "esatls" / "sample.log"
+
+
+def test_the_sample() -> None:
+    """The most important stands first: shares, what to look at, partners in clear text with reasons and messages, and what it was made from."""
+    out = terminal.run("report", "-q", "-f", "text", "--title", "Weekly", "--organisation", "Example", SAMPLE, env={"SOURCE_DATE_EPOCH": "1772530000"})
+    assert out.stdout.decode() == (
+        "Weekly\nExample\n2026-03-03 08:14 to 2026-03-03 08:14 UTC\n\n"
+        "Messages received         66.7 % over TLS   2 of 3\n"
+        "Messages delivered        66.7 % over TLS   2 of 3\n"
+        "Receiving connections     50.0 % over TLS   2 of 4\n"
+        "Delivery connections      66.7 % over TLS   2 of 3\n\n"
+        "To look at\n----------\n"
+        "* 1 message received in clear text\n"
+        "* 1 receiving connection failed; TLS was required\n"
+        "* 1 message delivered in clear text to some recipients\n"
+        "* 1 delivery connection continued in clear text after TLS had failed or had\n  not been offered\n\n"
+        "Partners in clear text\n----------------------\n"
+        "example.net, delivered: 1 of 1 message, last 2026-03-03 08:14\n  1 x STARTTLS unexpected response\n  MID 7003\n"
+        "shop.example, received: 1 of 1 message, last 2026-03-03 08:14\n  MID 7002\n\n"
+        "Partners with which TLS failed\n------------------------------\n"
+        "bank.example, received: 1 of 1 connection, last 2026-03-03 08:14\n  1 x remote host did not initiate it\n  ICID 4104\n"
+        "example.net, delivered: 1 of 1 connection, last 2026-03-03 08:14\n  1 x STARTTLS unexpected response\n  DCID 882\n\n"
+        "Evidence\n--------\n"
+        "1 file with 52 lines: 50 events, 2 ignored, 0 unreadable. Made 2026-03-03\n09:26 UTC by esatls 0.1.0.\n"
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text(text: str) -> None:
+    """Whatever the log says, no control character is in the mail, and lines stay within 76 columns where words do."""
+    out = mail(report.build(*hostile_records(text)))
+    assert all(line == "" or line.isprintable() for line in out.splitlines())
+    assert all(len(line) <= WIDTH for line in out.splitlines() if max(map(len, line.split()), default=0) < 60)
+
+
+def test_many_partners_and_one_in_clear_text() -> None:
+    """One mail in clear text among much TLS is named; of many such partners the first are, and the others are counted."""
+    mails = [message(i, "encrypted", "none", sender=f"a@p{i:03}.example") for i in range(100)]
+    out = mail(report.build([], [*mails, message(999, "cleartext", "none", sender="a@quiet.example")]))
+    assert "quiet.example, received: 1 of 1 message\n  MID 999\n" in out
+    assert "p000.example" not in out
+    many = mail(report.build([connection("delivery", i, "failed", domain=f"p{i:03}.example") for i in range(12)], []))
+    assert "and 2 more rows, which the page, JSON and CSV have\n" in many
+
+
+def test_nothing_to_look_at() -> None:
+    """Where all is well, the mail says so."""
+    assert "Nothing: no clear text, no failure" in mail(report.build([], [message(1, "encrypted", "none", sender="a@p.example")]))

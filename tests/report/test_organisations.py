@@ -1,0 +1,156 @@
+"""Partners by organisation: what was wrong with whom, since when, and with which mail."""
+
+from __future__ import annotations
+
+import csv
+import io
+import pathlib
+import random
+from typing import Any
+
+import pytest
+from esatls.report import build as report
+from esatls.report.organisations import organisation
+from esatls.report.tables import tables, write_folder
+
+from tests import terminal
+from tests.report.support import HOSTILE, Record, attempt, connection, hostile_records, message
+
+SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "python" / "esatls" / "sample.log"
+
+CONNECTIONS = [
+    connection(
+        "delivery", 1, "encrypted", domain="mx1.a.example", opened="2026-03-01T10:00:00Z", tls_version="TLSv1", tls_cipher="RC4-SHA", mail_flow="outgoing"
+    ),
+    connection("delivery", 2, "encrypted", domain="mx2.a.example", opened="2026-03-02T10:00:00Z", tls_version="TLSv1.3", mail_flow="outgoing"),
+    connection("delivery", 3, "failed", domain="a.example", opened="2026-03-03T10:00:00Z", tls_reason="x", mail_flow="outgoing"),
+    connection("delivery", 4, "cleartext", domain="a.example", opened="2026-03-04T10:00:00Z", tls_reason="x", mail_flow="outgoing"),
+    connection("receiving", 5, "encrypted", domain="home.example", opened="2026-03-04T10:00:00Z", mail_flow="outgoing"),
+]
+MESSAGES = [
+    message(1, "encrypted", "encrypted", [attempt("encrypted", "mx1.a.example", time="2026-03-01T10:00:01Z", tls_version="TLSv1")],
+            mail_flow="outgoing", sender="b@home.example", first_seen="2026-03-01T10:00:00Z"),
+    *(message(mid, "encrypted", "cleartext", [attempt("cleartext", "a.example", time=f"2026-03-0{mid}T10:00:01Z", reason="x")],
+              mail_flow="outgoing", sender="b@home.example", first_seen="2026-03-01T10:00:00.500Z") for mid in (4, 5, 6, 7)),
+]  # fmt: skip
+
+
+def rows(connections: list[Record], messages: list[Record], own: tuple[str, ...] = ()) -> dict[tuple[str, str, bool], Any]:
+    """Return the rows of a report by partner, direction, and whether it is of one's own."""
+    return {(row["partner"], row["direction"], row["own"]): row for row in report.build(connections, messages, own)["organisations"]}
+
+
+def test_what_was_wrong_with_a_partner() -> None:
+    """Names of one organisation count together, with first and last time, reasons, the latest examples, and the last mail over TLS."""
+    found = rows(CONNECTIONS, MESSAGES)
+    assert [*found] == [("a.example", "delivery", False), ("home.example", "receiving", True)]
+    assert found["a.example", "delivery", False] == {
+        "partner": "a.example",
+        "direction": "delivery",
+        "own": False,
+        "names": ["a.example", "mx1.a.example", "mx2.a.example"],
+        "connections": {"encrypted": 2, "mixed": 0, "cleartext": 1, "failed": 1, "unknown": 0},
+        "messages": {"encrypted": 1, "mixed": 0, "cleartext": 4, "unknown": 0},
+        "versions": {"TLSv1": 1, "TLSv1.3": 1},
+        "last_tls": "2026-03-02T10:00:00Z",
+        "cleartext": {
+            "messages": 4, "connections": 0, "first": "2026-03-04T10:00:01Z", "last": "2026-03-07T10:00:01Z",
+            "reasons": [{"reason": "x", "count": 4}],
+            "examples": [{"time": f"2026-03-0{mid}T10:00:01Z", "esa_host": "esa1.example.com", "mid": mid} for mid in (7, 6, 5)],
+        },
+        "deprecated": {
+            "messages": 1, "connections": 1, "first": "2026-03-01T10:00:00Z", "last": "2026-03-01T10:00:01Z",
+            "reasons": [{"reason": "TLSv1", "count": 1}],
+            "examples": [
+                {"time": "2026-03-01T10:00:01Z", "esa_host": "esa1.example.com", "mid": 1},
+                {"time": "2026-03-01T10:00:00Z", "esa_host": "esa1.example.com", "dcid": 1},
+            ],
+        },
+        "weak": {
+            "messages": 0, "connections": 1, "first": "2026-03-01T10:00:00Z", "last": "2026-03-01T10:00:00Z",
+            "reasons": [{"reason": "RC4-SHA", "count": 1}],
+            "examples": [{"time": "2026-03-01T10:00:00Z", "esa_host": "esa1.example.com", "dcid": 1}],
+        },
+        "failed": {
+            "messages": 0, "connections": 2, "first": "2026-03-03T10:00:00Z", "last": "2026-03-04T10:00:00Z",
+            "reasons": [{"reason": "x", "count": 2}],
+            "examples": [
+                {"time": "2026-03-04T10:00:00Z", "esa_host": "esa1.example.com", "dcid": 4},
+                {"time": "2026-03-03T10:00:00Z", "esa_host": "esa1.example.com", "dcid": 3},
+            ],
+        },
+    }  # fmt: skip
+    assert {"cleartext", "deprecated", "weak", "failed"}.isdisjoint(found["home.example", "receiving", True])
+
+
+def test_the_order_of_the_records_does_not_matter() -> None:
+    """Whatever comes first, the rows are the same, though few of many examples are kept."""
+    many = [message(mid, "cleartext", "none", sender="a@b.example", first_seen=f"2026-03-01T10:{mid % 60:02}:00Z") for mid in range(500)]
+    expected = report.build(CONNECTIONS, [*MESSAGES, *many])["organisations"]
+    for seed in range(5):
+        chance = random.Random(seed)
+        assert report.build(chance.sample(CONNECTIONS, 5), chance.sample([*MESSAGES, *many], 505))["organisations"] == expected
+
+
+def test_own_domains() -> None:
+    """Domains that are named as one's own, and those below them, are apart from partners where the log does not tell the mail flow; look-alikes are not."""
+    mail = [message(1, "cleartext", "none", sender=f"a@{name}") for name in ("home.example", "sub.home.example", "nothome.example")]
+    assert {*rows([], mail)} == {("home.example", "receiving", False), ("nothome.example", "receiving", False)}
+    assert {*rows([], mail, ("Home.example.",))} == {("home.example", "receiving", True), ("nothome.example", "receiving", False)}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mx1.partner.example", "partner.example"),
+        ("partner.example", "partner.example"),
+        ("a.b.co.uk", "b.co.uk"),
+        ("co.uk", "co.uk"),
+        ("mx.xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("198.51.100.7", "198.51.100.7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("unknown", "unknown"),
+        ("a..b", "a..b"),
+        ("", ""),
+    ],
+)
+def test_organisation_of_a_name(name: str, expected: str) -> None:
+    """A name belongs to its registrable domain; an address, a public suffix and what is no name stand for themselves."""
+    assert organisation(name) == expected
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_tables_of_hostile_text(text: str) -> None:
+    """Whatever the log says, each table has as many cells in each row as columns, and no cell runs as a formula."""
+    for _, columns, cells in tables(report.build(*hostile_records(text))):
+        assert {len(row) for row in cells} <= {len(columns)}
+
+
+def test_every_table_as_csv(tmp_path: pathlib.Path) -> None:
+    """`--csv-dir` makes the folder and writes a file per table, beside the report."""
+    folder = tmp_path / "new" / "tables"
+    done = terminal.run("report", "-q", "--csv-dir", folder, "--output", tmp_path / "report.html", SAMPLE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "report.html").exists()
+    names = ["ciphers", "cleartext", "deprecated", "failed", "over_time", "partners", "reasons", "versions", "weak"]
+    assert sorted(path.name for path in folder.iterdir()) == [f"{name}.csv" for name in names]
+    (one, other) = csv.DictReader(io.StringIO((folder / "cleartext.csv").read_text(encoding="utf-8")))
+    assert one == {
+        "partner": "example.net", "names": "old.example.net", "direction": "delivery", "own": "no", "messages": "1", "connections": "0",
+        "first": "2026-03-03T08:14:23Z", "last": "2026-03-03T08:14:23Z", "last_tls": "", "reasons": "1 x STARTTLS unexpected response", "examples": "MID 7003",
+    }  # fmt: skip
+    assert other["partner"] == "shop.example"
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: pathlib.Path) -> None:
+    """Where a file stands in the way of the folder, the error names it."""
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    done = terminal.run("report", "-q", "--csv-dir", tmp_path / "file", SAMPLE)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode() == f"esatls: {tmp_path / 'file'}: cannot be made: File exists\n"
+
+
+def test_no_cell_of_a_table_runs_as_a_formula(tmp_path: pathlib.Path) -> None:
+    """A partner whose name is a formula is quoted."""
+    write_folder(report.build([], [message(1, "cleartext", "none", sender="a@=1+1")]), str(tmp_path))
+    assert "'=1+1" in (tmp_path / "cleartext.csv").read_text(encoding="utf-8")
