@@ -77,12 +77,6 @@ def extracted(fields: dict[str, str]) -> dict[str, str]:
 
 # ---- the commands ----
 
-
-def unexpected(messages: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the job's messages, but for those that counters which are set back must give: they look like a second appliance."""
-    return [(level, text) for level, text in messages if level != "WARN" or "this looks like several appliances under one name" not in text]
-
-
 HOST = "esa9.example.com"
 TIME = "1121888860"
 

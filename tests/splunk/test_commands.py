@@ -17,9 +17,9 @@ from esatls.verdicts.flat import columns
 
 from tests.core.support import CASES, SCENARIOS, read_events, read_facts
 from tests.core.support import records as records_of
-from tests.splunk.answers import HOST, NATIVE, TIME, as_text, event, events_of, row_of, unexpected
+from tests.splunk.answers import HOST, NATIVE, TIME, as_text, event, events_of, row_of
 from tests.splunk.conf import ROOT
-from tests.splunk.driver import Command, Result, Splunk, Value, encode
+from tests.splunk.driver import Command, Result, Splunk, Value, encode, unexpected
 from tests.splunk.test_fields import texts
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def all_scenarios() -> tuple[list[dict[str, Value]], dict[str, list[Any]]]:
 
 
 def check(splunk: Splunk, events: list[dict[str, Value]], records: dict[str, Any], **how: Any) -> None:
-    """Both reporting commands give the records, in order, and no message of a fault."""
+    """Both reporting commands give the records, in order, and no message."""
     for command, kind in (("esatlsconnections", "connections"), ("esatlsmessages", "messages")):
         result = splunk.report(command, events, **how)
         assert unexpected(result.messages) == []

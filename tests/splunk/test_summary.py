@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.core.test_closure import HOUR, START, Late
-from tests.splunk.answers import event, unexpected
+from tests.splunk.answers import event
+from tests.splunk.driver import unexpected
 from tests.splunk.summary_index import SummaryIndex
 from tests.traffic import generate, render
 
@@ -65,13 +66,13 @@ class Site:
         """Sum up the hours of a time range."""
         lines = within(self.events if events is None else events, start, end)
         result = self.splunk.report("esatlssummary", lines, span=(start, end), **how)
-        assert result.messages == []
+        assert unexpected(result.messages) == []
         self.index.collect(result.rows)
 
     def days(self) -> int:
         """Sum up the days; return how many rows that gave."""
         result = self.splunk.report("esatlssummary", self.index.events(), ["window=day"], mapped=False)
-        assert result.messages == []
+        assert unexpected(result.messages) == []
         self.index.collect(result.rows)
         return len(result.rows)
 
