@@ -213,7 +213,7 @@ def test_a_terminal_too_narrow_for_a_number(width: int) -> None:
 def test_a_file_has_no_width(output: bool, tmp_path: pathlib.Path) -> None:  # noqa: FBT001
     """Into a pipe or a file each table is as wide as it needs, whatever the width of the terminal around it."""
     log, written = tmp_path / "mail.log", tmp_path / "report.txt"
-    write_traffic(["--messages", "200", "--seed", "3", "--profile", "rare", "--log", str(log)])
+    write_traffic(["--messages", "200", "--seed", "3", "--profile", "realistic", "--log", str(log)])
     command = [sys.executable, "-m", "esatls", "report", "-q", str(log), *(["-o", str(written)] if output else [])]
     shown = subprocess.run(command, capture_output=True, check=True, text=True, encoding="utf-8", env={**os.environ, "COLUMNS": "40"}).stdout
     text = written.read_text(encoding="utf-8") if output else shown
