@@ -276,7 +276,8 @@ def breaker() -> str:
     level = rf"[ \t>]{{0,80}}(?:<\d{{1,3}}>)?(?:(?:[\w.-]{{1,255}} )?[\w.@-]{{1,128}}(?:\[\d{{1,10}}\])? ?: )?(?:{levels}): "
     text = rf"(?:(?:Start MID|MID|ICID|DCID|RPC|EUQ|ISQ) ?:? ?\w|{'|'.join(TEXTS)})"
     likewise = "|".join(rf"\G{begins}[^\r\n]*(?:[\r\n]+(?!{record}|{begins})[^\r\n]+)*([\r\n]+)(?={begins})" for begins in (level, text))
-    return rf"(?|([\r\n]+)(?={record})|{likewise})"
+    # a run of line ends is taken once and whole: tried from each of them, blank lines would cost their square
+    return rf"(?|(?<![\r\n])([\r\n]++)(?={record})|{likewise})"
 
 
 TEXTS = (

@@ -94,6 +94,7 @@ def client() -> Iterator[Client]:
             assert done.exit_code == 0, done.output
             if arguments[0] == "setup":
                 index_lines(server.client, files(RECIPES)["mail.log"].splitlines())
+        server.client.request("POST", "/esatls-*/_refresh")
         yield server.client
     finally:
         server.stop()

@@ -72,7 +72,8 @@ def test_killed_and_restarted(tmp_path: Path, name: str, rotations: tuple[str, .
         time.sleep(rng.random() * 0.05)
         process.kill()
         _, errors = process.communicate()
-        assert not errors.replace(b"esatls: resuming from checkpoint", b"").split(b"\n")[1:-1], errors.decode()
+        expected_words = (b"resuming from checkpoint", b"several appliances under one name")
+        assert [line for line in errors.splitlines() if not any(words in line for words in expected_words)] == []
         seen += checkpoint.exists() and checkpoint.read_bytes() != before
     told_before = output.read_bytes()
     assert body(checkpoint)["place"]["offset"] >= 0
@@ -82,7 +83,12 @@ def test_killed_and_restarted(tmp_path: Path, name: str, rotations: tuple[str, .
     told = output.read_bytes()
     assert sorted(told.splitlines()) == sorted(expected.splitlines())
     assert told == expected
-    assert last.splitlines()[-1] == counts.splitlines()[-1]
+    assert _counted(last) == _counted(counts)
+
+
+def _counted(errors: str) -> str:
+    """Return what the last line tells of all runs; contradictory ids are those of its own run."""
+    return errors.splitlines()[-1].partition(" late lines")[0]
 
 
 def _write(log: Log, data: bytes, rng: random.Random) -> None:
