@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from esatls.extraction.fact_types import CEF, TRACKING
+from esatls.extraction.fact_types import CEF, CODE, TRACKING
 from esatls.verdicts.facts import TRIES
 
 SHAPES: dict[str, list[str]] = {
@@ -72,8 +72,8 @@ def _item(queue: str, due: Any, host: Any, kind: Any, key: Any, facts: list[Any]
 
 
 def _fact(fact: list[Any]) -> list[Any]:
-    if fact[0] in TRIES and str(fact[_RESPONSE]).endswith(_NO_HEADERS):
+    if fact[CODE] in TRIES and str(fact[_RESPONSE]).endswith(_NO_HEADERS):
         fact = [*fact[:_RESPONSE], fact[_RESPONSE][: -len(_NO_HEADERS)], *fact[_RESPONSE + 1 :]]
     if fact[-1] is True:
         return [*fact[:-1], TRACKING]
-    return [*fact, CEF] if fact[0] in ("cef", "cef_tls") else fact
+    return [*fact, CEF] if fact[CODE] in ("cef", "cef_tls") else fact

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esatls.extraction.fact_types import CODE, MAKES, RECEIVING
+from esatls.extraction.fact_types import CODE, KEY, MAKES, RECEIVING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -48,7 +48,7 @@ def _message(member: Member, lines: Mapping[int, Sequence[Line]]) -> dict[str, A
     shown: set[int] = set()
     deliveries = [_delivery(member, passage, own, lines, shown, told) for passage in member.passages if passage.attempt is not None]
     rest = [line for line in own if line.place not in told]
-    lineage = {fact for line in rest for fact in line.facts if fact[CODE] in MAKES and fact[2] == member.mid}
+    lineage = {fact for line in rest for fact in line.facts if fact[CODE] in MAKES and fact[KEY] == member.mid}
     inherits = not any(passage.side == RECEIVING for passage in member.passages)
     hops = [_receiving(member, lines, lineage), {"hop": "message", "lines": _told(rest, lineage if inherits else ())}, *deliveries]
     return {"role": member.role, **member.record, "hops": hops}
