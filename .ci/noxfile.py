@@ -139,7 +139,7 @@ def readme(session: nox.Session) -> None:
 @nox.session(python=OTHERS, venv_backend="venv", reuse_venv=True)
 def tests(session: nox.Session) -> None:
     """What Splunk runs, and the command line, on other Pythons."""
-    env = pinned(session, "python")
+    env = pinned(session, str(Path(session.bin) / "python"))
     session.chdir(ROOT)
     session.install("-q", "-e", ".[test]", env=env)
     session.run("python", "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", *(session.posargs or ON_OTHERS))
