@@ -178,7 +178,7 @@ def fuzz(session: nox.Session) -> None:
     if not find_spec("atheris"):
         session.skip("atheris has no wheels for this machine")
     for target in ("envelope", "events", "match", "cef", "tracking", "records"):
-        python(session, "tests/fuzz", target, "--seconds", *(session.posargs or ["5"]))
+        python(session, "tests/fuzz", target, *(session.posargs or ["--runs", "1500"]))
 
 
 @nox.session

@@ -63,14 +63,14 @@ def write_dictionary() -> Path:
     return path
 
 
-def run(target: str, seconds: int) -> int:
+def run(target: str, bound: str) -> int:
     """Fuzz one target in a child process, and tell what came of it."""
     folder, dictionary = write_corpus(target), write_dictionary()
     (folder.parent / f"{target}-broken").unlink(missing_ok=True)
     started = time.monotonic()
     child = os.fork()
     if not child:
-        _fuzz(target, folder, dictionary, seconds)
+        _fuzz(target, folder, dictionary, bound)
     try:
         _, status = os.waitpid(child, 0)
     except KeyboardInterrupt:
@@ -84,7 +84,7 @@ def run(target: str, seconds: int) -> int:
     return 1 if status or broken.exists() else 0
 
 
-def _fuzz(target: str, folder: Path, dictionary: Path, seconds: int) -> None:
+def _fuzz(target: str, folder: Path, dictionary: Path, bound: str) -> None:
     """Run libFuzzer in this process; it does not come back."""
     import atheris
 
@@ -115,7 +115,7 @@ def _fuzz(target: str, folder: Path, dictionary: Path, seconds: int) -> None:
         lines[at] = rng.choice(mutate.MUTATORS)(rng, lines[at], others)
         return b"\n".join(lines)[:longest]
 
-    options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", f"-dict={dictionary}", "-timeout=30", f"-artifact_prefix={folder.parent}/{target}-"]
+    options = [*bound.split(), f"-max_len={LONGEST}", f"-dict={dictionary}", "-timeout=30", f"-artifact_prefix={folder.parent}/{target}-"]
     atheris.Setup([sys.argv[0], *options, str(folder)], one, custom_mutator=mutator)
     atheris.Fuzz()
 
@@ -139,6 +139,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python tests/fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", choices=NAMES)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--runs", type=int, metavar="N", help="try the same N inputs each time, instead of new ones for some seconds")
     parser.add_argument("--replay", type=Path, metavar="FILE")
     options = parser.parse_args()
     if options.replay:
@@ -146,5 +147,5 @@ def main() -> int:
 
         return replay(TARGETS[options.target], options.replay)
     with contextlib.suppress(KeyboardInterrupt):
-        return run(options.target, options.seconds)
+        return run(options.target, f"-runs={options.runs} -seed=1" if options.runs else f"-max_total_time={options.seconds}")
     return 130
