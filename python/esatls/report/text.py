@@ -262,20 +262,14 @@ def _verdicts(sheet: _Sheet, report: Report) -> None:
     sheet.console.print()
     sheet.note(notes["attempted"])
     sheet.note(notes["required"])
-    sheet.heading("Messages by verdict")
-    sheet.note(notes["messages"])
-    for direction in DIRECTIONS:
-        verdicts = MESSAGE_VERDICTS[direction]
-        flows = [flow for flow in ("all", *FLOWS) if flow == "all" or report[direction][flow]["messages"]["total"]]
-        rows = [_tally(FLOW_WORDS[flow], report[direction][flow]["messages"], verdicts) for flow in flows]
-        sheet.table("", [DIRECTION_WORDS[direction][1].capitalize(), *_names(verdicts)], rows)
-    sheet.heading("Recipients by verdict")
-    sheet.note(notes["recipients"])
-    for direction in DIRECTIONS:
-        words = RECIPIENT_VERDICTS[direction]
-        flows = [flow for flow in ("all", *FLOWS) if flow == "all" or report[direction][flow]["recipients"]["total"]]
-        rows = [_tally(FLOW_WORDS[flow], report[direction][flow]["recipients"], words) for flow in flows]
-        sheet.table("", [f"{DIRECTION_WORDS[direction][1].capitalize()}, recipients", *_names(words)], rows)
+    for what, of_direction, suffix in (("messages", MESSAGE_VERDICTS, ""), ("recipients", RECIPIENT_VERDICTS, ", recipients")):
+        sheet.heading(f"{what.capitalize()} by verdict")
+        sheet.note(notes[what])
+        for direction in DIRECTIONS:
+            verdicts = of_direction[direction]
+            flows = [flow for flow in ("all", *FLOWS) if flow == "all" or report[direction][flow][what]["total"]]
+            rows = [_tally(FLOW_WORDS[flow], report[direction][flow][what], verdicts) for flow in flows]
+            sheet.table("", [f"{DIRECTION_WORDS[direction][1].capitalize()}{suffix}", *_names(verdicts)], rows)
     sheet.heading("Messages by both sides")
     pairs = {(row["received"], row["delivered"]): row["messages"] for row in report["both_sides"]}
     across = [verdict for verdict in MESSAGE_VERDICTS["delivery"] if any(delivered == verdict for _, delivered in pairs)]
