@@ -182,23 +182,21 @@ def connections_of(appliances: Iterable[Appliance], source: Input) -> Iterator[C
     from esatls.verdicts import records
 
     since, until = source.since, source.until
-    for appliance in appliances:
+    for appliance in records.looked_at(appliances, source.contradictions):
         total = len(appliance.stores[RECEIVING]) + len(appliance.stores[DELIVERY])
         for times, record in source.judged(records.connections_in_time([appliance]), total):
             if (since is None and until is None) or (times and (since is None or max(times) >= since) and (until is None or min(times) < until)):
                 yield record
-        source.contradictions.look(appliance)
 
 
 def messages_of(appliances: Iterable[Appliance], source: Input) -> Iterator[MessageRecord]:
     """Yield the messages that touch the requested time range."""
     from esatls.verdicts import records
 
-    for appliance in appliances:
+    for appliance in records.looked_at(appliances, source.contradictions):
         for _, record in source.judged(records.messages_of(appliance), len(appliance.stores[MESSAGES])):
             if in_time(record, source):
                 yield record
-        source.contradictions.look(appliance)
 
 
 def in_time(record: MessageRecord, source: Input) -> bool:

@@ -70,11 +70,15 @@ def appliances_of(facts: Facts, contradictions: Contradictions | None = None) ->
     if not isinstance(facts, Facts):
         raise WrongTypeError(f"verdicts are made of Facts, not of {type(facts).__name__}: facts.add(event) for each event")
     facts = facts.settled()
-    for host in sorted(facts.hosts):
-        appliance = Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses)
+    found = (Appliance(host, facts.hosts[host], has_witnesses=facts.has_witnesses) for host in sorted(facts.hosts))
+    yield from found if contradictions is None else looked_at(found, contradictions)
+
+
+def looked_at(appliances: Iterable[Appliance], contradictions: Contradictions) -> Iterator[Appliance]:
+    """Yield appliances; what shows of `contradictions` in one is added to them when the next one is asked for: by then its records are made."""
+    for appliance in appliances:
         yield appliance
-        if contradictions is not None:
-            contradictions.look(appliance)
+        contradictions.look(appliance)
 
 
 def message_record(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
