@@ -124,7 +124,7 @@ def records(facts: Facts) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return [dict(record) for record in verdicts.connections(facts)], [dict(record) for record in verdicts.messages(facts)]
 
 
-def records_of(text: str, *, host: str | None = None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def records_of(text: str, *, host: str | None = None) -> tuple[list[Any], list[Any]]:
     """Return the records of a log given as text."""
     facts, _ = read_facts([line for line in text.splitlines() if line], host=host)
     return records(facts)

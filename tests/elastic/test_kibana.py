@@ -278,7 +278,7 @@ def test_the_panel_of_outdated_partners(client: Client, apart: str) -> None:
         ("egress", "c.example.com", "1.1", "__missing__"): (1,),
         ("egress", "g.example.com", "1.1", strong): (1,),
     }
-    told = report.build(records, [])
+    told: Any = report.build(records, [])
     for direction, name in (("receiving", "ingress"), ("delivery", "egress")):
         numbers: Counter[str] = Counter()
         for (way, partner, *_), (number,) in rows.items():

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pathlib
 
-Record = dict[str, Any]
+Record = Any
+"""A record of either kind, with the fields that a test is about."""
 
 CHROMIUM = os.environ.get("ESATLS_CHROMIUM") or shutil.which("chromium")
 

@@ -277,7 +277,7 @@ def test_mixed_connections_and_messages_that_were_never_received() -> None:
         ("TLSv1", 1, 50.0, True),
     ]
     assert part["outdated"] == [{"partner": "example.org", "connections": 1, "versions": ["TLSv1"], "ciphers": ["RC4-SHA"]}]
-    assert part["reasons"] == part["failures"] == []
+    assert (part["reasons"], part["failures"]) == ([], [])
     assert part["other_reasons"] == [
         {"reason": reset, "connections": 2, "unused": 1, "unknown": 1},
         {"reason": refused, "connections": 1, "unused": 1, "unknown": 0},
@@ -287,7 +287,7 @@ def test_mixed_connections_and_messages_that_were_never_received() -> None:
 
 def test_nothing_gives_a_report_of_zeros() -> None:
     """A log without connections has no share of anything, no span and no appliance."""
-    built = report.build([], [])
+    built: Any = report.build([], [])
     assert built["span"] == {}
     assert built["appliances"] == []
     assert built["totals"] == {"connections": 0, "messages": 0}
@@ -653,7 +653,7 @@ def recount(connections: list[Record], messages: list[Record]) -> dict[str, Any]
 
 def check_counts(connections: list[Record], messages: list[Record]) -> None:
     """Compare a report with a plain count, and its parts with its whole."""
-    built = report.build(connections, messages)
+    built: Any = report.build(connections, messages)
     for name, expected in recount(connections, messages).items():
         direction, flow = name.split()
         part = built[direction][flow]

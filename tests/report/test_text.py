@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from esatls.report import build as report
@@ -25,8 +25,10 @@ from tests.traffic.cli import main as write_traffic
 if TYPE_CHECKING:
     import pathlib
 
+    from esatls.report.report_types import Report
 
-def rendered(built: report.Report, width: int | None = None, *, color: bool = False) -> str:
+
+def rendered(built: Report, width: int | None = None, *, color: bool = False) -> str:
     """Return what is printed on a terminal of a width, or else into a file."""
     file = io.StringIO()
     terminal = color or width is not None
@@ -140,7 +142,7 @@ def test_hostile_text_reaches_no_terminal(text: str, color: bool) -> None:  # no
 NUMBER = re.compile(r"(?<!\S)(?:\d+(?:,\d+)+|[\d.]+%)(?!\S)")
 
 
-def large_report(count: int = 1_000_003) -> report.Report:
+def large_report(count: int = 1_000_003) -> Report:
     """Return a report whose numbers are long, each another, and whose names are of letters only."""
     built = report.build(
         [
@@ -165,7 +167,7 @@ def large_report(count: int = 1_000_003) -> report.Report:
         count += 1_234_567
         return count
 
-    return enlarge(built)  # type: ignore[no-any-return]
+    return cast("Report", enlarge(built))
 
 
 @pytest.mark.parametrize("width", [*range(20, 60), 72, 79, 80, 100, 120, 160, 200])

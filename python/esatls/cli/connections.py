@@ -23,5 +23,5 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
     source = Input(options)
     appliances, counts = appliances_of(source)
     with source.output(output) as file:
-        written = write(filter(wanted, connections_of(appliances, source)), form, file, CONNECTION_FIELDS)
+        written = write((record for record in connections_of(appliances, source) if wanted(record)), form, file, CONNECTION_FIELDS)
     source.end(counts, written)

@@ -13,8 +13,9 @@ from esatls.verdicts.message import domain_of
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
+    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 Texts = tuple[str, ...]
 """The values of a repeatable option. A record passes if any of them matches, or if there are none."""
@@ -39,7 +40,7 @@ class MessageFilter:
     """Part of the subject, ignoring case."""
     mids: tuple[int, ...] = ()
 
-    def __call__(self, record: Mapping[str, Any]) -> bool:
+    def __call__(self, record: MessageRecord) -> bool:
         """Tell whether a record is wanted."""
         sender = [record["sender"]] if "sender" in record else []
         recipients = record.get("recipients", [])
@@ -77,7 +78,7 @@ class ConnectionFilter:
     reason: Texts = ()
     """Part of the reason, ignoring case."""
 
-    def __call__(self, record: Mapping[str, Any]) -> bool:
+    def __call__(self, record: ConnectionRecord) -> bool:
         """Tell whether a record is wanted."""
         return (
             (not self.verdict or record["tls_verdict"] in self.verdict)

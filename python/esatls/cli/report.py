@@ -17,7 +17,7 @@ from esatls.report.evidence import evidence
 from esatls.report.tables import write_folder
 
 if TYPE_CHECKING:
-    from esatls.report.build import Report
+    from esatls.report.report_types import Report
 
 _BY_ENDING = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
 _OF_THE_REPORT = ("title", "organisation", "timezone", "host")

@@ -21,7 +21,9 @@ from esatls.trace import family, source_lines, text
 from esatls.trace.story import story
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from esatls.verdicts.record_types import MessageRecord
 
 FORMATS = ("text", "json")
 BY_ENDING = {"": "text", ".txt": "text", ".json": "json", ".jsonl": "json"}
@@ -69,7 +71,7 @@ def trace(what: str, limit: int, form: str | None, output: str | None, **options
         sys.exit(1)
 
 
-def _wanted(what: str) -> tuple[int | None, Callable[[Mapping[str, Any]], bool]]:
+def _wanted(what: str) -> tuple[int | None, Callable[[MessageRecord], bool]]:
     """Return which records a word names, and the MID if it is one."""
     what = what.strip()
     if what.isascii() and what.isdigit():

@@ -6,7 +6,7 @@ several values, typed ones in Parquet. Text of the log is data: no cell runs as 
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from esatls.output import csv_rows, json_lines, parquet, table
 from esatls.output.file import Output, ending
@@ -26,7 +26,7 @@ BY_ENDING = {".csv": "csv", ".parquet": "parquet", ".txt": "table", **dict.fromk
 """Formats by the ending of a file's name."""
 
 
-def write(records: Iterable[Mapping[str, Any]], form: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:
+def write(records: Iterable[Mapping[str, object]], form: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:
     """Write records and return how many there were; `fields` gives the columns and their order."""
     if form == "json":
         return json_lines.write(records, file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from esatls.output.text import harmless
 from esatls.verdicts.flat import cell, flat
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-def write(records: Iterable[Mapping[str, Any]], file: IO[bytes], names: list[str]) -> int:
+def write(records: Iterable[Mapping[str, object]], file: IO[bytes], names: list[str]) -> int:
     """Write records as CSV with these columns, and return how many there were."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
     writer = csv.writer(text, lineterminator="\r\n" if os.name == "nt" else "\n")

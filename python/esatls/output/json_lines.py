@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CONTROL_BYTES = re.compile(f"[{MARKS}]")
 
 
-def dumps(record: Mapping[str, Any]) -> bytes:
+def dumps(record: Mapping[str, object]) -> bytes:
     """Return a record as one line of JSON, without the line feed; control characters are escaped."""
     line = None
     if orjson is not None:
@@ -35,7 +35,7 @@ def dumps(record: Mapping[str, Any]) -> bytes:
     return _CONTROL_BYTES.sub(lambda m: f"\\u{ord(m[0]):04x}", text).encode("utf-8")
 
 
-def lines(records: Sequence[Mapping[str, Any]]) -> bytes:
+def lines(records: Sequence[Mapping[str, object]]) -> bytes:
     """Return records as JSON Lines, each as `dumps` gives it."""
     told = None
     if orjson is not None:
@@ -55,7 +55,7 @@ def _whole(value: Any) -> Any:
     return {key: _whole(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def write(records: Iterable[Mapping[str, Any]], file: IO[bytes]) -> int:
+def write(records: Iterable[Mapping[str, object]], file: IO[bytes]) -> int:
     """Write records as JSON Lines, and return how many there were."""
     count = 0
     for record in records:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _BATCH = 20_000
 
 
-def write(records: Iterable[Mapping[str, Any]], file: IO[bytes], fields: tuple[Field, ...]) -> int:
+def write(records: Iterable[Mapping[str, object]], file: IO[bytes], fields: tuple[Field, ...]) -> int:
     """Write records as Parquet, and return how many there were; `MissingDependencyError` without pyarrow."""
     try:
         import pyarrow as pa

@@ -21,7 +21,7 @@ _WHOLE = ("time", "opened", "mid", "icid", "dcid", "id")
 """Columns that a narrow terminal does not break."""
 
 
-def write(records: Iterable[Mapping[str, Any]], file: IO[bytes], names: list[str]) -> int:
+def write(records: Iterable[Mapping[str, object]], file: IO[bytes], names: list[str]) -> int:
     """Write records as a table, and return how many there were."""
     from rich.console import Console
     from rich.text import Text

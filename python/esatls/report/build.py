@@ -32,7 +32,7 @@ whether TLS was used. Rows are sorted by count, then by name: the order of the r
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
 from esatls.report.count import Part, count_records
@@ -43,12 +43,27 @@ from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, DELIVERED_VERDIC
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from esatls.report import report_types
+    from esatls.report.notes import Direction
+    from esatls.report.report_types import (
+        CipherRow,
+        ConnectionsTally,
+        FailureRow,
+        Moment,
+        OtherReasonRow,
+        OutdatedRow,
+        PartnerRow,
+        ReasonRow,
+        Report,
+        Series,
+        Tally,
+        VersionRow,
+    )
     from esatls.verdicts.contradictions import Contradictions
+    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
-Report = dict[str, Any]
-
-RECIPIENT_VERDICTS = {"receiving": RECEIVED_VERDICTS, "delivery": ("encrypted", "cleartext", UNKNOWN)}
-MESSAGE_VERDICTS = {"receiving": RECEIVED_VERDICTS, "delivery": DELIVERED_VERDICTS}
+RECIPIENT_VERDICTS: dict[Direction, tuple[str, ...]] = {"receiving": RECEIVED_VERDICTS, "delivery": ("encrypted", "cleartext", UNKNOWN)}
+MESSAGE_VERDICTS: dict[Direction, tuple[str, ...]] = {"receiving": RECEIVED_VERDICTS, "delivery": DELIVERED_VERDICTS}
 
 
 def percent(part: int, whole: int) -> float | None:
@@ -67,8 +82,8 @@ def percent(part: int, whole: int) -> float | None:
 
 
 def build(
-    connections: Iterable[Mapping[str, Any]],
-    messages: Iterable[Mapping[str, Any]],
+    connections: Iterable[ConnectionRecord],
+    messages: Iterable[MessageRecord],
     own_domains: Iterable[str] = (),
     contradictions: Contradictions | None = None,
 ) -> Report:
@@ -86,7 +101,10 @@ def build(
         "appliances": [
             {"esa_host": host, "connections": hosts[host, "connections"], "messages": hosts[host, "messages"]} for host in sorted({host for host, _ in hosts})
         ],
-        "totals": {name: sum(count for (_, what), count in hosts.items() if what == name) for name in ("connections", "messages")},
+        "totals": {
+            "connections": sum(count for (_, what), count in hosts.items() if what == "connections"),
+            "messages": sum(count for (_, what), count in hosts.items() if what == "messages"),
+        },
     }
     for direction in DIRECTIONS:
         whole = Part()
@@ -109,7 +127,7 @@ def _by_count(item: tuple[Any, int]) -> tuple[int, Any]:
     return -item[1], item[0]
 
 
-def _tally(counts: Mapping[str, int], verdicts: Sequence[str]) -> dict[str, Any]:
+def _tally(counts: Mapping[str, int], verdicts: Sequence[str]) -> Tally:
     counted = {verdict: counts.get(verdict, 0) for verdict in verdicts if verdict in COUNTED}
     whole = sum(counted.values())
     shares = {verdict: percent(count, whole) for verdict, count in counted.items()}
@@ -121,15 +139,15 @@ def _tally(counts: Mapping[str, int], verdicts: Sequence[str]) -> dict[str, Any]
     }
 
 
-def _connections_tally(counts: Mapping[str, int]) -> dict[str, Any]:
-    tally = _tally(counts, CONNECTION_VERDICTS)
+def _connections_tally(counts: Mapping[str, int]) -> ConnectionsTally:
+    tally: dict[str, Any] = {**_tally(counts, CONNECTION_VERDICTS)}
     attempted = sum(counts.get(name, 0) for name in (*OVER_TLS, "failed", "fallback"))
     tally["attempted"] = attempted
     _set(tally, "attempted_percent", percent(attempted, tally["counted"]))
     _set(tally, "attempted_encrypted", percent(sum(counts.get(name, 0) for name in OVER_TLS), attempted))
     for name in ("fallback", "required", "required_failed", "required_cleartext", "deprecated", "weak", "no_forward_secrecy"):
         tally[name] = counts.get(name, 0)
-    return tally
+    return cast("ConnectionsTally", tally)
 
 
 def _set(row: dict[str, Any], name: str, value: float | None) -> None:
@@ -141,7 +159,7 @@ def _one_word(table: Counter[tuple[str, ...]]) -> dict[str, int]:
     return {key[0]: count for key, count in table.items()}
 
 
-def _part(part: Part, direction: str, unit: str) -> dict[str, Any]:
+def _part(part: Part, direction: Direction, unit: str) -> report_types.Part:
     return {
         "connections": _connections_tally(_one_word(part.table("connections"))),
         "messages": _tally(_one_word(part.table("messages")), MESSAGE_VERDICTS[direction]),
@@ -171,12 +189,15 @@ def _shares(part: Part, name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _versions(part: Part) -> list[dict[str, Any]]:
-    return [{**row, "deprecated": is_deprecated(row["version"])} for row in _shares(part, "version")]
+def _versions(part: Part) -> list[VersionRow]:
+    return [cast("VersionRow", {**row, "deprecated": is_deprecated(row["version"])}) for row in _shares(part, "version")]
 
 
-def _ciphers(part: Part) -> list[dict[str, Any]]:
-    return [{**row, "weak": weaknesses(row["cipher"]), "no_forward_secrecy": lacks_forward_secrecy(row["cipher"])} for row in _shares(part, "cipher")]
+def _ciphers(part: Part) -> list[CipherRow]:
+    return [
+        cast("CipherRow", {**row, "weak": weaknesses(row["cipher"]), "no_forward_secrecy": lacks_forward_secrecy(row["cipher"])})
+        for row in _shares(part, "cipher")
+    ]
 
 
 def _rows(table: Counter[tuple[str, ...]]) -> dict[str, Counter[tuple[str, ...]]]:
@@ -187,13 +208,13 @@ def _rows(table: Counter[tuple[str, ...]]) -> dict[str, Counter[tuple[str, ...]]
     return rows
 
 
-def _reasons(table: Counter[tuple[str, ...]]) -> list[dict[str, Any]]:
+def _reasons(table: Counter[tuple[str, ...]]) -> list[ReasonRow]:
     counts: dict[str, Counter[str]] = {}
     partners: dict[str, set[str]] = {}
     for (partner, reason, verdict, _), count in table.items():
         counts.setdefault(reason, Counter())[verdict] += count
         partners.setdefault(reason, set()).add(partner)
-    rows = [
+    rows: list[ReasonRow] = [
         {
             "reason": reason,
             "connections": sum(verdicts.values()),
@@ -207,17 +228,17 @@ def _reasons(table: Counter[tuple[str, ...]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["connections"], row["reason"]))
 
 
-def _other_reasons(table: Counter[tuple[str, ...]]) -> list[dict[str, Any]]:
+def _other_reasons(table: Counter[tuple[str, ...]]) -> list[OtherReasonRow]:
     """Return a row per reason of connections that were unused, or of which the log does not tell."""
-    rows = [
-        {"reason": reason, "connections": sum(verdicts.values()), "unused": verdicts[("unused",)], UNKNOWN: verdicts[(UNKNOWN,)]}
+    rows: list[OtherReasonRow] = [
+        {"reason": reason, "connections": sum(verdicts.values()), "unused": verdicts[("unused",)], "unknown": verdicts[(UNKNOWN,)]}
         for reason, verdicts in _rows(table).items()
     ]
     return sorted(rows, key=lambda row: (-row["connections"], row["reason"]))
 
 
-def _failures(part: Part) -> list[dict[str, Any]]:
-    rows = []
+def _failures(part: Part) -> list[FailureRow]:
+    rows: list[FailureRow] = []
     for partner, table in _rows(part.table("failures")).items():
         reasons: Counter[str] = Counter()
         verdicts: Counter[str] = Counter()
@@ -240,9 +261,9 @@ def _failures(part: Part) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["connections"], row["partner"]))
 
 
-def _outdated(table: Counter[tuple[str, ...]]) -> list[dict[str, Any]]:
+def _outdated(table: Counter[tuple[str, ...]]) -> list[OutdatedRow]:
     """Return a row per partner that used a deprecated protocol or a weak cipher, with all that marks it so."""
-    rows = []
+    rows: list[OutdatedRow] = []
     for partner, used in _rows(table).items():
         rows.append(
             {
@@ -255,11 +276,11 @@ def _outdated(table: Counter[tuple[str, ...]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["connections"], row["partner"]))
 
 
-def _partners(part: Part, direction: str) -> list[dict[str, Any]]:
+def _partners(part: Part, direction: Direction) -> list[PartnerRow]:
     connections, messages = _rows(part.table("partner_connections")), _rows(part.table("partner_messages"))
     none: Counter[tuple[str, ...]] = Counter()
     verdicts = [verdict for verdict in MESSAGE_VERDICTS[direction] if verdict not in ("internal", "none")]
-    rows = [
+    rows: list[PartnerRow] = [
         {
             "partner": partner,
             "connections": _connections_tally(_one_word(connections.get(partner, none))),
@@ -270,19 +291,20 @@ def _partners(part: Part, direction: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["connections"]["total"], -row["messages"]["total"], row["partner"]))
 
 
-def _over_time(part: Part, direction: str, unit: str) -> dict[str, Any]:
+def _over_time(part: Part, direction: Direction, unit: str) -> Series:
     """Return the counts per hour or day that has any; the times are the beginnings."""
     series: dict[str, dict[str, Counter[str]]] = {"connections": {}, "messages": {}}
     for (what, hour, verdict), count in part.table("over_time").items():
         begin = hour + ":00:00Z" if unit == "hour" else hour[:10] + "T00:00:00Z"
         series[what].setdefault(begin, Counter())[verdict] += count
-    verdicts = {"connections": CONNECTION_VERDICTS, "messages": MESSAGE_VERDICTS[direction]}
     undated = part.table("undated")
+
+    def moments(what: str, verdicts: Sequence[str]) -> list[Moment]:
+        return [{"time": time, "verdicts": {verdict: counts[verdict] for verdict in verdicts}} for time, counts in sorted(series[what].items())]
+
     return {
         "unit": unit,
-        **{
-            what: [{"time": time, "verdicts": {verdict: counts[verdict] for verdict in verdicts[what]}} for time, counts in sorted(found.items())]
-            for what, found in series.items()
-        },
-        "undated": {what: undated[(what,)] for what in series},
+        "connections": moments("connections", CONNECTION_VERDICTS),
+        "messages": moments("messages", MESSAGE_VERDICTS[direction]),
+        "undated": {"connections": undated[("connections",)], "messages": undated[("messages",)]},
     }

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.lines.clock import parse_rfc3339
 from esatls.report.html import Column, Markup, kind_of, number, table, tag, together
-from esatls.report.notes import word
+from esatls.report.notes import WHAT, word
 from esatls.verdicts.words import COUNTED, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from esatls.report.notes import What
+    from esatls.report.report_types import Moment, Series, Tally
+
 MOST_BARS = 180
 _FEW_BARS = 8
 _LABELS = 6
 _STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
-_WHAT = ("connections", "messages")
 _MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SECONDS = {"hour": 3600, "day": 86400}
 
@@ -41,7 +43,7 @@ def _svg(width: float, height: float, label: str, shapes: Iterable[Markup], kind
     )
 
 
-def stacked_bar(tally: Mapping[str, Any]) -> Markup:
+def stacked_bar(tally: Tally) -> Markup:
     """Return a bar of the shares that a tally counts."""
     whole = tally["counted"]
     label = ", ".join(f"{verdict} {value:.1f} %" for verdict, value in tally["percent"].items()) or "nothing counted"
@@ -94,9 +96,9 @@ class Axis(NamedTuple):
         return self.unit if units == 1 else f"{units} {self.unit}s"
 
 
-def time_axis(all_series: Sequence[Mapping[str, Any]]) -> Axis | None:
+def time_axis(all_series: Sequence[Series]) -> Axis | None:
     """Return the axis for all that has a time; None if nothing has."""
-    times = [row["time"] for series in all_series for what in _WHAT for row in (*series[what][:1], *series[what][-1:])]
+    times = [row["time"] for series in all_series for what in WHAT for row in (*series[what][:1], *series[what][-1:])]
     if not times:
         return None
     unit = all_series[0]["unit"]
@@ -106,7 +108,7 @@ def time_axis(all_series: Sequence[Mapping[str, Any]]) -> Axis | None:
     return Axis(unit, per_bar * _SECONDS[unit], first, -(-units // per_bar))
 
 
-def _bars(rows: Sequence[Mapping[str, Any]], axis: Axis) -> dict[int, dict[str, int]]:
+def _bars(rows: Sequence[Moment], axis: Axis) -> dict[int, dict[str, int]]:
     """Return the counts of each bar that has any."""
     bars: dict[int, dict[str, int]] = {}
     for row in rows:
@@ -124,7 +126,7 @@ def _top(most: int) -> int:
     return 2 * scale * next(step for step in _STEPS if step * scale >= half)
 
 
-def over_time(series: Mapping[str, Any], what: str, title: str, axis: Axis | None) -> Markup:
+def over_time(series: Series, what: What, title: str, axis: Axis | None) -> Markup:
     """Return a chart of connections or messages over time, with its numbers as a table."""
     rows, undated = series[what], series["undated"][what]
     note = f"{undated:,} {word(undated, what)} without a time in the log." if undated else None

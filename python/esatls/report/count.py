@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
 from esatls.lines.clock import parse_rfc3339
@@ -14,9 +14,12 @@ from esatls.verdicts.message import domain_of
 from esatls.verdicts.words import OVER_TLS, UNKNOWN, of_deliveries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
+    from esatls.report import report_types
     from esatls.report.ledger import Key
+    from esatls.report.report_types import IssueName
+    from esatls.verdicts.record_types import ConnectionRecord, DeliveryRecord, MessageRecord
 
 NOT_LOGGED = "not logged"
 """Reason of a failure that the log states without one."""
@@ -55,10 +58,12 @@ class Span:
     """The first and last moment, of RFC 3339 text in UTC."""
 
     def __init__(self) -> None:
-        self.times: dict[str, str] = {}
+        self.times: report_types.Span = {}
 
-    def add(self, time: str) -> None:
-        """Widen the span to hold a moment."""
+    def add(self, time: str | None) -> None:
+        """Widen the span to hold a moment, if there is one."""
+        if time is None:
+            return
         # without the Z, text with a fraction sorts after text without
         moment = time[:-1]
         if not self.times:
@@ -89,21 +94,19 @@ class Counts(NamedTuple):
     """What was wrong with whom."""
 
 
-def count_records(connections: Iterable[Mapping[str, Any]], messages: Iterable[Mapping[str, Any]], own_domains: Iterable[str] = ()) -> Counts:
+def count_records(connections: Iterable[ConnectionRecord], messages: Iterable[MessageRecord], own_domains: Iterable[str] = ()) -> Counts:
     """Count records of connections and of messages, each read once."""
     ledger = Ledger(own_domains)
     counts = Counts(Span(), {(direction, flow): Part() for direction in DIRECTIONS for flow in FLOWS}, Counter(), Counter(), ledger)
-    for record in connections:
-        counts.hosts[record.get("esa_host", UNKNOWN), "connections"] += 1
-        for name in ("opened", "closed"):
-            if name in record:
-                counts.span.add(record[name])
-        _count_connection(counts.parts[record["esa_direction"], _flow(record)], ledger, record)
+    for connection in connections:
+        counts.hosts[connection.get("esa_host", UNKNOWN), "connections"] += 1
+        counts.span.add(connection.get("opened"))
+        counts.span.add(connection.get("closed"))
+        _count_connection(counts.parts[connection["esa_direction"], _flow(connection)], ledger, connection)
     for record in messages:
         counts.hosts[record.get("esa_host", UNKNOWN), "messages"] += 1
-        for name in ("first_seen", "last_seen"):
-            if name in record:
-                counts.span.add(record[name])
+        counts.span.add(record.get("first_seen"))
+        counts.span.add(record.get("last_seen"))
         counts.both[record["received"], record["delivered"]] += 1
         flow = _flow(record)
         _count_received(counts.parts["receiving", flow], ledger, record)
@@ -111,12 +114,12 @@ def count_records(connections: Iterable[Mapping[str, Any]], messages: Iterable[M
     return counts
 
 
-def _flow(record: Mapping[str, Any]) -> str:
-    flow: str = record.get("mail_flow", UNKNOWN)
+def _flow(record: ConnectionRecord | MessageRecord) -> str:
+    flow = record.get("mail_flow", UNKNOWN)
     return flow if flow in FLOWS else UNKNOWN
 
 
-def _count_connection(part: Part, ledger: Ledger, record: Mapping[str, Any]) -> None:
+def _count_connection(part: Part, ledger: Ledger, record: ConnectionRecord) -> None:
     verdict, direction = record["tls_verdict"], record["esa_direction"]
     time = record.get("opened") or record.get("closed")
     part.count("connections", verdict)
@@ -129,7 +132,7 @@ def _count_connection(part: Part, ledger: Ledger, record: Mapping[str, Any]) -> 
     key = ledger.key(direction, _flow(record), partner)
     ledger.note(key, "connections", verdict, time)
     columns = [verdict]
-    issues: list[tuple[str, str]] = []
+    issues: list[tuple[IssueName, str]] = []
     if verdict in OVER_TLS:
         version, cipher = record.get("tls_version", UNKNOWN), record.get("tls_cipher", UNKNOWN)
         ledger.note(key, "version", version, None)
@@ -156,22 +159,22 @@ def _count_connection(part: Part, ledger: Ledger, record: Mapping[str, Any]) -> 
         issue.connections += 1
         issue.seen(time)
         issue.reasons[reason] += 1
-        kind = "icid" if direction == "receiving" else "dcid"
-        issue.example(time, record.get("esa_host", ""), kind, record[kind])
+        kind, number = ("icid", record["icid"]) if direction == "receiving" else ("dcid", record["dcid"])
+        issue.example(time, record.get("esa_host", ""), kind, number)
 
 
-def _outdated(marks: tuple[str, ...], version: str, cipher: str) -> list[tuple[str, str]]:
+def _outdated(marks: tuple[str, ...], version: str, cipher: str) -> list[tuple[IssueName, str]]:
     """Return what is wrong with a protocol and a cipher, each with its name."""
     return [(DEPRECATED, version)] * ("deprecated" in marks) + [(WEAK, cipher)] * ("weak" in marks)
 
 
-def _note_mail(ledger: Ledger, key: Key, record: Mapping[str, Any], verdict: str, ways: Iterable[Mapping[str, Any]]) -> None:
-    """Note one message of a partner; each way that it took says verdict, time, tls_version, tls_cipher and reason."""
+def _note_mail(ledger: Ledger, key: Key, record: MessageRecord, verdict: str, ways: Iterable[DeliveryRecord]) -> None:
+    """Note one message of a partner; each way that it took is an attempt to deliver it, or the like."""
     told: set[str] = set()
     latest: str | None = None
     for way in ways:
         time = way.get("time", record.get("first_seen"))
-        issues: list[tuple[str, str]] = []
+        issues: list[tuple[IssueName, str]] = []
         if way["verdict"] == "cleartext":
             issues = [(CLEARTEXT, way.get("reason", ""))]
         elif way["verdict"] == "encrypted":
@@ -200,7 +203,7 @@ def _marks(version: str, cipher: str) -> tuple[str, ...]:
     return tuple(marks)
 
 
-def _count_received(part: Part, ledger: Ledger, record: Mapping[str, Any]) -> None:
+def _count_received(part: Part, ledger: Ledger, record: MessageRecord) -> None:
     verdict = record["received"]
     part.count("messages", verdict)
     part.count("recipients", verdict, times=len(record.get("recipients", ())))
@@ -213,19 +216,26 @@ def _count_received(part: Part, ledger: Ledger, record: Mapping[str, Any]) -> No
     domain = domain_of(record.get("sender", ""))
     partner = partner_name(domain, record.get("received_peer_host"), record.get("received_peer_ip"))
     part.count("partner_messages", partner, verdict)
-    way = {name: record[theirs] for name, theirs in _RECEIVED if theirs in record}
-    _note_mail(ledger, ledger.key("receiving", _flow(record), partner), record, verdict, [way])
+    _note_mail(ledger, ledger.key("receiving", _flow(record), partner), record, verdict, [_way_in(record)])
 
 
-_RECEIVED = (("verdict", "received"), ("tls_version", "received_tls_version"), ("tls_cipher", "received_tls_cipher"), ("reason", "received_reason"))
-"""What an attempt to deliver says, and how a record says it of receiving."""
+def _way_in(record: MessageRecord) -> DeliveryRecord:
+    """Return how a message was received, as an attempt to deliver says it."""
+    way: DeliveryRecord = {"verdict": record["received"]}
+    if "received_tls_version" in record:
+        way["tls_version"] = record["received_tls_version"]
+    if "received_tls_cipher" in record:
+        way["tls_cipher"] = record["received_tls_cipher"]
+    if "received_reason" in record:
+        way["reason"] = record["received_reason"]
+    return way
 
 
-def _count_delivered(part: Part, ledger: Ledger, record: Mapping[str, Any]) -> None:
+def _count_delivered(part: Part, ledger: Ledger, record: MessageRecord) -> None:
     verdict = record["delivered"]
     part.count("messages", verdict)
     _count_time(part, "messages", record.get("first_seen"), verdict)
-    ways: dict[str, list[Mapping[str, Any]]] = {}
+    ways: dict[str, list[DeliveryRecord]] = {}
     versions: set[str] = set()
     ciphers: set[str] = set()
     for attempt, reached in delivered_to(record):
@@ -246,7 +256,7 @@ def _count_delivered(part: Part, ledger: Ledger, record: Mapping[str, Any]) -> N
         _note_mail(ledger, ledger.key("delivery", _flow(record), partner), record, told, over)
 
 
-def delivered_to(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], set[str]]]:
+def delivered_to(record: MessageRecord) -> Iterator[tuple[DeliveryRecord, set[str]]]:
     """Yield each delivery of a message that was done, and the domains that it reached; none where the log does not tell."""
     done = [attempt for attempt in record["deliveries"] if attempt.get("outcome") == "done"]
     domains = {} if all("domain" in attempt for attempt in done) else _domains_by_rid(record)
@@ -254,7 +264,7 @@ def delivered_to(record: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any],
         yield attempt, {attempt["domain"]} if "domain" in attempt else {domains[rid] for rid in attempt["rid"] if rid in domains}
 
 
-def _domains_by_rid(record: Mapping[str, Any]) -> dict[int, str]:
+def _domains_by_rid(record: MessageRecord) -> dict[int, str]:
     """Return the domain of each recipient by its RID; none where it is not plain which recipient has which.
 
     A record has its recipients in the order of their RIDs, and each attempt has RIDs. An attempt whose recipients share a domain has it:

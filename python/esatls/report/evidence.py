@@ -18,25 +18,26 @@ from __future__ import annotations
 import hashlib
 import os
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from esatls import __version__
 from esatls.lines.clock import rfc3339
 from esatls.report.notes import word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from esatls.extraction.stream import Counts
     from esatls.lines.sources import Source
+    from esatls.report.report_types import Evidence, FileRow
 
 TITLE = "TLS on the mail gateway"
 _BLOCK = 1 << 20
 
 
-def evidence(found: Iterable[Source], counts: Counts, problems: Sequence[str], settings: dict[str, Any]) -> dict[str, Any]:
+def evidence(found: Iterable[Source], counts: Counts, problems: Sequence[str], settings: Mapping[str, Any]) -> Evidence:
     """Return what a report on these sources was made from; `settings` are title, organisation, timezone, host, since, until, own_domains."""
-    told: dict[str, Any] = {name: value for name, value in settings.items() if value}
+    told = cast("Evidence", {name: value for name, value in settings.items() if value})
     told.setdefault("title", TITLE)
     # as reproducible builds have it
     now = os.environ.get("SOURCE_DATE_EPOCH")
@@ -49,15 +50,18 @@ def evidence(found: Iterable[Source], counts: Counts, problems: Sequence[str], s
     return told
 
 
-def _file(source: Source, counts: Counts) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": source.name}
+def _file(source: Source, counts: Counts) -> FileRow:
+    told: FileRow = {"name": source.name}
     digest = _digest(source)
     if digest is not None:
         told["size"], told["sha256"] = digest
     seen = counts.files.get(source.path)
     if seen is not None:
-        told.update((name, rfc3339(time)) for name, time in (("first", seen.first), ("last", seen.last)) if time is not None)
-        told.update(lines=seen.lines, events=seen.events, ignored=seen.ignored, unreadable=seen.unreadable)
+        if seen.first is not None:
+            told["first"] = rfc3339(seen.first)
+        if seen.last is not None:
+            told["last"] = rfc3339(seen.last)
+        told.update({"lines": seen.lines, "events": seen.events, "ignored": seen.ignored, "unreadable": seen.unreadable})
     return told
 
 

@@ -11,7 +11,7 @@ from esatls.verdicts.words import OVER_TLS, UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from esatls.report.build import Report
+    from esatls.report.report_types import Report
 
 
 def findings(report: Report) -> list[tuple[str, str]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from html import escape
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.output import printable
 from esatls.report.notes import clipped, word
 from esatls.verdicts.words import COUNTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 
 class Markup(str):
@@ -105,7 +105,7 @@ def key(verdict: str) -> Markup:
     return tag("span", class_=f"key k-{verdict}", aria_hidden="true")
 
 
-def more(rows: Sequence[Mapping[str, Any]], shown: int, what: str) -> str | None:
+def more(rows: Sequence[object], shown: int, what: str) -> str | None:
     """Return the sentence below a table that leaves rows out; None where it shows all."""
     left = len(rows) - shown
     return f"{left:,} more {word(left, what)} in the report as JSON." if left > 0 else None

@@ -6,7 +6,7 @@ It grows with partners, not with records, and what is kept does not depend on th
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from esatls.report.organisations import organisation
 from esatls.verdicts.words import CONNECTION_VERDICTS, OVER_TLS
@@ -14,8 +14,13 @@ from esatls.verdicts.words import CONNECTION_VERDICTS, OVER_TLS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-CLEARTEXT, DEPRECATED, WEAK, FAILED = "cleartext", "deprecated", "weak", "failed"
-ISSUES = (CLEARTEXT, DEPRECATED, WEAK, FAILED)
+    from esatls.report.report_types import Example, IssueName, IssueRow, Organisation
+
+CLEARTEXT: IssueName = "cleartext"
+DEPRECATED: IssueName = "deprecated"
+WEAK: IssueName = "weak"
+FAILED: IssueName = "failed"
+ISSUES: tuple[IssueName, ...] = (CLEARTEXT, DEPRECATED, WEAK, FAILED)
 """Mail in clear text; deprecated protocols; weak ciphers; TLS that failed, whether mail went on in clear text or not."""
 MOST_EXAMPLES = 3
 """Examples that are kept of one partner: the latest ones."""
@@ -101,7 +106,7 @@ class Ledger:
             known = self.issues[key, issue] = Issue()
         return known
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Organisation]:
         """Return a row per organisation and direction, those with the most mail in clear text first.
 
         `partner` is the registrable domain, `names` what was counted under it; `own` tells one's own domains. `cleartext`, `deprecated`, `weak` and
@@ -116,15 +121,14 @@ class Ledger:
             rows, key=lambda row: (-row.get(CLEARTEXT, {}).get("messages", 0), -sum(row["messages"].values()), row["partner"], row["direction"], row["own"])
         )
 
-    def _row(self, whole: Key, keys: list[Key]) -> dict[str, Any]:
+    def _row(self, whole: Key, keys: list[Key]) -> Organisation:
         direction, side, partner = whole
         counts: Counter[tuple[str, str]] = Counter()
         for key in keys:
             counts.update(self.counts[key])
-        row: dict[str, Any] = {"partner": partner, "direction": direction, "own": side == "own", "names": [name for _, _, name in keys]}
-        verdicts = {"connections": CONNECTION_VERDICTS, "messages": ("encrypted", "mixed", "cleartext", "unknown")}
-        for what, words in verdicts.items():
-            row[what] = {word: counts[what, word] for word in words if word != "unused"}
+        row: Organisation = {"partner": partner, "direction": direction, "own": side == "own", "names": [name for _, _, name in keys]}
+        row["connections"] = {word: counts["connections", word] for word in CONNECTION_VERDICTS if word != "unused"}
+        row["messages"] = {word: counts["messages", word] for word in ("encrypted", "mixed", "cleartext", "unknown")}
         row["versions"] = {version: count for (what, version), count in sorted(counts.items()) if what == "version"}
         times = [self.last_tls[key] for key in keys if key in self.last_tls]
         if times:
@@ -136,18 +140,18 @@ class Ledger:
         return row
 
 
-def _told(found: list[Issue]) -> dict[str, Any]:
+def _told(found: list[Issue]) -> IssueRow:
     whole = Issue()
     for issue in found:
         whole.add(issue)
-    told: dict[str, Any] = {"messages": whole.messages, "connections": whole.connections}
+    told: IssueRow = {"messages": whole.messages, "connections": whole.connections}
     if whole.first:
-        told.update(first=whole.first, last=whole.last)
+        told["first"], told["last"] = whole.first, whole.last
     told["reasons"] = [{"reason": reason, "count": count} for reason, count in sorted(whole.reasons.items(), key=lambda item: (-item[1], item[0]))]
     told["examples"] = [_example(*one) for one in whole.latest()]
     return told
 
 
-def _example(time: str, host: str, kind: str, number: int) -> dict[str, Any]:
+def _example(time: str, host: str, kind: str, number: int) -> Example:
     found: Mapping[str, Any] = {"time": time, "esa_host": host, kind: number}
-    return {name: value for name, value in found.items() if value != ""}
+    return cast("Example", {name: value for name, value in found.items() if value != ""})

@@ -15,14 +15,14 @@ from esatls.verdicts.words import COUNTED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from esatls.report.build import Report
+    from esatls.report.report_types import IssueName, Report
 
     Row = Mapping[str, Any]
 
 MOST_NAMES = 5
 MOST_WHYS = 3
 """Names and reasons shown in one cell; the report as JSON has all."""
-TITLES = {
+TITLES: dict[IssueName, tuple[str, str, str]] = {
     "deprecated": ("Partners with deprecated protocols", "Own domains with deprecated protocols", "Protocols"),
     "weak": ("Partners with weak ciphers", "Own domains with weak ciphers", "Ciphers"),
     "failed": ("Partners with which TLS failed", "Own domains with which TLS failed", "Reasons"),
@@ -60,7 +60,7 @@ def in_cleartext(report: Report) -> list[Markup]:
     return found
 
 
-def issues(report: Report, issue: str) -> list[Markup]:
+def issues(report: Report, issue: IssueName) -> list[Markup]:
     """Return the tables of those with deprecated protocols, weak ciphers or failures, partners first; none where there are none."""
     partners, own, what = TITLES[issue]
     counted = [Column("Connections", "number"), Column("Of", "number")]

@@ -16,13 +16,14 @@ from esatls.verdicts.words import COUNTED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from esatls.report.build import Report
+    from esatls.report.notes import Direction, What
+    from esatls.report.report_types import IssueName, Report
 
 WIDTH = 76
 MOST_ROWS = 10
 """Partners shown of each list; page, JSON and CSV have all."""
 _MOST_WHYS = 2
-_GLANCE = (
+_GLANCE: tuple[tuple[str, Direction, What], ...] = (
     ("Messages received", "receiving", "messages"),
     ("Messages delivered", "delivery", "messages"),
     ("Receiving connections", "receiving", "connections"),
@@ -61,8 +62,9 @@ def _lines(report: Report) -> Iterator[str]:
         yield "Nothing: no clear text, no failure, no deprecated protocol, no weak cipher."
     for _, sentence in found:
         yield from _wrapped(sentence, "* ", "  ")
-    for issue, title in (("cleartext", "Partners in clear text"), *((issue, titles[0]) for issue, titles in TITLES.items())):
-        yield from _list(report, issue, title)
+    yield from _list(report, "cleartext", "Partners in clear text")
+    for issue, titles in TITLES.items():
+        yield from _list(report, issue, titles[0])
     if told:
         yield from _evidence(told)
 
@@ -71,8 +73,8 @@ def _heading(text: str) -> list[str]:
     return ["", text, "-" * len(text)]
 
 
-def _list(report: Report, issue: str, title: str) -> Iterator[str]:
-    what = "messages" if issue == "cleartext" else "connections"
+def _list(report: Report, issue: IssueName, title: str) -> Iterator[str]:
+    what: What = "messages" if issue == "cleartext" else "connections"
     rows = [row for row in report["organisations"] if issue in row and not row["own"]]
     rows.sort(key=lambda row: (-row[issue][what], row["partner"], row["direction"]))
     if not rows:

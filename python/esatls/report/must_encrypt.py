@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.errors import UsageError
 from esatls.report.count import delivered_to, partner_name
@@ -19,6 +19,8 @@ from esatls.verdicts.words import UNKNOWN, of_deliveries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from esatls.verdicts.record_types import DeliveryRecord, MessageRecord
 
 KEPT, BROKEN, NO_MAIL = "kept", "broken", "no mail"
 DIRECTIONS = ("receiving", "delivery", "both")
@@ -45,7 +47,7 @@ class Mail(NamedTuple):
     partner: str
     """The domain itself, where the rule has a pattern."""
     verdict: str
-    record: Mapping[str, Any]
+    record: MessageRecord
     time: str | None
     reason: str | None
 
@@ -87,7 +89,7 @@ def read_rules(path: str) -> list[Rule]:
     return rules
 
 
-def _rule(row: Mapping[str, Any], where: str) -> Rule:
+def _rule(row: Mapping[str, str | None], where: str) -> Rule:
     domain, direction = ((row[name] or "").strip() for name in ("domain", "direction"))
     if not domain or "@" in domain or re.search(r"\s", domain):
         raise UsageError(f"{where}: not a domain: {domain!r}")
@@ -115,7 +117,7 @@ class _Index:
         return self.known[key]
 
 
-def check(rules: Iterable[Rule], messages: Iterable[Mapping[str, Any]]) -> list[Partner]:
+def check(rules: Iterable[Rule], messages: Iterable[MessageRecord]) -> list[Partner]:
     """Return what messages (`fields.MESSAGE_FIELDS`) say about each rule, in the order of the rules."""
     index = _Index(rules)
     for record in messages:
@@ -136,7 +138,7 @@ def overall(partners: Iterable[Partner]) -> str:
     return next((verdict for verdict in (BROKEN, UNKNOWN, KEPT) if verdict in verdicts), NO_MAIL)
 
 
-def _received(record: Mapping[str, Any]) -> Iterator[Mail]:
+def _received(record: MessageRecord) -> Iterator[Mail]:
     """Yield the message as its sender's, if it came in and was received."""
     domain = domain_of(record.get("sender", ""))
     if domain and record.get("mail_flow") != "outgoing" and record["received"] not in ("internal", "none"):
@@ -144,11 +146,11 @@ def _received(record: Mapping[str, Any]) -> Iterator[Mail]:
         yield Mail("receiving", partner_name(domain, None, None), record["received"], record, record.get("first_seen"), reason)
 
 
-def _delivered(record: Mapping[str, Any]) -> Iterator[Mail]:
+def _delivered(record: MessageRecord) -> Iterator[Mail]:
     """Yield the message for each recipients' domain that it reached, or may have reached, if it went out."""
     if record.get("mail_flow") == "incoming":
         return
-    attempts: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+    attempts: dict[str, list[tuple[str, DeliveryRecord]]] = {}
     for attempt, reached in delivered_to(record):
         # one that does not say whom it reached may have been for anyone
         verdict = attempt["verdict"] if reached or attempt["verdict"] == "encrypted" else UNKNOWN

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from esatls.verdicts.words import VERDICTS, WORDS, counted, uncounted
 
 
@@ -62,7 +64,10 @@ NOTES: dict[str, str] = {
 }
 """What each number counts."""
 
-DIRECTIONS = ("receiving", "delivery")
+Direction = Literal["receiving", "delivery"]
+DIRECTIONS: tuple[Direction, ...] = ("receiving", "delivery")
+What = Literal["connections", "messages"]
+WHAT: tuple[What, ...] = ("connections", "messages")
 DIRECTION_WORDS = {"receiving": ("Receiving", "received"), "delivery": ("Delivery", "delivered")}
 """Each side as a title, and what it does to messages."""
 FLOWS = ("incoming", "outgoing", "unknown")

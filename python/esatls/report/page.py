@@ -17,28 +17,26 @@ from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
 from esatls.report.html import Column, Markup, key, more, number, share, table, tag, together
 from esatls.report.lists import all_partners, in_cleartext, issues
-from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, word
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, word
 from esatls.report.reasons import split_reason
 from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, VERDICTS, WORDS, counted, uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from esatls.report.build import Report
+    from esatls.report.report_types import Report, Tally
 
 MOST_REASONS = 25
 MOST_CIPHERS = 50
 MOST_APPLIANCES = 100
 """Rows shown of the tables that grow with the log; the page says how many more there are."""
 
-_WHAT = ("connections", "messages")
-
 
 def _with_share(count: int, value: float | None) -> Markup:
     return together([number(count), tag("br"), tag("small", share(value))])
 
 
-def _tile(title: str, tally: Mapping[str, Any], what: str) -> Markup:
+def _tile(title: str, tally: Tally, what: str) -> Markup:
     whole = tally["counted"]
     left = "All are in the percentage" if tally["total"] else f"No {what} in this log"
     rest = [f"{tally['verdicts'][verdict]:,} {verdict}" for verdict in WORDS if verdict not in COUNTED and tally["verdicts"].get(verdict)]
@@ -157,7 +155,7 @@ def _times(report: Report) -> Markup:
         series = report[direction]["all"]["over_time"]
         charts.append(over_time(series, "messages", f"Messages {verb}", axis))
         charts.append(over_time(series, "connections", f"{title} connections", axis))
-    seen = {verdict for direction in DIRECTIONS for what in _WHAT for verdict in _present(report[direction]["all"][what])}
+    seen = {verdict for direction in DIRECTIONS for what in WHAT for verdict in _present(report[direction]["all"][what])}
     legend = [tag("li", key(verdict), verdict.capitalize()) for verdict in WORDS if verdict in seen]
     return tag(
         "section",
@@ -311,9 +309,9 @@ _SETTINGS = {
 
 
 def _evidence(report: Report) -> Markup | None:
-    told = report.get("evidence")
-    if told is None:
+    if "evidence" not in report:
         return None
+    told: Mapping[str, Any] = report["evidence"]
     lines = told["lines"]
     pairs = [("Lines", f"{lines['lines']:,}: {lines['events']:,} events, {lines['ignored']:,} ignored, {lines['unreadable']:,} unreadable")]
     pairs += [(label, told[name]) for name, label in _SETTINGS.items() if name in told]
@@ -346,12 +344,12 @@ def _header(report: Report) -> Markup:
     span, totals, hosts = report["span"], report["totals"], report["appliances"]
     pieces: list[Markup] = [tag("p", told["organisation"], class_="whose")] if "organisation" in told else []
     if span:
-        first, last = (tag("time", _readable(span[end]), datetime=span[end]) for end in ("first", "last"))
+        first, last = (tag("time", _readable(time), datetime=time) for time in (span["first"], span["last"]))
         pieces.append(tag("p", first, " to ", last, " UTC"))
     appliance = "no appliance" if not hosts else f"{len(hosts):,} appliances" if len(hosts) > 1 else ""
     if not appliance:
         appliance = "appliance not named in the log" if hosts[0]["esa_host"] == "unknown" else f"appliance {hosts[0]['esa_host']}"
-    counts = [piece for what, count in totals.items() for piece in (_plural(count, what), ", ")]
+    counts = [piece for what in WHAT for piece in (_plural(totals[what], what), ", ")]
     pieces.append(tag("p", *counts, appliance))
     if "made" in told:
         pieces.append(tag("p", "Made ", tag("time", _readable(told["made"]), datetime=told["made"]), f" UTC from {_files(told['files'])}"))

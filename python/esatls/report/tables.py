@@ -16,7 +16,7 @@ from esatls.verdicts.words import CONNECTION_VERDICTS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from esatls.report.build import Report
+    from esatls.report.report_types import Report
 
 _WHO = ("partner", "names", "direction", "own")
 _MAIL = ("encrypted", "mixed", "cleartext", "unknown")
@@ -47,7 +47,7 @@ def tables(report: Report) -> Iterator[tuple[str, Sequence[str], list[Sequence[A
     for issue in ISSUES:
         rows = sorted((row for row in organisations if issue in row), key=lambda row: (-row[issue]["messages"], -row[issue]["connections"], row["partner"]))
         yield issue, (*_WHO, "messages", "connections", "first", "last", "last_tls", "reasons", "examples"), [_issue(row, row[issue]) for row in rows]
-    parts = [(direction, flow, report[direction][flow]) for direction in DIRECTIONS for flow in FLOWS]
+    parts: list[tuple[str, str, Mapping[str, Any]]] = [(direction, flow, report[direction][flow]) for direction in DIRECTIONS for flow in FLOWS]
     for name, columns in (
         ("versions", ("version", "connections", "percent", "messages", "deprecated")),
         ("ciphers", ("cipher", "connections", "percent", "messages", "weak", "no_forward_secrecy")),

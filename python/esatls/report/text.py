@@ -5,7 +5,7 @@ Text of the log is put into cells as `Text`, never as markup, with its control c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union, cast
 
 from rich import box
 from rich.cells import cell_len
@@ -15,7 +15,7 @@ from rich.text import Text
 from esatls.output import printable
 from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
 from esatls.report.evidence import TITLE
-from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, clipped, word
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, clipped, word
 from esatls.report.reasons import split_reason
 from esatls.verdicts.words import CONNECTION_VERDICTS, STYLES, UNKNOWN, counted, uncounted
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from esatls.report.build import Report
+    from esatls.report.notes import Direction
+    from esatls.report.report_types import Report
 
 MOST_ROWS = 10
 """Rows shown of the tables that grow with the log; the rest is in the report as JSON or HTML."""
@@ -178,9 +179,9 @@ def render(report: Report, console: Console) -> None:
 
 
 def _evidence(sheet: _Sheet, report: Report) -> None:
-    told = report.get("evidence")
-    if told is None:
+    if "evidence" not in report:
         return
+    told: Mapping[str, Any] = report["evidence"]
     sheet.heading("Evidence")
     sheet.note(report["notes"]["evidence"])
     sheet.note(f"Made {told['made']} by esatls {told['version']}")
@@ -206,8 +207,8 @@ def _head(sheet: _Sheet, report: Report) -> None:
         sheet.note(f"Incomplete evidence. {' '.join(told['incomplete'])}", "bold red")
     if span:
         sheet.console.print(Text(f"{span['first']} to {span['last']}"))
-    sheet.console.print(Text(", ".join(f"{count:,} {word(count, what)}" for what, count in totals.items())))
-    rows = [[host["esa_host"], host["connections"], host["messages"]] for host in report["appliances"]]
+    sheet.console.print(Text(", ".join(f"{count:,} {word(count, what)}" for what, count in ((what, totals[what]) for what in WHAT))))
+    rows: list[list[Cell]] = [[host["esa_host"], host["connections"], host["messages"]] for host in report["appliances"]]
     sheet.table("", ["Appliance", "Connections", "Messages"], rows, what="appliances")
     if "contradictions" in report["notes"]:
         sheet.note(printable(report["notes"]["contradictions"]), "")
@@ -267,8 +268,8 @@ def _verdicts(sheet: _Sheet, report: Report) -> None:
         sheet.note(notes[what])
         for direction in DIRECTIONS:
             verdicts = of_direction[direction]
-            flows = [flow for flow in ("all", *FLOWS) if flow == "all" or report[direction][flow][what]["total"]]
-            rows = [_tally(FLOW_WORDS[flow], report[direction][flow][what], verdicts) for flow in flows]
+            tallies = {flow: cast("Mapping[str, Any]", report[direction][flow])[what] for flow in ("all", *FLOWS)}
+            rows = [_tally(FLOW_WORDS[flow], tally, verdicts) for flow, tally in tallies.items() if flow == "all" or tally["total"]]
             sheet.table("", [f"{DIRECTION_WORDS[direction][1].capitalize()}{suffix}", *_names(verdicts)], rows)
     sheet.heading("Messages by both sides")
     pairs = {(row["received"], row["delivered"]): row["messages"] for row in report["both_sides"]}
@@ -314,7 +315,7 @@ def _reason(reason: str) -> Text:
     return Text.assemble((printable(clipped(before)), "dim"), printable(clipped(words)), (printable(after), "dim"))
 
 
-def _failures(sheet: _Sheet, report: Report, direction: str) -> None:
+def _failures(sheet: _Sheet, report: Report, direction: Direction) -> None:
     part, title = report[direction]["all"], DIRECTION_WORDS[direction][0]
     sheet.heading(f"{title}: failures")
     if part["reasons"]:
@@ -322,7 +323,7 @@ def _failures(sheet: _Sheet, report: Report, direction: str) -> None:
     else:
         sheet.note("No failure in this log.")
     names = uncounted(CONNECTION_VERDICTS)
-    rows: list[list[Cell]] = [[_reason(row["reason"]), *(row[verdict] for verdict in names)] for row in part["other_reasons"]]
+    rows: list[list[Cell]] = [[_reason(row["reason"]), *(cast("Mapping[str, Any]", row)[verdict] for verdict in names)] for row in part["other_reasons"]]
     sheet.table("Errors that count as no failure of TLS", ["Reason", *map(str.capitalize, names)], rows, what="reasons")
     if rows:
         sheet.note(report["notes"]["other_reasons"])
@@ -393,7 +394,9 @@ def _times(sheet: _Sheet, report: Report) -> None:
         series = report[direction]["all"]["over_time"]
         verdicts = [verdict for verdict in MESSAGE_VERDICTS[direction] if any(row["verdicts"][verdict] for row in series["messages"])]
         hourly = series["unit"] == "hour"
-        rows = [[row["time"][: 16 if hourly else 10].replace("T", " "), *(row["verdicts"][verdict] for verdict in verdicts)] for row in series["messages"]]
+        rows: list[list[Cell]] = [
+            [row["time"][: 16 if hourly else 10].replace("T", " "), *(row["verdicts"][verdict] for verdict in verdicts)] for row in series["messages"]
+        ]
         names = [f"{DIRECTION_WORDS[direction][1].capitalize()}, by {series['unit']}", *(verdict.capitalize() for verdict in verdicts)]
         sheet.table("", names, rows, MOST_TIMES, f"{series['unit']}s")
         undated = series["undated"]["messages"]

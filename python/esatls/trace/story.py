@@ -7,9 +7,10 @@ esa_event, and `decides` where the verdict rests on it. A key without a value is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from esatls.extraction.fact_types import CODE, KEY, MAKES, RECEIVING
+from esatls.verdicts.record_types import DeliveryRecord, MessageRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,12 +38,47 @@ _NO_CONNECTION = {
 }
 
 
-def story(members: Sequence[Member], lines: Mapping[int, Sequence[Line]]) -> dict[str, Any]:
+class StoryLine(TypedDict, total=False):
+    """One line of the log."""
+
+    file: str
+    line: int
+    time: str
+    esa_event: str
+    text: str
+    decides: bool
+
+
+class Hop(DeliveryRecord, total=False):
+    """One step of a message: how it was received, what was done with it, an attempt to deliver it."""
+
+    hop: str
+    icid: int
+    from_mid: int
+    recipients: list[str]
+    why: str
+    lines: list[StoryLine]
+
+
+class StoryMessage(MessageRecord, total=False):
+    """One message with its steps."""
+
+    role: str
+    hops: list[Hop]
+
+
+class Story(TypedDict):
+    """Messages that belong together."""
+
+    messages: list[StoryMessage]
+
+
+def story(members: Sequence[Member], lines: Mapping[int, Sequence[Line]]) -> Story:
     """Return the story of some messages that belong together."""
     return {"messages": [_message(member, lines) for member in members]}
 
 
-def _message(member: Member, lines: Mapping[int, Sequence[Line]]) -> dict[str, Any]:
+def _message(member: Member, lines: Mapping[int, Sequence[Line]]) -> StoryMessage:
     own = lines.get(id(member.message), ())
     told: set[tuple[int, int]] = set()
     shown: set[int] = set()
@@ -50,11 +86,11 @@ def _message(member: Member, lines: Mapping[int, Sequence[Line]]) -> dict[str, A
     rest = [line for line in own if line.place not in told]
     lineage = {fact for line in rest for fact in line.facts if fact[CODE] in MAKES and fact[KEY] == member.mid}
     inherits = not any(passage.side == RECEIVING for passage in member.passages)
-    hops = [_receiving(member, lines, lineage), {"hop": "message", "lines": _told(rest, lineage if inherits else ())}, *deliveries]
-    return {"role": member.role, **member.record, "hops": hops}
+    hops: list[Hop] = [_receiving(member, lines, lineage), {"hop": "message", "lines": _told(rest, lineage if inherits else ())}, *deliveries]
+    return cast("StoryMessage", {"role": member.role, **member.record, "hops": hops})
 
 
-def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Iterable[Fact]) -> dict[str, Any]:
+def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Iterable[Fact]) -> Hop:
     record: Mapping[str, Any] = member.record
     hop: dict[str, Any] = {"hop": "receiving"}
     if "icid" in record:
@@ -66,7 +102,7 @@ def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Ite
         if hop["verdict"] == "none":
             hop["why"], decides = _NO_CONNECTION["none"], frozenset()
         hop["lines"] = _told(lines.get(id(passage.connection), ()), decides)
-        return hop
+        return cast("Hop", hop)
     if "from_mid" in hop and "parent_mid" in record:
         hop["why"] = f"the verdict of MID {hop['from_mid']}, which it was made from ({record['mid_relation']})"
     elif any(fact for fact in lineage) and hop["verdict"] == "unknown":
@@ -76,12 +112,10 @@ def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Ite
     else:
         hop["why"] = _NO_CONNECTION.get(hop["verdict"], "")
     hop["lines"] = []
-    return hop
+    return cast("Hop", hop)
 
 
-def _delivery(
-    member: Member, passage: Passage, own: Sequence[Line], lines: Mapping[int, Sequence[Line]], shown: set[int], told: set[tuple[int, int]]
-) -> dict[str, Any]:
+def _delivery(member: Member, passage: Passage, own: Sequence[Line], lines: Mapping[int, Sequence[Line]], shown: set[int], told: set[tuple[int, int]]) -> Hop:
     """Return one attempt; lines of a connection that served an attempt before stand there alone. What is shown here is added to `told`."""
     attempt: Mapping[str, Any] = passage.attempt or {}
     hop: dict[str, Any] = {"hop": "delivery", **attempt}
@@ -94,12 +128,12 @@ def _delivery(
     if passage.connection is None:
         hop["why"] = "the log does not name the connection" if attempt["verdict"] == "unknown" else "stated by a consolidated event"
         hop["lines"] = _told(mine, [fact for line in mine for fact in line.facts if fact[CODE] == "cef"])
-        return hop
+        return cast("Hop", hop)
     hop["why"], decides = _why(passage.connection, attempt["verdict"], passage)
     theirs = () if id(passage.connection) in shown else lines.get(id(passage.connection), ())
     shown.add(id(passage.connection))
     hop["lines"] = _told(sorted({line.place: line for line in (*theirs, *mine)}.values(), key=lambda line: (line.time or 0, line.place)), decides)
-    return hop
+    return cast("Hop", hop)
 
 
 def _is_of(line: Line, attempt: Mapping[str, Any]) -> bool:
@@ -138,15 +172,17 @@ def _why(connection: Connection, verdict: str, passage: Passage) -> tuple[str, f
     return "no line about TLS stands between the opening of the connection and the message", evidence
 
 
-def _told(lines: Iterable[Line], decides: Iterable[Fact]) -> list[dict[str, Any]]:
+def _told(lines: Iterable[Line], decides: Iterable[Fact]) -> list[StoryLine]:
     """Return lines as the story has them."""
     deciding = frozenset(decides)
     found = []
     for line in lines:
-        one: dict[str, Any] = {"file": line.file}
+        one: StoryLine = {"file": line.file}
         if line.place[1]:
             one["line"] = line.place[1]
-        one.update((name, line.event[name]) for name in ("time", "esa_event") if name in line.event)
+        if "time" in line.event:
+            one["time"] = line.event["time"]
+        one["esa_event"] = line.event["esa_event"]
         one["text"] = line.text
         if not deciding.isdisjoint(line.facts):
             one["decides"] = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -12,14 +12,16 @@ from esatls.output import printable
 from esatls.verdicts.words import STYLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+    from esatls.trace.story import Hop, Story, StoryMessage
 
 MOST_TEXT = 500
 """Characters of a line that are shown; JSON has it whole."""
 _RELATIONS = {"parent": "made into the message below", "child": "made from a message above"}
 
 
-def write(stories: Iterable[Mapping[str, Any]], file: IO[bytes]) -> None:
+def write(stories: Iterable[Story], file: IO[bytes]) -> None:
     """Write stories; lines are never wrapped, so that they can be searched and copied."""
     text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
     console = Console(file=text, markup=False, highlight=False, emoji=False)
@@ -39,7 +41,7 @@ def _verdict(word: str) -> tuple[str, str]:
     return word, STYLES.get(word, "")
 
 
-def _message(console: Console, message: Mapping[str, Any]) -> None:
+def _message(console: Console, message: StoryMessage) -> None:
     host = f" on {message['esa_host']}" if "esa_host" in message else ""
     _line(
         console, (f"MID {message['mid']}{host}", "bold"), ": received ", _verdict(message["received"]), ", delivered ", _verdict(message["delivered"])
@@ -52,14 +54,15 @@ def _message(console: Console, message: Mapping[str, Any]) -> None:
     who += [f"to {', '.join(message['recipients'])}"] if "recipients" in message else []
     if who:
         _line(console, " ".join(who))
-    for name, title in (("message_id", "Message-ID"), ("subject", "Subject")):
-        if name in message:
-            _line(console, f"{title} {message[name]}")
+    if "message_id" in message:
+        _line(console, f"Message-ID {message['message_id']}")
+    if "subject" in message:
+        _line(console, f"Subject {message['subject']}")
     for hop in message["hops"]:
         _hop(console, hop)
 
 
-def _hop(console: Console, hop: Mapping[str, Any]) -> None:
+def _hop(console: Console, hop: Hop) -> None:
     if hop["hop"] == "message":
         if hop["lines"]:
             _line(console, "  ", ("The message", "bold"))
@@ -75,7 +78,7 @@ def _hop(console: Console, hop: Mapping[str, Any]) -> None:
         _line(console, "  > " if decides else "    ", (place, "dim"), "  ", (cut, "bold" if decides else ""))
 
 
-def _where(hop: Mapping[str, Any]) -> str:
+def _where(hop: Hop) -> str:
     """Return which way a hop went, and with whom."""
     receiving = hop["hop"] == "receiving"
     words = ["Received" if receiving else "Delivery"]
@@ -85,15 +88,15 @@ def _where(hop: Mapping[str, Any]) -> str:
         words.append(f"to {', '.join(hop['recipients'])}")
     elif "domain" in hop:
         words.append(f"to {hop['domain']}")
-    name = "icid" if receiving else "dcid"
-    if name in hop:
-        words.append(f"over {name.upper()} {hop[name]}")
-    peers = [hop[peer] for peer in ("peer_host", "peer_ip") if peer in hop]
+    connection = hop.get("icid") if receiving else hop.get("dcid")
+    if connection is not None:
+        words.append(f"over {'ICID' if receiving else 'DCID'} {connection}")
+    peers = [peer for peer in (hop.get("peer_host"), hop.get("peer_ip")) if peer is not None]
     if peers:
         words.append(("from " if receiving else "at ") + (f"{peers[0]} ({peers[1]})" if len(peers) > 1 else peers[0]))
     return " ".join(words)
 
 
-def _with(hop: Mapping[str, Any]) -> list[str]:
-    used = [hop[name] for name in ("tls_version", "tls_cipher") if name in hop]
-    return [*([f" {' '.join(used)}"] if used else []), *(f"; {hop[name]}" for name in ("reason", "response") if name in hop)]
+def _with(hop: Hop) -> list[str]:
+    used = [value for value in (hop.get("tls_version"), hop.get("tls_cipher")) if value is not None]
+    return [*([f" {' '.join(used)}"] if used else []), *(f"; {value}" for value in (hop.get("reason"), hop.get("response")) if value is not None)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from esatls.extraction.fields import DELIVERY_FIELDS, Field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from esatls.verdicts.record_types import DeliveryRecord
 
 SEPARATOR = ";"
 """Between the values of one CSV cell; values of the same position belong to the same attempt."""
@@ -15,7 +17,7 @@ WITHIN = "%3B"
 """What stands for the separator within one of several values."""
 
 
-def flat(record: Mapping[str, Any]) -> Mapping[str, Any]:
+def flat(record: Mapping[str, object]) -> Mapping[str, object]:
     """Return a record without nesting: `deliveries` becomes one list per DELIVERY_FIELDS column.
 
     The lists are of equal length; a missing value is an empty string, so that positions match.
@@ -23,7 +25,7 @@ def flat(record: Mapping[str, Any]) -> Mapping[str, Any]:
     if "deliveries" not in record:
         return record
     out = {key: value for key, value in record.items() if key != "deliveries"}
-    attempts = record["deliveries"]
+    attempts = cast("list[DeliveryRecord]", record["deliveries"])
     if attempts:
         for field in DELIVERY_FIELDS:
             values = [cell(attempt.get(field.name, ""), " ") for attempt in attempts]
