@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
@@ -14,6 +14,8 @@ from tests.splunk.dashboards.standin import checks, scenario, source, spl, splun
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterator
+
+    Validate = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -30,34 +32,30 @@ def week(log_source: source.LogSource) -> spl.Search:
 
 
 @pytest.fixture(scope="session")
-def verdict() -> dict[str, Any]:
-    """Ask Splunk's validator about the views, and for the preset's schema: {errors: {view: […]}, schema: {…}}."""
-    return validated(checks.all_definitions())
-
-
-def validated(definitions: dict[str, Any]) -> dict[str, Any]:
-    """Run validate.js."""
+def validate() -> Iterator[Validate]:
+    """Ask Splunk's validator about views, and for the preset's schema: {errors: {view: […]}, schema: {…}}."""
     reason = chromium.missing(with_browser=False)
     if reason:
         pytest.skip(reason)
-    done = subprocess.run(
-        ["node", str(chromium.HERE / "validate.js")],
-        input=json.dumps(definitions),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=chromium.node_environment(),
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    answer = json.loads(done.stdout)
-    assert isinstance(answer, dict)
-    return answer
+    command = ["node", str(chromium.HERE / "validate.js")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=chromium.node_environment()) as node:
+
+        def ask(definitions: dict[str, Any]) -> dict[str, Any]:
+            assert node.stdin is not None
+            assert node.stdout is not None
+            node.stdin.write(json.dumps(definitions) + "\n")
+            node.stdin.flush()
+            answer = json.loads(node.stdout.readline())
+            assert isinstance(answer, dict)
+            return answer
+
+        yield ask
 
 
 @pytest.fixture(scope="session")
-def validate() -> Any:
-    """Return the validator, for definitions of a test's own."""
-    return validated
+def verdict(validate: Validate) -> dict[str, Any]:
+    """Return what Splunk's validator says of the views as they are."""
+    return validate(checks.all_definitions())
 
 
 @pytest.fixture(scope="module")

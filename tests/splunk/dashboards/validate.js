@@ -1,5 +1,5 @@
-// Checks dashboards with Splunk's own validator, in Node with a DOM by jsdom. Reads {view: definition} from standard input and prints
-// {errors: {view: […]}, schema: {…}}: the errors, and what the own checks of test_definitions.py need to know of the preset.
+// Checks dashboards with Splunk's own validator, in Node with a DOM by jsdom. Reads lines {view: definition} from standard input and answers each
+// with a line {errors: {view: […]}, schema: {…}}: the errors, and what the own checks of test_definitions.py need to know of the preset.
 'use strict';
 
 require.extensions['.css'] = () => {};
@@ -38,31 +38,6 @@ const flat = (schema) => (schema?.extend?.anyOf ? Object.assign({}, ...schema.ex
 const optionsOf = (items) => Object.fromEntries(
     Object.entries(items).map(([type, item]) => [type, flat(item.config?.optionsSchema || item.schema || null)]),
 );
-// a pipe that has nothing yet answers EAGAIN
-const fs = require('fs');
-const input = () => {
-    const chunks = [];
-    const chunk = Buffer.alloc(1 << 16);
-    for (;;) {
-        try {
-            const size = fs.readSync(0, chunk);
-            if (!size) return Buffer.concat(chunks).toString('utf8');
-            chunks.push(Buffer.from(chunk.subarray(0, size)));
-        } catch (error) {
-            if (error.code === 'EOF') return Buffer.concat(chunks).toString('utf8');
-            if (error.code !== 'EAGAIN') throw error;
-            Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
-        }
-    }
-};
-const views = JSON.parse(input());
-const errors = {};
-for (const [view, definition] of Object.entries(views)) {
-    const migrated = migrateToTabsLayout({ definition });
-    errors[view] = migrated.success
-        ? (validator.validate(migrated.definition) || []).map((e) => `${e.instancePath || ''} ${e.message} ${JSON.stringify(e.params || {})}`)
-        : [migrated.reason];
-}
 const schema = {
     visualizations: optionsOf(preset.visualizations),
     dataSources: optionsOf(preset.dataSources),
@@ -70,4 +45,16 @@ const schema = {
     eventHandlers: Object.keys(preset.eventHandlers),
     chains: Object.entries(preset.dataSources).filter(([, d]) => d.config?.isChainEnabled).map(([type]) => type),
 };
-process.stdout.write(JSON.stringify({ errors, schema }), () => process.exit(0));
+const check = (definition) => {
+    const migrated = migrateToTabsLayout({ definition });
+    return migrated.success
+        ? (validator.validate(migrated.definition) || []).map((e) => `${e.instancePath || ''} ${e.message} ${JSON.stringify(e.params || {})}`)
+        : [migrated.reason];
+};
+const lines = require('readline').createInterface({ input: process.stdin });
+lines.on('line', (line) => {
+    const errors = Object.fromEntries(Object.entries(JSON.parse(line)).map(([view, definition]) => [view, check(definition)]));
+    process.stdout.write(JSON.stringify({ errors, schema }) + '\n');
+});
+// timers of the DOM would go on
+lines.on('close', () => process.exit(0));

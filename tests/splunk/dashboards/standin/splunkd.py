@@ -89,6 +89,7 @@ class Job:
                 "isFinalized": False,
                 "dispatchState": "DONE",
                 "doneProgress": 1,
+                "ttl": 600,  # without it the page touches the job a hundred times a second, to keep it
                 "resultCount": count,
                 "resultPreviewCount": count,
                 "runDuration": 0.1,
@@ -212,6 +213,8 @@ class Splunkd:
                     self.send_header("Location", kind)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(content)))
+                if self.path.startswith("/static/"):
+                    self.send_header("Cache-Control", "max-age=3600")
                 self.end_headers()
                 with contextlib.suppress(BrokenPipeError):  # the page has left
                     self.wfile.write(content)
