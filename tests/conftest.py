@@ -33,9 +33,14 @@ os.environ.pop("ESATLS_CONFIG", None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-TOGETHER = ("tests/elastic/", "tests/splunk/dashboards/")
-"""Folders whose tests share a search server or a browser: one process runs all of one."""
-LONG = (*TOGETHER, "tests/fuzz/", "tests/security/", "tests/docs/", "tests/splunk/", "tests/traffic/")
+TOGETHER = {
+    "tests/elastic/": "the search server",
+    "tests/conformance/": "the search server",
+    "tests/docs/test_documents.py": "the search server",
+    "tests/splunk/dashboards/": "the browser",
+}
+"""Tests that share what takes long to start: one process runs all that share one."""
+LONG = (*TOGETHER, "tests/fuzz/", "tests/security/", "tests/docs/", "tests/splunk/", "tests/traffic/", "tests/follow/", "tests/witness/")
 """What is begun first, so that no process is left with it at the end."""
 
 
@@ -48,7 +53,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Deal whole files, whose tests share what takes long to make, and some folders whole."""
+    """Deal whole files, whose tests share what takes long to make, and some of them together."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):  # type: ignore[misc]
@@ -56,7 +61,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
-            return next((folder for folder in TOGETHER if path.startswith(folder)), path)
+            return next((shared for start, shared in TOGETHER.items() if path.startswith(start)), path)
 
     config.option.loadscopereorder = False
     return ByFile(config, log)

@@ -61,7 +61,7 @@ def main() -> int:
     documents: list[dict[str, Any]] = [{"@timestamp": "2026-01-02T03:04:05Z", "message": line} for line in lines]
     encoded = [f'{{"index":{{}}}}\n{json.dumps(document)}\n'.encode() for document in documents]
     bodies = [b"".join(encoded[start : start + BATCH]) for start in range(0, len(encoded), BATCH)]
-    server = Server()
+    server = Server(quick=False)
     try:
         client = server.client
         for step in setting_up.server_steps(setting_up.capabilities(client)):

@@ -79,7 +79,7 @@ def main() -> int:
     assert len(lines) >= max(sizes) + 2 * NEW, len(lines)
     found = {}
     for size in sizes:
-        server = Server()
+        server = Server(quick=False)
         try:
             for step in setting_up.server_steps(setting_up.capabilities(server.client)):
                 setting_up.perform(step, server.client)

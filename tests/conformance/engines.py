@@ -6,6 +6,7 @@ about by design gets no cell.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -297,32 +298,16 @@ def _fields(event: Event | None) -> dict[str, str]:
 # ---- Elastic ----
 
 
-class _Server:
-    """The search server, started when the first engine asks for it."""
-
-    def __init__(self) -> None:
-        self._server: server.Server | None = None
-
-    def client(self) -> Client:
-        """Return a client of a server with templates and pipeline."""
-        if self._server is None:
-            missing = server.cannot_start()
-            if missing:
-                raise NotHereError(missing)
-            self._server = server.Server()
-            client = self._server.client
-            for step in setting_up.server_steps(setting_up.capabilities(client)):
-                setting_up.perform(step, client)
-        return self._server.client
-
-    def stop(self) -> None:
-        """End the server."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
-
-
-SERVER = _Server()
+@functools.cache
+def _client() -> Client:
+    """Return a client of a server with templates and pipeline."""
+    missing = server.cannot_start()
+    if missing:
+        raise NotHereError(missing)
+    client = server.shared().client
+    for step in setting_up.server_steps(setting_up.capabilities(client)):
+        setting_up.perform(step, client)
+    return client
 
 
 def _document(line: str, event: Event | None) -> Event:
@@ -338,7 +323,7 @@ def _document(line: str, event: Event | None) -> Event:
 
 def ingest_pipeline(rows: Sequence[Row]) -> Cells:
     """Run the ingest pipeline on the search server, by its simulation."""
-    client = SERVER.client()
+    client = _client()
     for row in of_kind(rows, "pattern", "cef", "envelope"):
         cell = Cell()
         found = store.simulate(client, [store.shipped(line) for line, _ in row.lines])
@@ -349,7 +334,7 @@ def ingest_pipeline(rows: Sequence[Row]) -> Cells:
 
 def elastic_join(rows: Sequence[Row]) -> Cells:
     """Index the scenarios backwards and join them on the search server: those that name no appliance at once, each as one of its own."""
-    client = SERVER.client()
+    client = _client()
     scenarios = of_kind(rows, "scenario")
     named = [row for row in scenarios if any("esa_host" in record for record in (*row.connections, *row.messages))]
     for row in named:

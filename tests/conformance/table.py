@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Union
 
-from .engines import ENGINES, SERVER, Cell, NotHereError
+from .engines import ENGINES, Cell, NotHereError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,14 +31,11 @@ NOTES = (
 
 def run(engines: Sequence[Engine], rows: Sequence[Row]) -> dict[str, Column]:
     """Let each engine answer all rows."""
-    try:
-        return {engine.name: column(engine, rows) for engine in engines}
-    finally:
-        SERVER.stop()
+    return {engine.name: column(engine, rows) for engine in engines}
 
 
 def column(engine: Engine, rows: Sequence[Row]) -> Column:
-    """Return the answers of one engine; a server that it needed goes on running."""
+    """Return the answers of one engine."""
     try:
         return {row.name: cell for row, cell in engine.run(rows)}
     except NotHereError as error:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from esatls.extraction.fields import FIELDS
@@ -14,19 +13,9 @@ from esatls.extraction.patterns import PATTERNS
 
 from . import cli, table
 from .corpus import ROOT, rows
-from .engines import ENGINES, SERVER, Cell, Engine
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .engines import ENGINES, Cell, Engine
 
 ROWS = rows()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def stop_the_server() -> Iterator[None]:
-    """End the search server behind the last engine that needs it."""
-    yield
-    SERVER.stop()
 
 
 def page() -> list[list[str]]:

@@ -81,23 +81,22 @@ def client() -> Iterator[Client]:
     from click.testing import CliRunner
     from esatls.cli.elastic import elastic
 
-    from tests.elastic.server import Server, cannot_start
-    from tests.elastic.store import index_lines
+    from tests.elastic.server import cannot_start, shared
+    from tests.elastic.store import index_lines, reset
 
     missing = cannot_start()
     if missing:
         pytest.skip(missing)
-    server = Server()
-    try:
-        for arguments in (["setup", "--url", server.client.url], ["join", "--url", server.client.url, "--all"]):
-            done = CliRunner().invoke(elastic, arguments)
-            assert done.exit_code == 0, done.output
-            if arguments[0] == "setup":
-                index_lines(server.client, files(RECIPES)["mail.log"].splitlines())
-        server.client.request("POST", "/esatls-*/_refresh")
-        yield server.client
-    finally:
-        server.stop()
+    client = shared().client
+    reset(client)
+    for arguments in (["setup", "--url", client.url], ["join", "--url", client.url, "--all"]):
+        done = CliRunner().invoke(elastic, arguments)
+        assert done.exit_code == 0, done.output
+        if arguments[0] == "setup":
+            index_lines(client, files(RECIPES)["mail.log"].splitlines())
+    client.request("POST", "/esatls-*/_refresh")
+    yield client
+    reset(client)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -7,27 +7,22 @@ from typing import TYPE_CHECKING
 import pytest
 from esatls.elastic import setup as setting_up
 
-from tests.elastic.server import Server, cannot_start
+from tests.elastic.server import cannot_start, shared
 from tests.elastic.store import make_log, reset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from esatls.elastic.client import Client
 
 
 @pytest.fixture(scope="session")
-def bare() -> Iterator[Client]:
-    """Return a client of a server that nothing was loaded into."""
+def bare() -> Client:
+    """Return a client of the server, into which nothing need have been loaded."""
     missing = cannot_start()
     if missing:
         pytest.skip(missing)
-    server = Server()
-    try:
-        yield server.client
-    finally:
-        server.stop()
+    return shared().client
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.elastic import corpus
 from tests.elastic.logstash import FILTER, documents_of
+from tests.elastic.server import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,7 +78,7 @@ def run_jruby(lines: Iterable[str]) -> list[dict[str, Any]]:
     """Run lines through the filter; return the documents that come out."""
     subprocess.run([str(HERE / "setup.sh")], check=True, timeout=600)
     given = {"steps": steps(FILTER.read_text(encoding="utf-8")), "patterns": patterns(), "documents": documents_of(lines)}
-    command = ["java", "-Xss4m", "-jar", str(JAR), str(HERE / "standin.rb")]
+    command = ["java", *QUICK, "-Xss4m", "-jar", str(JAR), str(HERE / "standin.rb")]
     done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, encoding="utf-8", timeout=590, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stderr == "", done.stderr[-3000:]

@@ -9,6 +9,8 @@ index templates and aggregations. It is not Elasticsearch; what it lacks, and ho
 from __future__ import annotations
 
 import argparse
+import atexit
+import functools
 import os
 import shutil
 import signal
@@ -24,13 +26,15 @@ from esatls.elastic.client import Client, ElasticError
 HERE = Path(__file__).resolve().parent
 LIB = HERE.parents[1] / ".cache" / "elastic" / "lib"
 START_SECONDS = 300
+QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+"""For a Java that runs a minute: compiling well costs it more than it brings."""
 
 
 class Server:
     """A server of one node on a port of the loopback address (0: a free one); ``stop`` ends it and removes its data."""
 
-    def __init__(self, port: int = 0) -> None:
-        """Fetch the jars if they are missing, start the node and wait until it answers."""
+    def __init__(self, port: int = 0, *, quick: bool = True) -> None:
+        """Fetch the jars if they are missing, start the node and wait until it answers; one that is to be measured or to stay is not `quick`."""
         subprocess.run([str(HERE / "setup.sh")], check=True, timeout=600)
         with socket.socket() as free:
             free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -39,7 +43,7 @@ class Server:
         self.home = Path(tempfile.mkdtemp(prefix="esatls-elastic-"))
         self._log = (self.home / "out.log").open("wb")
         self._process = subprocess.Popen(
-            ["java", "-Xms512m", "-Xmx512m", "-cp", f"{LIB}/*", str(HERE / "server" / "Server.java"), str(self.home), str(port)],
+            ["java", *(QUICK if quick else ()), "-Xms512m", "-Xmx512m", "-cp", f"{LIB}/*", str(HERE / "server" / "Server.java"), str(self.home), str(port)],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -59,7 +63,7 @@ class Server:
             except ElasticError:  # noqa: PERF203 (the loop is a wait)
                 if self._process.poll() is not None:
                     break
-                time.sleep(0.3)
+                time.sleep(0.05)
             else:
                 return
         log = (self.home / "out.log").read_text(errors="replace")[-4000:]
@@ -88,6 +92,14 @@ class Server:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
+@functools.cache
+def shared() -> Server:
+    """Return the server of this process, started when it is first asked for, and ended with the process."""
+    server = Server()
+    atexit.register(server.stop)
+    return server
+
+
 def cannot_start() -> str | None:
     """Return why no server can be started here; None where one can."""
     return None if shutil.which("java") and shutil.which("mvn") else "the search server needs Java 17 or later, and Maven"
@@ -105,7 +117,7 @@ def main() -> int:
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        server = Server(port)
+        server = Server(port, quick=False)
         try:
             sys.stdout.write(f"{server.client.url} (Ctrl-C ends it)\n")
             sys.stdout.flush()
