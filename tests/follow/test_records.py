@@ -88,7 +88,7 @@ def test_traffic(profile: str, seed: int) -> None:
 @pytest.mark.parametrize("envelope", [name for name in ENVELOPES if name != "nested_native"])
 def test_envelopes(envelope: str) -> None:
     """Every envelope does, with or without host, year and time."""
-    lines = list(render(generate(5, 150, 1, "rare").lines, envelope))
+    lines = list(render(generate(5, 60, 1, "rare").lines, envelope))
     same(Run(host="esa1").read(lines).end().told, whole(lines, host="esa1"))
 
 
@@ -178,7 +178,7 @@ def test_blocks(envelope: str, gap: int) -> None:
 @pytest.mark.parametrize(("profile", "seed", "resets"), [("rare", 1, 0), ("plain", 2, 0), ("rare", 3, 2)])
 def test_put_down_and_taken_up(profile: str, seed: int, resets: int) -> None:
     """What a checkpoint holds is enough to go on as if nothing had happened, whenever it is written."""
-    texts = list(render(shuffled(generate(seed, 250, 2, profile, resets=resets).lines, seed), "nested_native"))
+    texts = list(render(shuffled(generate(seed, 80, 2, profile, resets=resets).lines, seed), "nested_native"))
     rng = random.Random(seed)
     lines = [part for text in texts for part in (wrapped((text,), 100) if rng.random() < 0.05 else (text,))]
     expected = Run().read(lines).end()
@@ -187,7 +187,7 @@ def test_put_down_and_taken_up(profile: str, seed: int, resets: int) -> None:
     times = 0
     for line in lines:
         run.stream.line(line)
-        if rng.random() < 0.01:
+        if rng.random() < 0.03:
             times += 1
             state = json.loads(json.dumps({"held": freeze(run.held), "stream": run.stream.state()}))
             told += run.told
