@@ -147,7 +147,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     done = terminal.run("report", "-q", "--csv-dir", tmp_path / "file", SAMPLE)
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.decode() == f"esatls: {tmp_path / 'file'}: cannot be made: File exists\n"
+    assert done.stderr.decode() == f"esatls: {tmp_path / 'file'}: cannot be created: File exists\n"
 
 
 def test_no_cell_of_a_table_runs_as_a_formula(tmp_path: pathlib.Path) -> None:

@@ -22,7 +22,7 @@ _KEPT, _BROKEN, _CANNOT_TELL = 0, 1, 3
 @reading
 @click.option("--partners", required=True, metavar="LIST", help="CSV file with the columns domain, direction (receiving, delivery, both) and owner.")
 @click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="Default: chosen by the name of FILE (.json, .csv, .xml), else table.")
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is complete.")
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only once it is complete.")
 def check(partners: str, form: str | None, output: str | None, **options: Any) -> None:
     """Check that mail with listed partners was encrypted.
 

@@ -23,7 +23,7 @@ def answer(group: click.Group) -> None:
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Write what makes a shell complete commands and options of esatls.
+    """Print the script that makes a shell complete the commands and options of esatls.
 
     For bash: eval "$(esatls completion bash)" in ~/.bashrc; for zsh the same in ~/.zshrc; for fish: esatls completion fish >
     ~/.config/fish/completions/esatls.fish

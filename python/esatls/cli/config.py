@@ -86,7 +86,7 @@ def defaults(group: click.Group, context: click.Context, settings: Mapping[str, 
 @click.command()
 @click.pass_context
 def config(context: click.Context) -> None:
-    """Show the settings of the configuration file, and which file that is."""
+    """Show the settings in effect, and the configuration file that they come from."""
     path, settings = context.obj
     click.echo(f"File: {printable(path or default_path())}" + ("" if path else " (does not exist)"))
     width = max(map(len, SETTINGS))

@@ -23,7 +23,7 @@ from esatls.errors import UsageError
 def elastic() -> None:
     """Work with Elasticsearch and Kibana.
 
-    Credentials are read from files or from variables, so that they do not show in the process list: an API key from --api-key-file or
+    Pass credentials in files or environment variables, so that they do not show in the process list: an API key from --api-key-file or
     ESATLS_ELASTIC_API_KEY, or a user from --user or ESATLS_ELASTIC_USER and a password from --password-file or ESATLS_ELASTIC_PASSWORD.
     """
 
@@ -88,11 +88,11 @@ _patience_option = click.option(
 @_server_options
 @click.option("--kibana-url", envvar="ESATLS_KIBANA_URL", show_envvar=True, help="Address of Kibana. Without it, dashboards are not loaded.")
 @click.option("--space", default="", help="Kibana space for the dashboards. Default: the default space.")
-@click.option("--timezone", help="Time zone of timestamps without one, such as Europe/Berlin. Default: that of the last set-up, else UTC.")
-@click.option("--retention", type=click.IntRange(min=1), help="Days to keep documents. Default: as the last set-up has it, else 365.")
+@click.option("--timezone", help="Time zone of timestamps that have none, such as Europe/Berlin. Default: as in the last setup, else UTC.")
+@click.option("--retention", type=click.IntRange(min=1), help="Days to keep documents. Default: as in the last setup, else 365.")
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 def setup(connect: Connect, url: str, kibana_url: str | None, space: str, timezone: str | None, retention: int | None, *, dry_run: bool) -> None:
-    """Load index templates, lifecycle policies, ingest pipelines and dashboards. What is there already stays as it is."""
+    """Load index templates, lifecycle policies, ingest pipelines and dashboards. What is up to date already is left alone."""
     server = connect(url)
     kibana = connect(kibana_url) if kibana_url else None
     known = setting_up.capabilities(server)
@@ -140,7 +140,7 @@ def load(connect: Connect, url: str, file: str, patience: float) -> None:
 def join(connect: Connect, url: str, patience: float, *, everything: bool) -> None:
     """Create connection and message documents from event documents. Run it every few minutes.
 
-    A run reads the events that came in since the last one, and what belongs to them; it writes the documents that have changed.
+    Each run reads the events that have arrived since the last one, with everything that belongs to them, and writes the documents that have changed.
     """
     server = connect(url)
     done = joining.join(server, everything=everything, patience=patience, tell=_tell)

@@ -15,7 +15,7 @@ def writing(formats: tuple[str, ...]) -> Callable[[Callable[..., None]], Callabl
     """Return a decorator that adds the options for output file and format to a click command."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        command = click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is complete.")(command)
+        command = click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only once it is complete.")(command)
         default = "chosen by the name of FILE (.json, .csv, .parquet, .txt), else table on a terminal and json elsewhere"
         return click.option("--format", "-f", "form", type=click.Choice(formats), help=f"Default: {default}.")(command)
 

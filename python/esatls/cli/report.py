@@ -30,20 +30,20 @@ _OF_THE_REPORT = ("title", "organisation", "timezone", "host")
     "-f",
     "form",
     type=click.Choice(("table", "text", "json", "html")),
-    help="text is for mail. Default: chosen by the name of FILE (.json, .html), else table.",
+    help="text is meant for email. Default: chosen by the name of FILE (.json, .html), else table.",
 )
 @click.option(
     "--output",
     "-o",
     metavar="FILE",
-    help="Write to FILE, which appears only when it is complete. {date}, {week} and {month} in its name are those of --since, or today's.",
+    help="Write to FILE, which appears only once it is complete. {date}, {week} and {month} in its name stand for those of --since, or of today.",
 )
-@click.option("--csv-dir", metavar="FOLDER", help="Also write each table as a CSV file to FOLDER, which is made if it does not exist.")
+@click.option("--csv-dir", metavar="FOLDER", help="Also write each table as a CSV file to FOLDER, which is created if needed.")
 @click.option("--title", metavar="TEXT", help="Title of the report.")
-@click.option("--organisation", metavar="NAME", help="Whose mail the report is about.")
-@click.option("--own-domain", "own_domains", multiple=True, metavar="DOMAIN", help="A domain of your own, which is listed apart from partners (repeatable).")
+@click.option("--organisation", metavar="NAME", help="Organisation that the report is about.")
+@click.option("--own-domain", "own_domains", multiple=True, metavar="DOMAIN", help="One of your own domains, listed separately from partners (repeatable).")
 def report(form: str | None, output: str | None, csv_dir: str | None, own_domains: tuple[str, ...], **options: Any) -> None:
-    """Write a report: shares, protocols, ciphers, failing partners. Covers the appliance's TLS Connections page, and more."""
+    """Write a report on TLS: percentages, protocols, ciphers and the partners with problems."""
     form = form or _BY_ENDING.get(ending(output))
     if form is None:
         raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")

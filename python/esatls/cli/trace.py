@@ -34,14 +34,14 @@ BY_ENDING = {"": "text", ".txt": "text", ".json": "json", ".jsonl": "json"}
 @reading
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most messages to trace.")
 @click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="Default: chosen by the name of FILE (.json), else text.")
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only when it is complete.")
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only once it is complete.")
 def trace(what: str, limit: int, form: str | None, output: str | None, **options: Any) -> None:
-    """Show the way of a message, hop by hop, with the log lines.
+    """Trace a message hop by hop, with its log lines.
 
-    WHAT is a MID, a Message-ID, or the address of a sender or recipient. Messages that the appliance made from it, or it from them, are shown too.
-    Each line has its file and number; > marks the lines that decide a verdict.
+    WHAT is a MID, a Message-ID, or the address of a sender or recipient. Messages that the appliance derived from it, or derived it from, are shown too.
+    Each line is shown with its file and line number; > marks the lines that decide a verdict.
 
-    The files are read twice. The exit code is 1 if no message is found.
+    Files are read twice. The exit code is 1 if no message is found.
     """
     form = form or BY_ENDING.get(ending(output))
     if form is None:

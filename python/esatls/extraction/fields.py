@@ -132,7 +132,7 @@ CONNECTION_FIELDS: tuple[Field, ...] = (
     Field("tls_peer_cn", "keyword", "Common name of the peer's certificate"),
     Field("tls_domain", "keyword", "Destination domain named by the log"),
     Field("tls_required", "boolean", "True where the log says that TLS was required"),
-    Field("conflict", "keyword", "What another witness says to the contrary, such as 'text: cleartext, cef: encrypted'"),
+    Field("conflict", "keyword", "What another source says to the contrary, such as 'text: cleartext, cef: encrypted'"),
     Field("witness", "keywords", "Who states the verdict, where it is not the text log alone: cef, text, tracking"),
     Field("domain", "keyword", "Partner: the destination's domain, or the senders' if all share one"),
     Field("mail_flow", "keyword", "incoming or outgoing"),
@@ -152,7 +152,7 @@ DELIVERY_FIELDS: tuple[Field, ...] = (
     Field("domain", "keyword", "Domain that the TLS line names, else the domain that all known recipients of the attempt share"),
     Field("reason", "keyword", "Why TLS failed or was not used"),
     Field("response", "keyword", "SMTP reply of a bounce or delay"),
-    Field("conflict", "keyword", "What another witness says to the contrary"),
+    Field("conflict", "keyword", "What another source says to the contrary"),
     Field("witness", "keywords", "Who states the verdict, where it is not the text log alone"),
 )
 
@@ -166,7 +166,7 @@ MESSAGE_FIELDS: tuple[Field, ...] = (
     Field("received_reason", "keyword", "Why it was not received over TLS"),
     Field("received_peer_ip", "ip", "Address that sent it"),
     Field("received_peer_host", "keyword", "Name of that address"),
-    Field("received_conflict", "keyword", "What another witness says to the contrary"),
+    Field("received_conflict", "keyword", "What another source says to the contrary"),
     Field("received_witness", "keywords", "Who states the verdict, where it is not the text log alone: cef, text, tracking"),
     Field("received_from_mid", "integer", "Message whose connection gives the receiving verdict, if not its own"),
     Field("mail_flow", "keyword", "incoming or outgoing"),

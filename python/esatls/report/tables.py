@@ -28,7 +28,7 @@ def write_folder(report: Report, folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        raise EsatlsError(f"{folder}: cannot be made: {error.strerror}") from error
+        raise EsatlsError(f"{folder}: cannot be created: {error.strerror}") from error
     for name, columns, rows in tables(report):
         with Output(os.path.join(folder, f"{name}.csv")) as file:
             text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
