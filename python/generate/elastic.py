@@ -9,7 +9,8 @@ from typing import Any
 
 from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, FLOWS, LISTS, MESSAGE_PATHS, RELATED, ecs_field, event_document
 from esatls.elastic.setup import CUSTOM, CUSTOM_PIPELINE
-from esatls.elastic.state import RUNS, STATE, Counts
+from esatls.elastic.state import STATE, Counts
+from esatls.elastic.streams import dataset, pattern
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
@@ -348,7 +349,7 @@ RECORD: dict[str, dict[str, Any]] = {
 
 def run_types() -> dict[str, dict[str, Any]]:
     """Return the mapping of the report of a run of `esatls elastic join`."""
-    keywords = ("event.kind", "event.category", "event.type", "event.action", "event.outcome", "esatls.run.version")
+    keywords = ("event.module", "event.dataset", "event.kind", "event.category", "event.type", "event.action", "event.outcome", "esatls.run.version")
     dates = ("@timestamp", "event.start", "event.end", "esatls.run.read_to")
     types = {**dict.fromkeys(keywords, KEYWORD), **{name: {"type": "date"} for name in dates}, "error.message": {"type": "match_only_text"}}
     return {**types, **{name: {"type": "long"} for name in ("event.duration", *(f"esatls.run.{count}" for count in Counts._fields))}}
@@ -396,6 +397,16 @@ def message_types() -> dict[str, dict[str, Any]]:
     return types
 
 
+def stream_types(kind: str) -> dict[str, dict[str, Any]]:
+    """Return the mapping of what every document of a data stream has without stating it."""
+    known = {"data_stream.type": "logs", "data_stream.dataset": dataset(kind)}
+    return {name: {"type": "constant_keyword", "value": value} for name, value in known.items()}
+
+
+TYPES_OF = {"events": event_types, "connections": connection_types, "messages": message_types, "runs": run_types}
+"""The mapping of the documents of each data stream."""
+
+
 def _mapping(types: dict[str, dict[str, Any]]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for path, kind in sorted(types.items()):
@@ -415,21 +426,15 @@ def templates() -> dict[str, dict[str, Any]]:
     # above the 500 of a server's own logs-*-* templates, and above the 200 of integrations
     common = {"priority": 600, "_meta": meta, "composed_of": []}
 
-    def template(policy: str, types: dict[str, dict[str, Any]], **index: Any) -> dict[str, Any]:
+    def stream(kind: str, policy: str, **index: Any) -> dict[str, Any]:
         # a value that does not fit its type is kept in the document, and is not indexed
         settings = {"mapping": {"ignore_malformed": True}, "lifecycle": {"name": policy}, **index}
-        return {"settings": {"index": settings}, "mappings": _mapping(types)}
+        template = {"settings": {"index": settings}, "mappings": _mapping({**stream_types(kind), **TYPES_OF[kind]()})}
+        return {**common, "index_patterns": [pattern(kind)], "data_stream": {}, "template": template}
 
     found: dict[str, dict[str, Any]] = {
-        "esatls-events": {
-            **common,
-            "index_patterns": ["logs-esatls.events-*"],
-            "data_stream": {},
-            "template": template("esatls-events", event_types(), default_pipeline="esatls"),
-        },
-        "esatls-connections": {**common, "index_patterns": ["esatls-connections-*"], "template": template("esatls-records", connection_types())},
-        "esatls-messages": {**common, "index_patterns": ["esatls-messages-*"], "template": template("esatls-records", message_types())},
-        "esatls-runs": {**common, "index_patterns": [f"{RUNS}-*"], "template": template("esatls-records", run_types())},
+        "esatls-events": stream("events", "esatls-events", default_pipeline="esatls"),
+        **{f"esatls-{kind}": stream(kind, "esatls-records") for kind in ("connections", "messages", "runs")},
         # one document, which is read by its id and never searched
         "esatls-state": {
             **common,
@@ -443,11 +448,11 @@ def templates() -> dict[str, dict[str, Any]]:
 
 
 def lifecycles() -> dict[str, dict[str, Any]]:
-    """Return the lifecycle policies by name: events roll over at a month or 50 GB, records have an index a month; both go after a year."""
+    """Return the lifecycle policies by name: a data stream begins a new index after a month or 50 GB; documents go after a year."""
     hot = {"min_age": "0ms", "actions": {"rollover": {"max_primary_shard_size": "50gb", "max_age": "30d"}}}
     delete = {"min_age": "365d", "actions": {"delete": {}}}
-    phases = {"esatls-events": {"hot": hot, "delete": delete}, "esatls-records": {"delete": delete}}
-    return {name: {"policy": {"_meta": {"description": GENERATED, "managed_by": "esatls"}, "phases": phase}} for name, phase in phases.items()}
+    policy = {"policy": {"_meta": {"description": GENERATED, "managed_by": "esatls"}, "phases": {"hot": hot, "delete": delete}}}
+    return dict.fromkeys(("esatls-events", "esatls-records"), policy)
 
 
 def _source(name: str) -> str:

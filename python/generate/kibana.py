@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from esatls.elastic.documents import tls_version
+from esatls.elastic.streams import pattern
 from esatls.extraction.ciphers import DEPRECATED, WEAK_PARTS
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, OVER_TLS, RECEIVED_VERDICTS, counted, uncounted
 from lens import Column, Condition, Dashboard, Panel, Search, by, compact, count, dashboard_object, last, over_time, search_object, share, view_object
@@ -15,9 +16,9 @@ EVENTS = "esatls-events"
 CONNECTIONS = "esatls-connections"
 MESSAGES = "esatls-messages"
 VIEWS = {
-    EVENTS: ("ESA TLS: events", "logs-esatls.events-*"),
-    CONNECTIONS: ("ESA TLS: connections", "esatls-connections-*"),
-    MESSAGES: ("ESA TLS: messages", "esatls-messages-*"),
+    EVENTS: ("ESA TLS: events", pattern("events")),
+    CONNECTIONS: ("ESA TLS: connections", pattern("connections")),
+    MESSAGES: ("ESA TLS: messages", pattern("messages")),
 }
 
 OVERVIEW, PARTNERS, LOOKUP = "esatls-overview", "esatls-partners", "esatls-message-lookup"

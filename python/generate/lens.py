@@ -185,6 +185,12 @@ def _visualization(panel: Panel) -> tuple[str, dict[str, Any]]:
     return "lnsXY", {**appearance, "layers": [xy]}
 
 
+def _only_dataset(view: str) -> dict[str, Any]:
+    """Return the condition that a document is of the data set of a view: in a package, all panels look at `logs-*`."""
+    field, name = "data_stream.dataset", view.replace("-", ".")
+    return {"meta": {"alias": None, "field": field, "key": field, "params": {"query": name}, "type": "phrase"}, "query": {"match_phrase": {field: name}}}
+
+
 def _lens(panel: Panel) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """Return a Lens panel by value, and the references that it needs."""
     ids = _ids(panel)
@@ -197,13 +203,15 @@ def _lens(panel: Panel) -> tuple[dict[str, Any], list[dict[str, str]]]:
         "sampling": 1,
     }
     references = [{"type": "index-pattern", "id": panel.view, "name": "indexpattern-datasource-layer-layer"}]
-    filters = []
+    filters = [_only_dataset(panel.view)]
     if panel.only:
-        name = "filter-index-pattern-0"
-        references.append({"type": "index-pattern", "id": panel.view, "name": name})
+        filters.append({"meta": {"alias": panel.only.title, "key": "query", "type": "custom"}, "query": panel.only.query})
+    for place, one in enumerate(filters):
         # the view is named, as Kibana may be set to ignore filters that do not fit one
-        meta = {"alias": panel.only.title, "disabled": False, "index": name, "key": "query", "negate": False, "type": "custom"}
-        filters.append({"$state": {"store": "appState"}, "meta": meta, "query": panel.only.query})
+        name = f"filter-index-pattern-{place}"
+        references.append({"type": "index-pattern", "id": panel.view, "name": name})
+        one["$state"] = {"store": "appState"}
+        one["meta"] |= {"disabled": False, "index": name, "negate": False}
     attributes = {
         "title": panel.title,
         "description": "",
@@ -311,10 +319,13 @@ def dashboard_object(dashboard: Dashboard) -> dict[str, Any]:
 
 def search_object(search: Search) -> dict[str, Any]:
     """Return the saved object of a search."""
-    index = "kibanaSavedObjectMeta.searchSourceJSON.index"
+    index, filter_index = (f"kibanaSavedObjectMeta.searchSourceJSON.{part}" for part in ("index", "filter[0].meta.index"))
+    only = _only_dataset(search.view)
+    only["$state"] = {"store": "appState"}
+    only["meta"] |= {"disabled": False, "indexRefName": filter_index, "negate": False}
     source = {
         "query": {"language": "kuery", "query": search.where},
-        "filter": [],
+        "filter": [only],
         "highlightAll": True,
         "version": True,
         "indexRefName": index,
@@ -328,7 +339,7 @@ def search_object(search: Search) -> dict[str, Any]:
         "hideChart": True,
         "kibanaSavedObjectMeta": {"searchSourceJSON": compact(source)},
     }
-    return _object("search", search.id, attributes, [{"type": "index-pattern", "id": search.view, "name": index}])
+    return _object("search", search.id, attributes, [{"type": "index-pattern", "id": search.view, "name": name} for name in (index, filter_index)])
 
 
 def view_object(identity: str, name: str, title: str) -> dict[str, Any]:

@@ -44,8 +44,8 @@ FOUND: dict[str, set[str]] = {
 }
 # Where a row of Splunk or a document of Elastic has it.
 COLUMNS = ("mid", "partner", "dane_host")
-FIELDS = {"esatls-messages-*": "email.local_id", "esatls-connections-*": "esatls.partner", "logs-esatls.events-*": "esatls.dane.host"}
-VIEWS = {"messages": "esatls-messages-*", "connections": "esatls-connections-*", "events": "logs-esatls.events-*"}
+FIELDS = {"logs-esatls.messages-*": "email.local_id", "logs-esatls.connections-*": "esatls.partner", "logs-esatls.events-*": "esatls.dane.host"}
+VIEWS = {"messages": "logs-esatls.messages-*", "connections": "logs-esatls.connections-*", "events": "logs-esatls.events-*"}
 
 
 def sections() -> dict[str, list[tuple[str, str]]]:
@@ -94,7 +94,7 @@ def client() -> Iterator[Client]:
         assert done.exit_code == 0, done.output
         if arguments[0] == "setup":
             index_lines(client, files(RECIPES)["mail.log"].splitlines())
-    client.request("POST", "/esatls-*/_refresh")
+    client.request("POST", "/logs-esatls.*/_refresh")
     yield client
     reset(client)
 
@@ -425,9 +425,9 @@ def test_elastic_commands_of_the_readme(client: Client) -> None:
                 assert code == 0, f"{command}\n{out}"
     finally:
         place.remove()
-    client.request("POST", "/esatls-*/_refresh")
+    client.request("POST", "/logs-esatls.*/_refresh")
     query = {"size": 10, "query": {"terms": {"email.local_id": ["7001", "7002", "7003"]}}}
-    found = [hit["_source"] for hit in client.request("POST", "/esatls-messages-*/_search", query)["hits"]["hits"]]
+    found = [hit["_source"] for hit in client.request("POST", "/logs-esatls.messages-*/_search", query)["hits"]["hits"]]
     told = {one["email"]["local_id"]: (one["esatls"]["received"]["verdict"], one["esatls"]["delivered"]["verdict"]) for one in found}
     assert told == {"7001": ("encrypted", "encrypted"), "7002": ("cleartext", "encrypted"), "7003": ("encrypted", "mixed")}
 

@@ -30,11 +30,15 @@ class Layer:
         self.title = attributes["title"]
         self.view = next(reference["id"] for reference in attributes["references"] if reference["name"] == f"indexpattern-datasource-layer-{name}")
         conditions = [Kql(attributes["state"]["query"]["query"]).query()]
-        for found in attributes["state"]["filters"]:
+        first, *others = attributes["state"]["filters"]
+        # what no document states, and each index knows
+        self.dataset = {"term": {"data_stream.dataset": first["meta"]["params"]["query"]}}
+        assert first["query"] == {"match_phrase": self.dataset["term"]}
+        for found, kind in [(first, "phrase"), *((other, "custom") for other in others)]:
             meta = found["meta"]
-            assert (meta["type"], meta["disabled"], meta["negate"]) == ("custom", False, False)
+            assert (meta["type"], meta["disabled"], meta["negate"]) == (kind, False, False)
             assert {"type": "index-pattern", "id": self.view, "name": meta["index"]} in attributes["references"]
-            conditions.append(found["query"])
+        conditions += [found["query"] for found in others]
         self.condition: dict[str, Any] = {"bool": {"filter": conditions}}
         columns = [(identity, layer["columns"][identity]) for identity in layer["columnOrder"]]
         assert sorted(layer["columnOrder"]) == sorted(layer["columns"])
@@ -57,7 +61,8 @@ class Layer:
         for identity, column in reversed(self.buckets):
             # the metrics stand at each level, since rows of each level are sorted by one
             aggregations = {**metrics, identity: {**self._bucket(column), "aggs": aggregations}}
-        answer = client.request("POST", f"/{index}/_search", {"size": 0, "track_total_hits": True, "query": self.condition, "aggs": aggregations})
+        query = {"bool": {"filter": [self.dataset, self.condition]}}
+        answer = client.request("POST", f"/{index}/_search", {"size": 0, "track_total_hits": True, "query": query, "aggs": aggregations})
         top = {**answer.get("aggregations", {}), "doc_count": answer["hits"]["total"]["value"]}
         rows: Rows = {}
         self._read(top, self.buckets, (), rows)

@@ -43,9 +43,9 @@ NAMES = (
     ("hold", r"POST /esatls-state/_update/join.*", ""),
     ("holder", r"GET /esatls-state/_doc/join", ""),
     ("refresh events", r"POST /logs-esatls.events-\*/_refresh.*", ""),
-    ("refresh records", r"POST /esatls-connections-\*,esatls-messages-\*/_refresh.*", ""),
+    ("refresh records", r"POST /logs-esatls\.connections-\*,logs-esatls\.messages-\*/_refresh.*", ""),
     ("open events", r"POST /logs-esatls.events-\*,esatls-state/_pit.*", ""),
-    ("open records", r"POST /esatls-connections-\*,esatls-messages-\*,esatls-state/_pit.*", ""),
+    ("open records", r"POST /logs-esatls\.connections-\*,logs-esatls\.messages-\*,esatls-state/_pit.*", ""),
     ("forget", r"DELETE /_pit", ""),
     ("oldest", r"POST /_search.*", '"size": 1,'),
     ("new events", r"POST /_search.*", '"exists": {"field": "event.action"}'),
@@ -53,7 +53,7 @@ NAMES = (
     ("facts", r"POST /_search.*", ""),
     ("delete", r"POST /_bulk", '{"delete":'),
     ("write", r"POST /_bulk", ""),
-    ("report", r"POST /esatls-runs-\d{4}\.\d\d/_doc", ""),
+    ("report", r"POST /logs-esatls\.runs-default/_doc", ""),
 )
 
 
@@ -195,5 +195,5 @@ def _refused(body: bytes, code: int) -> Iterator[dict[str, Any]]:
     for line in body.splitlines():
         head = json.loads(line)
         verb = next(iter(head))
-        if verb in {"index", "delete"} and "_index" in head[verb]:
+        if verb in {"create", "index", "delete"} and "_index" in head[verb]:
             yield {verb: {**head[verb], "status": code, "error": {"type": "trouble", "reason": f"refused with {code}"}}}

@@ -82,8 +82,8 @@ def ordered(documents: Iterable[dict[str, Any]]) -> list[str]:
 
 def reset(client: Client) -> None:
     """Remove all events and records, and what a join knows of them."""
-    if client.request("GET", "/_data_stream")["data_streams"]:
-        client.request("DELETE", f"/_data_stream/{STREAM}")
+    for stream in client.request("GET", "/_data_stream")["data_streams"]:
+        client.request("DELETE", f"/_data_stream/{stream['name']}")
     for index in client.request("GET", "/_cat/indices/esatls-*?format=json"):
         client.request("DELETE", f"/{index['index']}")
 

@@ -11,6 +11,7 @@ from esatls.elastic.client import Client, ElasticError
 from esatls.elastic.join import RIGHTS, join
 from esatls.elastic.retry import Retrying
 from esatls.elastic.state import Lock, LockedError
+from esatls.elastic.streams import stream
 
 from tests.elastic.proxy import Fault, Proxy, changed, half, half_unnoticed, hang_up, hang_up_behind, items, page, status
 from tests.elastic.store import STREAM, all_documents, answers, index_lines, ordered, reset, shipped
@@ -132,7 +133,7 @@ class Bench:
     def documents(self, host: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return the documents of connections and of messages of an appliance."""
         query = {"term": {"observer.hostname": host}}
-        connections, messages = (all_documents(self.client, f"esatls-{kind}-2024.03", query) for kind in ("connections", "messages"))
+        connections, messages = (all_documents(self.client, f"logs-esatls.{kind}-default", query) for kind in ("connections", "messages"))
         return connections, messages
 
     def records(self, host: str) -> list[tuple[str, int]]:
@@ -275,9 +276,9 @@ def test_an_index_of_records_that_may_not_be_written(bench: Bench, block: str) -
     """The refusal of each document is told, and nothing is deleted."""
     host = bench.fresh()
     for value in (True, False):
-        bench.client.request("PUT", "/esatls-messages-2024.03/_settings", {f"index.blocks.{block}": value})
+        bench.client.request("PUT", f"/{stream('messages')}/_settings", {f"index.blocks.{block}": value})
         if value:
-            with pytest.raises(ElasticError, match=r"2 documents were rejected: esatls-messages-2024\.03/.*block"):
+            with pytest.raises(ElasticError, match=r"2 documents were rejected: \.ds-logs-esatls\.messages-default-.*block"):
                 bench.join()
     bench.check(host)
 
@@ -285,8 +286,10 @@ def test_an_index_of_records_that_may_not_be_written(bench: Bench, block: str) -
 def test_a_closed_index_of_records(bench: Bench) -> None:
     """What is in it cannot be compared: nothing is written beside it."""
     host = bench.fresh()
+    (made,) = bench.client.request("GET", f"/_data_stream/{stream('messages')}")["data_streams"]
+    bench.client.request("POST", f"/{stream('messages')}/_rollover")
     for verb in ("_close", "_open"):
-        bench.client.request("POST", f"/esatls-messages-2024.03/{verb}?wait_for_active_shards=1")
+        bench.client.request("POST", f"/{made['indices'][-1]['index_name']}/{verb}?wait_for_active_shards=1")
         if verb == "_close":
             with pytest.raises(ElasticError, match="closed"):
                 bench.join()
@@ -351,10 +354,10 @@ def test_a_run_asks_for_nothing_that_its_rights_do_not_cover(bench: Bench) -> No
     """Each request of all these runs is of a known kind, and each kind is covered."""
     needed = {
         "logs-esatls.events-*": {"refresh events": "maintenance", "open events": "read"},
-        "esatls-connections-*": {"refresh records": "maintenance", "open records": "read", "write": "index", "delete": "delete"},
-        "esatls-messages-*": {"refresh records": "maintenance", "open records": "read", "write": "index", "delete": "delete"},
+        "logs-esatls.connections-*": {"refresh records": "maintenance", "open records": "read", "write": "index", "delete": "delete"},
+        "logs-esatls.messages-*": {"refresh records": "maintenance", "open records": "read", "write": "index", "delete": "delete"},
         "esatls-state": {"lock": "index", "hold": "index", "release": "index", "holder": "read", "open events": "read", "open records": "read"},
-        "esatls-runs-*": {"report": "index"},
+        "logs-esatls.runs-*": {"report": "index"},
     }
     created = {place for place, kinds in needed.items() if "index" in kinds.values()}
     assert {place: {*kinds.values()} | ({"auto_configure"} if place in created else set()) for place, kinds in needed.items()} == {
@@ -385,6 +388,6 @@ def test_every_run_has_a_report(bench: Bench) -> None:
 
 def runs(client: Client) -> list[dict[str, Any]]:
     """Return the reports of all runs, by their start."""
-    client.request("POST", "/esatls-runs-*/_refresh")
-    hits = client.request("POST", "/esatls-runs-*/_search", {"size": 1000, "sort": ["@timestamp"]})["hits"]["hits"]
+    client.request("POST", "/logs-esatls.runs-*/_refresh")
+    hits = client.request("POST", "/logs-esatls.runs-*/_search", {"size": 1000, "sort": ["@timestamp"]})["hits"]["hits"]
     return [hit["_source"] for hit in hits]

@@ -23,8 +23,8 @@ def test_join_gives_the_verdicts_of_the_command_line(empty: Client, log: list[st
     result = join(empty)
     connections, messages = answers(log)
     assert result[1:] == (len(connections), len(messages), 0, 0, 0)
-    assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections)
-    assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages)
+    assert ordered(all_documents(empty, "logs-esatls.connections-*")) == ordered(connections)
+    assert ordered(all_documents(empty, "logs-esatls.messages-*")) == ordered(messages)
 
 
 def test_join_again_after_late_lines_leaves_what_one_run_leaves(empty: Client, log: list[str]) -> None:
@@ -35,8 +35,8 @@ def test_join_again_after_late_lines_leaves_what_one_run_leaves(empty: Client, l
     join(empty)
     join(empty)
     connections, messages = answers(log)
-    assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections)
-    assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages)
+    assert ordered(all_documents(empty, "logs-esatls.connections-*")) == ordered(connections)
+    assert ordered(all_documents(empty, "logs-esatls.messages-*")) == ordered(messages)
 
 
 def test_load_writes_the_records_that_the_command_line_prints(empty: Client, log: list[str]) -> None:
@@ -48,8 +48,8 @@ def test_load_writes_the_records_that_the_command_line_prints(empty: Client, log
     assert loading.load(empty, [lines]) == (len(lines), 0)
     assert loading.load(empty, [lines, ["", " \n"]]) == (len(lines), 0)
     connections, messages = answers(log)
-    assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections)
-    assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages)
+    assert ordered(all_documents(empty, "logs-esatls.connections-*")) == ordered(connections)
+    assert ordered(all_documents(empty, "logs-esatls.messages-*")) == ordered(messages)
 
 
 CONSOLIDATED = (
@@ -70,14 +70,14 @@ def test_serial_numbers_part_the_appliances_behind_one_collector(empty: Client) 
     index_lines(empty, lines)
     join(empty)
     connections, messages = answers(lines)
-    found = all_documents(empty, "esatls-messages-*")
+    found = all_documents(empty, "logs-esatls.messages-*")
     assert sorted((one["observer"]["hostname"], one["esatls"]["received"]["verdict"], one["esatls"]["delivered"]["verdict"]) for one in found) == [
         ("AAAA1111-EXAMPLE", "encrypted", "encrypted"),
         ("BBBB2222-EXAMPLE", "cleartext", "cleartext"),
         ("esa1", "cleartext", "cleartext"),
     ]
     assert ordered(found) == ordered(messages)
-    assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections)
+    assert ordered(all_documents(empty, "logs-esatls.connections-*")) == ordered(connections)
 
 
 def test_reported_logs_give_the_records_of_the_command_line(empty: Client) -> None:
@@ -92,5 +92,5 @@ def test_reported_logs_give_the_records_of_the_command_line(empty: Client) -> No
             index_lines(empty, lines)
             join(empty)
             connections, messages = answers(lines)
-            assert ordered(all_documents(empty, "esatls-connections-*")) == ordered(connections), name
-            assert ordered(all_documents(empty, "esatls-messages-*")) == ordered(messages), name
+            assert ordered(all_documents(empty, "logs-esatls.connections-*")) == ordered(connections), name
+            assert ordered(all_documents(empty, "logs-esatls.messages-*")) == ordered(messages), name

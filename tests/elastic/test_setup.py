@@ -167,7 +167,7 @@ def test_a_server_that_is_too_old_is_refused(root: dict[str, str], message: str)
         told_it = run("setup", "--url", server.url)
     finally:
         server.stop()
-    assert told_it == (1, [], f"esatls: {server.url}: {message} is too old: Elasticsearch 8.0 or later, or OpenSearch 2.12 or later, is needed\n")
+    assert told_it == (1, [], f"esatls: {server.url}: {message} is too old: Elasticsearch 8.0 or later, or OpenSearch 2.14 or later, is needed\n")
     assert len(server.requests) == 1
 
 
@@ -284,7 +284,7 @@ def test_elasticsearch_gets_lifecycles_its_own_templates_and_the_failure_store()
     assert events["priority"] > 500
     assert events["template"]["settings"]["index"]["lifecycle"] == {"name": "esatls-events"}
     assert events["template"]["data_stream_options"] == {"failure_store": {"enabled": True}}
-    assert steps["index template esatls-messages"].body["composed_of"] == ["ecs@mappings", "esatls-messages@custom"]
+    assert steps["index template esatls-messages"].body["composed_of"] == ["ecs@mappings", "logs-esatls.messages@custom"]
     # of a policy that is there, and that its users have made their own, only the days change, and only where they are given
     own = {"phases": {"warm": {"min_age": "7d"}, "delete": {"min_age": "90d"}}}
     for days, kept in ((None, "90d"), (5, "5d")):
@@ -293,8 +293,12 @@ def test_elasticsearch_gets_lifecycles_its_own_templates_and_the_failure_store()
     old = setting_up.Capabilities("elasticsearch", (8, 18, 0), serverless=False, templates=())
     assert "data_stream_options" not in {step.name: step for step in setting_up.server_steps(old)}["index template esatls-events"].body["template"]
     serverless = setting_up.Capabilities("elasticsearch", (8, 11, 0), serverless=True, templates=())
-    (template,) = [step.body for step in setting_up.server_steps(serverless, retention_days=9) if step.name == "index template esatls-events"]
-    assert template["template"]["lifecycle"] == {"data_retention": "9d"}
+    template, records = [
+        step.body
+        for step in setting_up.server_steps(serverless, retention_days=9)
+        if step.name in {"index template esatls-events", "index template esatls-messages"}
+    ]
+    assert template["template"]["lifecycle"] == records["template"]["lifecycle"] == {"data_retention": "9d"}
     assert template in [step.body for step in setting_up.server_steps(replace(serverless, retention="9d"))]
     assert "lifecycle" not in template["template"]["settings"]["index"]
 
@@ -400,7 +404,7 @@ def test_documents_that_the_server_refuses_fail_the_command(empty: Client) -> No
     code, lines, errors = run("load", "--url", empty.url, given=f"{json.dumps(refused)}\n{json.dumps(fine)}\n")
     assert code == 1
     assert lines == ["1 documents written"]
-    assert errors.startswith("esatls: 1 documents were rejected: esatls-connections-2024.01/")
+    assert errors.startswith("esatls: 1 documents were rejected: .ds-logs-esatls.connections-default-000001/")
     assert len(errors.splitlines()) == 1
 
 
@@ -411,9 +415,9 @@ def test_what_stands_before_a_line_that_is_no_record_is_written(empty: Client) -
         code, lines, errors = run("load", "--url", empty.url, given=f"{json.dumps(fine)}\n{rest}\n")
         assert (code, lines) == (1, [])
         assert errors.startswith("esatls: line 2 is not ")
-        empty.request("POST", "/esatls-connections-*/_refresh")
-        assert empty.request("GET", "/esatls-connections-*/_count")["count"] == 1
-        empty.request("DELETE", "/esatls-connections-2024.01")
+        empty.request("POST", "/logs-esatls.connections-*/_refresh")
+        assert empty.request("GET", "/logs-esatls.connections-*/_count")["count"] == 1
+        empty.request("DELETE", "/_data_stream/logs-esatls.connections-default")
 
 
 def test_no_redirect_is_followed() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.elastic.event_facts import events_of
-from esatls.elastic.write import action
+from esatls.elastic.write import document_of
 from esatls.verdicts import records as verdicts
 
 from tests.core.support import read_facts
@@ -105,14 +105,14 @@ def strings(value: Any, key: str = "") -> list[tuple[str, str]]:
 
 
 def test_bulk_lines_are_the_writers_own() -> None:
-    """Whatever the log says, a record is two lines of JSON; its index and id are made of the month and of a digest alone."""
+    """Whatever the log says, a record is two lines of JSON; its data stream and id are made of its kind and of a digest alone."""
     for number, text in enumerate(ALL):
         facts, _ = read_facts([line for line in lines_of(text, number) if "\n" not in line])
         for record in (*verdicts.connections(facts), *verdicts.messages(facts)):
-            head, document = action({**record, "esa_host": text}, "2024-12-31T12:00:00Z")
-            assert set(head) == {"index"}
-            assert re.fullmatch(r"esatls-(?:connections|messages)-\d{4}\.\d\d", head["index"]["_index"])
-            assert re.fullmatch(r"[0-9a-f]{32}", head["index"]["_id"])
+            head, document = document_of({**record, "esa_host": text}, "2024-12-31T12:00:00Z").action(None)
+            assert set(head) == {"create"}
+            assert re.fullmatch(r"logs-esatls\.(?:connections|messages)-default", head["create"]["_index"])
+            assert re.fullmatch(r"[0-9a-f]{32}", head["create"]["_id"])
             for part in (head, document):
                 assert "\n" not in json.dumps(part)
 

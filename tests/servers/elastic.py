@@ -68,7 +68,7 @@ def main() -> int:
         index_lines(client, log)
         print(run("join", "--url", options.url, "--all"))
         connections, messages = answers(log)
-        for index, wanted in (("esatls-connections-*", connections), ("esatls-messages-*", messages)):
+        for index, wanted in (("logs-esatls.connections-*", connections), ("logs-esatls.messages-*", messages)):
             compare(index, all_documents(client, index), wanted)
         if client.request("GET", "/")["version"].get("distribution", "elasticsearch") == "elasticsearch":
             print(f"{examples(client)} ES|QL examples answered")

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from esatls.verdicts.facts import Ref
 
-INDICES = "logs-esatls.events-*"
 FIELDS = ("@timestamp", "message", "event.original", "event.action", "observer.hostname", "observer.serial_number")
 """Fields that a line is read from."""
 ID_FIELDS = ("event.action", "observer.hostname", "observer.serial_number", "esatls.icid", "esatls.dcid", "esatls.parent_mid", "email.local_id")

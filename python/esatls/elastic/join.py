@@ -23,8 +23,10 @@ from esatls.elastic.client import Action, Client, ElasticError
 from esatls.elastic.event_facts import Source, event_of, ids_of, source_of
 from esatls.elastic.retry import PATIENCE, Retrying
 from esatls.elastic.search import PAGE, Hit, Snapshot, snapshot
-from esatls.elastic.state import RUNS, STATE, Counts, Lock, report
-from esatls.elastic.write import action, told
+from esatls.elastic.state import STATE, Counts, Lock, report
+from esatls.elastic.streams import CONNECTIONS, EVENTS, RUNS
+from esatls.elastic.streams import MESSAGES as MESSAGE_RECORDS
+from esatls.elastic.write import CHANGED_SINCE, Document, document_of, told
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.lines.clock import parse_rfc3339, rfc3339
 from esatls.verdicts.changed import judge_again
@@ -39,13 +41,13 @@ if TYPE_CHECKING:
     from esatls.verdicts.closure import Stores
     from esatls.verdicts.facts import Ref
 
-RECORDS = "esatls-connections-*,esatls-messages-*"
+RECORDS = f"{CONNECTIONS},{MESSAGE_RECORDS}"
 RIGHTS: dict[str, tuple[str, ...]] = {
-    event_facts.INDICES: ("read", "maintenance"),
-    "esatls-connections-*": ("auto_configure", "index", "read", "delete", "maintenance"),
-    "esatls-messages-*": ("auto_configure", "index", "read", "delete", "maintenance"),
+    EVENTS: ("read", "maintenance"),
+    CONNECTIONS: ("auto_configure", "index", "read", "delete", "maintenance"),
+    MESSAGE_RECORDS: ("auto_configure", "index", "read", "delete", "maintenance"),
     STATE: ("auto_configure", "index", "read"),
-    f"{RUNS}-*": ("auto_configure", "index"),
+    RUNS: ("auto_configure", "index"),
 }
 """What a run must be allowed to do."""
 OVERLAP = 60.0
@@ -54,7 +56,7 @@ OVERLAP = 60.0
 _RECORD_FIELDS = ("@timestamp", "esatls.record", "esatls.icid", "esatls.dcid", "email.local_id")
 _MOST_PENDING = 10_000
 _REFUSED_FOR_GOOD = 400
-_CHANGED_SINCE = 409
+_TRIES = 3
 _WRITE = 1_000
 
 
@@ -144,24 +146,23 @@ class _Run:
 
     def _go(self) -> None:
         since, seen = self.progress.read_to, set[tuple[str, str]]()
+        last: Hit | None = None
         while True:
-            with snapshot(self._server, event_facts.INDICES) as events:
+            with snapshot(self._server, EVENTS) as events:
                 if self._oldest is None:
                     first = events.page([], ["event.ingested"], size=1)
                     self._oldest = first[0].ingested if first else 0
-                page = events.page([{"exists": {"field": "event.action"}}], event_facts.ID_FIELDS, since=since, size=self._batch)
+                page = events.page([{"exists": {"field": "event.action"}}], event_facts.ID_FIELDS, since=since, behind=last, size=self._batch)
                 new = [hit for hit in page if hit.place not in seen]
                 self._learn({source_of(hit.source) for hit in new})
                 self._join(events, new)
             is_last = len(page) < self._batch
             if is_last:
                 self.progress = self.progress._replace(read_to=self._up_to, renamed=())
-            elif page[-1].ingested == since:
-                message = f"more than {self._batch:,} events came in at one moment: they cannot be read page by page"
-                raise ElasticError(message)
             else:
-                since, seen = page[-1].ingested, {hit.place for hit in page if hit.ingested == page[-1].ingested}
-                self.progress = self.progress._replace(read_to=min(since, self._up_to))
+                last = page[-1]
+                seen = {hit.place for hit in page if hit.is_beside(last)}
+                self.progress = self.progress._replace(read_to=min(last.ingested, self._up_to))
             self._lock.hold(self.progress)
             if is_last:
                 return
@@ -193,20 +194,37 @@ class _Run:
             changed[former] |= changed.get(name, set())
         self._lock.hold()
         judged = {name: _Judged(name, ids, events, names) for name, ids in changed.items() if ids}
-        pending: set[tuple[str, int, str]] = set()
-        with snapshot(self._server, RECORDS) as records:
-            for name, one in judged.items():
-                others = [judged[now] for now, former in self.progress.renamed if former == name and now in judged]
-                pending |= {(name, *ref) for ref in self._write(one.changes(records, others, self._oldest or 0))}
-        if len(pending) > _MOST_PENDING:
-            message = f"the server rejects too many records: more than {_MOST_PENDING:,}"
-            raise ElasticError(message)
-        self.progress = self.progress._replace(pending=tuple(sorted(pending)))
+        self._write_all(judged)
         self.counts = self.counts._replace(events=self.counts.events + count)
 
-    def _write(self, changes: _Changes) -> set[Ref]:
-        """Write, then delete; return the ids of which a record was refused."""
-        refused: set[Ref] = set()
+    def _write_all(self, judged: dict[str, _Judged]) -> None:
+        """Write what is others than the records that are there, and again where these were changed meanwhile."""
+        before = 0
+        for _ in range(_TRIES):
+            with snapshot(self._server, RECORDS) as records:
+                done = {}
+                for name, one in judged.items():
+                    others = [judged[now] for now, former in self.progress.renamed if former == name and now in judged]
+                    done[name] = self._write(one.changes(records, others, self._oldest or 0))
+            if all(one.is_whole for one in done.values()):
+                pending = sorted((name, *ref) for name, one in done.items() for ref in one.refused)
+                if len(pending) > _MOST_PENDING:
+                    message = f"the server rejects too many records: more than {_MOST_PENDING:,}"
+                    raise ElasticError(message)
+                self.progress = self.progress._replace(pending=tuple(pending))
+                # what an earlier try wrote is unchanged in a later one
+                unchanged = sum(one.unchanged for one in done.values()) - before
+                refused = sum(one.refusals for one in done.values())
+                self.counts = self.counts._replace(unchanged=self.counts.unchanged + unchanged, refused=self.counts.refused + refused)
+                return
+            before += sum(one.written for one in done.values())
+        message = "the records are being changed by another command: join again when it has ended"
+        raise ElasticError(message, CHANGED_SINCE)
+
+    def _write(self, changes: _Changes) -> _Done:
+        """Write, then delete."""
+        refused: list[Ref] = []
+        changed: set[Ref] = set()
         ingested = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
         for start in range(0, len(changes.written), _WRITE):
             part = changes.written[start : start + _WRITE]
@@ -215,28 +233,40 @@ class _Run:
                     document["event"]["ingested"] = ingested
             self._lock.hold()
             answers = self._server.bulk([one for _, one in part])
+            changed |= {part[one.position][0] for one in answers if one.status == CHANGED_SINCE}
+            answers = [one for one in answers if one.status != CHANGED_SINCE]
             if answers:
                 self._server.tell(told(answers))
                 failed = [one for one in answers if one.status != _REFUSED_FOR_GOOD]
                 if failed:
                     raise ElasticError(told(failed), failed[0].status)
-                refused |= {part[one.position][0] for one in answers}
-        deleted = [one for ref, one in changes.deleted if ref not in refused]
+                refused += [part[one.position][0] for one in answers]
+        deleted = [one for ref, one in changes.deleted if ref not in changed and ref not in refused]
         for start in range(0, len(deleted), _WRITE):
             self._lock.hold()
-            failed = [one for one in self._server.bulk(deleted[start : start + _WRITE]) if one.status != _CHANGED_SINCE]
+            failed = [one for one in self._server.bulk(deleted[start : start + _WRITE]) if one.status != CHANGED_SINCE]
             if failed:
                 raise ElasticError(told(failed), failed[0].status)
+        stores = [ref[0] for ref, _ in changes.written if ref not in changed and ref not in refused]
         counts = self.counts
-        stores = [ref[0] for ref, _ in changes.written if ref not in refused]
         self.counts = counts._replace(
             connections=counts.connections + sum(store != MESSAGES for store in stores),
             messages=counts.messages + stores.count(MESSAGES),
-            unchanged=counts.unchanged + changes.unchanged,
             deleted=counts.deleted + len(deleted),
-            refused=counts.refused + len(changes.written) - len(stores),
         )
-        return refused
+        return _Done({*refused}, len(changes.written) - len(stores), not changed, len(stores), changes.unchanged)
+
+
+class _Done(NamedTuple):
+    """What became of changes."""
+
+    refused: set[Ref]
+    """Ids of which the server refused a document."""
+    refusals: int
+    is_whole: bool
+    """Whether no document was another than it was when it was read."""
+    written: int
+    unchanged: int
 
 
 class _Changes(NamedTuple):
@@ -288,37 +318,35 @@ class _Judged:
         existing = self._existing(records)
         changes = _Changes([], [], 0)
         unchanged = 0
-        places: set[tuple[str, str]] = set()
+        made_of: set[str] = set()
         for ref, lives in self.lives.items():
             for life in lives:
-                made = self._action(life)
-                place = (made[0]["index"]["_index"], made[0]["index"]["_id"])
-                places.add(place)
+                made = self._document(life)
+                made_of.add(made.id)
                 known = existing[ref]
-                if any((place == hit.place or _is_within(hit, [life])) and not _is_ours(hit, oldest) for hit in known):
+                if any((made.id == hit.place[1] or _is_within(hit, [life])) and not _is_ours(hit, oldest) for hit in known):
                     continue
-                digests = [hit.source["esatls"]["record"].get("digest") for hit in known if place == hit.place]
-                if made[1] is not None and made[1]["esatls"]["record"]["digest"] in digests:
+                present = next((hit for hit in known if made.id == hit.place[1]), None)
+                if present and made.body["esatls"]["record"]["digest"] == present.source["esatls"]["record"].get("digest"):
                     unchanged += 1
                 else:
-                    changes.written.append((ref, made))
+                    changes.written.append((ref, made.action(present)))
         for ref in self.changed:
             lives = [life for one in (self, *others) for life in one.lives.get(ref, ())]
             for hit in existing[ref]:
-                if hit.place not in places and _is_ours(hit, oldest) and _is_within(hit, lives):
+                if hit.place[1] not in made_of and _is_ours(hit, oldest) and _is_within(hit, lives):
                     meta = {"_index": hit.place[0], "_id": hit.place[1], "if_seq_no": hit.seq_no, "if_primary_term": hit.primary_term}
                     changes.deleted.append((ref, ({"delete": meta}, None)))
         return changes._replace(unchanged=unchanged)
 
-    def _action(self, life: Life) -> Action:
-        """Return the bulk action that writes a record."""
-        meta, document = action(life.record, "", writer="join", otherwise=None if life.first is None else rfc3339(life.first))
-        if document is not None:
-            record = document["esatls"]["record"]
-            record["digest"] = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
-            if life.ref in self._since:
-                record["since"] = rfc3339(self._since[life.ref] / 1000)
-        return meta, document
+    def _document(self, life: Life) -> Document:
+        """Return the document of a record."""
+        document = document_of(life.record, "", writer="join", otherwise=None if life.first is None else rfc3339(life.first))
+        record = document.body["esatls"]["record"]
+        record["digest"] = hashlib.sha256(json.dumps(document.body, sort_keys=True).encode()).hexdigest()[:16]
+        if life.ref in self._since:
+            record["since"] = rfc3339(self._since[life.ref] / 1000)
+        return document
 
     def _existing(self, records: Snapshot) -> dict[Ref, list[Hit]]:
         """Return the records that are there, by id."""

@@ -12,7 +12,8 @@ from esatls.elastic.write import Writer, Written, now
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from esatls.elastic.client import Action, Client
+    from esatls.elastic.client import Client
+    from esatls.elastic.write import Document
 
 
 def load(client: Client, batches: Iterable[Iterable[bytes | str]], *, patience: float = PATIENCE, tell: Callable[[str], None] | None = None) -> Written:
@@ -23,18 +24,18 @@ def load(client: Client, batches: Iterable[Iterable[bytes | str]], *, patience: 
     writer = Writer(client, now(), patience=patience, tell=tell)
     number = 0
     for batch in batches:
-        actions = []
+        documents = []
         try:
             for line in batch:
                 number += 1
                 if line.strip():
-                    actions.append(_action(writer, line, number))
+                    documents.append(_document(writer, line, number))
         finally:
-            writer.write(actions)
+            writer.write(documents)
     return writer.written
 
 
-def _action(writer: Writer, line: bytes | str, number: int) -> Action:
+def _document(writer: Writer, line: bytes | str, number: int) -> Document:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -44,6 +45,6 @@ def _action(writer: Writer, line: bytes | str, number: int) -> Action:
     if not isinstance(record, dict):
         raise ElasticError(message)
     try:
-        return writer.action(record)
+        return writer.document(record)
     except (AttributeError, KeyError, TypeError) as error:
         raise ElasticError(message) from error

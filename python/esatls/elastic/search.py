@@ -31,6 +31,10 @@ class Hit(NamedTuple):
     primary_term: int
     source: dict[str, Any]
 
+    def is_beside(self, other: Hit) -> bool:
+        """Tell whether the two cannot be ordered: no field is unique on every server."""
+        return (self.ingested, self.seq_no) == (other.ingested, other.seq_no)
+
 
 class Snapshot:
     """Some indices as they were at one moment. What is read of them is complete, or ``ElasticError`` is raised."""
@@ -39,8 +43,13 @@ class Snapshot:
         self._server = server
         self._point = point
 
-    def page(self, filters: Sequence[dict[str, Any]], fields: Sequence[str], *, since: int | None = None, size: int = PAGE) -> list[Hit]:
-        """Return the documents that came in first, from a moment on, at most ``size``."""
+    def page(
+        self, filters: Sequence[dict[str, Any]], fields: Sequence[str], *, since: int | None = None, behind: Hit | None = None, size: int = PAGE
+    ) -> list[Hit]:
+        """Return the documents that came in first, from a moment on, at most ``size``; or those that follow the last one of a former page.
+
+        Those of another shard that were written like the last one come again.
+        """
         window = [] if since is None else [{"range": {"event.ingested": {"gte": since, "format": "epoch_millis"}}}]
         # what has no time of coming in sorts last, and could not be paged
         query = {"bool": {"filter": [{"exists": {"field": "event.ingested"}}, *window, *filters]}}
@@ -49,10 +58,13 @@ class Snapshot:
             "size": size,
             "query": query,
             "_source": list(fields),
-            "sort": [{"event.ingested": {"order": "asc", "unmapped_type": "date"}}],
+            # Fleet cuts the time to seconds, in which there may be more than a page
+            "sort": [{"event.ingested": {"order": "asc", "unmapped_type": "date"}}, {"_seq_no": "asc"}],
             "track_total_hits": False,
             "seq_no_primary_term": True,
         }
+        if behind:
+            body["search_after"] = [behind.ingested, behind.seq_no - 1]
         answer = whole(self._server.request("POST", "/_search?allow_partial_search_results=false", body))
         self._point = answer.get("pit_id", self._point)
         return [
@@ -62,19 +74,14 @@ class Snapshot:
 
     def all(self, filters: Sequence[dict[str, Any]], fields: Sequence[str]) -> Iterator[Hit]:
         """Yield all documents, by the time at which they came in."""
-        since: int | None = None
+        last: Hit | None = None
         seen: set[tuple[str, str]] = set()
         while True:
-            page = self.page(filters, fields, since=since)
+            page = self.page(filters, fields, behind=last)
             yield from (hit for hit in page if hit.place not in seen)
             if len(page) < PAGE:
                 return
-            last = page[-1].ingested
-            if last == since:
-                message = f"more than {PAGE:,} documents came in at one moment: they cannot be read page by page"
-                raise ElasticError(message)
-            # no field is unique on every server: the next page begins with the last moment of this one
-            since, seen = last, {hit.place for hit in page if hit.ingested == last}
+            last, seen = page[-1], {hit.place for hit in page if hit.is_beside(page[-1])}
 
     def with_ids(self, ids: dict[str, list[Any]], filters: Sequence[dict[str, Any]], fields: Sequence[str]) -> Iterator[Hit]:
         """Yield the documents in which one of some fields has one of its values; a document may come several times."""

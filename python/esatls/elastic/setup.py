@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from esatls.elastic.client import ElasticError
-from esatls.elastic.state import RUNS, STATE
+from esatls.elastic.state import STATE
 from esatls.lines.clock import zone as time_zone
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _PACKAGED = Path(__file__).resolve().parent / "assets"
 _CHECKOUT = Path(__file__).resolve().parents[3] / "logstash"
 _EVENTS = "esatls-events"
-_TEMPLATES = (_EVENTS, "esatls-connections", "esatls-messages", RUNS, STATE)
+_TEMPLATES = (_EVENTS, "esatls-connections", "esatls-messages", "esatls-runs", STATE)
 # Templates of Elasticsearch 8.9 and later that say how ECS fields are mapped; ours add to them and go before them.
 _SERVER_TEMPLATES = ("logs@mappings", "logs@settings", "ecs@mappings")
 _POLICIES = (_EVENTS, "esatls-records")
-_OLDEST = {"elasticsearch": (8, 0), "opensearch": (2, 12)}
+_OLDEST = {"elasticsearch": (8, 0), "opensearch": (2, 14)}
 _OLDEST_KIBANA = (8, 8)
-CUSTOM = {_EVENTS: "logs-esatls.events@custom", **{name: f"{name}@custom" for name in _TEMPLATES[1:4]}}
+CUSTOM = {name: f"logs-{name.replace('-', '.')}@custom" for name in _TEMPLATES[:-1]}
 """Component templates in which users add to our templates, named as Elastic's own packages name them."""
 CUSTOM_PIPELINE = "logs-esatls.events@custom"
 """The users' own pipeline, which runs behind ours."""
@@ -109,7 +109,7 @@ def capabilities(client: Client) -> Capabilities:
     numbers = tuple(int(part) for part in re.findall(r"\d+", str(version.get("number", "")))[:3])
     serverless = version.get("build_flavor") == "serverless"
     if not serverless and numbers < _OLDEST.get(distribution, ()):
-        message = f"{client.url}: {distribution} {version.get('number')} is too old: Elasticsearch 8.0 or later, or OpenSearch 2.12 or later, is needed"
+        message = f"{client.url}: {distribution} {version.get('number')} is too old: Elasticsearch 8.0 or later, or OpenSearch 2.14 or later, is needed"
         raise ElasticError(message)
     present = tuple(name for name in _SERVER_TEMPLATES if client.exists(f"/_component_template/{name}"))
     known = Capabilities(distribution, numbers, serverless, present)
@@ -188,7 +188,7 @@ def _template(name: str, known: Capabilities, retention_days: int | None) -> dic
     template["composed_of"] = [*(one for one in known.templates if name == _EVENTS or (name != STATE and one == "ecs@mappings")), *own]
     if not known.has_lifecycle:
         template["template"]["settings"]["index"].pop("lifecycle", None)
-    if name == _EVENTS and known.serverless:
+    if name != STATE and known.serverless:
         template["template"]["lifecycle"] = {"data_retention": f"{retention_days}d" if retention_days else known.retention or "365d"}
     if name == _EVENTS and known.has_failure_store:
         template["template"]["data_stream_options"] = {"failure_store": {"enabled": True}}

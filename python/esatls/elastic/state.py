@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls import __version__
 from esatls.elastic.client import ElasticError
+from esatls.elastic.streams import dataset, stream
 from esatls.lines.clock import rfc3339
 
 if TYPE_CHECKING:
     from esatls.elastic.retry import Retrying
 
 STATE = "esatls-state"
-RUNS = "esatls-runs"
 
 _DOCUMENT = "join"
 _LEASE = 600_000
@@ -124,6 +124,8 @@ def report(server: Retrying, began: int, ended: int, counts: Counts, progress: P
             "kind": "event",
             "category": ["process"],
             "type": ["end"],
+            "module": "esatls",
+            "dataset": dataset("runs"),
             "action": "join",
             "outcome": "success" if failure is None else "failure",
             "start": start,
@@ -136,4 +138,4 @@ def report(server: Retrying, began: int, ended: int, counts: Counts, progress: P
         document["esatls"]["run"]["read_to"] = rfc3339(progress.read_to / 1000)
     if failure is not None:
         document["error"] = {"message": failure}
-    server.request("POST", f"/{RUNS}-{start[:7].replace('-', '.')}/_doc", document)
+    server.request("POST", f"/{stream('runs')}/_doc", document)

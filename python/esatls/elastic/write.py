@@ -13,6 +13,8 @@ from esatls.elastic.batches import BATCH
 from esatls.elastic.client import Action, ElasticError, Refusal
 from esatls.elastic.documents import connection_document, message_document
 from esatls.elastic.retry import PATIENCE, Retrying
+from esatls.elastic.search import Hit, whole
+from esatls.elastic.streams import stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,11 +23,29 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 
+CHANGED_SINCE = 409
+"""Status of a document that is another than it was when it was read."""
 _MOST_REFUSED_SHOWN = 5
+_TRIES = 3
 
 
-def action(record: Record, ingested: str, *, writer: str = "load", otherwise: str | None = None) -> Action:
-    """Return the bulk action that writes one record: kind, index of its month, an id that stays the same, and the document.
+class Document(NamedTuple):
+    """What is written of a record: to which data stream, under an id that stays the same, and the document."""
+
+    stream: str
+    id: str
+    body: dict[str, Any]
+
+    def action(self, present: Hit | None) -> Action:
+        """Return the bulk action that writes it. A data stream takes new documents alone: one that is ``present`` is replaced where it is."""
+        if present is None:
+            return {"create": {"_index": self.stream, "_id": self.id}}, self.body
+        index, identity = present.place
+        return {"index": {"_index": index, "_id": identity, "if_seq_no": present.seq_no, "if_primary_term": present.primary_term}}, self.body
+
+
+def document_of(record: Record, ingested: str, *, writer: str = "load", otherwise: str | None = None) -> Document:
+    """Return the document of one record, and its place.
 
     ``ingested`` is the time of this writing (RFC 3339), ``writer`` the command that writes; ``otherwise`` dates a record that names no time of
     its own, else it is dated by the writing.
@@ -44,9 +64,7 @@ def action(record: Record, ingested: str, *, writer: str = "load", otherwise: st
     document.setdefault("@timestamp", time or ingested)
     document["event"]["ingested"] = ingested
     document["esatls"]["record"] = {"writer": writer}
-    month = document["@timestamp"][:7].replace("-", ".")
-    identity = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
-    return {"index": {"_index": f"esatls-{kind}-{month}", "_id": identity}}, document
+    return Document(stream(kind), hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32], document)
 
 
 class Written(NamedTuple):
@@ -69,18 +87,46 @@ class Writer:
         self._server = Retrying(client, patience=patience, tell=tell)
         self._ingested = ingested
 
-    def action(self, record: Record) -> Action:
-        """Return the bulk action that writes a record."""
-        return action(record, self._ingested)
+    def document(self, record: Record) -> Document:
+        """Return the document of a record."""
+        return document_of(record, self._ingested)
 
-    def write(self, actions: Iterable[Action]) -> None:
-        """Write some records."""
-        actions = iter(actions)
-        while batch := list(islice(actions, BATCH)):
-            refused = self._server.bulk(batch)
+    def write(self, documents: Iterable[Document]) -> None:
+        """Write some documents."""
+        documents = iter(documents)
+        while batch := list(islice(documents, BATCH)):
+            # of two with one id the later one stands
+            refused = self._put([*{one.id: one for one in batch}.values()])
             self.written = Written(self.written.documents + len(batch) - len(refused), self.written.refused + len(refused))
             if refused:
                 self._server.tell(told(refused))
+
+    def _put(self, documents: list[Document]) -> list[Refusal]:
+        """Write documents, new ones and in place of older ones; return what the server refused."""
+        refused: list[Refusal] = []
+        for tries in range(_TRIES):
+            present = self._present(documents, refresh=tries > 0)
+            answers = self._server.bulk([one.action(present.get(one.id)) for one in documents])
+            # what was written a moment ago is not found at once
+            changed = [one for one in answers if one.status == CHANGED_SINCE]
+            refused += [one for one in answers if one.status != CHANGED_SINCE]
+            if not changed:
+                return refused
+            documents = [documents[one.position] for one in changed]
+        return refused + changed
+
+    def _present(self, documents: list[Document], *, refresh: bool) -> dict[str, Hit]:
+        """Return those documents that are there."""
+        found = {}
+        for name in sorted({one.stream for one in documents}):
+            ids = [one.id for one in documents if one.stream == name]
+            if refresh:
+                whole(self._server.request("POST", f"/{name}/_refresh?ignore_unavailable=true"))
+            query = {"size": len(ids), "query": {"ids": {"values": ids}}, "_source": False, "seq_no_primary_term": True}
+            answer = whole(self._server.request("POST", f"/{name}/_search?allow_partial_search_results=false&ignore_unavailable=true", query))
+            for hit in answer["hits"]["hits"]:
+                found[hit["_id"]] = Hit((hit["_index"], hit["_id"]), 0, hit["_seq_no"], hit["_primary_term"], {})
+        return found
 
 
 def told(refused: Sequence[Refusal]) -> str:
