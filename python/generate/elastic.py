@@ -163,6 +163,7 @@ def pipeline() -> dict[str, Any]:
         "on_failure": [
             _ingested("esatls-failed-ingested"),
             {"remove": {"tag": "esatls-failed-clean", "field": "_tmp", "ignore_missing": True}},
+            {"set": {"tag": "esatls-failed-kind", "field": "event.kind", "value": "pipeline_error"}},
             {"append": {"tag": "esatls-failed-tag", "field": "tags", "value": "_esatls_failure"}},
             {
                 "append": {

@@ -1,7 +1,7 @@
-"""Builds the Splunk app, the Elastic bundle and the command line in one file: `python python/package [--output DIR]`, the same bytes each time.
+"""Builds all packages, the same bytes each time: `python python/package [--output DIR]`.
 
-It writes dist/esatls-<version>.tar.gz and .spl, which are the same archive, dist/esatls-elastic-<version>.tar.gz
-and dist/esatls-<version>.pyz.
+It writes dist/esatls-<version>.tar.gz and .spl, which are the same archive, dist/esatls-elastic-<version>.tar.gz,
+dist/esatls-<version>.zip (for Fleet) and dist/esatls-<version>.pyz.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import elastic_package
+import fleet_package
 import one_file
 import splunk_package
 from archives import ROOT, PackageError
@@ -22,8 +23,9 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "dist", metavar="DIR", help="folder for the packages (default: dist)")
     arguments = parser.parse_args()
     try:
-        for path in [*splunk_package.build(arguments.output), *elastic_package.build(arguments.output), *one_file.build(arguments.output)]:
-            print(path)
+        for package in (splunk_package, elastic_package, fleet_package, one_file):
+            for path in package.build(arguments.output):
+                print(path)
     except (PackageError, OSError) as error:
         print(f"package: {error}", file=sys.stderr)
         return 1

@@ -22,7 +22,8 @@ def contents() -> dict[str, bytes]:
     for folder in ("grok_patterns", "logstash"):
         for path in sorted((ROOT / folder).rglob("*")):
             inside = path.relative_to(ROOT)
-            if path.is_file() and not any(part.startswith(".") for part in inside.parts):
+            # what only the Fleet package has is in that package
+            if path.is_file() and inside.parts[:2] != ("logstash", "fleet") and not any(part.startswith(".") for part in inside.parts):
                 files[inside.as_posix()] = path.read_bytes()
     files["LICENSE"] = (ROOT / "LICENSE").read_bytes()
     files["VERSION"] = f"{version()}\n".encode()

@@ -8,9 +8,10 @@ import pytest
 from esatls.elastic import setup as setting_up
 
 from tests.elastic.server import cannot_start, shared
-from tests.elastic.store import make_log, reset
+from tests.elastic.store import make_log, reset, wipe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from esatls.elastic.client import Client
@@ -31,6 +32,16 @@ def client(bare: Client) -> Client:
     for step in setting_up.server_steps(setting_up.capabilities(bare)):
         setting_up.perform(step, bare)
     return bare
+
+
+@pytest.fixture
+def fresh(client: Client) -> Iterator[Client]:
+    """Return a client of a server that nothing was loaded into; afterwards it is set up again."""
+    wipe(client)
+    yield client
+    wipe(client)
+    for step in setting_up.server_steps(setting_up.capabilities(client)):
+        setting_up.perform(step, client)
 
 
 @pytest.fixture

@@ -88,6 +88,16 @@ def reset(client: Client) -> None:
         client.request("DELETE", f"/{index['index']}")
 
 
+def wipe(client: Client) -> None:
+    """Make a server one that nothing was ever loaded into."""
+    reset(client)
+    for template in client.request("GET", "/_index_template")["index_templates"]:
+        client.request("DELETE", f"/_index_template/{template['name']}")
+    # those that call others go first
+    for name in sorted(client.request("GET", "/_ingest/pipeline"), key=len):
+        client.request("DELETE", f"/_ingest/pipeline/{name}")
+
+
 def make_log(path: Path) -> list[str]:
     """Return a log of two appliances: retries, fall-backs, lineage, and some lines of its head missing."""
     traffic(["--messages", "120", "--seed", "7", "--hosts", "2", "--envelope", "nested_native", "--skip", "40", "--log", str(path)])

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from esatls.elastic.client import Client
 
 
+FAILED = {"tags": ["_esatls_failure"], "event": {"kind": "pipeline_error"}}
+
+
 def test_every_line_becomes_the_extractors_document(client: Client) -> None:
     """Every case, look-alike and foreign line, in every envelope: whole documents are equal."""
     lines = corpus.lines()
@@ -104,8 +107,8 @@ def test_hostile_input_is_kept_and_named(client: Client) -> None:
     assert made[1]["email"]["from"]["address"] == ["\ufffd\ufffd@example.com"]
     assert "event" not in made[2]
     assert "event" not in made[3]
-    assert made[4] == {**documents[4], "tags": ["_esatls_failure"], "error": {"message": ["esatls-line: the document has no field message"]}}
-    assert made[5] == {**documents[5], "tags": ["_esatls_failure"], "error": {"message": ["esatls-line: the field message is no text"]}}
+    assert made[4] == {**documents[4], **FAILED, "error": {"message": ["esatls-line: the document has no field message"]}}
+    assert made[5] == {**documents[5], **FAILED, "error": {"message": ["esatls-line: the field message is no text"]}}
     assert made[6] == {
         **corpus.expected(event),
         "labels": {"conflict_source": "/var/log/mail.log"},

@@ -1,0 +1,62 @@
+"""Plain values as YAML that people read: blocks, and long texts line by line. Only the standard library is used."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# what no reader of YAML 1.1 or 1.2 takes for a number, a truth, a time or a sign of the language
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*(?:[ /][A-Za-z0-9_.-]+)*\Z", re.ASCII)
+_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+
+
+def text(value: Any) -> str:
+    """Return a value (objects, lists, texts, numbers, truths) as a YAML document."""
+    return "".join(line + "\n" for line in ["---", *_lines(value)])
+
+
+def _lines(value: Any) -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        for key, part in value.items():
+            yield from _entry(f"{_scalar(key)}:", part, indent="  ")
+    elif isinstance(value, list) and value:
+        for part in value:
+            yield from _entry("-", part, indent="  ")
+    else:
+        yield _scalar(value)
+
+
+def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
+    if isinstance(value, (dict, list)) and value:
+        inner = list(_lines(value))
+        if head == "-":
+            yield f"- {inner[0]}"
+            yield from (indent + line if line else "" for line in inner[1:])
+        else:
+            yield head
+            yield from (indent + line if line else "" for line in inner)
+    elif isinstance(value, str) and _is_block(value):
+        yield f"{head} |-" if not value.endswith("\n") else f"{head} |"
+        yield from (indent + line if line else "" for line in value.splitlines())
+    else:
+        yield f"{head} {_scalar(value)}"
+
+
+def _is_block(value: str) -> bool:
+    """Tell whether a text can stand line by line, as it is."""
+    lines = value.split("\n")
+    printable = all(line.isprintable() and line == line.rstrip() for line in lines)
+    return "\n" in value.rstrip("\n") and printable and not value.startswith((" ", "\n")) and not value.endswith("\n\n")
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str) and _PLAIN.match(value) and value.lower() not in _WORDS:
+        return value
+    if isinstance(value, str) and value.isprintable():
+        return "'" + value.replace("'", "''") + "'"
+    # every value of JSON is one of YAML
+    return json.dumps(value)
