@@ -25,6 +25,13 @@ else:
 PATTERNS_DIR = pathlib.Path(__file__).resolve().parents[2] / "grok_patterns"
 DISPATCH_LENGTH = 4
 INTERMEDIATE = {"policy_table", "cef", "outer_stamp", "outer_host", "outer_log", "inner_stamp", "inner_host", "inner_log", "lead_host", "bare_host", "bare_log"}
+_USUAL = (
+    r"(?:(?P<native>%{ESA_H_WEEKDAY} %{ESA_H_MONTH} {1,2}\d{1,2} %{ESA_H_CLOCK} \d{4})"
+    r"|(?:<\d{1,3}>)?(?P<syslog>%{ESA_H_MONTH} {1,2}\d{1,2} %{ESA_H_CLOCK})"
+    r" (?P<host>(?!%{ESA_H_FACILITY})[a-z][a-z0-9_.-]{0,127}) (?P<log>[a-z][a-z0-9_-]{0,127}):"
+    r"(?: %{ESA_H_WEEKDAY} (?P<inner>%{ESA_H_MONTH} {1,2}\d{1,2} %{ESA_H_CLOCK} \d{4}))?) (?P<level>%{ESA_H_LEVEL}): ?"
+)
+"""The appliance's own header and its syslog's, as most logs have them: quicker to compile than ESA_ENVELOPE, which says the same of them."""
 _DEFINITION = re.compile(r"(ESA_\w+) +(\S.*)")
 
 
@@ -50,10 +57,10 @@ def definitions() -> dict[str, str]:
 def compiled(name: str) -> str:
     """Return the plain expression of one pattern, with named groups and no other capturing group; `ValueError` if it has none."""
     try:
-        text = Grok(f"%{{{name}}}", custom_patterns_dir=str(PATTERNS_DIR)).regex_obj.pattern
+        text = _expanded(f"%{{{name}}}")[1:-1]
     except Exception as error:  # the engine below pygrok has errors of its own
         raise ValueError(f"{name}: no regular expression: {error}") from error
-    text = _without_unnamed_groups(text[1:-1])
+    text = _without_unnamed_groups(text)
     names = re.findall(r"\(\?P<(\w+)>", text)
     if len(names) != len(set(names)):
         raise ValueError(f"{name}: a field is captured twice")
@@ -62,6 +69,11 @@ def compiled(name: str) -> str:
         raise ValueError(f"{name}: not in the field table: {sorted(unknown)}")
     re.compile(text)
     return text
+
+
+def _expanded(text: str) -> str:
+    """Return a text with grok patterns in it as one expression."""
+    return str(Grok(text, custom_patterns_dir=str(PATTERNS_DIR)).regex_obj.pattern)
 
 
 def _without_unnamed_groups(text: str) -> str:
@@ -256,6 +268,9 @@ def files() -> dict[pathlib.Path, str]:
         "",
         "# the envelope of a line, matched from its start",
         f"ENVELOPE: str = {envelope!r}",
+        "",
+        "# the usual headers, which ENVELOPE matches too",
+        f"USUAL: str = {_without_unnamed_groups(_expanded(_USUAL))!r}",
         "",
         "# a stamp of any form",
         f"STAMP: str = {compiled('ESA_H_STAMP')!r}",

@@ -28,6 +28,7 @@ def read(line: str) -> dict[str, Any]:
 def test_envelope_and_text(case: dict[str, Any]) -> None:
     """The envelope gives its fields, no others, and leaves the message text whole."""
     assert read(case["line"]) == case["envelope"]
+    assert envelope.parse(case["line"]) == envelope.parse_unusual(case["line"])
     assert case["line"][envelope.parse(case["line"]).end :] == case["text"]
 
 
@@ -246,6 +247,46 @@ def test_any_text_has_an_envelope(text: str) -> None:
     env = envelope.parse(text)
     assert 0 <= env.end <= len(text)
     assert env.rank in range(3)
+
+
+_STAMPS = ("Tue Mar  3 10:00:02 2026", "Mar  3 10:00:02", "<22>Mar 13 10:00:02", "Mar  3 10:00:02 2026", "Tue Mar  3 10:00:02", "2026-03-03T10:00:02Z")
+_WORDS = (
+    *("esa1", "esa1.example.com", "mail_logs", "mail_logs:", "mail_logs[7]:", "mail_logs :", "log:nopid:", "mail.info", "kern.x", "stdout", "F", "t"),
+    *(
+        "on",
+        "tue",
+        "Tue",
+        "Mar",
+        "CET",
+        "2026",
+        "10.0.0.1",
+        "MID",
+        "Message",
+        "Subject:",
+        "subject:",
+        "text",
+        "to:",
+        "esa1:",
+        "a->b",
+        '"x"',
+        "Info",
+        "info:",
+        "-",
+    ),
+)
+
+
+@given(
+    st.sampled_from(_STAMPS),
+    st.lists(st.sampled_from((*_WORDS, *_STAMPS)), max_size=4),
+    st.sampled_from((" ", "  ", "\t")),
+    st.sampled_from(("Info:", "WARNING:", "CEF:0|", "Notice:")),
+    st.sampled_from(("", "MID 1 queued", "Tue Mar  3 10:00:02 2026 Info: x", "mail_logs: Info: x")),
+)
+def test_usual_headers_are_read_alike(stamp: str, words: list[str], blank: str, level: str, text: str) -> None:
+    """A header that is known by sight says what the definition of all headers says of it."""
+    line = blank.join([stamp, *words, level]) + " " + text
+    assert envelope.parse(line) == envelope.parse_unusual(line)
 
 
 @given(st.text(max_size=60), st.sampled_from(["ICID 5 TLS success", "DCID 6 TLS failed: x", "Message done DCID 1 MID 2 to RID [0]"]))

@@ -6,7 +6,7 @@ import functools
 import re
 from typing import NamedTuple
 
-from esatls.lines.header import ENVELOPE, STAMP
+from esatls.lines.header import ENVELOPE, STAMP, USUAL
 
 BARE, UNSTAMPED, STAMPED = 0, 1, 2
 """How much an envelope says; a line that says less than its neighbours may be the rest of a wrapped one."""
@@ -14,7 +14,7 @@ BARE, UNSTAMPED, STAMPED = 0, 1, 2
 LONGEST = 1200
 """No envelope is longer: every part of the pattern is bounded."""
 
-_ENVELOPE = re.compile(ENVELOPE, re.ASCII)
+_USUAL = re.compile(USUAL, re.ASCII)
 _ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,45})"
 _KNOWN_LEAD = re.compile(rf"(?:\d{{1,6}} (?=<))?(?:{_ADDRESS} (?=<))?(?:<\d{{1,3}}>(?:1 )?)?|(?:n|on|e|ue|d|ed|u|hu|i|ri|t|at|un) ", re.ASCII)
 """What collectors put in front of the first stamp and no stranger can: the octet count and the relay's address before a priority,
@@ -23,13 +23,10 @@ _NO_WEEKDAY = re.compile(r"[A-Z][a-z]{2} {1,2}\d.* \d{4}", re.ASCII)
 _LINE_NUMBER = re.compile(r"(?:^\s*\d+[:\t-]|:\d+:|-\d+-)$", re.ASCII)
 _WORD = re.compile(r"[^\s:>|]+")
 _NAMED = re.compile(r"[\w.@-](?:\[\d{1,10}\]|:nopid)? ?:[ \t]{1,4}[A-Za-z]{4,8}: ?\Z", re.ASCII)
-_FIRST_STAMP = re.compile(STAMP, re.ASCII)
 _ANY_WORD = re.compile(r"\w+", re.ASCII)
 _BLANKS = re.compile(r"\s+")
 _PRIORITY = re.compile(r"(?:\b\d{1,6} )?<\d{1,3}>(?:1 )?\Z", re.ASCII)
 _MARKS = re.compile(r"(?P<name>.*?)(?P<number>(?:(?<![^:\s-])\d{1,9})?)(?P<end>[:\t-]?)(?P<quotes>[ \t>]*)")
-_START = re.compile(rf"(?:{_ADDRESS} (?=<))?(?:<\d{{1,3}}>(?:1 )?(?:{STAMP} )?|{STAMP} )", re.ASCII)
-"""A priority, a first stamp."""
 
 
 class Envelope(NamedTuple):
@@ -52,10 +49,38 @@ NONE = Envelope(BARE, 0)
 """The envelope of a line that has none."""
 
 
+# compiled when they are needed, which few logs do: that takes longer than reading a small one
+
+
+@functools.cache
+def _envelope() -> re.Pattern[str]:
+    return re.compile(ENVELOPE, re.ASCII)
+
+
+@functools.cache
+def _first_stamp() -> re.Pattern[str]:
+    return re.compile(STAMP, re.ASCII)
+
+
+@functools.cache
+def _start() -> re.Pattern[str]:
+    """Return what a priority or a first stamp looks like."""
+    return re.compile(rf"(?:{_ADDRESS} (?=<))?(?:<\d{{1,3}}>(?:1 )?(?:{STAMP} )?|{STAMP} )", re.ASCII)
+
+
 def parse(line: str) -> Envelope:
     """Return the envelope of one line (no JSON); a bare one where none is found."""
+    m = _USUAL.match(line)
+    if m is None:
+        return parse_unusual(line)
+    native, syslog, host, log, inner, level = m.groups()
+    return Envelope(STAMPED, m.end(), native or inner or syslog, host, log, level.capitalize())
+
+
+def parse_unusual(line: str) -> Envelope:
+    """Return the envelope of a line whose header may be any: the same as `parse`, which knows the usual ones by sight."""
     start = line[:LONGEST]
-    m = _ENVELOPE.match(start)
+    m = _envelope().match(start)
     if m is None:
         return NONE
     lead_host, outer_stamp, outer_host, outer_log, inner_stamp, inner_host, inner_log, bare_host, bare_log, level = m.groups()
@@ -91,7 +116,7 @@ def _form(lead: str) -> str:
 
 def form(line: str) -> str:
     """Return how a header begins: up to its first stamp and what stands behind that, whatever the words and numbers."""
-    m = _FIRST_STAMP.search(line, 0, LONGEST)
+    m = _first_stamp().search(line, 0, LONGEST)
     return "" if m is None else _BLANKS.sub(" ", _ANY_WORD.sub("w", line[: m.end() + 3]))
 
 
@@ -130,5 +155,5 @@ def starts_anew(line: str) -> bool:
     A stamp alone may be the end of a text that was wrapped.
     """
     start = line[:LONGEST]
-    m = _START.match(start)
+    m = _start().match(start)
     return m is not None and (start.startswith("<", m.start()) or "<" in m[0] or " " in start[m.end() :].strip())

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 OFFSET_WORDS = "Time offset from UTC: "
 """What stands in every line that states an offset; in others too."""
 _OFFSET = re.compile(OFFSET_WORDS + r"([+-]?\d{1,6}) seconds\s*", re.ASCII)
-_VERSION = re.compile(r"Version: \S{1,64} SN: (\S{1,64})\s*", re.ASCII)
+_SERIAL_WORD = " SN: "
+_VERSION = re.compile(rf"Version: \S{{1,64}}{_SERIAL_WORD}(\S{{1,64}})\s*", re.ASCII)
 _DAY = 86400
 
 
@@ -39,6 +40,8 @@ def offsets(line: str, table: CsvDocument | None = None) -> Iterator[tuple[int, 
 def serial(lines: list[str]) -> str | None:
     """Return the serial number that the first lines of a log state (W3), unless they name the appliance itself."""
     for line in lines:
+        if _SERIAL_WORD not in line:
+            continue
         env = envelope.parse(line)
         found = _VERSION.fullmatch(line, env.end)
         if found and env.rank == envelope.STAMPED and not env.host:

@@ -8,6 +8,7 @@ line first, then around it. Fields that hold a stranger's text by their nature a
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -101,8 +102,6 @@ _UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 _PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([\w.-]{1,255})):\d{1,5}", re.ASCII)
 # JSON can name halves of surrogate pairs, which nobody can write; those that stand for bytes that are not UTF-8 are the stream's business
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-_IN_FRONT = re.compile(rf"(?:<\d{{1,3}}>)?(?P<stamp>{STAMP})(?:[ \t][^\s\"'{{}}]{{1,128}}){{0,3}}[ \t](?=\{{)", re.ASCII)
-"""A stamp and a tag in front of a record, as Fluentd writes a file."""
 
 
 class Record(NamedTuple):
@@ -139,11 +138,17 @@ def unwrap(line: str, end: int | None = None) -> list[Record]:
     return []
 
 
+@functools.cache
+def _stamp_and_tag() -> re.Pattern[str]:
+    """Return what stands in front of a record where Fluentd writes a file."""
+    return re.compile(rf"(?:<\d{{1,3}}>)?(?P<stamp>{STAMP})(?:[ \t][^\s\"'{{}}]{{1,128}}){{0,3}}[ \t](?=\{{)", re.ASCII)
+
+
 def in_front(line: str) -> re.Match[str] | None:
     """Return what stands in front of the JSON record in a line, if that is a stamp and a tag and no header."""
     if line[-1:] != "}" or '{"' not in line[: envelope.LONGEST]:
         return None
-    front = _IN_FRONT.match(line)
+    front = _stamp_and_tag().match(line)
     return front if front is not None and envelope.parse(line[: front.end()]).end == 0 else None
 
 
