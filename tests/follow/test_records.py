@@ -73,6 +73,25 @@ def test_scenario_in_disorder(name: str) -> None:
         same(Run().read(shuffled_lines).end().told, expected)
 
 
+CONSOLIDATED = (
+    "2024-03-05T10:00:{second:02}Z collector: CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
+    "deviceExternalId={serial} ESAMID={mid} ESAICID=8 ESADCID=9 act=DELIVERED suser=ann@example.net duser=bob@example.com ESATLSInConnStatus={status}"
+)
+
+
+def test_a_second_serial_number_names_what_is_still_held_of_the_first() -> None:
+    """Consolidated events of two appliances behind one collector are two appliances' from the first line on, also where a checkpoint comes between."""
+    status = ("Success", "Failure")
+    lines = [CONSOLIDATED.format(second=at, serial=f"EXAMPLE-{at % 2}", mid=5 + at // 2, status=status[at % 2]) for at in range(6)]
+    same(Run().read(lines).end().told, whole(lines))
+    run = Run().read(lines[:1])
+    run.stream.end()
+    frozen = json.loads(json.dumps(freeze(run.held)))
+    run = Run()
+    thaw(run.held, frozen)
+    same(run.read(lines[1:]).end().told, whole(lines))
+
+
 @pytest.mark.parametrize(("profile", "seed"), [("realistic", 1), ("plain", 2), ("rare", 3), ("rare", 4)])
 def test_traffic(profile: str, seed: int) -> None:
     """Traffic of two appliances, the lines of each second shuffled, gives the records of the whole log; most are told before its end."""

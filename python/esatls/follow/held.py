@@ -134,8 +134,20 @@ class Held:
         if not serial:
             return host
         known = self.serials.setdefault(host, set())
-        known.add(serial)
+        if serial not in known:
+            if len(known) == 1:
+                self._rename(host, *known)
+            known.add(serial)
         return serial if len(known) > 1 else host
+
+    def _rename(self, host: str, serial: str) -> None:
+        """Give what is held of a host to the one serial number that was seen there, now that there is another; lines of text stay the host's."""
+        if serial in self.hosts or host not in self.hosts or not self.hosts[host].bears_witness():
+            return
+        self.hosts[serial] = self.hosts.pop(host)
+        self.clock.rename(host, serial)
+        for name, queue in self.queues.items():
+            self.queues[name] = OrderedDict(((serial if ref[0] == host else ref[0], *ref[1:]), due) for ref, due in queue.items())
 
     def _take(self, time: Time | None, one: Facts) -> None:
         if not one.hosts:

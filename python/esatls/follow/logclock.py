@@ -74,6 +74,11 @@ class LogClock:
         """Forget an appliance of which nothing is open."""
         self.shifts.pop(host, None)
 
+    def rename(self, host: str, name: str) -> None:
+        """Call an appliance by another name."""
+        if host in self.shifts:
+            self.shifts[name] = self.shifts.pop(host)
+
     def state(self) -> dict[str, Any]:
         """Return all there is to know, for a checkpoint."""
         return {"now": self.now, "stamp": self.stamp, "started": self.started, "shifts": self.shifts}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from esatls.extraction.fact_types import CODE, KEY, MESSAGES, TIME
 from esatls.verdicts.closure import ENDS, OPENED, decisive, essential
-from esatls.verdicts.facts import OPENS, passes, refs
+from esatls.verdicts.facts import OPENS, bears_witness, passes, refs
 from esatls.verdicts.heritage import opening_of
 from esatls.verdicts.lives import CONNECTION_SILENCE, SAME_OPENING, split, starts
 
@@ -152,6 +152,11 @@ class OpenHost:
     def empty(self) -> bool:
         """Tell whether nothing is held."""
         return not (self.messages or self.connections[0] or self.connections[1])
+
+    def bears_witness(self) -> bool:
+        """Tell whether all that is held comes from elsewhere than the text log."""
+        items = [*self.messages.values(), *self.connections[0].values(), *self.connections[1].values()]
+        return all(bears_witness(fact) for item in items for fact in item.facts)
 
     def connection(self, side: int, key: str) -> OpenConnection:
         """Return what is held of a connection, from now on if nothing was."""
