@@ -33,15 +33,15 @@ is Microsoft Sentinel's, for a consolidated event: where it stands, `Message` is
 
 TIME = (
     *("@timestamp", "timestamp", "_time", "time", "TimeGenerated", "ISODATE", "timeUnixNano", "observedTimeUnixNano", "__REALTIME_TIMESTAMP"),
-    *("_SOURCE_REALTIME_TIMESTAMP", "EventReceivedTime", "EventTime", "collectionTime", "_messagetime", "eventTime", "receiveTimestamp", "datetime"),
-    *("date", "ts", "DATE", "TIMESTAMP"),
+    *("_SOURCE_REALTIME_TIMESTAMP", "EventReceivedTime", "EventTime", "collectionTime", "_messagetime", "map._messagetime"),
+    *("eventTime", "receiveTimestamp", "datetime", "date", "ts", "DATE", "TIMESTAMP"),
 )
 """Fields that tell the time of a line that does not: text, or seconds, milliseconds, microseconds or nanoseconds since 1970."""
 
 HOST = (
     *("observer.hostname", "observer.name", "hostname", "Hostname", "HOSTNAME", "predecoder.hostname", "log.source.address", "HOST", "syslog_hostname"),
     *("host.name", "host.hostname", "host", "labels.host", "labels.hostname", "stream.host", "stream.hostname", "logsource", "source_host", "fromhost"),
-    *("_sourceHost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME"),
+    *("_sourceHost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME"),
 )
 """Fields that name the appliance of a line that does not: first those that can mean no collector."""
 
