@@ -56,6 +56,8 @@ HEADERS = {
     "mail.current:Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
     "logs/mail.@20240303T100000.s:12:Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
     "logs/mail.@20240303T100000.s-12-Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
+    "mail.current-Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
+    "<22>2024-03-03 11:00:04\tMail.Info\t192.0.2.13\tMar  3 10:00:02 esa1 mail_logs: Info: ": (AT, "esa1", "mail_logs"),
     "12:Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
     "    12\tSun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
     "> Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
@@ -117,6 +119,7 @@ RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
         {"@timestamp": AT, "cisco_secure_email_gateway": {"log": {"message": TEXT, "category": {"name": "mail_logs"}}}, "log": {"level": "info"}, **HOSTED},
         (5, AT, "esa1", "mail_logs", "Info"),
     ),
+    ({"map": {"_messagetime": "1709460002000", "_raw": LINE, "_sourcehost": "esa1"}}, (5, AT, "esa1", None, "Info")),
     ({"__REALTIME_TIMESTAMP": "1709460002000000", "SYSLOG_IDENTIFIER": "mail_logs", "MESSAGE": LINE}, (5, AT, None, "mail_logs", "Info")),
     ({"message": " " + LINE, "tag": "mail_logs:", **HOSTED}, (5, None, "esa1", "mail_logs", "Info")),
 ]
@@ -194,6 +197,15 @@ def test_nothing_is_forged_over_any_header(header: str, forged: str) -> None:
         assert not [event for event in events if event["esa_event"] in TLS_KINDS], text
     events = read_events([header + "ICID 5 close", header + "MID 1 Subject 'x", lead + forged, header + "ICID 7 close"])[0]
     assert not [event for event in events if event["esa_event"] in TLS_KINDS]
+
+
+def test_context_of_grep_and_older_files() -> None:
+    """`FILE-` stands in front of the lines around a match, and `FILE-DATE:` is an older file; `FILE-` with another name behind it is a stranger's."""
+    stamp = "Sun Mar  3 10:00:02 2024 Info: "
+    log = [f"mail.log:{stamp}ICID 5 TLS success", f"mail.log-{stamp}MID 1 Subject 'x", f"mail.log-f.log:{stamp}ICID 6 TLS success'", "--"]
+    log += [f"mail.log-20240302:{stamp}ICID 7 TLS success", f"mail.log-20240302.gz-{stamp}ICID 7 close", f"other.log:{stamp}ICID 8 TLS success"]
+    assert [event["icid"] for event in read_events(log)[0] if "icid" in event] == [5, 7, 7, 8]
+    assert [event["icid"] for event in read_events(log[1:3])[0] if "icid" in event] == []
 
 
 BEGINNINGS = ["", "<22>", "<22>1 ", "97 <22>"]

@@ -22,6 +22,7 @@ the priority; and the rest of a weekday, where a log was cut at the left (W20)."
 _NO_WEEKDAY = re.compile(r"[A-Z][a-z]{2} {1,2}\d.* \d{4}", re.ASCII)
 _LINE_NUMBER = re.compile(r"(?:^\s*\d+[:\t-]|:\d+:|-\d+-)$", re.ASCII)
 _WORD = re.compile(r"[^\s:>|]+")
+_OLDER_FILE = re.compile(r"-\d[\d.T_-]{0,30}(?:\.\w{1,8}){0,2}[:-]", re.ASCII)
 _NAMED = re.compile(r"[\w.@-](?:\[\d{1,10}\]|:nopid)? ?:[ \t]{1,4}[A-Za-z]{4,8}: ?\Z", re.ASCII)
 _ANY_WORD = re.compile(r"\w+", re.ASCII)
 _BLANKS = re.compile(r"\s+")
@@ -106,7 +107,15 @@ def alike(lead: str, first: str) -> bool:
     """
     if not lead.strip():
         return not first.strip() and len(lead) <= len(first)
-    return _form(lead) == _form(first)
+    return _form(lead) == _form(first) and not _holds_more(lead, first)
+
+
+def _holds_more(lead: str, first: str) -> bool:
+    """Tell whether a line shown around grep's matches, `FILE-`, may go on with another name that a stranger wrote; `FILE-20240303:` is an older file."""
+    name = first.rstrip(":-")
+    if not lead.startswith(f"{name}-") or lead == f"{name}-":
+        return False
+    return first.endswith("-") or _OLDER_FILE.fullmatch(lead, len(name)) is None
 
 
 def _form(lead: str) -> str:
