@@ -155,7 +155,7 @@ class OpenHost:
 
     def bears_witness(self) -> bool:
         """Tell whether all that is held comes from elsewhere than the text log."""
-        items = [*self.messages.values(), *self.connections[0].values(), *self.connections[1].values()]
+        items: list[OpenConnection | OpenMessage] = [*self.messages.values(), *self.connections[0].values(), *self.connections[1].values()]
         return all(bears_witness(fact) for item in items for fact in item.facts)
 
     def connection(self, side: int, key: str) -> OpenConnection:
