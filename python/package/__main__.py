@@ -1,7 +1,7 @@
 """Builds all packages, the same bytes each time: `python python/package [--output DIR]`.
 
 It writes dist/esatls-<version>.tar.gz and .spl, which are the same archive, dist/esatls-elastic-<version>.tar.gz,
-dist/esatls-<version>.zip (for Fleet) and dist/esatls-<version>.pyz.
+dist/esatls-<version>.zip (for Fleet), dist/esatls-<version>.pyz and dist/esatls_<version>_all.deb.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import debian
 import elastic_package
 import fleet_package
 import one_file
@@ -23,7 +24,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "dist", metavar="DIR", help="folder for the packages (default: dist)")
     arguments = parser.parse_args()
     try:
-        for package in (splunk_package, elastic_package, fleet_package, one_file):
+        for package in (splunk_package, elastic_package, fleet_package, one_file, debian):
             for path in package.build(arguments.output):
                 print(path)
     except (PackageError, OSError) as error:

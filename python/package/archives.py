@@ -7,6 +7,10 @@ import io
 import re
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 ROOT = Path(__file__).resolve().parents[2]
 # Every file in an archive bears this time, so that two builds are the same bytes.
@@ -27,8 +31,8 @@ def version() -> str:
     return found.group(1)
 
 
-def archive(files: dict[str, bytes], top: str) -> bytes:
-    """Return a gzip-compressed tar of the files below the folder `top`, the same bytes for the same files."""
+def archive(files: dict[str, bytes], top: str, programs: Collection[str] = ()) -> bytes:
+    """Return a gzip-compressed tar of the files below the folder `top`, the same bytes for the same files; `programs` can be run."""
     folders = {top}
     for path in files:
         parts = path.split("/")[:-1]
@@ -44,9 +48,14 @@ def archive(files: dict[str, bytes], top: str) -> bytes:
                 tar.addfile(member)
             else:
                 content = files[name[len(top) + 1 :]]
-                member.size, member.mode = len(content), 0o644
+                member.size, member.mode = len(content), 0o755 if name[len(top) + 1 :] in programs else 0o644
                 tar.addfile(member, io.BytesIO(content))
+    return compressed(plain.getvalue())
+
+
+def compressed(content: bytes) -> bytes:
+    """Return content as gzip, the same bytes each time."""
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=packed, compresslevel=9, mtime=0) as stream:
-        stream.write(plain.getvalue())
+        stream.write(content)
     return packed.getvalue()

@@ -32,8 +32,8 @@ main()
 _TIME = (2020, 1, 1, 0, 0, 0)
 
 
-def contents() -> dict[str, bytes]:
-    """All files by path inside it."""
+def contents() -> tuple[dict[str, bytes], int]:
+    """All files by path inside it, and the oldest Python that runs them: the number behind 3."""
     files = {"LICENSE": (ROOT / "LICENSE").read_bytes()}
     oldest = [9]
     for path in sorted((ROOT / "python" / "esatls").rglob("*")):
@@ -58,20 +58,25 @@ def contents() -> dict[str, bytes]:
             if of_it and not path.endswith((".pyc", ".so", ".pyd")) and not path.endswith(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")):
                 files[path] = item.read_binary()
     files["__main__.py"] = _MAIN.format(minor=max(oldest)).encode()
-    return files
+    return files, max(oldest)
+
+
+def program(files: dict[str, bytes], python: str) -> bytes:
+    """Return the files as a program that a Python runs."""
+    packed = io.BytesIO(f"#!{python}\n".encode())
+    packed.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(files.items()):
+            member = zipfile.ZipInfo(name, _TIME)
+            member.compress_type, member.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(member, data)
+    return packed.getvalue()
 
 
 def build(output: Path) -> list[Path]:
     """Write the file to `output`."""
     output.mkdir(parents=True, exist_ok=True)
-    packed = io.BytesIO(b"#!/usr/bin/env python3\n")
-    packed.seek(0, io.SEEK_END)
-    with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in sorted(contents().items()):
-            member = zipfile.ZipInfo(name, _TIME)
-            member.compress_type, member.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(member, data)
     path = output / f"esatls-{version()}.pyz"
-    path.write_bytes(packed.getvalue())
+    path.write_bytes(program(contents()[0], "/usr/bin/env python3"))
     path.chmod(0o755)
     return [path]

@@ -1,0 +1,81 @@
+"""Builds a Debian package of the command line: `esatls_<version>_all.deb`, the same bytes each time, without Debian's tools.
+
+It has the command line in one file (`one_file`), manual pages and shell completion, and needs nothing but Debian's Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import one_file
+from archives import EPOCH, ROOT, archive, compressed, version
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAM = "usr/bin/esatls"
+_COMPLETIONS = {
+    "bash": "usr/share/bash-completion/completions/esatls",
+    "zsh": "usr/share/zsh/vendor-completions/_esatls",
+    "fish": "usr/share/fish/vendor_completions.d/esatls.fish",
+}
+_CONTROL = """Package: esatls
+Version: {version}
+Architecture: all
+Maintainer: the esatls project <maintainers@esatls.invalid>
+Installed-Size: {size}
+Depends: python3 (>= 3.{minor})
+Suggests: python3-zstandard, python3-orjson
+Section: mail
+Priority: optional
+Description: Show what the logs of a Cisco ESA say about TLS
+ Was a message received over TLS? Was it delivered over TLS? With which
+ protocol and cipher, and if not, why not? esatls answers these questions
+ from the logs of a Cisco ESA (Secure Email Gateway, IronPort).
+"""
+_COPYRIGHT = """Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: esatls
+
+Files: *
+Copyright: the authors of esatls
+License: Apache-2.0
+ On Debian systems, the full text of the license is in /usr/share/common-licenses/Apache-2.0.
+ The libraries within the program carry their own licenses beside them.
+"""
+
+
+def contents() -> tuple[dict[str, bytes], int]:
+    """All files by their path on the machine, and the oldest Python that runs them: the number behind 3."""
+    program, minor = one_file.contents()
+    files = {PROGRAM: one_file.program(program, "/usr/bin/python3"), "usr/share/doc/esatls/copyright": _COPYRIGHT.encode()}
+    files["usr/share/doc/esatls/changelog.gz"] = compressed((ROOT / "CHANGELOG.md").read_bytes())
+    for page in sorted((ROOT / "docs" / "man").glob("*.1")):
+        files[f"usr/share/man/man1/{page.name}.gz"] = compressed(page.read_bytes())
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
+    for shell, path in _COMPLETIONS.items():
+        command = [sys.executable, "-m", "esatls", "completion", shell]
+        files[path] = subprocess.run(command, capture_output=True, check=True, env=environment).stdout  # noqa: S603 - our own code
+    return files, minor
+
+
+def build(output: Path) -> list[Path]:
+    """Write the package to `output`."""
+    output.mkdir(parents=True, exist_ok=True)
+    files, minor = contents()
+    size = sum(-(-len(content) // 1024) for content in files.values())
+    sums = "".join(f"{hashlib.md5(content, usedforsecurity=False).hexdigest()}  {path}\n" for path, content in sorted(files.items()))
+    control = {"control": _CONTROL.format(version=version(), size=size, minor=minor).encode(), "md5sums": sums.encode()}
+    members = {"debian-binary": b"2.0\n", "control.tar.gz": archive(control, "."), "data.tar.gz": archive(files, ".", {PROGRAM})}
+    path = output / f"esatls_{version()}_all.deb"
+    path.write_bytes(b"!<arch>\n" + b"".join(_member(name, content) for name, content in members.items()))
+    return [path]
+
+
+def _member(name: str, content: bytes) -> bytes:
+    """Return one member of an `ar` archive, of which a Debian package consists."""
+    head = f"{name:<16}{EPOCH:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n"
+    return head.encode() + content + b"\n" * (len(content) % 2)
