@@ -519,12 +519,26 @@ def test_binary_empty_and_endless_lines(tmp_path: pathlib.Path) -> None:
     assert mids(tmp_path / "long") == MIDS
 
 
+def test_counts_mean_the_same_in_all_commands() -> None:
+    """`events` counts as events and ignored what `messages` does; where it looks for some events alone, it says so and calls no line ignored."""
+    assert {run(*words, SAMPLE)[1].splitlines()[-1] for words in (("messages",), ("connections",), ("events", "-k", "all"))} == {COUNTS}
+    for words, found in (((), 6), (("-k", "tls_failed"), 1), (("-k", "all", "--since", "2026-03-03T08:14:20Z"), 22)):
+        out, err = run("events", *words, SAMPLE)
+        assert len(records(out)) == found
+        assert err == f"52 lines: {found} requested events, {52 - found} other lines, 0 unreadable\n"
+
+
 def test_nothing_recognised() -> None:
     """Where no line is an event, one line says so and how to find out why; it is no error. Empty input needs no word."""
     counts = "1 lines: 0 events, 1 ignored, 0 unreadable\n"
-    for command, said in (("messages", "no lines were recognized"), ("report", "no lines were recognized"), ("events", "no events of the requested kinds")):
+    requested = "1 lines: 0 requested events, 1 other lines, 0 unreadable\n"
+    for command, said, told in (
+        ("messages", "no lines were recognized", counts),
+        ("report", "no lines were recognized", counts),
+        ("events", "no events of the requested kinds", requested),
+    ):
         _, err = run(command, stdin=b"Tue Mar  3 09:14:20 2026 Info: SenderBase upload: 734 hosts\n")
-        assert err == f"{counts}esatls: {said}; esatls explain 'LINE' shows why\n"
+        assert err == f"{told}esatls: {said}; esatls explain 'LINE' shows why\n"
     assert run("messages", stdin=b"") == (b"", "0 lines: 0 events, 0 ignored, 0 unreadable\n")
 
 

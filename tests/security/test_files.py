@@ -181,7 +181,7 @@ def test_nested_json_bomb() -> None:
     done = run("events", stdin=b"\n".join([*lines, b'{"message": "ICID 5 TLS failed: x"}\n']))
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["icid"] for line in done.stdout.splitlines()] == [5]
-    assert done.stderr.startswith(b"6 lines: 1 events, ")
+    assert done.stderr.startswith(b"6 lines: 1 requested events, ")
 
 
 def test_tracking_bomb() -> None:

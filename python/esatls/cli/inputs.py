@@ -141,17 +141,17 @@ class Input:
 
         return judged(records, total)
 
-    def end(self, counts: Counts, written: int | None = None, *, nothing: str = "no lines were recognized") -> None:
-        """Show the counts, then `nothing` if no line was an event, or that no record matched; exit with 1 if something could not be read.
+    def end(self, counts: Counts, written: int | None = None, *, nothing: str = "no lines were recognized", told: str | None = None) -> None:
+        """Show the counts, or `told` in their place, then `nothing` if no line was an event, or that no record matched; exit with 1 if something could not be read.
 
         Contradictions that the records have shown are told before.
         """
         self.read()
         if not self.quiet:
             self.tell_contradictions()
-            click.echo(str(counts), err=True)
-            for told in counts.not_understood.told():
-                click.echo(f"esatls: {printable(told)}", err=True)
+            click.echo(told or str(counts), err=True)
+            for shape in counts.not_understood.told():
+                click.echo(f"esatls: {printable(shape)}", err=True)
             if counts.events and written == 0:
                 click.echo("esatls: no records match the filters", err=True)
             elif counts.ignored and not counts.events:
