@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import pty
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 import pytest
-from esatls.cli.commands import cli
+from esatls.cli.commands import cli, main
 
 from tests import terminal
 
@@ -25,22 +26,41 @@ SAMPLE = ROOT / "python" / "esatls" / "sample.log"
 
 def shown(width: int, *args: object) -> list[str]:
     """Return the lines that a command prints on a terminal of a width, without colours."""
-    main, other = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "COLUMNS": str(width), "TERM": "xterm", "NO_COLOR": "1"}
-    with subprocess.Popen([sys.executable, "-m", "esatls", *map(str, args)], stdout=other, stderr=subprocess.DEVNULL, env=environment) as process:
-        os.close(other)
-        data = b""
-        while True:
-            try:
-                more = os.read(main, 65536)
-            except OSError:
-                break
-            if not more:
-                break
-            data += more
-        process.wait()
-    os.close(main)
+    reader, other = pty.openpty()
+    sys.stdout.flush()
+    process = os.fork()  # not a Python of its own, which would take longer to start than to answer
+    if not process:
+        _print_there(other, width, *map(str, args))
+    os.close(other)
+    data = b""
+    while True:
+        try:
+            more = os.read(reader, 65536)
+        except OSError:
+            break
+        if not more:
+            break
+        data += more
+    assert os.waitpid(process, 0)[1] == 0
+    os.close(reader)
     return re.sub(r"\x1b\[[0-9;]*m", "", data.decode()).replace("\r\n", "\n").splitlines()
+
+
+def _print_there(terminal: int, width: int, *args: str) -> NoReturn:
+    """Run a command on a terminal, and end this process: with 0, unless by an exception."""
+    ended = 1
+    try:
+        os.environ.update(COLUMNS=str(width), TERM="xterm", NO_COLOR="1")
+        os.dup2(terminal, 1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.argv = ["esatls", *args]
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - closed with the process
+        with contextlib.suppress(SystemExit):
+            main()
+        sys.stdout.flush()
+        ended = 0
+    finally:
+        os._exit(ended)
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])
@@ -54,6 +74,23 @@ def test_words_stay_whole(tmp_path: pathlib.Path, command: tuple[str, ...], widt
     assert max(map(len, narrow)) <= width
     if command[0] != "report":  # which parts its tables
         assert {word for line in wide for word in line.split()} <= {word for line in narrow for word in line.split()}
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("command", [("trace", "-q", "7003", str(SAMPLE)), ("explain", "Info: ICID 5 TLS failed: x"), ("config",), ("completion", "bash")])
+def test_what_is_copied_is_never_wrapped(command: tuple[str, ...], width: int) -> None:
+    """Lines of the log, patterns, paths and scripts are the same on a terminal of any width, so that they can be copied and searched."""
+    assert shown(width, *command) == shown(1000, *command) != []
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_help_fits(width: int) -> None:
+    """The help of no command is wider than the terminal."""
+    for path, _ in commands(("esatls",), cli):
+        lines = shown(width, *path[1:], "--help")
+        assert lines[0].startswith("Usage: esatls")
+        choices = [line for line in lines if len(line) > width]
+        assert [line for line in choices if not re.search(r"\[\S+\|\S+\]", line)] == []  # a list of choices is one word
 
 
 def test_a_narrow_terminal_gets_a_line_per_value() -> None:

@@ -142,9 +142,9 @@ class Input:
         return judged(records, total)
 
     def end(self, counts: Counts, written: int | None = None, *, nothing: str = "no lines were recognized", told: str | None = None) -> None:
-        """Show the counts, or `told` in their place, then `nothing` if no line was an event, or that no record matched; exit with 1 if something could not be read.
+        """Show the counts, or `told` in their place; exit with 1 if something could not be read.
 
-        Contradictions that the records have shown are told before.
+        Contradictions that the records have shown come before, and behind `nothing` if no line was an event, or that no record matched.
         """
         self.read()
         if not self.quiet:
