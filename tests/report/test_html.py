@@ -448,6 +448,21 @@ def test_the_lists_are_sorted_searched_and_paged(tmp_path: pathlib.Path) -> None
 
 
 @needs_chromium
+def test_without_its_script_the_page_is_whole(tmp_path: pathlib.Path) -> None:
+    """Where a browser does not run the script, every row of every list is there and shown."""
+    built = report.build(MANY, QUIET)
+    text = report_html.page(built)
+    path = tmp_path / "report.html"
+    path.write_text(re.sub("script-src '[^']*'", "script-src 'none'", text), encoding="utf-8")
+    run = chromium(path, tmp_path, "--dump-dom")
+    assert "Content Security Policy" in run.stderr
+    page = Page(run.stdout)
+    check_lists(page, built)
+    assert page.tables == Page(text).tables
+    assert "hidden" not in re.sub(r"aria-hidden", "", run.stdout.partition("<body>")[2])
+
+
+@needs_chromium
 def test_the_browser_test_sees_what_it_looks_for(tmp_path: pathlib.Path) -> None:
     """A page that breaks the policy and asks for something is found out by the same means."""
     path = tmp_path / "bad.html"

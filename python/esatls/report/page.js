@@ -2,8 +2,7 @@
 // Sorts, searches and pages the long tables. Without it they stand whole.
 for (const table of document.querySelectorAll("table.full")) {
   const body = table.tBodies[0], rows = [...body.rows], size = 50;
-  const text = new Map(rows.map(row => [row, row.textContent.toLowerCase()]));
-  let found = rows, at = 0;
+  let order = rows, found = rows, at = 0, text;
   const make = (name, words) => {
     const element = document.createElement(name);
     if (words) element.textContent = words;
@@ -21,8 +20,7 @@ for (const table of document.querySelectorAll("table.full")) {
   bar.hidden = rows.length <= 10;
   const draw = () => {
     const from = at * size, to = Math.min(from + size, found.length);
-    const shown = new Set(found.slice(from, to));
-    for (const row of rows) row.hidden = !shown.has(row);
+    body.replaceChildren(...found.slice(from, to)); // not hidden: thousands of hidden rows take a browser seconds
     told.textContent = found.length > size ? `${from + 1} to ${to} of ${found.length}` : `${found.length} of ${rows.length}`;
     back.disabled = !at;
     on.disabled = to >= found.length;
@@ -30,7 +28,8 @@ for (const table of document.querySelectorAll("table.full")) {
   };
   const pick = () => {
     const words = search.value.toLowerCase().trim();
-    found = [...body.rows].filter(row => text.get(row).includes(words));
+    text = text || new Map(rows.map(row => [row, row.textContent.toLowerCase()]));
+    found = order.filter(row => text.get(row).includes(words));
     at = 0;
     draw();
   };
@@ -52,11 +51,11 @@ for (const table of document.querySelectorAll("table.full")) {
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const keys = new Map(rows.map(row => [row, value(row.cells[place])]));
       const compare = (one, other) => typeof one === typeof other ? (one < other ? -1 : one > other ? 1 : 0) : typeof one === "number" ? -1 : 1;
-      body.append(...[...rows].sort((one, other) => (down ? -1 : 1) * compare(keys.get(one), keys.get(other))));
+      order = [...rows].sort((one, other) => (down ? -1 : 1) * compare(keys.get(one), keys.get(other)));
       pick();
     });
   });
-  addEventListener("beforeprint", () => { for (const row of rows) row.hidden = false; });
+  addEventListener("beforeprint", () => body.replaceChildren(...order));
   addEventListener("afterprint", draw);
   draw();
 }
