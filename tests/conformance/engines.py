@@ -20,6 +20,7 @@ from esatls.elastic import setup as setting_up
 from esatls.elastic.documents import connection_document, event_document, message_document
 from esatls.elastic.join import join
 from esatls.extraction import cef, tracking
+from esatls.extraction.fields import INTEGERS
 from esatls.extraction.match import extract
 from esatls.extraction.patterns import PATTERNS
 
@@ -151,13 +152,12 @@ def _captures(cell: Cell, row: Row, item: Item, found: list[Match]) -> None:
 
 
 _GROUPS = {name: set(re.findall(r"\(\?P<(\w+)>", text)) for name, text in PATTERNS.items()}
-_NUMBERS = {"icid", "dcid", "mid", "parent_mid", "peer_port", "utc_offset"}
 
 
 def _read(name: str, value: str) -> Any:
     if name == "rid":
         return [int(number) for number in value.replace(",", " ").split()]
-    return int(value) if name in _NUMBERS else value
+    return int(value) if name in INTEGERS else value
 
 
 def plain_patterns(rows: Sequence[Row]) -> Cells:

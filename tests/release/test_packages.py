@@ -46,7 +46,10 @@ def test_one_version_everywhere(built: dict[str, Path]) -> None:
     """The library, the Splunk app and what is in it, the Elastic bundle, the bills, the documents and the changelog name one version."""
     number = archives.version()
     assert esatls.__version__ == number
-    assert set(built) == {f"esatls-{number}{end}" for end in (".tar.gz", ".spl", ".pyz", ".zip")} | {f"esatls-elastic-{number}.tar.gz", f"esatls_{number}_all.deb"}
+    assert set(built) == {f"esatls-{number}{end}" for end in (".tar.gz", ".spl", ".pyz", ".zip")} | {
+        f"esatls-elastic-{number}.tar.gz",
+        f"esatls_{number}_all.deb",
+    }
     app, bundle = members(built[f"esatls-{number}.tar.gz"]), members(built[f"esatls-elastic-{number}.tar.gz"])
     assert re.findall(rb"^version = (.+)$", app["esatls/default/app.conf"], re.MULTILINE) == [number.encode()] * 2
     assert json.loads(app["esatls/app.manifest"])["info"]["id"]["version"] == number

@@ -110,6 +110,9 @@ FIELDS: tuple[Field, ...] = (
     Field("witness", "keyword", "Source of the statement where it is not the text log: cef or tracking", ("esatls.witness",)),
 )
 
+INTEGERS: frozenset[str] = frozenset(field.name for field in FIELDS if field.type == "integer")
+"""Fields of events that are numbers."""
+
 CONNECTION_FIELDS: tuple[Field, ...] = (
     Field("esa_host", "keyword", "Appliance"),
     Field("esa_direction", "keyword", "receiving or delivery"),

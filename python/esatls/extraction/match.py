@@ -10,6 +10,7 @@ import re
 from typing import Any, Callable, NamedTuple
 
 from esatls.extraction.fact_types import FACT_FIELDS, code_of, store_of
+from esatls.extraction.fields import INTEGERS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS
 
@@ -23,7 +24,7 @@ def rids(text: str) -> list[int] | None:
 
 
 _READING: dict[str, Callable[[str], Any]] = {
-    **dict.fromkeys(("icid", "dcid", "mid", "parent_mid", "peer_port", "utc_offset"), int),
+    **dict.fromkeys(INTEGERS, int),
     "rid": rids,
     "policy_table": MAIL_FLOW.__getitem__,
 }

@@ -25,6 +25,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from esatls.extraction.fields import INTEGERS
 from esatls.lines.records import writable
 
 if TYPE_CHECKING:
@@ -187,7 +188,6 @@ _DETAILS = re.compile(
 _IDENTITY = {"message_id": "midHeader", "subject": "subject"}
 _MOST = 10**18
 _FLOWS = {"inbound": "incoming", "outbound": "outgoing", "ACCEPT": "incoming", "RELAY": "outgoing"}
-_INTEGERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
 _UNRESOLVED = re.compile(r"\(Name unresolved,\s{0,8}SN:\s{0,8}([^\s)]+)")
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;<>]+")
 
@@ -268,7 +268,7 @@ def _event(kind: str, fields: dict[str, str | None]) -> dict[str, Any]:
     for name, value in fields.items():
         if not value:
             continue
-        if name in _INTEGERS:
+        if name in INTEGERS:
             event[name] = int(value)
         elif name == "close_reason":
             event[name] = "close" if value.lower() == "closed" else value.lower()

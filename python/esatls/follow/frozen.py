@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fact_types import CEF, FACT_TYPES, KEY, KINDS, MAKES, MESSAGES, TEXT, TRACKING, Fact, named, store_of, values_of
+from esatls.extraction.fields import INTEGERS
 from esatls.follow.checkpoint import OtherVersionError
 from esatls.follow.logclock import moment
 from esatls.follow.open_ids import OpenConnection, OpenMessage
@@ -31,7 +32,6 @@ Shapes = dict[str, list[str]]
 
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 _RIDS = re.compile(r"\d[0-9, ]*", re.ASCII)
-_NUMBERS = frozenset({"icid", "dcid", "mid", "parent_mid", "peer_port"})
 
 _SHAPES: Shapes = {code: [*values_of(FACT_TYPES[code])] for code in sorted(FACT_TYPES)}
 
@@ -163,7 +163,7 @@ class _Reader:
             if not isinstance(value, str):
                 raise TypeError("no text")
             value.encode("utf-8")  # ValueError for what no log gives
-            if (name in _NUMBERS and code != "cef" and not _ID.fullmatch(value)) or (name == "rid" and not _RIDS.fullmatch(value)):
+            if (name in INTEGERS and code != "cef" and not _ID.fullmatch(value)) or (name == "rid" and not _RIDS.fullmatch(value)):
                 raise ValueError("no number")
         known = dict(zip(names, values))
         return (code, None if time is None else _time(time), key, *([known.get(name) for name in _SHAPES[code]] or [None]), *witness)
