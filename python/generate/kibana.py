@@ -7,26 +7,48 @@ from pathlib import Path
 from typing import Any
 
 from esatls.elastic.documents import tls_version
+from esatls.elastic.must_encrypt import DOCUMENT, INDEX
 from esatls.elastic.streams import pattern
 from esatls.extraction.ciphers import DEPRECATED, WEAK_PARTS
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, OVER_TLS, RECEIVED_VERDICTS, counted, uncounted
-from lens import Column, Condition, Dashboard, Panel, Search, by, compact, count, dashboard_object, last, over_time, search_object, share, view_object
+from lens import (
+    Column,
+    Condition,
+    Dashboard,
+    Panel,
+    Search,
+    by,
+    compact,
+    count,
+    dashboard_object,
+    first,
+    last,
+    over_time,
+    search_object,
+    share,
+    total,
+    view_object,
+)
 
 EVENTS = "esatls-events"
 CONNECTIONS = "esatls-connections"
 MESSAGES = "esatls-messages"
+RUNS = "esatls-runs"
 VIEWS = {
     EVENTS: ("ESA TLS: events", pattern("events")),
     CONNECTIONS: ("ESA TLS: connections", pattern("connections")),
     MESSAGES: ("ESA TLS: messages", pattern("messages")),
+    RUNS: ("ESA TLS: runs of the join", pattern("runs")),
 }
 
 OVERVIEW, PARTNERS, LOOKUP = "esatls-overview", "esatls-partners", "esatls-message-lookup"
+TRENDS, MUST_ENCRYPT, HEALTH = "esatls-trends", "esatls-must-encrypt", "esatls-health"
+CLEAR_IN, CLEAR_OUT = "esatls.received.verdict : cleartext", "esatls.delivered.verdict : (cleartext or mixed)"
 RECEIVING, DELIVERY = "network.direction : ingress", "network.direction : egress"
 FAILURES = "esatls.verdict : failed or (esatls.verdict : cleartext and event.reason : *)"
 OTHER_REASONS = f"esatls.verdict : ({' or '.join(uncounted(CONNECTION_VERDICTS))}) and event.reason : *"
 OVER_TLS_CONNECTIONS = f"esatls.verdict : ({' or '.join(OVER_TLS)})"
-CLEAR_MESSAGES = "esatls.received.verdict : cleartext or esatls.delivered.verdict : (cleartext or mixed)"
+CLEAR_MESSAGES = f"{CLEAR_IN} or {CLEAR_OUT}"
 
 
 def _outdated() -> dict[str, Any]:
@@ -44,6 +66,13 @@ def _outdated() -> dict[str, Any]:
     return {"bool": {"should": [*pairs, *expressions], "minimum_should_match": 1}}
 
 
+def listed(side: str, field: str) -> dict[str, Any]:
+    """Return the query that is true of partners on the list that `esatls elastic must-encrypt` loads."""
+    return {"terms": {field: {"index": INDEX, "id": DOCUMENT, "path": side}}}
+
+
+LISTED_IN = Condition("sender must use TLS", listed("receiving", "esatls.received.partner"))
+LISTED_OUT = Condition("recipient must be sent to over TLS", listed("delivery", "esatls.delivered.partner"))
 OUTDATED = Condition("deprecated protocol or weak cipher", _outdated())
 
 NOTE = (
@@ -114,6 +143,13 @@ def searches() -> tuple[Search, ...]:
             ("observer.hostname", "event.action", "email.local_id", "esatls.icid", "esatls.dcid", "message"),
             "event.action : *",
         ),
+        Search(
+            "esatls-search-runs",
+            "ESA TLS: runs of the join",
+            "One row per run, with what it did or why it failed.",
+            RUNS,
+            ("event.outcome", "esatls.run.events", "esatls.run.connections", "esatls.run.messages", "esatls.run.refused", "error.message"),
+        ),
     )
 
 
@@ -134,8 +170,105 @@ def _summary(title: str, view: str, where: str, prefix: str, verdict: str, words
     )
 
 
+def _clear(title: str, partner: str, where: str) -> tuple[Panel, ...]:
+    """Return the table of partners in clear text: how often, the first time and the last one."""
+    columns = (by("Partner", partner, 100), count("Messages"), first("First time"), last("Last time"))
+    return (Panel(title, "table", 24, 14, MESSAGES, columns, where, drill_to=LOOKUP, drill_name="Show the messages"),)
+
+
+TREND_NOTE = "Weeks and months are those of the calendar, in the browser's time zone; the last one is not over. Percentages are of what the log tells."
+MUST_NOTE = (
+    "The list is loaded by `esatls elastic must-encrypt partners.csv`, from the CSV that `esatls check` and the Splunk app read. "
+    "Until then these panels have no index to look into, and say so. A partner is the sender's domain of incoming mail, and each "
+    "recipient's domain of outgoing mail."
+)
+HEALTH_NOTE = (
+    "Each run of `esatls elastic join` leaves a report. Where the last good one is older than a few intervals of its timer, verdicts are stale. "
+    "Where no lines come in, look at the shippers."
+)
+
+
+def _trends() -> tuple[Panel, ...]:
+    def line(title: str, view: str, where: str, prefix: str) -> Panel:
+        return Panel(title, "line", 24, 12, view, (over_time("1w"), share("encrypted", f"{prefix}.encrypted")), where)
+
+    weekly = over_time("1w")
+    return (
+        line("Share of connections received over TLS, by week", CONNECTIONS, RECEIVING, "esatls.share"),
+        line("Share of connections for delivery over TLS, by week", CONNECTIONS, DELIVERY, "esatls.share"),
+        line("Share of messages received over TLS, by week", MESSAGES, "", "esatls.received.share"),
+        line("Share of messages delivered over TLS, by week", MESSAGES, "", "esatls.delivered.share"),
+        Panel("Protocols, by week", "area", 24, 12, CONNECTIONS, (weekly, by("Version", "tls.version"), count("Connections")), OVER_TLS_CONNECTIONS),
+        Panel("Messages in clear text, by week", "area", 24, 12, MESSAGES, (weekly, by("Mail flow", "email.direction"), count("Messages")), CLEAR_MESSAGES),
+        Panel(
+            "By month",
+            "table",
+            48,
+            12,
+            MESSAGES,
+            (
+                over_time("1M"),
+                count("Messages"),
+                *_shares("esatls.received.share", ("encrypted", "cleartext")),
+                *(share(f"delivered {word} %", f"esatls.delivered.share.{word}") for word in ("encrypted", "mixed", "cleartext")),
+            ),
+        ),
+        Panel("", "text", 48, 3, text=TREND_NOTE),
+    )
+
+
+def _must_encrypt() -> tuple[Panel, ...]:
+    sides = (
+        ("Incoming", "esatls.received", RECEIVED_VERDICTS, CLEAR_IN, LISTED_IN),
+        ("Outgoing", "esatls.delivered", DELIVERED_VERDICTS, CLEAR_OUT, LISTED_OUT),
+    )
+    return (
+        *(
+            Panel(f"{title} mail of listed partners in clear text", "metric", 24, 6, MESSAGES, (count("Messages"),), where, only)
+            for title, _, _, where, only in sides
+        ),
+        *(
+            Panel(
+                f"{title} mail of listed partners",
+                "table",
+                48,
+                12,
+                MESSAGES,
+                (
+                    by("Partner", f"{prefix}.partner", 100),
+                    count("Messages"),
+                    *_verdicts(f"{prefix}.verdict", words),
+                    first("First broken", where),
+                    last("Last broken", where=where),
+                ),
+                only=only,
+                drill_to=LOOKUP,
+                drill_name="Show the messages",
+            )
+            for title, prefix, words, where, only in sides
+        ),
+        Panel("", "text", 48, 4, text=MUST_NOTE),
+    )
+
+
+def _health() -> tuple[Panel, ...]:
+    good = "event.outcome : success"
+    return (
+        Panel("Last good run", "metric", 12, 6, RUNS, (last("Last good run", where=good),)),
+        Panel("Events are joined up to", "metric", 12, 6, RUNS, (last("joined up to", "esatls.run.read_to"),)),
+        Panel("Failed runs", "metric", 12, 6, RUNS, (count("failed", "event.outcome : failure"),)),
+        Panel("Documents rejected", "metric", 12, 6, RUNS, (total("rejected", "esatls.run.refused"),)),
+        Panel("Runs over time", "area", 24, 12, RUNS, (over_time(), by("Outcome", "event.outcome"), count("Runs"))),
+        Panel("Events joined over time", "area", 24, 12, RUNS, (over_time(), total("Events", "esatls.run.events"))),
+        Panel("Lines that came in, by appliance", "area", 48, 12, EVENTS, (over_time(), by("Appliance", "observer.hostname"), count("Lines"))),
+        Panel("Last line of each appliance", "table", 24, 12, EVENTS, (by("Appliance", "observer.hostname", 100), count("Lines"), last("Last line"))),
+        Panel("Runs", "search", 24, 12, "esatls-search-runs"),
+        Panel("", "text", 48, 3, text=HEALTH_NOTE),
+    )
+
+
 def dashboards() -> tuple[Dashboard, ...]:
-    """Return the three dashboards, with the panels of the Splunk app."""
+    """Return the dashboards: those of the Splunk app, and the join's health."""
     hosts = ("Appliance", CONNECTIONS, "observer.hostname")
     overview = (
         *_summary("Connections received", CONNECTIONS, RECEIVING, "esatls.share", "esatls.verdict", CONNECTION_VERDICTS),
@@ -254,6 +387,8 @@ def dashboards() -> tuple[Dashboard, ...]:
             drill_to=LOOKUP,
             drill_name="Show the messages",
         ),
+        *_clear("Partners whose mail came in clear text", "esatls.received.partner", CLEAR_IN),
+        *_clear("Partners that mail went to in clear text", "esatls.delivered.partner", CLEAR_OUT),
         Panel(
             "Connections with partners",
             "table",
@@ -305,6 +440,18 @@ def dashboards() -> tuple[Dashboard, ...]:
             "The whole path of one message, found by MID, address or domain.",
             (hosts, ("MID", MESSAGES, "email.local_id"), ("Sender", MESSAGES, "email.from.address"), ("Recipient", MESSAGES, "email.to.address")),
             lookup,
+        ),
+        Dashboard(
+            TRENDS, "ESA TLS: Trends", "TLS by week and by month, over a year.", (hosts, ("Mail flow", MESSAGES, "email.direction")), _trends(), since="now-1y"
+        ),
+        Dashboard(MUST_ENCRYPT, "ESA TLS: Must encrypt", "Partners that must use TLS, and the mail that did not.", (hosts,), _must_encrypt(), since="now-30d"),
+        Dashboard(
+            HEALTH,
+            "ESA TLS: Health",
+            "Whether lines come in, and whether they are joined.",
+            (("Appliance", EVENTS, "observer.hostname"),),
+            _health(),
+            since="now-24h",
         ),
     )
 

@@ -14,6 +14,7 @@ CORE_MIGRATION = "8.8.0"
 TYPE_MIGRATION = {"dashboard": "8.7.0", "index-pattern": "8.0.0", "search": "8.0.0"}
 PANEL_VERSION = "8.8.0"
 WIDTH = 48
+DATES = frozenset({"@timestamp", "event.start", "event.end", "esatls.run.read_to"})
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Column:
     size: int = 10
     percent: bool = False
     rest: bool = False
+    interval: str = "auto"
 
     @property
     def bucketed(self) -> bool:
@@ -49,14 +51,24 @@ def share(label: str, source: str) -> Column:
     return Column(label, "average", source, percent=True)
 
 
-def last(label: str, source: str = "@timestamp") -> Column:
-    """Show the newest time."""
-    return Column(label, "max", source)
+def last(label: str, source: str = "@timestamp", where: str = "") -> Column:
+    """Show the newest time, of all documents or of those that meet a KQL condition."""
+    return Column(label, "max", source, where=where)
 
 
-def over_time() -> Column:
-    """Make a row for each interval of time."""
-    return Column("Time", "date_histogram", "@timestamp")
+def first(label: str, where: str = "") -> Column:
+    """Show the oldest time of the documents that meet a KQL condition."""
+    return Column(label, "min", "@timestamp", where=where)
+
+
+def total(label: str, source: str) -> Column:
+    """Show the sum of a field."""
+    return Column(label, "sum", source)
+
+
+def over_time(interval: str = "auto") -> Column:
+    """Make a row for each interval of time: `1w` and `1M` are those of the calendar, `auto` is what fits."""
+    return Column("Time", "date_histogram", "@timestamp", interval=interval)
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: ``shape`` is metric, table, pie, area (stacked bars over time), bars, search or text."""
+    """One panel: ``shape`` is metric, table, pie, area (stacked bars over time), line, bars, search or text."""
 
     title: str
     shape: str
@@ -105,6 +117,7 @@ class Dashboard:
     description: str
     controls: tuple[tuple[str, str, str], ...] = ()
     panels: tuple[Panel, ...] = field(default=())
+    since: str = "now-7d"
 
 
 def _lens_column(column: Column, order_by: str) -> dict[str, Any]:
@@ -116,7 +129,7 @@ def _lens_column(column: Column, order_by: str) -> dict[str, Any]:
             "operationType": "date_histogram",
             "dataType": "date",
             "scale": "interval",
-            "params": {"interval": "auto", "includeEmptyRows": True, "dropPartials": False},
+            "params": {"interval": column.interval, "includeEmptyRows": True, "dropPartials": False},
         }
     if column.operation == "terms":
         params = {
@@ -137,7 +150,7 @@ def _lens_column(column: Column, order_by: str) -> dict[str, Any]:
     params = {"emptyAsNull": False} if column.operation == "count" else {"emptyAsNull": True}
     if column.percent:
         params["format"] = {"id": "percent", "params": {"decimals": 1}}
-    data_type = "date" if column.source == "@timestamp" else "number"
+    data_type = "date" if column.source in DATES else "number"
     state = {**common, "operationType": column.operation, "dataType": data_type, "scale": "ratio", "params": params}
     if column.where:
         state["filter"] = {"language": "kuery", "query": column.where}
@@ -171,7 +184,7 @@ def _visualization(panel: Panel) -> tuple[str, dict[str, Any]]:
             "nestedLegend": False,
         }
         return "lnsPie", {"shape": "donut", "layers": [pie]}
-    stacked = "bar_stacked" if panel.shape == "area" else "bar_horizontal_stacked"
+    stacked = {"area": "bar_stacked", "line": "line"}.get(panel.shape, "bar_horizontal_stacked")
     xy = {**layer, "accessors": numbers, "seriesType": stacked, "xAccessor": rows[0], "position": "top", "showGridlines": False}
     if len(rows) > 1:
         xy["splitAccessor"] = rows[1]
@@ -189,6 +202,13 @@ def _only_dataset(view: str) -> dict[str, Any]:
     """Return the condition that a document is of the data set of a view: in a package, all panels look at `logs-*`."""
     field, name = "data_stream.dataset", view.replace("-", ".")
     return {"meta": {"alias": None, "field": field, "key": field, "params": {"query": name}, "type": "phrase"}, "query": {"match_phrase": {field: name}}}
+
+
+def _only_datasets(views: list[str]) -> dict[str, Any]:
+    """Return the condition that a document is of the data set of one of some views, or of events: so do controls choose from these alone."""
+    field, names = "data_stream.dataset", sorted({"esatls.events", *(view.replace("-", ".") for view in views)})
+    words = {"should": [{"match_phrase": {field: name}} for name in names], "minimum_should_match": 1}
+    return {"meta": {"alias": None, "field": field, "key": field, "params": names, "type": "phrases", "value": names}, "query": {"bool": words}}
 
 
 def _lens(panel: Panel) -> tuple[dict[str, Any], list[dict[str, str]]]:
@@ -300,6 +320,12 @@ def _object(kind: str, identity: str, attributes: dict[str, Any], references: li
 def dashboard_object(dashboard: Dashboard) -> dict[str, Any]:
     """Return the saved object of a dashboard."""
     group, references = _controls(dashboard)
+    views = sorted({panel.view for panel in dashboard.panels if panel.view and panel.shape != "search"})
+    filter_index = "kibanaSavedObjectMeta.searchSourceJSON.filter[0].meta.index"
+    only = _only_datasets(views)
+    only["$state"] = {"store": "appState"}
+    only["meta"] |= {"disabled": False, "indexRefName": filter_index, "negate": False}
+    references.append({"type": "index-pattern", "id": views[0], "name": filter_index})
     built = [_panel(dashboard, place, panel, grid) for place, (panel, grid) in enumerate(zip(dashboard.panels, _layout(dashboard.panels)))]
     attributes = {
         "title": dashboard.title,
@@ -307,9 +333,9 @@ def dashboard_object(dashboard: Dashboard) -> dict[str, Any]:
         "panelsJSON": compact([panel for panel, _ in built]),
         "optionsJSON": compact({"useMargins": True, "syncColors": True, "syncCursor": True, "syncTooltips": False, "hidePanelTitles": False}),
         "controlGroupInput": group,
-        "kibanaSavedObjectMeta": {"searchSourceJSON": compact({"query": {"language": "kuery", "query": ""}, "filter": []})},
+        "kibanaSavedObjectMeta": {"searchSourceJSON": compact({"query": {"language": "kuery", "query": ""}, "filter": [only]})},
         "timeRestore": True,
-        "timeFrom": "now-7d",
+        "timeFrom": dashboard.since,
         "timeTo": "now",
         "refreshInterval": {"pause": True, "value": 60000},
         "version": 1,

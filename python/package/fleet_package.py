@@ -27,7 +27,7 @@ NAME = "esatls"
 STREAMS = ("events", "connections", "messages", "runs")
 SOURCE = ROOT / "logstash" / "fleet"
 _ELASTIC = ROOT / "logstash" / "elasticsearch"
-_DASHBOARDS = ROOT / "logstash" / "kibana" / "dashboards.ndjson"
+_KIBANA = ROOT / "logstash" / "kibana"
 _VIEW = "logs-*"
 # fields that the field table does not have, as the Elastic Common Schema describes them
 _OTHERS = {
@@ -157,7 +157,7 @@ def manifest(kind: str) -> str:
 def assets() -> dict[str, dict[str, Any]]:
     """Return Kibana's saved objects, by file."""
     found = {}
-    for line in _DASHBOARDS.read_text(encoding="utf-8").splitlines():
+    for line in (_KIBANA / "dashboards.ndjson").read_text(encoding="utf-8").splitlines():
         one = json.loads(line.replace('"managed":false,', ""))
         if one["type"] != "index-pattern":
             for reference in one["references"]:
@@ -168,6 +168,25 @@ def assets() -> dict[str, dict[str, Any]]:
                     _look_at_all(reference)
                 one["attributes"]["panelsJSON"] = json.dumps(panels, sort_keys=True, separators=(",", ":"))
             found[f"kibana/{one['type']}/{one['id']}.json"] = one
+    for line in (_KIBANA / "alerts.ndjson").read_text(encoding="utf-8").splitlines():
+        alert = json.loads(line)
+        # Kibana 9.2.1 and later offers these when a rule is made; earlier ones pass over them
+        attributes = {
+            "name": alert["name"],
+            "tags": alert["tags"],
+            "ruleTypeId": alert["rule_type_id"],
+            "schedule": alert["schedule"],
+            "params": alert["params"],
+        }
+        name = f"{NAME}-{alert['id']}"
+        versions = {"coreMigrationVersion": "8.8.0", "typeMigrationVersion": "10.1.0"}
+        found[f"kibana/alerting_rule_template/{name}.json"] = {
+            "id": name,
+            "type": "alerting_rule_template",
+            "attributes": attributes,
+            "references": [],
+            **versions,
+        }
     return found
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+LISTS: dict[tuple[str, str], dict[str, list[str]]] = {}
+"""Documents that queries look values up in, by index and id."""
 _TOKEN = re.compile(r'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s():"]+)|(:))')
 
 
@@ -150,6 +152,9 @@ def meets(query: dict[str, Any], document: dict[str, Any]) -> bool:
     if kind == "exists":
         return bool(values_of(document, inner["field"]))
     ((field, wanted),) = inner.items()
+    if kind == "terms":
+        # a list that the server looks up
+        return any(str(value) in LISTS[wanted["index"], wanted["id"]][wanted["path"]] for value in values_of(document, field))
     is_wanted = {
         "match": wanted.__eq__,
         "term": wanted.__eq__,

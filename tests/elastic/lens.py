@@ -7,6 +7,7 @@ in each test, and the workflow `servers` loads the panels into a Kibana (tests/s
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from datetime import date, datetime, timedelta, timezone
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,9 @@ class Layer:
 
     def _bucket(self, column: dict[str, Any]) -> dict[str, Any]:
         if column["operationType"] == "date_histogram":
-            return {"date_histogram": {"field": column["sourceField"], "fixed_interval": _INTERVAL, "min_doc_count": 1}}
+            interval = column["params"]["interval"]
+            unit = {"fixed_interval": _INTERVAL} if interval == "auto" else {"calendar_interval": interval}
+            return {"date_histogram": {"field": column["sourceField"], **unit, "min_doc_count": 1}}
         params = column["params"]
         by = params["orderBy"]["columnId"]
         metric = dict(self.metrics)[by]
@@ -103,7 +106,7 @@ class Layer:
         for _, column in self.buckets:
             values = values_of(document, column["sourceField"])
             if column["operationType"] == "date_histogram":
-                values = [f"{values[0][:13]}:00:00.000Z"]
+                values = [_begin(values[0], column["params"]["interval"])]
             if not values and _has_missing(column):
                 values = [_MISSING]
             keys = [(*key, value) for key in keys for value in dict.fromkeys(values)]
@@ -115,6 +118,15 @@ class Layer:
         return any(len(count) > column["params"].get("size", len(count)) for count, (_, column) in zip(counts, self.buckets))
 
 
+def _begin(time: str, interval: str) -> str:
+    """Return when the interval of a time begins."""
+    if interval == "auto":
+        return f"{time[:13]}:00:00.000Z"
+    day = date.fromisoformat(time[:10])
+    day = day.replace(day=1) if interval == "1M" else day - timedelta(days=day.weekday())
+    return f"{day.isoformat()}T00:00:00.000Z"
+
+
 def _has_missing(column: dict[str, Any]) -> bool:
     # of a choice without the other, Lens makes nothing
     return bool(column["params"].get("otherBucket") and column["params"].get("missingBucket"))
@@ -123,26 +135,32 @@ def _has_missing(column: dict[str, Any]) -> bool:
 def _metric(column: dict[str, Any]) -> dict[str, Any] | None:
     if column["operationType"] == "count":
         return {"filter": Kql(column["filter"]["query"]).query()} if "filter" in column else None
-    return {{"average": "avg", "max": "max"}[column["operationType"]]: {"field": column["sourceField"]}}
+    metric = {{"average": "avg"}.get(column["operationType"], column["operationType"]): {"field": column["sourceField"]}}
+    return {"filter": Kql(column["filter"]["query"]).query(), "aggs": {"metric": metric}} if "filter" in column else metric
 
 
 def _number(bucket: dict[str, Any], identity: str, column: dict[str, Any]) -> Any:
     if column["operationType"] == "count":
         return bucket[identity]["doc_count"] if "filter" in column else bucket["doc_count"]
-    value = bucket[identity]
+    value = bucket[identity]["metric"] if "filter" in column else bucket[identity]
     if value["value"] is None:
         return None
-    return value["value_as_string"] if column["dataType"] == "date" else round(value["value"], 9)
+    if column["dataType"] == "date":
+        return datetime.fromtimestamp(value["value"] / 1000, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return round(value["value"], 9)
 
 
 def _worked_out(column: dict[str, Any], group: list[dict[str, Any]]) -> Any:
     if column["operationType"] == "count":
         condition = Kql(column.get("filter", {"query": ""})["query"])
         return sum(condition.matches(document) for document in group)
-    values = [value for document in group for value in values_of(document, column["sourceField"])]
+    condition = Kql(column.get("filter", {"query": ""})["query"])
+    values = [value for document in group if condition.matches(document) for value in values_of(document, column["sourceField"])]
+    if column["operationType"] == "sum":
+        return sum(values)
     if not values:
         return None
     if column["operationType"] == "average":
         return round(fmean(values), 9)
-    latest: str = max(values)
-    return latest if "." in latest else latest.replace("Z", ".000Z")
+    found: str = max(values) if column["operationType"] == "max" else min(values)
+    return found if "." in found else found.replace("Z", ".000Z")

@@ -10,13 +10,16 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from esatls.elastic import must_encrypt
 from esatls.elastic import write as writing
 from esatls.elastic.join import join
+from esatls.elastic.must_encrypt import DOCUMENT, INDEX
 from esatls.elastic.streams import pattern, stream
 from esatls.extraction.ciphers import is_deprecated, weaknesses
 from esatls.report import build as report
 
 from tests.elastic import corpus
+from tests.elastic.kql import LISTS as KQL_LISTS
 from tests.elastic.kql import Kql
 from tests.elastic.lens import Layer
 from tests.elastic.store import all_documents, answers, index_lines, reset
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 OBJECTS: list[dict[str, Any]] = [json.loads(line) for line in (corpus.ROOT / "logstash/kibana/dashboards.ndjson").read_text(encoding="utf-8").splitlines()]
 DASHBOARDS = [item for item in OBJECTS if item["type"] == "dashboard"]
 OUTDATED = "Partners with deprecated protocols or weak ciphers"
-INDICES = {f"esatls-{kind}": pattern(kind) for kind in ("connections", "messages", "events")}
+INDICES = {f"esatls-{kind}": pattern(kind) for kind in ("connections", "messages", "events", "runs")}
 
 
 def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
@@ -85,6 +88,7 @@ def test_every_panel_finds_its_references() -> None:
             elif panel["type"] == "search":
                 used.add(f"{index}:{panel['panelRefName']}")
             assert panel["gridData"]["i"] == index
+        used.add("kibanaSavedObjectMeta.searchSourceJSON.filter[0].meta.index")
         used |= {f"controlGroup_{control}:optionsListDataView" for control in json.loads(dashboard["attributes"]["controlGroupInput"]["panelsJSON"])}
         assert used == set(names)
 
@@ -147,9 +151,20 @@ def joined(client: Client, log: list[str]) -> tuple[Client, dict[str, list[dict[
     index_lines(client, log)
     join(client)
     connections, messages = answers(log)
+    partners = {partner for one in messages for partner in one["esatls"]["received"].get("partner", [])}
+    KQL_LISTS[INDEX, DOCUMENT] = {"receiving": sorted(partners)[::2], "delivery": sorted(partners)[1::2]}
+    must_encrypt.put(client, *KQL_LISTS[INDEX, DOCUMENT].values())
     loads = {view: all_documents(client, INDICES[view]) for view in ("esatls-connections", "esatls-messages")}
     assert [len(loads[view]) for view in loads] == [len(connections), len(messages)]
-    return client, {"esatls-connections": connections, "esatls-messages": messages}
+    # what is not a record is compared as it is on the server
+    others = {view: sources(client, INDICES[view]) for view in ("esatls-events", "esatls-runs")}
+    return client, {"esatls-connections": connections, "esatls-messages": messages, **others}
+
+
+def sources(client: Client, index: str) -> list[dict[str, Any]]:
+    """Return the documents of some indices as they are."""
+    client.request("POST", f"/{index}/_refresh")
+    return [hit["_source"] for hit in client.request("POST", f"/{index}/_search", {"size": 10000})["hits"]["hits"]]
 
 
 def test_every_panel_shows_the_extractors_numbers(joined: tuple[Client, dict[str, list[dict[str, Any]]]]) -> None:

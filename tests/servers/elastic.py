@@ -1,12 +1,13 @@
 """Tries a real Elasticsearch and Kibana: `python tests/servers/elastic.py --url URL [--kibana-url URL]`. The server must be one for trying.
 
 Sets it up twice, ships a log through the ingest pipeline, joins it, and compares every document with the command line's; then runs the
-ES|QL examples of logstash/README.md. Exit code 1 and one line for the first thing that is not as it should be.
+ES|QL of logstash/README.md and of the alerts, and loads the rules twice. Exit code 1 and one line for the first thing that is not as it should be.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import tempfile
@@ -36,8 +37,10 @@ def run(*arguments: str) -> str:
 
 
 def examples(client: Client) -> int:
-    """Run the ES|QL examples; return how many there are."""
+    """Run the ES|QL of the README and of the alerts; return how many queries there are."""
     found = re.findall(r"```esql\n(.*?)```", (ROOT / "logstash" / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    alerts = [json.loads(line) for line in (ROOT / "logstash" / "kibana" / "alerts.ndjson").read_text(encoding="utf-8").splitlines()]
+    found += [alert["params"]["esqlQuery"]["esql"] for alert in alerts if "esqlQuery" in alert["params"]]
     for query in found:
         answer = client.request("POST", "/_query?format=json", {"query": query})
         if not answer.get("columns"):
@@ -63,6 +66,8 @@ def main() -> int:
     try:
         for _ in range(2):
             print(run("setup", "--url", options.url, *kibana))
+            if kibana:
+                print(run("rules", *kibana))
         with tempfile.TemporaryDirectory() as folder:
             log = make_log(Path(folder) / "mail.log")
         index_lines(client, log)

@@ -1,4 +1,4 @@
-"""The commands ``esatls elastic``: set up a server, load records, join events."""
+"""The commands ``esatls elastic``: set up a server, load records, join events, load rules and the list of partners."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ import click
 from esatls.cli.groups import Group
 from esatls.elastic import join as joining
 from esatls.elastic import load as loading
+from esatls.elastic import must_encrypt as listing
+from esatls.elastic import rules as ruling
 from esatls.elastic import setup as setting_up
 from esatls.elastic.batches import batches
 from esatls.elastic.client import Client
 from esatls.elastic.retry import PATIENCE
 from esatls.errors import UsageError
+from esatls.report.must_encrypt import read_rules
 
 
 @click.group(cls=Group)
@@ -33,7 +36,13 @@ Connect = Callable[[str], Client]
 
 
 def _server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options for the server's address and credentials; the command gets ``url``, and ``connect``, which makes a client."""
+    """Add the options for Elasticsearch's address and credentials; the command gets ``url``, and ``connect``, which makes a client."""
+    address = click.option("--url", required=True, envvar="ESATLS_ELASTIC_URL", show_envvar=True, help="Address of Elasticsearch.")
+    return address(_credentials(command))
+
+
+def _credentials(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options for credentials; the command gets ``connect``, which makes a client."""
 
     @functools.wraps(command)
     def connected(
@@ -64,7 +73,6 @@ def _server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--user", envvar="ESATLS_ELASTIC_USER", show_envvar=True, help="User, in place of an API key."),
         click.option("--api-key-file", metavar="FILE", help="File with the encoded API key."),
         click.option("--api-key", envvar="ESATLS_ELASTIC_API_KEY", show_envvar=True, help="Encoded API key; the variable or --api-key-file is safer."),
-        click.option("--url", required=True, envvar="ESATLS_ELASTIC_URL", show_envvar=True, help="Address of Elasticsearch."),
     ):
         connected = option(connected)
     return connected
@@ -150,6 +158,39 @@ def join(connect: Connect, url: str, patience: float, *, everything: bool) -> No
     )
     if done.refused:
         sys.exit(1)
+
+
+@elastic.command()
+@_credentials
+@click.option("--kibana-url", required=True, envvar="ESATLS_KIBANA_URL", show_envvar=True, help="Address of Kibana.")
+@click.option("--space", default="", help="Kibana space for the rules. Default: the default space.")
+@click.option("--detections/--no-detections", default=True, help="Load the rules of Elastic Security as well, or not.")
+def rules(connect: Connect, kibana_url: str, space: str, *, detections: bool) -> None:
+    """Load alert rules and detection rules into Kibana, switched off. Those that are there already stay as they are."""
+    kibana = connect(kibana_url)
+    setting_up.check_kibana(kibana)
+    done = [("alert rules", ruling.load_alerts(kibana, space))]
+    if detections:
+        done.append(("detection rules", ruling.load_detections(kibana, space)))
+    for name, loaded in done:
+        click.echo(f"{name}: {loaded.created} created, {loaded.present} unchanged")
+
+
+@elastic.command("must-encrypt")
+@_server_options
+@click.argument("file")
+def must_encrypt(connect: Connect, url: str, file: str) -> None:
+    """Load the list of partners that must use TLS, which the dashboard and the alert look up: the CSV of `esatls check`.
+
+    The list takes the place of the former one. The server compares whole names: rows with `*` are left out.
+    """
+    found = read_rules(file)
+    known = [rule for rule in found if "*" not in rule.domain]
+    sides = {side: [rule.domain for rule in known if rule.covers(side)] for side in ("receiving", "delivery")}
+    receiving, delivery = listing.put(connect(url), sides["receiving"], sides["delivery"])
+    click.echo(f"{receiving:,} partners for incoming mail, {delivery:,} for outgoing mail")
+    if len(known) < len(found):
+        _tell(f"{len(found) - len(known):,} rows with * were left out: the server compares whole names")
 
 
 def _tell(line: str) -> None:

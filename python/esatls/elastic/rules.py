@@ -1,0 +1,56 @@
+"""Load alerts and detections into Kibana. All are switched off, and one that is there stays as its users have made it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esatls.elastic.client import ElasticError
+from esatls.elastic.setup import asset
+
+if TYPE_CHECKING:
+    from esatls.elastic.client import Client
+
+IMPORT = "/api/detection_engine/rules/_import"
+"""The detection engine's request that takes a file of rules."""
+_HEADERS = {"kbn-xsrf": "true"}
+_PRESENT = 409
+
+
+class Loaded(NamedTuple):
+    """How many rules were created, and how many were there before."""
+
+    created: int
+    present: int
+
+
+def load_alerts(client: Client, space: str = "") -> Loaded:
+    """Create the alerts in a space. Raises ``ElasticError`` where Kibana refuses one."""
+    created = present = 0
+    for line in asset("kibana/alerts.ndjson").splitlines():
+        rule = json.loads(line)
+        try:
+            client.request("POST", f"{_of(space)}/api/alerting/rule/{rule.pop('id')}", rule, _HEADERS)
+        except ElasticError as error:
+            if error.status != _PRESENT:
+                raise
+            present += 1
+        else:
+            created += 1
+    return Loaded(created, present)
+
+
+def load_detections(client: Client, space: str = "") -> Loaded:
+    """Create the detections in a space. Raises ``ElasticError`` where Kibana refuses one."""
+    text = asset("kibana/detections.ndjson")
+    answer = client.upload(f"{_of(space)}{IMPORT}", "detections.ndjson", text.encode(), _HEADERS)
+    errors: list[dict[str, Any]] = answer.get("errors", []) if isinstance(answer, dict) else [{"error": {"message": str(answer)}}]
+    reasons = [one["error"] for one in errors if one.get("error", {}).get("status_code") != _PRESENT]
+    if reasons:
+        message = f"{client.url}: Kibana rejected the detections: {'; '.join(str(one.get('message')) for one in reasons[:3])}"
+        raise ElasticError(message)
+    return Loaded(len(text.splitlines()) - len(errors), len(errors))
+
+
+def _of(space: str) -> str:
+    return f"/s/{space}" if space else ""

@@ -1,0 +1,231 @@
+"""Kibana's rules: alerts, as its alerting API takes them, and detections, as its detection engine imports them. All come switched off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from esatls.elastic.must_encrypt import DOCUMENT, INDEX
+from esatls.elastic.streams import pattern
+from kibana import OVER_TLS_CONNECTIONS
+from lens import compact
+
+OUT = Path("logstash/kibana")
+TAGS = ["esatls", "TLS"]
+CONNECTIONS, MESSAGES, EVENTS, RUNS = map(pattern, ("connections", "messages", "events", "runs"))
+# the words that `tls_verify` stands for, and what peers say of our certificate
+CERTIFICATE = {"wildcard": {"event.reason": {"value": "*certificate*", "case_insensitive": True}}}
+RETIRED = "tls.version_protocol : ssl or tls.version : (1 or 1.0 or 1.1)"
+"""Protocols that RFC 8996 retires, and older ones."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """An alert on an Elasticsearch query: `query` finds documents (more than none of them alert, unless `fewer`), or `esql` finds rows."""
+
+    name: str
+    title: str
+    index: str
+    minutes: int
+    every: str
+    query: Any = None
+    esql: str = ""
+    group: str = ""
+    fewer: bool = False
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A rule of the detection engine: a KQL query, and what makes an alert of its documents."""
+
+    name: str
+    title: str
+    description: str
+    index: str
+    query: str
+    severity: str
+    risk: int
+    group: str
+    history: str = ""
+    """With it: a value of `group` that was not there so far back."""
+
+
+def _all(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"bool": {"filter": list(parts)}}
+
+
+def _any(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"bool": {"should": list(parts), "minimum_should_match": 1}}
+
+
+def _listed(side: str, partner: str, verdicts: list[str]) -> dict[str, Any]:
+    looked_up = {"terms": {f"esatls.{partner}.partner": {"index": INDEX, "id": DOCUMENT, "path": side}}}
+    return _all(looked_up, {"terms": {f"esatls.{partner}.verdict": verdicts}})
+
+
+def alerts() -> tuple[Alert, ...]:
+    """Return the alerts."""
+    day = 24 * 60
+    retired = _any({"term": {"tls.version_protocol": "ssl"}}, {"terms": {"tls.version": ["1", "1.0", "1.1"]}})
+    went_clear = (
+        f"FROM {CONNECTIONS}\n"
+        '| WHERE esatls.verdict IN ("cleartext", "encrypted")\n'
+        '| STATS clear = SUM(CASE(@timestamp >= NOW() - 1 day AND esatls.verdict == "cleartext", 1, 0)),\n'
+        '    before = SUM(CASE(@timestamp < NOW() - 1 day AND esatls.verdict == "encrypted", 1, 0)),\n'
+        '    clear_before = SUM(CASE(@timestamp < NOW() - 1 day AND esatls.verdict == "cleartext", 1, 0))\n'
+        "    BY network.direction, esatls.partner\n"
+        "| WHERE clear > 0 AND before > 0 AND clear_before == 0"
+    )
+    dropped = (
+        f"FROM {CONNECTIONS}\n"
+        "| WHERE esatls.share.encrypted IS NOT NULL\n"
+        "| STATS day = AVG(CASE(@timestamp >= NOW() - 1 day, TO_DOUBLE(esatls.share.encrypted), NULL)),\n"
+        "    week = AVG(CASE(@timestamp < NOW() - 1 day, TO_DOUBLE(esatls.share.encrypted), NULL)),\n"
+        "    connections = SUM(CASE(@timestamp >= NOW() - 1 day, 1, 0))\n"
+        "    BY network.direction\n"
+        "| WHERE connections >= 100 AND week - day > 0.05"
+    )
+    return (
+        Alert("no-lines", "ESA TLS: no lines come in", EVENTS, 60, "10m", query={"exists": {"field": "event.action"}}, fewer=True),
+        Alert("join-stale", "ESA TLS: no good run of the join", RUNS, 60, "10m", query={"term": {"event.outcome": "success"}}, fewer=True),
+        Alert("join-rejected", "ESA TLS: the server rejects records", RUNS, 60, "10m", query={"range": {"esatls.run.refused": {"gt": 0}}}),
+        Alert("partner-went-clear", "ESA TLS: a partner went from TLS to clear text", CONNECTIONS, 8 * day, "1h", esql=went_clear),
+        Alert("share-dropped", "ESA TLS: the share of TLS dropped against its own week", CONNECTIONS, 8 * day, "1h", esql=dropped),
+        Alert(
+            "protocol-retired",
+            "ESA TLS: TLS 1.0, 1.1 or SSL is used",
+            CONNECTIONS,
+            day,
+            "1h",
+            query=_all({"term": {"tls.established": True}}, retired),
+            group="esatls.partner",
+        ),
+        Alert(
+            "certificate-receiving",
+            "ESA TLS: receiving fails for a certificate",
+            EVENTS,
+            60,
+            "15m",
+            query=_all(
+                {"term": {"network.direction": "ingress"}},
+                {"term": {"event.action": "tls_failed"}},
+                _any({"term": {"esatls.tls_verify": "failed"}}, CERTIFICATE),
+            ),
+            group="observer.hostname",
+        ),
+        Alert(
+            "must-encrypt",
+            "ESA TLS: mail of a partner that must use TLS went in clear text",
+            MESSAGES,
+            day,
+            "15m",
+            query=_any(_listed("receiving", "received", ["cleartext"]), _listed("delivery", "delivered", ["cleartext", "mixed"])),
+        ),
+    )
+
+
+def detections() -> tuple[Detection, ...]:
+    """Return the detections."""
+    return (
+        Detection(
+            "partner-clear",
+            "ESA TLS: a partner's connection went in clear text for the first time",
+            "A partner with whom no connection of the last 90 days went in clear text has one that did: its server or a device on the way may strip STARTTLS.",
+            CONNECTIONS,
+            "esatls.verdict : cleartext",
+            "medium",
+            47,
+            "esatls.partner",
+            history="now-90d",
+        ),
+        Detection(
+            "protocol-retired",
+            "ESA TLS: a retired protocol is used",
+            "A connection with a partner uses SSL, TLS 1.0 or TLS 1.1, which RFC 8996 retires.",
+            CONNECTIONS,
+            f"{OVER_TLS_CONNECTIONS} and ({RETIRED})",
+            "low",
+            21,
+            "esatls.partner",
+        ),
+        Detection(
+            "certificate-receiving",
+            "ESA TLS: receiving fails for a certificate",
+            "A sender's handshake failed for a certificate: the appliance's own may have expired, or the sender's is not accepted.",
+            CONNECTIONS,
+            "network.direction : ingress and event.reason : (*certificate* or *verif*)",
+            "medium",
+            47,
+            "source.ip",
+        ),
+    )
+
+
+def identity(kind: str, name: str) -> str:
+    """Return the id of a rule: Kibana takes only those that look like random ones."""
+    return str(uuid.UUID(bytes=hashlib.sha256(f"esatls {kind} {name}".encode()).digest()[:16], version=4))
+
+
+def alert_body(alert: Alert) -> dict[str, Any]:
+    """Return what the alerting API takes."""
+    params: dict[str, Any] = {
+        "size": 10,
+        "timeWindowSize": alert.minutes,
+        "timeWindowUnit": "m",
+        "timeField": "@timestamp",
+        "threshold": [1 if alert.fewer else 0],
+        "thresholdComparator": "<" if alert.fewer else ">",
+        "aggType": "count",
+        "groupBy": "all",
+        "excludeHitsFromPreviousRun": not alert.fewer,
+    }
+    if alert.esql:
+        params |= {"searchType": "esqlQuery", "esqlQuery": {"esql": alert.esql}, "size": 0}
+    else:
+        params |= {"searchType": "esQuery", "index": [alert.index], "esQuery": json.dumps({"query": alert.query}, sort_keys=True)}
+    if alert.group:
+        params |= {"groupBy": "top", "termField": alert.group, "termSize": 100}
+    return {
+        "name": alert.title,
+        "tags": TAGS,
+        "rule_type_id": ".es-query",
+        "consumer": "stackAlerts",
+        "schedule": {"interval": alert.every},
+        "params": params,
+        "actions": [],
+        "enabled": False,
+    }
+
+
+def detection_body(rule: Detection) -> dict[str, Any]:
+    """Return what the detection engine imports."""
+    body: dict[str, Any] = {
+        "rule_id": identity("detection", rule.name),
+        "name": rule.title,
+        "description": rule.description,
+        "enabled": False,
+        "index": [rule.index],
+        "language": "kuery",
+        "query": rule.query,
+        "severity": rule.severity,
+        "risk_score": rule.risk,
+        "tags": TAGS,
+        "interval": "15m",
+        "from": "now-60m",
+        "timestamp_override": "event.ingested",
+        "references": ["https://www.rfc-editor.org/rfc/rfc8996"] if rule.name == "protocol-retired" else [],
+    }
+    if rule.history:
+        return {**body, "type": "new_terms", "new_terms_fields": [rule.group], "history_window_start": rule.history}
+    return {**body, "type": "threshold", "threshold": {"field": [rule.group], "value": 1, "cardinality": []}}
+
+
+def files() -> dict[Path, str]:
+    """Return the generated files: a rule a line."""
+    alerting = [{"id": identity("alert", alert.name), **alert_body(alert)} for alert in alerts()]
+    detecting = [detection_body(rule) for rule in detections()]
+    return {OUT / f"{name}.ndjson": "".join(compact(one) + "\n" for one in found) for name, found in (("alerts", alerting), ("detections", detecting))}

@@ -1,0 +1,206 @@
+"""Kibana's rules: of a form that its interfaces take, on fields that there are, and each finds what it is for."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from esatls.elastic import must_encrypt, rules
+from esatls.elastic.client import Client, ElasticError
+from esatls.elastic.join import join
+
+from tests.elastic import corpus
+from tests.elastic.kql import Kql, fields_of
+from tests.elastic.store import index_lines
+from tests.elastic.test_kibana import mapped
+from tests.elastic.test_setup import StandIn, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def lines_of(name: str) -> list[dict[str, Any]]:
+    """Return the rules of a file."""
+    return [json.loads(line) for line in (corpus.ROOT / f"logstash/kibana/{name}.ndjson").read_text(encoding="utf-8").splitlines()]
+
+
+ALERTS = {one["name"].removeprefix("ESA TLS: "): one for one in lines_of("alerts")}
+DETECTIONS = {one["name"].removeprefix("ESA TLS: "): one for one in lines_of("detections")}
+# of the schema of an Elasticsearch query rule (Kibana's stack_alerts: es_query/rule_type_params.ts)
+PARAMS = {
+    "size",
+    "timeWindowSize",
+    "timeWindowUnit",
+    "timeField",
+    "threshold",
+    "thresholdComparator",
+    "aggType",
+    "groupBy",
+    "excludeHitsFromPreviousRun",
+    "searchType",
+}
+
+
+def view_of(pattern: str) -> str:
+    """Return the template that maps a data stream's fields."""
+    found = re.fullmatch(r"logs-(esatls)\.(\w+)-\*", pattern)
+    assert found, pattern
+    return f"{found[1]}-{found[2]}"
+
+
+def test_alerts_are_what_kibana_takes() -> None:
+    """Each has the parameters that its kind wants, an id as Kibana wants it, and is switched off."""
+    ids = [one["id"] for one in ALERTS.values()]
+    assert len(ids) == len(set(ids))
+    for one in ALERTS.values():
+        assert uuid.UUID(one["id"]).version == 4
+        assert set(one) == {"id", "name", "tags", "rule_type_id", "consumer", "schedule", "params", "actions", "enabled"}
+        assert (one["rule_type_id"], one["consumer"], one["actions"], one["enabled"]) == (".es-query", "stackAlerts", [], False)
+        params = one["params"]
+        if params["searchType"] == "esqlQuery":
+            # what validateParams asks of ES|QL
+            assert set(params) == PARAMS | {"esqlQuery"}
+            assert (params["thresholdComparator"], params["threshold"], params["timeField"]) == (">", [0], "@timestamp")
+            view = re.match(r"FROM (\S+)\n", params["esqlQuery"]["esql"])
+            assert view
+            text = params["esqlQuery"]["esql"].replace(view[1], "")
+            named = set(re.findall(r"(?<![\w.\"])@?[a-z]\w*(?:\.\w+)+|@timestamp", re.sub(r'"[^"]*"', '""', text)))
+            assert named <= mapped(view_of(view[1]))
+        else:
+            assert params["searchType"] == "esQuery"
+            assert set(params) - {"termField", "termSize"} == PARAMS | {"index", "esQuery"}
+            assert ("termField" in params) == ("termSize" in params) == (params["groupBy"] == "top")
+            (index,) = params["index"]
+            assert fields_of(json.loads(params["esQuery"])["query"]) | ({params["termField"]} if "termField" in params else set()) <= mapped(view_of(index))
+
+
+def test_detections_are_what_the_detection_engine_takes() -> None:
+    """Each has what its kind wants, reads fields that there are, and is switched off."""
+    assert len({one["rule_id"] for one in DETECTIONS.values()}) == len(DETECTIONS)
+    for one in DETECTIONS.values():
+        assert {"rule_id", "name", "description", "risk_score", "severity", "type", "query", "language", "index", "interval", "from"} <= set(one)
+        assert not one["enabled"]
+        (index,) = one["index"]
+        grouped = one["new_terms_fields"] if one["type"] == "new_terms" else one["threshold"]["field"]
+        assert Kql(one["query"]).fields | {*grouped} <= mapped(view_of(index))
+
+
+HEAD = "Info: "
+CERTIFICATE = "TLS failed: (336151574, 'error:14094416:SSL routines:ssl3_read_bytes:sslv3 alert certificate unknown')"
+
+
+def log() -> list[str]:
+    """Return a log of today: a retired protocol, a certificate that was not accepted, and a listed partner's mail in clear text."""
+    stamp = (datetime.now(timezone.utc) - timedelta(minutes=5)).strftime("%a %b %d %H:%M:%S %Y")
+    texts = [
+        *opened(1, "old.example.net"), "ICID 1 TLS success protocol TLSv1 cipher AES128-SHA", *message(1, "old.example.net"),
+        *opened(2, "bank.example"), *message(2, "bank.example"),
+        *opened(3, "new.example.org"), "ICID 3 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384", *message(3, "new.example.org"),
+        *opened(4, "odd.example.org"), f"ICID 4 {CERTIFICATE}", "ICID 4 close",
+    ]  # fmt: skip
+    return [f"{stamp} {HEAD}{text}" for text in texts]
+
+
+def opened(icid: int, host: str) -> list[str]:
+    """Return the opening line of a connection."""
+    return [f"New SMTP ICID {icid} interface Data 1 (192.0.2.9) address 198.51.100.{icid} reverse dns host mx.{host} verified yes"]
+
+
+def message(number: int, domain: str) -> list[str]:
+    """Return the lines of a message that came in."""
+    return [
+        f"Start MID {number} ICID {number}",
+        f"MID {number} ICID {number} From: <ann@{domain}>",
+        f"Message finished MID {number} done",
+        f"ICID {number} close",
+    ]
+
+
+def hits(client: Client, params: dict[str, Any]) -> set[str]:
+    """Return the groups that an alert's query finds in its window; of one without groups, the ids of the messages or the outcome of the runs."""
+    window = {"range": {"@timestamp": {"gte": f"now-{params['timeWindowSize']}{params['timeWindowUnit']}"}}}
+    query = {"bool": {"filter": [json.loads(params["esQuery"])["query"], window]}}
+    (index,) = params["index"]
+    found = client.request("POST", f"/{index}/_search", {"size": 100, "query": query})["hits"]["hits"]
+    names = set()
+    for hit in found:
+        value: Any = hit["_source"]
+        for part in params.get("termField", "email.local_id" if "messages" in index else "event.action").split("."):
+            value = value[part]
+        names.add(str(value))
+    return names
+
+
+def test_alerts_find_what_they_are_for(empty: Client) -> None:
+    """On a log of today, each alert that is a query finds its own documents and no others."""
+    index_lines(empty, log(), host="esa1")
+    join(empty, overlap=0)
+    must_encrypt.put(empty, ["bank.example", "new.example.org"], ["other.example"])
+    empty.request("POST", "/logs-esatls.*/_refresh")
+    found = {name: hits(empty, one["params"]) for name, one in ALERTS.items() if "esQuery" in one["params"]}
+    assert found.pop("no lines come in") >= {"connection_opened", "tls_failed"}
+    assert found == {
+        "no good run of the join": {"join"},
+        "the server rejects records": set(),
+        "TLS 1.0, 1.1 or SSL is used": {"old.example.net"},
+        "receiving fails for a certificate": {"esa1"},
+        "mail of a partner that must use TLS went in clear text": {"2"},
+    }
+    detected = {}
+    for name, one in DETECTIONS.items():
+        answer = empty.request("POST", f"/{one['index'][0]}/_search", {"size": 100, "query": Kql(one["query"]).query()})
+        detected[name] = {hit["_source"]["source"]["ip"] for hit in answer["hits"]["hits"]}
+    assert detected == {
+        "a partner's connection went in clear text for the first time": {"198.51.100.2"},
+        "a retired protocol is used": {"198.51.100.1"},
+        "receiving fails for a certificate": {"198.51.100.4"},
+    }
+
+
+def test_the_list_is_loaded_from_the_csv_of_check(empty: Client, tmp_path: Path) -> None:
+    """Each side gets its domains, patterns are told, and a second load replaces the first."""
+    partners = tmp_path / "partners.csv"
+    for text, said in (
+        ("domain,direction\nBank.example,both\n*.example.org,receiving\n", "1 partners for incoming mail, 1 for outgoing mail"),
+        ("domain,direction\nbank.example,delivery\nother.example,delivery\n", "0 partners for incoming mail, 2 for outgoing mail"),
+    ):
+        partners.write_text(text, encoding="utf-8")
+        code, lines, errors = run("must-encrypt", "--url", empty.url, str(partners))
+        assert (code, lines) == (0, [said])
+        assert errors == ("esatls: 1 rows with * were left out: the server compares whole names\n" if "*" in text else "")
+    source = empty.request("GET", f"/{must_encrypt.INDEX}/_doc/{must_encrypt.DOCUMENT}")["_source"]
+    assert source == {"receiving": [], "delivery": ["bank.example", "other.example"]}
+
+
+STATUS = {"status": {"overall": {"level": "available"}}, "version": {"number": "9.1.0"}}
+
+
+def test_rules_are_created_once() -> None:
+    """What is there stays as it is; each rule is asked for by its id, in the space."""
+    paths = {f"/s/mail/api/alerting/rule/{one['id']}": (409 if number else 200, {"id": one["id"]}) for number, one in enumerate(ALERTS.values())}
+    conflict = {"rule_id": "x", "error": {"status_code": 409, "message": "already exists"}}
+    kibana = StandIn({"/api/status": (200, STATUS), **paths, f"/s/mail{rules.IMPORT}": (200, {"success": False, "errors": [conflict]})})
+    try:
+        code, lines, errors = run("rules", "--kibana-url", kibana.url, "--space", "mail")
+    finally:
+        kibana.stop()
+    assert (code, errors) == (0, "")
+    assert lines == [f"alert rules: 1 created, {len(ALERTS) - 1} unchanged", f"detection rules: {len(DETECTIONS) - 1} created, 1 unchanged"]
+    assert all(headers["kbn-xsrf"] == "true" for method, _, headers, _ in kibana.requests if method == "POST")
+    bodies = [json.loads(body) for _, path, _, body in kibana.requests if "/api/alerting/rule/" in path]
+    assert bodies == [{name: value for name, value in one.items() if name != "id"} for one in ALERTS.values()]
+
+
+def test_what_kibana_rejects_is_named() -> None:
+    """Its reason is told in one line."""
+    broken = {"rule_id": "x", "error": {"status_code": 400, "message": "no such field"}}
+    kibana = StandIn({rules.IMPORT: (200, {"success": False, "errors": [broken]})})
+    try:
+        with pytest.raises(ElasticError, match=r"^http://\S+: Kibana rejected the detections: no such field$"):
+            rules.load_detections(Client(kibana.url))
+    finally:
+        kibana.stop()
