@@ -300,6 +300,37 @@ def other_pipeline() -> dict[str, Any]:
     }
 
 
+def cisco_pipeline() -> dict[str, Any]:
+    """Return the pipeline for documents of Elastic's own package, which its `@custom` pipeline calls: what is said of TLS is put beside its own fields."""
+    return {
+        "description": f"Cisco ESA: TLS events in documents of the package cisco_secure_email_gateway. {GENERATED}",
+        "processors": [
+            {
+                "script": {
+                    "tag": "esatls-cisco-line",
+                    "description": "The line, which that package keeps in event.original or takes apart",
+                    "lang": "painless",
+                    "params": {"levels": {level.lower(): level for level in sorted(records.LEVELS)}},
+                    "source": _source("cisco"),
+                }
+            },
+            {"pipeline": {"tag": "esatls-cisco-events", "if": "ctx._esatls != null", "name": "esatls"}},
+            {"script": {"tag": "esatls-cisco-back", "if": "ctx._esatls != null", "lang": "painless", "source": _source("cisco_back")}},
+        ],
+        "on_failure": [
+            {"remove": {"tag": "esatls-cisco-failed-clean", "field": "_esatls", "ignore_missing": True}},
+            {"append": {"tag": "esatls-cisco-failed-tag", "field": "tags", "value": "_esatls_failure"}},
+            {
+                "append": {
+                    "tag": "esatls-cisco-failed-why",
+                    "field": "error.message",
+                    "value": "{{{_ingest.on_failure_processor_tag}}}: {{{_ingest.on_failure_message}}}",
+                }
+            },
+        ],
+    }
+
+
 KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": 1024}
 TYPES: dict[str, dict[str, Any]] = {
     "date": {"type": "date"},
@@ -470,6 +501,7 @@ def files() -> dict[pathlib.Path, str]:
         **logstash.files(),
         OUT / "ingest-pipeline-esatls.json": _json(pipeline()),
         OUT / "ingest-pipeline-esatls-other.json": _json(other_pipeline()),
+        OUT / "ingest-pipeline-esatls-cisco.json": _json(cisco_pipeline()),
         **{OUT / f"lifecycle-{name}.json": _json(policy) for name, policy in lifecycles().items()},
         **{OUT / f"index-template-{name}.json": _json(template) for name, template in templates().items()},
     }

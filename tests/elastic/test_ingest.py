@@ -146,7 +146,7 @@ def test_time_zone_of_the_setup_and_of_a_document(bare: Client) -> None:
 
 def test_every_processor_is_tagged_and_every_pattern_has_the_folders_text() -> None:
     """The pipeline's patterns are those of grok_patterns/, each processor says its name, and a failure keeps the document."""
-    pipelines = [json.loads(setting_up.asset(f"elasticsearch/ingest-pipeline-{name}.json")) for name in ("esatls", "esatls-other")]
+    pipelines = [json.loads(setting_up.asset(f"elasticsearch/ingest-pipeline-{name}.json")) for name in ("esatls", "esatls-other", "esatls-cisco")]
     steps = [next(iter(step.values())) for pipeline in pipelines for step in pipeline["processors"] + pipeline.get("on_failure", [])]
     tags = [step["tag"] for step in steps]
     assert len(tags) == len(set(tags))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LOADED = [
     "ingest pipeline esatls-other",
     "ingest pipeline esatls",
+    "ingest pipeline esatls-cisco",
     "index template esatls-events",
     "index template esatls-connections",
     "index template esatls-messages",

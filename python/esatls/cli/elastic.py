@@ -18,6 +18,7 @@ from esatls.elastic import setup as setting_up
 from esatls.elastic.batches import batches
 from esatls.elastic.client import Client
 from esatls.elastic.retry import PATIENCE
+from esatls.elastic.streams import EVENTS
 from esatls.errors import UsageError
 from esatls.report.must_encrypt import read_rules
 
@@ -143,15 +144,16 @@ def load(connect: Connect, url: str, file: str, patience: float) -> None:
 
 @elastic.command()
 @_server_options
+@click.option("--events", multiple=True, default=(EVENTS,), show_default=True, metavar="PATTERN", help="Data streams of the lines; may be given several times.")
 @click.option("--all", "everything", is_flag=True, help="Read all events again, not only those that came in since the last run.")
 @_patience_option
-def join(connect: Connect, url: str, patience: float, *, everything: bool) -> None:
+def join(connect: Connect, url: str, events: tuple[str, ...], patience: float, *, everything: bool) -> None:
     """Create connection and message documents from event documents. Run it every few minutes.
 
     Each run reads the events that have arrived since the last one, with everything that belongs to them, and writes the documents that have changed.
     """
     server = connect(url)
-    done = joining.join(server, everything=everything, patience=patience, tell=_tell)
+    done = joining.join(server, everything=everything, events=events, patience=patience, tell=_tell)
     click.echo(
         f"{done.events:,} events: {done.connections:,} connections, {done.messages:,} messages written, {done.unchanged:,} unchanged, "
         f"{done.deleted:,} stale documents deleted"

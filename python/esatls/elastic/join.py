@@ -34,7 +34,7 @@ from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from esatls.lines.clock import Time
     from esatls.verdicts.changed import Life
@@ -42,8 +42,10 @@ if TYPE_CHECKING:
     from esatls.verdicts.facts import Ref
 
 RECORDS = f"{CONNECTIONS},{MESSAGE_RECORDS}"
+RIGHTS_TO_EVENTS = ("read", "maintenance")
+"""What a run must be allowed to do with events."""
 RIGHTS: dict[str, tuple[str, ...]] = {
-    EVENTS: ("read", "maintenance"),
+    EVENTS: RIGHTS_TO_EVENTS,
     CONNECTIONS: ("auto_configure", "index", "read", "delete", "maintenance"),
     MESSAGE_RECORDS: ("auto_configure", "index", "read", "delete", "maintenance"),
     STATE: ("auto_configure", "index", "read"),
@@ -64,6 +66,7 @@ def join(
     client: Client,
     *,
     everything: bool = False,
+    events: Sequence[str] = (EVENTS,),
     patience: float = PATIENCE,
     overlap: float = OVERLAP,
     batch: int = PAGE,
@@ -71,13 +74,13 @@ def join(
 ) -> Counts:
     """Make the records of all connections and messages of which a line has come in since the last run, or of all, and write what has changed.
 
-    Each ``batch`` events are joined and written before the next ones are read. Raises ``ElasticError`` where something could not be read or
-    written; what was joined before stays, and the next run goes on from there.
+    ``events`` names the data streams of the lines, as patterns. Each ``batch`` events are joined and written before the next ones are read. Raises
+    ``ElasticError`` where something could not be read or written; what was joined before stays, and the next run goes on from there.
     """
     server = Retrying(client, patience=patience, tell=tell)
     lock = Lock(server)
     started = time.monotonic()
-    run = _Run(server, lock, everything=everything, overlap=overlap, batch=batch)
+    run = _Run(server, lock, events, everything=everything, overlap=overlap, batch=batch)
 
     def tell_of(server: Retrying, failure: str | None) -> None:
         report(server, lock.began, lock.began + int((time.monotonic() - started) * 1000), run.counts, run.progress, failure)
@@ -85,7 +88,7 @@ def join(
     # where something went wrong, the server is not waited for again
     last = Retrying(client, patience=0)
     try:
-        _check_rights(server)
+        _check_rights(server, events)
         run.do()
         tell_of(server, None)
     except (ElasticError, KeyboardInterrupt) as error:
@@ -100,18 +103,19 @@ def join(
     return run.counts
 
 
-def _check_rights(server: Retrying) -> None:
+def _check_rights(server: Retrying, events: Sequence[str]) -> None:
     """Raise ``ElasticError`` where a right is missing: an index that may not be read looks as if it were not there."""
     if not server.client.is_elasticsearch:
         return
-    asked = {"index": [{"names": [names], "privileges": [*rights], "allow_restricted_indices": False} for names, rights in RIGHTS.items()]}
+    needed = {**dict.fromkeys(events, RIGHTS_TO_EVENTS), **{names: rights for names, rights in RIGHTS.items() if names != EVENTS}}
+    asked = {"index": [{"names": [names], "privileges": [*rights], "allow_restricted_indices": False} for names, rights in needed.items()]}
     try:
         answer = server.request("POST", "/_security/user/_has_privileges", asked)
     except ElasticError as error:
         if error.status in {400, 404, 405, 500}:
             return  # a server without users
         raise
-    missing = [f"{right} on {names}" for names, rights in RIGHTS.items() for right in rights if not answer.get("index", {}).get(names, {}).get(right, False)]
+    missing = [f"{right} on {names}" for names, rights in needed.items() for right in rights if not answer.get("index", {}).get(names, {}).get(right, False)]
     if missing:
         message = f"{server.client.url}: the key lacks rights: {', '.join(missing)}"
         raise ElasticError(message, 403)
@@ -124,11 +128,12 @@ class _Renamed(Exception):  # noqa: N818 (no error: a reason to begin again)
 class _Run:
     """One run."""
 
-    def __init__(self, server: Retrying, lock: Lock, *, everything: bool, overlap: float, batch: int) -> None:
+    def __init__(self, server: Retrying, lock: Lock, events: Sequence[str], *, everything: bool, overlap: float, batch: int) -> None:
         self.counts = Counts()
         self.progress = lock.progress._replace(read_to=None) if everything else lock.progress
         self._server = server
         self._lock = lock
+        self._indices = ",".join(events)
         self._batch = batch
         self._up_to = lock.began - int(overlap * 1000)
         """What comes in from here on is the next run's."""
@@ -148,7 +153,7 @@ class _Run:
         since, seen = self.progress.read_to, set[tuple[str, str]]()
         last: Hit | None = None
         while True:
-            with snapshot(self._server, EVENTS) as events:
+            with snapshot(self._server, self._indices) as events:
                 if self._oldest is None:
                     first = events.page([], ["event.ingested"], size=1)
                     self._oldest = first[0].ingested if first else 0

@@ -164,15 +164,15 @@ def server_steps(known: Capabilities, *, timezone: str | None = None, retention_
                 policy = copy.deepcopy(policy)
                 policy["policy"]["phases"].setdefault("delete", {"actions": {"delete": {}}})["min_age"] = f"{retention_days}d"
             yield Step(f"lifecycle {name}", f"/_ilm/policy/{name}", policy)
-    # the first calls the second, which must be there before it
-    for name in ("esatls-other", "esatls"):
+    # each is called by the next, and must be there before it
+    for name in ("esatls-other", "esatls", "esatls-cisco"):
         pipeline = json.loads(asset(f"elasticsearch/ingest-pipeline-{name}.json"))
         for processor in pipeline["processors"]:
             params = processor.get("script", {}).get("params", {})
             if "zone" in params:
                 params["zone"] = timezone
         if not known.ignores_missing:
-            pipeline["processors"] = [step for step in map(_plain, pipeline["processors"]) if _named(step) in {None, "esatls-other", *known.custom}]
+            pipeline["processors"] = [step for step in map(_plain, pipeline["processors"]) if _named(step) in {None, "esatls", "esatls-other", *known.custom}]
         yield Step(f"ingest pipeline {name}", f"/_ingest/pipeline/{name}", pipeline)
     for name in _TEMPLATES:
         yield Step(f"index template {name}", f"/_index_template/{name}", _template(name, known, retention_days))
