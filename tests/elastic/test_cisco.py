@@ -34,6 +34,15 @@ def custom_pipeline() -> tuple[str, dict[str, Any]]:
     return f"/{found[1]}", json.loads(found[2])
 
 
+def their_template(pipeline: str) -> dict[str, Any]:
+    """Return the template of that package's data stream, as far as it matters here."""
+    constants = {"module": {"type": "constant_keyword", "value": "cisco_secure_email_gateway"}, "dataset": {"type": "constant_keyword", "value": DATASET}}
+    keywords = {"strings": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 1024}}}
+    properties = {"event": {"properties": {**constants, "ingested": {"type": "date"}}}, "@timestamp": {"type": "date"}}
+    template = {"settings": {"index": {"default_pipeline": pipeline}}, "mappings": {"dynamic_templates": [keywords], "properties": properties}}
+    return {"index_patterns": [PATTERN], "priority": 200, "data_stream": {}, "template": template}
+
+
 @pytest.fixture
 def beside(empty: Client) -> Iterator[Client]:
     """Return a server with the data stream of that package, whose pipeline calls the user's own last; what a document states it states once."""
@@ -43,11 +52,7 @@ def beside(empty: Client) -> Iterator[Client]:
     empty.request("PUT", path, custom)
     own = {"processors": [{"pipeline": {"name": path.rpartition("/")[2]}}]}
     empty.request("PUT", "/_ingest/pipeline/theirs", own)
-    constants = {"module": {"type": "constant_keyword", "value": "cisco_secure_email_gateway"}, "dataset": {"type": "constant_keyword", "value": DATASET}}
-    keywords = {"strings": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 1024}}}
-    properties = {"event": {"properties": {**constants, "ingested": {"type": "date"}}}, "@timestamp": {"type": "date"}}
-    template = {"settings": {"index": {"default_pipeline": "theirs"}}, "mappings": {"dynamic_templates": [keywords], "properties": properties}}
-    empty.request("PUT", f"/_index_template/logs-{DATASET}", {"index_patterns": [PATTERN], "priority": 200, "data_stream": {}, "template": template})
+    empty.request("PUT", f"/_index_template/logs-{DATASET}", their_template("theirs"))
     yield empty
     empty.request("DELETE", f"/_data_stream/{OTHER}")
     empty.request("DELETE", f"/_index_template/logs-{DATASET}")
