@@ -133,12 +133,17 @@ KINDS: dict[str, Callable[[int], Lines]] = {
 }
 
 
+def stamped(lines: Lines) -> Iterator[str]:
+    """Yield the lines of a log as the appliance writes them."""
+    for time, text in lines:
+        stamp = datetime.fromtimestamp(START + int(time), timezone.utc)
+        yield f"{stamp:%a %b %d %H:%M:%S %Y} {'' if text.startswith('CEF') else 'Info: '}{text}"
+
+
 def write(path: pathlib.Path, lines: Lines) -> None:
     """Write a log."""
     with path.open("w", encoding="ascii") as file:
-        for time, text in lines:
-            stamp = datetime.fromtimestamp(START + int(time), timezone.utc)
-            file.write(f"{stamp:%a %b %d %H:%M:%S %Y} {'' if text.startswith('CEF') else 'Info: '}{text}\n")
+        file.writelines(f"{line}\n" for line in stamped(lines))
 
 
 def seconds(command: str, log: pathlib.Path, code: str) -> float | None:

@@ -144,7 +144,7 @@ class _Reader:
             use = self.fact(mid, fact, about_message=True)
             if ref not in refs(use):
                 raise ValueError("no use of this connection")
-            item.kept.append(use)
+            item.keep(use)
         item.closed, item.limit = bool(marks[0]), int(marks[1])
         return item
 

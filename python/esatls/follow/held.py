@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, TIME
 from esatls.extraction.match import MATCHERS_BY_START
 from esatls.follow.logclock import LEAP, LogClock
+from esatls.follow.nearby import Nearby
 from esatls.follow.open_ids import OpenConnection, OpenHost, OpenMessage
 from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.appliance import Appliance
@@ -49,6 +50,8 @@ HOLD = 900
 """Seconds that a message which has ended waits for a connection over which nothing has passed yet: what passes later may decide."""
 MOST = 100_000
 """Most ids in one queue, a fifth in `remembered`; where there are more, the oldest has to go before its time."""
+_LONG_CHAIN = 8
+"""Messages that one was made from, of which it is kept how they were received: each of them may soon be asked for."""
 _STRANGERS = 100
 """Appliances whose clocks are known though nothing of theirs is held."""
 
@@ -197,6 +200,10 @@ class Held:
                     self._message_due(name, host, key, forced=True)
                 else:
                     self._emit(host, key)
+        for host, held in self.hosts.items():
+            for side, connections in enumerate(held.connections):
+                for key, item in connections.items():
+                    self._look_at(host, side, key, item)
 
     def sizes(self) -> dict[str, int]:
         """Return how many ids and facts are held, by queue; `facts` counts all."""
@@ -212,9 +219,17 @@ class Held:
         held = self._host(host)
         item = held.connection(side, key)
         item.add(fact)
+        if held.has_chains:
+            held.doubt(side, key)
         if len(item.facts) > item.limit:
-            item.shed(held.uses(side, key), len(held.holders.get((side, key), ())))
+            self._look_at(host, side, key, item)
+            held.shed(side, key, item)
         self._wait("closed" if item.closed else "connected", host, side, key, item)
+
+    def _look_at(self, host: str, side: int, key: str, item: OpenConnection) -> None:
+        """See whether two had an id at once, before anything of it is forgotten."""
+        if item.is_taken_again:
+            self.contradictions.look_at(host, side, key, item.facts)
 
     def _message(self, host: str, key: str, fact: Fact) -> None:
         held = self._host(host)
@@ -250,6 +265,8 @@ class Held:
         held = self.hosts[host]
         item.facts[fact] = None
         item.mark(fact, self._now())
+        if held.has_chains:
+            held.doubt_by(fact)
         for ref in refs(fact):
             is_said = ref in item.refs
             held.hold(key, item, ref)
@@ -269,6 +286,7 @@ class Held:
     def _reopen(self, host: str, key: str, item: OpenMessage) -> None:
         """Open a message again: it goes on after it was emitted as unfinished, or its id belongs to another one now."""
         held = self.hosts[host]
+        held.doubt(MESSAGES, key)
         if item.emitted == "finished":
             if not (item.quarantined or held.children(key)):
                 # nothing is made from it any more
@@ -391,7 +409,9 @@ class Held:
             if kind != MESSAGES:
                 connection = held.connections[kind].get(key)
                 if connection is not None and connection.expired:
+                    self._look_at(host, kind, key, connection)
                     del held.connections[kind][key]
+                    held.doubt(*ref)
                 continue
             message = held.messages.get(key)
             if message is not None and message.expired:
@@ -407,9 +427,7 @@ class Held:
             if fact[CODE] in TRIES:
                 for _, key in refs(fact):
                     connection = held.connections[DELIVERY].get(key)
-                    if connection is not None and not (
-                        connection.closed or connection.has_passed() or any(other[CODE] == "tls_success" for other in connection.facts)
-                    ):
+                    if connection is not None and connection.may_be_passed(fact[TIME]):
                         return True
         return False
 
@@ -447,13 +465,19 @@ class Held:
     def _judged(self, host: str, key: str) -> Appliance:
         """Return what is known of a message, and of all that is needed to judge it."""
         held = self.hosts[host]
-        stores = together(held, [key])
+        known = Nearby(held, key)
+        stores = together(known, [key])
         has_witnesses = any(bears_witness(fact) for store in stores for facts in store.values() for fact in facts)
         appliance = Appliance(host, stores, has_witnesses=has_witnesses)
         for mid in stores[MESSAGES]:
-            known = held.messages.get(mid)
-            if known is not None and known.heritages is not None:
-                bequeath(appliance, mid, known.heritages)
+            item = held.messages.get(mid)
+            if item is not None:
+                left = item.heritages if mid == key else item.leaves()
+                if left is not None:
+                    bequeath(appliance, mid, left)
+        if len(known.ancestors) > _LONG_CHAIN:
+            for mid in known.ancestors:
+                held.knows(mid, heritages_of(appliance, mid))
         return appliance
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import CODE, KEY, MESSAGES, TIME
+from esatls.extraction.fact_types import CODE, KEY, MESSAGES, RECEIVING, TIME, MessageFinished, position
+from esatls.follow.stretches import Stretches
 from esatls.verdicts.closure import ENDS, OPENED, decisive, essential
 from esatls.verdicts.facts import OPENS, bears_witness, passes, refs
 from esatls.verdicts.heritage import opening_of
 from esatls.verdicts.lives import CONNECTION_SILENCE, SAME_OPENING, split, starts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from esatls.verdicts.heritage import Heritages
     from esatls.verdicts.message import Message
 
+_END = position("message_end", MessageFinished)
 _FEW = 6
 """Uses of one connection that are not looked through for what can go."""
 _LEAST = 64
@@ -28,7 +30,7 @@ _LEAST = 64
 class OpenConnection:
     """What is known of one ICID or DCID."""
 
-    __slots__ = ("closed", "expired", "facts", "kept", "limit", "most_kept", "queue")
+    __slots__ = ("closed", "expired", "facts", "is_opened", "is_taken_again", "is_whole", "kept", "limit", "most_kept", "queue", "stretches")
 
     def __init__(self) -> None:
         self.facts: dict[Fact, None] = {}
@@ -36,43 +38,76 @@ class OpenConnection:
         """Facts of messages that name it: those that matter to the others (`closure.decisive`), and the last few."""
         self.most_kept = _FEW
         self.closed = False
+        self.is_opened = self.is_taken_again = False
+        """Whether an opening line is known; whether another one is."""
         self.expired = False
         """Its time is over: it goes with the last message that names it."""
         self.limit = _LEAST
         """Facts from which on it is looked through."""
+        self.stretches: Stretches | None = None
+        """Facts and uses by time, where somebody has asked and they are many."""
+        self.is_whole = False
+        """Some have no place in time: all are one stretch."""
         self.queue = ""
 
     def add(self, fact: Fact) -> None:
         """Take what a line says of it."""
+        if self.stretches is not None and fact not in self.facts and not self.stretches.add(fact):
+            self.stretches = None
         self.facts[fact] = None
         if fact[CODE] == "connection_closed":
             self.closed = True
         elif fact[CODE] == "connection_opened":
             self.closed = False
+            self.is_taken_again |= self.is_opened
+            self.is_opened = True
+
+    def keep(self, use: Fact) -> None:
+        """Keep a fact of a message that names it."""
+        self.kept.append(use)
+        if self.stretches is not None and not self.stretches.use(use):
+            self.stretches = None
 
     def use(self, fact: Fact) -> None:
         """Note that a message names it."""
-        self.kept.append(fact)
+        self.keep(fact)
         if len(self.kept) > self.most_kept:
             begins = starts([*self.facts, *self.kept], OPENED, CONNECTION_SILENCE)
             self.kept = decisive(self.kept, begins)
             self.most_kept = max(_FEW, 2 * len(self.kept))
+            self.stretches = None
 
-    def has_passed(self) -> bool:
-        """Tell whether a message passed over it."""
-        return any(passes(fact) for fact in self.kept)
+    def around(self, times: Collection[Time | None]) -> tuple[Collection[Fact], Collection[Fact]]:
+        """Return the facts and the uses that may decide on what is said of it at some times."""
+        if len(self.facts) + len(self.kept) <= _LEAST or self.is_whole:
+            return self.facts, self.kept
+        known = [time for time in times if time is not None]
+        if len(known) < max(1, len(times)):
+            return self.facts, self.kept
+        if self.stretches is None:
+            self.is_whole = not all(map(Stretches.has_place, (*self.facts, *self.kept)))
+            if self.is_whole:
+                return self.facts, self.kept
+            self.stretches = Stretches(self.facts, self.kept)
+        return self.stretches.around(min(known), max(known))
 
-    def shed(self, used: Iterable[Time | None], holders: int) -> None:
-        """Let go of the facts that no verdict on a message can rest on any more."""
+    def may_be_passed(self, time: Time | None) -> bool:
+        """Tell whether a message may yet show how mail passes over it at a time: nothing has passed, and it is neither closed nor over TLS."""
+        facts, kept = self.around((time,))
+        return not (self.closed or any(map(passes, kept)) or any(fact[CODE] == "tls_success" for fact in facts))
+
+    def shed(self, used: Iterable[Time | None]) -> None:
+        """Let go of the facts that no verdict on a message can rest on any more; `used` is asked for where the id was taken more than once."""
         facts, self.kept = essential(self.facts, self.kept, used)
         self.facts = dict.fromkeys(facts)
-        self.limit = max(_LEAST, 2 * len(facts), holders)
+        self.stretches = None
+        self.limit = max(_LEAST, 2 * len(facts))
 
 
 class OpenMessage:
     """What is known of one MID."""
 
-    __slots__ = ("behind", "emitted", "ended", "expired", "facts", "fresh", "heritages", "past", "quarantined", "queue", "refs")
+    __slots__ = ("behind", "emitted", "ended", "expired", "facts", "for_now", "fresh", "heritages", "past", "quarantined", "queue", "refs")
 
     def __init__(self) -> None:
         self.facts: dict[Fact, None] = {}
@@ -87,6 +122,8 @@ class OpenMessage:
         """`finished` or `unfinished` once its record was emitted."""
         self.heritages: Heritages | None = None
         """Of the messages with this id that were emitted as finished: all that their children need."""
+        self.for_now: Heritages | None = None
+        """The same as long as nothing is said that may change it."""
         self.past: tuple[Time, Time] | None = None
         """First and last time of what was emitted of the message before with this id."""
         self.behind: Time | None = None
@@ -108,6 +145,10 @@ class OpenMessage:
         known = [other[TIME] for other in self.facts if other[CODE] in OPENS and other[TIME] is not None]
         known = known or [other[TIME] for other in self.facts if other[TIME] is not None][:1]
         return all(abs(fact[TIME] - time) > SAME_OPENING for time in known)
+
+    def leaves(self) -> Heritages | None:
+        """Return what is known of what its children need."""
+        return self.heritages if self.for_now is None else self.for_now
 
     def needed(self) -> set[Ref]:
         """Return what it needs: nothing where all that its children ask for is known."""
@@ -139,15 +180,19 @@ class OpenMessage:
 
 
 class OpenHost:
-    """What is held of one appliance: what `closure.together` asks for."""
+    """What is held of one appliance."""
 
-    __slots__ = ("connections", "holders", "messages")
+    __slots__ = ("connections", "has_chains", "holders", "messages", "resting")
 
     def __init__(self) -> None:
         self.connections: tuple[dict[str, OpenConnection], dict[str, OpenConnection]] = ({}, {})
         self.messages: dict[str, OpenMessage] = {}
         self.holders: dict[Ref, set[str]] = {}
         """Messages that need a connection or a message."""
+        self.has_chains = False
+        """Whether anything was ever known for now."""
+        self.resting: dict[str, set[str]] = {}
+        """By ICID: messages of which is known for now how they were received over it."""
 
     def empty(self) -> bool:
         """Tell whether nothing is held."""
@@ -165,34 +210,52 @@ class OpenHost:
             item = self.connections[side][key] = OpenConnection()
         return item
 
-    def facts(self, store: int, key: str) -> Collection[Fact]:
-        """Return the facts of an id."""
-        item: OpenConnection | OpenMessage | None = self.messages.get(key) if store == MESSAGES else self.connections[store].get(key)
-        return () if item is None else item.facts
-
-    def names(self, mid: str) -> Iterable[Ref]:
-        """Return what a message needs."""
-        return self.messages[mid].refs
-
     def users(self, side: int, key: str) -> Iterable[str]:
         """Return the messages that need a connection."""
         return self.holders.get((side, key), ())
-
-    def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
-        """Return what is kept of the messages on a connection."""
-        item = self.connections[side].get(key)
-        found: dict[str, Collection[Fact]] = {}
-        for use in () if item is None else item.kept:
-            found[use[KEY]] = [*found.get(use[KEY], ()), use]
-        return found
 
     def children(self, mid: str) -> Iterable[str]:
         """Return the messages that need this one."""
         return self.holders.get((MESSAGES, mid), ())
 
-    def uses(self, side: int, key: str) -> set[Time | None]:
-        """Return the times at which messages that need a connection name it."""
-        return {fact[TIME] for mid in self.users(side, key) for fact in self.messages[mid].facts if (side, key) in refs(fact)}
+    def shed(self, side: int, key: str, item: OpenConnection) -> None:
+        """Let a connection let go of what nothing rests on."""
+        looked_at: list[int] = []
+        item.shed(self._used(side, key, looked_at))
+        item.limit = max(item.limit, sum(looked_at))
+
+    def _used(self, side: int, key: str, looked_at: list[int]) -> Iterator[Time | None]:
+        """Yield the times at which messages that need a connection name it; count what was looked at for that."""
+        for mid in self.users(side, key):
+            facts = self.messages[mid].facts
+            looked_at.append(len(facts))
+            yield from (fact[TIME] for fact in facts if (side, key) in refs(fact))
+
+    def knows(self, mid: str, heritages: Heritages) -> None:
+        """Keep what a message leaves to its children, until something is said that may change it."""
+        item = self.messages[mid]
+        item.for_now = heritages
+        self.has_chains = True
+        for side, key in item.refs:
+            if side == RECEIVING:
+                self.resting.setdefault(key, set()).add(mid)
+
+    def doubt_by(self, fact: Fact) -> None:
+        """Forget what messages leave to their children where a fact of a message may change it; that the appliance is done with one does not."""
+        if not (fact[CODE] == "message_finished" and fact[_END] == "done"):
+            self.doubt(MESSAGES, fact[KEY])
+        for ref in refs(fact):
+            self.doubt(*ref)
+
+    def doubt(self, store: int, key: str) -> None:
+        """Forget what messages leave to their children where it rests on an id of which something is said."""
+        todo = [key] if store == MESSAGES else [*self.resting.pop(key, ())] if store == RECEIVING else []
+        while todo:
+            mid = todo.pop()
+            item = self.messages.get(mid)
+            if item is not None and item.for_now is not None:
+                item.for_now = None
+                todo += self.children(mid)
 
     def hold(self, key: str, item: OpenMessage, ref: Ref) -> None:
         """Note that a message needs a connection, or another message."""

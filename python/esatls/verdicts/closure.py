@@ -123,16 +123,16 @@ def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = ())
             elif ref[0] == RECEIVING or mid in asked:
                 # of what a message was made from, only how it was received matters
                 named.setdefault(ref, False)
-    beside: dict[str, Collection[Fact]] = {}
+    beside: dict[str, list[Fact]] = {}
     for (side, key), is_judged in named.items():
         facts = known.facts(side, key)
         if facts:
             stores[side][key] = list(facts)
         if not is_judged:
             for mid, facts in known.beside(side, key).items():
-                beside[mid] = [*beside[mid], *facts] if mid in beside else facts
-    for mid in beside.keys() - messages.keys():
-        messages[mid] = list(beside[mid])
+                if mid not in messages:
+                    beside.setdefault(mid, []).extend(facts)
+    messages.update(beside)
     for mid in [*messages]:
         for child in known.children(mid):
             if child not in messages:

@@ -75,8 +75,11 @@ class Contradictions:
     def look(self, appliance: Appliance) -> None:
         """Take what shows in one appliance, as far as its connections and messages have been judged."""
         for store, key in appliance.taken_again:
-            facts = appliance.stores[store].get(key, ())
-            self.add(appliance.host, _taken(store, key, facts))
+            self.look_at(appliance.host, store, key, appliance.stores[store].get(key, ()))
+
+    def look_at(self, host: str, store: int, key: str, facts: Iterable[Fact]) -> None:
+        """Take what the facts of one id show."""
+        self.add(host, _taken(store, key, facts))
 
     def add(self, host: str, found: Iterable[Taken]) -> None:
         """Add ids of an appliance that two had, such as another process found."""

@@ -1,0 +1,65 @@
+"""What of the facts that are held is needed to judge some messages: what `closure.together` asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from esatls.extraction.fact_types import KEY, MESSAGES, TIME
+from esatls.verdicts.facts import refs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from esatls.extraction.fact_types import Fact
+    from esatls.follow.open_ids import OpenHost
+    from esatls.lines.clock import Time
+    from esatls.verdicts.facts import Ref
+
+
+class Nearby:
+    """What is held of one appliance, as one message needs it: of connection ids that were taken often, what was near its time."""
+
+    def __init__(self, held: OpenHost, asked: str) -> None:
+        self.held = held
+        self.asked = asked
+        self.ancestors: list[str] = []
+        """Those whose own facts are needed, because nobody knows yet what they leave to others."""
+        self._times: dict[Ref, list[Time | None]] = {}
+
+    def facts(self, store: int, key: str) -> Collection[Fact]:
+        """Return the facts of an id."""
+        if store == MESSAGES:
+            message = self.held.messages.get(key)
+            return () if message is None else message.facts
+        connection = self.held.connections[store].get(key)
+        return () if connection is None else connection.around(self._times.get((store, key), ()))[0]
+
+    def names(self, mid: str) -> Iterable[Ref]:
+        """Return what a message needs."""
+        item = self.held.messages[mid]
+        if mid != self.asked:
+            if item.for_now is not None:
+                return ()
+            if item.refs:
+                self.ancestors.append(mid)
+        for fact in item.facts:
+            for ref in refs(fact):
+                if ref[0] != MESSAGES:
+                    self._times.setdefault(ref, []).append(fact[TIME])
+        return item.refs
+
+    def users(self, side: int, key: str) -> Iterable[str]:
+        """Return the messages that need a connection."""
+        return self.held.users(side, key)
+
+    def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
+        """Return what is kept of the messages on a connection."""
+        item = self.held.connections[side].get(key)
+        found: dict[str, list[Fact]] = {}
+        for use in () if item is None else item.around(self._times.get((side, key), ()))[1]:
+            found.setdefault(use[KEY], []).append(use)
+        return {**found}
+
+    def children(self, mid: str) -> Iterable[str]:
+        """Return the messages that need a message."""
+        return self.held.children(mid)

@@ -1,0 +1,99 @@
+"""The lines about one connection id and the messages on it, in stretches: cut where the id was surely taken anew.
+
+A message that stays open for weeks may keep thousands of connections with one id. Whoever is judged meanwhile is judged by those near by.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from esatls.extraction.fact_types import CODE, TIME
+from esatls.verdicts.closure import OPENED
+from esatls.verdicts.facts import bears_witness, order
+from esatls.verdicts.lives import SAME_OPENING, starts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from esatls.extraction.fact_types import Fact
+    from esatls.lines.clock import Time
+
+_ANY_SILENCE = float("inf")
+
+Part = tuple[list["Fact"], list["Fact"]]
+
+
+class Stretches:
+    """Facts and uses of one id, each stretch from an opening line to the next that is more than `SAME_OPENING` later.
+
+    Where an id begins is decided by opening lines that are closer than that, and by nothing further away, so what is true of some stretches in
+    a row is true of them among all.
+    """
+
+    __slots__ = ("cuts", "last", "opened", "parts")
+
+    def __init__(self, facts: Iterable[Fact], uses: Iterable[Fact]) -> None:
+        self.cuts: list[Time] = []
+        """When each stretch but the first begins."""
+        self.parts: list[Part] = [([], [])]
+        self.opened: list[Fact] = []
+        """Opening lines of the last stretch."""
+        self.last = float("-inf")
+        """When the last of them was written."""
+        for fact in sorted(facts, key=order):
+            self.add(fact)
+        for use in uses:
+            self.use(use)
+
+    @staticmethod
+    def has_place(fact: Fact) -> bool:
+        """Tell whether a fact is of its own time: it has a stamp, and no record tells it, which is written when a message leaves."""
+        return fact[TIME] is not None and not bears_witness(fact)
+
+    def add(self, fact: Fact) -> bool:
+        """Take a line about the connection; False where all has to be cut anew."""
+        time = fact[TIME]
+        if not self.has_place(fact):
+            return False
+        if fact[CODE] in OPENED:
+            if time <= self.last + SAME_OPENING:
+                if self.cuts and time < self.opened[0][TIME]:
+                    return False
+            elif self.opened:
+                self._cut([*self.opened, fact])
+            self.opened.append(fact)
+            self.last = max(self.last, time)
+        self._part(time)[0].append(fact)
+        return True
+
+    def use(self, use: Fact) -> bool:
+        """Take a line about a message that names the connection; False where all has to be cut anew."""
+        if self.has_place(use):
+            self._part(use[TIME])[1].append(use)
+            return True
+        return False
+
+    def _cut(self, opened: list[Fact]) -> None:
+        cut = starts(opened, OPENED, _ANY_SILENCE)[-1]
+        part = self.parts[-1]
+        behind: Part = ([], [])
+        for some, later in zip(part, behind):
+            later += [fact for fact in some if fact[TIME] >= cut]
+            some[:] = [fact for fact in some if fact[TIME] < cut]
+        self.cuts.append(cut)
+        self.parts.append(behind)
+        self.opened = []
+
+    def _part(self, time: Time) -> Part:
+        return self.parts[bisect_right(self.cuts, time)]
+
+    def around(self, first: Time, last: Time) -> Part:
+        """Return facts and uses of the stretches between two times, and of one more on either side, which shows where they end."""
+        low, high = bisect_right(self.cuts, first), bisect_right(self.cuts, last)
+        facts: list[Fact] = []
+        uses: list[Fact] = []
+        for part in self.parts[max(0, low - 1) : high + 2]:
+            facts += part[0]
+            uses += part[1]
+        return facts, uses
