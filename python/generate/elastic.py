@@ -381,9 +381,14 @@ RECORD: dict[str, dict[str, Any]] = {
 
 def run_types() -> dict[str, dict[str, Any]]:
     """Return the mapping of the report of a run of `esatls elastic join`."""
-    keywords = ("event.module", "event.dataset", "event.kind", "event.category", "event.type", "event.action", "event.outcome", "esatls.run.version")
+    of_events = ("module", "dataset", "kind", "category", "type", "action", "outcome")
+    keywords = (*(f"event.{name}" for name in of_events), "esatls.run.version", "esatls.run.contradictions")
     dates = ("@timestamp", "event.start", "event.end", "esatls.run.read_to")
-    types = {**dict.fromkeys(keywords, KEYWORD), **{name: {"type": "date"} for name in dates}, "error.message": {"type": "match_only_text"}}
+    types = {
+        **dict.fromkeys(keywords, KEYWORD),
+        **{name: {"type": "date"} for name in dates},
+        **{name: {"type": "match_only_text"} for name in ("message", "error.message")},
+    }
     return {**types, **{name: {"type": "long"} for name in ("event.duration", *(f"esatls.run.{count}" for count in Counts._fields))}}
 
 

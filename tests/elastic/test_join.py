@@ -81,6 +81,24 @@ def test_serial_numbers_part_the_appliances_behind_one_collector(empty: Client) 
     assert ordered(all_documents(empty, "logs-esatls.connections-*")) == ordered(connections)
 
 
+def test_ids_that_two_had_at_once_are_told(empty: Client) -> None:
+    """Where ids contradict each other as only two appliances under one name explain, the run says so, and its report names the appliance."""
+    opened = (
+        "<22>Mar  3 10:00:{:02} {} mail_logs: Info: New SMTP ICID 81 interface Data 1 (192.0.2.10) address 198.51.100.{} reverse dns host unknown verified no"
+    )
+    index_lines(empty, [opened.format(0, "esa1", 1), opened.format(0, "esa2", 1)])
+    said: list[str] = []
+    join(empty, tell=said.append)
+    assert said == []
+    index_lines(empty, [opened.format(5, "esa1", 2)])
+    join(empty, tell=said.append)
+    (warning,) = said
+    assert warning.startswith("esa1: an id was taken by two at once, ICID 81 at ")
+    empty.request("POST", "/logs-esatls.runs-*/_refresh")
+    hits = empty.request("POST", "/logs-esatls.runs-*/_search", {"query": {"term": {"esatls.run.contradictions": "esa1"}}})["hits"]["hits"]
+    assert [(hit["_source"]["esatls"]["run"]["contradictions"], hit["_source"]["message"]) for hit in hits] == [(["esa1"], warning)]
+
+
 @pytest.mark.parametrize("name", RIGHT)
 def test_reported_logs_give_what_is_right(empty: Client, name: str) -> None:
     """The logs that users' reports are about, each alone on the server: what is right of each line and of what belongs together, in whole documents."""

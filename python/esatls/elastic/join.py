@@ -30,6 +30,7 @@ from esatls.elastic.write import CHANGED_SINCE, Document, document_of, told
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.lines.clock import parse_rfc3339, rfc3339
 from esatls.verdicts.changed import judge_again
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances, key_of
 
@@ -83,7 +84,8 @@ def join(
     run = _Run(server, lock, events, everything=everything, overlap=overlap, batch=batch)
 
     def tell_of(server: Retrying, failure: str | None) -> None:
-        report(server, lock.began, lock.began + int((time.monotonic() - started) * 1000), run.counts, run.progress, failure)
+        ended = lock.began + int((time.monotonic() - started) * 1000)
+        report(server, lock.began, ended, run.counts, run.progress, run.contradictions.found(), failure)
 
     # where something went wrong, the server is not waited for again
     last = Retrying(client, patience=0)
@@ -91,6 +93,8 @@ def join(
         _check_rights(server, events)
         run.do()
         tell_of(server, None)
+        for contradiction in run.contradictions.found():
+            server.tell(str(contradiction))
     except (ElasticError, KeyboardInterrupt) as error:
         with suppress(ElasticError):
             tell_of(last, str(error) or "the run was interrupted")
@@ -130,6 +134,7 @@ class _Run:
 
     def __init__(self, server: Retrying, lock: Lock, events: Sequence[str], *, everything: bool, overlap: float, batch: int) -> None:
         self.counts = Counts()
+        self.contradictions = Contradictions()
         self.progress = lock.progress._replace(read_to=None) if everything else lock.progress
         self._server = server
         self._lock = lock
@@ -146,6 +151,7 @@ class _Run:
             try:
                 self._go()
             except _Renamed:
+                self.contradictions = Contradictions()
                 continue
             return
 
@@ -198,7 +204,7 @@ class _Run:
         for name, former in self.progress.renamed:
             changed[former] |= changed.get(name, set())
         self._lock.hold()
-        judged = {name: _Judged(name, ids, events, names) for name, ids in changed.items() if ids}
+        judged = {name: _Judged(name, ids, events, names, self.contradictions) for name, ids in changed.items() if ids}
         self._write_all(judged)
         self.counts = self.counts._replace(events=self.counts.events + count)
 
@@ -285,7 +291,7 @@ class _Changes(NamedTuple):
 class _Judged:
     """What some new events of one appliance change."""
 
-    def __init__(self, name: str, changed: set[Ref], events: Snapshot, names: dict[Source, str]) -> None:
+    def __init__(self, name: str, changed: set[Ref], events: Snapshot, names: dict[Source, str], contradictions: Contradictions) -> None:
         self.name = name
         self.changed = changed
         self._events = events
@@ -294,7 +300,7 @@ class _Judged:
         self._since: dict[Ref, int] = {}
         """When the first event of an id came in."""
         self.lives: dict[Ref, list[Life]] = defaultdict(list)
-        for life in judge_again(name, changed, self._fetch):
+        for life in judge_again(name, changed, self._fetch, contradictions):
             self.lives[life.ref].append(life)
 
     def _fetch(self, ids: set[Ref]) -> Stores:

@@ -18,7 +18,10 @@ from esatls.elastic.streams import dataset, stream
 from esatls.lines.clock import rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from esatls.elastic.retry import Retrying
+    from esatls.verdicts.contradictions import Contradiction
 
 STATE = "esatls-state"
 
@@ -115,7 +118,7 @@ class Counts(NamedTuple):
     refused: int = 0
 
 
-def report(server: Retrying, began: int, ended: int, counts: Counts, progress: Progress, failure: str | None) -> None:
+def report(server: Retrying, began: int, ended: int, counts: Counts, progress: Progress, contradictions: Sequence[Contradiction], failure: str | None) -> None:
     """Write the report of a run, for the dashboard and for alerts. Times are milliseconds since 1970."""
     start, end = (rfc3339(time / 1000) for time in (began, ended))
     document: dict[str, Any] = {
@@ -136,6 +139,9 @@ def report(server: Retrying, began: int, ended: int, counts: Counts, progress: P
     }
     if progress.read_to is not None:
         document["esatls"]["run"]["read_to"] = rfc3339(progress.read_to / 1000)
+    if contradictions:
+        document["esatls"]["run"]["contradictions"] = [one.host for one in contradictions]
+        document["message"] = "\n".join(map(str, contradictions))
     if failure is not None:
         document["error"] = {"message": failure}
     server.request("POST", f"/{stream('runs')}/_doc", document)

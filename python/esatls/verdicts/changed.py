@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
     from esatls.verdicts.closure import Known, Stores
+    from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 _PARENT = position("parent_mid", Lineage)
@@ -52,10 +53,10 @@ def _over(known: Known, mids: Iterable[str]) -> set[Ref]:
     return {ref for mid in mids for ref in known.names(mid) if ref[0] != MESSAGES}
 
 
-def judge_again(host: str, changed: Collection[Ref], fetch: Callable[[set[Ref]], Stores]) -> list[Life]:
+def judge_again(host: str, changed: Collection[Ref], fetch: Callable[[set[Ref]], Stores], contradictions: Contradictions | None = None) -> list[Life]:
     """Return the lives of one appliance whose records may be others, as some ids have new facts: all lives of these ids, and what depends on them.
 
-    `fetch` gets ids and returns all facts that are about them or name them.
+    `fetch` gets ids and returns all facts that are about them or name them. What shows of `contradictions` is added to them.
     """
     changed = {ref for ref in changed if ref[0] == MESSAGES or ref[1] != "0"}
     gathered = _Gathered(host, changed)
@@ -69,7 +70,10 @@ def judge_again(host: str, changed: Collection[Ref], fetch: Callable[[set[Ref]],
         gathered.begin()
     own: Own = {(host, *ref): gathered.times[ref] for ref in (*((MESSAGES, mid) for mid in mids), *connections) if ref in gathered.times}
     appliance = Appliance(host, stores, has_witnesses=gathered.appliance.has_witnesses)
-    return [*_lives(appliance, own, mids, connections)]
+    found = [*_lives(appliance, own, mids, connections)]
+    if contradictions is not None:
+        contradictions.look(appliance)
+    return found
 
 
 def _lives(appliance: Appliance, own: Own, mids: Iterable[str], connections: Iterable[Ref]) -> Iterator[Life]:
