@@ -327,7 +327,7 @@ def transforms_conf() -> str:
     lookup = (
         "# Partners that must use TLS: domain (with * for subdomains), direction (receiving, delivery, both), owner. The sample ships with the app;\n"
         "# put your own list into lookups/esatls_partners.csv and name it in local/transforms.conf.\n\n"
-        "[esatls_partners]\nfilename = esatls_partners_sample.csv\nmatch_type = WILDCARD(domain)\nmax_matches = 1\ncase_sensitive_match = false\n"
+        "[esatls_partners]\nfilename = esatls_partners_sample.csv\nmatch_type = WILDCARD(domain)\nmax_matches = 100\ncase_sensitive_match = false\n"
     )
     return "\n".join([HEAD, *(str(transform) for transform in [*transforms(), cef_transform()]), lookup])
 

@@ -5,22 +5,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import esatls_splunk  # first: it shows the way to lib/
-from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING, TIME
+import esatls_splunk  # noqa: F401 - first: it shows the way to lib/
 from esatls.extraction.fields import CONNECTION_FIELDS
-from esatls.verdicts.facts import refs
 from esatls.verdicts.records import connections
-from esatls_verdicts import SummaryReader
+from esatls_verdicts import SummaryReader, timed
 from esatls_windows import CONNECTION
 from splunklib.searchcommands import Configuration, dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from esatls.lines.clock import Time
-    from esatls.verdicts.facts import Facts
+    from esatls.verdicts.record_types import ConnectionRecord
 
-SIDES = {RECEIVING: "receiving", DELIVERY: "delivery"}
 NAMES = tuple(field.name for field in CONNECTION_FIELDS)
 
 
@@ -53,41 +49,12 @@ class EsatlsConnectionsCommand(SummaryReader):
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per connection."""
-        seen, facts = None, self.facts.settled()
-        records: Iterable[Any] = connections(facts, self.contradictions)
+        facts = self.facts.settled()
+        records: Iterable[ConnectionRecord] = connections(facts, self.contradictions)
         if self.reads_summary:
             records, facts = self.index.read(CONNECTION)
-        for record in records:
-            stamp = record.get("opened") or record.get("closed")
-            if stamp:
-                yield {"_time": esatls_splunk.epoch(stamp), **record}
-                continue
-            seen = first_times(facts) if seen is None else seen
-            side = record["esa_direction"]
-            seconds = seen.get((record.get("esa_host", ""), side, record["icid" if side == "receiving" else "dcid"]))
-            yield record if seconds is None else {"_time": esatls_splunk.seconds_text(seconds), **record}
-
-
-def first_times(facts: Facts) -> dict[tuple[str, str, int], Time]:
-    """When a connection is first spoken of, for those whose opening and closing lines are not in view: (appliance, side, id) -> seconds."""
-    found: dict[tuple[str, str, int], Time] = {}
-
-    def note(host: str, side: str, key: str | None, time: Time | None) -> None:
-        if key is not None and time is not None:
-            place = (host, side, int(key))
-            found[place] = min(found.get(place, time), time)
-
-    for host, stores in facts.hosts.items():
-        for number, side in SIDES.items():
-            for key, known in stores[number].items():
-                for fact in known:
-                    note(host, side, key, fact[TIME])
-        for known in stores[MESSAGES].values():
-            for fact in known:
-                for store, key in refs(fact):
-                    if store != MESSAGES:
-                        note(host, SIDES[store], key, fact[TIME])
-    return found
+        for seconds, record in timed(records, facts):
+            yield {"_time": seconds, **record} if seconds else {**record}
 
 
 if __name__ == "__main__":

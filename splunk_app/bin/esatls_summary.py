@@ -10,7 +10,8 @@ import esatls_splunk  # first: it shows the way to lib/
 import esatls_windows
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.closure import Window
-from esatls_verdicts import VerdictCommand
+from esatls_verdicts import VerdictCommand, timed
+from esatls_windows import CONNECTION, MAIL, MESSAGE, PARTNER, WORDS, words_of
 from splunklib.searchcommands import Configuration, Option, dispatch, validators
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ class EsatlsSummaryCommand(VerdictCommand):
     """Rows for the summary index: records of the messages and connections that are over, facts of what is not.
 
     ##Syntax
-    esatlssummary (field=<field>)? (limit=<int>)? (window=<hour|day>)?
+    esatlssummary (field=<field>)? (limit=<int>)? (window=<hour|day|open>)?
 
     ##Description
     With window=hour, reads log lines of whole hours and judges each hour by its own lines. With window=day, reads what the hours of a day left open,
     from the summary index, and judges it again; days that are up to date give no rows. The rows are for `collect`; esatlsmessages and
     esatlsconnections read them with summary=true. A run replaces all older ones of the same hour or day, so it may be repeated at any time.
+    With window=open, gives the words of what is open as it stands, a row for each message and connection, to be counted beside the index's own.
 
     ##Example
     ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlssummary | collect index=esatls_summary``
@@ -37,10 +39,10 @@ class EsatlsSummaryCommand(VerdictCommand):
 
     window = Option(
         doc="""
-        **Syntax:** window=<hour|day>
-        **Description:** Whether to sum up the lines of hours, or what the hours of days left open. Default: hour""",
+        **Syntax:** window=<hour|day|open>
+        **Description:** Whether to sum up the lines of hours, what the hours of days left open, or to show what is open. Default: hour""",
         default=esatls_windows.HOURS,
-        validate=validators.Set(esatls_windows.HOURS, esatls_windows.DAYS),
+        validate=validators.Set(esatls_windows.HOURS, esatls_windows.DAYS, esatls_windows.OPEN),
     )
 
     # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
@@ -55,8 +57,10 @@ class EsatlsSummaryCommand(VerdictCommand):
 
     def prepare(self) -> None:
         """Refuse a time range that cuts an hour, or that is not over."""
+        if self.window == esatls_windows.OPEN:
+            self.columns = ("_time", "kind", *WORDS, PARTNER, MAIL)
         super().prepare()
-        self.reads_summary = self.window == esatls_windows.DAYS
+        self.reads_summary = self.window != esatls_windows.HOURS
         self.number = int(time.time() * 1000)
         """Of this run: a later one has a higher number."""
         if self.phase == "map":
@@ -76,9 +80,24 @@ class EsatlsSummaryCommand(VerdictCommand):
         if self.left_out:
             self.write_error(self.too_much())
             sys.exit(1)
+        if self.window == esatls_windows.OPEN:
+            yield from self.open()
+            return
         found = self.index.days(self.range, self.number) if self.reads_summary else esatls_windows.hours(self.facts, self.range, self.number)
         for row in found:
             yield {"_time": row.time, "_raw": row.text}
+
+    def open(self) -> Iterator[dict[str, Any]]:
+        """Yield the words of what is open, in small letters, as those of the index are."""
+        messages, connections, facts = self.index.open(*self.index.current())
+        times = [esatls_splunk.epoch(one["first_seen"]) if "first_seen" in one else "" for one in messages]
+        found: list[tuple[str, str, Any]] = [(MESSAGE, *one) for one in zip(times, messages)]
+        found += [(CONNECTION, *one) for one in timed(connections, facts)]
+        for kind, seconds, record in found:
+            words: dict[str, list[str]] = {}
+            for name, value in words_of(kind, record):
+                words.setdefault(name, []).append(value.lower())
+            yield {"_time": seconds, "kind": kind, **words}
 
 
 if __name__ == "__main__":

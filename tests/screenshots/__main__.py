@@ -1,7 +1,7 @@
 """Draws the pictures of the README: `python tests/screenshots` (after tests/splunk/setup.sh and tests/splunk/dashboards/setup.sh; needs pngquant).
 
 The Splunk dashboards are drawn by Splunk's own components in Chromium, as in the dashboard tests, from what the commands of the built
-package say of their log, the trends from a month of made summaries; the report is the page that `esatls report` makes of the same log.
+package say of their log, the trends from a month of made records; the report is the page that `esatls report` makes of the same log.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ from tests.splunk.dashboards.standin import browser, months, scenario, source, s
 
 # The story of a stranger's names is for the tests: a picture is to show what a usual day looks like.
 _STRANGER = re.compile(r"\b(?:ICID 1902|MID 51004|DCID 1804)\b")
+_WEEK = {"global_time.earliest": "-7d@h", "global_time.latest": "now"}
 # Picture: view, what is asked for in it, the height that is shown, and a panel with a text that show that it is drawn.
 _PICTURES: dict[str, tuple[str, dict[str, str], int, tuple[str, str]]] = {
-    "splunk-overview": ("esatls_overview", {}, 1452, ("viz_ciphers", "TLS_AES_256_GCM_SHA384")),
-    "splunk-partners": ("esatls_partners", {}, 1475, ("viz_partner_connections", "bank.example.org")),
-    "splunk-message": ("esatls_message_lookup", {"lookup": "51002"}, 1430, ("viz_path", "DCID 1802")),
+    "splunk-health": ("esatls_health", _WEEK, 1000, ("viz_told", "esa1.example.com")),
+    "splunk-overview": ("esatls_overview", _WEEK, 1480, ("viz_ciphers", "TLS_AES_256_GCM_SHA384")),
+    "splunk-partners": ("esatls_partners", _WEEK, 1725, ("viz_partner_connections", "bank.example.org")),
+    "splunk-message": ("esatls_message_lookup", {**_WEEK, "lookup": scenario.SUBJECT}, 1500, ("viz_path", "DCID 1802")),
     "splunk-trends": ("esatls_trends", {"global_time.earliest": "-30d@d", "global_time.latest": "now"}, 1055, ("viz_connection_verdicts", "receiving")),
 }
 _SETTLED = """[...document.querySelectorAll('[data-test=viz-item]')].every(
@@ -49,16 +51,21 @@ def draw_dashboards(log: list[str], scratch: Path) -> None:
         (app / path).parent.mkdir(parents=True, exist_ok=True)
         (app / path).write_bytes(content)
     now = scenario.NOW.timestamp()
-    rows = months.Months(source.LogSource(source.Package(app), log))
-    server = splunkd.Splunkd(rows, now, browser.CACHE)
-    server.start()
+    site = source.of_lines(source.Package(app), log, scratch / "index")
+    site.record(now)
+    servers = {"splunk-trends": splunkd.Splunkd(months.Months(), now, browser.CACHE)}
+    week = splunkd.Splunkd(site, now, browser.CACHE)
+    for server in (week, *servers.values()):
+        server.start()
     page = browser.Browser()
     try:
         for name, (view, tokens, height, (panel, text)) in _PICTURES.items():
             query = urllib.parse.urlencode({"theme": "light", **{f"form.{token}": value for token, value in tokens.items()}})
-            page.open(f"{server.address}/en-US/app/esatls/{view}?{query}", height)
+            page.open(f"{servers.get(name, week).address}/en-US/app/esatls/{view}?{query}", height)
             page.wait(panel, text)
             if name == "splunk-message":
+                page.click_cell("viz_found", "51002")
+                page.wait("viz_lines", "DCID 1802")
                 page.click_cell("viz_path", "DCID 1802")
                 page.wait("viz_connection", "DCID 1802", "cleartext")
             page.do("wait", expression=_SETTLED)
@@ -68,7 +75,8 @@ def draw_dashboards(log: list[str], scratch: Path) -> None:
             page.picture(HERE / f"{name}.png")
     finally:
         page.close()
-        server.stop()
+        for server in (week, *servers.values()):
+            server.stop()
 
 
 def draw_report(log: list[str], scratch: Path) -> None:

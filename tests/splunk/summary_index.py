@@ -12,28 +12,16 @@ from typing import TYPE_CHECKING
 from esatls.lines.clock import parse_rfc3339
 
 from tests.splunk.answers import splunk_time
-from tests.splunk.driver import unexpected
+from tests.splunk.terms import compiled, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from tests.splunk.driver import Splunk, Value
+    from tests.splunk.driver import Value
 
 PARTING = "\n==##~~##~~  1E8N3D4E6V5E7N2T9 ~~##~~##==\n"
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z(?= )")
-
-_TERM = re.compile(r"TERM\(([\w.:@/=-]+)\)")
-
-
-def holds(terms: str, raw: str) -> bool:
-    """Tell whether an event has some terms, joined by AND (a blank too), OR and brackets."""
-    # what a term is made of: no white space, quotes, commas, brackets and the like, which part terms
-    known = {word.lower() for word in re.split(r"""[\[\]<>(){}|!;,'"*\s&?+]|--""", raw)}
-    found = _TERM.sub(lambda term: str(term[1].lower() in known), re.sub(r"\bindex=\w+ sourcetype=stash\b", "True", terms))
-    words = re.sub(r"(?<=True|alse|rue\)|lse\))\s+(?=True|False|\()", " and ", found.replace(" OR ", " or ").replace(" AND ", " and "))
-    assert re.fullmatch(r"(?:True|False|and|or|[() ])+", words), words
-    return bool(eval(words))  # noqa: S307 - nothing but truth values is left
 
 
 class SummaryIndex:
@@ -52,16 +40,8 @@ class SummaryIndex:
 
     def search(self, terms: str, earliest: float, latest: float) -> list[dict[str, Value]]:
         """Return the events of a time range that have some terms."""
-        return [one for one in self.events() if earliest <= float(str(one["_time"])) < latest and holds(terms, str(one["_raw"]))]
-
-    def recorded(self, splunk: Splunk, command: str, earliest: float, latest: float) -> list[dict[str, Value]]:
-        """Return the rows of a search of the records: `command` is the command's name and the terms of what it reads."""
-        name, terms = command.split(" ", 1)
-        week = 7 * 86400
-        rows = self.search(terms, earliest, latest) + self.search("(TERM(kind=f) OR TERM(kind=w))", (earliest - week) // 86400 * 86400, latest + week)
-        found = splunk.report(name, rows, ["summary=true"], mapped=False)
-        assert unexpected(found.messages) == []
-        return found.rows
+        wanted = compiled(terms)
+        return [one for one in self.events() if earliest <= float(str(one["_time"])) < latest and wanted(*words_of(str(one["_raw"])))]
 
     def events(self) -> list[dict[str, Value]]:
         """Return all events, in the order in which they were written."""

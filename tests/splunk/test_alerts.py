@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import csv
-import fnmatch
 import random
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.splunk.answers import event
 from tests.splunk.conf import DEFAULT, ROOT, read
-from tests.splunk.test_summary import Site
+from tests.splunk.dashboards.standin import source, spl, views
+from tests.splunk.terms import holds
+from tests.splunk.test_summary import Index, Site
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.splunk.driver import Splunk, Value
-
-sys.path.insert(0, str(ROOT / "tests" / "splunk" / "dashboards"))
-from standin import spl, views
 
 SEARCHES = read(DEFAULT / "savedsearches.conf")
 NOW = spl.utc("2024-03-05T12:30:00Z")
@@ -63,44 +60,33 @@ FAILURES = "".join(
 
 
 @pytest.fixture(scope="module")
-def rows(splunk: Splunk) -> dict[str, list[dict[str, Value]]]:
-    """Give the rows of both reporting commands, for a log that is an hour old."""
+def site(splunk: Splunk, tmp_path_factory: pytest.TempPathFactory) -> source.Site:
+    """Give a log that is an hour old, and its records."""
     lines = (LOG + FAILURES).splitlines()
-    events: list[dict[str, Value]] = [
+    events: list[spl.Row] = [
         {"_raw": f"Tue Mar  5 11:40:{n:02} 2024 Info: {line}", "host": "esa1", "_time": f"{spl.utc('2024-03-05T11:40:00Z') + n:.0f}"}
         for n, line in enumerate(lines)
     ]
-    return {command: splunk.report(command, events[::-1]).rows for command in ("esatlsconnections", "esatlsmessages")}
+    made = source.Site(source.Package(splunk.app, splunk.python), events, tmp_path_factory.mktemp("summary") / "index")
+    made.record(NOW)
+    return made
 
 
-def run(name: str, rows: dict[str, list[dict[str, Value]]], now: float = NOW) -> list[spl.Row]:
-    """Run a saved search over all rows of the commands."""
-    return run_search(name, spl.Search(views.macros(), 0, now, now, lambda command, *_: [dict(row) for row in rows[command.split()[0]]]))
+def run(name: str, site: spl.Source, now: float = NOW) -> list[spl.Row]:
+    """Run a saved search at a time."""
+    saved = SEARCHES[name]
+    earliest, latest = (spl.relative(saved[f"dispatch.{end}_time"], now) for end in ("earliest", "latest"))
+    with (ROOT / "splunk_app" / "lookups" / "esatls_partners_sample.csv").open(encoding="utf-8", newline="") as file:
+        partners: list[spl.Row] = [dict(row) for row in csv.DictReader(file)]
+    return spl.run(saved["search"], spl.Search(views.macros(), earliest, latest, now, site, {"esatls_partners": partners}))
 
 
-def run_search(name: str, search: spl.Search) -> list[spl.Row]:
-    """Run a saved search; the look-up of partners is made here, with its wildcards, from the sample."""
-    before, _, after = SEARCHES[name]["search"].partition("| lookup ")
-    found = spl.run(before, search)
-    if after:
-        call, _, rest = after.partition("\n|")
-        assert call.split() == ["esatls_partners", "domain", "AS", "partner", "OUTPUT", "direction", "AS", "must_encrypt,", "owner", "\\"][: len(call.split())]
-        with (ROOT / "splunk_app" / "lookups" / "esatls_partners_sample.csv").open(encoding="utf-8", newline="") as file:
-            partners = list(csv.DictReader(file))
-        for row in found:
-            hit = next((partner for partner in partners if fnmatch.fnmatchcase(str(row["partner"]), partner["domain"])), None)
-            if hit:
-                row.update(must_encrypt=hit["direction"], owner=hit["owner"])
-        found = spl.run("|" + rest, search, found)
-    return list(found)
-
-
-def test_must_encrypt_partner(rows: dict[str, list[dict[str, Value]]]) -> None:
+def test_must_encrypt_partner(site: source.Site) -> None:
     """Clear text from a listed partner and to a listed partner's subdomain is told, once per message and side.
 
     Partners that are not listed are not, nor is a listed one that got its own part of a message over TLS.
     """
-    found = run("esatls alert: must-encrypt partner in clear text", rows)
+    found = run("esatls alert: must-encrypt partner in clear text", site)
     assert sorted((str(row["mid"]), row["partner_direction"], row["partner"], row["partner_verdict"]) for row in found) == [
         ("15", "receiving", "partner.example.com", "cleartext"),
         ("17", "delivery", "sub.partner.example.com", "cleartext"),
@@ -144,6 +130,7 @@ def slow_mail(count: int) -> list[dict[str, Value]]:
 def test_no_message_is_missed_and_none_is_told_twice(splunk: Splunk, tmp_path: Path) -> None:
     """Clear text to a partner is told once, whether it was delivered at once or after five days; nothing else is."""
     site = Site(splunk, tmp_path / "index", slow_mail(60))
+    index = Index(splunk, site.index)
     name = "esatls alert: must-encrypt partner in clear text"
     keys = SEARCHES[name]["alert.suppress.fields"].split(",")
     silence = spl.relative("-" + SEARCHES[name]["alert.suppress.period"], START) - START
@@ -151,9 +138,7 @@ def test_no_message_is_missed_and_none_is_told_twice(splunk: Splunk, tmp_path: P
     for now in range(START + STEP, START + 13 * DAY // 2, STEP):
         site.hours(now - STEP, now, mapped=False)
         site.days()
-        earliest = spl.relative(SEARCHES[name]["dispatch.earliest_time"], now)
-        search = spl.Search(views.macros(), earliest, now, now, lambda *asked: [dict(row) for row in site.index.recorded(splunk, *asked)])
-        for row in run_search(name, search):
+        for row in run(name, index, now):
             times = told.setdefault(tuple(str(row[key]) for key in keys), [])
             if not times or times[-1] <= now + silence:
                 times.append(now)
@@ -180,16 +165,29 @@ def test_certificate_that_senders_refuse(splunk: Splunk, tmp_path: Path, count: 
     site = Site(splunk, tmp_path / "index", certificates(count))
     site.hours(START, START + 3600, mapped=False)
     now = START + 3600 + 34 * 60
-    search = spl.Search(views.macros(), now - 4 * 3600, now, now, lambda *asked: [dict(row) for row in site.index.recorded(splunk, *asked)])
-    found = run_search("esatls alert: receiving certificate refused", search)
+    found = run("esatls alert: receiving certificate refused", Index(splunk, site.index), now)
     assert [(row["interface"], row["connections"], row["partners"]) for row in found] == ([("Data 1", told, told)] if told else [])
+
+
+class Events:
+    """Some events, and no command."""
+
+    def __init__(self, events: list[spl.Row]) -> None:
+        self.found = events
+
+    def events(self, terms: str, earliest: float, latest: float) -> list[spl.Row]:
+        """Return those of a time range that have some terms."""
+        return [one for one in self.found if earliest <= float(str(one["_time"])) < latest and holds(terms, str(one["_raw"]))]
+
+    def command(self, *_: object) -> list[spl.Row]:
+        """Return nothing: nothing is open."""
+        return []
 
 
 def test_silent_hosts() -> None:
     """A host without an event for an hour is told of, one with an event is not."""
     events: list[spl.Row] = [{"_time": NOW - age, "host": host, "_raw": ""} for host, age in (("esa1", 4000), ("esa1", 9000), ("esa2", 3000), ("esa2", 90000))]
-    search = spl.Search(views.macros(), NOW - 7 * DAY, NOW, NOW, lambda *_: events)
-    assert run_search("esatls alert: no ESA data for an hour", search) == [{"host": "esa1", "seen": "2024-03-05 11:23:20"}]
+    assert run("esatls alert: no ESA data for an hour", Events(events)) == [{"host": "esa1", "seen": "2024-03-05 11:23:20"}]
 
 
 @pytest.mark.parametrize(
@@ -199,54 +197,72 @@ def test_silent_hosts() -> None:
 def test_records_behind(ages: list[int], told: tuple[str | None, int, int] | None) -> None:
     """No hours at all, old ones alone and missing ones are told of; all hours, each of them any number of times, are not."""
     begins = [int(NOW) // 3600 * 3600 - age * 3600 for age in ages]
-    rows: list[spl.Row] = [{"_time": at, "_raw": f"x kind=w level=hour window={at} run={number} ", "host": "h"} for number, at in enumerate(begins)]
-    found = run_search("esatls alert: records are behind", spl.Search(views.macros(), NOW - 7 * DAY, NOW, NOW, lambda *_: rows))
+    rows: list[spl.Row] = [
+        {"_time": at, "_raw": f"x kind=w level=hour window={at} run={number} facts=0 asof=0", "host": "h"} for number, at in enumerate(begins)
+    ]
+    found = run("esatls alert: records are behind", Events(rows))
     assert [(row["newest_hour"], row["hours"], row["missing"]) for row in found] == ([told] if told else [])
 
 
-def test_failures_above_the_threshold(rows: dict[str, list[dict[str, Value]]]) -> None:
+def test_failures_above_the_threshold(site: source.Site) -> None:
     """Twelve failures in an hour with one partner are told, one is not."""
-    (row,) = run("esatls alert: TLS failures with a partner", rows)
+    (row,) = run("esatls alert: TLS failures with a partner", site)
     assert (row["partner"], row["failures"], row["tls_verdict"], row["tls_reason"]) == ("203.0.113.27", 12, "failed", "could not be successfully negotiated")
 
 
-def newest(rows: dict[str, list[dict[str, Value]]], **fields: str) -> float:
-    """Return the time of the newest connection with these fields."""
-    return max(float(str(row["_time"])) for row in rows["esatlsconnections"] if fields.items() <= row.items())
+NEXT_MORNING = spl.utc("2024-03-06T05:32:00Z")
 
 
-def test_deprecated_protocol(rows: dict[str, list[dict[str, Value]]]) -> None:
+def test_deprecated_protocol(site: source.Site) -> None:
     """TLS 1.0 is told with its partner and ciphers, TLS 1.2 and 1.3 are not."""
-    assert run("esatls alert: deprecated TLS protocol", rows) == [
+    hour = int(spl.utc("2024-03-05T11:00:00Z"))
+    assert run("esatls alert: deprecated TLS protocol", site, NEXT_MORNING) == [
         {
             "esa_direction": "delivery", "partner": "legacy.example.org", "tls_version": "TLSv1", "connections": 1, "tls_cipher": "ECDHE-RSA-RC4-SHA",
-            "_time": newest(rows, dcid="11"),
+            "_time": hour,
         },
         {
             "esa_direction": "receiving", "partner": "home.example.com", "tls_version": "TLSv1", "connections": 1, "tls_cipher": "AES128-SHA",
-            "_time": newest(rows, icid="7"),
+            "_time": hour,
         },
     ]  # fmt: skip
 
 
-def test_weak_cipher(rows: dict[str, list[dict[str, Value]]]) -> None:
+def test_weak_cipher(site: source.Site) -> None:
     """A weak cipher is told with its partner and with every protocol that it came with, others are not."""
-    assert run("esatls alert: weak TLS cipher", rows) == [
+    assert run("esatls alert: weak TLS cipher", site, NEXT_MORNING) == [
         {
             "esa_direction": "delivery", "partner": "legacy.example.org", "tls_cipher": "ECDHE-RSA-RC4-SHA", "connections": 2,
-            "tls_version": ["TLSv1", "TLSv1.2"], "_time": newest(rows, tls_cipher="ECDHE-RSA-RC4-SHA"),
+            "tls_version": ["TLSv1", "TLSv1.2"], "_time": int(spl.utc("2024-03-05T11:00:00Z")),
         },
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["esatls summary of connections", "esatls summary of messages"])
-def test_summaries_count_each_hour_once(rows: dict[str, list[dict[str, Value]]], name: str) -> None:
-    """Over the runs of a day each connection and message is counted in one run, in its own hour."""
-    counted = []
-    for hour in range(24):
-        counted += run(name, rows, now=spl.utc(f"2024-03-05T{hour:02}:07:00Z") if name.endswith("connections") else spl.utc(f"2024-03-05T{hour:02}:17:00Z"))
-    assert {row["_time"] for row in counted} == {spl.utc("2024-03-05T11:00:00Z")}
-    if name.endswith("connections"):
-        assert sum(int(str(row["connections"])) for row in counted) == len(rows["esatlsconnections"]) == 19
-    else:
-        assert sum(int(str(row["messages"])) for row in counted) == 4
+def test_share_that_dropped() -> None:
+    """A partner whose share over TLS fell against its own four weeks is told, one that was never better, or has too little mail, is not."""
+    today = int(NOW) // DAY * DAY
+    rows: list[spl.Row] = []
+
+    def mail(partner: str, age: int, encrypted: int, cleartext: int) -> None:
+        at = today - age * DAY + 3600
+        run_of = f"level=hour window={at} run={at}"
+        rows.extend(
+            {"_time": at, "_raw": f"x kind=m {run_of} mail=delivery:{verdict}:{partner} {{}}", "host": "h"}
+            for verdict, number in (("encrypted", encrypted), ("cleartext", cleartext))
+            for _ in range(number)
+        )
+        rows.append({"_time": at, "_raw": f"x kind=w {run_of} facts=0 asof={at}", "host": "h"})
+
+    for partner, before, now in (
+        ("dropped.example.net", (40, 0), (5, 15)),
+        ("never.example.net", (0, 40), (0, 20)),
+        ("a-little.example.net", (40, 0), (18, 2)),
+        ("seldom.example.net", (40, 0), (0, 9)),
+        ("new.example.net", (0, 0), (0, 30)),
+    ):
+        mail(partner, 10, *before)
+        mail(partner, 1, *now)
+    (found,) = run("esatls alert: TLS share of a partner dropped", Events(rows))
+    assert (found["partner_direction"], found["partner"], found["share"], found["share_before"], found["messages"]) == (
+        "delivery", "dropped.example.net", "25.0", "100.0", 20,
+    )  # fmt: skip

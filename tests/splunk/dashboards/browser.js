@@ -43,9 +43,9 @@ async function start() {
 }
 
 const commands = {
-    async open({ url, height }) {
+    async open({ url, width, height }) {
         origin = new URL(url).origin;
-        await page.setViewportSize({ width: 1440, height: height || 900 });
+        await page.setViewportSize({ width, height });
         await page.goto(url);
         return null;
     },

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def log_source(app: pathlib.Path) -> source.LogSource:
-    """Rows of the commands from the built package over the scenario's log."""
-    return source.LogSource(source.Package(app), scenario.lines())
+def site(app: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> source.Site:
+    """Give the scenario's log and its records, through the commands of the built package."""
+    made = source.of_lines(source.Package(app), scenario.lines(), tmp_path_factory.mktemp("summary") / "index")
+    made.record(scenario.NOW.timestamp())
+    return made
 
 
 @pytest.fixture
-def week(log_source: source.LogSource) -> spl.Search:
+def week(site: source.Site) -> spl.Search:
     """Return a search over the scenario's whole week."""
     now = scenario.NOW.timestamp()
-    return spl.Search(macros=views.macros(), earliest=now - 7 * 86400, latest=now, now=now, source=log_source)
+    return spl.Search(macros=views.macros(), earliest=now - 7 * 86400, latest=now, now=now, source=site, lookups=scenario.LOOKUPS)
 
 
 @pytest.fixture(scope="session")
@@ -59,12 +61,12 @@ def verdict(validate: Validate) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def splunkweb(log_source: source.LogSource) -> Iterator[splunkd.Splunkd]:
+def splunkweb(site: source.Site) -> Iterator[splunkd.Splunkd]:
     """Start a splunkd that answers from the scenario."""
     reason = chromium.missing(with_browser=True)
     if reason:
         pytest.skip(reason)
-    server = splunkd.Splunkd(log_source, scenario.NOW.timestamp(), chromium.CACHE)
+    server = splunkd.Splunkd(site, scenario.NOW.timestamp(), chromium.CACHE)
     server.start()
     yield server
     server.stop()

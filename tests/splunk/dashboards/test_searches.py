@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,12 +12,25 @@ from esatls.extraction import ciphers
 
 from tests.report.support import CIPHERS
 from tests.splunk import conf
-from tests.splunk.dashboards.standin import months, scenario, spl, views
+from tests.splunk.dashboards.standin import checks, spl, views
+
+
+class Nothing:
+    """No index, and no command."""
+
+    def events(self, *_: object) -> list[spl.Row]:
+        """Return nothing."""
+        return []
+
+    command = events
+
+
+NOTHING = Nothing()
 
 
 def run(text: str, rows: list[spl.Row]) -> list[spl.Row]:
     """Run a search over rows."""
-    return spl.run(text, spl.Search(macros=views.macros(), earliest=0, latest=86400, now=86400, source=lambda *_: rows), rows)
+    return spl.run(text, spl.Search(macros=views.macros(), earliest=0, latest=86400, now=86400, source=NOTHING), rows)
 
 
 def message(mid: int, host: str = "esa1.example.com", **fields: Any) -> spl.Row:
@@ -88,7 +103,7 @@ def test_mixed_connections_and_refused_messages() -> None:
     mail: list[spl.Row] = [{"received": received, "delivered": "none", "messages": count} for received, count in (("encrypted", 3), ("none", 4))]
     received = run("| `esatls_view_message_verdicts`", mail)[0]
     assert (received["none"], received["told"], received["encrypted_percent"]) == (4, 3, "100.0")
-    assert received["summary"] == "3 of 3; 0 unknown, 0 internal, 4 not received"
+    assert received["summary"] == "3 of 3; 0 unknown, 0 internal, 4 none"
 
 
 def test_errors_that_count_as_no_failure() -> None:
@@ -183,12 +198,37 @@ def test_outdated_partners() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["esatls summary of connections", "esatls summary of messages"])
-def test_months_are_as_the_summary_writes_them(name: str) -> None:
-    """The rows of the picture over months have the fields that the saved search counts by, on both sides, and none from after the present."""
-    counted, by = views.saved_search(name)["search"].rsplit(" AS ", 1)[1].split(" BY ")
-    rows = months.Months(lambda *_: [])(name, scenario.NOW.timestamp() - 30 * 86400, scenario.NOW.timestamp())
-    assert {frozenset(row) for row in rows} == {frozenset([counted, *by.split(", ")])}
-    assert {row["mail_flow"] for row in rows} == {"incoming", "outgoing"}
-    assert {row["esa_host"] for row in rows} == set(scenario.HOSTS)
-    assert len({float(str(row["_time"])) // 86400 for row in rows}) == 31
+@pytest.mark.parametrize(
+    ("lookup", "found"),
+    [
+        ("51003", ["51003"]),
+        ("MID 51003", ["51003"]),
+        ("<Early@Unseen.example.net>", ["51003"]),
+        ("unseen.example.net", ["51003"]),
+        ("relay2.example.com", ["51002", "51001"]),
+        ("quarter.1@EXAMPLE.com", ["51002", "51001"]),
+        ("figures of", ["51002", "51001"]),
+        ("x.example.net", ["51004"]),
+        ("seen.example.net", []),
+        ("5100", []),
+        ("%", []),
+        (".*", []),
+        ("", []),
+    ],
+)
+def test_what_the_lookup_finds(lookup: str, found: list[str], week: spl.Search) -> None:
+    """A MID, a Message-ID, an address, a domain or the other side's name, whole and in any case, or a part of a subject; no other part, no regex."""
+    definition = views.definition("esatls_message_lookup")
+    tokens = {**checks.default_tokens(definition), "lookup": lookup}
+    narrow = dataclasses.replace(week, earliest=week.latest - 6 * 3600)
+    rows = checks.rows_of("ds_found", definition, tokens, narrow)
+    assert [row["mid"] for row in rows] == found
+    ids = {row["mid"]: set(str(row["ids"]).split()) for row in rows}
+    assert not ids.keys() & {"51001", "51002"} or ids["51002"] == ids["51001"] == {"51001", "51002", "1901", "1801", "1802"}
+
+
+@pytest.mark.parametrize("ids", ["x | delete", "51002 OR 1", '51002) OR ("x', "`esatls_view_hosts`"])
+def test_ids_of_a_row_are_numbers(ids: str) -> None:
+    """Whatever stands in the address bar for a row's ids, only numbers become terms of a search."""
+    (row,) = run(f"| eval view_ids={json.dumps(ids)} | `esatls_ids_of_row`", [{}])
+    assert set(re.findall(r"\w+", str(row["search"]))) <= {"51002", "1", "OR", "esatls_found_nothing"}

@@ -16,9 +16,19 @@ ROWS: list[spl.Row] = [
 ]
 
 
+class Rows:
+    """An index of these rows, and no command."""
+
+    def events(self, *_: object) -> list[spl.Row]:
+        """Return the rows."""
+        return ROWS
+
+    command = events
+
+
 def search(**macros: spl.Macro) -> spl.Search:
     """Return a search of the last three hours."""
-    return spl.Search(macros=macros, earliest=NOW - 10800, latest=NOW, now=NOW, source=lambda *_: ROWS)
+    return spl.Search(macros=macros, earliest=NOW - 10800, latest=NOW, now=NOW, source=Rows())
 
 
 @pytest.mark.parametrize(
@@ -78,7 +88,11 @@ def test_computes(text: str, rows: list[Any]) -> None:
         "| where host > 2",
         "| eval x = host + 1",
         "| search host=a",
-        "| append [| makeresults]",
+        "| append [| makeresults] | eval x = [",
+        "| join host [| makeresults]",
+        "| format",
+        "| lookup nothing domain AS host OUTPUT owner",
+        '| rename "h*" AS "g*"',
         "| where (n > 2",
         "| `nothing`",
         "| eval x = n |",

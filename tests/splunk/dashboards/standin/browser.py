@@ -77,9 +77,9 @@ class Browser:
 
     # -- what a reader of a dashboard does --
 
-    def open(self, url: str, height: int) -> None:
+    def open(self, url: str, height: int, width: int = 1440) -> None:
         """Go to an address, in a window that shows the whole page."""
-        self.do("open", url=url, height=height)
+        self.do("open", url=url, width=width, height=height)
 
     def wait(self, panel: str, *texts: str) -> None:
         """Wait until a panel shows each of these texts."""
@@ -142,6 +142,19 @@ class Browser:
             ".map(r => [...r.querySelectorAll('th, td')].map(c => c.innerText.trim())).filter(r => r.length)"
         )
         return [[str(cell) for cell in row] for row in self.do("evaluate", expression=script)]
+
+    def wide(self) -> tuple[int, list[str]]:
+        """Return how wide the window is that the panels fill, to some margin, and the panels that are wider than they can show."""
+        script = """(() => {
+            const panels = [...document.querySelectorAll('[data-test=viz-item]')];
+            const right = Math.max(...panels.map((panel) => panel.getBoundingClientRect().right));
+            const width = document.documentElement.clientWidth;
+            const cut = panels.filter((panel) => [...panel.querySelectorAll('*')].some((part) =>
+                ['auto', 'scroll'].includes(getComputedStyle(part).overflowX) && part.scrollWidth > part.clientWidth + 1));
+            return [right <= width && right > width - 50 ? width : right, cut.map((panel) => panel.dataset.id)];
+        })()"""
+        width, cut = self.do("evaluate", expression=script)
+        return int(width), [str(name) for name in cut]
 
     def records(self, panel: str) -> list[dict[str, str]]:
         """Return the same, a dict per row, as soon as there is one."""

@@ -191,7 +191,7 @@ def default_tokens(definition: Definition) -> dict[str, str]:
     out = {name: item["value"] for name, item in definition.get("defaults", {}).get("tokens", {}).get("default", {}).items()}
     for item in definition.get("inputs", {}).values():
         if item["type"] != "input.timerange":
-            out[item["options"]["token"]] = item["options"]["defaultValue"]
+            out[item["options"]["token"]] = item["options"].get("defaultValue", "nothing")
     return {**dict.fromkeys(known_tokens(definition), "-"), **out}
 
 
@@ -200,15 +200,17 @@ def fill(query: str, tokens: Mapping[str, str]) -> str:
     return _TOKEN.sub(lambda match: json.dumps(tokens[match[1]]), query)
 
 
-_COLUMNS: dict[tuple[int, str], set[str]] = {}
+_ROWS: dict[tuple[int, str], list[spl.Row]] = {}
 
 
-def columns_of(text: str, search: spl.Search) -> set[str]:
-    """Return the columns that a search gives; run once for the same source."""
-    key = id(search.source), text
-    if key not in _COLUMNS:
-        _COLUMNS[key] = set(spl.columns(text, spl.run(text, search), search))
-    return _COLUMNS[key]
+def rows_of(name: str, definition: Definition, tokens: Mapping[str, str], search: spl.Search) -> list[spl.Row]:
+    """Return the rows of a data source, a chain's from those of what it extends; computed once for the same source of events and the same text."""
+    options = definition["dataSources"][name]["options"]
+    key = id(search.source), fill(queries(definition)[name], tokens)
+    if key not in _ROWS:
+        before = rows_of(options["extend"], definition, tokens, search) if "extend" in options else None
+        _ROWS[key] = spl.run(fill(options["query"], tokens), search, before)
+    return [dict(row) for row in _ROWS[key]]
 
 
 def search_problems(definition: Definition, search: spl.Search) -> list[str]:
@@ -216,9 +218,9 @@ def search_problems(definition: Definition, search: spl.Search) -> list[str]:
     out = []
     columns: dict[str, set[str]] = {}
     tokens = default_tokens(definition)
-    for name, query in queries(definition).items():
+    for name, source in definition["dataSources"].items():
         try:
-            columns[name] = columns_of(fill(query, tokens), search)
+            columns[name] = set(spl.columns(fill(source["options"]["query"], tokens), rows_of(name, definition, tokens, search), search))
         except (spl.SplError, KeyError) as error:  # noqa: PERF203 - each search may fail by itself
             out.append(f"{name}: {error}")
     for section in ("visualizations", "inputs"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,16 @@ PLAN = (
     Sessions(11, "delivery", "plain.example.org"),
     Sessions(6, "delivery", "fallback.example.org", failed=STARTTLS),
 )
+
+# Partners that must use TLS.
+PARTNERS = (
+    ("partner.example.net", "both", "Sales"),
+    ("bank.example.org", "delivery", "Finance"),
+    ("bank.example.org", "receiving", "Treasury"),
+    ("*.example.org", "delivery", "IT"),
+    ("silent.example.net", "both", "Nobody"),
+)
+LOOKUPS: dict[str, list[dict[str, Any]]] = {"esatls_partners": [{"domain": domain, "direction": side, "owner": owner} for domain, side, owner in PARTNERS]}
 
 
 @dataclass
@@ -185,6 +195,8 @@ def stories(log: Log) -> None:
     # 51001, rewritten to 51002, delivered to two domains: one over TLS, one in clear text after a failed handshake.
     icid = open_receiving(log, at, host, "relay2.example.com", "RELAY", USUAL)
     first = start_message(log, at + seconds(2), host, icid, "chief@example.com", ["ann@partner.example.net", "bob@fallback.example.org"], "outbound")
+    log.say(at + seconds(3), host, f"MID {first} Message-ID '{MESSAGE_ID}'")
+    log.say(at + seconds(3), host, f"MID {first} Subject '{SUBJECT}'")
     log.say(at + seconds(5), host, f"ICID {icid} close")
     log.mid += 1
     log.say(at + seconds(5), host, f"MID {first} rewritten to MID {log.mid} by add-footer filter 'Disclaimer'")
@@ -230,8 +242,18 @@ def others(log: Log) -> None:
         log.say(at, host, f"New SMTP DCID {log.dcid} interface 192.0.2.10 address 203.0.113.9 port 25")
         rest = f"IP: 203.0.113.9 port: 25 details: {words} interface: 192.0.2.10 reason: network error"
         log.say(at + seconds(1), host, f"Connection Error: DCID {log.dcid} domain: away.example.org {rest}")
+    for number, (domain, status) in enumerate(DANE, 1):
+        ids = f"ESAMID={61900 + number} ESAICID={2990 + number} ESADCID={2890 + number}"
+        stamp = (at + seconds(60 * number)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        tls = f"ESATLSOutConnStatus=Success ESATLSOutProtocol={USUAL[0]} ESATLSOutCipher={USUAL[1]} ESADaneStatus={status} ESADaneHost={domain}"
+        rest = f"deviceDirection=1 {ids} act=DELIVERED suser=staff@example.com duser=someone@{domain} {tls}"
+        record = f"CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|{rest}"
+        log.lines.append((at + seconds(60 * number), f"{stamp} {host} consolidated: {record}"))
 
 
+DANE = (("dane.example.net", "success"), ("tlsa.example.net", "success"), ("tlsa.example.net", "failure"))
+MESSAGE_ID = "<quarter.1@example.com>"
+SUBJECT = "Figures of the quarter"
 RESET = "[Errno 104] Connection reset by peer"
 REFUSED = "[Errno 111] Connection refused"
 HOSTILE_SENDER = '"><script>alert(1)</script>$esa_host$`esatls_view_hosts`@x.example.net'

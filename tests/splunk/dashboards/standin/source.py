@@ -1,4 +1,4 @@
-"""The rows of the esatls commands, taken from the built package through the protocol driver, for a search's time range."""
+"""What stands behind the search head: the log's index, the summary index that the scheduled searches wrote from it, and the commands of the built package."""
 
 from __future__ import annotations
 
@@ -7,79 +7,90 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.splunk import driver
+from tests.splunk.summary_index import SummaryIndex
+from tests.splunk.terms import compiled, words_of
 
-from . import spl, views
+from . import spl
 
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Sequence
 
 _STAMP_LENGTH = len("2026-03-02T06:00:00Z")
+HOUR = 3600
+RELAY = "relay.example.com"
 
 
 class Package:
     """The built package, with the driver that speaks to its commands as splunkd does."""
 
-    def __init__(self, app: pathlib.Path) -> None:
+    def __init__(self, app: pathlib.Path, python: str = sys.executable) -> None:
         """`app` is the unpacked app."""
-        self.splunk = driver.Splunk(sys.executable, app)
+        self.splunk = driver.Splunk(python, app)
 
-    def rows(self, command: str, lines: Sequence[str], *, mapped: bool = True) -> list[spl.Row]:
-        """Return the rows of a reporting command over the lines, newest first as Splunk sends events, on three indexers or on none."""
-        events: list[dict[str, driver.Value]] = [{"_time": str(spl.utc(line)), "_raw": line, "host": "relay.example.com"} for line in reversed(lines)]
-        found = self.splunk.report(command, events, mapped=mapped)
-        if found.messages:
-            raise AssertionError(found.messages)
+    def rows(self, command: str, arguments: Sequence[str], rows: Sequence[spl.Row], span: tuple[float, float] = (0, 0)) -> list[spl.Row]:
+        """Return what a command makes of rows; events go through indexers first, as Splunk sends them."""
+        events = [{name: str(value) for name, value in row.items()} for row in rows]
+        if command == "esatls":
+            found = self.splunk.stream(command, events, arguments)  # type: ignore[arg-type]
+        else:
+            mapped = not {"summary=true", "window=day", "window=open"} & set(arguments)
+            found = self.splunk.report(command, events, arguments, mapped=mapped, span=span)  # type: ignore[arg-type]
+        messages = driver.unexpected(found.messages)
+        if messages:
+            raise AssertionError(messages)
         return [dict(row) for row in found.rows]
 
 
-class LogSource:
-    """Answers base searches: the lines of the time range, through the command."""
+class Site:
+    """A log and its records, both looked at through the commands of a package; what was asked once is not computed again."""
 
-    def __init__(self, package: Package, lines: Sequence[str]) -> None:
-        """`lines` begin with an RFC 3339 stamp in UTC and are in order of time."""
+    def __init__(self, package: Package, events: Sequence[spl.Row], index: pathlib.Path) -> None:
+        """`events` have `_time`, `_raw`, `host` and are in order of time; `index` is the summary index's file, written when somebody reads it."""
         self.package = package
-        self.lines = list(lines)
-        self.times = [spl.utc(line[:_STAMP_LENGTH]) for line in lines]
-        self.known: dict[tuple[str, int, int], list[spl.Row]] = {}
+        self.log = list(events)
+        self.times = [float(str(event["_time"])) for event in events]
+        self.index = SummaryIndex(index)
+        self.recorded_until = 0.0
+        self.known: dict[tuple[object, ...], list[spl.Row]] = {}
+        self._records: list[spl.Row] = []
 
-    def __call__(self, command: str, earliest: float, latest: float) -> list[spl.Row]:
-        """Return the rows of a command, or what a summarizing saved search has written; computed once for the same lines."""
-        if not command.startswith("esatls "):
-            # rows from the records are rows from the lines
-            return self.command(command.split(maxsplit=1)[0], earliest, latest)
-        key = command, int(earliest), int(latest)
+    def record(self, until: float) -> None:
+        """Have the scheduled searches write the records of everything before an hour."""
+        span = self.times[0] // HOUR * HOUR, until // HOUR * HOUR
+        lines = self.log[: bisect.bisect_left(self.times, span[1])]
+        self.index.collect(self.package.rows("esatlssummary", [], lines, span))  # type: ignore[arg-type]
+        self.index.collect(self.package.rows("esatlssummary", ["window=day"], self.index.events()))  # type: ignore[arg-type]
+        self.recorded_until = until
+        self._records = [dict(one) for one in self.index.events()]
+
+    def events(self, terms: str, earliest: float, latest: float) -> list[spl.Row]:
+        """Return the events of an index that have some terms, newest first."""
+        key = terms, earliest, latest, len(self._records)
         if key not in self.known:
-            self.known[key] = self.summary(command, earliest, latest)
+            self.known[key] = self._events(terms, earliest, latest)
         return self.known[key]
 
-    def summary(self, name: str, earliest: float, latest: float) -> list[spl.Row]:
-        """Return what the saved search wrote for the hours of a time range, run by its schedule from the log's first hour on."""
-        saved = views.saved_search(name)
-        minute, *hourly = saved["cron_schedule"].split()
-        assert hourly == ["*"] * 4
-        rows = []
-        first = max(earliest, self.times[0]) // 3600 * 3600
-        # An hour is written when it is several hours old; a run tells its hour by the _time of its rows.
-        for now in range(int(first) + 60 * int(minute), int(latest) + 1, 3600):
-            search = spl.Search(
-                macros=views.macros(),
-                earliest=spl.relative(saved["dispatch.earliest_time"], now),
-                latest=spl.relative(saved["dispatch.latest_time"], now),
-                now=now,
-                source=self.alone,
-            )
-            rows += [row for row in spl.run(saved["search"], search) if earliest <= float(spl.as_number(row["_time"]) or 0) < latest]
-        return rows
+    def _events(self, terms: str, earliest: float, latest: float) -> list[spl.Row]:
+        wanted = compiled(terms)
+        if "index=esatls_summary" in terms:
+            found = [one for one in self._records if earliest <= float(str(one["_time"])) < latest]
+        else:
+            found = self.log[bisect.bisect_left(self.times, earliest) : bisect.bisect_left(self.times, latest)]
+        return [one for one in reversed(found) if wanted(*words_of(str(one["_raw"])))]
 
-    def alone(self, command: str, earliest: float, latest: float) -> list[spl.Row]:
-        """Return the rows without a map phase: the summary's many runs need no indexers to be told apart."""
-        return self.command(command, earliest, latest, mapped=False)
-
-    def command(self, command: str, earliest: float, latest: float, *, mapped: bool = True) -> list[spl.Row]:
-        """Return the rows of a command over the lines of a time range."""
-        begin, end = bisect.bisect_left(self.times, earliest), bisect.bisect_left(self.times, latest)
-        key = command, begin, end
+    def command(self, name: str, arguments: list[str], rows: list[spl.Row], span: tuple[float, float]) -> list[spl.Row]:
+        """Return what a command of the package makes of rows."""
+        key = name, *arguments, span if name == "esatlssummary" else 0, hash(tuple(str(row) for row in rows))
         if key not in self.known:
-            self.known[key] = self.package.rows(command, self.lines[begin:end], mapped=mapped)
-        return self.known[key]
+            self.known[key] = self.package.rows(name, arguments, rows, span)
+        return [dict(row) for row in self.known[key]]
+
+
+def of_lines(package: Package, lines: Sequence[str], index: pathlib.Path) -> Site:
+    """Return a site whose log are lines that begin with an RFC 3339 stamp in UTC."""
+    events: list[spl.Row] = [
+        {"_time": f"{at:.0f}", "_indextime": f"{at + 2:.0f}", "_raw": line, "host": RELAY, "sourcetype": "esatls:mail", "source": "mail.log"}
+        for at, line in ((spl.utc(line[:_STAMP_LENGTH]), line) for line in lines)
+    ]
+    return Site(package, events, index)

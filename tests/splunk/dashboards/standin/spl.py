@@ -12,20 +12,31 @@ A row is a dict; a field that has no value is not in it; a value is a str, a num
 from __future__ import annotations
 
 import calendar
+import fnmatch
 import json
 import math
 import re
+import shlex
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable, NamedTuple, Union
+from typing import TYPE_CHECKING, Callable, NamedTuple, Protocol, Union
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 Number = Union[int, float]
 Value = Union[str, int, float, list[str], bool, None]
 Row = dict[str, Value]
-Source = Callable[[str, float, float], list[Row]]
+
+
+class Source(Protocol):
+    """What stands behind the search head: the indexes, and the commands of the app."""
+
+    def events(self, terms: str, earliest: float, latest: float) -> list[Row]:
+        """Return the events of a time range that have some terms, newest first."""
+
+    def command(self, name: str, arguments: list[str], rows: list[Row], span: tuple[float, float]) -> list[Row]:
+        """Return what a command of the app makes of some rows."""
 
 
 class SplError(Exception):
@@ -38,17 +49,19 @@ class Macro:
 
     args: tuple[str, ...]
     definition: str
+    iseval: bool = False
 
 
 @dataclass
 class Search:
-    """What a search may ask for: macros, time range (epoch seconds), the present, and the rows of the esatls commands."""
+    """What a search may ask for: macros, time range (epoch seconds), the present, what stands behind the search head, and lookups."""
 
     macros: dict[str, Macro]
     earliest: float
     latest: float
     now: float
     source: Source
+    lookups: dict[str, list[Row]] = field(default_factory=dict)
     used_macros: set[str] = field(default_factory=set)
 
 
@@ -89,7 +102,7 @@ def tokens(text: str) -> list[Token]:
 
 
 _MACRO = re.compile(r'"(?:[^"\\]|\\.)*"|`(?P<call>[^`]*)`', re.DOTALL)
-_CALL = re.compile(r"""(?P<name>\w+)(?:\((?P<args>[^()"]*|"[^"]*")\))?""")
+_CALL = re.compile(r"""(?P<name>\w+)(?:\((?P<args>(?:[^()"]|"[^"]*")*)\))?""")
 
 
 def expand(text: str, search: Search, depth: int = 0) -> str:
@@ -104,8 +117,7 @@ def expand(text: str, search: Search, depth: int = 0) -> str:
         if not call:
             raise SplError(f"cannot read the macro call {match[0]}")
         # an argument in quotes is one, whatever it holds, and is put in without them
-        quoted = (call["args"] or "").startswith('"')
-        args = [] if call["args"] is None else [call["args"][1:-1]] if quoted else [arg.strip() for arg in call["args"].split(",")]
+        args = [] if call["args"] is None else [arg.strip().strip('"') for arg in re.findall(r'(?:[^,"]|"[^"]*")+', call["args"])]
         name = call["name"] + (f"({len(args)})" if args else "")
         if name not in search.macros:
             raise SplError(f"no macro {name}")
@@ -114,6 +126,8 @@ def expand(text: str, search: Search, depth: int = 0) -> str:
         body = macro.definition
         for arg, value in zip(macro.args, args):
             body = body.replace(f"${arg}$", value)
+        if macro.iseval:
+            return as_text(Parser(tokens(body), search).expression()({}))
         return expand(body, search, depth + 1)
 
     return _MACRO.sub(replace, text)
@@ -246,8 +260,11 @@ def text_function(name: str, args: list[Value]) -> Value:  # noqa: C901 - one br
     first = args[0]
     if first is None:
         return None
-    if name == "lower":
-        return as_text(first).lower()
+    if name in ("lower", "upper"):
+        return getattr(as_text(first), name)()  # type: ignore[no-any-return]
+    if name == "floor":
+        number = as_number(first)
+        return None if number is None else math.floor(number)
     if name == "trim":
         return as_text(first).strip(as_text(args[1]))
     if name == "tostring":
@@ -255,7 +272,8 @@ def text_function(name: str, args: list[Value]) -> Value:  # noqa: C901 - one br
     if name == "tonumber":
         return as_number(first)
     if name == "split":
-        return few(as_text(first).split(as_text(args[1])))
+        by = as_text(args[1])
+        return few(as_text(first).split(by) if by else list(as_text(first)))
     if name == "replace":
         swap = re.sub(r"\\(\d)", r"\\g<\1>", as_text(args[2]))
         return re.sub(as_text(args[1]), swap, as_text(first))
@@ -286,7 +304,9 @@ def text_function(name: str, args: list[Value]) -> Value:  # noqa: C901 - one br
 
 
 _TEXT_FUNCTIONS = {
+    "floor": (1, 1),
     "lower": (1, 1),
+    "upper": (1, 1),
     "trim": (2, 2),
     "tostring": (1, 1),
     "tonumber": (1, 1),
@@ -516,6 +536,15 @@ def _special(name: str, args: list[Expression], search: Search) -> Expression:  
         return lambda row: len(many(args[0](row))) or None
     if name == "mvrange" and count == 2:
         return lambda row: few([str(n) for n in range(int(as_number(args[0](row)) or 0), int(as_number(args[1](row)) or 0))])
+    if name == "mvzip" and count == 3:
+        return lambda row: few([a + as_text(args[2](row)) + b for a, b in zip(many(args[0](row)), many(args[1](row)))])
+    if name == "mvfind" and count == 2:
+
+        def find(row: Row) -> Value:
+            pattern = args[1](row)
+            return None if pattern is None else next((n for n, value in enumerate(many(args[0](row))) if re.search(as_text(pattern), value)), None)
+
+        return find
     if name == "mvfilter":
         raise SplError("mvfilter(): use mvmap()")
     if name == "like" and count == 2:
@@ -546,9 +575,9 @@ def _special(name: str, args: list[Expression], search: Search) -> Expression:  
 # ---- commands ----
 
 
-def _name(parser: Parser) -> str:
+def _name(parser: Parser, *, stars: bool = False) -> str:
     token = parser.take()
-    if token.kind not in ("word", "quoted", "string") or "*" in token.text:
+    if token.kind not in ("word", "quoted", "string") or ("*" in token.text and not stars):
         raise SplError(f"{token.text!r} where a field's name should stand")
     return token.text
 
@@ -826,9 +855,14 @@ def run_rename(rows: list[Row], parser: Parser) -> list[Row]:
         if parser.peek(","):
             parser.take()
             continue
-        old = _name(parser)
+        old = _name(parser, stars=True)
         parser.take("AS")
-        to[old] = _name(parser)
+        to[old] = _name(parser, stars=True)
+    if stars := {old: new for old, new in to.items() if "*" in old}:
+        (old, new), *others = stars.items()
+        if others or old != "*=" or new != "*":
+            raise SplError(f"rename {stars}")
+        return [{name.removesuffix("="): value for name, value in row.items()} for row in rows]
     return [{to.get(name, name): value for name, value in row.items()} for row in rows]
 
 
@@ -930,101 +964,266 @@ def run_addinfo(rows: list[Row], search: Search) -> list[Row]:
     return [{**row, **info} for row in rows]
 
 
-# What a search of the records begins with: what it looks for, and the command that reads it.
-_RECORDED = re.compile(
-    r"\s*\|\s*multisearch \[search ([^\[\]]*)\] \[search [^\[\]]*\[\| makeresults \| addinfo [^\[\]]*\]\]"
-    r"\s*\| fields _time, _raw\s*\| (esatls\w+) summary=true\s*(?=\|)"
-)
+def run_inputlookup(rows: list[Row], parser: Parser, search: Search) -> list[Row]:
+    """Run `inputlookup append=true name`."""
+    for word in ("APPEND", "=", "TRUE"):
+        parser.take(word)
+    return rows + [dict(row) for row in search.lookups[_name(parser)]]
 
 
-def recorded(text: str, search: Search) -> tuple[list[Row], str] | None:
-    """Return the rows of a search that reads the records, and what follows; None for any other search."""
+def run_lookup(rows: list[Row], parser: Parser, search: Search) -> list[Row]:
+    """Run `lookup name domain AS field OUTPUT a AS b, …`: every row of the lookup whose domain, with its wildcards, fits; in any case."""
+    name = _name(parser)
+    if name not in search.lookups:
+        raise SplError(f"no lookup {name}")
+    known = search.lookups[name]
+    key = _name(parser)
+    parser.take("AS")
+    name = _name(parser)
+    parser.take("OUTPUT")
+    given: dict[str, str] = {}
+    while not parser.done():
+        if parser.peek(","):
+            parser.take()
+            continue
+        old = _name(parser)
+        given[old] = old
+        if parser.peek("AS"):
+            parser.take()
+            given[old] = _name(parser)
+    out = []
+    for row in rows:
+        value = row.get(name)
+        hits = [] if value is None else [one for one in known if fnmatch.fnmatchcase(as_text(value).lower(), as_text(one[key]).lower())]
+        out.append({**row, **{new: few([as_text(one[old]) for one in hits]) for old, new in given.items() if hits}})
+    return out
+
+
+# ---- a whole search ----
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def pieces(text: str) -> Iterator[tuple[str, str]]:
+    """Yield a text in parts: ("", …) as it stands, ("quoted", …) with its quotes, ("inner", …) a subsearch without its brackets."""
+    at = 0
+    while at < len(text):
+        end = at
+        if quoted := _QUOTED.match(text, at):
+            end = quoted.end()
+            yield "quoted", text[at:end]
+        elif text[at] == "[":
+            depth = 0
+            while end < len(text):
+                inside = _QUOTED.match(text, end)
+                depth += {"[": 1, "]": -1}.get(text[end], 0)
+                end = inside.end() if inside else end + 1
+                if not depth:
+                    break
+            if depth:
+                raise SplError(f"brackets that do not match: {text!r}")
+            yield "inner", text[at + 1 : end - 1]
+        else:
+            while end < len(text) and text[end] not in '"[':
+                end += 1
+            if end == at:
+                raise SplError(f"a quote without end: {text[at:]!r}")
+            yield "", text[at:end]
+        at = end
+
+
+def masked(text: str) -> str:
+    """Return a text with everything in quotes and in brackets of subsearches blotted out, as long as it was."""
+    return "".join(part if not kind else "\0" * (len(part) + 2 * (kind == "inner")) for kind, part in pieces(text))
+
+
+def stages(text: str, search: Search) -> list[str]:
+    """Return the commands of a search, macros expanded; the first is empty where the search begins with a pipe."""
     whole = expand(text, search)
-    found = _RECORDED.match(whole)
-    return None if found is None else (search.source(f"{found[2]} {found[1]}", search.earliest, search.latest), whole[found.end() :])
+    mask, out, start = masked(whole), [], 0
+    for at in [*(n for n, character in enumerate(mask) if character == "|"), len(whole)]:
+        out.append(whole[start:at].strip())
+        start = at + 1
+    return out
 
 
-_TSTATS = re.compile(r"\s*\|\s*tstats (?P<what>[^|]*?) WHERE (?P<where>[^|]*?) BY (?P<by>[^|]*?)\s*(?=\||$)", re.DOTALL)
-_BY = re.compile(r"PREFIX\((\w+=)\)|_time span=(\w+)|(host)")
+def subsearches(text: str) -> tuple[str, list[str]]:
+    """Return a text without its subsearches, and these."""
+    parts = list(pieces(text))
+    return "".join(part for kind, part in parts if kind != "inner"), [part.strip() for kind, part in parts if kind == "inner"]
 
 
-def counted(text: str, search: Search) -> tuple[list[Row], str] | None:
-    """Return the rows of a search that begins with `tstats`, and what follows; None for any other search.
+def inner(text: str, search: Search) -> list[Row]:
+    """Return the rows of a subsearch."""
+    return run(text.removeprefix("search ") if not text.startswith("|") else text, search)
 
-    Fields are those of the index alone: host and time, and terms that begin with PREFIX(), which have no capitals there. An event with several such
-    terms counts for each, one without any for none.
+
+def resolved(terms: str, search: Search) -> tuple[str, float, float]:
+    """Return the terms of an event search, those of subsearches put in, and its time range."""
+    out = []
+    for kind, part in pieces(terms):
+        if kind == "inner":
+            (row,) = inner(part.strip(), search)
+            out.append(as_text(row["search"]))
+        else:
+            out.append(part)
+    text = "".join(out)
+    limits = {"earliest": search.earliest, "latest": search.latest}
+
+    def take(found: re.Match[str]) -> str:
+        limits[found[1]] = float(found[2])
+        return ""
+
+    text = re.sub(r'\b(earliest|latest)="?([\d.]+)"?', take, text)
+    return text.strip(), limits["earliest"], limits["latest"]
+
+
+_BY = re.compile(r"PREFIX\((\w+=)\)|_time span=(\w+)|(\w+)")
+
+
+def run_tstats(text: str, search: Search) -> list[Row]:
+    """Run `tstats … WHERE … BY …`.
+
+    Fields are those of the index alone: host, sourcetype and time, and terms that begin with PREFIX(), which have no capitals there. An event with
+    several such terms counts for each, one without any for none.
     """
-    whole = expand(text, search)
-    found = _TSTATS.match(whole)
-    if found is None:
-        return None
-    by = list(_BY.finditer(found["by"]))
-    if _BY.sub("", found["by"]).strip(" ,"):
-        raise SplError(f"tstats BY {found['by']}")
+    mask = masked(text)
+    where, by_at = mask.find(" WHERE "), mask.rfind(" BY ")
+    if where < 0:
+        raise SplError(f"tstats {text}")
+    if by_at < 0:
+        by_at = len(text)
+    by = list(_BY.finditer(text[by_at + 4 :]))
+    if _BY.sub("", text[by_at + 4 :]).strip(" ,"):
+        raise SplError(f"tstats BY {text[by_at + 4 :]}")
+    terms, earliest, latest = resolved(text[where + 7 : by_at], search)
+    prefixes = {one[1]: re.compile(rf"(?<=[^\w.:@/=-]){one[1]}([\w.:@/=-]+)") for one in by if one[1]}
     rows = []
-    for event in search.source(f"tstats {found['where']}", search.earliest, search.latest):
-        row: Row = {"_time": event["_time"]}
+    for event in search.source.events(terms, earliest, latest):
+        row: Row = {"_time": event["_time"], "_indextime": event.get("_indextime")}
+        raw = as_text(event["_raw"]).lower()
         for one in by:
             if one[1]:
-                row[one[1]] = few(re.findall(rf"(?<=[^\w.:@/=-]){one[1]}([\w.:@/=-]+)", as_text(event["_raw"]).lower()))
+                row[one[1]] = few(prefixes[one[1]].findall(raw))
             elif one[2]:
-                row["_time"] = float(as_number(event["_time"]) or 0) // _span(one[2]) * _span(one[2])
+                row["_time"] = int(float(as_number(event["_time"]) or 0) // _span(one[2]) * _span(one[2]))
+            elif one[3] in ("host", "sourcetype"):
+                row[one[3]] = event.get(one[3])
             else:
-                row["host"] = event["host"]
+                raise SplError(f"tstats BY {one[3]}: no field of the index")
         rows.append(row)
-    names = ", ".join(f"'{one[1]}'" if one[1] else "_time" if one[2] else "host" for one in by)
-    return run_stats(rows, Parser(tokens(f"{found['what']} BY {names}"), search)), whole[found.end() :]
+    names = ", ".join(f"'{one[1]}'" if one[1] else "_time" if one[2] else one[3] for one in by)
+    return run_stats(rows, Parser(tokens(text[:where] + (f" BY {names}" if by else "")), search))
 
 
-def stages(text: str, search: Search) -> list[list[Token]]:
-    """Return the commands of a search, macros expanded."""
-    out: list[list[Token]] = [[]]
-    for token in tokens(expand(text, search)):
-        if token.kind == "op" and token.text == "|":
-            out.append([])
-        else:
-            out[-1].append(token)
-    return out[1:] if not out[0] else out
+def run_append(rows: list[Row], text: str, search: Search) -> list[Row]:
+    """Run `append [subsearch]`."""
+    rest, (subsearch,) = subsearches(text)
+    if rest.strip():
+        raise SplError(f"append {rest}")
+    return rows + inner(subsearch, search)
 
 
-def base(todo: list[list[Token]], search: Search) -> tuple[list[Row], list[list[Token]]]:
-    """Return the rows of the esatls command that a base search begins with, and the stages after it.
+def run_join(rows: list[Row], text: str, search: Search) -> list[Row]:
+    """Run `join type=inner a, b [subsearch]`: the first row of the subsearch with the same values."""
+    rest, (subsearch,) = subsearches(text)
+    if not rest.startswith("type=inner "):
+        raise SplError(f"join {rest}")
+    names = _names(Parser(tokens(rest.removeprefix("type=inner ")), search))
+    found: dict[tuple[str, ...], Row] = {}
+    for row in inner(subsearch, search):
+        found.setdefault(tuple(as_text(row[name]) for name in names), row)
+    keys = [tuple(as_text(row[name]) for name in names) for row in rows]
+    return [{**row, **found[key]} for row, key in zip(rows, keys) if key in found]
 
-    A search of the summary index has the rows that the named saved search has written. Otherwise, before the command stand the index and
-    the sourcetypes, and perhaps `fields` with at least what the command reads.
-    """
-    events, rest = todo[0], todo[1:]
-    named = [token.text for token in events if token.kind == "string"]
-    if [token.text for token in events] == ["index", "=", "summary", "source", "=", *named] and len(named) == 1:
-        return search.source(named[0], search.earliest, search.latest), rest
-    if not {"index", "sourcetype"} <= {token.text for token in events}:
-        raise SplError("a base search must begin with the index macro")
-    if rest and rest[0][0].text == "fields":
-        if not {"_time", "host", "_raw"} <= set(_names(Parser(rest[0][1:], search))):
-            raise SplError("fields before the command drops what it reads")
-        rest = rest[1:]
-    if not rest or len(rest[0]) != 1 or not rest[0][0].text.startswith("esatls"):
+
+def run_multisearch(text: str, search: Search) -> list[Row]:
+    """Run `multisearch [search …] [search …]`."""
+    rest, found = subsearches(text)
+    if rest.strip() or len(found) < 2 or not all(one.startswith("search ") for one in found):
+        raise SplError(f"multisearch {text}")
+    return [row for one in found for row in inner(one, search)]
+
+
+def run_format(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `format emptystr="…"`: the terms of the field `search` of each row, joined by OR; the words given where there is no row."""
+    for word in ("EMPTYSTR", "="):
+        parser.take(word)
+    empty = parser.take().text
+    if any(set(row) != {"search"} for row in rows):
+        raise SplError("format of other fields than search")
+    return [{"search": "(" + " OR ".join(f"( {as_text(row['search'])} )" for row in rows) + ")" if rows else empty}]
+
+
+def run_return(rows: list[Row], parser: Parser) -> list[Row]:
+    """Run `return a b`: name and value of fields of the first row."""
+    return [{"search": " ".join(f'{name}="{as_text(rows[0][name])}"' for name in _names(parser))}]
+
+
+def run_esatls(name: str, text: str, rows: list[Row], search: Search) -> list[Row]:
+    """Run a command of the app."""
+    arguments = shlex.split(text)
+    if rows and not {"_time", "_raw"} <= set(rows[0]):
+        raise SplError("the command does not get what it reads")
+    if rows and "window=open" not in arguments and "summary=true" not in arguments and "host" not in rows[0]:
+        raise SplError("fields before the command drops what it reads")
+    return search.source.command(name, arguments, rows, (search.earliest, search.latest))
+
+
+_GENERATING: dict[str, Callable[[str, Search], list[Row]]] = {
+    "tstats": run_tstats,
+    "multisearch": run_multisearch,
+    "makeresults": lambda _text, search: [{"_time": search.now}],
+}
+_WITH_SUBSEARCH: dict[str, Callable[[list[Row], str, Search], list[Row]]] = {"append": run_append, "join": run_join}
+_OF_THE_SEARCH: dict[str, Callable[[list[Row], Parser, Search], list[Row]]] = {
+    "timechart": run_timechart,
+    "addinfo": lambda rows, _parser, search: run_addinfo(rows, search),
+    "inputlookup": run_inputlookup,
+    "lookup": run_lookup,
+}
+
+
+def base(todo: list[str], search: Search) -> tuple[list[Row], list[str]]:
+    """Return the rows that a search begins with, and the stages after it: events that go to a command of the app, or what a command makes."""
+    first, rest = todo[0], todo[1:]
+    if not first:
+        command, _, text = rest[0].partition(" ") if rest else ("", "", "")
+        if command not in _GENERATING:
+            raise SplError(f"no search begins with {command!r}")
+        return _GENERATING[command](text, search), rest[1:]
+    if not {"index", "sourcetype"} <= set(re.findall(r"\w+", first)):
+        raise SplError("a base search must begin with an index macro")
+    if not any(re.match(r"esatls\w*(?: |$)", stage) for stage in rest[:3]) and "stash" not in first:
         raise SplError("a base search must go through an esatls command")
-    return search.source(rest[0][0].text, search.earliest, search.latest), rest[1:]
+    terms, earliest, latest = resolved(first, search)
+    return search.source.events(terms, earliest, latest), rest
 
 
 def run(text: str, search: Search, rows: list[Row] | None = None) -> list[Row]:
     """Return the rows of a search; with `rows` given, of a post-process search of them."""
-    begun = (recorded(text, search) or counted(text, search)) if rows is None else None
-    if begun is not None:
-        rows, text = begun
     todo = stages(text, search)
     if rows is None:
         rows, todo = base(todo, search)
+    elif not todo[0]:
+        todo = todo[1:]
     for stage in todo:
         if not stage:
             raise SplError("an empty command")
-        parser = Parser(stage[1:], search)
-        command = stage[0].text
-        if command == "timechart":
-            rows = run_timechart(rows, parser, search)
-        elif command == "addinfo":
-            rows = run_addinfo(rows, search)
+        command, _, text = stage.partition(" ")
+        if command.startswith("esatls"):
+            rows = run_esatls(command, text, rows, search)
+            continue
+        if command in _WITH_SUBSEARCH:
+            rows = _WITH_SUBSEARCH[command](rows, text, search)
+            continue
+        parser = Parser(tokens(text), search)
+        if command in _OF_THE_SEARCH:
+            rows = _OF_THE_SEARCH[command](rows, parser, search)
+        elif command == "format":
+            rows = run_format(rows, parser)
+        elif command == "return":
+            rows = run_return(rows, parser)
         elif command in _COMMANDS:
             rows = _COMMANDS[command](rows, parser)
         else:
@@ -1036,11 +1235,11 @@ def run(text: str, search: Search, rows: list[Row] | None = None) -> list[Row]:
 
 def columns(text: str, rows: list[Row], search: Search) -> list[str]:
     """Return the columns of a result, in Splunk's order: as the last `table`, `stats` or `timechart` says."""
-    last = stages(_TSTATS.sub("", _RECORDED.sub("", expand(text, search))), search)[-1]
-    if last[0].text == "table":
-        return _names(Parser(last[1:], search))
-    if last[0].text == "timechart":
-        return ["_time", *(one.name for one in aggregations(_after_minspan(Parser(last[1:], search))[0])), "_span"]
+    command, _, rest = stages(text, search)[-1].partition(" ")
+    if command == "table":
+        return _names(Parser(tokens(rest), search))
+    if command == "timechart":
+        return ["_time", *(one.name for one in aggregations(_after_minspan(Parser(tokens(rest), search))[0])), "_span"]
     return list(dict.fromkeys(name for row in rows for name in row))
 
 

@@ -19,7 +19,7 @@ import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-from . import spl, views
+from . import scenario, spl, views
 
 if TYPE_CHECKING:
     import pathlib
@@ -31,7 +31,7 @@ TIMES = (("Today", "@d"), ("Last 24 hours", "-24h@h"), ("Last 7 days", "-7d@h"),
 
 _PAGE = """<!doctype html>
 <html><head><meta charset="utf-8"><link rel="stylesheet" href="/static/page.css">
-<style>html, body {{ margin: 0; background: {background}; }} #root {{ width: 1440px; height: {height}px; }}</style></head>
+<style>html, body {{ margin: 0; background: {background}; }} #root {{ width: 100%; height: {height}px; }}</style></head>
 <body><div id="root"></div>
 <script>
 window.$C = {{"SPLUNKD_PATH": "/en-US/splunkd/__raw", "LOCALE": "en-US", "USERNAME": "tester", "MRSPARKLE_PORT_NUMBER": 8000,
@@ -136,6 +136,7 @@ class Splunkd:
             latest=spl.relative(latest, self.now),
             now=self.now,
             source=self.source,
+            lookups=scenario.LOOKUPS,
         )
         sid = f"{self.now:.0f}.{next(self.numbers)}"
         self.jobs[sid] = Job(sid, text, search)

@@ -57,5 +57,5 @@ def macros() -> dict[str, spl.Macro]:
     out = {}
     for name, keys in conf.read(APP / "default" / "macros.conf").items():
         args = tuple(arg.strip() for arg in keys.get("args", "").split(",") if arg.strip())
-        out[name] = spl.Macro(args, keys["definition"])
+        out[name] = spl.Macro(args, keys["definition"], keys.get("iseval") == "1")
     return out
