@@ -75,6 +75,7 @@ _OTHERS = {
     "esatls.record.since": "When the first of its events came in",
     "esatls.record.writer": "Command that wrote the record: join or load",
     "esatls.run.connections": "Connections written",
+    "esatls.run.contradictions": "Appliances whose ids contradict each other",
     "esatls.run.deleted": "Stale documents deleted",
     "esatls.run.events": "Events read",
     "esatls.run.messages": "Messages written",
