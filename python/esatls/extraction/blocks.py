@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Callable, NamedTuple, cast
 
 from esatls.extraction.heads import is_whole
+from esatls.extraction.match import ACCEPTED_MARK, SHORT, accepted_and_others
 from esatls.extraction.stream import RECORD, Counts, Stream
 from esatls.extraction.wrapped import SHORTEST_CUT, is_unprintable, may_be_cut
 from esatls.lines import envelope, records
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from esatls.extraction.heads import Head
 
 LINES_AT_ONCE = 500
@@ -35,10 +38,12 @@ class BlockStream(Stream):
 
     def block(self, text: str) -> None:
         """Take a block of whole lines: fast as long as every line has an envelope, else line by line."""
+        plain = is_plain(text)
+        if plain and self._heads.length and self._document is None and self._cut is None and text[-1:] == "\n":
+            text = text[self._skim(text) :]
         lines = text.split("\n")
         if not lines[-1]:
             lines.pop()
-        plain = is_plain(text)
         for at in range(0, len(lines), LINES_AT_ONCE):
             some = lines[at : at + LINES_AT_ONCE]
             done = 0 if self._document is not None else self._records(some) if _is_record(some[0]) else self._fast(some) if plain else 0
@@ -97,6 +102,38 @@ class BlockStream(Stream):
             return None
         heads = self._heads_of(found)
         return (found, heads, last) if len(heads.heads) == len(found) else None
+
+    def _skim(self, text: str) -> int:
+        """Take lines at once, those that only say that a message was accepted without a look at each; return where the last line begins, which is left.
+
+        Only where the consumer can do so, and every line has a whole envelope and was cut by no relay; else 0 is returned, and nothing taken.
+        """
+        accept: Callable[[Iterable[tuple[str, Head]]], None] | None = getattr(self.consumer, "accept", None)
+        length, named, last = self._heads.length, self._neighbours.named, text.rfind("\n", 0, -1) + 1
+        longest = SHORTEST_CUT if text.isascii() else SHORTEST_CUT // 4
+        if accept is None or not last or (named and length + SHORT > SHORTEST_CUT // 4):
+            return 0
+        rows = accepted_and_others(length).findall(text, 0, last)
+        accepted, others = zip(*rows)
+        lines = [*filter(None, others)]
+        if len(lines) + len(rows) - accepted.count("") < len(rows) or (named and lines and max(map(len, lines)) >= longest):
+            return 0
+        told = {*accepted} - {""}
+        heads = self._known({one[:length] for one in told})
+        found = self._heads_of(lines)
+        if None in heads.values() or len(found.heads) < len(lines):
+            return 0
+        self._give(lines, found, len(lines))
+        self.counts.lines += len(rows) - len(lines)
+        self.counts.events += len(rows) - len(lines)
+        at = length + len(ACCEPTED_MARK)
+        accept([(one[at:], heads[one[:length]]) for one in told])  # type: ignore[misc]
+        return last
+
+    def _known(self, prefixes: Iterable[str]) -> dict[str, Head | None]:
+        """Return the heads of envelopes that are known, or of the latest hour."""
+        heads, naming = self._heads, self._neighbours.naming
+        return {prefix: heads.whole.get(prefix) or heads.same_hour(prefix, naming) for prefix in prefixes}
 
     def _fast(self, lines: list[str]) -> int:
         """Take lines up to the first one without a whole envelope, or that a relay may have cut; return how many.
@@ -194,9 +231,7 @@ class BlockStream(Stream):
         known_heads = self._heads
         length, hour, naming = known_heads.length, known_heads.hour, self._neighbours.naming
         prefixes = [line[:length] for line in lines]
-        known: dict[str, Head | None] = dict.fromkeys(prefixes)
-        for prefix in known:
-            known[prefix] = known_heads.whole.get(prefix) or known_heads.same_hour(prefix, naming)
+        known = self._known(dict.fromkeys(prefixes))
         heads, elsewhere = [known[prefix] for prefix in prefixes], dict[int, int]()
         if None in known.values():
             for number, prefix in enumerate(prefixes):

@@ -111,7 +111,10 @@ class Consumer(Protocol):
         """Take one event that was read elsewhere than in a log."""
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
-        """Take the events among many lines whose message text begins at `start`; return how many were wanted."""
+        """Take the events among many lines whose message text begins at `start`; return how many were wanted.
+
+        A consumer may have `accept(self, told: Iterable[tuple[str, Head]]) -> None` too, which takes the MIDs of messages that lines only say were accepted.
+        """
 
 
 class Stream:

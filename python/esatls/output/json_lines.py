@@ -22,11 +22,9 @@ _CONTROL_BYTES = re.compile(f"[{MARKS}]")
 
 def dumps(record: Mapping[str, object]) -> bytes:
     """Return a record as one line of JSON, without the line feed; control characters are escaped."""
-    line = None
-    if orjson is not None:
-        with contextlib.suppress(TypeError):
-            line = orjson.dumps(record)
-    if line is None:
+    try:
+        line = orjson.dumps(record)
+    except (TypeError, AttributeError):
         # halves of surrogate pairs, numbers of more than 64 bits, or no orjson
         line = json.dumps(_whole(record), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     if line.isascii() and b"\x7f" not in line:

@@ -251,7 +251,7 @@ def _count_delivered(part: Part, ledger: Ledger, record: MessageRecord) -> None:
     for cipher in ciphers:
         part.count("message_ciphers", cipher)
     for partner, over in ways.items():
-        told = of_deliveries(attempt["verdict"] for attempt in over)
+        told = of_deliveries(frozenset([attempt["verdict"] for attempt in over]))
         part.count("partner_messages", partner, told)
         _note_mail(ledger, ledger.key("delivery", _flow(record), partner), record, told, over)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from esatls.extraction.fact_types import (
     CODE,
@@ -55,6 +55,16 @@ _received = placing(
 """What the record of a message says of the connection that it came over."""
 
 
+class _Stamps(dict["Time", str]):
+    """Times as records have them."""
+
+    def __missing__(self, time: Time) -> str:
+        if len(self) > _STAMPS_KEPT:
+            self.clear()
+        text = self[time] = rfc3339(time)
+        return text
+
+
 class Appliance:
     """The facts of one appliance, with the verdicts found so far."""
 
@@ -69,7 +79,8 @@ class Appliance:
         """Connections whose ids were used once, by ICID and by DCID."""
         self._reused: tuple[dict[str, tuple[list[Time], dict[int, Connection]]], ...] = ({}, {})
         """When the lives of the other ids begin, and the connections by life."""
-        self._stamps: dict[Time, str] = {}
+        self.stamp: Callable[[Time], str] = _Stamps().__getitem__
+        """Gives a time as records have it."""
         self._whole: dict[str, Message] = {}
         """Messages whose ids were used once."""
         self._messages: dict[str, tuple[list[Time], dict[int, Message]]] = {}
@@ -155,9 +166,10 @@ class Appliance:
             facts = self.stores[side].get(key, ())
             uses = self.uses[side].get(key, ())
             connection = self._judged(side, facts, uses)
+            begins = None
             if not connection.one_life:
                 self.taken_again.append((side, key))
-            begins = [] if connection.one_life else lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
+                begins = lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
             if not begins:
                 self._once[side][key] = connection
                 return connection
@@ -201,15 +213,6 @@ class Appliance:
         begins, found = self.messages_of(mid)
         return found.get(lives.life_at(begins, time) if begins else 0)
 
-    def stamp(self, time: Time) -> str:
-        """Return a time as records have it."""
-        text = self._stamps.get(time)
-        if text is None:
-            if len(self._stamps) > _STAMPS_KEPT:
-                self._stamps.clear()
-            text = self._stamps[time] = rfc3339(time)
-        return text
-
     # receiving
 
     def received(self, message: Message) -> tuple[str, MessageRecord]:
@@ -248,28 +251,26 @@ class Appliance:
     def _receive(self, message: Message) -> tuple[str, MessageRecord]:
         found: MessageRecord = {}
         verdict = "unknown"
-        start, origin = message.start, message.origin
-        known: MessageStarted | MessageSender | MessageRecipient | Consolidated | None = start
-        if start is None or start.icid == "0":
-            known = message.mention
-        if known is None or known.icid is None or known.icid == "0":
-            known = next((record for record in message.records if record.icid is not None), None)
-        if origin is not None and origin.code == "released":
-            known = None  # how a quarantine gives it back says nothing of how it came
-        if known is not None and known.icid is not None and known.icid != "0":
-            found["icid"] = int(known.icid)
-            verdict = self._over(known.icid, known.time, message.mid, found)
+        begun, origin = message.begun, message.origin
+        if begun is not None and begun[_ICID] != "0" and begun[_ICID] is not None:
+            icid, time = begun[_ICID], begun[TIME]
+        else:
+            icid, time = _named(message)
+        if icid is not None and (origin is None or origin.code != "released"):
+            # how a quarantine gives a message back says nothing of how it came
+            found["icid"] = int(icid)
+            verdict = self._over(icid, time, message.mid, found)
         elif origin is not None and origin.code in _INTERNAL:
             verdict = "internal"
         elif origin is not None:
             verdict = self._inherited(message, origin, found)
-        elif start is not None and self._is_own(start, message):
+        elif begun is not None and self._is_own(MessageStarted(*begun), message):
             verdict = "internal"
         if message.records:
             verdict = _received_by_records(verdict, message, found)
         if message.flow is not None:
             found["mail_flow"] = MAIL_FLOW[message.flow]
-        if self.is_given_up(message):
+        if message.gave_up and self.is_given_up(message):
             for name in _OF_THE_VERDICT:
                 found.pop(name, None)  # type: ignore[misc]
             return "none", found
@@ -308,6 +309,14 @@ class Appliance:
         if flow is not None and origin.code in GOES_ON:
             found["mail_flow"] = flow
         return verdict
+
+
+def _named(message: Message) -> tuple[str | None, Time | None]:
+    """Return the ICID that another line than the start of a message names, and when that was; None where none does."""
+    known: MessageSender | MessageRecipient | Consolidated | None = message.mention if message.begun is None or message.begun[_ICID] == "0" else None
+    if known is None or known.icid is None or known.icid == "0":
+        known = next((record for record in message.records if record.icid is not None), None)
+    return (None, None) if known is None or known.icid == "0" else (known.icid, known.time)
 
 
 def _put_back(side: int, begins: Sequence[Time], parts: dict[int, list[Fact]], used: dict[int, list[Fact]]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.extraction.fact_types import (
@@ -79,9 +78,8 @@ Place = Callable[[Summary], dict[str, Any]]
 
 def placing(*names: tuple[str, str]) -> Place:
     """Return how a record places a summary: `names` are pairs of a name here and a name there, in the record's order."""
-    theirs = [there for _, there in names]
-    ours = itemgetter(*(_SUMMARY.index(here) for here, _ in names))
-    return lambda summary: {name: value for name, value in zip(theirs, ours(summary)) if value}
+    places = [(there, _SUMMARY.index(here)) for here, there in names]
+    return lambda summary: {name: summary[at] for name, at in places if summary[at]}
 
 
 class View(NamedTuple):
@@ -178,13 +176,13 @@ class Connection:
         for fact in facts:
             code = fact[CODE]
             time = fact[TIME]
-            if time is not None:
+            if time != last and time is not None:
                 if first is None:
                     first = last = time
-                elif time < first:
-                    first = time
                 elif time > last:
                     last = time
+                elif time < first:
+                    first = time
             if code == "connection_opened":
                 if opened is None:
                     opened = fact
@@ -205,13 +203,13 @@ class Connection:
                 rest.append(fact)
         for fact in uses:
             time = fact[TIME]
-            if time is not None:
+            if time != last and time is not None:
                 if first is None:
                     first = last = time
-                elif time < first:
-                    first = time
                 elif time > last:
                     last = time
+                elif time < first:
+                    first = time
         if first is not None:
             began = None if opened is None else opened[TIME]
             if last - first > lives.CONNECTION_SILENCE or (began is not None and first < began - lives.SAME_OPENING):

@@ -84,7 +84,7 @@ def deliveries_of(appliance: Appliance, message: Message) -> list[DeliveryRecord
 
 def delivered(attempts: list[DeliveryRecord]) -> str:
     """Return the verdict on the delivery of a message, of its attempts."""
-    return of_deliveries([attempt["verdict"] for attempt in attempts if attempt.get("outcome") == "done"])
+    return of_deliveries(frozenset([attempt["verdict"] for attempt in attempts if attempt.get("outcome") == "done"]))
 
 
 def _logged(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
@@ -161,7 +161,12 @@ def _attempt(
     _tell(attempt, connection, time, None if outcome in _NOT_PASSED else message.mid)
     if "domain" not in attempt:
         recipients = message.recipients
-        _tell_domain(attempt, {domain_of(recipients[rid]) for rid in rids if rid in recipients})
+        if len(rids) == 1:
+            domain = domain_of(recipients.get(rids[0], ""))
+            if domain:
+                attempt["domain"] = domain
+        else:
+            _tell_domain(attempt, {domain_of(recipients[rid]) for rid in rids if rid in recipients})
     if response is not None:
         attempt["response"] = response
     return attempt

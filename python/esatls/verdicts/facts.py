@@ -141,6 +141,18 @@ class Facts:
                 known.append((code, head.time) + values)  # noqa: RUF005 - faster than by way of a list
         return taken
 
+    def accept(self, told: Iterable[tuple[str, Head]]) -> None:
+        """Take the MIDs of messages that lines say were accepted, each with the head of such a line."""
+        for mid, head in told:
+            if head.store is None:
+                head.store = self.stores(head.host)
+            fact = (ACCEPTED, head.time, mid, None)
+            known = head.store[MESSAGES].get(mid)
+            if known is None:
+                head.store[MESSAGES][mid] = [fact]
+            else:
+                known.append(fact)
+
     def add(self, event: dict[str, Any], host: str | None = None) -> None:
         """Add one event (the flat fields of REFERENCE.md); `host` names the appliance where the event does not.
 

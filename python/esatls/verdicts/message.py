@@ -24,7 +24,7 @@ from esatls.extraction.fact_types import (
 )
 from esatls.extraction.match import LONGEST_NUMBER
 from esatls.verdicts import lives
-from esatls.verdicts.facts import OPENS, TRIES, earlier, order
+from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, earlier, order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,7 @@ class Message:
 
     __slots__ = (
         "accepted",
+        "begun",
         "delivered_over",
         "deliveries",
         "finished",
@@ -78,7 +79,6 @@ class Message:
         "recipients",
         "records",
         "sent_by",
-        "start",
         "starts_twice",
         "subject",
     )  # fmt: skip
@@ -88,13 +88,13 @@ class Message:
         start = origin = sender = flow = first = last = icid = None
         made: list[Time] = []
         starts: list[Fact] = []
-        mentions: list[Fact] = []
+        rare: list[Fact] = []
         records: list[Fact] = []
         quarantined: list[Fact] = []
         deliveries: list[Fact] = []
         recipients: dict[int, str] = {}
         told_id = told_subject = None
-        has_sender = False
+        has_sender = has_recipient = False
         finished = False
         tried = False
         strayed = False
@@ -106,15 +106,15 @@ class Message:
                 accepted = True
                 continue
             time = fact[TIME]
-            if time is not None:
+            if time != last and time is not None:
                 if first is None:
                     first = last = time
-                elif time < first:
-                    first = time
                 elif time > last:
                     last = time
+                elif time < first:
+                    first = time
             if code == "message_recipient":
-                mentions.append(fact)
+                has_recipient = True
                 if fact[_ICID] != icid:
                     strayed = True
                 address = fact[_RECIPIENT]
@@ -124,9 +124,13 @@ class Message:
                     recipients[rid] = address if known is None else min(known, address)
             elif code == "delivery_done" or code == "delivery_started":  # noqa: PLR1714 - faster
                 deliveries.append(fact)
+            elif code == "message_identity":
+                if fact[_MESSAGE_ID]:
+                    told_id = fact if told_id is None else earlier(fact, told_id)
+                if fact[_SUBJECT]:
+                    told_subject = fact if told_subject is None else earlier(fact, told_subject)
             elif code == "message_sender":
                 has_sender = True
-                mentions.append(fact)
                 if fact[_ICID] != icid:
                     strayed = True
                 if fact[_SENDER] is not None:
@@ -145,44 +149,49 @@ class Message:
                     if time is not None:
                         made.append(time)
                     start = earlier(fact, start)
-            elif code == "message_identity":
-                if fact[_MESSAGE_ID]:
-                    told_id = earlier(fact, told_id)
-                if fact[_SUBJECT]:
-                    told_subject = earlier(fact, told_subject)
             elif code == "message_policy":
                 flow = fact if flow is None else earlier(fact, flow)
                 accepted = True
             elif code == "message_finished":
                 finished = True
                 gave_up |= fact[_END] == "aborted"
-            elif code == "message_aborted":
+            elif code in TRIES:
+                tried = True
+                deliveries.append(fact)
+            else:
+                rare.append(fact)
+        for fact in rare:
+            code = fact[CODE]
+            if code == "message_aborted":
                 reason = MessageAborted(*fact).abort_reason or ""
                 gave_up |= reason.startswith(_GIVEN_UP)
                 accepted |= reason.startswith(_DROPPED)
             elif code in OPENS:
-                if time is not None:
-                    made.append(time)
+                if fact[TIME] is not None:
+                    made.append(fact[TIME])
                 origin = earlier(fact, origin)
             elif code == "cef":
                 records.append(fact)
             elif code == "message_quarantined":
                 quarantined.append(fact)
-            elif code in TRIES:
-                tried = True
-                deliveries.append(fact)
-        self.one_life = first is None or (
-            last - first <= lives.FINISHED_SILENCE and (not made or (first >= min(made) - lives.SAME_OPENING and max(made) - min(made) <= lives.SAME_OPENING))
-        )
+        if first is None or last is None:
+            self.one_life = True
+        elif len(made) < 2:
+            self.one_life = last - first <= lives.FINISHED_SILENCE and (not made or first >= made[0] - lives.SAME_OPENING)
+        else:
+            began = min(made)
+            self.one_life = last - first <= lives.FINISHED_SILENCE and first >= began - lives.SAME_OPENING and max(made) - began <= lives.SAME_OPENING
         """Whether all of it is plainly of one message."""
         self.starts_twice = len(starts) > 1
         """Whether it has more than one line that starts it."""
-        self.start: MessageStarted | None = None if start is None else MessageStarted(*start)
+        self.begun: Fact | None = start
+        """The line that starts it."""
         self.origin: Lineage | None = None if origin is None else Lineage(*origin)
         """The line that made it from another message."""
         self.mention: MessageSender | MessageRecipient | None = None
         """An envelope line with the ICID, where the start is not in view."""
-        if mentions and (start is None or icid == "0" or strayed):
+        if (has_sender or has_recipient) and (start is None or icid == "0" or strayed):
+            mentions = [fact for fact in facts if fact[CODE] in MENTIONS]
             if start is None or start[_ICID] == "0":
                 self.mention = named(min(mentions, key=order))
             if len({fact[_ICID] for fact in starts}) == 1:
@@ -225,6 +234,11 @@ class Message:
         self.received: tuple[str, MessageRecord] | None = None
         if tried:
             self._read_bounces(deliveries)
+
+    @property
+    def start(self) -> MessageStarted | None:
+        """The line that starts it, with its names."""
+        return None if self.begun is None else MessageStarted(*self.begun)
 
     def _read_identity(self, told_id: Fact | None, told_subject: Fact | None) -> None:
         """Take the first Message-ID and the first subject by time, of those that lines tell and those that consolidated events do."""
@@ -283,4 +297,5 @@ def addresses_of(text: str | None) -> list[str]:
 
 def domain_of(address: str) -> str:
     """Return the domain of an address in small letters; "" for one without."""
-    return address.rpartition("@")[2].lower() if "@" in address else ""
+    at = address.rfind("@") + 1
+    return address[at:].lower() if at else ""

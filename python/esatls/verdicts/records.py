@@ -84,7 +84,8 @@ def looked_at(appliances: Iterable[Appliance], contradictions: Contradictions) -
 def message_record(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
     """Return the record of one life of one message."""
     verdict, received = appliance.received(message)
-    complete(appliance, message)
+    if not message.has_envelope:
+        complete(appliance, message)
     record: MessageRecord = {}
     if appliance.host:
         record["esa_host"] = appliance.host
@@ -93,7 +94,7 @@ def message_record(appliance: Appliance, mid: str, message: Message) -> MessageR
         record["icid"] = received["icid"]
     record["received"] = verdict
     record.update(received)
-    sender = message.sender()
+    sender = message.sent_by or message.sender()
     if sender:
         record["sender"] = sender
     recipients = message.recipients

@@ -5,6 +5,7 @@ Every list of them is made from this table: choices of the command line, report,
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -71,12 +72,12 @@ def uncounted(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for word in words if word not in COUNTED)
 
 
-def of_deliveries(verdicts: Iterable[str]) -> str:
-    """Return the verdict on several deliveries, from the verdict on each; `none` for no delivery."""
-    found = set(verdicts)
-    if not found:
+@lru_cache(maxsize=1000)
+def of_deliveries(verdicts: frozenset[str]) -> str:
+    """Return the verdict on several deliveries, from the verdicts on all; `none` for no delivery."""
+    if not verdicts:
         return "none"
-    if "encrypted" in found and "cleartext" in found:
+    if "encrypted" in verdicts and "cleartext" in verdicts:
         return "mixed"
-    first = found.pop()
-    return UNKNOWN if found or first not in ("encrypted", "cleartext") else first
+    first = next(iter(verdicts))
+    return UNKNOWN if len(verdicts) > 1 or first not in ("encrypted", "cleartext") else first
