@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from esatls.compiled import module
 from esatls.errors import EsatlsError
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
-from esatls.extraction.fact_types import FACT_TYPES
+from esatls.extraction.fact_types import CODE, FACT_TYPES, KEY, MESSAGES, TIME
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.extraction.match import LONGEST_NUMBER, Spec, rids, specs_of
 from esatls.extraction.patterns import MATCHERS
@@ -22,13 +23,23 @@ from esatls.extraction.wrapped import SHORTEST_CUT
 from esatls.lines import envelope
 from esatls.output.json_lines import dumps
 from esatls.output.text import MARKS
-from esatls.verdicts.facts import Facts
-from esatls.verdicts.hosts import key_of
+from esatls.verdicts import lives, ordinary, shapes
+from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.closure import together
+from esatls.verdicts.facts import Facts, refs
+from esatls.verdicts.hosts import appliances, key_of
+from esatls.verdicts.records import messages, messages_of
+from esatls.verdicts.words import of_deliveries
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from esatls.extraction.fact_types import Fact
     from esatls.extraction.heads import Head
     from esatls.extraction.stream import Consumer
     from esatls.lines.clock import Clock
+    from esatls.verdicts.contradictions import Contradictions
+    from esatls.verdicts.facts import Ref
 
 _ODD = "CEF:"
 """Stands in lines that may hold a line of their own."""
@@ -207,6 +218,187 @@ class _FactStream(_NativeStream):
         if type(time) is not int or not 0 <= time < _LATEST:
             return None
         return end, None, self.keys.setdefault(key_of(head.host), len(self.keys)), time
+
+
+_KINDS = {
+    ordinary.NOTHING: "nothing",
+    ordinary.ABSENT: "absent",
+    ordinary.TEXT: "text",
+    ordinary.LITERAL: "literal",
+    ordinary.SORTED: "sorted",
+    ordinary.UNSHOWN: "sorted",
+    ordinary.RECEIVED_OVER: "same",
+    ordinary.WENT_OVER: "delivery",
+    ordinary.USED: "used",
+    ordinary.MADE_FROM: "parent",
+    ordinary.OWNER: "owner",
+}
+"""How the core calls what a value is to a shape."""
+_AT_ONCE = 20_000
+"""Messages whose records are written at once."""
+_USERS = 1000
+"""Messages of a connection that are looked at to learn of a shape."""
+
+
+def _flags(code: str, rule: ordinary.Rule) -> int:
+    """Return what the core is to know of the facts of a code, a bit each."""
+    told = (
+        rule.is_timed,
+        rule.is_seen,
+        code in ordinary.RECEIVED,
+        code in ordinary.ENVELOPE,
+        code == "message_started",
+        code in ordinary.LINEAGE,
+        code in shapes.INTERNAL,
+        code == "connection_opened",
+        code == "delivery_started",
+        code in shapes.TRIES,
+        code in shapes.ACCEPTED or ordinary.WENT_OVER in rule.values,
+    )
+    return sum(1 << bit for bit, is_so in enumerate(told) if is_so)
+
+
+def _rules() -> list[Any]:
+    known = ((code, ordinary.RULES.get(code)) for code in _CODES)
+    return [rule and (shapes.ORDER[code], rule.most, [_KINDS[value] for value in rule.values], _flags(code, rule)) for code, rule in known]
+
+
+class _Asked:
+    """What the core asks when it judges the messages of one appliance; what `closure` asks of the core."""
+
+    def __init__(self, core: Any, number: int, host: str, dump: shapes.Dump) -> None:
+        self.core, self.number, self.host = core, number, host
+        self.shapes = shapes.Shapes(dump)
+        self._most = sys.maxsize
+        self._sorts: dict[Any, int] = {}
+
+    # closure.Known
+
+    def facts(self, store: int, key: str) -> list[Fact]:
+        """Return the facts of an id."""
+        found: list[Fact] = self.core.facts(self.number, store, int(key)) if _is_canonical(key) else []
+        return found
+
+    def names(self, mid: str) -> set[Ref]:
+        """Return what a message names."""
+        return {ref for fact in self.facts(MESSAGES, mid) for ref in refs(fact)}
+
+    def users(self, side: int, key: str) -> list[str]:
+        """Return the messages that name a connection."""
+        found: list[str] = self.core.users(self.number, side, int(key), self._most) if _is_canonical(key) else []
+        return found
+
+    def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
+        """Return the facts of the messages that matter to the others on a connection."""
+        return {mid: self.facts(MESSAGES, mid) for mid in self.users(side, key)}
+
+    def children(self, mid: str) -> list[str]:
+        """Return the messages that were made from one."""
+        found: list[str] = self.core.users(self.number, MESSAGES, int(mid), sys.maxsize)
+        return found
+
+    # what the core asks
+
+    def sort(self, code: int, text: str) -> int:
+        """Return a number for what verdicts look for in a text."""
+        return self._sorts.setdefault((code, shapes.SORTS[_CODES[code]](text)), len(self._sorts) + 1)
+
+    def delivered(self, done: list[str]) -> bytes:
+        """Return how a record begins to tell of its deliveries, from the verdict on each that is done."""
+        return f'"delivered":"{of_deliveries(done)}","deliveries":['.encode()
+
+    def learn(self, kind: int, mid: str, dcid: str) -> Any:
+        """Return a part of a record: how a message was received, its envelope, or one delivery (3: over a connection that mail passed)."""
+        self._most = _USERS
+        judge = shapes.Judge(self.host, together(self, [mid]), self.shapes)
+        self._most = sys.maxsize
+        part = judge.part(kind, mid, dcid)
+        if part is None:
+            return None
+        return [_pieces(text) for text in part.texts], [*part.people.items()], part.done
+
+    def odd(self, mids: list[str], contradictions: Contradictions) -> dict[str, bytes]:
+        """Return the records that the general code gives."""
+        appliance = Appliance(self.host, together(self, mids))
+        found = {mid: b"".join([self.shapes.dump(record) + b"\n" for _, record in messages_of(appliance, only={mid})]) for mid in mids}
+        contradictions.look(appliance)
+        return found
+
+    def lines(self, contradictions: Contradictions) -> Iterator[bytes]:
+        """Yield the records of all messages, many at a time."""
+        count, at = self.core.begin(self.number), 0
+        host = self.shapes.dump({"": self.host})[5:-2]
+        texts: list[bytes] = []
+        later: list[tuple[int, str]] = []
+        while at < count:
+            out, at, odd, question = self.core.messages(self.number, host, at, _AT_ONCE, self)
+            start = 0
+            for end, mid in odd:
+                texts.append(out[start:end])
+                later.append((len(texts), mid))
+                texts.append(b"")
+                start = end
+            texts.append(out[start:])
+            if question is not None:
+                self.core.tell(self.learn(*question))
+                continue
+            told = self.odd([mid for _, mid in later], contradictions) if later else {}
+            for place, mid in later:
+                texts[place] = told[mid]
+            yield b"".join(texts)
+            texts, later = [], []
+
+
+def _is_canonical(key: str) -> bool:
+    return key.isdigit() and (key[0] != "0" or key == "0") and len(key) <= LONGEST_NUMBER
+
+
+def _pieces(text: shapes.Text) -> tuple[list[tuple[bytes, int]], bytes]:
+    """Return the texts in front of the values that stand in a text, with their places, and the rest."""
+    found = [""]
+    for piece in re.split("(%%|%s)", text.text):
+        if piece == "%s":
+            found.append("")
+        else:
+            found[-1] += "%" if piece == "%%" else piece
+    return [(piece.encode(), place) for piece, place in zip(found, text.places)], found[-1].encode()
+
+
+def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contradictions) -> Iterator[bytes]:
+    """Yield the records of all messages as lines, many at a time; what shows of contradictions is added to them by the end."""
+    names = appliances([*known.hosts, *known.keys])
+    if known.has_witnesses or any(name != key for key, name in names.items()) or not _given_back(known):
+        for record in messages(drained(known), contradictions):
+            yield dump(record) + b"\n"
+        return
+    known.core.rule(_rules(), lives.SAME_OPENING, min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE), shapes.FIRST_OWN, ordinary.MOST_SHAPES)
+    for host, number in sorted(known.keys.items()):
+        yield from _Asked(known.core, number, host, dump).lines(contradictions)
+
+
+def _given_back(known: NativeFacts) -> bool:
+    """Give the core the facts that Python has read; tell whether it has taken all."""
+    codes = {code: number for number, code in enumerate(_CODES)}
+    for stores in known.hosts.values():
+        for store in stores:
+            for facts in store.values():
+                for fact in facts:
+                    if type(fact[TIME]) is not int or not 0 <= fact[TIME] < _LATEST or len(fact) != len(FACT_TYPES[fact[CODE]]._fields) - 1:
+                        return False
+                    if not _is_canonical(fact[KEY]):
+                        return False
+    for host, stores in known.hosts.items():
+        number = known.keys.setdefault(host, len(known.keys))
+        for place, store in enumerate(stores):
+            told = [
+                (codes[fact[CODE]], fact[TIME], fact[KEY], [None if value is None else value.encode("utf-8", "surrogateescape") for value in fact[KEY + 1 :]])
+                for facts in store.values()
+                for fact in facts
+            ]
+            if told and not known.core.put(number, place, told):
+                raise EsatlsError("too many facts for one process; give it less of the log, or more of them")
+    known.hosts = {}
+    return True
 
 
 def _plan_of_fact(spec: Spec) -> Any:

@@ -352,6 +352,22 @@ def _gather_share(parts: list[Part], options: Options, note: Callable[[int], Non
 # messages: every process judges those that it alone has seen
 
 
+def _read_by_core(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[native.NativeFacts, Counts] | None:
+    """Return the facts of all sources, kept in the core; None where the core is not there, or several processes are faster: it judges no witnesses."""
+    known = native.facts()
+    if not isinstance(known, native.NativeFacts):
+        return None
+    may_share = not _alone(_parts(found, options, None), options)
+    counts, problems = Counts(), list[str]()
+    for source in found:
+        for _ in read(Part(source), known, options, problems.append, counts, _meter(progress, 0)):
+            if known.has_witnesses and may_share:
+                return None
+    for problem in problems:
+        warn(problem)
+    return known, counts
+
+
 def write_messages(
     found: list[Source],
     dump: Callable[[Mapping[str, Any]], bytes],
@@ -366,6 +382,13 @@ def write_messages(
 
     The names of the appliances are added to `named`, and to `contradictions` what the records show of them.
     """
+    by_core = _read_by_core(found, options, warn, progress)
+    if by_core is not None:
+        known, counts = by_core
+        named |= set(appliances([*known.hosts, *known.keys]).values())
+        for block in native.message_lines(known, dump, contradictions):
+            write(block)
+        return counts
     parts = _parts(found, options, None)
     if _alone(parts, options):
         facts, counts = gather(found, options, warn, progress)

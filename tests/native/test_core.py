@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import json
 import os
 import random
@@ -17,23 +18,27 @@ import pytest
 from esatls import __version__, compiled, native, parallel
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
+from esatls.extraction.fact_types import KEY
 from esatls.extraction.kinds import EVENT_KINDS
 from esatls.lines.clock import Clock, zone
 from esatls.output import dumps, lines
 from esatls.verdicts import records
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.support import LATEST, REAL, as_sets, needs_shared
+from tests.core.test_shapes import again, ordinary_facts, some_facts
 from tests.fuzz import mutate, seeds
 from tests.terminal import run
-from tests.traffic import ENVELOPES, Line
+from tests.traffic import ENVELOPES, Line, generate, render
 
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterator, Sequence
 
+    from esatls.extraction.fact_types import Fact
     from esatls.extraction.stream import Counts
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("esatls_core") is None, reason="esatls-core is not installed: bash .ci/run core")
@@ -87,6 +92,15 @@ def check(data: bytes, *, cuts: Sequence[int] = (), host: str | None = None, whe
         assert told[0] == told[1]
     facts = (Facts(), native.facts())
     counts = [read(make(known, Clock(zone(where), LATEST), host), blocks) for make, known in zip((BlockStream, native.stream), facts)]
+    general = [dumps(record) + b"\n" for record in records.messages(facts[0])]
+    shown = (Contradictions(), Contradictions())
+    for _ in records.messages(facts[0], shown[0]):
+        pass
+    kept = native.facts()
+    read(native.stream(kept, Clock(zone(where), LATEST), host), blocks)
+    assert isinstance(kept, native.NativeFacts)
+    assert b"".join(native.message_lines(kept, dumps, shown[1])) == b"".join(general)
+    assert shown[0].taken == shown[1].taken
     native.drained(facts[1])
     assert counts[0] == counts[1]
     assert as_sets(facts[0]) == as_sets(facts[1])
@@ -184,6 +198,43 @@ def test_times() -> None:
         events = Events(None, since=1_721_504_861, until=1_721_504_900)
         told.append((read(make(events, Clock(latest=LATEST), None), [log]), written(events.found)))
     assert told[0] == told[1]
+
+
+def test_more_headers_than_are_kept() -> None:
+    """A log with a great many different headers is read to its end."""
+    stamps = (f"{hour:02}:{minute:02}:{second:02}" for hour, minute, second in itertools.product(range(6), range(60), range(60)))
+    log = "".join(f"<22>1 2024-07-20T{stamp}Z esa1 mail_logs 1 - - Info: Start MID {number} ICID 5\n" for number, stamp in enumerate(stamps))
+    check(log.encode(), cuts=(1_000_000,))
+
+
+@pytest.mark.parametrize("name", ["native", "syslog", "nested_syslog", "cef_beside_syslog"])
+def test_traffic(name: str) -> None:
+    """Nearly all messages of realistic traffic are judged in the core, with several appliances too."""
+    data = "".join(f"{line}\n" for line in render(generate(11, 1500, 2 if "syslog" in name else 1, "realistic").lines, name)).encode("utf-8", "surrogateescape")
+    check(data, cuts=(len(data) // 2,))
+    known = native.facts()
+    assert isinstance(known, native.NativeFacts)
+    read(native.stream(known, Clock(latest=LATEST), None), [data])
+    told = b"".join(native.message_lines(known, dumps, Contradictions()))
+    if not known.has_witnesses:
+        assert known.core.shaped() / told.count(b"\n") > 0.98
+
+
+@given(some_facts() | ordinary_facts(), st.randoms(use_true_random=False))
+@settings(max_examples=20_000 if LINES > 10_000 else 150)
+def test_same_shape_same_record(chosen: list[tuple[int, Fact]], deal: Any) -> None:
+    """Whatever is said of a few ids, the core has the records that the general code gives."""
+    facts, known = Facts(), native.facts()
+    assert isinstance(known, native.NativeFacts)
+    for number in range(3):
+        told = again(chosen, number)
+        deal.shuffle(told)
+        for one in (facts, known):
+            stores = one.stores("esa1")
+            for store, fact in told:
+                stores[store].setdefault(fact[KEY], []).append(fact)
+    general = [dumps(record) + b"\n" for record in records.messages(facts)]
+    assert b"".join(native.message_lines(known, dumps, Contradictions())) == b"".join(general)
 
 
 def test_clock_that_changes() -> None:

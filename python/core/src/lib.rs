@@ -2,16 +2,19 @@
 //! every line that is out of the ordinary.
 mod facts;
 mod json;
+mod judging;
 mod matching;
 
 use facts::{Fact, Store, Texts, Value};
 use hashbrown::HashMap;
+use judging::{GivenRule, Index, Judge, Part, Question, Table};
 use matching::{Field, Found, Matchers, Specs, Todo};
 use memchr::{memchr, memchr2, memchr_iter, memmem, memrchr};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
+use std::sync::Arc;
 
 /// What the header of many lines says.
 struct Head {
@@ -26,29 +29,28 @@ struct Head {
 /// Headers by their text. Lines of one log mostly have headers of the same length.
 #[derive(Default)]
 struct Heads {
-    known: HashMap<Vec<u8>, usize>,
-    heads: Vec<Head>,
+    known: HashMap<Vec<u8>, Arc<Head>>,
     lengths: Vec<usize>,
-    last: Option<(Vec<u8>, usize)>,
+    last: Option<(Vec<u8>, Arc<Head>)>,
 }
 
 const MOST_HEADS: usize = 20_000;
 const MOST_LENGTHS: usize = 8;
 
 impl Heads {
-    /// Return the number of a line's header, asking Python for one that is not known; None where the line has no whole one.
-    fn of(&mut self, line: &[u8], ask: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+    /// Return what a line's header says, asking Python for one that is not known; None where the line has no whole one.
+    fn of(&mut self, line: &[u8], ask: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Head>>> {
         if let Some((text, head)) = &self.last {
             if line.starts_with(text) {
-                return Ok(Some(*head));
+                return Ok(Some(head.clone()));
             }
         }
         for at in 0..self.lengths.len() {
             let length = self.lengths[at];
-            if let Some(&head) = line.get(..length).and_then(|text| self.known.get(text)) {
+            if let Some(head) = line.get(..length).and_then(|text| self.known.get(text)) {
                 self.lengths.swap(0, at);
-                self.last = Some((line[..length].to_vec(), head));
-                return Ok(Some(head));
+                self.last = Some((line[..length].to_vec(), head.clone()));
+                return Ok(Some(head.clone()));
             }
         }
         let told: Option<(usize, Option<Vec<u8>>, usize, u32)> = ask.call1((PyBytes::new(ask.py(), line),))?.extract()?;
@@ -56,23 +58,21 @@ impl Heads {
         else {
             return Ok(None);
         };
-        if self.heads.len() >= MOST_HEADS {
+        if self.known.len() >= MOST_HEADS {
             self.forget();
         }
         if !self.lengths.contains(&head.end) {
             self.lengths.insert(0, head.end);
             self.lengths.truncate(MOST_LENGTHS);
         }
-        let text = line[..head.end].to_vec();
-        self.known.insert(text.clone(), self.heads.len());
-        self.last = Some((text, self.heads.len()));
-        self.heads.push(head);
-        Ok(Some(self.heads.len() - 1))
+        let (text, head) = (line[..head.end].to_vec(), Arc::new(head));
+        self.known.insert(text.clone(), head.clone());
+        self.last = Some((text, head.clone()));
+        Ok(Some(head))
     }
 
     fn forget(&mut self) {
         self.known.clear();
-        self.heads.clear();
         self.last = None;
     }
 }
@@ -104,7 +104,16 @@ struct Core {
     heads: Heads,
     texts: Texts,
     appliances: Vec<[Store; 3]>,
+    table: Option<Table>,
+    index: Index,
+    mentions: Option<[Vec<(u64, u64)>; 3]>,
 }
+
+/// Code, time, id and values of a fact.
+type GivenFact = (u32, u32, String, Vec<Option<Vec<u8>>>);
+
+/// Records, the place of the message after the last, places among them where those of a message belong that is for Python, and what it is to tell.
+type Judged<'py> = (Bound<'py, PyBytes>, usize, Vec<(usize, String)>, Option<Question>);
 
 #[pymethods]
 impl Core {
@@ -127,6 +136,9 @@ impl Core {
             heads: Heads::default(),
             texts: Texts::default(),
             appliances: vec![],
+            table: None,
+            index: Index::default(),
+            mentions: None,
         })
     }
 
@@ -146,27 +158,72 @@ impl Core {
         self.heads.forget();
     }
 
+    /// Take what makes messages ordinary: a rule for each code, seconds, the first place of a message's own values, the most shapes.
+    fn rule(&mut self, rules: Vec<Option<GivenRule>>, same: u32, silence: u32, first_own: usize, most: usize) -> PyResult<()> {
+        self.table = Some(Table::new(rules, same, silence, first_own, most)?);
+        Ok(())
+    }
+
+    /// Add facts of Python's: code, time, id, values; false where one is not as the core has them.
+    fn put(&mut self, appliance: usize, store: usize, facts: Vec<GivenFact>) -> bool {
+        if appliance >= self.appliances.len() {
+            self.appliances.resize_with(appliance + 1, Default::default);
+        }
+        let Some(store) = self.appliances[appliance].get_mut(store) else { return false };
+        facts.into_iter().all(|(code, time, key, values)| judging::put(store, &mut self.texts, code, time, &key, values))
+    }
+
+    /// Begin to judge the messages of an appliance; return how many there are.
+    fn begin(&mut self, appliance: usize) -> usize {
+        let (Some(table), Some(stores)) = (&self.table, self.appliances.get(appliance)) else { return 0 };
+        self.index = judging::index(table, stores);
+        self.mentions = None;
+        self.index.mids.len()
+    }
+
+    /// Return the records of some messages from a place on; `host` is its name as it stands in a record.
+    fn messages<'py>(&mut self, appliance: usize, host: &[u8], at: usize, count: usize, ask: &Bound<'py, PyAny>) -> PyResult<Judged<'py>> {
+        guarded(|| self.judge(appliance, host, at, count, ask))
+    }
+
+    /// Take what Python tells of a shape.
+    fn tell(&mut self, part: Part) {
+        if let Some(table) = &mut self.table {
+            table.tell(part);
+        }
+    }
+
+    /// How many messages were judged here.
+    fn shaped(&self) -> u64 {
+        self.table.as_ref().map_or(0, |table| table.shaped)
+    }
+
+    /// Return the messages that name an id: of a connection of one of the sides, or of a message.
+    fn users(&mut self, appliance: usize, store: usize, key: u64, most: usize) -> Vec<String> {
+        let (Some(table), Some(stores)) = (&self.table, self.appliances.get(appliance)) else { return vec![] };
+        let known = &self.mentions.get_or_insert_with(|| judging::mentions(table, stores))[store.min(2)];
+        let start = known.partition_point(|one| one.0 < key);
+        known[start..].iter().take_while(|one| one.0 == key).take(most).map(|one| one.1.to_string()).collect()
+    }
+
+    /// Return the facts of an id.
+    fn facts<'py>(&self, py: Python<'py>, appliance: usize, store: usize, key: u64) -> PyResult<Bound<'py, PyList>> {
+        match self.appliances.get(appliance) {
+            Some(own) => self.told(py, &own[store.min(2)], key, &mut []),
+            None => Ok(PyList::empty(py)),
+        }
+    }
+
     /// Add all facts of one appliance to dicts of Python's, one for each store, and forget them.
     fn drain(&mut self, appliance: usize, stores: Vec<Bound<'_, PyDict>>) -> PyResult<()> {
         let Some(own) = self.appliances.get_mut(appliance) else { return Ok(()) };
         let own = std::mem::take(own);
         let Some(py) = stores.first().map(Bound::py) else { return Ok(()) };
-        let codes: Vec<_> = self.codes.iter().map(|code| PyString::intern(py, code)).collect();
         let mut texts: Vec<Option<Bound<'_, PyString>>> = vec![None; self.texts.count()];
         for (store, into) in own.iter().zip(&stores) {
             for key in store.keys() {
-                let mut facts: Vec<_> = store.of(key).collect();
-                facts.reverse();
                 let id = PyString::new(py, &key.to_string());
-                let found = PyList::empty(py);
-                for fact in facts {
-                    let mut values: Vec<Bound<'_, PyAny>> = Vec::with_capacity(3 + fact.values.len());
-                    values.extend([codes[fact.code as usize].clone().into_any(), fact.time.into_pyobject(py)?.into_any(), id.clone().into_any()]);
-                    for &value in fact.values {
-                        values.push(self.python(py, value, &mut texts));
-                    }
-                    found.append(PyTuple::new(py, values)?)?;
-                }
+                let found = self.told(py, store, key, &mut texts)?;
                 match into.get_item(&id)? {
                     Some(known) => known.call_method1("extend", (found,)).map(drop)?,
                     None => into.set_item(id, found)?,
@@ -192,7 +249,7 @@ impl Core {
                 break;
             };
             if let Some((start, line, head)) = held.replace((at, line, head)) {
-                if !self.give(line, head, &mut taken)? {
+                if !self.give(line, &head, &mut taken)? {
                     first = start;
                     break;
                 }
@@ -230,7 +287,7 @@ impl Core {
                 return Ok(None);
             }
             let Some(head) = self.heads.of(line, ask)? else { return Ok(None) };
-            if !self.give(line, head, &mut taken)? {
+            if !self.give(line, &head, &mut taken)? {
                 return Ok(None);
             }
         }
@@ -252,8 +309,7 @@ impl Core {
     }
 
     /// Take one line; false where Python is to do so.
-    fn give(&mut self, line: &[u8], head: usize, taken: &mut Taken) -> PyResult<bool> {
-        let head = &self.heads.heads[head];
+    fn give(&mut self, line: &[u8], head: &Head, taken: &mut Taken) -> PyResult<bool> {
         let line = stripped(line);
         if line.last().is_some_and(|end| !end.is_ascii()) {
             return Ok(false);
@@ -305,6 +361,42 @@ impl Core {
             }
         }
         Ok(true)
+    }
+
+    /// Return the facts of an id as Python has them.
+    fn told<'py>(&self, py: Python<'py>, store: &Store, key: u64, texts: &mut [Option<Bound<'py, PyString>>]) -> PyResult<Bound<'py, PyList>> {
+        let (id, found) = (PyString::new(py, &key.to_string()), PyList::empty(py));
+        let mut facts: Vec<_> = store.of(key).collect();
+        facts.reverse();
+        for fact in facts {
+            let mut values: Vec<Bound<'_, PyAny>> = Vec::with_capacity(3 + fact.values.len());
+            let code = PyString::intern(py, &self.codes[fact.code as usize]);
+            values.extend([code.into_any(), fact.time.into_pyobject(py)?.into_any(), id.clone().into_any()]);
+            for &value in fact.values {
+                values.push(self.python(py, value, texts));
+            }
+            found.append(PyTuple::new(py, values)?)?;
+        }
+        Ok(found)
+    }
+
+    fn judge<'py>(&mut self, appliance: usize, host: &[u8], at: usize, count: usize, ask: &Bound<'py, PyAny>) -> PyResult<Judged<'py>> {
+        let (Some(table), Some(stores)) = (&mut self.table, self.appliances.get(appliance)) else {
+            return Ok((PyBytes::new(ask.py(), b""), usize::MAX, vec![], None));
+        };
+        let (mut out, mut odd, mut place, mut asked) = (vec![], vec![], at, None);
+        let mut judge = Judge { table, texts: &mut self.texts, stores, index: &self.index, marks: &self.marks, host, ask };
+        for &mid in self.index.mids.iter().skip(at).take(count) {
+            if !judge.record(mid, &mut out)? {
+                asked = judge.table.asked();
+                if asked.is_some() {
+                    break;
+                }
+                odd.push((out.len(), mid.to_string()));
+            }
+            place += 1;
+        }
+        Ok((PyBytes::new(ask.py(), &out), place, odd, asked))
     }
 
     fn python<'py>(&self, py: Python<'py>, value: Value, known: &mut [Option<Bound<'py, PyString>>]) -> Bound<'py, PyAny> {

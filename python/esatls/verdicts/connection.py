@@ -66,6 +66,14 @@ _BEFORE_HANDSHAKE = re.compile(
 """A refusal, a time-out, or a reply of SMTP: these do not speak of TLS."""
 
 
+def sort_of_reason(text: str) -> tuple[bool, ...]:
+    """Return all that verdicts look for in the words of a failure: two that are alike here decide alike."""
+    return (
+        *(bool(words.search(text)) for words in (_SOCKET, _BEFORE_HANDSHAKE)),
+        *(bool(words.match(text)) for words in (_HANDSHAKE, _REPLY)),
+    )
+
+
 _SUMMARY = ("verdict", "tls_version", "tls_cipher", "reason", "peer_ip", "peer_host", "domain", "conflict", "witness")
 """What records say of a connection, at one time or as a whole, each under its own names."""
 

@@ -21,6 +21,11 @@ _CHANGES_RECIPIENTS = re.compile(r"(?:alt-rcpt-to|ldap|redirect)\b", re.IGNORECA
 _LISTED = re.compile(r".* for following recipients: (\S.*)", re.IGNORECASE | re.DOTALL)
 
 
+def sort_of_agent(text: str) -> tuple[bool, ...]:
+    """Return all that is looked for in the words of an agent that makes messages."""
+    return _CHANGES_RECIPIENTS.match(text) is not None, _LISTED.fullmatch(text) is not None
+
+
 def complete(appliance: Appliance, message: Message) -> None:
     """Give a message what the lines of its ancestors say it is known by, and whom it is from and to, where its own do not."""
     # from the eldest down: a chain of rewrites may be long

@@ -51,6 +51,11 @@ _ACCEPTED = frozenset({"DELIVERED", "BOUNCED", "DROPPED", "QUARANTINED", "DQ", "
 """What consolidated events say of messages that were taken."""
 
 
+def sort_of_end(text: str) -> tuple[bool, ...]:
+    """Return all that is looked for in the reason why a message was aborted."""
+    return text.startswith(_GIVEN_UP), text.startswith(_DROPPED)
+
+
 class Message:
     """What the facts of one life of one message say, in one pass."""
 

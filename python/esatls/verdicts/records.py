@@ -56,10 +56,15 @@ def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iter
 def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozenset(), only: set[str] | None = None) -> Iterator[tuple[int, MessageRecord]]:
     """Yield MID and record of each life of each message of one appliance, by MID: all but those to `skip`, or `only` some."""
     known = appliance.stores[MESSAGES].keys()
-    for mid in sorted(known - skip if only is None else known & only, key=int):
+    for mid in in_order(known - skip if only is None else known & only):
         for message in appliance.in_order(mid):
             if not message.is_bare:
                 yield int(mid), message_record(appliance, mid, message)
+
+
+def in_order(ids: Iterable[str]) -> list[str]:
+    """Return ids, ascending; those that are one number in several ways in an order too."""
+    return sorted(sorted(ids), key=int)
 
 
 def appliances_of(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[Appliance]:

@@ -1,0 +1,573 @@
+//! Facts -> records of messages that are ordinary. Which ones are, and what their records say, is handed over by Python, which judges all others too.
+use crate::facts::{as_number, number, Fact, Store, Texts, Value};
+use crate::json;
+use hashbrown::{HashMap, HashSet};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use std::io::Write;
+
+/// What a value is to a shape (`verdicts.ordinary`).
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Nothing,
+    Absent,
+    Text,
+    Literal,
+    Sorted,
+    Same,
+    Delivery,
+    Used,
+    Parent,
+    Owner,
+}
+
+/// What an ordinary life has of one kind of fact: its order, how many at most, its values, and some flags.
+#[derive(Clone)]
+pub struct Rule {
+    order: u32,
+    most: u32,
+    kinds: Vec<Kind>,
+    flags: u32,
+}
+
+const TIMED: u32 = 1;
+const SEEN: u32 = 2;
+const RECEIVED: u32 = 4;
+const ENVELOPE: u32 = 8;
+const STARTS: u32 = 16;
+const ORIGIN: u32 = 32;
+const INTERNAL: u32 = 64;
+const OPENS: u32 = 128;
+const BEGINS: u32 = 256;
+const TRIES: u32 = 512;
+const ACCEPTS: u32 = 1024;
+
+/// Order, most, kinds and flags of a rule.
+pub type GivenRule = (u32, u32, Vec<String>, u32);
+
+/// Places of a part's texts: a text, and what stands behind it; then the rest of the text.
+type GivenText = (Vec<(Vec<u8>, usize)>, Vec<u8>);
+/// The texts of a part of a record, where the address of each recipient stands, and the verdict on a delivery that is done.
+type GivenPart = (Vec<GivenText>, Vec<(u64, usize)>, Option<String>);
+
+/// What Python tells of a shape: a part of a record; None where it is not ordinary.
+pub type Part = Option<GivenPart>;
+
+#[derive(Clone, Copy)]
+struct Met {
+    first: u32,
+    last: u32,
+    passed: bool,
+}
+
+/// What is known of one appliance beside its facts.
+#[derive(Default)]
+pub struct Index {
+    met: [HashMap<u64, Met>; 2],
+    copied: HashSet<u64>,
+    pub mids: Vec<u64>,
+}
+
+pub struct Table {
+    rules: Vec<Option<Rule>>,
+    /// Seconds: within which two openings are one, and after which an id is another's.
+    same: u32,
+    silence: u32,
+    first_own: usize,
+    classes: HashMap<(u32, Value), u32>,
+    parts: HashMap<Vec<u32>, Part>,
+    words: HashMap<Vec<String>, Vec<u8>>,
+    most: usize,
+    /// A shape of which Python is to tell: its key, and what it is an example of.
+    question: Option<(Vec<u32>, Question)>,
+    pub shaped: u64,
+}
+
+/// Which part of a record, of which message, and of which delivery.
+pub type Question = (u32, String, String);
+
+const MOST_CLASSES: usize = 100_000;
+const MOST_DEPTH: u32 = 4;
+/// Places in front of the values of a delivery's connection.
+const TIME_PLACE: usize = 1;
+
+impl Table {
+    pub fn new(given: Vec<Option<GivenRule>>, same: u32, silence: u32, first_own: usize, most: usize) -> PyResult<Self> {
+        let kind = |word: &String| match word.as_str() {
+            "nothing" => Ok(Kind::Nothing),
+            "absent" => Ok(Kind::Absent),
+            "text" => Ok(Kind::Text),
+            "literal" => Ok(Kind::Literal),
+            "sorted" => Ok(Kind::Sorted),
+            "same" => Ok(Kind::Same),
+            "delivery" => Ok(Kind::Delivery),
+            "used" => Ok(Kind::Used),
+            "parent" => Ok(Kind::Parent),
+            "owner" => Ok(Kind::Owner),
+            _ => Err(PyValueError::new_err(format!("no such kind: {word}"))),
+        };
+        let rule = |(order, most, kinds, flags): GivenRule| {
+            let kinds = kinds.iter().map(kind).collect::<PyResult<Vec<Kind>>>()?;
+            Ok(Rule { order, most, kinds, flags })
+        };
+        let rules = given.into_iter().map(|one| one.map(rule).transpose()).collect::<PyResult<_>>()?;
+        let (classes, parts, words) = Default::default();
+        Ok(Table { rules, same, silence, first_own, classes, parts, words, most, question: None, shaped: 0 })
+    }
+
+    /// Return what Python is to tell of, if anything.
+    pub fn asked(&self) -> Option<Question> {
+        self.question.as_ref().map(|(_, question)| question.clone())
+    }
+
+    /// Take what Python tells of the shape that it was asked of.
+    pub fn tell(&mut self, part: Part) {
+        if let Some((key, _)) = self.question.take() {
+            self.parts.insert(key, part);
+        }
+    }
+}
+
+/// An id that a fact names: none, the one that is none, or one.
+#[derive(Clone, Copy, PartialEq)]
+enum Named {
+    Nobody,
+    Zero,
+    One(u64),
+}
+
+/// None for what is no number as it is written.
+fn named(value: Value) -> Option<Named> {
+    match (value, as_number(value)) {
+        (0, _) => Some(Named::Nobody),
+        (_, Some(0)) => Some(Named::Zero),
+        (_, id) => id.map(|id| Named::One(u64::from(id))),
+    }
+}
+
+/// A delivery: its connection, whether it began, what ended it, the time of the last, to whom, and what was said.
+#[derive(Clone, Copy)]
+struct Try {
+    id: u64,
+    begun: bool,
+    ended: u32,
+    time: u32,
+    rid: Value,
+    response: Value,
+}
+
+pub struct Judge<'a, 'py> {
+    pub table: &'a mut Table,
+    pub texts: &'a mut Texts,
+    pub stores: &'a [Store; 3],
+    pub index: &'a Index,
+    pub marks: &'a [(u32, u32)],
+    pub host: &'a [u8],
+    pub ask: &'a Bound<'py, PyAny>,
+}
+
+/// Note what the messages of an appliance use.
+pub fn index(table: &Table, stores: &[Store; 3]) -> Index {
+    let mut index = Index { mids: stores[2].keys(), ..Index::default() };
+    for &mid in &index.mids {
+        for fact in stores[2].of(mid) {
+            let Some(rule) = &table.rules[fact.code as usize] else { continue };
+            for (&kind, &value) in rule.kinds.iter().zip(fact.values) {
+                let side = match kind {
+                    Kind::Same => 0,
+                    Kind::Delivery | Kind::Used => 1,
+                    Kind::Parent if rule.flags & INTERNAL == 0 => {
+                        if let Some(Named::One(parent)) = named(value) {
+                            index.copied.insert(parent);
+                        }
+                        continue;
+                    }
+                    _ => continue,
+                };
+                if let Some(Named::One(id)) = named(value) {
+                    let met = index.met[side].entry(id).or_insert(Met { first: fact.time, last: fact.time, passed: false });
+                    met.first = met.first.min(fact.time);
+                    met.last = met.last.max(fact.time);
+                    met.passed |= rule.flags & TRIES == 0;
+                }
+            }
+        }
+    }
+    index
+}
+
+/// Return which messages name each id: those of connections of both sides, and of messages.
+pub fn mentions(table: &Table, stores: &[Store; 3]) -> [Vec<(u64, u64)>; 3] {
+    let mut found: [Vec<(u64, u64)>; 3] = Default::default();
+    for mid in stores[2].keys() {
+        for fact in stores[2].of(mid) {
+            let Some(rule) = &table.rules[fact.code as usize] else { continue };
+            for (&kind, &value) in rule.kinds.iter().zip(fact.values) {
+                let place = match kind {
+                    Kind::Same => 0,
+                    Kind::Delivery | Kind::Used => 1,
+                    Kind::Parent => 2,
+                    _ => continue,
+                };
+                if let Some(Named::One(id)) = named(value) {
+                    found[place].push((id, mid));
+                }
+            }
+        }
+    }
+    for one in &mut found {
+        one.sort_unstable();
+        one.dedup();
+    }
+    found
+}
+
+/// The facts of a life that have an order, with when it was first and last seen, and whether any shows that it was accepted.
+struct Life<'a> {
+    facts: Vec<Fact<'a>>,
+    first: u32,
+    last: u32,
+    accepted: bool,
+}
+
+impl<'a> Judge<'a, '_> {
+    fn rule(&self, fact: &Fact<'_>) -> Option<&Rule> {
+        self.table.rules[fact.code as usize].as_ref()
+    }
+
+    fn flags(&self, fact: &Fact<'_>) -> u32 {
+        self.rule(fact).map_or(0, |rule| rule.flags)
+    }
+
+    /// Return the facts of an id; None where the table does not have them.
+    fn life(&self, store: usize, id: u64) -> Option<Life<'a>> {
+        let stores = self.stores;
+        let mut life = Life { facts: vec![], first: u32::MAX, last: 0, accepted: false };
+        for fact in stores[store].of(id) {
+            let rule = self.rule(&fact)?;
+            if fact.values.len() != rule.kinds.len() {
+                return None;
+            }
+            if rule.flags & SEEN != 0 {
+                life.first = life.first.min(fact.time);
+                life.last = life.last.max(fact.time);
+            }
+            life.accepted |= rule.flags & ACCEPTS != 0;
+            if rule.most > 0 {
+                life.facts.push(fact);
+            }
+        }
+        let order = |fact: &Fact<'_>| self.rule(fact).map_or(0, |rule| rule.order);
+        life.facts.reverse();
+        life.facts.sort_by_key(order);
+        let is_many = |same: &[Fact<'_>]| same.len() > self.rule(&same[0]).map_or(0, |rule| rule.most as usize);
+        (!life.facts.chunk_by(|one, other| one.code == other.code).any(is_many)).then_some(life)
+    }
+
+    /// Likewise for a message: all of it is plainly of one.
+    fn message(&self, mid: u64) -> Option<Life<'a>> {
+        let life = self.life(2, mid)?;
+        if life.first > life.last || life.last - life.first > self.table.silence {
+            return None;
+        }
+        let made: Vec<u32> = life.facts.iter().filter(|fact| self.flags(fact) & (STARTS | ORIGIN) != 0).map(|fact| fact.time).collect();
+        if let (Some(&early), Some(&late)) = (made.iter().min(), made.iter().max()) {
+            if life.first + self.table.same < early || late - early > self.table.same {
+                return None;
+            }
+        }
+        if life.facts.iter().filter(|fact| self.flags(fact) & ORIGIN != 0).count() > 1 {
+            return None;
+        }
+        let mut over: Option<Value> = None;
+        for fact in &life.facts {
+            for (&kind, &value) in self.rule(fact)?.kinds.iter().zip(fact.values) {
+                if kind == Kind::Same && *over.get_or_insert(value) != value {
+                    return None;
+                }
+            }
+        }
+        let is_started = life.facts.iter().any(|fact| self.flags(fact) & STARTS != 0);
+        (is_started || !matches!(named(over.unwrap_or(0))?, Named::One(_))).then_some(life)
+    }
+
+    /// Add what some facts tell of a shape, and their values; None where that is not ordinary.
+    fn shape(&mut self, facts: &[Fact<'a>], wanted: u32, mid: u64, key: &mut Vec<u32>, values: &mut Vec<Value>) -> PyResult<Option<()>> {
+        for fact in facts {
+            let Some(rule) = self.rule(fact).filter(|rule| wanted == 0 || rule.flags & wanted != 0).cloned() else { continue };
+            key.push(fact.code);
+            values.push(0);
+            for (&kind, &value) in rule.kinds.iter().zip(fact.values) {
+                values.push(value);
+                key.push(match kind {
+                    Kind::Nothing | Kind::Used => 0,
+                    Kind::Absent if value == 0 => 0,
+                    Kind::Absent => return Ok(None),
+                    Kind::Text if value == 0 => 0,
+                    Kind::Text => 1 + u32::from(self.texts.text(value).is_some_and(<[u8]>::is_empty)),
+                    Kind::Literal => value,
+                    Kind::Sorted => self.class(fact.code, value)?,
+                    Kind::Owner => u32::from(named(value) == Some(Named::One(mid))),
+                    Kind::Same | Kind::Delivery | Kind::Parent => match named(value) {
+                        None => return Ok(None),
+                        Some(Named::Nobody) => 0,
+                        Some(Named::Zero) => 1,
+                        Some(Named::One(_)) => 2,
+                    },
+                });
+            }
+        }
+        key.push(u32::MAX);
+        Ok(Some(()))
+    }
+
+    fn class(&mut self, code: u32, value: Value) -> PyResult<u32> {
+        if value == 0 {
+            return Ok(0);
+        }
+        if let Some(&known) = self.table.classes.get(&(code, value)) {
+            return Ok(known);
+        }
+        if self.table.classes.len() >= MOST_CLASSES {
+            self.table.classes.clear();
+        }
+        let found: u32 = self.ask.call_method1("sort", (code, self.words(value)))?.extract()?;
+        self.table.classes.insert((code, value), found);
+        Ok(found)
+    }
+
+    fn words(&self, value: Value) -> String {
+        match as_number(value) {
+            Some(number) => number.to_string(),
+            None => String::from_utf8_lossy(self.texts.text(value).unwrap_or(b"")).into_owned(),
+        }
+    }
+
+    /// Add what a connection tells of the shape of a message whose mail passed at a time.
+    fn side(&mut self, side: usize, id: u64, time: u32, mid: u64, key: &mut Vec<u32>, values: &mut Vec<Value>) -> PyResult<Option<()>> {
+        let Some(mut life) = self.life(side, id) else { return Ok(None) };
+        if let Some(met) = self.index.met[side].get(&id) {
+            life.first = life.first.min(met.first);
+            life.last = life.last.max(met.last);
+        }
+        let opened = life.facts.iter().find(|fact| self.flags(fact) & OPENS != 0).map_or(0, |fact| fact.time);
+        if life.last.saturating_sub(life.first) > self.table.silence || life.first + self.table.same < opened {
+            return Ok(None);
+        }
+        let timed: Vec<(u32, u32)> = life.facts.iter().filter(|fact| self.flags(fact) & TIMED != 0).map(|fact| (fact.time, fact.code)).collect();
+        for (number, one) in timed.iter().enumerate() {
+            if timed[..number].contains(one) {
+                return Ok(None);
+            }
+            key.push(one.0.cmp(&time) as u32);
+            key.push(timed.iter().filter(|other| other.0 < one.0).count() as u32);
+        }
+        self.shape(&life.facts, 0, mid, key, values)
+    }
+
+    /// Add what tells one part of a record, with what the message was made from; None where that is not ordinary.
+    fn part(&mut self, wanted: u32, mid: u64, life: &Life<'a>, key: &mut Vec<u32>, values: &mut Vec<Value>, depth: u32) -> PyResult<Option<()>> {
+        key.push(u32::from(life.accepted && wanted == RECEIVED) | u32::from(self.index.copied.contains(&mid) && wanted == RECEIVED) << 1);
+        if self.shape(&life.facts, wanted, mid, key, values)?.is_none() {
+            return Ok(None);
+        }
+        let origin = life.facts.iter().find(|fact| self.flags(fact) & ORIGIN != 0);
+        let start = life.facts.iter().find(|fact| self.flags(fact) & STARTS != 0);
+        if let (Some(start), RECEIVED) = (start, wanted) {
+            if let Some(Named::One(id)) = named(start.values[0]) {
+                if self.side(0, id, start.time, mid, key, values)?.is_none() {
+                    return Ok(None);
+                }
+            } else if origin.is_none() && start.values[1..].iter().all(|&value| value == 0) {
+                // whether the appliance itself has made it is not told by its shape
+                return Ok(None);
+            }
+        }
+        let Some(origin) = origin.filter(|origin| self.flags(origin) & INTERNAL == 0) else { return Ok(Some(())) };
+        let Some(Named::One(parent)) = named(origin.values[0]) else { return Ok(None) };
+        if self.stores[2].of(parent).next().is_none() {
+            key.push(u32::MAX - 1);
+            return Ok(Some(()));
+        }
+        match self.message(parent).filter(|life| life.first <= origin.time && depth < MOST_DEPTH) {
+            Some(life) => self.part(wanted, parent, &life, key, values, depth + 1),
+            None => Ok(None),
+        }
+    }
+
+    /// Tell whether the part of a record that has a shape is known, and ordinary; what is not known is asked.
+    fn know(&mut self, key: &[u32], kind: u32, mid: u64, id: u64) -> bool {
+        match self.table.parts.get(key) {
+            Some(part) => part.is_some(),
+            None if self.table.parts.len() >= self.table.most => false,
+            None => {
+                self.table.question = Some((key.to_vec(), (kind, mid.to_string(), id.to_string())));
+                false
+            }
+        }
+    }
+
+    /// Return the deliveries of a message in their order.
+    fn tries(&self, life: &Life<'_>) -> Option<Vec<Try>> {
+        let mut found: Vec<Try> = vec![];
+        for fact in &life.facts {
+            let rule = self.rule(fact)?;
+            if !rule.kinds.contains(&Kind::Delivery) {
+                continue;
+            }
+            let id = match named(fact.values[0])? {
+                Named::One(id) => id,
+                _ => 0,
+            };
+            let (begun, response) = (rule.flags & BEGINS != 0, if rule.flags & TRIES != 0 { fact.values[2] } else { 0 });
+            if id == 0 && rule.flags & TRIES == 0 {
+                return None;
+            }
+            match found.iter_mut().find(|one| one.id == id) {
+                None => found.push(Try { id, begun, ended: if begun { 0 } else { fact.code + 1 }, time: fact.time, rid: fact.values[1], response }),
+                Some(one) if one.rid != fact.values[1] || (if begun { one.begun } else { one.ended != 0 }) => return None,
+                Some(one) if begun => one.begun = true,
+                Some(one) => (one.ended, one.time, one.response) = (fact.code + 1, fact.time, response),
+            }
+        }
+        found.sort_by_key(|one| (one.time, one.id));
+        Some(found)
+    }
+
+    /// Return the domain that the recipients of a delivery share; None where that is not ordinary.
+    fn domain(&mut self, rid: Value, people: &[(u64, usize)], values: &[Value]) -> Option<Value> {
+        let rids = self.words(rid);
+        let mut shared: Option<Vec<u8>> = None;
+        for rid in rids.split([',', ' ']).filter(|rid| !rid.is_empty() && rid.len() <= 18) {
+            let rid = rid.bytes().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))?;
+            let Some(&(_, place)) = people.iter().find(|(one, _)| *one == rid) else { continue };
+            let address = self.words(values[place]);
+            if !address.is_ascii() {
+                return None;
+            }
+            let domain = address.rfind('@').map_or(String::new(), |at| address[at + 1..].to_ascii_lowercase()).into_bytes();
+            if shared.as_ref().is_some_and(|one| *one != domain) {
+                return Some(0);
+            }
+            shared = Some(domain);
+        }
+        match shared {
+            Some(domain) if !domain.is_empty() => self.texts.value(&domain),
+            _ => Some(0),
+        }
+    }
+
+    /// Add the record of a message; false where it is for Python.
+    pub fn record(&mut self, mid: u64, out: &mut Vec<u8>) -> PyResult<bool> {
+        let before = out.len();
+        let told = self.told(mid, out)?.is_some();
+        if !told {
+            out.truncate(before);
+        }
+        self.table.shaped += u64::from(told);
+        Ok(told)
+    }
+
+    fn told(&mut self, mid: u64, out: &mut Vec<u8>) -> PyResult<Option<()>> {
+        let Some(life) = self.message(mid) else { return Ok(None) };
+        let Some(tries) = self.tries(&life) else { return Ok(None) };
+        let (mut keys, mut all) = ([vec![0, u32::from(!self.host.is_empty())], vec![1]], [vec![], vec![]]);
+        for (kind, wanted) in [(0, RECEIVED), (1, ENVELOPE)] {
+            if self.part(wanted, mid, &life, &mut keys[kind], &mut all[kind], 0)?.is_none() || !self.know(&keys[kind], kind as u32, mid, 0) {
+                return Ok(None);
+            }
+        }
+        let mut deliveries: Vec<(Vec<u32>, Vec<Value>, u32)> = vec![];
+        for one in &tries {
+            let people = self.table.parts.get(&keys[1]).and_then(|part| part.as_ref().map(|part| part.1.clone())).unwrap_or_default();
+            let Some(domain) = self.domain(one.rid, &people, &all[1]) else { return Ok(None) };
+            let passed = one.begun || self.index.met[1].get(&one.id).is_some_and(|met| met.passed);
+            let flags = u32::from(one.begun) | u32::from(one.response != 0) << 1 | u32::from(domain != 0) << 2 | u32::from(passed) << 3;
+            let (mut key, mut values) = (vec![2, flags, one.ended, one.rid], vec![0, 0, one.response, domain]);
+            if one.id != 0 {
+                values[0] = self.texts.value(one.id.to_string().as_bytes()).unwrap_or(0);
+                if self.side(1, one.id, one.time, mid, &mut key, &mut values)?.is_none() {
+                    return Ok(None);
+                }
+            }
+            if !self.know(&key, 2 + u32::from(passed), mid, one.id) {
+                return Ok(None);
+            }
+            deliveries.push((key, values, one.time));
+        }
+        let done: Vec<String> = deliveries.iter().filter_map(|(key, _, _)| self.table.parts[key].as_ref()?.2.clone()).collect();
+        if !self.table.words.contains_key(&done) {
+            let word: Vec<u8> = self.ask.call_method1("delivered", (done.clone(),))?.extract()?;
+            self.table.words.insert(done.clone(), word);
+        }
+        let own = (mid, life.first, life.last);
+        out.push(b'{');
+        for (kind, number) in [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)] {
+            let start = out.len();
+            if kind < 2 {
+                self.write(out, &keys[kind], number, &all[kind], own, None)?;
+            } else {
+                out.extend_from_slice(&self.table.words[&done]);
+                for (at, (key, values, time)) in deliveries.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    self.write(out, key, 0, values, own, Some(*time))?;
+                }
+                out.push(b']');
+            }
+            if out.len() > start {
+                out.push(b',');
+            }
+        }
+        out.pop();
+        out.extend_from_slice(b"}\n");
+        Ok(Some(()))
+    }
+
+    /// Add one text of a part of a record.
+    fn write(&self, out: &mut Vec<u8>, key: &[u32], number: usize, values: &[Value], own: (u64, u32, u32), time: Option<u32>) -> PyResult<()> {
+        let Some(Some((texts, _, _))) = self.table.parts.get(key) else { return Ok(()) };
+        let (pieces, rest) = &texts[number];
+        for (text, place) in pieces {
+            out.extend_from_slice(text);
+            match (place.checked_sub(self.table.first_own), time) {
+                (Some(0), _) => drop(write!(out, "{}", own.0)),
+                (Some(1), _) => out.extend_from_slice(self.host),
+                (Some(2), _) => stamp(out, own.1),
+                (Some(_), _) => stamp(out, own.2),
+                (None, Some(time)) if *place == TIME_PLACE => stamp(out, time),
+                _ => {
+                    let value = values.get(*place).copied().unwrap_or(0);
+                    match as_number(value) {
+                        Some(number) => drop(write!(out, "{number}")),
+                        None => drop(json::text(out, self.texts.text(value).unwrap_or(b""), self.marks)),
+                    }
+                }
+            }
+        }
+        out.extend_from_slice(rest);
+        Ok(())
+    }
+}
+
+/// Add a time as RFC 3339 has it, in UTC.
+fn stamp(out: &mut Vec<u8>, time: u32) {
+    let (days, second) = (i64::from(time / 86_400), time % 86_400);
+    // days since 0000-03-01, in the Gregorian calendar's rounds of 400 years
+    let from = days + 719_468;
+    let (round, day) = (from / 146_097, from % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let (date, month) = (of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = year + round * 400 + i64::from(month <= 2);
+    let _ = write!(out, "{year:04}-{month:02}-{date:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60);
+}
+
+/// Add facts of Python's to a store; false where one is not as the core has them.
+pub fn put(store: &mut Store, texts: &mut Texts, code: u32, time: u32, key: &str, values: Vec<Option<Vec<u8>>>) -> bool {
+    let Some(key) = number(key.as_bytes()) else { return false };
+    let values: Option<Vec<Value>> = values.iter().map(|value| value.as_ref().map_or(Some(0), |text| texts.value(text))).collect();
+    values.is_some_and(|values| store.add(key, Fact { code, time, values: &values }))
+}
