@@ -40,8 +40,6 @@ CEF_WANTED = ("mid", "icid", "dcid", *cef_tables.TLS_NAMES.values(), "dane_statu
 CEF_FIELDS = {key: name for name in CEF_WANTED for key, named in {**cef_tables.NAMES, **cef_tables.TLS_NAMES}.items() if named == name}
 IDENTITY = set(cef_tables.IDENTITY.values())
 
-# CIM Email's name for a field, on this app's own sourcetypes.
-CIM_EMAIL = {field.name: field.cim for field in FIELDS if field.name in {"esa_host", "mid", "sender"}}
 NAMES = {field.name for field in FIELDS}
 LEVEL = ("esa_level", "")
 
@@ -239,16 +237,46 @@ def calculated() -> dict[str, str]:
     return {**{name: case(implied(name)) for name in names}, "mail_flow": f"case({', '.join(table + hat)})"}
 
 
-def cim_calculated() -> dict[str, str]:
-    """Return what follows from the line for the CIM Email model."""
-    delivered, there, here = implied("delivery_outcome")["done"], *(f"isnotnull(esatls_connection_opened_{side})" for side in ("delivery", "receiving"))
-    return {
-        "action": f'if({delivered}, "delivered", null())',
-        "dest": f"if({there}, peer_ip, null())",
-        "protocol": '"smtp"',
-        "src": f"if({here}, peer_ip, null())",
-        "vendor_product": '"Cisco ESA"',
+RECORDS = "source::esatls records: *"
+"""What the searches for records and the macro that writes them by hand give as their source."""
+
+
+def cim_of_records() -> str:
+    """Return the stanza of the records in the summary index: names of CIM's models Email, for a message, and Network Traffic, for a connection."""
+
+    def of(name: str) -> str:
+        return f'json_extract(esatls_record, "{name}")'
+
+    message, connection = 'esatls_kind == "m"', 'esatls_kind == "c"'
+    receiving = f'{connection} AND {of("esa_direction")} == "receiving"'
+    refused = f'{of("hat_action")} IN ("REJECT", "TCPREFUSE")'
+    # domains are cut out of the list as it stands in the record
+    domains = f'replace({of("recipients")}, "[^\\",\\[\\]]*@", "")'
+    fields = {
+        # what was not delivered may wait, be bounced or be dropped: none of CIM's words is sure
+        "action": f'case({message} AND {of("delivered")} != "none", "delivered", {message} AND {of("received")} == "none", "blocked", '
+        f'{connection} AND {refused}, "blocked", {connection}, "allowed")',
+        "app": f'case({connection}, "smtp")',
+        "dest": f'case({message}, {of("deliveries{0}.peer_ip")}, {receiving}, {of("interface_ip")}, {connection}, {of("peer_ip")})',
+        "dest_port": f'case({connection} AND {of("esa_direction")} == "delivery", {of("peer_port")})',
+        "direction": f'case({receiving}, "inbound", {connection}, "outbound")',
+        "dvc": of("esa_host"),
+        "internal_message_id": f"case({message}, {of('mid')})",
+        "message_id": of("message_id"),
+        "protocol": f'case({message}, "smtp", {connection}, "ip")',
+        "recipient": f"json_array_to_mv({of('recipients')})",
+        "recipient_count": f"mvcount(json_array_to_mv({of('recipients')}))",
+        "recipient_domain": f"mvdedup(json_array_to_mv({domains}))",
+        "return_addr": of("sender"),
+        "src": f'case({message}, {of("received_peer_ip")}, {receiving}, {of("peer_ip")}, {connection}, {of("interface_ip")})',
+        "src_user": of("sender"),
+        "src_user_domain": f'replace({of("sender")}, "^.*@", "")',
+        "subject": of("subject"),
+        "transport": f'case({connection}, "tcp")',
+        "vendor_product": f'case({message} OR {connection}, "Cisco ESA")',
     }
+    record = r"EXTRACT-esatls_record = ^\S+ kind=(?<esatls_kind>[mc]) [^{]*(?<esatls_record>\{.*)"
+    return f"[{RECORDS}]\n{record}\n" + "".join(f"EVAL-{name} = {expression}\n" for name, expression in fields.items())
 
 
 def breaker() -> str:
@@ -298,9 +326,6 @@ def props() -> str:
         for side in ("in", "out")
     )
     cef = f"REPORT-esatls = esatls_envelope, esatls_cef\nEVAL-esa_level = {level}\n{results}"
-    # CIM Email's names only where no other add-on is at home, and no action that the log does not state: a failed handshake blocks nothing
-    cim = "".join(f"FIELDALIAS-esatls_{name} = {name} ASNEW {alias}\n" for name, alias in CIM_EMAIL.items())
-    cim += "".join(f"EVAL-{name} = {expression}\n" for name, expression in cim_calculated().items())
     breaking = breaker()
     mail = (
         "SHOULD_LINEMERGE = false\n"
@@ -316,8 +341,10 @@ def props() -> str:
             f"[cisco:esa:legacy]\n{text}",
             f"[cisco:esa:cef]\n{cef}",
             "# This app's own sourcetypes, for sites without the add-on.\n",
-            f"[esatls:mail]\n{mail}{text}{cim}",
+            f"[esatls:mail]\n{mail}{text}",
             f"[esatls:cef]\nSHOULD_LINEMERGE = false\nEVENT_BREAKER_ENABLE = true\nTRUNCATE = 100000\nKV_MODE = none\n{cef}",
+            "# Records, as CIM names what they tell: one event for a mail, one for a connection.\n",
+            cim_of_records(),
         ]
     )
 

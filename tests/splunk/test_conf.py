@@ -92,12 +92,13 @@ def test_help_names_every_option() -> None:
 def test_extractions_name_transforms_that_exist() -> None:
     """Every REPORT names transforms of transforms.conf, each is used, and an event is read by a handful at most."""
     used = set()
-    for sourcetype, props in CONF["props"].items():
+    for sourcetype in SOURCETYPES:
+        props = CONF["props"][sourcetype]
         names = [name for key, value in props.items() if key.startswith("REPORT-") for name in re.split(r"\s*,\s*", value)]
         assert 1 <= len(names) <= 6, sourcetype
         used |= set(names)
     assert used == {name for name, transform in CONF["transforms"].items() if "REGEX" in transform}
-    assert set(CONF["props"]) == SOURCETYPES
+    assert set(CONF["props"]) == {*SOURCETYPES, "source::esatls records: *"}
 
 
 def test_formats_fit_their_regexes() -> None:
@@ -128,17 +129,13 @@ def test_nothing_collides_with_the_splunk_add_on() -> None:
     assert all(name.startswith("esatls") for conf in ("transforms", "macros", "eventtypes", "savedsearches", "commands") for name in CONF[conf])
 
 
-def test_cim_claims_only_what_the_log_says() -> None:
-    """Tags stand on event types of this app's own sourcetypes; the protocol is smtp, and no action says that anything was blocked."""
-    assert {name.partition("=")[2] for name in CONF["tags"]} <= set(CONF["eventtypes"])
+def test_tags_are_of_records() -> None:
+    """Tags stand on event types of the records alone: no line of a log is a mail."""
+    assert {name.partition("=")[2] for name in CONF["tags"]} == set(CONF["eventtypes"]) - {"esatls_tls"}
     for name, tags in CONF["tags"].items():
         assert set(tags.values()) == {"enabled"}
-        search = CONF["eventtypes"][name.partition("=")[2]]["search"]
-        assert 'sourcetype="esatls:mail"' in search
-        assert "cisco" not in search
-    mail = CONF["props"]["esatls:mail"]
-    assert mail["EVAL-protocol"] == '"smtp"'
-    assert "blocked" not in (DEFAULT / "props.conf").read_text(encoding="utf-8")
+        assert CONF["eventtypes"][name.partition("=")[2]]["search"].startswith("`esatls_records` TERM(kind=")
+    assert not any(key in CONF["props"]["esatls:mail"] for key in ("EVAL-protocol", "EVAL-action", "EVAL-src"))
 
 
 def test_lookups_exist_and_are_whole() -> None:
@@ -185,7 +182,7 @@ def test_records_have_one_index() -> None:
     written = [search for name, search in SEARCHES.items() if name.startswith("esatls records: ")]
     assert {search["action.summary_index._name"] for search in written} == set(CONF["indexes"]) == {"esatls_summary"}
     assert CONF["macros"]["esatls_records"]["definition"] == "index=esatls_summary sourcetype=stash"
-    assert CONF["macros"]["esatls_write_records"]["definition"] == "collect index=esatls_summary"
+    assert CONF["macros"]["esatls_write_records"]["definition"] == 'collect index=esatls_summary source="esatls records: by hand"'
     hours = SEARCHES["esatls records: hours"]
     assert (hours["dispatch.earliest_time"], hours["dispatch.latest_time"], hours["durable.track_time_type"], hours["durable.lag_time"]) == (
         "-1h@h",
@@ -239,6 +236,7 @@ def test_permissions_let_nobody_but_admins_write() -> None:
     assert meta[""]["access"] == "read : [ * ], write : [ admin, sc_admin ]"
     assert meta[""]["export"] == "none"
     shared = {"commands", "searchbnf", "macros", "lookups", "props/esatls%3Amail", "props/esatls%3Acef", "transforms", "eventtypes", "tags"}
+    shared.add("props/source%3A%3Aesatls%20records%3A%20*")
     assert {kind for kind, settings in meta.items() if settings["export"] == "system"} == shared
     # what is read of other add-ons' sourcetypes slows no search of theirs down
     assert [name for name in CONF["eventtypes"] if "cisco" in CONF["eventtypes"][name]["search"]] == ["esatls_tls"]

@@ -293,10 +293,18 @@ def text_function(name: str, args: list[Value]) -> Value:  # noqa: C901 - one br
         scaled = math.copysign(scaled, number)
         return f"{scaled:.{digits}f}" if digits else int(scaled)
     if name == "json_extract":
-        found = json.loads(as_text(first)).get(as_text(args[1]))
-        if (found is not None and not isinstance(found, (str, int, float))) or isinstance(found, bool):
-            raise SplError("json_extract() of what is no text and no number")
-        return found
+        found = json.loads(as_text(first))
+        for step, number in re.findall(r"(\w+)(?:\{(\d+)\})?", as_text(args[1])):
+            found = found.get(step) if isinstance(found, dict) else None
+            if number:
+                found = found[int(number)] if isinstance(found, list) and int(number) < len(found) else None
+        if isinstance(found, list):
+            return json.dumps(found)
+        if isinstance(found, (dict, bool)):
+            raise SplError("json_extract() of what is no text, no number and no list")
+        return found  # type: ignore[no-any-return]
+    if name == "json_array_to_mv":
+        return few([as_text(one) for one in json.loads(as_text(first))])
     if name == "strftime":
         seconds = as_number(first)
         return None if seconds is None else time.strftime(as_text(args[1]), time.gmtime(seconds))
@@ -319,6 +327,7 @@ _TEXT_FUNCTIONS = {
     "round": (1, 2),
     "strftime": (2, 2),
     "json_extract": (2, 2),
+    "json_array_to_mv": (1, 1),
 }
 
 

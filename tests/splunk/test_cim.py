@@ -1,0 +1,72 @@
+"""The records as events of CIM's data models: the fields of props.conf on the rows that the summary index has."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.splunk.conf import DEFAULT, read
+from tests.splunk.dashboards.standin import scenario, source, spl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.splunk.driver import Splunk
+
+PROPS = read(DEFAULT / "props.conf")["source::esatls records: *"]
+RECORD = re.compile(PROPS["EXTRACT-esatls_record"].replace("(?<", "(?P<"))
+
+# Fields of the data models, and the values that they prescribe, as Splunk publishes them (CIM 5.1 and newer, Email and Network Traffic).
+EMAIL = {
+    "action", "dest", "internal_message_id", "message_id", "protocol", "recipient", "recipient_count", "recipient_domain", "return_addr", "src", "src_user",
+    "src_user_domain", "subject", "vendor_product",
+}  # fmt: skip
+TRAFFIC = {"action", "app", "dest", "dest_port", "direction", "dvc", "protocol", "src", "transport", "vendor_product"}
+
+
+@pytest.fixture(scope="module")
+def events(splunk: Splunk, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, dict[str, object], spl.Row]]:
+    """Return kind, record and fields of each event of the scenario's records."""
+    site = source.of_lines(source.Package(splunk.app, splunk.python), scenario.lines(), tmp_path_factory.mktemp("summary") / "index")
+    site.record(scenario.NOW.timestamp())
+    search = spl.Search({}, 0, 0, 0, site)
+    evals = {key[5:]: spl.Parser(spl.tokens(value), search).expression() for key, value in PROPS.items() if key.startswith("EVAL-")}
+    found = []
+    for event in site.index.events():
+        record = RECORD.match(str(event["_raw"]))
+        row: spl.Row = dict(record.groupdict()) if record else {}
+        fields = {name: value for name, value in ((name, expression(row)) for name, expression in evals.items()) if value is not None}
+        found.append((str(row.get("esatls_kind", "")), json.loads(str(row.get("esatls_record", "{}"))), fields))
+    return found
+
+
+def test_one_event_for_each_mail(events: list[tuple[str, dict[str, object], spl.Row]]) -> None:
+    """A message has the fields of the model Email, and an action of its list or none; rows of facts and windows have no field at all."""
+    mails = [(record, fields) for kind, record, fields in events if kind == "m"]
+    assert len(mails) > 200
+    assert {"action", "recipient", "src_user", "message_id", "subject"} <= set.union(*(set(fields) for _, fields in mails)) <= EMAIL | {"dvc"}
+    assert {fields.get("action") for _, fields in mails} <= {"delivered", "blocked", None}
+    by_mid = {str(record["mid"]): fields for record, fields in mails}
+    assert by_mid["51002"] == {
+        "action": "delivered", "dest": "198.51.100.153", "dvc": "esa1.example.com", "internal_message_id": 51002, "message_id": scenario.MESSAGE_ID,
+        "protocol": "smtp", "recipient": ["ann@partner.example.net", "bob@fallback.example.org"], "recipient_count": 2,
+        "recipient_domain": ["partner.example.net", "fallback.example.org"], "return_addr": "chief@example.com", "src": "198.51.100.152",
+        "src_user": "chief@example.com", "src_user_domain": "example.com", "subject": scenario.SUBJECT, "vendor_product": "Cisco ESA",
+    } | {"dest": by_mid["51002"]["dest"], "src": by_mid["51002"]["src"]}  # fmt: skip
+    assert by_mid["51004"]["src_user"] == scenario.HOSTILE_SENDER
+    assert [fields for kind, _, fields in events if not kind] == [{}] * sum(not kind for kind, _, _ in events)
+
+
+def test_one_event_for_each_connection(events: list[tuple[str, dict[str, object], spl.Row]]) -> None:
+    """A connection has the fields of the model Network Traffic; what the host access table refused is blocked."""
+    connections = [(record, fields) for kind, record, fields in events if kind == "c"]
+    assert len(connections) > 200
+    assert set.union(*(set(fields) for _, fields in connections)) == TRAFFIC
+    assert {(fields["app"], fields["transport"], fields["protocol"]) for _, fields in connections} == {("smtp", "tcp", "ip")}
+    assert {(record["esa_direction"], fields["direction"]) for record, fields in connections} == {("receiving", "inbound"), ("delivery", "outbound")}
+    assert {fields["action"] for record, fields in connections if record.get("hat_action") == "REJECT"} == {"blocked"}
+    assert {fields["action"] for record, fields in connections if record.get("hat_action") != "REJECT"} == {"allowed"}
+    assert all(record["peer_ip"] in {fields["src"], fields["dest"]} for record, fields in connections)
