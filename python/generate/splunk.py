@@ -257,7 +257,7 @@ def cim_of_records() -> str:
         "action": f'case({message} AND {of("delivered")} != "none", "delivered", {message} AND {of("received")} == "none", "blocked", '
         f'{connection} AND {refused}, "blocked", {connection}, "allowed")',
         "app": f'case({connection}, "smtp")',
-        "dest": f'case({message}, {of("deliveries{0}.peer_ip")}, {receiving}, {of("interface_ip")}, {connection}, {of("peer_ip")})',
+        "dest": f"case({message}, {of('deliveries{0}.peer_ip')}, {receiving}, {of('interface_ip')}, {connection}, {of('peer_ip')})",
         "dest_port": f'case({connection} AND {of("esa_direction")} == "delivery", {of("peer_port")})',
         "direction": f'case({receiving}, "inbound", {connection}, "outbound")',
         "dvc": of("esa_host"),
@@ -268,7 +268,7 @@ def cim_of_records() -> str:
         "recipient_count": f"mvcount(json_array_to_mv({of('recipients')}))",
         "recipient_domain": f"mvdedup(json_array_to_mv({domains}))",
         "return_addr": of("sender"),
-        "src": f'case({message}, {of("received_peer_ip")}, {receiving}, {of("peer_ip")}, {connection}, {of("interface_ip")})',
+        "src": f"case({message}, {of('received_peer_ip')}, {receiving}, {of('peer_ip')}, {connection}, {of('interface_ip')})",
         "src_user": of("sender"),
         "src_user_domain": f'replace({of("sender")}, "^.*@", "")',
         "subject": of("subject"),
