@@ -12,8 +12,6 @@ from tests.splunk.conf import DEFAULT, read
 from tests.splunk.dashboards.standin import scenario, source, spl
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.splunk.driver import Splunk
 
 PROPS = read(DEFAULT / "props.conf")["source::esatls records: *"]
@@ -34,11 +32,11 @@ def events(splunk: Splunk, tmp_path_factory: pytest.TempPathFactory) -> list[tup
     site.record(scenario.NOW.timestamp())
     search = spl.Search({}, 0, 0, 0, site)
     evals = {key[5:]: spl.Parser(spl.tokens(value), search).expression() for key, value in PROPS.items() if key.startswith("EVAL-")}
-    found = []
+    found: list[tuple[str, dict[str, Any], spl.Row]] = []
     for event in site.index.events():
         record = RECORD.match(str(event["_raw"]))
         row: spl.Row = dict(record.groupdict()) if record else {}
-        fields = {name: value for name, value in ((name, expression(row)) for name, expression in evals.items()) if value is not None}
+        fields: spl.Row = {name: value for name, value in ((name, expression(row)) for name, expression in evals.items()) if value is not None}
         found.append((str(row.get("esatls_kind", "")), json.loads(str(row.get("esatls_record", "{}"))), fields))
     return found
 
@@ -52,7 +50,8 @@ def test_one_event_for_each_mail(events: list[tuple[str, dict[str, Any], spl.Row
     by_mid = {str(record["mid"]): fields for record, fields in mails}
     record = next(record for record, _ in mails if record["mid"] == 51002)
     assert by_mid["51002"] == {
-        "action": "delivered", "dest": record["deliveries"][0]["peer_ip"], "dvc": "esa1.example.com", "internal_message_id": 51002, "message_id": scenario.MESSAGE_ID,
+        "action": "delivered", "dest": record["deliveries"][0]["peer_ip"], "dvc": "esa1.example.com", "internal_message_id": 51002,
+        "message_id": scenario.MESSAGE_ID,
         "protocol": "smtp", "recipient": ["ann@partner.example.net", "bob@fallback.example.org"], "recipient_count": 2,
         "recipient_domain": ["partner.example.net", "fallback.example.org"], "return_addr": "chief@example.com", "src": record["received_peer_ip"],
         "src_user": "chief@example.com", "src_user_domain": "example.com", "subject": scenario.SUBJECT, "vendor_product": "Cisco ESA",
