@@ -12,7 +12,7 @@ from tests.elastic import corpus
 from tests.traffic.cli import main as traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from esatls.elastic.client import Client
@@ -58,13 +58,25 @@ def all_documents(client: Client, index: str, query: dict[str, Any] | None = Non
     client.request("POST", f"/{index}/_refresh?ignore_unavailable=true&allow_no_indices=true")
     answer = client.request("POST", f"/{index}/_search?ignore_unavailable=true&allow_no_indices=true", {"size": 10000, "query": query or {"match_all": {}}})
     assert answer["hits"]["total"]["value"] < 10000
-    found = [hit["_source"] for hit in answer["hits"]["hits"]]
-    for document in found:
-        del document["event"]["ingested"], document["esatls"]["record"]
-        # a record that names no time is dated by its writing, or by the lines that name it
-        if not {"start", "end"} & {*document["event"]}:
-            del document["@timestamp"]
-    return found
+    return [_as_made(hit) for hit in answer["hits"]["hits"]]
+
+
+def every_document(client: Client, index: str) -> Iterator[dict[str, Any]]:
+    """Yield the documents of some indices, however many, as `all_documents` has them."""
+    client.request("POST", f"/{index}/_refresh?ignore_unavailable=true&allow_no_indices=true")
+    answer = client.request("POST", f"/{index}/_search?scroll=5m&ignore_unavailable=true&allow_no_indices=true", {"size": 5000})
+    while answer["hits"]["hits"]:
+        yield from map(_as_made, answer["hits"]["hits"])
+        answer = client.request("POST", "/_search/scroll", {"scroll": "5m", "scroll_id": answer["_scroll_id"]})
+
+
+def _as_made(hit: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = hit["_source"]
+    del document["event"]["ingested"], document["esatls"]["record"]
+    # a record that names no time is dated by its writing, or by the lines that name it
+    if not {"start", "end"} & {*document["event"]}:
+        del document["@timestamp"]
+    return document
 
 
 def answers(lines: Iterable[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""Compares the truth about made traffic with what the command line and the Splunk commands say of its lines.
+"""Compares the truth about made traffic with what the command line, the Splunk commands and `esatls elastic join` say of its lines.
 
     python tests/traffic agree                                       # 100,000 messages, ten seeds, every envelope: hours
     python tests/traffic agree --messages 2000 --seeds 3,7 --envelopes native,syslog --engines cli
@@ -6,8 +6,10 @@
 Each seed is made and spoiled in one of ten ways (`modes.py`), once, and rendered in each envelope. Whole records are
 compared: those of `esatls connections` and `esatls messages`, run as a user runs them, and the rows of
 `esatlsconnections` and `esatlsmessages` of the built app, whose events come newest first to the maps of several
-indexers. Each comparison is one line of the results file, written when it is done; a second run leaves out what that
-file says agrees. Exit code 1 when anything differs.
+indexers. With `--engines join`, the lines go to a search server, through its ingest pipeline, and the documents that a
+join makes of them are compared; not of wrapped lines, for a pipeline sees one line at a time. Each comparison is one
+line of the results file, written when it is done; a second run leaves out what that file says agrees. Exit code 1 when
+anything differs.
 """
 
 from __future__ import annotations
@@ -39,6 +41,9 @@ from .names import serial
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from esatls.elastic.client import Client
+
+    from tests.elastic.server import Server
     from tests.splunk.driver import Splunk
 
     from .forms import Envelope
@@ -224,6 +229,44 @@ def splunk_records(kind: str, corpus: Corpus, envelope: Envelope, splunk: Splunk
         yield 0, record_of(row)
 
 
+def joined(corpus: Corpus, envelope: Envelope, client: Client) -> tuple[dict[str, list[str]], str]:
+    """Return the documents that a join makes on a search server, by kind, and the year that it takes stamps without one to be of."""
+    from esatls.elastic.join import join
+
+    from tests.elastic import store
+
+    store.reset(client)
+    text_of = written(corpus, envelope)
+    by_host: dict[str | None, list[str]] = {}
+    for _, line in corpus.lines:
+        by_host.setdefault(None if envelope.host else line.host, []).append(text_of(line))
+    for host, texts in by_host.items():
+        store.index_lines(client, texts, host=host)
+    join(client)
+    found = {kind: [_lowered(document) for document in store.every_document(client, f"logs-esatls.{kind}-*")] for kind in KINDS}
+    return found, time.strftime("%Y", time.gmtime())
+
+
+def _lowered(document: Record) -> str:
+    """Return a document as text, its appliance in small letters."""
+    host = document["observer"].get("hostname")
+    return json.dumps({**document, "observer": {**document["observer"], "hostname": host.lower()}} if host else document, sort_keys=True)
+
+
+def compare_documents(truth: Iterator[tuple[int, Record]], found: list[str], kind: str, year: str | None) -> Outcome:
+    """Compare whole documents of connections or of messages; `year` is that of stamps which name none."""
+    from esatls.elastic.documents import connection_document, message_document
+
+    document_of = connection_document if kind == "connections" else message_document
+    records = (record for _, record in truth)
+    texts = (json.dumps(record) for record in records)
+    wanted = Counter(_lowered(document_of(json.loads(text if year is None else text.replace('"2024-', f'"{year}-')))) for text in texts)
+    have = Counter(found)
+    missing, more = wanted - have, have - wanted
+    examples = [f"truth {text}" for text in sorted(missing)[:SHOWN]] + [f"found {text}" for text in sorted(more)[:SHOWN]]
+    return Outcome(sum(wanted.values()), max(sum(missing.values()), sum(more.values())), examples)
+
+
 # ---- the comparison ----
 
 
@@ -292,7 +335,7 @@ def named(records: Iterator[tuple[int, Record]], envelope: Envelope, hosts: int)
         yield life, {name: value for name, value in record.items() if value != ""}
 
 
-def run(task: Task, corpus: Corpus, splunk: Splunk | None, work: Path) -> Outcome:
+def run(task: Task, corpus: Corpus, splunk: Splunk | None, work: Path, client: Client | None = None) -> Outcome:
     """Do one cell of the table."""
     envelope = ENVELOPES[task.envelope]
     clock = envelope.clock or task.engine != "cli"  # Splunk dates what comes in without a stamp
@@ -302,7 +345,18 @@ def run(task: Task, corpus: Corpus, splunk: Splunk | None, work: Path) -> Outcom
         truth = named(at_fraction(corpus.truth(kind, clock=clock), fraction), envelope, corpus.mode.hosts)
         return compare(((0, record) for _, record in truth) if clock else truth, found, loose=loose, ordered=envelope.feed == "text")
 
-    if splunk:
+    if client:
+        documents, year = joined(corpus, envelope, client)
+        outcomes = [
+            compare_documents(
+                named(at_fraction(corpus.truth(kind, clock=True), fraction), envelope, corpus.mode.hosts),
+                documents[kind],
+                kind,
+                None if envelope.year else year,
+            )
+            for kind in KINDS
+        ]
+    elif splunk:
         outcomes = [outcome_of(kind, splunk_records(kind, corpus, envelope, splunk)) for kind in KINDS]
     else:
         outcomes = []
@@ -382,7 +436,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--seeds", type=_numbers, default=list(range(1, 11)), metavar="1,2,...")
     parser.add_argument("--envelopes", type=_names(ENVELOPES), default=list(ENVELOPES), metavar="NAME,...")
-    parser.add_argument("--engines", type=_names(("cli", "splunk")), default=["cli", "splunk"], metavar="cli,splunk")
+    parser.add_argument("--engines", type=_names(("cli", "splunk", "join")), default=["cli", "splunk"], metavar="cli,splunk,join")
     parser.add_argument("--work", type=Path, default=WORK, help="folder for logs and the app; default: .cache/traffic")
     parser.add_argument("--results", type=Path, help="file of results; default: agree.txt in the work folder")
     parser.add_argument("--agreed", action="store_true", help="leave out situations in which the package is known to differ from the contract")
@@ -410,8 +464,9 @@ def _work(tasks: list[Task], arguments: argparse.Namespace, path: Path) -> None:
             message = "none of the Pythons that Splunk runs is here: run with --engines cli"
             raise SystemExit(message)
     corpus = None
+    server: Server | None = None
     for task in tasks:
-        if task in done and not done[task][1]:
+        if (task in done and not done[task][1]) or (task.engine == "join" and mode_of(task.seed).wrap):
             continue
         began = time.perf_counter()
         feed, clock = ENVELOPES[task.envelope].feed, ENVELOPES[task.envelope].clock
@@ -419,10 +474,26 @@ def _work(tasks: list[Task], arguments: argparse.Namespace, path: Path) -> None:
             corpus = None  # the memory of one is enough
             corpus = Corpus(task.seed, arguments.messages, feed=feed, clock=clock, disputed=not arguments.agreed)
         splunk = list(splunks.values())[task.seed % len(splunks)] if task.engine == "splunk" else None
-        outcome = run(task, corpus, splunk, arguments.work)
+        if task.engine == "join" and server is None:
+            server = _server()
+        outcome = run(task, corpus, splunk, arguments.work, server.client if server and task.engine == "join" else None)
         with path.open("a", encoding="utf-8") as file:
             file.write(
                 f"messages {arguments.messages} seed {task.seed} envelope {task.envelope} engine {task.engine} "
                 f"records {outcome.records} differences {outcome.differences} seconds {time.perf_counter() - began:.0f}\n"
             )
             file.writelines(f"  {example}\n" for example in outcome.examples)
+    if server is not None:
+        server.stop()
+
+
+def _server() -> Server:
+    """Return a search server with templates and pipeline."""
+    from esatls.elastic import setup
+
+    from tests.elastic.server import Server
+
+    server = Server(quick=False)
+    for step in setup.server_steps(setup.capabilities(server.client)):
+        setup.perform(step, server.client)
+    return server
