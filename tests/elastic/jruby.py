@@ -58,8 +58,9 @@ def _condition(condition: Any) -> list[Any]:
         return ["not", _condition(condition.condition)]
     if kind in {"LsclAnd", "LsclOr"}:
         return [kind[4:].lower(), *map(_condition, condition.conditions)]
-    if kind == "LsclMatch":
-        return ["match", _reference(condition.value), condition.pattern.pattern]
+    if kind in {"LsclMatch", "LsclNotMatch"}:
+        found = ["match", _reference(condition.value), condition.pattern.pattern]
+        return found if kind == "LsclMatch" else ["not", found]
     assert kind == "LsclEqualTo", kind
     return ["equal", _reference(condition.first), condition.second]
 
