@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import calendar
 import csv
-import fnmatch
 import io
 import json
+import os
 import re
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -18,10 +19,10 @@ import pytest
 
 from tests.core.support import records_of
 from tests.docs.examples import DOCUMENTS, ROOT, Place, answered, blocks, files
+from tests.splunk.dashboards.standin import source, spl, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from esatls.elastic.client import Client
 
@@ -155,39 +156,15 @@ def test_first_screen_shows_the_real_answer() -> None:
     assert (code, out) == (0, printed)
 
 
-def lookup(rows: list[dict[str, Any]], stage: str) -> list[dict[str, Any]]:
-    """Splunk's `lookup` with the CSV that the recipe shows: `lookup esatls_partners domain AS partner OUTPUT direction AS must_encrypt, owner`."""
-    assert stage.split() == ["esatls_partners", "domain", "AS", "partner", "OUTPUT", "direction", "AS", "must_encrypt,", "owner"]
-    known = list(csv.DictReader(io.StringIO(files(RECIPES)["esatls_partners.csv"])))
-    found = []
-    for row in rows:
-        # as transforms.conf has it: wildcards, the first that fits
-        hit = next((partner for partner in known if fnmatch.fnmatchcase(row["partner"], partner["domain"])), None)
-        found.append({**row, "must_encrypt": hit["direction"], "owner": hit["owner"]} if hit else row)
-    return found
-
-
 def search(text: str, lines: list[str], splunk: Splunk) -> list[Any]:
     """Return what a search finds in some lines, through the commands of the built app."""
-    sys.path.insert(0, str(ROOT / "tests" / "splunk" / "dashboards"))
-    from standin import spl, views
-
     native = "%a %b %d %H:%M:%S %Y"
     times = [spl.utc(line) if line[0].isdigit() else calendar.timegm(time.strptime(line[:24], native)) for line in lines]
-    events: list[dict[str, Any]] = [{"_time": f"{at:.0f}", "_raw": line, "host": "collector.example.com"} for at, line in zip(times, lines)][::-1]
-
-    def source(command: str, *_: float) -> list[Any]:
-        done = splunk.stream(command, events) if command == "esatls" else splunk.report(command, events)
-        assert done.messages == []
-        return [dict(row) for row in done.rows]
-
-    place = spl.Search(macros=views.macros(), earliest=0, latest=2e9, now=2e9, source=source)
-    before, _, after = text.partition("| lookup ")
-    rows: list[Any] = spl.run(before, place)
-    if after:
-        stage, _, after = after.partition("\n")
-        rows = spl.run(after, place, lookup(rows, stage))
-    return rows
+    events: list[spl.Row] = [{"_time": f"{at:.0f}", "_raw": line, "host": "collector.example.com"} for at, line in sorted(zip(times, lines))]
+    partners: list[spl.Row] = [dict(row) for row in csv.DictReader(io.StringIO(files(RECIPES)["esatls_partners.csv"]))]
+    site = source.Site(source.Package(splunk.app, splunk.python), events, Path(os.devnull))
+    place = spl.Search(views.macros(), earliest=0, latest=2e9, now=2e9, source=site, lookups={"esatls_partners": partners})
+    return spl.run(text, place)
 
 
 @pytest.mark.parametrize("heading", FOUND)
