@@ -305,6 +305,8 @@ def text_function(name: str, args: list[Value]) -> Value:  # noqa: C901 - one br
         return found  # type: ignore[no-any-return]
     if name == "json_array_to_mv":
         return few([as_text(one) for one in json.loads(as_text(first))])
+    if name == "strptime":
+        return calendar.timegm(time.strptime(as_text(first), as_text(args[1])))
     if name == "strftime":
         seconds = as_number(first)
         return None if seconds is None else time.strftime(as_text(args[1]), time.gmtime(seconds))
@@ -326,6 +328,7 @@ _TEXT_FUNCTIONS = {
     "mvindex": (2, 3),
     "round": (1, 2),
     "strftime": (2, 2),
+    "strptime": (2, 2),
     "json_extract": (2, 2),
     "json_array_to_mv": (1, 1),
 }
