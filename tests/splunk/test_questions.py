@@ -15,7 +15,8 @@ from tests.splunk.dashboards.standin import source, spl, views
 if TYPE_CHECKING:
     from pathlib import Path
 
-QUESTIONS = dict(re.findall(r"^## ([^\n]+\?)\n.*?```spl\n(.*?)```", (ROOT / "splunk_app" / "README" / "questions.md").read_text(encoding="utf-8"), re.M | re.S))
+DOCUMENT = (ROOT / "splunk_app" / "README" / "questions.md").read_text(encoding="utf-8")
+QUESTIONS = dict(re.findall(r"^## ([^\n]+\?)\n.*?```spl\n(.*?)```", DOCUMENT, re.MULTILINE | re.DOTALL))
 NOW = spl.utc("2026-03-10T12:00:00Z")
 REQUIRED = """\
 2026-03-04T10:00:00Z esa1 mail_logs: Info: Start MID 910 ICID 104
