@@ -67,11 +67,12 @@ def test_searches_take_no_text_of_the_log_as_search() -> None:
 
 def test_macros_with_arguments_get_names_of_fields() -> None:
     """What is put into a macro is the name of a field or a condition of plain words, written in the app, and never a token or a value."""
-    texts = [macro["definition"] for macro in read(DEFAULT / "macros.conf").values()]
+    # a macro hands on what it was given, which is looked at where it was given
+    texts = [re.sub(r"\$\w+\$", "given", macro["definition"]) for macro in read(DEFAULT / "macros.conf").values()]
     texts += [search["search"] for search in read(DEFAULT / "savedsearches.conf").values()]
     texts += [path.read_text(encoding="utf-8") for path in (DEFAULT / "data" / "ui" / "views").glob("*.xml")]
     for call in (call for text in texts for call in re.findall(r"`(\w+\([^`]*\))`", text)):
-        assert re.fullmatch(r'\w+\((?:\w+|"[\w=() ]+")(?:, ?(?:\w+|"[\w=() ]+"))*\)', call), call
+        assert re.fullmatch(r'\w+\((?:\w+|"[\w=(), ]+")(?:, ?(?:\w+|"[\w=(), ]+"))*\)', call), call
 
 
 @pytest.mark.parametrize("path", sorted((DEFAULT / "data" / "ui" / "views").glob("*.xml")), ids=lambda path: path.stem)
