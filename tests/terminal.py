@@ -14,13 +14,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from typing import TYPE_CHECKING
 from unittest import mock
 
 from esatls.cli.commands import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -43,6 +44,53 @@ def run(*args: object, stdin: bytes = b"", env: Mapping[str, str] | None = None)
         return subprocess.CompletedProcess(["esatls", *words], code, out.read(), err.read())
 
 
+def forked(*args: object, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Do the same in a fork of this process: what the run leaves open ends with it."""
+    words = [*map(str, args)]
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(stdin)
+        given.seek(0)
+        _, status = os.waitpid(fork(words, (given.fileno(), out.fileno(), err.fileno()), env or {}), 0)
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(["esatls", *words], os.waitstatus_to_exitcode(status), out.read(), err.read())
+
+
+def fork(words: Sequence[str], streams: Sequence[int], env: Mapping[str, str]) -> int:
+    """Start `esatls` in a fork of this process, with these descriptors as its standard streams; return the number of the process."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    process = os.fork()
+    if process:
+        return process
+    code: object = 70
+    try:
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+        os.environ.update(env)
+        sys.argv = ["esatls", *words]
+        sys.stdin, sys.stdout, sys.stderr = _opened()
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        else:
+            code = 0
+        sys.stdout.flush()
+    except BaseException:  # noqa: BLE001 - the process ends here, whatever it was
+        traceback.print_exc()
+    finally:
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def _opened() -> list[io.TextIOWrapper]:
+    """Return the standard streams, opened anew by their descriptors."""
+    return [
+        io.TextIOWrapper(open(number, mode, closefd=False), encoding="utf-8", errors=errors, write_through=number == 2)
+        for number, (mode, errors) in enumerate((("rb", "strict"), ("wb", "strict"), ("wb", "backslashreplace")))
+    ]
+
+
 @contextlib.contextmanager
 def _process(*streams: int) -> Iterator[None]:
     """Put standard input, output and error, signal handlers and the collector of garbage back as they were, when a run has changed them."""
@@ -53,10 +101,7 @@ def _process(*streams: int) -> Iterator[None]:
     kept = [os.dup(number) for number in range(3)]
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
-    opened = [
-        io.TextIOWrapper(open(number, mode, closefd=False), encoding="utf-8", errors=errors, write_through=number == 2)  # noqa: SIM115 - closed below
-        for number, (mode, errors) in enumerate((("rb", "strict"), ("wb", "strict"), ("wb", "backslashreplace")))
-    ]
+    opened = _opened()
     try:
         with mock.patch.object(sys, "stdin", opened[0]), mock.patch.object(sys, "stdout", opened[1]), mock.patch.object(sys, "stderr", opened[2]):
             yield

@@ -20,6 +20,8 @@ from esatls.output import dumps
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 
+from tests import terminal
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -84,8 +86,7 @@ def command(*args: object) -> list[str]:
 
 def run(*args: object, stdin: bytes = b"", code: int = 0, state: Path | None = None) -> tuple[bytes, str]:
     """Run `esatls follow` to its end; return what it writes. No run may end in a traceback."""
-    env = environment() if state is None else {**environment(), "XDG_STATE_HOME": str(state)}
-    done = subprocess.run(command(*args), input=stdin, capture_output=True, check=False, timeout=600, env=env)
+    done = terminal.forked("follow", *args, stdin=stdin, env={} if state is None else {"XDG_STATE_HOME": str(state)})
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     assert done.returncode == code, done.stderr.decode()
     return done.stdout, done.stderr.decode()

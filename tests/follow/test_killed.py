@@ -32,9 +32,9 @@ def _alive(process: subprocess.Popen[bytes], checkpoint: Path, before: bytes) ->
 @pytest.mark.parametrize(
     ("name", "rotations", "kills", "seed"),
     [
-        ("mail.log", ("rename", "rename_and_compress", "copy_and_truncate"), 140 if NIGHTLY else 50, 7),
-        ("mail.current", ("rename_as_appliance",), 30 if NIGHTLY else 15, 8),
-        ("mail.log", ("rename_by_date",), 30 if NIGHTLY else 15, 9),
+        ("mail.log", ("rename", "rename_and_compress", "copy_and_truncate"), 140 if NIGHTLY else 20, 7),
+        ("mail.current", ("rename_as_appliance",), 30 if NIGHTLY else 10, 8),
+        ("mail.log", ("rename_by_date",), 30 if NIGHTLY else 10, 9),
     ],
 )
 def test_killed_and_restarted(tmp_path: Path, name: str, rotations: tuple[str, ...], kills: int, seed: int) -> None:
