@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import esatls_splunk
 from esatls.extraction.fields import FIELDS
-from esatls.extraction.kinds import MAIL_FLOW, TLS_KINDS
+from esatls.extraction.kinds import CEF_ABOUT_TLS, MAIL_FLOW, TLS_KINDS
 from esatls.extraction.match import LONGEST_NUMBER, MATCHERS_BY_START, event_of
 from esatls.lines.clock import rfc3339
 from splunklib.searchcommands import Configuration, Option, StreamingCommand, dispatch, validators
@@ -28,7 +28,6 @@ NUMBERS = frozenset(field.name for field in FIELDS if field.type == "integer")
 NAMES = HEAD_NAMES + BODY_NAMES
 FOREIGN = frozenset({"action"})
 """Fields that mean something else where others fill them: CIM's action is what was done about an event. They are added under a prefix only."""
-CEF_ABOUT_TLS = {"tls_in_result", "tls_out_result", "dane_status"}
 
 
 class Rids(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9

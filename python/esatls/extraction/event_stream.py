@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from esatls.errors import UsageError, WrongTypeError
-from esatls.extraction.kinds import EVENT_KINDS, TLS_KINDS
+from esatls.extraction.kinds import CEF_ABOUT_TLS, EVENT_KINDS, TLS_KINDS
 from esatls.extraction.match import MATCHERS_BY_START, Spec, event_of
 from esatls.extraction.stream import Stream
 from esatls.lines.clock import parse_rfc3339
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from esatls.extraction.heads import Head
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Clock, Time
-
-_ABOUT_TLS = ("tls_in_result", "tls_out_result", "dane_status")
 
 
 class Events:
@@ -42,7 +40,7 @@ class Events:
         if spec.kind not in self.kinds or not self.in_time(head.time):
             return False
         event = event_of(spec, found, head.base)
-        if self.only_tls and spec.kind == "consolidated_event" and not any(name in event for name in _ABOUT_TLS):
+        if self.only_tls and spec.kind == "consolidated_event" and CEF_ABOUT_TLS.isdisjoint(event):
             return False
         self.found.append(event)
         return True

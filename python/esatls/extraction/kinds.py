@@ -40,6 +40,9 @@ EVENT_KINDS: tuple[str, ...] = tuple(EVENTS)
 TLS_KINDS: frozenset[str] = frozenset({"tls_success", "tls_failed", "tls_required", "tls_not_offered", "tls_read", "tls_other"})
 """The kinds that `esatls events` shows unless told otherwise: lines that speak of TLS on a connection."""
 
+CEF_ABOUT_TLS: frozenset[str] = frozenset({"tls_in_result", "tls_out_result", "dane_status"})
+"""The fields by which a consolidated event speaks of TLS."""
+
 WITHOUT_RESULT: frozenset[str] = frozenset({"tls_read", "tls_other"})
 """The kinds among them whose lines state no result of a handshake."""
 
