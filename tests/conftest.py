@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT / "python"), str(ROOT)]
 # Property tests try the same few examples each time, so that a run that passed passes again; ESATLS_PROPERTIES=nightly tries many new ones.
 # No test is timed: a shared machine may be slow.
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("brief", settings.get_profile("default"), max_examples=20)  # where the same was tried on another Python
 settings.register_profile("nightly", settings.get_profile("default"), derandomize=False, max_examples=5000, print_blob=True)
 settings.load_profile(os.environ.get("ESATLS_PROPERTIES", "default"))
 engine.MAX_SHRINKING_SECONDS = 30  # not five minutes, for an example that is a little shorter
