@@ -13,7 +13,8 @@ PLACES = {
     "python/core/Cargo.toml": r'(?m)(?<=^version = ")[^"]+',
     "python/core/Cargo.lock": r'(?m)(?<=^name = "esatls-core"\nversion = ")[^"]+',
     "pyproject.toml": r'(?<="esatls-core==)[^"]+',
-    "README.md": r"(?<=dist/esatls-)(?=\d)[\d.]+(?=\.tar\.gz)|(?<=dist/esatls-elastic-)[\d.]+(?=\.tar\.gz)",
+    "README.md": r"(?<=dist/esatls-)(?=\d)[\d.]+(?=\.tar\.gz)|(?<=dist/esatls-elastic-)[\d.]+(?=\.tar\.gz)|(?<=dist/esatls-)[\d.]+(?=\.zip)",
+    "logstash/README.md": r"(?<=@esatls-)[\d.]+(?=\.zip)",
 }
 """File -> what in it is the version."""
 
