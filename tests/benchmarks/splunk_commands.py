@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "python"), str(ROOT / "python" / "package")]
 
 import splunk_package  # noqa: E402
-from esatls import envelope  # noqa: E402
+from esatls.lines import envelope  # noqa: E402
 from esatls.lines.clock import Clock  # noqa: E402
 
 from tests.splunk import driver  # noqa: E402

@@ -29,7 +29,6 @@ _STRANGER = re.compile(r"\b(?:ICID 1902|MID 51004|DCID 1804)\b")
 _WEEK = {"global_time.earliest": "-7d@h", "global_time.latest": "now"}
 # Picture: view, what is asked for in it, the height that is shown, and a panel with a text that show that it is drawn.
 _PICTURES: dict[str, tuple[str, dict[str, str], int, tuple[str, str]]] = {
-    "splunk-health": ("esatls_health", _WEEK, 1000, ("viz_told", "esa1.example.com")),
     "splunk-overview": ("esatls_overview", _WEEK, 1480, ("viz_ciphers", "TLS_AES_256_GCM_SHA384")),
     "splunk-partners": ("esatls_partners", _WEEK, 1725, ("viz_partner_connections", "bank.example.org")),
     "splunk-message": ("esatls_message_lookup", {**_WEEK, "lookup": scenario.SUBJECT}, 1500, ("viz_path", "DCID 1802")),
@@ -65,7 +64,7 @@ def draw_dashboards(log: list[str], scratch: Path) -> None:
             page.wait(panel, text)
             if name == "splunk-message":
                 page.click_cell("viz_found", "51002")
-                page.wait("viz_lines", "DCID 1802")
+                page.wait("viz_lines", "ICID 1901 TLS success")
                 page.click_cell("viz_path", "DCID 1802")
                 page.wait("viz_connection", "DCID 1802", "cleartext")
             page.do("wait", expression=_SETTLED)
