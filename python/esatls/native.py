@@ -205,6 +205,11 @@ class NativeFacts(Facts):
         self.keys: dict[str, int] = {}
         """The number of each appliance in the core, by its key."""
 
+    def absorb(self, other: NativeFacts) -> None:
+        """Add the facts of another part of the log. The other must not be used afterwards."""
+        self.core.absorb(other.core, [self.keys.setdefault(key, len(self.keys)) for key in other.keys])
+        self.merge(other)
+
 
 class _FactStream(_NativeStream):
     """Lines -> facts."""

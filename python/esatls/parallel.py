@@ -14,10 +14,11 @@ import select
 import signal
 import struct
 import sys
+import threading
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
-from esatls import native
+from esatls import compiled, native
 from esatls.errors import EsatlsError
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.cuts import clocks_at, cuts
@@ -354,18 +355,57 @@ def _gather_share(parts: list[Part], options: Options, note: Callable[[int], Non
 
 def _read_by_core(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[native.NativeFacts, Counts] | None:
     """Return the facts of all sources, kept in the core; None where the core is not there, or several processes are faster: it judges no witnesses."""
-    known = native.facts()
-    if not isinstance(known, native.NativeFacts):
+    if compiled.module() is None:
         return None
-    may_share = not _alone(_parts(found, options, None), options)
-    counts, problems = Counts(), list[str]()
-    for source in found:
-        for _ in read(Part(source), known, options, problems.append, counts, _meter(progress, 0)):
-            if known.has_witnesses and may_share:
-                return None
+    parts = _parts(found, options, None)
+    is_alone = _alone(parts, options)
+    shares = [parts] if is_alone else _shares(parts, options.jobs)
+    told = [(native.NativeFacts(), Counts(), list[str]()) for _ in shares]
+    given_up: list[bool] = []
+
+    def work(job: int) -> None:
+        facts, counts, problems = told[job]
+        for part in shares[job]:
+            for _ in read(part, facts, options, problems.append, counts, _meter(progress, job)):
+                if facts.has_witnesses and not is_alone:
+                    given_up.append(True)
+                if given_up:
+                    return
+
+    # the core lets go of the interpreter while it reads
+    with _threads(len(shares) - 1, work):
+        work(0)
+    if given_up:
+        return None
+    (known, counts, problems), *others = told
+    for facts, more, theirs in others:
+        known.absorb(facts)
+        counts.add(more)
+        problems += theirs
     for problem in problems:
         warn(problem)
     return known, counts
+
+
+@contextlib.contextmanager
+def _threads(jobs: int, work: Callable[[int], None]) -> Iterator[None]:
+    """Do some work in threads beside the block; what fails there fails at its end."""
+    failed: list[BaseException] = []
+
+    def run(job: int) -> None:
+        try:
+            work(job)
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=(job + 1,), daemon=True) for job in range(jobs)]
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
 
 
 def write_messages(

@@ -216,6 +216,16 @@ def test_traffic(name: str) -> None:
     assert isinstance(known, native.NativeFacts)
     read(native.stream(known, Clock(latest=LATEST), None), [data])
     told = b"".join(native.message_lines(known, dumps, Contradictions()))
+    # dealt to several threads, as they come and out of order
+    lines_of_log = data.splitlines(keepends=True)
+    count = len(lines_of_log)
+    for dealt in ([3 * number // count for number in range(count)], [number % 3 for number in range(count)]):
+        several = [native.NativeFacts() for _ in range(3)]
+        for job, part in enumerate(several):
+            read(native.stream(part, Clock(latest=LATEST), None), [b"".join(line for line, one in zip(lines_of_log, dealt) if one == job)])
+        for part in several[1:]:
+            several[0].absorb(part)
+        assert b"".join(native.message_lines(several[0], dumps, Contradictions())) == told
     if not known.has_witnesses:
         assert known.core.shaped() / told.count(b"\n") > 0.98
 

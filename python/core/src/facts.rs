@@ -97,6 +97,33 @@ impl Store {
         true
     }
 
+    /// Add the facts of another part of the log; false where there is no room. `known` are the values here of its texts.
+    pub fn absorb(&mut self, other: &Store, texts: &mut Texts, theirs: &Texts, known: &mut [Option<Value>]) -> bool {
+        let mut values: Vec<Value> = vec![];
+        for key in other.keys() {
+            let mut facts: Vec<Fact<'_>> = other.of(key).collect();
+            facts.reverse();
+            for fact in facts {
+                values.clear();
+                for &value in fact.values {
+                    let Some(text) = theirs.text(value) else {
+                        values.push(value);
+                        continue;
+                    };
+                    let place = &mut known[value as usize];
+                    match place.or_else(|| texts.value(text)) {
+                        Some(found) => values.push(*place.insert(found)),
+                        None => return false,
+                    }
+                }
+                if !self.add(key, Fact { values: &values, ..fact }) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
     /// Return all ids, ascending.
     pub fn keys(&self) -> Vec<u64> {
         let mut keys: Vec<u64> = self.latest.keys().copied().collect();

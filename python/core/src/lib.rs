@@ -39,7 +39,7 @@ const MOST_LENGTHS: usize = 8;
 
 impl Heads {
     /// Return what a line's header says, asking Python for one that is not known; None where the line has no whole one.
-    fn of(&mut self, line: &[u8], ask: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Head>>> {
+    fn of(&mut self, line: &[u8], ask: &Py<PyAny>) -> PyResult<Option<Arc<Head>>> {
         if let Some((text, head)) = &self.last {
             if line.starts_with(text) {
                 return Ok(Some(head.clone()));
@@ -53,7 +53,7 @@ impl Heads {
                 return Ok(Some(head.clone()));
             }
         }
-        let told: Option<(usize, Option<Vec<u8>>, usize, u32)> = ask.call1((PyBytes::new(ask.py(), line),))?.extract()?;
+        let told: Option<(usize, Option<Vec<u8>>, usize, u32)> = Python::attach(|py| ask.bind(py).call1((PyBytes::new(py, line),))?.extract())?;
         let Some(head) = told.map(|(end, base, appliance, time)| Head { end, base, appliance, time }).filter(|head| 0 < head.end && head.end <= line.len())
         else {
             return Ok(None);
@@ -144,13 +144,15 @@ impl Core {
 
     /// Take lines of a block from a place on, as long as they are ordinary; the last one is left, for what follows may be its rest.
     /// Return where the first line begins that was not taken, where the first one begins of which nothing is known, and what was found.
-    fn take<'py>(&mut self, block: &Bound<'py, PyBytes>, at: usize, ask: &Bound<'py, PyAny>) -> PyResult<Took<'py>> {
-        guarded(|| self.take_ordinary(block, at, ask))
+    fn take<'py>(&mut self, block: &Bound<'py, PyBytes>, at: usize, ask: Py<PyAny>) -> PyResult<Took<'py>> {
+        let (py, bytes) = (block.py(), block.as_bytes());
+        let (first, after, taken) = guarded(|| py.detach(|| self.take_ordinary(bytes, at, &ask)))?;
+        Ok((first, after, taken.lines, taken.events, PyBytes::new(py, &taken.out)))
     }
 
     /// Take the lines of a block that hold a word, all but the last line. None where one line is not ordinary: then nothing was taken.
-    fn sift<'py>(&mut self, block: &Bound<'py, PyBytes>, word: &[u8], rare: &[u8], ask: &Bound<'py, PyAny>) -> PyResult<Option<Sifted<'py>>> {
-        guarded(|| self.sift_word(block, word, rare, ask))
+    fn sift<'py>(&mut self, block: &Bound<'py, PyBytes>, word: &[u8], rare: &[u8], ask: Py<PyAny>) -> PyResult<Option<Sifted<'py>>> {
+        guarded(|| self.sift_word(block, word, rare, &ask))
     }
 
     /// Forget what headers say: the clock has changed.
@@ -171,6 +173,23 @@ impl Core {
         }
         let Some(store) = self.appliances[appliance].get_mut(store) else { return false };
         facts.into_iter().all(|(code, time, key, values)| judging::put(store, &mut self.texts, code, time, &key, values))
+    }
+
+    /// Add the facts of another core, and forget them there; `appliances` are the numbers that its appliances have here.
+    fn absorb(&mut self, mut other: PyRefMut<'_, Core>, appliances: Vec<usize>) -> PyResult<()> {
+        let theirs = std::mem::take(&mut other.appliances);
+        let mut known: Vec<Option<Value>> = vec![None; other.texts.count() + 1];
+        for (own, appliance) in theirs.iter().zip(appliances) {
+            if appliance >= self.appliances.len() {
+                self.appliances.resize_with(appliance + 1, Default::default);
+            }
+            for (store, mine) in own.iter().zip(&mut self.appliances[appliance]) {
+                if !mine.absorb(store, &mut self.texts, &other.texts, &mut known) {
+                    return Err(full());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Begin to judge the messages of an appliance; return how many there are.
@@ -235,8 +254,7 @@ impl Core {
 }
 
 impl Core {
-    fn take_ordinary<'py>(&mut self, block: &Bound<'py, PyBytes>, at: usize, ask: &Bound<'py, PyAny>) -> PyResult<Took<'py>> {
-        let bytes = block.as_bytes();
+    fn take_ordinary(&mut self, bytes: &[u8], at: usize, ask: &Py<PyAny>) -> PyResult<(usize, usize, Taken)> {
         let (mut at, mut taken, mut held, mut first) = (at, Taken::default(), None, usize::MAX);
         while at < bytes.len() {
             let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
@@ -260,10 +278,10 @@ impl Core {
         if let Some((start, _, _)) = held {
             first = first.min(start);
         }
-        Ok((first.min(at), at, taken.lines, taken.events, PyBytes::new(block.py(), &taken.out)))
+        Ok((first.min(at), at, taken))
     }
 
-    fn sift_word<'py>(&mut self, block: &Bound<'py, PyBytes>, word: &[u8], rare: &[u8], ask: &Bound<'py, PyAny>) -> PyResult<Option<Sifted<'py>>> {
+    fn sift_word<'py>(&mut self, block: &Bound<'py, PyBytes>, word: &[u8], rare: &[u8], ask: &Py<PyAny>) -> PyResult<Option<Sifted<'py>>> {
         let bytes = block.as_bytes();
         let Some(last) = bytes.len().checked_sub(2).and_then(|end| memrchr(b'\n', &bytes[..=end])).map(|at| at + 1) else { return Ok(None) };
         if self.is_long_before(bytes, last) || memchr2(0, b'\r', bytes).is_some() || memmem::find(bytes, rare).is_some() || std::str::from_utf8(bytes).is_err()
