@@ -239,7 +239,7 @@ _KINDS = {
     ordinary.OWNER: "owner",
 }
 """How the core calls what a value is to a shape."""
-_AT_ONCE = 20_000
+_AT_ONCE = 4_000
 """Messages whose records are written at once."""
 _USERS = 1000
 """Messages of a connection that are looked at to learn of a shape."""

@@ -18,10 +18,7 @@ pub struct Texts {
 impl Texts {
     /// Return the value that stands for a text of a log; None where there are too many.
     pub fn value(&mut self, text: &[u8]) -> Option<Value> {
-        match number(text) {
-            Some(number) if number < u64::from(IS_NUMBER) => Some(number as Value | IS_NUMBER),
-            _ => self.intern(text),
-        }
+        number(text).and_then(of_number).or_else(|| self.intern(text))
     }
 
     fn intern(&mut self, text: &[u8]) -> Option<Value> {
@@ -56,6 +53,11 @@ fn slice<'a>(bytes: &'a [u8], ends: &[usize], number: u32) -> &'a [u8] {
 /// Return the number that a value is.
 pub fn as_number(value: Value) -> Option<u32> {
     (value & IS_NUMBER != 0).then_some(value & !IS_NUMBER)
+}
+
+/// Return the value of a number; None for one that is too large.
+pub fn of_number(number: u64) -> Option<Value> {
+    (number < u64::from(IS_NUMBER)).then_some(number as Value | IS_NUMBER)
 }
 
 /// Return the number that a text is, if that is how the number is written.

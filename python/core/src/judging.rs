@@ -1,10 +1,11 @@
 //! Facts -> records of messages that are ordinary. Which ones are, and what their records say, is handed over by Python, which judges all others too.
-use crate::facts::{as_number, number, Fact, Store, Texts, Value};
+use crate::facts::{self, as_number, number, Fact, Store, Texts, Value};
 use crate::json;
 use hashbrown::{HashMap, HashSet};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::io::Write;
+use std::sync::Arc;
 
 /// What a value is to a shape (`verdicts.ordinary`).
 #[derive(Clone, Copy, PartialEq)]
@@ -22,7 +23,6 @@ enum Kind {
 }
 
 /// What an ordinary life has of one kind of fact: its order, how many at most, its values, and some flags.
-#[derive(Clone)]
 pub struct Rule {
     order: u32,
     most: u32,
@@ -69,13 +69,13 @@ pub struct Index {
 }
 
 pub struct Table {
-    rules: Vec<Option<Rule>>,
+    rules: Vec<Option<Arc<Rule>>>,
     /// Seconds: within which two openings are one, and after which an id is another's.
     same: u32,
     silence: u32,
     first_own: usize,
     classes: HashMap<(u32, Value), u32>,
-    parts: HashMap<Vec<u32>, Part>,
+    parts: HashMap<Vec<u32>, Option<Arc<GivenPart>>>,
     words: HashMap<Vec<String>, Vec<u8>>,
     most: usize,
     /// A shape of which Python is to tell: its key, and what it is an example of.
@@ -108,7 +108,7 @@ impl Table {
         };
         let rule = |(order, most, kinds, flags): GivenRule| {
             let kinds = kinds.iter().map(kind).collect::<PyResult<Vec<Kind>>>()?;
-            Ok(Rule { order, most, kinds, flags })
+            Ok(Arc::new(Rule { order, most, kinds, flags }))
         };
         let rules = given.into_iter().map(|one| one.map(rule).transpose()).collect::<PyResult<_>>()?;
         let (classes, parts, words) = Default::default();
@@ -123,7 +123,7 @@ impl Table {
     /// Take what Python tells of the shape that it was asked of.
     pub fn tell(&mut self, part: Part) {
         if let Some((key, _)) = self.question.take() {
-            self.parts.insert(key, part);
+            self.parts.insert(key, part.map(Arc::new));
         }
     }
 }
@@ -231,7 +231,7 @@ struct Life<'a> {
 }
 
 impl<'a> Judge<'a, '_> {
-    fn rule(&self, fact: &Fact<'_>) -> Option<&Rule> {
+    fn rule(&self, fact: &Fact<'_>) -> Option<&Arc<Rule>> {
         self.table.rules[fact.code as usize].as_ref()
     }
 
@@ -479,13 +479,13 @@ impl<'a> Judge<'a, '_> {
         }
         let mut deliveries: Vec<(Vec<u32>, Vec<Value>, u32)> = vec![];
         for one in &tries {
-            let people = self.table.parts.get(&keys[1]).and_then(|part| part.as_ref().map(|part| part.1.clone())).unwrap_or_default();
-            let Some(domain) = self.domain(one.rid, &people, &all[1]) else { return Ok(None) };
+            let Some(Some(envelope)) = self.table.parts.get(&keys[1]).cloned() else { return Ok(None) };
+            let Some(domain) = self.domain(one.rid, &envelope.1, &all[1]) else { return Ok(None) };
             let passed = one.begun || self.index.met[1].get(&one.id).is_some_and(|met| met.passed);
             let flags = u32::from(one.begun) | u32::from(one.response != 0) << 1 | u32::from(domain != 0) << 2 | u32::from(passed) << 3;
             let (mut key, mut values) = (vec![2, flags, one.ended, one.rid], vec![0, 0, one.response, domain]);
             if one.id != 0 {
-                values[0] = self.texts.value(one.id.to_string().as_bytes()).unwrap_or(0);
+                values[0] = facts::of_number(one.id).unwrap_or(0);
                 if self.side(1, one.id, one.time, mid, &mut key, &mut values)?.is_none() {
                     return Ok(None);
                 }
@@ -527,8 +527,8 @@ impl<'a> Judge<'a, '_> {
 
     /// Add one text of a part of a record.
     fn write(&self, out: &mut Vec<u8>, key: &[u32], number: usize, values: &[Value], own: (u64, u32, u32), time: Option<u32>) -> PyResult<()> {
-        let Some(Some((texts, _, _))) = self.table.parts.get(key) else { return Ok(()) };
-        let (pieces, rest) = &texts[number];
+        let Some(Some(part)) = self.table.parts.get(key) else { return Ok(()) };
+        let Some((pieces, rest)) = part.0.get(number) else { return Ok(()) };
         for (text, place) in pieces {
             out.extend_from_slice(text);
             match (place.checked_sub(self.table.first_own), time) {
