@@ -1,5 +1,5 @@
 """`python -m esatls`."""
 
-from esatls.cli.commands import main
+from esatls.cli.commands import run
 
-main()
+run()

@@ -18,7 +18,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
-from esatls import compiled, native
+from esatls import compiled
 from esatls.errors import EsatlsError
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.cuts import clocks_at, cuts
@@ -31,8 +31,6 @@ from esatls.lines.sources import Reader, Source
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances
-from esatls.verdicts.partition import Share, judged_together, seen_twice
-from esatls.verdicts.records import messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,6 +38,8 @@ if TYPE_CHECKING:
 
     from esatls.extraction.event_stream import Events
     from esatls.lines.clock import Clock, Time
+    from esatls.native import NativeFacts
+    from esatls.verdicts.partition import Share
     from esatls.verdicts.record_types import MessageRecord
 
 EVENTS_PART = 1 << 22
@@ -80,6 +80,8 @@ class Progress:
 
     show: Callable[[int], None] | None = None
     cells: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 4096))
+    facts: Facts | None = None
+    """What was read: it lives as long as this."""
 
     def note(self, job: int, done: int) -> None:
         """Say how far one process has come."""
@@ -114,6 +116,33 @@ NOT_UNDERSTOOD = "no lines were recognized"
 def can_fork() -> bool:
     """Tell whether this system can run several processes on one log."""
     return hasattr(os, "fork") and sys.platform != "darwin"
+
+
+# the compiled core and what judges messages are loaded when they are needed: start-up is short
+
+
+def _new_stream(consumer: Consumer, clock: Clock | None, host: str | None) -> BlockStream:
+    if compiled.module() is None:
+        return BlockStream(consumer, clock, host)
+    from esatls import native
+
+    return native.stream(consumer, clock, host)
+
+
+def _new_facts() -> Facts:
+    if compiled.module() is None:
+        return Facts()
+    from esatls import native
+
+    return native.facts()
+
+
+def _drained(facts: Facts) -> Facts:
+    if compiled.module() is None:
+        return facts
+    from esatls import native
+
+    return native.drained(facts)
 
 
 def _feed(stream: BlockStream, block: bytes) -> None:
@@ -154,7 +183,7 @@ def read(
     counts: Counts,
     note: Callable[[int], None],
     feed: Feed = _feed,
-    make: MakeStream = native.stream,
+    make: MakeStream = _new_stream,
 ) -> Iterator[None]:
     """Feed one part to a consumer, a block at a time; yields after each block."""
     source = part.source
@@ -299,11 +328,12 @@ def gather(found: list[Source], options: Options, warn: sources.Warn, progress: 
     counts = Counts()
     parts = _parts(found, options, None)
     if _alone(parts, options):
-        facts = native.facts()
+        facts = _new_facts()
         for part in parts:
             for _ in read(part, facts, options, warn, counts, _meter(progress, 0)):
                 pass
-        return native.drained(facts), counts
+        progress.facts = _drained(facts)
+        return progress.facts, counts
     facts = Facts()
     shares = _shares(parts, options.jobs)
 
@@ -324,6 +354,7 @@ def gather(found: list[Source], options: Options, warn: sources.Warn, progress: 
             facts.merge(other)
     for problem in problems:
         warn(problem)
+    progress.facts = facts
     return facts, counts
 
 
@@ -343,20 +374,22 @@ def _size(part: Part) -> int:
 
 
 def _gather_share(parts: list[Part], options: Options, note: Callable[[int], None]) -> tuple[Facts, list[Any], list[str]]:
-    facts, counts, problems = native.facts(), Counts(), list[str]()
+    facts, counts, problems = _new_facts(), Counts(), list[str]()
     for part in parts:
         for _ in read(part, facts, options, problems.append, counts, note):
             pass
-    return native.drained(facts), counts.as_list(), problems
+    return _drained(facts), counts.as_list(), problems
 
 
 # messages: every process judges those that it alone has seen
 
 
-def _read_by_core(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[native.NativeFacts, Counts] | None:
+def _read_by_core(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[NativeFacts, Counts] | None:
     """Return the facts of all sources, kept in the core; None where the core is not there, or several processes are faster: it judges no witnesses."""
     if compiled.module() is None:
         return None
+    from esatls import native
+
     parts = _parts(found, options, None)
     is_alone = _alone(parts, options)
     shares = [parts] if is_alone else _shares(parts, options.jobs)
@@ -424,6 +457,8 @@ def write_messages(
     """
     by_core = _read_by_core(found, options, warn, progress)
     if by_core is not None:
+        from esatls import native
+
         known, counts = by_core
         named |= set(appliances([*known.hosts, *known.keys]).values())
         for block in native.message_lines(known, dump, contradictions):
@@ -431,11 +466,15 @@ def write_messages(
         return counts
     parts = _parts(found, options, None)
     if _alone(parts, options):
+        from esatls.verdicts.records import messages
+
         facts, counts = gather(found, options, warn, progress)
         for record in messages(facts, contradictions):
             write(dump(record) + b"\n")
         named |= set(appliances(facts.hosts).values())
         return counts
+    from esatls.verdicts.partition import Share, judged_together, seen_twice
+
     shares = _shares(parts, options.jobs)
 
     def work(job: int, out: IO[bytes], told: IO[bytes]) -> None:

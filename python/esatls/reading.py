@@ -13,7 +13,6 @@ from esatls.extraction.probe import common_zone, probe_all
 from esatls.lines import sources
 from esatls.lines.clock import zone
 from esatls.output import printable
-from esatls.verdicts import records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,10 +42,14 @@ class Log:
 
     def connections(self) -> Iterator[ConnectionRecord]:
         """Yield a record per connection, as `esatls connections` writes it."""
+        from esatls.verdicts import records
+
         return records.connections(self.facts)
 
     def messages(self) -> Iterator[MessageRecord]:
         """Yield a record per message, as `esatls messages` writes it."""
+        from esatls.verdicts import records
+
         return records.messages(self.facts)
 
     def rows(self, what: str) -> list[dict[str, Any]]:

@@ -25,9 +25,9 @@ _MAIN = """import sys
 if sys.version_info < (3, {minor}):
     sys.exit("esatls: this file needs Python 3.{minor} or newer")
 
-from esatls.cli.commands import main
+from esatls.cli.commands import run
 
-main()
+run()
 """
 _TIME = (2020, 1, 1, 0, 0, 0)
 

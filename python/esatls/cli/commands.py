@@ -125,6 +125,24 @@ def main() -> None:
         _leave(141)
 
 
+def run() -> None:
+    """Run the command line as a process of its own, which ends at once: to give back piece by piece what was read takes a while."""
+    try:
+        main()
+    except SystemExit as error:
+        if not isinstance(error.code, (int, type(None))) or sys.getprofile() is not None or sys.gettrace() is not None:
+            raise
+        code = error.code or 0
+    else:
+        code = 0
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except (OSError, ValueError):  # broken, closed
+        sys.exit(code)
+    os._exit(code)
+
+
 def _stop(number: int, _: object) -> None:
     sys.exit(128 + number)
 
@@ -137,4 +155,4 @@ def _leave(code: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 _Record = TypeVar("_Record")
+_LATEST: list[parallel.Progress] = []
+"""Holds what the latest command has read, which the process ends with (`commands.run`)."""
 _LARGE = 50_000_000
 """Bytes on disk from which on progress is shown."""
 
@@ -118,6 +120,7 @@ class Input:
     def progress(self) -> parallel.Progress:
         """Return the progress bar, or a silent one."""
         progress = parallel.Progress()
+        _LATEST[:] = [progress]
         if self._shows_progress():
             from esatls.cli.progress import Bar
 
