@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any, Callable, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.extraction.fact_types import FACT_FIELDS, code_of, store_of
 from esatls.extraction.fields import INTEGERS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LONGEST_NUMBER = 18
 """Digits of a number that fits into 64 bits, as ids do by their patterns."""
@@ -53,8 +57,8 @@ class Matcher(NamedTuple):
     fullmatch: Callable[..., re.Match[str] | None]
     specs: dict[int, Spec]
     """By the number of the last group of the alternative that matched (`lastindex`)."""
-    facts: dict[int, tuple[int, str, tuple[int, ...]]]
-    """Likewise what each says of its facts."""
+    facts: Mapping[int, tuple[int, str, Callable[[re.Match[str]], tuple[Any, ...]]]]
+    """Likewise what each says of its facts, with what takes their values from the match."""
 
 
 class _Matchers(dict[str, "Matcher | None"]):
@@ -64,7 +68,8 @@ class _Matchers(dict[str, "Matcher | None"]):
         found = None
         if start in MATCHERS:
             specs = specs_of(start)
-            found = Matcher(re.compile(MATCHERS[start][0], re.ASCII).fullmatch, specs, {last: spec.fact for last, spec in specs.items()})
+            facts = {last: (spec.fact[0], spec.fact[1], itemgetter(*spec.fact[2])) for last, spec in specs.items()}
+            found = Matcher(re.compile(MATCHERS[start][0], re.ASCII).fullmatch, specs, facts)
             self[start] = found
         return found
 

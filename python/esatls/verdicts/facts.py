@@ -125,12 +125,12 @@ class Facts:
                 continue
             taken += 1
             last = found.lastindex
-            number, code, groups = facts[last]  # type: ignore[index]
+            number, code, values_of = facts[last]  # type: ignore[index]
             stores = head.store
             if number < 0 or stores is None:
                 self.take(head, specs[last], found)  # type: ignore[index]
                 continue
-            values = found.group(*groups)
+            values = values_of(found)
             key = values[0]
             known = stores[number].get(key)
             if known is None:
