@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,20 +29,16 @@ _LONGEST_NAME = 253
 """Characters of a name in DNS (RFC 1035)."""
 
 
+Tables = dict[str, "Counter[tuple[str, ...]]"]
+
+
 class Part:
     """Counts of one direction and mail flow; each table counts by a key of words."""
 
     __slots__ = ("tables",)
 
     def __init__(self) -> None:
-        self.tables: dict[str, Counter[tuple[str, ...]]] = {}
-
-    def count(self, table: str, *key: str, times: int = 1) -> None:
-        """Count one, or so many, under a key."""
-        known = self.tables.get(table)
-        if known is None:
-            known = self.tables[table] = Counter()
-        known[key] += times
+        self.tables: Tables = defaultdict(Counter)
 
     def table(self, name: str) -> Counter[tuple[str, ...]]:
         """Return a table, empty if nothing was counted."""
@@ -51,7 +47,7 @@ class Part:
     def add(self, other: Part) -> None:
         """Add the counts of another part."""
         for name, counter in other.tables.items():
-            self.tables.setdefault(name, Counter()).update(counter)
+            self.tables[name].update(counter)
 
 
 class Span:
@@ -102,15 +98,15 @@ def count_records(connections: Iterable[ConnectionRecord], messages: Iterable[Me
         counts.hosts[connection.get("esa_host", UNKNOWN), "connections"] += 1
         counts.span.add(connection.get("opened"))
         counts.span.add(connection.get("closed"))
-        _count_connection(counts.parts[connection["esa_direction"], _flow(connection)], ledger, connection)
+        _count_connection(counts.parts[connection["esa_direction"], _flow(connection)].tables, ledger, connection)
     for record in messages:
         counts.hosts[record.get("esa_host", UNKNOWN), "messages"] += 1
         counts.span.add(record.get("first_seen"))
         counts.span.add(record.get("last_seen"))
         counts.both[record["received"], record["delivered"]] += 1
         flow = _flow(record)
-        _count_received(counts.parts["receiving", flow], ledger, record)
-        _count_delivered(counts.parts["delivery", flow], ledger, record)
+        _count_received(counts.parts["receiving", flow].tables, ledger, record)
+        _count_delivered(counts.parts["delivery", flow].tables, ledger, record)
     return counts
 
 
@@ -119,13 +115,13 @@ def _flow(record: ConnectionRecord | MessageRecord) -> str:
     return flow if flow in FLOWS else UNKNOWN
 
 
-def _count_connection(part: Part, ledger: Ledger, record: ConnectionRecord) -> None:
+def _count_connection(tables: Tables, ledger: Ledger, record: ConnectionRecord) -> None:
     verdict, direction = record["tls_verdict"], record["esa_direction"]
     time = record.get("opened") or record.get("closed")
-    part.count("connections", verdict)
-    _count_time(part, "connections", time, verdict)
+    tables["connections"][(verdict,)] += 1
+    _count_time(tables, "connections", time, verdict)
     if verdict in ("unused", UNKNOWN) and "tls_reason" in record:
-        part.count("other_reasons", record["tls_reason"], verdict)
+        tables["other_reasons"][record["tls_reason"], verdict] += 1
     if verdict == "unused":
         return  # refused strangers are many, and no partners
     partner = partner_name(record.get("domain"), record.get("peer_host"), record.get("peer_ip"))
@@ -136,24 +132,24 @@ def _count_connection(part: Part, ledger: Ledger, record: ConnectionRecord) -> N
     if verdict in OVER_TLS:
         version, cipher = record.get("tls_version", UNKNOWN), record.get("tls_cipher", UNKNOWN)
         ledger.note(key, "version", version, None)
-        part.count("versions", version)
-        part.count("ciphers", cipher)
+        tables["versions"][(version,)] += 1
+        tables["ciphers"][(cipher,)] += 1
         marks = _marks(version, cipher)
         columns += marks
         if "deprecated" in marks or "weak" in marks:
-            part.count("outdated", partner, version, cipher)
+            tables["outdated"][partner, version, cipher] += 1
         issues = _outdated(marks, version, cipher)
     elif verdict == "failed" or (verdict == "cleartext" and "tls_reason" in record):
-        part.count("failures", partner, record.get("tls_reason", NOT_LOGGED), verdict, "required" if record.get("tls_required") else "")
+        tables["failures"][partner, record.get("tls_reason", NOT_LOGGED), verdict, "required" if record.get("tls_required") else ""] += 1
         issues = [(FAILED, record.get("tls_reason", NOT_LOGGED))]
         if verdict == "cleartext":
             columns.append("fallback")
     if record.get("tls_required") and verdict not in OVER_TLS:
         columns += ["required", "required_" + verdict]
     for column in columns:
-        part.count("partner_connections", partner, column)
+        tables["partner_connections"][partner, column] += 1
     for column in columns[1:]:
-        part.count("connections", column)
+        tables["connections"][(column,)] += 1
     for name, reason in issues:
         issue = ledger.issue(key, name)
         issue.connections += 1
@@ -203,19 +199,19 @@ def _marks(version: str, cipher: str) -> tuple[str, ...]:
     return tuple(marks)
 
 
-def _count_received(part: Part, ledger: Ledger, record: MessageRecord) -> None:
+def _count_received(tables: Tables, ledger: Ledger, record: MessageRecord) -> None:
     verdict = record["received"]
-    part.count("messages", verdict)
-    part.count("recipients", verdict, times=len(record.get("recipients", ())))
-    _count_time(part, "messages", record.get("first_seen"), verdict)
+    tables["messages"][(verdict,)] += 1
+    tables["recipients"][(verdict,)] += len(record.get("recipients", ()))
+    _count_time(tables, "messages", record.get("first_seen"), verdict)
     if verdict in ("internal", "none"):
         return
     if verdict == "encrypted":
-        part.count("message_versions", record.get("received_tls_version", UNKNOWN))
-        part.count("message_ciphers", record.get("received_tls_cipher", UNKNOWN))
+        tables["message_versions"][(record.get("received_tls_version", UNKNOWN),)] += 1
+        tables["message_ciphers"][(record.get("received_tls_cipher", UNKNOWN),)] += 1
     domain = domain_of(record.get("sender", ""))
     partner = partner_name(domain, record.get("received_peer_host"), record.get("received_peer_ip"))
-    part.count("partner_messages", partner, verdict)
+    tables["partner_messages"][partner, verdict] += 1
     _note_mail(ledger, ledger.key("receiving", _flow(record), partner), record, verdict, [_way_in(record)])
 
 
@@ -231,15 +227,15 @@ def _way_in(record: MessageRecord) -> DeliveryRecord:
     return way
 
 
-def _count_delivered(part: Part, ledger: Ledger, record: MessageRecord) -> None:
+def _count_delivered(tables: Tables, ledger: Ledger, record: MessageRecord) -> None:
     verdict = record["delivered"]
-    part.count("messages", verdict)
-    _count_time(part, "messages", record.get("first_seen"), verdict)
+    tables["messages"][(verdict,)] += 1
+    _count_time(tables, "messages", record.get("first_seen"), verdict)
     ways: dict[str, list[DeliveryRecord]] = {}
     versions: set[str] = set()
     ciphers: set[str] = set()
     for attempt, reached in delivered_to(record):
-        part.count("recipients", attempt["verdict"], times=len(attempt["rid"]))
+        tables["recipients"][(attempt["verdict"],)] += len(attempt["rid"])
         for domain in reached or (None,):
             partner = partner_name(domain, attempt.get("peer_host"), attempt.get("peer_ip"))
             ways.setdefault(partner, []).append(attempt)
@@ -247,12 +243,12 @@ def _count_delivered(part: Part, ledger: Ledger, record: MessageRecord) -> None:
             versions.add(attempt.get("tls_version", UNKNOWN))
             ciphers.add(attempt.get("tls_cipher", UNKNOWN))
     for version in versions:
-        part.count("message_versions", version)
+        tables["message_versions"][(version,)] += 1
     for cipher in ciphers:
-        part.count("message_ciphers", cipher)
+        tables["message_ciphers"][(cipher,)] += 1
     for partner, over in ways.items():
         told = of_deliveries(frozenset([attempt["verdict"] for attempt in over]))
-        part.count("partner_messages", partner, told)
+        tables["partner_messages"][partner, told] += 1
         _note_mail(ledger, ledger.key("delivery", _flow(record), partner), record, told, over)
 
 
@@ -303,8 +299,8 @@ def _on_the_wire(name: str) -> str:
         return name
 
 
-def _count_time(part: Part, what: str, time: str | None, verdict: str) -> None:
+def _count_time(tables: Tables, what: str, time: str | None, verdict: str) -> None:
     if time is None:
-        part.count("undated", what)
+        tables["undated"][(what,)] += 1
     else:
-        part.count("over_time", what, time[:13], verdict)  # to the hour
+        tables["over_time"][what, time[:13], verdict] += 1  # to the hour

@@ -30,6 +30,10 @@ Key = tuple[str, str, str]
 """Direction, `own` or `partner`, and the name of the other side."""
 
 
+_OUR_SIDE = (("receiving", "outgoing"), ("delivery", "incoming"))
+"""Directions and flows in which the other side is one's own."""
+
+
 class Issue:
     """One thing that was wrong with one partner in one direction."""
 
@@ -85,9 +89,7 @@ class Ledger:
 
     def key(self, direction: str, flow: str, name: str) -> Key:
         """Return where something is noted: outgoing mail comes from one's own domains, incoming mail goes to them."""
-        own = (direction, flow) in (("receiving", "outgoing"), ("delivery", "incoming")) or any(
-            f".{name}".endswith(f".{domain}") for domain in self.own_domains
-        )
+        own = (direction, flow) in _OUR_SIDE or (self.own_domains and any(f".{name}".endswith(f".{domain}") for domain in self.own_domains))
         return direction, "own" if own else "partner", name
 
     def note(self, key: Key, what: str, verdict: str, time: str | None) -> None:

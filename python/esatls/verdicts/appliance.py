@@ -210,6 +210,9 @@ class Appliance:
 
     def message(self, mid: str, time: Time | None) -> Message | None:
         """Return the message that had this id at this time."""
+        whole = self._whole.get(mid)
+        if whole is not None:
+            return whole
         begins, found = self.messages_of(mid)
         return found.get(lives.life_at(begins, time) if begins else 0)
 

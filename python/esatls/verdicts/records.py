@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.errors import WrongTypeError
 from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME, Consolidated, Delivery, Fact, Try, position
-from esatls.lines.clock import rfc3339
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.connection import placing
 from esatls.verdicts.deliveries import delivered, deliveries_of
@@ -15,7 +14,7 @@ from esatls.verdicts.facts import GIVEN_UP, Facts, order, passes
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from esatls.lines.clock import Time
     from esatls.verdicts.connection import Connection
@@ -133,14 +132,7 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
         record["esa_host"] = appliance.host
     record["esa_direction"] = "receiving" if side == RECEIVING else "delivery"
     record["icid" if side == RECEIVING else "dcid"] = int(key)
-    closed: list[Time] = []
-    told: dict[str, Any] = {}
-    for fact in sorted(connection.facts, key=order):
-        if fact[CODE] == "connection_closed":
-            if fact[TIME] is not None:
-                closed.append(fact[TIME])
-        elif fact[CODE] != "cef_tls":
-            _note(told, fact)
+    told, closed = _told_by(connection.facts)
     if side == RECEIVING and appliance.has_witnesses:
         stated = {id(message): message for use in sorted(connection.uses, key=order) if (message := appliance.message(use[KEY], use[TIME])) is not None}
         for message in stated.values():
@@ -149,13 +141,17 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
                 if value:
                     told.setdefault(name, value)
     if connection.opened is not None and connection.opened[TIME] is not None:
-        record["opened"] = rfc3339(connection.opened[TIME])
+        record["opened"] = appliance.stamp(connection.opened[TIME])
     if closed:
-        record["closed"] = rfc3339(min(closed))
-    record.update((name, told[name]) for name in _OF_THE_PEER if name in told)
+        record["closed"] = appliance.stamp(min(closed))
+    for name in _OF_THE_PEER:
+        if name in told:
+            record[name] = int(told[name]) if name == "peer_port" else told[name]
     summary = connection.summary(connection.view)
     record.update(_said(summary))
-    record.update((name, told[name]) for name in _OF_TLS if name in told)
+    for name in _OF_TLS:
+        if name in told:
+            record[name] = told[name]
     if connection.rest.required:
         record["tls_required"] = True
     record.update(_witnessed(summary))
@@ -163,20 +159,46 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
     domain = _partner(appliance, side, users, told.get("tls_domain"))
     if domain:
         record["domain"] = domain
-    flows = {appliance.received(message)[1].get("mail_flow") for _, message in users if message is not None}
-    flow = connection.flow or (flows.pop() if len(flows) == 1 else None)
+    flow = connection.flow or _shared_flow(appliance, users)
     if flow:
         record["mail_flow"] = flow
     record["messages"] = len({use[KEY] for use in connection.uses if passes(use)})
     return record  # type: ignore[return-value]
 
 
-def _note(told: dict[str, Any], fact: Fact) -> None:
-    """Note the values of a fact that no earlier one has."""
+def _told_by(facts: Sequence[Fact]) -> tuple[dict[str, Any], list[Time]]:
+    """Return what the facts of a connection tell, of each field the first value, and when it was closed."""
+    told: dict[str, Any] = {}
+    closed: list[Time] = []
+    agree = True
+    for fact in facts:
+        if fact[CODE] == "connection_closed":
+            if fact[TIME] is not None:
+                closed.append(fact[TIME])
+        elif fact[CODE] != "cef_tls" and not _note(told, fact):
+            agree = False
+    if not agree:
+        told = {}
+        for fact in sorted(facts, key=order):
+            if fact[CODE] not in ("connection_closed", "cef_tls"):
+                _note(told, fact)
+    return told, closed
+
+
+def _note(told: dict[str, Any], fact: Fact) -> bool:
+    """Note the values of a fact that no fact before has; tell whether one before has no other value."""
+    agrees = True
     for name, place in _TOLD[fact[CODE]]:
         value = fact[place]
-        if value and name not in told:
-            told[name] = int(value) if name == "peer_port" else value
+        if value and told.setdefault(name, value) != value:
+            agrees = False
+    return agrees
+
+
+def _shared_flow(appliance: Appliance, users: list[tuple[Fact, Message | None]]) -> str | None:
+    """Return the mail flow of all messages concerned, if it is one."""
+    flows = {appliance.received(message)[1].get("mail_flow") for _, message in users if message is not None}
+    return flows.pop() if len(flows) == 1 else None
 
 
 def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message | None]], told: str | None) -> str | None:
@@ -187,9 +209,10 @@ def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message | 
     for fact, message in users:
         if message is None:
             continue
-        complete(appliance, message)
+        if not message.has_envelope:
+            complete(appliance, message)
         if side == RECEIVING:
-            sender = message.sender()
+            sender = message.sent_by or message.sender()
             if sender:
                 domains.add(domain_of(sender))
         elif fact[CODE] == "cef":
