@@ -297,6 +297,25 @@ def test_log_name_exactly_behind_a_cut(header: str, letter: str, bytes_let_throu
     assert kept(cut[:-200], forged) == [6]
 
 
+def test_a_consolidated_event_that_ends_with_its_own_field_is_not_cut() -> None:
+    """However long it is, no stranger's text was cut in it, if its product escapes that; so the line behind it is what it says."""
+    header = "<22>Mar  5 10:00:02 esa1 consolidated_event: "
+    following = "<22>Mar  5 10:00:02 esa1 mail_logs: Info: ICID 6 TLS success"
+    product = "CEF:0|Cisco|C100V Secure Email Gateway Virtual|{}|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=7 ESAICID=5 "
+    for version, start, end, is_read in (
+        ("15.0.0-104", "duser=", " ESATLSInProtocol=TLSv1.2", True),
+        ("13.0.0-252", "duser=", " ESATLSInProtocol=TLSv1.2", False),
+        ("15.0.0-104", "msg='", " ESATLSInProtocol\\=TLSv1.2", False),
+        ("15.0.0-104", "msg='", "xyz", False),
+    ):
+        record = header + product.format(version) + start
+        record += "x" * (1000 - len(record) - len(end)) + end
+        log = [following.replace(" 6 ", " 4 ")] * 3 + [record, following]
+        events, counts = read_events(log)
+        assert any(event.get("icid") == 6 for event in events) is is_read, record
+        assert read_blocks([log])[1] == counts
+
+
 @pytest.mark.parametrize(
     ("record", "rest"),
     [

@@ -25,6 +25,9 @@ _REWRITTEN = 64
 SHORTEST_CUT = _CUTS[0] - _REWRITTEN
 """Bytes of a line that a relay may have cut, at least; a character has four at most."""
 
+_OWN_FIELD = re.compile(r" ESA(?:MID|ICID|DCID|TLS(?:In|Out)(?:Cipher|ConnStatus|Protocol))=[\w.-]{1,64}\Z", re.ASCII)
+_ESCAPING = re.compile(r"CEF:0\|Cisco\|[^|]{1,80}\|(?:1[4-9]|[2-9]\d)\.[^|]{1,40}\|ESA_CONSOLIDATED_LOG_EVENT\|")
+"""A consolidated event that escapes what a stranger wrote: one that ends with a field of its own was cut within no stranger's text."""
 _WRAP_COLUMN = 100  # no page that wraps within words is narrower
 _SEPARATOR = "--"
 """Stands between the lines that grep shows around one match and those around the next."""
@@ -140,7 +143,9 @@ def may_be_cut(line: str) -> bool:
     if len(line) < SHORTEST_CUT // 4:
         return False
     size = len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
-    return any(cut - _REWRITTEN <= size <= cut for cut in _CUTS)
+    if not any(cut - _REWRITTEN <= size <= cut for cut in _CUTS):
+        return False
+    return _OWN_FIELD.search(line, max(0, len(line) - 100)) is None or _ESCAPING.search(line, 0, envelope.LONGEST) is None
 
 
 def is_number(line: str) -> bool:
