@@ -60,9 +60,11 @@ class Appliance(Scanning):
         """An id that another peer's connection takes seconds after the first one's end."""
         era = self.era()
         self.icid += 1
-        number = self.icid
+        number, first = self.icid, None
         for _ in range(2):
-            yield from self.session(era, self.open(era, self.partner(), number), "example.net")
+            connection = self.open(era, self.partner(), number, other_than=first)
+            first = connection.told["peer_ip"]
+            yield from self.session(era, connection, "example.net")
             yield APART
 
     def session(self, era: int, connection: Connection, domain: str) -> Process:
@@ -81,13 +83,15 @@ class Appliance(Scanning):
         yield rng.random()
         self.close(connection)
 
-    def open(self, era: int, domain: str, number: int | None = None) -> Connection:
-        """Log the opening line of a receiving connection, with an id of its own or a given one."""
+    def open(self, era: int, domain: str, number: int | None = None, *, other_than: object = None) -> Connection:
+        """Log the opening line of a receiving connection, with an id of its own or a given one; `other_than` is no address of its peer."""
         rng = self.rng
         if number is None:
             self.icid += 1
             number = self.icid
         peer = names.ipv6(rng) if era == 2 and self.seldom(0.02) else names.ipv4(rng)
+        while peer == other_than:
+            peer = names.ipv4(rng)
         name: str | None = f"mx{rng.randrange(1, 9)}.{domain}"
         if self.odds(0.08):
             name = None
