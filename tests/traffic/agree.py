@@ -81,7 +81,7 @@ class Outcome(NamedTuple):
 class Corpus:
     """Lines and truth of one seed, held in memory: of 100,000 messages some 2 GB."""
 
-    def __init__(self, seed: int, messages: int, *, feed: str = "text", clock: bool = True, disputed: bool = True) -> None:
+    def __init__(self, seed: int, messages: int, *, feed: str = "text", clock: bool = True) -> None:
         self.seed = seed
         self.feed = feed
         self.clock = clock
@@ -91,7 +91,7 @@ class Corpus:
         self.agreed: dict[tuple[Any, ...], int] = {}
         """Answers that are the truth, by their digest and what they were compared with, and how many records they have."""
         self._truth: dict[tuple[str, bool], list[tuple[Any, str]]] = {(kind, clock): [] for kind in KINDS for clock in (True, False)}
-        recorder = Recorder(seed, messages, feed=feed, clock=clock, disputed=disputed)
+        recorder = Recorder(seed, messages, feed=feed, clock=clock)
         for line in spoiled(recorder, seed):
             self.lines.append(line)
             self._keep(recorder)
@@ -439,7 +439,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--engines", type=_names(("cli", "splunk", "join")), default=["cli", "splunk"], metavar="cli,splunk,join")
     parser.add_argument("--work", type=Path, default=WORK, help="folder for logs and the app; default: .cache/traffic")
     parser.add_argument("--results", type=Path, help="file of results; default: agree.txt in the work folder")
-    parser.add_argument("--agreed", action="store_true", help="leave out situations in which the package is known to differ from the contract")
     parser.add_argument("--table", action="store_true", help="only print what the results file says")
     arguments = parser.parse_args(argv)
     path: Path = arguments.results or arguments.work / "agree.txt"
@@ -472,7 +471,7 @@ def _work(tasks: list[Task], arguments: argparse.Namespace, path: Path) -> None:
         feed, clock = ENVELOPES[task.envelope].feed, ENVELOPES[task.envelope].clock
         if corpus is None or (corpus.seed, corpus.feed, corpus.clock) != (task.seed, feed, clock):
             corpus = None  # the memory of one is enough
-            corpus = Corpus(task.seed, arguments.messages, feed=feed, clock=clock, disputed=not arguments.agreed)
+            corpus = Corpus(task.seed, arguments.messages, feed=feed, clock=clock)
         splunk = list(splunks.values())[task.seed % len(splunks)] if task.engine == "splunk" else None
         if task.engine == "join" and server is None:
             server = _server()

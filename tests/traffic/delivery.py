@@ -81,7 +81,7 @@ class Delivery(Lineage):
             ("verification_passed", 0.001),
             ("success_required", 0.001),
             ("success_error", 0.001),
-            ("success_verification", 0.001 if self.profile.disputed else 0.0),
+            ("success_verification", 0.001),
         ):
             draw -= chance
             if draw < 0:
@@ -220,7 +220,7 @@ class Delivery(Lineage):
             return
         words = rng.choice((HANDSHAKE, SOCKET, OTHER))
         details, reason = rng.choice({HANDSHAKE: names.ERRORS_OF_TLS, SOCKET: names.ERRORS_OF_ANYTHING, OTHER: names.ERRORS_OF_OTHER}[words])
-        if self.profile.disputed and self.odds(self.profile.spoof * 0.2):
+        if self.odds(self.profile.spoof * 0.2):
             words, (details, reason) = OTHER, names.SPOOFED_REPLY
         old = era == 0 and self.odds(0.5)
         where = f"DCID: {number} IP: {address}" if old else f"DCID {number} domain: {domain} IP: {address} port: 25"

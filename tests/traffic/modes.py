@@ -69,7 +69,7 @@ def mode_of(seed: int) -> Mode:
 class Recorder(Simulation):
     """A simulation that keeps what it hands out: as a log with times shows it, and where it has none as one without."""
 
-    def __init__(self, seed: int, messages: int, *, feed: str = "text", clock: bool = True, disputed: bool = True) -> None:
+    def __init__(self, seed: int, messages: int, *, feed: str = "text", clock: bool = True) -> None:
         mode = mode_of(seed)
         profile, skip, resets = mode.profile, messages // 2 if mode.cut else 0, mode.resets
         if not clock or feed == "cef":
@@ -78,10 +78,6 @@ class Recorder(Simulation):
         if feed != "text":
             # beside each other, text and consolidated events tell the whole
             profile, skip = replace(profile, cef=0.9, text=feed != "cef"), 0
-        if not disputed:
-            profile = replace(profile, disputed=False, twins=0.0, refused_rids=0.0 if mode.wrap else 0.5)
-            if feed != "text":
-                profile = replace(profile, late=0.0, more_messages=0.0)
         super().__init__(seed, messages, mode.hosts, profile, skip=skip, resets=resets if feed != "cef" else 0)
         self._clock = clock
         self.found: list[tuple[int, Record, Record | None]] = []  # life of the ids, record, record of a log without times

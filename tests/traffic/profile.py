@@ -29,7 +29,6 @@ class Profile:
     partners: int = 400
     text: bool = True  # lines of the mail log; else consolidated events alone
     cef: float = 0.0  # share of statements that a consolidated event makes
-    disputed: bool = True  # situations in which the package is known to differ from the contract, or the contract from itself
     refused_rids: float = 0.5  # share of refused recipients with an id
     twins: float = 0.003  # ids that another peer's connection takes seconds later, scaled
     late: float = 0.02  # connections with mail in the clear that speak TLS after a message, scaled

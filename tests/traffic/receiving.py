@@ -275,10 +275,10 @@ class Appliance(Scanning):
             encrypted = True
             yield rng.random()
         debug = self.odds(profile.debug)
-        changes = late = not encrypted and self.seldom(profile.late)
+        changes = not encrypted and self.seldom(profile.late)
         while self.stage.wanted > 0:
             self.stage.wanted -= 1
-            read = debug and encrypted and (profile.disputed or not late)
+            read = debug and encrypted
             yield from self.transaction(connection, era, domain, outgoing=outgoing, read=read)
             if changes and self.odds(0.6):
                 # STARTTLS comes after a message; it may fail, and another message may go in clear text
@@ -295,7 +295,7 @@ class Appliance(Scanning):
             if not self.odds(profile.more_messages):
                 break
             yield rng.random()
-        if self.seldom(0.004) and (profile.disputed or not late):
+        if self.seldom(0.004):
             # the end of a session, long after its message was accepted
             yield APART
             self.failed(connection, SOCKET if self.odds(0.8) else HANDSHAKE)

@@ -329,7 +329,7 @@ class Connection:
     def record(self, *, clock: bool = True) -> Record:
         """The connection record; a key without a value is left out."""
         verdict, reason = self.outcome(clock=clock)
-        version, cipher = self.details() if verdict not in ("cleartext", "failed") else (None, None)
+        version, cipher = self.details() if verdict in ("encrypted", "mixed") else (None, None)
         record: Record = {
             "esa_host": self.host,
             "esa_direction": self.side,
