@@ -29,14 +29,14 @@ from tests.traffic.cli import main as traffic  # noqa: E402
 
 BATCH = 2000
 PLAIN = r"(?<stamp>%{DAY} %{MONTH} +%{MONTHDAY} %{TIME} %{YEAR}) %{WORD:level}: %{GREEDYDATA:text}"
-FORMS = ["EEE MMM d HH:mm:ss yyyy", "EEE MMM  d HH:mm:ss yyyy"]
-REQUIRED = 0.5
+FORMS = ["EEE MMM ppd HH:mm:ss yyyy"]
+REQUIRED = 0.8
 IDLE = 5.0
 
 
 def idle(server: Server) -> float:
     """Return which part of a processor the server takes when nothing is asked of it."""
-    time.sleep(1)
+    time.sleep(IDLE)
     busy, start = server.processor_seconds(), time.perf_counter()
     time.sleep(IDLE)
     return (server.processor_seconds() - busy) / (time.perf_counter() - start)
@@ -80,6 +80,9 @@ def main() -> int:
         plain = [{"grok": {"field": "message", "patterns": [PLAIN]}}, {"date": {"field": "stamp", "formats": FORMS}}]
         client.request("PUT", "/_ingest/pipeline/plain", {"processors": plain})
         times: dict[str, list[tuple[float, float]]] = {"plain": [], "esatls": []}
+        # a server that has just begun is never idle: it compiles
+        for pipeline in times:
+            run(server, pipeline, bodies, 0)
         rest = idle(server)
         for _ in range(arguments.rounds):
             for pipeline, found in times.items():
