@@ -214,12 +214,11 @@ class BlockStream(Stream):
         self.end()
         self._rank = envelope.STAMPED
         self._swallow = False
-        heads, length, taken, at = found.heads, self._heads.length, 0, 0
+        heads, length = found.heads, self._heads.length
         for number, start in found.elsewhere.items():
-            taken += self.consumer.take_all(zip(lines[at:number], heads[at:number]), length)
-            taken += self.consumer.take_all([(lines[number], heads[number])], start)
-            at = number + 1
-        taken += self.consumer.take_all(zip(lines[at:], heads[at:]) if at else zip(lines, heads), length)
+            # so that all texts start at one place: what stands in front of them has been read
+            lines[number] = lines[number][start - length :] if start > length else " " * (length - start) + lines[number]
+        taken = self.consumer.take_all(zip(lines, heads), length)
         self.counts.lines += read
         self.counts.events += taken
         self.counts.ignored += read - taken

@@ -130,7 +130,7 @@ def _free(minutes: re.Match[str]) -> str:
 class Heads:
     """The heads of one log; `host`, `log` and `level` are those of lines that do not say, and so is `time`."""
 
-    __slots__ = ("_weak", "clock", "host", "hour", "length", "level", "log", "span", "time", "whole")
+    __slots__ = ("_begun", "_begun_end", "_begun_in", "_weak", "clock", "host", "hour", "length", "level", "log", "span", "time", "whole")
 
     def __init__(self, clock: Clock, host: str | None, log: str | None, level: str | None) -> None:
         self.clock = clock
@@ -146,6 +146,10 @@ class Heads:
         self.span: list[Time] = []
         """The first and the last time of its lines, once there is one; shared with the readers of what its records hold."""
         self._weak: dict[str, Head] = {}
+        self._begun: dict[str, Head] = {}
+        self._begun_in: _Hour | None = None
+        self._begun_end = 0
+        """Heads of envelopes of other lengths in one hour, and how long the latest one was."""
 
     def of(self, env: envelope.Envelope, line: str) -> Head:
         """Return the head of a line."""
@@ -177,9 +181,17 @@ class Heads:
     def beginning(self, line: str, naming: int) -> tuple[Head, int] | None:
         """Return the head of a line whose envelope has another length than most, and where its text begins; None as for `same_hour`."""
         hour = self.hour
-        begun = None if hour is None or (hour.head.host and hour.naming < naming) else hour.beginning(line)
+        if hour is None or (hour.head.host and hour.naming < naming):
+            return None
+        if hour is not self._begun_in:
+            self._begun, self._begun_in = {}, hour
+        known = self._begun.get(line[: self._begun_end])
+        if known is not None:
+            return known, self._begun_end
+        begun = hour.beginning(line)
         if begun is not None:
-            self._note(begun[0].time)
+            self._begun_end = begun[1]
+            self._remember(self._begun, line[: begun[1]], begun[0])
         return begun
 
     def _remember(self, heads: dict[str, Head], prefix: str, head: Head) -> None:
@@ -209,7 +221,7 @@ class Heads:
         self.clock = clock
         self.whole.clear()
         self._weak.clear()
-        self.hour = None
+        self.hour = self._begun_in = None
 
 
 def is_whole(env: envelope.Envelope, line: str) -> bool:
