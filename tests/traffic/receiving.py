@@ -60,10 +60,10 @@ class Appliance(Scanning):
         """An id that another peer's connection takes seconds after the first one's end."""
         era = self.era()
         self.icid += 1
-        number, first = self.icid, None
+        number, first = self.icid, ""
         for _ in range(2):
             connection = self.open(era, self.partner(), number, other_than=first)
-            first = connection.told["peer_ip"]
+            first = connection.address
             yield from self.session(era, connection, "example.net")
             yield APART
 
@@ -83,7 +83,7 @@ class Appliance(Scanning):
         yield rng.random()
         self.close(connection)
 
-    def open(self, era: int, domain: str, number: int | None = None, *, other_than: object = None) -> Connection:
+    def open(self, era: int, domain: str, number: int | None = None, *, other_than: str = "") -> Connection:
         """Log the opening line of a receiving connection, with an id of its own or a given one; `other_than` is no address of its peer."""
         rng = self.rng
         if number is None:
