@@ -347,7 +347,7 @@ def _joined(client: Client, rows: Sequence[Row], *, are_named: bool) -> Cells:
     for row in rows:
         store.index_lines(client, row.log.splitlines()[::-1], host=None if are_named else row.name)
     join(client)
-    found = [store.all_documents(client, f"esatls-{kind}-*") for kind in ("connections", "messages")]
+    found = [store.all_documents(client, f"logs-esatls.{kind}-*") for kind in ("connections", "messages")]
     for row in rows:
         cell = Cell()
         host = {} if are_named else {"esa_host": row.name}
