@@ -13,7 +13,7 @@ from esatls.extraction.stream import Counts
 from esatls.extraction.wrapped import LONGEST_WRAP
 from esatls.lines.envelope import starts_anew
 from esatls.verdicts.facts import Facts
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.core.support import all_cases, as_sets, clock, read_blocks, read_events, read_facts
@@ -434,12 +434,14 @@ WHOLE = [
                 + ["Wed Jul 20 19:47:41 2005 Info: ", "Wed Jul 20 19:47:42 2005 Warning: ", "<22>Jan 21 12:47:11 esa1 mail_logs: Info: ", ""]
                 + ["<22>1 2024-03-05T10:00:00Z esa1 mail_logs - - - Info: "] * 2
             ),
-            st.sampled_from(WHOLE + NOISE),
+            st.sampled_from([*WHOLE, *NOISE, "MID 14 ready 1024 bytes from <alice@example.com>", "rest of a line"]),
         ),
         max_size=60,
     ),
     st.integers(min_value=1, max_value=20),
 )
+@example([(STAMP, WHOLE[4]), (STAMP, WHOLE[3]), ("", "rest of a line")], 2)
+@example([(STAMP, WHOLE[4])] * 3 + [("", "rest of a line")], 2)
 def test_fast_blocks_give_the_same(parts: list[tuple[str, str]], size: int) -> None:
     """The loop for lines with known envelopes finds what the careful reading finds."""
     lines = [envelope + text for envelope, text in parts]

@@ -120,9 +120,12 @@ class BlockStream(Stream):
             return 0
         told = {*accepted} - {""}
         heads = self._known({one[:length] for one in told})
-        found = self._heads_of(lines)
-        if None in heads.values() or len(found.heads) < len(lines):
+        # the last line too: it may be the rest of the one before it
+        found = self._heads_of([*lines, text[last:-1]])
+        if None in heads.values() or len(found.heads) <= len(lines):
             return 0
+        found.heads.pop()
+        found.elsewhere.pop(len(lines), None)
         self._give(lines, found, len(lines))
         self.counts.lines += len(rows) - len(lines)
         self.counts.events += len(rows) - len(lines)
