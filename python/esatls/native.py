@@ -229,6 +229,7 @@ _KINDS = {
     ordinary.NOTHING: "nothing",
     ordinary.ABSENT: "absent",
     ordinary.TEXT: "text",
+    ordinary.ONCE: "once",
     ordinary.LITERAL: "literal",
     ordinary.SORTED: "sorted",
     ordinary.UNSHOWN: "sorted",

@@ -25,11 +25,11 @@ from esatls.output import dumps, lines
 from esatls.verdicts import records
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.core.support import LATEST, REAL, as_sets, needs_shared
-from tests.core.test_shapes import again, ordinary_facts, some_facts
+from tests.core.test_shapes import FOUND, again, ordinary_facts, some_facts
 from tests.fuzz import mutate, seeds
 from tests.terminal import run
 from tests.traffic import ENVELOPES, Line, generate, render
@@ -230,6 +230,8 @@ def test_traffic(name: str) -> None:
         assert known.core.shaped() / told.count(b"\n") > 0.98
 
 
+@example(FOUND[0], random.Random(1))
+@example(FOUND[1], random.Random(1))
 @given(some_facts() | ordinary_facts(), st.randoms(use_true_random=False))
 @settings(max_examples=20_000 if LINES > 10_000 else 150)
 def test_same_shape_same_record(chosen: list[tuple[int, Fact]], deal: Any) -> None:

@@ -13,6 +13,7 @@ enum Kind {
     Nothing,
     Absent,
     Text,
+    Once,
     Literal,
     Sorted,
     Same,
@@ -97,6 +98,7 @@ impl Table {
             "nothing" => Ok(Kind::Nothing),
             "absent" => Ok(Kind::Absent),
             "text" => Ok(Kind::Text),
+            "once" => Ok(Kind::Once),
             "literal" => Ok(Kind::Literal),
             "sorted" => Ok(Kind::Sorted),
             "same" => Ok(Kind::Same),
@@ -280,10 +282,20 @@ impl<'a> Judge<'a, '_> {
             return None;
         }
         let mut over: Option<Value> = None;
+        let mut once = vec![];
         for fact in &life.facts {
-            for (&kind, &value) in self.rule(fact)?.kinds.iter().zip(fact.values) {
-                if kind == Kind::Same && *over.get_or_insert(value) != value {
+            for (place, (&kind, &value)) in self.rule(fact)?.kinds.iter().zip(fact.values).enumerate() {
+                let is_odd = match kind {
+                    Kind::Same => *over.get_or_insert(value) != value,
+                    Kind::Parent => named(value) == Some(Named::One(mid)),
+                    Kind::Once if value != 0 => once.contains(&(fact.code, place)),
+                    _ => false,
+                };
+                if is_odd {
                     return None;
+                }
+                if kind == Kind::Once && value != 0 {
+                    once.push((fact.code, place));
                 }
             }
         }
@@ -303,8 +315,8 @@ impl<'a> Judge<'a, '_> {
                     Kind::Nothing | Kind::Used => 0,
                     Kind::Absent if value == 0 => 0,
                     Kind::Absent => return Ok(None),
-                    Kind::Text if value == 0 => 0,
-                    Kind::Text => 1 + u32::from(self.texts.text(value).is_some_and(<[u8]>::is_empty)),
+                    Kind::Text | Kind::Once if value == 0 => 0,
+                    Kind::Text | Kind::Once => 1 + u32::from(self.texts.text(value).is_some_and(<[u8]>::is_empty)),
                     Kind::Literal => value,
                     Kind::Sorted => self.class(fact.code, value)?,
                     Kind::Owner => u32::from(named(value) == Some(Named::One(mid))),

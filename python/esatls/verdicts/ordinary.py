@@ -24,6 +24,8 @@ ABSENT = 1
 """It is not there in an ordinary life."""
 TEXT = 2
 """Whether it is there, and no more."""
+ONCE = 3
+"""Likewise, and in one fact of a life at most."""
 LITERAL = 4
 """It is a part of the shape as it stands: there are few."""
 SORTED = 5
@@ -91,7 +93,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(LINEAGE, _LINEAGE),
     "message_sender": Rule(1, (RECEIVED_OVER, TEXT)),
     "message_recipient": Rule(16, (RECEIVED_OVER, LITERAL, TEXT)),
-    "message_identity": Rule(2, (TEXT, TEXT)),
+    "message_identity": Rule(2, (ONCE, ONCE)),
     "message_accepted": Rule(0, (NOTHING,), is_seen=False),
     "message_quarantined": Rule(0, (USED, NOTHING)),
     "delivery_started": _DELIVERY,

@@ -33,6 +33,7 @@ from esatls.verdicts.ordinary import (
     MOST_FACTS,
     MOST_SHAPES,
     NOTHING,
+    ONCE,
     OWNER,
     RECEIVED,
     RECEIVED_OVER,
@@ -90,6 +91,7 @@ class _Form:
         self.codes = codes
         self.starts: list[int] = []
         found: dict[int, list[int]] = {}
+        once: dict[tuple[str, int], list[int]] = {}
         sorts = []
         self.opened: int | None = None
         self.started: int | None = None
@@ -106,6 +108,8 @@ class _Form:
             self.starts.append(at)
             for place, what in enumerate(rule.values, at + 1):
                 found.setdefault(what, []).append(place)
+                if what == ONCE:
+                    once.setdefault((code, place - at), []).append(place)
                 if code in SORTS and what in (SORTED, UNSHOWN):
                     sorts.append((place, SORTS[code]))
             if rule.is_timed:
@@ -129,9 +133,11 @@ class _Form:
         self.plain = next(_NUMBERS)
         """The number where all is there, and nothing else matters."""
         self.is_pair = codes == ("delivery_started", "delivery_done")
-        self.optional = _getter(sorted(place for what in (TEXT, SORTED, UNSHOWN) for place in found.get(what, ())))
+        self.optional = _getter(sorted(place for what in (TEXT, ONCE, SORTED, UNSHOWN) for place in found.get(what, ())))
         self.is_timed, self.has_owners = bool(timed), OWNER in found
         self.literals, self.absent, self.owners = (_getter(found.get(what, ())) for what in (LITERAL, ABSENT, OWNER))
+        self.once = [places for places in once.values() if len(places) > 1]
+        """Where values stand of which one may be there."""
         self.over, self.timed = _getter(found.get(RECEIVED_OVER, ())), _getter(timed)
 
     def told(self, values: Sequence[Any]) -> int:
@@ -544,7 +550,9 @@ class Judge:
                 made = min(made, other)
             if first < made - lives.SAME_OPENING:
                 return None
-        if whole.origin is not None and not _is_plain(values[whole.origin + 1]):
+        if whole.origin is not None and (not _is_plain(values[whole.origin + 1]) or values[whole.origin + 1] == mid):
+            return None
+        if any(sum(values[place] is not None for place in places) > 1 for places in whole.once):
             return None
         over = whole.over(values)
         if over:
@@ -893,7 +901,7 @@ class _Example:
     def _mark(self, code: str, what: int, value: str | None, place: int) -> str | None:
         if not value or what in (NOTHING, ABSENT):
             return None if what == NOTHING else value
-        if what == TEXT:
+        if what in (TEXT, ONCE):
             return _text(place)
         if what == OWNER:
             return self._ids.get((MESSAGES, value), _number(_CHILD))
