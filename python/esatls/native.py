@@ -231,6 +231,7 @@ _KINDS = {
     ordinary.TEXT: "text",
     ordinary.ONCE: "once",
     ordinary.LITERAL: "literal",
+    ordinary.DISTINCT: "distinct",
     ordinary.SORTED: "sorted",
     ordinary.UNSHOWN: "sorted",
     ordinary.RECEIVED_OVER: "same",

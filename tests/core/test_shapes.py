@@ -150,12 +150,15 @@ FOUND: list[list[tuple[int, Fact]]] = [
     [(2, ("notification", START, "6", "0", None)), (2, ("notification", START, "5", "5", None))],
     # two Message-IDs at one time: the first by text is the one
     [(2, ("message_identity", START, "5", "x@Example.NET", None)), (2, ("message_identity", START, "5", "x", None))],
+    # two addresses of one recipient: likewise
+    [(2, ("message_recipient", START, "5", None, "0", "bob@example.com x")), (2, ("message_recipient", START, "5", None, "0", "bob@example.com"))],
 ]
 """What property tests have found."""
 
 
 @example(FOUND[0], random.Random(1))
 @example(FOUND[1], random.Random(1))
+@example(FOUND[2], random.Random(1))
 @given(some_facts() | ordinary_facts(), st.randoms(use_true_random=False))
 @settings(max_examples=20_000 if NIGHTLY else 150)
 def test_same_shape_same_record(chosen: list[tuple[int, Fact]], deal: Any) -> None:

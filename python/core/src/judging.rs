@@ -15,6 +15,7 @@ enum Kind {
     Text,
     Once,
     Literal,
+    Distinct,
     Sorted,
     Same,
     Delivery,
@@ -100,6 +101,7 @@ impl Table {
             "text" => Ok(Kind::Text),
             "once" => Ok(Kind::Once),
             "literal" => Ok(Kind::Literal),
+            "distinct" => Ok(Kind::Distinct),
             "sorted" => Ok(Kind::Sorted),
             "same" => Ok(Kind::Same),
             "delivery" => Ok(Kind::Delivery),
@@ -282,20 +284,23 @@ impl<'a> Judge<'a, '_> {
             return None;
         }
         let mut over: Option<Value> = None;
-        let mut once = vec![];
+        let mut had = vec![];
         for fact in &life.facts {
             for (place, (&kind, &value)) in self.rule(fact)?.kinds.iter().zip(fact.values).enumerate() {
                 let is_odd = match kind {
                     Kind::Same => *over.get_or_insert(value) != value,
                     Kind::Parent => named(value) == Some(Named::One(mid)),
-                    Kind::Once if value != 0 => once.contains(&(fact.code, place)),
+                    Kind::Once if value != 0 => had.contains(&(fact.code, place)),
+                    Kind::Distinct => as_number(value).is_none() || had.contains(&(fact.code, value as usize)),
                     _ => false,
                 };
                 if is_odd {
                     return None;
                 }
-                if kind == Kind::Once && value != 0 {
-                    once.push((fact.code, place));
+                match kind {
+                    Kind::Once if value != 0 => had.push((fact.code, place)),
+                    Kind::Distinct => had.push((fact.code, value as usize)),
+                    _ => {}
                 }
             }
         }
@@ -317,7 +322,7 @@ impl<'a> Judge<'a, '_> {
                     Kind::Absent => return Ok(None),
                     Kind::Text | Kind::Once if value == 0 => 0,
                     Kind::Text | Kind::Once => 1 + u32::from(self.texts.text(value).is_some_and(<[u8]>::is_empty)),
-                    Kind::Literal => value,
+                    Kind::Literal | Kind::Distinct => value,
                     Kind::Sorted => self.class(fact.code, value)?,
                     Kind::Owner => u32::from(named(value) == Some(Named::One(mid))),
                     Kind::Same | Kind::Delivery | Kind::Parent => match named(value) {

@@ -42,6 +42,8 @@ OWNER = 10
 """The message that a line about a connection speaks of."""
 UNSHOWN = 11
 """Like `SORTED`, but no record shows it."""
+DISTINCT = 12
+"""Like `LITERAL`, but a number, and another one in each fact of a life."""
 
 
 class Rule(NamedTuple):
@@ -92,7 +94,7 @@ RULES: dict[str, Rule] = {
     "message_finished": Rule(1, (LITERAL,)),
     **dict.fromkeys(LINEAGE, _LINEAGE),
     "message_sender": Rule(1, (RECEIVED_OVER, TEXT)),
-    "message_recipient": Rule(16, (RECEIVED_OVER, LITERAL, TEXT)),
+    "message_recipient": Rule(16, (RECEIVED_OVER, DISTINCT, TEXT)),
     "message_identity": Rule(2, (ONCE, ONCE)),
     "message_accepted": Rule(0, (NOTHING,), is_seen=False),
     "message_quarantined": Rule(0, (USED, NOTHING)),

@@ -25,6 +25,7 @@ from esatls.verdicts.message import domain_of, rids_of
 from esatls.verdicts.ordinary import (
     ABSENT,
     AT_ONCE,
+    DISTINCT,
     ENDS,
     ENVELOPE,
     LINEAGE,
@@ -127,7 +128,7 @@ class _Form:
             at += 1 + len(rule.values)
         self.length = at
         self.sorts = tuple(sorts)
-        self.is_plain = not sorts and LITERAL not in found
+        self.is_plain = not sorts and LITERAL not in found and DISTINCT not in found
         """Whether nothing but what is there matters."""
         self.numbers: dict[Hashable, int] = {}
         self.plain = next(_NUMBERS)
@@ -135,7 +136,8 @@ class _Form:
         self.is_pair = codes == ("delivery_started", "delivery_done")
         self.optional = _getter(sorted(place for what in (TEXT, ONCE, SORTED, UNSHOWN) for place in found.get(what, ())))
         self.is_timed, self.has_owners = bool(timed), OWNER in found
-        self.literals, self.absent, self.owners = (_getter(found.get(what, ())) for what in (LITERAL, ABSENT, OWNER))
+        self.literals = _getter([*found.get(LITERAL, ()), *found.get(DISTINCT, ())])
+        self.absent, self.owners, self.distinct = (_getter(found.get(what, ())) for what in (ABSENT, OWNER, DISTINCT))
         self.once = [places for places in once.values() if len(places) > 1]
         """Where values stand of which one may be there."""
         self.over, self.timed = _getter(found.get(RECEIVED_OVER, ())), _getter(timed)
@@ -554,6 +556,9 @@ class Judge:
             return None
         if any(sum(values[place] is not None for place in places) > 1 for places in whole.once):
             return None
+        numbers = whole.distinct(values)
+        if len({*numbers}) < len(numbers) or not all(map(_is_plain, numbers)):
+            return None
         over = whole.over(values)
         if over:
             icid = over[0]
@@ -909,7 +914,7 @@ class _Example:
             return value if value == "0" else self._ids.setdefault((_STORES[what], value), _number(place))
         self.is_good &= not _LIKE_A_MARK.search(value)
         marked = value + _text(place)
-        if what == LITERAL or (what == UNSHOWN and SORTS[code](marked) != SORTS[code](value)):
+        if what in (LITERAL, DISTINCT) or (what == UNSHOWN and SORTS[code](marked) != SORTS[code](value)):
             return value
         if what == UNSHOWN:
             self._unshown.add(place)
