@@ -162,6 +162,16 @@ def rfc3339(time: Time) -> str:
     return f"{start}{seconds:02}.{fraction:03}Z" if fraction else start + _SECONDS[seconds]
 
 
+class Stamps(dict[Time, str]):
+    """`rfc3339` of times that come again and again, by the time."""
+
+    def __missing__(self, time: Time) -> str:
+        if len(self) > _STAMPS_KEPT:
+            self.clear()
+        text = self[time] = rfc3339(time)
+        return text
+
+
 FIRST_TIME: Time = -62_135_596_800
 """0001-01-01T00:00:00Z: the years that RFC 3339 can write."""
 END_OF_TIME: Time = 253_402_300_800
@@ -170,6 +180,7 @@ END_OF_TIME: Time = 253_402_300_800
 _SECONDS = tuple(f"{second:02}Z" for second in range(60))
 _MINUTES: dict[Time, str] = {}
 _MINUTES_KEPT = 10_000
+_STAMPS_KEPT = 50_000
 
 
 def parse_rfc3339(text: str) -> Time:

@@ -23,7 +23,7 @@ from esatls.extraction.fact_types import (
     position,
 )
 from esatls.extraction.kinds import MAIL_FLOW
-from esatls.lines.clock import rfc3339
+from esatls.lines.clock import Stamps
 from esatls.verdicts import lives
 from esatls.verdicts.connection import Connection, placing
 from esatls.verdicts.facts import GIVEN_UP, GOES_ON, OPENS, Store
@@ -42,7 +42,6 @@ _DCID = position("dcid", Delivery, Try)
 _DCID_STATED = position("dcid", Consolidated)
 _PARENT = position("parent_mid", Lineage)
 _OF_THE_VERDICT = ("received_tls_version", "received_tls_cipher", "received_reason", "received_conflict", "received_witness")
-_STAMPS_KEPT = 50_000
 _received = placing(
     ("tls_version", "received_tls_version"),
     ("tls_cipher", "received_tls_cipher"),
@@ -53,16 +52,6 @@ _received = placing(
     ("witness", "received_witness"),
 )
 """What the record of a message says of the connection that it came over."""
-
-
-class _Stamps(dict["Time", str]):
-    """Times as records have them."""
-
-    def __missing__(self, time: Time) -> str:
-        if len(self) > _STAMPS_KEPT:
-            self.clear()
-        text = self[time] = rfc3339(time)
-        return text
 
 
 class Appliance:
@@ -79,7 +68,7 @@ class Appliance:
         """Connections whose ids were used once, by ICID and by DCID."""
         self._reused: tuple[dict[str, tuple[list[Time], dict[int, Connection]]], ...] = ({}, {})
         """When the lives of the other ids begin, and the connections by life."""
-        self.stamp: Callable[[Time], str] = _Stamps().__getitem__
+        self.stamp: Callable[[Time], str] = Stamps().__getitem__
         """Gives a time as records have it."""
         self._whole: dict[str, Message] = {}
         """Messages whose ids were used once."""

@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, position
-from esatls.lines.clock import rfc3339
+from esatls.lines.clock import Stamps, rfc3339
 from esatls.verdicts import lives
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import together
@@ -69,7 +69,6 @@ _OF_ENVELOPE = ("sender", "recipients", "parent_mid", "mid_relation")
 _OF_IDENTITY = ("message_id", "subject")
 _OF_DELIVERIES = ("delivered", "deliveries")
 _OF_TIME = ("first_seen", "last_seen", "finished")
-_STAMPS_KEPT = 50_000
 
 
 def _getter(places: Sequence[int]) -> _Get:
@@ -282,17 +281,7 @@ class _Template(NamedTuple):
     slots: _Get
 
 
-class _Stamps(dict["Time", str]):
-    """Times as records have them."""
-
-    def __missing__(self, time: Time) -> str:
-        if len(self) > _STAMPS_KEPT:
-            self.clear()
-        text = self[time] = rfc3339(time)
-        return text
-
-
-_STAMPS = _Stamps()
+_STAMPS = Stamps()
 
 
 _Life = tuple[_Layout, tuple[Any, ...], "Time", "Time"]
