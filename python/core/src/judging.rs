@@ -170,55 +170,52 @@ pub struct Judge<'a, 'py> {
     pub ask: &'a Bound<'py, PyAny>,
 }
 
-/// Note what the messages of an appliance use.
-pub fn index(table: &Table, stores: &[Store; 3]) -> Index {
-    let mut index = Index { mids: stores[2].keys(), ..Index::default() };
-    for &mid in &index.mids {
-        for fact in stores[2].of(mid) {
-            let Some(rule) = &table.rules[fact.code as usize] else { continue };
-            for (&kind, &value) in rule.kinds.iter().zip(fact.values) {
-                let side = match kind {
-                    Kind::Same => 0,
-                    Kind::Delivery | Kind::Used => 1,
-                    Kind::Parent if rule.flags & INTERNAL == 0 => {
-                        if let Some(Named::One(parent)) = named(value) {
-                            index.copied.insert(parent);
-                        }
-                        continue;
-                    }
-                    _ => continue,
-                };
-                if let Some(Named::One(id)) = named(value) {
-                    let met = index.met[side].entry(id).or_insert(Met { first: fact.time, last: fact.time, passed: false });
-                    met.first = met.first.min(fact.time);
-                    met.last = met.last.max(fact.time);
-                    met.passed |= rule.flags & TRIES == 0;
-                }
-            }
-        }
-    }
-    index
-}
+/// Where an id stands that a message names: a connection of either side, or the message that it was made from.
+const PARENT: usize = 2;
 
-/// Return which messages name each id: those of connections of both sides, and of messages.
-pub fn mentions(table: &Table, stores: &[Store; 3]) -> [Vec<(u64, u64)>; 3] {
-    let mut found: [Vec<(u64, u64)>; 3] = Default::default();
-    for mid in stores[2].keys() {
+/// Call with each of some messages, a fact of it and its rule, and what that names: where it stands, and the id.
+fn each_name(table: &Table, stores: &[Store; 3], mids: &[u64], mut tell: impl FnMut(u64, &Fact<'_>, &Rule, usize, u64)) {
+    for &mid in mids {
         for fact in stores[2].of(mid) {
             let Some(rule) = &table.rules[fact.code as usize] else { continue };
             for (&kind, &value) in rule.kinds.iter().zip(fact.values) {
                 let place = match kind {
                     Kind::Same => 0,
                     Kind::Delivery | Kind::Used => 1,
-                    Kind::Parent => 2,
+                    Kind::Parent => PARENT,
                     _ => continue,
                 };
                 if let Some(Named::One(id)) = named(value) {
-                    found[place].push((id, mid));
+                    tell(mid, &fact, rule, place, id);
                 }
             }
         }
     }
+}
+
+/// Note what the messages of an appliance use.
+pub fn index(table: &Table, stores: &[Store; 3]) -> Index {
+    let mids = stores[2].keys();
+    let mut index = Index::default();
+    each_name(table, stores, &mids, |_, fact, rule, place, id| {
+        if place == PARENT {
+            if rule.flags & INTERNAL == 0 {
+                index.copied.insert(id);
+            }
+            return;
+        }
+        let met = index.met[place].entry(id).or_insert(Met { first: fact.time, last: fact.time, passed: false });
+        met.first = met.first.min(fact.time);
+        met.last = met.last.max(fact.time);
+        met.passed |= rule.flags & TRIES == 0;
+    });
+    Index { mids, ..index }
+}
+
+/// Return which messages name each id: those of connections of both sides, and of messages.
+pub fn mentions(table: &Table, stores: &[Store; 3]) -> [Vec<(u64, u64)>; 3] {
+    let mut found: [Vec<(u64, u64)>; 3] = Default::default();
+    each_name(table, stores, &stores[2].keys(), |mid, _, _, place, id| found[place].push((id, mid)));
     for one in &mut found {
         one.sort_unstable();
         one.dedup();
