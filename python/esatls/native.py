@@ -273,11 +273,10 @@ def _rules() -> list[Any]:
 class _Asked:
     """What the core asks when it judges the messages of one appliance; what `closure` asks of the core."""
 
-    def __init__(self, core: Any, number: int, host: str, dump: shapes.Dump) -> None:
+    def __init__(self, core: Any, number: int, host: str, known: shapes.Shapes, sorts: dict[Any, int]) -> None:
         self.core, self.number, self.host = core, number, host
-        self.shapes = shapes.Shapes(dump)
+        self.shapes, self._sorts = known, sorts
         self._most = sys.maxsize
-        self._sorts: dict[Any, int] = {}
 
     # closure.Known
 
@@ -379,8 +378,10 @@ def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contrad
             yield dump(record) + b"\n"
         return
     known.core.rule(_rules(), lives.SAME_OPENING, min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE), shapes.FIRST_OWN, ordinary.MOST_SHAPES)
+    # the core keeps what it is told of a text or a shape for all appliances
+    learned, sorts = shapes.Shapes(dump), dict[Any, int]()
     for host, number in sorted(known.keys.items()):
-        yield from _Asked(known.core, number, host, dump).lines(contradictions)
+        yield from _Asked(known.core, number, host, learned, sorts).lines(contradictions)
 
 
 def _given_back(known: NativeFacts) -> bool:

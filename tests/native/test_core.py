@@ -250,6 +250,13 @@ def test_same_shape_same_record(chosen: list[tuple[int, Fact]], deal: Any) -> No
     assert b"".join(native.message_lines(known, dumps, Contradictions())) == b"".join(general)
 
 
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_appliances_that_say_other_things(order: tuple[int, int]) -> None:
+    """What is learned of the words of one appliance is not taken for those of another."""
+    said = ["Start MID 1 ICID 5", "Message aborted MID 1 Dropped by filter 'x'"], ["Start MID 2 ICID 6", "Message aborted MID 2 Receiving aborted by sender"]
+    check("".join(f"<22>Mar  5 10:00:00 esa{host} mail_logs: Info: {text}\n" for host, texts in zip(order, said) for text in texts).encode())
+
+
 def test_clock_that_changes() -> None:
     """Where the zone changes within a log, the same header is another time."""
     for kinds in (None, ALL):
