@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import tzinfo
 
+    from esatls.extraction.event_record import EventRecord
     from esatls.extraction.event_stream import Events
     from esatls.lines.clock import Clock, Time
     from esatls.native import NativeFacts
@@ -298,7 +299,7 @@ def _dumped(found: list[Any], dump: Callable[[list[dict[str, Any]]], bytes]) -> 
 
 def iterate_events(
     found: list[Source], make: Callable[[], Events], options: Options, warn: sources.Warn, progress: Progress, counts: Counts
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[EventRecord]:
     """Yield the events of all sources in order, read by one process; `counts` is added to."""
     meter = _meter(progress, 0)
     for source in found:

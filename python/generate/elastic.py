@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, FLOWS, LISTS, MESSAGE_PATHS, RELATED, ecs_field, event_document
 from esatls.elastic.setup import CUSTOM, CUSTOM_PIPELINE
@@ -19,6 +19,9 @@ from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEI
 from patterns import definitions
 
 import logstash
+
+if TYPE_CHECKING:
+    from esatls.extraction.event_record import EventRecord
 
 HERE = pathlib.Path(__file__).resolve().parent
 OUT = pathlib.Path("logstash/elasticsearch")
@@ -63,7 +66,7 @@ def _how(name: str, direction: str | None) -> list[Any]:
 def _pattern(name: str) -> dict[str, Any]:
     """Return what follows from a pattern: the constant part of its documents, and its captures."""
     known = constants(name)
-    document = event_document(known)
+    document = event_document(cast("EventRecord", known))
     fields = {capture: _how(capture, known.get("esa_direction")) for capture in captures(name) if capture != "cef"}
     return {"document": document, "fields": fields}
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, cast
 
 from esatls.elastic import setup as setting_up
 from esatls.elastic.documents import connection_document, event_document, message_document
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from esatls.elastic.client import Client
+    from esatls.extraction.event_record import EventRecord
+    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
     from tests.splunk.driver import Splunk, Value
 
@@ -271,7 +273,7 @@ def splunk_confs(rows: Sequence[Row]) -> Cells:
         cell = Cell()
         if row.kind == "scenario":
             lines = [line for line in row.log.splitlines() if line and "CEF:" not in line]
-            events = [next(iter(read_events([line])[0]), None) for line in lines]
+            events: list[Event | None] = [next(map(dict, read_events([line])[0]), None) for line in lines]
         else:
             lines = [line for line, _ in row.lines]
             events = [item.event for _, item in row.lines]
@@ -318,7 +320,7 @@ def _document(line: str, event: Event | None) -> Event:
     if event is None:
         return document
     fields = {name: value for name, value in event.items() if name != "time"}
-    return elastic_corpus.merged(document, event_document(fields))
+    return elastic_corpus.merged(document, event_document(cast("EventRecord", fields)))
 
 
 def ingest_pipeline(rows: Sequence[Row]) -> Cells:
@@ -352,8 +354,8 @@ def _joined(client: Client, rows: Sequence[Row], *, are_named: bool) -> Cells:
         cell = Cell()
         host = {} if are_named else {"esa_host": row.name}
         connections, messages = ([document for document in documents if are_named or document["observer"]["hostname"] == row.name] for documents in found)
-        cell.note_all("connection", connections, [connection_document({**record, **host}) for record in row.connections])
-        cell.note_all("message", messages, [message_document({**record, **host}) for record in row.messages])
+        cell.note_all("connection", connections, [connection_document(cast("ConnectionRecord", {**record, **host})) for record in row.connections])
+        cell.note_all("message", messages, [message_document(cast("MessageRecord", {**record, **host})) for record in row.messages])
         yield row, cell
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Sequence
 
+    from esatls.extraction.event_record import EventRecord
     from esatls.extraction.heads import Head
     from esatls.extraction.match import Spec
 
@@ -60,14 +61,14 @@ class Events:
     """A consumer that keeps every event."""
 
     def __init__(self) -> None:
-        self.found: list[dict[str, Any]] = []
+        self.found: list[EventRecord] = []
 
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
         """Keep one event."""
-        self.found.append({**head.base, **event_of(spec, found)})
+        self.found.append(event_of(spec, found, head.base))
         return True
 
-    def add(self, event: dict[str, Any]) -> None:
+    def add(self, event: EventRecord) -> None:
         """Keep an event that was read elsewhere."""
         self.found.append(event)
 
@@ -84,7 +85,7 @@ class Events:
         return taken
 
 
-def read_events(lines: Sequence[str], *, host: str | None = None) -> tuple[list[dict[str, Any]], Counts]:
+def read_events(lines: Sequence[str], *, host: str | None = None) -> tuple[list[EventRecord], Counts]:
     """Return the events of a log, read line by line, and the counts."""
     consumer = Events()
     stream = Stream(consumer, clock(), host)

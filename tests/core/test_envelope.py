@@ -73,7 +73,7 @@ def test_headers_of_relays(line: str, said: dict[str, Any]) -> None:
     """RFC 5424 and the address that a relay notes are read, and what is behind them is known."""
     assert read(line + TEXT) == said
     assert envelope.parse(line + TEXT).end == len(line)
-    assert [{name: event[name] for name in AT if name in event} for event in read_events([line + TEXT] * 3)[0]] == [said] * 3
+    assert [{name: value for name, value in event.items() if name in AT} for event in read_events([line + TEXT] * 3)[0]] == [said] * 3
 
 
 @pytest.mark.parametrize(

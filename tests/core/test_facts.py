@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from esatls.extraction.fact_types import CEF, CODE, FACT_TYPES, KEY, TEXT, TIME, TRACKING, named
@@ -17,6 +17,8 @@ from tests.core.support import as_sets, read_events, read_facts, records
 
 if TYPE_CHECKING:
     import random
+
+    from esatls.extraction.event_record import EventRecord
 
 HOSTS = ("esa1", "esa2")
 
@@ -219,7 +221,7 @@ def test_no_host_is_no_field() -> None:
         {"esa_event": "nothing", "mid": 1},
     ],
 )
-def test_events_that_are_no_facts(event: dict[str, Any]) -> None:
+def test_events_that_are_no_facts(event: EventRecord) -> None:
     """An event that says nothing of a connection or message changes nothing."""
     facts = Facts()
     facts.add(event)

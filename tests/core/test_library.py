@@ -25,7 +25,7 @@ def library(lines: list[str]) -> dict[str, list[dict[str, Any]]]:
     events = list(esatls.events(lines))
     for event in events:
         facts.add(event)
-    return {"events": events, "connections": list(map(dict, esatls.connections(facts))), "messages": list(map(dict, esatls.messages(facts)))}
+    return {"events": list(map(dict, events)), "connections": list(map(dict, esatls.connections(facts))), "messages": list(map(dict, esatls.messages(facts)))}
 
 
 def command_line(command: str, *arguments: str) -> list[dict[str, Any]]:
@@ -92,8 +92,8 @@ def test_help_shows_the_library() -> None:
         assert f"    class {name}(" in text
     for words in (
         "(facts: 'Facts', contradictions: 'Contradictions | None' = None) -> 'Iterator[ConnectionRecord]'\n        Yield a record per connection",
-        "-> 'Iterator[dict[str, Any]]'\n        Yield the events of log lines",
-        "extract(text: 'str') -> 'dict[str, Any] | None'\n        Return the event",
+        "-> 'Iterator[EventRecord]'\n        Yield the events of log lines",
+        "extract(text: 'str') -> 'EventRecord | None'\n        Return the event",
         "messages(facts: 'Facts', contradictions: 'Contradictions | None' = None) -> 'Iterator[MessageRecord]'\n        Yield a record per message",
     ):
         assert words in text, text

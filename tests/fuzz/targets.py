@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from esatls.cli.explain import explain
 from esatls.extraction import cef, tracking
@@ -22,7 +22,11 @@ from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.flat import columns, flat
 
-Event = dict[str, Any]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from esatls.extraction.event_record import EventRecord
+
 Target = Callable[[bytes], None]
 
 LATEST = parse_rfc3339("2024-12-31T12:00:00Z")
@@ -47,7 +51,7 @@ def text_of(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def check_event(event: Event, source: str) -> None:
+def check_event(event: Mapping[str, Any], source: str) -> None:
     """Raise unless every field is of the table, of its type, not empty, and says nothing that the source does not say."""
     assert event["esa_event"] in ALL, event
     for name, value in event.items():
@@ -75,7 +79,7 @@ def plain(text: str) -> str:
     return _DROPPED.sub("", text).replace(";", "").casefold()
 
 
-def _check_origin(event: Event, source: str) -> None:
+def _check_origin(event: Mapping[str, Any], source: str) -> None:
     for name, value in event.items():
         if name in _DERIVED:
             continue
@@ -118,7 +122,7 @@ def _strings(text: str) -> list[str]:
 # reading a log
 
 
-def by_line(data: bytes, kinds: frozenset[str] | None = ALL) -> tuple[list[Event], Counts]:
+def by_line(data: bytes, kinds: frozenset[str] | None = ALL) -> tuple[list[EventRecord], Counts]:
     """Read a log line by line."""
     sink = Events(kinds)
     stream = Stream(sink, Clock(latest=LATEST))
@@ -132,7 +136,7 @@ def by_line(data: bytes, kinds: frozenset[str] | None = ALL) -> tuple[list[Event
     return sink.found, stream.counts
 
 
-def by_block(data: bytes, cuts: tuple[int, ...] = (), kinds: frozenset[str] | None = ALL, *words: str) -> tuple[list[Event], Counts]:
+def by_block(data: bytes, cuts: tuple[int, ...] = (), kinds: frozenset[str] | None = ALL, *words: str) -> tuple[list[EventRecord], Counts]:
     """Read a log in blocks of whole lines, cut behind the line feeds next to some places; with words, lines without one are sifted out."""
     sink = Events(kinds)
     stream = BlockStream(sink, Clock(latest=LATEST))
@@ -153,7 +157,7 @@ def check_counts(counts: Counts) -> None:
     assert min(counts.events, counts.ignored, counts.unreadable) >= 0, str(counts)
 
 
-def check_log(data: bytes) -> list[Event]:
+def check_log(data: bytes) -> list[EventRecord]:
     """Raise unless a log is read alike line by line and in blocks, with every line counted; return its events."""
     found, counts = by_line(data)
     check_counts(counts)
@@ -168,7 +172,7 @@ def check_log(data: bytes) -> list[Event]:
     return found
 
 
-def _difference(one: list[Event], other: list[Event]) -> str:
+def _difference(one: list[EventRecord], other: list[EventRecord]) -> str:
     missing = [event for event in one if event not in other]
     added = [event for event in other if event not in one]
     return f"missing {missing}, added {added}" if missing or added else "another order, or repeated"
@@ -258,9 +262,9 @@ def target_records(data: bytes) -> None:
     assert _records(sent) == records
 
 
-def _records(facts: Facts) -> list[Event]:
-    connections: list[Event] = [dict(record) for record in verdicts.connections(facts)]
-    messages: list[Event] = [dict(record) for record in verdicts.messages(facts)]
+def _records(facts: Facts) -> list[dict[str, Any]]:
+    connections: list[dict[str, Any]] = [dict(record) for record in verdicts.connections(facts)]
+    messages: list[dict[str, Any]] = [dict(record) for record in verdicts.messages(facts)]
     for record in connections:
         assert record["tls_verdict"] in {"encrypted", "cleartext", "mixed", "failed", "unused", "unknown"}
     for record in messages:

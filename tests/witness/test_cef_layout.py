@@ -165,8 +165,8 @@ def test_no_stranger_states_tls_in_a_known_order(key: str, forgery: str, *, esca
     with learned(*texts) as layouts:
         assert is_known(layouts, texts[1])
         event = cef.parse(forged)
-    assert event is not None
     assert event == reference.parse(forged)
+    assert event is not None
     assert {name for name in event if name.startswith("tls_")} == set()
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from esatls import Counts, Facts, messages
 from esatls.extraction import cef, event_stream
 from esatls.extraction.match import extract
+
+if TYPE_CHECKING:
+    from esatls.extraction.event_record import EventRecord
 
 FIELDS = "ESAMID=7;ESAICID=5;ESADCID=3;ESAMailFlowPolicy=ACCEPT;ESATLSInConnStatus=Success;ESATLSOutConnStatus=Failure;ESATLSOutProtocol=TLSv1.2"
 EVENT = {
@@ -19,7 +22,7 @@ EVENT = {
 NATIVE = "Mon Jun  2 14:01:31 2025 Info: "
 
 
-def events(*lines: str, counts: Counts | None = None) -> list[dict[str, Any]]:
+def events(*lines: str, counts: Counts | None = None) -> list[EventRecord]:
     """Return the events of lines."""
     return list(event_stream.events(lines, counts=counts))
 

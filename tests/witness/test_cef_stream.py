@@ -7,7 +7,7 @@ import json
 import pathlib
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from esatls import Facts, messages
@@ -16,13 +16,16 @@ from esatls.extraction.cef import stamp
 from esatls.lines import clock
 from esatls.lines.arcsight import text_line
 
+if TYPE_CHECKING:
+    from esatls.extraction.event_record import EventRecord
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADER = "CEF:0|Cisco|C100V Email Security Virtual Appliance|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
 ENDED = "Mon Jun  2 14:01:31 2025"
 BERLIN = clock.Clock(clock.zone("Europe/Berlin"), latest=dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc).timestamp())
 
 
-def events(*lines: str) -> list[dict[str, Any]]:
+def events(*lines: str) -> list[EventRecord]:
     """Return the events of lines whose stamps are of Berlin."""
     return list(event_stream.events(lines, clock=BERLIN))
 

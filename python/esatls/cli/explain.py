@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from esatls.extraction import tracking
 from esatls.extraction.heads import Head
@@ -13,6 +13,9 @@ from esatls.extraction.patterns import PATTERNS
 from esatls.lines import envelope, records
 from esatls.lines.clock import Clock
 from esatls.lines.header import STAMP
+
+if TYPE_CHECKING:
+    from esatls.extraction.event_record import EventRecord
 
 SHAPES = (
     "Tue Mar  3 10:00:02 2026 Info: TEXT",
@@ -60,7 +63,7 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
     return told
 
 
-def _of_tracking(sentences: list[dict[str, Any]]) -> dict[str, Any]:
+def _of_tracking(sentences: list[EventRecord]) -> dict[str, Any]:
     """Return what is known about message tracking: the event of each entry that is one."""
     told: dict[str, Any] = {"inside": "message tracking, read entry by entry"}
     for number, event in enumerate(sentences, 1):

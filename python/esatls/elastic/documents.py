@@ -15,7 +15,10 @@ from esatls.verdicts.message import domain_of
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, OVER_TLS, RECEIVED_VERDICTS, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from esatls.extraction.event_record import EventRecord
+    from esatls.verdicts.record_types import ConnectionRecord, DeliveryRecord, MessageRecord
 
 CONSTANTS: dict[str, Any] = {
     "ecs.version": "8.11.0",
@@ -96,7 +99,7 @@ def event_constants(event: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def event_document(event: dict[str, Any]) -> dict[str, Any]:
+def event_document(event: EventRecord) -> dict[str, Any]:
     """Return the document of one event (fields of the field table), without its line, which stays in ``message``."""
     document: dict[str, Any] = {}
     for path, value in event_constants(event).items():
@@ -205,7 +208,7 @@ DELIVERY_PATHS: dict[str, str] = {"tls_version": "tls.version", "tls_cipher": "t
 """Fields of one delivery that have another name below ``esatls.deliveries``."""
 
 
-def connection_document(record: Mapping[str, Any]) -> dict[str, Any]:
+def connection_document(record: ConnectionRecord) -> dict[str, Any]:
     """Return the document of one connection record.
 
     Besides the record's fields it has ``esatls.partner``, the best name that the log gives the other side, and ``esatls.share.*``.
@@ -237,7 +240,7 @@ def connection_document(record: Mapping[str, Any]) -> dict[str, Any]:
     return document
 
 
-def message_document(record: Mapping[str, Any]) -> dict[str, Any]:
+def message_document(record: MessageRecord) -> dict[str, Any]:
     """Return the document of one message record.
 
     Besides the record's fields it has the partners (``esatls.received.partner``: the domain of the sender of a message that came in,
@@ -254,7 +257,8 @@ def message_document(record: Mapping[str, Any]) -> dict[str, Any]:
     _relate(document, "user", (record.get("sender"), record.get("recipients")))
     outcomes = {one.get("outcome") for one in deliveries}
     put(document, "event.outcome", "success" if "done" in outcomes else "failure" if "bounced" in outcomes else "unknown")
-    for name, value in record.items():
+    fields: Mapping[str, Any] = record
+    for name, value in fields.items():
         path = MESSAGE_PATHS.get(name, f"esatls.{name}")
         if name == "mid":
             put(document, path, str(value))
@@ -281,7 +285,7 @@ def message_document(record: Mapping[str, Any]) -> dict[str, Any]:
     return document
 
 
-def path_of(record: Mapping[str, Any]) -> list[str]:
+def path_of(record: MessageRecord) -> list[str]:
     """Return the way of a message in words, one line for each hop."""
     lines = []
     if "parent_mid" in record:
@@ -305,9 +309,10 @@ def _words(verdict: str, version: str | None, cipher: str | None, reason: str | 
     return f"{verdict} ({details})" if details else verdict
 
 
-def _delivery(delivery: Mapping[str, Any]) -> dict[str, Any]:
+def _delivery(delivery: DeliveryRecord) -> dict[str, Any]:
     document: dict[str, Any] = {}
-    for name, value in delivery.items():
+    fields: Mapping[str, Any] = delivery
+    for name, value in fields.items():
         if name == "tls_version":
             for path, part in _version("tls", value):
                 put(document, path, part)
@@ -316,7 +321,7 @@ def _delivery(delivery: Mapping[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _partners(document: dict[str, Any], path: str, addresses: list[str | None]) -> None:
+def _partners(document: dict[str, Any], path: str, addresses: Sequence[str | None]) -> None:
     domains = {domain_of(address) for address in addresses if address} - {""}
     if domains:
         put(document, path, sorted(domains))

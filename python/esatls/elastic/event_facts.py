@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from esatls.extraction.event_stream import events
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
@@ -12,6 +12,7 @@ from esatls.lines import envelope, records
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from esatls.extraction.event_record import EventRecord
     from esatls.verdicts.facts import Ref
 
 FIELDS = ("@timestamp", "message", "event.original", "event.action", "observer.hostname", "observer.serial_number")
@@ -50,7 +51,7 @@ def ids_of(document: dict[str, Any]) -> set[Ref]:
     return found
 
 
-def event_of(document: dict[str, Any]) -> dict[str, Any] | None:
+def event_of(document: dict[str, Any]) -> EventRecord | None:
     """Return the event of a document, without its appliance; None where its line is none."""
     line = document["message"] if "message" in document else document.get("event", {}).get("original")
     event = next(events_of(line), None) if isinstance(line, str) else None
@@ -63,13 +64,13 @@ def event_of(document: dict[str, Any]) -> dict[str, Any] | None:
     return event
 
 
-def events_of(line: str) -> Iterator[dict[str, Any]]:
+def events_of(line: str) -> Iterator[EventRecord]:
     """Yield the events of one line as it was logged, without what its envelope says."""
     inner = records.unwrap(line)
     if len(inner) > 1 or (inner and len(inner[0].lines) > 1):
         # a record of several lines: which of them begin anew is the stream's to tell, a stranger may have written the others
         for found in events([line]):
-            yield {name: value for name, value in found.items() if name not in _OF_ENVELOPE}
+            yield cast("EventRecord", {name: value for name, value in found.items() if name not in _OF_ENVELOPE})
         return
     text = inner[0].lines[0] if inner else line
     event = extract(text[envelope.parse(text).end :].rstrip())

@@ -318,9 +318,9 @@ class _Judged:
             event = event_of(hit.source)
             if event is not None:
                 facts.add(event)
-                for store, field in ((RECEIVING, "icid"), (DELIVERY, "dcid"), (MESSAGES, "mid")):
-                    if field in event:
-                        ref = (store, str(event[field]))
+                for store, number in ((RECEIVING, event.get("icid")), (DELIVERY, event.get("dcid")), (MESSAGES, event.get("mid"))):
+                    if number is not None:
+                        ref = (store, str(number))
                         self._since[ref] = min(hit.ingested, self._since.get(ref, hit.ingested))
         return facts.stores(None)
 

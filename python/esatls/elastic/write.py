@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
 
 from esatls.elastic.batches import BATCH
 from esatls.elastic.client import Action, ElasticError, Refusal
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from esatls.elastic.client import Client
+    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 Record = Mapping[str, Any]
 
@@ -51,11 +52,11 @@ def document_of(record: Record, ingested: str, *, writer: str = "load", otherwis
     its own, else it is dated by the writing.
     """
     if "tls_verdict" in record:
-        kind, document = "connections", connection_document(record)
+        kind, document = "connections", connection_document(cast("ConnectionRecord", record))
         time = record.get("opened") or record.get("closed") or otherwise
         key = [record.get("esa_host"), record["esa_direction"], record.get("icid", record.get("dcid")), time]
     elif "received" in record and "delivered" in record:
-        kind, document = "messages", message_document(record)
+        kind, document = "messages", message_document(cast("MessageRecord", record))
         time = record.get("first_seen")
         key = [record.get("esa_host"), record["mid"], time]
     else:

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from esatls.extraction.cef_layout import Item, Layouts, Value
 from esatls.extraction.cef_tables import FLOWS, IDENTITY, NAMES, QUOTED_KEYS, RESULTS, STRANGERS, TIMES, TLS_NAMES
@@ -40,6 +40,8 @@ from esatls.lines.arcsight import CONSOLIDATED, from_epoch, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from esatls.extraction.event_record import EventRecord
 
 __all__ = ["parse", "recipients"]
 
@@ -108,7 +110,7 @@ _JOINED = re.compile(r" *\w+=[^ ;]*;\w*(?:=|\Z)")
 _JOIN = re.compile(r";(?=\w+=|\w*\Z)")
 
 
-def parse(text: str) -> dict[str, Any] | None:
+def parse(text: str) -> EventRecord | None:
     r"""Read one consolidated event.
 
     Args:
@@ -157,7 +159,7 @@ def parse(text: str) -> dict[str, Any] | None:
     return _read_key_by_key(extension, escaping=escaping)
 
 
-def _read_in_order(header: str, text: str, first: int) -> dict[str, Any] | None:
+def _read_in_order(header: str, text: str, first: int) -> EventRecord | None:
     """Read a record behind a header whose order of keys is known; ``None`` if it has another, or leaves a doubt. `first` is its first equals sign."""
     for match, values in _LAYOUTS.known.get(header, ()):
         found = match(text, first)
@@ -213,7 +215,7 @@ def _extension(text: str) -> tuple[str, bool, bool] | None:
     return (" " + extension, escaping, False) if whole else None
 
 
-def recipients(event: dict[str, Any]) -> list[str]:
+def recipients(event: EventRecord) -> list[str]:
     """Give the envelope recipients of an event of `parse` as a list, empty if the record states none."""
     return [address for address in event.get("recipient", "").split(";") if address]
 
@@ -238,13 +240,13 @@ def _tls_fields(run: str) -> tuple[tuple[str, str], ...]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _begun(run: str | None) -> dict[str, Any] | None:
+def _begun(run: str | None) -> EventRecord | None:
     """Return what an event with this run of TLS fields begins with, to be copied; ``None`` if one stands in it twice, or something else does."""
     fields = _tls_fields(run or "")
     stated = dict(fields)
     if len(stated) != len(fields) or not (run is None or _TLS_RUN.match(run)):
         return None
-    return {**_BEGINNING, **{name: stated[name] for name in TLS_NAMES.values() if name in stated}}
+    return cast("EventRecord", {**_BEGINNING, **{name: stated[name] for name in TLS_NAMES.values() if name in stated}})
 
 
 def _read_known(  # noqa: C901 - most of the time that a record takes
@@ -266,7 +268,7 @@ def _read_known(  # noqa: C901 - most of the time that a record takes
     subject: str | None,
     ended: str | None,
     tls: str | None,
-) -> dict[str, Any] | None:
+) -> EventRecord | None:
     """Turn the values of a match of a known order into an event; ``None`` if there is any doubt that needs another reading.
 
     The values come in the order of `NAMES` and have the form of `_FIELD_VALUES`. Written out, as this is most of the time that a record takes.
@@ -354,10 +356,10 @@ def _items(extension: str) -> list[Item] | None:
     return items if len(keys) == len(items) and "ESAMID" in keys and items[0].key != _RUN else None
 
 
-def _read_key_by_key(extension: str, *, escaping: bool) -> dict[str, Any]:
+def _read_key_by_key(extension: str, *, escaping: bool) -> EventRecord:
     """Read any record field after field."""
     event = _values(_stated(extension, NAMES, escaping=escaping))
-    return {**_BEGINNING, **{name: event[name] for name in _ORDER if name in event}}
+    return cast("EventRecord", {**_BEGINNING, **{name: event[name] for name in _ORDER if name in event}})
 
 
 def _stated(extension: str, names: dict[str, str], *, escaping: bool) -> dict[str, str]:
@@ -458,14 +460,14 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-def _address(event: dict[str, Any], name: str, value: str) -> None:
+def _address(event: Any, name: str, value: str) -> None:
     """Set an address to what is left of a value without its escapes, if anything is; the empty sender is none."""
     text = unescape(value) if "\\" in value else value
     if text and (name, text) != ("sender", "<>"):
         event[name] = text
 
 
-def _identify(event: dict[str, Any], name: str, value: str) -> None:
+def _identify(event: Any, name: str, value: str) -> None:
     """Set a field to what stands within the quotes of a value, if anything does; a cut record lacks the last quote."""
     value = value.strip(" ")
     quote = next((quote for quote in ("'", '"', '\\"') if value.startswith(quote)), "")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator
 
+    from esatls.extraction.event_record import EventRecord
     from esatls.extraction.heads import Head
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Clock, Time
@@ -45,7 +46,7 @@ class Events:
         self.found.append(event)
         return True
 
-    def add(self, event: dict[str, Any]) -> None:
+    def add(self, event: EventRecord) -> None:
         """Keep one event that was read elsewhere, if it is wanted."""
         time = parse_rfc3339(event["time"]) if "time" in event else None
         if event["esa_event"] in self.kinds and self.in_time(time):
@@ -69,7 +70,7 @@ class Events:
 
 def events(
     lines: Iterable[str], *, kinds: Iterable[str] | None = None, clock: Clock | None = None, host: str | None = None, counts: Counts | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[EventRecord]:
     """Yield the events of log lines, in order, as flat dicts (the fields of REFERENCE.md).
 
     `lines` may have any envelope and may be wrapped. `kinds` are the wanted kinds, all by default here.
@@ -97,7 +98,7 @@ def events(
     return _read(lines, stream, sink, by_head=clock is None)
 
 
-def _read(lines: Iterable[str], stream: Stream, sink: Events, *, by_head: bool) -> Iterator[dict[str, Any]]:
+def _read(lines: Iterable[str], stream: Stream, sink: Events, *, by_head: bool) -> Iterator[EventRecord]:
     for line in lines:
         if not isinstance(line, str):
             raise WrongTypeError(f"a line is text, not {type(line).__name__}: open the log as text")

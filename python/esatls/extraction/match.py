@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
 
 from esatls.extraction.fact_types import FACT_FIELDS, code_of, store_of
 from esatls.extraction.fields import INTEGERS
@@ -18,6 +18,8 @@ from esatls.extraction.patterns import MATCHERS, PATTERNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from esatls.extraction.event_record import EventRecord
 
 LONGEST_NUMBER = 18
 """Digits of a number that fits into 64 bits, as ids do by their patterns."""
@@ -125,12 +127,12 @@ def match(text: str) -> tuple[Spec, re.Match[str]] | None:
     return None if found is None else (specs[found.lastindex], found)  # type: ignore[index]
 
 
-def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = None) -> dict[str, Any]:
+def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = None) -> EventRecord:
     """Return the flat fields (REFERENCE.md) that one match states, after those of `base`; absent fields have no key."""
     if spec.kind == "consolidated_event":
         from esatls.extraction.cef import parse
 
-        return {**(base or {}), **(parse(found[0]) or spec.constants)}
+        return cast("EventRecord", {**(base or {}), **(parse(found[0]) or spec.constants)})
     event: dict[str, Any] = {**base, **spec.constants} if base else dict(spec.constants)
     for field, group, reading in spec.plan:
         value = found[group]
@@ -140,10 +142,10 @@ def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = Non
                 event[field] = told
     if "hat_action" in event and event["hat_action"] in MAIL_FLOW:
         event["mail_flow"] = MAIL_FLOW[event["hat_action"]]
-    return event
+    return cast("EventRecord", event)
 
 
-def extract(text: str) -> dict[str, Any] | None:
+def extract(text: str) -> EventRecord | None:
     """Return the event that a message text states (without its envelope), or None.
 
     `extract("ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA")["tls_version"]` is `"TLSv1.2"`.

@@ -21,6 +21,7 @@ from esatls.lines.neighbours import Neighbours
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from esatls.extraction.event_record import EventRecord
     from esatls.extraction.match import Spec
     from esatls.lines.clock import Time
 
@@ -107,7 +108,7 @@ class Consumer(Protocol):
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
         """Take one event, of the line whose envelope is `head`; return whether it was wanted."""
 
-    def add(self, event: dict[str, Any]) -> None:
+    def add(self, event: EventRecord) -> None:
         """Take one event that was read elsewhere than in a log."""
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:

@@ -23,13 +23,15 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from esatls.extraction.fields import INTEGERS
 from esatls.lines.records import writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from esatls.extraction.event_record import EventRecord
 
 __all__ = ["describe", "events", "recognise"]
 
@@ -214,7 +216,7 @@ def recognise(text: str) -> bool:
     return _RECOGNISED_TEXT.search(text) is not None
 
 
-def events(document: object, host: str | None = None) -> Iterator[dict[str, Any]]:
+def events(document: object, host: str | None = None) -> Iterator[EventRecord]:
     """Give the events that a tracking document states, record by record in its own order.
 
     Args:
@@ -251,7 +253,7 @@ def _appliance(name: object) -> str:
     return writable(name.partition(" ")[0] if unresolved is None else unresolved[1])
 
 
-def describe(description: str) -> dict[str, Any] | None:
+def describe(description: str) -> EventRecord | None:
     """Give the event that one description states, without time, host and recipients' numbers; ``None`` if none."""
     text = " ".join(description[:_LONGEST_SENTENCE].split())
     text = text.removesuffix(".")
@@ -263,7 +265,7 @@ def describe(description: str) -> dict[str, Any] | None:
     return _handshake(found) if found else None
 
 
-def _event(kind: str, fields: dict[str, str | None]) -> dict[str, Any]:
+def _event(kind: str, fields: dict[str, str | None]) -> EventRecord:
     event: dict[str, Any] = {"esa_event": kind, "witness": "tracking"}
     for name, value in fields.items():
         if not value:
@@ -286,10 +288,10 @@ def _event(kind: str, fields: dict[str, str | None]) -> dict[str, Any]:
             event[name] = value.strip("'\" ")
         else:
             event[name] = value
-    return event
+    return cast("EventRecord", event)
 
 
-def _handshake(found: re.Match[str]) -> dict[str, Any] | None:
+def _handshake(found: re.Match[str]) -> EventRecord | None:
     """Give the TLS event of a sentence on a connection; ``None`` if it does not speak of TLS."""
     rest = found["rest"][:_LONGEST]
     # a reason, a protocol, a cipher or a domain may hold any word
@@ -320,7 +322,7 @@ def _handshake(found: re.Match[str]) -> dict[str, Any] | None:
     return _event(f"tls_{result}", {**fields, "tls_result": result, "tls_reason": reason})
 
 
-def _numbered(entries: Iterator[tuple[str, str]], host: str | None, *, complete: bool) -> Iterator[dict[str, Any]]:
+def _numbered(entries: Iterator[tuple[str, str]], host: str | None, *, complete: bool) -> Iterator[EventRecord]:
     """Give the events of one record's (stamp, description) pairs, with times, host and recipients' numbers."""
     recipients: dict[int, dict[str, int]] = {}
     for stamp, description in entries:
@@ -340,7 +342,7 @@ def _numbered(entries: Iterator[tuple[str, str]], host: str | None, *, complete:
         yield {**({"time": time} if time else {}), **({"esa_host": host} if host else {}), **event}
 
 
-def _identity(record: dict[str, Any], host: str | None) -> Iterator[dict[str, Any]]:
+def _identity(record: dict[str, Any], host: str | None) -> Iterator[EventRecord]:
     """Give the Message-ID and the subject that a record has beside its summary, once for each of its messages."""
     texts = {field: record.get(name) for field, name in _IDENTITY.items()}
     stated = {field: writable(text).strip() for field, text in texts.items() if isinstance(text, str) and text.strip() not in ("", "N/A")}
@@ -349,7 +351,7 @@ def _identity(record: dict[str, Any], host: str | None) -> Iterator[dict[str, An
     for mid in mids if isinstance(mids, list) else [mids]:
         if stated and isinstance(mid, int) and not isinstance(mid, bool) and 0 <= mid < _MOST:
             known = {**({"time": time} if time else {}), **({"esa_host": host} if host else {})}
-            yield {**known, "esa_event": "message_identity", "witness": "tracking", "mid": mid, **stated}
+            yield cast("EventRecord", {**known, "esa_event": "message_identity", "witness": "tracking", "mid": mid, **stated})
 
 
 def _summaries(document: object) -> Iterator[tuple[dict[str, Any], Iterator[tuple[str, str]]]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, TIME
 from esatls.extraction.match import MATCHERS_BY_START
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable
 
+    from esatls.extraction.event_record import EventRecord
     from esatls.extraction.fact_types import Fact
     from esatls.extraction.heads import Head
     from esatls.extraction.match import Spec
@@ -125,7 +126,7 @@ class Held:
                 taken += 1
         return taken
 
-    def add(self, event: dict[str, Any]) -> None:
+    def add(self, event: EventRecord) -> None:
         """Take one event that was read elsewhere than in a log."""
         one = Facts()
         one.add(event)

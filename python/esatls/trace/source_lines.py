@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.extraction.fact_types import DELIVERY, RECEIVING, Fact
 from esatls.extraction.match import event_of
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from esatls.extraction.blocks import BlockStream
+    from esatls.extraction.event_record import EventRecord
     from esatls.extraction.heads import Head
     from esatls.extraction.match import Spec
     from esatls.lines.clock import Time
@@ -36,7 +37,7 @@ class Line(NamedTuple):
     file: str
     text: str
     """As it stands in the file; of a wrapped line the first part."""
-    event: dict[str, Any]
+    event: EventRecord
     facts: frozenset[Fact]
     """What the merge keeps of it."""
 
@@ -97,11 +98,11 @@ class _Finder:
         """Take the events of a block that holds no wanted line."""
         return sum(1 for _ in lines)
 
-    def add(self, event: dict[str, Any]) -> None:
+    def add(self, event: EventRecord) -> None:
         """Take one event that was read elsewhere than in a log."""
         self._keep(event)
 
-    def _keep(self, event: dict[str, Any]) -> None:
+    def _keep(self, event: EventRecord) -> None:
         key = key_of(event.get("esa_host"), event.get("serial") if event["esa_event"] == "consolidated_event" else None)
         host = self.names.get(key, key)
         time = parse_rfc3339(event["time"]) if "time" in event else None
@@ -118,14 +119,14 @@ class _Finder:
         for owner in owners:
             self.found.setdefault(owner, []).append(line)
 
-    def _messages_of(self, host: str, event: dict[str, Any], time: Time | None) -> Iterable[int]:
+    def _messages_of(self, host: str, event: EventRecord, time: Time | None) -> Iterable[int]:
         for name in ("mid", "parent_mid"):
             mid = str(event.get(name, ""))
             for member in self._messages.get((host, mid), ()):
                 if member.appliance.message(mid, time) is member.message:
                     yield id(member.message)
 
-    def _connections_of(self, host: str, event: dict[str, Any], time: Time | None) -> Iterable[int]:
+    def _connections_of(self, host: str, event: EventRecord, time: Time | None) -> Iterable[int]:
         for side, name in _SIDES:
             key = str(event.get(name, ""))
             for member in self._connections.get((host, side, key), ()):

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator
 
+    from esatls.extraction.event_record import EventRecord
     from esatls.extraction.heads import Head
 
 Ref = tuple[int, str]
@@ -153,7 +154,7 @@ class Facts:
             else:
                 known.append(fact)
 
-    def add(self, event: dict[str, Any], host: str | None = None) -> None:
+    def add(self, event: EventRecord, host: str | None = None) -> None:
         """Add one event (the flat fields of REFERENCE.md); `host` names the appliance where the event does not.
 
         Events that are no facts (responses, time offsets) change nothing. Raises `WrongTypeError` for what is no dict.
@@ -281,7 +282,7 @@ def bears_witness(fact: Fact) -> bool:
     return fact[-1] in _WITNESSES
 
 
-def _text(name: str, event: dict[str, Any]) -> str | None:
+def _text(name: str, event: EventRecord) -> str | None:
     """Return a field of an event as the match would have given it."""
     if name == "policy_table":
         return _FLOW_TABLE.get(event.get("mail_flow", ""))

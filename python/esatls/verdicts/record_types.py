@@ -1,4 +1,7 @@
-"""What a record holds: a connection, a message, an attempt to deliver it (VERDICTS.md). `records` makes them."""
+"""What a record holds; a field without a value is absent.
+
+Made by python/generate; do not edit.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import TypedDict
 
 
 class ConnectionRecord(TypedDict, total=False):
-    """One connection with its verdict; a field without a value is absent."""
+    """One connection with its verdict."""
 
     esa_host: str
     esa_direction: str
