@@ -175,11 +175,9 @@ def test_connection_error_after_a_success_or_a_message() -> None:
 
 
 def test_connection_error_without_the_opening() -> None:
-    """An error on a connection whose opening is not in view may stand anywhere in it: the log does not tell."""
-    assert connection("9 Connection Error: DCID 6 domain: example.com IP: 203.0.113.25 port: 25 details: EOF interface: 192.0.2.1 reason: network error") == {
-        "tls_verdict": "unknown",
-        "messages": 0,
-    }
+    """An error on a connection whose opening is not in view may stand anywhere in it: the log does not tell, and its words are kept."""
+    error = "9 Connection Error: DCID 6 domain: example.com IP: 203.0.113.25 port: 25 details: [Errno 0] Error interface: 192.0.2.1 reason: network error"
+    assert connection(error) == {"tls_verdict": "unknown", "tls_reason": "network error ([Errno 0] Error)", "messages": 0}
 
 
 def test_bounce_and_delay_pass_no_message() -> None:

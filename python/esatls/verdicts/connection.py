@@ -386,8 +386,9 @@ class Connection:
             return View("failed", reason=(required or failed)[0].tls_reason, is_stated=True)
         if self.up is not None:
             return self.up
-        if rest.error is not None and self.opened is not None:
-            return _broken(rest.error)
+        if rest.error is not None:
+            # where the opening is not in view, it may stand anywhere in the connection
+            return View("unknown", reason=_words_of(rest.error)) if self.opened is None else _broken(rest.error)
         if rest.reads:
             return View("encrypted")
         if rest.other is not None:
@@ -529,10 +530,15 @@ def _together(views: list[View], *, is_up: bool) -> View:
     return View("unknown", reason=other.reason, conflict=conflict)
 
 
+def _words_of(error: BrokenConnection) -> str:
+    """Return what a connection error says, as a reason."""
+    reason, details = error.tls_reason, error.error_details
+    return f"{reason} ({details})" if reason and details else reason or details or "connection error"
+
+
 def _broken(error: BrokenConnection) -> View:
     """Return the answer of a connection error where the handshake would be, by its words."""
-    reason, details = error.tls_reason, error.error_details
-    words = f"{reason} ({details})" if reason and details else reason or details or "connection error"
+    reason, details, words = error.tls_reason, error.error_details, _words_of(error)
     if _REPLY.match(details or "") or _REPLY.match(reason or ""):
         return View("unused", reason=words)
     if any(_HANDSHAKE.match(text or "") for text in (details, reason)):
