@@ -29,6 +29,8 @@ engine.MAX_SHRINKING_SECONDS = 30  # not five minutes, for an example that is a 
 # what somebody has configured for himself is not for the tests
 os.environ["XDG_CONFIG_HOME"] = os.devnull
 os.environ.pop("ESATLS_CONFIG", None)
+# hundreds of commands are started, each of which would compile all modules
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # a run in the background is started with SIGINT ignored, and what it starts would ignore it too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
