@@ -14,7 +14,7 @@ from esatls.verdicts import records as verdicts
 from esatls.verdicts.closure import OPENED, Carried, Window, close, decisive, finish
 from esatls.verdicts.facts import Facts, passes
 from esatls.verdicts.partition import Share, judged_together, seen_twice
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.core.support import read_facts
@@ -253,6 +253,7 @@ def test_simulated_gateways(profile: str, seed: int, resets: int, seconds: int) 
 
 
 @settings(max_examples=15)
+@example(Late(231, 59, consolidated=True), random.Random(1))  # a MID had another owner on the same ICID weeks before
 @given(LOGS, st.randoms(use_true_random=False))
 def test_doubled_and_shuffled(log: Late, order: random.Random) -> None:
     """A window that is run twice gives the same twice; what windows carry may be merged in any order, and again."""

@@ -164,11 +164,43 @@ class Appliance:
                 return connection
             parts, used = lives.split(facts, begins), lives.split(uses, begins)
             if self.has_witnesses:
-                _put_back(side, begins, parts, used)
+                self._put_back(side, begins, parts, used)
             numbers = sorted(set(parts) | set(used))
             self._reused[side][key] = (begins, {life: self._judged(side, parts.get(life, ()), used.get(life, ())) for life in numbers})
             return None
         return connection
+
+    def _put_back(self, side: int, begins: Sequence[Time], parts: dict[int, list[Fact]], used: dict[int, list[Fact]]) -> None:
+        """Move what consolidated events state to the life in which their messages started: an event is written when its message leaves."""
+        started: dict[tuple[str, int], list[Time]] = {}
+        events = []
+        for life, uses in used.items():
+            events += [(life, use) for use in uses if use[CODE] == "cef"]
+            for use in uses:
+                if use[CODE] != "cef" and use[TIME] is not None:
+                    started.setdefault(self._life(use), []).append(use[TIME])
+            used[life] = [use for use in uses if use[CODE] != "cef"]
+        for times in started.values():
+            times.sort()
+        stated: dict[tuple[Any, ...], set[int]] = {}
+        for life, use in events:
+            # an earlier message with the same MID is another one
+            times = started.get(self._life(use), [])
+            at = 0 if use[TIME] is None else bisect_right(times, use[TIME])
+            right = lives.life_at(begins, times[at - 1]) if at else life
+            used.setdefault(right, []).append(use)
+            stated.setdefault(_stated(side, Consolidated(*use)), set()).add(right)
+        moving = {fact for facts in parts.values() for fact in facts if fact[CODE] == "cef_tls" and _told(fact) in stated}
+        for life, facts in parts.items():
+            parts[life] = [fact for fact in facts if fact not in moving]
+        for fact in moving:
+            for life in stated[_told(fact)]:
+                parts.setdefault(life, []).append(fact)
+
+    def _life(self, use: Fact) -> tuple[str, int]:
+        """Return the message that names a connection: its MID, and the life of that."""
+        begins = self.messages_of(use[KEY])[0]
+        return use[KEY], lives.life_at(begins, use[TIME]) if begins else 0
 
     def _judged(self, side: int, facts: Sequence[Fact], uses: Sequence[Fact]) -> Connection:
         connection = Connection(side, facts, uses, has_witnesses=self.has_witnesses)
@@ -309,33 +341,6 @@ def _named(message: Message) -> tuple[str | None, Time | None]:
     if known is None or known.icid is None or known.icid == "0":
         known = next((record for record in message.records if record.icid is not None), None)
     return (None, None) if known is None or known.icid == "0" else (known.icid, known.time)
-
-
-def _put_back(side: int, begins: Sequence[Time], parts: dict[int, list[Fact]], used: dict[int, list[Fact]]) -> None:
-    """Move what consolidated events state to the life in which their messages started: an event is written when its message leaves."""
-    started: dict[str, list[Time]] = {}
-    events = []
-    for life, uses in used.items():
-        events += [(life, use) for use in uses if use[CODE] == "cef"]
-        for use in uses:
-            if use[CODE] != "cef" and use[TIME] is not None:
-                started.setdefault(use[KEY], []).append(use[TIME])
-        used[life] = [use for use in uses if use[CODE] != "cef"]
-    for times in started.values():
-        times.sort()
-    stated: dict[tuple[Any, ...], set[int]] = {}
-    for life, use in events:
-        times = started.get(use[KEY], [])
-        at = 0 if use[TIME] is None else bisect_right(times, use[TIME])
-        right = lives.life_at(begins, times[at - 1]) if at else life
-        used.setdefault(right, []).append(use)
-        stated.setdefault(_stated(side, Consolidated(*use)), set()).add(right)
-    moving = {fact for facts in parts.values() for fact in facts if fact[CODE] == "cef_tls" and _told(fact) in stated}
-    for life, facts in parts.items():
-        parts[life] = [fact for fact in facts if fact not in moving]
-    for fact in moving:
-        for life in stated[_told(fact)]:
-            parts.setdefault(life, []).append(fact)
 
 
 def _stated(side: int, event: Consolidated) -> tuple[Any, ...]:
