@@ -127,12 +127,15 @@ RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
 
 @pytest.mark.parametrize("record", range(len(RECORDS)))
 def test_record(record: int) -> None:
-    """A record on one line, on several, in an array, after a tag: each time the line in it."""
+    """A record on one line, on several, in an array or at its ends alone, after a tag: each time the line in it."""
     value, right = RECORDS[record]
     assert told([json.dumps(value)]) == [right]
     assert told(json.dumps(value, indent=2).split("\n")) == [right]
     assert told(json.dumps([value, value], indent=1).split("\n")) == [right] * 2
     assert told(["[", *[json.dumps(value) + ","] * 2, json.dumps(value), "]"]) == [right] * 3
+    assert told(["[" + json.dumps(value) + ",", json.dumps(value) + ",", json.dumps(value) + "]"]) == [right] * 3
+    for part in ("[" + json.dumps(value, indent=1) + ",", json.dumps(value, indent=1) + "]", json.dumps(value, indent=1) + "\n]"):
+        assert told(part.split("\n")) == [right]
     in_front = told(["2024-03-03T10:00:02+00:00\tsyslog.mail.info\t" + json.dumps(value)])
     assert [(*one[:1], *one[2:]) for one in in_front] == [(*right[:1], *right[2:])]
     assert in_front[0][1] == AT

@@ -18,7 +18,7 @@ from esatls.verdicts.flat import columns
 from tests.core.support import CASES, SCENARIOS, read_events, read_facts
 from tests.core.support import records as records_of
 from tests.splunk.answers import HOST, NATIVE, TIME, as_text, event, events_of, row_of
-from tests.splunk.conf import ROOT
+from tests.splunk.conf import DEFAULT, ROOT, events_of_text, read
 from tests.splunk.driver import Command, Result, Splunk, Value, encode, unexpected
 from tests.splunk.test_fields import texts
 
@@ -304,6 +304,22 @@ def test_a_wrapped_line_in_one_event(splunk: Splunk) -> None:
     raw = NATIVE + "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns\nhost mx.example.net verified yes"
     (row,) = splunk.stream("esatls", [event(raw)]).rows
     assert (row["esa_event"], row["peer_host"]) == ("connection_opened", "mx.example.net")
+
+
+@pytest.mark.usefixtures("needs_pcre2")
+def test_every_record_of_an_array(splunk: Splunk) -> None:
+    """However an array stands in a file, indexing makes an event of each record, and each event is read, whatever brackets stand on it."""
+    records = [{"message": f"Mar  3 10:00:02 esa1 mail_logs: Info: ICID {icid} close"} for icid in range(5, 9)]
+    plain, indented = [json.dumps(one) for one in records], [json.dumps(one, indent=1) for one in records]
+    logs = [
+        f"{begin}{mark.join(texts)}{end}"
+        for texts in (plain, indented)
+        for begin, mark, end in (("[", ",\n", "]"), ("[\n", ",\n", "\n]\n"), ("[ ", " ,\r\n ", " ]\n"))
+    ]
+    logs.append(json.dumps(records, indent=1))
+    for events in events_of_text(read(DEFAULT / "props.conf")["esatls:mail"]["LINE_BREAKER"], logs):
+        rows = splunk.stream("esatls", [event(raw) for raw in events]).rows
+        assert [row["icid"] for row in rows if "icid" in row] == ["5", "6", "7", "8"], events
 
 
 def test_time_and_host(splunk: Splunk) -> None:

@@ -28,11 +28,17 @@ module EsatlsLine
   end
 
   def of_json(line)
-    return json(line.gsub(/\A[ \t]+|[ \t]+\z/, "").chomp(",")) if line.start_with?("{", "[", " ", "\t")
+    return json(whole(line.gsub(/\A[ \t]+|[ \t,]+\z/, ""))) if line.start_with?("{", "[", " ", "\t")
     front = IN_FRONT.match(line) if line.end_with?("}")
     return nil unless front && !HEADER.match?(front[0])
     found = json(front.post_match)
     found && { "stamp" => front[:stamp], **found }
+  end
+
+  # The first and the last line of an array that has a record on each get the bracket of the other.
+  def whole(text)
+    opened, closed = text.start_with?("["), text.end_with?("]")
+    opened == closed ? text : opened ? "#{text}]" : "[#{text}"
   end
 
   def of_connector(line)

@@ -97,15 +97,16 @@ class JsonDocument:
         parts = _STRING.split(line)
         if (len(parts) > 1 and parts[-2] is not None) or (stack[-1:] == "{" and line.lstrip(" \t")[:1] == "{"):
             return None  # a line that was cut, or one behind such a line: no string goes over lines, no object has another without a name
-        for mark in _MARKS.findall("".join(parts[::2])):
+        marks = _MARKS.findall("".join(parts[::2]))
+        for number, mark in enumerate(marks, 1):
             if mark in "{[":
                 stack += mark
                 if len(stack) > _DEEPEST:
                     return None
             elif stack and stack[-1] + mark in ("{}", "[]"):
                 stack = stack[:-1]
-            else:
-                return None
+            elif stack or mark == "}" or number < len(marks):
+                return None  # a bracket at the end closes an array that began before what is in view
         self._stack = stack
         self.lines.append(line)
         self._size += len(line)

@@ -124,8 +124,8 @@ def unwrap(line: str, end: int | None = None) -> list[Record]:
     `end` is where its envelope ends, for whoever has parsed it.
     """
     if line[:1] in ("{", "[", " ", "\t"):
-        text = line.strip(" \t").rstrip(",")
-        return list(of_json(text)) if text[:1] in ("{", "[") else []
+        text = line.strip(" \t").rstrip(", \t")
+        return list(of_json(whole(text))) if text[:1] in ("{", "[") else []
     front = in_front(line)
     if front is not None:
         return [record._replace(time=record.time or front["stamp"]) for record in of_json(line[front.end() :])]
@@ -136,6 +136,12 @@ def unwrap(line: str, end: int | None = None) -> list[Record]:
         if inner is not None:
             return [Record([inner.text], inner.host and writable(inner.host), inner.time)]
     return []
+
+
+def whole(text: str) -> str:
+    """Return the JSON of a line; the first and the last line of an array that has a record on each get the bracket of the other."""
+    opened, closed = text[:1] == "[", text[-1:] == "]"
+    return text if opened == closed else f"{text}]" if opened else f"[{text}"
 
 
 @functools.cache
