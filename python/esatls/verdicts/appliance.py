@@ -25,7 +25,7 @@ from esatls.extraction.fact_types import (
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import Stamps
 from esatls.verdicts import lives
-from esatls.verdicts.connection import Connection, placing
+from esatls.verdicts.connection import Connection
 from esatls.verdicts.facts import GIVEN_UP, GOES_ON, OPENS, Store
 from esatls.verdicts.message import Message, domain_of
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esatls.lines.clock import Time
+    from esatls.verdicts.connection import Summary
     from esatls.verdicts.record_types import MessageRecord
 
 _OPENED = frozenset({"connection_opened"})
@@ -42,16 +43,27 @@ _DCID = position("dcid", Delivery, Try)
 _DCID_STATED = position("dcid", Consolidated)
 _PARENT = position("parent_mid", Lineage)
 _OF_THE_VERDICT = ("received_tls_version", "received_tls_cipher", "received_reason", "received_conflict", "received_witness")
-_received = placing(
-    ("tls_version", "received_tls_version"),
-    ("tls_cipher", "received_tls_cipher"),
-    ("reason", "received_reason"),
-    ("peer_ip", "received_peer_ip"),
-    ("peer_host", "received_peer_host"),
-    ("conflict", "received_conflict"),
-    ("witness", "received_witness"),
-)
-"""What the record of a message says of the connection that it came over."""
+
+
+def _received(summary: Summary) -> MessageRecord:
+    """Return what the record of a message says of the connection that it came over."""
+    _, version, cipher, reason, peer_ip, peer_host, _, conflict, witness = summary
+    said: MessageRecord = {}
+    if version:
+        said["received_tls_version"] = version
+    if cipher:
+        said["received_tls_cipher"] = cipher
+    if reason:
+        said["received_reason"] = reason
+    if peer_ip:
+        said["received_peer_ip"] = peer_ip
+    if peer_host:
+        said["received_peer_host"] = peer_host
+    if conflict:
+        said["received_conflict"] = conflict
+    if witness:
+        said["received_witness"] = witness
+    return said
 
 
 class Appliance:
@@ -151,24 +163,25 @@ class Appliance:
     def used_once(self, side: int, key: str) -> Connection | None:
         """Return the connection of an id that was used once, as most are; None where it was used again."""
         connection = self._once[side].get(key)
-        if connection is None and key not in self._reused[side]:
-            facts = self.stores[side].get(key, ())
-            uses = self.uses[side].get(key, ())
-            connection = self._judged(side, facts, uses)
-            begins = None
-            if not connection.one_life:
-                self.taken_again.append((side, key))
-                begins = lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
-            if not begins:
-                self._once[side][key] = connection
-                return connection
-            parts, used = lives.split(facts, begins), lives.split(uses, begins)
-            if self.has_witnesses:
-                self._put_back(side, begins, parts, used)
-            numbers = sorted(set(parts) | set(used))
-            self._reused[side][key] = (begins, {life: self._judged(side, parts.get(life, ()), used.get(life, ())) for life in numbers})
-            return None
-        return connection
+        if connection is not None or key in self._reused[side]:
+            return connection
+        facts = self.stores[side].get(key, ())
+        uses = self.uses[side].get(key, ())
+        connection = self._judged(side, facts, uses)
+        if connection.one_life:
+            self._once[side][key] = connection
+            return connection
+        self.taken_again.append((side, key))
+        begins = lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
+        if not begins:
+            self._once[side][key] = connection
+            return connection
+        parts, used = lives.split(facts, begins), lives.split(uses, begins)
+        if self.has_witnesses:
+            self._put_back(side, begins, parts, used)
+        numbers = sorted(set(parts) | set(used))
+        self._reused[side][key] = (begins, {life: self._judged(side, parts.get(life, ()), used.get(life, ())) for life in numbers})
+        return None
 
     def _put_back(self, side: int, begins: Sequence[Time], parts: dict[int, list[Fact]], used: dict[int, list[Fact]]) -> None:
         """Move what consolidated events state to the life in which their messages started: an event is written when its message leaves."""
@@ -241,19 +254,20 @@ class Appliance:
 
     def received(self, message: Message) -> tuple[str, MessageRecord]:
         """Return the receiving verdict of one message, and the fields that come with it."""
-        if message.origin is None and message.received is None:
-            message.received = self._receive(message)
-        elif message.received is None:
-            # from the eldest down: a chain of rewrites may be long
-            chain, seen = [message], {id(message)}
-            parent = self.parent(message)
-            while parent is not None and parent.received is None and id(parent) not in seen:
-                chain.append(parent)
-                seen.add(id(parent))
-                parent = self.parent(parent)
-            for one in reversed(chain):
-                one.received = self._receive(one)
-        return message.received  # type: ignore[return-value]
+        received = message.received
+        if received is None:
+            if message.origin is not None:
+                # from the eldest down: a chain of rewrites may be long
+                chain, seen = list[Message](), {id(message)}
+                parent = self.parent(message)
+                while parent is not None and parent.received is None and id(parent) not in seen:
+                    chain.append(parent)
+                    seen.add(id(parent))
+                    parent = self.parent(parent)
+                for one in reversed(chain):
+                    one.received = self._receive(one)
+            received = message.received = self._receive(message)
+        return received
 
     def parent(self, message: Message) -> Message | None:
         """Return the message whose content a message carries, if that is in view."""
@@ -313,11 +327,11 @@ class Appliance:
         connection = self.connection(RECEIVING, icid, time)
         if connection is None:
             return "unknown"
-        view = connection.at(time, mid)
-        found.update(connection.placed_of(view, mid, _received))
+        verdict, placed = connection.told_of(time, mid, _received)
+        found.update(placed)
         if connection.flow:
             found["mail_flow"] = connection.flow
-        return view.verdict if view.verdict in ("encrypted", "cleartext") else "unknown"
+        return verdict if verdict in ("encrypted", "cleartext") else "unknown"
 
     def _inherited(self, message: Message, origin: Lineage, found: MessageRecord) -> str:
         """Return the verdict of the message whose content a child carries."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from esatls.extraction.fact_types import (
     CODE,
@@ -74,20 +74,13 @@ def sort_of_reason(text: str) -> tuple[bool, ...]:
     )
 
 
-_SUMMARY = ("verdict", "tls_version", "tls_cipher", "reason", "peer_ip", "peer_host", "domain", "conflict", "witness")
-"""What records say of a connection, at one time or as a whole, each under its own names."""
+Summary = tuple[
+    str, Optional[str], Optional[str], Optional[str], Optional[str], Optional[str], Optional[str], Optional[str], Optional[list[str]]
+]  # fmt: skip
+"""What records say of a connection, at one time or as a whole: verdict, protocol, cipher, reason, address, host, domain, conflict, witness."""
 
-Summary = tuple[Any, ...]
-"""The values of these."""
-
-Place = Callable[[Summary], dict[str, Any]]
-"""Gives what has a value in a summary, under the names that it has in a record."""
-
-
-def placing(*names: tuple[str, str]) -> Place:
-    """Return how a record places a summary: `names` are pairs of a name here and a name there, in the record's order."""
-    places = [(there, _SUMMARY.index(here)) for here, there in names]
-    return lambda summary: {name: summary[at] for name, at in places if summary[at]}
+Place = Callable[[Summary], Any]
+"""Gives what has a value in a summary, under the names that it has in a record, in the order of that."""
 
 
 class View(NamedTuple):
@@ -107,6 +100,9 @@ class Statement(NamedTuple):
 
     success: TlsStated | None
     failure: TlsStated | None
+
+
+_CLEARTEXT = View("cleartext")
 
 
 @lru_cache(maxsize=1000)
@@ -165,8 +161,8 @@ class Connection:
     """The verdict on one life of one connection."""
 
     __slots__ = (
-        "_has_passed", "_placed", "_placed_view", "_placed_with_records", "_view", "_views", "_witness", "dispute", "facts", "flow", "has_witnesses",
-        "is_disputed", "one_life", "opened", "own", "rest", "side", "success", "text", "up", "up_from", "uses",
+        "_has_passed", "_placed", "_view", "_views", "_witness", "dispute", "facts", "flow", "has_witnesses", "is_disputed", "one_life", "opened", "own",
+        "rest", "side", "success", "sure", "sure_from", "text", "up", "up_from", "uses",
     )  # fmt: skip
 
     def __init__(  # noqa: C901 - in one pass: there are as many connections as messages
@@ -247,14 +243,19 @@ class Connection:
         self._view: View | None = None
         self._has_passed: bool | None = None
         self._views: dict[Any, View] | None = None
-        self._placed_view: View | None = None
-        self._placed_with_records = True
         self._placed: dict[str, Any] | None = None
-        """The view that the record of a message asked for last, whether consolidated events speak of that message, and what it says of the connection."""
+        """What the record of a message says of the connection, where its answer is sure."""
         self._witness: dict[tuple[str, bool, bool], list[str] | None] | None = None
         """By verdict, whether a line states it, and whether consolidated events speak of the message: who states it, once somebody has asked."""
-        if self.rest.stated is not None:
+        self.sure: View | None = None
+        """The answer for all mail from a moment on, where nothing says otherwise, as nearly always."""
+        self.sure_from: Time = _ALWAYS
+        if disputed or self.rest.stated is not None:
             self._read_own()
+        elif success is not None:
+            self.sure, self.sure_from = self.up, self.up_from
+        elif rest is None and opened is not None and opened[TIME] is not None:
+            self.sure, self.sure_from = _CLEARTEXT, opened[TIME]
 
     @property
     def view(self) -> View:
@@ -274,10 +275,9 @@ class Connection:
 
     def at(self, time: Time | None, mid: str | None = None) -> View:
         """Return the answer for mail at one time, which passed; what a line says of one message alone counts for that `mid`."""
-        rest = self.rest
-        if self.up is not None and rest.stated is None and self.dispute is None and not self.is_disputed and (time is None or time >= self.up_from):
-            return self.up
-        key = (time, mid if mid in self.own or rest.reads else None)
+        if self.sure is not None and time is not None and time >= self.sure_from:
+            return self.sure
+        key = (time, mid if mid in self.own or self.rest.reads else None)
         if self._views is None:
             self._views = {}
         known = self._views.get(key)
@@ -330,7 +330,7 @@ class Connection:
             return View("unknown")
         if socket is not None and _place(socket.time, time) != _BEFORE:
             return View("unknown", reason=socket.tls_reason)
-        return View("cleartext")
+        return _CLEARTEXT
 
     def _weighed(self, text: View, stated: Statement | None, *, passed: bool = True) -> View:
         """Weigh what consolidated events state: more than a line that is missing, less than a line that is there."""
@@ -433,7 +433,7 @@ class Connection:
         self.dispute = self.view.conflict or f"text: {verdicts[0]}, tracking: {verdicts[1]}"
         if verdicts[0] != "encrypted" and text.view.is_stated:
             self.text = text
-        self._views = None
+        self.sure = self._views = self._placed = None
         self._view = (self.view if self.text is None else text.view)._replace(conflict=self.dispute)
 
     # for records
@@ -480,13 +480,15 @@ class Connection:
             self._witness[key] = witnesses(facts if with_records else [fact for fact in facts if fact[CODE] != "cef_tls"]) or None
         return self._witness[key]
 
-    def placed_of(self, view: View, mid: str | None, place: Place) -> Any:
-        """Return what a record says of the connection in one view, as a part of that record: each side has its own way to place it."""
-        with_records = self.rest.stated is None or self._stated_for(mid) is not None
-        if self._placed is None or self._placed_view is not view or self._placed_with_records is not with_records:
-            self._placed_view, self._placed_with_records = view, with_records
-            self._placed = place(self.summary(view, with_records=with_records))
-        return self._placed
+    def told_of(self, time: Time | None, mid: str | None, place: Place) -> tuple[str, Any]:
+        """Return the verdict for mail at one time, and what the record of that says of the connection: each side has its own way to place it."""
+        passed = mid is not None or self.has_passed
+        if passed and self.sure is not None and time is not None and time >= self.sure_from:
+            if self._placed is None:
+                self._placed = place(self.summary(self.sure))
+            return self.sure.verdict, self._placed
+        view = self.at(time, mid) if passed else self.view
+        return view.verdict, place(self.summary(view, with_records=self.rest.stated is None or self._stated_for(mid) is not None))
 
 
 def _second(time: Time) -> int:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fact_types import CODE, DELIVERY, TIME, Consolidated, Delivery, Fact, Try, position
 from esatls.verdicts import lives
-from esatls.verdicts.connection import placing
 from esatls.verdicts.facts import LONG_AGO, order
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 from esatls.verdicts.words import of_deliveries
@@ -15,28 +14,38 @@ from esatls.verdicts.words import of_deliveries
 if TYPE_CHECKING:
     from esatls.lines.clock import Time
     from esatls.verdicts.appliance import Appliance
-    from esatls.verdicts.connection import Connection
+    from esatls.verdicts.connection import Connection, Summary
     from esatls.verdicts.record_types import DeliveryRecord
 
-_DONE = {"delivery_started", "delivery_done"}
 _OUTCOMES = {"delivery_done": "done", "delivery_bounced": "bounced", "delivery_delayed": "delayed"}
 _NOT_PASSED = frozenset({"bounced", "delayed"})
 _ACTIONS = {"DELIVERED": "done", "BOUNCED": "bounced"}
 """What consolidated events call the outcomes."""
 _DCID = position("dcid", Delivery, Try)
 _RID = position("rid", Delivery, Try)
-_said = placing(
-    ("verdict", "verdict"),
-    ("tls_version", "tls_version"),
-    ("tls_cipher", "tls_cipher"),
-    ("peer_ip", "peer_ip"),
-    ("peer_host", "peer_host"),
-    ("domain", "domain"),
-    ("reason", "reason"),
-    ("conflict", "conflict"),
-    ("witness", "witness"),
-)
-"""What an attempt says of its connection."""
+
+
+def _said(summary: Summary) -> DeliveryRecord:
+    """Return what an attempt says of its connection."""
+    verdict, version, cipher, reason, peer_ip, peer_host, domain, conflict, witness = summary
+    said: DeliveryRecord = {"verdict": verdict}
+    if version:
+        said["tls_version"] = version
+    if cipher:
+        said["tls_cipher"] = cipher
+    if peer_ip:
+        said["peer_ip"] = peer_ip
+    if peer_host:
+        said["peer_host"] = peer_host
+    if domain:
+        said["domain"] = domain
+    if reason:
+        said["reason"] = reason
+    if conflict:
+        said["conflict"] = conflict
+    if witness:
+        said["witness"] = witness
+    return said
 
 
 class _Tries:
@@ -78,7 +87,9 @@ def _is_near(times: list[Time | None], time: Time | None) -> bool:
 
 def deliveries_of(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
     """Return every attempt to deliver one message, in order of time."""
-    found = _logged(appliance, message)
+    found = _all_done(appliance, message)
+    if found is None:
+        found = _logged(appliance, message)
     return _completed(appliance, found, message.records) if message.records else found
 
 
@@ -87,19 +98,40 @@ def delivered(attempts: list[DeliveryRecord]) -> str:
     return of_deliveries(frozenset([attempt["verdict"] for attempt in attempts if attempt.get("outcome") == "done"]))
 
 
+def _all_done(appliance: Appliance, message: Message) -> list[DeliveryRecord] | None:
+    """Return the attempts with lines of their own if each is a start and its end, on a connection whose id was used once, as nearly always; else None."""
+    done: dict[str, Fact] = {}
+    begun: list[Fact] = []
+    for fact in message.deliveries:
+        if fact[CODE] == "delivery_started":
+            begun.append(fact)
+        elif fact[CODE] != "delivery_done" or fact[_DCID] in done:
+            return None
+        else:
+            done[fact[_DCID]] = fact
+    for fact in begun:
+        end = done.get(fact[_DCID])
+        if end is None or end[_RID] != fact[_RID]:
+            return None
+    found = []
+    for dcid, fact in done.items() if len(done) == 1 else sorted(done.items(), key=_order_of_end):
+        connection = None if dcid is None or dcid == "0" else appliance.used_once(DELIVERY, dcid)
+        rids = rids_of(fact[_RID])
+        if connection is None or not rids:
+            return None
+        found.append(_attempt(appliance, message, dcid, "done", fact[TIME], None, connection, rids if len(rids) == 1 else sorted(set(rids))))
+    return found
+
+
+def _order_of_end(one: tuple[str, Fact]) -> tuple[Any, ...]:
+    """Sort ends of deliveries over several connections as `_logged` sorts attempts."""
+    dcid, fact = one
+    return (LONG_AGO if fact[TIME] is None else fact[TIME], int(dcid or 0), sorted(set(rids_of(fact[_RID]))), order(fact))
+
+
 def _logged(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
     """Return the attempts that have lines of their own."""
     facts = message.deliveries
-    if len(facts) == 2:
-        one, other = facts
-        dcid = one[_DCID]
-        if dcid == other[_DCID] != "0" and one[_RID] == other[_RID] and {one[CODE], other[CODE]} == _DONE:
-            # the common case: a start and its end, on a connection whose id was used once
-            connection = appliance.used_once(DELIVERY, dcid)
-            if connection is not None:
-                time = (other if other[CODE] == "delivery_done" else one)[TIME]
-                those = rids_of(one[_RID])
-                return [_attempt(appliance, message, dcid, "done", time, None, connection, those if len(those) == 1 else sorted(set(those)))]
     known: dict[tuple[str | None, int], dict[tuple[str, str, str], _Tries]] = {}
     from_bounce_log: list[tuple[Fact, tuple[str | None, int], tuple[str, str]]] = []
     started: dict[tuple[str | None, int], list[Fact]] = {}
@@ -158,7 +190,10 @@ def _attempt(
         attempt["outcome"] = outcome
     if time is not None:
         attempt["time"] = appliance.stamp(time)
-    _tell(attempt, connection, time, None if outcome in _NOT_PASSED else message.mid)
+    if connection is None:
+        attempt["verdict"] = "unknown"
+    else:
+        attempt.update(connection.told_of(time, None if outcome in _NOT_PASSED else message.mid, _said)[1])
     if "domain" not in attempt:
         recipients = message.recipients
         if len(rids) == 1:
@@ -170,15 +205,6 @@ def _attempt(
     if response is not None:
         attempt["response"] = response
     return attempt
-
-
-def _tell(attempt: DeliveryRecord, connection: Connection | None, time: Time | None, mid: str | None) -> None:
-    """Add what is known of the connection of an attempt at its time; `mid` is whose mail passed, None where none did."""
-    if connection is None:
-        attempt["verdict"] = "unknown"
-        return
-    view = connection.at(time, mid) if mid is not None or connection.has_passed else connection.view
-    attempt.update(connection.placed_of(view, mid, _said))
 
 
 def _tell_domain(attempt: DeliveryRecord, domains: set[str]) -> None:
@@ -227,7 +253,7 @@ def _stated(appliance: Appliance, cef: Consolidated, dcid: str | None, outcome: 
     result = cef.tls_out_result
     witness: list[str] | None = None
     if connection is not None:
-        _tell(attempt, connection, cef.time, cef.key if outcome == "done" else None)
+        attempt.update(connection.told_of(cef.time, cef.key if outcome == "done" else None, _said)[1])
         witness = attempt.pop("witness", None)
     elif result is None:
         attempt["verdict"] = "unknown"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from esatls.errors import WrongTypeError
 from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME, Consolidated, Delivery, Fact, Try, position
 from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.connection import placing
 from esatls.verdicts.deliveries import delivered, deliveries_of
 from esatls.verdicts.envelope import complete
 from esatls.verdicts.facts import GIVEN_UP, Facts, order, passes
@@ -25,8 +24,6 @@ _OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip"
 _OF_TLS = ("tls_peer_cn", "tls_domain")
 _TOLD = {code: tuple((name, type_._fields.index(name)) for name in (*_OF_THE_PEER, *_OF_TLS) if name in type_._fields) for code, type_ in FACT_TYPES.items()}
 """By code of a fact: what it tells of a connection, and where that stands."""
-_said = placing(("verdict", "tls_verdict"), ("tls_version", "tls_version"), ("tls_cipher", "tls_cipher"), ("reason", "tls_reason"))
-_witnessed = placing(("conflict", "conflict"), ("witness", "witness"))
 _RID = position("rid", Delivery, Try)
 
 
@@ -54,8 +51,9 @@ def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iter
 
 def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozenset(), only: set[str] | None = None) -> Iterator[tuple[int, MessageRecord]]:
     """Yield MID and record of each life of each message of one appliance, by MID: all but those to `skip`, or `only` some."""
-    known = appliance.stores[MESSAGES].keys()
-    for mid in in_order(known - skip if only is None else known & only):
+    known = appliance.stores[MESSAGES]
+    # as they come in the log, they are nearly in order
+    for mid in in_order([mid for mid in known if mid not in skip] if only is None else known.keys() & only):
         for message in appliance.in_order(mid):
             if not message.is_bare:
                 yield int(mid), message_record(appliance, mid, message)
@@ -147,14 +145,14 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
     for name in _OF_THE_PEER:
         if name in told:
             record[name] = int(told[name]) if name == "peer_port" else told[name]
-    summary = connection.summary(connection.view)
-    record.update(_said(summary))
+    verdict, version, cipher, reason, *_, conflict, witness = connection.summary(connection.view)
+    _keep(record, tls_verdict=verdict, tls_version=version, tls_cipher=cipher, tls_reason=reason)
     for name in _OF_TLS:
         if name in told:
             record[name] = told[name]
     if connection.rest.required:
         record["tls_required"] = True
-    record.update(_witnessed(summary))
+    _keep(record, conflict=conflict, witness=witness)
     users = [(use, appliance.message(use[KEY], use[TIME])) for use in connection.uses if use[CODE] != GIVEN_UP]
     domain = _partner(appliance, side, users, told.get("tls_domain"))
     if domain:
@@ -164,6 +162,11 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
         record["mail_flow"] = flow
     record["messages"] = len({use[KEY] for use in connection.uses if passes(use)})
     return record  # type: ignore[return-value]
+
+
+def _keep(record: dict[str, Any], **values: Any) -> None:
+    """Add what has a value."""
+    record.update({name: value for name, value in values.items() if value})
 
 
 def _told_by(facts: Sequence[Fact]) -> tuple[dict[str, Any], list[Time]]:
