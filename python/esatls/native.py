@@ -311,7 +311,7 @@ class _Asked:
 
     def delivered(self, done: list[str]) -> bytes:
         """Return how a record begins to tell of its deliveries, from the verdict on each that is done."""
-        return f'"delivered":"{of_deliveries(frozenset(done))}","deliveries":['.encode()
+        return f'"delivered":"{of_deliveries({*done})}","deliveries":['.encode()
 
     def learn(self, kind: int, mid: str, dcid: str) -> Any:
         """Return a part of a record: how a message was received, its envelope, or one delivery (3: over a connection that mail passed)."""

@@ -247,7 +247,7 @@ def _count_delivered(tables: Tables, ledger: Ledger, record: MessageRecord) -> N
     for cipher in ciphers:
         tables["message_ciphers"][(cipher,)] += 1
     for partner, over in ways.items():
-        told = of_deliveries(frozenset([attempt["verdict"] for attempt in over]))
+        told = of_deliveries({attempt["verdict"] for attempt in over})
         tables["partner_messages"][partner, told] += 1
         _note_mail(ledger, ledger.key("delivery", _flow(record), partner), record, told, over)
 

@@ -158,7 +158,7 @@ def _delivered(record: MessageRecord) -> Iterator[Mail]:
             if domain:
                 attempts.setdefault(partner_name(domain, None, None), []).append((verdict, attempt))
     for partner, found in attempts.items():
-        verdict = of_deliveries(frozenset([verdict for verdict, _ in found]))
+        verdict = of_deliveries({verdict for verdict, _ in found})
         times = [attempt["time"] for over, attempt in found if over != "encrypted" and "time" in attempt]
         reasons = dict.fromkeys(attempt["reason"] for over, attempt in found if over != "encrypted" and "reason" in attempt)
         yield Mail("delivery", partner, verdict, record, min(times, default=record.get("first_seen")), "; ".join(reasons) or None)

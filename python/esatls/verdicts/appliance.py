@@ -252,8 +252,8 @@ class Appliance:
 
     # receiving
 
-    def received(self, message: Message) -> tuple[str, MessageRecord]:
-        """Return the receiving verdict of one message, and the fields that come with it."""
+    def received(self, message: Message, *, is_last: bool = False) -> tuple[str, MessageRecord]:
+        """Return the receiving verdict of one message, and the fields that come with it; `is_last` where nobody else is likely to ask."""
         received = message.received
         if received is None:
             if message.origin is not None:
@@ -266,7 +266,9 @@ class Appliance:
                     parent = self.parent(parent)
                 for one in reversed(chain):
                     one.received = self._receive(one)
-            received = message.received = self._receive(message)
+            received = self._receive(message)
+            if not is_last or message.origin is not None:
+                message.received = received
         return received
 
     def parent(self, message: Message) -> Message | None:

@@ -50,6 +50,8 @@ _HAT_ACTION = position("hat_action", HatPolicy)
 _RESULT = position("tls_result", TlsStated)
 _ATTEMPTS = frozenset({"tls_failed", "tls_required", "tls_not_offered"})
 _FAILED = _ATTEMPTS | {UNVERIFIED}
+_ONE_MESSAGE = 2
+"""Facts by which most connections of one message are named: its delivery begins and is done."""
 _ALWAYS: Time = float("-inf")
 _BEFORE, _SAME_SECOND, _AFTER = -1, 0, 1
 
@@ -244,7 +246,7 @@ class Connection:
         self._has_passed: bool | None = None
         self._views: dict[Any, View] | None = None
         self._placed: dict[str, Any] | None = None
-        """What the record of a message says of the connection, where its answer is sure."""
+        """What the record of a message says of the connection, where its answer is sure and several may ask."""
         self._witness: dict[tuple[str, bool, bool], list[str] | None] | None = None
         """By verdict, whether a line states it, and whether consolidated events speak of the message: who states it, once somebody has asked."""
         self.sure: View | None = None
@@ -484,9 +486,12 @@ class Connection:
         """Return the verdict for mail at one time, and what the record of that says of the connection: each side has its own way to place it."""
         passed = mid is not None or self.has_passed
         if passed and self.sure is not None and time is not None and time >= self.sure_from:
-            if self._placed is None:
-                self._placed = place(self.summary(self.sure))
-            return self.sure.verdict, self._placed
+            placed = self._placed
+            if placed is None:
+                placed = place(self.summary(self.sure))
+                if len(self.uses) > _ONE_MESSAGE:
+                    self._placed = placed
+            return self.sure.verdict, placed
         view = self.at(time, mid) if passed else self.view
         return view.verdict, place(self.summary(view, with_records=self.rest.stated is None or self._stated_for(mid) is not None))
 

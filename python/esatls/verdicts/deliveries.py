@@ -12,6 +12,8 @@ from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 from esatls.verdicts.words import of_deliveries
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from esatls.lines.clock import Time
     from esatls.verdicts.appliance import Appliance
     from esatls.verdicts.connection import Connection, Summary
@@ -95,7 +97,7 @@ def deliveries_of(appliance: Appliance, message: Message) -> list[DeliveryRecord
 
 def delivered(attempts: list[DeliveryRecord]) -> str:
     """Return the verdict on the delivery of a message, of its attempts."""
-    return of_deliveries(frozenset([attempt["verdict"] for attempt in attempts if attempt.get("outcome") == "done"]))
+    return of_deliveries({attempt["verdict"] for attempt in attempts if attempt.get("outcome") == "done"})
 
 
 def _all_done(appliance: Appliance, message: Message) -> list[DeliveryRecord] | None:
@@ -213,7 +215,7 @@ def _tell_domain(attempt: DeliveryRecord, domains: set[str]) -> None:
         (attempt["domain"],) = domains
 
 
-def _completed(appliance: Appliance, attempts: list[DeliveryRecord], records: list[Consolidated]) -> list[DeliveryRecord]:
+def _completed(appliance: Appliance, attempts: list[DeliveryRecord], records: Sequence[Consolidated]) -> list[DeliveryRecord]:
     """Return the attempts with what consolidated events state and no line does: each event is a statement of its own."""
     by_dcid: dict[int, list[DeliveryRecord]] = {}
     outcomes = {attempt.get("outcome") for attempt in attempts}

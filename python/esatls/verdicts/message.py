@@ -208,7 +208,7 @@ class Message:
         """The facts that name a connection it went over."""
         self.quarantined = bool(quarantined)
         self.flow: str | None = None if flow is None else flow[_POLICY]
-        self.records: list[Consolidated] = []
+        self.records: Sequence[Consolidated] = ()
         """Consolidated events, each a statement of its own, by time."""
         if records:
             self.records = [Consolidated(*fact) for fact in sorted(set(records), key=order)]

@@ -85,7 +85,7 @@ def looked_at(appliances: Iterable[Appliance], contradictions: Contradictions) -
 
 def message_record(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
     """Return the record of one life of one message."""
-    verdict, received = appliance.received(message)
+    verdict, received = appliance.received(message, is_last=True)
     if not message.has_envelope:
         complete(appliance, message)
     record: MessageRecord = {}

@@ -5,11 +5,11 @@ Every list of them is made from this table: choices of the command line, report,
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
 
 UNKNOWN = "unknown"
 
@@ -72,12 +72,11 @@ def uncounted(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for word in words if word not in COUNTED)
 
 
-@lru_cache(maxsize=1000)
-def of_deliveries(verdicts: frozenset[str]) -> str:
+def of_deliveries(verdicts: AbstractSet[str]) -> str:
     """Return the verdict on several deliveries, from the verdicts on all; `none` for no delivery."""
+    if len(verdicts) == 1:
+        (verdict,) = verdicts
+        return verdict if verdict in ("encrypted", "cleartext") else UNKNOWN
     if not verdicts:
         return "none"
-    if "encrypted" in verdicts and "cleartext" in verdicts:
-        return "mixed"
-    first = next(iter(verdicts))
-    return UNKNOWN if len(verdicts) > 1 or first not in ("encrypted", "cleartext") else first
+    return "mixed" if "encrypted" in verdicts and "cleartext" in verdicts else UNKNOWN
