@@ -16,7 +16,8 @@ import struct
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
+from operator import itemgetter
+from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar
 
 from esatls import compiled
 from esatls.errors import EsatlsError
@@ -33,7 +34,7 @@ from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from esatls.extraction.event_record import EventRecord
@@ -49,6 +50,7 @@ LEAST_PART = 1 << 22
 """Bytes of log that are worth a process."""
 LARGEST_DOCUMENT = 1 << 29
 """Bytes of a message-tracking document, which is read whole; unpacked ones may have no end."""
+_One = TypeVar("_One")
 _SIFTED = ("TLS", "ESADaneStatus")
 """A word of nearly all events that `events` shows unless told otherwise, and one of the rare others."""
 
@@ -444,7 +446,7 @@ def _threads(jobs: int, work: Callable[[int], None]) -> Iterator[None]:
 
 def write_messages(
     found: list[Source],
-    dump: Callable[[Mapping[str, Any]], bytes],
+    dump: Callable[[Sequence[Mapping[str, Any]]], bytes],
     write: Callable[[bytes], object],
     options: Options,
     warn: sources.Warn,
@@ -452,7 +454,7 @@ def write_messages(
     named: set[str],
     contradictions: Contradictions,
 ) -> Counts:
-    """Write the record of every message in order (appliance, MID), each as `dump` gives it and a line feed.
+    """Write the record of every message in order (appliance, MID): `dump` turns some into lines.
 
     The names of the appliances are added to `named`, and to `contradictions` what the records show of them.
     """
@@ -462,7 +464,7 @@ def write_messages(
 
         known, counts = by_core
         named |= set(appliances([*known.hosts, *known.keys]).values())
-        for block in native.message_lines(known, dump, contradictions):
+        for block in native.message_lines(known, lambda record: dump([record])[:-1], contradictions):
             write(block)
         return counts
     parts = _parts(found, options, None)
@@ -470,8 +472,8 @@ def write_messages(
         from esatls.verdicts.records import messages
 
         facts, counts = gather(found, options, warn, progress)
-        for record in messages(facts, contradictions):
-            write(dump(record) + b"\n")
+        for records in _some(messages(facts, contradictions)):
+            write(dump(records))
         named |= set(appliances(facts.hosts).values())
         return counts
     from esatls.verdicts.partition import Share, judged_together, seen_twice
@@ -532,24 +534,32 @@ def write_messages(
 
 
 _WRITTEN_AT_ONCE = 10_000
+_DUMPED_AT_ONCE = 100
+"""Records that are turned into lines at once; of more, the first would have left the processor's cache."""
 Lines = dict[str, tuple[list[int], list[bytes]]]
 """By appliance: MIDs ascending, and the line of each."""
 
 
-def _own_lines(share: Share, dump: Callable[[Mapping[str, Any]], bytes]) -> Lines:
+def _own_lines(share: Share, dump: Callable[[Sequence[Mapping[str, Any]]], bytes]) -> Lines:
     return _lines(share.own(), dump)
 
 
-def _lines(records: Iterable[tuple[str, int, MessageRecord]], dump: Callable[[Mapping[str, Any]], bytes]) -> Lines:
+def _lines(records: Iterable[tuple[str, int, MessageRecord]], dump: Callable[[Sequence[Mapping[str, Any]]], bytes]) -> Lines:
     lines: Lines = {}
-    last, mids, texts = None, list[int](), list[bytes]()
-    for host, mid, record in records:
-        if host != last:
-            mids, texts = lines.setdefault(host, ([], []))
-            last = host
-        mids.append(mid)
-        texts.append(dump(record) + b"\n")
+    for host, theirs in itertools.groupby(records, key=itemgetter(0)):
+        mids, texts = lines.setdefault(host, ([], []))
+        for some in _some(theirs):
+            mids += [mid for _, mid, _ in some]
+            # no other byte of a line ends one
+            texts += dump([record for _, _, record in some]).splitlines(keepends=True)
     return lines
+
+
+def _some(records: Iterable[_One]) -> Iterator[list[_One]]:
+    """Yield all of something, some at a time."""
+    them = iter(records)
+    while some := [*itertools.islice(them, _DUMPED_AT_ONCE)]:
+        yield some
 
 
 # processes

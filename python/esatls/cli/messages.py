@@ -11,7 +11,7 @@ from esatls.cli.filters import MessageFilter, message_filters
 from esatls.cli.formats import format_of, writing
 from esatls.cli.inputs import Input, appliances_of, messages_of, reading
 from esatls.extraction.fields import MESSAGE_FIELDS
-from esatls.output import FORMATS, dumps, write
+from esatls.output import FORMATS, lines, write
 
 
 @click.command()
@@ -26,7 +26,7 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
     if everything and form == "json":
         with source.output(output) as file:
             named: set[str] = set()
-            counts = parallel.write_messages(source.found, dumps, file.write, source.options, source.warn, source.progress(), named, source.contradictions)
+            counts = parallel.write_messages(source.found, lines, file.write, source.options, source.warn, source.progress(), named, source.contradictions)
         source.tell_names(named)
         source.end(counts)
         return
