@@ -187,9 +187,12 @@ def connections_of(appliances: Iterable[Appliance], source: Input) -> Iterator[C
     since, until = source.since, source.until
     for appliance in records.looked_at(appliances, source.contradictions):
         total = len(appliance.stores[RECEIVING]) + len(appliance.stores[DELIVERY])
-        for times, record in source.judged(records.connections_in_time([appliance]), total):
-            if (since is None and until is None) or (times and (since is None or max(times) >= since) and (until is None or min(times) < until)):
-                yield record
+        for connection, record in source.judged(records.connections_of(appliance), total):
+            if since is not None or until is not None:
+                times = records.times_of(connection)
+                if not times or (since is not None and max(times) < since) or (until is not None and min(times) >= until):
+                    continue
+            yield record
 
 
 def messages_of(appliances: Iterable[Appliance], source: Input) -> Iterator[MessageRecord]:

@@ -30,7 +30,7 @@ from esatls.verdicts.facts import GIVEN_UP, GOES_ON, OPENS, Store
 from esatls.verdicts.message import Message, domain_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from esatls.lines.clock import Time
     from esatls.verdicts.connection import Summary
@@ -145,7 +145,7 @@ class Appliance:
 
     def ids(self, side: int) -> list[str]:
         """Return the ids of all connections of one side, ascending. ICID 0 is no connection."""
-        return sorted((set(self.stores[side]) | set(self.uses[side])) - {"0"}, key=int)
+        return in_order(key for key in {**self.stores[side], **self.uses[side]} if key != "0")
 
     def connection(self, side: int, key: str, time: Time | None) -> Connection | None:
         """Return the connection that had this id at this time."""
@@ -349,6 +349,11 @@ class Appliance:
         if flow is not None and origin.code in GOES_ON:
             found["mail_flow"] = flow
         return verdict
+
+
+def in_order(ids: Iterable[str]) -> list[str]:
+    """Return ids, ascending; those that are one number in several ways in an order too. As they come in a log, they nearly are."""
+    return sorted(sorted(ids), key=int)
 
 
 def _named(message: Message) -> tuple[str | None, Time | None]:

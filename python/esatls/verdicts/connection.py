@@ -360,6 +360,8 @@ class Connection:
 
     def _as_a_whole(self) -> View:
         passing = [use for use in self.uses if passes(use)]
+        if self.sure is not None and passing and None not in (times := [use[TIME] for use in passing]) and min(times) >= self.sure_from:
+            return self.sure
         if self.has_witnesses:
             # a consolidated event is written when its message leaves: that is not when it passed
             told = {use[KEY] for use in passing if use[CODE] != "cef"}

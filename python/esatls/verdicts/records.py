@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.errors import WrongTypeError
 from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME, Consolidated, Delivery, Fact, Try, position
-from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.appliance import Appliance, in_order
 from esatls.verdicts.deliveries import delivered, deliveries_of
 from esatls.verdicts.envelope import complete
 from esatls.verdicts.facts import GIVEN_UP, Facts, order, passes
@@ -25,21 +25,28 @@ _OF_TLS = ("tls_peer_cn", "tls_domain")
 _TOLD = {code: tuple((name, type_._fields.index(name)) for name in (*_OF_THE_PEER, *_OF_TLS) if name in type_._fields) for code, type_ in FACT_TYPES.items()}
 """By code of a fact: what it tells of a connection, and where that stands."""
 _RID = position("rid", Delivery, Try)
+_DELIVERED = frozenset({"delivery_started", "delivery_done"})
 
 
 def connections(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[ConnectionRecord]:
     """Yield a record per connection, by appliance, side, id and life. What shows of `contradictions` is added to them by the end."""
-    return (record for _, record in connections_in_time(appliances_of(facts, contradictions)))
+    for appliance in appliances_of(facts, contradictions):
+        for _, record in connections_of(appliance):
+            yield record
 
 
-def connections_in_time(appliances: Iterable[Appliance]) -> Iterator[tuple[list[Time], ConnectionRecord]]:
-    """Yield each connection's record after all times at which anything is known of it: its own lines, and those of messages that name it."""
-    for appliance in appliances:
-        for side in (RECEIVING, DELIVERY):
-            for key in appliance.ids(side):
-                for _, connection in sorted(appliance.connections_of(side, key)[1].items()):
-                    times = [fact[TIME] for known in (connection.facts, connection.uses) for fact in known if fact[TIME] is not None]
-                    yield times, connection_record(appliance, side, key, connection)
+def connections_of(appliance: Appliance) -> Iterator[tuple[Connection, ConnectionRecord]]:
+    """Yield the connections of one appliance, each with its record."""
+    for side in (RECEIVING, DELIVERY):
+        for key in appliance.ids(side):
+            once = appliance.used_once(side, key)
+            for _, connection in sorted(appliance.connections_of(side, key)[1].items()) if once is None else ((0, once),):
+                yield connection, connection_record(appliance, side, key, connection)
+
+
+def times_of(connection: Connection) -> list[Time]:
+    """Return all times at which anything is known of a connection: those of its own lines, and of messages that name it."""
+    return [fact[TIME] for known in (connection.facts, connection.uses) for fact in known if fact[TIME] is not None]
 
 
 def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[MessageRecord]:
@@ -52,16 +59,10 @@ def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iter
 def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozenset(), only: set[str] | None = None) -> Iterator[tuple[int, MessageRecord]]:
     """Yield MID and record of each life of each message of one appliance, by MID: all but those to `skip`, or `only` some."""
     known = appliance.stores[MESSAGES]
-    # as they come in the log, they are nearly in order
     for mid in in_order([mid for mid in known if mid not in skip] if only is None else known.keys() & only):
         for message in appliance.in_order(mid):
             if not message.is_bare:
                 yield int(mid), message_record(appliance, mid, message)
-
-
-def in_order(ids: Iterable[str]) -> list[str]:
-    """Return ids, ascending; those that are one number in several ways in an order too."""
-    return sorted(sorted(ids), key=int)
 
 
 def appliances_of(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[Appliance]:
@@ -123,7 +124,9 @@ def message_record(appliance: Appliance, mid: str, message: Message) -> MessageR
     return record
 
 
-def connection_record(appliance: Appliance, side: int, key: str, connection: Connection) -> ConnectionRecord:
+def connection_record(  # noqa: C901 - a field after the other
+    appliance: Appliance, side: int, key: str, connection: Connection
+) -> ConnectionRecord:
     """Return the record of one life of one connection."""
     record: dict[str, Any] = {}
     if appliance.host:
@@ -132,12 +135,7 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
     record["icid" if side == RECEIVING else "dcid"] = int(key)
     told, closed = _told_by(connection.facts)
     if side == RECEIVING and appliance.has_witnesses:
-        stated = {id(message): message for use in sorted(connection.uses, key=order) if (message := appliance.message(use[KEY], use[TIME])) is not None}
-        for message in stated.values():
-            for name in ("peer_ip", "peer_host"):
-                value = message.stated(name)
-                if value:
-                    told.setdefault(name, value)
+        _add_stated(told, appliance, connection)
     if connection.opened is not None and connection.opened[TIME] is not None:
         record["opened"] = appliance.stamp(connection.opened[TIME])
     if closed:
@@ -145,28 +143,60 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
     for name in _OF_THE_PEER:
         if name in told:
             record[name] = int(told[name]) if name == "peer_port" else told[name]
-    verdict, version, cipher, reason, *_, conflict, witness = connection.summary(connection.view)
-    _keep(record, tls_verdict=verdict, tls_version=version, tls_cipher=cipher, tls_reason=reason)
+    verdict, version, cipher, reason, _, _, _, conflict, witness = connection.summary(connection.view)
+    record["tls_verdict"] = verdict
+    if version:
+        record["tls_version"] = version
+    if cipher:
+        record["tls_cipher"] = cipher
+    if reason:
+        record["tls_reason"] = reason
     for name in _OF_TLS:
         if name in told:
             record[name] = told[name]
     if connection.rest.required:
         record["tls_required"] = True
-    _keep(record, conflict=conflict, witness=witness)
-    users = [(use, appliance.message(use[KEY], use[TIME])) for use in connection.uses if use[CODE] != GIVEN_UP]
+    if conflict:
+        record["conflict"] = conflict
+    if witness:
+        record["witness"] = witness
+    users, passed = _users(appliance, connection.uses)
     domain = _partner(appliance, side, users, told.get("tls_domain"))
     if domain:
         record["domain"] = domain
     flow = connection.flow or _shared_flow(appliance, users)
     if flow:
         record["mail_flow"] = flow
-    record["messages"] = len({use[KEY] for use in connection.uses if passes(use)})
+    record["messages"] = passed
     return record  # type: ignore[return-value]
 
 
-def _keep(record: dict[str, Any], **values: Any) -> None:
-    """Add what has a value."""
-    record.update({name: value for name, value in values.items() if value})
+def _add_stated(told: dict[str, Any], appliance: Appliance, connection: Connection) -> None:
+    """Add what consolidated events state of the other side, where no line tells it."""
+    stated = {id(message): message for use in sorted(connection.uses, key=order) if (message := appliance.message(use[KEY], use[TIME])) is not None}
+    for message in stated.values():
+        for name in ("peer_ip", "peer_host"):
+            value = message.stated(name)
+            if value:
+                told.setdefault(name, value)
+
+
+def _users(appliance: Appliance, uses: Sequence[Fact]) -> tuple[list[tuple[Fact, Message]], int]:
+    """Return the messages that use a connection, after the facts that say so, and how many passed over it."""
+    users: list[tuple[Fact, Message]] = []
+    passed: set[str] = set()
+    rid = last = None
+    for use in uses:
+        code = use[CODE]
+        if passes(use):
+            passed.add(use[KEY])
+        if code != GIVEN_UP:
+            message = appliance.message(use[KEY], use[TIME])
+            # most deliveries have two lines, which name the same recipients
+            if message is not None and (message is not last or code not in _DELIVERED or use[_RID] != rid):
+                users.append((use, message))
+                last, rid = message, use[_RID] if code in _DELIVERED else None
+    return users, len(passed)
 
 
 def _told_by(facts: Sequence[Fact]) -> tuple[dict[str, Any], list[Time]]:
@@ -175,43 +205,37 @@ def _told_by(facts: Sequence[Fact]) -> tuple[dict[str, Any], list[Time]]:
     closed: list[Time] = []
     agree = True
     for fact in facts:
-        if fact[CODE] == "connection_closed":
-            if fact[TIME] is not None:
-                closed.append(fact[TIME])
-        elif fact[CODE] != "cef_tls" and not _note(told, fact):
-            agree = False
+        for name, place in _TOLD[fact[CODE]]:
+            value = fact[place]
+            if not value:
+                pass
+            elif name not in told:
+                told[name] = value
+            elif told[name] != value:
+                agree = False
+        if fact[CODE] == "connection_closed" and fact[TIME] is not None:
+            closed.append(fact[TIME])
     if not agree:
         told = {}
         for fact in sorted(facts, key=order):
-            if fact[CODE] not in ("connection_closed", "cef_tls"):
-                _note(told, fact)
+            for name, place in _TOLD[fact[CODE]]:
+                if fact[place]:
+                    told.setdefault(name, fact[place])
     return told, closed
 
 
-def _note(told: dict[str, Any], fact: Fact) -> bool:
-    """Note the values of a fact that no fact before has; tell whether one before has no other value."""
-    agrees = True
-    for name, place in _TOLD[fact[CODE]]:
-        value = fact[place]
-        if value and told.setdefault(name, value) != value:
-            agrees = False
-    return agrees
-
-
-def _shared_flow(appliance: Appliance, users: list[tuple[Fact, Message | None]]) -> str | None:
+def _shared_flow(appliance: Appliance, users: list[tuple[Fact, Message]]) -> str | None:
     """Return the mail flow of all messages concerned, if it is one."""
-    flows = {appliance.received(message)[1].get("mail_flow") for _, message in users if message is not None}
+    flows = {appliance.received(message)[1].get("mail_flow") for _, message in users}
     return flows.pop() if len(flows) == 1 else None
 
 
-def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message | None]], told: str | None) -> str | None:
+def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message]], told: str | None) -> str | None:
     """Return the partner's domain: told by the line, or shared by all senders or all recipients concerned."""
     if told:
         return told.lower().rstrip(".")
     domains: set[str] = set()
     for fact, message in users:
-        if message is None:
-            continue
         if not message.has_envelope:
             complete(appliance, message)
         if side == RECEIVING:
@@ -221,5 +245,8 @@ def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message | 
         elif fact[CODE] == "cef":
             domains.update(map(domain_of, addresses_of(Consolidated(*fact).recipient)))
         else:
-            domains.update(domain_of(message.recipients[rid]) for rid in rids_of(fact[_RID]) if rid in message.recipients)
+            recipients = message.recipients
+            for rid in rids_of(fact[_RID]):
+                if rid in recipients:
+                    domains.add(domain_of(recipients[rid]))
     return domains.pop() if len(domains) == 1 else None

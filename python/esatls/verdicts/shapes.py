@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, position
 from esatls.lines.clock import Stamps, rfc3339
 from esatls.verdicts import lives
-from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.appliance import Appliance, in_order
 from esatls.verdicts.closure import together
 from esatls.verdicts.deliveries import delivered, deliveries_of
 from esatls.verdicts.facts import LONG_AGO, passes, refs
@@ -45,7 +45,7 @@ from esatls.verdicts.ordinary import (
     USED,
     WENT_OVER,
 )
-from esatls.verdicts.records import in_order, message_record, messages, messages_of
+from esatls.verdicts.records import message_record, messages, messages_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
