@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Optional, TypeVar
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
 from esatls.lines.clock import parse_rfc3339
@@ -14,7 +14,7 @@ from esatls.verdicts.message import domain_of
 from esatls.verdicts.words import OVER_TLS, UNKNOWN, of_deliveries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
     from esatls.report import report_types
     from esatls.report.ledger import Key
@@ -29,6 +29,7 @@ _LONGEST_NAME = 253
 """Characters of a name in DNS (RFC 1035)."""
 
 
+_Key = TypeVar("_Key")
 Tables = dict[str, "Counter[tuple[str, ...]]"]
 
 
@@ -55,6 +56,7 @@ class Span:
 
     def __init__(self) -> None:
         self.times: report_types.Span = {}
+        self._first = self._last = ""
 
     def add(self, time: str | None) -> None:
         """Widen the span to hold a moment, if there is one."""
@@ -64,10 +66,11 @@ class Span:
         moment = time[:-1]
         if not self.times:
             self.times = {"first": time, "last": time}
-        elif moment < self.times["first"][:-1]:
-            self.times["first"] = time
-        elif moment > self.times["last"][:-1]:
-            self.times["last"] = time
+            self._first = self._last = moment
+        elif moment < self._first:
+            self.times["first"], self._first = time, moment
+        elif moment > self._last:
+            self.times["last"], self._last = time, moment
 
     def unit(self) -> str:
         """Return what to count by: hours below three days, days else."""
@@ -94,20 +97,39 @@ def count_records(connections: Iterable[ConnectionRecord], messages: Iterable[Me
     """Count records of connections and of messages, each read once."""
     ledger = Ledger(own_domains)
     counts = Counts(Span(), {(direction, flow): Part() for direction in DIRECTIONS for flow in FLOWS}, Counter(), Counter(), ledger)
-    for connection in connections:
-        counts.hosts[connection.get("esa_host", UNKNOWN), "connections"] += 1
-        counts.span.add(connection.get("opened"))
-        counts.span.add(connection.get("closed"))
-        _count_connection(counts.parts[connection["esa_direction"], _flow(connection)].tables, ledger, connection)
-    for record in messages:
-        counts.hosts[record.get("esa_host", UNKNOWN), "messages"] += 1
-        counts.span.add(record.get("first_seen"))
-        counts.span.add(record.get("last_seen"))
-        counts.both[record["received"], record["delivered"]] += 1
-        flow = _flow(record)
-        _count_received(counts.parts["receiving", flow].tables, ledger, record)
-        _count_delivered(counts.parts["delivery", flow].tables, ledger, record)
+    _count_connections(counts, connections)
+    _count_messages(counts, messages)
     return counts
+
+
+class _Group:
+    """Records that are counted alike: how many, with how many recipients, and the time of the latest, where that counts."""
+
+    __slots__ = ("count", "latest", "recipients")
+
+    def __init__(self) -> None:
+        self.count = self.recipients = 0
+        self.latest = ""
+
+    def add(self, time: str | None, recipients: int = 0) -> None:
+        """Add one."""
+        self.count += 1
+        self.recipients += recipients
+        # without the Z, text with a fraction sorts after text without
+        if time is not None and time[:-1] > self.latest[:-1]:
+            self.latest = time
+
+
+class _Groups(dict[_Key, _Group]):
+    """Groups by what is counted: most records are like another one, and only groups go to the tables."""
+
+    def __missing__(self, key: _Key) -> _Group:
+        group = self[key] = _Group()
+        return group
+
+
+_Issues = tuple[tuple["IssueName", str], ...]
+"""What is wrong, each with its reason or its name."""
 
 
 def _flow(record: ConnectionRecord | MessageRecord) -> str:
@@ -115,81 +137,82 @@ def _flow(record: ConnectionRecord | MessageRecord) -> str:
     return flow if flow in FLOWS else UNKNOWN
 
 
-def _count_connection(tables: Tables, ledger: Ledger, record: ConnectionRecord) -> None:
-    verdict, direction = record["tls_verdict"], record["esa_direction"]
-    time = record.get("opened") or record.get("closed")
-    tables["connections"][(verdict,)] += 1
-    _count_time(tables, "connections", time, verdict)
-    if verdict in ("unused", UNKNOWN) and "tls_reason" in record:
-        tables["other_reasons"][record["tls_reason"], verdict] += 1
-    if verdict == "unused":
-        return  # refused strangers are many, and no partners
-    partner = partner_name(record.get("domain"), record.get("peer_host"), record.get("peer_ip"))
-    key = ledger.key(direction, _flow(record), partner)
-    ledger.note(key, "connections", verdict, time)
-    columns = [verdict]
-    issues: list[tuple[IssueName, str]] = []
-    if verdict in OVER_TLS:
-        version, cipher = record.get("tls_version", UNKNOWN), record.get("tls_cipher", UNKNOWN)
-        ledger.note(key, "version", version, None)
-        tables["versions"][(version,)] += 1
-        tables["ciphers"][(cipher,)] += 1
-        marks = _marks(version, cipher)
-        columns += marks
-        if "deprecated" in marks or "weak" in marks:
-            tables["outdated"][partner, version, cipher] += 1
-        issues = _outdated(marks, version, cipher)
-    elif verdict == "failed" or (verdict == "cleartext" and "tls_reason" in record):
-        tables["failures"][partner, record.get("tls_reason", NOT_LOGGED), verdict, "required" if record.get("tls_required") else ""] += 1
-        issues = [(FAILED, record.get("tls_reason", NOT_LOGGED))]
+def _count_connections(counts: Counts, connections: Iterable[ConnectionRecord]) -> None:
+    span, ledger = counts.span, counts.ledger
+    groups = _Groups[tuple[str, str, str, str, Optional[str], Optional[str], Optional[str], bool]]()
+    moments: Counter[tuple[str, str, str, str, str]] = Counter()
+    for record in connections:
+        opened, closed = record.get("opened"), record.get("closed")
+        time = opened or closed
+        span.add(opened)
+        span.add(closed)
+        direction, verdict, flow = record["esa_direction"], record["tls_verdict"], _flow(record)
+        version, cipher, reason = record.get("tls_version"), record.get("tls_cipher"), record.get("tls_reason")
+        moments[record.get("esa_host", UNKNOWN), direction, flow, _hour(time), verdict] += 1
+        # refused strangers are many, and no partners
+        partner = "" if verdict == "unused" else partner_name(record.get("domain"), record.get("peer_host"), record.get("peer_ip"))
+        is_over_tls = verdict in OVER_TLS
+        groups[direction, flow, verdict, partner, version, cipher, reason, record.get("tls_required", False)].add(time if is_over_tls else None)
+        for name, why in _outdated(version or UNKNOWN, cipher or UNKNOWN) if is_over_tls else _failed(verdict, reason):
+            kind, number = ("icid", record["icid"]) if direction == "receiving" else ("dcid", record["dcid"])
+            ledger.issue(ledger.key(direction, flow, partner), name).add_connection(time, why, record.get("esa_host", ""), kind, number)
+    for (host, direction, flow, hour, verdict), count in moments.items():
+        counts.hosts[host, "connections"] += count
+        tables = counts.parts[direction, flow].tables
+        tables["connections"][(verdict,)] += count
+        _count_hour(tables, "connections", hour, verdict, count)
+    for (direction, flow, verdict, partner, version, cipher, reason, is_required), group in groups.items():
+        tables = counts.parts[direction, flow].tables
+        if verdict in ("unused", UNKNOWN) and reason is not None:
+            tables["other_reasons"][reason, verdict] += group.count
+        if verdict == "unused":
+            continue
+        key = ledger.key(direction, flow, partner)
+        ledger.note(key, "connections", verdict, group.latest, group.count)
+        if verdict in OVER_TLS:
+            ledger.note(key, "version", version or UNKNOWN, "", group.count)
+            columns = _count_tls(tables, partner, version or UNKNOWN, cipher or UNKNOWN, group.count)
+        else:
+            columns = _count_no_tls(tables, partner, verdict, reason, group.count, is_required=is_required)
+        for column in columns:
+            tables["connections"][(column,)] += group.count
+        for column in (verdict, *columns):
+            tables["partner_connections"][partner, column] += group.count
+
+
+def _count_tls(tables: Tables, partner: str, version: str, cipher: str, count: int) -> Sequence[str]:
+    """Count connections over TLS; return what they are marked with."""
+    tables["versions"][(version,)] += count
+    tables["ciphers"][(cipher,)] += count
+    marks = _marks(version, cipher)
+    if "deprecated" in marks or "weak" in marks:
+        tables["outdated"][partner, version, cipher] += count
+    return marks
+
+
+def _count_no_tls(tables: Tables, partner: str, verdict: str, reason: str | None, count: int, *, is_required: bool) -> Sequence[str]:
+    """Count other connections; return what they are marked with."""
+    columns = []
+    for _, why in _failed(verdict, reason):
+        tables["failures"][partner, why, verdict, "required" if is_required else ""] += count
         if verdict == "cleartext":
             columns.append("fallback")
-    if record.get("tls_required") and verdict not in OVER_TLS:
-        columns += ["required", "required_" + verdict]
-    for column in columns:
-        tables["partner_connections"][partner, column] += 1
-    for column in columns[1:]:
-        tables["connections"][(column,)] += 1
-    for name, reason in issues:
-        issue = ledger.issue(key, name)
-        issue.connections += 1
-        issue.seen(time)
-        issue.reasons[reason] += 1
-        kind, number = ("icid", record["icid"]) if direction == "receiving" else ("dcid", record["dcid"])
-        issue.example(time, record.get("esa_host", ""), kind, number)
+    return [*columns, "required", "required_" + verdict] if is_required else columns
 
 
-def _outdated(marks: tuple[str, ...], version: str, cipher: str) -> list[tuple[IssueName, str]]:
-    """Return what is wrong with a protocol and a cipher, each with its name."""
-    return [(DEPRECATED, version)] * ("deprecated" in marks) + [(WEAK, cipher)] * ("weak" in marks)
-
-
-def _note_mail(ledger: Ledger, key: Key, record: MessageRecord, verdict: str, ways: Iterable[DeliveryRecord]) -> None:
-    """Note one message of a partner; each way that it took is an attempt to deliver it, or the like."""
-    told: set[str] = set()
-    latest: str | None = None
-    for way in ways:
-        time = way.get("time", record.get("first_seen"))
-        issues: list[tuple[IssueName, str]] = []
-        if way["verdict"] == "cleartext":
-            issues = [(CLEARTEXT, way.get("reason", ""))]
-        elif way["verdict"] == "encrypted":
-            latest = time
-            version, cipher = way.get("tls_version", UNKNOWN), way.get("tls_cipher", UNKNOWN)
-            issues = [(name, "") for name, _ in _outdated(_marks(version, cipher), version, cipher)]
-        for name, reason in issues:
-            issue = ledger.issue(key, name)
-            issue.seen(time)
-            if reason:
-                issue.reasons[reason] += 1
-            if name not in told:
-                told.add(name)
-                issue.messages += 1
-                issue.example(time, record.get("esa_host", ""), "mid", record["mid"])
-    ledger.note(key, "messages", verdict, latest)
+def _failed(verdict: str, reason: str | None) -> _Issues:
+    """Return why TLS failed, if it did: on a connection without it, clear text that has no reason is no failure."""
+    return ((FAILED, NOT_LOGGED if reason is None else reason),) if verdict == "failed" or (verdict == "cleartext" and reason is not None) else ()
 
 
 @lru_cache(maxsize=10_000)  # bounded, as both are text of the log
+def _outdated(version: str, cipher: str) -> _Issues:
+    """Return what is wrong with a protocol and a cipher, each with its name."""
+    marks = _marks(version, cipher)
+    return ((DEPRECATED, version),) * ("deprecated" in marks) + ((WEAK, cipher),) * ("weak" in marks)
+
+
+@lru_cache(maxsize=10_000)  # likewise
 def _marks(version: str, cipher: str) -> tuple[str, ...]:
     marks = ["deprecated"] if is_deprecated(version) else []
     if weaknesses(cipher):
@@ -199,42 +222,73 @@ def _marks(version: str, cipher: str) -> tuple[str, ...]:
     return tuple(marks)
 
 
-def _count_received(tables: Tables, ledger: Ledger, record: MessageRecord) -> None:
-    verdict = record["received"]
-    tables["messages"][(verdict,)] += 1
-    tables["recipients"][(verdict,)] += len(record.get("recipients", ()))
-    _count_time(tables, "messages", record.get("first_seen"), verdict)
+_Mail = tuple[str, str, str, str, Optional[str], Optional[str]]
+"""What is counted of a message and one partner: direction, flow, partner, verdict, and the protocol and cipher that are to be counted."""
+
+
+def _count_messages(counts: Counts, messages: Iterable[MessageRecord]) -> None:
+    span = counts.span
+    groups = _Groups[_Mail]()
+    moments: Counter[tuple[str, str, str, str, str]] = Counter()
+    for record in messages:
+        first = record.get("first_seen")
+        span.add(first)
+        span.add(record.get("last_seen"))
+        flow = _flow(record)
+        moments[record.get("esa_host", UNKNOWN), flow, _hour(first), record["received"], record["delivered"]] += 1
+        _count_received(counts.ledger, groups, record, flow)
+        _count_delivered(counts, groups, record, flow)
+    for (host, flow, hour, *verdicts), count in moments.items():
+        received, delivered = verdicts
+        counts.hosts[host, "messages"] += count
+        counts.both[received, delivered] += count
+        for direction, verdict in zip(DIRECTIONS, verdicts):
+            tables = counts.parts[direction, flow].tables
+            tables["messages"][(verdict,)] += count
+            _count_hour(tables, "messages", hour, verdict, count)
+    for (way, flow, partner, verdict, version, cipher), group in groups.items():
+        tables = counts.parts[way, flow].tables
+        tables["recipients"][(verdict,)] += group.recipients
+        if verdict in ("internal", "none"):
+            continue
+        if version is not None and cipher is not None:
+            tables["message_versions"][(version,)] += group.count
+            tables["message_ciphers"][(cipher,)] += group.count
+        tables["partner_messages"][partner, verdict] += group.count
+        counts.ledger.note(counts.ledger.key(way, flow, partner), "messages", verdict, group.latest, group.count)
+
+
+def _count_received(ledger: Ledger, groups: _Groups[_Mail], record: MessageRecord, flow: str) -> None:
+    verdict, first = record["received"], record.get("first_seen")
+    recipients = len(record.get("recipients", ()))
     if verdict in ("internal", "none"):
+        groups["receiving", flow, "", verdict, None, None].add(None, recipients)
         return
+    partner = partner_name(domain_of(record.get("sender", "")), record.get("received_peer_host"), record.get("received_peer_ip"))
     if verdict == "encrypted":
-        tables["message_versions"][(record.get("received_tls_version", UNKNOWN),)] += 1
-        tables["message_ciphers"][(record.get("received_tls_cipher", UNKNOWN),)] += 1
-    domain = domain_of(record.get("sender", ""))
-    partner = partner_name(domain, record.get("received_peer_host"), record.get("received_peer_ip"))
-    tables["partner_messages"][partner, verdict] += 1
-    _note_mail(ledger, ledger.key("receiving", _flow(record), partner), record, verdict, [_way_in(record)])
+        version, cipher = record.get("received_tls_version", UNKNOWN), record.get("received_tls_cipher", UNKNOWN)
+        groups["receiving", flow, partner, verdict, version, cipher].add(first, recipients)
+        issues = _outdated(version, cipher)
+    else:
+        groups["receiving", flow, partner, verdict, None, None].add(None, recipients)
+        issues = ((CLEARTEXT, record.get("received_reason", "")),) if verdict == "cleartext" else ()
+    if issues:
+        _note_issues(ledger, ledger.key("receiving", flow, partner), record, [(first, issues)])
 
 
-def _way_in(record: MessageRecord) -> DeliveryRecord:
-    """Return how a message was received, as an attempt to deliver says it."""
-    way: DeliveryRecord = {"verdict": record["received"]}
-    if "received_tls_version" in record:
-        way["tls_version"] = record["received_tls_version"]
-    if "received_tls_cipher" in record:
-        way["tls_cipher"] = record["received_tls_cipher"]
-    if "received_reason" in record:
-        way["reason"] = record["received_reason"]
-    return way
-
-
-def _count_delivered(tables: Tables, ledger: Ledger, record: MessageRecord) -> None:
-    verdict = record["delivered"]
-    tables["messages"][(verdict,)] += 1
-    _count_time(tables, "messages", record.get("first_seen"), verdict)
+def _count_delivered(counts: Counts, groups: _Groups[_Mail], record: MessageRecord, flow: str) -> None:
+    deliveries = delivered_to(record)
+    if len(deliveries) == 1 and len(deliveries[0][1]) < 2:
+        # nearly always
+        ((attempt, reached),) = deliveries
+        partner = partner_name(next(iter(reached), None), attempt.get("peer_host"), attempt.get("peer_ip"))
+        _note_delivered(counts.ledger, groups, record, flow, partner, [attempt], len(attempt["rid"]), counted=True)
+        return
+    tables = counts.parts["delivery", flow].tables
     ways: dict[str, list[DeliveryRecord]] = {}
     versions: set[str] = set()
     ciphers: set[str] = set()
-    for attempt, reached in delivered_to(record):
+    for attempt, reached in deliveries:
         tables["recipients"][(attempt["verdict"],)] += len(attempt["rid"])
         for domain in reached or (None,):
             partner = partner_name(domain, attempt.get("peer_host"), attempt.get("peer_ip"))
@@ -247,17 +301,81 @@ def _count_delivered(tables: Tables, ledger: Ledger, record: MessageRecord) -> N
     for cipher in ciphers:
         tables["message_ciphers"][(cipher,)] += 1
     for partner, over in ways.items():
-        told = of_deliveries({attempt["verdict"] for attempt in over})
-        tables["partner_messages"][partner, told] += 1
-        _note_mail(ledger, ledger.key("delivery", _flow(record), partner), record, told, over)
+        _note_delivered(counts.ledger, groups, record, flow, partner, over)
 
 
-def delivered_to(record: MessageRecord) -> Iterator[tuple[DeliveryRecord, set[str]]]:
-    """Yield each delivery of a message that was done, and the domains that it reached; none where the log does not tell."""
-    done = [attempt for attempt in record["deliveries"] if attempt.get("outcome") == "done"]
-    domains = {} if all("domain" in attempt for attempt in done) else _domains_by_rid(record)
-    for attempt in done:
-        yield attempt, {attempt["domain"]} if "domain" in attempt else {domains[rid] for rid in attempt["rid"] if rid in domains}
+def _note_delivered(
+    ledger: Ledger,
+    groups: _Groups[_Mail],
+    record: MessageRecord,
+    flow: str,
+    partner: str,
+    over: Sequence[DeliveryRecord],
+    recipients: int = 0,
+    *,
+    counted: bool = False,
+) -> None:
+    """Note one message that a partner got; `counted` if its protocol and cipher are to be counted too."""
+    told = of_deliveries({attempt["verdict"] for attempt in over})
+    latest = version = cipher = None
+    wrong: list[tuple[str | None, _Issues]] = []
+    for attempt in over:
+        time = attempt.get("time", record.get("first_seen"))
+        issues: _Issues = ()
+        if attempt["verdict"] == "encrypted":
+            latest, version, cipher = time, attempt.get("tls_version", UNKNOWN), attempt.get("tls_cipher", UNKNOWN)
+            issues = _outdated(version, cipher)
+        elif attempt["verdict"] == "cleartext":
+            issues = ((CLEARTEXT, attempt.get("reason", "")),)
+        if issues:
+            wrong.append((time, issues))
+    if not counted:
+        version = cipher = None
+    groups["delivery", flow, partner, told, version, cipher].add(latest if told in OVER_TLS else None, recipients)
+    if wrong:
+        _note_issues(ledger, ledger.key("delivery", flow, partner), record, wrong)
+
+
+def _note_issues(ledger: Ledger, key: Key, record: MessageRecord, wrong: Iterable[tuple[str | None, _Issues]]) -> None:
+    """Note what was wrong with one message of a partner, each time."""
+    told: set[str] = set()
+    for time, issues in wrong:
+        for name, reason in issues:
+            issue = ledger.issue(key, name)
+            issue.seen(time)
+            if name == CLEARTEXT and reason:
+                issue.reasons[reason] += 1
+            if name not in told:
+                told.add(name)
+                issue.messages += 1
+                issue.example(time, record.get("esa_host", ""), "mid", record["mid"])
+
+
+def _hour(time: str | None) -> str:
+    """Return the hour of a time, as it is written; "" for none."""
+    return "" if time is None else time[:13]
+
+
+def _count_hour(tables: Tables, what: str, hour: str, verdict: str, count: int) -> None:
+    if hour:
+        tables["over_time"][what, hour, verdict] += count
+    else:
+        tables["undated"][(what,)] += count
+
+
+def delivered_to(record: MessageRecord) -> list[tuple[DeliveryRecord, set[str]]]:
+    """Return each delivery of a message that was done, and the domains that it reached; none where the log does not tell."""
+    domains: dict[int, str] | None = None
+    done: list[tuple[DeliveryRecord, set[str]]] = []
+    for attempt in record["deliveries"]:
+        if attempt.get("outcome") == "done":
+            if "domain" in attempt:
+                reached = {attempt["domain"]}
+            else:
+                domains = _domains_by_rid(record) if domains is None else domains
+                reached = {domains[rid] for rid in attempt["rid"] if rid in domains}
+            done.append((attempt, reached))
+    return done
 
 
 def _domains_by_rid(record: MessageRecord) -> dict[int, str]:
@@ -280,11 +398,15 @@ def _domains_by_rid(record: MessageRecord) -> dict[int, str]:
 
 def partner_name(domain: str | None, host: str | None, address: str | None) -> str:
     """Return the name of the other side: its domain, else its host name or address, as DNS has it."""
-    name = (domain or host or address or UNKNOWN).lower().rstrip(".") or UNKNOWN
-    return name if name.isascii() else _on_the_wire(name)
+    return _in_dns(domain or host or address or UNKNOWN)
 
 
 @lru_cache(maxsize=10_000)  # bounded, as it is text of the log
+def _in_dns(name: str) -> str:
+    name = name.lower().rstrip(".") or UNKNOWN
+    return name if name.isascii() else _on_the_wire(name)
+
+
 def _on_the_wire(name: str) -> str:
     """Return a name in other letters as DNS has it (RFC 3490: `xn--`), and one that does not come back whole as it is.
 
@@ -297,10 +419,3 @@ def _on_the_wire(name: str) -> str:
         return wire.decode("ascii") if wire.decode("idna") == name else name
     except ValueError:  # UnicodeError among them
         return name
-
-
-def _count_time(tables: Tables, what: str, time: str | None, verdict: str) -> None:
-    if time is None:
-        tables["undated"][(what,)] += 1
-    else:
-        tables["over_time"][what, time[:13], verdict] += 1  # to the hour

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 from esatls.report.organisations import organisation
-from esatls.verdicts.words import CONNECTION_VERDICTS, OVER_TLS
+from esatls.verdicts.words import CONNECTION_VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,6 +45,13 @@ class Issue:
         self.reasons: Counter[str] = Counter()
         self.examples: list[tuple[str, str, str, int]] = []
         """Time, appliance, kind of id, id."""
+
+    def add_connection(self, time: str | None, reason: str, host: str, kind: str, number: int) -> None:
+        """Note one connection."""
+        self.connections += 1
+        self.seen(time)
+        self.reasons[reason] += 1
+        self.example(time, host, kind, number)
 
     def seen(self, time: str | None) -> None:
         """Note a time at which it happened."""
@@ -92,13 +99,13 @@ class Ledger:
         own = (direction, flow) in _OUR_SIDE or (self.own_domains and any(f".{name}".endswith(f".{domain}") for domain in self.own_domains))
         return direction, "own" if own else "partner", name
 
-    def note(self, key: Key, what: str, verdict: str, time: str | None) -> None:
-        """Count one connection or message, and when it was over TLS."""
+    def note(self, key: Key, what: str, verdict: str, time: str, count: int) -> None:
+        """Count connections or messages; `time` is when the latest of them was over TLS, "" where none was."""
         counts = self.counts.get(key)
         if counts is None:
             counts = self.counts[key] = Counter()
-        counts[what, verdict] += 1
-        if verdict in OVER_TLS and time is not None and _moment(time) > _moment(self.last_tls.get(key, "")):
+        counts[what, verdict] += count
+        if _moment(time) > _moment(self.last_tls.get(key, "")):
             self.last_tls[key] = time
 
     def issue(self, key: Key, issue: str) -> Issue:
