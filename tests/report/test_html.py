@@ -129,8 +129,13 @@ def check_lists(page: Page, built: Any) -> None:
                 (counts,) = [row["messages"] for row in some if row["direction"] == direction] or [None]
                 told = ["", "", ""] if counts is None else [f"{n:,}" for n in (sum(counts.values()), counts["cleartext"] + counts["mixed"], counts["unknown"])]
                 assert [cells[at], cells[at + 2], cells[at + 3]] == told
-            assert cells[9] == f"{sum(sum(row['connections'].values()) for row in some):,}"
-            assert [name for name in ("deprecated", "weak") if name in cells[10]] == [
+        over = {row[0]: row for row in page.tables.get("Connections with own domains" if own else "Connections with partners", [[]])[1:]}
+        assert {*over} == {*partners}
+        for partner, some in partners.items():
+            cells = over[partner]
+            assert cells[1] == f"{sum(sum(row['connections'].values()) for row in some):,}"
+            assert cells[3] == f"{sum(row['connections']['failed'] for row in some):,}"
+            assert [name for name in ("deprecated", "weak") if name in cells[2]] == [
                 name for name in ("deprecated", "weak") if any(name in row for row in some)
             ]
 

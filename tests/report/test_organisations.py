@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 from esatls.report import build as report
+from esatls.report.bars import Bars, over_tls, with_version
 from esatls.report.organisations import organisation
+from esatls.report.page import page
 from esatls.report.tables import tables, write_folder
+from esatls.report.text import render
+from rich.console import Console
 
 from tests import terminal
-from tests.report.support import HOSTILE, Record, attempt, connection, hostile_records, message
+from tests.report.support import HOSTILE, Page, Record, attempt, connection, hostile_records, message
 
 SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "python" / "esatls" / "sample.log"
 
@@ -52,6 +56,12 @@ def test_what_was_wrong_with_a_partner() -> None:
         "connections": {"encrypted": 2, "mixed": 0, "cleartext": 1, "failed": 1, "unknown": 0},
         "messages": {"encrypted": 1, "mixed": 0, "cleartext": 4, "unknown": 0},
         "versions": {"TLSv1": 1, "TLSv1.3": 1},
+        "days": [
+            {"day": "2026-03-01", "connections": {"encrypted": 1}, "versions": {"TLSv1": 1}},
+            {"day": "2026-03-02", "connections": {"encrypted": 1}, "versions": {"TLSv1.3": 1}},
+            {"day": "2026-03-03", "connections": {"failed": 1}, "versions": {}},
+            {"day": "2026-03-04", "connections": {"cleartext": 1}, "versions": {}},
+        ],
         "last_tls": "2026-03-02T10:00:00Z",
         "cleartext": {
             "messages": 4, "connections": 0, "first": "2026-03-04T10:00:01Z", "last": "2026-03-07T10:00:01Z",
@@ -132,7 +142,7 @@ def test_every_table_as_csv(tmp_path: pathlib.Path) -> None:
     done = terminal.run("report", "-q", "--csv-dir", folder, "--output", tmp_path / "report.html", SAMPLE)
     assert (done.returncode, done.stderr) == (0, b"")
     assert (tmp_path / "report.html").exists()
-    names = ["ciphers", "cleartext", "deprecated", "failed", "over_time", "partners", "reasons", "versions", "weak"]
+    names = ["ciphers", "cleartext", "deprecated", "failed", "over_time", "partners", "partners_over_time", "reasons", "versions", "weak"]
     assert sorted(path.name for path in folder.iterdir()) == [f"{name}.csv" for name in names]
     (one, other) = csv.DictReader(io.StringIO((folder / "cleartext.csv").read_text(encoding="utf-8")))
     assert one == {
@@ -140,6 +150,63 @@ def test_every_table_as_csv(tmp_path: pathlib.Path) -> None:
         "first": "2026-03-03T08:14:23Z", "last": "2026-03-03T08:14:23Z", "last_tls": "", "reasons": "1 x STARTTLS unexpected response", "examples": "MID 7003",
     }  # fmt: skip
     assert other["partner"] == "shop.example"
+
+
+def test_partners_over_time_as_csv() -> None:
+    """A row for each organisation, direction and day: connections by verdict and by protocol."""
+    (found,) = [(columns, cells) for name, columns, cells in tables(report.build(CONNECTIONS, MESSAGES)) if name == "partners_over_time"]
+    columns, cells = found
+    assert [*columns[4:]] == ["day", *(f"connections_{word}" for word in ("encrypted", "mixed", "cleartext", "failed", "unknown")), "protocols"]
+    who = ["a.example", "a.example;mx1.a.example;mx2.a.example", "delivery", "no"]
+    assert cells == [
+        [*who, "2026-03-01", 1, 0, 0, 0, 0, "TLSv1=1"],
+        [*who, "2026-03-02", 1, 0, 0, 0, 0, "TLSv1.3=1"],
+        [*who, "2026-03-03", 0, 0, 0, 1, 0, ""],
+        [*who, "2026-03-04", 0, 0, 1, 0, 0, ""],
+        ["home.example", "home.example", "receiving", "yes", "2026-03-04", 1, 0, 0, 0, 0, "unknown=1"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("span", "dates", "bars"),
+    [
+        ({}, None, ""),
+        ({"first": "2026-03-01T00:00:00Z", "last": "2026-03-01T23:59:59Z"}, None, ""),
+        ({"first": "2026-03-01T23:00:00Z", "last": "2026-03-04T01:00:00Z"}, "a day from 2026-03-01 to 2026-03-04", "█▁░▄"),
+        ({"first": "2026-03-01T00:00:00Z", "last": "2026-03-14T00:00:00Z"}, "a day from 2026-03-01 to 2026-03-14", "█▁░▄" + "░" * 10),
+        ({"first": "2026-02-28T00:00:00Z", "last": "2026-03-14T00:00:00Z"}, "2 days from 2026-02-28 to 2026-03-15", "█▁▄" + "░" * 5),
+        ({"first": "2025-03-05T00:00:00Z", "last": "2026-03-04T00:00:00Z"}, "27 days from 2025-03-05 to 2026-03-17", "░" * 13 + "▇"),
+    ],
+)
+def test_bars(span: Any, dates: str | None, bars: str) -> None:
+    """A bar for a day, at most fourteen of equal length: full only of all, the lowest only of none, and a shade where there is nothing to tell."""
+    counts = {"01": {"encrypted": 1000}, "02": {"cleartext": 1}, "03": {"unknown": 7}, "04": {"encrypted": 2, "mixed": 1, "failed": 1}}
+    days: Any = [{"day": f"2026-03-{day}", "connections": verdicts, "versions": {}} for day, verdicts in counts.items()]
+    found = Bars.of(span)
+    assert (None if found is None else found.dates(), "" if found is None else found.draw(days, over_tls)) == (dates, bars)
+
+
+def test_bars_in_the_page_and_in_the_text() -> None:
+    """Both show the days on which connections with a partner were over TLS; the page shows its protocols too."""
+    built: Any = report.build(CONNECTIONS, MESSAGES)
+    shown = Page(page(built)).tables
+    bars = "██▁▁"
+    assert shown["Connections with partners"] == [
+        ["Partner", "Connections", "Over TLS", "Failed", "Over time", "Protocols"],
+        ["a.example", "4", "deprecated weak 50.0\N{NO-BREAK SPACE}%", "1", bars, "TLSv1 1 deprecated █▁░░TLSv1.3 1 ▁█░░"],
+    ]
+    out = io.StringIO()
+    render(built, Console(file=out, width=200))
+    assert [line.split()[-5] for line in out.getvalue().splitlines() if line.startswith("a.example") and "delivered" in line] == [bars]
+
+
+def test_bars_of_a_protocol() -> None:
+    """Its share is of the connections over TLS, not of all."""
+    days: Any = [{"day": "2026-03-01", "connections": {"encrypted": 4, "cleartext": 9}, "versions": {"TLSv1": 1, "TLSv1.3": 3}}]
+    days.append({"day": "2026-03-02", "connections": {"encrypted": 1}, "versions": {"TLSv1.3": 1}})
+    found = Bars.of({"first": "2026-03-01T00:00:00Z", "last": "2026-03-02T00:00:00Z"})
+    assert found is not None
+    assert (found.draw(days, with_version("TLSv1")), found.draw(days, with_version("TLSv1.3"))) == ("▂▁", "▆█")
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: pathlib.Path) -> None:

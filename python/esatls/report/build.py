@@ -21,7 +21,7 @@ receiving, delivery
         over_time                             unit (hour or day), connections, messages: [time, verdicts]; undated
 both_sides    [received, delivered, messages]
 evidence      what it was made from, where the caller adds that (`evidence`)
-organisations [partner, direction, own, names, connections, messages, versions, last_tls; cleartext, deprecated, weak, failed], as `ledger` says
+organisations [partner, direction, own, names, connections, messages, versions, days, last_tls; cleartext, deprecated, weak, failed], as `ledger` says
 notes         what each number counts, in sentences; `contradictions` where ids look like those of several appliances
 ```
 

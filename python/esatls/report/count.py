@@ -139,7 +139,7 @@ def _flow(record: ConnectionRecord | MessageRecord) -> str:
 
 def _count_connections(counts: Counts, connections: Iterable[ConnectionRecord]) -> None:
     span, ledger = counts.span, counts.ledger
-    groups = _Groups[tuple[str, str, str, str, Optional[str], Optional[str], Optional[str], bool]]()
+    groups = _Groups[tuple[str, str, str, str, str, Optional[str], Optional[str], Optional[str], bool]]()
     moments: Counter[tuple[str, str, str, str, str]] = Counter()
     for record in connections:
         opened, closed = record.get("opened"), record.get("closed")
@@ -152,7 +152,8 @@ def _count_connections(counts: Counts, connections: Iterable[ConnectionRecord]) 
         # refused strangers are many, and no partners
         partner = "" if verdict == "unused" else partner_name(record.get("domain"), record.get("peer_host"), record.get("peer_ip"))
         is_over_tls = verdict in OVER_TLS
-        groups[direction, flow, verdict, partner, version, cipher, reason, record.get("tls_required", False)].add(time if is_over_tls else None)
+        day = "" if time is None else time[:10]
+        groups[direction, flow, day, verdict, partner, version, cipher, reason, record.get("tls_required", False)].add(time if is_over_tls else None)
         for name, why in _outdated(version or UNKNOWN, cipher or UNKNOWN) if is_over_tls else _failed(verdict, reason):
             kind, number = ("icid", record["icid"]) if direction == "receiving" else ("dcid", record["dcid"])
             ledger.issue(ledger.key(direction, flow, partner), name).add_connection(time, why, record.get("esa_host", ""), kind, number)
@@ -161,7 +162,7 @@ def _count_connections(counts: Counts, connections: Iterable[ConnectionRecord]) 
         tables = counts.parts[direction, flow].tables
         tables["connections"][(verdict,)] += count
         _count_hour(tables, "connections", hour, verdict, count)
-    for (direction, flow, verdict, partner, version, cipher, reason, is_required), group in groups.items():
+    for (direction, flow, day, verdict, partner, version, cipher, reason, is_required), group in groups.items():
         tables = counts.parts[direction, flow].tables
         if verdict in ("unused", UNKNOWN) and reason is not None:
             tables["other_reasons"][reason, verdict] += group.count
@@ -169,6 +170,8 @@ def _count_connections(counts: Counts, connections: Iterable[ConnectionRecord]) 
             continue
         key = ledger.key(direction, flow, partner)
         ledger.note(key, "connections", verdict, group.latest, group.count)
+        if day:
+            ledger.days[key][day, verdict, (version or UNKNOWN) if verdict in OVER_TLS else ""] += group.count
         if verdict in OVER_TLS:
             ledger.note(key, "version", version or UNKNOWN, "", group.count)
             columns = _count_tls(tables, partner, version or UNKNOWN, cipher or UNKNOWN, group.count)

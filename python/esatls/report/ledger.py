@@ -5,7 +5,7 @@ It grows with partners, not with records, and what is kept does not depend on th
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, cast
 
 from esatls.report.organisations import organisation
@@ -14,7 +14,7 @@ from esatls.verdicts.words import CONNECTION_VERDICTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from esatls.report.report_types import Example, IssueName, IssueRow, Organisation
+    from esatls.report.report_types import Example, IssueName, IssueRow, Organisation, PartnerDay
 
 CLEARTEXT: IssueName = "cleartext"
 DEPRECATED: IssueName = "deprecated"
@@ -91,6 +91,8 @@ class Ledger:
         self.own_domains = tuple(domain.lower().strip(".") for domain in own_domains)
         self.counts: dict[Key, Counter[tuple[str, str]]] = {}
         """Connections and messages by verdict, connections over TLS by protocol."""
+        self.days: defaultdict[Key, Counter[tuple[str, str, str]]] = defaultdict(Counter)
+        """Connections by day, verdict, and protocol where they were over TLS."""
         self.last_tls: dict[Key, str] = {}
         self.issues: dict[tuple[Key, str], Issue] = {}
 
@@ -119,7 +121,8 @@ class Ledger:
         """Return a row per organisation and direction, those with the most mail in clear text first.
 
         `partner` is the registrable domain, `names` what was counted under it; `own` tells one's own domains. `cleartext`, `deprecated`, `weak` and
-        `failed` are there where it happened: messages, connections, first, last, reasons, and the latest examples.
+        `failed` are there where it happened: messages, connections, first, last, reasons, and the latest examples. `days` are those on which connections
+        began, each with its connections by verdict and by protocol.
         """
         names: dict[Key, list[Key]] = {}
         for key in self.counts:
@@ -139,6 +142,7 @@ class Ledger:
         row["connections"] = {word: counts["connections", word] for word in CONNECTION_VERDICTS if word != "unused"}
         row["messages"] = {word: counts["messages", word] for word in ("encrypted", "mixed", "cleartext", "unknown")}
         row["versions"] = {version: count for (what, version), count in sorted(counts.items()) if what == "version"}
+        row["days"] = _by_day([self.days[key] for key in keys if key in self.days])
         times = [self.last_tls[key] for key in keys if key in self.last_tls]
         if times:
             row["last_tls"] = max(times, key=_moment)
@@ -147,6 +151,20 @@ class Ledger:
             if found:
                 row[issue] = _told(found)
         return row
+
+
+def _by_day(found: list[Counter[tuple[str, str, str]]]) -> list[PartnerDay]:
+    whole: dict[str, tuple[Counter[str], Counter[str]]] = {}
+    for counts in found:
+        for (day, verdict, version), count in counts.items():
+            verdicts, versions = whole.setdefault(day, (Counter(), Counter()))
+            verdicts[verdict] += count
+            if version:
+                versions[version] += count
+    return [
+        {"day": day, "connections": dict(sorted(verdicts.items())), "versions": dict(sorted(versions.items()))}
+        for day, (verdicts, versions) in sorted(whole.items())
+    ]
 
 
 def _told(found: list[Issue]) -> IssueRow:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.ciphers import is_deprecated
+from esatls.report.bars import Bars, over_tls, with_version
 from esatls.report.build import percent
 from esatls.report.html import Column, Markup, listing, share, tag, together
 from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, word
@@ -15,7 +16,7 @@ from esatls.verdicts.words import COUNTED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from esatls.report.report_types import IssueName, Report
+    from esatls.report.report_types import IssueName, PartnerDay, Report
 
     Row = Mapping[str, Any]
 
@@ -87,46 +88,56 @@ def issues(report: Report, issue: IssueName) -> list[Markup]:
 
 
 def all_partners(report: Report) -> list[Markup]:
-    """Return the tables of everybody, partners first: both directions of one in one row."""
-    columns = [Column("Partner")]
+    """Return the tables of everybody, partners first: both directions of one in one row; mail, then connections."""
+    mail = [Column("Partner")]
     for verb in ("Received", "Delivered"):
-        columns += [Column(f"{verb}{label}", "number") for label in ("", " over TLS", " in clear text", " unknown")]
-    columns += [Column(label, "number") for label in ("Connections", "Over TLS", "Failed")]
-    columns.append(Column("Protocols"))
+        mail += [Column(f"{verb}{label}", "number") for label in ("", " over TLS", " in clear text", " unknown")]
+    bars = Bars.of(report["span"])
+    connections = [Column("Partner"), *(Column(label, "number") for label in ("Connections", "Over TLS", "Failed"))]
+    connections += [Column("Over time", "text")] if bars else []
+    connections.append(Column("Protocols"))
     found: list[Markup] = []
-    for caption, own in (("All partners", False), ("Own domains", True)):
+    for captions, own in ((("All partners", "Connections with partners"), False), (("Own domains", "Connections with own domains"), True)):
         partners: dict[str, dict[str, Row]] = {}
         for row in report["organisations"]:
             if row["own"] == own:
                 partners.setdefault(row["partner"], {})[row["direction"]] = row
-        rows = [_of_partner(partner, sides) for partner, sides in partners.items()]
-        rows.sort(key=lambda row: row[0])
-        if rows:
-            found.append(listing(caption, columns, [cells for _, cells in rows], "all"))
+        if partners:
+            everybody = sorted(partners.items(), key=_by_mail)
+            found.append(listing(captions[0], mail, [_mail_with(partner, sides) for partner, sides in everybody], "mail"))
+            found.append(listing(captions[1], connections, [_connections_with(partner, sides, bars) for partner, sides in everybody], "over"))
     return found
 
 
-def _of_partner(partner: str, sides: Mapping[str, Row]) -> tuple[tuple[int, int, str], list[str | int]]:
-    """Return by what a row is sorted, the most mail first, and its cells."""
+def _by_mail(item: tuple[str, Mapping[str, Row]]) -> tuple[int, int, str]:
+    """Return by what rows are sorted: the most mail first, then the most connections."""
+    partner, sides = item
+    return -sum(sum(row["messages"].values()) for row in sides.values()), -sum(sum(row["connections"].values()) for row in sides.values()), partner
+
+
+def _mail_with(partner: str, sides: Mapping[str, Row]) -> list[str | int]:
     cells: list[str | int] = []
-    over: Counter[str] = Counter()
-    versions: Counter[str] = Counter()
-    messages = 0
     for direction in DIRECTIONS:
         row = sides.get(direction)
         if row is None:
             cells += ["", "", "", ""]
-            continue
-        mail = row["messages"]
+        else:
+            mail = row["messages"]
+            cells += [sum(mail.values()), _share(mail), mail["cleartext"] + mail["mixed"], mail["unknown"]]
+    return [_name(partner, sorted({name for row in sides.values() for name in row["names"]})), *cells]
+
+
+def _connections_with(partner: str, sides: Mapping[str, Row], bars: Bars | None) -> list[str | int]:
+    over: Counter[str] = Counter()
+    versions: Counter[str] = Counter()
+    days: list[PartnerDay] = []
+    for row in sides.values():
         over.update(row["connections"])
         versions.update(row["versions"])
-        messages += sum(mail.values())
-        cells += [sum(mail.values()), _share(mail), mail["cleartext"] + mail["mixed"], mail["unknown"]]
+        days += row["days"]
     marks = [Markup(f"<b>{name}</b> ") for name in ("deprecated", "weak") if any(name in row for row in sides.values())]
-    connections = sum(over.values())
-    names = sorted({name for row in sides.values() for name in row["names"]})
-    whole = [_name(partner, names), *cells, connections, together([*marks, _share(over)]), over["failed"], _protocols(versions)]
-    return (-messages, -connections, partner), whole
+    drawn = [bars.draw(days, over_tls)] if bars else []
+    return [together([partner]), sum(over.values()), together([*marks, _share(over)]), over["failed"], *drawn, _protocols(versions, days, bars)]
 
 
 def _both(rows: Sequence[Row], anchor: str, captions: tuple[str, str], columns: Sequence[Column], cells: Callable[[Row], list[str | int]]) -> list[Markup]:
@@ -186,10 +197,15 @@ def _examples(issue: Mapping[str, Any], *, several: bool) -> Markup:
     return _lines(found)
 
 
-def _protocols(versions: Mapping[str, int]) -> Markup:
+def _protocols(versions: Mapping[str, int], days: Sequence[PartnerDay], bars: Bars | None) -> Markup:
+    """Return how many connections had which protocol; where there are several, the share of each of them over time too."""
     pieces: list[str] = []
     for version, count in sorted(versions.items()):
-        pieces += [", " if pieces else "", version, f" {count:,}", Markup(" <b>deprecated</b>") if is_deprecated(version) else ""]
+        if pieces:
+            pieces.append(tag("br"))
+        pieces += [version, f" {count:,}", Markup(" <b>deprecated</b>") if is_deprecated(version) else ""]
+        if bars and len(versions) > 1:
+            pieces += [" ", bars.draw(days, with_version(version))]
     return together(pieces)
 
 

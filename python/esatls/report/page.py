@@ -11,6 +11,7 @@ import hashlib
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from esatls.report.bars import NOTE, NOTE_OF_PROTOCOLS, Bars
 from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
 from esatls.report.charts import bar, over_time, stacked_bar, time_axis
 from esatls.report.evidence import TITLE
@@ -279,7 +280,9 @@ def _cleartext(report: Report) -> Markup:
 
 
 def _partners(report: Report) -> Markup:
-    return tag("section", tag("h2", "Partners"), tag("p", report["notes"]["partners"], class_="note"), *all_partners(report), id="partners")
+    bars = Bars.of(report["span"])
+    notes = [report["notes"]["partners"], *([f"{NOTE} {NOTE_OF_PROTOCOLS} Each bar stands for {bars.dates()}."] if bars else [])]
+    return tag("section", tag("h2", "Partners"), *(tag("p", note, class_="note") for note in notes), *all_partners(report), id="partners")
 
 
 def _appliances(report: Report) -> Markup | None:

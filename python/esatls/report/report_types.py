@@ -198,6 +198,14 @@ class IssueRow(TypedDict, total=False):
     examples: list[Example]
 
 
+class PartnerDay(TypedDict):
+    """The connections with an organisation that began on one day: by verdict, and those over TLS by protocol."""
+
+    day: str
+    connections: dict[str, int]
+    versions: dict[str, int]
+
+
 class Organisation(TypedDict, total=False):
     """One organisation in one direction, with all names that were counted under it; an issue is there where it happened."""
 
@@ -208,6 +216,7 @@ class Organisation(TypedDict, total=False):
     connections: dict[str, int]
     messages: dict[str, int]
     versions: dict[str, int]
+    days: list[PartnerDay]
     last_tls: str
     cleartext: IssueRow
     deprecated: IssueRow

@@ -44,6 +44,8 @@ def tables(report: Report) -> Iterator[tuple[str, Sequence[str], list[Sequence[A
     organisations = report["organisations"]
     columns = (*_WHO, *(f"messages_{word}" for word in _MAIL), *(f"connections_{word}" for word in _OVER), "protocols", "last_tls", *ISSUES)
     yield "partners", columns, [_partner(row) for row in organisations]
+    columns = (*_WHO, "day", *(f"connections_{word}" for word in _OVER), "protocols")
+    yield "partners_over_time", columns, [_day(row, day) for row in organisations for day in row["days"]]
     for issue in ISSUES:
         rows = sorted((row for row in organisations if issue in row), key=lambda row: (-row[issue]["messages"], -row[issue]["connections"], row["partner"]))
         yield issue, (*_WHO, "messages", "connections", "first", "last", "last_tls", "reasons", "examples"), [_issue(row, row[issue]) for row in rows]
@@ -76,8 +78,16 @@ def _who(row: Mapping[str, Any]) -> list[Any]:
     return [row["partner"], ";".join(row["names"]), row["direction"], "yes" if row["own"] else "no"]
 
 
+def _protocols(versions: Mapping[str, int]) -> str:
+    return ";".join(f"{version}={count}" for version, count in versions.items())
+
+
+def _day(row: Mapping[str, Any], day: Mapping[str, Any]) -> list[Any]:
+    return [*_who(row), day["day"], *(day["connections"].get(word, 0) for word in _OVER), _protocols(day["versions"])]
+
+
 def _partner(row: Mapping[str, Any]) -> list[Any]:
-    protocols = ";".join(f"{version}={count}" for version, count in row["versions"].items())
+    protocols = _protocols(row["versions"])
     issues = ["yes" if issue in row else "no" for issue in ISSUES]
     return [*_who(row), *(row["messages"][word] for word in _MAIL), *(row["connections"][word] for word in _OVER), protocols, row.get("last_tls"), *issues]
 

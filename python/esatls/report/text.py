@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from esatls.output import printable
+from esatls.report.bars import NOTE, Bars, over_tls
 from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
 from esatls.report.evidence import TITLE
 from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, clipped, word
@@ -219,6 +220,9 @@ def _cleartext(sheet: _Sheet, report: Report) -> None:
     rows = [row for row in report["organisations"] if "cleartext" in row]
     if not any(not row["own"] for row in rows):
         sheet.note("No mail with partners in clear text in this log.")
+    bars = Bars.of(report["span"])
+    if rows and bars:
+        sheet.note(f"{NOTE} Each bar stands for {bars.dates()}.")
     for title, own in (("Partners in clear text", False), ("Own domains in clear text", True)):
         cells: list[list[Cell]] = []
         for row in rows:
@@ -228,8 +232,10 @@ def _cleartext(sheet: _Sheet, report: Report) -> None:
                 times = [time[:16].replace("T", " ") for time in (issue.get("first", ""), issue.get("last", ""), row.get("last_tls", ""))]
                 whys = ", ".join(split_reason(why["reason"])[1] for why in issue["reasons"][:MOST_WHYS])
                 mids = ", ".join(str(one["mid"]) for one in issue["examples"])
-                cells.append([row["partner"], DIRECTION_WORDS[row["direction"]][1], issue["messages"], whole, *times, mids, whys])
-        sheet.table(title, ["Partner", "Direction", "Clear text", "Of", "First", "Last", "Last over TLS", "MIDs", "Reasons"], cells, what="partners")
+                drawn = [bars.draw(row["days"], over_tls)] if bars else []
+                cells.append([row["partner"], DIRECTION_WORDS[row["direction"]][1], issue["messages"], whole, *times, *drawn, mids, whys])
+        names = ["Partner", "Direction", "Clear text", "Of", "First", "Last", "Last over TLS", *(["Over time"] if bars else []), "MIDs", "Reasons"]
+        sheet.table(title, names, cells, what="partners")
 
 
 def _tally(name: str, tally: Mapping[str, Any], verdicts: Sequence[str]) -> list[Cell]:
