@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import esatls_splunk  # noqa: F401 - first: it shows the way to lib/
 from esatls.extraction.fields import CONNECTION_FIELDS
 from esatls.verdicts.records import connections
-from esatls_verdicts import SummaryReader, timed
+from esatls_times import timed
+from esatls_verdicts import SummaryReader
 from esatls_windows import CONNECTION
 from splunklib.searchcommands import Configuration, dispatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from esatls.verdicts.record_types import ConnectionRecord
 
 NAMES = tuple(field.name for field in CONNECTION_FIELDS)
 
@@ -50,10 +50,8 @@ class EsatlsConnectionsCommand(SummaryReader):
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per connection."""
         facts = self.facts.settled()
-        records: Iterable[ConnectionRecord] = connections(facts, self.contradictions)
-        if self.reads_summary:
-            records, facts = self.index.read(CONNECTION)
-        for seconds, record in timed(records, facts):
+        records = self.index.read(CONNECTION) if self.reads_summary else timed(connections(facts, self.contradictions), facts)
+        for seconds, record in records:
             yield {"_time": seconds, **record} if seconds else {**record}
 
 

@@ -50,7 +50,7 @@ class EsatlsMessagesCommand(SummaryReader):
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per message."""
-        for record in self.index.read(MESSAGE)[0] if self.reads_summary else messages(self.facts, self.contradictions):
+        for record in (one for _, one in self.index.read(MESSAGE)) if self.reads_summary else messages(self.facts, self.contradictions):
             attempts = record["deliveries"]
             if len(attempts) == 1:
                 # what most messages have, in fewer steps

@@ -10,8 +10,8 @@ import esatls_splunk  # first: it shows the way to lib/
 import esatls_windows
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.closure import Window
-from esatls_verdicts import VerdictCommand, timed
-from esatls_windows import CONNECTION, MAIL, MESSAGE, PARTNER, WORDS, words_of
+from esatls_verdicts import VerdictCommand
+from esatls_windows import MAIL, PARTNER, WORDS, words_of
 from splunklib.searchcommands import Configuration, Option, dispatch, validators
 
 if TYPE_CHECKING:
@@ -23,12 +23,13 @@ class EsatlsSummaryCommand(VerdictCommand):
     """Rows for the summary index: records of the messages and connections that are over, facts of what is not.
 
     ##Syntax
-    esatlssummary (field=<field>)? (limit=<int>)? (window=<hour|day|open>)?
+    esatlssummary (field=<field>)? (limit=<int>)? (silence=<int>)? (window=<hour|day|past|open>)?
 
     ##Description
     With window=hour, reads log lines of whole hours and judges each hour by its own lines. With window=day, reads what the hours of a day left open,
-    from the summary index, and judges it again; days that are up to date give no rows. The rows are for `collect`; esatlsmessages and
-    esatlsconnections read them with summary=true. A run replaces all older ones of the same hour or day, so it may be repeated at any time.
+    from the summary index, and judges it again; days that are up to date give no rows. With window=past, does the same with what each day and the past
+    before it left open, and takes as over what the log has not mentioned for some days. The rows are for `collect`; esatlsmessages and
+    esatlsconnections read them with summary=true. A run replaces all older ones of the same window, so it may be repeated at any time.
     With window=open, gives the words of what is open as it stands, a row for each message and connection, to be counted beside the index's own.
 
     ##Example
@@ -39,10 +40,17 @@ class EsatlsSummaryCommand(VerdictCommand):
 
     window = Option(
         doc="""
-        **Syntax:** window=<hour|day|open>
-        **Description:** Whether to sum up the lines of hours, what the hours of days left open, or to show what is open. Default: hour""",
+        **Syntax:** window=<hour|day|past|open>
+        **Description:** Whether to sum up the lines of hours, what the hours of days left open, what days left open, or to show what is open. Default: hour""",
         default=esatls_windows.HOURS,
-        validate=validators.Set(esatls_windows.HOURS, esatls_windows.DAYS, esatls_windows.OPEN),
+        validate=validators.Set(esatls_windows.HOURS, esatls_windows.DAYS, esatls_windows.PAST, esatls_windows.OPEN),
+    )
+    silence = Option(
+        doc="""
+        **Syntax:** silence=<int>
+        **Description:** With window=past: after how many days without a line a message or a connection is over. Default: 6""",
+        default=6,
+        validate=validators.Integer(1),
     )
 
     # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
@@ -83,17 +91,18 @@ class EsatlsSummaryCommand(VerdictCommand):
         if self.window == esatls_windows.OPEN:
             yield from self.open()
             return
-        found = self.index.days(self.range, self.number) if self.reads_summary else esatls_windows.hours(self.facts, self.range, self.number)
+        if self.window == esatls_windows.PAST:
+            found = self.index.past(self.silence * esatls_windows.DAY, self.number)
+        elif self.window == esatls_windows.DAYS:
+            found = self.index.days(self.range, self.number)
+        else:
+            found = esatls_windows.hours(self.facts, self.range, self.number)
         for row in found:
             yield {"_time": row.time, "_raw": row.text}
 
     def open(self) -> Iterator[dict[str, Any]]:
         """Yield the words of what is open, in small letters, as those of the index are."""
-        messages, connections, facts = self.index.open(*self.index.current())
-        times = [esatls_splunk.epoch(one["first_seen"]) if "first_seen" in one else "" for one in messages]
-        found: list[tuple[str, str, Any]] = [(MESSAGE, *one) for one in zip(times, messages)]
-        found += [(CONNECTION, *one) for one in timed(connections, facts)]
-        for kind, seconds, record in found:
+        for kind, seconds, record in self.index.open(self.index.current()):
             words: dict[str, list[str]] = {}
             for name, value in words_of(kind, record):
                 words.setdefault(name, []).append(value.lower())

@@ -13,22 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import esatls_splunk
 import esatls_windows
-from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING, TIME
 from esatls.extraction.heads import Head
 from esatls.extraction.match import MATCHERS_BY_START
 from esatls.verdicts.contradictions import Contradictions
-from esatls.verdicts.facts import Facts, refs
+from esatls.verdicts.facts import Facts
 from splunklib.searchcommands import Option, ReportingCommand, validators
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from esatls.lines.clock import Time
-    from esatls.verdicts.record_types import ConnectionRecord
     from esatls_splunk import Block, Place, Table
-
-SIDES = {RECEIVING: "receiving", DELIVERY: "delivery"}
-
 
 TEXTS = "true"
 """What a map without facts sends in their stead when its events had the field that holds the lines."""
@@ -223,39 +217,3 @@ class SummaryReader(VerdictCommand):
         """See which rows there are to read."""
         super().prepare()
         self.reads_summary = self.summary
-
-
-def timed(records: Iterable[ConnectionRecord], facts: Facts) -> Iterator[tuple[str, ConnectionRecord]]:
-    """Yield connections with Splunk's `_time`: that of their opening line, else of their end, else of the first line that names them; "" for none."""
-    seen = None
-    for record in records:
-        stamp = record.get("opened") or record.get("closed")
-        if stamp:
-            yield esatls_splunk.epoch(stamp), record
-            continue
-        seen = first_times(facts) if seen is None else seen
-        side = record["esa_direction"]
-        seconds = seen.get((record.get("esa_host", ""), side, record["icid" if side == "receiving" else "dcid"]))
-        yield "" if seconds is None else esatls_splunk.seconds_text(seconds), record
-
-
-def first_times(facts: Facts) -> dict[tuple[str, str, int], Time]:
-    """When a connection is first spoken of, for those whose opening and closing lines are not in view: (appliance, side, id) -> seconds."""
-    found: dict[tuple[str, str, int], Time] = {}
-
-    def note(host: str, side: str, key: str | None, time: Time | None) -> None:
-        if key is not None and time is not None:
-            place = (host, side, int(key))
-            found[place] = min(found.get(place, time), time)
-
-    for host, stores in facts.hosts.items():
-        for number, side in SIDES.items():
-            for key, known in stores[number].items():
-                for fact in known:
-                    note(host, side, key, fact[TIME])
-        for known in stores[MESSAGES].values():
-            for fact in known:
-                for store, key in refs(fact):
-                    if store != MESSAGES:
-                        note(host, SIDES[store], key, fact[TIME])
-    return found

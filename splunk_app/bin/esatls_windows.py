@@ -1,7 +1,8 @@
 """The rows of the summary index: what a window of time gives, how it is written, and how it is read back.
 
-A window is an hour, judged by its lines alone, or a day, judged by what its hours leave open. Each run of a window writes all its rows under a
-number of its own, and the newest run replaces the older ones whole. A row is one line of text:
+A window is an hour, judged by its lines alone, a day, judged by what its hours leave open, or the past up to the end of a day, judged by what that
+day and the past before it leave open, where silence is an end, too. Each run of a window writes all its rows under a number of its own, and the
+newest run replaces the older ones whole. Of the past, the facts of its last day are all that is needed. A row is one line of text:
 
     2024-03-05T10:00:01Z kind=m level=hour window=1709632800 run=1709640000123 esa_host=… received=… {"esa_host":…}
 
@@ -18,6 +19,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import esatls_splunk
+import esatls_times
 from esatls.extraction.fact_types import TIME
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.closure import Carried, Closed, Window, close, finish
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from esatls.lines.clock import Time
-    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 HOUR, DAY = 3600, 86400
 MESSAGE, CONNECTION, FACTS, WINDOW = "m", "c", "f", "w"
-HOURS, DAYS, OPEN = "hour", "day", "open"
+HOURS, DAYS, PAST, OPEN = "hour", "day", "past", "open"
+EVER = float("-inf")
 
 WORDS = (
     "esa_host", "mail_flow", "esa_direction", "tls_verdict", "tls_version", "tls_cipher", "tls_reason", "sender_group", "received", "received_tls_version",
@@ -44,7 +46,7 @@ PARTNER, MAIL = "partner", "mail"
 Run = tuple[str, int, int]
 """Level, first second and number of a run."""
 
-_HEAD = re.compile(r"\S+ kind=([mcfw]) level=(hour|day) window=(\d{1,12}) run=(\d{1,16})(?: facts=(\d{1,12}) asof=(\d{1,16}))?(?: |$)", re.ASCII)
+_HEAD = re.compile(r"\S+ kind=([mcfw]) level=(hour|day|past) window=(\d{1,12}) run=(\d{1,16})(?: facts=(\d{1,12}) asof=(\d{1,16}))?(?: |$)", re.ASCII)
 _NO_WORD = re.compile(r"[^A-Za-z0-9_.:@/-]")
 _DOUBLE = re.compile(r"-(?=-)")
 _LONGEST_WORD = 200
@@ -113,24 +115,26 @@ def _record(stamp: str, kind: str, run: Run, record: Mapping[str, Any]) -> Text:
     return _text(stamp, kind, run, words + " " + _dump(record).replace("=", r"\u003d"))
 
 
-def texts(run: Run, closed: Closed, asof: int) -> Iterator[Text]:
-    """Yield what a run writes, the row of the window last. `asof` is the newest run that it was made of."""
+def texts(run: Run, closed: Closed, facts: Facts, asof: int) -> Iterator[Text]:
+    """Yield what a run writes, the row of the window last. It was made of `facts`, and `asof` is the newest run that these are of."""
     for message in closed.messages:
         yield _record(message["first_seen"], MESSAGE, run, message)
-    for connection in closed.connections:
-        yield _record(connection["opened"], CONNECTION, run, connection)
-    begins = rfc3339(run[1])
+    for begins, connection in esatls_times.stamped(closed.connections, facts):
+        yield _record(begins, CONNECTION, run, connection)
+    # what covers a day must not leave the index before the day's hours do
+    stamp = rfc3339(run[1] + DAY - 1 if run[0] == PAST else run[1])
     rows = closed.carried.dumps()
     counts = f"facts={len(rows)} asof={asof}"
     for row in rows:
-        yield _text(begins, FACTS, run, counts + " " + row.replace("=", r"\u003d"))
-    yield _text(begins, WINDOW, run, counts)
+        yield _text(stamp, FACTS, run, counts + " " + row.replace("=", r"\u003d"))
+    yield _text(stamp, WINDOW, run, counts)
 
 
 def hours(facts: Facts, window: Window, number: int) -> Iterator[Text]:
     """Yield what the hours of a time range write, each judged by its own lines."""
     for start, part in by_hour(facts, window).items():
-        yield from texts((HOURS, start, number), close(Carried.of(part), Window(start, start + HOUR)), number)
+        carried = Carried.of(part)
+        yield from texts((HOURS, start, number), close(carried, Window(start, start + HOUR)), carried.facts, number)
 
 
 def by_hour(facts: Facts, window: Window) -> dict[int, Facts]:
@@ -157,12 +161,40 @@ def _day(run: Run) -> int:
     return run[1] - run[1] % DAY
 
 
+def _newest(runs: Iterable[Run]) -> dict[int, Run]:
+    """Return the newest run of each window."""
+    found: dict[int, Run] = {}
+    for run in runs:
+        found[run[1]] = max(run, found.get(run[1], run))
+    return found
+
+
+class Current(NamedTuple):
+    """The runs that count, by the first second of their window, or of its last day."""
+
+    hours: dict[int, Run]
+    days: dict[int, Run]
+    past: dict[int, Run]
+    """Without a gap: all days in view up to one of them."""
+
+    def begun(self) -> list[int]:
+        """Return the days that have hours."""
+        return sorted(set(map(_day, self.hours.values())))
+
+    def open(self) -> list[Run]:
+        """Return the runs whose facts are not in those of a longer window."""
+        last = max(self.past, default=EVER)
+        past = [run for day, run in self.past.items() if day == last]
+        days = [run for day, run in self.days.items() if day > last]
+        return [*past, *days, *(run for run in self.hours.values() if _day(run) > last and _day(run) not in self.days)]
+
+
 class Index:
     """What of the summary index is in view."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, dict[Run, dict[str, None]]] = {MESSAGE: {}, CONNECTION: {}, FACTS: {}}
-        """By kind and run: what stands behind the words, each once."""
+        self._rows: dict[str, dict[Run, dict[str, str]]] = {MESSAGE: {}, CONNECTION: {}, FACTS: {}}
+        """By kind and run: what stands behind the words, each once, and the time in front of them."""
         self._counts: dict[Run, tuple[int, int]] = {}
         """By run whose own row is in view: how many rows of facts it has, and the newest run that it was made of."""
         self.rows = 0
@@ -182,46 +214,79 @@ class Index:
         at = found.end() if kind == FACTS else text.find("{", found.end())
         if at < 0:
             return False
-        self._rows[kind].setdefault(run, {})[text[at:]] = None
+        self._rows[kind].setdefault(run, {})[text[at:]] = text[: text.index(" ")]
         self.rows += 1
         return True
 
-    def current(self) -> tuple[dict[int, Run], dict[int, Run]]:
-        """Return the run that counts of each hour, and of each day that is made of these: the newest one that is there whole.
+    def current(self) -> Current:
+        """Return the run that counts of each window: the newest one that is there whole and was made of the hours as they are now.
 
-        Of the hours that a day was made of, nobody needs the facts any more: none of them has to be in view.
+        The facts of an hour or a day that went into a longer window need not be in view.
         """
-        whole_days = [run for run in self._counts if run[0] == DAYS and self._facts_in_view(run) == self._counts[run][0]]
-        judged: dict[int, int] = {}
-        for run in whole_days:
-            judged[run[1]] = max(self._counts[run][1], judged.get(run[1], 0))
-        hours: dict[int, Run] = {}
-        for run, (facts, _) in self._counts.items():
-            in_view = self._facts_in_view(run)
-            if run[0] == HOURS and (in_view == facts or (not in_view and run[2] <= judged.get(_day(run), 0))):
-                hours[run[1]] = max(run, hours.get(run[1], run))
-        asof: dict[int, int] = {}
+        whole = {run: asof for run, (facts, asof) in self._counts.items() if self._facts_in_view(run) == facts}
+        unseen = {run: asof for run, (_, asof) in self._counts.items() if not self._facts_in_view(run)}
+        longer = [(_day(run), run[1] + DAY, asof) for run, asof in whole.items() if run[0] == DAYS]
+        longer += [(0, run[1] + DAY, asof) for run, asof in whole.items() if run[0] == PAST]
+
+        def went_in(run: Run) -> bool:
+            return any(start <= run[1] < end and run[2] <= asof for start, end, asof in longer)
+
+        hours = _newest(run for run in self._counts if run[0] == HOURS and (run in whole or (run in unseen and went_in(run))))
+        made: dict[int, int] = {}
         for run in hours.values():
-            asof[_day(run)] = max(run[2], asof.get(_day(run), 0))
-        days: dict[int, Run] = {}
-        for run in whole_days:
-            if self._counts[run][1] == asof.get(run[1]):
-                days[run[1]] = max(run, days.get(run[1], run))
-        return hours, days
+            made[_day(run)] = max(run[2], made.get(_day(run), 0))
+        past = self._past(made, whole, unseen)
+        last = max(past, default=EVER)
+        days = _newest(
+            run
+            for run, (_, asof) in self._counts.items()
+            if run[0] == DAYS and asof == made.get(run[1]) and (run in whole or (run in unseen and run[1] <= last))
+        )
+        return Current(hours, days, past)
+
+    def _past(self, made: dict[int, int], whole: dict[Run, int], unseen: dict[Run, int]) -> dict[int, Run]:
+        """Return the run that counts of the past up to each day, from the first day in view up to one whose facts are in view."""
+        found: dict[int, list[Run]] = {}
+        newest = 0
+        for day in sorted(made):
+            newest = max(newest, made[day])
+            runs = [run for run, asof in {**whole, **unseen}.items() if run[:2] == (PAST, day) and asof >= newest]
+            if not runs:
+                break
+            found[day] = runs
+        while found and not whole.keys() & found[max(found)]:
+            del found[max(found)]
+        return {day: max(runs) if day < max(found) else max(whole.keys() & runs) for day, runs in found.items()}
 
     def _facts_in_view(self, run: Run) -> int:
         return len(self._rows[FACTS].get(run, ()))
 
     def days(self, window: Window, number: int) -> Iterator[Text]:
         """Yield what the days that begin within a time range write, the present one as far as it has hours; none for a day that is up to date."""
-        hours, days = self.current()
-        for day in sorted(set(map(_day, hours.values()))):
-            if day in days or not window.start <= day < window.end:
+        current = self.current()
+        for day in current.begun():
+            if day in current.days or not window.start <= day < window.end:
                 continue
-            of_the_day = [run for run in hours.values() if _day(run) == day]
+            of_the_day = [run for run in current.hours.values() if _day(run) == day]
             end = max(run[1] for run in of_the_day) + HOUR
-            closed = close(self._carried(of_the_day), Window(day, end))
-            yield from texts((DAYS, day, number), closed, max(run[2] for run in of_the_day))
+            carried = self._carried(of_the_day)
+            yield from texts((DAYS, day, number), close(carried, Window(day, end)), carried.facts, max(run[2] for run in of_the_day))
+
+    def past(self, silence: int, number: int) -> Iterator[Text]:
+        """Yield what the past up to each day that is over writes, from the first day on that has no such run; it ends before a day that is not up to date."""
+        current = self.current()
+        last = max(current.past, default=EVER)
+        carried = self._carried(run for day, run in current.past.items() if day == last)
+        asof = max((self._counts[run][1] for run in current.past.values()), default=0)
+        end = max(current.hours, default=0) + HOUR
+        for day in [day for day in current.begun() if day > last]:
+            if day not in current.days or day + DAY > end:
+                return
+            carried.merge(self._carried([current.days[day]]))
+            asof = max(asof, self._counts[current.days[day]][1])
+            closed = close(carried, Window(day if last == EVER else EVER, day + DAY), silence)
+            yield from texts((PAST, day, number), closed, carried.facts, asof)
+            last, carried = day, closed.carried
 
     def _carried(self, runs: Iterable[Run]) -> Carried:
         carried = Carried()
@@ -229,19 +294,21 @@ class Index:
             carried.loads(self._rows[FACTS].get(run, ()))
         return carried
 
-    def read(self, kind: str) -> tuple[Iterator[dict[str, Any]], Facts]:
-        """Return the records of messages or of connections: those that are over, then those of what is open as it stands; and the latter's facts."""
-        hours, days = self.current()
-        messages, connections, facts = self.open(hours, days)
-        rest: list[Any] = messages if kind == MESSAGE else connections  # type: ignore[assignment]
-        return self._records(kind, [*hours.values(), *days.values()], rest), facts
+    def read(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield messages or connections with Splunk's `_time`: those that are over, then what is open as it stands."""
+        current = self.current()
+        for run in (run for runs in current for run in runs.values()):
+            for text, stamp in self._rows[kind].get(run, {}).items():
+                yield esatls_splunk.epoch(stamp), json.loads(text)
+        for found, seconds, record in self.open(current):
+            if found == kind:
+                yield seconds, record
 
-    def open(self, hours: dict[int, Run], days: dict[int, Run]) -> tuple[list[MessageRecord], list[ConnectionRecord], Facts]:
-        """Return what the current runs leave open, as it stands: messages, connections, and their facts."""
-        carried = self._carried([*(run for run in hours.values() if _day(run) not in days), *days.values()])
-        return (*finish(carried), carried.facts)
-
-    def _records(self, kind: str, runs: Iterable[Run], rest: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for run in runs:
-            yield from map(json.loads, self._rows[kind].get(run, ()))
-        yield from rest
+    def open(self, current: Current) -> Iterator[tuple[str, str, Any]]:
+        """Yield what the current runs leave open, as it stands: its kind, `_time` and record."""
+        carried = self._carried(current.open())
+        messages, connections = finish(carried)
+        for message in messages:
+            yield MESSAGE, esatls_splunk.epoch(message["first_seen"]) if "first_seen" in message else "", message
+        for seconds, connection in esatls_times.timed(connections, carried.facts):
+            yield CONNECTION, seconds, connection

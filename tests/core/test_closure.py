@@ -204,6 +204,31 @@ def by_windows(facts: Facts, hours: Sequence[float], days: Sequence[float] = ())
     return sorted_lines([*messages, *last[0]]), sorted_lines([*connections, *last[1]])
 
 
+def by_the_past(facts: Facts, hours: Sequence[float], days: Sequence[float], silence: float) -> tuple[tuple[list[str], list[str]], int]:
+    """Return the records that hours, days, the past up to each day, and the rest give, and how many rows the past carries at last."""
+    messages: list[Mapping[str, Any]] = []
+    connections: list[Mapping[str, Any]] = []
+    carried = [Carried() for _ in range(len(days) + 1)]
+    for part, window in parts(facts, hours):
+        closed = close(Carried.of(part), window)
+        messages += closed.messages
+        connections += closed.connections
+        carried[bisect.bisect_right(days, window.start)].loads(closed.carried.dumps())
+    past = Carried()
+    for day, end in zip(carried, days):
+        closed = close(day, Window(end - DAY, end))
+        past.merge(closed.carried)
+        longer = close(past, Window(-EVER, end), silence)
+        messages += [*closed.messages, *longer.messages]
+        connections += [*closed.connections, *longer.connections]
+        past = Carried()
+        past.loads(longer.carried.dumps())
+    kept = len(past.dumps())
+    past.merge(carried[-1])
+    last = finish(past)
+    return (sorted_lines([*messages, *last[0]]), sorted_lines([*connections, *last[1]])), kept
+
+
 def assert_same(found: tuple[list[str], list[str]], expected: tuple[list[str], list[str]]) -> None:
     """Compare records of messages and of connections, each once."""
     for mine, theirs in zip(found, expected):
@@ -238,6 +263,19 @@ def test_windows_cut_anywhere(log: Late, data: st.DataObject) -> None:
     end = START + int(max((time for time, _ in log.lines), default=0)) + 1
     cuts = data.draw(st.lists(st.integers(START, end), max_size=20, unique=True))
     assert_same(by_windows(facts, sorted(cuts)), whole(facts))
+
+
+@settings(max_examples=30)
+@given(LOGS)
+def test_silence_is_an_end(log: Late) -> None:
+    """The past, in which nothing is silent for more than five days and then goes on: every message and connection once, as one run has it."""
+    facts = log.facts()
+    times = [START + time for time, _ in log.lines]
+    if times:
+        days = every(times, DAY)
+        found, kept = by_the_past(facts, every(times, HOUR), [*days, *(days[-1] + DAY * number for number in range(1, 8))], 6 * DAY)
+        assert_same(found, whole(facts))
+        assert kept == 0
 
 
 @pytest.mark.parametrize(("profile", "seed", "resets"), [("realistic", 1, 0), ("rare", 2, 3)])

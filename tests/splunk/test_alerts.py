@@ -137,7 +137,8 @@ def test_no_message_is_missed_and_none_is_told_twice(splunk: Splunk, tmp_path: P
     told: dict[tuple[str, ...], list[int]] = {}
     for now in range(START + STEP, START + 13 * DAY // 2, STEP):
         site.hours(now - STEP, now, mapped=False)
-        site.days()
+        site.rest("day")
+        site.rest("past")
         for row in run(name, index, now):
             times = told.setdefault(tuple(str(row[key]) for key in keys), [])
             if not times or times[-1] <= now + silence:

@@ -194,7 +194,7 @@ def test_records_have_one_index() -> None:
 
 
 def test_readme_tells_of_every_saved_search() -> None:
-    """Each alert stands in the README's table with its minute, its silence and the thresholds, and both searches for records stand there too."""
+    """Each alert stands in the README's table with its minute, its silence and the thresholds, and so do the searches for records."""
     readme = (APP / "README.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", readme.partition("### Alerts")[2].partition("###")[0], re.MULTILINE))
     alerts = {name.partition("esatls alert: ")[2]: search for name, search in SEARCHES.items() if name.startswith("esatls alert: ")}

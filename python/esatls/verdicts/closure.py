@@ -11,11 +11,15 @@ they need beside them. Carried facts of many windows, merged, are judged in the 
     rest = finish(merged(part.carried for part in hours))
 
 gives together what one run over all facts gives, where windows are not much shorter than a connection is open.
+
+Some things never end: a line is lost, or nobody releases a message from its quarantine. `close` with a `silence` takes as over what the log has not
+mentioned for so long. That is what one run gives where the log is never silent for longer about what still goes on.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -315,16 +319,16 @@ class Closed(NamedTuple):
     carried: Carried
 
 
-def close(carried: Carried, window: Window) -> Closed:
-    """Return the records of what is over within a window, and what goes on."""
+def close(carried: Carried, window: Window, silence: Time = math.inf) -> Closed:
+    """Return the records of what is over within a window, and what goes on. So many seconds of `silence` before its end are an end, too."""
     closed = Closed([], [], Carried())
     closed.carried.facts.has_witnesses = carried.facts.has_witnesses
     for host in sorted(carried.facts.hosts):
         part = _Part(Appliance(host, carried.facts.hosts[host], has_witnesses=carried.facts.has_witnesses), carried.own)
-        part.judge(window)
+        part.judge(window, window.end - silence)
         closed.messages.extend(part.message_records(part.over))
         closed.connections.extend(part.connection_records(part.over_connections))
-        part.carry(closed.carried)
+        part.carry(closed.carried, window.end - silence)
     return closed
 
 
@@ -350,23 +354,34 @@ class _Part:
         """Messages that are over."""
         self.over_connections: set[Ref] = set()
 
-    def judge(self, window: Window) -> None:
-        """Find out what is over."""
+    def judge(self, window: Window, latest: Time) -> None:
+        """Find out what is over, and what has no line since `latest`."""
         messages = self.appliance.stores[MESSAGES]
         sides = (RECEIVING, DELIVERY)
-        complete = {(side, key) for side in sides for key in self.appliance.ids(side) if self._is_complete(side, key, window)}
-        received = messages.keys() - with_descendants(self.known, (mid for mid in messages if not self._is_received(mid, window, complete)))
-        self.over = {mid for mid in received if self._is_finished(mid, window, complete)}
+        complete = {(side, key) for side in sides for key in self.appliance.ids(side) if self._is_complete(side, key, window, latest)}
+        received = messages.keys() - with_descendants(self.known, (mid for mid in messages if not self._is_received(mid, window, complete, latest)))
+        self.over = {mid for mid in received if self._is_finished(mid, window, complete, latest)}
         # a consolidated event of what was made from a message may name the message's connection
         going_on = with_ancestors(self.known, messages.keys() - self.over)
         self.over_connections = {
             (side, key)
             for side, key in complete
-            if not any(mid in going_on for mid in self.known.users(side, key)) and not any(fact[CODE] == "cef_tls" for fact in self.known.facts(side, key))
+            if not any(mid in going_on for mid in self.known.users(side, key))
+            and (self._is_silent(side, key, latest) or not any(fact[CODE] == "cef_tls" for fact in self.known.facts(side, key)))
         }
 
-    def _is_complete(self, side: int, key: str, window: Window) -> bool:
+    def _is_silent(self, store: int, key: str, latest: Time) -> bool:
+        """Tell whether no line speaks of an id since a time."""
+        if latest == -math.inf:
+            return False
+        named: Store = {} if store == MESSAGES else self.appliance.uses[store]
+        times = [fact[TIME] for facts in (self.appliance.stores[store].get(key, ()), named.get(key, ())) for fact in facts]
+        return None not in times and max(times, default=latest) < latest
+
+    def _is_complete(self, side: int, key: str, window: Window, latest: Time) -> bool:
         """Tell whether a connection is opened and closed within the window, and was one."""
+        if self._is_silent(side, key, latest):
+            return True
         facts = self.appliance.stores[side].get(key, ())
         opened = [fact[TIME] for fact in facts if fact[CODE] == "connection_opened"]
         closed = [fact[TIME] for fact in facts if fact[CODE] == "connection_closed"]
@@ -375,10 +390,12 @@ class _Part:
             return False
         return window.start + LEAD <= min(opened) <= max(closed) and max(times) <= window.end - TAIL and not self.appliance.connections_of(side, key)[0]
 
-    def _is_received(self, mid: str, window: Window, complete: set[Ref]) -> bool:
+    def _is_received(self, mid: str, window: Window, complete: set[Ref], latest: Time) -> bool:
         """Tell whether a message began within the window, over connections that are complete, and from messages that are in view."""
         messages = self.appliance.stores[MESSAGES]
         facts = messages[mid]
+        if self._is_silent(MESSAGES, mid, latest):
+            return all(ref in complete for fact in facts for ref in refs(fact) if ref[0] == RECEIVING)
         begun = [fact[TIME] for fact in facts if fact[CODE] in OPENS]
         if not begun or None in begun or min(begun) < window.start + LEAD or self.appliance.messages_of(mid)[0]:
             return False
@@ -390,21 +407,25 @@ class _Part:
                 return False
         return True
 
-    def _is_finished(self, mid: str, window: Window, complete: set[Ref]) -> bool:
+    def _is_finished(self, mid: str, window: Window, complete: set[Ref], latest: Time) -> bool:
         """Tell whether a message that was received is over. Consolidated events may come when everything else is."""
         facts = self.appliance.stores[MESSAGES][mid]
         codes, times = {fact[CODE] for fact in facts}, [fact[TIME] for fact in facts]
-        if not codes & ENDS or "cef" in codes or None in times or max(times) > window.end - TAIL:
+        if not self._is_silent(MESSAGES, mid, latest) and (not codes & ENDS or "cef" in codes or None in times or max(times) > window.end - TAIL):
             return False
         return all(ref in complete for fact in facts for ref in refs(fact) if ref[0] == DELIVERY)
 
-    def carry(self, carried: Carried) -> None:
-        """Hand on the facts of what is not over, and those that are needed beside them."""
+    def carry(self, carried: Carried, latest: Time) -> None:
+        """Hand on the facts of what is not over, and those that are needed beside them, or may be: of what has a line since `latest`."""
         host, stores = self.appliance.host, self.appliance.stores
         mids = stores[MESSAGES].keys() - self.over
         connections = {(side, key) for side in (RECEIVING, DELIVERY) for key in self.appliance.ids(side)} - self.over_connections
         # what was in a quarantine may come back as another message
-        resting = {mid for mid in self.over if any(fact[CODE] == "message_quarantined" for fact in stores[MESSAGES][mid])}
+        resting = {
+            mid
+            for mid in self.over
+            if any(fact[CODE] == "message_quarantined" for fact in stores[MESSAGES][mid]) and not self._is_silent(MESSAGES, mid, latest)
+        }
         if not (mids or connections or resting):
             return
         for mine, kept in zip(carried.facts.stores(host), together(self.known, [*mids, *resting], connections)):

@@ -34,7 +34,7 @@ class Package:
         if command == "esatls":
             found = self.splunk.stream(command, events, arguments)  # type: ignore[arg-type]
         else:
-            mapped = not {"summary=true", "window=day", "window=open"} & set(arguments)
+            mapped = not {"summary=true", "window=day", "window=past", "window=open"} & set(arguments)
             found = self.splunk.report(command, events, arguments, mapped=mapped, span=span)  # type: ignore[arg-type]
         messages = driver.unexpected(found.messages)
         if messages:
@@ -60,7 +60,8 @@ class Site:
         span = self.times[0] // HOUR * HOUR, until // HOUR * HOUR
         lines = self.log[: bisect.bisect_left(self.times, span[1])]
         self.index.collect(self.package.rows("esatlssummary", [], lines, span))  # type: ignore[arg-type]
-        self.index.collect(self.package.rows("esatlssummary", ["window=day"], self.index.events()))  # type: ignore[arg-type]
+        for window in ("day", "past"):
+            self.index.collect(self.package.rows("esatlssummary", [f"window={window}"], self.index.events()))  # type: ignore[arg-type]
         self.recorded_until = until
         self._records = [dict(one) for one in self.index.events()]
 

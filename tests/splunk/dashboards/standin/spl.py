@@ -934,11 +934,13 @@ def run_head(rows: list[Row], parser: Parser) -> list[Row]:
 
 
 def run_streamstats(rows: list[Row], parser: Parser) -> list[Row]:
-    """Run `streamstats count AS name`: numbers the rows."""
-    parser.take("COUNT")
-    parser.take("AS")
-    name = _name(parser)
-    return [{**row, name: number} for number, row in enumerate(rows, 1)]
+    """Run `streamstats …`: beside each row the aggregates over all rows up to it."""
+    what = aggregations(parser)
+    out = []
+    for number, row in enumerate(rows, 1):
+        values = {one.name: aggregate(one, rows[:number]) for one in what}
+        out.append({**row, **{name: value for name, value in values.items() if value is not None}})
+    return out
 
 
 def run_dedup(rows: list[Row], parser: Parser) -> list[Row]:

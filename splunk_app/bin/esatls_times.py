@@ -1,0 +1,59 @@
+"""When a connection was: a row of Splunk's has one time, `_time`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import esatls_splunk
+from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING, TIME
+from esatls.lines.clock import rfc3339
+from esatls.verdicts.facts import Facts, refs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from esatls.lines.clock import Time
+    from esatls.verdicts.record_types import ConnectionRecord
+
+SIDES = {RECEIVING: "receiving", DELIVERY: "delivery"}
+
+
+def timed(records: Iterable[ConnectionRecord], facts: Facts) -> Iterator[tuple[str, ConnectionRecord]]:
+    """Yield connections with Splunk's `_time`; "" for none."""
+    for stamp, record in stamped(records, facts):
+        yield esatls_splunk.epoch(stamp) if stamp else "", record
+
+
+def stamped(records: Iterable[ConnectionRecord], facts: Facts) -> Iterator[tuple[str, ConnectionRecord]]:
+    """Yield connections with the time of their opening line, else of their end, else of the first line that names them; "" for none."""
+    seen = None
+    for record in records:
+        stamp = record.get("opened") or record.get("closed") or ""
+        if not stamp:
+            seen = first_times(facts) if seen is None else seen
+            side = record["esa_direction"]
+            seconds = seen.get((record.get("esa_host", ""), side, record["icid" if side == "receiving" else "dcid"]))
+            stamp = "" if seconds is None else rfc3339(seconds)
+        yield stamp, record
+
+
+def first_times(facts: Facts) -> dict[tuple[str, str, int], Time]:
+    """When a connection is first spoken of, for those whose opening and closing lines are not in view: (appliance, side, id) -> seconds."""
+    found: dict[tuple[str, str, int], Time] = {}
+
+    def note(host: str, side: str, key: str | None, time: Time | None) -> None:
+        if key is not None and time is not None:
+            place = (host, side, int(key))
+            found[place] = min(found.get(place, time), time)
+
+    for host, stores in facts.hosts.items():
+        for number, side in SIDES.items():
+            for key, known in stores[number].items():
+                for fact in known:
+                    note(host, side, key, fact[TIME])
+        for known in stores[MESSAGES].values():
+            for fact in known:
+                for store, key in refs(fact):
+                    if store != MESSAGES:
+                        note(host, SIDES[store], key, fact[TIME])
+    return found
