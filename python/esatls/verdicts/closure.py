@@ -108,13 +108,13 @@ class Judged:
         return self.made.get(mid, ())
 
 
-def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = ()) -> Stores:
-    """Return the facts that must be together to judge some messages, and some connections."""
+def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = (), parents: Iterable[str] = ()) -> Stores:
+    """Return the facts that must be together to judge some messages, some connections, and what may still be made from some `parents`."""
     stores: Stores = ({}, {}, {})
     messages = stores[MESSAGES]
     named = dict.fromkeys(connections, True)
     asked = {*mids, *(mid for ref in named for mid in known.users(*ref))}
-    todo = [*asked]
+    todo = [*asked, *parents]
     while todo:
         mid = todo.pop()
         facts = known.facts(MESSAGES, mid)
@@ -428,7 +428,7 @@ class _Part:
         }
         if not (mids or connections or resting):
             return
-        for mine, kept in zip(carried.facts.stores(host), together(self.known, [*mids, *resting], connections)):
+        for mine, kept in zip(carried.facts.stores(host), together(self.known, mids, connections, resting)):
             mine.update(kept)
         for store, key in (*((MESSAGES, mid) for mid in mids), *connections):
             own = self.own.get((host, store, key))
