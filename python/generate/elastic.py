@@ -16,7 +16,7 @@ from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
 from esatls.lines import clock, envelope, records
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS, counted
-from patterns import definitions
+from patterns import definitions, usual_headers
 
 import logstash
 
@@ -106,16 +106,20 @@ def _events() -> str:
     return "|".join(f"%{{{name}}}(?<_tmp.is.{name}>)" for name in event_patterns())
 
 
+ENVELOPE = "|".join([*usual_headers("_tmp."), "%{ESA_ENVELOPE}"])
 # ordinary lines are read in one go: the first envelope that fits is the envelope (so the group is atomic), and an event may follow
-ORDINARY = r"\A(?>%{{ESA_ENVELOPE}})(?:(?:{})\s*\z)?"
+ORDINARY = rf"\A(?>{ENVELOPE})(?:(?:{_events()})\s*\z)?"
 # what else may hold an event: bare text, a JSON record, a CEF record
 OTHER = r"\A(?:{}|[ \t]*[\[{{]|[^\n]*CEF:)(?<_tmp.other>)"
 # a stamp and a tag in front of a JSON record, as Fluentd writes a file, and no header
 IN_FRONT = r"\A(?:<\d{1,3}>)?%{ESA_H_STAMP:_tmp.front_stamp}(?:[ \t](?![^\s\"'{}]{0,128}?%{ESA_H_END})[^\s\"'{}]{1,128}){0,3}[ \t](?<_tmp.json>\{[\s\S]*\})\z"
-IS_RECORD = "ctx.message.endsWith('}') && ctx.message.contains('{\"')"
+HAS_STAMP = "(ctx._tmp.outer_stamp != null || ctx._tmp.inner_stamp != null)"
+IS_ORDINARY = f"ctx._tmp?.is != null && ctx._tmp.cef == null && {HAS_STAMP}"
+IS_RECORD = "ctx.message.contains('CEF:') || (ctx.message.endsWith('}') && ctx.message.contains('{\"'))"
+# what most lines are is asked first, for each question costs time
 IS_OTHER = (
-    f"!(ctx.message instanceof String) || ctx.esatls != null || ({IS_RECORD}) || (ctx._tmp?.is == null && ctx.message.contains('CEF:'))"
-    " || (ctx._tmp != null && (ctx._tmp.other != null || ctx._tmp.cef != null || (ctx._tmp.outer_stamp == null && ctx._tmp.inner_stamp == null)))"
+    f"ctx.esatls != null || (!({IS_ORDINARY}) && (!(ctx.message instanceof String) || {IS_RECORD}"
+    f" || (ctx._tmp != null && (ctx._tmp.other != null || ctx._tmp.cef != null || !{HAS_STAMP}))))"
 )
 
 
@@ -129,10 +133,11 @@ def pipeline() -> dict[str, Any]:
                 "grok": {
                     "tag": "esatls-ordinary",
                     "description": "Envelope and event of a line with a stamp; the last pattern lets lines pass that are not an appliance's",
-                    "if": f"ctx.message instanceof String && ctx.esatls == null && !({IS_RECORD})",
                     "field": "message",
+                    "ignore_missing": True,
+                    "ignore_failure": True,
                     "pattern_definitions": _definitions(envelope=True, events=True),
-                    "patterns": [ORDINARY.format(_events()), OTHER.format(starts), r"\A"],
+                    "patterns": [ORDINARY, OTHER.format(starts), r"\A"],
                 }
             },
             {
@@ -146,14 +151,12 @@ def pipeline() -> dict[str, Any]:
             {
                 "script": {
                     "tag": "esatls-ecs",
-                    "description": "Types and ECS names",
-                    "if": "ctx._tmp != null",
+                    "description": "Types and ECS names, and when the document came in",
                     "lang": "painless",
                     "params": _script_params(),
                     "source": _source("ecs"),
                 }
             },
-            _ingested("esatls-ingested"),
             {
                 "pipeline": {
                     "tag": "esatls-custom",
@@ -164,7 +167,14 @@ def pipeline() -> dict[str, Any]:
             },
         ],
         "on_failure": [
-            _ingested("esatls-failed-ingested"),
+            {
+                "set": {
+                    "tag": "esatls-failed-ingested",
+                    "field": "event.ingested",
+                    "value": "{{{_ingest.timestamp}}}",
+                    "ignore_failure": True,
+                }
+            },
             {"remove": {"tag": "esatls-failed-clean", "field": "_tmp", "ignore_missing": True}},
             {"set": {"tag": "esatls-failed-kind", "field": "event.kind", "value": "pipeline_error"}},
             {"append": {"tag": "esatls-failed-tag", "field": "tags", "value": "_esatls_failure"}},
@@ -179,11 +189,6 @@ def pipeline() -> dict[str, Any]:
     }
 
 
-def _ingested(tag: str) -> dict[str, Any]:
-    """Return the step that notes when a document came in: `esatls elastic join` reads what came in since its last run."""
-    return {"set": {"tag": tag, "field": "event.ingested", "value": "{{{_ingest.timestamp}}}", "ignore_failure": True}}
-
-
 def _envelope(tag: str, description: str, condition: str | None = None) -> dict[str, Any]:
     """Return the step that takes a line's header off."""
     step: dict[str, Any] = {
@@ -191,7 +196,7 @@ def _envelope(tag: str, description: str, condition: str | None = None) -> dict[
         "description": description,
         "field": "_tmp.line",
         "pattern_definitions": _definitions(envelope=True, events=False),
-        "patterns": [r"\A%{ESA_ENVELOPE}(?<_tmp.text>[\s\S]*)\z", r"\A(?<_tmp.text>[\s\S]*)\z"],
+        "patterns": [rf"\A(?>{ENVELOPE})(?<_tmp.text>[\s\S]*)\z", r"\A(?<_tmp.text>[\s\S]*)\z"],
     }
     return {"grok": {**step, "if": condition} if condition else step}
 

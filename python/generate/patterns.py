@@ -25,13 +25,16 @@ else:
 PATTERNS_DIR = pathlib.Path(__file__).resolve().parents[2] / "grok_patterns"
 DISPATCH_LENGTH = 4
 INTERMEDIATE = {"policy_table", "cef", "outer_stamp", "outer_host", "outer_log", "inner_stamp", "inner_host", "inner_log", "lead_host", "bare_host", "bare_log"}
-_USUAL = (
-    r"(?:(?P<native>%{ESA_H_WEEKDAY} %{ESA_H_MONTH} {1,2}\d{1,2} %{ESA_H_CLOCK} \d{4})"
-    r"|(?:<\d{1,3}>)?(?P<syslog>%{ESA_H_MONTH} {1,2}\d{1,2} %{ESA_H_CLOCK})"
+_NATIVE = r"(?P<native>%{ESA_H_WEEKDAY} %{ESA_H_MONTH} {1,2}\d{1,2} %{ESA_H_CLOCK} \d{4})"
+_SYSLOG = (
+    r"(?:<\d{1,3}>)?(?P<syslog>%{ESA_H_MONTH} {1,2}\d{1,2} %{ESA_H_CLOCK})"
     r" (?P<host>(?!%{ESA_H_FACILITY})[a-z][a-z0-9_.-]{0,127}) (?P<log>[a-z][a-z0-9_-]{0,127}):"
-    r"(?: %{ESA_H_WEEKDAY} (?P<inner>%{ESA_H_MONTH} {1,2}\d{1,2} %{ESA_H_CLOCK} \d{4}))?) (?P<level>%{ESA_H_LEVEL}): ?"
+    r"(?: %{ESA_H_WEEKDAY} (?P<inner>%{ESA_H_MONTH} {1,2}\d{1,2} %{ESA_H_CLOCK} \d{4}))?"
 )
-"""The appliance's own header and its syslog's, as most logs have them: quicker to compile than ESA_ENVELOPE, which says the same of them."""
+_LEVEL = r" (?P<level>%{ESA_H_LEVEL}): ?"
+_USUAL = f"(?:{_NATIVE}|{_SYSLOG}){_LEVEL}"
+"""The appliance's own header and its syslog's, as most logs have them: quicker to compile and to match than ESA_ENVELOPE, which says the same of them."""
+_IN_ENVELOPE = {"native": "outer_stamp", "syslog": "outer_stamp", "host": "outer_host", "log": "outer_log", "inner": "inner_stamp", "level": "esa_level"}
 _DEFINITION = re.compile(r"(ESA_\w+) +(\S.*)")
 
 
@@ -52,6 +55,11 @@ def definitions() -> dict[str, str]:
         if helper not in found:
             raise ValueError(f"{place}: no such pattern: {helper}")
     return found
+
+
+def usual_headers(prefix: str = "") -> list[str]:
+    """Return a grok pattern for each usual header, with the captures that ESA_ENVELOPE has for it."""
+    return [re.sub(r"\(\?P<(\w+)>", lambda group: f"(?<{prefix}{_IN_ENVELOPE[group[1]]}>", f"{header}{_LEVEL}") for header in (_NATIVE, _SYSLOG)]
 
 
 def compiled(name: str) -> str:
