@@ -13,6 +13,7 @@ from esatls.extraction.fields import FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
 from esatls.lines import clock, envelope, header, records
+from patterns import usual_headers
 
 HERE = pathlib.Path(__file__).resolve().parent
 OUT = pathlib.Path("logstash/pipeline/events")
@@ -126,8 +127,10 @@ def filter_text() -> str:
     """Return the filter."""
     names = [field.name for field in FIELDS if field.name != "time"]
     sided = [name for name in names if ecs_field(name, "receiving") != ecs_field(name, "delivery")]
+    headers = [*usual_headers(), "%{ESA_ENVELOPE}"]
     values = {
         "groks": _groks(),
+        "headers": ",\n".join(rf'          "\A{header}(?<text>[\s\S]*)"' for header in headers),
         "common": _renames([name for name in names if name not in sided], "receiving"),
         "receiving": _renames(sided, "receiving"),
         "delivery": _renames(sided, "delivery"),

@@ -40,8 +40,8 @@ class Grok
     # the text is taken from the event outside: a stand-in's events are not Logstash's
     text = event.get(@source)
     found = timed do
-      match = @expression.match(text)
-      match && match.names.map { |name| [name, match[name]] }
+      matched = match(text)
+      matched && matched.names.map { |name| [name, matched[name]] }
     end
     return unless found
     found.each { |name, value| event.set("#{@target}[#{name}]", value) if @keeps_empty || !value.to_s.empty? }

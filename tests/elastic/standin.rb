@@ -42,18 +42,27 @@ end
 
 class Grok
   def initialize(settings, patterns)
-    (@source, pattern), = settings["match"].to_a
+    (@source, patterns_of_it), = settings["match"].to_a
     @target = settings["target"]
     @keeps_empty = settings["keep_empty_captures"] == "true"
-    @expression = Regexp.new(expand(pattern, patterns))
+    @expressions = Array(patterns_of_it).map { |pattern| Regexp.new(expand(pattern, patterns)) }
   end
 
   def expand(text, patterns)
     text.gsub(/%\{(\w+)(?::(\w+))?\}/) { "(?#{$2 ? "<#{$2}>" : ":"}#{expand(patterns.fetch($1), patterns)})" }
   end
 
+  # Of several patterns, the first that matches.
+  def match(text)
+    @expressions.each do |expression|
+      found = expression.match(text)
+      return found if found
+    end
+    nil
+  end
+
   def filter(event)
-    found = @expression.match(event.get(@source))
+    found = match(event.get(@source))
     return unless found
     found.names.each do |name|
       value = found[name]

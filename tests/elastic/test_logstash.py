@@ -60,9 +60,10 @@ def test_the_filter_uses_the_folder_of_patterns_as_it_is() -> None:
     for settings in groks:
         assert settings["patterns_dir"] == ["${ESATLS_HOME:/etc/logstash/esatls}/grok_patterns"]
         assert settings["tag_on_failure"] == []
-        ((_, pattern),) = settings["match"].items()
-        assert pattern.startswith(r"\A")
-        assert set(re.findall(r"%\{(\w+)", pattern)) <= known
+        ((_, patterns),) = settings["match"].items()
+        for pattern in patterns if isinstance(patterns, list) else [patterns]:
+            assert pattern.startswith(r"\A")
+            assert set(re.findall(r"%\{(\w+)", pattern)) <= known
     events = [settings["match"]["[@metadata][esatls][text]"] for settings in groks[1:]]
     assert all(pattern.endswith(r"\z") for pattern in events)
     named = {name for pattern in events for name in re.findall(r"%\{(\w+):\1\}", pattern)}

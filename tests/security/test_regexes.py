@@ -364,7 +364,7 @@ def grok() -> list[Expression]:
                 name, _, text = line.partition(" ")
                 patterns[name] = text
     filters = (ROOT / "logstash" / "pipeline" / "events" / "50-esatls-filter.conf").read_text(encoding="utf-8")
-    texts = re.findall(r'match => \{ "\[@metadata\]\S+" => "(\\A.*)" \}', filters)
+    texts = re.findall(r'^(?: +match => \{ "\[@metadata\]\S+" =>)? +"(\\A.*)"(?:,| \}|)$', filters, re.MULTILINE)
     return [*found, *(Expression("logstash", expanded(text, patterns), re.ASCII, "search") for text in texts)]
 
 
