@@ -7,6 +7,7 @@ the ordinary in any way, with the one before it, is for the Python stream, which
 from __future__ import annotations
 
 import functools
+import math
 import re
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -15,31 +16,32 @@ from esatls.compiled import module
 from esatls.errors import EsatlsError
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
-from esatls.extraction.fact_types import CODE, FACT_TYPES, KEY, MESSAGES, TIME
+from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.extraction.match import LONGEST_NUMBER, Spec, rids, specs_of
 from esatls.extraction.patterns import MATCHERS
 from esatls.extraction.wrapped import SHORTEST_CUT
 from esatls.lines import envelope
-from esatls.output.json_lines import dumps
+from esatls.output.json_lines import dumps, loads
 from esatls.output.text import MARKS
 from esatls.verdicts import lives, ordinary, shapes
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import together
 from esatls.verdicts.facts import Facts, refs
 from esatls.verdicts.hosts import appliances, key_of
-from esatls.verdicts.records import messages, messages_of
+from esatls.verdicts.records import OF_THE_PEER, OF_TLS, connections_of, messages, messages_of, times_of
 from esatls.verdicts.words import of_deliveries
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from esatls.extraction.fact_types import Fact
     from esatls.extraction.heads import Head
     from esatls.extraction.stream import Consumer
-    from esatls.lines.clock import Clock
+    from esatls.lines.clock import Clock, Time
     from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.facts import Ref
+    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 _ODD = "CEF:"
 """Stands in lines that may hold a line of their own."""
@@ -239,10 +241,18 @@ _KINDS = {
     ordinary.USED: "used",
     ordinary.MADE_FROM: "parent",
     ordinary.OWNER: "owner",
+    ordinary.NUMBER: "number",
+    ordinary.PLAIN: "plain",
 }
 """How the core calls what a value is to a shape."""
+_NAMES = (*OF_THE_PEER, *OF_TLS)
+"""What facts about a connection tell, whichever tells it."""
 _AT_ONCE = 4_000
-"""Messages whose records are written at once."""
+"""Records that are made at once."""
+_ALWAYS = (-(1 << 62), 1 << 62)
+"""Seconds that every time is within."""
+_LINK = 4
+"""The number of the part of a record from which on they are those of connections: 4 receiving, 5 delivery."""
 _USERS = 1000
 """Messages of a connection that are looked at to learn of a shape."""
 
@@ -261,13 +271,19 @@ def _flags(code: str, rule: ordinary.Rule) -> int:
         code == "delivery_started",
         code in shapes.TRIES,
         code in shapes.ACCEPTED or ordinary.WENT_OVER in rule.values,
+        code == "connection_closed",
     )
     return sum(1 << bit for bit, is_so in enumerate(told) if is_so)
 
 
 def _rules() -> list[Any]:
-    known = ((code, ordinary.RULES.get(code)) for code in _CODES)
-    return [rule and (shapes.ORDER[code], rule.most, [_KINDS[value] for value in rule.values], _flags(code, rule)) for code, rule in known]
+    found: list[Any] = []
+    for code in _CODES:
+        rule = ordinary.RULES.get(code)
+        names = [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in FACT_TYPES[code]._fields[KEY + 1 :]]
+        kinds, shown = ([_KINDS[value] for value in values] for values in ((rule.values, rule.shown) if rule else ((), ())))
+        found.append(rule and (shapes.ORDER[code], rule.most, kinds, _flags(code, rule), shown, names if shown else []))
+    return found
 
 
 class _Asked:
@@ -313,46 +329,65 @@ class _Asked:
         """Return how a record begins to tell of its deliveries, from the verdict on each that is done."""
         return f'"delivered":"{of_deliveries({*done})}","deliveries":['.encode()
 
-    def learn(self, kind: int, mid: str, dcid: str) -> Any:
-        """Return a part of a record: how a message was received, its envelope, or one delivery (3: over a connection that mail passed)."""
-        self._most = _USERS
-        judge = shapes.Judge(self.host, together(self, [mid]), self.shapes)
-        self._most = sys.maxsize
-        part = judge.part(kind, mid, dcid)
+    def learn(self, kind: int, key: str, told: str) -> Any:
+        """Return a part of a record: how a message was received, its envelope, or one delivery (3: over a connection that mail passed); or a connection's."""
+        if kind < _LINK:
+            self._most = _USERS
+            judge = shapes.Judge(self.host, together(self, [key]), self.shapes)
+            self._most = sys.maxsize
+            part = judge.part(kind, key, told)
+        else:
+            words, _, moments = told.partition(":")
+            state, has_domain, mid, flow = words.split(" ")
+            times = [*map(int, moments.split())] if state == "2" else []
+            used = shapes.Used(mid, times, flow, has_domain == "1", is_used=state != "0")
+            part = shapes.link(shapes.Judge(self.host, ({}, {}, {}), self.shapes), kind - _LINK, self.facts(kind - _LINK, key), used)
         if part is None:
             return None
         return [_pieces(text) for text in part.texts], [*part.people.items()], part.done
 
-    def odd(self, mids: list[str], contradictions: Contradictions) -> dict[str, bytes]:
+    def odd(self, store: int, ids: list[str], range_: tuple[int, int], contradictions: Contradictions) -> dict[str, list[Any]]:
         """Return the records that the general code gives."""
-        appliance = Appliance(self.host, together(self, mids))
-        found = {mid: b"".join([self.shapes.dump(record) + b"\n" for _, record in messages_of(appliance, only={mid})]) for mid in mids}
+        found: dict[str, list[Any]]
+        if store == MESSAGES:
+            appliance = Appliance(self.host, together(self, ids))
+            found = {mid: [record for _, record in messages_of(appliance, only={mid})] for mid in ids}
+        else:
+            appliance = Appliance(self.host, together(self, (), [(store, key) for key in ids]))
+            found = {
+                key: [
+                    record
+                    for connection, record in connections_of(appliance, [(store, key)])
+                    if max(times := times_of(connection)) >= range_[0] and min(times) < range_[1]
+                ]
+                for key in ids
+            }
         contradictions.look(appliance)
         return found
 
-    def lines(self, contradictions: Contradictions) -> Iterator[bytes]:
-        """Yield the records of all messages, many at a time."""
-        count, at = self.core.begin(self.number), 0
+    def records(self, store: int, range_: tuple[int, int], contradictions: Contradictions) -> Iterator[list[Any]]:
+        """Yield the records of all messages, or of all connections of a side, many at a time: as lines of JSON, or by themselves."""
+        count, at = self.core.begin(self.number, store), 0
         host = self.shapes.dump({"": self.host})[5:-2]
-        texts: list[bytes] = []
+        found: list[Any] = []
         later: list[tuple[int, str]] = []
         while at < count:
-            out, at, odd, question = self.core.messages(self.number, host, at, _AT_ONCE, self)
+            out, at, odd, question = self.core.records(self.number, host, range_, at, _AT_ONCE, self)
             start = 0
-            for end, mid in odd:
-                texts.append(out[start:end])
-                later.append((len(texts), mid))
-                texts.append(b"")
+            for end, key in odd:
+                found.append(out[start:end])
+                later.append((len(found), key))
+                found.append(b"")
                 start = end
-            texts.append(out[start:])
+            found.append(out[start:])
             if question is not None:
                 self.core.tell(self.learn(*question))
                 continue
-            told = self.odd([mid for _, mid in later], contradictions) if later else {}
-            for place, mid in later:
-                texts[place] = told[mid]
-            yield b"".join(texts)
-            texts, later = [], []
+            told = self.odd(store, [key for _, key in later], range_, contradictions) if later else {}
+            for place, key in later:
+                found[place] = told[key]
+            yield found
+            found, later = [], []
 
 
 def _is_canonical(key: str) -> bool:
@@ -370,18 +405,62 @@ def _pieces(text: shapes.Text) -> tuple[list[tuple[bytes, int]], bytes]:
     return [(piece.encode(), place) for piece, place in zip(found, text.places)], found[-1].encode()
 
 
-def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contradictions) -> Iterator[bytes]:
-    """Yield the records of all messages as lines, many at a time; what shows of contradictions is added to them by the end."""
+def is_judging(known: NativeFacts, *, connections: bool = True) -> bool:
+    """Have the core judge messages, and connections; tell whether it can. Where it cannot, the facts are all Python's (`drained`)."""
     names = appliances([*known.hosts, *known.keys])
-    if known.has_witnesses or any(name != key for key, name in names.items()) or not _given_back(known):
-        for record in messages(drained(known), contradictions):
-            yield dump(record) + b"\n"
-        return
-    known.core.rule(_rules(), lives.SAME_OPENING, min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE), shapes.FIRST_OWN, ordinary.MOST_SHAPES)
+    if not known.has_witnesses and all(name == key for key, name in names.items()) and _given_back(known):
+        known.core.rule(_rules(), lives.SAME_OPENING, min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE), shapes.FIRST_OWN, ordinary.MOST_SHAPES)
+        if not connections or all(map(known.core.is_plain, known.keys.values())):
+            return True
+    drained(known)
+    return False
+
+
+def _records(known: NativeFacts, stores: Iterable[int], dump: shapes.Dump, contradictions: Contradictions, range_: tuple[int, int]) -> Iterator[list[Any]]:
     # the core keeps what it is told of a text or a shape for all appliances
     learned, sorts = shapes.Shapes(dump), dict[Any, int]()
     for host, number in sorted(known.keys.items()):
-        yield from _Asked(known.core, number, host, learned, sorts).lines(contradictions)
+        for store in stores:
+            yield from _Asked(known.core, number, host, learned, sorts).records(store, range_, contradictions)
+
+
+def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contradictions) -> Iterator[bytes]:
+    """Yield the records of all messages as lines, many at a time; what shows of contradictions is added to them by the end."""
+    if not is_judging(known, connections=False):
+        for record in messages(known, contradictions):
+            yield dump(record) + b"\n"
+        return
+    yield from _lines(_records(known, (MESSAGES,), dump, contradictions, _ALWAYS), dump)
+
+
+def message_records(known: NativeFacts, contradictions: Contradictions) -> Iterator[MessageRecord]:
+    """Yield the records of all messages; the core is judging (`is_judging`)."""
+    return _loaded(_records(known, (MESSAGES,), dumps, contradictions, _ALWAYS))
+
+
+def connection_records(known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None) -> Iterator[ConnectionRecord]:
+    """Yield the records of all connections that were in use within some time, likewise."""
+    return _loaded(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until)))
+
+
+def connection_lines(known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None) -> Iterator[bytes]:
+    """Yield them as lines, many at a time."""
+    return _lines(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until)), dumps)
+
+
+def _seconds(since: Time | None, until: Time | None) -> tuple[int, int]:
+    return _ALWAYS[0] if since is None else math.ceil(since), _ALWAYS[1] if until is None else math.ceil(until)
+
+
+def _lines(blocks: Iterator[list[Any]], dump: shapes.Dump) -> Iterator[bytes]:
+    for block in blocks:
+        yield b"".join([part if isinstance(part, bytes) else b"".join([dump(record) + b"\n" for record in part]) for part in block])
+
+
+def _loaded(blocks: Iterator[list[Any]]) -> Iterator[Any]:
+    for block in blocks:
+        for part in block:
+            yield from map(loads, part.splitlines()) if isinstance(part, bytes) else part
 
 
 def _given_back(known: NativeFacts) -> bool:

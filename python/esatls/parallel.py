@@ -387,7 +387,7 @@ def _gather_share(parts: list[Part], options: Options, note: Callable[[int], Non
 # messages: every process judges those that it alone has seen
 
 
-def _read_by_core(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[NativeFacts, Counts] | None:
+def read_by_core(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[NativeFacts, Counts] | None:
     """Return the facts of all sources, kept in the core; None where the core is not there, or several processes are faster: it judges no witnesses."""
     if compiled.module() is None:
         return None
@@ -458,7 +458,7 @@ def write_messages(
 
     The names of the appliances are added to `named`, and to `contradictions` what the records show of them.
     """
-    by_core = _read_by_core(found, options, warn, progress)
+    by_core = read_by_core(found, options, warn, progress)
     if by_core is not None:
         from esatls import native
 

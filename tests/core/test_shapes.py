@@ -82,6 +82,7 @@ def values_of(code: str) -> st.SearchStrategy[tuple[Any, ...]]:
         **dict.fromkeys(("icid", "dcid", "parent_mid", "mid"), st.sampled_from([None, *IDS])),
         **dict.fromkeys(("mid_agent", "abort_reason", "start_note"), st.sampled_from(AGENTS)),
         "rid": st.sampled_from(RIDS if code != "message_recipient" else ["0", "1", "2"]),
+        "peer_port": st.none() | st.sampled_from(["25", "25", "587", "025"]),
         "policy_table": st.sampled_from(["inbound", "outbound"]),
         "message_end": st.sampled_from(["done", "aborted"]),
         "nothing": st.none(),

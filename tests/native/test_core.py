@@ -80,6 +80,16 @@ def written(found: Sequence[Any]) -> bytes:
     return b"".join(one if isinstance(one, bytes) else lines([one]) for one in found)
 
 
+def records_by_core(known: Facts, shown: Contradictions) -> tuple[list[bytes], list[bytes]]:
+    """Return the records of connections and of messages, as the commands get them."""
+    assert isinstance(known, native.NativeFacts)
+    if not native.is_judging(known):
+        found: Sequence[Iterator[Any]] = (records.connections(known, shown), records.messages(known, shown))
+    else:
+        found = (native.connection_records(known, shown), native.message_records(known, shown))
+    return [dumps(record) for record in found[0]], [dumps(record) for record in found[1]]
+
+
 def check(data: bytes, *, cuts: Sequence[int] = (), host: str | None = None, where: str = "UTC") -> None:
     """Raise unless both cores give the same events, the same facts and the same counts."""
     blocks = blocks_of(data, cuts)
@@ -100,6 +110,12 @@ def check(data: bytes, *, cuts: Sequence[int] = (), host: str | None = None, whe
     read(native.stream(kept, Clock(zone(where), LATEST), host), blocks)
     assert isinstance(kept, native.NativeFacts)
     assert b"".join(native.message_lines(kept, dumps, shown[1])) == b"".join(general)
+    assert shown[0].taken == shown[1].taken
+    shown = (Contradictions(), Contradictions())
+    both = ([dumps(record) for record in records.connections(facts[0], shown[0])], [dumps(record) for record in records.messages(facts[0], shown[0])])
+    kept = native.facts()
+    read(native.stream(kept, Clock(zone(where), LATEST), host), blocks)
+    assert records_by_core(kept, shown[1]) == both
     assert shown[0].taken == shown[1].taken
     native.drained(facts[1])
     assert counts[0] == counts[1]
@@ -216,6 +232,8 @@ def test_traffic(name: str) -> None:
     assert isinstance(known, native.NativeFacts)
     read(native.stream(known, Clock(latest=LATEST), None), [data])
     told = b"".join(native.message_lines(known, dumps, Contradictions()))
+    messages_shaped = known.core.shaped()
+    connections = [*native.connection_records(known, Contradictions())] if not known.has_witnesses else []
     # dealt to several threads, as they come and out of order
     lines_of_log = data.splitlines(keepends=True)
     count = len(lines_of_log)
@@ -227,7 +245,8 @@ def test_traffic(name: str) -> None:
             several[0].absorb(part)
         assert b"".join(native.message_lines(several[0], dumps, Contradictions())) == told
     if not known.has_witnesses:
-        assert known.core.shaped() / told.count(b"\n") > 0.98
+        assert messages_shaped / told.count(b"\n") > 0.98
+        assert (known.core.shaped() - messages_shaped) / len(connections) > 0.98
 
 
 @example(FOUND[0], random.Random(1))
@@ -246,8 +265,10 @@ def test_same_shape_same_record(chosen: list[tuple[int, Fact]], deal: Any) -> No
             stores = one.stores("esa1")
             for store, fact in told:
                 stores[store].setdefault(fact[KEY], []).append(fact)
-    general = [dumps(record) + b"\n" for record in records.messages(facts)]
-    assert b"".join(native.message_lines(known, dumps, Contradictions())) == b"".join(general)
+    shown = (Contradictions(), Contradictions())
+    general = ([dumps(record) for record in records.connections(facts, shown[0])], [dumps(record) for record in records.messages(facts, shown[0])])
+    assert records_by_core(known, shown[1]) == general
+    assert shown[0].taken == shown[1].taken
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
@@ -295,13 +316,26 @@ def test_mutated_lines() -> None:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-@pytest.mark.parametrize("command", ["events", "events --kind all", "events -f csv", "connections", "messages", "report -f json"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "events",
+        "events --kind all",
+        "events -f csv",
+        "connections",
+        "connections --since 2024-03-05T10:00:30Z --until 2024-03-05T10:02:00Z",
+        "messages",
+        "messages -f csv",
+        "messages --since 2024-03-05T10:00:30Z --until 2024-03-05T10:02:00Z",
+        "report -f json",
+    ],
+)
 def test_command_line(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, command: str, jobs: int) -> None:
     """The command line writes the same with both, and with one process as with two."""
     monkeypatch.setattr(parallel, "LEAST_PART", 1 << 12)
     monkeypatch.setattr(parallel, "EVENTS_PART", 1 << 13)
     log = tmp_path / "mail.log"
-    log.write_bytes(b"".join(path.read_bytes() + b"\n" for path in sorted(seeds.SCENARIOS.glob("*.log"))[:8]))
+    log.write_text("".join(f"{line}\n" for line in render(generate(3, 300, 1, "realistic").lines, "native")), encoding="utf-8", errors="surrogateescape")
     told = []
     for pure in ("1", ""):
         compiled.module.cache_clear()

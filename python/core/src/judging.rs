@@ -1,4 +1,4 @@
-//! Facts -> records of messages that are ordinary. Which ones are, and what their records say, is handed over by Python, which judges all others too.
+//! Facts -> records of messages and of connections that are ordinary. Which ones are, and what their records say, is handed over by Python, which judges all others too.
 use crate::facts::{self, as_number, number, Fact, Store, Texts, Value};
 use crate::json;
 use hashbrown::{HashMap, HashSet};
@@ -22,14 +22,19 @@ enum Kind {
     Used,
     Parent,
     Owner,
+    Number,
+    Plain,
 }
 
-/// What an ordinary life has of one kind of fact: its order, how many at most, its values, and some flags.
+/// What an ordinary life has of one kind of fact: its order, how many at most, its values, some flags, and what its values are to a connection's own record,
+/// each with a number for its name: facts that tell the same tell the same value.
 pub struct Rule {
     order: u32,
     most: u32,
     kinds: Vec<Kind>,
     flags: u32,
+    shown: Vec<Kind>,
+    names: Vec<usize>,
 }
 
 const TIMED: u32 = 1;
@@ -43,13 +48,17 @@ const OPENS: u32 = 128;
 const BEGINS: u32 = 256;
 const TRIES: u32 = 512;
 const ACCEPTS: u32 = 1024;
+const CLOSES: u32 = 2048;
+/// Instead of flags: what a connection's own record shows.
+const SHOWN: u32 = u32::MAX;
 
-/// Order, most, kinds and flags of a rule.
-pub type GivenRule = (u32, u32, Vec<String>, u32);
+/// Order, most, kinds, flags, and what is shown of a connection, with names.
+pub type GivenRule = (u32, u32, Vec<String>, u32, Vec<String>, Vec<usize>);
 
 /// Places of a part's texts: a text, and what stands behind it; then the rest of the text.
 type GivenText = (Vec<(Vec<u8>, usize)>, Vec<u8>);
-/// The texts of a part of a record, where the address of each recipient stands, and the verdict on a delivery that is done.
+/// The texts of a part of a record, where the address of each recipient stands and that of the sender (`SENDER`), and the verdict on a delivery that is done,
+/// or the mail flow of what was received.
 type GivenPart = (Vec<GivenText>, Vec<(u64, usize)>, Option<String>);
 
 /// What Python tells of a shape: a part of a record; None where it is not ordinary.
@@ -67,7 +76,8 @@ struct Met {
 pub struct Index {
     met: [HashMap<u64, Met>; 2],
     copied: HashSet<u64>,
-    pub mids: Vec<u64>,
+    /// The ids whose records are asked for.
+    pub ids: Vec<u64>,
 }
 
 pub struct Table {
@@ -85,13 +95,18 @@ pub struct Table {
     pub shaped: u64,
 }
 
-/// Which part of a record, of which message, and of which delivery.
+/// Which part of a record, of which message, and of which delivery; or which connection, and what its messages tell.
 pub type Question = (u32, String, String);
 
 const MOST_CLASSES: usize = 100_000;
 const MOST_DEPTH: u32 = 4;
+/// Ways in which mail passed a connection before and after what it said.
+const MOST_ORDERS: usize = 8;
 /// Places in front of the values of a delivery's connection.
 const TIME_PLACE: usize = 1;
+/// Where the sender stands among the people of an envelope, and the mail flow of a message that was given up.
+const SENDER: u64 = u64::MAX;
+const GIVEN_UP: &str = "none";
 
 impl Table {
     pub fn new(given: Vec<Option<GivenRule>>, same: u32, silence: u32, first_own: usize, most: usize) -> PyResult<Self> {
@@ -108,11 +123,14 @@ impl Table {
             "used" => Ok(Kind::Used),
             "parent" => Ok(Kind::Parent),
             "owner" => Ok(Kind::Owner),
+            "number" => Ok(Kind::Number),
+            "plain" => Ok(Kind::Plain),
             _ => Err(PyValueError::new_err(format!("no such kind: {word}"))),
         };
-        let rule = |(order, most, kinds, flags): GivenRule| {
+        let rule = |(order, most, kinds, flags, shown, names): GivenRule| {
             let kinds = kinds.iter().map(kind).collect::<PyResult<Vec<Kind>>>()?;
-            Ok(Arc::new(Rule { order, most, kinds, flags }))
+            let shown = shown.iter().map(kind).collect::<PyResult<Vec<Kind>>>()?;
+            Ok(Arc::new(Rule { order, most, kinds, flags, shown, names }))
         };
         let rules = given.into_iter().map(|one| one.map(rule).transpose()).collect::<PyResult<_>>()?;
         let (classes, parts, words) = Default::default();
@@ -165,6 +183,10 @@ pub struct Judge<'a, 'py> {
     pub texts: &'a mut Texts,
     pub stores: &'a [Store; 3],
     pub index: &'a Index,
+    /// Which messages name each connection, of both sides, where connections are judged.
+    pub users: &'a [Vec<(u64, u64)>],
+    /// Seconds: the connections that are asked for were seen in these.
+    pub range: (i64, i64),
     pub marks: &'a [(u32, u32)],
     pub host: &'a [u8],
     pub ask: &'a Bound<'py, PyAny>,
@@ -193,8 +215,15 @@ fn each_name(table: &Table, stores: &[Store; 3], mids: &[u64], mut tell: impl Fn
     }
 }
 
-/// Note what the messages of an appliance use.
-pub fn index(table: &Table, stores: &[Store; 3]) -> Index {
+/// Tell whether all connections that messages name are numbers as they are written: only then are all of them known here.
+pub fn is_plain(table: &Table, stores: &[Store; 3]) -> bool {
+    let is_odd = |(&kind, &value): (&Kind, &Value)| matches!(kind, Kind::Same | Kind::Delivery | Kind::Used) && named(value).is_none();
+    let rule = |fact: &Fact<'_>| table.rules[fact.code as usize].clone();
+    stores[2].keys().into_iter().flat_map(|mid| stores[2].of(mid)).all(|fact| !rule(&fact).is_some_and(|rule| rule.kinds.iter().zip(fact.values).any(is_odd)))
+}
+
+/// Note what the messages of an appliance use, and which ids one of its stores has.
+pub fn index(table: &Table, stores: &[Store; 3], store: usize) -> Index {
     let mids = stores[2].keys();
     let mut index = Index::default();
     each_name(table, stores, &mids, |_, fact, rule, place, id| {
@@ -209,7 +238,10 @@ pub fn index(table: &Table, stores: &[Store; 3]) -> Index {
         met.last = met.last.max(fact.time);
         met.passed |= rule.flags & TRIES == 0;
     });
-    Index { mids, ..index }
+    let mut ids = if store == 2 { mids } else { stores[store].keys().into_iter().chain(index.met[store].keys().copied()).filter(|&id| id != 0).collect() };
+    ids.sort_unstable();
+    ids.dedup();
+    Index { ids, ..index }
 }
 
 /// Return which messages name each id: those of connections of both sides, and of messages.
@@ -308,10 +340,10 @@ impl<'a> Judge<'a, '_> {
     /// Add what some facts tell of a shape, and their values; None where that is not ordinary.
     fn shape(&mut self, facts: &[Fact<'a>], wanted: u32, mid: u64, key: &mut Vec<u32>, values: &mut Vec<Value>) -> PyResult<Option<()>> {
         for fact in facts {
-            let Some(rule) = self.rule(fact).filter(|rule| wanted == 0 || rule.flags & wanted != 0).cloned() else { continue };
+            let Some(rule) = self.rule(fact).filter(|rule| matches!(wanted, 0 | SHOWN) || rule.flags & wanted != 0).cloned() else { continue };
             key.push(fact.code);
             values.push(0);
-            for (&kind, &value) in rule.kinds.iter().zip(fact.values) {
+            for (&kind, &value) in if wanted == SHOWN { &rule.shown } else { &rule.kinds }.iter().zip(fact.values) {
                 values.push(value);
                 key.push(match kind {
                     Kind::Nothing | Kind::Used => 0,
@@ -319,6 +351,14 @@ impl<'a> Judge<'a, '_> {
                     Kind::Absent => return Ok(None),
                     Kind::Text | Kind::Once if value == 0 => 0,
                     Kind::Text | Kind::Once => 1 + u32::from(self.texts.text(value).is_some_and(<[u8]>::is_empty)),
+                    Kind::Number if value != 0 && as_number(value).is_none() => return Ok(None),
+                    Kind::Number => u32::from(value != 0),
+                    Kind::Plain
+                        if self.texts.text(value).is_some_and(|text| text.ends_with(b".") || text.iter().any(|b| !b.is_ascii() || b.is_ascii_uppercase())) =>
+                    {
+                        return Ok(None);
+                    }
+                    Kind::Plain => u32::from(value != 0),
                     Kind::Literal | Kind::Distinct => value,
                     Kind::Sorted => self.class(fact.code, value)?,
                     Kind::Owner => u32::from(named(value) == Some(Named::One(mid))),
@@ -357,24 +397,35 @@ impl<'a> Judge<'a, '_> {
         }
     }
 
-    /// Add what a connection tells of the shape of a message whose mail passed at a time.
-    fn side(&mut self, side: usize, id: u64, time: u32, mid: u64, key: &mut Vec<u32>, values: &mut Vec<Value>) -> PyResult<Option<()>> {
-        let Some(mut life) = self.life(side, id) else { return Ok(None) };
+    /// Return what is said of a connection that is plainly one.
+    fn connection(&self, side: usize, id: u64) -> Option<Life<'a>> {
+        let mut life = self.life(side, id)?;
         if let Some(met) = self.index.met[side].get(&id) {
             life.first = life.first.min(met.first);
             life.last = life.last.max(met.last);
         }
         let opened = life.facts.iter().find(|fact| self.flags(fact) & OPENS != 0).map_or(0, |fact| fact.time);
-        if life.last.saturating_sub(life.first) > self.table.silence || life.first + self.table.same < opened {
-            return Ok(None);
-        }
+        (life.last.saturating_sub(life.first) <= self.table.silence && life.first + self.table.same >= opened).then_some(life)
+    }
+
+    /// Add when a connection said what matters by its time: in which order, and before, within or after the second in which mail passed, if any did.
+    fn order(&self, life: &Life<'_>, moment: Option<u32>, key: &mut Vec<u32>) -> Option<()> {
         let timed: Vec<(u32, u32)> = life.facts.iter().filter(|fact| self.flags(fact) & TIMED != 0).map(|fact| (fact.time, fact.code)).collect();
         for (number, one) in timed.iter().enumerate() {
             if timed[..number].contains(one) {
-                return Ok(None);
+                return None;
             }
-            key.push(one.0.cmp(&time) as u32);
+            key.extend(moment.map(|moment| one.0.cmp(&moment) as u32));
             key.push(timed.iter().filter(|other| other.0 < one.0).count() as u32);
+        }
+        Some(())
+    }
+
+    /// Add what a connection tells of the shape of a message whose mail passed at a time.
+    fn side(&mut self, side: usize, id: u64, time: u32, mid: u64, key: &mut Vec<u32>, values: &mut Vec<Value>) -> PyResult<Option<()>> {
+        let Some(life) = self.connection(side, id) else { return Ok(None) };
+        if self.order(&life, Some(time), key).is_none() {
+            return Ok(None);
         }
         self.shape(&life.facts, 0, mid, key, values)
     }
@@ -410,15 +461,26 @@ impl<'a> Judge<'a, '_> {
     }
 
     /// Tell whether the part of a record that has a shape is known, and ordinary; what is not known is asked.
-    fn know(&mut self, key: &[u32], kind: u32, mid: u64, id: u64) -> bool {
+    fn know(&mut self, key: &[u32], kind: u32, id: u64, told: impl FnOnce() -> String) -> bool {
         match self.table.parts.get(key) {
             Some(part) => part.is_some(),
             None if self.table.parts.len() >= self.table.most => false,
             None => {
-                self.table.question = Some((key.to_vec(), (kind, mid.to_string(), id.to_string())));
+                self.table.question = Some((key.to_vec(), (kind, id.to_string(), told())));
                 false
             }
         }
+    }
+
+    /// Return the shapes of how a message was received and of its envelope, with their values; None where one is not known, or not ordinary.
+    fn halves(&mut self, mid: u64, life: &Life<'a>) -> PyResult<Option<([Vec<u32>; 2], [Vec<Value>; 2])>> {
+        let (mut keys, mut all) = ([vec![0, u32::from(!self.host.is_empty())], vec![1]], [vec![], vec![]]);
+        for (kind, wanted) in [(0, RECEIVED), (1, ENVELOPE)] {
+            if self.part(wanted, mid, life, &mut keys[kind], &mut all[kind], 0)?.is_none() || !self.know(&keys[kind], kind as u32, mid, String::new) {
+                return Ok(None);
+            }
+        }
+        Ok(Some((keys, all)))
     }
 
     /// Return the deliveries of a message in their order.
@@ -448,27 +510,150 @@ impl<'a> Judge<'a, '_> {
         Some(found)
     }
 
-    /// Return the domain that the recipients of a delivery share; None where that is not ordinary.
-    fn domain(&mut self, rid: Value, people: &[(u64, usize)], values: &[Value]) -> Option<Value> {
+    /// Add the domains of the recipients of a delivery; None where that is not ordinary.
+    fn domains(&self, rid: Value, people: &[(u64, usize)], values: &[Value], found: &mut Vec<Vec<u8>>) -> Option<()> {
         let rids = self.words(rid);
-        let mut shared: Option<Vec<u8>> = None;
         for rid in rids.split([',', ' ']).filter(|rid| !rid.is_empty() && rid.len() <= 18) {
             let rid = rid.bytes().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))?;
-            let Some(&(_, place)) = people.iter().find(|(one, _)| *one == rid) else { continue };
-            let address = self.words(values[place]);
-            if !address.is_ascii() {
-                return None;
-            }
-            let domain = address.rfind('@').map_or(String::new(), |at| address[at + 1..].to_ascii_lowercase()).into_bytes();
-            if shared.as_ref().is_some_and(|one| *one != domain) {
-                return Some(0);
-            }
-            shared = Some(domain);
+            self.domain_of(rid, people, values, found)?;
         }
-        match shared {
-            Some(domain) if !domain.is_empty() => self.texts.value(&domain),
+        Some(())
+    }
+
+    /// Add the domain of one of the people of an envelope, if it has that; None where it is not ordinary.
+    fn domain_of(&self, who: u64, people: &[(u64, usize)], values: &[Value], found: &mut Vec<Vec<u8>>) -> Option<()> {
+        let Some(&(_, place)) = people.iter().find(|(one, _)| *one == who) else { return Some(()) };
+        let address = self.words(values[place]);
+        if !address.is_ascii() {
+            return None;
+        }
+        let domain = address.rfind('@').map_or(String::new(), |at| address[at + 1..].to_ascii_lowercase()).into_bytes();
+        if !found.contains(&domain) {
+            found.push(domain);
+        }
+        Some(())
+    }
+
+    /// Return the one domain there is; none where there are several.
+    fn shared(&mut self, domains: &[Vec<u8>]) -> Option<Value> {
+        match domains {
+            [one] if !one.is_empty() => self.texts.value(one),
             _ => Some(0),
         }
+    }
+
+    /// Add the record of a connection of one side; false where it is for Python.
+    pub fn link(&mut self, side: usize, id: u64, out: &mut Vec<u8>) -> PyResult<bool> {
+        let told = self.linked(side, id, out)?.is_some();
+        self.table.shaped += u64::from(told);
+        Ok(told)
+    }
+
+    fn linked(&mut self, side: usize, id: u64, out: &mut Vec<u8>) -> PyResult<Option<()>> {
+        let Some(life) = self.connection(side, id) else { return Ok(None) };
+        let (mut opened, mut closed, mut first, mut last) = (0, u32::MAX, u32::MAX, 0);
+        for fact in self.stores[side].of(id) {
+            (first, last) = (first.min(fact.time), last.max(fact.time));
+            match self.flags(&fact) & (OPENS | CLOSES) {
+                OPENS => opened = fact.time,
+                CLOSES => closed = closed.min(fact.time),
+                _ => {}
+            }
+        }
+        let mut names: Vec<(usize, Value)> = vec![];
+        for fact in &life.facts {
+            let Some(rule) = self.rule(fact) else { return Ok(None) };
+            for (&name, &value) in rule.names.iter().zip(fact.values).filter(|&(&name, &value)| name > 0 && value != 0) {
+                if names.iter().any(|&(other, known)| other == name && known != value) {
+                    return Ok(None);
+                }
+                names.push((name, value));
+            }
+        }
+        let (mut moments, mut passed, mut flows, mut domains, mut messages) = (vec![], 0_u32, vec![], vec![], 0_u32);
+        let mut user = 0;
+        let start = self.users[side].partition_point(|one| one.0 < id);
+        for &(_, mid) in self.users[side][start..].iter().take_while(|one| one.0 == id) {
+            let Some(own) = self.message(mid) else { return Ok(None) };
+            let Some((keys, values)) = self.halves(mid, &own)? else { return Ok(None) };
+            let part = |key: &Vec<u32>| self.table.parts.get(key).cloned().flatten();
+            let (Some(received), Some(envelope)) = (part(&keys[0]), part(&keys[1])) else { return Ok(None) };
+            let flow = received.2.clone().unwrap_or_default();
+            let is_given_up = side == 0 && flow == GIVEN_UP;
+            let mut passes = false;
+            for fact in self.stores[2].of(mid) {
+                let Some(rule) = self.rule(&fact) else { return Ok(None) };
+                if fact.values.first().is_none_or(|&value| named(value) != Some(Named::One(id))) {
+                    continue;
+                }
+                match rule.kinds[0] {
+                    Kind::Same if side == 0 && rule.flags & STARTS != 0 => {}
+                    Kind::Delivery if side == 1 => {
+                        if self.domains(fact.values[1], &envelope.1, &values[1], &mut domains).is_none() {
+                            return Ok(None);
+                        }
+                    }
+                    Kind::Used if side == 1 => return Ok(None),
+                    _ => continue,
+                }
+                (first, last) = (first.min(fact.time), last.max(fact.time));
+                if !is_given_up && rule.flags & TRIES == 0 {
+                    passes = true;
+                    moments.push(fact.time);
+                }
+            }
+            if is_given_up {
+                continue;
+            }
+            if side == 0 && self.domain_of(SENDER, &envelope.1, &values[1], &mut domains).is_none() {
+                return Ok(None);
+            }
+            user = mid;
+            messages += 1;
+            passed += u32::from(passes);
+            if !flows.contains(&flow) {
+                flows.push(flow);
+            }
+        }
+        let own_lines = life.facts.iter().any(|fact| self.rule(fact).is_some_and(|rule| rule.kinds.contains(&Kind::Owner)));
+        if own_lines && messages > 1 {
+            return Ok(None);
+        }
+        let Some(domain) = self.shared(&domains) else { return Ok(None) };
+        let flow = if flows.len() == 1 { flows.swap_remove(0) } else { String::new() };
+        let state = u32::from(messages > 0) + u32::from(passed > 0);
+        let Some(flow_word) = self.texts.value(flow.as_bytes()) else { return Ok(None) };
+        let mut key = vec![4 + side as u32, u32::from(!self.host.is_empty()), state, u32::from(domain != 0), flow_word, u32::from(closed < u32::MAX)];
+        let mut values = vec![domain, facts::of_number(u64::from(passed)).unwrap_or(0)];
+        let mut orders: Vec<(Vec<u32>, u32)> = vec![];
+        for moment in moments.into_iter().map(Some).chain((passed == 0).then_some(None)) {
+            let mut order = vec![];
+            if self.order(&life, moment, &mut order).is_none() {
+                return Ok(None);
+            }
+            if !orders.iter().any(|(known, _)| *known == order) {
+                orders.push((order, moment.unwrap_or(0)));
+            }
+        }
+        if orders.len() > MOST_ORDERS {
+            return Ok(None);
+        }
+        orders.sort_unstable();
+        key.push(orders.len() as u32);
+        orders.iter().for_each(|(order, _)| key.extend(order));
+        if self.shape(&life.facts, SHOWN, user, &mut key, &mut values)?.is_none() {
+            return Ok(None);
+        }
+        let told = || orders.iter().fold(format!("{state} {} {user} {flow}:", u32::from(domain != 0)), |told, (_, moment)| format!("{told} {moment}"));
+        if !self.know(&key, 4 + side as u32, id, told) {
+            return Ok(None);
+        }
+        if i64::from(last) >= self.range.0 && i64::from(first) < self.range.1 {
+            out.push(b'{');
+            self.write(out, &key, 0, &values, (id, opened, closed), None)?;
+            out.extend_from_slice(b"}\n");
+        }
+        Ok(Some(()))
     }
 
     /// Add the record of a message; false where it is for Python.
@@ -485,16 +670,13 @@ impl<'a> Judge<'a, '_> {
     fn told(&mut self, mid: u64, out: &mut Vec<u8>) -> PyResult<Option<()>> {
         let Some(life) = self.message(mid) else { return Ok(None) };
         let Some(tries) = self.tries(&life) else { return Ok(None) };
-        let (mut keys, mut all) = ([vec![0, u32::from(!self.host.is_empty())], vec![1]], [vec![], vec![]]);
-        for (kind, wanted) in [(0, RECEIVED), (1, ENVELOPE)] {
-            if self.part(wanted, mid, &life, &mut keys[kind], &mut all[kind], 0)?.is_none() || !self.know(&keys[kind], kind as u32, mid, 0) {
-                return Ok(None);
-            }
-        }
+        let Some((keys, all)) = self.halves(mid, &life)? else { return Ok(None) };
         let mut deliveries: Vec<(Vec<u32>, Vec<Value>, u32)> = vec![];
         for one in &tries {
             let Some(Some(envelope)) = self.table.parts.get(&keys[1]).cloned() else { return Ok(None) };
-            let Some(domain) = self.domain(one.rid, &envelope.1, &all[1]) else { return Ok(None) };
+            let mut domains = vec![];
+            let domain = self.domains(one.rid, &envelope.1, &all[1], &mut domains).and_then(|()| self.shared(&domains));
+            let Some(domain) = domain else { return Ok(None) };
             let passed = one.begun || self.index.met[1].get(&one.id).is_some_and(|met| met.passed);
             let flags = u32::from(one.begun) | u32::from(one.response != 0) << 1 | u32::from(domain != 0) << 2 | u32::from(passed) << 3;
             let (mut key, mut values) = (vec![2, flags, one.ended, one.rid], vec![0, 0, one.response, domain]);
@@ -504,7 +686,7 @@ impl<'a> Judge<'a, '_> {
                     return Ok(None);
                 }
             }
-            if !self.know(&key, 2 + u32::from(passed), mid, one.id) {
+            if !self.know(&key, 2 + u32::from(passed), mid, || one.id.to_string()) {
                 return Ok(None);
             }
             deliveries.push((key, values, one.time));

@@ -107,6 +107,8 @@ struct Core {
     table: Option<Table>,
     index: Index,
     mentions: Option<[Vec<(u64, u64)>; 3]>,
+    /// Of which store records are made.
+    store: usize,
 }
 
 /// Code, time, id and values of a fact.
@@ -139,6 +141,7 @@ impl Core {
             table: None,
             index: Index::default(),
             mentions: None,
+            store: 2,
         })
     }
 
@@ -192,17 +195,23 @@ impl Core {
         Ok(())
     }
 
-    /// Begin to judge the messages of an appliance; return how many there are.
-    fn begin(&mut self, appliance: usize) -> usize {
-        let (Some(table), Some(stores)) = (&self.table, self.appliances.get(appliance)) else { return 0 };
-        self.index = judging::index(table, stores);
-        self.mentions = None;
-        self.index.mids.len()
+    /// Tell whether all connections of an appliance are known here.
+    fn is_plain(&self, appliance: usize) -> bool {
+        self.table.as_ref().zip(self.appliances.get(appliance)).is_none_or(|(table, stores)| judging::is_plain(table, stores))
     }
 
-    /// Return the records of some messages from a place on; `host` is its name as it stands in a record.
-    fn messages<'py>(&mut self, appliance: usize, host: &[u8], at: usize, count: usize, ask: &Bound<'py, PyAny>) -> PyResult<Judged<'py>> {
-        guarded(|| self.judge(appliance, host, at, count, ask))
+    /// Begin to judge the messages of an appliance, or its connections of one side; return how many there are.
+    fn begin(&mut self, appliance: usize, store: usize) -> usize {
+        let (Some(table), Some(stores)) = (&self.table, self.appliances.get(appliance)) else { return 0 };
+        self.index = judging::index(table, stores, store.min(2));
+        self.mentions = (store < 2).then(|| judging::mentions(table, stores));
+        self.store = store;
+        self.index.ids.len()
+    }
+
+    /// Return the records of some from a place on; `host` is its name as it stands in a record. Of connections, only those seen within some seconds.
+    fn records<'py>(&mut self, appliance: usize, host: &[u8], range: (i64, i64), at: usize, count: usize, ask: &Bound<'py, PyAny>) -> PyResult<Judged<'py>> {
+        guarded(|| self.judge(appliance, host, range, at, count, ask))
     }
 
     /// Take what Python tells of a shape.
@@ -212,7 +221,7 @@ impl Core {
         }
     }
 
-    /// How many messages were judged here.
+    /// How many messages and connections were judged here.
     fn shaped(&self) -> u64 {
         self.table.as_ref().map_or(0, |table| table.shaped)
     }
@@ -398,19 +407,21 @@ impl Core {
         Ok(found)
     }
 
-    fn judge<'py>(&mut self, appliance: usize, host: &[u8], at: usize, count: usize, ask: &Bound<'py, PyAny>) -> PyResult<Judged<'py>> {
+    fn judge<'py>(&mut self, appliance: usize, host: &[u8], range: (i64, i64), at: usize, count: usize, ask: &Bound<'py, PyAny>) -> PyResult<Judged<'py>> {
         let (Some(table), Some(stores)) = (&mut self.table, self.appliances.get(appliance)) else {
             return Ok((PyBytes::new(ask.py(), b""), usize::MAX, vec![], None));
         };
         let (mut out, mut odd, mut place, mut asked) = (vec![], vec![], at, None);
-        let mut judge = Judge { table, texts: &mut self.texts, stores, index: &self.index, marks: &self.marks, host, ask };
-        for &mid in self.index.mids.iter().skip(at).take(count) {
-            if !judge.record(mid, &mut out)? {
+        let users = self.mentions.as_ref().map_or(&[][..], |mentions| &mentions[..]);
+        let (store, index) = (self.store, &self.index);
+        let mut judge = Judge { table, texts: &mut self.texts, stores, index, users, range, marks: &self.marks, host, ask };
+        for &id in index.ids.iter().skip(at).take(count) {
+            if !(if store < 2 { judge.link(store, id, &mut out)? } else { judge.record(id, &mut out)? }) {
                 asked = judge.table.asked();
                 if asked.is_some() {
                     break;
                 }
-                odd.push((out.len(), mid.to_string()));
+                odd.push((out.len(), id.to_string()));
             }
             place += 1;
         }

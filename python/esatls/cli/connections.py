@@ -11,6 +11,7 @@ from esatls.cli.formats import format_of, writing
 from esatls.cli.inputs import Input, appliances_of, connections_of, reading
 from esatls.extraction.fields import CONNECTION_FIELDS
 from esatls.output import FORMATS, write
+from esatls.verdicts.facts import Facts
 
 
 @click.command()
@@ -23,5 +24,14 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
     source = Input(options)
     appliances, counts = appliances_of(source)
     with source.output(output) as file:
+        if form == "json" and wanted == ConnectionFilter() and isinstance(appliances, Facts):
+            from esatls import native
+
+            written = 0
+            for block in native.connection_lines(appliances, source.contradictions, source.since, source.until):
+                file.write(block)
+                written += block.count(b"\n")
+            source.end(counts, written)
+            return
         written = write((record for record in connections_of(appliances, source) if wanted(record)), form, file, CONNECTION_FIELDS)
     source.end(counts, written)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 import click
 
@@ -17,6 +17,7 @@ from esatls.lines.clock import rfc3339, zone
 from esatls.output import Output, printable
 from esatls.reading import prepare
 from esatls.verdicts.contradictions import Contradictions
+from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances, short_and_full
 
 if TYPE_CHECKING:
@@ -25,13 +26,15 @@ if TYPE_CHECKING:
     from esatls.cli.progress import Bar
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
+    from esatls.native import NativeFacts
     from esatls.verdicts.appliance import Appliance
-    from esatls.verdicts.facts import Facts
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 _Record = TypeVar("_Record")
 _LATEST: list[parallel.Progress] = []
 """Holds what the latest command has read, which the process ends with (`commands.run`)."""
+Judging = Union["list[Appliance]", "NativeFacts"]
+"""What records are made from: the appliances one by one, or the compiled core."""
 _LARGE = 50_000_000
 """Bytes on disk from which on progress is shown."""
 
@@ -172,19 +175,34 @@ def facts_of(source: Input) -> tuple[Facts, Counts]:
     return facts, counts
 
 
-def appliances_of(source: Input) -> tuple[Iterator[Appliance], Counts]:
-    """Return the appliances of all inputs, one after another, and the line counts."""
+def appliances_of(source: Input) -> tuple[Judging, Counts]:
+    """Return the appliances of all inputs, and the line counts."""
     from esatls.verdicts import records
 
-    facts, counts = facts_of(source)
-    return records.appliances_of(facts), counts
+    progress = source.progress()
+    by_core = parallel.read_by_core(source.found, source.options, source.warn, progress)
+    if by_core is None:
+        facts, counts = facts_of(source)
+        return [*records.appliances_of(facts)], counts
+    from esatls import native
+
+    known, counts = by_core
+    progress.facts = known
+    source.read()
+    source.tell_names(appliances([*known.hosts, *known.keys]).values())
+    return known if native.is_judging(known) else [*records.appliances_of(known)], counts
 
 
-def connections_of(appliances: Iterable[Appliance], source: Input) -> Iterator[ConnectionRecord]:
+def connections_of(appliances: Judging, source: Input) -> Iterator[ConnectionRecord]:
     """Yield the connections that touch the requested time range."""
     from esatls.verdicts import records
 
     since, until = source.since, source.until
+    if isinstance(appliances, Facts):
+        from esatls import native
+
+        yield from native.connection_records(appliances, source.contradictions, since, until)
+        return
     for appliance in records.looked_at(appliances, source.contradictions):
         total = len(appliance.stores[RECEIVING]) + len(appliance.stores[DELIVERY])
         for connection, record in source.judged(records.connections_of(appliance), total):
@@ -195,10 +213,15 @@ def connections_of(appliances: Iterable[Appliance], source: Input) -> Iterator[C
             yield record
 
 
-def messages_of(appliances: Iterable[Appliance], source: Input) -> Iterator[MessageRecord]:
+def messages_of(appliances: Judging, source: Input) -> Iterator[MessageRecord]:
     """Yield the messages that touch the requested time range."""
     from esatls.verdicts import records
 
+    if isinstance(appliances, Facts):
+        from esatls import native
+
+        yield from (record for record in native.message_records(appliances, source.contradictions) if in_time(record, source))
+        return
     for appliance in records.looked_at(appliances, source.contradictions):
         for _, record in source.judged(records.messages_of(appliance), len(appliance.stores[MESSAGES])):
             if in_time(record, source):

@@ -49,8 +49,7 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
         raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
     source = Input(options)
     output = _dated(output, source)
-    found, counts = appliances_of(source)
-    appliances = [*found]  # connections and messages are judged once
+    appliances, counts = appliances_of(source)  # connections and messages are judged once
     built = statistics.build(connections_of(appliances, source), messages_of(appliances, source), own_domains, source.contradictions)
     times = {name: rfc3339(time) for name, time in (("since", source.since), ("until", source.until)) if time is not None}
     settings = {**{name: options[name] for name in _OF_THE_REPORT}, **times, "own_domains": [*own_domains]}

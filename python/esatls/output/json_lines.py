@@ -33,6 +33,11 @@ def dumps(record: Mapping[str, object]) -> bytes:
     return _CONTROL_BYTES.sub(lambda m: f"\\u{ord(m[0]):04x}", text).encode("utf-8")
 
 
+def loads(line: bytes) -> Any:
+    """Return what a line of JSON says."""
+    return json.loads(line) if orjson is None else orjson.loads(line)
+
+
 def lines(records: Sequence[Mapping[str, object]]) -> bytes:
     """Return records as JSON Lines, each as `dumps` gives it."""
     told = None

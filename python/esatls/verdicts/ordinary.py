@@ -46,6 +46,12 @@ DISTINCT = 12
 """Like `LITERAL`, but a number, and another one in each fact of a life."""
 
 
+NUMBER = 13
+"""Whether it is there; a record has it as a number."""
+PLAIN = 14
+"""Likewise as the name of a domain, in small letters: a record has it in two ways."""
+
+
 class Rule(NamedTuple):
     """What an ordinary life has of one kind of fact."""
 
@@ -58,6 +64,8 @@ class Rule(NamedTuple):
     is_seen: bool = True
     """Whether its time is one at which the message was seen."""
     sort: Callable[[str], Hashable] | None = None
+    shown: tuple[int, ...] = ()
+    """What each value is to the record of the connection itself."""
 
 
 MOST_FACTS = 60
@@ -67,7 +75,7 @@ MOST_SHAPES = 20_000
 AT_ONCE = 5_000
 """Messages that are judged at once."""
 
-_TLS_SAID = Rule(3, (SORTED, NOTHING), is_timed=True, sort=sort_of_reason)
+_TLS_SAID = Rule(3, (SORTED, NOTHING), is_timed=True, sort=sort_of_reason, shown=(SORTED, TEXT))
 _LINEAGE = Rule(1, (MADE_FROM, UNSHOWN), sort=sort_of_agent)
 _TRY = Rule(8, (WENT_OVER, LITERAL, TEXT, ABSENT, ABSENT))
 _DELIVERY = Rule(16, (WENT_OVER, LITERAL))
@@ -76,17 +84,19 @@ LINEAGE = ("rewritten", "split", "copy", "released", "notification", "bounce")
 
 RULES: dict[str, Rule] = {
     # connections
-    "connection_opened": Rule(1, (TEXT, TEXT, NOTHING, NOTHING, NOTHING)),
-    "hat_policy": Rule(3, (UNSHOWN, NOTHING, NOTHING, NOTHING), sort=MAIL_FLOW.get),
-    "tls_success": Rule(1, (TEXT, TEXT, NOTHING, TEXT), is_timed=True),
+    "connection_opened": Rule(1, (TEXT, TEXT, NOTHING, NOTHING, NOTHING), shown=(TEXT, TEXT, NUMBER, TEXT, TEXT)),
+    "hat_policy": Rule(3, (UNSHOWN, NOTHING, NOTHING, NOTHING), sort=MAIL_FLOW.get, shown=(LITERAL, TEXT, TEXT, TEXT)),
+    "tls_success": Rule(1, (TEXT, TEXT, NOTHING, TEXT), is_timed=True, shown=(TEXT, TEXT, TEXT, PLAIN)),
     "tls_failed": _TLS_SAID,
     "tls_required": _TLS_SAID,
     "tls_not_offered": _TLS_SAID,
     "tls_unverified": _TLS_SAID,
     "tls_other": _TLS_SAID,
-    "tls_read": Rule(3, (OWNER,), is_timed=True),
-    "connection_error": Rule(1, (SORTED, SORTED, NOTHING, NOTHING, TEXT, NOTHING, NOTHING), sort=sort_of_reason),
-    "connection_closed": Rule(0, (NOTHING,)),
+    "tls_read": Rule(3, (OWNER,), is_timed=True, shown=(OWNER,)),
+    "connection_error": Rule(
+        1, (SORTED, SORTED, NOTHING, NOTHING, TEXT, NOTHING, NOTHING), sort=sort_of_reason, shown=(SORTED, SORTED, TEXT, NUMBER, PLAIN, TEXT, TEXT)
+    ),
+    "connection_closed": Rule(0, (NOTHING,), shown=(NOTHING,)),
     # messages
     "message_started": Rule(1, (RECEIVED_OVER, UNSHOWN), sort=lambda note: "released" in note.lower()),
     "message_policy": Rule(1, (LITERAL,)),

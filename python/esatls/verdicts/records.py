@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
     from esatls.verdicts.connection import Connection
     from esatls.verdicts.contradictions import Contradictions
+    from esatls.verdicts.facts import Ref
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
-_OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
-_OF_TLS = ("tls_peer_cn", "tls_domain")
-_TOLD = {code: tuple((name, type_._fields.index(name)) for name in (*_OF_THE_PEER, *_OF_TLS) if name in type_._fields) for code, type_ in FACT_TYPES.items()}
+OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
+OF_TLS = ("tls_peer_cn", "tls_domain")
+_TOLD = {code: tuple((name, type_._fields.index(name)) for name in (*OF_THE_PEER, *OF_TLS) if name in type_._fields) for code, type_ in FACT_TYPES.items()}
 """By code of a fact: what it tells of a connection, and where that stands."""
 _RID = position("rid", Delivery, Try)
 _DELIVERED = frozenset({"delivery_started", "delivery_done"})
@@ -35,13 +36,13 @@ def connections(facts: Facts, contradictions: Contradictions | None = None) -> I
             yield record
 
 
-def connections_of(appliance: Appliance) -> Iterator[tuple[Connection, ConnectionRecord]]:
-    """Yield the connections of one appliance, each with its record."""
-    for side in (RECEIVING, DELIVERY):
-        for key in appliance.ids(side):
-            once = appliance.used_once(side, key)
-            for _, connection in sorted(appliance.connections_of(side, key)[1].items()) if once is None else ((0, once),):
-                yield connection, connection_record(appliance, side, key, connection)
+def connections_of(appliance: Appliance, only: Iterable[Ref] | None = None) -> Iterator[tuple[Connection, ConnectionRecord]]:
+    """Yield the connections of one appliance, all or `only` those of some ids, each with its record."""
+    refs = ((store, key) for store in (RECEIVING, DELIVERY) for key in appliance.ids(store)) if only is None else only
+    for side, key in refs:
+        once = appliance.used_once(side, key)
+        for _, connection in sorted(appliance.connections_of(side, key)[1].items()) if once is None else ((0, once),):
+            yield connection, connection_record(appliance, side, key, connection)
 
 
 def times_of(connection: Connection) -> list[Time]:
@@ -140,7 +141,7 @@ def connection_record(  # noqa: C901 - a field after the other
         record["opened"] = appliance.stamp(connection.opened[TIME])
     if closed:
         record["closed"] = appliance.stamp(min(closed))
-    for name in _OF_THE_PEER:
+    for name in OF_THE_PEER:
         if name in told:
             record[name] = int(told[name]) if name == "peer_port" else told[name]
     verdict, version, cipher, reason, _, _, _, conflict, witness = connection.summary(connection.view)
@@ -151,7 +152,7 @@ def connection_record(  # noqa: C901 - a field after the other
         record["tls_cipher"] = cipher
     if reason:
         record["tls_reason"] = reason
-    for name in _OF_TLS:
+    for name in OF_TLS:
         if name in told:
             record[name] = told[name]
     if connection.rest.required:

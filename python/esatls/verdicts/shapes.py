@@ -1,8 +1,9 @@
-"""Messages judged by shape: the general code judges one example of each shape, and the records of all others are filled in.
+"""Messages and connections judged by shape: the general code judges one example of each shape, and the records of all others are filled in.
 
 `ordinary` tells which lives have a shape: all that the general code looks at. An example of it has marks in place of what a record only shows, and where
 a mark stands in the example's record, another message of the shape has its own value. A record has three kinds of parts, each with shapes of its own: how
-the message was received, whom it is from and to, and each delivery. All other messages are judged by the general code, from the facts that must be together.
+the message was received, whom it is from and to, and each delivery. That of a connection is one part, and only the compiled core fills it in. All others
+are judged by the general code, from the facts that must be together.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from math import floor
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
-from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, position
+from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, position
+from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import Stamps, rfc3339
 from esatls.verdicts import lives
 from esatls.verdicts.appliance import Appliance, in_order
@@ -34,8 +36,10 @@ from esatls.verdicts.ordinary import (
     MOST_FACTS,
     MOST_SHAPES,
     NOTHING,
+    NUMBER,
     ONCE,
     OWNER,
+    PLAIN,
     RECEIVED,
     RECEIVED_OVER,
     RULES,
@@ -45,7 +49,7 @@ from esatls.verdicts.ordinary import (
     USED,
     WENT_OVER,
 )
-from esatls.verdicts.records import message_record, messages, messages_of
+from esatls.verdicts.records import OF_THE_PEER, OF_TLS, connection_record, message_record, messages, messages_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -261,7 +265,7 @@ class Text(NamedTuple):
     places: tuple[int, ...]
 
 
-class _Fragment(NamedTuple):
+class Fragment(NamedTuple):
     """A part of a record of one shape: its texts, each with what stands in it and where that is."""
 
     number: int
@@ -269,9 +273,9 @@ class _Fragment(NamedTuple):
     size: int
     """How many values its shape has."""
     people: dict[int, int]
-    """Where the address of each recipient stands."""
+    """Where the address of each recipient stands, and that of the sender (`SENDER`)."""
     done: str | None = None
-    """The verdict on a delivery that is done."""
+    """The verdict on a delivery that is done; the mail flow of what was received, or `GIVEN_UP`."""
 
 
 class _Template(NamedTuple):
@@ -298,14 +302,14 @@ class Shapes:
     def __init__(self, dump: Dump) -> None:
         self.dump = dump
         self.layouts = _Layouts()
-        self.fragments: dict[_Told, _Fragment | None] = {}
+        self.fragments: dict[_Told, Fragment | None] = {}
         """By shape; None where it turned out not to be ordinary."""
         self.templates: dict[_Told, _Template] = {}
         """By the numbers of the parts."""
         self.judged = self.odd = 0
         """How many messages were judged by shape, and how many were not."""
 
-    def template(self, numbers: _Told, received: _Fragment, envelope: _Fragment, attempts: Sequence[_Fragment]) -> _Template:
+    def template(self, numbers: _Told, received: Fragment, envelope: Fragment, attempts: Sequence[Fragment]) -> _Template:
         """Return the whole of a record from its parts."""
         slots: list[int] = []
 
@@ -343,6 +347,8 @@ def lines(facts: Facts, dump: Dump, contradictions: Contradictions | None = None
             yield line
 
 
+SENDER = (1 << 64) - 1
+"""Where the sender stands among the people of an envelope."""
 _OWN = 4
 """Every message has its id, its appliance, and the stamps of the first and the last time at which it was seen, in front of its other values."""
 FIRST_OWN = 900_000
@@ -450,7 +456,7 @@ class Judge:
         if one is None or other is None:
             return None
         found = [mid, self.host, _STAMPS[first], _STAMPS[last], *own, *theirs]
-        attempts: list[_Fragment] = []
+        attempts: list[Fragment] = []
         numbers: _Told = (one.number, other.number)
         form = layout.deliveries
         if form.codes:
@@ -478,7 +484,7 @@ class Judge:
             slots = tuple([self.escaped(slot) for slot in slots])
         return (text % slots).encode()
 
-    def part(self, kind: int, mid: str, dcid: str) -> _Fragment | None:
+    def part(self, kind: int, mid: str, dcid: str) -> Fragment | None:
         """Return a part of the record of a message: how it was received, its envelope, or the delivery over a connection (3: one that mail passed)."""
         life = self._lives.get(mid)
         if life is None:
@@ -502,7 +508,7 @@ class Judge:
         """Return a text as it stands in a record."""
         return self.shapes.dump({"": text})[5:-2].decode()
 
-    def _learn(self, told: _Told, example: Callable[[], _Fragment | None]) -> _Fragment | None:
+    def _learn(self, told: _Told, example: Callable[[], Fragment | None]) -> Fragment | None:
         if len(self.shapes.fragments) >= MOST_SHAPES:
             return None
         found = self.shapes.fragments[told] = example()
@@ -774,7 +780,7 @@ class _Example:
         self._unshown: set[int] = set()
         """Where texts stand that no record is to show."""
 
-    def received(self, mid: str) -> _Fragment | None:
+    def received(self, mid: str) -> Fragment | None:
         """Return the part of a record that tells how a message was received, and when it was seen."""
         self._ids[MESSAGES, mid] = _number(_MID)
         self._message(mid, RECEIVED, 0)
@@ -787,9 +793,11 @@ class _Example:
             return None
         record, _ = told
         seen = {name: record.pop(name) for name in _OF_TIME}
-        return self._fragment(record, seen)
+        flow = "none" if record["received"] == "none" else record.get("mail_flow", "")
+        found = self._fragment(record, seen)
+        return found and found._replace(done=flow)
 
-    def envelope(self, mid: str) -> _Fragment | None:
+    def envelope(self, mid: str) -> Fragment | None:
         """Return the part of a record that tells whom a message is from and to, and what it is known by."""
         self._ids[MESSAGES, mid] = _number(_MID)
         self._message(mid, ENVELOPE, 0)
@@ -804,10 +812,15 @@ class _Example:
             if mark is None:
                 return None
             people[rid] = int(mark[1])
+        if "sender" in record:
+            mark = _MARK.fullmatch(record["sender"])
+            if mark is None:
+                return None
+            people[SENDER] = int(mark[1])
         found = self._fragment(*parts)
         return found and found._replace(people=people)
 
-    def attempt(self, mid: str, one: _Try, values: tuple[Any, ...]) -> _Fragment | None:
+    def attempt(self, mid: str, one: _Try, values: tuple[Any, ...]) -> Fragment | None:
         """Return the part of a record that tells of one delivery."""
         key = _number(_MID)
         self._ids[MESSAGES, mid] = key
@@ -842,6 +855,42 @@ class _Example:
             found[0]["time"] = _text(1)
         made = self._fragment({**found[0]})
         return made and made._replace(texts=(made.texts[0]._replace(text="{" + made.texts[0].text + "}"),), done=done)
+
+    def connection(self, side: int, facts: Collection[Fact], used: Used) -> Fragment | None:
+        """Return the record of a connection."""
+        own, user = _number(_MID), _number(_CHILD + 1)
+        self._ids[MESSAGES, used.mid] = user
+        self._count = _OF_CONNECTION
+        kept = sorted((fact for fact in facts if RULES[fact[CODE]].most), key=lambda fact: ORDER[fact[CODE]])
+        stamps = sorted({*used.times, *(fact[TIME] for fact in kept if RULES[fact[CODE]].is_timed)})
+        made = self.stores[side][own] = []
+        marks: dict[str, str | None] = {}
+        for fact in kept:
+            rule = RULES[fact[CODE]]
+            time = _BEGIN + stamps.index(fact[TIME]) if rule.is_timed else _BEGIN - (40 if fact[CODE] == "connection_opened" else 39)
+            values = []
+            for place, (name, what, value) in enumerate(zip(FACT_TYPES[fact[CODE]]._fields[KEY + 1 :], rule.shown, fact[KEY + 1 :]), self._count + 1):
+                mark = _number(place) if what == NUMBER and value else self._mark(fact[CODE], TEXT if what == PLAIN else what, value, place)
+                values.append(marks.setdefault(name, mark) if value and name in _SHOWN else mark)
+            self._count += 1 + len(values)
+            made.append((fact[CODE], time, own, *values))
+        if any(fact[CODE] == "connection_closed" for fact in facts):
+            made.append(("connection_closed", _BEGIN + 5000, own, None))
+        times = [_BEGIN + stamps.index(time) for time in used.times]
+        for number, some in enumerate([[time] for time in times] if side == RECEIVING else [times] if used.is_used else []):
+            mid = _number(_CHILD + 1 + number)
+            self.stores[MESSAGES][mid] = _user(side, own, mid, some, used)
+        appliance = Appliance(_text(_HOST) if self.judge.host else "", self.stores)
+        found = [*appliance.connections_of(side, own)[1].values()]
+        if not self.is_good or len(found) != 1:
+            return None
+        record: dict[str, Any] = {**connection_record(appliance, side, own, found[0])}
+        for name, time, place in (("opened", _BEGIN - 40, _FIRST), ("closed", _BEGIN + 5000, _LAST)):
+            if record.get(name) == rfc3339(time):
+                record[name] = _text(place)
+        if record["messages"]:
+            record["messages"] = int(_number(_MESSAGES))
+        return self._fragment(record)
 
     def _message(self, mid: str, codes: Collection[str], depth: int) -> None:
         layout, own, _, _ = self.judge.life(mid)
@@ -924,7 +973,7 @@ class _Example:
                 record[name] = _text(place)
         return record, found[0]
 
-    def _fragment(self, *parts: dict[str, Any]) -> _Fragment | None:
+    def _fragment(self, *parts: dict[str, Any]) -> Fragment | None:
         texts = []
         for part in parts:
             text = self.judge.shapes.dump(part).decode()[1:-1].replace("%", "%%")
@@ -940,9 +989,44 @@ class _Example:
             if "\ue000" in text or rfc3339(_BEGIN)[:10] in text or self._unshown & {*places}:
                 return None
             texts.append(Text(text, tuple(places)))
-        return _Fragment(len(self.judge.shapes.fragments), tuple(texts), self._count, {})
+        return Fragment(len(self.judge.shapes.fragments), tuple(texts), self._count, {})
 
 
+def link(judge: Judge, side: int, facts: Collection[Fact], used: Used) -> Fragment | None:
+    """Return the record of a connection of one side, from its facts and what messages say of it; None where it is not ordinary."""
+    return _Example(judge).connection(side, facts, used)
+
+
+class Used(NamedTuple):
+    """What messages say of a connection."""
+
+    mid: str
+    """One of them."""
+    times: Sequence[Time]
+    """When mail passed, one of all times that are before and after the same."""
+    flow: str
+    """The mail flow that they share."""
+    has_domain: bool
+    """Whether they share a partner's domain."""
+    is_used: bool
+    """Whether there are any that were not given up."""
+
+
+def _user(side: int, key: str, mid: str, times: Sequence[Time], used: Used) -> list[Fact]:
+    """Return the facts of a message that says as much of a connection."""
+    partner = f"x@{_text(_PARTNER)}" if used.has_domain else "x"
+    facts: list[Fact] = [("message_policy", _BEGIN, mid, _TABLES[used.flow])] if used.flow else []
+    if side == RECEIVING:
+        return [*facts, ("message_sender", times[0], mid, key, partner), *(("message_started", time, mid, key, None) for time in times)]
+    tried: list[Fact] = [("delivery_started", time, mid, key, "1") for time in times]
+    return [*facts, ("message_recipient", _BEGIN, mid, None, "1", partner), *(tried or [("delivery_bounced", _BEGIN, mid, key, "1", None, None, None)])]
+
+
+_TABLES = {flow: table for table, flow in MAIL_FLOW.items() if table in ("inbound", "outbound")}
+_SHOWN = frozenset((*OF_THE_PEER, *OF_TLS))
+_OF_CONNECTION = 2
+"""The values of a connection in front of those of its facts: the partner's domain, and how many messages passed."""
+_PARTNER, _MESSAGES = range(_OF_CONNECTION)
 _OF_TRY = 4
 """The values of a delivery in front of those of its connection: id of that, stamp, response, domain."""
 _CHILD = 990_000
