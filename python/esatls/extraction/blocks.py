@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from typing import TYPE_CHECKING, Callable, NamedTuple, cast
 
 from esatls.extraction.heads import is_whole
-from esatls.extraction.match import ACCEPTED_MARK, SHORT, accepted_and_others
+from esatls.extraction.match import START
 from esatls.extraction.stream import RECORD, Counts, Stream
 from esatls.extraction.wrapped import SHORTEST_CUT, is_unprintable, may_be_cut
 from esatls.lines import envelope, records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from esatls.extraction.heads import Head
+
+TakeUsual = Callable[["Mapping[str, list[str]]", "Mapping[str, Head]", int], int]
 
 LINES_AT_ONCE = 500
 """Lines that are read with care, one by one, when one of them has no whole envelope."""
@@ -38,9 +41,9 @@ class BlockStream(Stream):
 
     def block(self, text: str) -> None:
         """Take a block of whole lines: fast as long as every line has an envelope, else line by line."""
-        plain = is_plain(text)
-        if plain and self._heads.length and self._document is None and self._cut is None and text[-1:] == "\n":
+        if self._heads.length and self._document is None and self._cut is None and text[-1:] == "\n":
             text = text[self._skim(text) :]
+        plain = is_plain(text)
         lines = text.split("\n")
         if not lines[-1]:
             lines.pop()
@@ -104,33 +107,41 @@ class BlockStream(Stream):
         return (found, heads, last) if len(heads.heads) == len(found) else None
 
     def _skim(self, text: str) -> int:
-        """Take lines at once, those that only say that a message was accepted without a look at each; return where the last line begins, which is left.
+        """Take lines at once, those with a usual text without a look at each; return where the last line begins, which is left.
 
         Only where the consumer can do so, and every line has a whole envelope and was cut by no relay; else 0 is returned, and nothing taken.
         """
-        accept: Callable[[Iterable[tuple[str, Head]]], None] | None = getattr(self.consumer, "accept", None)
-        length, named, last = self._heads.length, self._neighbours.named, text.rfind("\n", 0, -1) + 1
+        take_usual: TakeUsual | None = getattr(self.consumer, "take_usual", None)
+        length, last = self._heads.length, text.rfind("\n", 0, -1) + 1
+        if take_usual is None or not last or "\0" in text or "\r" in text:
+            return 0
+        lines = text[: last - 1].split("\n")
         longest = SHORTEST_CUT if text.isascii() else SHORTEST_CUT // 4
-        if accept is None or not last or (named and length + SHORT > SHORTEST_CUT // 4):
+        if self._neighbours.named and max(map(len, lines)) >= longest and any(map(may_be_cut, lines)):
             return 0
-        rows = accepted_and_others(length).findall(text, 0, last)
-        accepted, others = zip(*rows)
-        lines = [*filter(None, others)]
-        if len(lines) + len(rows) - accepted.count("") < len(rows) or (named and lines and max(map(len, lines)) >= longest):
+        heads = self._known(dict.fromkeys([line[:length] for line in lines]))
+        usual, others, end = defaultdict[str, list[str]](list), list[str](), length + START
+        if None in heads.values():
+            for line in lines:
+                (others if heads[line[:length]] is None else usual[line[length:end]]).append(line)
+        else:
+            for line in lines:
+                usual[line[length:end]].append(line)
+        if RECORD in usual or any(RECORD in line for line in others):
             return 0
-        told = {*accepted} - {""}
-        heads = self._known({one[:length] for one in told})
         # the last line too: it may be the rest of the one before it
-        found = self._heads_of([*lines, text[last:-1]])
-        if None in heads.values() or len(found.heads) <= len(lines):
+        found = self._heads_of([*others, text[last:-1]])
+        if len(found.heads) <= len(others):
             return 0
         found.heads.pop()
-        found.elsewhere.pop(len(lines), None)
-        self._give(lines, found, len(lines))
-        self.counts.lines += len(rows) - len(lines)
-        self.counts.events += len(rows) - len(lines)
-        at = length + len(ACCEPTED_MARK)
-        accept([(one[at:], heads[one[:length]]) for one in told])  # type: ignore[misc]
+        found.elsewhere.pop(len(others), None)
+        self._give(others, found, len(others))
+        if 2 * len(others) < len(lines):
+            self._heads.length = length
+        taken = take_usual(usual, {header: head for header, head in heads.items() if head is not None}, length)
+        self.counts.lines += len(lines) - len(others)
+        self.counts.events += taken
+        self.counts.ignored += len(lines) - len(others) - taken
         return last
 
     def _known(self, prefixes: Iterable[str]) -> dict[str, Head | None]:

@@ -7,14 +7,13 @@ lines that do not occur.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
 
 from esatls.extraction.fact_types import FACT_FIELDS, code_of, store_of
 from esatls.extraction.fields import INTEGERS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
-from esatls.extraction.patterns import MATCHERS, PATTERNS
+from esatls.extraction.patterns import MATCHERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,25 +99,13 @@ def _spec(name: str, groups: dict[str, int], never: int) -> Spec:
 MATCHERS_BY_START = _Matchers()
 
 
-ACCEPTED_MARK = "MID "
-"""What the text of a line begins with that only says that a message was accepted: such lines are a third of a log."""
-SHORT = 200
-"""Characters from there that `accepted_and_others` may take for such a line."""
-
-
-@lru_cache(maxsize=16)
-def accepted_and_others(start: int) -> re.Pattern[str]:
-    """Return an expression for whole lines whose text begins at `start`.
-
-    Its first group is what stands up to the MID, where a line says only that a message was accepted; its second group is any other line.
-    """
-    text = PATTERNS["ESA_MESSAGE_ACCEPTED"].replace(r"(?P<mid>\d{1,18})", r"[0-9]{1,18})").replace(r"\d", "[0-9]")
-    return re.compile(rf"(.{{{start}}}{text.removesuffix('.*')}.{{0,100}}(?<!\s)\n|(.*)\n")
+START = 4
+"""Characters of a text that tell its matcher."""
 
 
 def match(text: str) -> tuple[Spec, re.Match[str]] | None:
     """Return the pattern that the whole message text matches, and the match; None when it is no event."""
-    matcher = MATCHERS_BY_START[text[:4]]
+    matcher = MATCHERS_BY_START[text[:START]]
     # no message text holds a line feed; with one, "the rest of the line" could be sought again and again
     if matcher is None or "\n" in text:
         return None

@@ -114,7 +114,7 @@ class Consumer(Protocol):
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
         """Take the events among many lines whose message text begins at `start`; return how many were wanted.
 
-        A consumer may have `accept(self, told: Iterable[tuple[str, Head]]) -> None` too, which takes the MIDs of messages that lines only say were accepted.
+        A consumer may have `take_usual` too, which takes whole blocks (`blocks.TakeUsual`).
         """
 
 

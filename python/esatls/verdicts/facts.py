@@ -31,11 +31,13 @@ from esatls.extraction.fact_types import (
 )
 from esatls.extraction.match import MATCHERS_BY_START, Spec, event_of
 from esatls.lines.clock import Time, parse_rfc3339
+from esatls.verdicts import usual
 from esatls.verdicts.hosts import appliances, key_of
+from esatls.verdicts.usual import ACCEPTED
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from esatls.extraction.event_record import EventRecord
     from esatls.extraction.heads import Head
@@ -45,7 +47,6 @@ Ref = tuple[int, str]
 Store = dict[str, list[Fact]]
 """Facts by id. A list that may hold a fact twice; the verdicts do not care."""
 
-ACCEPTED = "message_accepted"
 OPENS = MAKES | {"message_started"}
 """Codes of facts that a message begins with."""
 GOES_ON = frozenset({"rewritten", "released"})
@@ -142,17 +143,13 @@ class Facts:
                 known.append((code, head.time) + values)  # noqa: RUF005 - faster than by way of a list
         return taken
 
-    def accept(self, told: Iterable[tuple[str, Head]]) -> None:
-        """Take the MIDs of messages that lines say were accepted, each with the head of such a line."""
-        for mid, head in told:
+    def take_usual(self, lines: Mapping[str, list[str]], heads: Mapping[str, Head], start: int) -> int:
+        """Take lines by the first characters of their text, which begins at `start`; return how many were events. `heads` are those of their headers."""
+        for head in heads.values():
             if head.store is None:
                 head.store = self.stores(head.host)
-            fact = (ACCEPTED, head.time, mid, None)
-            known = head.store[MESSAGES].get(mid)
-            if known is None:
-                head.store[MESSAGES][mid] = [fact]
-            else:
-                known.append(fact)
+        left = usual.take(lines, {header: (head.time, *head.store) for header, head in heads.items()}, start)
+        return sum(map(len, lines.values())) - len(left) + self.take_all([(line.rstrip(), heads[line[:start]]) for line in left], start)
 
     def add(self, event: EventRecord, host: str | None = None) -> None:
         """Add one event (the flat fields of REFERENCE.md); `host` names the appliance where the event does not.
