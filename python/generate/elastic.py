@@ -11,10 +11,11 @@ from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTION
 from esatls.elastic.setup import CUSTOM, CUSTOM_PIPELINE
 from esatls.elastic.state import STATE, Counts
 from esatls.elastic.streams import dataset, pattern
+from esatls.extraction import cef_tables
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
-from esatls.lines import clock, envelope, records
+from esatls.lines import arcsight, clock, envelope, records
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS, counted
 from patterns import definitions, usual_headers
 
@@ -501,7 +502,12 @@ def lifecycles() -> dict[str, dict[str, Any]]:
 
 
 def _source(name: str) -> str:
-    return (HERE / "painless" / f"{name}.painless").read_text(encoding="ascii")
+    """Return a script; what stands between at signs comes from the tables."""
+    spaced = [f"  if (s.startsWith('{key}=', at)) {{ return at + {len(key) + 1}; }}" for key in cef_tables.SPACED_KEYS]
+    no_values = [f"value == '{value}'" for value in cef_tables.NO_VALUES.values()]
+    texts = {"spaced_keys": "\n".join(spaced), "no_value": " || ".join(no_values), "consolidated": arcsight.CONSOLIDATED}
+    source = (HERE / "painless" / f"{name}.painless").read_text(encoding="ascii")
+    return re.sub(r"@(\w+)@", lambda found: texts[found[1]], source)
 
 
 def _json(value: Any) -> str:

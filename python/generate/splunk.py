@@ -191,7 +191,7 @@ def cef_transform() -> Transform:
     strangers = f"(?:{'|'.join(sorted(cef_tables.STRANGERS))})="
     quoted = rf"{strangers} ?(?:{single}|{double})(?= \w+=|$)"
     braced = rf"(?>ESA\w+= ?[{{\[](?:[^'\" ]|{single}|{double}| (?!\w+=))*)"
-    whole = rf"{strangers}(?:[^ \";,<>=]+@[\w.:;@-]+|[\w:-]+(?:\.[\w:-]+)+\.?|unknown|<>)?(?= \w+=|$)"
+    whole = rf"{strangers}(?:[^ \";,<>=]+@[\w.:;@-]+|[\w:-]+(?:\.[\w:-]+)+\.?|{'|'.join(cef_tables.NO_VALUES.values())})?(?= \w+=|$)"
     bare = rf"(?(2){strangers}(?![ '\"])[^ ]*(?: (?!\w+=)[^ ]*)*(?= (?!ESATLS)\w+=|$)|(?!))"
     word = rf"(?!{strangers}|ESA\w+= ?[{{\[])[^ ]*"
     # other words many at a time, up to the next key that somebody looks for: each step counts against Splunk's limits

@@ -1,10 +1,12 @@
 # Reads Cisco's consolidated events (CEF) key by key, by the rules at the head of python/esatls/extraction/cef.py: what a stranger wrote states
 # no TLS field. Also takes a mail log line out of an ArcSight connector's record.
+require_relative "esatls_tables"
+
 module EsatlsCef
   module_function
 
-  EVENT_CLASS = "ESA_CONSOLIDATED_LOG_EVENT"
-  KEY = '(?u:\w+|Message Filters Verdict|E SAAMPVerdict)='
+  TABLES = EsatlsTables::CEF
+  KEY = "(?u:\\w+|#{TABLES['spaced'].join('|')})="
   SINGLE = %q{'[^'\\\\]*(?:\\\\.[^'\\\\]*)*(?:'|\\\\?\z)}
   DOUBLE = %q{"[^"\\\\]*(?:\\\\.[^"\\\\]*)*(?:"|\\\\?\z)}
   JSON_QUOTED = %q{\\\\"[^"\\\\]*(?:\\\\[^"][^"\\\\]*)*(?:\\\\"|\\\\?\z)}
@@ -16,7 +18,7 @@ module EsatlsCef
   WORDS_VALUE = /\G([^ ]*(?: +(?! |#{KEY})[^ ]+)*)/
   STAMP = /\A\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}\z/
   ADDRESS = '(?:"[^"\\\\]*(?:\\\\.[^"\\\\]*)*"|[^ ";,<>]+)@(?u:[\w.:\[\]-])+'
-  WHOLE = /\A(?:#{ADDRESS}(?:;#{ADDRESS})*|(?u:[\w:\[\]-]+(?:\.[\w:\]-]+)+)|unknown|<>|)\z/
+  WHOLE = /\A(?:#{ADDRESS}(?:;#{ADDRESS})*|(?u:[\w:\[\]-]+(?:\.[\w:\]-]+)+)|#{TABLES['no_values'].values.join("|")}|)\z/
   WHOLE_NAME = /\A(?:.*<#{ADDRESS}>|#{ADDRESS})\z/
   QUOTED_PRINTABLE = /=[0-9A-F]{2}/
   JOINED = /\A *(?u:\w+)=[^ ;]*;(?u:\w*)(?:=|\z)/
@@ -26,7 +28,7 @@ module EsatlsCef
   def parse(text, tables)
     whole = text.start_with?("CEF:")
     header = text.split("|", 8)
-    return nil if whole ? header.size < 8 || header[4] != EVENT_CLASS : !text.include?("ESAMID=")
+    return nil if whole ? header.size < 8 || header[4] != EsatlsTables::CONSOLIDATED : !text.include?("ESAMID=")
     extension = " " + (whole ? header[7] : text)
     major = header[3][/\A(\d{1,3})\./, 1] if whole
     escaping = !major.nil? && major.to_i >= 14
@@ -113,16 +115,15 @@ module EsatlsCef
   end
 
   def values(fields, tables)
-    %w[mid icid dcid].each { |name| fields.delete(name) if fields[name] && !fields[name].match?(/\A\d{1,18}\z/) }
+    tables["ids"].each { |name| fields.delete(name) if fields[name] && !(fields[name].match?(/\A\d+\z/) && fields[name].size <= tables["longest_id"]) }
     if fields["mail_flow"]
       flow = tables["flows"][fields.delete("mail_flow")]
       fields["mail_flow"] = flow if flow
     end
     fields.delete("ended") if fields["ended"] && !fields["ended"].match?(STAMP)
-    fields.delete("peer_host") if fields["peer_host"] == "unknown"
     fields.delete("peer_ip") if fields["peer_ip"] && !fields["peer_ip"].match?(/\A[0-9A-Fa-f:.]+\z/)
     %w[sender recipient].each { |name| fields[name] = unescape(fields[name]) if fields[name] }
-    fields.delete("sender") if fields["sender"] == "<>"
+    tables["no_values"].each { |name, value| fields.delete(name) if fields[name] == value }
     %w[message_id subject].each do |name|
       next unless fields[name]
       text = strip(unescape(without_quotes(fields.delete(name))))
@@ -150,7 +151,7 @@ module EsatlsCef
   # Returns [line, host, time] of a mail log line in an ArcSight connector's record; nil if it is none, or if a stranger may have written msg.
   def arcsight(text)
     header = text.split("|", 8)
-    return nil if header.size < 8 || header[4] == EVENT_CLASS || !header[0].start_with?("CEF:") || header[1].downcase != "cisco" || !header[2].downcase.include?("ironport")
+    return nil if header.size < 8 || header[4] == EsatlsTables::CONSOLIDATED || !header[0].start_with?("CEF:") || header[1].downcase != "cisco" || !header[2].downcase.include?("ironport")
     extension = header[7]
     fields = {}
     keys = []

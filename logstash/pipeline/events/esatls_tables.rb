@@ -231,5 +231,10 @@ module EsatlsTables
     "flows" => {"0" => "incoming", "1" => "outgoing"},
     "strangers" => ["ESAFinalActionDetails", "ESAFriendlyFrom", "ESAHeloDomain", "ESAReplyTo", "cs4", "duser", "msg", "shost", "sourceHostName", "suser"],
     "quoted" => ["cs4", "msg"],
+    "ids" => ["mid", "icid", "dcid"],
+    "longest_id" => 18,
+    "no_values" => {"peer_host" => "unknown", "sender" => "<>"},
+    "spaced" => ["Message Filters Verdict", "E SAAMPVerdict"],
   }.freeze
+  CONSOLIDATED = "ESA_CONSOLIDATED_LOG_EVENT".freeze
 end

@@ -35,7 +35,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from esatls.extraction.cef_layout import Item, Layouts, Value
-from esatls.extraction.cef_tables import FLOWS, IDENTITY, NAMES, QUOTED_KEYS, RESULTS, STRANGERS, TIMES, TLS_NAMES
+from esatls.extraction.cef_tables import FLOWS, IDENTITY, IDS, LONGEST_ID, NAMES, NO_VALUES, QUOTED_KEYS, RESULTS, SPACED_KEYS, STRANGERS, TIMES, TLS_NAMES
 from esatls.lines.arcsight import CONSOLIDATED, from_epoch, unescape
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["parse", "recipients"]
 
-# A key is one word, but for these two that AsyncOS writes with a space.
-_KEY = r"(?:\w+|Message Filters Verdict|E SAAMPVerdict)="
+_KEY = rf"(?:\w+|{'|'.join(SPACED_KEYS)})="
 
 # Values. No two alternatives begin alike, so reading is linear however hostile the text.
 _SINGLE = r"'[^'\\]*(?:\\.[^'\\]*)*(?:'|\\?\Z)"
@@ -60,12 +59,9 @@ _STAMP = r"\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}"
 _BEGINNING = {"esa_event": "consolidated_event", "witness": "cef"}
 _ORDER = (*TLS_NAMES.values(), *dict.fromkeys(NAMES.values()))
 """Fields of an event in their order, however the record was read."""
-_IDS = ("mid", "icid", "dcid")
-_LONGEST_NUMBER = 18
-"""Digits of an id, as in the patterns of the text log: it fits into 64 bits."""
 _ADDRESSES = ("sender", "recipient")
 _ADDRESS = r'(?:"[^"\\]*(?:\\.[^"\\]*)*"|[^ ";,<>]+)@[\w.:\[\]-]+'
-_NO_ADDRESS = r"[\w:\[\]-]+(?:\.[\w:\]-]+)+|unknown|<>|"
+_NO_ADDRESS = rf"[\w:\[\]-]+(?:\.[\w:\]-]+)+|{'|'.join(NO_VALUES.values())}|"
 _WHOLE = re.compile(rf"(?:{_ADDRESS}(?:;{_ADDRESS})*|{_NO_ADDRESS})\Z")
 _WHOLE_NAME = re.compile(rf"(?:.*<{_ADDRESS}>|{_ADDRESS})\Z")
 _NEVER_WHOLE = frozenset({"ESAFinalActionDetails", "ESAFriendlyFrom"})
@@ -298,7 +294,7 @@ def _read_known(  # noqa: C901 - most of the time that a record takes
         _address(event, "recipient", recipient)
     if peer_ip is not None:
         event["peer_ip"] = peer_ip
-    if peer_host is not None and peer_host != "unknown":
+    if peer_host is not None and peer_host != NO_VALUES["peer_host"]:
         event["peer_host"] = peer_host
     if flow is not None:
         event["mail_flow"] = FLOWS[flow]
@@ -432,10 +428,10 @@ def _whole(key: str, value: str, *, escaping: bool) -> bool:
 
 def _values(event: dict[str, Any]) -> dict[str, Any]:
     """Turn an event's words into its values, in place; drop what is no value."""
-    for name in _IDS:
+    for name in IDS:
         number = event.get(name)
         if number is not None:
-            if number.isdecimal() and len(number) <= _LONGEST_NUMBER:
+            if number.isdecimal() and len(number) <= LONGEST_ID:
                 event[name] = int(number)
             else:
                 del event[name]
@@ -445,7 +441,7 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
             event["mail_flow"] = FLOWS[flow]
         else:
             del event["mail_flow"]
-    if event.get("peer_host") == "unknown":
+    if event.get("peer_host") == NO_VALUES["peer_host"]:
         del event["peer_host"]
     if "peer_ip" in event and not _IP.match(event["peer_ip"]):
         del event["peer_ip"]
@@ -463,7 +459,7 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
 def _address(event: Any, name: str, value: str) -> None:
     """Set an address to what is left of a value without its escapes, if anything is; the empty sender is none."""
     text = unescape(value) if "\\" in value else value
-    if text and (name, text) != ("sender", "<>"):
+    if text and text != NO_VALUES.get(name):
         event[name] = text
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+SPACED_KEYS = ("Message Filters Verdict", "E SAAMPVerdict")
+"""A key is one word, but for these, which AsyncOS writes with a space."""
+
 IDENTITY = {"cs4": "message_id", "msg": "subject"}
 """Keys whose values are written as quoted Python strings -> field of an event: what a person knows a mail by."""
 
@@ -44,6 +47,15 @@ RESULTS = {"success": "success", "failure": "failed"}
 
 FLOWS = {"0": "incoming", "1": "outgoing"}
 """What ``deviceDirection`` states."""
+
+IDS = ("mid", "icid", "dcid")
+"""Fields that are numbers."""
+
+LONGEST_ID = 18
+"""Digits of an id, as in the patterns of the text log: it fits into 64 bits."""
+
+NO_VALUES = {"peer_host": "unknown", "sender": "<>"}
+"""What the appliance writes where a field has no value."""
 
 TIMES = {"rt": "received", **{key: name for key, name in NAMES.items() if name == "ended"}}
 """Keys that date a record without a stamp in front of it."""
