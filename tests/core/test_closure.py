@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import dataclasses
 import random
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,14 @@ import pytest
 from esatls.output import dumps
 from esatls.verdicts import lives
 from esatls.verdicts import records as verdicts
-from esatls.verdicts.closure import OPENED, Carried, Window, close, decisive, finish
+from esatls.verdicts.closure import AFTER_EVENT, OPENED, Carried, Window, close, decisive, finish
 from esatls.verdicts.facts import Facts, passes
 from esatls.verdicts.partition import Share, judged_together, seen_twice
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.core.support import read_facts
-from tests.traffic import generate, render
+from tests.traffic import PROFILES, generate, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -278,16 +279,16 @@ def test_silence_is_an_end(log: Late) -> None:
         assert kept == 0
 
 
-@pytest.mark.parametrize(("profile", "seed", "resets"), [("realistic", 1, 0), ("rare", 2, 3)])
+@pytest.mark.parametrize(("profile", "seed", "resets", "cef"), [("realistic", 1, 0, 0.0), ("rare", 2, 3, 0.0), ("rare", 1, 0, 1.0)])
 @pytest.mark.parametrize("seconds", [300, HOUR])
-def test_simulated_gateways(profile: str, seed: int, resets: int, seconds: int) -> None:
+def test_simulated_gateways(profile: str, seed: int, resets: int, cef: float, seconds: int) -> None:
     """Whatever gateways do: the records are those of one run, and most are given by the window they are of."""
-    lines: list[Line] = generate(seed, 400, 2, profile, resets=resets).lines
+    lines: list[Line] = generate(seed, 400, 2, dataclasses.replace(PROFILES[profile], cef=cef), resets=resets).lines
     facts = read_facts(list(render(lines, "syslog")))[0]
     cuts = every([line.time for line in lines], seconds)
     assert_same(by_windows(facts, cuts), whole(facts))
     given_at_once = sum(len(close(Carried.of(part), window).messages) for part, window in parts(facts, cuts))
-    assert given_at_once > 0.5 * len(whole(facts)[0])
+    assert given_at_once > (0.5 if seconds > AFTER_EVENT or not cef else 0.25) * len(whole(facts)[0])
 
 
 @settings(max_examples=15)

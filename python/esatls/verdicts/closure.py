@@ -18,6 +18,7 @@ mentioned for so long. That is what one run gives where the log is never silent 
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -46,6 +47,8 @@ LEAD = 10
 """Seconds after its beginning that a window must show of what opens in it: lines of the same second may have come before."""
 TAIL = 60
 """Seconds before its end that a window must show nothing more of what is over: lines may be late."""
+AFTER_EVENT = 600
+"""Likewise of what a consolidated event speaks of: another one may come when everything else is over."""
 OPENED = frozenset({"connection_opened"})
 """Codes of facts that a connection begins with."""
 ENDS = frozenset({"message_finished", "message_aborted"})
@@ -359,15 +362,17 @@ class _Part:
         messages = self.appliance.stores[MESSAGES]
         sides = (RECEIVING, DELIVERY)
         complete = {(side, key) for side in sides for key in self.appliance.ids(side) if self._is_complete(side, key, window, latest)}
-        received = messages.keys() - with_descendants(self.known, (mid for mid in messages if not self._is_received(mid, window, complete, latest)))
-        self.over = {mid for mid in received if self._is_finished(mid, window, complete, latest)}
+        finished = {mid for mid in messages if self._is_received(mid, window, complete, latest) and self._is_finished(mid, window, complete, latest)}
+        # a consolidated event of what a message was made from may tell more of how it was received
+        self.over = messages.keys() - with_descendants(self.known, messages.keys() - finished)
+        quiet = functools.partial(self._is_silent, latest=max(latest, window.end - AFTER_EVENT))
         # a consolidated event of what was made from a message may name the message's connection
         going_on = with_ancestors(self.known, messages.keys() - self.over)
         self.over_connections = {
             (side, key)
             for side, key in complete
             if not any(mid in going_on for mid in self.known.users(side, key))
-            and (self._is_silent(side, key, latest) or not any(fact[CODE] == "cef_tls" for fact in self.known.facts(side, key)))
+            and (quiet(side, key) or not any(fact[CODE] == "cef_tls" for fact in self.known.facts(side, key)))
         }
 
     def _is_silent(self, store: int, key: str, latest: Time) -> bool:
@@ -408,10 +413,11 @@ class _Part:
         return True
 
     def _is_finished(self, mid: str, window: Window, complete: set[Ref], latest: Time) -> bool:
-        """Tell whether a message that was received is over. Consolidated events may come when everything else is."""
+        """Tell whether a message that was received is over."""
         facts = self.appliance.stores[MESSAGES][mid]
         codes, times = {fact[CODE] for fact in facts}, [fact[TIME] for fact in facts]
-        if not self._is_silent(MESSAGES, mid, latest) and (not codes & ENDS or "cef" in codes or None in times or max(times) > window.end - TAIL):
+        tail = AFTER_EVENT if "cef" in codes else TAIL
+        if not self._is_silent(MESSAGES, mid, latest) and (not codes & ENDS or None in times or max(times) > window.end - tail):
             return False
         return all(ref in complete for fact in facts for ref in refs(fact) if ref[0] == DELIVERY)
 
