@@ -291,7 +291,8 @@ class Index:
     def _carried(self, runs: Iterable[Run]) -> Carried:
         carried = Carried()
         for run in runs:
-            carried.loads(self._rows[FACTS].get(run, ()))
+            # the texts are not needed again, and they are large
+            carried.loads(self._rows[FACTS].pop(run, ()))
         return carried
 
     def read(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:

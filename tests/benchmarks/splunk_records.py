@@ -82,10 +82,11 @@ def main() -> None:
         size = sum(len(row) for kind, _, _, row in heads if kind != "w") / sum(kind == "m" for kind, *_ in heads)
         facts = [row for kind, level, window, row in heads if (kind, level, window) == ("f", "past", last)]
         run = next(row for kind, level, window, row in heads if (kind, level, window) == ("w", "past", last))
+        hours = [row for kind, level, window, row in heads if (kind, level) == ("w", "hour") and last <= window < last + DAY]
         number = len(facts) * arguments.copies
 
         def read(rows: list[str]) -> tuple[float, int]:
-            counted = [re.sub(r"facts=\d+", f"facts={len(rows)}", row) for row in (*rows, run)]
+            counted = [re.sub(r"facts=\d+", f"facts={len(rows)}", row) for row in (*rows, run)] + hours
             return measure(arguments.python, app, "esatls_summary.py", ["window=open"], bodies(counted))[:2]
 
         (nothing, empty), (seconds, memory) = read([]), read([of_another(row, copy) for copy in range(arguments.copies) for row in facts])

@@ -304,7 +304,7 @@ class Carried:
             host, store, key, facts, own = json.loads(line)
             self.facts.stores(host)
             if facts:
-                self.facts.loads([_dump((host, store, key, facts))])
+                self.facts.take_known(host, store, key, facts)
             if own:
                 self.own.setdefault((host, store, key), set()).update(own)
         except (TypeError, LookupError, ValueError) as error:
@@ -339,11 +339,34 @@ def finish(carried: Carried) -> tuple[list[MessageRecord], list[ConnectionRecord
     """Return the records of all messages and of all connections that are carried, as they stand."""
     messages: list[MessageRecord] = []
     connections: list[ConnectionRecord] = []
-    for host in sorted(carried.facts.hosts):
-        part = _Part(Appliance(host, carried.facts.hosts[host], has_witnesses=carried.facts.has_witnesses), carried.own)
+    own: dict[str, list[Ref]] = {}
+    for host, store, key in carried.own:
+        own.setdefault(host, []).append((store, key))
+    for host in sorted(own):
+        stores = _connected(carried.facts.hosts[host], own[host])
+        part = _Part(Appliance(host, stores, has_witnesses=carried.facts.has_witnesses), carried.own)
         messages.extend(part.message_records(part.appliance.stores[MESSAGES]))
         connections.extend(part.connection_records((side, key) for side in (RECEIVING, DELIVERY) for key in part.appliance.ids(side)))
     return messages, connections
+
+
+def _connected(stores: Stores, ids: Iterable[Ref]) -> Stores:
+    """Return the facts of some ids and of all that are connected with them: most of what is carried for what may still be released is not."""
+    named: dict[Ref, list[Ref]] = {}
+    for mid, facts in stores[MESSAGES].items():
+        for ref in {ref for fact in facts for ref in refs(fact)}:
+            named.setdefault(ref, []).append((MESSAGES, mid))
+    found: set[Ref] = set()
+    todo = [*ids]
+    while todo:
+        one = todo.pop()
+        if one not in found:
+            found.add(one)
+            todo += named.get(one, ())
+            if one[0] == MESSAGES:
+                todo += [ref for fact in stores[MESSAGES].get(one[1], ()) for ref in refs(fact)]
+    receiving, delivery, messages = ({key: facts for key, facts in store.items() if (number, key) in found} for number, store in enumerate(stores))
+    return receiving, delivery, messages
 
 
 class _Part:

@@ -8,6 +8,7 @@ any order, any split, any repetition of the lines gives the same verdicts.
 from __future__ import annotations
 
 import json
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from esatls.errors import WrongTypeError
@@ -218,12 +219,16 @@ class Facts:
 
     def _load(self, line: str) -> None:
         try:
-            host, number, key, facts = json.loads(line)
-            store = self._at(host)[number]
-            store.setdefault(key, []).extend([tuple(fact) for fact in facts])
-            self.has_witnesses |= any(map(bears_witness, facts))
+            self.take_known(*json.loads(line))
         except (TypeError, LookupError) as error:
             raise ValueError(f"not a row of facts: {line[:80]}") from error
+
+    def take_known(self, host: str, number: int, key: str, facts: list[list[Any]]) -> None:
+        """Add facts of one id as JSON has them."""
+        # their codes are a few words, which need not be kept for each
+        known = [(intern(code), *rest) for code, *rest in facts]
+        self._at(host)[number].setdefault(key, []).extend(known)
+        self.has_witnesses |= any(map(bears_witness, known))
 
 
 def _joined(one: tuple[Store, Store, Store], other: tuple[Store, Store, Store]) -> tuple[Store, Store, Store]:

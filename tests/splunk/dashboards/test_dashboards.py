@@ -391,6 +391,7 @@ def test_health(theme: str, width: int, visit: Callable[..., Browser]) -> None:
         ["ESA logs", f"{len(scenario.lines())} events, the last at 2026-03-08 09:00:14", "-"],
         ["Hours in the records", "150, the newest begins at 2026-03-08 11:00, 0 missing in between", "-"],
         ["Days not judged yet", "0", "-"],
+        ["Days whose rest is not closed yet", "1", "-"],
         ["Partners that must use TLS", f"{len(scenario.PARTNERS)} rows", "-"],
     ]
     (data,) = page.records("viz_data")
