@@ -103,6 +103,10 @@ class _NativeStream(BlockStream):
         super().set_clock(clock)
         self.core.forget()
 
+    def _forget_heads(self) -> None:
+        super()._forget_heads()
+        self.core.forget()
+
     def feed(self, block: bytes) -> None:
         """Take a block of whole lines."""
         at = 0

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
-from esatls.extraction.kinds import TLS_KINDS
-from esatls.extraction.stream import Stream
+from esatls.extraction.kinds import EVENT_KINDS, TLS_KINDS
+from esatls.extraction.stream import Counts, Stream
 from esatls.verdicts.facts import Facts
 
 from tests.core.support import as_sets, clock, read_blocks, read_events, read_facts, records
@@ -262,6 +262,55 @@ def test_rest_of_a_line_that_a_relay_has_split(header: str, its: str, rest: str)
     after.line(forged[2])
     after.end()
     assert after.counts.ignored == 1
+
+
+LOGCLI = '2024-03-05T10:{:02}:{:02}Z {{host="esa1", job="syslog"}} '
+
+
+def events_in_blocks(blocks: list[list[str]]) -> tuple[list[Any], Counts]:
+    """Return the events of a log that is read in blocks, and the counts."""
+    found = Events(frozenset(EVENT_KINDS))
+    stream = BlockStream(found, clock())
+    for block in blocks:
+        stream.feed("".join(line + "\n" for line in block).encode())
+    stream.end()
+    return found.found, stream.counts
+
+
+@pytest.mark.parametrize("at", [0, 1, 5, 19])
+@pytest.mark.parametrize("word", ["TLS ", "TLS  ", "mail_logs "])
+def test_a_word_in_front_of_the_level_is_no_log(word: str, at: int) -> None:
+    """Without a colon or the number of a process it says nothing: its line and all others of this form are events, however they are read."""
+    log = [LOGCLI.format(number // 4, number % 4) + f"Info: ICID {number} close" for number in range(20)]
+    log[at] = log[at].replace("Info:", f"{word}Info:")
+    events = [
+        {
+            "time": f"2024-03-05T10:{number // 4:02}:{number % 4:02}Z",
+            "esa_host": "esa1",
+            "esa_level": "Info",
+            "esa_event": "connection_closed",
+            "esa_direction": "receiving",
+            "icid": number,
+            "close_reason": "close",
+        }
+        for number in range(20)
+    ]
+    assert read_events(log) == (events, Counts(20, 20))
+    for cut in range(1, 20):
+        assert events_in_blocks([log[:cut], log[cut:]]) == (events, Counts(20, 20))
+
+
+@pytest.mark.parametrize("at", [*range(20)])
+def test_a_log_name_that_comes_later(at: int) -> None:
+    """From the first header with a log name on, those of its form without one may be the rest of a line: in blocks too."""
+    log = [LOGCLI.format(number // 4, number % 4 * (number % 3)) + f"Info: ICID {number} close" for number in range(20)]
+    log[at] = log[at].replace("Info:", "mail_logs: Info:")
+    events, counts = read_events(log)
+    assert [event["icid"] for event in events] == [*range(at + 1)]
+    assert counts == Counts(20, at + 1, 19 - at)
+    for cut in range(1, 20):
+        assert events_in_blocks([log[:cut], log[cut:]]) == (events, counts)
+        assert events_in_blocks([log[:1], log[1 : cut + 1], log[cut + 1 :]]) == (events, counts)
 
 
 @pytest.mark.parametrize("bytes_let_through", [1024, 2048, 8192])

@@ -315,6 +315,19 @@ def test_mutated_lines() -> None:
         check(data, cuts=(len(data) // 2,))
 
 
+@pytest.mark.parametrize("name", ["mail_logs: ", "mail_logs[7] ", "TLS "])
+def test_a_header_that_names_its_log_later(name: str) -> None:
+    """Wherever it stands: of the same form, the lines before it are events, and those behind it too unless it names a log."""
+    log = [f'2024-03-05T10:{at // 4:02}:{at % 4 * (at % 3):02}Z {{host="esa1", job="syslog"}} Info: ICID {at} close\n' for at in range(40)]
+    for at in range(40):
+        odd = "".join([*log[:at], log[at].replace("Info:", f"{name}Info:"), *log[at + 1 :]]).encode()
+        events = Events(ALL)
+        counts = read(native.stream(events, Clock(zone("UTC"), LATEST), None), [odd])
+        assert counts.events == (40 if name == "TLS " else at + 1)
+        for cut in (0, 300, 1500, 2700):
+            check(odd, cuts=(cut,))
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize(
     "command",

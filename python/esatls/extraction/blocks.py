@@ -179,6 +179,7 @@ class BlockStream(Stream):
         """Learn how long envelopes are, unless that is known."""
         if not self._heads.length:
             env = self._neighbours.parse(line)
+            self._neighbours.changed = None  # there are no heads that it changes
             if is_whole(env, line):
                 self._heads.of(env, line)
 
@@ -256,7 +257,8 @@ class BlockStream(Stream):
                     heads[number], elsewhere[number] = begun
                     continue
                 env = self._neighbours.parse(lines[number])
-                if not is_whole(env, lines[number]):
+                if self._neighbours.changed or not is_whole(env, lines[number]):
+                    self._neighbours.take_back()
                     del heads[number:]
                     break
                 heads[number] = known_heads.of(env, lines[number])

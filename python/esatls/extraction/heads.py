@@ -219,6 +219,10 @@ class Heads:
     def set_clock(self, clock: Clock) -> None:
         """Read stamps with another clock, or with one that was changed: the same text may mean another time now."""
         self.clock = clock
+        self.forget()
+
+    def forget(self) -> None:
+        """Read each envelope anew."""
         self.whole.clear()
         self._weak.clear()
         self.hour = self._begun_in = None

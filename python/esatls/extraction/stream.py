@@ -162,7 +162,7 @@ class Stream:
             self._begin(Pending(envelope.Envelope(envelope.STAMPED, heads.length), known, line))
             self._rank = envelope.STAMPED
             return
-        env = self._neighbours.parse(line)
+        env = self._envelope(line)
         if env.rank == envelope.STAMPED or env.rank >= self._rank or records.in_front(line) is not None:
             if line[:1] in _OPENING or line[-1:] == "}" or (line.startswith(RECORD, env.end) and _CONSOLIDATED.match(line, env.end) is None):
                 inner = records.unwrap(line, env.end)
@@ -187,6 +187,17 @@ class Stream:
                 self._pending.spaced = True
         else:
             self._weak(env, line)
+
+    def _envelope(self, line: str) -> envelope.Envelope:
+        """Return the envelope of the next line. Where it changes what those of others mean, these are read anew."""
+        env = self._neighbours.parse(line)
+        if self._neighbours.changed:
+            self._forget_heads()
+        return env
+
+    def _forget_heads(self) -> None:
+        self._neighbours.changed = None
+        self._heads.forget()
 
     def _begin(self, pending: Pending) -> None:
         if self._pending is not None:

@@ -16,13 +16,15 @@ _MOST_FORMS = 100
 class Neighbours:
     """What the lines of a log so far have had in front of their text."""
 
-    __slots__ = ("fields", "lead", "named")
+    __slots__ = ("changed", "fields", "lead", "named")
 
     def __init__(self) -> None:
         self.lead: str | None = None
         """What stands in front of the header of the log's first line; None before that."""
         self.named: dict[str, int] = {}
         """How headers of a form have named their log: one that does not may stand in front of the rest of a line that a relay has split."""
+        self.changed: tuple[str, int] | None = None
+        """The form of a header that has named its log better than those before it, and how these did: one that was accepted may be the rest of a line now."""
         self.fields: dict[str, tuple[bool, bool]] = {}
         """Whether the lines in a field of records have come with a level, with a log name."""
 
@@ -57,8 +59,19 @@ class Neighbours:
         form, naming = envelope.form(line), envelope.naming(env, line)
         known = self.named.get(form, 0)
         if naming > known and (known or len(self.named) < _MOST_FORMS):
+            self.changed = form, known
             self.named[form] = naming
         return naming < known
+
+    def take_back(self) -> None:
+        """Forget what the latest header has changed."""
+        if self.changed is not None:
+            form, known = self.changed
+            self.changed = None
+            if known:
+                self.named[form] = known
+            else:
+                del self.named[form]
 
     def is_split_record(self, record: Record) -> bool:
         """Tell whether a record may hold the rest of a line: no level or no log name, where others with the same field have one."""
