@@ -13,8 +13,8 @@ from esatls.extraction.patterns import PATTERNS
 
 from tests.core.support import ROOT, all_cases
 
-LENGTH = 300_000
-CPU_SECONDS = 20
+LENGTH = 120_000
+CPU_SECONDS = 10
 
 PREAMBLE = f"""
 import re, resource, sys

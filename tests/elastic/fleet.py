@@ -21,7 +21,7 @@ from esatls.elastic.join import join  # noqa: E402
 from esatls.elastic.streams import dataset, pattern, stream  # noqa: E402
 
 from tests.elastic.jruby import JAR  # noqa: E402
-from tests.elastic.server import Server  # noqa: E402
+from tests.elastic.server import QUICK, Server  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +44,7 @@ def read_yaml(texts: dict[str, str]) -> dict[str, Any]:
     """Return YAML documents as another one's reader has them: that of JRuby, by name."""
     subprocess.run([str(ROOT / "tests/elastic/setup.sh")], check=True, timeout=600)
     done = subprocess.run(
-        ["java", "-jar", str(JAR), "-e", _READ_YAML], input=json.dumps(texts), capture_output=True, text=True, encoding="utf-8", timeout=300, check=True
+        ["java", *QUICK, "-jar", str(JAR), "-e", _READ_YAML], input=json.dumps(texts), capture_output=True, text=True, encoding="utf-8", timeout=300, check=True
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -202,9 +202,9 @@ def wrapped(line: str) -> str:
 
 def test_each_line_of_each_form_is_an_event() -> None:
     """Lines of every envelope of the traffic, and wrapped lines of many: as many events as lines, each whole."""
-    lines = generate(5, 40, 2, "rare").lines
+    lines = generate(5, 12, 2, "rare").lines
     logs = [list(render(lines, name)) for name in ENVELOPES]
-    plain = generate(6, 60, 2, "realistic").lines
+    plain = generate(6, 20, 2, "realistic").lines
     logs += [
         [wrapped(line) for line in render(plain, name)] for name in ("native", "syslog", "rfc5424", "iso_utc", "level", "bare", "nested_native", "no_time")
     ]

@@ -49,6 +49,7 @@ const commands = {
         await page.goto(url);
         return null;
     },
+    async resize({ width }) { await page.setViewportSize({ ...page.viewportSize(), width }); return null; },
     // Waits until an expression of the page is true; the tests wait for contents, never for a time.
     async wait({ expression, timeout }) {
         await page.waitForFunction(expression, null, { timeout: timeout || 90000, polling: 50 });

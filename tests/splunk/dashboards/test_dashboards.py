@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 from esatls.verdicts.words import CONNECTION_VERDICTS, RECEIVED_VERDICTS
 
+from tests.core.support import NIGHTLY
 from tests.splunk.dashboards.standin import scenario, source, spl, splunkd, views
 from tests.splunk.dashboards.standin.browser import CACHE, Browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SHAPES = [("light", 1280), ("dark", 1920)]
+WIDTHS = (1280, 1920)
+THEMES = ("light", "dark")
+DARK_AT_NIGHT = THEMES if NIGHTLY else THEMES[:1]
+"""By day one view is drawn dark, the health page."""
 WEEK = {"global_time.earliest": "-7d@h", "global_time.latest": "now"}
 PICTURES = CACHE / "screenshots"
 
@@ -116,14 +120,15 @@ def panels_of(view: str) -> list[str]:
     return [name for name in views.definition(view)["visualizations"] if name != "viz_empty"]
 
 
-@pytest.mark.parametrize(("theme", "width"), SHAPES)
-def test_overview(theme: str, width: int, visit: Callable[..., Browser]) -> None:
+@pytest.mark.parametrize("theme", DARK_AT_NIGHT)
+def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
     """Every panel of the overview shows the numbers of the scenario, with unknown and unused beside the percentages and not in them."""
-    page = visit("esatls_overview", theme, width)
+    page = visit("esatls_overview", theme, WIDTHS[0])
     ready(page, *(name for name in panels_of("esatls_overview") if not name.startswith("viz_single")))
     page.wait("viz_single_delivered", "not delivered")
     page.picture(PICTURES / f"overview-{theme}.png")
-    assert page.wide() == (width, [])
+    assert page.wide() == (WIDTHS[0], [])
+    page.widen(WIDTHS[1])
 
     assert page.records("viz_connection_verdicts") == [percents(row) for row in CONNECTIONS]
     assert page.records("viz_message_verdicts") == [percents(row) for row in MESSAGES]
@@ -214,13 +219,14 @@ def test_overview(theme: str, width: int, visit: Callable[..., Browser]) -> None
     assert groups["relaylist"]["encrypted %"] == "100.0"
 
 
-@pytest.mark.parametrize(("theme", "width"), SHAPES)
-def test_partners(theme: str, width: int, visit: Callable[..., Browser]) -> None:
+@pytest.mark.parametrize("theme", DARK_AT_NIGHT)
+def test_partners(theme: str, visit: Callable[..., Browser]) -> None:
     """Per domain and direction: messages, connections, percentages, and the reasons of failures."""
-    page = visit("esatls_partners", theme, width)
+    page = visit("esatls_partners", theme, WIDTHS[0])
     ready(page, *panels_of("esatls_partners"))
     page.picture(PICTURES / f"partners-{theme}.png")
-    assert page.wide() == (width, [])
+    assert page.wide() == (WIDTHS[0], [])
+    page.widen(WIDTHS[1])
     assert [list(row.values()) for row in page.records("viz_compliance")] == [
         ["*.example.org", "delivery", "IT", "38", "18", "67.9", "2026-03-08 07:00", "2026-03-08 07:00"],
         ["bank.example.org", "delivery", "Finance", "38", "0", "100.0", "none", "none"],
@@ -290,10 +296,10 @@ HOPS: list[list[str]] = [
 ]
 
 
-@pytest.mark.parametrize(("theme", "width"), SHAPES)
-def test_message_lookup(theme: str, width: int, visit: Callable[..., Browser]) -> None:
+@pytest.mark.parametrize("theme", DARK_AT_NIGHT)
+def test_message_lookup(theme: str, visit: Callable[..., Browser]) -> None:
     """The only message found shows its whole path at once, with the message that it was rewritten from; a hop shows its connection."""
-    page = visit("esatls_message_lookup", theme, width, lookup=scenario.MESSAGE_ID)
+    page = visit("esatls_message_lookup", theme, WIDTHS[0], lookup=scenario.MESSAGE_ID)
     page.wait("viz_path", "DCID 1802")
     found = page.records("viz_found")
     assert [(row["mid"], row["subject"], row["Message-ID"]) for row in found] == [(mid, scenario.SUBJECT, scenario.MESSAGE_ID) for mid in ("51002", "51001")]
@@ -309,7 +315,8 @@ def test_message_lookup(theme: str, width: int, visit: Callable[..., Browser]) -
     page.wait("viz_lines", "No data")
     page.click_cell("viz_found", "51002")
     page.wait("viz_lines", "ICID 1901 TLS success")
-    assert page.wide() == (width, [])
+    assert page.wide() == (WIDTHS[0], [])
+    page.widen(WIDTHS[1])
     page.picture(PICTURES / f"message_lookup-{theme}.png")
     facts = {row["property"]: row["value"] for row in page.records("viz_connection")}
     assert facts == {
@@ -337,13 +344,14 @@ def test_message_lookup(theme: str, width: int, visit: Callable[..., Browser]) -
     assert {row["subject"] for row in page.records("viz_found")} == {"hidden"}
 
 
-@pytest.mark.parametrize(("theme", "width"), SHAPES)
-def test_trends(theme: str, width: int, visit: Callable[..., Browser], site: source.Site) -> None:
+@pytest.mark.parametrize("theme", DARK_AT_NIGHT)
+def test_trends(theme: str, visit: Callable[..., Browser], site: source.Site) -> None:
     """Verdicts and protocols of a time range are those that the commands tell of its lines; a partner's name narrows them all."""
-    page = visit("esatls_trends", theme, width, **{"global_time.earliest": "-24h@h"})
+    page = visit("esatls_trends", theme, WIDTHS[0], **{"global_time.earliest": "-24h@h"})
     ready(page, *panels_of("esatls_trends"))
     page.picture(PICTURES / f"trends-{theme}.png")
-    assert page.wide() == (width, [])
+    assert page.wide() == (WIDTHS[0], [])
+    page.widen(WIDTHS[1])
     now = scenario.NOW.timestamp()
     search = spl.Search(views.macros(), now - 86400, now, now, site)
     connections = spl.run('| `esatls_recorded_connections("TERM(kind=c)")`', search)
@@ -379,14 +387,15 @@ def test_trends(theme: str, width: int, visit: Callable[..., Browser], site: sou
     assert int(row["encrypted"]) == sum(one.get("domain") == "bank.example.org" for one in chosen)
 
 
-@pytest.mark.parametrize(("theme", "width"), SHAPES)
-def test_health(theme: str, width: int, visit: Callable[..., Browser]) -> None:
+@pytest.mark.parametrize("theme", THEMES)
+def test_health(theme: str, visit: Callable[..., Browser]) -> None:
     """The page says what is there of the logs and the records, and what to do where something is missing."""
-    page = visit("esatls_health", theme, width)
+    page = visit("esatls_health", theme, WIDTHS[0])
     ready(page, *panels_of("esatls_health"))
     page.wait("viz_checks", "Partners that must use TLS")
     page.picture(PICTURES / f"health-{theme}.png")
-    assert page.wide() == (width, [])
+    assert page.wide() == (WIDTHS[0], [])
+    page.widen(WIDTHS[1])
     assert [list(row.values()) for row in page.records("viz_checks")] == [
         ["ESA logs", f"{len(scenario.lines())} events, the last at 2026-03-08 09:00:14", "-"],
         ["Hours in the records", "150, the newest begins at 2026-03-08 11:00, 0 missing in between", "-"],

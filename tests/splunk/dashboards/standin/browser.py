@@ -17,6 +17,16 @@ CACHE = views.REPOSITORY / ".cache" / "splunk-dashboards"
 CHROMIUM = os.environ.get("ESATLS_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 
 
+_WIDE = """(() => {
+    const panels = [...document.querySelectorAll('[data-test=viz-item]')];
+    const right = Math.max(...panels.map((panel) => panel.getBoundingClientRect().right));
+    const width = document.documentElement.clientWidth;
+    const cut = panels.filter((panel) => [...panel.querySelectorAll('*')].some((part) =>
+        ['auto', 'scroll'].includes(getComputedStyle(part).overflowX) && part.scrollWidth > part.clientWidth + 1));
+    return [right <= width && right > width - 50 ? width : right, cut.map((panel) => panel.dataset.id)];
+})()"""
+
+
 def missing(*, with_browser: bool) -> str | None:
     """Why the tests cannot run here, or None."""
     if not shutil.which("node") or not (CACHE / "node_modules").is_dir():
@@ -145,16 +155,17 @@ class Browser:
 
     def wide(self) -> tuple[int, list[str]]:
         """Return how wide the window is that the panels fill, to some margin, and the panels that are wider than they can show."""
-        script = """(() => {
-            const panels = [...document.querySelectorAll('[data-test=viz-item]')];
-            const right = Math.max(...panels.map((panel) => panel.getBoundingClientRect().right));
-            const width = document.documentElement.clientWidth;
-            const cut = panels.filter((panel) => [...panel.querySelectorAll('*')].some((part) =>
-                ['auto', 'scroll'].includes(getComputedStyle(part).overflowX) && part.scrollWidth > part.clientWidth + 1));
-            return [right <= width && right > width - 50 ? width : right, cut.map((panel) => panel.dataset.id)];
-        })()"""
-        width, cut = self.do("evaluate", expression=script)
+        width, cut = self.do("evaluate", expression=_WIDE)
         return int(width), [str(name) for name in cut]
+
+    def widen(self, width: int) -> None:
+        """Make the window so wide, and wait until the panels fill it and show everything."""
+        self.do("resize", width=width)
+        try:
+            self.do("wait", expression=f"JSON.stringify({_WIDE}) === '[{width},[]]'")
+        except BrowserError as error:
+            message = f"the panels do not fill {width} pixels: {self.wide()} ({error})"
+            raise BrowserError(message) from error
 
     def records(self, panel: str) -> list[dict[str, str]]:
         """Return the same, a dict per row, as soon as there is one."""
