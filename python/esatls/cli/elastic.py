@@ -71,7 +71,7 @@ def _credentials(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--ca-cert", metavar="FILE", help="PEM file with the CA that signed the server's certificate."),
         click.option("--password-file", metavar="FILE", help="File with the user's password."),
         click.option("--password", envvar="ESATLS_ELASTIC_PASSWORD", hidden=True),
-        click.option("--user", envvar="ESATLS_ELASTIC_USER", show_envvar=True, help="User, in place of an API key."),
+        click.option("--user", envvar="ESATLS_ELASTIC_USER", show_envvar=True, help="User name, instead of an API key."),
         click.option("--api-key-file", metavar="FILE", help="File with the encoded API key."),
         click.option("--api-key", envvar="ESATLS_ELASTIC_API_KEY", show_envvar=True, help="Encoded API key; the variable or --api-key-file is safer."),
     ):
@@ -101,7 +101,7 @@ _patience_option = click.option(
 @click.option("--retention", type=click.IntRange(min=1), help="Days to keep documents. Default: as in the last setup, else 365.")
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 def setup(connect: Connect, url: str, kibana_url: str | None, space: str, timezone: str | None, retention: int | None, *, dry_run: bool) -> None:
-    """Load index templates, lifecycle policies, ingest pipelines and dashboards. What is up to date already is left alone."""
+    """Load index templates, lifecycle policies, ingest pipelines and dashboards. What is already up to date is not touched."""
     server = connect(url)
     kibana = connect(kibana_url) if kibana_url else None
     known = setting_up.capabilities(server)
@@ -144,7 +144,7 @@ def load(connect: Connect, url: str, file: str, patience: float) -> None:
 
 @elastic.command()
 @_server_options
-@click.option("--events", multiple=True, default=(EVENTS,), show_default=True, metavar="PATTERN", help="Data streams of the lines; may be given several times.")
+@click.option("--events", multiple=True, default=(EVENTS,), show_default=True, metavar="PATTERN", help="Data streams with the lines (repeatable).")
 @click.option("--all", "everything", is_flag=True, help="Read all events again, not only those that came in since the last run.")
 @_patience_option
 def join(connect: Connect, url: str, events: tuple[str, ...], patience: float, *, everything: bool) -> None:
@@ -166,9 +166,9 @@ def join(connect: Connect, url: str, events: tuple[str, ...], patience: float, *
 @_credentials
 @click.option("--kibana-url", required=True, envvar="ESATLS_KIBANA_URL", show_envvar=True, help="Address of Kibana.")
 @click.option("--space", default="", help="Kibana space for the rules. Default: the default space.")
-@click.option("--detections/--no-detections", default=True, help="Load the rules of Elastic Security as well, or not.")
+@click.option("--detections/--no-detections", default=True, help="Whether to load the rules for Elastic Security too.")
 def rules(connect: Connect, kibana_url: str, space: str, *, detections: bool) -> None:
-    """Load alert rules and detection rules into Kibana, switched off. Those that are there already stay as they are."""
+    """Load alert rules and detection rules into Kibana, disabled. Rules that already exist are not changed."""
     kibana = connect(kibana_url)
     setting_up.check_kibana(kibana)
     done = [("alert rules", ruling.load_alerts(kibana, space))]
@@ -184,7 +184,7 @@ def rules(connect: Connect, kibana_url: str, space: str, *, detections: bool) ->
 def must_encrypt(connect: Connect, url: str, file: str) -> None:
     """Load the list of partners that must use TLS, which the dashboard and the alert look up: the CSV of `esatls check`.
 
-    The list takes the place of the former one. The server compares whole names: rows with `*` are left out.
+    The list replaces the previous one. Rows with `*` are left out, because the server compares whole names.
     """
     found = read_rules(file)
     known = [rule for rule in found if "*" not in rule.domain]

@@ -38,7 +38,7 @@ BY_ENDING = {"": "text", ".txt": "text", ".json": "json", ".jsonl": "json"}
 def trace(what: str, limit: int, form: str | None, output: str | None, **options: Any) -> None:
     """Trace a message hop by hop, with its log lines.
 
-    WHAT is a MID, a Message-ID, or the address of a sender or recipient. Messages that the appliance derived from it, or derived it from, are shown too.
+    WHAT is a MID, a Message-ID, or the address of a sender or recipient. Messages that the appliance made from it, or from which it was made, are shown too.
     Each line is shown with its file and line number; > marks the lines that decide a verdict.
 
     Files are read twice. The exit code is 1 if no message is found.
