@@ -35,12 +35,12 @@ FOUND: dict[str, set[str]] = {
     "Which messages were received in clear text?": {"902", "906"},
     "Did mail to or from these partners go in clear text?": {"904", "906", "909"},
     "Who still uses TLS 1.0 or 1.1?": {"old.example"},
-    "What fails since the certificate was changed?": {"mx.strict.example", "bank.example"},
+    "What has failed since the certificate was changed?": {"mx.strict.example", "bank.example"},
     "Where is this mail?": {"906"},
     "What mail did this partner get, and from whom?": {"904", "909"},
-    "What comes through this sender group and this listener?": {"example.com"},
+    "Which connections came through this sender group and listener?": {"example.com"},
     "Who uses this protocol with this cipher?": {"example.com"},
-    "Who fails for this reason?": {"mx.strict.example", "bank.example"},
+    "With whom does TLS fail for this reason?": {"mx.strict.example", "bank.example"},
     "Where did DANE fail?": {"tlsa.example"},
 }
 # Where a row of Splunk or a document of Elastic has it.
