@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import re
 import sys
+import tempfile
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from esatls.compiled import module
@@ -48,6 +50,8 @@ _ODD = "CEF:"
 _CODES = tuple(sorted(FACT_TYPES))
 _Told = Optional[tuple[int, Optional[bytes], int, int]]
 _LATEST = 1 << 32
+_BESIDE = 2
+"""The core needs as much for where facts are as for the facts that it keeps in memory."""
 _PIECE = 1 << 16
 """Bytes that Python reads where the core can take nothing."""
 _READINGS = {None: "text", int: "number", rids: "list", MAIL_FLOW.__getitem__: "choice"}
@@ -90,6 +94,14 @@ def _core(plan: Callable[[Spec], Any]) -> Any:
     return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD, SHORTEST_CUT)
 
 
+def _answer(method: Callable[..., Any], *arguments: object) -> Any:
+    """Return what the core answers; `EsatlsError` where it fails."""
+    try:
+        return method(*arguments)
+    except RuntimeError as error:
+        raise EsatlsError(str(error)) from error
+
+
 class _NativeStream(BlockStream):
     """A stream that leaves ordinary lines to the core."""
 
@@ -122,10 +134,7 @@ class _NativeStream(BlockStream):
             at = following
 
     def _ask(self, method: Callable[..., Any], *arguments: object) -> Any:
-        try:
-            return method(*arguments, self._know)
-        except RuntimeError as error:
-            raise EsatlsError(str(error)) from error
+        return _answer(method, *arguments, self._know)
 
     def sift(self, block: bytes, word: str, rare: str) -> None:
         """Take a block for a consumer that wants only events with `word` or `rare` in their line."""
@@ -205,9 +214,12 @@ class NativeFacts(Facts):
 
     __slots__ = ("core", "keys")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
+        """Keep at most so many bytes of facts in memory; others are in a file, which has no name and goes away with them."""
         super().__init__()
         self.core = _core(_plan_of_fact)
+        if limit is not None and os.name == "posix":
+            self.core.limit(limit // _BESIDE, tempfile.gettempdir())
         self.keys: dict[str, int] = {}
         """The number of each appliance in the core, by its key."""
 
@@ -376,7 +388,7 @@ class _Asked:
         found: list[Any] = []
         later: list[tuple[int, str]] = []
         while at < count:
-            out, at, odd, question = self.core.records(self.number, host, range_, at, _AT_ONCE, self)
+            out, at, odd, question = _answer(self.core.records, self.number, host, range_, at, _AT_ONCE, self)
             start = 0
             for end, key in odd:
                 found.append(out[start:end])

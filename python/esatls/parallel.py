@@ -75,6 +75,8 @@ class Options:
     hosts: Mapping[str, str] = field(default_factory=dict)
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """What has been seen already of files, by path."""
+    memory: int | None = None
+    """Bytes in which the compiled core keeps facts, those of all threads; others are in a temporary file. None: all that is needed."""
 
 
 @dataclass
@@ -396,7 +398,8 @@ def read_by_core(found: list[Source], options: Options, warn: sources.Warn, prog
     parts = _parts(found, options, None)
     is_alone = _alone(parts, options)
     shares = [parts] if is_alone else _shares(parts, options.jobs)
-    told = [(native.NativeFacts(), Counts(), list[str]()) for _ in shares]
+    limit = None if options.memory is None else options.memory // len(shares)
+    told = [(native.NativeFacts(limit), Counts(), list[str]()) for _ in shares]
     given_up: list[bool] = []
 
     def work(job: int) -> None:

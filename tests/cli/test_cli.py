@@ -390,6 +390,14 @@ def test_processes_agree(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
         path.write_text("".join(line.rstrip("\n") + "\n" for line in text), encoding="utf-8")
         for command in (("messages",), ("connections",), ("events",), ("events", "-k", "all")):
             assert len({run(*command, path, "--jobs", jobs)[0] for jobs in (1, 2, 3)}) == 1
+            assert run(*command, path, "--memory", "64K")[0] == run(*command, path)[0]
+
+
+@pytest.mark.parametrize("size", ["", "0", "-1", "1.5G", "12P", "1e9", "K", "\u0665M"])
+def test_no_size(size: str) -> None:
+    """A size of memory is a whole number with a letter behind it, or none."""
+    _, told = run("messages", "--memory", size, "nothing.log", code=2)
+    assert f"--memory: not a size such as 512M or 4G: {size!r}" in told
 
 
 def test_csv_is_flat_and_harmless() -> None:

@@ -113,7 +113,7 @@ def check(data: bytes, *, cuts: Sequence[int] = (), host: str | None = None, whe
     assert shown[0].taken == shown[1].taken
     shown = (Contradictions(), Contradictions())
     both = ([dumps(record) for record in records.connections(facts[0], shown[0])], [dumps(record) for record in records.messages(facts[0], shown[0])])
-    kept = native.facts()
+    kept = native.NativeFacts(limit=1 << 10)  # most are in a file
     read(native.stream(kept, Clock(zone(where), LATEST), host), blocks)
     assert records_by_core(kept, shown[1]) == both
     assert shown[0].taken == shown[1].taken
@@ -238,7 +238,7 @@ def test_traffic(name: str) -> None:
     lines_of_log = data.splitlines(keepends=True)
     count = len(lines_of_log)
     for dealt in ([3 * number // count for number in range(count)], [number % 3 for number in range(count)]):
-        several = [native.NativeFacts() for _ in range(3)]
+        several = [native.NativeFacts(limit) for limit in (None, 1 << 16, 1 << 10)]
         for job, part in enumerate(several):
             read(native.stream(part, Clock(latest=LATEST), None), [b"".join(line for line, one in zip(lines_of_log, dealt) if one == job)])
         for part in several[1:]:
@@ -256,8 +256,7 @@ def test_traffic(name: str) -> None:
 @settings(max_examples=20_000 if LINES > 10_000 else 150)
 def test_same_shape_same_record(chosen: list[tuple[int, Fact]], deal: Any) -> None:
     """Whatever is said of a few ids, the core has the records that the general code gives."""
-    facts, known = Facts(), native.facts()
-    assert isinstance(known, native.NativeFacts)
+    facts, known = Facts(), native.NativeFacts()
     for number in range(3):
         told = again(chosen, number)
         deal.shuffle(told)
@@ -338,6 +337,7 @@ def test_a_header_that_names_its_log_later(name: str) -> None:
         "connections",
         "connections --since 2024-03-05T10:00:30Z --until 2024-03-05T10:02:00Z",
         "messages",
+        "messages --memory 64K",
         "messages -f csv",
         "messages --since 2024-03-05T10:00:30Z --until 2024-03-05T10:02:00Z",
         "report -f json",

@@ -192,15 +192,18 @@ pub struct Judge<'a, 'py> {
     pub ask: &'a Bound<'py, PyAny>,
 }
 
+/// The shapes of how a message was received and of its envelope, and their values.
+type Halves = ([Vec<u32>; 2], [Vec<Value>; 2]);
+
 /// Where an id stands that a message names: a connection of either side, or the message that it was made from.
 const PARENT: usize = 2;
 
 /// Call with each of some messages, a fact of it and its rule, and what that names: where it stands, and the id.
-fn each_name(table: &Table, stores: &[Store; 3], mids: &[u64], mut tell: impl FnMut(u64, &Fact<'_>, &Rule, usize, u64)) {
+fn each_name(table: &Table, stores: &[Store; 3], mids: &[u64], mut tell: impl FnMut(u64, &Fact, &Rule, usize, u64)) {
     for &mid in mids {
         for fact in stores[2].of(mid) {
             let Some(rule) = &table.rules[fact.code as usize] else { continue };
-            for (&kind, &value) in rule.kinds.iter().zip(fact.values) {
+            for (&kind, &value) in rule.kinds.iter().zip(fact.values()) {
                 let place = match kind {
                     Kind::Same => 0,
                     Kind::Delivery | Kind::Used => 1,
@@ -218,8 +221,8 @@ fn each_name(table: &Table, stores: &[Store; 3], mids: &[u64], mut tell: impl Fn
 /// Tell whether all connections that messages name are numbers as they are written: only then are all of them known here.
 pub fn is_plain(table: &Table, stores: &[Store; 3]) -> bool {
     let is_odd = |(&kind, &value): (&Kind, &Value)| matches!(kind, Kind::Same | Kind::Delivery | Kind::Used) && named(value).is_none();
-    let rule = |fact: &Fact<'_>| table.rules[fact.code as usize].clone();
-    stores[2].keys().into_iter().flat_map(|mid| stores[2].of(mid)).all(|fact| !rule(&fact).is_some_and(|rule| rule.kinds.iter().zip(fact.values).any(is_odd)))
+    let rule = |fact: &Fact| table.rules[fact.code as usize].clone();
+    stores[2].keys().into_iter().flat_map(|mid| stores[2].of(mid)).all(|fact| !rule(&fact).is_some_and(|rule| rule.kinds.iter().zip(fact.values()).any(is_odd)))
 }
 
 /// Note what the messages of an appliance use, and which ids one of its stores has.
@@ -256,29 +259,29 @@ pub fn mentions(table: &Table, stores: &[Store; 3]) -> [Vec<(u64, u64)>; 3] {
 }
 
 /// The facts of a life that have an order, with when it was first and last seen, and whether any shows that it was accepted.
-struct Life<'a> {
-    facts: Vec<Fact<'a>>,
+struct Life {
+    facts: Vec<Fact>,
     first: u32,
     last: u32,
     accepted: bool,
 }
 
-impl<'a> Judge<'a, '_> {
-    fn rule(&self, fact: &Fact<'_>) -> Option<&Arc<Rule>> {
+impl Judge<'_, '_> {
+    fn rule(&self, fact: &Fact) -> Option<&Arc<Rule>> {
         self.table.rules[fact.code as usize].as_ref()
     }
 
-    fn flags(&self, fact: &Fact<'_>) -> u32 {
+    fn flags(&self, fact: &Fact) -> u32 {
         self.rule(fact).map_or(0, |rule| rule.flags)
     }
 
     /// Return the facts of an id; None where the table does not have them.
-    fn life(&self, store: usize, id: u64) -> Option<Life<'a>> {
+    fn life(&self, store: usize, id: u64) -> Option<Life> {
         let stores = self.stores;
         let mut life = Life { facts: vec![], first: u32::MAX, last: 0, accepted: false };
         for fact in stores[store].of(id) {
             let rule = self.rule(&fact)?;
-            if fact.values.len() != rule.kinds.len() {
+            if fact.values().len() != rule.kinds.len() {
                 return None;
             }
             if rule.flags & SEEN != 0 {
@@ -290,15 +293,15 @@ impl<'a> Judge<'a, '_> {
                 life.facts.push(fact);
             }
         }
-        let order = |fact: &Fact<'_>| self.rule(fact).map_or(0, |rule| rule.order);
+        let order = |fact: &Fact| self.rule(fact).map_or(0, |rule| rule.order);
         life.facts.reverse();
         life.facts.sort_by_key(order);
-        let is_many = |same: &[Fact<'_>]| same.len() > self.rule(&same[0]).map_or(0, |rule| rule.most as usize);
+        let is_many = |same: &[Fact]| same.len() > self.rule(&same[0]).map_or(0, |rule| rule.most as usize);
         (!life.facts.chunk_by(|one, other| one.code == other.code).any(is_many)).then_some(life)
     }
 
     /// Likewise for a message: all of it is plainly of one.
-    fn message(&self, mid: u64) -> Option<Life<'a>> {
+    fn message(&self, mid: u64) -> Option<Life> {
         let life = self.life(2, mid)?;
         if life.first > life.last || life.last - life.first > self.table.silence {
             return None;
@@ -315,7 +318,7 @@ impl<'a> Judge<'a, '_> {
         let mut over: Option<Value> = None;
         let mut had = vec![];
         for fact in &life.facts {
-            for (place, (&kind, &value)) in self.rule(fact)?.kinds.iter().zip(fact.values).enumerate() {
+            for (place, (&kind, &value)) in self.rule(fact)?.kinds.iter().zip(fact.values()).enumerate() {
                 let is_odd = match kind {
                     Kind::Same => *over.get_or_insert(value) != value,
                     Kind::Parent => named(value) == Some(Named::One(mid)),
@@ -338,19 +341,19 @@ impl<'a> Judge<'a, '_> {
     }
 
     /// Add what some facts tell of a shape, and their values; None where that is not ordinary.
-    fn shape(&mut self, facts: &[Fact<'a>], wanted: u32, mid: u64, key: &mut Vec<u32>, values: &mut Vec<Value>) -> PyResult<Option<()>> {
+    fn shape(&mut self, facts: &[Fact], wanted: u32, mid: u64, key: &mut Vec<u32>, values: &mut Vec<Value>) -> PyResult<Option<()>> {
         for fact in facts {
             let Some(rule) = self.rule(fact).filter(|rule| matches!(wanted, 0 | SHOWN) || rule.flags & wanted != 0).cloned() else { continue };
             key.push(fact.code);
             values.push(0);
-            for (&kind, &value) in if wanted == SHOWN { &rule.shown } else { &rule.kinds }.iter().zip(fact.values) {
+            for (&kind, &value) in if wanted == SHOWN { &rule.shown } else { &rule.kinds }.iter().zip(fact.values()) {
                 values.push(value);
                 key.push(match kind {
                     Kind::Nothing | Kind::Used => 0,
                     Kind::Absent if value == 0 => 0,
                     Kind::Absent => return Ok(None),
                     Kind::Text | Kind::Once if value == 0 => 0,
-                    Kind::Text | Kind::Once => 1 + u32::from(self.texts.text(value).is_some_and(<[u8]>::is_empty)),
+                    Kind::Text | Kind::Once => 1 + u32::from(self.texts.text(value).is_some_and(|text| text.is_empty())),
                     Kind::Number if value != 0 && as_number(value).is_none() => return Ok(None),
                     Kind::Number => u32::from(value != 0),
                     Kind::Plain
@@ -359,7 +362,7 @@ impl<'a> Judge<'a, '_> {
                         return Ok(None);
                     }
                     Kind::Plain => u32::from(value != 0),
-                    Kind::Literal | Kind::Distinct => value,
+                    Kind::Literal | Kind::Distinct => self.texts.one(value),
                     Kind::Sorted => self.class(fact.code, value)?,
                     Kind::Owner => u32::from(named(value) == Some(Named::One(mid))),
                     Kind::Same | Kind::Delivery | Kind::Parent => match named(value) {
@@ -393,12 +396,12 @@ impl<'a> Judge<'a, '_> {
     fn words(&self, value: Value) -> String {
         match as_number(value) {
             Some(number) => number.to_string(),
-            None => String::from_utf8_lossy(self.texts.text(value).unwrap_or(b"")).into_owned(),
+            None => String::from_utf8_lossy(&self.texts.text(value).unwrap_or_default()).into_owned(),
         }
     }
 
     /// Return what is said of a connection that is plainly one.
-    fn connection(&self, side: usize, id: u64) -> Option<Life<'a>> {
+    fn connection(&self, side: usize, id: u64) -> Option<Life> {
         let mut life = self.life(side, id)?;
         if let Some(met) = self.index.met[side].get(&id) {
             life.first = life.first.min(met.first);
@@ -409,7 +412,7 @@ impl<'a> Judge<'a, '_> {
     }
 
     /// Add when a connection said what matters by its time: in which order, and before, within or after the second in which mail passed, if any did.
-    fn order(&self, life: &Life<'_>, moment: Option<u32>, key: &mut Vec<u32>) -> Option<()> {
+    fn order(&self, life: &Life, moment: Option<u32>, key: &mut Vec<u32>) -> Option<()> {
         let timed: Vec<(u32, u32)> = life.facts.iter().filter(|fact| self.flags(fact) & TIMED != 0).map(|fact| (fact.time, fact.code)).collect();
         for (number, one) in timed.iter().enumerate() {
             if timed[..number].contains(one) {
@@ -431,7 +434,7 @@ impl<'a> Judge<'a, '_> {
     }
 
     /// Add what tells one part of a record, with what the message was made from; None where that is not ordinary.
-    fn part(&mut self, wanted: u32, mid: u64, life: &Life<'a>, key: &mut Vec<u32>, values: &mut Vec<Value>, depth: u32) -> PyResult<Option<()>> {
+    fn part(&mut self, wanted: u32, mid: u64, life: &Life, key: &mut Vec<u32>, values: &mut Vec<Value>, depth: u32) -> PyResult<Option<()>> {
         key.push(u32::from(life.accepted && wanted == RECEIVED) | u32::from(self.index.copied.contains(&mid) && wanted == RECEIVED) << 1);
         if self.shape(&life.facts, wanted, mid, key, values)?.is_none() {
             return Ok(None);
@@ -439,17 +442,17 @@ impl<'a> Judge<'a, '_> {
         let origin = life.facts.iter().find(|fact| self.flags(fact) & ORIGIN != 0);
         let start = life.facts.iter().find(|fact| self.flags(fact) & STARTS != 0);
         if let (Some(start), RECEIVED) = (start, wanted) {
-            if let Some(Named::One(id)) = named(start.values[0]) {
+            if let Some(Named::One(id)) = named(start.values()[0]) {
                 if self.side(0, id, start.time, mid, key, values)?.is_none() {
                     return Ok(None);
                 }
-            } else if origin.is_none() && start.values[1..].iter().all(|&value| value == 0) {
+            } else if origin.is_none() && start.values()[1..].iter().all(|&value| value == 0) {
                 // whether the appliance itself has made it is not told by its shape
                 return Ok(None);
             }
         }
         let Some(origin) = origin.filter(|origin| self.flags(origin) & INTERNAL == 0) else { return Ok(Some(())) };
-        let Some(Named::One(parent)) = named(origin.values[0]) else { return Ok(None) };
+        let Some(Named::One(parent)) = named(origin.values()[0]) else { return Ok(None) };
         if self.stores[2].of(parent).next().is_none() {
             key.push(u32::MAX - 1);
             return Ok(Some(()));
@@ -473,7 +476,7 @@ impl<'a> Judge<'a, '_> {
     }
 
     /// Return the shapes of how a message was received and of its envelope, with their values; None where one is not known, or not ordinary.
-    fn halves(&mut self, mid: u64, life: &Life<'a>) -> PyResult<Option<([Vec<u32>; 2], [Vec<Value>; 2])>> {
+    fn halves(&mut self, mid: u64, life: &Life) -> PyResult<Option<Halves>> {
         let (mut keys, mut all) = ([vec![0, u32::from(!self.host.is_empty())], vec![1]], [vec![], vec![]]);
         for (kind, wanted) in [(0, RECEIVED), (1, ENVELOPE)] {
             if self.part(wanted, mid, life, &mut keys[kind], &mut all[kind], 0)?.is_none() || !self.know(&keys[kind], kind as u32, mid, String::new) {
@@ -484,24 +487,24 @@ impl<'a> Judge<'a, '_> {
     }
 
     /// Return the deliveries of a message in their order.
-    fn tries(&self, life: &Life<'_>) -> Option<Vec<Try>> {
+    fn tries(&self, life: &Life) -> Option<Vec<Try>> {
         let mut found: Vec<Try> = vec![];
         for fact in &life.facts {
             let rule = self.rule(fact)?;
             if !rule.kinds.contains(&Kind::Delivery) {
                 continue;
             }
-            let id = match named(fact.values[0])? {
+            let id = match named(fact.values()[0])? {
                 Named::One(id) => id,
                 _ => 0,
             };
-            let (begun, response) = (rule.flags & BEGINS != 0, if rule.flags & TRIES != 0 { fact.values[2] } else { 0 });
+            let (begun, response) = (rule.flags & BEGINS != 0, if rule.flags & TRIES != 0 { fact.values()[2] } else { 0 });
             if id == 0 && rule.flags & TRIES == 0 {
                 return None;
             }
             match found.iter_mut().find(|one| one.id == id) {
-                None => found.push(Try { id, begun, ended: if begun { 0 } else { fact.code + 1 }, time: fact.time, rid: fact.values[1], response }),
-                Some(one) if one.rid != fact.values[1] || (if begun { one.begun } else { one.ended != 0 }) => return None,
+                None => found.push(Try { id, begun, ended: if begun { 0 } else { fact.code + 1 }, time: fact.time, rid: fact.values()[1], response }),
+                Some(one) if one.rid != fact.values()[1] || (if begun { one.begun } else { one.ended != 0 }) => return None,
                 Some(one) if begun => one.begun = true,
                 Some(one) => (one.ended, one.time, one.response) = (fact.code + 1, fact.time, response),
             }
@@ -563,7 +566,7 @@ impl<'a> Judge<'a, '_> {
         let mut names: Vec<(usize, Value)> = vec![];
         for fact in &life.facts {
             let Some(rule) = self.rule(fact) else { return Ok(None) };
-            for (&name, &value) in rule.names.iter().zip(fact.values).filter(|&(&name, &value)| name > 0 && value != 0) {
+            for (&name, &value) in rule.names.iter().zip(fact.values()).filter(|&(&name, &value)| name > 0 && value != 0) {
                 if names.iter().any(|&(other, known)| other == name && known != value) {
                     return Ok(None);
                 }
@@ -583,13 +586,13 @@ impl<'a> Judge<'a, '_> {
             let mut passes = false;
             for fact in self.stores[2].of(mid) {
                 let Some(rule) = self.rule(&fact) else { return Ok(None) };
-                if fact.values.first().is_none_or(|&value| named(value) != Some(Named::One(id))) {
+                if fact.values().first().is_none_or(|&value| named(value) != Some(Named::One(id))) {
                     continue;
                 }
                 match rule.kinds[0] {
                     Kind::Same if side == 0 && rule.flags & STARTS != 0 => {}
                     Kind::Delivery if side == 1 => {
-                        if self.domains(fact.values[1], &envelope.1, &values[1], &mut domains).is_none() {
+                        if self.domains(fact.values()[1], &envelope.1, &values[1], &mut domains).is_none() {
                             return Ok(None);
                         }
                     }
@@ -679,7 +682,7 @@ impl<'a> Judge<'a, '_> {
             let Some(domain) = domain else { return Ok(None) };
             let passed = one.begun || self.index.met[1].get(&one.id).is_some_and(|met| met.passed);
             let flags = u32::from(one.begun) | u32::from(one.response != 0) << 1 | u32::from(domain != 0) << 2 | u32::from(passed) << 3;
-            let (mut key, mut values) = (vec![2, flags, one.ended, one.rid], vec![0, 0, one.response, domain]);
+            let (mut key, mut values) = (vec![2, flags, one.ended, self.texts.one(one.rid)], vec![0, 0, one.response, domain]);
             if one.id != 0 {
                 values[0] = facts::of_number(one.id).unwrap_or(0);
                 if self.side(1, one.id, one.time, mid, &mut key, &mut values)?.is_none() {
@@ -737,7 +740,7 @@ impl<'a> Judge<'a, '_> {
                     let value = values.get(*place).copied().unwrap_or(0);
                     match as_number(value) {
                         Some(number) => drop(write!(out, "{number}")),
-                        None => drop(json::text(out, self.texts.text(value).unwrap_or(b""), self.marks)),
+                        None => drop(json::text(out, &self.texts.text(value).unwrap_or_default(), self.marks)),
                     }
                 }
             }
@@ -765,5 +768,5 @@ fn stamp(out: &mut Vec<u8>, time: u32) {
 pub fn put(store: &mut Store, texts: &mut Texts, code: u32, time: u32, key: &str, values: Vec<Option<Vec<u8>>>) -> bool {
     let Some(key) = number(key.as_bytes()) else { return false };
     let values: Option<Vec<Value>> = values.iter().map(|value| value.as_ref().map_or(Some(0), |text| texts.value(text))).collect();
-    values.is_some_and(|values| store.add(key, Fact { code, time, values: &values }))
+    values.and_then(|values| Fact::new(code, time, &values)).is_some_and(|fact| store.add(key, &fact))
 }

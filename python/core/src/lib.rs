@@ -3,9 +3,10 @@
 mod facts;
 mod json;
 mod judging;
+mod kept;
 mod matching;
 
-use facts::{Fact, Store, Texts, Value};
+use facts::{Fact, Store, Texts, Value, MOST_VALUES};
 use hashbrown::HashMap;
 use judging::{GivenRule, Index, Judge, Part, Question, Table};
 use matching::{Field, Found, Matchers, Specs, Todo};
@@ -14,6 +15,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What the header of many lines says.
@@ -34,6 +36,8 @@ struct Heads {
     last: Option<(Vec<u8>, Arc<Head>)>,
 }
 
+/// Ids that are added before it is looked at how many facts are in memory.
+const PARTED_AT: usize = 10_000;
 const MOST_HEADS: usize = 20_000;
 const MOST_LENGTHS: usize = 8;
 
@@ -109,6 +113,8 @@ struct Core {
     mentions: Option<[Vec<(u64, u64)>; 3]>,
     /// Of which store records are made.
     store: usize,
+    /// Bytes of facts that are kept in memory, and the folder of the file that has the others.
+    limit: (usize, PathBuf),
 }
 
 /// Code, time, id and values of a fact.
@@ -142,6 +148,7 @@ impl Core {
             index: Index::default(),
             mentions: None,
             store: 2,
+            limit: (usize::MAX, PathBuf::new()),
         })
     }
 
@@ -149,13 +156,24 @@ impl Core {
     /// Return where the first line begins that was not taken, where the first one begins of which nothing is known, and what was found.
     fn take<'py>(&mut self, block: &Bound<'py, PyBytes>, at: usize, ask: Py<PyAny>) -> PyResult<Took<'py>> {
         let (py, bytes) = (block.py(), block.as_bytes());
-        let (first, after, taken) = guarded(|| py.detach(|| self.take_ordinary(bytes, at, &ask)))?;
+        let (first, after, taken) = guarded(|| {
+            py.detach(|| {
+                let taken = self.take_ordinary(bytes, at, &ask)?;
+                self.part()?;
+                Ok(taken)
+            })
+        })?;
         Ok((first, after, taken.lines, taken.events, PyBytes::new(py, &taken.out)))
     }
 
     /// Take the lines of a block that hold a word, all but the last line. None where one line is not ordinary: then nothing was taken.
     fn sift<'py>(&mut self, block: &Bound<'py, PyBytes>, word: &[u8], rare: &[u8], ask: Py<PyAny>) -> PyResult<Option<Sifted<'py>>> {
         guarded(|| self.sift_word(block, word, rare, &ask))
+    }
+
+    /// Keep only so many bytes of facts in memory, the others in a file without a name in a folder.
+    fn limit(&mut self, bytes: usize, folder: PathBuf) {
+        self.limit = (bytes, folder);
     }
 
     /// Forget what headers say: the clock has changed.
@@ -182,31 +200,40 @@ impl Core {
     fn absorb(&mut self, mut other: PyRefMut<'_, Core>, appliances: Vec<usize>) -> PyResult<()> {
         let theirs = std::mem::take(&mut other.appliances);
         let mut known: Vec<Option<Value>> = vec![None; other.texts.count() + 1];
-        for (own, appliance) in theirs.iter().zip(appliances) {
-            if appliance >= self.appliances.len() {
-                self.appliances.resize_with(appliance + 1, Default::default);
-            }
-            for (store, mine) in own.iter().zip(&mut self.appliances[appliance]) {
-                if !mine.absorb(store, &mut self.texts, &other.texts, &mut known) {
-                    return Err(full());
+        guarded(|| {
+            for (own, appliance) in theirs.into_iter().zip(appliances) {
+                if appliance >= self.appliances.len() {
+                    self.appliances.resize_with(appliance + 1, Default::default);
+                }
+                for (number, store) in own.into_iter().enumerate() {
+                    for (count, key) in store.keys().into_iter().enumerate() {
+                        if !self.appliances[appliance][number].absorb(key, &store, &mut self.texts, &other.texts, &mut known) {
+                            return Err(full());
+                        }
+                        if count % PARTED_AT == 0 {
+                            self.part()?;
+                        }
+                    }
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Tell whether all connections of an appliance are known here.
-    fn is_plain(&self, appliance: usize) -> bool {
-        self.table.as_ref().zip(self.appliances.get(appliance)).is_none_or(|(table, stores)| judging::is_plain(table, stores))
+    fn is_plain(&self, appliance: usize) -> PyResult<bool> {
+        guarded(|| Ok(self.table.as_ref().zip(self.appliances.get(appliance)).is_none_or(|(table, stores)| judging::is_plain(table, stores))))
     }
 
     /// Begin to judge the messages of an appliance, or its connections of one side; return how many there are.
-    fn begin(&mut self, appliance: usize, store: usize) -> usize {
-        let (Some(table), Some(stores)) = (&self.table, self.appliances.get(appliance)) else { return 0 };
-        self.index = judging::index(table, stores, store.min(2));
-        self.mentions = (store < 2).then(|| judging::mentions(table, stores));
-        self.store = store;
-        self.index.ids.len()
+    fn begin(&mut self, appliance: usize, store: usize) -> PyResult<usize> {
+        guarded(|| {
+            let (Some(table), Some(stores)) = (&self.table, self.appliances.get(appliance)) else { return Ok(0) };
+            self.index = judging::index(table, stores, store.min(2));
+            self.mentions = (store < 2).then(|| judging::mentions(table, stores));
+            self.store = store;
+            Ok(self.index.ids.len())
+        })
     }
 
     /// Return the records of some from a place on; `host` is its name as it stands in a record. Of connections, only those seen within some seconds.
@@ -227,19 +254,21 @@ impl Core {
     }
 
     /// Return the messages that name an id: of a connection of one of the sides, or of a message.
-    fn users(&mut self, appliance: usize, store: usize, key: u64, most: usize) -> Vec<String> {
-        let (Some(table), Some(stores)) = (&self.table, self.appliances.get(appliance)) else { return vec![] };
-        let known = &self.mentions.get_or_insert_with(|| judging::mentions(table, stores))[store.min(2)];
-        let start = known.partition_point(|one| one.0 < key);
-        known[start..].iter().take_while(|one| one.0 == key).take(most).map(|one| one.1.to_string()).collect()
+    fn users(&mut self, appliance: usize, store: usize, key: u64, most: usize) -> PyResult<Vec<String>> {
+        guarded(|| {
+            let (Some(table), Some(stores)) = (&self.table, self.appliances.get(appliance)) else { return Ok(vec![]) };
+            let known = &self.mentions.get_or_insert_with(|| judging::mentions(table, stores))[store.min(2)];
+            let start = known.partition_point(|one| one.0 < key);
+            Ok(known[start..].iter().take_while(|one| one.0 == key).take(most).map(|one| one.1.to_string()).collect())
+        })
     }
 
     /// Return the facts of an id.
     fn facts<'py>(&self, py: Python<'py>, appliance: usize, store: usize, key: u64) -> PyResult<Bound<'py, PyList>> {
-        match self.appliances.get(appliance) {
+        guarded(|| match self.appliances.get(appliance) {
             Some(own) => self.told(py, &own[store.min(2)], key, &mut []),
             None => Ok(PyList::empty(py)),
-        }
+        })
     }
 
     /// Add all facts of one appliance to dicts of Python's, one for each store, and forget them.
@@ -248,21 +277,33 @@ impl Core {
         let own = std::mem::take(own);
         let Some(py) = stores.first().map(Bound::py) else { return Ok(()) };
         let mut texts: Vec<Option<Bound<'_, PyString>>> = vec![None; self.texts.count()];
-        for (store, into) in own.iter().zip(&stores) {
-            for key in store.keys() {
-                let id = PyString::new(py, &key.to_string());
-                let found = self.told(py, store, key, &mut texts)?;
-                match into.get_item(&id)? {
-                    Some(known) => known.call_method1("extend", (found,)).map(drop)?,
-                    None => into.set_item(id, found)?,
+        guarded(|| {
+            for (store, into) in own.iter().zip(&stores) {
+                for key in store.keys() {
+                    let id = PyString::new(py, &key.to_string());
+                    let found = self.told(py, store, key, &mut texts)?;
+                    match into.get_item(&id)? {
+                        Some(known) => known.call_method1("extend", (found,)).map(drop)?,
+                        None => into.set_item(id, found)?,
+                    }
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
 impl Core {
+    /// Write facts to a file where there are too many.
+    fn part(&mut self) -> PyResult<()> {
+        let held = self.texts.held() + self.appliances.iter().flatten().map(Store::held).sum::<usize>();
+        if held > self.limit.0 {
+            self.texts.part(&self.limit.1)?;
+            self.appliances.iter_mut().flatten().try_for_each(|store| store.part(&self.limit.1))?;
+        }
+        Ok(())
+    }
+
     fn take_ordinary(&mut self, bytes: &[u8], at: usize, ask: &Py<PyAny>) -> PyResult<(usize, usize, Taken)> {
         let (mut at, mut taken, mut held, mut first) = (at, Taken::default(), None, usize::MAX);
         while at < bytes.len() {
@@ -368,7 +409,7 @@ impl Core {
                 taken.events += 1;
             }
             Todo::Fact(store, code, numbers) => {
-                let mut values: [Value; 16] = [0; 16];
+                let mut values: [Value; MOST_VALUES] = [0; MOST_VALUES];
                 let Some(key) = numbers.first().and_then(|&key| group(key)).and_then(facts::number) else { return Ok(false) };
                 let count = numbers.len() - 1;
                 for (place, &number) in values.iter_mut().zip(&numbers[1..]) {
@@ -379,9 +420,9 @@ impl Core {
                 if head.appliance >= self.appliances.len() {
                     self.appliances.resize_with(head.appliance + 1, Default::default);
                 }
-                let fact = Fact { code: *code, time: head.time, values: values.get(..count).ok_or_else(full)? };
+                let fact = values.get(..count).and_then(|values| Fact::new(*code, head.time, values)).ok_or_else(full)?;
                 let Some(store) = self.appliances[head.appliance].get_mut(*store) else { return Ok(false) };
-                if !store.add(key, fact) {
+                if !store.add(key, &fact) {
                     return Err(full());
                 }
                 taken.events += 1;
@@ -396,10 +437,10 @@ impl Core {
         let mut facts: Vec<_> = store.of(key).collect();
         facts.reverse();
         for fact in facts {
-            let mut values: Vec<Bound<'_, PyAny>> = Vec::with_capacity(3 + fact.values.len());
+            let mut values: Vec<Bound<'_, PyAny>> = Vec::with_capacity(3 + fact.values().len());
             let code = PyString::intern(py, &self.codes[fact.code as usize]);
             values.extend([code.into_any(), fact.time.into_pyobject(py)?.into_any(), id.clone().into_any()]);
-            for &value in fact.values {
+            for &value in fact.values() {
                 values.push(self.python(py, value, texts));
             }
             found.append(PyTuple::new(py, values)?)?;
@@ -435,7 +476,7 @@ impl Core {
         if let Some(number) = facts::as_number(value) {
             return PyString::new(py, &number.to_string()).into_any();
         }
-        let text = || PyString::new(py, &String::from_utf8_lossy(self.texts.text(value).unwrap_or(b"")));
+        let text = || PyString::new(py, &String::from_utf8_lossy(&self.texts.text(value).unwrap_or_default()));
         match known.get_mut(value as usize - 1) {
             Some(place) => place.get_or_insert_with(text).clone().into_any(),
             None => text().into_any(),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 import click
@@ -39,6 +41,23 @@ _LARGE = 50_000_000
 """Bytes on disk from which on progress is shown."""
 
 
+def _size(_context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([KMGT]?)B?", value.strip().upper(), re.ASCII)
+    if found is None:
+        raise UsageError(f"{option.opts[0]}: not a size such as 512M or 4G: {value!r}")
+    return int(found[1]) << 10 * " KMGT".index(found[2] or " ")
+
+
+def _half() -> int | None:
+    """Return half of this machine's memory, where it is told."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
 def reading(command: Callable[..., None]) -> Callable[..., None]:
     """Add the arguments and options for reading logs to a click command."""
     for option in reversed(
@@ -54,6 +73,12 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
             ),
             click.option("--until", metavar="TIME", help="Only records before this time (UTC)."),
             click.option("--jobs", type=click.IntRange(1, 64), help="Number of processes. Default: one per processor."),
+            click.option(
+                "--memory",
+                metavar="SIZE",
+                callback=_size,
+                help="Memory for what is read, such as 512M or 4G; the compiled core puts the rest into a temporary file. Default: half of this machine's.",
+            ),
             click.option("--quiet", "-q", is_flag=True, help="Do not show counts or progress on standard error."),
             click.option("--allow-empty", is_flag=True, help="Do not fail if no line of a file is recognized."),
         )
@@ -87,6 +112,7 @@ class Input:
         self.found = sources.find(options["files"], self.warn)
         jobs = options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
         self.options, notes = prepare(self.found, where, options["year"], options["host"], jobs)
+        self.options = replace(self.options, memory=options["memory"] or _half())
         for note in notes if not self.quiet else ():
             click.echo(f"esatls: {printable(note)}", err=True)
 

@@ -1,0 +1,107 @@
+//! Bytes that are only added to. Where they are more than fit into memory, the first of them are in a file.
+use hashbrown::HashMap;
+use std::borrow::Cow;
+use std::collections::hash_map::RandomState;
+use std::fs::{remove_file, File, OpenOptions};
+use std::hash::BuildHasher;
+use std::io::{Read, Result, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+const PAGE: usize = 1 << 16;
+/// Pages of a file that are kept in memory.
+const MOST_PAGES: usize = 64;
+
+struct Pages {
+    file: File,
+    /// Some, by where they begin.
+    known: HashMap<usize, Vec<u8>>,
+}
+
+#[derive(Default)]
+pub struct Kept {
+    latest: Vec<u8>,
+    /// How many stand in the file.
+    before: usize,
+    pages: Option<Mutex<Pages>>,
+}
+
+impl Kept {
+    pub fn len(&self) -> usize {
+        self.before + self.latest.len()
+    }
+
+    /// How many are in memory.
+    pub fn held(&self) -> usize {
+        self.latest.len()
+    }
+
+    /// Tell whether some are in a file.
+    pub fn is_parted(&self) -> bool {
+        self.before > 0
+    }
+
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.latest.extend_from_slice(bytes);
+    }
+
+    /// Return the bytes from a place up to another one, or as far as there are any.
+    pub fn get(&self, start: usize, end: usize) -> Cow<'_, [u8]> {
+        if start >= self.before {
+            let end = end.min(self.len()) - self.before;
+            return Cow::Borrowed(self.latest.get(start - self.before..end).unwrap_or(b""));
+        }
+        let mut found = vec![];
+        let mut at = start;
+        while at < end.min(self.before) {
+            let upto = end.min(self.before).min((at / PAGE + 1) * PAGE);
+            // without what stands there, verdicts would be wrong: nothing goes on (`guarded`)
+            self.copy(at, upto, &mut found).expect("the temporary file can be read");
+            at = upto;
+        }
+        if end > self.before {
+            found.extend_from_slice(&self.latest[..(end - self.before).min(self.latest.len())]);
+        }
+        Cow::Owned(found)
+    }
+
+    /// Add bytes of one page of the file.
+    fn copy(&self, start: usize, end: usize, found: &mut Vec<u8>) -> Result<()> {
+        let Some(pages) = &self.pages else { return Ok(()) };
+        let Pages { file, known } = &mut *pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = start / PAGE * PAGE;
+        if !known.contains_key(&first) {
+            if known.len() >= MOST_PAGES {
+                known.clear();
+            }
+            let mut page = vec![0; PAGE.min(self.before - first)];
+            file.seek(SeekFrom::Start(first as u64))?;
+            file.read_exact(&mut page)?;
+            known.insert(first, page);
+        }
+        found.extend_from_slice(&known[&first][start - first..end - first]);
+        Ok(())
+    }
+
+    /// Write all to a file in a folder; it has no name there, and goes away with this.
+    pub fn part(&mut self, folder: &Path) -> Result<()> {
+        if self.pages.is_none() {
+            let path = folder.join(format!("esatls-{:016x}", RandomState::new().hash_one(std::process::id())));
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let file = options.open(&path)?;
+            remove_file(path)?;
+            self.pages = Some(Mutex::new(Pages { file, known: HashMap::new() }));
+        }
+        let Some(pages) = &self.pages else { return Ok(()) };
+        let Pages { file, known } = &mut *pages.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clear(); // the last page was not a whole one
+        file.seek(SeekFrom::Start(self.before as u64))?;
+        file.write_all(&self.latest)?;
+        self.before += self.latest.len();
+        self.latest = vec![];
+        Ok(())
+    }
+}
