@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from esatls.report import build as report
 from esatls.report.bars import Bars, over_tls, with_version
-from esatls.report.organisations import organisation
+from esatls.report.organisations import organisations
 from esatls.report.page import page
 from esatls.report.tables import tables, write_folder
 from esatls.report.text import render
@@ -117,6 +117,11 @@ def test_own_domains() -> None:
         ("a.b.co.uk", "b.co.uk"),
         ("co.uk", "co.uk"),
         ("mx.xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("a.b.xn--55qx5d.cn", "b.xn--55qx5d.cn"),
+        ("a.b.xn--p1ai", "b.xn--p1ai"),
+        ("a.b.xn--\u00e9", "b.xn--\u00e9"),
+        ("a.www.ck", "www.ck"),
+        ("a.b.other.ck", "b.other.ck"),
         ("198.51.100.7", "198.51.100.7"),
         ("2001:db8::7", "2001:db8::7"),
         ("unknown", "unknown"),
@@ -126,7 +131,7 @@ def test_own_domains() -> None:
 )
 def test_organisation_of_a_name(name: str, expected: str) -> None:
     """A name belongs to its registrable domain; an address, a public suffix and what is no name stand for themselves."""
-    assert organisation(name) == expected
+    assert organisations([name]) == {name: expected}
 
 
 @pytest.mark.parametrize("text", HOSTILE)

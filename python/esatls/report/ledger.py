@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, cast
 
-from esatls.report.organisations import organisation
+from esatls.report.organisations import organisations
 from esatls.verdicts.words import CONNECTION_VERDICTS
 
 if TYPE_CHECKING:
@@ -125,9 +125,10 @@ class Ledger:
         began, each with its connections by verdict and by protocol.
         """
         names: dict[Key, list[Key]] = {}
+        known = organisations({name for _, _, name in self.counts})
         for key in self.counts:
             direction, side, name = key
-            names.setdefault((direction, side, organisation(name)), []).append(key)
+            names.setdefault((direction, side, known[name]), []).append(key)
         rows = [self._row(whole, sorted(keys)) for whole, keys in names.items()]
         return sorted(
             rows, key=lambda row: (-row.get(CLEARTEXT, {}).get("messages", 0), -sum(row["messages"].values()), row["partner"], row["direction"], row["own"])

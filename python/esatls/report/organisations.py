@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def organisations(names: Iterable[str]) -> dict[str, str]:
+    """Return the registrable domain of each name as `count.partner_name` has it; an address, and a name without one, is its own."""
     from publicsuffixlist import PublicSuffixList
 
+    names = [*names]
+    # to read all ten thousand rules takes longer than to use them
+    suffixes = PublicSuffixList(_rules({form for name in names for form in _forms(name.rpartition(".")[2])}))
+    return {name: name if _is_address(name) else suffixes.privatesuffix(name) or name for name in names}
 
-@lru_cache(maxsize=1)
-def _suffixes() -> PublicSuffixList:
-    from importlib.resources import files
 
-    from publicsuffixlist import PublicSuffixList
+def _is_address(name: str) -> bool:
+    return ":" in name or name.rpartition(".")[2].isdigit()
 
+
+def _rules(tops: set[str]) -> Iterator[str]:
+    """Yield the rules of some top-level domains."""
     # not as the package opens it: it may be in a zip
-    with files("publicsuffixlist").joinpath("public_suffix_list.dat").open(encoding="utf-8") as rules:
-        return PublicSuffixList(rules)
+    with files("publicsuffixlist").joinpath("public_suffix_list.dat").open(encoding="utf-8") as lines:
+        for line in lines:
+            rule = line.split(" ", 1)[0].rstrip()
+            if rule.rpartition(".")[2].lower() in tops:
+                yield rule
 
 
-def organisation(name: str) -> str:
-    """Return the registrable domain of a name as `count.partner_name` has it; an address, and a name without one, is its own."""
-    if ":" in name or name.rpartition(".")[2].isdigit():
-        return name
-    return _suffixes().privatesuffix(name) or name
+def _forms(label: str) -> Iterator[str]:
+    """Yield a label as it is, and in the letters that the list has."""
+    yield label
+    if label.startswith("xn--"):
+        try:
+            yield label.encode("ascii").decode("idna")
+        except ValueError:  # UnicodeError among them
+            return
