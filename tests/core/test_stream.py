@@ -451,6 +451,33 @@ def test_fast_blocks_give_the_same(parts: list[tuple[str, str]], size: int) -> N
     assert block_counts == counts
 
 
+NATIVE = "Wed Jul 20 19:47:40 2005 Info: "
+RELAYED = "<22>Jul 20 19:47:11 esa1 mail_logs: Info: "
+RELAYED_AT = ("11.587", "12.004", "12.0040", "12", "61.1", "13.\u0661\u0661\u0661", "13,587")
+COUNTED = {
+    "tool": [f"{number}{NATIVE}" for number in ("     1\t", "   123\t", "4567890\t", "", "1234567890\t")] + ["12\t"],
+    "grep": [f"{front}{NATIVE}" for front in ("a.log:1:", "a.log:99:", "a.log-100-", "b.log:7:", "")],
+    "octets": [f"{octets}{RELAYED}" for octets in ("86 ", "105 ", "", " ")],
+    "relay": [f"2005-07-20T19:47:{time}Z 192.0.2.77 {RELAYED}" for time in RELAYED_AT] + [RELAYED, f"2005-07-21T19:47:11.587Z 192.0.2.77 {RELAYED}"],
+    "fraction": [f"2005-07-20T19:47:{time}Z esa1 mail_logs: Info: " for time in RELAYED_AT],
+}
+"""Headers of one log: the first two as most lines have them, then such as differ in more than a number."""
+
+
+@pytest.mark.parametrize("headers", COUNTED.values(), ids=COUNTED)
+@given(data=st.data())
+def test_headers_that_count_give_the_same(headers: list[str], data: st.DataObject) -> None:
+    """Where a number or a fraction makes nearly every header another one, blocks give what lines give."""
+    likely = st.sampled_from([*headers[:2] * 8, *headers])
+    rest = data.draw(st.lists(st.tuples(likely, st.sampled_from([*WHOLE, *NOISE])), max_size=60))
+    lines = [header + text for header, text in [(headers[0], WHOLE[0]), *rest]]
+    size = data.draw(st.integers(min_value=2, max_value=20))
+    by_line, counts = read_facts(lines)
+    by_block, block_counts = read_blocks([lines[i : i + size] for i in range(0, len(lines), size)])
+    assert as_sets(by_block) == as_sets(by_line)
+    assert block_counts == counts
+
+
 SUBJECTS = ["MID 1 Subject 'x 2005 Info: ICID 9 TLS success'", "MID 1 Subject 'x 2005 Info: y", "MID 1 Subject ' TLS '", "MID 1 Subject 'x"]
 LOOSE = ["ICID 9 TLS success", "' TLS success", "Info: ICID 9 TLS success", "x"]
 RECORDS = [

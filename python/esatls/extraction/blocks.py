@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Callable, NamedTuple, cast
 
 from esatls.extraction.heads import is_whole
@@ -112,21 +114,24 @@ class BlockStream(Stream):
         Only where the consumer can do so, and every line has a whole envelope and was cut by no relay; else 0 is returned, and nothing taken.
         """
         take_usual: TakeUsual | None = getattr(self.consumer, "take_usual", None)
-        length, last = self._heads.length, text.rfind("\n", 0, -1) + 1
+        last = text.rfind("\n", 0, -1) + 1
         if take_usual is None or not last or "\0" in text or "\r" in text:
             return 0
         lines = text[: last - 1].split("\n")
         longest = SHORTEST_CUT if text.isascii() else SHORTEST_CUT // 4
         if self._neighbours.named and max(map(len, lines)) >= longest and any(map(may_be_cut, lines)):
             return 0
-        heads = self._known(dict.fromkeys([line[:length] for line in lines]))
+        alike, length, heads = self._alike(lines, text[:last])
         usual, others, end = defaultdict[str, list[str]](list), list[str](), length + START
         if None in heads.values():
-            for line in lines:
-                (others if heads[line[:length]] is None else usual[line[length:end]]).append(line)
+            for line, shown in zip(lines, alike):
+                if heads[shown[:length]] is None:
+                    others.append(line)
+                else:
+                    usual[shown[length:end]].append(shown)
         else:
-            for line in lines:
-                usual[line[length:end]].append(line)
+            for shown in alike:
+                usual[shown[length:end]].append(shown)
         if RECORD in usual or any(RECORD in line for line in others):
             return 0
         # the last line too: it may be the rest of the one before it
@@ -135,14 +140,27 @@ class BlockStream(Stream):
             return 0
         found.heads.pop()
         found.elsewhere.pop(len(others), None)
+        before = self._heads.length
         self._give(others, found, len(others))
         if 2 * len(others) < len(lines):
-            self._heads.length = length
+            self._heads.length = before
         taken = take_usual(usual, {header: head for header, head in heads.items() if head is not None}, length)
         self.counts.lines += len(lines) - len(others)
         self.counts.events += taken
         self.counts.ignored += len(lines) - len(others) - taken
         return last
+
+    def _alike(self, lines: list[str], text: str) -> tuple[list[str], int, dict[str, Head | None]]:
+        """Return lines, which are all of a text, as far as their headers are alike: without what stands in front that is another in nearly each line.
+
+        With them the length of a header, and the heads that are known; nothing is left of a line that has no such thing where others have one.
+        """
+        free, length = self._heads.hour and self._heads.hour.free, self._heads.length
+        if not free:
+            return lines, length, self._known(dict.fromkeys([line[:length] for line in lines]))
+        behind, length = _behind(free.form).findall(text), free.length
+        headers = dict.fromkeys([line[:length] for line in behind])
+        return behind, length, dict(zip(headers, self._known([free.sample + header for header in headers]).values()))
 
     def _known(self, prefixes: Iterable[str]) -> dict[str, Head | None]:
         """Return the heads of envelopes that are known, or of the latest hour."""
@@ -268,6 +286,12 @@ class BlockStream(Stream):
                     elsewhere[number] = env.end
                 known_heads.length, known_heads.hour = length, hour
         return HeadsInARow(heads, elsewhere)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=16)
+def _behind(form: str) -> re.Pattern[str]:
+    """Return an expression for whole lines whose group is what stands behind a form, if that begins the line."""
+    return re.compile(rf"(?:{form}(.*)|.*)\n", re.ASCII)
 
 
 def is_plain(text: str) -> bool:

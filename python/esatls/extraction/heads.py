@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from esatls.lines import envelope
 from esatls.lines.clock import END_OF_TIME, FIRST_TIME, Clock, Time, rfc3339
@@ -17,6 +17,7 @@ _COUNTED_LEAD = re.compile(r"(?:\s*|.*[:-])(?P<number>\d{1,9})[:\t-]\Z", re.ASCI
 """What a tool has put in front of a header: the number of the line at its end."""
 _MINUTES = re.compile(r":\d\d:\d\d(?:(?:\\\.|,)\d{1,9})?", re.ASCII)
 """The minutes, seconds and fraction of a stamp, in an escaped text."""
+_WITH_FRACTION = re.compile(r":\d\d:\d\d[.,]\d{1,9}", re.ASCII)
 _FRACTION = re.compile(r"(?:[.,]\d{1,9})?", re.ASCII)
 _SIXTY = {f":{number:02}": number for number in range(60)}
 """Minutes or seconds, as they stand in every kind of stamp."""
@@ -57,9 +58,9 @@ class Head:
 class _Hour:
     """An envelope without the minutes and seconds of its stamps, and without the numbers that count lines or bytes: most new ones differ in nothing else."""
 
-    __slots__ = ("after", "at", "before", "head", "naming", "pattern", "time")
+    __slots__ = ("after", "at", "before", "free", "head", "naming", "pattern", "time")
 
-    def __init__(self, before: str, after: str, time: Time, head: Head, pattern: re.Pattern[str] | None) -> None:
+    def __init__(self, before: str, after: str, time: Time, head: Head, pattern: re.Pattern[str] | None, free: Free | None) -> None:
         self.before = before
         self.after = after
         self.at = len(before)
@@ -67,6 +68,7 @@ class _Hour:
         self.head = head
         self.pattern = pattern
         """The form of the envelope, where more than one stamp or a number stands in it."""
+        self.free = free
         self.naming = envelope.naming(envelope.Envelope(envelope.STAMPED, len(after), log=head.log), after)
 
     @classmethod
@@ -82,12 +84,13 @@ class _Hour:
         if not FIRST_TIME + 3600 <= head.time < END_OF_TIME - 3600:
             return None
         before, after = prefix[:at], prefix[fraction.end() :]
-        form = _form(before, env.lead)
+        free = _free_part(prefix, before, env.lead)
+        form = _form(before, free)
         pattern = None
         if fraction[0] or form != re.escape(before):
             digits = f"[.,]\\d{{{len(fraction[0]) - 1}}}" if fraction[0] else ""
             pattern = re.compile(f"{form}(:\\d\\d)(:\\d\\d)({digits}){re.escape(after)}", re.ASCII)
-        return cls(before, after, int(head.time) - minute * 60 - second, head, pattern)
+        return cls(before, after, int(head.time) - minute * 60 - second, head, pattern, free)
 
     def head_of(self, prefix: str) -> Head | None:
         """Return the head of an envelope of this hour; None for any other."""
@@ -114,13 +117,36 @@ class _Hour:
         return Head(time + float(f"0.{fraction[1:]}") if fraction.strip(".,0") else time, head.host, head.log, head.level)
 
 
-def _form(before: str, lead: str) -> str:
-    """Return what stands in front of the minutes of the appliance's stamp as an expression: other stamps' minutes and counting numbers are free."""
+class Free(NamedTuple):
+    """What nearly each line has otherwise in front of the same envelope: a number that counts, an outer stamp with a fraction."""
+
+    form: str
+    """The part as an expression."""
+    sample: str
+    """One such part."""
+    length: int
+    """Characters of the envelope behind it."""
+
+
+def _free_part(prefix: str, before: str, lead: str) -> Free | None:
     counted = _COUNTED.match(before) or _COUNTED_LEAD.match(lead)
-    if counted is None:
+    fractions = [found.end() for found in _WITH_FRACTION.finditer(before)]
+    if counted is None and not fractions:
+        return None
+    end = max(fractions, default=0) if counted is None else counted.end("number")
+    form = _MINUTES.sub(_free, re.escape(before[:end]))
+    if counted is not None:
+        front = before[: counted.start("number")]
+        # white space fills the column of the numbers
+        form = (re.escape(front) if front.strip() or not front else r"[ \t]*") + r"\d{1,9}"
+    return Free(form, prefix[:end], len(prefix) - end)
+
+
+def _form(before: str, free: Free | None) -> str:
+    """Return what stands in front of the minutes of the appliance's stamp as an expression: other stamps' minutes and counting numbers are free."""
+    if free is None:
         return _MINUTES.sub(_free, re.escape(before))
-    start, end = counted.span("number")
-    return re.escape(before[:start]) + r"\d{1,9}" + _MINUTES.sub(_free, re.escape(before[end:]))
+    return free.form + _MINUTES.sub(_free, re.escape(before[len(free.sample) :]))
 
 
 def _free(minutes: re.Match[str]) -> str:

@@ -165,10 +165,8 @@ class Facts:
 
     def take_usual(self, lines: Mapping[str, list[str]], heads: Mapping[str, Head], start: int) -> int:
         """Take lines by the first characters of their text, which begins at `start`; return how many were events. `heads` are those of their headers."""
-        for head in heads.values():
-            if head.store is None:
-                head.store = self.stores(head.host)
-        left = usual.take(lines, {header: (head.time, *head.store) for header, head in heads.items()}, start)
+        stores = {host: self.stores(host) for host in {head.host for head in heads.values()}}
+        left = usual.take(lines, {header: (head.time, *stores[head.host]) for header, head in heads.items()}, start)
         return sum(map(len, lines.values())) - len(left) + self.take_all([(line.rstrip(), heads[line[:start]]) for line in left], start)
 
     def add(self, event: EventRecord, host: str | None = None) -> None:
