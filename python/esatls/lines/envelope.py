@@ -78,8 +78,12 @@ def parse(line: str) -> Envelope:
     return Envelope(STAMPED, m.end(), native or inner or syslog, host, log, level.capitalize())
 
 
+# whoever takes a line out of a record asks for its header, and so does the reader of the line
+@functools.lru_cache(maxsize=2)
 def parse_unusual(line: str) -> Envelope:
     """Return the envelope of a line whose header may be any: the same as `parse`, which knows the usual ones by sight."""
+    if line.startswith('{"'):
+        return NONE  # nothing in front of a header does
     start = line[:LONGEST]
     m = _envelope().match(start)
     if m is None:

@@ -152,8 +152,12 @@ def _stamp_and_tag() -> re.Pattern[str]:
 
 def in_front(line: str) -> re.Match[str] | None:
     """Return what stands in front of the JSON record in a line, if that is a stamp and a tag and no header."""
-    if line[-1:] != "}" or '{"' not in line[: envelope.LONGEST]:
-        return None
+    return None if line[-1:] != "}" or '{"' not in line[: envelope.LONGEST] else _in_front(line)
+
+
+# a line is asked for again by whoever takes the record
+@functools.lru_cache(maxsize=1)
+def _in_front(line: str) -> re.Match[str] | None:
     front = _stamp_and_tag().match(line)
     return front if front is not None and envelope.parse(line[: front.end()]).end == 0 else None
 
@@ -196,7 +200,7 @@ def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
 def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
     """Return the record of an object that holds a line; None for one that does not."""
     best, rank, said_by = None, -1, envelope.NONE
-    for name in LINE:
+    for name in _of(record, LINE):
         text = _lookup(record, name)
         if not isinstance(text, str) or not text.strip():
             continue
@@ -223,7 +227,7 @@ def _record(text: str, around: tuple[Json, ...]) -> Record:
     return Record(
         (text if text.isascii() else _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)).split("\n"),
         next((writable(_without_port(host)) for host in _texts(around, HOST)), None),
-        next(filter(None, (_stamp(_lookup(one, name)) for one in around for name in TIME)), None),
+        next(filter(None, (_stamp(_lookup(one, name)) for one in around for name in _of(one, TIME))), None),
         next((name for name in logs if _LOG_NAME.fullmatch(name)), None),
         level,
     )
@@ -232,7 +236,7 @@ def _record(text: str, around: tuple[Json, ...]) -> Record:
 def _texts(around: tuple[Json, ...], names: tuple[str, ...]) -> Iterator[str]:
     """Yield the fields of some names that are text, those beside the line first."""
     for record in around:
-        for name in names:
+        for name in _of(record, names):
             value = _lookup(record, name)
             if isinstance(value, str) and value:
                 yield value
@@ -244,6 +248,17 @@ def _texts(around: tuple[Json, ...], names: tuple[str, ...]) -> Iterator[str]:
                 value = _lookup(item, "value.stringValue") if isinstance(item, dict) and item.get("key") in names else None
                 if isinstance(value, str) and value:
                     yield value
+
+
+def _of(record: Json, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the fields of some names that a record may have."""
+    return _among(tuple(record), names)
+
+
+@functools.lru_cache(maxsize=256)
+def _among(keys: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    # the records of one collector have the same fields
+    return tuple(name for name in names if name in keys or name.partition(".")[0] in keys)
 
 
 def _lookup(record: Json, name: str) -> Any:
