@@ -13,7 +13,7 @@ import pytest
 from esatls.elastic.client import Client, ElasticError
 
 from tests.elastic import corpus
-from tests.elastic.server import cannot_start
+from tests.elastic.server import QUICK, cannot_start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def test_it_serves_the_port_that_was_asked_for_until_it_is_told_to_end(tmp_path:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "JAVA_TOOL_OPTIONS": " ".join(QUICK)}
     with subprocess.Popen([*COMMAND, "--port", str(port)], stdout=subprocess.PIPE, text=True, env=environment) as server:
         try:
             assert server.stdout is not None
