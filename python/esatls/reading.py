@@ -30,15 +30,15 @@ _FIELDS = {"connections": CONNECTION_FIELDS, "messages": MESSAGE_FIELDS}
 
 
 class Log:
-    """What some files say: records of connections and of messages, and how reading went."""
+    """What was read from some files: the records of connections and messages, counts, and problems."""
 
     def __init__(self, facts: Facts, counts: Counts, problems: list[str]) -> None:
         self.facts = facts
-        """All facts, to be merged with those of other logs (`Facts.merge`)."""
+        """All facts; `Facts.merge` adds those of other logs."""
         self.counts = counts
-        """Lines, events, ignored and unreadable lines."""
+        """How many lines were read, and how many of them were events, ignored or unreadable."""
         self.problems = problems
-        """What could not be read, or was not understood, each in one line."""
+        """What could not be read or was not recognized, one line of text each."""
 
     def connections(self) -> Iterator[ConnectionRecord]:
         """Yield a record per connection, as `esatls connections` writes it."""
@@ -53,10 +53,10 @@ class Log:
         return records.messages(self.facts)
 
     def rows(self, what: str) -> list[dict[str, Any]]:
-        """Return `messages` or `connections` as rows of a table: every field in each, None where the record has none, and times as `datetime` in UTC.
+        """Return `messages` or `connections` as rows of a table: all have the same fields, None if there is no value, and times as `datetime` in UTC.
 
-        `pandas.DataFrame(log.rows("messages"))`, `polars.DataFrame(...)` and `pyarrow.Table.from_pylist(...)` take them as they are. Deliveries stay
-        lists of dicts. Raises `UsageError` for any other word.
+        `pandas.DataFrame(log.rows("messages"))`, `polars.DataFrame(...)` and `pyarrow.Table.from_pylist(...)` accept them. Deliveries remain
+        lists of dicts. Raises `UsageError` for any other name.
         """
         if what not in _FIELDS:
             raise UsageError(f"no such records: {what!r}; there are {', '.join(_FIELDS)}")
@@ -72,13 +72,13 @@ def read(
     host: str | None = None,
     jobs: int = 1,
 ) -> Log:
-    """Return what logs say, as the command line reads them: files plain or compressed, folders, globs, in any number and order.
+    """Read logs as the command line does: any number of files, plain or compressed, folders and globs, in any order.
 
-    `timezone` is the zone of the log (`Europe/Berlin`, or a `tzinfo`), else what the head of a file says, else UTC. `year` is that of the first line,
-    where stamps have none; `host` names the appliance of lines that do not; `jobs` is the number of processes.
+    `timezone` is the time zone of the log (`Europe/Berlin`, or a `tzinfo`); by default, what the head of the file says, else UTC. `year` is the year of
+    the first line, if timestamps have none; `host` names the appliance of lines that do not name it; `jobs` is the number of processes.
 
-    A file that cannot be read, or in which no line is recognized, stops nothing: it is in `problems`. Raises `InputError` where there is nothing to
-    read at all, `UsageError` for an unknown zone, and `WrongTypeError` for what is no path.
+    If a file cannot be read, or no line in it is recognized, reading continues and the file is listed in `problems`. Raises `InputError` if there is
+    nothing to read at all, `UsageError` for an unknown time zone, and `WrongTypeError` for anything that is not a path.
     """
     names = [paths] if isinstance(paths, (str, os.PathLike)) else [*paths]
     if not all(isinstance(name, (str, os.PathLike)) for name in names):

@@ -71,16 +71,16 @@ class Events:
 def events(
     lines: Iterable[str], *, kinds: Iterable[str] | None = None, clock: Clock | None = None, host: str | None = None, counts: Counts | None = None
 ) -> Iterator[EventRecord]:
-    """Yield the events of log lines, in order, as flat dicts (the fields of REFERENCE.md).
+    """Yield the events of log lines, in order, as dicts with the fields of REFERENCE.md.
 
-    `lines` may have any envelope and may be wrapped. `kinds` are the wanted kinds, all by default here.
-    `clock` reads the stamps; without one they are UTC until a line of a log's head states an offset (`Time offset
-    from UTC`) for what follows it: one that names its appliance states none, for a log with names may be several
-    appliances'. `host` names the appliance of lines that do not name it, `counts` is filled in with what became of
+    `lines` can have any header and can be wrapped. `kinds` are the kinds of event to return, by default all.
+    `clock` reads the timestamps. Without it they are in UTC, until a line in the head of a log (`Time offset from UTC`) gives
+    another offset for the lines after it; such a line does not count if it names its appliance, because the log may then be of several
+    appliances. `host` names the appliance of lines that do not name it. `counts` is filled in with what became of
     each line.
 
-    Raises `UsageError` for an unknown kind, and `WrongTypeError`, which is a `TypeError` too, for one text where many
-    are wanted, and for lines that are not text: a file is to be opened as text, best with
+    Raises `UsageError` for an unknown kind, and `WrongTypeError`, which is also a `TypeError`, for a single text instead of
+    several lines, and for lines that are not text. Open files as text, best with
     `encoding="utf-8", errors="surrogateescape"`.
     """
     if isinstance(lines, (str, bytes)):

@@ -133,7 +133,7 @@ def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = Non
 
 
 def extract(text: str) -> EventRecord | None:
-    """Return the event that a message text states (without its envelope), or None.
+    """Return the event of a message text, without the header of its line, or None.
 
     `extract("ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA")["tls_version"]` is `"TLSv1.2"`.
     """

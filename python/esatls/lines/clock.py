@@ -60,12 +60,12 @@ def zone(name: str) -> tzinfo:
 
 
 class Clock:
-    """Reads the stamps of one log.
+    """Reads the timestamps of one log.
 
-    `zone` is the zone of stamps that name none; `latest` is the moment after which the log holds nothing:
-    a stamp without a year is taken from the last year that does not lie more than a day after it.
+    `zone` is the time zone of timestamps that name none. `latest` is the moment at which the log ends, now by default: a timestamp without a year
+    is in the last year in which it is at most a day after that moment.
 
-    Raises `WrongTypeError` for a zone that is none, such as a name.
+    Raises `WrongTypeError` for a zone that is not a `tzinfo`, such as a name.
     """
 
     def __init__(self, zone: tzinfo = timezone.utc, latest: Time | None = None) -> None:

@@ -170,9 +170,9 @@ class Facts:
         return sum(map(len, lines.values())) - len(left) + self.take_all([(line.rstrip(), heads[line[:start]]) for line in left], start)
 
     def add(self, event: EventRecord, host: str | None = None) -> None:
-        """Add one event (the flat fields of REFERENCE.md); `host` names the appliance where the event does not.
+        """Add one event (a dict with the fields of REFERENCE.md); `host` names the appliance if the event does not.
 
-        Events that are no facts (responses, time offsets) change nothing. Raises `WrongTypeError` for what is no dict.
+        Events that decide nothing (responses, time offsets) are ignored. Raises `WrongTypeError` for anything that is not a dict.
         """
         if not isinstance(event, dict):
             raise WrongTypeError(f"an event is a dict, as esatls.events() gives them, not {type(event).__name__}")
@@ -204,7 +204,7 @@ class Facts:
                     stores[number].setdefault(connection, []).append(stated)
 
     def merge(self, other: Facts) -> None:
-        """Add the facts of another part of the log. The other must not be used afterwards."""
+        """Add the facts of another log, or of another part of this one. Do not use the other afterwards."""
         self.has_witnesses |= other.has_witnesses
         for host, theirs in other.hosts.items():
             for mine, store in zip(self._at(host), theirs):
