@@ -107,7 +107,7 @@ def test_traffic(profile: str, seed: int) -> None:
 @pytest.mark.parametrize("envelope", [name for name in ENVELOPES if name != "nested_native"])
 def test_envelopes(envelope: str) -> None:
     """Every envelope does, with or without host, year and time."""
-    lines = list(render(generate(5, 60, 1, "rare").lines, envelope))
+    lines = list(render(generate(5, 24, 1, "rare").lines, envelope))
     same(Run(host="esa1").read(lines).end().told, whole(lines, host="esa1"))
 
 
