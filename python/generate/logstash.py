@@ -17,7 +17,6 @@ from patterns import usual_headers
 
 HERE = pathlib.Path(__file__).resolve().parent
 OUT = pathlib.Path("logstash/pipeline/events")
-FLAT = "[@metadata][esatls]"
 
 
 def reference(path: str) -> str:
@@ -39,11 +38,6 @@ def _constant(name: str, value: Any) -> str:
     return f"  {name} = {{\n{entries}  }}.freeze\n"
 
 
-def _renames(names: list[str], direction: str) -> str:
-    lines = [f'"{FLAT}[{name}]" => "{reference(ecs_field(name, direction))}"' for name in names]
-    return "\n".join(f"          {line}" for line in lines)
-
-
 def cef_params() -> dict[str, Any]:
     """Return the tables of the readers of consolidated events; fields that the field table does not know are left out."""
     known = {field.name for field in FIELDS}
@@ -63,6 +57,7 @@ def cef_params() -> dict[str, Any]:
 
 def tables() -> str:
     """Return the Ruby module of all tables."""
+    names = [field.name for field in FIELDS if field.name != "time"]
     tops = {ecs_field(field.name, side).split(".")[0] for field in FIELDS for side in DIRECTIONS if "." in ecs_field(field.name, side)}
     flat = {name: constants_of(name, tuple(_captures(name))) for name in PATTERNS}
     found: dict[str, Any] = {
@@ -83,6 +78,7 @@ def tables() -> str:
         "ZONES": clock.ZONES,
         "CONSTANTS": flat,
         "DOCUMENTS": {name: {reference(path): value for path, value in event_constants(known).items()} for name, known in flat.items()},
+        "ECS": {side: {name: reference(ecs_field(name, side)) for name in names} for side in DIRECTIONS},
         "RELATED": RELATED,
         "LISTS": LISTS,
         "INTEGERS": sorted(field.name for field in FIELDS if field.type == "integer"),
@@ -129,15 +125,10 @@ def _groks() -> str:
 
 def filter_text() -> str:
     """Return the filter."""
-    names = [field.name for field in FIELDS if field.name != "time"]
-    sided = [name for name in names if ecs_field(name, "receiving") != ecs_field(name, "delivery")]
     headers = [*usual_headers(), "%{ESA_ENVELOPE}"]
     values = {
         "groks": _groks(),
         "headers": ",\n".join(rf'          "\A{header}(?<text>[\s\S]*)"' for header in headers),
-        "common": _renames([name for name in names if name not in sided], "receiving"),
-        "receiving": _renames(sided, "receiving"),
-        "delivery": _renames(sided, "delivery"),
     }
     template = (HERE / "filter.conf.template").read_text(encoding="ascii")
     return re.sub(r"@(\w+)@", lambda found: values[found[1]], template)

@@ -71,17 +71,18 @@ def test_the_filter_uses_the_folder_of_patterns_as_it_is() -> None:
 
 
 def test_every_field_that_the_filter_names_is_in_the_table_and_in_the_template() -> None:
-    """The rename blocks take every field of the table to its ECS name, and to nothing else."""
-    renames = [settings["rename"] for name, settings in plugins(parse(FILTER)) if name == "mutate" and "rename" in settings]
-    renamed = {(source, target) for block in renames for source, target in block.items()}
+    """The generated table takes every field to its ECS name, and to nothing else."""
+    tables = (FILTER.parent / "esatls_tables.rb").read_text(encoding="utf-8")
+    (table,) = re.findall(r"  ECS = \{\n(.*?)\n  \}\.freeze", tables, re.DOTALL)
+    named = {(side, *pair) for side, line in re.findall(r'"(\w+)" => \{(.*)\}', table) for pair in re.findall(r'"(\w+)" => "(\S+)"', line)}
     wanted = {
-        (f"[@metadata][esatls][{field.name}]", "".join(f"[{part}]" for part in ecs_field(field.name, side).split(".")))
+        (side, field.name, "".join(f"[{part}]" for part in ecs_field(field.name, side).split(".")))
         for field in FIELDS
         if field.name != "time"
         for side in ("receiving", "delivery")
     }
-    assert renamed == wanted
-    targets = {target[1:-1].replace("][", ".") for _, target in renamed}
+    assert named == wanted
+    targets = {target[1:-1].replace("][", ".") for _, _, target in named}
     code = "".join(path.read_text(encoding="utf-8") for path in FILTER.parent.glob("*.rb"))
     set_in_code = {name[1:-1].replace("][", ".") for name in re.findall(r'event\.set\("((?:\[\w+\])+)"', code)}
     assert set_in_code

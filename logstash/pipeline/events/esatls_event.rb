@@ -1,4 +1,4 @@
-# Makes typed fields of what grok has captured of a line, and what follows from the kind of event.
+# Makes typed fields of what grok has captured of a line, under the names of ECS, and what follows from the kind of event.
 require "date"
 require_relative "esatls_tables"
 require_relative "esatls_cef"
@@ -35,11 +35,10 @@ module EsatlsEvent
     keep_conflicts(event)
     words(event, flat)
     relate(event, flat) if pattern
-    flat["stamp"] = one_form(stamp) if stamp
-    event.set(FLAT, flat.compact)
-    return unless pattern
-    EsatlsTables::DOCUMENTS[pattern].each { |name, value| event.set(name, value) }
-    event.set("#{FLAT}[is_event]", true)
+    EsatlsTables::DOCUMENTS[pattern].each { |name, value| event.set(name, value) } if pattern
+    names = EsatlsTables::ECS[flat["esa_direction"] == "egress" ? "delivery" : "receiving"]
+    flat.each { |name, value| event.set(names[name], value) if names.key?(name) && !value.nil? }
+    event.set(FLAT, stamp ? { "stamp" => one_form(stamp) } : {})
   end
 
   # The appliance's own words, the inner ones, win.
