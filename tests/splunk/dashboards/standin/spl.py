@@ -15,11 +15,12 @@ import calendar
 import fnmatch
 import json
 import math
+import operator
 import re
 import shlex
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable, NamedTuple, Protocol, Union
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol, Union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -933,13 +934,24 @@ def run_head(rows: list[Row], parser: Parser) -> list[Row]:
     return rows[: int(token.text)]
 
 
+_RUNNING: dict[str, Callable[[Any, Any], Any]] = {"count": operator.add, "sum": operator.add, "max": max, "min": min}
+"""What comes of the rows so far and of one more, by function."""
+
+
 def run_streamstats(rows: list[Row], parser: Parser) -> list[Row]:
     """Run `streamstats …`: beside each row the aggregates over all rows up to it."""
     what = aggregations(parser)
+    unknown = [one.function for one in what if one.function not in _RUNNING]
+    if unknown:
+        raise SplError(f"streamstats {unknown[0]}()")
     out = []
-    for number, row in enumerate(rows, 1):
-        values = {one.name: aggregate(one, rows[:number]) for one in what}
-        out.append({**row, **{name: value for name, value in values.items() if value is not None}})
+    found: Row = {}
+    for row in rows:
+        for one in what:
+            value = aggregate(one, [row])
+            if value is not None:
+                found[one.name] = _RUNNING[one.function](found[one.name], value) if one.name in found else value
+        out.append({**row, **found})
     return out
 
 
