@@ -128,13 +128,14 @@ def _by_count(item: tuple[Any, int]) -> tuple[int, Any]:
 
 
 def _tally(counts: Mapping[str, int], verdicts: Sequence[str]) -> Tally:
-    counted = {verdict: counts.get(verdict, 0) for verdict in verdicts if verdict in COUNTED}
+    told = {verdict: counts.get(verdict, 0) for verdict in verdicts}
+    counted = {verdict: told[verdict] for verdict in verdicts if verdict in COUNTED}
     whole = sum(counted.values())
     shares = {verdict: percent(count, whole) for verdict, count in counted.items()}
     return {
-        "total": sum(counts.get(verdict, 0) for verdict in verdicts),
+        "total": sum(told.values()),
         "counted": whole,
-        "verdicts": {verdict: counts.get(verdict, 0) for verdict in verdicts},
+        "verdicts": told,
         "percent": {verdict: share for verdict, share in shares.items() if share is not None},
     }
 
