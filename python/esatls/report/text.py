@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Union, cast
 
-from rich import box
 from rich.cells import cell_len
-from rich.table import Table
 from rich.text import Text
 
 from esatls.output import printable
@@ -145,15 +143,34 @@ class _Sheet:
         return parts
 
     def _print(self, columns: Sequence[_Column]) -> None:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        # drawn here: a table of rich, which finds out again how wide each cell is, takes several times as long
         widths = _widths(columns, self.console.width)
-        for column, width in zip(columns, widths):
-            table.add_column(column.header, justify="right" if column.number else "left", overflow="fold", width=width)
-        for cells in zip(*(column.cells for column in columns)):
-            table.add_row(*cells)
+        head = self._row([column.header for column in columns], columns, widths, is_head=True)
+        head.stylize("bold")
+        rule = Text("─" * (sum(widths) + _GAP * (len(widths) - 1)))
+        rows = [self._row(cells, columns, widths) for cells in zip(*(column.cells for column in columns))]
         # lines as long as a name and a number need, also where the terminal is narrower: wrapped is better than cut off
-        table.width = sum(widths) + _GAP * (len(widths) - 1)
-        self.console.print(table, crop=False, no_wrap=True, overflow="ignore")
+        self.console.print(Text("\n").join([head, rule, *rows]), crop=False, no_wrap=True, overflow="ignore")
+
+    def _row(self, cells: Sequence[Text], columns: Sequence[_Column], widths: Sequence[int], *, is_head: bool = False) -> Text:
+        """Return a row of a table, of as many lines as its longest cell needs; the words of a head stand at its foot."""
+        folded = [
+            [cell.copy()]
+            if cell_len(cell.plain) <= width and "\n" not in cell.plain
+            else cell.wrap(self.console, width, justify="right" if column.number else "left", overflow="fold")
+            for cell, column, width in zip(cells, columns, widths)
+        ]
+        height = max(map(len, folded))
+        lines = []
+        for number in range(height):
+            line = []
+            for theirs, column, width in zip(folded, columns, widths):
+                at = number - (height - len(theirs) if is_head else 0)
+                piece = theirs[at] if 0 <= at < len(theirs) else Text()
+                piece.align("right" if column.number else "left", width)
+                line.append(piece)
+            lines.append(Text(" " * _GAP).join(line))
+        return Text("\n").join(lines)
 
 
 def _fit(columns: Sequence[_Column], width: int) -> bool:
