@@ -18,6 +18,7 @@ import esatls
 import pytest
 from esatls.extraction.patterns import MATCHERS, PATTERNS
 from esatls.lines.header import ENVELOPE
+from esatls.verdicts.usual import USUAL
 
 from tests.core.support import all_cases
 from tests.fuzz import seeds
@@ -206,10 +207,12 @@ def test_pattern(name: str) -> None:
 
 
 def test_envelope_and_dispatch() -> None:
-    """So are the envelope, and the alternations that lines are tried with."""
+    """So are the envelope, the alternations that lines are tried with, and the usual texts."""
     prove(Expression("envelope", ENVELOPE, re.ASCII, "match", once=True), headers(100_000) + headers(950))
     for start, (text, _, _) in MATCHERS.items():
         assert verdict(Expression(start, text, re.ASCII)) == "linear", start
+    for start, (text, _) in USUAL.items():
+        assert verdict(Expression(start, text, 0, "match", once=True)) == "linear", start
 
 
 def test_every_expression_of_the_package() -> None:

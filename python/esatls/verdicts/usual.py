@@ -36,8 +36,8 @@ def take(lines: Mapping[str, list[str]], places: Mapping[str, Place], start: int
     """Add the facts of lines, by the first four characters of their text, which begins at `start`; return those lines that have no usual text."""
     left: list[str] = []
     for word, some in lines.items():
-        if word in _USUAL:
-            expression, add = _USUAL[word]
+        if word in USUAL:
+            expression, add = USUAL[word]
             left += add(_compiled(expression, start).findall("\n".join(some) + "\n"), places)
         else:
             left += some
@@ -173,7 +173,7 @@ def _left(rows: Iterable[tuple[str, ...]]) -> list[str]:
     return [row[-1] for row in rows if row[-1]]
 
 
-_USUAL: dict[str, tuple[str, Callable[[Any, Mapping[str, Place]], list[str]]]] = {
+USUAL: dict[str, tuple[str, Callable[[Any, Mapping[str, Place]], list[str]]]] = {
     "MID ": (_MESSAGE, _of_message),
     "Star": (rf"Start MID {_ID} ICID {_ID}", _of_start),
     "Deli": (rf"Delivery start DCID {_ID} MID {_ID} to RID \[([0-9][0-9, ]*)\]", _of_delivery_start),
