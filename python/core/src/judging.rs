@@ -49,6 +49,8 @@ const BEGINS: u32 = 256;
 const TRIES: u32 = 512;
 const ACCEPTS: u32 = 1024;
 const CLOSES: u32 = 2048;
+/// The sort of a text without a letter.
+const EMPTY: u32 = u32::MAX - 2;
 /// Instead of flags: what a connection's own record shows.
 const SHOWN: u32 = u32::MAX;
 
@@ -353,7 +355,7 @@ impl Judge<'_, '_> {
                     Kind::Absent if value == 0 => 0,
                     Kind::Absent => return Ok(None),
                     Kind::Text | Kind::Once if value == 0 => 0,
-                    Kind::Text | Kind::Once => 1 + u32::from(self.texts.text(value).is_some_and(|text| text.is_empty())),
+                    Kind::Text | Kind::Once => 1 + u32::from(self.is_empty(value)),
                     Kind::Number if value != 0 && as_number(value).is_none() => return Ok(None),
                     Kind::Number => u32::from(value != 0),
                     Kind::Plain
@@ -363,6 +365,7 @@ impl Judge<'_, '_> {
                     }
                     Kind::Plain => u32::from(value != 0),
                     Kind::Literal | Kind::Distinct => self.texts.one(value),
+                    Kind::Sorted if self.is_empty(value) => EMPTY,
                     Kind::Sorted => self.class(fact.code, value)?,
                     Kind::Owner => u32::from(named(value) == Some(Named::One(mid))),
                     Kind::Same | Kind::Delivery | Kind::Parent => match named(value) {
@@ -376,6 +379,11 @@ impl Judge<'_, '_> {
         }
         key.push(u32::MAX);
         Ok(Some(()))
+    }
+
+    /// Tell whether a value is there, and is no more than that: a record does not show it.
+    fn is_empty(&self, value: Value) -> bool {
+        self.texts.text(value).is_some_and(|text| text.is_empty())
     }
 
     fn class(&mut self, code: u32, value: Value) -> PyResult<u32> {
