@@ -305,12 +305,14 @@ impl Core {
     }
 
     fn take_ordinary(&mut self, bytes: &[u8], at: usize, ask: &Py<PyAny>) -> PyResult<(usize, usize, Taken)> {
+        // of most blocks all of that is plain at once; where Python has read a line of one, each of the others is looked at
+        let is_plain = at == 0 && bytes.is_ascii() && memchr2(0, b'\r', bytes).is_none() && self.odd.find(bytes).is_none();
         let (mut at, mut taken, mut held, mut first) = (at, Taken::default(), None, usize::MAX);
         while at < bytes.len() {
             let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |length| at + length);
             let line = &bytes[at..end];
             let after = (end + 1).min(bytes.len());
-            let head = if self.is_odd(line) { None } else { self.heads.of(line, ask)? };
+            let head = if line.len() >= self.long || !(is_plain || self.is_ordinary(line)) { None } else { self.heads.of(line, ask)? };
             let Some(head) = head else {
                 first = first.min(at);
                 at = after;
@@ -362,12 +364,9 @@ impl Core {
         Ok(Some((last, taken.lines, taken.events, PyBytes::new(block.py(), &taken.out))))
     }
 
-    /// Tell whether a line is for Python, whatever its header says.
-    fn is_odd(&self, line: &[u8]) -> bool {
-        line.len() >= self.long
-            || memchr2(0, b'\r', line).is_some()
-            || self.odd.find(line).is_some()
-            || (!line.is_ascii() && std::str::from_utf8(line).is_err())
+    /// Tell whether a line has nothing in it that is for Python.
+    fn is_ordinary(&self, line: &[u8]) -> bool {
+        memchr2(0, b'\r', line).is_none() && self.odd.find(line).is_none() && std::str::from_utf8(line).is_ok()
     }
 
     /// Tell whether the line before a place is long: what follows may be its rest.
