@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _Record = TypeVar("_Record")
 _LATEST: list[parallel.Progress] = []
 """Holds what the latest command has read, which the process ends with (`commands.run`)."""
-Judging = Union["list[Appliance]", "NativeFacts"]
+Judging = Union["Iterable[Appliance]", "NativeFacts"]
 """What records are made from: the appliances one by one, or the compiled core."""
 _LARGE = 50_000_000
 """Bytes on disk from which on progress is shown."""
@@ -202,21 +202,21 @@ def facts_of(source: Input) -> tuple[Facts, Counts]:
 
 
 def appliances_of(source: Input) -> tuple[Judging, Counts]:
-    """Return the appliances of all inputs, and the line counts."""
+    """Return the appliances of all inputs, one after another, and the line counts."""
     from esatls.verdicts import records
 
     progress = source.progress()
     by_core = parallel.read_by_core(source.found, source.options, source.warn, progress)
     if by_core is None:
         facts, counts = facts_of(source)
-        return [*records.appliances_of(facts)], counts
+        return records.appliances_of(facts), counts
     from esatls import native
 
     known, counts = by_core
     progress.facts = known
     source.read()
     source.tell_names(appliances([*known.hosts, *known.keys]).values())
-    return known if native.is_judging(known) else [*records.appliances_of(known)], counts
+    return known if native.is_judging(known) else records.appliances_of(known), counts
 
 
 def connections_of(appliances: Judging, source: Input) -> Iterator[ConnectionRecord]:
