@@ -153,6 +153,8 @@ FOUND: list[list[tuple[int, Fact]]] = [
     [(2, ("message_identity", START, "5", "x@Example.NET", None)), (2, ("message_identity", START, "5", "x", None))],
     # two addresses of one recipient: likewise
     [(2, ("message_recipient", START, "5", None, "0", "bob@example.com x")), (2, ("message_recipient", START, "5", None, "0", "bob@example.com"))],
+    # one made from MID 0 beside one made from another
+    [(2, ("notification", START, "6", "5", None)), (2, ("notification", START, "5", "0", None))],
     # a reason without a letter beside one with some
     [(0, ("tls_unverified", START, "5", "", "x")), (0, ("tls_unverified", START, "6", "x", "x"))],
 ]

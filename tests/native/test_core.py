@@ -253,6 +253,7 @@ def test_traffic(name: str) -> None:
 @example(FOUND[1], random.Random(1))
 @example(FOUND[2], random.Random(1))
 @example(FOUND[3], random.Random(1))
+@example(FOUND[4], random.Random(1))
 @given(some_facts() | ordinary_facts(), st.randoms(use_true_random=False))
 @settings(max_examples=20_000 if LINES > 10_000 else 150)
 def test_same_shape_same_record(chosen: list[tuple[int, Fact]], deal: Any) -> None:

@@ -323,7 +323,7 @@ impl Judge<'_, '_> {
             for (place, (&kind, &value)) in self.rule(fact)?.kinds.iter().zip(fact.values()).enumerate() {
                 let is_odd = match kind {
                     Kind::Same => *over.get_or_insert(value) != value,
-                    Kind::Parent => named(value) == Some(Named::One(mid)),
+                    Kind::Parent => matches!(named(value), Some(Named::Zero)) || named(value) == Some(Named::One(mid)),
                     Kind::Once if value != 0 => had.contains(&(fact.code, place)),
                     Kind::Distinct => as_number(value).is_none() || had.contains(&(fact.code, value as usize)),
                     _ => false,

@@ -547,7 +547,7 @@ class Judge:
                 made = min(made, other)
             if first < made - lives.SAME_OPENING:
                 return None
-        if whole.origin is not None and (not _is_plain(values[whole.origin + 1]) or values[whole.origin + 1] == mid):
+        if whole.origin is not None and (not _is_plain(values[whole.origin + 1]) or values[whole.origin + 1] in ("0", mid)):
             return None
         if any(sum(values[place] is not None for place in places) > 1 for places in whole.once):
             return None
