@@ -12,7 +12,8 @@ import pytest
 from esatls.output import dumps
 from esatls.verdicts import lives
 from esatls.verdicts import records as verdicts
-from esatls.verdicts.closure import AFTER_EVENT, OPENED, Carried, Window, close, decisive, finish
+from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.closure import AFTER_EVENT, OPENED, Carried, Judged, Window, close, decisive, finish, together
 from esatls.verdicts.facts import Facts, passes
 from esatls.verdicts.partition import Share, judged_together, seen_twice
 from hypothesis import example, given, settings
@@ -293,6 +294,7 @@ def test_simulated_gateways(profile: str, seed: int, resets: int, cef: float, se
 
 @settings(max_examples=15)
 @example(Late(231, 59, consolidated=True), random.Random(1))  # a MID had another owner on the same ICID weeks before
+@example(Late(370692, 57, consolidated=True), random.Random(1))  # a message beside others was made from one that was over
 @given(LOGS, st.randoms(use_true_random=False))
 def test_doubled_and_shuffled(log: Late, order: random.Random) -> None:
     """A window that is run twice gives the same twice; what windows carry may be merged in any order, and again."""
@@ -334,8 +336,23 @@ def test_shares(log: Late, count: int, data: st.DataObject) -> None:
     for one in dealt:
         one.know(shared)
     own = [record for one in dealt for _, _, record in one.own()]
-    together = [record for _, _, record in judged_together(one.common for one in dealt)]
-    assert sorted_lines([*own, *together]) == whole(facts)[0]
+    common = [record for _, _, record in judged_together(one.common for one in dealt)]
+    assert sorted_lines([*own, *common]) == whole(facts)[0]
+
+
+def test_a_parent_whose_beginning_is_not_in_view() -> None:
+    """What a message beside others was made from is there with its beginning, and not at all without one."""
+    event = "CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=2 ESAICID=5"
+    lines = ["New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no", "Start MID 1 ICID 5"]
+    made = ["MID 9 ready 1024 bytes from <alice@example.net>", "MID 9 rewritten to MID 2 by antivirus"]
+    for begun in ([], ["Start MID 9 ICID 6"]):
+        facts = read_facts([*lines, *begun, *made, event])[0]
+        known = Judged(Appliance("", facts.hosts[""], has_witnesses=True))
+        assert {mid: sorted(fact[0] for fact in kept) for mid, kept in together(known, ["1"])[2].items()} == {
+            "1": ["message_started"],
+            "2": ["cef", "rewritten"],
+            **({"9": ["message_started"]} if begun else {}),
+        }
 
 
 def test_little_is_carried() -> None:

@@ -140,12 +140,24 @@ def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = (),
                 if mid not in messages:
                     beside.setdefault(mid, []).extend(facts)
     messages.update(beside)
+    _add_beginnings(known, messages, beside)
     for mid in [*messages]:
         for child in known.children(mid):
             if child not in messages:
                 # that something was made from it shows that a message was accepted
                 messages[child] = [fact for fact in known.facts(MESSAGES, child) if fact[CODE] in MAKES]
     return stores
+
+
+def _add_beginnings(known: Known, messages: Store, made: Iterable[str]) -> None:
+    """Add when that began which some messages were made from: else they may be taken for children of an earlier message with its MID."""
+    todo = [*made]
+    while todo:
+        for parent in {fact[_PARENT] for fact in messages[todo.pop()] if fact[CODE] in MAKES}:
+            begun = [] if parent is None or parent in messages else [fact for fact in known.facts(MESSAGES, parent) if fact[CODE] in OPENS]
+            if begun:
+                messages[parent] = begun
+                todo.append(parent)
 
 
 def decisive(uses: Iterable[Fact], begins: Sequence[Time]) -> list[Fact]:
