@@ -63,6 +63,24 @@ def test_end_of_a_session_does_not_silence_a_record(opening: tuple[tuple[str, st
     assert (message["received"], message.get("received_tls_version"), message.get("received_conflict")) == ("encrypted", "TLSv1.2", conflict)
 
 
+def test_a_connection_is_stated_by_all_that_state_its_messages() -> None:
+    """Where a record states clear text of one message, and a line of the log that of the next, both state the connection's."""
+    lines = (
+        ("05T10:00:00", OPEN),
+        ("05T10:00:01", "Start MID 3 ICID 5"),
+        ("05T10:00:02", "ICID 5 TLS failed: no shared cipher"),
+        ("05T10:00:03", "Start MID 4 ICID 5"),
+        ("05T10:00:04", "ESAMID=3 ESAICID=5 act=DELIVERED ESATLSInConnStatus=Failure"),
+        ("05T10:00:05", "ICID 5 TLS failed: [Errno 32] Broken pipe"),
+    )
+    connections, messages = log(*lines)
+    assert [(one["received"], one["received_reason"], one.get("received_witness")) for one in messages] == [
+        ("cleartext", "TLS failed", ["cef"]),
+        ("cleartext", "no shared cipher", None),
+    ]
+    assert [(one["tls_verdict"], one["tls_reason"], one["witness"]) for one in connections] == [("cleartext", "TLS failed", ["cef", "text"])]
+
+
 def test_partners_are_known_by_the_record_alone() -> None:
     """Without the text log, a record's own addresses tell whose mail a connection carried, and its peer where it came from."""
     stated = "suser=ann@a.example duser=bob@b.example;eve@b.example src=198.51.100.41 shost=mx.a.example ESATLSInConnStatus=Success"

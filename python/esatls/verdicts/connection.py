@@ -533,7 +533,7 @@ def _together(views: list[View], *, is_up: bool) -> View:
     # what is not known of some mail is not known of all
     other = min(others, key=lambda view: (view.verdict != "unknown" if encrypted is None else view.verdict, view.reason is None))
     if encrypted is None:
-        return other._replace(conflict=conflict)
+        return other._replace(conflict=conflict, is_stated=any(view.is_stated for view in others if view.verdict == other.verdict))
     if is_up or "cleartext" in verdicts:
         return View("mixed", encrypted.tls_version, encrypted.tls_cipher, other.reason, conflict, is_stated=True)
     return View("unknown", reason=other.reason, conflict=conflict)
