@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.extraction import tracking
 from esatls.extraction.heads import Head
-from esatls.extraction.match import MATCHERS_BY_START, event_of, match
+from esatls.extraction.match import MATCHERS_BY_START, START, event_of, match
 from esatls.extraction.patterns import PATTERNS
 from esatls.lines import envelope, records
 from esatls.lines.clock import Clock
@@ -77,9 +77,9 @@ def _of_tracking(sentences: list[EventRecord]) -> dict[str, Any]:
 def _why(text: str) -> str:
     if not text:
         return "the line has no text after its header"
-    if MATCHERS_BY_START[text[:4]] is None:
+    if MATCHERS_BY_START[text[:START]] is None:
         return f"no pattern begins with {text.split(' ', 1)[0]!r}: a line of another kind, or text from outside"
-    names = [spec.name for spec in MATCHERS_BY_START[text[:4]].specs.values()]  # type: ignore[union-attr]
+    names = [spec.name for spec in MATCHERS_BY_START[text[:START]].specs.values()]  # type: ignore[union-attr]
     return f"it begins like {', '.join(names)}, but does not match any of them completely"
 
 

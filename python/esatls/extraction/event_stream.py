@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.errors import UsageError, WrongTypeError
 from esatls.extraction.kinds import CEF_ABOUT_TLS, EVENT_KINDS, TLS_KINDS
-from esatls.extraction.match import MATCHERS_BY_START, Spec, event_of
+from esatls.extraction.match import MATCHERS_BY_START, START, Spec, event_of
 from esatls.extraction.stream import Stream
 from esatls.lines.clock import parse_rfc3339
 from esatls.lines.log_head import OFFSET_WORDS, offsets, shifted
@@ -54,7 +54,7 @@ class Events:
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
         """Keep the wanted events among many lines, all with their text at `start`."""
-        matchers, end, before = MATCHERS_BY_START, start + 4, len(self.found)
+        matchers, end, before = MATCHERS_BY_START, start + START, len(self.found)
         for line, head in lines:
             matcher = matchers[line[start:end]]
             if matcher is not None:

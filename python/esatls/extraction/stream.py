@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from esatls.extraction.heads import Head, Heads
-from esatls.extraction.match import MATCHERS_BY_START
+from esatls.extraction.match import MATCHERS_BY_START, START
 from esatls.extraction.shapes import Shapes
 from esatls.extraction.wrapped import LONGEST_WRAP, Pending, is_number, is_unprintable, may_be_cut
 from esatls.lines import documents, envelope, records
@@ -266,7 +266,7 @@ class Stream:
             self.counts.unreadable += 1
         else:
             self.counts.ignored += 1
-            if not has_header and MATCHERS_BY_START[line[:4]] is None:
+            if not has_header and MATCHERS_BY_START[line[:START]] is None:
                 self.counts.not_understood.note(line)
 
     # records of collectors: lines in a log of their own

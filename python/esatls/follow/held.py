@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
 from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, TIME
-from esatls.extraction.match import MATCHERS_BY_START
+from esatls.extraction.match import MATCHERS_BY_START, START
 from esatls.follow.logclock import LEAP, LogClock
 from esatls.follow.nearby import Nearby
 from esatls.follow.open_ids import OpenConnection, OpenHost, OpenMessage
@@ -117,7 +117,7 @@ class Held:
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
         """Take the events among many lines, all with their text at `start`, one after another; return how many there were."""
-        end, taken = start + 4, 0
+        end, taken = start + START, 0
         for line, head in lines:
             matcher = MATCHERS_BY_START[line[start:end]]
             found = None if matcher is None else matcher.fullmatch(line, start)
