@@ -30,11 +30,10 @@ from esatls.extraction.fact_types import (
     code_of,
     store_of,
 )
-from esatls.extraction.match import MATCHERS_BY_START, Spec, event_of
+from esatls.extraction.match import MATCHERS_BY_START, START, Spec, event_of
 from esatls.lines.clock import Time, parse_rfc3339
 from esatls.verdicts import usual
 from esatls.verdicts.hosts import appliances, key_of
-from esatls.verdicts.usual import ACCEPTED
 
 if TYPE_CHECKING:
     import re
@@ -123,20 +122,13 @@ class Facts:
         if head.store is None:
             head.store = self.stores(head.host)
         values = found.group(*groups)
-        key = values[0]
-        store = head.store[number]
-        known = store.get(key)
-        if known is None:
-            if key is not None:
-                store[key] = [(code, head.time, *values)]
-        elif code != ACCEPTED or known[-1][CODE] != code or known[-1][TIME] != head.time:
-            # what a second's scanners say of a message is one fact
-            known.append((code, head.time, *values))
+        if values[0] is not None:
+            usual.add(head.store[number], values[0], (code, head.time, *values))
         return True
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
         """Take the matches among many lines, all with their text at `start`; return how many there were."""
-        matchers, end, taken = MATCHERS_BY_START, start + 4, 0
+        matchers, add, end, taken = MATCHERS_BY_START, usual.add, start + START, 0
         for line, head in lines:
             matcher = matchers[line[start:end]]
             if matcher is None:
@@ -153,14 +145,8 @@ class Facts:
                 self.take(head, specs[last], found)  # type: ignore[index]
                 continue
             values = values_of(found)
-            key = values[0]
-            known = stores[number].get(key)
-            if known is None:
-                if key is not None:
-                    stores[number][key] = [(code, head.time, *values)]
-            elif code != ACCEPTED or known[-1][CODE] != code or known[-1][TIME] != head.time:
-                # what a second's scanners say of a message is one fact
-                known.append((code, head.time) + values)  # noqa: RUF005 - faster than by way of a list
+            if values[0] is not None:
+                add(stores[number], values[0], (code, head.time) + values)  # noqa: RUF005 - faster than by way of a list
         return taken
 
     def take_usual(self, lines: Mapping[str, list[str]], heads: Mapping[str, Head], start: int) -> int:

@@ -74,7 +74,6 @@ def _of_message(rows: Rows, places: Mapping[str, Place]) -> list[str]:
         if response:
             continue
         time, _, _, messages = places[header]
-        known = messages.get(mid)
         fact: Fact
         if address:
             fact = ("message_recipient", time, mid, icid, rid, address) if rid else ("message_sender", time, mid, icid, address)
@@ -84,15 +83,9 @@ def _of_message(rows: Rows, places: Mapping[str, Place]) -> list[str]:
             fact = ("message_identity", time, mid, None, subject)
         elif table:
             fact = ("message_policy", time, mid, table)
-        elif known is not None and known[-1][CODE] == ACCEPTED and known[-1][TIME] == time:
-            # what a second's scanners say of a message is one fact
-            continue
         else:
             fact = (ACCEPTED, time, mid, None)
-        if known is None:
-            messages[mid] = [fact]
-        else:
-            known.append(fact)
+        add(messages, mid, fact)
     return left
 
 
@@ -100,7 +93,7 @@ def _of_start(rows: Rows, places: Mapping[str, Place]) -> list[str]:
     for header, mid, icid, line in rows:
         if not line:
             time, _, _, messages = places[header]
-            _add(messages, mid, ("message_started", time, mid, icid, None))
+            add(messages, mid, ("message_started", time, mid, icid, None))
     return _left(rows)
 
 
@@ -108,7 +101,7 @@ def _of_delivery_start(rows: Rows, places: Mapping[str, Place]) -> list[str]:
     for header, dcid, mid, rid, line in rows:
         if not line:
             time, _, _, messages = places[header]
-            _add(messages, mid, ("delivery_started", time, mid, dcid, rid))
+            add(messages, mid, ("delivery_started", time, mid, dcid, rid))
     return _left(rows)
 
 
@@ -116,10 +109,10 @@ def _of_end(rows: Rows, places: Mapping[str, Place]) -> list[str]:
     for header, dcid, mid, rid, finished, end, line in rows:
         if end:
             time, _, _, messages = places[header]
-            _add(messages, finished, ("message_finished", time, finished, end))
+            add(messages, finished, ("message_finished", time, finished, end))
         elif not line:
             time, _, _, messages = places[header]
-            _add(messages, mid, ("delivery_done", time, mid, dcid, rid))
+            add(messages, mid, ("delivery_done", time, mid, dcid, rid))
     return _left(rows)
 
 
@@ -129,11 +122,11 @@ def _of_receiving(rows: Rows, places: Mapping[str, Place]) -> list[str]:
             continue
         time, receiving, _, _ = places[header]
         if reason:
-            _add(receiving, icid, ("connection_closed", time, icid, reason))
+            add(receiving, icid, ("connection_closed", time, icid, reason))
         elif version:
-            _add(receiving, icid, ("tls_success", time, icid, version, cipher, None, None))
+            add(receiving, icid, ("tls_success", time, icid, version, cipher, None, None))
         else:
-            _add(receiving, icid, ("hat_policy", time, icid, action, group, country or None, None))
+            add(receiving, icid, ("hat_policy", time, icid, action, group, country or None, None))
     return _left(rows)
 
 
@@ -143,9 +136,9 @@ def _of_sending(rows: Rows, places: Mapping[str, Place]) -> list[str]:
             continue
         time, _, delivery, _ = places[header]
         if reason:
-            _add(delivery, dcid, ("connection_closed", time, dcid, reason))
+            add(delivery, dcid, ("connection_closed", time, dcid, reason))
         else:
-            _add(delivery, dcid, ("tls_success", time, dcid, version, cipher, None, domain or None))
+            add(delivery, dcid, ("tls_success", time, dcid, version, cipher, None, domain or None))
     return _left(rows)
 
 
@@ -155,17 +148,18 @@ def _of_opening(rows: Rows, places: Mapping[str, Place]) -> list[str]:
             continue
         time, receiving, delivery, _ = places[header]
         if icid:
-            _add(receiving, icid, ("connection_opened", time, icid, peer_ip, peer_host or None, None, interface, interface_ip))
+            add(receiving, icid, ("connection_opened", time, icid, peer_ip, peer_host or None, None, interface, interface_ip))
         else:
-            _add(delivery, dcid, ("connection_opened", time, dcid, to_ip, None, port, None, from_ip))
+            add(delivery, dcid, ("connection_opened", time, dcid, to_ip, None, port, None, from_ip))
     return _left(rows)
 
 
-def _add(store: Store, key: str, fact: Fact) -> None:
+def add(store: Store, key: str, fact: Fact) -> None:
+    """Add a fact to those of its id; what a second's scanners say of a message is one fact."""
     known = store.get(key)
     if known is None:
         store[key] = [fact]
-    else:
+    elif fact[CODE] != ACCEPTED or known[-1][CODE] != ACCEPTED or known[-1][TIME] != fact[TIME]:
         known.append(fact)
 
 
