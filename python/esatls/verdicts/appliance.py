@@ -167,7 +167,7 @@ class Appliance:
             return connection
         facts = self.stores[side].get(key, ())
         uses = self.uses[side].get(key, ())
-        connection = self._judged(side, facts, uses) if self.has_witnesses else Connection(side, facts, uses)
+        connection = self._judged(side, facts, uses)
         if connection.one_life:
             self._once[side][key] = connection
             return connection

@@ -40,8 +40,7 @@ def connections_of(appliance: Appliance, only: Iterable[Ref] | None = None) -> I
     """Yield the connections of one appliance, all or `only` those of some ids, each with its record."""
     refs = ((store, key) for store in (RECEIVING, DELIVERY) for key in appliance.ids(store)) if only is None else only
     for side, key in refs:
-        once = appliance.used_once(side, key)
-        for _, connection in sorted(appliance.connections_of(side, key)[1].items()) if once is None else ((0, once),):
+        for _, connection in sorted(appliance.connections_of(side, key)[1].items()):
             yield connection, connection_record(appliance, side, key, connection)
 
 
