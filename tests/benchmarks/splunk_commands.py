@@ -112,6 +112,16 @@ def measure(python: str, app: Path, script: str, arguments: list[str], bodies: l
     return best, memory, replies
 
 
+def write_app(folder: Path) -> Path:
+    """Write the app as it is packaged into a folder; return where it lies."""
+    app: Path = folder / splunk_package.APP
+    for path, content in splunk_package.contents().items():
+        target = app / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    return app
+
+
 def main() -> int:
     """Measure and print; exit code 1 when a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -122,11 +132,7 @@ def main() -> int:
     python = arguments.python
     print(subprocess.run([python, "--version"], check=True, capture_output=True, text=True).stdout.strip())
     with tempfile.TemporaryDirectory() as folder:
-        app = Path(folder) / splunk_package.APP
-        for path, content in splunk_package.contents().items():
-            target = app / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+        app = write_app(Path(folder))
         (app / "bin" / "noop_sdk.py").write_text(SDK_NO_OP, encoding="utf-8")
         (app / "bin" / "noop_rows.py").write_text(ROW_NO_OP, encoding="utf-8")
         log = arguments.log or Path(folder) / "mail.log"

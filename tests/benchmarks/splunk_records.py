@@ -18,9 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "python"), str(ROOT / "python" / "package")]
 
-import splunk_package  # noqa: E402
-
-from tests.benchmarks.splunk_commands import measure  # noqa: E402
+from tests.benchmarks.splunk_commands import measure, write_app  # noqa: E402
 from tests.splunk import driver  # noqa: E402
 from tests.traffic import PROFILES, generate, render  # noqa: E402
 
@@ -62,11 +60,7 @@ def main() -> None:
     events: Rows = [{"_raw": raw, "host": "", "_time": str(int(line.time))} for line, raw in zip(lines, render(lines, "native"))]
     start, end = int(lines[0].time // DAY * DAY), int(lines[-1].time // HOUR * HOUR + HOUR)
     with tempfile.TemporaryDirectory() as folder:
-        app = Path(folder) / splunk_package.APP
-        for path, content in splunk_package.contents().items():
-            target = app / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+        app = write_app(Path(folder))
         splunk = driver.Splunk(arguments.python, app)
         rows = texts(splunk.report("esatlssummary", events, span=(start, end)).rows)
         for window in ("day", "past"):

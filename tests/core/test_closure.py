@@ -185,8 +185,8 @@ def whole(facts: Facts) -> tuple[list[str], list[str]]:
     return sorted_lines(verdicts.messages(facts)), sorted_lines(verdicts.connections(facts))
 
 
-def by_windows(facts: Facts, hours: Sequence[float], days: Sequence[float] = ()) -> tuple[list[str], list[str]]:
-    """Return the records that windows give, those of longer windows over what these carry, and those of the rest."""
+def by_the_hour(facts: Facts, hours: Sequence[float], days: Sequence[float]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]], list[Carried]]:
+    """Return the messages and the connections that are over within windows, and what these carry, by the longer windows that they are in."""
     messages: list[Mapping[str, Any]] = []
     connections: list[Mapping[str, Any]] = []
     carried = [Carried() for _ in range(len(days) + 1)]
@@ -195,6 +195,12 @@ def by_windows(facts: Facts, hours: Sequence[float], days: Sequence[float] = ())
         messages += closed.messages
         connections += closed.connections
         carried[bisect.bisect_right(days, window.start)].loads(closed.carried.dumps())
+    return messages, connections, carried
+
+
+def by_windows(facts: Facts, hours: Sequence[float], days: Sequence[float] = ()) -> tuple[list[str], list[str]]:
+    """Return the records that windows give, those of longer windows over what these carry, and those of the rest."""
+    messages, connections, carried = by_the_hour(facts, hours, days)
     rest = Carried()
     edges = [-EVER, *days, EVER]
     for day, window in zip(carried, map(Window, edges, edges[1:])):
@@ -208,14 +214,7 @@ def by_windows(facts: Facts, hours: Sequence[float], days: Sequence[float] = ())
 
 def by_the_past(facts: Facts, hours: Sequence[float], days: Sequence[float], silence: float) -> tuple[tuple[list[str], list[str]], int]:
     """Return the records that hours, days, the past up to each day, and the rest give, and how many rows the past carries at last."""
-    messages: list[Mapping[str, Any]] = []
-    connections: list[Mapping[str, Any]] = []
-    carried = [Carried() for _ in range(len(days) + 1)]
-    for part, window in parts(facts, hours):
-        closed = close(Carried.of(part), window)
-        messages += closed.messages
-        connections += closed.connections
-        carried[bisect.bisect_right(days, window.start)].loads(closed.carried.dumps())
+    messages, connections, carried = by_the_hour(facts, hours, days)
     past = Carried()
     for day, end in zip(carried, days):
         closed = close(day, Window(end - DAY, end))
