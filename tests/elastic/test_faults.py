@@ -245,13 +245,18 @@ def test_a_server_that_goes_away_at_any_request(bench: Bench) -> None:
     bench.join()
     requests = len(bench.proxy.requests) - begun
     bench.check_same(host)
-    for last in range(0, requests - 1, 3):
+    # this run may have found more to do than those that follow: of them the last asks for less than it answers
+    for answered in range(0, requests, 3):
         host = bench.fresh()
         begun = len(bench.proxy.requests)
-        bench.proxy.fault = lambda _, send, end=begun + last: send() if len(bench.proxy.requests) <= end else None
-        with pytest.raises(ElasticError):
+        bench.proxy.fault = lambda _, send, end=begun + answered: send() if len(bench.proxy.requests) <= end else None
+        try:
             bench.join()
-        bench.client.request("POST", "/esatls-state/_update/join", {"doc": {"until": 0}})
+        except ElasticError:
+            bench.client.request("POST", "/esatls-state/_update/join", {"doc": {"until": 0}})
+        else:
+            # only the last request, which gives back the lock, may stay without an answer
+            assert len(bench.proxy.requests) - begun <= answered + 1
         bench.check(host)
 
 
