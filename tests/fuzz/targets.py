@@ -16,7 +16,7 @@ from esatls.extraction.match import extract
 from esatls.extraction.stream import Counts, Stream
 from esatls.lines import arcsight, envelope
 from esatls.lines.clock import Clock, parse_rfc3339, rfc3339
-from esatls.lines.records import unwrap
+from esatls.lines.records import in_front, unwrap
 from esatls.output import dumps
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
@@ -92,8 +92,10 @@ def source_of(text: str) -> str:
     readable = [line for line in text.split("\n") if not _UNREADABLE.search(line)]
     parts = [plain(text), plain("\n".join(readable)), plain("\n".join(line for line in readable if not _NUMBER.fullmatch(line)))]
     for line in [text, *text.split("\n")]:
-        if line.lstrip()[:1] in ("{", "["):
-            parts += map(plain, _strings(line))
+        front = in_front(line)
+        record = line[front.end() :] if front else line.lstrip()
+        if record[:1] in ("{", "["):
+            parts += map(plain, _strings(record))
     return "\n".join(parts)
 
 

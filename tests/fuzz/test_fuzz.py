@@ -34,6 +34,7 @@ def test_seeds_hold(name: str) -> None:
 
 
 FOUND = {
+    "envelope": [b'<2>Jul 0 19:47:40 {"message":"\\uCcec"}'],
     "events": [
         b'{"message":"Info: ICID 5 TLS failed: a\\ud800b","host":"x\\udfffy"}',
         b"CEF:0|CISCO|IronPort|14.0|mail|mail|5|dvchost=\xff msg=ICID 5 close",
