@@ -93,6 +93,7 @@ def _examples() -> dict[str, list[str]]:
                 name = f"ESA_CONSOLIDATED_EVENT{'' if one['text'].startswith('CEF:') else '_JOINED'}"
                 found.setdefault(name, []).append(one["text"])
         elif isinstance(case, dict) and "pattern" in case:
-            texts = [one["text"] for one in case["cases"] if "text" in one and len(one["text"]) < 200]
-            found.setdefault(case["pattern"], []).extend(sorted(texts, key=len, reverse=True))
+            usual_first = sorted(case["cases"], key=lambda one: "note" in one)
+            texts = [one["text"] for one in usual_first if "text" in one and len(one["text"]) < 200]
+            found.setdefault(case["pattern"], []).extend(texts)
     return found
