@@ -41,6 +41,12 @@ FOUND = {
         b"ICID 99999999999999999999 TLS failed: x\nICID 9223372036854775808 TLS failed: x",
         b"Message done DCID 6 MID 1 to RID [0, 99999999999999999999999999]",
         b"Message done DCID 6 MID 1 to RID [, ,]",
+        # a header that others do not have, accepted once
+        (
+            b"logs/mail.current:5942:Sat Jul 20 19:55:10 2024 Info: ICID 5 close\n13\tMar  3 10:00:02 esa1 mail_logs: Info: ICID 5 close\n"
+            b"logs/mail.current:5889:Sat Jul 20 19:54:17 2024 Info: x\nlogs/mail.current:5991:Sat Jul 20 19:55:59 2024 Info: x\n"
+            b"13\tMar  3 10:00:02 esa1 mail_logs: Info: ICID 5 close\nlogs/mail.current:5669:Sat Jul 20 19:50:37 2024 Info: x\n"
+        ),
     ],
     "tracking": [
         b"2 Jul 0224 19:47:40 GMT+0200Incoming connection ICID 1 failed TLS",

@@ -177,9 +177,9 @@ class Heads:
         self._begun_end = 0
         """Heads of envelopes of other lengths in one hour, and how long the latest one was."""
 
-    def of(self, env: envelope.Envelope, line: str) -> Head:
-        """Return the head of a line."""
-        whole = is_whole(env, line)
+    def of(self, env: envelope.Envelope, line: str, *, is_alone: bool = False) -> Head:
+        """Return the head of a line. Where it `is_alone` with its envelope, no other line is read by it."""
+        whole = not is_alone and is_whole(env, line)
         heads = self.whole if whole else self._weak
         prefix = line[: env.end]
         head = heads.get(prefix)

@@ -219,7 +219,7 @@ class Stream:
         if pending is None or self._swallow or pending.is_ended_by(line):
             self._pass_over(line)
         elif pending.stands_before(env, line):
-            self._begin(Pending(env, self._heads.of(env, line), line))
+            self._begin(Pending(env, self._heads.of(env, line, is_alone=True), line))
         elif len(pending.lines) >= LONGEST_WRAP:
             self._pass_over(line)
         else:
