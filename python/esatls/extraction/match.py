@@ -38,6 +38,17 @@ _READING: dict[str, Callable[[str], Any]] = {
 _NAMED = {"policy_table": "mail_flow"}
 
 
+class Stated(NamedTuple):
+    """What facts a pattern states."""
+
+    store: int
+    """Which store they go to; -1: the kind is no fact."""
+    code: str
+    """Their name, which is the kind, or for lineage the relation."""
+    groups: tuple[int, ...]
+    """The groups of the match that make them: the key, then the values of the kind (`fact_types`)."""
+
+
 class Spec(NamedTuple):
     """One pattern, ready for use."""
 
@@ -45,9 +56,7 @@ class Spec(NamedTuple):
     kind: str
     constants: dict[str, str]
     groups: dict[str, int]
-    fact: tuple[int, str, tuple[int, ...]]
-    """Which store its facts go to (-1: the kind is no fact); their name, which is the kind, or for lineage the relation;
-    the groups of the match that make them: the key, then the values of the kind (`fact_types`)."""
+    fact: Stated
     plan: tuple[tuple[str, int, Callable[[str], Any] | None], ...]
     """Field, group and how to read it (None: as it stands)."""
 
@@ -69,7 +78,7 @@ class _Matchers(dict[str, "Matcher | None"]):
         found = None
         if start in MATCHERS:
             specs = specs_of(start)
-            facts = {last: (spec.fact[0], spec.fact[1], itemgetter(*spec.fact[2])) for last, spec in specs.items()}
+            facts = {last: (spec.fact.store, spec.fact.code, itemgetter(*spec.fact.groups)) for last, spec in specs.items()}
             found = Matcher(re.compile(MATCHERS[start][0], re.ASCII).fullmatch, specs, facts)
             self[start] = found
         return found
@@ -93,7 +102,7 @@ def _spec(name: str, groups: dict[str, int], never: int) -> Spec:
     if len(numbers) == 1:
         numbers += (never,)
     plan = tuple((_NAMED.get(field, field), group, _READING.get(field)) for field, group in groups.items())
-    return Spec(name, kind, constants, groups, (store, code_of(constants), numbers), plan)
+    return Spec(name, kind, constants, groups, Stated(store, code_of(constants), numbers), plan)
 
 
 MATCHERS_BY_START = _Matchers()

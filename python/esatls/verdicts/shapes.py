@@ -527,7 +527,7 @@ class Judge:
     def _life(  # noqa: C901 - in one pass, for every message
         self, mid: str, facts: Sequence[Fact]
     ) -> _Life | None:
-        layout = self.shapes.layouts[tuple([fact[0] for fact in facts])]
+        layout = self.shapes.layouts[tuple([fact[CODE] for fact in facts])]
         if layout is None:
             return None
         flat = [*chain.from_iterable(facts)]
@@ -615,7 +615,7 @@ class Judge:
 
     def _side(self, side: int, key: str) -> _Side | None:
         facts = self.stores[side].get(key, ())
-        layout = self.shapes.layouts[tuple([fact[0] for fact in facts])]
+        layout = self.shapes.layouts[tuple([fact[CODE] for fact in facts])]
         if layout is None or (key[0] == "0" and key != "0"):
             return None
         flat = [*chain.from_iterable(facts)]
