@@ -29,7 +29,7 @@ from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
-from esatls.verdicts.contradictions import Contradictions
+from esatls.verdicts.contradictions import Contradictions, Taken
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances
 
@@ -493,7 +493,7 @@ def write_messages(
         _send(out, _own_lines(share, dump))
         shown = Contradictions()
         share.look(shown)
-        _send(out, [(host, [*found]) for host, found in shown.taken.items()])
+        _send(out, [(host, [*map(tuple, found)]) for host, found in shown.taken.items()])
 
     with _workers(len(shares) - 1, work) as pipes:
         facts, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
@@ -518,7 +518,7 @@ def write_messages(
             common.append(_receive(pipe.reading, progress))
             lines.append(_receive(pipe.reading, progress))
             for host, found_there in _receive(pipe.reading, progress):
-                contradictions.add(host, found_there)
+                contradictions.add(host, itertools.starmap(Taken, found_there))
         lines.append(_lines(judged_together(common, contradictions), dump))
     for problem in problems:
         warn(problem)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from esatls.report import build as statistics
-from esatls.verdicts.contradictions import Contradiction, Contradictions
+from esatls.verdicts.contradictions import Contradiction, Contradictions, Taken
 from esatls.verdicts.partition import Share, judged_together, seen_twice
 from esatls.verdicts.records import connections, messages
 
@@ -190,6 +190,6 @@ def test_report() -> None:
 def test_many() -> None:
     """Ten thousand of one appliance are kept, and they tell enough."""
     shown = Contradictions()
-    shown.add("esa1", ((0, str(number), 0.0, 1.0, True) for number in range(20_000)))
+    shown.add("esa1", (Taken(1.0, 0.0, 0, str(number), is_certain=True) for number in range(20_000)))
     assert [one.ids for one in shown.news()] == [10_000]
     assert shown.news() == []

@@ -40,8 +40,17 @@ _ENDS = {RECEIVING: {"connection_closed"}, DELIVERY: {"connection_closed"}, MESS
 _PEER = position("peer_ip", ConnectionOpened)
 _ICID = position("icid", MessageStarted)
 
-Taken = tuple[int, str, "Time", "Time", bool]
-"""An id that two had: store, id, when the first and when the second took it, and whether no reset explains that."""
+
+class Taken(NamedTuple):
+    """An id that two had."""
+
+    end: Time
+    """When the second took it."""
+    begin: Time
+    store: int
+    key: str
+    is_certain: bool
+    """Whether no reset explains that."""
 
 
 class Contradiction(NamedTuple):
@@ -108,23 +117,23 @@ def _taken(store: int, key: str, facts: Iterable[Fact]) -> Iterator[Taken]:
     for (first, one), (second, other) in zip(opened, opened[1:]):
         if one != other and second - first <= DAY:
             is_open = second - first <= OPEN and not any(first <= time <= second for time in ended)
-            yield store, key, first, second, is_open or second - first <= AT_ONCE
+            yield Taken(second, first, store, key, is_open or second - first <= AT_ONCE)
 
 
 def _contradiction(host: str, taken: Iterable[Taken]) -> Contradiction | None:
     """Return what is to be said of one appliance; None where resets explain it."""
-    by_end = sorted(taken, key=lambda one: (one[3], one[2], one[0], one[1]))
-    found = by_end if _is_too_often(by_end) else [one for one in by_end if one[4]]
+    by_end = sorted(taken)
+    found = by_end if _is_too_often(by_end) else [one for one in by_end if one.is_certain]
     if not found:
         return None
-    store, key, _, time, _ = found[0]
-    return Contradiction(host, len({one[:2] for one in found}), f"{_NAMES[store]} {key}", rfc3339(time))
+    first = found[0]
+    return Contradiction(host, len({(one.store, one.key) for one in found}), f"{_NAMES[first.store]} {first.key}", rfc3339(first.end))
 
 
 def _is_too_often(by_end: Iterable[Taken]) -> bool:
     """Tell whether the counters would have been reset too often: once between the two of each id, of stretches that do not touch each other."""
     chosen: list[Taken] = []
     for one in by_end:
-        if not chosen or one[2] >= chosen[-1][3]:
+        if not chosen or one.begin >= chosen[-1].end:
             chosen.append(one)
-    return any(last[3] - first[2] <= DAY for first, last in zip(chosen, chosen[RESETS:]))
+    return any(last.end - first.begin <= DAY for first, last in zip(chosen, chosen[RESETS:]))
