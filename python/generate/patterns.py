@@ -11,11 +11,14 @@ import pathlib
 import re
 import sys
 from pprint import pformat
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.extraction.fields import FIELDS
 from esatls.extraction.kinds import constants_of
 from pygrok import Grok
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 if sys.version_info >= (3, 11):
     from re import _parser as sre_parse  # type: ignore[attr-defined]
@@ -139,6 +142,28 @@ def _words(text: str) -> list[str]:
     ends = [at.end() for at in re.finditer(r" (?![?*+{])", text) if text.count("(", 0, at.end()) == text.count(")", 0, at.end())]
     cuts = [0, *(end for end in ends if end < len(text)), len(text)]
     return [text[start:end] for start, end in zip(cuts, cuts[1:])]
+
+
+def tree(patterns: Mapping[str, str], marked: Callable[[str, str], str]) -> str:
+    """Return the alternation of some patterns as a tree, so that what several begin with is tried once.
+
+    ``marked`` gets the name of a pattern and what of it is left at the end of its branch, and returns that with a mark.
+    """
+
+    def either(branches: Sequence[tuple[str, list[str]]]) -> str:
+        by_word: dict[str, list[tuple[str, list[str]]]] = {}
+        for name, words in branches:
+            by_word.setdefault(words[0], []).append((name, words))
+        return "|".join(map(together, by_word.values()))
+
+    def together(branches: Sequence[tuple[str, list[str]]]) -> str:
+        if len(branches) == 1:
+            return marked(branches[0][0], "".join(branches[0][1]))
+        alike = itertools.takewhile(lambda words: len(set(words)) == 1, zip(*(words for _, words in branches)))
+        first = [words[0] for words in alike]
+        return f"{''.join(first)}(?:{either([(name, words[len(first) :]) for name, words in branches])})"
+
+    return either([(name, _words(text)) for name, text in patterns.items()])
 
 
 class _Branch(NamedTuple):
