@@ -13,7 +13,7 @@ from esatls.extraction.fields import FIELDS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
 from esatls.extraction.patterns import MATCHERS, PATTERNS
 from esatls.lines import arcsight, clock, envelope, header, records
-from patterns import usual_headers
+from patterns import definitions, tree, usual_headers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,9 +131,12 @@ def _groks() -> str:
         begins = _either([start.replace("|", r"\|").replace("(", r"\(") for start in starts])
         groups.append((starts[0].strip().lower() if len(starts) == 1 else "others", begins, names))
     branches = []
+    texts = definitions()
     for name, begins, names in groups:
         condition = f"if [@metadata][esatls][text] =~ /\\A{begins}/"
-        events = "|".join(f"%{{{pattern}:{pattern}}}" for pattern in PATTERNS if pattern in names)
+        # what a pattern alone has of a line is captured under its name; a tree has fewer captures, each of which grok looks at
+        events = tree({pattern: texts[pattern] for pattern in PATTERNS if pattern in names}, "(?<{}>{})".format)
+        events = events.replace('"', r"\"")
         branches.append(GROK.format(condition=condition, name=name, events=events))
     return " else ".join([branches[0], *(branch.lstrip() for branch in branches[1:])])
 
