@@ -7,11 +7,14 @@ the ordinary in any way, with the one before it, is for the Python stream, which
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import os
+import queue
 import re
 import sys
 import tempfile
+import threading
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from esatls.compiled import module
@@ -24,6 +27,7 @@ from esatls.extraction.match import LONGEST_NUMBER, Spec, rids, specs_of
 from esatls.extraction.patterns import MATCHERS
 from esatls.extraction.wrapped import SHORTEST_CUT
 from esatls.lines import envelope
+from esatls.lines.clock import rfc3339
 from esatls.output.json_lines import dumps, loads
 from esatls.output.text import MARKS
 from esatls.verdicts import lives, ordinary, shapes
@@ -35,7 +39,9 @@ from esatls.verdicts.records import OF_THE_PEER, OF_TLS, connections_of, message
 from esatls.verdicts.words import of_deliveries
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from typing_extensions import TypeGuard
 
     from esatls.extraction.fact_types import Fact
     from esatls.extraction.heads import Head
@@ -48,10 +54,10 @@ if TYPE_CHECKING:
 _ODD = "CEF:"
 """Stands in lines that may hold a line of their own."""
 _CODES = tuple(sorted(FACT_TYPES))
-_Told = Optional[tuple[int, Optional[bytes], int, int]]
+_Told = Optional[tuple[int, Optional[tuple[bytes, bytes]], int, int, Optional[int]]]
 _LATEST = 1 << 32
-_BESIDE = 2
-"""The core needs as much for where facts are as for the facts that it keeps in memory."""
+_BESIDE = 3
+"""The core needs twice as much for where facts are as for the facts that it keeps in memory."""
 _PIECE = 1 << 16
 """Bytes that Python reads where the core can take nothing."""
 _READINGS = {None: "text", int: "number", rids: "list", MAIL_FLOW.__getitem__: "choice"}
@@ -90,8 +96,24 @@ def drained(known: Facts) -> Facts:
 
 def _core(plan: Callable[[Spec], Any]) -> Any:
     """Return a new core that does with each line what `plan` says of its pattern."""
-    matchers = [(start, text, [(last, plan(spec)) for last, spec in specs_of(start).items()]) for start, (text, _, _) in MATCHERS.items()]
-    return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD, SHORTEST_CUT)
+    matchers = [(start, text, _numbered(text), [(last, plan(spec)) for last, spec in specs_of(start).items()]) for start, (text, _, _) in MATCHERS.items()]
+    silence = min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE)
+    table = _rules(), lives.SAME_OPENING, silence, shapes.FIRST_OWN, ordinary.MOST_SHAPES
+    return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD, SHORTEST_CUT, table)
+
+
+_NUMBERED = re.compile(r"([A-Z]+ )\(\\d\{1,18\}\) ")
+_TAKEN_OUT = re.compile(r"\\.|\[(?:\\.|[^]\\])+]|\([^()]*\)")
+
+
+def _numbered(text: str) -> int:
+    """Return where texts of an expression have an id that does not matter to what is matched behind it; 0 where they have none."""
+    found = _NUMBERED.match(text)
+    is_plain = not re.search(r"\\[1-9]|\(\?<", text)
+    taken_out = 1
+    while taken_out:
+        text, taken_out = _TAKEN_OUT.subn("", text)
+    return len(found[1]) if found and is_plain and "|" not in text else 0
 
 
 def _answer(method: Callable[..., Any], *arguments: object) -> Any:
@@ -102,6 +124,11 @@ def _answer(method: Callable[..., Any], *arguments: object) -> Any:
         raise EsatlsError(str(error)) from error
 
 
+def _is_time(time: Time | None) -> TypeGuard[int]:
+    """Tell whether the core can have a time."""
+    return type(time) is int and 0 <= time < _LATEST
+
+
 class _NativeStream(BlockStream):
     """A stream that leaves ordinary lines to the core."""
 
@@ -109,6 +136,7 @@ class _NativeStream(BlockStream):
         super().__init__(consumer, clock, host)
         self.core = core
         core.forget()
+        self._naming = 0
 
     def set_clock(self, clock: Clock) -> None:
         """Read stamps with another clock."""
@@ -124,7 +152,8 @@ class _NativeStream(BlockStream):
         at = 0
         while at < len(block):
             fit = self._document is None and self._cut is None
-            first, following, lines, events, out = self._ask(self.core.take, block, at) if fit else (at, at, 0, 0, b"")
+            first, following, lines, events, out, span = self._ask(self.core.take, block, at) if fit else (at, at, 0, 0, b"", None)
+            self._heads.note(span)
             if lines:
                 self._took(lines, events, out)
             else:
@@ -134,6 +163,10 @@ class _NativeStream(BlockStream):
             at = following
 
     def _ask(self, method: Callable[..., Any], *arguments: object) -> Any:
+        if self._naming != self._neighbours.naming:
+            # headers of the same hour may be no longer what they were
+            self._naming = self._neighbours.naming
+            self.core.forget()
         return _answer(method, *arguments, self._know)
 
     def sift(self, block: bytes, word: str, rare: str) -> None:
@@ -143,7 +176,8 @@ class _NativeStream(BlockStream):
         if picked is None:
             self.feed(block)
             return
-        last, lines, events, out = picked
+        last, lines, events, out, span = picked
+        self._heads.note(span)
         self._took(lines, events, out)
         super().feed(block[last:])
 
@@ -165,12 +199,12 @@ class _NativeStream(BlockStream):
         text = line.decode("utf-8", "surrogateescape")
         self._look_at(text)
         found = self._heads_of([text])
-        if not found.heads:
+        if not found.heads or self._naming != self._neighbours.naming:
             return None
         end = found.elsewhere.get(0, self._heads.length)
-        return self._header(end, found.heads[0]) if text[:end].isascii() else None
+        return self._header(end, found.heads[0], self._heads.minutes(text[:end])) if text[:end].isascii() else None
 
-    def _header(self, end: int, head: Head) -> _Told:
+    def _header(self, end: int, head: Head, minutes: int | None) -> _Told:
         raise NotImplementedError
 
 
@@ -184,8 +218,13 @@ class _EventStream(_NativeStream):
     def _add(self, out: bytes) -> None:
         self.events.found.append(out)
 
-    def _header(self, end: int, head: Head) -> _Told:
-        return end, dumps(head.base)[:-1] if self.events.in_time(head.time) else None, 0, 0
+    def _header(self, end: int, head: Head, minutes: int | None) -> _Told:
+        if not self.events.in_time(head.time):
+            return end, None, 0, 0, None
+        before, stamp, after = dumps(head.base)[:-1].partition(rfc3339(head.time).encode() if head.time is not None else b"\0")
+        if minutes is None or not self.events.always or not _is_time(head.time):
+            return end, (before + stamp + after, b""), 0, 0, None
+        return end, (before, after), 0, head.time, minutes
 
 
 @functools.lru_cache(maxsize=1)
@@ -236,11 +275,8 @@ class _FactStream(_NativeStream):
         super().__init__(consumer, clock, host, consumer.core)
         self.keys = consumer.keys
 
-    def _header(self, end: int, head: Head) -> _Told:
-        time = head.time
-        if type(time) is not int or not 0 <= time < _LATEST:
-            return None
-        return end, None, self.keys.setdefault(key_of(head.host), len(self.keys)), time
+    def _header(self, end: int, head: Head, minutes: int | None) -> _Told:
+        return (end, None, self.keys.setdefault(key_of(head.host), len(self.keys)), head.time, minutes) if _is_time(head.time) else None
 
 
 _KINDS = {
@@ -263,8 +299,10 @@ _KINDS = {
 """How the core calls what a value is to a shape."""
 _NAMES = (*OF_THE_PEER, *OF_TLS)
 """What facts about a connection tell, whichever tells it."""
-_AT_ONCE = 4_000
+_AT_ONCE = 1_000
 """Records that are made at once."""
+_AHEAD = 2
+"""How often each thread has made records before they are wanted."""
 _ALWAYS = (-(1 << 62), 1 << 62)
 """Seconds that every time is within."""
 _LINK = 4
@@ -302,12 +340,32 @@ def _rules() -> list[Any]:
     return found
 
 
-class _Asked:
-    """What the core asks when it judges the messages of one appliance; what `closure` asks of the core."""
+class _Learned:
+    """What the core is told of texts and shapes, for all appliances; one thread at a time asks for it."""
 
-    def __init__(self, core: Any, number: int, host: str, known: shapes.Shapes, sorts: dict[Any, int]) -> None:
+    def __init__(self, dump: shapes.Dump) -> None:
+        self.shapes = shapes.Shapes(dump)
+        self.asking = threading.Lock()
+        self._sorts: dict[Any, int] = {}
+        self._number = itertools.count(1)
+
+    def sort(self, code: int, text: str) -> int:
+        """Return a number for what verdicts look for in a text."""
+        key = code, shapes.SORTS[_CODES[code]](text)
+        number = self._sorts.get(key)
+        return self._sorts.setdefault(key, next(self._number)) if number is None else number
+
+    def delivered(self, done: list[str]) -> bytes:
+        """Return how a record begins to tell of its deliveries, from the verdict on each that is done."""
+        return f'"delivered":"{of_deliveries({*done})}","deliveries":['.encode()
+
+
+class _Asked:
+    """The messages and connections of one appliance, which the core judges; what `closure` asks of the core."""
+
+    def __init__(self, core: Any, number: int, host: str, learned: _Learned, contradictions: Contradictions) -> None:
         self.core, self.number, self.host = core, number, host
-        self.shapes, self._sorts = known, sorts
+        self.learned, self.contradictions = learned, contradictions
         self._most = sys.maxsize
 
     # closure.Known
@@ -337,19 +395,11 @@ class _Asked:
 
     # what the core asks
 
-    def sort(self, code: int, text: str) -> int:
-        """Return a number for what verdicts look for in a text."""
-        return self._sorts.setdefault((code, shapes.SORTS[_CODES[code]](text)), len(self._sorts) + 1)
-
-    def delivered(self, done: list[str]) -> bytes:
-        """Return how a record begins to tell of its deliveries, from the verdict on each that is done."""
-        return f'"delivered":"{of_deliveries({*done})}","deliveries":['.encode()
-
     def learn(self, kind: int, key: str, told: str) -> Any:
         """Return a part of a record: how a message was received, its envelope, or one delivery (3: over a connection that mail passed); or a connection's."""
         if kind < _LINK:
             self._most = _USERS
-            judge = shapes.Judge(self.host, together(self, [key]), self.shapes)
+            judge = shapes.Judge(self.host, together(self, [key]), self.learned.shapes)
             self._most = sys.maxsize
             part = judge.part(kind, key, told)
         else:
@@ -357,12 +407,12 @@ class _Asked:
             state, has_domain, mid, flow = words.split(" ")
             times = [*map(int, moments.split())] if state == "2" else []
             used = shapes.Used(mid, times, flow, has_domain == "1", is_used=state != "0")
-            part = shapes.link(shapes.Judge(self.host, ({}, {}, {}), self.shapes), kind - _LINK, self.facts(kind - _LINK, key), used)
+            part = shapes.link(shapes.Judge(self.host, ({}, {}, {}), self.learned.shapes), kind - _LINK, self.facts(kind - _LINK, key), used)
         if part is None:
             return None
         return [_pieces(text) for text in part.texts], [*part.people.items()], part.done
 
-    def odd(self, store: int, ids: list[str], range_: tuple[int, int], contradictions: Contradictions) -> dict[str, list[Any]]:
+    def odd(self, store: int, ids: list[str], range_: tuple[int, int]) -> dict[str, list[Any]]:
         """Return the records that the general code gives."""
         found: dict[str, list[Any]]
         if store == MESSAGES:
@@ -378,32 +428,72 @@ class _Asked:
                 ]
                 for key in ids
             }
-        contradictions.look(appliance)
+        self.contradictions.look(appliance)
         return found
 
-    def records(self, store: int, range_: tuple[int, int], contradictions: Contradictions) -> Iterator[list[Any]]:
+    def records(self, store: int, range_: tuple[int, int], jobs: int) -> Iterator[list[Any]]:
         """Yield the records of all messages, or of all connections of a side, many at a time: as lines of JSON, or by themselves."""
-        count, at = self.core.begin(self.number, store), 0
-        host = self.shapes.dump({"": self.host})[5:-2]
-        found: list[Any] = []
-        later: list[tuple[int, str]] = []
-        while at < count:
-            out, at, odd, question = _answer(self.core.records, self.number, host, range_, at, _AT_ONCE, self)
-            start = 0
-            for end, key in odd:
-                found.append(out[start:end])
-                later.append((len(found), key))
-                found.append(b"")
-                start = end
-            found.append(out[start:])
-            if question is not None:
-                self.core.tell(self.learn(*question))
-                continue
-            told = self.odd(store, [key for _, key in later], range_, contradictions) if later else {}
-            for place, key in later:
-                found[place] = told[key]
+        ids = self.core.ids(self.number, store)
+        host = self.learned.shapes.dump({"": self.host})[5:-2]
+
+        def some(start: int) -> list[Any]:
+            found: list[Any] = []
+            later: list[tuple[int, str]] = []
+            at, end = start, min(start + _AT_ONCE, len(ids))
+            while at < end:
+                out, at, odd, question = _answer(self.core.records, self.number, store, ids, host, range_, at, end - at, self.learned)
+                done = 0
+                for place, key in odd:
+                    found.append(out[done:place])
+                    later.append((len(found), key))
+                    found.append(b"")
+                    done = place
+                found.append(out[done:])
+                if question is not None:
+                    key, *asked = question
+                    with self.learned.asking:
+                        if not self.core.knows(key):
+                            self.core.tell(key, self.learn(*asked))
+            if later:
+                with self.learned.asking:
+                    told = self.odd(store, [key for _, key in later], range_)
+                for place, key in later:
+                    found[place] = told[key]
+            return found
+
+        return _in_turn(some, range(0, len(ids), _AT_ONCE), jobs)
+
+
+def _in_turn(work: Callable[[int], list[Any]], given: Sequence[int], jobs: int) -> Iterator[list[Any]]:
+    """Yield what some work gives for each of these, in their order; threads do it, a little ahead."""
+    if jobs < 2 or len(given) < 2:
+        yield from map(work, given)
+        return
+    done: list[queue.Queue[list[Any] | BaseException]] = [queue.Queue(_AHEAD) for _ in range(min(jobs, len(given)))]
+    over: list[bool] = []
+
+    def run(job: int) -> None:
+        try:
+            for one in given[job :: len(done)]:
+                if over:
+                    return
+                done[job].put(work(one))
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            done[job].put(error)
+
+    for job in range(len(done)):
+        threading.Thread(target=run, args=(job,), daemon=True).start()
+    try:
+        for number in range(len(given)):
+            found = done[number % len(done)].get()
+            if isinstance(found, BaseException):
+                raise found
             yield found
-            found, later = [], []
+    finally:
+        over.append(True)
+        for one in done:
+            while not one.empty():
+                one.get()
 
 
 def _is_canonical(key: str) -> bool:
@@ -424,34 +514,34 @@ def _pieces(text: shapes.Text) -> tuple[list[tuple[bytes, int]], bytes]:
 def is_judging(known: NativeFacts, *, connections: bool = True) -> bool:
     """Have the core judge messages, and connections; tell whether it can. Where it cannot, the facts are all Python's (`drained`)."""
     names = appliances([*known.hosts, *known.keys])
-    if not known.has_witnesses and all(name == key for key, name in names.items()) and _given_back(known):
-        known.core.rule(_rules(), lives.SAME_OPENING, min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE), shapes.FIRST_OWN, ordinary.MOST_SHAPES)
-        if not connections or all(map(known.core.is_plain, known.keys.values())):
-            return True
+    can = not known.has_witnesses and all(name == key for key, name in names.items()) and _given_back(known)
+    if can and not (connections and not all(map(known.core.is_plain, known.keys.values()))):
+        return True
     drained(known)
     return False
 
 
-def _records(known: NativeFacts, stores: Iterable[int], dump: shapes.Dump, contradictions: Contradictions, range_: tuple[int, int]) -> Iterator[list[Any]]:
-    # the core keeps what it is told of a text or a shape for all appliances
-    learned, sorts = shapes.Shapes(dump), dict[Any, int]()
+def _records(
+    known: NativeFacts, stores: Iterable[int], dump: shapes.Dump, contradictions: Contradictions, range_: tuple[int, int] = _ALWAYS, jobs: int = 1
+) -> Iterator[list[Any]]:
+    learned = _Learned(dump)
     for host, number in sorted(known.keys.items()):
         for store in stores:
-            yield from _Asked(known.core, number, host, learned, sorts).records(store, range_, contradictions)
+            yield from _Asked(known.core, number, host, learned, contradictions).records(store, range_, jobs)
 
 
-def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contradictions) -> Iterator[bytes]:
-    """Yield the records of all messages as lines, many at a time; what shows of contradictions is added to them by the end."""
+def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contradictions, jobs: int = 1) -> Iterator[bytes]:
+    """Yield the records of all messages as lines, many at a time, judged by some threads; what shows of contradictions is added to them by the end."""
     if not is_judging(known, connections=False):
         for record in messages(known, contradictions):
             yield dump(record) + b"\n"
         return
-    yield from _lines(_records(known, (MESSAGES,), dump, contradictions, _ALWAYS), dump)
+    yield from _lines(_records(known, (MESSAGES,), dump, contradictions, jobs=jobs), dump)
 
 
 def message_records(known: NativeFacts, contradictions: Contradictions) -> Iterator[MessageRecord]:
     """Yield the records of all messages; the core is judging (`is_judging`)."""
-    return _loaded(_records(known, (MESSAGES,), dumps, contradictions, _ALWAYS))
+    return _loaded(_records(known, (MESSAGES,), dumps, contradictions))
 
 
 def connection_records(known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None) -> Iterator[ConnectionRecord]:
@@ -459,9 +549,11 @@ def connection_records(known: NativeFacts, contradictions: Contradictions, since
     return _loaded(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until)))
 
 
-def connection_lines(known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None) -> Iterator[bytes]:
-    """Yield them as lines, many at a time."""
-    return _lines(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until)), dumps)
+def connection_lines(
+    known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
+) -> Iterator[bytes]:
+    """Yield them as lines, many at a time, judged by some threads."""
+    return _lines(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until), jobs), dumps)
 
 
 def _seconds(since: Time | None, until: Time | None) -> tuple[int, int]:
@@ -486,7 +578,7 @@ def _given_back(known: NativeFacts) -> bool:
         for store in stores:
             for facts in store.values():
                 for fact in facts:
-                    if type(fact[TIME]) is not int or not 0 <= fact[TIME] < _LATEST or len(fact) != len(FACT_TYPES[fact[CODE]]._fields) - 1:
+                    if not _is_time(fact[TIME]) or len(fact) != len(FACT_TYPES[fact[CODE]]._fields) - 1:
                         return False
                     if not _is_canonical(fact[KEY]):
                         return False

@@ -467,7 +467,7 @@ def write_messages(
 
         known, counts = by_core
         named |= set(appliances([*known.hosts, *known.keys]).values())
-        for block in native.message_lines(known, lambda record: dump([record])[:-1], contradictions):
+        for block in native.message_lines(known, lambda record: dump([record])[:-1], contradictions, options.jobs):
             write(block)
         return counts
     parts = _parts(found, options, None)

@@ -5,16 +5,16 @@ use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::path::Path;
 
-/// A value of a fact: 0 is none, with the highest bit it is a number, else one more than the number of a text.
+/// A value of a fact: 0 is none, with the highest bit it is a number, else one more than the place of a text.
 pub type Value = u32;
 const IS_NUMBER: Value = 1 << 31;
+const WORD: usize = 4;
 
-/// Texts by number. Those that are in a file have another number when they come again.
+/// Texts, each once: its length, and its bytes up to a whole number of words. Those that are in a file have another place when they come again.
 #[derive(Default)]
 pub struct Texts {
     bytes: Kept,
-    ends: Vec<usize>,
-    table: HashTable<u32>,
+    table: HashTable<Value>,
     hasher: DefaultHashBuilder,
 }
 
@@ -25,32 +25,28 @@ impl Texts {
     }
 
     fn intern(&mut self, text: &[u8]) -> Option<Value> {
-        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
+        let (bytes, hasher) = (&self.bytes, &self.hasher);
         let hash = hasher.hash_one(text);
-        if let Some(&known) = self.table.find(hash, |&one| slice(bytes, ends, one).as_ref() == text) {
-            return Some(known + 1);
+        if let Some(&known) = self.table.find(hash, |&one| text_at(bytes, one).as_ref() == text) {
+            return Some(known);
         }
-        let number = u32::try_from(self.ends.len()).ok().filter(|&number| number < IS_NUMBER - 1)?;
+        let value = u32::try_from(self.bytes.len() / WORD + 1).ok().filter(|&value| value < IS_NUMBER)?;
+        self.bytes.add_words(&[u32::try_from(text.len()).ok()?], &[]);
         self.bytes.add(text);
-        self.ends.push(self.bytes.len());
-        let (bytes, ends) = (&self.bytes, &self.ends);
-        self.table.insert_unique(hash, number, |&one| hasher.hash_one(slice(bytes, ends, one).as_ref()));
-        Some(number + 1)
+        self.bytes.add(&[0; WORD][..(WORD - text.len() % WORD) % WORD]);
+        let bytes = &self.bytes;
+        self.table.insert_unique(hash, value, |&one| hasher.hash_one(text_at(bytes, one).as_ref()));
+        Some(value)
     }
 
     /// Return the text that a value stands for; None for no value, and for a number.
     pub fn text(&self, value: Value) -> Option<Cow<'_, [u8]>> {
-        (value != 0 && value & IS_NUMBER == 0).then(|| slice(&self.bytes, &self.ends, value - 1))
+        (value != 0 && value & IS_NUMBER == 0).then(|| text_at(&self.bytes, value))
     }
 
-    /// Return the one value of all that stand for the same text.
-    pub fn one(&mut self, value: Value) -> Value {
-        let text = if self.bytes.is_parted() { self.text(value).map(Cow::into_owned) } else { None };
-        text.and_then(|text| self.intern(&text)).unwrap_or(value)
-    }
-
-    pub fn count(&self) -> usize {
-        self.ends.len()
+    /// Return one more than the greatest value of a text.
+    pub fn end(&self) -> usize {
+        self.bytes.len() / WORD + 1
     }
 
     /// How many bytes are in memory that may be in a file.
@@ -65,9 +61,11 @@ impl Texts {
     }
 }
 
-fn slice<'a>(bytes: &'a Kept, ends: &[usize], number: u32) -> Cow<'a, [u8]> {
-    let number = number as usize;
-    bytes.get(if number == 0 { 0 } else { ends[number - 1] }, ends[number])
+fn text_at(bytes: &Kept, value: Value) -> Cow<'_, [u8]> {
+    let place = value as usize - 1;
+    let [length] = words(bytes, place);
+    let start = (place + 1) * WORD;
+    bytes.get(start, start + length as usize)
 }
 
 /// Return the number that a value is.
@@ -110,65 +108,118 @@ impl Fact {
     pub fn values(&self) -> &[Value] {
         &self.values[..self.count]
     }
+
+    /// Change what stands for a text.
+    pub fn map(mut self, change: impl Fn(Value) -> Value) -> Fact {
+        self.values[..self.count].iter_mut().filter(|value| **value != 0 && **value & IS_NUMBER == 0).for_each(|value| *value = change(*value));
+        self
+    }
+}
+
+/// One more than where the latest fact of an id stands, and where the latest message stands that names it.
+#[derive(Clone, Copy, Default)]
+struct Entry {
+    fact: u32,
+    mention: u32,
+}
+
+/// When messages name an id, and whether mail passed then; of a message, whether another one that was made from it shows that it was accepted.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Met {
+    pub first: u32,
+    pub last: u32,
+    pub passed: bool,
+}
+
+impl Met {
+    /// Return both as one.
+    pub fn and(self, other: Met) -> Met {
+        Met { first: self.first.min(other.first), last: self.last.max(other.last), passed: self.passed || other.passed }
+    }
 }
 
 /// The facts of one kind of id of one appliance.
 #[derive(Default)]
 pub struct Store {
-    latest: HashMap<u64, u32>,
-    /// For each fact, in numbers of four bytes: one more than the place of the one before it, its code and the number of its values, its time, its values.
+    entries: HashMap<u64, Entry>,
+    /// In numbers of four bytes. For each fact one more than the place of the one before it, its code and the number of its values, its time, its values;
+    /// for each message that names an id, one more than the place of the one before it, its own id, and when this and those before it do (`Met`).
     arena: Kept,
 }
 
+pub enum Added {
+    New,
+    Known,
+    /// There is no room.
+    Not,
+}
+
 /// More facts of one id are not asked for the same one: a fact that is there twice changes nothing.
-const LOOKED_AT: usize = 64;
-const WORD: usize = 4;
+const LOOKED_AT: usize = 4;
 const HEAD: usize = 3;
 
 impl Store {
-    /// Add a fact; false where there is no room.
-    pub fn add(&mut self, key: u64, fact: &Fact) -> bool {
-        let Ok(place) = u32::try_from(self.arena.len() / WORD + 1) else { return false };
-        if self.of(key).take(LOOKED_AT).any(|known| known == *fact) {
-            return true;
+    /// Add a fact.
+    pub fn add(&mut self, key: u64, fact: &Fact) -> Added {
+        let Some(place) = self.place() else { return Added::Not };
+        let entry = self.entries.entry(key).or_default();
+        if (Facts { arena: &self.arena, place: entry.fact }).take(LOOKED_AT).any(|known| known == *fact) {
+            return Added::Known;
         }
-        let before = self.latest.insert(key, place).unwrap_or(0);
-        for word in [before, fact.code | (fact.count as u32) << 16, fact.time].iter().chain(fact.values()) {
-            self.arena.add(&word.to_le_bytes());
-        }
-        true
+        let head = [entry.fact, fact.code | (fact.count as u32) << 16, fact.time];
+        self.arena.add_words(&head, fact.values());
+        entry.fact = place;
+        Added::New
     }
 
-    /// Add the facts of an id from another part of the log; false where there is no room. `known` are the values here of its texts.
-    pub fn absorb(&mut self, key: u64, other: &Store, texts: &mut Texts, theirs: &Texts, known: &mut [Option<Value>]) -> bool {
-        let mut facts: Vec<Fact> = other.of(key).collect();
-        facts.reverse();
-        for mut fact in facts {
-            for value in &mut fact.values {
-                let Some(text) = theirs.text(*value) else { continue };
-                let place = &mut known[*value as usize];
-                match place.or_else(|| texts.value(&text)) {
-                    Some(found) => *value = *place.insert(found),
-                    None => return false,
-                }
-            }
-            if !self.add(key, &fact) {
-                return false;
+    /// Note that a message names an id; false where there is no room.
+    pub fn meet(&mut self, key: u64, mid: u64, met: Met) -> bool {
+        let Some(place) = self.place() else { return false };
+        let entry = self.entries.entry(key).or_default();
+        let latest = Mentions { arena: &self.arena, place: entry.mention }.next();
+        let all = latest.map_or(met, |(_, known)| known.and(met));
+        let words = [mid as u32, (mid >> 32) as u32 | u32::from(all.passed) << 31, all.first, all.last];
+        match latest {
+            Some((known, before)) if known == mid && (before == all || self.arena.set_words(entry.mention as usize, &words)) => {}
+            _ => {
+                self.arena.add_words(&[entry.mention], &words);
+                entry.mention = place;
             }
         }
         true
     }
 
-    /// Return all ids, ascending.
-    pub fn keys(&self) -> Vec<u64> {
-        let mut keys: Vec<u64> = self.latest.keys().copied().collect();
-        keys.sort_unstable();
-        keys
+    fn place(&self) -> Option<u32> {
+        u32::try_from(self.arena.len() / WORD + 1).ok()
+    }
+
+    /// Return all ids that have facts, or that messages name.
+    pub fn keys(&self) -> impl Iterator<Item = u64> + '_ {
+        self.entries.keys().copied()
     }
 
     /// Return the facts of one id, the latest first.
     pub fn of(&self, key: u64) -> Facts<'_> {
-        Facts { arena: &self.arena, place: self.latest.get(&key).copied().unwrap_or(0) }
+        Facts { arena: &self.arena, place: self.entries.get(&key).map_or(0, |entry| entry.fact) }
+    }
+
+    /// Tell whether an id has facts.
+    pub fn has(&self, key: u64) -> bool {
+        self.entries.get(&key).is_some_and(|entry| entry.fact != 0)
+    }
+
+    /// Return the messages that name an id, the latest first.
+    pub fn mentions(&self, key: u64) -> impl Iterator<Item = u64> + '_ {
+        self.mentioned(key).map(|(mid, _)| mid)
+    }
+
+    fn mentioned(&self, key: u64) -> Mentions<'_> {
+        Mentions { arena: &self.arena, place: self.entries.get(&key).map_or(0, |entry| entry.mention) }
+    }
+
+    /// Return when they do, if any does.
+    pub fn met(&self, key: u64) -> Option<Met> {
+        self.mentioned(key).next().map(|(_, met)| met)
     }
 
     /// How many bytes are in memory that may be in a file.
@@ -182,6 +233,16 @@ impl Store {
     }
 }
 
+/// Numbers from a place on, as far as there are any.
+fn words<const COUNT: usize>(arena: &Kept, place: usize) -> [u32; COUNT] {
+    let bytes = arena.get(place * WORD, (place + COUNT) * WORD);
+    let mut found = [0; COUNT];
+    for (word, bytes) in found.iter_mut().zip(bytes.chunks_exact(WORD)) {
+        *word = u32::from_le_bytes(bytes.try_into().unwrap_or_default());
+    }
+    found
+}
+
 pub struct Facts<'a> {
     arena: &'a Kept,
     place: u32,
@@ -192,12 +253,26 @@ impl Iterator for Facts<'_> {
 
     fn next(&mut self) -> Option<Fact> {
         let place = self.place.checked_sub(1)? as usize;
-        let bytes = self.arena.get(place * WORD, (place + HEAD + MOST_VALUES) * WORD);
-        let word = |at: usize| bytes.get(at * WORD..(at + 1) * WORD).and_then(|word| word.try_into().ok()).map_or(0, u32::from_le_bytes);
-        self.place = word(0);
-        let (code, count) = (word(1) & 0xffff, ((word(1) >> 16) as usize).min(MOST_VALUES));
-        let mut values = [0; MOST_VALUES];
-        values.iter_mut().take(count).enumerate().for_each(|(at, value)| *value = word(HEAD + at));
-        Some(Fact { code, time: word(2), values, count })
+        let [before, head, time, values @ ..] = words::<{ HEAD + MOST_VALUES }>(self.arena, place);
+        self.place = before;
+        let count = ((head >> 16) as usize).min(MOST_VALUES);
+        let mut own = [0; MOST_VALUES];
+        own[..count].copy_from_slice(&values[..count]);
+        Some(Fact { code: head & 0xffff, time, values: own, count })
+    }
+}
+
+struct Mentions<'a> {
+    arena: &'a Kept,
+    place: u32,
+}
+
+impl Iterator for Mentions<'_> {
+    type Item = (u64, Met);
+
+    fn next(&mut self) -> Option<(u64, Met)> {
+        let [before, low, high, first, last] = words(self.arena, self.place.checked_sub(1)? as usize);
+        self.place = before;
+        Some((u64::from(low) | u64::from(high & !(1 << 31)) << 32, Met { first, last, passed: high >> 31 == 1 }))
     }
 }

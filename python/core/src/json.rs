@@ -4,7 +4,8 @@ use std::io::Write;
 /// Add a text. `marks` are the ranges of characters that are written as escapes beside the control characters.
 /// False where it is no text.
 pub fn text(out: &mut Vec<u8>, value: &[u8], marks: &[(u32, u32)]) -> bool {
-    if value.iter().all(|&b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\') {
+    // without a way out of the loop, many bytes are looked at at once
+    if value.iter().fold(true, |plain, &b| plain & (0x20..0x7f).contains(&b) & (b != b'"') & (b != b'\\')) {
         out.extend_from_slice(value);
         return true;
     }
@@ -55,4 +56,24 @@ pub fn list(out: &mut Vec<u8>, value: &[u8], longest: usize) -> Option<bool> {
     }
     out.push(b']');
     Some(out.len() > before + 1)
+}
+
+/// Add a time as RFC 3339 has it, in UTC.
+pub fn stamp(out: &mut Vec<u8>, time: u32) {
+    let (days, second) = (i64::from(time / 86_400), time % 86_400);
+    // days since 0000-03-01, in the Gregorian calendar's rounds of 400 years
+    let from = days + 719_468;
+    let (round, day) = (from / 146_097, from % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let (date, month) = (of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = year + round * 400 + i64::from(month <= 2);
+    let mut text = *b"0000-00-00T00:00:00Z";
+    let second = i64::from(second);
+    for (place, pair) in [(0, year / 100), (2, year % 100), (5, month), (8, date), (11, second / 3600), (14, second / 60 % 60), (17, second % 60)] {
+        text[place] += (pair / 10) as u8;
+        text[place + 1] += (pair % 10) as u8;
+    }
+    out.extend_from_slice(&text);
 }

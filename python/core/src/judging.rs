@@ -1,11 +1,13 @@
 //! Facts -> records of messages and of connections that are ordinary. Which ones are, and what their records say, is handed over by Python, which judges all others too.
-use crate::facts::{self, as_number, number, Fact, Store, Texts, Value};
+use crate::facts::{self, as_number, Fact, Value};
 use crate::json;
-use hashbrown::{HashMap, HashSet};
+use crate::parts::{View, MESSAGES};
+use hashbrown::HashMap;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What a value is to a shape (`verdicts.ordinary`).
 #[derive(Clone, Copy, PartialEq)]
@@ -66,46 +68,32 @@ type GivenPart = (Vec<GivenText>, Vec<(u64, usize)>, Option<String>);
 /// What Python tells of a shape: a part of a record; None where it is not ordinary.
 pub type Part = Option<GivenPart>;
 
-#[derive(Clone, Copy)]
-struct Met {
-    first: u32,
-    last: u32,
-    passed: bool,
-}
-
-/// What is known of one appliance beside its facts.
-#[derive(Default)]
-pub struct Index {
-    met: [HashMap<u64, Met>; 2],
-    copied: HashSet<u64>,
-    /// The ids whose records are asked for.
-    pub ids: Vec<u64>,
-}
-
+/// What makes lives ordinary, and what has been learned of them; several threads judge by it.
 pub struct Table {
-    rules: Vec<Option<Arc<Rule>>>,
+    rules: Vec<Option<Rule>>,
     /// Seconds: within which two openings are one, and after which an id is another's.
     same: u32,
     silence: u32,
     first_own: usize,
-    classes: HashMap<(u32, Value), u32>,
-    parts: HashMap<Vec<u32>, Option<Arc<GivenPart>>>,
-    words: HashMap<Vec<String>, Vec<u8>>,
     most: usize,
-    /// A shape of which Python is to tell: its key, and what it is an example of.
-    question: Option<(Vec<u32>, Question)>,
-    pub shaped: u64,
+    classes: RwLock<HashMap<(u32, Value), u32>>,
+    literals: RwLock<HashMap<Vec<u8>, u32>>,
+    parts: RwLock<HashMap<Vec<u32>, Option<Arc<GivenPart>>>>,
+    words: RwLock<HashMap<Vec<String>, Arc<Vec<u8>>>>,
+    shaped: AtomicU64,
 }
 
-/// Which part of a record, of which message, and of which delivery; or which connection, and what its messages tell.
-pub type Question = (u32, String, String);
+/// A shape of which Python is to tell: its key, which part of a record it is, of which message, and of which delivery; or of which connection, and what its
+/// messages tell.
+pub type Question = (Vec<u32>, u32, String, String);
 
 const MOST_CLASSES: usize = 100_000;
 const MOST_DEPTH: u32 = 4;
 /// Ways in which mail passed a connection before and after what it said.
 const MOST_ORDERS: usize = 8;
-/// Places in front of the values of a delivery's connection.
+/// Places in front of the values of a delivery's connection, and of what is shown of a connection.
 const TIME_PLACE: usize = 1;
+const DOMAIN_PLACES: [usize; 2] = [3, 0];
 /// Where the sender stands among the people of an envelope, and the mail flow of a message that was given up.
 const SENDER: u64 = u64::MAX;
 const GIVEN_UP: &str = "none";
@@ -132,36 +120,64 @@ impl Table {
         let rule = |(order, most, kinds, flags, shown, names): GivenRule| {
             let kinds = kinds.iter().map(kind).collect::<PyResult<Vec<Kind>>>()?;
             let shown = shown.iter().map(kind).collect::<PyResult<Vec<Kind>>>()?;
-            Ok(Arc::new(Rule { order, most, kinds, flags, shown, names }))
+            Ok(Rule { order, most, kinds, flags, shown, names })
         };
         let rules = given.into_iter().map(|one| one.map(rule).transpose()).collect::<PyResult<_>>()?;
-        let (classes, parts, words) = Default::default();
-        Ok(Table { rules, same, silence, first_own, classes, parts, words, most, question: None, shaped: 0 })
+        let (classes, literals, parts, words) = Default::default();
+        Ok(Table { rules, same, silence, first_own, most, classes, literals, parts, words, shaped: AtomicU64::new(0) })
     }
 
-    /// Return what Python is to tell of, if anything.
-    pub fn asked(&self) -> Option<Question> {
-        self.question.as_ref().map(|(_, question)| question.clone())
+    fn rule(&self, fact: &Fact) -> Option<&Rule> {
+        self.rules.get(fact.code as usize)?.as_ref()
+    }
+
+    /// Return what a fact of a message names: in which store, the value, and whether mail passed then, or what it was made from was accepted.
+    pub fn names<'a>(&'a self, fact: &'a Fact) -> impl Iterator<Item = (usize, Value, bool)> + 'a {
+        let rule = self.rule(fact);
+        let flags = rule.map_or(0, |rule| rule.flags);
+        rule.into_iter().flat_map(|rule| rule.kinds.iter().zip(fact.values())).filter_map(move |(kind, &value)| match kind {
+            Kind::Same => Some((0, value, flags & TRIES == 0)),
+            Kind::Delivery | Kind::Used => Some((1, value, flags & TRIES == 0)),
+            Kind::Parent => Some((MESSAGES, value, flags & INTERNAL == 0)),
+            _ => None,
+        })
     }
 
     /// Take what Python tells of the shape that it was asked of.
-    pub fn tell(&mut self, part: Part) {
-        if let Some((key, _)) = self.question.take() {
-            self.parts.insert(key, part.map(Arc::new));
-        }
+    pub fn tell(&self, key: Vec<u32>, part: Part) {
+        put(&self.parts, key, part.map(Arc::new));
     }
+
+    /// Tell whether it has done so.
+    pub fn knows(&self, key: &[u32]) -> bool {
+        self.parts.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
+    /// How many records were filled in.
+    pub fn shaped(&self) -> u64 {
+        self.shaped.load(Ordering::Relaxed)
+    }
+}
+
+/// What is learned is looked up and added by all threads. None of them may hold a lock while it waits for Python.
+fn get<K: std::hash::Hash + Eq, Q: std::hash::Hash + hashbrown::Equivalent<K> + ?Sized, V: Clone>(known: &RwLock<HashMap<K, V>>, key: &Q) -> Option<V> {
+    known.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+}
+
+fn put<K: std::hash::Hash + Eq, V>(known: &RwLock<HashMap<K, V>>, key: K, value: V) {
+    known.write().unwrap_or_else(PoisonError::into_inner).insert(key, value);
 }
 
 /// An id that a fact names: none, the one that is none, or one.
 #[derive(Clone, Copy, PartialEq)]
-enum Named {
+pub enum Named {
     Nobody,
     Zero,
     One(u64),
 }
 
 /// None for what is no number as it is written.
-fn named(value: Value) -> Option<Named> {
+pub fn named(value: Value) -> Option<Named> {
     match (value, as_number(value)) {
         (0, _) => Some(Named::Nobody),
         (_, Some(0)) => Some(Named::Zero),
@@ -180,85 +196,20 @@ struct Try {
     response: Value,
 }
 
-pub struct Judge<'a, 'py> {
-    pub table: &'a mut Table,
-    pub texts: &'a mut Texts,
-    pub stores: &'a [Store; 3],
-    pub index: &'a Index,
-    /// Which messages name each connection, of both sides, where connections are judged.
-    pub users: &'a [Vec<(u64, u64)>],
+pub struct Judge<'a> {
+    pub table: &'a Table,
+    pub view: View<'a>,
     /// Seconds: the connections that are asked for were seen in these.
     pub range: (i64, i64),
     pub marks: &'a [(u32, u32)],
     pub host: &'a [u8],
-    pub ask: &'a Bound<'py, PyAny>,
+    pub ask: &'a Py<PyAny>,
+    /// What Python is to tell of.
+    pub question: Option<Question>,
 }
 
-/// The shapes of how a message was received and of its envelope, and their values.
-type Halves = ([Vec<u32>; 2], [Vec<Value>; 2]);
-
-/// Where an id stands that a message names: a connection of either side, or the message that it was made from.
-const PARENT: usize = 2;
-
-/// Call with each of some messages, a fact of it and its rule, and what that names: where it stands, and the id.
-fn each_name(table: &Table, stores: &[Store; 3], mids: &[u64], mut tell: impl FnMut(u64, &Fact, &Rule, usize, u64)) {
-    for &mid in mids {
-        for fact in stores[2].of(mid) {
-            let Some(rule) = &table.rules[fact.code as usize] else { continue };
-            for (&kind, &value) in rule.kinds.iter().zip(fact.values()) {
-                let place = match kind {
-                    Kind::Same => 0,
-                    Kind::Delivery | Kind::Used => 1,
-                    Kind::Parent => PARENT,
-                    _ => continue,
-                };
-                if let Some(Named::One(id)) = named(value) {
-                    tell(mid, &fact, rule, place, id);
-                }
-            }
-        }
-    }
-}
-
-/// Tell whether all connections that messages name are numbers as they are written: only then are all of them known here.
-pub fn is_plain(table: &Table, stores: &[Store; 3]) -> bool {
-    let is_odd = |(&kind, &value): (&Kind, &Value)| matches!(kind, Kind::Same | Kind::Delivery | Kind::Used) && named(value).is_none();
-    let rule = |fact: &Fact| table.rules[fact.code as usize].clone();
-    stores[2].keys().into_iter().flat_map(|mid| stores[2].of(mid)).all(|fact| !rule(&fact).is_some_and(|rule| rule.kinds.iter().zip(fact.values()).any(is_odd)))
-}
-
-/// Note what the messages of an appliance use, and which ids one of its stores has.
-pub fn index(table: &Table, stores: &[Store; 3], store: usize) -> Index {
-    let mids = stores[2].keys();
-    let mut index = Index::default();
-    each_name(table, stores, &mids, |_, fact, rule, place, id| {
-        if place == PARENT {
-            if rule.flags & INTERNAL == 0 {
-                index.copied.insert(id);
-            }
-            return;
-        }
-        let met = index.met[place].entry(id).or_insert(Met { first: fact.time, last: fact.time, passed: false });
-        met.first = met.first.min(fact.time);
-        met.last = met.last.max(fact.time);
-        met.passed |= rule.flags & TRIES == 0;
-    });
-    let mut ids = if store == 2 { mids } else { stores[store].keys().into_iter().chain(index.met[store].keys().copied()).filter(|&id| id != 0).collect() };
-    ids.sort_unstable();
-    ids.dedup();
-    Index { ids, ..index }
-}
-
-/// Return which messages name each id: those of connections of both sides, and of messages.
-pub fn mentions(table: &Table, stores: &[Store; 3]) -> [Vec<(u64, u64)>; 3] {
-    let mut found: [Vec<(u64, u64)>; 3] = Default::default();
-    each_name(table, stores, &stores[2].keys(), |mid, _, _, place, id| found[place].push((id, mid)));
-    for one in &mut found {
-        one.sort_unstable();
-        one.dedup();
-    }
-    found
-}
+/// The parts of a record that tell how a message was received, and its envelope, and their values.
+type Halves = ([Arc<GivenPart>; 2], [Vec<Value>; 2]);
 
 /// The facts of a life that have an order, with when it was first and last seen, and whether any shows that it was accepted.
 struct Life {
@@ -268,9 +219,9 @@ struct Life {
     accepted: bool,
 }
 
-impl Judge<'_, '_> {
-    fn rule(&self, fact: &Fact) -> Option<&Arc<Rule>> {
-        self.table.rules[fact.code as usize].as_ref()
+impl<'a> Judge<'a> {
+    fn rule(&self, fact: &Fact) -> Option<&'a Rule> {
+        self.table.rule(fact)
     }
 
     fn flags(&self, fact: &Fact) -> u32 {
@@ -279,9 +230,8 @@ impl Judge<'_, '_> {
 
     /// Return the facts of an id; None where the table does not have them.
     fn life(&self, store: usize, id: u64) -> Option<Life> {
-        let stores = self.stores;
         let mut life = Life { facts: vec![], first: u32::MAX, last: 0, accepted: false };
-        for fact in stores[store].of(id) {
+        for fact in self.view.distinct(store, id)? {
             let rule = self.rule(&fact)?;
             if fact.values().len() != rule.kinds.len() {
                 return None;
@@ -345,7 +295,7 @@ impl Judge<'_, '_> {
     /// Add what some facts tell of a shape, and their values; None where that is not ordinary.
     fn shape(&mut self, facts: &[Fact], wanted: u32, mid: u64, key: &mut Vec<u32>, values: &mut Vec<Value>) -> PyResult<Option<()>> {
         for fact in facts {
-            let Some(rule) = self.rule(fact).filter(|rule| matches!(wanted, 0 | SHOWN) || rule.flags & wanted != 0).cloned() else { continue };
+            let Some(rule) = self.rule(fact).filter(|rule| matches!(wanted, 0 | SHOWN) || rule.flags & wanted != 0) else { continue };
             key.push(fact.code);
             values.push(0);
             for (&kind, &value) in if wanted == SHOWN { &rule.shown } else { &rule.kinds }.iter().zip(fact.values()) {
@@ -359,12 +309,12 @@ impl Judge<'_, '_> {
                     Kind::Number if value != 0 && as_number(value).is_none() => return Ok(None),
                     Kind::Number => u32::from(value != 0),
                     Kind::Plain
-                        if self.texts.text(value).is_some_and(|text| text.ends_with(b".") || text.iter().any(|b| !b.is_ascii() || b.is_ascii_uppercase())) =>
+                        if self.view.text(value).is_some_and(|text| text.ends_with(b".") || text.iter().any(|b| !b.is_ascii() || b.is_ascii_uppercase())) =>
                     {
                         return Ok(None);
                     }
                     Kind::Plain => u32::from(value != 0),
-                    Kind::Literal | Kind::Distinct => self.texts.one(value),
+                    Kind::Literal | Kind::Distinct => self.literal(value),
                     Kind::Sorted if self.is_empty(value) => EMPTY,
                     Kind::Sorted => self.class(fact.code, value)?,
                     Kind::Owner => u32::from(named(value) == Some(Named::One(mid))),
@@ -383,35 +333,52 @@ impl Judge<'_, '_> {
 
     /// Tell whether a value is there, and is no more than that: a record does not show it.
     fn is_empty(&self, value: Value) -> bool {
-        self.texts.text(value).is_some_and(|text| text.is_empty())
+        self.view.text(value).is_some_and(|text| text.is_empty())
     }
 
     fn class(&mut self, code: u32, value: Value) -> PyResult<u32> {
         if value == 0 {
             return Ok(0);
         }
-        if let Some(&known) = self.table.classes.get(&(code, value)) {
+        if let Some(known) = get(&self.table.classes, &(code, value)) {
             return Ok(known);
         }
-        if self.table.classes.len() >= MOST_CLASSES {
-            self.table.classes.clear();
+        let found: u32 = Python::attach(|py| self.ask.bind(py).call_method1("sort", (code, self.words(value)))?.extract())?;
+        let mut classes = self.table.classes.write().unwrap_or_else(PoisonError::into_inner);
+        if classes.len() >= MOST_CLASSES {
+            classes.clear();
         }
-        let found: u32 = self.ask.call_method1("sort", (code, self.words(value)))?.extract()?;
-        self.table.classes.insert((code, value), found);
+        classes.insert((code, value), found);
         Ok(found)
+    }
+
+    /// Return the one number of a text, whichever value stands for it; of a number, its value.
+    fn literal(&self, value: Value) -> u32 {
+        match self.view.text(value) {
+            Some(text) => self.literal_of(&text),
+            None => value,
+        }
+    }
+
+    fn literal_of(&self, text: &[u8]) -> u32 {
+        get(&self.table.literals, text).unwrap_or_else(|| {
+            let mut literals = self.table.literals.write().unwrap_or_else(PoisonError::into_inner);
+            let number = literals.len() as u32 + 1;
+            *literals.entry_ref(text).or_insert(number)
+        })
     }
 
     fn words(&self, value: Value) -> String {
         match as_number(value) {
             Some(number) => number.to_string(),
-            None => String::from_utf8_lossy(&self.texts.text(value).unwrap_or_default()).into_owned(),
+            None => String::from_utf8_lossy(&self.view.text(value).unwrap_or_default()).into_owned(),
         }
     }
 
     /// Return what is said of a connection that is plainly one.
     fn connection(&self, side: usize, id: u64) -> Option<Life> {
         let mut life = self.life(side, id)?;
-        if let Some(met) = self.index.met[side].get(&id) {
+        if let Some(met) = self.view.met(side, id) {
             life.first = life.first.min(met.first);
             life.last = life.last.max(met.last);
         }
@@ -443,7 +410,10 @@ impl Judge<'_, '_> {
 
     /// Add what tells one part of a record, with what the message was made from; None where that is not ordinary.
     fn part(&mut self, wanted: u32, mid: u64, life: &Life, key: &mut Vec<u32>, values: &mut Vec<Value>, depth: u32) -> PyResult<Option<()>> {
-        key.push(u32::from(life.accepted && wanted == RECEIVED) | u32::from(self.index.copied.contains(&mid) && wanted == RECEIVED) << 1);
+        if wanted == RECEIVED {
+            let is_copied = self.view.met(MESSAGES, mid).is_some_and(|met| met.passed);
+            key.push(u32::from(life.accepted) | u32::from(is_copied) << 1);
+        }
         if self.shape(&life.facts, wanted, mid, key, values)?.is_none() {
             return Ok(None);
         }
@@ -461,7 +431,7 @@ impl Judge<'_, '_> {
         }
         let Some(origin) = origin.filter(|origin| self.flags(origin) & INTERNAL == 0) else { return Ok(Some(())) };
         let Some(Named::One(parent)) = named(origin.values()[0]) else { return Ok(None) };
-        if self.stores[2].of(parent).next().is_none() {
+        if !self.view.has(MESSAGES, parent) {
             key.push(u32::MAX - 1);
             return Ok(Some(()));
         }
@@ -471,27 +441,30 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// Tell whether the part of a record that has a shape is known, and ordinary; what is not known is asked.
-    fn know(&mut self, key: &[u32], kind: u32, id: u64, told: impl FnOnce() -> String) -> bool {
-        match self.table.parts.get(key) {
-            Some(part) => part.is_some(),
-            None if self.table.parts.len() >= self.table.most => false,
-            None => {
-                self.table.question = Some((key.to_vec(), (kind, id.to_string(), told())));
-                false
-            }
+    /// Return the part of a record that has a shape; None where it is not ordinary, or not known: then it is asked.
+    fn know(&mut self, key: Vec<u32>, kind: u32, id: u64, told: impl FnOnce() -> String) -> Option<Arc<GivenPart>> {
+        if let Some(part) = get(&self.table.parts, &key) {
+            return part;
         }
+        if self.table.parts.read().unwrap_or_else(PoisonError::into_inner).len() < self.table.most {
+            self.question = Some((key, kind, id.to_string(), told()));
+        }
+        None
     }
 
-    /// Return the shapes of how a message was received and of its envelope, with their values; None where one is not known, or not ordinary.
+    /// Return how a message was received and its envelope; None where one is not known, or not ordinary.
     fn halves(&mut self, mid: u64, life: &Life) -> PyResult<Option<Halves>> {
-        let (mut keys, mut all) = ([vec![0, u32::from(!self.host.is_empty())], vec![1]], [vec![], vec![]]);
-        for (kind, wanted) in [(0, RECEIVED), (1, ENVELOPE)] {
-            if self.part(wanted, mid, life, &mut keys[kind], &mut all[kind], 0)?.is_none() || !self.know(&keys[kind], kind as u32, mid, String::new) {
-                return Ok(None);
-            }
+        let (mut key, mut values) = (vec![0, u32::from(!self.host.is_empty())], vec![]);
+        if self.part(RECEIVED, mid, life, &mut key, &mut values, 0)?.is_none() {
+            return Ok(None);
         }
-        Ok(Some((keys, all)))
+        let Some(received) = self.know(key, 0, mid, String::new) else { return Ok(None) };
+        let (mut key, mut others) = (vec![1], vec![]);
+        if self.part(ENVELOPE, mid, life, &mut key, &mut others, 0)?.is_none() {
+            return Ok(None);
+        }
+        let Some(envelope) = self.know(key, 1, mid, String::new) else { return Ok(None) };
+        Ok(Some(([received, envelope], [values, others])))
     }
 
     /// Return the deliveries of a message in their order.
@@ -512,7 +485,7 @@ impl Judge<'_, '_> {
             }
             match found.iter_mut().find(|one| one.id == id) {
                 None => found.push(Try { id, begun, ended: if begun { 0 } else { fact.code + 1 }, time: fact.time, rid: fact.values()[1], response }),
-                Some(one) if one.rid != fact.values()[1] || (if begun { one.begun } else { one.ended != 0 }) => return None,
+                Some(one) if !self.view.is_same(one.rid, fact.values()[1]) || (if begun { one.begun } else { one.ended != 0 }) => return None,
                 Some(one) if begun => one.begun = true,
                 Some(one) => (one.ended, one.time, one.response) = (fact.code + 1, fact.time, response),
             }
@@ -546,24 +519,24 @@ impl Judge<'_, '_> {
     }
 
     /// Return the one domain there is; none where there are several.
-    fn shared(&mut self, domains: &[Vec<u8>]) -> Option<Value> {
+    fn shared(domains: &[Vec<u8>]) -> &[u8] {
         match domains {
-            [one] if !one.is_empty() => self.texts.value(one),
-            _ => Some(0),
+            [one] => one,
+            _ => b"",
         }
     }
 
     /// Add the record of a connection of one side; false where it is for Python.
     pub fn link(&mut self, side: usize, id: u64, out: &mut Vec<u8>) -> PyResult<bool> {
         let told = self.linked(side, id, out)?.is_some();
-        self.table.shaped += u64::from(told);
+        self.table.shaped.fetch_add(u64::from(told), Ordering::Relaxed);
         Ok(told)
     }
 
     fn linked(&mut self, side: usize, id: u64, out: &mut Vec<u8>) -> PyResult<Option<()>> {
         let Some(life) = self.connection(side, id) else { return Ok(None) };
         let (mut opened, mut closed, mut first, mut last) = (0, u32::MAX, u32::MAX, 0);
-        for fact in self.stores[side].of(id) {
+        for fact in self.view.facts(side, id) {
             (first, last) = (first.min(fact.time), last.max(fact.time));
             match self.flags(&fact) & (OPENS | CLOSES) {
                 OPENS => opened = fact.time,
@@ -575,7 +548,7 @@ impl Judge<'_, '_> {
         for fact in &life.facts {
             let Some(rule) = self.rule(fact) else { return Ok(None) };
             for (&name, &value) in rule.names.iter().zip(fact.values()).filter(|&(&name, &value)| name > 0 && value != 0) {
-                if names.iter().any(|&(other, known)| other == name && known != value) {
+                if names.iter().any(|&(other, known)| other == name && !self.view.is_same(known, value)) {
                     return Ok(None);
                 }
                 names.push((name, value));
@@ -583,16 +556,13 @@ impl Judge<'_, '_> {
         }
         let (mut moments, mut passed, mut flows, mut domains, mut messages) = (vec![], 0_u32, vec![], vec![], 0_u32);
         let mut user = 0;
-        let start = self.users[side].partition_point(|one| one.0 < id);
-        for &(_, mid) in self.users[side][start..].iter().take_while(|one| one.0 == id) {
+        for mid in self.view.mentions(side, id) {
             let Some(own) = self.message(mid) else { return Ok(None) };
-            let Some((keys, values)) = self.halves(mid, &own)? else { return Ok(None) };
-            let part = |key: &Vec<u32>| self.table.parts.get(key).cloned().flatten();
-            let (Some(received), Some(envelope)) = (part(&keys[0]), part(&keys[1])) else { return Ok(None) };
+            let Some(([received, envelope], values)) = self.halves(mid, &own)? else { return Ok(None) };
             let flow = received.2.clone().unwrap_or_default();
             let is_given_up = side == 0 && flow == GIVEN_UP;
             let mut passes = false;
-            for fact in self.stores[2].of(mid) {
+            for fact in self.view.facts(MESSAGES, mid) {
                 let Some(rule) = self.rule(&fact) else { return Ok(None) };
                 if fact.values().first().is_none_or(|&value| named(value) != Some(Named::One(id))) {
                     continue;
@@ -630,12 +600,12 @@ impl Judge<'_, '_> {
         if own_lines && messages > 1 {
             return Ok(None);
         }
-        let Some(domain) = self.shared(&domains) else { return Ok(None) };
+        let domain = Self::shared(&domains);
         let flow = if flows.len() == 1 { flows.swap_remove(0) } else { String::new() };
         let state = u32::from(messages > 0) + u32::from(passed > 0);
-        let Some(flow_word) = self.texts.value(flow.as_bytes()) else { return Ok(None) };
-        let mut key = vec![4 + side as u32, u32::from(!self.host.is_empty()), state, u32::from(domain != 0), flow_word, u32::from(closed < u32::MAX)];
-        let mut values = vec![domain, facts::of_number(u64::from(passed)).unwrap_or(0)];
+        let flow_word = self.literal_of(flow.as_bytes());
+        let mut key = vec![4 + side as u32, u32::from(!self.host.is_empty()), state, u32::from(!domain.is_empty()), flow_word, u32::from(closed < u32::MAX)];
+        let mut values = vec![0, facts::of_number(u64::from(passed)).unwrap_or(0)];
         let mut orders: Vec<(Vec<u32>, u32)> = vec![];
         for moment in moments.into_iter().map(Some).chain((passed == 0).then_some(None)) {
             let mut order = vec![];
@@ -655,13 +625,11 @@ impl Judge<'_, '_> {
         if self.shape(&life.facts, SHOWN, user, &mut key, &mut values)?.is_none() {
             return Ok(None);
         }
-        let told = || orders.iter().fold(format!("{state} {} {user} {flow}:", u32::from(domain != 0)), |told, (_, moment)| format!("{told} {moment}"));
-        if !self.know(&key, 4 + side as u32, id, told) {
-            return Ok(None);
-        }
+        let told = || orders.iter().fold(format!("{state} {} {user} {flow}:", u32::from(!domain.is_empty())), |told, (_, moment)| format!("{told} {moment}"));
+        let Some(part) = self.know(key, 4 + side as u32, id, told) else { return Ok(None) };
         if i64::from(last) >= self.range.0 && i64::from(first) < self.range.1 {
             out.push(b'{');
-            self.write(out, &key, 0, &values, (id, opened, closed), None)?;
+            self.write(out, &part.0[0], &values, (id, opened, closed), None, domain);
             out.extend_from_slice(b"}\n");
         }
         Ok(Some(()))
@@ -674,52 +642,55 @@ impl Judge<'_, '_> {
         if !told {
             out.truncate(before);
         }
-        self.table.shaped += u64::from(told);
+        self.table.shaped.fetch_add(u64::from(told), Ordering::Relaxed);
         Ok(told)
     }
 
     fn told(&mut self, mid: u64, out: &mut Vec<u8>) -> PyResult<Option<()>> {
         let Some(life) = self.message(mid) else { return Ok(None) };
         let Some(tries) = self.tries(&life) else { return Ok(None) };
-        let Some((keys, all)) = self.halves(mid, &life)? else { return Ok(None) };
-        let mut deliveries: Vec<(Vec<u32>, Vec<Value>, u32)> = vec![];
+        let Some((halves, all)) = self.halves(mid, &life)? else { return Ok(None) };
+        let mut deliveries = vec![];
         for one in &tries {
-            let Some(Some(envelope)) = self.table.parts.get(&keys[1]).cloned() else { return Ok(None) };
             let mut domains = vec![];
-            let domain = self.domains(one.rid, &envelope.1, &all[1], &mut domains).and_then(|()| self.shared(&domains));
-            let Some(domain) = domain else { return Ok(None) };
-            let passed = one.begun || self.index.met[1].get(&one.id).is_some_and(|met| met.passed);
-            let flags = u32::from(one.begun) | u32::from(one.response != 0) << 1 | u32::from(domain != 0) << 2 | u32::from(passed) << 3;
-            let (mut key, mut values) = (vec![2, flags, one.ended, self.texts.one(one.rid)], vec![0, 0, one.response, domain]);
+            if self.domains(one.rid, &halves[1].1, &all[1], &mut domains).is_none() {
+                return Ok(None);
+            }
+            let domain = Self::shared(&domains).to_vec();
+            let passed = one.begun || self.view.met(1, one.id).is_some_and(|met| met.passed);
+            let flags = u32::from(one.begun) | u32::from(one.response != 0) << 1 | u32::from(!domain.is_empty()) << 2 | u32::from(passed) << 3;
+            let (mut key, mut values) = (vec![2, flags, one.ended, self.literal(one.rid)], vec![0, 0, one.response, 0]);
             if one.id != 0 {
                 values[0] = facts::of_number(one.id).unwrap_or(0);
                 if self.side(1, one.id, one.time, mid, &mut key, &mut values)?.is_none() {
                     return Ok(None);
                 }
             }
-            if !self.know(&key, 2 + u32::from(passed), mid, || one.id.to_string()) {
-                return Ok(None);
+            let Some(part) = self.know(key, 2 + u32::from(passed), mid, || one.id.to_string()) else { return Ok(None) };
+            deliveries.push((part, values, one.time, domain));
+        }
+        let done: Vec<String> = deliveries.iter().filter_map(|(part, ..)| part.2.clone()).collect();
+        let words = match get(&self.table.words, &done) {
+            Some(words) => words,
+            None => {
+                let words: Vec<u8> = Python::attach(|py| self.ask.bind(py).call_method1("delivered", (done.clone(),))?.extract())?;
+                put(&self.table.words, done, Arc::new(words.clone()));
+                Arc::new(words)
             }
-            deliveries.push((key, values, one.time));
-        }
-        let done: Vec<String> = deliveries.iter().filter_map(|(key, _, _)| self.table.parts[key].as_ref()?.2.clone()).collect();
-        if !self.table.words.contains_key(&done) {
-            let word: Vec<u8> = self.ask.call_method1("delivered", (done.clone(),))?.extract()?;
-            self.table.words.insert(done.clone(), word);
-        }
+        };
         let own = (mid, life.first, life.last);
         out.push(b'{');
         for (kind, number) in [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)] {
             let start = out.len();
             if kind < 2 {
-                self.write(out, &keys[kind], number, &all[kind], own, None)?;
+                self.write(out, &halves[kind].0[number], &all[kind], own, None, b"");
             } else {
-                out.extend_from_slice(&self.table.words[&done]);
-                for (at, (key, values, time)) in deliveries.iter().enumerate() {
+                out.extend_from_slice(&words);
+                for (at, (part, values, time, domain)) in deliveries.iter().enumerate() {
                     if at > 0 {
                         out.push(b',');
                     }
-                    self.write(out, key, 0, values, own, Some(*time))?;
+                    self.write(out, &part.0[0], values, own, Some(*time), domain);
                 }
                 out.push(b']');
             }
@@ -732,49 +703,26 @@ impl Judge<'_, '_> {
         Ok(Some(()))
     }
 
-    /// Add one text of a part of a record.
-    fn write(&self, out: &mut Vec<u8>, key: &[u32], number: usize, values: &[Value], own: (u64, u32, u32), time: Option<u32>) -> PyResult<()> {
-        let Some(Some(part)) = self.table.parts.get(key) else { return Ok(()) };
-        let Some((pieces, rest)) = part.0.get(number) else { return Ok(()) };
-        for (text, place) in pieces {
+    /// Add one text of a part of a record: of a delivery at a time, or of a connection or a message by itself.
+    fn write(&self, out: &mut Vec<u8>, text: &GivenText, values: &[Value], own: (u64, u32, u32), time: Option<u32>, domain: &[u8]) {
+        for (text, place) in &text.0 {
             out.extend_from_slice(text);
             match (place.checked_sub(self.table.first_own), time) {
                 (Some(0), _) => drop(write!(out, "{}", own.0)),
                 (Some(1), _) => out.extend_from_slice(self.host),
-                (Some(2), _) => stamp(out, own.1),
-                (Some(_), _) => stamp(out, own.2),
-                (None, Some(time)) if *place == TIME_PLACE => stamp(out, time),
+                (Some(2), _) => json::stamp(out, own.1),
+                (Some(_), _) => json::stamp(out, own.2),
+                (None, Some(time)) if *place == TIME_PLACE => json::stamp(out, time),
+                _ if !domain.is_empty() && *place == DOMAIN_PLACES[usize::from(time.is_none())] => drop(json::text(out, domain, self.marks)),
                 _ => {
                     let value = values.get(*place).copied().unwrap_or(0);
                     match as_number(value) {
                         Some(number) => drop(write!(out, "{number}")),
-                        None => drop(json::text(out, &self.texts.text(value).unwrap_or_default(), self.marks)),
+                        None => drop(json::text(out, &self.view.text(value).unwrap_or_default(), self.marks)),
                     }
                 }
             }
         }
-        out.extend_from_slice(rest);
-        Ok(())
+        out.extend_from_slice(&text.1);
     }
-}
-
-/// Add a time as RFC 3339 has it, in UTC.
-fn stamp(out: &mut Vec<u8>, time: u32) {
-    let (days, second) = (i64::from(time / 86_400), time % 86_400);
-    // days since 0000-03-01, in the Gregorian calendar's rounds of 400 years
-    let from = days + 719_468;
-    let (round, day) = (from / 146_097, from % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let (date, month) = (of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    let year = year + round * 400 + i64::from(month <= 2);
-    let _ = write!(out, "{year:04}-{month:02}-{date:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60);
-}
-
-/// Add facts of Python's to a store; false where one is not as the core has them.
-pub fn put(store: &mut Store, texts: &mut Texts, code: u32, time: u32, key: &str, values: Vec<Option<Vec<u8>>>) -> bool {
-    let Some(key) = number(key.as_bytes()) else { return false };
-    let values: Option<Vec<Value>> = values.iter().map(|value| value.as_ref().map_or(Some(0), |text| texts.value(text))).collect();
-    values.and_then(|values| Fact::new(code, time, &values)).is_some_and(|fact| store.add(key, &fact))
 }

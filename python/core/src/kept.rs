@@ -36,13 +36,22 @@ impl Kept {
         self.latest.len()
     }
 
-    /// Tell whether some are in a file.
-    pub fn is_parted(&self) -> bool {
-        self.before > 0
-    }
-
     pub fn add(&mut self, bytes: &[u8]) {
         self.latest.extend_from_slice(bytes);
+    }
+
+    /// Add numbers, four bytes each.
+    pub fn add_words(&mut self, words: &[u32], others: &[u32]) {
+        self.latest.reserve(4 * (words.len() + others.len()));
+        words.iter().chain(others).for_each(|word| self.latest.extend_from_slice(&word.to_le_bytes()));
+    }
+
+    /// Change numbers from a place on; false where they are not in memory.
+    pub fn set_words(&mut self, place: usize, words: &[u32]) -> bool {
+        let Some(start) = (4 * place).checked_sub(self.before) else { return false };
+        let Some(bytes) = self.latest.get_mut(start..start + 4 * words.len()) else { return false };
+        bytes.chunks_exact_mut(4).zip(words).for_each(|(bytes, word)| bytes.copy_from_slice(&word.to_le_bytes()));
+        true
     }
 
     /// Return the bytes from a place up to another one, or as far as there are any.

@@ -5,12 +5,14 @@ mod json;
 mod judging;
 mod kept;
 mod matching;
+mod parts;
 
-use facts::{Fact, Store, Texts, Value, MOST_VALUES};
+use facts::{number, Fact, Value, MOST_VALUES};
 use hashbrown::HashMap;
-use judging::{GivenRule, Index, Judge, Part, Question, Table};
-use matching::{Field, Found, Matchers, Specs, Todo};
+use judging::{GivenRule, Judge, Question, Table};
+use matching::{Field, Found, GivenMatcher, Matchers, Todo};
 use memchr::{memchr, memchr2, memchr_iter, memmem, memrchr};
+use parts::{Part, View, MESSAGES};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
@@ -28,16 +30,56 @@ struct Head {
     time: u32,
 }
 
+/// A header without the minutes and seconds of its stamp (`extraction.heads`): most of one log differ in nothing else.
+struct Hour {
+    before: Vec<u8>,
+    after: Vec<u8>,
+    base: Option<(Vec<u8>, Vec<u8>)>,
+    appliance: usize,
+    time: u32,
+}
+
+impl Hour {
+    /// Return what the header of a line of this hour says.
+    fn head(&self, line: &[u8]) -> Option<Head> {
+        let rest = line.strip_prefix(&self.before[..])?;
+        let ([b':', m, n, b':', s, t], rest) = rest.split_first_chunk()? else { return None };
+        if !rest.starts_with(&self.after) || ![m, n, s, t].into_iter().all(u8::is_ascii_digit) || *m > b'5' || *s > b'5' {
+            return None;
+        }
+        let number = |tens: &u8, ones: &u8| u32::from(tens - b'0') * 10 + u32::from(ones - b'0');
+        let time = self.time + number(m, n) * 60 + number(s, t);
+        Some(Head { end: line.len() - rest.len() + self.after.len(), base: stamped(self.base.as_ref(), Some(time)), appliance: self.appliance, time })
+    }
+}
+
+/// Return the fields that a header gives, with its time where that is not in them.
+fn stamped(base: Option<&(Vec<u8>, Vec<u8>)>, time: Option<u32>) -> Option<Vec<u8>> {
+    base.map(|(before, after)| {
+        let mut found = before.clone();
+        if let Some(time) = time {
+            json::stamp(&mut found, time);
+        }
+        found.extend_from_slice(after);
+        found
+    })
+}
+
+/// What Python tells of a header: where it ends, the fields that it gives before and after its time, the appliance, the time, and where the minutes stand
+/// that others of the hour have otherwise.
+type Told = Option<(usize, Option<(Vec<u8>, Vec<u8>)>, usize, u32, Option<usize>)>;
+
 /// Headers by their text. Lines of one log mostly have headers of the same length.
 #[derive(Default)]
 struct Heads {
     known: HashMap<Vec<u8>, Arc<Head>>,
     lengths: Vec<usize>,
     last: Option<(Vec<u8>, Arc<Head>)>,
+    hour: Option<Hour>,
+    /// The first and the last time that Python has not seen.
+    span: Span,
 }
 
-/// Ids that are added before it is looked at how many facts are in memory.
-const PARTED_AT: usize = 10_000;
 const MOST_HEADS: usize = 20_000;
 const MOST_LENGTHS: usize = 8;
 
@@ -49,6 +91,13 @@ impl Heads {
                 return Ok(Some(head.clone()));
             }
         }
+        if let Some(head) = self.hour.as_ref().and_then(|hour| hour.head(line)) {
+            let (first, last) = self.span.unwrap_or((head.time, head.time));
+            self.span = Some((first.min(head.time), last.max(head.time)));
+            let head = Arc::new(head);
+            self.last = Some((line[..head.end].to_vec(), head.clone()));
+            return Ok(Some(head));
+        }
         for at in 0..self.lengths.len() {
             let length = self.lengths[at];
             if let Some(head) = line.get(..length).and_then(|text| self.known.get(text)) {
@@ -57,11 +106,14 @@ impl Heads {
                 return Ok(Some(head.clone()));
             }
         }
-        let told: Option<(usize, Option<Vec<u8>>, usize, u32)> = Python::attach(|py| ask.bind(py).call1((PyBytes::new(py, line),))?.extract())?;
-        let Some(head) = told.map(|(end, base, appliance, time)| Head { end, base, appliance, time }).filter(|head| 0 < head.end && head.end <= line.len())
-        else {
-            return Ok(None);
-        };
+        let told: Told = Python::attach(|py| ask.bind(py).call1((PyBytes::new(py, line),))?.extract())?;
+        let Some((end, base, appliance, time, minutes)) = told.filter(|told| 0 < told.0 && told.0 <= line.len()) else { return Ok(None) };
+        let head = Head { end, base: stamped(base.as_ref(), minutes.map(|_| time)), appliance, time };
+        if let Some(at) = minutes {
+            let hour = Hour { before: line[..at].to_vec(), after: line[at + 6..end].to_vec(), base, appliance, time: 0 };
+            let start = hour.head(line).and_then(|known| time.checked_sub(known.time));
+            self.hour = start.map(|time| Hour { time, ..hour });
+        }
         if self.known.len() >= MOST_HEADS {
             self.forget();
         }
@@ -78,6 +130,8 @@ impl Heads {
     fn forget(&mut self) {
         self.known.clear();
         self.last = None;
+        self.hour = None;
+        self.span = None;
     }
 }
 
@@ -89,11 +143,14 @@ struct Taken {
     out: Vec<u8>,
 }
 
-/// Where the first line begins that was not taken, where the first one begins of which nothing is known, how many lines and events, and these.
-type Took<'py> = (usize, usize, u64, u64, Bound<'py, PyBytes>);
+/// The first and the last time of which Python has not read, if there is any.
+type Span = Option<(u32, u32)>;
 
-/// Where the last line begins, how many lines there are before it, how many events, and these.
-type Sifted<'py> = (usize, u64, u64, Bound<'py, PyBytes>);
+/// Where the first line begins that was not taken, where the first one begins of which nothing is known, how many lines and events, these, and times.
+type Took<'py> = (usize, usize, u64, u64, Bound<'py, PyBytes>, Span);
+
+/// Where the last line begins, how many lines there are before it, how many events, these, and times.
+type Sifted<'py> = (usize, u64, u64, Bound<'py, PyBytes>, Span);
 
 #[pyclass(module = "esatls_core")]
 struct Core {
@@ -106,33 +163,33 @@ struct Core {
     /// Bytes from which on a line is one for Python.
     long: usize,
     heads: Heads,
-    texts: Texts,
-    appliances: Vec<[Store; 3]>,
-    table: Option<Table>,
-    index: Index,
-    mentions: Option<[Vec<(u64, u64)>; 3]>,
-    /// Of which store records are made.
-    store: usize,
+    table: Table,
+    /// What was read: here, and then by others.
+    parts: Vec<Part>,
     /// Bytes of facts that are kept in memory, and the folder of the file that has the others.
     limit: (usize, PathBuf),
 }
 
+/// What makes lives ordinary: a rule for each code, seconds, the first place of a message's own values, the most shapes.
+type GivenTable = (Vec<Option<GivenRule>>, u32, u32, usize, usize);
+
 /// Code, time, id and values of a fact.
 type GivenFact = (u32, u32, String, Vec<Option<Vec<u8>>>);
 
-/// Records, the place of the message after the last, places among them where those of a message belong that is for Python, and what it is to tell.
+/// Records, the place of the id after the last, places among them where those of a message belong that is for Python, and what it is to tell.
 type Judged<'py> = (Bound<'py, PyBytes>, usize, Vec<(usize, String)>, Option<Question>);
 
 #[pymethods]
 impl Core {
     #[new]
     fn new(
-        matchers: Vec<(String, String, Specs)>,
+        matchers: Vec<GivenMatcher>,
         codes: Vec<String>,
         marks: Vec<(u32, u32)>,
         longest_number: usize,
         odd: &str,
         long: usize,
+        table: GivenTable,
     ) -> PyResult<Self> {
         Ok(Core {
             matchers: Matchers::new(matchers)?,
@@ -142,12 +199,8 @@ impl Core {
             odd: Box::new(memmem::Finder::new(odd).into_owned()),
             long,
             heads: Heads::default(),
-            texts: Texts::default(),
-            appliances: vec![],
-            table: None,
-            index: Index::default(),
-            mentions: None,
-            store: 2,
+            table: Table::new(table.0, table.1, table.2, table.3, table.4)?,
+            parts: vec![Part::default()],
             limit: (usize::MAX, PathBuf::new()),
         })
     }
@@ -163,7 +216,7 @@ impl Core {
                 Ok(taken)
             })
         })?;
-        Ok((first, after, taken.lines, taken.events, PyBytes::new(py, &taken.out)))
+        Ok((first, after, taken.lines, taken.events, PyBytes::new(py, &taken.out), self.heads.span.take()))
     }
 
     /// Take the lines of a block that hold a word, all but the last line. None where one line is not ordinary: then nothing was taken.
@@ -181,107 +234,117 @@ impl Core {
         self.heads.forget();
     }
 
-    /// Take what makes messages ordinary: a rule for each code, seconds, the first place of a message's own values, the most shapes.
-    fn rule(&mut self, rules: Vec<Option<GivenRule>>, same: u32, silence: u32, first_own: usize, most: usize) -> PyResult<()> {
-        self.table = Some(Table::new(rules, same, silence, first_own, most)?);
-        Ok(())
-    }
-
     /// Add facts of Python's: code, time, id, values; false where one is not as the core has them.
-    fn put(&mut self, appliance: usize, store: usize, facts: Vec<GivenFact>) -> bool {
-        if appliance >= self.appliances.len() {
-            self.appliances.resize_with(appliance + 1, Default::default);
-        }
-        let Some(store) = self.appliances[appliance].get_mut(store) else { return false };
-        facts.into_iter().all(|(code, time, key, values)| judging::put(store, &mut self.texts, code, time, &key, values))
-    }
-
-    /// Add the facts of another core, and forget them there; `appliances` are the numbers that its appliances have here.
-    fn absorb(&mut self, mut other: PyRefMut<'_, Core>, appliances: Vec<usize>) -> PyResult<()> {
-        let theirs = std::mem::take(&mut other.appliances);
-        let mut known: Vec<Option<Value>> = vec![None; other.texts.count() + 1];
+    fn put(&mut self, appliance: usize, store: usize, facts: Vec<GivenFact>) -> PyResult<bool> {
         guarded(|| {
-            for (own, appliance) in theirs.into_iter().zip(appliances) {
-                if appliance >= self.appliances.len() {
-                    self.appliances.resize_with(appliance + 1, Default::default);
+            for (code, time, key, given) in facts {
+                let Some(key) = number(key.as_bytes()) else { return Ok(false) };
+                let mut values = vec![];
+                for text in given {
+                    values.push(match text {
+                        Some(text) => self.parts[0].texts.value(&text).ok_or_else(full)?,
+                        None => 0,
+                    });
                 }
-                for (number, store) in own.into_iter().enumerate() {
-                    for (count, key) in store.keys().into_iter().enumerate() {
-                        if !self.appliances[appliance][number].absorb(key, &store, &mut self.texts, &other.texts, &mut known) {
-                            return Err(full());
-                        }
-                        if count % PARTED_AT == 0 {
-                            self.part()?;
-                        }
-                    }
+                let Some(fact) = Fact::new(code, time, &values) else { return Ok(false) };
+                if !self.parts[0].add(&self.table, appliance, store, key, &fact) {
+                    return Err(full());
                 }
             }
-            Ok(())
+            Ok(true)
         })
+    }
+
+    /// Take over what another core has read; `appliances` are the numbers that its appliances have here.
+    fn absorb(&mut self, mut other: PyRefMut<'_, Core>, appliances: Vec<usize>) {
+        for mut part in std::mem::take(&mut other.parts) {
+            let theirs = std::mem::take(&mut part.appliances);
+            for (own, &number) in theirs.into_iter().zip(&appliances) {
+                *part.appliance(number) = own;
+            }
+            self.parts.push(part);
+        }
     }
 
     /// Tell whether all connections of an appliance are known here.
     fn is_plain(&self, appliance: usize) -> PyResult<bool> {
-        guarded(|| Ok(self.table.as_ref().zip(self.appliances.get(appliance)).is_none_or(|(table, stores)| judging::is_plain(table, stores))))
+        guarded(|| Ok(self.view(appliance)?.is_plain()))
     }
 
-    /// Begin to judge the messages of an appliance, or its connections of one side; return how many there are.
-    fn begin(&mut self, appliance: usize, store: usize) -> PyResult<usize> {
-        guarded(|| {
-            let (Some(table), Some(stores)) = (&self.table, self.appliances.get(appliance)) else { return Ok(0) };
-            self.index = judging::index(table, stores, store.min(2));
-            self.mentions = (store < 2).then(|| judging::mentions(table, stores));
-            self.store = store;
-            Ok(self.index.ids.len())
-        })
+    /// Return the ids of all messages of an appliance, or of its connections of one side, ascending.
+    fn ids(&self, py: Python<'_>, appliance: usize, store: usize) -> PyResult<Ids> {
+        guarded(|| py.detach(|| Ok(Ids(self.view(appliance)?.keys(store.min(MESSAGES), store < MESSAGES)))))
     }
 
-    /// Return the records of some from a place on; `host` is its name as it stands in a record. Of connections, only those seen within some seconds.
-    fn records<'py>(&mut self, appliance: usize, host: &[u8], range: (i64, i64), at: usize, count: usize, ask: &Bound<'py, PyAny>) -> PyResult<Judged<'py>> {
-        guarded(|| self.judge(appliance, host, range, at, count, ask))
+    /// Return the records of some of these from a place on; `host` is its name as it stands in a record. Of connections, only those seen within some seconds.
+    #[allow(clippy::too_many_arguments)]
+    fn records<'py>(
+        &self,
+        py: Python<'py>,
+        appliance: usize,
+        store: usize,
+        ids: &Ids,
+        host: &[u8],
+        range: (i64, i64),
+        at: usize,
+        count: usize,
+        ask: Py<PyAny>,
+    ) -> PyResult<Judged<'py>> {
+        let some = ids.0.get(at..(at + count).min(ids.0.len())).unwrap_or_default();
+        let (out, done, odd, question) = guarded(|| {
+            py.detach(|| {
+                let mut judge = Judge { table: &self.table, view: self.view(appliance)?, range, marks: &self.marks, host, ask: &ask, question: None };
+                let (mut out, mut odd, mut done) = (vec![], vec![], 0);
+                for &id in some {
+                    if !(if store < MESSAGES { judge.link(store, id, &mut out)? } else { judge.record(id, &mut out)? }) {
+                        if judge.question.is_some() {
+                            break;
+                        }
+                        odd.push((out.len(), id.to_string()));
+                    }
+                    done += 1;
+                }
+                Ok((out, done, odd, judge.question))
+            })
+        })?;
+        Ok((PyBytes::new(py, &out), at + done, odd, question))
+    }
+
+    /// Tell whether Python has told of a shape.
+    fn knows(&self, key: Vec<u32>) -> bool {
+        self.table.knows(&key)
     }
 
     /// Take what Python tells of a shape.
-    fn tell(&mut self, part: Part) {
-        if let Some(table) = &mut self.table {
-            table.tell(part);
-        }
+    fn tell(&self, py: Python<'_>, key: Vec<u32>, part: judging::Part) {
+        py.detach(|| self.table.tell(key, part));
     }
 
     /// How many messages and connections were judged here.
     fn shaped(&self) -> u64 {
-        self.table.as_ref().map_or(0, |table| table.shaped)
+        self.table.shaped()
     }
 
     /// Return the messages that name an id: of a connection of one of the sides, or of a message.
-    fn users(&mut self, appliance: usize, store: usize, key: u64, most: usize) -> PyResult<Vec<String>> {
-        guarded(|| {
-            let (Some(table), Some(stores)) = (&self.table, self.appliances.get(appliance)) else { return Ok(vec![]) };
-            let known = &self.mentions.get_or_insert_with(|| judging::mentions(table, stores))[store.min(2)];
-            let start = known.partition_point(|one| one.0 < key);
-            Ok(known[start..].iter().take_while(|one| one.0 == key).take(most).map(|one| one.1.to_string()).collect())
-        })
+    fn users(&self, appliance: usize, store: usize, key: u64, most: usize) -> PyResult<Vec<String>> {
+        guarded(|| Ok(self.view(appliance)?.mentions(store.min(MESSAGES), key).iter().take(most).map(u64::to_string).collect()))
     }
 
     /// Return the facts of an id.
     fn facts<'py>(&self, py: Python<'py>, appliance: usize, store: usize, key: u64) -> PyResult<Bound<'py, PyList>> {
-        guarded(|| match self.appliances.get(appliance) {
-            Some(own) => self.told(py, &own[store.min(2)], key, &mut []),
-            None => Ok(PyList::empty(py)),
-        })
+        guarded(|| self.told(py, &self.view(appliance)?, store.min(MESSAGES), key, &mut HashMap::new()))
     }
 
     /// Add all facts of one appliance to dicts of Python's, one for each store, and forget them.
     fn drain(&mut self, appliance: usize, stores: Vec<Bound<'_, PyDict>>) -> PyResult<()> {
-        let Some(own) = self.appliances.get_mut(appliance) else { return Ok(()) };
-        let own = std::mem::take(own);
         let Some(py) = stores.first().map(Bound::py) else { return Ok(()) };
-        let mut texts: Vec<Option<Bound<'_, PyString>>> = vec![None; self.texts.count()];
+        let mut texts = HashMap::new();
         guarded(|| {
-            for (store, into) in own.iter().zip(&stores) {
-                for key in store.keys() {
+            let view = self.view(appliance)?;
+            for (store, into) in stores.iter().enumerate() {
+                for key in view.keys(store, false) {
                     let id = PyString::new(py, &key.to_string());
-                    let found = self.told(py, store, key, &mut texts)?;
+                    let found = self.told(py, &view, store, key, &mut texts)?;
                     match into.get_item(&id)? {
                         Some(known) => known.call_method1("extend", (found,)).map(drop)?,
                         None => into.set_item(id, found)?,
@@ -289,17 +352,35 @@ impl Core {
                 }
             }
             Ok(())
-        })
+        })?;
+        for part in &mut self.parts {
+            *part.appliance(appliance) = Default::default();
+        }
+        Ok(())
+    }
+}
+
+/// Ids of which there are records.
+#[pyclass(module = "esatls_core", frozen)]
+struct Ids(Vec<u64>);
+
+#[pymethods]
+impl Ids {
+    fn __len__(&self) -> usize {
+        self.0.len()
     }
 }
 
 impl Core {
+    fn view(&self, appliance: usize) -> PyResult<View<'_>> {
+        View::new(&self.parts, appliance).ok_or_else(full)
+    }
+
     /// Write facts to a file where there are too many.
     fn part(&mut self) -> PyResult<()> {
-        let held = self.texts.held() + self.appliances.iter().flatten().map(Store::held).sum::<usize>();
-        if held > self.limit.0 {
-            self.texts.part(&self.limit.1)?;
-            self.appliances.iter_mut().flatten().try_for_each(|store| store.part(&self.limit.1))?;
+        let part = &mut self.parts[0];
+        if part.held() > self.limit.0 {
+            part.part(&self.limit.1)?;
         }
         Ok(())
     }
@@ -361,7 +442,7 @@ impl Core {
                 return Ok(None);
             }
         }
-        Ok(Some((last, taken.lines, taken.events, PyBytes::new(block.py(), &taken.out))))
+        Ok(Some((last, taken.lines, taken.events, PyBytes::new(block.py(), &taken.out), self.heads.span.take())))
     }
 
     /// Tell whether a line has nothing in it that is for Python.
@@ -409,19 +490,15 @@ impl Core {
             }
             Todo::Fact(store, code, numbers) => {
                 let mut values: [Value; MOST_VALUES] = [0; MOST_VALUES];
-                let Some(key) = numbers.first().and_then(|&key| group(key)).and_then(facts::number) else { return Ok(false) };
+                let Some(key) = numbers.first().and_then(|&key| group(key)).and_then(number) else { return Ok(false) };
                 let count = numbers.len() - 1;
                 for (place, &number) in values.iter_mut().zip(&numbers[1..]) {
                     if let Some(text) = group(number) {
-                        *place = self.texts.value(text).ok_or_else(full)?;
+                        *place = self.parts[0].texts.value(text).ok_or_else(full)?;
                     }
                 }
-                if head.appliance >= self.appliances.len() {
-                    self.appliances.resize_with(head.appliance + 1, Default::default);
-                }
                 let fact = values.get(..count).and_then(|values| Fact::new(*code, head.time, values)).ok_or_else(full)?;
-                let Some(store) = self.appliances[head.appliance].get_mut(*store) else { return Ok(false) };
-                if !store.add(key, &fact) {
+                if !self.parts[0].add(&self.table, head.appliance, *store, key, &fact) {
                     return Err(full());
                 }
                 taken.events += 1;
@@ -431,57 +508,30 @@ impl Core {
     }
 
     /// Return the facts of an id as Python has them.
-    fn told<'py>(&self, py: Python<'py>, store: &Store, key: u64, texts: &mut [Option<Bound<'py, PyString>>]) -> PyResult<Bound<'py, PyList>> {
+    fn told<'py>(&self, py: Python<'py>, view: &View<'_>, store: usize, key: u64, texts: &mut PyTexts<'py>) -> PyResult<Bound<'py, PyList>> {
         let (id, found) = (PyString::new(py, &key.to_string()), PyList::empty(py));
-        let mut facts: Vec<_> = store.of(key).collect();
-        facts.reverse();
-        for fact in facts {
+        for fact in view.distinct(store, key).unwrap_or_else(|| view.facts(store, key).collect()).into_iter().rev() {
             let mut values: Vec<Bound<'_, PyAny>> = Vec::with_capacity(3 + fact.values().len());
             let code = PyString::intern(py, &self.codes[fact.code as usize]);
             values.extend([code.into_any(), fact.time.into_pyobject(py)?.into_any(), id.clone().into_any()]);
             for &value in fact.values() {
-                values.push(self.python(py, value, texts));
+                values.push(match (value, facts::as_number(value)) {
+                    (0, _) => py.None().into_bound(py),
+                    (_, Some(number)) => PyString::new(py, &number.to_string()).into_any(),
+                    _ => {
+                        let text = || PyString::new(py, &String::from_utf8_lossy(&view.text(value).unwrap_or_default()));
+                        texts.entry(value).or_insert_with(text).clone().into_any()
+                    }
+                });
             }
             found.append(PyTuple::new(py, values)?)?;
         }
         Ok(found)
     }
-
-    fn judge<'py>(&mut self, appliance: usize, host: &[u8], range: (i64, i64), at: usize, count: usize, ask: &Bound<'py, PyAny>) -> PyResult<Judged<'py>> {
-        let (Some(table), Some(stores)) = (&mut self.table, self.appliances.get(appliance)) else {
-            return Ok((PyBytes::new(ask.py(), b""), usize::MAX, vec![], None));
-        };
-        let (mut out, mut odd, mut place, mut asked) = (vec![], vec![], at, None);
-        let users = self.mentions.as_ref().map_or(&[][..], |mentions| &mentions[..]);
-        let (store, index) = (self.store, &self.index);
-        let mut judge = Judge { table, texts: &mut self.texts, stores, index, users, range, marks: &self.marks, host, ask };
-        for &id in index.ids.iter().skip(at).take(count) {
-            if !(if store < 2 { judge.link(store, id, &mut out)? } else { judge.record(id, &mut out)? }) {
-                asked = judge.table.asked();
-                if asked.is_some() {
-                    break;
-                }
-                odd.push((out.len(), id.to_string()));
-            }
-            place += 1;
-        }
-        Ok((PyBytes::new(ask.py(), &out), place, odd, asked))
-    }
-
-    fn python<'py>(&self, py: Python<'py>, value: Value, known: &mut [Option<Bound<'py, PyString>>]) -> Bound<'py, PyAny> {
-        if value == 0 {
-            return py.None().into_bound(py);
-        }
-        if let Some(number) = facts::as_number(value) {
-            return PyString::new(py, &number.to_string()).into_any();
-        }
-        let text = || PyString::new(py, &String::from_utf8_lossy(&self.texts.text(value).unwrap_or_default()));
-        match known.get_mut(value as usize - 1) {
-            Some(place) => place.get_or_insert_with(text).clone().into_any(),
-            None => text().into_any(),
-        }
-    }
 }
+
+/// Texts that Python has already, by what stands for them.
+type PyTexts<'py> = HashMap<Value, Bound<'py, PyString>>;
 
 /// Do something of which no panic reaches Python.
 fn guarded<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
@@ -539,5 +589,6 @@ fn line_at(bytes: &[u8], start: usize) -> &[u8] {
 fn esatls_core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     set_hook(Box::new(|_| {})); // the error that Python raises says it
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<Ids>()?;
     module.add_class::<Core>()
 }

@@ -1,8 +1,9 @@
 //! Texts -> which pattern, with which groups, by expressions that Python hands over.
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap};
 use pcre2::bytes::{CaptureLocations, Regex, RegexBuilder};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use std::hash::BuildHasher;
 
 /// How to read one field of an event: as text, number, list of numbers, or by a table.
 #[derive(FromPyObject)]
@@ -43,26 +44,69 @@ impl Compiled {
 /// The expression for texts that begin alike.
 struct Matcher {
     text: String,
+    /// Where the first number begins, if what is matched behind it does not depend on it; else 0.
+    number: usize,
     specs: Specs,
     ascii: Option<Compiled>,
     utf8: Option<Compiled>,
+    /// Some texts: most lines of a log differ only in that number. By the hash of the rest, with that of the latest.
+    recent: Vec<(u64, Option<Recent>)>,
+    hasher: DefaultHashBuilder,
+}
+
+/// What was matched in a text: which of the specs, and the groups.
+pub struct Recent {
+    rest: Vec<u8>,
+    spec: Option<usize>,
+    spans: Vec<(usize, (usize, usize))>,
+    /// Where the number ended.
+    end: usize,
+}
+
+const RECENT: usize = 1 << 10;
+const LONGEST_RECENT: usize = 128;
+const LONGEST_NUMBER: usize = 18;
+
+/// The groups of a match.
+pub enum Groups<'a> {
+    New(&'a CaptureLocations),
+    /// Those of a text whose number ended there and ends here.
+    Recent(&'a Recent, usize, usize),
+}
+
+impl Groups<'_> {
+    /// Return where a group stands, if it is there.
+    pub fn get(&self, number: usize) -> Option<(usize, usize)> {
+        match self {
+            Groups::New(groups) => groups.get(number),
+            Groups::Recent(recent, start, end) => {
+                let &(_, (first, last)) = recent.spans.iter().find(|(one, _)| *one == number)?;
+                let moved = |place: usize| if place > *start { place + end - recent.end } else { place };
+                Some((moved(first), moved(last)))
+            }
+        }
+    }
 }
 
 pub enum Found<'a> {
     Nothing,
     /// An expression that gave up: Python is to read the line.
     Unsure,
-    One(&'a Todo, &'a CaptureLocations),
+    One(&'a Todo, Groups<'a>),
 }
 
 pub struct Matchers(HashMap<[u8; 4], Matcher>);
 
+/// First characters of texts, their expression, where a number stands that matters no more, and what each alternative means.
+pub type GivenMatcher = (String, String, usize, Specs);
+
 impl Matchers {
-    pub fn new(given: Vec<(String, String, Specs)>) -> PyResult<Self> {
+    pub fn new(given: Vec<GivenMatcher>) -> PyResult<Self> {
         let mut found = HashMap::new();
-        for (start, text, specs) in given {
+        for (start, text, number, specs) in given {
             let key = start.as_bytes().try_into().map_err(|_| PyValueError::new_err("a start has four characters"))?;
-            found.insert(key, Matcher { text, specs, ascii: None, utf8: None });
+            let (ascii, utf8, recent, hasher) = Default::default();
+            found.insert(key, Matcher { text, number, specs, ascii, utf8, recent, hasher });
         }
         Ok(Matchers(found))
     }
@@ -72,10 +116,45 @@ impl Matchers {
         let start = text.get(..4).and_then(|start| <[u8; 4]>::try_from(start).ok());
         let Some(matcher) = start.and_then(|start| self.0.get_mut(&start)) else { return Ok(Found::Nothing) };
         let is_ascii = text.is_ascii();
-        let place = if is_ascii { &mut matcher.ascii } else { &mut matcher.utf8 };
+        let Some((end, rest)) = matcher.rest(text).filter(|_| is_ascii) else { return matcher.matched(text, is_ascii) };
+        let hash = matcher.hasher.hash_one(rest);
+        let slot = hash as usize % RECENT;
+        matcher.recent.resize_with(RECENT, Default::default);
+        if !matches!(&matcher.recent[slot].1, Some(recent) if recent.rest == rest) {
+            if matcher.recent[slot].0 != hash {
+                matcher.recent[slot].0 = hash;
+                return matcher.matched(text, true);
+            }
+            let (spec, spans) = match matcher.matched(text, true)? {
+                Found::Unsure => return Ok(Found::Unsure),
+                Found::Nothing => (None, vec![]),
+                Found::One(_, groups) => {
+                    let Groups::New(groups) = groups else { return Ok(Found::Unsure) };
+                    let spans: Vec<_> = (0..groups.len()).filter_map(|number| Some((number, groups.get(number)?))).collect();
+                    (matcher.specs.iter().position(|(last, _)| spans.iter().any(|(number, _)| number == last)), spans)
+                }
+            };
+            matcher.recent[slot].1 = Some(Recent { rest: rest.to_vec(), spec, spans, end });
+        }
+        let Some(recent) = &matcher.recent[slot].1 else { return Ok(Found::Unsure) };
+        Ok(recent.spec.map_or(Found::Nothing, |spec| Found::One(&matcher.specs[spec].1, Groups::Recent(recent, matcher.number, end))))
+    }
+}
+
+impl Matcher {
+    /// Return where the number of a text ends, and what stands behind it; None where it is not as ever.
+    fn rest<'a>(&self, text: &'a [u8]) -> Option<(usize, &'a [u8])> {
+        let behind = text.get(self.number..).filter(|_| self.number > 0)?;
+        let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let rest = behind[digits..].strip_prefix(b" ").filter(|rest| rest.len() <= LONGEST_RECENT)?;
+        (1..=LONGEST_NUMBER).contains(&digits).then_some((self.number + digits, rest))
+    }
+
+    fn matched(&mut self, text: &[u8], is_ascii: bool) -> PyResult<Found<'_>> {
+        let place = if is_ascii { &mut self.ascii } else { &mut self.utf8 };
         let compiled = match place {
             Some(compiled) => compiled,
-            None => place.insert(Compiled::new(&matcher.text, !is_ascii)?),
+            None => place.insert(Compiled::new(&self.text, !is_ascii)?),
         };
         match compiled.regex.captures_read_at(&mut compiled.groups, text, 0) {
             Ok(Some(_)) => {}
@@ -83,7 +162,7 @@ impl Matchers {
             Err(_) => return Ok(Found::Unsure),
         }
         let groups = &compiled.groups;
-        let spec = matcher.specs.iter().find(|(last, _)| groups.get(*last).is_some());
-        Ok(spec.map_or(Found::Unsure, |(_, todo)| Found::One(todo, groups)))
+        let spec = self.specs.iter().find(|(last, _)| groups.get(*last).is_some());
+        Ok(spec.map_or(Found::Unsure, |(_, todo)| Found::One(todo, Groups::New(groups))))
     }
 }

@@ -28,7 +28,7 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
             from esatls import native
 
             written = 0
-            for block in native.connection_lines(appliances, source.contradictions, source.since, source.until):
+            for block in native.connection_lines(appliances, source.contradictions, source.since, source.until, source.options.jobs):
                 file.write(block)
                 written += block.count(b"\n")
             source.end(counts, written)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.lines import envelope
 from esatls.lines.clock import END_OF_TIME, FIRST_TIME, Clock, Time, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MOST_HEADS = 10_000
 """Envelopes kept; a log of one second after another needs few."""
@@ -236,6 +239,17 @@ class Heads:
             self.span[1] = time
         elif time < self.span[0]:
             self.span[0] = time
+
+    def note(self, span: Iterable[Time] | None) -> None:
+        """Take times of lines that were read elsewhere."""
+        for time in span or ():
+            self._note(time)
+
+    def minutes(self, prefix: str) -> int | None:
+        """Return where the minutes stand, if the envelopes of an hour differ in nothing but them and the seconds."""
+        hour = self.hour
+        is_plain = hour is not None and hour.pattern is None and hour.head_of(prefix) is not None
+        return hour.at if hour is not None and is_plain else None
 
     def set_time(self, time: Time | None) -> None:
         """Say when the lines without a stamp were written."""
