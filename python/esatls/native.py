@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from esatls.extraction.heads import Head
     from esatls.extraction.stream import Consumer
     from esatls.lines.clock import Clock, Time
+    from esatls.report.count import Alike
     from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.facts import Ref
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
@@ -343,8 +344,8 @@ def _rules() -> list[Any]:
 class _Learned:
     """What the core is told of texts and shapes, for all appliances; one thread at a time asks for it."""
 
-    def __init__(self, dump: shapes.Dump) -> None:
-        self.shapes = shapes.Shapes(dump)
+    def __init__(self, dump: shapes.Dump, *, brief: bool) -> None:
+        self.shapes = shapes.Shapes(dump, brief=brief)
         self.asking = threading.Lock()
         self._sorts: dict[Any, int] = {}
         self._number = itertools.count(1)
@@ -522,9 +523,16 @@ def is_judging(known: NativeFacts, *, connections: bool = True) -> bool:
 
 
 def _records(
-    known: NativeFacts, stores: Iterable[int], dump: shapes.Dump, contradictions: Contradictions, range_: tuple[int, int] = _ALWAYS, jobs: int = 1
+    known: NativeFacts,
+    stores: Iterable[int],
+    dump: shapes.Dump,
+    contradictions: Contradictions,
+    range_: tuple[int, int] = _ALWAYS,
+    jobs: int = 1,
+    *,
+    brief: bool = False,
 ) -> Iterator[list[Any]]:
-    learned = _Learned(dump)
+    learned = _Learned(dump, brief=brief)
     for host, number in sorted(known.keys.items()):
         for store in stores:
             yield from _Asked(known.core, number, host, learned, contradictions).records(store, range_, jobs)
@@ -539,14 +547,30 @@ def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contrad
     yield from _lines(_records(known, (MESSAGES,), dump, contradictions, jobs=jobs), dump)
 
 
-def message_records(known: NativeFacts, contradictions: Contradictions) -> Iterator[MessageRecord]:
-    """Yield the records of all messages; the core is judging (`is_judging`)."""
-    return _loaded(_records(known, (MESSAGES,), dumps, contradictions))
+def message_records(known: NativeFacts, contradictions: Contradictions, *, brief: bool = False) -> Iterator[MessageRecord]:
+    """Yield the records of all messages, or of `brief` ones what a report counts; the core is judging (`is_judging`)."""
+    return _loaded(_records(known, (MESSAGES,), dumps, contradictions, brief=brief))
 
 
 def connection_records(known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None) -> Iterator[ConnectionRecord]:
     """Yield the records of all connections that were in use within some time, likewise."""
     return _loaded(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until)))
+
+
+def counted_connections(
+    known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None
+) -> Iterator[ConnectionRecord | Alike]:
+    """Yield what a report counts of them, those that are counted alike at once. From then on, the core has brief records only."""
+    from esatls.report import alike
+
+    return alike.connections(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until), brief=True))
+
+
+def counted_messages(known: NativeFacts, contradictions: Contradictions) -> Iterator[MessageRecord | Alike]:
+    """Yield what a report counts of all messages, likewise."""
+    from esatls.report import alike
+
+    return alike.messages(_records(known, (MESSAGES,), dumps, contradictions, brief=True))
 
 
 def connection_lines(

@@ -22,6 +22,7 @@ from esatls.extraction.fact_types import KEY
 from esatls.extraction.kinds import EVENT_KINDS
 from esatls.lines.clock import Clock, zone
 from esatls.output import dumps, lines
+from esatls.report.build import build
 from esatls.verdicts import records
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from esatls.extraction.fact_types import Fact
     from esatls.extraction.stream import Counts
+    from esatls.report.report_types import Report
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("esatls_core") is None, reason="esatls-core is not installed: bash .ci/run core")
 
@@ -90,8 +92,16 @@ def records_by_core(known: Facts, shown: Contradictions) -> tuple[list[bytes], l
     return [dumps(record) for record in found[0]], [dumps(record) for record in found[1]]
 
 
+def report_by_core(known: Facts) -> Report:
+    """Return the report, of which the core counts what is alike."""
+    assert isinstance(known, native.NativeFacts)
+    if not native.is_judging(known):
+        return build(records.connections(known), records.messages(known))
+    return build(native.counted_connections(known, Contradictions()), native.counted_messages(known, Contradictions()))
+
+
 def check(data: bytes, *, cuts: Sequence[int] = (), host: str | None = None, where: str = "UTC") -> None:
-    """Raise unless both cores give the same events, the same facts and the same counts."""
+    """Raise unless both cores give the same events, facts, counts, records and report."""
     blocks = blocks_of(data, cuts)
     for kinds in (None, ALL):
         told = []
@@ -117,6 +127,9 @@ def check(data: bytes, *, cuts: Sequence[int] = (), host: str | None = None, whe
     read(native.stream(kept, Clock(zone(where), LATEST), host), blocks)
     assert records_by_core(kept, shown[1]) == both
     assert shown[0].taken == shown[1].taken
+    kept = native.facts()
+    read(native.stream(kept, Clock(zone(where), LATEST), host), blocks)
+    assert report_by_core(kept) == build(records.connections(facts[0]), records.messages(facts[0]))
     native.drained(facts[1])
     assert counts[0] == counts[1]
     assert as_sets(facts[0]) == as_sets(facts[1])
@@ -257,12 +270,12 @@ def test_traffic(name: str) -> None:
 @given(some_facts() | ordinary_facts(), st.randoms(use_true_random=False))
 @settings(max_examples=20_000 if LINES > 10_000 else 150)
 def test_same_shape_same_record(chosen: list[tuple[int, Fact]], deal: Any) -> None:
-    """Whatever is said of a few ids, the core has the records that the general code gives."""
-    facts, known = Facts(), native.NativeFacts()
+    """Whatever is said of a few ids, the core has the records, and counts for a report, what the general code gives."""
+    facts, known, counted = Facts(), native.NativeFacts(), native.NativeFacts()
     for number in range(3):
         told = again(chosen, number)
         deal.shuffle(told)
-        for one in (facts, known):
+        for one in (facts, known, counted):
             stores = one.stores("esa1")
             for store, fact in told:
                 stores[store].setdefault(fact[KEY], []).append(fact)
@@ -270,6 +283,7 @@ def test_same_shape_same_record(chosen: list[tuple[int, Fact]], deal: Any) -> No
     general = ([dumps(record) for record in records.connections(facts, shown[0])], [dumps(record) for record in records.messages(facts, shown[0])])
     assert records_by_core(known, shown[1]) == general
     assert shown[0].taken == shown[1].taken
+    assert report_by_core(counted) == build(records.connections(facts), records.messages(facts))
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
@@ -343,6 +357,7 @@ def test_a_header_that_names_its_log_later(name: str) -> None:
         "messages -f csv",
         "messages --since 2024-03-05T10:00:30Z --until 2024-03-05T10:02:00Z",
         "report -f json",
+        "report -f json --since 2024-03-05T10:00:30Z --until 2024-03-05T10:02:00Z",
     ],
 )
 def test_command_line(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, command: str, jobs: int) -> None:

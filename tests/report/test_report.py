@@ -11,11 +11,12 @@ import pytest
 from esatls.extraction import ciphers
 from esatls.report import build as report
 from esatls.report import notes, reasons
+from esatls.verdicts.records import appliances_of, connections_of
 from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, counted
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.support import SCENARIOS, records_of
+from tests.core.support import SCENARIOS, read_facts, records_of
 from tests.report.support import CIPHERS, HOSTILE, VERSIONS, Record, attempt, connection, hostile_records, message
 from tests.traffic.cli import main as write_traffic
 
@@ -309,6 +310,14 @@ def test_order_of_the_records_does_not_matter(seed: int) -> None:
     random.Random(seed).shuffle(shuffled)
     random.Random(-seed).shuffle(others)
     assert json.dumps(report.build(shuffled, others)) == json.dumps(report.build(CONNECTIONS, MESSAGES))
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.log")), ids=lambda path: path.stem)
+def test_brief_records(path: pathlib.Path) -> None:
+    """Of a connection, a brief record has all that a report counts."""
+    facts, _ = read_facts(path.read_text(encoding="utf-8").splitlines())
+    whole, brief = ([record for one in appliances_of(facts) for _, record in connections_of(one, brief=brief)] for brief in (False, True))
+    assert report.build(brief, []) == report.build(whole, [])
 
 
 @pytest.mark.parametrize(

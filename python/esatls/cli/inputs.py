@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
     from esatls.native import NativeFacts
+    from esatls.report.count import Alike
     from esatls.verdicts.appliance import Appliance
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
@@ -219,8 +220,8 @@ def appliances_of(source: Input) -> tuple[Judging, Counts]:
     return known if native.is_judging(known) else records.appliances_of(known), counts
 
 
-def connections_of(appliances: Judging, source: Input) -> Iterator[ConnectionRecord]:
-    """Yield the connections that touch the requested time range."""
+def connections_of(appliances: Judging, source: Input, *, brief: bool = False) -> Iterator[ConnectionRecord]:
+    """Yield the connections that touch the requested time range; `brief` ones have only what a report counts."""
     from esatls.verdicts import records
 
     since, until = source.since, source.until
@@ -231,7 +232,7 @@ def connections_of(appliances: Judging, source: Input) -> Iterator[ConnectionRec
         return
     for appliance in records.looked_at(appliances, source.contradictions):
         total = len(appliance.stores[RECEIVING]) + len(appliance.stores[DELIVERY])
-        for connection, record in source.judged(records.connections_of(appliance), total):
+        for connection, record in source.judged(records.connections_of(appliance, brief=brief), total):
             if since is not None or until is not None:
                 times = records.times_of(connection)
                 if not times or (since is not None and max(times) < since) or (until is not None and min(times) >= until):
@@ -252,6 +253,19 @@ def messages_of(appliances: Judging, source: Input) -> Iterator[MessageRecord]:
         for _, record in source.judged(records.messages_of(appliance), len(appliance.stores[MESSAGES])):
             if in_time(record, source):
                 yield record
+
+
+def counted(appliances: Judging, source: Input) -> tuple[Iterator[ConnectionRecord | Alike], Iterator[MessageRecord | Alike]]:
+    """Return what a report counts of the connections and messages that touch the requested time range."""
+    if isinstance(appliances, Facts):
+        from esatls import native
+
+        connections = native.counted_connections(appliances, source.contradictions, source.since, source.until)
+        if source.since is None and source.until is None:
+            return connections, native.counted_messages(appliances, source.contradictions)
+        records = native.message_records(appliances, source.contradictions, brief=True)
+        return connections, (record for record in records if in_time(record, source))
+    return connections_of(appliances, source, brief=True), messages_of(appliances, source)
 
 
 def in_time(record: MessageRecord, source: Input) -> bool:

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from esatls.cli.inputs import Input, appliances_of, connections_of, messages_of, reading
+from esatls.cli.inputs import Input, appliances_of, counted, reading
 from esatls.errors import UsageError
 from esatls.lines.clock import rfc3339
 from esatls.output import dumps, ending
@@ -52,7 +52,7 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
     output = _dated(output, source)
     found, counts = appliances_of(source)
     appliances = found if isinstance(found, Facts) else [*found]  # connections and messages are judged once
-    built = statistics.build(connections_of(appliances, source), messages_of(appliances, source), own_domains, source.contradictions)
+    built = statistics.build(*counted(appliances, source), own_domains, source.contradictions)
     times = {name: rfc3339(time) for name, time in (("since", source.since), ("until", source.until)) if time is not None}
     settings = {**{name: options[name] for name in _OF_THE_REPORT}, **times, "own_domains": [*own_domains]}
     built["evidence"] = evidence(source.found, counts, [*source.problems, *map(str, source.contradictions.found())], settings)

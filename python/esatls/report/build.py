@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from esatls.report import report_types
+    from esatls.report.count import Alike
     from esatls.report.notes import Direction
     from esatls.report.report_types import (
         CipherRow,
@@ -82,8 +83,8 @@ def percent(part: int, whole: int) -> float | None:
 
 
 def build(
-    connections: Iterable[ConnectionRecord],
-    messages: Iterable[MessageRecord],
+    connections: Iterable[ConnectionRecord | Alike],
+    messages: Iterable[MessageRecord | Alike],
     own_domains: Iterable[str] = (),
     contradictions: Contradictions | None = None,
 ) -> Report:

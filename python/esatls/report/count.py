@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
 from esatls.lines.clock import parse_rfc3339
@@ -79,6 +79,23 @@ class Span:
         return "hour" if parse_rfc3339(self.times["last"]) - parse_rfc3339(self.times["first"]) < _HOURLY else "day"
 
 
+class Alike(NamedTuple):
+    """Several records of one hour that are counted alike.
+
+    Of those that something is wrong with, the latest are not among them, which are told as examples (`connection_is_noted` and others).
+    """
+
+    record: Any
+    """One of them, with the latest time."""
+    number: int
+    first: str | None
+    """The earliest time."""
+    times: tuple[str, ...]
+    """Moments that the time of all begins and ends with."""
+    what: str = ""
+    """What is counted of messages: when they were `seen`, how they were `received`, or how they were `delivered`. All, if it is empty."""
+
+
 class Counts(NamedTuple):
     """All that is counted of some records."""
 
@@ -93,7 +110,7 @@ class Counts(NamedTuple):
     """What was wrong with whom."""
 
 
-def count_records(connections: Iterable[ConnectionRecord], messages: Iterable[MessageRecord], own_domains: Iterable[str] = ()) -> Counts:
+def count_records(connections: Iterable[ConnectionRecord | Alike], messages: Iterable[MessageRecord | Alike], own_domains: Iterable[str] = ()) -> Counts:
     """Count records of connections and of messages, each read once."""
     ledger = Ledger(own_domains)
     counts = Counts(Span(), {(direction, flow): Part() for direction in DIRECTIONS for flow in FLOWS}, Counter(), Counter(), ledger)
@@ -111,10 +128,10 @@ class _Group:
         self.count = self.recipients = 0
         self.latest = ""
 
-    def add(self, time: str | None, recipients: int = 0) -> None:
-        """Add one."""
-        self.count += 1
-        self.recipients += recipients
+    def add(self, time: str | None, recipients: int = 0, count: int = 1) -> None:
+        """Add some, each with so many recipients; `time` is that of the latest."""
+        self.count += count
+        self.recipients += recipients * count
         # without the Z, text with a fraction sorts after text without
         if time is not None and time[:-1] > self.latest[:-1]:
             self.latest = time
@@ -132,31 +149,39 @@ _Issues = tuple[tuple["IssueName", str], ...]
 """What is wrong, each with its reason or its name."""
 
 
+def _alike(one: ConnectionRecord | MessageRecord | Alike) -> tuple[Any, int, str | None, tuple[str, ...], str]:
+    """Return one record as several that are alike."""
+    return one if isinstance(one, Alike) else (one, 1, None, (), "")
+
+
 def _flow(record: ConnectionRecord | MessageRecord) -> str:
     flow = record.get("mail_flow", UNKNOWN)
     return flow if flow in FLOWS else UNKNOWN
 
 
-def _count_connections(counts: Counts, connections: Iterable[ConnectionRecord]) -> None:
+def _count_connections(counts: Counts, connections: Iterable[ConnectionRecord | Alike]) -> None:
     span, ledger = counts.span, counts.ledger
     groups = _Groups[tuple[str, str, str, str, str, Optional[str], Optional[str], Optional[str], bool]]()
     moments: Counter[tuple[str, str, str, str, str]] = Counter()
-    for record in connections:
-        opened, closed = record.get("opened"), record.get("closed")
+    for one in connections:
+        record, count, first, times, _ = _alike(one)
+        told = record.get
+        opened, closed = told("opened"), told("closed")
         time = opened or closed
-        span.add(opened)
-        span.add(closed)
+        for moment in times or (opened, closed):
+            span.add(moment)
         direction, verdict, flow = record["esa_direction"], record["tls_verdict"], _flow(record)
-        version, cipher, reason = record.get("tls_version"), record.get("tls_cipher"), record.get("tls_reason")
-        moments[record.get("esa_host", UNKNOWN), direction, flow, _hour(time), verdict] += 1
+        version, cipher, reason = told("tls_version"), told("tls_cipher"), told("tls_reason")
+        moments[told("esa_host", UNKNOWN), direction, flow, _hour(time), verdict] += count
         # refused strangers are many, and no partners
-        partner = "" if verdict == "unused" else partner_name(record.get("domain"), record.get("peer_host"), record.get("peer_ip"))
+        partner = "" if verdict == "unused" else _in_dns(told("domain") or told("peer_host") or told("peer_ip") or UNKNOWN)
         is_over_tls = verdict in OVER_TLS
         day = "" if time is None else time[:10]
-        groups[direction, flow, day, verdict, partner, version, cipher, reason, record.get("tls_required", False)].add(time if is_over_tls else None)
+        group = groups[direction, flow, day, verdict, partner, version, cipher, reason, bool(told("tls_required"))]
+        group.add(time if is_over_tls else None, 0, count)
         for name, why in _outdated(version or UNKNOWN, cipher or UNKNOWN) if is_over_tls else _failed(verdict, reason):
             kind, number = ("icid", record["icid"]) if direction == "receiving" else ("dcid", record["dcid"])
-            ledger.issue(ledger.key(direction, flow, partner), name).add_connection(time, why, record.get("esa_host", ""), kind, number)
+            ledger.issue(ledger.key(direction, flow, partner), name).add_connection(time, why, told("esa_host", ""), kind, number, count, first)
     for (host, direction, flow, hour, verdict), count in moments.items():
         counts.hosts[host, "connections"] += count
         tables = counts.parts[direction, flow].tables
@@ -208,6 +233,38 @@ def _failed(verdict: str, reason: str | None) -> _Issues:
     return ((FAILED, NOT_LOGGED if reason is None else reason),) if verdict == "failed" or (verdict == "cleartext" and reason is not None) else ()
 
 
+def connection_is_noted(record: ConnectionRecord) -> bool:
+    """Tell whether something is wrong with a connection, which may be told as an example of that."""
+    verdict = record["tls_verdict"]
+    if verdict in OVER_TLS:
+        return bool(_outdated(record.get("tls_version", UNKNOWN), record.get("tls_cipher", UNKNOWN)))
+    return bool(_failed(verdict, record.get("tls_reason")))
+
+
+def receiving_is_noted(record: MessageRecord) -> bool | None:
+    """Tell the same of how a message was received; None where nothing but its connection names the partner."""
+    verdict = record["received"]
+    if verdict in ("internal", "none"):
+        return False
+    if not domain_of(record.get("sender", "")):
+        return None
+    outdated = verdict == "encrypted" and _outdated(record.get("received_tls_version", UNKNOWN), record.get("received_tls_cipher", UNKNOWN))
+    return bool(outdated) or verdict == "cleartext"
+
+
+def delivery_is_noted(record: MessageRecord) -> bool | None:
+    """Tell the same of how a message was delivered; None where several deliveries, or recipients, have to be told apart."""
+    deliveries = record["deliveries"]
+    if not deliveries:
+        return False
+    if len(deliveries) > 1 or "domain" not in deliveries[0]:
+        return None
+    (attempt,) = deliveries
+    verdict = attempt["verdict"]
+    outdated = verdict == "encrypted" and _outdated(attempt.get("tls_version", UNKNOWN), attempt.get("tls_cipher", UNKNOWN))
+    return bool(outdated) or verdict == "cleartext"
+
+
 @lru_cache(maxsize=10_000)  # bounded, as both are text of the log
 def _outdated(version: str, cipher: str) -> _Issues:
     """Return what is wrong with a protocol and a cipher, each with its name."""
@@ -229,18 +286,22 @@ _Mail = tuple[str, str, str, str, Optional[str], Optional[str]]
 """What is counted of a message and one partner: direction, flow, partner, verdict, and the protocol and cipher that are to be counted."""
 
 
-def _count_messages(counts: Counts, messages: Iterable[MessageRecord]) -> None:
+def _count_messages(counts: Counts, messages: Iterable[MessageRecord | Alike]) -> None:
     span = counts.span
     groups = _Groups[_Mail]()
     moments: Counter[tuple[str, str, str, str, str]] = Counter()
-    for record in messages:
-        first = record.get("first_seen")
-        span.add(first)
-        span.add(record.get("last_seen"))
+    for one in messages:
+        record, count, since, times, what = _alike(one)
         flow = _flow(record)
-        moments[record.get("esa_host", UNKNOWN), flow, _hour(first), record["received"], record["delivered"]] += 1
-        _count_received(counts.ledger, groups, record, flow)
-        _count_delivered(counts, groups, record, flow)
+        if what in ("", "seen"):
+            first = record.get("first_seen")
+            for moment in times or (first, record.get("last_seen")):
+                span.add(moment)
+            moments[record.get("esa_host", UNKNOWN), flow, _hour(first), record["received"], record["delivered"]] += count
+        if what in ("", "received"):
+            _count_received(counts.ledger, groups, record, flow, count, since)
+        if what in ("", "delivered"):
+            _count_delivered(counts, groups, record, flow, count, since)
     for (host, flow, hour, *verdicts), count in moments.items():
         received, delivered = verdicts
         counts.hosts[host, "messages"] += count
@@ -261,31 +322,31 @@ def _count_messages(counts: Counts, messages: Iterable[MessageRecord]) -> None:
         counts.ledger.note(counts.ledger.key(way, flow, partner), "messages", verdict, group.latest, group.count)
 
 
-def _count_received(ledger: Ledger, groups: _Groups[_Mail], record: MessageRecord, flow: str) -> None:
+def _count_received(ledger: Ledger, groups: _Groups[_Mail], record: MessageRecord, flow: str, count: int, since: str | None) -> None:
     verdict, first = record["received"], record.get("first_seen")
     recipients = len(record.get("recipients", ()))
     if verdict in ("internal", "none"):
-        groups["receiving", flow, "", verdict, None, None].add(None, recipients)
+        groups["receiving", flow, "", verdict, None, None].add(None, recipients, count)
         return
     partner = partner_name(domain_of(record.get("sender", "")), record.get("received_peer_host"), record.get("received_peer_ip"))
     if verdict == "encrypted":
         version, cipher = record.get("received_tls_version", UNKNOWN), record.get("received_tls_cipher", UNKNOWN)
-        groups["receiving", flow, partner, verdict, version, cipher].add(first, recipients)
+        groups["receiving", flow, partner, verdict, version, cipher].add(first, recipients, count)
         issues = _outdated(version, cipher)
     else:
-        groups["receiving", flow, partner, verdict, None, None].add(None, recipients)
+        groups["receiving", flow, partner, verdict, None, None].add(None, recipients, count)
         issues = ((CLEARTEXT, record.get("received_reason", "")),) if verdict == "cleartext" else ()
     if issues:
-        _note_issues(ledger, ledger.key("receiving", flow, partner), record, [(first, issues)])
+        _note_issues(ledger, ledger.key("receiving", flow, partner), record, [(first, issues)], count, since)
 
 
-def _count_delivered(counts: Counts, groups: _Groups[_Mail], record: MessageRecord, flow: str) -> None:
+def _count_delivered(counts: Counts, groups: _Groups[_Mail], record: MessageRecord, flow: str, count: int, since: str | None) -> None:
     deliveries = delivered_to(record)
     if len(deliveries) == 1 and len(deliveries[0][1]) < 2:
         # nearly always
         ((attempt, reached),) = deliveries
         partner = partner_name(next(iter(reached), None), attempt.get("peer_host"), attempt.get("peer_ip"))
-        _note_delivered(counts.ledger, groups, record, flow, partner, [attempt], len(attempt["rid"]), counted=True)
+        _note_delivered(counts.ledger, groups, record, flow, partner, [attempt], len(attempt["rid"]), count, since)
         return
     tables = counts.parts["delivery", flow].tables
     ways: dict[str, list[DeliveryRecord]] = {}
@@ -315,10 +376,10 @@ def _note_delivered(
     partner: str,
     over: Sequence[DeliveryRecord],
     recipients: int = 0,
-    *,
-    counted: bool = False,
+    count: int = 0,
+    since: str | None = None,
 ) -> None:
-    """Note one message that a partner got; `counted` if its protocol and cipher are to be counted too."""
+    """Note a message that a partner got; `count` of them, the first `since` then, whose protocol and cipher are to be counted too."""
     told = of_deliveries({attempt["verdict"] for attempt in over})
     latest = version = cipher = None
     wrong: list[tuple[str | None, _Issues]] = []
@@ -332,25 +393,28 @@ def _note_delivered(
             issues = ((CLEARTEXT, attempt.get("reason", "")),)
         if issues:
             wrong.append((time, issues))
-    if not counted:
+    if not count:
         version = cipher = None
-    groups["delivery", flow, partner, told, version, cipher].add(latest if told in OVER_TLS else None, recipients)
+    groups["delivery", flow, partner, told, version, cipher].add(latest if told in OVER_TLS else None, recipients, count or 1)
     if wrong:
-        _note_issues(ledger, ledger.key("delivery", flow, partner), record, wrong)
+        _note_issues(ledger, ledger.key("delivery", flow, partner), record, wrong, count or 1, since)
 
 
-def _note_issues(ledger: Ledger, key: Key, record: MessageRecord, wrong: Iterable[tuple[str | None, _Issues]]) -> None:
-    """Note what was wrong with one message of a partner, each time."""
+def _note_issues(
+    ledger: Ledger, key: Key, record: MessageRecord, wrong: Iterable[tuple[str | None, _Issues]], count: int = 1, since: str | None = None
+) -> None:
+    """Note what was wrong with one message of a partner, each time; or with `count` of them, the first `since` then."""
     told: set[str] = set()
     for time, issues in wrong:
         for name, reason in issues:
             issue = ledger.issue(key, name)
             issue.seen(time)
+            issue.seen(since)
             if name == CLEARTEXT and reason:
-                issue.reasons[reason] += 1
+                issue.reasons[reason] += count
             if name not in told:
                 told.add(name)
-                issue.messages += 1
+                issue.messages += count
                 issue.example(time, record.get("esa_host", ""), "mid", record["mid"])
 
 

@@ -46,11 +46,12 @@ class Issue:
         self.examples: list[tuple[str, str, str, int]] = []
         """Time, appliance, kind of id, id."""
 
-    def add_connection(self, time: str | None, reason: str, host: str, kind: str, number: int) -> None:
-        """Note one connection."""
-        self.connections += 1
+    def add_connection(self, time: str | None, reason: str, host: str, kind: str, number: int, count: int = 1, since: str | None = None) -> None:
+        """Note one connection, or several that are alike: `time` is that of the last, `since` that of the first."""
+        self.connections += count
         self.seen(time)
-        self.reasons[reason] += 1
+        self.seen(since)
+        self.reasons[reason] += count
         self.example(time, host, kind, number)
 
     def seen(self, time: str | None) -> None:

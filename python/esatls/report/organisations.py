@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pkgutil import get_data
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ def _is_address(name: str) -> bool:
 def _rules(tops: set[str]) -> Iterator[str]:
     """Yield the rules of some top-level domains."""
     # not as the package opens it: it may be in a zip
-    with files("publicsuffixlist").joinpath("public_suffix_list.dat").open(encoding="utf-8") as lines:
-        for line in lines:
-            rule = line.split(" ", 1)[0].rstrip()
-            if rule.rpartition(".")[2].lower() in tops:
-                yield rule
+    text = (get_data("publicsuffixlist", "public_suffix_list.dat") or b"").decode()
+    for line in text.split("\n"):
+        rule = line.partition(" ")[0].rstrip()
+        if rule.rpartition(".")[2].lower() in tops:
+            yield rule
 
 
 def _forms(label: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from importlib.resources import files
+from pkgutil import get_data
 from typing import TYPE_CHECKING, Any
 
 from esatls.report.bars import NOTE, NOTE_OF_PROTOCOLS, Bars
@@ -383,16 +383,21 @@ def stylesheet() -> str:
     light, dark = (";".join(f"--{verdict.word}: {getattr(verdict, ground)}" for verdict in VERDICTS) for ground in ("light", "dark"))
     words = "".join(f".v-{word} {{ fill: var(--{word}) }}\n.k-{word} {{ background: var(--{word}) }}\n" for word in WORDS)
     colours = f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n{words}"
-    return colours + files("esatls.report").joinpath("page.css").read_text(encoding="utf-8")
+    return colours + _file("page.css")
 
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+def _file(name: str) -> str:
+    """Return a file beside this one, which may be in a zip."""
+    return (get_data("esatls.report", name) or b"").decode()
+
+
 def page(report: Report) -> str:
     """Return the whole page for a report of `report.build`, to be written as UTF-8."""
-    style, script = stylesheet(), files("esatls.report").joinpath("page.js").read_text(encoding="utf-8")
+    style, script = stylesheet(), _file("page.js")
     policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
     head = tag(
         "head",

@@ -16,15 +16,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from esatls.lines.clock import Time
-    from esatls.verdicts.connection import Connection
+    from esatls.verdicts.connection import Connection, View
     from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.facts import Ref
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
 OF_TLS = ("tls_peer_cn", "tls_domain")
-_TOLD = {code: tuple((name, type_._fields.index(name)) for name in (*OF_THE_PEER, *OF_TLS) if name in type_._fields) for code, type_ in FACT_TYPES.items()}
+_OF_THE_PARTNER = ("peer_ip", "peer_host", "tls_domain")
+_Told = dict[str, tuple[tuple[str, int], ...]]
+
+
+def _places(names: Iterable[str]) -> _Told:
+    return {code: tuple((name, type_._fields.index(name)) for name in names if name in type_._fields) for code, type_ in FACT_TYPES.items()}
+
+
+_TOLD = _places((*OF_THE_PEER, *OF_TLS))
 """By code of a fact: what it tells of a connection, and where that stands."""
+_TOLD_OF_PARTNER = _places(_OF_THE_PARTNER)
+"""What of that names the partner."""
 _RID = position("rid", Delivery, Try)
 _DELIVERED = frozenset({"delivery_started", "delivery_done"})
 
@@ -36,12 +46,17 @@ def connections(facts: Facts, contradictions: Contradictions | None = None) -> I
             yield record
 
 
-def connections_of(appliance: Appliance, only: Iterable[Ref] | None = None) -> Iterator[tuple[Connection, ConnectionRecord]]:
-    """Yield the connections of one appliance, all or `only` those of some ids, each with its record."""
+def connections_of(appliance: Appliance, only: Iterable[Ref] | None = None, *, brief: bool = False) -> Iterator[tuple[Connection, ConnectionRecord]]:
+    """Yield the connections of one appliance, all or `only` those of some ids, each with its record, or a `brief` one."""
     refs = ((store, key) for store in (RECEIVING, DELIVERY) for key in appliance.ids(store)) if only is None else only
+    record_of = brief_record if brief else connection_record
     for side, key in refs:
-        for _, connection in sorted(appliance.connections_of(side, key)[1].items()):
-            yield connection, connection_record(appliance, side, key, connection)
+        connection = appliance.used_once(side, key)
+        if connection is not None:
+            yield connection, record_of(appliance, side, key, connection)
+            continue
+        for _, one in sorted(appliance.connections_of(side, key)[1].items()):
+            yield one, record_of(appliance, side, key, one)
 
 
 def times_of(connection: Connection) -> list[Time]:
@@ -124,16 +139,14 @@ def message_record(appliance: Appliance, mid: str, message: Message) -> MessageR
     return record
 
 
-def connection_record(  # noqa: C901 - a field after the other
-    appliance: Appliance, side: int, key: str, connection: Connection
-) -> ConnectionRecord:
+def connection_record(appliance: Appliance, side: int, key: str, connection: Connection) -> ConnectionRecord:
     """Return the record of one life of one connection."""
     record: dict[str, Any] = {}
     if appliance.host:
         record["esa_host"] = appliance.host
     record["esa_direction"] = "receiving" if side == RECEIVING else "delivery"
     record["icid" if side == RECEIVING else "dcid"] = int(key)
-    told, closed = _told_by(connection.facts)
+    told, closed = _told_by(connection.facts, _TOLD)
     if side == RECEIVING and appliance.has_witnesses:
         _add_stated(told, appliance, connection)
     if connection.opened is not None and connection.opened[TIME] is not None:
@@ -143,14 +156,9 @@ def connection_record(  # noqa: C901 - a field after the other
     for name in OF_THE_PEER:
         if name in told:
             record[name] = int(told[name]) if name == "peer_port" else told[name]
-    verdict, version, cipher, reason, _, _, _, conflict, witness = connection.summary(connection.view)
-    record["tls_verdict"] = verdict
-    if version:
-        record["tls_version"] = version
-    if cipher:
-        record["tls_cipher"] = cipher
-    if reason:
-        record["tls_reason"] = reason
+    view = connection.view
+    _add_tls(record, view)
+    conflict, witness = connection.summary(view)[-2:]
     for name in OF_TLS:
         if name in told:
             record[name] = told[name]
@@ -160,15 +168,55 @@ def connection_record(  # noqa: C901 - a field after the other
         record["conflict"] = conflict
     if witness:
         record["witness"] = witness
-    users, passed = _users(appliance, connection.uses)
+    users = _users(appliance, connection.uses)
     domain = _partner(appliance, side, users, told.get("tls_domain"))
     if domain:
         record["domain"] = domain
     flow = connection.flow or _shared_flow(appliance, users)
     if flow:
         record["mail_flow"] = flow
-    record["messages"] = passed
+    record["messages"] = len({use[KEY] for use in connection.uses if passes(use)})
     return record  # type: ignore[return-value]
+
+
+def brief_record(appliance: Appliance, side: int, key: str, connection: Connection) -> ConnectionRecord:
+    """Return of a record what a report counts, times and id at the end; the partner's host name or address stands for a domain that is not told."""
+    record: ConnectionRecord = {"esa_direction": "receiving" if side == RECEIVING else "delivery"}
+    if appliance.host:
+        record["esa_host"] = appliance.host
+    told, closed = _told_by(connection.facts, _TOLD_OF_PARTNER)
+    if side == RECEIVING and appliance.has_witnesses:
+        _add_stated(told, appliance, connection)
+    view, opened = connection.view, connection.opened
+    _add_tls(record, view)
+    if connection.rest.required:
+        record["tls_required"] = True
+    users = _users(appliance, connection.uses)
+    if view.verdict != "unused":
+        partner = _partner(appliance, side, users, told.get("tls_domain")) or told.get("peer_host") or told.get("peer_ip")
+        if partner:
+            record["domain"] = partner
+    flow = connection.flow or _shared_flow(appliance, users)
+    if flow:
+        record["mail_flow"] = flow
+    if opened is not None and opened[TIME] is not None:
+        record["opened"] = appliance.stamp(opened[TIME])
+    if closed:
+        record["closed"] = appliance.stamp(min(closed))
+    record["icid" if side == RECEIVING else "dcid"] = int(key)
+    return record
+
+
+def _add_tls(record: dict[str, Any] | ConnectionRecord, view: View) -> None:
+    """Add the verdict, and what goes with it."""
+    verdict, version, cipher, reason, _, _ = view
+    record["tls_verdict"] = verdict
+    if version:
+        record["tls_version"] = version
+    if cipher:
+        record["tls_cipher"] = cipher
+    if reason:
+        record["tls_reason"] = reason
 
 
 def _add_stated(told: dict[str, Any], appliance: Appliance, connection: Connection) -> None:
@@ -181,31 +229,28 @@ def _add_stated(told: dict[str, Any], appliance: Appliance, connection: Connecti
                 told.setdefault(name, value)
 
 
-def _users(appliance: Appliance, uses: Sequence[Fact]) -> tuple[list[tuple[Fact, Message]], int]:
-    """Return the messages that use a connection, after the facts that say so, and how many passed over it."""
+def _users(appliance: Appliance, uses: Sequence[Fact]) -> list[tuple[Fact, Message]]:
+    """Return the messages that use a connection, after the facts that say so."""
     users: list[tuple[Fact, Message]] = []
-    passed: set[str] = set()
     rid = last = None
     for use in uses:
         code = use[CODE]
-        if passes(use):
-            passed.add(use[KEY])
         if code != GIVEN_UP:
             message = appliance.message(use[KEY], use[TIME])
             # most deliveries have two lines, which name the same recipients
             if message is not None and (message is not last or code not in _DELIVERED or use[_RID] != rid):
                 users.append((use, message))
                 last, rid = message, use[_RID] if code in _DELIVERED else None
-    return users, len(passed)
+    return users
 
 
-def _told_by(facts: Sequence[Fact]) -> tuple[dict[str, Any], list[Time]]:
+def _told_by(facts: Sequence[Fact], places: _Told) -> tuple[dict[str, Any], list[Time]]:
     """Return what the facts of a connection tell, of each field the first value, and when it was closed."""
     told: dict[str, Any] = {}
     closed: list[Time] = []
     agree = True
     for fact in facts:
-        for name, place in _TOLD[fact[CODE]]:
+        for name, place in places[fact[CODE]]:
             value = fact[place]
             if not value:
                 pass
@@ -218,7 +263,7 @@ def _told_by(facts: Sequence[Fact]) -> tuple[dict[str, Any], list[Time]]:
     if not agree:
         told = {}
         for fact in sorted(facts, key=order):
-            for name, place in _TOLD[fact[CODE]]:
+            for name, place in places[fact[CODE]]:
                 if fact[place]:
                     told.setdefault(name, fact[place])
     return told, closed

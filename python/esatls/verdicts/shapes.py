@@ -49,7 +49,7 @@ from esatls.verdicts.ordinary import (
     USED,
     WENT_OVER,
 )
-from esatls.verdicts.records import OF_THE_PEER, OF_TLS, connection_record, message_record, messages, messages_of
+from esatls.verdicts.records import OF_THE_PEER, OF_TLS, brief_record, connection_record, message_record, messages, messages_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -73,6 +73,11 @@ _OF_ENVELOPE = ("sender", "recipients", "parent_mid", "mid_relation")
 _OF_IDENTITY = ("message_id", "subject")
 _OF_DELIVERIES = ("delivered", "deliveries")
 _OF_TIME = ("first_seen", "last_seen", "finished")
+_COUNTED = ("esa_host", "mail_flow", "received", "received_tls_version", "received_tls_cipher", "received_reason")
+"""What a report counts of how a message was received."""
+_OF_EACH = ("first_seen", "last_seen", "mid", "received_peer_host", "received_peer_ip")
+"""What it takes of each message beside that."""
+_OF_ATTEMPT = ("rid", "outcome", "verdict", "tls_version", "tls_cipher", "reason")
 
 
 def _getter(places: Sequence[int]) -> _Get:
@@ -299,8 +304,10 @@ _Part = tuple["_Told", tuple[Any, ...]]
 class Shapes:
     """What is known of shapes, for any number of appliances."""
 
-    def __init__(self, dump: Dump) -> None:
+    def __init__(self, dump: Dump, *, brief: bool = False) -> None:
         self.dump = dump
+        self.brief = brief
+        """Whether records have only what a report counts, and what is of each one alone stands at the end."""
         self.layouts = _Layouts()
         self.fragments: dict[_Told, Fragment | None] = {}
         """By shape; None where it turned out not to be ordinary."""
@@ -794,6 +801,8 @@ class _Example:
         record, _ = told
         seen = {name: record.pop(name) for name in _OF_TIME}
         flow = "none" if record["received"] == "none" else record.get("mail_flow", "")
+        if self.judge.shapes.brief:
+            record, seen = _only(record, _COUNTED), _only({**record, **seen}, _OF_EACH)
         found = self._fragment(record, seen)
         return found and found._replace(done=flow)
 
@@ -805,7 +814,7 @@ class _Example:
         if told is None:
             return None
         record, message = told
-        parts = ({name: record[name] for name in names if name in record} for names in (_OF_ENVELOPE, _OF_IDENTITY))
+        parts = _only(record, _OF_ENVELOPE), _only(record, _OF_IDENTITY)
         people = {}
         for rid, address in message.recipients.items():
             mark = _MARK.fullmatch(address)
@@ -817,6 +826,8 @@ class _Example:
             if mark is None:
                 return None
             people[SENDER] = int(mark[1])
+        if self.judge.shapes.brief:
+            parts = ({"to": len(record.get("recipients", ()))}, _only(record, ("recipients", "sender")))
         found = self._fragment(*parts)
         return found and found._replace(people=people)
 
@@ -825,7 +836,7 @@ class _Example:
         key = _number(_MID)
         self._ids[MESSAGES, mid] = key
         self._count = _OF_TRY
-        own, begun, ended, told, rid, response = one
+        own, begun, ended, when, rid, response = one
         dcid = own and _number(0)
         facts = self.stores[MESSAGES][key] = []
         if begun:
@@ -842,7 +853,7 @@ class _Example:
             if connection is None:
                 return None
             self._ids[DELIVERY, own] = _number(0)
-            self._connection(DELIVERY, connection, _BEGIN, told)
+            self._connection(DELIVERY, connection, _BEGIN, when)
             if connection.passed and not begun:
                 self.stores[MESSAGES][_number(_CHILD)] = [("delivery_started", _BEGIN, _number(_CHILD), dcid, "0")]
         appliance = Appliance("", self.stores)
@@ -853,7 +864,10 @@ class _Example:
         done = found[0]["verdict"] if found[0].get("outcome") == "done" else None
         if "time" in found[0]:
             found[0]["time"] = _text(1)
-        made = self._fragment({**found[0]})
+        told: dict[str, Any] = {**found[0]}
+        if self.judge.shapes.brief:
+            told = _only(told, (*_OF_ATTEMPT, *(("domain",) if "domain" in told else ("peer_host", "peer_ip")), "time"))
+        made = self._fragment(told)
         return made and made._replace(texts=(made.texts[0]._replace(text="{" + made.texts[0].text + "}"),), done=done)
 
     def connection(self, side: int, facts: Collection[Fact], used: Used) -> Fragment | None:
@@ -884,11 +898,12 @@ class _Example:
         found = [*appliance.connections_of(side, own)[1].values()]
         if not self.is_good or len(found) != 1:
             return None
-        record: dict[str, Any] = {**connection_record(appliance, side, own, found[0])}
+        record_of = brief_record if self.judge.shapes.brief else connection_record
+        record: dict[str, Any] = {**record_of(appliance, side, own, found[0])}
         for name, time, place in (("opened", _BEGIN - 40, _FIRST), ("closed", _BEGIN + 5000, _LAST)):
             if record.get(name) == rfc3339(time):
                 record[name] = _text(place)
-        if record["messages"]:
+        if record.get("messages"):
             record["messages"] = int(_number(_MESSAGES))
         return self._fragment(record)
 
@@ -990,6 +1005,11 @@ class _Example:
                 return None
             texts.append(Text(text, tuple(places)))
         return Fragment(len(self.judge.shapes.fragments), tuple(texts), self._count, {})
+
+
+def _only(record: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return some fields of a record, in this order."""
+    return {name: record[name] for name in names if name in record}
 
 
 def link(judge: Judge, side: int, facts: Collection[Fact], used: Used) -> Fragment | None:
