@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -450,6 +451,33 @@ def test_the_lists_are_sorted_searched_and_paged(tmp_path: pathlib.Path) -> None
         [0, None, None, "0 of 121" + words],
         121,
     ]
+
+
+@needs_chromium
+def test_nothing_is_wider_than_the_window(tmp_path: pathlib.Path) -> None:
+    """On windows from wide to narrow, only tables that scroll by themselves are wider than the window, and every link leads somewhere."""
+    pairs = [hostile_records(text) for text in HOSTILE]
+    text = report_html.page(report.build([*MANY, *(c for connections, _ in pairs for c in connections)], [*QUIET, *(m for _, some in pairs for m in some)]))
+    steps = """
+        addEventListener("load", () => {
+          const told = [...document.querySelectorAll("iframe")].map(frame => {
+            const found = frame.contentDocument, all = [...found.body.querySelectorAll("*")].filter(one => !one.closest(".scroll, svg"));
+            const width = found.documentElement.clientWidth, links = [...found.querySelectorAll("a")];
+            return [
+              found.documentElement.scrollWidth - width,
+              all.filter(one => one.getBoundingClientRect().right > width + 1).map(one => one.outerHTML.slice(0, 200)),
+              links.filter(link => !found.getElementById(link.hash.slice(1))).map(link => link.hash),
+            ];
+          });
+          document.body.textContent = JSON.stringify(told);
+        });
+    """
+    within = html.escape(re.sub('<meta http-equiv="Content[^>]*>', "", text))
+    frames = "".join(f'<iframe width="{width}" height="900" srcdoc="{within}"></iframe>' for width in (1400, 1000, 400))
+    path = tmp_path / "frames.html"
+    path.write_text(f"<!doctype html><script>{steps}</script><body>{frames}", encoding="utf-8")
+    run = chromium(path, tmp_path, "--dump-dom")
+    assert json.loads(next(words for words in Page(run.stdout).text if words.startswith("[["))) == [[0, [], []]] * 3
 
 
 @needs_chromium
