@@ -103,11 +103,12 @@ BEHIND_MID = (("ICID",), ("Subject", "Message-ID"), ("(?:to )?RID",))
 _MID = r"MID (?P<mid>\d{1,18}) "
 # the first words that lines have most often, in that order; all others go together
 OFTEN = ("MID ", "ICID", "Mess", "DCID", "New ", "Star", "Deli")
+# with Logstash, a dot matches the end of a line too, but for (?-m: ...)
 GROK = """    {condition} {{
       grok {{
         id => "esatls-event-{name}"
         patterns_dir => ["${{ESATLS_HOME:/etc/logstash/esatls}}/grok_patterns"]
-        match => {{ "[@metadata][esatls][text]" => "\\A(?:{events})\\s*\\z" }}
+        match => {{ "[@metadata][esatls][text]" => "\\A(?-m:{events})\\s*\\z" }}
         target => "[@metadata][esatls]"
         tag_on_failure => []
         tag_on_timeout => "_esatls_grok_timeout"
@@ -146,7 +147,7 @@ def filter_text() -> str:
     headers = [*usual_headers(), "%{ESA_ENVELOPE}"]
     values = {
         "groks": _groks(),
-        "headers": ",\n".join(rf'          "\A{header}(?<text>[\s\S]*)"' for header in headers),
+        "headers": ",\n".join(rf'          "\A(?-m:{header})(?<text>[\s\S]*)"' for header in headers),
     }
     template = (HERE / "filter.conf.template").read_text(encoding="ascii")
     return re.sub(r"@(\w+)@", lambda found: values[found[1]], template)

@@ -45,7 +45,7 @@ class Grok
     (@source, patterns_of_it), = settings["match"].to_a
     @target = settings["target"]
     @keeps_empty = settings["keep_empty_captures"] == "true"
-    @expressions = Array(patterns_of_it).map { |pattern| Regexp.new(expand(pattern, patterns)) }
+    @expressions = Array(patterns_of_it).map { |pattern| Regexp.new(expand(pattern, patterns), Regexp::MULTILINE) }
   end
 
   def expand(text, patterns)

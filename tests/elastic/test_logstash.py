@@ -99,11 +99,12 @@ def test_an_authority_of_one_s_own_can_be_named_in_the_output() -> None:
 
 
 def test_every_line_becomes_the_extractors_document_on_jruby() -> None:
-    """Every case, look-alike, foreign and reported line, in every envelope: whole documents are equal, without a Logstash."""
+    """Every case, look-alike, foreign and reported line, in every envelope, and text of two lines: whole documents are equal, without a Logstash."""
     missing = cannot_run()
     if missing:
         pytest.skip(missing)
     lines = [*corpus.lines(), *(line for lines in corpus.inputs().values() for line in lines)]
+    lines += [f"Wed Jul 20 19:47:40 2005 Info: {text}" for text in ("ICID 5 close: a\nb", "MID 5 Subject 'a\nb'", "ICID 5 TLS failed: a\r\nb")]
     got = {document.pop("number"): document for document in run_jruby(lines)}
     want = {number: corpus.merged({"event": {"original": line}}, corpus.expected(line)) for number, line in enumerate(lines)}
     assert sorted(got) == list(range(len(lines)))
