@@ -56,7 +56,8 @@ def test_what_may_not_be_read(folder: pathlib.Path, closed: str) -> None:
     except PermissionError:
         pytest.skip("root may read everything, and may be nobody else here")
     try:
-        assert told("-q", folder, code=1) == ([1], [f"esatls: {shut}: permission denied"])
+        for paths in ([folder], [folder / "a.log", shut]):
+            assert told("-q", *paths, code=1) == ([1], [f"esatls: {shut}: permission denied"])
     finally:
         os.seteuid(user)
         shut.chmod(0o755)

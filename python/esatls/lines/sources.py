@@ -62,21 +62,19 @@ def find(paths: tuple[str, ...], warn: Warn) -> list[Source]:
     Raises `InputError` when nothing can be read at all; warns of each path that cannot.
     """
     found: dict[object, Source] = {}
-    failed = ""
     for path in paths or ("-",):
-        names = _expand(path, warn)
+        problems: list[str] = []
+        names = _expand(path, problems.append)
         for name in names:
             problem = _problem(name, named=name == path)
             if problem:
-                failed = f"{name}: {problem}"
-                warn(failed)
+                problems.append(f"{name}: {problem}")
             else:
                 found.setdefault(_identity(name), Source(name))
-        if not names:
-            failed = f"{path}: no such file"
-            warn(failed)
+        for told in problems if names or problems else [f"{path}: no such file"]:
+            warn(told)
     if not found:
-        raise InputError("nothing to read" if failed else "no file")
+        raise InputError("nothing to read")
     return list(found.values())
 
 
