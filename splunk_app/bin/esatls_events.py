@@ -30,6 +30,15 @@ FOREIGN = frozenset({"action"})
 """Fields that mean something else where others fill them: CIM's action is what was done about an event. They are added under a prefix only."""
 
 
+OPENINGS = {"MID ": "MID ", "ICID": "ICID ", "DCID": "DCID ", "Mess": "Message finished MID "}
+"""First characters of a text -> what stands in front of its first number, where many texts differ in that number alone."""
+OFTEN = frozenset({
+    "icid", "dcid", "mid", "tls_version", "tls_cipher", "hat_action", "sender_group", "hat_match", "sbrs", "country", "policy_table", "close_reason",
+    "message_end",
+})  # fmt: skip
+"""The fields of such texts: beside the number, what has few values."""
+
+
 class Rids(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
     """Recipient ids as the log has them -> their two cells, the plain and the multi-valued one; mostly the same few over and over."""
 
@@ -45,7 +54,7 @@ class Rids(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
 class Shape:
     """How the fields of one pattern stand in a row: constants and commas, between which the groups of a match go."""
 
-    __slots__ = ("commas", "flow", "groups", "names", "pieces", "places", "rid", "safe", "spec")
+    __slots__ = ("commas", "flow", "groups", "names", "often", "pieces", "places", "rid", "safe", "spec")
 
     rids = Rids()
 
@@ -57,6 +66,7 @@ class Shape:
         names = set(spec.groups)
         filled = [name for name in columns if name in names]
         self.safe = names <= NUMBERS | {"rid"}
+        self.often = False
         # these two tell the flow of mail, a column behind all others that these patterns fill, as the list of ids is elsewhere
         flow = names & {"hat_action", "policy_table"}
         self.flow = spec.groups[flow.pop()] if flow else None
@@ -67,6 +77,7 @@ class Shape:
         if filled != [name for name in columns if name in filled] or spec.kind == "consolidated_event" or (flow and self.rid):
             return
         self.groups = groups
+        self.often = names <= OFTEN
         text = "".join("," + ("\0" if name in filled else spec.constants.get(name, "")) for name in columns)
         text += "".join("," + ("\0" if name in filled else "") for name in LISTS)
         self.commas = text.count(",")
@@ -101,20 +112,52 @@ class Shape:
         return head + cells_of_event(event_of(self.spec, found), self.names)
 
 
+class Plan:
+    """How to read the texts that begin with the same characters.
+
+    Many differ in their first number alone: the cells of what stands behind it are kept.
+    """
+
+    __slots__ = ("end", "fullmatch", "opening", "shapes", "tails")
+
+    def __init__(self, fullmatch: Callable[..., re.Match[str] | None], shapes: dict[int, Shape], opening: str) -> None:
+        """Begin with the patterns of these texts and the shape of what each finds; `opening` is what stands in front of the number."""
+        self.fullmatch = fullmatch
+        self.shapes = shapes
+        self.opening = opening
+        self.end = 0
+        """Where the latest such number ended."""
+        self.tails: dict[str, tuple[str, str]] = {}
+        """What stands behind the number -> the cells before that of the number, and those behind it."""
+
+    def learn(self, shape: Shape, found: re.Match[str], start: int, cells: str) -> None:
+        """Keep the cells of a text that began at `start`, where it says more than a number only what others are likely to say."""
+        number = shape.groups[0]
+        if found.start(number) != start + len(self.opening):
+            return
+        if len(self.tails) >= esatls_splunk.MOST_HEADS:
+            self.tails.clear()
+        before = shape.pieces[1]
+        end = found.end(number)
+        self.end = end - start
+        self.tails[found.string[end:]] = before, cells[len(before) + len(found[number]) :]
+
+
 class Plans(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
-    """First characters of a text -> how to match it, and the shape of what each of its patterns finds; made when first asked for."""
+    """First characters of a text -> its plan; made when first asked for."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         """`columns` are those behind the envelope's."""
         super().__init__()
         self.columns = columns
 
-    def __missing__(self, start: str) -> tuple[Callable[..., re.Match[str] | None], dict[int, Shape]] | None:
+    def __missing__(self, start: str) -> Plan | None:
         """Make the plan of a beginning; None, and nothing kept, where no pattern begins so."""
         matcher = MATCHERS_BY_START[start]
         if matcher is None:
             return None
-        plan = self[start] = matcher.fullmatch, {number: Shape(spec, self.columns) for number, spec in matcher.specs.items()}
+        shapes = {number: Shape(spec, self.columns) for number, spec in matcher.specs.items()}
+        plan = self[start] = Plan(matcher.fullmatch, shapes, OPENINGS.get(start, ""))
         return plan
 
 
@@ -230,15 +273,28 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
                     prefix, latest = raw[:length], place
                 start = raw[length : length + 4]
                 plan = plans[start]
-                found = plan[0](raw, length) if plan is not None else None
+                if plan is None:
+                    append(nothing if start != "CEF:" else self.slowly(raw, place))
+                    continue
+                known_cells = plan.tails.get(raw[length + plan.end :])
+                if known_cells is not None and raw.startswith(plan.opening, length):
+                    number = raw[length + len(plan.opening) : length + plan.end]
+                    if number.isdigit() and number.isascii():
+                        before, after = known_cells
+                        append(f"{head}{before}{number}{after}")
+                        continue
+                found = plan.fullmatch(raw, length)
                 if found is None:
                     append(nothing if start != "CEF:" else self.slowly(raw, place))
                     continue
-                shape = plan[1][found.lastindex]
+                shape = plan.shapes[found.lastindex]
                 if tls_only and not speaks_of_tls(shape.spec, found):
                     append(nothing)
-                else:
-                    append(shape.fill(head, found))
+                    continue
+                text = shape.fill(head, found)
+                append(text)
+                if shape.often:
+                    plan.learn(shape, found, length, text[len(head) :])
             except Exception as error:  # noqa: BLE001 - whatever a stranger's line does, the search goes on
                 self.unreadable(table.rows - len(block.texts) + len(lines) + 1, error)
                 append(nothing)

@@ -17,7 +17,7 @@ from esatls.verdicts.flat import columns
 
 from tests.core.support import CASES, SCENARIOS, read_events, read_facts
 from tests.core.support import records as records_of
-from tests.splunk.answers import HOST, NATIVE, TIME, as_text, event, events_of, row_of
+from tests.splunk.answers import HOST, NATIVE, SYSLOG, TIME, as_text, event, events_of, row_of
 from tests.splunk.conf import DEFAULT, ROOT, events_of_text, read
 from tests.splunk.driver import Command, Result, Splunk, Value, encode, unexpected
 from tests.splunk.test_fields import texts
@@ -107,6 +107,20 @@ def test_all_columns_are_announced(splunk: Splunk) -> None:
     assert result.rows == [event("nothing of an appliance")]
     assert set(NAMES) <= set(result.columns)
     assert len(result.columns) == len(set(result.columns))
+
+
+def test_lines_that_differ_in_their_number(splunk: Splunk) -> None:
+    """A text that was seen with another number has the same fields but for that; with what is no number it is no event."""
+    numbers = ["5", "6", "12", "345678901234567890", "1", "1234567890123456789", "\N{ARABIC-INDIC DIGIT FIVE}", "x", "-1", ""]
+    said = {"ICID {} close": "icid", "MID {} queued for delivery": "mid", "Message finished MID {} done": "mid", "DCID {} TLS success protocol TLSv1.2": "dcid"}
+    for head in (NATIVE, SYSLOG):
+        raws = [head + text.format(number) for number in numbers for text in said]
+        rows = splunk.stream("esatls", [event(raw) for raw in raws]).rows
+        names = [name for _ in numbers for name in said.values()]
+        known = ["connection_closed", "message_accepted", "message_finished", "tls_success"]
+        found = [(row.get("esa_event"), row.get(name)) for row, name in zip(rows, names)]
+        assert found == [(kind, number) for number in numbers[:5] for kind in known] + [(None, None)] * (len(raws) - 5 * len(said))
+        assert {row.get("tls_version") for row in rows[3 : 5 * len(said) : 4]} == {"TLSv1.2"}
 
 
 def test_tls_lines_only(splunk: Splunk) -> None:
