@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import esatls_splunk  # noqa: F401 - first: it shows the way to lib/
 from esatls.extraction.fields import CONNECTION_FIELDS
-from esatls.verdicts.records import connections
-from esatls_times import timed
 from esatls_verdicts import SummaryReader
-from esatls_windows import CONNECTION
 from splunklib.searchcommands import Configuration, dispatch
 
 if TYPE_CHECKING:
@@ -49,6 +46,10 @@ class EsatlsConnectionsCommand(SummaryReader):
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per connection."""
+        from esatls.verdicts.records import connections
+        from esatls_times import timed
+        from esatls_windows import CONNECTION
+
         facts = self.facts.settled()
         records = self.index.read(CONNECTION) if self.reads_summary else timed(connections(facts, self.contradictions), facts)
         for seconds, record in records:

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import esatls_splunk  # first: it shows the way to lib/
 from esatls.extraction.fields import MESSAGE_FIELDS
 from esatls.verdicts.flat import cell, columns, flat
-from esatls.verdicts.records import messages
 from esatls_verdicts import SummaryReader
-from esatls_windows import MESSAGE
 from splunklib.searchcommands import Configuration, dispatch
 
 if TYPE_CHECKING:
@@ -50,6 +48,9 @@ class EsatlsMessagesCommand(SummaryReader):
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per message."""
+        from esatls.verdicts.records import messages
+        from esatls_windows import MESSAGE
+
         for record in (one for _, one in self.index.read(MESSAGE)) if self.reads_summary else messages(self.facts, self.contradictions):
             attempts = record["deliveries"]
             if len(attempts) == 1:

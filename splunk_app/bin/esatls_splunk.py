@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
 from esatls.extraction.heads import MOST_HEADS, Head
-from esatls.extraction.stream import Stream
 from esatls.lines import envelope
 from esatls.lines.clock import END_OF_TIME, FIRST_TIME, Clock, parse_rfc3339
 from splunklib.searchcommands import Option, validators
@@ -67,7 +66,10 @@ class Block(NamedTuple):
 
     def answer(self, added: list[str]) -> str:
         """Return the rows with the text of new cells behind each, without the end of the last line."""
-        return self.opening + f"\n{self.opening}".join(map(str.__add__, self.texts, added))
+        pieces = [f"\n{self.opening}"] * (3 * len(added))
+        pieces[1::3], pieces[2::3] = self.texts, added
+        pieces[:1] = [self.opening]
+        return "".join(pieces)
 
 
 class Table:
@@ -349,6 +351,8 @@ class RowReader:
 
     def slowly(self, raw: str, place: Place, take: Take) -> None:
         """Any text: several lines, wrapped lines, JSON, no envelope."""
+        from esatls.extraction.stream import Stream
+
         stream = Stream(_Timed(take, seconds_of(place.seconds)), self.clock, place.host or None)
         lines = raw.split("\n")
         if len(lines) > 1 and raw[:1] != "{" and envelope.parse(lines[0]).rank == envelope.BARE:

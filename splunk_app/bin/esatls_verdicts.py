@@ -9,25 +9,28 @@ Told so by an option, and only then, a command reads the rows of the summary ind
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import esatls_splunk
-import esatls_windows
 from esatls.extraction.heads import Head
-from esatls.extraction.match import MATCHERS_BY_START
-from esatls.verdicts.contradictions import Contradictions
+from esatls.extraction.match import START
 from esatls.verdicts.facts import Facts
 from splunklib.searchcommands import Option, ReportingCommand, validators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from esatls.verdicts.contradictions import Contradictions
     from esatls_splunk import Block, Place, Table
+    from esatls_windows import Index
 
 TEXTS = "true"
 """What a map without facts sends in their stead when its events had the field that holds the lines."""
 NO_TEXTS = "false"
 """The same when none had it."""
+FIRST_MARK = ord(" ")
+"""The first character that stands for an envelope; more than a block has rows follow, and none of them is a line feed."""
 
 
 class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
@@ -55,12 +58,20 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             self.configuration.required_fields = [self.field, "host", "_time", esatls_splunk.FACTS]
         self.reader = esatls_splunk.RowReader()
         self.facts = Facts()
-        self.contradictions = Contradictions()
-        self.index = esatls_windows.Index()
+        if self.phase != "map":
+            self.start_judging()
         self.handed_on: list[str] = []
         """Rows of the summary index that a map sends to its reduce."""
         self.told = False
         self.places = {name: place for place, name in enumerate(self.columns)}
+
+    def start_judging(self) -> None:
+        """Load what a map does not need: it starts on each indexer, for each search."""
+        from esatls.verdicts.contradictions import Contradictions
+        from esatls_windows import Index
+
+        self.contradictions: Contradictions = Contradictions()
+        self.index: Index = Index()
 
     def chunk(self, table: Table) -> None:
         """Take facts from the rows. A map answers each chunk with its facts, a reduce answers the last one with the records."""
@@ -136,7 +147,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             self.take_summary(table, block)
             return
         facts, reader, plain = self.facts, self.reader, block.plain
-        known, length, matchers, take = reader.known, reader.length, MATCHERS_BY_START, facts.take
+        known, length, take = reader.known, reader.length, facts.take
         first = table.rows - len(block.texts) + 1
         for number, line in enumerate(block.facts, first):
             # Events have a host and a time, a map's rows have neither: no field that Splunk finds in a stranger's text passes for facts.
@@ -147,7 +158,11 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                         facts.loads([line])
                 except Exception as error:  # noqa: BLE001 - as below
                     self.unreadable(number, error)
-        prefix = latest = head = None
+        # lines with a whole envelope are taken many at once, by their first characters; a mark of one character stands for the envelope
+        lines: defaultdict[str, list[str]] = defaultdict(list)
+        marks: dict[Head, str] = {}
+        prefix = latest = None
+        mark = ""
         for number, (raw, place) in enumerate(zip(block.raws, block.places), first):
             try:
                 if not raw:
@@ -164,15 +179,15 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                         continue
                     length = reader.length
                     prefix, latest = raw[:length], place
-                start = raw[length : length + 4]
-                matcher = matchers[start]
-                found = matcher.fullmatch(raw, length) if matcher is not None else None
-                if found is not None:
-                    take(head, matcher.specs[found.lastindex], found)
-                elif start == "CEF:":
+                    mark = marks.get(head) or marks.setdefault(head, chr(FIRST_MARK + len(marks)))
+                start = raw[length : length + START]
+                if start != "CEF:":
+                    lines[start].append(mark + raw[length:])
+                else:
                     reader.slowly(raw, place, take)
             except Exception as error:  # noqa: BLE001 - whatever a stranger's line does, the search goes on
                 self.unreadable(number, error)
+        facts.take_usual(lines, {mark: head for head, mark in marks.items()}, 1)
 
     def take_summary(self, table: Table, block: Block) -> None:
         """Take rows of the summary index."""

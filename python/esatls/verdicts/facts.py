@@ -208,12 +208,7 @@ class Facts:
 
     def dumps(self) -> list[str]:
         """Return the facts as lines of JSON, one per id, for another process: `[host, store, key, [fact, ...]]`."""
-        return [
-            _dump((host, number, key, facts if len(facts) == 1 else list(set(facts))))
-            for host, stores in self.hosts.items()
-            for number, store in enumerate(stores)
-            for key, facts in store.items()
-        ]
+        return [_dump((host, number, key, facts)) for host, stores in self.hosts.items() for number, store in enumerate(stores) for key, facts in store.items()]
 
     def loads(self, lines: Iterable[str]) -> None:
         """Merge lines that `dumps` wrote; `ValueError` for any other line."""
