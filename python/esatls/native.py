@@ -97,7 +97,7 @@ def drained(known: Facts) -> Facts:
 
 def _core(plan: Callable[[Spec], Any]) -> Any:
     """Return a new core that does with each line what `plan` says of its pattern."""
-    matchers = [(start, text, _numbered(text), [(last, plan(spec)) for last, spec in specs_of(start).items()]) for start, (text, _, _) in MATCHERS.items()]
+    matchers = [(start, text, numbered(text), [(last, plan(spec)) for last, spec in specs_of(start).items()]) for start, (text, _, _) in MATCHERS.items()]
     silence = min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE)
     table = _rules(), lives.SAME_OPENING, silence, shapes.FIRST_OWN, ordinary.MOST_SHAPES
     return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD, SHORTEST_CUT, table)
@@ -107,7 +107,7 @@ _NUMBERED = re.compile(r"([A-Z]+ )\(\\d\{1,18\}\) ")
 _TAKEN_OUT = re.compile(r"\\.|\[(?:\\.|[^]\\])+]|\([^()]*\)")
 
 
-def _numbered(text: str) -> int:
+def numbered(text: str) -> int:
     """Return where texts of an expression have an id that does not matter to what is matched behind it; 0 where they have none."""
     found = _NUMBERED.match(text)
     is_plain = not re.search(r"\\[1-9]|\(\?<", text)
@@ -547,36 +547,38 @@ def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contrad
     yield from _lines(_records(known, (MESSAGES,), dump, contradictions, jobs=jobs), dump)
 
 
-def message_records(known: NativeFacts, contradictions: Contradictions, *, brief: bool = False) -> Iterator[MessageRecord]:
-    """Yield the records of all messages, or of `brief` ones what a report counts; the core is judging (`is_judging`)."""
-    return _loaded(_records(known, (MESSAGES,), dumps, contradictions, brief=brief))
+def message_records(known: NativeFacts, contradictions: Contradictions, jobs: int = 1, *, brief: bool = False) -> Iterator[MessageRecord]:
+    """Yield the records of all messages, or of `brief` ones what a report counts; the core is judging (`is_judging`), in some threads."""
+    return _loaded(_records(known, (MESSAGES,), dumps, contradictions, jobs=jobs, brief=brief))
 
 
-def connection_records(known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None) -> Iterator[ConnectionRecord]:
+def connection_records(
+    known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
+) -> Iterator[ConnectionRecord]:
     """Yield the records of all connections that were in use within some time, likewise."""
-    return _loaded(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until)))
+    return _loaded(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until), jobs))
 
 
 def counted_connections(
-    known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None
+    known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
 ) -> Iterator[ConnectionRecord | Alike]:
     """Yield what a report counts of them, those that are counted alike at once. From then on, the core has brief records only."""
     from esatls.report import alike
 
-    return alike.connections(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until), brief=True))
+    return alike.connections(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until), jobs, brief=True))
 
 
-def counted_messages(known: NativeFacts, contradictions: Contradictions) -> Iterator[MessageRecord | Alike]:
+def counted_messages(known: NativeFacts, contradictions: Contradictions, jobs: int = 1) -> Iterator[MessageRecord | Alike]:
     """Yield what a report counts of all messages, likewise."""
     from esatls.report import alike
 
-    return alike.messages(_records(known, (MESSAGES,), dumps, contradictions, brief=True))
+    return alike.messages(_records(known, (MESSAGES,), dumps, contradictions, jobs=jobs, brief=True))
 
 
 def connection_lines(
     known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
 ) -> Iterator[bytes]:
-    """Yield them as lines, many at a time, judged by some threads."""
+    """Yield them as lines, many at a time."""
     return _lines(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until), jobs), dumps)
 
 

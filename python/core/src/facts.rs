@@ -142,7 +142,7 @@ impl Met {
 #[derive(Default)]
 pub struct Store {
     entries: HashMap<u64, Entry>,
-    /// In numbers of four bytes. For each fact one more than the place of the one before it, its code and the number of its values, its time, its values;
+    /// In numbers of four bytes. For each fact one more than the place of the one before it, its code and how many values it has and keeps, its time, its values;
     /// for each message that names an id, one more than the place of the one before it, its own id, and when this and those before it do (`Met`).
     arena: Kept,
 }
@@ -166,8 +166,10 @@ impl Store {
         if (Facts { arena: &self.arena, place: entry.fact }).take(LOOKED_AT).any(|known| known == *fact) {
             return Added::Known;
         }
-        let head = [entry.fact, fact.code | (fact.count as u32) << 16, fact.time];
-        self.arena.add_words(&head, fact.values());
+        // none of the last values need not be kept
+        let kept = fact.values().iter().rposition(|&value| value != 0).map_or(0, |last| last + 1);
+        let head = [entry.fact, fact.code | (fact.count as u32) << 16 | (kept as u32) << 24, fact.time];
+        self.arena.add_words(&head, &fact.values()[..kept]);
         entry.fact = place;
         Added::New
     }
@@ -253,12 +255,10 @@ impl Iterator for Facts<'_> {
 
     fn next(&mut self) -> Option<Fact> {
         let place = self.place.checked_sub(1)? as usize;
-        let [before, head, time, values @ ..] = words::<{ HEAD + MOST_VALUES }>(self.arena, place);
+        let [before, head, time, mut values @ ..] = words::<{ HEAD + MOST_VALUES }>(self.arena, place);
         self.place = before;
-        let count = ((head >> 16) as usize).min(MOST_VALUES);
-        let mut own = [0; MOST_VALUES];
-        own[..count].copy_from_slice(&values[..count]);
-        Some(Fact { code: head & 0xffff, time, values: own, count })
+        values.iter_mut().skip((head >> 24) as usize).for_each(|value| *value = 0);
+        Some(Fact { code: head & 0xffff, time, values, count: ((head >> 16 & 0xff) as usize).min(MOST_VALUES) })
     }
 }
 

@@ -230,9 +230,10 @@ impl<'a> Judge<'a> {
 
     /// Return the facts of an id; None where the table does not have them.
     fn life(&self, store: usize, id: u64) -> Option<Life> {
-        let mut life = Life { facts: vec![], first: u32::MAX, last: 0, accepted: false };
-        for fact in self.view.distinct(store, id)? {
-            let rule = self.rule(&fact)?;
+        let facts = self.view.distinct(store, id)?;
+        let mut life = Life { facts, first: u32::MAX, last: 0, accepted: false };
+        for fact in &life.facts {
+            let rule = self.rule(fact)?;
             if fact.values().len() != rule.kinds.len() {
                 return None;
             }
@@ -241,10 +242,8 @@ impl<'a> Judge<'a> {
                 life.last = life.last.max(fact.time);
             }
             life.accepted |= rule.flags & ACCEPTS != 0;
-            if rule.most > 0 {
-                life.facts.push(fact);
-            }
         }
+        life.facts.retain(|fact| self.rule(fact).is_some_and(|rule| rule.most > 0));
         let order = |fact: &Fact| self.rule(fact).map_or(0, |rule| rule.order);
         life.facts.reverse();
         life.facts.sort_by_key(order);

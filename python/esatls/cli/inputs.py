@@ -228,7 +228,7 @@ def connections_of(appliances: Judging, source: Input, *, brief: bool = False) -
     if isinstance(appliances, Facts):
         from esatls import native
 
-        yield from native.connection_records(appliances, source.contradictions, since, until)
+        yield from native.connection_records(appliances, source.contradictions, since, until, source.options.jobs)
         return
     for appliance in records.looked_at(appliances, source.contradictions):
         total = len(appliance.stores[RECEIVING]) + len(appliance.stores[DELIVERY])
@@ -247,7 +247,8 @@ def messages_of(appliances: Judging, source: Input) -> Iterator[MessageRecord]:
     if isinstance(appliances, Facts):
         from esatls import native
 
-        yield from (record for record in native.message_records(appliances, source.contradictions) if in_time(record, source))
+        found = native.message_records(appliances, source.contradictions, source.options.jobs)
+        yield from (record for record in found if in_time(record, source))
         return
     for appliance in records.looked_at(appliances, source.contradictions):
         for _, record in source.judged(records.messages_of(appliance), len(appliance.stores[MESSAGES])):
@@ -260,10 +261,11 @@ def counted(appliances: Judging, source: Input) -> tuple[Iterator[ConnectionReco
     if isinstance(appliances, Facts):
         from esatls import native
 
-        connections = native.counted_connections(appliances, source.contradictions, source.since, source.until)
+        jobs = source.options.jobs
+        connections = native.counted_connections(appliances, source.contradictions, source.since, source.until, jobs)
         if source.since is None and source.until is None:
-            return connections, native.counted_messages(appliances, source.contradictions)
-        records = native.message_records(appliances, source.contradictions, brief=True)
+            return connections, native.counted_messages(appliances, source.contradictions, jobs)
+        records = native.message_records(appliances, source.contradictions, jobs, brief=True)
         return connections, (record for record in records if in_time(record, source))
     return connections_of(appliances, source, brief=True), messages_of(appliances, source)
 
