@@ -105,15 +105,15 @@ def named(partner: str, rows: list[Record]) -> str:
 
 def check_lists(page: Page, built: Any) -> None:
     """Compare the page's lists of partners with the report: nobody is left out."""
-    ways = {"receiving": "received", "delivery": "delivered"}
+    ways = {"receiving": "in", "delivery": "out"}
     for own in (False, True):
         rows = [row for row in built["organisations"] if row["own"] == own]
         for issue, captions in LISTS.items():
             shown = {(row[0], row[1]): row for row in page.tables.get(captions[own], [[]])[1:]}
             expected = [row for row in rows if issue in row]
-            assert {*shown} == {(named(row["partner"], [row]), ways[row["direction"]]) for row in expected}
+            assert {*shown} == {(row["partner"], ways[row["direction"]]) for row in expected}
             for row in expected:
-                cells = shown[named(row["partner"], [row]), ways[row["direction"]]]
+                cells = shown[row["partner"], ways[row["direction"]]]
                 mail = row["messages"]["cleartext"] + row["messages"]["mixed"]
                 assert cells[2] == f"{mail if issue == 'cleartext' else row[issue]['connections']:,}"
                 times = [row[issue].get("first", ""), row[issue].get("last", ""), row.get("last_tls", "")]
@@ -187,17 +187,7 @@ def test_numbers_of_the_page() -> None:
     for caption, what, used in (("deprecated protocols", "Protocols", "TLSv1"), ("weak ciphers", "Ciphers", "RC4-MD5")):
         assert [row for row in page.tables[f"Partners with {caption}"] if row[0] in ("Partner", "example.org")] == [
             [*of_issue, what, "Examples"],
-            [
-                "example.org",
-                "received",
-                "1",
-                "2",
-                "2024-03-05 11:00",
-                "2024-03-05 11:00",
-                "2024-03-05 11:00",
-                f"1 \N{MULTIPLICATION SIGN} {used}",
-                "ICID 2 on esa1.example.com",
-            ],
+            ["example.org", "in", "1", "2", "2024-03-05 11:00", "2024-03-05 11:00", "2024-03-05 11:00", used, "ICID 2 on esa1.example.com"],
         ]
     text = " ".join(page.text)
     for note in (note for name, note in notes.NOTES.items() if name not in ("other_reasons", "evidence")):  # neither is there here
@@ -228,9 +218,9 @@ def test_long_tables_say_how_much_is_left() -> None:
     assert {text for text in page.text if text.endswith("in the report as JSON.")} == {
         "1,209 more reasons in the report as JSON.",
     }
-    assert [[row[0] for row in page.tables[caption]] for caption in ("All partners", "Partners with which TLS failed")] == 2 * [
-        ["Partner", "example.comd0000.example.com, d0001.example.com, d0002.example.com, d0003.example.com, d0004.example.com and 1,229 more"]
-    ]
+    assert [row[0] for row in page.tables["Partners with which TLS failed"]] == ["Partner", "example.com"]
+    names = "d0000.example.com, d0001.example.com, d0002.example.com, d0003.example.com, d0004.example.com and 1,229 more"
+    assert [row[0] for row in page.tables["All partners"]] == ["Partner", f"example.com{names}"]
 
 
 @pytest.mark.parametrize("years", [1, 60])

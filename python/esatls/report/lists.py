@@ -9,7 +9,7 @@ from esatls.extraction.ciphers import is_deprecated
 from esatls.report.bars import Bars, over_tls, with_version
 from esatls.report.build import percent
 from esatls.report.html import Column, Markup, listing, share, tag, together
-from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, word
+from esatls.report.notes import DIRECTIONS, word
 from esatls.report.reasons import split_reason
 from esatls.verdicts.words import COUNTED
 
@@ -45,12 +45,12 @@ def in_cleartext(report: Report) -> list[Markup]:
     def cells(row: Row) -> list[str | int]:
         issue = row["cleartext"]
         return [
-            _name(row["partner"], row["names"]),
+            row["partner"],
             _way(row),
             issue["messages"],
             _whole(row["messages"]),
             *_times(row, issue),
-            _whys(issue["reasons"]),
+            _whys(issue["reasons"], issue["messages"]),
             _examples(issue, several=several),
         ]
 
@@ -74,12 +74,12 @@ def issues(report: Report, issue: IssueName) -> list[Markup]:
         over_tls = row["connections"]["encrypted"] + row["connections"]["mixed"]
         of = _whole(row["connections"]) if issue == "failed" else over_tls
         return [
-            _name(row["partner"], row["names"]),
+            row["partner"],
             _way(row),
             told["connections"],
             of,
             *_times(row, told),
-            _whys(told["reasons"]),
+            _whys(told["reasons"], told["connections"]),
             _examples(told, several=several),
         ]
 
@@ -162,7 +162,7 @@ def _name(partner: str, counted: Iterable[str]) -> Markup:
 
 
 def _way(row: Row) -> str:
-    return DIRECTION_WORDS[row["direction"]][1]
+    return "in" if row["direction"] == "receiving" else "out"
 
 
 def _whole(counts: Mapping[str, int]) -> int:
@@ -178,8 +178,10 @@ def _times(row: Row, issue: Mapping[str, Any]) -> list[str]:
     return [time[:16].replace("T", " ") for time in (issue.get("first", ""), issue.get("last", ""), row.get("last_tls", ""))]
 
 
-def _whys(reasons: Sequence[Mapping[str, Any]]) -> Markup:
-    """Return the first reasons, by the words that matter, each with its number."""
+def _whys(reasons: Sequence[Mapping[str, Any]], whole: int) -> Markup:
+    """Return the first reasons, by the words that matter, each with its number; one that all have, without."""
+    if len(reasons) == 1 and reasons[0]["count"] == whole:
+        return together([split_reason(reasons[0]["reason"])[1]])
     items = [f"{row['count']:,} \N{MULTIPLICATION SIGN} {split_reason(row['reason'])[1]}" for row in reasons[:MOST_WHYS]]
     if len(reasons) > MOST_WHYS:
         others = len(reasons) - MOST_WHYS
@@ -188,13 +190,13 @@ def _whys(reasons: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def _examples(issue: Mapping[str, Any], *, several: bool) -> Markup:
-    """Return whose it was; the appliance too, where there are `several`."""
-    found = []
+    """Return whose it was, those of one kind together; the appliance too, where there are `several`."""
+    found: dict[str, list[str]] = {}
     for one in issue["examples"]:
         kind = next(name for name in ("mid", "icid", "dcid") if name in one)
         host = f" on {one['esa_host']}" if several and "esa_host" in one else ""
-        found.append(f"{kind.upper()} {one[kind]}{host}")
-    return _lines(found)
+        found.setdefault(kind.upper(), []).append(f"{one[kind]}{host}")
+    return _lines([f"{kind} {', '.join(ids)}" for kind, ids in found.items()])
 
 
 def _protocols(versions: Mapping[str, int], days: Sequence[PartnerDay], bars: Bars | None) -> Markup:
