@@ -8,7 +8,7 @@ pub const MESSAGES: usize = 2;
 /// Facts of one id that are compared with each other.
 const MOST_FACTS: usize = 200;
 
-/// The facts of one appliance: by ICID, by DCID, by MID.
+/// The facts of one appliance: of its connections of either side, and of its messages.
 #[derive(Default)]
 pub struct Appliance {
     pub stores: [Store; 3],
