@@ -112,35 +112,28 @@ class Shape:
         return head + cells_of_event(event_of(self.spec, found), self.names)
 
 
-class Plan:
-    """How to read the texts that begin with the same characters.
+Plan = tuple[str, "dict[str, tuple[str, str]]", "list[int]", "Callable[..., re.Match[str] | None]", "dict[int, Shape]"]
+"""How to read the texts that begin with the same characters. Many differ in their first number alone: the cells of what stands behind it are kept.
 
-    Many differ in their first number alone: the cells of what stands behind it are kept.
-    """
+What stands in front of that number, or nothing; what stands behind it -> the cells before that of the number, and those behind it; where the
+latest such number ended; what matches such texts; and the shape of what each pattern finds. A tuple, for each row takes it apart.
+"""
 
-    __slots__ = ("end", "fullmatch", "opening", "shapes", "tails")
 
-    def __init__(self, fullmatch: Callable[..., re.Match[str] | None], shapes: dict[int, Shape], opening: str) -> None:
-        """Begin with the patterns of these texts and the shape of what each finds; `opening` is what stands in front of the number."""
-        self.fullmatch = fullmatch
-        self.shapes = shapes
-        self.opening = opening
-        self.end = 0
-        """Where the latest such number ended."""
-        self.tails: dict[str, tuple[str, str]] = {}
-        """What stands behind the number -> the cells before that of the number, and those behind it."""
-
-    def learn(self, shape: Shape, found: re.Match[str], start: int, cells: str) -> None:
-        """Keep the cells of a text that began at `start`, where it says more than a number only what others are likely to say."""
-        number = shape.groups[0]
-        if found.start(number) != start + len(self.opening):
-            return
-        if len(self.tails) >= esatls_splunk.MOST_HEADS:
-            self.tails.clear()
-        before = shape.pieces[1]
-        end = found.end(number)
-        self.end = end - start
-        self.tails[found.string[end:]] = before, cells[len(before) + len(found[number]) :]
+def learn(plan: Plan, shape: Shape, found: re.Match[str], start: int, cells: str) -> None:
+    """Keep the cells of a text that began at `start`, where it says more than a number only what others are likely to say."""
+    opening, tails, ends, *_ = plan
+    number = shape.groups[0]
+    end = found.end(number)
+    tail = found.string[end:]
+    # what names an address comes again too seldom
+    if found.start(number) != start + len(opening) or "<" in tail:
+        return
+    if len(tails) >= esatls_splunk.MOST_HEADS:
+        tails.clear()
+    before = shape.pieces[1]
+    ends[0] = end - start
+    tails[tail] = before, cells[len(before) + len(found[number]) :]
 
 
 class Plans(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
@@ -157,7 +150,8 @@ class Plans(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
         if matcher is None:
             return None
         shapes = {number: Shape(spec, self.columns) for number, spec in matcher.specs.items()}
-        plan = self[start] = Plan(matcher.fullmatch, shapes, OPENINGS.get(start, ""))
+        plan: Plan = OPENINGS.get(start, ""), {}, [0], matcher.fullmatch, shapes
+        self[start] = plan
         return plan
 
 
@@ -276,25 +270,28 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
                 if plan is None:
                     append(nothing if start != "CEF:" else self.slowly(raw, place))
                     continue
-                known_cells = plan.tails.get(raw[length + plan.end :])
-                if known_cells is not None and raw.startswith(plan.opening, length):
-                    number = raw[length + len(plan.opening) : length + plan.end]
-                    if number.isdigit() and number.isascii():
-                        before, after = known_cells
-                        append(f"{head}{before}{number}{after}")
-                        continue
-                found = plan.fullmatch(raw, length)
+                opening, tails, ends, fullmatch, shapes = plan
+                if tails:
+                    end = length + ends[0]
+                    known_cells = tails.get(raw[end:])
+                    if known_cells is not None and raw.startswith(opening, length):
+                        number = raw[length + len(opening) : end]
+                        if number.isdigit() and number.isascii():
+                            before, after = known_cells
+                            append(f"{head}{before}{number}{after}")
+                            continue
+                found = fullmatch(raw, length)
                 if found is None:
                     append(nothing if start != "CEF:" else self.slowly(raw, place))
                     continue
-                shape = plan.shapes[found.lastindex]
+                shape = shapes[found.lastindex]
                 if tls_only and not speaks_of_tls(shape.spec, found):
                     append(nothing)
                     continue
                 text = shape.fill(head, found)
                 append(text)
                 if shape.often:
-                    plan.learn(shape, found, length, text[len(head) :])
+                    learn(plan, shape, found, length, text[len(head) :])
             except Exception as error:  # noqa: BLE001 - whatever a stranger's line does, the search goes on
                 self.unreadable(table.rows - len(block.texts) + len(lines) + 1, error)
                 append(nothing)
