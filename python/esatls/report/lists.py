@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MOST_NAMES = 5
 MOST_WHYS = 3
 """Names and reasons shown in one cell; the report as JSON has all."""
+MOST_NAMED = 1000
+"""Rows of organisations up to which each list has the names below them; in a longer report, the list of all partners alone has them."""
 TITLES: dict[IssueName, tuple[str, str, str]] = {
     "deprecated": ("Partners with deprecated protocols", "Own domains with deprecated protocols", "Protocols"),
     "weak": ("Partners with weak ciphers", "Own domains with weak ciphers", "Ciphers"),
@@ -45,7 +47,7 @@ def in_cleartext(report: Report) -> list[Markup]:
     def cells(row: Row) -> list[str | int]:
         issue = row["cleartext"]
         return [
-            row["partner"],
+            _named(row, report),
             _way(row),
             issue["messages"],
             _whole(row["messages"]),
@@ -74,7 +76,7 @@ def issues(report: Report, issue: IssueName) -> list[Markup]:
         over_tls = row["connections"]["encrypted"] + row["connections"]["mixed"]
         of = _whole(row["connections"]) if issue == "failed" else over_tls
         return [
-            row["partner"],
+            _named(row, report),
             _way(row),
             told["connections"],
             of,
@@ -159,6 +161,10 @@ def _name(partner: str, counted: Iterable[str]) -> Markup:
     shown = names[:MOST_NAMES]
     left = len(names) - len(shown)
     return together([partner, tag("br"), tag("small", ", ".join(shown) + (f" and {left:,} more" if left else ""))])
+
+
+def _named(row: Row, report: Report) -> Markup:
+    return _name(row["partner"], row["names"] if len(report["organisations"]) <= MOST_NAMED else ())
 
 
 def _way(row: Row) -> str:

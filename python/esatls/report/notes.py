@@ -45,8 +45,8 @@ NOTES: dict[str, str] = {
         "counts for each."
     ),
     "organisations": (
-        "A row is one organisation in one direction: the registrable domain by the Public Suffix List. The list of all partners has the names that were "
-        "counted under it. "
+        "A row is one organisation in one direction: the registrable domain by the Public Suffix List, with the names that were counted under it "
+        "(in a report with more than 1,000 such rows, in the list of all partners). "
         "Mail that comes from the own servers to go out, and mail that goes to them from outside, is that of the own domains. The examples are the latest "
         "ones; esatls trace shows each line of them."
     ),
