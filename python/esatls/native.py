@@ -104,17 +104,28 @@ def _core(plan: Callable[[Spec], Any]) -> Any:
 
 
 _NUMBERED = re.compile(r"([A-Z]+ )\(\\d\{1,18\}\) ")
-_TAKEN_OUT = re.compile(r"\\.|\[(?:\\.|[^]\\])+]|\([^()]*\)")
 
 
 def numbered(text: str) -> int:
     """Return where texts of an expression have an id that does not matter to what is matched behind it; 0 where they have none."""
     found = _NUMBERED.match(text)
     is_plain = not re.search(r"\\[1-9]|\(\?<", text)
-    taken_out = 1
-    while taken_out:
-        text, taken_out = _TAKEN_OUT.subn("", text)
-    return len(found[1]) if found and is_plain and "|" not in text else 0
+    return len(found[1]) if found and is_plain and not _is_choice(text) else 0
+
+
+def _is_choice(text: str) -> bool:
+    """Tell whether an expression is several, of which one is to match."""
+    depth, is_escaped, in_class = 0, False, False
+    for char in text:
+        if is_escaped or char == "\\":
+            is_escaped = not is_escaped
+        elif in_class or char == "[":
+            in_class = char != "]"
+        elif char in "()":
+            depth += 1 if char == "(" else -1
+        elif char == "|" and not depth:
+            return True
+    return False
 
 
 def _answer(method: Callable[..., Any], *arguments: object) -> Any:
