@@ -184,11 +184,11 @@ def read_common(rows: list[str], width: int) -> Block | None:
     commas = width - 1
     place, where, quotes, latest = Place("", ""), "\n", 0, None
     # what follows the text: host and time are read only when they change, of the rest it is enough that it holds no quotes
-    for rest, inner_commas, inner_quotes in zip(rests, map(str.count, rests, repeat(",")), map(str.count, rests, repeat('"'))):
+    for rest in rests:
         if rest == latest:
             places.append(place)
             continue
-        latest = rest
+        inner_commas, inner_quotes, latest = rest.count(","), rest.count('"'), rest
         if inner_commas != commas or inner_quotes != quotes or not rest.startswith(where):
             number = len(places)
             if rest[:1] == '"':
