@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import esatls_splunk
 from esatls.extraction.fields import FIELDS
 from esatls.extraction.kinds import CEF_ABOUT_TLS, MAIL_FLOW, TLS_KINDS
-from esatls.extraction.match import LONGEST_NUMBER, MATCHERS_BY_START, event_of
+from esatls.extraction.match import LONGEST_NUMBER, MATCHERS_BY_START, START, event_of
 from esatls.lines.clock import rfc3339
 from splunklib.searchcommands import Configuration, Option, StreamingCommand, dispatch, validators
 
@@ -265,7 +265,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
                         continue
                     length = reader.length
                     prefix, latest = raw[:length], place
-                start = raw[length : length + 4]
+                start = raw[length : length + START]
                 plan = plans[start]
                 if plan is None:
                     append(nothing if start != "CEF:" else self.slowly(raw, place))
