@@ -9,7 +9,7 @@ from esatls.extraction.ciphers import is_deprecated
 from esatls.report.bars import Bars, over_tls, with_version
 from esatls.report.build import percent
 from esatls.report.html import Column, Markup, listing, share, tag, together
-from esatls.report.notes import DIRECTIONS, word
+from esatls.report.notes import DIRECTIONS, MOST_NAMED, word
 from esatls.report.reasons import split_reason
 from esatls.verdicts.words import COUNTED
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 MOST_NAMES = 5
 MOST_WHYS = 3
 """Names and reasons shown in one cell; the report as JSON has all."""
-MOST_NAMED = 1000
-"""Rows of organisations up to which each list has the names below them; in a longer report, the list of all partners alone has them."""
 TITLES: dict[IssueName, tuple[str, str, str]] = {
     "deprecated": ("Partners with deprecated protocols", "Own domains with deprecated protocols", "Protocols"),
     "weak": ("Partners with weak ciphers", "Own domains with weak ciphers", "Ciphers"),

@@ -11,6 +11,8 @@ def _listed(words: tuple[str, ...], last: str) -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
+MOST_NAMED = 1000
+"""Rows of organisations up to which each list has the names below them; in a longer report, the list of all partners alone has them."""
 NOTES: dict[str, str] = {
     "connections": ("A connection is one ICID (receiving) or DCID (delivery) of one appliance, with any number of messages, even none."),
     "messages": (
@@ -46,7 +48,7 @@ NOTES: dict[str, str] = {
     ),
     "organisations": (
         "A row is one organisation in one direction: the registrable domain by the Public Suffix List, with the names that were counted under it "
-        "(in a report with more than 1,000 such rows, in the list of all partners). "
+        f"(in a report with more than {MOST_NAMED:,} such rows, in the list of all partners). "
         "Mail that comes from the own servers to go out, and mail that goes to them from outside, is that of the own domains. The examples are the latest "
         "ones; esatls trace shows each line of them."
     ),
