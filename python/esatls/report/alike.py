@@ -50,8 +50,9 @@ def _connections(lines: list[bytes]) -> Iterator[Any]:
     start = lines[0].index(_OPENED) + len(_OPENED)
     end = start + _STAMP
     if connection_is_noted(record):
-        latest, lines = _latest(lines, start)
-        yield from map(loads, latest)
+        told = [(line[start:end], line) for line in lines]
+        yield from map(loads, _latest(told))
+        lines = [line for _, line in told]
     if lines:
         last, first = max(lines), min(lines)[start:end].decode()
         closed = {line[end + len(_CLOSED) :][:_STAMP].decode() for line in lines if line.startswith(_CLOSED, end)}
@@ -121,21 +122,18 @@ def _stamp(line: bytes, at: int) -> bytes:
 def _halves(told: list[tuple[bytes, bytes]], half: Callable[[bytes], Any], what: str, *, is_noted: bool) -> Iterator[Alike]:
     """Yield the halves of lines, each given behind the time by which the latest are told as examples."""
     if is_noted:
-        told.sort()
-        floor = told[-MOST_EXAMPLES:][0][0]
-        latest = [line for time, line in told if time >= floor]
-        del told[len(told) - len(latest) :]
-        yield from (Alike(half(line), 1, None, (), what) for line in latest)
+        yield from (Alike(half(line), 1, None, (), what) for line in _latest(told))
     if told:
         yield Alike(half(max(told)[1]), len(told), min(told)[0].decode(), (), what)
 
 
-def _latest(lines: list[bytes], start: int) -> tuple[list[bytes], list[bytes]]:
-    """Return those that may be told as examples, and the others; all are alike up to the time that begins at a place."""
-    lines.sort()
-    floor = lines[-MOST_EXAMPLES:][0][: start + _STAMP]
-    at = next(number for number, line in enumerate(lines) if line >= floor)
-    return lines[at:], lines[:at]
+def _latest(told: list[tuple[bytes, bytes]]) -> list[bytes]:
+    """Take out the lines that may be told as examples, each given behind its time."""
+    told.sort()
+    floor = told[-MOST_EXAMPLES:][0][0]
+    latest = [line for time, line in told if time >= floor]
+    del told[len(told) - len(latest) :]
+    return latest
 
 
 def _some(blocks: Iterable[list[Any]]) -> Iterator[list[Any]]:
