@@ -112,15 +112,22 @@ START = 4
 """Characters of a text that tell its matcher."""
 
 
-def match(text: str) -> tuple[Spec, re.Match[str]] | None:
-    """Return the pattern that the whole message text matches, and the match; None when it is no event."""
+class Matched(NamedTuple):
+    """The pattern that a whole message text matches, and the match."""
+
+    spec: Spec
+    found: re.Match[str]
+
+
+def match(text: str) -> Matched | None:
+    """Return what a message text matches; None when it is no event."""
     matcher = MATCHERS_BY_START[text[:START]]
     # no message text holds a line feed; with one, "the rest of the line" could be sought again and again
     if matcher is None or "\n" in text:
         return None
     fullmatch, specs, _ = matcher
     found = fullmatch(text)
-    return None if found is None else (specs[found.lastindex], found)  # type: ignore[index]
+    return None if found is None else Matched(specs[found.lastindex], found)  # type: ignore[index]
 
 
 def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = None) -> EventRecord:

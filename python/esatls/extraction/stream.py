@@ -246,8 +246,8 @@ class Stream:
         if event is None:
             return
         head, self.at = pending.head, pending.number
-        if head.time is None and event[0].kind == "consolidated_event":
-            head = self._dated(head, event[1].string)
+        if head.time is None and event.spec.kind == "consolidated_event":
+            head = self._dated(head, event.found.string)
         if self.consumer.take(head, *event):
             self.counts.events += lines
         else:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from esatls.extraction.match import Spec, match
+from esatls.extraction.match import match
 from esatls.lines import envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from esatls.extraction.heads import Head
-
-    Event = tuple[Spec, re.Match[str]]
+    from esatls.extraction.match import Matched
 
 LONGEST_WRAP = 64
 """Lines that one wrapped line may stand on; what comes after them until the next stamp is ignored."""
@@ -60,9 +59,9 @@ class Pending:
         """Whether it may be the rest of a line that a relay has cut, however much it looks like one of its own."""
         self.spaced = False
         """Whether blank lines stand between its lines: pages that do so wrap in mid-word (W17)."""
-        self._event: Event | bool | None = False  # False: not yet looked at
+        self._event: Matched | bool | None = False  # False: not yet looked at
 
-    def look(self) -> Event | None:
+    def look(self) -> Matched | None:
         """Return what the joined text matches; a seam may be a lost space or nothing at all."""
         if not isinstance(self._event, bool):
             return self._event
@@ -75,15 +74,15 @@ class Pending:
             self._event = max(ways, key=_values_told, default=None)
         return self._event
 
-    def settled(self) -> tuple[Event | None, int]:
+    def settled(self) -> tuple[Matched | None, int]:
         """Return the event, and on how many of the lines it stands."""
         event = self.look()
         if self.is_doubtful or (event is None and self._is_refused()):
             return None, 0
-        if len(self.lines) > 1 and (event is None or event[0].kind == _ANY_WORDS):
+        if len(self.lines) > 1 and (event is None or event.spec.kind == _ANY_WORDS):
             # lines of another program, without a stamp of their own
             first = _match(self.lines[0][self.env.end :])
-            if first is not None and not _is_open(first[1].string) and not _goes_on(first, event):
+            if first is not None and not _is_open(first.found.string) and not _goes_on(first, event):
                 return first, 1
         return event, 0 if event is None else len(self.lines)
 
@@ -114,7 +113,7 @@ class Pending:
     def stands_before(self, env: envelope.Envelope, line: str) -> bool:
         """Tell whether this line is finished, and the next one an event of its own though it says less."""
         event = self.look()
-        if event is None or not event[0].kind.startswith(_CLOSED_KINDS) or _is_open(event[1].string):
+        if event is None or not event.spec.kind.startswith(_CLOSED_KINDS) or _is_open(event.found.string):
             return False
         return match(line[env.end :].rstrip()) is not None or not _goes_on(event, self._with(line))
 
@@ -123,7 +122,7 @@ class Pending:
         first = self.lines[0][self.env.end :]
         return len(self.lines) > 1 and any(map(_REFUSED.fullmatch, _joined(first, self.lines, at_column=self.spaced)))
 
-    def _with(self, line: str) -> Event | None:
+    def _with(self, line: str) -> Matched | None:
         """Return what the text would match with one line more."""
         event = self._event
         self.add(line)
@@ -133,9 +132,9 @@ class Pending:
         return joined
 
 
-def _goes_on(event: Event, joined: Event | None) -> bool:
+def _goes_on(event: Matched, joined: Matched | None) -> bool:
     """Tell whether what a text matches with its rest may be the whole of what it matches without: not where any words would do."""
-    return joined is not None and (joined[0].kind != _ANY_WORDS or event[0].kind == _ANY_WORDS)
+    return joined is not None and (joined.spec.kind != _ANY_WORDS or event.spec.kind == _ANY_WORDS)
 
 
 def may_be_cut(line: str) -> bool:
@@ -158,14 +157,14 @@ def is_unprintable(text: str) -> bool:
     return "\0" in text if text.isascii() else _UNPRINTABLE.search(text) is not None
 
 
-def _match(text: str) -> Event | None:
+def _match(text: str) -> Matched | None:
     if is_unprintable(text):
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return match(text.rstrip())
 
 
-def _values_told(event: Event) -> int:
-    return sum(map(bool, event[1].groups()))
+def _values_told(event: Matched) -> int:
+    return sum(map(bool, event.found.groups()))
 
 
 def _joined(first: str, lines: list[str], *, at_column: bool) -> Iterable[str]:
