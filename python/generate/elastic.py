@@ -77,7 +77,7 @@ def _script_params() -> dict[str, Any]:
     paths = [ecs_field(field.name, direction).split(".") for field in FIELDS for direction in DIRECTIONS]
     return {
         "zone": "UTC",
-        "months": {name: number for number, name in enumerate(clock.MONTHS, 1)},
+        "months": clock.MONTH_NUMBERS,
         "zones": clock.ZONES,
         "mail_flow": MAIL_FLOW,
         "flows": FLOWS,

@@ -77,7 +77,7 @@ def tables() -> str:
         "DEEPEST": records.DEEPEST,
         "SENTINEL_COLUMNS": records.SENTINEL_COLUMNS,
         "QUOTED_COLUMNS": records.QUOTED_COLUMNS,
-        "MONTHS": {name: number for number, name in enumerate(clock.MONTHS, 1)},
+        "MONTHS": clock.MONTH_NUMBERS,
         "ZONES": clock.ZONES,
         "CONSTANTS": flat,
         "DOCUMENTS": {name: {reference(path): value for path, value in event_constants(known).items()} for name, known in flat.items()},

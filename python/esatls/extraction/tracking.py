@@ -26,6 +26,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from esatls.extraction.fields import INTEGERS
+from esatls.lines.clock import MONTH_NUMBERS
 from esatls.lines.records import writable
 
 if TYPE_CHECKING:
@@ -193,7 +194,6 @@ _FLOWS = {"inbound": "incoming", "outbound": "outgoing", "ACCEPT": "incoming", "
 _UNRESOLVED = re.compile(r"\(Name unresolved,\s{0,8}SN:\s{0,8}([^\s)]+)")
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;<>]+")
 
-_MONTHS = {name: number for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
 _STAMP_TEXT = (
     r"(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:?\d\d)?"
     r"|\d{1,2} \w{3} \d{4},? \d\d:\d\d(?::\d\d)?(?: \(?GMT ?(?:[+-]\d\d:?\d\d)?\)?)?)"
@@ -436,7 +436,7 @@ def _time(stamp: str) -> str | None:
     try:
         moment = datetime(
             int(found["year"] or found["myear"]),
-            int(found["month"] or _MONTHS[found["name"].lower()]),
+            int(found["month"] or MONTH_NUMBERS[found["name"].title()]),
             int(found["day"] or found["mday"]),
             int(found["hour"]),
             int(found["minute"]),

@@ -33,7 +33,7 @@ _STAMP = re.compile(
     re.ASCII,
 )
 _FORMS = {"month": "", "iso_month": "iso_", "first_month": "first_", "last_month": "last_", "number_month": "number_"}
-_MONTH_NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)}
+MONTH_NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)}
 _TO_THE_MINUTE = re.compile(r"(?<=^.{10})([T ]\d\d:\d\d)(?=Z?\Z|[+-])", re.ASCII)
 _DAY = 86400
 _NATIVE_LENGTH = len("Wed Jul 20 19:47:40 2005")
@@ -93,7 +93,7 @@ class Clock:
         year = told[form + "year"] or (told["own_year"] if not form else None)
         try:
             zone = _zone(told.get(form + "offset"), told.get(form + "zone"), utc=stamp[-1] == "Z")
-            number = int(month) if month.isdigit() else _MONTH_NUMBERS[month]
+            number = int(month) if month.isdigit() else MONTH_NUMBERS[month]
             time = self._dated(year, number, int(day), clock, zone)
             # of the first and the last year there is, a part of a day may lie outside of all dates
             if (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from esatls.lines.clock import parse_rfc3339
+from esatls.lines.clock import MONTHS, parse_rfc3339
 from esatls.report.html import Column, Markup, kind_of, number, table, tag, together
 from esatls.report.notes import WHAT, word
 from esatls.verdicts.words import COUNTED, WORDS
@@ -20,7 +20,6 @@ MOST_BARS = 180
 _FEW_BARS = 8
 _LABELS = 6
 _STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
-_MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SECONDS = {"hour": 3600, "day": 86400}
 
 
@@ -87,7 +86,7 @@ class Axis(NamedTuple):
     def label(self, slot: int) -> tuple[str, str]:
         """Return a time on two lines, the more telling first."""
         at = datetime.fromtimestamp(self.first + slot * self.seconds, timezone.utc)
-        day = f"{at.day} {_MONTHS[at.month]}"
+        day = f"{at.day} {MONTHS[at.month - 1]}"
         return (f"{at:%H:%M}", day) if self.unit == "hour" else (day, str(at.year))
 
     def each(self) -> str:
