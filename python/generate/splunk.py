@@ -32,6 +32,7 @@ FAMILIES = {
     # half of all lines
     "esatls_mail": ("ESA_MESSAGE_STARTED", "ESA_MESSAGE_SENDER", "ESA_MESSAGE_RECIPIENT", "ESA_MESSAGE_ACCEPTED"),
     "esatls_message": ("ESA_MESSAGE_",),
+    "esatls_other": ("ESA_",),
 }
 LEFT_OUT = {"ESA_TIME_OFFSET", "ESA_CONSOLIDATED_EVENT", "ESA_CONSOLIDATED_EVENT_JOINED"}
 
@@ -73,7 +74,7 @@ def family(name: str) -> str | None:
 
 def transforms() -> list[Transform]:
     """Return all field transforms of the text log: the envelope first, since the others read what it leaves."""
-    return [envelope_transform(), *(family_transform(own) for own in FAMILIES)]
+    return [envelope_transform(), *(family_transform(own) for own in FAMILIES if own in map(family, PATTERNS))]
 
 
 def envelope_transform() -> Transform:
