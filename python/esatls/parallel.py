@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from esatls.extraction.event_stream import Events
     from esatls.lines.clock import Clock, Time
     from esatls.native import NativeFacts
+    from esatls.on_disk import Parts
     from esatls.verdicts.partition import Share
     from esatls.verdicts.record_types import MessageRecord
 
@@ -48,6 +49,10 @@ EVENTS_PART = 1 << 22
 """Bytes of log whose events are held at once."""
 LEAST_PART = 1 << 22
 """Bytes of log that are worth a process."""
+_FACTS_OF_A_BYTE = 4
+"""Bytes that the facts of a byte of log take in memory."""
+_PACKED = 10
+"""How often the size of a compressed log its text has."""
 LARGEST_DOCUMENT = 1 << 29
 """Bytes of a message-tracking document, which is read whole; unpacked ones may have no end."""
 _One = TypeVar("_One")
@@ -328,6 +333,28 @@ def _meter(progress: Progress, job: int) -> Callable[[int], None]:
 # facts: every process reads its parts, one merges
 
 
+def gather_bounded(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[Facts, Parts | None, Counts]:
+    """Return the facts of all sources; where they do not fit into the memory that they may have, the parts in which they are to be judged, too."""
+    parts = _parts(found, options, None)
+    if options.memory is None or not (_alone(parts, options) or _is_too_much(found, options)):
+        facts, counts = gather(found, options, warn, progress)
+        return facts, None, counts
+    from esatls.on_disk import FactsOnDisk
+
+    known, counts = FactsOnDisk(options.memory), Counts()
+    for part in parts:
+        for _ in read(part, known, options, warn, counts, _meter(progress, 0)):
+            known.relieve()
+    progress.facts = known
+    return known, known.parts(), counts
+
+
+def _is_too_much(found: list[Source], options: Options) -> bool:
+    """Tell whether the facts of some sources will need more memory than they may have: then one process reads them all."""
+    size = sum(source.size if sources.is_plain(source) else source.size * _PACKED for source in found)
+    return options.memory is not None and size * _FACTS_OF_A_BYTE > options.memory
+
+
 def gather(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[Facts, Counts]:
     """Return the facts of all sources."""
     counts = Counts()
@@ -390,13 +417,14 @@ def _gather_share(parts: list[Part], options: Options, note: Callable[[int], Non
 
 
 def read_by_core(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[NativeFacts, Counts] | None:
-    """Return the facts of all sources, kept in the core; None where the core is not there, or several processes are faster: it judges no witnesses."""
+    """Return the facts of all sources, kept in the core; None where the core is not there, or where others do better: it judges no witnesses."""
     if compiled.module() is None:
         return None
     from esatls import native
 
     parts = _parts(found, options, None)
     is_alone = _alone(parts, options)
+    leaves_witnesses = not is_alone or _is_too_much(found, options)
     shares = [parts] if is_alone else _shares(parts, options.jobs)
     limit = None if options.memory is None else options.memory // len(shares)
     told = [(native.NativeFacts(limit), Counts(), list[str]()) for _ in shares]
@@ -406,7 +434,7 @@ def read_by_core(found: list[Source], options: Options, warn: sources.Warn, prog
         facts, counts, problems = told[job]
         for part in shares[job]:
             for _ in read(part, facts, options, problems.append, counts, _meter(progress, job)):
-                if facts.has_witnesses and not is_alone:
+                if facts.has_witnesses and leaves_witnesses:
                     given_up.append(True)
                 if given_up:
                     return
@@ -471,11 +499,11 @@ def write_messages(
             write(block)
         return counts
     parts = _parts(found, options, None)
-    if _alone(parts, options):
+    if _alone(parts, options) or _is_too_much(found, options):
         from esatls.verdicts.records import messages
 
-        facts, counts = gather(found, options, warn, progress)
-        for records in _some(messages(facts, contradictions)):
+        facts, on_disk, counts = gather_bounded(found, options, warn, progress)
+        for records in _some(messages(facts, contradictions) if on_disk is None else on_disk.message_records(contradictions)):
             write(dump(records))
         named |= set(appliances(facts.hosts).values())
         return counts

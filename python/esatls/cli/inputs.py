@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
     from esatls.native import NativeFacts
+    from esatls.on_disk import Parts
     from esatls.report.count import Alike
-    from esatls.verdicts.appliance import Appliance
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
+    from esatls.verdicts.records import Whole
 
 _Record = TypeVar("_Record")
 _LATEST: list[parallel.Progress] = []
 """Holds what the latest command has read, which the process ends with (`commands.run`)."""
-Judging = Union["Iterable[Appliance]", "NativeFacts"]
+Judging = Union["NativeFacts", "Parts", "Whole"]
 """What records are made from: the appliances one by one, or the compiled core."""
 _LARGE = 50_000_000
 """Bytes on disk from which on progress is shown."""
@@ -78,7 +79,7 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
                 "--memory",
                 metavar="SIZE",
                 callback=_size,
-                help="Memory for what is read, such as 512M or 4G; the compiled core puts the rest into a temporary file. Default: half of this machine's.",
+                help="Memory for what is read, such as 512M or 4G; the rest waits in a temporary file. Default: half of this machine's.",
             ),
             click.option("--quiet", "-q", is_flag=True, help="Do not show counts or progress on standard error."),
             click.option("--allow-empty", is_flag=True, help="Do not fail if no line of a file is recognized."),
@@ -195,29 +196,30 @@ class Input:
 
 def facts_of(source: Input) -> tuple[Facts, Counts]:
     """Return the facts from all inputs, and the line counts."""
-    progress = source.progress()
-    facts, counts = parallel.gather(source.found, source.options, source.warn, progress)
+    facts, counts = parallel.gather(source.found, source.options, source.warn, source.progress())
     source.read()
     source.tell_names(appliances(facts.hosts).values())
     return facts, counts
 
 
-def appliances_of(source: Input) -> tuple[Judging, Counts]:
-    """Return the appliances of all inputs, one after another, and the line counts."""
+def appliances_of(source: Input, *, keep: bool = False) -> tuple[Judging, Counts]:
+    """Return the appliances of all inputs, to be judged once or, where they are to `keep`, twice, and the line counts."""
     from esatls.verdicts import records
 
     progress = source.progress()
     by_core = parallel.read_by_core(source.found, source.options, source.warn, progress)
     if by_core is None:
-        facts, counts = facts_of(source)
-        return records.appliances_of(facts), counts
+        facts, on_disk, counts = parallel.gather_bounded(source.found, source.options, source.warn, progress)
+        source.read()
+        source.tell_names(appliances(facts.hosts).values())
+        return on_disk or records.Whole(facts, keep=keep), counts
     from esatls import native
 
     known, counts = by_core
     progress.facts = known
     source.read()
     source.tell_names(appliances([*known.hosts, *known.keys]).values())
-    return known if native.is_judging(known) else records.appliances_of(known), counts
+    return known if native.is_judging(known) else records.Whole(known, keep=keep), counts
 
 
 def connections_of(appliances: Judging, source: Input, *, brief: bool = False) -> Iterator[ConnectionRecord]:
@@ -230,9 +232,9 @@ def connections_of(appliances: Judging, source: Input, *, brief: bool = False) -
 
         yield from native.connection_records(appliances, source.contradictions, since, until, source.options.jobs)
         return
-    for appliance in records.looked_at(appliances, source.contradictions):
+    for appliance, refs in appliances.connections(source.contradictions):
         total = len(appliance.stores[RECEIVING]) + len(appliance.stores[DELIVERY])
-        for connection, record in source.judged(records.connections_of(appliance, brief=brief), total):
+        for connection, record in source.judged(records.connections_of(appliance, refs, brief=brief), total):
             if since is not None or until is not None:
                 times = records.times_of(connection)
                 if not times or (since is not None and max(times) < since) or (until is not None and min(times) >= until):
@@ -250,8 +252,8 @@ def messages_of(appliances: Judging, source: Input) -> Iterator[MessageRecord]:
         found = native.message_records(appliances, source.contradictions, source.options.jobs)
         yield from (record for record in found if in_time(record, source))
         return
-    for appliance in records.looked_at(appliances, source.contradictions):
-        for _, record in source.judged(records.messages_of(appliance), len(appliance.stores[MESSAGES])):
+    for appliance, mids in appliances.messages(source.contradictions):
+        for _, record in source.judged(records.messages_of(appliance, only=mids), len(appliance.stores[MESSAGES])):
             if in_time(record, source):
                 yield record
 

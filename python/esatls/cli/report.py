@@ -15,7 +15,6 @@ from esatls.output import dumps, ending
 from esatls.report import build as statistics
 from esatls.report.evidence import evidence
 from esatls.report.tables import write_folder
-from esatls.verdicts.facts import Facts
 
 if TYPE_CHECKING:
     from esatls.report.report_types import Report
@@ -50,8 +49,7 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
         raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
     source = Input(options)
     output = _dated(output, source)
-    found, counts = appliances_of(source)
-    appliances = found if isinstance(found, Facts) else [*found]  # connections and messages are judged once
+    appliances, counts = appliances_of(source, keep=True)
     built = statistics.build(*counted(appliances, source), own_domains, source.contradictions)
     times = {name: rfc3339(time) for name, time in (("since", source.since), ("until", source.until)) if time is not None}
     settings = {**{name: options[name] for name in _OF_THE_REPORT}, **times, "own_domains": [*own_domains]}

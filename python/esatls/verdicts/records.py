@@ -92,6 +92,23 @@ def appliances_of(facts: Facts, contradictions: Contradictions | None = None) ->
     yield from found if contradictions is None else looked_at(found, contradictions)
 
 
+class Whole:
+    """Facts that are all in memory, an appliance at a time."""
+
+    def __init__(self, facts: Facts, *, keep: bool = False) -> None:
+        """`keep` the appliances with what was found out, to ask for connections and for messages."""
+        found = appliances_of(facts)
+        self._appliances = [*found] if keep else found
+
+    def messages(self, contradictions: Contradictions) -> Iterator[tuple[Appliance, None]]:
+        """Yield appliances, all messages of which are to be judged."""
+        return ((appliance, None) for appliance in looked_at(self._appliances, contradictions))
+
+    def connections(self, contradictions: Contradictions) -> Iterator[tuple[Appliance, None]]:
+        """Yield appliances, all connections of which are to be judged."""
+        return self.messages(contradictions)
+
+
 def looked_at(appliances: Iterable[Appliance], contradictions: Contradictions) -> Iterator[Appliance]:
     """Yield appliances; what shows of `contradictions` in one is added to them when the next one is asked for: by then its records are made."""
     for appliance in appliances:
