@@ -423,25 +423,29 @@ def test_the_lists_are_sorted_searched_and_paged(tmp_path: pathlib.Path) -> None
     """The page's script shows fifty rows at once, those that hold what is searched for, in the order of the column that is clicked."""
     text = report_html.page(report.build(MANY, QUIET))
     steps = """
-        const table = [...document.querySelectorAll("table.full")].find(one => one.caption.textContent === "All partners");
-        const shown = () => [...table.tBodies[0].rows].filter(row => !row.hidden).map(row => row.cells[0].childNodes[0].textContent);
-        const bar = table.closest(".scroll").previousSibling, [search] = bar.getElementsByTagName("input");
-        const [back, on] = bar.getElementsByTagName("button"), heads = table.tHead.rows[0].cells, told = [];
-        const tell = () => { const rows = shown(); told.push([rows.length, rows[0], rows[rows.length - 1], bar.textContent]); };
-        tell(); on.click(); tell(); back.click();
-        heads[0].querySelector("button").click(); tell();
-        heads[0].querySelector("button").click(); tell();
-        heads[7].querySelector("button").click(); tell();
-        search.value = "MX.Quiet"; search.dispatchEvent(new Event("input")); tell();
-        search.value = "nobody"; search.dispatchEvent(new Event("input")); tell();
-        dispatchEvent(new Event("beforeprint")); told.push(shown().length);
-        document.body.textContent = JSON.stringify(told);
+        addEventListener("DOMContentLoaded", () => {
+          const table = [...document.querySelectorAll("table.full")].find(one => one.caption.textContent === "All partners");
+          const shown = () => [...table.tBodies[0].rows].filter(row => !row.hidden).map(row => row.cells[0].childNodes[0].textContent);
+          const bar = table.closest(".scroll").previousSibling, [search] = bar.getElementsByTagName("input");
+          const [back, on] = bar.getElementsByTagName("button"), heads = table.tHead.rows[0].cells, told = [];
+          const tell = () => { const rows = shown(); told.push([rows.length, rows[0], rows[rows.length - 1], bar.textContent]); };
+          told.push([...table.tBodies].map(body => getComputedStyle(body).display));
+          tell(); on.click(); tell(); back.click();
+          heads[0].querySelector("button").click(); tell();
+          heads[0].querySelector("button").click(); tell();
+          heads[7].querySelector("button").click(); tell();
+          search.value = "MX.Quiet"; search.dispatchEvent(new Event("input")); tell();
+          search.value = "nobody"; search.dispatchEvent(new Event("input")); tell();
+          dispatchEvent(new Event("beforeprint")); told.push(shown().length);
+          document.body.textContent = JSON.stringify(told);
+        });
     """
     path = tmp_path / "report.html"
     path.write_text(re.sub('<meta http-equiv="Content[^>]*>', "", text).replace("</body>", f"<script>{steps}</script></body>"), encoding="utf-8")
     told = json.loads(next(words for words in Page(chromium(path, tmp_path, "--dump-dom").stdout).text if words.startswith("[[")))
     words = "PreviousNext"
     assert told == [
+        ["table-row-group", "none"],
         [50, "p000.example", "p049.example", "1 to 50 of 121" + words],
         [50, "p050.example", "p099.example", "51 to 100 of 121" + words],
         [50, "p000.example", "p049.example", "1 to 50 of 121" + words],
@@ -494,6 +498,7 @@ def test_without_its_script_the_page_is_whole(tmp_path: pathlib.Path) -> None:
     assert page.tables == Page(text).tables
     shown = re.sub(r"aria-hidden|<(style|script)\b.*?</\1>", "", run.stdout, flags=re.DOTALL)
     assert "hidden" not in shown
+    assert "paged" not in shown
 
 
 @needs_chromium

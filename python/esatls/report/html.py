@@ -82,11 +82,19 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]
     return together([scroll, tag("p", below, class_="more")]) if below else scroll
 
 
+AT_ONCE = 50
+"""Rows of a list that the page's script shows at once."""
+
+
 def listing(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str | int]], kind: str, anchor: str | None = None) -> Markup:
-    """Return a table with every row it has, which may be thousands: as little markup as can be. The page's script sorts, searches and pages it."""
-    body = "".join([f"<tr><th>{'<td>'.join(map(_plain, row))}" for row in rows])  # HTML's ends of rows and cells may be left out
+    """Return a table with every row it has, which may be thousands: as little markup as can be.
+
+    The page's script sorts, searches and pages it; what it does not show at first is a body by itself.
+    """
+    lines = [f"<tr><th>{'<td>'.join(map(_plain, row))}" for row in rows]  # HTML's ends of rows and cells may be left out
+    bodies = [tag("tbody", Markup("".join(some))) for some in (lines[:AT_ONCE], lines[AT_ONCE:]) if some]
     head = tag("thead", tag("tr", *(_head(column) for column in columns)))
-    inner = tag("table", tag("caption", tag("span", caption)), head, tag("tbody", Markup(body)), class_=f"full {kind}", id=anchor)
+    inner = tag("table", tag("caption", tag("span", caption)), head, *bodies, class_=f"full {kind}", id=anchor)
     return tag("div", inner, class_="scroll", role="region", aria_label=caption, tabindex="0")
 
 

@@ -1,8 +1,14 @@
 "use strict";
 // Sorts, searches and pages the long tables. Without it they stand whole.
-for (const table of document.querySelectorAll("table.full")) {
-  const body = table.tBodies[0], rows = [...body.rows], size = 50;
-  let order = rows, found = rows, at = 0, text;
+document.documentElement.className = "paged"; // the style hides all but the first body of each, before any of the rest is laid out
+addEventListener("DOMContentLoaded", () => document.querySelectorAll("table.full").forEach(table => {
+  const [body, rest] = table.tBodies, size = body.rows.length, count = size + (rest ? rest.rows.length : 0);
+  let rows, order, found, at = 0, text;
+  const take = () => { // when they are asked for: thousands take a moment
+    if (rows) return;
+    rows = order = found = [...table.tBodies].flatMap(one => [...one.rows]);
+    if (rest) rest.remove();
+  };
   const make = (name, words) => {
     const element = document.createElement(name);
     if (words) element.textContent = words;
@@ -17,16 +23,20 @@ for (const table of document.querySelectorAll("table.full")) {
   back.type = on.type = "button";
   bar.append(search, told, back, on);
   table.closest(".scroll").before(bar);
-  bar.hidden = rows.length <= 10;
-  const draw = () => {
-    const from = at * size, to = Math.min(from + size, found.length);
-    body.replaceChildren(...found.slice(from, to)); // not hidden: thousands of hidden rows take a browser seconds
-    told.textContent = found.length > size ? `${from + 1} to ${to} of ${found.length}` : `${found.length} of ${rows.length}`;
+  bar.hidden = count <= 10;
+  const tell = length => {
+    const from = at * size, to = Math.min(from + size, length);
+    told.textContent = length > size ? `${from + 1} to ${to} of ${length}` : `${length} of ${count}`;
     back.disabled = !at;
-    on.disabled = to >= found.length;
-    back.hidden = on.hidden = found.length <= size;
+    on.disabled = to >= length;
+    back.hidden = on.hidden = length <= size;
+  };
+  const draw = () => {
+    body.replaceChildren(...found.slice(at * size, (at + 1) * size));
+    tell(found.length);
   };
   const pick = () => {
+    take();
     const words = search.value.toLowerCase().trim();
     text = text || new Map(rows.map(row => [row, row.textContent.toLowerCase()]));
     found = order.filter(row => text.get(row).includes(words));
@@ -34,8 +44,8 @@ for (const table of document.querySelectorAll("table.full")) {
     draw();
   };
   search.addEventListener("input", pick);
-  back.addEventListener("click", () => { at--; draw(); });
-  on.addEventListener("click", () => { at++; draw(); });
+  back.addEventListener("click", () => { take(); at--; draw(); });
+  on.addEventListener("click", () => { take(); at++; draw(); });
   const value = cell => {
     const words = cell.textContent.trim(), plain = Number(words.replace(/[,%\s]/g, ""));
     return words === "" || words === "\u2013" ? -1 : Number.isNaN(plain) ? words.toLowerCase() : plain;
@@ -49,13 +59,14 @@ for (const table of document.querySelectorAll("table.full")) {
       const down = head.getAttribute("aria-sort") ? head.getAttribute("aria-sort") === "ascending" : head.className !== "text";
       for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      take();
       const keys = new Map(rows.map(row => [row, value(row.cells[place])]));
       const compare = (one, other) => typeof one === typeof other ? (one < other ? -1 : one > other ? 1 : 0) : typeof one === "number" ? -1 : 1;
       order = [...rows].sort((one, other) => (down ? -1 : 1) * compare(keys.get(one), keys.get(other)));
       pick();
     });
   });
-  addEventListener("beforeprint", () => body.replaceChildren(...order));
-  addEventListener("afterprint", draw);
-  draw();
-}
+  addEventListener("beforeprint", () => { if (rows) body.replaceChildren(...order); });
+  addEventListener("afterprint", () => { if (rows) draw(); });
+  tell(count);
+}));

@@ -408,6 +408,7 @@ def page(report: Report) -> str:
         tag("meta", name="referrer", content="no-referrer"),
         tag("title", report.get("evidence", {}).get("title", TITLE)),
         tag("style", Markup(style)),
+        tag("script", Markup(script)),
     )
     body = tag(
         "body",
@@ -425,7 +426,6 @@ def page(report: Report) -> str:
             _evidence(report),
         ),
         tag("footer", tag("p", "Made by esatls from the log only.")),
-        tag("script", Markup(script)),
     )
     text = f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
     return text.encode("utf-8", "replace").decode("utf-8")
