@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from esatls.extraction.heads import Head
     from esatls.extraction.stream import Consumer
     from esatls.lines.clock import Clock, Time
+    from esatls.report.alike import Groups
     from esatls.report.count import Alike
     from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.facts import Ref
@@ -443,8 +444,9 @@ class _Asked:
         self.contradictions.look(appliance)
         return found
 
-    def records(self, store: int, range_: tuple[int, int], jobs: int) -> Iterator[list[Any]]:
-        """Yield the records of all messages, or of all connections of a side, many at a time: as lines of JSON, or by themselves."""
+    def records(self, store: int, range_: tuple[int, int], jobs: int, groups: Groups | None) -> Iterator[list[Any]]:
+        """Yield the records of all messages, or of all connections of a side, many at a time: as lines of JSON, or by themselves, but those in groups."""
+        counted = None if groups is None else groups.core
         ids = self.core.ids(self.number, store)
         host = self.learned.shapes.dump({"": self.host})[5:-2]
 
@@ -453,7 +455,12 @@ class _Asked:
             later: list[tuple[int, str]] = []
             at, end = start, min(start + _AT_ONCE, len(ids))
             while at < end:
-                out, at, odd, question = _answer(self.core.records, self.number, store, ids, host, range_, at, end - at, self.learned)
+                parts, at, odd, question = _answer(self.core.records, self.number, store, ids, host, range_, at, end - at, self.learned, counted)
+                if groups is None:
+                    (out,) = parts
+                else:
+                    out = b""
+                    found.append(groups.rest(parts))
                 done = 0
                 for place, key in odd:
                     found.append(out[done:place])
@@ -541,12 +548,12 @@ def _records(
     range_: tuple[int, int] = _ALWAYS,
     jobs: int = 1,
     *,
-    brief: bool = False,
+    groups: Groups | None = None,
 ) -> Iterator[list[Any]]:
-    learned = _Learned(dump, brief=brief)
+    learned = _Learned(dump, brief=groups is not None)
     for host, number in sorted(known.keys.items()):
         for store in stores:
-            yield from _Asked(known.core, number, host, learned, contradictions).records(store, range_, jobs)
+            yield from _Asked(known.core, number, host, learned, contradictions).records(store, range_, jobs, groups)
 
 
 def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contradictions, jobs: int = 1) -> Iterator[bytes]:
@@ -558,9 +565,9 @@ def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contrad
     yield from _lines(_records(known, (MESSAGES,), dump, contradictions, jobs=jobs), dump)
 
 
-def message_records(known: NativeFacts, contradictions: Contradictions, jobs: int = 1, *, brief: bool = False) -> Iterator[MessageRecord]:
-    """Yield the records of all messages, or of `brief` ones what a report counts; the core is judging (`is_judging`), in some threads."""
-    return _loaded(_records(known, (MESSAGES,), dumps, contradictions, jobs=jobs, brief=brief))
+def message_records(known: NativeFacts, contradictions: Contradictions, jobs: int = 1) -> Iterator[MessageRecord]:
+    """Yield the records of all messages; the core is judging (`is_judging`), in some threads."""
+    return _loaded(_records(known, (MESSAGES,), dumps, contradictions, jobs=jobs))
 
 
 def connection_records(
@@ -570,20 +577,23 @@ def connection_records(
     return _loaded(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until), jobs))
 
 
-def counted_connections(
+def counted(
     known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
-) -> Iterator[ConnectionRecord | Alike]:
-    """Yield what a report counts of them, those that are counted alike at once. From then on, the core has brief records only."""
+) -> tuple[Iterator[ConnectionRecord | Alike], Iterator[MessageRecord | Alike]]:
+    """Return what a report counts of the connections and of the messages that were in use within some time, those that are counted alike at once.
+
+    From then on, the core has brief records only.
+    """
     from esatls.report import alike
 
-    return alike.connections(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until), jobs, brief=True))
+    def some(stores: Iterable[int], views: alike.Views) -> Iterator[Any]:
+        groups = alike.Groups(module().Groups, views)
+        for block in _records(known, stores, dumps, contradictions, _seconds(since, until), jobs, groups=groups):
+            for part in block:
+                yield from part
+        yield from groups
 
-
-def counted_messages(known: NativeFacts, contradictions: Contradictions, jobs: int = 1) -> Iterator[MessageRecord | Alike]:
-    """Yield what a report counts of all messages, likewise."""
-    from esatls.report import alike
-
-    return alike.messages(_records(known, (MESSAGES,), dumps, contradictions, jobs=jobs, brief=True))
+    return some((RECEIVING, DELIVERY), alike.CONNECTIONS), some((MESSAGES,), alike.MESSAGES)
 
 
 def connection_lines(

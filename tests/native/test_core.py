@@ -99,7 +99,7 @@ def report_by_core(known: Facts) -> Report:
     assert isinstance(known, native.NativeFacts)
     if not native.is_judging(known):
         return build(records.connections(known), records.messages(known))
-    return build(native.counted_connections(known, Contradictions()), native.counted_messages(known, Contradictions()))
+    return build(*native.counted(known, Contradictions()))
 
 
 def check(data: bytes, *, cuts: Sequence[int] = (), host: str | None = None, where: str = "UTC") -> None:
@@ -274,6 +274,30 @@ def test_traffic(name: str) -> None:
     if not known.has_witnesses:
         assert messages_shaped / told.count(b"\n") > 0.98
         assert (known.core.shaped() - messages_shaped) / len(connections) > 0.98
+
+
+@pytest.mark.parametrize("words", ["no reason", '"},{"', '","domain":"', '"deliveries":[]', '","sender":"x@y"}'])
+def test_what_is_counted_together(words: str) -> None:
+    """What looks alike is counted alike, whoever wrote what stands in it, and of many in one second the same ones are examples."""
+    log = []
+    for number in range(1, 41):
+        second = number // 10
+        sender = ("a@p.example.com", "b@P.example.com", "", "c@", f"d@{words}", "e")[number % 6]
+        log += [
+            (second, f"New SMTP ICID {number} interface Data 1 (192.0.2.1) address 198.51.100.{number % 3} reverse dns host mx.example.net verified yes"),
+            (second, f"ICID {number} TLS failed: {words}"),
+            (second + 1, f"Start MID {number} ICID {number}"),
+            (second + 1, f"MID {number} ICID {number} From: <{sender}>"),
+            (second + 1, f"MID {number} ICID {number} RID 0 To: <x@{'one' if number % 2 else 'two'}.example.org>"),
+            *([(second + 1, f"MID {number} ICID {number} RID 1 To: <y@three.example.org>")] if number % 5 == 0 else []),
+            (second + 2, f"New SMTP DCID {number} interface 192.0.2.1 address 203.0.113.5 port 25"),
+            *([(second + 2, f"DCID {number} TLS success protocol TLSv1 cipher RC4-SHA")] if number % 4 == 0 else []),
+            (second + 3, f"Delivery start DCID {number} MID {number} to RID [0]"),
+            (second + 3, f"Message done DCID {number} MID {number} to RID [0]"),
+            *([(second + 3, f"Message done DCID {number} MID {number} to RID [1]")] if number % 5 == 0 else []),
+            *([(second + 4, f"ICID {number} close")] if number % 7 else []),
+        ]
+    check("".join(f"Sat Jul 20 19:47:{second:02} 2024 Info: {text}\n" for second, text in sorted(log, key=lambda one: one[0])).encode())
 
 
 @example(FOUND[0], random.Random(1))

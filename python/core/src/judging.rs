@@ -199,7 +199,7 @@ struct Try {
 pub struct Judge<'a> {
     pub table: &'a Table,
     pub view: View<'a>,
-    /// Seconds: the connections that are asked for were seen in these.
+    /// Seconds: what is asked for was seen in these.
     pub range: (i64, i64),
     pub marks: &'a [(u32, u32)],
     pub host: &'a [u8],
@@ -525,6 +525,10 @@ impl<'a> Judge<'a> {
         }
     }
 
+    fn is_wanted(&self, first: u32, last: u32) -> bool {
+        i64::from(last) >= self.range.0 && i64::from(first) < self.range.1
+    }
+
     /// Add the record of a connection of one side; false where it is for Python.
     pub fn link(&mut self, side: usize, id: u64, out: &mut Vec<u8>) -> PyResult<bool> {
         let told = self.linked(side, id, out)?.is_some();
@@ -626,7 +630,7 @@ impl<'a> Judge<'a> {
         }
         let told = || orders.iter().fold(format!("{state} {} {user} {flow}:", u32::from(!domain.is_empty())), |told, (_, moment)| format!("{told} {moment}"));
         let Some(part) = self.know(key, 4 + side as u32, id, told) else { return Ok(None) };
-        if i64::from(last) >= self.range.0 && i64::from(first) < self.range.1 {
+        if self.is_wanted(first, last) {
             out.push(b'{');
             self.write(out, &part.0[0], &values, (id, opened, closed), None, domain);
             out.extend_from_slice(b"}\n");
@@ -678,6 +682,9 @@ impl<'a> Judge<'a> {
             }
         };
         let own = (mid, life.first, life.last);
+        if !self.is_wanted(life.first, life.last) {
+            return Ok(Some(()));
+        }
         out.push(b'{');
         for (kind, number) in [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)] {
             let start = out.len();

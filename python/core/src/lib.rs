@@ -1,6 +1,7 @@
 //! Blocks of a log -> events as JSON, or facts. Which lines are events, what they say and how it is written is handed over by Python, which also reads
 //! every line that is out of the ordinary.
 mod facts;
+mod groups;
 mod json;
 mod judging;
 mod kept;
@@ -8,6 +9,7 @@ mod matching;
 mod parts;
 
 use facts::{number, Fact, Value, MOST_VALUES};
+use groups::Groups;
 use hashbrown::HashMap;
 use judging::{GivenRule, Judge, Question, Table};
 use matching::{Field, Found, GivenMatcher, Matchers, Todo};
@@ -176,8 +178,9 @@ type GivenTable = (Vec<Option<GivenRule>>, u32, u32, usize, usize);
 /// Code, time, id and values of a fact.
 type GivenFact = (u32, u32, String, Vec<Option<Vec<u8>>>);
 
-/// Records, the place of the id after the last, places among them where those of a message belong that is for Python, and what it is to tell.
-type Judged<'py> = (Bound<'py, PyBytes>, usize, Vec<(usize, String)>, Option<Question>);
+/// Records, or for each family those that are in no group; the place of the id after the last, places among them where those of a message belong that is for
+/// Python, and what it is to tell.
+type Judged<'py> = (Vec<Bound<'py, PyBytes>>, usize, Vec<(usize, String)>, Option<Question>);
 
 #[pymethods]
 impl Core {
@@ -276,7 +279,8 @@ impl Core {
         guarded(|| py.detach(|| Ok(Ids(self.view(appliance)?.keys(store.min(MESSAGES), store < MESSAGES)))))
     }
 
-    /// Return the records of some of these from a place on; `host` is its name as it stands in a record. Of connections, only those seen within some seconds.
+    /// Return the records of some of these from a place on, or count them in `groups`; `host` is its name as it stands in a record. Only those seen within
+    /// some seconds are wanted.
     #[allow(clippy::too_many_arguments)]
     fn records<'py>(
         &self,
@@ -289,25 +293,35 @@ impl Core {
         at: usize,
         count: usize,
         ask: Py<PyAny>,
+        groups: Option<&Bound<'py, Groups>>,
     ) -> PyResult<Judged<'py>> {
+        let groups = groups.map(Bound::get);
         let some = ids.0.get(at..(at + count).min(ids.0.len())).unwrap_or_default();
         let (out, done, odd, question) = guarded(|| {
             py.detach(|| {
                 let mut judge = Judge { table: &self.table, view: self.view(appliance)?, range, marks: &self.marks, host, ask: &ask, question: None };
-                let (mut out, mut odd, mut done) = (vec![], vec![], 0);
+                let (mut out, mut ends, mut odd, mut done) = (vec![], vec![], vec![], 0);
                 for &id in some {
+                    let before = out.len();
                     if !(if store < MESSAGES { judge.link(store, id, &mut out)? } else { judge.record(id, &mut out)? }) {
                         if judge.question.is_some() {
                             break;
                         }
                         odd.push((out.len(), id.to_string()));
                     }
+                    if out.len() > before {
+                        ends.push((out.len(), id));
+                    }
                     done += 1;
                 }
+                let out = match groups {
+                    Some(groups) => groups.add(&out, &ends),
+                    None => vec![out],
+                };
                 Ok((out, done, odd, judge.question))
             })
         })?;
-        Ok((PyBytes::new(py, &out), at + done, odd, question))
+        Ok((out.iter().map(|out| PyBytes::new(py, out)).collect(), at + done, odd, question))
     }
 
     /// Tell whether Python has told of a shape.
@@ -589,6 +603,7 @@ fn line_at(bytes: &[u8], start: usize) -> &[u8] {
 fn esatls_core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     set_hook(Box::new(|_| {})); // the error that Python raises says it
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<Groups>()?;
     module.add_class::<Ids>()?;
     module.add_class::<Core>()
 }

@@ -262,13 +262,10 @@ def counted(appliances: Judging, source: Input) -> tuple[Iterator[ConnectionReco
     """Return what a report counts of the connections and messages that touch the requested time range."""
     if isinstance(appliances, Facts):
         from esatls import native
+        from esatls.report.count import Alike
 
-        jobs = source.options.jobs
-        connections = native.counted_connections(appliances, source.contradictions, source.since, source.until, jobs)
-        if source.since is None and source.until is None:
-            return connections, native.counted_messages(appliances, source.contradictions, jobs)
-        records = native.message_records(appliances, source.contradictions, jobs, brief=True)
-        return connections, (record for record in records if in_time(record, source))
+        connections, messages = native.counted(appliances, source.contradictions, source.since, source.until, source.options.jobs)
+        return connections, (one for one in messages if isinstance(one, Alike) or in_time(one, source))
     return connections_of(appliances, source, brief=True), messages_of(appliances, source)
 
 

@@ -1,148 +1,104 @@
-"""Brief records as the compiled core gives them, in lines -> what is counted alike at once: most records are like another one of the same hour.
+"""Brief records in groups, as the compiled core counts them: most records are like another one, and only one of these is looked at.
 
-Such a line (`verdicts.shapes`) has in this order: of a connection, what is counted, its times, its id; of a message, appliance and mail flow, how it
-was received, its deliveries, each with its time at the end, and then its own times, its id and its people.
+The core knows such a record as a line (`verdicts.shapes`), and is told here where to look in it. A connection has in this order: side, appliance, mail flow
+and verdict, what else is counted, its times, its id. A message has: appliance and mail flow, how it was received, its deliveries, each with its time at the
+end, when it was seen, the other side, its id, and its people.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.output.json_lines import loads
-from esatls.report.count import Alike, connection_is_noted, delivery_is_noted, receiving_is_noted
+from esatls.report.count import Alike
 from esatls.report.ledger import MOST_EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_HELD = 100_000
-"""Lines that are held at once."""
-_OPENED, _CLOSED = b'"opened":"', b'","closed":"'
-_RECEIVED, _DELIVERED = b'"received":"', b',"delivered":"'
-_TIME, _END = b',"time":"', b'"}],'
-_FIRST, _LAST = b'"first_seen":"', b'","last_seen":"'
-_STAMP, _HOUR = 20, 13
-"""Characters of a stamp, and those that tell its hour."""
-_BOTH = 2 * _STAMP + len(_LAST)
+_STAMP, _HOUR, _DAY = 20, 13, 10
+"""Characters of a stamp, and those that tell its hour and its day."""
+_Point = tuple[int, int]
 
 
-def connections(blocks: Iterable[list[Any]]) -> Iterator[Any]:
-    """Yield connections from the core's blocks, each of lines and of records."""
-    for lines in _some(blocks):
-        found: defaultdict[bytes, list[bytes]] = defaultdict(list)
-        for line in lines:
-            if type(line) is not bytes:
-                yield line
-                continue
-            at = line.find(_OPENED)
-            # a time that is not there is in no hour
-            found[line[: at + len(_OPENED) + _HOUR] if at >= 0 else line].append(line)
-        for some in found.values():
-            yield from _connections(some)
+class _View(NamedTuple):
+    """One way to count lines together."""
+
+    marks: tuple[tuple[bytes, int, str], ...]
+    """Texts that a line has, each behind the one of a number, the `first` there or the `last`, or `none`; 0 is where the line begins."""
+    key: tuple[tuple[_Point, _Point], ...]
+    """What they have in common: from one point to another, each so many bytes behind where a text begins; one more than there are is where the line ends."""
+    times: tuple[_Point, ...] = ()
+    """The times that matter. The latest by the first of them are examples."""
 
 
-def _connections(lines: list[bytes]) -> Iterator[Any]:
-    record = loads(lines[0])
-    if len(lines) == 1 or "opened" not in record:
-        yield from map(loads, lines)
-        return
-    start = lines[0].index(_OPENED) + len(_OPENED)
-    end = start + _STAMP
-    if connection_is_noted(record):
-        told = [(line[start:end], line) for line in lines]
-        yield from map(loads, _latest(told))
-        lines = [line for _, line in told]
-    if lines:
-        last, first = max(lines), min(lines)[start:end].decode()
-        closed = {line[end + len(_CLOSED) :][:_STAMP].decode() for line in lines if line.startswith(_CLOSED, end)}
-        yield Alike(loads(last), len(lines), first, (first, last[start:end].decode(), *closed))
+def _of_connections(*names: bytes) -> tuple[_View, _View]:
+    """Return how connections with some times are counted: when they were seen, and whatever else."""
+    verdict = (b'"tls_verdict":"', 0, "first"), (b'"', 1, "first")
+    times = tuple((b',"%s":"' % name, 2 + number, "first") for number, name in enumerate(names))
+    points = tuple((3 + number, len(text)) for number, (text, _, _) in enumerate(times))
+    (mark, begin), *_ = points
+    seen = _View((*verdict, *times), (((0, 0), (2, 0)), (points[0], (mark, begin + _HOUR))), points)
+    return seen, _View(seen.marks, (((0, 0), (mark, 0)), (points[0], (mark, begin + _DAY))), points[:1])
 
 
-def messages(blocks: Iterable[list[Any]]) -> Iterator[Any]:
-    """Yield messages, likewise, and of most apart when they were seen, how they were received, and how they were delivered."""
-    for lines in _some(blocks):
-        # lines are kept in whole: what is cut out of each takes more time, and more memory, than all else
-        seen: defaultdict[tuple[bytes, bytes, bytes], list[bytes]] = defaultdict(list)
-        received: defaultdict[tuple[bytes, bytes], list[bytes]] = defaultdict(list)
-        delivered: defaultdict[tuple[bytes, bytes], list[bytes]] = defaultdict(list)
-        for line in lines:
-            if type(line) is not bytes:
-                yield line
-                continue
-            to = line.find(_DELIVERED)
-            at = line.find(_FIRST, to)
-            head, first, time = line[:to], at + len(_FIRST), at - len(_END) - _STAMP
-            seen[head, line[to : line.find(b'"', to + len(_DELIVERED))], line[first : first + _HOUR]].append(line[first : first + _BOTH])
-            received[head, line[line.rfind(b"@") :]].append(line)
-            delivered[line[: line.find(_RECEIVED)], line[to : time if line.startswith(_TIME, time - len(_TIME)) else at]].append(line)
-        for (head, word, _), times in seen.items():
-            first_seen, last_seen = min(times), max([both[-_STAMP:] for both in times])
-            record = loads(head + word + b'",' + _FIRST + first_seen + b'"}')
-            yield Alike(record, len(times), None, (first_seen[:_STAMP].decode(), last_seen.decode()), "seen")
-        for (head, _), some in received.items():
-            yield from _received(head, some)
-        for (shared, deliveries), some in delivered.items():
-            yield from _delivered(shared, some, has_time=deliveries.endswith(_TIME))
+Views = tuple[tuple[str, _View], ...]
+_TO = b',"delivered":"', 0, "first"
+_FIRST, _LAST = b'"first_seen":"', b'"last_seen":"'
+_SEEN = _View(
+    ((b'"received":"', 0, "first"), (b'"', 1, "first"), (b',"delivered":"', 2, "first"), (b'"', 3, "first"), (_FIRST, 4, "first"), (_LAST, 5, "first")),
+    (((0, 0), (2, 0)), ((3, 0), (4, 0)), ((5, len(_FIRST)), (5, len(_FIRST) + _HOUR))),
+    ((5, len(_FIRST)), (6, len(_LAST))),
+)
+_FROM_A_DOMAIN = _View(
+    (_TO, (_FIRST, 1, "first"), (b'"sender":"', 2, "first"), (b"@", 3, "last"), (b'@"}', 3, "none")),
+    (((0, 0), (1, 0)), ((4, 0), (6, 0))),
+    ((2, len(_FIRST)),),
+)
+_FROM_A_HOST = _View(
+    (_TO, (_FIRST, 1, "first"), (_LAST, 2, "first"), (b',"mid":', 3, "first"), (b'"sender":"', 4, "none")),
+    (((0, 0), (1, 0)), ((3, len(_LAST) + _STAMP), (4, 0))),
+    ((2, len(_FIRST)),),
+)
+_TO_NOBODY = _View(((b'"received":"', 0, "first"), (b'"deliveries":[]', 1, "first")), (((0, 0), (1, 0)),))
+_TO_A_DOMAIN = _View(
+    (
+        (b'"received":"', 0, "first"),
+        (b'"deliveries":[', 1, "first"),
+        (b',"domain":"', 2, "first"),
+        (b',"time":"', 3, "first"),
+        (b'"},{"', 2, "none"),
+    ),
+    (((0, 0), (1, 0)), ((2, 0), (4, 0))),
+    ((4, len(b',"time":"')),),
+)
+CONNECTIONS: Views = tuple(pair for names in ((b"opened", b"closed"), (b"opened",), (b"closed",)) for pair in zip(("seen", "told"), _of_connections(*names)))
+MESSAGES: Views = (
+    ("seen", _SEEN),
+    ("received", _FROM_A_DOMAIN),
+    ("received", _FROM_A_HOST),
+    ("delivered", _TO_NOBODY),
+    ("delivered", _TO_A_DOMAIN),
+)
+"""What is counted of records (`Alike`), each in the first way that fits."""
 
 
-def _received(head: bytes, lines: list[bytes]) -> Iterator[Alike]:
-    """Yield how messages were received that are alike in that, and in their senders' domain."""
+class Groups:
+    """Groups of connections or of messages; `made` is what the core makes them of."""
 
-    def half(line: bytes) -> Any:
-        return loads(head + b"," + line[line.index(_FIRST) :])
+    def __init__(self, made: Callable[..., Any], views: Views) -> None:
+        self._whats = [*dict.fromkeys(what for what, _ in views)]
+        self._of = [what for what, _ in views]
+        self.core = made([(self._whats.index(what), *view) for what, view in views], MOST_EXAMPLES)
+        """What counts lines."""
 
-    is_noted = receiving_is_noted(half(lines[0]))
-    if is_noted is None:
-        yield from (Alike(half(line), 1, None, (), "received") for line in lines)
-        return
-    yield from _halves([(_stamp(line, line.index(_FIRST) + len(_FIRST)), line) for line in lines], half, "received", is_noted=is_noted)
+    def rest(self, told: Iterable[bytes]) -> list[Alike]:
+        """Return the lines that are counted one by one, given for each thing that is counted."""
+        return [Alike(loads(line), 1, what=what) for what, some in zip(self._whats, told) for line in some.splitlines()]
 
-
-def _delivered(shared: bytes, lines: list[bytes], *, has_time: bool) -> Iterator[Alike]:
-    """Yield how messages were delivered that are alike in that."""
-
-    def half(line: bytes) -> Any:
-        return loads(shared + line[line.index(_DELIVERED) + 1 :])
-
-    record = half(lines[0])
-    is_noted = delivery_is_noted(record)
-    if not record["deliveries"]:
-        yield Alike(record, len(lines), None, (), "delivered")
-    elif is_noted is None or not has_time:
-        yield from (Alike(half(line), 1, None, (), "delivered") for line in lines)
-    else:
-        yield from _halves([(_stamp(line, line.index(_FIRST) - len(_END) - _STAMP), line) for line in lines], half, "delivered", is_noted=is_noted)
-
-
-def _stamp(line: bytes, at: int) -> bytes:
-    return line[at : at + _STAMP]
-
-
-def _halves(told: list[tuple[bytes, bytes]], half: Callable[[bytes], Any], what: str, *, is_noted: bool) -> Iterator[Alike]:
-    """Yield the halves of lines, each given behind the time by which the latest are told as examples."""
-    if is_noted:
-        yield from (Alike(half(line), 1, None, (), what) for line in _latest(told))
-    if told:
-        yield Alike(half(max(told)[1]), len(told), min(told)[0].decode(), (), what)
-
-
-def _latest(told: list[tuple[bytes, bytes]]) -> list[bytes]:
-    """Take out the lines that may be told as examples, each given behind its time."""
-    told.sort()
-    floor = told[-MOST_EXAMPLES:][0][0]
-    latest = [line for time, line in told if time >= floor]
-    del told[len(told) - len(latest) :]
-    return latest
-
-
-def _some(blocks: Iterable[list[Any]]) -> Iterator[list[Any]]:
-    """Yield lines, and records in whole, some at a time."""
-    found: list[Any] = []
-    for block in blocks:
-        for part in block:
-            found += part.splitlines() if isinstance(part, bytes) else part
-        if len(found) > _HELD:
-            yield found
-            found = []
-    yield found
+    def __iter__(self) -> Iterator[Alike]:
+        """Yield what was counted together, once."""
+        for view, number, spans, latest, line in self.core.take():
+            first = spans[0][0] if spans else None
+            yield Alike(loads(line), number, first, tuple(chain.from_iterable(spans)), self._of[view], tuple(latest[1:]))

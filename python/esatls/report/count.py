@@ -80,20 +80,20 @@ class Span:
 
 
 class Alike(NamedTuple):
-    """Several records of one hour that are counted alike.
-
-    Of those that something is wrong with, the latest are not among them, which are told as examples (`connection_is_noted` and others).
-    """
+    """Several records that are counted alike."""
 
     record: Any
-    """One of them, with the latest time."""
+    """The latest of them."""
     number: int
-    first: str | None
+    first: str | None = None
     """The earliest time."""
-    times: tuple[str, ...]
+    times: tuple[str, ...] = ()
     """Moments that the time of all begins and ends with."""
     what: str = ""
-    """What is counted of messages: when they were `seen`, how they were `received`, or how they were `delivered`. All, if it is empty."""
+    """What is counted of them: when they were `seen`, what else is `told` of connections, how messages were `received`, or how they were `delivered`. All, if
+    it is empty."""
+    others: tuple[tuple[str, int], ...] = ()
+    """Time and id of those that are told as examples beside the record."""
 
 
 class Counts(NamedTuple):
@@ -149,9 +149,9 @@ _Issues = tuple[tuple["IssueName", str], ...]
 """What is wrong, each with its reason or its name."""
 
 
-def _alike(one: ConnectionRecord | MessageRecord | Alike) -> tuple[Any, int, str | None, tuple[str, ...], str]:
+def _alike(one: ConnectionRecord | MessageRecord | Alike) -> Alike:
     """Return one record as several that are alike."""
-    return one if isinstance(one, Alike) else (one, 1, None, (), "")
+    return one if isinstance(one, Alike) else Alike(one, 1)
 
 
 def _flow(record: ConnectionRecord | MessageRecord) -> str:
@@ -164,15 +164,18 @@ def _count_connections(counts: Counts, connections: Iterable[ConnectionRecord | 
     groups = _Groups[tuple[str, str, str, str, str, Optional[str], Optional[str], Optional[str], bool]]()
     moments: Counter[tuple[str, str, str, str, str]] = Counter()
     for one in connections:
-        record, count, first, times, _ = _alike(one)
+        record, count, first, times, what, others = _alike(one)
         told = record.get
         opened, closed = told("opened"), told("closed")
         time = opened or closed
-        for moment in times or (opened, closed):
-            span.add(moment)
         direction, verdict, flow = record["esa_direction"], record["tls_verdict"], _flow(record)
+        if what != "told":
+            for moment in times or (opened, closed):
+                span.add(moment)
+            moments[told("esa_host", UNKNOWN), direction, flow, _hour(time), verdict] += count
+        if what == "seen":
+            continue
         version, cipher, reason = told("tls_version"), told("tls_cipher"), told("tls_reason")
-        moments[told("esa_host", UNKNOWN), direction, flow, _hour(time), verdict] += count
         # refused strangers are many, and no partners
         partner = "" if verdict == "unused" else _in_dns(told("domain") or told("peer_host") or told("peer_ip") or UNKNOWN)
         is_over_tls = verdict in OVER_TLS
@@ -181,7 +184,10 @@ def _count_connections(counts: Counts, connections: Iterable[ConnectionRecord | 
         group.add(time if is_over_tls else None, 0, count)
         for name, why in _outdated(version or UNKNOWN, cipher or UNKNOWN) if is_over_tls else _failed(verdict, reason):
             kind, number = ("icid", record["icid"]) if direction == "receiving" else ("dcid", record["dcid"])
-            ledger.issue(ledger.key(direction, flow, partner), name).add_connection(time, why, told("esa_host", ""), kind, number, count, first)
+            issue = ledger.issue(ledger.key(direction, flow, partner), name)
+            issue.add_connection(time, why, told("esa_host", ""), kind, number, count, first)
+            for when, other in others:
+                issue.example(when, told("esa_host", ""), kind, other)
     for (host, direction, flow, hour, verdict), count in moments.items():
         counts.hosts[host, "connections"] += count
         tables = counts.parts[direction, flow].tables
@@ -233,38 +239,6 @@ def _failed(verdict: str, reason: str | None) -> _Issues:
     return ((FAILED, NOT_LOGGED if reason is None else reason),) if verdict == "failed" or (verdict == "cleartext" and reason is not None) else ()
 
 
-def connection_is_noted(record: ConnectionRecord) -> bool:
-    """Tell whether something is wrong with a connection, which may be told as an example of that."""
-    verdict = record["tls_verdict"]
-    if verdict in OVER_TLS:
-        return bool(_outdated(record.get("tls_version", UNKNOWN), record.get("tls_cipher", UNKNOWN)))
-    return bool(_failed(verdict, record.get("tls_reason")))
-
-
-def receiving_is_noted(record: MessageRecord) -> bool | None:
-    """Tell the same of how a message was received; None where nothing but its connection names the partner."""
-    verdict = record["received"]
-    if verdict in ("internal", "none"):
-        return False
-    if not domain_of(record.get("sender", "")):
-        return None
-    outdated = verdict == "encrypted" and _outdated(record.get("received_tls_version", UNKNOWN), record.get("received_tls_cipher", UNKNOWN))
-    return bool(outdated) or verdict == "cleartext"
-
-
-def delivery_is_noted(record: MessageRecord) -> bool | None:
-    """Tell the same of how a message was delivered; None where several deliveries, or recipients, have to be told apart."""
-    deliveries = record["deliveries"]
-    if not deliveries:
-        return False
-    if len(deliveries) > 1 or "domain" not in deliveries[0]:
-        return None
-    (attempt,) = deliveries
-    verdict = attempt["verdict"]
-    outdated = verdict == "encrypted" and _outdated(attempt.get("tls_version", UNKNOWN), attempt.get("tls_cipher", UNKNOWN))
-    return bool(outdated) or verdict == "cleartext"
-
-
 @lru_cache(maxsize=10_000)  # bounded, as both are text of the log
 def _outdated(version: str, cipher: str) -> _Issues:
     """Return what is wrong with a protocol and a cipher, each with its name."""
@@ -291,17 +265,18 @@ def _count_messages(counts: Counts, messages: Iterable[MessageRecord | Alike]) -
     groups = _Groups[_Mail]()
     moments: Counter[tuple[str, str, str, str, str]] = Counter()
     for one in messages:
-        record, count, since, times, what = _alike(one)
+        alike = _alike(one)
+        record, what = alike.record, alike.what
         flow = _flow(record)
         if what in ("", "seen"):
             first = record.get("first_seen")
-            for moment in times or (first, record.get("last_seen")):
+            for moment in alike.times or (first, record.get("last_seen")):
                 span.add(moment)
-            moments[record.get("esa_host", UNKNOWN), flow, _hour(first), record["received"], record["delivered"]] += count
+            moments[record.get("esa_host", UNKNOWN), flow, _hour(first), record["received"], record["delivered"]] += alike.number
         if what in ("", "received"):
-            _count_received(counts.ledger, groups, record, flow, count, since)
+            _count_received(counts.ledger, groups, alike, flow)
         if what in ("", "delivered"):
-            _count_delivered(counts, groups, record, flow, count, since)
+            _count_delivered(counts, groups, alike, flow)
     for (host, flow, hour, *verdicts), count in moments.items():
         received, delivered = verdicts
         counts.hosts[host, "messages"] += count
@@ -322,7 +297,8 @@ def _count_messages(counts: Counts, messages: Iterable[MessageRecord | Alike]) -
         counts.ledger.note(counts.ledger.key(way, flow, partner), "messages", verdict, group.latest, group.count)
 
 
-def _count_received(ledger: Ledger, groups: _Groups[_Mail], record: MessageRecord, flow: str, count: int, since: str | None) -> None:
+def _count_received(ledger: Ledger, groups: _Groups[_Mail], alike: Alike, flow: str) -> None:
+    record, count = alike.record, alike.number
     verdict, first = record["received"], record.get("first_seen")
     recipients = len(record.get("recipients", ()))
     if verdict in ("internal", "none"):
@@ -337,16 +313,16 @@ def _count_received(ledger: Ledger, groups: _Groups[_Mail], record: MessageRecor
         groups["receiving", flow, partner, verdict, None, None].add(None, recipients, count)
         issues = ((CLEARTEXT, record.get("received_reason", "")),) if verdict == "cleartext" else ()
     if issues:
-        _note_issues(ledger, ledger.key("receiving", flow, partner), record, [(first, issues)], count, since)
+        _note_issues(ledger, ledger.key("receiving", flow, partner), alike, [(first, issues)])
 
 
-def _count_delivered(counts: Counts, groups: _Groups[_Mail], record: MessageRecord, flow: str, count: int, since: str | None) -> None:
-    deliveries = delivered_to(record)
+def _count_delivered(counts: Counts, groups: _Groups[_Mail], alike: Alike, flow: str) -> None:
+    deliveries = delivered_to(alike.record)
     if len(deliveries) == 1 and len(deliveries[0][1]) < 2:
         # nearly always
         ((attempt, reached),) = deliveries
         partner = partner_name(next(iter(reached), None), attempt.get("peer_host"), attempt.get("peer_ip"))
-        _note_delivered(counts.ledger, groups, record, flow, partner, [attempt], len(attempt["rid"]), count, since)
+        _note_delivered(counts.ledger, groups, alike, flow, partner, [attempt], len(attempt["rid"]), is_whole=True)
         return
     tables = counts.parts["delivery", flow].tables
     ways: dict[str, list[DeliveryRecord]] = {}
@@ -365,26 +341,26 @@ def _count_delivered(counts: Counts, groups: _Groups[_Mail], record: MessageReco
     for cipher in ciphers:
         tables["message_ciphers"][(cipher,)] += 1
     for partner, over in ways.items():
-        _note_delivered(counts.ledger, groups, record, flow, partner, over)
+        _note_delivered(counts.ledger, groups, alike, flow, partner, over)
 
 
 def _note_delivered(
     ledger: Ledger,
     groups: _Groups[_Mail],
-    record: MessageRecord,
+    alike: Alike,
     flow: str,
     partner: str,
     over: Sequence[DeliveryRecord],
     recipients: int = 0,
-    count: int = 0,
-    since: str | None = None,
+    *,
+    is_whole: bool = False,
 ) -> None:
-    """Note a message that a partner got; `count` of them, the first `since` then, whose protocol and cipher are to be counted too."""
+    """Note messages that a partner got; where they went nowhere else, the recipients, the protocol and the cipher are to be counted too."""
     told = of_deliveries({attempt["verdict"] for attempt in over})
     latest = version = cipher = None
     wrong: list[tuple[str | None, _Issues]] = []
     for attempt in over:
-        time = attempt.get("time", record.get("first_seen"))
+        time = attempt.get("time", alike.record.get("first_seen"))
         issues: _Issues = ()
         if attempt["verdict"] == "encrypted":
             latest, version, cipher = time, attempt.get("tls_version", UNKNOWN), attempt.get("tls_cipher", UNKNOWN)
@@ -393,29 +369,31 @@ def _note_delivered(
             issues = ((CLEARTEXT, attempt.get("reason", "")),)
         if issues:
             wrong.append((time, issues))
-    if not count:
+    if not is_whole:
         version = cipher = None
-    groups["delivery", flow, partner, told, version, cipher].add(latest if told in OVER_TLS else None, recipients, count or 1)
+    groups["delivery", flow, partner, told, version, cipher].add(latest if told in OVER_TLS else None, recipients, alike.number)
     if wrong:
-        _note_issues(ledger, ledger.key("delivery", flow, partner), record, wrong, count or 1, since)
+        _note_issues(ledger, ledger.key("delivery", flow, partner), alike, wrong)
 
 
-def _note_issues(
-    ledger: Ledger, key: Key, record: MessageRecord, wrong: Iterable[tuple[str | None, _Issues]], count: int = 1, since: str | None = None
-) -> None:
-    """Note what was wrong with one message of a partner, each time; or with `count` of them, the first `since` then."""
+def _note_issues(ledger: Ledger, key: Key, alike: Alike, wrong: Iterable[tuple[str | None, _Issues]]) -> None:
+    """Note what was wrong with messages of a partner, each time."""
+    record, count = alike.record, alike.number
+    host = record.get("esa_host", "")
     told: set[str] = set()
     for time, issues in wrong:
         for name, reason in issues:
             issue = ledger.issue(key, name)
             issue.seen(time)
-            issue.seen(since)
+            issue.seen(alike.first)
             if name == CLEARTEXT and reason:
                 issue.reasons[reason] += count
             if name not in told:
                 told.add(name)
                 issue.messages += count
-                issue.example(time, record.get("esa_host", ""), "mid", record["mid"])
+                issue.example(time, host, "mid", record["mid"])
+                for when, other in alike.others:
+                    issue.example(when, host, "mid", other)
 
 
 def _hour(time: str | None) -> str:

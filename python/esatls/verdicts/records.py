@@ -205,17 +205,17 @@ def brief_record(appliance: Appliance, side: int, key: str, connection: Connecti
     if side == RECEIVING and appliance.has_witnesses:
         _add_stated(told, appliance, connection)
     view, opened = connection.view, connection.opened
+    users = _users(appliance, connection.uses)
+    flow = connection.flow or _shared_flow(appliance, users)
+    if flow:
+        record["mail_flow"] = flow
     _add_tls(record, view)
     if connection.rest.required:
         record["tls_required"] = True
-    users = _users(appliance, connection.uses)
     if view.verdict != "unused":
         partner = _partner(appliance, side, users, told.get("tls_domain")) or told.get("peer_host") or told.get("peer_ip")
         if partner:
             record["domain"] = partner
-    flow = connection.flow or _shared_flow(appliance, users)
-    if flow:
-        record["mail_flow"] = flow
     if opened is not None and opened[TIME] is not None:
         record["opened"] = appliance.stamp(opened[TIME])
     if closed:

@@ -75,7 +75,7 @@ _OF_DELIVERIES = ("delivered", "deliveries")
 _OF_TIME = ("first_seen", "last_seen", "finished")
 _COUNTED = ("esa_host", "mail_flow", "received", "received_tls_version", "received_tls_cipher", "received_reason")
 """What a report counts of how a message was received."""
-_OF_EACH = ("first_seen", "last_seen", "mid", "received_peer_host", "received_peer_ip")
+_OF_EACH = ("first_seen", "last_seen", "received_peer_host", "received_peer_ip", "mid")
 """What it takes of each message beside that."""
 _OF_ATTEMPT = ("rid", "outcome", "verdict", "tls_version", "tls_cipher", "reason")
 
@@ -307,7 +307,7 @@ class Shapes:
     def __init__(self, dump: Dump, *, brief: bool = False) -> None:
         self.dump = dump
         self.brief = brief
-        """Whether records have only what a report counts, and what is of each one alone stands at the end."""
+        """Whether records have only what a report counts, in an order in which what is counted alike stands together (`report.alike`)."""
         self.layouts = _Layouts()
         self.fragments: dict[_Told, Fragment | None] = {}
         """By shape; None where it turned out not to be ordinary."""
