@@ -11,7 +11,6 @@ import esatls_windows
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.closure import Window
 from esatls_verdicts import VerdictCommand
-from esatls_windows import MAIL, PARTNER, WORDS, words_of
 from splunklib.searchcommands import Configuration, Option, dispatch, validators
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ class EsatlsSummaryCommand(VerdictCommand):
     With window=hour, reads log lines of whole hours and judges each hour by its own lines. With window=day, reads what the hours of a day left open,
     from the summary index, and judges it again; days that are up to date give no rows. With window=past, does the same with what each day and the past
     before it left open, and takes as over what the log has not mentioned for some days. The rows are for `collect`; esatlsmessages and
-    esatlsconnections read them with summary=true. A run replaces all older ones of the same window, so it may be repeated at any time.
-    With window=open, gives the words of what is open as it stands, a row for each message and connection, to be counted beside the index's own.
+    esatlsconnections read them with summary=true. With window=open, gives the words of what is still open, as it stands, to be counted beside the
+    records. A run replaces all older ones of the same window, so it may be repeated at any time.
 
     ##Example
     ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlssummary | collect index=esatls_summary``
@@ -41,7 +40,7 @@ class EsatlsSummaryCommand(VerdictCommand):
     window = Option(
         doc="""
         **Syntax:** window=<hour|day|past|open>
-        **Description:** Whether to sum up the lines of hours, what the hours of days left open, what days left open, or to show what is open. Default: hour""",
+        **Description:** Whether to sum up the lines of hours, what the hours of days left open, what days left open, or what is open now. Default: hour""",
         default=esatls_windows.HOURS,
         validate=validators.Set(esatls_windows.HOURS, esatls_windows.DAYS, esatls_windows.PAST, esatls_windows.OPEN),
     )
@@ -65,8 +64,6 @@ class EsatlsSummaryCommand(VerdictCommand):
 
     def prepare(self) -> None:
         """Refuse a time range that cuts an hour, or that is not over."""
-        if self.window == esatls_windows.OPEN:
-            self.columns = ("_time", "kind", *WORDS, PARTNER, MAIL)
         super().prepare()
         self.reads_summary = self.window != esatls_windows.HOURS
         self.number = int(time.time() * 1000)
@@ -89,9 +86,8 @@ class EsatlsSummaryCommand(VerdictCommand):
             self.write_error(self.too_much())
             sys.exit(1)
         if self.window == esatls_windows.OPEN:
-            yield from self.open()
-            return
-        if self.window == esatls_windows.PAST:
+            found = self.index.open(min(self.range.end, self.number / 1000), self.number)
+        elif self.window == esatls_windows.PAST:
             found = self.index.past(self.silence * esatls_windows.DAY, self.number)
         elif self.window == esatls_windows.DAYS:
             found = self.index.days(self.range, self.number)
@@ -99,14 +95,6 @@ class EsatlsSummaryCommand(VerdictCommand):
             found = esatls_windows.hours(self.facts, self.range, self.number)
         for row in found:
             yield {"_time": row.time, "_raw": row.text}
-
-    def open(self) -> Iterator[dict[str, Any]]:
-        """Yield the words of what is open, in small letters, as those of the index are."""
-        for kind, seconds, record in self.index.open(self.index.current()):
-            words: dict[str, list[str]] = {}
-            for name, value in words_of(kind, record):
-                words.setdefault(name, []).append(value.lower())
-            yield {"_time": seconds, "kind": kind, **words}
 
 
 if __name__ == "__main__":

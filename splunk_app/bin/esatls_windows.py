@@ -6,10 +6,12 @@ newest run replaces the older ones whole. Of the past, the facts of its last day
 
     2024-03-05T10:00:01Z kind=m level=hour window=1709632800 run=1709640000123 esa_host=… received=… {"esa_host":…}
 
-`kind` is m (a message that is over), c (a connection that is over), f (facts of what is open), or w (the window itself). The words before the record
-are for `tstats`: each is one term of the index. What strangers wrote stands in them with letters, digits and `_.:@/-` alone, and in the record
-without any equals sign, so that no text of a log makes a word of its own. Rows of facts and of windows say how many rows of facts the run has, and
-the newest run that it was made of: with that the index tells which runs count, without a command (the macro `esatls_runs`).
+`kind` is m (a message that is over), c (a connection that is over), f (facts of what is open), or w (the window itself). What is open is judged as it
+stands, too: om and oc have the words of such a message or connection, without a record, and ow is the run that wrote them. They count beside the records
+of the runs that it has seen, until the next such run. The words before the record are for `tstats`: each is one term of the index. What strangers wrote
+stands in them with letters, digits and `_.:@/-` alone, and in the record without any equals sign, so that no text of a log makes a word of its own. Rows
+of facts and of windows say how many rows of facts the run has, and the newest run that it was made of: with that the index tells which runs count,
+without a command (the macro `esatls_runs`).
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 HOUR, DAY = 3600, 86400
 MESSAGE, CONNECTION, FACTS, WINDOW = "m", "c", "f", "w"
+AS_IT_STANDS = "o"
+"""In front of a kind: what is open."""
 HOURS, DAYS, PAST, OPEN = "hour", "day", "past", "open"
 EVER = float("-inf")
 
@@ -46,7 +50,7 @@ PARTNER, MAIL = "partner", "mail"
 Run = tuple[str, int, int]
 """Level, first second and number of a run."""
 
-_HEAD = re.compile(r"\S+ kind=([mcfw]) level=(hour|day|past) window=(\d{1,12}) run=(\d{1,16})(?: facts=(\d{1,12}) asof=(\d{1,16}))?(?: |$)", re.ASCII)
+_HEAD = re.compile(r"\S+ kind=(o?[mcfw]) level=(hour|day|past|open) window=(\d{1,12}) run=(\d{1,16})(?: facts=(\d{1,12}) asof=(\d{1,16}))?(?: |$)", re.ASCII)
 _NO_WORD = re.compile(r"[^A-Za-z0-9_.:@/-]")
 _DOUBLE = re.compile(r"-(?=-)")
 _LONGEST_WORD = 200
@@ -109,10 +113,13 @@ def words_of(kind: str, record: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [*words, (PARTNER, "-"), *((MAIL, word(partner)) for partner in partners)]
 
 
+def _words(kind: str, record: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in words_of(kind, record))
+
+
 def _record(stamp: str, kind: str, run: Run, record: Mapping[str, Any]) -> Text:
-    words = " ".join(f"{name}={value}" for name, value in words_of(kind, record))
     # an equals sign of a stranger's would make a word
-    return _text(stamp, kind, run, words + " " + _dump(record).replace("=", r"\u003d"))
+    return _text(stamp, kind, run, _words(kind, record) + " " + _dump(record).replace("=", r"\u003d"))
 
 
 def texts(run: Run, closed: Closed, facts: Facts, asof: int) -> Iterator[Text]:
@@ -205,6 +212,8 @@ class Index:
         if found is None:
             return False
         kind, level, start, number, facts, asof = found.groups()
+        if kind.startswith(AS_IT_STANDS):
+            return True
         run = level, int(start), int(number)
         if kind in {WINDOW, FACTS} and facts is None:
             return False
@@ -301,15 +310,28 @@ class Index:
         for run in (run for runs in current for run in runs.values()):
             for text, stamp in self._rows[kind].get(run, {}).items():
                 yield esatls_splunk.epoch(stamp), json.loads(text)
-        for found, seconds, record in self.open(current):
+        for found, stamp, record in self._open(current):
             if found == kind:
-                yield seconds, record
+                yield esatls_splunk.epoch(stamp) if stamp else "", record
 
-    def open(self, current: Current) -> Iterator[tuple[str, str, Any]]:
-        """Yield what the current runs leave open, as it stands: its kind, `_time` and record."""
+    def open(self, seen: Time, number: int) -> Iterator[Text]:
+        """Yield the words of what is open as it stands, and the run itself, `seen` at a time; nothing where there are no hours."""
+        current = self.current()
+        if not current.hours:
+            return
+        run = (OPEN, max(current.hours), number)
+        for kind, stamp, record in self._open(current):
+            # what has no time is in no time range
+            if stamp:
+                yield _text(stamp, AS_IT_STANDS + kind, run, _words(kind, record))
+        asof = max(one[2] for runs in current for one in runs.values())
+        yield _text(rfc3339(seen), AS_IT_STANDS + WINDOW, run, f"asof={asof}")
+
+    def _open(self, current: Current) -> Iterator[tuple[str, str, Any]]:
+        """Yield what the current runs leave open, as it stands: its kind, time ("" for none) and record."""
         carried = self._carried(current.open())
         messages, connections = finish(carried)
         for message in messages:
-            yield MESSAGE, esatls_splunk.epoch(message["first_seen"]) if "first_seen" in message else "", message
-        for seconds, connection in esatls_times.timed(connections, carried.facts):
-            yield CONNECTION, seconds, connection
+            yield MESSAGE, message.get("first_seen", ""), message
+        for stamp, connection in esatls_times.stamped(connections, carried.facts):
+            yield CONNECTION, stamp, connection

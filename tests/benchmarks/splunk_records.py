@@ -1,8 +1,9 @@
 """What the records of the Splunk app cost at a million messages a day: `python tests/benchmarks/splunk_records.py [--python PYTHON]`.
 
 Some days of traffic are made and summed up as the scheduled searches do it, through the chunked protocol. What is open in the end is read by
-`esatlssummary window=open`, as a dashboard reads it, once for each of many appliances with the same traffic. The table multiplies what was counted and
-measured: nothing is linear only because it says so here, but rows per message and seconds per row do not depend on the volume.
+`esatlssummary window=open`, as each hour's search reads it, once for each of many appliances with the same traffic. The lines themselves go through the map
+and the reduce of both commands, as a dashboard would need it without records. The table multiplies what was counted and measured: nothing is linear only
+because it says so here, but rows per message and seconds per row do not depend on the volume.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ HOUR, DAY = 3600, 86400
 A_DAY = 1_000_000
 """Messages."""
 DAYS = 9
-RUN = re.compile(r"\S+ kind=(\w) level=(\w+) window=(\d+) run=\d+ ")
+COUNTS = {"connections": ("esatls_connections.py", 1), "messages": ("esatls_messages.py", 2)}
+"""By what the overview counts: the command that gives it from lines, and how many searches."""
+RUN = re.compile(r"\S+ kind=(\w+) level=(\w+) window=(\d+) run=\d+ ")
 FACTS = re.compile(r'facts=\d+ asof=\d+ \["')
 
 Rows = list[dict[str, driver.Value]]
@@ -63,7 +66,7 @@ def main() -> None:
         app = write_app(Path(folder))
         splunk = driver.Splunk(arguments.python, app)
         rows = texts(splunk.report("esatlssummary", events, span=(start, end)).rows)
-        for window in ("day", "past"):
+        for window in ("day", "past", "open"):
             known: Rows = [{"_raw": row, "_time": "0"} for row in rows]
             rows += texts(splunk.report("esatlssummary", known, [f"window={window}"], mapped=False).rows)
         heads = [(found[1], found[2], int(found[3]), row) for row in rows for found in [RUN.match(row)] if found]
@@ -73,7 +76,8 @@ def main() -> None:
         by_day = sum(kind == "f" and level == "day" and window in closed for kind, level, window, _ in heads) / days / a_day
         past = sum(kind == "f" and level == "past" and window == last for kind, level, window, _ in heads) / a_day
         records = {kind: sum(one == kind for one, *_ in heads) / (a_day * (lines[-1].time - lines[0].time) / DAY) for kind in "mc"}
-        size = sum(len(row) for kind, _, _, row in heads if kind != "w") / sum(kind == "m" for kind, *_ in heads)
+        size = sum(len(row) for kind, _, _, row in heads if kind in "mcf") / sum(kind == "m" for kind, *_ in heads)
+        words = [row for kind, _, _, row in heads if kind in {"om", "oc"}]
         facts = [row for kind, level, window, row in heads if (kind, level, window) == ("f", "past", last)]
         run = next(row for kind, level, window, row in heads if (kind, level, window) == ("w", "past", last))
         hours = [row for kind, level, window, row in heads if (kind, level) == ("w", "hour") and last <= window < last + DAY]
@@ -85,12 +89,32 @@ def main() -> None:
 
         (nothing, empty), (seconds, memory) = read([]), read([of_another(row, copy) for copy in range(arguments.copies) for row in facts])
         a_row, kilobytes = (seconds - nothing) / number, (memory - empty) / number * 1024
-    print(json.dumps({"lines a message": round(len(lines) / arguments.messages, 1), "records a message": records, "bytes a message": round(size)}))
+        # as dense as at that size, and newest first: neighbours share their second
+        lines = generate(3, arguments.messages, 1, dataclasses.replace(profile, rate=A_DAY / DAY)).lines
+        events = [{"_raw": raw, "host": "esa1", "_time": str(int(line.time))} for line, raw in zip(lines, render(lines, "native"))]
+        events.reverse()
+        whole = [driver.encode(chunk, ["_raw", "host", "_time"]) for chunk in driver.parts(events, driver.CHUNK_ROWS)]
+        a_line, kept = {}, {}
+        for what, (script, _) in COUNTS.items():
+            on_indexers, _, mapped = measure(arguments.python, app, script, ["phase=map"], whole)
+            on_head, peak, _ = measure(arguments.python, app, script, [], [body for body in mapped if body])
+            a_line[what], kept[what] = (on_indexers + on_head) / len(events), peak / len(events) * 1024
+            costs = f"{on_indexers / len(events) * 1e6:.1f} us a line on the indexers, {on_head / len(events) * 1e6:.1f} us and {kept[what]:.2f} KB on the head"
+            print(f"{what}: {costs}")
+    a_message = len(lines) / arguments.messages
+    print(json.dumps({"lines a message": round(a_message, 1), "records a message": records, "bytes a message": round(size)}))
+    open_rows, written = (past + by_day) * A_DAY, len(words) / a_day * A_DAY
     print(f"open rows for each message of a day: {by_day:.3f} by a day, {past:.3f} by the past; {a_row * 1e6:.0f} us and {kilobytes:.1f} KB a row")
+    print(f"each hour: {open_rows / 1e6:.2f} million rows read, {open_rows * a_row:.0f} s, {open_rows * kilobytes / 1024**2:.1f} GB")
+    average, hourly = sum(map(len, words)) / len(words), written * 24 / 1e6
+    print(f"written: {written / 1e6:.2f} million rows of {average:.0f} bytes an hour, {hourly:.1f} million and {hourly * average / 1e3:.2f} GB a day")
+    of_messages = sum(kind == "om" for kind, *_ in heads) / len(words)
     for name, span in (("24 hours", 1), ("7 days", 7), ("90 days", 90)):
-        before, after = (span + 7) * by_day * A_DAY, (past + by_day) * A_DAY
-        shown = [f"{rows / 1e6:5.2f} million rows {rows * a_row:4.0f} s {rows * kilobytes / 1024**2:4.1f} GB" for rows in (before, after)]
-        print(f"{name:9} without the past: {shown[0]}; with it: {shown[1]}")
+        read_lines = {what: searches * span * A_DAY * a_message for what, (_, searches) in COUNTS.items()}
+        # one search after another
+        before = sum(read_lines.values()), sum(read_lines[what] * a_line[what] for what in COUNTS), span * A_DAY * a_message * max(kept.values())
+        terms = span * A_DAY * (records["c"] + 2 * records["m"]) + written * (1 + of_messages)
+        print(f"{name:9} {before[0] / 1e6:6.0f} million lines {before[1]:6.0f} s {before[2] / 1024**2:5.0f} GB; {terms / 1e6:6.1f} million terms, no command")
 
 
 if __name__ == "__main__":

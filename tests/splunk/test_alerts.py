@@ -192,17 +192,26 @@ def test_silent_hosts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ages", "told"),
-    [([2, 3, 4], None), ([4, 5, 6], ("2024-03-05 08:00", 3, 0)), ([1, 2, 4, 4, 7], ("2024-03-05 11:00", 4, 3)), ([], (None, 0, 0))],
+    ("ages", "seen", "told"),
+    [
+        ([2, 3, 4], 2, None),
+        ([4, 5, 6], 2, ("2024-03-05 08:00", 3, 0, "2024-03-05 10:00")),
+        ([1, 2, 4, 4, 7], 1, ("2024-03-05 11:00", 4, 3, "2024-03-05 11:00")),
+        ([1, 2, 3], 4, ("2024-03-05 11:00", 3, 0, "2024-03-05 08:00")),
+        ([1, 2, 3], 99, ("2024-03-05 11:00", 3, 0, None)),
+        ([], 1, (None, 0, 0, "2024-03-05 11:00")),
+    ],
 )
-def test_records_behind(ages: list[int], told: tuple[str | None, int, int] | None) -> None:
-    """No hours at all, old ones alone and missing ones are told of; all hours, each of them any number of times, are not."""
+def test_records_behind(ages: list[int], seen: int, told: tuple[str | None, int, int, str | None] | None) -> None:
+    """No hours at all, old ones alone and missing ones are told of, and what is open by an old hour or not at all; all hours, any number of times, are not."""
     begins = [int(NOW) // 3600 * 3600 - age * 3600 for age in ages]
     rows: list[spl.Row] = [
         {"_time": at, "_raw": f"x kind=w level=hour window={at} run={number} facts=0 asof=0", "host": "h"} for number, at in enumerate(begins)
     ]
+    at = int(NOW) // 3600 * 3600 - seen * 3600
+    rows.append({"_time": at + 3600, "_raw": f"x kind=ow level=open window={at} run=9 asof=0", "host": "h"})
     found = run("esatls alert: records are behind", Events(rows))
-    assert [(row["newest_hour"], row["hours"], row["missing"]) for row in found] == ([told] if told else [])
+    assert [(row["newest_hour"], row["hours"], row["missing"], row.get("open_until")) for row in found] == ([told] if told else [])
 
 
 def test_failures_above_the_threshold(site: source.Site) -> None:

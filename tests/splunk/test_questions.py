@@ -62,7 +62,7 @@ def search(app: Path, tmp_path_factory: pytest.TempPathFactory) -> spl.Search:
     """Return a search over 90 days, in whose index are the records of the recipes' log."""
     lines = sorted([*files("docs/RECIPES.md")["mail.log"].splitlines(), *REQUIRED.splitlines()], key=lambda line: line[:20])
     site = source.of_lines(source.Package(app, sys.executable), lines, tmp_path_factory.mktemp("summary") / "index")
-    site.record(spl.utc("2026-03-05T00:00:00Z"))
+    site.record(spl.utc("2026-03-05T00:00:00Z"), NOW)
     return spl.Search(views.macros(), NOW - 90 * 86400, NOW, NOW, site)
 
 

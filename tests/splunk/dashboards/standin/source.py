@@ -55,13 +55,14 @@ class Site:
         self.known: dict[tuple[object, ...], list[spl.Row]] = {}
         self._records: list[spl.Row] = []
 
-    def record(self, until: float) -> None:
-        """Have the scheduled searches write the records of everything before an hour."""
+    def record(self, until: float, now: float = 0) -> None:
+        """Have the scheduled searches write the records of everything before an hour; what is open is judged right before `now`, else that hour."""
         span = self.times[0] // HOUR * HOUR, until // HOUR * HOUR
         lines = self.log[: bisect.bisect_left(self.times, span[1])]
         self.index.collect(self.package.rows("esatlssummary", [], lines, span))  # type: ignore[arg-type]
-        for window in ("day", "past"):
-            self.index.collect(self.package.rows("esatlssummary", [f"window={window}"], self.index.events()))  # type: ignore[arg-type]
+        for window in ("day", "past", "open"):
+            seen = 0, (now or span[1]) - 1
+            self.index.collect(self.package.rows("esatlssummary", [f"window={window}"], self.index.events(), seen))  # type: ignore[arg-type]
         self.recorded_until = until
         self._records = [dict(one) for one in self.index.events()]
 

@@ -1097,10 +1097,10 @@ def resolved(terms: str, search: Search) -> tuple[str, float, float]:
     limits = {"earliest": search.earliest, "latest": search.latest}
 
     def take(found: re.Match[str]) -> str:
-        limits[found[1]] = float(found[2])
+        limits[found[1]] = relative(found[2], search.now)
         return ""
 
-    text = re.sub(r'\b(earliest|latest)="?([\d.]+)"?', take, text)
+    text = re.sub(r'\b(earliest|latest)="?([-+\w.@]+)"?', take, text)
     return text.strip(), limits["earliest"], limits["latest"]
 
 
@@ -1191,7 +1191,7 @@ def run_esatls(name: str, text: str, rows: list[Row], search: Search) -> list[Ro
     arguments = shlex.split(text)
     if rows and not {"_time", "_raw"} <= set(rows[0]):
         raise SplError("the command does not get what it reads")
-    if rows and "window=open" not in arguments and "summary=true" not in arguments and "host" not in rows[0]:
+    if rows and "summary=true" not in arguments and "host" not in rows[0]:
         raise SplError("fields before the command drops what it reads")
     return search.source.command(name, arguments, rows, (search.earliest, search.latest))
 
