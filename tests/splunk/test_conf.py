@@ -31,8 +31,8 @@ ADD_ON_FIELDS = {
     "protocol", "reason", "sender_reputation", "size", "source_domain", "src", "src_host", "src_ip", "src_user", "subject", "vendor", "vendor_action",
     "internal_message_id", "icid", "dcid", "mid", "rid", "sender", "recipient", "country", "sender_group",
 }  # fmt: skip
-SAME_MEANING = {"icid", "dcid", "mid", "rid", "sender", "recipient", "country", "sender_group", "subject"}
-"""Fields that both set, to the same: Cisco's ids, the envelope's addresses, the HAT line's words."""
+SAME_MEANING = {"icid", "dcid", "mid", "rid", "sender", "recipient", "country", "sender_group", "subject", "size"}
+"""Fields that both set, to the same: Cisco's ids, the envelope's addresses, the HAT line's words, the mail's own."""
 
 
 def macro_calls(text: str) -> set[tuple[str, int]]:

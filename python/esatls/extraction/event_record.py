@@ -42,6 +42,7 @@ class EventRecord(TypedDict, total=False):
     recipient: str
     message_id: str
     subject: str
+    size: int
     delivery_outcome: str
     delivery_response: str
     parent_mid: int

@@ -77,6 +77,7 @@ FIELDS: tuple[Field, ...] = (
     Field("recipient", "keyword", "Envelope recipient", ("email.to.address",), "recipient"),
     Field("message_id", "keyword", "Message-ID of the mail, as logged, without the quotes", ("email.message_id",), "message_id"),
     Field("subject", "keyword", "Subject of the mail, as logged, without the quotes", ("email.subject",), "subject"),
+    Field("size", "integer", "Size of the mail in bytes", ("esatls.size",), "size"),
     Field("delivery_outcome", "keyword", "done, bounced or delayed", ("esatls.delivery.outcome",)),
     Field("delivery_response", "keyword", "SMTP reply of the other side", ("esatls.delivery.response",)),
     Field("parent_mid", "integer", "Message that this one was made from", ("esatls.parent_mid",)),

@@ -29,7 +29,7 @@ _ID = "([0-9]{1,18})"
 _IP = r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})"
 _WORD = "([!-~]+)"
 _TLS = f"TLS success protocol {_WORD} cipher {_WORD}"
-_ACCEPTED = PATTERNS["ESA_MESSAGE_ACCEPTED"].partition("}) ")[2].removesuffix(".*").replace(r"\d", "[0-9]")
+_ACCEPTED = PATTERNS["ESA_MESSAGE_ACCEPTED"].partition("}) ")[2].removesuffix(".*").replace("?P<size>", "?:").replace(r"\d", "[0-9]")
 
 
 def take(lines: Mapping[str, list[str]], places: Mapping[str, Place], start: int) -> list[str]:
