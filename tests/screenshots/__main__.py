@@ -29,10 +29,10 @@ _STRANGER = re.compile(r"\b(?:ICID 1902|MID 51004|DCID 1804)\b")
 _WEEK = {"global_time.earliest": "-7d@h", "global_time.latest": "now"}
 # Picture: view, what is asked for in it, the height that is shown, and a panel with a text that show that it is drawn.
 _PICTURES: dict[str, tuple[str, dict[str, str], int, tuple[str, str]]] = {
-    "splunk-overview": ("esatls_overview", _WEEK, 1510, ("viz_ciphers", "TLS_AES_256_GCM_SHA384")),
-    "splunk-partners": ("esatls_partners", _WEEK, 1725, ("viz_partner_connections", "bank.example.org")),
+    "splunk-overview": ("esatls_overview", _WEEK, 1600, ("viz_ciphers", "TLS_AES_256_GCM_SHA384")),
+    "splunk-partners": ("esatls_partners", _WEEK, 1815, ("viz_partner_connections", "bank.example.org")),
     "splunk-message": ("esatls_message_lookup", {**_WEEK, "lookup": scenario.SUBJECT}, 1500, ("viz_path", "DCID 1802")),
-    "splunk-trends": ("esatls_trends", {"global_time.earliest": "-30d@d", "global_time.latest": "now"}, 1055, ("viz_connection_verdicts", "receiving")),
+    "splunk-trends": ("esatls_trends", {"global_time.earliest": "-30d@d", "global_time.latest": "now"}, 1145, ("viz_connection_verdicts", "receiving")),
 }
 _SETTLED = """[...document.querySelectorAll('[data-test=viz-item]')].every(
     item => item.querySelector('[data-test=cell], .highcharts-root, [data-test=single-value], [data-test=markdown]') || item.innerText.length > 20)"""

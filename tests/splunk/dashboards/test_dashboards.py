@@ -22,6 +22,7 @@ DARK_AT_NIGHT = THEMES if NIGHTLY else THEMES[:1]
 """By day one view is drawn dark, the health page."""
 WEEK = {"global_time.earliest": "-7d@h", "global_time.latest": "now"}
 PICTURES = CACHE / "screenshots"
+UP_TO = "Up to 2026-03-08 12:00; what was still open then is counted as it stood."
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_overview(theme: str, visit: Callable[..., Browser]) -> None:
     page = visit("esatls_overview", theme, WIDTHS[0])
     ready(page, *(name for name in panels_of("esatls_overview") if not name.startswith("viz_single")))
     page.wait("viz_single_delivered", "not delivered")
-    page.wait("viz_state", "Up to 2026-03-08 12:00; what was still open then is counted as it stood.")
+    page.wait("viz_state", UP_TO)
     page.picture(PICTURES / f"overview-{theme}.png")
     assert page.wide() == (WIDTHS[0], [])
     page.widen(WIDTHS[1])
@@ -225,6 +226,7 @@ def test_partners(theme: str, visit: Callable[..., Browser]) -> None:
     """Per domain and direction: messages, connections, percentages, and the reasons of failures."""
     page = visit("esatls_partners", theme, WIDTHS[0])
     ready(page, *panels_of("esatls_partners"))
+    page.wait("viz_state", UP_TO)
     page.picture(PICTURES / f"partners-{theme}.png")
     assert page.wide() == (WIDTHS[0], [])
     page.widen(WIDTHS[1])
@@ -350,6 +352,7 @@ def test_trends(theme: str, visit: Callable[..., Browser], site: source.Site) ->
     """Verdicts and protocols of a time range are those that the commands tell of its lines; a partner's name narrows them all."""
     page = visit("esatls_trends", theme, WIDTHS[0], **{"global_time.earliest": "-24h@h"})
     ready(page, *panels_of("esatls_trends"))
+    page.wait("viz_state", UP_TO)
     page.picture(PICTURES / f"trends-{theme}.png")
     assert page.wide() == (WIDTHS[0], [])
     page.widen(WIDTHS[1])

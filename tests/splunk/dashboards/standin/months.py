@@ -95,6 +95,7 @@ def records() -> list[spl.Row]:
                     texts = [text.format(f"{run} esa_host={host}") for text in words(kind)]
                     rows += [{"_time": at, "_raw": f"x {text} {{}}"} for text in texts for _ in range(int(number / 2 + (turn + of_day % 3) / 3))]
         rows.append({"_time": at, "_raw": f"x kind=w {run} facts=0 asof={at}"})
+    rows.append({"_time": end - 1, "_raw": f"x kind=ow level=open window={end - HOUR} run={end} asof={end}"})
     return rows
 
 
