@@ -312,6 +312,7 @@ _KINDS = {
 """How the core calls what a value is to a shape."""
 _NAMES = (*OF_THE_PEER, *OF_TLS)
 """What facts about a connection tell, whichever tells it."""
+_OF_MESSAGES, _OF_CONNECTIONS = ((MESSAGES,),), ((RECEIVING,), (DELIVERY,))
 _AT_ONCE = 1_000
 """Records that are made at once."""
 _AHEAD = 2
@@ -444,27 +445,29 @@ class _Asked:
         self.contradictions.look(appliance)
         return found
 
-    def records(self, store: int, range_: tuple[int, int], jobs: int, groups: Groups | None) -> Iterator[list[Any]]:
-        """Yield the records of all messages, or of all connections of a side, many at a time: as lines of JSON, or by themselves, but those in groups."""
-        counted = None if groups is None else groups.core
-        ids = self.core.ids(self.number, store)
+    def records(self, stores: Sequence[int], range_: tuple[int, int], jobs: int, groups: Sequence[Groups]) -> Iterator[list[Any]]:
+        """Yield the records of all messages, or of all connections of a side, many at a time: as lines of JSON, or by themselves.
+
+        Of those that go to groups, of connections and of messages, only the ones that are in none are given.
+        """
+        counted = tuple(one.core for one in groups) or None
+        ids = self.core.ids(self.number, stores)
         host = self.learned.shapes.dump({"": self.host})[5:-2]
 
         def some(start: int) -> list[Any]:
             found: list[Any] = []
-            later: list[tuple[int, str]] = []
+            later: list[tuple[int, int, str]] = []
             at, end = start, min(start + _AT_ONCE, len(ids))
             while at < end:
-                parts, at, odd, question = _answer(self.core.records, self.number, store, ids, host, range_, at, end - at, self.learned, counted)
-                if groups is None:
-                    (out,) = parts
-                else:
-                    out = b""
-                    found.append(groups.rest(parts))
+                parts, at, odd, question = _answer(self.core.records, self.number, ids, host, range_, at, end - at, self.learned, counted)
+                out = b"" if groups else parts.pop()
+                for one in groups:
+                    found.append(one.rest(parts[: one.families]))
+                    del parts[: one.families]
                 done = 0
-                for place, key in odd:
+                for place, store, key in odd:
                     found.append(out[done:place])
-                    later.append((len(found), key))
+                    later.append((len(found), store, key))
                     found.append(b"")
                     done = place
                 found.append(out[done:])
@@ -473,11 +476,12 @@ class _Asked:
                     with self.learned.asking:
                         if not self.core.knows(key):
                             self.core.tell(key, self.learn(*asked))
-            if later:
+            for store in stores if later else ():
                 with self.learned.asking:
-                    told = self.odd(store, [key for _, key in later], range_)
-                for place, key in later:
-                    found[place] = told[key]
+                    told = self.odd(store, [key for _, odd_store, key in later if odd_store == store], range_)
+                for place, odd_store, key in later:
+                    if odd_store == store:
+                        found[place] = told[key]
             return found
 
         return _in_turn(some, range(0, len(ids), _AT_ONCE), jobs)
@@ -542,18 +546,17 @@ def is_judging(known: NativeFacts, *, connections: bool = True) -> bool:
 
 def _records(
     known: NativeFacts,
-    stores: Iterable[int],
+    stores: Iterable[Sequence[int]],
     dump: shapes.Dump,
     contradictions: Contradictions,
     range_: tuple[int, int] = _ALWAYS,
     jobs: int = 1,
-    *,
-    groups: Groups | None = None,
+    groups: Sequence[Groups] = (),
 ) -> Iterator[list[Any]]:
-    learned = _Learned(dump, brief=groups is not None)
+    learned = _Learned(dump, brief=bool(groups))
     for host, number in sorted(known.keys.items()):
-        for store in stores:
-            yield from _Asked(known.core, number, host, learned, contradictions).records(store, range_, jobs, groups)
+        for some in stores:
+            yield from _Asked(known.core, number, host, learned, contradictions).records(some, range_, jobs, groups)
 
 
 def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contradictions, jobs: int = 1) -> Iterator[bytes]:
@@ -562,45 +565,41 @@ def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contrad
         for record in messages(known, contradictions):
             yield dump(record) + b"\n"
         return
-    yield from _lines(_records(known, (MESSAGES,), dump, contradictions, jobs=jobs), dump)
+    yield from _lines(_records(known, _OF_MESSAGES, dump, contradictions, jobs=jobs), dump)
 
 
 def message_records(known: NativeFacts, contradictions: Contradictions, jobs: int = 1) -> Iterator[MessageRecord]:
     """Yield the records of all messages; the core is judging (`is_judging`), in some threads."""
-    return _loaded(_records(known, (MESSAGES,), dumps, contradictions, jobs=jobs))
+    return _loaded(_records(known, _OF_MESSAGES, dumps, contradictions, jobs=jobs))
 
 
 def connection_records(
     known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
 ) -> Iterator[ConnectionRecord]:
     """Yield the records of all connections that were in use within some time, likewise."""
-    return _loaded(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until), jobs))
+    return _loaded(_records(known, _OF_CONNECTIONS, dumps, contradictions, _seconds(since, until), jobs))
 
 
 def counted(
     known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
-) -> tuple[Iterator[ConnectionRecord | Alike], Iterator[MessageRecord | Alike]]:
-    """Return what a report counts of the connections and of the messages that were in use within some time, those that are counted alike at once.
+) -> Iterator[ConnectionRecord | MessageRecord | Alike]:
+    """Yield what a report counts of the connections and of the messages that were in use within some time, those that are counted alike at once.
 
     From then on, the core has brief records only.
     """
     from esatls.report import alike
 
-    def some(stores: Iterable[int], views: alike.Views) -> Iterator[Any]:
-        groups = alike.Groups(module().Groups, views)
-        for block in _records(known, stores, dumps, contradictions, _seconds(since, until), jobs, groups=groups):
-            for part in block:
-                yield from part
-        yield from groups
-
-    return some((RECEIVING, DELIVERY), alike.CONNECTIONS), some((MESSAGES,), alike.MESSAGES)
+    groups = [alike.Groups(module().Groups, views) for views in (alike.CONNECTIONS, alike.MESSAGES)]
+    for block in _records(known, ((RECEIVING, DELIVERY, MESSAGES),), dumps, contradictions, _seconds(since, until), jobs, groups):
+        yield from itertools.chain.from_iterable(block)
+    yield from itertools.chain.from_iterable(groups)
 
 
 def connection_lines(
     known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
 ) -> Iterator[bytes]:
     """Yield them as lines, many at a time."""
-    return _lines(_records(known, (RECEIVING, DELIVERY), dumps, contradictions, _seconds(since, until), jobs), dumps)
+    return _lines(_records(known, _OF_CONNECTIONS, dumps, contradictions, _seconds(since, until), jobs), dumps)
 
 
 def _seconds(since: Time | None, until: Time | None) -> tuple[int, int]:

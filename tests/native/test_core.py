@@ -99,7 +99,7 @@ def report_by_core(known: Facts) -> Report:
     assert isinstance(known, native.NativeFacts)
     if not native.is_judging(known):
         return build(records.connections(known), records.messages(known))
-    return build(*native.counted(known, Contradictions()))
+    return build(native.counted(known, Contradictions()), ())
 
 
 def check(data: bytes, *, cuts: Sequence[int] = (), host: str | None = None, where: str = "UTC") -> None:

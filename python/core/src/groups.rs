@@ -3,6 +3,7 @@ use hashbrown::HashMap;
 use memchr::memmem::{rfind, Finder};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// A text in a line, the number of the one behind which it is looked for, and how: the first one, the last one, or none at all. 0 is where the line begins.
@@ -87,21 +88,20 @@ impl Groups {
 }
 
 impl Groups {
-    /// Count lines, given one after the other, with where each ends and its id. Return those that fit no view of a family, for each family.
-    pub fn add(&self, lines: &[u8], ends: &[(usize, u64)]) -> Vec<Vec<u8>> {
+    /// Count lines, given by where they stand among others, with their ids. Return those that fit no view of a family, for each family.
+    pub fn add(&self, lines: &[u8], places: &[(Range<usize>, u64)]) -> Vec<Vec<u8>> {
         let families = self.views.iter().map(|view| view.given.0 + 1).max().unwrap_or(0);
         let mut rest = vec![vec![]; families];
-        let (mut key, mut places, mut start) = (vec![], vec![], 0);
+        let (mut key, mut marks) = (vec![], vec![]);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        for &(end, id) in ends {
-            let line = lines[start..end].trim_ascii_end();
+        for (place, id) in places {
+            let line = lines[place.clone()].trim_ascii_end();
             for (family, rest) in rest.iter_mut().enumerate() {
                 let views = self.views.iter().enumerate().filter(|(_, view)| view.given.0 == family);
-                if !views.into_iter().any(|(number, view)| self.count(number, view, line, id, &mut known, &mut key, &mut places).is_some()) {
-                    rest.extend_from_slice(&lines[start..end]);
+                if !views.into_iter().any(|(number, view)| self.count(number, view, line, *id, &mut known, &mut key, &mut marks).is_some()) {
+                    rest.extend_from_slice(&lines[place.clone()]);
                 }
             }
-            start = end;
         }
         rest
     }

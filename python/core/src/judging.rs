@@ -206,6 +206,9 @@ pub struct Judge<'a> {
     pub ask: &'a Py<PyAny>,
     /// What Python is to tell of.
     pub question: Option<Question>,
+    /// What is plain of messages and connections, and the halves of records, as long as others need them too.
+    lives: HashMap<(usize, u64), Option<Arc<Life>>>,
+    halves: HashMap<u64, Option<Arc<Halves>>>,
 }
 
 /// The parts of a record that tell how a message was received, and its envelope, and their values.
@@ -220,6 +223,20 @@ struct Life {
 }
 
 impl<'a> Judge<'a> {
+    pub fn new(table: &'a Table, view: View<'a>, range: (i64, i64), marks: &'a [(u32, u32)], host: &'a [u8], ask: &'a Py<PyAny>) -> Judge<'a> {
+        Judge { table, view, range, marks, host, ask, question: None, lives: HashMap::new(), halves: HashMap::new() }
+    }
+
+    /// Return a message, or a connection, that is plainly one.
+    fn plain(&mut self, store: usize, id: u64) -> Option<Arc<Life>> {
+        if let Some(known) = self.lives.get(&(store, id)) {
+            return known.clone();
+        }
+        let found = if store < MESSAGES { self.connection(store, id) } else { self.message(id) }.map(Arc::new);
+        self.lives.insert((store, id), found.clone());
+        found
+    }
+
     fn rule(&self, fact: &Fact) -> Option<&'a Rule> {
         self.table.rule(fact)
     }
@@ -400,7 +417,7 @@ impl<'a> Judge<'a> {
 
     /// Add what a connection tells of the shape of a message whose mail passed at a time.
     fn side(&mut self, side: usize, id: u64, time: u32, mid: u64, key: &mut Vec<u32>, values: &mut Vec<Value>) -> PyResult<Option<()>> {
-        let Some(life) = self.connection(side, id) else { return Ok(None) };
+        let Some(life) = self.plain(side, id) else { return Ok(None) };
         if self.order(&life, Some(time), key).is_none() {
             return Ok(None);
         }
@@ -434,7 +451,7 @@ impl<'a> Judge<'a> {
             key.push(u32::MAX - 1);
             return Ok(Some(()));
         }
-        match self.message(parent).filter(|life| life.first <= origin.time && depth < MOST_DEPTH) {
+        match self.plain(MESSAGES, parent).filter(|life| life.first <= origin.time && depth < MOST_DEPTH) {
             Some(life) => self.part(wanted, parent, &life, key, values, depth + 1),
             None => Ok(None),
         }
@@ -452,7 +469,16 @@ impl<'a> Judge<'a> {
     }
 
     /// Return how a message was received and its envelope; None where one is not known, or not ordinary.
-    fn halves(&mut self, mid: u64, life: &Life) -> PyResult<Option<Halves>> {
+    fn halves(&mut self, mid: u64, life: &Life) -> PyResult<Option<Arc<Halves>>> {
+        if let Some(known) = self.halves.get(&mid) {
+            return Ok(known.clone());
+        }
+        let found = self.half_by_half(mid, life)?.map(Arc::new);
+        self.halves.insert(mid, found.clone());
+        Ok(found)
+    }
+
+    fn half_by_half(&mut self, mid: u64, life: &Life) -> PyResult<Option<Halves>> {
         let (mut key, mut values) = (vec![0, u32::from(!self.host.is_empty())], vec![]);
         if self.part(RECEIVED, mid, life, &mut key, &mut values, 0)?.is_none() {
             return Ok(None);
@@ -537,7 +563,7 @@ impl<'a> Judge<'a> {
     }
 
     fn linked(&mut self, side: usize, id: u64, out: &mut Vec<u8>) -> PyResult<Option<()>> {
-        let Some(life) = self.connection(side, id) else { return Ok(None) };
+        let Some(life) = self.plain(side, id) else { return Ok(None) };
         let (mut opened, mut closed, mut first, mut last) = (0, u32::MAX, u32::MAX, 0);
         for fact in self.view.facts(side, id) {
             (first, last) = (first.min(fact.time), last.max(fact.time));
@@ -560,8 +586,9 @@ impl<'a> Judge<'a> {
         let (mut moments, mut passed, mut flows, mut domains, mut messages) = (vec![], 0_u32, vec![], vec![], 0_u32);
         let mut user = 0;
         for mid in self.view.mentions(side, id) {
-            let Some(own) = self.message(mid) else { return Ok(None) };
-            let Some(([received, envelope], values)) = self.halves(mid, &own)? else { return Ok(None) };
+            let Some(own) = self.plain(MESSAGES, mid) else { return Ok(None) };
+            let Some(halves) = self.halves(mid, &own)? else { return Ok(None) };
+            let ([received, envelope], values) = &*halves;
             let flow = received.2.clone().unwrap_or_default();
             let is_given_up = side == 0 && flow == GIVEN_UP;
             let mut passes = false;
@@ -650,9 +677,10 @@ impl<'a> Judge<'a> {
     }
 
     fn told(&mut self, mid: u64, out: &mut Vec<u8>) -> PyResult<Option<()>> {
-        let Some(life) = self.message(mid) else { return Ok(None) };
+        let Some(life) = self.plain(MESSAGES, mid) else { return Ok(None) };
         let Some(tries) = self.tries(&life) else { return Ok(None) };
-        let Some((halves, all)) = self.halves(mid, &life)? else { return Ok(None) };
+        let Some(both) = self.halves(mid, &life)? else { return Ok(None) };
+        let (halves, all) = &*both;
         let mut deliveries = vec![];
         for one in &tries {
             let mut domains = vec![];

@@ -180,7 +180,7 @@ type GivenFact = (u32, u32, String, Vec<Option<Vec<u8>>>);
 
 /// Records, or for each family those that are in no group; the place of the id after the last, places among them where those of a message belong that is for
 /// Python, and what it is to tell.
-type Judged<'py> = (Vec<Bound<'py, PyBytes>>, usize, Vec<(usize, String)>, Option<Question>);
+type Judged<'py> = (Vec<Bound<'py, PyBytes>>, usize, Vec<(usize, usize, String)>, Option<Question>);
 
 #[pymethods]
 impl Core {
@@ -274,9 +274,20 @@ impl Core {
         guarded(|| Ok(self.view(appliance)?.is_plain()))
     }
 
-    /// Return the ids of all messages of an appliance, or of its connections of one side, ascending.
-    fn ids(&self, py: Python<'_>, appliance: usize, store: usize) -> PyResult<Ids> {
-        guarded(|| py.detach(|| Ok(Ids(self.view(appliance)?.keys(store.min(MESSAGES), store < MESSAGES)))))
+    /// Return the ids of all messages of an appliance, of its connections of one side, or of several of these: ascending, and connections near the messages
+    /// that name them.
+    fn ids(&self, py: Python<'_>, appliance: usize, stores: Vec<usize>) -> PyResult<Ids> {
+        guarded(|| {
+            py.detach(|| {
+                let view = self.view(appliance)?;
+                let keys = |store: usize| view.keys(store, store < MESSAGES).into_iter().map(move |id| (store, id));
+                let mut found: Vec<(usize, u64)> = stores.iter().flat_map(|&store| keys(store.min(MESSAGES))).collect();
+                if stores.len() > 1 {
+                    found.sort_by_cached_key(|&(store, id)| if store < MESSAGES { view.user(store, id) } else { id });
+                }
+                Ok(Ids(found))
+            })
+        })
     }
 
     /// Return the records of some of these from a place on, or count them in `groups`; `host` is its name as it stands in a record. Only those seen within
@@ -286,36 +297,35 @@ impl Core {
         &self,
         py: Python<'py>,
         appliance: usize,
-        store: usize,
         ids: &Ids,
         host: &[u8],
         range: (i64, i64),
         at: usize,
         count: usize,
         ask: Py<PyAny>,
-        groups: Option<&Bound<'py, Groups>>,
+        groups: Option<(Bound<'py, Groups>, Bound<'py, Groups>)>,
     ) -> PyResult<Judged<'py>> {
-        let groups = groups.map(Bound::get);
+        let groups = groups.as_ref().map(|(links, messages)| [links.get(), messages.get()]);
         let some = ids.0.get(at..(at + count).min(ids.0.len())).unwrap_or_default();
         let (out, done, odd, question) = guarded(|| {
             py.detach(|| {
-                let mut judge = Judge { table: &self.table, view: self.view(appliance)?, range, marks: &self.marks, host, ask: &ask, question: None };
-                let (mut out, mut ends, mut odd, mut done) = (vec![], vec![], vec![], 0);
-                for &id in some {
+                let mut judge = Judge::new(&self.table, self.view(appliance)?, range, &self.marks, host, &ask);
+                let (mut out, mut ends, mut odd, mut done) = (vec![], [vec![], vec![]], vec![], 0);
+                for &(store, id) in some {
                     let before = out.len();
                     if !(if store < MESSAGES { judge.link(store, id, &mut out)? } else { judge.record(id, &mut out)? }) {
                         if judge.question.is_some() {
                             break;
                         }
-                        odd.push((out.len(), id.to_string()));
+                        odd.push((out.len(), store, id.to_string()));
                     }
                     if out.len() > before {
-                        ends.push((out.len(), id));
+                        ends[store / MESSAGES].push((before..out.len(), id));
                     }
                     done += 1;
                 }
                 let out = match groups {
-                    Some(groups) => groups.add(&out, &ends),
+                    Some(groups) => groups.iter().zip(&ends).flat_map(|(groups, ends)| groups.add(&out, ends)).collect(),
                     None => vec![out],
                 };
                 Ok((out, done, odd, judge.question))
@@ -376,7 +386,7 @@ impl Core {
 
 /// Ids of which there are records.
 #[pyclass(module = "esatls_core", frozen)]
-struct Ids(Vec<u64>);
+struct Ids(Vec<(usize, u64)>);
 
 #[pymethods]
 impl Ids {

@@ -114,6 +114,11 @@ impl<'a> View<'a> {
         ascending(self.stores(store).flat_map(|store| store.mentions(key)))
     }
 
+    /// Return the message that names an id last; 0 where none does.
+    pub fn user(&self, store: usize, key: u64) -> u64 {
+        self.stores(store).filter_map(|store| store.mentions(key).next()).max().unwrap_or(0)
+    }
+
     /// Return all ids that have facts, ascending; those of connections that are only named too, if these are `wanted`.
     pub fn keys(&self, store: usize, wanted: bool) -> Vec<u64> {
         ascending(self.stores(store).flat_map(|own| own.keys().filter(move |&key| if wanted { key != 0 } else { own.has(key) })))

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union, cast
 
 import click
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
     from esatls.native import NativeFacts
     from esatls.on_disk import Parts
-    from esatls.report.count import Alike
+    from esatls.report.count import Counted
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
     from esatls.verdicts.records import Whole
 
@@ -258,14 +258,15 @@ def messages_of(appliances: Judging, source: Input) -> Iterator[MessageRecord]:
                 yield record
 
 
-def counted(appliances: Judging, source: Input) -> tuple[Iterator[ConnectionRecord | Alike], Iterator[MessageRecord | Alike]]:
-    """Return what a report counts of the connections and messages that touch the requested time range."""
+def counted(appliances: Judging, source: Input) -> tuple[Iterator[Counted], Iterable[Counted]]:
+    """Return what a report counts of the connections and messages that touch the requested time range; the core gives both together."""
     if isinstance(appliances, Facts):
         from esatls import native
         from esatls.report.count import Alike
 
-        connections, messages = native.counted(appliances, source.contradictions, source.since, source.until, source.options.jobs)
-        return connections, (one for one in messages if isinstance(one, Alike) or in_time(one, source))
+        both = native.counted(appliances, source.contradictions, source.since, source.until, source.options.jobs)
+        # what is together has been looked at
+        return (one for one in both if isinstance(one, Alike) or "esa_direction" in one or in_time(cast("MessageRecord", one), source)), ()
     return connections_of(appliances, source, brief=True), messages_of(appliances, source)
 
 

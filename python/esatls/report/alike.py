@@ -90,6 +90,7 @@ class Groups:
     def __init__(self, made: Callable[..., Any], views: Views) -> None:
         self._whats = [*dict.fromkeys(what for what, _ in views)]
         self._of = [what for what, _ in views]
+        self.families = len(self._whats)
         self.core = made([(self._whats.index(what), *view) for what, view in views], MOST_EXAMPLES)
         """What counts lines."""
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from esatls.report import report_types
-    from esatls.report.count import Alike
+    from esatls.report.count import Counted
     from esatls.report.notes import Direction
     from esatls.report.report_types import (
         CipherRow,
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
         VersionRow,
     )
     from esatls.verdicts.contradictions import Contradictions
-    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 RECIPIENT_VERDICTS: dict[Direction, tuple[str, ...]] = {"receiving": RECEIVED_VERDICTS, "delivery": ("encrypted", "cleartext", UNKNOWN)}
 MESSAGE_VERDICTS: dict[Direction, tuple[str, ...]] = {"receiving": RECEIVED_VERDICTS, "delivery": DELIVERED_VERDICTS}
@@ -83,8 +82,8 @@ def percent(part: int, whole: int) -> float | None:
 
 
 def build(
-    connections: Iterable[ConnectionRecord | Alike],
-    messages: Iterable[MessageRecord | Alike],
+    connections: Iterable[Counted],
+    messages: Iterable[Counted],
     own_domains: Iterable[str] = (),
     contradictions: Contradictions | None = None,
 ) -> Report:
@@ -92,7 +91,7 @@ def build(
 
     `contradictions` are those that the records add to, if they do; the notes count them.
 
-    Each iterable is read once; memory grows with partners, ciphers, reasons and hours, not with records.
+    Each iterable is read once, and may have both; memory grows with partners, ciphers, reasons and hours, not with records.
     Names in `own_domains`, and below them, are no partners. Times are UTC. The same records in any order give the same report.
     """
     span, parts, hosts, both, ledger = count_records(connections, messages, own_domains)

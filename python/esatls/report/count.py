@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar, Union
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
 from esatls.lines.clock import parse_rfc3339
@@ -110,12 +111,22 @@ class Counts(NamedTuple):
     """What was wrong with whom."""
 
 
-def count_records(connections: Iterable[ConnectionRecord | Alike], messages: Iterable[MessageRecord | Alike], own_domains: Iterable[str] = ()) -> Counts:
-    """Count records of connections and of messages, each read once."""
+Counted = Union["ConnectionRecord", "MessageRecord", Alike]
+
+
+def count_records(connections: Iterable[Counted], messages: Iterable[Counted], own_domains: Iterable[str] = ()) -> Counts:
+    """Count records of connections and of messages, each read once; they may come mixed too."""
     ledger = Ledger(own_domains)
     counts = Counts(Span(), {(direction, flow): Part() for direction in DIRECTIONS for flow in FLOWS}, Counter(), Counter(), ledger)
-    _count_connections(counts, connections)
-    _count_messages(counts, messages)
+    of_connections, of_messages = _Connections(counts), _Messages(counts)
+    for one in chain(connections, messages):
+        alike = one if isinstance(one, Alike) else Alike(one, 1)
+        if "esa_direction" in alike.record:
+            of_connections.add(alike)
+        else:
+            of_messages.add(alike)
+    of_connections.end()
+    of_messages.end()
     return counts
 
 
@@ -149,69 +160,74 @@ _Issues = tuple[tuple["IssueName", str], ...]
 """What is wrong, each with its reason or its name."""
 
 
-def _alike(one: ConnectionRecord | MessageRecord | Alike) -> Alike:
-    """Return one record as several that are alike."""
-    return one if isinstance(one, Alike) else Alike(one, 1)
-
-
 def _flow(record: ConnectionRecord | MessageRecord) -> str:
     flow = record.get("mail_flow", UNKNOWN)
     return flow if flow in FLOWS else UNKNOWN
 
 
-def _count_connections(counts: Counts, connections: Iterable[ConnectionRecord | Alike]) -> None:
-    span, ledger = counts.span, counts.ledger
-    groups = _Groups[tuple[str, str, str, str, str, Optional[str], Optional[str], Optional[str], bool]]()
-    moments: Counter[tuple[str, str, str, str, str]] = Counter()
-    for one in connections:
-        record, count, first, times, what, others = _alike(one)
+class _Connections:
+    """Connections while they are counted."""
+
+    def __init__(self, counts: Counts) -> None:
+        self.counts = counts
+        self.groups = _Groups[tuple[str, str, str, str, str, Optional[str], Optional[str], Optional[str], bool]]()
+        self.moments: Counter[tuple[str, str, str, str, str]] = Counter()
+
+    def add(self, alike: Alike) -> None:
+        """Count some that are alike."""
+        record, count, first, times, what, others = alike
         told = record.get
         opened, closed = told("opened"), told("closed")
         time = opened or closed
         direction, verdict, flow = record["esa_direction"], record["tls_verdict"], _flow(record)
         if what != "told":
             for moment in times or (opened, closed):
-                span.add(moment)
-            moments[told("esa_host", UNKNOWN), direction, flow, _hour(time), verdict] += count
+                self.counts.span.add(moment)
+            self.moments[told("esa_host", UNKNOWN), direction, flow, _hour(time), verdict] += count
         if what == "seen":
-            continue
+            return
         version, cipher, reason = told("tls_version"), told("tls_cipher"), told("tls_reason")
         # refused strangers are many, and no partners
         partner = "" if verdict == "unused" else _in_dns(told("domain") or told("peer_host") or told("peer_ip") or UNKNOWN)
         is_over_tls = verdict in OVER_TLS
         day = "" if time is None else time[:10]
-        group = groups[direction, flow, day, verdict, partner, version, cipher, reason, bool(told("tls_required"))]
+        group = self.groups[direction, flow, day, verdict, partner, version, cipher, reason, bool(told("tls_required"))]
         group.add(time if is_over_tls else None, 0, count)
+        ledger = self.counts.ledger
         for name, why in _outdated(version or UNKNOWN, cipher or UNKNOWN) if is_over_tls else _failed(verdict, reason):
             kind, number = ("icid", record["icid"]) if direction == "receiving" else ("dcid", record["dcid"])
             issue = ledger.issue(ledger.key(direction, flow, partner), name)
             issue.add_connection(time, why, told("esa_host", ""), kind, number, count, first)
             for when, other in others:
                 issue.example(when, told("esa_host", ""), kind, other)
-    for (host, direction, flow, hour, verdict), count in moments.items():
-        counts.hosts[host, "connections"] += count
-        tables = counts.parts[direction, flow].tables
-        tables["connections"][(verdict,)] += count
-        _count_hour(tables, "connections", hour, verdict, count)
-    for (direction, flow, day, verdict, partner, version, cipher, reason, is_required), group in groups.items():
-        tables = counts.parts[direction, flow].tables
-        if verdict in ("unused", UNKNOWN) and reason is not None:
-            tables["other_reasons"][reason, verdict] += group.count
-        if verdict == "unused":
-            continue
-        key = ledger.key(direction, flow, partner)
-        ledger.note(key, "connections", verdict, group.latest, group.count)
-        if day:
-            ledger.days[key][day, verdict, (version or UNKNOWN) if verdict in OVER_TLS else ""] += group.count
-        if verdict in OVER_TLS:
-            ledger.note(key, "version", version or UNKNOWN, "", group.count)
-            columns = _count_tls(tables, partner, version or UNKNOWN, cipher or UNKNOWN, group.count)
-        else:
-            columns = _count_no_tls(tables, partner, verdict, reason, group.count, is_required=is_required)
-        for column in columns:
-            tables["connections"][(column,)] += group.count
-        for column in (verdict, *columns):
-            tables["partner_connections"][partner, column] += group.count
+
+    def end(self) -> None:
+        """Add what was counted to the tables."""
+        counts, ledger = self.counts, self.counts.ledger
+        for (host, direction, flow, hour, verdict), count in self.moments.items():
+            counts.hosts[host, "connections"] += count
+            tables = counts.parts[direction, flow].tables
+            tables["connections"][(verdict,)] += count
+            _count_hour(tables, "connections", hour, verdict, count)
+        for (direction, flow, day, verdict, partner, version, cipher, reason, is_required), group in self.groups.items():
+            tables = counts.parts[direction, flow].tables
+            if verdict in ("unused", UNKNOWN) and reason is not None:
+                tables["other_reasons"][reason, verdict] += group.count
+            if verdict == "unused":
+                continue
+            key = ledger.key(direction, flow, partner)
+            ledger.note(key, "connections", verdict, group.latest, group.count)
+            if day:
+                ledger.days[key][day, verdict, (version or UNKNOWN) if verdict in OVER_TLS else ""] += group.count
+            if verdict in OVER_TLS:
+                ledger.note(key, "version", version or UNKNOWN, "", group.count)
+                columns = _count_tls(tables, partner, version or UNKNOWN, cipher or UNKNOWN, group.count)
+            else:
+                columns = _count_no_tls(tables, partner, verdict, reason, group.count, is_required=is_required)
+            for column in columns:
+                tables["connections"][(column,)] += group.count
+            for column in (verdict, *columns):
+                tables["partner_connections"][partner, column] += group.count
 
 
 def _count_tls(tables: Tables, partner: str, version: str, cipher: str, count: int) -> Sequence[str]:
@@ -260,41 +276,49 @@ _Mail = tuple[str, str, str, str, Optional[str], Optional[str]]
 """What is counted of a message and one partner: direction, flow, partner, verdict, and the protocol and cipher that are to be counted."""
 
 
-def _count_messages(counts: Counts, messages: Iterable[MessageRecord | Alike]) -> None:
-    span = counts.span
-    groups = _Groups[_Mail]()
-    moments: Counter[tuple[str, str, str, str, str]] = Counter()
-    for one in messages:
-        alike = _alike(one)
+class _Messages:
+    """Messages likewise."""
+
+    def __init__(self, counts: Counts) -> None:
+        self.counts = counts
+        self.groups = _Groups[_Mail]()
+        self.moments: Counter[tuple[str, str, str, str, str]] = Counter()
+
+    def add(self, alike: Alike) -> None:
+        """Count some that are alike."""
         record, what = alike.record, alike.what
         flow = _flow(record)
         if what in ("", "seen"):
             first = record.get("first_seen")
             for moment in alike.times or (first, record.get("last_seen")):
-                span.add(moment)
-            moments[record.get("esa_host", UNKNOWN), flow, _hour(first), record["received"], record["delivered"]] += alike.number
+                self.counts.span.add(moment)
+            self.moments[record.get("esa_host", UNKNOWN), flow, _hour(first), record["received"], record["delivered"]] += alike.number
         if what in ("", "received"):
-            _count_received(counts.ledger, groups, alike, flow)
+            _count_received(self.counts.ledger, self.groups, alike, flow)
         if what in ("", "delivered"):
-            _count_delivered(counts, groups, alike, flow)
-    for (host, flow, hour, *verdicts), count in moments.items():
-        received, delivered = verdicts
-        counts.hosts[host, "messages"] += count
-        counts.both[received, delivered] += count
-        for direction, verdict in zip(DIRECTIONS, verdicts):
-            tables = counts.parts[direction, flow].tables
-            tables["messages"][(verdict,)] += count
-            _count_hour(tables, "messages", hour, verdict, count)
-    for (way, flow, partner, verdict, version, cipher), group in groups.items():
-        tables = counts.parts[way, flow].tables
-        tables["recipients"][(verdict,)] += group.recipients
-        if verdict in ("internal", "none"):
-            continue
-        if version is not None and cipher is not None:
-            tables["message_versions"][(version,)] += group.count
-            tables["message_ciphers"][(cipher,)] += group.count
-        tables["partner_messages"][partner, verdict] += group.count
-        counts.ledger.note(counts.ledger.key(way, flow, partner), "messages", verdict, group.latest, group.count)
+            _count_delivered(self.counts, self.groups, alike, flow)
+
+    def end(self) -> None:
+        """Add what was counted to the tables."""
+        counts = self.counts
+        for (host, flow, hour, *verdicts), count in self.moments.items():
+            received, delivered = verdicts
+            counts.hosts[host, "messages"] += count
+            counts.both[received, delivered] += count
+            for direction, verdict in zip(DIRECTIONS, verdicts):
+                tables = counts.parts[direction, flow].tables
+                tables["messages"][(verdict,)] += count
+                _count_hour(tables, "messages", hour, verdict, count)
+        for (way, flow, partner, verdict, version, cipher), group in self.groups.items():
+            tables = counts.parts[way, flow].tables
+            tables["recipients"][(verdict,)] += group.recipients
+            if verdict in ("internal", "none"):
+                continue
+            if version is not None and cipher is not None:
+                tables["message_versions"][(version,)] += group.count
+                tables["message_ciphers"][(cipher,)] += group.count
+            tables["partner_messages"][partner, verdict] += group.count
+            counts.ledger.note(counts.ledger.key(way, flow, partner), "messages", verdict, group.latest, group.count)
 
 
 def _count_received(ledger: Ledger, groups: _Groups[_Mail], alike: Alike, flow: str) -> None:
