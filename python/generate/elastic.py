@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 import pathlib
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, DIRECTIONS, FLOWS, LISTS, MESSAGE_PATHS, RELATED, ecs_field, event_document
+import plans
+from esatls.elastic.documents import APPLIANCE, CONNECTION_PATHS, DELIVERY_PATHS, FLOWS, MESSAGE_PATHS, RELATED, ecs_field
 from esatls.elastic.setup import CUSTOM, CUSTOM_PIPELINE
 from esatls.elastic.state import STATE, Counts
 from esatls.elastic.streams import dataset, pattern
 from esatls.extraction import cef_tables
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
-from esatls.extraction.kinds import MAIL_FLOW, constants_of
+from esatls.extraction.kinds import MAIL_FLOW
 from esatls.extraction.patterns import MATCHERS, PATTERNS
 from esatls.lines import arcsight, clock, envelope, records
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS, counted
 from patterns import definitions, tree, usual_headers
 
 import logstash
-
-if TYPE_CHECKING:
-    from esatls.extraction.event_record import EventRecord
 
 HERE = pathlib.Path(__file__).resolve().parent
 OUT = pathlib.Path("logstash/elasticsearch")
@@ -37,44 +35,12 @@ def event_patterns() -> list[str]:
     return list(PATTERNS)
 
 
-def captures(pattern: str) -> list[str]:
-    """Return the fields that a pattern captures."""
-    return re.findall(r"\(\?P<(\w+)>", PATTERNS[pattern])
-
-
-def constants(pattern: str) -> dict[str, str]:
-    """Return the fields that follow from the pattern alone."""
-    return constants_of(pattern, tuple(captures(pattern)))
-
-
 def _ingest_definitions() -> dict[str, str]:
     """Return the patterns with their captures under _tmp, so that no field of a document is overwritten by one of them."""
     return {name: _CAPTURE.sub(r"%{\1:_tmp.\2}", text) for name, text in definitions().items()}
 
 
-def _kind(name: str) -> str:
-    """Return how the script reads a captured field."""
-    special = {**dict.fromkeys(LISTS, "list"), "tls_version": "version", "policy_table": "flow", "mail_flow": "flow", "hat_action": "hat", "mid": "text"}
-    types = {field.name: field.type for field in FIELDS}
-    return special.get(name) or (types[name] if types[name] in {"integer", "integers"} else "text")
-
-
-def _how(name: str, direction: str | None) -> list[Any]:
-    """Return how a captured field is read, and where ECS has it."""
-    return [_kind(name), ecs_field("mail_flow" if name == "policy_table" else name, direction).split(".")]
-
-
-def _pattern(name: str) -> dict[str, Any]:
-    """Return what follows from a pattern: the constant part of its documents, and its captures."""
-    known = constants(name)
-    document = event_document(cast("EventRecord", known))
-    fields = {capture: _how(capture, known.get("esa_direction")) for capture in captures(name) if capture != "cef"}
-    related = {kind: found for kind, names in RELATED.items() if (found := [field for field in names if field in fields])}
-    return {"document": document, "fields": fields, "related": related}
-
-
 def _script_params() -> dict[str, Any]:
-    paths = [ecs_field(field.name, direction).split(".") for field in FIELDS for direction in DIRECTIONS]
     return {
         "zone": "UTC",
         "months": clock.MONTH_NUMBERS,
@@ -86,11 +52,10 @@ def _script_params() -> dict[str, Any]:
         "level_path": ecs_field("esa_level", None).split("."),
         "flow_path": ecs_field("mail_flow", None).split("."),
         "related": RELATED,
-        "objects": sorted({path[0] for path in paths if len(path) > 1} | {"ecs", "event", "related"}),
-        "patterns": {name: _pattern(name) for name in event_patterns()},
-        "cef": {
-            field.name: ["text" if field.name in {"mail_flow", "hat_action"} else _kind(field.name), ecs_field(field.name, None).split(".")] for field in FIELDS
-        },
+        "stated": {name: [path.partition(".")[2] for path in STATED if path.startswith(f"{name}.")] for name in ("event", "observer")},
+        "objects": plans.objects(),
+        "patterns": {name: plans.of_pattern(name) for name in event_patterns()},
+        "cef": plans.of_consolidated_events(),
     }
 
 
@@ -114,52 +79,32 @@ def _events() -> str:
 
 
 def _events_as_tree() -> str:
-    """Return the same as a tree: it is longer, and takes two thirds of the time."""
+    """Return the same as a tree: it is longer, and takes two thirds of the time. Consolidated events are not in it: another pipeline looks into them."""
     texts = _ingest_definitions()
-    # a consolidated event has no mark: another pipeline looks into it
-    return tree({name: texts[name] for name in event_patterns()}, lambda name, text: text if "cef" in captures(name) else text + _mark(name))
+    return tree({name: texts[name] for name in event_patterns() if "cef" not in plans.captures(name)}, lambda name, text: text + _mark(name))
 
 
 ENVELOPE = "|".join([*usual_headers("_tmp."), "%{ESA_ENVELOPE}"])
-# ordinary lines are read in one go: the first envelope that fits is the envelope (so the group is atomic), and an event may follow
-ORDINARY = rf"\A(?>{ENVELOPE})(?:(?:{_events_as_tree()})\s*\z)?"
-# what else may hold an event: bare text, a JSON record, a CEF record
-OTHER = r"\A(?:{}|[ \t]*[\[{{]|[^\n]*CEF:)(?<_tmp.other>)"
+# ordinary lines are read in one go: the first envelope that fits is the envelope (so the group is atomic), and behind it stands an event, or what is no record
+_CONSOLIDATED = "|".join(sorted(start for start, (_, found, _) in MATCHERS.items() if any("cef" in plans.captures(name) for name, _ in found.values())))
+ORDINARY = rf"\A(?>{ENVELOPE})(?:(?:{_events_as_tree()})\s*\z|(?!{_CONSOLIDATED}|[\s\S]*(?:CEF:|\}}\z)))"
 # a stamp and a tag in front of a JSON record, as Fluentd writes a file, and no header
 IN_FRONT = r"\A(?:<\d{1,3}>)?%{ESA_H_STAMP:_tmp.front_stamp}(?:[ \t](?![^\s\"'{}]{0,128}?%{ESA_H_END})[^\s\"'{}]{1,128}){0,3}[ \t](?<_tmp.json>\{[\s\S]*\})\z"
-IS_RECORD = "ctx.message.contains('CEF:') || (ctx.message.endsWith('}') && ctx.message.contains('{\"'))"
-# what most lines are is asked first, for each question costs time
-IS_OTHER = (
-    "def found = ctx._tmp; boolean stamped = found != null && (found.outer_stamp != null || found.inner_stamp != null);"
-    " if (stamped && found.is != null && ctx.esatls == null) { return false; }"
-    f" return ctx.esatls != null || !(ctx.message instanceof String) || {IS_RECORD}"
-    " || (found != null && (found.other != null || found.cef != null || !stamped));"
-)
 
 
 def pipeline() -> dict[str, Any]:
     """Return the ingest pipeline: envelope and event of ordinary lines, everything else by another pipeline, then ECS."""
-    starts = "|".join(sorted(re.escape(start) for start in MATCHERS))
     return {
         "description": f"Cisco ESA: TLS events, ECS fields. {GENERATED}",
         "processors": [
             {
                 "grok": {
                     "tag": "esatls-ordinary",
-                    "description": "Envelope and event of a line with a stamp; the last pattern lets lines pass that are not an appliance's",
+                    "description": "Envelope and event of a line with a header; any other line goes to esatls-other, without a condition for each line",
                     "field": "message",
-                    "ignore_missing": True,
-                    "ignore_failure": True,
                     "pattern_definitions": _definitions(envelope=True, events=False),
-                    "patterns": [ORDINARY, OTHER.format(starts), r"\A"],
-                }
-            },
-            {
-                "pipeline": {
-                    "tag": "esatls-other",
-                    "description": "Lines without a stamp, and lines within records",
-                    "if": IS_OTHER,
-                    "name": "esatls-other",
+                    "patterns": [ORDINARY],
+                    "on_failure": [{"pipeline": {"tag": "esatls-other", "name": "esatls-other"}}],
                 }
             },
             {
@@ -171,14 +116,7 @@ def pipeline() -> dict[str, Any]:
                     "source": _source("ecs"),
                 }
             },
-            {
-                "pipeline": {
-                    "tag": "esatls-custom",
-                    "description": "The user's own pipeline",
-                    "name": CUSTOM_PIPELINE,
-                    "ignore_missing_pipeline": True,
-                }
-            },
+            _custom("esatls-custom"),
         ],
         "on_failure": [
             {
@@ -189,7 +127,7 @@ def pipeline() -> dict[str, Any]:
                     "ignore_failure": True,
                 }
             },
-            {"remove": {"tag": "esatls-failed-clean", "field": "_tmp", "ignore_missing": True}},
+            {"remove": {"tag": "esatls-failed-clean", "field": ["_tmp", *STATED], "ignore_missing": True}},
             {"set": {"tag": "esatls-failed-kind", "field": "event.kind", "value": "pipeline_error"}},
             {"append": {"tag": "esatls-failed-tag", "field": "tags", "value": "_esatls_failure"}},
             {
@@ -241,7 +179,6 @@ def _choice() -> list[dict[str, Any]]:
 
 def other_pipeline() -> dict[str, Any]:
     """Return the pipeline that takes lines out of records and reads those without a stamp, step by step."""
-    flows = {digit: FLOWS[flow] for digit, flow in logstash.cef_params()["flows"].items()}
     return {
         "description": f"Cisco ESA: lines within records, lines without a stamp, consolidated events. {GENERATED}",
         "processors": [
@@ -314,12 +251,29 @@ def other_pipeline() -> dict[str, Any]:
                     "description": "A consolidated event, key by key",
                     "if": "ctx._tmp.cef != null",
                     "lang": "painless",
-                    "params": {**logstash.cef_params(), "flows": flows},
+                    "params": logstash.cef_params(),
                     "source": _source("cef"),
                 }
             },
         ],
     }
+
+
+def parsed_pipeline() -> dict[str, Any]:
+    """Return the pipeline for documents that the Logstash filter has made."""
+    return {
+        "description": f"Cisco ESA: what the Logstash filter leaves to the server. {GENERATED}",
+        "processors": [
+            {"remove": {"tag": "esatls-parsed-stated", "description": "What the mapping states", "field": [*STATED], "ignore_missing": True}},
+            {"set": {"tag": "esatls-parsed-ingested", "field": "event.ingested", "value": "{{{_ingest.timestamp}}}", "ignore_failure": True}},
+            _custom("esatls-parsed-custom"),
+        ],
+    }
+
+
+def _custom(tag: str) -> dict[str, Any]:
+    """Return the step that calls the user's own pipeline."""
+    return {"pipeline": {"tag": tag, "description": "The user's own pipeline", "name": CUSTOM_PIPELINE, "ignore_missing_pipeline": True}}
 
 
 def cisco_pipeline() -> dict[str, Any]:
@@ -337,7 +291,7 @@ def cisco_pipeline() -> dict[str, Any]:
                 }
             },
             {"pipeline": {"tag": "esatls-cisco-events", "if": "ctx._esatls != null", "name": "esatls"}},
-            {"script": {"tag": "esatls-cisco-back", "if": "ctx._esatls != null", "lang": "painless", "source": _source("cisco_back")}},
+            {"remove": {"tag": "esatls-cisco-clean", "field": "_esatls", "ignore_missing": True}},
         ],
         "on_failure": [
             {"remove": {"tag": "esatls-cisco-failed-clean", "field": "_esatls", "ignore_missing": True}},
@@ -456,9 +410,15 @@ def message_types() -> dict[str, dict[str, Any]]:
     return types
 
 
+STATED = {**APPLIANCE, "event.dataset": dataset("events")}
+"""What the mapping of the events states of each."""
+
+
 def stream_types(kind: str) -> dict[str, dict[str, Any]]:
     """Return the mapping of what every document of a data stream has without stating it."""
     known = {"data_stream.type": "logs", "data_stream.dataset": dataset(kind)}
+    if kind == "events":
+        known |= STATED
     return {name: {"type": "constant_keyword", "value": value} for name, value in known.items()}
 
 
@@ -488,7 +448,7 @@ def templates() -> dict[str, dict[str, Any]]:
     def stream(kind: str, policy: str, **index: Any) -> dict[str, Any]:
         # a value that does not fit its type is kept in the document, and is not indexed
         settings = {"mapping": {"ignore_malformed": True}, "lifecycle": {"name": policy}, **index}
-        template = {"settings": {"index": settings}, "mappings": _mapping({**stream_types(kind), **TYPES_OF[kind]()})}
+        template = {"settings": {"index": settings}, "mappings": _mapping({**TYPES_OF[kind](), **stream_types(kind)})}
         return {**common, "index_patterns": [pattern(kind)], "data_stream": {}, "template": template}
 
     found: dict[str, dict[str, Any]] = {
@@ -534,6 +494,7 @@ def files() -> dict[pathlib.Path, str]:
         OUT / "ingest-pipeline-esatls.json": _json(pipeline()),
         OUT / "ingest-pipeline-esatls-other.json": _json(other_pipeline()),
         OUT / "ingest-pipeline-esatls-cisco.json": _json(cisco_pipeline()),
+        OUT / "ingest-pipeline-esatls-parsed.json": _json(parsed_pipeline()),
         **{OUT / f"lifecycle-{name}.json": _json(policy) for name, policy in lifecycles().items()},
         **{OUT / f"index-template-{name}.json": _json(template) for name, template in templates().items()},
     }

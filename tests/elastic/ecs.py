@@ -41,6 +41,17 @@ def mapped(template: str) -> dict[str, str]:
     return {name: kind for name, kind in found.items() if not name.startswith(OWN)}
 
 
+def stated(template: str) -> dict[str, Any]:
+    """Return what the mapping of a template states of every document."""
+
+    def walk(properties: dict[str, Any]) -> dict[str, Any]:
+        inner = {name: walk(field["properties"]) if "properties" in field else field.get("value") for name, field in properties.items()}
+        return {name: value for name, value in inner.items() if value}
+
+    found = walk(json.loads(asset(f"elasticsearch/index-template-{template}.json"))["template"]["mappings"]["properties"])
+    return {name: value for name, value in found.items() if name != "data_stream"}
+
+
 def schema(folder: Path) -> dict[str, Any]:
     """Return what the schema says of the fields used."""
     used = sorted({name for template in TEMPLATES for name in mapped(template)})

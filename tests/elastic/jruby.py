@@ -1,6 +1,6 @@
-"""Runs the Logstash filter without a Logstash: its Ruby and its patterns on JRuby, the few plugins around them by a stand-in.
+"""Runs the Logstash filter without a Logstash: its Ruby on JRuby, the plugins around it by a stand-in.
 
-What the stand-in is: an event, grok, mutate (rename, copy), date (ISO 8601), ruby, conditions. The filter's file is read by a parser of its
+What the stand-in is: an event, date (ISO 8601), ruby, conditions. The filter's file is read by a parser of its
 language, so the steps are those of the file. `LOGSTASH_HOME` runs the same lines through a real Logstash.
 """
 
@@ -52,33 +52,18 @@ def _step(item: Any) -> dict[str, Any]:
 
 def _condition(condition: Any) -> list[Any]:
     kind = type(condition).__name__
-    if kind == "LsclSelector":
-        return ["field", _reference(condition)]
-    if kind == "LsclNot":
-        return ["not", _condition(condition.condition)]
-    if kind in {"LsclAnd", "LsclOr"}:
-        return [kind[4:].lower(), *map(_condition, condition.conditions)]
-    if kind in {"LsclMatch", "LsclNotMatch"}:
-        found = ["match", _reference(condition.value), condition.pattern.pattern]
-        return found if kind == "LsclMatch" else ["not", found]
-    assert kind == "LsclEqualTo", kind
-    return ["equal", _reference(condition.first), condition.second]
+    assert kind == "LsclSelector", kind
+    return ["field", _reference(condition)]
 
 
 def _reference(selector: Any) -> str:
     return "".join(f"[{name}]" for name in selector.names)
 
 
-def patterns() -> dict[str, str]:
-    """Return the definitions of grok_patterns/, as grok reads the folder."""
-    lines = [line for path in sorted((corpus.ROOT / "grok_patterns").iterdir()) for line in path.read_text(encoding="ascii").splitlines()]
-    return {name: text.strip() for name, _, text in (line.partition(" ") for line in lines if line and not line.startswith("#"))}
-
-
 def run_jruby(lines: Iterable[str]) -> list[dict[str, Any]]:
     """Run lines through the filter; return the documents that come out."""
     subprocess.run([str(HERE / "setup.sh")], check=True, timeout=600)
-    given = {"steps": steps(FILTER.read_text(encoding="utf-8")), "patterns": patterns(), "documents": documents_of(lines)}
+    given = {"steps": steps(FILTER.read_text(encoding="utf-8")), "documents": documents_of(lines)}
     command = ["java", *QUICK, "-Xss4m", "-jar", str(JAR), str(HERE / "standin.rb")]
     done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, encoding="utf-8", timeout=590, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -1,7 +1,7 @@
 # A stand-in for Logstash: runs the steps of a filter, read from its configuration by a parser and given as JSON, over lines.
-# The Ruby of the filter, and every pattern of grok, run as in Logstash: on JRuby, whose expressions are Joni's.
+# The Ruby of the filter runs as in Logstash: on JRuby, whose expressions are Joni's.
 #
-# Standard input: {"steps": [...], "patterns": {name: text}, "documents": [...]}; standard output: the documents afterwards, as JSON.
+# Standard input: {"steps": [...], "documents": [...]}; standard output: the documents afterwards, as JSON.
 require "json"
 require "java"
 
@@ -37,53 +37,6 @@ class Event
 
   def to_hash
     @fields.reject { |name, _| name == "@metadata" }
-  end
-end
-
-class Grok
-  def initialize(settings, patterns)
-    (@source, patterns_of_it), = settings["match"].to_a
-    @target = settings["target"]
-    @keeps_empty = settings["keep_empty_captures"] == "true"
-    @expressions = Array(patterns_of_it).map { |pattern| Regexp.new(expand(pattern, patterns), Regexp::MULTILINE) }
-  end
-
-  def expand(text, patterns)
-    text.gsub(/%\{(\w+)(?::(\w+))?\}/) { "(?#{$2 ? "<#{$2}>" : ":"}#{expand(patterns.fetch($1), patterns)})" }
-  end
-
-  # Of several patterns, the first that matches.
-  def match(text)
-    @expressions.each do |expression|
-      found = expression.match(text)
-      return found if found
-    end
-    nil
-  end
-
-  def filter(event)
-    found = match(event.get(@source))
-    return unless found
-    found.names.each do |name|
-      value = found[name]
-      event.set("#{@target}[#{name}]", value) if @keeps_empty || !value.to_s.empty?
-    end
-  end
-end
-
-class Mutate
-  def initialize(settings)
-    @copies = settings["copy"] || {}
-    @renames = settings["rename"] || {}
-  end
-
-  def filter(event)
-    @copies.each { |from, to| event.set(to, event.get(from)) }
-    @renames.each do |from, to|
-      value = event.get(from)
-      event.set(to, value) unless value.nil?
-      event.remove(from)
-    end
   end
 end
 
@@ -126,19 +79,18 @@ class RubyFilter
 end
 
 class Pipeline
-  def initialize(steps, patterns)
-    @steps = steps.map { |step| step.key?("if") ? branch(step, patterns) : plugin(step, patterns) }
+  def initialize(steps)
+    @steps = steps.map { |step| step.key?("if") ? branch(step) : plugin(step) }
   end
 
-  def branch(step, patterns)
-    parts = step["if"].map { |condition, inner| [condition, Pipeline.new(inner, patterns)] } << [["always"], Pipeline.new(step["else"], patterns)]
+  def branch(step)
+    parts = step["if"].map { |condition, inner| [condition, Pipeline.new(inner)] } << [["always"], Pipeline.new(step["else"])]
     lambda { |event| parts.find { |condition, _| holds?(condition, event) }[1].filter(event) }
   end
 
-  def plugin(step, patterns)
+  def plugin(step)
     settings = step["settings"]
-    made = { "grok" => -> { Grok.new(settings, patterns) }, "mutate" => -> { Mutate.new(settings) }, "date" => -> { DateFilter.new(settings) },
-             "ruby" => -> { RubyFilter.new(settings) } }.fetch(step["plugin"]).call
+    made = { "date" => DateFilter, "ruby" => RubyFilter }.fetch(step["plugin"]).new(settings)
     lambda { |event| made.filter(event) }
   end
 
@@ -147,18 +99,8 @@ class Pipeline
     case kind
     when "always" then true
     when "field" then ![nil, false].include?(event.get(rest[0]))
-    when "not" then !holds?(rest[0], event)
-    when "and" then rest.all? { |one| holds?(one, event) }
-    when "or" then rest.any? { |one| holds?(one, event) }
-    when "equal" then event.get(rest[0]) == rest[1]
-    when "match" then event.get(rest[0]).is_a?(String) && expression(rest[1]).match?(event.get(rest[0]))
     else raise "a condition that the stand-in does not know: #{condition}"
     end
-  end
-
-  def expression(text)
-    @expressions ||= {}
-    @expressions[text] ||= Regexp.new(text)
   end
 
   def filter(event)
@@ -167,7 +109,7 @@ class Pipeline
 end
 
 given = JSON.parse($stdin.read(nil).force_encoding("UTF-8"))
-pipeline = Pipeline.new(given["steps"], given["patterns"])
+pipeline = Pipeline.new(given["steps"])
 done = given["documents"].map do |document|
   event = Event.new(document)
   pipeline.filter(event)

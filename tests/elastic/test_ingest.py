@@ -120,8 +120,10 @@ def test_hostile_input_is_kept_and_named(client: Client) -> None:
 
 
 def test_hostile_documents_are_indexed(empty: Client) -> None:
-    """Values that fit no type, and a line of a megabyte, do not make the data stream refuse a document."""
+    """Values that fit no type, others than the mapping states, and a line of a megabyte, do not make the data stream refuse a document."""
+    others = {"event": {"module": "mine", "dataset": "mine.log"}, "observer": {"vendor": "Example", "product": "a", "type": "b"}}
     documents = [
+        *({"@timestamp": corpus.SHIPPED, "message": message, **others} for message in ("Info: ICID 5 close", "Info: x", "x", ["x"])),
         shipped(f"Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS failed: {'x' * 1_000_000}"),
         shipped("Wed Jul 20 19:47:40 2005 Info: ICID 99999999999999999999 TLS success"),
         {**shipped("Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS success"), "source": "a path", "network": 5},
@@ -146,7 +148,9 @@ def test_time_zone_of_the_setup_and_of_a_document(bare: Client) -> None:
 
 def test_every_processor_is_tagged_and_every_pattern_has_the_folders_text() -> None:
     """The pipeline's patterns are those of grok_patterns/, each processor says its name, and a failure keeps the document."""
-    pipelines = [json.loads(setting_up.asset(f"elasticsearch/ingest-pipeline-{name}.json")) for name in ("esatls", "esatls-other", "esatls-cisco")]
+    pipelines = [
+        json.loads(setting_up.asset(f"elasticsearch/ingest-pipeline-{name}.json")) for name in ("esatls", "esatls-other", "esatls-cisco", "esatls-parsed")
+    ]
     steps = [next(iter(step.values())) for pipeline in pipelines for step in pipeline["processors"] + pipeline.get("on_failure", [])]
     tags = [step["tag"] for step in steps]
     assert len(tags) == len(set(tags))

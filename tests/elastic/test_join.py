@@ -127,4 +127,4 @@ def told(document: dict[str, Any]) -> tuple[Any, ...]:
     """Return appliance, kind and ids of an event's document."""
     mid = document.get("email", {}).get("local_id")
     ids = (*(document.get("esatls", {}).get(name) for name in ("icid", "dcid")), None if mid is None else int(mid))
-    return (document["observer"].get("hostname"), document["event"]["action"], *ids)
+    return (document.get("observer", {}).get("hostname"), document["event"]["action"], *ids)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls.elastic.documents import ecs_field
-from esatls.extraction.fields import FIELDS
+from esatls.elastic.join import join
+from esatls.extraction.patterns import PATTERNS
 
 from tests.elastic import corpus
 from tests.elastic.jruby import cannot_run, run_jruby
 from tests.elastic.logstash import FILTER, HOME, run_logstash
+from tests.elastic.store import all_documents, answers, ordered
+from tests.elastic.test_ecs import leaves
 from tests.elastic.test_kibana import mapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from esatls.elastic.client import Client
 
 lscl = pytest.importorskip("lscl.parser", reason="lscl parses Logstash's pipeline language")
 
@@ -52,46 +57,31 @@ def test_every_pipeline_file_is_the_language_of_logstash(path: Path) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_filter_uses_the_folder_of_patterns_as_it_is() -> None:
-    """Grok reads the parts of patterns in grok_patterns/, has all events, anchored at both ends, and a line that does not match gets no failure tag."""
-    groks = [settings for name, settings in plugins(parse(FILTER)) if name == "grok"]
-    assert len(groks) == 12
-    known = {line.split(" ", 1)[0] for file in (corpus.ROOT / "grok_patterns").iterdir() for line in file.read_text().splitlines() if line.startswith("ESA_")}
-    for settings in groks:
-        assert settings["patterns_dir"] == ["${ESATLS_HOME:/etc/logstash/esatls}/grok_patterns"]
-        assert settings["tag_on_failure"] == []
-        ((_, patterns),) = settings["match"].items()
-        for pattern in patterns if isinstance(patterns, list) else [patterns]:
-            assert pattern.startswith(r"\A")
-            assert set(re.findall(r"%\{(\w+)", pattern)) <= known
-    events = [settings["match"]["[@metadata][esatls][text]"] for settings in groks[1:]]
-    assert all(pattern.endswith(r"\z") for pattern in events)
-    named = {name for pattern in events for name in re.findall(r"\(\?<(ESA_\w+)>", pattern)}
-    assert named == {name for name in known if not name.startswith("ESA_H_")} - {"ESA_ENVELOPE", "ESA_EVENT"}
+def table(name: str) -> dict[str, Any]:
+    """Return one of the generated tables of the filter."""
+    (text,) = re.findall(rf"^  {name} = \{{\n(.*?)\n  \}}\.freeze", (FILTER.parent / "esatls_tables.rb").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    found: dict[str, Any] = json.loads("{" + text.replace('" => ', '": ').rstrip(",") + "}")
+    return found
 
 
-def test_every_field_that_the_filter_names_is_in_the_table_and_in_the_template() -> None:
-    """The generated table takes every field to its ECS name, and to nothing else."""
-    tables = (FILTER.parent / "esatls_tables.rb").read_text(encoding="utf-8")
-    (table,) = re.findall(r"  ECS = \{\n(.*?)\n  \}\.freeze", tables, re.DOTALL)
-    named = {(side, *pair) for side, line in re.findall(r'"(\w+)" => \{(.*)\}', table) for pair in re.findall(r'"(\w+)" => "(\S+)"', line)}
-    wanted = {
-        (side, field.name, "".join(f"[{part}]" for part in ecs_field(field.name, side).split(".")))
-        for field in FIELDS
-        if field.name != "time"
-        for side in ("receiving", "delivery")
+def test_every_field_that_the_filter_names_is_in_the_template() -> None:
+    """The generated tables take each capture of each pattern to a field of the template, and the code adds two."""
+    plans = table("PATTERNS")
+    assert {name: [*plan["fields"]] for name, plan in plans.items()} == {
+        name: [field for field in re.findall(r"\(\?P<(\w+)>", text) if field != "cef"] for name, text in PATTERNS.items()
     }
-    assert named == wanted
-    targets = {target[1:-1].replace("][", ".") for _, _, target in named}
     code = "".join(path.read_text(encoding="utf-8") for path in FILTER.parent.glob("*.rb"))
-    set_in_code = {name[1:-1].replace("][", ".") for name in re.findall(r'event\.set\("((?:\[\w+\])+)"', code)}
-    assert set_in_code
-    assert targets | set_in_code <= mapped("esatls-events")
+    own = {".".join(names.split()) for names in re.findall(r"put\(made, %w\[([\w ]+)\]", code)}
+    assert own == {"network.type", "tls.version_protocol"}
+    named = {".".join(path) for how in (table("CEF_FIELDS"), *(plan["fields"] for plan in plans.values())) for _, path in how.values()}
+    named |= own | {".".join(path) for path in table("HEADER").values()} | {name for plan in plans.values() for name, _ in leaves(plan["document"])}
+    assert named - {"@timestamp"} <= mapped("esatls-events")
 
 
-def test_an_authority_of_one_s_own_can_be_named_in_the_output() -> None:
+@pytest.mark.parametrize("name", ["events", "parsed"])
+def test_an_authority_of_one_s_own_can_be_named_in_an_output(name: str) -> None:
     """The setting stands there as a comment, and without the comment sign the file has it and nothing else is changed."""
-    path = corpus.ROOT / "logstash/pipeline/outputs/events.conf"
+    path = corpus.ROOT / f"logstash/pipeline/outputs/{name}.conf"
     text = path.read_text(encoding="utf-8")
     ((_, before),) = plugins(parse(path))
     ((_, after),) = plugins(lscl.parse_lscl(text.replace("# ssl_certificate_authorities =>", "ssl_certificate_authorities =>")))
@@ -112,14 +102,28 @@ def test_every_line_becomes_the_extractors_document_on_jruby() -> None:
 
 
 def test_the_filter_holds_no_ruby_of_its_own() -> None:
-    """Each ruby step loads a file and calls it; what the files know of log lines comes from the generated tables."""
-    steps = [settings for name, settings in plugins(parse(FILTER)) if name == "ruby"]
-    assert [settings["id"] for settings in steps] == ["esatls-line", "esatls-types"]
-    for settings in steps:
-        file = re.fullmatch(r'load "\$\{ESATLS_HOME:/etc/logstash/esatls\}/logstash/pipeline/events/(\w+\.rb)"', settings["init"])
-        assert file
-        assert (FILTER.parent / file[1]).is_file()
-        assert re.fullmatch(r"Esatls\w+\.read\(event\)", settings["code"])
+    """Its ruby step loads a file and calls it; what the files know of log lines comes from the generated tables."""
+    (settings,) = (settings for name, settings in plugins(parse(FILTER)) if name == "ruby")
+    file = re.fullmatch(r'load "\$\{ESATLS_HOME:/etc/logstash/esatls\}/logstash/pipeline/events/(\w+\.rb)"', settings["init"])
+    assert file
+    assert (FILTER.parent / file[1]).is_file()
+    assert settings["code"] == "EsatlsEvent.read(event)"
+
+
+def test_what_the_filter_has_read_is_joined(empty: Client) -> None:
+    """Its documents, through the pipeline that its output names, become the records of the command line, as lines do that the server reads."""
+    missing = cannot_run()
+    if missing:
+        pytest.skip(missing)
+    lines = [line for line in (corpus.ROOT / "python/esatls/sample.log").read_text(encoding="utf-8").splitlines() if "Time offset" not in line]
+    ((_, output),) = plugins(parse(corpus.ROOT / "logstash/pipeline/outputs/parsed.conf"))
+    stream = "-".join(output[f"data_stream_{part}"] for part in ("type", "dataset", "namespace"))
+    action = {"create": {"_index": stream, "pipeline": output["pipeline"]}}
+    assert empty.bulk([(action, document) for document in run_jruby(lines)]) == []
+    join(empty, overlap=0)
+    connections, messages = answers(lines)
+    assert ordered(all_documents(empty, "logs-esatls.connections-*")) == ordered(connections)
+    assert ordered(all_documents(empty, "logs-esatls.messages-*")) == ordered(messages)
 
 
 # ---- with a Logstash ----

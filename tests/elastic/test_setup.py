@@ -27,6 +27,7 @@ LOADED = [
     "ingest pipeline esatls-other",
     "ingest pipeline esatls",
     "ingest pipeline esatls-cisco",
+    "ingest pipeline esatls-parsed",
     "index template esatls-events",
     "index template esatls-connections",
     "index template esatls-messages",
@@ -139,7 +140,8 @@ def test_users_own_pipeline_and_template_are_called(client: Client) -> None:
     name = "logs-esatls.events@custom"
     client.request("PUT", f"/_ingest/pipeline/{name}", {"processors": [{"set": {"field": "labels.site", "value": "north"}}]})
     client.request("PUT", f"/_component_template/{name}", {"template": {"mappings": {"properties": {"labels": {"properties": {"site": {"type": "ip"}}}}}}})
-    assert run("setup", "--url", client.url)[1] == told("unchanged", "ingest pipeline esatls: updated", "index template esatls-events: updated")
+    called_by = ("ingest pipeline esatls: updated", "ingest pipeline esatls-parsed: updated", "index template esatls-events: updated")
+    assert run("setup", "--url", client.url)[1] == told("unchanged", *called_by)
     (document,) = simulate(client, [{"@timestamp": "2026-01-02T03:04:05Z", "message": "ICID 5 TLS success"}])
     assert (document["labels"], document["esatls"]) == ({"site": "north"}, {"icid": 5, "tls_result": "success"})
     made = client.request("POST", "/_index_template/_simulate/esatls-events")["template"]["mappings"]["properties"]

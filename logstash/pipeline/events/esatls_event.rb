@@ -1,62 +1,111 @@
-# Makes typed fields of what grok has captured of a line, under the names of ECS, and what follows from the kind of event.
+# Makes a document of the Elastic Common Schema of a line: what its header says, and what the line says if it is an event.
 require "date"
 require_relative "esatls_tables"
+require_relative "esatls_line"
 require_relative "esatls_cef"
 
 module EsatlsEvent
   module_function
 
-  FLAT = "[@metadata][esatls]"
-  OF_HEADER = /\A(?:(?:inner|outer|lead|bare)_|esa_level\z)/
+  EVENTS = EsatlsTables::EVENTS.transform_values { |text, branches| [/\A(?:#{text})\s*\z/, branches] }.freeze
+  PATTERNS = EsatlsTables::PATTERNS
+  HOST, LOG, LEVEL, FLOW = EsatlsTables::HEADER.values_at("esa_host", "esa_log", "esa_level", "mail_flow")
+  # the headers that most lines have, which ENVELOPE reads too
+  USUAL = /\A#{EsatlsTables::USUAL}/
+  ENVELOPE = /\A#{EsatlsTables::ENVELOPE}/
   VERSION = /\A#{EsatlsTables::TLS_VERSION}/
+  CONSOLIDATED = "ESA_CONSOLIDATED_EVENT"
 
   def read(event)
-    captured = event.get(FLAT)
-    pattern = captured.keys.find { |name| EsatlsTables::CONSTANTS.key?(name) }
-    flat = pattern ? EsatlsTables::CONSTANTS[pattern].dup : {}
-    stamp, host, log = header(captured, flat)
-    known = pattern || stamp || host || log
-    # where the header does not say it, the record around the line does
-    record = event.get("[@metadata][esatls_record]") || {}
-    stamp ||= record["stamp"]
-    flat["esa_host"] ||= record["host"]
-    flat["esa_log"] ||= record["log"] if pattern
-    flat["esa_level"] ||= record["level"] if pattern
-    if pattern&.start_with?("ESA_CONSOLIDATED_EVENT")
-      told = EsatlsCef.parse(captured["text"].rstrip, EsatlsTables::CEF) || {}
-      own = told.delete("stamp")
-      stamp ||= own
-      told.each { |name, value| flat[name] = EsatlsTables::INTEGERS.include?(name) ? number(value) : value }
-    elsif pattern
-      captured.each { |name, value| field(flat, name, value) unless name == pattern || name == "text" || name.match?(OF_HEADER) || value.to_s.empty? }
-      flat["mail_flow"] = EsatlsTables::MAIL_FLOW[flat["hat_action"]] if EsatlsTables::MAIL_FLOW.key?(flat["hat_action"])
+    line, record = event.get("message"), {}
+    unless whole?(line)
+      record = EsatlsLine.read(event)
+      return event.tag("_esatls_no_message") unless record
+      line = record["line"]
     end
-    return event.set(FLAT, {}) unless known
-    keep_conflicts(event)
-    words(event, flat)
-    relate(event, flat) if pattern
-    EsatlsTables::DOCUMENTS[pattern].each { |name, value| event.set(name, value) } if pattern
-    names = EsatlsTables::ECS[flat["esa_direction"] == "egress" ? "delivery" : "receiving"]
-    flat.each { |name, value| event.set(names[name], value) if names.key?(name) && !value.nil? }
-    event.set(FLAT, stamp ? { "stamp" => one_form(stamp) } : {})
+    stamp, host, log, level, text = header(line)
+    pattern, fields = event_of(text)
+    return unless pattern || stamp || host || log
+    # where the header does not say it, the record around the line does
+    made = pattern ? copy(PATTERNS[pattern]["document"]) : {}
+    stamp ||= record["stamp"]
+    own = fill(made, pattern, fields, text) if pattern
+    stamp ||= own
+    put(made, HOST, host) if host ||= record["host"]
+    put(made, LOG, log) if log ||= (record["log"] if pattern)
+    put(made, LEVEL, level.capitalize) if level ||= (record["level"] if pattern)
+    lay(event, made)
+    event.set("[@metadata][esatls_stamp]", one_form(stamp)) if stamp
   end
 
-  # The appliance's own words, the inner ones, win.
-  def header(captured, flat)
-    host = flat["esa_host"] = captured["inner_host"] || captured["outer_host"] || captured["lead_host"] || captured["bare_host"]
-    log = flat["esa_log"] = captured["inner_log"] || captured["outer_log"] || captured["bare_log"]
-    flat["esa_level"] = captured["esa_level"]&.capitalize
-    [captured["inner_stamp"] || captured["outer_stamp"], host, log]
+  # Neither within a record nor one itself.
+  def whole?(line)
+    line.is_a?(String) && !line.start_with?("{", "[", " ", "\t") && !line.end_with?("}") && !line.include?("CEF:")
   end
 
-  def field(flat, name, value)
-    if name == "rid"
+  # Returns stamp, host, log and level of a line, and the text behind its header; the appliance's own words, the inner ones, win.
+  def header(line)
+    found = USUAL.match(line)
+    if found
+      native, syslog, host, log, inner, level = found.captures
+      return [native || inner || syslog, host, log, level, found.post_match]
+    end
+    found = ENVELOPE.match(line)
+    return [nil, nil, nil, nil, line] unless found
+    host = found[:inner_host] || found[:outer_host] || found[:lead_host] || found[:bare_host]
+    log = found[:inner_log] || found[:outer_log] || found[:bare_log]
+    [found[:inner_stamp] || found[:outer_stamp], host, log, found[:esa_level], found.post_match]
+  end
+
+  # Returns the pattern of an event and its fields; a text is an event if it is one from its first to its last character.
+  def event_of(text)
+    expression, branches = EVENTS[text[0, 4]]
+    found = expression&.match(text)
+    return unless found
+    _, pattern, groups = branches.find { |mark, _, _| found[mark] }
+    fields = {}
+    groups.each do |name, group|
+      value = found[group]
+      fields[name] = value unless value.nil? || value.empty?
+    end
+    [pattern, fields]
+  end
+
+  # Puts the fields of an event where ECS has them; returns the time that a consolidated event states.
+  def fill(made, pattern, fields, text)
+    plan = PATTERNS[pattern]
+    known, related = plan["fields"], plan["related"]
+    if pattern.start_with?(CONSOLIDATED)
+      fields = EsatlsCef.parse(text.rstrip, EsatlsTables::CEF) || {}
+      stamp = fields.delete("stamp")
+      known, related = EsatlsTables::CEF_FIELDS, EsatlsTables::RELATED
+    end
+    fields.each do |name, value|
+      kind, path = known[name]
+      field(made, kind, path, value) if kind
+    end
+    related.each do |group, names|
+      found = names.map { |name| fields[name] }.compact.uniq
+      put(made, ["related", group], found) unless found.empty?
+    end
+    put(made, %w[network type], fields["peer_ip"].include?(":") ? "ipv6" : "ipv4") if fields["peer_ip"]
+    stamp
+  end
+
+  def field(made, kind, path, value)
+    case kind
+    when "text" then put(made, path, value)
+    when "integer" then put(made, path, number(value))
+    when "list" then put(made, path, [value])
+    when "integers"
       numbers = value.tr(",", " ").split.select { |digits| digits.size <= 18 }
-      flat["rid"] = numbers.map { |digits| number(digits) } unless numbers.empty?
-    elsif name == "policy_table"
-      flat["mail_flow"] = EsatlsTables::MAIL_FLOW[value]
+      put(made, path, numbers.map { |digits| number(digits) }) unless numbers.empty?
+    when "version" then version(made, path, value)
     else
-      flat[name] = EsatlsTables::INTEGERS.include?(name) ? number(value) : value
+      # the action of the host access table tells the flow too
+      put(made, path, value) if kind == "hat"
+      flow = EsatlsTables::MAIL_FLOW[value]
+      put(made, FLOW, EsatlsTables::FLOWS[flow]) if flow
     end
   end
 
@@ -65,44 +114,47 @@ module EsatlsEvent
     digits.to_i < 2**63 ? digits.to_i : digits
   end
 
-  # A text where ECS has an object is kept as a label, and named.
-  def keep_conflicts(event)
+  # TLSv1.2 is version 1.2 of tls; the family TLSv1/SSLv3 counts as its first name.
+  def version(made, path, value)
+    found = VERSION.match(value)
+    put(made, %w[tls version_protocol], found[1].downcase) if found
+    put(made, path, found ? found[2] : value)
+  end
+
+  def put(made, path, value)
+    last = path.size - 1
+    path.each_with_index { |name, at| at == last ? made[name] = value : made = (made[name] ||= {}) }
+  end
+
+  def copy(document)
+    document.transform_values { |value| value.is_a?(Hash) ? copy(value) : value }
+  end
+
+  # Lays what was made over the event. A text where ECS has an object is kept as a label, and named.
+  def lay(event, made)
     EsatlsTables::OBJECTS.each do |name|
-      there = event.get(name)
-      next if there.nil? || there.is_a?(Hash)
-      event.remove(name)
-      event.set("[labels][conflict_#{name}]", there.to_s)
-      event.tag("_esatls_mapping_conflict")
+      there, own = event.get(name), made[name]
+      unless there.nil? || there.is_a?(Hash)
+        event.remove(name)
+        event.set("[labels][conflict_#{name}]", there.to_s)
+        event.tag("_esatls_mapping_conflict")
+        there = nil
+      end
+      event.set(name, there ? merged(there, own) : own) if own
     end
   end
 
-  def words(event, flat)
-    flat["esa_direction"] = EsatlsTables::DIRECTIONS[flat["esa_direction"]]
-    flat["mail_flow"] = EsatlsTables::FLOWS[flat["mail_flow"]] if flat["mail_flow"]
-    flat["mid"] = flat["mid"].to_s if flat["mid"]
-    if flat["tls_result"]
-      event.set("[event][outcome]", EsatlsTables::OUTCOMES[flat["tls_result"]])
-      event.set("[tls][established]", flat["tls_result"] == "success")
-    end
-    # the family TLSv1/SSLv3 counts as its first name
-    version = VERSION.match(flat["tls_version"].to_s)
-    return unless version
-    event.set("[tls][version_protocol]", version[1].downcase)
-    flat["tls_version"] = version[2]
-  end
-
-  # What ECS repeats under related, and has as lists.
-  def relate(event, flat)
-    EsatlsTables::RELATED.each do |group, names|
-      found = names.map { |name| flat[name] }.compact.uniq
-      event.set("[related][#{group}]", found) unless found.empty?
-    end
-    event.set("[network][type]", flat["peer_ip"].include?(":") ? "ipv6" : "ipv4") if flat["peer_ip"]
-    EsatlsTables::LISTS.each { |name| flat[name] = [flat[name]] if flat[name] }
+  def merged(there, own)
+    there.merge(own) { |_, old, new| old.is_a?(Hash) && new.is_a?(Hash) ? merged(old, new) : new }
   end
 
   # A stamp of any form as ISO 8601 for the date filter; one without a year is of the last that does not lie ahead. What is no stamp stays.
   def one_form(stamp)
+    month = EsatlsTables::MONTHS[stamp[4, 3]]
+    # as the appliance writes it: Wed Jul 20 19:47:40 2005
+    if month && stamp.size == 24 && stamp[20, 4].match?(/\A\d{4}\z/) && stamp[17, 2] != "60"
+      return "#{stamp[20, 4]}-#{month < 10 ? '0' : ''}#{month}-#{stamp[8, 2].tr(' ', '0')}T#{stamp[11, 8]}"
+    end
     found = /\A(.*?)[T :](\d\d:\d\d:)(\d\d)(?:[.,](\d+))?(.*)\z/.match(stamp)
     return stamp unless found
     date = found[1].tr("/:-", " ").split

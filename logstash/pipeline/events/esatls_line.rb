@@ -16,15 +16,13 @@ module EsatlsLine
   IN_FRONT = /\A(?:<\d{1,3}>)?(?<stamp>#{EsatlsTables::STAMP})(?:[ \t][^\s"'{}]{1,128}){0,3}[ \t](?=\{)/
   UNITS = [[1e11, 1], [1e14, 1e3], [1e17, 1e6], [1e20, 1e9]].freeze
 
-  # Sets the line, and what a record around it says of its host, time, log and level.
+  # Returns the line, and what a record around it says of its host, time, log and level; nil without a text.
   def read(event)
     line = event.get("message") || event.get("[event][original]")
-    return event.tag("_esatls_no_message") unless line.is_a?(String)
+    return unless line.is_a?(String)
     found = of_json(line)
     within = of_connector(found ? found["line"] : line)
-    found = { **(found || {}), **within } if within
-    event.set("[@metadata][esatls_line]", found ? found["line"] : line)
-    event.set("[@metadata][esatls_record]", found) if found
+    { "line" => line, **(found || {}), **(within || {}) }
   end
 
   def of_json(line)

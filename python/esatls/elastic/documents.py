@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from esatls.extraction.event_record import EventRecord
     from esatls.verdicts.record_types import ConnectionRecord, DeliveryRecord, MessageRecord
 
-CONSTANTS: dict[str, Any] = {
-    "ecs.version": "8.11.0",
-    "event.kind": "event",
+CONSTANTS = {"ecs.version": "8.11.0", "event.kind": "event"}
+"""What every document states besides the fields."""
+APPLIANCE = {
     "event.module": "esatls",
     "observer.vendor": "Cisco",
     "observer.product": "Secure Email Gateway",
     "observer.type": "email-gateway",
 }
-"""What every document states besides the fields."""
+"""What is true of every document. Records state it; of an event, the mapping of the data stream states it, which costs nothing for each line."""
 SMTP = {"network.protocol": "smtp", "network.transport": "tcp"}
 """What every document of a connection states."""
 _TYPES = {
@@ -89,7 +89,7 @@ def put(document: dict[str, Any], path: str, value: Any) -> None:
 def event_constants(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the document of an event states besides the fields, by dotted field: it follows from the kind of event."""
     kind = event["esa_event"]
-    found = {**CONSTANTS, "event.dataset": "esatls.events", "event.category": ["email"], "event.type": ["info"]}
+    found: dict[str, Any] = {**CONSTANTS, "event.category": ["email"], "event.type": ["info"]}
     if kind.startswith(("connection_", "hat_", "tls_")):
         found |= {"event.category": ["email", "network"], "event.type": [*_TYPES.get(kind, ("connection", "info"))]}
     if "esa_direction" in event:
@@ -215,7 +215,14 @@ def connection_document(record: ConnectionRecord) -> dict[str, Any]:
     """
     document: dict[str, Any] = {}
     direction = record["esa_direction"]
-    constants = {**CONSTANTS, **SMTP, "event.dataset": "esatls.connections", "event.category": ["network"], "event.type": ["connection"]}
+    constants: dict[str, Any] = {
+        **CONSTANTS,
+        **APPLIANCE,
+        **SMTP,
+        "event.dataset": "esatls.connections",
+        "event.category": ["network"],
+        "event.type": ["connection"],
+    }
     for path, value in constants.items():
         put(document, path, value)
     _relate(document, "ip", (record.get("peer_ip"), record.get("interface_ip")))
@@ -248,7 +255,7 @@ def message_document(record: MessageRecord) -> dict[str, Any]:
     ``esatls.path``: the way of the message, hop by hop, in words.
     """
     document: dict[str, Any] = {}
-    constants = {**CONSTANTS, "event.dataset": "esatls.messages", "event.category": ["email"], "event.type": ["info"]}
+    constants: dict[str, Any] = {**CONSTANTS, **APPLIANCE, "event.dataset": "esatls.messages", "event.category": ["email"], "event.type": ["info"]}
     for path, value in constants.items():
         put(document, path, value)
     deliveries = record.get("deliveries", [])

@@ -165,7 +165,7 @@ def server_steps(known: Capabilities, *, timezone: str | None = None, retention_
                 policy["policy"]["phases"].setdefault("delete", {"actions": {"delete": {}}})["min_age"] = f"{retention_days}d"
             yield Step(f"lifecycle {name}", f"/_ilm/policy/{name}", policy)
     # each is called by the next, and must be there before it
-    for name in ("esatls-other", "esatls", "esatls-cisco"):
+    for name in ("esatls-other", "esatls", "esatls-cisco", "esatls-parsed"):
         pipeline = json.loads(asset(f"elasticsearch/ingest-pipeline-{name}.json"))
         for processor in pipeline["processors"]:
             params = processor.get("script", {}).get("params", {})
