@@ -16,6 +16,8 @@ import sys
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+# Rows and facts hold no cycles; looking for some over and over costs a quarter of the time, and of the start a tenth.
+gc.disable()
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
 from esatls.extraction.heads import MOST_HEADS, Head
@@ -36,8 +38,6 @@ FACTS = "esatls_facts"
 
 # An event may be longer than the 128 KiB that csv allows by itself.
 csv.field_size_limit(1 << 30)
-# Rows and facts hold no cycles; looking for some over and over costs a quarter of the time.
-gc.disable()
 
 MULTI = "__mv_"
 
@@ -72,15 +72,18 @@ class Block(NamedTuple):
         return "".join(pieces)
 
 
+BLOCK_SIZE = 1 << 16
+"""Characters of a block at least: few enough to stay in the processor's cache, and for the memory of one block to serve the next."""
+BLOCK_ROWS = 500
+"""Rows of a block where characters do not tell."""
+
+
 class Table:
     """The body of a chunk, read a block of rows at a time.
 
     A row with too few or too many cells is evened out, one that is no CSV at all is left out; both are counted in `broken`, and `first`
     says which row was the first and what is wrong with it, without quoting it: rows are strangers' text.
     """
-
-    # Small enough to stay in the processor's cache, and for the memory of one block to serve the next.
-    block_rows = 500
 
     def __init__(self, body: str, field: str = "_raw") -> None:
         """Read the column names of a chunk's body, CSV text; an empty one has no columns and no rows. `field` holds the events' text."""
@@ -91,29 +94,28 @@ class Table:
         self.texts = False
         """Whether any row has a text."""
         self._odd = "\0" in body or "\r" in body
-        head, _, self._body = body.partition("\n")
-        self.head = head.rstrip("\r")
+        end = body.find("\n") + 1 or len(body) + 1
+        self._body, self._start = body, end
+        self.head = body[: end - 1].rstrip("\r")
         self.names = next(csv.reader([self.head]), [])
         self._places = [self.names.index(name) if name in self.names else None for name in (field, "host", "_time", FACTS)]
 
     def blocks(self) -> Iterator[Block]:
         """Yield the rows."""
-        body, size = self._body, self.block_rows
-        if self._places == [0, 1, 2, None] and not self._odd and body[:1] == '"' and body[-1:] == "\n":
-            rows = body[1:-1].split('\n"')
-            body = ""
-            for start in range(0, len(rows), size):
-                texts = rows[start : start + size]
-                block = read_common(texts, len(self.names))
+        body, start = self._body, self._start
+        if self._places == [0, 1, 2, None] and not self._odd and body[-1:] == "\n":
+            while body.startswith('"', start):
+                end = body.find('\n"', start + BLOCK_SIZE) + 1 or len(body)
+                block = read_common(body[start + 1 : end - 1].split('\n"'), len(self.names))
                 if block is None:
-                    body = '"' + '\n"'.join(rows[start:]) + "\n"
                     break
+                start = end
                 yield self._noted(block)
-        if body:
-            cells, texts = self._any(body)
+        if start < len(body):
+            cells, texts = self._any(body[start:])
             cells, texts = self._evened(cells, texts)
-            for start in range(0, len(cells), size):
-                yield self._noted(self._block(cells[start : start + size], texts[start : start + size]))
+            for at in range(0, len(cells), BLOCK_ROWS):
+                yield self._noted(self._block(cells[at : at + BLOCK_ROWS], texts[at : at + BLOCK_ROWS]))
 
     def _noted(self, block: Block) -> Block:
         self.rows += len(block.texts)
@@ -181,37 +183,40 @@ def read_common(rows: list[str], width: int) -> Block | None:
         return None
     found, _, rests = zip(*map(str.partition, rows, repeat('"')))
     raws, places = list(map(str.rstrip, found)), []
-    commas = width - 1
-    place, where, quotes, latest = Place("", ""), "\n", 0, None
-    # what follows the text: host and time are read only when they change, of the rest it is enough that it holds no quotes
+    place, where, latest = Place("", ""), "\n", None
+    read, quotes, all_quotes = [], 0, 0
+    # what follows the text: host and time are read only when they change
     for rest in rests:
-        if rest == latest:
-            places.append(place)
-            continue
-        inner_commas, inner_quotes, latest = rest.count(","), rest.count('"'), rest
-        if inner_commas != commas or inner_quotes != quotes or not rest.startswith(where):
-            number = len(places)
-            if rest[:1] == '"':
-                # the text holds quotes
-                latest = None
-                row = next(csv.reader(['"' + rows[number]]), [])
-                if len(row) != width or inner_quotes % 2:
-                    return None
-                raws[number] = row[0].rstrip()
-                if place != (row[1], row[2]):
-                    place, where = Place(row[1], row[2]), "\n"
-            else:
+        if rest != latest:
+            latest = rest
+            if not rest.startswith(where):
+                if rest[:1] == '"':
+                    # the text holds quotes
+                    latest, number = None, len(places)
+                    row = next(csv.reader(['"' + rows[number]]), [])
+                    if len(row) != width or rest.count('"') % 2:
+                        return None
+                    raws[number] = row[0].rstrip()
+                    if place != (row[1], row[2]):
+                        place, where = Place(row[1], row[2]), "\n"
+                    places.append(place)
+                    continue
                 cells = rest.split(",", 3)
-                if len(cells) < 4 or inner_commas != commas:
+                if len(cells) < 4 or cells[0]:
                     return None
                 host, seconds = unquoted(cells[1]), unquoted(cells[2])
-                where = f",{cells[1]},{cells[2]},"
-                quotes = where.count('"')
-                if host is None or seconds is None or inner_quotes != quotes:
+                if host is None or seconds is None:
                     return None
                 if place != (host, seconds):
                     place = Place(host, seconds)
+                where = f",{cells[1]},{cells[2]},"
+                quotes = where.count('"')
+            read.append(rest)
+            all_quotes += quotes
         places.append(place)
+    # of the other cells it is enough how many they are, and that none holds quotes
+    if "".join(read).count('"') != all_quotes or not {width - 1}.issuperset(map(str.count, read, repeat(","))):
+        return None
     return Block(rows, raws, places, [], plain=True, opening='"')
 
 
@@ -448,7 +453,7 @@ class RowCommand:
 
     def write_text(self, pieces: list[str], rows: int) -> None:
         """Hand a chunk's answer to the SDK: the line of column names, then one or more rows a piece, which lack the end of their last line."""
-        self._record_writer._buffer = Answer("\n".join(pieces) + "\n")  # noqa: SLF001 - see above
+        self._record_writer._buffer = Answer("\n".join([*pieces, ""]))  # noqa: SLF001 - see above
         self._record_writer._pending_record_count += rows  # noqa: SLF001
 
 
