@@ -23,7 +23,7 @@ from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
 from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME
 from esatls.extraction.kinds import MAIL_FLOW
-from esatls.extraction.match import LONGEST_NUMBER, Spec, rids, specs_of
+from esatls.extraction.match import LONGEST_NUMBER, Spec, front_of, rids, specs_of
 from esatls.extraction.patterns import MATCHERS
 from esatls.extraction.wrapped import SHORTEST_CUT
 from esatls.lines import envelope
@@ -98,35 +98,13 @@ def drained(known: Facts) -> Facts:
 
 def _core(plan: Callable[[Spec], Any]) -> Any:
     """Return a new core that does with each line what `plan` says of its pattern."""
-    matchers = [(start, text, numbered(text), [(last, plan(spec)) for last, spec in specs_of(start).items()]) for start, (text, _, _) in MATCHERS.items()]
+    matchers = []
+    for start, (text, _, _) in MATCHERS.items():
+        specs = specs_of(start)
+        matchers.append((start, text, front_of(specs), [(last, plan(spec)) for last, spec in specs.items()]))
     silence = min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE)
     table = _rules(), lives.SAME_OPENING, silence, shapes.FIRST_OWN, ordinary.MOST_SHAPES
     return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD, SHORTEST_CUT, table)
-
-
-_NUMBERED = re.compile(r"([A-Z]+ )\(\\d\{1,18\}\) ")
-
-
-def numbered(text: str) -> int:
-    """Return where texts of an expression have an id that does not matter to what is matched behind it; 0 where they have none."""
-    found = _NUMBERED.match(text)
-    is_plain = not re.search(r"\\[1-9]|\(\?<", text)
-    return len(found[1]) if found and is_plain and not _is_choice(text) else 0
-
-
-def _is_choice(text: str) -> bool:
-    """Tell whether an expression is several, of which one is to match."""
-    depth, is_escaped, in_class = 0, False, False
-    for char in text:
-        if is_escaped or char == "\\":
-            is_escaped = not is_escaped
-        elif in_class or char == "[":
-            in_class = char != "]"
-        elif char in "()":
-            depth += 1 if char == "(" else -1
-        elif char == "|" and not depth:
-            return True
-    return False
 
 
 def _answer(method: Callable[..., Any], *arguments: object) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import esatls_splunk
 from esatls.extraction.fields import FIELDS
 from esatls.extraction.kinds import CEF_ABOUT_TLS, MAIL_FLOW, TLS_KINDS
-from esatls.extraction.match import LONGEST_NUMBER, MATCHERS_BY_START, START, event_of
+from esatls.extraction.match import LONGEST_NUMBER, MATCHERS_BY_START, START, event_of, front_of
 from esatls.lines.clock import rfc3339
 from splunklib.searchcommands import Configuration, Option, StreamingCommand, dispatch, validators
 
@@ -30,15 +30,6 @@ FOREIGN = frozenset({"action"})
 """Fields that mean something else where others fill them: CIM's action is what was done about an event. They are added under a prefix only."""
 
 
-OPENINGS = {"MID ": "MID ", "ICID": "ICID ", "DCID": "DCID ", "Mess": "Message finished MID "}
-"""First characters of a text -> what stands in front of its first number, where many texts differ in that number alone."""
-OFTEN = frozenset({
-    "icid", "dcid", "mid", "tls_version", "tls_cipher", "hat_action", "sender_group", "hat_match", "sbrs", "country", "policy_table", "close_reason",
-    "message_end",
-})  # fmt: skip
-"""The fields of such texts: beside the number, what has few values."""
-
-
 class Rids(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
     """Recipient ids as the log has them -> their two cells, the plain and the multi-valued one; mostly the same few over and over."""
 
@@ -51,87 +42,84 @@ class Rids(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
         return cells
 
 
+RIDS = Rids()
+
+
 class Shape:
     """How the fields of one pattern stand in a row: constants and commas, between which the groups of a match go."""
 
-    __slots__ = ("commas", "flow", "groups", "names", "often", "pieces", "places", "rid", "safe", "spec")
-
-    rids = Rids()
+    __slots__ = ("often", "parts", "spec")
 
     def __init__(self, spec: Spec, columns: Sequence[str]) -> None:
-        """Lay out the columns of one pattern; `groups` stays empty where an event is more than constants and groups."""
+        """Lay out the columns of one pattern."""
         self.spec = spec
-        self.names = columns
-        self.groups: tuple[int, ...] = ()
         names = set(spec.groups)
         filled = [name for name in columns if name in names]
-        self.safe = names <= NUMBERS | {"rid"}
-        self.often = False
         # these two tell the flow of mail, a column behind all others that these patterns fill, as the list of ids is elsewhere
         flow = names & {"hat_action", "policy_table"}
-        self.flow = spec.groups[flow.pop()] if flow else None
-        self.rid = 2 + 2 * filled.index("rid") if "rid" in filled else None
+        rid = 2 + 2 * filled.index("rid") if "rid" in filled else None
         groups = tuple(spec.groups[name] for name in filled)
-        if flow := self.flow is not None:
+        if flow:
             filled.append("mail_flow")
-        if filled != [name for name in columns if name in filled] or spec.kind == "consolidated_event" or (flow and self.rid):
-            return
-        self.groups = groups
-        self.often = names <= OFTEN
+        if filled != [name for name in columns if name in filled] or spec.kind == "consolidated_event" or (flow and rid):
+            # the event is more than constants and groups
+            groups = ()
+        # its number is the first group, and fills the first cell
+        self.often = spec.front != "" and groups[:1] == (min(spec.groups.values()),)
         text = "".join("," + ("\0" if name in filled else spec.constants.get(name, "")) for name in columns)
         text += "".join("," + ("\0" if name in filled else "") for name in LISTS)
-        self.commas = text.count(",")
+        # strangers' words may hold a comma
+        commas = 0 if names <= NUMBERS | {"rid"} else text.count(",")
         # the envelope's cells, a constant, and then a value and a constant in turn
         constants = text.split("\0")
-        self.pieces = [""] * (2 * len(constants))
-        self.pieces[1::2] = constants
-        self.places = slice(2, 2 + 2 * len(groups), 2)
+        pieces = [""] * (2 * len(constants))
+        pieces[1::2] = constants
+        self.parts = columns, groups, pieces, slice(2, 2 + 2 * len(groups), 2), rid, spec.groups[flow.pop()] if flow else None, commas
 
     def fill(self, head: str, found: re.Match[str]) -> str:
         """Return the cells of an event as text, each with a comma before it: those of its envelope, which come as text, and of a match."""
-        if not self.groups:
-            return head + cells_of_event(event_of(self.spec, found), self.names)
-        pieces = self.pieces
-        values: Any = found.group(*self.groups)
+        columns, groups, pieces, places, rid, flow, commas = self.parts
+        if not groups:
+            return head + cells_of_event(event_of(self.spec, found), columns)
+        values: Any = found.group(*groups)
         if values.__class__ is str:
             pieces[2] = values
         else:
-            pieces[self.places] = [value or "" for value in values] if None in values else values
-        if self.rid is not None:
-            pieces[self.rid], pieces[-2] = self.rids[pieces[self.rid]]
-        elif self.flow is not None:
-            pieces[-2] = MAIL_FLOW.get(found[self.flow], "")
+            pieces[places] = [value or "" for value in values] if None in values else values
+        if rid is not None:
+            pieces[rid], pieces[-2] = RIDS[pieces[rid]]
+        elif flow is not None:
+            pieces[-2] = MAIL_FLOW.get(found[flow], "")
         pieces[0] = head
         text = "".join(pieces)
-        if self.safe:
-            return text
-        # strangers' words may hold what CSV must quote
-        raw = found.string
-        if '"' not in raw and ("," not in raw or text.count(",") == self.commas + head.count(",")):
-            return text
-        return head + cells_of_event(event_of(self.spec, found), self.names)
+        if commas:
+            # strangers' words may hold what CSV must quote
+            raw = found.string
+            if '"' in raw or ("," in raw and text.count(",") != commas + head.count(",")):
+                return head + cells_of_event(event_of(self.spec, found), columns)
+        return text
 
 
 Plan = tuple[str, "dict[str, tuple[str, str]]", "list[int]", "Callable[..., re.Match[str] | None]", "dict[int, Shape]"]
-"""How to read the texts that begin with the same characters. Many differ in their first number alone: the cells of what stands behind it are kept.
+"""How to read the texts that begin with the same characters. Many differ in a number alone: the cells of what stands behind it are kept.
 
-What stands in front of that number, or nothing; what stands behind it -> the cells before that of the number, and those behind it; where the
+What stands in front of that number (`match.front_of`); what stands behind it -> the cells before that of the number, and those behind it; where the
 latest such number ended; what matches such texts; and the shape of what each pattern finds. A tuple, for each row takes it apart.
 """
 
 
 def learn(plan: Plan, shape: Shape, found: re.Match[str], start: int, cells: str) -> None:
-    """Keep the cells of a text that began at `start`, where it says more than a number only what others are likely to say."""
-    opening, tails, ends, *_ = plan
-    number = shape.groups[0]
+    """Keep the cells of a text that began at `start`, and that others are likely to repeat but for its number."""
+    front, tails, ends, *_ = plan
+    _, (number, *_), pieces, *_ = shape.parts
     end = found.end(number)
     tail = found.string[end:]
     # what names an address comes again too seldom
-    if found.start(number) != start + len(opening) or "<" in tail:
+    if shape.spec.front != front or "<" in tail:
         return
     if len(tails) >= esatls_splunk.MOST_HEADS:
         tails.clear()
-    before = shape.pieces[1]
+    before = pieces[1]
     ends[0] = end - start
     tails[tail] = before, cells[len(before) + len(found[number]) :]
 
@@ -150,7 +138,7 @@ class Plans(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
         if matcher is None:
             return None
         shapes = {number: Shape(spec, self.columns) for number, spec in matcher.specs.items()}
-        plan: Plan = OPENINGS.get(start, ""), {}, [0], matcher.fullmatch, shapes
+        plan: Plan = front_of(matcher.specs), {}, [0], matcher.fullmatch, shapes
         self[start] = plan
         return plan
 
@@ -245,6 +233,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         lines = []
         append = lines.append
         tls_only, reader, plans, nothing = self.tls_only, self.reader, self.plans, self.nothing
+        plan_of = plans.get
         known, length = reader.known, reader.length
         plain = block.plain
         head = prefix = latest = None
@@ -266,16 +255,16 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
                     length = reader.length
                     prefix, latest = raw[:length], place
                 start = raw[length : length + START]
-                plan = plans[start]
+                plan = plan_of(start) or plans[start]
                 if plan is None:
                     append(nothing if start != "CEF:" else self.slowly(raw, place))
                     continue
-                opening, tails, ends, fullmatch, shapes = plan
+                front, tails, ends, fullmatch, shapes = plan
                 if tails:
                     end = length + ends[0]
                     known_cells = tails.get(raw[end:])
-                    if known_cells is not None and raw.startswith(opening, length):
-                        number = raw[length + len(opening) : end]
+                    if known_cells is not None and (front == start or raw.startswith(front, length)):
+                        number = raw[length + len(front) : end]
                         if number.isdigit() and number.isascii():
                             before, after = known_cells
                             append(f"{head}{before}{number}{after}")

@@ -20,7 +20,7 @@ from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
 from esatls.extraction.fact_types import KEY
 from esatls.extraction.kinds import EVENT_KINDS
-from esatls.extraction.match import START, match
+from esatls.extraction.match import START, front_of, match, specs_of
 from esatls.extraction.patterns import MATCHERS
 from esatls.lines.clock import Clock, zone
 from esatls.output import dumps, lines
@@ -214,14 +214,23 @@ def test_numbers() -> None:
 
 def test_ids_that_do_not_matter() -> None:
     """Where the core takes texts for alike that differ in the first id alone, that changes nothing of what is matched."""
-    starts = {start: at for start, (text, _, _) in MATCHERS.items() if (at := native.numbered(text))}
-    assert starts == {"ICID": 5, "MID ": 4}
+    fronts = {start: front for start in MATCHERS if (front := front_of(specs_of(start)))}
+    assert fronts == {"DCID": "DCID ", "ICID": "ICID ", "MID ": "MID ", "Mail": "Mail delivery client with DCID ", "Mess": "Message finished MID "}
+    assert not any(re.search(r"\\[1-9]|\(\?<", MATCHERS[start][0]) for start in fronts)
     for text in seeds.texts():
-        at = starts.get(text[:START], 0)
-        found = re.match(r"\d{1,18}(?= )", text[at:], re.ASCII)
-        if at and found:
-            told = [match(text[:at] + one + text[at + found.end() :]) for one in (found[0], "1234567890")]
-            assert len({one and (one[0].name, one[1].groups()[1:]) for one in told}) == 1
+        front = fronts.get(text[:START], "\n")
+        found = re.match(rf"{front}(\d{{1,18}}) ", text, re.ASCII)
+        if found:
+            told = [match(text[: found.start(1)] + one + text[found.end(1) :]) for one in (found[1], "1234567890")]
+            others = [one and (one[0].name, [one[1][at] for at in range(1, one[1].re.groups + 1) if one[1].start(at) != found.start(1)]) for one in told]
+            assert others[0] == others[1]
+
+
+def test_what_stands_in_front_of_an_id() -> None:
+    """A text is alike only if the same stands in front of its id, too."""
+    texts = ["ICID 1 close"] * 3 + ["ICID:2 close", "ICIDx3 close", "ICID  4 close", "DCID 5 close", "DCID 6 close", "DCID-7 close"]
+    texts += ["Message finished MID 8 done", "Message finished MID 9 done", "Message finished ICI 10 done", "Message finished MID 11 done"]
+    check("".join(f"{STAMP}{text}\n" for text in texts).encode())
 
 
 def test_times() -> None:

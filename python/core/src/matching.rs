@@ -44,8 +44,8 @@ impl Compiled {
 /// The expression for texts that begin alike.
 struct Matcher {
     text: String,
-    /// Where the first number begins, if what is matched behind it does not depend on it; else 0.
-    number: usize,
+    /// What stands in front of a number that does not matter to what is matched behind it; or nothing.
+    front: String,
     specs: Specs,
     ascii: Option<Compiled>,
     utf8: Option<Compiled>,
@@ -97,16 +97,16 @@ pub enum Found<'a> {
 
 pub struct Matchers(HashMap<[u8; 4], Matcher>);
 
-/// First characters of texts, their expression, where a number stands that matters no more, and what each alternative means.
-pub type GivenMatcher = (String, String, usize, Specs);
+/// First characters of texts, their expression, what stands in front of a number that does not matter, and what each alternative means.
+pub type GivenMatcher = (String, String, String, Specs);
 
 impl Matchers {
     pub fn new(given: Vec<GivenMatcher>) -> PyResult<Self> {
         let mut found = HashMap::new();
-        for (start, text, number, specs) in given {
+        for (start, text, front, specs) in given {
             let key = start.as_bytes().try_into().map_err(|_| PyValueError::new_err("a start has four characters"))?;
             let (ascii, utf8, recent, hasher) = Default::default();
-            found.insert(key, Matcher { text, number, specs, ascii, utf8, recent, hasher });
+            found.insert(key, Matcher { text, front, specs, ascii, utf8, recent, hasher });
         }
         Ok(Matchers(found))
     }
@@ -137,17 +137,17 @@ impl Matchers {
             matcher.recent[slot].1 = Some(Recent { rest: rest.to_vec(), spec, spans, end });
         }
         let Some(recent) = &matcher.recent[slot].1 else { return Ok(Found::Unsure) };
-        Ok(recent.spec.map_or(Found::Nothing, |spec| Found::One(&matcher.specs[spec].1, Groups::Recent(recent, matcher.number, end))))
+        Ok(recent.spec.map_or(Found::Nothing, |spec| Found::One(&matcher.specs[spec].1, Groups::Recent(recent, matcher.front.len(), end))))
     }
 }
 
 impl Matcher {
     /// Return where the number of a text ends, and what stands behind it; None where it is not as ever.
     fn rest<'a>(&self, text: &'a [u8]) -> Option<(usize, &'a [u8])> {
-        let behind = text.get(self.number..).filter(|_| self.number > 0)?;
+        let behind = text.strip_prefix(self.front.as_bytes()).filter(|_| !self.front.is_empty())?;
         let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let rest = behind[digits..].strip_prefix(b" ").filter(|rest| rest.len() <= LONGEST_RECENT)?;
-        (1..=LONGEST_NUMBER).contains(&digits).then_some((self.number + digits, rest))
+        (1..=LONGEST_NUMBER).contains(&digits).then_some((self.front.len() + digits, rest))
     }
 
     fn matched(&mut self, text: &[u8], is_ascii: bool) -> PyResult<Found<'_>> {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
 from esatls.extraction.fact_types import FACT_FIELDS, code_of, store_of
 from esatls.extraction.fields import INTEGERS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
-from esatls.extraction.patterns import MATCHERS
+from esatls.extraction.patterns import MATCHERS, PATTERNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,12 @@ _READING: dict[str, Callable[[str], Any]] = {
 """How to read the fields that are no text."""
 _NAMED = {"policy_table": "mail_flow"}
 
+_FRONT = re.compile(r"([A-Za-z ]+ )\(\?P<(\w+)>\\d\{1,18\}\)")
+_OF_FEW_VALUES = frozenset({
+    "tls_version", "tls_cipher", "hat_action", "sender_group", "hat_match", "sbrs", "country", "policy_table", "close_reason", "message_end",
+})  # fmt: skip
+"""Fields that have the same few values all over a log."""
+
 
 class Stated(NamedTuple):
     """What facts a pattern states."""
@@ -59,6 +65,8 @@ class Spec(NamedTuple):
     fact: Stated
     plan: tuple[tuple[str, int, Callable[[str], Any] | None], ...]
     """Field, group and how to read it (None: as it stands)."""
+    front: str
+    """What stands in front of its number, where the same few texts come over and over but for that number; else nothing."""
 
 
 class Matcher(NamedTuple):
@@ -102,7 +110,17 @@ def _spec(name: str, groups: dict[str, int], never: int) -> Spec:
     if len(numbers) == 1:
         numbers += (never,)
     plan = tuple((_NAMED.get(field, field), group, _READING.get(field)) for field, group in groups.items())
-    return Spec(name, kind, constants, groups, Stated(store, code_of(constants), numbers), plan)
+    front = _FRONT.match(PATTERNS[name])
+    is_alone = front is not None and groups.keys() - _OF_FEW_VALUES == {front[2]}
+    return Spec(name, kind, constants, groups, Stated(store, code_of(constants), numbers), plan, front[1] if front and is_alone else "")
+
+
+def front_of(specs: Mapping[int, Spec]) -> str:
+    """Return what stands in front of a number that does not matter to what is matched behind it, of patterns that share a first word; or nothing.
+
+    Texts that differ in such a number alone are matched alike, by any of these patterns: none looks at its digits.
+    """
+    return next((spec.front for spec in specs.values() if spec.front), "")
 
 
 MATCHERS_BY_START = _Matchers()
