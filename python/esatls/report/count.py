@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from esatls.report import report_types
-    from esatls.report.ledger import Key
+    from esatls.report.ledger import Issue, Key
     from esatls.report.report_types import IssueName
     from esatls.verdicts.record_types import ConnectionRecord, DeliveryRecord, MessageRecord
 
@@ -59,19 +59,16 @@ class Span:
         self.times: report_types.Span = {}
         self._first = self._last = ""
 
-    def add(self, time: str | None) -> None:
-        """Widen the span to hold a moment, if there is one."""
-        if time is None:
-            return
-        # without the Z, text with a fraction sorts after text without
-        moment = time[:-1]
-        if not self.times:
-            self.times = {"first": time, "last": time}
-            self._first = self._last = moment
-        elif moment < self._first:
-            self.times["first"], self._first = time, moment
-        elif moment > self._last:
-            self.times["last"], self._last = time, moment
+    def add(self, times: Iterable[str | None]) -> None:
+        """Widen the span to hold moments, those that are told; most are within it."""
+        for time in times:
+            # without the Z, text with a fraction sorts after text without
+            if time is None or self._first <= (moment := time[:-1]) <= self._last:
+                continue
+            if not self.times or moment < self._first:
+                self.times["first"], self._first = time, moment
+            if moment > self._last:
+                self.times["last"], self._last = time, moment
 
     def unit(self) -> str:
         """Return what to count by: hours below three days, days else."""
@@ -120,11 +117,15 @@ def count_records(connections: Iterable[Counted], messages: Iterable[Counted], o
     counts = Counts(Span(), {(direction, flow): Part() for direction in DIRECTIONS for flow in FLOWS}, Counter(), Counter(), ledger)
     of_connections, of_messages = _Connections(counts), _Messages(counts)
     for one in chain(connections, messages):
-        alike = one if isinstance(one, Alike) else Alike(one, 1)
-        if "esa_direction" in alike.record:
-            of_connections.add(alike)
+        if isinstance(one, Alike):
+            if "esa_direction" in one.record:
+                of_connections.add(*one)
+            else:
+                of_messages.add(one)
+        elif "esa_direction" in one:
+            of_connections.add(one)
         else:
-            of_messages.add(alike)
+            of_messages.add(Alike(one, 1))
     of_connections.end()
     of_messages.end()
     return counts
@@ -165,69 +166,111 @@ def _flow(record: ConnectionRecord | MessageRecord) -> str:
     return flow if flow in FLOWS else UNKNOWN
 
 
+_Told = tuple[str, str, Optional[str], str, Optional[str], Optional[str], Optional[str], Optional[str], bool]
+"""Appliance, direction, mail flow, verdict, partner, protocol, cipher, reason, and whether TLS was required, as they are told."""
+
+
+class _Kind:
+    """Connections that are counted alike, whenever they were."""
+
+    __slots__ = ("days", "flow", "hours", "issues", "latest", "partner")
+
+    def __init__(self, flow: str, partner: str, issues: list[tuple[Issue, str]]) -> None:
+        self.flow, self.partner, self.issues = flow, partner, issues
+        self.latest = ""
+        """The time of the last one over TLS."""
+        self.hours: Counter[str] = Counter()
+        self.days: Counter[str] = Counter()
+        """Those that are in no hour here."""
+
+
 class _Connections:
     """Connections while they are counted."""
 
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
-        self.groups = _Groups[tuple[str, str, str, str, str, Optional[str], Optional[str], Optional[str], bool]]()
+        self.kinds: dict[_Told, _Kind] = {}
         self.moments: Counter[tuple[str, str, str, str, str]] = Counter()
 
-    def add(self, alike: Alike) -> None:
-        """Count some that are alike."""
-        record, count, first, times, what, others = alike
+    def add(
+        self,
+        record: Any,
+        count: int = 1,
+        first: str | None = None,
+        times: tuple[str, ...] = (),
+        what: str = "",
+        others: tuple[tuple[str, int], ...] = (),
+    ) -> None:
+        """Count one, or some that are alike (`Alike`)."""
         told = record.get
         opened, closed = told("opened"), told("closed")
         time = opened or closed
-        direction, verdict, flow = record["esa_direction"], record["tls_verdict"], _flow(record)
+        direction, verdict, flow = record["esa_direction"], record["tls_verdict"], told("mail_flow")
+        host = told("esa_host", UNKNOWN)
         if what != "told":
-            for moment in times or (opened, closed):
-                self.counts.span.add(moment)
-            self.moments[told("esa_host", UNKNOWN), direction, flow, _hour(time), verdict] += count
+            self.counts.span.add(times or (opened, closed))
         if what == "seen":
+            self.moments[host, direction, _flow(record), _hour(time), verdict] += count
             return
-        version, cipher, reason = told("tls_version"), told("tls_cipher"), told("tls_reason")
         # refused strangers are many, and no partners
-        partner = "" if verdict == "unused" else _in_dns(told("domain") or told("peer_host") or told("peer_ip") or UNKNOWN)
-        is_over_tls = verdict in OVER_TLS
-        day = "" if time is None else time[:10]
-        group = self.groups[direction, flow, day, verdict, partner, version, cipher, reason, bool(told("tls_required"))]
-        group.add(time if is_over_tls else None, 0, count)
-        ledger = self.counts.ledger
-        for name, why in _outdated(version or UNKNOWN, cipher or UNKNOWN) if is_over_tls else _failed(verdict, reason):
-            kind, number = ("icid", record["icid"]) if direction == "receiving" else ("dcid", record["dcid"])
-            issue = ledger.issue(ledger.key(direction, flow, partner), name)
-            issue.add_connection(time, why, told("esa_host", ""), kind, number, count, first)
+        partner = None if verdict == "unused" else told("domain") or told("peer_host") or told("peer_ip")
+        key = host, direction, flow, verdict, partner, told("tls_version"), told("tls_cipher"), told("tls_reason"), bool(told("tls_required"))
+        kind = self.kinds.get(key)
+        if kind is None:
+            kind = self.kinds[key] = self._kind(key)
+        if what:
+            kind.days["" if time is None else time[:10]] += count
+        else:
+            kind.hours["" if time is None else time[:13]] += count
+        # without the Z, text with a fraction sorts after text without
+        if verdict in OVER_TLS and time is not None and time[:-1] > kind.latest[:-1]:
+            kind.latest = time
+        for issue, why in kind.issues:
+            name, number = ("icid", record["icid"]) if direction == "receiving" else ("dcid", record["dcid"])
+            issue.add_connection(time, why, told("esa_host", ""), name, number, count, first)
             for when, other in others:
-                issue.example(when, told("esa_host", ""), kind, other)
+                issue.example(when, told("esa_host", ""), name, other)
+
+    def _kind(self, key: _Told) -> _Kind:
+        _, direction, given, verdict, name, version, cipher, reason, _ = key
+        flow = given if given in FLOWS else UNKNOWN
+        partner = "" if verdict == "unused" else _in_dns(name or UNKNOWN)
+        ledger = self.counts.ledger
+        wrong = _outdated(version or UNKNOWN, cipher or UNKNOWN) if verdict in OVER_TLS else _failed(verdict, reason)
+        return _Kind(flow, partner, [(ledger.issue(ledger.key(direction, flow, partner), issue), why) for issue, why in wrong])
 
     def end(self) -> None:
         """Add what was counted to the tables."""
         counts, ledger = self.counts, self.counts.ledger
+        for (host, direction, _, verdict, *_), kind in self.kinds.items():
+            for hour, count in kind.hours.items():
+                self.moments[host, direction, kind.flow, hour, verdict] += count
+                kind.days[hour[:10]] += count
         for (host, direction, flow, hour, verdict), count in self.moments.items():
             counts.hosts[host, "connections"] += count
             tables = counts.parts[direction, flow].tables
             tables["connections"][(verdict,)] += count
             _count_hour(tables, "connections", hour, verdict, count)
-        for (direction, flow, day, verdict, partner, version, cipher, reason, is_required), group in self.groups.items():
-            tables = counts.parts[direction, flow].tables
+        for (_, direction, _, verdict, _, version, cipher, reason, is_required), kind in self.kinds.items():
+            tables, partner, count = counts.parts[direction, kind.flow].tables, kind.partner, sum(kind.days.values())
             if verdict in ("unused", UNKNOWN) and reason is not None:
-                tables["other_reasons"][reason, verdict] += group.count
+                tables["other_reasons"][reason, verdict] += count
             if verdict == "unused":
                 continue
-            key = ledger.key(direction, flow, partner)
-            ledger.note(key, "connections", verdict, group.latest, group.count)
-            if day:
-                ledger.days[key][day, verdict, (version or UNKNOWN) if verdict in OVER_TLS else ""] += group.count
+            key = ledger.key(direction, kind.flow, partner)
+            ledger.note(key, "connections", verdict, kind.latest, count)
+            for day, some in kind.days.items():
+                if day:
+                    ledger.days[key][day, verdict, (version or UNKNOWN) if verdict in OVER_TLS else ""] += some
             if verdict in OVER_TLS:
-                ledger.note(key, "version", version or UNKNOWN, "", group.count)
-                columns = _count_tls(tables, partner, version or UNKNOWN, cipher or UNKNOWN, group.count)
+                ledger.note(key, "version", version or UNKNOWN, "", count)
+                columns = _count_tls(tables, partner, version or UNKNOWN, cipher or UNKNOWN, count)
             else:
-                columns = _count_no_tls(tables, partner, verdict, reason, group.count, is_required=is_required)
+                columns = _count_no_tls(tables, partner, verdict, reason, count, is_required=is_required)
             for column in columns:
-                tables["connections"][(column,)] += group.count
+                tables["connections"][(column,)] += count
             for column in (verdict, *columns):
-                tables["partner_connections"][partner, column] += group.count
+                tables["partner_connections"][partner, column] += count
 
 
 def _count_tls(tables: Tables, partner: str, version: str, cipher: str, count: int) -> Sequence[str]:
@@ -290,8 +333,7 @@ class _Messages:
         flow = _flow(record)
         if what in ("", "seen"):
             first = record.get("first_seen")
-            for moment in alike.times or (first, record.get("last_seen")):
-                self.counts.span.add(moment)
+            self.counts.span.add(alike.times or (first, record.get("last_seen")))
             self.moments[record.get("esa_host", UNKNOWN), flow, _hour(first), record["received"], record["delivered"]] += alike.number
         if what in ("", "received"):
             _count_received(self.counts.ledger, self.groups, alike, flow)
