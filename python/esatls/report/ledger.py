@@ -56,9 +56,13 @@ class Issue:
 
     def seen(self, time: str | None) -> None:
         """Note a time at which it happened."""
-        if time is not None:
-            self.first = min(self.first or time, time, key=_moment)
-            self.last = max(self.last or time, time, key=_moment)
+        if time is None:
+            return
+        moment = _moment(time)
+        if not self.first or moment < _moment(self.first):
+            self.first = time
+        if not self.last or moment > _moment(self.last):
+            self.last = time
 
     def example(self, time: str | None, host: str, kind: str, number: int) -> None:
         """Note whose it was."""
