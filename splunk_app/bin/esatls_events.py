@@ -233,7 +233,6 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         lines = []
         append = lines.append
         tls_only, reader, plans, nothing = self.tls_only, self.reader, self.plans, self.nothing
-        plan_of = plans.get
         known, length = reader.known, reader.length
         plain = block.plain
         head = prefix = latest = None
@@ -255,7 +254,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
                     length = reader.length
                     prefix, latest = raw[:length], place
                 start = raw[length : length + START]
-                plan = plan_of(start) or plans[start]
+                plan = plans[start]
                 if plan is None:
                     append(nothing if start != "CEF:" else self.slowly(raw, place))
                     continue
