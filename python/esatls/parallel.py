@@ -351,8 +351,12 @@ def gather_bounded(found: list[Source], options: Options, warn: sources.Warn, pr
 
 def _is_too_much(found: list[Source], options: Options) -> bool:
     """Tell whether the facts of some sources will need more memory than they may have: then one process reads them all."""
-    size = sum(source.size if sources.is_plain(source) else source.size * _PACKED for source in found)
-    return options.memory is not None and size * _FACTS_OF_A_BYTE > options.memory
+    if options.memory is None:
+        return False
+    fits = options.memory // _FACTS_OF_A_BYTE
+    if sum(source.size for source in found) * _PACKED <= fits:
+        return False  # whatever they are, none need be opened
+    return sum(source.size if sources.is_plain(source) else source.size * _PACKED for source in found) > fits
 
 
 def gather(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[Facts, Counts]:
