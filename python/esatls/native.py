@@ -32,14 +32,14 @@ from esatls.output.json_lines import dumps, loads
 from esatls.output.text import MARKS
 from esatls.verdicts import lives, ordinary, shapes
 from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.closure import together
-from esatls.verdicts.facts import Facts, refs
+from esatls.verdicts.closure import Known, together
+from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances, key_of
 from esatls.verdicts.records import OF_THE_PEER, OF_TLS, connections_of, messages, messages_of, times_of
 from esatls.verdicts.words import of_deliveries
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from typing_extensions import TypeGuard
 
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from esatls.report.alike import Groups
     from esatls.report.count import Alike
     from esatls.verdicts.contradictions import Contradictions
-    from esatls.verdicts.facts import Ref
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 _ODD = "CEF:"
@@ -352,7 +351,7 @@ class _Learned:
         return f'"delivered":"{of_deliveries({*done})}","deliveries":['.encode()
 
 
-class _Asked:
+class _Asked(Known):
     """The messages and connections of one appliance, which the core judges; what `closure` asks of the core."""
 
     def __init__(self, core: Any, number: int, host: str, learned: _Learned, contradictions: Contradictions) -> None:
@@ -367,18 +366,10 @@ class _Asked:
         found: list[Fact] = self.core.facts(self.number, store, int(key)) if _is_canonical(key) else []
         return found
 
-    def names(self, mid: str) -> set[Ref]:
-        """Return what a message names."""
-        return {ref for fact in self.facts(MESSAGES, mid) for ref in refs(fact)}
-
     def users(self, side: int, key: str) -> list[str]:
         """Return the messages that name a connection."""
         found: list[str] = self.core.users(self.number, side, int(key), self._most) if _is_canonical(key) else []
         return found
-
-    def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
-        """Return the facts of the messages that matter to the others on a connection."""
-        return {mid: self.facts(MESSAGES, mid) for mid in self.users(side, key)}
 
     def children(self, mid: str) -> list[str]:
         """Return the messages that were made from one."""

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from esatls.errors import EsatlsError
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.closure import together
+from esatls.verdicts.closure import Known, together
 from esatls.verdicts.facts import Facts, refs
 from esatls.verdicts.hosts import appliances
 from esatls.verdicts.records import messages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from esatls.extraction.fact_types import Fact
     from esatls.verdicts.contradictions import Contradictions
@@ -148,8 +148,8 @@ class Parts:
         known.forget()
 
 
-class _Known:
-    """One appliance in the file, as `closure` asks of it."""
+class _Known(Known):
+    """One appliance in the file."""
 
     def __init__(self, file: sqlite3.Connection, host: str, number: int) -> None:
         self.host = host
@@ -177,18 +177,10 @@ class _Known:
             known = self._latest[store, key] = [fact for (told,) in rows for fact in marshal.loads(told)]  # noqa: S302 - written by this process
         return known
 
-    def names(self, mid: str) -> set[Ref]:
-        """Return what a message names."""
-        return {ref for fact in self.facts(MESSAGES, mid) for ref in refs(fact)}
-
     def users(self, side: int, key: str) -> list[str]:
         """Return the messages that name a connection."""
         rows = self._file.execute("SELECT DISTINCT mid FROM named WHERE host = ? AND store = ? AND id = ?", (self._number, side, key))
         return [mid for (mid,) in rows]
-
-    def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
-        """Return the facts of the messages that matter to the others on a connection."""
-        return {mid: self.facts(MESSAGES, mid) for mid in self.users(side, key)}
 
     def children(self, mid: str) -> list[str]:
         """Return the messages that were made from one."""

@@ -65,19 +65,21 @@ class Known(Protocol):
         """Return the facts of an id."""
 
     def names(self, mid: str) -> Iterable[Ref]:
-        """Return what a message names, as far as that is needed to judge it, or what was made from it."""
+        """Return what a message names, as far as that is needed to judge it, or what was made from it: all of it, where nobody knows better."""
+        return {ref for fact in self.facts(MESSAGES, mid) for ref in refs(fact)}
 
     def users(self, side: int, key: str) -> Iterable[str]:
         """Return the messages that name a connection."""
 
     def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
-        """Return facts of the messages that matter to the others on a connection (`decisive`)."""
+        """Return facts of the messages that matter to the others on a connection (`decisive`), or of all that name it."""
+        return {mid: self.facts(MESSAGES, mid) for mid in self.users(side, key)}
 
     def children(self, mid: str) -> Iterable[str]:
         """Return the messages that were made from one."""
 
 
-class Judged:
+class Judged(Known):
     """What is known of one appliance from a set of facts that is complete for now."""
 
     def __init__(self, appliance: Appliance) -> None:
@@ -92,10 +94,6 @@ class Judged:
     def facts(self, store: int, key: str) -> Collection[Fact]:
         """Return the facts of an id."""
         return self.appliance.stores[store].get(key, ())
-
-    def names(self, mid: str) -> Iterable[Ref]:
-        """Return what a message names."""
-        return {ref for fact in self.facts(MESSAGES, mid) for ref in refs(fact)}
 
     def users(self, side: int, key: str) -> Iterable[str]:
         """Return the messages that name a connection."""

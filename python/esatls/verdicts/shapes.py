@@ -20,7 +20,7 @@ from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import Stamps, rfc3339
 from esatls.verdicts import lives
 from esatls.verdicts.appliance import Appliance, in_order
-from esatls.verdicts.closure import together
+from esatls.verdicts.closure import Known, together
 from esatls.verdicts.deliveries import delivered, deliveries_of
 from esatls.verdicts.facts import LONG_AGO, passes, refs
 from esatls.verdicts.message import domain_of, rids_of
@@ -363,7 +363,7 @@ FIRST_OWN = 900_000
 _MID, _HOST, _FIRST, _LAST = range(FIRST_OWN, FIRST_OWN + _OWN)
 
 
-class Judge:
+class Judge(Known):
     """The messages of one appliance, judged by shape where they have one. It is what `closure.together` asks too."""
 
     def __init__(self, host: str, stores: tuple[Store, Store, Store], shapes: Shapes) -> None:
@@ -393,18 +393,10 @@ class Judge:
         """Return the facts of an id."""
         return self.stores[store].get(key, ())
 
-    def names(self, mid: str) -> Iterable[Ref]:
-        """Return what a message names."""
-        return {ref for fact in self.facts(MESSAGES, mid) for ref in refs(fact)}
-
     def users(self, side: int, key: str) -> Iterable[str]:
         """Return the messages that name a connection."""
         met = self.met[side].get(key)
         return () if met is None else {*met[3:]}
-
-    def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
-        """Return the facts of the messages that matter to the others on a connection."""
-        return {mid: self.facts(MESSAGES, mid) for mid in self.users(side, key)}
 
     def children(self, mid: str) -> Iterable[str]:
         """Return the messages that were made from one."""
