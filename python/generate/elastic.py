@@ -30,11 +30,6 @@ _CAPTURE = re.compile(r"%\{(\w+):(\w+)\}")
 WHOLE = r"\A(?:{})\s*\z"
 
 
-def event_patterns() -> list[str]:
-    """Return the names of the patterns of events, in the order in which they are tried."""
-    return list(PATTERNS)
-
-
 def _ingest_definitions() -> dict[str, str]:
     """Return the patterns with their captures under _tmp, so that no field of a document is overwritten by one of them."""
     return {name: _CAPTURE.sub(r"%{\1:_tmp.\2}", text) for name, text in definitions().items()}
@@ -54,18 +49,14 @@ def _script_params() -> dict[str, Any]:
         "related": RELATED,
         "stated": {name: [path.partition(".")[2] for path in STATED if path.startswith(f"{name}.")] for name in ("event", "observer")},
         "objects": plans.objects(),
-        "patterns": {name: plans.of_pattern(name) for name in event_patterns()},
+        "patterns": {name: plans.of_pattern(name) for name in PATTERNS},
         "cef": plans.of_consolidated_events(),
     }
 
 
-def _definitions(*, envelope: bool, events: bool) -> dict[str, str]:
+def _definitions(*names: str) -> dict[str, str]:
     """Return the patterns that a grok processor needs, as grok_patterns/ has them but for the place of their captures."""
-    return {
-        name: text
-        for name, text in _ingest_definitions().items()
-        if name.startswith("ESA_H_") or (name == "ESA_ENVELOPE" and envelope) or (name in PATTERNS and events)
-    }
+    return {name: text for name, text in _ingest_definitions().items() if name.startswith("ESA_H_") or name in names}
 
 
 def _mark(name: str) -> str:
@@ -73,21 +64,20 @@ def _mark(name: str) -> str:
     return f"(?<_tmp.is.{name}>)"
 
 
+CONSOLIDATED = [name for name in PATTERNS if "cef" in plans.captures(name)]
+
+
 def _events() -> str:
-    """Return the alternation of all events by their names."""
-    return "|".join(f"%{{{name}}}{_mark(name)}" for name in event_patterns())
-
-
-def _events_as_tree() -> str:
-    """Return the same as a tree: it is longer, and takes two thirds of the time. Consolidated events are not in it: another pipeline looks into them."""
+    """Return the alternation of all other events as a tree: it is longer, and takes two thirds of the time."""
     texts = _ingest_definitions()
-    return tree({name: texts[name] for name in event_patterns() if "cef" not in plans.captures(name)}, lambda name, text: text + _mark(name))
+    return tree({name: texts[name] for name in PATTERNS if name not in CONSOLIDATED}, lambda name, text: text + _mark(name))
 
 
 ENVELOPE = "|".join([*usual_headers("_tmp."), "%{ESA_ENVELOPE}"])
-# ordinary lines are read in one go: the first envelope that fits is the envelope (so the group is atomic), and behind it stands an event, or what is no record
-_CONSOLIDATED = "|".join(sorted(start for start, (_, found, _) in MATCHERS.items() if any("cef" in plans.captures(name) for name, _ in found.values())))
-ORDINARY = rf"\A(?>{ENVELOPE})(?:(?:{_events_as_tree()})\s*\z|(?!{_CONSOLIDATED}|[\s\S]*(?:CEF:|\}}\z)))"
+_RECORD = "|".join(sorted(start for start, (_, found, _) in MATCHERS.items() if any(name in CONSOLIDATED for name, _ in found.values())))
+# ordinary lines are read in one go: the first envelope that fits is the envelope (so the group is atomic), and behind it stands an event, or what is no
+# record; that a line is JSON is seen at its start
+ORDINARY = rf"\A(?![ \t]*\[?\{{)(?>{ENVELOPE})(?:(?:{_events()})\s*\z|(?!{_RECORD}|[\s\S]*(?:CEF:|\}}\z)))"
 # a stamp and a tag in front of a JSON record, as Fluentd writes a file, and no header
 IN_FRONT = r"\A(?:<\d{1,3}>)?%{ESA_H_STAMP:_tmp.front_stamp}(?:[ \t](?![^\s\"'{}]{0,128}?%{ESA_H_END})[^\s\"'{}]{1,128}){0,3}[ \t](?<_tmp.json>\{[\s\S]*\})\z"
 
@@ -100,11 +90,19 @@ def pipeline() -> dict[str, Any]:
             {
                 "grok": {
                     "tag": "esatls-ordinary",
-                    "description": "Envelope and event of a line with a header; any other line goes to esatls-other, without a condition for each line",
+                    "description": "Envelope and event of a line with a header; the second pattern lets any other line pass",
                     "field": "message",
-                    "pattern_definitions": _definitions(envelope=True, events=False),
-                    "patterns": [ORDINARY],
-                    "on_failure": [{"pipeline": {"tag": "esatls-other", "name": "esatls-other"}}],
+                    "pattern_definitions": _definitions("ESA_ENVELOPE"),
+                    "patterns": [ORDINARY, r"\A"],
+                    "ignore_failure": True,
+                }
+            },
+            {
+                "pipeline": {
+                    "tag": "esatls-other",
+                    "description": "Any other line",
+                    "if": "!(ctx._tmp instanceof Map && ctx._tmp.containsKey('esa_level'))",
+                    "name": "esatls-other",
                 }
             },
             {
@@ -147,7 +145,7 @@ def _envelope(tag: str, description: str, condition: str | None = None) -> dict[
         "tag": tag,
         "description": description,
         "field": "_tmp.line",
-        "pattern_definitions": _definitions(envelope=True, events=False),
+        "pattern_definitions": _definitions("ESA_ENVELOPE"),
         "patterns": [rf"\A(?>{ENVELOPE})(?<_tmp.text>[\s\S]*)\z", r"\A(?<_tmp.text>[\s\S]*)\z"],
     }
     return {"grok": {**step, "if": condition} if condition else step}
@@ -189,7 +187,7 @@ def other_pipeline() -> dict[str, Any]:
                     "description": "A stamp in front of a JSON record; the second pattern lets any other line pass",
                     "if": "ctx._tmp.json == null && ctx._tmp.line.endsWith('}')",
                     "field": "_tmp.line",
-                    "pattern_definitions": _definitions(envelope=False, events=False),
+                    "pattern_definitions": _definitions(),
                     "patterns": [IN_FRONT, r"\A"],
                 }
             },
@@ -241,8 +239,8 @@ def other_pipeline() -> dict[str, Any]:
                     "tag": "esatls-event",
                     "description": "The text is an event if it is one from its first to its last character; the second pattern lets any other line pass",
                     "field": "_tmp.text",
-                    "pattern_definitions": _definitions(envelope=False, events=True),
-                    "patterns": [WHOLE.format(_events()), r"\A"],
+                    "pattern_definitions": _definitions(*CONSOLIDATED),
+                    "patterns": [WHOLE.format("|".join([_events(), *(f"%{{{name}}}{_mark(name)}" for name in CONSOLIDATED)])), r"\A"],
                 }
             },
             {
