@@ -12,7 +12,7 @@ from esatls.elastic.join import join
 
 from tests.conformance.inputs import RIGHT
 from tests.elastic.corpus import inputs
-from tests.elastic.store import all_documents, answers, index_lines, ordered, shipped, simulate
+from tests.elastic.store import STREAM, all_documents, answers, index_lines, ordered, shipped, simulate
 
 if TYPE_CHECKING:
     from esatls.elastic.client import Client
@@ -38,6 +38,40 @@ def test_join_again_after_late_lines_leaves_what_one_run_leaves(empty: Client, l
     connections, messages = answers(log)
     assert ordered(all_documents(empty, "logs-esatls.connections-*")) == ordered(connections)
     assert ordered(all_documents(empty, "logs-esatls.messages-*")) == ordered(messages)
+
+
+def records(client: Client) -> dict[str, Any]:
+    """Return all records on the server, whole, by id."""
+    client.request("POST", "/logs-*/_refresh")
+    answer = client.request("POST", "/logs-esatls.connections-*,logs-esatls.messages-*/_search", {"size": 10000})
+    return {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
+
+
+def test_what_load_wrote_is_left_alone(empty: Client, log: list[str]) -> None:
+    """A join that sees half of the events, and would judge otherwise, changes and deletes no record of it."""
+    facts = esatls.Facts()
+    for event in esatls.events(log):
+        facts.add(event)
+    loading.load(empty, [[json.dumps(record) for record in [*esatls.connections(facts), *esatls.messages(facts)]]])
+    loaded = records(empty)
+    index_lines(empty, log[1::2])
+    for everything in (False, True):
+        join(empty, everything=everything)
+        assert records(empty).items() >= loaded.items()
+
+
+def test_records_outlive_their_events(empty: Client, log: list[str]) -> None:
+    """What was joined before its events expired stays as it is, whatever comes in about the same ids, and in a run over everything."""
+    index_lines(empty, log[1::2])
+    join(empty)
+    joined = records(empty)
+    (events,) = empty.request("GET", f"/_data_stream/{STREAM}")["data_streams"]
+    empty.request("POST", f"/{STREAM}/_rollover")
+    empty.request("DELETE", f"/{events['indices'][0]['index_name']}")
+    index_lines(empty, log[0::2])
+    for everything in (False, True):
+        join(empty, everything=everything)
+        assert records(empty).items() >= joined.items()
 
 
 def test_load_writes_the_records_that_the_command_line_prints(empty: Client, log: list[str]) -> None:
