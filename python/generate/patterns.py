@@ -31,7 +31,7 @@ INTERMEDIATE = {"policy_table", "cef", "outer_stamp", "outer_host", "outer_log",
 _NATIVE = r"(?P<native>%{ESA_H_WEEKDAY} %{ESA_H_MONTH} {1,2}\d{1,2} %{ESA_H_CLOCK} \d{4})"
 _SYSLOG = (
     r"(?:<\d{1,3}>)?(?P<syslog>%{ESA_H_MONTH} {1,2}\d{1,2} %{ESA_H_CLOCK})"
-    r" (?P<host>(?!%{ESA_H_FACILITY})[a-z][a-z0-9_.-]{0,127}) (?P<log>[a-z][a-z0-9_-]{0,127}|(?!%{ESA_H_LEVEL}:)[A-Za-z][A-Za-z_]{0,127}(?<!Subject)):"
+    r"(?: (?P<host>(?!%{ESA_H_FACILITY})[a-z][a-z0-9_.-]{0,127}))? (?P<log>[a-z][a-z0-9_-]{0,127}|(?!%{ESA_H_LEVEL}:)[A-Za-z][A-Za-z_]{0,127}(?<!Subject)):"
     r"(?: %{ESA_H_WEEKDAY} (?P<inner>%{ESA_H_MONTH} {1,2}\d{1,2} %{ESA_H_CLOCK} \d{4}))?"
 )
 _LEVEL = r" (?P<level>%{ESA_H_LEVEL}): ?"
