@@ -33,7 +33,7 @@ QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 class Server:
     """A server of one node on a port of the loopback address (0: a free one); ``stop`` ends it and removes its data."""
 
-    def __init__(self, port: int = 0, *, quick: bool = True) -> None:
+    def __init__(self, port: int = 0, *, quick: bool = True, heap: str = "512m") -> None:
         """Fetch the jars if they are missing, start the node and wait until it answers; one that is to be measured or to stay is not `quick`."""
         subprocess.run([str(HERE / "setup.sh")], check=True, timeout=600)
         with socket.socket() as free:
@@ -42,8 +42,9 @@ class Server:
             port = free.getsockname()[1]
         self.home = Path(tempfile.mkdtemp(prefix="esatls-elastic-"))
         self._log = (self.home / "out.log").open("wb")
+        options = (*(QUICK if quick else ()), f"-Xms{heap}", f"-Xmx{heap}")
         self._process = subprocess.Popen(
-            ["java", *(QUICK if quick else ()), "-Xms512m", "-Xmx512m", "-cp", f"{LIB}/*", str(HERE / "server" / "Server.java"), str(self.home), str(port)],
+            ["java", *options, "-cp", f"{LIB}/*", str(HERE / "server" / "Server.java"), str(self.home), str(port)],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
