@@ -1,6 +1,6 @@
-//! Facts, compact: each text once, each fact a few numbers, those of one id in a chain.
+//! Facts, compact: a text that comes over and over stands there once, each fact is a few numbers, those of one id are in a chain.
 use crate::kept::Kept;
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap};
 use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::path::Path;
@@ -10,13 +10,16 @@ pub type Value = u32;
 const IS_NUMBER: Value = 1 << 31;
 const WORD: usize = 4;
 
-/// Texts, each once: its length, and its bytes up to a whole number of words. Those that are in a file have another place when they come again.
+/// Texts: the length of each, and its bytes up to a whole number of words. One that has not come for long has another place when it comes again.
 #[derive(Default)]
 pub struct Texts {
     bytes: Kept,
-    table: HashTable<Value>,
+    /// The latest, by their hash, with the rest of it.
+    recent: Vec<(u32, Value)>,
     hasher: DefaultHashBuilder,
 }
+
+const RECENT: usize = 1 << 15;
 
 impl Texts {
     /// Return the value that stands for a text of a log; None where there are too many.
@@ -25,17 +28,18 @@ impl Texts {
     }
 
     fn intern(&mut self, text: &[u8]) -> Option<Value> {
-        let (bytes, hasher) = (&self.bytes, &self.hasher);
-        let hash = hasher.hash_one(text);
-        if let Some(&known) = self.table.find(hash, |&one| text_at(bytes, one).as_ref() == text) {
+        self.recent.resize(RECENT, (0, 0));
+        let hash = self.hasher.hash_one(text);
+        let (slot, rest) = (hash as usize % RECENT, (hash >> 32) as u32);
+        let (known_rest, known) = self.recent[slot];
+        if known_rest == rest && self.text(known).is_some_and(|known| known == text) {
             return Some(known);
         }
-        let value = u32::try_from(self.bytes.len() / WORD + 1).ok().filter(|&value| value < IS_NUMBER)?;
-        self.bytes.add_words(&[u32::try_from(text.len()).ok()?], &[]);
+        let value = u32::try_from(self.end()).ok().filter(|&value| value < IS_NUMBER)?;
+        self.bytes.add_words(&[u32::try_from(text.len()).ok()?]);
         self.bytes.add(text);
         self.bytes.add(&[0; WORD][..(WORD - text.len() % WORD) % WORD]);
-        let bytes = &self.bytes;
-        self.table.insert_unique(hash, value, |&one| hasher.hash_one(text_at(bytes, one).as_ref()));
+        self.recent[slot] = (rest, value);
         Some(value)
     }
 
@@ -51,12 +55,12 @@ impl Texts {
 
     /// How many bytes are in memory that may be in a file.
     pub fn held(&self) -> usize {
-        self.bytes.held() + 16 * self.table.len()
+        self.bytes.held()
     }
 
     /// Write them to a file.
     pub fn part(&mut self, folder: &Path) -> std::io::Result<()> {
-        self.table = HashTable::new();
+        self.recent.clear();
         self.bytes.part(folder)
     }
 }
@@ -89,35 +93,33 @@ pub fn number(text: &[u8]) -> Option<u64> {
 /// The most values of a fact.
 pub const MOST_VALUES: usize = 8;
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub struct Fact {
     pub code: u32,
     pub time: u32,
     values: [Value; MOST_VALUES],
-    count: usize,
+    count: u32,
 }
 
 impl Fact {
-    /// Return a fact; None where it has too many values.
-    pub fn new(code: u32, time: u32, values: &[Value]) -> Option<Fact> {
-        let mut own = [0; MOST_VALUES];
-        own.get_mut(..values.len())?.copy_from_slice(values);
-        Some(Fact { code, time, values: own, count: values.len() })
+    /// Return a fact with the first of some values; None where it has too many.
+    pub fn new(code: u32, time: u32, values: [Value; MOST_VALUES], count: usize) -> Option<Fact> {
+        (count <= MOST_VALUES).then_some(Fact { code, time, values, count: count as u32 })
     }
 
     pub fn values(&self) -> &[Value] {
-        &self.values[..self.count]
+        &self.values[..self.count as usize]
     }
 
     /// Change what stands for a text.
     pub fn map(mut self, change: impl Fn(Value) -> Value) -> Fact {
-        self.values[..self.count].iter_mut().filter(|value| **value != 0 && **value & IS_NUMBER == 0).for_each(|value| *value = change(*value));
+        self.values[..self.count as usize].iter_mut().filter(|value| **value != 0 && **value & IS_NUMBER == 0).for_each(|value| *value = change(*value));
         self
     }
 }
 
 /// One more than where the latest fact of an id stands, and where the latest message stands that names it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq)]
 struct Entry {
     fact: u32,
     mention: u32,
@@ -138,10 +140,15 @@ impl Met {
     }
 }
 
+/// Ids in a row, whose entries stand together: most ids of a log follow each other.
+const ROW: u64 = 16;
+
 /// The facts of one kind of id of one appliance.
 #[derive(Default)]
 pub struct Store {
-    entries: HashMap<u64, Entry>,
+    /// By the number of the row, its place among the entries.
+    rows: HashMap<u64, u32>,
+    entries: Vec<[Entry; ROW as usize]>,
     /// In numbers of four bytes. For each fact one more than the place of the one before it, its code and how many values it has and keeps, its time, its values;
     /// for each message that names an id, one more than the place of the one before it, its own id, and when this and those before it do (`Met`).
     arena: Kept,
@@ -162,33 +169,53 @@ impl Store {
     /// Add a fact.
     pub fn add(&mut self, key: u64, fact: &Fact) -> Added {
         let Some(place) = self.place() else { return Added::Not };
-        let entry = self.entries.entry(key).or_default();
-        if (Facts { arena: &self.arena, place: entry.fact }).take(LOOKED_AT).any(|known| known == *fact) {
-            return Added::Known;
-        }
+        let latest = self.entry(key).fact;
         // none of the last values need not be kept
         let kept = fact.values().iter().rposition(|&value| value != 0).map_or(0, |last| last + 1);
-        let head = [entry.fact, fact.code | (fact.count as u32) << 16 | (kept as u32) << 24, fact.time];
-        self.arena.add_words(&head, &fact.values()[..kept]);
-        entry.fact = place;
+        let mut own = [latest, fact.code | fact.count << 16 | (kept as u32) << 24, fact.time, 0, 0, 0, 0, 0, 0, 0, 0];
+        own[HEAD..].copy_from_slice(&fact.values);
+        let own = &own[..HEAD + kept];
+        let mut known = latest;
+        for _ in 0..LOOKED_AT {
+            let Some(at) = known.checked_sub(1) else { break };
+            let [before, head] = words(&self.arena, at as usize);
+            if head == own[1] && words::<{ HEAD + MOST_VALUES }>(&self.arena, at as usize)[1..HEAD + kept] == own[1..] {
+                return Added::Known;
+            }
+            known = before;
+        }
+        self.arena.add_words(own);
+        self.entry_mut(key).fact = place;
         Added::New
     }
 
     /// Note that a message names an id; false where there is no room.
     pub fn meet(&mut self, key: u64, mid: u64, met: Met) -> bool {
         let Some(place) = self.place() else { return false };
-        let entry = self.entries.entry(key).or_default();
-        let latest = Mentions { arena: &self.arena, place: entry.mention }.next();
-        let all = latest.map_or(met, |(_, known)| known.and(met));
-        let words = [mid as u32, (mid >> 32) as u32 | u32::from(all.passed) << 31, all.first, all.last];
-        match latest {
-            Some((known, before)) if known == mid && (before == all || self.arena.set_words(entry.mention as usize, &words)) => {}
+        let latest = self.entry(key).mention;
+        let known = Mentions { arena: &self.arena, place: latest }.next();
+        let all = known.map_or(met, |(_, known)| known.and(met));
+        let own = [latest, mid as u32, (mid >> 32) as u32 | u32::from(all.passed) << 31, all.first, all.last];
+        match known {
+            Some((known, before)) if known == mid && (before == all || self.arena.set_words(latest as usize, &own[1..])) => {}
             _ => {
-                self.arena.add_words(&[entry.mention], &words);
-                entry.mention = place;
+                self.arena.add_words(&own);
+                self.entry_mut(key).mention = place;
             }
         }
         true
+    }
+
+    fn entry(&self, key: u64) -> Entry {
+        self.rows.get(&(key / ROW)).map_or(Entry::default(), |&row| self.entries[row as usize][(key % ROW) as usize])
+    }
+
+    fn entry_mut(&mut self, key: u64) -> &mut Entry {
+        let row = *self.rows.entry(key / ROW).or_insert_with(|| {
+            self.entries.push(Default::default());
+            self.entries.len() as u32 - 1
+        });
+        &mut self.entries[row as usize][(key % ROW) as usize]
     }
 
     fn place(&self) -> Option<u32> {
@@ -197,17 +224,18 @@ impl Store {
 
     /// Return all ids that have facts, or that messages name.
     pub fn keys(&self) -> impl Iterator<Item = u64> + '_ {
-        self.entries.keys().copied()
+        let ids = |(&row, &place): (&u64, &u32)| (row * ROW..=row * ROW + (ROW - 1)).zip(self.entries[place as usize]);
+        self.rows.iter().flat_map(ids).filter(|(_, entry)| *entry != Entry::default()).map(|(id, _)| id)
     }
 
     /// Return the facts of one id, the latest first.
     pub fn of(&self, key: u64) -> Facts<'_> {
-        Facts { arena: &self.arena, place: self.entries.get(&key).map_or(0, |entry| entry.fact) }
+        Facts { arena: &self.arena, place: self.entry(key).fact }
     }
 
     /// Tell whether an id has facts.
     pub fn has(&self, key: u64) -> bool {
-        self.entries.get(&key).is_some_and(|entry| entry.fact != 0)
+        self.entry(key).fact != 0
     }
 
     /// Return the messages that name an id, the latest first.
@@ -216,7 +244,7 @@ impl Store {
     }
 
     fn mentioned(&self, key: u64) -> Mentions<'_> {
-        Mentions { arena: &self.arena, place: self.entries.get(&key).map_or(0, |entry| entry.mention) }
+        Mentions { arena: &self.arena, place: self.entry(key).mention }
     }
 
     /// Return when they do, if any does.
@@ -258,7 +286,7 @@ impl Iterator for Facts<'_> {
         let [before, head, time, mut values @ ..] = words::<{ HEAD + MOST_VALUES }>(self.arena, place);
         self.place = before;
         values.iter_mut().skip((head >> 24) as usize).for_each(|value| *value = 0);
-        Some(Fact { code: head & 0xffff, time, values, count: ((head >> 16 & 0xff) as usize).min(MOST_VALUES) })
+        Some(Fact { code: head & 0xffff, time, values, count: (head >> 16 & 0xff).min(MOST_VALUES as u32) })
     }
 }
 

@@ -168,6 +168,13 @@ fn put<K: std::hash::Hash + Eq, V>(known: &RwLock<HashMap<K, V>>, key: K, value:
     known.write().unwrap_or_else(PoisonError::into_inner).insert(key, value);
 }
 
+/// Return some numbers in a vector that has room for most shapes.
+fn roomy<const COUNT: usize>(first: [u32; COUNT]) -> Vec<u32> {
+    let mut found = Vec::with_capacity(60);
+    found.extend(first);
+    found
+}
+
 /// An id that a fact names: none, the one that is none, or one.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Named {
@@ -479,12 +486,12 @@ impl<'a> Judge<'a> {
     }
 
     fn half_by_half(&mut self, mid: u64, life: &Life) -> PyResult<Option<Halves>> {
-        let (mut key, mut values) = (vec![0, u32::from(!self.host.is_empty())], vec![]);
+        let (mut key, mut values) = (roomy([0, u32::from(!self.host.is_empty())]), roomy([]));
         if self.part(RECEIVED, mid, life, &mut key, &mut values, 0)?.is_none() {
             return Ok(None);
         }
         let Some(received) = self.know(key, 0, mid, String::new) else { return Ok(None) };
-        let (mut key, mut others) = (vec![1], vec![]);
+        let (mut key, mut others) = (roomy([1]), roomy([]));
         if self.part(ENVELOPE, mid, life, &mut key, &mut others, 0)?.is_none() {
             return Ok(None);
         }
@@ -690,7 +697,7 @@ impl<'a> Judge<'a> {
             let domain = Self::shared(&domains).to_vec();
             let passed = one.begun || self.view.met(1, one.id).is_some_and(|met| met.passed);
             let flags = u32::from(one.begun) | u32::from(one.response != 0) << 1 | u32::from(!domain.is_empty()) << 2 | u32::from(passed) << 3;
-            let (mut key, mut values) = (vec![2, flags, one.ended, self.literal(one.rid)], vec![0, 0, one.response, 0]);
+            let (mut key, mut values) = (roomy([2, flags, one.ended, self.literal(one.rid)]), roomy([0, 0, one.response, 0]));
             if one.id != 0 {
                 values[0] = facts::of_number(one.id).unwrap_or(0);
                 if self.side(1, one.id, one.time, mid, &mut key, &mut values)?.is_none() {

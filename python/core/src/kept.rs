@@ -41,9 +41,10 @@ impl Kept {
     }
 
     /// Add numbers, four bytes each.
-    pub fn add_words(&mut self, words: &[u32], others: &[u32]) {
-        self.latest.reserve(4 * (words.len() + others.len()));
-        words.iter().chain(others).for_each(|word| self.latest.extend_from_slice(&word.to_le_bytes()));
+    pub fn add_words(&mut self, words: &[u32]) {
+        let place = self.len() / 4;
+        self.latest.resize(self.latest.len() + 4 * words.len(), 0);
+        self.set_words(place, words);
     }
 
     /// Change numbers from a place on; false where they are not in memory.

@@ -242,14 +242,11 @@ impl Core {
         guarded(|| {
             for (code, time, key, given) in facts {
                 let Some(key) = number(key.as_bytes()) else { return Ok(false) };
-                let mut values = vec![];
-                for text in given {
-                    values.push(match text {
-                        Some(text) => self.parts[0].texts.value(&text).ok_or_else(full)?,
-                        None => 0,
-                    });
+                let mut values = [0; MOST_VALUES];
+                for (value, text) in values.iter_mut().zip(&given) {
+                    *value = text.as_ref().map_or(Some(0), |text| self.parts[0].texts.value(text)).ok_or_else(full)?;
                 }
-                let Some(fact) = Fact::new(code, time, &values) else { return Ok(false) };
+                let Some(fact) = Fact::new(code, time, values, given.len()) else { return Ok(false) };
                 if !self.parts[0].add(&self.table, appliance, store, key, &fact) {
                     return Err(full());
                 }
@@ -515,13 +512,12 @@ impl Core {
             Todo::Fact(store, code, numbers) => {
                 let mut values: [Value; MOST_VALUES] = [0; MOST_VALUES];
                 let Some(key) = numbers.first().and_then(|&key| group(key)).and_then(number) else { return Ok(false) };
-                let count = numbers.len() - 1;
                 for (place, &number) in values.iter_mut().zip(&numbers[1..]) {
                     if let Some(text) = group(number) {
                         *place = self.parts[0].texts.value(text).ok_or_else(full)?;
                     }
                 }
-                let fact = values.get(..count).and_then(|values| Fact::new(*code, head.time, values)).ok_or_else(full)?;
+                let fact = Fact::new(*code, head.time, values, numbers.len() - 1).ok_or_else(full)?;
                 if !self.parts[0].add(&self.table, head.appliance, *store, key, &fact) {
                     return Err(full());
                 }

@@ -87,7 +87,7 @@ impl<'a> View<'a> {
 
     /// Likewise each once; None where there are too many to tell.
     pub fn distinct(&self, store: usize, key: u64) -> Option<Vec<Fact>> {
-        let mut found: Vec<Fact> = Vec::with_capacity(24);
+        let mut found: Vec<Fact> = Vec::with_capacity(20);
         for (count, fact) in self.facts(store, key).enumerate() {
             if count >= MOST_FACTS {
                 return None;
