@@ -127,9 +127,12 @@ class _NativeStream(BlockStream):
         self.core = core
         core.forget()
         self._naming = 0
+        self._last = b""
+        """The line before the next block, which may be its rest."""
 
     def set_clock(self, clock: Clock) -> None:
         """Read stamps with another clock."""
+        super().feed(self._and_last(b""))
         super().set_clock(clock)
         self.core.forget()
 
@@ -137,8 +140,19 @@ class _NativeStream(BlockStream):
         super()._forget_heads()
         self.core.forget()
 
+    def end(self) -> None:
+        """Settle the last line."""
+        super().feed(self._and_last(b""))
+        super().end()
+
+    def _and_last(self, block: bytes) -> bytes:
+        """Return the line that was left, and a block."""
+        last, self._last = self._last, b""
+        return last + block
+
     def feed(self, block: bytes) -> None:
-        """Take a block of whole lines."""
+        """Take a block of whole lines; the last one waits for the next block."""
+        block = self._and_last(block)
         at = 0
         while at < len(block):
             fit = self._document is None and self._cut is None
@@ -146,6 +160,9 @@ class _NativeStream(BlockStream):
             self._heads.note(span)
             if lines:
                 self._took(lines, events, out)
+                if block.find(b"\n", first) == len(block) - 1:
+                    self._last = block[first:]
+                    return
             else:
                 # where nothing is ordinary, many lines at once
                 following = block.find(b"\n", first + _PIECE) + 1 or len(block)
@@ -161,6 +178,7 @@ class _NativeStream(BlockStream):
 
     def sift(self, block: bytes, word: str, rare: str) -> None:
         """Take a block for a consumer that wants only events with `word` or `rare` in their line."""
+        block = self._and_last(block)
         fit = self._heads.length and self._document is None and self._cut is None and block[-1:] == b"\n"
         picked = self._ask(self.core.sift, block, word.encode(), rare.encode()) if fit else None
         if picked is None:
@@ -169,7 +187,7 @@ class _NativeStream(BlockStream):
         last, lines, events, out, span = picked
         self._heads.note(span)
         self._took(lines, events, out)
-        super().feed(block[last:])
+        self._last = block[last:]
 
     def _took(self, lines: int, events: int, out: bytes) -> None:
         """Go on behind lines that the core took."""
