@@ -19,7 +19,7 @@ pub struct Texts {
     hasher: DefaultHashBuilder,
 }
 
-const RECENT: usize = 1 << 15;
+const RECENT: usize = 1 << 12;
 
 impl Texts {
     /// Return the value that stands for a text of a log; None where there are too many.

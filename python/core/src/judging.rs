@@ -5,6 +5,7 @@ use crate::parts::{View, MESSAGES};
 use hashbrown::HashMap;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -76,7 +77,8 @@ pub struct Table {
     silence: u32,
     first_own: usize,
     most: usize,
-    classes: RwLock<HashMap<(u32, Value), u32>>,
+    /// By code.
+    classes: Vec<RwLock<HashMap<Vec<u8>, u32>>>,
     literals: RwLock<HashMap<Vec<u8>, u32>>,
     parts: RwLock<HashMap<Vec<u32>, Option<Arc<GivenPart>>>>,
     words: RwLock<HashMap<Vec<String>, Arc<Vec<u8>>>>,
@@ -87,7 +89,9 @@ pub struct Table {
 /// messages tell.
 pub type Question = (Vec<u32>, u32, String, String);
 
-const MOST_CLASSES: usize = 100_000;
+const MOST_CLASSES: usize = 10_000;
+/// As many as may stay in the processor's cache.
+const MOST_LIVES: usize = 300;
 const MOST_DEPTH: u32 = 4;
 /// Ways in which mail passed a connection before and after what it said.
 const MOST_ORDERS: usize = 8;
@@ -122,8 +126,9 @@ impl Table {
             let shown = shown.iter().map(kind).collect::<PyResult<Vec<Kind>>>()?;
             Ok(Rule { order, most, kinds, flags, shown, names })
         };
-        let rules = given.into_iter().map(|one| one.map(rule).transpose()).collect::<PyResult<_>>()?;
-        let (classes, literals, parts, words) = Default::default();
+        let rules = given.into_iter().map(|one| one.map(rule).transpose()).collect::<PyResult<Vec<_>>>()?;
+        let classes = rules.iter().map(|_| RwLock::default()).collect();
+        let (literals, parts, words) = Default::default();
         Ok(Table { rules, same, silence, first_own, most, classes, literals, parts, words, shaped: AtomicU64::new(0) })
     }
 
@@ -238,6 +243,9 @@ impl<'a> Judge<'a> {
     fn plain(&mut self, store: usize, id: u64) -> Option<Arc<Life>> {
         if let Some(known) = self.lives.get(&(store, id)) {
             return known.clone();
+        }
+        if self.lives.len() >= MOST_LIVES {
+            self.lives.clear();
         }
         let found = if store < MESSAGES { self.connection(store, id) } else { self.message(id) }.map(Arc::new);
         self.lives.insert((store, id), found.clone());
@@ -363,15 +371,20 @@ impl<'a> Judge<'a> {
         if value == 0 {
             return Ok(0);
         }
-        if let Some(known) = get(&self.table.classes, &(code, value)) {
+        let text = match as_number(value) {
+            Some(number) => Cow::Owned(number.to_string().into_bytes()),
+            None => self.view.text(value).unwrap_or_default(),
+        };
+        let classes = &self.table.classes[code as usize];
+        if let Some(known) = get(classes, &*text) {
             return Ok(known);
         }
-        let found: u32 = Python::attach(|py| self.ask.bind(py).call_method1("sort", (code, self.words(value)))?.extract())?;
-        let mut classes = self.table.classes.write().unwrap_or_else(PoisonError::into_inner);
+        let found: u32 = Python::attach(|py| self.ask.bind(py).call_method1("sort", (code, String::from_utf8_lossy(&text)))?.extract())?;
+        let mut classes = classes.write().unwrap_or_else(PoisonError::into_inner);
         if classes.len() >= MOST_CLASSES {
             classes.clear();
         }
-        classes.insert((code, value), found);
+        classes.insert(text.into_owned(), found);
         Ok(found)
     }
 
@@ -479,6 +492,9 @@ impl<'a> Judge<'a> {
     fn halves(&mut self, mid: u64, life: &Life) -> PyResult<Option<Arc<Halves>>> {
         if let Some(known) = self.halves.get(&mid) {
             return Ok(known.clone());
+        }
+        if self.halves.len() >= MOST_LIVES {
+            self.halves.clear();
         }
         let found = self.half_by_half(mid, life)?.map(Arc::new);
         self.halves.insert(mid, found.clone());

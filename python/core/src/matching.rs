@@ -50,7 +50,7 @@ struct Matcher {
     ascii: Option<Compiled>,
     utf8: Option<Compiled>,
     /// Some texts: most lines of a log differ only in that number. By the hash of the rest, with that of the latest.
-    recent: Vec<(u64, Option<Recent>)>,
+    recent: Vec<(u64, Option<Box<Recent>>)>,
     hasher: DefaultHashBuilder,
 }
 
@@ -120,11 +120,11 @@ impl Matchers {
         let hash = matcher.hasher.hash_one(rest);
         let slot = hash as usize % RECENT;
         matcher.recent.resize_with(RECENT, Default::default);
+        if matcher.recent[slot].0 != hash {
+            matcher.recent[slot].0 = hash;
+            return matcher.matched(text, true);
+        }
         if !matches!(&matcher.recent[slot].1, Some(recent) if recent.rest == rest) {
-            if matcher.recent[slot].0 != hash {
-                matcher.recent[slot].0 = hash;
-                return matcher.matched(text, true);
-            }
             let (spec, spans) = match matcher.matched(text, true)? {
                 Found::Unsure => return Ok(Found::Unsure),
                 Found::Nothing => (None, vec![]),
@@ -134,7 +134,7 @@ impl Matchers {
                     (matcher.specs.iter().position(|(last, _)| spans.iter().any(|(number, _)| number == last)), spans)
                 }
             };
-            matcher.recent[slot].1 = Some(Recent { rest: rest.to_vec(), spec, spans, end });
+            matcher.recent[slot].1 = Some(Box::new(Recent { rest: rest.to_vec(), spec, spans, end }));
         }
         let Some(recent) = &matcher.recent[slot].1 else { return Ok(Found::Unsure) };
         Ok(recent.spec.map_or(Found::Nothing, |spec| Found::One(&matcher.specs[spec].1, Groups::Recent(recent, matcher.front.len(), end))))
