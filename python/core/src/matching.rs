@@ -49,8 +49,8 @@ struct Matcher {
     specs: Specs,
     ascii: Option<Compiled>,
     utf8: Option<Compiled>,
-    /// Some texts: most lines of a log differ only in that number. By the hash of the rest, with that of the latest.
-    recent: Vec<(u64, Option<Box<Recent>>)>,
+    /// Some texts: most lines of a log differ only in that number. By the hash of the rest, with those of the latest text and of this one.
+    recent: Vec<(u64, u64, Option<Box<Recent>>)>,
     hasher: DefaultHashBuilder,
 }
 
@@ -120,11 +120,12 @@ impl Matchers {
         let hash = matcher.hasher.hash_one(rest);
         let slot = hash as usize % RECENT;
         matcher.recent.resize_with(RECENT, Default::default);
-        if matcher.recent[slot].0 != hash {
-            matcher.recent[slot].0 = hash;
-            return matcher.matched(text, true);
-        }
-        if !matches!(&matcher.recent[slot].1, Some(recent) if recent.rest == rest) {
+        let (latest, known, recent) = &mut matcher.recent[slot];
+        if !matches!(recent, Some(recent) if *known == hash && recent.rest == rest) {
+            if *latest != hash {
+                *latest = hash;
+                return matcher.matched(text, true);
+            }
             let (spec, spans) = match matcher.matched(text, true)? {
                 Found::Unsure => return Ok(Found::Unsure),
                 Found::Nothing => (None, vec![]),
@@ -134,9 +135,9 @@ impl Matchers {
                     (matcher.specs.iter().position(|(last, _)| spans.iter().any(|(number, _)| number == last)), spans)
                 }
             };
-            matcher.recent[slot].1 = Some(Box::new(Recent { rest: rest.to_vec(), spec, spans, end }));
+            matcher.recent[slot] = (hash, hash, Some(Box::new(Recent { rest: rest.to_vec(), spec, spans, end })));
         }
-        let Some(recent) = &matcher.recent[slot].1 else { return Ok(Found::Unsure) };
+        let Some(recent) = &matcher.recent[slot].2 else { return Ok(Found::Unsure) };
         Ok(recent.spec.map_or(Found::Nothing, |spec| Found::One(&matcher.specs[spec].1, Groups::Recent(recent, matcher.front.len(), end))))
     }
 }
