@@ -169,7 +169,8 @@ impl Store {
     /// Add a fact.
     pub fn add(&mut self, key: u64, fact: &Fact) -> Added {
         let Some(place) = self.place() else { return Added::Not };
-        let latest = self.entry(key).fact;
+        let entry = entry_mut(&mut self.rows, &mut self.entries, key);
+        let latest = entry.fact;
         // none of the last values need not be kept
         let kept = fact.values().iter().rposition(|&value| value != 0).map_or(0, |last| last + 1);
         let mut own = [latest, fact.code | fact.count << 16 | (kept as u32) << 24, fact.time, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -185,14 +186,15 @@ impl Store {
             known = before;
         }
         self.arena.add_words(own);
-        self.entry_mut(key).fact = place;
+        entry.fact = place;
         Added::New
     }
 
     /// Note that a message names an id; false where there is no room.
     pub fn meet(&mut self, key: u64, mid: u64, met: Met) -> bool {
         let Some(place) = self.place() else { return false };
-        let latest = self.entry(key).mention;
+        let entry = entry_mut(&mut self.rows, &mut self.entries, key);
+        let latest = entry.mention;
         let known = Mentions { arena: &self.arena, place: latest }.next();
         let all = known.map_or(met, |(_, known)| known.and(met));
         let own = [latest, mid as u32, (mid >> 32) as u32 | u32::from(all.passed) << 31, all.first, all.last];
@@ -200,7 +202,7 @@ impl Store {
             Some((known, before)) if known == mid && (before == all || self.arena.set_words(latest as usize, &own[1..])) => {}
             _ => {
                 self.arena.add_words(&own);
-                self.entry_mut(key).mention = place;
+                entry.mention = place;
             }
         }
         true
@@ -208,14 +210,6 @@ impl Store {
 
     fn entry(&self, key: u64) -> Entry {
         self.rows.get(&(key / ROW)).map_or(Entry::default(), |&row| self.entries[row as usize][(key % ROW) as usize])
-    }
-
-    fn entry_mut(&mut self, key: u64) -> &mut Entry {
-        let row = *self.rows.entry(key / ROW).or_insert_with(|| {
-            self.entries.push(Default::default());
-            self.entries.len() as u32 - 1
-        });
-        &mut self.entries[row as usize][(key % ROW) as usize]
     }
 
     fn place(&self) -> Option<u32> {
@@ -261,6 +255,15 @@ impl Store {
     pub fn part(&mut self, folder: &Path) -> std::io::Result<()> {
         self.arena.part(folder)
     }
+}
+
+/// Return the entry of an id, with its row where there is none.
+fn entry_mut<'a>(rows: &mut HashMap<u64, u32>, entries: &'a mut Vec<[Entry; ROW as usize]>, key: u64) -> &'a mut Entry {
+    let row = *rows.entry(key / ROW).or_insert_with(|| {
+        entries.push(Default::default());
+        entries.len() as u32 - 1
+    });
+    &mut entries[row as usize][(key % ROW) as usize]
 }
 
 /// Numbers from a place on, as far as there are any.

@@ -56,11 +56,14 @@ impl Kept {
     }
 
     /// Return the bytes from a place up to another one, or as far as there are any.
+    #[inline]
     pub fn get(&self, start: usize, end: usize) -> Cow<'_, [u8]> {
-        if start >= self.before {
-            let end = end.min(self.len()) - self.before;
-            return Cow::Borrowed(self.latest.get(start - self.before..end).unwrap_or(b""));
-        }
+        let Some(from) = start.checked_sub(self.before) else { return Cow::Owned(self.read(start, end)) };
+        Cow::Borrowed(self.latest.get(from..(end - self.before).min(self.latest.len())).unwrap_or(b""))
+    }
+
+    #[cold]
+    fn read(&self, start: usize, end: usize) -> Vec<u8> {
         let mut found = vec![];
         let mut at = start;
         while at < end.min(self.before) {
@@ -72,7 +75,7 @@ impl Kept {
         if end > self.before {
             found.extend_from_slice(&self.latest[..(end - self.before).min(self.latest.len())]);
         }
-        Cow::Owned(found)
+        found
     }
 
     /// Add bytes of one page of the file.
