@@ -7,7 +7,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::borrow::Cow;
 use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// What a value is to a shape (`verdicts.ordinary`).
@@ -82,7 +83,7 @@ pub struct Table {
     literals: RwLock<HashMap<Vec<u8>, u32>>,
     parts: RwLock<HashMap<Vec<u32>, Option<Arc<GivenPart>>>>,
     words: RwLock<HashMap<Vec<String>, Arc<Vec<u8>>>>,
-    shaped: AtomicU64,
+    pub shaped: AtomicU64,
 }
 
 /// A shape of which Python is to tell: its key, which part of a record it is, of which message, and of which delivery; or of which connection, and what its
@@ -157,11 +158,6 @@ impl Table {
     pub fn knows(&self, key: &[u32]) -> bool {
         self.parts.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
     }
-
-    /// How many records were filled in.
-    pub fn shaped(&self) -> u64 {
-        self.shaped.load(Ordering::Relaxed)
-    }
 }
 
 /// What is learned is looked up and added by all threads. None of them may hold a lock while it waits for Python.
@@ -219,12 +215,21 @@ pub struct Judge<'a> {
     /// What Python is to tell of.
     pub question: Option<Question>,
     /// What is plain of messages and connections, and the halves of records, as long as others need them too.
-    lives: HashMap<(usize, u64), Option<Arc<Life>>>,
-    halves: HashMap<u64, Option<Arc<Halves>>>,
+    lives: HashMap<(usize, u64), Option<Rc<Life>>>,
+    halves: HashMap<u64, Option<Rc<Halves>>>,
+    /// What was looked up in the table: threads that look there at once hold each other up.
+    classes: HashMap<(u32, Value), u32>,
+    literals: HashMap<Value, u32>,
+    parts: HashMap<Vec<u32>, Option<Told>>,
+    words: HashMap<Vec<String>, Rc<Arc<Vec<u8>>>>,
+    /// How many records were filled in.
+    pub shaped: u64,
 }
 
+type Told = Rc<Arc<GivenPart>>;
+
 /// The parts of a record that tell how a message was received, and its envelope, and their values.
-type Halves = ([Arc<GivenPart>; 2], [Vec<Value>; 2]);
+type Halves = ([Told; 2], [Vec<Value>; 2]);
 
 /// The facts of a life that have an order, with when it was first and last seen, and whether any shows that it was accepted.
 struct Life {
@@ -236,18 +241,19 @@ struct Life {
 
 impl<'a> Judge<'a> {
     pub fn new(table: &'a Table, view: View<'a>, range: (i64, i64), marks: &'a [(u32, u32)], host: &'a [u8], ask: &'a Py<PyAny>) -> Judge<'a> {
-        Judge { table, view, range, marks, host, ask, question: None, lives: HashMap::new(), halves: HashMap::new() }
+        let (lives, halves, classes, literals, parts, words) = Default::default();
+        Judge { table, view, range, marks, host, ask, question: None, lives, halves, classes, literals, parts, words, shaped: 0 }
     }
 
     /// Return a message, or a connection, that is plainly one.
-    fn plain(&mut self, store: usize, id: u64) -> Option<Arc<Life>> {
+    fn plain(&mut self, store: usize, id: u64) -> Option<Rc<Life>> {
         if let Some(known) = self.lives.get(&(store, id)) {
             return known.clone();
         }
         if self.lives.len() >= MOST_LIVES {
             self.lives.clear();
         }
-        let found = if store < MESSAGES { self.connection(store, id) } else { self.message(id) }.map(Arc::new);
+        let found = if store < MESSAGES { self.connection(store, id) } else { self.message(id) }.map(Rc::new);
         self.lives.insert((store, id), found.clone());
         found
     }
@@ -371,6 +377,15 @@ impl<'a> Judge<'a> {
         if value == 0 {
             return Ok(0);
         }
+        if let Some(&known) = self.classes.get(&(code, value)) {
+            return Ok(known);
+        }
+        let found = self.class_of(code, value)?;
+        self.classes.insert((code, value), found);
+        Ok(found)
+    }
+
+    fn class_of(&self, code: u32, value: Value) -> PyResult<u32> {
         let text = match as_number(value) {
             Some(number) => Cow::Owned(number.to_string().into_bytes()),
             None => self.view.text(value).unwrap_or_default(),
@@ -389,11 +404,14 @@ impl<'a> Judge<'a> {
     }
 
     /// Return the one number of a text, whichever value stands for it; of a number, its value.
-    fn literal(&self, value: Value) -> u32 {
-        match self.view.text(value) {
-            Some(text) => self.literal_of(&text),
-            None => value,
+    fn literal(&mut self, value: Value) -> u32 {
+        if let Some(&known) = self.literals.get(&value) {
+            return known;
         }
+        let Some(text) = self.view.text(value) else { return value };
+        let found = self.literal_of(&text);
+        self.literals.insert(value, found);
+        found
     }
 
     fn literal_of(&self, text: &[u8]) -> u32 {
@@ -478,8 +496,13 @@ impl<'a> Judge<'a> {
     }
 
     /// Return the part of a record that has a shape; None where it is not ordinary, or not known: then it is asked.
-    fn know(&mut self, key: Vec<u32>, kind: u32, id: u64, told: impl FnOnce() -> String) -> Option<Arc<GivenPart>> {
+    fn know(&mut self, key: Vec<u32>, kind: u32, id: u64, told: impl FnOnce() -> String) -> Option<Told> {
+        if let Some(part) = self.parts.get(&key) {
+            return part.clone();
+        }
         if let Some(part) = get(&self.table.parts, &key) {
+            let part = part.map(Rc::new);
+            self.parts.insert(key, part.clone());
             return part;
         }
         if self.table.parts.read().unwrap_or_else(PoisonError::into_inner).len() < self.table.most {
@@ -489,14 +512,14 @@ impl<'a> Judge<'a> {
     }
 
     /// Return how a message was received and its envelope; None where one is not known, or not ordinary.
-    fn halves(&mut self, mid: u64, life: &Life) -> PyResult<Option<Arc<Halves>>> {
+    fn halves(&mut self, mid: u64, life: &Life) -> PyResult<Option<Rc<Halves>>> {
         if let Some(known) = self.halves.get(&mid) {
             return Ok(known.clone());
         }
         if self.halves.len() >= MOST_LIVES {
             self.halves.clear();
         }
-        let found = self.half_by_half(mid, life)?.map(Arc::new);
+        let found = self.half_by_half(mid, life)?.map(Rc::new);
         self.halves.insert(mid, found.clone());
         Ok(found)
     }
@@ -581,7 +604,7 @@ impl<'a> Judge<'a> {
     /// Add the record of a connection of one side; false where it is for Python.
     pub fn link(&mut self, side: usize, id: u64, out: &mut Vec<u8>) -> PyResult<bool> {
         let told = self.linked(side, id, out)?.is_some();
-        self.table.shaped.fetch_add(u64::from(told), Ordering::Relaxed);
+        self.shaped += u64::from(told);
         Ok(told)
     }
 
@@ -695,7 +718,7 @@ impl<'a> Judge<'a> {
         if !told {
             out.truncate(before);
         }
-        self.table.shaped.fetch_add(u64::from(told), Ordering::Relaxed);
+        self.shaped += u64::from(told);
         Ok(told)
     }
 
@@ -724,12 +747,12 @@ impl<'a> Judge<'a> {
             deliveries.push((part, values, one.time, domain));
         }
         let done: Vec<String> = deliveries.iter().filter_map(|(part, ..)| part.2.clone()).collect();
-        let words = match get(&self.table.words, &done) {
-            Some(words) => words,
+        let words = match self.words.get(&done) {
+            Some(words) => words.clone(),
             None => {
-                let words: Vec<u8> = Python::attach(|py| self.ask.bind(py).call_method1("delivered", (done.clone(),))?.extract())?;
-                put(&self.table.words, done, Arc::new(words.clone()));
-                Arc::new(words)
+                let words = self.words_of(&done)?;
+                self.words.insert(done, words.clone());
+                words
             }
         };
         let own = (mid, life.first, life.last);
@@ -758,6 +781,17 @@ impl<'a> Judge<'a> {
         out.pop();
         out.extend_from_slice(b"}\n");
         Ok(Some(()))
+    }
+
+    /// Return how a record begins to tell of its deliveries, from the verdict on each that is done.
+    fn words_of(&self, done: &Vec<String>) -> PyResult<Rc<Arc<Vec<u8>>>> {
+        if let Some(words) = get(&self.table.words, done) {
+            return Ok(Rc::new(words));
+        }
+        let words: Vec<u8> = Python::attach(|py| self.ask.bind(py).call_method1("delivered", (done.clone(),))?.extract())?;
+        let words = Arc::new(words);
+        put(&self.table.words, done.clone(), words.clone());
+        Ok(Rc::new(words))
     }
 
     /// Add one text of a part of a record: of a delivery at a time, or of a connection or a message by itself.

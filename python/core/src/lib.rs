@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 /// What the header of many lines says.
@@ -321,6 +322,7 @@ impl Core {
                     }
                     done += 1;
                 }
+                self.table.shaped.fetch_add(judge.shaped, Ordering::Relaxed);
                 let out = match groups {
                     Some(groups) => groups.iter().zip(&ends).flat_map(|(groups, ends)| groups.add(&out, ends)).collect(),
                     None => vec![out],
@@ -343,7 +345,7 @@ impl Core {
 
     /// How many messages and connections were judged here.
     fn shaped(&self) -> u64 {
-        self.table.shaped()
+        self.table.shaped.load(Ordering::Relaxed)
     }
 
     /// Return the messages that name an id: of a connection of one of the sides, or of a message.
