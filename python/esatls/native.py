@@ -364,9 +364,9 @@ class _Learned:
         number = self._sorts.get(key)
         return self._sorts.setdefault(key, next(self._number)) if number is None else number
 
-    def delivered(self, done: list[str]) -> bytes:
+    def delivered(self, done: set[str]) -> bytes:
         """Return how a record begins to tell of its deliveries, from the verdict on each that is done."""
-        return f'"delivered":"{of_deliveries({*done})}","deliveries":['.encode()
+        return f'"delivered":"{of_deliveries(done)}","deliveries":['.encode()
 
 
 class _Asked(Known):

@@ -5,7 +5,7 @@ use crate::parts::{View, MESSAGES};
 use hashbrown::HashMap;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
@@ -82,7 +82,6 @@ pub struct Table {
     classes: Vec<RwLock<HashMap<Vec<u8>, u32>>>,
     literals: RwLock<HashMap<Vec<u8>, u32>>,
     parts: RwLock<HashMap<Vec<u32>, Option<Arc<GivenPart>>>>,
-    words: RwLock<HashMap<Vec<String>, Arc<Vec<u8>>>>,
     pub shaped: AtomicU64,
 }
 
@@ -129,8 +128,8 @@ impl Table {
         };
         let rules = given.into_iter().map(|one| one.map(rule).transpose()).collect::<PyResult<Vec<_>>>()?;
         let classes = rules.iter().map(|_| RwLock::default()).collect();
-        let (literals, parts, words) = Default::default();
-        Ok(Table { rules, same, silence, first_own, most, classes, literals, parts, words, shaped: AtomicU64::new(0) })
+        let (literals, parts) = Default::default();
+        Ok(Table { rules, same, silence, first_own, most, classes, literals, parts, shaped: AtomicU64::new(0) })
     }
 
     fn rule(&self, fact: &Fact) -> Option<&Rule> {
@@ -217,15 +216,16 @@ pub struct Judge<'a> {
     /// What is plain of messages and connections, and the halves of records, as long as others need them too.
     lives: HashMap<(usize, u64), Option<Rc<Life>>>,
     halves: HashMap<u64, Option<Rc<Halves>>>,
-    /// What was looked up in the table: threads that look there at once hold each other up.
-    classes: HashMap<(u32, Value), u32>,
+    /// What was looked up in the table (threads that look there at once hold each other up), or told by Python.
     literals: HashMap<Value, u32>,
     parts: HashMap<Vec<u32>, Option<Told>>,
-    words: HashMap<Vec<String>, Rc<Arc<Vec<u8>>>>,
+    classes: HashMap<(u32, Value), u32>,
+    delivered: HashMap<BTreeSet<String>, Rc<Vec<u8>>>,
     /// How many records were filled in.
     pub shaped: u64,
 }
 
+/// A part of a record, counted here by itself.
 type Told = Rc<Arc<GivenPart>>;
 
 /// The parts of a record that tell how a message was received, and its envelope, and their values.
@@ -241,8 +241,8 @@ struct Life {
 
 impl<'a> Judge<'a> {
     pub fn new(table: &'a Table, view: View<'a>, range: (i64, i64), marks: &'a [(u32, u32)], host: &'a [u8], ask: &'a Py<PyAny>) -> Judge<'a> {
-        let (lives, halves, classes, literals, parts, words) = Default::default();
-        Judge { table, view, range, marks, host, ask, question: None, lives, halves, classes, literals, parts, words, shaped: 0 }
+        let (lives, halves, literals, parts, classes, delivered) = Default::default();
+        Judge { table, view, range, marks, host, ask, question: None, lives, halves, literals, parts, classes, delivered, shaped: 0 }
     }
 
     /// Return a message, or a connection, that is plainly one.
@@ -380,26 +380,21 @@ impl<'a> Judge<'a> {
         if let Some(&known) = self.classes.get(&(code, value)) {
             return Ok(known);
         }
-        let found = self.class_of(code, value)?;
-        self.classes.insert((code, value), found);
-        Ok(found)
-    }
-
-    fn class_of(&self, code: u32, value: Value) -> PyResult<u32> {
-        let text = match as_number(value) {
-            Some(number) => Cow::Owned(number.to_string().into_bytes()),
-            None => self.view.text(value).unwrap_or_default(),
-        };
+        let text = self.words(value);
         let classes = &self.table.classes[code as usize];
-        if let Some(known) = get(classes, &*text) {
-            return Ok(known);
-        }
-        let found: u32 = Python::attach(|py| self.ask.bind(py).call_method1("sort", (code, String::from_utf8_lossy(&text)))?.extract())?;
-        let mut classes = classes.write().unwrap_or_else(PoisonError::into_inner);
-        if classes.len() >= MOST_CLASSES {
-            classes.clear();
-        }
-        classes.insert(text.into_owned(), found);
+        let found = match get(classes, text.as_bytes()) {
+            Some(known) => known,
+            None => {
+                let found = Python::attach(|py| self.ask.bind(py).call_method1("sort", (code, &text))?.extract())?;
+                let mut classes = classes.write().unwrap_or_else(PoisonError::into_inner);
+                if classes.len() >= MOST_CLASSES {
+                    classes.clear();
+                }
+                classes.insert(text.into_bytes(), found);
+                found
+            }
+        };
+        self.classes.insert((code, value), found);
         Ok(found)
     }
 
@@ -746,12 +741,13 @@ impl<'a> Judge<'a> {
             let Some(part) = self.know(key, 2 + u32::from(passed), mid, || one.id.to_string()) else { return Ok(None) };
             deliveries.push((part, values, one.time, domain));
         }
-        let done: Vec<String> = deliveries.iter().filter_map(|(part, ..)| part.2.clone()).collect();
-        let words = match self.words.get(&done) {
+        let done: BTreeSet<String> = deliveries.iter().filter_map(|(part, ..)| part.2.clone()).collect();
+        let words = match self.delivered.get(&done) {
             Some(words) => words.clone(),
             None => {
-                let words = self.words_of(&done)?;
-                self.words.insert(done, words.clone());
+                let words: Vec<u8> = Python::attach(|py| self.ask.bind(py).call_method1("delivered", (&done,))?.extract())?;
+                let words = Rc::new(words);
+                self.delivered.insert(done, words.clone());
                 words
             }
         };
@@ -781,17 +777,6 @@ impl<'a> Judge<'a> {
         out.pop();
         out.extend_from_slice(b"}\n");
         Ok(Some(()))
-    }
-
-    /// Return how a record begins to tell of its deliveries, from the verdict on each that is done.
-    fn words_of(&self, done: &Vec<String>) -> PyResult<Rc<Arc<Vec<u8>>>> {
-        if let Some(words) = get(&self.table.words, done) {
-            return Ok(Rc::new(words));
-        }
-        let words: Vec<u8> = Python::attach(|py| self.ask.bind(py).call_method1("delivered", (done.clone(),))?.extract())?;
-        let words = Arc::new(words);
-        put(&self.table.words, done.clone(), words.clone());
-        Ok(Rc::new(words))
     }
 
     /// Add one text of a part of a record: of a delivery at a time, or of a connection or a message by itself.
