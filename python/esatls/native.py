@@ -101,9 +101,7 @@ def _core(plan: Callable[[Spec], Any]) -> Any:
     for start, (text, _, _) in MATCHERS.items():
         specs = specs_of(start)
         matchers.append((start, text, front_of(specs), [(last, plan(spec)) for last, spec in specs.items()]))
-    silence = min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE)
-    table = _rules(), lives.SAME_OPENING, silence, shapes.FIRST_OWN, ordinary.MOST_SHAPES
-    return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD, SHORTEST_CUT, table)
+    return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD, SHORTEST_CUT, _table(brief=False))
 
 
 def _answer(method: Callable[..., Any], *arguments: object) -> Any:
@@ -317,18 +315,25 @@ def _flags(code: str, rule: ordinary.Rule) -> int:
         code in shapes.TRIES,
         code in shapes.ACCEPTED or ordinary.WENT_OVER in rule.values,
         code == "connection_closed",
+        rule.is_at_once,
     )
     return sum(1 << bit for bit, is_so in enumerate(told) if is_so)
 
 
-def _rules() -> list[Any]:
-    found: list[Any] = []
+def _table(*, brief: bool) -> Any:
+    """Return what makes lives ordinary; `brief` if records have only what a report counts."""
+    rules: list[Any] = []
     for code in _CODES:
-        rule = ordinary.RULES.get(code)
-        names = [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in FACT_TYPES[code]._fields[KEY + 1 :]]
-        kinds, shown = ([_KINDS[value] for value in values] for values in ((rule.values, rule.shown) if rule else ((), ())))
-        found.append(rule and (shapes.ORDER[code], rule.most, kinds, _flags(code, rule), shown, names if shown else []))
-    return found
+        rule, names = ordinary.RULES.get(code), FACT_TYPES[code]._fields[KEY + 1 :]
+        if rule is None:
+            rules.append(None)
+            continue
+        shown = [shapes.shown_in_brief(name, value) if brief else value for name, value in zip(names, rule.shown)]
+        numbers = [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in names] if shown else []
+        kinds, told = ([_KINDS[value] for value in values] for values in (rule.values, shown))
+        rules.append((shapes.ORDER[code], rule.most, kinds, _flags(code, rule), told, numbers))
+    silence = min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE)
+    return rules, lives.SAME_OPENING, silence, shapes.FIRST_OWN, ordinary.MOST_SHAPES
 
 
 class _Learned:
@@ -558,6 +563,7 @@ def counted(
     """
     from esatls.report import alike
 
+    known.core.judge_by(_table(brief=True))
     groups = [alike.Groups(module().Groups, views) for views in (alike.CONNECTIONS, alike.MESSAGES)]
     for block in _records(known, ((RECEIVING, DELIVERY, MESSAGES),), dumps, contradictions, _seconds(since, until), jobs, groups):
         yield from itertools.chain.from_iterable(block)

@@ -51,13 +51,16 @@ const BEGINS: u32 = 256;
 const TRIES: u32 = 512;
 const ACCEPTS: u32 = 1024;
 const CLOSES: u32 = 2048;
+const AT_ONCE: u32 = 4096;
 /// The sort of a text without a letter.
 const EMPTY: u32 = u32::MAX - 2;
 /// Instead of flags: what a connection's own record shows.
 const SHOWN: u32 = u32::MAX;
 
 /// Order, most, kinds, flags, and what is shown of a connection, with names.
-pub type GivenRule = (u32, u32, Vec<String>, u32, Vec<String>, Vec<usize>);
+type GivenRule = (u32, u32, Vec<String>, u32, Vec<String>, Vec<usize>);
+/// What makes lives ordinary: a rule for each code, seconds, the first place of a message's own values, the most shapes.
+pub type GivenTable = (Vec<Option<GivenRule>>, u32, u32, usize, usize);
 
 /// Places of a part's texts: a text, and what stands behind it; then the rest of the text.
 type GivenText = (Vec<(Vec<u8>, usize)>, Vec<u8>);
@@ -99,7 +102,7 @@ const SENDER: u64 = u64::MAX;
 const GIVEN_UP: &str = "none";
 
 impl Table {
-    pub fn new(given: Vec<Option<GivenRule>>, same: u32, silence: u32, first_own: usize, most: usize) -> PyResult<Self> {
+    pub fn new((given, same, silence, first_own, most): GivenTable) -> PyResult<Self> {
         let kind = |word: &String| match word.as_str() {
             "nothing" => Ok(Kind::Nothing),
             "absent" => Ok(Kind::Absent),
@@ -409,7 +412,8 @@ impl<'a> Judge<'a> {
             if timed[..number].contains(one) {
                 return None;
             }
-            key.extend(moment.map(|moment| one.0.cmp(&moment) as u32));
+            let is_at_once = self.table.rules[one.1 as usize].as_ref().is_some_and(|rule| rule.flags & AT_ONCE != 0);
+            key.extend(moment.map(|moment| if is_at_once { u32::from(one.0 > moment) } else { one.0.cmp(&moment) as u32 }));
             key.push(timed.iter().filter(|other| other.0 < one.0).count() as u32);
         }
         Some(())
@@ -427,8 +431,7 @@ impl<'a> Judge<'a> {
     /// Add what tells one part of a record, with what the message was made from; None where that is not ordinary.
     fn part(&mut self, wanted: u32, mid: u64, life: &Life, key: &mut Vec<u32>, values: &mut Vec<Value>, depth: u32) -> PyResult<Option<()>> {
         if wanted == RECEIVED {
-            let is_copied = self.view.met(MESSAGES, mid).is_some_and(|met| met.passed);
-            key.push(u32::from(life.accepted) | u32::from(is_copied) << 1);
+            key.push(u32::from(life.accepted || self.view.met(MESSAGES, mid).is_some_and(|met| met.passed)));
         }
         if self.shape(&life.facts, wanted, mid, key, values)?.is_none() {
             return Ok(None);
@@ -543,6 +546,31 @@ impl<'a> Judge<'a> {
         Some(())
     }
 
+    /// Return which facts of a connection tell the same, nothing where all do; None where it is not plain which one comes first then.
+    fn names(&self, life: &Life) -> Option<Vec<u32>> {
+        let mut names: Vec<(usize, Value, (u32, u32, u32))> = vec![];
+        for fact in &life.facts {
+            let rule = self.rule(fact)?;
+            // an example has its opening first, then what may come at any time
+            let rank = if rule.flags & OPENS != 0 { 0 } else { 1 + u32::from(rule.flags & TIMED != 0) };
+            let told = rule.names.iter().zip(fact.values()).filter(|&(&name, &value)| name > 0 && value != 0);
+            names.extend(told.map(|(&name, &value)| (name, value, (rank, fact.time, fact.code))));
+        }
+        let first = |one: &(usize, Value, _)| names.iter().position(|other| other.0 == one.0 && self.view.is_same(other.1, one.1)).unwrap_or(0);
+        let differ = |one: &(usize, Value, _), other: &(usize, Value, _)| one.0 == other.0 && !self.view.is_same(one.1, other.1);
+        let mut found = vec![];
+        for (number, one) in names.iter().enumerate() {
+            for other in names[..number].iter().filter(|other| differ(one, other)) {
+                let (early, late) = if one.2 .0 < other.2 .0 { (one.2, other.2) } else { (other.2, one.2) };
+                if early.0 < 2 && (early.0 == late.0 || (early.1, early.2) >= (late.1, late.2)) {
+                    return None;
+                }
+                found = names.iter().map(|one| first(one) as u32).collect();
+            }
+        }
+        Some(found)
+    }
+
     /// Return the one domain there is; none where there are several.
     fn shared(domains: &[Vec<u8>]) -> &[u8] {
         match domains {
@@ -573,16 +601,7 @@ impl<'a> Judge<'a> {
                 _ => {}
             }
         }
-        let mut names: Vec<(usize, Value)> = vec![];
-        for fact in &life.facts {
-            let Some(rule) = self.rule(fact) else { return Ok(None) };
-            for (&name, &value) in rule.names.iter().zip(fact.values()).filter(|&(&name, &value)| name > 0 && value != 0) {
-                if names.iter().any(|&(other, known)| other == name && !self.view.is_same(known, value)) {
-                    return Ok(None);
-                }
-                names.push((name, value));
-            }
-        }
+        let Some(names) = self.names(&life) else { return Ok(None) };
         let (mut moments, mut passed, mut flows, mut domains, mut messages) = (vec![], 0_u32, vec![], vec![], 0_u32);
         let mut user = 0;
         for mid in self.view.mentions(side, id) {
@@ -656,6 +675,7 @@ impl<'a> Judge<'a> {
             return Ok(None);
         }
         let told = || orders.iter().fold(format!("{state} {} {user} {flow}:", u32::from(!domain.is_empty())), |told, (_, moment)| format!("{told} {moment}"));
+        key.extend(names);
         let Some(part) = self.know(key, 4 + side as u32, id, told) else { return Ok(None) };
         if self.is_wanted(first, last) {
             out.push(b'{');

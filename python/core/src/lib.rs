@@ -11,7 +11,7 @@ mod parts;
 use facts::{number, Fact, Value, MOST_VALUES};
 use groups::Groups;
 use hashbrown::HashMap;
-use judging::{GivenRule, Judge, Question, Table};
+use judging::{GivenTable, Judge, Question, Table};
 use matching::{Field, Found, GivenMatcher, Matchers, Todo};
 use memchr::{memchr, memchr2, memchr_iter, memmem, memrchr};
 use parts::{Part, View, MESSAGES};
@@ -172,9 +172,6 @@ struct Core {
     limit: (usize, PathBuf),
 }
 
-/// What makes lives ordinary: a rule for each code, seconds, the first place of a message's own values, the most shapes.
-type GivenTable = (Vec<Option<GivenRule>>, u32, u32, usize, usize);
-
 /// Code, time, id and values of a fact.
 type GivenFact = (u32, u32, String, Vec<Option<Vec<u8>>>);
 
@@ -202,7 +199,7 @@ impl Core {
             odd: Box::new(memmem::Finder::new(odd).into_owned()),
             long,
             heads: Heads::default(),
-            table: Table::new(table.0, table.1, table.2, table.3, table.4)?,
+            table: Table::new(table)?,
             parts: vec![Part::default()],
             limit: (usize::MAX, PathBuf::new()),
         })
@@ -332,6 +329,12 @@ impl Core {
             })
         })?;
         Ok((out.iter().map(|out| PyBytes::new(py, out)).collect(), at + done, odd, question))
+    }
+
+    /// Judge by another table.
+    fn judge_by(&mut self, table: GivenTable) -> PyResult<()> {
+        self.table = Table::new(table)?;
+        Ok(())
     }
 
     /// Tell whether Python has told of a shape.

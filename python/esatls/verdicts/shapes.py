@@ -49,7 +49,7 @@ from esatls.verdicts.ordinary import (
     USED,
     WENT_OVER,
 )
-from esatls.verdicts.records import OF_THE_PEER, OF_TLS, brief_record, connection_record, message_record, messages, messages_of
+from esatls.verdicts.records import OF_THE_PARTNER, OF_THE_PEER, OF_TLS, brief_record, connection_record, message_record, messages, messages_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -111,6 +111,8 @@ class _Form:
         self.relation = ""
         self.deliveries: list[tuple[str, int]] = []
         timed = []
+        self.at_once: list[bool] = []
+        """Of what matters if it was said before mail passed, whether it holds for mail of its second."""
         at = 0
         for code in codes:
             rule = RULES[code]
@@ -123,6 +125,7 @@ class _Form:
                     sorts.append((place, SORTS[code]))
             if rule.is_timed:
                 timed.append(at)
+                self.at_once.append(rule.is_at_once)
             if code == "connection_opened":
                 self.opened = at
             elif code == "message_started":
@@ -260,7 +263,8 @@ class _Side(NamedTuple):
     def before(self, time: Time, mid: str) -> Hashable:
         """Return what of it was said before, at and after a time, and which lines are about a message."""
         second = floor(time)
-        return self.told, tuple([(floor(one) > second) - (floor(one) < second) for one in self.timed]), tuple([owner == mid for owner in self.owners])
+        order = tuple([(floor(one) > second) - (floor(one) < second and not at_once) for one, at_once in zip(self.timed, self.form.at_once)])
+        return self.told, order, tuple([owner == mid for owner in self.owners])
 
 
 class Text(NamedTuple):
@@ -489,19 +493,22 @@ class Judge(Known):
         if life is None:
             return None
         layout, values, _, _ = life
-        self._line(mid)
         if kind == 0:
-            found = self.received(mid, layout, values)
-        else:
-            found = envelope = self.envelope(layout, values)
-            if kind > 1 and envelope is not None:
-                people = self.shapes.fragments.get(envelope[0])
-                tries = self.tries(layout.deliveries, values[layout.ends[2] :]) if people is not None else None
-                one = next((one for one in tries or () if (one[0] or "0") == dcid), None)
-                found = None if one is None or people is None else self.attempt(mid, one, people.people, envelope[1])
-                if found is not None and found[0][-1] != (kind == _PASSED):
-                    return None
-        return None if found is None else self.shapes.fragments.get(found[0])
+            received = self.received(mid, layout, values)
+            return received and self._known(received[0], lambda: _Example(self).received(mid))
+        envelope = self.envelope(layout, values)
+        people = envelope and self._known(envelope[0], lambda: _Example(self).envelope(mid))
+        if kind == 1 or envelope is None or people is None:
+            return people
+        tries = self.tries(layout.deliveries, values[layout.ends[2] :])
+        one = next((one for one in tries or () if (one[0] or "0") == dcid), None)
+        found = None if one is None else self.attempt(mid, one, people.people, envelope[1])
+        if one is None or found is None or found[0][-1] != (kind == _PASSED):
+            return None
+        return self._known(found[0], partial(_Example.attempt, _Example(self), mid, one, found[1]))
+
+    def _known(self, told: _Told, example: Callable[[], Fragment | None]) -> Fragment | None:
+        return self.shapes.fragments[told] if told in self.shapes.fragments else self._learn(told, example)
 
     def escaped(self, text: str) -> str:
         """Return a text as it stands in a record."""
@@ -636,13 +643,14 @@ class Judge(Known):
             return _Side(told, LONG_AGO, values, passed, key, form)
         timed = form.timed(values)
         if len(timed) == 1 and not form.has_owners:
-            return _Side(told, floor(timed[0]) + 1, values, passed, key, form, timed)
+            return _Side(told, floor(timed[0]) + (not form.at_once[0]), values, passed, key, form, timed)
         if len({*zip(timed, (code for code in form.codes if RULES[code].is_timed))}) < len(timed):
             # two that are said alike in one second are told apart by their words
             return None
         seconds = [*map(floor, timed)]
         told = form.number((told, *map(sorted(timed).index, timed), *map(sorted(seconds).index, seconds)))
-        return _Side(told, _NEVER if form.has_owners else max(seconds) + 1, values, passed, key, form, timed, form.owners(values))
+        since = _NEVER if form.has_owners else max(second + (not at_once) for second, at_once in zip(seconds, form.at_once))
+        return _Side(told, since, values, passed, key, form, timed, form.owners(values))
 
     # parts of records
 
@@ -664,7 +672,7 @@ class Judge(Known):
                     return None
                 side = connection.told if values[form.started] >= connection.since else connection.before(values[form.started], mid)
                 values += connection.values
-        told = (form.told(values), side, None, self.host != "", layout.is_accepted, mid in self._copied)
+        told = (form.told(values), side, None, self.host != "", layout.is_accepted or mid in self._copied)
         if origin is None or form.relation in INTERNAL:
             return (told, values)
         return self._with_inherited(told, values, values[origin], values[origin + 1], RECEIVING)
@@ -870,14 +878,14 @@ class _Example:
         kept = sorted((fact for fact in facts if RULES[fact[CODE]].most), key=lambda fact: ORDER[fact[CODE]])
         stamps = sorted({*used.times, *(fact[TIME] for fact in kept if RULES[fact[CODE]].is_timed)})
         made = self.stores[side][own] = []
-        marks: dict[str, str | None] = {}
+        marks: dict[tuple[str, str], str | None] = {}
         for fact in kept:
             rule = RULES[fact[CODE]]
             time = _BEGIN + stamps.index(fact[TIME]) if rule.is_timed else _BEGIN - (40 if fact[CODE] == "connection_opened" else 39)
             values = []
             for place, (name, what, value) in enumerate(zip(FACT_TYPES[fact[CODE]]._fields[KEY + 1 :], rule.shown, fact[KEY + 1 :]), self._count + 1):
                 mark = _number(place) if what == NUMBER and value else self._mark(fact[CODE], TEXT if what == PLAIN else what, value, place)
-                values.append(marks.setdefault(name, mark) if value and name in _SHOWN else mark)
+                values.append(marks.setdefault((name, value), mark) if value and name in _SHOWN else mark)
             self._count += 1 + len(values)
             made.append((fact[CODE], time, own, *values))
         if any(fact[CODE] == "connection_closed" for fact in facts):
@@ -1009,6 +1017,11 @@ def link(judge: Judge, side: int, facts: Collection[Fact], used: Used) -> Fragme
     return _Example(judge).connection(side, facts, used)
 
 
+def shown_in_brief(name: str, what: int) -> int:
+    """Return what a value is to the brief record of a connection."""
+    return what if name not in _UNSHOWN_IN_BRIEF else UNSHOWN if what == LITERAL else NOTHING
+
+
 class Used(NamedTuple):
     """What messages say of a connection."""
 
@@ -1036,6 +1049,7 @@ def _user(side: int, key: str, mid: str, times: Sequence[Time], used: Used) -> l
 
 _TABLES = {flow: table for table, flow in MAIL_FLOW.items() if table in ("inbound", "outbound")}
 _SHOWN = frozenset((*OF_THE_PEER, *OF_TLS))
+_UNSHOWN_IN_BRIEF = _SHOWN - {*OF_THE_PARTNER}
 _OF_CONNECTION = 2
 """The values of a connection in front of those of its facts: the partner's domain, and how many messages passed."""
 _PARTNER, _MESSAGES = range(_OF_CONNECTION)
