@@ -351,6 +351,13 @@ class _Learned:
         number = self._sorts.get(key)
         return self._sorts.setdefault(key, next(self._number)) if number is None else number
 
+    def key(self, text: shapes.Text) -> Any:
+        """Return what records have in common that have a text in common: a number for it, and its values."""
+        if not text.text:
+            return [], b""
+        number = self._sorts.setdefault(text.text, next(self._number))
+        return _pieces(text._replace(text="%s".join([f"{number}\0", *"\0" * len(text.places)])))
+
     def delivered(self, done: list[str]) -> bytes:
         """Return how a record begins to tell of its deliveries, from the verdict on each that is done."""
         return f'"delivered":"{of_deliveries({*done})}","deliveries":['.encode()
@@ -398,7 +405,8 @@ class _Asked(Known):
             part = shapes.link(shapes.Judge(self.host, ({}, {}, {}), self.learned.shapes), kind - _LINK, self.facts(kind - _LINK, key), used)
         if part is None:
             return None
-        return [_pieces(text) for text in part.texts], [*part.people.items()], part.done
+        keys = [text and self.learned.key(text) for text in part.keys]
+        return [_pieces(text) for text in part.texts], [*part.people.items()], part.done, keys
 
     def odd(self, store: int, ids: list[str], range_: tuple[int, int]) -> dict[str, list[Any]]:
         """Return the records that the general code gives."""
@@ -419,12 +427,12 @@ class _Asked(Known):
         self.contradictions.look(appliance)
         return found
 
-    def records(self, stores: Sequence[int], range_: tuple[int, int], jobs: int, groups: Sequence[Groups]) -> Iterator[list[Any]]:
+    def records(self, stores: Sequence[int], range_: tuple[int, int], jobs: int, groups: Groups | None) -> Iterator[list[Any]]:
         """Yield the records of all messages, or of all connections of a side, many at a time: as lines of JSON, or by themselves.
 
-        Of those that go to groups, of connections and of messages, only the ones that are in none are given.
+        Of those that go to groups, only the ones that are in none are given.
         """
-        counted = tuple(one.core for one in groups) or None
+        counted = None if groups is None else groups.core
         ids = self.core.ids(self.number, stores)
         host = self.learned.shapes.dump({"": self.host})[5:-2]
 
@@ -434,10 +442,11 @@ class _Asked(Known):
             at, end = start, min(start + _AT_ONCE, len(ids))
             while at < end:
                 parts, at, odd, question = _answer(self.core.records, self.number, ids, host, range_, at, end - at, self.learned, counted)
-                out = b"" if groups else parts.pop()
-                for one in groups:
-                    found.append(one.rest(parts[: one.families]))
-                    del parts[: one.families]
+                if groups is None:
+                    (out,) = parts
+                else:
+                    out = b""
+                    found.append(groups.rest(parts))
                 done = 0
                 for place, store, key in odd:
                     found.append(out[done:place])
@@ -525,9 +534,9 @@ def _records(
     contradictions: Contradictions,
     range_: tuple[int, int] = _ALWAYS,
     jobs: int = 1,
-    groups: Sequence[Groups] = (),
+    groups: Groups | None = None,
 ) -> Iterator[list[Any]]:
-    learned = _Learned(dump, brief=bool(groups))
+    learned = _Learned(dump, brief=groups is not None)
     for host, number in sorted(known.keys.items()):
         for some in stores:
             yield from _Asked(known.core, number, host, learned, contradictions).records(some, range_, jobs, groups)
@@ -564,10 +573,10 @@ def counted(
     from esatls.report import alike
 
     known.core.judge_by(_table(brief=True))
-    groups = [alike.Groups(module().Groups, views) for views in (alike.CONNECTIONS, alike.MESSAGES)]
+    groups = alike.Groups(module().Groups)
     for block in _records(known, ((RECEIVING, DELIVERY, MESSAGES),), dumps, contradictions, _seconds(since, until), jobs, groups):
         yield from itertools.chain.from_iterable(block)
-    yield from itertools.chain.from_iterable(groups)
+    yield from groups
 
 
 def connection_lines(

@@ -1,11 +1,13 @@
 //! Facts -> records of messages and of connections that are ordinary. Which ones are, and what their records say, is handed over by Python, which judges all others too.
 use crate::facts::{self, as_number, Fact, Value};
+use crate::groups::{Family, Groups, Known};
 use crate::json;
 use crate::parts::{View, MESSAGES};
 use hashbrown::HashMap;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::io::Write;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -65,8 +67,9 @@ pub type GivenTable = (Vec<Option<GivenRule>>, u32, u32, usize, usize);
 /// Places of a part's texts: a text, and what stands behind it; then the rest of the text.
 type GivenText = (Vec<(Vec<u8>, usize)>, Vec<u8>);
 /// The texts of a part of a record, where the address of each recipient stands and that of the sender (`SENDER`), and the verdict on a delivery that is done,
-/// or the mail flow of what was received.
-type GivenPart = (Vec<GivenText>, Vec<(u64, usize)>, Option<String>);
+/// or the mail flow of what was received; and what is counted together, for each family (`groups`): None for what is by itself. The last one stands for the
+/// one before where the sender has no domain.
+type GivenPart = (Vec<GivenText>, Vec<(u64, usize)>, Option<String>, Vec<Option<GivenText>>);
 
 /// What Python tells of a shape: a part of a record; None where it is not ordinary.
 pub type Part = Option<GivenPart>;
@@ -97,6 +100,11 @@ const MOST_ORDERS: usize = 8;
 /// Places in front of the values of a delivery's connection, and of what is shown of a connection.
 const TIME_PLACE: usize = 1;
 const DOMAIN_PLACES: [usize; 2] = [3, 0];
+/// Place of the domain of the sender, behind the first of a message's own.
+const SENDERS_DOMAIN: usize = 4;
+/// The families that records are counted in.
+const OF_CONNECTIONS: Range<usize> = 0..2;
+const OF_MESSAGES: Range<usize> = 2..5;
 /// Where the sender stands among the people of an envelope, and the mail flow of a message that was given up.
 const SENDER: u64 = u64::MAX;
 const GIVEN_UP: &str = "none";
@@ -209,25 +217,92 @@ pub struct Judge<'a> {
     pub ask: &'a Py<PyAny>,
     /// What Python is to tell of.
     pub question: Option<Question>,
+    /// What counts records, if they are only counted: with these, and the lines of those that are counted by themselves, for each family.
+    groups: Option<&'a Groups>,
+    known: Known,
+    alone: Vec<Vec<u8>>,
     /// What is plain of messages and connections, and the halves of records, as long as others need them too.
     lives: HashMap<(usize, u64), Option<Arc<Life>>>,
     halves: HashMap<u64, Option<Arc<Halves>>>,
 }
 
+/// A part of a record with its values, the time of a delivery, and the domain.
+type Portion<'p> = (&'p GivenPart, &'p [Value], Option<u32>, &'p [u8]);
+/// What a record has of its own: id, first and last time.
+type Own = (u64, u32, u32);
+
 /// The parts of a record that tell how a message was received, and its envelope, and their values.
 type Halves = ([Arc<GivenPart>; 2], [Vec<Value>; 2]);
 
-/// The facts of a life that have an order, with when it was first and last seen, and whether any shows that it was accepted.
+/// The facts of a life that have an order, with when it was first and last seen, likewise by its own lines, when it was closed, whether any shows that it was
+/// accepted, and whether it used a connection that its record does not show.
 struct Life {
     facts: Vec<Fact>,
     first: u32,
     last: u32,
+    seen: (u32, u32),
+    closed: u32,
     accepted: bool,
+    is_using: bool,
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(table: &'a Table, view: View<'a>, range: (i64, i64), marks: &'a [(u32, u32)], host: &'a [u8], ask: &'a Py<PyAny>) -> Judge<'a> {
-        Judge { table, view, range, marks, host, ask, question: None, lives: HashMap::new(), halves: HashMap::new() }
+    pub fn new(
+        table: &'a Table,
+        view: View<'a>,
+        range: (i64, i64),
+        marks: &'a [(u32, u32)],
+        host: &'a [u8],
+        ask: &'a Py<PyAny>,
+        groups: Option<&'a Groups>,
+    ) -> Judge<'a> {
+        let (known, alone) = groups.map_or_else(Default::default, |groups| (groups.borrow(), vec![vec![]; groups.families.len()]));
+        Judge { table, view, range, marks, host, ask, question: None, groups, known, alone, lives: HashMap::new(), halves: HashMap::new() }
+    }
+
+    /// Return what was written: records, or those that are counted by themselves for each family; and what Python is to tell of.
+    pub fn end(self, out: Vec<u8>) -> (Vec<Vec<u8>>, Option<Question>) {
+        match self.groups {
+            Some(groups) => {
+                groups.give_back(self.known);
+                (self.alone, self.question)
+            }
+            None => (vec![out], self.question),
+        }
+    }
+
+    /// Count a record of some parts in some families: what else it has in common with others, its sender's domain, its times and those of its deliveries.
+    fn count(&mut self, families: Range<usize>, parts: &[Portion], words: &[u8], domain: Option<&[u8]>, times: [&[u32]; 2], own: Own) {
+        let Some(groups) = self.groups else { return };
+        let (mut known, mut alone, mut key) = (std::mem::take(&mut self.known), std::mem::take(&mut self.alone), vec![]);
+        for number in families {
+            let Family(period, most, of_tries, instead, latest) = groups.families[number];
+            let times = if of_tries { times[1] } else { &times[0][..most.min(times[0].len())] };
+            if of_tries && times.is_empty() {
+                continue;
+            }
+            key.clear();
+            key.push(number as u8);
+            if period > 0 {
+                key.extend_from_slice(words);
+                key.extend_from_slice(&times.first().map_or(0, |time| 1 + time / period).to_le_bytes());
+            }
+            let place = if domain.is_none_or(<[u8]>::is_empty) { instead } else { number };
+            let is_alike = (domain.is_some() || instead == number) && parts.iter().all(|part| self.put(&mut key, part.0 .3.get(place).and_then(Option::as_ref), part, own));
+            if is_alike {
+                groups.count(&mut known, &key, times, own.0, latest, || self.line(parts, words, own));
+            } else {
+                alone[number].extend(self.line(parts, words, own));
+            }
+        }
+        (self.known, self.alone) = (known, alone);
+    }
+
+    /// Add a text of a part; false where it has none.
+    fn put(&self, out: &mut Vec<u8>, text: Option<&GivenText>, part: &Portion, own: Own) -> bool {
+        let Some(text) = text else { return false };
+        self.write(out, text, part.1, own, part.2, part.3);
+        true
     }
 
     /// Return a message, or a connection, that is plainly one.
@@ -251,7 +326,7 @@ impl<'a> Judge<'a> {
     /// Return the facts of an id; None where the table does not have them.
     fn life(&self, store: usize, id: u64) -> Option<Life> {
         let facts = self.view.distinct(store, id)?;
-        let mut life = Life { facts, first: u32::MAX, last: 0, accepted: false };
+        let mut life = Life { facts, first: u32::MAX, last: 0, seen: (0, 0), closed: u32::MAX, accepted: false, is_using: false };
         for fact in &life.facts {
             let rule = self.rule(fact)?;
             if fact.values().len() != rule.kinds.len() {
@@ -261,8 +336,13 @@ impl<'a> Judge<'a> {
                 life.first = life.first.min(fact.time);
                 life.last = life.last.max(fact.time);
             }
+            if rule.flags & CLOSES != 0 {
+                life.closed = life.closed.min(fact.time);
+            }
             life.accepted |= rule.flags & ACCEPTS != 0;
+            life.is_using |= rule.kinds.contains(&Kind::Used);
         }
+        life.seen = (life.first, life.last);
         life.facts.retain(|fact| self.rule(fact).is_some_and(|rule| rule.most > 0));
         let order = |fact: &Fact| self.rule(fact).map_or(0, |rule| rule.order);
         life.facts.reverse();
@@ -592,15 +672,8 @@ impl<'a> Judge<'a> {
 
     fn linked(&mut self, side: usize, id: u64, out: &mut Vec<u8>) -> PyResult<Option<()>> {
         let Some(life) = self.plain(side, id) else { return Ok(None) };
-        let (mut opened, mut closed, mut first, mut last) = (0, u32::MAX, u32::MAX, 0);
-        for fact in self.view.facts(side, id) {
-            (first, last) = (first.min(fact.time), last.max(fact.time));
-            match self.flags(&fact) & (OPENS | CLOSES) {
-                OPENS => opened = fact.time,
-                CLOSES => closed = closed.min(fact.time),
-                _ => {}
-            }
-        }
+        let (closed, (mut first, mut last)) = (life.closed, life.seen);
+        let opened = life.facts.iter().find(|fact| self.flags(fact) & OPENS != 0).map_or(0, |fact| fact.time);
         let Some(names) = self.names(&life) else { return Ok(None) };
         let (mut moments, mut passed, mut flows, mut domains, mut messages) = (vec![], 0_u32, vec![], vec![], 0_u32);
         let mut user = 0;
@@ -611,11 +684,13 @@ impl<'a> Judge<'a> {
             let flow = received.2.clone().unwrap_or_default();
             let is_given_up = side == 0 && flow == GIVEN_UP;
             let mut passes = false;
-            for fact in self.view.facts(MESSAGES, mid) {
-                let Some(rule) = self.rule(&fact) else { return Ok(None) };
-                if fact.values().first().is_none_or(|&value| named(value) != Some(Named::One(id))) {
-                    continue;
-                }
+            let is_named = |fact: &Fact| fact.values().first().is_some_and(|&value| named(value) == Some(Named::One(id)));
+            let is_using = |fact: &Fact| self.rule(fact).is_some_and(|rule| rule.kinds[0] == Kind::Used);
+            if side == 1 && own.is_using && self.view.facts(MESSAGES, mid).any(|fact| is_named(&fact) && is_using(&fact)) {
+                return Ok(None);
+            }
+            for fact in own.facts.iter().filter(|fact| is_named(fact)) {
+                let Some(rule) = self.rule(fact) else { return Ok(None) };
                 match rule.kinds[0] {
                     Kind::Same if side == 0 && rule.flags & STARTS != 0 => {}
                     Kind::Delivery if side == 1 => {
@@ -623,7 +698,6 @@ impl<'a> Judge<'a> {
                             return Ok(None);
                         }
                     }
-                    Kind::Used if side == 1 => return Ok(None),
                     _ => continue,
                 }
                 (first, last) = (first.min(fact.time), last.max(fact.time));
@@ -678,20 +752,20 @@ impl<'a> Judge<'a> {
         key.extend(names);
         let Some(part) = self.know(key, 4 + side as u32, id, told) else { return Ok(None) };
         if self.is_wanted(first, last) {
-            out.push(b'{');
-            self.write(out, &part.0[0], &values, (id, opened, closed), None, domain);
-            out.extend_from_slice(b"}\n");
+            let shown = |place: usize| part.0[0].0.iter().any(|&(_, one)| one == self.table.first_own + place);
+            let times: Vec<u32> = [(2, opened), (3, closed)].into_iter().filter(|&(place, _)| shown(place)).map(|(_, time)| time).collect();
+            let (parts, own) = ([(&*part, &values[..], None, domain)], (id, opened, closed));
+            match self.groups {
+                Some(_) => self.count(OF_CONNECTIONS, &parts, b"", Some(domain), [&times, &[]], own),
+                None => out.extend(self.line(&parts, b"", own)),
+            }
         }
         Ok(Some(()))
     }
 
     /// Add the record of a message; false where it is for Python.
     pub fn record(&mut self, mid: u64, out: &mut Vec<u8>) -> PyResult<bool> {
-        let before = out.len();
         let told = self.told(mid, out)?.is_some();
-        if !told {
-            out.truncate(before);
-        }
         self.table.shaped.fetch_add(u64::from(told), Ordering::Relaxed);
         Ok(told)
     }
@@ -733,38 +807,66 @@ impl<'a> Judge<'a> {
         if !self.is_wanted(life.first, life.last) {
             return Ok(Some(()));
         }
-        out.push(b'{');
-        for (kind, number) in [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)] {
-            let start = out.len();
-            if kind < 2 {
-                self.write(out, &halves[kind].0[number], &all[kind], own, None, b"");
-            } else {
-                out.extend_from_slice(&words);
-                for (at, (part, values, time, domain)) in deliveries.iter().enumerate() {
-                    if at > 0 {
-                        out.push(b',');
-                    }
-                    self.write(out, &part.0[0], values, own, Some(*time), domain);
-                }
-                out.push(b']');
-            }
-            if out.len() > start {
-                out.push(b',');
-            }
+        let mut domains = vec![];
+        let is_plain = self.groups.is_some() && self.domain_of(SENDER, &halves[1].1, &all[1], &mut domains).is_some();
+        let domain = Self::shared(&domains);
+        let mut parts: Vec<Portion> = vec![(&halves[0], &all[0], None, b""), (&halves[1], &all[1], None, domain)];
+        parts.extend(deliveries.iter().map(|(part, values, time, domain)| (&**part, &values[..], Some(*time), &domain[..])));
+        if self.groups.is_some() {
+            let times: Vec<u32> = tries.iter().map(|one| one.time).collect();
+            self.count(OF_MESSAGES, &parts, &words, is_plain.then_some(domain), [&[life.first, life.last], &times], own);
+        } else {
+            out.extend(self.line(&parts, &words, own));
         }
-        out.pop();
-        out.extend_from_slice(b"}\n");
         Ok(Some(()))
     }
 
+    /// Return a whole record: of a connection, or of a message, with the words in front of its deliveries.
+    fn line(&self, parts: &[Portion], words: &[u8], own: Own) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1024);
+        out.push(b'{');
+        match parts {
+            [received, envelope, tries @ ..] => {
+                for (part, number) in [(Some(received), 0), (Some(envelope), 0), (None, 0), (Some(received), 1), (Some(envelope), 1)] {
+                    let start = out.len();
+                    match part {
+                        Some(part) => {
+                            self.put(&mut out, part.0 .0.get(number), part, own);
+                        }
+                        None => {
+                            out.extend_from_slice(words);
+                            for (at, part) in tries.iter().enumerate() {
+                                if at > 0 {
+                                    out.push(b',');
+                                }
+                                self.put(&mut out, part.0 .0.first(), part, own);
+                            }
+                            out.push(b']');
+                        }
+                    }
+                    if out.len() > start {
+                        out.push(b',');
+                    }
+                }
+                out.pop();
+            }
+            _ => {
+                parts.iter().all(|part| self.put(&mut out, part.0 .0.first(), part, own));
+            }
+        }
+        out.extend_from_slice(b"}\n");
+        out
+    }
+
     /// Add one text of a part of a record: of a delivery at a time, or of a connection or a message by itself.
-    fn write(&self, out: &mut Vec<u8>, text: &GivenText, values: &[Value], own: (u64, u32, u32), time: Option<u32>, domain: &[u8]) {
+    fn write(&self, out: &mut Vec<u8>, text: &GivenText, values: &[Value], own: Own, time: Option<u32>, domain: &[u8]) {
         for (text, place) in &text.0 {
             out.extend_from_slice(text);
             match (place.checked_sub(self.table.first_own), time) {
                 (Some(0), _) => drop(write!(out, "{}", own.0)),
                 (Some(1), _) => out.extend_from_slice(self.host),
                 (Some(2), _) => json::stamp(out, own.1),
+                (Some(SENDERS_DOMAIN), _) => drop(json::text(out, domain, self.marks)),
                 (Some(_), _) => json::stamp(out, own.2),
                 (None, Some(time)) if *place == TIME_PLACE => json::stamp(out, time),
                 _ if !domain.is_empty() && *place == DOMAIN_PLACES[usize::from(time.is_none())] => drop(json::text(out, domain, self.marks)),

@@ -300,32 +300,25 @@ impl Core {
         at: usize,
         count: usize,
         ask: Py<PyAny>,
-        groups: Option<(Bound<'py, Groups>, Bound<'py, Groups>)>,
+        groups: Option<Bound<'py, Groups>>,
     ) -> PyResult<Judged<'py>> {
-        let groups = groups.as_ref().map(|(links, messages)| [links.get(), messages.get()]);
+        let groups = groups.as_ref().map(|groups| groups.get());
         let some = ids.0.get(at..(at + count).min(ids.0.len())).unwrap_or_default();
         let (out, done, odd, question) = guarded(|| {
             py.detach(|| {
-                let mut judge = Judge::new(&self.table, self.view(appliance)?, range, &self.marks, host, &ask);
-                let (mut out, mut ends, mut odd, mut done) = (vec![], [vec![], vec![]], vec![], 0);
+                let mut judge = Judge::new(&self.table, self.view(appliance)?, range, &self.marks, host, &ask, groups);
+                let (mut out, mut odd, mut done) = (vec![], vec![], 0);
                 for &(store, id) in some {
-                    let before = out.len();
                     if !(if store < MESSAGES { judge.link(store, id, &mut out)? } else { judge.record(id, &mut out)? }) {
                         if judge.question.is_some() {
                             break;
                         }
                         odd.push((out.len(), store, id.to_string()));
                     }
-                    if out.len() > before {
-                        ends[store / MESSAGES].push((before..out.len(), id));
-                    }
                     done += 1;
                 }
-                let out = match groups {
-                    Some(groups) => groups.iter().zip(&ends).flat_map(|(groups, ends)| groups.add(&out, ends)).collect(),
-                    None => vec![out],
-                };
-                Ok((out, done, odd, judge.question))
+                let (out, question) = judge.end(out);
+                Ok((out, done, odd, question))
             })
         })?;
         Ok((out.iter().map(|out| PyBytes::new(py, out)).collect(), at + done, odd, question))

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, position
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import Stamps, rfc3339
-from esatls.verdicts import lives
+from esatls.verdicts import counted, lives
 from esatls.verdicts.appliance import Appliance, in_order
 from esatls.verdicts.closure import Known, together
+from esatls.verdicts.counted import only
 from esatls.verdicts.deliveries import delivered, deliveries_of
 from esatls.verdicts.facts import LONG_AGO, passes, refs
 from esatls.verdicts.message import domain_of, rids_of
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from esatls.verdicts.message import Message
 
 Dump = Callable[["Mapping[str, Any]"], bytes]
+Keys = tuple[Optional["Mapping[str, Any]"], ...]
 _Get = Callable[["Sequence[Any]"], tuple[Any, ...]]
 _Told = tuple["Hashable", ...]
 
@@ -285,6 +287,8 @@ class Fragment(NamedTuple):
     """Where the address of each recipient stands, and that of the sender (`SENDER`)."""
     done: str | None = None
     """The verdict on a delivery that is done; the mail flow of what was received, or `GIVEN_UP`."""
+    keys: tuple[Text | None, ...] = ()
+    """What a brief record has in common with others, by family (`counted`)."""
 
 
 class _Template(NamedTuple):
@@ -364,7 +368,8 @@ _OWN = 4
 """Every message has its id, its appliance, and the stamps of the first and the last time at which it was seen, in front of its other values."""
 FIRST_OWN = 900_000
 """The places of these are numbered from here in the parts of a record."""
-_MID, _HOST, _FIRST, _LAST = range(FIRST_OWN, FIRST_OWN + _OWN)
+_MID, _HOST, _FIRST, _LAST, _DOMAIN = range(FIRST_OWN, FIRST_OWN + _OWN + 1)
+"""The last one is that of the sender's domain, in what is counted."""
 
 
 class Judge(Known):
@@ -801,9 +806,11 @@ class _Example:
         record, _ = told
         seen = {name: record.pop(name) for name in _OF_TIME}
         flow = "none" if record["received"] == "none" else record.get("mail_flow", "")
+        keys: Keys = ()
         if self.judge.shapes.brief:
-            record, seen = _only(record, _COUNTED), _only({**record, **seen}, _OF_EACH)
-        found = self._fragment(record, seen)
+            keys = counted.of_received(record)
+            record, seen = only(record, _COUNTED), only({**record, **seen}, _OF_EACH)
+        found = self._fragment(record, seen, keys=keys)
         return found and found._replace(done=flow)
 
     def envelope(self, mid: str) -> Fragment | None:
@@ -814,7 +821,7 @@ class _Example:
         if told is None:
             return None
         record, message = told
-        parts = _only(record, _OF_ENVELOPE), _only(record, _OF_IDENTITY)
+        parts = only(record, _OF_ENVELOPE), only(record, _OF_IDENTITY)
         people = {}
         for rid, address in message.recipients.items():
             mark = _MARK.fullmatch(address)
@@ -826,9 +833,11 @@ class _Example:
             if mark is None:
                 return None
             people[SENDER] = int(mark[1])
+        keys: Keys = ()
         if self.judge.shapes.brief:
-            parts = ({"to": len(record.get("recipients", ()))}, _only(record, ("recipients", "sender")))
-        found = self._fragment(*parts)
+            keys = counted.of_envelope(len(record.get("recipients", ())), _text(_DOMAIN))
+            parts = ({"to": len(record.get("recipients", ()))}, only(record, ("recipients", "sender")))
+        found = self._fragment(*parts, keys=keys)
         return found and found._replace(people=people)
 
     def attempt(self, mid: str, one: _Try, values: tuple[Any, ...]) -> Fragment | None:
@@ -865,9 +874,11 @@ class _Example:
         if "time" in found[0]:
             found[0]["time"] = _text(1)
         told: dict[str, Any] = {**found[0]}
+        keys: Keys = ()
         if self.judge.shapes.brief:
-            told = _only(told, (*_OF_ATTEMPT, *(("domain",) if "domain" in told else ("peer_host", "peer_ip")), "time"))
-        made = self._fragment(told)
+            keys = counted.of_attempt(told)
+            told = only(told, (*_OF_ATTEMPT, *(("domain",) if "domain" in told else ("peer_host", "peer_ip")), "time"))
+        made = self._fragment(told, keys=keys)
         return made and made._replace(texts=(made.texts[0]._replace(text="{" + made.texts[0].text + "}"),), done=done)
 
     def connection(self, side: int, facts: Collection[Fact], used: Used) -> Fragment | None:
@@ -905,7 +916,7 @@ class _Example:
                 record[name] = _text(place)
         if record.get("messages"):
             record["messages"] = int(_number(_MESSAGES))
-        return self._fragment(record)
+        return self._fragment(record, keys=counted.of_connection(record) if self.judge.shapes.brief else ())
 
     def _message(self, mid: str, codes: Collection[str], depth: int) -> None:
         layout, own, _, _ = self.judge.life(mid)
@@ -988,28 +999,25 @@ class _Example:
                 record[name] = _text(place)
         return record, found[0]
 
-    def _fragment(self, *parts: dict[str, Any]) -> Fragment | None:
-        texts = []
-        for part in parts:
-            text = self.judge.shapes.dump(part).decode()[1:-1].replace("%", "%%")
-            for marked, place in self._sorted:
-                text = text.replace(self.judge.escaped(marked).replace("%", "%%"), _text(place))
-            places: list[int] = []
-
-            def slot(mark: re.Match[str], places: list[int] = places) -> str:
-                places.append(int(mark[1] or mark[2]))
-                return "%s"
-
-            text = _MARK.sub(slot, text)
-            if "\ue000" in text or rfc3339(_BEGIN)[:10] in text or self._unshown & {*places}:
+    def _fragment(self, *parts: dict[str, Any], keys: Keys = ()) -> Fragment | None:
+        texts, shared = [self._put(part) for part in parts], [part if part is None else self._put(part) for part in keys]
+        for text in (*texts, *shared):
+            if text is not None and ("\ue000" in text.text or rfc3339(_BEGIN)[:10] in text.text or self._unshown & {*text.places}):
                 return None
-            texts.append(Text(text, tuple(places)))
-        return Fragment(len(self.judge.shapes.fragments), tuple(texts), self._count, {})
+        return Fragment(len(self.judge.shapes.fragments), tuple(texts), self._count, {}, keys=tuple(shared))
 
+    def _put(self, part: Mapping[str, Any]) -> Text:
+        """Return a part of a record as text, with places instead of marks."""
+        text = self.judge.shapes.dump(part).decode()[1:-1].replace("%", "%%")
+        for marked, place in self._sorted:
+            text = text.replace(self.judge.escaped(marked).replace("%", "%%"), _text(place))
+        places: list[int] = []
 
-def _only(record: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return some fields of a record, in this order."""
-    return {name: record[name] for name in names if name in record}
+        def slot(mark: re.Match[str]) -> str:
+            places.append(int(mark[1] or mark[2]))
+            return "%s"
+
+        return Text(_MARK.sub(slot, text), tuple(places))
 
 
 def link(judge: Judge, side: int, facts: Collection[Fact], used: Used) -> Fragment | None:
