@@ -31,8 +31,9 @@ from esatls.lines.clock import rfc3339
 from esatls.output.json_lines import dumps, loads
 from esatls.output.text import MARKS
 from esatls.verdicts import lives, ordinary, shapes
-from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.appliance import Appliance, is_own
 from esatls.verdicts.closure import Known, together
+from esatls.verdicts.envelope import listed
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances, key_of
 from esatls.verdicts.records import OF_THE_PEER, OF_TLS, connections_of, messages, messages_of, times_of
@@ -316,6 +317,7 @@ def _flags(code: str, rule: ordinary.Rule) -> int:
         code in shapes.ACCEPTED or ordinary.WENT_OVER in rule.values,
         code == "connection_closed",
         rule.is_at_once,
+        code == "message_sender",
     )
     return sum(1 << bit for bit, is_so in enumerate(told) if is_so)
 
@@ -350,6 +352,14 @@ class _Learned:
         key = code, shapes.SORTS[_CODES[code]](text)
         number = self._sorts.get(key)
         return self._sorts.setdefault(key, next(self._number)) if number is None else number
+
+    def is_own(self, host: str, sender: str | None) -> bool:
+        """Tell whether an appliance itself has made a message from a sender that came over no connection; `host` is as it stands in a record."""
+        return is_own(loads(f'"{host}"'.encode()), sender)
+
+    def listed(self, text: str) -> list[bytes]:
+        """Return the addresses that stand in a text."""
+        return [address.encode() for address in listed(text)]
 
     def key(self, text: shapes.Text) -> Any:
         """Return what records have in common that have a text in common: a number for it, and its values."""

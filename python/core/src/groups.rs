@@ -17,7 +17,7 @@ struct Span(u32, u32, Vec<(u32, u64)>);
 pub struct Group {
     count: u64,
     spans: Vec<Span>,
-    line: Vec<u8>,
+    line: Box<[u8]>,
 }
 
 /// Groups by what they have in common.
@@ -48,15 +48,18 @@ impl Groups {
             match found.get_mut(&key) {
                 Some(known) => {
                     known.count += group.count;
-                    known.spans.iter_mut().zip(&group.spans).for_each(|(known, span)| known.widen(span.0, span.1, &span.2, self.families[usize::from(key[0])].4));
+                    known
+                        .spans
+                        .iter_mut()
+                        .zip(&group.spans)
+                        .for_each(|(known, span)| known.widen(span.0, span.1, &span.2, self.families[usize::from(key[0])].4));
                 }
                 None => drop(found.insert(key, group)),
             }
         }
         let told = |span: Span| (span.0, span.1, span.2);
-        let told = |(key, group): (Vec<u8>, Group)| {
-            (usize::from(key[0]), group.count, group.spans.into_iter().map(told).collect(), PyBytes::new(py, &group.line))
-        };
+        let told =
+            |(key, group): (Vec<u8>, Group)| (usize::from(key[0]), group.count, group.spans.into_iter().map(told).collect(), PyBytes::new(py, &group.line));
         found.into_iter().map(told).collect()
     }
 }
@@ -80,7 +83,7 @@ impl Groups {
                 group.count += 1;
                 group.spans.iter_mut().zip(times).for_each(|(span, &time)| span.widen(time, time, &[(time, id)][..most.min(1)], most));
             }
-            None => drop(known.insert(key.to_vec(), Group { count: 1, spans: spans.collect(), line: line() })),
+            None => drop(known.insert(key.to_vec(), Group { count: 1, spans: spans.collect(), line: line().into() })),
         }
     }
 }

@@ -2,10 +2,12 @@
 use crate::facts::{self, as_number, Fact, Value};
 use crate::groups::{Family, Groups, Known};
 use crate::json;
-use crate::parts::{View, MESSAGES};
+use crate::parts::{ascending, View, MESSAGES};
 use hashbrown::HashMap;
+use memchr::memrchr;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use std::borrow::Cow;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,6 +56,7 @@ const TRIES: u32 = 512;
 const ACCEPTS: u32 = 1024;
 const CLOSES: u32 = 2048;
 const AT_ONCE: u32 = 4096;
+const SENDS: u32 = 8192;
 /// The sort of a text without a letter.
 const EMPTY: u32 = u32::MAX - 2;
 /// Instead of flags: what a connection's own record shows.
@@ -95,6 +98,8 @@ pub type Question = (Vec<u32>, u32, String, String);
 
 const MOST_CLASSES: usize = 100_000;
 const MOST_DEPTH: u32 = 4;
+/// Values of most shapes.
+const ROOM: usize = 64;
 /// Ways in which mail passed a connection before and after what it said.
 const MOST_ORDERS: usize = 8;
 /// Places in front of the values of a delivery's connection, and of what is shown of a connection.
@@ -102,6 +107,8 @@ const TIME_PLACE: usize = 1;
 const DOMAIN_PLACES: [usize; 2] = [3, 0];
 /// Place of the domain of the sender, behind the first of a message's own.
 const SENDERS_DOMAIN: usize = 4;
+/// The place of the first address in a list is so much higher than that of the list, the next one's twice as much.
+const LISTED: usize = 10_000;
 /// The families that records are counted in.
 const OF_CONNECTIONS: Range<usize> = 0..2;
 const OF_MESSAGES: Range<usize> = 2..5;
@@ -197,13 +204,12 @@ pub fn named(value: Value) -> Option<Named> {
 }
 
 /// A delivery: its connection, whether it began, what ended it, the time of the last, to whom, and what was said.
-#[derive(Clone, Copy)]
 struct Try {
     id: u64,
     begun: bool,
     ended: u32,
     time: u32,
-    rid: Value,
+    rids: Vec<u64>,
     response: Value,
 }
 
@@ -224,6 +230,8 @@ pub struct Judge<'a> {
     /// What is plain of messages and connections, and the halves of records, as long as others need them too.
     lives: HashMap<(usize, u64), Option<Arc<Life>>>,
     halves: HashMap<u64, Option<Arc<Halves>>>,
+    /// Addresses in lists.
+    lists: HashMap<Value, Vec<Vec<u8>>>,
 }
 
 /// A part of a record with its values, the time of a delivery, and the domain.
@@ -257,7 +265,21 @@ impl<'a> Judge<'a> {
         groups: Option<&'a Groups>,
     ) -> Judge<'a> {
         let (known, alone) = groups.map_or_else(Default::default, |groups| (groups.borrow(), vec![vec![]; groups.families.len()]));
-        Judge { table, view, range, marks, host, ask, question: None, groups, known, alone, lives: HashMap::new(), halves: HashMap::new() }
+        Judge {
+            table,
+            view,
+            range,
+            marks,
+            host,
+            ask,
+            question: None,
+            groups,
+            known,
+            alone,
+            lives: HashMap::new(),
+            halves: HashMap::new(),
+            lists: HashMap::new(),
+        }
     }
 
     /// Return what was written: records, or those that are counted by themselves for each family; and what Python is to tell of.
@@ -274,7 +296,8 @@ impl<'a> Judge<'a> {
     /// Count a record of some parts in some families: what else it has in common with others, its sender's domain, its times and those of its deliveries.
     fn count(&mut self, families: Range<usize>, parts: &[Portion], words: &[u8], domain: Option<&[u8]>, times: [&[u32]; 2], own: Own) {
         let Some(groups) = self.groups else { return };
-        let (mut known, mut alone, mut key) = (std::mem::take(&mut self.known), std::mem::take(&mut self.alone), vec![]);
+        let (mut known, mut alone) = (std::mem::take(&mut self.known), std::mem::take(&mut self.alone));
+        let mut key = Vec::with_capacity(4 * ROOM);
         for number in families {
             let Family(period, most, of_tries, instead, latest) = groups.families[number];
             let times = if of_tries { times[1] } else { &times[0][..most.min(times[0].len())] };
@@ -288,7 +311,10 @@ impl<'a> Judge<'a> {
                 key.extend_from_slice(&times.first().map_or(0, |time| 1 + time / period).to_le_bytes());
             }
             let place = if domain.is_none_or(<[u8]>::is_empty) { instead } else { number };
-            let is_alike = (domain.is_some() || instead == number) && parts.iter().all(|part| self.put(&mut key, part.0 .3.get(place).and_then(Option::as_ref), part, own));
+            // which ones are the latest is told by their times
+            let is_alike = (domain.is_some() || instead == number)
+                && (latest == 0 || !times.is_empty())
+                && parts.iter().all(|part| self.put(&mut key, part.0 .3.get(place).and_then(Option::as_ref), part, own));
             if is_alike {
                 groups.count(&mut known, &key, times, own.0, latest, || self.line(parts, words, own));
             } else {
@@ -414,6 +440,8 @@ impl<'a> Judge<'a> {
                     }
                     Kind::Plain => u32::from(value != 0),
                     Kind::Literal | Kind::Distinct => self.literal(value),
+                    // what a line says that makes messages of others is asked by the envelope alone
+                    Kind::Sorted if wanted == RECEIVED && rule.flags & ENVELOPE != 0 => 0,
                     Kind::Sorted if self.is_empty(value) => EMPTY,
                     Kind::Sorted => self.class(fact.code, value)?,
                     Kind::Owner => u32::from(named(value) == Some(Named::One(mid))),
@@ -524,8 +552,9 @@ impl<'a> Judge<'a> {
                     return Ok(None);
                 }
             } else if origin.is_none() && start.values()[1..].iter().all(|&value| value == 0) {
-                // whether the appliance itself has made it is not told by its shape
-                return Ok(None);
+                let sender = life.facts.iter().find(|fact| self.flags(fact) & SENDS != 0).map_or(0, |fact| fact.values()[1]);
+                let (host, sender) = (String::from_utf8_lossy(self.host).into_owned(), (sender != 0).then(|| self.words(sender)));
+                key.push(Python::attach(|py| self.ask.bind(py).call_method1("is_own", (host, sender))?.extract::<bool>())?.into());
             }
         }
         let Some(origin) = origin.filter(|origin| self.flags(origin) & INTERNAL == 0) else { return Ok(Some(())) };
@@ -562,22 +591,31 @@ impl<'a> Judge<'a> {
     }
 
     fn half_by_half(&mut self, mid: u64, life: &Life) -> PyResult<Option<Halves>> {
-        let (mut key, mut values) = (vec![0, u32::from(!self.host.is_empty())], vec![]);
+        let (mut key, mut values) = (Vec::with_capacity(ROOM), Vec::with_capacity(ROOM));
+        key.extend([0, u32::from(!self.host.is_empty())]);
         if self.part(RECEIVED, mid, life, &mut key, &mut values, 0)?.is_none() {
             return Ok(None);
         }
         let Some(received) = self.know(key, 0, mid, String::new) else { return Ok(None) };
-        let (mut key, mut others) = (vec![1], vec![]);
+        let (mut key, mut others) = (Vec::with_capacity(ROOM), Vec::with_capacity(ROOM));
+        key.push(1);
         if self.part(ENVELOPE, mid, life, &mut key, &mut others, 0)?.is_none() {
             return Ok(None);
         }
         let Some(envelope) = self.know(key, 1, mid, String::new) else { return Ok(None) };
+        for place in envelope.0.iter().flat_map(|text| &text.0).map(|(_, place)| *place).filter(|place| (LISTED..self.table.first_own).contains(place)) {
+            let list = others.get(place % LISTED).copied().unwrap_or(0);
+            if !self.lists.contains_key(&list) {
+                let told: Vec<Vec<u8>> = Python::attach(|py| self.ask.bind(py).call_method1("listed", (self.words(list),))?.extract())?;
+                self.lists.insert(list, told);
+            }
+        }
         Ok(Some(([received, envelope], [values, others])))
     }
 
-    /// Return the deliveries of a message in their order.
+    /// Return the deliveries of a message in their order; None where they are not plainly that many.
     fn tries(&self, life: &Life) -> Option<Vec<Try>> {
-        let mut found: Vec<Try> = vec![];
+        let (mut found, mut all_begun): (Vec<Try>, Vec<Try>) = (vec![], vec![]);
         for fact in &life.facts {
             let rule = self.rule(fact)?;
             if !rule.kinds.contains(&Kind::Delivery) {
@@ -587,41 +625,70 @@ impl<'a> Judge<'a> {
                 Named::One(id) => id,
                 _ => 0,
             };
-            let (begun, response) = (rule.flags & BEGINS != 0, if rule.flags & TRIES != 0 { fact.values()[2] } else { 0 });
+            let response = if rule.flags & TRIES != 0 { fact.values()[2] } else { 0 };
             if id == 0 && rule.flags & TRIES == 0 {
                 return None;
             }
-            match found.iter_mut().find(|one| one.id == id) {
-                None => found.push(Try { id, begun, ended: if begun { 0 } else { fact.code + 1 }, time: fact.time, rid: fact.values()[1], response }),
-                Some(one) if !self.view.is_same(one.rid, fact.values()[1]) || (if begun { one.begun } else { one.ended != 0 }) => return None,
-                Some(one) if begun => one.begun = true,
-                Some(one) => (one.ended, one.time, one.response) = (fact.code + 1, fact.time, response),
+            let (begun, again) = (rule.flags & BEGINS != 0, rule.flags & TRIES != 0);
+            let one = Try { id, begun, ended: if begun { 0 } else { fact.code + 1 }, time: fact.time, rids: self.rids(fact.values()[1])?, response };
+            let others = if begun { &mut all_begun } else { &mut found };
+            match others.iter_mut().find(|other| other.id == id && self.end_alike(other, &one) && other.time == one.time) {
+                Some(other) if again => other.rids = ascending(other.rids.iter().chain(&one.rids).copied()),
+                Some(_) => return None,
+                None => others.push(one),
             }
         }
-        found.sort_by_key(|one| (one.time, one.id));
-        Some(found)
+        for one in all_begun {
+            let all = found.iter().filter(|end| end.id == one.id).flat_map(|end| &end.rids).collect::<Vec<_>>();
+            let is_over = found.iter().any(|end| end.id == one.id);
+            if is_over && !one.rids.iter().all(|rid| all.contains(&rid)) {
+                return None;
+            }
+            found.iter_mut().filter(|end| end.id == one.id).for_each(|end| end.begun = true);
+            if !is_over {
+                found.push(one);
+            }
+        }
+        found.sort_by_cached_key(|one| (one.time, one.id, one.ended, self.view.text(one.response)));
+        let are_plain = |one: &Try, other: &Try| match self.end_alike(one, other) {
+            // the same again, of the same recipients
+            true => one.rids == other.rids && one.response != 0,
+            false => !self.is_empty(one.response) && !self.is_empty(other.response),
+        };
+        found.iter().enumerate().all(|(at, one)| found[..at].iter().all(|other| one.id != other.id || are_plain(one, other))).then_some(found)
+    }
+
+    /// Tell whether two deliveries ended alike.
+    fn end_alike(&self, one: &Try, other: &Try) -> bool {
+        one.ended == other.ended && self.view.is_same(one.response, other.response)
+    }
+
+    /// Return the numbers of the recipients of a delivery, ascending.
+    fn rids(&self, rid: Value) -> Option<Vec<u64>> {
+        if let Some(rid) = as_number(rid) {
+            return Some(vec![u64::from(rid)]);
+        }
+        let number = |rid: &str| rid.bytes().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')));
+        let found: Option<Vec<u64>> = self.words(rid).split([',', ' ']).filter(|rid| !rid.is_empty() && rid.len() <= 18).map(number).collect();
+        Some(ascending(found?.into_iter()))
     }
 
     /// Add the domains of the recipients of a delivery; None where that is not ordinary.
     fn domains(&self, rid: Value, people: &[(u64, usize)], values: &[Value], found: &mut Vec<Vec<u8>>) -> Option<()> {
-        let rids = self.words(rid);
-        for rid in rids.split([',', ' ']).filter(|rid| !rid.is_empty() && rid.len() <= 18) {
-            let rid = rid.bytes().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))?;
-            self.domain_of(rid, people, values, found)?;
-        }
-        Some(())
+        self.rids(rid)?.into_iter().try_for_each(|rid| self.domain_of(rid, people, values, found))
     }
 
     /// Add the domain of one of the people of an envelope, if it has that; None where it is not ordinary.
     fn domain_of(&self, who: u64, people: &[(u64, usize)], values: &[Value], found: &mut Vec<Vec<u8>>) -> Option<()> {
         let Some(&(_, place)) = people.iter().find(|(one, _)| *one == who) else { return Some(()) };
-        let address = self.words(values[place]);
+        let own = || self.view.text(values[place]).unwrap_or_default();
+        let address = self.address(values, place).map_or_else(own, Cow::Borrowed);
         if !address.is_ascii() {
             return None;
         }
-        let domain = address.rfind('@').map_or(String::new(), |at| address[at + 1..].to_ascii_lowercase()).into_bytes();
-        if !found.contains(&domain) {
-            found.push(domain);
+        let domain = memrchr(b'@', &address).map_or(&b""[..], |at| &address[at + 1..]);
+        if !found.iter().any(|known| known.eq_ignore_ascii_case(domain)) {
+            found.push(domain.to_ascii_lowercase());
         }
         Some(())
     }
@@ -651,6 +718,12 @@ impl<'a> Judge<'a> {
         Some(found)
     }
 
+    /// Return an address that stands in a list.
+    fn address(&self, values: &[Value], place: usize) -> Option<&[u8]> {
+        let number = (place / LISTED).checked_sub(1)?;
+        Some(self.lists.get(values.get(place % LISTED)?).and_then(|list| list.get(number)).map_or(b"", |address| address))
+    }
+
     /// Return the one domain there is; none where there are several.
     fn shared(domains: &[Vec<u8>]) -> &[u8] {
         match domains {
@@ -675,25 +748,23 @@ impl<'a> Judge<'a> {
         let (closed, (mut first, mut last)) = (life.closed, life.seen);
         let opened = life.facts.iter().find(|fact| self.flags(fact) & OPENS != 0).map_or(0, |fact| fact.time);
         let Some(names) = self.names(&life) else { return Ok(None) };
-        let (mut moments, mut passed, mut flows, mut domains, mut messages) = (vec![], 0_u32, vec![], vec![], 0_u32);
+        let (mut moments, mut passed, mut flows, mut domains, mut messages) = (vec![], 0_u32, Vec::<String>::new(), vec![], 0_u32);
         let mut user = 0;
         for mid in self.view.mentions(side, id) {
             let Some(own) = self.plain(MESSAGES, mid) else { return Ok(None) };
             let Some(halves) = self.halves(mid, &own)? else { return Ok(None) };
             let ([received, envelope], values) = &*halves;
-            let flow = received.2.clone().unwrap_or_default();
+            let flow = received.2.as_deref().unwrap_or("");
             let is_given_up = side == 0 && flow == GIVEN_UP;
             let mut passes = false;
             let is_named = |fact: &Fact| fact.values().first().is_some_and(|&value| named(value) == Some(Named::One(id)));
             let is_using = |fact: &Fact| self.rule(fact).is_some_and(|rule| rule.kinds[0] == Kind::Used);
-            if side == 1 && own.is_using && self.view.facts(MESSAGES, mid).any(|fact| is_named(&fact) && is_using(&fact)) {
-                return Ok(None);
-            }
-            for fact in own.facts.iter().filter(|fact| is_named(fact)) {
+            let used: Vec<Fact> = if side == 1 && own.is_using { self.view.facts(MESSAGES, mid).filter(is_using).collect() } else { vec![] };
+            for fact in own.facts.iter().chain(&used).filter(|fact| is_named(fact)) {
                 let Some(rule) = self.rule(fact) else { return Ok(None) };
                 match rule.kinds[0] {
                     Kind::Same if side == 0 && rule.flags & STARTS != 0 => {}
-                    Kind::Delivery if side == 1 => {
+                    Kind::Delivery | Kind::Used if side == 1 => {
                         if self.domains(fact.values()[1], &envelope.1, &values[1], &mut domains).is_none() {
                             return Ok(None);
                         }
@@ -715,8 +786,8 @@ impl<'a> Judge<'a> {
             user = mid;
             messages += 1;
             passed += u32::from(passes);
-            if !flows.contains(&flow) {
-                flows.push(flow);
+            if !flows.iter().any(|known| known == flow) {
+                flows.push(flow.to_owned());
             }
         }
         let own_lines = life.facts.iter().any(|fact| self.rule(fact).is_some_and(|rule| rule.kinds.contains(&Kind::Owner)));
@@ -776,22 +847,26 @@ impl<'a> Judge<'a> {
         let Some(both) = self.halves(mid, &life)? else { return Ok(None) };
         let (halves, all) = &*both;
         let mut deliveries = vec![];
-        for one in &tries {
+        for (number, one) in tries.iter().enumerate() {
             let mut domains = vec![];
-            if self.domains(one.rid, &halves[1].1, &all[1], &mut domains).is_none() {
+            if one.rids.iter().try_for_each(|&rid| self.domain_of(rid, &halves[1].1, &all[1], &mut domains)).is_none() {
                 return Ok(None);
             }
             let domain = Self::shared(&domains).to_vec();
             let passed = one.begun || self.view.met(1, one.id).is_some_and(|met| met.passed);
             let flags = u32::from(one.begun) | u32::from(one.response != 0) << 1 | u32::from(!domain.is_empty()) << 2 | u32::from(passed) << 3;
-            let (mut key, mut values) = (vec![2, flags, one.ended, self.literal(one.rid)], vec![0, 0, one.response, 0]);
+            let (mut key, mut values) = (vec![2, flags, one.ended, one.rids.len() as u32], vec![0, 0, one.response, 0]);
+            for &rid in &one.rids {
+                let Some(rid) = facts::of_number(rid) else { return Ok(None) };
+                values.push(rid);
+            }
             if one.id != 0 {
                 values[0] = facts::of_number(one.id).unwrap_or(0);
                 if self.side(1, one.id, one.time, mid, &mut key, &mut values)?.is_none() {
                     return Ok(None);
                 }
             }
-            let Some(part) = self.know(key, 2 + u32::from(passed), mid, || one.id.to_string()) else { return Ok(None) };
+            let Some(part) = self.know(key, 2 + u32::from(passed), mid, || number.to_string()) else { return Ok(None) };
             deliveries.push((part, values, one.time, domain));
         }
         let done: Vec<String> = deliveries.iter().filter_map(|(part, ..)| part.2.clone()).collect();
@@ -823,7 +898,7 @@ impl<'a> Judge<'a> {
 
     /// Return a whole record: of a connection, or of a message, with the words in front of its deliveries.
     fn line(&self, parts: &[Portion], words: &[u8], own: Own) -> Vec<u8> {
-        let mut out = Vec::with_capacity(1024);
+        let mut out = Vec::with_capacity(16 * ROOM);
         out.push(b'{');
         match parts {
             [received, envelope, tries @ ..] => {
@@ -870,6 +945,7 @@ impl<'a> Judge<'a> {
                 (Some(_), _) => json::stamp(out, own.2),
                 (None, Some(time)) if *place == TIME_PLACE => json::stamp(out, time),
                 _ if !domain.is_empty() && *place == DOMAIN_PLACES[usize::from(time.is_none())] => drop(json::text(out, domain, self.marks)),
+                _ if (LISTED..self.table.first_own).contains(place) => drop(json::text(out, self.address(values, *place).unwrap_or(b""), self.marks)),
                 _ => {
                     let value = values.get(*place).copied().unwrap_or(0);
                     match as_number(value) {

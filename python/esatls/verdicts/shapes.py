@@ -15,14 +15,15 @@ from math import floor
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
-from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, position
+from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, MessageSender, position
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import Stamps, rfc3339
 from esatls.verdicts import counted, lives
-from esatls.verdicts.appliance import Appliance, in_order
+from esatls.verdicts.appliance import Appliance, in_order, is_own
 from esatls.verdicts.closure import Known, together
 from esatls.verdicts.counted import only
 from esatls.verdicts.deliveries import delivered, deliveries_of
+from esatls.verdicts.envelope import listed
 from esatls.verdicts.facts import LONG_AGO, passes, refs
 from esatls.verdicts.message import domain_of, rids_of
 from esatls.verdicts.ordinary import (
@@ -66,6 +67,7 @@ _Get = Callable[["Sequence[Any]"], tuple[Any, ...]]
 _Told = tuple["Hashable", ...]
 
 _PARENT = position("parent_mid", Lineage)
+_SENDER = position("sender", MessageSender)
 INTERNAL = ("notification", "bounce")
 TRIES = frozenset(ENDS) - {"delivery_done"}
 ACCEPTED = frozenset({"message_accepted", "message_quarantined"})
@@ -287,6 +289,8 @@ class Fragment(NamedTuple):
     """Where the address of each recipient stands, and that of the sender (`SENDER`)."""
     done: str | None = None
     """The verdict on a delivery that is done; the mail flow of what was received, or `GIVEN_UP`."""
+    is_listed: bool = False
+    """Whether recipients stand in it that the words of an agent list: only the core takes them from there."""
     keys: tuple[Text | None, ...] = ()
     """What a brief record has in common with others, by family (`counted`)."""
 
@@ -366,6 +370,9 @@ SENDER = (1 << 64) - 1
 """Where the sender stands among the people of an envelope."""
 _OWN = 4
 """Every message has its id, its appliance, and the stamps of the first and the last time at which it was seen, in front of its other values."""
+LISTED = 10_000
+"""The place of the first address in a list is so much higher than that of the list, the next one's twice as much."""
+MOST_LISTED = 80
 FIRST_OWN = 900_000
 """The places of these are numbered from here in the parts of a record."""
 _MID, _HOST, _FIRST, _LAST, _DOMAIN = range(FIRST_OWN, FIRST_OWN + _OWN + 1)
@@ -461,7 +468,7 @@ class Judge(Known):
         one = known[told] if told in known else self._learn(told, lambda: _Example(self).received(mid))
         told, theirs = envelope
         other = known[told] if told in known else self._learn(told, lambda: _Example(self).envelope(mid))
-        if one is None or other is None:
+        if one is None or other is None or other.is_listed:
             return None
         found = [mid, self.host, _STAMPS[first], _STAMPS[last], *own, *theirs]
         attempts: list[Fragment] = []
@@ -492,8 +499,8 @@ class Judge(Known):
             slots = tuple([self.escaped(slot) for slot in slots])
         return (text % slots).encode()
 
-    def part(self, kind: int, mid: str, dcid: str) -> Fragment | None:
-        """Return a part of the record of a message: how it was received, its envelope, or the delivery over a connection (3: one that mail passed)."""
+    def part(self, kind: int, mid: str, number: str) -> Fragment | None:
+        """Return a part of the record of a message: how it was received, its envelope, or the delivery of a number (3: over a connection that mail passed)."""
         life = self._lives.get(mid)
         if life is None:
             return None
@@ -506,7 +513,7 @@ class Judge(Known):
         if kind == 1 or envelope is None or people is None:
             return people
         tries = self.tries(layout.deliveries, values[layout.ends[2] :])
-        one = next((one for one in tries or () if (one[0] or "0") == dcid), None)
+        one = tries[int(number)] if tries and int(number) < len(tries) else None
         found = None if one is None else self.attempt(mid, one, people.people, envelope[1])
         if one is None or found is None or found[0][-1] != (kind == _PASSED):
             return None
@@ -528,6 +535,14 @@ class Judge(Known):
     def life(self, mid: str) -> _Life:
         """Return what is known of a message that may be ordinary."""
         return self._lives[mid]
+
+    def is_own(self, mid: str) -> bool | None:
+        """Tell whether the appliance itself has made a message, where only the sender tells."""
+        layout, values, _, _ = self._lives[mid]
+        started = layout.whole.started
+        if layout.whole.origin is not None or started is None or values[started + 1] not in (None, "0") or values[started + 2] is not None:
+            return None
+        return is_own(self.host, next((fact[_SENDER] for fact in self.stores[MESSAGES][mid] if fact[CODE] == "message_sender"), None))
 
     def is_copied(self, mid: str) -> bool:
         """Tell whether others were made from a message that show that it was accepted."""
@@ -667,10 +682,7 @@ class Judge(Known):
         if form.started is not None:
             icid = values[form.started + 1]
             if icid is None or icid == "0":
-                side = icid
-                if origin is None and values[form.started + 2] is None:
-                    # whether the appliance itself has made it is not told by its shape
-                    return None
+                side = (icid, self.is_own(mid))
             else:
                 connection = self.side(RECEIVING, icid)
                 if connection is None:
@@ -714,35 +726,45 @@ class Judge(Known):
     def tries(self, form: _Form, values: Sequence[Any]) -> list[_Try] | None:
         """Return the deliveries of a message in their order; None where they are not ordinary."""
         if form.is_pair:
-            begun, dcid, rid, time, same_dcid, same_rid = values
-            return [(dcid, True, "delivery_done", time, rid, None)] if dcid == same_dcid != "0" and rid == same_rid else None
-        found: dict[str | None, _Try] = {}
+            _, dcid, rid, time, same_dcid, same_rid = values
+            return [(dcid, True, "delivery_done", time, _rids(rid), None)] if dcid == same_dcid != "0" and rid == same_rid else None
+        found: list[_Try] = []
+        all_begun: dict[str | None, _Try] = {}
         for code, at in form.deliveries:
             dcid = None if values[at + 1] == "0" else values[at + 1]
-            rid = values[at + 2]
-            begins = code == "delivery_started"
-            known = found.get(dcid)
-            if known is not None:
-                _, begun, ended, time, same, response = known
-                if same != rid or (begun if begins else ended):
+            one: _Try = (dcid, False, code, values[at], _rids(values[at + 2]), values[at + 3] if code in TRIES else None)
+            if code == "delivery_started":
+                if dcid in all_begun:
                     return None
+                all_begun[dcid] = (dcid, True, None, *one[3:])
+                continue
+            same = next((number for number, other in enumerate(found) if other[:4] == one[:4] and other[5] == one[5]), None)
+            if same is None:
+                found.append(one)
+            elif code in TRIES:
+                found[same] = (*one[:4], tuple(sorted({*one[4], *found[same][4]})), one[5])
             else:
-                begun, ended, time, response = False, None, values[at], None
-            if begins:
-                begun = True
-            else:
-                ended, time, response = code, values[at], values[at + 3] if code in TRIES else None
-            found[dcid] = dcid, begun, ended, time, rid, response
+                return None
+        for dcid, begun_there in all_begun.items():
+            ended = [number for number, other in enumerate(found) if other[0] == dcid]
+            if not ended:
+                found.append(begun_there)
+            elif not {*begun_there[4]} <= {rid for number in ended for rid in found[number][4]}:
+                return None
+            for number in ended:
+                found[number] = (dcid, True, *found[number][2:])
         if len(found) < 2:
-            return [*found.values()]
-        return sorted(found.values(), key=lambda one: (one[3], int(one[0] or 0)))
+            return found
+        if not all(_are_apart(one, other) for at, one in enumerate(found) for other in found[:at] if one[0] == other[0]):
+            return None
+        return sorted(found, key=lambda one: (one[3], int(one[0] or 0), one[2] or "", one[5] or ""))
 
     def attempt(self, mid: str, one: _Try, people: Mapping[int, int], told: Sequence[Any]) -> _Part | None:
         """Return what tells of one delivery."""
-        dcid, begun, ended, time, rid, response = one
+        dcid, begun, ended, time, rids, response = one
         side: Hashable = None
         values: tuple[Any, ...] = ()
-        passed = True
+        passed = False
         if dcid is None:
             if begun or ended not in TRIES:
                 return None
@@ -752,15 +774,26 @@ class Judge(Known):
                 return None
             passed = begun or connection.passed > 0
             side, values = connection.told if time >= connection.since else connection.before(time, mid), connection.values
-        rids = _rids(rid)
         if len(rids) == 1:
             place = people.get(rids[0])
-            address = None if place is None else told[place]
+            address = None if place is None else _address(told, place)
             domain = address.rpartition("@")[2].lower() if address and "@" in address else ""
         else:
-            domains = {domain_of(told[people[rid]] or "") for rid in rids if rid in people}
+            domains = {domain_of(_address(told, people[rid])) for rid in rids if rid in people}
             domain = domains.pop() if len(domains) == 1 else ""
-        return (begun, ended, rid, response and 1, domain != "", side, passed), (dcid, _STAMPS[time], response, domain, *values)
+        return (begun, ended, len(rids), response and 1, domain != "", side, passed), (dcid, _STAMPS[time], response, domain, *map(str, rids), *values)
+
+
+def _are_apart(one: _Try, other: _Try) -> bool:
+    """Tell whether two deliveries over one connection are plainly two: they ended otherwise, or those to the same people ended alike again."""
+    if one[2] == other[2] and one[5] == other[5]:
+        return one[4] == other[4] and one[5] is not None
+    return one[5] != "" != other[5]
+
+
+def _address(values: Sequence[Any], place: int) -> str:
+    """Return an address, which may be one of a list."""
+    return values[place] or "" if place < LISTED else listed(values[place % LISTED])[place // LISTED - 1]
 
 
 @lru_cache(maxsize=1000)
@@ -773,7 +806,7 @@ def _is_plain(number: str | None) -> bool:
     return number is not None and (number[0] != "0" or number == "0")
 
 
-_Try = tuple[Optional[str], bool, Optional[str], "Time", Optional[str], Optional[str]]
+_Try = tuple[Optional[str], bool, Optional[str], "Time", tuple[int, ...], Optional[str]]
 """A delivery: its connection, whether a line says that it began, what ended it, the time of the last, to whom, and what that said."""
 
 
@@ -838,14 +871,16 @@ class _Example:
             keys = counted.of_envelope(len(record.get("recipients", ())), _text(_DOMAIN))
             parts = ({"to": len(record.get("recipients", ()))}, only(record, ("recipients", "sender")))
         found = self._fragment(*parts, keys=keys)
-        return found and found._replace(people=people)
+        return found and found._replace(people=people, is_listed=any(LISTED <= place < FIRST_OWN for text in found.texts for place in text.places))
 
     def attempt(self, mid: str, one: _Try, values: tuple[Any, ...]) -> Fragment | None:
         """Return the part of a record that tells of one delivery."""
         key = _number(_MID)
         self._ids[MESSAGES, mid] = key
-        self._count = _OF_TRY
-        own, begun, ended, when, rid, response = one
+        own, begun, ended, when, numbers, response = one
+        rids = [_number(_OF_TRY + number) for number in range(len(numbers))]
+        rid = ", ".join(rids)
+        self._count = _OF_TRY + len(rids)
         dcid = own and _number(0)
         facts = self.stores[MESSAGES][key] = []
         if begun:
@@ -854,9 +889,8 @@ class _Example:
             facts.append((ended, _BEGIN, key, dcid, rid, response and _text(2), None, None))
         elif ended is not None:
             facts.append((ended, _BEGIN, key, dcid, rid))
-        self.is_good &= not _LIKE_A_MARK.search(rid or "")
         if values[3]:
-            facts.append(("message_recipient", _BEGIN, key, None, str(_rids(rid)[0]), f"x@{_text(3)}"))
+            facts.append(("message_recipient", _BEGIN, key, None, rids[0], f"x@{_text(3)}"))
         if own is not None:
             connection = self.judge.side(DELIVERY, own)
             if connection is None:
@@ -931,6 +965,8 @@ class _Example:
             if layout.is_accepted:
                 facts.append(("message_accepted", time, key, None))
             icid = None if form.started is None else values[form.started + 1]
+            if self.judge.is_own(mid) is False:
+                facts.append(("message_sender", time, key, icid, "x"))
             connection = None if icid is None or icid == "0" else self.judge.side(RECEIVING, icid)
             if connection is not None:
                 self._connection(RECEIVING, connection, time, values[form.started])  # type: ignore[index]
@@ -978,6 +1014,10 @@ class _Example:
             return value if value == "0" else self._ids.setdefault((_STORES[what], value), _number(place))
         self.is_good &= not _LIKE_A_MARK.search(value)
         marked = value + _text(place)
+        if code == "split" and what == UNSHOWN:
+            count = len(listed(value))
+            self.is_good &= count < MOST_LISTED
+            marked += " for following recipients: " * bool(count) + ",".join(_text(place + LISTED * number) for number in range(1, count + 1))
         if what in (LITERAL, DISTINCT) or (what == UNSHOWN and SORTS[code](marked) != SORTS[code](value)):
             return value
         if what == UNSHOWN:
@@ -1062,7 +1102,7 @@ _OF_CONNECTION = 2
 """The values of a connection in front of those of its facts: the partner's domain, and how many messages passed."""
 _PARTNER, _MESSAGES = range(_OF_CONNECTION)
 _OF_TRY = 4
-"""The values of a delivery in front of those of its connection: id of that, stamp, response, domain."""
+"""The values of a delivery in front of its recipients' and those of its connection: id of that, stamp, response, domain."""
 _CHILD = 990_000
 _PASSED = 3
 _BEGIN = 4_000_000_000
