@@ -31,8 +31,9 @@ from esatls.lines.clock import rfc3339
 from esatls.output.json_lines import dumps, loads
 from esatls.output.text import MARKS
 from esatls.verdicts import lives, ordinary, shapes
-from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.appliance import Appliance, is_own
 from esatls.verdicts.closure import Known, together
+from esatls.verdicts.envelope import listed
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances, key_of
 from esatls.verdicts.records import OF_THE_PEER, OF_TLS, connections_of, messages, messages_of, times_of
@@ -101,9 +102,7 @@ def _core(plan: Callable[[Spec], Any]) -> Any:
     for start, (text, _, _) in MATCHERS.items():
         specs = specs_of(start)
         matchers.append((start, text, front_of(specs), [(last, plan(spec)) for last, spec in specs.items()]))
-    silence = min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE)
-    table = _rules(), lives.SAME_OPENING, silence, shapes.FIRST_OWN, ordinary.MOST_SHAPES
-    return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD, SHORTEST_CUT, table)
+    return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD, SHORTEST_CUT, _table(brief=False))
 
 
 def _answer(method: Callable[..., Any], *arguments: object) -> Any:
@@ -335,18 +334,26 @@ def _flags(code: str, rule: ordinary.Rule) -> int:
         code in shapes.TRIES,
         code in shapes.ACCEPTED or ordinary.WENT_OVER in rule.values,
         code == "connection_closed",
+        rule.is_at_once,
+        code == "message_sender",
     )
     return sum(1 << bit for bit, is_so in enumerate(told) if is_so)
 
 
-def _rules() -> list[Any]:
-    found: list[Any] = []
+def _table(*, brief: bool) -> Any:
+    """Return what makes lives ordinary; `brief` if records have only what a report counts."""
+    rules: list[Any] = []
     for code in _CODES:
-        rule = ordinary.RULES.get(code)
-        names = [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in FACT_TYPES[code]._fields[KEY + 1 :]]
-        kinds, shown = ([_KINDS[value] for value in values] for values in ((rule.values, rule.shown) if rule else ((), ())))
-        found.append(rule and (shapes.ORDER[code], rule.most, kinds, _flags(code, rule), shown, names if shown else []))
-    return found
+        rule, names = ordinary.RULES.get(code), FACT_TYPES[code]._fields[KEY + 1 :]
+        if rule is None:
+            rules.append(None)
+            continue
+        shown = [shapes.shown_in_brief(name, value) if brief else value for name, value in zip(names, rule.shown)]
+        numbers = [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in names] if shown else []
+        kinds, told = ([_KINDS[value] for value in values] for values in (rule.values, shown))
+        rules.append((shapes.ORDER[code], rule.most, kinds, _flags(code, rule), told, numbers))
+    silence = min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE)
+    return rules, lives.SAME_OPENING, silence, shapes.FIRST_OWN, ordinary.MOST_SHAPES
 
 
 class _Learned:
@@ -363,6 +370,21 @@ class _Learned:
         key = code, shapes.SORTS[_CODES[code]](text)
         number = self._sorts.get(key)
         return self._sorts.setdefault(key, next(self._number)) if number is None else number
+
+    def is_own(self, host: str, sender: str | None) -> bool:
+        """Tell whether an appliance itself has made a message from a sender that came over no connection; `host` is as it stands in a record."""
+        return is_own(loads(f'"{host}"'.encode()), sender)
+
+    def listed(self, text: str) -> list[bytes]:
+        """Return the addresses that stand in a text."""
+        return [address.encode() for address in listed(text)]
+
+    def key(self, text: shapes.Text) -> Any:
+        """Return what records have in common that have a text in common: a number for it, and its values."""
+        if not text.text:
+            return [], b""
+        number = self._sorts.setdefault(text.text, next(self._number))
+        return _pieces(text._replace(text="%s".join([f"{number}\0", *"\0" * len(text.places)])))
 
     def delivered(self, done: set[str]) -> bytes:
         """Return how a record begins to tell of its deliveries, from the verdict on each that is done."""
@@ -411,7 +433,8 @@ class _Asked(Known):
             part = shapes.link(shapes.Judge(self.host, ({}, {}, {}), self.learned.shapes), kind - _LINK, self.facts(kind - _LINK, key), used)
         if part is None:
             return None
-        return [_pieces(text) for text in part.texts], [*part.people.items()], part.done
+        keys = [text and self.learned.key(text) for text in part.keys]
+        return [_pieces(text) for text in part.texts], [*part.people.items()], part.done, keys
 
     def odd(self, store: int, ids: list[str], range_: tuple[int, int]) -> dict[str, list[Any]]:
         """Return the records that the general code gives."""
@@ -432,12 +455,12 @@ class _Asked(Known):
         self.contradictions.look(appliance)
         return found
 
-    def records(self, stores: Sequence[int], range_: tuple[int, int], jobs: int, groups: Sequence[Groups]) -> Iterator[list[Any]]:
+    def records(self, stores: Sequence[int], range_: tuple[int, int], jobs: int, groups: Groups | None) -> Iterator[list[Any]]:
         """Yield the records of all messages, or of all connections of a side, many at a time: as lines of JSON, or by themselves.
 
-        Of those that go to groups, of connections and of messages, only the ones that are in none are given.
+        Of those that go to groups, only the ones that are in none are given.
         """
-        counted = tuple(one.core for one in groups) or None
+        counted = None if groups is None else groups.core
         ids = self.core.ids(self.number, stores)
         host = self.learned.shapes.dump({"": self.host})[5:-2]
 
@@ -447,10 +470,11 @@ class _Asked(Known):
             at, end = start, min(start + _AT_ONCE, len(ids))
             while at < end:
                 parts, at, odd, question = _answer(self.core.records, self.number, ids, host, range_, at, end - at, self.learned, counted)
-                out = b"" if groups else parts.pop()
-                for one in groups:
-                    found.append(one.rest(parts[: one.families]))
-                    del parts[: one.families]
+                if groups is None:
+                    (out,) = parts
+                else:
+                    out = b""
+                    found.append(groups.rest(parts))
                 done = 0
                 for place, store, key in odd:
                     found.append(out[done:place])
@@ -538,9 +562,9 @@ def _records(
     contradictions: Contradictions,
     range_: tuple[int, int] = _ALWAYS,
     jobs: int = 1,
-    groups: Sequence[Groups] = (),
+    groups: Groups | None = None,
 ) -> Iterator[list[Any]]:
-    learned = _Learned(dump, brief=bool(groups))
+    learned = _Learned(dump, brief=groups is not None)
     for host, number in sorted(known.keys.items()):
         for some in stores:
             yield from _Asked(known.core, number, host, learned, contradictions).records(some, range_, jobs, groups)
@@ -576,10 +600,11 @@ def counted(
     """
     from esatls.report import alike
 
-    groups = [alike.Groups(module().Groups, views) for views in (alike.CONNECTIONS, alike.MESSAGES)]
+    known.core.judge_by(_table(brief=True))
+    groups = alike.Groups(module().Groups)
     for block in _records(known, ((RECEIVING, DELIVERY, MESSAGES),), dumps, contradictions, _seconds(since, until), jobs, groups):
         yield from itertools.chain.from_iterable(block)
-    yield from itertools.chain.from_iterable(groups)
+    yield from groups
 
 
 def connection_lines(

@@ -1,151 +1,102 @@
-//! Lines that are alike, counted: what makes them so is handed over by Python.
+//! Records that are alike, counted: what they have in common is told by Python with each shape.
 use hashbrown::HashMap;
-use memchr::memmem::{rfind, Finder};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-/// A text in a line, the number of the one behind which it is looked for, and how: the first one, the last one, or none at all. 0 is where the line begins.
-type GivenMark = (Vec<u8>, usize, String);
-/// Bytes behind where a mark begins; one more than there are marks is where the line ends.
-type Point = (usize, usize);
-const STAMP: usize = 20;
-type Stamp = [u8; STAMP];
+/// One thing that is counted of records: seconds of the spans of time that are counted apart (0: none are), how many of a record's own times matter, or whether
+/// those of its deliveries do, which family's texts stand for its own where the sender has no domain, and how many of the latest are told.
+#[derive(FromPyObject, Clone, Copy)]
+pub struct Family(pub u32, pub usize, pub bool, pub usize, pub usize);
 
-/// One way to count lines: which of them (those that have the marks), what they have in common, and where times stand that matter; the latest lines by the
-/// first of these are examples.
-#[derive(FromPyObject)]
-struct GivenView(usize, Vec<GivenMark>, Vec<(Point, Point)>, Vec<Point>);
+/// The first and the last of a time, and the latest of them with their ids, the last one first.
+#[derive(Clone)]
+struct Span(u32, u32, Vec<(u32, u64)>);
 
-struct View {
-    given: GivenView,
-    finders: Vec<Finder<'static>>,
-}
-
-impl View {
-    /// Return where the marks of a line are; None where it has not all of them.
-    fn places(&self, line: &[u8], places: &mut Vec<(usize, usize)>) -> Option<()> {
-        places.clear();
-        places.push((0, 0));
-        for ((text, behind, how), finder) in self.given.1.iter().zip(&self.finders) {
-            let from = places.get(*behind)?.1;
-            let rest = line.get(from..)?;
-            let found = if how == "last" { rfind(rest, text) } else { finder.find(rest) };
-            if found.is_some() == (how == "none") {
-                return None;
-            }
-            let place = found.map_or(from, |at| from + at);
-            places.push((place, place + text.len()));
-        }
-        places.push((line.len(), line.len()));
-        Some(())
-    }
-}
-
-/// What lines have in common that are counted together.
-#[derive(Default)]
-struct Group {
+/// What records have in common that are counted together: how many there are, their times, and one of them.
+pub struct Group {
     count: u64,
-    /// The first and the last of each time.
-    spans: Vec<(Stamp, Stamp)>,
-    /// The times and ids of the latest, the last one first, and its line.
-    latest: Vec<(Stamp, u64)>,
-    line: Vec<u8>,
+    spans: Vec<Span>,
+    line: Box<[u8]>,
 }
 
-/// View, number, first and last times, times and ids of the latest, and the line of the last.
-type ToldGroup<'py> = (usize, u64, Vec<(String, String)>, Vec<(String, u64)>, Bound<'py, PyBytes>);
+/// Groups by what they have in common.
+pub type Known = HashMap<Vec<u8>, Group>;
+
+/// Family, number, spans, and the line of one.
+type ToldGroup<'py> = (usize, u64, Vec<(u32, u32, Vec<(u32, u64)>)>, Bound<'py, PyBytes>);
 
 #[pyclass(module = "esatls_core", frozen)]
 pub struct Groups {
-    views: Vec<View>,
-    most: usize,
-    known: Mutex<HashMap<Vec<u8>, Group>>,
+    pub families: Vec<Family>,
+    /// What was counted, and is counted on by one thread at a time.
+    known: Mutex<Vec<Known>>,
 }
 
 #[pymethods]
 impl Groups {
-    /// Each line is counted once in each family, by the first view of it that fits; the number of its examples is `most`.
     #[new]
-    fn new(views: Vec<GivenView>, most: usize) -> Self {
-        let finders = |view: &GivenView| view.1.iter().map(|(text, ..)| Finder::new(text).into_owned()).collect();
-        let views = views.into_iter().map(|given| View { finders: finders(&given), given }).collect();
-        Groups { views, most, known: Mutex::default() }
+    fn new(families: Vec<Family>) -> Self {
+        Groups { families, known: Mutex::default() }
     }
 
     /// Return what was counted, and forget it.
     fn take<'py>(&self, py: Python<'py>) -> Vec<ToldGroup<'py>> {
-        let known = std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
-        let text = |stamp: Stamp| String::from_utf8_lossy(&stamp).into_owned();
-        let told = |(key, group): (Vec<u8>, Group)| {
-            let spans = group.spans.into_iter().map(|(first, last)| (text(first), text(last))).collect();
-            let latest = group.latest.into_iter().map(|(time, id)| (text(time), id)).collect();
-            (usize::from(key[0]), group.count, spans, latest, PyBytes::new(py, &group.line))
-        };
-        known.into_iter().map(told).collect()
+        let mut all = std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut found = all.pop().unwrap_or_default();
+        for (key, group) in all.into_iter().flatten() {
+            match found.get_mut(&key) {
+                Some(known) => {
+                    known.count += group.count;
+                    known
+                        .spans
+                        .iter_mut()
+                        .zip(&group.spans)
+                        .for_each(|(known, span)| known.widen(span.0, span.1, &span.2, self.families[usize::from(key[0])].4));
+                }
+                None => drop(found.insert(key, group)),
+            }
+        }
+        let told = |span: Span| (span.0, span.1, span.2);
+        let told =
+            |(key, group): (Vec<u8>, Group)| (usize::from(key[0]), group.count, group.spans.into_iter().map(told).collect(), PyBytes::new(py, &group.line));
+        found.into_iter().map(told).collect()
     }
 }
 
 impl Groups {
-    /// Count lines, given by where they stand among others, with their ids. Return those that fit no view of a family, for each family.
-    pub fn add(&self, lines: &[u8], places: &[(Range<usize>, u64)]) -> Vec<Vec<u8>> {
-        let families = self.views.iter().map(|view| view.given.0 + 1).max().unwrap_or(0);
-        let mut rest = vec![vec![]; families];
-        let (mut key, mut marks) = (vec![], vec![]);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        for (place, id) in places {
-            let line = lines[place.clone()].trim_ascii_end();
-            for (family, rest) in rest.iter_mut().enumerate() {
-                let views = self.views.iter().enumerate().filter(|(_, view)| view.given.0 == family);
-                if !views.into_iter().any(|(number, view)| self.count(number, view, line, *id, &mut known, &mut key, &mut marks).is_some()) {
-                    rest.extend_from_slice(&lines[place.clone()]);
-                }
-            }
-        }
-        rest
+    /// Return groups to count with.
+    pub fn borrow(&self) -> Known {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn count(
-        &self,
-        number: usize,
-        view: &View,
-        line: &[u8],
-        id: u64,
-        known: &mut HashMap<Vec<u8>, Group>,
-        key: &mut Vec<u8>,
-        places: &mut Vec<(usize, usize)>,
-    ) -> Option<()> {
-        view.places(line, places)?;
-        let at = |&(mark, offset): &Point| places.get(mark).map(|place| place.0 + offset);
-        key.clear();
-        key.push(number as u8);
-        for (from, to) in &view.given.2 {
-            key.extend_from_slice(line.get(at(from)?..at(to)?)?);
-            key.push(0); // stands in no line
+    /// Take them back.
+    pub fn give_back(&self, known: Known) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).push(known);
+    }
+
+    /// Count one record; so many of the latest are kept.
+    pub fn count(&self, known: &mut Known, key: &[u8], times: &[u32], id: u64, most: usize, line: impl FnOnce() -> Vec<u8>) {
+        let spans = times.iter().map(|&time| Span(time, time, if most > 0 { vec![(time, id)] } else { vec![] }));
+        match known.get_mut(key) {
+            Some(group) => {
+                group.count += 1;
+                group.spans.iter_mut().zip(times).for_each(|(span, &time)| span.widen(time, time, &[(time, id)][..most.min(1)], most));
+            }
+            None => drop(known.insert(key.to_vec(), Group { count: 1, spans: spans.collect(), line: line().into() })),
         }
-        let stamp = |point: &Point| line.get(at(point)?..)?.first_chunk::<STAMP>().copied();
-        let stamps = view.given.3.iter().map(stamp).collect::<Option<Vec<Stamp>>>()?;
-        let group = known.entry_ref(&key[..]).or_default();
-        group.count += 1;
-        if group.spans.is_empty() {
-            group.spans = stamps.iter().map(|&stamp| (stamp, stamp)).collect();
+    }
+}
+
+impl Span {
+    fn widen(&mut self, first: u32, last: u32, latest: &[(u32, u64)], most: usize) {
+        (self.0, self.1) = (self.0.min(first), self.1.max(last));
+        for one in latest {
+            let place = self.2.partition_point(|known| known > one);
+            if place < most {
+                self.2.insert(place, *one);
+                self.2.truncate(most);
+            }
         }
-        for ((first, last), &stamp) in group.spans.iter_mut().zip(&stamps) {
-            *first = stamp.min(*first);
-            *last = stamp.max(*last);
-        }
-        let one = (stamps.first().copied().unwrap_or_default(), id);
-        let place = group.latest.partition_point(|known| *known > one);
-        if place == 0 {
-            group.line.clear();
-            group.line.extend_from_slice(line);
-        }
-        if place < self.most {
-            group.latest.insert(place, one);
-            group.latest.truncate(self.most);
-        }
-        Some(())
     }
 }

@@ -11,7 +11,7 @@ mod parts;
 use facts::{number, Fact, Value, MOST_VALUES};
 use groups::Groups;
 use hashbrown::HashMap;
-use judging::{GivenRule, Judge, Question, Table};
+use judging::{GivenTable, Judge, Question, Table};
 use matching::{Field, Found, GivenMatcher, Matchers, Todo};
 use memchr::{memchr, memchr2, memchr_iter, memmem, memrchr};
 use parts::{Part, View, MESSAGES};
@@ -173,9 +173,6 @@ struct Core {
     limit: (usize, PathBuf),
 }
 
-/// What makes lives ordinary: a rule for each code, seconds, the first place of a message's own values, the most shapes.
-type GivenTable = (Vec<Option<GivenRule>>, u32, u32, usize, usize);
-
 /// Code, time, id and values of a fact.
 type GivenFact = (u32, u32, String, Vec<Option<Vec<u8>>>);
 
@@ -203,7 +200,7 @@ impl Core {
             odd: Box::new(memmem::Finder::new(odd).into_owned()),
             long,
             heads: Heads::default(),
-            table: Table::new(table.0, table.1, table.2, table.3, table.4)?,
+            table: Table::new(table)?,
             parts: vec![Part::default()],
             limit: (usize::MAX, PathBuf::new()),
         })
@@ -301,36 +298,35 @@ impl Core {
         at: usize,
         count: usize,
         ask: Py<PyAny>,
-        groups: Option<(Bound<'py, Groups>, Bound<'py, Groups>)>,
+        groups: Option<Bound<'py, Groups>>,
     ) -> PyResult<Judged<'py>> {
-        let groups = groups.as_ref().map(|(links, messages)| [links.get(), messages.get()]);
+        let groups = groups.as_ref().map(|groups| groups.get());
         let some = ids.0.get(at..(at + count).min(ids.0.len())).unwrap_or_default();
         let (out, done, odd, question) = guarded(|| {
             py.detach(|| {
-                let mut judge = Judge::new(&self.table, self.view(appliance)?, range, &self.marks, host, &ask);
-                let (mut out, mut ends, mut odd, mut done) = (vec![], [vec![], vec![]], vec![], 0);
+                let mut judge = Judge::new(&self.table, self.view(appliance)?, range, &self.marks, host, &ask, groups);
+                let (mut out, mut odd, mut done) = (vec![], vec![], 0);
                 for &(store, id) in some {
-                    let before = out.len();
                     if !(if store < MESSAGES { judge.link(store, id, &mut out)? } else { judge.record(id, &mut out)? }) {
                         if judge.question.is_some() {
                             break;
                         }
                         odd.push((out.len(), store, id.to_string()));
                     }
-                    if out.len() > before {
-                        ends[store / MESSAGES].push((before..out.len(), id));
-                    }
                     done += 1;
                 }
                 self.table.shaped.fetch_add(judge.shaped, Ordering::Relaxed);
-                let out = match groups {
-                    Some(groups) => groups.iter().zip(&ends).flat_map(|(groups, ends)| groups.add(&out, ends)).collect(),
-                    None => vec![out],
-                };
-                Ok((out, done, odd, judge.question))
+                let (out, question) = judge.end(out);
+                Ok((out, done, odd, question))
             })
         })?;
         Ok((out.iter().map(|out| PyBytes::new(py, out)).collect(), at + done, odd, question))
+    }
+
+    /// Judge by another table.
+    fn judge_by(&mut self, table: GivenTable) -> PyResult<()> {
+        self.table = Table::new(table)?;
+        Ok(())
     }
 
     /// Tell whether Python has told of a shape.

@@ -172,7 +172,8 @@ impl Iterator for FactsOf<'_, '_> {
     }
 }
 
-fn ascending(ids: impl Iterator<Item = u64>) -> Vec<u64> {
+/// Return numbers in their order, each once.
+pub fn ascending(ids: impl Iterator<Item = u64>) -> Vec<u64> {
     let mut found: Vec<u64> = ids.collect();
     found.sort_unstable();
     found.dedup();

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar, Union
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
-from esatls.lines.clock import parse_rfc3339
+from esatls.lines.clock import parse_rfc3339, rfc3339
 from esatls.report.ledger import CLEARTEXT, DEPRECATED, FAILED, WEAK, Ledger
 from esatls.report.notes import DIRECTIONS, FLOWS
 from esatls.verdicts.message import domain_of
@@ -90,8 +90,15 @@ class Alike(NamedTuple):
     what: str = ""
     """What is counted of them: when they were `seen`, what else is `told` of connections, how messages were `received`, or how they were `delivered`. All, if
     it is empty."""
-    others: tuple[tuple[str, int], ...] = ()
-    """Time and id of those that are told as examples beside the record."""
+    others: Sequence[tuple[int, int]] = ()
+    """Time in seconds and id of those that are told as examples beside the record."""
+    tries: Sequence[tuple[str, Sequence[tuple[int, int]]]] = ()
+    """Of messages with several deliveries, for each: the earliest time, and time and id of the latest."""
+
+    def of(self, attempt: DeliveryRecord | None) -> tuple[str | None, Sequence[tuple[int, int]]]:
+        """Return the earliest time, and time and id of those that are told as examples beside the record, those of one delivery."""
+        place = next((place for place, one in enumerate(self.record["deliveries"]) if one is attempt), 0) if self.tries else 0
+        return self.tries[place] if self.tries else (self.first, self.others)
 
 
 class Counts(NamedTuple):
@@ -119,7 +126,7 @@ def count_records(connections: Iterable[Counted], messages: Iterable[Counted], o
     for one in chain(connections, messages):
         if isinstance(one, Alike):
             if "esa_direction" in one.record:
-                of_connections.add(*one)
+                of_connections.add(*one[:6])
             else:
                 of_messages.add(one)
         elif "esa_direction" in one:
@@ -199,7 +206,7 @@ class _Connections:
         first: str | None = None,
         times: tuple[str, ...] = (),
         what: str = "",
-        others: tuple[tuple[str, int], ...] = (),
+        others: Sequence[tuple[int, int]] = (),
     ) -> None:
         """Count one, or some that are alike (`Alike`)."""
         told = record.get
@@ -229,7 +236,7 @@ class _Connections:
             name, number = ("icid", record["icid"]) if direction == "receiving" else ("dcid", record["dcid"])
             issue.add_connection(time, why, told("esa_host", ""), name, number, count, first)
             for when, other in others:
-                issue.example(when, told("esa_host", ""), name, other)
+                issue.example(rfc3339(when), told("esa_host", ""), name, other)
 
     def _kind(self, key: _Told) -> _Kind:
         _, direction, given, verdict, name, version, cipher, reason, _ = key
@@ -315,6 +322,8 @@ def _marks(version: str, cipher: str) -> tuple[str, ...]:
     return tuple(marks)
 
 
+_Wrong = tuple[Optional[str], _Issues, "DeliveryRecord | None"]
+"""What is wrong, when, and with which delivery."""
 _Mail = tuple[str, str, str, str, Optional[str], Optional[str]]
 """What is counted of a message and one partner: direction, flow, partner, verdict, and the protocol and cipher that are to be counted."""
 
@@ -379,7 +388,7 @@ def _count_received(ledger: Ledger, groups: _Groups[_Mail], alike: Alike, flow: 
         groups["receiving", flow, partner, verdict, None, None].add(None, recipients, count)
         issues = ((CLEARTEXT, record.get("received_reason", "")),) if verdict == "cleartext" else ()
     if issues:
-        _note_issues(ledger, ledger.key("receiving", flow, partner), alike, [(first, issues)])
+        _note_issues(ledger, ledger.key("receiving", flow, partner), alike, [(first, issues, None)])
 
 
 def _count_delivered(counts: Counts, groups: _Groups[_Mail], alike: Alike, flow: str) -> None:
@@ -395,7 +404,7 @@ def _count_delivered(counts: Counts, groups: _Groups[_Mail], alike: Alike, flow:
     versions: set[str] = set()
     ciphers: set[str] = set()
     for attempt, reached in deliveries:
-        tables["recipients"][(attempt["verdict"],)] += len(attempt["rid"])
+        tables["recipients"][(attempt["verdict"],)] += len(attempt["rid"]) * alike.number
         for domain in reached or (None,):
             partner = partner_name(domain, attempt.get("peer_host"), attempt.get("peer_ip"))
             ways.setdefault(partner, []).append(attempt)
@@ -403,9 +412,9 @@ def _count_delivered(counts: Counts, groups: _Groups[_Mail], alike: Alike, flow:
             versions.add(attempt.get("tls_version", UNKNOWN))
             ciphers.add(attempt.get("tls_cipher", UNKNOWN))
     for version in versions:
-        tables["message_versions"][(version,)] += 1
+        tables["message_versions"][(version,)] += alike.number
     for cipher in ciphers:
-        tables["message_ciphers"][(cipher,)] += 1
+        tables["message_ciphers"][(cipher,)] += alike.number
     for partner, over in ways.items():
         _note_delivered(counts.ledger, groups, alike, flow, partner, over)
 
@@ -424,7 +433,7 @@ def _note_delivered(
     """Note messages that a partner got; where they went nowhere else, the recipients, the protocol and the cipher are to be counted too."""
     told = of_deliveries({attempt["verdict"] for attempt in over})
     latest = version = cipher = None
-    wrong: list[tuple[str | None, _Issues]] = []
+    wrong: list[_Wrong] = []
     for attempt in over:
         time = attempt.get("time", alike.record.get("first_seen"))
         issues: _Issues = ()
@@ -434,7 +443,7 @@ def _note_delivered(
         elif attempt["verdict"] == "cleartext":
             issues = ((CLEARTEXT, attempt.get("reason", "")),)
         if issues:
-            wrong.append((time, issues))
+            wrong.append((time, issues, attempt))
     if not is_whole:
         version = cipher = None
     groups["delivery", flow, partner, told, version, cipher].add(latest if told in OVER_TLS else None, recipients, alike.number)
@@ -442,24 +451,26 @@ def _note_delivered(
         _note_issues(ledger, ledger.key("delivery", flow, partner), alike, wrong)
 
 
-def _note_issues(ledger: Ledger, key: Key, alike: Alike, wrong: Iterable[tuple[str | None, _Issues]]) -> None:
+def _note_issues(ledger: Ledger, key: Key, alike: Alike, wrong: Iterable[_Wrong]) -> None:
     """Note what was wrong with messages of a partner, each time."""
     record, count = alike.record, alike.number
     host = record.get("esa_host", "")
     told: set[str] = set()
-    for time, issues in wrong:
+    for time, issues, attempt in wrong:
+        first, others = alike.of(attempt)
         for name, reason in issues:
             issue = ledger.issue(key, name)
             issue.seen(time)
-            issue.seen(alike.first)
+            issue.seen(first)
             if name == CLEARTEXT and reason:
                 issue.reasons[reason] += count
             if name not in told:
                 told.add(name)
                 issue.messages += count
-                issue.example(time, host, "mid", record["mid"])
-                for when, other in alike.others:
-                    issue.example(when, host, "mid", other)
+                if not alike.tries:
+                    issue.example(time, host, "mid", record["mid"])
+                for when, other in others:
+                    issue.example(rfc3339(when), host, "mid", other)
 
 
 def _hour(time: str | None) -> str:

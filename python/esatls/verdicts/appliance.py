@@ -320,9 +320,7 @@ class Appliance:
         """Tell whether a message without a connection and without a parent in view was made by the appliance itself."""
         if start.start_note is not None:
             return "released" not in start.start_note.lower()
-        # ICID 0 alone is no proof: a child's line of lineage may be out of view
-        domain = domain_of(message.sent_by or "")
-        return message.sent_by is None or (domain != "" and f".{self.host.lower()}.".startswith(f".{domain}."))
+        return is_own(self.host, message.sent_by)
 
     def _over(self, icid: str, time: Time | None, mid: str, found: MessageRecord) -> str:
         """Return the verdict of the connection that a message came over, at the time of its start."""
@@ -349,6 +347,13 @@ class Appliance:
         if flow is not None and origin.code in GOES_ON:
             found["mail_flow"] = flow
         return verdict
+
+
+def is_own(host: str, sender: str | None) -> bool:
+    """Tell whether an appliance itself has made a message that came over no connection, and of which nothing else tells."""
+    # ICID 0 alone is no proof: a child's line of lineage may be out of view
+    domain = domain_of(sender or "")
+    return sender is None or (domain != "" and f".{host.lower()}.".startswith(f".{domain}."))
 
 
 def in_order(ids: Iterable[str]) -> list[str]:

@@ -21,9 +21,15 @@ _CHANGES_RECIPIENTS = re.compile(r"(?:alt-rcpt-to|ldap|redirect)\b", re.IGNORECA
 _LISTED = re.compile(r".* for following recipients: (\S.*)", re.IGNORECASE | re.DOTALL)
 
 
-def sort_of_agent(text: str) -> tuple[bool, ...]:
+def sort_of_agent(text: str) -> tuple[bool, int]:
     """Return all that is looked for in the words of an agent that makes messages."""
-    return _CHANGES_RECIPIENTS.match(text) is not None, _LISTED.fullmatch(text) is not None
+    return _CHANGES_RECIPIENTS.match(text) is not None, len(listed(text))
+
+
+def listed(text: str | None) -> list[str]:
+    """Return the recipients that the words of an agent list which has split a message."""
+    found = _LISTED.fullmatch(text or "")
+    return [] if found is None else [address for address in map(str.strip, found[1].split(",")) if address]
 
 
 def complete(appliance: Appliance, message: Message) -> None:
@@ -45,9 +51,8 @@ def complete(appliance: Appliance, message: Message) -> None:
 
 def _take_list(message: Message, origin: Lineage) -> None:
     """Take the recipients that the line lists which has split a message, where no line of its own names any."""
-    listed = _LISTED.fullmatch(origin.mid_agent or "") if origin.code == "split" and not message.recipients else None
-    if listed is not None:
-        message.recipients = dict(enumerate(address for address in map(str.strip, listed[1].split(",")) if address))
+    if origin.code == "split" and not message.recipients:
+        message.recipients = dict(enumerate(listed(origin.mid_agent)))
 
 
 def _inherit(message: Message, origin: Lineage, parent: Message) -> None:

@@ -66,6 +66,8 @@ class Rule(NamedTuple):
     sort: Callable[[str], Hashable] | None = None
     shown: tuple[int, ...] = ()
     """What each value is to the record of the connection itself."""
+    is_at_once: bool = False
+    """Whether it holds for mail of its second, as for what comes later."""
 
 
 MOST_FACTS = 60
@@ -76,6 +78,7 @@ AT_ONCE = 5_000
 """Messages that are judged at once."""
 
 _TLS_SAID = Rule(3, (SORTED, NOTHING), is_timed=True, sort=sort_of_reason, shown=(SORTED, TEXT))
+_TLS_UNSURE = _TLS_SAID._replace(is_at_once=True)
 _LINEAGE = Rule(1, (MADE_FROM, UNSHOWN), sort=sort_of_agent)
 _TRY = Rule(8, (WENT_OVER, LITERAL, TEXT, ABSENT, ABSENT))
 _DELIVERY = Rule(16, (WENT_OVER, LITERAL))
@@ -86,13 +89,13 @@ RULES: dict[str, Rule] = {
     # connections
     "connection_opened": Rule(1, (TEXT, TEXT, NOTHING, NOTHING, NOTHING), shown=(TEXT, TEXT, NUMBER, TEXT, TEXT)),
     "hat_policy": Rule(3, (UNSHOWN, NOTHING, NOTHING, NOTHING), sort=MAIL_FLOW.get, shown=(LITERAL, TEXT, TEXT, TEXT)),
-    "tls_success": Rule(1, (TEXT, TEXT, NOTHING, TEXT), is_timed=True, shown=(TEXT, TEXT, TEXT, PLAIN)),
+    "tls_success": Rule(1, (TEXT, TEXT, NOTHING, TEXT), is_timed=True, shown=(TEXT, TEXT, TEXT, PLAIN), is_at_once=True),
     "tls_failed": _TLS_SAID,
     "tls_required": _TLS_SAID,
     "tls_not_offered": _TLS_SAID,
-    "tls_unverified": _TLS_SAID,
-    "tls_other": _TLS_SAID,
-    "tls_read": Rule(3, (OWNER,), is_timed=True, shown=(OWNER,)),
+    "tls_unverified": _TLS_UNSURE,
+    "tls_other": _TLS_UNSURE,
+    "tls_read": Rule(3, (OWNER,), is_timed=True, shown=(OWNER,), is_at_once=True),
     "connection_error": Rule(
         1, (SORTED, SORTED, NOTHING, NOTHING, TEXT, NOTHING, NOTHING), sort=sort_of_reason, shown=(SORTED, SORTED, TEXT, NUMBER, PLAIN, TEXT, TEXT)
     ),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
 OF_TLS = ("tls_peer_cn", "tls_domain")
-_OF_THE_PARTNER = ("peer_ip", "peer_host", "tls_domain")
+OF_THE_PARTNER = ("peer_ip", "peer_host", "tls_domain")
 _Told = dict[str, tuple[tuple[str, int], ...]]
 
 
@@ -33,7 +33,7 @@ def _places(names: Iterable[str]) -> _Told:
 
 _TOLD = _places((*OF_THE_PEER, *OF_TLS))
 """By code of a fact: what it tells of a connection, and where that stands."""
-_TOLD_OF_PARTNER = _places(_OF_THE_PARTNER)
+_TOLD_OF_PARTNER = _places(OF_THE_PARTNER)
 """What of that names the partner."""
 _RID = position("rid", Delivery, Try)
 _DELIVERED = frozenset({"delivery_started", "delivery_done"})

@@ -15,13 +15,15 @@ from math import floor
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
-from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, position
+from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, MessageSender, position
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import Stamps, rfc3339
-from esatls.verdicts import lives
-from esatls.verdicts.appliance import Appliance, in_order
+from esatls.verdicts import counted, lives
+from esatls.verdicts.appliance import Appliance, in_order, is_own
 from esatls.verdicts.closure import Known, together
+from esatls.verdicts.counted import only
 from esatls.verdicts.deliveries import delivered, deliveries_of
+from esatls.verdicts.envelope import listed
 from esatls.verdicts.facts import LONG_AGO, passes, refs
 from esatls.verdicts.message import domain_of, rids_of
 from esatls.verdicts.ordinary import (
@@ -49,7 +51,7 @@ from esatls.verdicts.ordinary import (
     USED,
     WENT_OVER,
 )
-from esatls.verdicts.records import OF_THE_PEER, OF_TLS, brief_record, connection_record, message_record, messages, messages_of
+from esatls.verdicts.records import OF_THE_PARTNER, OF_THE_PEER, OF_TLS, brief_record, connection_record, message_record, messages, messages_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -60,10 +62,12 @@ if TYPE_CHECKING:
     from esatls.verdicts.message import Message
 
 Dump = Callable[["Mapping[str, Any]"], bytes]
+Keys = tuple[Optional["Mapping[str, Any]"], ...]
 _Get = Callable[["Sequence[Any]"], tuple[Any, ...]]
 _Told = tuple["Hashable", ...]
 
 _PARENT = position("parent_mid", Lineage)
+_SENDER = position("sender", MessageSender)
 INTERNAL = ("notification", "bounce")
 TRIES = frozenset(ENDS) - {"delivery_done"}
 ACCEPTED = frozenset({"message_accepted", "message_quarantined"})
@@ -111,6 +115,8 @@ class _Form:
         self.relation = ""
         self.deliveries: list[tuple[str, int]] = []
         timed = []
+        self.at_once: list[bool] = []
+        """Of what matters if it was said before mail passed, whether it holds for mail of its second."""
         at = 0
         for code in codes:
             rule = RULES[code]
@@ -123,6 +129,7 @@ class _Form:
                     sorts.append((place, SORTS[code]))
             if rule.is_timed:
                 timed.append(at)
+                self.at_once.append(rule.is_at_once)
             if code == "connection_opened":
                 self.opened = at
             elif code == "message_started":
@@ -260,7 +267,8 @@ class _Side(NamedTuple):
     def before(self, time: Time, mid: str) -> Hashable:
         """Return what of it was said before, at and after a time, and which lines are about a message."""
         second = floor(time)
-        return self.told, tuple([(floor(one) > second) - (floor(one) < second) for one in self.timed]), tuple([owner == mid for owner in self.owners])
+        order = tuple([(floor(one) > second) - (floor(one) < second and not at_once) for one, at_once in zip(self.timed, self.form.at_once)])
+        return self.told, order, tuple([owner == mid for owner in self.owners])
 
 
 class Text(NamedTuple):
@@ -281,6 +289,10 @@ class Fragment(NamedTuple):
     """Where the address of each recipient stands, and that of the sender (`SENDER`)."""
     done: str | None = None
     """The verdict on a delivery that is done; the mail flow of what was received, or `GIVEN_UP`."""
+    is_listed: bool = False
+    """Whether recipients stand in it that the words of an agent list: only the core takes them from there."""
+    keys: tuple[Text | None, ...] = ()
+    """What a brief record has in common with others, by family (`counted`)."""
 
 
 class _Template(NamedTuple):
@@ -358,9 +370,13 @@ SENDER = (1 << 64) - 1
 """Where the sender stands among the people of an envelope."""
 _OWN = 4
 """Every message has its id, its appliance, and the stamps of the first and the last time at which it was seen, in front of its other values."""
+LISTED = 10_000
+"""The place of the first address in a list is so much higher than that of the list, the next one's twice as much."""
+MOST_LISTED = 80
 FIRST_OWN = 900_000
 """The places of these are numbered from here in the parts of a record."""
-_MID, _HOST, _FIRST, _LAST = range(FIRST_OWN, FIRST_OWN + _OWN)
+_MID, _HOST, _FIRST, _LAST, _DOMAIN = range(FIRST_OWN, FIRST_OWN + _OWN + 1)
+"""The last one is that of the sender's domain, in what is counted."""
 
 
 class Judge(Known):
@@ -452,7 +468,7 @@ class Judge(Known):
         one = known[told] if told in known else self._learn(told, lambda: _Example(self).received(mid))
         told, theirs = envelope
         other = known[told] if told in known else self._learn(told, lambda: _Example(self).envelope(mid))
-        if one is None or other is None:
+        if one is None or other is None or other.is_listed:
             return None
         found = [mid, self.host, _STAMPS[first], _STAMPS[last], *own, *theirs]
         attempts: list[Fragment] = []
@@ -483,25 +499,28 @@ class Judge(Known):
             slots = tuple([self.escaped(slot) for slot in slots])
         return (text % slots).encode()
 
-    def part(self, kind: int, mid: str, dcid: str) -> Fragment | None:
-        """Return a part of the record of a message: how it was received, its envelope, or the delivery over a connection (3: one that mail passed)."""
+    def part(self, kind: int, mid: str, number: str) -> Fragment | None:
+        """Return a part of the record of a message: how it was received, its envelope, or the delivery of a number (3: over a connection that mail passed)."""
         life = self._lives.get(mid)
         if life is None:
             return None
         layout, values, _, _ = life
-        self._line(mid)
         if kind == 0:
-            found = self.received(mid, layout, values)
-        else:
-            found = envelope = self.envelope(layout, values)
-            if kind > 1 and envelope is not None:
-                people = self.shapes.fragments.get(envelope[0])
-                tries = self.tries(layout.deliveries, values[layout.ends[2] :]) if people is not None else None
-                one = next((one for one in tries or () if (one[0] or "0") == dcid), None)
-                found = None if one is None or people is None else self.attempt(mid, one, people.people, envelope[1])
-                if found is not None and found[0][-1] != (kind == _PASSED):
-                    return None
-        return None if found is None else self.shapes.fragments.get(found[0])
+            received = self.received(mid, layout, values)
+            return received and self._known(received[0], lambda: _Example(self).received(mid))
+        envelope = self.envelope(layout, values)
+        people = envelope and self._known(envelope[0], lambda: _Example(self).envelope(mid))
+        if kind == 1 or envelope is None or people is None:
+            return people
+        tries = self.tries(layout.deliveries, values[layout.ends[2] :])
+        one = tries[int(number)] if tries and int(number) < len(tries) else None
+        found = None if one is None else self.attempt(mid, one, people.people, envelope[1])
+        if one is None or found is None or found[0][-1] != (kind == _PASSED):
+            return None
+        return self._known(found[0], partial(_Example.attempt, _Example(self), mid, one, found[1]))
+
+    def _known(self, told: _Told, example: Callable[[], Fragment | None]) -> Fragment | None:
+        return self.shapes.fragments[told] if told in self.shapes.fragments else self._learn(told, example)
 
     def escaped(self, text: str) -> str:
         """Return a text as it stands in a record."""
@@ -516,6 +535,14 @@ class Judge(Known):
     def life(self, mid: str) -> _Life:
         """Return what is known of a message that may be ordinary."""
         return self._lives[mid]
+
+    def is_own(self, mid: str) -> bool | None:
+        """Tell whether the appliance itself has made a message, where only the sender tells."""
+        layout, values, _, _ = self._lives[mid]
+        started = layout.whole.started
+        if layout.whole.origin is not None or started is None or values[started + 1] not in (None, "0") or values[started + 2] is not None:
+            return None
+        return is_own(self.host, next((fact[_SENDER] for fact in self.stores[MESSAGES][mid] if fact[CODE] == "message_sender"), None))
 
     def is_copied(self, mid: str) -> bool:
         """Tell whether others were made from a message that show that it was accepted."""
@@ -636,13 +663,14 @@ class Judge(Known):
             return _Side(told, LONG_AGO, values, passed, key, form)
         timed = form.timed(values)
         if len(timed) == 1 and not form.has_owners:
-            return _Side(told, floor(timed[0]) + 1, values, passed, key, form, timed)
+            return _Side(told, floor(timed[0]) + (not form.at_once[0]), values, passed, key, form, timed)
         if len({*zip(timed, (code for code in form.codes if RULES[code].is_timed))}) < len(timed):
             # two that are said alike in one second are told apart by their words
             return None
         seconds = [*map(floor, timed)]
         told = form.number((told, *map(sorted(timed).index, timed), *map(sorted(seconds).index, seconds)))
-        return _Side(told, _NEVER if form.has_owners else max(seconds) + 1, values, passed, key, form, timed, form.owners(values))
+        since = _NEVER if form.has_owners else max(second + (not at_once) for second, at_once in zip(seconds, form.at_once))
+        return _Side(told, since, values, passed, key, form, timed, form.owners(values))
 
     # parts of records
 
@@ -654,17 +682,14 @@ class Judge(Known):
         if form.started is not None:
             icid = values[form.started + 1]
             if icid is None or icid == "0":
-                side = icid
-                if origin is None and values[form.started + 2] is None:
-                    # whether the appliance itself has made it is not told by its shape
-                    return None
+                side = (icid, self.is_own(mid))
             else:
                 connection = self.side(RECEIVING, icid)
                 if connection is None:
                     return None
                 side = connection.told if values[form.started] >= connection.since else connection.before(values[form.started], mid)
                 values += connection.values
-        told = (form.told(values), side, None, self.host != "", layout.is_accepted, mid in self._copied)
+        told = (form.told(values), side, None, self.host != "", layout.is_accepted or mid in self._copied)
         if origin is None or form.relation in INTERNAL:
             return (told, values)
         return self._with_inherited(told, values, values[origin], values[origin + 1], RECEIVING)
@@ -701,35 +726,45 @@ class Judge(Known):
     def tries(self, form: _Form, values: Sequence[Any]) -> list[_Try] | None:
         """Return the deliveries of a message in their order; None where they are not ordinary."""
         if form.is_pair:
-            begun, dcid, rid, time, same_dcid, same_rid = values
-            return [(dcid, True, "delivery_done", time, rid, None)] if dcid == same_dcid != "0" and rid == same_rid else None
-        found: dict[str | None, _Try] = {}
+            _, dcid, rid, time, same_dcid, same_rid = values
+            return [(dcid, True, "delivery_done", time, _rids(rid), None)] if dcid == same_dcid != "0" and rid == same_rid else None
+        found: list[_Try] = []
+        all_begun: dict[str | None, _Try] = {}
         for code, at in form.deliveries:
             dcid = None if values[at + 1] == "0" else values[at + 1]
-            rid = values[at + 2]
-            begins = code == "delivery_started"
-            known = found.get(dcid)
-            if known is not None:
-                _, begun, ended, time, same, response = known
-                if same != rid or (begun if begins else ended):
+            one: _Try = (dcid, False, code, values[at], _rids(values[at + 2]), values[at + 3] if code in TRIES else None)
+            if code == "delivery_started":
+                if dcid in all_begun:
                     return None
+                all_begun[dcid] = (dcid, True, None, *one[3:])
+                continue
+            same = next((number for number, other in enumerate(found) if other[:4] == one[:4] and other[5] == one[5]), None)
+            if same is None:
+                found.append(one)
+            elif code in TRIES:
+                found[same] = (*one[:4], tuple(sorted({*one[4], *found[same][4]})), one[5])
             else:
-                begun, ended, time, response = False, None, values[at], None
-            if begins:
-                begun = True
-            else:
-                ended, time, response = code, values[at], values[at + 3] if code in TRIES else None
-            found[dcid] = dcid, begun, ended, time, rid, response
+                return None
+        for dcid, begun_there in all_begun.items():
+            ended = [number for number, other in enumerate(found) if other[0] == dcid]
+            if not ended:
+                found.append(begun_there)
+            elif not {*begun_there[4]} <= {rid for number in ended for rid in found[number][4]}:
+                return None
+            for number in ended:
+                found[number] = (dcid, True, *found[number][2:])
         if len(found) < 2:
-            return [*found.values()]
-        return sorted(found.values(), key=lambda one: (one[3], int(one[0] or 0)))
+            return found
+        if not all(_are_apart(one, other) for at, one in enumerate(found) for other in found[:at] if one[0] == other[0]):
+            return None
+        return sorted(found, key=lambda one: (one[3], int(one[0] or 0), one[2] or "", one[5] or ""))
 
     def attempt(self, mid: str, one: _Try, people: Mapping[int, int], told: Sequence[Any]) -> _Part | None:
         """Return what tells of one delivery."""
-        dcid, begun, ended, time, rid, response = one
+        dcid, begun, ended, time, rids, response = one
         side: Hashable = None
         values: tuple[Any, ...] = ()
-        passed = True
+        passed = False
         if dcid is None:
             if begun or ended not in TRIES:
                 return None
@@ -739,15 +774,26 @@ class Judge(Known):
                 return None
             passed = begun or connection.passed > 0
             side, values = connection.told if time >= connection.since else connection.before(time, mid), connection.values
-        rids = _rids(rid)
         if len(rids) == 1:
             place = people.get(rids[0])
-            address = None if place is None else told[place]
+            address = None if place is None else _address(told, place)
             domain = address.rpartition("@")[2].lower() if address and "@" in address else ""
         else:
-            domains = {domain_of(told[people[rid]] or "") for rid in rids if rid in people}
+            domains = {domain_of(_address(told, people[rid])) for rid in rids if rid in people}
             domain = domains.pop() if len(domains) == 1 else ""
-        return (begun, ended, rid, response and 1, domain != "", side, passed), (dcid, _STAMPS[time], response, domain, *values)
+        return (begun, ended, len(rids), response and 1, domain != "", side, passed), (dcid, _STAMPS[time], response, domain, *map(str, rids), *values)
+
+
+def _are_apart(one: _Try, other: _Try) -> bool:
+    """Tell whether two deliveries over one connection are plainly two: they ended otherwise, or those to the same people ended alike again."""
+    if one[2] == other[2] and one[5] == other[5]:
+        return one[4] == other[4] and one[5] is not None
+    return one[5] != "" != other[5]
+
+
+def _address(values: Sequence[Any], place: int) -> str:
+    """Return an address, which may be one of a list."""
+    return values[place] or "" if place < LISTED else listed(values[place % LISTED])[place // LISTED - 1]
 
 
 @lru_cache(maxsize=1000)
@@ -760,7 +806,7 @@ def _is_plain(number: str | None) -> bool:
     return number is not None and (number[0] != "0" or number == "0")
 
 
-_Try = tuple[Optional[str], bool, Optional[str], "Time", Optional[str], Optional[str]]
+_Try = tuple[Optional[str], bool, Optional[str], "Time", tuple[int, ...], Optional[str]]
 """A delivery: its connection, whether a line says that it began, what ended it, the time of the last, to whom, and what that said."""
 
 
@@ -793,9 +839,11 @@ class _Example:
         record, _ = told
         seen = {name: record.pop(name) for name in _OF_TIME}
         flow = "none" if record["received"] == "none" else record.get("mail_flow", "")
+        keys: Keys = ()
         if self.judge.shapes.brief:
-            record, seen = _only(record, _COUNTED), _only({**record, **seen}, _OF_EACH)
-        found = self._fragment(record, seen)
+            keys = counted.of_received(record)
+            record, seen = only(record, _COUNTED), only({**record, **seen}, _OF_EACH)
+        found = self._fragment(record, seen, keys=keys)
         return found and found._replace(done=flow)
 
     def envelope(self, mid: str) -> Fragment | None:
@@ -806,7 +854,7 @@ class _Example:
         if told is None:
             return None
         record, message = told
-        parts = _only(record, _OF_ENVELOPE), _only(record, _OF_IDENTITY)
+        parts = only(record, _OF_ENVELOPE), only(record, _OF_IDENTITY)
         people = {}
         for rid, address in message.recipients.items():
             mark = _MARK.fullmatch(address)
@@ -818,17 +866,21 @@ class _Example:
             if mark is None:
                 return None
             people[SENDER] = int(mark[1])
+        keys: Keys = ()
         if self.judge.shapes.brief:
-            parts = ({"to": len(record.get("recipients", ()))}, _only(record, ("recipients", "sender")))
-        found = self._fragment(*parts)
-        return found and found._replace(people=people)
+            keys = counted.of_envelope(len(record.get("recipients", ())), _text(_DOMAIN))
+            parts = ({"to": len(record.get("recipients", ()))}, only(record, ("recipients", "sender")))
+        found = self._fragment(*parts, keys=keys)
+        return found and found._replace(people=people, is_listed=any(LISTED <= place < FIRST_OWN for text in found.texts for place in text.places))
 
     def attempt(self, mid: str, one: _Try, values: tuple[Any, ...]) -> Fragment | None:
         """Return the part of a record that tells of one delivery."""
         key = _number(_MID)
         self._ids[MESSAGES, mid] = key
-        self._count = _OF_TRY
-        own, begun, ended, when, rid, response = one
+        own, begun, ended, when, numbers, response = one
+        rids = [_number(_OF_TRY + number) for number in range(len(numbers))]
+        rid = ", ".join(rids)
+        self._count = _OF_TRY + len(rids)
         dcid = own and _number(0)
         facts = self.stores[MESSAGES][key] = []
         if begun:
@@ -837,9 +889,8 @@ class _Example:
             facts.append((ended, _BEGIN, key, dcid, rid, response and _text(2), None, None))
         elif ended is not None:
             facts.append((ended, _BEGIN, key, dcid, rid))
-        self.is_good &= not _LIKE_A_MARK.search(rid or "")
         if values[3]:
-            facts.append(("message_recipient", _BEGIN, key, None, str(_rids(rid)[0]), f"x@{_text(3)}"))
+            facts.append(("message_recipient", _BEGIN, key, None, rids[0], f"x@{_text(3)}"))
         if own is not None:
             connection = self.judge.side(DELIVERY, own)
             if connection is None:
@@ -857,9 +908,11 @@ class _Example:
         if "time" in found[0]:
             found[0]["time"] = _text(1)
         told: dict[str, Any] = {**found[0]}
+        keys: Keys = ()
         if self.judge.shapes.brief:
-            told = _only(told, (*_OF_ATTEMPT, *(("domain",) if "domain" in told else ("peer_host", "peer_ip")), "time"))
-        made = self._fragment(told)
+            keys = counted.of_attempt(told)
+            told = only(told, (*_OF_ATTEMPT, *(("domain",) if "domain" in told else ("peer_host", "peer_ip")), "time"))
+        made = self._fragment(told, keys=keys)
         return made and made._replace(texts=(made.texts[0]._replace(text="{" + made.texts[0].text + "}"),), done=done)
 
     def connection(self, side: int, facts: Collection[Fact], used: Used) -> Fragment | None:
@@ -870,14 +923,14 @@ class _Example:
         kept = sorted((fact for fact in facts if RULES[fact[CODE]].most), key=lambda fact: ORDER[fact[CODE]])
         stamps = sorted({*used.times, *(fact[TIME] for fact in kept if RULES[fact[CODE]].is_timed)})
         made = self.stores[side][own] = []
-        marks: dict[str, str | None] = {}
+        marks: dict[tuple[str, str], str | None] = {}
         for fact in kept:
             rule = RULES[fact[CODE]]
             time = _BEGIN + stamps.index(fact[TIME]) if rule.is_timed else _BEGIN - (40 if fact[CODE] == "connection_opened" else 39)
             values = []
             for place, (name, what, value) in enumerate(zip(FACT_TYPES[fact[CODE]]._fields[KEY + 1 :], rule.shown, fact[KEY + 1 :]), self._count + 1):
                 mark = _number(place) if what == NUMBER and value else self._mark(fact[CODE], TEXT if what == PLAIN else what, value, place)
-                values.append(marks.setdefault(name, mark) if value and name in _SHOWN else mark)
+                values.append(marks.setdefault((name, value), mark) if value and name in _SHOWN else mark)
             self._count += 1 + len(values)
             made.append((fact[CODE], time, own, *values))
         if any(fact[CODE] == "connection_closed" for fact in facts):
@@ -897,7 +950,7 @@ class _Example:
                 record[name] = _text(place)
         if record.get("messages"):
             record["messages"] = int(_number(_MESSAGES))
-        return self._fragment(record)
+        return self._fragment(record, keys=counted.of_connection(record) if self.judge.shapes.brief else ())
 
     def _message(self, mid: str, codes: Collection[str], depth: int) -> None:
         layout, own, _, _ = self.judge.life(mid)
@@ -912,6 +965,8 @@ class _Example:
             if layout.is_accepted:
                 facts.append(("message_accepted", time, key, None))
             icid = None if form.started is None else values[form.started + 1]
+            if self.judge.is_own(mid) is False:
+                facts.append(("message_sender", time, key, icid, "x"))
             connection = None if icid is None or icid == "0" else self.judge.side(RECEIVING, icid)
             if connection is not None:
                 self._connection(RECEIVING, connection, time, values[form.started])  # type: ignore[index]
@@ -959,6 +1014,10 @@ class _Example:
             return value if value == "0" else self._ids.setdefault((_STORES[what], value), _number(place))
         self.is_good &= not _LIKE_A_MARK.search(value)
         marked = value + _text(place)
+        if code == "split" and what == UNSHOWN:
+            count = len(listed(value))
+            self.is_good &= count < MOST_LISTED
+            marked += " for following recipients: " * bool(count) + ",".join(_text(place + LISTED * number) for number in range(1, count + 1))
         if what in (LITERAL, DISTINCT) or (what == UNSHOWN and SORTS[code](marked) != SORTS[code](value)):
             return value
         if what == UNSHOWN:
@@ -980,33 +1039,35 @@ class _Example:
                 record[name] = _text(place)
         return record, found[0]
 
-    def _fragment(self, *parts: dict[str, Any]) -> Fragment | None:
-        texts = []
-        for part in parts:
-            text = self.judge.shapes.dump(part).decode()[1:-1].replace("%", "%%")
-            for marked, place in self._sorted:
-                text = text.replace(self.judge.escaped(marked).replace("%", "%%"), _text(place))
-            places: list[int] = []
-
-            def slot(mark: re.Match[str], places: list[int] = places) -> str:
-                places.append(int(mark[1] or mark[2]))
-                return "%s"
-
-            text = _MARK.sub(slot, text)
-            if "\ue000" in text or rfc3339(_BEGIN)[:10] in text or self._unshown & {*places}:
+    def _fragment(self, *parts: dict[str, Any], keys: Keys = ()) -> Fragment | None:
+        texts, shared = [self._put(part) for part in parts], [part if part is None else self._put(part) for part in keys]
+        for text in (*texts, *shared):
+            if text is not None and ("\ue000" in text.text or rfc3339(_BEGIN)[:10] in text.text or self._unshown & {*text.places}):
                 return None
-            texts.append(Text(text, tuple(places)))
-        return Fragment(len(self.judge.shapes.fragments), tuple(texts), self._count, {})
+        return Fragment(len(self.judge.shapes.fragments), tuple(texts), self._count, {}, keys=tuple(shared))
 
+    def _put(self, part: Mapping[str, Any]) -> Text:
+        """Return a part of a record as text, with places instead of marks."""
+        text = self.judge.shapes.dump(part).decode()[1:-1].replace("%", "%%")
+        for marked, place in self._sorted:
+            text = text.replace(self.judge.escaped(marked).replace("%", "%%"), _text(place))
+        places: list[int] = []
 
-def _only(record: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return some fields of a record, in this order."""
-    return {name: record[name] for name in names if name in record}
+        def slot(mark: re.Match[str]) -> str:
+            places.append(int(mark[1] or mark[2]))
+            return "%s"
+
+        return Text(_MARK.sub(slot, text), tuple(places))
 
 
 def link(judge: Judge, side: int, facts: Collection[Fact], used: Used) -> Fragment | None:
     """Return the record of a connection of one side, from its facts and what messages say of it; None where it is not ordinary."""
     return _Example(judge).connection(side, facts, used)
+
+
+def shown_in_brief(name: str, what: int) -> int:
+    """Return what a value is to the brief record of a connection."""
+    return what if name not in _UNSHOWN_IN_BRIEF else UNSHOWN if what == LITERAL else NOTHING
 
 
 class Used(NamedTuple):
@@ -1036,11 +1097,12 @@ def _user(side: int, key: str, mid: str, times: Sequence[Time], used: Used) -> l
 
 _TABLES = {flow: table for table, flow in MAIL_FLOW.items() if table in ("inbound", "outbound")}
 _SHOWN = frozenset((*OF_THE_PEER, *OF_TLS))
+_UNSHOWN_IN_BRIEF = _SHOWN - {*OF_THE_PARTNER}
 _OF_CONNECTION = 2
 """The values of a connection in front of those of its facts: the partner's domain, and how many messages passed."""
 _PARTNER, _MESSAGES = range(_OF_CONNECTION)
 _OF_TRY = 4
-"""The values of a delivery in front of those of its connection: id of that, stamp, response, domain."""
+"""The values of a delivery in front of its recipients' and those of its connection: id of that, stamp, response, domain."""
 _CHILD = 990_000
 _PASSED = 3
 _BEGIN = 4_000_000_000
