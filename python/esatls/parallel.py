@@ -10,14 +10,14 @@ import itertools
 import marshal
 import mmap
 import os
+import pickle
 import select
 import signal
 import struct
 import sys
 import threading
 from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar, Union
 
 from esatls import compiled
 from esatls.errors import EsatlsError
@@ -29,7 +29,6 @@ from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
-from esatls.verdicts.contradictions import Contradictions, Taken
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances
 
@@ -41,9 +40,11 @@ if TYPE_CHECKING:
     from esatls.extraction.event_stream import Events
     from esatls.lines.clock import Clock, Time
     from esatls.native import NativeFacts
-    from esatls.on_disk import Parts
-    from esatls.verdicts.partition import Share
+    from esatls.on_disk import FactsOnDisk, Parts
+    from esatls.verdicts.contradictions import Contradictions
+    from esatls.verdicts.partition import Portion
     from esatls.verdicts.record_types import MessageRecord
+    from esatls.verdicts.records import Whole
 
 EVENTS_PART = 1 << 22
 """Bytes of log whose events are held at once."""
@@ -60,6 +61,8 @@ _SIFTED = ("TLS", "ESADaneStatus")
 """A word of nearly all events that `events` shows unless told otherwise, and one of the rare others."""
 
 
+Judging = Union["NativeFacts", "Whole", "Parts", "Portion"]
+"""What is to be judged: all that was read, by the core, an appliance at a time or from a file; or a portion of it."""
 Feed = Callable[[BlockStream, bytes], object]
 MakeStream = Callable[[Consumer, "Clock | None", "str | None"], BlockStream]
 """How a block is given to a stream."""
@@ -90,7 +93,7 @@ class Progress:
 
     show: Callable[[int], None] | None = None
     cells: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 4096))
-    facts: Facts | None = None
+    kept: object = None
     """What was read: it lives as long as this."""
 
     def note(self, job: int, done: int) -> None:
@@ -333,45 +336,21 @@ def _meter(progress: Progress, job: int) -> Callable[[int], None]:
 # facts: every process reads its parts, one merges
 
 
-def gather_bounded(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[Facts, Parts | None, Counts]:
-    """Return the facts of all sources; where they do not fit into the memory that they may have, the parts in which they are to be judged, too."""
-    parts = _parts(found, options, None)
-    if options.memory is None or not (_alone(parts, options) or _is_too_much(found, options)):
-        facts, counts = gather(found, options, warn, progress)
-        return facts, None, counts
-    from esatls.on_disk import FactsOnDisk
-
-    known, counts = FactsOnDisk(options.memory), Counts()
-    for part in parts:
-        for _ in read(part, known, options, warn, counts, _meter(progress, 0)):
-            known.relieve()
-    progress.facts = known
-    return known, known.parts(), counts
-
-
-def _is_too_much(found: list[Source], options: Options) -> bool:
-    """Tell whether the facts of some sources will need more memory than they may have: then one process reads them all."""
-    if options.memory is None:
-        return False
-    fits = options.memory // _FACTS_OF_A_BYTE
-    if sum(source.size for source in found) * _PACKED <= fits:
-        return False  # whatever they are, none need be opened
-    return sum(source.size if sources.is_plain(source) else source.size * _PACKED for source in found) > fits
-
-
 def gather(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[Facts, Counts]:
     """Return the facts of all sources."""
+    return _gather(_dealt(found, options), options, warn, progress)
+
+
+def _gather(shares: list[list[Part]], options: Options, warn: sources.Warn, progress: Progress) -> tuple[Facts, Counts]:
     counts = Counts()
-    parts = _parts(found, options, None)
-    if _alone(parts, options):
+    if len(shares) == 1:
         facts = _new_facts()
-        for part in parts:
+        for part in shares[0]:
             for _ in read(part, facts, options, warn, counts, _meter(progress, 0)):
                 pass
-        progress.facts = _drained(facts)
-        return progress.facts, counts
+        progress.kept = facts = _drained(facts)
+        return facts, counts
     facts = Facts()
-    shares = _shares(parts, options.jobs)
 
     def work(job: int, out: IO[bytes], _: IO[bytes]) -> None:
         theirs, mine, problems = _gather_share(shares[job + 1], options, _meter(progress, job + 1))
@@ -390,8 +369,41 @@ def gather(found: list[Source], options: Options, warn: sources.Warn, progress: 
             facts.merge(other)
     for problem in problems:
         warn(problem)
-    progress.facts = facts
+    progress.kept = facts
     return facts, counts
+
+
+def _gather_on_disk(parts: list[Part], limit: int, options: Options, warn: sources.Warn, progress: Progress) -> tuple[FactsOnDisk, Counts]:
+    """Return the facts of all sources, those that are too many for memory in a file."""
+    from esatls.on_disk import FactsOnDisk
+
+    progress.kept = known = FactsOnDisk(limit)
+    counts = Counts()
+    for part in parts:
+        for _ in read(part, known, options, warn, counts, _meter(progress, 0)):
+            known.relieve()
+    return known, counts
+
+
+def _dealt(found: list[Source], options: Options) -> list[list[Part]]:
+    """Return the sources as a share for each process, one where one process is to read them all."""
+    parts = _parts(found, options, None)
+    return [parts] if _alone(parts, options) else _shares(parts, options.jobs)
+
+
+def _dealt_to_fit(found: list[Source], options: Options) -> list[list[Part]]:
+    """Return the same, but one share where its facts may have to go to a file."""
+    return [_parts(found, options, None)] if _is_too_much(found, options) else _dealt(found, options)
+
+
+def _is_too_much(found: list[Source], options: Options) -> bool:
+    """Tell whether the facts of some sources will need more memory than they may have: then one process reads them all."""
+    if options.memory is None:
+        return False
+    fits = options.memory // _FACTS_OF_A_BYTE
+    if sum(source.size for source in found) * _PACKED <= fits:
+        return False  # whatever they are, none need be opened
+    return sum(source.size if sources.is_plain(source) else source.size * _PACKED for source in found) > fits
 
 
 def _shares(parts: list[Part], jobs: int) -> list[list[Part]]:
@@ -417,19 +429,101 @@ def _gather_share(parts: list[Part], options: Options, note: Callable[[int], Non
     return _drained(facts), counts.as_list(), problems
 
 
-# messages: every process judges those that it alone has seen
+# judging: in one place, or every process judges what it alone has seen
 
 
-def read_by_core(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[NativeFacts, Counts] | None:
-    """Return the facts of all sources, kept in the core; None where the core is not there, or where others do better: it judges no witnesses."""
+def whole(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[NativeFacts | Whole | Parts, set[str], Counts]:
+    """Return all that was read, to be judged in this process, the names of the appliances, and the line counts."""
+    return _by_core(found, options, warn, progress) or _by_python(_dealt_to_fit(found, options), options, warn, progress)
+
+
+def judge(
+    found: list[Source],
+    options: Options,
+    warn: sources.Warn,
+    progress: Progress,
+    contradictions: Contradictions,
+    work: Callable[[Judging], _One],
+) -> tuple[list[_One], set[str], Counts]:
+    """Return what `work` makes of all that was read, portion by portion, in any order; the names of the appliances, and the line counts.
+
+    Where several processes read, each works on what it can judge alone, and one on what several have seen a part of. `work` adds to `contradictions`.
+    """
+    by_core = _by_core(found, options, warn, progress)
+    shares = [] if by_core else _dealt_to_fit(found, options)
+    if len(shares) > 1:
+        return _judge_shares(shares, options, warn, progress, contradictions, work)
+    judging, names, counts = by_core or _by_python(shares, options, warn, progress)
+    return [work(judging)], names, counts
+
+
+def _judge_shares(
+    shares: list[list[Part]],
+    options: Options,
+    warn: sources.Warn,
+    progress: Progress,
+    contradictions: Contradictions,
+    work: Callable[[Judging], _One],
+) -> tuple[list[_One], set[str], Counts]:
+    from esatls.verdicts.partition import Share, seen_twice, together_of
+
+    def work_on(job: int, out: IO[bytes], told: IO[bytes]) -> None:
+        facts, mine, problems = _gather_share(shares[job + 1], options, _meter(progress, job + 1))
+        _send(out, [problems, mine, [*facts.hosts]])
+        progress.show = None
+        progress.kept = share = Share(facts.settled(_receive(told)))
+        _send(out, share.ids())
+        common = share.common(_receive(told))
+        _send(out, common)
+        made = work(share.own(common))
+        _send(out, pickle.dumps((made, contradictions.taken)))
+
+    with _workers(len(shares) - 1, work_on) as pipes:
+        facts, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
+        counts = Counts.of_list(mine)
+        keys = [*facts.hosts]
+        for pipe in pipes:
+            told, theirs, hosts = _receive(pipe.reading, progress)
+            problems += told
+            counts.add(Counts.of_list(theirs))
+            keys += hosts
+        for pipe in pipes:
+            _send(pipe.writing, keys)
+        progress.kept = share = Share(facts.settled(keys))
+        shared = seen_twice([share.ids(), *(_receive(pipe.reading, progress) for pipe in pipes)])
+        for pipe in pipes:
+            _send(pipe.writing, shared)
+        own = share.common(shared)
+        common = together_of([own, *(_receive(pipe.reading, progress) for pipe in pipes)])
+        made = [work(share.own(own)), work(common)]
+        for pipe in pipes:
+            theirs, taken = pickle.loads(_receive(pipe.reading, progress))  # noqa: S301 - written by a process of our own
+            made.append(theirs)
+            for host, ids in taken.items():
+                contradictions.add(host, ids)
+    for problem in problems:
+        warn(problem)
+    return made, {*appliances(keys).values()}, counts
+
+
+def _by_python(shares: list[list[Part]], options: Options, warn: sources.Warn, progress: Progress) -> tuple[Whole | Parts, set[str], Counts]:
+    from esatls.verdicts.records import Whole
+
+    if options.memory is None or len(shares) > 1:
+        facts, counts = _gather(shares, options, warn, progress)
+        return Whole(facts), {*appliances(facts.hosts).values()}, counts
+    known, counts = _gather_on_disk(shares[0], options.memory, options, warn, progress)
+    return known.parts() or Whole(known), {*appliances(known.hosts).values()}, counts
+
+
+def _by_core(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[NativeFacts, set[str], Counts] | None:
+    """Return all facts, kept in the core; None where the core is not there, or where others do better: it judges no witnesses."""
     if compiled.module() is None:
         return None
     from esatls import native
 
-    parts = _parts(found, options, None)
-    is_alone = _alone(parts, options)
-    leaves_witnesses = not is_alone or _is_too_much(found, options)
-    shares = [parts] if is_alone else _shares(parts, options.jobs)
+    shares = _dealt(found, options)
+    leaves_witnesses = len(shares) > 1 or _is_too_much(found, options)
     limit = None if options.memory is None else options.memory // len(shares)
     told = [(native.NativeFacts(limit), Counts(), list[str]()) for _ in shares]
     given_up: list[bool] = []
@@ -455,7 +549,8 @@ def read_by_core(found: list[Source], options: Options, warn: sources.Warn, prog
         problems += theirs
     for problem in problems:
         warn(problem)
-    return known, counts
+    progress.kept = known
+    return known, {*appliances([*known.hosts, *known.keys]).values()}, counts
 
 
 @contextlib.contextmanager
@@ -479,6 +574,9 @@ def _threads(jobs: int, work: Callable[[int], None]) -> Iterator[None]:
         raise failed[0]
 
 
+# messages
+
+
 def write_messages(
     found: list[Source],
     dump: Callable[[Sequence[Mapping[str, Any]]], bytes],
@@ -486,86 +584,41 @@ def write_messages(
     options: Options,
     warn: sources.Warn,
     progress: Progress,
-    named: set[str],
     contradictions: Contradictions,
-) -> Counts:
-    """Write the record of every message in order (appliance, MID): `dump` turns some into lines.
+) -> tuple[set[str], Counts]:
+    """Write the record of every message in order (appliance, MID): `dump` turns some into lines. Return the names of the appliances, and the line counts.
 
-    The names of the appliances are added to `named`, and to `contradictions` what the records show of them.
+    What the records show of contradictions is added to them.
     """
-    by_core = read_by_core(found, options, warn, progress)
-    if by_core is not None:
-        from esatls import native
+    from esatls.verdicts import records
+    from esatls.verdicts.partition import Portion
 
-        known, counts = by_core
-        named |= set(appliances([*known.hosts, *known.keys]).values())
-        for block in native.message_lines(known, lambda record: dump([record])[:-1], contradictions, options.jobs):
-            write(block)
-        return counts
-    parts = _parts(found, options, None)
-    if _alone(parts, options) or _is_too_much(found, options):
-        from esatls.verdicts.records import messages
+    def work(judging: Judging) -> Lines:
+        if isinstance(judging, Portion):
+            return {appliance.host: _lines(records.messages_of(appliance, mids), dump) for appliance, mids in judging.messages(contradictions)}
+        if isinstance(judging, Facts):
+            from esatls import native
 
-        facts, on_disk, counts = gather_bounded(found, options, warn, progress)
-        for records in _some(messages(facts, contradictions) if on_disk is None else on_disk.message_records(contradictions)):
-            write(dump(records))
-        named |= set(appliances(facts.hosts).values())
-        return counts
-    from esatls.verdicts.partition import Share, judged_together, seen_twice
+            for block in native.message_lines(judging, lambda record: dump([record])[:-1], contradictions, options.jobs):
+                write(block)
+            return {}
+        for appliance, mids in judging.messages(contradictions):
+            for some in _some(records.messages_of(appliance, mids)):
+                write(dump([record for _, record in some]))
+        return {}
 
-    shares = _shares(parts, options.jobs)
-
-    def work(job: int, out: IO[bytes], told: IO[bytes]) -> None:
-        facts, mine, problems = _gather_share(shares[job + 1], options, _meter(progress, job + 1))
-        _send(out, [problems, mine, [*facts.hosts]])
-        share = Share(facts.settled(_receive(told)))
-        _send(out, share.ids())
-        share.know(_receive(told))
-        _send(out, share.common)
-        _send(out, _own_lines(share, dump))
-        shown = Contradictions()
-        share.look(shown)
-        _send(out, [(host, [*map(tuple, found)]) for host, found in shown.taken.items()])
-
-    with _workers(len(shares) - 1, work) as pipes:
-        facts, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
-        counts = Counts.of_list(mine)
-        keys = [*facts.hosts]
-        for pipe in pipes:
-            told, theirs, hosts = _receive(pipe.reading, progress)
-            problems += told
-            counts.add(Counts.of_list(theirs))
-            keys += hosts
-        for pipe in pipes:
-            _send(pipe.writing, keys)
-        own = Share(facts.settled(keys))
-        shared = seen_twice([own.ids(), *(_receive(pipe.reading, progress) for pipe in pipes)])
-        for pipe in pipes:
-            _send(pipe.writing, shared)
-        own.know(shared)
-        lines = [_own_lines(own, dump)]
-        own.look(contradictions)
-        common = [own.common]
-        for pipe in pipes:
-            common.append(_receive(pipe.reading, progress))
-            lines.append(_receive(pipe.reading, progress))
-            for host, found_there in _receive(pipe.reading, progress):
-                contradictions.add(host, itertools.starmap(Taken, found_there))
-        lines.append(_lines(judged_together(common, contradictions), dump))
-    for problem in problems:
-        warn(problem)
-    named |= set(appliances(keys).values())
-    for host in sorted({host for part in lines for host in part}):
+    made, names, counts = judge(found, options, warn, progress, contradictions, work)
+    for host in sorted({host for part in made for host in part}):
         mids: list[int] = []
         texts: list[bytes] = []
-        for part in lines:
+        for part in made:
             theirs_mids, theirs_texts = part.get(host, ((), ()))
             mids += theirs_mids
             texts += theirs_texts
         order = sorted(range(len(mids)), key=mids.__getitem__)
         for start in range(0, len(order), _WRITTEN_AT_ONCE):
             write(b"".join([texts[i] for i in order[start : start + _WRITTEN_AT_ONCE]]))
-    return counts
+    return names, counts
 
 
 _WRITTEN_AT_ONCE = 10_000
@@ -575,19 +628,14 @@ Lines = dict[str, tuple[list[int], list[bytes]]]
 """By appliance: MIDs ascending, and the line of each."""
 
 
-def _own_lines(share: Share, dump: Callable[[Sequence[Mapping[str, Any]]], bytes]) -> Lines:
-    return _lines(share.own(), dump)
-
-
-def _lines(records: Iterable[tuple[str, int, MessageRecord]], dump: Callable[[Sequence[Mapping[str, Any]]], bytes]) -> Lines:
-    lines: Lines = {}
-    for host, theirs in itertools.groupby(records, key=itemgetter(0)):
-        mids, texts = lines.setdefault(host, ([], []))
-        for some in _some(theirs):
-            mids += [mid for _, mid, _ in some]
-            # no other byte of a line ends one
-            texts += dump([record for _, _, record in some]).splitlines(keepends=True)
-    return lines
+def _lines(records: Iterable[tuple[int, MessageRecord]], dump: Callable[[Sequence[Mapping[str, Any]]], bytes]) -> tuple[list[int], list[bytes]]:
+    mids: list[int] = []
+    texts: list[bytes] = []
+    for some in _some(records):
+        mids += [mid for mid, _ in some]
+        # no other byte of a line ends one
+        texts += dump([record for _, record in some]).splitlines(keepends=True)
+    return mids, texts
 
 
 def _some(records: Iterable[_One]) -> Iterator[list[_One]]:

@@ -14,8 +14,10 @@ from esatls.verdicts import lives
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import AFTER_EVENT, OPENED, Carried, Judged, Window, close, decisive, finish, together
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts, passes
-from esatls.verdicts.partition import Share, judged_together, seen_twice
+from esatls.verdicts.partition import Share, seen_twice, together_of
+from esatls.verdicts.records import connections_of, messages_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -332,11 +334,11 @@ def test_shares(log: Late, count: int, data: st.DataObject) -> None:
                     shares[chosen].stores(host)[number].setdefault(key, []).append(fact)
     dealt = [Share(share) for share in shares]
     shared = seen_twice(one.ids() for one in dealt)
-    for one in dealt:
-        one.know(shared)
-    own = [record for one in dealt for _, _, record in one.own()]
-    common = [record for _, _, record in judged_together(one.common for one in dealt)]
-    assert sorted_lines([*own, *common]) == whole(facts)[0]
+    common = [one.common(shared) for one in dealt]
+    portions = [*map(Share.own, dealt, common), together_of(common)]
+    messages = [record for one in portions for appliance, mids in one.messages(Contradictions()) for _, record in messages_of(appliance, mids)]
+    connections = [record for one in portions for appliance, refs in one.connections(Contradictions()) for _, record in connections_of(appliance, refs)]
+    assert_same((sorted_lines(messages), sorted_lines(connections)), whole(facts))
 
 
 def test_a_parent_whose_beginning_is_not_in_view() -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from esatls.report import build as statistics
 from esatls.verdicts.contradictions import Contradiction, Contradictions, Taken
-from esatls.verdicts.partition import Share, judged_together, seen_twice
-from esatls.verdicts.records import connections, messages
+from esatls.verdicts.partition import Share, seen_twice, together_of
+from esatls.verdicts.records import connections, connections_of, messages, messages_of
 
 from tests import terminal
 from tests.core.support import SCENARIOS, read_facts
@@ -137,24 +137,16 @@ def test_shares() -> None:
             parts[deal.randrange(3)].append(line)
         shares = [Share(read_facts(part)[0]) for part in parts]
         shared = seen_twice(share.ids() for share in shares)
+        common = [share.common(shared) for share in shares]
         shown = Contradictions()
-        for share in shares:
-            share.know(shared)
-            for _record in share.own():
-                pass
-            share.look(shown)
-        for _record in judged_together((share.common for share in shares), shown):
-            pass
-        # connections without messages are judged by nobody here
-        assert [(one.ids, one.first) for one in shown.found()] == [(one.ids, one.first) for one in found_by_messages(lines)]
-
-
-def found_by_messages(lines: list[str]) -> list[Contradiction]:
-    """Return the contradictions that the records of messages show."""
-    shown = Contradictions()
-    for _ in messages(read_facts(lines)[0], shown):
-        pass
-    return shown.found()
+        for portion in (*map(Share.own, shares, common), together_of(common)):
+            for appliance, refs in portion.connections(shown):
+                for _connection in connections_of(appliance, refs):
+                    pass
+            for appliance, mids in portion.messages(shown):
+                for _record in messages_of(appliance, mids):
+                    pass
+        assert shown.found() == found(lines)
 
 
 def test_command_line(tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import random
-from typing import Any
 
+from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances, key_of, short_and_full
-from esatls.verdicts.partition import Share, judged_together, seen_twice
-from esatls.verdicts.records import connections, messages
+from esatls.verdicts.partition import Share, seen_twice, together_of
+from esatls.verdicts.records import connections, messages, messages_of
 
 from tests.core.support import read_facts
 
@@ -78,12 +78,10 @@ def test_processes_agree_on_the_appliances() -> None:
     keys = [key for part in parts for key in part.hosts]
     shares = [Share(part.settled(keys)) for part in parts]
     shared = seen_twice(share.ids() for share in shares)
-    found: list[tuple[str, int, Any]] = []
-    for share in shares:
-        share.know(shared)
-        found += share.own()
-    found += judged_together(share.common for share in shares)
-    assert [(host, one["received"], one["delivered"]) for host, _, one in sorted(found)] == BOTH
+    common = [share.common(shared) for share in shares]
+    portions = [*map(Share.own, shares, common), together_of(common)]
+    found = [(appliance.host, record) for one in portions for appliance, mids in one.messages(Contradictions()) for _, record in messages_of(appliance, mids)]
+    assert sorted((host, one["received"], one["delivered"]) for host, one in found) == sorted(BOTH)
 
 
 def test_names_are_compared_in_any_case() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction import ciphers
+from esatls.extraction.fact_types import DELIVERY, RECEIVING
 from esatls.report import build as report
 from esatls.report import notes, reasons
-from esatls.verdicts.records import appliances_of, connections_of
+from esatls.report.count import count_records
+from esatls.verdicts.records import appliances_of, brief_record, briefs_of, connections_of
 from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, counted
 from hypothesis import given
 from hypothesis import strategies as st
@@ -312,12 +315,35 @@ def test_order_of_the_records_does_not_matter(seed: int) -> None:
     assert json.dumps(report.build(shuffled, others)) == json.dumps(report.build(CONNECTIONS, MESSAGES))
 
 
+@given(st.data())
+def test_counts_of_parts_add_up(data: st.DataObject) -> None:
+    """Records that are counted in parts, here or in other processes, are counted as they are at once."""
+    records = [*CONNECTIONS, *MESSAGES, *data.draw(st.lists(st.sampled_from([*CONNECTIONS, *MESSAGES])))]
+    own = data.draw(st.sampled_from([(), ("example.net",)]))
+    parts: list[list[Record]] = [[], [], []]
+    for record in records:
+        parts[data.draw(st.integers(0, 2))].append(record)
+    first, *others = (pickle.loads(pickle.dumps(count_records(part, (), own))) for part in parts)  # noqa: S301 - our own
+    for one in others:
+        first.add(one)
+    assert json.dumps(report.report_on(first)) == json.dumps(report.build(records, (), own))
+
+
 @pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.log")), ids=lambda path: path.stem)
 def test_brief_records(path: pathlib.Path) -> None:
-    """Of a connection, a brief record has all that a report counts."""
+    """Of a connection, what is told in brief is all that a report counts, as a record of it is."""
     facts, _ = read_facts(path.read_text(encoding="utf-8").splitlines())
-    whole, brief = ([record for one in appliances_of(facts) for _, record in connections_of(one, brief=brief)] for brief in (False, True))
-    assert report.build(brief, []) == report.build(whole, [])
+    appliances = [*appliances_of(facts)]
+    whole = report.build((record for one in appliances for _, record in connections_of(one)), ())
+    assert report.build((brief for one in appliances for _, brief in briefs_of(one)), ()) == whole
+    records = [
+        brief_record(one, side, key, connection)
+        for one in appliances
+        for side in (RECEIVING, DELIVERY)
+        for key in one.ids(side)
+        for connection in one.connections_of(side, key)[1].values()
+    ]
+    assert report.build(records, ()) == whole
 
 
 @pytest.mark.parametrize(

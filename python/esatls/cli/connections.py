@@ -31,7 +31,6 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
             for block in native.connection_lines(appliances, source.contradictions, source.since, source.until, source.options.jobs):
                 file.write(block)
                 written += block.count(b"\n")
-            source.end(counts, written)
-            return
-        written = write((record for record in connections_of(appliances, source) if wanted(record)), form, file, CONNECTION_FIELDS)
+        else:
+            written = write((record for record in connections_of(appliances, source) if wanted(record)), form, file, CONNECTION_FIELDS)
     source.end(counts, written)

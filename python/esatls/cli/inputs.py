@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import click
 
@@ -28,17 +28,18 @@ if TYPE_CHECKING:
     from esatls.cli.progress import Bar
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
-    from esatls.native import NativeFacts
     from esatls.on_disk import Parts
-    from esatls.report.count import Counted
+    from esatls.parallel import Judging
+    from esatls.verdicts.appliance import Appliance
+    from esatls.verdicts.connection import Connection
+    from esatls.verdicts.facts import Ref
+    from esatls.verdicts.partition import Portion
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
-    from esatls.verdicts.records import Whole
+    from esatls.verdicts.records import Brief, Whole
 
 _Record = TypeVar("_Record")
 _LATEST: list[parallel.Progress] = []
 """Holds what the latest command has read, which the process ends with (`commands.run`)."""
-Judging = Union["NativeFacts", "Parts", "Whole"]
-"""What records are made from: the appliances one by one, or the compiled core."""
 _LARGE = 50_000_000
 """Bytes on disk from which on progress is shown."""
 
@@ -101,6 +102,7 @@ class Input:
         self.contradictions = Contradictions()
         """What the records have shown up to now."""
         self._bar: Bar | None = None
+        self._progress = parallel.Progress()
         where = None if options["timezone"] is None else zone(options["timezone"])
         self.since: Time | None = None
         end: Time | None = None
@@ -150,16 +152,13 @@ class Input:
 
     def progress(self) -> parallel.Progress:
         """Return the progress bar, or a silent one."""
-        progress = parallel.Progress()
-        _LATEST[:] = [progress]
-        if self._shows_progress():
+        size = sum(source.size for source in self.found)
+        if not self.quiet and sys.stderr.isatty() and size > _LARGE:
             from esatls.cli.progress import Bar
 
-            self._bar = progress.show = Bar(sum(source.size for source in self.found))
-        return progress
-
-    def _shows_progress(self) -> bool:
-        return not self.quiet and sys.stderr.isatty() and sum(source.size for source in self.found) > _LARGE
+            self._bar = self._progress.show = Bar(size)
+        _LATEST[:] = [self._progress]
+        return self._progress
 
     def read(self) -> None:
         """Say that all has been read: the progress bar goes away."""
@@ -169,7 +168,10 @@ class Input:
 
     def judged(self, records: Iterator[_Record], total: int) -> Iterator[_Record]:
         """Return records, with a progress bar while they are made, unless they are written to the same terminal."""
-        if not self._shows_progress() or sys.stdout.isatty():
+        if self._progress.show is None:
+            return records
+        self.read()
+        if sys.stdout.isatty():
             return records
         from esatls.cli.progress import judged
 
@@ -202,41 +204,53 @@ def facts_of(source: Input) -> tuple[Facts, Counts]:
     return facts, counts
 
 
-def appliances_of(source: Input, *, keep: bool = False) -> tuple[Judging, Counts]:
-    """Return the appliances of all inputs, to be judged once or, where they are to `keep`, twice, and the line counts."""
-    from esatls.verdicts import records
-
-    progress = source.progress()
-    by_core = parallel.read_by_core(source.found, source.options, source.warn, progress)
-    if by_core is None:
-        facts, on_disk, counts = parallel.gather_bounded(source.found, source.options, source.warn, progress)
-        source.read()
-        source.tell_names(appliances(facts.hosts).values())
-        return on_disk or records.Whole(facts, keep=keep), counts
-    from esatls import native
-
-    known, counts = by_core
-    progress.facts = known
+def appliances_of(source: Input) -> tuple[Judging, Counts]:
+    """Return the appliances of all inputs, to be judged once, and the line counts."""
+    judging, names, counts = parallel.whole(source.found, source.options, source.warn, source.progress())
     source.read()
-    source.tell_names(appliances([*known.hosts, *known.keys]).values())
-    return known if native.is_judging(known) else records.Whole(known, keep=keep), counts
+    source.tell_names(names)
+    return by_whom(judging), counts
 
 
-def connections_of(appliances: Judging, source: Input, *, brief: bool = False) -> Iterator[ConnectionRecord]:
-    """Yield the connections that touch the requested time range; `brief` ones have only what a report counts."""
+def by_whom(judging: Judging) -> Judging:
+    """Return what judges some facts: not the core, where it cannot."""
+    if isinstance(judging, Facts):
+        from esatls import native
+        from esatls.verdicts.records import Whole
+
+        return judging if native.is_judging(judging) else Whole(judging)
+    return judging
+
+
+def connections_of(appliances: Judging, source: Input) -> Iterator[ConnectionRecord]:
+    """Yield the connections that touch the requested time range."""
     from esatls.verdicts import records
 
-    since, until = source.since, source.until
     if isinstance(appliances, Facts):
         from esatls import native
 
-        yield from native.connection_records(appliances, source.contradictions, since, until, source.options.jobs)
-        return
+        return native.connection_records(appliances, source.contradictions, source.since, source.until, source.options.jobs)
+    return _connections_of(appliances, source, records.connections_of)
+
+
+def briefs_of(appliances: Portion | Whole | Parts, source: Input) -> Iterator[Brief]:
+    """Yield what a report counts of them."""
+    from esatls.verdicts import records
+
+    return _connections_of(appliances, source, records.briefs_of)
+
+
+def _connections_of(
+    appliances: Portion | Whole | Parts, source: Input, judge: Callable[[Appliance, Iterable[Ref] | None], Iterator[tuple[Connection, _Record]]]
+) -> Iterator[_Record]:
+    from esatls.verdicts.records import times_of
+
+    since, until = source.since, source.until
     for appliance, refs in appliances.connections(source.contradictions):
         total = len(appliance.stores[RECEIVING]) + len(appliance.stores[DELIVERY])
-        for connection, record in source.judged(records.connections_of(appliance, refs, brief=brief), total):
+        for connection, record in source.judged(judge(appliance, refs), total):
             if since is not None or until is not None:
-                times = records.times_of(connection)
+                times = times_of(connection)
                 if not times or (since is not None and max(times) < since) or (until is not None and min(times) >= until):
                     continue
             yield record
@@ -256,18 +270,6 @@ def messages_of(appliances: Judging, source: Input) -> Iterator[MessageRecord]:
         for _, record in source.judged(records.messages_of(appliance, only=mids), len(appliance.stores[MESSAGES])):
             if in_time(record, source):
                 yield record
-
-
-def counted(appliances: Judging, source: Input) -> tuple[Iterator[Counted], Iterable[Counted]]:
-    """Return what a report counts of the connections and messages that touch the requested time range; the core gives both together."""
-    if isinstance(appliances, Facts):
-        from esatls import native
-        from esatls.report.count import Alike
-
-        both = native.counted(appliances, source.contradictions, source.since, source.until, source.options.jobs)
-        # what is together has been looked at
-        return (one for one in both if isinstance(one, Alike) or "esa_direction" in one or in_time(cast("MessageRecord", one), source)), ()
-    return connections_of(appliances, source, brief=True), messages_of(appliances, source)
 
 
 def in_time(record: MessageRecord, source: Input) -> bool:

@@ -25,9 +25,8 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
     everything = wanted == MessageFilter() and source.since is None and source.until is None
     if everything and form == "json":
         with source.output(output) as file:
-            named: set[str] = set()
-            counts = parallel.write_messages(source.found, lines, file.write, source.options, source.warn, source.progress(), named, source.contradictions)
-        source.tell_names(named)
+            names, counts = parallel.write_messages(source.found, lines, file.write, source.options, source.warn, source.progress(), source.contradictions)
+        source.tell_names(names)
         source.end(counts)
         return
     appliances, counts = appliances_of(source)

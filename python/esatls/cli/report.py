@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import io
 from datetime import datetime, timezone
-from typing import IO, TYPE_CHECKING, Any
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
-from esatls.cli.inputs import Input, appliances_of, counted, reading
+from esatls import parallel
+from esatls.cli.inputs import Input, briefs_of, by_whom, in_time, messages_of, reading
 from esatls.errors import UsageError
 from esatls.lines.clock import rfc3339
 from esatls.output import dumps, ending
 from esatls.report import build as statistics
+from esatls.report import count
 from esatls.report.evidence import evidence
 from esatls.report.tables import write_folder
+from esatls.verdicts.facts import Facts
+from esatls.verdicts.records import Whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from esatls.extraction.stream import Counts
+    from esatls.parallel import Judging
     from esatls.report.report_types import Report
+    from esatls.verdicts.record_types import MessageRecord
 
 _BY_ENDING = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
 _OF_THE_REPORT = ("title", "organisation", "timezone", "host")
@@ -49,8 +59,8 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
         raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
     source = Input(options)
     output = _dated(output, source)
-    appliances, counts = appliances_of(source, keep=True)
-    built = statistics.build(*counted(appliances, source), own_domains, source.contradictions)
+    found, counts = _count(source, own_domains)
+    built = statistics.report_on(found, source.contradictions)
     times = {name: rfc3339(time) for name, time in (("since", source.since), ("until", source.until)) if time is not None}
     settings = {**{name: options[name] for name in _OF_THE_REPORT}, **times, "own_domains": [*own_domains]}
     built["evidence"] = evidence(source.found, counts, [*source.problems, *map(str, source.contradictions.found())], settings)
@@ -59,6 +69,32 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
     with source.output(output) as file:
         _write(built, form, file)
     source.end(counts)
+
+
+def _count(source: Input, own_domains: tuple[str, ...]) -> tuple[count.Counts, Counts]:
+    """Count the connections and messages of all inputs that touch the requested time range; return the line counts too."""
+
+    def work(judging: Judging) -> count.Counts:
+        return count.count_records(_counted(by_whom(judging), source), (), own_domains)
+
+    (first, *others), names, counts = parallel.judge(source.found, source.options, source.warn, source.progress(), source.contradictions, work)
+    source.read()
+    source.tell_names(names)
+    for one in others:
+        first.add(one)
+    return first, counts
+
+
+def _counted(judging: Judging, source: Input) -> Iterable[count.Counted]:
+    if isinstance(judging, Facts):
+        from esatls import native
+
+        both = native.counted(judging, source.contradictions, source.since, source.until, source.options.jobs)
+        # what is together has been looked at
+        return (one for one in both if isinstance(one, count.Alike) or "esa_direction" in one or in_time(cast("MessageRecord", one), source))
+    if isinstance(judging, Whole):
+        judging.keep()
+    return chain(briefs_of(judging, source), messages_of(judging, source))
 
 
 def _dated(output: str | None, source: Input) -> str | None:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from esatls.report import report_types
-    from esatls.report.count import Counted
+    from esatls.report.count import Counted, Counts
     from esatls.report.notes import Direction
     from esatls.report.report_types import (
         CipherRow,
@@ -94,7 +94,12 @@ def build(
     Each iterable is read once, and may have both; memory grows with partners, ciphers, reasons and hours, not with records.
     Names in `own_domains`, and below them, are no partners. Times are UTC. The same records in any order give the same report.
     """
-    span, parts, hosts, both, ledger = count_records(connections, messages, own_domains)
+    return report_on(count_records(connections, messages, own_domains), contradictions)
+
+
+def report_on(counts: Counts, contradictions: Contradictions | None = None) -> Report:
+    """Return the report on what was counted of records."""
+    span, parts, hosts, both, ledger = counts
     unit = span.unit()
     report: Report = {
         "span": span.times,

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union, cast
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
 from esatls.lines.clock import parse_rfc3339, rfc3339
 from esatls.report.ledger import CLEARTEXT, DEPRECATED, FAILED, WEAK, Ledger
 from esatls.report.notes import DIRECTIONS, FLOWS
 from esatls.verdicts.message import domain_of
+from esatls.verdicts.records import Brief
 from esatls.verdicts.words import OVER_TLS, UNKNOWN, of_deliveries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from esatls.report import report_types
-    from esatls.report.ledger import Issue, Key
+    from esatls.report.ledger import Issue
     from esatls.report.report_types import IssueName
     from esatls.verdicts.record_types import ConnectionRecord, DeliveryRecord, MessageRecord
+    from esatls.verdicts.records import Kind
 
 NOT_LOGGED = "not logged"
 """Reason of a failure that the log states without one."""
@@ -30,7 +32,6 @@ _LONGEST_NAME = 253
 """Characters of a name in DNS (RFC 1035)."""
 
 
-_Key = TypeVar("_Key")
 Tables = dict[str, "Counter[tuple[str, ...]]"]
 
 
@@ -102,7 +103,7 @@ class Alike(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """All that is counted of some records."""
+    """All that is counted of some records. Counts of parts add up to those of the whole, in any order."""
 
     span: Span
     parts: dict[tuple[str, str], Part]
@@ -114,8 +115,18 @@ class Counts(NamedTuple):
     ledger: Ledger
     """What was wrong with whom."""
 
+    def add(self, other: Counts) -> None:
+        """Add what was counted of other records."""
+        self.span.add(other.span.times.values())  # type: ignore[arg-type]
+        for way, part in other.parts.items():
+            self.parts[way].add(part)
+        self.hosts.update(other.hosts)
+        self.both.update(other.both)
+        self.ledger.add(other.ledger)
 
-Counted = Union["ConnectionRecord", "MessageRecord", Alike]
+
+_ONE = Alike(None, 1)
+Counted = Union["ConnectionRecord", "MessageRecord", Brief, Alike]
 
 
 def count_records(connections: Iterable[Counted], messages: Iterable[Counted], own_domains: Iterable[str] = ()) -> Counts:
@@ -124,66 +135,47 @@ def count_records(connections: Iterable[Counted], messages: Iterable[Counted], o
     counts = Counts(Span(), {(direction, flow): Part() for direction in DIRECTIONS for flow in FLOWS}, Counter(), Counter(), ledger)
     of_connections, of_messages = _Connections(counts), _Messages(counts)
     for one in chain(connections, messages):
-        if isinstance(one, Alike):
-            if "esa_direction" in one.record:
-                of_connections.add(*one[:6])
-            else:
-                of_messages.add(one)
-        elif "esa_direction" in one:
+        if isinstance(one, Brief):
             of_connections.add(one)
+        elif isinstance(one, Alike):
+            if "esa_direction" in one.record:
+                of_connections.add(_brief(one.record), one)
+            else:
+                of_messages.add(one.record, one)
+        elif "esa_direction" in one:
+            of_connections.add(_brief(one))
         else:
-            of_messages.add(Alike(one, 1))
+            of_messages.add(cast("MessageRecord", one))
     of_connections.end()
     of_messages.end()
     return counts
-
-
-class _Group:
-    """Records that are counted alike: how many, with how many recipients, and the time of the latest, where that counts."""
-
-    __slots__ = ("count", "latest", "recipients")
-
-    def __init__(self) -> None:
-        self.count = self.recipients = 0
-        self.latest = ""
-
-    def add(self, time: str | None, recipients: int = 0, count: int = 1) -> None:
-        """Add some, each with so many recipients; `time` is that of the latest."""
-        self.count += count
-        self.recipients += recipients * count
-        # without the Z, text with a fraction sorts after text without
-        if time is not None and time[:-1] > self.latest[:-1]:
-            self.latest = time
-
-
-class _Groups(dict[_Key, _Group]):
-    """Groups by what is counted: most records are like another one, and only groups go to the tables."""
-
-    def __missing__(self, key: _Key) -> _Group:
-        group = self[key] = _Group()
-        return group
 
 
 _Issues = tuple[tuple["IssueName", str], ...]
 """What is wrong, each with its reason or its name."""
 
 
-def _flow(record: ConnectionRecord | MessageRecord) -> str:
-    flow = record.get("mail_flow", UNKNOWN)
-    return flow if flow in FLOWS else UNKNOWN
-
-
-_Told = tuple[str, str, Optional[str], str, Optional[str], Optional[str], Optional[str], Optional[str], bool]
-"""Appliance, direction, mail flow, verdict, partner, protocol, cipher, reason, and whether TLS was required, as they are told."""
+def _brief(record: Any) -> Brief:
+    """Return of the record of a connection what is counted."""
+    told = record.get
+    direction, verdict = record["esa_direction"], record["tls_verdict"]
+    # refused strangers are many, and no partners
+    partner = None if verdict == "unused" else told("domain") or told("peer_host") or told("peer_ip")
+    kind = (
+        *(told("esa_host", ""), direction, told("mail_flow"), verdict, partner),
+        *(told("tls_version"), told("tls_cipher"), told("tls_reason"), bool(told("tls_required"))),
+    )
+    return Brief(kind, told("opened"), told("closed"), record["icid" if direction == "receiving" else "dcid"])
 
 
 class _Kind:
     """Connections that are counted alike, whenever they were."""
 
-    __slots__ = ("days", "flow", "hours", "issues", "latest", "partner")
+    __slots__ = ("days", "flow", "hours", "is_over_tls", "issues", "latest", "partner")
 
-    def __init__(self, flow: str, partner: str, issues: list[tuple[Issue, str]]) -> None:
+    def __init__(self, flow: str, partner: str, issues: list[tuple[Issue, str]], *, is_over_tls: bool) -> None:
         self.flow, self.partner, self.issues = flow, partner, issues
+        self.is_over_tls = is_over_tls
         self.latest = ""
         """The time of the last one over TLS."""
         self.hours: Counter[str] = Counter()
@@ -196,32 +188,20 @@ class _Connections:
 
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
-        self.kinds: dict[_Told, _Kind] = {}
+        self.kinds: dict[Kind, _Kind] = {}
         self.moments: Counter[tuple[str, str, str, str, str]] = Counter()
 
-    def add(
-        self,
-        record: Any,
-        count: int = 1,
-        first: str | None = None,
-        times: tuple[str, ...] = (),
-        what: str = "",
-        others: Sequence[tuple[int, int]] = (),
-    ) -> None:
-        """Count one, or some that are alike (`Alike`)."""
-        told = record.get
-        opened, closed = told("opened"), told("closed")
+    def add(self, one: Brief, alike: Alike = _ONE) -> None:
+        """Count one, or those that are alike."""
+        key, opened, closed, number = one
         time = opened or closed
-        direction, verdict, flow = record["esa_direction"], record["tls_verdict"], told("mail_flow")
-        host = told("esa_host", UNKNOWN)
+        count, what = alike.number, alike.what
         if what != "told":
-            self.counts.span.add(times or (opened, closed))
+            self.counts.span.add(alike.times or (opened, closed))
         if what == "seen":
-            self.moments[host, direction, _flow(record), _hour(time), verdict] += count
+            host, direction, flow, verdict, *_ = key
+            self.moments[host, direction, flow if flow in FLOWS else UNKNOWN, _hour(time), verdict] += count
             return
-        # refused strangers are many, and no partners
-        partner = None if verdict == "unused" else told("domain") or told("peer_host") or told("peer_ip")
-        key = host, direction, flow, verdict, partner, told("tls_version"), told("tls_cipher"), told("tls_reason"), bool(told("tls_required"))
         kind = self.kinds.get(key)
         if kind is None:
             kind = self.kinds[key] = self._kind(key)
@@ -230,21 +210,22 @@ class _Connections:
         else:
             kind.hours["" if time is None else time[:13]] += count
         # without the Z, text with a fraction sorts after text without
-        if verdict in OVER_TLS and time is not None and time[:-1] > kind.latest[:-1]:
+        if kind.is_over_tls and time is not None and time[:-1] > kind.latest[:-1]:
             kind.latest = time
         for issue, why in kind.issues:
-            name, number = ("icid", record["icid"]) if direction == "receiving" else ("dcid", record["dcid"])
-            issue.add_connection(time, why, told("esa_host", ""), name, number, count, first)
-            for when, other in others:
-                issue.example(rfc3339(when), told("esa_host", ""), name, other)
+            host, name = key[0], "icid" if key[1] == "receiving" else "dcid"
+            issue.add_connection(time, why, host, name, number, count, alike.first)
+            for when, other in alike.others:
+                issue.example(rfc3339(when), host, name, other)
 
-    def _kind(self, key: _Told) -> _Kind:
+    def _kind(self, key: Kind) -> _Kind:
         _, direction, given, verdict, name, version, cipher, reason, _ = key
         flow = given if given in FLOWS else UNKNOWN
         partner = "" if verdict == "unused" else _in_dns(name or UNKNOWN)
         ledger = self.counts.ledger
         wrong = _outdated(version or UNKNOWN, cipher or UNKNOWN) if verdict in OVER_TLS else _failed(verdict, reason)
-        return _Kind(flow, partner, [(ledger.issue(ledger.key(direction, flow, partner), issue), why) for issue, why in wrong])
+        issues = [(ledger.issue(ledger.key(direction, flow, partner), issue), why) for issue, why in wrong]
+        return _Kind(flow, partner, issues, is_over_tls=verdict in OVER_TLS)
 
     def end(self) -> None:
         """Add what was counted to the tables."""
@@ -254,7 +235,7 @@ class _Connections:
                 self.moments[host, direction, kind.flow, hour, verdict] += count
                 kind.days[hour[:10]] += count
         for (host, direction, flow, hour, verdict), count in self.moments.items():
-            counts.hosts[host, "connections"] += count
+            counts.hosts[host or UNKNOWN, "connections"] += count
             tables = counts.parts[direction, flow].tables
             tables["connections"][(verdict,)] += count
             _count_hour(tables, "connections", hour, verdict, count)
@@ -322,10 +303,21 @@ def _marks(version: str, cipher: str) -> tuple[str, ...]:
     return tuple(marks)
 
 
-_Wrong = tuple[Optional[str], _Issues, "DeliveryRecord | None"]
-"""What is wrong, when, and with which delivery."""
-_Mail = tuple[str, str, str, str, Optional[str], Optional[str]]
-"""What is counted of a message and one partner: direction, flow, partner, verdict, and the protocol and cipher that are to be counted."""
+_Mail = tuple[str, str, str, str, Optional[str], Optional[str], Optional[str]]
+"""What is counted of a message and one partner: direction, flow, partner, verdict, and the protocol, cipher and reason that are to be counted."""
+
+
+class _Group:
+    """Messages that are counted alike, whenever they were."""
+
+    __slots__ = ("count", "is_over_tls", "issues", "latest", "partner", "recipients")
+
+    def __init__(self, partner: str, issues: list[tuple[Issue, str]], *, is_over_tls: bool) -> None:
+        self.partner, self.issues = partner, issues
+        self.is_over_tls = is_over_tls
+        self.count = self.recipients = 0
+        self.latest = ""
+        """The time of the last one over TLS."""
 
 
 class _Messages:
@@ -333,21 +325,106 @@ class _Messages:
 
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
-        self.groups = _Groups[_Mail]()
+        self.groups: dict[_Mail, _Group] = {}
         self.moments: Counter[tuple[str, str, str, str, str]] = Counter()
 
-    def add(self, alike: Alike) -> None:
-        """Count some that are alike."""
-        record, what = alike.record, alike.what
-        flow = _flow(record)
+    def add(self, record: MessageRecord, alike: Alike = _ONE) -> None:
+        """Count one, or those that are alike."""
+        what = alike.what
+        flow, first = record.get("mail_flow", UNKNOWN), record.get("first_seen")
+        if flow not in FLOWS:
+            flow = UNKNOWN
         if what in ("", "seen"):
-            first = record.get("first_seen")
             self.counts.span.add(alike.times or (first, record.get("last_seen")))
             self.moments[record.get("esa_host", UNKNOWN), flow, _hour(first), record["received"], record["delivered"]] += alike.number
         if what in ("", "received"):
-            _count_received(self.counts.ledger, self.groups, alike, flow)
+            verdict, version, cipher, reason, name = record["received"], None, None, None, ""
+            if verdict not in ("internal", "none"):
+                name = domain_of(record.get("sender", "")) or record.get("received_peer_host") or record.get("received_peer_ip") or UNKNOWN
+            if verdict == "encrypted":
+                version, cipher = record.get("received_tls_version", UNKNOWN), record.get("received_tls_cipher", UNKNOWN)
+            elif verdict == "cleartext":
+                reason = record.get("received_reason", "")
+            self._add(("receiving", flow, name, verdict, version, cipher, reason), record, first, len(record.get("recipients", ())), alike)
         if what in ("", "delivered"):
-            _count_delivered(self.counts, self.groups, alike, flow)
+            attempts = record["deliveries"]
+            if len(attempts) == 1 and "domain" in attempts[0] and attempts[0].get("outcome") == "done":
+                # nearly always
+                self._add_attempt(record, attempts[0], attempts[0]["domain"], flow, alike)
+            else:
+                self._add_delivered(record, flow, alike)
+
+    def _add_attempt(self, record: MessageRecord, attempt: DeliveryRecord, domain: str | None, flow: str, alike: Alike) -> None:
+        """Count messages that went one way."""
+        verdict, version, cipher, reason = attempt["verdict"], None, None, None
+        name = domain or attempt.get("peer_host") or attempt.get("peer_ip") or UNKNOWN
+        if verdict == "encrypted":
+            version, cipher = attempt.get("tls_version", UNKNOWN), attempt.get("tls_cipher", UNKNOWN)
+        elif verdict == "cleartext":
+            reason = attempt.get("reason", "")
+        else:
+            verdict = of_deliveries({verdict})
+        time = attempt.get("time", record.get("first_seen"))
+        self._add(("delivery", flow, name, verdict, version, cipher, reason), record, time, len(attempt["rid"]), alike, attempt)
+
+    def _add_delivered(self, record: MessageRecord, flow: str, alike: Alike) -> None:
+        deliveries = delivered_to(record)
+        if len(deliveries) == 1 and len(deliveries[0][1]) < 2:
+            ((attempt, reached),) = deliveries
+            self._add_attempt(record, attempt, next(iter(reached), None), flow, alike)
+        elif deliveries:
+            self._add_several(record, deliveries, flow, alike)
+
+    def _add_several(self, record: MessageRecord, deliveries: list[tuple[DeliveryRecord, set[str]]], flow: str, alike: Alike) -> None:
+        """Count messages that went several ways."""
+        tables, ledger = self.counts.parts["delivery", flow].tables, self.counts.ledger
+        ways: dict[str, list[DeliveryRecord]] = {}
+        versions: set[str] = set()
+        ciphers: set[str] = set()
+        for attempt, reached in deliveries:
+            tables["recipients"][(attempt["verdict"],)] += len(attempt["rid"]) * alike.number
+            for domain in reached or (None,):
+                partner = partner_name(domain, attempt.get("peer_host"), attempt.get("peer_ip"))
+                ways.setdefault(partner, []).append(attempt)
+            if attempt["verdict"] == "encrypted":
+                versions.add(attempt.get("tls_version", UNKNOWN))
+                ciphers.add(attempt.get("tls_cipher", UNKNOWN))
+        for version in versions:
+            tables["message_versions"][(version,)] += alike.number
+        for cipher in ciphers:
+            tables["message_ciphers"][(cipher,)] += alike.number
+        for partner, over in ways.items():
+            latest = None
+            told: set[str] = set()
+            for attempt in over:
+                verdict, time = attempt["verdict"], attempt.get("time", record.get("first_seen"))
+                if verdict == "encrypted":
+                    latest = time
+                for name, reason in _wrong(verdict, attempt.get("tls_version", UNKNOWN), attempt.get("tls_cipher", UNKNOWN), attempt.get("reason", "")):
+                    _note(ledger.issue(ledger.key("delivery", flow, partner), name), record, time, reason, alike, attempt, is_new=name not in told)
+                    told.add(name)
+            verdict = of_deliveries({attempt["verdict"] for attempt in over})
+            self._add(("delivery", flow, partner, verdict, None, None, None), record, latest, 0, alike)
+
+    def _add(self, key: _Mail, record: MessageRecord, time: str | None, recipients: int, alike: Alike, attempt: DeliveryRecord | None = None) -> None:
+        """Count mail with one partner, that of a delivery; `time` is that of the latest."""
+        group, number = self.groups.get(key), alike.number
+        if group is None:
+            group = self.groups[key] = self._group(key)
+        group.count += number
+        group.recipients += recipients * number
+        # without the Z, text with a fraction sorts after text without
+        if group.is_over_tls and time is not None and time[:-1] > group.latest[:-1]:
+            group.latest = time
+        for issue, reason in group.issues:
+            _note(issue, record, time, reason, alike, attempt)
+
+    def _group(self, key: _Mail) -> _Group:
+        direction, flow, name, verdict, version, cipher, reason = key
+        partner, ledger = name and _in_dns(name), self.counts.ledger
+        wrong = () if version is None and reason is None else _wrong(verdict, version or UNKNOWN, cipher or UNKNOWN, reason or "")
+        issues = [(ledger.issue(ledger.key(direction, flow, partner), issue), why) for issue, why in wrong]
+        return _Group(partner, issues, is_over_tls=verdict in OVER_TLS)
 
     def end(self) -> None:
         """Add what was counted to the tables."""
@@ -360,8 +437,8 @@ class _Messages:
                 tables = counts.parts[direction, flow].tables
                 tables["messages"][(verdict,)] += count
                 _count_hour(tables, "messages", hour, verdict, count)
-        for (way, flow, partner, verdict, version, cipher), group in self.groups.items():
-            tables = counts.parts[way, flow].tables
+        for (way, flow, _, verdict, version, cipher, _), group in self.groups.items():
+            tables, partner = counts.parts[way, flow].tables, group.partner
             tables["recipients"][(verdict,)] += group.recipients
             if verdict in ("internal", "none"):
                 continue
@@ -372,105 +449,27 @@ class _Messages:
             counts.ledger.note(counts.ledger.key(way, flow, partner), "messages", verdict, group.latest, group.count)
 
 
-def _count_received(ledger: Ledger, groups: _Groups[_Mail], alike: Alike, flow: str) -> None:
-    record, count = alike.record, alike.number
-    verdict, first = record["received"], record.get("first_seen")
-    recipients = len(record.get("recipients", ()))
-    if verdict in ("internal", "none"):
-        groups["receiving", flow, "", verdict, None, None].add(None, recipients, count)
-        return
-    partner = partner_name(domain_of(record.get("sender", "")), record.get("received_peer_host"), record.get("received_peer_ip"))
+def _wrong(verdict: str, version: str, cipher: str, reason: str) -> _Issues:
+    """Return what is wrong with mail, clear text with its reason."""
     if verdict == "encrypted":
-        version, cipher = record.get("received_tls_version", UNKNOWN), record.get("received_tls_cipher", UNKNOWN)
-        groups["receiving", flow, partner, verdict, version, cipher].add(first, recipients, count)
-        issues = _outdated(version, cipher)
-    else:
-        groups["receiving", flow, partner, verdict, None, None].add(None, recipients, count)
-        issues = ((CLEARTEXT, record.get("received_reason", "")),) if verdict == "cleartext" else ()
-    if issues:
-        _note_issues(ledger, ledger.key("receiving", flow, partner), alike, [(first, issues, None)])
+        return tuple((issue, "") for issue, _ in _outdated(version, cipher))
+    return ((CLEARTEXT, reason),) if verdict == "cleartext" else ()
 
 
-def _count_delivered(counts: Counts, groups: _Groups[_Mail], alike: Alike, flow: str) -> None:
-    deliveries = delivered_to(alike.record)
-    if len(deliveries) == 1 and len(deliveries[0][1]) < 2:
-        # nearly always
-        ((attempt, reached),) = deliveries
-        partner = partner_name(next(iter(reached), None), attempt.get("peer_host"), attempt.get("peer_ip"))
-        _note_delivered(counts.ledger, groups, alike, flow, partner, [attempt], len(attempt["rid"]), is_whole=True)
-        return
-    tables = counts.parts["delivery", flow].tables
-    ways: dict[str, list[DeliveryRecord]] = {}
-    versions: set[str] = set()
-    ciphers: set[str] = set()
-    for attempt, reached in deliveries:
-        tables["recipients"][(attempt["verdict"],)] += len(attempt["rid"]) * alike.number
-        for domain in reached or (None,):
-            partner = partner_name(domain, attempt.get("peer_host"), attempt.get("peer_ip"))
-            ways.setdefault(partner, []).append(attempt)
-        if attempt["verdict"] == "encrypted":
-            versions.add(attempt.get("tls_version", UNKNOWN))
-            ciphers.add(attempt.get("tls_cipher", UNKNOWN))
-    for version in versions:
-        tables["message_versions"][(version,)] += alike.number
-    for cipher in ciphers:
-        tables["message_ciphers"][(cipher,)] += alike.number
-    for partner, over in ways.items():
-        _note_delivered(counts.ledger, groups, alike, flow, partner, over)
-
-
-def _note_delivered(
-    ledger: Ledger,
-    groups: _Groups[_Mail],
-    alike: Alike,
-    flow: str,
-    partner: str,
-    over: Sequence[DeliveryRecord],
-    recipients: int = 0,
-    *,
-    is_whole: bool = False,
-) -> None:
-    """Note messages that a partner got; where they went nowhere else, the recipients, the protocol and the cipher are to be counted too."""
-    told = of_deliveries({attempt["verdict"] for attempt in over})
-    latest = version = cipher = None
-    wrong: list[_Wrong] = []
-    for attempt in over:
-        time = attempt.get("time", alike.record.get("first_seen"))
-        issues: _Issues = ()
-        if attempt["verdict"] == "encrypted":
-            latest, version, cipher = time, attempt.get("tls_version", UNKNOWN), attempt.get("tls_cipher", UNKNOWN)
-            issues = _outdated(version, cipher)
-        elif attempt["verdict"] == "cleartext":
-            issues = ((CLEARTEXT, attempt.get("reason", "")),)
-        if issues:
-            wrong.append((time, issues, attempt))
-    if not is_whole:
-        version = cipher = None
-    groups["delivery", flow, partner, told, version, cipher].add(latest if told in OVER_TLS else None, recipients, alike.number)
-    if wrong:
-        _note_issues(ledger, ledger.key("delivery", flow, partner), alike, wrong)
-
-
-def _note_issues(ledger: Ledger, key: Key, alike: Alike, wrong: Iterable[_Wrong]) -> None:
-    """Note what was wrong with messages of a partner, each time."""
-    record, count = alike.record, alike.number
-    host = record.get("esa_host", "")
-    told: set[str] = set()
-    for time, issues, attempt in wrong:
-        first, others = alike.of(attempt)
-        for name, reason in issues:
-            issue = ledger.issue(key, name)
-            issue.seen(time)
-            issue.seen(first)
-            if name == CLEARTEXT and reason:
-                issue.reasons[reason] += count
-            if name not in told:
-                told.add(name)
-                issue.messages += count
-                if not alike.tries:
-                    issue.example(time, host, "mid", record["mid"])
-                for when, other in others:
-                    issue.example(rfc3339(when), host, "mid", other)
+def _note(issue: Issue, record: MessageRecord, time: str | None, reason: str, alike: Alike, attempt: DeliveryRecord | None, *, is_new: bool = True) -> None:
+    """Note what was wrong with messages, or a delivery of them, each once, and each time it was."""
+    first, others = alike.of(attempt)
+    issue.seen(time)
+    issue.seen(first)
+    if reason:
+        issue.reasons[reason] += alike.number
+    if is_new:
+        host = record.get("esa_host", "")
+        issue.messages += alike.number
+        if not alike.tries:
+            issue.example(time, host, "mid", record["mid"])
+        for when, other in others:
+            issue.example(rfc3339(when), host, "mid", other)
 
 
 def _hour(time: str | None) -> str:

@@ -75,7 +75,7 @@ class Issue:
         return sorted(set(self.examples), key=lambda one: (_moment(one[0]), one[1:]), reverse=True)[:MOST_EXAMPLES]
 
     def add(self, other: Issue) -> None:
-        """Add what is known of another name of the same organisation."""
+        """Add what is known from elsewhere, or of another name of the same organisation."""
         self.connections += other.connections
         self.messages += other.messages
         for time in (other.first, other.last):
@@ -114,6 +114,16 @@ class Ledger:
         counts[what, verdict] += count
         if _moment(time) > _moment(self.last_tls.get(key, "")):
             self.last_tls[key] = time
+
+    def add(self, other: Ledger) -> None:
+        """Add what was noted elsewhere."""
+        for key, counts in other.counts.items():
+            for (what, verdict), count in counts.items():
+                self.note(key, what, verdict, other.last_tls.get(key, ""), count)
+        for key, days in other.days.items():
+            self.days[key].update(days)
+        for (key, name), issue in other.issues.items():
+            self.issue(key, name).add(issue)
 
     def issue(self, key: Key, issue: str) -> Issue:
         """Return what is noted of one issue of one partner."""

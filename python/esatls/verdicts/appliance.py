@@ -82,7 +82,7 @@ class Appliance:
         """When the lives of the other ids begin, and the connections by life."""
         self.stamp: Callable[[Time], str] = Stamps().__getitem__
         """Gives a time as records have it."""
-        self._whole: dict[str, Message] = {}
+        self.whole: dict[str, Message] = {}
         """Messages whose ids were used once."""
         self._messages: dict[str, tuple[list[Time], dict[int, Message]]] = {}
         self._made: dict[str, list[Fact]] = {}
@@ -103,7 +103,7 @@ class Appliance:
             if not message.one_life:
                 reused.append(mid)
                 continue
-            self._whole[mid] = message
+            self.whole[mid] = message
             if message.gave_up and not message.accepted:
                 given_up.append(message)
             else:
@@ -223,7 +223,7 @@ class Appliance:
 
     def messages_of(self, mid: str) -> tuple[list[Time], dict[int, Message]]:
         """Return the lives of one message id."""
-        whole = self._whole.get(mid)
+        whole = self.whole.get(mid)
         if whole is not None:
             return [], {0: whole}
         known = self._messages.get(mid)
@@ -239,12 +239,12 @@ class Appliance:
 
     def in_order(self, mid: str) -> list[Message]:
         """Return the messages with one id, the earliest first."""
-        whole = self._whole.get(mid)
+        whole = self.whole.get(mid)
         return [message for _, message in sorted(self.messages_of(mid)[1].items())] if whole is None else [whole]
 
     def message(self, mid: str, time: Time | None) -> Message | None:
         """Return the message that had this id at this time."""
-        whole = self._whole.get(mid)
+        whole = self.whole.get(mid)
         if whole is not None:
             return whole
         begins, found = self.messages_of(mid)

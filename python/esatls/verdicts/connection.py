@@ -33,7 +33,7 @@ from esatls.extraction.fact_types import (
 )
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.verdicts import lives
-from esatls.verdicts.facts import LONG_AGO, bears_witness, earlier, order, passes
+from esatls.verdicts.facts import LONG_AGO, PASSED_NOT, bears_witness, earlier, order, passes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -163,8 +163,8 @@ class Connection:
     """The verdict on one life of one connection."""
 
     __slots__ = (
-        "_has_passed", "_placed", "_view", "_views", "_witness", "dispute", "facts", "flow", "has_witnesses", "is_disputed", "one_life", "opened", "own",
-        "rest", "side", "success", "sure", "sure_from", "text", "up", "up_from", "uses",
+        "_has_passed", "_placed", "_view", "_views", "_witness", "closed", "dispute", "facts", "flow", "has_witnesses", "is_disputed",
+        "one_life", "opened", "own", "rest", "side", "success", "sure", "sure_from", "text", "up", "up_from", "uses",
     )  # fmt: skip
 
     def __init__(  # noqa: C901 - in one pass: there are as many connections as messages
@@ -175,7 +175,7 @@ class Connection:
         self.uses = uses
         """Facts of messages that name this connection."""
         self.has_witnesses = has_witnesses
-        opened = success = flow = first = last = None
+        opened = success = flow = first = last = closed = None
         rest: list[Fact] | None = None
         one_life = True
         disputed = False
@@ -202,7 +202,8 @@ class Connection:
                 if fact[_HAT_ACTION] in MAIL_FLOW:
                     flow = max(flow or "", MAIL_FLOW[fact[_HAT_ACTION]])
             elif code == "connection_closed":
-                pass
+                if closed is None or (time is not None and time < closed):
+                    closed = time
             elif rest is None:
                 rest = [fact]
             else:
@@ -223,6 +224,7 @@ class Connection:
         # facts that every connection has are read by position
         self.opened: Fact | None = opened
         self.success: Fact | None = success
+        self.closed: Time | None = closed
         self.flow: str | None = flow
         self.one_life = one_life
         """Whether all of it is plainly of one connection."""
@@ -359,9 +361,13 @@ class Connection:
     # the connection as a whole
 
     def _as_a_whole(self) -> View:
-        passing = [use for use in self.uses if passes(use)]
-        if self.sure is not None and passing and None not in (times := [use[TIME] for use in passing]) and min(times) >= self.sure_from:
-            return self.sure
+        passing = [use for use in self.uses if use[CODE] not in PASSED_NOT]
+        if self.sure is not None and passing:
+            for use in passing:
+                if use[TIME] is None or use[TIME] < self.sure_from:
+                    break
+            else:
+                return self.sure
         if self.has_witnesses:
             # a consolidated event is written when its message leaves: that is not when it passed
             told = {use[KEY] for use in passing if use[CODE] != "cef"}

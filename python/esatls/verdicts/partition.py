@@ -1,7 +1,8 @@
-"""The messages that one process can judge alone, and those that several have seen a part of.
+"""What one process can judge alone, and what several have seen a part of.
 
-A log is cut into shares. A message is its share's own if no other share names it, its connections, or the
-messages it was made from. The facts of all others, few in a log in order, are brought together and judged once.
+A log is cut into shares. A connection is its share's own if no other share names it, and a message if none names it, its connections, or the messages
+it was made from; a connection that other messages are on is judged where these are. The facts of all that is nobody's own, few in a log in order, are
+brought together and judged once.
 """
 
 from __future__ import annotations
@@ -12,18 +13,49 @@ from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import Judged, Stores, together, with_descendants
 from esatls.verdicts.facts import Facts, bears_witness
-from esatls.verdicts.records import messages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from esatls.verdicts.contradictions import Contradictions
-    from esatls.verdicts.record_types import MessageRecord
+    from esatls.verdicts.facts import Ref
 
 Ids = dict[str, tuple[list[str], list[str], list[str]]]
-"""By appliance: ICIDs, DCIDs and MIDs that a share names."""
-Common = dict[str, tuple[Stores, list[str]]]
-"""By appliance: facts, and the MIDs to be judged."""
+"""By appliance: ICIDs, DCIDs and MIDs."""
+Common = dict[str, tuple[Stores, tuple[list[str], list[str], list[str]]]]
+"""By appliance: facts, and the ICIDs, DCIDs and MIDs that are to be judged by them."""
+
+
+class Portion:
+    """Connections and messages that are judged in one place, all facts of which are there."""
+
+    def __init__(self, appliances: Iterable[Appliance], ids: Mapping[str, Sequence[Iterable[str]]], *, others: bool = False) -> None:
+        """They are those with these `ids`, by appliance, or the `others`."""
+        self._appliances = sorted(appliances, key=lambda one: one.host)
+        self._ids = {host: tuple(frozenset(keys) for keys in kinds) for host, kinds in ids.items()}
+        self._others = others
+
+    def messages(self, contradictions: Contradictions) -> Iterator[tuple[Appliance, set[str]]]:
+        """Yield appliances, and the MIDs that are to be judged; what shows of `contradictions` is added to them when the next one is asked for."""
+        for appliance in self._appliances:
+            yield appliance, {*self._chosen(appliance, MESSAGES, appliance.stores[MESSAGES])}
+            self._look(appliance, contradictions)
+
+    def connections(self, contradictions: Contradictions) -> Iterator[tuple[Appliance, list[Ref]]]:
+        """Yield appliances, and the connections that are to be judged, likewise."""
+        for appliance in self._appliances:
+            yield appliance, [(side, key) for side in (RECEIVING, DELIVERY) for key in self._chosen(appliance, side, appliance.ids(side))]
+            self._look(appliance, contradictions)
+
+    def _chosen(self, appliance: Appliance, store: int, ids: Iterable[str]) -> list[str]:
+        named, others = self._ids[appliance.host][store], self._others
+        return [key for key in ids if (key in named) != others]
+
+    def _look(self, appliance: Appliance, contradictions: Contradictions) -> None:
+        """Add what shows in the facts that are all here."""
+        for store, key in appliance.taken_again:
+            if self._chosen(appliance, store, (key,)):
+                contradictions.look_at(appliance.host, store, key, appliance.stores[store].get(key, ()))
 
 
 class Share:
@@ -31,8 +63,6 @@ class Share:
 
     def __init__(self, facts: Facts) -> None:
         self.known = {host: Judged(Appliance(host, stores, has_witnesses=facts.has_witnesses)) for host, stores in facts.hosts.items()}
-        self.common: Common = {}
-        self._skip: dict[str, set[str]] = {}
 
     def ids(self) -> Ids:
         """Return every id that this share names."""
@@ -45,25 +75,22 @@ class Share:
             for host, known in self.known.items()
         }
 
-    def know(self, shared: Ids) -> None:
-        """Take the ids that several shares name: set `common` to what must be brought together."""
-        for host, known in self.known.items():
-            icids, dcids, mids = shared.get(host, ((), (), ()))
-            connections = [*((RECEIVING, key) for key in icids), *((DELIVERY, key) for key in dcids)]
-            touched = [mid for ref in connections for mid in known.users(*ref)]
-            judged = self._skip[host] = with_descendants(known, [*mids, *touched]) & known.appliance.stores[MESSAGES].keys()
-            self.common[host] = (together(known, [*judged, *mids], connections), [*judged])
+    def common(self, shared: Ids) -> Common:
+        """Return what must be brought together, given the ids that several shares name."""
+        return {host: _common(known, *shared.get(host, ((), (), ()))) for host, known in self.known.items()}
 
-    def own(self) -> Iterator[tuple[str, int, MessageRecord]]:
-        """Yield appliance, MID and record of every message that this share judges alone."""
-        for host in sorted(self.known):
-            for mid, record in messages_of(self.known[host].appliance, skip=self._skip[host]):
-                yield host, mid, record
+    def own(self, common: Common) -> Portion:
+        """Return what this share judges alone."""
+        return Portion((known.appliance for known in self.known.values()), {host: ids for host, (_, ids) in common.items()}, others=True)
 
-    def look(self, contradictions: Contradictions) -> None:
-        """Add what shows in the facts of this share, once its records were made."""
-        for known in self.known.values():
-            contradictions.look(known.appliance)
+
+def _common(known: Judged, icids: Iterable[str], dcids: Iterable[str], mids: Iterable[str]) -> tuple[Stores, tuple[list[str], list[str], list[str]]]:
+    connections = {*((RECEIVING, key) for key in icids), *((DELIVERY, key) for key in dcids)}
+    on_them = [mid for ref in connections for mid in known.users(*ref)]
+    messages = with_descendants(known, [*mids, *on_them])
+    connections |= {ref for mid in messages for ref in known.names(mid) if ref[0] != MESSAGES}
+    stores = together(known, messages, connections)
+    return stores, ([key for side, key in connections if side == RECEIVING], [key for side, key in connections if side == DELIVERY], [*messages])
 
 
 def seen_twice(shares: Iterable[Ids]) -> Ids:
@@ -81,19 +108,16 @@ def seen_twice(shares: Iterable[Ids]) -> Ids:
     return {host: tuple([*twice.get((host, kind), ())] for kind in range(3)) for host in hosts}  # type: ignore[misc]
 
 
-def judged_together(parts: Iterable[Common], contradictions: Contradictions | None = None) -> Iterator[tuple[str, int, MessageRecord]]:
-    """Yield appliance, MID and record of the messages that several shares have seen a part of; add what shows of contradictions."""
-    facts, judged = Facts(), dict[str, set[str]]()
+def together_of(parts: Iterable[Common]) -> Portion:
+    """Return what several shares have seen a part of."""
+    facts = Facts()
+    ids: dict[str, tuple[set[str], set[str], set[str]]] = {}
     for part in parts:
-        for host, (stores, mids) in part.items():
+        for host, (stores, theirs) in part.items():
             more = Facts()
             more.hosts = {host: stores}
             facts.merge(more)
-            judged.setdefault(host, set()).update(mids)
+            for known, keys in zip(ids.setdefault(host, (set(), set(), set())), theirs):
+                known.update(keys)
     has_witnesses = any(bears_witness(fact) for stores in facts.hosts.values() for store in stores for known in store.values() for fact in known)
-    for host in sorted(facts.hosts):
-        appliance = Appliance(host, facts.hosts[host], has_witnesses=has_witnesses)
-        for mid, record in messages_of(appliance, only=judged[host]):
-            yield host, mid, record
-        if contradictions is not None:
-            contradictions.look(appliance)
+    return Portion((Appliance(host, stores, has_witnesses=has_witnesses) for host, stores in facts.hosts.items()), ids)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, TypeVar
 
 from esatls.errors import WrongTypeError
 from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME, Consolidated, Delivery, Fact, Try, position
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
 OF_TLS = ("tls_peer_cn", "tls_domain")
 OF_THE_PARTNER = ("peer_ip", "peer_host", "tls_domain")
+_One = TypeVar("_One")
 _Told = dict[str, tuple[tuple[str, int], ...]]
 
 
@@ -33,10 +34,25 @@ def _places(names: Iterable[str]) -> _Told:
 
 _TOLD = _places((*OF_THE_PEER, *OF_TLS))
 """By code of a fact: what it tells of a connection, and where that stands."""
-_TOLD_OF_PARTNER = _places(OF_THE_PARTNER)
+_TOLD_OF_DOMAIN, _TOLD_OF_HOST = _places(("tls_domain",)), _places(("peer_ip", "peer_host"))
 """What of that names the partner."""
 _RID = position("rid", Delivery, Try)
 _DELIVERED = frozenset({"delivery_started", "delivery_done"})
+
+
+Kind = tuple[str, str, Optional[str], str, Optional[str], Optional[str], Optional[str], Optional[str], bool]
+"""Appliance, direction, mail flow, verdict, partner, protocol, cipher, reason, and whether TLS was required, as far as they are told."""
+
+
+class Brief(NamedTuple):
+    """Of a connection what a report counts."""
+
+    kind: Kind
+    """The partner's host name or address stands for a domain that is not told."""
+    opened: str | None
+    closed: str | None
+    number: int
+    """ICID or DCID."""
 
 
 def connections(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[ConnectionRecord]:
@@ -46,17 +62,27 @@ def connections(facts: Facts, contradictions: Contradictions | None = None) -> I
             yield record
 
 
-def connections_of(appliance: Appliance, only: Iterable[Ref] | None = None, *, brief: bool = False) -> Iterator[tuple[Connection, ConnectionRecord]]:
-    """Yield the connections of one appliance, all or `only` those of some ids, each with its record, or a `brief` one."""
+def connections_of(appliance: Appliance, only: Iterable[Ref] | None = None) -> Iterator[tuple[Connection, ConnectionRecord]]:
+    """Yield the connections of one appliance, all or `only` those of some ids, each with its record."""
+    return _connections(appliance, only, connection_record)
+
+
+def briefs_of(appliance: Appliance, only: Iterable[Ref] | None = None) -> Iterator[tuple[Connection, Brief]]:
+    """Yield the same, each with what a report counts."""
+    return _connections(appliance, only, brief)
+
+
+def _connections(
+    appliance: Appliance, only: Iterable[Ref] | None, make: Callable[[Appliance, int, str, Connection], _One]
+) -> Iterator[tuple[Connection, _One]]:
     refs = ((store, key) for store in (RECEIVING, DELIVERY) for key in appliance.ids(store)) if only is None else only
-    record_of = brief_record if brief else connection_record
     for side, key in refs:
         connection = appliance.used_once(side, key)
         if connection is not None:
-            yield connection, record_of(appliance, side, key, connection)
+            yield connection, make(appliance, side, key, connection)
             continue
         for _, one in sorted(appliance.connections_of(side, key)[1].items()):
-            yield one, record_of(appliance, side, key, one)
+            yield one, make(appliance, side, key, one)
 
 
 def times_of(connection: Connection) -> list[Time]:
@@ -71,10 +97,10 @@ def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iter
             yield record
 
 
-def messages_of(appliance: Appliance, skip: frozenset[str] | set[str] = frozenset(), only: set[str] | None = None) -> Iterator[tuple[int, MessageRecord]]:
-    """Yield MID and record of each life of each message of one appliance, by MID: all but those to `skip`, or `only` some."""
+def messages_of(appliance: Appliance, only: set[str] | None = None) -> Iterator[tuple[int, MessageRecord]]:
+    """Yield MID and record of each life of each message of one appliance, by MID: all, or `only` some."""
     known = appliance.stores[MESSAGES]
-    for mid in in_order([mid for mid in known if mid not in skip] if only is None else known.keys() & only):
+    for mid in in_order(known if only is None else known.keys() & only):
         for message in appliance.in_order(mid):
             if not message.is_bare:
                 yield int(mid), message_record(appliance, mid, message)
@@ -95,10 +121,12 @@ def appliances_of(facts: Facts, contradictions: Contradictions | None = None) ->
 class Whole:
     """Facts that are all in memory, an appliance at a time."""
 
-    def __init__(self, facts: Facts, *, keep: bool = False) -> None:
-        """`keep` the appliances with what was found out, to ask for connections and for messages."""
-        found = appliances_of(facts)
-        self._appliances = [*found] if keep else found
+    def __init__(self, facts: Facts) -> None:
+        self._appliances: Iterable[Appliance] = appliances_of(facts)
+
+    def keep(self) -> None:
+        """Keep the appliances with what was found out, to ask for connections and for messages."""
+        self._appliances = [*self._appliances]
 
     def messages(self, contradictions: Contradictions) -> Iterator[tuple[Appliance, None]]:
         """Yield appliances, all messages of which are to be judged."""
@@ -163,13 +191,13 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
         record["esa_host"] = appliance.host
     record["esa_direction"] = "receiving" if side == RECEIVING else "delivery"
     record["icid" if side == RECEIVING else "dcid"] = int(key)
-    told, closed = _told_by(connection.facts, _TOLD)
+    told = _told_by(connection.facts, _TOLD)
     if side == RECEIVING and appliance.has_witnesses:
         _add_stated(told, appliance, connection)
     if connection.opened is not None and connection.opened[TIME] is not None:
         record["opened"] = appliance.stamp(connection.opened[TIME])
-    if closed:
-        record["closed"] = appliance.stamp(min(closed))
+    if connection.closed is not None:
+        record["closed"] = appliance.stamp(connection.closed)
     for name in OF_THE_PEER:
         if name in told:
             record[name] = int(told[name]) if name == "peer_port" else told[name]
@@ -196,32 +224,59 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
     return record  # type: ignore[return-value]
 
 
-def brief_record(appliance: Appliance, side: int, key: str, connection: Connection) -> ConnectionRecord:
-    """Return of a record what a report counts, times and id at the end; the partner's host name or address stands for a domain that is not told."""
-    record: ConnectionRecord = {"esa_direction": "receiving" if side == RECEIVING else "delivery"}
-    if appliance.host:
-        record["esa_host"] = appliance.host
-    told, closed = _told_by(connection.facts, _TOLD_OF_PARTNER)
+def brief(appliance: Appliance, side: int, key: str, connection: Connection) -> Brief:
+    """Return of a connection what a report counts."""
+    verdict, version, cipher, reason, _, _ = connection.view
+    opened, closed = connection.opened, connection.closed
+    users = _users(appliance, connection.uses)
+    return Brief(
+        (
+            appliance.host,
+            "receiving" if side == RECEIVING else "delivery",
+            connection.flow or _shared_flow(appliance, users),
+            verdict,
+            # refused strangers are many, and no partners
+            None if verdict == "unused" else _partner_or_host(appliance, side, connection, users),
+            version or None,
+            cipher or None,
+            reason or None,
+            connection.rest.required,
+        ),
+        None if opened is None or opened[TIME] is None else appliance.stamp(opened[TIME]),
+        None if closed is None else appliance.stamp(closed),
+        int(key),
+    )
+
+
+def _partner_or_host(appliance: Appliance, side: int, connection: Connection, users: list[tuple[Fact, Message]]) -> str | None:
+    partner = _partner(appliance, side, users, _told_by(connection.facts, _TOLD_OF_DOMAIN).get("tls_domain"))
+    if partner:
+        return partner
+    told = _told_by(connection.facts, _TOLD_OF_HOST)
     if side == RECEIVING and appliance.has_witnesses:
         _add_stated(told, appliance, connection)
-    view, opened = connection.view, connection.opened
-    users = _users(appliance, connection.uses)
-    flow = connection.flow or _shared_flow(appliance, users)
-    if flow:
-        record["mail_flow"] = flow
-    _add_tls(record, view)
-    if connection.rest.required:
-        record["tls_required"] = True
-    if view.verdict != "unused":
-        partner = _partner(appliance, side, users, told.get("tls_domain")) or told.get("peer_host") or told.get("peer_ip")
-        if partner:
-            record["domain"] = partner
-    if opened is not None and opened[TIME] is not None:
-        record["opened"] = appliance.stamp(opened[TIME])
-    if closed:
-        record["closed"] = appliance.stamp(min(closed))
-    record["icid" if side == RECEIVING else "dcid"] = int(key)
-    return record
+    return told.get("peer_host") or told.get("peer_ip")
+
+
+def brief_record(appliance: Appliance, side: int, key: str, connection: Connection) -> ConnectionRecord:
+    """Return the same as a record, times and id at the end."""
+    (host, direction, flow, verdict, partner, version, cipher, reason, is_required), opened, closed, number = brief(appliance, side, key, connection)
+    found: dict[str, Any] = {
+        "esa_direction": direction,
+        "esa_host": host,
+        "mail_flow": flow,
+        "tls_verdict": verdict,
+        "tls_version": version,
+        "tls_cipher": cipher,
+        "tls_reason": reason,
+        "tls_required": is_required,
+        "domain": partner,
+        "opened": opened,
+        "closed": closed,
+    }
+    record = {name: value for name, value in found.items() if value}
+    record["icid" if side == RECEIVING else "dcid"] = number
+    return record  # type: ignore[return-value]
 
 
 def _add_tls(record: dict[str, Any] | ConnectionRecord, view: View) -> None:
@@ -249,11 +304,14 @@ def _add_stated(told: dict[str, Any], appliance: Appliance, connection: Connecti
 def _users(appliance: Appliance, uses: Sequence[Fact]) -> list[tuple[Fact, Message]]:
     """Return the messages that use a connection, after the facts that say so."""
     users: list[tuple[Fact, Message]] = []
-    rid = last = None
+    mid = rid = last = whole = None
     for use in uses:
         code = use[CODE]
         if code != GIVEN_UP:
-            message = appliance.message(use[KEY], use[TIME])
+            if use[KEY] != mid:
+                mid = use[KEY]
+                whole = appliance.whole.get(mid)
+            message = whole or appliance.message(use[KEY], use[TIME])
             # most deliveries have two lines, which name the same recipients
             if message is not None and (message is not last or code not in _DELIVERED or use[_RID] != rid):
                 users.append((use, message))
@@ -261,10 +319,9 @@ def _users(appliance: Appliance, uses: Sequence[Fact]) -> list[tuple[Fact, Messa
     return users
 
 
-def _told_by(facts: Sequence[Fact], places: _Told) -> tuple[dict[str, Any], list[Time]]:
-    """Return what the facts of a connection tell, of each field the first value, and when it was closed."""
+def _told_by(facts: Sequence[Fact], places: _Told) -> dict[str, Any]:
+    """Return what the facts of a connection tell, of each field the first value."""
     told: dict[str, Any] = {}
-    closed: list[Time] = []
     agree = True
     for fact in facts:
         for name, place in places[fact[CODE]]:
@@ -275,40 +332,44 @@ def _told_by(facts: Sequence[Fact], places: _Told) -> tuple[dict[str, Any], list
                 told[name] = value
             elif told[name] != value:
                 agree = False
-        if fact[CODE] == "connection_closed" and fact[TIME] is not None:
-            closed.append(fact[TIME])
     if not agree:
         told = {}
         for fact in sorted(facts, key=order):
             for name, place in places[fact[CODE]]:
                 if fact[place]:
                     told.setdefault(name, fact[place])
-    return told, closed
+    return told
 
 
 def _shared_flow(appliance: Appliance, users: list[tuple[Fact, Message]]) -> str | None:
     """Return the mail flow of all messages concerned, if it is one."""
-    flows = {appliance.received(message)[1].get("mail_flow") for _, message in users}
-    return flows.pop() if len(flows) == 1 else None
+    flow = None
+    for number, (_, message) in enumerate(users):
+        theirs = (message.received or appliance.received(message))[1].get("mail_flow")
+        if number and theirs != flow:
+            return None
+        flow = theirs
+    return flow
 
 
 def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message]], told: str | None) -> str | None:
     """Return the partner's domain: told by the line, or shared by all senders or all recipients concerned."""
     if told:
         return told.lower().rstrip(".")
-    domains: set[str] = set()
+    addresses: list[str] = []
     for fact, message in users:
         if not message.has_envelope:
             complete(appliance, message)
         if side == RECEIVING:
             sender = message.sent_by or message.sender()
             if sender:
-                domains.add(domain_of(sender))
+                addresses.append(sender)
         elif fact[CODE] == "cef":
-            domains.update(map(domain_of, addresses_of(Consolidated(*fact).recipient)))
+            addresses += addresses_of(Consolidated(*fact).recipient)
         else:
             recipients = message.recipients
-            for rid in rids_of(fact[_RID]):
-                if rid in recipients:
-                    domains.add(domain_of(recipients[rid]))
+            addresses += [recipients[rid] for rid in rids_of(fact[_RID]) if rid in recipients]
+    if len(addresses) == 1:
+        return domain_of(addresses[0])
+    domains = {*map(domain_of, addresses)}
     return domains.pop() if len(domains) == 1 else None
