@@ -352,6 +352,29 @@ def test_what_has_a_shape(texts: list[str]) -> None:
     assert known.core.shaped() == found > 0
 
 
+def test_mail_between_what_a_connection_says() -> None:
+    """A connection that said something before each of its messages has the mail flow that they share."""
+    said = ["TLS failed: first", "TLS failed: second", "TLS failed: third", "TLS success"]
+    texts = [
+        (10 * at + late, text)
+        for at, one in enumerate(said)
+        for late, text in (
+            (0, f"ICID 5 {one}"),
+            (2, f"Start MID {at + 1} ICID 5"),
+            (4, f"MID {at + 1} matched all recipients for per-recipient policy DEFAULT in the inbound table"),
+        )
+    ]
+    check("".join(f"Sat Jul 20 19:47:{second:02} 2024 Info: {text}\n" for second, text in texts).encode())
+
+
+def test_recipient_whom_a_bounce_alone_names() -> None:
+    """A connection has the domain of a recipient whose address stands in the line of the bounce alone."""
+    check(
+        b"Sat Jul 20 19:47:14 2024 Info: Bounced: DCID 6 MID 2 From:<a@example.com> To:<b@example.org> RID 2 - 5.1.0 - Unknown address error ('550', ['x'])\n"
+        b"Sat Jul 20 19:47:17 2024 Info: Delivery start DCID 6 MID 1 to RID [1]\n"
+    )
+
+
 @pytest.mark.parametrize("words", ["no reason", '"},{"', '","domain":"', '"deliveries":[]', '","sender":"x@y"}'])
 def test_what_is_counted_together(words: str) -> None:
     """What looks alike is counted alike, whoever wrote what stands in it, and of many in one second the same ones are examples."""

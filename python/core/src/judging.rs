@@ -407,6 +407,7 @@ impl<'a> Judge<'a> {
                 let is_odd = match kind {
                     Kind::Same => *over.get_or_insert(value) != value,
                     Kind::Parent => matches!(named(value), Some(Named::Zero)) || named(value) == Some(Named::One(mid)),
+                    Kind::Absent => value != 0,
                     Kind::Once if value != 0 => had.contains(&(fact.code, place)),
                     Kind::Distinct => as_number(value).is_none() || had.contains(&(fact.code, value as usize)),
                     _ => false,

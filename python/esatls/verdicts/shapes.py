@@ -1088,11 +1088,12 @@ class Used(NamedTuple):
 def _user(side: int, key: str, mid: str, times: Sequence[Time], used: Used) -> list[Fact]:
     """Return the facts of a message that says as much of a connection."""
     partner = f"x@{_text(_PARTNER)}" if used.has_domain else "x"
-    facts: list[Fact] = [("message_policy", _BEGIN, mid, _TABLES[used.flow])] if used.flow else []
+    first = times[0] if times else _BEGIN
+    facts: list[Fact] = [("message_policy", first, mid, _TABLES[used.flow])] if used.flow else []
     if side == RECEIVING:
-        return [*facts, ("message_sender", times[0], mid, key, partner), *(("message_started", time, mid, key, None) for time in times)]
+        return [*facts, ("message_sender", first, mid, key, partner), *(("message_started", time, mid, key, None) for time in times)]
     tried: list[Fact] = [("delivery_started", time, mid, key, "1") for time in times]
-    return [*facts, ("message_recipient", _BEGIN, mid, None, "1", partner), *(tried or [("delivery_bounced", _BEGIN, mid, key, "1", None, None, None)])]
+    return [*facts, ("message_recipient", first, mid, None, "1", partner), *(tried or [("delivery_bounced", _BEGIN, mid, key, "1", None, None, None)])]
 
 
 _TABLES = {flow: table for table, flow in MAIL_FLOW.items() if table in ("inbound", "outbound")}
