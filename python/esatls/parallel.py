@@ -10,7 +10,6 @@ import itertools
 import marshal
 import mmap
 import os
-import pickle
 import select
 import signal
 import struct
@@ -432,6 +431,10 @@ def _gather_share(parts: list[Part], options: Options, note: Callable[[int], Non
 # judging: in one place, or every process judges what it alone has seen
 
 
+def _as_it_is(made: Any) -> Any:
+    return made
+
+
 def whole(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[NativeFacts | Whole | Parts, set[str], Counts]:
     """Return all that was read, to be judged in this process, the names of the appliances, and the line counts."""
     return _by_core(found, options, warn, progress) or _by_python(_dealt_to_fit(found, options), options, warn, progress)
@@ -444,15 +447,18 @@ def judge(
     progress: Progress,
     contradictions: Contradictions,
     work: Callable[[Judging], _One],
+    pack: Callable[[_One], Any] = _as_it_is,
+    unpack: Callable[[Any], _One] = _as_it_is,
 ) -> tuple[list[_One], set[str], Counts]:
     """Return what `work` makes of all that was read, portion by portion, in any order; the names of the appliances, and the line counts.
 
     Where several processes read, each works on what it can judge alone, and one on what several have seen a part of. `work` adds to `contradictions`.
+    `pack` makes plain values of what goes from one process to another, and `unpack` takes them.
     """
     by_core = _by_core(found, options, warn, progress)
     shares = [] if by_core else _dealt_to_fit(found, options)
     if len(shares) > 1:
-        return _judge_shares(shares, options, warn, progress, contradictions, work)
+        return _judge_shares(shares, options, warn, progress, contradictions, work, pack, unpack)
     judging, names, counts = by_core or _by_python(shares, options, warn, progress)
     return [work(judging)], names, counts
 
@@ -464,7 +470,10 @@ def _judge_shares(
     progress: Progress,
     contradictions: Contradictions,
     work: Callable[[Judging], _One],
+    pack: Callable[[_One], Any],
+    unpack: Callable[[Any], _One],
 ) -> tuple[list[_One], set[str], Counts]:
+    from esatls.verdicts.contradictions import Taken
     from esatls.verdicts.partition import Share, seen_twice, together_of
 
     def work_on(job: int, out: IO[bytes], told: IO[bytes]) -> None:
@@ -476,7 +485,7 @@ def _judge_shares(
         common = share.common(_receive(told))
         _send(out, common)
         made = work(share.own(common))
-        _send(out, pickle.dumps((made, contradictions.taken)))
+        _send(out, [pack(made), [(host, [*map(tuple, ids)]) for host, ids in contradictions.taken.items()]])
 
     with _workers(len(shares) - 1, work_on) as pipes:
         facts, mine, problems = _gather_share(shares[0], options, _meter(progress, 0))
@@ -497,10 +506,10 @@ def _judge_shares(
         common = together_of([own, *(_receive(pipe.reading, progress) for pipe in pipes)])
         made = [work(share.own(own)), work(common)]
         for pipe in pipes:
-            theirs, taken = pickle.loads(_receive(pipe.reading, progress))  # noqa: S301 - written by a process of our own
-            made.append(theirs)
-            for host, ids in taken.items():
-                contradictions.add(host, ids)
+            theirs, taken = _receive(pipe.reading, progress)
+            made.append(unpack(theirs))
+            for host, ids in taken:
+                contradictions.add(host, itertools.starmap(Taken, ids))
     for problem in problems:
         warn(problem)
     return made, {*appliances(keys).values()}, counts

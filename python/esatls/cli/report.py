@@ -77,7 +77,8 @@ def _count(source: Input, own_domains: tuple[str, ...]) -> tuple[count.Counts, C
     def work(judging: Judging) -> count.Counts:
         return count.count_records(_counted(by_whom(judging), source), (), own_domains)
 
-    (first, *others), names, counts = parallel.judge(source.found, source.options, source.warn, source.progress(), source.contradictions, work)
+    read = source.found, source.options, source.warn, source.progress(), source.contradictions
+    (first, *others), names, counts = parallel.judge(*read, work, count.Counts.plain, count.Counts.of_plain)
     source.read()
     source.tell_names(names)
     for one in others:

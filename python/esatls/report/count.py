@@ -16,7 +16,7 @@ from esatls.verdicts.records import Brief
 from esatls.verdicts.words import OVER_TLS, UNKNOWN, of_deliveries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from esatls.report import report_types
     from esatls.report.ledger import Issue
@@ -40,8 +40,8 @@ class Part:
 
     __slots__ = ("tables",)
 
-    def __init__(self) -> None:
-        self.tables: Tables = defaultdict(Counter)
+    def __init__(self, tables: Mapping[str, Mapping[tuple[str, ...], int]] | None = None) -> None:
+        self.tables: Tables = defaultdict(Counter, {name: Counter(table) for name, table in (tables or {}).items()})
 
     def table(self, name: str) -> Counter[tuple[str, ...]]:
         """Return a table, empty if nothing was counted."""
@@ -114,6 +114,19 @@ class Counts(NamedTuple):
     """Messages by how they were received and delivered."""
     ledger: Ledger
     """What was wrong with whom."""
+
+    def plain(self) -> tuple[Any, ...]:
+        """Return the same as plain values."""
+        parts = {way: {name: dict(table) for name, table in part.tables.items()} for way, part in self.parts.items()}
+        return self.span.times, parts, dict(self.hosts), dict(self.both), self.ledger.plain()
+
+    @classmethod
+    def of_plain(cls, plain: tuple[Any, ...]) -> Counts:
+        """Return what was plain values (`plain`)."""
+        times, parts, hosts, both, ledger = plain
+        span = Span()
+        span.add(times.values())
+        return cls(span, {way: Part(tables) for way, tables in parts.items()}, Counter(hosts), Counter(both), Ledger.of_plain(ledger))
 
     def add(self, other: Counts) -> None:
         """Add what was counted of other records."""

@@ -74,6 +74,18 @@ class Issue:
         """Return the latest examples, the last one first."""
         return sorted(set(self.examples), key=lambda one: (_moment(one[0]), one[1:]), reverse=True)[:MOST_EXAMPLES]
 
+    def plain(self) -> tuple[Any, ...]:
+        """Return the same as plain values."""
+        return self.connections, self.messages, self.first, self.last, dict(self.reasons), self.examples
+
+    @classmethod
+    def of_plain(cls, plain: tuple[Any, ...]) -> Issue:
+        """Return what was plain values (`plain`)."""
+        issue = cls()
+        issue.connections, issue.messages, issue.first, issue.last, reasons, issue.examples = plain
+        issue.reasons = Counter(reasons)
+        return issue
+
     def add(self, other: Issue) -> None:
         """Add what is known from elsewhere, or of another name of the same organisation."""
         self.connections += other.connections
@@ -114,6 +126,22 @@ class Ledger:
         counts[what, verdict] += count
         if _moment(time) > _moment(self.last_tls.get(key, "")):
             self.last_tls[key] = time
+
+    def plain(self) -> tuple[Any, ...]:
+        """Return the same as plain values."""
+        counts, days = ({key: dict(table) for key, table in tables.items()} for tables in (self.counts, self.days))
+        return self.own_domains, counts, days, self.last_tls, {key: issue.plain() for key, issue in self.issues.items()}
+
+    @classmethod
+    def of_plain(cls, plain: tuple[Any, ...]) -> Ledger:
+        """Return what was plain values (`plain`)."""
+        own_domains, counts, days, last_tls, issues = plain
+        ledger = cls(own_domains)
+        ledger.counts = {key: Counter(table) for key, table in counts.items()}
+        ledger.days.update((key, Counter(table)) for key, table in days.items())
+        ledger.last_tls = last_tls
+        ledger.issues = {key: Issue.of_plain(issue) for key, issue in issues.items()}
+        return ledger
 
     def add(self, other: Ledger) -> None:
         """Add what was noted elsewhere."""
