@@ -188,7 +188,7 @@ fn put<K: std::hash::Hash + Eq, V>(known: &RwLock<HashMap<K, V>>, key: K, value:
 
 /// Return some numbers in a vector that has room for most shapes.
 fn roomy<const COUNT: usize>(first: [u32; COUNT]) -> Vec<u32> {
-    let mut found = Vec::with_capacity(60);
+    let mut found = Vec::with_capacity(ROOM);
     found.extend(first);
     found
 }
@@ -701,8 +701,8 @@ impl<'a> Judge<'a> {
     }
 
     /// Add the domains of the recipients of a delivery; None where that is not ordinary.
-    fn domains(&self, rid: Value, people: &[(u64, usize)], values: &[Value], found: &mut Vec<Vec<u8>>) -> Option<()> {
-        self.rids(rid)?.into_iter().try_for_each(|rid| self.domain_of(rid, people, values, found))
+    fn domains(&self, rids: &[u64], people: &[(u64, usize)], values: &[Value], found: &mut Vec<Vec<u8>>) -> Option<()> {
+        rids.iter().try_for_each(|&rid| self.domain_of(rid, people, values, found))
     }
 
     /// Add the domain of one of the people of an envelope, if it has that; None where it is not ordinary.
@@ -792,7 +792,8 @@ impl<'a> Judge<'a> {
                 match rule.kinds[0] {
                     Kind::Same if side == 0 && rule.flags & STARTS != 0 => {}
                     Kind::Delivery | Kind::Used if side == 1 => {
-                        if self.domains(fact.values()[1], &envelope.1, &values[1], &mut domains).is_none() {
+                        let Some(rids) = self.rids(fact.values()[1]) else { return Ok(None) };
+                        if self.domains(&rids, &envelope.1, &values[1], &mut domains).is_none() {
                             return Ok(None);
                         }
                     }
@@ -876,7 +877,7 @@ impl<'a> Judge<'a> {
         let mut deliveries = vec![];
         for (number, one) in tries.iter().enumerate() {
             let mut domains = vec![];
-            if one.rids.iter().try_for_each(|&rid| self.domain_of(rid, &halves[1].1, &all[1], &mut domains)).is_none() {
+            if self.domains(&one.rids, &halves[1].1, &all[1], &mut domains).is_none() {
                 return Ok(None);
             }
             let domain = Self::shared(&domains).to_vec();
