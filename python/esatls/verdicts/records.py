@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
 OF_TLS = ("tls_peer_cn", "tls_domain")
-OF_THE_PARTNER = ("peer_ip", "peer_host", "tls_domain")
+_OF_THE_HOST, _OF_THE_DOMAIN = ("peer_ip", "peer_host"), ("tls_domain",)
+OF_THE_PARTNER = (*_OF_THE_HOST, *_OF_THE_DOMAIN)
 _One = TypeVar("_One")
 _Told = dict[str, tuple[tuple[str, int], ...]]
 
@@ -34,7 +35,7 @@ def _places(names: Iterable[str]) -> _Told:
 
 _TOLD = _places((*OF_THE_PEER, *OF_TLS))
 """By code of a fact: what it tells of a connection, and where that stands."""
-_TOLD_OF_DOMAIN, _TOLD_OF_HOST = _places(("tls_domain",)), _places(("peer_ip", "peer_host"))
+_TOLD_OF_HOST, _TOLD_OF_DOMAIN = _places(_OF_THE_HOST), _places(_OF_THE_DOMAIN)
 """What of that names the partner."""
 _RID = position("rid", Delivery, Try)
 _DELIVERED = frozenset({"delivery_started", "delivery_done"})
