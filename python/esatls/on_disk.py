@@ -18,7 +18,6 @@ from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import Known, together
 from esatls.verdicts.facts import Facts, refs
 from esatls.verdicts.hosts import appliances
-from esatls.verdicts.records import messages_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from esatls.extraction.fact_types import Fact
     from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.facts import Ref
-    from esatls.verdicts.record_types import MessageRecord
 
 _BYTES_PER_ID = 2_500
 """What the facts of one id take in memory."""
@@ -130,12 +128,6 @@ class Parts:
                     connections = [(side, key) for key in keys]
                     for appliance in self._judging(known, [], connections, contradictions):
                         yield appliance, connections
-
-    def message_records(self, contradictions: Contradictions) -> Iterator[MessageRecord]:
-        """Yield the record of every message, by appliance, MID and life."""
-        for appliance, mids in self.messages(contradictions):
-            for _, record in messages_of(appliance, only=mids):
-                yield record
 
     def _judging(self, known: _Known, mids: list[str], connections: list[Ref], contradictions: Contradictions) -> Iterator[Appliance]:
         with _told():

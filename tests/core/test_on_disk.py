@@ -47,11 +47,12 @@ def assert_same(facts: Facts, order: random.Random, count: int) -> None:
         assert not any(store for stores in facts.hosts.values() for store in stores)
         return
     mine, theirs = Contradictions(), Contradictions()
-    assert [*parts.message_records(mine)] == [*records.messages(facts, theirs)]
+    found = [record for appliance, mids in parts.messages(mine) for _, record in records.messages_of(appliance, mids)]
+    assert found == [*records.messages(facts, theirs)]
     assert mine.taken == theirs.taken
     mine, theirs = Contradictions(), Contradictions()
-    found = [record for appliance, refs in parts.connections(mine) for _, record in records.connections_of(appliance, refs)]
-    assert found == [*records.connections(facts, theirs)]
+    connections = [record for appliance, refs in parts.connections(mine) for _, record in records.connections_of(appliance, refs)]
+    assert connections == [*records.connections(facts, theirs)]
     assert mine.taken == theirs.taken
 
 
