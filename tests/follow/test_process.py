@@ -45,6 +45,8 @@ class Watched:
         end = time.monotonic() + PATIENCE
         while len(self.lines) < count and time.monotonic() < end and self.process.poll() is None:
             time.sleep(0.01)
+        if self.process.poll() is not None:
+            self._reader.join(PATIENCE)  # it may have ended before its last lines were read
         return [json.loads(line) for line in self.lines]
 
     def leave(self, number: int) -> tuple[int, str]:
