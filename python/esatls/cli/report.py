@@ -16,7 +16,7 @@ from esatls.lines.clock import rfc3339
 from esatls.output import dumps, ending
 from esatls.report import build as statistics
 from esatls.report import count
-from esatls.report.evidence import evidence
+from esatls.report.evidence import Digests, evidence
 from esatls.report.tables import write_folder
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.records import Whole
@@ -59,11 +59,12 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
         raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
     source = Input(options)
     output = _dated(output, source)
-    found, counts = _count(source, own_domains)
+    digests = Digests(source.found)
+    found, counts = _count(source, own_domains, digests)
     built = statistics.report_on(found, source.contradictions)
     times = {name: rfc3339(time) for name, time in (("since", source.since), ("until", source.until)) if time is not None}
     settings = {**{name: options[name] for name in _OF_THE_REPORT}, **times, "own_domains": [*own_domains]}
-    built["evidence"] = evidence(source.found, counts, [*source.problems, *map(str, source.contradictions.found())], settings)
+    built["evidence"] = evidence(digests, counts, [*source.problems, *map(str, source.contradictions.found())], settings)
     if csv_dir is not None:
         write_folder(built, csv_dir)
     with source.output(output) as file:
@@ -71,10 +72,12 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
     source.end(counts)
 
 
-def _count(source: Input, own_domains: tuple[str, ...]) -> tuple[count.Counts, Counts]:
+def _count(source: Input, own_domains: tuple[str, ...], digests: Digests) -> tuple[count.Counts, Counts]:
     """Count the connections and messages of all inputs that touch the requested time range; return the line counts too."""
 
     def work(judging: Judging) -> count.Counts:
+        if isinstance(judging, Facts) and source.options.jobs > 1:
+            digests.start()  # all has been read, and this process judges it all
         return count.count_records(_counted(by_whom(judging), source), (), own_domains)
 
     read = source.found, source.options, source.warn, source.progress(), source.contradictions

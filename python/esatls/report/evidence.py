@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,10 +33,31 @@ if TYPE_CHECKING:
     from esatls.report.report_types import Evidence, FileRow
 
 TITLE = "TLS on the mail gateway"
-_BLOCK = 1 << 20
+_BLOCK = 1 << 22
+"""Bytes of a file that are hashed at once: meanwhile, others may have the interpreter."""
 
 
-def evidence(found: Iterable[Source], counts: Counts, problems: Sequence[str], settings: Mapping[str, Any]) -> Evidence:
+class Digests(threading.Thread):
+    """Size and hash of each file as it is on disk; once started, they are taken beside other work."""
+
+    def __init__(self, found: Iterable[Source]) -> None:
+        super().__init__(daemon=True)
+        self.found = [*found]
+        self._told: dict[str, tuple[int, str] | None] = {}
+
+    def run(self) -> None:
+        """Take all."""
+        for source in self.found:
+            self._told[source.path] = _digest(source)
+
+    def of(self, source: Source) -> tuple[int, str] | None:
+        """Return size and hash of a file; None of what cannot be read again."""
+        if self.ident is not None:
+            self.join()
+        return self._told[source.path] if source.path in self._told else _digest(source)
+
+
+def evidence(digests: Digests, counts: Counts, problems: Sequence[str], settings: Mapping[str, Any]) -> Evidence:
     """Return what a report on these sources was made from; `settings` are title, organisation, timezone, host, since, until, own_domains."""
     told = cast("Evidence", {name: value for name, value in settings.items() if value})
     told.setdefault("title", TITLE)
@@ -44,15 +66,14 @@ def evidence(found: Iterable[Source], counts: Counts, problems: Sequence[str], s
     told["made"] = rfc3339(int(now) if now and now.isdigit() else int(datetime.now(timezone.utc).timestamp()))
     told["version"] = __version__
     told["lines"] = {"lines": counts.lines, "events": counts.events, "ignored": counts.ignored, "unreadable": counts.unreadable}
-    told["files"] = [_file(source, counts) for source in found]
+    told["files"] = [_file(source, digests.of(source), counts) for source in digests.found]
     told["problems"] = [*problems, *counts.not_understood.told()]
     told["incomplete"] = _incomplete(counts, told["problems"])
     return told
 
 
-def _file(source: Source, counts: Counts) -> FileRow:
+def _file(source: Source, digest: tuple[int, str] | None, counts: Counts) -> FileRow:
     told: FileRow = {"name": source.name}
-    digest = _digest(source)
     if digest is not None:
         told["size"], told["sha256"] = digest
     seen = counts.files.get(source.path)
@@ -66,15 +87,14 @@ def _file(source: Source, counts: Counts) -> FileRow:
 
 
 def _digest(source: Source) -> tuple[int, str] | None:
-    """Return size and hash of a file as it is on disk; None of what cannot be read again."""
     if source.path == "-" or not os.path.isfile(source.path):
         return None
-    digest, size = hashlib.sha256(), 0
+    digest, size, block = hashlib.sha256(), 0, memoryview(bytearray(_BLOCK))
     try:
-        with open(source.path, "rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-                size += len(block)
+        with open(source.path, "rb", buffering=0) as file:
+            while length := file.readinto(block):
+                digest.update(block[:length])
+                size += length
     except OSError:
         return None
     return size, digest.hexdigest()
