@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from esatls.verdicts.record_types import MessageRecord
 
 _BY_ENDING = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
+_WITH_NAMES = ("json", "table")
+"""Formats that show each name of a partner."""
 _OF_THE_REPORT = ("title", "organisation", "timezone", "host")
 
 
@@ -61,7 +63,7 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
     output = _dated(output, source)
     digests = Digests(source.found)
     found, counts = _count(source, own_domains, digests)
-    built = statistics.report_on(found, source.contradictions)
+    built = statistics.report_on(found, source.contradictions, names=form in _WITH_NAMES)
     times = {name: rfc3339(time) for name, time in (("since", source.since), ("until", source.until)) if time is not None}
     settings = {**{name: options[name] for name in _OF_THE_REPORT}, **times, "own_domains": [*own_domains]}
     built["evidence"] = evidence(digests, counts, [*source.problems, *map(str, source.contradictions.found())], settings)

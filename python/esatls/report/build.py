@@ -26,12 +26,13 @@ notes         what each number counts, in sentences; `contradictions` where ids 
 ```
 
 A tally is `total`, `counted`, `verdicts` and `percent`: the percentages are of `counted`, the verdicts that tell
-whether TLS was used. Rows are sorted by count, then by name: the order of the records does not matter.
+whether TLS was used. Rows are sorted by count, then by name: the order of the records does not matter. Failures, outdated and partners,
+which have a row per name, are there where they are asked for.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, cast
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
@@ -97,8 +98,8 @@ def build(
     return report_on(count_records(connections, messages, own_domains), contradictions)
 
 
-def report_on(counts: Counts, contradictions: Contradictions | None = None) -> Report:
-    """Return the report on what was counted of records."""
+def report_on(counts: Counts, contradictions: Contradictions | None = None, *, names: bool = True) -> Report:
+    """Return the report on what was counted of records; `names` if it is to have a row per name of a partner too, not only per organisation."""
     span, parts, hosts, both, ledger = counts
     unit = span.unit()
     report: Report = {
@@ -116,7 +117,7 @@ def report_on(counts: Counts, contradictions: Contradictions | None = None) -> R
         for flow in FLOWS:
             whole.add(parts[direction, flow])
         flows = {"all": whole, **{flow: parts[direction, flow] for flow in FLOWS}}
-        report[direction] = {flow: _part(part, direction, unit) for flow, part in flows.items()}
+        report[direction] = {flow: _part(part, direction, unit, names=names) for flow, part in flows.items()}
     report["both_sides"] = [
         {"received": received, "delivered": delivered, "messages": count} for (received, delivered), count in sorted(both.items(), key=_by_count)
     ]
@@ -134,23 +135,19 @@ def _by_count(item: tuple[Any, int]) -> tuple[int, Any]:
 
 def _tally(counts: Mapping[str, int], verdicts: Sequence[str]) -> Tally:
     told = {verdict: counts.get(verdict, 0) for verdict in verdicts}
-    counted = {verdict: told[verdict] for verdict in verdicts if verdict in COUNTED}
-    whole = sum(counted.values())
-    shares = {verdict: percent(count, whole) for verdict, count in counted.items()}
-    return {
-        "total": sum(told.values()),
-        "counted": whole,
-        "verdicts": told,
-        "percent": {verdict: share for verdict, share in shares.items() if share is not None},
-    }
+    counted = [(verdict, count) for verdict, count in told.items() if verdict in COUNTED]
+    whole = sum([count for _, count in counted])
+    shares = {verdict: percent(count, whole) for verdict, count in counted} if whole else {}
+    return {"total": sum(told.values()), "counted": whole, "verdicts": told, "percent": cast("dict[str, float]", shares)}
 
 
 def _connections_tally(counts: Mapping[str, int]) -> ConnectionsTally:
-    tally: dict[str, Any] = {**_tally(counts, CONNECTION_VERDICTS)}
-    attempted = sum(counts.get(name, 0) for name in (*OVER_TLS, "failed", "fallback"))
+    tally = cast("dict[str, Any]", _tally(counts, CONNECTION_VERDICTS))
+    over_tls = sum([counts.get(name, 0) for name in OVER_TLS])
+    attempted = over_tls + counts.get("failed", 0) + counts.get("fallback", 0)
     tally["attempted"] = attempted
     _set(tally, "attempted_percent", percent(attempted, tally["counted"]))
-    _set(tally, "attempted_encrypted", percent(sum(counts.get(name, 0) for name in OVER_TLS), attempted))
+    _set(tally, "attempted_encrypted", percent(over_tls, attempted))
     for name in ("fallback", "required", "required_failed", "required_cleartext", "deprecated", "weak", "no_forward_secrecy"):
         tally[name] = counts.get(name, 0)
     return cast("ConnectionsTally", tally)
@@ -165,8 +162,8 @@ def _one_word(table: Counter[tuple[str, ...]]) -> dict[str, int]:
     return {key[0]: count for key, count in table.items()}
 
 
-def _part(part: Part, direction: Direction, unit: str) -> report_types.Part:
-    return {
+def _part(part: Part, direction: Direction, unit: str, *, names: bool) -> report_types.Part:
+    told: report_types.Part = {
         "connections": _connections_tally(_one_word(part.table("connections"))),
         "messages": _tally(_one_word(part.table("messages")), MESSAGE_VERDICTS[direction]),
         "recipients": _tally(_one_word(part.table("recipients")), RECIPIENT_VERDICTS[direction]),
@@ -174,11 +171,13 @@ def _part(part: Part, direction: Direction, unit: str) -> report_types.Part:
         "ciphers": _ciphers(part),
         "reasons": _reasons(part.table("failures")),
         "other_reasons": _other_reasons(part.table("other_reasons")),
-        "failures": _failures(part),
-        "outdated": _outdated(part.table("outdated")),
-        "partners": _partners(part, direction),
-        "over_time": _over_time(part, direction, unit),
     }
+    if names:
+        told["failures"] = _failures(part.table("failures"))
+        told["outdated"] = _outdated(part.table("outdated"))
+        told["partners"] = _partners(part, direction)
+    told["over_time"] = _over_time(part, direction, unit)
+    return told
 
 
 def _shares(part: Part, name: str) -> list[dict[str, Any]]:
@@ -206,11 +205,11 @@ def _ciphers(part: Part) -> list[CipherRow]:
     ]
 
 
-def _rows(table: Counter[tuple[str, ...]]) -> dict[str, Counter[tuple[str, ...]]]:
-    """Return a table by the first word of its keys."""
-    rows: dict[str, Counter[tuple[str, ...]]] = {}
-    for (first, *rest), count in table.items():
-        rows.setdefault(first, Counter())[tuple(rest)] += count
+def _rows(table: Counter[tuple[str, ...]]) -> dict[str, dict[str, int]]:
+    """Return a table of two words by the first one."""
+    rows: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for (first, second), count in table.items():
+        rows[first][second] = count
     return rows
 
 
@@ -237,60 +236,60 @@ def _reasons(table: Counter[tuple[str, ...]]) -> list[ReasonRow]:
 def _other_reasons(table: Counter[tuple[str, ...]]) -> list[OtherReasonRow]:
     """Return a row per reason of connections that were unused, or of which the log does not tell."""
     rows: list[OtherReasonRow] = [
-        {"reason": reason, "connections": sum(verdicts.values()), "unused": verdicts[("unused",)], "unknown": verdicts[(UNKNOWN,)]}
+        {"reason": reason, "connections": sum(verdicts.values()), "unused": verdicts.get("unused", 0), "unknown": verdicts.get(UNKNOWN, 0)}
         for reason, verdicts in _rows(table).items()
     ]
     return sorted(rows, key=lambda row: (-row["connections"], row["reason"]))
 
 
-def _failures(part: Part) -> list[FailureRow]:
-    rows: list[FailureRow] = []
-    for partner, table in _rows(part.table("failures")).items():
-        reasons: Counter[str] = Counter()
-        verdicts: Counter[str] = Counter()
-        required = 0
-        for (reason, verdict, needed), count in table.items():
-            reasons[reason] += count
-            verdicts[verdict] += count
-            required += count if needed else 0
-        rows.append(
-            {
-                "partner": partner,
-                "connections": sum(reasons.values()),
-                "failed": verdicts["failed"],
-                "cleartext": verdicts["cleartext"],
-                "required": required,
-                "certificate": sum(count for reason, count in reasons.items() if is_certificate_problem(reason)),
-                "reasons": [{"reason": reason, "connections": count} for reason, count in sorted(reasons.items(), key=_by_count)],
-            }
-        )
-    return sorted(rows, key=lambda row: (-row["connections"], row["partner"]))
+def _failures(table: Counter[tuple[str, ...]]) -> list[FailureRow]:
+    partners: dict[str, FailureRow] = {}
+    reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    certificate = {reason for reason in {reason for _, reason, _, _ in table} if is_certificate_problem(reason)}
+    for (partner, reason, verdict, needed), count in table.items():
+        row = partners.get(partner)
+        if row is None:
+            row = partners[partner] = {"partner": partner, "connections": 0, "failed": 0, "cleartext": 0, "required": 0, "certificate": 0, "reasons": []}
+        row["connections"] += count
+        row["failed" if verdict == "failed" else "cleartext"] += count
+        if needed:
+            row["required"] += count
+        if reason in certificate:
+            row["certificate"] += count
+        reasons[partner][reason] += count
+    for partner, row in partners.items():
+        row["reasons"] = [{"reason": reason, "connections": count} for reason, count in sorted(reasons[partner].items(), key=_by_count)]
+    return sorted(partners.values(), key=lambda row: (-row["connections"], row["partner"]))
 
 
 def _outdated(table: Counter[tuple[str, ...]]) -> list[OutdatedRow]:
     """Return a row per partner that used a deprecated protocol or a weak cipher, with all that marks it so."""
-    rows: list[OutdatedRow] = []
-    for partner, used in _rows(table).items():
-        rows.append(
-            {
-                "partner": partner,
-                "connections": sum(used.values()),
-                "versions": sorted({version for version, _ in used if is_deprecated(version)}),
-                "ciphers": sorted({cipher for _, cipher in used if weaknesses(cipher)}),
-            }
-        )
+    used: defaultdict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+    for (partner, version, cipher), count in table.items():
+        used[partner][version, cipher] = count
+    old = {version for version in {version for _, version, _ in table} if is_deprecated(version)}
+    weak = {cipher for cipher in {cipher for _, _, cipher in table} if weaknesses(cipher)}
+    rows: list[OutdatedRow] = [
+        {
+            "partner": partner,
+            "connections": sum(connections.values()),
+            "versions": sorted(old.intersection([version for version, _ in connections])),
+            "ciphers": sorted(weak.intersection([cipher for _, cipher in connections])),
+        }
+        for partner, connections in used.items()
+    ]
     return sorted(rows, key=lambda row: (-row["connections"], row["partner"]))
 
 
 def _partners(part: Part, direction: Direction) -> list[PartnerRow]:
     connections, messages = _rows(part.table("partner_connections")), _rows(part.table("partner_messages"))
-    none: Counter[tuple[str, ...]] = Counter()
+    none: dict[str, int] = {}
     verdicts = [verdict for verdict in MESSAGE_VERDICTS[direction] if verdict not in ("internal", "none")]
     rows: list[PartnerRow] = [
         {
             "partner": partner,
-            "connections": _connections_tally(_one_word(connections.get(partner, none))),
-            "messages": _tally(_one_word(messages.get(partner, none)), verdicts),
+            "connections": _connections_tally(connections.get(partner, none)),
+            "messages": _tally(messages.get(partner, none), verdicts),
         }
         for partner in {*connections, *messages}
     ]

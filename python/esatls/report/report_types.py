@@ -146,7 +146,7 @@ class Series(TypedDict):
     undated: Totals
 
 
-class Part(TypedDict):
+class Part(TypedDict, total=False):
     """One direction and mail flow."""
 
     connections: ConnectionsTally
