@@ -65,5 +65,5 @@ def _alike(family: int, record: Any, number: int, spans: list[_Span]) -> Alike:
         for attempt, (_, last_of_it, _) in zip(record["deliveries"], spans):
             attempt["time"] = _STAMPS[last_of_it]
     times = (_STAMPS[first], _STAMPS[last]) if len(spans) == 1 else tuple([_STAMPS[time] for span in spans for time in span[:2]])
-    tries = tuple([(_STAMPS[first], latest) for first, _, latest in spans]) if family == counted.DELIVERED and len(spans) > 1 else ()
-    return Alike(record, number, times[0], times, _WHATS[family], latest[1:], tries)
+    tries = tuple([(_STAMPS[first][:-1], latest) for first, _, latest in spans]) if family == counted.DELIVERED and len(spans) > 1 else ()
+    return Alike(record, number, times[0][:-1], times, _WHATS[family], latest[1:], tries)

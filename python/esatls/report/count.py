@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from esatls.report import report_types
-    from esatls.report.ledger import Issue
+    from esatls.report.ledger import Issue, Key, Moment
     from esatls.report.report_types import IssueName
     from esatls.verdicts.record_types import ConnectionRecord, DeliveryRecord, MessageRecord
     from esatls.verdicts.records import Kind
@@ -84,8 +84,8 @@ class Alike(NamedTuple):
     record: Any
     """The latest of them."""
     number: int
-    first: str | None = None
-    """The earliest time."""
+    first: Moment = ""
+    """The earliest time; "" for that of the record."""
     times: tuple[str, ...] = ()
     """Moments that the time of all begins and ends with."""
     what: str = ""
@@ -93,10 +93,10 @@ class Alike(NamedTuple):
     it is empty."""
     others: Sequence[tuple[int, int]] = ()
     """Time in seconds and id of those that are told as examples beside the record."""
-    tries: Sequence[tuple[str, Sequence[tuple[int, int]]]] = ()
+    tries: Sequence[tuple[Moment, Sequence[tuple[int, int]]]] = ()
     """Of messages with several deliveries, for each: the earliest time, and time and id of the latest."""
 
-    def of(self, attempt: DeliveryRecord | None) -> tuple[str | None, Sequence[tuple[int, int]]]:
+    def of(self, attempt: DeliveryRecord | None) -> tuple[Moment, Sequence[tuple[int, int]]]:
         """Return the earliest time, and time and id of those that are told as examples beside the record, those of one delivery."""
         place = next((place for place, one in enumerate(self.record["deliveries"]) if one is attempt), 0) if self.tries else 0
         return self.tries[place] if self.tries else (self.first, self.others)
@@ -184,16 +184,14 @@ def _brief(record: Any) -> Brief:
 class _Kind:
     """Connections that are counted alike, whenever they were."""
 
-    __slots__ = ("days", "flow", "hours", "is_over_tls", "issues", "latest", "partner")
+    __slots__ = ("flow", "hours", "is_over_tls", "issues", "key", "latest")
 
-    def __init__(self, flow: str, partner: str, issues: list[tuple[Issue, str]], *, is_over_tls: bool) -> None:
-        self.flow, self.partner, self.issues = flow, partner, issues
+    def __init__(self, flow: str, key: Key, issues: list[tuple[Issue, str]], *, is_over_tls: bool) -> None:
+        self.flow, self.key, self.issues = flow, key, issues
         self.is_over_tls = is_over_tls
-        self.latest = ""
+        self.latest: Moment = ""
         """The time of the last one over TLS."""
-        self.hours: Counter[str] = Counter()
-        self.days: Counter[str] = Counter()
-        """Those that are in no hour here."""
+        self.hours: defaultdict[str, int] = defaultdict(int)
 
 
 class _Connections:
@@ -207,71 +205,80 @@ class _Connections:
     def add(self, one: Brief, alike: Alike = _ONE) -> None:
         """Count one, or those that are alike."""
         key, opened, closed, number = one
-        time = opened or closed
+        time = _moment(opened or closed)
         count, what = alike.number, alike.what
         if what != "told":
             self.counts.span.add(alike.times or (opened, closed))
         if what == "seen":
             host, direction, flow, verdict, *_ = key
-            self.moments[host, direction, flow if flow in FLOWS else UNKNOWN, _hour(time), verdict] += count
+            self.moments[host, direction, flow if flow in FLOWS else UNKNOWN, time[:13], verdict] += count
             return
-        kind = self.kinds.get(key)
+        kind = None if what else self.kinds.get(key)
         if kind is None:
-            kind = self.kinds[key] = self._kind(key)
-        if what:
-            kind.days["" if time is None else time[:10]] += count
-        else:
-            kind.hours["" if time is None else time[:13]] += count
-        # without the Z, text with a fraction sorts after text without
-        if kind.is_over_tls and time is not None and time[:-1] > kind.latest[:-1]:
+            kind = self._kind(key)
+        if not what:
+            self.kinds[key] = kind
+            kind.hours[time[:13]] += count
+        if kind.is_over_tls and time > kind.latest:
             kind.latest = time
         for issue, why in kind.issues:
             host, name = key[0], "icid" if key[1] == "receiving" else "dcid"
-            issue.add_connection(time, why, host, name, number, count, alike.first)
+            issue.connections += count
+            issue.why(why, count)
+            issue.seen(alike.first or time, time)
+            issue.example(time, host, name, number)
             for when, other in alike.others:
-                issue.example(rfc3339(when), host, name, other)
+                issue.example(_moment(rfc3339(when)), host, name, other)
+        if what:
+            self._tell(key, kind, {time[:10]: count})
 
     def _kind(self, key: Kind) -> _Kind:
         _, direction, given, verdict, name, version, cipher, reason, _ = key
         flow = given if given in FLOWS else UNKNOWN
-        partner = "" if verdict == "unused" else _in_dns(name or UNKNOWN)
         ledger = self.counts.ledger
+        whole = ledger.key(direction, flow, "" if verdict == "unused" else _in_dns(name or UNKNOWN))
         wrong = _outdated(version or UNKNOWN, cipher or UNKNOWN) if verdict in OVER_TLS else _failed(verdict, reason)
-        issues = [(ledger.issue(ledger.key(direction, flow, partner), issue), why) for issue, why in wrong]
-        return _Kind(flow, partner, issues, is_over_tls=verdict in OVER_TLS)
+        return _Kind(flow, whole, [(ledger.issue(whole, issue), why) for issue, why in wrong], is_over_tls=verdict in OVER_TLS)
 
     def end(self) -> None:
         """Add what was counted to the tables."""
-        counts, ledger = self.counts, self.counts.ledger
-        for (host, direction, _, verdict, *_), kind in self.kinds.items():
+        counts = self.counts
+        for key, kind in self.kinds.items():
+            host, direction, _, verdict, *_ = key
+            days: defaultdict[str, int] = defaultdict(int)
             for hour, count in kind.hours.items():
                 self.moments[host, direction, kind.flow, hour, verdict] += count
-                kind.days[hour[:10]] += count
+                days[hour[:10]] += count
+            self._tell(key, kind, days)
         for (host, direction, flow, hour, verdict), count in self.moments.items():
             counts.hosts[host or UNKNOWN, "connections"] += count
             tables = counts.parts[direction, flow].tables
             tables["connections"][(verdict,)] += count
             _count_hour(tables, "connections", hour, verdict, count)
-        for (_, direction, _, verdict, _, version, cipher, reason, is_required), kind in self.kinds.items():
-            tables, partner, count = counts.parts[direction, kind.flow].tables, kind.partner, sum(kind.days.values())
-            if verdict in ("unused", UNKNOWN) and reason is not None:
-                tables["other_reasons"][reason, verdict] += count
-            if verdict == "unused":
-                continue
-            key = ledger.key(direction, kind.flow, partner)
-            ledger.note(key, "connections", verdict, kind.latest, count)
-            for day, some in kind.days.items():
-                if day:
-                    ledger.days[key][day, verdict, (version or UNKNOWN) if verdict in OVER_TLS else ""] += some
-            if verdict in OVER_TLS:
-                ledger.note(key, "version", version or UNKNOWN, "", count)
-                columns = _count_tls(tables, partner, version or UNKNOWN, cipher or UNKNOWN, count)
-            else:
-                columns = _count_no_tls(tables, partner, verdict, reason, count, is_required=is_required)
-            for column in columns:
-                tables["connections"][(column,)] += count
-            for column in (verdict, *columns):
-                tables["partner_connections"][partner, column] += count
+
+    def _tell(self, key: Kind, kind: _Kind, days: Mapping[str, int]) -> None:
+        """Add to the tables what is told of some connections but when they were, by day."""
+        _, direction, _, verdict, _, version, cipher, reason, is_required = key
+        tables, ledger, whole, count = self.counts.parts[direction, kind.flow].tables, self.counts.ledger, kind.key, sum(days.values())
+        if verdict in ("unused", UNKNOWN) and reason is not None:
+            tables["other_reasons"][reason, verdict] += count
+        if verdict == "unused":
+            return
+        partner = whole[2]
+        ledger.note(whole, "connections", verdict, kind.latest, count)
+        over = (version or UNKNOWN) if kind.is_over_tls else ""
+        for day, some in days.items():
+            if day:
+                ledger.days[whole][day, verdict, over] += some
+        if over:
+            ledger.note(whole, "version", over, "", count)
+            columns = _count_tls(tables, partner, over, cipher or UNKNOWN, count)
+        else:
+            columns = _count_no_tls(tables, partner, verdict, reason, count, is_required=is_required)
+        for column in columns:
+            tables["connections"][(column,)] += count
+        for column in (verdict, *columns):
+            tables["partner_connections"][partner, column] += count
 
 
 def _count_tls(tables: Tables, partner: str, version: str, cipher: str, count: int) -> Sequence[str]:
@@ -323,13 +330,13 @@ _Mail = tuple[str, str, str, str, Optional[str], Optional[str], Optional[str]]
 class _Group:
     """Messages that are counted alike, whenever they were."""
 
-    __slots__ = ("count", "is_over_tls", "issues", "latest", "partner", "recipients")
+    __slots__ = ("count", "is_over_tls", "issues", "key", "latest", "recipients")
 
-    def __init__(self, partner: str, issues: list[tuple[Issue, str]], *, is_over_tls: bool) -> None:
-        self.partner, self.issues = partner, issues
+    def __init__(self, key: Key, issues: list[tuple[Issue, str]], *, is_over_tls: bool) -> None:
+        self.key, self.issues = key, issues
         self.is_over_tls = is_over_tls
         self.count = self.recipients = 0
-        self.latest = ""
+        self.latest: Moment = ""
         """The time of the last one over TLS."""
 
 
@@ -349,7 +356,7 @@ class _Messages:
             flow = UNKNOWN
         if what in ("", "seen"):
             self.counts.span.add(alike.times or (first, record.get("last_seen")))
-            self.moments[record.get("esa_host", UNKNOWN), flow, _hour(first), record["received"], record["delivered"]] += alike.number
+            self.moments[record.get("esa_host", UNKNOWN), flow, _moment(first)[:13], record["received"], record["delivered"]] += alike.number
         if what in ("", "received"):
             verdict, version, cipher, reason, name = record["received"], None, None, None, ""
             if verdict not in ("internal", "none"):
@@ -358,7 +365,7 @@ class _Messages:
                 version, cipher = record.get("received_tls_version", UNKNOWN), record.get("received_tls_cipher", UNKNOWN)
             elif verdict == "cleartext":
                 reason = record.get("received_reason", "")
-            self._add(("receiving", flow, name, verdict, version, cipher, reason), record, first, len(record.get("recipients", ())), alike)
+            self._add(("receiving", flow, name, verdict, version, cipher, reason), record, _moment(first), len(record.get("recipients", ())), alike)
         if what in ("", "delivered"):
             attempts = record["deliveries"]
             if len(attempts) == 1 and "domain" in attempts[0] and attempts[0].get("outcome") == "done":
@@ -378,7 +385,7 @@ class _Messages:
         else:
             verdict = of_deliveries({verdict})
         time = attempt.get("time", record.get("first_seen"))
-        self._add(("delivery", flow, name, verdict, version, cipher, reason), record, time, len(attempt["rid"]), alike, attempt)
+        self._add(("delivery", flow, name, verdict, version, cipher, reason), record, _moment(time), len(attempt["rid"]), alike, attempt)
 
     def _add_delivered(self, record: MessageRecord, flow: str, alike: Alike) -> None:
         deliveries = delivered_to(record)
@@ -391,53 +398,52 @@ class _Messages:
     def _add_several(self, record: MessageRecord, deliveries: list[tuple[DeliveryRecord, set[str]]], flow: str, alike: Alike) -> None:
         """Count messages that went several ways."""
         tables, ledger = self.counts.parts["delivery", flow].tables, self.counts.ledger
-        ways: dict[str, list[DeliveryRecord]] = {}
+        ways: dict[str, list[tuple[DeliveryRecord, Moment, _Issues]]] = {}
         versions: set[str] = set()
         ciphers: set[str] = set()
         for attempt, reached in deliveries:
-            tables["recipients"][(attempt["verdict"],)] += len(attempt["rid"]) * alike.number
+            verdict, version, cipher = attempt["verdict"], attempt.get("tls_version", UNKNOWN), attempt.get("tls_cipher", UNKNOWN)
+            tables["recipients"][(verdict,)] += len(attempt["rid"]) * alike.number
+            if verdict == "encrypted":
+                versions.add(version)
+                ciphers.add(cipher)
+            way = attempt, _moment(attempt.get("time", record.get("first_seen"))), _wrong(verdict, version, cipher, attempt.get("reason", ""))
             for domain in reached or (None,):
-                partner = partner_name(domain, attempt.get("peer_host"), attempt.get("peer_ip"))
-                ways.setdefault(partner, []).append(attempt)
-            if attempt["verdict"] == "encrypted":
-                versions.add(attempt.get("tls_version", UNKNOWN))
-                ciphers.add(attempt.get("tls_cipher", UNKNOWN))
+                ways.setdefault(partner_name(domain, attempt.get("peer_host"), attempt.get("peer_ip")), []).append(way)
         for version in versions:
             tables["message_versions"][(version,)] += alike.number
         for cipher in ciphers:
             tables["message_ciphers"][(cipher,)] += alike.number
         for partner, over in ways.items():
-            latest = None
+            latest = ""
             told: set[str] = set()
-            for attempt in over:
-                verdict, time = attempt["verdict"], attempt.get("time", record.get("first_seen"))
-                if verdict == "encrypted":
+            for attempt, time, wrong in over:
+                if attempt["verdict"] == "encrypted":
                     latest = time
-                for name, reason in _wrong(verdict, attempt.get("tls_version", UNKNOWN), attempt.get("tls_cipher", UNKNOWN), attempt.get("reason", "")):
+                for name, reason in wrong:
                     _note(ledger.issue(ledger.key("delivery", flow, partner), name), record, time, reason, alike, attempt, is_new=name not in told)
                     told.add(name)
-            verdict = of_deliveries({attempt["verdict"] for attempt in over})
+            verdict = of_deliveries({attempt["verdict"] for attempt, _, _ in over})
             self._add(("delivery", flow, partner, verdict, None, None, None), record, latest, 0, alike)
 
-    def _add(self, key: _Mail, record: MessageRecord, time: str | None, recipients: int, alike: Alike, attempt: DeliveryRecord | None = None) -> None:
+    def _add(self, key: _Mail, record: MessageRecord, time: Moment, recipients: int, alike: Alike, attempt: DeliveryRecord | None = None) -> None:
         """Count mail with one partner, that of a delivery; `time` is that of the latest."""
         group, number = self.groups.get(key), alike.number
         if group is None:
             group = self.groups[key] = self._group(key)
         group.count += number
         group.recipients += recipients * number
-        # without the Z, text with a fraction sorts after text without
-        if group.is_over_tls and time is not None and time[:-1] > group.latest[:-1]:
+        if group.is_over_tls and time > group.latest:
             group.latest = time
         for issue, reason in group.issues:
             _note(issue, record, time, reason, alike, attempt)
 
     def _group(self, key: _Mail) -> _Group:
         direction, flow, name, verdict, version, cipher, reason = key
-        partner, ledger = name and _in_dns(name), self.counts.ledger
+        ledger = self.counts.ledger
+        whole = ledger.key(direction, flow, name and _in_dns(name))
         wrong = () if version is None and reason is None else _wrong(verdict, version or UNKNOWN, cipher or UNKNOWN, reason or "")
-        issues = [(ledger.issue(ledger.key(direction, flow, partner), issue), why) for issue, why in wrong]
-        return _Group(partner, issues, is_over_tls=verdict in OVER_TLS)
+        return _Group(whole, [(ledger.issue(whole, issue), why) for issue, why in wrong], is_over_tls=verdict in OVER_TLS)
 
     def end(self) -> None:
         """Add what was counted to the tables."""
@@ -451,43 +457,41 @@ class _Messages:
                 tables["messages"][(verdict,)] += count
                 _count_hour(tables, "messages", hour, verdict, count)
         for (way, flow, _, verdict, version, cipher, _), group in self.groups.items():
-            tables, partner = counts.parts[way, flow].tables, group.partner
+            tables, key = counts.parts[way, flow].tables, group.key
             tables["recipients"][(verdict,)] += group.recipients
             if verdict in ("internal", "none"):
                 continue
             if version is not None and cipher is not None:
                 tables["message_versions"][(version,)] += group.count
                 tables["message_ciphers"][(cipher,)] += group.count
-            tables["partner_messages"][partner, verdict] += group.count
-            counts.ledger.note(counts.ledger.key(way, flow, partner), "messages", verdict, group.latest, group.count)
+            tables["partner_messages"][key[2], verdict] += group.count
+            counts.ledger.note(key, "messages", verdict, group.latest, group.count)
 
 
 def _wrong(verdict: str, version: str, cipher: str, reason: str) -> _Issues:
     """Return what is wrong with mail, clear text with its reason."""
     if verdict == "encrypted":
-        return tuple((issue, "") for issue, _ in _outdated(version, cipher))
+        return tuple([(issue, "") for issue, _ in _outdated(version, cipher)])
     return ((CLEARTEXT, reason),) if verdict == "cleartext" else ()
 
 
-def _note(issue: Issue, record: MessageRecord, time: str | None, reason: str, alike: Alike, attempt: DeliveryRecord | None, *, is_new: bool = True) -> None:
+def _note(issue: Issue, record: MessageRecord, time: Moment, reason: str, alike: Alike, attempt: DeliveryRecord | None, *, is_new: bool = True) -> None:
     """Note what was wrong with messages, or a delivery of them, each once, and each time it was."""
     first, others = alike.of(attempt)
-    issue.seen(time)
-    issue.seen(first)
+    issue.seen(first or time, time)
     if reason:
-        issue.reasons[reason] += alike.number
+        issue.why(reason, alike.number)
     if is_new:
         host = record.get("esa_host", "")
         issue.messages += alike.number
         if not alike.tries:
             issue.example(time, host, "mid", record["mid"])
         for when, other in others:
-            issue.example(rfc3339(when), host, "mid", other)
+            issue.example(_moment(rfc3339(when)), host, "mid", other)
 
 
-def _hour(time: str | None) -> str:
-    """Return the hour of a time, as it is written; "" for none."""
-    return "" if time is None else time[:13]
+def _moment(time: str | None) -> Moment:
+    return "" if time is None else time[:-1]
 
 
 def _count_hour(tables: Tables, what: str, hour: str, verdict: str, count: int) -> None:

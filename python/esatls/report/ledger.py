@@ -29,6 +29,9 @@ _HELD = 16
 Key = tuple[str, str, str]
 """Direction, `own` or `partner`, and the name of the other side."""
 
+Moment = str
+"""A time as RFC 3339 text in UTC, without its Z: with it, text with a fraction sorts after text without. "" for none."""
+
 
 _OUR_SIDE = (("receiving", "outgoing"), ("delivery", "incoming"))
 """Directions and flows in which the other side is one's own."""
@@ -41,64 +44,51 @@ class Issue:
 
     def __init__(self) -> None:
         self.connections = self.messages = 0
-        self.first = self.last = ""
-        self.reasons: Counter[str] = Counter()
-        self.examples: list[tuple[str, str, str, int]] = []
+        self.first: Moment = ""
+        self.last: Moment = ""
+        self.reasons: dict[str, int] = {}
+        self.examples: list[tuple[Moment, str, str, int]] = []
         """Time, appliance, kind of id, id."""
 
-    def add_connection(self, time: str | None, reason: str, host: str, kind: str, number: int, count: int = 1, since: str | None = None) -> None:
-        """Note one connection, or several that are alike: `time` is that of the last, `since` that of the first."""
-        self.connections += count
-        self.seen(time)
-        self.seen(since)
-        self.reasons[reason] += count
-        self.example(time, host, kind, number)
+    def seen(self, first: Moment, last: Moment) -> None:
+        """Note times at which it happened."""
+        if first and (not self.first or first < self.first):
+            self.first = first
+        self.last = max(self.last, last)
 
-    def seen(self, time: str | None) -> None:
-        """Note a time at which it happened."""
-        if time is None:
-            return
-        moment = _moment(time)
-        if not self.first or moment < _moment(self.first):
-            self.first = time
-        if not self.last or moment > _moment(self.last):
-            self.last = time
+    def why(self, reason: str, count: int) -> None:
+        """Note the reason of some."""
+        self.reasons[reason] = self.reasons.get(reason, 0) + count
 
-    def example(self, time: str | None, host: str, kind: str, number: int) -> None:
+    def example(self, time: Moment, host: str, kind: str, number: int) -> None:
         """Note whose it was."""
-        self.examples.append((time or "", host, kind, number))
+        self.examples.append((time, host, kind, number))
         if len(self.examples) > _HELD:
             self.examples = self.latest()
 
-    def latest(self) -> list[tuple[str, str, str, int]]:
+    def latest(self) -> list[tuple[Moment, str, str, int]]:
         """Return the latest examples, the last one first."""
-        return sorted(set(self.examples), key=lambda one: (_moment(one[0]), one[1:]), reverse=True)[:MOST_EXAMPLES]
+        return sorted(set(self.examples), reverse=True)[:MOST_EXAMPLES]
 
     def plain(self) -> tuple[Any, ...]:
         """Return the same as plain values."""
-        return self.connections, self.messages, self.first, self.last, dict(self.reasons), self.examples
+        return self.connections, self.messages, self.first, self.last, self.reasons, self.examples
 
     @classmethod
     def of_plain(cls, plain: tuple[Any, ...]) -> Issue:
         """Return what was plain values (`plain`)."""
         issue = cls()
-        issue.connections, issue.messages, issue.first, issue.last, reasons, issue.examples = plain
-        issue.reasons = Counter(reasons)
+        issue.connections, issue.messages, issue.first, issue.last, issue.reasons, issue.examples = plain
         return issue
 
     def add(self, other: Issue) -> None:
         """Add what is known from elsewhere, or of another name of the same organisation."""
         self.connections += other.connections
         self.messages += other.messages
-        for time in (other.first, other.last):
-            self.seen(time or None)
-        self.reasons.update(other.reasons)
+        self.seen(other.first, other.last)
+        for reason, count in other.reasons.items():
+            self.why(reason, count)
         self.examples += other.examples
-
-
-def _moment(time: str) -> str:
-    # without the Z, text with a fraction sorts after text without
-    return time[:-1]
 
 
 class Ledger:
@@ -110,7 +100,7 @@ class Ledger:
         """Connections and messages by verdict, connections over TLS by protocol."""
         self.days: defaultdict[Key, Counter[tuple[str, str, str]]] = defaultdict(Counter)
         """Connections by day, verdict, and protocol where they were over TLS."""
-        self.last_tls: dict[Key, str] = {}
+        self.last_tls: dict[Key, Moment] = {}
         self.issues: dict[tuple[Key, str], Issue] = {}
 
     def key(self, direction: str, flow: str, name: str) -> Key:
@@ -118,13 +108,13 @@ class Ledger:
         own = (direction, flow) in _OUR_SIDE or (self.own_domains and any(f".{name}".endswith(f".{domain}") for domain in self.own_domains))
         return direction, "own" if own else "partner", name
 
-    def note(self, key: Key, what: str, verdict: str, time: str, count: int) -> None:
+    def note(self, key: Key, what: str, verdict: str, time: Moment, count: int) -> None:
         """Count connections or messages; `time` is when the latest of them was over TLS, "" where none was."""
         counts = self.counts.get(key)
         if counts is None:
             counts = self.counts[key] = Counter()
         counts[what, verdict] += count
-        if _moment(time) > _moment(self.last_tls.get(key, "")):
+        if time and time > self.last_tls.get(key, ""):
             self.last_tls[key] = time
 
     def plain(self) -> tuple[Any, ...]:
@@ -179,17 +169,19 @@ class Ledger:
 
     def _row(self, whole: Key, keys: list[Key]) -> Organisation:
         direction, side, partner = whole
-        counts: Counter[tuple[str, str]] = Counter()
-        for key in keys:
-            counts.update(self.counts[key])
+        counts = self.counts[keys[0]]
+        if len(keys) > 1:
+            counts = Counter()
+            for key in keys:
+                counts.update(self.counts[key])
         row: Organisation = {"partner": partner, "direction": direction, "own": side == "own", "names": [name for _, _, name in keys]}
-        row["connections"] = {word: counts["connections", word] for word in CONNECTION_VERDICTS if word != "unused"}
-        row["messages"] = {word: counts["messages", word] for word in ("encrypted", "mixed", "cleartext", "unknown")}
+        row["connections"] = {word: counts.get(("connections", word), 0) for word in CONNECTION_VERDICTS if word != "unused"}
+        row["messages"] = {word: counts.get(("messages", word), 0) for word in ("encrypted", "mixed", "cleartext", "unknown")}
         row["versions"] = {version: count for (what, version), count in sorted(counts.items()) if what == "version"}
         row["days"] = _by_day([self.days[key] for key in keys if key in self.days])
         times = [self.last_tls[key] for key in keys if key in self.last_tls]
         if times:
-            row["last_tls"] = max(times, key=_moment)
+            row["last_tls"] = f"{max(times)}Z"
         for issue in ISSUES:
             found = [self.issues[key, issue] for key in keys if (key, issue) in self.issues]
             if found:
@@ -198,31 +190,33 @@ class Ledger:
 
 
 def _by_day(found: list[Counter[tuple[str, str, str]]]) -> list[PartnerDay]:
-    whole: dict[str, tuple[Counter[str], Counter[str]]] = {}
+    days: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
     for counts in found:
         for (day, verdict, version), count in counts.items():
-            verdicts, versions = whole.setdefault(day, (Counter(), Counter()))
-            verdicts[verdict] += count
+            verdicts, versions = days.get(day) or days.setdefault(day, ({}, {}))
+            verdicts[verdict] = verdicts.get(verdict, 0) + count
             if version:
-                versions[version] += count
+                versions[version] = versions.get(version, 0) + count
     return [
         {"day": day, "connections": dict(sorted(verdicts.items())), "versions": dict(sorted(versions.items()))}
-        for day, (verdicts, versions) in sorted(whole.items())
+        for day, (verdicts, versions) in sorted(days.items())
     ]
 
 
 def _told(found: list[Issue]) -> IssueRow:
-    whole = Issue()
-    for issue in found:
-        whole.add(issue)
+    whole, *others = found
+    if others:
+        whole = Issue()
+        for issue in found:
+            whole.add(issue)
     told: IssueRow = {"messages": whole.messages, "connections": whole.connections}
     if whole.first:
-        told["first"], told["last"] = whole.first, whole.last
+        told["first"], told["last"] = f"{whole.first}Z", f"{whole.last}Z"
     told["reasons"] = [{"reason": reason, "count": count} for reason, count in sorted(whole.reasons.items(), key=lambda item: (-item[1], item[0]))]
     told["examples"] = [_example(*one) for one in whole.latest()]
     return told
 
 
-def _example(time: str, host: str, kind: str, number: int) -> Example:
-    found: Mapping[str, Any] = {"time": time, "esa_host": host, kind: number}
+def _example(time: Moment, host: str, kind: str, number: int) -> Example:
+    found: Mapping[str, Any] = {"time": time and f"{time}Z", "esa_host": host, kind: number}
     return cast("Example", {name: value for name, value in found.items() if value != ""})
