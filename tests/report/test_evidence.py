@@ -46,7 +46,7 @@ def test_evidence_of_a_file() -> None:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_files_are_told_apart(tmp_path: pathlib.Path, jobs: int) -> None:
-    """Of several files each has its own counts and times, whoever reads them: compressed ones, and lines in records, too."""
+    """Of several files each has its own counts, times and hash, whoever reads them: compressed ones, and lines in records, too."""
     lines = SAMPLE.read_bytes().splitlines(keepends=True)
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"".join(lines[:20])))
     (tmp_path / "b.json").write_text("".join(json.dumps({"message": line.decode().strip()}) + "\n" for line in lines[20:30]), encoding="utf-8")
@@ -57,6 +57,7 @@ def test_files_are_told_apart(tmp_path: pathlib.Path, jobs: int) -> None:
         (10, 10, 0, "2026-03-03T08:14:08Z", "2026-03-03T08:14:09Z"),
         (24, 22, 2, "2026-03-03T08:14:20Z", "2026-03-03T08:20:00Z"),
     ]
+    assert [one["sha256"] for one in told["files"]] == [hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("a.gz", "b.json", "c.log")]
     assert told["incomplete"] == ["2 lines could not be read."]
 
 
