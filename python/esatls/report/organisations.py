@@ -23,14 +23,12 @@ def _is_address(name: str) -> bool:
     return ":" in name or name.rpartition(".")[2].isdigit()
 
 
-def _rules(tops: set[str]) -> Iterator[str]:
-    """Yield the rules of some top-level domains."""
+def _rules(tops: set[str]) -> list[str]:
+    """Return the rules of some top-level domains."""
     # not as the package opens it: it may be in a zip
     text = (get_data("publicsuffixlist", "public_suffix_list.dat") or b"").decode()
-    for line in text.split("\n"):
-        rule = line.partition(" ")[0].rstrip()
-        if rule.rpartition(".")[2].lower() in tops:
-            yield rule
+    rules = [line.partition(" ")[0].rstrip() for line in text.split("\n")]
+    return [rule for rule in rules if rule.rpartition(".")[2].lower() in tops]
 
 
 def _forms(label: str) -> Iterator[str]:
