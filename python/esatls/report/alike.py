@@ -52,18 +52,22 @@ class Groups:
 
 def _alike(family: int, record: Any, number: int, spans: list[_Span]) -> Alike:
     """Return what was counted together, as if the record were that of the latest."""
+    what = _WHATS[family]
+    if what == "seen":
+        return Alike(record, number, times=tuple([_STAMPS[time] for first, last, _ in spans for time in (first, last)]), what=what)
     if not spans:
-        return Alike(record, number, what=_WHATS[family])
+        return Alike(record, number, what=what)
     first, last, latest = spans[0]
+    tries: tuple[tuple[int, list[tuple[int, int]]], ...] = ()
     if family == counted.TOLD:
         record["opened" if "opened" in record else "closed"] = _STAMPS[last]
         record["icid" if "icid" in record else "dcid"] = latest[0][1]
     elif family == counted.RECEIVED:
         record["first_seen"], record["mid"] = _STAMPS[last], latest[0][1]
-    elif family == counted.DELIVERED:
+    else:
         record["mid"] = latest[0][1]
         for attempt, (_, last_of_it, _) in zip(record["deliveries"], spans):
             attempt["time"] = _STAMPS[last_of_it]
-    times = (_STAMPS[first], _STAMPS[last]) if len(spans) == 1 else tuple([_STAMPS[time] for span in spans for time in span[:2]])
-    tries = tuple([(_STAMPS[first][:-1], latest) for first, _, latest in spans]) if family == counted.DELIVERED and len(spans) > 1 else ()
-    return Alike(record, number, times[0][:-1], times, _WHATS[family], latest[1:], tries)
+        if len(spans) > 1:
+            tries = tuple([(since, latest) for since, _, latest in spans])
+    return Alike(record, number, first, (), what, latest[1:], tries)

@@ -84,19 +84,19 @@ class Alike(NamedTuple):
     record: Any
     """The latest of them."""
     number: int
-    first: Moment = ""
-    """The earliest time; "" for that of the record."""
+    first: int | None = None
+    """The earliest time in seconds; None for that of the record."""
     times: tuple[str, ...] = ()
-    """Moments that the time of all begins and ends with."""
+    """Moments that the time of all begins and ends with, where it is counted when they were seen."""
     what: str = ""
     """What is counted of them: when they were `seen`, what else is `told` of connections, how messages were `received`, or how they were `delivered`. All, if
     it is empty."""
     others: Sequence[tuple[int, int]] = ()
     """Time in seconds and id of those that are told as examples beside the record."""
-    tries: Sequence[tuple[Moment, Sequence[tuple[int, int]]]] = ()
+    tries: Sequence[tuple[int, Sequence[tuple[int, int]]]] = ()
     """Of messages with several deliveries, for each: the earliest time, and time and id of the latest."""
 
-    def of(self, attempt: DeliveryRecord | None) -> tuple[Moment, Sequence[tuple[int, int]]]:
+    def of(self, attempt: DeliveryRecord | None) -> tuple[int | None, Sequence[tuple[int, int]]]:
         """Return the earliest time, and time and id of those that are told as examples beside the record, those of one delivery."""
         place = next((place for place, one in enumerate(self.record["deliveries"]) if one is attempt), 0) if self.tries else 0
         return self.tries[place] if self.tries else (self.first, self.others)
@@ -225,7 +225,7 @@ class _Connections:
             host, name = key[0], "icid" if key[1] == "receiving" else "dcid"
             issue.connections += count
             issue.why(why, count)
-            issue.seen(alike.first or time, time)
+            issue.seen(time if alike.first is None else _moment(rfc3339(alike.first)), time)
             issue.example(time, host, name, number)
             for when, other in alike.others:
                 issue.example(_moment(rfc3339(when)), host, name, other)
@@ -478,7 +478,7 @@ def _wrong(verdict: str, version: str, cipher: str, reason: str) -> _Issues:
 def _note(issue: Issue, record: MessageRecord, time: Moment, reason: str, alike: Alike, attempt: DeliveryRecord | None, *, is_new: bool = True) -> None:
     """Note what was wrong with messages, or a delivery of them, each once, and each time it was."""
     first, others = alike.of(attempt)
-    issue.seen(first or time, time)
+    issue.seen(time if first is None else _moment(rfc3339(first)), time)
     if reason:
         issue.why(reason, alike.number)
     if is_new:
