@@ -15,7 +15,7 @@ import re
 import sys
 import tempfile
 import threading
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from esatls.compiled import module
 from esatls.errors import EsatlsError
@@ -23,8 +23,9 @@ from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
 from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME
 from esatls.extraction.kinds import MAIL_FLOW
-from esatls.extraction.match import LONGEST_NUMBER, Spec, front_of, rids, specs_of
+from esatls.extraction.match import LONGEST_NUMBER, Spec, front_of, specs_of
 from esatls.extraction.patterns import MATCHERS
+from esatls.extraction.stream import RECORD
 from esatls.extraction.wrapped import SHORTEST_CUT
 from esatls.lines import envelope
 from esatls.lines.clock import rfc3339
@@ -53,17 +54,18 @@ if TYPE_CHECKING:
     from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
-_ODD = "CEF:"
-"""Stands in lines that may hold a line of their own."""
+_ODD = RECORD.encode()
+_Plan = tuple["Sequence[int]", Optional[tuple[Any, Any]]]
+"""The groups of a match that are wanted, and what the core is to do with them (`reading.rs`); None: the line is for Python."""
+_FOR_PYTHON: _Plan = (), None
 _CODES = tuple(sorted(FACT_TYPES))
-_Told = Optional[tuple[int, Optional[tuple[bytes, bytes]], int, int, Optional[int]]]
 _LATEST = 1 << 32
 _BESIDE = 3
 """The core needs twice as much for where facts are as for the facts that it keeps in memory."""
 _PIECE = 1 << 16
 """Bytes that Python reads where the core can take nothing."""
-_READINGS = {None: "text", int: "number", rids: "list", MAIL_FLOW.__getitem__: "choice"}
-"""How the core calls the ways to read a field (`extraction.match`)."""
+_PLAIN: dict[Any, str] = {None: "text", int: "number"}
+"""What a value of a field is that the core writes as it stands, by how the field is read (`extraction.match`)."""
 
 
 def _marks() -> list[tuple[int, int]]:
@@ -96,13 +98,15 @@ def drained(known: Facts) -> Facts:
     return known
 
 
-def _core(plan: Callable[[Spec], Any]) -> Any:
-    """Return a new core that does with each line what `plan` says of its pattern."""
+def _core(plan: Callable[[Spec], _Plan | None]) -> Any:
+    """Return a new core that does with each line what `plan` says of its pattern; None: the line is not wanted."""
     matchers = []
     for start, (text, _, _) in MATCHERS.items():
         specs = specs_of(start)
-        matchers.append((start, text, front_of(specs), [(last, plan(spec)) for last, spec in specs.items()]))
-    return module().Core(matchers, _CODES, _marks(), LONGEST_NUMBER, _ODD, SHORTEST_CUT, _table(brief=False))
+        plans = [(last, *told) for last, spec in specs.items() if (told := plan(spec)) is not None]
+        if plans:
+            matchers.append((start.encode(), text, front_of(specs), plans))
+    return module().Core(matchers, _ODD, SHORTEST_CUT, _CODES, _marks(), _table(brief=False))
 
 
 def _answer(method: Callable[..., Any], *arguments: object) -> Any:
@@ -151,42 +155,38 @@ class _NativeStream(BlockStream):
 
     def feed(self, block: bytes) -> None:
         """Take a block of whole lines; the last one waits for the next block."""
-        block = self._and_last(block)
-        at = 0
-        while at < len(block):
-            fit = self._document is None and self._cut is None
-            first, following, lines, events, out, span = self._ask(self.core.take, block, at) if fit else (at, at, 0, 0, b"", None)
-            self._heads.note(span)
-            if lines:
-                self._took(lines, events, out)
-                if block.find(b"\n", first) == len(block) - 1:
-                    self._last = block[first:]
-                    return
-            else:
-                # where nothing is ordinary, many lines at once
-                following = block.find(b"\n", first + _PIECE) + 1 or len(block)
-            super().feed(block[first:following])
-            at = following
-
-    def _ask(self, method: Callable[..., Any], *arguments: object) -> Any:
-        if self._naming != self._neighbours.naming:
-            # headers of the same hour may be no longer what they were
-            self._naming = self._neighbours.naming
-            self.core.forget()
-        return _answer(method, *arguments, self._know)
+        self._read(block, ())
 
     def sift(self, block: bytes, word: str, rare: str) -> None:
         """Take a block for a consumer that wants only events with `word` or `rare` in their line."""
+        if self._heads.differ:
+            super().sift(self._and_last(block), word, rare)
+        else:
+            self._read(block, (word.encode(), rare.encode()))
+
+    def _read(self, block: bytes, words: Sequence[bytes]) -> None:
         block = self._and_last(block)
-        fit = self._heads.length and self._document is None and self._cut is None and block[-1:] == b"\n"
-        picked = self._ask(self.core.sift, block, word.encode(), rare.encode()) if fit else None
-        if picked is None:
-            self.feed(block)
-            return
-        last, lines, events, out, span = picked
-        self._heads.note(span)
-        self._took(lines, events, out)
-        self._last = block[last:]
+        at = 0
+        while at < len(block):
+            if self._naming != self._neighbours.naming:
+                # headers of the same hour may be no longer what they were
+                self._naming = self._neighbours.naming
+                self.core.forget()
+            first = at
+            if self._document is None and self._cut is None and not self._heads.differ:
+                taken = _answer(self.core.take, block, at, words, self._header)
+                self._heads.note(taken["span"])
+                first, following = taken["first"], taken["after"]
+                if taken["lines"]:
+                    self._took(taken["lines"], taken["events"], taken["out"])
+            if first == at:
+                # where nothing is ordinary, many lines at once
+                following = block.find(b"\n", at + _PIECE) + 1 or len(block)
+            elif block.find(b"\n", first) == len(block) - 1:
+                self._last = block[first:]
+                return
+            super().feed(block[first:following])
+            at = following
 
     def _took(self, lines: int, events: int, out: bytes) -> None:
         """Go on behind lines that the core took."""
@@ -201,18 +201,35 @@ class _NativeStream(BlockStream):
     def _add(self, out: bytes) -> None:
         """Give the consumer what the core wrote."""
 
-    def _know(self, line: bytes) -> _Told:
+    def _header(self, line: bytes) -> _Header | None:
         """Return what the core is to know of the header of a line, and of all others that begin so; None where it is not ordinary."""
         text = line.decode("utf-8", "surrogateescape")
         self._look_at(text)
         found = self._heads_of([text])
-        if not found.heads or self._naming != self._neighbours.naming:
+        if not found.heads or self._naming != self._neighbours.naming or self._heads.differ:
             return None
-        end = found.elsewhere.get(0, self._heads.length)
-        return self._header(end, found.heads[0], self._heads.minutes(text[:end])) if text[:end].isascii() else None
+        header = text[: found.elsewhere.get(0, self._heads.length)]
+        return self._header_of(header, found.heads[0]) if header.isascii() else None
 
-    def _header(self, end: int, head: Head, minutes: int | None) -> _Told:
+    def _header_of(self, header: str, head: Head) -> _Header | None:
         raise NotImplementedError
+
+    def _hour(self, header: str, head: Head) -> _Header | None:
+        """Return what all headers of an hour have in common with this one; None where they differ in more than the minutes and seconds."""
+        hour = self._heads.plain_hour(header)
+        return _Header(hour.before.encode(), hour.after.encode(), time=hour.time) if hour and _is_time(head.time) and _is_time(hour.time) else None
+
+
+class _Header(NamedTuple):
+    """What the core knows of a header (`heads.rs`)."""
+
+    before: bytes
+    after: bytes | None = None
+    """What stands in front of its minutes and seconds, and behind them; None: all of it stands in front, and they are as they are."""
+    base: tuple[bytes, bytes] | None = None
+    """The fields that it gives an event; those of an hour in front of the time and behind it. None: no event is wanted."""
+    appliance: int = 0
+    time: int = 0
 
 
 class _EventStream(_NativeStream):
@@ -225,13 +242,14 @@ class _EventStream(_NativeStream):
     def _add(self, out: bytes) -> None:
         self.events.found.append(out)
 
-    def _header(self, end: int, head: Head, minutes: int | None) -> _Told:
+    def _header_of(self, header: str, head: Head) -> _Header:
         if not self.events.in_time(head.time):
-            return end, None, 0, 0, None
-        before, stamp, after = dumps(head.base)[:-1].partition(rfc3339(head.time).encode() if head.time is not None else b"\0")
-        if minutes is None or not self.events.always or not _is_time(head.time):
-            return end, (before + stamp + after, b""), 0, 0, None
-        return end, (before, after), 0, head.time, minutes
+            return _Header(header.encode())
+        base, hour = dumps(head.base)[:-1], self._hour(header, head) if self.events.always else None
+        if hour is None or head.time is None:
+            return _Header(header.encode(), base=(base, b""))
+        before, _, after = base.partition(rfc3339(head.time).encode())
+        return hour._replace(base=(before, after))
 
 
 @functools.lru_cache(maxsize=1)
@@ -239,20 +257,22 @@ def _event_core(kinds: frozenset[str]) -> Any:
     return _core(functools.partial(_plan_of_event, kinds))
 
 
-def _plan_of_event(kinds: frozenset[str], spec: Spec) -> Any:
+def _plan_of_event(kinds: frozenset[str], spec: Spec) -> _Plan | None:
     if spec.kind not in kinds:
-        return "pass"
-    if spec.kind in ("consolidated_event", "time_offset"):
-        return "python"
-    fields = [_field(name, group, _READINGS[reading]) for name, group, reading in spec.plan]
-    if "hat_action" in spec.groups:
-        fields.append(_field("mail_flow", spec.groups["hat_action"], "choice"))
-    return b"," + dumps(spec.constants)[1:-1], fields
+        return None
+    if spec.kind == "consolidated_event":
+        return _FOR_PYTHON
+    plan = [*spec.plan, *([("mail_flow", spec.groups["hat_action"], MAIL_FLOW.get)] if "hat_action" in spec.groups else [])]
+    fields = [(b"," + dumps({name: 0})[1:-2], _PLAIN.get(reading, ""), functools.partial(_field, name, reading)) for name, _, reading in plan]
+    return [group for _, group, _ in plan], (b"," + dumps(spec.constants)[1:-1], fields)
 
 
-def _field(name: str, group: int, reading: str) -> tuple[bytes, int, str, list[tuple[bytes, bytes]]]:
-    choices = [(value.encode(), dumps({"": told})[4:-1]) for value, told in MAIL_FLOW.items()] if reading == "choice" else []
-    return b"," + dumps({name: 0})[1:-2], group, reading, choices
+@functools.lru_cache(maxsize=1 << 10)
+def _field(name: str, reading: Callable[[str], Any] | None, value: bytes) -> bytes:
+    """Return a field of an event as the core is to write it."""
+    text = value.decode()
+    told = text if reading is None else reading(text)
+    return b"" if told is None else b"," + dumps({name: told})[1:-1]
 
 
 class NativeFacts(Facts):
@@ -282,8 +302,18 @@ class _FactStream(_NativeStream):
         super().__init__(consumer, clock, host, consumer.core)
         self.keys = consumer.keys
 
-    def _header(self, end: int, head: Head, minutes: int | None) -> _Told:
-        return (end, None, self.keys.setdefault(key_of(head.host), len(self.keys)), head.time, minutes) if _is_time(head.time) else None
+    def _header_of(self, header: str, head: Head) -> _Header | None:
+        if not _is_time(head.time):
+            return None
+        told = self._hour(header, head) or _Header(header.encode(), time=head.time)
+        return told._replace(appliance=self.keys.setdefault(key_of(head.host), len(self.keys)))
+
+
+def _plan_of_fact(spec: Spec) -> _Plan:
+    if spec.kind == "consolidated_event":
+        return _FOR_PYTHON
+    store, code, groups = spec.fact
+    return ((), (0, 0)) if store < 0 else (groups, (store, _CODES.index(code)))
 
 
 _KINDS = {
@@ -652,10 +682,3 @@ def _given_back(known: NativeFacts) -> bool:
                 raise EsatlsError("too many facts for one process; give it less of the log, or more of them")
     known.hosts = {}
     return True
-
-
-def _plan_of_fact(spec: Spec) -> Any:
-    if spec.kind == "consolidated_event":
-        return "python"
-    store, code, groups = spec.fact
-    return "count" if store < 0 else (store, _CODES.index(code), groups)

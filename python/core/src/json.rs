@@ -1,61 +1,26 @@
-//! Values of a log as JSON, byte for byte as the Python code writes them.
-use std::io::Write;
+//! Values of a log as JSON.
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
-/// Add a text. `marks` are the ranges of characters that are written as escapes beside the control characters.
-/// False where it is no text.
-pub fn text(out: &mut Vec<u8>, value: &[u8], marks: &[(u32, u32)]) -> bool {
+/// Tell whether a text stands in JSON as it is.
+pub fn is_plain(value: &[u8]) -> bool {
     // without a way out of the loop, many bytes are looked at at once
-    if value.iter().fold(true, |plain, &b| plain & (0x20..0x7f).contains(&b) & (b != b'"') & (b != b'\\')) {
+    value.iter().fold(true, |plain, &b| plain & (0x20..0x7f).contains(&b) & (b != b'"') & (b != b'\\'))
+}
+
+/// Add a text; one that is not plain is written by Python.
+pub fn text(out: &mut Vec<u8>, value: &[u8], ask: &Py<PyAny>) -> PyResult<()> {
+    if is_plain(value) {
         out.extend_from_slice(value);
-        return true;
+        return Ok(());
     }
-    let Ok(value) = std::str::from_utf8(value) else { return false };
-    for c in value.chars() {
-        match c {
-            '"' => out.extend_from_slice(b"\\\""),
-            '\\' => out.extend_from_slice(b"\\\\"),
-            '\x08' => out.extend_from_slice(b"\\b"),
-            '\t' => out.extend_from_slice(b"\\t"),
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\x0c' => out.extend_from_slice(b"\\f"),
-            '\r' => out.extend_from_slice(b"\\r"),
-            _ => {
-                let code = c as u32;
-                if code < 0x20 || (code > 0x7e && marks.iter().any(|&(first, last)| (first..=last).contains(&code))) {
-                    let _ = write!(out, "\\u{code:04x}");
-                } else {
-                    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                }
-            }
-        }
-    }
-    true
+    Python::attach(|py| told(out, &ask.bind(py).call_method1("escaped", (PyBytes::new(py, value),))?))
 }
 
-/// Add a number without leading zeros; false where it is none.
-pub fn number(out: &mut Vec<u8>, value: &[u8]) -> bool {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return false;
-    }
-    let zeros = value.iter().take(value.len() - 1).take_while(|&&b| b == b'0').count();
-    out.extend_from_slice(&value[zeros..]);
-    true
-}
-
-/// Add a list of numbers that commas or blanks part, without those that are too long; tell whether there is any. None where something else stands there.
-pub fn list(out: &mut Vec<u8>, value: &[u8], longest: usize) -> Option<bool> {
-    out.push(b'[');
-    let before = out.len();
-    for item in value.split(|byte| matches!(byte, b',' | b' ')).filter(|item| !item.is_empty() && item.len() <= longest) {
-        if out.len() > before {
-            out.push(b',');
-        }
-        if !number(out, item) {
-            return None;
-        }
-    }
-    out.push(b']');
-    Some(out.len() > before + 1)
+/// Add what Python has written.
+pub fn told(out: &mut Vec<u8>, written: &Bound<'_, PyAny>) -> PyResult<()> {
+    out.extend_from_slice(written.cast::<PyBytes>()?.as_bytes());
+    Ok(())
 }
 
 /// Add a time as RFC 3339 has it, in UTC.

@@ -1,169 +1,104 @@
-//! Texts -> which pattern, with which groups, by expressions that Python hands over.
+//! Texts -> what is to be done with them, by expressions that Python hands over.
+use crate::reading::Plan;
 use hashbrown::{DefaultHashBuilder, HashMap};
 use pcre2::bytes::{CaptureLocations, Regex, RegexBuilder};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::hash::BuildHasher;
 
-/// How to read one field of an event: as text, number, list of numbers, or by a table.
-#[derive(FromPyObject)]
-pub struct Field(pub Vec<u8>, pub usize, pub String, pub Vec<(Vec<u8>, Vec<u8>)>);
+/// The last group of an alternative, the groups that are wanted, and what is to be done with them; None: the line is for Python.
+pub type Alternative = (usize, Vec<usize>, Option<Plan>);
 
-/// What to do with a line that matches.
-#[derive(FromPyObject)]
-pub enum Todo {
-    /// Constants and fields of an event.
-    Event(Vec<u8>, Vec<Field>),
-    /// Store and code of a fact, and the groups of its key and values.
-    Fact(usize, u32, Vec<usize>),
-    /// It counts, or it is not wanted, or it is for Python.
-    #[pyo3(transparent)]
-    Word(String),
-}
+/// First characters of texts, their expression, what stands in front of a number that does not matter to what is matched behind it, and the alternatives that
+/// are wanted.
+pub type GivenMatcher = ([u8; START], String, String, Vec<Alternative>);
 
-pub type Specs = Vec<(usize, Todo)>;
-
-struct Compiled {
-    regex: Regex,
-    groups: CaptureLocations,
-}
-
-impl Compiled {
-    fn new(text: &str, utf: bool) -> PyResult<Self> {
-        let regex = RegexBuilder::new()
-            .jit_if_available(true)
-            .max_jit_stack_size(Some(1 << 20))
-            .utf(utf)
-            .build(&format!("\\A(?:{text})\\z"))
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let groups = regex.capture_locations();
-        Ok(Compiled { regex, groups })
-    }
-}
+const START: usize = 4;
+const LONGEST_NUMBER: usize = 18;
+/// Texts of each matcher that are kept, where most lines of a log differ only in that number.
+const KEPT: usize = 1 << 8;
 
 /// The expression for texts that begin alike.
 struct Matcher {
     text: String,
-    /// What stands in front of a number that does not matter to what is matched behind it; or nothing.
     front: String,
-    specs: Specs,
-    ascii: Option<Compiled>,
-    utf8: Option<Compiled>,
-    /// Some texts: most lines of a log differ only in that number. By the hash of the rest, with those of the latest text and of this one.
-    recent: Vec<(u64, u64, Option<Box<Recent>>)>,
-    hasher: DefaultHashBuilder,
+    alternatives: Vec<Alternative>,
+    /// For ASCII alone, and for UTF-8.
+    compiled: [Option<(CaptureLocations, Regex)>; 2],
+    /// By the hash of what stands behind the number, the latest text.
+    kept: Vec<Kept>,
 }
 
-/// What was matched in a text: which of the specs, and the groups.
-pub struct Recent {
+/// What was matched in a text.
+#[derive(Clone, Default)]
+struct Kept {
+    /// What stands behind the number, and where that begins; or the whole text.
     rest: Vec<u8>,
-    spec: Option<usize>,
-    spans: Vec<(usize, (usize, usize))>,
-    /// Where the number ended.
-    end: usize,
+    at: usize,
+    alternative: Option<usize>,
+    spans: Vec<Option<(usize, usize)>>,
 }
 
-const RECENT: usize = 1 << 10;
-const LONGEST_RECENT: usize = 128;
-const LONGEST_NUMBER: usize = 18;
-
-/// The groups of a match.
-pub enum Groups<'a> {
-    New(&'a CaptureLocations),
-    /// Those of a text whose number ended there and ends here.
-    Recent(&'a Recent, usize, usize),
-}
-
-impl Groups<'_> {
-    /// Return where a group stands, if it is there.
-    pub fn get(&self, number: usize) -> Option<(usize, usize)> {
-        match self {
-            Groups::New(groups) => groups.get(number),
-            Groups::Recent(recent, start, end) => {
-                let &(_, (first, last)) = recent.spans.iter().find(|(one, _)| *one == number)?;
-                let moved = |place: usize| if place > *start { place + end - recent.end } else { place };
-                Some((moved(first), moved(last)))
-            }
-        }
-    }
-}
-
-pub enum Found<'a> {
-    Nothing,
-    /// An expression that gave up: Python is to read the line.
-    Unsure,
-    One(&'a Todo, Groups<'a>),
-}
-
-pub struct Matchers(HashMap<[u8; 4], Matcher>);
-
-/// First characters of texts, their expression, what stands in front of a number that does not matter, and what each alternative means.
-pub type GivenMatcher = (String, String, String, Specs);
+pub struct Matchers(HashMap<[u8; START], Matcher>, DefaultHashBuilder);
 
 impl Matchers {
-    pub fn new(given: Vec<GivenMatcher>) -> PyResult<Self> {
-        let mut found = HashMap::new();
-        for (start, text, front, specs) in given {
-            let key = start.as_bytes().try_into().map_err(|_| PyValueError::new_err("a start has four characters"))?;
-            let (ascii, utf8, recent, hasher) = Default::default();
-            found.insert(key, Matcher { text, front, specs, ascii, utf8, recent, hasher });
-        }
-        Ok(Matchers(found))
+    pub fn new(given: Vec<GivenMatcher>) -> Self {
+        let matcher = |(start, text, front, alternatives): GivenMatcher| {
+            let kept = vec![Kept::default(); if front.is_empty() { 1 } else { KEPT }];
+            (start, Matcher { text, front, alternatives, compiled: [None, None], kept })
+        };
+        Matchers(given.into_iter().map(matcher).collect(), DefaultHashBuilder::default())
     }
 
-    /// Return what matches a whole text; it is compiled when it is first asked for.
-    pub fn find(&mut self, text: &[u8]) -> PyResult<Found<'_>> {
-        let start = text.get(..4).and_then(|start| <[u8; 4]>::try_from(start).ok());
-        let Some(matcher) = start.and_then(|start| self.0.get_mut(&start)) else { return Ok(Found::Nothing) };
-        let is_ascii = text.is_ascii();
-        let Some((end, rest)) = matcher.rest(text).filter(|_| is_ascii) else { return matcher.matched(text, is_ascii) };
-        let hash = matcher.hasher.hash_one(rest);
-        let slot = hash as usize % RECENT;
-        matcher.recent.resize_with(RECENT, Default::default);
-        let (latest, known, recent) = &mut matcher.recent[slot];
-        if !matches!(recent, Some(recent) if *known == hash && recent.rest == rest) {
-            if *latest != hash {
-                *latest = hash;
-                return matcher.matched(text, true);
-            }
-            let (spec, spans) = match matcher.matched(text, true)? {
-                Found::Unsure => return Ok(Found::Unsure),
-                Found::Nothing => (None, vec![]),
-                Found::One(_, groups) => {
-                    let Groups::New(groups) = groups else { return Ok(Found::Unsure) };
-                    let spans: Vec<_> = (0..groups.len()).filter_map(|number| Some((number, groups.get(number)?))).collect();
-                    (matcher.specs.iter().position(|(last, _)| spans.iter().any(|(number, _)| number == last)), spans)
-                }
-            };
-            matcher.recent[slot] = (hash, hash, Some(Box::new(Recent { rest: rest.to_vec(), spec, spans, end })));
+    /// Return what is to be done with a whole text, and its values that are wanted for that; None: nothing, Some(None): its line is for Python.
+    pub fn find<'t>(&mut self, text: &'t [u8], values: &mut Vec<Option<&'t [u8]>>) -> PyResult<Option<Option<&Plan>>> {
+        let Some(matcher) = text.first_chunk().and_then(|start| self.0.get_mut(start)) else { return Ok(None) };
+        let at = matcher.behind_number(text);
+        let rest = &text[at..];
+        let slot = self.1.hash_one(rest) as usize % matcher.kept.len();
+        if matcher.kept[slot].rest != rest && !matcher.keep(slot, text, at)? {
+            return Ok(Some(None));
         }
-        let Some(recent) = &matcher.recent[slot].2 else { return Ok(Found::Unsure) };
-        Ok(recent.spec.map_or(Found::Nothing, |spec| Found::One(&matcher.specs[spec].1, Groups::Recent(recent, matcher.front.len(), end))))
+        let kept = &matcher.kept[slot];
+        let moved = |place| if place < kept.at { place } else { place - kept.at + at };
+        values.clear();
+        values.extend(kept.spans.iter().map(|span| span.and_then(|(start, end)| text.get(moved(start)..moved(end)))));
+        Ok(kept.alternative.map(|number| matcher.alternatives[number].2.as_ref()))
     }
 }
 
 impl Matcher {
-    /// Return where the number of a text ends, and what stands behind it; None where it is not as ever.
-    fn rest<'a>(&self, text: &'a [u8]) -> Option<(usize, &'a [u8])> {
-        let behind = text.strip_prefix(self.front.as_bytes()).filter(|_| !self.front.is_empty())?;
+    /// Return where a text goes on behind its number; 0 where that is not as ever.
+    fn behind_number(&self, text: &[u8]) -> usize {
+        let behind = text.strip_prefix(self.front.as_bytes()).unwrap_or_default();
         let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let rest = behind[digits..].strip_prefix(b" ").filter(|rest| rest.len() <= LONGEST_RECENT)?;
-        (1..=LONGEST_NUMBER).contains(&digits).then_some((self.front.len() + digits, rest))
+        let is_one = !self.front.is_empty() && (1..=LONGEST_NUMBER).contains(&digits) && behind.get(digits) == Some(&b' ');
+        if is_one {
+            self.front.len() + digits
+        } else {
+            0
+        }
     }
 
-    fn matched(&mut self, text: &[u8], is_ascii: bool) -> PyResult<Found<'_>> {
-        let place = if is_ascii { &mut self.ascii } else { &mut self.utf8 };
-        let compiled = match place {
-            Some(compiled) => compiled,
-            None => place.insert(Compiled::new(&self.text, !is_ascii)?),
-        };
-        match compiled.regex.captures_read_at(&mut compiled.groups, text, 0) {
-            Ok(Some(_)) => {}
-            Ok(None) => return Ok(Found::Nothing),
-            Err(_) => return Ok(Found::Unsure),
+    /// Keep what matches a text; false where its expression gave up. It is compiled when it is first asked for.
+    fn keep(&mut self, slot: usize, text: &[u8], at: usize) -> PyResult<bool> {
+        let (kept, utf) = (&mut self.kept[slot], !text.is_ascii());
+        let compiled = &mut self.compiled[usize::from(utf)];
+        if compiled.is_none() {
+            let regex = RegexBuilder::new().jit_if_available(true).max_jit_stack_size(Some(1 << 20)).utf(utf).build(&format!("\\A(?:{})\\z", self.text));
+            let regex = regex.map_err(|error| PyValueError::new_err(error.to_string()))?;
+            *compiled = Some((regex.capture_locations(), regex));
         }
-        let groups = &compiled.groups;
-        let spec = self.specs.iter().find(|(last, _)| groups.get(*last).is_some());
-        Ok(spec.map_or(Found::Unsure, |(_, todo)| Found::One(todo, Groups::New(groups))))
+        kept.rest.clear();
+        kept.spans.clear();
+        let Some((groups, regex)) = compiled else { return Ok(false) };
+        let Ok(found) = regex.captures_read(groups, text) else { return Ok(false) };
+        kept.alternative = found.and_then(|_| self.alternatives.iter().position(|(last, _, _)| groups.get(*last).is_some()));
+        if let Some(number) = kept.alternative {
+            kept.spans.extend(self.alternatives[number].1.iter().map(|&group| groups.get(group)));
+        }
+        kept.rest.extend_from_slice(&text[at..]);
+        kept.at = at;
+        Ok(true)
     }
 }

@@ -61,7 +61,7 @@ class Head:
 class _Hour:
     """An envelope without the minutes and seconds of its stamps, and without the numbers that count lines or bytes: most new ones differ in nothing else."""
 
-    __slots__ = ("after", "at", "before", "free", "head", "naming", "pattern", "time")
+    __slots__ = ("after", "at", "before", "differs", "free", "head", "naming", "pattern", "time")
 
     def __init__(self, before: str, after: str, time: Time, head: Head, pattern: re.Pattern[str] | None, free: Free | None) -> None:
         self.before = before
@@ -72,6 +72,8 @@ class _Hour:
         self.pattern = pattern
         """The form of the envelope, where more than one stamp or a number stands in it."""
         self.free = free
+        self.differs = free is not None
+        """Whether nearly each line has another envelope: with a fraction of a second, or with a number that counts."""
         self.naming = envelope.naming(envelope.Envelope(envelope.STAMPED, len(after), log=head.log), after)
 
     @classmethod
@@ -93,7 +95,9 @@ class _Hour:
         if fraction[0] or form != re.escape(before):
             digits = f"[.,]\\d{{{len(fraction[0]) - 1}}}" if fraction[0] else ""
             pattern = re.compile(f"{form}(:\\d\\d)(:\\d\\d)({digits}){re.escape(after)}", re.ASCII)
-        return cls(before, after, int(head.time) - minute * 60 - second, head, pattern, free)
+        hour = cls(before, after, int(head.time) - minute * 60 - second, head, pattern, free)
+        hour.differs |= bool(fraction[0])
+        return hour
 
     def head_of(self, prefix: str) -> Head | None:
         """Return the head of an envelope of this hour; None for any other."""
@@ -245,11 +249,15 @@ class Heads:
         for time in span or ():
             self._note(time)
 
-    def minutes(self, prefix: str) -> int | None:
-        """Return where the minutes stand, if the envelopes of an hour differ in nothing but them and the seconds."""
+    @property
+    def differ(self) -> bool:
+        """Whether nearly each line of the latest hour has another envelope."""
+        return self.hour is not None and self.hour.differs
+
+    def plain_hour(self, prefix: str) -> _Hour | None:
+        """Return the hour of an envelope, if all of that hour differ in nothing but the minutes and seconds."""
         hour = self.hour
-        is_plain = hour is not None and hour.pattern is None and hour.head_of(prefix) is not None
-        return hour.at if hour is not None and is_plain else None
+        return hour if hour is not None and hour.pattern is None and hour.head_of(prefix) is not None else None
 
     def set_time(self, time: Time | None) -> None:
         """Say when the lines without a stamp were written."""

@@ -1,0 +1,82 @@
+//! Headers of lines -> what they say: each is told by Python, for itself or with all others of its hour.
+use crate::json;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// What a header says.
+pub struct Head {
+    pub text: Vec<u8>,
+    /// The fields that it gives an event; None where no event is wanted.
+    pub base: Option<Vec<u8>>,
+    pub appliance: usize,
+    pub time: u32,
+}
+
+/// A header as Python tells of it (`native.Header`).
+#[derive(FromPyObject)]
+struct Form {
+    /// What stands in front of the minutes and seconds, and behind them where others have the same, else None.
+    before: Vec<u8>,
+    after: Option<Vec<u8>>,
+    /// The fields in front of the time and behind it.
+    base: Option<(Vec<u8>, Vec<u8>)>,
+    appliance: usize,
+    /// Without the minutes and seconds.
+    time: u32,
+}
+
+impl Form {
+    /// Return what the header of a line says, if it is of this form.
+    fn head(&self, line: &[u8]) -> Option<Head> {
+        let mut rest = line.strip_prefix(&self.before[..])?;
+        let mut time = self.time;
+        if let Some(after) = &self.after {
+            let ([b':', m @ b'0'..=b'5', n @ b'0'..=b'9', b':', s @ b'0'..=b'5', t @ b'0'..=b'9'], behind) = rest.split_first_chunk()? else { return None };
+            rest = behind.strip_prefix(&after[..])?;
+            let seconds = [(m, 600), (n, 60), (s, 10), (t, 1)].map(|(digit, unit)| u32::from(digit - b'0') * unit);
+            time = time.checked_add(seconds.iter().sum())?;
+        }
+        let base = self.base.as_ref().map(|(before, after)| {
+            let mut base = before.clone();
+            if self.after.is_some() {
+                json::stamp(&mut base, time);
+            }
+            base.extend_from_slice(after);
+            base
+        });
+        Some(Head { text: line[..line.len() - rest.len()].to_vec(), base, appliance: self.appliance, time })
+    }
+}
+
+#[derive(Default)]
+pub struct Heads {
+    /// The latest ones in front.
+    forms: Vec<Form>,
+    /// The first and the last of the times that Python may not have seen.
+    pub span: Option<(u32, u32)>,
+}
+
+/// Lines that are near each other have one form, or a few for each of several appliances.
+const MOST_FORMS: usize = 32;
+
+impl Heads {
+    /// Return what the header of a line says, asking Python about one that is not known; None where the line has no whole one.
+    pub fn of(&mut self, line: &[u8], ask: &Py<PyAny>) -> PyResult<Option<Head>> {
+        let known = self.forms.iter().enumerate().find_map(|(place, form)| Some((place, form.head(line)?)));
+        let (place, head) = match known {
+            Some(known) => known,
+            None => {
+                let told: Option<Form> = Python::attach(|py| ask.bind(py).call1((PyBytes::new(py, line),))?.extract())?;
+                let Some((form, head)) = told.and_then(|form| form.head(line).map(|head| (form, head))) else { return Ok(None) };
+                self.forms.truncate(MOST_FORMS - 1);
+                self.forms.push(form);
+                (self.forms.len() - 1, head)
+            }
+        };
+        self.forms[..=place].rotate_right(1);
+        if self.forms[0].after.is_some() {
+            self.span = Some(self.span.map_or((head.time, head.time), |(first, last)| (first.min(head.time), last.max(head.time))));
+        }
+        Ok(Some(head))
+    }
+}

@@ -1,0 +1,138 @@
+//! Blocks of a log -> events as JSON, or what is kept of them. Which lines are events, what they say and how it is written is handed over by Python, which
+//! also reads every line that is out of the ordinary.
+use crate::facts::number;
+use crate::heads::{Head, Heads};
+use crate::json;
+use crate::matching::Matchers;
+use memchr::{memchr, memchr2, memmem};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// What is to be done with a line that is an event.
+#[derive(FromPyObject)]
+pub enum Plan {
+    /// It is written: constants, and a field for each value.
+    Event(Vec<u8>, Vec<Field>),
+    /// It is kept: store and code; the first of the values is the id. Without values, it is counted.
+    Fact(usize, u32),
+}
+
+/// The name of a field as it stands in front of the value, what a plain value is (`text` or `number`), and what writes the field with any other value.
+#[derive(FromPyObject)]
+pub struct Field(Vec<u8>, String, Py<PyAny>);
+
+impl Field {
+    /// Write the field, if there is a value.
+    fn write(&self, value: &[u8], out: &mut Vec<u8>) -> PyResult<()> {
+        let Field(name, plain, write) = self;
+        let quote: &[u8] = match plain.as_str() {
+            _ if value.is_empty() => return Ok(()),
+            "text" if json::is_plain(value) => b"\"",
+            "number" if number(value).is_some() => b"",
+            _ => return Python::attach(|py| json::told(out, &write.bind(py).call1((PyBytes::new(py, value),))?)),
+        };
+        for part in [name, quote, value, quote] {
+            out.extend_from_slice(part);
+        }
+        Ok(())
+    }
+}
+
+/// Keeps what a line states: appliance, store, code, time, id and values; false: the line is for Python.
+pub type Keep<'a> = dyn FnMut(usize, usize, u32, u32, u64, &[Option<&[u8]>]) -> PyResult<bool> + 'a;
+
+/// What a block gave, up to the line that Python is to read next.
+#[derive(Default, IntoPyObject)]
+pub struct Taken {
+    /// Where the first line begins that was not taken, and the first one of which nothing is known.
+    first: usize,
+    after: usize,
+    lines: u64,
+    events: u64,
+    out: Vec<u8>,
+    /// The first and the last time that Python may not have seen.
+    span: Option<(u32, u32)>,
+}
+
+pub struct Reader {
+    pub matchers: Matchers,
+    pub heads: Heads,
+    /// What makes a line one for Python, wherever it stands in it.
+    pub odd: Vec<u8>,
+    /// Bytes from which on a line is one for Python.
+    pub long: usize,
+}
+
+impl Reader {
+    /// Take lines of a block from a place on, as long as they are ordinary; the last one is left, for what follows may be its rest. Events are wanted of those
+    /// lines alone that have one of some words, if there are any.
+    pub fn take(&mut self, bytes: &[u8], at: usize, words: &[Vec<u8>], ask: &Py<PyAny>, keep: &mut Keep<'_>) -> PyResult<Taken> {
+        let (odd, words) = (memmem::Finder::new(&self.odd), words.iter().map(memmem::Finder::new).collect::<Vec<_>>());
+        let is_ordinary = |text: &[u8]| memchr2(0, b'\r', text).is_none() && odd.find(text).is_none() && std::str::from_utf8(text).is_ok();
+        // most blocks are, as a whole; where Python has read a line of one, each of the others is looked at
+        let are_ordinary = at == 0 && is_ordinary(bytes);
+        let mut taken = Taken { first: at, after: at, ..Taken::default() };
+        let (mut head, mut values): (Option<Head>, _) = (None, vec![]);
+        while taken.after < bytes.len() {
+            let start = taken.after;
+            let end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |length| start + length);
+            let line = &bytes[start..end];
+            taken.after = bytes.len().min(end + 1);
+            if line.len() >= self.long || !(are_ordinary || is_ordinary(line)) {
+                break;
+            }
+            let next = match &head {
+                Some(head) if line.starts_with(&head.text) => None,
+                _ => match self.heads.of(line, ask)? {
+                    None => break,
+                    next => next,
+                },
+            };
+            if let Some(head) = &head {
+                let line = &bytes[taken.first..start];
+                let is_wanted = words.is_empty() || words.iter().any(|word| word.find(line).is_some());
+                if is_wanted && !taken.give(line, head, &mut self.matchers, &mut values, keep)? {
+                    break;
+                }
+                taken.lines += 1;
+                taken.first = start;
+            }
+            head = next.or(head);
+        }
+        taken.span = self.heads.span.take();
+        Ok(taken)
+    }
+}
+
+impl Taken {
+    /// Take one line; false where Python is to do so.
+    fn give<'a>(&mut self, line: &'a [u8], head: &Head, matchers: &mut Matchers, values: &mut Vec<Option<&'a [u8]>>, keep: &mut Keep<'_>) -> PyResult<bool> {
+        let line = line.trim_ascii_end();
+        if line.last().is_some_and(|end| !end.is_ascii_graphic()) {
+            return Ok(false); // it may be white space to Python
+        }
+        let Some(plan) = matchers.find(line.get(head.text.len()..).unwrap_or_default(), values)? else { return Ok(true) };
+        match plan {
+            None => return Ok(false),
+            Some(Plan::Event(constants, fields)) => {
+                let Some(base) = &head.base else { return Ok(true) };
+                self.out.extend_from_slice(base);
+                self.out.extend_from_slice(constants);
+                for (field, value) in fields.iter().zip(values) {
+                    field.write(value.unwrap_or_default(), &mut self.out)?;
+                }
+                self.out.extend_from_slice(b"}\n");
+            }
+            Some(Plan::Fact(store, code)) => {
+                if let Some((key, values)) = values.split_first() {
+                    let Some(key) = key.and_then(number) else { return Ok(false) };
+                    if !keep(head.appliance, *store, *code, head.time, key, values)? {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        self.events += 1;
+        Ok(true)
+    }
+}
