@@ -30,7 +30,6 @@ from esatls.extraction.wrapped import SHORTEST_CUT
 from esatls.lines import envelope
 from esatls.lines.clock import rfc3339
 from esatls.output.json_lines import dumps, loads
-from esatls.output.text import MARKS
 from esatls.verdicts import lives, ordinary, shapes
 from esatls.verdicts.appliance import Appliance, is_own
 from esatls.verdicts.closure import Known, together
@@ -41,7 +40,7 @@ from esatls.verdicts.records import OF_THE_PEER, OF_TLS, connections_of, message
 from esatls.verdicts.words import of_deliveries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from typing_extensions import TypeGuard
 
@@ -58,18 +57,15 @@ _ODD = RECORD.encode()
 _Plan = tuple["Sequence[int]", Optional[tuple[Any, Any]]]
 """The groups of a match that are wanted, and what the core is to do with them (`reading.rs`); None: the line is for Python."""
 _FOR_PYTHON: _Plan = (), None
-_CODES = tuple(sorted(FACT_TYPES))
+_CODES = tuple(sorted(FACT_TYPES, key=lambda code: (shapes.ORDER.get(code, len(shapes.ORDER)), code)))
+"""In the order in which shapes have them."""
 _LATEST = 1 << 32
-_BESIDE = 3
-"""The core needs twice as much for where facts are as for the facts that it keeps in memory."""
+_BESIDE = 2
+"""The core needs as much for where facts are as for the facts that it keeps in memory."""
 _PIECE = 1 << 16
 """Bytes that Python reads where the core can take nothing."""
 _PLAIN: dict[Any, str] = {None: "text", int: "number"}
 """What a value of a field is that the core writes as it stands, by how the field is read (`extraction.match`)."""
-
-
-def _marks() -> list[tuple[int, int]]:
-    return [(ord(first), ord(last or first)) for first, last in re.findall(r"(.)(?:-(.))?", MARKS, re.DOTALL) if not "\ud800" <= first <= "\udfff"]
 
 
 def stream(consumer: Consumer, clock: Clock | None, host: str | None) -> BlockStream:
@@ -93,8 +89,13 @@ def facts() -> Facts:
 def drained(known: Facts) -> Facts:
     """Return facts with those that the core keeps; it keeps them no longer."""
     if isinstance(known, NativeFacts):
-        for key, number in known.keys.items():
-            known.core.drain(number, known.stores(key))
+        share = dict[str, str]().setdefault
+        for host, number in known.keys.items():
+            for store, into in enumerate(known.stores(host)):
+                for key in known.core.keys(number, store):
+                    told = [(*fact[:KEY], *map(share, fact[KEY:], fact[KEY:])) for fact in known.core.facts(number, store, key)]
+                    into.setdefault(str(key), []).extend(told)
+        known.core.clear()
     return known
 
 
@@ -106,7 +107,8 @@ def _core(plan: Callable[[Spec], _Plan | None]) -> Any:
         plans = [(last, *told) for last, spec in specs.items() if (told := plan(spec)) is not None]
         if plans:
             matchers.append((start.encode(), text, front_of(specs), plans))
-    return module().Core(matchers, _ODD, SHORTEST_CUT, _CODES, _marks(), _table(brief=False))
+    silence = min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE)
+    return module().Core(matchers, _ODD, SHORTEST_CUT, _CODES, [*map(_rule, _CODES)], lives.SAME_OPENING, silence)
 
 
 def _answer(method: Callable[..., Any], *arguments: object) -> Any:
@@ -278,14 +280,17 @@ def _field(name: str, reading: Callable[[str], Any] | None, value: bytes) -> byt
 class NativeFacts(Facts):
     """Facts of which those of ordinary lines are in the core, until they are asked for."""
 
-    __slots__ = ("core", "keys")
+    __slots__ = ("core", "keys", "odd")
 
     def __init__(self, limit: int | None = None) -> None:
         """Keep at most so many bytes of facts in memory; others are in a file, which has no name and goes away with them."""
         super().__init__()
         self.core = _core(_plan_of_fact)
         if limit is not None and os.name == "posix":
-            self.core.limit(limit // _BESIDE, tempfile.gettempdir())
+            with tempfile.NamedTemporaryFile(prefix="esatls-") as file:
+                self.core.limit(limit // _BESIDE, file.name)
+        self.odd = 0
+        """How many messages and connections the core has left to Python."""
         self.keys: dict[str, int] = {}
         """The number of each appliance in the core, by its key."""
 
@@ -316,116 +321,187 @@ def _plan_of_fact(spec: Spec) -> _Plan:
     return ((), (0, 0)) if store < 0 else (groups, (store, _CODES.index(code)))
 
 
-_KINDS = {
-    ordinary.NOTHING: "nothing",
-    ordinary.ABSENT: "absent",
-    ordinary.TEXT: "text",
-    ordinary.ONCE: "once",
-    ordinary.LITERAL: "literal",
-    ordinary.DISTINCT: "distinct",
-    ordinary.SORTED: "sorted",
-    ordinary.UNSHOWN: "sorted",
-    ordinary.RECEIVED_OVER: "same",
-    ordinary.WENT_OVER: "delivery",
-    ordinary.USED: "used",
-    ordinary.MADE_FROM: "parent",
-    ordinary.OWNER: "owner",
-    ordinary.NUMBER: "number",
-    ordinary.PLAIN: "plain",
-}
-"""How the core calls what a value is to a shape."""
 _NAMES = (*OF_THE_PEER, *OF_TLS)
 """What facts about a connection tell, whichever tells it."""
 _OF_MESSAGES, _OF_CONNECTIONS = ((MESSAGES,),), ((RECEIVING,), (DELIVERY,))
 _AT_ONCE = 1_000
 """Records that are made at once."""
+_ID = 8
+"""Bytes of an id."""
 _AHEAD = 2
 """How often each thread has made records before they are wanted."""
 _ALWAYS = (-(1 << 62), 1 << 62)
 """Seconds that every time is within."""
-_LINK = 4
-"""The number of the part of a record from which on they are those of connections: 4 receiving, 5 delivery."""
 _USERS = 1000
 """Messages of a connection that are looked at to learn of a shape."""
 
+# what the core asks: parts of records by kind, marks, and what facts are to parts of a record
+_OF_DELIVERIES, _LINK = 2, 4
+"""The first kind of part that is a delivery (3: over a connection that mail passed), and the first that is a connection (5: of deliveries)."""
+_OWN = 5
+"""Values of its own that a record has in front of others."""
+_PASSED = 2
+"""What is told of a connection that mail passed."""
+_GIVEN_UP = "none"
+_NO_PART, _ODD_PART = 0, (1 << 32) - 1
+_LONGEST = 8_000
+"""Characters of the values of a fact: more are not for the core."""
+_NAMED = {ordinary.RECEIVED_OVER: RECEIVING, ordinary.WENT_OVER: DELIVERY, ordinary.USED: DELIVERY, ordinary.MADE_FROM: MESSAGES}
+_AS_THEY_STAND = {ordinary.LITERAL, ordinary.DISTINCT, ordinary.SORTED, ordinary.UNSHOWN}
 
-def _flags(code: str, rule: ordinary.Rule) -> int:
-    """Return what the core is to know of the facts of a code, a bit each."""
+
+class _Rule(NamedTuple):
+    """What the core is to know of the facts of a code."""
+
+    most: int
+    flags: int
+    names: int | None
+    literal: list[bool]
+    tells: list[int]
+
+
+def _rule(code: str) -> _Rule | None:
+    rule = ordinary.RULES.get(code)
+    if rule is None:
+        return None
     told = (
         rule.is_timed,
+        rule.is_at_once,
         rule.is_seen,
-        code in ordinary.RECEIVED,
-        code in ordinary.ENVELOPE,
-        code == "message_started",
-        code in ordinary.LINEAGE,
-        code in shapes.INTERNAL,
-        code == "connection_opened",
-        code == "delivery_started",
-        code in shapes.TRIES,
+        code in ("message_started", "connection_opened"),
+        code in ("message_started", "connection_opened", *ordinary.LINEAGE),
+        code in ordinary.LINEAGE and code not in shapes.INTERNAL,
         code in shapes.ACCEPTED or ordinary.WENT_OVER in rule.values,
         code == "connection_closed",
-        rule.is_at_once,
         code == "message_sender",
+        code not in shapes.TRIES and code not in shapes.INTERNAL,
+        ordinary.OWNER in rule.values,
     )
-    return sum(1 << bit for bit, is_so in enumerate(told) if is_so)
+    names = FACT_TYPES[code]._fields[KEY + 1 :]
+    return _Rule(
+        rule.most,
+        sum(1 << bit for bit, is_so in enumerate(told) if is_so),
+        _NAMED.get(rule.values[0]),
+        [bool(_AS_THEY_STAND & {*some}) for some in itertools.zip_longest(rule.values, rule.shown)],
+        [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in names if rule.shown],
+    )
 
 
-def _table(*, brief: bool) -> Any:
-    """Return what makes lives ordinary; `brief` if records have only what a report counts."""
-    rules: list[Any] = []
-    for code in _CODES:
-        rule, names = ordinary.RULES.get(code), FACT_TYPES[code]._fields[KEY + 1 :]
-        if rule is None:
-            rules.append(None)
-            continue
-        shown = [shapes.shown_in_brief(name, value) if brief else value for name, value in zip(names, rule.shown)]
-        numbers = [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in names] if shown else []
-        kinds, told = ([_KINDS[value] for value in values] for values in (rule.values, shown))
-        rules.append((shapes.ORDER[code], rule.most, kinds, _flags(code, rule), told, numbers))
-    silence = min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE)
-    return rules, lives.SAME_OPENING, silence, shapes.FIRST_OWN, ordinary.MOST_SHAPES
+class _Part(NamedTuple):
+    """What the core is told of a shape."""
+
+    texts: list[Any]
+    people: list[tuple[int, int]]
+    lists: list[tuple[int, int]]
+    mark: int
+    keys: list[Any]
 
 
 class _Learned:
     """What the core is told of texts and shapes, for all appliances; one thread at a time asks for it."""
 
-    def __init__(self, dump: shapes.Dump, *, brief: bool) -> None:
+    def __init__(self, dump: shapes.Dump, jobs: int, *, brief: bool) -> None:
         self.shapes = shapes.Shapes(dump, brief=brief)
         self.asking = threading.Lock()
-        self._sorts: dict[Any, int] = {}
+        self.by_core = [module().Learned() for _ in range(max(1, jobs))]
+        """What each thread of the core has been told."""
+        self.parts: dict[Any, _Part | None] = {}
+        self.marks = {_GIVEN_UP: 1}
+        """A bit for each mail flow, and for each verdict on a delivery."""
+        self._numbers: dict[Any, int] = {}
         self._number = itertools.count(1)
 
-    def sort(self, code: int, text: str) -> int:
-        """Return a number for what verdicts look for in a text."""
-        key = code, shapes.SORTS[_CODES[code]](text)
-        number = self._sorts.get(key)
-        return self._sorts.setdefault(key, next(self._number)) if number is None else number
+    def number(self, told: Any) -> int:
+        """Return a number for something."""
+        return self._numbers.setdefault(told, next(self._number))
 
-    def is_own(self, host: str, sender: str | None) -> bool:
-        """Tell whether an appliance itself has made a message from a sender that came over no connection; `host` is as it stands in a record."""
-        return is_own(loads(f'"{host}"'.encode()), sender)
+    def mark(self, word: str | None) -> int:
+        """Return the bit for a word."""
+        return 0 if word is None else self.marks.setdefault(word, 1 << len(self.marks))
 
-    def listed(self, text: str) -> list[bytes]:
-        """Return the addresses that stand in a text."""
-        return [address.encode() for address in listed(text)]
+    def classes(self, code: str, values: list[str | None]) -> tuple[int, int, int] | None:
+        """Return what a fact is to each part of a record: of a message three, of a connection beside a message and alone; None where it is not ordinary."""
+        rule = ordinary.RULES[code]
+        if not rule.most:
+            return _NO_PART, _NO_PART, _NO_PART
+        if rule.shown:
+            names = FACT_TYPES[code]._fields[KEY + 1 :]
+            shown = [shapes.shown_in_brief(name, kind) if self.shapes.brief else kind for name, kind in zip(names, rule.shown)]
+            return self._class(code, rule.values, values), self._class(code, shown, values), _NO_PART
+        # what a line says that makes messages of others is asked by the envelope alone
+        received = [ordinary.NOTHING if kind == ordinary.UNSHOWN and code in ordinary.ENVELOPE else kind for kind in rule.values]
+        found = (
+            self._class(code, received, values) if code in ordinary.RECEIVED else _NO_PART,
+            self._class(code, rule.values, values) if code in ordinary.ENVELOPE else _NO_PART,
+            self._class(code, rule.values, values) if ordinary.WENT_OVER in rule.values else _NO_PART,
+        )
+        return None if _ODD_PART in found else found
 
-    def key(self, text: shapes.Text) -> Any:
+    def _class(self, code: str, kinds: Sequence[int], values: Sequence[str | None]) -> int:
+        told = [_told(code, kind, value) for kind, value in zip(kinds, values)]
+        return _ODD_PART if _ODD_PART in told else self.number((code, *told))
+
+    def part(self, kind: int, found: shapes.Fragment) -> _Part:
+        """Return what the core is told of a part of a record."""
+        # the first value of a connection is the domain, which stands among those of its own
+        own = _OWN if kind < _OF_DELIVERIES else 0 if kind < _LINK else _OWN - 1
+        places = {place for text in (*found.texts, *found.keys) if text for place in text.places} | {*found.people.values()}
+        lists = sorted({place % shapes.LISTED for place in places if shapes.LISTED <= place < shapes.FIRST_OWN})
+        starts = {place: own + found.size + number * shapes.MOST_LISTED for number, place in enumerate(lists)}
+
+        def move(place: int) -> int:
+            if place >= shapes.FIRST_OWN:
+                return place - shapes.FIRST_OWN
+            return own + place if place < shapes.LISTED else starts[place % shapes.LISTED] + place // shapes.LISTED - 1
+
+        def told(text: shapes.Text) -> Any:
+            return _pieces(text._replace(places=tuple(map(move, text.places))))
+
+        texts = [*found.texts]
+        if kind < _OF_DELIVERIES:
+            # one stands in front of what is said of deliveries, the other behind
+            first, last = texts
+            texts = [first._replace(text=first.text and f"{first.text},"), last._replace(text=last.text and f",{last.text}")]
+        return _Part(
+            [*map(told, texts)],
+            [(who, move(place)) for who, place in found.people.items()],
+            [(own + place, start) for place, start in starts.items()],
+            self.mark(found.done),
+            [text and told(self._key(text)) for text in found.keys],
+        )
+
+    def _key(self, text: shapes.Text) -> shapes.Text:
         """Return what records have in common that have a text in common: a number for it, and its values."""
-        if not text.text:
-            return [], b""
-        number = self._sorts.setdefault(text.text, next(self._number))
-        return _pieces(text._replace(text="%s".join([f"{number}\0", *"\0" * len(text.places)])))
+        return text._replace(text="%s".join([f"{self.number(text.text)}\0", *"\0" * len(text.places)])) if text.text else text
 
-    def delivered(self, done: set[str]) -> bytes:
-        """Return how a record begins to tell of its deliveries, from the verdict on each that is done."""
-        return f'"delivered":"{of_deliveries(done)}","deliveries":['.encode()
+
+def _told(code: str, kind: int, value: str | None) -> Hashable:
+    """Return what of a value makes a shape (`verdicts.ordinary`); the core looks no closer at one than `state` in judging.rs does."""
+    is_there = 0 if value is None else 1 if value else 2
+    if kind in (ordinary.NOTHING, ordinary.USED, ordinary.OWNER):
+        return 0
+    if kind == ordinary.ABSENT or not value:
+        return _ODD_PART if kind == ordinary.ABSENT and value is not None else is_there
+    if kind in (ordinary.SORTED, ordinary.UNSHOWN):
+        return (shapes.SORTS[code](value),)
+    if kind == ordinary.LITERAL:
+        return value
+    if kind == ordinary.DISTINCT:
+        return value if _is_canonical(value) else _ODD_PART
+    if kind == ordinary.NUMBER:
+        return is_there if _is_canonical(value) else _ODD_PART
+    if kind == ordinary.PLAIN:
+        return is_there if value.isascii() and value == value.lower() and not value.endswith(".") else _ODD_PART
+    if kind in _NAMED:
+        return (value == "0",) if _is_canonical(value) else _ODD_PART
+    return is_there
 
 
 class _Asked(Known):
-    """The messages and connections of one appliance, which the core judges; what `closure` asks of the core."""
+    """The messages and connections of one appliance, which the core judges; what `closure` asks of the core, and what the core asks."""
 
-    def __init__(self, core: Any, number: int, host: str, learned: _Learned, contradictions: Contradictions) -> None:
-        self.core, self.number, self.host = core, number, host
+    def __init__(self, known: NativeFacts, number: int, host: str, learned: _Learned, contradictions: Contradictions) -> None:
+        self.known, self.core, self.number, self.host = known, known.core, number, host
         self.learned, self.contradictions = learned, contradictions
         self._most = sys.maxsize
 
@@ -438,33 +514,65 @@ class _Asked(Known):
 
     def users(self, side: int, key: str) -> list[str]:
         """Return the messages that name a connection."""
-        found: list[str] = self.core.users(self.number, side, int(key), self._most) if _is_canonical(key) else []
-        return found
+        return [*map(str, self.core.users(self.number, side, int(key), self._most))] if _is_canonical(key) else []
 
     def children(self, mid: str) -> list[str]:
         """Return the messages that were made from one."""
-        found: list[str] = self.core.users(self.number, MESSAGES, int(mid), sys.maxsize)
-        return found
+        return [*map(str, self.core.users(self.number, MESSAGES, int(mid), sys.maxsize))]
 
     # what the core asks
 
-    def learn(self, kind: int, key: str, told: str) -> Any:
-        """Return a part of a record: how a message was received, its envelope, or one delivery (3: over a connection that mail passed); or a connection's."""
-        if kind < _LINK:
-            self._most = _USERS
-            judge = shapes.Judge(self.host, together(self, [key]), self.learned.shapes)
-            self._most = sys.maxsize
-            part = judge.part(kind, key, told)
-        else:
-            words, _, moments = told.partition(":")
-            state, has_domain, mid, flow = words.split(" ")
-            times = [*map(int, moments.split())] if state == "2" else []
-            used = shapes.Used(mid, times, flow, has_domain == "1", is_used=state != "0")
-            part = shapes.link(shapes.Judge(self.host, ({}, {}, {}), self.learned.shapes), kind - _LINK, self.facts(kind - _LINK, key), used)
-        if part is None:
-            return None
-        keys = [text and self.learned.key(text) for text in part.keys]
-        return [_pieces(text) for text in part.texts], [*part.people.items()], part.done, keys
+    def classes(self, code: int, values: list[bytes | None]) -> tuple[int, int, int] | None:
+        """Return what a fact is to each part of a record."""
+        return self.learned.classes(_CODES[code], [None if value is None else _text(value) for value in values])
+
+    def is_own(self, sender: bytes | None) -> bool:
+        """Tell whether the appliance itself has made a message from a sender that came over no connection."""
+        return is_own(self.host, None if sender is None else _text(sender))
+
+    def listed(self, text: bytes) -> list[bytes]:
+        """Return the addresses that stand in a text."""
+        return [_bytes(address) for address in listed(_text(text))]
+
+    def escaped(self, text: bytes) -> bytes:
+        """Return a text as it stands in a record."""
+        return self.learned.shapes.dump({"": _text(text)})[5:-2]
+
+    def delivered(self, done: int) -> bytes:
+        """Return how a record begins to tell of its deliveries, from the verdicts on those that are done."""
+        verdicts = {word for word, bit in self.learned.marks.items() if bit & done}
+        return f'"delivered":"{of_deliveries(verdicts)}","deliveries":['.encode()
+
+    def tries(self, mid: int) -> list[tuple[int, int, list[int]]] | None:
+        """Return the deliveries of a message in their order: the place of the fact that tells of one, a number for what tells its shape, and to whom."""
+        with self.learned.asking:
+            tries = self._judge(mid).placed_tries(str(mid))
+        return None if tries is None else [
+            (place, begun | (response is not None) << 1 | (0 if ended is None else 1 + ordinary.ENDS.index(ended)) << 2, [*rids])
+            for place, (_, begun, ended, _, rids, response) in tries
+        ]
+
+    def learn(self, kind: int, key: int, told: list[int], shape: list[int]) -> _Part | None:
+        """Return a part of a record: how a message was received, its envelope, or one delivery; or a connection's."""
+        with self.learned.asking:
+            parts, known = self.learned.parts, tuple(shape)
+            if known not in parts:
+                if len(parts) >= ordinary.MOST_SHAPES:
+                    return None
+                found = self._judge(key).part(kind, str(key), *told) if kind < _LINK else self._link(kind - _LINK, str(key), *told)
+                parts[known] = found and self.learned.part(kind, found)
+            return parts[known]
+
+    def _judge(self, mid: int) -> shapes.Judge:
+        self._most = _USERS
+        judge = shapes.Judge(self.host, together(self, [str(mid)]), self.learned.shapes)
+        self._most = sys.maxsize
+        return judge
+
+    def _link(self, side: int, key: str, state: int, has_domain: int, flow: int, user: int, *moments: int) -> shapes.Fragment | None:
+        flows = [word for word, bit in self.learned.marks.items() if bit == flow]
+        used = shapes.Used(str(user), moments if state == _PASSED else (), flows[0] if flows else "", bool(has_domain), is_used=state > 0)
+        return shapes.link(shapes.Judge(self.host, ({}, {}, {}), self.learned.shapes), side, self.facts(side, key), used)
 
     def odd(self, store: int, ids: list[str], range_: tuple[int, int]) -> dict[str, list[Any]]:
         """Return the records that the general code gives."""
@@ -492,46 +600,40 @@ class _Asked(Known):
         """
         counted = None if groups is None else groups.core
         ids = self.core.ids(self.number, stores)
-        host = self.learned.shapes.dump({"": self.host})[5:-2]
 
-        def some(start: int) -> list[Any]:
+        def some(start: int, thread: int) -> list[Any]:
             found: list[Any] = []
             later: list[tuple[int, int, str]] = []
-            at, end = start, min(start + _AT_ONCE, len(ids))
-            while at < end:
-                parts, at, odd, question = _answer(self.core.records, self.number, ids, host, range_, at, end - at, self.learned, counted)
+            these = ids[start : start + _AT_ONCE * _ID]
+            parts, odd = _answer(self.core.records, self.number, these, _bytes(self.host), range_, self, self.learned.by_core[thread], counted)
+            out = parts[0] if groups is None else b""
+            if groups is not None:
+                found.append(groups.rest(parts))
+            done = 0
+            for place, store, key in odd:
                 if groups is None:
-                    (out,) = parts
-                else:
-                    out = b""
-                    found.append(groups.rest(parts))
-                done = 0
-                for place, store, key in odd:
                     found.append(out[done:place])
-                    later.append((len(found), store, key))
-                    found.append(b"")
                     done = place
-                found.append(out[done:])
-                if question is not None:
-                    key, *asked = question
-                    with self.learned.asking:
-                        if not self.core.knows(key):
-                            self.core.tell(key, self.learn(*asked))
+                later.append((len(found), store, str(key)))
+                found.append(b"")
+            found.append(out[done:])
             for store in stores if later else ():
                 with self.learned.asking:
-                    told = self.odd(store, [key for _, odd_store, key in later if odd_store == store], range_)
+                    keys = [key for _, odd_store, key in later if odd_store == store]
+                    self.known.odd += len(keys)
+                    told = self.odd(store, keys, range_)
                 for place, odd_store, key in later:
                     if odd_store == store:
                         found[place] = told[key]
             return found
 
-        return _in_turn(some, range(0, len(ids), _AT_ONCE), jobs)
+        return _in_turn(some, range(0, len(ids), _AT_ONCE * _ID), jobs)
 
 
-def _in_turn(work: Callable[[int], list[Any]], given: Sequence[int], jobs: int) -> Iterator[list[Any]]:
+def _in_turn(work: Callable[[int, int], list[Any]], given: Sequence[int], jobs: int) -> Iterator[list[Any]]:
     """Yield what some work gives for each of these, in their order; threads do it, a little ahead."""
     if jobs < 2 or len(given) < 2:
-        yield from map(work, given)
+        yield from (work(one, 0) for one in given)
         return
     done: list[queue.Queue[list[Any] | BaseException]] = [queue.Queue(_AHEAD) for _ in range(min(jobs, len(given)))]
     over: list[bool] = []
@@ -541,7 +643,7 @@ def _in_turn(work: Callable[[int], list[Any]], given: Sequence[int], jobs: int) 
             for one in given[job :: len(done)]:
                 if over:
                     return
-                done[job].put(work(one))
+                done[job].put(work(one, job))
         except BaseException as error:  # noqa: BLE001 - raised again below
             done[job].put(error)
 
@@ -560,8 +662,16 @@ def _in_turn(work: Callable[[int], list[Any]], given: Sequence[int], jobs: int) 
                 one.get()
 
 
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(text: bytes) -> str:
+    return text.decode("utf-8", "surrogateescape")
+
+
 def _is_canonical(key: str) -> bool:
-    return key.isdigit() and (key[0] != "0" or key == "0") and len(key) <= LONGEST_NUMBER
+    return key.isascii() and key.isdigit() and (key[0] != "0" or key == "0") and len(key) <= LONGEST_NUMBER
 
 
 def _pieces(text: shapes.Text) -> tuple[list[tuple[bytes, int]], bytes]:
@@ -579,7 +689,7 @@ def is_judging(known: NativeFacts, *, connections: bool = True) -> bool:
     """Have the core judge messages, and connections; tell whether it can. Where it cannot, the facts are all Python's (`drained`)."""
     names = appliances([*known.hosts, *known.keys])
     can = not known.has_witnesses and all(name == key for key, name in names.items()) and _given_back(known)
-    if can and not (connections and not all(map(known.core.is_plain, known.keys.values()))):
+    if can and (known.core.is_plain() or not connections):
         return True
     drained(known)
     return False
@@ -594,10 +704,10 @@ def _records(
     jobs: int = 1,
     groups: Groups | None = None,
 ) -> Iterator[list[Any]]:
-    learned = _Learned(dump, brief=groups is not None)
+    learned = _Learned(dump, jobs, brief=groups is not None)
     for host, number in sorted(known.keys.items()):
         for some in stores:
-            yield from _Asked(known.core, number, host, learned, contradictions).records(some, range_, jobs, groups)
+            yield from _Asked(known, number, host, learned, contradictions).records(some, range_, jobs, groups)
 
 
 def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contradictions, jobs: int = 1) -> Iterator[bytes]:
@@ -624,13 +734,9 @@ def connection_records(
 def counted(
     known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
 ) -> Iterator[ConnectionRecord | MessageRecord | Alike]:
-    """Yield what a report counts of the connections and of the messages that were in use within some time, those that are counted alike at once.
-
-    From then on, the core has brief records only.
-    """
+    """Yield what a report counts of the connections and of the messages that were in use within some time, those that are counted alike at once."""
     from esatls.report import alike
 
-    known.core.judge_by(_table(brief=True))
     groups = alike.Groups(module().Groups)
     for block in _records(known, ((RECEIVING, DELIVERY, MESSAGES),), dumps, contradictions, _seconds(since, until), jobs, groups):
         yield from itertools.chain.from_iterable(block)
@@ -668,17 +774,16 @@ def _given_back(known: NativeFacts) -> bool:
                 for fact in facts:
                     if not _is_time(fact[TIME]) or len(fact) != len(FACT_TYPES[fact[CODE]]._fields) - 1:
                         return False
-                    if not _is_canonical(fact[KEY]):
+                    if not _is_canonical(fact[KEY]) or sum(len(value) for value in fact[KEY + 1 :] if value) > _LONGEST:
                         return False
     for host, stores in known.hosts.items():
         number = known.keys.setdefault(host, len(known.keys))
         for place, store in enumerate(stores):
             told = [
-                (codes[fact[CODE]], fact[TIME], fact[KEY], [None if value is None else value.encode("utf-8", "surrogateescape") for value in fact[KEY + 1 :]])
+                (codes[fact[CODE]], fact[TIME], int(fact[KEY]), [None if value is None else _bytes(value) for value in fact[KEY + 1 :]])
                 for facts in store.values()
                 for fact in facts
             ]
-            if told and not known.core.put(number, place, told):
-                raise EsatlsError("too many facts for one process; give it less of the log, or more of them")
+            _answer(known.core.put, number, place, told)
     known.hosts = {}
     return True

@@ -1,86 +1,21 @@
-//! Facts, compact: a text that comes over and over stands there once, each fact is a few numbers, those of one id are in a chain.
+//! Facts, compact: what one says stands there once as long as it comes again soon, and those of one id are in a chain.
 use crate::kept::Kept;
 use hashbrown::{DefaultHashBuilder, HashMap};
 use std::borrow::Cow;
 use std::hash::BuildHasher;
-use std::path::Path;
+use std::ops::Range;
 
-/// A value of a fact: 0 is none, with the highest bit it is a number, else one more than the place of a text.
-pub type Value = u32;
-const IS_NUMBER: Value = 1 << 31;
-const WORD: usize = 4;
-
-/// Texts: the length of each, and its bytes up to a whole number of words. One that has not come for long has another place when it comes again.
-#[derive(Default)]
-pub struct Texts {
-    bytes: Kept,
-    /// The latest, by their hash, with the rest of it.
-    recent: Vec<(u32, Value)>,
-    hasher: DefaultHashBuilder,
-}
-
+pub const MESSAGES: usize = 2;
+/// The code of what is no fact of an id itself, but says that a message names it: its values are the message, and whether mail passed then.
+pub const MENTION: u8 = u8::MAX;
+/// Ids in a row, which stand together: most ids of a log follow each other.
+const ROW: u64 = 16;
 const RECENT: usize = 1 << 12;
-
-impl Texts {
-    /// Return the value that stands for a text of a log; None where there are too many.
-    pub fn value(&mut self, text: &[u8]) -> Option<Value> {
-        number(text).and_then(of_number).or_else(|| self.intern(text))
-    }
-
-    fn intern(&mut self, text: &[u8]) -> Option<Value> {
-        self.recent.resize(RECENT, (0, 0));
-        let hash = self.hasher.hash_one(text);
-        let (slot, rest) = (hash as usize % RECENT, (hash >> 32) as u32);
-        let (known_rest, known) = self.recent[slot];
-        if known_rest == rest && self.text(known).is_some_and(|known| known == text) {
-            return Some(known);
-        }
-        let value = u32::try_from(self.end()).ok().filter(|&value| value < IS_NUMBER)?;
-        self.bytes.add_words(&[u32::try_from(text.len()).ok()?]);
-        self.bytes.add(text);
-        self.bytes.add(&[0; WORD][..(WORD - text.len() % WORD) % WORD]);
-        self.recent[slot] = (rest, value);
-        Some(value)
-    }
-
-    /// Return the text that a value stands for; None for no value, and for a number.
-    pub fn text(&self, value: Value) -> Option<Cow<'_, [u8]>> {
-        (value != 0 && value & IS_NUMBER == 0).then(|| text_at(&self.bytes, value))
-    }
-
-    /// Return one more than the greatest value of a text.
-    pub fn end(&self) -> usize {
-        self.bytes.len() / WORD + 1
-    }
-
-    /// How many bytes are in memory that may be in a file.
-    pub fn held(&self) -> usize {
-        self.bytes.held()
-    }
-
-    /// Write them to a file.
-    pub fn part(&mut self, folder: &Path) -> std::io::Result<()> {
-        self.recent.clear();
-        self.bytes.part(folder)
-    }
-}
-
-fn text_at(bytes: &Kept, value: Value) -> Cow<'_, [u8]> {
-    let place = value as usize - 1;
-    let [length] = words(bytes, place);
-    let start = (place + 1) * WORD;
-    bytes.get(start, start + length as usize)
-}
-
-/// Return the number that a value is.
-pub fn as_number(value: Value) -> Option<u32> {
-    (value & IS_NUMBER != 0).then_some(value & !IS_NUMBER)
-}
-
-/// Return the value of a number; None for one that is too large.
-pub fn of_number(number: u64) -> Option<Value> {
-    (number < u64::from(IS_NUMBER)).then_some(number as Value | IS_NUMBER)
-}
+const WORD: usize = 4;
+/// More facts of one id are not asked for the same one: a fact that is there twice changes nothing.
+const LOOKED_AT: usize = 4;
+/// In the end of a value: it is not there.
+const ABSENT: u16 = 1 << 15;
 
 /// Return the number that a text is, if that is how the number is written.
 pub fn number(text: &[u8]) -> Option<u64> {
@@ -90,220 +25,200 @@ pub fn number(text: &[u8]) -> Option<u64> {
     Some(text.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
-/// The most values of a fact.
-pub const MOST_VALUES: usize = 8;
-
-#[derive(Clone, Copy)]
-pub struct Fact {
-    pub code: u32,
+/// What a line says of an id. Facts are in the order in which shapes have them.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fact<'a> {
+    pub code: u8,
     pub time: u32,
-    values: [Value; MOST_VALUES],
-    count: u32,
+    /// The code, how many values there are, where each of them ends behind that, and these.
+    body: Cow<'a, [u8]>,
+    /// What it is to the parts of a record (`judging`).
+    pub classes: [u32; 3],
 }
 
-impl Fact {
-    /// Return a fact with the first of some values; None where it has too many.
-    pub fn new(code: u32, time: u32, values: [Value; MOST_VALUES], count: usize) -> Option<Fact> {
-        (count <= MOST_VALUES).then_some(Fact { code, time, values, count: count as u32 })
+impl<'a> Fact<'a> {
+    pub fn count(&self) -> usize {
+        usize::from(self.body[1])
     }
 
-    pub fn values(&self) -> &[Value] {
-        &self.values[..self.count as usize]
+    fn range(&self, number: usize) -> Option<Range<usize>> {
+        let end = |number: usize| u16::from_le_bytes([self.body[2 + 2 * number], self.body[3 + 2 * number]]);
+        if number >= self.count() || end(number) & ABSENT != 0 {
+            return None;
+        }
+        let (values, from) = (2 + 2 * self.count(), number.checked_sub(1).map_or(0, end) & !ABSENT);
+        Some(values + usize::from(from)..values + usize::from(end(number)))
     }
 
-    /// Change what stands for a text.
-    pub fn map(mut self, change: impl Fn(Value) -> Value) -> Fact {
-        self.values[..self.count as usize].iter_mut().filter(|value| **value != 0 && **value & IS_NUMBER == 0).for_each(|value| *value = change(*value));
-        self
+    /// Return a value.
+    pub fn text(&self, number: usize) -> Option<&[u8]> {
+        self.range(number).map(|range| &self.body[range])
+    }
+
+    /// Likewise, for as long as the facts are there.
+    pub fn value(&self, number: usize) -> Option<Cow<'a, [u8]>> {
+        self.range(number).map(|range| match &self.body {
+            Cow::Borrowed(body) => Cow::Borrowed(&body[range]),
+            Cow::Owned(body) => Cow::Owned(body[range].to_vec()),
+        })
+    }
+
+    /// Return the message of a mention.
+    pub fn mid(&self) -> Option<u64> {
+        Some(u64::from_le_bytes(self.text(0)?.try_into().ok()?))
+    }
+
+    /// Return a value that is a number.
+    pub fn number(&self, place: usize) -> Option<u64> {
+        self.text(place).and_then(number)
     }
 }
 
-/// One more than where the latest fact of an id stands, and where the latest message stands that names it.
-#[derive(Clone, Copy, Default, PartialEq)]
-struct Entry {
-    fact: u32,
-    mention: u32,
-}
-
-/// When messages name an id, and whether mail passed then; of a message, whether another one that was made from it shows that it was accepted.
-#[derive(Clone, Copy, PartialEq)]
-pub struct Met {
-    pub first: u32,
-    pub last: u32,
-    pub passed: bool,
-}
-
-impl Met {
-    /// Return both as one.
-    pub fn and(self, other: Met) -> Met {
-        Met { first: self.first.min(other.first), last: self.last.max(other.last), passed: self.passed || other.passed }
-    }
-}
-
-/// Ids in a row, whose entries stand together: most ids of a log follow each other.
-const ROW: u64 = 16;
-
-/// The facts of one kind of id of one appliance.
+/// What was read by one thread.
 #[derive(Default)]
-pub struct Store {
-    /// By the number of the row, its place among the entries.
-    rows: HashMap<u64, u32>,
-    entries: Vec<[Entry; ROW as usize]>,
-    /// In numbers of four bytes. For each fact one more than the place of the one before it, its code and how many values it has and keeps, its time, its values;
-    /// for each message that names an id, one more than the place of the one before it, its own id, and when this and those before it do (`Met`).
-    arena: Kept,
+pub struct Part {
+    /// Bodies of facts, each with its length in front; and of each fact one more than the place of the one before it of the same id, its time and its body.
+    /// Places are counted in words.
+    pub kept: Kept,
+    /// The latest bodies, by their hash: the rest of that, and the place.
+    recent: Vec<(u32, u32)>,
+    hasher: DefaultHashBuilder,
+    /// Where bodies are made.
+    room: Vec<u8>,
+    /// By appliance, store and row of ids: one more than the place of the latest fact of each.
+    latest: Vec<[HashMap<u64, [u32; ROW as usize]>; 3]>,
 }
 
-pub enum Added {
-    New,
-    Known,
-    /// There is no room.
-    Not,
-}
-
-/// More facts of one id are not asked for the same one: a fact that is there twice changes nothing.
-const LOOKED_AT: usize = 4;
-const HEAD: usize = 3;
-
-impl Store {
-    /// Add a fact.
-    pub fn add(&mut self, key: u64, fact: &Fact) -> Added {
-        let Some(place) = self.place() else { return Added::Not };
-        let entry = entry_mut(&mut self.rows, &mut self.entries, key);
-        let latest = entry.fact;
-        // none of the last values need not be kept
-        let kept = fact.values().iter().rposition(|&value| value != 0).map_or(0, |last| last + 1);
-        let mut own = [latest, fact.code | fact.count << 16 | (kept as u32) << 24, fact.time, 0, 0, 0, 0, 0, 0, 0, 0];
-        own[HEAD..].copy_from_slice(&fact.values);
-        let own = &own[..HEAD + kept];
-        let mut known = latest;
+impl Part {
+    /// Add a fact of an id; tell whether it is new. None where there is no room.
+    pub fn add(&mut self, appliance: usize, store: usize, id: u64, code: u8, time: u32, values: &[Option<&[u8]>]) -> Option<bool> {
+        let place = self.body(code, values)?;
+        if appliance >= self.latest.len() {
+            self.latest.resize_with(appliance + 1, Default::default);
+        }
+        let latest = &mut self.latest[appliance][store.min(MESSAGES)].entry(id / ROW).or_default()[(id % ROW) as usize];
+        let mut known = *latest;
         for _ in 0..LOOKED_AT {
             let Some(at) = known.checked_sub(1) else { break };
-            let [before, head] = words(&self.arena, at as usize);
-            if head == own[1] && words::<{ HEAD + MOST_VALUES }>(&self.arena, at as usize)[1..HEAD + kept] == own[1..] {
-                return Added::Known;
+            let [before, its_time, its_place] = words(&self.kept, at);
+            if (its_time, its_place) == (time, place) {
+                return Some(false);
             }
             known = before;
         }
-        self.arena.add_words(own);
-        entry.fact = place;
-        Added::New
+        let own = u32::try_from(self.kept.len() / WORD + 1).ok()?;
+        [*latest, time, place].iter().for_each(|word| self.kept.add(&word.to_le_bytes()));
+        *latest = own;
+        Some(true)
     }
 
-    /// Note that a message names an id; false where there is no room.
-    pub fn meet(&mut self, key: u64, mid: u64, met: Met) -> bool {
-        let Some(place) = self.place() else { return false };
-        let entry = entry_mut(&mut self.rows, &mut self.entries, key);
-        let latest = entry.mention;
-        let known = Mentions { arena: &self.arena, place: latest }.next();
-        let all = known.map_or(met, |(_, known)| known.and(met));
-        let own = [latest, mid as u32, (mid >> 32) as u32 | u32::from(all.passed) << 31, all.first, all.last];
-        match known {
-            Some((known, before)) if known == mid && (before == all || self.arena.set_words(latest as usize, &own[1..])) => {}
-            _ => {
-                self.arena.add_words(&own);
-                entry.mention = place;
-            }
+    fn body(&mut self, code: u8, values: &[Option<&[u8]>]) -> Option<u32> {
+        let mut body = std::mem::take(&mut self.room);
+        body.clear();
+        body.extend([0, 0, code, u8::try_from(values.len()).ok()?]);
+        let mut end = 0;
+        for value in values {
+            end += value.map_or(0, <[u8]>::len);
+            let end = u16::try_from(end).ok().filter(|end| end & ABSENT == 0)?;
+            body.extend((end | if value.is_none() { ABSENT } else { 0 }).to_le_bytes());
         }
-        true
+        values.iter().flatten().for_each(|value| body.extend_from_slice(value));
+        let length = u16::try_from(body.len() - 2).ok()?;
+        body[..2].copy_from_slice(&length.to_le_bytes());
+        self.recent.resize(RECENT, (0, u32::MAX));
+        let hash = self.hasher.hash_one(&body);
+        let (slot, rest) = (hash as usize % RECENT, (hash >> 32) as u32);
+        let (its_rest, known) = self.recent[slot];
+        let is_known = its_rest == rest && known != u32::MAX && *self.kept.get(known as usize * WORD, body.len()) == body[..];
+        let place = if is_known { known } else { u32::try_from(self.kept.len() / WORD).ok()? };
+        if !is_known {
+            self.recent[slot] = (rest, place);
+            body.resize(body.len().next_multiple_of(WORD), 0);
+            self.kept.add(&body);
+        }
+        self.room = body;
+        Some(place)
     }
 
-    fn entry(&self, key: u64) -> Entry {
-        self.rows.get(&(key / ROW)).map_or(Entry::default(), |&row| self.entries[row as usize][(key % ROW) as usize])
+    /// Write facts to a file, where there are too many.
+    pub fn relieve(&mut self) -> std::io::Result<()> {
+        if self.kept.relieve()? {
+            self.recent.clear(); // what is looked up often is to be near
+        }
+        Ok(())
     }
 
-    fn place(&self) -> Option<u32> {
-        u32::try_from(self.arena.len() / WORD + 1).ok()
-    }
-
-    /// Return all ids that have facts, or that messages name.
-    pub fn keys(&self) -> impl Iterator<Item = u64> + '_ {
-        let ids = |(&row, &place): (&u64, &u32)| (row * ROW..=row * ROW + (ROW - 1)).zip(self.entries[place as usize]);
-        self.rows.iter().flat_map(ids).filter(|(_, entry)| *entry != Entry::default()).map(|(id, _)| id)
-    }
-
-    /// Return the facts of one id, the latest first.
-    pub fn of(&self, key: u64) -> Facts<'_> {
-        Facts { arena: &self.arena, place: self.entry(key).fact }
-    }
-
-    /// Tell whether an id has facts.
-    pub fn has(&self, key: u64) -> bool {
-        self.entry(key).fact != 0
-    }
-
-    /// Return the messages that name an id, the latest first.
-    pub fn mentions(&self, key: u64) -> impl Iterator<Item = u64> + '_ {
-        self.mentioned(key).map(|(mid, _)| mid)
-    }
-
-    fn mentioned(&self, key: u64) -> Mentions<'_> {
-        Mentions { arena: &self.arena, place: self.entry(key).mention }
-    }
-
-    /// Return when they do, if any does.
-    pub fn met(&self, key: u64) -> Option<Met> {
-        self.mentioned(key).next().map(|(_, met)| met)
-    }
-
-    /// How many bytes are in memory that may be in a file.
-    pub fn held(&self) -> usize {
-        self.arena.held()
-    }
-
-    /// Write the facts to a file.
-    pub fn part(&mut self, folder: &Path) -> std::io::Result<()> {
-        self.arena.part(folder)
+    /// Number the appliances as others do.
+    pub fn renumber(&mut self, numbers: &[usize]) {
+        let mut theirs = std::mem::take(&mut self.latest);
+        self.latest.resize_with(numbers.iter().max().map_or(0, |most| most + 1), Default::default);
+        theirs.drain(..).zip(numbers).for_each(|(own, &number)| self.latest[number] = own);
     }
 }
 
-/// Return the entry of an id, with its row where there is none.
-fn entry_mut<'a>(rows: &mut HashMap<u64, u32>, entries: &'a mut Vec<[Entry; ROW as usize]>, key: u64) -> &'a mut Entry {
-    let row = *rows.entry(key / ROW).or_insert_with(|| {
-        entries.push(Default::default());
-        entries.len() as u32 - 1
-    });
-    &mut entries[row as usize][(key % ROW) as usize]
-}
-
-/// Numbers from a place on, as far as there are any.
-fn words<const COUNT: usize>(arena: &Kept, place: usize) -> [u32; COUNT] {
-    let bytes = arena.get(place * WORD, (place + COUNT) * WORD);
+fn words<const COUNT: usize>(kept: &Kept, place: u32) -> [u32; COUNT] {
+    let bytes = kept.get(place as usize * WORD, COUNT * WORD);
     let mut found = [0; COUNT];
-    for (word, bytes) in found.iter_mut().zip(bytes.chunks_exact(WORD)) {
-        *word = u32::from_le_bytes(bytes.try_into().unwrap_or_default());
-    }
+    found.iter_mut().zip(bytes.chunks_exact(WORD)).for_each(|(word, bytes)| *word = u32::from_le_bytes(bytes.try_into().unwrap_or_default()));
     found
 }
 
-pub struct Facts<'a> {
-    arena: &'a Kept,
-    place: u32,
+/// What all threads have read of one appliance.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    pub parts: &'a [Part],
+    pub appliance: usize,
 }
 
-impl Iterator for Facts<'_> {
-    type Item = Fact;
+impl<'a> View<'a> {
+    fn stores(self, store: usize) -> impl Iterator<Item = (&'a Part, &'a HashMap<u64, [u32; ROW as usize]>)> {
+        self.parts.iter().filter_map(move |part| part.latest.get(self.appliance).map(|own| (part, &own[store])))
+    }
 
-    fn next(&mut self) -> Option<Fact> {
-        let place = self.place.checked_sub(1)? as usize;
-        let [before, head, time, mut values @ ..] = words::<{ HEAD + MOST_VALUES }>(self.arena, place);
-        self.place = before;
-        values.iter_mut().skip((head >> 24) as usize).for_each(|value| *value = 0);
-        Some(Fact { code: head & 0xffff, time, values, count: (head >> 16 & 0xff).min(MOST_VALUES as u32) })
+    /// Return the facts of an id as they stand, the latest of each part first.
+    fn chain(self, store: usize, id: u64) -> impl Iterator<Item = Fact<'a>> {
+        self.stores(store).flat_map(move |(part, latest)| {
+            let mut place = latest.get(&(id / ROW)).map_or(0, |row| row[(id % ROW) as usize]);
+            std::iter::from_fn(move || {
+                let [before, time, body] = words(&part.kept, place.checked_sub(1)?);
+                place = before;
+                let start = body as usize * WORD;
+                let length = part.kept.get(start, 2);
+                let body = part.kept.get(start + 2, usize::from(u16::from_le_bytes([length[0], length[1]])));
+                Some(Fact { code: body[0], time, body, classes: [0; 3] })
+            })
+        })
+    }
+
+    /// Return the facts of an id, each once, with those that only mention it behind its own.
+    pub fn facts(self, store: usize, id: u64) -> Vec<Fact<'a>> {
+        let mut found = Vec::with_capacity(20);
+        found.extend(self.chain(store, id));
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Return the messages that name an id, the latest of each part first.
+    pub fn users(self, store: usize, id: u64) -> impl Iterator<Item = u64> + 'a {
+        self.chain(store, id).filter(|fact| fact.code == MENTION).filter_map(|fact| fact.mid())
+    }
+
+    /// Return all ids that have facts, ascending; those that are only named too, if these are `wanted`.
+    pub fn ids(self, store: usize, wanted: bool) -> Vec<u64> {
+        let of_row = |(&row, places): (&u64, &[u32; ROW as usize])| {
+            let ids: Vec<u64> = (row * ROW..).zip(places).filter(|(_, &place)| place > 0).map(|(id, _)| id).collect();
+            ids
+        };
+        let is_own = |&id: &u64| if wanted { id != 0 } else { self.chain(store, id).any(|fact| fact.code != MENTION) };
+        ascending(self.stores(store).flat_map(|(_, latest)| latest.iter().flat_map(of_row)).filter(is_own))
     }
 }
 
-struct Mentions<'a> {
-    arena: &'a Kept,
-    place: u32,
-}
-
-impl Iterator for Mentions<'_> {
-    type Item = (u64, Met);
-
-    fn next(&mut self) -> Option<(u64, Met)> {
-        let [before, low, high, first, last] = words(self.arena, self.place.checked_sub(1)? as usize);
-        self.place = before;
-        Some((u64::from(low) | u64::from(high & !(1 << 31)) << 32, Met { first, last, passed: high >> 31 == 1 }))
-    }
+/// Return numbers in their order, each once.
+pub fn ascending(ids: impl Iterator<Item = u64>) -> Vec<u64> {
+    let mut found: Vec<u64> = ids.collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }

@@ -10,27 +10,23 @@ use std::sync::{Mutex, PoisonError};
 pub struct Family(pub u32, pub usize, pub bool, pub usize, pub usize);
 
 /// The first and the last of a time, and the latest of them with their ids, the last one first.
-#[derive(Clone)]
-struct Span(u32, u32, Vec<(u32, u64)>);
+type Span = (u32, u32, Vec<(u32, u64)>);
 
 /// What records have in common that are counted together: how many there are, their times, and one of them.
 pub struct Group {
     count: u64,
     spans: Vec<Span>,
-    line: Box<[u8]>,
+    line: Vec<u8>,
 }
 
 /// Groups by what they have in common.
 pub type Known = HashMap<Vec<u8>, Group>;
 
-/// Family, number, spans, and the line of one.
-type ToldGroup<'py> = (usize, u64, Vec<(u32, u32, Vec<(u32, u64)>)>, Bound<'py, PyBytes>);
-
 #[pyclass(module = "esatls_core", frozen)]
 pub struct Groups {
     pub families: Vec<Family>,
     /// What was counted, and is counted on by one thread at a time.
-    known: Mutex<Vec<Known>>,
+    pub known: Mutex<Vec<Known>>,
 }
 
 #[pymethods]
@@ -40,63 +36,48 @@ impl Groups {
         Groups { families, known: Mutex::default() }
     }
 
-    /// Return what was counted, and forget it.
-    fn take<'py>(&self, py: Python<'py>) -> Vec<ToldGroup<'py>> {
+    /// Return what was counted, and forget it: family, number, spans, and the record of one.
+    fn take<'py>(&self, py: Python<'py>) -> Vec<(usize, u64, Vec<Span>, Bound<'py, PyBytes>)> {
         let mut all = std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
         let mut found = all.pop().unwrap_or_default();
         for (key, group) in all.into_iter().flatten() {
+            let most = self.families[usize::from(key[0])].4;
             match found.get_mut(&key) {
                 Some(known) => {
                     known.count += group.count;
-                    known
-                        .spans
-                        .iter_mut()
-                        .zip(&group.spans)
-                        .for_each(|(known, span)| known.widen(span.0, span.1, &span.2, self.families[usize::from(key[0])].4));
+                    known.spans.iter_mut().zip(&group.spans).for_each(|(known, span)| widen(known, span.0, span.1, &span.2, most));
                 }
                 None => drop(found.insert(key, group)),
             }
         }
-        let told = |span: Span| (span.0, span.1, span.2);
-        let told =
-            |(key, group): (Vec<u8>, Group)| (usize::from(key[0]), group.count, group.spans.into_iter().map(told).collect(), PyBytes::new(py, &group.line));
-        found.into_iter().map(told).collect()
+        found.into_iter().map(|(key, group)| (usize::from(key[0]), group.count, group.spans, PyBytes::new(py, &group.line))).collect()
     }
 }
 
-impl Groups {
-    /// Return groups to count with.
-    pub fn borrow(&self) -> Known {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    /// Take them back.
-    pub fn give_back(&self, known: Known) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).push(known);
-    }
-
-    /// Count one record; so many of the latest are kept.
-    pub fn count(&self, known: &mut Known, key: &[u8], times: &[u32], id: u64, most: usize, line: impl FnOnce() -> Vec<u8>) {
-        let spans = times.iter().map(|&time| Span(time, time, if most > 0 { vec![(time, id)] } else { vec![] }));
-        match known.get_mut(key) {
-            Some(group) => {
-                group.count += 1;
-                group.spans.iter_mut().zip(times).for_each(|(span, &time)| span.widen(time, time, &[(time, id)][..most.min(1)], most));
-            }
-            None => drop(known.insert(key.to_vec(), Group { count: 1, spans: spans.collect(), line: line().into() })),
+/// Count one record; so many of the latest are kept.
+pub fn count(known: &mut Known, key: &[u8], times: &[u32], id: u64, most: usize, line: impl FnOnce(&mut Vec<u8>) -> PyResult<()>) -> PyResult<()> {
+    match known.get_mut(key) {
+        Some(group) => {
+            group.count += 1;
+            group.spans.iter_mut().zip(times).for_each(|(span, &time)| widen(span, time, time, &[(time, id)][..most.min(1)], most));
+        }
+        None => {
+            let spans = times.iter().map(|&time| (time, time, [(time, id)][..most.min(1)].to_vec())).collect();
+            let mut group = Group { count: 1, spans, line: vec![] };
+            line(&mut group.line)?;
+            known.insert(key.to_vec(), group);
         }
     }
+    Ok(())
 }
 
-impl Span {
-    fn widen(&mut self, first: u32, last: u32, latest: &[(u32, u64)], most: usize) {
-        (self.0, self.1) = (self.0.min(first), self.1.max(last));
-        for one in latest {
-            let place = self.2.partition_point(|known| known > one);
-            if place < most {
-                self.2.insert(place, *one);
-                self.2.truncate(most);
-            }
+fn widen(span: &mut Span, first: u32, last: u32, latest: &[(u32, u64)], most: usize) {
+    (span.0, span.1) = (span.0.min(first), span.1.max(last));
+    for one in latest {
+        let place = span.2.partition_point(|known| known > one);
+        if place < most {
+            span.2.insert(place, *one);
+            span.2.truncate(most);
         }
     }
 }

@@ -14,7 +14,7 @@ pub enum Plan {
     /// It is written: constants, and a field for each value.
     Event(Vec<u8>, Vec<Field>),
     /// It is kept: store and code; the first of the values is the id. Without values, it is counted.
-    Fact(usize, u32),
+    Fact(usize, u8),
 }
 
 /// The name of a field as it stands in front of the value, what a plain value is (`text` or `number`), and what writes the field with any other value.
@@ -38,8 +38,8 @@ impl Field {
     }
 }
 
-/// Keeps what a line states: appliance, store, code, time, id and values; false: the line is for Python.
-pub type Keep<'a> = dyn FnMut(usize, usize, u32, u32, u64, &[Option<&[u8]>]) -> PyResult<bool> + 'a;
+/// Keeps what a line states: appliance, store, id, code, time and values.
+pub type Keep<'a> = dyn FnMut((usize, usize, u64), u8, u32, &[Option<&[u8]>]) -> PyResult<()> + 'a;
 
 /// What a block gave, up to the line that Python is to read next.
 #[derive(Default, IntoPyObject)]
@@ -68,7 +68,7 @@ impl Reader {
     /// lines alone that have one of some words, if there are any.
     pub fn take(&mut self, bytes: &[u8], at: usize, words: &[Vec<u8>], ask: &Py<PyAny>, keep: &mut Keep<'_>) -> PyResult<Taken> {
         let (odd, words) = (memmem::Finder::new(&self.odd), words.iter().map(memmem::Finder::new).collect::<Vec<_>>());
-        let is_ordinary = |text: &[u8]| memchr2(0, b'\r', text).is_none() && odd.find(text).is_none() && std::str::from_utf8(text).is_ok();
+        let is_ordinary = |text: &[u8]| memchr2(0, b'\r', text).is_none() && odd.find(text).is_none() && (text.is_ascii() || std::str::from_utf8(text).is_ok());
         // most blocks are, as a whole; where Python has read a line of one, each of the others is looked at
         let are_ordinary = at == 0 && is_ordinary(bytes);
         let mut taken = Taken { first: at, after: at, ..Taken::default() };
@@ -126,9 +126,7 @@ impl Taken {
             Some(Plan::Fact(store, code)) => {
                 if let Some((key, values)) = values.split_first() {
                     let Some(key) = key.and_then(number) else { return Ok(false) };
-                    if !keep(head.appliance, *store, *code, head.time, key, values)? {
-                        return Ok(false);
-                    }
+                    keep((head.appliance, *store, key), *code, head.time, values)?;
                 }
             }
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache, partial
-from itertools import chain, count
+from itertools import chain, combinations, count
 from math import floor
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
@@ -499,7 +499,25 @@ class Judge(Known):
             slots = tuple([self.escaped(slot) for slot in slots])
         return (text % slots).encode()
 
-    def part(self, kind: int, mid: str, number: str) -> Fragment | None:
+    def placed_tries(self, mid: str) -> list[tuple[int, _Try]] | None:
+        """Return the deliveries of a message in their order, each behind the place, among its facts of deliveries, of the one that tells of it."""
+        life = self._lives.get(mid)
+        if life is None:
+            return None
+        layout, values, _, _ = life
+        form, values = layout.deliveries, values[layout.ends[2] :]
+        tries = self.tries(form, values)
+        if tries is None:
+            return None
+        found = []
+        for one in tries:
+            dcid, _, ended, time, _, response = one
+            told = (ended or "delivery_started", time, dcid or "0", response)
+            facts = ((code, values[at], values[at + 1] or "0", values[at + 3] if code in TRIES else None) for code, at in form.deliveries)
+            found.append((next(place for place, fact in enumerate(facts) if fact == told), one))
+        return found
+
+    def part(self, kind: int, mid: str, number: int = 0) -> Fragment | None:
         """Return a part of the record of a message: how it was received, its envelope, or the delivery of a number (3: over a connection that mail passed)."""
         life = self._lives.get(mid)
         if life is None:
@@ -513,7 +531,7 @@ class Judge(Known):
         if kind == 1 or envelope is None or people is None:
             return people
         tries = self.tries(layout.deliveries, values[layout.ends[2] :])
-        one = tries[int(number)] if tries and int(number) < len(tries) else None
+        one = tries[number] if tries and number < len(tries) else None
         found = None if one is None else self.attempt(mid, one, people.people, envelope[1])
         if one is None or found is None or found[0][-1] != (kind == _PASSED):
             return None
@@ -921,6 +939,8 @@ class _Example:
         self._ids[MESSAGES, used.mid] = user
         self._count = _OF_CONNECTION
         kept = sorted((fact for fact in facts if RULES[fact[CODE]].most), key=lambda fact: ORDER[fact[CODE]])
+        if not _differ_plainly(kept):
+            return None
         stamps = sorted({*used.times, *(fact[TIME] for fact in kept if RULES[fact[CODE]].is_timed)})
         made = self.stores[side][own] = []
         marks: dict[tuple[str, str], str | None] = {}
@@ -1065,6 +1085,23 @@ def link(judge: Judge, side: int, facts: Collection[Fact], used: Used) -> Fragme
     return _Example(judge).connection(side, facts, used)
 
 
+def _differ_plainly(facts: Iterable[Fact]) -> bool:
+    """Tell whether it is plain, of facts of a connection that tell the same otherwise, which comes first: its opening, then what may come at any time."""
+    told: dict[str, list[tuple[str, int, tuple[Any, str]]]] = {}
+    for fact in facts:
+        code = fact[CODE]
+        rank = 0 if code == "connection_opened" else 1 + RULES[code].is_timed
+        for name, value in zip(FACT_TYPES[code]._fields[KEY + 1 :], fact[KEY + 1 :]):
+            if name in _SHOWN and value is not None and RULES[code].shown:
+                told.setdefault(name, []).append((value, rank, (fact[TIME], code)))
+    for some in told.values():
+        for one, other in combinations(some, 2):
+            (_, early, first), (_, late, second) = sorted((one, other), key=itemgetter(1))
+            if one[0] != other[0] and early < _TIMED and (early == late or first >= second):
+                return False
+    return True
+
+
 def shown_in_brief(name: str, what: int) -> int:
     """Return what a value is to the brief record of a connection."""
     return what if name not in _UNSHOWN_IN_BRIEF else UNSHOWN if what == LITERAL else NOTHING
@@ -1099,6 +1136,8 @@ def _user(side: int, key: str, mid: str, times: Sequence[Time], used: Used) -> l
 _TABLES = {flow: table for table, flow in MAIL_FLOW.items() if table in ("inbound", "outbound")}
 _SHOWN = frozenset((*OF_THE_PEER, *OF_TLS))
 _UNSHOWN_IN_BRIEF = _SHOWN - {*OF_THE_PARTNER}
+_TIMED = 2
+"""What matters by its time, among what comes first."""
 _OF_CONNECTION = 2
 """The values of a connection in front of those of its facts: the partner's domain, and how many messages passed."""
 _PARTNER, _MESSAGES = range(_OF_CONNECTION)
