@@ -500,7 +500,7 @@ def test_command_line(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, c
     """The command line writes the same with both, and with one process as with two."""
     monkeypatch.setattr(parallel, "LEAST_PART", 1 << 12)
     monkeypatch.setattr(parallel, "EVENTS_PART", 1 << 13)
-    monkeypatch.setattr(native, "_AT_ONCE", 50)
+    monkeypatch.setattr("esatls.native.records._AT_ONCE", 50)
     log = tmp_path / "mail.log"
     log.write_text("".join(f"{line}\n" for line in render(generate(3, 300, 1, "realistic").lines, "native")), encoding="utf-8", errors="surrogateescape")
     told = []

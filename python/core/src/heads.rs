@@ -12,7 +12,7 @@ pub struct Head {
     pub time: u32,
 }
 
-/// A header as Python tells of it (`native.Header`).
+/// A header as Python tells of it (`native.streams`).
 #[derive(FromPyObject)]
 struct Form {
     /// What stands in front of the minutes and seconds, and behind them where others have the same, else None.

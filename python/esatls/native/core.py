@@ -1,0 +1,65 @@
+"""A core: made of the patterns and of what is done with their lines; what it answers, and what it can have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from esatls.compiled import module
+from esatls.errors import EsatlsError
+from esatls.extraction.fact_types import FACT_TYPES
+from esatls.extraction.match import Spec, front_of, specs_of
+from esatls.extraction.patterns import MATCHERS
+from esatls.extraction.stream import RECORD
+from esatls.extraction.wrapped import SHORTEST_CUT
+from esatls.native.told import rule_of
+from esatls.verdicts import lives, shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import TypeGuard
+
+    from esatls.lines.clock import Time
+
+_ODD = RECORD.encode()
+Plan = tuple["Sequence[int]", Optional[tuple[Any, Any]]]
+"""The groups of a match that are wanted, and what the core is to do with them (`reading.rs`); None: the line is for Python."""
+FOR_PYTHON: Plan = (), None
+CODES = tuple(sorted(FACT_TYPES, key=lambda code: (shapes.ORDER.get(code, len(shapes.ORDER)), code)))
+"""In the order in which shapes have them."""
+_LATEST = 1 << 32
+
+
+def new_core(plan: Callable[[Spec], Plan | None]) -> Any:
+    """Return a new core that does with each line what `plan` says of its pattern; None: the line is not wanted."""
+    matchers = []
+    for start, (text, _, _) in MATCHERS.items():
+        specs = specs_of(start)
+        plans = [(last, *told) for last, spec in specs.items() if (told := plan(spec)) is not None]
+        if plans:
+            matchers.append((start.encode(), text, front_of(specs), plans))
+    silence = min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE)
+    return module().Core(matchers, _ODD, SHORTEST_CUT, CODES, [*map(rule_of, CODES)], lives.SAME_OPENING, silence)
+
+
+def answer(method: Callable[..., Any], *arguments: object) -> Any:
+    """Return what the core answers; `EsatlsError` where it fails."""
+    try:
+        return method(*arguments)
+    except RuntimeError as error:
+        raise EsatlsError(str(error)) from error
+
+
+def is_time(time: Time | None) -> TypeGuard[int]:
+    """Tell whether the core can have a time."""
+    return type(time) is int and 0 <= time < _LATEST
+
+
+def to_bytes(text: str) -> bytes:
+    """Return a text as the core has it."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def to_text(text: bytes) -> str:
+    """Return what a text of the core is in Python."""
+    return text.decode("utf-8", "surrogateescape")

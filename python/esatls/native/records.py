@@ -1,0 +1,286 @@
+"""Records that the core makes, in threads: as lines, by themselves, or counted."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import queue
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Callable
+
+from esatls.compiled import module
+from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
+from esatls.native.core import CODES, answer, to_bytes, to_text
+from esatls.native.kept import NativeFacts, is_judging
+from esatls.native.told import LINK, Learned, Part, is_canonical
+from esatls.output.json_lines import dumps, loads
+from esatls.verdicts import ordinary, shapes
+from esatls.verdicts.appliance import Appliance, is_own
+from esatls.verdicts.closure import Known, together
+from esatls.verdicts.envelope import listed
+from esatls.verdicts.records import connections_of, messages, messages_of, times_of
+from esatls.verdicts.words import of_deliveries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from esatls.extraction.fact_types import Fact
+    from esatls.lines.clock import Time
+    from esatls.report.alike import Groups
+    from esatls.report.count import Alike
+    from esatls.verdicts.contradictions import Contradictions
+    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
+
+_OF_MESSAGES, _OF_CONNECTIONS = ((MESSAGES,),), ((RECEIVING,), (DELIVERY,))
+_AT_ONCE = 1_000
+"""Records that are made at once."""
+_ID = 8
+"""Bytes of an id."""
+_AHEAD = 2
+"""How often each thread has made records before they are wanted."""
+_ALWAYS = (-(1 << 62), 1 << 62)
+"""Seconds that every time is within."""
+_USERS = 1000
+"""Messages of a connection that are looked at to learn of a shape."""
+_PASSED = 2
+"""What is told of a connection that mail passed."""
+
+
+def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contradictions, jobs: int = 1) -> Iterator[bytes]:
+    """Yield the records of all messages as lines, many at a time, judged by some threads; what shows of contradictions is added to them by the end."""
+    if not is_judging(known, connections=False):
+        for record in messages(known, contradictions):
+            yield dump(record) + b"\n"
+        return
+    yield from _lines(_records(known, _OF_MESSAGES, dump, contradictions, jobs=jobs), dump)
+
+
+def message_records(known: NativeFacts, contradictions: Contradictions, jobs: int = 1) -> Iterator[MessageRecord]:
+    """Yield the records of all messages; the core is judging (`is_judging`), in some threads."""
+    return _loaded(_records(known, _OF_MESSAGES, dumps, contradictions, jobs=jobs))
+
+
+def connection_records(
+    known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
+) -> Iterator[ConnectionRecord]:
+    """Yield the records of all connections that were in use within some time, likewise."""
+    return _loaded(_records(known, _OF_CONNECTIONS, dumps, contradictions, _seconds(since, until), jobs))
+
+
+def connection_lines(
+    known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
+) -> Iterator[bytes]:
+    """Yield them as lines, many at a time."""
+    return _lines(_records(known, _OF_CONNECTIONS, dumps, contradictions, _seconds(since, until), jobs), dumps)
+
+
+def counted(
+    known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
+) -> Iterator[ConnectionRecord | MessageRecord | Alike]:
+    """Yield what a report counts of the connections and of the messages that were in use within some time, those that are counted alike at once."""
+    from esatls.report import alike
+
+    groups = alike.Groups(module().Groups)
+    for block in _records(known, ((RECEIVING, DELIVERY, MESSAGES),), dumps, contradictions, _seconds(since, until), jobs, groups):
+        yield from itertools.chain.from_iterable(block)
+    yield from groups
+
+
+class _Asked(Known):
+    """The messages and connections of one appliance, which the core judges; what `closure` asks of the core, and what the core asks."""
+
+    def __init__(self, known: NativeFacts, number: int, host: str, learned: Learned, contradictions: Contradictions) -> None:
+        self.known, self.core, self.number, self.host = known, known.core, number, host
+        self.learned, self.contradictions = learned, contradictions
+        self._most = sys.maxsize
+
+    # closure.Known
+
+    def facts(self, store: int, key: str) -> list[Fact]:
+        """Return the facts of an id."""
+        found: list[Fact] = self.core.facts(self.number, store, int(key)) if is_canonical(key) else []
+        return found
+
+    def users(self, side: int, key: str) -> list[str]:
+        """Return the messages that name a connection."""
+        return [*map(str, self.core.users(self.number, side, int(key), self._most))] if is_canonical(key) else []
+
+    def children(self, mid: str) -> list[str]:
+        """Return the messages that were made from one."""
+        return [*map(str, self.core.users(self.number, MESSAGES, int(mid), sys.maxsize))]
+
+    # what the core asks
+
+    def classes(self, code: int, values: list[bytes | None]) -> tuple[int, int, int] | None:
+        """Return what a fact is to each part of a record."""
+        return self.learned.classes(CODES[code], [None if value is None else to_text(value) for value in values])
+
+    def is_own(self, sender: bytes | None) -> bool:
+        """Tell whether the appliance itself has made a message from a sender that came over no connection."""
+        return is_own(self.host, None if sender is None else to_text(sender))
+
+    def listed(self, text: bytes) -> list[bytes]:
+        """Return the addresses that stand in a text."""
+        return [to_bytes(address) for address in listed(to_text(text))]
+
+    def escaped(self, text: bytes) -> bytes:
+        """Return a text as it stands in a record."""
+        return self.learned.shapes.dump({"": to_text(text)})[5:-2]
+
+    def delivered(self, done: int) -> bytes:
+        """Return how a record begins to tell of its deliveries, from the verdicts on those that are done."""
+        verdicts = {word for word, bit in self.learned.marks.items() if bit & done}
+        return f'"delivered":"{of_deliveries(verdicts)}","deliveries":['.encode()
+
+    def tries(self, mid: int) -> list[tuple[int, int, list[int]]] | None:
+        """Return the deliveries of a message in their order: the place of the fact that tells of one, a number for what tells its shape, and to whom."""
+        with self.learned.asking:
+            tries = self._judge(mid).placed_tries(str(mid))
+        return (
+            None
+            if tries is None
+            else [
+                (place, begun | (response is not None) << 1 | (0 if ended is None else 1 + ordinary.ENDS.index(ended)) << 2, [*rids])
+                for place, (_, begun, ended, _, rids, response) in tries
+            ]
+        )
+
+    def learn(self, kind: int, key: int, told: list[int], shape: list[int]) -> Part | None:
+        """Return a part of a record: how a message was received, its envelope, or one delivery; or a connection's."""
+        with self.learned.asking:
+            parts, known = self.learned.parts, tuple(shape)
+            if known not in parts:
+                if len(parts) >= ordinary.MOST_SHAPES:
+                    return None
+                found = self._judge(key).part(kind, str(key), *told) if kind < LINK else self._link(kind - LINK, str(key), *told)
+                parts[known] = found and self.learned.part(kind, found)
+            return parts[known]
+
+    def _judge(self, mid: int) -> shapes.Judge:
+        self._most = _USERS
+        judge = shapes.Judge(self.host, together(self, [str(mid)]), self.learned.shapes)
+        self._most = sys.maxsize
+        return judge
+
+    def _link(self, side: int, key: str, state: int, has_domain: int, flow: int, user: int, *moments: int) -> shapes.Fragment | None:
+        flows = [word for word, bit in self.learned.marks.items() if bit == flow]
+        used = shapes.Used(str(user), moments if state == _PASSED else (), flows[0] if flows else "", bool(has_domain), is_used=state > 0)
+        return shapes.link(shapes.Judge(self.host, ({}, {}, {}), self.learned.shapes), side, self.facts(side, key), used)
+
+    def odd(self, store: int, ids: list[str], range_: tuple[int, int]) -> dict[str, list[Any]]:
+        """Return the records that the general code gives."""
+        found: dict[str, list[Any]]
+        if store == MESSAGES:
+            appliance = Appliance(self.host, together(self, ids))
+            found = {mid: [record for _, record in messages_of(appliance, only={mid})] for mid in ids}
+        else:
+            appliance = Appliance(self.host, together(self, (), [(store, key) for key in ids]))
+            found = {
+                key: [
+                    record
+                    for connection, record in connections_of(appliance, [(store, key)])
+                    if max(times := times_of(connection)) >= range_[0] and min(times) < range_[1]
+                ]
+                for key in ids
+            }
+        self.contradictions.look(appliance)
+        return found
+
+    def records(self, stores: Sequence[int], range_: tuple[int, int], jobs: int, groups: Groups | None) -> Iterator[list[Any]]:
+        """Yield the records of all messages, or of all connections of a side, many at a time: as lines of JSON, or by themselves.
+
+        Of those that go to groups, only the ones that are in none are given.
+        """
+        counted = None if groups is None else groups.core
+        ids = self.core.ids(self.number, stores)
+
+        def some(start: int, thread: int) -> list[Any]:
+            found: list[Any] = []
+            later: list[tuple[int, int, str]] = []
+            these = ids[start : start + _AT_ONCE * _ID]
+            parts, odd = answer(self.core.records, self.number, these, to_bytes(self.host), range_, self, self.learned.by_core[thread], counted)
+            out = parts[0] if groups is None else b""
+            if groups is not None:
+                found.append(groups.rest(parts))
+            done = 0
+            for place, store, key in odd:
+                if groups is None:
+                    found.append(out[done:place])
+                    done = place
+                later.append((len(found), store, str(key)))
+                found.append(b"")
+            found.append(out[done:])
+            for store in stores if later else ():
+                with self.learned.asking:
+                    keys = [key for _, odd_store, key in later if odd_store == store]
+                    self.known.odd += len(keys)
+                    told = self.odd(store, keys, range_)
+                for place, odd_store, key in later:
+                    if odd_store == store:
+                        found[place] = told[key]
+            return found
+
+        return _in_turn(some, range(0, len(ids), _AT_ONCE * _ID), jobs)
+
+
+def _records(
+    known: NativeFacts,
+    stores: Iterable[Sequence[int]],
+    dump: shapes.Dump,
+    contradictions: Contradictions,
+    range_: tuple[int, int] = _ALWAYS,
+    jobs: int = 1,
+    groups: Groups | None = None,
+) -> Iterator[list[Any]]:
+    learned = Learned(dump, jobs, brief=groups is not None)
+    for host, number in sorted(known.keys.items()):
+        for some in stores:
+            yield from _Asked(known, number, host, learned, contradictions).records(some, range_, jobs, groups)
+
+
+def _in_turn(work: Callable[[int, int], list[Any]], given: Sequence[int], jobs: int) -> Iterator[list[Any]]:
+    """Yield what some work gives for each of these, in their order; threads do it, a little ahead."""
+    if jobs < 2 or len(given) < 2:
+        yield from (work(one, 0) for one in given)
+        return
+    done: list[queue.Queue[list[Any] | BaseException]] = [queue.Queue(_AHEAD) for _ in range(min(jobs, len(given)))]
+    over: list[bool] = []
+
+    def run(job: int) -> None:
+        try:
+            for one in given[job :: len(done)]:
+                if over:
+                    return
+                done[job].put(work(one, job))
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            done[job].put(error)
+
+    for job in range(len(done)):
+        threading.Thread(target=run, args=(job,), daemon=True).start()
+    try:
+        for number in range(len(given)):
+            found = done[number % len(done)].get()
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+    finally:
+        over.append(True)
+        for one in done:
+            while not one.empty():
+                one.get()
+
+
+def _seconds(since: Time | None, until: Time | None) -> tuple[int, int]:
+    return _ALWAYS[0] if since is None else math.ceil(since), _ALWAYS[1] if until is None else math.ceil(until)
+
+
+def _lines(blocks: Iterator[list[Any]], dump: shapes.Dump) -> Iterator[bytes]:
+    for block in blocks:
+        yield b"".join([part if isinstance(part, bytes) else b"".join([dump(record) + b"\n" for record in part]) for part in block])
+
+
+def _loaded(blocks: Iterator[list[Any]]) -> Iterator[Any]:
+    for block in blocks:
+        for part in block:
+            yield from map(loads, part.splitlines()) if isinstance(part, bytes) else part

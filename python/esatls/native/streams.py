@@ -1,0 +1,210 @@
+"""Reading: streams that leave ordinary lines to the core."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+from esatls.compiled import module
+from esatls.extraction.blocks import BlockStream
+from esatls.extraction.event_stream import Events
+from esatls.extraction.kinds import MAIL_FLOW
+from esatls.lines import envelope
+from esatls.lines.clock import rfc3339
+from esatls.native.core import FOR_PYTHON, Plan, answer, is_time, new_core
+from esatls.native.kept import NativeFacts
+from esatls.output.json_lines import dumps
+from esatls.verdicts.hosts import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from esatls.extraction.heads import Head
+    from esatls.extraction.match import Spec
+    from esatls.extraction.stream import Consumer
+    from esatls.lines.clock import Clock
+
+_PIECE = 1 << 16
+"""Bytes that Python reads where the core can take nothing."""
+_PLAIN: dict[Any, str] = {None: "text", int: "number"}
+"""What a value of a field is that the core writes as it stands, by how the field is read (`extraction.match`)."""
+
+
+def stream(consumer: Consumer, clock: Clock | None, host: str | None) -> BlockStream:
+    """Return a stream for this consumer: one with the core, where that is there and knows what the consumer wants.
+
+    Events come as whole lines of JSON then, beside dicts.
+    """
+    if module() is not None:
+        if isinstance(consumer, Events):
+            return _EventStream(consumer, clock, host)
+        if isinstance(consumer, NativeFacts):
+            return _FactStream(consumer, clock, host)
+    return BlockStream(consumer, clock, host)
+
+
+class _NativeStream(BlockStream):
+    """A stream that leaves ordinary lines to the core."""
+
+    def __init__(self, consumer: Consumer, clock: Clock | None, host: str | None, core: Any) -> None:
+        super().__init__(consumer, clock, host)
+        self.core = core
+        core.forget()
+        self._naming = 0
+        self._last = b""
+        """The line before the next block, which may be its rest."""
+
+    def set_clock(self, clock: Clock) -> None:
+        """Read stamps with another clock."""
+        super().feed(self._and_last(b""))
+        super().set_clock(clock)
+        self.core.forget()
+
+    def _forget_heads(self) -> None:
+        super()._forget_heads()
+        self.core.forget()
+
+    def end(self) -> None:
+        """Settle the last line."""
+        super().feed(self._and_last(b""))
+        super().end()
+
+    def _and_last(self, block: bytes) -> bytes:
+        """Return the line that was left, and a block."""
+        last, self._last = self._last, b""
+        return last + block
+
+    def feed(self, block: bytes) -> None:
+        """Take a block of whole lines; the last one waits for the next block."""
+        self._read(block, ())
+
+    def sift(self, block: bytes, word: str, rare: str) -> None:
+        """Take a block for a consumer that wants only events with `word` or `rare` in their line."""
+        if self._heads.differ:
+            super().sift(self._and_last(block), word, rare)
+        else:
+            self._read(block, (word.encode(), rare.encode()))
+
+    def _read(self, block: bytes, words: Sequence[bytes]) -> None:
+        block = self._and_last(block)
+        at = 0
+        while at < len(block):
+            if self._naming != self._neighbours.naming:
+                # headers of the same hour may be no longer what they were
+                self._naming = self._neighbours.naming
+                self.core.forget()
+            first = at
+            if self._document is None and self._cut is None and not self._heads.differ:
+                taken = answer(self.core.take, block, at, words, self._header)
+                self._heads.note(taken["span"])
+                first, following = taken["first"], taken["after"]
+                if taken["lines"]:
+                    self._took(taken["lines"], taken["events"], taken["out"])
+            if first == at:
+                # where nothing is ordinary, many lines at once
+                following = block.find(b"\n", at + _PIECE) + 1 or len(block)
+            elif block.find(b"\n", first) == len(block) - 1:
+                self._last = block[first:]
+                return
+            super().feed(block[first:following])
+            at = following
+
+    def _took(self, lines: int, events: int, out: bytes) -> None:
+        """Go on behind lines that the core took."""
+        self.end()
+        self._rank, self._swallow = envelope.STAMPED, False
+        self.counts.lines += lines
+        self.counts.events += events
+        self.counts.ignored += lines - events
+        if out:
+            self._add(out)
+
+    def _add(self, out: bytes) -> None:
+        """Give the consumer what the core wrote."""
+
+    def _header(self, line: bytes) -> _Header | None:
+        """Return what the core is to know of the header of a line, and of all others that begin so; None where it is not ordinary."""
+        text = line.decode("utf-8", "surrogateescape")
+        self._look_at(text)
+        found = self._heads_of([text])
+        if not found.heads or self._naming != self._neighbours.naming or self._heads.differ:
+            return None
+        header = text[: found.elsewhere.get(0, self._heads.length)]
+        return self._header_of(header, found.heads[0]) if header.isascii() else None
+
+    def _header_of(self, header: str, head: Head) -> _Header | None:
+        raise NotImplementedError
+
+    def _hour(self, header: str, head: Head) -> _Header | None:
+        """Return what all headers of an hour have in common with this one; None where they differ in more than the minutes and seconds."""
+        hour = self._heads.plain_hour(header)
+        return _Header(hour.before.encode(), hour.after.encode(), time=hour.time) if hour and is_time(head.time) and is_time(hour.time) else None
+
+
+class _Header(NamedTuple):
+    """What the core knows of a header (`heads.rs`)."""
+
+    before: bytes
+    after: bytes | None = None
+    """What stands in front of its minutes and seconds, and behind them; None: all of it stands in front, and they are as they are."""
+    base: tuple[bytes, bytes] | None = None
+    """The fields that it gives an event; those of an hour in front of the time and behind it. None: no event is wanted."""
+    appliance: int = 0
+    time: int = 0
+
+
+class _EventStream(_NativeStream):
+    """Lines -> events as JSON."""
+
+    def __init__(self, consumer: Events, clock: Clock | None, host: str | None) -> None:
+        super().__init__(consumer, clock, host, _event_core(consumer.kinds))
+        self.events = consumer
+
+    def _add(self, out: bytes) -> None:
+        self.events.found.append(out)
+
+    def _header_of(self, header: str, head: Head) -> _Header:
+        if not self.events.in_time(head.time):
+            return _Header(header.encode())
+        base, hour = dumps(head.base)[:-1], self._hour(header, head) if self.events.always else None
+        if hour is None or head.time is None:
+            return _Header(header.encode(), base=(base, b""))
+        before, _, after = base.partition(rfc3339(head.time).encode())
+        return hour._replace(base=(before, after))
+
+
+@functools.lru_cache(maxsize=1)
+def _event_core(kinds: frozenset[str]) -> Any:
+    return new_core(functools.partial(_plan_of_event, kinds))
+
+
+def _plan_of_event(kinds: frozenset[str], spec: Spec) -> Plan | None:
+    if spec.kind not in kinds:
+        return None
+    if spec.kind == "consolidated_event":
+        return FOR_PYTHON
+    plan = [*spec.plan, *([("mail_flow", spec.groups["hat_action"], MAIL_FLOW.get)] if "hat_action" in spec.groups else [])]
+    fields = [(b"," + dumps({name: 0})[1:-2], _PLAIN.get(reading, ""), functools.partial(_field, name, reading)) for name, _, reading in plan]
+    return [group for _, group, _ in plan], (b"," + dumps(spec.constants)[1:-1], fields)
+
+
+@functools.lru_cache(maxsize=1 << 10)
+def _field(name: str, reading: Callable[[str], Any] | None, value: bytes) -> bytes:
+    """Return a field of an event as the core is to write it."""
+    text = value.decode()
+    told = text if reading is None else reading(text)
+    return b"" if told is None else b"," + dumps({name: told})[1:-1]
+
+
+class _FactStream(_NativeStream):
+    """Lines -> facts."""
+
+    def __init__(self, consumer: NativeFacts, clock: Clock | None, host: str | None) -> None:
+        super().__init__(consumer, clock, host, consumer.core)
+        self.keys = consumer.keys
+
+    def _header_of(self, header: str, head: Head) -> _Header | None:
+        if not is_time(head.time):
+            return None
+        told = self._hour(header, head) or _Header(header.encode(), time=head.time)
+        return told._replace(appliance=self.keys.setdefault(key_of(head.host), len(self.keys)))

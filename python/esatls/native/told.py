@@ -1,0 +1,194 @@
+"""What the core is told of facts and shapes: of the facts of each code at once, of texts and shapes when it asks."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from esatls.compiled import module
+from esatls.extraction.fact_types import DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING
+from esatls.extraction.match import LONGEST_NUMBER
+from esatls.verdicts import ordinary, shapes
+from esatls.verdicts.records import OF_THE_PEER, OF_TLS
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+_NAMES = (*OF_THE_PEER, *OF_TLS)
+"""What facts about a connection tell, whichever tells it."""
+_NAMED = {ordinary.RECEIVED_OVER: RECEIVING, ordinary.WENT_OVER: DELIVERY, ordinary.USED: DELIVERY, ordinary.MADE_FROM: MESSAGES}
+_AS_THEY_STAND = {ordinary.LITERAL, ordinary.DISTINCT, ordinary.SORTED, ordinary.UNSHOWN}
+
+# what the core asks: parts of records by kind, marks, and what facts are to parts of a record
+_OF_DELIVERIES, LINK = 2, 4
+"""The first kind of part that is a delivery (3: over a connection that mail passed), and the first that is a connection (5: of deliveries)."""
+_OWN = 5
+"""Values of its own that a record has in front of others."""
+_GIVEN_UP = "none"
+_NO_PART, _ODD_PART = 0, (1 << 32) - 1
+
+
+class _Rule(NamedTuple):
+    """What the core is to know of the facts of a code."""
+
+    most: int
+    flags: int
+    names: int | None
+    literal: list[bool]
+    tells: list[int]
+
+
+def rule_of(code: str) -> _Rule | None:
+    """Return what the core is to know of the facts of a code; None where none of them is ordinary."""
+    rule = ordinary.RULES.get(code)
+    if rule is None:
+        return None
+    told = (
+        rule.is_timed,
+        rule.is_at_once,
+        rule.is_seen,
+        code in ("message_started", "connection_opened"),
+        code in ("message_started", "connection_opened", *ordinary.LINEAGE),
+        code in ordinary.LINEAGE and code not in shapes.INTERNAL,
+        code in shapes.ACCEPTED or ordinary.WENT_OVER in rule.values,
+        code == "connection_closed",
+        code == "message_sender",
+        code not in shapes.TRIES and code not in shapes.INTERNAL,
+        ordinary.OWNER in rule.values,
+    )
+    names = FACT_TYPES[code]._fields[KEY + 1 :]
+    return _Rule(
+        rule.most,
+        sum(1 << bit for bit, is_so in enumerate(told) if is_so),
+        _NAMED.get(rule.values[0]),
+        [bool(_AS_THEY_STAND & {*some}) for some in itertools.zip_longest(rule.values, rule.shown)],
+        [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in names if rule.shown],
+    )
+
+
+class Part(NamedTuple):
+    """What the core is told of a shape."""
+
+    texts: list[Any]
+    people: list[tuple[int, int]]
+    lists: list[tuple[int, int]]
+    mark: int
+    keys: list[Any]
+
+
+class Learned:
+    """What the core is told of texts and shapes, for all appliances; one thread at a time asks for it."""
+
+    def __init__(self, dump: shapes.Dump, jobs: int, *, brief: bool) -> None:
+        self.shapes = shapes.Shapes(dump, brief=brief)
+        self.asking = threading.Lock()
+        self.by_core = [module().Learned() for _ in range(max(1, jobs))]
+        """What each thread of the core has been told."""
+        self.parts: dict[Any, Part | None] = {}
+        self.marks = {_GIVEN_UP: 1}
+        """A bit for each mail flow, and for each verdict on a delivery."""
+        self._numbers: dict[Any, int] = {}
+        self._number = itertools.count(1)
+
+    def number(self, told: Any) -> int:
+        """Return a number for something."""
+        return self._numbers.setdefault(told, next(self._number))
+
+    def mark(self, word: str | None) -> int:
+        """Return the bit for a word."""
+        return 0 if word is None else self.marks.setdefault(word, 1 << len(self.marks))
+
+    def classes(self, code: str, values: list[str | None]) -> tuple[int, int, int] | None:
+        """Return what a fact is to each part of a record: of a message three, of a connection beside a message and alone; None where it is not ordinary."""
+        rule = ordinary.RULES[code]
+        if not rule.most:
+            return _NO_PART, _NO_PART, _NO_PART
+        if rule.shown:
+            names = FACT_TYPES[code]._fields[KEY + 1 :]
+            shown = [shapes.shown_in_brief(name, kind) if self.shapes.brief else kind for name, kind in zip(names, rule.shown)]
+            return self._class(code, rule.values, values), self._class(code, shown, values), _NO_PART
+        # what a line says that makes messages of others is asked by the envelope alone
+        received = [ordinary.NOTHING if kind == ordinary.UNSHOWN and code in ordinary.ENVELOPE else kind for kind in rule.values]
+        found = (
+            self._class(code, received, values) if code in ordinary.RECEIVED else _NO_PART,
+            self._class(code, rule.values, values) if code in ordinary.ENVELOPE else _NO_PART,
+            self._class(code, rule.values, values) if ordinary.WENT_OVER in rule.values else _NO_PART,
+        )
+        return None if _ODD_PART in found else found
+
+    def _class(self, code: str, kinds: Sequence[int], values: Sequence[str | None]) -> int:
+        told = [_told(code, kind, value) for kind, value in zip(kinds, values)]
+        return _ODD_PART if _ODD_PART in told else self.number((code, *told))
+
+    def part(self, kind: int, found: shapes.Fragment) -> Part:
+        """Return what the core is told of a part of a record."""
+        # the first value of a connection is the domain, which stands among those of its own
+        own = _OWN if kind < _OF_DELIVERIES else 0 if kind < LINK else _OWN - 1
+        places = {place for text in (*found.texts, *found.keys) if text for place in text.places} | {*found.people.values()}
+        lists = sorted({place % shapes.LISTED for place in places if shapes.LISTED <= place < shapes.FIRST_OWN})
+        starts = {place: own + found.size + number * shapes.MOST_LISTED for number, place in enumerate(lists)}
+
+        def move(place: int) -> int:
+            if place >= shapes.FIRST_OWN:
+                return place - shapes.FIRST_OWN
+            return own + place if place < shapes.LISTED else starts[place % shapes.LISTED] + place // shapes.LISTED - 1
+
+        def told(text: shapes.Text) -> Any:
+            return _pieces(text._replace(places=tuple(map(move, text.places))))
+
+        texts = [*found.texts]
+        if kind < _OF_DELIVERIES:
+            # one stands in front of what is said of deliveries, the other behind
+            first, last = texts
+            texts = [first._replace(text=first.text and f"{first.text},"), last._replace(text=last.text and f",{last.text}")]
+        return Part(
+            [*map(told, texts)],
+            [(who, move(place)) for who, place in found.people.items()],
+            [(own + place, start) for place, start in starts.items()],
+            self.mark(found.done),
+            [text and told(self._key(text)) for text in found.keys],
+        )
+
+    def _key(self, text: shapes.Text) -> shapes.Text:
+        """Return what records have in common that have a text in common: a number for it, and its values."""
+        return text._replace(text="%s".join([f"{self.number(text.text)}\0", *"\0" * len(text.places)])) if text.text else text
+
+
+def _told(code: str, kind: int, value: str | None) -> Hashable:
+    """Return what of a value makes a shape (`verdicts.ordinary`); the core looks no closer at one than `state` in judging.rs does."""
+    is_there = 0 if value is None else 1 if value else 2
+    if kind in (ordinary.NOTHING, ordinary.USED, ordinary.OWNER):
+        return 0
+    if kind == ordinary.ABSENT or not value:
+        return _ODD_PART if kind == ordinary.ABSENT and value is not None else is_there
+    if kind in (ordinary.SORTED, ordinary.UNSHOWN):
+        return (shapes.SORTS[code](value),)
+    if kind == ordinary.LITERAL:
+        return value
+    if kind == ordinary.DISTINCT:
+        return value if is_canonical(value) else _ODD_PART
+    if kind == ordinary.NUMBER:
+        return is_there if is_canonical(value) else _ODD_PART
+    if kind == ordinary.PLAIN:
+        return is_there if value.isascii() and value == value.lower() and not value.endswith(".") else _ODD_PART
+    if kind in _NAMED:
+        return (value == "0",) if is_canonical(value) else _ODD_PART
+    return is_there
+
+
+def is_canonical(key: str) -> bool:
+    """Tell whether the core can have a number: it writes it as it stands."""
+    return key.isascii() and key.isdigit() and (key[0] != "0" or key == "0") and len(key) <= LONGEST_NUMBER
+
+
+def _pieces(text: shapes.Text) -> tuple[list[tuple[bytes, int]], bytes]:
+    """Return the texts in front of the values that stand in a text, with their places, and the rest."""
+    found = [""]
+    for piece in re.split("(%%|%s)", text.text):
+        if piece == "%s":
+            found.append("")
+        else:
+            found[-1] += "%" if piece == "%%" else piece
+    return [(piece.encode(), place) for piece, place in zip(found, text.places)], found[-1].encode()
