@@ -12,6 +12,8 @@ pub const MENTION: u8 = u8::MAX;
 const ROW: u64 = 16;
 const RECENT: usize = 1 << 12;
 const WORD: usize = 4;
+/// Facts of most ids. Of more, a vector would be too large for what the allocator has at hand.
+const MOST: usize = 18;
 /// More facts of one id are not asked for the same one: a fact that is there twice changes nothing.
 const LOOKED_AT: usize = 4;
 /// In the end of a value: it is not there.
@@ -192,7 +194,7 @@ impl<'a> View<'a> {
 
     /// Return the facts of an id, each once, with those that only mention it behind its own.
     pub fn facts(self, store: usize, id: u64) -> Vec<Fact<'a>> {
-        let mut found = Vec::with_capacity(20);
+        let mut found = Vec::with_capacity(MOST);
         found.extend(self.chain(store, id));
         found.sort_unstable();
         found.dedup();

@@ -2,7 +2,6 @@
 use hashbrown::HashMap;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use std::sync::{Mutex, PoisonError};
 
 /// One thing that is counted of records: seconds of the spans of time that are counted apart (0: none are), how many of a record's own times matter, or whether
 /// those of its deliveries do, which family's texts stand for its own where the sender has no domain, and how many of the latest are told.
@@ -10,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 pub struct Family(pub u32, pub usize, pub bool, pub usize, pub usize);
 
 /// The first and the last of a time, and the latest of them with their ids, the last one first.
-type Span = (u32, u32, Vec<(u32, u64)>);
+pub type Span = (u32, u32, Vec<(u32, u64)>);
 
 /// What records have in common that are counted together: how many there are, their times, and one of them.
 pub struct Group {
@@ -22,36 +21,23 @@ pub struct Group {
 /// Groups by what they have in common.
 pub type Known = HashMap<Vec<u8>, Group>;
 
-#[pyclass(module = "esatls_core", frozen)]
-pub struct Groups {
-    pub families: Vec<Family>,
-    /// What was counted, and is counted on by one thread at a time.
-    pub known: Mutex<Vec<Known>>,
+/// Add what was counted elsewhere.
+pub fn absorb(known: &mut Known, others: Known, families: &[Family]) {
+    for (key, group) in others {
+        let most = families[usize::from(key[0])].4;
+        match known.get_mut(&key) {
+            Some(known) => {
+                known.count += group.count;
+                known.spans.iter_mut().zip(&group.spans).for_each(|(known, span)| widen(known, span.0, span.1, &span.2, most));
+            }
+            None => drop(known.insert(key, group)),
+        }
+    }
 }
 
-#[pymethods]
-impl Groups {
-    #[new]
-    fn new(families: Vec<Family>) -> Self {
-        Groups { families, known: Mutex::default() }
-    }
-
-    /// Return what was counted, and forget it: family, number, spans, and the record of one.
-    fn take<'py>(&self, py: Python<'py>) -> Vec<(usize, u64, Vec<Span>, Bound<'py, PyBytes>)> {
-        let mut all = std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut found = all.pop().unwrap_or_default();
-        for (key, group) in all.into_iter().flatten() {
-            let most = self.families[usize::from(key[0])].4;
-            match found.get_mut(&key) {
-                Some(known) => {
-                    known.count += group.count;
-                    known.spans.iter_mut().zip(&group.spans).for_each(|(known, span)| widen(known, span.0, span.1, &span.2, most));
-                }
-                None => drop(found.insert(key, group)),
-            }
-        }
-        found.into_iter().map(|(key, group)| (usize::from(key[0]), group.count, group.spans, PyBytes::new(py, &group.line))).collect()
-    }
+/// Return what was counted: family, number, spans, and the record of one.
+pub fn told(known: Known, py: Python<'_>) -> Vec<(usize, u64, Vec<Span>, Bound<'_, PyBytes>)> {
+    known.into_iter().map(|(key, group)| (usize::from(key[0]), group.count, group.spans, PyBytes::new(py, &group.line))).collect()
 }
 
 /// Count one record; so many of the latest are kept.

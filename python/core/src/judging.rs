@@ -2,17 +2,18 @@
 mod records;
 
 use crate::facts::{number, Fact, View, MENTION, MESSAGES};
-use crate::groups::{Groups, Known};
+use crate::groups::{absorb, told, Family, Known, Span};
 use crate::json;
 use hashbrown::HashMap;
 use memchr::memrchr;
 use pyo3::call::PyCallArgs;
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::rc::Rc;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// What an ordinary life has of one kind of fact.
 #[derive(FromPyObject)]
@@ -117,21 +118,31 @@ const ALONE: usize = 1;
 const NONE: u32 = 0;
 const ODD: u32 = u32::MAX;
 
-/// What one thread has learned from Python.
+/// What one thread has learned from Python, and counted.
 #[pyclass(module = "esatls_core")]
 #[derive(Default)]
 pub struct Learned {
     classes: HashMap<Vec<u8>, Option<Classes>>,
     parts: HashMap<Vec<u32>, Option<Arc<Part>>>,
     tries: HashMap<Vec<u32>, Option<Arc<Vec<Try>>>>,
-    words: HashMap<u32, Vec<u8>>,
+    words: HashMap<u32, Arc<Vec<u8>>>,
+    /// What is counted of records, if they are only counted.
+    families: Vec<Family>,
+    known: Known,
 }
 
 #[pymethods]
 impl Learned {
     #[new]
-    fn new() -> Self {
-        Learned::default()
+    fn new(families: Vec<Family>) -> Self {
+        Learned { families, ..Learned::default() }
+    }
+
+    /// Return what this thread and others have counted, and forget it.
+    fn take<'py>(&mut self, py: Python<'py>, others: Vec<PyRefMut<'py, Learned>>) -> Vec<(usize, u64, Vec<Span>, Bound<'py, PyBytes>)> {
+        let mut known = std::mem::take(&mut self.known);
+        others.into_iter().for_each(|mut other| absorb(&mut known, std::mem::take(&mut other.known), &self.families));
+        told(known, py)
     }
 }
 
@@ -188,9 +199,6 @@ pub struct Judge<'a> {
     pub host: &'a [u8],
     pub ask: &'a Py<PyAny>,
     pub learned: &'a mut Learned,
-    /// What counts records, if they are only counted.
-    pub groups: Option<&'a Groups>,
-    known: Known,
     /// Lines of records; of those that are counted by themselves, for each family.
     pub out: Vec<Vec<u8>>,
     /// What others may need soon.
@@ -200,26 +208,9 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(
-        table: &'a Table,
-        view: View<'a>,
-        range: (i64, i64),
-        host: &'a [u8],
-        ask: &'a Py<PyAny>,
-        learned: &'a mut Learned,
-        groups: Option<&'a Groups>,
-    ) -> Judge<'a> {
-        let known = groups.and_then(|groups| groups.known.lock().unwrap_or_else(PoisonError::into_inner).pop()).unwrap_or_default();
-        let out = vec![vec![]; groups.map_or(1, |groups| groups.families.len())];
-        Judge { table, view, range, host, ask, learned, groups, known, out, lives: HashMap::new(), room: vec![] }
-    }
-
-    /// Return what was written.
-    pub fn end(self) -> Vec<Vec<u8>> {
-        if let Some(groups) = self.groups {
-            groups.known.lock().unwrap_or_else(PoisonError::into_inner).push(self.known);
-        }
-        self.out
+    pub fn new(table: &'a Table, view: View<'a>, range: (i64, i64), host: &'a [u8], ask: &'a Py<PyAny>, learned: &'a mut Learned) -> Judge<'a> {
+        let out = vec![vec![]; learned.families.len().max(1)];
+        Judge { table, view, range, host, ask, learned, out, lives: HashMap::new(), room: vec![] }
     }
 
     fn ask<T: for<'py> FromPyObjectOwned<'py>>(&self, name: &str, arguments: impl for<'py> PyCallArgs<'py>) -> PyResult<T> {
@@ -405,9 +396,11 @@ impl<'a> Judge<'a> {
             values.extend(listed.into_iter().map(Cow::Owned));
         }
         let (mut found, mut domain) = (Filled { part, values }, None);
-        // one that is not ASCII has no domain here, and is counted by itself
-        let is_plain = found.share([SENDER], &mut domain).is_ok();
-        found.values[DOMAIN] = if is_plain { Cow::Owned(domain.unwrap_or_default()) } else { Cow::Borrowed(b"\0") };
+        if !self.learned.families.is_empty() {
+            // one that is not ASCII has no domain here, and is counted by itself
+            let is_plain = found.share([SENDER], &mut domain).is_ok();
+            found.values[DOMAIN] = if is_plain { Cow::Owned(domain.unwrap_or_default()) } else { Cow::Borrowed(b"\0") };
+        }
         Ok(found)
     }
 

@@ -10,7 +10,6 @@ mod matching;
 mod reading;
 
 use facts::{ascending, number, Part, View, MENTION, MESSAGES};
-use groups::Groups;
 use heads::Heads;
 use judging::{ordinary, Judge, Learned, Rule, Table};
 use matching::{GivenMatcher, Matchers};
@@ -29,13 +28,14 @@ struct Core {
     /// What was read: here, and then by others.
     parts: Vec<Part>,
     /// Whether a message names a connection that is not a number as it is written: it is not known here.
+    #[pyo3(get)]
     is_odd: bool,
 }
 
 /// Code, time, id and values of a fact.
 type GivenFact = (u8, u32, u64, Vec<Option<Vec<u8>>>);
 
-/// Records, or for each family those that are in no group; and which connections and messages are for Python, with the places where their records belong.
+/// Lines of records, or for each family those that are in no group; and which connections and messages are for Python, with the places where their records belong.
 type Judged<'py> = (Vec<Bound<'py, PyBytes>>, Vec<(usize, usize, u64)>);
 
 /// Where the store stands in front of an id.
@@ -93,11 +93,6 @@ impl Core {
         self.parts = vec![Part::default()];
     }
 
-    /// Tell whether all connections that messages name are known here.
-    fn is_plain(&self) -> bool {
-        !self.is_odd
-    }
-
     /// Return the ids of an appliance that have facts, of one store.
     fn keys(&self, py: Python<'_>, appliance: usize, store: usize) -> PyResult<Vec<u64>> {
         guarded(py, || Ok(self.view(appliance).ids(store, false)))
@@ -118,7 +113,7 @@ impl Core {
         Ok(PyBytes::new(py, &found))
     }
 
-    /// Return the records of some of these, or count them in `groups`; `host` is its name. Only those seen within some seconds are wanted.
+    /// Return the records of some of these, or count them; `host` is the appliance's name. Only those seen within some seconds are wanted.
     #[allow(clippy::too_many_arguments)]
     fn records<'py>(
         &self,
@@ -129,11 +124,10 @@ impl Core {
         range: (i64, i64),
         ask: Py<PyAny>,
         mut learned: PyRefMut<'py, Learned>,
-        groups: Option<Bound<'py, Groups>>,
     ) -> PyResult<Judged<'py>> {
-        let (groups, learned) = (groups.as_ref().map(|groups| groups.get()), &mut *learned);
+        let learned = &mut *learned;
         let (out, odd) = guarded(py, || {
-            let mut judge = Judge::new(&self.table, self.view(appliance), range, host, &ask, learned, groups);
+            let mut judge = Judge::new(&self.table, self.view(appliance), range, host, &ask, learned);
             let mut odd = vec![];
             for id in ids.chunks_exact(8).map(|id| u64::from_le_bytes(id.try_into().unwrap_or_default())) {
                 let (store, id) = ((id >> STORE) as usize, id & !(3 << STORE));
@@ -141,7 +135,7 @@ impl Core {
                     odd.push((judge.out[0].len(), store, id));
                 }
             }
-            Ok((judge.end(), odd))
+            Ok((judge.out, odd))
         })?;
         Ok((out.iter().map(|out| PyBytes::new(py, out)).collect(), odd))
     }
@@ -203,7 +197,6 @@ where
 fn esatls_core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     set_hook(Box::new(|_| {})); // the error that Python raises says it
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add_class::<Groups>()?;
     module.add_class::<Learned>()?;
     module.add_class::<Core>()
 }

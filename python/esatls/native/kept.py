@@ -74,7 +74,7 @@ def is_judging(known: NativeFacts, *, connections: bool = True) -> bool:
     """Have the core judge messages, and connections; tell whether it can. Where it cannot, the facts are all Python's (`drained`)."""
     names = appliances([*known.hosts, *known.keys])
     can = not known.has_witnesses and all(name == key for key, name in names.items()) and _given_back(known)
-    if can and (known.core.is_plain() or not connections):
+    if can and not (known.core.is_odd and connections):
         return True
     drained(known)
     return False

@@ -9,7 +9,6 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Callable
 
-from esatls.compiled import module
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.native.core import CODES, answer, to_bytes, to_text
 from esatls.native.kept import NativeFacts, is_judging
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
-    from esatls.report.alike import Groups
     from esatls.report.count import Alike
     from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
@@ -53,26 +51,26 @@ def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contrad
         for record in messages(known, contradictions):
             yield dump(record) + b"\n"
         return
-    yield from _lines(_records(known, _OF_MESSAGES, dump, contradictions, jobs=jobs), dump)
+    yield from _lines(_records(known, _OF_MESSAGES, Learned(dump, jobs), contradictions, jobs=jobs), dump)
 
 
 def message_records(known: NativeFacts, contradictions: Contradictions, jobs: int = 1) -> Iterator[MessageRecord]:
     """Yield the records of all messages; the core is judging (`is_judging`), in some threads."""
-    return _loaded(_records(known, _OF_MESSAGES, dumps, contradictions, jobs=jobs))
+    return _loaded(_records(known, _OF_MESSAGES, Learned(dumps, jobs), contradictions, jobs=jobs))
 
 
 def connection_records(
     known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
 ) -> Iterator[ConnectionRecord]:
     """Yield the records of all connections that were in use within some time, likewise."""
-    return _loaded(_records(known, _OF_CONNECTIONS, dumps, contradictions, _seconds(since, until), jobs))
+    return _loaded(_records(known, _OF_CONNECTIONS, Learned(dumps, jobs), contradictions, _seconds(since, until), jobs))
 
 
 def connection_lines(
     known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
 ) -> Iterator[bytes]:
     """Yield them as lines, many at a time."""
-    return _lines(_records(known, _OF_CONNECTIONS, dumps, contradictions, _seconds(since, until), jobs), dumps)
+    return _lines(_records(known, _OF_CONNECTIONS, Learned(dumps, jobs), contradictions, _seconds(since, until), jobs), dumps)
 
 
 def counted(
@@ -81,10 +79,12 @@ def counted(
     """Yield what a report counts of the connections and of the messages that were in use within some time, those that are counted alike at once."""
     from esatls.report import alike
 
-    groups = alike.Groups(module().Groups)
-    for block in _records(known, ((RECEIVING, DELIVERY, MESSAGES),), dumps, contradictions, _seconds(since, until), jobs, groups):
-        yield from itertools.chain.from_iterable(block)
-    yield from groups
+    learned = Learned(dumps, jobs, alike.FAMILIES)
+    for told, *odd in _records(known, ((RECEIVING, DELIVERY, MESSAGES),), learned, contradictions, _seconds(since, until), jobs):
+        yield from alike.by_itself(told)
+        yield from itertools.chain.from_iterable(odd)
+    first, *others = learned.by_core
+    yield from alike.together(first.take(others))
 
 
 class _Asked(Known):
@@ -137,14 +137,12 @@ class _Asked(Known):
         """Return the deliveries of a message in their order: the place of the fact that tells of one, a number for what tells its shape, and to whom."""
         with self.learned.asking:
             tries = self._judge(mid).placed_tries(str(mid))
-        return (
-            None
-            if tries is None
-            else [
-                (place, begun | (response is not None) << 1 | (0 if ended is None else 1 + ordinary.ENDS.index(ended)) << 2, [*rids])
-                for place, (_, begun, ended, _, rids, response) in tries
-            ]
-        )
+        if tries is None:
+            return None
+        return [
+            (place, begun | (response is not None) << 1 | (0 if ended is None else 1 + ordinary.ENDS.index(ended)) << 2, [*rids])
+            for place, (_, begun, ended, _, rids, response) in tries
+        ]
 
     def learn(self, kind: int, key: int, told: list[int], shape: list[int]) -> Part | None:
         """Return a part of a record: how a message was received, its envelope, or one delivery; or a connection's."""
@@ -187,25 +185,22 @@ class _Asked(Known):
         self.contradictions.look(appliance)
         return found
 
-    def records(self, stores: Sequence[int], range_: tuple[int, int], jobs: int, groups: Groups | None) -> Iterator[list[Any]]:
+    def records(self, stores: Sequence[int], range_: tuple[int, int], jobs: int) -> Iterator[list[Any]]:
         """Yield the records of all messages, or of all connections of a side, many at a time: as lines of JSON, or by themselves.
 
-        Of those that go to groups, only the ones that are in none are given.
+        Where they are only counted, lines of those that are not like others come first, for each family.
         """
-        counted = None if groups is None else groups.core
         ids = self.core.ids(self.number, stores)
+        is_counted = bool(self.learned.families)
 
         def some(start: int, thread: int) -> list[Any]:
-            found: list[Any] = []
             later: list[tuple[int, int, str]] = []
             these = ids[start : start + _AT_ONCE * _ID]
-            parts, odd = answer(self.core.records, self.number, these, to_bytes(self.host), range_, self, self.learned.by_core[thread], counted)
-            out = parts[0] if groups is None else b""
-            if groups is not None:
-                found.append(groups.rest(parts))
+            parts, odd = answer(self.core.records, self.number, these, to_bytes(self.host), range_, self, self.learned.by_core[thread])
+            out, found = (b"", [parts]) if is_counted else (parts[0], list[Any]())
             done = 0
             for place, store, key in odd:
-                if groups is None:
+                if not is_counted:
                     found.append(out[done:place])
                     done = place
                 later.append((len(found), store, str(key)))
@@ -227,16 +222,14 @@ class _Asked(Known):
 def _records(
     known: NativeFacts,
     stores: Iterable[Sequence[int]],
-    dump: shapes.Dump,
+    learned: Learned,
     contradictions: Contradictions,
     range_: tuple[int, int] = _ALWAYS,
     jobs: int = 1,
-    groups: Groups | None = None,
 ) -> Iterator[list[Any]]:
-    learned = Learned(dump, jobs, brief=groups is not None)
     for host, number in sorted(known.keys.items()):
         for some in stores:
-            yield from _Asked(known, number, host, learned, contradictions).records(some, range_, jobs, groups)
+            yield from _Asked(known, number, host, learned, contradictions).records(some, range_, jobs)
 
 
 def _in_turn(work: Callable[[int, int], list[Any]], given: Sequence[int], jobs: int) -> Iterator[list[Any]]:

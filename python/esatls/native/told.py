@@ -81,11 +81,13 @@ class Part(NamedTuple):
 class Learned:
     """What the core is told of texts and shapes, for all appliances; one thread at a time asks for it."""
 
-    def __init__(self, dump: shapes.Dump, jobs: int, *, brief: bool) -> None:
-        self.shapes = shapes.Shapes(dump, brief=brief)
+    def __init__(self, dump: shapes.Dump, jobs: int, families: Sequence[Any] = ()) -> None:
+        self.shapes = shapes.Shapes(dump, brief=bool(families))
         self.asking = threading.Lock()
-        self.by_core = [module().Learned() for _ in range(max(1, jobs))]
-        """What each thread of the core has been told."""
+        self.families = families
+        """What is counted of records, if they are only counted."""
+        self.by_core = [module().Learned(families) for _ in range(max(1, jobs))]
+        """What each thread of the core has been told, and has counted."""
         self.parts: dict[Any, Part | None] = {}
         self.marks = {_GIVEN_UP: 1}
         """A bit for each mail flow, and for each verdict on a delivery."""

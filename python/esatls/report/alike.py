@@ -14,12 +14,12 @@ from esatls.report.ledger import MOST_EXAMPLES
 from esatls.verdicts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 _HOUR, _DAY = 3600, 86_400
 _WHATS = {counted.OPENED: "seen", counted.TOLD: "told", counted.SEEN: "seen", counted.RECEIVED: "received", counted.DELIVERED: "delivered"}
 """What is counted of records in each family (`Alike`)."""
-_FAMILIES = (
+FAMILIES = (
     (_HOUR, 2, False, counted.OPENED, 0),
     (_DAY, 1, False, counted.TOLD, MOST_EXAMPLES),
     (_HOUR, 2, False, counted.SEEN, 0),
@@ -33,21 +33,15 @@ _Span = tuple[int, int, list[tuple[int, int]]]
 _STAMPS = Stamps()
 
 
-class Groups:
-    """Groups of connections and of messages; `made` is what the core makes them of."""
+def by_itself(told: Iterable[bytes]) -> list[Alike]:
+    """Return the records that the core leaves to be counted one by one, given for each family."""
+    return [Alike(loads(line), 1, what=what) for what, some in zip(_WHATS.values(), told) for line in some.splitlines()]
 
-    def __init__(self, made: Callable[..., Any]) -> None:
-        self.core = made(_FAMILIES)
-        """What counts records."""
 
-    def rest(self, told: Iterable[bytes]) -> list[Alike]:
-        """Return the records that are counted one by one, given for each family."""
-        return [Alike(loads(line), 1, what=what) for what, some in zip(_WHATS.values(), told) for line in some.splitlines()]
-
-    def __iter__(self) -> Iterator[Alike]:
-        """Yield what was counted together, once."""
-        for family, number, spans, line in self.core.take():
-            yield _alike(family, loads(line), number, spans)
+def together(counted: Iterable[tuple[int, int, list[_Span], bytes]]) -> Iterator[Alike]:
+    """Yield what the core has counted together: family, number, spans, and the record of one."""
+    for family, number, spans, line in counted:
+        yield _alike(family, loads(line), number, spans)
 
 
 def _alike(family: int, record: Any, number: int, spans: list[_Span]) -> Alike:

@@ -1,7 +1,7 @@
 //! Records of messages and connections that are ordinary: written, or counted.
 use super::*;
 use crate::facts::ascending;
-use crate::groups::{count, Family};
+use crate::groups::count;
 use std::ops::Range;
 
 /// Bits of the shape of a delivery: a line says that it began, and what ended it had a response.
@@ -122,8 +122,8 @@ impl<'a> Judge<'a> {
             times.push(fact.time);
         }
         if !self.learned.words.contains_key(&done) {
-            let words = self.ask("delivered", (done,))?;
-            self.learned.words.insert(done, words);
+            let words: Vec<u8> = self.ask("delivered", (done,))?;
+            self.learned.words.insert(done, words.into());
         }
         let words = self.learned.words[&done].clone();
         let parts: Vec<&Filled> = halves.iter().chain(&deliveries).collect();
@@ -135,16 +135,16 @@ impl<'a> Judge<'a> {
         if i64::from(seen.1) < self.range.0 || i64::from(seen.0) >= self.range.1 {
             return Ok(());
         }
-        let Some(groups) = self.groups else {
+        if self.learned.families.is_empty() {
             let mut out = std::mem::take(&mut self.out[0]);
             self.line(&mut out, parts, words)?;
             self.out[0] = out;
             return Ok(());
-        };
-        let (mut key, mut known) = (Vec::with_capacity(4 * ROOM), std::mem::take(&mut self.known));
+        }
+        let (mut key, mut known) = (Vec::with_capacity(4 * ROOM), std::mem::take(&mut self.learned.known));
         let domain = &parts[parts.len().min(2) - 1].values[DOMAIN];
         for number in families {
-            let Family(period, most, of_tries, instead, latest) = groups.families[number];
+            let Family(period, most, of_tries, instead, latest) = self.learned.families[number];
             let times = if of_tries { times[1] } else { &times[0][..most.min(times[0].len())] };
             if of_tries && times.is_empty() {
                 continue;
@@ -172,7 +172,7 @@ impl<'a> Judge<'a> {
                 self.out[number] = out;
             }
         }
-        self.known = known;
+        self.learned.known = known;
         Ok(())
     }
 
