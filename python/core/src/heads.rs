@@ -57,7 +57,7 @@ pub struct Heads {
 }
 
 /// Lines that are near each other have one form, or a few for each of several appliances.
-const MOST_FORMS: usize = 32;
+const MOST_FORMS: usize = 128;
 
 impl Heads {
     /// Return what the header of a line says, asking Python about one that is not known; None where the line has no whole one.

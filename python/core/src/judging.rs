@@ -146,7 +146,8 @@ impl Learned {
     }
 }
 
-const MOST_CLASSES: usize = 100_000;
+/// Answers of Python's that are kept; it knows them still, or will not have more.
+const MOST_LEARNED: usize = 50_000;
 /// As many as may stay in the processor's cache.
 const MOST_LIVES: usize = 300;
 const MOST_DEPTH: u32 = 4;
@@ -287,10 +288,7 @@ impl<'a> Judge<'a> {
             None => {
                 let texts: Vec<Option<&[u8]>> = (0..fact.count()).map(|place| fact.text(place)).collect();
                 let told = self.ask("classes", (fact.code, texts))?;
-                if self.learned.classes.len() >= MOST_CLASSES {
-                    self.learned.classes.clear();
-                }
-                self.learned.classes.insert(key.clone(), told);
+                with_room(&mut self.learned.classes).insert(key.clone(), told);
                 told
             }
         };
@@ -363,7 +361,7 @@ impl<'a> Judge<'a> {
             return part.clone().ok_or(Not::Ordinary);
         }
         let part: Option<Part> = self.ask("learn", (kind, id, told(), &key[..]))?;
-        self.learned.parts.entry(key).insert(part.map(Arc::new)).get().clone().ok_or(Not::Ordinary)
+        with_room(&mut self.learned.parts).entry(key).insert(part.map(Arc::new)).get().clone().ok_or(Not::Ordinary)
     }
 
     /// Return the values that a record has of its own, which one part of it shows: id, host, two times, and room for a domain.
@@ -414,7 +412,7 @@ impl<'a> Judge<'a> {
             return known.clone().ok_or(Not::Ordinary);
         }
         let found: Option<Vec<Try>> = self.ask("tries", (mid,))?;
-        self.learned.tries.entry(key).insert(found.map(Arc::new)).get().clone().ok_or(Not::Ordinary)
+        with_room(&mut self.learned.tries).entry(key).insert(found.map(Arc::new)).get().clone().ok_or(Not::Ordinary)
     }
 }
 
@@ -445,6 +443,14 @@ fn state(text: Option<&[u8]>) -> u8 {
         Some(text) if !text.ends_with(b".") && text.iter().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) => 4,
         Some(_) => 5,
     }
+}
+
+/// Forget what was learned, if it is too much.
+fn with_room<K, V>(learned: &mut HashMap<K, V>) -> &mut HashMap<K, V> {
+    if learned.len() >= MOST_LEARNED {
+        learned.clear();
+    }
+    learned
 }
 
 fn stamp(time: u32) -> Cow<'static, [u8]> {

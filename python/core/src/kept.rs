@@ -55,7 +55,8 @@ impl Kept {
             file.seek(SeekFrom::Start(first as u64)).and_then(|_| file.read_exact(&mut page)).expect("the temporary file can be read");
             pages.insert(first, page);
         }
-        pages[&first].iter().skip(start - first).take(length).copied().collect()
+        let page = &pages[&first][start - first..];
+        page[..length.min(page.len())].to_vec()
     }
 
     /// Write all to the file, where there is too much; tell whether there was.
