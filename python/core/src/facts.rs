@@ -27,8 +27,8 @@ pub fn number(text: &[u8]) -> Option<u64> {
     Some(text.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
-/// What a line says of an id. Facts are in the order in which shapes have them.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+/// What a line says of an id.
+#[derive(PartialEq)]
 pub struct Fact<'a> {
     pub code: u8,
     pub time: u32,
@@ -57,7 +57,12 @@ impl<'a> Fact<'a> {
         self.range(number).map(|range| &self.body[range])
     }
 
-    /// Likewise, for as long as the facts are there.
+    /// Return all values.
+    pub fn texts(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        (0..self.count()).map(|place| self.text(place))
+    }
+
+    /// Return a value for as long as the facts are there.
     pub fn value(&self, number: usize) -> Option<Cow<'a, [u8]>> {
         self.range(number).map(|range| match &self.body {
             Cow::Borrowed(body) => Cow::Borrowed(&body[range]),
@@ -192,11 +197,11 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Return the facts of an id, each once, with those that only mention it behind its own.
+    /// Return the facts of an id, each once, in an order that says no more than they do; those that only mention it stand behind its own.
     pub fn facts(self, store: usize, id: u64) -> Vec<Fact<'a>> {
         let mut found = Vec::with_capacity(MOST);
         found.extend(self.chain(store, id));
-        found.sort_unstable();
+        found.sort_unstable_by(|one, other| (one.code, one.time).cmp(&(other.code, other.time)).then_with(|| one.texts().cmp(other.texts())));
         found.dedup();
         found
     }

@@ -286,7 +286,7 @@ impl<'a> Judge<'a> {
         let found = match self.learned.classes.get(&key) {
             Some(known) => *known,
             None => {
-                let texts: Vec<Option<&[u8]>> = (0..fact.count()).map(|place| fact.text(place)).collect();
+                let texts: Vec<Option<&[u8]>> = fact.texts().collect();
                 let told = self.ask("classes", (fact.code, texts))?;
                 with_room(&mut self.learned.classes).insert(key.clone(), told);
                 told
@@ -411,7 +411,7 @@ impl<'a> Judge<'a> {
         if let Some(known) = self.learned.tries.get(&key) {
             return known.clone().ok_or(Not::Ordinary);
         }
-        let found: Option<Vec<Try>> = self.ask("tries", (mid,))?;
+        let found: Option<Vec<Try>> = self.ask("tries", (mid, &key[..]))?;
         with_room(&mut self.learned.tries).entry(key).insert(found.map(Arc::new)).get().clone().ok_or(Not::Ordinary)
     }
 }

@@ -152,8 +152,8 @@ impl Core {
         let told = facts.iter().filter(|fact| fact.code != MENTION).map(|fact| {
             let mut values = vec![PyString::intern(py, &self.codes[usize::from(fact.code)]).into_any(), fact.time.into_pyobject(py)?.into_any()];
             values.push(key.clone().into_any());
-            for place in 0..fact.count() {
-                values.push(fact.text(place).map(|text| PyString::new(py, &String::from_utf8_lossy(text))).into_pyobject(py)?.into_any());
+            for text in fact.texts() {
+                values.push(text.map(|text| PyString::new(py, &String::from_utf8_lossy(text))).into_pyobject(py)?.into_any());
             }
             PyTuple::new(py, values)
         });

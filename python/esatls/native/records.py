@@ -133,16 +133,21 @@ class _Asked(Known):
         verdicts = {word for word, bit in self.learned.marks.items() if bit & done}
         return f'"delivered":"{of_deliveries(verdicts)}","deliveries":['.encode()
 
-    def tries(self, mid: int) -> list[tuple[int, int, list[int]]] | None:
+    def tries(self, mid: int, shape: list[int]) -> list[tuple[int, int, list[int]]] | None:
         """Return the deliveries of a message in their order: the place of the fact that tells of one, a number for what tells its shape, and to whom."""
+        known = tuple(shape)
         with self.learned.asking:
-            tries = self._judge(mid).placed_tries(str(mid))
-        if tries is None:
-            return None
-        return [
-            (place, begun | (response is not None) << 1 | (0 if ended is None else 1 + ordinary.ENDS.index(ended)) << 2, [*rids])
-            for place, (_, begun, ended, _, rids, response) in tries
-        ]
+            if known not in self.learned.tries:
+                tries = shapes.placed_tries(self.facts(MESSAGES, str(mid)), self.learned.shapes)
+                self.learned.tries[known] = (
+                    None
+                    if tries is None
+                    else [
+                        (place, begun | (response is not None) << 1 | (0 if ended is None else 1 + ordinary.ENDS.index(ended)) << 2, [*rids])
+                        for place, (_, begun, ended, _, rids, response) in tries
+                    ]
+                )
+            return self.learned.tries[known]
 
     def learn(self, kind: int, key: int, told: list[int], shape: list[int]) -> Part | None:
         """Return a part of a record: how a message was received, its envelope, or one delivery; or a connection's."""

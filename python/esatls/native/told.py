@@ -89,6 +89,7 @@ class Learned:
         self.by_core = [module().Learned(families) for _ in range(max(1, jobs))]
         """What each thread of the core has been told, and has counted."""
         self.parts: dict[Any, Part | None] = {}
+        self.tries: dict[Any, list[tuple[int, int, list[int]]] | None] = {}
         self.marks = {_GIVEN_UP: 1}
         """A bit for each mail flow, and for each verdict on a delivery."""
         self._numbers: dict[Any, int] = {}

@@ -475,7 +475,7 @@ class Judge(Known):
         numbers: _Told = (one.number, other.number)
         form = layout.deliveries
         if form.codes:
-            tries = self.tries(form, values[layout.ends[2] :])
+            tries = _tries(form, values[layout.ends[2] :])
             if tries is None:
                 return None
             for attempt in tries:
@@ -499,24 +499,6 @@ class Judge(Known):
             slots = tuple([self.escaped(slot) for slot in slots])
         return (text % slots).encode()
 
-    def placed_tries(self, mid: str) -> list[tuple[int, _Try]] | None:
-        """Return the deliveries of a message in their order, each behind the place, among its facts of deliveries, of the one that tells of it."""
-        life = self._lives.get(mid)
-        if life is None:
-            return None
-        layout, values, _, _ = life
-        form, values = layout.deliveries, values[layout.ends[2] :]
-        tries = self.tries(form, values)
-        if tries is None:
-            return None
-        found = []
-        for one in tries:
-            dcid, _, ended, time, _, response = one
-            told = (ended or "delivery_started", time, dcid or "0", response)
-            facts = ((code, values[at], values[at + 1] or "0", values[at + 3] if code in TRIES else None) for code, at in form.deliveries)
-            found.append((next(place for place, fact in enumerate(facts) if fact == told), one))
-        return found
-
     def part(self, kind: int, mid: str, number: int = 0) -> Fragment | None:
         """Return a part of the record of a message: how it was received, its envelope, or the delivery of a number (3: over a connection that mail passed)."""
         life = self._lives.get(mid)
@@ -530,7 +512,7 @@ class Judge(Known):
         people = envelope and self._known(envelope[0], lambda: _Example(self).envelope(mid))
         if kind == 1 or envelope is None or people is None:
             return people
-        tries = self.tries(layout.deliveries, values[layout.ends[2] :])
+        tries = _tries(layout.deliveries, values[layout.ends[2] :])
         one = tries[number] if tries and number < len(tries) else None
         found = None if one is None else self.attempt(mid, one, people.people, envelope[1])
         if one is None or found is None or found[0][-1] != (kind == _PASSED):
@@ -741,42 +723,6 @@ class Judge(Known):
         layout, values, _, _ = self._lives[mid]
         return self.envelope(layout, values) if what else self.received(mid, layout, values)
 
-    def tries(self, form: _Form, values: Sequence[Any]) -> list[_Try] | None:
-        """Return the deliveries of a message in their order; None where they are not ordinary."""
-        if form.is_pair:
-            _, dcid, rid, time, same_dcid, same_rid = values
-            return [(dcid, True, "delivery_done", time, _rids(rid), None)] if dcid == same_dcid != "0" and rid == same_rid else None
-        found: list[_Try] = []
-        all_begun: dict[str | None, _Try] = {}
-        for code, at in form.deliveries:
-            dcid = None if values[at + 1] == "0" else values[at + 1]
-            one: _Try = (dcid, False, code, values[at], _rids(values[at + 2]), values[at + 3] if code in TRIES else None)
-            if code == "delivery_started":
-                if dcid in all_begun:
-                    return None
-                all_begun[dcid] = (dcid, True, None, *one[3:])
-                continue
-            same = next((number for number, other in enumerate(found) if other[:4] == one[:4] and other[5] == one[5]), None)
-            if same is None:
-                found.append(one)
-            elif code in TRIES:
-                found[same] = (*one[:4], tuple(sorted({*one[4], *found[same][4]})), one[5])
-            else:
-                return None
-        for dcid, begun_there in all_begun.items():
-            ended = [number for number, other in enumerate(found) if other[0] == dcid]
-            if not ended:
-                found.append(begun_there)
-            elif not {*begun_there[4]} <= {rid for number in ended for rid in found[number][4]}:
-                return None
-            for number in ended:
-                found[number] = (dcid, True, *found[number][2:])
-        if len(found) < 2:
-            return found
-        if not all(_are_apart(one, other) for at, one in enumerate(found) for other in found[:at] if one[0] == other[0]):
-            return None
-        return sorted(found, key=lambda one: (one[3], int(one[0] or 0), one[2] or "", one[5] or ""))
-
     def attempt(self, mid: str, one: _Try, people: Mapping[int, int], told: Sequence[Any]) -> _Part | None:
         """Return what tells of one delivery."""
         dcid, begun, ended, time, rids, response = one
@@ -800,6 +746,59 @@ class Judge(Known):
             domains = {domain_of(_address(told, people[rid])) for rid in rids if rid in people}
             domain = domains.pop() if len(domains) == 1 else ""
         return (begun, ended, len(rids), response and 1, domain != "", side, passed), (dcid, _STAMPS[time], response, domain, *map(str, rids), *values)
+
+
+def _tries(form: _Form, values: Sequence[Any]) -> list[_Try] | None:
+    """Return the deliveries of a message in their order; None where they are not ordinary."""
+    if form.is_pair:
+        _, dcid, rid, time, same_dcid, same_rid = values
+        return [(dcid, True, "delivery_done", time, _rids(rid), None)] if dcid == same_dcid != "0" and rid == same_rid else None
+    found: list[_Try] = []
+    all_begun: dict[str | None, _Try] = {}
+    for code, at in form.deliveries:
+        dcid = None if values[at + 1] == "0" else values[at + 1]
+        one: _Try = (dcid, False, code, values[at], _rids(values[at + 2]), values[at + 3] if code in TRIES else None)
+        if code == "delivery_started":
+            if dcid in all_begun:
+                return None
+            all_begun[dcid] = (dcid, True, None, *one[3:])
+            continue
+        same = next((number for number, other in enumerate(found) if other[:4] == one[:4] and other[5] == one[5]), None)
+        if same is None:
+            found.append(one)
+        elif code in TRIES:
+            found[same] = (*one[:4], tuple(sorted({*one[4], *found[same][4]})), one[5])
+        else:
+            return None
+    for dcid, begun_there in all_begun.items():
+        ended = [number for number, other in enumerate(found) if other[0] == dcid]
+        if not ended:
+            found.append(begun_there)
+        elif not {*begun_there[4]} <= {rid for number in ended for rid in found[number][4]}:
+            return None
+        for number in ended:
+            found[number] = (dcid, True, *found[number][2:])
+    if len(found) < 2:
+        return found
+    if not all(_are_apart(one, other) for at, one in enumerate(found) for other in found[:at] if one[0] == other[0]):
+        return None
+    return sorted(found, key=lambda one: (one[3], int(one[0] or 0), one[2] or "", one[5] or ""))
+
+
+def placed_tries(facts: Sequence[Fact], shapes: Shapes) -> list[tuple[int, _Try]] | None:
+    """Return the deliveries of a message in their order, each behind the place, among its facts of deliveries, of the one that tells of it.
+
+    None where they are not ordinary; the message is so otherwise.
+    """
+    layout = shapes.layouts[tuple([fact[CODE] for fact in facts])]
+    if layout is None:
+        return None
+    form, values = layout.deliveries, layout.pick([*chain.from_iterable(facts)])[layout.ends[2] :]
+    tries = _tries(form, values)
+    if tries is None:
+        return None
+    told = [(code, values[at], values[at + 1] or "0", values[at + 3] if code in TRIES else None) for code, at in form.deliveries]
+    return [(told.index((ended or "delivery_started", time, dcid or "0", response)), one) for one in tries for dcid, _, ended, time, _, response in (one,)]
 
 
 def _are_apart(one: _Try, other: _Try) -> bool:
