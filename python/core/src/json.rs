@@ -8,10 +8,14 @@ pub fn is_plain(value: &[u8]) -> bool {
     value.iter().fold(true, |plain, &b| plain & (0x20..0x7f).contains(&b) & (b != b'"') & (b != b'\\'))
 }
 
-/// Add a text; one that is not plain is written by Python.
+/// Add a text; one with other characters than those of ASCII that are printed is written by Python.
 pub fn text(out: &mut Vec<u8>, value: &[u8], ask: &Py<PyAny>) -> PyResult<()> {
     if is_plain(value) {
         out.extend_from_slice(value);
+        return Ok(());
+    }
+    if value.iter().all(|byte| (0x20..0x7f).contains(byte)) {
+        out.extend(value.iter().flat_map(|&byte| [b'\\', byte].into_iter().skip(usize::from(!matches!(byte, b'"' | b'\\')))));
         return Ok(());
     }
     Python::attach(|py| told(out, &ask.bind(py).call_method1("escaped", (PyBytes::new(py, value),))?))
