@@ -35,6 +35,7 @@ class _Rule(NamedTuple):
 
     most: int
     flags: int
+    """Those of judging.rs, a bit each, in their order."""
     names: int | None
     literal: list[bool]
     tells: list[int]

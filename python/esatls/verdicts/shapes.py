@@ -798,7 +798,7 @@ def placed_tries(facts: Sequence[Fact], shapes: Shapes) -> list[tuple[int, _Try]
     if tries is None:
         return None
     told = [(code, values[at], values[at + 1] or "0", values[at + 3] if code in TRIES else None) for code, at in form.deliveries]
-    return [(told.index((ended or "delivery_started", time, dcid or "0", response)), one) for one in tries for dcid, _, ended, time, _, response in (one,)]
+    return [(told.index((one[2] or "delivery_started", one[3], one[0] or "0", one[5])), one) for one in tries]
 
 
 def _are_apart(one: _Try, other: _Try) -> bool:
