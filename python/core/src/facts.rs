@@ -5,6 +5,11 @@ use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::ops::Range;
 
+/// Where facts are: the store, of one appliance and one kind of id, and the id.
+pub type Of = (usize, u64);
+
+/// The stores of an appliance: connections of either side, and messages.
+pub const STORES: usize = 3;
 pub const MESSAGES: usize = 2;
 /// The code of what is no fact of an id itself, but says that a message names it: its values are the message, and whether mail passed then.
 pub const MENTION: u8 = u8::MAX;
@@ -34,7 +39,8 @@ pub struct Fact<'a> {
     pub time: u32,
     /// The code, how many values there are, where each of them ends behind that, and these.
     body: Cow<'a, [u8]>,
-    /// What it is to the parts of a record (`judging`).
+    /// What it is in a life, and to the parts of a record (`judging`).
+    pub flags: u32,
     pub classes: [u32; 3],
 }
 
@@ -62,17 +68,13 @@ impl<'a> Fact<'a> {
         (0..self.count()).map(|place| self.text(place))
     }
 
-    /// Return a value for as long as the facts are there.
-    pub fn value(&self, number: usize) -> Option<Cow<'a, [u8]>> {
-        self.range(number).map(|range| match &self.body {
-            Cow::Borrowed(body) => Cow::Borrowed(&body[range]),
-            Cow::Owned(body) => Cow::Owned(body[range].to_vec()),
-        })
-    }
-
-    /// Return the message of a mention.
-    pub fn mid(&self) -> Option<u64> {
-        Some(u64::from_le_bytes(self.text(0)?.try_into().ok()?))
+    /// Return a value for as long as the facts are there; an empty one in place of one that is not.
+    pub fn value(&self, number: usize) -> Cow<'a, [u8]> {
+        match (self.range(number), &self.body) {
+            (None, _) => Cow::default(),
+            (Some(range), Cow::Borrowed(body)) => Cow::Borrowed(&body[range]),
+            (Some(range), Cow::Owned(body)) => Cow::Owned(body[range].to_vec()),
+        }
     }
 
     /// Return a value that is a number.
@@ -83,44 +85,23 @@ impl<'a> Fact<'a> {
 
 /// What was read by one thread.
 #[derive(Default)]
-pub struct Part {
+struct Part {
     /// Bodies of facts, each with its length in front; and of each fact one more than the place of the one before it of the same id, its time and its body.
     /// Places are counted in words.
-    pub kept: Kept,
-    /// The latest bodies, by their hash: the rest of that, and the place.
-    recent: Vec<(u32, u32)>,
+    kept: Kept,
+    /// The latest bodies by their hash: one more than the place.
+    recent: Vec<u32>,
     hasher: DefaultHashBuilder,
     /// Where bodies are made.
     room: Vec<u8>,
-    /// By appliance, store and row of ids: one more than the place of the latest fact of each.
-    latest: Vec<[HashMap<u64, [u32; ROW as usize]>; 3]>,
+    /// By store and row of ids: one more than the place of the latest fact of each.
+    latest: HashMap<Of, [u32; ROW as usize]>,
 }
 
 impl Part {
-    /// Add a fact of an id; tell whether it is new. None where there is no room.
-    pub fn add(&mut self, appliance: usize, store: usize, id: u64, code: u8, time: u32, values: &[Option<&[u8]>]) -> Option<bool> {
-        let place = self.body(code, values)?;
-        if appliance >= self.latest.len() {
-            self.latest.resize_with(appliance + 1, Default::default);
-        }
-        let latest = &mut self.latest[appliance][store.min(MESSAGES)].entry(id / ROW).or_default()[(id % ROW) as usize];
-        let mut known = *latest;
-        for _ in 0..LOOKED_AT {
-            let Some(at) = known.checked_sub(1) else { break };
-            let [before, its_time, its_place] = words(&self.kept, at);
-            if (its_time, its_place) == (time, place) {
-                return Some(false);
-            }
-            known = before;
-        }
-        let own = u32::try_from(self.kept.len() / WORD + 1).ok()?;
-        [*latest, time, place].iter().for_each(|word| self.kept.add(&word.to_le_bytes()));
-        *latest = own;
-        Some(true)
-    }
-
+    /// Keep what a fact says; return its place, None where there is no room.
     fn body(&mut self, code: u8, values: &[Option<&[u8]>]) -> Option<u32> {
-        let mut body = std::mem::take(&mut self.room);
+        let body = &mut self.room;
         body.clear();
         body.extend([0, 0, code, u8::try_from(values.len()).ok()?]);
         let mut end = 0;
@@ -132,94 +113,103 @@ impl Part {
         values.iter().flatten().for_each(|value| body.extend_from_slice(value));
         let length = u16::try_from(body.len() - 2).ok()?;
         body[..2].copy_from_slice(&length.to_le_bytes());
-        self.recent.resize(RECENT, (0, u32::MAX));
-        let hash = self.hasher.hash_one(&body);
-        let (slot, rest) = (hash as usize % RECENT, (hash >> 32) as u32);
-        let (its_rest, known) = self.recent[slot];
-        let is_known = its_rest == rest && known != u32::MAX && *self.kept.get(known as usize * WORD, body.len()) == body[..];
-        let place = if is_known { known } else { u32::try_from(self.kept.len() / WORD).ok()? };
-        if !is_known {
-            self.recent[slot] = (rest, place);
-            body.resize(body.len().next_multiple_of(WORD), 0);
-            self.kept.add(&body);
+        self.recent.resize(RECENT, 0);
+        let recent = &mut self.recent[self.hasher.hash_one(&body) as usize % RECENT];
+        if let Some(known) = recent.checked_sub(1).filter(|&known| *self.kept.get(known as usize * WORD, body.len()) == body[..]) {
+            return Some(known);
         }
-        self.room = body;
+        let place = u32::try_from(self.kept.len() / WORD).ok()?;
+        *recent = place + 1;
+        body.resize(body.len().next_multiple_of(WORD), 0);
+        self.kept.add(body);
         Some(place)
+    }
+
+    /// Return the place before each of some facts of an id, its time and the place of its body, the latest one first.
+    fn chain(kept: &Kept, mut place: u32) -> impl Iterator<Item = [u32; 3]> + '_ {
+        std::iter::from_fn(move || {
+            let bytes = kept.get(place.checked_sub(1)? as usize * WORD, 3 * WORD);
+            let found = [0, 1, 2].map(|word| u32::from_le_bytes(std::array::from_fn(|byte| bytes[word * WORD + byte])));
+            place = found[0];
+            Some(found)
+        })
+    }
+}
+
+/// What some threads have read: the own part first.
+pub struct Facts(Vec<Part>);
+
+impl Facts {
+    pub fn new(kept: Kept) -> Facts {
+        Facts(vec![Part { kept, ..Part::default() }])
+    }
+
+    /// Take over what others have read.
+    pub fn absorb(&mut self, others: &mut Facts) {
+        self.0.append(&mut others.0);
+    }
+
+    /// Add a fact of an id; tell whether it is new. None where there is no room.
+    pub fn add(&mut self, of: Of, code: u8, time: u32, values: &[Option<&[u8]>]) -> Option<bool> {
+        let part = &mut self.0[0];
+        let place = part.body(code, values)?;
+        let latest = &mut part.latest.entry((of.0, of.1 / ROW)).or_default()[(of.1 % ROW) as usize];
+        if Part::chain(&part.kept, *latest).take(LOOKED_AT).any(|[_, its_time, its_place]| (its_time, its_place) == (time, place)) {
+            return Some(false);
+        }
+        let own = u32::try_from(part.kept.len() / WORD + 1).ok()?;
+        [*latest, time, place].iter().for_each(|word| part.kept.add(&word.to_le_bytes()));
+        *latest = own;
+        Some(true)
     }
 
     /// Write facts to a file, where there are too many.
     pub fn relieve(&mut self) -> std::io::Result<()> {
-        if self.kept.relieve()? {
-            self.recent.clear(); // what is looked up often is to be near
+        if self.0[0].kept.relieve()? {
+            self.0[0].recent.clear(); // what is looked up often is to be near
         }
         Ok(())
     }
 
-    /// Number the appliances as others do.
-    pub fn renumber(&mut self, numbers: &[usize]) {
-        let mut theirs = std::mem::take(&mut self.latest);
-        self.latest.resize_with(numbers.iter().max().map_or(0, |most| most + 1), Default::default);
-        theirs.drain(..).zip(numbers).for_each(|(own, &number)| self.latest[number] = own);
-    }
-}
-
-fn words<const COUNT: usize>(kept: &Kept, place: u32) -> [u32; COUNT] {
-    let bytes = kept.get(place as usize * WORD, COUNT * WORD);
-    let mut found = [0; COUNT];
-    found.iter_mut().zip(bytes.chunks_exact(WORD)).for_each(|(word, bytes)| *word = u32::from_le_bytes(bytes.try_into().unwrap_or_default()));
-    found
-}
-
-/// What all threads have read of one appliance.
-#[derive(Clone, Copy)]
-pub struct View<'a> {
-    pub parts: &'a [Part],
-    pub appliance: usize,
-}
-
-impl<'a> View<'a> {
-    fn stores(self, store: usize) -> impl Iterator<Item = (&'a Part, &'a HashMap<u64, [u32; ROW as usize]>)> {
-        self.parts.iter().filter_map(move |part| part.latest.get(self.appliance).map(|own| (part, &own[store])))
-    }
-
     /// Return the facts of an id as they stand, the latest of each part first.
-    fn chain(self, store: usize, id: u64) -> impl Iterator<Item = Fact<'a>> {
-        self.stores(store).flat_map(move |(part, latest)| {
-            let mut place = latest.get(&(id / ROW)).map_or(0, |row| row[(id % ROW) as usize]);
-            std::iter::from_fn(move || {
-                let [before, time, body] = words(&part.kept, place.checked_sub(1)?);
-                place = before;
+    fn all(&self, of: Of) -> impl Iterator<Item = Fact<'_>> {
+        self.0.iter().flat_map(move |part| {
+            let place = part.latest.get(&(of.0, of.1 / ROW)).map_or(0, |row| row[(of.1 % ROW) as usize]);
+            Part::chain(&part.kept, place).map(|[_, time, body]| {
                 let start = body as usize * WORD;
                 let length = part.kept.get(start, 2);
                 let body = part.kept.get(start + 2, usize::from(u16::from_le_bytes([length[0], length[1]])));
-                Some(Fact { code: body[0], time, body, classes: [0; 3] })
+                Fact { code: body[0], time, body, flags: 0, classes: [0; 3] }
             })
         })
     }
 
     /// Return the facts of an id, each once, in an order that says no more than they do; those that only mention it stand behind its own.
-    pub fn facts(self, store: usize, id: u64) -> Vec<Fact<'a>> {
+    pub fn of(&self, of: Of) -> Vec<Fact<'_>> {
         let mut found = Vec::with_capacity(MOST);
-        found.extend(self.chain(store, id));
+        found.extend(self.all(of));
         found.sort_unstable_by(|one, other| (one.code, one.time).cmp(&(other.code, other.time)).then_with(|| one.texts().cmp(other.texts())));
         found.dedup();
         found
     }
 
     /// Return the messages that name an id, the latest of each part first.
-    pub fn users(self, store: usize, id: u64) -> impl Iterator<Item = u64> + 'a {
-        self.chain(store, id).filter(|fact| fact.code == MENTION).filter_map(|fact| fact.mid())
+    pub fn users(&self, of: Of) -> impl Iterator<Item = u64> + '_ {
+        self.all(of).filter(|fact| fact.code == MENTION).filter_map(|fact| user(&fact))
     }
 
-    /// Return all ids that have facts, ascending; those that are only named too, if these are `wanted`.
-    pub fn ids(self, store: usize, wanted: bool) -> Vec<u64> {
-        let of_row = |(&row, places): (&u64, &[u32; ROW as usize])| {
-            let ids: Vec<u64> = (row * ROW..).zip(places).filter(|(_, &place)| place > 0).map(|(id, _)| id).collect();
-            ids
+    /// Return the ids of a store that have facts or are named.
+    pub fn ids(&self, store: usize) -> Vec<u64> {
+        let of_row = |(&(own, row), places): (&Of, &[u32; ROW as usize])| {
+            (row * ROW..).zip(*places).filter(move |&(_, place)| own == store && place > 0).map(|(id, _)| id)
         };
-        let is_own = |&id: &u64| if wanted { id != 0 } else { self.chain(store, id).any(|fact| fact.code != MENTION) };
-        ascending(self.stores(store).flat_map(|(_, latest)| latest.iter().flat_map(of_row)).filter(is_own))
+        ascending(self.0.iter().flat_map(|part| part.latest.iter().flat_map(of_row)))
     }
+}
+
+/// Return the message of a mention.
+pub fn user(fact: &Fact) -> Option<u64> {
+    Some(u64::from_le_bytes(fact.text(0)?.try_into().ok()?))
 }
 
 /// Return numbers in their order, each once.

@@ -1,5 +1,6 @@
 //! Headers of lines -> what they say: each is told by Python, for itself or with all others of its hour.
-use crate::json;
+use crate::json::stamp;
+use crate::judging::widen;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -8,7 +9,8 @@ pub struct Head {
     pub text: Vec<u8>,
     /// The fields that it gives an event; None where no event is wanted.
     pub base: Option<Vec<u8>>,
-    pub appliance: usize,
+    /// The first store of the appliance.
+    pub store: usize,
     pub time: u32,
 }
 
@@ -20,7 +22,7 @@ struct Form {
     after: Option<Vec<u8>>,
     /// The fields in front of the time and behind it.
     base: Option<(Vec<u8>, Vec<u8>)>,
-    appliance: usize,
+    store: usize,
     /// Without the minutes and seconds.
     time: u32,
 }
@@ -39,44 +41,36 @@ impl Form {
         let base = self.base.as_ref().map(|(before, after)| {
             let mut base = before.clone();
             if self.after.is_some() {
-                json::stamp(&mut base, time);
+                base.extend_from_slice(stamp(time).as_bytes());
             }
             base.extend_from_slice(after);
             base
         });
-        Some(Head { text: line[..line.len() - rest.len()].to_vec(), base, appliance: self.appliance, time })
+        Some(Head { text: line[..line.len() - rest.len()].to_vec(), base, store: self.store, time })
     }
 }
 
+/// Forms of headers, the latest ones in front.
 #[derive(Default)]
-pub struct Heads {
-    /// The latest ones in front.
-    forms: Vec<Form>,
-    /// The first and the last of the times that Python may not have seen.
-    pub span: Option<(u32, u32)>,
-}
+pub struct Heads(Vec<Form>);
 
 /// Lines that are near each other have one form, or a few for each of several appliances.
 const MOST_FORMS: usize = 128;
 
 impl Heads {
-    /// Return what the header of a line says, asking Python about one that is not known; None where the line has no whole one.
-    pub fn of(&mut self, line: &[u8], ask: &Py<PyAny>) -> PyResult<Option<Head>> {
-        let known = self.forms.iter().enumerate().find_map(|(place, form)| Some((place, form.head(line)?)));
-        let (place, head) = match known {
-            Some(known) => known,
-            None => {
-                let told: Option<Form> = Python::attach(|py| ask.bind(py).call1((PyBytes::new(py, line),))?.extract())?;
-                let Some((form, head)) = told.and_then(|form| form.head(line).map(|head| (form, head))) else { return Ok(None) };
-                self.forms.truncate(MOST_FORMS - 1);
-                self.forms.push(form);
-                (self.forms.len() - 1, head)
-            }
-        };
-        self.forms[..=place].rotate_right(1);
-        if self.forms[0].after.is_some() {
-            self.span = Some(self.span.map_or((head.time, head.time), |(first, last)| (first.min(head.time), last.max(head.time))));
+    /// Return what the header of a line says, asking Python about one that is not known; None where the line has no whole one. Have a span hold its time, if
+    /// Python may not have seen that.
+    pub fn of(&mut self, line: &[u8], ask: &Py<PyAny>, span: &mut (u32, u32)) -> PyResult<Option<Head>> {
+        if let Some(place) = self.0.iter().position(|form| form.head(line).is_some()) {
+            self.0[..=place].rotate_right(1);
+        } else {
+            let told: Option<Form> = Python::attach(|py| ask.bind(py).call1((PyBytes::new(py, line),))?.extract())?;
+            let Some(form) = told else { return Ok(None) };
+            self.0.truncate(MOST_FORMS - 1);
+            self.0.insert(0, form);
         }
-        Ok(Some(head))
+        let head = self.0[0].head(line);
+        widen(span, head.as_ref().map_or(0, |head| head.time), head.is_some() && self.0[0].after.is_some());
+        Ok(head)
     }
 }

@@ -1,19 +1,39 @@
 //! Facts -> what is said of messages and connections that are ordinary. Which ones are, and what their records say, is told by Python, which judges all others too.
 mod records;
 
-use crate::facts::{number, Fact, View, MENTION, MESSAGES};
-use crate::groups::{absorb, told, Family, Known, Span};
-use crate::json;
+use crate::facts::{ascending, number, user, Fact, Facts, MENTION, MESSAGES, STORES};
+use crate::groups::{Family, Group, Span};
+use crate::json::stamp;
 use hashbrown::HashMap;
 use memchr::memrchr;
 use pyo3::call::PyCallArgs;
 use pyo3::conversion::FromPyObjectOwned;
+use pyo3::create_exception;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
+
+create_exception!(esatls_core, Odd, PyException, "What is not ordinary is for Python.");
+
+fn odd() -> PyErr {
+    Odd::new_err(())
+}
+
+/// Go on only where something holds of what is ordinary.
+fn only(holds: bool) -> PyResult<()> {
+    holds.then_some(()).ok_or_else(odd)
+}
+
+/// Return what is ordinary, None where it is not.
+pub fn ordinary<T>(found: PyResult<T>) -> PyResult<Option<T>> {
+    match found {
+        Err(error) if Python::attach(|py| error.is_instance_of::<Odd>(py)) => Ok(None),
+        found => found.map(Some),
+    }
+}
 
 /// What an ordinary life has of one kind of fact.
 #[derive(FromPyObject)]
@@ -21,8 +41,6 @@ pub struct Rule {
     /// How many; 0: any number.
     most: usize,
     flags: u32,
-    /// The store of the id that the first value is.
-    names: Option<usize>,
     /// Of which values it matters how they stand, beside whether they are there.
     literal: Vec<bool>,
     /// For each value a number for what it tells of a connection, 0 for nothing: facts that tell the same tell the same value.
@@ -38,52 +56,29 @@ const INHERITS: u32 = 32;
 const ACCEPTS: u32 = 64;
 const CLOSES: u32 = 128;
 const SENDS: u32 = 256;
-const PASSES: u32 = 512;
+/// Mail passed what it names, or what it names was accepted.
+pub const PASSES: u32 = 512;
 const OWNS: u32 = 1024;
-
-/// Why there is no record: what is not ordinary is for Python, or Python has failed.
-pub enum Not {
-    Ordinary,
-    Possible(PyErr),
-}
-
-impl From<PyErr> for Not {
-    fn from(error: PyErr) -> Self {
-        Not::Possible(error)
-    }
-}
-
-type Plain<T> = Result<T, Not>;
-
-/// Go on only where something holds of what is ordinary.
-fn only(holds: bool) -> Plain<()> {
-    holds.then_some(()).ok_or(Not::Ordinary)
-}
-
-/// Return what is ordinary, None where it is not.
-pub fn ordinary<T>(found: Plain<T>) -> PyResult<Option<T>> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(Not::Ordinary) => Ok(None),
-        Err(Not::Possible(error)) => Err(error),
-    }
-}
+/// The first value is an id of the first kind; the bits of the others follow.
+const NAMES: u32 = 2048;
 
 /// What makes lives ordinary: a rule for each code, and seconds, within which two openings are one, and after which an id is another's.
+#[derive(FromPyObject)]
 pub struct Table {
-    pub rules: Vec<Option<Rule>>,
-    pub same: u32,
-    pub silence: u32,
+    rules: Vec<Option<Rule>>,
+    same: u32,
+    silence: u32,
 }
 
 impl Table {
-    pub fn rule(&self, code: u8) -> Option<&Rule> {
+    fn rule(&self, code: u8) -> Option<&Rule> {
         self.rules.get(usize::from(code))?.as_ref()
     }
 
-    /// Return what a fact of a message names: in which store, and whether mail passed then, or what it was made from was accepted.
+    /// Return of which kind an id is that a fact names, and whether mail passed then.
     pub fn names(&self, code: u8) -> Option<(usize, bool)> {
-        self.rule(code).and_then(|rule| Some((rule.names?, rule.flags & PASSES != 0)))
+        let flags = self.rule(code)?.flags;
+        Some(((0..STORES).find(|kind| flags & NAMES << kind != 0)?, flags & PASSES != 0))
     }
 }
 
@@ -118,17 +113,21 @@ const ALONE: usize = 1;
 const NONE: u32 = 0;
 const ODD: u32 = u32::MAX;
 
+/// What Python has told, by what it was asked; None: it is not ordinary.
+type Answers<T> = HashMap<Vec<u32>, Option<Arc<T>>>;
+
 /// What one thread has learned from Python, and counted.
 #[pyclass(module = "esatls_core")]
 #[derive(Default)]
 pub struct Learned {
-    classes: HashMap<Vec<u8>, Option<Classes>>,
-    parts: HashMap<Vec<u32>, Option<Arc<Part>>>,
-    tries: HashMap<Vec<u32>, Option<Arc<Vec<Try>>>>,
-    words: HashMap<u32, Arc<Vec<u8>>>,
+    classes: Answers<Classes>,
+    parts: Answers<Part>,
+    tries: Answers<Vec<Try>>,
+    origins: Answers<u32>,
+    words: Answers<Vec<u8>>,
     /// What is counted of records, if they are only counted.
     families: Vec<Family>,
-    known: Known,
+    known: HashMap<Vec<u8>, Group>,
 }
 
 #[pymethods]
@@ -138,11 +137,9 @@ impl Learned {
         Learned { families, ..Learned::default() }
     }
 
-    /// Return what this thread and others have counted, and forget it.
-    fn take<'py>(&mut self, py: Python<'py>, others: Vec<PyRefMut<'py, Learned>>) -> Vec<(usize, u64, Vec<Span>, Bound<'py, PyBytes>)> {
-        let mut known = std::mem::take(&mut self.known);
-        others.into_iter().for_each(|mut other| absorb(&mut known, std::mem::take(&mut other.known), &self.families));
-        told(known, py)
+    /// Return what was counted, and forget it: what is alike, how many, their times, and one of them.
+    fn take(&mut self) -> Vec<(Vec<u8>, u64, Vec<Span>, Vec<u8>)> {
+        self.known.drain().map(|(key, group)| (key, group.count, group.spans, group.line)).collect()
     }
 }
 
@@ -159,24 +156,91 @@ const SENDER: u64 = u64::MAX;
 const DOMAIN: usize = 4;
 
 /// A span of time that holds none.
-const NEVER: (u32, u32) = (u32::MAX, 0);
+pub const NEVER: (u32, u32) = (u32::MAX, 0);
 
-type Values<'a> = Vec<Cow<'a, [u8]>>;
+/// What tells the shape of a part of a record, and the values that it may show.
+struct Shape<'a> {
+    key: Vec<u32>,
+    values: Vec<Cow<'a, [u8]>>,
+}
+
+impl<'a> Shape<'a> {
+    fn new(own: impl IntoIterator<Item = Cow<'a, [u8]>>) -> Self {
+        let mut values = Vec::with_capacity(ROOM);
+        values.extend(own);
+        Shape { key: Vec::with_capacity(ROOM), values }
+    }
+
+    /// Add what the facts of a life tell to a part of the record of a message.
+    fn add(&mut self, life: &Life<'a>, part: usize, mid: u64) -> PyResult<()> {
+        for fact in life.facts.iter().filter(|fact| fact.classes[part] != NONE) {
+            only(fact.classes[part] != ODD)?;
+            self.key.push(fact.classes[part]);
+            self.key.extend((fact.flags & OWNS != 0).then(|| u32::from(fact.number(0) == Some(mid))));
+            self.values.push(Cow::default()); // in place of its time
+            self.values.extend((0..fact.count()).map(|place| fact.value(place)));
+        }
+        self.key.push(u32::MAX);
+        Ok(())
+    }
+}
+
+/// Return the values that a record has of its own, with room for a domain.
+fn own(id: u64, host: &[u8], (first, last): (u32, u32)) -> [Cow<'_, [u8]>; DOMAIN + 1] {
+    [written(id.to_string()), Cow::Borrowed(host), written(stamp(first)), written(stamp(last)), Cow::default()]
+}
+
+fn written(text: String) -> Cow<'static, [u8]> {
+    Cow::Owned(text.into_bytes())
+}
+
+/// Add when a connection said what matters by its time: in which order, and before, within or after the second in which mail passed, if any did.
+fn order(key: &mut Vec<u32>, life: &Life, moment: Option<u32>) -> PyResult<()> {
+    let timed = life.facts.iter().filter(|fact| fact.flags & TIMED != 0);
+    for (place, one) in timed.clone().enumerate() {
+        only(!timed.clone().take(place).any(|other| (one.time, one.code) == (other.time, other.code)))?;
+        let is_at_once = one.flags & AT_ONCE != 0;
+        key.extend(moment.map(|moment| if is_at_once { u32::from(one.time > moment) } else { one.time.cmp(&moment) as u32 }));
+    }
+    ranks(key, timed.map(|fact| fact.time));
+    Ok(())
+}
+
+/// Add the rank of each of some.
+fn ranks<T: Ord>(key: &mut Vec<u32>, all: impl Iterator<Item = T> + Clone) {
+    key.extend(all.clone().map(|one| all.clone().filter(|other| *other < one).count() as u32));
+}
 
 /// A part of a record with its values.
 struct Filled<'a> {
     part: Arc<Part>,
-    values: Values<'a>,
+    values: Vec<Cow<'a, [u8]>>,
+}
+
+impl Filled<'_> {
+    /// Look at the domains of some people of an envelope: the one that they share with those of before is `found`, or nothing.
+    fn share(&self, who: &[u64], found: &mut Option<Vec<u8>>) -> PyResult<()> {
+        for (_, place) in who.iter().filter_map(|who| self.part.people.iter().find(|(one, _)| one == who)) {
+            let address = &self.values[*place];
+            let domain = memrchr(b'@', address).map_or(&b""[..], |at| &address[at + 1..]);
+            match found {
+                Some(known) if !known.eq_ignore_ascii_case(domain) => known.clear(),
+                Some(_) => {}
+                None => *found = Some(domain.to_ascii_lowercase()),
+            }
+            only(address.is_ascii())?;
+        }
+        Ok(())
+    }
 }
 
 /// What the facts of an id say, and what those say that mention it.
+#[derive(Default)]
 struct Life<'a> {
     facts: Vec<Fact<'a>>,
     flags: u32,
-    /// When it was seen, when by its own facts, and when what it begins with.
-    all: (u32, u32),
+    /// When it was seen by its own facts.
     seen: (u32, u32),
-    begun: (u32, u32),
     closed: u32,
     /// Whether mail passed, or a copy was made of what was accepted.
     passed: bool,
@@ -187,254 +251,200 @@ struct Life<'a> {
 }
 
 impl<'a> Life<'a> {
-    fn find(&self, table: &Table, flag: u32) -> Option<&Fact<'a>> {
-        self.facts.iter().find(|fact| table.rule(fact.code).is_some_and(|rule| rule.flags & flag != 0))
+    fn find(&self, flag: u32) -> Option<&Fact<'a>> {
+        self.facts.iter().find(|fact| fact.flags & flag != 0)
     }
 }
 
+/// Return the id of a kind that a fact of a message names.
+fn named(fact: &Fact, kind: usize) -> Option<u64> {
+    fact.number(0).filter(|_| fact.flags & NAMES << kind != 0)
+}
+
 pub struct Judge<'a> {
-    pub table: &'a Table,
-    pub view: View<'a>,
-    /// Seconds: what is asked for was seen in these.
-    pub range: (i64, i64),
-    pub host: &'a [u8],
-    pub ask: &'a Py<PyAny>,
-    pub learned: &'a mut Learned,
+    table: &'a Table,
+    facts: &'a Facts,
+    /// The first store of the appliance, its name, and the seconds within which what is wanted was seen.
+    of: &'a (usize, Vec<u8>, (i64, i64)),
+    ask: &'a Py<PyAny>,
+    learned: &'a mut Learned,
     /// Lines of records; of those that are counted by themselves, for each family.
     pub out: Vec<Vec<u8>>,
     /// What others may need soon.
     lives: HashMap<(usize, u64), Option<Rc<Life<'a>>>>,
     /// Where keys are made.
-    room: Vec<u8>,
+    room: Vec<u32>,
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(table: &'a Table, view: View<'a>, range: (i64, i64), host: &'a [u8], ask: &'a Py<PyAny>, learned: &'a mut Learned) -> Judge<'a> {
+    pub fn new(table: &'a Table, facts: &'a Facts, of: &'a (usize, Vec<u8>, (i64, i64)), ask: &'a Py<PyAny>, learned: &'a mut Learned) -> Self {
         let out = vec![vec![]; learned.families.len().max(1)];
-        Judge { table, view, range, host, ask, learned, out, lives: HashMap::new(), room: vec![] }
+        Judge { table, facts, of, ask, learned, out, lives: HashMap::new(), room: vec![] }
     }
 
     fn ask<T: for<'py> FromPyObjectOwned<'py>>(&self, name: &str, arguments: impl for<'py> PyCallArgs<'py>) -> PyResult<T> {
         Python::attach(|py| self.ask.bind(py).call_method1(name, arguments)?.extract().map_err(Into::into))
     }
 
-    fn flags(&self, fact: &Fact) -> u32 {
-        self.table.rule(fact.code).map_or(0, |rule| rule.flags)
-    }
-
-    /// Return the id of one kind that a fact of a message names.
-    fn named(&self, fact: &Fact, store: usize) -> Option<u64> {
-        self.table.names(fact.code).filter(|(named, _)| *named == store).and_then(|_| fact.number(0))
-    }
-
-    /// Return what is said of a message, or of a connection.
-    fn plain(&mut self, store: usize, id: u64) -> Plain<Rc<Life<'a>>> {
-        if let Some(known) = self.lives.get(&(store, id)) {
-            return known.clone().ok_or(Not::Ordinary);
-        }
-        if self.lives.len() >= MOST_LIVES {
-            self.lives.clear();
-        }
-        let found = ordinary(self.life(store, id))?.map(Rc::new);
-        self.lives.insert((store, id), found.clone());
-        found.ok_or(Not::Ordinary)
-    }
-
-    fn life(&mut self, store: usize, id: u64) -> Plain<Life<'a>> {
-        let (facts, mut over) = (self.view.facts(store, id), None);
-        let (flags, all, seen, begun, closed, passed, users, halves) = (0, NEVER, NEVER, NEVER, u32::MAX, false, vec![], OnceCell::new());
-        let mut life = Life { facts, flags, all, seen, begun, closed, passed, users, halves };
-        let own = life.facts.partition_point(|fact| fact.code != MENTION);
-        for fact in life.facts.drain(own..) {
-            life.users.extend(fact.mid());
-            life.passed |= fact.text(1).is_some();
-            widen(&mut life.all, fact.time, store < MESSAGES);
-        }
-        for fact in &mut life.facts {
-            let rule = self.table.rule(fact.code).filter(|rule| rule.literal.len() == fact.count()).ok_or(Not::Ordinary)?;
-            fact.classes = self.classes(rule, fact)?.ok_or(Not::Ordinary)?;
-            life.flags |= rule.flags;
-            widen(&mut life.all, fact.time, rule.flags & SEEN != 0);
-            widen(&mut life.seen, fact.time, rule.flags & SEEN != 0);
-            widen(&mut life.begun, fact.time, rule.flags & BEGINS != 0);
-            if rule.flags & CLOSES != 0 {
-                life.closed = life.closed.min(fact.time);
-            }
-            only(rule.names != Some(0) || *over.get_or_insert_with(|| fact.value(0)) == fact.value(0))?;
-        }
-        let ((first, last), (early, late), same) = (life.all, life.begun, self.table.same);
-        let is_many = |same: &[Fact]| self.table.rule(same[0].code).is_some_and(|rule| (1..same.len()).contains(&rule.most));
-        only(!life.facts.chunk_by(|one, other| one.code == other.code).any(is_many))?;
-        only((first <= last && last - first <= self.table.silence) || life.facts.is_empty())?;
-        only(early > late || (first.saturating_add(same) >= early && late - early <= same))?;
-        Ok(life)
-    }
-
-    /// Return what a fact is to the parts of a record; None where it is not ordinary.
-    fn classes(&mut self, rule: &Rule, fact: &Fact) -> PyResult<Option<Classes>> {
-        let mut key = std::mem::take(&mut self.room);
-        key.clear();
-        key.push(fact.code);
-        for (place, &is_literal) in rule.literal.iter().enumerate() {
-            let text = fact.text(place);
-            key.push(state(text));
-            if let Some(text) = text.filter(|_| is_literal) {
-                key.extend_from_slice(&text.len().to_le_bytes());
-                key.extend_from_slice(text);
-            }
-        }
-        let found = match self.learned.classes.get(&key) {
-            Some(known) => *known,
+    /// Return what Python tells, if it is ordinary; it is asked but once.
+    fn told<T>(&mut self, of: fn(&mut Learned) -> &mut Answers<T>, key: &[u32], ask: impl FnOnce(&Self) -> PyResult<Option<T>>) -> PyResult<Arc<T>> {
+        let found = match of(self.learned).get(key) {
+            Some(known) => known.clone(),
             None => {
-                let texts: Vec<Option<&[u8]>> = fact.texts().collect();
-                let told = self.ask("classes", (fact.code, texts))?;
-                with_room(&mut self.learned.classes).insert(key.clone(), told);
+                let told = ask(self)?.map(Arc::new);
+                let answers = of(self.learned);
+                if answers.len() >= MOST_LEARNED {
+                    answers.clear();
+                }
+                answers.insert(key.to_vec(), told.clone());
                 told
             }
         };
-        self.room = key;
-        Ok(found)
+        found.ok_or_else(odd)
     }
 
-    /// Add what facts tell of the shape of a part of a record, and their values.
-    fn shape(&self, life: &Life<'a>, part: usize, mid: u64, key: &mut Vec<u32>, values: &mut Values<'a>) -> Plain<()> {
-        for fact in life.facts.iter().filter(|fact| fact.classes[part] != NONE) {
-            only(fact.classes[part] != ODD)?;
-            key.push(fact.classes[part]);
-            if self.flags(fact) & OWNS != 0 {
-                key.push(u32::from(fact.number(0) == Some(mid)));
+    /// Return what is said of a message, or of a connection.
+    fn plain(&mut self, kind: usize, id: u64) -> PyResult<Rc<Life<'a>>> {
+        if self.lives.len() >= MOST_LIVES {
+            self.lives.clear();
+        }
+        if !self.lives.contains_key(&(kind, id)) {
+            let found = ordinary(self.life(kind, id))?.map(Rc::new);
+            self.lives.insert((kind, id), found);
+        }
+        self.lives[&(kind, id)].clone().ok_or_else(odd)
+    }
+
+    fn life(&mut self, kind: usize, id: u64) -> PyResult<Life<'a>> {
+        let mut life = Life { facts: self.facts.of((self.of.0 + kind, id)), seen: NEVER, closed: u32::MAX, ..Life::default() };
+        let (mut all, mut begun, mut over) = (NEVER, NEVER, None);
+        let own = life.facts.partition_point(|fact| fact.code != MENTION);
+        for fact in life.facts.drain(own..) {
+            life.users.extend(user(&fact));
+            life.passed |= fact.text(1).is_some();
+            widen(&mut all, fact.time, kind < MESSAGES);
+        }
+        life.users = ascending(life.users.drain(..));
+        for fact in &mut life.facts {
+            let rule = self.table.rule(fact.code).filter(|rule| rule.literal.len() == fact.count()).ok_or_else(odd)?;
+            (fact.flags, fact.classes) = (rule.flags, *self.classes(rule, fact)?);
+            life.flags |= fact.flags;
+            widen(&mut life.seen, fact.time, fact.flags & SEEN != 0);
+            widen(&mut begun, fact.time, fact.flags & BEGINS != 0);
+            if fact.flags & CLOSES != 0 {
+                life.closed = life.closed.min(fact.time);
             }
-            values.push(Cow::default()); // in place of its time
-            values.extend((0..fact.count()).map(|place| fact.value(place).unwrap_or_default()));
+            only(fact.flags & NAMES == 0 || *over.get_or_insert_with(|| fact.value(0)) == fact.value(0))?;
         }
-        key.push(u32::MAX);
-        Ok(())
+        let (first, last) = (all.0.min(life.seen.0), all.1.max(life.seen.1));
+        let is_many = |same: &[Fact]| self.table.rule(same[0].code).is_some_and(|rule| (1..same.len()).contains(&rule.most));
+        only(!life.facts.chunk_by(|one, other| one.code == other.code).any(is_many))?;
+        only((first <= last && last - first <= self.table.silence) || life.facts.is_empty())?;
+        only(begun == NEVER || (first.saturating_add(self.table.same) >= begun.0 && begun.1 - begun.0 <= self.table.same))?;
+        Ok(life)
     }
 
-    /// Add when a connection said what matters by its time: in which order, and before, within or after the second in which mail passed, if any did.
-    fn order(&self, life: &Life, moment: Option<u32>, key: &mut Vec<u32>) -> Plain<()> {
-        let timed = life.facts.iter().filter(|fact| self.flags(fact) & TIMED != 0);
-        for (place, one) in timed.clone().enumerate() {
-            only(!timed.clone().take(place).any(|other| (one.time, one.code) == (other.time, other.code)))?;
-            let is_at_once = self.flags(one) & AT_ONCE != 0;
-            key.extend(moment.map(|moment| if is_at_once { u32::from(one.time > moment) } else { one.time.cmp(&moment) as u32 }));
+    /// Return what a fact is to the parts of a record.
+    fn classes(&mut self, rule: &Rule, fact: &Fact) -> PyResult<Arc<Classes>> {
+        let mut key = std::mem::take(&mut self.room);
+        key.clear();
+        key.push(u32::from(fact.code));
+        for (text, &is_literal) in fact.texts().zip(&rule.literal) {
+            key.push(state(text));
+            key.extend(text.filter(|_| is_literal).into_iter().flat_map(letters));
         }
-        ranks(key, timed.map(|fact| fact.time));
-        Ok(())
+        let found = self.told(|learned| &mut learned.classes, &key, |judge| judge.ask("classes", (fact.code, fact.texts().collect::<Vec<_>>())));
+        self.room = key;
+        found
     }
 
     /// Add what a connection tells of the shape of a message whose mail passed at a time.
-    fn beside(&mut self, side: usize, id: u64, time: u32, mid: u64, key: &mut Vec<u32>, values: &mut Values<'a>) -> Plain<()> {
+    fn beside(&mut self, side: usize, id: u64, time: u32, mid: u64, shape: &mut Shape<'a>) -> PyResult<()> {
         let life = self.plain(side, id)?;
-        self.order(&life, Some(time), key)?;
-        self.shape(&life, BESIDE, mid, key, values)
+        order(&mut shape.key, &life, Some(time))?;
+        shape.add(&life, BESIDE, mid)
     }
 
     /// Add what tells one part of a record, with what the message was made from.
-    fn part(&mut self, part: usize, mid: u64, life: &Life<'a>, key: &mut Vec<u32>, values: &mut Values<'a>, depth: u32) -> Plain<()> {
-        self.shape(life, part, mid, key, values)?;
+    fn part(&mut self, part: usize, mid: u64, life: &Life<'a>, shape: &mut Shape<'a>, depth: u32) -> PyResult<()> {
+        shape.add(life, part, mid)?;
         if part == RECEIVED {
-            let is_over = life.facts.iter().any(|fact| self.named(fact, 0) > Some(0));
-            key.extend([u32::from(life.flags & ACCEPTS != 0 || life.passed), u32::from(is_over)]);
-            if let Some(start) = life.find(self.table, STARTS) {
+            let is_over = life.facts.iter().any(|fact| named(fact, 0) > Some(0));
+            shape.key.extend([u32::from(life.flags & ACCEPTS != 0 || life.passed), u32::from(is_over)]);
+            if let Some(start) = life.find(STARTS) {
                 match start.number(0).filter(|&id| id > 0) {
-                    Some(id) => self.beside(0, id, start.time, mid, key, values)?,
-                    None => key.push(self.ask("is_own", (life.find(self.table, SENDS).and_then(|fact| fact.text(1)),))?),
+                    Some(id) => self.beside(0, id, start.time, mid, shape)?,
+                    None => shape.key.push(self.origin(life.find(SENDS).and_then(|fact| fact.text(1)))?),
                 }
             }
         }
-        let Some(origin) = life.find(self.table, INHERITS) else { return Ok(()) };
-        let parent = origin.number(0).ok_or(Not::Ordinary)?;
+        let Some(origin) = life.find(INHERITS) else { return Ok(()) };
+        let parent = origin.number(0).ok_or_else(odd)?;
         let life = self.plain(MESSAGES, parent)?;
         if life.facts.is_empty() {
-            key.push(u32::MAX - 1);
+            shape.key.push(u32::MAX - 1);
             return Ok(());
         }
-        only(life.all.0 <= origin.time && depth < MOST_DEPTH)?;
-        self.part(part, parent, &life, key, values, depth + 1)
+        only(life.seen.0 <= origin.time && depth < MOST_DEPTH)?;
+        self.part(part, parent, &life, shape, depth + 1)
     }
 
-    /// Return the part of a record that has a shape, asking Python for one that is not known.
-    fn know(&mut self, kind: usize, mut key: Vec<u32>, id: u64, told: impl FnOnce() -> Vec<u64>) -> Plain<Arc<Part>> {
-        key.extend([kind as u32, u32::from(!self.host.is_empty())]);
-        if let Some(part) = self.learned.parts.get(&key) {
-            return part.clone().ok_or(Not::Ordinary);
-        }
-        let part: Option<Part> = self.ask("learn", (kind, id, told(), &key[..]))?;
-        with_room(&mut self.learned.parts).entry(key).insert(part.map(Arc::new)).get().clone().ok_or(Not::Ordinary)
+    /// Return a number for who has made a message that came over no connection.
+    fn origin(&mut self, sender: Option<&[u8]>) -> PyResult<u32> {
+        let key: Vec<u32> = [Some(&self.of.1[..]), sender].into_iter().flatten().flat_map(letters).collect();
+        Ok(*self.told(|learned| &mut learned.origins, &key, |judge| judge.ask("is_own", (sender,)))?)
     }
 
-    /// Return the values that a record has of its own, which one part of it shows: id, host, two times, and room for a domain.
-    fn own(&self, shown: Option<(u64, (u32, u32))>) -> Values<'a> {
-        let mut values = Vec::with_capacity(ROOM);
-        if let Some((id, (first, last))) = shown {
-            values.extend([Cow::Owned(id.to_string().into()), Cow::Borrowed(self.host), stamp(first), stamp(last)]);
-        }
-        values.resize(DOMAIN + 1, Cow::default());
-        values
+    /// Return the part of a record that has a shape.
+    fn know(&mut self, kind: usize, shape: Shape<'a>, id: u64, told: impl FnOnce() -> Vec<u64>) -> PyResult<Filled<'a>> {
+        let Shape { mut key, values } = shape;
+        key.extend([kind as u32, u32::from(!self.of.1.is_empty())]);
+        let part = self.told(|learned| &mut learned.parts, &key, |judge| judge.ask("learn", (kind, id, told(), &key[..])))?;
+        Ok(Filled { part, values })
     }
 
     /// Return how a message was received and its envelope.
-    fn halves(&mut self, mid: u64, life: &Life<'a>) -> Plain<Rc<[Filled<'a>; 2]>> {
+    fn halves(&mut self, mid: u64, life: &Life<'a>) -> PyResult<Rc<[Filled<'a>; 2]>> {
         if life.halves.get().is_none() {
             let both = self.half(RECEIVED, mid, life).and_then(|received| Ok([received, self.half(ENVELOPE, mid, life)?]));
             let _ = life.halves.set(ordinary(both)?.map(Rc::new));
         }
-        life.halves.get().cloned().flatten().ok_or(Not::Ordinary)
+        life.halves.get().cloned().flatten().ok_or_else(odd)
     }
 
-    fn half(&mut self, part: usize, mid: u64, life: &Life<'a>) -> Plain<Filled<'a>> {
-        let own = if part == RECEIVED { Some((mid, life.all)) } else { None };
-        let (mut key, mut values) = (Vec::with_capacity(ROOM), self.own(own));
-        self.part(part, mid, life, &mut key, &mut values, 0)?;
-        let part = self.know(part, key, mid, Vec::new)?;
-        for &(place, start) in &part.lists {
-            let listed: Vec<Vec<u8>> = self.ask("listed", (&values[place][..],))?;
-            values.resize(start, Cow::default());
-            values.extend(listed.into_iter().map(Cow::Owned));
+    fn half(&mut self, part: usize, mid: u64, life: &Life<'a>) -> PyResult<Filled<'a>> {
+        let mut shape = Shape::new(if part == RECEIVED { own(mid, &self.of.1, life.seen) } else { Default::default() });
+        self.part(part, mid, life, &mut shape, 0)?;
+        let (mut found, mut domain) = (self.know(part, shape, mid, Vec::new)?, None);
+        for &(place, start) in &found.part.lists {
+            let listed: Vec<Vec<u8>> = self.ask("listed", (&found.values[place][..],))?;
+            found.values.resize(start, Cow::default());
+            found.values.extend(listed.into_iter().map(Cow::Owned));
         }
-        let (mut found, mut domain) = (Filled { part, values }, None);
         if !self.learned.families.is_empty() {
-            // one that is not ASCII has no domain here, and is counted by itself
-            let is_plain = found.share([SENDER], &mut domain).is_ok();
-            found.values[DOMAIN] = if is_plain { Cow::Owned(domain.unwrap_or_default()) } else { Cow::Borrowed(b"\0") };
+            found.share(&[SENDER], &mut domain)?;
+            found.values[DOMAIN] = Cow::Owned(domain.unwrap_or_default());
         }
         Ok(found)
     }
 
     /// Return the deliveries of a message in their order, by the facts that tell of them.
-    fn tries(&mut self, mid: u64, facts: &[&Fact]) -> Plain<Arc<Vec<Try>>> {
-        let mut key: Vec<u32> = facts.iter().map(|fact| fact.classes[DELIVERY]).collect();
+    fn tries(&mut self, mid: u64, facts: &[&Fact]) -> PyResult<Arc<Vec<Try>>> {
+        let mut key = facts.iter().map(|fact| fact.classes[DELIVERY]).collect();
         ranks(&mut key, facts.iter().map(|fact| fact.time));
         ranks(&mut key, facts.iter().map(|fact| fact.number(0)));
         ranks(&mut key, facts.iter().map(|fact| fact.text(2)));
-        if let Some(known) = self.learned.tries.get(&key) {
-            return known.clone().ok_or(Not::Ordinary);
-        }
-        let found: Option<Vec<Try>> = self.ask("tries", (mid, &key[..]))?;
-        with_room(&mut self.learned.tries).entry(key).insert(found.map(Arc::new)).get().clone().ok_or(Not::Ordinary)
+        self.told(|learned| &mut learned.tries, &key, |judge| judge.ask("tries", (mid, &key[..])))
     }
 }
 
-impl Filled<'_> {
-    /// Look at the domains of some people of an envelope: the one that they share with those of before is `found`, or nothing.
-    fn share(&self, who: impl IntoIterator<Item = u64>, found: &mut Option<Vec<u8>>) -> Plain<()> {
-        who.into_iter().try_for_each(|who| {
-            let Some(&(_, place)) = self.part.people.iter().find(|(one, _)| *one == who) else { return Ok(()) };
-            let address = &self.values[place];
-            let domain = memrchr(b'@', address).map_or(&b""[..], |at| &address[at + 1..]);
-            match found {
-                Some(known) if !known.eq_ignore_ascii_case(domain) => known.clear(),
-                Some(_) => {}
-                None => *found = Some(domain.to_ascii_lowercase()),
-            }
-            only(address.is_ascii())
-        })
-    }
+/// Return a text as a part of a key.
+fn letters(text: &[u8]) -> impl Iterator<Item = u32> + '_ {
+    text.iter().map(|&byte| byte.into()).chain([u32::MAX])
 }
 
 /// Return what may matter of a value that matters by no more than that.
-fn state(text: Option<&[u8]>) -> u8 {
+fn state(text: Option<&[u8]>) -> u32 {
     match text {
         None => 0,
         Some(b"") => 1,
@@ -445,27 +455,8 @@ fn state(text: Option<&[u8]>) -> u8 {
     }
 }
 
-/// Forget what was learned, if it is too much.
-fn with_room<K, V>(learned: &mut HashMap<K, V>) -> &mut HashMap<K, V> {
-    if learned.len() >= MOST_LEARNED {
-        learned.clear();
-    }
-    learned
-}
-
-fn stamp(time: u32) -> Cow<'static, [u8]> {
-    let mut text = Vec::with_capacity(20);
-    json::stamp(&mut text, time);
-    Cow::Owned(text)
-}
-
-/// Add the rank of each of some.
-fn ranks<T: Ord>(key: &mut Vec<u32>, all: impl Iterator<Item = T> + Clone) {
-    key.extend(all.clone().map(|one| all.clone().filter(|other| *other < one).count() as u32));
-}
-
 /// Have a span of time hold another time, if it counts.
-fn widen(span: &mut (u32, u32), time: u32, counts: bool) {
+pub fn widen(span: &mut (u32, u32), time: u32, counts: bool) {
     if counts {
         *span = (span.0.min(time), span.1.max(time));
     }

@@ -3,10 +3,10 @@ use hashbrown::HashMap;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-/// Pieces of the file that are kept in memory, by where they begin. What begins in a page is whole in it.
-type Pages = HashMap<usize, Vec<u8>>;
+/// The file, and pieces of it that are in memory, by where they begin. What begins in a page is whole in it.
+type Paged = (File, HashMap<usize, Vec<u8>>);
 const PAGE: usize = 1 << 17;
 const LONGEST: usize = 1 << 16;
 const MOST_PAGES: usize = 64;
@@ -16,15 +16,15 @@ pub struct Kept {
     latest: Vec<u8>,
     /// How many stand in the file.
     before: usize,
-    file: Option<Mutex<(File, Pages)>>,
+    file: Option<Mutex<Paged>>,
     /// How many may be in memory.
     most: usize,
 }
 
 impl Kept {
-    /// Keep only so many bytes in memory, the others in a file.
-    pub fn limit(&mut self, most: usize, file: File) {
-        (self.most, self.file) = (most, Some(Mutex::new((file, Pages::new()))));
+    /// Keep only so many bytes in memory, the others in a file, if there is one.
+    pub fn new(most: usize, file: Option<File>) -> Kept {
+        Kept { most, file: file.map(|file| Mutex::new((file, HashMap::new()))), ..Kept::default() }
     }
 
     pub fn len(&self) -> usize {
@@ -44,25 +44,24 @@ impl Kept {
 
     #[cold]
     fn read(&self, start: usize, length: usize) -> Vec<u8> {
-        let (file, pages) = &mut *self.file.as_ref().expect("there is a file").lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, pages) = &mut *self.file.as_ref().expect("there is a file").lock().expect("no thread has failed");
+        if pages.len() > MOST_PAGES {
+            pages.clear();
+        }
         let first = start / PAGE * PAGE;
-        if !pages.contains_key(&first) {
-            if pages.len() >= MOST_PAGES {
-                pages.clear();
-            }
+        let page = pages.entry(first).or_insert_with(|| {
             let mut page = vec![0; (PAGE + LONGEST).min(self.before - first)];
             // without what stands there, verdicts would be wrong: nothing goes on (`guarded`)
             file.seek(SeekFrom::Start(first as u64)).and_then(|_| file.read_exact(&mut page)).expect("the temporary file can be read");
-            pages.insert(first, page);
-        }
-        let page = &pages[&first][start - first..];
-        page[..length.min(page.len())].to_vec()
+            page
+        });
+        page[start - first..].iter().take(length).copied().collect()
     }
 
     /// Write all to the file, where there is too much; tell whether there was.
     pub fn relieve(&mut self) -> Result<bool> {
         let Some(file) = self.file.as_mut().filter(|_| self.latest.len() > self.most) else { return Ok(false) };
-        let (file, pages) = file.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let (file, pages) = file.get_mut().expect("no thread has failed");
         pages.clear(); // the last one was not whole
         file.seek(SeekFrom::Start(self.before as u64))?;
         file.write_all(&self.latest)?;

@@ -1,8 +1,9 @@
 //! Blocks of a log -> events as JSON, or what is kept of them. Which lines are events, what they say and how it is written is handed over by Python, which
 //! also reads every line that is out of the ordinary.
-use crate::facts::number;
+use crate::facts::{number, Of};
 use crate::heads::{Head, Heads};
 use crate::json;
+use crate::judging::NEVER;
 use crate::matching::Matchers;
 use memchr::{memchr, memchr2, memmem};
 use pyo3::prelude::*;
@@ -13,7 +14,7 @@ use pyo3::types::PyBytes;
 pub enum Plan {
     /// It is written: constants, and a field for each value.
     Event(Vec<u8>, Vec<Field>),
-    /// It is kept: store and code; the first of the values is the id. Without values, it is counted.
+    /// It is kept: kind of store and code; the first of the values is the id. Without values, it is counted.
     Fact(usize, u8),
 }
 
@@ -38,8 +39,8 @@ impl Field {
     }
 }
 
-/// Keeps what a line states: appliance, store, id, code, time and values.
-pub type Keep<'a> = dyn FnMut((usize, usize, u64), u8, u32, &[Option<&[u8]>]) -> PyResult<()> + 'a;
+/// Keeps what a line states: where, code, time and values.
+pub type Keep<'a> = dyn FnMut(Of, u8, u32, &[Option<&[u8]>]) -> PyResult<()> + 'a;
 
 /// What a block gave, up to the line that Python is to read next.
 #[derive(Default, IntoPyObject)]
@@ -50,8 +51,8 @@ pub struct Taken {
     lines: u64,
     events: u64,
     out: Vec<u8>,
-    /// The first and the last time that Python may not have seen.
-    span: Option<(u32, u32)>,
+    /// The first and the last time that Python may not have seen; the last one is before the first where there are none.
+    span: (u32, u32),
 }
 
 pub struct Reader {
@@ -64,14 +65,15 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Take lines of a block from a place on, as long as they are ordinary; the last one is left, for what follows may be its rest. Events are wanted of those
-    /// lines alone that have one of some words, if there are any.
+    /// Take lines of a block from a place on, as long as they are ordinary; the last one is left, for what follows may be its rest. Of some
+    /// words, if there are any, a line has one if it is an event.
     pub fn take(&mut self, bytes: &[u8], at: usize, words: &[Vec<u8>], ask: &Py<PyAny>, keep: &mut Keep<'_>) -> PyResult<Taken> {
         let (odd, words) = (memmem::Finder::new(&self.odd), words.iter().map(memmem::Finder::new).collect::<Vec<_>>());
+        let is_wanted = |line: &[u8]| words.is_empty() || words.iter().any(|word| word.find(line).is_some());
         let is_ordinary = |text: &[u8]| memchr2(0, b'\r', text).is_none() && odd.find(text).is_none() && (text.is_ascii() || std::str::from_utf8(text).is_ok());
         // most blocks are, as a whole; where Python has read a line of one, each of the others is looked at
         let are_ordinary = at == 0 && is_ordinary(bytes);
-        let mut taken = Taken { first: at, after: at, ..Taken::default() };
+        let mut taken = Taken { first: at, after: at, span: NEVER, ..Taken::default() };
         let (mut head, mut values): (Option<Head>, _) = (None, vec![]);
         while taken.after < bytes.len() {
             let start = taken.after;
@@ -83,15 +85,14 @@ impl Reader {
             }
             let next = match &head {
                 Some(head) if line.starts_with(&head.text) => None,
-                _ => match self.heads.of(line, ask)? {
+                _ => match self.heads.of(line, ask, &mut taken.span)? {
                     None => break,
                     next => next,
                 },
             };
             if let Some(head) = &head {
                 let line = &bytes[taken.first..start];
-                let is_wanted = words.is_empty() || words.iter().any(|word| word.find(line).is_some());
-                if is_wanted && !taken.give(line, head, &mut self.matchers, &mut values, keep)? {
+                if is_wanted(line) && !taken.give(line, head, &mut self.matchers, &mut values, keep)? {
                     break;
                 }
                 taken.lines += 1;
@@ -99,7 +100,6 @@ impl Reader {
             }
             head = next.or(head);
         }
-        taken.span = self.heads.span.take();
         Ok(taken)
     }
 }
@@ -126,7 +126,7 @@ impl Taken {
             Some(Plan::Fact(store, code)) => {
                 if let Some((key, values)) = values.split_first() {
                     let Some(key) = key.and_then(number) else { return Ok(false) };
-                    keep((head.appliance, *store, key), *code, head.time, values)?;
+                    keep((head.store + store, key), *code, head.time, values)?;
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from esatls.compiled import module
 from esatls.errors import EsatlsError
@@ -30,16 +30,27 @@ CODES = tuple(sorted(FACT_TYPES, key=lambda code: (shapes.ORDER.get(code, len(sh
 _LATEST = 1 << 32
 
 
-def new_core(plan: Callable[[Spec], Plan | None]) -> Any:
-    """Return a new core that does with each line what `plan` says of its pattern; None: the line is not wanted."""
+class _Table(NamedTuple):
+    """What makes lives ordinary (`judging.rs`)."""
+
+    rules: list[Any]
+    same: int
+    silence: int
+
+
+def new_core(plan: Callable[[Spec], Plan | None], most: int = 0, path: str | None = None) -> Any:
+    """Return a new core that does with each line what `plan` says of its pattern; None: the line is not wanted.
+
+    Of facts, at most so many bytes stay in memory, if there is a file for the others.
+    """
     matchers = []
     for start, (text, _, _) in MATCHERS.items():
         specs = specs_of(start)
         plans = [(last, *told) for last, spec in specs.items() if (told := plan(spec)) is not None]
         if plans:
             matchers.append((start.encode(), text, front_of(specs), plans))
-    silence = min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE)
-    return module().Core(matchers, _ODD, SHORTEST_CUT, CODES, [*map(rule_of, CODES)], lives.SAME_OPENING, silence)
+    table = _Table([*map(rule_of, CODES)], lives.SAME_OPENING, min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE))
+    return module().Core(matchers, _ODD, SHORTEST_CUT, CODES, table, most, path)
 
 
 def answer(method: Callable[..., Any], *arguments: object) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import struct
 import tempfile
 from typing import TYPE_CHECKING
 
 from esatls.compiled import module
-from esatls.extraction.fact_types import CODE, FACT_TYPES, KEY, TIME
+from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME
 from esatls.native.core import CODES, FOR_PYTHON, Plan, answer, is_time, new_core, to_bytes
 from esatls.native.told import is_canonical
 from esatls.verdicts.facts import Facts
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _BESIDE = 2
 """The core needs as much for where facts are as for the facts that it keeps in memory."""
+_OF_KEY = (1 << 62) - 1
+"""The bits of an id behind its kind."""
 _LONGEST = 8_000
 """Characters of the values of a fact: more are not for the core."""
 
@@ -35,19 +39,30 @@ class NativeFacts(Facts):
     def __init__(self, limit: int | None = None) -> None:
         """Keep at most so many bytes of facts in memory; others are in a file, which has no name and goes away with them."""
         super().__init__()
-        self.core = new_core(_plan_of_fact)
-        if limit is not None and os.name == "posix":
+        if limit is None or os.name != "posix":
+            self.core = new_core(_plan_of_fact)
+        else:
             with tempfile.NamedTemporaryFile(prefix="esatls-") as file:
-                self.core.limit(limit // _BESIDE, file.name)
+                self.core = new_core(_plan_of_fact, limit // _BESIDE, file.name)
         self.odd = 0
         """How many messages and connections the core has left to Python."""
-        self.keys: dict[str, int] = {}
-        """The number of each appliance in the core, by its key."""
+        self.keys: set[str] = set()
+        """The keys of the appliances that the core has lines of."""
 
     def absorb(self, other: NativeFacts) -> None:
         """Add the facts of another part of the log. The other must not be used afterwards."""
-        self.core.absorb(other.core, [self.keys.setdefault(key, len(self.keys)) for key in other.keys])
+        self.core.absorb(other.core)
+        self.keys |= other.keys
         self.merge(other)
+
+
+_numbers: dict[str, int] = {}
+_NUMBER = itertools.count()
+
+
+def first_store(key: str) -> int:
+    """Return the number of the first of an appliance's stores, by its key; all cores have the same."""
+    return _numbers.setdefault(key, next(_NUMBER)) * len((RECEIVING, DELIVERY, MESSAGES))
 
 
 def _plan_of_fact(spec: Spec) -> Plan:
@@ -61,12 +76,13 @@ def drained(known: Facts) -> Facts:
     """Return facts with those that the core keeps; it keeps them no longer."""
     if isinstance(known, NativeFacts):
         share = dict[str, str]().setdefault
-        for host, number in known.keys.items():
-            for store, into in enumerate(known.stores(host)):
-                for key in known.core.keys(number, store):
-                    told = [(*fact[:KEY], *map(share, fact[KEY:], fact[KEY:])) for fact in known.core.facts(number, store, key)]
-                    into.setdefault(str(key), []).extend(told)
-        known.core.clear()
+        for host in sorted(known.keys):
+            for kind, store in enumerate(known.stores(host)):
+                for (key,) in struct.iter_unpack("<Q", known.core.ids(first_store(host), [kind])):
+                    key &= _OF_KEY
+                    if told := [(*fact[:KEY], *map(share, fact[KEY:], fact[KEY:])) for fact in known.core.of(first_store(host) + kind, key)]:
+                        store.setdefault(str(key), []).extend(told)
+        known.core, known.keys = new_core(_plan_of_fact), set()
     return known
 
 
@@ -92,13 +108,13 @@ def _given_back(known: NativeFacts) -> bool:
                     if not is_canonical(fact[KEY]) or sum(len(value) for value in fact[KEY + 1 :] if value) > _LONGEST:
                         return False
     for host, stores in known.hosts.items():
-        number = known.keys.setdefault(host, len(known.keys))
-        for place, store in enumerate(stores):
+        known.keys.add(host)
+        for kind, store in enumerate(stores):
             told = [
                 (codes[fact[CODE]], fact[TIME], int(fact[KEY]), [None if value is None else to_bytes(value) for value in fact[KEY + 1 :]])
                 for facts in store.values()
                 for fact in facts
             ]
-            answer(known.core.put, number, place, told)
+            answer(known.core.put, first_store(host) + kind, told)
     known.hosts = {}
     return True

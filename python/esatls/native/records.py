@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.native.core import CODES, answer, to_bytes, to_text
-from esatls.native.kept import NativeFacts, is_judging
+from esatls.native.kept import NativeFacts, first_store, is_judging
 from esatls.native.told import LINK, Learned, Part, is_canonical
 from esatls.output.json_lines import dumps, loads
 from esatls.verdicts import ordinary, shapes
@@ -83,15 +83,14 @@ def counted(
     for told, *odd in _records(known, ((RECEIVING, DELIVERY, MESSAGES),), learned, contradictions, _seconds(since, until), jobs):
         yield from alike.by_itself(told)
         yield from itertools.chain.from_iterable(odd)
-    first, *others = learned.by_core
-    yield from alike.together(first.take(others))
+    yield from alike.together(one.take() for one in learned.by_core)
 
 
 class _Asked(Known):
     """The messages and connections of one appliance, which the core judges; what `closure` asks of the core, and what the core asks."""
 
-    def __init__(self, known: NativeFacts, number: int, host: str, learned: Learned, contradictions: Contradictions) -> None:
-        self.known, self.core, self.number, self.host = known, known.core, number, host
+    def __init__(self, known: NativeFacts, host: str, learned: Learned, contradictions: Contradictions) -> None:
+        self.known, self.core, self.first, self.host = known, known.core, first_store(host), host
         self.learned, self.contradictions = learned, contradictions
         self._most = sys.maxsize
 
@@ -99,16 +98,16 @@ class _Asked(Known):
 
     def facts(self, store: int, key: str) -> list[Fact]:
         """Return the facts of an id."""
-        found: list[Fact] = self.core.facts(self.number, store, int(key)) if is_canonical(key) else []
+        found: list[Fact] = self.core.of(self.first + store, int(key)) if is_canonical(key) else []
         return found
 
     def users(self, side: int, key: str) -> list[str]:
         """Return the messages that name a connection."""
-        return [*map(str, self.core.users(self.number, side, int(key), self._most))] if is_canonical(key) else []
+        return [*map(str, self.core.users(self.first + side, int(key), self._most))] if is_canonical(key) else []
 
     def children(self, mid: str) -> list[str]:
         """Return the messages that were made from one."""
-        return [*map(str, self.core.users(self.number, MESSAGES, int(mid), sys.maxsize))]
+        return [*map(str, self.core.users(self.first + MESSAGES, int(mid), sys.maxsize))]
 
     # what the core asks
 
@@ -195,13 +194,13 @@ class _Asked(Known):
 
         Where they are only counted, lines of those that are not like others come first, for each family.
         """
-        ids = self.core.ids(self.number, stores)
-        is_counted = bool(self.learned.families)
+        ids = answer(self.core.ids, self.first, stores)
+        of, is_counted = (self.first, to_bytes(self.host), range_), bool(self.learned.families)
 
         def some(start: int, thread: int) -> list[Any]:
             later: list[tuple[int, int, str]] = []
             these = ids[start : start + _AT_ONCE * _ID]
-            parts, odd = answer(self.core.records, self.number, these, to_bytes(self.host), range_, self, self.learned.by_core[thread])
+            parts, odd = answer(self.core.records, of, these, self, self.learned.by_core[thread])
             out, found = (b"", [parts]) if is_counted else (parts[0], list[Any]())
             done = 0
             for place, store, key in odd:
@@ -232,9 +231,9 @@ def _records(
     range_: tuple[int, int] = _ALWAYS,
     jobs: int = 1,
 ) -> Iterator[list[Any]]:
-    for host, number in sorted(known.keys.items()):
+    for host in sorted(known.keys):
         for some in stores:
-            yield from _Asked(known, number, host, learned, contradictions).records(some, range_, jobs)
+            yield from _Asked(known, host, learned, contradictions).records(some, range_, jobs)
 
 
 def _in_turn(work: Callable[[int, int], list[Any]], given: Sequence[int], jobs: int) -> Iterator[list[Any]]:

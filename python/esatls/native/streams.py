@@ -12,7 +12,7 @@ from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines import envelope
 from esatls.lines.clock import rfc3339
 from esatls.native.core import FOR_PYTHON, Plan, answer, is_time, new_core
-from esatls.native.kept import NativeFacts
+from esatls.native.kept import NativeFacts, first_store
 from esatls.output.json_lines import dumps
 from esatls.verdicts.hosts import key_of
 
@@ -96,7 +96,8 @@ class _NativeStream(BlockStream):
             first = at
             if self._document is None and self._cut is None and not self._heads.differ:
                 taken = answer(self.core.take, block, at, words, self._header)
-                self._heads.note(taken["span"])
+                first_time, last_time = taken["span"]
+                self._heads.note(taken["span"] if first_time <= last_time else ())
                 first, following = taken["first"], taken["after"]
                 if taken["lines"]:
                     self._took(taken["lines"], taken["events"], taken["out"])
@@ -149,7 +150,8 @@ class _Header(NamedTuple):
     """What stands in front of its minutes and seconds, and behind them; None: all of it stands in front, and they are as they are."""
     base: tuple[bytes, bytes] | None = None
     """The fields that it gives an event; those of an hour in front of the time and behind it. None: no event is wanted."""
-    appliance: int = 0
+    store: int = 0
+    """The first one of the appliance."""
     time: int = 0
 
 
@@ -207,4 +209,5 @@ class _FactStream(_NativeStream):
         if not is_time(head.time):
             return None
         told = self._hour(header, head) or _Header(header.encode(), time=head.time)
-        return told._replace(appliance=self.keys.setdefault(key_of(head.host), len(self.keys)))
+        self.keys.add(key := key_of(head.host))
+        return told._replace(store=first_store(key))

@@ -36,7 +36,6 @@ class _Rule(NamedTuple):
     most: int
     flags: int
     """Those of judging.rs, a bit each, in their order."""
-    names: int | None
     literal: list[bool]
     tells: list[int]
 
@@ -58,12 +57,12 @@ def rule_of(code: str) -> _Rule | None:
         code == "message_sender",
         code not in shapes.TRIES and code not in shapes.INTERNAL,
         ordinary.OWNER in rule.values,
+        *(_NAMED.get(rule.values[0]) == kind for kind in (RECEIVING, DELIVERY, MESSAGES)),
     )
     names = FACT_TYPES[code]._fields[KEY + 1 :]
     return _Rule(
         rule.most,
         sum(1 << bit for bit, is_so in enumerate(told) if is_so),
-        _NAMED.get(rule.values[0]),
         [bool(_AS_THEY_STAND & {*some}) for some in itertools.zip_longest(rule.values, rule.shown)],
         [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in names if rule.shown],
     )

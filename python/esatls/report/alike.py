@@ -38,10 +38,23 @@ def by_itself(told: Iterable[bytes]) -> list[Alike]:
     return [Alike(loads(line), 1, what=what) for what, some in zip(_WHATS.values(), told) for line in some.splitlines()]
 
 
-def together(counted: Iterable[tuple[int, int, list[_Span], bytes]]) -> Iterator[Alike]:
-    """Yield what the core has counted together: family, number, spans, and the record of one."""
-    for family, number, spans, line in counted:
-        yield _alike(family, loads(line), number, spans)
+def together(counted: Iterable[list[tuple[bytes, int, list[_Span], bytes]]]) -> Iterator[Alike]:
+    """Yield what threads of the core have counted together: what is alike, the family in front, the number, spans, and the record of one."""
+    first, *others = map(_by_key, counted)
+    for groups in others:
+        for key, (number, spans, line) in groups.items():
+            known = first.get(key)
+            first[key] = (number, spans, line) if known is None else (known[0] + number, [*map(_joined, known[1], spans)], known[2])
+    for key, (number, spans, line) in first.items():
+        yield _alike(key[0], loads(line), number, spans)
+
+
+def _by_key(counted: Iterable[tuple[bytes, int, list[_Span], bytes]]) -> dict[bytes, tuple[int, list[_Span], bytes]]:
+    return {key: (number, spans, line) for key, number, spans, line in counted}
+
+
+def _joined(one: _Span, other: _Span) -> _Span:
+    return min(one[0], other[0]), max(one[1], other[1]), sorted([*one[2], *other[2]], reverse=True)[:MOST_EXAMPLES]
 
 
 def _alike(family: int, record: Any, number: int, spans: list[_Span]) -> Alike:
