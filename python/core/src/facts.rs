@@ -20,7 +20,7 @@ const WORD: usize = 4;
 /// Facts of most ids. Of more, a vector would be too large for what the allocator has at hand.
 const MOST: usize = 18;
 /// More facts of one id are not asked for the same one: a fact that is there twice changes nothing.
-const LOOKED_AT: usize = 4;
+const LOOKED_AT: usize = 2;
 /// In the end of a value: it is not there.
 const ABSENT: u16 = 1 << 15;
 
@@ -84,7 +84,6 @@ impl<'a> Fact<'a> {
 }
 
 /// What was read by one thread.
-#[derive(Default)]
 struct Part {
     /// Bodies of facts, each with its length in front; and of each fact one more than the place of the one before it of the same id, its time and its body.
     /// Places are counted in words.
@@ -128,7 +127,7 @@ impl Part {
     /// Return the place before each of some facts of an id, its time and the place of its body, the latest one first.
     fn chain(kept: &Kept, mut place: u32) -> impl Iterator<Item = [u32; 3]> + '_ {
         std::iter::from_fn(move || {
-            let bytes = kept.get(place.checked_sub(1)? as usize * WORD, 3 * WORD);
+            let bytes: [u8; 3 * WORD] = (*kept.get(place.checked_sub(1)? as usize * WORD, 3 * WORD)).try_into().ok()?;
             let found = [0, 1, 2].map(|word| u32::from_le_bytes(std::array::from_fn(|byte| bytes[word * WORD + byte])));
             place = found[0];
             Some(found)
@@ -140,8 +139,10 @@ impl Part {
 pub struct Facts(Vec<Part>);
 
 impl Facts {
-    pub fn new(kept: Kept) -> Facts {
-        Facts(vec![Part { kept, ..Part::default() }])
+    /// Keep only so many bytes in memory.
+    pub fn new(most: usize) -> Facts {
+        let (hasher, latest) = (DefaultHashBuilder::default(), HashMap::new());
+        Facts(vec![Part { kept: Kept::new(most), recent: vec![], hasher, room: vec![], latest }])
     }
 
     /// Take over what others have read.

@@ -38,15 +38,14 @@ impl Form {
             let seconds = [(m, 600), (n, 60), (s, 10), (t, 1)].map(|(digit, unit)| u32::from(digit - b'0') * unit);
             time = time.checked_add(seconds.iter().sum())?;
         }
-        let base = self.base.as_ref().map(|(before, after)| {
-            let mut base = before.clone();
+        let mut base = self.base.clone();
+        if let Some((base, after)) = &mut base {
             if self.after.is_some() {
-                base.extend_from_slice(stamp(time).as_bytes());
+                stamp(base, time).ok()?;
             }
-            base.extend_from_slice(after);
-            base
-        });
-        Some(Head { text: line[..line.len() - rest.len()].to_vec(), base, store: self.store, time })
+            base.append(after);
+        }
+        Some(Head { text: line[..line.len() - rest.len()].to_vec(), base: base.map(|(base, _)| base), store: self.store, time })
     }
 }
 

@@ -2,6 +2,7 @@
 use humantime::format_rfc3339_seconds;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Tell whether a text stands in JSON as it is.
@@ -28,7 +29,7 @@ pub fn told(out: &mut Vec<u8>, written: &Bound<'_, PyAny>) -> PyResult<()> {
     Ok(())
 }
 
-/// Return a time as RFC 3339 has it, in UTC.
-pub fn stamp(time: u32) -> String {
-    format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(time.into())).to_string()
+/// Add a time as RFC 3339 has it, in UTC.
+pub fn stamp(out: &mut Vec<u8>, time: u32) -> std::io::Result<()> {
+    write!(out, "{}", format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(time.into())))
 }

@@ -3,7 +3,6 @@ mod records;
 
 use crate::facts::{ascending, number, user, Fact, Facts, MENTION, MESSAGES, STORES};
 use crate::groups::{Family, Group, Span};
-use crate::json::stamp;
 use hashbrown::HashMap;
 use memchr::memrchr;
 use pyo3::call::PyCallArgs;
@@ -41,8 +40,8 @@ pub struct Rule {
     /// How many; 0: any number.
     most: usize,
     flags: u32,
-    /// Of which values it matters how they stand, beside whether they are there.
-    literal: Vec<bool>,
+    /// What matters of each value beside whether it is there: nothing more, how it looks (`look`), or how it stands.
+    matters: Vec<u8>,
     /// For each value a number for what it tells of a connection, 0 for nothing: facts that tell the same tell the same value.
     tells: Vec<usize>,
 }
@@ -114,17 +113,17 @@ const NONE: u32 = 0;
 const ODD: u32 = u32::MAX;
 
 /// What Python has told, by what it was asked; None: it is not ordinary.
-type Answers<T> = HashMap<Vec<u32>, Option<Arc<T>>>;
+type Answers<T> = HashMap<Vec<u32>, Option<T>>;
 
 /// What one thread has learned from Python, and counted.
 #[pyclass(module = "esatls_core")]
 #[derive(Default)]
 pub struct Learned {
     classes: Answers<Classes>,
-    parts: Answers<Part>,
-    tries: Answers<Vec<Try>>,
+    parts: Answers<Arc<Part>>,
+    tries: Answers<Arc<Vec<Try>>>,
     origins: Answers<u32>,
-    words: Answers<Vec<u8>>,
+    words: Answers<Arc<Vec<u8>>>,
     /// What is counted of records, if they are only counted.
     families: Vec<Family>,
     known: HashMap<Vec<u8>, Group>,
@@ -158,17 +157,37 @@ const DOMAIN: usize = 4;
 /// A span of time that holds none.
 pub const NEVER: (u32, u32) = (u32::MAX, 0);
 
+/// A value of a record: it is written when it is shown.
+#[derive(Clone)]
+enum Value<'a> {
+    Text(Cow<'a, [u8]>),
+    Number(u64),
+    Time(u32),
+}
+
+const NOTHING: Value = Value::Text(Cow::Borrowed(b""));
+
+impl Value<'_> {
+    fn text(&self) -> &[u8] {
+        match self {
+            Value::Text(text) => text,
+            _ => b"",
+        }
+    }
+}
+
 /// What tells the shape of a part of a record, and the values that it may show.
 struct Shape<'a> {
     key: Vec<u32>,
-    values: Vec<Cow<'a, [u8]>>,
+    values: Vec<Value<'a>>,
 }
 
 impl<'a> Shape<'a> {
-    fn new(own: impl IntoIterator<Item = Cow<'a, [u8]>>) -> Self {
-        let mut values = Vec::with_capacity(ROOM);
-        values.extend(own);
-        Shape { key: Vec::with_capacity(ROOM), values }
+    /// Return a shape with values that a record has of its own.
+    fn new(own: impl IntoIterator<Item = Value<'a>>) -> Self {
+        let mut shape = Shape { key: Vec::with_capacity(ROOM), values: Vec::with_capacity(ROOM) };
+        shape.values.extend(own);
+        shape
     }
 
     /// Add what the facts of a life tell to a part of the record of a message.
@@ -177,8 +196,8 @@ impl<'a> Shape<'a> {
             only(fact.classes[part] != ODD)?;
             self.key.push(fact.classes[part]);
             self.key.extend((fact.flags & OWNS != 0).then(|| u32::from(fact.number(0) == Some(mid))));
-            self.values.push(Cow::default()); // in place of its time
-            self.values.extend((0..fact.count()).map(|place| fact.value(place)));
+            self.values.push(NOTHING); // in place of its time
+            self.values.extend((0..fact.count()).map(|place| Value::Text(fact.value(place))));
         }
         self.key.push(u32::MAX);
         Ok(())
@@ -186,12 +205,8 @@ impl<'a> Shape<'a> {
 }
 
 /// Return the values that a record has of its own, with room for a domain.
-fn own(id: u64, host: &[u8], (first, last): (u32, u32)) -> [Cow<'_, [u8]>; DOMAIN + 1] {
-    [written(id.to_string()), Cow::Borrowed(host), written(stamp(first)), written(stamp(last)), Cow::default()]
-}
-
-fn written(text: String) -> Cow<'static, [u8]> {
-    Cow::Owned(text.into_bytes())
+fn own(id: u64, host: &[u8], (first, last): (u32, u32)) -> [Value<'_>; DOMAIN + 1] {
+    [Value::Number(id), Value::Text(Cow::Borrowed(host)), Value::Time(first), Value::Time(last), NOTHING]
 }
 
 /// Add when a connection said what matters by its time: in which order, and before, within or after the second in which mail passed, if any did.
@@ -214,14 +229,14 @@ fn ranks<T: Ord>(key: &mut Vec<u32>, all: impl Iterator<Item = T> + Clone) {
 /// A part of a record with its values.
 struct Filled<'a> {
     part: Arc<Part>,
-    values: Vec<Cow<'a, [u8]>>,
+    values: Vec<Value<'a>>,
 }
 
 impl Filled<'_> {
     /// Look at the domains of some people of an envelope: the one that they share with those of before is `found`, or nothing.
     fn share(&self, who: &[u64], found: &mut Option<Vec<u8>>) -> PyResult<()> {
         for (_, place) in who.iter().filter_map(|who| self.part.people.iter().find(|(one, _)| one == who)) {
-            let address = &self.values[*place];
+            let address = self.values[*place].text();
             let domain = memrchr(b'@', address).map_or(&b""[..], |at| &address[at + 1..]);
             match found {
                 Some(known) if !known.eq_ignore_ascii_case(domain) => known.clear(),
@@ -287,11 +302,11 @@ impl<'a> Judge<'a> {
     }
 
     /// Return what Python tells, if it is ordinary; it is asked but once.
-    fn told<T>(&mut self, of: fn(&mut Learned) -> &mut Answers<T>, key: &[u32], ask: impl FnOnce(&Self) -> PyResult<Option<T>>) -> PyResult<Arc<T>> {
+    fn told<T: Clone>(&mut self, of: fn(&mut Learned) -> &mut Answers<T>, key: &[u32], ask: impl FnOnce(&Self) -> PyResult<Option<T>>) -> PyResult<T> {
         let found = match of(self.learned).get(key) {
             Some(known) => known.clone(),
             None => {
-                let told = ask(self)?.map(Arc::new);
+                let told = ask(self)?;
                 let answers = of(self.learned);
                 if answers.len() >= MOST_LEARNED {
                     answers.clear();
@@ -326,8 +341,8 @@ impl<'a> Judge<'a> {
         }
         life.users = ascending(life.users.drain(..));
         for fact in &mut life.facts {
-            let rule = self.table.rule(fact.code).filter(|rule| rule.literal.len() == fact.count()).ok_or_else(odd)?;
-            (fact.flags, fact.classes) = (rule.flags, *self.classes(rule, fact)?);
+            let rule = self.table.rule(fact.code).filter(|rule| rule.matters.len() == fact.count()).ok_or_else(odd)?;
+            (fact.flags, fact.classes) = (rule.flags, self.classes(rule, fact)?);
             life.flags |= fact.flags;
             widen(&mut life.seen, fact.time, fact.flags & SEEN != 0);
             widen(&mut begun, fact.time, fact.flags & BEGINS != 0);
@@ -345,13 +360,13 @@ impl<'a> Judge<'a> {
     }
 
     /// Return what a fact is to the parts of a record.
-    fn classes(&mut self, rule: &Rule, fact: &Fact) -> PyResult<Arc<Classes>> {
+    fn classes(&mut self, rule: &Rule, fact: &Fact) -> PyResult<Classes> {
         let mut key = std::mem::take(&mut self.room);
         key.clear();
         key.push(u32::from(fact.code));
-        for (text, &is_literal) in fact.texts().zip(&rule.literal) {
-            key.push(state(text));
-            key.extend(text.filter(|_| is_literal).into_iter().flat_map(letters));
+        for (text, &matters) in fact.texts().zip(&rule.matters) {
+            key.push(text.map_or(0, |text| if matters > 0 { look(text) } else { 1 + u32::from(text.is_empty()) }));
+            key.extend(text.filter(|_| matters > 1).into_iter().flat_map(letters));
         }
         let found = self.told(|learned| &mut learned.classes, &key, |judge| judge.ask("classes", (fact.code, fact.texts().collect::<Vec<_>>())));
         self.room = key;
@@ -392,14 +407,14 @@ impl<'a> Judge<'a> {
     /// Return a number for who has made a message that came over no connection.
     fn origin(&mut self, sender: Option<&[u8]>) -> PyResult<u32> {
         let key: Vec<u32> = [Some(&self.of.1[..]), sender].into_iter().flatten().flat_map(letters).collect();
-        Ok(*self.told(|learned| &mut learned.origins, &key, |judge| judge.ask("is_own", (sender,)))?)
+        self.told(|learned| &mut learned.origins, &key, |judge| judge.ask("is_own", (sender,)))
     }
 
     /// Return the part of a record that has a shape.
     fn know(&mut self, kind: usize, shape: Shape<'a>, id: u64, told: impl FnOnce() -> Vec<u64>) -> PyResult<Filled<'a>> {
         let Shape { mut key, values } = shape;
         key.extend([kind as u32, u32::from(!self.of.1.is_empty())]);
-        let part = self.told(|learned| &mut learned.parts, &key, |judge| judge.ask("learn", (kind, id, told(), &key[..])))?;
+        let part = self.told(|learned| &mut learned.parts, &key, |judge| Ok(judge.ask::<Option<_>>("learn", (kind, id, told(), &key[..]))?.map(Arc::new)))?;
         Ok(Filled { part, values })
     }
 
@@ -413,17 +428,17 @@ impl<'a> Judge<'a> {
     }
 
     fn half(&mut self, part: usize, mid: u64, life: &Life<'a>) -> PyResult<Filled<'a>> {
-        let mut shape = Shape::new(if part == RECEIVED { own(mid, &self.of.1, life.seen) } else { Default::default() });
+        let mut shape = Shape::new(if part == RECEIVED { own(mid, &self.of.1, life.seen) } else { [NOTHING; DOMAIN + 1] });
         self.part(part, mid, life, &mut shape, 0)?;
         let (mut found, mut domain) = (self.know(part, shape, mid, Vec::new)?, None);
         for &(place, start) in &found.part.lists {
-            let listed: Vec<Vec<u8>> = self.ask("listed", (&found.values[place][..],))?;
-            found.values.resize(start, Cow::default());
-            found.values.extend(listed.into_iter().map(Cow::Owned));
+            let listed: Vec<Vec<u8>> = self.ask("listed", (found.values[place].text(),))?;
+            found.values.resize(start, NOTHING);
+            found.values.extend(listed.into_iter().map(|address| Value::Text(Cow::Owned(address))));
         }
         if !self.learned.families.is_empty() {
             found.share(&[SENDER], &mut domain)?;
-            found.values[DOMAIN] = Cow::Owned(domain.unwrap_or_default());
+            found.values[DOMAIN] = Value::Text(Cow::Owned(domain.unwrap_or_default()));
         }
         Ok(found)
     }
@@ -434,7 +449,7 @@ impl<'a> Judge<'a> {
         ranks(&mut key, facts.iter().map(|fact| fact.time));
         ranks(&mut key, facts.iter().map(|fact| fact.number(0)));
         ranks(&mut key, facts.iter().map(|fact| fact.text(2)));
-        self.told(|learned| &mut learned.tries, &key, |judge| judge.ask("tries", (mid, &key[..])))
+        self.told(|learned| &mut learned.tries, &key, |judge| Ok(judge.ask::<Option<_>>("tries", (mid, &key[..]))?.map(Arc::new)))
     }
 }
 
@@ -443,15 +458,14 @@ fn letters(text: &[u8]) -> impl Iterator<Item = u32> + '_ {
     text.iter().map(|&byte| byte.into()).chain([u32::MAX])
 }
 
-/// Return what may matter of a value that matters by no more than that.
-fn state(text: Option<&[u8]>) -> u32 {
+/// Return what matters of a value that matters by how it looks: empty, zero, another number, a name in small letters, or something else.
+fn look(text: &[u8]) -> u32 {
     match text {
-        None => 0,
-        Some(b"") => 1,
-        Some(b"0") => 2,
-        Some(text) if number(text).is_some() => 3,
-        Some(text) if !text.ends_with(b".") && text.iter().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) => 4,
-        Some(_) => 5,
+        b"" => 1,
+        b"0" => 2,
+        _ if number(text).is_some() => 3,
+        _ if !text.ends_with(b".") && text.iter().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) => 4,
+        _ => 5,
     }
 }
 

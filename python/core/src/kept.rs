@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom, Write};
 use std::sync::Mutex;
+use tempfile::tempfile;
 
-/// The file, and pieces of it that are in memory, by where they begin. What begins in a page is whole in it.
+/// A file without a name, and pieces of it that are in memory, by where they begin. What begins in a page is whole in it.
 type Paged = (File, HashMap<usize, Vec<u8>>);
 const PAGE: usize = 1 << 17;
 const LONGEST: usize = 1 << 16;
 const MOST_PAGES: usize = 64;
 
-#[derive(Default)]
 pub struct Kept {
     latest: Vec<u8>,
     /// How many stand in the file.
@@ -22,9 +22,9 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Keep only so many bytes in memory, the others in a file, if there is one.
-    pub fn new(most: usize, file: Option<File>) -> Kept {
-        Kept { most, file: file.map(|file| Mutex::new((file, HashMap::new()))), ..Kept::default() }
+    /// Keep only so many bytes in memory.
+    pub fn new(most: usize) -> Kept {
+        Kept { latest: vec![], before: 0, file: None, most }
     }
 
     pub fn len(&self) -> usize {
@@ -60,13 +60,18 @@ impl Kept {
 
     /// Write all to the file, where there is too much; tell whether there was.
     pub fn relieve(&mut self) -> Result<bool> {
-        let Some(file) = self.file.as_mut().filter(|_| self.latest.len() > self.most) else { return Ok(false) };
-        let (file, pages) = file.get_mut().expect("no thread has failed");
-        pages.clear(); // the last one was not whole
+        if self.latest.len() <= self.most {
+            return Ok(false);
+        }
+        let (mut file, _) = match self.file.take() {
+            Some(known) => known.into_inner().expect("no thread has failed"),
+            None => (tempfile()?, HashMap::new()),
+        };
         file.seek(SeekFrom::Start(self.before as u64))?;
         file.write_all(&self.latest)?;
         self.before += self.latest.len();
         self.latest = vec![];
+        self.file = Some(Mutex::new((file, HashMap::new()))); // of what was in memory, the last piece was not whole
         Ok(true)
     }
 }

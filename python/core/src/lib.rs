@@ -12,13 +12,11 @@ mod reading;
 use facts::{ascending, number, Facts, Of, MENTION, MESSAGES, STORES};
 use heads::Heads;
 use judging::{ordinary, Judge, Learned, Table};
-use kept::Kept;
 use matching::{GivenMatcher, Matchers};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 use reading::{Reader, Taken};
-use std::fs::File;
 use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
 
 #[pyclass(module = "esatls_core")]
@@ -27,9 +25,6 @@ struct Core {
     codes: Vec<String>,
     table: Table,
     facts: Facts,
-    /// Whether a message names a connection that is not a number as it is written: it is not known here.
-    #[pyo3(get)]
-    is_odd: bool,
 }
 
 /// Where the kind of an id stands in front of it.
@@ -40,19 +35,18 @@ type Judged<'py> = (Vec<Bound<'py, PyBytes>>, Vec<(usize, usize, u64)>);
 
 #[pymethods]
 impl Core {
-    /// Of facts, only so many bytes are kept in memory, if there is a file for the others.
+    /// Of facts, only so many bytes are kept in memory, the others in a file.
     #[new]
-    fn new(matchers: Vec<GivenMatcher>, odd: Vec<u8>, long: usize, codes: Vec<String>, table: Table, most: usize, path: Option<&str>) -> PyResult<Self> {
+    fn new(matchers: Vec<GivenMatcher>, odd: Vec<u8>, long: usize, codes: Vec<String>, table: Table, most: usize) -> Self {
         let reader = Reader { matchers: Matchers::new(matchers), heads: Heads::default(), odd, long };
-        let file = path.map(|path| File::options().read(true).write(true).open(path)).transpose()?;
-        Ok(Core { reader, codes, table, facts: Facts::new(Kept::new(most, file)), is_odd: false })
+        Core { reader, codes, table, facts: Facts::new(most) }
     }
 
     /// Take lines of a block from a place on, as long as they are ordinary; of some words, if there are any, a line has one if it is an event.
     fn take(&mut self, py: Python<'_>, block: &[u8], at: usize, words: Vec<Vec<u8>>, ask: Py<PyAny>) -> PyResult<Taken> {
         guarded(py, || {
-            let Core { reader, table, facts, is_odd, .. } = self;
-            let taken = reader.take(block, at, &words, &ask, &mut |of, code, time, values| keep(facts, table, is_odd, of, code, time, values))?;
+            let Core { reader, table, facts, .. } = self;
+            let taken = reader.take(block, at, &words, &ask, &mut |of, code, time, values| keep(facts, table, of, code, time, values))?;
             Ok(facts.relieve().map(|()| taken)?)
         })
     }
@@ -67,14 +61,13 @@ impl Core {
         guarded(py, || {
             facts.iter().try_for_each(|(code, time, id, values)| {
                 let values: Vec<Option<&[u8]>> = values.iter().map(Option::as_deref).collect();
-                keep(&mut self.facts, &self.table, &mut self.is_odd, (store, *id), *code, *time, &values)
+                keep(&mut self.facts, &self.table, (store, *id), *code, *time, &values).map(drop)
             })
         })
     }
 
     /// Take over what another core has read.
     fn absorb(&mut self, mut other: PyRefMut<'_, Core>) {
-        self.is_odd |= other.is_odd;
         self.facts.absorb(&mut other.facts);
     }
 
@@ -117,7 +110,9 @@ impl Core {
                     (MESSAGES, _) => judge.record(id),
                     (_, 0) => Ok(()),
                     _ => judge.link(kind, id),
-                })?.is_none() {
+                })?
+                .is_none()
+                {
                     odd.push((judge.out[0].len(), kind, id));
                 }
             }
@@ -147,21 +142,16 @@ impl Core {
     }
 }
 
-/// Add a fact, and note what it names.
-fn keep(facts: &mut Facts, table: &Table, is_odd: &mut bool, of: Of, code: u8, time: u32, values: &[Option<&[u8]>]) -> PyResult<()> {
+/// Add a fact, and note what it names; false where that is no number as it is written: it is not known here.
+fn keep(facts: &mut Facts, table: &Table, of: Of, code: u8, time: u32, values: &[Option<&[u8]>]) -> PyResult<bool> {
     let full = || PyRuntimeError::new_err("too many facts for one process; give it less of the log, or more of them");
     let is_new = facts.add(of, code, time, values).ok_or_else(full)?;
-    if let (true, Some((kind, passed)), Some(Some(text))) = (is_new, table.names(code), values.first()) {
-        match number(text) {
-            Some(0) => {}
-            Some(other) => {
-                let named = (of.0 / STORES * STORES + kind, other);
-                facts.add(named, MENTION, time, &[Some(&of.1.to_le_bytes()), passed.then_some(b"")]).ok_or_else(full)?;
-            }
-            None => *is_odd |= kind < MESSAGES,
-        }
+    let (Some((kind, passed)), Some(Some(text))) = (table.names(code), values.first()) else { return Ok(true) };
+    let named = number(text);
+    if let Some(id) = named.filter(|&id| is_new && id > 0) {
+        facts.add((of.0 / STORES * STORES + kind, id), MENTION, time, &[Some(&of.1.to_le_bytes()), passed.then_some(b"")]).ok_or_else(full)?;
     }
-    Ok(())
+    Ok(named.is_some())
 }
 
 /// Do something beside the interpreter of which no panic reaches Python.

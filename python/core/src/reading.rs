@@ -39,8 +39,8 @@ impl Field {
     }
 }
 
-/// Keeps what a line states: where, code, time and values.
-pub type Keep<'a> = dyn FnMut(Of, u8, u32, &[Option<&[u8]>]) -> PyResult<()> + 'a;
+/// Keeps what a line states: where, code, time and values; false where Python is to keep it.
+pub type Keep<'a> = dyn FnMut(Of, u8, u32, &[Option<&[u8]>]) -> PyResult<bool> + 'a;
 
 /// What a block gave, up to the line that Python is to read next.
 #[derive(Default, IntoPyObject)]
@@ -126,7 +126,9 @@ impl Taken {
             Some(Plan::Fact(store, code)) => {
                 if let Some((key, values)) = values.split_first() {
                     let Some(key) = key.and_then(number) else { return Ok(false) };
-                    keep((head.store + store, key), *code, head.time, values)?;
+                    if !keep((head.store + store, key), *code, head.time, values)? {
+                        return Ok(false);
+                    }
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from esatls.compiled import module
@@ -38,10 +39,10 @@ class _Table(NamedTuple):
     silence: int
 
 
-def new_core(plan: Callable[[Spec], Plan | None], most: int = 0, path: str | None = None) -> Any:
+def new_core(plan: Callable[[Spec], Plan | None], most: int = sys.maxsize) -> Any:
     """Return a new core that does with each line what `plan` says of its pattern; None: the line is not wanted.
 
-    Of facts, at most so many bytes stay in memory, if there is a file for the others.
+    Of facts, at most so many bytes stay in memory; others are in a file, which has no name and goes away with them.
     """
     matchers = []
     for start, (text, _, _) in MATCHERS.items():
@@ -50,7 +51,7 @@ def new_core(plan: Callable[[Spec], Plan | None], most: int = 0, path: str | Non
         if plans:
             matchers.append((start.encode(), text, front_of(specs), plans))
     table = _Table([*map(rule_of, CODES)], lives.SAME_OPENING, min(lives.FINISHED_SILENCE, lives.CONNECTION_SILENCE))
-    return module().Core(matchers, _ODD, SHORTEST_CUT, CODES, table, most, path)
+    return module().Core(matchers, _ODD, SHORTEST_CUT, CODES, table, most)
 
 
 def answer(method: Callable[..., Any], *arguments: object) -> Any:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import os
 import struct
-import tempfile
 from typing import TYPE_CHECKING
 
 from esatls.compiled import module
 from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME
 from esatls.native.core import CODES, FOR_PYTHON, Plan, answer, is_time, new_core, to_bytes
 from esatls.native.told import is_canonical
-from esatls.verdicts.facts import Facts
+from esatls.verdicts.facts import Facts, refs
 from esatls.verdicts.hosts import appliances
 
 if TYPE_CHECKING:
@@ -37,13 +35,9 @@ class NativeFacts(Facts):
     __slots__ = ("core", "keys", "odd")
 
     def __init__(self, limit: int | None = None) -> None:
-        """Keep at most so many bytes of facts in memory; others are in a file, which has no name and goes away with them."""
+        """Keep at most so many bytes of facts in memory."""
         super().__init__()
-        if limit is None or os.name != "posix":
-            self.core = new_core(_plan_of_fact)
-        else:
-            with tempfile.NamedTemporaryFile(prefix="esatls-") as file:
-                self.core = new_core(_plan_of_fact, limit // _BESIDE, file.name)
+        self.core = new_core(_plan_of_fact) if limit is None else new_core(_plan_of_fact, limit // _BESIDE)
         self.odd = 0
         """How many messages and connections the core has left to Python."""
         self.keys: set[str] = set()
@@ -89,11 +83,17 @@ def drained(known: Facts) -> Facts:
 def is_judging(known: NativeFacts, *, connections: bool = True) -> bool:
     """Have the core judge messages, and connections; tell whether it can. Where it cannot, the facts are all Python's (`drained`)."""
     names = appliances([*known.hosts, *known.keys])
-    can = not known.has_witnesses and all(name == key for key, name in names.items()) and _given_back(known)
-    if can and not (known.core.is_odd and connections):
+    can = not known.has_witnesses and all(name == key for key, name in names.items())
+    if can and not (connections and _names_odd_ones(known)) and _given_back(known):
         return True
     drained(known)
     return False
+
+
+def _names_odd_ones(known: NativeFacts) -> bool:
+    """Tell whether a message names a connection by what the core does not take for a number; Python has read its line."""
+    facts = itertools.chain.from_iterable(facts for stores in known.hosts.values() for facts in stores[MESSAGES].values())
+    return any(kind != MESSAGES and not is_canonical(key) for fact in facts for kind, key in refs(fact))
 
 
 def _given_back(known: NativeFacts) -> bool:

@@ -20,6 +20,7 @@ _NAMES = (*OF_THE_PEER, *OF_TLS)
 """What facts about a connection tell, whichever tells it."""
 _NAMED = {ordinary.RECEIVED_OVER: RECEIVING, ordinary.WENT_OVER: DELIVERY, ordinary.USED: DELIVERY, ordinary.MADE_FROM: MESSAGES}
 _AS_THEY_STAND = {ordinary.LITERAL, ordinary.DISTINCT, ordinary.SORTED, ordinary.UNSHOWN}
+_BY_THEIR_LOOK = {ordinary.NUMBER, ordinary.PLAIN, ordinary.RECEIVED_OVER, ordinary.WENT_OVER, ordinary.MADE_FROM}
 
 # what the core asks: parts of records by kind, marks, and what facts are to parts of a record
 _OF_DELIVERIES, LINK = 2, 4
@@ -36,7 +37,7 @@ class _Rule(NamedTuple):
     most: int
     flags: int
     """Those of judging.rs, a bit each, in their order."""
-    literal: list[bool]
+    matters: list[int]
     tells: list[int]
 
 
@@ -63,9 +64,14 @@ def rule_of(code: str) -> _Rule | None:
     return _Rule(
         rule.most,
         sum(1 << bit for bit, is_so in enumerate(told) if is_so),
-        [bool(_AS_THEY_STAND & {*some}) for some in itertools.zip_longest(rule.values, rule.shown)],
+        [max(map(_matters, some)) for some in itertools.zip_longest(rule.values, rule.shown, fillvalue=ordinary.NOTHING)],
         [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in names if rule.shown],
     )
+
+
+def _matters(kind: int) -> int:
+    """Return what matters of a value beside whether it is there, as judging.rs has it."""
+    return 2 if kind in _AS_THEY_STAND else 1 if kind in _BY_THEIR_LOOK else 0
 
 
 class Part(NamedTuple):
@@ -160,7 +166,7 @@ class Learned:
 
 
 def _told(code: str, kind: int, value: str | None) -> Hashable:
-    """Return what of a value makes a shape (`verdicts.ordinary`); the core looks no closer at one than `state` in judging.rs does."""
+    """Return what of a value makes a shape (`verdicts.ordinary`); the core looks at one as `_matters` says."""
     is_there = 0 if value is None else 1 if value else 2
     if kind in (ordinary.NOTHING, ordinary.USED, ordinary.OWNER):
         return 0

@@ -2,6 +2,7 @@
 use super::*;
 use crate::json;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::ops::Range;
 
 /// The bit of the shape of a delivery that says that a line tells of its begin.
@@ -67,10 +68,10 @@ impl<'a> Judge<'a> {
         let mut shape = Shape::new(own(id, &self.of.1, (opened, life.closed)));
         shape.key.extend(told.into_iter().chain([u32::from(life.closed < u32::MAX), orders.len() as u32]));
         shape.key.extend(orders.keys().flatten());
-        shape.values[DOMAIN] = Cow::Owned(domain);
-        shape.values.push(written(passed.to_string()));
+        shape.values[DOMAIN] = Value::Text(Cow::Owned(domain));
+        shape.values.push(Value::Number(passed.into()));
         shape.add(&life, ALONE, user)?;
-        self.differences(&life, &mut shape);
+        self.differences(&life, &mut shape.key);
         let moments = || told.map(u64::from).into_iter().chain([user]).chain(orders.values().map(|&moment| moment.into())).collect();
         let found = self.know(LINKS + side, shape, id, moments)?;
         let is_shown = |place: usize| found.part.texts[0].0.iter().any(|&(_, one)| one == place);
@@ -79,15 +80,15 @@ impl<'a> Judge<'a> {
     }
 
     /// Add which facts of a connection tell the same, and in which order they came, where some differ.
-    fn differences(&self, life: &Life, shape: &mut Shape) {
+    fn differences(&self, life: &Life, key: &mut Vec<u32>) {
         let mut told: Vec<(usize, &[u8], u32)> = vec![];
         for fact in &life.facts {
             let tells = self.table.rule(fact.code).map_or(&[][..], |rule| &rule.tells);
-            told.extend(tells.iter().enumerate().filter(|(_, &what)| what > 0).filter_map(|(place, &what)| Some((what, fact.text(place)?, fact.time))));
+            told.extend(tells.iter().zip(fact.texts()).filter_map(|(&what, text)| Some((what, text.filter(|_| what > 0)?, fact.time))));
         }
         if told.iter().any(|one| told.iter().any(|other| one.0 == other.0 && one.1 != other.1)) {
-            shape.key.extend(told.iter().map(|one| told.iter().take_while(|other| (other.0, other.1) != (one.0, one.1)).count() as u32));
-            ranks(&mut shape.key, told.iter().map(|one| one.2));
+            key.extend(told.iter().map(|one| told.iter().take_while(|other| (other.0, other.1) != (one.0, one.1)).count() as u32));
+            ranks(key, told.iter().map(|one| one.2));
         }
     }
 
@@ -101,10 +102,10 @@ impl<'a> Judge<'a> {
             let (fact, mut domain) = (facts[*place], None);
             halves[ENVELOPE].share(rids, &mut domain)?;
             let domain = domain.unwrap_or_default();
-            let mut shape = Shape::new([fact.value(0), written(stamp(fact.time)), fact.value(2)]);
-            shape.key.extend([*bits, rids.len() as u32, u32::from(!domain.is_empty())]);
-            shape.values.push(Cow::Owned(domain));
-            shape.values.extend(rids.iter().map(|rid| written(rid.to_string())));
+            let is_shared = u32::from(!domain.is_empty());
+            let mut shape = Shape::new([Value::Text(fact.value(0)), Value::Time(fact.time), Value::Text(fact.value(2)), Value::Text(Cow::Owned(domain))]);
+            shape.key.extend([*bits, rids.len() as u32, is_shared]);
+            shape.values.extend(rids.iter().map(|&rid| Value::Number(rid)));
             let mut passed = bits & BEGUN != 0;
             if let Some(id) = fact.number(0).filter(|&id| id > 0) {
                 passed |= self.plain(1, id)?.passed;
@@ -114,7 +115,7 @@ impl<'a> Judge<'a> {
             done |= deliveries[number].part.mark;
             times.push(fact.time);
         }
-        let words = self.told(|learned| &mut learned.words, &[done], |judge| judge.ask("delivered", (done,)))?;
+        let words = self.told(|learned| &mut learned.words, &[done], |judge| Ok(Some(Arc::new(judge.ask("delivered", (done,))?))))?;
         let parts: Vec<&Filled> = halves.iter().chain(&deliveries).collect();
         self.add(OF_MESSAGES, &parts, &words, life.seen, [&[life.seen.0, life.seen.1], &times], mid)
     }
@@ -128,7 +129,7 @@ impl<'a> Judge<'a> {
             return line(self.ask, &mut self.out[0], parts, words);
         }
         let mut key = Vec::with_capacity(4 * ROOM);
-        let has_domain = !parts[parts.len().min(2) - 1].values[DOMAIN].is_empty();
+        let has_domain = !parts[parts.len().min(2) - 1].values[DOMAIN].text().is_empty();
         for number in families {
             let Family(period, most, of_tries, instead, latest) = self.learned.families[number];
             let times = if of_tries { times[1] } else { &times[0][..most.min(times[0].len())] };
@@ -185,7 +186,11 @@ fn line(ask: &Py<PyAny>, out: &mut Vec<u8>, parts: &[&Filled], words: &[u8]) -> 
 fn put(ask: &Py<PyAny>, out: &mut Vec<u8>, text: &Text, part: &Filled) -> PyResult<()> {
     for (piece, place) in &text.0 {
         out.extend_from_slice(piece);
-        json::text(out, &part.values[*place], ask)?;
+        match &part.values[*place] {
+            Value::Text(text) => json::text(out, text, ask)?,
+            Value::Number(number) => write!(out, "{number}")?,
+            Value::Time(time) => json::stamp(out, *time)?,
+        }
     }
     out.extend_from_slice(&text.1);
     Ok(())
