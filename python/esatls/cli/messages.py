@@ -11,7 +11,8 @@ from esatls.cli.filters import MessageFilter, message_filters
 from esatls.cli.formats import format_of, writing
 from esatls.cli.inputs import Input, appliances_of, messages_of, reading
 from esatls.extraction.fields import MESSAGE_FIELDS
-from esatls.output import FORMATS, lines, write
+from esatls.output import FORMATS, write
+from esatls.output.json_lines import lines
 
 
 @click.command()

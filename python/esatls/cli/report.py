@@ -13,7 +13,8 @@ from esatls import parallel
 from esatls.cli.inputs import Input, briefs_of, by_whom, in_time, messages_of, reading
 from esatls.errors import UsageError
 from esatls.lines.clock import rfc3339
-from esatls.output import dumps, ending
+from esatls.output import ending
+from esatls.output.json_lines import dumps
 from esatls.report import build as statistics
 from esatls.report import count
 from esatls.report.evidence import Digests, evidence

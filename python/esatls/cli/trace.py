@@ -16,7 +16,8 @@ from esatls.cli.inputs import Input, facts_of, in_time, reading
 from esatls.errors import UsageError
 from esatls.extraction.match import LONGEST_NUMBER
 from esatls.lines.sources import Source
-from esatls.output import dumps, ending
+from esatls.output import ending
+from esatls.output.json_lines import dumps
 from esatls.trace import family, source_lines, text
 from esatls.trace.story import story
 
