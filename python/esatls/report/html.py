@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,23 +24,31 @@ def tag(element: str, /, *children: str | None, **attributes: str | None) -> Mar
 
     An attribute's `_` stands for `-`, but for one at the end, which is dropped: `class_`, `aria_label`.
     """
-    parts = [f' {key.rstrip("_").replace("_", "-")}="{escape(printable(value))}"' for key, value in attributes.items() if value is not None]
-    inside = "".join(_html(child) for child in children if child is not None)
-    return Markup(f"<{element}{''.join(parts)}>{inside}" + ("" if element in ("meta", "br") else f"</{element}>"))
+    parts = "".join([f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"' for key, value in attributes.items() if value is not None])
+    inside = "".join([_html(child) for child in children if child is not None])
+    return Markup(f"<{element}{parts}>{inside}" if element in ("meta", "br") else f"<{element}{parts}>{inside}</{element}>")
 
 
 def _html(child: str) -> str:
-    return child if isinstance(child, Markup) else escape(printable(clipped(child)))
+    return child if isinstance(child, Markup) else _escaped(clipped(child))
+
+
+def _escaped(text: str) -> str:
+    """Return text as HTML has it, in elements and in attributes."""
+    if text.isascii() and text.isalnum():
+        return text  # most attributes
+    # as html.escape does, without the table of all names of characters that its module loads
+    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("'", "&#x27;")
 
 
 def together(children: Iterable[str]) -> Markup:
     """Return pieces one after the other, escaped unless they are Markup."""
-    return Markup("".join(_html(child) for child in children))
+    return Markup("".join([_html(child) for child in children]))
 
 
 def number(count: int) -> Markup:
     """Return a count as text, and as a value for programs."""
-    return tag("data", f"{count:,}", value=str(count))
+    return Markup(f'<data value="{count:d}">{count:,d}</data>')
 
 
 def share(value: float | None) -> Markup:
