@@ -31,7 +31,7 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
         source.end(counts)
         return
     appliances, counts = appliances_of(source)
-    records = filter(wanted, messages_of(appliances, source))
+    records = filter(wanted.passes, messages_of(appliances, source))
     with source.output(output) as file:
         written = write(records, form, file, MESSAGE_FIELDS)
     source.end(counts, None if everything else written)

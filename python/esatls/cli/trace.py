@@ -82,7 +82,7 @@ def _wanted(what: str) -> tuple[int | None, Callable[[MessageRecord], bool]]:
     if not what.strip("<>"):
         raise UsageError("WHAT is a MID, a Message-ID or an address, not an empty text")
     by_id, by_address = MessageFilter(message_id=(what,)), MessageFilter(address=(what.strip("<>"),))
-    return None, lambda record: by_id(record) or by_address(record)
+    return None, lambda record: by_id.passes(record) or by_address.passes(record)
 
 
 def _again(source: Source, stack: contextlib.ExitStack) -> Source:

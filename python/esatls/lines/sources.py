@@ -10,8 +10,7 @@ import codecs
 import os
 import stat
 import sys
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Callable
+from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.errors import InputError, MissingDependencyError
 
@@ -28,8 +27,7 @@ _NOT_TEXT = bytes(set(range(32)) - set(b"\t\n\r\x1b"))
 Warn = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One input: a path, or `-` for standard input."""
 
     path: str
