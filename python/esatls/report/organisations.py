@@ -31,9 +31,10 @@ def _rules(endings: set[str]) -> list[str]:
     """Return the rules about some names."""
     from pkgutil import get_data
 
-    # not as the package opens it: it may be in a zip
-    text = (get_data("publicsuffixlist", "public_suffix_list.dat") or b"").decode()
-    return [rule for rule in text.splitlines() if rule.lstrip("!*.") in endings]
+    # not as the package opens it: it may be in a zip; and as bytes: to make text of all its lines takes longer than to look them up
+    lines = (get_data("publicsuffixlist", "public_suffix_list.dat") or b"").splitlines()
+    wanted = {(mark + ending).encode("utf-8", "replace") for ending in endings for mark in ("", "*.", "!")}
+    return [rule.decode() for rule in wanted.intersection(lines)]
 
 
 def _endings(name: str) -> Iterator[str]:
