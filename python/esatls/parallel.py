@@ -15,7 +15,7 @@ import signal
 import struct
 import sys
 import threading
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar, Union
 
 from esatls import compiled
@@ -67,8 +67,7 @@ MakeStream = Callable[[Consumer, "Clock | None", "str | None"], BlockStream]
 """How a block is given to a stream."""
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """How to read: the zone of the stamps (None: as the file's head says), the year, the appliance, processes.
 
     `common` is the zone of files whose heads say nothing; `hosts` names the appliance of some files, by path.
@@ -79,21 +78,21 @@ class Options:
     host: str | None = None
     jobs: int = 1
     common: tzinfo | None = None
-    hosts: Mapping[str, str] = field(default_factory=dict)
-    probes: Mapping[str, Probe] = field(default_factory=dict)
+    hosts: Mapping[str, str] = MappingProxyType({})
+    probes: Mapping[str, Probe] = MappingProxyType({})
     """What has been seen already of files, by path."""
     memory: int | None = None
     """Bytes in which the compiled core keeps facts, those of all threads; others are in a temporary file. None: all that is needed."""
 
 
-@dataclass
 class Progress:
     """Bytes read so far, seen by all processes; `show` is called now and then with the sum."""
 
-    show: Callable[[int], None] | None = None
-    cells: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 4096))
-    kept: object = None
-    """What was read: it lives as long as this."""
+    def __init__(self) -> None:
+        self.show: Callable[[int], None] | None = None
+        self.cells = mmap.mmap(-1, 4096)
+        self.kept: object = None
+        """What was read: it lives as long as this."""
 
     def note(self, job: int, done: int) -> None:
         """Say how far one process has come."""
@@ -107,8 +106,7 @@ class Progress:
             self.show(sum(struct.unpack_from("512q", self.cells)))
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A part of one source, and the clock that reads it (None: the one of the source, found when it is read)."""
 
     source: Source

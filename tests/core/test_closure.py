@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls.output import dumps
+from esatls.output.json_lines import dumps
 from esatls.verdicts import lives
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.appliance import Appliance

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction.fact_types import FACT_TYPES, KEY, MAKES, named, store_of
-from esatls.output import dumps
+from esatls.output.json_lines import dumps
 from esatls.verdicts import records, shapes
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.ordinary import RULES

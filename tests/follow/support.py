@@ -16,7 +16,7 @@ from esatls.extraction.stream import Stream
 from esatls.follow.held import Held, Limits
 from esatls.follow.lines import FollowedStream, Lines
 from esatls.lines.clock import Clock
-from esatls.output import dumps
+from esatls.output.json_lines import dumps
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 

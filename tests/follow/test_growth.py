@@ -10,7 +10,7 @@ import pytest
 from esatls.follow.held import Held
 from esatls.follow.lines import FollowedStream
 from esatls.lines.clock import Clock
-from esatls.output import dumps
+from esatls.output.json_lines import dumps
 
 from tests.benchmarks.growth import KINDS, stamped
 from tests.follow.support import LATEST, whole

@@ -16,7 +16,7 @@ from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import HOLD, LINGER, Limits
 from esatls.lines.clock import Clock
 from esatls.lines.sources import Reader, Source
-from esatls.output import dumps
+from esatls.output.json_lines import dumps
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.lives import CONNECTION_SILENCE

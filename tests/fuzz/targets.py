@@ -17,7 +17,7 @@ from esatls.extraction.stream import Counts, Stream
 from esatls.lines import arcsight, envelope
 from esatls.lines.clock import Clock, parse_rfc3339, rfc3339
 from esatls.lines.records import in_front, unwrap
-from esatls.output import dumps
+from esatls.output.json_lines import dumps
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.flat import columns, flat

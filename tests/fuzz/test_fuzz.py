@@ -11,7 +11,7 @@ from typing import Callable
 import pytest
 from esatls.extraction.event_stream import Events
 from esatls.extraction.stream import Counts
-from esatls.output import dumps
+from esatls.output.json_lines import dumps
 
 from tests.core.support import NIGHTLY
 from tests.fuzz import cli, mutate, seeds, targets

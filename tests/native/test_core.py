@@ -23,7 +23,7 @@ from esatls.extraction.kinds import EVENT_KINDS
 from esatls.extraction.match import START, front_of, match, specs_of
 from esatls.extraction.patterns import MATCHERS
 from esatls.lines.clock import Clock, zone
-from esatls.output import dumps, lines
+from esatls.output.json_lines import dumps, lines
 from esatls.report.build import build
 from esatls.verdicts import records
 from esatls.verdicts.contradictions import Contradictions

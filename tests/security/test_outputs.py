@@ -14,7 +14,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Callable
 
 import pytest
-from esatls.output import dumps, harmless, printable
+from esatls.output import harmless, printable
+from esatls.output.json_lines import dumps
 
 from tests.report.support import CHROMIUM, Page, chromium
 from tests.security.stranger import ALL, FORMULAS, MARKUP, QUERIES, TERMINAL, collected_of, local_part, log_of, run

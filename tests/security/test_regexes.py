@@ -18,6 +18,7 @@ import esatls
 import pytest
 from esatls.extraction.patterns import MATCHERS, PATTERNS
 from esatls.lines.header import ENVELOPE
+from esatls.output.text import CONTROLS, FORMULA
 from esatls.verdicts.usual import USUAL
 
 from tests.core.support import all_cases
@@ -213,6 +214,12 @@ def test_envelope_and_dispatch() -> None:
         assert verdict(Expression(start, text, re.ASCII)) == "linear", start
     for start, (text, _) in USUAL.items():
         assert verdict(Expression(start, text, 0, "match", once=True)) == "linear", start
+
+
+@pytest.mark.parametrize("text", [CONTROLS, FORMULA])
+def test_output(text: str) -> None:
+    """So are those of the output that are compiled when they are needed."""
+    assert verdict(Expression("output", text, 0)) == "linear"
 
 
 def test_every_expression_of_the_package() -> None:

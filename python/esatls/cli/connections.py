@@ -32,5 +32,5 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
                 file.write(block)
                 written += block.count(b"\n")
         else:
-            written = write((record for record in connections_of(appliances, source) if wanted(record)), form, file, CONNECTION_FIELDS)
+            written = write((record for record in connections_of(appliances, source) if wanted.passes(record)), form, file, CONNECTION_FIELDS)
     source.end(counts, written)

@@ -13,7 +13,8 @@ from esatls.extraction.event_stream import Events
 from esatls.extraction.fields import FIELDS
 from esatls.extraction.kinds import EVENT_KINDS
 from esatls.extraction.stream import Counts
-from esatls.output import FORMATS, lines, write
+from esatls.output import FORMATS, write
+from esatls.output.json_lines import lines
 
 
 @click.command()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 import click
 
@@ -21,8 +20,7 @@ Texts = tuple[str, ...]
 """The values of a repeatable option. A record passes if any of them matches, or if there are none."""
 
 
-@dataclass(frozen=True)
-class MessageFilter:
+class MessageFilter(NamedTuple):
     """Which message records to keep; without any condition, all."""
 
     received: Texts = ()
@@ -40,7 +38,7 @@ class MessageFilter:
     """Part of the subject, ignoring case."""
     mids: tuple[int, ...] = ()
 
-    def __call__(self, record: MessageRecord) -> bool:
+    def passes(self, record: MessageRecord) -> bool:
         """Tell whether a record is wanted."""
         sender = [record["sender"]] if "sender" in record else []
         recipients = record.get("recipients", [])
@@ -58,8 +56,7 @@ class MessageFilter:
         )
 
 
-@dataclass(frozen=True)
-class ConnectionFilter:
+class ConnectionFilter(NamedTuple):
     """Which connection records to keep; without any condition, all."""
 
     verdict: Texts = ()
@@ -78,7 +75,7 @@ class ConnectionFilter:
     reason: Texts = ()
     """Part of the reason, ignoring case."""
 
-    def __call__(self, record: ConnectionRecord) -> bool:
+    def passes(self, record: ConnectionRecord) -> bool:
         """Tell whether a record is wanted."""
         return (
             (not self.verdict or record["tls_verdict"] in self.verdict)
@@ -188,7 +185,7 @@ def _filtered(
     make: type[MessageFilter | ConnectionFilter],
     options: Sequence[Callable[[Callable[..., None]], Callable[..., None]]],
 ) -> Callable[..., None]:
-    names = [field.name for field in fields(make)]
+    names = make._fields
 
     @functools.wraps(command)
     def filtered(**given: Any) -> None:

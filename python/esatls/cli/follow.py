@@ -100,7 +100,7 @@ def follow(
         year=options["year"],
         host=host and printable(host),
     )
-    follower = Follower(settings, wanted, _warn, (lambda _: None) if options["quiet"] else _warn)
+    follower = Follower(settings, wanted.passes, _warn, (lambda _: None) if options["quiet"] else _warn)
     if follower.resumed and not options["quiet"]:
         click.echo(f"esatls: resuming from checkpoint {printable(str(settings.checkpoint))}; use --fresh to start over", err=True)
     follower.run()

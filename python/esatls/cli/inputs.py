@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import click
@@ -116,7 +115,7 @@ class Input:
         self.found = sources.find(options["files"], self.warn)
         jobs = options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
         self.options, notes = prepare(self.found, where, options["year"], options["host"], jobs)
-        self.options = replace(self.options, memory=options["memory"] or _half())
+        self.options = self.options._replace(memory=options["memory"] or _half())
         for note in notes if not self.quiet else ():
             click.echo(f"esatls: {printable(note)}", err=True)
 

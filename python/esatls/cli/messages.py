@@ -11,7 +11,8 @@ from esatls.cli.filters import MessageFilter, message_filters
 from esatls.cli.formats import format_of, writing
 from esatls.cli.inputs import Input, appliances_of, messages_of, reading
 from esatls.extraction.fields import MESSAGE_FIELDS
-from esatls.output import FORMATS, lines, write
+from esatls.output import FORMATS, write
+from esatls.output.json_lines import lines
 
 
 @click.command()
@@ -30,7 +31,7 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
         source.end(counts)
         return
     appliances, counts = appliances_of(source)
-    records = filter(wanted, messages_of(appliances, source))
+    records = filter(wanted.passes, messages_of(appliances, source))
     with source.output(output) as file:
         written = write(records, form, file, MESSAGE_FIELDS)
     source.end(counts, None if everything else written)

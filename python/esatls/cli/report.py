@@ -13,11 +13,10 @@ from esatls import parallel
 from esatls.cli.inputs import Input, briefs_of, by_whom, in_time, messages_of, reading
 from esatls.errors import UsageError
 from esatls.lines.clock import rfc3339
-from esatls.output import dumps, ending
+from esatls.output import ending
 from esatls.report import build as statistics
 from esatls.report import count
 from esatls.report.evidence import Digests, evidence
-from esatls.report.tables import write_folder
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.records import Whole
 
@@ -68,6 +67,8 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
     settings = {**{name: options[name] for name in _OF_THE_REPORT}, **times, "own_domains": [*own_domains]}
     built["evidence"] = evidence(digests, counts, [*source.problems, *map(str, source.contradictions.found())], settings)
     if csv_dir is not None:
+        from esatls.report.tables import write_folder
+
         write_folder(built, csv_dir)
     with source.output(output) as file:
         _write(built, form, file)
@@ -116,6 +117,8 @@ def _dated(output: str | None, source: Input) -> str | None:
 
 def _write(built: Report, form: str, file: IO[bytes]) -> None:
     if form == "json":
+        from esatls.output.json_lines import dumps
+
         file.write(dumps(built) + b"\n")
     elif form == "html":
         from esatls.report.page import page

@@ -16,7 +16,8 @@ from esatls.cli.inputs import Input, facts_of, in_time, reading
 from esatls.errors import UsageError
 from esatls.extraction.match import LONGEST_NUMBER
 from esatls.lines.sources import Source
-from esatls.output import dumps, ending
+from esatls.output import ending
+from esatls.output.json_lines import dumps
 from esatls.trace import family, source_lines, text
 from esatls.trace.story import story
 
@@ -81,7 +82,7 @@ def _wanted(what: str) -> tuple[int | None, Callable[[MessageRecord], bool]]:
     if not what.strip("<>"):
         raise UsageError("WHAT is a MID, a Message-ID or an address, not an empty text")
     by_id, by_address = MessageFilter(message_id=(what,)), MessageFilter(address=(what.strip("<>"),))
-    return None, lambda record: by_id(record) or by_address(record)
+    return None, lambda record: by_id.passes(record) or by_address.passes(record)
 
 
 def _again(source: Source, stack: contextlib.ExitStack) -> Source:

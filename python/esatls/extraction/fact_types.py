@@ -4,14 +4,13 @@ In the stores a fact is a plain tuple in the order of its type, which marshal an
 where its values are read: `TlsSuccess(*fact).tls_cipher`. Loops over many facts read by the positions CODE, TIME, KEY.
 """
 
-from __future__ import annotations
+# no postponed annotations: each of a hundred fields would be compiled on its own, at every start
+# ruff: noqa: FA100
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from esatls.lines.clock import Time
+from esatls.lines.clock import Time
 
 Fact = tuple[Any, ...]
 """`(code, time, key, *values)`, with the witness at the end where it is not the text log."""
@@ -31,13 +30,13 @@ class ConnectionOpened(NamedTuple):
     """A connection was opened."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    peer_ip: str | None
-    peer_host: str | None
-    peer_port: str | None
-    interface: str | None
-    interface_ip: str | None
+    peer_ip: Optional[str]
+    peer_host: Optional[str]
+    peer_port: Optional[str]
+    interface: Optional[str]
+    interface_ip: Optional[str]
     witness: int = TEXT
 
 
@@ -45,12 +44,12 @@ class HatPolicy(NamedTuple):
     """The host access table decided."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    hat_action: str | None
-    sender_group: str | None
-    country: str | None
-    peer_ip: str | None
+    hat_action: Optional[str]
+    sender_group: Optional[str]
+    country: Optional[str]
+    peer_ip: Optional[str]
     witness: int = TEXT
 
 
@@ -58,12 +57,12 @@ class TlsSuccess(NamedTuple):
     """TLS came up."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    tls_version: str | None
-    tls_cipher: str | None
-    tls_peer_cn: str | None
-    tls_domain: str | None
+    tls_version: Optional[str]
+    tls_cipher: Optional[str]
+    tls_peer_cn: Optional[str]
+    tls_domain: Optional[str]
     witness: int = TEXT
 
 
@@ -71,10 +70,10 @@ class TlsSaid(NamedTuple):
     """TLS failed, was required, was not offered, or is spoken of in other words."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    tls_reason: str | None
-    peer_ip: str | None
+    tls_reason: Optional[str]
+    peer_ip: Optional[str]
     witness: int = TEXT
 
 
@@ -82,7 +81,7 @@ class Plain(NamedTuple):
     """What has no values: that it happened is all."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
     nothing: None = None
     witness: int = TEXT
@@ -92,9 +91,9 @@ class TlsRead(NamedTuple):
     """Data of a message was read over TLS."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    mid: str | None
+    mid: Optional[str]
     witness: int = TEXT
 
 
@@ -102,15 +101,15 @@ class BrokenConnection(NamedTuple):
     """A delivery connection broke."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    tls_reason: str | None
-    error_details: str | None
-    peer_ip: str | None
-    peer_port: str | None
-    tls_domain: str | None
-    interface: str | None
-    interface_ip: str | None
+    tls_reason: Optional[str]
+    error_details: Optional[str]
+    peer_ip: Optional[str]
+    peer_port: Optional[str]
+    tls_domain: Optional[str]
+    interface: Optional[str]
+    interface_ip: Optional[str]
     witness: int = TEXT
 
 
@@ -118,9 +117,9 @@ class ConnectionClosed(NamedTuple):
     """A connection ended."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    close_reason: str | None
+    close_reason: Optional[str]
     witness: int = TEXT
 
 
@@ -128,10 +127,10 @@ class MessageStarted(NamedTuple):
     """A message began."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    icid: str | None
-    start_note: str | None
+    icid: Optional[str]
+    start_note: Optional[str]
     witness: int = TEXT
 
 
@@ -139,10 +138,10 @@ class MessageSender(NamedTuple):
     """The envelope sender of a message."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    icid: str | None
-    sender: str | None
+    icid: Optional[str]
+    sender: Optional[str]
     witness: int = TEXT
 
 
@@ -150,11 +149,11 @@ class MessageRecipient(NamedTuple):
     """One of the envelope recipients of a message."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    icid: str | None
-    rid: str | None
-    recipient: str | None
+    icid: Optional[str]
+    rid: Optional[str]
+    recipient: Optional[str]
     witness: int = TEXT
 
 
@@ -162,9 +161,9 @@ class MessagePolicy(NamedTuple):
     """The policy table that a message matched."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    policy_table: str | None
+    policy_table: Optional[str]
     witness: int = TEXT
 
 
@@ -172,10 +171,10 @@ class MessageIdentity(NamedTuple):
     """What a person knows a mail by."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    message_id: str | None
-    subject: str | None
+    message_id: Optional[str]
+    subject: Optional[str]
     witness: int = TEXT
 
 
@@ -183,10 +182,10 @@ class Delivery(NamedTuple):
     """A delivery began or is done; or the message went to a quarantine, perhaps over a connection."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    dcid: str | None
-    rid: str | None
+    dcid: Optional[str]
+    rid: Optional[str]
     witness: int = TEXT
 
 
@@ -194,13 +193,13 @@ class Try(NamedTuple):
     """A delivery bounced or was delayed."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    dcid: str | None
-    rid: str | None
-    delivery_response: str | None
-    sender: str | None
-    recipient: str | None
+    dcid: Optional[str]
+    rid: Optional[str]
+    delivery_response: Optional[str]
+    sender: Optional[str]
+    recipient: Optional[str]
     witness: int = TEXT
 
 
@@ -208,9 +207,9 @@ class MessageFinished(NamedTuple):
     """The appliance is done with a message."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    message_end: str | None
+    message_end: Optional[str]
     witness: int = TEXT
 
 
@@ -218,9 +217,9 @@ class MessageAborted(NamedTuple):
     """A message was dropped, or not received whole."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    abort_reason: str | None
+    abort_reason: Optional[str]
     witness: int = TEXT
 
 
@@ -228,10 +227,10 @@ class Lineage(NamedTuple):
     """A message was made from another one; the code is the relation."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    parent_mid: str | None
-    mid_agent: str | None = None
+    parent_mid: Optional[str]
+    mid_agent: Optional[str] = None
     witness: int = TEXT
 
 
@@ -239,26 +238,26 @@ class Consolidated(NamedTuple):
     """What a consolidated event says of its message."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    icid: str | None
-    dcid: str | None
-    tls_in_result: str | None
-    tls_in_version: str | None
-    tls_in_cipher: str | None
-    tls_out_result: str | None
-    tls_out_version: str | None
-    tls_out_cipher: str | None
-    action: str | None
-    sender: str | None
-    recipient: str | None
-    mail_flow: str | None
-    peer_ip: str | None
-    peer_host: str | None
-    dane_status: str | None
-    dane_host: str | None
-    message_id: str | None
-    subject: str | None
+    icid: Optional[str]
+    dcid: Optional[str]
+    tls_in_result: Optional[str]
+    tls_in_version: Optional[str]
+    tls_in_cipher: Optional[str]
+    tls_out_result: Optional[str]
+    tls_out_version: Optional[str]
+    tls_out_cipher: Optional[str]
+    action: Optional[str]
+    sender: Optional[str]
+    recipient: Optional[str]
+    mail_flow: Optional[str]
+    peer_ip: Optional[str]
+    peer_host: Optional[str]
+    dane_status: Optional[str]
+    dane_host: Optional[str]
+    message_id: Optional[str]
+    subject: Optional[str]
     witness: int = CEF
 
 
@@ -266,11 +265,11 @@ class TlsStated(NamedTuple):
     """What a consolidated event says of a connection."""
 
     code: str
-    time: Time | None
+    time: Optional[Time]
     key: str
-    tls_result: str | None
-    tls_version: str | None
-    tls_cipher: str | None
+    tls_result: Optional[str]
+    tls_version: Optional[str]
+    tls_cipher: Optional[str]
     witness: int = CEF
 
 
@@ -345,7 +344,7 @@ def code_of(event: Mapping[str, Any]) -> str:
     return event.get("mid_relation") or (UNVERIFIED if "tls_verify" in event else event["esa_event"])
 
 
-def store_of(kind: str, direction: str | None) -> tuple[int, str]:
+def store_of(kind: str, direction: Optional[str]) -> tuple[int, str]:
     """Return the store that a kind of event belongs to, and the name of its key."""
     if kind.startswith(("message_", "delivery_")):
         return MESSAGES, "mid"

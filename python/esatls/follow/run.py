@@ -17,7 +17,7 @@ from esatls.follow.lines import FollowedStream, Lines
 from esatls.follow.sink import Sink
 from esatls.follow.trail import LogPosition, Pipe, Trail
 from esatls.lines.clock import Clock, end_of_year
-from esatls.output import dumps
+from esatls.output.json_lines import dumps
 
 if TYPE_CHECKING:
     from datetime import tzinfo

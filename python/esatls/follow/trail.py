@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Callable, TypeVar
 
 from esatls.errors import InputError
 from esatls.follow.siblings import File, MovedError, Siblings, look
-from esatls.lines.sources import BLOCK, BROKEN, opener_of
+from esatls.lines.sources import BLOCK, is_damage, opener_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -119,7 +119,7 @@ class _Open:
         try:
             data: bytes = self.packed.read(size)
         except Exception as error:
-            if not isinstance(error, BROKEN) and type(error).__name__ != "ZstdError":
+            if not is_damage(error):
                 raise
             return b""
         self.offset += len(data)

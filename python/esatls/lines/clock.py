@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo
 
 from esatls.errors import UsageError, WrongTypeError
 
@@ -53,6 +52,8 @@ def zone(name: str) -> tzinfo:
         return timezone(timedelta(seconds=seconds if offset[1] == "+" else -seconds))
     if name.upper() in ("UTC", "Z"):
         return timezone.utc
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(name)
     except Exception as error:  # zoneinfo raises a dozen kinds for bad names

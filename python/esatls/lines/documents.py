@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +42,8 @@ def begun(line: str, *, first: bool) -> JsonDocument | CsvDocument | None:
 def table(line: str) -> CsvDocument | None:
     """Return the CSV that begins with a row of names, one of which is a field that holds lines."""
     if any(name in line for name in records.LINE):
+        import csv
+
         for mark in _CSV_MARKS:
             try:
                 names = next(csv.reader([line], delimiter=mark), [])
@@ -166,6 +167,8 @@ class CsvDocument:
         return list(self._rows([line]))
 
     def _rows(self, lines: list[str]) -> Iterator[Record]:
+        import csv
+
         try:
             for cells in csv.reader([line + "\n" for line in lines], delimiter=self.mark):
                 yield from records.of_value({name: cell.rstrip("\n") for name, cell in zip(self.names, cells)})

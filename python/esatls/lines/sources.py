@@ -6,19 +6,13 @@ as it goes, with a warning.
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import glob
-import lzma
 import os
 import stat
 import sys
-import zlib
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Callable
+from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.errors import InputError, MissingDependencyError
-from esatls.lines.gzipped import GzipReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,13 +23,11 @@ LONGEST_LINE = 1 << 24
 _SAMPLE = 1 << 20
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _NOT_TEXT = bytes(set(range(32)) - set(b"\t\n\r\x1b"))
-BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 Warn = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One input: a path, or `-` for standard input."""
 
     path: str
@@ -87,13 +79,19 @@ def _expand(path: str, warn: Warn) -> list[str]:
             warn(f"{error.filename}: {(error.strerror or str(error)).lower()}")
 
         return sorted(os.path.join(folder, name) for folder, folders, names in os.walk(path, onerror=closed) for name in names if not name.startswith("."))
-    if os.path.lexists(path) or not glob.has_magic(path):
+    if os.path.lexists(path):
+        return [path]
+    import glob
+
+    if not glob.has_magic(path):
         return [path]
     return [name for found in sorted(_globbed(path)) for name in _expand(found, warn)]
 
 
 def _globbed(pattern: str) -> set[str]:
     """Return what a glob names; `**` does not follow links, which may go round."""
+    import glob
+
     head, deep, tail = pattern.partition("**")
     if not deep:
         return set(glob.glob(pattern))
@@ -136,10 +134,16 @@ def is_plain(source: Source) -> bool:
 def opener_of(head: bytes) -> Callable[[IO[bytes]], Any] | None:
     """Return what unpacks a file that begins with these bytes; None for one that is not compressed."""
     if head.startswith(b"\x1f\x8b"):
+        from esatls.lines.gzipped import GzipReader
+
         return GzipReader
     if head.startswith(b"BZh"):
+        import bz2
+
         return bz2.BZ2File
     if head.startswith(b"\xfd7zXZ\0"):
+        import lzma
+
         return lzma.LZMAFile
     if head.startswith(b"\x28\xb5\x2f\xfd"):
         try:
@@ -149,6 +153,14 @@ def opener_of(head: bytes) -> Callable[[IO[bytes]], Any] | None:
 
         return lambda file: zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
     return None
+
+
+def is_damage(error: Exception) -> bool:
+    """Tell whether an error says that a file breaks off or cannot be unpacked."""
+    import lzma
+    import zlib
+
+    return isinstance(error, (EOFError, OSError, zlib.error, lzma.LZMAError)) or type(error).__name__ == "ZstdError"
 
 
 class Reader:
@@ -232,7 +244,7 @@ class Reader:
         try:
             data: bytes = self.file.read1(size) if hasattr(self.file, "read1") else self.file.read(size)
         except Exception as error:
-            if not isinstance(error, BROKEN) and type(error).__name__ != "ZstdError":
+            if not is_damage(error):
                 raise
             self.warn(f"{self.source.name}: is incomplete or damaged: {str(error) or type(error).__name__}")
             self.left = 0

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from esatls.output import csv_rows, json_lines, parquet, table
 from esatls.output.file import Output, ending
-from esatls.output.json_lines import dumps, lines
 from esatls.output.text import harmless, printable
-from esatls.verdicts.flat import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from esatls.extraction.fields import Field
 
-__all__ = ["BY_ENDING", "FORMATS", "Output", "dumps", "ending", "harmless", "lines", "printable", "write"]
+__all__ = ["BY_ENDING", "FORMATS", "Output", "ending", "harmless", "printable", "write"]
 
 FORMATS = ("json", "csv", "table", "parquet")
 BY_ENDING = {".csv": "csv", ".parquet": "parquet", ".txt": "table", **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json")}
@@ -29,9 +26,19 @@ BY_ENDING = {".csv": "csv", ".parquet": "parquet", ".txt": "table", **dict.fromk
 def write(records: Iterable[Mapping[str, object]], form: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:
     """Write records and return how many there were; `fields` gives the columns and their order."""
     if form == "json":
+        from esatls.output import json_lines
+
         return json_lines.write(records, file)
-    if form == "csv":
-        return csv_rows.write(records, file, columns(fields))
     if form == "parquet":
+        from esatls.output import parquet
+
         return parquet.write(records, file, fields)
+    from esatls.verdicts.flat import columns
+
+    if form == "csv":
+        from esatls.output import csv_rows
+
+        return csv_rows.write(records, file, columns(fields))
+    from esatls.output import table
+
     return table.write(records, file, columns(fields))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
 from typing import IO, TYPE_CHECKING, Any
@@ -17,7 +18,11 @@ from esatls.output.text import MARKS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_CONTROL_BYTES = re.compile(f"[{MARKS}]")
+
+@functools.cache
+def _marks() -> re.Pattern[str]:
+    # compiled when it is needed, which is not in every run
+    return re.compile(f"[{MARKS}]")
 
 
 def dumps(record: Mapping[str, object]) -> bytes:
@@ -30,7 +35,7 @@ def dumps(record: Mapping[str, object]) -> bytes:
     if line.isascii() and b"\x7f" not in line:
         return line
     text = line.decode("utf-8")
-    return _CONTROL_BYTES.sub(lambda m: f"\\u{ord(m[0]):04x}", text).encode("utf-8")
+    return _marks().sub(lambda m: f"\\u{ord(m[0]):04x}", text).encode("utf-8")
 
 
 def loads(line: bytes) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 # C0 and C1 controls, marks that turn the direction of text around or part its lines, halves of surrogate pairs
@@ -11,16 +12,29 @@ _INVISIBLE = (
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_CONTROLS = re.compile(f"[\x00-\x1f{MARKS}{_INVISIBLE}]")
+CONTROLS = f"[\x00-\x1f{MARKS}{_INVISIBLE}]"
 # where a spreadsheet sees a formula: at the head of a cell, and of each value in it, for it may be cut there; a number is none
-_FORMULA = re.compile(r"(^|;)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])(?![+-]?\d{1,20}(?:\.\d{1,20})?(?:;|\Z))")
+FORMULA = r"(^|;)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])(?![+-]?\d{1,20}(?:\.\d{1,20})?(?:;|\Z))"
+
+
+# compiled when they are needed, which is not in every run
+
+
+@functools.cache
+def _controls() -> re.Pattern[str]:
+    return re.compile(CONTROLS)
+
+
+@functools.cache
+def _formula() -> re.Pattern[str]:
+    return re.compile(FORMULA)
 
 
 def printable(text: str) -> str:
     """Return text with control characters, and those that are drawn as nothing, as visible escapes, fit for a terminal."""
     if text.isascii() and text.isprintable():
         return text  # nearly all, and a fraction of the time
-    return _CONTROLS.sub(_escape, text)
+    return _controls().sub(_escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -30,4 +44,4 @@ def _escape(match: re.Match[str]) -> str:
 
 def harmless(text: str) -> str:
     """Return text that no spreadsheet takes for a formula."""
-    return _FORMULA.sub(r"\1'", printable(text))
+    return _formula().sub(r"\1'", printable(text))

@@ -25,8 +25,9 @@ _SECONDS = {"hour": 3600, "day": 86400}
 
 def _rectangle(box: tuple[float, float, float, float], kind: str, title: str | None = None) -> Markup:
     """Return a rectangle; `box` is x, y, width and height."""
-    numbers = {key: f"{value:.2f}".rstrip("0").rstrip(".") for key, value in zip(("x", "y", "width", "height"), box)}
-    return tag("rect", tag("title", title) if title else None, class_=kind, **numbers)
+    x, y, width, height = [f"{value:.2f}".rstrip("0").rstrip(".") for value in box]
+    inside = tag("title", title) if title else ""
+    return Markup(f'<rect class="{kind}" x="{x}" y="{y}" width="{width}" height="{height}">{inside}</rect>')
 
 
 def _svg(width: float, height: float, label: str, shapes: Iterable[Markup], kind: str) -> Markup:

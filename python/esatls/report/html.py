@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,30 +25,38 @@ def tag(element: str, /, *children: str | None, **attributes: str | None) -> Mar
 
     An attribute's `_` stands for `-`, but for one at the end, which is dropped: `class_`, `aria_label`.
     """
-    parts = [f' {key.rstrip("_").replace("_", "-")}="{escape(printable(value))}"' for key, value in attributes.items() if value is not None]
-    inside = "".join(_html(child) for child in children if child is not None)
+    parts = [f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"' for key, value in attributes.items() if value is not None] if attributes else ()
+    inside = "".join([_html(child) for child in children if child is not None])
     return Markup(f"<{element}{''.join(parts)}>{inside}" + ("" if element in ("meta", "br") else f"</{element}>"))
 
 
 def _html(child: str) -> str:
-    return child if isinstance(child, Markup) else escape(printable(clipped(child)))
+    return child if isinstance(child, Markup) else _escaped(clipped(child))
+
+
+def _escaped(text: str) -> str:
+    """Return text as HTML has it, in elements and in attributes."""
+    if text.isascii() and text.isalnum():
+        return text  # most attributes
+    # as html.escape does, without the table of all names of characters that its module loads
+    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("'", "&#x27;")
 
 
 def together(children: Iterable[str]) -> Markup:
     """Return pieces one after the other, escaped unless they are Markup."""
-    return Markup("".join(_html(child) for child in children))
+    return Markup("".join([_html(child) for child in children]))
 
 
 def number(count: int) -> Markup:
     """Return a count as text, and as a value for programs."""
-    return tag("data", f"{count:,}", value=str(count))
+    return Markup(f'<data value="{count:d}">{count:,d}</data>')
 
 
 def share(value: float | None) -> Markup:
     """Return a percentage, or a dash where there is nothing to have a share of."""
     if value is None:
         return tag("span", "–", class_="dim")  # noqa: RUF001 - a dash
-    return tag("data", f"{value:.1f}\N{NO-BREAK SPACE}%", value=f"{value:.1f}")
+    return Markup(f'<data value="{value:.1f}">{value:.1f}\N{NO-BREAK SPACE}%</data>')
 
 
 class Column(NamedTuple):
@@ -73,7 +81,7 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]
         tag(
             "tr",
             tag("th", row[0], scope="row"),
-            *(tag("td", cell, class_=c.kind) for c, cell in zip(columns[1:], row[1:])),
+            *[Markup(f'<td class="{column.kind}">{_html(cell)}</td>') for column, cell in zip(columns[1:], row[1:])],
         )
         for row in rows
     ]
@@ -102,12 +110,14 @@ def _plain(value: str | int) -> str:
     return f"{value:,}" if isinstance(value, int) else _html(value)
 
 
+@cache  # many tables have the same columns
 def _head(column: Column) -> Markup:
     if column.verdict is None:
         return tag("th", column.label, scope="col", class_=column.kind)
     return tag("th", key(column.verdict), column.label, scope="col", class_=f"{column.kind} keyed")
 
 
+@cache
 def key(verdict: str) -> Markup:
     """Return the little square in a verdict's colour that stands beside its word."""
     return tag("span", class_=f"key k-{verdict}", aria_hidden="true")

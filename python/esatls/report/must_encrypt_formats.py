@@ -6,7 +6,8 @@ import csv
 import io
 from typing import IO, TYPE_CHECKING, Any
 
-from esatls.output import dumps, harmless, printable
+from esatls.output import harmless, printable
+from esatls.output.json_lines import dumps
 from esatls.output.table import show
 from esatls.report.html import Markup, tag, together
 from esatls.report.must_encrypt import BROKEN, KEPT, NO_MAIL, overall

@@ -6,7 +6,7 @@ script are the only ones that its Content-Security-Policy lets through, by their
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 from pkgutil import get_data
 from typing import TYPE_CHECKING, Any
@@ -387,7 +387,7 @@ def stylesheet() -> str:
 
 
 def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return f"'sha256-{binascii.b2a_base64(hashlib.sha256(text.encode()).digest(), newline=False).decode()}'"
 
 
 def _file(name: str) -> str:
