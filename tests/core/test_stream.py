@@ -484,7 +484,7 @@ def test_headers_that_count_give_the_same(headers: list[str], data: st.DataObjec
 
 
 SUBJECTS = ["MID 1 Subject 'x 2005 Info: ICID 9 TLS success'", "MID 1 Subject 'x 2005 Info: y", "MID 1 Subject ' TLS '", "MID 1 Subject 'x"]
-LOOSE = ["ICID 9 TLS success", "' TLS success", "Info: ICID 9 TLS success", "x"]
+LOOSE = ["ICID 9 TLS success", "' TLS success", "Info: ICID 9 TLS success", "x", "<3> box 10:10:10 y", "Tue 10:10:10 Info: y"]
 RECORDS = [
     "CEF:0|CISCO|IronPort|1|1|x|5|rt=1312345678901 msg=ICID 6 TLS failed",
     "CEF:0|CISCO|IronPort|1|1|x|5|rt=1312345678901 msg=MID 1 ICID 6 From: <alice@example.com>",
@@ -495,6 +495,7 @@ RECORDS = [
 STAMPED = [stamp + text for stamp in (STAMP, STAMP.replace("Info", "Warning")) for text in WHOLE + NOISE + SUBJECTS + RECORDS]
 
 
+@example([*[STAMP + "MID 1 queued for delivery"] * 4, "<3> box 10:10:10 y", STAMP + "MID 1 queued for delivery"], 3)
 @given(st.lists(st.sampled_from(STAMPED + LOOSE), max_size=40), st.integers(min_value=1, max_value=20))
 def test_sifted_blocks_give_the_same(lines: list[str], size: int) -> None:
     """Reading only the lines that have the word TLS gives the TLS events and counts of reading all, also with forged seams."""
