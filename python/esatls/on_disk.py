@@ -134,9 +134,7 @@ class Parts:
             appliance = Appliance(known.host, together(known, mids, connections), has_witnesses=self._has_witnesses)
         yield appliance
         with _told():
-            for store, key in appliance.taken_again:
-                # all facts of it: what is only needed beside has but some here
-                contradictions.look_at(known.host, store, key, known.facts(store, key))
+            contradictions.look(appliance, known.facts)
         known.forget()
 
 

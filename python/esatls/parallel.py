@@ -15,6 +15,7 @@ import signal
 import struct
 import sys
 import threading
+from operator import itemgetter
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar, Union
 
@@ -117,6 +118,12 @@ class Part(NamedTuple):
     """Whether heads further on may tell another zone."""
     whole: bool = True
     """Whether it is all of the source."""
+    number: int = 0
+    """Its place among the parts of all sources."""
+
+
+Problems = list[tuple[int, str]]
+"""What is wrong with parts of the input, by the numbers of the parts."""
 
 
 NOT_UNDERSTOOD = "no lines were recognized"
@@ -177,12 +184,23 @@ def _parts(found: list[Source], options: Options, size: int | None) -> list[Part
         starts = at[:-1]
         clocks = clocks_at(source, clock, starts, told.table) if heads and len(starts) > 1 else [clock] * len(starts)
         parts += [Part(source, *part, heads, whole=len(starts) == 1) for part in zip(clocks, starts, at[1:])] or [Part(source, clock, heads=heads)]
-    return parts
+    return [part._replace(number=number) for number, part in enumerate(parts)]
 
 
 def _alone(parts: list[Part], options: Options) -> bool:
     """Tell whether one process is to read all parts."""
     return len(parts) < 2 or options.jobs < 2 or not can_fork()
+
+
+def _noting(problems: Problems, part: Part) -> sources.Warn:
+    """Return what notes the problems of a part."""
+    return lambda problem: problems.append((part.number, problem))
+
+
+def _tell(problems: Problems, warn: sources.Warn) -> None:
+    """Tell the problems in the order of the input, whoever has met them first."""
+    for _, problem in sorted(problems, key=itemgetter(0)):
+        warn(problem)
 
 
 def read(
@@ -364,8 +382,7 @@ def _gather(shares: list[list[Part]], options: Options, warn: sources.Warn, prog
             other = Facts()
             other.hosts, other.has_witnesses = hosts, has_witnesses
             facts.merge(other)
-    for problem in problems:
-        warn(problem)
+    _tell(problems, warn)
     progress.kept = facts
     return facts, counts
 
@@ -418,10 +435,10 @@ def _size(part: Part) -> int:
     return (part.source.size if part.end is None else part.end) - part.start
 
 
-def _gather_share(parts: list[Part], options: Options, note: Callable[[int], None]) -> tuple[Facts, list[Any], list[str]]:
-    facts, counts, problems = _new_facts(), Counts(), list[str]()
+def _gather_share(parts: list[Part], options: Options, note: Callable[[int], None]) -> tuple[Facts, list[Any], Problems]:
+    facts, counts, problems = _new_facts(), Counts(), Problems()
     for part in parts:
-        for _ in read(part, facts, options, problems.append, counts, note):
+        for _ in read(part, facts, options, _noting(problems, part), counts, note):
             pass
     return _drained(facts), counts.as_list(), problems
 
@@ -508,8 +525,7 @@ def _judge_shares(
             made.append(unpack(theirs))
             for host, ids in taken:
                 contradictions.add(host, itertools.starmap(Taken, ids))
-    for problem in problems:
-        warn(problem)
+    _tell(problems, warn)
     return made, {*appliances(keys).values()}, counts
 
 
@@ -532,13 +548,13 @@ def _by_core(found: list[Source], options: Options, warn: sources.Warn, progress
     shares = _dealt(found, options)
     leaves_witnesses = len(shares) > 1 or _is_too_much(found, options)
     limit = None if options.memory is None else options.memory // len(shares)
-    told = [(native.NativeFacts(limit), Counts(), list[str]()) for _ in shares]
+    told = [(native.NativeFacts(limit), Counts(), Problems()) for _ in shares]
     given_up: list[bool] = []
 
     def work(job: int) -> None:
         facts, counts, problems = told[job]
         for part in shares[job]:
-            for _ in read(part, facts, options, problems.append, counts, _meter(progress, job)):
+            for _ in read(part, facts, options, _noting(problems, part), counts, _meter(progress, job)):
                 if facts.has_witnesses and leaves_witnesses:
                     given_up.append(True)
                 if given_up:
@@ -554,8 +570,7 @@ def _by_core(found: list[Source], options: Options, warn: sources.Warn, progress
         known.absorb(facts)
         counts.add(more)
         problems += theirs
-    for problem in problems:
-        warn(problem)
+    _tell(problems, warn)
     progress.kept = known
     return known, {*appliances([*known.hosts, *known.keys]).values()}, counts
 

@@ -140,6 +140,20 @@ def test_shape_that_is_never_understood(tmp_path: pathlib.Path, jobs: int, monke
     assert f"esatls: {printable(problem)}" == said
 
 
+@pytest.mark.parametrize("command", ["events", "connections", "messages", "report"])
+def test_all_is_told_in_the_order_of_the_input(tmp_path: pathlib.Path, command: str) -> None:
+    """What is wrong with files and what begins unknown lines is told in the order of the input, whatever their sizes, with any number of processes."""
+    for name, lines in (("a", 900), ("b", 1), ("c", 1000), ("d", 2)):
+        (tmp_path / f"{name}.txt").write_text("nothing\n" * lines)
+        (tmp_path / f"{name}.log").write_text(
+            LINE.format(1) + f"2026-03-03 10h00 box-{name} > ICID 7\n" * (2000 if name == "c" else 900) + LINE.format(2) * (lines // 9)
+        )
+    told = [run(command, "--jobs", jobs, *sorted(tmp_path.iterdir())).stderr.decode().splitlines() for jobs in (1, 2, 3)]
+    assert told[0][:4] == [f"esatls: {tmp_path / name}.txt: no lines were recognized" for name in "abcd"]
+    assert told[0][5:] == ["esatls: 4,700 lines were not recognized that begin like this: 2026-03-03 10h00 box-a > ICID 7"]
+    assert told[1:] == [told[0]] * 2
+
+
 @pytest.mark.parametrize(
     "line",
     [

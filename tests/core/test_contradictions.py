@@ -8,6 +8,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 import pytest
+from esatls import compiled
 from esatls.report import build as statistics
 from esatls.verdicts.contradictions import Contradiction, Contradictions, Taken
 from esatls.verdicts.partition import Share, seen_twice, together_of
@@ -127,6 +128,22 @@ def test_traffic(profile: str, seed: int, resets: int) -> None:
     assert found(render(duplicated(shuffled(lines, seed), seed, 0.2), "nested_native")) == []
 
 
+@pytest.mark.parametrize(("profile", "seed", "hosts"), [("rare", 9, 2), ("realistic", 24, 3)])
+def test_shares_of_messages(profile: str, seed: int, hosts: int) -> None:
+    """Where only messages are asked for, their connections are looked at whatever was needed of them, in one process and in two."""
+    lines = [*render(generate(seed, 60, hosts, replace(PROFILES[profile], twins=0.0)).lines, "native")]
+    half = -(-len(lines) // 2)
+    shares = [Share(read_facts(part)[0]) for part in (lines[:half], lines[half:])]
+    shared = seen_twice(share.ids() for share in shares)
+    common = [share.common(shared) for share in shares]
+    shown, whole = Contradictions(), Contradictions()
+    for portion in (*map(Share.own, shares, common), together_of(common)):
+        for appliance, mids in portion.messages(shown):
+            list(messages_of(appliance, mids))
+    list(messages(read_facts(lines)[0], whole))
+    assert shown.taken == whole.taken
+
+
 def test_shares() -> None:
     """However the lines are dealt to processes, they find together what one finds."""
     lines = [line for texts, _ in ONE.values() for line in texts]
@@ -180,8 +197,35 @@ def test_report() -> None:
 
 
 def test_many() -> None:
-    """Ten thousand of one appliance are kept, and they tell enough."""
+    """Ten thousand of one appliance are told of, which is enough: the same in any order, and those first that no reset explains."""
+    taken = [Taken(200_000.0 * number, 200_000.0 * number - 9, 0, str(number), is_certain=number % 5 == 0) for number in range(60_000)]
+    order = random.Random(1)
+    for _ in range(3):
+        shown = Contradictions()
+        for part in range(3):
+            shown.add("esa1", taken[part::3])
+            # what is kept is bounded
+            assert len(shown.taken["esa1"]) <= 20_000
+        assert shown.news() == [Contradiction("esa1", 10_000, "ICID 0", "1970-01-01T00:00:00Z")]
+        assert shown.news() == []
+        order.shuffle(taken)
     shown = Contradictions()
-    shown.add("esa1", (Taken(1.0, 0.0, 0, str(number), is_certain=True) for number in range(20_000)))
-    assert [one.ids for one in shown.news()] == [10_000]
-    assert shown.news() == []
+    shown.add("esa1", sorted(taken)[:50_000])
+    shown.add("esa1", taken)
+    assert shown.found() == [Contradiction("esa1", 10_000, "ICID 0", "1970-01-01T00:00:00Z")]
+
+
+def test_what_is_told_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Each command tells the same with any number of processes, with the core and without, also where there are more than are kept."""
+    request.addfinalizer(compiled.module.cache_clear)
+    monkeypatch.setattr("esatls.verdicts.contradictions.MOST", 20)
+    lines = [*render(generate(5, 200, 3, replace(PROFILES["rare"], twins=0.1)).lines, "native")]
+    for number in range(4):
+        (tmp_path / f"{number}.log").write_text("".join(f"{line}\n" for line in lines[number::4]), encoding="utf-8", errors="surrogateescape")
+    for command in ("connections", "messages", "report"):
+        told: list[bytes] = []
+        for pure in ("1", ""):
+            compiled.module.cache_clear()
+            told += [terminal.run(command, "--jobs", jobs, *tmp_path.iterdir(), env={"ESATLS_PURE": pure}).stderr for jobs in (1, 2, 4)]
+        assert b" ids were each taken " in told[0]
+        assert told == [told[0]] * 6, command

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from esatls.extraction import event_stream
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.match import extract
+from esatls.extraction.shapes import Shapes
 from esatls.extraction.stream import Counts
 from esatls.extraction.wrapped import LONGEST_WRAP
 from esatls.lines.envelope import starts_anew
@@ -17,6 +19,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.core.support import all_cases, as_sets, clock, read_blocks, read_events, read_facts
+
+if TYPE_CHECKING:
+    import random
 
 STAMP = "Wed Jul 20 19:47:40 2005 Info: "
 AT = {"time": "2005-07-20T19:47:40Z", "esa_level": "Info"}
@@ -479,7 +484,7 @@ def test_headers_that_count_give_the_same(headers: list[str], data: st.DataObjec
 
 
 SUBJECTS = ["MID 1 Subject 'x 2005 Info: ICID 9 TLS success'", "MID 1 Subject 'x 2005 Info: y", "MID 1 Subject ' TLS '", "MID 1 Subject 'x"]
-LOOSE = ["ICID 9 TLS success", "' TLS success", "Info: ICID 9 TLS success", "x"]
+LOOSE = ["ICID 9 TLS success", "' TLS success", "Info: ICID 9 TLS success", "x", "<3> box 10:10:10 y", "Tue 10:10:10 Info: y"]
 RECORDS = [
     "CEF:0|CISCO|IronPort|1|1|x|5|rt=1312345678901 msg=ICID 6 TLS failed",
     "CEF:0|CISCO|IronPort|1|1|x|5|rt=1312345678901 msg=MID 1 ICID 6 From: <alice@example.com>",
@@ -490,6 +495,7 @@ RECORDS = [
 STAMPED = [stamp + text for stamp in (STAMP, STAMP.replace("Info", "Warning")) for text in WHOLE + NOISE + SUBJECTS + RECORDS]
 
 
+@example([*[STAMP + "MID 1 queued for delivery"] * 4, "<3> box 10:10:10 y", STAMP + "MID 1 queued for delivery"], 3)
 @given(st.lists(st.sampled_from(STAMPED + LOOSE), max_size=40), st.integers(min_value=1, max_value=20))
 def test_sifted_blocks_give_the_same(lines: list[str], size: int) -> None:
     """Reading only the lines that have the word TLS gives the TLS events and counts of reading all, also with forged seams."""
@@ -503,6 +509,7 @@ def test_sifted_blocks_give_the_same(lines: list[str], size: int) -> None:
     other.end()
     assert sifted.found == whole.found
     assert other.counts == one.counts
+    assert other.counts.not_understood.as_list() == one.counts.not_understood.as_list()
 
 
 INSIDE = st.lists(
@@ -578,3 +585,50 @@ def test_an_envelope_that_is_known_changes_nothing(line: str) -> None:
     orders = ([usual, line, usual], [line, usual, usual], [usual, usual, line])
     found = [read_facts(order) for order in orders] + [read_blocks([order]) for order in orders]
     assert all(as_sets(facts) == as_sets(found[0][0]) and counts == found[0][1] for facts, counts in found)
+
+
+# lines that nobody understands
+
+UNKNOWN = st.builds(
+    "<{}> {}{}{} 10:10:{}".format,
+    st.integers(0, 40),
+    st.text("ab.-/", max_size=12),
+    st.text(".-/=", max_size=3),
+    st.text("1 =", max_size=3),
+    st.integers(10, 59),
+)
+
+
+@given(st.lists(UNKNOWN, max_size=60), st.randoms(use_true_random=False), st.integers(1, 4))
+def test_unknown_shapes_are_counted_alike_in_any_order(lines: list[str], order: random.Random, parts: int) -> None:
+    """However lines are dealt to processes, and however many shapes they have, they give the same shapes with the same numbers, no line lost."""
+    with mock.patch("esatls.extraction.shapes._MOST", 8):
+        whole = Shapes()
+        for line in lines:
+            whole.note(line)
+        order.shuffle(lines)
+        dealt = [Shapes() for _ in range(parts)]
+        for line in lines:
+            order.choice(dealt).note(line)
+        order.shuffle(dealt)
+        together = Shapes()
+        for part in dealt:
+            together.add(Shapes.of_list(part.as_list()))
+    assert together.as_list() == whole.as_list()
+    shapes = whole.as_list()[1]
+    assert len(shapes) <= 8
+    assert sum(count for count, _ in shapes.values()) == len(lines)
+
+
+def test_many_unknown_shapes_hide_none() -> None:
+    """Where there are too many shapes, those that begin alike are told as one, with all their lines."""
+    shapes = Shapes()
+    for number in range(20_000):
+        rest = f"{number % 1024:010b}".replace("0", "-").replace("1", "/")
+        shapes.note(f"2026-03-03 10h00 esa1 mail_logs[7] > info: ICID 5: {rest}")
+        if number % 10 == 0:
+            shapes.note(f"<22>Mar  3 10:00:{number % 60:02} esa1 audit ICID 5")
+    assert shapes.told() == [
+        "20,000 lines were not recognized that begin like this: 2026-03-03 10h00 esa1 mail_logs[7] > info: ICID 5: ---------",
+        "2,000 lines were not recognized that begin like this: <22>Mar  3 10:00:00 esa1 audit ICID 5",
+    ]

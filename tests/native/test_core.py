@@ -512,6 +512,27 @@ def test_command_line(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, c
     assert told[0][1]
 
 
+@pytest.mark.parametrize("at_once", [1, 5000])
+def test_ids_taken_twice(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """Of ids that come again, the core tells what Python tells, however many are judged at once: by all lines of an id, not by those that others need."""
+    monkeypatch.setattr("esatls.native.records._AT_ONCE", at_once)
+    log = [
+        "10:00:00 Start MID 14 ICID 5",
+        "10:00:01 MID 14 rewritten to MID 15 by antispam",
+        "10:00:01 Start MID 16 ICID 7",
+        "10:00:02 Message finished MID 14 done",
+        "10:00:03 New SMTP DCID 8 interface 192.0.2.10 address 203.0.113.1 port 25",
+        "10:00:04 Delivery start DCID 8 MID 15 to RID [0]",
+        "10:00:05 Message done DCID 8 MID 15 to RID [0]",
+        "10:00:06 Delivery start DCID 8 MID 16 to RID [0]",
+        "10:00:07 Message done DCID 8 MID 16 to RID [0]",
+        "10:00:08 Message finished MID 16 done",
+        "10:10:00 Start MID 14 ICID 6",
+        "10:20:01 Start MID 16 ICID 9",
+    ]
+    check("".join(f"Sat Jul 20 {line[:8]} 2024 Info: {line[9:]}\n" for line in log).encode())
+
+
 def test_which() -> None:
     """`esatls --version` says whether the core is there, and `ESATLS_PURE=1` switches it off."""
     assert run("--version").stdout.decode() == f"esatls, version {__version__} (compiled core)\n"

@@ -69,6 +69,14 @@ def test_each_rule_has_its_verdict() -> None:
     assert must_encrypt.overall(partners[3:]) == "no mail"
 
 
+def test_mail_to_several_domains_at_once() -> None:
+    """Where a log does not tell whom a delivery reached, one message is listed for each domain, by name in every run."""
+    names = [f"{name}.example.org" for name in "qwertzuiopasdfghjkl"]
+    mail = message(1, "encrypted", "cleartext", [attempt("cleartext", None)], recipients=[f"a@{name}" for name in names], first_seen="2024-03-05T10:00:00Z")
+    (partner,) = must_encrypt.check([Rule("*.example.org", "delivery")], [mail])
+    assert [one.partner for one in partner.mail] == sorted(names)
+
+
 def test_mail_in_clear_text_is_listed_in_order_of_time() -> None:
     """JSON names each message that was not encrypted, with time, MID, Message-ID, side and reason."""
     out = io.BytesIO()

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections import defaultdict
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Callable, NamedTuple, cast
 
 from esatls.extraction.heads import is_whole
@@ -73,38 +74,24 @@ class BlockStream(Stream):
     def _pick(self, block: bytes, word: str, rare: str) -> tuple[list[str], HeadsInARow, int] | None:
         """Return the lines with a word, their heads, and where the last line of the block begins.
 
-        None where a line has the rare word, holds a line of its own, or where one of them, the first or the last line, or
-        a line after one of them has no whole envelope: it may be wrapped.
+        None where a line has the rare word, holds a line of its own, has no whole envelope or was cut by a relay: it may be wrapped, or not understood.
         """
         try:
             text = block.decode("ascii")
         except UnicodeDecodeError:
             return None
-        if "\0" in text or "\r" in text or rare in text:
+        if not is_plain(text) or rare in text:
             return None
-        find, rfind, length, whole = text.find, text.rfind, self._heads.length, self._heads.whole
-        last = rfind("\n", 0, -1) + 1
-        # as far back as a line goes that a relay may have cut: none has a line feed in it
-        far = SHORTEST_CUT if self._neighbours.named else 0
-        if far and last - rfind("\n", 0, max(0, last - 1)) > far:
+        last = text.rfind("\n", 0, -1) + 1
+        lines = text[:-1].split("\n")
+        if len(self._before_cut(lines)) < len(lines):
             return None
-        found: list[str] = []
-        after: list[int] = []
-        at = find(word, 0, last)
-        while at >= 0:
-            end = find("\n", at)
-            start = rfind("\n", 0, at) + 1
-            line = text[start:end]
-            if RECORD in line or (far and start - rfind("\n", 0, start - 1 if start else 0) > far):
-                return None
-            found.append(line)
-            after.append(end + 1)
-            at = find(word, end, last)
-        following = {text[at : at + length]: at for at in after}
-        beside = [0, last, *(at for prefix, at in following.items() if prefix not in whole)]
-        beside_lines = [text[at : at + envelope.LONGEST] for at in beside]
-        if len(self._heads_of(beside_lines).heads) < len(beside):
+        length = self._heads.length
+        unknown = {prefix for prefix, head in self._known({*map(itemgetter(slice(length)), lines)}).items() if head is None}
+        odd = [line for line in lines if line[:length] in unknown] if unknown else []
+        if len(self._heads_of(odd).heads) < len(odd):
             return None
+        found = [line for line in lines[:-1] if word in line]
         heads = self._heads_of(found)
         return (found, heads, last) if len(heads.heads) == len(found) else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 OFTEN = 1000
 """Lines of one shape that are worth a word."""
@@ -23,16 +23,18 @@ class Shape(NamedTuple):
 
     lines: int
     words: str
-    """The first words of one of them, as they stand there."""
+    """The first words of one of them, as they stand there: the least by their letters, whichever line comes first."""
 
 
 class Shapes:
-    """Shapes of lines by their count; rare ones are forgotten where there are many."""
+    """Shapes of lines by their count, the same for lines in any order; where there are too many, those that begin alike are one."""
 
-    __slots__ = ("_counts",)
+    __slots__ = ("_counts", "_length")
 
     def __init__(self) -> None:
         self._counts: dict[str, Shape] = {}
+        self._length = _FIRST_WORDS
+        """How much of their forms is looked at."""
 
     def note(self, line: str) -> None:
         """Count a line that nobody has understood."""
@@ -43,6 +45,7 @@ class Shapes:
 
     def add(self, other: Shapes) -> None:
         """Add the shapes of another part of the input."""
+        self._shorten(other._length)
         for form, shape in other._counts.items():
             self._add(form, shape)
 
@@ -51,23 +54,29 @@ class Shapes:
         often = sorted((shape for shape in self._counts.values() if shape.lines >= OFTEN), reverse=True)
         return [f"{shape.lines:,} lines were not recognized that begin like this: {shape.words}" for shape in often[:_MOST_TOLD]]
 
-    def as_list(self) -> list[list[int | str]]:
+    def as_list(self) -> list[Any]:
         """Return all that is known, for `of_list` in another process."""
-        return [[form, *shape] for form, shape in self._counts.items()]
+        return [self._length, {form: tuple(shape) for form, shape in self._counts.items()}]
 
     @classmethod
-    def of_list(cls, told: list[list[int | str]]) -> Shapes:
+    def of_list(cls, told: list[Any]) -> Shapes:
         """Return what `as_list` was asked for."""
         shapes = cls()
-        shapes._counts = {str(form): Shape(int(lines), str(words)) for form, lines, words in told}
+        shapes._length, counts = told
+        shapes._counts = {form: Shape(*shape) for form, shape in counts.items()}
         return shapes
 
     def _add(self, form: str, shape: Shape) -> None:
+        form = form[: self._length]
         known = self._counts.get(form)
-        if known is not None:
-            self._counts[form] = known._replace(lines=known.lines + shape.lines)
-            return
-        if len(self._counts) >= _MOST:
-            self._counts = {form: shape._replace(lines=shape.lines - 1) for form, shape in self._counts.items() if shape.lines > 1}
-        if len(self._counts) < _MOST:
-            self._counts[form] = shape
+        self._counts[form] = shape if known is None else Shape(known.lines + shape.lines, min(known.words, shape.words))
+        while len(self._counts) > _MOST:
+            self._shorten(self._length // 2)
+
+    def _shorten(self, length: int) -> None:
+        """Look at no more than so much of the forms."""
+        if length < self._length:
+            self._length, counts = length, self._counts
+            self._counts = {}
+            for form, shape in counts.items():
+                self._add(form, shape)

@@ -186,7 +186,7 @@ class _Asked(Known):
                 ]
                 for key in ids
             }
-        self.contradictions.look(appliance)
+        self.contradictions.look(appliance, self.facts)
         return found
 
     def records(self, stores: Sequence[int], range_: tuple[int, int], jobs: int) -> Iterator[list[Any]]:

@@ -154,7 +154,7 @@ def _delivered(record: MessageRecord) -> Iterator[Mail]:
     for attempt, reached in delivered_to(record):
         # one that does not say whom it reached may have been for anyone
         verdict = attempt["verdict"] if reached or attempt["verdict"] == "encrypted" else UNKNOWN
-        for domain in reached or set(map(domain_of, record.get("recipients", ()))):
+        for domain in sorted(reached or {*map(domain_of, record.get("recipients", ()))}):
             if domain:
                 attempts.setdefault(partner_name(domain, None, None), []).append((verdict, attempt))
     for partner, found in attempts.items():

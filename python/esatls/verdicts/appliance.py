@@ -91,15 +91,14 @@ class Appliance:
         """By MID: its lives from which another message was made, once somebody has asked."""
         self._rested: dict[str, list[int]] = {}
         """By MID: its lives that were in a quarantine, once somebody has asked."""
-        self.taken_again: list[tuple[int, str]] = []
-        """Ids that more than one opening line seems to take (`contradictions`), as far as they have been judged."""
+        self._taken_again: list[tuple[int, str]] = []
         reused, given_up = [], []
         for mid, facts in stores[MESSAGES].items():
             message = Message(facts)
             if message.origin is not None:
                 self._note_children(facts)
             if message.starts_twice:
-                self.taken_again.append((MESSAGES, mid))
+                self._taken_again.append((MESSAGES, mid))
             if not message.one_life:
                 reused.append(mid)
                 continue
@@ -155,6 +154,13 @@ class Appliance:
         begins, found = self._reused[side][key]
         return found.get(lives.life_at(begins, time))
 
+    def taken_again(self) -> list[tuple[int, str]]:
+        """Return the ids that more than one opening line seems to take (`contradictions`): of messages, of what they name, and of what else was judged."""
+        for side, named in enumerate(self.uses):
+            for key in named:
+                self.used_once(side, key)
+        return self._taken_again
+
     def connections_of(self, side: int, key: str) -> tuple[list[Time], dict[int, Connection]]:
         """Return the lives of one connection id."""
         connection = self.used_once(side, key)
@@ -171,7 +177,7 @@ class Appliance:
         if connection.one_life:
             self._once[side][key] = connection
             return connection
-        self.taken_again.append((side, key))
+        self._taken_again.append((side, key))
         begins = lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
         if not begins:
             self._once[side][key] = connection

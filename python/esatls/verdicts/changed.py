@@ -72,7 +72,7 @@ def judge_again(host: str, changed: Collection[Ref], fetch: Callable[[set[Ref]],
     appliance = Appliance(host, stores, has_witnesses=gathered.appliance.has_witnesses)
     found = [*_lives(appliance, own, mids, connections)]
     if contradictions is not None:
-        contradictions.look(appliance)
+        contradictions.look(appliance, gathered.facts)
     return found
 
 

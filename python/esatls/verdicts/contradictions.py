@@ -12,7 +12,7 @@ Lines that come twice, in any order, or under the stamps of two collectors have 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, RECEIVING, TIME, ConnectionOpened, MessageStarted, position
 from esatls.lines.clock import rfc3339
@@ -32,7 +32,7 @@ DAY = 86400
 RESETS = 2
 """Most resets of a counter within a day that one appliance is believed."""
 MOST = 10_000
-"""Ids of one appliance that are kept; more tell nothing more."""
+"""Ids of one appliance that are told of; more tell nothing more."""
 
 _NAMES = {RECEIVING: "ICID", DELIVERY: "DCID", MESSAGES: "MID"}
 _OPENS = {RECEIVING: "connection_opened", DELIVERY: "connection_opened", MESSAGES: "message_started"}
@@ -81,10 +81,13 @@ class Contradictions:
         self._told: set[str] = set()
         self._changed: set[str] = set()
 
-    def look(self, appliance: Appliance) -> None:
-        """Take what shows in one appliance, as far as its connections and messages have been judged."""
-        for store, key in appliance.taken_again:
-            self.look_at(appliance.host, store, key, appliance.stores[store].get(key, ()))
+    def look(self, appliance: Appliance, facts_of: Callable[[int, str], Iterable[Fact]] | None = None) -> None:
+        """Take what shows in one appliance, once its records are made.
+
+        `facts_of` gives all facts of an id, where the appliance has but some of what is only needed beside.
+        """
+        for store, key in appliance.taken_again():
+            self.look_at(appliance.host, store, key, facts_of(store, key) if facts_of else appliance.stores[store].get(key, ()))
 
     def look_at(self, host: str, store: int, key: str, facts: Iterable[Fact]) -> None:
         """Take what the facts of one id show."""
@@ -92,11 +95,13 @@ class Contradictions:
 
     def add(self, host: str, found: Iterable[Taken]) -> None:
         """Add ids of an appliance that two had, such as another process found."""
+        known = self.taken.setdefault(host, set())
         for one in found:
-            known = self.taken.setdefault(host, set())
-            if len(known) < MOST and one not in known:
+            if one not in known:
                 known.add(one)
                 self._changed.add(host)
+                if len(known) > 2 * MOST:
+                    known.intersection_update(_most_telling(known))
 
     def found(self) -> list[Contradiction]:
         """Return what only several appliances explain, by host."""
@@ -120,9 +125,14 @@ def _taken(store: int, key: str, facts: Iterable[Fact]) -> Iterator[Taken]:
             yield Taken(second, first, store, key, is_open or second - first <= AT_ONCE)
 
 
+def _most_telling(taken: Iterable[Taken]) -> list[Taken]:
+    """Return those that are told of, whichever came first: what no reset explains before the others, the earliest of each."""
+    return sorted(taken, key=lambda one: (not one.is_certain, one))[:MOST]
+
+
 def _contradiction(host: str, taken: Iterable[Taken]) -> Contradiction | None:
     """Return what is to be said of one appliance; None where resets explain it."""
-    by_end = sorted(taken)
+    by_end = sorted(_most_telling(taken))
     found = by_end if _is_too_often(by_end) else [one for one in by_end if one.is_certain]
     if not found:
         return None

@@ -53,7 +53,7 @@ class Portion:
 
     def _look(self, appliance: Appliance, contradictions: Contradictions) -> None:
         """Add what shows in the facts that are all here."""
-        for store, key in appliance.taken_again:
+        for store, key in appliance.taken_again():
             if self._chosen(appliance, store, (key,)):
                 contradictions.look_at(appliance.host, store, key, appliance.stores[store].get(key, ()))
 

@@ -449,7 +449,7 @@ class Judge(Known):
         appliance = self._whole or Appliance(self.host, together(self, odd))
         found = {mid: [self.shapes.dump(record) for _, record in messages_of(appliance, only={mid})] for mid in odd}
         if contradictions is not None:
-            contradictions.look(appliance)
+            contradictions.look(appliance, self.facts)
         return found
 
     def _line(self, mid: str) -> bytes | None:
