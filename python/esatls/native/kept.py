@@ -72,9 +72,10 @@ def drained(known: Facts) -> Facts:
         share = dict[str, str]().setdefault
         for host in sorted(known.keys):
             for kind, store in enumerate(known.stores(host)):
-                for (key,) in struct.iter_unpack("<Q", known.core.ids(first_store(host), [kind])):
-                    key &= _OF_KEY
-                    if told := [(*fact[:KEY], *map(share, fact[KEY:], fact[KEY:])) for fact in known.core.of(first_store(host) + kind, key)]:
+                own = first_store(host) + kind
+                for (number,) in struct.iter_unpack("<Q", known.core.ids(first_store(host), [kind])):
+                    key = number & _OF_KEY
+                    if told := [(*fact[:KEY], *map(share, fact[KEY:], fact[KEY:])) for fact in known.core.of(own, key)]:
                         store.setdefault(str(key), []).extend(told)
         known.core, known.keys = new_core(_plan_of_fact), set()
     return known
