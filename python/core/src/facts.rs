@@ -88,8 +88,8 @@ struct Part {
     /// Bodies of facts, each with its length in front; and of each fact one more than the place of the one before it of the same id, its time and its body.
     /// Places are counted in words.
     kept: Kept,
-    /// The latest bodies by their hash: one more than the place.
-    recent: Vec<u32>,
+    /// The latest bodies by their hash: the rest of that, and the place.
+    recent: Vec<(u32, u32)>,
     hasher: DefaultHashBuilder,
     /// Where bodies are made.
     room: Vec<u8>,
@@ -112,13 +112,14 @@ impl Part {
         values.iter().flatten().for_each(|value| body.extend_from_slice(value));
         let length = u16::try_from(body.len() - 2).ok()?;
         body[..2].copy_from_slice(&length.to_le_bytes());
-        self.recent.resize(RECENT, 0);
-        let recent = &mut self.recent[self.hasher.hash_one(&body) as usize % RECENT];
-        if let Some(known) = recent.checked_sub(1).filter(|&known| *self.kept.get(known as usize * WORD, body.len()) == body[..]) {
-            return Some(known);
+        self.recent.resize(RECENT, (0, 0));
+        let hash = self.hasher.hash_one(&body);
+        let (recent, rest) = (&mut self.recent[hash as usize % RECENT], (hash >> 32) as u32);
+        if recent.0 == rest && *self.kept.get(recent.1 as usize * WORD, body.len()) == body[..] {
+            return Some(recent.1);
         }
         let place = u32::try_from(self.kept.len() / WORD).ok()?;
-        *recent = place + 1;
+        *recent = (rest, place);
         body.resize(body.len().next_multiple_of(WORD), 0);
         self.kept.add(body);
         Some(place)
