@@ -134,6 +134,16 @@ impl Part {
             Some(found)
         })
     }
+
+    /// Return the fact at a place, and those before it of the same id.
+    fn facts(&self, place: u32) -> impl Iterator<Item = Fact<'_>> {
+        Part::chain(&self.kept, place).map(|[_, time, body]| {
+            let start = body as usize * WORD;
+            let length = self.kept.get(start, 2);
+            let body = self.kept.get(start + 2, usize::from(u16::from_le_bytes([length[0], length[1]])));
+            Fact { code: body[0], time, body, flags: 0, classes: [0; 3] }
+        })
+    }
 }
 
 /// What some threads have read: the own part first.
@@ -175,15 +185,7 @@ impl Facts {
 
     /// Return the facts of an id as they stand, the latest of each part first.
     fn all(&self, of: Of) -> impl Iterator<Item = Fact<'_>> {
-        self.0.iter().flat_map(move |part| {
-            let place = part.latest.get(&(of.0, of.1 / ROW)).map_or(0, |row| row[(of.1 % ROW) as usize]);
-            Part::chain(&part.kept, place).map(|[_, time, body]| {
-                let start = body as usize * WORD;
-                let length = part.kept.get(start, 2);
-                let body = part.kept.get(start + 2, usize::from(u16::from_le_bytes([length[0], length[1]])));
-                Fact { code: body[0], time, body, flags: 0, classes: [0; 3] }
-            })
-        })
+        self.0.iter().flat_map(move |part| part.facts(part.latest.get(&(of.0, of.1 / ROW)).map_or(0, |row| row[(of.1 % ROW) as usize])))
     }
 
     /// Return the facts of an id, each once, in an order that says no more than they do; those that only mention it stand behind its own.
@@ -197,21 +199,29 @@ impl Facts {
 
     /// Return the messages that name an id, the latest of each part first.
     pub fn users(&self, of: Of) -> impl Iterator<Item = u64> + '_ {
-        self.all(of).filter(|fact| fact.code == MENTION).filter_map(|fact| user(&fact))
+        self.all(of).filter_map(|fact| user(&fact))
     }
 
-    /// Return the ids of a store that have facts or are named.
-    pub fn ids(&self, store: usize) -> Vec<u64> {
-        let of_row = |(&(own, row), places): (&Of, &[u32; ROW as usize])| {
-            (row * ROW..).zip(*places).filter(move |&(_, place)| own == store && place > 0).map(|(id, _)| id)
-        };
-        ascending(self.0.iter().flat_map(|part| part.latest.iter().flat_map(of_row)))
+    /// Return the ids of a store that have facts or are named, ascending, each behind itself, or behind a message that names it, if these are wanted.
+    pub fn ids(&self, store: usize, wants_users: bool) -> Vec<(u64, u64)> {
+        let mut found = vec![];
+        for part in &self.0 {
+            for (&(_, row), places) in part.latest.iter().filter(|((own, _), _)| *own == store) {
+                let places = (row * ROW..).zip(places).filter(|(_, &place)| place > 0);
+                let user = |place| part.facts(place).find_map(|fact| user(&fact)).unwrap_or(0);
+                found.extend(places.map(|(id, &place)| (if wants_users { user(place) } else { id }, id)));
+            }
+        }
+        found.sort_unstable_by_key(|&(_, id)| id);
+        found.dedup_by_key(|&mut (_, id)| id);
+        found
     }
 }
 
 /// Return the message of a mention.
 pub fn user(fact: &Fact) -> Option<u64> {
-    Some(u64::from_le_bytes(fact.text(0)?.try_into().ok()?))
+    let text = fact.text(0).filter(|_| fact.code == MENTION)?;
+    Some(u64::from_le_bytes(text.try_into().ok()?))
 }
 
 /// Return numbers in their order, each once.

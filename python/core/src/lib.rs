@@ -74,17 +74,9 @@ impl Core {
     /// Return the ids of some kinds of an appliance, eight bytes each, the kind in front: ascending, and connections near the messages that name them.
     fn ids<'py>(&self, py: Python<'py>, first: usize, kinds: Vec<usize>) -> PyResult<Bound<'py, PyBytes>> {
         let found: Vec<u8> = guarded(py, || {
-            let near = |of: Of| {
-                if kinds.len() == 1 {
-                    0
-                } else if of.0 == first + MESSAGES {
-                    of.1
-                } else {
-                    self.facts.users(of).next().unwrap_or(0)
-                }
-            };
-            let ids = |&kind: &usize| self.facts.ids(first + kind).into_iter().map(move |id| (near((first + kind, id)), id | (kind as u64) << KIND));
-            let mut found: Vec<(u64, u64)> = kinds.iter().flat_map(ids).collect();
+            let ids = |&kind: &usize| (kind, self.facts.ids(first + kind, kind < MESSAGES && kinds.len() > 1));
+            let of_kind = |(kind, ids): (usize, Vec<(u64, u64)>)| ids.into_iter().map(move |(near, id)| (near, id | (kind as u64) << KIND));
+            let mut found: Vec<(u64, u64)> = kinds.iter().map(ids).flat_map(of_kind).collect();
             found.sort_by_key(|&(near, _)| near);
             Ok(found.into_iter().flat_map(|(_, id)| id.to_le_bytes()).collect())
         })?;
