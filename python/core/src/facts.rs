@@ -202,18 +202,17 @@ impl Facts {
         self.all(of).filter_map(|fact| user(&fact))
     }
 
-    /// Return the ids of a store that have facts or are named, ascending, each behind itself, or behind a message that names it, if these are wanted.
-    pub fn ids(&self, store: usize, wants_users: bool) -> Vec<(u64, u64)> {
+    /// Return the ids of a store that have facts or are named, ascending, each with a number that says when that was last.
+    pub fn ids(&self, store: usize) -> Vec<(u64, u64)> {
         let mut found = vec![];
-        for part in &self.0 {
+        for (part, number) in self.0.iter().zip(0..) {
             for (&(_, row), places) in part.latest.iter().filter(|((own, _), _)| *own == store) {
                 let places = (row * ROW..).zip(places).filter(|(_, &place)| place > 0);
-                let user = |place| part.facts(place).find_map(|fact| user(&fact)).unwrap_or(0);
-                found.extend(places.map(|(id, &place)| (if wants_users { user(place) } else { id }, id)));
+                found.extend(places.map(|(id, &place)| (id, number << 32 | u64::from(place))));
             }
         }
-        found.sort_unstable_by_key(|&(_, id)| id);
-        found.dedup_by_key(|&mut (_, id)| id);
+        found.sort_unstable();
+        found.dedup_by_key(|(id, _)| *id);
         found
     }
 }

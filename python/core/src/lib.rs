@@ -71,13 +71,15 @@ impl Core {
         self.facts.absorb(&mut other.facts);
     }
 
-    /// Return the ids of some kinds of an appliance, eight bytes each, the kind in front: ascending, and connections near the messages that name them.
+    /// Return the ids of some kinds of an appliance, eight bytes each, the kind in front: ascending, or those of several kinds as they were seen last, for
+    /// what belongs together is judged together.
     fn ids<'py>(&self, py: Python<'py>, first: usize, kinds: Vec<usize>) -> PyResult<Bound<'py, PyBytes>> {
         let found: Vec<u8> = guarded(py, || {
-            let ids = |&kind: &usize| (kind, self.facts.ids(first + kind, kind < MESSAGES && kinds.len() > 1));
-            let of_kind = |(kind, ids): (usize, Vec<(u64, u64)>)| ids.into_iter().map(move |(near, id)| (near, id | (kind as u64) << KIND));
-            let mut found: Vec<(u64, u64)> = kinds.iter().map(ids).flat_map(of_kind).collect();
-            found.sort_by_key(|&(near, _)| near);
+            let ids = |&kind: &usize| self.facts.ids(first + kind).into_iter().map(move |(id, last)| (last, id | (kind as u64) << KIND));
+            let mut found: Vec<(u64, u64)> = kinds.iter().flat_map(ids).collect();
+            if kinds.len() > 1 {
+                found.sort_unstable();
+            }
             Ok(found.into_iter().flat_map(|(_, id)| id.to_le_bytes()).collect())
         })?;
         Ok(PyBytes::new(py, &found))
