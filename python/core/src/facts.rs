@@ -2,6 +2,7 @@
 use crate::kept::Kept;
 use hashbrown::{DefaultHashBuilder, HashMap};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::ops::Range;
 
@@ -84,7 +85,8 @@ impl<'a> Fact<'a> {
 }
 
 /// What was read by one thread.
-struct Part {
+#[derive(Default)]
+pub struct Part {
     /// Bodies of facts, each with its length in front; and of each fact one more than the place of the one before it of the same id, its time and its body.
     /// Places are counted in words.
     kept: Kept,
@@ -147,18 +149,14 @@ impl Part {
 }
 
 /// What some threads have read: the own part first.
-pub struct Facts(Vec<Part>);
+pub struct Facts(pub Vec<Part>);
 
 impl Facts {
     /// Keep only so many bytes in memory.
     pub fn new(most: usize) -> Facts {
-        let (hasher, latest) = (DefaultHashBuilder::default(), HashMap::new());
-        Facts(vec![Part { kept: Kept::new(most), recent: vec![], hasher, room: vec![], latest }])
-    }
-
-    /// Take over what others have read.
-    pub fn absorb(&mut self, others: &mut Facts) {
-        self.0.append(&mut others.0);
+        let mut part = Part::default();
+        part.kept.most = most;
+        Facts(vec![part])
     }
 
     /// Add a fact of an id; tell whether it is new. None where there is no room.
@@ -197,9 +195,9 @@ impl Facts {
         found
     }
 
-    /// Return the messages that name an id, the latest of each part first.
-    pub fn users(&self, of: Of) -> impl Iterator<Item = u64> + '_ {
-        self.all(of).filter_map(|fact| user(&fact))
+    /// Return the messages that name an id.
+    pub fn users(&self, of: Of) -> BTreeSet<u64> {
+        self.all(of).filter_map(|fact| user(&fact)).collect()
     }
 
     /// Return the ids of a store that have facts or are named, ascending, each with a number that says when that was last.
@@ -221,12 +219,4 @@ impl Facts {
 pub fn user(fact: &Fact) -> Option<u64> {
     let text = fact.text(0).filter(|_| fact.code == MENTION)?;
     Some(u64::from_le_bytes(text.try_into().ok()?))
-}
-
-/// Return numbers in their order, each once.
-pub fn ascending(ids: impl Iterator<Item = u64>) -> Vec<u64> {
-    let mut found: Vec<u64> = ids.collect();
-    found.sort_unstable();
-    found.dedup();
-    found
 }

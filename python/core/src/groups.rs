@@ -7,7 +7,10 @@ use pyo3::prelude::*;
 pub struct Family(pub u32, pub usize, pub bool, pub usize, pub usize);
 
 /// The first and the last of a time, and the latest of them with their ids, the last one first.
-pub type Span = (u32, u32, Vec<(u32, u64)>);
+type Span = (u32, u32, Vec<(u32, u64)>);
+
+/// What was counted together: what is alike, how many, their times, and one of them.
+pub type Counted = (Vec<u8>, u64, Vec<Span>, Vec<u8>);
 
 /// What records have in common that are counted together: how many there are, their times, and one of them.
 #[derive(Default)]

@@ -1,8 +1,8 @@
 //! Facts -> what is said of messages and connections that are ordinary. Which ones are, and what their records say, is told by Python, which judges all others too.
 mod records;
 
-use crate::facts::{ascending, number, user, Fact, Facts, MENTION, MESSAGES, STORES};
-use crate::groups::{Family, Group, Span};
+use crate::facts::{number, user, Fact, Facts, MENTION, MESSAGES, STORES};
+use crate::groups::{Counted, Family, Group};
 use hashbrown::HashMap;
 use memchr::memrchr;
 use pyo3::call::PyCallArgs;
@@ -12,6 +12,7 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -136,8 +137,8 @@ impl Learned {
         Learned { families, ..Learned::default() }
     }
 
-    /// Return what was counted, and forget it: what is alike, how many, their times, and one of them.
-    fn take(&mut self) -> Vec<(Vec<u8>, u64, Vec<Span>, Vec<u8>)> {
+    /// Return what was counted, and forget it.
+    fn take(&mut self) -> Vec<Counted> {
         self.known.drain().map(|(key, group)| (key, group.count, group.spans, group.line)).collect()
     }
 }
@@ -260,7 +261,7 @@ struct Life<'a> {
     /// Whether mail passed, or a copy was made of what was accepted.
     passed: bool,
     /// The messages that mention it.
-    users: Vec<u64>,
+    users: BTreeSet<u64>,
     /// Of a message: how it was received, and its envelope.
     halves: OnceCell<Option<Rc<[Filled<'a>; 2]>>>,
 }
@@ -339,7 +340,6 @@ impl<'a> Judge<'a> {
             life.passed |= fact.text(1).is_some();
             widen(&mut all, fact.time, kind < MESSAGES);
         }
-        life.users = ascending(life.users.drain(..));
         for fact in &mut life.facts {
             let rule = self.table.rule(fact.code).filter(|rule| rule.matters.len() == fact.count()).ok_or_else(odd)?;
             (fact.flags, fact.classes) = (rule.flags, self.classes(rule, fact)?);

@@ -12,21 +12,17 @@ const PAGE: usize = 1 << 17;
 const LONGEST: usize = 1 << 16;
 const MOST_PAGES: usize = 64;
 
+#[derive(Default)]
 pub struct Kept {
     latest: Vec<u8>,
     /// How many stand in the file.
     before: usize,
     file: Option<Mutex<Paged>>,
     /// How many may be in memory.
-    most: usize,
+    pub most: usize,
 }
 
 impl Kept {
-    /// Keep only so many bytes in memory.
-    pub fn new(most: usize) -> Kept {
-        Kept { latest: vec![], before: 0, file: None, most }
-    }
-
     pub fn len(&self) -> usize {
         self.before + self.latest.len()
     }

@@ -9,7 +9,7 @@ mod kept;
 mod matching;
 mod reading;
 
-use facts::{ascending, number, Facts, Of, MENTION, MESSAGES, STORES};
+use facts::{number, Facts, Of, MENTION, MESSAGES, STORES};
 use heads::Heads;
 use judging::{ordinary, Judge, Learned, Table};
 use matching::{GivenMatcher, Matchers};
@@ -26,6 +26,9 @@ struct Core {
     table: Table,
     facts: Facts,
 }
+
+/// Code, time, id and values of a fact.
+type GivenFact = (u8, u32, u64, Vec<Option<Vec<u8>>>);
 
 /// Where the kind of an id stands in front of it.
 const KIND: u32 = 62;
@@ -56,8 +59,8 @@ impl Core {
         self.reader.heads = Heads::default();
     }
 
-    /// Add facts of Python's: code, time, id, values.
-    fn put(&mut self, py: Python<'_>, store: usize, facts: Vec<(u8, u32, u64, Vec<Option<Vec<u8>>>)>) -> PyResult<()> {
+    /// Add facts of Python's.
+    fn put(&mut self, py: Python<'_>, store: usize, facts: Vec<GivenFact>) -> PyResult<()> {
         guarded(py, || {
             facts.iter().try_for_each(|(code, time, id, values)| {
                 let values: Vec<Option<&[u8]>> = values.iter().map(Option::as_deref).collect();
@@ -68,7 +71,7 @@ impl Core {
 
     /// Take over what another core has read.
     fn absorb(&mut self, mut other: PyRefMut<'_, Core>) {
-        self.facts.absorb(&mut other.facts);
+        self.facts.0.append(&mut other.facts.0);
     }
 
     /// Return the ids of some kinds of an appliance, eight bytes each, the kind in front: ascending, or those of several kinds as they were seen last, for
@@ -117,7 +120,7 @@ impl Core {
 
     /// Return the messages that name an id.
     fn users(&self, py: Python<'_>, store: usize, id: u64, most: usize) -> PyResult<Vec<u64>> {
-        guarded(py, || Ok(ascending(self.facts.users((store, id))).into_iter().take(most).collect()))
+        guarded(py, || Ok(self.facts.users((store, id)).into_iter().take(most).collect()))
     }
 
     /// Return the facts of an id as Python has them.

@@ -95,6 +95,9 @@ impl<'a> Judge<'a> {
     /// Add the record of a message.
     pub fn record(&mut self, mid: u64) -> PyResult<()> {
         let life = self.plain(MESSAGES, mid)?;
+        if life.facts.is_empty() {
+            return Ok(()); // another message names it, and no line is about it
+        }
         let halves = self.halves(mid, &life)?;
         let facts: Vec<&Fact> = life.facts.iter().filter(|fact| fact.classes[DELIVERY] != NONE).collect();
         let (mut deliveries, mut times, mut done) = (vec![], vec![], 0);
