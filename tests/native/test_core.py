@@ -546,3 +546,12 @@ def test_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled.module.cache_clear()
     assert compiled.module() is None
     assert type(native.facts()) is Facts
+
+
+def test_a_file_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    """Where no temporary file can be made, what is told says which file and where."""
+    folder = tmp_path / "none"
+    monkeypatch.setenv("TMPDIR", str(folder))
+    known = native.NativeFacts(limit=1)
+    with pytest.raises(OSError, match=f"^the temporary file for --memory, in {folder}: No such file or directory"):
+        read(native.stream(known, Clock(latest=LATEST), None), [f"{STAMP}MID 1 ICID 1 From: <a@example.com>\n".encode() * 2])

@@ -13,10 +13,11 @@ use facts::{number, Facts, Of, MENTION, MESSAGES, STORES};
 use heads::Heads;
 use judging::{ordinary, Judge, Learned, Table};
 use matching::{GivenMatcher, Matchers};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 use reading::{Reader, Taken};
+use std::env::temp_dir;
 use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
 
 #[pyclass(module = "esatls_core")]
@@ -50,7 +51,8 @@ impl Core {
         guarded(py, || {
             let Core { reader, table, facts, .. } = self;
             let taken = reader.take(block, at, &words, &ask, &mut |of, code, time, values| keep(facts, table, of, code, time, values))?;
-            Ok(facts.relieve().map(|()| taken)?)
+            let failed = |error| PyOSError::new_err(format!("the temporary file for --memory, in {}: {error}", temp_dir().display()));
+            facts.relieve().map(|()| taken).map_err(failed)
         })
     }
 
