@@ -277,11 +277,20 @@ fn named(fact: &Fact, kind: usize) -> Option<u64> {
     fact.number(0).filter(|_| fact.flags & NAMES << kind != 0)
 }
 
+/// Whose records are wanted.
+#[derive(FromPyObject)]
+pub struct Wanted {
+    /// The first store of the appliance, and its name.
+    first: usize,
+    name: Vec<u8>,
+    /// Seconds within which what is wanted was seen.
+    range: (i64, i64),
+}
+
 pub struct Judge<'a> {
     table: &'a Table,
     facts: &'a Facts,
-    /// The first store of the appliance, its name, and the seconds within which what is wanted was seen.
-    of: &'a (usize, Vec<u8>, (i64, i64)),
+    of: &'a Wanted,
     ask: &'a Py<PyAny>,
     learned: &'a mut Learned,
     /// Lines of records; of those that are counted by themselves, for each family.
@@ -293,7 +302,7 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(table: &'a Table, facts: &'a Facts, of: &'a (usize, Vec<u8>, (i64, i64)), ask: &'a Py<PyAny>, learned: &'a mut Learned) -> Self {
+    pub fn new(table: &'a Table, facts: &'a Facts, of: &'a Wanted, ask: &'a Py<PyAny>, learned: &'a mut Learned) -> Self {
         let out = vec![vec![]; learned.families.len().max(1)];
         Judge { table, facts, of, ask, learned, out, lives: HashMap::new(), room: vec![] }
     }
@@ -332,7 +341,7 @@ impl<'a> Judge<'a> {
     }
 
     fn life(&mut self, kind: usize, id: u64) -> PyResult<Life<'a>> {
-        let mut life = Life { facts: self.facts.of((self.of.0 + kind, id)), seen: NEVER, closed: u32::MAX, ..Life::default() };
+        let mut life = Life { facts: self.facts.of((self.of.first + kind, id)), seen: NEVER, closed: u32::MAX, ..Life::default() };
         let (mut all, mut begun, mut over) = (NEVER, NEVER, None);
         let own = life.facts.partition_point(|fact| fact.code != MENTION);
         for fact in life.facts.drain(own..) {
@@ -406,14 +415,14 @@ impl<'a> Judge<'a> {
 
     /// Return a number for who has made a message that came over no connection.
     fn origin(&mut self, sender: Option<&[u8]>) -> PyResult<u32> {
-        let key: Vec<u32> = [Some(&self.of.1[..]), sender].into_iter().flatten().flat_map(letters).collect();
+        let key: Vec<u32> = [Some(&self.of.name[..]), sender].into_iter().flatten().flat_map(letters).collect();
         self.told(|learned| &mut learned.origins, &key, |judge| judge.ask("is_own", (sender,)))
     }
 
     /// Return the part of a record that has a shape.
     fn know(&mut self, kind: usize, shape: Shape<'a>, id: u64, told: impl FnOnce() -> Vec<u64>) -> PyResult<Filled<'a>> {
         let Shape { mut key, values } = shape;
-        key.extend([kind as u32, u32::from(!self.of.1.is_empty())]);
+        key.extend([kind as u32, u32::from(!self.of.name.is_empty())]);
         let part = self.told(|learned| &mut learned.parts, &key, |judge| Ok(judge.ask::<Option<_>>("learn", (kind, id, told(), &key[..]))?.map(Arc::new)))?;
         Ok(Filled { part, values })
     }
@@ -428,7 +437,7 @@ impl<'a> Judge<'a> {
     }
 
     fn half(&mut self, part: usize, mid: u64, life: &Life<'a>) -> PyResult<Filled<'a>> {
-        let mut shape = Shape::new(if part == RECEIVED { own(mid, &self.of.1, life.seen) } else { [NOTHING; DOMAIN + 1] });
+        let mut shape = Shape::new(if part == RECEIVED { own(mid, &self.of.name, life.seen) } else { [NOTHING; DOMAIN + 1] });
         self.part(part, mid, life, &mut shape, 0)?;
         let (mut found, mut domain) = (self.know(part, shape, mid, Vec::new)?, None);
         for &(place, start) in &found.part.lists {

@@ -91,15 +91,8 @@ impl Core {
     }
 
     /// Return the records of some of these, or count them.
-    fn records<'py>(
-        &self,
-        py: Python<'py>,
-        of: (usize, Vec<u8>, (i64, i64)),
-        ids: &[u8],
-        ask: Py<PyAny>,
-        mut learned: PyRefMut<'py, Learned>,
-    ) -> PyResult<Judged<'py>> {
-        let learned = &mut *learned;
+    fn records<'py>(&self, py: Python<'py>, ids: &[u8], ask: Py<PyAny>, mut learned: PyRefMut<'py, Learned>) -> PyResult<Judged<'py>> {
+        let (of, learned) = (ask.extract(py)?, &mut *learned);
         let (out, odd) = guarded(py, || {
             let mut judge = Judge::new(&self.table, &self.facts, &of, &ask, learned);
             let mut odd = vec![];

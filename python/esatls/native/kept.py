@@ -32,7 +32,7 @@ def facts() -> Facts:
 class NativeFacts(Facts):
     """Facts of which those of ordinary lines are in the core, until they are asked for."""
 
-    __slots__ = ("core", "keys", "odd")
+    __slots__ = ("core", "is_odd", "keys", "odd")
 
     def __init__(self, limit: int | None = None) -> None:
         """Keep at most so many bytes of facts in memory."""
@@ -40,6 +40,8 @@ class NativeFacts(Facts):
         self.core = new_core(_plan_of_fact) if limit is None else new_core(_plan_of_fact, limit // _BESIDE)
         self.odd = 0
         """How many messages and connections the core has left to Python."""
+        self.is_odd = False
+        """Whether a message names a connection by what the core does not take for a number."""
         self.keys: set[str] = set()
         """The keys of the appliances that the core has lines of."""
 
@@ -85,14 +87,15 @@ def is_judging(known: NativeFacts, *, connections: bool = True) -> bool:
     """Have the core judge messages, and connections; tell whether it can. Where it cannot, the facts are all Python's (`drained`)."""
     names = appliances([*known.hosts, *known.keys])
     can = not known.has_witnesses and all(name == key for key, name in names.items())
-    if can and not (connections and _names_odd_ones(known)) and _given_back(known):
+    known.is_odd = known.is_odd or _names_odd_ones(known)
+    if can and not (connections and known.is_odd) and _given_back(known):
         return True
     drained(known)
     return False
 
 
 def _names_odd_ones(known: NativeFacts) -> bool:
-    """Tell whether a message names a connection by what the core does not take for a number; Python has read its line."""
+    """Tell whether there is such a message: Python has read its line."""
     facts = itertools.chain.from_iterable(facts for stores in known.hosts.values() for facts in stores[MESSAGES].values())
     return any(kind != MESSAGES and not is_canonical(key) for fact in facts for kind, key in refs(fact))
 

@@ -90,7 +90,8 @@ class _Asked(Known):
     """The messages and connections of one appliance, which the core judges; what `closure` asks of the core, and what the core asks."""
 
     def __init__(self, known: NativeFacts, host: str, learned: Learned, contradictions: Contradictions) -> None:
-        self.known, self.core, self.first, self.host = known, known.core, first_store(host), host
+        self.known, self.core, self.host = known, known.core, host
+        self.first, self.name, self.range = first_store(host), to_bytes(host), _ALWAYS  # as `Wanted` in judging.rs has them
         self.learned, self.contradictions = learned, contradictions
         self._most = sys.maxsize
 
@@ -195,12 +196,12 @@ class _Asked(Known):
         Where they are only counted, lines of those that are not like others come first, for each family.
         """
         ids = answer(self.core.ids, self.first, stores)
-        of, is_counted = (self.first, to_bytes(self.host), range_), bool(self.learned.families)
+        self.range, is_counted = range_, bool(self.learned.families)
 
         def some(start: int, thread: int) -> list[Any]:
             later: list[tuple[int, int, str]] = []
             these = ids[start : start + _AT_ONCE * _ID]
-            parts, odd = answer(self.core.records, of, these, self, self.learned.by_core[thread])
+            parts, odd = answer(self.core.records, these, self, self.learned.by_core[thread])
             out, found = (b"", [parts]) if is_counted else (parts[0], list[Any]())
             done = 0
             for place, store, key in odd:

@@ -65,7 +65,7 @@ impl<'a> Judge<'a> {
         let state = u32::from(messages > 0) + u32::from(passed > 0);
         let told = [state, u32::from(!domain.is_empty()), if flows.is_power_of_two() { flows } else { 0 }];
         let opened = life.find(STARTS).map_or(0, |fact| fact.time);
-        let mut shape = Shape::new(own(id, &self.of.1, (opened, life.closed)));
+        let mut shape = Shape::new(own(id, &self.of.name, (opened, life.closed)));
         shape.key.extend(told.into_iter().chain([u32::from(life.closed < u32::MAX), orders.len() as u32]));
         shape.key.extend(orders.keys().flatten());
         shape.values[DOMAIN] = Value::Text(Cow::Owned(domain));
@@ -125,7 +125,7 @@ impl<'a> Judge<'a> {
 
     /// Write a record, or count it in some families, if it was seen when it is asked for.
     fn add(&mut self, families: Range<usize>, parts: &[&Filled], words: &[u8], seen: (u32, u32), times: [&[u32]; 2], id: u64) -> PyResult<()> {
-        if i64::from(seen.1) < self.of.2 .0 || i64::from(seen.0) >= self.of.2 .1 {
+        if i64::from(seen.1) < self.of.range.0 || i64::from(seen.0) >= self.of.range.1 {
             return Ok(());
         }
         if self.learned.families.is_empty() {
