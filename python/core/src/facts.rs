@@ -65,7 +65,7 @@ impl<'a> Fact<'a> {
     }
 
     /// Return all values.
-    pub fn texts(&self) -> impl Iterator<Item = Option<&[u8]>> {
+    pub fn texts(&self) -> impl Iterator<Item = Option<&[u8]>> + Clone {
         (0..self.count()).map(|place| self.text(place))
     }
 

@@ -65,7 +65,7 @@ def rule_of(code: str) -> _Rule | None:
         rule.most,
         sum(1 << bit for bit, is_so in enumerate(told) if is_so),
         [max(map(_matters, some)) for some in itertools.zip_longest(rule.values, rule.shown, fillvalue=ordinary.NOTHING)],
-        [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in names if rule.shown],
+        [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in names] if rule.shown and {*names} & {*_NAMES} else [],
     )
 
 

@@ -17,6 +17,8 @@ const OF_MESSAGES: Range<usize> = 2..5;
 const GIVEN_UP: u32 = 1;
 /// Where the times of a connection stand among its own values.
 const TIMES: [usize; 2] = [2, 3];
+/// More than facts tell of a connection.
+const MOST_TOLD: usize = 16;
 /// Ways in which mail passed a connection before and after what it said.
 const MOST_ORDERS: usize = 8;
 
@@ -81,12 +83,13 @@ impl<'a> Judge<'a> {
 
     /// Add which facts of a connection tell the same, and in which order they came, where some differ.
     fn differences(&self, life: &Life, key: &mut Vec<u32>) {
-        let mut told: Vec<(usize, &[u8], u32)> = vec![];
-        for fact in &life.facts {
+        let all = life.facts.iter().flat_map(|fact| {
             let tells = self.table.rule(fact.code).map_or(&[][..], |rule| &rule.tells);
-            told.extend(tells.iter().zip(fact.texts()).filter_map(|(&what, text)| Some((what, text.filter(|_| what > 0)?, fact.time))));
-        }
-        if told.iter().any(|one| told.iter().any(|other| one.0 == other.0 && one.1 != other.1)) {
+            tells.iter().zip(fact.texts()).filter_map(|(&what, text)| Some((what, text.filter(|_| what > 0)?, fact.time)))
+        });
+        let mut known = [None; MOST_TOLD];
+        if all.clone().any(|(what, text, _)| known[what].replace(text).is_some_and(|other| other != text)) {
+            let told: Vec<(usize, &[u8], u32)> = all.collect();
             key.extend(told.iter().map(|one| told.iter().take_while(|other| (other.0, other.1) != (one.0, one.1)).count() as u32));
             ranks(key, told.iter().map(|one| one.2));
         }
