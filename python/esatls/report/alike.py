@@ -20,14 +20,14 @@ _HOUR, _DAY = 3600, 86_400
 _WHATS = {counted.OPENED: "seen", counted.TOLD: "told", counted.SEEN: "seen", counted.RECEIVED: "received", counted.DELIVERED: "delivered"}
 """What is counted of records in each family (`Alike`)."""
 FAMILIES = (
-    (_HOUR, 2, False, counted.OPENED, 0),
-    (_DAY, 1, False, counted.TOLD, MOST_EXAMPLES),
-    (_HOUR, 2, False, counted.SEEN, 0),
-    (0, 1, False, counted.FROM_A_HOST, MOST_EXAMPLES),
-    (0, 0, True, counted.DELIVERED, MOST_EXAMPLES),
+    (True, _HOUR, 2, False, counted.OPENED, 0),
+    (True, _DAY, 1, False, counted.TOLD, MOST_EXAMPLES),
+    (False, _HOUR, 2, False, counted.SEEN, 0),
+    (False, 0, 1, False, counted.FROM_A_HOST, MOST_EXAMPLES),
+    (False, 0, 0, True, counted.DELIVERED, MOST_EXAMPLES),
 )
-"""By family: spans that are counted apart, how many of a record's own times matter, or whether those of its deliveries do, the family whose texts are
-looked at where the sender has no domain, and how many of the latest are examples."""
+"""By family: whether connections are counted, spans that are counted apart, how many of a record's own times matter, or whether those of its deliveries
+do, the family whose texts are looked at where the sender has no domain, and how many of the latest are examples."""
 _Span = tuple[int, int, list[tuple[int, int]]]
 """The first and the last time, and time and id of the latest."""
 _STAMPS = Stamps()

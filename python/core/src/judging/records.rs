@@ -3,16 +3,12 @@ use super::*;
 use crate::json;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::ops::Range;
 
 /// The bit of the shape of a delivery that says that a line tells of its begin.
 const BEGUN: u32 = 1;
 /// The kinds of parts behind those of a message: deliveries, over connections that mail did not pass and did; connections of either side.
 const TRIES: usize = 2;
 const LINKS: usize = 4;
-/// The families that records are counted in.
-const OF_CONNECTIONS: Range<usize> = 0..2;
-const OF_MESSAGES: Range<usize> = 2..5;
 /// The mail flow of a message that was given up.
 const GIVEN_UP: u32 = 1;
 /// Where the times of a connection stand among its own values.
@@ -78,7 +74,7 @@ impl<'a> Judge<'a> {
         let found = self.know(LINKS + side, shape, id, moments)?;
         let is_shown = |place: usize| found.part.texts[0].0.iter().any(|&(_, one)| one == place);
         let times: Vec<u32> = [opened, life.closed].into_iter().zip(TIMES).filter(|&(_, place)| is_shown(place)).map(|(time, _)| time).collect();
-        self.add(OF_CONNECTIONS, &[&found], b"", seen, [&times, &[]], id)
+        self.add(&[&found], b"", seen, [&times, &[]], id)
     }
 
     /// Add which facts of a connection tell the same, and in which order they came, where some differ.
@@ -123,23 +119,23 @@ impl<'a> Judge<'a> {
         }
         let words = self.told(|learned| &mut learned.words, &[done], |judge| Ok(Some(Arc::new(judge.ask("delivered", (done,))?))))?;
         let parts: Vec<&Filled> = halves.iter().chain(&deliveries).collect();
-        self.add(OF_MESSAGES, &parts, &words, life.seen, [&[life.seen.0, life.seen.1], &times], mid)
+        self.add(&parts, &words, life.seen, [&[life.seen.0, life.seen.1], &times], mid)
     }
 
     /// Write a record, or count it in some families, if it was seen when it is asked for.
-    fn add(&mut self, families: Range<usize>, parts: &[&Filled], words: &[u8], seen: (u32, u32), times: [&[u32]; 2], id: u64) -> PyResult<()> {
+    fn add(&mut self, parts: &[&Filled], words: &[u8], seen: (u32, u32), times: [&[u32]; 2], id: u64) -> PyResult<()> {
         if i64::from(seen.1) < self.of.range.0 || i64::from(seen.0) >= self.of.range.1 {
             return Ok(());
         }
-        if self.learned.families.is_empty() {
+        let Learned { families, known, .. } = &mut *self.learned;
+        if families.is_empty() {
             return line(self.ask, &mut self.out[0], parts, words);
         }
         let mut key = Vec::with_capacity(4 * ROOM);
         let has_domain = !parts[parts.len().min(2) - 1].values[DOMAIN].text().is_empty();
-        for number in families {
-            let Family(period, most, of_tries, instead, latest) = self.learned.families[number];
+        for (number, &Family(of_links, period, most, of_tries, instead, latest)) in families.iter().enumerate() {
             let times = if of_tries { times[1] } else { &times[0][..most.min(times[0].len())] };
-            if of_tries && times.is_empty() {
+            if of_links != (parts.len() == 1) || (of_tries && times.is_empty()) {
                 continue;
             }
             key.clear();
@@ -160,7 +156,7 @@ impl<'a> Judge<'a> {
                 line(self.ask, &mut self.out[number], parts, words)?;
                 continue;
             }
-            let group = self.learned.known.entry_ref(&key[..]).or_default();
+            let group = known.entry_ref(&key[..]).or_default();
             if group.line.is_empty() {
                 line(self.ask, &mut group.line, parts, words)?;
             }
