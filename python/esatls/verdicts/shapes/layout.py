@@ -1,0 +1,202 @@
+"""Where values stand in facts of some codes, and in lives whose facts came in some order."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import count
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+
+from esatls.extraction.fact_types import KEY, TIME, Fact
+from esatls.verdicts.ordinary import (
+    ABSENT,
+    DISTINCT,
+    ENDS,
+    ENVELOPE,
+    LINEAGE,
+    LITERAL,
+    MOST_FACTS,
+    MOST_SHAPES,
+    ONCE,
+    OWNER,
+    RECEIVED,
+    RECEIVED_OVER,
+    RULES,
+    SORTED,
+    TEXT,
+    UNSHOWN,
+    USED,
+    WENT_OVER,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from esatls.lines.clock import Time
+
+Get = Callable[["Sequence[Any]"], tuple[Any, ...]]
+
+INTERNAL = ("notification", "bounce")
+TRIES = frozenset(ENDS) - {"delivery_done"}
+ACCEPTED = frozenset({"message_accepted", "message_quarantined"})
+SORTS = {code: lru_cache(maxsize=4096)(rule.sort) for code, rule in RULES.items() if rule.sort is not None}
+ORDER = {code: rank for rank, code in enumerate(dict.fromkeys((*RECEIVED, *ENVELOPE, *RULES)))}
+_NUMBERS = count()
+
+
+def getter(places: Sequence[int]) -> Get:
+    """Return what takes the values at some places, as a tuple."""
+    if not places:
+        return lambda _: ()
+    if len(places) == 1:
+        (place,) = places
+        return lambda values: (values[place],)
+    return itemgetter(*places)
+
+
+class Form:
+    """Where values stand in facts of some codes, in this order: each has its time, then its values."""
+
+    def __init__(self, codes: tuple[str, ...]) -> None:
+        self.codes = codes
+        self.starts: list[int] = []
+        found: dict[int, list[int]] = {}
+        once: dict[tuple[str, int], list[int]] = {}
+        sorts = []
+        self.opened: int | None = None
+        self.started: int | None = None
+        self.made: list[int] = []
+        """Where the times of lines stand that a message begins with."""
+        self.origin: int | None = None
+        """Where a line stands that made a message from another one; its values follow."""
+        self.relation = ""
+        self.deliveries: list[tuple[str, int]] = []
+        timed = []
+        self.at_once: list[bool] = []
+        """Of what matters if it was said before mail passed, whether it holds for mail of its second."""
+        at = 0
+        for code in codes:
+            rule = RULES[code]
+            self.starts.append(at)
+            for place, what in enumerate(rule.values, at + 1):
+                found.setdefault(what, []).append(place)
+                if what == ONCE:
+                    once.setdefault((code, place - at), []).append(place)
+                if code in SORTS and what in (SORTED, UNSHOWN):
+                    sorts.append((place, SORTS[code]))
+            if rule.is_timed:
+                timed.append(at)
+                self.at_once.append(rule.is_at_once)
+            if code == "connection_opened":
+                self.opened = at
+            elif code == "message_started":
+                self.started = at
+                self.made.append(at)
+            elif code in LINEAGE:
+                self.origin, self.relation = at, code
+                self.made.append(at)
+            elif WENT_OVER in rule.values:
+                self.deliveries.append((code, at))
+            at += 1 + len(rule.values)
+        self.length = at
+        self.sorts = tuple(sorts)
+        self.is_plain = not sorts and LITERAL not in found and DISTINCT not in found
+        """Whether nothing but what is there matters."""
+        self.numbers: dict[Hashable, int] = {}
+        self.plain = next(_NUMBERS)
+        """The number where all is there, and nothing else matters."""
+        self.is_pair = codes == ("delivery_started", "delivery_done")
+        self.optional = getter(sorted(place for what in (TEXT, ONCE, SORTED, UNSHOWN) for place in found.get(what, ())))
+        self.is_timed, self.has_owners = bool(timed), OWNER in found
+        self.literals = getter([*found.get(LITERAL, ()), *found.get(DISTINCT, ())])
+        self.absent, self.owners, self.distinct = (getter(found.get(what, ())) for what in (ABSENT, OWNER, DISTINCT))
+        self.once = [places for places in once.values() if len(places) > 1]
+        """Where values stand of which one may be there."""
+        self.over, self.timed = getter(found.get(RECEIVED_OVER, ())), getter(timed)
+
+    def told(self, values: Sequence[Any]) -> int:
+        """Return a number for what the values tell of the shape, each by itself."""
+        optional = self.optional(values)
+        if all(optional):
+            if self.is_plain:
+                return self.plain
+            lacking = None
+        else:
+            lacking = tuple([value if not value else 1 for value in optional])
+        key = lacking, self.literals(values), tuple([None if values[place] is None else sort(values[place]) for place, sort in self.sorts])
+        number = self.numbers.get(key)
+        return self.number(key) if number is None else number
+
+    def number(self, key: Hashable) -> int:
+        """Return a number for something that values tell."""
+        return self.numbers.setdefault(key, next(_NUMBERS))
+
+    def facts(self, key: str, times: Iterable[Time], values: Sequence[Any]) -> list[Fact]:
+        """Return facts of this form."""
+        return [(code, time, key, *values[at + 1 : at + 1 + len(RULES[code].values)]) for code, at, time in zip(self.codes, self.starts, times)]
+
+
+class Layout(NamedTuple):
+    """Where the values of lives stand whose facts came in one order."""
+
+    length: int
+    pick: Get
+    """Takes them in the order of `ORDER`."""
+    seen: Get
+    """Takes the times that count."""
+    used: list[tuple[int, int]]
+    """Where times and ids of connections stand that were used."""
+    whole: Form
+    received: Form
+    envelope: Form
+    deliveries: Form
+    ends: tuple[int, int, int]
+    """Where what is received ends, and where the envelope begins and ends."""
+    is_accepted: bool
+
+
+class Layouts(dict[tuple[str, ...], Optional[Layout]]):
+    """By the codes of facts in the order in which they came; None where these make no ordinary life."""
+
+    def __init__(self) -> None:
+        self._forms: dict[tuple[str, ...], Form] = {}
+
+    def __missing__(self, codes: tuple[str, ...]) -> Layout | None:
+        found = self._layout(codes)
+        if len(self) < MOST_SHAPES:
+            self[codes] = found
+        return found
+
+    def _form(self, codes: Iterable[str]) -> Form:
+        key = tuple(codes)
+        form = self._forms.get(key)
+        if form is None:
+            form = self._forms[key] = Form(key)
+        return form
+
+    def _layout(self, codes: tuple[str, ...]) -> Layout | None:
+        if len(codes) > MOST_FACTS or any(code not in RULES or codes.count(code) > (RULES[code].most or MOST_FACTS) for code in codes):
+            return None
+        if sum(code in LINEAGE for code in codes) > 1:
+            return None
+        starts, at = [], 0
+        for code in codes:
+            starts.append(at)
+            at += 3 + len(RULES[code].values)
+        order = sorted((number for number, code in enumerate(codes) if RULES[code].most), key=lambda number: (ORDER[codes[number]], number))
+        kept = [codes[number] for number in order]
+        places = [place for n in order for place in (starts[n] + TIME, *range(starts[n] + KEY + 1, starts[n] + 3 + len(RULES[codes[n]].values)))]
+        told = list(zip(codes, starts))
+        received, envelope, last = (self._form(code for code in kept if code in some) for some in (RECEIVED, ENVELOPE, LINEAGE))
+        return Layout(
+            at,
+            getter(places),
+            getter([start + TIME for code, start in told if RULES[code].is_seen]),
+            [(start + TIME, start + KEY + 1) for code, start in told if RULES[code].values[0] == USED],
+            self._form(kept),
+            received,
+            envelope,
+            self._form(code for code in kept if WENT_OVER in RULES[code].values),
+            (received.length, received.length - last.length, received.length - last.length + envelope.length),
+            any(code in ACCEPTED or WENT_OVER in RULES[code].values for code in codes),
+        )

@@ -1,0 +1,87 @@
+"""The deliveries of a message, from what its lines say of them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Optional
+
+from esatls.extraction.fact_types import CODE
+from esatls.verdicts.message import rids_of
+from esatls.verdicts.shapes.layout import TRIES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from esatls.extraction.fact_types import Fact
+    from esatls.lines.clock import Time
+    from esatls.verdicts.shapes.layout import Form
+    from esatls.verdicts.shapes.templates import Shapes
+
+Try = tuple[Optional[str], bool, Optional[str], "Time", tuple[int, ...], Optional[str]]
+"""A delivery: its connection, whether a line says that it began, what ended it, the time of the last, to whom, and what that said."""
+
+
+def tries_of(form: Form, values: Sequence[Any]) -> list[Try] | None:
+    """Return the deliveries of a message in their order; None where they are not ordinary."""
+    if form.is_pair:
+        _, dcid, rid, time, same_dcid, same_rid = values
+        return [(dcid, True, "delivery_done", time, _rids(rid), None)] if dcid == same_dcid != "0" and rid == same_rid else None
+    found: list[Try] = []
+    all_begun: dict[str | None, Try] = {}
+    for code, at in form.deliveries:
+        dcid = None if values[at + 1] == "0" else values[at + 1]
+        one: Try = (dcid, False, code, values[at], _rids(values[at + 2]), values[at + 3] if code in TRIES else None)
+        if code == "delivery_started":
+            if dcid in all_begun:
+                return None
+            all_begun[dcid] = (dcid, True, None, *one[3:])
+            continue
+        same = next((number for number, other in enumerate(found) if other[:4] == one[:4] and other[5] == one[5]), None)
+        if same is None:
+            found.append(one)
+        elif code in TRIES:
+            found[same] = (*one[:4], tuple(sorted({*one[4], *found[same][4]})), one[5])
+        else:
+            return None
+    for dcid, begun_there in all_begun.items():
+        ended = [number for number, other in enumerate(found) if other[0] == dcid]
+        if not ended:
+            found.append(begun_there)
+        elif not {*begun_there[4]} <= {rid for number in ended for rid in found[number][4]}:
+            return None
+        for number in ended:
+            found[number] = (dcid, True, *found[number][2:])
+    if len(found) < 2:
+        return found
+    if not all(_are_apart(one, other) for at, one in enumerate(found) for other in found[:at] if one[0] == other[0]):
+        return None
+    return sorted(found, key=lambda one: (one[3], int(one[0] or 0), one[2] or "", one[5] or ""))
+
+
+def placed_tries(facts: Sequence[Fact], shapes: Shapes) -> list[tuple[int, Try]] | None:
+    """Return the deliveries of a message in their order, each behind the place, among its facts of deliveries, of the one that tells of it.
+
+    None where they are not ordinary; the message is so otherwise.
+    """
+    layout = shapes.layouts[tuple([fact[CODE] for fact in facts])]
+    if layout is None:
+        return None
+    form, values = layout.deliveries, layout.pick([*chain.from_iterable(facts)])[layout.ends[2] :]
+    tries = tries_of(form, values)
+    if tries is None:
+        return None
+    told = [(code, values[at], values[at + 1] or "0", values[at + 3] if code in TRIES else None) for code, at in form.deliveries]
+    return [(told.index((one[2] or "delivery_started", one[3], one[0] or "0", one[5])), one) for one in tries]
+
+
+def _are_apart(one: Try, other: Try) -> bool:
+    """Tell whether two deliveries over one connection are plainly two: they ended otherwise, or those to the same people ended alike again."""
+    if one[2] == other[2] and one[5] == other[5]:
+        return one[4] == other[4] and one[5] is not None
+    return one[5] != "" != other[5]
+
+
+@lru_cache(maxsize=1000)
+def _rids(text: str | None) -> tuple[int, ...]:
+    return tuple(sorted(set(rids_of(text))))
