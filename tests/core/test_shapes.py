@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from esatls.extraction.fact_types import FACT_TYPES, KEY, MAKES, named, store_of
 from esatls.output.json_lines import dumps
-from esatls.verdicts import records, shapes
+from esatls.verdicts import records
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.ordinary import RULES
+from esatls.verdicts.shapes import Shapes
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.core.by_shape import ByShape, lines
 from tests.core.support import NIGHTLY, REAL, SCENARIOS, needs_shared, read_facts
 from tests.traffic import generate, render
 
@@ -28,7 +30,7 @@ START = 1_709_596_800
 
 def check(facts: Facts) -> None:
     """Raise unless both ways give the same records."""
-    assert [*shapes.lines(facts, dumps)] == [dumps(record) for record in records.messages(facts)]
+    assert [*lines(facts, dumps)] == [dumps(record) for record in records.messages(facts)]
 
 
 def test_table() -> None:
@@ -41,9 +43,9 @@ def test_table() -> None:
 def test_traffic(seed: int) -> None:
     """Nearly all messages of realistic traffic have a shape, and their records are the same."""
     facts = read_facts([*render(generate(seed, 3000, 1, "realistic").lines, "native")])[0]
-    judged = shapes.Shapes(dumps)
     (stores,) = facts.hosts.values()
-    found = [line for _, line in shapes.Judge("", stores, judged).lines()]
+    judged = ByShape("", stores, Shapes(dumps))
+    found = [line for _, line in judged.lines()]
     assert found == [dumps(record) for record in records.messages(facts)]
     assert judged.odd / (judged.judged + judged.odd) < 0.02
 
@@ -189,8 +191,8 @@ def test_what_hypothesis_tries() -> None:
         stores = facts.stores("esa1")
         for store, fact in chosen:
             stores[store].setdefault(fact[KEY], []).append(fact)
-        judged = shapes.Shapes(dumps)
-        for _ in shapes.Judge("esa1", stores, judged).lines():
+        judged = ByShape("esa1", stores, Shapes(dumps))
+        for _ in judged.lines():
             pass
         seen[True] += judged.judged
         seen[False] += judged.odd

@@ -126,7 +126,7 @@ class _Asked(Known):
 
     def escaped(self, text: bytes) -> bytes:
         """Return a text as it stands in a record."""
-        return self.learned.shapes.dump({"": to_text(text)})[5:-2]
+        return self.learned.shapes.escaped(to_text(text)).encode()
 
     def delivered(self, done: int) -> bytes:
         """Return how a record begins to tell of its deliveries, from the verdicts on those that are done."""

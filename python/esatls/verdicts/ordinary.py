@@ -74,8 +74,6 @@ MOST_FACTS = 60
 """Facts of an ordinary life."""
 MOST_SHAPES = 20_000
 """Shapes that are learned; what comes in more is not ordinary."""
-AT_ONCE = 5_000
-"""Messages that are judged at once."""
 
 _TLS_SAID = Rule(3, (SORTED, NOTHING), is_timed=True, sort=sort_of_reason, shown=(SORTED, TEXT))
 _TLS_UNSURE = _TLS_SAID._replace(is_at_once=True)

@@ -7,10 +7,10 @@ are judged by the general code, from the facts that must be together.
 
 `layout` knows where values stand in facts of some codes; `tries` takes from these the deliveries of a message, and `parts` what they tell of each part of
 a record. `example` has the general code judge an example of a part, `links` one of a connection; what stands in its record is kept in `templates`. `judge`
-fills in the records of messages by these.
+asks for each example once.
 """
 
-from esatls.verdicts.shapes.judge import Judge, lines
+from esatls.verdicts.shapes.judge import Judge
 from esatls.verdicts.shapes.layout import ACCEPTED, INTERNAL, ORDER, SORTS, TRIES
 from esatls.verdicts.shapes.links import Used, link, shown_in_brief
 from esatls.verdicts.shapes.templates import FIRST_OWN, LISTED, MOST_LISTED, Dump, Fragment, Shapes, Text
@@ -18,5 +18,5 @@ from esatls.verdicts.shapes.tries import placed_tries
 
 __all__ = [
     "ACCEPTED", "FIRST_OWN", "INTERNAL", "LISTED", "MOST_LISTED", "ORDER", "SORTS", "TRIES", "Dump", "Fragment", "Judge", "Shapes", "Text", "Used",
-    "lines", "link", "placed_tries", "shown_in_brief",
+    "link", "placed_tries", "shown_in_brief",
 ]  # fmt: skip

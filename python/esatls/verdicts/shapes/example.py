@@ -31,7 +31,7 @@ from esatls.verdicts.ordinary import (
 )
 from esatls.verdicts.records import message_record
 from esatls.verdicts.shapes.layout import INTERNAL, SORTS, TRIES
-from esatls.verdicts.shapes.templates import DOMAIN, FIRST, FIRST_OWN, HOST, LAST, LISTED, MID, MOST_LISTED, SENDER, Fragment, Text
+from esatls.verdicts.shapes.templates import DOMAIN, FIRST, HOST, LAST, LISTED, MID, MOST_LISTED, SENDER, Fragment, Text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -135,7 +135,7 @@ class Example:
             keys = counted.of_envelope(len(record.get("recipients", ())), text_mark(DOMAIN))
             parts = ({"to": len(record.get("recipients", ()))}, only(record, ("recipients", "sender")))
         found = self.fragment(*parts, keys=keys)
-        return found and found._replace(people=people, is_listed=any(LISTED <= place < FIRST_OWN for text in found.texts for place in text.places))
+        return found and found._replace(people=people)
 
     def attempt(self, mid: str, one: Try, values: tuple[Any, ...]) -> Fragment | None:
         """Return the part of a record that tells of one delivery."""

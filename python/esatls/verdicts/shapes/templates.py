@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
-from esatls.verdicts.deliveries import delivered
-from esatls.verdicts.ordinary import MOST_SHAPES
-from esatls.verdicts.shapes.layout import Layouts, getter
+from esatls.verdicts.shapes.layout import Layouts
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
-
-    from esatls.verdicts.shapes.layout import Get
+    from collections.abc import Hashable, Mapping
 
 Dump = Callable[["Mapping[str, Any]"], bytes]
 Keys = tuple[Optional["Mapping[str, Any]"], ...]
@@ -47,18 +43,9 @@ class Fragment(NamedTuple):
     people: dict[int, int]
     """Where the address of each recipient stands, and that of the sender (`SENDER`)."""
     done: str | None = None
-    """The verdict on a delivery that is done; the mail flow of what was received, or `GIVEN_UP`."""
-    is_listed: bool = False
-    """Whether recipients stand in it that the words of an agent list: only the core takes them from there."""
+    """The verdict on a delivery that is done; the mail flow of what was received, or `none`."""
     keys: tuple[Text | None, ...] = ()
     """What a brief record has in common with others, by family (`counted`)."""
-
-
-class _Template(NamedTuple):
-    """A record of one shape."""
-
-    text: str
-    slots: Get
 
 
 class Shapes:
@@ -71,34 +58,6 @@ class Shapes:
         self.layouts = Layouts()
         self.fragments: dict[Told, Fragment | None] = {}
         """By shape; None where it turned out not to be ordinary."""
-        self.templates: dict[Told, _Template] = {}
-        """By the numbers of the parts."""
-        self.judged = self.odd = 0
-        """How many messages were judged by shape, and how many were not."""
-
-    def template(self, numbers: Told, received: Fragment, envelope: Fragment, attempts: Sequence[Fragment]) -> _Template:
-        """Return the whole of a record from its parts."""
-        slots: list[int] = []
-
-        def add(part: Text, offset: int) -> str:
-            slots.extend(place - FIRST_OWN if place >= FIRST_OWN else place + offset for place in part.places)
-            return part.text
-
-        head, seen = received.texts
-        sent, identity = envelope.texts
-        at = OWN + received.size
-        texts = [add(head, OWN), add(sent, at)]
-        end = at + envelope.size
-        tries = []
-        for attempt in attempts:
-            tries.append(add(attempt.texts[0], end))
-            end += attempt.size
-        word = delivered([{"outcome": "done", "verdict": attempt.done} for attempt in attempts if attempt.done is not None])
-        texts += [f'"delivered":"{word}","deliveries":[{",".join(tries)}]', add(seen, OWN), add(identity, at)]
-        found = _Template("{" + ",".join(filter(None, texts)) + "}", getter(slots))
-        if len(self.templates) < MOST_SHAPES:
-            self.templates[numbers] = found
-        return found
 
     def escaped(self, text: str) -> str:
         """Return a text as it stands in a record."""

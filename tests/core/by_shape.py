@@ -1,0 +1,162 @@
+"""Records of messages filled in by shape, as the compiled core fills them in, in plain Python: what tests try the table of what is ordinary with."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from esatls.extraction.fact_types import MESSAGES
+from esatls.verdicts.appliance import Appliance, in_order
+from esatls.verdicts.closure import together
+from esatls.verdicts.deliveries import delivered
+from esatls.verdicts.records import messages, messages_of
+from esatls.verdicts.shapes.example import Example
+from esatls.verdicts.shapes.judge import Judge
+from esatls.verdicts.shapes.layout import getter
+from esatls.verdicts.shapes.parts import STAMPS
+from esatls.verdicts.shapes.templates import FIRST_OWN, LISTED, OWN, Shapes
+from esatls.verdicts.shapes.tries import tries_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from esatls.verdicts.contradictions import Contradictions
+    from esatls.verdicts.facts import Facts, Store
+    from esatls.verdicts.shapes.layout import Get
+    from esatls.verdicts.shapes.templates import Dump, Fragment, Text, Told
+
+AT_ONCE = 5_000
+"""Messages that are judged at once."""
+
+
+class Template(NamedTuple):
+    """A record of one shape."""
+
+    text: str
+    slots: Get
+
+
+class ByShape(Judge):
+    """The messages of one appliance, judged by shape where they have one."""
+
+    def __init__(self, host: str, stores: tuple[Store, Store, Store], shapes: Shapes) -> None:
+        super().__init__(host, stores, shapes)
+        self.templates: dict[Told, Template] = {}
+        """By the numbers of the parts."""
+        self.judged = self.odd = 0
+        """How many messages were judged by shape, and how many were not."""
+        self._whole: Appliance | None = None
+        """All of it for the general code, once that has judged many."""
+
+    def lines(self, skip: Collection[str] = (), contradictions: Contradictions | None = None) -> Iterator[tuple[int, bytes]]:
+        """Yield MID and record of each life of each message, by MID, but those to `skip`; add what shows of contradictions."""
+        mids = in_order(self.stores[MESSAGES].keys() - skip if skip else self.stores[MESSAGES])
+        for start in range(0, len(mids), AT_ONCE):
+            batch = mids[start : start + AT_ONCE]
+            found = {mid: line for mid in batch if (line := self._line(mid)) is not None}
+            odd = [mid for mid in batch if mid not in found]
+            self.judged += len(found)
+            self.odd += len(odd)
+            judged = self._judged(odd, contradictions, many=2 * len(odd) > len(batch)) if odd else {}
+            for mid in batch:
+                line = found.get(mid)
+                if line is not None:
+                    yield int(mid), line
+                else:
+                    yield from ((int(mid), one) for one in judged[mid])
+
+    def _judged(self, odd: list[str], contradictions: Contradictions | None, *, many: bool) -> dict[str, list[bytes]]:
+        """Return the records that the general code gives."""
+        if many and self._whole is None:
+            self._whole = Appliance(self.host, self.stores)
+        appliance = self._whole or Appliance(self.host, together(self, odd))
+        found = {mid: [self.shapes.dump(record) for _, record in messages_of(appliance, only={mid})] for mid in odd}
+        if contradictions is not None:
+            contradictions.look(appliance, self.facts)
+        return found
+
+    def _line(self, mid: str) -> bytes | None:
+        """Return the record of a message; None where it is not ordinary."""
+        life = self.ordinary.get(mid)
+        if life is None:
+            return None
+        layout, values, first, last = life
+        received = self.received(mid, layout, values)
+        envelope = self.envelope(layout, values)
+        if received is None or envelope is None:
+            return None
+        told, own = received
+        one = self.known(told, lambda: Example(self).received(mid))
+        told, theirs = envelope
+        other = self.known(told, lambda: Example(self).envelope(mid))
+        if one is None or other is None or _has_listed(other):
+            return None
+        found = [mid, self.host, STAMPS[first], STAMPS[last], *own, *theirs]
+        attempts: list[Fragment] = []
+        numbers: Told = (one.number, other.number)
+        form = layout.deliveries
+        if form.codes:
+            tries = tries_of(form, values[layout.ends[2] :])
+            if tries is None:
+                return None
+            for attempt in tries:
+                part = self.attempt(mid, attempt, other.people, theirs)
+                if part is None:
+                    return None
+                told, own = part
+                fragment = self.known(told, partial(Example.attempt, Example(self), mid, attempt, own))
+                if fragment is None:
+                    return None
+                attempts.append(fragment)
+                numbers += (fragment.number,)
+                found += own
+        template = self.templates.get(numbers)
+        if template is None:
+            template = self._template(numbers, one, other, attempts)
+        text, get = template
+        slots = get(found)
+        shown = "".join(slots)
+        if not (shown.isascii() and shown.isprintable() and '"' not in shown and "\\" not in shown):
+            slots = tuple([self.shapes.escaped(slot) for slot in slots])
+        return (text % slots).encode()
+
+    def _template(self, numbers: Told, received: Fragment, envelope: Fragment, attempts: Sequence[Fragment]) -> Template:
+        """Return the whole of a record from its parts."""
+        slots: list[int] = []
+
+        def add(part: Text, offset: int) -> str:
+            slots.extend(place - FIRST_OWN if place >= FIRST_OWN else place + offset for place in part.places)
+            return part.text
+
+        head, seen = received.texts
+        sent, identity = envelope.texts
+        at = OWN + received.size
+        texts = [add(head, OWN), add(sent, at)]
+        end = at + envelope.size
+        tries = []
+        for attempt in attempts:
+            tries.append(add(attempt.texts[0], end))
+            end += attempt.size
+        word = delivered([{"outcome": "done", "verdict": attempt.done} for attempt in attempts if attempt.done is not None])
+        texts += [f'"delivered":"{word}","deliveries":[{",".join(tries)}]', add(seen, OWN), add(identity, at)]
+        found = Template("{" + ",".join(filter(None, texts)) + "}", getter(slots))
+        self.templates[numbers] = found
+        return found
+
+
+def _has_listed(part: Fragment) -> bool:
+    """Tell whether recipients stand in it that the words of an agent list: only the core takes them from there."""
+    return any(LISTED <= place < FIRST_OWN for text in part.texts for place in text.places)
+
+
+def lines(facts: Facts, dump: Dump, contradictions: Contradictions | None = None) -> Iterator[bytes]:
+    """Yield the record of every message as `dump` gives it, by appliance, MID and life; add what shows of contradictions."""
+    judged = Shapes(dump)
+    facts = facts.settled()
+    if facts.has_witnesses:
+        # what consolidated events state is in no shape
+        yield from map(dump, messages(facts, contradictions))
+        return
+    for host in sorted(facts.hosts):
+        for _, line in ByShape(host, facts.hosts[host], judged).lines(contradictions=contradictions):
+            yield line
