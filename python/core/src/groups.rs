@@ -1,8 +1,8 @@
 //! Records that are alike, counted: what they have in common is told by Python with each shape.
 use pyo3::prelude::*;
 
-/// One thing that is counted, of connections or of messages: seconds of the spans of time that are counted apart (0: none are), how many of a record's own times matter, or whether
-/// those of its deliveries do, which family's texts stand for its own where the sender has no domain, and how many of the latest are told.
+/// One thing that is counted: whether of connections, seconds of the spans of time that are counted apart (0: none are), how many of a record's own times
+/// matter, or whether those of its deliveries do, which family's texts stand for its own where the sender has no domain, and how many of the latest are told.
 #[derive(FromPyObject, Clone, Copy)]
 pub struct Family(pub bool, pub u32, pub usize, pub bool, pub usize, pub usize);
 
