@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,8 +39,7 @@ def _escaped(text: str) -> str:
     """Return text as HTML has it, in elements and in attributes."""
     if text.isascii() and text.isalnum():
         return text  # most attributes
-    # as html.escape does, without the table of all names of characters that its module loads
-    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("'", "&#x27;")
+    return escape(printable(text))
 
 
 def together(children: Iterable[str]) -> Markup:
