@@ -60,16 +60,19 @@ impl Heads {
     /// Return what the header of a line says, asking Python about one that is not known; None where the line has no whole one. Have a span hold its time, if
     /// Python may not have seen that.
     pub fn of(&mut self, line: &[u8], ask: &Py<PyAny>, span: &mut (u32, u32)) -> PyResult<Option<Head>> {
-        if let Some(place) = self.0.iter().position(|form| form.head(line).is_some()) {
-            self.0[..=place].rotate_right(1);
-        } else {
-            let told: Option<Form> = Python::attach(|py| ask.bind(py).call1((PyBytes::new(py, line),))?.extract())?;
-            let Some(form) = told else { return Ok(None) };
-            self.0.truncate(MOST_FORMS - 1);
-            self.0.insert(0, form);
-        }
-        let head = self.0[0].head(line);
-        widen(span, head.as_ref().map_or(0, |head| head.time), head.is_some() && self.0[0].after.is_some());
-        Ok(head)
+        let known = self.0.iter().enumerate().find_map(|(place, form)| Some((place, form.head(line)?)));
+        let (place, head) = match known {
+            Some(known) => known,
+            None => {
+                let told: Option<Form> = Python::attach(|py| ask.bind(py).call1((PyBytes::new(py, line),))?.extract())?;
+                let Some((form, head)) = told.and_then(|form| form.head(line).map(|head| (form, head))) else { return Ok(None) };
+                self.0.truncate(MOST_FORMS - 1);
+                self.0.push(form);
+                (self.0.len() - 1, head)
+            }
+        };
+        self.0[..=place].rotate_right(1);
+        widen(span, head.time, self.0[0].after.is_some());
+        Ok(Some(head))
     }
 }

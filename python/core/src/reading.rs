@@ -51,8 +51,8 @@ pub struct Taken {
     lines: u64,
     events: u64,
     out: Vec<u8>,
-    /// The first and the last time that Python may not have seen; the last one is before the first where there are none.
-    span: (u32, u32),
+    /// The first and the last time that Python may not have seen.
+    span: Option<(u32, u32)>,
 }
 
 pub struct Reader {
@@ -73,7 +73,7 @@ impl Reader {
         let is_ordinary = |text: &[u8]| memchr2(0, b'\r', text).is_none() && odd.find(text).is_none() && (text.is_ascii() || std::str::from_utf8(text).is_ok());
         // most blocks are, as a whole; where Python has read a line of one, each of the others is looked at
         let are_ordinary = at == 0 && is_ordinary(bytes);
-        let mut taken = Taken { first: at, after: at, span: NEVER, ..Taken::default() };
+        let (mut taken, mut span) = (Taken { first: at, after: at, ..Taken::default() }, NEVER);
         let (mut head, mut values): (Option<Head>, _) = (None, vec![]);
         while taken.after < bytes.len() {
             let start = taken.after;
@@ -85,7 +85,7 @@ impl Reader {
             }
             let next = match &head {
                 Some(head) if line.starts_with(&head.text) => None,
-                _ => match self.heads.of(line, ask, &mut taken.span)? {
+                _ => match self.heads.of(line, ask, &mut span)? {
                     None => break,
                     next => next,
                 },
@@ -100,6 +100,7 @@ impl Reader {
             }
             head = next.or(head);
         }
+        taken.span = (span != NEVER).then_some(span);
         Ok(taken)
     }
 }

@@ -96,8 +96,7 @@ class _NativeStream(BlockStream):
             first = at
             if self._document is None and self._cut is None and not self._heads.differ:
                 taken = answer(self.core.take, block, at, words, self._header)
-                first_time, last_time = taken["span"]
-                self._heads.note(taken["span"] if first_time <= last_time else ())
+                self._heads.note(taken["span"])
                 first, following = taken["first"], taken["after"]
                 if taken["lines"]:
                     self._took(taken["lines"], taken["events"], taken["out"])
