@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.extraction.fact_types import MESSAGES
 from esatls.verdicts.appliance import Appliance, in_order
-from esatls.verdicts.closure import together
+from esatls.verdicts.closure import Judged, together
 from esatls.verdicts.deliveries import delivered
 from esatls.verdicts.records import messages, messages_of
 from esatls.verdicts.shapes.example import Example
@@ -18,15 +18,11 @@ from esatls.verdicts.shapes.templates import FIRST_OWN, LISTED, OWN, Shapes
 from esatls.verdicts.shapes.tries import tries_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.facts import Facts, Store
     from esatls.verdicts.shapes.layout import Get
     from esatls.verdicts.shapes.templates import Dump, Fragment, Text, Told
-
-AT_ONCE = 5_000
-"""Messages that are judged at once."""
 
 
 class Template(NamedTuple):
@@ -45,35 +41,20 @@ class ByShape(Judge):
         """By the numbers of the parts."""
         self.judged = self.odd = 0
         """How many messages were judged by shape, and how many were not."""
-        self._whole: Appliance | None = None
-        """All of it for the general code, once that has judged many."""
 
-    def lines(self, skip: Collection[str] = (), contradictions: Contradictions | None = None) -> Iterator[tuple[int, bytes]]:
-        """Yield MID and record of each life of each message, by MID, but those to `skip`; add what shows of contradictions."""
-        mids = in_order(self.stores[MESSAGES].keys() - skip if skip else self.stores[MESSAGES])
-        for start in range(0, len(mids), AT_ONCE):
-            batch = mids[start : start + AT_ONCE]
-            found = {mid: line for mid in batch if (line := self._line(mid)) is not None}
-            odd = [mid for mid in batch if mid not in found]
-            self.judged += len(found)
-            self.odd += len(odd)
-            judged = self._judged(odd, contradictions, many=2 * len(odd) > len(batch)) if odd else {}
-            for mid in batch:
-                line = found.get(mid)
-                if line is not None:
-                    yield int(mid), line
-                else:
-                    yield from ((int(mid), one) for one in judged[mid])
-
-    def _judged(self, odd: list[str], contradictions: Contradictions | None, *, many: bool) -> dict[str, list[bytes]]:
-        """Return the records that the general code gives."""
-        if many and self._whole is None:
-            self._whole = Appliance(self.host, self.stores)
-        appliance = self._whole or Appliance(self.host, together(self, odd))
-        found = {mid: [self.shapes.dump(record) for _, record in messages_of(appliance, only={mid})] for mid in odd}
-        if contradictions is not None:
-            contradictions.look(appliance, self.facts)
-        return found
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield MID and record of each life of each message, by MID."""
+        mids = in_order(self.stores[MESSAGES])
+        found = {mid: line for mid in mids if (line := self._line(mid)) is not None}
+        odd = [mid for mid in mids if mid not in found]
+        self.judged += len(found)
+        self.odd += len(odd)
+        appliance = Appliance(self.host, together(Judged(Appliance(self.host, self.stores)), odd))
+        for mid in mids:
+            if mid in found:
+                yield int(mid), found[mid]
+            else:
+                yield from ((int(mid), self.shapes.dump(record)) for _, record in messages_of(appliance, only={mid}))
 
     def _line(self, mid: str) -> bytes | None:
         """Return the record of a message; None where it is not ordinary."""
@@ -149,14 +130,14 @@ def _has_listed(part: Fragment) -> bool:
     return any(LISTED <= place < FIRST_OWN for text in part.texts for place in text.places)
 
 
-def lines(facts: Facts, dump: Dump, contradictions: Contradictions | None = None) -> Iterator[bytes]:
-    """Yield the record of every message as `dump` gives it, by appliance, MID and life; add what shows of contradictions."""
+def lines(facts: Facts, dump: Dump) -> Iterator[bytes]:
+    """Yield the record of every message as `dump` gives it, by appliance, MID and life."""
     judged = Shapes(dump)
     facts = facts.settled()
     if facts.has_witnesses:
         # what consolidated events state is in no shape
-        yield from map(dump, messages(facts, contradictions))
+        yield from map(dump, messages(facts))
         return
     for host in sorted(facts.hosts):
-        for _, line in ByShape(host, facts.hosts[host], judged).lines(contradictions=contradictions):
+        for _, line in ByShape(host, facts.hosts[host], judged).lines():
             yield line

@@ -10,7 +10,6 @@ from esatls.extraction.fact_types import CODE, DELIVERY, MAKES, MESSAGES, RECEIV
 from esatls.lines.clock import Stamps
 from esatls.verdicts import lives
 from esatls.verdicts.appliance import is_own
-from esatls.verdicts.closure import Known
 from esatls.verdicts.envelope import listed
 from esatls.verdicts.facts import LONG_AGO, passes, refs
 from esatls.verdicts.message import domain_of
@@ -19,7 +18,7 @@ from esatls.verdicts.shapes.layout import INTERNAL, TRIES
 from esatls.verdicts.shapes.templates import LISTED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
@@ -33,7 +32,7 @@ _SENDER = position("sender", MessageSender)
 STAMPS = Stamps()
 _NEVER = float("inf")
 _Met = list[Any]
-"""How messages use a connection: first and last time, how often mail passed, and then the messages."""
+"""How messages use a connection: first and last time, and how often mail passed."""
 _Life = tuple["Layout", tuple[Any, ...], "Time", "Time"]
 """A message that may be ordinary: where its values stand, these, and when it was first and last seen."""
 _Part = tuple["Told", tuple[Any, ...]]
@@ -61,15 +60,13 @@ class Side(NamedTuple):
         return self.told, order, tuple([owner == mid for owner in self.owners])
 
 
-class Parts(Known):
-    """The messages and connections of one appliance, and what their lines tell of each part of a record. It is what `closure.together` asks too."""
+class Parts:
+    """The messages and connections of one appliance, and what their lines tell of each part of a record."""
 
     def __init__(self, host: str, stores: tuple[Store, Store, Store], shapes: Shapes) -> None:
         self.host, self.stores, self.shapes = host, stores, shapes
         self.met: tuple[dict[str, _Met], dict[str, _Met]] = ({}, {})
         """How messages use the connections, by ICID and by DCID."""
-        self.made: dict[str, list[str]] = {}
-        """By MID: the messages made from it."""
         self._copied: set[str] = set()
         """Messages from which others were made that show that they were accepted."""
         self.ordinary: dict[str, _Life] = {}
@@ -80,29 +77,9 @@ class Parts(Known):
         for mid, facts in stores[MESSAGES].items():
             life = self._life(mid, facts)
             if life is None:
-                self._note(mid, facts)
+                self._note(facts)
             else:
                 self.ordinary[mid] = life
-
-    # what `closure` asks
-
-    def facts(self, store: int, key: str) -> Collection[Fact]:
-        """Return the facts of an id."""
-        return self.stores[store].get(key, ())
-
-    def users(self, side: int, key: str) -> Iterable[str]:
-        """Return the messages that name a connection."""
-        met = self.met[side].get(key)
-        return () if met is None else {*met[3:]}
-
-    def children(self, mid: str) -> Iterable[str]:
-        """Return the messages that were made from one."""
-        return self.made.get(mid, ())
-
-    def ids(self) -> tuple[set[str], set[str], set[str]]:
-        """Return every id that is named: ICIDs, DCIDs, MIDs."""
-        receiving, delivery, messages = self.stores
-        return receiving.keys() | self.met[RECEIVING].keys(), delivery.keys() | self.met[DELIVERY].keys(), messages.keys() | self.made.keys()
 
     def life(self, mid: str) -> _Life:
         """Return what is known of a message that may be ordinary."""
@@ -160,40 +137,38 @@ class Parts(Known):
             if icid is not None and icid != "0":
                 if whole.started is None:
                     return None
-                self._meet(RECEIVING, icid, mid, values[whole.started], 1)
+                self._meet(RECEIVING, icid, values[whole.started], 1)
         if whole.deliveries:
             if any(whole.absent(values)):
                 return None  # before anything is noted
             for code, at in whole.deliveries:
-                self._meet(DELIVERY, values[at + 1], mid, values[at], code not in TRIES)
+                self._meet(DELIVERY, values[at + 1], values[at], code not in TRIES)
         for time, at in layout.used:
-            self._meet(DELIVERY, flat[at], mid, flat[time], 1)
+            self._meet(DELIVERY, flat[at], flat[time], 1)
         if whole.origin is not None:
-            self._note_origin(mid, whole.relation, values[whole.origin + 1])
+            self._note_origin(whole.relation, values[whole.origin + 1])
         return layout, values, first, last
 
-    def _note(self, mid: str, facts: Sequence[Fact]) -> None:
+    def _note(self, facts: Sequence[Fact]) -> None:
         """Note what a message names that is not ordinary."""
         for fact in facts:
             if fact[CODE] in MAKES:
-                self._note_origin(mid, fact[CODE], fact[_PARENT])
+                self._note_origin(fact[CODE], fact[_PARENT])
             for side, key in refs(fact):
                 if side != MESSAGES:
-                    self._meet(side, key, mid, fact[TIME], passes(fact))
+                    self._meet(side, key, fact[TIME], passes(fact))
 
-    def _note_origin(self, mid: str, relation: str, parent: str | None) -> None:
-        if parent is not None:
-            self.made.setdefault(parent, []).append(mid)
-            if relation not in INTERNAL:
-                self._copied.add(parent)
+    def _note_origin(self, relation: str, parent: str | None) -> None:
+        if parent is not None and relation not in INTERNAL:
+            self._copied.add(parent)
 
-    def _meet(self, side: int, key: str | None, mid: str, time: Time | None, passed: int) -> None:
+    def _meet(self, side: int, key: str | None, time: Time | None, passed: int) -> None:
         """Note that a message uses a connection."""
         if key is None or key == "0":
             return
         met = self.met[side].get(key)
         if met is None:
-            self.met[side][key] = [_NEVER if time is None else time, LONG_AGO if time is None else time, passed, mid]
+            self.met[side][key] = [_NEVER if time is None else time, LONG_AGO if time is None else time, passed]
             return
         if time is not None:
             if time < met[0]:
@@ -201,8 +176,6 @@ class Parts(Known):
             elif time > met[1]:
                 met[1] = time
         met[2] += passed
-        if met[-1] != mid:
-            met.append(mid)
 
     def side(self, side: int, key: str) -> Side | None:
         """Return a connection; None where it is not ordinary."""
@@ -217,7 +190,7 @@ class Parts(Known):
         if layout is None or (key[0] == "0" and key != "0"):
             return None
         flat = [*chain.from_iterable(facts)]
-        first, last, passed = self.met[side][key][:3]
+        first, last, passed = self.met[side][key]
         times = layout.seen(flat)
         form, values = layout.whole, layout.pick(flat)
         if times:
