@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "python"), str(pathlib.Path(__file__).resolve().parent), str(ROOT / "python" / "package")]
 
 # the patterns come first: the other engines' files are made from them
-GENERATORS = ("patterns", "record_types", "splunk", "splunk_words", "elastic", "logstash", "kibana", "rules", "docs", "man", "sbom", "version")
+GENERATORS = ("patterns", "record_types", "splunk", "splunk_words", "elastic", "logstash", "kibana", "rules", "docs", "man", "sbom", "version", "core")
 
 
 def main() -> int:

@@ -1,5 +1,6 @@
 //! Facts, compact: what one says stands there once as long as it comes again soon, and those of one id are in a chain.
 use crate::kept::Kept;
+use crate::told::LONGEST_NUMBER;
 use hashbrown::{DefaultHashBuilder, HashMap};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -9,9 +10,6 @@ use std::ops::Range;
 /// Where facts are: the store, of one appliance and one kind of id, and the id.
 pub type Of = (usize, u64);
 
-/// The stores of an appliance: connections of either side, and messages.
-pub const STORES: usize = 3;
-pub const MESSAGES: usize = 2;
 /// The code of what is no fact of an id itself, but says that a message names it: its values are the message, and whether mail passed then.
 pub const MENTION: u8 = u8::MAX;
 /// Ids in a row, which stand together: most ids of a log follow each other.
@@ -27,7 +25,7 @@ const ABSENT: u16 = 1 << 15;
 
 /// Return the number that a text is, if that is how the number is written.
 pub fn number(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || text.len() > 18 || (text[0] == b'0' && text.len() > 1) || !text.iter().all(u8::is_ascii_digit) {
+    if text.is_empty() || text.len() > LONGEST_NUMBER || (text[0] == b'0' && text.len() > 1) || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
     Some(text.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))

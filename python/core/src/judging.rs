@@ -1,8 +1,9 @@
 //! Facts -> what is said of messages and connections that are ordinary. Which ones are, and what their records say, is told by Python, which judges all others too.
 mod records;
 
-use crate::facts::{number, user, Fact, Facts, MENTION, MESSAGES, STORES};
+use crate::facts::{number, user, Fact, Facts, MENTION};
 use crate::groups::{Counted, Family, Group};
+use crate::told::*;
 use hashbrown::HashMap;
 use memchr::memrchr;
 use pyo3::call::PyCallArgs;
@@ -41,26 +42,11 @@ pub struct Rule {
     /// How many; 0: any number.
     most: usize,
     flags: u32,
-    /// What matters of each value beside whether it is there: nothing more, how it looks (`look`), or how it stands.
+    /// What matters of each value beside whether it is there: nothing more, its look, or what it is.
     matters: Vec<u8>,
     /// For each value a number for what it tells of a connection, 0 for nothing: facts that tell the same tell the same value.
     tells: Vec<usize>,
 }
-
-const TIMED: u32 = 1;
-const AT_ONCE: u32 = 2;
-const SEEN: u32 = 4;
-const STARTS: u32 = 8;
-const BEGINS: u32 = 16;
-const INHERITS: u32 = 32;
-const ACCEPTS: u32 = 64;
-const CLOSES: u32 = 128;
-const SENDS: u32 = 256;
-/// Mail passed what it names, or what it names was accepted.
-pub const PASSES: u32 = 512;
-const OWNS: u32 = 1024;
-/// The first value is an id of the first kind; the bits of the others follow.
-const NAMES: u32 = 2048;
 
 /// What makes lives ordinary: a rule for each code, and seconds, within which two openings are one, and after which an id is another's.
 #[derive(FromPyObject)]
@@ -102,16 +88,13 @@ pub struct Part {
 /// A delivery: which of the facts of deliveries has its connection, its time and its response; what its shape is (`records`); to whom.
 type Try = (usize, u32, Vec<u64>);
 
-/// A number for what a fact is to each part of a record: of a message (`RECEIVED`, `ENVELOPE`, `DELIVERY`), or of a connection (`BESIDE` a message, `ALONE`).
+/// A number for what a fact is to each part of a record: of a message (how it was received, its envelope, `DELIVERY`), or of a connection (`BESIDE` a message,
+/// `ALONE`).
 type Classes = [u32; 3];
-const RECEIVED: usize = 0;
-const ENVELOPE: usize = 1;
+/// The third part of a message of which it tells; the first ones are how it was received and its envelope.
 const DELIVERY: usize = 2;
 const BESIDE: usize = 0;
 const ALONE: usize = 1;
-/// No part of it, and not ordinary there.
-const NONE: u32 = 0;
-const ODD: u32 = u32::MAX;
 
 /// What Python has told, by what it was asked; None: it is not ordinary.
 type Answers<T> = HashMap<Vec<u32>, Option<T>>;
@@ -150,11 +133,6 @@ const MOST_LIVES: usize = 300;
 const MOST_DEPTH: u32 = 4;
 /// Numbers and values of most shapes. Of more values, a vector would be too large for what the allocator has at hand.
 const ROOM: usize = 40;
-/// The sender, among the people of an envelope.
-const SENDER: u64 = u64::MAX;
-/// Where the domain of a partner stands, behind a record's other own values: id, host, two times.
-const DOMAIN: usize = 4;
-
 /// A span of time that holds none.
 pub const NEVER: (u32, u32) = (u32::MAX, 0);
 
@@ -193,8 +171,8 @@ impl<'a> Shape<'a> {
 
     /// Add what the facts of a life tell to a part of the record of a message.
     fn add(&mut self, life: &Life<'a>, part: usize, mid: u64) -> PyResult<()> {
-        for fact in life.facts.iter().filter(|fact| fact.classes[part] != NONE) {
-            only(fact.classes[part] != ODD)?;
+        for fact in life.facts.iter().filter(|fact| fact.classes[part] != NO_PART) {
+            only(fact.classes[part] != ODD_PART)?;
             self.key.push(fact.classes[part]);
             self.key.extend((fact.flags & OWNS != 0).then(|| u32::from(fact.number(0) == Some(mid))));
             self.values.push(NOTHING); // in place of its time
@@ -374,8 +352,8 @@ impl<'a> Judge<'a> {
         key.clear();
         key.push(u32::from(fact.code));
         for (text, &matters) in fact.texts().zip(&rule.matters) {
-            key.push(text.map_or(0, |text| if matters > 0 { look(text) } else { 1 + u32::from(text.is_empty()) }));
-            key.extend(text.filter(|_| matters > 1).into_iter().flat_map(letters));
+            key.push(text.map_or(0, |text| if matters >= LOOK { look(text) } else { 1 + u32::from(text.is_empty()) }));
+            key.extend(text.filter(|_| matters == LITERAL).into_iter().flat_map(letters));
         }
         let found = self.told(|learned| &mut learned.classes, &key, |judge| judge.ask("classes", (fact.code, fact.texts().collect::<Vec<_>>())));
         self.room = key;
@@ -392,7 +370,7 @@ impl<'a> Judge<'a> {
     /// Add what tells one part of a record, with what the message was made from.
     fn part(&mut self, part: usize, mid: u64, life: &Life<'a>, shape: &mut Shape<'a>, depth: u32) -> PyResult<()> {
         shape.add(life, part, mid)?;
-        if part == RECEIVED {
+        if part == RECEIVED_PART {
             let is_over = life.facts.iter().any(|fact| named(fact, 0) > Some(0));
             shape.key.extend([u32::from(life.flags & ACCEPTS != 0 || life.passed), u32::from(is_over)]);
             if let Some(start) = life.find(STARTS) {
@@ -430,14 +408,14 @@ impl<'a> Judge<'a> {
     /// Return how a message was received and its envelope.
     fn halves(&mut self, mid: u64, life: &Life<'a>) -> PyResult<Rc<[Filled<'a>; 2]>> {
         if life.halves.get().is_none() {
-            let both = self.half(RECEIVED, mid, life).and_then(|received| Ok([received, self.half(ENVELOPE, mid, life)?]));
+            let both = self.half(RECEIVED_PART, mid, life).and_then(|received| Ok([received, self.half(ENVELOPE_PART, mid, life)?]));
             let _ = life.halves.set(ordinary(both)?.map(Rc::new));
         }
         life.halves.get().cloned().flatten().ok_or_else(odd)
     }
 
     fn half(&mut self, part: usize, mid: u64, life: &Life<'a>) -> PyResult<Filled<'a>> {
-        let mut shape = Shape::new(if part == RECEIVED { own(mid, &self.of.name, life.seen) } else { [NOTHING; DOMAIN + 1] });
+        let mut shape = Shape::new(if part == RECEIVED_PART { own(mid, &self.of.name, life.seen) } else { [NOTHING; DOMAIN + 1] });
         self.part(part, mid, life, &mut shape, 0)?;
         let (mut found, mut domain) = (self.know(part, shape, mid, Vec::new)?, None);
         for &(place, start) in &found.part.lists {

@@ -8,8 +8,9 @@ mod judging;
 mod kept;
 mod matching;
 mod reading;
+mod told;
 
-use facts::{number, Facts, Of, MENTION, MESSAGES, STORES};
+use facts::{number, Facts, Of, MENTION};
 use heads::Heads;
 use judging::{ordinary, Judge, Learned, Table};
 use matching::{GivenMatcher, Matchers};
@@ -19,6 +20,7 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 use reading::{Reader, Taken};
 use std::env::temp_dir;
 use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
+use told::{KIND, MESSAGES, STORES};
 
 #[pyclass(module = "esatls_core")]
 struct Core {
@@ -30,9 +32,6 @@ struct Core {
 
 /// Code, time, id and values of a fact.
 type GivenFact = (u8, u32, u64, Vec<Option<Vec<u8>>>);
-
-/// Where the kind of an id stands in front of it.
-const KIND: u32 = 62;
 
 /// Lines of records, or for each family those that are in no group; and which connections and messages are for Python, with the places where their records belong.
 type Judged<'py> = (Vec<Bound<'py, PyBytes>>, Vec<(usize, usize, u64)>);

@@ -1,5 +1,6 @@
 //! Texts -> what is to be done with them, by expressions that Python hands over.
 use crate::reading::Plan;
+use crate::told::{LONGEST_NUMBER, START};
 use hashbrown::{DefaultHashBuilder, HashMap};
 use pcre2::bytes::{CaptureLocations, Regex, RegexBuilder};
 use pyo3::exceptions::PyValueError;
@@ -13,8 +14,6 @@ pub type Alternative = (usize, Vec<usize>, Option<Plan>);
 /// are wanted.
 pub type GivenMatcher = ([u8; START], String, String, Vec<Alternative>);
 
-const START: usize = 4;
-const LONGEST_NUMBER: usize = 18;
 /// Texts of each matcher that are kept, where most lines of a log differ only in that number.
 const KEPT: usize = 1 << 8;
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from esatls.compiled import module
 from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME
 from esatls.native.core import CODES, FOR_PYTHON, Plan, answer, is_time, new_core, to_bytes
-from esatls.native.told import is_canonical
+from esatls.native.told import KIND, is_canonical
 from esatls.verdicts.facts import Facts, refs
 from esatls.verdicts.hosts import appliances
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 _BESIDE = 2
 """The core needs as much for where facts are as for the facts that it keeps in memory."""
-_OF_KEY = (1 << 62) - 1
-"""The bits of an id behind its kind."""
+_OF_KEY = (1 << KIND) - 1
 _LONGEST = 8_000
 """Characters of the values of a fact: more are not for the core."""
 

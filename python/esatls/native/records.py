@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.native.core import CODES, answer, to_bytes, to_text
 from esatls.native.kept import NativeFacts, first_store, is_judging
-from esatls.native.told import LINK, Learned, Part, is_canonical
+from esatls.native.told import BEGUN, Learned, Part, is_canonical
 from esatls.output.json_lines import dumps, loads
 from esatls.verdicts import ordinary, shapes
 from esatls.verdicts.appliance import Appliance, is_own
@@ -143,7 +143,7 @@ class _Asked(Known):
                     None
                     if tries is None
                     else [
-                        (place, begun | (response is not None) << 1 | (0 if ended is None else 1 + ordinary.ENDS.index(ended)) << 2, [*rids])
+                        (place, begun * BEGUN | (response is not None) << 1 | (0 if ended is None else 1 + ordinary.ENDS.index(ended)) << 2, [*rids])
                         for place, (_, begun, ended, _, rids, response) in tries
                     ]
                 )
@@ -156,7 +156,7 @@ class _Asked(Known):
             if known not in parts:
                 if len(parts) >= ordinary.MOST_SHAPES:
                     return None
-                found = self._judge(key).part(kind, str(key), *told) if kind < LINK else self._link(kind - LINK, str(key), *told)
+                found = self._judge(key).part(kind, str(key), *told) if kind < shapes.LINK_PART else self._link(kind - shapes.LINK_PART, str(key), *told)
                 parts[known] = found and self.learned.part(kind, found)
             return parts[known]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import threading
+from enum import IntFlag, auto
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.compiled import module
@@ -22,21 +23,43 @@ _NAMED = {ordinary.RECEIVED_OVER: RECEIVING, ordinary.WENT_OVER: DELIVERY, ordin
 _AS_THEY_STAND = {ordinary.LITERAL, ordinary.DISTINCT, ordinary.SORTED, ordinary.UNSHOWN}
 _BY_THEIR_LOOK = {ordinary.NUMBER, ordinary.PLAIN, ordinary.RECEIVED_OVER, ordinary.WENT_OVER, ordinary.MADE_FROM}
 
-# what the core asks: parts of records by kind, marks, and what facts are to parts of a record
-_OF_DELIVERIES, LINK = 2, 4
-"""The first kind of part that is a delivery (3: over a connection that mail passed), and the first that is a connection (5: of deliveries)."""
-_OWN = 5
-"""Values of its own that a record has in front of others."""
-_GIVEN_UP = "none"
-_NO_PART, _ODD_PART = 0, (1 << 32) - 1
+LOOK, LITERAL = 1, 2
+"""What matters of a value: how it looks, or what it is; else whether it is there."""
+NO_PART, ODD_PART = 0, (1 << 32) - 1
+"""What a fact is to a part of a record that says nothing of it, and to one that is not ordinary with it; others have numbers of their own."""
+GIVEN_UP = 1
+"""The mark of a message that was given up."""
+BEGUN = 1
+"""The bit of the shape of a delivery that says that a line tells of its begin."""
+MOST_TOLD = len(_NAMES) + 1
+KIND = 62
+"""The bit at which the kind of an id begins that stands in front of it."""
+
+
+class Flag(IntFlag):
+    """What the core is to know of a fact."""
+
+    TIMED = auto()
+    AT_ONCE = auto()
+    SEEN = auto()
+    STARTS = auto()
+    BEGINS = auto()
+    INHERITS = auto()
+    ACCEPTS = auto()
+    CLOSES = auto()
+    SENDS = auto()
+    PASSES = auto()
+    """Mail passed what it names, or what it names was accepted."""
+    OWNS = auto()
+    NAMES = auto()
+    """The first value is an id of the first kind; the bits of the other kinds follow."""
 
 
 class _Rule(NamedTuple):
-    """What the core is to know of the facts of a code."""
+    """What the core is to know of the facts of a code (`judging.rs`)."""
 
     most: int
     flags: int
-    """Those of judging.rs, a bit each, in their order."""
     matters: list[int]
     tells: list[int]
 
@@ -46,32 +69,31 @@ def rule_of(code: str) -> _Rule | None:
     rule = ordinary.RULES.get(code)
     if rule is None:
         return None
-    told = (
-        rule.is_timed,
-        rule.is_at_once,
-        rule.is_seen,
-        code in ("message_started", "connection_opened"),
-        code in ("message_started", "connection_opened", *ordinary.LINEAGE),
-        code in ordinary.LINEAGE and code not in shapes.INTERNAL,
-        code in shapes.ACCEPTED or ordinary.WENT_OVER in rule.values,
-        code == "connection_closed",
-        code == "message_sender",
-        code not in shapes.TRIES and code not in shapes.INTERNAL,
-        ordinary.OWNER in rule.values,
-        *(_NAMED.get(rule.values[0]) == kind for kind in (RECEIVING, DELIVERY, MESSAGES)),
-    )
+    told = {
+        Flag.TIMED: rule.is_timed,
+        Flag.AT_ONCE: rule.is_at_once,
+        Flag.SEEN: rule.is_seen,
+        Flag.STARTS: code in ("message_started", "connection_opened"),
+        Flag.BEGINS: code in ("message_started", "connection_opened", *ordinary.LINEAGE),
+        Flag.INHERITS: code in ordinary.LINEAGE and code not in shapes.INTERNAL,
+        Flag.ACCEPTS: code in shapes.ACCEPTED or ordinary.WENT_OVER in rule.values,
+        Flag.CLOSES: code == "connection_closed",
+        Flag.SENDS: code == "message_sender",
+        Flag.PASSES: code not in shapes.TRIES and code not in shapes.INTERNAL,
+        Flag.OWNS: ordinary.OWNER in rule.values,
+    }
+    named = _NAMED.get(rule.values[0])
     names = FACT_TYPES[code]._fields[KEY + 1 :]
     return _Rule(
         rule.most,
-        sum(1 << bit for bit, is_so in enumerate(told) if is_so),
+        sum(flag for flag, is_so in told.items() if is_so) + (0 if named is None else Flag.NAMES << named),
         [max(map(_matters, some)) for some in itertools.zip_longest(rule.values, rule.shown, fillvalue=ordinary.NOTHING)],
         [_NAMES.index(name) + 1 if name in _NAMES else 0 for name in names] if rule.shown and {*names} & {*_NAMES} else [],
     )
 
 
 def _matters(kind: int) -> int:
-    """Return what matters of a value beside whether it is there, as judging.rs has it."""
-    return 2 if kind in _AS_THEY_STAND else 1 if kind in _BY_THEIR_LOOK else 0
+    return LITERAL if kind in _AS_THEY_STAND else LOOK if kind in _BY_THEIR_LOOK else 0
 
 
 class Part(NamedTuple):
@@ -96,7 +118,7 @@ class Learned:
         """What each thread of the core has been told, and has counted."""
         self.parts: dict[Any, Part | None] = {}
         self.tries: dict[Any, list[tuple[int, int, list[int]]] | None] = {}
-        self.marks = {_GIVEN_UP: 1}
+        self.marks = {"none": GIVEN_UP}
         """A bit for each mail flow, and for each verdict on a delivery."""
         self._numbers: dict[Any, int] = {}
         self._number = itertools.count(1)
@@ -113,28 +135,28 @@ class Learned:
         """Return what a fact is to each part of a record: of a message three, of a connection beside a message and alone; None where it is not ordinary."""
         rule = ordinary.RULES[code]
         if not rule.most:
-            return _NO_PART, _NO_PART, _NO_PART
+            return NO_PART, NO_PART, NO_PART
         if rule.shown:
             names = FACT_TYPES[code]._fields[KEY + 1 :]
             shown = [shapes.shown_in_brief(name, kind) if self.shapes.brief else kind for name, kind in zip(names, rule.shown)]
-            return self._class(code, rule.values, values), self._class(code, shown, values), _NO_PART
+            return self._class(code, rule.values, values), self._class(code, shown, values), NO_PART
         # what a line says that makes messages of others is asked by the envelope alone
         received = [ordinary.NOTHING if kind == ordinary.UNSHOWN and code in ordinary.ENVELOPE else kind for kind in rule.values]
         found = (
-            self._class(code, received, values) if code in ordinary.RECEIVED else _NO_PART,
-            self._class(code, rule.values, values) if code in ordinary.ENVELOPE else _NO_PART,
-            self._class(code, rule.values, values) if ordinary.WENT_OVER in rule.values else _NO_PART,
+            self._class(code, received, values) if code in ordinary.RECEIVED else NO_PART,
+            self._class(code, rule.values, values) if code in ordinary.ENVELOPE else NO_PART,
+            self._class(code, rule.values, values) if ordinary.WENT_OVER in rule.values else NO_PART,
         )
-        return None if _ODD_PART in found else found
+        return None if ODD_PART in found else found
 
     def _class(self, code: str, kinds: Sequence[int], values: Sequence[str | None]) -> int:
         told = [_told(code, kind, value) for kind, value in zip(kinds, values)]
-        return _ODD_PART if _ODD_PART in told else self.number((code, *told))
+        return ODD_PART if ODD_PART in told else self.number((code, *told))
 
     def part(self, kind: int, found: shapes.Fragment) -> Part:
         """Return what the core is told of a part of a record."""
         # the first value of a connection is the domain, which stands among those of its own
-        own = _OWN if kind < _OF_DELIVERIES else 0 if kind < LINK else _OWN - 1
+        own = shapes.OWN + 1 if kind < shapes.TRY_PART else 0 if kind < shapes.LINK_PART else shapes.OWN
         places = {place for text in (*found.texts, *found.keys) if text for place in text.places} | {*found.people.values()}
         lists = sorted({place % shapes.LISTED for place in places if shapes.LISTED <= place < shapes.FIRST_OWN})
         starts = {place: own + found.size + number * shapes.MOST_LISTED for number, place in enumerate(lists)}
@@ -148,7 +170,7 @@ class Learned:
             return _pieces(text._replace(places=tuple(map(move, text.places))))
 
         texts = [*found.texts]
-        if kind < _OF_DELIVERIES:
+        if kind < shapes.TRY_PART:
             # one stands in front of what is said of deliveries, the other behind
             first, last = texts
             texts = [first._replace(text=first.text and f"{first.text},"), last._replace(text=last.text and f",{last.text}")]
@@ -171,19 +193,19 @@ def _told(code: str, kind: int, value: str | None) -> Hashable:
     if kind in (ordinary.NOTHING, ordinary.USED, ordinary.OWNER):
         return 0
     if kind == ordinary.ABSENT or not value:
-        return _ODD_PART if kind == ordinary.ABSENT and value is not None else is_there
+        return ODD_PART if kind == ordinary.ABSENT and value is not None else is_there
     if kind in (ordinary.SORTED, ordinary.UNSHOWN):
         return (shapes.SORTS[code](value),)
     if kind == ordinary.LITERAL:
         return value
     if kind == ordinary.DISTINCT:
-        return value if is_canonical(value) else _ODD_PART
+        return value if is_canonical(value) else ODD_PART
     if kind == ordinary.NUMBER:
-        return is_there if is_canonical(value) else _ODD_PART
+        return is_there if is_canonical(value) else ODD_PART
     if kind == ordinary.PLAIN:
-        return is_there if value.isascii() and value == value.lower() and not value.endswith(".") else _ODD_PART
+        return is_there if value.isascii() and value == value.lower() and not value.endswith(".") else ODD_PART
     if kind in _NAMED:
-        return (value == "0",) if is_canonical(value) else _ODD_PART
+        return (value == "0",) if is_canonical(value) else ODD_PART
     return is_there
 
 

@@ -4,17 +4,6 @@ use crate::json;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-/// The bit of the shape of a delivery that says that a line tells of its begin.
-const BEGUN: u32 = 1;
-/// The kinds of parts behind those of a message: deliveries, over connections that mail did not pass and did; connections of either side.
-const TRIES: usize = 2;
-const LINKS: usize = 4;
-/// The mail flow of a message that was given up.
-const GIVEN_UP: u32 = 1;
-/// Where the times of a connection stand among its own values.
-const TIMES: [usize; 2] = [2, 3];
-/// More than facts tell of a connection.
-const MOST_TOLD: usize = 16;
 /// Ways in which mail passed a connection before and after what it said.
 const MOST_ORDERS: usize = 8;
 
@@ -71,9 +60,9 @@ impl<'a> Judge<'a> {
         shape.add(&life, ALONE, user)?;
         self.differences(&life, &mut shape.key);
         let moments = || told.map(u64::from).into_iter().chain([user]).chain(orders.values().map(|&moment| moment.into())).collect();
-        let found = self.know(LINKS + side, shape, id, moments)?;
+        let found = self.know(LINK_PART + side, shape, id, moments)?;
         let is_shown = |place: usize| found.part.texts[0].0.iter().any(|&(_, one)| one == place);
-        let times: Vec<u32> = [opened, life.closed].into_iter().zip(TIMES).filter(|&(_, place)| is_shown(place)).map(|(time, _)| time).collect();
+        let times: Vec<u32> = [opened, life.closed].into_iter().zip([FIRST, LAST]).filter(|&(_, place)| is_shown(place)).map(|(time, _)| time).collect();
         self.add(&[&found], b"", seen, [&times, &[]], id)
     }
 
@@ -98,11 +87,11 @@ impl<'a> Judge<'a> {
             return Ok(()); // another message names it, and no line is about it
         }
         let halves = self.halves(mid, &life)?;
-        let facts: Vec<&Fact> = life.facts.iter().filter(|fact| fact.classes[DELIVERY] != NONE).collect();
+        let facts: Vec<&Fact> = life.facts.iter().filter(|fact| fact.classes[DELIVERY] != NO_PART).collect();
         let (mut deliveries, mut times, mut done) = (vec![], vec![], 0);
         for (number, (place, bits, rids)) in self.tries(mid, &facts)?.iter().enumerate() {
             let (fact, mut domain) = (facts[*place], None);
-            halves[ENVELOPE].share(rids, &mut domain)?;
+            halves[ENVELOPE_PART].share(rids, &mut domain)?;
             let domain = domain.unwrap_or_default();
             let is_shared = u32::from(!domain.is_empty());
             let mut shape = Shape::new([Value::Text(fact.value(0)), Value::Time(fact.time), Value::Text(fact.value(2)), Value::Text(Cow::Owned(domain))]);
@@ -113,7 +102,7 @@ impl<'a> Judge<'a> {
                 passed |= self.plain(1, id)?.passed;
                 self.beside(1, id, fact.time, mid, &mut shape)?;
             }
-            deliveries.push(self.know(TRIES + usize::from(passed), shape, mid, || vec![number as u64])?);
+            deliveries.push(self.know(TRY_PART + usize::from(passed), shape, mid, || vec![number as u64])?);
             done |= deliveries[number].part.mark;
             times.push(fact.time);
         }

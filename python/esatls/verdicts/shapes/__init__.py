@@ -13,10 +13,10 @@ asks for each example once.
 from esatls.verdicts.shapes.judge import Judge
 from esatls.verdicts.shapes.layout import ACCEPTED, INTERNAL, ORDER, SORTS, TRIES
 from esatls.verdicts.shapes.links import Used, link, shown_in_brief
-from esatls.verdicts.shapes.templates import FIRST_OWN, LISTED, MOST_LISTED, Dump, Fragment, Shapes, Text
+from esatls.verdicts.shapes.templates import FIRST_OWN, LINK_PART, LISTED, MOST_LISTED, OWN, TRY_PART, Dump, Fragment, Shapes, Text
 from esatls.verdicts.shapes.tries import placed_tries
 
 __all__ = [
-    "ACCEPTED", "FIRST_OWN", "INTERNAL", "LISTED", "MOST_LISTED", "ORDER", "SORTS", "TRIES", "Dump", "Fragment", "Judge", "Shapes", "Text", "Used",
-    "link", "placed_tries", "shown_in_brief",
+    "ACCEPTED", "FIRST_OWN", "INTERNAL", "LINK_PART", "LISTED", "MOST_LISTED", "ORDER", "OWN", "SORTS", "TRIES", "TRY_PART", "Dump", "Fragment", "Judge",
+    "Shapes", "Text", "Used", "link", "placed_tries", "shown_in_brief",
 ]  # fmt: skip

@@ -13,6 +13,8 @@ Dump = Callable[["Mapping[str, Any]"], bytes]
 Keys = tuple[Optional["Mapping[str, Any]"], ...]
 Told = tuple["Hashable", ...]
 
+RECEIVED_PART, ENVELOPE_PART, TRY_PART, PASSED_PART, LINK_PART = range(5)
+"""The parts of a record: how a message was received, its envelope, a delivery over a connection that mail did not pass, or did; and a connection."""
 SENDER = (1 << 64) - 1
 """Where the sender stands among the people of an envelope."""
 OWN = 4
