@@ -1,4 +1,4 @@
-//! Facts, compact: what one says stands there once as long as it comes again soon, and those of one id are in a chain.
+//! Facts in little memory: equal ones share one body if they come soon after each other, and those of one id form a chain.
 use crate::kept::Kept;
 use crate::told::LONGEST_NUMBER;
 use hashbrown::{DefaultHashBuilder, HashMap};
@@ -7,23 +7,23 @@ use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::ops::Range;
 
-/// Where facts are: the store, of one appliance and one kind of id, and the id.
+/// The home of facts: a store (one for each appliance and kind of id) and an id.
 pub type Of = (usize, u64);
 
-/// The code of what is no fact of an id itself, but says that a message names it: its values are the message, and whether mail passed then.
+/// The code of a mention: a message names this id. Its values are the message, and whether mail passed.
 pub const MENTION: u8 = u8::MAX;
-/// Ids in a row, which stand together: most ids of a log follow each other.
+/// Neighbouring ids that are kept together: most ids of a log follow each other.
 const ROW: u64 = 16;
 const RECENT: usize = 1 << 12;
 const WORD: usize = 4;
-/// Facts of most ids. Of more, a vector would be too large for what the allocator has at hand.
+/// Room for the facts of most ids; larger vectors are slower to allocate.
 const MOST: usize = 18;
-/// More facts of one id are not asked for the same one: a fact that is there twice changes nothing.
+/// Facts of an id that a new one is compared with. A repeated fact changes nothing, so that a few are enough.
 const LOOKED_AT: usize = 2;
-/// In the end of a value: it is not there.
+/// A bit in the end of a value: there is no value.
 const ABSENT: u16 = 1 << 15;
 
-/// Return the number that a text is, if that is how the number is written.
+/// Return a number in its plain form: no sign, no leading zeros.
 pub fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > LONGEST_NUMBER || (text[0] == b'0' && text.len() > 1) || !text.iter().all(u8::is_ascii_digit) {
         return None;
@@ -36,9 +36,9 @@ pub fn number(text: &[u8]) -> Option<u64> {
 pub struct Fact<'a> {
     pub code: u8,
     pub time: u32,
-    /// The code, how many values there are, where each of them ends behind that, and these.
+    /// The code, the number of values, the end of each, and the values.
     body: Cow<'a, [u8]>,
-    /// What it is in a life, and to the parts of a record (`judging`).
+    /// Set in `judging`: the flags of its rule, and what it means to the parts of records.
     pub flags: u32,
     pub classes: [u32; 3],
 }
@@ -67,7 +67,7 @@ impl<'a> Fact<'a> {
         (0..self.count()).map(|place| self.text(place))
     }
 
-    /// Return a value for as long as the facts are there; an empty one in place of one that is not.
+    /// Return a value that lives as long as the facts; empty if there is none.
     pub fn value(&self, number: usize) -> Cow<'a, [u8]> {
         match (self.range(number), &self.body) {
             (None, _) => Cow::default(),
@@ -85,20 +85,20 @@ impl<'a> Fact<'a> {
 /// What was read by one thread.
 #[derive(Default)]
 pub struct Part {
-    /// Bodies of facts, each with its length in front; and of each fact one more than the place of the one before it of the same id, its time and its body.
-    /// Places are counted in words.
+    /// Bodies, each behind its length; and for each fact the place of the previous one of its id (plus one), its time, and the place of its body. Places
+    /// are counted in words.
     kept: Kept,
-    /// The latest bodies by their hash: the rest of that, and the place.
+    /// The latest bodies by hash: the upper half of the hash, and the place.
     recent: Vec<(u32, u32)>,
     hasher: DefaultHashBuilder,
-    /// Where bodies are made.
+    /// Scratch space for bodies.
     room: Vec<u8>,
-    /// By store and row of ids: one more than the place of the latest fact of each.
+    /// By store and row of ids: the place of the latest fact of each id (plus one).
     latest: HashMap<Of, [u32; ROW as usize]>,
 }
 
 impl Part {
-    /// Keep what a fact says; return its place, None where there is no room.
+    /// Keep a body and return its place; None: there is no room.
     fn body(&mut self, code: u8, values: &[Option<&[u8]>]) -> Option<u32> {
         let body = &mut self.room;
         body.clear();
@@ -125,7 +125,7 @@ impl Part {
         Some(place)
     }
 
-    /// Return the place before each of some facts of an id, its time and the place of its body, the latest one first.
+    /// Return the place of the previous fact, the time and the place of the body of each fact in a chain, the latest one first.
     fn chain(kept: &Kept, mut place: u32) -> impl Iterator<Item = [u32; 3]> + '_ {
         std::iter::from_fn(move || {
             let bytes: [u8; 3 * WORD] = (*kept.get(place.checked_sub(1)? as usize * WORD, 3 * WORD)).try_into().ok()?;
@@ -135,7 +135,7 @@ impl Part {
         })
     }
 
-    /// Return the fact at a place, and those before it of the same id.
+    /// Return the facts of a chain, the latest one first.
     fn facts(&self, place: u32) -> impl Iterator<Item = Fact<'_>> {
         Part::chain(&self.kept, place).map(|[_, time, body]| {
             let start = body as usize * WORD;
@@ -146,18 +146,18 @@ impl Part {
     }
 }
 
-/// What some threads have read: the own part first.
+/// What all threads have read; the own part comes first.
 pub struct Facts(pub Vec<Part>);
 
 impl Facts {
-    /// Keep only so many bytes in memory.
+    /// Keep at most this many bytes in memory.
     pub fn new(most: usize) -> Facts {
         let mut part = Part::default();
         part.kept.most = most;
         Facts(vec![part])
     }
 
-    /// Add a fact of an id; tell whether it is new. None where there is no room.
+    /// Add a fact of an id; return whether it is new. None: there is no room.
     pub fn add(&mut self, of: Of, code: u8, time: u32, values: &[Option<&[u8]>]) -> Option<bool> {
         let part = &mut self.0[0];
         let place = part.body(code, values)?;
@@ -171,20 +171,20 @@ impl Facts {
         Some(true)
     }
 
-    /// Write facts to a file, where there are too many.
+    /// Move facts to a file if there are too many.
     pub fn relieve(&mut self) -> std::io::Result<()> {
         if self.0[0].kept.relieve()? {
-            self.0[0].recent.clear(); // what is looked up often is to be near
+            self.0[0].recent.clear(); // bodies that are looked up often belong in memory
         }
         Ok(())
     }
 
-    /// Return the facts of an id as they stand, the latest of each part first.
+    /// Return the facts of an id as they were kept.
     fn all(&self, of: Of) -> impl Iterator<Item = Fact<'_>> {
         self.0.iter().flat_map(move |part| part.facts(part.latest.get(&(of.0, of.1 / ROW)).map_or(0, |row| row[(of.1 % ROW) as usize])))
     }
 
-    /// Return the facts of an id, each once, in an order that says no more than they do; those that only mention it stand behind its own.
+    /// Return the facts of an id, each once, in an order that does not depend on the input's; mentions come last.
     pub fn of(&self, of: Of) -> Vec<Fact<'_>> {
         let mut found = Vec::with_capacity(MOST);
         found.extend(self.all(of));
@@ -198,7 +198,7 @@ impl Facts {
         self.all(of).filter_map(|fact| user(&fact)).collect()
     }
 
-    /// Return the ids of a store that have facts or are named, ascending, each with a number that says when that was last.
+    /// Return the ids of a store, ascending, each with a number that grows with its latest fact or mention.
     pub fn ids(&self, store: usize) -> Vec<(u64, u64)> {
         let mut found = vec![];
         for (part, number) in self.0.iter().zip(0..) {

@@ -1,4 +1,4 @@
-//! Headers of lines -> what they say: each is told by Python, for itself or with all others of its hour.
+//! Headers of lines -> what they say. Python explains each header, alone or together with all others of its hour.
 use crate::json::stamp;
 use crate::judging::widen;
 use pyo3::prelude::*;
@@ -7,20 +7,20 @@ use pyo3::types::PyBytes;
 /// What a header says.
 pub struct Head {
     pub text: Vec<u8>,
-    /// The fields that it gives an event; None where no event is wanted.
+    /// The fields that it adds to an event; None: no event is wanted.
     pub base: Option<Vec<u8>>,
     /// The first store of the appliance.
     pub store: usize,
     pub time: u32,
 }
 
-/// A header as Python tells of it (`native.streams`).
+/// A header as Python explains it (`native.streams`).
 #[derive(FromPyObject)]
 struct Form {
-    /// What stands in front of the minutes and seconds, and behind them where others have the same, else None.
+    /// The text in front of the minutes and seconds and, if other headers of its hour differ in these alone, the text behind them.
     before: Vec<u8>,
     after: Option<Vec<u8>>,
-    /// The fields in front of the time and behind it.
+    /// The fields in front of the time, and behind it.
     base: Option<(Vec<u8>, Vec<u8>)>,
     store: usize,
     /// Without the minutes and seconds.
@@ -28,7 +28,7 @@ struct Form {
 }
 
 impl Form {
-    /// Return what the header of a line says, if it is of this form.
+    /// Return what the header of a line says, if it has this form.
     fn head(&self, line: &[u8]) -> Option<Head> {
         let mut rest = line.strip_prefix(&self.before[..])?;
         let mut time = self.time;
@@ -49,16 +49,16 @@ impl Form {
     }
 }
 
-/// Forms of headers, the latest ones in front.
+/// Known forms of headers, those used last in front.
 #[derive(Default)]
 pub struct Heads(Vec<Form>);
 
-/// Lines that are near each other have one form, or a few for each of several appliances.
+/// Lines near each other have one form, or a few for each appliance.
 const MOST_FORMS: usize = 128;
 
 impl Heads {
-    /// Return what the header of a line says, asking Python about one that is not known; None where the line has no whole one. Have a span hold its time, if
-    /// Python may not have seen that.
+    /// Return what the header of a line says; Python is asked about unknown ones. None: there is no complete header. Widen the span by its time if Python
+    /// may not have seen it.
     pub fn of(&mut self, line: &[u8], ask: &Py<PyAny>, span: &mut (u32, u32)) -> PyResult<Option<Head>> {
         let known = self.0.iter().enumerate().find_map(|(place, form)| Some((place, form.head(line)?)));
         let (place, head) = match known {

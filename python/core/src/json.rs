@@ -5,13 +5,13 @@ use pyo3::types::PyBytes;
 use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Tell whether a text stands in JSON as it is.
+/// Tell whether a text needs no escaping in JSON.
 pub fn is_plain(value: &[u8]) -> bool {
-    // without a way out of the loop, many bytes are looked at at once
+    // without an early exit, the loop is vectorized
     value.iter().fold(true, |plain, &b| plain & (0x20..0x7f).contains(&b) & (b != b'"') & (b != b'\\'))
 }
 
-/// Add a text; one with other characters than those of ASCII that are printed is written by Python.
+/// Write a text; Python escapes all but printable ASCII.
 pub fn text(out: &mut Vec<u8>, value: &[u8], ask: &Py<PyAny>) -> PyResult<()> {
     if is_plain(value) {
         out.extend_from_slice(value);
@@ -23,13 +23,13 @@ pub fn text(out: &mut Vec<u8>, value: &[u8], ask: &Py<PyAny>) -> PyResult<()> {
     Ok(())
 }
 
-/// Add what Python has written.
+/// Write what Python has written.
 pub fn told(out: &mut Vec<u8>, written: &Bound<'_, PyAny>) -> PyResult<()> {
     out.extend_from_slice(written.cast::<PyBytes>()?.as_bytes());
     Ok(())
 }
 
-/// Add a time as RFC 3339 has it, in UTC.
+/// Write a time as in RFC 3339, in UTC.
 pub fn stamp(out: &mut Vec<u8>, time: u32) -> std::io::Result<()> {
     write!(out, "{}", format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(time.into())))
 }

@@ -1,4 +1,4 @@
-//! Facts -> what is said of messages and connections that are ordinary. Which ones are, and what their records say, is told by Python, which judges all others too.
+//! Facts -> records of ordinary messages and connections. Python says which ones are ordinary and what their records look like, and judges all others itself.
 mod records;
 
 use crate::facts::{number, user, Fact, Facts, MENTION};
@@ -17,18 +17,18 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-create_exception!(esatls_core, Odd, PyException, "What is not ordinary is for Python.");
+create_exception!(esatls_core, Odd, PyException, "Not ordinary: left to Python.");
 
 fn odd() -> PyErr {
     Odd::new_err(())
 }
 
-/// Go on only where something holds of what is ordinary.
-fn only(holds: bool) -> PyResult<()> {
+/// Leave it to Python unless a condition holds.
+fn require(holds: bool) -> PyResult<()> {
     holds.then_some(()).ok_or_else(odd)
 }
 
-/// Return what is ordinary, None where it is not.
+/// Turn `Odd` into None.
 pub fn ordinary<T>(found: PyResult<T>) -> PyResult<Option<T>> {
     match found {
         Err(error) if Python::attach(|py| error.is_instance_of::<Odd>(py)) => Ok(None),
@@ -36,19 +36,19 @@ pub fn ordinary<T>(found: PyResult<T>) -> PyResult<Option<T>> {
     }
 }
 
-/// What an ordinary life has of one kind of fact.
+/// What an ordinary life may have of the facts of one code.
 #[derive(FromPyObject)]
 pub struct Rule {
-    /// How many; 0: any number.
+    /// How many facts; 0: any number.
     most: usize,
     flags: u32,
-    /// What matters of each value beside whether it is there: nothing more, its look, or what it is.
+    /// What matters about each value: only whether it is there, its look (`LOOK`), or the value itself (`LITERAL`).
     matters: Vec<u8>,
-    /// For each value a number for what it tells of a connection, 0 for nothing: facts that tell the same tell the same value.
+    /// For each value, which property of the connection it states (0: none).
     tells: Vec<usize>,
 }
 
-/// What makes lives ordinary: a rule for each code, and seconds, within which two openings are one, and after which an id is another's.
+/// What makes a life ordinary: a rule for each code; the seconds within which two openings are one; the seconds of silence after which an id is a new one.
 #[derive(FromPyObject)]
 pub struct Table {
     rules: Vec<Option<Rule>>,
@@ -61,45 +61,44 @@ impl Table {
         self.rules.get(usize::from(code))?.as_ref()
     }
 
-    /// Return of which kind an id is that a fact names, and whether mail passed then.
+    /// Return the kind of the id that facts of this code name, and whether mail passed.
     pub fn names(&self, code: u8) -> Option<(usize, bool)> {
         let flags = self.rule(code)?.flags;
         Some(((0..STORES).find(|kind| flags & NAMES << kind != 0)?, flags & PASSES != 0))
     }
 }
 
-/// A text of a part of a record: pieces, each with the place of the value behind it, and the rest.
+/// A template: pieces, each followed by the value at a place, and the rest.
 type Text = (Vec<(Vec<u8>, usize)>, Vec<u8>);
 
-/// What Python tells of a shape: a part of a record.
+/// What Python says of a shape: how this part of the record is written.
 #[derive(FromPyObject)]
 pub struct Part {
     texts: Vec<Text>,
-    /// Where the address of each recipient stands, and that of the sender (`SENDER`).
+    /// The place of each recipient's address, by RID, and of the sender's (`SENDER`).
     people: Vec<(u64, usize)>,
-    /// Texts that list addresses, and where these begin behind all values.
+    /// Values that are lists of addresses, and the place from which on these are appended.
     lists: Vec<(usize, usize)>,
-    /// A bit for the verdict on a delivery that is done, or for the mail flow of what was received.
+    /// A bit for the verdict of a completed delivery, or for the mail flow of a received message.
     mark: u32,
-    /// What is counted together, for each family (`groups`); None for what is by itself.
+    /// By family (`groups`), what records that are counted together have in common; None: counted by itself.
     keys: Vec<Option<Text>>,
 }
 
-/// A delivery: which of the facts of deliveries has its connection, its time and its response; what its shape is (`records`); to whom.
+/// A delivery: the number of the fact with its connection, time and response; the bits of its shape; the RIDs.
 type Try = (usize, u32, Vec<u64>);
 
-/// A number for what a fact is to each part of a record: of a message (how it was received, its envelope, `DELIVERY`), or of a connection (`BESIDE` a message,
-/// `ALONE`).
+/// What a fact means to the parts of records, as numbers. Of a message: `RECEIVED_PART`, `ENVELOPE_PART` and `DELIVERY`. Of a connection: in the record of a
+/// message (`BESIDE`), and in its own (`ALONE`).
 type Classes = [u32; 3];
-/// The third part of a message of which it tells; the first ones are how it was received and its envelope.
 const DELIVERY: usize = 2;
 const BESIDE: usize = 0;
 const ALONE: usize = 1;
 
-/// What Python has told, by what it was asked; None: it is not ordinary.
+/// Answers of Python, by question; None: not ordinary.
 type Answers<T> = HashMap<Vec<u32>, Option<T>>;
 
-/// What one thread has learned from Python, and counted.
+/// What one thread has learned from Python, and what it has counted.
 #[pyclass(module = "esatls_core")]
 #[derive(Default)]
 pub struct Learned {
@@ -108,7 +107,7 @@ pub struct Learned {
     tries: Answers<Arc<Vec<Try>>>,
     origins: Answers<u32>,
     words: Answers<Arc<Vec<u8>>>,
-    /// What is counted of records, if they are only counted.
+    /// How records are counted; empty: they are written.
     families: Vec<Family>,
     known: HashMap<Vec<u8>, Group>,
 }
@@ -126,17 +125,17 @@ impl Learned {
     }
 }
 
-/// Answers of Python's that are kept; it knows them still, or will not have more.
+/// Answers kept of each kind; Python keeps them too.
 const MOST_LEARNED: usize = 50_000;
-/// As many as may stay in the processor's cache.
+/// Lives kept: as many as fit into the processor's cache.
 const MOST_LIVES: usize = 300;
 const MOST_DEPTH: u32 = 4;
-/// Numbers and values of most shapes. Of more values, a vector would be too large for what the allocator has at hand.
+/// Room for the numbers and values of most shapes; larger vectors are slower to allocate.
 const ROOM: usize = 40;
-/// A span of time that holds none.
+/// An empty span of time.
 pub const NEVER: (u32, u32) = (u32::MAX, 0);
 
-/// A value of a record: it is written when it is shown.
+/// A value of a record; formatted only if the record shows it.
 #[derive(Clone)]
 enum Value<'a> {
     Text(Cow<'a, [u8]>),
@@ -155,27 +154,27 @@ impl Value<'_> {
     }
 }
 
-/// What tells the shape of a part of a record, and the values that it may show.
+/// The key of a shape, and the values that its part of the record may show.
 struct Shape<'a> {
     key: Vec<u32>,
     values: Vec<Value<'a>>,
 }
 
 impl<'a> Shape<'a> {
-    /// Return a shape with values that a record has of its own.
+    /// Start with the record's own values.
     fn new(own: impl IntoIterator<Item = Value<'a>>) -> Self {
         let mut shape = Shape { key: Vec::with_capacity(ROOM), values: Vec::with_capacity(ROOM) };
         shape.values.extend(own);
         shape
     }
 
-    /// Add what the facts of a life tell to a part of the record of a message.
+    /// Add the facts of a life that matter to a part of the record of message `mid`.
     fn add(&mut self, life: &Life<'a>, part: usize, mid: u64) -> PyResult<()> {
         for fact in life.facts.iter().filter(|fact| fact.classes[part] != NO_PART) {
-            only(fact.classes[part] != ODD_PART)?;
+            require(fact.classes[part] != ODD_PART)?;
             self.key.push(fact.classes[part]);
             self.key.extend((fact.flags & OWNS != 0).then(|| u32::from(fact.number(0) == Some(mid))));
-            self.values.push(NOTHING); // in place of its time
+            self.values.push(NOTHING); // the place of its time
             self.values.extend((0..fact.count()).map(|place| Value::Text(fact.value(place))));
         }
         self.key.push(u32::MAX);
@@ -183,16 +182,16 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// Return the values that a record has of its own, with room for a domain.
+/// Return a record's own values, with room for a domain.
 fn own(id: u64, host: &[u8], (first, last): (u32, u32)) -> [Value<'_>; DOMAIN + 1] {
     [Value::Number(id), Value::Text(Cow::Borrowed(host)), Value::Time(first), Value::Time(last), NOTHING]
 }
 
-/// Add when a connection said what matters by its time: in which order, and before, within or after the second in which mail passed, if any did.
+/// Add the order of a connection's timed facts, and whether each came before, in or after the second in which mail passed (`moment`).
 fn order(key: &mut Vec<u32>, life: &Life, moment: Option<u32>) -> PyResult<()> {
     let timed = life.facts.iter().filter(|fact| fact.flags & TIMED != 0);
     for (place, one) in timed.clone().enumerate() {
-        only(!timed.clone().take(place).any(|other| (one.time, one.code) == (other.time, other.code)))?;
+        require(!timed.clone().take(place).any(|other| (one.time, one.code) == (other.time, other.code)))?;
         let is_at_once = one.flags & AT_ONCE != 0;
         key.extend(moment.map(|moment| if is_at_once { u32::from(one.time > moment) } else { one.time.cmp(&moment) as u32 }));
     }
@@ -200,7 +199,7 @@ fn order(key: &mut Vec<u32>, life: &Life, moment: Option<u32>) -> PyResult<()> {
     Ok(())
 }
 
-/// Add the rank of each of some.
+/// Add the rank of each.
 fn ranks<T: Ord>(key: &mut Vec<u32>, all: impl Iterator<Item = T> + Clone) {
     key.extend(all.clone().map(|one| all.clone().filter(|other| *other < one).count() as u32));
 }
@@ -212,8 +211,8 @@ struct Filled<'a> {
 }
 
 impl Filled<'_> {
-    /// Look at the domains of some people of an envelope: the one that they share with those of before is `found`, or nothing.
-    fn share(&self, who: &[u64], found: &mut Option<Vec<u8>>) -> PyResult<()> {
+    /// Narrow `found` to the domain that these people share with those seen before; empty if they differ.
+    fn share_domain(&self, who: &[u64], found: &mut Option<Vec<u8>>) -> PyResult<()> {
         for (_, place) in who.iter().filter_map(|who| self.part.people.iter().find(|(one, _)| one == who)) {
             let address = self.values[*place].text();
             let domain = memrchr(b'@', address).map_or(&b""[..], |at| &address[at + 1..]);
@@ -222,25 +221,25 @@ impl Filled<'_> {
                 Some(_) => {}
                 None => *found = Some(domain.to_ascii_lowercase()),
             }
-            only(address.is_ascii())?;
+            require(address.is_ascii())?;
         }
         Ok(())
     }
 }
 
-/// What the facts of an id say, and what those say that mention it.
+/// What is known of an id: its facts, and the facts that mention it.
 #[derive(Default)]
 struct Life<'a> {
     facts: Vec<Fact<'a>>,
     flags: u32,
-    /// When it was seen by its own facts.
+    /// The span of its own facts.
     seen: (u32, u32),
     closed: u32,
-    /// Whether mail passed, or a copy was made of what was accepted.
+    /// Whether mail passed, or an accepted message was copied from it.
     passed: bool,
     /// The messages that mention it.
     users: BTreeSet<u64>,
-    /// Of a message: how it was received, and its envelope.
+    /// Of a message: its received part and its envelope.
     halves: OnceCell<Option<Rc<[Filled<'a>; 2]>>>,
 }
 
@@ -250,18 +249,18 @@ impl<'a> Life<'a> {
     }
 }
 
-/// Return the id of a kind that a fact of a message names.
+/// Return the id of this kind that a fact of a message names.
 fn named(fact: &Fact, kind: usize) -> Option<u64> {
     fact.number(0).filter(|_| fact.flags & NAMES << kind != 0)
 }
 
-/// Whose records are wanted.
+/// Which records are wanted.
 #[derive(FromPyObject)]
 pub struct Wanted {
-    /// The first store of the appliance, and its name.
+    /// The appliance: its first store and its name.
     first: usize,
     name: Vec<u8>,
-    /// Seconds within which what is wanted was seen.
+    /// The time range in seconds; the end is not in it.
     range: (i64, i64),
 }
 
@@ -271,11 +270,11 @@ pub struct Judge<'a> {
     of: &'a Wanted,
     ask: &'a Py<PyAny>,
     learned: &'a mut Learned,
-    /// Lines of records; of those that are counted by themselves, for each family.
+    /// Records, one a line; when counting, for each family those that are counted by themselves.
     pub out: Vec<Vec<u8>>,
-    /// What others may need soon.
+    /// Lives read lately.
     lives: HashMap<(usize, u64), Option<Rc<Life<'a>>>>,
-    /// Where keys are made.
+    /// Scratch space for keys.
     room: Vec<u32>,
 }
 
@@ -289,8 +288,8 @@ impl<'a> Judge<'a> {
         Python::attach(|py| self.ask.bind(py).call_method1(name, arguments)?.extract().map_err(Into::into))
     }
 
-    /// Return what Python tells, if it is ordinary; it is asked but once.
-    fn told<T: Clone>(&mut self, of: fn(&mut Learned) -> &mut Answers<T>, key: &[u32], ask: impl FnOnce(&Self) -> PyResult<Option<T>>) -> PyResult<T> {
+    /// Return Python's answer to a question, which it is asked only once.
+    fn cached<T: Clone>(&mut self, of: fn(&mut Learned) -> &mut Answers<T>, key: &[u32], ask: impl FnOnce(&Self) -> PyResult<Option<T>>) -> PyResult<T> {
         let found = match of(self.learned).get(key) {
             Some(known) => known.clone(),
             None => {
@@ -306,19 +305,19 @@ impl<'a> Judge<'a> {
         found.ok_or_else(odd)
     }
 
-    /// Return what is said of a message, or of a connection.
-    fn plain(&mut self, kind: usize, id: u64) -> PyResult<Rc<Life<'a>>> {
+    /// Return the life of a message or connection.
+    fn life(&mut self, kind: usize, id: u64) -> PyResult<Rc<Life<'a>>> {
         if self.lives.len() >= MOST_LIVES {
             self.lives.clear();
         }
         if !self.lives.contains_key(&(kind, id)) {
-            let found = ordinary(self.life(kind, id))?.map(Rc::new);
+            let found = ordinary(self.read_life(kind, id))?.map(Rc::new);
             self.lives.insert((kind, id), found);
         }
         self.lives[&(kind, id)].clone().ok_or_else(odd)
     }
 
-    fn life(&mut self, kind: usize, id: u64) -> PyResult<Life<'a>> {
+    fn read_life(&mut self, kind: usize, id: u64) -> PyResult<Life<'a>> {
         let mut life = Life { facts: self.facts.of((self.of.first + kind, id)), seen: NEVER, closed: u32::MAX, ..Life::default() };
         let (mut all, mut begun, mut over) = (NEVER, NEVER, None);
         let own = life.facts.partition_point(|fact| fact.code != MENTION);
@@ -336,17 +335,17 @@ impl<'a> Judge<'a> {
             if fact.flags & CLOSES != 0 {
                 life.closed = life.closed.min(fact.time);
             }
-            only(fact.flags & NAMES == 0 || *over.get_or_insert_with(|| fact.value(0)) == fact.value(0))?;
+            require(fact.flags & NAMES == 0 || *over.get_or_insert_with(|| fact.value(0)) == fact.value(0))?;
         }
         let (first, last) = (all.0.min(life.seen.0), all.1.max(life.seen.1));
         let is_many = |same: &[Fact]| self.table.rule(same[0].code).is_some_and(|rule| (1..same.len()).contains(&rule.most));
-        only(!life.facts.chunk_by(|one, other| one.code == other.code).any(is_many))?;
-        only((first <= last && last - first <= self.table.silence) || life.facts.is_empty())?;
-        only(begun == NEVER || (first.saturating_add(self.table.same) >= begun.0 && begun.1 - begun.0 <= self.table.same))?;
+        require(!life.facts.chunk_by(|one, other| one.code == other.code).any(is_many))?;
+        require((first <= last && last - first <= self.table.silence) || life.facts.is_empty())?;
+        require(begun == NEVER || (first.saturating_add(self.table.same) >= begun.0 && begun.1 - begun.0 <= self.table.same))?;
         Ok(life)
     }
 
-    /// Return what a fact is to the parts of a record.
+    /// Return the classes of a fact.
     fn classes(&mut self, rule: &Rule, fact: &Fact) -> PyResult<Classes> {
         let mut key = std::mem::take(&mut self.room);
         key.clear();
@@ -355,19 +354,19 @@ impl<'a> Judge<'a> {
             key.push(text.map_or(0, |text| if matters >= LOOK { look(text) } else { 1 + u32::from(text.is_empty()) }));
             key.extend(text.filter(|_| matters == LITERAL).into_iter().flat_map(letters));
         }
-        let found = self.told(|learned| &mut learned.classes, &key, |judge| judge.ask("classes", (fact.code, fact.texts().collect::<Vec<_>>())));
+        let found = self.cached(|learned| &mut learned.classes, &key, |judge| judge.ask("classes", (fact.code, fact.texts().collect::<Vec<_>>())));
         self.room = key;
         found
     }
 
-    /// Add what a connection tells of the shape of a message whose mail passed at a time.
+    /// Add the connection over which mail of message `mid` passed at a time.
     fn beside(&mut self, side: usize, id: u64, time: u32, mid: u64, shape: &mut Shape<'a>) -> PyResult<()> {
-        let life = self.plain(side, id)?;
+        let life = self.life(side, id)?;
         order(&mut shape.key, &life, Some(time))?;
         shape.add(&life, BESIDE, mid)
     }
 
-    /// Add what tells one part of a record, with what the message was made from.
+    /// Add a message to one part of a record, with the messages that it was made from.
     fn part(&mut self, part: usize, mid: u64, life: &Life<'a>, shape: &mut Shape<'a>, depth: u32) -> PyResult<()> {
         shape.add(life, part, mid)?;
         if part == RECEIVED_PART {
@@ -382,30 +381,30 @@ impl<'a> Judge<'a> {
         }
         let Some(origin) = life.find(INHERITS) else { return Ok(()) };
         let parent = origin.number(0).ok_or_else(odd)?;
-        let life = self.plain(MESSAGES, parent)?;
+        let life = self.life(MESSAGES, parent)?;
         if life.facts.is_empty() {
             shape.key.push(u32::MAX - 1);
             return Ok(());
         }
-        only(life.seen.0 <= origin.time && depth < MOST_DEPTH)?;
+        require(life.seen.0 <= origin.time && depth < MOST_DEPTH)?;
         self.part(part, parent, &life, shape, depth + 1)
     }
 
-    /// Return a number for who has made a message that came over no connection.
+    /// Return a number for who created a message that came over no connection.
     fn origin(&mut self, sender: Option<&[u8]>) -> PyResult<u32> {
         let key: Vec<u32> = [Some(&self.of.name[..]), sender].into_iter().flatten().flat_map(letters).collect();
-        self.told(|learned| &mut learned.origins, &key, |judge| judge.ask("is_own", (sender,)))
+        self.cached(|learned| &mut learned.origins, &key, |judge| judge.ask("is_own", (sender,)))
     }
 
-    /// Return the part of a record that has a shape.
-    fn know(&mut self, kind: usize, shape: Shape<'a>, id: u64, told: impl FnOnce() -> Vec<u64>) -> PyResult<Filled<'a>> {
+    /// Return the part of the record for a shape, learning it from Python.
+    fn part_for(&mut self, kind: usize, shape: Shape<'a>, id: u64, told: impl FnOnce() -> Vec<u64>) -> PyResult<Filled<'a>> {
         let Shape { mut key, values } = shape;
         key.extend([kind as u32, u32::from(!self.of.name.is_empty())]);
-        let part = self.told(|learned| &mut learned.parts, &key, |judge| Ok(judge.ask::<Option<_>>("learn", (kind, id, told(), &key[..]))?.map(Arc::new)))?;
+        let part = self.cached(|learned| &mut learned.parts, &key, |judge| Ok(judge.ask::<Option<_>>("learn", (kind, id, told(), &key[..]))?.map(Arc::new)))?;
         Ok(Filled { part, values })
     }
 
-    /// Return how a message was received and its envelope.
+    /// Return the received part and the envelope of a message.
     fn halves(&mut self, mid: u64, life: &Life<'a>) -> PyResult<Rc<[Filled<'a>; 2]>> {
         if life.halves.get().is_none() {
             let both = self.half(RECEIVED_PART, mid, life).and_then(|received| Ok([received, self.half(ENVELOPE_PART, mid, life)?]));
@@ -417,35 +416,35 @@ impl<'a> Judge<'a> {
     fn half(&mut self, part: usize, mid: u64, life: &Life<'a>) -> PyResult<Filled<'a>> {
         let mut shape = Shape::new(if part == RECEIVED_PART { own(mid, &self.of.name, life.seen) } else { [NOTHING; DOMAIN + 1] });
         self.part(part, mid, life, &mut shape, 0)?;
-        let (mut found, mut domain) = (self.know(part, shape, mid, Vec::new)?, None);
+        let (mut found, mut domain) = (self.part_for(part, shape, mid, Vec::new)?, None);
         for &(place, start) in &found.part.lists {
             let listed: Vec<Vec<u8>> = self.ask("listed", (found.values[place].text(),))?;
             found.values.resize(start, NOTHING);
             found.values.extend(listed.into_iter().map(|address| Value::Text(Cow::Owned(address))));
         }
         if !self.learned.families.is_empty() {
-            found.share(&[SENDER], &mut domain)?;
+            found.share_domain(&[SENDER], &mut domain)?;
             found.values[DOMAIN] = Value::Text(Cow::Owned(domain.unwrap_or_default()));
         }
         Ok(found)
     }
 
-    /// Return the deliveries of a message in their order, by the facts that tell of them.
+    /// Return the deliveries of a message in order.
     fn tries(&mut self, mid: u64, facts: &[&Fact]) -> PyResult<Arc<Vec<Try>>> {
         let mut key = facts.iter().map(|fact| fact.classes[DELIVERY]).collect();
         ranks(&mut key, facts.iter().map(|fact| fact.time));
         ranks(&mut key, facts.iter().map(|fact| fact.number(0)));
         ranks(&mut key, facts.iter().map(|fact| fact.text(2)));
-        self.told(|learned| &mut learned.tries, &key, |judge| Ok(judge.ask::<Option<_>>("tries", (mid, &key[..]))?.map(Arc::new)))
+        self.cached(|learned| &mut learned.tries, &key, |judge| Ok(judge.ask::<Option<_>>("tries", (mid, &key[..]))?.map(Arc::new)))
     }
 }
 
-/// Return a text as a part of a key.
+/// Spell a text for a key, with an end mark.
 fn letters(text: &[u8]) -> impl Iterator<Item = u32> + '_ {
     text.iter().map(|&byte| byte.into()).chain([u32::MAX])
 }
 
-/// Return what matters of a value that matters by how it looks: empty, zero, another number, a name in small letters, or something else.
+/// Return the look of a value: empty, zero, another number, a lower-case name, or something else.
 fn look(text: &[u8]) -> u32 {
     match text {
         b"" => 1,
@@ -456,7 +455,7 @@ fn look(text: &[u8]) -> u32 {
     }
 }
 
-/// Have a span of time hold another time, if it counts.
+/// Widen a span to include a time, if it counts.
 pub fn widen(span: &mut (u32, u32), time: u32, counts: bool) {
     if counts {
         *span = (span.0.min(time), span.1.max(time));

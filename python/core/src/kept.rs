@@ -1,4 +1,4 @@
-//! Bytes that are only added to. Where they are more than fit into memory, the first of them are in a file.
+//! Bytes to which more can only be added; the older ones go to a file if there are too many.
 use hashbrown::HashMap;
 use std::borrow::Cow;
 use std::fs::File;
@@ -6,7 +6,7 @@ use std::io::{Read, Result, Seek, SeekFrom, Write};
 use std::sync::Mutex;
 use tempfile::tempfile;
 
-/// A file without a name, and pieces of it that are in memory, by where they begin. What begins in a page is whole in it.
+/// A temporary file, and pages of it by place. A page goes on beyond its end, so that whatever begins in it is whole.
 type Paged = (File, HashMap<usize, Vec<u8>>);
 const PAGE: usize = 1 << 17;
 const LONGEST: usize = 1 << 16;
@@ -15,10 +15,10 @@ const MOST_PAGES: usize = 64;
 #[derive(Default)]
 pub struct Kept {
     latest: Vec<u8>,
-    /// How many stand in the file.
+    /// Bytes in the file.
     before: usize,
     file: Option<Mutex<Paged>>,
-    /// How many may be in memory.
+    /// Bytes that may be in memory.
     pub most: usize,
 }
 
@@ -31,7 +31,7 @@ impl Kept {
         self.latest.extend_from_slice(bytes);
     }
 
-    /// Return some bytes that were added at once, as many as there are.
+    /// Return bytes that were added together; fewer if there are no more.
     #[inline]
     pub fn get(&self, start: usize, length: usize) -> Cow<'_, [u8]> {
         let Some(from) = start.checked_sub(self.before) else { return Cow::Owned(self.read(start, length)) };
@@ -47,14 +47,14 @@ impl Kept {
         let first = start / PAGE * PAGE;
         let page = pages.entry(first).or_insert_with(|| {
             let mut page = vec![0; (PAGE + LONGEST).min(self.before - first)];
-            // without what stands there, verdicts would be wrong: nothing goes on (`guarded`)
+            // verdicts would be wrong without it: stop here (`guarded`)
             file.seek(SeekFrom::Start(first as u64)).and_then(|_| file.read_exact(&mut page)).expect("the temporary file can be read");
             page
         });
         page[start - first..].iter().take(length).copied().collect()
     }
 
-    /// Write all to the file, where there is too much; tell whether there was.
+    /// Move all to the file if there is too much; return whether there was.
     pub fn relieve(&mut self) -> Result<bool> {
         if self.latest.len() <= self.most {
             return Ok(false);
@@ -67,7 +67,7 @@ impl Kept {
         file.write_all(&self.latest)?;
         self.before += self.latest.len();
         self.latest = vec![];
-        self.file = Some(Mutex::new((file, HashMap::new()))); // of what was in memory, the last piece was not whole
+        self.file = Some(Mutex::new((file, HashMap::new()))); // the last page was not whole
         Ok(true)
     }
 }

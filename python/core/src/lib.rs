@@ -1,5 +1,5 @@
-//! Blocks of a log -> events as JSON, or facts -> records. Which lines are events, what they say, which lives are ordinary and how all of it is written is
-//! handed over by Python, which also reads every line and judges every life that is out of the ordinary.
+//! Blocks of a log -> events as JSON, or facts -> records. Python hands over which lines are events, what they say, which lives are ordinary and how it is
+//! all written. It also reads every line and judges every life that is out of the ordinary.
 mod facts;
 mod groups;
 mod heads;
@@ -33,19 +33,19 @@ struct Core {
 /// Code, time, id and values of a fact.
 type GivenFact = (u8, u32, u64, Vec<Option<Vec<u8>>>);
 
-/// Lines of records, or for each family those that are in no group; and which connections and messages are for Python, with the places where their records belong.
+/// Records, one a line (when counting, for each family those in no group); and the connections and messages left to Python, with the place of each record.
 type Judged<'py> = (Vec<Bound<'py, PyBytes>>, Vec<(usize, usize, u64)>);
 
 #[pymethods]
 impl Core {
-    /// Of facts, only so many bytes are kept in memory, the others in a file.
+    /// Keep at most this many bytes of facts in memory, and the others in a file.
     #[new]
     fn new(matchers: Vec<GivenMatcher>, odd: Vec<u8>, long: usize, codes: Vec<String>, table: Table, most: usize) -> Self {
         let reader = Reader { matchers: Matchers::new(matchers), heads: Heads::default(), odd, long };
         Core { reader, codes, table, facts: Facts::new(most) }
     }
 
-    /// Take lines of a block from a place on, as long as they are ordinary; of some words, if there are any, a line has one if it is an event.
+    /// Read ordinary lines of a block, from a place on. If there are `words`, only lines with one of them can be events.
     fn take(&mut self, py: Python<'_>, block: &[u8], at: usize, words: Vec<Vec<u8>>, ask: Py<PyAny>) -> PyResult<Taken> {
         guarded(py, || {
             let Core { reader, table, facts, .. } = self;
@@ -55,12 +55,12 @@ impl Core {
         })
     }
 
-    /// Forget what headers say: the clock has changed.
+    /// Forget all headers: the clock has changed.
     fn forget(&mut self) {
         self.reader.heads = Heads::default();
     }
 
-    /// Add facts of Python's.
+    /// Add facts that Python has read.
     fn put(&mut self, py: Python<'_>, store: usize, facts: Vec<GivenFact>) -> PyResult<()> {
         guarded(py, || {
             facts.iter().try_for_each(|(code, time, id, values)| {
@@ -70,13 +70,13 @@ impl Core {
         })
     }
 
-    /// Take over what another core has read.
+    /// Take over the facts of another core.
     fn absorb(&mut self, mut other: PyRefMut<'_, Core>) {
         self.facts.0.append(&mut other.facts.0);
     }
 
-    /// Return the ids of some kinds of an appliance, eight bytes each, the kind in front: ascending, or those of several kinds as they were seen last, for
-    /// what belongs together is judged together.
+    /// Return the ids of some kinds of an appliance, eight bytes each, with the kind in the upper bits: ascending, or for several kinds in the order in
+    /// which they were last seen, so that what belongs together is judged together.
     fn ids<'py>(&self, py: Python<'py>, first: usize, kinds: Vec<usize>) -> PyResult<Bound<'py, PyBytes>> {
         let found: Vec<u8> = guarded(py, || {
             let ids = |&kind: &usize| self.facts.ids(first + kind).into_iter().map(move |(id, last)| (last, id | (kind as u64) << KIND));
@@ -89,7 +89,7 @@ impl Core {
         Ok(PyBytes::new(py, &found))
     }
 
-    /// Return the records of some of these, or count them.
+    /// Return the records of these ids, or count them.
     fn records<'py>(&self, py: Python<'py>, ids: &[u8], ask: Py<PyAny>, mut learned: PyRefMut<'py, Learned>) -> PyResult<Judged<'py>> {
         let (of, learned) = (ask.extract(py)?, &mut *learned);
         let (out, odd) = guarded(py, || {
@@ -133,7 +133,7 @@ impl Core {
     }
 }
 
-/// Add a fact, and note what it names; false where that is no number as it is written: it is not known here.
+/// Add a fact, and mention it at the id that it names. False: that id is not a number, and is unknown here.
 fn keep(facts: &mut Facts, table: &Table, of: Of, code: u8, time: u32, values: &[Option<&[u8]>]) -> PyResult<bool> {
     let full = || PyRuntimeError::new_err("too many facts for one process; give it less of the log, or more of them");
     let is_new = facts.add(of, code, time, values).ok_or_else(full)?;
@@ -145,7 +145,7 @@ fn keep(facts: &mut Facts, table: &Table, of: Of, code: u8, time: u32, values: &
     Ok(named.is_some())
 }
 
-/// Do something beside the interpreter of which no panic reaches Python.
+/// Work without the interpreter's lock, and let no panic reach Python.
 fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> PyResult<T> + Send) -> PyResult<T> {
     let failed = || PyRuntimeError::new_err("the compiled core failed; ESATLS_PURE=1 reads without it");
     py.detach(|| catch_unwind(AssertUnwindSafe(work))).unwrap_or_else(|_| Err(failed()))
@@ -153,7 +153,7 @@ fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> PyResult<T> + Send) -
 
 #[pymodule]
 fn esatls_core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    set_hook(Box::new(|_| {})); // the error that Python raises says it
+    set_hook(Box::new(|_| {})); // Python raises an error instead
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Learned>()?;
     module.add_class::<Core>()

@@ -1,4 +1,4 @@
-//! Texts -> what is to be done with them, by expressions that Python hands over.
+//! Texts -> what to do with them, by regular expressions that Python hands over.
 use crate::reading::Plan;
 use crate::told::{LONGEST_NUMBER, START};
 use hashbrown::{DefaultHashBuilder, HashMap};
@@ -7,31 +7,30 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::hash::BuildHasher;
 
-/// The last group of an alternative, the groups that are wanted, and what is to be done with them; None: the line is for Python.
+/// The last group of an alternative, the wanted groups, and what to do with them; None: the line is for Python.
 pub type Alternative = (usize, Vec<usize>, Option<Plan>);
 
-/// First characters of texts, their expression, what stands in front of a number that does not matter to what is matched behind it, and the alternatives that
-/// are wanted.
+/// The first characters of texts, their expression, the text in front of a number that does not influence the rest of the match, and the wanted alternatives.
 pub type GivenMatcher = ([u8; START], String, String, Vec<Alternative>);
 
-/// Texts of each matcher that are kept, where most lines of a log differ only in that number.
+/// Texts kept by each matcher, as most lines of a log differ only in that number.
 const KEPT: usize = 1 << 8;
 
-/// The expression for texts that begin alike.
+/// The expression for texts with the same first characters.
 struct Matcher {
     text: String,
     front: String,
     alternatives: Vec<Alternative>,
-    /// For ASCII alone, and for UTF-8.
+    /// For ASCII, and for UTF-8; compiled when first needed.
     compiled: [Option<(CaptureLocations, Regex)>; 2],
-    /// By the hash of what stands behind the number, the latest text.
+    /// The latest text, by the hash of what follows the number.
     kept: Vec<Kept>,
 }
 
 /// What was matched in a text.
 #[derive(Clone, Default)]
 struct Kept {
-    /// What stands behind the number, and where that begins; or the whole text.
+    /// The text behind the number, and where it begins; or the whole text.
     rest: Vec<u8>,
     at: usize,
     alternative: Option<usize>,
@@ -49,7 +48,7 @@ impl Matchers {
         Matchers(given.into_iter().map(matcher).collect(), DefaultHashBuilder::default())
     }
 
-    /// Return what is to be done with a whole text, and its values that are wanted for that; None: nothing, Some(None): its line is for Python.
+    /// Return what to do with a text, and put the wanted values into `values`. None: nothing; Some(None): the line is for Python.
     pub fn find<'t>(&mut self, text: &'t [u8], values: &mut Vec<Option<&'t [u8]>>) -> PyResult<Option<Option<&Plan>>> {
         let Some(matcher) = text.first_chunk().and_then(|start| self.0.get_mut(start)) else { return Ok(None) };
         let at = matcher.behind_number(text);
@@ -67,7 +66,7 @@ impl Matchers {
 }
 
 impl Matcher {
-    /// Return where a text goes on behind its number; 0 where that is not as ever.
+    /// Return where a text goes on behind its number; 0: it has none in the usual form.
     fn behind_number(&self, text: &[u8]) -> usize {
         let behind = text.strip_prefix(self.front.as_bytes()).unwrap_or_default();
         let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -79,7 +78,7 @@ impl Matcher {
         }
     }
 
-    /// Keep what matches a text; false where its expression gave up. It is compiled when it is first asked for.
+    /// Match a text and keep the result. False: the expression gave up.
     fn keep(&mut self, slot: usize, text: &[u8], at: usize) -> PyResult<bool> {
         let (kept, utf) = (&mut self.kept[slot], !text.is_ascii());
         let compiled = &mut self.compiled[usize::from(utf)];

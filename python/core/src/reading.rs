@@ -1,5 +1,5 @@
-//! Blocks of a log -> events as JSON, or what is kept of them. Which lines are events, what they say and how it is written is handed over by Python, which
-//! also reads every line that is out of the ordinary.
+//! Blocks of a log -> events as JSON, or facts. Python hands over which lines are events, what they say and how it is written, and reads every line that is
+//! out of the ordinary.
 use crate::facts::{number, Of};
 use crate::heads::{Head, Heads};
 use crate::json;
@@ -9,21 +9,21 @@ use memchr::{memchr, memchr2, memmem};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// What is to be done with a line that is an event.
+/// What to do with an event.
 #[derive(FromPyObject)]
 pub enum Plan {
-    /// It is written: constants, and a field for each value.
+    /// Write it: constants, and a field for each value.
     Event(Vec<u8>, Vec<Field>),
-    /// It is kept: kind of store and code; the first of the values is the id. Without values, it is counted.
+    /// Keep it as a fact: kind of store, and code. The first value is the id; without values, it is only counted.
     Fact(usize, u8),
 }
 
-/// The name of a field as it stands in front of the value, what a plain value is (`text` or `number`), and what writes the field with any other value.
+/// A field: what stands in front of its value, the type of a plain value (`text` or `number`), and the function that writes any other value.
 #[derive(FromPyObject)]
 pub struct Field(Vec<u8>, String, Py<PyAny>);
 
 impl Field {
-    /// Write the field, if there is a value.
+    /// Write the field if there is a value.
     fn write(&self, value: &[u8], out: &mut Vec<u8>) -> PyResult<()> {
         let Field(name, plain, write) = self;
         let quote: &[u8] = match plain.as_str() {
@@ -39,39 +39,39 @@ impl Field {
     }
 }
 
-/// Keeps what a line states: where, code, time and values; false where Python is to keep it.
+/// Keeps a fact: home, code, time and values. False: Python is to keep it.
 pub type Keep<'a> = dyn FnMut(Of, u8, u32, &[Option<&[u8]>]) -> PyResult<bool> + 'a;
 
-/// What a block gave, up to the line that Python is to read next.
+/// What was read of a block, up to the line that Python is to read next.
 #[derive(Default, IntoPyObject)]
 pub struct Taken {
-    /// Where the first line begins that was not taken, and the first one of which nothing is known.
+    /// Where the first line begins that was not read, and the first one that was not looked at.
     first: usize,
     after: usize,
     lines: u64,
     events: u64,
     out: Vec<u8>,
-    /// The first and the last time that Python may not have seen.
+    /// The span of times that Python may not have seen.
     span: Option<(u32, u32)>,
 }
 
 pub struct Reader {
     pub matchers: Matchers,
     pub heads: Heads,
-    /// What makes a line one for Python, wherever it stands in it.
+    /// Lines with this text are for Python.
     pub odd: Vec<u8>,
-    /// Bytes from which on a line is one for Python.
+    /// Lines of this length, in bytes, or longer are for Python.
     pub long: usize,
 }
 
 impl Reader {
-    /// Take lines of a block from a place on, as long as they are ordinary; the last one is left, for what follows may be its rest. Of some
-    /// words, if there are any, a line has one if it is an event.
+    /// Read ordinary lines of a block, from a place on. The last one is left, because the next block may continue it. If there are `words`, only lines with
+    /// one of them can be events.
     pub fn take(&mut self, bytes: &[u8], at: usize, words: &[Vec<u8>], ask: &Py<PyAny>, keep: &mut Keep<'_>) -> PyResult<Taken> {
         let (odd, words) = (memmem::Finder::new(&self.odd), words.iter().map(memmem::Finder::new).collect::<Vec<_>>());
         let is_wanted = |line: &[u8]| words.is_empty() || words.iter().any(|word| word.find(line).is_some());
         let is_ordinary = |text: &[u8]| memchr2(0, b'\r', text).is_none() && odd.find(text).is_none() && (text.is_ascii() || std::str::from_utf8(text).is_ok());
-        // most blocks are, as a whole; where Python has read a line of one, each of the others is looked at
+        // most blocks are ordinary as a whole; if Python has read a line of one, each line is checked
         let are_ordinary = at == 0 && is_ordinary(bytes);
         let (mut taken, mut span) = (Taken { first: at, after: at, ..Taken::default() }, NEVER);
         let (mut head, mut values): (Option<Head>, _) = (None, vec![]);
@@ -106,11 +106,11 @@ impl Reader {
 }
 
 impl Taken {
-    /// Take one line; false where Python is to do so.
+    /// Read one line. False: Python is to read it.
     fn give<'a>(&mut self, line: &'a [u8], head: &Head, matchers: &mut Matchers, values: &mut Vec<Option<&'a [u8]>>, keep: &mut Keep<'_>) -> PyResult<bool> {
         let line = line.trim_ascii_end();
         if line.last().is_some_and(|end| !end.is_ascii_graphic()) {
-            return Ok(false); // it may be white space to Python
+            return Ok(false); // Python may take it for white space
         }
         let Some(plan) = matchers.find(line.get(head.text.len()..).unwrap_or_default(), values)? else { return Ok(true) };
         match plan {

@@ -1,26 +1,26 @@
-//! Records of messages and connections that are ordinary: written, or counted.
+//! Records of ordinary messages and connections, written or counted.
 use super::*;
 use crate::json;
 use std::collections::BTreeMap;
 use std::io::Write;
 
-/// Ways in which mail passed a connection before and after what it said.
+/// Different orders of a connection's lines and the mail on it.
 const MOST_ORDERS: usize = 8;
 
 impl<'a> Judge<'a> {
     /// Add the record of a connection of one side.
     pub fn link(&mut self, side: usize, id: u64) -> PyResult<()> {
-        let life = self.plain(side, id)?;
+        let life = self.life(side, id)?;
         let (mut seen, mut domain, mut moments) = (life.seen, None, vec![]);
         let (mut flows, mut messages, mut passed, mut user) = (0_u32, 0_u32, 0_u32, 0);
         for &mid in &life.users {
-            let own = self.plain(MESSAGES, mid)?;
+            let own = self.life(MESSAGES, mid)?;
             let halves = self.halves(mid, &own)?;
             let [received, envelope] = &*halves;
             let (is_given_up, before) = (side == 0 && received.part.mark == GIVEN_UP, moments.len());
             for fact in own.facts.iter().filter(|fact| named(fact, side) == Some(id)) {
                 if side == 1 {
-                    envelope.share(&rids(fact.text(1)).ok_or_else(odd)?, &mut domain)?;
+                    envelope.share_domain(&rids(fact.text(1)).ok_or_else(odd)?, &mut domain)?;
                 } else if fact.flags & STARTS == 0 {
                     continue;
                 }
@@ -31,13 +31,13 @@ impl<'a> Judge<'a> {
                 continue;
             }
             if side == 0 {
-                envelope.share(&[SENDER], &mut domain)?;
+                envelope.share_domain(&[SENDER], &mut domain)?;
             }
             (user, flows) = (mid, flows | received.part.mark);
             messages += 1;
             passed += u32::from(moments.len() > before);
         }
-        only(life.flags & OWNS == 0 || messages < 2)?;
+        require(life.flags & OWNS == 0 || messages < 2)?;
         if passed == 0 {
             moments.push(None);
         }
@@ -47,7 +47,7 @@ impl<'a> Judge<'a> {
             order(&mut key, &life, moment)?;
             orders.entry(key).or_insert(moment.unwrap_or(0));
         }
-        only(orders.len() <= MOST_ORDERS)?;
+        require(orders.len() <= MOST_ORDERS)?;
         let domain = domain.unwrap_or_default();
         let state = u32::from(messages > 0) + u32::from(passed > 0);
         let told = [state, u32::from(!domain.is_empty()), if flows.is_power_of_two() { flows } else { 0 }];
@@ -60,13 +60,13 @@ impl<'a> Judge<'a> {
         shape.add(&life, ALONE, user)?;
         self.differences(&life, &mut shape.key);
         let moments = || told.map(u64::from).into_iter().chain([user]).chain(orders.values().map(|&moment| moment.into())).collect();
-        let found = self.know(LINK_PART + side, shape, id, moments)?;
+        let found = self.part_for(LINK_PART + side, shape, id, moments)?;
         let is_shown = |place: usize| found.part.texts[0].0.iter().any(|&(_, one)| one == place);
         let times: Vec<u32> = [opened, life.closed].into_iter().zip([FIRST, LAST]).filter(|&(_, place)| is_shown(place)).map(|(time, _)| time).collect();
         self.add(&[&found], b"", seen, [&times, &[]], id)
     }
 
-    /// Add which facts of a connection tell the same, and in which order they came, where some differ.
+    /// If facts of a connection state different values of one property, add which ones agree and in which order they came.
     fn differences(&self, life: &Life, key: &mut Vec<u32>) {
         let all = life.facts.iter().flat_map(|fact| {
             let tells = self.table.rule(fact.code).map_or(&[][..], |rule| &rule.tells);
@@ -82,16 +82,16 @@ impl<'a> Judge<'a> {
 
     /// Add the record of a message.
     pub fn record(&mut self, mid: u64) -> PyResult<()> {
-        let life = self.plain(MESSAGES, mid)?;
+        let life = self.life(MESSAGES, mid)?;
         if life.facts.is_empty() {
-            return Ok(()); // another message names it, and no line is about it
+            return Ok(()); // only named by another message
         }
         let halves = self.halves(mid, &life)?;
         let facts: Vec<&Fact> = life.facts.iter().filter(|fact| fact.classes[DELIVERY] != NO_PART).collect();
         let (mut deliveries, mut times, mut done) = (vec![], vec![], 0);
         for (number, (place, bits, rids)) in self.tries(mid, &facts)?.iter().enumerate() {
             let (fact, mut domain) = (facts[*place], None);
-            halves[ENVELOPE_PART].share(rids, &mut domain)?;
+            halves[ENVELOPE_PART].share_domain(rids, &mut domain)?;
             let domain = domain.unwrap_or_default();
             let is_shared = u32::from(!domain.is_empty());
             let mut shape = Shape::new([Value::Text(fact.value(0)), Value::Time(fact.time), Value::Text(fact.value(2)), Value::Text(Cow::Owned(domain))]);
@@ -99,19 +99,19 @@ impl<'a> Judge<'a> {
             shape.values.extend(rids.iter().map(|&rid| Value::Number(rid)));
             let mut passed = bits & BEGUN != 0;
             if let Some(id) = fact.number(0).filter(|&id| id > 0) {
-                passed |= self.plain(1, id)?.passed;
+                passed |= self.life(1, id)?.passed;
                 self.beside(1, id, fact.time, mid, &mut shape)?;
             }
-            deliveries.push(self.know(TRY_PART + usize::from(passed), shape, mid, || vec![number as u64])?);
+            deliveries.push(self.part_for(TRY_PART + usize::from(passed), shape, mid, || vec![number as u64])?);
             done |= deliveries[number].part.mark;
             times.push(fact.time);
         }
-        let words = self.told(|learned| &mut learned.words, &[done], |judge| Ok(Some(Arc::new(judge.ask("delivered", (done,))?))))?;
+        let words = self.cached(|learned| &mut learned.words, &[done], |judge| Ok(Some(Arc::new(judge.ask("delivered", (done,))?))))?;
         let parts: Vec<&Filled> = halves.iter().chain(&deliveries).collect();
         self.add(&parts, &words, life.seen, [&[life.seen.0, life.seen.1], &times], mid)
     }
 
-    /// Write a record, or count it in some families, if it was seen when it is asked for.
+    /// Write a record or count it, if it lies in the time range.
     fn add(&mut self, parts: &[&Filled], words: &[u8], seen: (u32, u32), times: [&[u32]; 2], id: u64) -> PyResult<()> {
         if i64::from(seen.1) < self.of.range.0 || i64::from(seen.0) >= self.of.range.1 {
             return Ok(());
@@ -133,7 +133,7 @@ impl<'a> Judge<'a> {
                 key.extend_from_slice(words);
                 key.extend_from_slice(&times.first().map_or(0, |time| 1 + time / period).to_le_bytes());
             }
-            // which ones are the latest is told by their times
+            // without times, the latest cannot be told
             let mut is_alike = latest == 0 || !times.is_empty();
             for part in parts {
                 match &part.part.keys[if has_domain { number } else { instead }] {
@@ -155,7 +155,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Add a whole record: of a connection, or of a message, with the words in front of its deliveries.
+/// Write a whole record; of a message, `words` stand in front of its deliveries.
 fn line(ask: &Py<PyAny>, out: &mut Vec<u8>, parts: &[&Filled], words: &[u8]) -> PyResult<()> {
     out.push(b'{');
     put(ask, out, &parts[0].part.texts[0], parts[0])?;
@@ -174,6 +174,7 @@ fn line(ask: &Py<PyAny>, out: &mut Vec<u8>, parts: &[&Filled], words: &[u8]) -> 
     Ok(())
 }
 
+/// Write a template with its values.
 fn put(ask: &Py<PyAny>, out: &mut Vec<u8>, text: &Text, part: &Filled) -> PyResult<()> {
     for (piece, place) in &text.0 {
         out.extend_from_slice(piece);
@@ -187,7 +188,7 @@ fn put(ask: &Py<PyAny>, out: &mut Vec<u8>, text: &Text, part: &Filled) -> PyResu
     Ok(())
 }
 
-/// Return the numbers of recipients that commas or blanks part; None where something else stands there.
+/// Return RIDs separated by commas or spaces; None if there is anything else.
 fn rids(text: Option<&[u8]>) -> Option<Vec<u64>> {
     let is_part = |byte: &u8| matches!(byte, b',' | b' ');
     text.unwrap_or_default().split(is_part).filter(|rid| !rid.is_empty()).map(number).collect()
