@@ -1,7 +1,7 @@
-"""The compiled core, where it is installed (`pip install 'esatls[fast]'`): it takes ordinary lines, many at a time.
+"""The compiled core, if it is installed (`pip install 'esatls[fast]'`): it reads ordinary lines, many at a time.
 
-It knows no pattern and no kind: expressions, constants and plans are handed over here, as `extraction.match` has them. A line that is out of
-the ordinary in any way, with the one before it, is for the Python stream, which stays the reference: both give the same bytes.
+It knows no pattern and no kind of event: this package hands over expressions, constants and plans, as `extraction.match` has them. Any line that is out
+of the ordinary goes, with the line before it, to the Python stream, which is the reference: both give the same bytes.
 """
 
 from esatls.native.kept import NativeFacts, drained, facts, is_judging

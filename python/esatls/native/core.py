@@ -1,4 +1,4 @@
-"""A core: made of the patterns and of what is done with their lines; what it answers, and what it can have."""
+"""Making a core from the patterns and from what to do with their lines; calling it; the values that it can hold."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 _ODD = RECORD.encode()
 Plan = tuple["Sequence[int]", Optional[tuple[Any, Any]]]
-"""The groups of a match that are wanted, and what the core is to do with them (`reading.rs`); None: the line is for Python."""
+"""The wanted groups of a match, and what the core does with them (`reading.rs`); None: the line is for Python."""
 FOR_PYTHON: Plan = (), None
 CODES = tuple(sorted(FACT_TYPES, key=lambda code: (shapes.ORDER.get(code, len(shapes.ORDER)), code)))
-"""In the order in which shapes have them."""
+"""All codes, in the order in which shapes have them."""
 _LATEST = 1 << 32
 
 
 class _Table(NamedTuple):
-    """What makes lives ordinary (`judging.rs`)."""
+    """What makes a life ordinary (`judging.rs`)."""
 
     rules: list[Any]
     same: int
@@ -40,9 +40,9 @@ class _Table(NamedTuple):
 
 
 def new_core(plan: Callable[[Spec], Plan | None], most: int = sys.maxsize) -> Any:
-    """Return a new core that does with each line what `plan` says of its pattern; None: the line is not wanted.
+    """Return a new core that does with each line what `plan` says for its pattern; None: the line is not wanted.
 
-    Of facts, at most so many bytes stay in memory; others are in a file, which has no name and goes away with them.
+    It keeps at most `most` bytes of facts in memory, and the others in a temporary file.
     """
     matchers = []
     for start, (text, _, _) in MATCHERS.items():
@@ -55,7 +55,7 @@ def new_core(plan: Callable[[Spec], Plan | None], most: int = sys.maxsize) -> An
 
 
 def answer(method: Callable[..., Any], *arguments: object) -> Any:
-    """Return what the core answers; `EsatlsError` where it fails."""
+    """Return the core's answer. Raises `EsatlsError` if it fails."""
     try:
         return method(*arguments)
     except RuntimeError as error:
@@ -63,15 +63,15 @@ def answer(method: Callable[..., Any], *arguments: object) -> Any:
 
 
 def is_time(time: Time | None) -> TypeGuard[int]:
-    """Tell whether the core can have a time."""
+    """Tell whether the core can hold a time."""
     return type(time) is int and 0 <= time < _LATEST
 
 
 def to_bytes(text: str) -> bytes:
-    """Return a text as the core has it."""
+    """Return a text as the core holds it."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def to_text(text: bytes) -> str:
-    """Return what a text of the core is in Python."""
+    """Return a text of the core as Python has it."""
     return text.decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""Facts that the core keeps, and how they get from Python to the core and back."""
+"""The facts that the core keeps, and how facts get from Python to the core and back."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
     from esatls.extraction.match import Spec
 
 _BESIDE = 2
-"""The core needs as much for where facts are as for the facts that it keeps in memory."""
+"""The core needs as much memory for its index as for the facts that it keeps in memory."""
 _OF_KEY = (1 << KIND) - 1
 _LONGEST = 8_000
-"""Characters of the values of a fact: more are not for the core."""
+"""The most characters of all values of a fact that the core takes."""
 
 
 def facts() -> Facts:
-    """Return facts that are empty; they are kept in the core, where it is there."""
+    """Return empty facts, which the core keeps if it is installed."""
     return Facts() if module() is None else NativeFacts()
 
 
 class NativeFacts(Facts):
-    """Facts of which those of ordinary lines are in the core, until they are asked for."""
+    """Facts of which the core keeps those of ordinary lines, until they are asked for."""
 
     __slots__ = ("core", "is_odd", "keys", "odd")
 
     def __init__(self, limit: int | None = None) -> None:
-        """Keep at most so many bytes of facts in memory."""
+        """Keep at most `limit` bytes of facts in memory."""
         super().__init__()
         self.core = new_core(_plan_of_fact) if limit is None else new_core(_plan_of_fact, limit // _BESIDE)
         self.odd = 0
         """How many messages and connections the core has left to Python."""
         self.is_odd = False
-        """Whether a message names a connection by what the core does not take for a number."""
+        """Whether a message names a connection by an id that is no plain number."""
         self.keys: set[str] = set()
-        """The keys of the appliances that the core has lines of."""
+        """The keys of the appliances whose lines the core has read."""
 
     def absorb(self, other: NativeFacts) -> None:
         """Add the facts of another part of the log. The other must not be used afterwards."""
@@ -56,7 +56,7 @@ _NUMBER = itertools.count()
 
 
 def first_store(key: str) -> int:
-    """Return the number of the first of an appliance's stores, by its key; all cores have the same."""
+    """Return the number of an appliance's first store, by its key; it is the same in all cores."""
     return _numbers.setdefault(key, next(_NUMBER)) * len((RECEIVING, DELIVERY, MESSAGES))
 
 
@@ -68,7 +68,7 @@ def _plan_of_fact(spec: Spec) -> Plan:
 
 
 def drained(known: Facts) -> Facts:
-    """Return facts with those that the core keeps; it keeps them no longer."""
+    """Return all facts as Python's, those of the core too, which then keeps none."""
     if isinstance(known, NativeFacts):
         share = dict[str, str]().setdefault
         for host in sorted(known.keys):
@@ -83,7 +83,7 @@ def drained(known: Facts) -> Facts:
 
 
 def is_judging(known: NativeFacts, *, connections: bool = True) -> bool:
-    """Have the core judge messages, and connections; tell whether it can. Where it cannot, the facts are all Python's (`drained`)."""
+    """Give all facts to the core if it can judge messages (and connections), and tell whether it can; otherwise take them all back (`drained`)."""
     names = appliances([*known.hosts, *known.keys])
     can = not known.has_witnesses and all(name == key for key, name in names.items())
     known.is_odd = known.is_odd or _names_odd_ones(known)
@@ -94,13 +94,13 @@ def is_judging(known: NativeFacts, *, connections: bool = True) -> bool:
 
 
 def _names_odd_ones(known: NativeFacts) -> bool:
-    """Tell whether there is such a message: Python has read its line."""
+    """Tell whether a message names a connection by an id that is no plain number; Python has read its line."""
     facts = itertools.chain.from_iterable(facts for stores in known.hosts.values() for facts in stores[MESSAGES].values())
     return any(kind != MESSAGES and not is_canonical(key) for fact in facts for kind, key in refs(fact))
 
 
 def _given_back(known: NativeFacts) -> bool:
-    """Give the core the facts that Python has read; tell whether it has taken all."""
+    """Give the core the facts that Python has read, and tell whether it has taken them; it takes all or none."""
     codes = {code: number for number, code in enumerate(CODES)}
     for stores in known.hosts.values():
         for store in stores:

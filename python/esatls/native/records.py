@@ -1,4 +1,4 @@
-"""Records that the core makes, in threads: as lines, by themselves, or counted."""
+"""Records that the core makes, in threads: as lines, as dicts, or counted."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
 _OF_MESSAGES, _OF_CONNECTIONS = ((MESSAGES,),), ((RECEIVING,), (DELIVERY,))
 _AT_ONCE = 1_000
-"""Records that are made at once."""
+"""Records made in one call."""
 _ID = 8
 """Bytes of an id."""
 _AHEAD = 2
-"""How often each thread has made records before they are wanted."""
+"""Calls whose records each thread may have ready."""
 _ALWAYS = (-(1 << 62), 1 << 62)
-"""Seconds that every time is within."""
+"""A time range that holds every time."""
 _USERS = 1000
-"""Messages of a connection that are looked at to learn of a shape."""
+"""The most messages of a connection that are looked at to learn a shape."""
 _PASSED = 2
-"""What is told of a connection that mail passed."""
+"""The state of a connection over which mail passed."""
 
 
 def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contradictions, jobs: int = 1) -> Iterator[bytes]:
-    """Yield the records of all messages as lines, many at a time, judged by some threads; what shows of contradictions is added to them by the end."""
+    """Yield the records of all messages as lines, many at a time, and note contradictions. `jobs` is the number of threads."""
     if not is_judging(known, connections=False):
         for record in messages(known, contradictions):
             yield dump(record) + b"\n"
@@ -55,28 +55,28 @@ def message_lines(known: NativeFacts, dump: shapes.Dump, contradictions: Contrad
 
 
 def message_records(known: NativeFacts, contradictions: Contradictions, jobs: int = 1) -> Iterator[MessageRecord]:
-    """Yield the records of all messages; the core is judging (`is_judging`), in some threads."""
+    """Yield the records of all messages; the core must be judging (`is_judging`)."""
     return _loaded(_records(known, _OF_MESSAGES, Learned(dumps, jobs), contradictions, jobs=jobs))
 
 
 def connection_records(
     known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
 ) -> Iterator[ConnectionRecord]:
-    """Yield the records of all connections that were in use within some time, likewise."""
+    """Yield the records of all connections that were in use in a time range; the core must be judging."""
     return _loaded(_records(known, _OF_CONNECTIONS, Learned(dumps, jobs), contradictions, _seconds(since, until), jobs))
 
 
 def connection_lines(
     known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
 ) -> Iterator[bytes]:
-    """Yield them as lines, many at a time."""
+    """Yield the same records as lines, many at a time."""
     return _lines(_records(known, _OF_CONNECTIONS, Learned(dumps, jobs), contradictions, _seconds(since, until), jobs), dumps)
 
 
 def counted(
     known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
 ) -> Iterator[ConnectionRecord | MessageRecord | Alike]:
-    """Yield what a report counts of the connections and of the messages that were in use within some time, those that are counted alike at once."""
+    """Yield what a report counts of the connections and messages of a time range; those that are counted alike come as one."""
     from esatls.report import alike
 
     learned = Learned(dumps, jobs, alike.FAMILIES)
@@ -87,11 +87,11 @@ def counted(
 
 
 class _Asked(Known):
-    """The messages and connections of one appliance, which the core judges; what `closure` asks of the core, and what the core asks."""
+    """The messages and connections of one appliance. It answers the core's questions, and asks the core for `closure`."""
 
     def __init__(self, known: NativeFacts, host: str, learned: Learned, contradictions: Contradictions) -> None:
         self.known, self.core, self.host = known, known.core, host
-        self.first, self.name, self.range = first_store(host), to_bytes(host), _ALWAYS  # as `Wanted` in judging.rs has them
+        self.first, self.name, self.range = first_store(host), to_bytes(host), _ALWAYS  # `Wanted` in judging.rs
         self.learned, self.contradictions = learned, contradictions
         self._most = sys.maxsize
 
@@ -113,15 +113,15 @@ class _Asked(Known):
     # what the core asks
 
     def classes(self, code: int, values: list[bytes | None]) -> tuple[int, int, int] | None:
-        """Return what a fact is to each part of a record."""
+        """Return what a fact means to the parts of records."""
         return self.learned.classes(CODES[code], [None if value is None else to_text(value) for value in values])
 
     def is_own(self, sender: bytes | None) -> bool:
-        """Tell whether the appliance itself has made a message from a sender that came over no connection."""
+        """Tell whether the appliance itself created a message from this sender that came over no connection."""
         return is_own(self.host, None if sender is None else to_text(sender))
 
     def listed(self, text: bytes) -> list[bytes]:
-        """Return the addresses that stand in a text."""
+        """Return the addresses listed in a text."""
         return [to_bytes(address) for address in listed(to_text(text))]
 
     def escaped(self, text: bytes) -> bytes:
@@ -129,12 +129,12 @@ class _Asked(Known):
         return self.learned.shapes.escaped(to_text(text)).encode()
 
     def delivered(self, done: int) -> bytes:
-        """Return how a record begins to tell of its deliveries, from the verdicts on those that are done."""
+        """Return how the deliveries begin in a record, from the verdicts of the completed ones."""
         verdicts = {word for word, bit in self.learned.marks.items() if bit & done}
         return f'"delivered":"{of_deliveries(verdicts)}","deliveries":['.encode()
 
     def tries(self, mid: int, shape: list[int]) -> list[tuple[int, int, list[int]]] | None:
-        """Return the deliveries of a message in their order: the place of the fact that tells of one, a number for what tells its shape, and to whom."""
+        """Return the deliveries of a message in order (`Try` in judging.rs); None: they are not ordinary."""
         known = tuple(shape)
         with self.learned.asking:
             if known not in self.learned.tries:
@@ -150,7 +150,7 @@ class _Asked(Known):
             return self.learned.tries[known]
 
     def learn(self, kind: int, key: int, told: list[int], shape: list[int]) -> Part | None:
-        """Return a part of a record: how a message was received, its envelope, or one delivery; or a connection's."""
+        """Return a part of a record of a message, or the record of a connection; None: it is not ordinary."""
         with self.learned.asking:
             parts, known = self.learned.parts, tuple(shape)
             if known not in parts:
@@ -172,7 +172,7 @@ class _Asked(Known):
         return shapes.link(shapes.Judge(self.host, ({}, {}, {}), self.learned.shapes), side, self.facts(side, key), used)
 
     def odd(self, store: int, ids: list[str], range_: tuple[int, int]) -> dict[str, list[Any]]:
-        """Return the records that the general code gives."""
+        """Return the records that the general code makes."""
         found: dict[str, list[Any]]
         if store == MESSAGES:
             appliance = Appliance(self.host, together(self, ids))
@@ -191,9 +191,9 @@ class _Asked(Known):
         return found
 
     def records(self, stores: Sequence[int], range_: tuple[int, int], jobs: int) -> Iterator[list[Any]]:
-        """Yield the records of all messages, or of all connections of a side, many at a time: as lines of JSON, or by themselves.
+        """Yield the records of all messages, or of all connections of some sides, many at a time: as lines of JSON, or as dicts.
 
-        Where they are only counted, lines of those that are not like others come first, for each family.
+        When counting, lines of the records that are counted by themselves come first, for each family.
         """
         ids = answer(self.core.ids, self.first, stores)
         self.range, is_counted = range_, bool(self.learned.families)
@@ -238,7 +238,7 @@ def _records(
 
 
 def _in_turn(work: Callable[[int, int], list[Any]], given: Sequence[int], jobs: int) -> Iterator[list[Any]]:
-    """Yield what some work gives for each of these, in their order; threads do it, a little ahead."""
+    """Yield the result of some work for each of these, in order; threads work a little ahead."""
     if jobs < 2 or len(given) < 2:
         yield from (work(one, 0) for one in given)
         return

@@ -1,4 +1,4 @@
-"""Reading: streams that leave ordinary lines to the core."""
+"""Streams that leave ordinary lines to the core."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Clock
 
 _PIECE = 1 << 16
-"""Bytes that Python reads where the core can take nothing."""
+"""Bytes that Python reads at once where the core can read nothing."""
 _PLAIN: dict[Any, str] = {None: "text", int: "number"}
-"""What a value of a field is that the core writes as it stands, by how the field is read (`extraction.match`)."""
+"""The type of a plain value, which the core writes itself, by how the field is read (`extraction.match`)."""
 
 
 def stream(consumer: Consumer, clock: Clock | None, host: str | None) -> BlockStream:
-    """Return a stream for this consumer: one with the core, where that is there and knows what the consumer wants.
+    """Return a stream for a consumer, with the core if it is installed and supports the consumer.
 
-    Events come as whole lines of JSON then, beside dicts.
+    The core gives events as lines of JSON, which come beside dicts.
     """
     if module() is not None:
         if isinstance(consumer, Events):
@@ -52,7 +52,7 @@ class _NativeStream(BlockStream):
         core.forget()
         self._naming = 0
         self._last = b""
-        """The line before the next block, which may be its rest."""
+        """The last line, kept back because the next block may continue it."""
 
     def set_clock(self, clock: Clock) -> None:
         """Read stamps with another clock."""
@@ -65,21 +65,21 @@ class _NativeStream(BlockStream):
         self.core.forget()
 
     def end(self) -> None:
-        """Settle the last line."""
+        """Read the last line."""
         super().feed(self._and_last(b""))
         super().end()
 
     def _and_last(self, block: bytes) -> bytes:
-        """Return the line that was left, and a block."""
+        """Return the line that was kept back, followed by a block."""
         last, self._last = self._last, b""
         return last + block
 
     def feed(self, block: bytes) -> None:
-        """Take a block of whole lines; the last one waits for the next block."""
+        """Read a block of whole lines; the last one waits for the next block."""
         self._read(block, ())
 
     def sift(self, block: bytes, word: str, rare: str) -> None:
-        """Take a block for a consumer that wants only events with `word` or `rare` in their line."""
+        """Read a block for a consumer that wants only events whose line contains `word` or `rare`."""
         if self._heads.differ:
             super().sift(self._and_last(block), word, rare)
         else:
@@ -90,7 +90,7 @@ class _NativeStream(BlockStream):
         at = 0
         while at < len(block):
             if self._naming != self._neighbours.naming:
-                # headers of the same hour may be no longer what they were
+                # known headers may have another meaning now
                 self._naming = self._neighbours.naming
                 self.core.forget()
             first = at
@@ -101,7 +101,7 @@ class _NativeStream(BlockStream):
                 if taken["lines"]:
                     self._took(taken["lines"], taken["events"], taken["out"])
             if first == at:
-                # where nothing is ordinary, many lines at once
+                # the core reads nothing here: read many lines at once
                 following = block.find(b"\n", at + _PIECE) + 1 or len(block)
             elif block.find(b"\n", first) == len(block) - 1:
                 self._last = block[first:]
@@ -110,7 +110,7 @@ class _NativeStream(BlockStream):
             at = following
 
     def _took(self, lines: int, events: int, out: bytes) -> None:
-        """Go on behind lines that the core took."""
+        """Go on behind lines that the core has read."""
         self.end()
         self._rank, self._swallow = envelope.STAMPED, False
         self.counts.lines += lines
@@ -120,10 +120,10 @@ class _NativeStream(BlockStream):
             self._add(out)
 
     def _add(self, out: bytes) -> None:
-        """Give the consumer what the core wrote."""
+        """Give the consumer the events that the core wrote."""
 
     def _header(self, line: bytes) -> _Header | None:
-        """Return what the core is to know of the header of a line, and of all others that begin so; None where it is not ordinary."""
+        """Return what the core must know of a line's header and of those like it; None: it is not ordinary."""
         text = line.decode("utf-8", "surrogateescape")
         self._look_at(text)
         found = self._heads_of([text])
@@ -136,7 +136,7 @@ class _NativeStream(BlockStream):
         raise NotImplementedError
 
     def _hour(self, header: str, head: Head) -> _Header | None:
-        """Return what all headers of an hour have in common with this one; None where they differ in more than the minutes and seconds."""
+        """Return what this header has in common with all others of its hour; None: they differ in more than the minutes and seconds."""
         hour = self._heads.plain_hour(header)
         return _Header(hour.before.encode(), hour.after.encode(), time=hour.time) if hour and is_time(head.time) and is_time(hour.time) else None
 
@@ -146,11 +146,11 @@ class _Header(NamedTuple):
 
     before: bytes
     after: bytes | None = None
-    """What stands in front of its minutes and seconds, and behind them; None: all of it stands in front, and they are as they are."""
+    """The text in front of the minutes and seconds, and behind them; None: `before` is the whole header."""
     base: tuple[bytes, bytes] | None = None
-    """The fields that it gives an event; those of an hour in front of the time and behind it. None: no event is wanted."""
+    """The fields that it adds to an event, in front of the time and behind it (of a whole header, all are in front). None: no event is wanted."""
     store: int = 0
-    """The first one of the appliance."""
+    """The first store of the appliance."""
     time: int = 0
 
 
@@ -191,7 +191,7 @@ def _plan_of_event(kinds: frozenset[str], spec: Spec) -> Plan | None:
 
 @functools.lru_cache(maxsize=1 << 10)
 def _field(name: str, reading: Callable[[str], Any] | None, value: bytes) -> bytes:
-    """Return a field of an event as the core is to write it."""
+    """Return a field of an event as JSON."""
     text = value.decode()
     told = text if reading is None else reading(text)
     return b"" if told is None else b"," + dumps({name: told})[1:-1]

@@ -1,4 +1,4 @@
-"""What the core is told of facts and shapes: of the facts of each code at once, of texts and shapes when it asks."""
+"""What the core is told of facts and shapes: about the facts of each code when it is made, about values and shapes when it asks."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
 _NAMES = (*OF_THE_PEER, *OF_TLS)
-"""What facts about a connection tell, whichever tells it."""
+"""The properties of a connection that its facts may state."""
 _NAMED = {ordinary.RECEIVED_OVER: RECEIVING, ordinary.WENT_OVER: DELIVERY, ordinary.USED: DELIVERY, ordinary.MADE_FROM: MESSAGES}
 _AS_THEY_STAND = {ordinary.LITERAL, ordinary.DISTINCT, ordinary.SORTED, ordinary.UNSHOWN}
 _BY_THEIR_LOOK = {ordinary.NUMBER, ordinary.PLAIN, ordinary.RECEIVED_OVER, ordinary.WENT_OVER, ordinary.MADE_FROM}
 
 LOOK, LITERAL = 1, 2
-"""What matters of a value: how it looks, or what it is; else whether it is there."""
+"""What matters about a value: its look, or the value itself; 0: only whether it is there."""
 NO_PART, ODD_PART = 0, (1 << 32) - 1
-"""What a fact is to a part of a record that says nothing of it, and to one that is not ordinary with it; others have numbers of their own."""
+"""What a fact means to a part of a record: nothing, or that it is not ordinary. All other meanings are numbered."""
 GIVEN_UP = 1
-"""The mark of a message that was given up."""
+"""The mark of a message that was not received."""
 BEGUN = 1
-"""The bit of the shape of a delivery that says that a line tells of its begin."""
+"""A bit in the shape of a delivery: a line says that it began."""
 MOST_TOLD = len(_NAMES) + 1
 KIND = 62
-"""The bit at which the kind of an id begins that stands in front of it."""
+"""The bit of an id from which on its kind is stored."""
 
 
 class Flag(IntFlag):
-    """What the core is to know of a fact."""
+    """What the core must know about the facts of a code."""
 
     TIMED = auto()
     AT_ONCE = auto()
@@ -49,14 +49,14 @@ class Flag(IntFlag):
     CLOSES = auto()
     SENDS = auto()
     PASSES = auto()
-    """Mail passed what it names, or what it names was accepted."""
+    """Mail passed over what it names, or the message that it names was accepted."""
     OWNS = auto()
     NAMES = auto()
-    """The first value is an id of the first kind; the bits of the other kinds follow."""
+    """The first value names an id of the first kind; the bits for the other kinds follow."""
 
 
 class _Rule(NamedTuple):
-    """What the core is to know of the facts of a code (`judging.rs`)."""
+    """What an ordinary life may have of the facts of one code (`judging.rs`)."""
 
     most: int
     flags: int
@@ -65,7 +65,7 @@ class _Rule(NamedTuple):
 
 
 def rule_of(code: str) -> _Rule | None:
-    """Return what the core is to know of the facts of a code; None where none of them is ordinary."""
+    """Return the rule for a code; None: no fact of it is ordinary."""
     rule = ordinary.RULES.get(code)
     if rule is None:
         return None
@@ -97,7 +97,7 @@ def _matters(kind: int) -> int:
 
 
 class Part(NamedTuple):
-    """What the core is told of a shape."""
+    """What the core is told of a shape (`judging.rs`)."""
 
     texts: list[Any]
     people: list[tuple[int, int]]
@@ -107,32 +107,32 @@ class Part(NamedTuple):
 
 
 class Learned:
-    """What the core is told of texts and shapes, for all appliances; one thread at a time asks for it."""
+    """What the core has been told of values and shapes, for all appliances. Only one thread at a time asks (`asking`)."""
 
     def __init__(self, dump: shapes.Dump, jobs: int, families: Sequence[Any] = ()) -> None:
         self.shapes = shapes.Shapes(dump, brief=bool(families))
         self.asking = threading.Lock()
         self.families = families
-        """What is counted of records, if they are only counted."""
+        """How records are counted; empty: they are written."""
         self.by_core = [module().Learned(families) for _ in range(max(1, jobs))]
-        """What each thread of the core has been told, and has counted."""
+        """What each thread of the core has learned and counted."""
         self.parts: dict[Any, Part | None] = {}
         self.tries: dict[Any, list[tuple[int, int, list[int]]] | None] = {}
         self.marks = {"none": GIVEN_UP}
-        """A bit for each mail flow, and for each verdict on a delivery."""
+        """A bit for each mail flow, and for each verdict of a delivery."""
         self._numbers: dict[Any, int] = {}
         self._number = itertools.count(1)
 
     def number(self, told: Any) -> int:
-        """Return a number for something."""
+        """Return the number of something."""
         return self._numbers.setdefault(told, next(self._number))
 
     def mark(self, word: str | None) -> int:
-        """Return the bit for a word."""
+        """Return the bit of a word."""
         return 0 if word is None else self.marks.setdefault(word, 1 << len(self.marks))
 
     def classes(self, code: str, values: list[str | None]) -> tuple[int, int, int] | None:
-        """Return what a fact is to each part of a record: of a message three, of a connection beside a message and alone; None where it is not ordinary."""
+        """Return what a fact means to the parts of records (`Classes` in judging.rs); None: it is not ordinary."""
         rule = ordinary.RULES[code]
         if not rule.most:
             return NO_PART, NO_PART, NO_PART
@@ -140,7 +140,7 @@ class Learned:
             names = FACT_TYPES[code]._fields[KEY + 1 :]
             shown = [shapes.shown_in_brief(name, kind) if self.shapes.brief else kind for name, kind in zip(names, rule.shown)]
             return self._class(code, rule.values, values), self._class(code, shown, values), NO_PART
-        # what a line says that makes messages of others is asked by the envelope alone
+        # how a message was made from another one matters only to its envelope
         received = [ordinary.NOTHING if kind == ordinary.UNSHOWN and code in ordinary.ENVELOPE else kind for kind in rule.values]
         found = (
             self._class(code, received, values) if code in ordinary.RECEIVED else NO_PART,
@@ -154,8 +154,8 @@ class Learned:
         return ODD_PART if ODD_PART in told else self.number((code, *told))
 
     def part(self, kind: int, found: shapes.Fragment) -> Part:
-        """Return what the core is told of a part of a record."""
-        # the first value of a connection is the domain, which stands among those of its own
+        """Return a part of a record as the core needs it."""
+        # the first value of a connection is its domain, which is one of its own values
         own = shapes.OWN + 1 if kind < shapes.TRY_PART else 0 if kind < shapes.LINK_PART else shapes.OWN
         places = {place for text in (*found.texts, *found.keys) if text for place in text.places} | {*found.people.values()}
         lists = sorted({place % shapes.LISTED for place in places if shapes.LISTED <= place < shapes.FIRST_OWN})
@@ -171,7 +171,7 @@ class Learned:
 
         texts = [*found.texts]
         if kind < shapes.TRY_PART:
-            # one stands in front of what is said of deliveries, the other behind
+            # the first one stands in front of the deliveries, the other one behind them
             first, last = texts
             texts = [first._replace(text=first.text and f"{first.text},"), last._replace(text=last.text and f",{last.text}")]
         return Part(
@@ -183,12 +183,12 @@ class Learned:
         )
 
     def _key(self, text: shapes.Text) -> shapes.Text:
-        """Return what records have in common that have a text in common: a number for it, and its values."""
+        """Return a key for records with this text in common: its number, and the values in it."""
         return text._replace(text="%s".join([f"{self.number(text.text)}\0", *"\0" * len(text.places)])) if text.text else text
 
 
 def _told(code: str, kind: int, value: str | None) -> Hashable:
-    """Return what of a value makes a shape (`verdicts.ordinary`); the core looks at one as `_matters` says."""
+    """Return what matters of a value to a shape (`verdicts.ordinary`). It must depend only on what `_matters` says."""
     is_there = 0 if value is None else 1 if value else 2
     if kind in (ordinary.NOTHING, ordinary.USED, ordinary.OWNER):
         return 0
@@ -210,12 +210,12 @@ def _told(code: str, kind: int, value: str | None) -> Hashable:
 
 
 def is_canonical(key: str) -> bool:
-    """Tell whether the core can have a number: it writes it as it stands."""
+    """Tell whether a number has its plain form: no sign, no leading zeros."""
     return key.isascii() and key.isdigit() and (key[0] != "0" or key == "0") and len(key) <= LONGEST_NUMBER
 
 
 def _pieces(text: shapes.Text) -> tuple[list[tuple[bytes, int]], bytes]:
-    """Return the texts in front of the values that stand in a text, with their places, and the rest."""
+    """Return a template as the core has it: pieces, each followed by the value at a place, and the rest."""
     found = [""]
     for piece in re.split("(%%|%s)", text.text):
         if piece == "%s":
