@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import pathlib
 import shutil
@@ -12,12 +14,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import zstandard
 from esatls.output import printable
 
 from tests.terminal import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LINE = "Tue Mar  3 10:00:02 2026 Info: ICID {} TLS success\n"
 NOBODY = 65534
@@ -101,6 +104,21 @@ def test_gzip_with_a_bad_block(tmp_path: pathlib.Path) -> None:
     assert whole > 0.9 * 10_000
     assert f"esatls: {problems(tmp_path / 'bad.gz', tmp_path / 'good.log', code=1)[0]}" == said[0]
     assert [line.partition("damaged")[0] for line in said] == [f"esatls: {tmp_path / 'bad.gz'}: is incomplete or "]
+
+
+@pytest.mark.parametrize("pack", [bz2.compress, gzip.compress, lzma.compress, zstandard.ZstdCompressor().compress])
+def test_compressed_file_that_breaks_off(tmp_path: pathlib.Path, pack: Callable[[bytes], bytes]) -> None:
+    """It is read as far as it goes, and named, with exit code 1; whole ones behind each other are one log."""
+    lines = [LINE.format(number * 7919 % 10_007) for number in range(4_000)]
+    whole = [pack("".join(half).encode()) for half in (lines[:2_000], lines[2_000:])]
+    path = tmp_path / "mail.log"
+    path.write_bytes(b"".join(whole))
+    found, said = told("-q", path, code=0)
+    assert (len(found), said) == (4_000, [])
+    path.write_bytes(whole[0] + whole[1][: len(whole[1]) // 2])
+    found, said = told("-q", path, code=1)
+    assert 2_000 <= len(found) < 4_000
+    assert [line.partition("damaged")[0] for line in said] == [f"esatls: {path}: is incomplete or "]
 
 
 @pytest.mark.parametrize("zeros", [0, 700, 70_000])

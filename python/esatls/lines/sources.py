@@ -147,12 +147,18 @@ def opener_of(head: bytes) -> Callable[[IO[bytes]], Any] | None:
         return lzma.LZMAFile
     if head.startswith(b"\x28\xb5\x2f\xfd"):
         try:
-            import zstandard
+            from esatls.lines.zstd import ZstdReader
         except ImportError as error:
             raise MissingDependencyError("zstd needs the package zstandard: pip install zstandard") from error
 
-        return lambda file: zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        return ZstdReader
     return None
+
+
+def read_some(file: Any, size: int) -> bytes:
+    """Return the next bytes of a file, `size` at most, without waiting for more of them: damage would take along those before it."""
+    data: bytes = file.read1(size) if hasattr(file, "read1") else file.read(size)
+    return data
 
 
 def is_damage(error: Exception) -> bool:
@@ -242,7 +248,7 @@ class Reader:
         if not size:
             return b""
         try:
-            data: bytes = self.file.read1(size) if hasattr(self.file, "read1") else self.file.read(size)
+            data = read_some(self.file, size)
         except Exception as error:
             if not is_damage(error):
                 raise
