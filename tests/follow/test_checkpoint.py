@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -316,6 +317,8 @@ def test_link_in_the_way(tmp_path: Path) -> None:
 
 def test_settings_that_make_no_sense(tmp_path: Path) -> None:
     """Wrong use is one line."""
+    cut = tmp_path / "cut.gz"
+    cut.write_bytes(gzip.compress(SAMPLE.read_bytes())[:-100])
     for args, code, said in (
         (("--grace", "0", SAMPLE), 2, "at least one second"),
         (("--timeout", "soon", SAMPLE), 2, "is not a time such as"),
@@ -326,6 +329,7 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
         (("--checkpoint", tmp_path / "no" / "state", SAMPLE), 1, "cannot be written"),
         (("--timezone", "Mars/Crater", SAMPLE), 2, "no such time zone"),
         ((tmp_path / "nothing.log",), 1, "nothing to read"),
+        ((cut,), 1, "is incomplete or damaged"),
     ):
         _, errors = run("--once", *args, code=code, state=tmp_path)
         assert said in errors, errors

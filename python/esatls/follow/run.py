@@ -61,7 +61,7 @@ class Follower:
         self.tell = tell
         """Takes what may be wrong with the log, and stops nothing."""
         self.failed = False
-        """Whether there was nothing to read (`once`)."""
+        """Whether there was nothing to read, or a file could not be read to its end (`once`)."""
         self.stopped = 0
         """The signal that ended it; 0 if none did."""
         self.held = Held(self._emit, options.limits)
@@ -140,9 +140,10 @@ class Follower:
 
     def finish(self) -> None:
         """End the input: write all unfinished messages as they are."""
-        if isinstance(self.trail, Trail) and self.trail.current is None:
-            self.warn(f"{self.options.file}: nothing to read")
-            self.failed = True
+        if isinstance(self.trail, Trail):
+            if self.trail.current is None:
+                self.warn(f"{self.options.file}: nothing to read")
+            self.failed = self.trail.current is None or self.trail.broken is not None
         self.lines.end_of_file()
         self.stream.end()
         self.held.end()

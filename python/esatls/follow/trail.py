@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Callable, TypeVar
 
 from esatls.errors import InputError
 from esatls.follow.siblings import File, MovedError, Siblings, look
-from esatls.lines.sources import BLOCK, is_damage, opener_of
+from esatls.lines.sources import BLOCK, is_damage, opener_of, read_some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,6 +70,8 @@ class _Open:
         opener = opener_of(self.raw.read(8))
         self.raw.seek(0)
         self.packed: Any = None
+        self.damage: str | None = None
+        """Why a compressed file cannot be read any further."""
         self.head = b""
         self.offset = 0
         if opener is None:
@@ -117,10 +119,11 @@ class _Open:
 
     def _unpack(self, size: int) -> bytes:
         try:
-            data: bytes = self.packed.read(size)
+            data = read_some(self.packed, size)
         except Exception as error:
             if not is_damage(error):
                 raise
+            self.damage = str(error) or type(error).__name__
             return b""
         self.offset += len(data)
         return data
@@ -136,6 +139,8 @@ class Trail:
         self.current: _Open | None = None
         self.over = False
         """Whether nothing can come any more."""
+        self.broken: _Open | None = None
+        """The last compressed file that could not be read to its end."""
         self._refused = ""
         self._before = _steadily(lambda: max((file.changed for file in self.siblings.series()), default=0)) if place is None else place.changed
         """Last change of what was there when the log was looked for first."""
@@ -160,6 +165,9 @@ class Trail:
             return data
         if data is None:
             return self._after_truncation(current)
+        if current.damage is not None and self.broken is not current:
+            self.warn(f"{current.path}: is incomplete or damaged: {current.damage}")
+            self.broken = current
         following = self._following(current)
         if following is None:
             return None
