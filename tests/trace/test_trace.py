@@ -102,6 +102,13 @@ def test_nothing_is_found(tmp_path: pathlib.Path, what: str) -> None:
     assert done.stderr.startswith(b"esatls: no such message in the log\n")
 
 
+def test_nothing_is_found_in_an_empty_log(tmp_path: pathlib.Path) -> None:
+    """A log without lines has no message either, and that is said, even where counts are not wanted."""
+    (tmp_path / "empty.log").touch()
+    done = terminal.run("trace", "-q", "13", tmp_path / "empty.log")
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"esatls: no such message in the log\n")
+
+
 @pytest.mark.parametrize("what", ["", "<>", "1" * 19])
 def test_what_names_no_message(what: str) -> None:
     """An empty text and a number that is no MID are usage errors."""

@@ -65,7 +65,7 @@ def trace(what: str, limit: int, form: str | None, output: str | None, **options
                 text.write(told, file)
     if len(matches) > limit:
         click.echo(f"esatls: {len(matches) - limit:,} more messages match; --limit shows more, --since and --until narrow it down", err=True)
-    if counts.events and not matches:
+    if not matches:
         click.echo("esatls: no such message in the log", err=True)
     source.end(counts)
     if not matches:
