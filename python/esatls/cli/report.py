@@ -129,10 +129,9 @@ def _write(built: Report, form: str, file: IO[bytes]) -> None:
 
         file.write(mail(built).encode("utf-8", "replace"))
     else:
-        from rich.console import Console
-
+        from esatls.output.console import Console
         from esatls.report.text import render
 
         text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
-        render(built, Console(file=text, markup=False, highlight=False, emoji=False))
+        render(built, Console(text))
         text.detach()

@@ -23,8 +23,9 @@ _WHOLE = ("time", "opened", "mid", "icid", "dcid", "id")
 
 def write(records: Iterable[Mapping[str, object]], file: IO[bytes], names: list[str]) -> int:
     """Write records as a table, and return how many there were."""
-    from rich.console import Console
     from rich.text import Text
+
+    from esatls.output.console import Console
 
     found = list(records)
     rows = [_SUMMARIES[kind](record) for record in found for kind in (_kind(record),)]
@@ -32,7 +33,7 @@ def write(records: Iterable[Mapping[str, object]], file: IO[bytes], names: list[
     order = names if rows and _kind(found[0]) == "event" else list(rows[0]) if rows else []
     used = [name for name in order if name in seen]
     text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
-    console = Console(file=text, markup=False, highlight=False, emoji=False)
+    console = Console(text)
     if not console.is_terminal:
         console.width = 10_000
     show(console, used, [[Text(_shown(row.get(name)), style=_style(row.get(name))) for name in used] for row in rows], _WHOLE)

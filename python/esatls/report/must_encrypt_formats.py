@@ -127,10 +127,10 @@ def _case(partner: Partner) -> Markup:
 
 
 def _table(partners: Sequence[Partner], file: IO[bytes]) -> None:
-    from rich.console import Console
+    from esatls.output.console import Console
 
     text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
-    console = Console(file=text, markup=False, highlight=False, emoji=False)
+    console = Console(text)
     if not console.is_terminal:
         console.width = 10_000
     names = ("Partner", "Direction", "Verdict", "Encrypted", "Mixed", "Cleartext", "Unknown", "Owner")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from typing import IO, TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 
 from esatls.output import printable
+from esatls.output.console import Console
 from esatls.verdicts.words import STYLES
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _RELATIONS = {"parent": "made into the message below", "child": "made from a mes
 def write(stories: Iterable[Story], file: IO[bytes]) -> None:
     """Write stories; lines are never wrapped, so that they can be searched and copied."""
     text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
-    console = Console(file=text, markup=False, highlight=False, emoji=False)
+    console = Console(text)
     for number, story in enumerate(stories):
         for place, message in enumerate(story["messages"]):
             if number or place:
