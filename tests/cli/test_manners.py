@@ -155,6 +155,20 @@ def commands(path: tuple[str, ...], command: click.Command) -> Iterator[tuple[tu
             yield from commands((*path, name), inner)
 
 
+def test_completion_of_paths() -> None:
+    """Every file and folder that a command takes is completed by the shell, as it does for commands that it knows nothing of."""
+    kinds = {"FILE": "file", "PATH": "file", "LIST": "file", "FOLDER": "dir", "file": "file", "files": "file"}
+    found = set()
+    for path, command in commands(("esatls",), cli):
+        context = click.Context(command)
+        for option in command.params:
+            kind = kinds.get(str(option.metavar), kinds.get(str(option.name)))
+            if kind is not None:
+                found.add(kind)
+                assert [(item.type, item.value) for item in option.shell_complete(context, "ma")] == [(kind, "ma")], (path, option.name)
+    assert found == {"file", "dir"}
+
+
 def test_every_command_has_a_manual_page() -> None:
     """There is a page per command, with every option of it."""
     expected = {"-".join(path): command for path, command in commands(("esatls",), cli)}

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from esatls.cli.inputs import Input, appliances_of, messages_of, reading
+from esatls.cli.paths import files
 from esatls.errors import EsatlsError, UsageError
 from esatls.output import ending, printable
 from esatls.report import must_encrypt
@@ -20,9 +21,11 @@ _KEPT, _BROKEN, _CANNOT_TELL = 0, 1, 3
 
 @click.command()
 @reading
-@click.option("--partners", required=True, metavar="LIST", help="CSV file with the columns domain, direction (receiving, delivery, both) and owner.")
+@click.option(
+    "--partners", required=True, metavar="LIST", shell_complete=files, help="CSV file with the columns domain, direction (receiving, delivery, both) and owner."
+)
 @click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="Default: chosen by the name of FILE (.json, .csv, .xml), else table.")
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only once it is complete.")
+@click.option("--output", "-o", metavar="FILE", shell_complete=files, help="Write to FILE, which appears only once it is complete.")
 def check(partners: str, form: str | None, output: str | None, **options: Any) -> None:
     """Check that mail with listed partners was encrypted.
 

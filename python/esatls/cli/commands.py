@@ -13,6 +13,7 @@ import click
 from esatls import __version__
 from esatls.cli import config as config_file
 from esatls.cli.groups import Group
+from esatls.cli.paths import files
 from esatls.cli.std_streams import stand_in
 from esatls.errors import EsatlsError, UsageError
 from esatls.output.text import printable
@@ -44,7 +45,7 @@ def _tell_version(ctx: click.Context, _: click.Parameter, value: bool) -> None: 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_tell_version, help="Show the version and exit.")
-@click.option("--config", metavar="FILE", help="Configuration file. Default: ~/.config/esatls/config.toml.")
+@click.option("--config", metavar="FILE", shell_complete=files, help="Configuration file. Default: ~/.config/esatls/config.toml.")
 @click.pass_context
 def cli(context: click.Context, config: str | None) -> None:
     """Show what the logs of a Cisco ESA (Secure Email Gateway) say about TLS.

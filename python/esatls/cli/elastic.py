@@ -10,6 +10,7 @@ from typing import Any, Callable
 import click
 
 from esatls.cli.groups import Group
+from esatls.cli.paths import files
 from esatls.elastic import join as joining
 from esatls.elastic import load as loading
 from esatls.elastic import must_encrypt as listing
@@ -68,11 +69,11 @@ def _credentials(command: Callable[..., Any]) -> Callable[..., Any]:
 
     for option in (
         click.option("--insecure", is_flag=True, help="Do not verify the server's certificate."),
-        click.option("--ca-cert", metavar="FILE", help="PEM file with the CA that signed the server's certificate."),
-        click.option("--password-file", metavar="FILE", help="File with the user's password."),
+        click.option("--ca-cert", metavar="FILE", shell_complete=files, help="PEM file with the CA that signed the server's certificate."),
+        click.option("--password-file", metavar="FILE", shell_complete=files, help="File with the user's password."),
         click.option("--password", envvar="ESATLS_ELASTIC_PASSWORD", hidden=True),
         click.option("--user", envvar="ESATLS_ELASTIC_USER", show_envvar=True, help="User name, instead of an API key."),
-        click.option("--api-key-file", metavar="FILE", help="File with the encoded API key."),
+        click.option("--api-key-file", metavar="FILE", shell_complete=files, help="File with the encoded API key."),
         click.option("--api-key", envvar="ESATLS_ELASTIC_API_KEY", show_envvar=True, help="Encoded API key; the variable or --api-key-file is safer."),
     ):
         connected = option(connected)
@@ -128,7 +129,7 @@ def setup(connect: Connect, url: str, kibana_url: str | None, space: str, timezo
 @elastic.command()
 @_server_options
 @_patience_option
-@click.argument("file", default="-")
+@click.argument("file", default="-", shell_complete=files)
 def load(connect: Connect, url: str, file: str, patience: float) -> None:
     """Load records that `esatls connections`, `messages` or `follow` wrote as JSON Lines, from FILE or standard input.
 
@@ -180,7 +181,7 @@ def rules(connect: Connect, kibana_url: str, space: str, *, detections: bool) ->
 
 @elastic.command("must-encrypt")
 @_server_options
-@click.argument("file")
+@click.argument("file", shell_complete=files)
 def must_encrypt(connect: Connect, url: str, file: str) -> None:
     """Load the list of partners that must use TLS, which the dashboard and the alert look up: the CSV of `esatls check`.
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from esatls.cli.filters import MessageFilter, message_filters
+from esatls.cli.paths import files, folders
 from esatls.errors import UsageError
 from esatls.follow import checkpoint as checkpoints
 from esatls.follow.held import Limits
@@ -39,10 +40,12 @@ _DURATION = _Duration()
 
 
 @click.command()
-@click.argument("file")
-@click.option("--output", "-o", metavar="FILE", help="Append records to FILE as JSON Lines. Default: standard output.")
-@click.option("--checkpoint", metavar="PATH", help="Where to save the reading position. Default: beside the output, else in ~/.local/state/esatls.")
-@click.option("--rotated-to", metavar="FOLDER", help="Folder for rotated files (logrotate's olddir). Default: the folder of FILE.")
+@click.argument("file", shell_complete=files)
+@click.option("--output", "-o", metavar="FILE", shell_complete=files, help="Append records to FILE as JSON Lines. Default: standard output.")
+@click.option(
+    "--checkpoint", metavar="PATH", shell_complete=files, help="Where to save the reading position. Default: beside the output, else in ~/.local/state/esatls."
+)
+@click.option("--rotated-to", metavar="FOLDER", shell_complete=folders, help="Folder for rotated files (logrotate's olddir). Default: the folder of FILE.")
 @click.option("--fresh", is_flag=True, help="Ignore the checkpoint and start over at the beginning of FILE.")
 @click.option("--once", is_flag=True, help="Read to the end, write unfinished messages as they are, and exit.")
 @click.option("--host", help="Name of the appliance, for lines that do not name it.")

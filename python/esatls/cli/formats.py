@@ -7,6 +7,7 @@ from typing import Callable
 
 import click
 
+from esatls.cli.paths import files
 from esatls.errors import UsageError
 from esatls.output import BY_ENDING, ending
 
@@ -15,7 +16,7 @@ def writing(formats: tuple[str, ...]) -> Callable[[Callable[..., None]], Callabl
     """Return a decorator that adds the options for output file and format to a click command."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        command = click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only once it is complete.")(command)
+        command = click.option("--output", "-o", metavar="FILE", shell_complete=files, help="Write to FILE, which appears only once it is complete.")(command)
         default = "chosen by the name of FILE (.json, .csv, .parquet, .txt), else table on a terminal and json elsewhere"
         return click.option("--format", "-f", "form", type=click.Choice(formats), help=f"Default: {default}.")(command)
 

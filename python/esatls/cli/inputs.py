@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 import click
 
 from esatls import parallel
+from esatls.cli.paths import files
 from esatls.cli.period import period
 from esatls.errors import UsageError
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
@@ -64,7 +65,7 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
     """Add the arguments and options for reading logs to a click command."""
     for option in reversed(
         (
-            click.argument("files", nargs=-1),
+            click.argument("files", nargs=-1, shell_complete=files),
             click.option("--host", help="Name of the appliance, for lines that do not name it."),
             click.option(
                 "--timezone", metavar="ZONE", help="Time zone of the log, such as Europe/Berlin. Default: as given in the head of the file, else UTC."

@@ -11,6 +11,7 @@ import click
 
 from esatls import parallel
 from esatls.cli.inputs import Input, briefs_of, by_whom, in_time, messages_of, reading
+from esatls.cli.paths import files, folders
 from esatls.errors import UsageError
 from esatls.lines.clock import rfc3339
 from esatls.output import ending
@@ -47,9 +48,10 @@ _OF_THE_REPORT = ("title", "organisation", "timezone", "host")
     "--output",
     "-o",
     metavar="FILE",
+    shell_complete=files,
     help="Write to FILE, which appears only once it is complete. {date}, {week} and {month} in its name stand for those of --since, or of today.",
 )
-@click.option("--csv-dir", metavar="FOLDER", help="Also write each table as a CSV file to FOLDER, which is created if needed.")
+@click.option("--csv-dir", metavar="FOLDER", shell_complete=folders, help="Also write each table as a CSV file to FOLDER, which is created if needed.")
 @click.option("--title", metavar="TEXT", help="Title of the report.")
 @click.option("--organisation", metavar="NAME", help="Organisation that the report is about.")
 @click.option("--own-domain", "own_domains", multiple=True, metavar="DOMAIN", help="One of your own domains, listed separately from partners (repeatable).")

@@ -13,6 +13,7 @@ import click
 
 from esatls.cli.filters import MessageFilter
 from esatls.cli.inputs import Input, facts_of, in_time, reading
+from esatls.cli.paths import files
 from esatls.errors import UsageError
 from esatls.extraction.match import LONGEST_NUMBER
 from esatls.lines.sources import Source
@@ -35,7 +36,7 @@ BY_ENDING = {"": "text", ".txt": "text", ".json": "json", ".jsonl": "json"}
 @reading
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most messages to trace.")
 @click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="Default: chosen by the name of FILE (.json), else text.")
-@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which appears only once it is complete.")
+@click.option("--output", "-o", metavar="FILE", shell_complete=files, help="Write to FILE, which appears only once it is complete.")
 def trace(what: str, limit: int, form: str | None, output: str | None, **options: Any) -> None:
     """Trace a message hop by hop, with its log lines.
 
