@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Union
 
 from esatls import parallel
-from esatls.errors import UsageError, WrongTypeError
+from esatls.errors import InputError, UsageError, WrongTypeError
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, MESSAGE_FIELDS
 from esatls.extraction.probe import common_zone, probe_all
 from esatls.lines import sources
@@ -78,11 +78,15 @@ def read(
     the first line, if timestamps have none; `host` names the appliance of lines that do not name it; `jobs` is the number of processes.
 
     If a file cannot be read, or no line in it is recognized, reading continues and the file is listed in `problems`. Raises `InputError` if there is
-    nothing to read at all, `UsageError` for an unknown time zone, and `WrongTypeError` for anything that is not a path.
+    nothing to read at all, `UsageError` for an unknown time zone or a wrong year, and `WrongTypeError` for anything that is not a path.
     """
-    names = [paths] if isinstance(paths, (str, os.PathLike)) else [*paths]
+    names: list[Any] = [paths] if isinstance(paths, (str, os.PathLike)) or hasattr(paths, "read") or not hasattr(paths, "__iter__") else [*paths]
     if not all(isinstance(name, (str, os.PathLike)) for name in names):
         raise WrongTypeError("read() takes a path or several, not open files: esatls.events() takes lines")
+    if not names:
+        raise InputError("nothing to read")  # the command line reads standard input then; here that is "-"
+    if year is not None and not 1990 <= year <= 2100:
+        raise UsageError(f"not a year from 1990 to 2100: {year}")
     problems: list[str] = []
     found = sources.find(tuple(os.fspath(name) for name in names), problems.append)
     where = zone(timezone) if isinstance(timezone, str) else timezone

@@ -67,3 +67,18 @@ def test_what_is_wrong(tmp_path: pathlib.Path) -> None:
         esatls.read(SAMPLE, timezone="Mars/Olympus")
     with SAMPLE.open("rb") as file, pytest.raises(WrongTypeError):
         esatls.read([file])  # type: ignore[list-item]
+    with SAMPLE.open(encoding="utf-8") as text, pytest.raises(WrongTypeError):
+        esatls.read(text)
+    with pytest.raises(WrongTypeError):
+        esatls.read(None)  # type: ignore[arg-type]
+    for year in (0, 26, 99_999):
+        with pytest.raises(UsageError, match="not a year"):
+            esatls.read(SAMPLE, year=year)
+
+
+def test_no_path_at_all() -> None:
+    """An empty list, such as that of a glob that matches nothing, is an error: standard input is read only if it is named."""
+    with pytest.raises(InputError, match="nothing to read"):
+        esatls.read([])
+    with pytest.raises(InputError, match="nothing to read"):
+        esatls.read(())
