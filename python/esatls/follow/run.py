@@ -76,7 +76,7 @@ class Follower:
         self._lock = None if options.checkpoint is None else checkpoint.lock(options.checkpoint)
         known = None if options.checkpoint is None or options.fresh else checkpoint.load(options.checkpoint)
         self.resumed = known is not None
-        self.sink = Sink(options.output)
+        self.sink = Sink(options.output, warn)
         try:
             self.trail: Trail | Pipe = self._resume(known)
         except BaseException:
@@ -212,7 +212,7 @@ class Follower:
                 self.lines.skipping = bool(known["skipping"])
                 self.lines.at_start = bool(known["at_start"])
                 place = None if known["place"] is None else LogPosition.read(known["place"])
-                self.sink.resume(known["output"], self.warn)
+                self.sink.resume(known["output"])
             except checkpoint.OtherVersionError as error:
                 raise checkpoint.other_version(path) from error
             except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:

@@ -13,36 +13,57 @@ from esatls.errors import EsatlsError
 class Sink:
     """Takes lines, and says how much of them is safe."""
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None, warn: Callable[[str], None]) -> None:
         self.path = "" if path in (None, "-") else str(path)
+        self.warn = warn
         self.file: IO[bytes] = sys.stdout.buffer
         self.keeps = False
         """Whether what was written can be cut again: a file, no pipe and no device."""
         if self.path:
-            try:
-                self.file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "wb")
-            except OSError as error:
-                raise EsatlsError(f"{self.path}: cannot be written: {error.strerror}") from error
-            self.keeps = stat.S_ISREG(os.fstat(self.file.fileno()).st_mode)
-            if self.keeps:
-                self.file.seek(0, os.SEEK_END)
+            self._open()
 
-    def resume(self, known: dict[str, Any] | None, warn: Callable[[str], None]) -> None:
+    def _open(self) -> None:
+        try:
+            self.file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "wb")
+        except OSError as error:
+            raise EsatlsError(f"{self.path}: cannot be written: {error.strerror}") from error
+        self.keeps = stat.S_ISREG(os.fstat(self.file.fileno()).st_mode)
+        if self.keeps:
+            self.file.seek(0, os.SEEK_END)
+
+    def resume(self, known: dict[str, Any] | None) -> None:
         """Cut the file to what the checkpoint knows of it: what stands behind that is written again."""
         if not self.keeps or known is None:
             return
         inode, length = int(known["inode"]), int(known["length"])
         if os.fstat(self.file.fileno()).st_ino != inode or self.file.tell() < length:
             if length:
-                warn(f"{self.path}: is not the output file of the checkpoint; appending to it")
+                self.warn(f"{self.path}: is not the output file of the checkpoint; appending to it")
         elif self.file.tell() > length:
             self.file.truncate(length)
             self.file.seek(length)
 
     def write(self, data: bytes) -> None:
-        """Write some lines, for others to see at once."""
+        """Write some lines, for others to see at once: behind what is in the file of that name now."""
+        if self.keeps:
+            self._look()
         self.file.write(data)
         self.file.flush()
+
+    def _look(self) -> None:
+        """Begin a new file if the file was moved or deleted, and go to its end if it was cut."""
+        own = os.fstat(self.file.fileno())
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != (own.st_dev, own.st_ino):
+            self.warn(f"{self.path}: was moved or deleted; writing to a new file")
+            self.file.close()
+            self._open()
+        elif own.st_size < self.file.tell():
+            self.warn(f"{self.path}: was truncated; appending to what is left")
+            self.file.seek(0, os.SEEK_END)
 
     def state(self) -> dict[str, Any] | None:
         """Have all on the disk; return what the checkpoint must know of it."""
