@@ -331,6 +331,7 @@ def test_load_and_join_from_the_command_line(empty: Client, log: list[str], tmp_
     [
         (["--url", "ftp://example.com"], "not a server address: 'ftp://example.com' (must start with https:// or http://)"),
         (["--url", "localhost:52911"], "not a server address: 'localhost:52911' (must start with https:// or http://)"),
+        (["--url", "http://[2001:db8::1"], "not a server address: 'http://[2001:db8::1'"),
         (["--url", "https://u:p@example.com"], "the server address must not contain a password: use an API key"),
         (["--url", "http://192.0.2.1:9200", "--api-key", "a2V5"], "the API key would be sent to 192.0.2.1 unencrypted: use https://"),
         (["--url", "https://192.0.2.1", "--api-key", "a\nb"], "the API key contains invalid characters"),
@@ -340,6 +341,15 @@ def test_load_and_join_from_the_command_line(empty: Client, log: list[str], tmp_
 def test_wrong_usage_is_one_line_and_exit_code_2(command: str, arguments: list[str], message: str) -> None:
     """An option whose value makes no sense is told as the other commands of esatls tell it."""
     assert run(command, *arguments, given="") == (2, [], f"esatls: {message}\n")
+
+
+@pytest.mark.parametrize("option", ["--api-key-file", "--password-file"])
+@pytest.mark.parametrize(("content", "wrong"), [(b"", "is empty"), (b"\n", "is empty"), (b"\xff\xfe", "is not text in UTF-8")])
+def test_file_without_a_secret(tmp_path: Path, option: str, content: bytes, wrong: str) -> None:
+    """A file that should hold a key or a password and does not is named; nothing is asked of the server without them."""
+    path = tmp_path / "secret"
+    path.write_bytes(content)
+    assert run("join", "--url", "http://127.0.0.1:1", option, str(path)) == (2, [], f"esatls: {path}: {wrong}\n")
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,13 @@ def _credentials(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _secret(path: str) -> str:
-    return Path(path).read_text(encoding="utf-8").strip()
+    try:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except UnicodeError as error:
+        raise UsageError(f"{path}: is not text in UTF-8") from error
+    if not secret:
+        raise UsageError(f"{path}: is empty")
+    return secret
 
 
 _patience_option = click.option(

@@ -86,7 +86,10 @@ class Client:
         timeout: float = 60,
     ) -> None:
         """Check the address and prepare the connection; nothing is sent. Raises ``UsageError`` for an address or a key that cannot be one."""
-        parts = urllib.parse.urlsplit(url)
+        try:
+            parts = urllib.parse.urlsplit(url)
+        except ValueError as error:
+            raise UsageError(f"not a server address: {url!r}") from error
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise UsageError(f"not a server address: {url!r} (must start with https:// or http://)")
         if parts.username or parts.password:
