@@ -325,6 +325,8 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
         ((tmp_path,), 2, "is a folder"),
         (("--rotated-to", SAMPLE, SAMPLE), 2, "is not a folder"),
         (("--output", SAMPLE, SAMPLE), 2, "is the input file"),
+        (("--fresh", "--checkpoint", cut, cut), 2, "is the input file, so it cannot be the checkpoint"),
+        (("--checkpoint", tmp_path / "out", "--output", tmp_path / "." / "out", SAMPLE), 2, "is the output file, so it cannot be the checkpoint"),
         (("--output", tmp_path / "no" / "out", SAMPLE), 1, "cannot be written"),
         (("--checkpoint", tmp_path / "no" / "state", SAMPLE), 1, "cannot be written"),
         (("--timezone", "Mars/Crater", SAMPLE), 2, "no such time zone"),

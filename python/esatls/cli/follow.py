@@ -78,8 +78,10 @@ def follow(
     gc.enable()  # this command runs for months
     if grace < 1 or timeout < 1 or quarantine < 1 or poll <= 0:
         raise UsageError("--grace, --timeout and --quarantine must be at least one second, --poll more than 0")
-    if output not in (None, "-") and os.path.exists(str(output)) and os.path.exists(file) and os.path.samefile(file, str(output)):
+    if output not in (None, "-") and _is_same(file, str(output)):
         raise UsageError(f"{output}: is the input file, so it cannot be the output")
+    if checkpoint is not None and any(_is_same(one, checkpoint) for one in (file, output) if one not in (None, "-")):
+        raise UsageError(f"{checkpoint}: is the {'input' if _is_same(file, checkpoint) else 'output'} file, so it cannot be the checkpoint")
     if ending(output) and BY_ENDING.get(ending(output)) != "json":
         raise UsageError(f"{output}: follow writes JSON Lines, so the file name cannot end in {ending(output)}")
     if os.path.isdir(file):
@@ -122,6 +124,11 @@ def follow(
         sys.exit(130 if follower.stopped == signal.SIGINT else 0)
     if follower.failed:
         sys.exit(1)
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Tell whether two paths name one file, be it there or not."""
+    return os.path.realpath(one) == os.path.realpath(other) or (os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other))
 
 
 def _warn(problem: str) -> None:
