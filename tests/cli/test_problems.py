@@ -88,6 +88,14 @@ def test_file_that_is_gone_when_its_turn_comes(tmp_path: pathlib.Path, jobs: int
     assert done == ([1, 3], [f"esatls: {gone}: no such file or directory"])
 
 
+def test_folder_without_files(tmp_path: pathlib.Path) -> None:
+    """A folder in which no file is, or hidden ones alone, is named as such, with exit code 1; the rest is read."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / ".hidden").touch()
+    (tmp_path / "a.log").write_text(LINE.format(1))
+    assert told("-q", tmp_path / "empty", tmp_path / "a.log", code=1) == ([1], [f"esatls: {tmp_path / 'empty'}: no file in this folder"])
+
+
 def test_gzip_with_a_bad_block(tmp_path: pathlib.Path) -> None:
     """It is read up to the damage, and named, with exit code 1; the next file is read."""
     lines = [LINE.format(number).encode() for number in range(20_000)]

@@ -63,7 +63,9 @@ def find(paths: tuple[str, ...], warn: Warn) -> list[Source]:
                 problems.append(f"{name}: {problem}")
             else:
                 found.setdefault(_identity(name), Source(name))
-        for told in problems if names or problems else [f"{path}: no such file"]:
+        if not names and not problems:
+            problems.append(f"{path}: no file in this folder" if os.path.isdir(path) else f"{path}: no such file")
+        for told in problems:
             warn(told)
     if not found:
         raise InputError("nothing to read")
