@@ -12,7 +12,7 @@ import stat
 import sys
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
-from esatls.errors import InputError, MissingDependencyError
+from esatls.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,10 +148,7 @@ def opener_of(head: bytes) -> Callable[[IO[bytes]], Any] | None:
 
         return lzma.LZMAFile
     if head.startswith(b"\x28\xb5\x2f\xfd"):
-        try:
-            from esatls.lines.zstd import ZstdReader
-        except ImportError as error:
-            raise MissingDependencyError("zstd needs the package zstandard: pip install zstandard") from error
+        from esatls.lines.zstd import ZstdReader
 
         return ZstdReader
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO
 
-import zstandard
+from esatls.errors import MissingDependencyError
 
 _CHUNK = 1 << 10
 """Bytes unpacked at once; each of them may become a few dozen kilobytes."""
@@ -14,10 +14,15 @@ class ZstdReader:
     """The bytes of a zstd file, of all its frames."""
 
     def __init__(self, file: IO[bytes]) -> None:
+        try:
+            import zstandard
+        except ImportError as error:
+            raise MissingDependencyError("zstd needs the package zstandard: pip install zstandard") from error
         self._file = file
+        self._decompressor = zstandard.ZstdDecompressor()
         self._packed = b""
         self._unpacked = memoryview(b"")
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._frame = self._decompressor.decompressobj()
         self._begun = False
 
     def read(self, size: int) -> bytes:
@@ -35,6 +40,6 @@ class ZstdReader:
             self._begun = not self._frame.eof
             self._packed = self._frame.unused_data
             if not self._begun:
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._frame = self._decompressor.decompressobj()
         data, self._unpacked = self._unpacked[:size], self._unpacked[size:]
         return bytes(data)
