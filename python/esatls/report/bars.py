@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.verdicts.words import COUNTED
@@ -53,7 +53,7 @@ class Bars(NamedTuple):
 
     def dates(self) -> str:
         """Return which times the bars stand for, in words."""
-        last = self.first + timedelta(days=self.number * self.length - 1)
+        last = date.fromordinal(min(self.first.toordinal() + self.number * self.length - 1, date.max.toordinal()))
         each = "a day" if self.length == 1 else f"{self.length} days"
         return f"{each} from {self.first} to {last}"
 
