@@ -223,6 +223,16 @@ def test_a_folder_that_cannot_be_made(tmp_path: pathlib.Path) -> None:
     assert done.stderr.decode() == f"esatls: {tmp_path / 'file'}: cannot be created: File exists\n"
 
 
+def test_a_table_does_not_replace_a_log(tmp_path: pathlib.Path) -> None:
+    """A log in the folder of the tables that has the name of one is left as it is."""
+    log = tmp_path / "partners.csv"
+    log.write_bytes(SAMPLE.read_bytes())
+    done = terminal.run("report", "-q", "--csv-dir", tmp_path, log)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == f"esatls: {log}: is an input file, so it cannot be the output\n"
+    assert log.read_bytes() == SAMPLE.read_bytes()
+
+
 def test_no_cell_of_a_table_runs_as_a_formula(tmp_path: pathlib.Path) -> None:
     """A partner whose name is a formula is quoted."""
     write_folder(report.build([], [message(1, "cleartext", "none", sender="a@=1+1")]), str(tmp_path))

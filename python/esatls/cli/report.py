@@ -71,7 +71,7 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
     if csv_dir is not None:
         from esatls.report.tables import write_folder
 
-        write_folder(built, csv_dir)
+        write_folder(built, csv_dir, source.output)
     with source.output(output) as file:
         _write(built, form, file)
     source.end(counts)
@@ -111,7 +111,10 @@ def _dated(output: str | None, source: Input) -> str | None:
     if output is None or "{" not in output:
         return output
     zone = source.options.zone or timezone.utc
-    day = datetime.now(zone) if source.since is None else datetime.fromtimestamp(source.since, zone)
+    try:
+        day = datetime.now(zone) if source.since is None else datetime.fromtimestamp(source.since, zone)
+    except (OverflowError, ValueError) as error:
+        raise UsageError(f"--since: the calendar has no such day in this time zone: {rfc3339(source.since or 0)}") from error
     for name, form in (("{date}", "%Y-%m-%d"), ("{week}", "%G-W%V"), ("{month}", "%Y-%m")):
         output = output.replace(name, day.strftime(form))
     return output

@@ -14,7 +14,7 @@ from esatls.report.notes import DIRECTIONS, FLOWS
 from esatls.verdicts.words import CONNECTION_VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from esatls.report.report_types import Report
 
@@ -23,14 +23,17 @@ _MAIL = ("encrypted", "mixed", "cleartext", "unknown")
 _OVER = tuple(verdict for verdict in CONNECTION_VERDICTS if verdict != "unused")
 
 
-def write_folder(report: Report, folder: str) -> None:
-    """Write every table of a report to a folder, which is made where it is missing; each file appears when it is complete."""
+def write_folder(report: Report, folder: str, output: Callable[[str], Output] = Output) -> None:
+    """Write every table of a report to a folder, which is made where it is missing; each file appears when it is complete.
+
+    `output` opens a file for writing, or refuses to.
+    """
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise EsatlsError(f"{folder}: cannot be created: {error.strerror}") from error
     for name, columns, rows in tables(report):
-        with Output(os.path.join(folder, f"{name}.csv")) as file:
+        with output(os.path.join(folder, f"{name}.csv")) as file:
             text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
             writer = csv.writer(text, lineterminator="\n")
             writer.writerow(columns)
