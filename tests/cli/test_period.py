@@ -70,3 +70,10 @@ def test_a_dated_name(tmp_path: pathlib.Path) -> None:
         assert terminal.run("report", "-q", "--since", "2026-03-02", "-o", tmp_path / name, SAMPLE).returncode == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2026-03-02.json", "2026-03.json", "2026-W10.json", "plain.json"]
     assert json.loads((tmp_path / "plain.json").read_text(encoding="utf-8"))["evidence"]["since"] == "2026-03-02T00:00:00Z"
+
+
+def test_a_dated_name_that_no_calendar_has() -> None:
+    """The first day of the calendar, in a zone where it is the day before, is a usage error."""
+    done = terminal.run("report", "-q", "--since", "0001-01-01", "--timezone", "America/New_York", "-o", "{date}.json", SAMPLE)
+    assert done.returncode == 2
+    assert done.stderr.decode() == "esatls: --since: the calendar has no such day in this time zone: 0001-01-01T00:00:00Z\n"
