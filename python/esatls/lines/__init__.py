@@ -1,1 +1,1 @@
-"""What stands in a file: sources, envelopes of lines, clocks."""
+"""Input files, and what surrounds a message text: records, envelopes, timestamps."""

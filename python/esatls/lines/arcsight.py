@@ -1,4 +1,4 @@
-"""The record of an ArcSight connector around a line of a mail log (W14 of the catalogue of headers)."""
+"""Mail log lines inside CEF records of an ArcSight connector (W14 in the catalogue of headers)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import re
 from typing import NamedTuple
 
 CONSOLIDATED = "ESA_CONSOLIDATED_LOG_EVENT"
-"""The class of the appliance's own consolidated events, which hold no line."""
+"""The event class of the appliance's own consolidated events, which contain no log line."""
 
 _ESCAPED = re.compile(r"\\+([=|\\])")
-# A key of an ArcSight connector's record around a line of a mail log.
 _ARCSIGHT_KEY = re.compile(r"(?:^|(?<= ))([a-z]\w*)=")
 
 
 class TextLine(NamedTuple):
-    """A mail log line that was wrapped into a CEF record of an ArcSight connector.
+    """A mail log line from a CEF record of an ArcSight connector.
 
     Attributes:
         text: The message text of the line, such as ``ICID 5 close``.
-        time: When the connector says the line was written, RFC 3339 in UTC; ``None`` if it does not say.
-        host: The appliance as the connector names it, or else the connector; ``None`` if the record says neither.
+        time: When the line was written according to the connector, RFC 3339 in UTC; ``None`` if the record does not say.
+        host: The appliance as the connector names it, else the connector itself; ``None`` if the record names neither.
 
     """
 
@@ -37,9 +36,8 @@ def text_line(text: str) -> TextLine | None:
         text: The record from ``CEF:`` on, without its envelope.
 
     Returns:
-        ``None`` if it is no such record, or a consolidated event, whose ``msg`` is a subject, or if it has two ``msg`` fields so that one
-        may be a stranger's.
-        The line ends where the next key of the record begins; ``\=`` in it is ``=`` again.
+        The line, which ends where the next key of the record begins, with ``\=`` turned back into ``=``. ``None`` for any other text, for a
+        consolidated event (its ``msg`` is a subject), and for a record with two ``msg`` fields, one of which may be a stranger's.
 
     """
     header = text.split("|", 7)
@@ -51,7 +49,7 @@ def text_line(text: str) -> TextLine | None:
     keys, values = parts[::2], parts[1::2]
     if keys.count("msg") > 1:
         return None
-    # of a key that comes twice, the first
+    # of a repeated key, the first counts
     fields = {key: value.rstrip(" ") for key, value in zip(reversed(keys), reversed(values))}
     line = unescape(fields.get("msg", ""))
     if not line:
@@ -61,7 +59,7 @@ def text_line(text: str) -> TextLine | None:
 
 
 def unescape(text: str) -> str:
-    r"""Undo CEF's ``\=`` and ``\\``, also where a collector has doubled the backslash; one alone at the end was cut from what it stood before."""
+    r"""Undo CEF's ``\=`` and ``\\``, even if a collector doubled the backslash; drop a single one at the end, whose escape was cut."""
     if text.endswith("\\") and not text.endswith("\\\\"):
         text = text[:-1]
     return _ESCAPED.sub(r"\1", text)
@@ -69,7 +67,7 @@ def unescape(text: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def from_epoch(milliseconds: str) -> str | None:
-    """Turn ArcSight's ``rt``, milliseconds since 1970, into RFC 3339 in UTC; ``None`` if it is no such number."""
+    """Turn ArcSight's ``rt``, milliseconds since 1970, into RFC 3339 in UTC; ``None`` for any other text."""
     if not re.match(r"\d{1,14}\Z", milliseconds):
         return None
     moment = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(milliseconds=int(milliseconds))

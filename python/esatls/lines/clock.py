@@ -1,6 +1,6 @@
-"""Stamps of log lines -> seconds since 1970 in UTC, and back to RFC 3339.
+"""Timestamps of log lines -> seconds since 1970 in UTC -> RFC 3339.
 
-Times are kept as whole seconds (`int`), or `float` where a collector logged a fraction.
+Times are whole seconds (`int`), or `float` if a collector logged a fraction.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Time = float
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 ZONES = {"UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3}
 ZONES.update({"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7})
-"""Hours ahead of UTC of the zones that a stamp may name: those of RFC 2822, and Europe's."""
+"""The time zones that a stamp may name, in hours ahead of UTC: those of RFC 2822, and Europe's."""
 
 _CLOCK = r"(?P<{0}clock>\d\d:\d\d:\d\d)(?:[.,](?P<{0}fraction>\d{{1,9}}))?"
 _OFFSET = r"(?: ?(?P<{0}offset>[+-]\d\d:?\d\d))?"
@@ -27,7 +27,7 @@ _STAMP = re.compile(
     rf"(?:Z|{_OFFSET.format('iso_')}|(?: (?P<iso_zone>[A-Z]{{3,4}})))"
     rf"|(?P<first_year>\d{{4}}) (?P<first_month>\w{{3}}) {{1,2}}(?P<first_day>\d{{1,2}}) {_CLOCK.format('first_')}"
     rf"|(?P<last_day>\d{{1,2}})[ /-](?P<last_month>\w{{3}})[ /-](?P<last_year>\d{{4}})[ :]{_CLOCK.format('last_')}{_OFFSET.format('last_')}"
-    # as LogRhythm writes it: the month first
+    # LogRhythm: the month first
     rf"|(?P<number_month>\d\d) (?P<number_day>\d\d) (?P<number_year>\d{{4}}) {_CLOCK.format('number_')})",
     re.ASCII,
 )
@@ -39,13 +39,13 @@ _NATIVE_LENGTH = len("Wed Jul 20 19:47:40 2005")
 
 
 def end_of_year(year: int, zone: tzinfo) -> Time:
-    """Return what a clock takes as its latest moment for a log that begins in a year, as a zone counts it."""
-    # the clock allows for a day more
+    """Return the `latest` of a clock for a log that begins in this year of a time zone."""
+    # a clock accepts one day more
     return datetime(year, 12, 31, 23, 59, 59, tzinfo=zone).timestamp() - _DAY
 
 
 def zone(name: str) -> tzinfo:
-    """Return the time zone of an IANA name, `UTC`, or an offset such as `+02:00`; `UsageError` if there is none."""
+    """Return the time zone with an IANA name, `UTC`, or an offset such as `+02:00`. Raises `UsageError` if there is none."""
     offset = re.fullmatch(r"([+-])(\d{2}):?(\d{2})", name)
     if offset:
         seconds = int(offset[2]) * 3600 + int(offset[3]) * 60
@@ -56,7 +56,7 @@ def zone(name: str) -> tzinfo:
 
     try:
         return ZoneInfo(name)
-    except Exception as error:  # zoneinfo raises a dozen kinds for bad names
+    except Exception as error:  # zoneinfo raises a dozen kinds of errors for bad names
         raise UsageError(f"no such time zone: {name}") from error
 
 
@@ -64,7 +64,7 @@ class Clock:
     """Reads the timestamps of one log.
 
     `zone` is the time zone of timestamps that name none. `latest` is the moment at which the log ends, now by default: a timestamp without a year
-    is in the last year in which it is at most a day after that moment.
+    is in the latest year in which it is at most one day after that moment.
 
     Raises `WrongTypeError` for a zone that is not a `tzinfo`, such as a name.
     """
@@ -74,14 +74,14 @@ class Clock:
             raise WrongTypeError(f"a zone is a tzinfo, not {type(zone).__name__}: zoneinfo.ZoneInfo('Europe/Berlin')")
         self.zone = zone
         self._fixed = zone.utcoffset(None)
-        """Offset of a zone that has no summer time; None for others."""
+        """Offset of a time zone without summer time; None for any other."""
         self._days: dict[str, int] = {}
         self.latest = latest if latest is not None else datetime.now(timezone.utc).timestamp()
 
     def read(self, stamp: str) -> Time | None:
-        """Return the time of a stamp in any form of the catalogue; None for an impossible date."""
+        """Return the time of a stamp in any form of the catalogue; None for an impossible date or any other text."""
         if self._fixed is not None and len(stamp) == _NATIVE_LENGTH:
-            # a native stamp of a day that is known: only the clock is new
+            # a native stamp of a known day: only the time of day is new
             midnight = self._days.get(stamp[:11] + stamp[20:])
             if midnight is not None and stamp[11:13] < "24" and stamp[14:16] < "60" and stamp[17:19] < "60":
                 return midnight + int(stamp[11:13]) * 3600 + int(stamp[14:16]) * 60 + int(stamp[17:19])
@@ -96,7 +96,7 @@ class Clock:
             zone = _zone(told.get(form + "offset"), told.get(form + "zone"), utc=stamp[-1] == "Z")
             number = int(month) if month.isdigit() else MONTH_NUMBERS[month]
             time = self._dated(year, number, int(day), clock, zone)
-            # of the first and the last year there is, a part of a day may lie outside of all dates
+            # in the years 1 and 9999, a part of a day may be outside the range of dates
             if (
                 self._fixed is not None
                 and stamp[19:20] == " "
@@ -111,12 +111,12 @@ class Clock:
         return time + float("0." + fraction) if time is not None and fraction.strip("0") else time
 
     def _dated(self, year: str | None, month: int, day: int, clock: str, zone: tzinfo | None) -> Time | None:
-        """Return the time of a date; one without a year is of the last that lies at most a day after the latest moment."""
+        """Return the time of a date; without a year, it is in the latest year in which it is at most one day after `latest`."""
         if year:
             return self._local(int(year), month, day, clock, zone)
         last = datetime.fromtimestamp(self.latest + _DAY, timezone.utc).year
         for guess in range(last, last - 5, -1):
-            # 29 February exists in one year of four
+            # 29 February exists only in leap years
             if _exists(guess, month, day):
                 time = self._local(guess, month, day, clock, zone)
                 if time <= self.latest + _DAY:
@@ -125,12 +125,12 @@ class Clock:
 
     def _local(self, year: int, month: int, day: int, clock: str, zone: tzinfo | None = None) -> Time:
         at = datetime(year, month, day, int(clock[0:2]), int(clock[3:5]), min(int(clock[6:8]), 59), tzinfo=zone or self.zone)
-        # by way of UTC, so that a moment that has no date there is refused
+        # through UTC, so that a moment without a date there is an error
         return int(at.astimezone(timezone.utc).timestamp())
 
 
 def _zone(offset: str | None, name: str | None, *, utc: bool) -> tzinfo | None:
-    """Return the zone that a stamp itself names; None where it names none, or one that nobody knows."""
+    """Return the time zone that a stamp names; None if it names none or an unknown one."""
     if utc:
         return timezone.utc
     if offset:
@@ -140,7 +140,7 @@ def _zone(offset: str | None, name: str | None, *, utc: bool) -> tzinfo | None:
 
 
 def _exists(year: int, month: int, day: int) -> bool:
-    """Tell whether a date exists; 29 February does in one year of four."""
+    """Tell whether a date exists."""
     try:
         date(year, month, day)
     except ValueError:
@@ -149,7 +149,7 @@ def _exists(year: int, month: int, day: int) -> bool:
 
 
 def rfc3339(time: Time) -> str:
-    """Return a time as RFC 3339 text in UTC, with milliseconds only where there is a fraction."""
+    """Return a time as RFC 3339 text in UTC, with milliseconds only if it has a fraction."""
     minute, rest = divmod(time, 60)
     start = _MINUTES.get(minute)
     if start is None:
@@ -158,13 +158,13 @@ def rfc3339(time: Time) -> str:
         at = datetime.fromtimestamp(minute * 60, timezone.utc)
         start = _MINUTES[minute] = f"{at.year:04}-{at.month:02}-{at.day:02}T{at.hour:02}:{at.minute:02}:"
     seconds = int(rest)
-    # what a float of this size may lack of a millisecond is no part of the stamp
+    # a float of this size may be a little below the millisecond that was logged
     fraction = 0 if seconds == rest else int((rest - seconds) * 1000 + 5e-4)
     return f"{start}{seconds:02}.{fraction:03}Z" if fraction else start + _SECONDS[seconds]
 
 
 class Stamps(dict[Time, str]):
-    """`rfc3339` of times that come again and again, by the time."""
+    """A cache of `rfc3339`, by time."""
 
     def __missing__(self, time: Time) -> str:
         if len(self) > _STAMPS_KEPT:
@@ -174,9 +174,9 @@ class Stamps(dict[Time, str]):
 
 
 FIRST_TIME: Time = -62_135_596_800
-"""0001-01-01T00:00:00Z: the years that RFC 3339 can write."""
+"""0001-01-01T00:00:00Z, the first moment that `datetime` can hold."""
 END_OF_TIME: Time = 253_402_300_800
-"""10000-01-01T00:00:00Z, the first moment that it cannot."""
+"""10000-01-01T00:00:00Z, the first moment that neither `datetime` nor RFC 3339 can express."""
 
 _SECONDS = tuple(f"{second:02}Z" for second in range(60))
 _MINUTES: dict[Time, str] = {}
@@ -185,7 +185,7 @@ _STAMPS_KEPT = 50_000
 
 
 def parse_rfc3339(text: str) -> Time:
-    """Return the time of RFC 3339 text, seconds may be left out, or of a date alone (UTC); `UsageError` if it is neither."""
+    """Return the time of RFC 3339 text (seconds are optional) or of a date alone (UTC). Raises `UsageError` for any other text."""
     stamp = text if len(text) > 10 else text + "T00:00:00"
     time = Clock().read(_TO_THE_MINUTE.sub(r"\1:00", stamp))
     if time is None or not stamp[:4].isdigit():

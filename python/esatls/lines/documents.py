@@ -1,4 +1,4 @@
-"""Records that go over several lines: an indented JSON document or array, Logstash's rubydebug, CSV with a row of names at its head."""
+"""Records over several lines: an indented JSON document or array, Logstash's rubydebug, CSV with a header row."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from esatls.lines.records import Record
 
 MOST_LINES = 1000
-"""Lines that a cell of CSV may stand on."""
+"""Maximum lines that a CSV cell may span."""
 
 LARGEST = 1 << 20
-"""Characters of one record that are held; of a larger document, the elements of its outermost array are records of their own."""
+"""Characters of one record that are held; in a larger document, the elements of the outermost array are separate records."""
 
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|(\\?\Z))', re.DOTALL)
-"""A string, also one without an end: looked for again from each of its quotes, that would cost time in the square of its length."""
+"""A string, perhaps without an end: otherwise, it would be tried again from each of its quotes, in quadratic time."""
 _RUBY = re.compile(r'(\s*"[^"\\]*(?:\\.[^"\\]*)*")\s*=>\s*(\S.*|)', re.DOTALL)
 _RUBY_TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]{8,20}Z)(,?)")
 _MARKS = re.compile(r"[{}\[\]]")
 _DEEPEST = 100
-"""Objects and arrays in each other; no collector's record has more."""
+"""Maximum nesting of objects and arrays; no collector's record has more."""
 _BEGINNINGS = ("", *'"{}[]-0123456789tfn')
 _CSV_MARKS = (",", ";", "\t")
 
 
 def begun(line: str, *, first: bool) -> JsonDocument | CsvDocument | None:
-    """Return the document that begins with a line, if one does; CSV begins with the `first` line of its file alone."""
+    """Return the document that begins with a line, if any; CSV can begin only with the `first` line of its file."""
     text = line.strip(" \t")
     if text[:1] in ("{", "["):
         document = JsonDocument()
@@ -40,7 +40,7 @@ def begun(line: str, *, first: bool) -> JsonDocument | CsvDocument | None:
 
 
 def table(line: str) -> CsvDocument | None:
-    """Return the CSV that begins with a row of names, one of which is a field that holds lines."""
+    """Return the CSV with this header row, if one of its columns can hold log lines."""
     if any(name in line for name in records.LINE):
         import csv
 
@@ -61,7 +61,7 @@ def _has_header(line: str) -> bool:
 
 
 def restored(state: dict[str, Any]) -> JsonDocument | CsvDocument:
-    """Return the document whose `state` was kept."""
+    """Restore a document from its `state`."""
     if "names" in state:
         document: JsonDocument | CsvDocument = CsvDocument([str(name) for name in state["names"]], str(state["mark"]))
     else:
@@ -72,21 +72,21 @@ def restored(state: dict[str, Any]) -> JsonDocument | CsvDocument:
 
 
 class JsonDocument:
-    """Lines of JSON that belong together, or of Ruby's way of writing it."""
+    """Lines of one document, in JSON or in Ruby's notation for it."""
 
     def __init__(self) -> None:
         self.depth = 0
         self.lines: list[str] = []
-        """Those of the record that is not complete."""
+        """The lines of the record that is still incomplete."""
         self._size = 0
         self._stack = ""
 
     def state(self) -> dict[str, Any]:
-        """Return what the next line's meaning depends on."""
+        """Return what the meaning of the next line depends on."""
         return {"lines": (["["] if self._stack[:1] == "[" and not self.lines else []) + self.lines}
 
     def add(self, line: str) -> list[tuple[int, list[Record]]] | None:
-        """Take the next line; return how many lines have become records, and these; None where the line is no part of any document."""
+        """Take the next line; return the records that it completes, with their number of lines. None: it is not part of a document."""
         if line.lstrip(" \t")[:1] not in _BEGINNINGS or (self.lines and _has_header(line)):
             return None
         ruby = _RUBY.fullmatch(line)
@@ -94,10 +94,10 @@ class JsonDocument:
             value = _RUBY_TIME.sub(r'"\1"\2', ruby[2]) if ruby[2][:1].isdigit() else {"nil": "null", "nil,": "null,"}.get(ruby[2], ruby[2].replace("\\#", "#"))
             line = f"{ruby[1]}: {value}"
         stack = self._stack
-        # text between strings, and after each string whether it has no end
+        # the text between strings, and after each string None if it is closed
         parts = _STRING.split(line)
         if (len(parts) > 1 and parts[-2] is not None) or (stack[-1:] == "{" and line.lstrip(" \t")[:1] == "{"):
-            return None  # a line that was cut, or one behind such a line: no string goes over lines, no object has another without a name
+            return None  # this line or the one before was cut: no string spans lines, and no object holds another without a name
         marks = _MARKS.findall("".join(parts[::2]))
         for number, mark in enumerate(marks, 1):
             if mark in "{[":
@@ -107,7 +107,7 @@ class JsonDocument:
             elif stack and stack[-1] + mark in ("{}", "[]"):
                 stack = stack[:-1]
             elif stack or mark == "}" or number < len(marks):
-                return None  # a bracket at the end closes an array that began before what is in view
+                return None  # only a bracket at the end may close an array that began before the lines seen
         self._stack = stack
         self.lines.append(line)
         self._size += len(line)
@@ -137,7 +137,7 @@ class JsonDocument:
 
 
 class CsvDocument:
-    """Rows of CSV; a cell may go over several lines."""
+    """Rows of CSV; a cell may span several lines."""
 
     def __init__(self, names: list[str], mark: str) -> None:
         self.depth = 1
@@ -145,14 +145,14 @@ class CsvDocument:
         self.names = names
         self.mark = mark
         self._open = 0
-        """Whether a cell goes on: 1 where a quote is left open."""
+        """1 if a quote is open, so that the cell continues on the next line."""
 
     def state(self) -> dict[str, Any]:
-        """Return what the next line's meaning depends on."""
+        """Return what the meaning of the next line depends on."""
         return {"lines": self.lines, "names": self.names, "mark": self.mark}
 
     def add(self, line: str) -> list[tuple[int, list[Record]]] | None:
-        """Take the next line; return how many lines have become a row, and its record."""
+        """Take the next line; return the records of the row that it completes, with its number of lines. None: the row has too many."""
         if (self._open + line.count('"')) % 2:
             if len(self.lines) >= MOST_LINES:
                 return None
@@ -163,7 +163,7 @@ class CsvDocument:
         return [(len(lines), list(self._rows(lines)))]
 
     def row(self, line: str) -> list[Record]:
-        """Return the records of a row that stands on one line."""
+        """Return the records of a row on a single line."""
         return list(self._rows([line]))
 
     def _rows(self, lines: list[str]) -> Iterator[Record]:

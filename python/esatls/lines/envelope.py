@@ -1,4 +1,4 @@
-"""The envelope of a line: what stands before the message text (tests/cases/envelope.json has every known form by its number)."""
+"""The envelope of a line: all that comes before the message text (tests/cases/envelope.json has every known form, by its number)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import NamedTuple
 from esatls.lines.header import ENVELOPE, STAMP, USUAL
 
 BARE, UNSTAMPED, STAMPED = 0, 1, 2
-"""How much an envelope says; a line that says less than its neighbours may be the rest of a wrapped one."""
+"""Ranks of envelopes: how much they say. A line that says less than its neighbours may be the rest of a wrapped one."""
 
 LONGEST = 1200
-"""No envelope is longer: every part of the pattern is bounded."""
+"""No envelope is longer, because every part of the pattern is bounded."""
 
 _USUAL = re.compile(USUAL, re.ASCII)
 _ADDRESS = r"(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,45})"
 _KNOWN_LEAD = re.compile(rf"(?:\d{{1,6}} (?=<))?(?:{_ADDRESS} (?=<))?(?:<\d{{1,3}}>(?:1 )?)?|(?:n|on|e|ue|d|ed|u|hu|i|ri|t|at|un) ", re.ASCII)
-"""What collectors put in front of the first stamp and no stranger can: the octet count and the relay's address before a priority,
-the priority; and the rest of a weekday, where a log was cut at the left (W20)."""
+"""What collectors, but no strangers, can put in front of the first stamp: a priority, perhaps behind an octet count and a relay's address. Also the
+rest of a weekday, if a log was cut at the left (W20)."""
 _NO_WEEKDAY = re.compile(r"[A-Z][a-z]{2} {1,2}\d.* \d{4}", re.ASCII)
 _LINE_NUMBER = re.compile(r"(?:^\s*\d+[:\t-]|:\d+:|-\d+-)$", re.ASCII)
 _WORD = re.compile(r"[^\s:>|]+")
@@ -31,7 +31,7 @@ _MARKS = re.compile(r"(?P<name>.*?)(?P<number>(?:(?<![^:\s-])\d{1,9})?)(?P<end>[
 
 
 class Envelope(NamedTuple):
-    """What the envelope says, as text; `end` is where the message text starts."""
+    """What an envelope says, as text; `end` is where the message text starts."""
 
     rank: int
     end: int
@@ -40,17 +40,17 @@ class Envelope(NamedTuple):
     log: str | None = None
     level: str | None = None
     lead: str = ""
-    """What a tool has put in front of the header: white space, quotes, the name of a file, a number; one that every line of the log has."""
+    """What a tool put in front of the header of every line: white space, quotes, a file name, a number."""
 
 
 CUT = "..."
-"""Stands for what is missing of a weekday where the first line of a log was cut at the left (W20); further on a text may have been wrapped there."""
+"""The `lead` of a line that lacks a part of its weekday: the first line of a log may be cut at the left (W20), any other may be wrapped text."""
 
 NONE = Envelope(BARE, 0)
 """The envelope of a line that has none."""
 
 
-# compiled when they are needed, which few logs do: that takes longer than reading a small one
+# compiled only when needed: few logs need them, and compiling takes longer than reading a small log
 
 
 @functools.cache
@@ -65,12 +65,12 @@ def _first_stamp() -> re.Pattern[str]:
 
 @functools.cache
 def _start() -> re.Pattern[str]:
-    """Return what a priority or a first stamp looks like."""
+    """Return an expression for a priority or a first stamp."""
     return re.compile(rf"(?:{_ADDRESS} (?=<))?(?:<\d{{1,3}}>(?:1 )?(?:{STAMP} )?|{STAMP} )", re.ASCII)
 
 
 def parse(line: str) -> Envelope:
-    """Return the envelope of one line (no JSON); a bare one where none is found."""
+    """Return the envelope of a line that is not JSON; a bare one if none is found."""
     m = _USUAL.match(line)
     if m is None:
         return parse_unusual(line)
@@ -78,12 +78,12 @@ def parse(line: str) -> Envelope:
     return Envelope(STAMPED, m.end(), native or inner or syslog, host, log, level.capitalize())
 
 
-# whoever takes a line out of a record asks for its header, and so does the reader of the line
+# a line in a record is parsed twice: to find it there, and to read it
 @functools.lru_cache(maxsize=2)
 def parse_unusual(line: str) -> Envelope:
-    """Return the envelope of a line whose header may be any: the same as `parse`, which knows the usual ones by sight."""
+    """Return the same as `parse`, which is faster for the usual headers."""
     if line.startswith('{"'):
-        return NONE  # nothing in front of a header does
+        return NONE  # no text in front of a header begins like this
     start = line[:LONGEST]
     m = _envelope().match(start)
     if m is None:
@@ -105,9 +105,9 @@ def parse_unusual(line: str) -> Envelope:
 
 
 def alike(lead: str, first: str) -> bool:
-    """Tell whether what stands in front of a line has the form of what stands in front of its log's first line.
+    """Tell whether the lead of a line has the same form as that of the log's first line.
 
-    Another file, another number, less white space are alike; one thing more, in front of a text that a stranger has wrapped, is not.
+    The file name and the number may differ, and there may be less white space. Anything more may be a stranger's text that was wrapped.
     """
     if not lead.strip():
         return not first.strip() and len(lead) <= len(first)
@@ -115,7 +115,7 @@ def alike(lead: str, first: str) -> bool:
 
 
 def _holds_more(lead: str, first: str) -> bool:
-    """Tell whether a line shown around grep's matches, `FILE-`, may go on with another name that a stranger wrote; `FILE-20240303:` is an older file."""
+    """Tell whether `FILE-`, as in grep's context lines, may continue with a name that a stranger wrote; `FILE-20240303:` is an older file."""
     name = first.rstrip(":-")
     if not lead.startswith(f"{name}-") or lead == f"{name}-":
         return False
@@ -128,7 +128,7 @@ def _form(lead: str) -> str:
 
 
 def form(line: str) -> str:
-    """Return how a header begins: up to its first stamp and what stands behind that, whatever the words and numbers."""
+    """Return the form of a header up to three characters behind its first stamp, with each word or number as `w`; empty without a stamp."""
     m = _first_stamp().search(line, 0, LONGEST)
     return "" if m is None else _BLANKS.sub(" ", _ANY_WORD.sub("w", line[: m.end() + 3]))
 
@@ -141,9 +141,9 @@ def naming(env: Envelope, line: str) -> int:
 
 
 def without_marks(line: str, lead: str) -> str:
-    """Return the rest of a wrapped line without what a tool has put in front of it, as `lead` in front of the line's beginning.
+    """Return the rest of a wrapped line without what a tool put in front of it, as it put `lead` in front of the line's beginning.
 
-    That is the same file's name, another number, as many quotes; white space stays, and so does a line that begins otherwise.
+    That is the same file name, any number, as many quotes. White space alone stays, and so does a line that begins differently.
     """
     marks = _marks_like(lead)
     m = None if marks is None else marks.match(line)
@@ -163,9 +163,9 @@ def _marks_like(lead: str) -> re.Pattern[str] | None:
 
 
 def starts_anew(line: str) -> bool:
-    """Tell whether a line begins with a priority, or with a stamp and two words: whoever wrote it, it is not the rest of another line.
+    """Tell whether a line begins with a priority, or with a stamp and two words: it is not the rest of another line, no matter who wrote it.
 
-    A stamp alone may be the end of a text that was wrapped.
+    A stamp alone may be the end of wrapped text.
     """
     start = line[:LONGEST]
     m = _start().match(start)

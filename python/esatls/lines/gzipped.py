@@ -1,4 +1,4 @@
-"""Gzip, read up to the byte where it is damaged: the standard library loses what it has unpacked of the same chunk."""
+"""Reading gzip up to the damaged byte; the standard library loses what it has unpacked of the same chunk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 class GzipReader:
-    """The bytes of a gzip file, of all its members."""
+    """Reads the unpacked bytes of a gzip file, of all its members."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -19,9 +19,9 @@ class GzipReader:
         self._damage: Exception | None = None
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, `size` at most, none at the end.
+        """Return the next bytes, at most `size`, and none at the end.
 
-        Raises `zlib.error` behind the last byte in front of the damage, and `EOFError` where the file breaks off.
+        After the last readable byte, raises `zlib.error` if the file is damaged, and `EOFError` if it breaks off.
         """
         while self._damage is None:
             if self._member.eof and not self._next_member():
@@ -36,7 +36,7 @@ class GzipReader:
         raise self._damage
 
     def _next_member(self) -> bool:
-        """Begin the next member, behind zeros that fill a block of a tape; False at the end of the file."""
+        """Begin the next member, after zeros that pad a block of a tape; False at the end of the file."""
         rest = self._packed.lstrip(b"\0")
         while not rest:
             more = self._file.read(_CHUNK)

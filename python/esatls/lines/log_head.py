@@ -1,4 +1,4 @@
-"""The head that an appliance writes into a native log: which one it is, and the zone of what follows."""
+"""The head that an appliance writes into a native log: its serial number, and the time zone of what follows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from esatls.lines.documents import CsvDocument
 
 OFFSET_WORDS = "Time offset from UTC: "
-"""What stands in every line that states an offset; in others too."""
+"""The words of every line that states an offset; other lines may have them too."""
 _OFFSET = re.compile(OFFSET_WORDS + r"([+-]?\d{1,6}) seconds\s*", re.ASCII)
 _SERIAL_WORD = " SN: "
 _VERSION = re.compile(rf"Version: \S{{1,64}}{_SERIAL_WORD}(\S{{1,64}})\s*", re.ASCII)
@@ -23,10 +23,10 @@ _DAY = 86400
 
 
 def offsets(line: str, table: CsvDocument | None = None) -> Iterator[tuple[int, str | None]]:
-    """Yield the seconds ahead of UTC that a line of a log's head states, and the appliance that it names.
+    """Yield the seconds ahead of UTC that a line in the head of a log states, and the appliance that it names, if any.
 
-    A subject with the same words states nothing, nor does a line without a stamp, which may be the rest of one. Of a row of CSV
-    (`table`: the one it stands in) the cell that is the line counts.
+    A subject with the same words does not count, nor does a line without a stamp, which may be the rest of one. In a row of CSV
+    (`table`), the cell with the log line counts.
     """
     found_in = records.unwrap(line) if table is None else table.row(line)
     for record in found_in or [records.Record([line])]:
@@ -38,7 +38,7 @@ def offsets(line: str, table: CsvDocument | None = None) -> Iterator[tuple[int, 
 
 
 def serial(lines: list[str]) -> str | None:
-    """Return the serial number that the first lines of a log state (W3), unless they name the appliance itself."""
+    """Return the serial number that the first lines of a log state (W3), unless they name the appliance by its host."""
     for line in lines:
         if _SERIAL_WORD not in line:
             continue
@@ -50,10 +50,10 @@ def serial(lines: list[str]) -> str | None:
 
 
 def by_offset(block: bytes, table: CsvDocument | None = None) -> Iterator[tuple[int | None, bytes]]:
-    """Yield a block of whole lines in pieces, with the seconds ahead of UTC that the first line of each states (None: it states nothing).
+    """Yield the pieces of a block of whole lines, each with the seconds ahead of UTC that its first line states (None: it states none).
 
-    An offset holds for what follows it: several logs may stand in one file. One that names its appliance states nothing here:
-    a log with names may be several appliances', and each may write its head at any time.
+    An offset applies to all that follows it, because one file may hold several logs. A line that names its appliance does not count here:
+    a log with names may be of several appliances, and each may write its head at any time.
     """
     words, at, now = OFFSET_WORDS.encode(), 0, None
     found = block.find(words)
@@ -70,10 +70,10 @@ def by_offset(block: bytes, table: CsvDocument | None = None) -> Iterator[tuple[
 
 
 def shifted(clock: Clock, offset: int) -> Clock:
-    """Return a clock for stamps that are so many seconds ahead of UTC."""
+    """Return a copy of a clock for stamps that are this many seconds ahead of UTC."""
     return Clock(zone_of(offset), clock.latest)
 
 
 def zone_of(offset: int) -> timezone:
-    """Return the zone that is so many seconds ahead of UTC."""
+    """Return the time zone that is this many seconds ahead of UTC."""
     return timezone(timedelta(seconds=offset))

@@ -1,9 +1,9 @@
-"""Records that collectors keep a line in: JSON of any of them, an ArcSight connector's, a row of CSV.
+"""Records in which collectors keep a log line: JSON of any collector, an ArcSight connector's record, a row of CSV.
 
-The tables name the fields; the engines' copies are made from them. A field of a record is named by its path, with dots, or
-stands under a name with dots. The line is the first of LINE that names its appliance, else the first that has a header, else the
-first that is there: where one field is the line, nothing else in that record is one. Time, host, log and level are looked for beside the
-line first, then around it. Fields that hold a stranger's text by their nature are never looked into.
+The tables name the fields; the copies for other engines are generated from them. A name with dots is the path of a field, or its whole
+name. The line is the first field of LINE whose text names its appliance, else the first whose text has a header, else the first present; nothing else
+in that record is a line. Time, host, log and level are looked for beside the line first, then around it. Objects that hold a stranger's text
+by nature are never searched.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ LINE = (
     *("message", "log", "event", "msg", "Message", "MESSAGE", "SyslogMessage", "@message", "short_message", "line", "textPayload", "jsonPayload.message"),
     *("body.stringValue", "body", "raw", "RawData", "payload"),
 )
-"""Fields in which collectors keep the line: first those that keep it as it came. `event` is also the HTTP Event Collector's. The first one
-is Microsoft Sentinel's, for a consolidated event: where it stands, `Message` is a subject."""
+"""Fields in which collectors keep the line, first those that keep it unchanged. `event` is also the HTTP Event Collector's. The first one is
+Microsoft Sentinel's, for a consolidated event: beside it, `Message` is a subject."""
 
 TIME = (
     *("@timestamp", "timestamp", "_time", "time", "TimeGenerated", "ISODATE", "timeUnixNano", "observedTimeUnixNano", "__REALTIME_TIMESTAMP"),
     *("_SOURCE_REALTIME_TIMESTAMP", "EventReceivedTime", "EventTime", "collectionTime", "_messagetime", "map._messagetime"),
     *("eventTime", "receiveTimestamp", "datetime", "date", "ts", "DATE", "TIMESTAMP"),
 )
-"""Fields that tell the time of a line that does not: text, or seconds, milliseconds, microseconds or nanoseconds since 1970."""
+"""Fields with the time of a line that has none itself: text, or seconds, milliseconds, microseconds or nanoseconds since 1970."""
 
 HOST = (
     *("observer.hostname", "observer.name", "hostname", "Hostname", "HOSTNAME", "predecoder.hostname", "log.source.address", "HOST", "syslog_hostname"),
     *("host.name", "host.hostname", "host", "labels.host", "labels.hostname", "stream.host", "stream.hostname", "logsource", "source_host", "fromhost"),
     *("_sourceHost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME"),
 )
-"""Fields that name the appliance of a line that does not: first those that can mean no collector."""
+"""Fields that name the appliance if the line does not, first those that cannot mean a collector."""
 
 LOG = (
     *("cisco_secure_email_gateway.log.category.name", "log.syslog.appname", "appname", "APP_NAME", "app_name", "ident", "PROGRAM", "programname"),
     *("program_name", "predecoder.program_name", "ProcessName", "SourceName", "SYSLOG_IDENTIFIER", "syslogtag", "tag"),
 )
-"""Fields that name the log subscription of a line that does not."""
+"""Fields that name the log subscription if the line does not."""
 
 LEVEL = ("log.level", "level", "severity")
-"""Fields that tell the level of a line that does not, where their word is one of the appliance's."""
+"""Fields with the level of a line that has none itself; only the appliance's own words count."""
 
 STRANGERS = frozenset(
     {
@@ -74,7 +74,7 @@ STRANGERS = frozenset(
         "headers",
     }
 )
-"""Objects that hold a stranger's text by their nature, in any spelling."""
+"""Objects that hold a stranger's text by nature; a record may write their names in upper or lower case."""
 
 SENTINEL_COLUMNS = {
     "DeviceAction": "act",
@@ -86,7 +86,7 @@ SENTINEL_COLUMNS = {
     "DeviceCustomString4": "cs4",
     "Message": "msg",
 }
-"""Columns of the table CommonSecurityLog -> keys of CEF that they were made from."""
+"""Columns of Sentinel's table CommonSecurityLog -> the keys of CEF that they were made from."""
 _PLAIN_VALUE = re.compile(r"[^\s;=|\"'\\]+(?:;[^\s;=|\"'\\@]+@[^\s;=|\"'\\]+)*")  # one word, or addresses
 _QUOTED_VALUE = re.compile(r"""(['"]?)([^'"\\;\r\n]+)\1""")
 QUOTED_COLUMNS = ("cs4", "msg")
@@ -95,17 +95,17 @@ QUOTED_COLUMNS = ("cs4", "msg")
 LEVELS = frozenset({"Info", "Warning", "Critical", "Debug", "Trace"})
 _LOG_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,128}", re.ASCII)
 DEEPEST = 12
-"""Objects within each other that are looked into."""
+"""Maximum nesting of objects that are searched."""
 _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
 _UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
-"""No log has seen so many seconds, milliseconds, microseconds, nanoseconds: a number as large is of the next smaller unit."""
+"""Limits of seconds, milliseconds, microseconds and nanoseconds since 1970, and how many make a second: a larger number is in the next smaller unit."""
 _PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([\w.-]{1,255})):\d{1,5}", re.ASCII)
-# JSON can name halves of surrogate pairs, which nobody can write; those that stand for bytes that are not UTF-8 are the stream's business
+# JSON can name halves of surrogate pairs, which UTF-8 cannot; those that stand for bytes that are not UTF-8 are left to the stream
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 class Record(NamedTuple):
-    """The lines of one record, with what the record itself says."""
+    """The lines of a record, and what the record says about them."""
 
     lines: list[str]
     host: str | None = None
@@ -113,15 +113,15 @@ class Record(NamedTuple):
     log: str | None = None
     level: str | None = None
     field: str = ""
-    """The field that is the line."""
+    """The field that holds the line."""
     header: tuple[bool, bool] = (True, True)
-    """Whether a level and a log name stand in front of the text or beside it; of a consolidated event neither is asked for."""
+    """Whether there is a level, and a log name, in front of the text or beside it; True for a consolidated event, which needs neither."""
 
 
 def unwrap(line: str, end: int | None = None) -> list[Record]:
-    """Return the records in a line of JSON (W16), or the one that an ArcSight connector has put around a line (W14); none in any other line.
+    """Return the records in a line of JSON (W16), or the one that an ArcSight connector put around a line (W14); none in any other line.
 
-    `end` is where its envelope ends, for whoever has parsed it.
+    `end` is where the envelope of the line ends, if the caller knows it.
     """
     if line[:1] in ("{", "[", " ", "\t"):
         text = line.strip(" \t").rstrip(", \t")
@@ -130,7 +130,7 @@ def unwrap(line: str, end: int | None = None) -> list[Record]:
     if front is not None:
         return [record._replace(time=record.time or front["stamp"]) for record in of_json(line[front.end() :])]
     at = line.find("CEF:", 0, envelope.LONGEST)
-    # right behind the envelope: what stands further on is text that somebody chose
+    # right behind the envelope: further on, it is text that somebody chose
     if at >= 0 and (envelope.parse(line).end if end is None else end) == at:
         inner = arcsight.text_line(line[at:])
         if inner is not None:
@@ -139,23 +139,23 @@ def unwrap(line: str, end: int | None = None) -> list[Record]:
 
 
 def whole(text: str) -> str:
-    """Return the JSON of a line; the first and the last line of an array that has a record on each get the bracket of the other."""
+    """Return the JSON of a line; the first and the last line of an array with one record per line get the missing bracket."""
     opened, closed = text[:1] == "[", text[-1:] == "]"
     return text if opened == closed else f"{text}]" if opened else f"[{text}"
 
 
 @functools.cache
 def _stamp_and_tag() -> re.Pattern[str]:
-    """Return what stands in front of a record where Fluentd writes a file."""
+    """Return an expression for what Fluentd writes in front of a record in a file."""
     return re.compile(rf"(?:<\d{{1,3}}>)?(?P<stamp>{STAMP})(?:[ \t][^\s\"'{{}}]{{1,128}}){{0,3}}[ \t](?=\{{)", re.ASCII)
 
 
 def in_front(line: str) -> re.Match[str] | None:
-    """Return what stands in front of the JSON record in a line, if that is a stamp and a tag and no header."""
+    """Return the match of what stands in front of a JSON record in a line, if that is a stamp and a tag, not a header."""
     return None if line[-1:] != "}" or '{"' not in line[: envelope.LONGEST] else _in_front(line)
 
 
-# a line is asked for again by whoever takes the record
+# whoever takes the record asks about the same line again
 @functools.lru_cache(maxsize=1)
 def _in_front(line: str) -> re.Match[str] | None:
     front = _stamp_and_tag().match(line)
@@ -163,7 +163,7 @@ def _in_front(line: str) -> re.Match[str] | None:
 
 
 def of_json(text: str) -> Iterator[Record]:
-    """Yield the records of a JSON value."""
+    """Yield the records in JSON text; none if it is invalid."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -172,7 +172,7 @@ def of_json(text: str) -> Iterator[Record]:
 
 
 def of_value(value: Any) -> Iterator[Record]:
-    """Yield the records of a value: an object that holds a line is one, whatever else is in it; else those in it."""
+    """Yield the records in a value: an object that holds a line is one record; any other object or list is searched."""
     yield from _within(value, ())
 
 
@@ -198,7 +198,7 @@ def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
 
 
 def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
-    """Return the record of an object that holds a line; None for one that does not."""
+    """Return the record of an object; None if it holds no line."""
     best, rank, said_by = None, -1, envelope.NONE
     for name in _of(record, LINE):
         text = _lookup(record, name)
@@ -234,7 +234,7 @@ def _record(text: str, around: tuple[Json, ...]) -> Record:
 
 
 def _texts(around: tuple[Json, ...], names: tuple[str, ...]) -> Iterator[str]:
-    """Yield the fields of some names that are text, those beside the line first."""
+    """Yield the texts of fields with these names, those beside the line first."""
     for record in around:
         for name in _of(record, names):
             value = _lookup(record, name)
@@ -251,7 +251,7 @@ def _texts(around: tuple[Json, ...], names: tuple[str, ...]) -> Iterator[str]:
 
 
 def _of(record: Json, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the fields of some names that a record may have."""
+    """Return those of the names that may be fields of a record."""
     return _among(tuple(record), names)
 
 
@@ -270,13 +270,13 @@ def _lookup(record: Json, name: str) -> Any:
 
 
 def _without_port(host: str) -> str:
-    """Return the address that a packet came from without its port; any other name as it is."""
+    """Return a host without the port that the source of a packet has."""
     m = _PORT.fullmatch(host)
     return host if m is None else m[1] or m[2]
 
 
 def _stamp(value: Any) -> str | None:
-    """Return a time as text; a number counts from 1970, in the unit that its size tells."""
+    """Return a time as text; a number counts from 1970, and its size shows the unit."""
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value):
             return value or None
@@ -290,14 +290,14 @@ def _stamp(value: Any) -> str | None:
 
 
 def _columns(record: Json, text: str) -> str:
-    """Return what Sentinel keeps in columns of its own, as further fields of AdditionalExtensions."""
+    """Return the values that Sentinel keeps in separate columns, as further fields of AdditionalExtensions."""
     found = ((key, record.get(column)) for column, key in SENTINEL_COLUMNS.items())
     values = ((key, _column(key, value)) for key, value in found if isinstance(value, str) and f"{key}=" not in text)
     return "".join(f";{key}={value}" for key, value in values if value)
 
 
 def _column(key: str, value: str) -> str | None:
-    """Return the text of a column as a value of CEF behind which nothing can go on; None if it is no such text."""
+    """Return the text of a column as a value of CEF; None if it could contain more fields."""
     if key in QUOTED_COLUMNS:
         quoted = _QUOTED_VALUE.fullmatch(value)
         return quoted and f"'{quoted[2]}'"
@@ -305,5 +305,5 @@ def _column(key: str, value: str) -> str | None:
 
 
 def writable(text: str) -> str:
-    """Return text with halves of surrogate pairs, which JSON can name and nobody can write, as escapes."""
+    """Return text with halves of surrogate pairs, which JSON can name but UTF-8 cannot, as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

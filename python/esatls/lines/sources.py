@@ -1,7 +1,6 @@
 """Files, folders, globs and standard input -> blocks of whole lines.
 
-Compressed files are known by their first bytes, not by their names. A file that breaks off is read as far
-as it goes, with a warning.
+Compressed files are recognized by their first bytes, not by their names. A file that breaks off is read as far as possible, with a warning.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 18
 LONGEST_LINE = 1 << 24
-"""Bytes after which a line without an end is cut."""
+"""Bytes after which a line is cut."""
 _SAMPLE = 1 << 20
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _NOT_TEXT = bytes(set(range(32)) - set(b"\t\n\r\x1b"))
@@ -32,16 +31,16 @@ class Source(NamedTuple):
 
     path: str
     called: str | None = None
-    """How messages name it, where that is not its path."""
+    """Its name in messages, if that is not the path."""
 
     @property
     def name(self) -> str:
-        """The name that messages use."""
+        """The name in messages."""
         return self.called or ("standard input" if self.path == "-" else self.path)
 
     @property
     def size(self) -> int:
-        """Bytes on disk; 0 where that is not known."""
+        """Bytes on disk; 0 if unknown."""
         try:
             return 0 if self.path == "-" else os.stat(self.path).st_size
         except OSError:
@@ -49,9 +48,9 @@ class Source(NamedTuple):
 
 
 def find(paths: tuple[str, ...], warn: Warn) -> list[Source]:
-    """Return the inputs that paths, folders (all files in them) and globs name, each once, also where links lead to it.
+    """Return the inputs that paths, folders (all files in them that are not hidden) and globs name, each once, even if links lead to it.
 
-    Raises `InputError` when nothing can be read at all; warns of each path that cannot.
+    Warns about each path that cannot be read. Raises `InputError` if none can.
     """
     found: dict[object, Source] = {}
     for path in paths or ("-",):
@@ -91,7 +90,7 @@ def _expand(path: str, warn: Warn) -> list[str]:
 
 
 def _globbed(pattern: str) -> set[str]:
-    """Return what a glob names; `**` does not follow links, which may go round."""
+    """Return the paths that a glob names; `**` does not follow links, which may form a loop."""
     import glob
 
     head, deep, tail = pattern.partition("**")
@@ -103,7 +102,7 @@ def _globbed(pattern: str) -> set[str]:
 
 
 def _identity(path: str) -> object:
-    """Return what tells a file from others, whatever its names."""
+    """Return what identifies a file, even under several names."""
     if path == "-":
         return path
     told = os.stat(path)
@@ -111,7 +110,7 @@ def _identity(path: str) -> object:
 
 
 def _problem(path: str, *, named: bool) -> str | None:
-    """Return why a path cannot be read; a pipe or a device can be if it was named, and would be waited for if it was only found."""
+    """Return why a path cannot be read; pipes and devices can only if the user named them, because reading may wait forever."""
     if path == "-":
         return None
     try:
@@ -125,7 +124,7 @@ def _problem(path: str, *, named: bool) -> str | None:
 
 
 def is_plain(source: Source) -> bool:
-    """Tell whether a source can be read from any place in it: a file, not compressed, not UTF-16."""
+    """Tell whether a source can be read from any offset: a file, not compressed, not UTF-16."""
     if source.path == "-" or not os.path.isfile(source.path):
         return False
     with open(source.path, "rb") as file:
@@ -134,7 +133,7 @@ def is_plain(source: Source) -> bool:
 
 
 def opener_of(head: bytes) -> Callable[[IO[bytes]], Any] | None:
-    """Return what unpacks a file that begins with these bytes; None for one that is not compressed."""
+    """Return what unpacks a file that begins with these bytes; None if it is not compressed."""
     if head.startswith(b"\x1f\x8b"):
         from esatls.lines.gzipped import GzipReader
 
@@ -161,7 +160,7 @@ def read_some(file: Any, size: int) -> bytes:
 
 
 def is_damage(error: Exception) -> bool:
-    """Tell whether an error says that a file breaks off or cannot be unpacked."""
+    """Tell whether an error means that a file breaks off or cannot be unpacked."""
     import lzma
     import zlib
 
@@ -169,7 +168,7 @@ def is_damage(error: Exception) -> bool:
 
 
 class Reader:
-    """The bytes of one source, decompressed, in blocks of whole lines."""
+    """Reads one source, decompressed, in blocks of whole lines."""
 
     def __init__(self, source: Source, warn: Warn, start: int = 0, end: int | None = None) -> None:
         self.source = source
@@ -193,7 +192,7 @@ class Reader:
             warn(f"{source.name}: seems to be a binary file")
 
     def sample(self) -> bytes:
-        """Return the first megabyte, without using it up."""
+        """Return the first megabyte without consuming it."""
         while len(self._ahead) < _SAMPLE:
             more = self._next()
             if not more:
@@ -209,7 +208,7 @@ class Reader:
             return 0
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield blocks that end with a line feed (the last one perhaps not)."""
+        """Yield blocks that end with a line feed (except, perhaps, the last one)."""
         parts: list[bytes] = []
         held = 0
         while True:
