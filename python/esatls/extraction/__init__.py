@@ -1,1 +1,1 @@
-"""What a line says: its kind and its fields."""
+"""From message texts to events: kinds and fields."""

@@ -1,4 +1,4 @@
-"""Blocks of lines at once, where that means the same as one line after another: all have envelopes that are known to be whole."""
+"""Reading many lines at once, if the result is the same as line by line: all of them must have whole envelopes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 TakeUsual = Callable[["Mapping[str, list[str]]", "Mapping[str, Head]", int], int]
 
 LINES_AT_ONCE = 500
-"""Lines that are read with care, one by one, when one of them has no whole envelope."""
+"""Lines per chunk; once a line has no whole envelope, the rest of its chunk is read line by line."""
 
 
 class BlockStream(Stream):
     """Reads one log in blocks of whole lines."""
 
     def feed(self, block: bytes) -> None:
-        """Take a block of whole lines as bytes; bytes that are not UTF-8 stand as escapes in what is read."""
+        """Take a block of whole lines as bytes; those that are not UTF-8 become escapes in what is read."""
         try:
             text = block.decode("utf-8")
         except UnicodeDecodeError:
@@ -43,7 +43,7 @@ class BlockStream(Stream):
             self.block(text)
 
     def block(self, text: str) -> None:
-        """Take a block of whole lines: fast as long as every line has an envelope, else line by line."""
+        """Take a block of whole lines: at once as long as every line has a whole envelope, else line by line."""
         if self._heads.length and self._document is None and self._cut is None and text[-1:] == "\n":
             text = text[self._skim(text) :]
         plain = is_plain(text)
@@ -57,9 +57,9 @@ class BlockStream(Stream):
                 self.line(line)
 
     def sift(self, block: bytes, word: str, rare: str) -> None:
-        """Take a block for a consumer that wants only events with `word` or `rare` in their line: the others are not read.
+        """Take a block for a consumer that wants only events with `word` or `rare` in their line; other lines are skipped.
 
-        Only where every line of the block has the same kind of envelope and none has `rare`; else the block is read whole.
+        This works only if all lines have whole envelopes and none has `rare`; otherwise all lines are read.
         """
         lines = block.count(b"\n")
         picked = self._pick(block, word, rare) if self._heads.length and lines > 1 and block[-1:] == b"\n" and self._cut is None else None
@@ -67,14 +67,14 @@ class BlockStream(Stream):
             self.feed(block)
             return
         found, heads, last = picked
-        # lines that are not read are no events that the consumer wants
+        # skipped lines count as ignored
         self._give(found, heads, lines - 1)
         self.feed(block[last:])
 
     def _pick(self, block: bytes, word: str, rare: str) -> tuple[list[str], HeadsInARow, int] | None:
         """Return the lines with a word, their heads, and where the last line of the block begins.
 
-        None where a line has the rare word, holds a line of its own, has no whole envelope or was cut by a relay: it may be wrapped, or not understood.
+        None if any line has the rare word, is not ASCII, may hold another line, has no whole envelope or may have been cut by a relay: it may be wrapped.
         """
         try:
             text = block.decode("ascii")
@@ -96,9 +96,9 @@ class BlockStream(Stream):
         return (found, heads, last) if len(heads.heads) == len(found) else None
 
     def _skim(self, text: str) -> int:
-        """Take lines at once, those with a usual text without a look at each; return where the last line begins, which is left.
+        """Take all lines but the last at once, the usual ones without looking at each; return where the last line begins.
 
-        Only where the consumer can do so, and every line has a whole envelope and was cut by no relay; else 0 is returned, and nothing taken.
+        Return 0 and take nothing if the consumer cannot do so, or if any line has no whole envelope or may have been cut by a relay.
         """
         take_usual: TakeUsual | None = getattr(self.consumer, "take_usual", None)
         last = text.rfind("\n", 0, -1) + 1
@@ -121,7 +121,7 @@ class BlockStream(Stream):
                 usual[shown[length:end]].append(shown)
         if RECORD in usual or any(RECORD in line for line in others):
             return 0
-        # the last line too: it may be the rest of the one before it
+        # the last line too, because it may be the rest of the one before
         found = self._heads_of([*others, text[last:-1]])
         if len(found.heads) <= len(others):
             return 0
@@ -138,9 +138,9 @@ class BlockStream(Stream):
         return last
 
     def _alike(self, lines: list[str], text: str) -> tuple[list[str], int, dict[str, Head | None]]:
-        """Return lines, which are all of a text, as far as their headers are alike: without what stands in front that is another in nearly each line.
+        """Return the lines of a text without the part in front that differs in nearly every line, the length of their headers, and the known heads.
 
-        With them the length of a header, and the heads that are known; nothing is left of a line that has no such thing where others have one.
+        If there is such a part, a line that does not begin with one becomes empty.
         """
         free, length = self._heads.hour and self._heads.hour.free, self._heads.length
         if not free:
@@ -150,14 +150,14 @@ class BlockStream(Stream):
         return behind, length, dict(zip(headers, self._known([free.sample + header for header in headers]).values()))
 
     def _known(self, prefixes: Iterable[str]) -> dict[str, Head | None]:
-        """Return the heads of envelopes that are known, or of the latest hour."""
+        """Return the heads of envelopes that are known or of the latest hour; None for others."""
         heads, naming = self._heads, self._neighbours.naming
         return {prefix: heads.whole.get(prefix) or heads.same_hour(prefix, naming) for prefix in prefixes}
 
     def _fast(self, lines: list[str]) -> int:
-        """Take lines up to the first one without a whole envelope, or that a relay may have cut; return how many.
+        """Take lines up to the first one that has no whole envelope or that a relay may have cut; return how many.
 
-        The last line before that one is left too: what follows may be its rest.
+        The line before that one is left too, because what follows may be its rest.
         """
         lines = self._before_cut(lines)
         if not lines:
@@ -173,7 +173,7 @@ class BlockStream(Stream):
         return done
 
     def _before_cut(self, lines: list[str]) -> list[str]:
-        """Return the lines before the first that a relay may have cut: what comes behind it is looked at with care."""
+        """Return the lines before the first one that a relay may have cut; the others are read line by line."""
         if self._cut is not None:
             return []
         if not self._neighbours.named or max(map(len, lines)) < (SHORTEST_CUT if "".join(lines).isascii() else SHORTEST_CUT // 4):
@@ -181,15 +181,15 @@ class BlockStream(Stream):
         return lines[: next((at for at, line in enumerate(lines) if may_be_cut(line)), len(lines))]
 
     def _look_at(self, line: str) -> None:
-        """Learn how long envelopes are, unless that is known."""
+        """Learn the length of envelopes from a line, unless it is known."""
         if not self._heads.length:
             env = self._neighbours.parse(line)
-            self._neighbours.changed = None  # there are no heads that it changes
+            self._neighbours.changed = None  # there are no heads yet that it could change
             if is_whole(env, line):
                 self._heads.of(env, line)
 
     def _records(self, lines: list[str]) -> int:
-        """Take JSON records in a row that hold one whole line each; return how many. What stands in a record goes on in no other one."""
+        """Take consecutive JSON records that hold one whole line each; return how many. No line continues in another record."""
         if self._heads.length or self._rank != envelope.BARE:
             return 0
         found: list[records.Record] = []
@@ -218,7 +218,7 @@ class BlockStream(Stream):
         return BlockStream(self.consumer, self.clock, host, log, level)
 
     def whole_lines(self, lines: list[str]) -> Counts:
-        """Take lines that go on in no other one, as long as each has a whole envelope."""
+        """Take lines that do not continue in others, as long as each has a whole envelope; return what became of them."""
         self.counts = Counts()
         text = "\n".join(lines)
         if "\r" not in text and RECORD not in text and not is_unprintable(text):
@@ -229,14 +229,14 @@ class BlockStream(Stream):
         return self.counts
 
     def _give(self, lines: list[str], found: HeadsInARow, read: int) -> None:
-        """Give lines and their heads to the consumer; they are the events among so many that were `read`."""
+        """Give lines and their heads to the consumer, and count `read` lines: these and those that were skipped."""
         lines = [*map(str.rstrip, lines)]
         self.end()
         self._rank = envelope.STAMPED
         self._swallow = False
         heads, length = found.heads, self._heads.length
         for number, start in found.elsewhere.items():
-            # so that all texts start at one place: what stands in front of them has been read
+            # all texts must start at the same place; what is in front of them has been read
             lines[number] = lines[number][start - length :] if start > length else " " * (length - start) + lines[number]
         taken = self.consumer.take_all(zip(lines, heads), length)
         self.counts.lines += read
@@ -246,7 +246,7 @@ class BlockStream(Stream):
             self._heads.length = start
 
     def _heads_of(self, lines: list[str]) -> HeadsInARow:
-        """Return the heads of the first lines, as long as all have whole envelopes."""
+        """Return the heads of lines up to the first one without a whole envelope."""
         known_heads = self._heads
         length, hour, naming = known_heads.length, known_heads.hour, self._neighbours.naming
         prefixes = [line[:length] for line in lines]
@@ -277,12 +277,12 @@ class BlockStream(Stream):
 
 @lru_cache(maxsize=16)
 def _behind(form: str) -> re.Pattern[str]:
-    """Return an expression for whole lines whose group is what stands behind a form, if that begins the line."""
+    """Return an expression for whole lines; its group is what follows a form at the start, or empty if the line has none."""
     return re.compile(rf"(?:{form}(.*)|.*)\n", re.ASCII)
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether a text holds nothing that has to be read with care: zeros, carriage returns, records."""
+    """Tell whether a text has nothing that must be read line by line: null characters, carriage returns, records."""
     return "\0" not in text and "\r" not in text and RECORD not in text
 
 
@@ -291,8 +291,8 @@ def _is_record(line: str) -> bool:
 
 
 class HeadsInARow(NamedTuple):
-    """The heads of some lines in a row."""
+    """The heads of consecutive lines."""
 
     heads: list[Head]
     elsewhere: dict[int, int]
-    """Where the texts start that do not start where most do: another level, a longer name."""
+    """By index of a line: where its text starts, if not where most do, for example because of another level."""

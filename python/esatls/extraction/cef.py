@@ -1,31 +1,31 @@
 r"""Read Cisco's consolidated events: one CEF record per message, AsyncOS 13 to 16.
 
 A record states what the appliance's administrator selected, as ``key=value`` pairs in any order; what it
-leaves out decides nothing. `parse` gives the flat fields that esatls knows.
+leaves out decides nothing. `parse` returns the flat fields that esatls knows.
 
 Who may state a TLS field
 -------------------------
-Subjects, names, addresses, file names and host names in a record are chosen by strangers, so a record is
-read by where a value can end, not by searching for ``ESATLSInConnStatus=``:
+Strangers choose the subjects, names, addresses, file names and host names in a record. A record is therefore
+read by where each value can end, not by searching for ``ESATLSInConnStatus=``:
 
-* ``msg`` and ``cs4`` are written as quoted Python strings, lists of files and addresses in braces as Python
-  dictionaries: what stands inside counts for nothing, and a quote that a cut record leaves open reaches to
+* ``msg`` and ``cs4`` are written as quoted Python strings, and lists of files and addresses as Python
+  dictionaries in braces. Nothing inside them counts, and a quote that a cut record leaves open extends to
   the end.
-* From AsyncOS 14 on an equals sign in a value is written ``\=``; a key is a word before a bare ``=``.
+* From AsyncOS 14 on, an equals sign in a value is written ``\=``; a key is a word before a bare ``=``.
 * A TLS field directly behind a stranger's bare value counts only if that value is whole (an address, a host
-  name), so that nothing of the stranger's can go on behind it.
-* A field that occurs twice is taken from in front of the first stranger's bare value. If all its places lie
-  behind, they must agree; if they do not, it is not stated, and of TLS nothing about that side.
-* AsyncOS 13 and records without a version may leave ``=`` bare in values: there no TLS field counts if it
-  stands directly behind a bare subject or friendly name, and none behind strangers' values at all if any
-  field occurs twice.
+  name), so that the stranger's text cannot continue behind it.
+* If a field occurs more than once, those in front of the first stranger's bare value count; if there are none,
+  those behind it. They must agree; otherwise the field is not stated, and of a TLS field, nothing about its side.
+* AsyncOS 13 and records without a version may leave ``=`` bare in values. There, no TLS field counts directly
+  behind a friendly name or a bare subject (unless it is one quoted-printable word), and none behind any
+  stranger's bare value if any field occurs twice.
 
-An appliance writes its keys in one order. Once that is known (`cef_layout`), one match reads a record; until then, and for every record
-that leaves a doubt, it is read key by key. Both give the same, field by field and in the same order.
+An appliance writes its keys in one order. Once that is known (`cef_layout`), one match reads a record; until then, and if there is any
+doubt, it is read key by key. Both give the same fields in the same order.
 
-Limits: in a record of AsyncOS 13, a stranger who closes his own bare name with another of Cisco's keys, one
-that the record lacks, is not told from the appliance. A record that is cut in the middle of its last value,
-such as ``TLSv1`` of ``TLSv1.2``, cannot be seen to be cut.
+Limits: in a record of AsyncOS 13, a stranger can end a bare name with one of Cisco's keys that the record
+lacks, and it looks like the appliance's own. A record that is cut within its last value, such as ``TLSv1`` of
+``TLSv1.2``, cannot be recognized as cut.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = ["parse", "recipients"]
 
 _KEY = rf"(?:\w+|{'|'.join(SPACED_KEYS)})="
 
-# Values. No two alternatives begin alike, so reading is linear however hostile the text.
+# Values. No two alternatives begin alike, so reading is linear even for hostile text.
 _SINGLE = r"'[^'\\]*(?:\\.[^'\\]*)*(?:'|\\?\Z)"
 _DOUBLE = r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)'
 _JSON = r'\\"[^"\\]*(?:\\[^"][^"\\]*)*(?:\\"|\\?\Z)'
@@ -58,7 +58,7 @@ _STAMP = r"\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}"
 
 _BEGINNING = {"esa_event": "consolidated_event", "witness": "cef"}
 _ORDER = (*TLS_NAMES.values(), *dict.fromkeys(NAMES.values()))
-"""Fields of an event in their order, however the record was read."""
+"""The order of an event's fields, no matter how the record was read."""
 _ADDRESSES = ("sender", "recipient")
 _ADDRESS = r'(?:"[^"\\]*(?:\\.[^"\\]*)*"|[^ ";,<>]+)@[\w.:\[\]-]+'
 _NO_ADDRESS = rf"[\w:\[\]-]+(?:\.[\w:\]-]+)+|{'|'.join(NO_VALUES.values())}|"
@@ -68,15 +68,15 @@ _NEVER_WHOLE = frozenset({"ESAFinalActionDetails", "ESAFriendlyFrom"})
 _QUOTED_PRINTABLE = re.compile("=[0-9A-F]{2}")
 
 _RUN = "ESATLS"
-"""What the keys of TLS fields begin with, and the pretended key of several that follow each other."""
+"""How the keys of TLS fields begin, and the pretended key of a run of them."""
 
 _DICTIONARY = r"\{[^=\"\\]*[^=\"\\{\[( bu]'(?:: \{\})?\}+"
-"""Text in braces that holds no quote, backslash or equals sign, mostly: its end is found at once, behind a quote that does not open another string."""
+"""The usual text in braces, without double quotes, backslashes and equals signs: it ends behind a quote that does not open a string."""
 
 _LONGEST = 65_536
-"""Characters of a record that are read; the appliance's are shorter."""
+"""Maximum characters of a record that are read; the appliance's are shorter."""
 
-# What a value may be where the order of the keys is known (see `cef_layout`), besides what is above.
+# More values, for records whose order of keys is known (see `cef_layout`).
 _ESCAPED_QUOTED = r"""(?:'[^'=\\]*(?:\\=[^'=\\]*)*'|"[^"=\\]*(?:\\=[^"=\\]*)*")"""
 _ADDRESS_WORD = r'(?:"[^"\\ ]*(?:\\[^ ][^"\\ ]*)*"|[^ ";,<>]+)@[\w.:\[\]-]+'
 _WHOLE_WORD = rf"(?:{_ADDRESS_WORD}(?:;{_ADDRESS_WORD})*|{_NO_ADDRESS})"
@@ -89,7 +89,7 @@ _FIELD_VALUES = {
     "peer_ip": "([0-9A-Fa-f:.]+)",
 }
 
-# One field after the other.
+# Reading key by key.
 _NEXT_KEY = re.compile(f" ({_KEY})")
 _QUOTED_VALUE = re.compile(f" ?({_QUOTED})", re.DOTALL)
 _BRACED_VALUE = re.compile(f" ?({_BRACED})", re.DOTALL)
@@ -114,7 +114,7 @@ def parse(text: str) -> EventRecord | None:
             Sentinel, which has no header and joins its fields with ``;``.
 
     Returns:
-        ``None`` if the text is no consolidated event of Cisco's; else a flat event, its text as logged:
+        ``None`` if the text is not a consolidated event of Cisco's; else a flat event, with text as logged:
 
         * ``esa_event`` ``consolidated_event``, ``witness`` ``cef``;
         * ``mid``, ``icid``, ``dcid``: integers;
@@ -126,11 +126,11 @@ def parse(text: str) -> EventRecord | None:
         * ``message_id`` and ``subject``, without their quotes;
         * ``sender`` and ``recipient``: addresses, several recipients joined with ``;`` (see `recipients`);
         * ``ended``: when the message's processing ended, in the appliance's own time zone and form
-          (``Mon Jun 12 14:01:31 2023``); no ``time``, which the envelope tells.
+          (``Mon Jun 12 14:01:31 2023``); no ``time``, which comes from the envelope.
 
-        A field that the record does not state, or states in contradicting ways, is absent.
+        A field that the record does not state, or states in contradictory ways, is absent.
 
-    The rules by which strangers' text is kept out are at the head of this module. Source of the field names:
+    The rules that keep strangers' text out are at the head of this module. Source of the field names:
     AsyncOS user guides, "Consolidated Event Logs".
 
     """
@@ -146,7 +146,7 @@ def parse(text: str) -> EventRecord | None:
     header = text[: text.find("=")]
     if joined:
         first = extension.find("=")
-        # no header of a whole record begins so
+        # no header of a whole record begins like this
         header = ";" + extension[:first]
         event = _read_in_order(header, extension, first)
         if event is not None:
@@ -156,7 +156,7 @@ def parse(text: str) -> EventRecord | None:
 
 
 def _read_in_order(header: str, text: str, first: int) -> EventRecord | None:
-    """Read a record behind a header whose order of keys is known; ``None`` if it has another, or leaves a doubt. `first` is its first equals sign."""
+    """Read a record by the known orders of keys behind its header; ``None`` if none fits without doubt. `first` is where its first equals sign is."""
     for match, values in _LAYOUTS.known.get(header, ()):
         found = match(text, first)
         if found is not None:
@@ -167,15 +167,15 @@ def _read_in_order(header: str, text: str, first: int) -> EventRecord | None:
 
 
 def stamp(text: str) -> str | None:
-    """Tell when a consolidated event was written, for a record that has no stamp in front of it.
+    """Return when a consolidated event was written, for a record that has no stamp in front of it.
 
     Args:
         text: The record, as for `parse`.
 
     Returns:
-        A stamp that `clock.Clock.read` reads: RFC 3339 in UTC where the record has ``rt`` or ``end`` in milliseconds since 1970, which
-        is how collectors of CEF write times; else the end of the message's processing as the appliance writes it, in the time zone of the
-        appliance like the stamps of its log. ``None`` if the record states neither, or states it in contradicting ways.
+        A stamp for `clock.Clock.read`: RFC 3339 in UTC if the record has ``rt`` or ``end`` in milliseconds since 1970, as collectors of CEF
+        write times; else the end of the message's processing as the appliance writes it, in the appliance's time zone like the stamps of
+        its log. ``None`` if the record states neither, or in contradictory ways.
 
     """
     event = parse(text)
@@ -194,7 +194,7 @@ def stamp(text: str) -> str | None:
 
 
 def _extension(text: str) -> tuple[str, bool, bool] | None:
-    """Take a record apart: its fields behind a space, whether ``=`` is escaped in values, and whether the fields came joined."""
+    """Split a record: its fields behind a space, whether ``=`` is escaped in values, and whether semicolons joined the fields."""
     extension = text[:_LONGEST]
     escaping = False
     whole = text.startswith("CEF:")
@@ -212,20 +212,20 @@ def _extension(text: str) -> tuple[str, bool, bool] | None:
 
 
 def recipients(event: EventRecord) -> list[str]:
-    """Give the envelope recipients of an event of `parse` as a list, empty if the record states none."""
+    """Return the envelope recipients of an event of `parse`; empty if the record states none."""
     return [address for address in event.get("recipient", "").split(";") if address]
 
 
 @functools.lru_cache(maxsize=64)
 def _escapes(version: str) -> bool:
-    r"""Tell whether AsyncOS of this version writes ``=`` in values as ``\=``: 14 and later do."""
+    r"""Tell whether this version of AsyncOS writes ``=`` in values as ``\=``: 14 and later do."""
     major = re.match(r"(\d{1,3})\.", version)
     return major is not None and int(major[1]) >= 14
 
 
 @functools.lru_cache(maxsize=1024)
 def _tls_fields(run: str) -> tuple[tuple[str, str], ...]:
-    """Read TLS fields that follow each other; a few different runs make up millions of records."""
+    """Read a run of TLS fields; millions of records have only a few different ones."""
     fields = []
     for key, value in _TLS_FIELD.findall(run):
         name = TLS_NAMES.get(key)
@@ -237,7 +237,7 @@ def _tls_fields(run: str) -> tuple[tuple[str, str], ...]:
 
 @functools.lru_cache(maxsize=1024)
 def _begun(run: str | None) -> EventRecord | None:
-    """Return what an event with this run of TLS fields begins with, to be copied; ``None`` if one stands in it twice, or something else does."""
+    """Return the beginning of events with this run of TLS fields, to be copied; ``None`` if a field is repeated or anything else is in it."""
     fields = _tls_fields(run or "")
     stated = dict(fields)
     if len(stated) != len(fields) or not (run is None or _TLS_RUN.match(run)):
@@ -245,7 +245,7 @@ def _begun(run: str | None) -> EventRecord | None:
     return cast("EventRecord", {**_BEGINNING, **{name: stated[name] for name in TLS_NAMES.values() if name in stated}})
 
 
-def _read_known(  # noqa: C901 - most of the time that a record takes
+def _read_known(  # noqa: C901 - most of a record's time is spent here
     mid: str,
     icid: str | None,
     dcid: str | None,
@@ -265,9 +265,9 @@ def _read_known(  # noqa: C901 - most of the time that a record takes
     ended: str | None,
     tls: str | None,
 ) -> EventRecord | None:
-    """Turn the values of a match of a known order into an event; ``None`` if there is any doubt that needs another reading.
+    """Turn the values that a known order matched into an event; ``None`` if any doubt requires reading key by key.
 
-    The values come in the order of `NAMES` and have the form of `_FIELD_VALUES`. Written out, as this is most of the time that a record takes.
+    The values come in the order of `NAMES` and have the forms of `_FIELD_VALUES`. Written out, because most of a record's time is spent here.
     """
     begun = _begun(tls)
     if begun is None:
@@ -310,7 +310,7 @@ def _read_known(  # noqa: C901 - most of the time that a record takes
 
 
 def _value_pattern(key: str, forms: frozenset[str], *, first: bool, tls_next: bool) -> Value | None:
-    """Tell how a key's value is matched where the order of the keys is known; by the rules at the head of this module."""
+    """Return how to match a key's value if the order of the keys is known, by the rules at the head of this module."""
     if key == _RUN:
         return Value("(ESATLS[^ ]+(?: ESATLS[^ ]+)*)", "tls")
     field = NAMES.get(key)
@@ -327,7 +327,7 @@ def _value_pattern(key: str, forms: frozenset[str], *, first: bool, tls_next: bo
             value = f"(?:{value}(?! ESATLS)|{whole}(?= ESATLS))"
         return Value(f"({value})" if field else value, field)
     if field:
-        # a first value with a semicolon in it may be all fields of a record, joined
+        # a first value with a semicolon may be all fields of a record, joined
         return Value("([^ ;]+)" if first else "([^ ]+)", field)
     word = "[^ ;{][^ ;]*" if first else "[^ {][^ ]*"
     values = {"braced": f"{_DICTIONARY}|{_BRACED}", "words": r"(?! ?\{)[^=]*", "word": word, "empty": ""}
@@ -335,7 +335,7 @@ def _value_pattern(key: str, forms: frozenset[str], *, first: bool, tls_next: bo
 
 
 def _items(extension: str) -> list[Item] | None:
-    """Return the keys of a record to learn from, in their order; ``None`` if they leave any doubt."""
+    """Return the keys of a record in their order, to learn from; ``None`` if there is any doubt about them."""
     if _JOINED.match(extension):
         return None
     items: list[Item] = []
@@ -353,14 +353,14 @@ def _items(extension: str) -> list[Item] | None:
 
 
 def _read_key_by_key(extension: str, *, escaping: bool) -> EventRecord:
-    """Read any record field after field."""
+    """Read any record field by field."""
     event = _values(_stated(extension, NAMES, escaping=escaping))
     return cast("EventRecord", {**_BEGINNING, **{name: event[name] for name in _ORDER if name in event}})
 
 
 def _stated(extension: str, names: dict[str, str], *, escaping: bool) -> dict[str, str]:
-    """Return the TLS fields and the named ones that a record states, read field after field by the rules at the head of this module."""
-    front: dict[str, set[str]] = {}  # what is stated in front of the first stranger's bare value
+    """Return the TLS fields and those in `names` that a record states, by the rules at the head of this module."""
+    front: dict[str, set[str]] = {}  # stated in front of the first stranger's bare value
     behind: dict[str, set[str]] = {}
     stated = front
     keys: set[str] = set()
@@ -388,7 +388,7 @@ def _stated(extension: str, names: dict[str, str], *, escaping: bool) -> dict[st
 
 
 def _walk(extension: str) -> Iterator[tuple[str, int, str, int, bool]]:
-    """Give the fields of a record one after the other: key, where its value starts, the value, where it ends, and whether it is bare."""
+    """Yield the fields of a record: key, where its value starts, the value, where it ends, and whether it is bare."""
     found = _NEXT_KEY.search(extension)
     while found:
         key, start = found[1][:-1], found.end()
@@ -398,7 +398,7 @@ def _walk(extension: str) -> Iterator[tuple[str, int, str, int, bool]]:
 
 
 def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
-    """Give a field's value, where it ends, and whether it is bare: in neither quotes nor braces."""
+    """Return a field's value, where it ends, and whether it is bare: in neither quotes nor braces."""
     enclosed = None
     if key in QUOTED_KEYS:
         enclosed = _QUOTED_VALUE.match(extension, start)
@@ -406,19 +406,19 @@ def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
         enclosed = _BRACED_VALUE.match(extension, start)
     if enclosed:
         return enclosed[1], enclosed.end(), False
-    words = _WORDS_VALUE.search(extension, start)  # matches at once, if only the empty text
+    words = _WORDS_VALUE.search(extension, start)  # always matches, at least the empty text
     if words is None:
         return "", start, True
     value = words[1].lstrip(" ")
     if key.startswith(_RUN) or (key in NAMES and key not in QUOTED_KEYS and value[:1] != '"' and not _WHOLE_STAMP.match(value)):
-        value = value.partition(" ")[0]  # what follows is a key with a space in it that is not known here
+        value = value.partition(" ")[0]  # what follows belongs to an unknown key with a space in it
     return value, words.end(), True
 
 
 def _whole(key: str, value: str, *, escaping: bool) -> bool:
-    """Tell whether a stranger's bare value is one behind which nothing of the stranger's can go on."""
+    """Tell whether a stranger's bare value is whole, so that the stranger's text cannot continue behind it."""
     if escaping and "\\=" in value:
-        return True  # a stranger's equals sign was seen to be escaped
+        return True  # the stranger's equals signs are escaped
     if key in {"msg", "ESAFinalActionDetails"}:
         return key == "msg" and not escaping and " " not in value and _QUOTED_PRINTABLE.search(value) is not None  # AsyncOS 13.0
     if key == "ESAFriendlyFrom":
@@ -427,7 +427,7 @@ def _whole(key: str, value: str, *, escaping: bool) -> bool:
 
 
 def _values(event: dict[str, Any]) -> dict[str, Any]:
-    """Turn an event's words into its values, in place; drop what is no value."""
+    """Turn an event's texts into values, in place; drop those that are invalid."""
     for name in IDS:
         number = event.get(name)
         if number is not None:
@@ -457,14 +457,14 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _address(event: Any, name: str, value: str) -> None:
-    """Set an address to what is left of a value without its escapes, if anything is; the empty sender is none."""
+    """Set an address to a value without its escapes, unless it is empty or the null sender."""
     text = unescape(value) if "\\" in value else value
     if text and text != NO_VALUES.get(name):
         event[name] = text
 
 
 def _identify(event: Any, name: str, value: str) -> None:
-    """Set a field to what stands within the quotes of a value, if anything does; a cut record lacks the last quote."""
+    """Set a field to the text within a value's quotes, if there is any; a cut record lacks the last quote."""
     value = value.strip(" ")
     quote = next((quote for quote in ("'", '"', '\\"') if value.startswith(quote)), "")
     text = value[len(quote) :].removesuffix(quote) if quote else value
@@ -474,9 +474,9 @@ def _identify(event: Any, name: str, value: str) -> None:
 
 
 def _field_of(key: str) -> str | None:
-    """Return the field of a key, and one name for a run of TLS fields."""
+    """Return the field of a key; a run of TLS fields counts as one field."""
     return "tls" if key == _RUN else NAMES.get(key)
 
 
 _LAYOUTS = Layouts(_RUN, [*dict.fromkeys(NAMES.values()), "tls"], _field_of, _value_pattern)
-"""What this process has learned of the records that it has read."""
+"""The orders of keys that this process has learned."""

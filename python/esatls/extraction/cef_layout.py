@@ -1,14 +1,14 @@
-"""The order in which an appliance writes the keys of its consolidated events, learned: one match then reads a whole record.
+"""Learning the order in which an appliance writes the keys of its consolidated events, so that one match reads a whole record.
 
-An appliance writes its keys in one order, record after record, and leaves out what does not apply. So a few records tell a regular
-expression of all keys in that order, some of them optional, that reads a record several times as fast as key by key. What does
-not match is read key by key, as if nothing had been learned, and is learned from. Speed is all that a learned order decides:
+An appliance writes its keys in one order, record after record, and leaves out those that do not apply. So a few records are enough to make a
+regular expression of all keys in that order, some of them optional, that reads a record several times as fast as key by key. Records that do
+not match are read key by key, as if nothing had been learned, and are learned from. A learned order changes nothing but the speed:
 
-* every key stands in it once, and every value is a word, or text without a bare ``=``, or whole quotes or braces: so no ``key=`` of the
-  record is skipped, and a match finds the same keys and values as the reading key by key;
+* every key is in it once, and every value is a word, text without a bare ``=``, or whole quotes or braces: so no ``key=`` of the record is
+  skipped, and a match finds the same keys and values as reading key by key;
 * every value is matched by one loop that ends where no other reading could begin: a match is linear in the record's length.
 
-Several records have to be missed before one is learned from, and twice as many each time: learning never costs more than reading.
+Several records must be missed before an order is learned, and twice as many each time, so that learning never costs more than reading.
 """
 
 from __future__ import annotations
@@ -24,47 +24,47 @@ if TYPE_CHECKING:
 __all__ = ["Item", "Known", "Layouts", "Value"]
 
 FIRST_LESSON = 32
-"""Records that are missed before the first one is learned from."""
+"""Missed records after which the first order is learned."""
 
 LESSON = 32
-"""Records that are learned from at a time: those that are missed last."""
+"""Records that are learned from each time: those missed last."""
 
 MOST_HEADERS = 64
-"""Headers (product, version, first key) whose records are learned; there are as many as there are kinds of appliances in a log."""
+"""Maximum headers (product, version, first key) to learn; a log has one for each kind of appliance."""
 
 MOST_ORDERS = 4
-"""Orders of keys behind one header; a log server may have put several appliances with other settings into one file."""
+"""Maximum orders of keys behind one header; one file may have several appliances with different settings."""
 
 MOST_RECORDS = 64
-"""Different rows of keys that make up one order."""
+"""Maximum different rows of keys in one order."""
 
 MOST_KEYS = 120
-"""Keys of one order; AsyncOS 16 has some 60."""
+"""Maximum keys of one order; AsyncOS 16 has about 60."""
 
 
 class Item(NamedTuple):
-    """One key of a record, as it was written there."""
+    """One key of a record, and the form of its value."""
 
     key: str
     form: str
-    """What the value was: ``word``, ``words`` or ``braced``."""
+    """``word``, ``words``, ``braced`` or ``empty``; ``run`` for a run of TLS fields."""
 
 
 class Value(NamedTuple):
-    """How the value of one key is matched."""
+    """How to match the value of one key."""
 
     pattern: str
-    """What stands behind ``key=``, and for a run of TLS fields the whole run; with one group if it is a field, else with none."""
+    """Matches what follows ``key=``, or a whole run of TLS fields; has one group if the key is a field, else none."""
     field: str | None = None
 
 
 class PatternOf(Protocol):
-    """Tells how the value of a key is matched."""
+    """Returns how to match the value of a key."""
 
     def __call__(self, key: str, forms: frozenset[str], *, first: bool, tls_next: bool) -> Value | None:
-        """Return it for a key whose values had these forms; None if a record with such a value is not to be matched.
+        """Return how to match a key whose values had these forms; None if records with one of them must not be matched.
 
-        `first`: it is the record's first key. `tls_next`: a run of TLS fields may stand directly behind the value.
+        `first`: it is the record's first key. `tls_next`: a run of TLS fields may directly follow the value.
         """
 
 
@@ -74,17 +74,17 @@ class Known(NamedTuple):
     match: Callable[[str, int], re.Match[str] | None]
     """Matches a record from the equals sign behind its first key on."""
     values: Callable[[tuple[Any, ...]], tuple[Any, ...]]
-    """Gives the value of each field of `Layouts` from the groups of a match; None for fields that it does not have."""
+    """Returns the value of each field of `Layouts` from the groups of a match; None for fields that it does not have."""
 
 
 class _Order:
-    """Rows of keys that do not contradict each other's order."""
+    """Rows of keys whose orders do not contradict each other."""
 
     def __init__(self) -> None:
         self.rows: set[tuple[str, ...]] = set()
         self.forms: dict[str, set[str]] = {}
         self.after: dict[str, list[str]] = {}
-        """Key -> the keys that stood directly in front of it."""
+        """Key -> the keys seen directly in front of it."""
 
     def take(self, items: Sequence[Item], field_of: Callable[[str], str | None]) -> bool:
         """Add one record's keys; False, and no change, if their order contradicts this one or there are too many."""
@@ -123,7 +123,7 @@ class _Order:
             if value.field:
                 groups[value.field] = len(groups)
         match = re.compile("".join(parts) + r" *\Z|(?!)()").match
-        # the last group takes part in no match
+        # the last group never matches, and stands for missing fields
         return Known(match, operator.itemgetter(*(groups.get(field, len(groups)) for field in fields)))
 
 
@@ -134,14 +134,14 @@ class _Header:
         self.orders: list[_Order] = []
         self.missed = 0
         self.lesson = FIRST_LESSON
-        """How many records must have been missed before the next lesson."""
+        """Missed records after which orders are learned again."""
 
 
 class Layouts:
     """Learned orders by header: the text of a record up to its first equals sign.
 
-    `run` names the pretended key of a run of TLS fields, `fields` the fields whose values are wanted, `field_of` tells the field of a key,
-    `pattern_of` how a key's value is matched.
+    `run` is the pretended key of a run of TLS fields, `fields` are the fields whose values are wanted, `field_of` returns the field of a key, and
+    `pattern_of` how to match its value.
     """
 
     def __init__(self, run: str, fields: Sequence[str], field_of: Callable[[str], str | None], pattern_of: PatternOf) -> None:
@@ -153,7 +153,7 @@ class Layouts:
         self._headers: dict[str, _Header] = {}
 
     def missed(self, header: str, items: Callable[[], list[Item] | None]) -> None:
-        """Note that no order matched a record; `items` gives its keys if they are wanted, or None if it is none to learn from."""
+        """Note that no order matched a record. `items` returns its keys, or None if it is unfit for learning; called only if needed."""
         seen = self._headers.get(header)
         if seen is None:
             if len(self._headers) >= MOST_HEADERS:

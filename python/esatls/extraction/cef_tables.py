@@ -1,12 +1,12 @@
-"""What the keys of a consolidated event mean, and whose text their values are; every engine's reader is made from these tables."""
+"""What the keys of a consolidated event mean, and who chooses their values; every engine's reader is generated from these tables."""
 
 from __future__ import annotations
 
 SPACED_KEYS = ("Message Filters Verdict", "E SAAMPVerdict")
-"""A key is one word, but for these, which AsyncOS writes with a space."""
+"""The keys that AsyncOS writes with a space; all others are one word."""
 
 IDENTITY = {"cs4": "message_id", "msg": "subject"}
-"""Keys whose values are written as quoted Python strings -> field of an event: what a person knows a mail by."""
+"""Keys that identify a mail to a person, with quoted Python strings as values -> field of an event."""
 
 NAMES = {
     "ESAMID": "mid",
@@ -40,25 +40,25 @@ TLS_NAMES = {
     "ESATLSOutProtocol": "tls_out_version",
     "ESATLSOutCipher": "tls_out_cipher",
 }
-"""Key of a record that states TLS -> field of an event."""
+"""Key of a TLS field -> field of an event."""
 
 RESULTS = {"success": "success", "failure": "failed"}
-"""What a connection's status states, in small letters."""
+"""Status of a connection, in lower case -> result."""
 
 FLOWS = {"0": "incoming", "1": "outgoing"}
-"""What ``deviceDirection`` states."""
+"""``deviceDirection`` -> mail flow."""
 
 IDS = ("mid", "icid", "dcid")
 """Fields that are numbers."""
 
 LONGEST_ID = 18
-"""Digits of an id, as in the patterns of the text log: it fits into 64 bits."""
+"""Maximum digits of an id, as in the patterns of the text log, so that it fits into 64 bits."""
 
 NO_VALUES = {"peer_host": "unknown", "sender": "<>"}
-"""What the appliance writes where a field has no value."""
+"""What the appliance writes if a field has no value."""
 
 TIMES = {"rt": "received", **{key: name for key, name in NAMES.items() if name == "ended"}}
-"""Keys that date a record without a stamp in front of it."""
+"""Keys with the time of a record that has no stamp in front of it."""
 
 QUOTED_KEYS = frozenset(IDENTITY)
 """Keys whose values strangers choose and the appliance writes as quoted Python strings."""

@@ -1,4 +1,4 @@
-"""What is deprecated or weak in TLS, by the names of protocols and ciphers alone."""
+"""Deprecated protocols and weak ciphers, recognized by their names alone."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ WEAK: tuple[tuple[str, frozenset[str]], ...] = (
     ("EXPORT", frozenset({"EXP", "EXP56", "EXP1024", "EXPORT", "EXPORT40", "EXPORT1024"})),
     ("anonymous", frozenset({"ADH", "AECDH", "ANON"})),
 )
-"""What is weak in a cipher, and the parts of its name, of OpenSSL or IANA, that say so. Sources: RFC 7465, RFC 9325."""
+"""Weaknesses of ciphers, and the parts of OpenSSL and IANA names that show them. Sources: RFC 7465, RFC 9325."""
 
 WEAK_PARTS: tuple[str, ...] = tuple(sorted(frozenset().union(*(parts for _, parts in WEAK))))
-"""All parts of a name that make a cipher weak."""
+"""All parts of a name that show a weakness."""
 
 _FORWARD_SECRET = frozenset({"ECDHE", "EECDH", "DHE", "EDH", "ADH", "AECDH", "ANON"})
 _BULK = re.compile(r"(?:AES|CAMELLIA|ARIA|DES)\d*|CHACHA20|SEED|IDEA|3DES|CBC3|RC[24]|NULL", re.ASCII)
@@ -32,7 +32,7 @@ def is_deprecated(version: str) -> bool:
 
 
 def weaknesses(cipher: str) -> list[str]:
-    """Return what is weak in a cipher, by its name alone: `RC4-MD5` gives `["RC4", "MD5"]`."""
+    """Return the weaknesses of a cipher, by its name alone: `RC4-MD5` gives `["RC4", "MD5"]`."""
     parts = set(re.split(r"[-_]", cipher.upper()))
     found = [name for name, words in WEAK if parts & words]
     if "3DES" in found and "DES" in found:
@@ -41,7 +41,7 @@ def weaknesses(cipher: str) -> list[str]:
 
 
 def lacks_forward_secrecy(cipher: str) -> bool:
-    """Tell whether a cipher's name says that its key exchange has no forward secrecy; False for a name that says nothing."""
+    """Tell whether a cipher's name shows that its key exchange has no forward secrecy; False if the name does not say."""
     name = cipher.upper()
     parts = re.split(r"[-_]", name)
     if name.startswith("TLS_") and "WITH" not in parts:

@@ -1,4 +1,4 @@
-"""Where a plain file may be cut for several processes, and the clock that holds behind each cut."""
+"""Where to cut a plain file for several processes, and the clock that applies behind each cut."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def cuts(source: Source, parts: int, least: int) -> list[int]:
-    """Return offsets that cut a file into parts of whole lines, each beginning with an envelope and an event.
+    """Return offsets that cut a file into parts of whole lines, each of which (except, perhaps, the first) begins with an event.
 
-    The first is 0, the last the file's size; fewer parts if they would be smaller than `least` bytes.
+    The first offset is 0, the last the file's size. There are fewer parts if they would be smaller than `least` bytes.
     """
     size = source.size
     parts = max(1, min(parts, size // max(least, 1)))
@@ -27,7 +27,7 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
         for part in range(1, parts):
             file.seek(size * part // parts)
             at = file.tell() + len(file.readline())
-            # a wrapped line must not be cut: look for one that starts anew
+            # a wrapped line must not be cut: look for one that is an event by itself
             for _ in range(1000):
                 line = file.readline()
                 env = envelope.parse(line[: envelope.LONGEST].decode("utf-8", "replace"))
@@ -42,7 +42,7 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
 
 
 def clocks_at(source: Source, clock: Clock, starts: list[int], table: CsvDocument | None = None) -> list[Clock]:
-    """Return the clocks that hold at some offsets of a file, ascending: each line of a head changes the one before it."""
+    """Return the clocks that apply at ascending offsets of a file; each head of a log in it may change the clock."""
     told: list[tuple[int, int]] = []
     at = 0
     with contextlib.closing(Reader(source, lambda _: None)) as reader:

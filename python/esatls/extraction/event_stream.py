@@ -1,4 +1,4 @@
-"""Events of a stream as records: which kinds are wanted, between which times."""
+"""The wanted events of a stream, by kind and time."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """Takes the events of a stream that are wanted and keeps them in `found`.
+    """Keeps the wanted events of a stream in `found`.
 
-    `kinds` are event kinds; None is the default: lines that speak of TLS, and consolidated events that do.
+    `kinds` are kinds of events; None means the default: lines about TLS, and consolidated events about it.
     """
 
     def __init__(self, kinds: frozenset[str] | None = None, since: Time | None = None, until: Time | None = None) -> None:
@@ -34,7 +34,7 @@ class Events:
         self.until = until
         self.always = since is None and until is None
         self.found: list[Any] = []
-        """Events; from the core, lines of JSON with many."""
+        """Events; from the core, blocks of JSON lines with many events each."""
 
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
         """Keep one event if it is wanted."""
@@ -53,7 +53,7 @@ class Events:
             self.found.append(event)
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
-        """Keep the wanted events among many lines, all with their text at `start`."""
+        """Keep the wanted events among many lines, whose texts all start at `start`; return how many."""
         matchers, end, before = MATCHERS_BY_START, start + START, len(self.found)
         for line, head in lines:
             matcher = matchers[line[start:end]]

@@ -1,10 +1,10 @@
-"""What the merge keeps of each kind of event: a fact has names, one type for each kind.
+"""Types of facts: what the merge keeps of each kind of event.
 
-In the stores a fact is a plain tuple in the order of its type, which marshal and JSON can carry; a type is made of it
-where its values are read: `TlsSuccess(*fact).tls_cipher`. Loops over many facts read by the positions CODE, TIME, KEY.
+The stores hold a fact as a plain tuple in the order of its type, which marshal and JSON can carry; code that reads its
+values makes the type of it: `TlsSuccess(*fact).tls_cipher`. Loops over many facts use the positions CODE, TIME and KEY.
 """
 
-# no postponed annotations: each of a hundred fields would be compiled on its own, at every start
+# no postponed annotations: each of a hundred fields would be compiled separately, at every start
 # ruff: noqa: FA100
 
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from typing import Any, NamedTuple, Optional
 from esatls.lines.clock import Time
 
 Fact = tuple[Any, ...]
-"""`(code, time, key, *values)`, with the witness at the end where it is not the text log."""
+"""`(code, time, key, *values)`, with the witness at the end unless it is the text log."""
 
 RECEIVING, DELIVERY, MESSAGES = 0, 1, 2
-"""The three stores of facts of one appliance: by ICID, by DCID, by MID."""
+"""The three stores of an appliance's facts: by ICID, by DCID, by MID."""
 
 CODE, TIME, KEY = 0, 1, 2
 """Positions that all facts share."""
 
 TEXT, CEF, TRACKING = 0, 1, 2
-"""Witnesses: the text log, a consolidated event, message tracking. Numbers, as no text of a log is equal to one."""
+"""Witnesses: the text log, a consolidated event, message tracking. Numbers, because no text of a log can equal one."""
 WITNESS_NAMES = ("text", "cef", "tracking")
 
 
@@ -67,7 +67,7 @@ class TlsSuccess(NamedTuple):
 
 
 class TlsSaid(NamedTuple):
-    """TLS failed, was required, was not offered, or is spoken of in other words."""
+    """TLS failed, was required, was not offered, or is mentioned in other words."""
 
     code: str
     time: Optional[Time]
@@ -78,7 +78,7 @@ class TlsSaid(NamedTuple):
 
 
 class Plain(NamedTuple):
-    """What has no values: that it happened is all."""
+    """A fact without values: it only says that something happened."""
 
     code: str
     time: Optional[Time]
@@ -168,7 +168,7 @@ class MessagePolicy(NamedTuple):
 
 
 class MessageIdentity(NamedTuple):
-    """What a person knows a mail by."""
+    """The Message-ID or the subject, by which a person knows a mail."""
 
     code: str
     time: Optional[Time]
@@ -179,7 +179,7 @@ class MessageIdentity(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """A delivery began or is done; or the message went to a quarantine, perhaps over a connection."""
+    """A delivery began or was completed; or the message went to a quarantine, perhaps over a connection, or left it."""
 
     code: str
     time: Optional[Time]
@@ -214,7 +214,7 @@ class MessageFinished(NamedTuple):
 
 
 class MessageAborted(NamedTuple):
-    """A message was dropped, or not received whole."""
+    """A message was dropped or not received completely."""
 
     code: str
     time: Optional[Time]
@@ -235,7 +235,7 @@ class Lineage(NamedTuple):
 
 
 class Consolidated(NamedTuple):
-    """What a consolidated event says of its message."""
+    """What a consolidated event says about its message."""
 
     code: str
     time: Optional[Time]
@@ -262,7 +262,7 @@ class Consolidated(NamedTuple):
 
 
 class TlsStated(NamedTuple):
-    """What a consolidated event says of a connection."""
+    """What a consolidated event says about a connection."""
 
     code: str
     time: Optional[Time]
@@ -302,10 +302,10 @@ KINDS: dict[str, type[Any]] = {
 """The type of the facts of each kind of event in the text log."""
 
 UNVERIFIED = "tls_unverified"
-"""The code of facts of lines, of whatever kind, that say that a certificate was not accepted (`tls_verify`)."""
+"""The code of facts from lines of any kind that say that a certificate was not accepted (`tls_verify`)."""
 
 MAKES = frozenset({"rewritten", "split", "copy", "released", "notification", "bounce"})
-"""Codes of facts that make a message from another one: the relations of `message_lineage`."""
+"""Codes of facts about a message made from another one: the relations of `message_lineage`."""
 
 FACT_TYPES: dict[str, type[Any]] = {
     **{kind: type_ for kind, type_ in KINDS.items() if kind != "message_lineage"},
@@ -318,24 +318,24 @@ FACT_TYPES: dict[str, type[Any]] = {
 
 
 def values_of(type_: type[Any]) -> tuple[str, ...]:
-    """Return the names of the values that a type of fact has, which are names of fields of events."""
+    """Return the names of the values in a type of fact, which are fields of events."""
     return tuple(name for name in type_._fields[KEY + 1 : -1] if name != "nothing")
 
 
 FACT_FIELDS: dict[str, tuple[str, ...]] = {kind: values_of(type_) for kind, type_ in KINDS.items()}
-"""What the merge keeps of each kind of event beside its id, in the order of its type."""
+"""What the merge keeps of each kind of event besides its id, in the order of its type."""
 CEF_FIELDS: tuple[str, ...] = values_of(Consolidated)
-"""Likewise of a consolidated event."""
+"""The same for a consolidated event."""
 
 
 def position(name: str, *types: type[Any]) -> int:
-    """Return where a value stands in facts of some types: `ValueError` where it is not the same place in all."""
+    """Return the position of a value in facts of some types. Raises `ValueError` if it is not the same in all."""
     (found,) = {type_._fields.index(name) for type_ in types}
     return int(found)
 
 
 def named(fact: Fact) -> Any:
-    """Return a fact with its names."""
+    """Return a fact as its named type."""
     return FACT_TYPES[fact[CODE]](*fact)
 
 

@@ -1,7 +1,7 @@
 """The one table of fields: name, type, meaning, and what ECS and CIM call it.
 
 The Logstash rename, the index template, the ingest pipeline, the Splunk field list and the field
-reference are all made from it. Names are flat because pygrok drops dotted ones.
+reference are all generated from it. Names are flat because pygrok drops dotted ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ class Field(NamedTuple):
     """One field of an event, a connection or a message.
 
     `type` is `date`, `keyword`, `integer`, `ip`, `boolean`, `integers` or `keywords` (lists) or
-    `objects`. `ecs` has one name, or two: of the receiving and of the delivery side. `cim` is empty where
+    `objects`. `ecs` has one name, or two: for the receiving and the delivery side. `cim` is empty if
     the Common Information Model has no such field.
     """
 

@@ -1,4 +1,4 @@
-"""Envelopes -> heads: time, appliance, subscription and level, each read once for all lines that begin alike."""
+"""Envelopes -> heads: time, appliance, subscription and level. An envelope is read once for all lines that have it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOST_HEADS = 10_000
-"""Envelopes kept; a log of one second after another needs few."""
+"""Maximum envelopes kept; a log in order of time needs few."""
 
 _COUNTED = re.compile(r"(?P<number>\d{1,6}) <\d{1,3}>", re.ASCII)
 """An octet count in front of a priority."""
 _COUNTED_LEAD = re.compile(r"(?:\s*|.*[:-])(?P<number>\d{1,9})[:\t-]\Z", re.ASCII | re.DOTALL)
-"""What a tool has put in front of a header: the number of the line at its end."""
+"""What a tool put in front of a header, with the number of the line at its end."""
 _MINUTES = re.compile(r":\d\d:\d\d(?:(?:\\\.|,)\d{1,9})?", re.ASCII)
 """The minutes, seconds and fraction of a stamp, in an escaped text."""
 _WITH_FRACTION = re.compile(r":\d\d:\d\d[.,]\d{1,9}", re.ASCII)
 _FRACTION = re.compile(r"(?:[.,]\d{1,9})?", re.ASCII)
 _SIXTY = {f":{number:02}": number for number in range(60)}
-"""Minutes or seconds, as they stand in every kind of stamp."""
+"""Minutes or seconds, as in every kind of stamp."""
 
 
 class Head:
-    """The envelope of one or many lines, read: time, appliance, subscription, level."""
+    """What the envelope of one or many lines says: time, appliance, subscription, level."""
 
     __slots__ = ("base", "host", "level", "log", "store", "time")
 
@@ -37,12 +37,12 @@ class Head:
         self.log = log
         self.level = level
         self.base: dict[str, Any]
-        """The fields that the envelope gives an event."""
+        """The fields that the envelope adds to an event."""
         self.store: Any = None
-        """Room for the consumer."""
+        """For use by the consumer."""
 
     def __getattr__(self, name: str) -> Any:
-        # `base`, when it is first asked for: facts do without
+        # `base` is made when first needed, because facts do not use it
         if name != "base":
             raise AttributeError(name)
         base: dict[str, Any] = {}
@@ -59,7 +59,7 @@ class Head:
 
 
 class _Hour:
-    """An envelope without the minutes and seconds of its stamps, and without the numbers that count lines or bytes: most new ones differ in nothing else."""
+    """An envelope without the minutes and seconds of its stamps, and without numbers that count lines or bytes: most new ones differ only in these."""
 
     __slots__ = ("after", "at", "before", "differs", "free", "head", "naming", "pattern", "time")
 
@@ -70,20 +70,20 @@ class _Hour:
         self.time = time
         self.head = head
         self.pattern = pattern
-        """The form of the envelope, where more than one stamp or a number stands in it."""
+        """The form of the envelope; None if only the minutes and seconds of one stamp vary."""
         self.free = free
         self.differs = free is not None
-        """Whether nearly each line has another envelope: with a fraction of a second, or with a number that counts."""
+        """Whether nearly every line has a different envelope, because of a fraction of a second or a counting number."""
         self.naming = envelope.naming(envelope.Envelope(envelope.STAMPED, len(after), log=head.log), after)
 
     @classmethod
     def of(cls, prefix: str, env: envelope.Envelope, head: Head) -> _Hour | None:
-        """Return the hour of an envelope; None where its stamp is none that has one."""
+        """Return the hour of an envelope; None if its stamp is unsuitable."""
         stamp = env.stamp or ""
         at = prefix.rfind(stamp) + stamp.find(":")
         minute, second = _SIXTY.get(prefix[at : at + 3]), _SIXTY.get(prefix[at + 3 : at + 6])
         fraction = _FRACTION.match(prefix, at + 6)
-        # of the first and the last hour, a part may lie outside of all dates; more digits could not be taken off again
+        # a part of the first or last hour may be outside the range of dates; a longer fraction could not be removed exactly
         if minute is None or second is None or head.time is None or fraction is None or len(fraction[0]) > len(".123456"):
             return None
         if not FIRST_TIME + 3600 <= head.time < END_OF_TIME - 3600:
@@ -110,7 +110,7 @@ class _Hour:
         return self._at(prefix[at : at + 3], prefix[at + 3 : at + 6], "")
 
     def beginning(self, line: str) -> tuple[Head, int] | None:
-        """Return the head of a line whose envelope is of this hour and may have another length, and where its text begins."""
+        """Return the head of a line whose envelope is of this hour, with any length, and where its text begins; None for any other."""
         found = None if self.pattern is None else self.pattern.match(line)
         head = None if found is None else self._at(*found.groups())
         return None if found is None or head is None else (head, found.end())
@@ -125,14 +125,14 @@ class _Hour:
 
 
 class Free(NamedTuple):
-    """What nearly each line has otherwise in front of the same envelope: a number that counts, an outer stamp with a fraction."""
+    """The part in front of an envelope that differs in nearly every line: a counting number, an outer stamp with a fraction."""
 
     form: str
     """The part as an expression."""
     sample: str
-    """One such part."""
+    """An example of the part."""
     length: int
-    """Characters of the envelope behind it."""
+    """Length of the envelope behind it, in characters."""
 
 
 def _free_part(prefix: str, before: str, lead: str) -> Free | None:
@@ -144,13 +144,13 @@ def _free_part(prefix: str, before: str, lead: str) -> Free | None:
     form = _MINUTES.sub(_free, re.escape(before[:end]))
     if counted is not None:
         front = before[: counted.start("number")]
-        # white space fills the column of the numbers
+        # white space pads the column of numbers
         form = (re.escape(front) if front.strip() or not front else r"[ \t]*") + r"\d{1,9}"
     return Free(form, prefix[:end], len(prefix) - end)
 
 
 def _form(before: str, free: Free | None) -> str:
-    """Return what stands in front of the minutes of the appliance's stamp as an expression: other stamps' minutes and counting numbers are free."""
+    """Return an expression for the text in front of the minutes of the appliance's stamp, with any minutes in other stamps and any counting number."""
     if free is None:
         return _MINUTES.sub(_free, re.escape(before))
     return free.form + _MINUTES.sub(_free, re.escape(before[len(free.sample) :]))
@@ -161,7 +161,7 @@ def _free(minutes: re.Match[str]) -> str:
 
 
 class Heads:
-    """The heads of one log; `host`, `log` and `level` are those of lines that do not say, and so is `time`."""
+    """The heads of one log; `host`, `log`, `level` and `time` are those of lines that do not state their own."""
 
     __slots__ = ("_begun", "_begun_end", "_begun_in", "_weak", "clock", "host", "hour", "length", "level", "log", "span", "time", "whole")
 
@@ -172,20 +172,20 @@ class Heads:
         self.level = level
         self.time: Time | None = None
         self.whole: dict[str, Head] = {}
-        """Heads by the literal text of the envelope, where that is whole."""
+        """Heads by the literal text of the envelope, if it is whole."""
         self.length = 0
-        """Length of the latest whole envelope: lines of one log mostly share it."""
+        """Length of the latest whole envelope: most lines of a log share it."""
         self.hour: _Hour | None = None
         self.span: list[Time] = []
-        """The first and the last time of its lines, once there is one; shared with the readers of what its records hold."""
+        """The first and the last time of its lines, once there is one; shared with the readers of the lines in its records."""
         self._weak: dict[str, Head] = {}
         self._begun: dict[str, Head] = {}
         self._begun_in: _Hour | None = None
         self._begun_end = 0
-        """Heads of envelopes of other lengths in one hour, and how long the latest one was."""
+        """Heads of envelopes with other lengths in one hour, and the length of the latest one."""
 
     def of(self, env: envelope.Envelope, line: str, *, is_alone: bool = False) -> Head:
-        """Return the head of a line. Where it `is_alone` with its envelope, no other line is read by it."""
+        """Return the head of a line. If it `is_alone` with its envelope, this does not help to recognize other lines."""
         whole = not is_alone and is_whole(env, line)
         heads = self.whole if whole else self._weak
         prefix = line[: env.end]
@@ -201,9 +201,9 @@ class Heads:
         return head
 
     def same_hour(self, prefix: str, naming: int) -> Head | None:
-        """Return the head of an envelope that differs from a known one in minutes and seconds alone.
+        """Return the head of an envelope of the latest hour; None for any other.
 
-        None where it has a host and names its log less well than `naming`: such a line may be the rest of another one.
+        Also None if it has a host and names its log less well than `naming`: its line may be the rest of another one.
         """
         hour = self.hour
         head = None if hour is None or (hour.head.host and hour.naming < naming) else hour.head_of(prefix)
@@ -212,7 +212,7 @@ class Heads:
         return head
 
     def beginning(self, line: str, naming: int) -> tuple[Head, int] | None:
-        """Return the head of a line whose envelope has another length than most, and where its text begins; None as for `same_hour`."""
+        """Return the head of a line whose envelope has a different length than most, and where its text begins; None as for `same_hour`."""
         hour = self.hour
         if hour is None or (hour.head.host and hour.naming < naming):
             return None
@@ -228,7 +228,7 @@ class Heads:
         return begun
 
     def _remember(self, heads: dict[str, Head], prefix: str, head: Head) -> None:
-        """Keep a head, and start over when there are many: memory must not grow with the log."""
+        """Keep a head; start over if there are many, because memory must not grow with the log."""
         if len(heads) >= MOST_HEADS:
             heads.clear()
         heads[prefix] = head
@@ -245,37 +245,37 @@ class Heads:
             self.span[0] = time
 
     def note(self, span: Iterable[Time] | None) -> None:
-        """Take times of lines that were read elsewhere."""
+        """Add times of lines that were read elsewhere."""
         for time in span or ():
             self._note(time)
 
     @property
     def differ(self) -> bool:
-        """Whether nearly each line of the latest hour has another envelope."""
+        """Whether nearly every line of the latest hour has a different envelope."""
         return self.hour is not None and self.hour.differs
 
     def plain_hour(self, prefix: str) -> _Hour | None:
-        """Return the hour of an envelope, if all of that hour differ in nothing but the minutes and seconds."""
+        """Return the hour of an envelope, if all envelopes of that hour differ only in minutes and seconds."""
         hour = self.hour
         return hour if hour is not None and hour.pattern is None and hour.head_of(prefix) is not None else None
 
     def set_time(self, time: Time | None) -> None:
-        """Say when the lines without a stamp were written."""
+        """Set the time of lines without a stamp."""
         self.time = time
         self._weak.clear()
 
     def set_clock(self, clock: Clock) -> None:
-        """Read stamps with another clock, or with one that was changed: the same text may mean another time now."""
+        """Read stamps with another or a changed clock: the same text may now mean another time."""
         self.clock = clock
         self.forget()
 
     def forget(self) -> None:
-        """Read each envelope anew."""
+        """Forget all heads, so that each envelope is read again."""
         self.whole.clear()
         self._weak.clear()
         self.hour = self._begun_in = None
 
 
 def is_whole(env: envelope.Envelope, line: str) -> bool:
-    """Tell whether an envelope says all that decides where the text starts: up to the level, and the space behind it."""
+    """Tell whether an envelope leaves no doubt about where the text starts: it has a stamp, a level, and a space behind that."""
     return env.rank == envelope.STAMPED and env.level is not None and line[env.end - 1] == " "

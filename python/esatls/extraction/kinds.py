@@ -1,6 +1,6 @@
-"""Kinds of events, and what follows from a kind without being captured.
+"""Kinds of events, and the fields that follow from a kind without being captured.
 
-A pattern's name tells its kind: `ESA_<KIND>[_<VARIANT>]`.
+A pattern's name states its kind: `ESA_<KIND>[_<VARIANT>]`.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ EVENTS: dict[str, str] = {
 EVENT_KINDS: tuple[str, ...] = tuple(EVENTS)
 
 TLS_KINDS: frozenset[str] = frozenset({"tls_success", "tls_failed", "tls_required", "tls_not_offered", "tls_read", "tls_other"})
-"""The kinds that `esatls events` shows unless told otherwise: lines that speak of TLS on a connection."""
+"""Kinds of lines about TLS on a connection, which `esatls events` shows by default."""
 
 CEF_ABOUT_TLS: frozenset[str] = frozenset({"tls_in_result", "tls_out_result", "dane_status"})
-"""The fields by which a consolidated event speaks of TLS."""
+"""A consolidated event is about TLS if it has one of these fields."""
 
 WITHOUT_RESULT: frozenset[str] = frozenset({"tls_read", "tls_other"})
-"""The kinds among them whose lines state no result of a handshake."""
+"""Those of TLS_KINDS whose lines state no result of a handshake."""
 
 MAIL_FLOW: dict[str, str] = {"inbound": "incoming", "outbound": "outgoing", "ACCEPT": "incoming", "RELAY": "outgoing"}
 """Mail flow by policy table, and by HAT action."""
@@ -54,7 +54,7 @@ _SIDED = ("connection_", "hat_", "tls_", "delivery_")
 
 
 def kind_of(pattern: str) -> str:
-    """Return the event kind of a pattern's name; `KeyError` if it names none."""
+    """Return the kind of event that a pattern's name states. Raises `KeyError` if it states none."""
     name = pattern[4:].lower()
     fits = [kind for kind in EVENT_KINDS if name == kind or name.startswith(kind + "_")]
     if not pattern.startswith("ESA_") or not fits:
@@ -63,7 +63,7 @@ def kind_of(pattern: str) -> str:
 
 
 def constants_of(pattern: str, fields: tuple[str, ...]) -> dict[str, str]:
-    """Return the fields that a pattern implies: kind, direction, TLS result, outcome, relation."""
+    """Return the fields that a pattern implies: kind, direction, TLS result, verification, outcome, relation."""
     kind = kind_of(pattern)
     known = {"esa_event": kind}
     if kind in TLS_KINDS and kind not in WITHOUT_RESULT:

@@ -1,7 +1,7 @@
 """Message text -> event: which pattern, with which fields.
 
-The alternations in `_patterns` are compiled on first use, so that starting costs nothing for kinds of
-lines that do not occur.
+The alternations in `patterns` are compiled on first use, so that kinds of lines that do not occur cost
+nothing at the start.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from esatls.extraction.event_record import EventRecord
 
 LONGEST_NUMBER = 18
-"""Digits of a number that fits into 64 bits, as ids do by their patterns."""
+"""Maximum digits of a number, so that it fits into 64 bits; the patterns of ids have the same limit."""
 
 
 def rids(text: str) -> list[int] | None:
-    """Return the numbers of a list of recipients; None where there is none that can be one."""
+    """Return the numbers in a list of recipient ids; None if there is none that is short enough."""
     return [int(rid) for rid in text.replace(",", " ").split() if len(rid) <= LONGEST_NUMBER] or None
 
 
@@ -34,23 +34,23 @@ _READING: dict[str, Callable[[str], Any]] = {
     "rid": rids,
     "policy_table": MAIL_FLOW.__getitem__,
 }
-"""How to read the fields that are no text."""
+"""How to read the fields that are not text."""
 _NAMED = {"policy_table": "mail_flow"}
 
 _FRONT = re.compile(r"([A-Za-z ]+ )\(\?P<(\w+)>\\d\{1,18\}\)")
 _OF_FEW_VALUES = frozenset({
     "tls_version", "tls_cipher", "hat_action", "sender_group", "hat_match", "sbrs", "country", "policy_table", "close_reason", "message_end",
 })  # fmt: skip
-"""Fields that have the same few values all over a log."""
+"""Fields that have only a few different values in a log."""
 
 
 class Stated(NamedTuple):
-    """What facts a pattern states."""
+    """The facts that a pattern states."""
 
     store: int
-    """Which store they go to; -1: the kind is no fact."""
+    """The store they go to; -1: this kind is not kept as a fact."""
     code: str
-    """Their name, which is the kind, or for lineage the relation."""
+    """Their code (`fact_types.code_of`)."""
     groups: tuple[int, ...]
     """The groups of the match that make them: the key, then the values of the kind (`fact_types`)."""
 
@@ -64,23 +64,23 @@ class Spec(NamedTuple):
     groups: dict[str, int]
     fact: Stated
     plan: tuple[tuple[str, int, Callable[[str], Any] | None], ...]
-    """Field, group and how to read it (None: as it stands)."""
+    """Field, group and how to read it (None: unchanged)."""
     front: str
-    """What stands in front of its number, where the same few texts come over and over but for that number; else nothing."""
+    """The text in front of its number, if texts of this pattern mostly differ only in that number; else empty."""
 
 
 class Matcher(NamedTuple):
-    """The patterns that share a first word."""
+    """The patterns of texts with the same first characters."""
 
     fullmatch: Callable[..., re.Match[str] | None]
     specs: dict[int, Spec]
     """By the number of the last group of the alternative that matched (`lastindex`)."""
     facts: Mapping[int, tuple[int, str, Callable[[re.Match[str]], tuple[Any, ...]]]]
-    """Likewise what each says of its facts, with what takes their values from the match."""
+    """By the same number: store and code of its facts, and the function that takes their values from the match."""
 
 
 class _Matchers(dict[str, "Matcher | None"]):
-    """First characters of a text -> matcher, compiled when first asked for; None where no pattern begins so."""
+    """First characters of a text -> matcher, compiled when first needed; None if no pattern begins with them."""
 
     def __missing__(self, start: str) -> Matcher | None:
         found = None
@@ -93,7 +93,7 @@ class _Matchers(dict[str, "Matcher | None"]):
 
 
 def specs_of(start: str) -> dict[int, Spec]:
-    """Return the patterns whose texts begin so, by the number of the last group of each."""
+    """Return the patterns whose texts begin with these characters, by the number of the last group of each."""
     _, table, never = MATCHERS[start]
     return {last: _spec(name, groups, never) for last, (name, groups) in table.items()}
 
@@ -116,9 +116,9 @@ def _spec(name: str, groups: dict[str, int], never: int) -> Spec:
 
 
 def front_of(specs: Mapping[int, Spec]) -> str:
-    """Return what stands in front of a number that does not matter to what is matched behind it, of patterns that share a first word; or nothing.
+    """Return the text in front of a number that does not influence the rest of the match, for the patterns of one matcher; empty if there is none.
 
-    Texts that differ in such a number alone are matched alike, by any of these patterns: none looks at its digits.
+    Texts that differ only in this number are matched alike by all of these patterns: none looks at its digits.
     """
     return next((spec.front for spec in specs.values() if spec.front), "")
 
@@ -127,7 +127,7 @@ MATCHERS_BY_START = _Matchers()
 
 
 START = 4
-"""Characters of a text that tell its matcher."""
+"""Number of first characters that select the matcher of a text."""
 
 
 class Matched(NamedTuple):
@@ -138,9 +138,9 @@ class Matched(NamedTuple):
 
 
 def match(text: str) -> Matched | None:
-    """Return what a message text matches; None when it is no event."""
+    """Return what a message text matches; None if it is not an event."""
     matcher = MATCHERS_BY_START[text[:START]]
-    # no message text holds a line feed; with one, "the rest of the line" could be sought again and again
+    # no message text has a line feed; with one, patterns for "the rest of the line" could be tried again and again
     if matcher is None or "\n" in text:
         return None
     fullmatch, specs, _ = matcher

@@ -1,4 +1,4 @@
-"""What a source is, told by its beginning before it is read: a log or message tracking, whose, in which zone, of which year."""
+"""What the beginning of a source shows before it is read: a log or message tracking, its appliance, time zone and year."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _DAY = 86400
 
 
 class Probe(NamedTuple):
-    """What the beginning of a source tells."""
+    """What the beginning of a source shows."""
 
     is_tracking: bool
-    """Whether it is message tracking (the REST API's JSON, or text of the page), and no log."""
+    """Whether it is message tracking (the REST API's JSON, or text of the page), not a log."""
     table: documents.CsvDocument | None
-    """The CSV that it is."""
+    """The CSV, if it is one."""
     offsets: tuple[int, ...]
-    """Seconds ahead of UTC that heads of logs in it state; with one it may be several logs, each with its own."""
+    """Seconds ahead of UTC that heads of logs in it state; it may be several logs, each with its own head."""
     serial: str | None
-    """The appliance that its head tells, where lines name none."""
+    """The serial number of the appliance in its head, if that does not name the appliance by its host."""
     stamps: tuple[str, ...]
-    """The stamps of its first and of its last lines, where they were asked for."""
+    """The stamps of its first and last lines, if asked for."""
 
 
 def probe(reader: Reader, *, dated: bool) -> Probe:
-    """Look at what a reader will read, without using it up; `dated` asks for stamps."""
+    """Look at what a reader will read, without consuming it; `dated` asks for stamps."""
     sample = reader.sample()
     first = [line.decode("utf-8", "replace").rstrip("\r") for line in sample.split(b"\n", _HEAD_LINES)[:_HEAD_LINES]]
     table = documents.table(first[0])
@@ -54,7 +54,7 @@ def probe(reader: Reader, *, dated: bool) -> Probe:
 
 
 def probe_all(found: Iterable[Source], *, dated: bool) -> dict[str, Probe]:
-    """Look at all sources that can be read again, by path; one that is gone is left to whoever reads it."""
+    """Return the probes of all sources that can be read again, by path; one that is gone is left to whoever reads it."""
     told: dict[str, Probe] = {}
     for source in found:
         if source.path != "-" and os.path.isfile(source.path):
@@ -64,7 +64,7 @@ def probe_all(found: Iterable[Source], *, dated: bool) -> dict[str, Probe]:
 
 
 def common_zone(probes: Mapping[str, Probe]) -> tzinfo | None:
-    """Return the zone that the heads of the files tell, if all that tell one agree; it holds for those that tell none."""
+    """Return the time zone that the heads of the files state, if they agree; it applies to files that state none."""
     told = {offset for one in probes.values() for offset in one.offsets}
     return zone_of(told.pop()) if len(told) == 1 else None
 
@@ -115,7 +115,7 @@ def _stamps(sample: bytes) -> tuple[str, ...]:
 
 
 def _latest(stamps: tuple[str, ...], clock: Clock) -> Time:
-    """Return the moment that nothing in a log of the clock's year lies after; the log may run into the next year."""
+    """Return the latest moment of a log that begins in the clock's year; it may run into the next year."""
     times = [time for time in map(clock.read, stamps) if time is not None]
     if times and times[0] - times[-1] > 180 * _DAY:
         return times[0] + 363 * _DAY

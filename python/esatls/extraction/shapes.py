@@ -1,4 +1,4 @@
-"""Lines with something in front of them that is no known header: how often each shape of them stands in a log."""
+"""Counts of lines that begin with an unknown header, by their shape."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 OFTEN = 1000
-"""Lines of one shape that are worth a word."""
+"""A shape with this many lines is worth a message."""
 
 _LOOKED_AT = 200
 _FIRST_WORDS = 60
@@ -15,29 +15,29 @@ _MOST_TOLD = 3
 _LETTERS = re.compile("[^\\W\\d_]+")
 _DIGITS = re.compile(r"\d+")
 _HEADED = re.compile(r"\s*(?:[{<\[]|\d{6})|.*?(?:\d:\d\d|\b(?:Info|Warning|Critical|Debug|Trace):|\b(?:MID|ICID|DCID):? \d)", re.ASCII | re.DOTALL)
-"""A beginning with a time, a level, an id or a record's bracket: a line of a log, and no rest of wrapped text."""
+"""A beginning with a time, a level, an id or a record's bracket: a line of a log, not the rest of wrapped text."""
 
 
 class Shape(NamedTuple):
-    """Lines that begin alike but for their words and numbers."""
+    """Lines whose beginnings differ only in words and numbers."""
 
     lines: int
     words: str
-    """The first words of one of them, as they stand there: the least by their letters, whichever line comes first."""
+    """The beginning of one of them, unchanged: the first in sorting order, no matter which line comes first."""
 
 
 class Shapes:
-    """Shapes of lines by their count, the same for lines in any order; where there are too many, those that begin alike are one."""
+    """Counts of shapes, the same for lines in any order; if there are too many, those that begin alike are merged."""
 
     __slots__ = ("_counts", "_length")
 
     def __init__(self) -> None:
         self._counts: dict[str, Shape] = {}
         self._length = _FIRST_WORDS
-        """How much of their forms is looked at."""
+        """The number of characters of a form that count."""
 
     def note(self, line: str) -> None:
-        """Count a line that nobody has understood."""
+        """Count a line that was not understood."""
         start = line[:_LOOKED_AT]
         if _HEADED.match(start) is not None:
             words = start[:_FIRST_WORDS]
@@ -50,17 +50,17 @@ class Shapes:
             self._add(form, shape)
 
     def told(self) -> list[str]:
-        """Return in words the shapes that many lines have, the most frequent first; the words of the log are as they stand there."""
+        """Return messages about the shapes with many lines, the most frequent first; text from the log is not escaped."""
         often = sorted((shape for shape in self._counts.values() if shape.lines >= OFTEN), reverse=True)
         return [f"{shape.lines:,} lines were not recognized that begin like this: {shape.words}" for shape in often[:_MOST_TOLD]]
 
     def as_list(self) -> list[Any]:
-        """Return all that is known, for `of_list` in another process."""
+        """Return all counts, for `of_list` in another process."""
         return [self._length, {form: tuple(shape) for form, shape in self._counts.items()}]
 
     @classmethod
     def of_list(cls, told: list[Any]) -> Shapes:
-        """Return what `as_list` was asked for."""
+        """Restore the shapes that `as_list` returned."""
         shapes = cls()
         shapes._length, counts = told
         shapes._counts = {form: Shape(*shape) for form, shape in counts.items()}
@@ -74,7 +74,7 @@ class Shapes:
             self._shorten(self._length // 2)
 
     def _shorten(self, length: int) -> None:
-        """Look at no more than so much of the forms."""
+        """Let at most this many characters of a form count."""
         if length < self._length:
             self._length, counts = length, self._counts
             self._counts = {}

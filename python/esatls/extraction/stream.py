@@ -1,7 +1,7 @@
-"""Lines of one log -> heads and matches, one line at a time: what each line means after those before it, and every line counted.
+"""Lines of one log -> heads and matches, one line at a time: what each line means after those before it.
 
-A consumer takes what is found: `take(head, spec, match)` for a line that one pattern matched.
-Every input line counts as event, ignored or unreadable.
+A consumer takes what is found: `take(head, spec, match)` for a line that a pattern matches.
+Every input line is counted as event, ignored or unreadable.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
 
 _MOST_INSIDE = 100
-"""Appliances whose records are read at once; of more, each begins anew."""
+"""Maximum appliances whose records are read at the same time; if there are more, all start anew."""
 
 _OPENING = ("{", "[", " ", "\t")
 RECORD = "CEF:"
-"""A record behind a known envelope may hold a line of its own (W14)."""
+"""Begins a record, which may hold a line even behind a known envelope (W14)."""
 _CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDATED_LOG_EVENT\|", re.ASCII)
-"""A record that holds no line: what stands in it was chosen by strangers."""
+"""A record that holds no line: strangers choose its text."""
 
 
 class FileSeen(NamedTuple):
-    """What became of the lines of one file, and the times of the first and the last one."""
+    """What became of the lines of one file, and their first and last time."""
 
     lines: int
     events: int
@@ -46,7 +46,7 @@ class FileSeen(NamedTuple):
     last: Time | None
 
     def with_part(self, other: FileSeen) -> FileSeen:
-        """Return what was seen of this part of a file and of another."""
+        """Return what was seen of this part of a file and another."""
         times = [time for time in (self.first, self.last, other.first, other.last) if time is not None]
         return FileSeen(
             self.lines + other.lines,
@@ -67,7 +67,7 @@ class Counts:
     ignored: int = 0
     unreadable: int = 0
     not_understood: Shapes = field(default_factory=Shapes, repr=False, compare=False)
-    """Those of the ignored lines that no known header begins, by their shape."""
+    """The ignored lines that do not begin with a known header, by shape."""
     files: dict[str, FileSeen] = field(default_factory=dict, repr=False, compare=False)
     """What was seen of each file, by path."""
 
@@ -83,7 +83,7 @@ class Counts:
             self.files[path] = seen if known is None else known.with_part(seen)
 
     def note_file(self, path: str, span: Sequence[Time]) -> None:
-        """Say that all of this was read from one file, whose lines are between two times, where they have one."""
+        """Note that all of this was read from one file, and its first and last time, if any."""
         first, last = span or (None, None)
         self.files = {path: FileSeen(self.lines, self.events, self.ignored, self.unreadable, first, last)}
 
@@ -94,7 +94,7 @@ class Counts:
 
     @classmethod
     def of_list(cls, told: list[Any]) -> Counts:
-        """Return what `as_list` was asked for."""
+        """Restore the counts that `as_list` returned."""
         lines, events, ignored, unreadable, shapes, files = told
         return cls(lines, events, ignored, unreadable, Shapes.of_list(shapes), {path: FileSeen(*seen) for path, seen in files.items()})
 
@@ -106,48 +106,48 @@ class Consumer(Protocol):
     """What takes the events of a stream."""
 
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
-        """Take one event, of the line whose envelope is `head`; return whether it was wanted."""
+        """Take one event, with the head of its line; return whether it was wanted."""
 
     def add(self, event: EventRecord) -> None:
-        """Take one event that was read elsewhere than in a log."""
+        """Take one event that was not read in a log."""
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
-        """Take the events among many lines whose message text begins at `start`; return how many were wanted.
+        """Take the events among many lines, whose texts all begin at `start`; return how many were wanted.
 
-        A consumer may have `take_usual` too, which takes whole blocks (`blocks.TakeUsual`).
+        A consumer may also have `take_usual`, which takes whole blocks (`blocks.TakeUsual`).
         """
 
 
 class Stream:
     """Reads the lines of one log, in order.
 
-    `clock` reads its stamps, `host` names the appliance of lines that do not name it; `log` and `level` stand in fields beside the lines.
+    `clock` reads its stamps, `host` names the appliance of lines that do not name it; `log` and `level` come from fields beside the lines.
     """
 
     def __init__(self, consumer: Consumer, clock: Clock | None = None, host: str | None = None, log: str | None = None, level: str | None = None) -> None:
         self.consumer = consumer
         self.counts = Counts()
         self.at = 0
-        """The number of the line on which the event begins that is being taken; known where lines are read one by one."""
+        """Number of the line on which the current event begins; known only if lines are read one by one."""
         self._heads = Heads(clock or Clock(), host, log, level)
         self._neighbours = Neighbours()
         self._pending: Pending | None = None
         self._rank = envelope.BARE
         self._swallow = False
         self._inside: dict[tuple[str | None, str | None, str | None], Stream] = {}
-        """Readers of what records hold, by appliance, log and level: they know its envelopes."""
+        """Readers of the lines in records, by appliance, log and level: each knows its envelopes."""
         self._document: documents.JsonDocument | documents.CsvDocument | None = None
-        """A record over several lines that is not complete."""
+        """A record over several lines that is still incomplete."""
         self._may_begin = True
-        """Whether a line may begin a document: not where one has turned out to be none."""
+        """Whether a line may begin a document: not after one turned out not to be one."""
         self._cut: Head | None = None
         """The head of a line that a relay may have cut: the next one of its appliance may be its rest."""
         self._told: str | None = None
-        """What the record says of the time."""
+        """The time that the record states."""
 
     @property
     def clock(self) -> Clock:
-        """What reads the stamps."""
+        """The clock that reads the stamps."""
         return self._heads.clock
 
     def line(self, line: str) -> None:
@@ -189,7 +189,7 @@ class Stream:
             self._weak(env, line)
 
     def _envelope(self, line: str) -> envelope.Envelope:
-        """Return the envelope of the next line. Where it changes what those of others mean, these are read anew."""
+        """Return the envelope of the next line. If it changes what others mean, these are read again."""
         env = self._neighbours.parse(line)
         if self._neighbours.changed:
             self._forget_heads()
@@ -212,7 +212,7 @@ class Stream:
         self._swallow = False
 
     def _weak(self, env: envelope.Envelope, line: str) -> None:
-        """Take a line that says less than others did: the rest of a wrapped line, unless it cannot be."""
+        """Take a line whose header says less than others: the rest of a wrapped line, unless it cannot be."""
         pending = self._pending
         if self._cut is not None and not may_be_cut(line):
             self._cut = None  # its rest has come
@@ -229,13 +229,13 @@ class Stream:
         return self._pending is not None and not self._swallow and self._pending.is_completed_by(number)
 
     def _pass_over(self, line: str) -> None:
-        """Take a line that is none of its own, and neither is what follows it until the next header."""
+        """Pass over a line that is part of no other, and over those that follow until the next header."""
         self._settle()
         self._swallow = True
         self._dismiss(line)
 
     def _settle(self) -> None:
-        """Decide on the pending line."""
+        """Decide what the pending line is."""
         pending = self._pending
         self._pending = None
         if pending is None:
@@ -254,7 +254,7 @@ class Stream:
             self.counts.ignored += lines
 
     def _dated(self, head: Head, record: str) -> Head:
-        """Return the head of a consolidated event without a stamp in front of it: the record itself tells when it was written."""
+        """Return the head of a consolidated event without a stamp in front of it, with the time in the record itself."""
         from esatls.extraction.cef import stamp
 
         told = stamp(record)
@@ -269,12 +269,12 @@ class Stream:
             if not has_header and MATCHERS_BY_START[line[:START]] is None:
                 self.counts.not_understood.note(line)
 
-    # records of collectors: lines in a log of their own
+    # records of collectors: each is read as a log
 
     def _of_document(self, line: str) -> bool:
-        """Take the next line of a document; tell whether it is one. Where it is not, the lines held are read as any others."""
+        """Take the next line of a document; return whether it is part of it. If not, the lines held are read like any others."""
         document = self._document
-        assert document is not None  # noqa: S101 - asked for where there is one
+        assert document is not None  # noqa: S101 - only called if there is one
         complete = document.add(line)
         if complete is None:
             self._document, self._may_begin = None, False
@@ -290,7 +290,7 @@ class Stream:
         return True
 
     def _unwrapped(self, inner: list[records.Record], lines: int = 1) -> None:
-        """Take the records that stand on some lines, one mostly: each is a log of its own."""
+        """Take the records on some lines, mostly one; each is read as a log."""
         self._settle()
         self.at = self.counts.lines - lines + 1
         counts = Counts()
@@ -305,7 +305,7 @@ class Stream:
             self.counts.ignored += lines
 
     def _reader(self, record: records.Record) -> Stream:
-        """Return the reader of the records of one appliance; it knows the envelopes in them."""
+        """Return the reader of the records of one appliance, which knows the envelopes in them."""
         host = record.host or self._heads.host
         key = (host, record.log, record.level)
         part = self._inside.get(key)
@@ -321,7 +321,7 @@ class Stream:
         return Stream(self.consumer, self.clock, host, log, level)
 
     def read_record(self, inner: records.Record) -> Counts:
-        """Read the lines of one record from the first to the last; what other records held changes nothing."""
+        """Read the lines of one record, no matter what other records hold; return what became of them."""
         neighbours = self._neighbours
         self.counts, self._rank, self._swallow, neighbours.lead = Counts(), envelope.BARE, False, None
         if inner.time != self._told:
@@ -329,7 +329,7 @@ class Stream:
             self._heads.set_time(self.clock.read(inner.time) if inner.time else None)
         for line in inner.lines:
             self.line(line)
-            # one record is one line or a few with stamps: bare ones are wrapped
+            # a record is one line, or a few with stamps: others are wrapped
             self._rank, neighbours.lead = envelope.STAMPED, neighbours.lead or ""
         self.end()
         return self.counts
@@ -345,12 +345,12 @@ class Stream:
 
     @property
     def table(self) -> documents.CsvDocument | None:
-        """The CSV that the next line is a row of."""
+        """The CSV that the next line belongs to, if any."""
         return self._document if isinstance(self._document, documents.CsvDocument) else None
 
     @property
     def understood(self) -> bool:
-        """Whether any line had a header, if it was no event."""
+        """Whether any line had a header, even if it was not an event."""
         return self._neighbours.lead is not None or any(part.understood for part in self._inside.values())
 
     def end(self) -> None:
@@ -360,10 +360,10 @@ class Stream:
             self.counts.ignored += len(self._document.lines)
             self._document = None
 
-    # saved and restored, between two lines
+    # saving and restoring, between two lines
 
     def state(self) -> dict[str, Any]:
-        """Return what the next line's meaning depends on, as JSON has it: counts, what came before, a line that may go on."""
+        """Return what the meaning of the next line depends on, as JSON values: counts, what came before, a line that may continue."""
         counts, pending = self.counts, self._pending
         return {
             "counts": [counts.lines, counts.events, counts.ignored, counts.unreadable],
@@ -379,7 +379,7 @@ class Stream:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take what `state` returned; the clock is to be set before. `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
+        """Restore what `state` returned, after setting the clock. Raises `ValueError`, `TypeError` or `LookupError` for anything else."""
         lines, events, ignored, unreadable = map(int, state["counts"])
         self.counts = Counts(lines, events, ignored, unreadable)
         self._rank = int(state["rank"])
@@ -390,7 +390,7 @@ class Stream:
             self._document = documents.restored(state["document"])
         held = [str(line) for line in state["held_lines"]]
         if held:
-            "".join(held).encode("utf-8", "surrogateescape")  # ValueError for what no bytes give
+            "".join(held).encode("utf-8", "surrogateescape")  # ValueError for what cannot come from bytes
             env = envelope.parse(held[0])
             self._pending = Pending(env, self._heads.of(env, held[0]), held[0])
             for line in held[1:]:
@@ -402,6 +402,6 @@ class Stream:
             self._cut = Head(None if time is None else float(time), host and str(host), None, None)
 
     def set_clock(self, clock: Clock) -> None:
-        """Read stamps with another clock, or with one that was changed: the same text may mean another time now."""
+        """Read stamps with another or a changed clock: the same text may now mean another time."""
         self._heads.set_clock(clock)
         self._inside.clear()

@@ -1,19 +1,19 @@
 """Read message tracking: the REST API's JSON, and the processing details pasted from the page.
 
-Tracking tells in sentences what the mail log tells in lines, message by message: the same events come out, each
-marked ``witness`` ``tracking``. The sentences differ between versions in articles, spaces, full stops and in the
-words around ``TLS``; the ids always stand in the same places, and only there they are read. A sentence is matched
-whole and from its first word, so that a subject, a file name or an answer of another server in it states nothing.
+Tracking says in sentences, message by message, what the mail log says in lines. The events are the same, each with
+``witness`` ``tracking``. The sentences differ between versions in articles, spaces, full stops and the words around
+``TLS``; the ids are always in the same places, and are read only there. A sentence must match as a whole, from its
+first word, so that a subject, a file name or another server's reply in it states nothing.
 
-Beside its sentences a record has the message's Message-ID (``midHeader``) and its subject.
+Besides its sentences, a record has the message's Message-ID (``midHeader``) and its subject.
 
-Two things are not in tracking and follow from it:
+Two things need care:
 
-* `rid`: recipients have no numbers there. They get the order in which the record adds them to the message, which is
-  the order in which the appliance numbers them, so that deliveries meet those of the mail log. A recipient that the
-  record does not add has none.
-* A record that says that its data is incomplete (``isCompleteData`` false) gives no ``connection_opened``: from such
-  a record nobody can conclude that a connection used no TLS.
+* `rid`: tracking does not number recipients. They are numbered in the order in which the record adds them to the
+  message, as the appliance numbers them, so that deliveries match those of the mail log. A recipient that the record
+  does not add has no number.
+* A record that says that its data is incomplete (``isCompleteData`` false) gives no ``connection_opened``: it does
+  not show that a connection used no TLS.
 
 Sources: AsyncOS API guide, "Tracking APIs"; sentences as users and vendors of other products posted them.
 """
@@ -45,7 +45,7 @@ _DELIVERY = rf"(?:(?:the |an? )?(?:SMTP )?delivery connection )?\(?DCID:? (?P<dc
 _CONNECTION = rf"(?:{_RECEIVING}|{_DELIVERY})"
 _WAS = r"(?:was |is |has |has been )?"
 _QUARANTINE = r'(?:the )?(?:centralized )?(?:quarantine )?"?(?P<quarantine>[^"(]*[^"( ])"?(?: \(.*)?'
-# How a sentence about the handshake goes on behind the connection; no sentence with a stranger's text does.
+# How a sentence about the handshake continues behind the connection; no sentence with a stranger's text does so.
 _HANDSHAKE = r"(?:TLS|STARTTLS|successfully|unsuccessfully|did|could|failed|has|was|is|unable|requires?|rejected)\b"
 
 
@@ -176,9 +176,9 @@ _SENTENCES = (
     ),
 )
 _LONGEST_SENTENCE = 65_536
-"""Characters of a sentence that are read; the appliance's are shorter."""
+"""Maximum characters of a sentence that are read; the appliance's are shorter."""
 _LONGEST = 1000
-"""Characters of a sentence about the handshake that are read."""
+"""Maximum characters of a sentence about the handshake that are read."""
 _ABOUT_HANDSHAKE = re.compile(rf"{_CONNECTION} (?P<rest>{_HANDSHAKE}.*)", re.IGNORECASE | re.DOTALL)
 _FAILED = re.compile(r"\b(?:fail\w*|unsuccess\w*|could not|did not|unable|rejected)\b", re.IGNORECASE)
 _NOT_OFFERED = re.compile(r"STARTTLS\b.*\bnot (?:supported|offered)\b", re.IGNORECASE)
@@ -205,30 +205,30 @@ _STAMP = re.compile(
 _STAMPED_LINE = re.compile(rf"[>|\s]*({_STAMP_TEXT})[\s|]*(.*)", re.DOTALL)
 _CELLS = re.compile(r"\t| \| ")
 _RECOGNISED_JSON = re.compile(r'"description"\s*:\s*"[^"]{0,200}\((?:ICID|DCID|RCID) \d')
-# the colon is what every line of a log has in front of its text, and no sentence before its connection
+# every line of a log has a colon in front of its text, and no sentence has one before its connection
 _RECOGNISED_TEXT = re.compile(rf"^[>| \t]*(?:{_STAMP_TEXT})[\s|]{{1,80}}[^'\":]{{0,200}}?\((?:ICID|DCID|RCID) \d", re.MULTILINE)
 
 
 def recognise(text: str) -> bool:
-    """Tell from the beginning of a text, some kilobytes, whether it is message tracking: JSON or pasted."""
+    """Tell from the first kilobytes of a text whether it is message tracking, as JSON or pasted."""
     if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         return _RECOGNISED_JSON.search(text) is not None
     return _RECOGNISED_TEXT.search(text) is not None
 
 
 def events(document: object, host: str | None = None) -> Iterator[EventRecord]:
-    """Give the events that a tracking document states, record by record in its own order.
+    """Yield the events that a tracking document states, record by record, in its order.
 
     Args:
-        document: What the REST API answered, parsed (`dict`, `list`, in any nesting: a whole answer, several answers,
-            a bare ``summary``), or as text: JSON, several JSON values one after the other, or lines pasted from the
+        document: The REST API's answer, parsed (`dict` or `list`, in any nesting: a whole answer, several answers, a
+            bare ``summary``), or as text: JSON, several JSON values one after the other, or lines pasted from the
             page, each with its time in front (or behind, in another cell).
-        host: The appliance, where the document does not name it (``hostName``).
+        host: The appliance, if the document does not name it (``hostName``).
 
     Yields:
-        Flat events, as a mail log gives them: ``esa_event``, ``witness`` ``tracking``, ``time`` (RFC 3339 in UTC;
-        absent where the document gives no time zone), ``esa_host``, and the fields of the kind. A description that
-        states no event gives none.
+        Flat events, as from a mail log: ``esa_event``, ``witness`` ``tracking``, ``time`` (RFC 3339 in UTC; absent if
+        the document gives no time zone), ``esa_host``, and the fields of the kind. A description that states no
+        event gives none.
 
     """
     if isinstance(document, (bytes, bytearray)):
@@ -246,7 +246,7 @@ def events(document: object, host: str | None = None) -> Iterator[EventRecord]:
 
 
 def _appliance(name: object) -> str:
-    """Return the appliance that a record names: by its host name, or by its serial number where the name was not resolved."""
+    """Return the appliance that a record names: its host name, or its serial number if the name was not resolved."""
     if not isinstance(name, str):
         return ""
     unresolved = _UNRESOLVED.match(name)
@@ -254,7 +254,7 @@ def _appliance(name: object) -> str:
 
 
 def describe(description: str) -> EventRecord | None:
-    """Give the event that one description states, without time, host and recipients' numbers; ``None`` if none."""
+    """Return the event that one description states, without time, host and recipients' numbers; ``None`` if it states none."""
     text = " ".join(description[:_LONGEST_SENTENCE].split())
     text = text.removesuffix(".")
     for kind, pattern, known in _SENTENCES:
@@ -292,9 +292,9 @@ def _event(kind: str, fields: dict[str, str | None]) -> EventRecord:
 
 
 def _handshake(found: re.Match[str]) -> EventRecord | None:
-    """Give the TLS event of a sentence on a connection; ``None`` if it does not speak of TLS."""
+    """Return the TLS event of a sentence about a connection; ``None`` if it states none."""
     rest = found["rest"][:_LONGEST]
-    # a reason, a protocol, a cipher or a domain may hold any word
+    # a reason, a protocol, a cipher or a domain may contain any word
     head = re.split(r":\s| protocol\b| cipher\b| for\b| because\b| due to\b", rest, maxsplit=1, flags=re.IGNORECASE)[0]
     if not re.search(r"\b(?:START)?TLS\b", head, re.IGNORECASE):
         return None
@@ -323,7 +323,7 @@ def _handshake(found: re.Match[str]) -> EventRecord | None:
 
 
 def _numbered(entries: Iterator[tuple[str, str]], host: str | None, *, complete: bool) -> Iterator[EventRecord]:
-    """Give the events of one record's (stamp, description) pairs, with times, host and recipients' numbers."""
+    """Yield the events of one record's (stamp, description) pairs, with times, host and recipients' numbers."""
     recipients: dict[int, dict[str, int]] = {}
     for stamp, description in entries:
         event = describe(description)
@@ -343,7 +343,7 @@ def _numbered(entries: Iterator[tuple[str, str]], host: str | None, *, complete:
 
 
 def _identity(record: dict[str, Any], host: str | None) -> Iterator[EventRecord]:
-    """Give the Message-ID and the subject that a record has beside its summary, once for each of its messages."""
+    """Yield the Message-ID and the subject that a record has besides its summary, once for each of its messages."""
     texts = {field: record.get(name) for field, name in _IDENTITY.items()}
     stated = {field: writable(text).strip() for field, text in texts.items() if isinstance(text, str) and text.strip() not in ("", "N/A")}
     mids = record.get("mid")
@@ -355,7 +355,7 @@ def _identity(record: dict[str, Any], host: str | None) -> Iterator[EventRecord]
 
 
 def _summaries(document: object) -> Iterator[tuple[dict[str, Any], Iterator[tuple[str, str]]]]:
-    """Give each record with a summary, and the summary's (stamp, description) pairs; a bare summary has no record."""
+    """Yield each record with a summary, and the summary's (stamp, description) pairs; the record of a bare summary is empty."""
     waiting = [document]
     while waiting:
         value = waiting.pop()
@@ -379,7 +379,7 @@ def _entries(summary: list[Any]) -> Iterator[tuple[str, str]]:
 
 
 def _values(text: str) -> list[Any] | None:
-    """Read JSON values that stand one after the other; ``None`` if the text is no JSON."""
+    """Read JSON values, one after the other; ``None`` if the text is not JSON."""
     text = text.lstrip("\ufeff \t\r\n")
     if text[:1] not in ("{", "["):
         return None
@@ -397,17 +397,17 @@ def _values(text: str) -> list[Any] | None:
 
 
 def _skip(text: str, at: int) -> int:
-    """Give where the next value begins: behind white space and a comma, if there is one."""
+    """Return where the next value begins, after white space and commas."""
     while at < len(text) and text[at] in " \t\r\n,":
         at += 1
     return at
 
 
 def _pasted(text: str) -> Iterator[tuple[str, str]]:
-    """Give (stamp, description) pairs of pasted text.
+    """Yield the (stamp, description) pairs of pasted text.
 
-    A description counts with its own stamp only: in front of it, on the line before it, or in the cell behind it.
-    A line without one goes on with what stands before it, and that may be a stranger's.
+    A description counts only with its own stamp: in front of it, on the line before it, or in the cell behind it.
+    A line without one continues the line before, which may be a stranger's text.
     """
     stamp = ""
     for line in text.splitlines():
@@ -427,7 +427,7 @@ def _pasted(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _time(stamp: str) -> str | None:
-    """Turn a stamp with a time zone into RFC 3339 in UTC; ``None`` if it has no zone or is no date."""
+    """Turn a stamp with a time zone into RFC 3339 in UTC; ``None`` if it has no zone or is not a date."""
     found = _STAMP.fullmatch(stamp.strip())
     if not found or not (found["zone"] or found["shift"]):
         return None
@@ -445,4 +445,4 @@ def _time(stamp: str) -> str | None:
         ).astimezone(timezone.utc)
     except (ValueError, KeyError, OverflowError):
         return None
-    return f"{moment.year:04}-{moment:%m-%dT%H:%M:%SZ}"  # not %Y: it leaves out zeros
+    return f"{moment.year:04}-{moment:%m-%dT%H:%M:%SZ}"  # not %Y, which drops leading zeros
