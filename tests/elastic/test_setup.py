@@ -331,8 +331,11 @@ def test_load_and_join_from_the_command_line(empty: Client, log: list[str], tmp_
     [
         (["--url", "ftp://example.com"], "not a server address: 'ftp://example.com' (must start with https:// or http://)"),
         (["--url", "localhost:52911"], "not a server address: 'localhost:52911' (must start with https:// or http://)"),
-        (["--url", "http://[2001:db8::1"], "not a server address: 'http://[2001:db8::1'"),
+        (["--url", "https://192.0.2.1:port"], "not a server address: 'https://192.0.2.1:port'"),
+        (["--url", "https://[2001:db8::1"], "not a server address: 'https://[2001:db8::1'"),
         (["--url", "https://u:p@example.com"], "the server address must not contain a password: use an API key"),
+        (["--url", "u:p@example.com:9200"], "the server address must not contain a password: use an API key"),
+        (["--url", "https://u:p#q@example.com"], "the server address must not contain a password: use an API key"),
         (["--url", "http://192.0.2.1:9200", "--api-key", "a2V5"], "the API key would be sent to 192.0.2.1 unencrypted: use https://"),
         (["--url", "https://192.0.2.1", "--api-key", "a\nb"], "the API key contains invalid characters"),
     ],
@@ -376,6 +379,20 @@ def test_file_without_a_secret(tmp_path: Path, option: str, content: bytes, wron
 def test_errors_are_one_line(arguments: list[str], given: str | None, message: str) -> None:
     """Whatever is wrong is told in one line, with exit code 1 and no traceback."""
     assert run(*arguments, given=given) == (1, [], f"esatls: {message}\n")
+
+
+def test_a_file_with_a_secret_is_text_in_utf_8(tmp_path: Path) -> None:
+    """A mark in front, as editors on Windows write it, is no part of a key; a file in another encoding is named, and nothing of it is shown."""
+    server = StandIn({})
+    path = tmp_path / "key"
+    try:
+        path.write_bytes(b"\xef\xbb\xbfa2V5\r\n")
+        run("setup", "--url", server.url, "--api-key-file", str(path))
+        assert [headers["authorization"] for _, _, headers, _ in server.requests] == ["ApiKey a2V5"]
+        path.write_bytes("a2V5\r\n".encode("utf-16"))
+        assert run("setup", "--url", server.url, "--api-key-file", str(path)) == (2, [], f"esatls: {path}: is not text in UTF-8\n")
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def _credentials(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _secret(path: str) -> str:
     try:
-        secret = Path(path).read_text(encoding="utf-8").strip()
+        secret = Path(path).read_text(encoding="utf-8-sig").strip()
     except UnicodeError as error:
         raise UsageError(f"{path}: is not text in UTF-8") from error
     if not secret:

@@ -86,14 +86,14 @@ class Client:
         timeout: float = 60,
     ) -> None:
         """Check the address and prepare the connection; nothing is sent. Raises ``UsageError`` for an address or a key that cannot be one."""
-        try:
-            parts = urllib.parse.urlsplit(url)
-        except ValueError as error:
-            raise UsageError(f"not a server address: {url!r}") from error
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise UsageError(f"not a server address: {url!r} (must start with https:// or http://)")
-        if parts.username or parts.password:
+        if "@" in url:
+            # whatever else is wrong with it, it is not to be shown
             raise UsageError("the server address must not contain a password: use an API key")
+        if not url.lower().startswith(("https://", "http://")):
+            raise UsageError(f"not a server address: {url!r} (must start with https:// or http://)")
+        parts = _parts(url)
+        if parts is None or not parts.hostname:
+            raise UsageError(f"not a server address: {url!r}")
         if api_key and user:
             raise UsageError("use an API key, or a user and a password, not both")
         if (api_key or user) and parts.scheme == "http" and not _is_loopback(parts.hostname):
@@ -187,6 +187,16 @@ class Client:
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/ndjson\r\n\r\n'
         body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
         return self.request("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={boundary}", **(headers or {})})
+
+
+def _parts(url: str) -> urllib.parse.SplitResult | None:
+    """Return the parts of an address; None if it is none, or has no possible port."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        is_possible = parts.port != 0
+    except ValueError:
+        return None
+    return parts if is_possible else None
 
 
 def _context(ca_cert: str | None, *, verify: bool) -> ssl.SSLContext:
