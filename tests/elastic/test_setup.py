@@ -413,11 +413,18 @@ def test_a_server_that_lets_nobody_in_leads_to_the_key(key: str, hint: str) -> N
     assert told == (1, [], f"esatls: GET {server.url}/: 401 {reason}; {hint}\n")
 
 
-def test_a_wrong_time_zone_changes_nothing(bare: Client) -> None:
-    """An unknown zone is told before anything is loaded."""
-    code, lines, errors = run("setup", "--url", bare.url, "--timezone", "Mars/Phobos")
-    assert (code, lines) == (2, [])
-    assert errors.splitlines()[-1] == "esatls: no such time zone: Mars/Phobos"
+@pytest.mark.parametrize(
+    ("zone", "message"),
+    [
+        ("Mars/Phobos", "no such time zone: Mars/Phobos"),
+        ("utc", "the server does not know the time zone utc: use a name such as Europe/Berlin, or an offset such as -05:00"),
+    ],
+)
+def test_a_wrong_time_zone_changes_nothing(client: Client, zone: str, message: str) -> None:
+    """A zone that nobody knows, and one that only the server does not know, is told before anything is loaded."""
+    before = state(client)
+    assert run("setup", "--url", client.url, "--timezone", zone) == (2, [], f"esatls: {message}\n")
+    assert state(client) == before
 
 
 def test_the_server_s_reason_is_told(bare: Client) -> None:

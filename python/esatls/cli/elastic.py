@@ -114,6 +114,8 @@ def setup(connect: Connect, url: str, kibana_url: str | None, space: str, timezo
     known = setting_up.capabilities(server)
     if kibana:
         setting_up.check_kibana(kibana)
+    if timezone:
+        setting_up.check_time_zone(server, timezone)
     if not known.has_lifecycle:
         click.echo("this server does not support index lifecycle policies, so they are not loaded", err=True)
     for step in setting_up.server_steps(known, timezone=timezone, retention_days=retention):

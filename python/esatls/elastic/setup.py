@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.elastic.client import ElasticError
 from esatls.elastic.state import STATE
+from esatls.errors import UsageError
 from esatls.lines.clock import zone as time_zone
 
 if TYPE_CHECKING:
@@ -144,6 +145,15 @@ def check_kibana(client: Client) -> None:
     if number and tuple(int(part) for part in re.findall(r"\d+", number)[:2]) < _OLDEST_KIBANA:
         message = f"{client.url}: Kibana {number} is too old: 8.8 or later is needed"
         raise ElasticError(message)
+
+
+def check_time_zone(client: Client, name: str) -> None:
+    """Raise ``UsageError`` for a time zone that is none, or that the server, which reads the stamps, does not know: its names are Java's."""
+    time_zone(name)
+    pipeline = {"processors": [{"script": {"source": "ZoneId.of(params.zone)", "params": {"zone": name}}}]}
+    answer = client.request("POST", "/_ingest/pipeline/_simulate", {"pipeline": pipeline, "docs": [{"_source": {}}]})
+    if any("error" in one for one in answer["docs"]):
+        raise UsageError(f"the server does not know the time zone {name}: use a name such as Europe/Berlin, or an offset such as -05:00")
 
 
 def server_steps(known: Capabilities, *, timezone: str | None = None, retention_days: int | None = None) -> Iterator[Step]:
