@@ -60,6 +60,23 @@ def test_what_load_wrote_is_left_alone(empty: Client, log: list[str]) -> None:
         assert records(empty).items() >= loaded.items()
 
 
+def test_what_join_wrote_is_left_alone(empty: Client, log: list[str]) -> None:
+    """A load of half of the log, which judges otherwise, adds records, changes none of the join's, and says how many those are."""
+    index_lines(empty, log)
+    join(empty)
+    joined = records(empty)
+    facts = esatls.Facts()
+    for event in esatls.events(log[1::2]):
+        facts.add(event)
+    loaded = [*esatls.connections(facts), *esatls.messages(facts)]
+    said: list[str] = []
+    written, refused = loading.load(empty, [[json.dumps(record) for record in loaded]], tell=said.append)
+    found = records(empty)
+    assert found.items() >= joined.items()
+    assert (written, refused) == (len(found) - len(joined), 0)
+    assert said == [f"{len(loaded) - written} documents were not written: those that are there are of esatls elastic join"]
+
+
 def test_records_outlive_their_events(empty: Client, log: list[str]) -> None:
     """What was joined before its events expired stays as it is, whatever comes in about the same ids, and in a run over everything."""
     index_lines(empty, log[1::2])

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def load(client: Client, batches: Iterable[Iterable[bytes | str]], *, patience: float = PATIENCE, tell: Callable[[str], None] | None = None) -> Written:
     """Write the records of JSON Lines, batch by batch.
 
-    A line that is not a record ends the load with ``ElasticError``; the lines before it are written.
+    A line that is not a record ends the load with ``ElasticError``; the lines before it are written. ``tell`` gets one line, too, about records that a
+    join wrote and that stay as they are.
     """
     writer = Writer(client, now(), patience=patience, tell=tell)
     number = 0
@@ -32,6 +33,8 @@ def load(client: Client, batches: Iterable[Iterable[bytes | str]], *, patience: 
                     documents.append(_document(writer, line, number))
         finally:
             writer.write(documents)
+    if writer.left and tell:
+        tell(f"{writer.left:,} documents were not written: those that are there are of esatls elastic join")
     return writer.written
 
 

@@ -76,7 +76,7 @@ class Written(NamedTuple):
 
 
 class Writer:
-    """Writes records to a server, in batches.
+    """Writes records to a server, in batches. Those that a join wrote stay as they are.
 
     A server that is busy or not there is asked again for ``patience`` seconds; then its error is raised. ``tell`` gets one line about
     documents that were refused, and one about each wait that is long.
@@ -85,6 +85,8 @@ class Writer:
     def __init__(self, client: Client, ingested: str, *, patience: float = PATIENCE, tell: Callable[[str], None] | None = None) -> None:
         """Prepare; nothing is sent. ``ingested`` is the time of this load (RFC 3339)."""
         self.written = Written()
+        self.left = 0
+        """Records that were not written, as a join wrote those that are there."""
         self._server = Retrying(client, patience=patience, tell=tell)
         self._ingested = ingested
 
@@ -97,36 +99,41 @@ class Writer:
         documents = iter(documents)
         while batch := list(islice(documents, BATCH)):
             # of two with one id the later one stands
-            refused = self._put([*{one.id: one for one in batch}.values()])
-            self.written = Written(self.written.documents + len(batch) - len(refused), self.written.refused + len(refused))
+            refused, joined = self._put([*{one.id: one for one in batch}.values()])
+            left = sum(one.id in joined for one in batch)
+            self.written = Written(self.written.documents + len(batch) - len(refused) - left, self.written.refused + len(refused))
+            self.left += left
             if refused:
                 self._server.tell(told(refused))
 
-    def _put(self, documents: list[Document]) -> list[Refusal]:
-        """Write documents, new ones and in place of older ones; return what the server refused."""
+    def _put(self, documents: list[Document]) -> tuple[list[Refusal], set[str]]:
+        """Write documents, new ones and in place of older ones; return what the server refused, and the ids of those that are a join's."""
         refused: list[Refusal] = []
+        joined: set[str] = set()
         for tries in range(_TRIES):
             present = self._present(documents, refresh=tries > 0)
+            joined |= {identity for identity, hit in present.items() if hit.source.get("esatls", {}).get("record", {}).get("writer") == "join"}
+            documents = [one for one in documents if one.id not in joined]
             answers = self._server.bulk([one.action(present.get(one.id)) for one in documents])
             # what was written a moment ago is not found at once
             changed = [one for one in answers if one.status == CHANGED_SINCE]
             refused += [one for one in answers if one.status != CHANGED_SINCE]
             if not changed:
-                return refused
+                return refused, joined
             documents = [documents[one.position] for one in changed]
-        return refused + changed
+        return refused + changed, joined
 
     def _present(self, documents: list[Document], *, refresh: bool) -> dict[str, Hit]:
-        """Return those documents that are there."""
+        """Return those documents that are there, and who wrote them."""
         found = {}
         for name in sorted({one.stream for one in documents}):
             ids = [one.id for one in documents if one.stream == name]
             if refresh:
                 whole(self._server.request("POST", f"/{name}/_refresh?ignore_unavailable=true"))
-            query = {"size": len(ids), "query": {"ids": {"values": ids}}, "_source": False, "seq_no_primary_term": True}
+            query = {"size": len(ids), "query": {"ids": {"values": ids}}, "_source": ["esatls.record.writer"], "seq_no_primary_term": True}
             answer = whole(self._server.request("POST", f"/{name}/_search?allow_partial_search_results=false&ignore_unavailable=true", query))
             for hit in answer["hits"]["hits"]:
-                found[hit["_id"]] = Hit((hit["_index"], hit["_id"]), 0, hit["_seq_no"], hit["_primary_term"], {})
+                found[hit["_id"]] = Hit((hit["_index"], hit["_id"]), 0, hit["_seq_no"], hit["_primary_term"], hit["_source"])
         return found
 
 
