@@ -180,8 +180,10 @@ STATUS = {"status": {"overall": {"level": "available"}}, "version": {"number": "
 
 
 def test_rules_are_created_once() -> None:
-    """What is there stays as it is; each rule is asked for by its id, in the space."""
-    paths = {f"/s/mail/api/alerting/rule/{one['id']}": (409 if number else 200, {"id": one["id"]}) for number, one in enumerate(ALERTS.values())}
+    """What is there stays as it is; each rule is asked for by its id in the space."""
+    paths = {
+        f"/s/mail/api/alerting/rule/{rules.id_in('mail', one['id'])}": (409 if number else 200, {"id": one["id"]}) for number, one in enumerate(ALERTS.values())
+    }
     conflict = {"rule_id": "x", "error": {"status_code": 409, "message": "already exists"}}
     kibana = StandIn({"/api/status": (200, STATUS), **paths, f"/s/mail{rules.IMPORT}": (200, {"success": False, "errors": [conflict]})})
     try:
@@ -193,6 +195,15 @@ def test_rules_are_created_once() -> None:
     assert all(headers["kbn-xsrf"] == "true" for method, _, headers, _ in kibana.requests if method == "POST")
     bodies = [json.loads(body) for _, path, _, body in kibana.requests if "/api/alerting/rule/" in path]
     assert bodies == [{name: value for name, value in one.items() if name != "id"} for one in ALERTS.values()]
+
+
+def test_the_id_of_an_alert_is_another_one_in_each_space() -> None:
+    """Kibana has each id once in all spaces: it stays the same in one, and is a random UUID to look at."""
+    found = {rules.id_in(space, one["id"]) for space in ("", "mail", "audit") for one in ALERTS.values()}
+    assert len(found) == 3 * len(ALERTS)
+    assert {uuid.UUID(one).version for one in found} == {4}
+    assert rules.id_in("default", "e58c7bba-279c-47fd-a51a-cc7e54672ca9") == rules.id_in("", "e58c7bba-279c-47fd-a51a-cc7e54672ca9")
+    assert rules.id_in("mail", "e58c7bba-279c-47fd-a51a-cc7e54672ca9") == rules.id_in("mail", "e58c7bba-279c-47fd-a51a-cc7e54672ca9")
 
 
 def test_what_kibana_rejects_is_named() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.elastic.client import ElasticError
@@ -30,7 +32,7 @@ def load_alerts(client: Client, space: str = "") -> Loaded:
     for line in asset("kibana/alerts.ndjson").splitlines():
         rule = json.loads(line)
         try:
-            client.request("POST", f"{_of(space)}/api/alerting/rule/{rule.pop('id')}", rule, _HEADERS)
+            client.request("POST", f"{_of(space)}/api/alerting/rule/{id_in(space, rule.pop('id'))}", rule, _HEADERS)
         except ElasticError as error:
             if error.status != _PRESENT:
                 raise
@@ -50,6 +52,13 @@ def load_detections(client: Client, space: str = "") -> Loaded:
         message = f"{client.url}: Kibana rejected the detections: {'; '.join(str(one.get('message')) for one in reasons[:3])}"
         raise ElasticError(message)
     return Loaded(len(text.splitlines()) - len(errors), len(errors))
+
+
+def id_in(space: str, rule: str) -> str:
+    """Return the id of an alert in a space: no two spaces may have the same, and Kibana takes random UUIDs (version 4) alone."""
+    if space in {"", "default"}:
+        return rule
+    return str(uuid.UUID(bytes=hashlib.sha256(f"{space}/{rule}".encode()).digest()[:16], version=4))
 
 
 def _of(space: str) -> str:
