@@ -105,7 +105,9 @@ _patience_option = click.option(
 @click.option("--kibana-url", envvar="ESATLS_KIBANA_URL", show_envvar=True, help="Address of Kibana. Without it, dashboards are not loaded.")
 @click.option("--space", default="", help="Kibana space for the dashboards. Default: the default space.")
 @click.option("--timezone", help="Time zone of timestamps that have none, such as Europe/Berlin. Default: as in the last setup, else UTC.")
-@click.option("--retention", type=click.IntRange(min=1), help="Days to keep documents. Default: as in the last setup, else 365.")
+@click.option(
+    "--retention", type=click.IntRange(min=1), help="Days to keep documents after the rollover of their index. Default: as in the last setup, else 365."
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 def setup(connect: Connect, url: str, kibana_url: str | None, space: str, timezone: str | None, retention: int | None, *, dry_run: bool) -> None:
     """Load index templates, lifecycle policies, ingest pipelines and dashboards. What is already up to date is not touched."""
