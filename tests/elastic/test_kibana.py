@@ -23,6 +23,7 @@ from tests.elastic.kql import LISTS as KQL_LISTS
 from tests.elastic.kql import Kql
 from tests.elastic.lens import Layer
 from tests.elastic.store import all_documents, answers, index_lines, reset
+from tests.elastic.test_ecs import leaves
 from tests.report.support import CIPHERS, VERSIONS, Record, connection
 
 if TYPE_CHECKING:
@@ -331,3 +332,13 @@ def test_the_esql_examples_read_fields_that_there_are() -> None:
         named = set(re.findall(r"(?<![\w.\"])@?[a-z]\w*(?:\.\w+)+", re.sub(r'"[^"]*"', '""', example)))
         assert named
         assert named - {view[1]} <= mapped(view[1].replace(".", "-")), example
+
+
+def test_no_esql_example_compares_a_field_of_several_values(log: list[str]) -> None:
+    """ES|QL finds no document whose field has several values with a comparison: such a field is expanded before."""
+    text = (corpus.ROOT / "logstash/README.md").read_text(encoding="utf-8")
+    several = {name for found in answers(log) for document in found for name, value in leaves(document) if isinstance(value, list) and len(value) > 1}
+    assert "esatls.delivered.partner" in several
+    for example in re.findall(r"```esql\n(.*?)```", text, re.DOTALL):
+        compared = {name: at.start() for name in several for at in re.finditer(rf"(?<![\w.]){re.escape(name)} (?:==|!=|IN|LIKE|RLIKE) ", example)}
+        assert {name for name, at in compared.items() if f"MV_EXPAND {name}\n" not in example[:at]} == set()
