@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.elastic import setup as setting_up
+from esatls.elastic.join import join
 
 from tests.elastic import corpus
 from tests.elastic.kql import values_of
@@ -144,6 +145,20 @@ def test_time_zone_of_the_setup_and_of_a_document(bare: Client) -> None:
     documents = [{"_source": document} for document in (shipped(line), {**shipped(line), "event": {"timezone": "+02:00"}})]
     answer = bare.request("POST", "/_ingest/pipeline/_simulate", {"pipeline": pipeline, "docs": documents})
     assert [item["doc"]["_source"]["@timestamp"] for item in answer["docs"]] == ["2005-07-20T23:47:40Z", "2005-07-20T17:47:40Z"]
+
+
+def test_a_path_may_be_written_as_one_name(empty: Client) -> None:
+    """Appliance and time zone that a shipper sends under dotted names count like nested ones, which go before them; what is in the way stays."""
+    line = "Wed Jul 20 19:47:40 2005 Info: New SMTP ICID 5 interface Data 1 (192.0.2.1) address 192.0.2.2 reverse dns host unknown verified no"
+    dotted = {"observer.hostname": "esa1", "event.timezone": "+02:00"}
+    (made,) = simulate(empty, [{**shipped(line), **dotted}])
+    assert made == corpus.merged(
+        corpus.expected(line), {"@timestamp": "2005-07-20T17:47:40Z", "observer": {"hostname": "esa1"}, "event": {"timezone": "+02:00"}}
+    )
+    foreign = [{**shipped("x"), "observer.hostname": "esa1", "observer": there} for there in ({"hostname": "esa2"}, "esa3")]
+    assert simulate(empty, foreign) == foreign
+    assert empty.bulk([({"create": {"_index": STREAM}}, {**shipped(line), **dotted, "observer.hostname": host}) for host in ("esa1", "esa2")]) == []
+    assert join(empty, overlap=0)[:2] == (2, 2)
 
 
 def test_every_processor_is_tagged_and_every_pattern_has_the_folders_text() -> None:

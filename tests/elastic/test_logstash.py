@@ -101,6 +101,17 @@ def test_every_line_becomes_the_extractors_document_on_jruby() -> None:
     assert {number: (got[number], want[number]) for number in got if got[number] != want[number]} == {}
 
 
+def test_a_path_may_be_written_as_one_name_on_jruby() -> None:
+    """Appliance and time zone under dotted names, which `add_field` makes without brackets, count like nested ones."""
+    missing = cannot_run()
+    if missing:
+        pytest.skip(missing)
+    line = "Wed Jul 20 19:47:40 2005 Info: ICID 5 close"
+    (made,) = run_jruby([line], {"observer.hostname": "esa1", "event.timezone": "+02:00"})
+    told = {"@timestamp": "2005-07-20T17:47:40Z", "observer": {"hostname": "esa1"}, "event": {"timezone": "+02:00", "original": line}}
+    assert made == {"number": 0, **corpus.merged(corpus.expected(line), told)}
+
+
 def test_the_filter_holds_no_ruby_of_its_own() -> None:
     """Its ruby step loads a file and calls it; what the files know of log lines comes from the generated tables."""
     (settings,) = (settings for name, settings in plugins(parse(FILTER)) if name == "ruby")

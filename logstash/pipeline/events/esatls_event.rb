@@ -15,8 +15,10 @@ module EsatlsEvent
   ENVELOPE = /\A#{EsatlsTables::ENVELOPE}/
   VERSION = /\A#{EsatlsTables::TLS_VERSION}/
   CONSOLIDATED = "ESA_CONSOLIDATED_EVENT"
+  SHIPPERS = [%w[observer hostname], %w[event timezone]].map { |group, name| ["#{group}.#{name}", group, "[#{group}][#{name}]"] }.freeze
 
   def read(event)
+    spread(event)
     line, record = event.get("message"), {}
     unless whole?(line)
       record = EsatlsLine.read(event)
@@ -36,6 +38,16 @@ module EsatlsEvent
     put(made, LEVEL, level.capitalize) if level ||= (record["level"] if pattern)
     lay(event, made)
     event.set("[@metadata][esatls_stamp]", one_form(stamp)) if stamp
+  end
+
+  # A shipper may write a field's path as one name, as the server takes it.
+  def spread(event)
+    SHIPPERS.each do |path, group, reference|
+      value = event.get(path)
+      next if value.nil? || event.get(reference)
+      there = event.get(group)
+      event.set(reference, event.remove(path)) if there.nil? || there.is_a?(Hash)
+    end
   end
 
   # Neither within a record nor one itself.
