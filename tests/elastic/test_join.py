@@ -11,6 +11,7 @@ from esatls.elastic import load as loading
 from esatls.elastic.join import join
 
 from tests.conformance.inputs import RIGHT
+from tests.elastic import corpus
 from tests.elastic.corpus import inputs
 from tests.elastic.store import STREAM, all_documents, answers, index_lines, ordered, shipped, simulate
 
@@ -148,6 +149,42 @@ def test_ids_that_two_had_at_once_are_told(empty: Client) -> None:
     empty.request("POST", "/logs-esatls.runs-*/_refresh")
     hits = empty.request("POST", "/logs-esatls.runs-*/_search", {"query": {"term": {"esatls.run.contradictions": "esa1"}}})["hits"]["hits"]
     assert [(hit["_source"]["esatls"]["run"]["contradictions"], hit["_source"]["message"]) for hit in hits] == [(["esa1"], warning)]
+
+
+OPENED = "Info: New SMTP ICID 5 interface Data 1 (192.0.2.1) address 192.0.2.2 reverse dns host unknown verified no"
+
+
+@pytest.mark.parametrize(
+    ("beside", "host", "time"),
+    [
+        ({"observer": {"hostname": ["", "esa1", "esa2"]}}, "esa1", corpus.SHIPPED),
+        ({"observer": {"hostname": 5}}, "5", corpus.SHIPPED),
+        ({"observer": {"hostname": ""}}, None, corpus.SHIPPED),
+        ({"@timestamp": 1772532002123}, None, "2026-03-03T10:00:02.123Z"),
+        ({"@timestamp": "1772532002000"}, None, "2026-03-03T10:00:02Z"),
+        ({"@timestamp": "2026-03-03T12:00+02:00"}, None, "2026-03-03T10:00:00Z"),
+    ],
+)
+def test_whatever_form_a_shipper_sends_is_joined(empty: Client, beside: dict[str, Any], host: str | None, time: str) -> None:
+    """An appliance's name in a list, as a number or empty, and a time in any form that the server reads."""
+    assert empty.bulk([({"create": {"_index": STREAM}}, {**shipped(OPENED), **beside})]) == []
+    assert join(empty, overlap=0)[:2] == (1, 1)
+    (found,) = all_documents(empty, "logs-esatls.connections-*")
+    assert (found["observer"].get("hostname"), found["event"]["start"]) == (host, time)
+
+
+def test_documents_of_others_do_not_stop_a_join(empty: Client) -> None:
+    """What has an event.action and is no line of an appliance is read and left, whatever it has in the fields of ids."""
+    others: list[dict[str, Any]] = [
+        {"email": {"local_id": "9" * 23}},
+        {"email": {"local_id": "\u00b2"}},
+        {"esatls": {"icid": int("9" * 23)}},
+        {"email": [{"local_id": ["1", "2"]}], "esatls": {"dcid": [5, 6]}},
+    ]
+    documents = [{**shipped("other"), "event": {"action": "sent"}, **one} for one in others]
+    index_lines(empty, [OPENED])
+    assert empty.bulk([({"create": {"_index": STREAM}}, document) for document in documents]) == []
+    assert join(empty, overlap=0)[:3] == (5, 1, 0)
 
 
 @pytest.mark.parametrize("name", RIGHT)

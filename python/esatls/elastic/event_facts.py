@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from esatls.extraction.event_stream import events
@@ -22,6 +24,8 @@ ID_FIELDS = ("event.action", "observer.hostname", "observer.serial_number", "esa
 IDS: dict[int, tuple[str, ...]] = {RECEIVING: ("esatls.icid",), DELIVERY: ("esatls.dcid",), MESSAGES: ("email.local_id", "esatls.parent_mid")}
 """Fields that hold the ids of each store."""
 
+_ID = re.compile(r"\d{1,18}", re.ASCII)
+"""An id as the patterns take it; what another one has in its place is no id, and may be none that a server can look for."""
 _OF_ENVELOPE = frozenset({"time", "esa_host", "esa_log", "esa_level"})
 
 
@@ -32,28 +36,42 @@ class Source(NamedTuple):
     serial: str
 
 
+def value_of(document: dict[str, Any], path: str) -> Any:
+    """Return what a document has in a field, the first of several values; None for nothing. Shippers send lists, and numbers, where one text is usual."""
+    found: Any = document
+    for name in path.split("."):
+        found = _first(found)
+        found = found.get(name) if isinstance(found, dict) else None
+    return _first(found)
+
+
+def _first(value: Any) -> Any:
+    while isinstance(value, list):
+        value = next((one for one in value if one not in (None, "")), None)
+    return value
+
+
+def _text_of(document: dict[str, Any], path: str) -> str:
+    """Return a value as the index has it; "" for none."""
+    value = value_of(document, path)
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+
+
 def source_of(document: dict[str, Any]) -> Source:
     """Return which appliance an event document is of."""
-    observer = document.get("observer", {})
-    is_consolidated = document.get("event", {}).get("action") == "consolidated_event"
-    return Source(observer.get("hostname") or "", (observer.get("serial_number") or "") if is_consolidated else "")
+    is_consolidated = value_of(document, "event.action") == "consolidated_event"
+    return Source(_text_of(document, "observer.hostname"), _text_of(document, "observer.serial_number") if is_consolidated else "")
 
 
 def ids_of(document: dict[str, Any]) -> set[Ref]:
     """Return the ids that an event document names."""
-    found = set()
-    for store, fields in IDS.items():
-        for field in fields:
-            group, _, name = field.partition(".")
-            value = document.get(group, {}).get(name)
-            if isinstance(value, (int, str)) and str(value).isdigit():
-                found.add((store, str(value)))
-    return found
+    values = ((store, value_of(document, field)) for store, fields in IDS.items() for field in fields)
+    return {(store, str(value)) for store, value in values if isinstance(value, (int, str)) and _ID.fullmatch(str(value))}
 
 
 def event_of(document: dict[str, Any]) -> EventRecord | None:
     """Return the event of a document, without its appliance; None where its line is none."""
-    line = document["message"] if "message" in document else document.get("event", {}).get("original")
+    line = document["message"] if "message" in document else value_of(document, "event.original")
     event = next(events_of(line), None) if isinstance(line, str) else None
     if event is None:
         return None

@@ -384,8 +384,7 @@ def _names(sources: Iterable[Source]) -> dict[Source, str]:
 
 def _is_one_of(hosts: Iterable[str]) -> dict[str, Any]:
     """Return the condition that a document is of one of some hosts; "" is none."""
-    named = sorted({*hosts} - {""})
-    conditions: list[dict[str, Any]] = [{"terms": {"observer.hostname": named}}] if named else []
+    conditions: list[dict[str, Any]] = [{"terms": {"observer.hostname": sorted(hosts)}}]
     if "" in hosts:
         conditions.append({"bool": {"must_not": {"exists": {"field": "observer.hostname"}}}})
     return {"bool": {"should": conditions, "minimum_should_match": 1}}

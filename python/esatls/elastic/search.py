@@ -63,12 +63,15 @@ class Snapshot:
             "track_total_hits": False,
             "seq_no_primary_term": True,
         }
+        if "@timestamp" in fields:
+            # a document may have it in any form that the server reads
+            body["docvalue_fields"] = [{"field": "@timestamp", "format": "strict_date_time"}]
         if behind:
             body["search_after"] = [behind.ingested, behind.seq_no - 1]
         answer = whole(self._server.request("POST", "/_search?allow_partial_search_results=false", body))
         self._point = answer.get("pit_id", self._point)
         return [
-            Hit((hit["_index"], hit["_id"]), int(hit["sort"][0]), hit.get("_seq_no", -1), hit.get("_primary_term", -1), hit["_source"])
+            Hit((hit["_index"], hit["_id"]), int(hit["sort"][0]), hit.get("_seq_no", -1), hit.get("_primary_term", -1), _source(hit))
             for hit in answer["hits"]["hits"]
         ]
 
@@ -100,6 +103,12 @@ class Snapshot:
             self._server.client.request("DELETE", path, body)
         except ElasticError:
             return
+
+
+def _source(hit: dict[str, Any]) -> dict[str, Any]:
+    """Return what was asked for of a document."""
+    source: dict[str, Any] = hit["_source"]
+    return {**source, **{name: values[0] for name, values in hit.get("fields", {}).items()}}
 
 
 @contextmanager
