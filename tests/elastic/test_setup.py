@@ -301,7 +301,7 @@ def test_elasticsearch_gets_lifecycles_its_own_templates_and_the_failure_store()
         for step in setting_up.server_steps(serverless, retention_days=9)
         if step.name in {"index template esatls-events", "index template esatls-messages"}
     ]
-    assert template["template"]["lifecycle"] == records["template"]["lifecycle"] == {"data_retention": "9d"}
+    assert template["template"]["lifecycle"] == records["template"]["lifecycle"] == {"enabled": True, "data_retention": "9d"}
     assert template in [step.body for step in setting_up.server_steps(replace(serverless, retention="9d"))]
     assert "lifecycle" not in template["template"]["settings"]["index"]
 

@@ -199,7 +199,8 @@ def _template(name: str, known: Capabilities, retention_days: int | None) -> dic
     if not known.has_lifecycle:
         template["template"]["settings"]["index"].pop("lifecycle", None)
     if name != STATE and known.serverless:
-        template["template"]["lifecycle"] = {"data_retention": f"{retention_days}d" if retention_days else known.retention or "365d"}
+        # what is not said the server adds, and the next set-up would find a difference
+        template["template"]["lifecycle"] = {"enabled": True, "data_retention": f"{retention_days}d" if retention_days else known.retention or "365d"}
     if name == _EVENTS and known.has_failure_store:
         template["template"]["data_stream_options"] = {"failure_store": {"enabled": True}}
     return template
