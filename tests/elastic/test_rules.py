@@ -176,6 +176,32 @@ def test_the_list_is_loaded_from_the_csv_of_check(empty: Client, tmp_path: Path)
     assert source == {"receiving": [], "delivery": ["bank.example", "other.example"]}
 
 
+class Serverless(Client):
+    """A project that has no index yet, and refuses settings of shards and replicas."""
+
+    def __init__(self) -> None:
+        """Keep what is asked for."""
+        super().__init__("http://127.0.0.1:1")
+        self.taken: list[tuple[str, str, Any]] = []
+
+    def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002
+        """Take everything else."""
+        if method == "GET" or "settings" in body:
+            message = f"{method} {path}: refused"
+            raise ElasticError(message, 404 if method == "GET" else 400)
+        self.taken.append((method, path, body))
+
+
+def test_a_serverless_project_takes_the_list() -> None:
+    """Where a server refuses the settings of the index, it is created without them."""
+    project = Serverless()
+    assert must_encrypt.put(project, ["b.example", "A.example"], []) == (2, 0)
+    assert project.taken == [
+        ("PUT", "/esatls-must-encrypt", {"mappings": {"dynamic": False}}),
+        ("PUT", "/esatls-must-encrypt/_doc/list?refresh=true", {"receiving": ["a.example", "b.example"], "delivery": []}),
+    ]
+
+
 STATUS = {"status": {"overall": {"level": "available"}}, "version": {"number": "9.1.0"}}
 
 

@@ -304,6 +304,10 @@ def test_elasticsearch_gets_lifecycles_its_own_templates_and_the_failure_store()
     assert template["template"]["lifecycle"] == records["template"]["lifecycle"] == {"enabled": True, "data_retention": "9d"}
     assert template in [step.body for step in setting_up.server_steps(replace(serverless, retention="9d"))]
     assert "lifecycle" not in template["template"]["settings"]["index"]
+    settings = [
+        {step.name: step for step in setting_up.server_steps(one)}["index template esatls-state"].body["template"]["settings"] for one in (known, serverless)
+    ]
+    assert settings == [{"index": {"number_of_shards": 1}}, {"index": {}}]
 
 
 def test_load_and_join_from_the_command_line(empty: Client, log: list[str], tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from esatls.elastic.client import ElasticError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,12 +20,21 @@ _MOST = 65_536
 def put(client: Client, receiving: Iterable[str], delivery: Iterable[str]) -> tuple[int, int]:
     """Replace the list, by side; return how many domains there are on each. Raises ``ElasticError`` where the server refuses."""
     sides = {"receiving": _names(receiving), "delivery": _names(delivery)}
-    # a lookup is answered by each node from its own copy
-    settings = {"settings": {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-all"}}, "mappings": {"dynamic": False}}
     if not client.exists(f"/{INDEX}"):
-        client.request("PUT", f"/{INDEX}", settings)
+        _create(client)
     client.request("PUT", f"/{INDEX}/_doc/{DOCUMENT}?refresh=true", sides)
     return len(sides["receiving"]), len(sides["delivery"])
+
+
+def _create(client: Client) -> None:
+    """Create the index: a lookup is answered by each node from its own copy. A serverless project keeps copies itself, and refuses the settings."""
+    definition: dict[str, Any] = {"mappings": {"dynamic": False}}
+    try:
+        client.request("PUT", f"/{INDEX}", {**definition, "settings": {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-all"}}})
+    except ElasticError as error:
+        if error.status != 400:
+            raise
+        client.request("PUT", f"/{INDEX}", definition)
 
 
 def _names(domains: Iterable[str]) -> list[str]:

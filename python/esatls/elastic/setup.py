@@ -198,6 +198,9 @@ def _template(name: str, known: Capabilities, retention_days: int | None) -> dic
     template["composed_of"] = [*(one for one in known.templates if name == _EVENTS or (name != STATE and one == "ecs@mappings")), *own]
     if not known.has_lifecycle:
         template["template"]["settings"]["index"].pop("lifecycle", None)
+    if known.serverless:
+        # a project chooses its shards itself, and refuses the setting
+        template["template"]["settings"]["index"].pop("number_of_shards", None)
     if name != STATE and known.serverless:
         # what is not said the server adds, and the next set-up would find a difference
         template["template"]["lifecycle"] = {"enabled": True, "data_retention": f"{retention_days}d" if retention_days else known.retention or "365d"}
