@@ -86,6 +86,8 @@ def lines() -> list[str]:
     found += [json.dumps({**record, field: text}) for field, text in zip(("_raw", "message", "log"), texts())]
     found.append(json.dumps({"hostname": "esa8", "_time": "2020-02-03T04:05:06+01:00", "event": {"original": "ICID 5 TLS failed"}}))
     found.append("2026-03-03T10:00:02Z esa1 mail_logs: INFO: ICID 5 TLS success")
+    # no date has the year 0
+    found += ["Wed Jul 20 19:47:40 0000 Info: ICID 5 TLS success", "0000-03-03T10:00:02Z esa1 mail_logs: Info: ICID 5 TLS success"]
     found += [ARCSIGHT, f"Jan 21 12:47:11 relay {ARCSIGHT}", json.dumps({"message": ARCSIGHT}), *SPOOFED]
     return found
 

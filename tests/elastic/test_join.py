@@ -174,17 +174,19 @@ def test_whatever_form_a_shipper_sends_is_joined(empty: Client, beside: dict[str
 
 
 def test_documents_of_others_do_not_stop_a_join(empty: Client) -> None:
-    """What has an event.action and is no line of an appliance is read and left, whatever it has in the fields of ids."""
+    """What has an event.action and is no line of an appliance is read and left, whatever it has in the fields of ids; so is a line of a year like 0."""
     others: list[dict[str, Any]] = [
         {"email": {"local_id": "9" * 23}},
         {"email": {"local_id": "\u00b2"}},
         {"esatls": {"icid": int("9" * 23)}},
         {"email": [{"local_id": ["1", "2"]}], "esatls": {"dcid": [5, 6]}},
+        {"message": OPENED, "@timestamp": "0000-01-01T00:00:00Z"},
+        {"message": OPENED, "@timestamp": 253_402_300_800_000},
     ]
     documents = [{**shipped("other"), "event": {"action": "sent"}, **one} for one in others]
     index_lines(empty, [OPENED])
     assert empty.bulk([({"create": {"_index": STREAM}}, document) for document in documents]) == []
-    assert join(empty, overlap=0)[:3] == (5, 1, 0)
+    assert join(empty, overlap=0)[:3] == (7, 1, 0)
 
 
 @pytest.mark.parametrize("name", RIGHT)

@@ -164,7 +164,7 @@ module EsatlsEvent
   def one_form(stamp)
     month = EsatlsTables::MONTHS[stamp[4, 3]]
     # as the appliance writes it: Wed Jul 20 19:47:40 2005
-    if month && stamp.size == 24 && stamp[20, 4].match?(/\A\d{4}\z/) && stamp[17, 2] != "60"
+    if month && stamp.size == 24 && stamp[20, 4].match?(/\A\d{4}\z/) && stamp[20, 4] != "0000" && stamp[17, 2] != "60"
       return "#{stamp[20, 4]}-#{month < 10 ? '0' : ''}#{month}-#{stamp[8, 2].tr(' ', '0')}T#{stamp[11, 8]}"
     end
     found = /\A(.*?)[T :](\d\d:\d\d:)(\d\d)(?:[.,](\d+))?(.*)\z/.match(stamp)
@@ -177,6 +177,8 @@ module EsatlsEvent
     month = (EsatlsTables::MONTHS[month] || month).to_i
     clock = "#{found[2]}#{found[3] == '60' ? '59' : found[3]}"
     year = (year || last_year(month, day.to_i, clock)).to_i
+    # no date filter reads that
+    return "year 0: #{stamp}" if year.zero?
     format("%04d-%02d-%02dT%s%s%s", year, month, day.to_i, clock, found[4] ? ".#{found[4]}" : "", zone(behind.join))
   end
 

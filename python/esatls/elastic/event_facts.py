@@ -73,12 +73,14 @@ def event_of(document: dict[str, Any]) -> EventRecord | None:
     """Return the event of a document, without its appliance; None where its line is none."""
     line = document["message"] if "message" in document else value_of(document, "event.original")
     event = next(events_of(line), None) if isinstance(line, str) else None
-    if event is None:
+    time: str = document["@timestamp"]
+    # a shipper may send a year that is not one of 1 to 9999
+    if event is None or time[4] != "-" or time[:4] <= "0000":
         return None
     event.pop("esa_host", None)
     event.pop("serial", None)
     # zone and year were known when the line came in
-    event["time"] = document["@timestamp"]
+    event["time"] = time
     return event
 
 
