@@ -1,13 +1,13 @@
-"""Messages and connections judged by shape: the general code judges one example of each shape, and the records of all others are filled in.
+"""Judging by shape: the general code judges one example of each shape, and the records of all other lives of the shape are filled in.
 
-`ordinary` tells which lives have a shape: all that the general code looks at. An example of it has marks in place of what a record only shows, and where
-a mark stands in the example's record, another message of the shape has its own value. A record has three kinds of parts, each with shapes of its own: how
-the message was received, whom it is from and to, and each delivery. That of a connection is one part, and only the compiled core fills it in. All others
-are judged by the general code, from the facts that must be together.
+A shape is all that the general code looks at in a life. `ordinary` says which lives have one; the general code judges all others, from the facts that must
+be together. An example has marks in place of the values that a record only shows. Where its record has a mark, another message of the shape has its own
+value. The record of a message has three kinds of parts, each with its own shapes: how the message was received, whom it is from and to, and each delivery.
+The record of a connection is one part, which only the compiled core fills in.
 
-`layout` knows where values stand in facts of some codes; `tries` takes from these the deliveries of a message, and `parts` what they tell of each part of
-a record. `example` has the general code judge an example of a part, `links` one of a connection; what stands in its record is kept in `templates`. `judge`
-asks for each example once.
+`layout` knows the places of values in facts of given codes. From these, `tries` finds the deliveries of a message, and `parts` what they say about each part
+of a record. `example` has the general code judge an example of a part, `links` one of a connection; `templates` holds what is kept of their records.
+`judge` asks for each example once.
 """
 
 from esatls.verdicts.shapes.judge import Judge

@@ -1,4 +1,4 @@
-"""Examples of shapes for the general code to judge, with marks in place of what a record only shows."""
+"""Examples of shapes for the general code to judge, with marks in place of the values that a record only shows."""
 
 from __future__ import annotations
 
@@ -49,48 +49,48 @@ _OF_IDENTITY = ("message_id", "subject")
 _OF_DELIVERIES = ("delivered", "deliveries")
 _OF_TIME = ("first_seen", "last_seen", "finished")
 _COUNTED = ("esa_host", "mail_flow", "received", "received_tls_version", "received_tls_cipher", "received_reason")
-"""What a report counts of how a message was received."""
+"""The fields about receiving that a report counts."""
 _OF_EACH = ("first_seen", "last_seen", "received_peer_host", "received_peer_ip", "mid")
-"""What it takes of each message beside that."""
+"""The fields that it also takes from each message."""
 _OF_ATTEMPT = ("rid", "outcome", "verdict", "tls_version", "tls_cipher", "reason")
 _OF_TRY = 4
-"""The values of a delivery in front of its recipients' and those of its connection: id of that, stamp, response, domain."""
+"""The values of a delivery in front of its RIDs and its connection's values: DCID, time, response, domain."""
 CHILD = 990_000
-"""Ids of other messages have places from here."""
+"""The places of other messages' ids begin here."""
 BEGIN = 4_000_000_000
-"""The second around which an example is."""
+"""The second around which an example takes place."""
 _STORES = {RECEIVED_OVER: RECEIVING, WENT_OVER: DELIVERY, MADE_FROM: MESSAGES}
 _MARK = re.compile("\ue000([0-9]+)\ue001|1000000000([0-9]{6})")
 _LIKE_A_MARK = re.compile("[\ue000\ue001]|[0-9]{16}")
 
 
 def text_mark(place: int) -> str:
-    """Return what stands for a text."""
+    """Return the mark for a text."""
     return f"\ue000{place}\ue001"
 
 
 def number_mark(place: int) -> str:
-    """Return what stands for an id."""
+    """Return the mark for an id."""
     return str(1_000_000_000_000_000 + place)
 
 
 class Example:
-    """An example of a part of a record: the same facts, with marks in place of what a record only shows."""
+    """An example of a part of a record: the same facts, with marks in place of the values that a record only shows."""
 
     def __init__(self, known: Parts) -> None:
         self.known = known
         self.is_good = True
         self.stores: tuple[Store, Store, Store] = ({}, {}, {})
         self.count = 0
-        """The values that have been marked."""
+        """The number of places used so far."""
         self.ids: dict[Ref, str] = {}
         self._sorted: list[tuple[str, int]] = []
-        """Texts with a mark at their end, and where they stand."""
+        """Texts that end with a mark, and their places."""
         self._unshown: set[int] = set()
-        """Where texts stand that no record is to show."""
+        """The places of texts that no record may show."""
 
     def received(self, mid: str) -> Fragment | None:
-        """Return the part of a record that tells how a message was received, and when it was seen."""
+        """Return the part of a record about how a message was received, and when it was seen."""
         self.ids[MESSAGES, mid] = number_mark(MID)
         self._message(mid, RECEIVED, 0)
         message = self.stores[MESSAGES][number_mark(MID)]
@@ -111,7 +111,7 @@ class Example:
         return found and found._replace(done=flow)
 
     def envelope(self, mid: str) -> Fragment | None:
-        """Return the part of a record that tells whom a message is from and to, and what it is known by."""
+        """Return the part of a record about whom a message is from and to, with its parent, Message-ID and subject."""
         self.ids[MESSAGES, mid] = number_mark(MID)
         self._message(mid, ENVELOPE, 0)
         told = self._record(())
@@ -138,7 +138,7 @@ class Example:
         return found and found._replace(people=people)
 
     def attempt(self, mid: str, one: Try, values: tuple[Any, ...]) -> Fragment | None:
-        """Return the part of a record that tells of one delivery."""
+        """Return the part of a record about one delivery."""
         key = number_mark(MID)
         self.ids[MESSAGES, mid] = key
         own, begun, ended, when, numbers, response = one
@@ -187,7 +187,7 @@ class Example:
         self.is_good &= key not in self.stores[MESSAGES]
         time = BEGIN - 100 * depth
         facts = self.stores[MESSAGES][key] = form.facts(key, [time] * len(form.codes), self._marked(form, values, codes))
-        facts.append(("message_identity", time, key, None, None))  # it says nothing: a message has at least one
+        facts.append(("message_identity", time, key, None, None))  # empty: a message needs at least one fact
         if codes is RECEIVED:
             if layout.is_accepted:
                 facts.append(("message_accepted", time, key, None))
@@ -203,7 +203,7 @@ class Example:
                 self._message(parent, codes, depth + 1)
 
     def _connection(self, side: int, connection: Side, time: Time, told: Time) -> None:
-        """Add a connection: `time` is when mail passes in the example, `told` when it did."""
+        """Add a connection: `time` is when mail passes in the example, `told` when it really passed."""
         form, key = connection.form, self.ids[side, connection.key]
         self.is_good &= key not in self.stores[side]
         places = iter(form.timed(connection.values))
@@ -215,14 +215,14 @@ class Example:
                 one = next(places)
                 rank = sorted({floor(other) for other in order}).index(floor(one))
                 second = time if floor(one) == mail else time - len(order) + rank if floor(one) < mail else time + 1 + rank
-                # within a second, as they came
+                # keeps the order within a second
                 times.append(second + order.index(one) / 100)
             else:
                 times.append(time - (40 if code == "connection_opened" else 39))
         self.stores[side][key] = form.facts(key, times, self._marked(form, connection.values, ()))
 
     def _marked(self, form: Form, values: tuple[Any, ...], codes: Collection[str]) -> list[Any]:
-        """Return values with marks."""
+        """Return the values, with marks in place of those that a record only shows."""
         found = [*values]
         for code, start in zip(form.codes, form.starts):
             for place, what in enumerate(RULES[code].values, start + 1):
@@ -231,7 +231,7 @@ class Example:
         return found
 
     def mark(self, code: str, what: int, value: str | None, place: int) -> str | None:
-        """Return what stands for a value, or the value where it matters itself."""
+        """Return the mark for a value, or the value if it matters itself."""
         if not value or what in (NOTHING, ABSENT):
             return None if what == NOTHING else value
         if what in (TEXT, ONCE):
@@ -256,7 +256,7 @@ class Example:
         return marked
 
     def _record(self, but: Collection[str]) -> tuple[dict[str, Any], Message] | None:
-        """Return the record of the example without some fields, and its message; None where it turns out not to be ordinary."""
+        """Return the record of the example without some fields, and its message; None if it turns out not to be ordinary."""
         appliance = Appliance(text_mark(HOST) if self.known.host else "", self.stores)
         found = appliance.in_order(number_mark(MID)) if self.is_good else []
         if len(found) != 1 or found[0].is_bare:
@@ -268,7 +268,10 @@ class Example:
         return record, found[0]
 
     def fragment(self, *parts: dict[str, Any], keys: Keys = ()) -> Fragment | None:
-        """Return parts of the example's record, and what these have in common with others; None where marks stand where they must not."""
+        """Return parts of the example's record, and the texts that they share with others (`keys`).
+
+        None if they show a broken mark, the date of the example, or a value that no record may show.
+        """
         texts, shared = [self._put(part) for part in parts], [part if part is None else self._put(part) for part in keys]
         for text in (*texts, *shared):
             if text is not None and ("\ue000" in text.text or rfc3339(BEGIN)[:10] in text.text or self._unshown & {*text.places}):
@@ -276,7 +279,7 @@ class Example:
         return Fragment(len(self.known.shapes.fragments), tuple(texts), self.count, {}, keys=tuple(shared))
 
     def _put(self, part: Mapping[str, Any]) -> Text:
-        """Return a part of a record as text, with places instead of marks."""
+        """Return a part of a record as text, with slots instead of marks, and the places of these."""
         text = self.known.shapes.dump(part).decode()[1:-1].replace("%", "%%")
         for marked, place in self._sorted:
             text = text.replace(self.known.shapes.escaped(marked).replace("%", "%%"), text_mark(place))

@@ -1,4 +1,4 @@
-"""The parts of the records of messages, judged by shape where they have one."""
+"""The parts of message records, judged by shape if they have one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Judge(Parts):
-    """The messages of one appliance, of which the general code judges an example of each shape."""
+    """The messages of one appliance; the general code judges an example of each shape."""
 
     def part(self, kind: int, mid: str, number: int = 0) -> Fragment | None:
         """Return a part of the record of a message; of its deliveries, that of a number."""
@@ -39,7 +39,7 @@ class Judge(Parts):
         return self.known(found[0], partial(Example.attempt, Example(self), mid, one, found[1]))
 
     def known(self, told: Told, example: Callable[[], Fragment | None]) -> Fragment | None:
-        """Return the part that has a shape; its example is judged if it is the first one."""
+        """Return the part for a shape, from an example that is judged the first time."""
         known = self.shapes.fragments
         if told not in known:
             if len(known) >= MOST_SHAPES:

@@ -1,4 +1,4 @@
-"""Where values stand in facts of some codes, and in lives whose facts came in some order."""
+"""The places of values: in facts of given codes, and in lives whose facts came in a given order."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _NUMBERS = count()
 
 
 def getter(places: Sequence[int]) -> Get:
-    """Return what takes the values at some places, as a tuple."""
+    """Return a function that takes the values at these places, as a tuple."""
     if not places:
         return lambda _: ()
     if len(places) == 1:
@@ -55,7 +55,7 @@ def getter(places: Sequence[int]) -> Get:
 
 
 class Form:
-    """Where values stand in facts of some codes, in this order: each has its time, then its values."""
+    """The places of values in facts of these codes, in this order: for each fact its time, then its values."""
 
     def __init__(self, codes: tuple[str, ...]) -> None:
         self.codes = codes
@@ -66,14 +66,14 @@ class Form:
         self.opened: int | None = None
         self.started: int | None = None
         self.made: list[int] = []
-        """Where the times of lines stand that a message begins with."""
+        """The places of the times of the lines with which a message begins."""
         self.origin: int | None = None
-        """Where a line stands that made a message from another one; its values follow."""
+        """The place of the line that made the message from another one; its values follow."""
         self.relation = ""
         self.deliveries: list[tuple[str, int]] = []
         timed = []
         self.at_once: list[bool] = []
-        """Of what matters if it was said before mail passed, whether it holds for mail of its second."""
+        """For each timed fact, whether it holds for mail of its own second."""
         at = 0
         for code in codes:
             rule = RULES[code]
@@ -101,21 +101,21 @@ class Form:
         self.length = at
         self.sorts = tuple(sorts)
         self.is_plain = not sorts and LITERAL not in found and DISTINCT not in found
-        """Whether nothing but what is there matters."""
+        """Whether it matters only which values are there."""
         self.numbers: dict[Hashable, int] = {}
         self.plain = next(_NUMBERS)
-        """The number where all is there, and nothing else matters."""
+        """The number of a form in which all values are there and nothing else matters."""
         self.is_pair = codes == ("delivery_started", "delivery_done")
         self.optional = getter(sorted(place for what in (TEXT, ONCE, SORTED, UNSHOWN) for place in found.get(what, ())))
         self.is_timed, self.has_owners = bool(timed), OWNER in found
         self.literals = getter([*found.get(LITERAL, ()), *found.get(DISTINCT, ())])
         self.absent, self.owners, self.distinct = (getter(found.get(what, ())) for what in (ABSENT, OWNER, DISTINCT))
         self.once = [places for places in once.values() if len(places) > 1]
-        """Where values stand of which one may be there."""
+        """Groups of places, of which at most one may have a value."""
         self.over, self.timed = getter(found.get(RECEIVED_OVER, ())), getter(timed)
 
     def told(self, values: Sequence[Any]) -> int:
-        """Return a number for what the values tell of the shape, each by itself."""
+        """Return a number for what the values, each by itself, say about the shape."""
         optional = self.optional(values)
         if all(optional):
             if self.is_plain:
@@ -128,7 +128,7 @@ class Form:
         return self.number(key) if number is None else number
 
     def number(self, key: Hashable) -> int:
-        """Return a number for something that values tell."""
+        """Return the number of a key, always the same one."""
         return self.numbers.setdefault(key, next(_NUMBERS))
 
     def facts(self, key: str, times: Iterable[Time], values: Sequence[Any]) -> list[Fact]:
@@ -137,26 +137,26 @@ class Form:
 
 
 class Layout(NamedTuple):
-    """Where the values of lives stand whose facts came in one order."""
+    """The places of values in lives whose facts came in the same order."""
 
     length: int
     pick: Get
-    """Takes them in the order of `ORDER`."""
+    """Takes the values in the order of `ORDER`."""
     seen: Get
-    """Takes the times that count."""
+    """Takes the times at which the message or connection was seen."""
     used: list[tuple[int, int]]
-    """Where times and ids of connections stand that were used."""
+    """The places of time and id of each `USED` connection."""
     whole: Form
     received: Form
     envelope: Form
     deliveries: Form
     ends: tuple[int, int, int]
-    """Where what is received ends, and where the envelope begins and ends."""
+    """The places where the received part ends, and where the envelope begins and ends."""
     is_accepted: bool
 
 
 class Layouts(dict[tuple[str, ...], Optional[Layout]]):
-    """By the codes of facts in the order in which they came; None where these make no ordinary life."""
+    """Layouts by the codes of facts, in the order in which these came; None: no ordinary life has these."""
 
     def __init__(self) -> None:
         self._forms: dict[tuple[str, ...], Form] = {}

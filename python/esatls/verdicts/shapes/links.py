@@ -1,4 +1,4 @@
-"""The record of a connection of one shape, and what of messages makes that shape."""
+"""The record of a connection of one shape, and what messages contribute to that shape."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ _TABLES = {flow: table for table, flow in MAIL_FLOW.items() if table in ("inboun
 _SHOWN = frozenset((*OF_THE_PEER, *OF_TLS))
 _UNSHOWN_IN_BRIEF = _SHOWN - {*OF_THE_PARTNER}
 _TIMED = 2
-"""What matters by its time, among what comes first."""
+"""The rank of timed facts (`_differ_plainly`)."""
 _OF_CONNECTION = 2
-"""The values of a connection in front of those of its facts: the partner's domain, and how many messages passed."""
+"""The values of a connection in front of those of its facts: the partner's domain, and the number of messages that passed."""
 _PARTNER, _MESSAGES = range(_OF_CONNECTION)
 
 
 class Used(NamedTuple):
-    """What messages say of a connection."""
+    """What messages say about a connection."""
 
     mid: str
-    """One of them."""
+    """One of these messages."""
     times: Sequence[Time]
-    """When mail passed, one of all times that are before and after the same."""
+    """When mail passed: one time for each different order of mail and the connection's lines."""
     flow: str
-    """The mail flow that they share."""
+    """The mail flow that they all have, or an empty text."""
     has_domain: bool
-    """Whether they share a partner's domain."""
+    """Whether they all have the same partner domain."""
     is_used: bool
-    """Whether there are any that were not given up."""
+    """Whether any of them was not given up."""
 
 
 class _Link(Example):
@@ -94,12 +94,15 @@ class _Link(Example):
 
 
 def link(known: Parts, side: int, facts: Collection[Fact], used: Used) -> Fragment | None:
-    """Return the record of a connection of one side, from its facts and what messages say of it; None where it is not ordinary."""
+    """Return the record of a connection of one side, from its facts and what messages say about it; None if it is not ordinary."""
     return _Link(known).connection(side, facts, used)
 
 
 def _differ_plainly(facts: Iterable[Fact]) -> bool:
-    """Tell whether it is plain, of facts of a connection that tell the same otherwise, which comes first: its opening, then what may come at any time."""
+    """Tell whether facts with different values of one field came in the order that an example gives them: the opening, untimed facts, timed facts.
+
+    Two untimed facts must not differ.
+    """
     told: dict[str, list[tuple[str, int, tuple[Any, str]]]] = {}
     for fact in facts:
         code = fact[CODE]
@@ -116,12 +119,12 @@ def _differ_plainly(facts: Iterable[Fact]) -> bool:
 
 
 def shown_in_brief(name: str, what: int) -> int:
-    """Return what a value is to the brief record of a connection."""
+    """Return what a value means to the brief record of a connection."""
     return what if name not in _UNSHOWN_IN_BRIEF else UNSHOWN if what == LITERAL else NOTHING
 
 
 def _user(side: int, key: str, mid: str, times: Sequence[Time], used: Used) -> list[Fact]:
-    """Return the facts of a message that says as much of a connection."""
+    """Return the facts of a message that says the same about a connection."""
     partner = f"x@{text_mark(_PARTNER)}" if used.has_domain else "x"
     first = times[0] if times else BEGIN
     facts: list[Fact] = [("message_policy", first, mid, _TABLES[used.flow])] if used.flow else []

@@ -1,4 +1,4 @@
-"""What the lines of an appliance tell of each part of a record: what is alike in this has one shape."""
+"""What the lines of an appliance say about each part of a record; parts about which they say the same have one shape."""
 
 from __future__ import annotations
 
@@ -34,46 +34,46 @@ _NEVER = float("inf")
 _Met = list[Any]
 """How messages use a connection: first and last time, and how often mail passed."""
 _Life = tuple["Layout", tuple[Any, ...], "Time", "Time"]
-"""A message that may be ordinary: where its values stand, these, and when it was first and last seen."""
+"""A message that may be ordinary: its layout, its values, and when it was first and last seen."""
 _Part = tuple["Told", tuple[Any, ...]]
-"""What the lines of a message tell of one part of its record, with those of what it was made from; and the values that may stand in it."""
+"""The shape of one part of a message's record, from its lines and those of the messages it was made from; and the values that the part may show."""
 
 
 class Side(NamedTuple):
-    """A connection that is ordinary."""
+    """An ordinary connection."""
 
     told: int
     since: Time
-    """From when on all that matters was said before."""
+    """The time from which on everything that matters has been said."""
     values: tuple[Any, ...]
     passed: int
     key: str
     form: Form
     timed: tuple[Time, ...] = ()
-    """The times of what matters if it was said before mail passed."""
+    """The times of facts that matter by their time."""
     owners: tuple[Any, ...] = ()
 
     def before(self, time: Time, mid: str) -> Hashable:
-        """Return what of it was said before, at and after a time, and which lines are about a message."""
+        """Return what was said before, at and after a time, and which lines are about a message."""
         second = floor(time)
         order = tuple([(floor(one) > second) - (floor(one) < second and not at_once) for one, at_once in zip(self.timed, self.form.at_once)])
         return self.told, order, tuple([owner == mid for owner in self.owners])
 
 
 class Parts:
-    """The messages and connections of one appliance, and what their lines tell of each part of a record."""
+    """The messages and connections of one appliance, and what their lines say about each part of a record."""
 
     def __init__(self, host: str, stores: tuple[Store, Store, Store], shapes: Shapes) -> None:
         self.host, self.stores, self.shapes = host, stores, shapes
         self.met: tuple[dict[str, _Met], dict[str, _Met]] = ({}, {})
         """How messages use the connections, by ICID and by DCID."""
         self._copied: set[str] = set()
-        """Messages from which others were made that show that they were accepted."""
+        """Messages that were accepted, as others were made from them."""
         self.ordinary: dict[str, _Life] = {}
-        """The messages that may be ordinary."""
+        """By MID: the messages that may be ordinary."""
         self._sides: tuple[dict[str, Side | None], dict[str, Side | None]] = ({}, {})
         self._left: tuple[dict[str, _Part | None], dict[str, _Part | None]] = ({}, {})
-        """What messages leave to those that are made from them: of how they were received, and of their envelopes."""
+        """What messages pass on to those made from them: how they were received, and their envelopes."""
         for mid, facts in stores[MESSAGES].items():
             life = self._life(mid, facts)
             if life is None:
@@ -86,7 +86,7 @@ class Parts:
         return self.ordinary[mid]
 
     def is_own(self, mid: str) -> bool | None:
-        """Tell whether the appliance itself has made a message, where only the sender tells."""
+        """Tell whether the appliance itself created a message, if only the sender can show it; else None."""
         layout, values, _, _ = self.ordinary[mid]
         started = layout.whole.started
         if layout.whole.origin is not None or started is None or values[started + 1] not in (None, "0") or values[started + 2] is not None:
@@ -94,10 +94,10 @@ class Parts:
         return is_own(self.host, next((fact[_SENDER] for fact in self.stores[MESSAGES][mid] if fact[CODE] == "message_sender"), None))
 
     def is_copied(self, mid: str) -> bool:
-        """Tell whether others were made from a message that show that it was accepted."""
+        """Tell whether other messages were made from this one, which shows that it was accepted."""
         return mid in self._copied
 
-    # what there is
+    # messages and connections
 
     def _life(  # noqa: C901 - in one pass, for every message
         self, mid: str, facts: Sequence[Fact]
@@ -150,7 +150,7 @@ class Parts:
         return layout, values, first, last
 
     def _note(self, facts: Sequence[Fact]) -> None:
-        """Note what a message names that is not ordinary."""
+        """Note what a message that is not ordinary names."""
         for fact in facts:
             if fact[CODE] in MAKES:
                 self._note_origin(fact[CODE], fact[_PARENT])
@@ -178,7 +178,7 @@ class Parts:
         met[2] += passed
 
     def side(self, side: int, key: str) -> Side | None:
-        """Return a connection; None where it is not ordinary."""
+        """Return a connection; None if it is not ordinary."""
         known = self._sides[side]
         if key not in known:
             known[key] = self._side(side, key)
@@ -210,7 +210,7 @@ class Parts:
         if len(timed) == 1 and not form.has_owners:
             return Side(told, floor(timed[0]) + (not form.at_once[0]), values, passed, key, form, timed)
         if len({*zip(timed, (code for code in form.codes if RULES[code].is_timed))}) < len(timed):
-            # two that are said alike in one second are told apart by their words
+            # the order of two facts of one code and time depends on their words
             return None
         seconds = [*map(floor, timed)]
         told = form.number((told, *map(sorted(timed).index, timed), *map(sorted(seconds).index, seconds)))
@@ -220,7 +220,7 @@ class Parts:
     # parts of records
 
     def received(self, mid: str, layout: Layout, values: tuple[Any, ...]) -> _Part | None:
-        """Return what tells how a message was received; None where that is not ordinary."""
+        """Return the part about how a message was received; None if it is not ordinary."""
         form, values = layout.received, values[: layout.ends[0]]
         side: Hashable = None
         origin = form.origin
@@ -240,7 +240,7 @@ class Parts:
         return self._with_inherited(told, values, values[origin], values[origin + 1], RECEIVING)
 
     def envelope(self, layout: Layout, values: tuple[Any, ...]) -> _Part | None:
-        """Return what tells whom a message is from and to, and what it is known by; None where that is not ordinary."""
+        """Return the part about whom a message is from and to, its Message-ID and subject; None if it is not ordinary."""
         form, values = layout.envelope, values[layout.ends[1] : layout.ends[2]]
         told = (form.told(values), None)
         origin = form.origin
@@ -258,18 +258,18 @@ class Parts:
             return None
         left = self._left[what]
         if parent not in left:
-            left[parent] = None  # it may be made from itself
+            left[parent] = None  # in case it was made from itself
             left[parent] = self.left(parent, what)
         heritage = left[parent]
         return None if heritage is None else ((told, heritage[0]), values + heritage[1])
 
     def left(self, mid: str, what: int) -> _Part | None:
-        """Return what a message leaves to those that are made from it."""
+        """Return what a message passes on to those made from it."""
         layout, values, _, _ = self.ordinary[mid]
         return self.envelope(layout, values) if what else self.received(mid, layout, values)
 
     def attempt(self, mid: str, one: Try, people: Mapping[int, int], told: Sequence[Any]) -> _Part | None:
-        """Return what tells of one delivery."""
+        """Return the part about one delivery; None if it is not ordinary."""
         dcid, begun, ended, time, rids, response = one
         side: Hashable = None
         values: tuple[Any, ...] = ()
@@ -294,10 +294,10 @@ class Parts:
 
 
 def _address(values: Sequence[Any], place: int) -> str:
-    """Return an address, which may be one of a list."""
+    """Return the address at a place, which may be in a list."""
     return values[place] or "" if place < LISTED else listed(values[place % LISTED])[place // LISTED - 1]
 
 
 def _is_plain(number: str | None) -> bool:
-    """Tell whether an id stands in a record as it stands in the log."""
+    """Tell whether an id is written in a record as in the log: without leading zeros."""
     return number is not None and (number[0] != "0" or number == "0")

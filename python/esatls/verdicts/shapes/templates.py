@@ -1,4 +1,4 @@
-"""Records of one shape: texts with places, at which the values of another message, or of another connection, are filled in."""
+"""Records of one shape: texts with slots, into which the values of another message or connection are filled."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ Told = tuple["Hashable", ...]
 RECEIVED_PART, ENVELOPE_PART, TRY_PART, PASSED_PART, LINK_PART = range(5)
 """The parts of a record: how a message was received, its envelope, a delivery over a connection that mail did not pass, or did; and a connection."""
 SENDER = (1 << 64) - 1
-"""Where the sender stands among the people of an envelope."""
+"""The key of the sender among the people of an envelope."""
 OWN = 4
-"""Every message has its id, its appliance, and the stamps of the first and the last time at which it was seen, in front of its other values."""
+"""The number of values that every message has in front of its others: its id, its appliance, and when it was first and last seen."""
 LISTED = 10_000
-"""The place of the first address in a list is so much higher than that of the list, the next one's twice as much."""
+"""The first address of a list has the list's place plus this, the second one the list's place plus twice this, and so on."""
 MOST_LISTED = 80
 FIRST_OWN = 900_000
-"""The places of these are numbered from here in the parts of a record."""
+"""In the parts of a record, the places of the values in front (`OWN`) begin here."""
 MID, HOST, FIRST, LAST, DOMAIN = range(FIRST_OWN, FIRST_OWN + OWN + 1)
-"""The last one is that of the sender's domain, in what is counted."""
+"""Their places. `DOMAIN` is the sender's domain, for counting only."""
 
 
 class Text(NamedTuple):
-    """A text, and the places of the values that stand in it."""
+    """A text with slots, and the places of the values for these."""
 
     text: str
     places: tuple[int, ...]
 
 
 class Fragment(NamedTuple):
-    """A part of a record of one shape: its texts, each with what stands in it and where that is."""
+    """A part of a record of one shape."""
 
     number: int
     texts: tuple[Text, ...]
     size: int
     """How many values its shape has."""
     people: dict[int, int]
-    """Where the address of each recipient stands, and that of the sender (`SENDER`)."""
+    """The place of each recipient's address, by RID, and of the sender's (`SENDER`)."""
     done: str | None = None
-    """The verdict on a delivery that is done; the mail flow of what was received, or `none`."""
+    """The verdict of a completed delivery; or the mail flow of a message, `none` if it was not received."""
     keys: tuple[Text | None, ...] = ()
-    """What a brief record has in common with others, by family (`counted`)."""
+    """By family (`counted`): what a brief record has in common with others."""
 
 
 class Shapes:
-    """What is known of shapes, for any number of appliances."""
+    """All known shapes, for any number of appliances."""
 
     def __init__(self, dump: Dump, *, brief: bool = False) -> None:
         self.dump = dump
         self.brief = brief
-        """Whether records have only what a report counts, in an order in which what is counted alike stands together (`report.alike`)."""
+        """Whether records have only what a report counts, with fields that are counted together next to each other (`report.alike`)."""
         self.layouts = Layouts()
         self.fragments: dict[Told, Fragment | None] = {}
-        """By shape; None where it turned out not to be ordinary."""
+        """By shape; None: it turned out not to be ordinary."""
 
     def escaped(self, text: str) -> str:
-        """Return a text as it stands in a record."""
+        """Return a text as JSON in a record has it, without the quotes."""
         return self.dump({"": text})[5:-2].decode()

@@ -1,4 +1,4 @@
-"""The deliveries of a message, from what its lines say of them."""
+"""The deliveries of a message, from its lines."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from esatls.verdicts.shapes.templates import Shapes
 
 Try = tuple[Optional[str], bool, Optional[str], "Time", tuple[int, ...], Optional[str]]
-"""A delivery: its connection, whether a line says that it began, what ended it, the time of the last, to whom, and what that said."""
+"""A delivery: its DCID, whether a line says that it began, the code of its end, the time of the end (or of the beginning), the RIDs, and the response."""
 
 
 def tries_of(form: Form, values: Sequence[Any]) -> list[Try] | None:
-    """Return the deliveries of a message in their order; None where they are not ordinary."""
+    """Return the deliveries of a message in order; None if they are not ordinary."""
     if form.is_pair:
         _, dcid, rid, time, same_dcid, same_rid = values
         return [(dcid, True, "delivery_done", time, _rids(rid), None)] if dcid == same_dcid != "0" and rid == same_rid else None
@@ -60,9 +60,9 @@ def tries_of(form: Form, values: Sequence[Any]) -> list[Try] | None:
 
 
 def placed_tries(facts: Sequence[Fact], shapes: Shapes) -> list[tuple[int, Try]] | None:
-    """Return the deliveries of a message in their order, each behind the place, among its facts of deliveries, of the one that tells of it.
+    """Return the deliveries of a message in order, each with the number of its fact among those about deliveries.
 
-    None where they are not ordinary; the message is so otherwise.
+    None if they are not ordinary; everything else in the message must be.
     """
     layout = shapes.layouts[tuple([fact[CODE] for fact in facts])]
     if layout is None:
@@ -76,7 +76,7 @@ def placed_tries(facts: Sequence[Fact], shapes: Shapes) -> list[tuple[int, Try]]
 
 
 def _are_apart(one: Try, other: Try) -> bool:
-    """Tell whether two deliveries over one connection are plainly two: they ended otherwise, or those to the same people ended alike again."""
+    """Tell whether two deliveries over one connection are plainly two: they ended differently, or one to the same recipients ended the same way again."""
     if one[2] == other[2] and one[5] == other[5]:
         return one[4] == other[4] and one[5] is not None
     return one[5] != "" != other[5]
