@@ -1,4 +1,4 @@
-"""The facts of one appliance, joined: who had which id at which time, and how each message was received."""
+"""The facts of one appliance, joined: which connection or message had an id at which time, and how each message was received."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _OF_THE_VERDICT = ("received_tls_version", "received_tls_cipher", "received_reas
 
 
 def _received(summary: Summary) -> MessageRecord:
-    """Return what the record of a message says of the connection that it came over."""
+    """Return what the record of a message says about the connection that it came over."""
     _, version, cipher, reason, peer_ip, peer_host, _, conflict, witness = summary
     said: MessageRecord = {}
     if version:
@@ -73,24 +73,24 @@ class Appliance:
         self.host = host
         self.stores = stores
         self.has_witnesses = has_witnesses
-        """Whether others than the text log bear witness."""
+        """Whether any fact comes from elsewhere than the text log."""
         self.uses: tuple[Store, Store] = ({}, {})
         """Facts of messages that name a connection, by ICID and by DCID."""
         self._once: tuple[dict[str, Connection], dict[str, Connection]] = ({}, {})
         """Connections whose ids were used once, by ICID and by DCID."""
         self._reused: tuple[dict[str, tuple[list[Time], dict[int, Connection]]], ...] = ({}, {})
-        """When the lives of the other ids begin, and the connections by life."""
+        """All other ids: when their lives begin, and the connections by life."""
         self.stamp: Callable[[Time], str] = Stamps().__getitem__
-        """Gives a time as records have it."""
+        """Formats a time for records."""
         self.whole: dict[str, Message] = {}
         """Messages whose ids were used once."""
         self._messages: dict[str, tuple[list[Time], dict[int, Message]]] = {}
         self._made: dict[str, list[Fact]] = {}
-        """By MID: the lines that make another message from it, which show that it was accepted."""
+        """By MID: the facts about messages made from it, which show that it was accepted."""
         self._parents: dict[str, set[int]] = {}
-        """By MID: its lives from which another message was made, once somebody has asked."""
+        """By MID: its lives from which another message was made; found on demand."""
         self._rested: dict[str, list[int]] = {}
-        """By MID: its lives that were in a quarantine, once somebody has asked."""
+        """By MID: its lives that were in a quarantine; found on demand."""
         self._taken_again: list[tuple[int, str]] = []
         reused, given_up = [], []
         for mid, facts in stores[MESSAGES].items():
@@ -134,7 +134,7 @@ class Appliance:
                 delivery[key] = [fact]
 
     def is_given_up(self, message: Message) -> bool:
-        """Tell whether a message was refused or given up before it was taken, and nothing shows that it was taken."""
+        """Tell whether a message was refused or given up before it was accepted, and nothing shows that it was accepted after all."""
         if not message.gave_up or message.accepted or message.origin is not None:
             return False
         if message.mid not in self._parents:
@@ -162,12 +162,12 @@ class Appliance:
         return self._taken_again
 
     def connections_of(self, side: int, key: str) -> tuple[list[Time], dict[int, Connection]]:
-        """Return the lives of one connection id."""
+        """Return when the lives of a connection id begin, and the connections by life."""
         connection = self.used_once(side, key)
         return self._reused[side][key] if connection is None else ([], {0: connection})
 
     def used_once(self, side: int, key: str) -> Connection | None:
-        """Return the connection of an id that was used once, as most are; None where it was used again."""
+        """Return the connection of an id that was used once, as most are; None if it was used again."""
         connection = self._once[side].get(key)
         if connection is not None or key in self._reused[side]:
             return connection
@@ -190,7 +190,7 @@ class Appliance:
         return None
 
     def _put_back(self, side: int, begins: Sequence[Time], parts: dict[int, list[Fact]], used: dict[int, list[Fact]]) -> None:
-        """Move what consolidated events state to the life in which their messages started: an event is written when its message leaves."""
+        """Move what consolidated events state to the life in which their messages started, because an event is written only when its message leaves."""
         started: dict[tuple[str, int], list[Time]] = {}
         events = []
         for life, uses in used.items():
@@ -203,7 +203,7 @@ class Appliance:
             times.sort()
         stated: dict[tuple[Any, ...], set[int]] = {}
         for life, use in events:
-            # an earlier message with the same MID is another one
+            # only starts of this message count, not those of an earlier one with its MID
             times = started.get(self._life(use), [])
             at = 0 if use[TIME] is None else bisect_right(times, use[TIME])
             right = lives.life_at(begins, times[at - 1]) if at else life
@@ -217,7 +217,7 @@ class Appliance:
                 parts.setdefault(life, []).append(fact)
 
     def _life(self, use: Fact) -> tuple[str, int]:
-        """Return the message that names a connection: its MID, and the life of that."""
+        """Return the message that names a connection: its MID, and the number of its life."""
         begins = self.messages_of(use[KEY])[0]
         return use[KEY], lives.life_at(begins, use[TIME]) if begins else 0
 
@@ -228,7 +228,7 @@ class Appliance:
         return connection
 
     def messages_of(self, mid: str) -> tuple[list[Time], dict[int, Message]]:
-        """Return the lives of one message id."""
+        """Return when the lives of a MID begin, and the messages by life."""
         whole = self.whole.get(mid)
         if whole is not None:
             return [], {0: whole}
@@ -259,11 +259,11 @@ class Appliance:
     # receiving
 
     def received(self, message: Message, *, is_last: bool = False) -> tuple[str, MessageRecord]:
-        """Return the receiving verdict of one message, and the fields that come with it; `is_last` where nobody else is likely to ask."""
+        """Return the receiving verdict of one message, and the fields that come with it; `is_last` if it will probably not be asked for again."""
         received = message.received
         if received is None:
             if message.origin is not None:
-                # from the eldest down: a chain of rewrites may be long
+                # the oldest first, without recursion: a chain of rewrites may be long
                 chain, seen = list[Message](), {id(message)}
                 parent = self.parent(message)
                 while parent is not None and parent.received is None and id(parent) not in seen:
@@ -278,7 +278,7 @@ class Appliance:
         return received
 
     def parent(self, message: Message) -> Message | None:
-        """Return the message whose content a message carries, if that is in view."""
+        """Return the message that this one has its content from, if the log shows it."""
         origin = message.origin
         if origin is None or origin.parent_mid is None or origin.code in _INTERNAL:
             return None
@@ -286,7 +286,7 @@ class Appliance:
         return None if parent is None or parent.made_after(origin.time) else parent
 
     def _quarantined(self, mid: str, time: Time | None) -> Message | None:
-        """Return the latest message with this id up to a time that was in a quarantine."""
+        """Return the latest message with this id, up to a time, that was in a quarantine."""
         begins, found = self.messages_of(mid)
         rested = self._rested.get(mid)
         if rested is None:
@@ -303,7 +303,7 @@ class Appliance:
         else:
             icid, time = _named(message)
         if icid is not None and (origin is None or origin.code != "released"):
-            # how a quarantine gives a message back says nothing of how it came
+            # the connection over which a quarantine returns a message says nothing about how it arrived
             found["icid"] = int(icid)
             verdict = self._over(icid, time, message.mid, found)
         elif origin is not None and origin.code in _INTERNAL:
@@ -323,13 +323,13 @@ class Appliance:
         return verdict, found
 
     def _is_own(self, start: MessageStarted, message: Message) -> bool:
-        """Tell whether a message without a connection and without a parent in view was made by the appliance itself."""
+        """Tell whether the appliance itself created a message that has no connection and no known parent."""
         if start.start_note is not None:
             return "released" not in start.start_note.lower()
         return is_own(self.host, message.sent_by)
 
     def _over(self, icid: str, time: Time | None, mid: str, found: MessageRecord) -> str:
-        """Return the verdict of the connection that a message came over, at the time of its start."""
+        """Return the verdict of the connection that a message came over, at the time of its start, and add its fields."""
         connection = self.connection(RECEIVING, icid, time)
         if connection is None:
             return "unknown"
@@ -340,7 +340,7 @@ class Appliance:
         return verdict if verdict in ("encrypted", "cleartext") else "unknown"
 
     def _inherited(self, message: Message, origin: Lineage, found: MessageRecord) -> str:
-        """Return the verdict of the message whose content a child carries."""
+        """Return the verdict of the message that a child has its content from, and add its fields."""
         parent = self.parent(message)
         if parent is None or parent.received is None or origin.parent_mid is None:
             return "unknown"
@@ -356,19 +356,19 @@ class Appliance:
 
 
 def is_own(host: str, sender: str | None) -> bool:
-    """Tell whether an appliance itself has made a message that came over no connection, and of which nothing else tells."""
-    # ICID 0 alone is no proof: a child's line of lineage may be out of view
+    """Tell whether an appliance itself created a message that came over no connection, if nothing but the sender can show it."""
+    # ICID 0 alone is no proof: the line that says what a message was made from may be missing
     domain = domain_of(sender or "")
     return sender is None or (domain != "" and f".{host.lower()}.".startswith(f".{domain}."))
 
 
 def in_order(ids: Iterable[str]) -> list[str]:
-    """Return ids, ascending; those that are one number in several ways in an order too. As they come in a log, they nearly are."""
+    """Return ids, ascending by number, and by text if they are the same number. In a log they nearly are already, so this is quick."""
     return sorted(sorted(ids), key=int)
 
 
 def _named(message: Message) -> tuple[str | None, Time | None]:
-    """Return the ICID that another line than the start of a message names, and when that was; None where none does."""
+    """Return the ICID that a line other than the start of a message names, and the time of that line; None if none does."""
     known: MessageSender | MessageRecipient | Consolidated | None = message.mention if message.begun is None or message.begun[_ICID] == "0" else None
     if known is None or known.icid is None or known.icid == "0":
         known = next((record for record in message.records if record.icid is not None), None)
@@ -376,14 +376,14 @@ def _named(message: Message) -> tuple[str | None, Time | None]:
 
 
 def _stated(side: int, event: Consolidated) -> tuple[Any, ...]:
-    """Return what tells the statement of a consolidated event on TLS from others: when it was made, and what it says."""
+    """Return what distinguishes the statement of a consolidated event about TLS: its time, and what it says."""
     if side == RECEIVING:
         return event.time, event.tls_in_result, event.tls_in_version, event.tls_in_cipher
     return event.time, event.tls_out_result, event.tls_out_version, event.tls_out_cipher
 
 
 def _told(fact: Fact) -> tuple[Any, ...]:
-    """Return the same of a fact about the connection."""
+    """Return the same for a fact about the connection."""
     return (fact[TIME], *fact[KEY + 1 : KEY + 4])
 
 
@@ -391,7 +391,7 @@ def _received_by_records(verdict: str, message: Message, found: MessageRecord) -
     """Add what consolidated events say of receiving: evidence for what they state, and for nothing that they leave out."""
     stated = {record.tls_in_result: record for record in reversed(message.records) if record.tls_in_result is not None}
     if stated and "icid" not in found:
-        # its connection would have heard it
+        # if there is an ICID, its connection has weighed them
         theirs = "encrypted" if "success" in stated else "cleartext"
         if len(stated) > 1:
             found["received_conflict"] = "cef: encrypted, cef: cleartext"

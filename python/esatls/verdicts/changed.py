@@ -1,8 +1,8 @@
-"""What must be judged again when lines have come in, from facts that are fetched by id.
+"""What must be judged again when new lines have come in, from facts that are fetched by id.
 
-A store that holds the events of months is asked for the facts of a few ids: those that the new lines name, and those that must be together
-with them (`closure`). An id that was used several times has the facts of all its lives; only the lives in question lead on to other ids,
-else a counter reset would lead from everything to everything.
+A store with the events of months is asked for the facts of a few ids: those that the new lines name, and those that must be together with them
+(`closure`). An id that was used several times comes with the facts of all its lives, but only the lives in question lead on to other ids. Otherwise a
+counter reset would lead from everything to everything.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PARENT = position("parent_mid", Lineage)
 
 
 class Life(NamedTuple):
-    """One life of an id: its record, and the times of the first and the last that is known of it."""
+    """One life of an id: its record, and the first and the last time at which something is known of it."""
 
     ref: Ref
     record: MessageRecord | ConnectionRecord
@@ -38,12 +38,12 @@ class Life(NamedTuple):
 
 
 def touched(known: Known, changed: Iterable[Ref]) -> tuple[set[str], set[Ref]]:
-    """Return the messages and the connections whose records may be others, as some ids have new facts."""
+    """Return the messages and the connections whose records may change, because some ids have new facts."""
     changed = {*changed}
     mids = with_descendants(known, (key for store, key in changed if store == MESSAGES))
     connections = {ref for ref in changed if ref[0] != MESSAGES} | _over(known, mids)
     users = {side: {mid for one, key in connections if one == side for mid in known.users(one, key)} for side in (RECEIVING, DELIVERY)}
-    # how a message was received goes on to what is made of it, and tells the flow of the connections that it leaves by
+    # how a message was received is passed on to those made from it, and decides the mail flow of the connections over which it leaves
     heirs = with_descendants(known, users[RECEIVING])
     return mids | heirs | users[DELIVERY], connections | _over(known, heirs)
 
@@ -54,9 +54,9 @@ def _over(known: Known, mids: Iterable[str]) -> set[Ref]:
 
 
 def judge_again(host: str, changed: Collection[Ref], fetch: Callable[[set[Ref]], Stores], contradictions: Contradictions | None = None) -> list[Life]:
-    """Return the lives of one appliance whose records may be others, as some ids have new facts: all lives of these ids, and what depends on them.
+    """Return the lives of one appliance whose records may change, because some ids have new facts: all lives of these ids, and those that depend on them.
 
-    `fetch` gets ids and returns all facts that are about them or name them. What shows of `contradictions` is added to them.
+    `fetch` gets ids and returns all facts that are about them or name them. Contradictions that are found are added to `contradictions`.
     """
     changed = {ref for ref in changed if ref[0] == MESSAGES or ref[1] != "0"}
     gathered = _Gathered(host, changed)
@@ -85,19 +85,19 @@ def _lives(appliance: Appliance, own: Own, mids: Iterable[str], connections: Ite
 
 
 class _Gathered(Judged):
-    """What has been fetched of one appliance; asking for an id that was not fetched notes it as missing."""
+    """What has been fetched of one appliance; an id that is asked for but was not fetched is noted as missing."""
 
     def __init__(self, host: str, changed: Collection[Ref]) -> None:
         super().__init__(Appliance(host, ({}, {}, {})))
         self.missing: set[Ref] = {*changed}
         self.times: dict[Ref, set[Time | None]] = {}
-        """By id: times in the lives that are in question."""
+        """By id: times in the lives in question."""
         self.has_grown = False
         self._changed = changed
         self._here: set[Ref] = set()
 
     def take(self, fetched: Stores) -> None:
-        """Add what was fetched for all that was missing."""
+        """Add what was fetched for all missing ids."""
         self._here |= self.missing
         facts = Facts()
         facts.hosts = {"": self.appliance.stores}
@@ -107,13 +107,13 @@ class _Gathered(Judged):
         has_witnesses = self.appliance.has_witnesses or any(bears_witness(fact) for store in fetched for known in store.values() for fact in known)
         super().__init__(Appliance(self.appliance.host, facts.hosts[""], has_witnesses=has_witnesses))
         for side, key in self._changed:
-            # every life of an id with new lines: they may part what was one, or join what was two
+            # every life of an id with new lines, which may split one life or join two
             known = self.appliance.stores[side].get(key, ())
             uses = () if side == MESSAGES else self.appliance.uses[side].get(key, ())
             self.times.setdefault((side, key), set()).update(fact[TIME] for fact in (*known, *uses))
 
     def begin(self) -> None:
-        """Begin to ask anew."""
+        """Begin another round of questions."""
         self.missing = set()
         self.has_grown = False
 
@@ -149,7 +149,7 @@ class _Gathered(Judged):
         found = set()
         for child in self.made.get(mid, ()):
             for fact in self.appliance.stores[MESSAGES][child]:
-                # what a quarantine gives back may be of an earlier life
+                # a message that a quarantine releases may be made from an earlier life
                 if fact[CODE] in MAKES and fact[_PARENT] == mid and (not begins or fact[CODE] == "released" or life_at(begins, fact[TIME]) in wanted):
                     self._ask((MESSAGES, child), fact[TIME])
                     found.add(child)

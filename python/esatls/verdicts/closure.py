@@ -1,19 +1,19 @@
-"""Closure: which facts must be together to judge a message or a connection, and what of a time window is over.
+"""Closure: which facts must be together to judge a message or a connection, and what is over within a time window.
 
-A message is judged by its own facts, those of the messages it was made from, and the connections that these name. A connection is
-judged by its own facts and all messages that name it. Nothing else decides on where facts meet: several processes that read
-one log, a log that is followed, hours that are summed up one by one.
+A message is judged by its own facts, those of the messages it was made from, and those of the connections that these name. A connection is judged by its
+own facts, and those of all messages that name it. Nothing else decides which facts must meet, whether several processes read one log, a log is followed, or
+hours are summed up one by one.
 
-What is over within a window is judged by the window's facts alone, once and for all. What goes on is carried: its facts, with those that
-they need beside them. Carried facts of many windows, merged, are judged in the same way, over a longer window or to the end:
+What is over within a window is judged by the window's facts alone, once and for all. What goes on is carried: its facts, and those that are needed beside
+them. The carried facts of many windows are merged, and judged in the same way over a longer window, or to the end:
 
     hours = [close(Carried.of(facts_of(hour)), hour) for hour in day]
     rest = finish(merged(part.carried for part in hours))
 
-gives together what one run over all facts gives, where windows are not much shorter than a connection is open.
+Together this gives what one run over all facts gives, if windows are not much shorter than the time for which connections are open.
 
-Some things never end: a line is lost, or nobody releases a message from its quarantine. `close` with a `silence` takes as over what the log has not
-mentioned for so long. That is what one run gives where the log is never silent for longer about what still goes on.
+Some things never end: a line is lost, or nobody releases a message from its quarantine. With a `silence`, `close` also takes as over what the log has not
+mentioned for so long. The result is the same as that of one run if the log is never silent for longer about something that still goes on.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 Stores = tuple[Store, Store, Store]
 _PARENT = position("parent_mid", Lineage)
 Own = dict[tuple[str, int, str], set["Time | None"]]
-"""By appliance, store and id: the times of the facts that are somebody's own to judge."""
+"""By appliance, store and id: the times of the facts that belong to the lives to be judged. All other facts are only needed beside these."""
 
 LEAD = 10
-"""Seconds after its beginning that a window must show of what opens in it: lines of the same second may have come before."""
+"""Seconds from the beginning of a window to the first opening that counts: lines of the same second may have come before the window."""
 TAIL = 60
-"""Seconds before its end that a window must show nothing more of what is over: lines may be late."""
+"""Seconds for which a window must go on after the last line about what is over: lines may be late."""
 AFTER_EVENT = 600
-"""Likewise of what a consolidated event speaks of: another one may come when everything else is over."""
+"""The same for messages and connections with a consolidated event: another one may come when everything else is over."""
 OPENED = frozenset({"connection_opened"})
 """Codes of facts that a connection begins with."""
 ENDS = frozenset({"message_finished", "message_aborted"})
@@ -59,20 +59,20 @@ ENDS = frozenset({"message_finished", "message_aborted"})
 
 
 class Known(Protocol):
-    """What is known of one appliance, by id."""
+    """What is known about one appliance, by id."""
 
     def facts(self, store: int, key: str) -> Collection[Fact]:
         """Return the facts of an id."""
 
     def names(self, mid: str) -> Iterable[Ref]:
-        """Return what a message names, as far as that is needed to judge it, or what was made from it: all of it, where nobody knows better."""
+        """Return the ids that a message names, as far as they are needed to judge it or messages made from it; by default, all."""
         return {ref for fact in self.facts(MESSAGES, mid) for ref in refs(fact)}
 
     def users(self, side: int, key: str) -> Iterable[str]:
         """Return the messages that name a connection."""
 
     def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
-        """Return facts of the messages that matter to the others on a connection (`decisive`), or of all that name it."""
+        """Return facts of the messages that matter to the others on a connection (`decisive`); by default, of all that name it."""
         return {mid: self.facts(MESSAGES, mid) for mid in self.users(side, key)}
 
     def children(self, mid: str) -> Iterable[str]:
@@ -80,7 +80,7 @@ class Known(Protocol):
 
 
 class Judged(Known):
-    """What is known of one appliance from a set of facts that is complete for now."""
+    """What is known about one appliance from a set of facts that is complete for now."""
 
     def __init__(self, appliance: Appliance) -> None:
         self.appliance = appliance
@@ -126,7 +126,7 @@ def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = (),
             if ref[0] == MESSAGES:
                 todo.append(ref[1])
             elif ref[0] == RECEIVING or mid in asked:
-                # of what a message was made from, only how it was received matters
+                # of a message that another was made from, it only matters how it was received
                 named.setdefault(ref, False)
     beside: dict[str, list[Fact]] = {}
     for (side, key), is_judged in named.items():
@@ -142,13 +142,13 @@ def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = (),
     for mid in [*messages]:
         for child in known.children(mid):
             if child not in messages:
-                # that something was made from it shows that a message was accepted
+                # a message from which another one was made was accepted
                 messages[child] = [fact for fact in known.facts(MESSAGES, child) if fact[CODE] in MAKES]
     return stores
 
 
 def _add_beginnings(known: Known, messages: Store, made: Iterable[str]) -> None:
-    """Add when that began which some messages were made from: else they may be taken for children of an earlier message with its MID."""
+    """Add the beginnings of the messages that some were made from: without these, they may be taken for children of an earlier message with the same MID."""
     todo = [*made]
     while todo:
         for parent in {fact[_PARENT] for fact in messages[todo.pop()] if fact[CODE] in MAKES}:
@@ -159,9 +159,9 @@ def _add_beginnings(known: Known, messages: Store, made: Iterable[str]) -> None:
 
 
 def decisive(uses: Iterable[Fact], begins: Sequence[Time]) -> list[Fact]:
-    """Return the uses of a connection id that matter to the other messages on it: the first to pass in each life, and so many that no silence is longer.
+    """Return the uses of a connection id that matter to the other messages on it. `begins` is when its lives begin.
 
-    `begins` is when its lives begin.
+    These are the first use of each life with which mail passed, and enough others that no gap between them looks like the end of a life.
     """
     uses = sorted(uses, key=order)
     kept: list[Fact] = []
@@ -180,21 +180,21 @@ def decisive(uses: Iterable[Fact], begins: Sequence[Time]) -> list[Fact]:
 
 
 def _are_apart(time: Time | None, fact: Fact | None) -> bool:
-    """Tell whether a fact is so long after a time that what stands between may be what makes it one life."""
+    """Tell whether a fact comes so long after a time that one between them may be needed to keep them in one life."""
     return fact is not None and time is not None and fact[TIME] is not None and fact[TIME] - time > _STRETCH
 
 
 _STRETCH = lives.CONNECTION_SILENCE / 2
-"""Seconds between what is kept of a connection: often enough that it stays one."""
+"""Seconds between the facts that are kept of a connection, few enough that it stays one."""
 _RECENT = 300
-"""Seconds within which lines may be late: for so long a life of a connection may still be asked for."""
+"""Seconds by which lines may be late: for so long, an earlier life of a connection may still be asked for."""
 
 
 def essential(facts: Iterable[Fact], uses: Iterable[Fact], used: Iterable[Time | None]) -> tuple[list[Fact], list[Fact]]:
-    """Return the facts and uses of one connection id that a verdict on a message can rest on, in a number that has a bound.
+    """Return the facts and uses of one connection id on which a verdict on a message can rest.
 
-    Of each life that is used at one of some times, or is the last: the first and the last of each sort of fact, and so many between them that it
-    stays one life.
+    These are from the recent lives, and from those that are used at one of the times in `used`: all uses, and a limited number of facts, namely the first
+    and the last of each sort, and so many between them that it stays one life.
     """
     facts, uses = sorted(facts, key=order), sorted(uses, key=order)
     begins = lives.starts([*facts, *uses], OPENED, lives.CONNECTION_SILENCE)
@@ -209,7 +209,7 @@ def essential(facts: Iterable[Fact], uses: Iterable[Fact], used: Iterable[Time |
 
 
 def _ends_of_sorts(facts: list[Fact]) -> list[Fact]:
-    """Return the first and the last fact of each sort, of facts in order, and some between them."""
+    """Return, of facts in order, the first and the last of each sort, and some between them."""
     sorts: set[tuple[object, ...]] = set()
     keys = []
     for fact in facts:
@@ -258,14 +258,14 @@ def _reached(mids: Iterable[str], following: Callable[[str], Iterable[str]]) -> 
 
 
 class Window(NamedTuple):
-    """A stretch of time: from its first second up to the one after its last."""
+    """A span of time: its first second, and the one after its last."""
 
     start: Time
     end: Time
 
 
 class Carried:
-    """Facts that go on: those of what is not judged yet, and those that are needed beside them."""
+    """Facts that are carried on: those of what is not judged yet, and those that are needed beside them."""
 
     def __init__(self) -> None:
         self.facts = Facts()
@@ -285,7 +285,7 @@ class Carried:
                 for fact in known:
                     for side, key in refs(fact):
                         if side != MESSAGES:
-                            # a connection that only messages name is known by them
+                            # some connections have no facts but those of messages that name them
                             own.setdefault((host, side, key), set()).add(fact[TIME])
         return carried
 
@@ -305,7 +305,7 @@ class Carried:
         return lines
 
     def loads(self, lines: Iterable[str]) -> None:
-        """Merge lines that `dumps` wrote; `ValueError` for any other line."""
+        """Merge lines that `dumps` wrote. Raises `ValueError` for any other line."""
         for line in lines:
             self._load(line)
 
@@ -325,7 +325,7 @@ _dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Closed(NamedTuple):
-    """What a window gives."""
+    """The result of closing a window."""
 
     messages: list[MessageRecord]
     connections: list[ConnectionRecord]
@@ -333,7 +333,7 @@ class Closed(NamedTuple):
 
 
 def close(carried: Carried, window: Window, silence: Time = math.inf) -> Closed:
-    """Return the records of what is over within a window, and what goes on. So many seconds of `silence` before its end are an end, too."""
+    """Return the records of what is over within a window, and carry what goes on. What has no line in the last `silence` seconds is over, too."""
     closed = Closed([], [], Carried())
     closed.carried.facts.has_witnesses = carried.facts.has_witnesses
     for host in sorted(carried.facts.hosts):
@@ -346,7 +346,7 @@ def close(carried: Carried, window: Window, silence: Time = math.inf) -> Closed:
 
 
 def finish(carried: Carried) -> tuple[list[MessageRecord], list[ConnectionRecord]]:
-    """Return the records of all messages and of all connections that are carried, as they stand."""
+    """Return the records of all messages and of all connections that are carried, whether they are over or not."""
     messages: list[MessageRecord] = []
     connections: list[ConnectionRecord] = []
     own: dict[str, list[Ref]] = {}
@@ -361,7 +361,7 @@ def finish(carried: Carried) -> tuple[list[MessageRecord], list[ConnectionRecord
 
 
 def _connected(stores: Stores, ids: Iterable[Ref]) -> Stores:
-    """Return the facts of some ids and of all that are connected with them: most of what is carried for what may still be released is not."""
+    """Return the facts of some ids and of all ids connected with them. Most facts that are carried for messages in a quarantine are not among these."""
     named: dict[Ref, list[Ref]] = {}
     for mid, facts in stores[MESSAGES].items():
         for ref in {ref for fact in facts for ref in refs(fact)}:
@@ -391,15 +391,15 @@ class _Part:
         self.over_connections: set[Ref] = set()
 
     def judge(self, window: Window, latest: Time) -> None:
-        """Find out what is over, and what has no line since `latest`."""
+        """Find out what is over. Something without a line since `latest` is over, too."""
         messages = self.appliance.stores[MESSAGES]
         sides = (RECEIVING, DELIVERY)
         complete = {(side, key) for side in sides for key in self.appliance.ids(side) if self._is_complete(side, key, window, latest)}
         finished = {mid for mid in messages if self._is_received(mid, window, complete, latest) and self._is_finished(mid, window, complete, latest)}
-        # a consolidated event of what a message was made from may tell more of how it was received
+        # a later consolidated event of a message may tell more about how those made from it were received
         self.over = messages.keys() - with_descendants(self.known, messages.keys() - finished)
         quiet = functools.partial(self._is_silent, latest=max(latest, window.end - AFTER_EVENT))
-        # a consolidated event of what was made from a message may name the message's connection
+        # a later consolidated event of a message may name the connection of the one it was made from
         going_on = with_ancestors(self.known, messages.keys() - self.over)
         self.over_connections = {
             (side, key)
@@ -409,7 +409,7 @@ class _Part:
         }
 
     def _is_silent(self, store: int, key: str, latest: Time) -> bool:
-        """Tell whether no line speaks of an id since a time."""
+        """Tell whether no line has mentioned an id since a time."""
         if latest == -math.inf:
             return False
         named: Store = {} if store == MESSAGES else self.appliance.uses[store]
@@ -417,7 +417,7 @@ class _Part:
         return None not in times and max(times, default=latest) < latest
 
     def _is_complete(self, side: int, key: str, window: Window, latest: Time) -> bool:
-        """Tell whether a connection is opened and closed within the window, and was one."""
+        """Tell whether a connection is silent, or was opened and closed within the window, under an id that was used once."""
         if self._is_silent(side, key, latest):
             return True
         facts = self.appliance.stores[side].get(key, ())
@@ -429,7 +429,7 @@ class _Part:
         return window.start + LEAD <= min(opened) <= max(closed) and max(times) <= window.end - TAIL and not self.appliance.connections_of(side, key)[0]
 
     def _is_received(self, mid: str, window: Window, complete: set[Ref], latest: Time) -> bool:
-        """Tell whether a message began within the window, over connections that are complete, and from messages that are in view."""
+        """Tell whether a message began within the window, over connections that are complete, and from messages whose facts are here."""
         messages = self.appliance.stores[MESSAGES]
         facts = messages[mid]
         if self._is_silent(MESSAGES, mid, latest):
@@ -455,11 +455,11 @@ class _Part:
         return all(ref in complete for fact in facts for ref in refs(fact) if ref[0] == DELIVERY)
 
     def carry(self, carried: Carried, latest: Time) -> None:
-        """Hand on the facts of what is not over, and those that are needed beside them, or may be: of what has a line since `latest`."""
+        """Hand on the facts of what is not over, those needed beside them, and those of messages in a quarantine that have a line since `latest`."""
         host, stores = self.appliance.host, self.appliance.stores
         mids = stores[MESSAGES].keys() - self.over
         connections = {(side, key) for side in (RECEIVING, DELIVERY) for key in self.appliance.ids(side)} - self.over_connections
-        # what was in a quarantine may come back as another message
+        # a message in a quarantine may come back as another one
         resting = {
             mid
             for mid in self.over
@@ -474,7 +474,7 @@ class _Part:
             if own:
                 carried.own[host, store, key] = own
 
-    # records of the lives that hold a fact of their own
+    # records of lives that have own facts (`Own`)
 
     def message_records(self, mids: Iterable[str]) -> Iterator[MessageRecord]:
         """Yield the records of messages, by MID and life."""
@@ -488,7 +488,7 @@ class _Part:
 
 
 def own_messages(appliance: Appliance, own: Own, mids: Iterable[str]) -> Iterator[tuple[str, Message]]:
-    """Yield the lives of messages that hold a fact of their own, by MID and life."""
+    """Yield the lives of messages that have `own` facts, by MID and life."""
     for mid in sorted(mids, key=int):
         times = own.get((appliance.host, MESSAGES, mid))
         if times:
@@ -499,7 +499,7 @@ def own_messages(appliance: Appliance, own: Own, mids: Iterable[str]) -> Iterato
 
 
 def own_connections(appliance: Appliance, own: Own, connections: Iterable[Ref]) -> Iterator[tuple[Ref, Connection]]:
-    """Yield the lives of connections that hold a fact of their own, by side, id and life."""
+    """Yield the lives of connections that have `own` facts, by side, id and life."""
     for side, key in sorted(connections, key=lambda ref: (ref[0], int(ref[1]))):
         times = own.get((appliance.host, side, key))
         if times:
@@ -509,5 +509,5 @@ def own_connections(appliance: Appliance, own: Own, connections: Iterable[Ref]) 
 
 
 def lives_at(begins: Sequence[Time], times: Iterable[Time | None]) -> set[int]:
-    """Return the lives that some times fall into."""
+    """Return the numbers of the lives into which some times fall."""
     return {lives.life_at(begins, time) if begins else 0 for time in times}

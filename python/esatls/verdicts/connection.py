@@ -1,7 +1,7 @@
-"""Facts of one connection -> its verdict, and that of each message on it at its own time.
+"""Facts of one connection -> its verdict, and the verdict for each message on it at the time of that message.
 
 The rule is Cisco's (tech note 118500): a TLS success line means TLS; no TLS line between the opening of a
-connection and its message means none. What is not in view is `unknown`, and so is what contradicts itself.
+connection and its message means none. What the log does not show is `unknown`, and so is what contradicts itself.
 """
 
 from __future__ import annotations
@@ -51,25 +51,25 @@ _RESULT = position("tls_result", TlsStated)
 _ATTEMPTS = frozenset({"tls_failed", "tls_required", "tls_not_offered"})
 _FAILED = _ATTEMPTS | {UNVERIFIED}
 _ONE_MESSAGE = 2
-"""Facts by which most connections of one message are named: its delivery begins and is done."""
+"""The number of facts that name most connections of a single message: its delivery begins, and is done."""
 _ALWAYS: Time = float("-inf")
 _BEFORE, _SAME_SECOND, _AFTER = -1, 0, 1
 
 _SOCKET = re.compile(r"\[Errno \d+\]|reset by peer|\bEOF\b|broken pipe|end of file", re.ASCII | re.IGNORECASE)
-"""The words of a socket that broke: whatever they end, nothing goes on after them."""
+"""The words for a broken socket: whatever they ended, nothing goes on after them."""
 _HANDSHAKE = re.compile(r"\s*(?:\[Errno 0\]|\(?(?:\d{1,20}, )?['\"]?error:[0-9A-F]{6,16}\b|SSL)", re.ASCII | re.IGNORECASE)
-"""How OpenSSL's words in a connection error begin; [Errno 0] is how it says that the other side left within a handshake."""
+"""How OpenSSL's words in a connection error begin; with [Errno 0] it says that the other side left during the handshake."""
 _REPLY = re.compile(r"\s*[245]\d\d(?=[\s'\"-]|$)|unexpected SMTP response", re.ASCII | re.IGNORECASE)
-"""How a reply of SMTP begins: it does not speak of TLS, whatever the other side quotes in it."""
+"""How an SMTP reply begins: it is not about TLS, whatever the other side quotes in it."""
 _BEFORE_HANDSHAKE = re.compile(
     r"refused|unreachable|no route|timed? ?out|\[Errno (?:51|60|61|64|65|101|110|111|113)\]|(?:^|[\s('\"])[245](?:\d\d(?=[\s'\"-]|$)|\.\d{1,3}\.\d)",
     re.ASCII | re.IGNORECASE,
 )
-"""A refusal, a time-out, or a reply of SMTP: these do not speak of TLS."""
+"""A refusal, a timeout, or an SMTP reply: these are not about TLS."""
 
 
 def sort_of_reason(text: str) -> tuple[bool, ...]:
-    """Return all that verdicts look for in the words of a failure: two that are alike here decide alike."""
+    """Return all that verdicts look for in the words of a failure: texts for which it is the same lead to the same verdict."""
     return (
         *(bool(words.search(text)) for words in (_SOCKET, _BEFORE_HANDSHAKE)),
         *(bool(words.match(text)) for words in (_HANDSHAKE, _REPLY)),
@@ -79,10 +79,10 @@ def sort_of_reason(text: str) -> tuple[bool, ...]:
 Summary = tuple[
     str, Optional[str], Optional[str], Optional[str], Optional[str], Optional[str], Optional[str], Optional[str], Optional[list[str]]
 ]  # fmt: skip
-"""What records say of a connection, at one time or as a whole: verdict, protocol, cipher, reason, address, host, domain, conflict, witness."""
+"""What records say about a connection, at one time or as a whole: verdict, protocol, cipher, reason, address, host, domain, conflict, witness."""
 
 Place = Callable[[Summary], Any]
-"""Gives what has a value in a summary, under the names that it has in a record, in the order of that."""
+"""Turns the values in a summary into fields of a record, with the names and in the order of that record."""
 
 
 class View(NamedTuple):
@@ -94,11 +94,11 @@ class View(NamedTuple):
     reason: str | None = None
     conflict: str | None = None
     is_stated: bool = False
-    """Whether a line states it; a line that is missing weighs less than what another witness states."""
+    """Whether a line states it. If it only follows from a missing line, it weighs less than what another witness states."""
 
 
 class Statement(NamedTuple):
-    """What consolidated events state of TLS on a connection."""
+    """What consolidated events state about TLS on a connection."""
 
     success: TlsStated | None
     failure: TlsStated | None
@@ -113,7 +113,7 @@ def _up(version: str | None, cipher: str | None) -> View:
 
 
 class Rest:
-    """What the lines about a connection say beside its opening, its policy, that TLS came up, and its end."""
+    """What the lines about a connection say besides its opening, its policy, TLS success, and its end."""
 
     __slots__ = ("attempt", "error", "late_socket", "other", "reads", "required", "said", "stated", "unverified")
 
@@ -132,16 +132,16 @@ class Rest:
                 said.append(TlsSaid(*fact))
         self.error: BrokenConnection | None = None if error is None else BrokenConnection(*error)
         self.reads = reads
-        """Lines that data was read over TLS, each of one message."""
+        """Lines that say that data of one message was read over TLS."""
         self.stated: Statement | None = _statement(stated) if stated else None
         self.said: list[TlsSaid] = sorted(said, key=order)
-        """What else is said of TLS, the earliest first: failures, requirements, other words."""
+        """What else is said about TLS, the earliest first: failures, requirements, other words."""
         self.attempt: TlsSaid | None = None
         self.unverified: TlsSaid | None = None
         self.other: TlsSaid | None = None
-        """Words that nobody published: they prove nothing, and TLS is not missing where they stand."""
+        """Words that Cisco has not published: they prove neither TLS nor that it was missing."""
         self.late_socket: TlsSaid | None = None
-        """The last failure in a socket's words."""
+        """The last failure in the words of a broken socket."""
         self.required = False
         for one in self.said:
             if one.code in _ATTEMPTS:
@@ -221,17 +221,17 @@ class Connection:
             began = None if opened is None else opened[TIME]
             if last - first > lives.CONNECTION_SILENCE or (began is not None and first < began - lives.SAME_OPENING):
                 one_life = False
-        # facts that every connection has are read by position
+        # facts that every connection has are read by position, without names
         self.opened: Fact | None = opened
         self.success: Fact | None = success
         self.closed: Time | None = closed
         self.flow: str | None = flow
         self.one_life = one_life
-        """Whether all of it is plainly of one connection."""
+        """Whether all facts are plainly about one connection."""
         self.is_disputed = disputed
-        """Whether two peers opened it at one time: nobody can tell whose lines these are."""
+        """Whether two peers opened it at one time, so that nobody can tell whose lines these are."""
         self.up: View | None = None
-        """The answer for mail after TLS came up, and the second from which it holds; None where no line states it."""
+        """The answer for mail after TLS came up, and the second from which it holds (`up_from`); None if no line says that TLS came up."""
         self.up_from: Time = _ALWAYS
         if success is not None:
             self.up = _up(success[_VERSION], success[_CIPHER])
@@ -239,20 +239,20 @@ class Connection:
                 self.up_from = _second(success[TIME])
         self.rest = _NOTHING_ELSE if rest is None else Rest(rest)
         self.own = _NOTHING_OWN
-        """By MID: what a consolidated event of one message states of this connection for it."""
+        """By MID: what consolidated events say about this connection for that message."""
         self.dispute: str | None = None
-        """What message tracking says to the contrary of the text log."""
+        """How message tracking contradicts the text log."""
         self.text: Connection | None = None
-        """What the text log alone says, where that outweighs message tracking."""
+        """The connection by the text log alone, if that outweighs message tracking."""
         self._view: View | None = None
         self._has_passed: bool | None = None
         self._views: dict[Any, View] | None = None
         self._placed: dict[str, Any] | None = None
-        """What the record of a message says of the connection, where its answer is sure and several may ask."""
+        """What the record of a message says about the connection; kept if the answer is sure and several messages may ask."""
         self._witness: dict[tuple[str, bool, bool], list[str] | None] | None = None
-        """By verdict, whether a line states it, and whether consolidated events speak of the message: who states it, once somebody has asked."""
+        """By verdict, whether a line states it, and whether consolidated events are about the message: who states the verdict; found on demand."""
         self.sure: View | None = None
-        """The answer for all mail from a moment on, where nothing says otherwise, as nearly always."""
+        """The answer for all mail from a moment on, if nothing says otherwise, as nearly always."""
         self.sure_from: Time = _ALWAYS
         if disputed or self.rest.stated is not None:
             self._read_own()
@@ -263,7 +263,7 @@ class Connection:
 
     @property
     def view(self) -> View:
-        """The answer for all mail that passed, or for the connection itself where none did."""
+        """The answer for all mail that passed, or for the connection itself if none did."""
         if self._view is None:
             self._view = self._as_a_whole()
         return self._view
@@ -278,7 +278,7 @@ class Connection:
     # mail at one time
 
     def at(self, time: Time | None, mid: str | None = None) -> View:
-        """Return the answer for mail at one time, which passed; what a line says of one message alone counts for that `mid`."""
+        """Return the answer for mail that passed at one time; what a line says about one message alone counts only for that `mid`."""
         if self.sure is not None and time is not None and time >= self.sure_from:
             return self.sure
         key = (time, mid if mid in self.own or self.rest.reads else None)
@@ -294,7 +294,7 @@ class Connection:
         return known
 
     def _stated_for(self, mid: str | None) -> Statement | None:
-        """Return what consolidated events state for one message: a sender may start TLS between two of them, a delivery starts it before all."""
+        """Return what consolidated events state for one message: a sender may start TLS between two messages, a delivery starts it before all."""
         return self.own.get(mid or "", None if self.side == RECEIVING else self.rest.stated)
 
     def _is_read(self, time: Time | None, mid: str | None) -> bool:
@@ -325,10 +325,10 @@ class Connection:
         if other is not None and _place(other.time, time) != _AFTER:
             return View("unknown", reason=other.tls_reason)
         if self.up is not None:
-            # STARTTLS is said once in a session: TLS was not up before it came up
+            # STARTTLS comes only once in a session, so TLS was not up before
             return View("cleartext")
         if rest.reads:
-            # TLS came up unseen, nobody knows when
+            # TLS came up, but nobody knows when
             return View("unknown")
         if self.opened is None or (self.opened[TIME] is not None and time is not None and self.opened[TIME] > time + lives.SAME_OPENING):
             return View("unknown")
@@ -337,7 +337,7 @@ class Connection:
         return _CLEARTEXT
 
     def _weighed(self, text: View, stated: Statement | None, *, passed: bool = True) -> View:
-        """Weigh what consolidated events state: more than a line that is missing, less than a line that is there."""
+        """Weigh what consolidated events state: it counts more than a missing line, and less than one that is there."""
         if stated is None:
             return text
         if stated.success is not None and stated.failure is not None:
@@ -369,7 +369,7 @@ class Connection:
             else:
                 return self.sure
         if self.has_witnesses:
-            # a consolidated event is written when its message leaves: that is not when it passed
+            # a consolidated event is written when its message leaves, which is not the time at which it passed
             told = {use[KEY] for use in passing if use[CODE] != "cef"}
             passing = [use for use in passing if use[CODE] != "cef" or use[KEY] not in told]
         passed = {(use[TIME], use[KEY] if self.own or self.rest.reads else None) for use in passing}
@@ -382,22 +382,22 @@ class Connection:
         return _together([self.at(*one) for one in moments], is_up=self.up is not None)
 
     def _idle(self) -> View:
-        """Return the answer of the text log where no mail passed."""
+        """Return the answer of the text log if no mail passed."""
         success, rest = self.success, self.rest
         failed = [one for one in rest.said if one.code in _FAILED]
         if success is not None:
-            # TLS came up and was not enough: a certificate that was required and not accepted
+            # TLS came up but was not enough: the certificate was required and not accepted
             failed = [
                 one for one in failed if _place(success[TIME], one.time) == _BEFORE or (self._is_last_word(one) and _place(success[TIME], one.time) != _AFTER)
             ]
         if failed:
-            # the line that says required tells more than the failure beside it
+            # a line that says that TLS was required tells more than the failure beside it
             required = [one for one in failed if one.code == "tls_required"]
             return View("failed", reason=(required or failed)[0].tls_reason, is_stated=True)
         if self.up is not None:
             return self.up
         if rest.error is not None:
-            # where the opening is not in view, it may stand anywhere in the connection
+            # if the log does not show the opening, the error may have come anywhere in the connection
             return View("unknown", reason=_words_of(rest.error)) if self.opened is None else _broken(rest.error)
         if rest.reads:
             return View("encrypted")
@@ -406,9 +406,9 @@ class Connection:
         return View("unknown" if self.opened is None else "unused")
 
     def _is_last_word(self, one: TlsSaid) -> bool:
-        """Tell whether a line follows the handshake of its second: a certificate that was not accepted, or a delivery that is over.
+        """Tell whether a line comes after the handshake of its second: the certificate was not accepted, or a delivery is over.
 
-        A sender may still start TLS.
+        When receiving, the sender may still start TLS.
         """
         return one.code == UNVERIFIED or (one.code == "tls_required" and self.side == DELIVERY)
 
@@ -428,7 +428,7 @@ class Connection:
         self.own = {mid: _statement(known) for mid, known in stated.items()}
 
     def weigh_tracking(self) -> None:
-        """Weigh what message tracking states against the text log, as a consolidated event is weighed."""
+        """Weigh what message tracking states against the text log, like a consolidated event."""
         theirs = [fact for fact in self.facts if fact[-1] == TRACKING]
         ours = [fact for fact in self.facts if not bears_witness(fact)]
         if not theirs or not ours:
@@ -465,7 +465,7 @@ class Connection:
         return [] if verdict == "unknown" else [fact for fact in self.facts if fact[CODE] == "connection_opened"]
 
     def summary(self, view: View, *, with_records: bool = True) -> Summary:
-        """Return what records say of it in one view; not `with_records` where no consolidated event speaks of the message."""
+        """Return what records say about it in one view; `with_records` is false if no consolidated event is about the message."""
         verdict, version, cipher, reason, conflict, is_stated = view
         opened, success, error = self.opened, self.success, self.rest.error
         return (
@@ -491,7 +491,7 @@ class Connection:
         return self._witness[key]
 
     def told_of(self, time: Time | None, mid: str | None, place: Place) -> tuple[str, Any]:
-        """Return the verdict for mail at one time, and what the record of that says of the connection: each side has its own way to place it."""
+        """Return the verdict for mail at one time, and what the record of that mail says about the connection; `place` depends on the side."""
         passed = mid is not None or self.has_passed
         if passed and self.sure is not None and time is not None and time >= self.sure_from:
             placed = self._placed
@@ -505,12 +505,12 @@ class Connection:
 
 
 def _second(time: Time) -> int:
-    """Return the second of a time: lines of one second may come in any order."""
+    """Return the second of a time, because lines of one second may come in any order."""
     return math.floor(time)
 
 
 def _place(time: Time | None, mail: Time | None) -> int:
-    """Tell whether a line stands before mail, in the same second, or after it; without a stamp nobody knows the order."""
+    """Tell whether a line came before mail, in the same second, or after it; without a time, the order is as unknown as within a second."""
     if time is None or mail is None:
         return _SAME_SECOND
     one, other = _second(time), _second(mail)
@@ -518,7 +518,7 @@ def _place(time: Time | None, mail: Time | None) -> int:
 
 
 def _statement(stated: Iterable[TlsStated]) -> Statement:
-    """Return the earliest of each result that consolidated events state."""
+    """Return the earliest success and the earliest failure that consolidated events state."""
     success = failure = None
     for one in stated:
         if one.tls_result == "success":
@@ -529,14 +529,14 @@ def _statement(stated: Iterable[TlsStated]) -> Statement:
 
 
 def _together(views: list[View], *, is_up: bool) -> View:
-    """Return the answer for all mail on a connection, from those for each."""
+    """Return the answer for all mail on a connection, from the answers for each message."""
     verdicts = {view.verdict for view in views}
     encrypted = next((view for view in views if view.verdict == "encrypted"), None)
     others = [view for view in views if view.verdict != "encrypted"]
     conflict = next((view.conflict for view in views if view.conflict), None)
     if not others:
         return views[0]._replace(conflict=conflict)
-    # what is not known of some mail is not known of all
+    # what is unknown for some mail is unknown for all
     other = min(others, key=lambda view: (view.verdict != "unknown" if encrypted is None else view.verdict, view.reason is None))
     if encrypted is None:
         return other._replace(conflict=conflict, is_stated=any(view.is_stated for view in others if view.verdict == other.verdict))
@@ -552,7 +552,7 @@ def _words_of(error: BrokenConnection) -> str:
 
 
 def _broken(error: BrokenConnection) -> View:
-    """Return the answer of a connection error where the handshake would be, by its words."""
+    """Return the answer for a connection error in the place of the handshake, by its words."""
     reason, details, words = error.tls_reason, error.error_details, _words_of(error)
     if _REPLY.match(details or "") or _REPLY.match(reason or ""):
         return View("unused", reason=words)

@@ -1,13 +1,13 @@
-"""Ids that two had at once: what only the lines of several appliances under one name explain.
+"""Ids that two connections or messages had at once, which only the lines of several appliances under one name explain.
 
-An appliance counts its connections and its messages, and a counter does not come round within a minute. So these contradict each other: two opening
+An appliance numbers its connections and its messages, and does not reach the same number again within a minute. So these contradict each other: two opening
 lines of one connection id with different peers, or two starts of one message id on different connections,
 
 * within a minute;
-* or within an hour, where nothing ends the first of them before the second begins;
-* or again and again within a day: a counter that is reset makes ids come again, but is not reset so often.
+* within an hour, if nothing ends the first of them before the second begins;
+* or repeatedly within a day: a counter reset makes ids come again, but counters are not reset so often.
 
-Lines that come twice, in any order, or under the stamps of two collectors have the same peer. Ids of different lives after a reset are days apart.
+Lines that come twice, in any order, or with the timestamps of two collectors have the same peer. Ids of different lives after a reset are days apart.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from esatls.verdicts.appliance import Appliance
 
 AT_ONCE = 60
-"""Seconds in which a counter does not come round."""
+"""Seconds within which a counter does not reach an id again."""
 OPEN = 3600
-"""Seconds in which it does not come round either to an id that is still in use."""
+"""Seconds within which it does not reach an id again that is still in use."""
 DAY = 86400
 RESETS = 2
-"""Most resets of a counter within a day that one appliance is believed."""
+"""The most resets of a counter within a day that are believed of one appliance."""
 MOST = 10_000
-"""Ids of one appliance that are told of; more tell nothing more."""
+"""The most ids of one appliance that are reported; more would say nothing new."""
 
 _NAMES = {RECEIVING: "ICID", DELIVERY: "DCID", MESSAGES: "MID"}
 _OPENS = {RECEIVING: "connection_opened", DELIVERY: "connection_opened", MESSAGES: "message_started"}
@@ -42,7 +42,7 @@ _ICID = position("icid", MessageStarted)
 
 
 class Taken(NamedTuple):
-    """An id that two had."""
+    """An id that two connections or messages had."""
 
     end: Time
     """When the second took it."""
@@ -50,11 +50,11 @@ class Taken(NamedTuple):
     store: int
     key: str
     is_certain: bool
-    """Whether no reset explains that."""
+    """Whether no reset explains it."""
 
 
 class Contradiction(NamedTuple):
-    """The ids of one appliance that two had at once."""
+    """The ids of one appliance that two connections or messages had at once."""
 
     host: str
     """"" for lines that name no appliance."""
@@ -74,7 +74,7 @@ class Contradiction(NamedTuple):
 
 
 class Contradictions:
-    """What is found of all appliances, part by part, in any order."""
+    """What is found in all appliances, part by part, in any order."""
 
     def __init__(self) -> None:
         self.taken: dict[str, set[Taken]] = {}
@@ -82,19 +82,19 @@ class Contradictions:
         self._changed: set[str] = set()
 
     def look(self, appliance: Appliance, facts_of: Callable[[int, str], Iterable[Fact]] | None = None) -> None:
-        """Take what shows in one appliance, once its records are made.
+        """Take the contradictions of one appliance, once its records are made.
 
-        `facts_of` gives all facts of an id, where the appliance has but some of what is only needed beside.
+        `facts_of` returns all facts of an id, if the appliance has only some facts of the ids that are needed beside others.
         """
         for store, key in appliance.taken_again():
             self.look_at(appliance.host, store, key, facts_of(store, key) if facts_of else appliance.stores[store].get(key, ()))
 
     def look_at(self, host: str, store: int, key: str, facts: Iterable[Fact]) -> None:
-        """Take what the facts of one id show."""
+        """Take the contradictions in the facts of one id."""
         self.add(host, _taken(store, key, facts))
 
     def add(self, host: str, found: Iterable[Taken]) -> None:
-        """Add ids of an appliance that two had, such as another process found."""
+        """Add ids of an appliance, for example those that another process has found."""
         known = self.taken.setdefault(host, set())
         for one in found:
             if one not in known:
@@ -104,11 +104,11 @@ class Contradictions:
                     known.intersection_update(_most_telling(known))
 
     def found(self) -> list[Contradiction]:
-        """Return what only several appliances explain, by host."""
+        """Return all contradictions, by host."""
         return [one for host in sorted(self.taken) if (one := _contradiction(host, self.taken[host])) is not None]
 
     def news(self) -> list[Contradiction]:
-        """Return what was found of hosts of which nothing was told before."""
+        """Return the contradictions of hosts for which none was reported before."""
         changed, self._changed = self._changed - self._told, set()
         found = [one for host in sorted(changed) if (one := _contradiction(host, self.taken[host])) is not None]
         self._told.update(one.host for one in found)
@@ -126,12 +126,12 @@ def _taken(store: int, key: str, facts: Iterable[Fact]) -> Iterator[Taken]:
 
 
 def _most_telling(taken: Iterable[Taken]) -> list[Taken]:
-    """Return those that are told of, whichever came first: what no reset explains before the others, the earliest of each."""
+    """Return those that are reported, in whatever order they were found: those that no reset explains before the others, the earliest first."""
     return sorted(taken, key=lambda one: (not one.is_certain, one))[:MOST]
 
 
 def _contradiction(host: str, taken: Iterable[Taken]) -> Contradiction | None:
-    """Return what is to be said of one appliance; None where resets explain it."""
+    """Return the contradiction of one appliance; None if resets explain it."""
     by_end = sorted(_most_telling(taken))
     found = by_end if _is_too_often(by_end) else [one for one in by_end if one.is_certain]
     if not found:
@@ -141,7 +141,7 @@ def _contradiction(host: str, taken: Iterable[Taken]) -> Contradiction | None:
 
 
 def _is_too_often(by_end: Iterable[Taken]) -> bool:
-    """Tell whether the counters would have been reset too often: once between the two of each id, of stretches that do not touch each other."""
+    """Tell whether the counters would have been reset too often: once between the two openings of each id, counting spans that do not overlap."""
     chosen: list[Taken] = []
     for one in by_end:
         if not chosen or one.begin >= chosen[-1].end:

@@ -1,6 +1,6 @@
-"""What of brief records a report counts together, in families: most records are like another one of each.
+"""What a report counts together in brief records, by family: in each, most records are like another one.
 
-Each part of a record has texts of what it has in common with others; none where a record is to be counted by itself.
+Each part of a record says for each family what it has in common with others; None: the record is counted by itself.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 OPENED, TOLD, SEEN, RECEIVED, DELIVERED, FROM_A_HOST = range(6)
-"""When connections were open, and what else is told of them; when messages were seen, how they were received (from a domain, or from a host), and how they
-were delivered."""
+"""The families: when connections were open, and what else is known of them; when messages were seen, how they were received from a domain, how they were
+delivered, and how they were received from a host."""
 
 _Shared = tuple["Mapping[str, Any] | None", ...]
 _HOST = ("esa_host", "mail_flow")
@@ -33,17 +33,17 @@ def of_connection(record: Mapping[str, Any]) -> _Shared:
 
 
 def of_received(record: Mapping[str, Any]) -> _Shared:
-    """Likewise of how a message was received."""
+    """Return the same for how a message was received."""
     return None, None, only(record, (*_HOST, "received")), only(record, _HOW), only(record, _HOST), only(record, (*_HOW, *_PEER))
 
 
 def of_envelope(recipients: int, domain: str) -> _Shared:
-    """Likewise of a message to so many recipients, from a domain."""
+    """Return the same for a message from a domain to so many recipients."""
     return None, None, {}, {"to": recipients, "domain": domain}, {}, {"to": recipients}
 
 
 def of_attempt(attempt: Mapping[str, Any]) -> _Shared:
-    """Likewise of a delivery: only those that are done are counted, and one without a domain is asked whom else its message went to."""
+    """Return the same for a delivery: only completed ones are counted, and one without a domain by itself, as its message shows whom it went to."""
     told = only(attempt, ("verdict", "tls_version", "tls_cipher", "reason", "domain"))
     shared = {"to": 0} if attempt.get("outcome") != "done" else {**told, "to": len(attempt["rid"])} if "domain" in told else None
     return None, None, {}, {}, shared, {}

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _OUTCOMES = {"delivery_done": "done", "delivery_bounced": "bounced", "delivery_delayed": "delayed"}
 _NOT_PASSED = frozenset({"bounced", "delayed"})
 _ACTIONS = {"DELIVERED": "done", "BOUNCED": "bounced"}
-"""What consolidated events call the outcomes."""
+"""The outcomes, by what consolidated events call them."""
 _DCID = position("dcid", Delivery, Try)
 _RID = position("rid", Delivery, Try)
 
 
 def _said(summary: Summary) -> DeliveryRecord:
-    """Return what an attempt says of its connection."""
+    """Return what an attempt says about its connection."""
     verdict, version, cipher, reason, peer_ip, peer_host, domain, conflict, witness = summary
     said: DeliveryRecord = {"verdict": verdict}
     if version:
@@ -51,13 +51,13 @@ def _said(summary: Summary) -> DeliveryRecord:
 
 
 class _Tries:
-    """Attempts of one message over one connection that ended alike: a recipient again, at another time, is another attempt."""
+    """Attempts of one message over one connection that ended the same way. The same recipient at another time is another attempt."""
 
     def __init__(self) -> None:
         self.times: list[Time | None] = []
         self.rids: list[set[int]] = []
         self.by_rid: dict[int, list[Time | None]] = {}
-        """By recipient: the times of the attempts, each in its place among them."""
+        """By RID: the times of its attempts; the first is that of the first attempt, and so on."""
 
     def add(self, fact: Fact, *, again: bool) -> None:
         """Add one line, no earlier than those before it; `again` if a recipient may be tried again."""
@@ -75,7 +75,7 @@ class _Tries:
                 self.times[number] = time
 
     def has(self, fact: Fact) -> bool:
-        """Tell whether a line of another log is about these attempts: it is written a moment sooner or later."""
+        """Tell whether a line of another log, written a moment sooner or later, is about these attempts."""
         return any(_is_near(self.by_rid.get(rid, []), fact[TIME]) for rid in rids_of(fact[_RID]))
 
 
@@ -96,12 +96,12 @@ def deliveries_of(appliance: Appliance, message: Message) -> list[DeliveryRecord
 
 
 def delivered(attempts: list[DeliveryRecord]) -> str:
-    """Return the verdict on the delivery of a message, of its attempts."""
+    """Return the verdict on the delivery of a message, from its attempts."""
     return of_deliveries({attempt["verdict"] for attempt in attempts if attempt.get("outcome") == "done"})
 
 
 def _all_done(appliance: Appliance, message: Message) -> list[DeliveryRecord] | None:
-    """Return the attempts with lines of their own if each is a start and its end, on a connection whose id was used once, as nearly always; else None."""
+    """Return the attempts if all were completed, one over each connection, and the ids of these were used once, as nearly always; else None."""
     done: dict[str, Fact] = {}
     begun: list[Fact] = []
     for fact in message.deliveries:
@@ -153,11 +153,11 @@ def _logged(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
         else:
             from_bounce_log.append((fact, (dcid, life), (_OUTCOMES[code], response)))
     for fact, place, end in from_bounce_log:
-        # the mail log tells of the same attempt, without its addresses
+        # the mail log may have the same attempt, without its addresses
         if not known[place][(*end, "")].has(fact):
             known[place].setdefault((*end, "bounce log"), _Tries()).add(fact, again=True)
     for place, begun in started.items():
-        # what has ended needs no line that says it began
+        # a recipient whose attempt has ended needs no line that says that it began
         ended = {rid for tries in known.get(place, {}).values() for rid in tries.by_rid}
         left = {rid for fact in begun for rid in rids_of(fact[_RID])} - ended
         if left:
@@ -210,13 +210,13 @@ def _attempt(
 
 
 def _tell_domain(attempt: DeliveryRecord, domains: set[str]) -> None:
-    """Add the domain of the recipients, if it is one."""
+    """Add the domain of the recipients, if they share one."""
     if "domain" not in attempt and len(domains) == 1 and "" not in domains:
         (attempt["domain"],) = domains
 
 
 def _completed(appliance: Appliance, attempts: list[DeliveryRecord], records: Sequence[Consolidated]) -> list[DeliveryRecord]:
-    """Return the attempts with what consolidated events state and no line does: each event is a statement of its own."""
+    """Return the attempts, completed by what consolidated events state and no line does; each event is a separate statement."""
     by_dcid: dict[int, list[DeliveryRecord]] = {}
     outcomes = {attempt.get("outcome") for attempt in attempts}
     for attempt in attempts:

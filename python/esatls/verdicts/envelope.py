@@ -1,7 +1,7 @@
-"""What a message has from the one that it was made from: envelope, Message-ID, subject.
+"""What a message inherits from the one that it was made from: envelope, Message-ID, subject.
 
-A message that goes on as another one (rewritten, released) is the same mail, to the same people: what no line of its own says, its parent's
-lines say. A split and a copy are the same mail, to others. Bounces and notifications are other mails.
+A message that continues as another one (rewritten, released) is the same mail to the same people: what its own lines do not say, its parent's lines do.
+Splits and copies are the same mail to other people. Bounces and notifications are other mail.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from esatls.verdicts.message import Message
 
 _CHANGES_RECIPIENTS = re.compile(r"(?:alt-rcpt-to|ldap|redirect)\b", re.IGNORECASE)
-"""How the words of an agent begin that rewrites messages to other people."""
+"""How the words of an agent begin if it changes the recipients of what it rewrites."""
 _LISTED = re.compile(r".* for following recipients: (\S.*)", re.IGNORECASE | re.DOTALL)
 
 
 def sort_of_agent(text: str) -> tuple[bool, int]:
-    """Return all that is looked for in the words of an agent that makes messages."""
+    """Return all that verdicts look for in the words of an agent that makes messages."""
     return _CHANGES_RECIPIENTS.match(text) is not None, len(listed(text))
 
 
 def listed(text: str | None) -> list[str]:
-    """Return the recipients that the words of an agent list which has split a message."""
+    """Return the recipients listed in the words of an agent that split a message."""
     found = _LISTED.fullmatch(text or "")
     return [] if found is None else [address for address in map(str.strip, found[1].split(",")) if address]
 
 
 def complete(appliance: Appliance, message: Message) -> None:
-    """Give a message what the lines of its ancestors say it is known by, and whom it is from and to, where its own do not."""
-    # from the eldest down: a chain of rewrites may be long
+    """Give a message the Message-ID, subject, sender and recipients of its ancestors, if its own lines do not name them."""
+    # the oldest first, without recursion: a chain of rewrites may be long
     chain = []
     one: Message | None = message
     while one is not None and not one.has_envelope:
@@ -50,7 +50,7 @@ def complete(appliance: Appliance, message: Message) -> None:
 
 
 def _take_list(message: Message, origin: Lineage) -> None:
-    """Take the recipients that the line lists which has split a message, where no line of its own names any."""
+    """Take the recipients from the line that split off the message, if its own lines name none."""
     if origin.code == "split" and not message.recipients:
         message.recipients = dict(enumerate(listed(origin.mid_agent)))
 
@@ -63,6 +63,6 @@ def _inherit(message: Message, origin: Lineage, parent: Message) -> None:
     records = message.records
     if not (message.has_sender or message.sent_by or any(record.sender for record in records)):
         message.sent_by = parent.sent_by or next((record.sender for record in parent.records if record.sender), None)
-    # a consolidated event names those of one delivery, perhaps not all
+    # a consolidated event names the recipients of one delivery, perhaps not all
     if not message.has_recipients and not _CHANGES_RECIPIENTS.match(origin.mid_agent or ""):
         message.recipients = {**parent.recipients, **message.recipients} if message.recipients else parent.recipients

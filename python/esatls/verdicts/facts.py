@@ -1,4 +1,4 @@
-"""Facts: what the lines say of each connection and message, and the merge, which is set union.
+"""Facts: what the lines say about each connection and message. Facts are merged by set union.
 
 A fact is a tuple `(code, time, key, *values)`: the values of one event in the order of its type
 (`extraction.fact_types`). The facts of one id are a set, so merging is associative, commutative and idempotent:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 Ref = tuple[int, str]
 """A store (RECEIVING, DELIVERY, MESSAGES) and an id in it."""
 Store = dict[str, list[Fact]]
-"""Facts by id. A list that may hold a fact twice; the verdicts do not care."""
+"""Facts by id. A list may hold a fact twice, which makes no difference to verdicts."""
 
 OPENS = MAKES | {"message_started"}
 """Codes of facts that a message begins with."""
@@ -58,21 +58,21 @@ GIVEN_UP = "given_up"
 PASSED_NOT = TRIES | {GIVEN_UP}
 """Codes of facts that name a connection over which the message did not pass (`passes`)."""
 MENTIONS = frozenset({"message_sender", "message_recipient"})
-"""Codes of facts that name the connection of a message beside its start."""
+"""Codes of facts, besides the start, that name the connection of a message."""
 
 _WITNESSES = (CEF, TRACKING)
 LONG_AGO: Time = float("-inf")
-"""What has no time sorts before all that has one."""
+"""Stands for a missing time, so that facts without one sort before all others."""
 _FLOW_TABLE = {"incoming": "inbound", "outgoing": "outbound"}
 _DEDUPLICATE_AT = 64
 
 
 def _encoder() -> Callable[[Any], str]:
-    """Return what writes JSON: `encode` of the standard library makes a new writer for each value, which takes as long as writing a few facts."""
+    """Return a function that writes JSON: the standard library's `encode` makes a new writer for each value, which takes as long as writing a few facts."""
     plain = json.JSONEncoder(separators=(",", ":"), check_circular=False)
     try:
         write = json.encoder.c_make_encoder(None, plain.default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True)  # type: ignore[attr-defined] # noqa: FBT003
-    except (AttributeError, TypeError):  # no part of the interface of the library
+    except (AttributeError, TypeError):  # not part of the library's public interface
         return plain.encode
     return lambda value: "".join(write(value, 0))
 
@@ -87,9 +87,9 @@ class Facts:
 
     def __init__(self) -> None:
         self.has_witnesses = False
-        """Whether others than the text log bear witness."""
+        """Whether any fact comes from elsewhere than the text log."""
         self.hosts: dict[str, tuple[Store, Store, Store]] = {}
-        """By key of an appliance (`hosts`; "" where no line names it): receiving by ICID, delivery by DCID, messages by MID."""
+        """By key of an appliance (`hosts`; "" if no line names it): receiving by ICID, delivery by DCID, messages by MID."""
 
     def stores(self, host: str | None, serial: str | None = None) -> tuple[Store, Store, Store]:
         """Return the three stores of one appliance."""
@@ -102,7 +102,7 @@ class Facts:
         return stores
 
     def settled(self, keys: Iterable[str] = ()) -> Facts:
-        """Return the facts by the names of their appliances, as these and the `keys` of other facts tell them. Facts are added to none of the two."""
+        """Return the facts by the names of their appliances, which these and the `keys` of other facts tell together. The result may share lists with these."""
         names = appliances([*self.hosts, *keys])
         if all(names[key] == key for key in self.hosts):
             return self
@@ -212,7 +212,7 @@ class Facts:
         return [_dump((host, number, key, facts)) for host, stores in self.hosts.items() for number, store in enumerate(stores) for key, facts in store.items()]
 
     def loads(self, lines: Iterable[str]) -> None:
-        """Merge lines that `dumps` wrote; `ValueError` for any other line."""
+        """Merge lines that `dumps` wrote. Raises `ValueError` for any other line."""
         for line in lines:
             self._load(line)
 
@@ -224,14 +224,14 @@ class Facts:
 
     def take_known(self, host: str, number: int, key: str, facts: list[list[Any]]) -> None:
         """Add facts of one id as JSON has them."""
-        # their codes are a few words, which need not be kept for each
+        # there are few codes: keep each only once
         known = [(intern(code), *rest) for code, *rest in facts]
         self._at(host)[number].setdefault(key, []).extend(known)
         self.has_witnesses |= any(map(bears_witness, known))
 
 
 def _joined(one: tuple[Store, Store, Store], other: tuple[Store, Store, Store]) -> tuple[Store, Store, Store]:
-    """Return the facts of both, which stay as they are."""
+    """Return the facts of both, without changing either."""
     stores: tuple[Store, Store, Store] = ({**one[0]}, {**one[1]}, {**one[2]})
     for mine, theirs in zip(stores, other):
         for key, facts in theirs.items():
@@ -240,7 +240,7 @@ def _joined(one: tuple[Store, Store, Store], other: tuple[Store, Store, Store]) 
 
 
 def order(fact: Fact) -> tuple[Any, ...]:
-    """Sort facts by time, then by what they say, whatever the order they came in."""
+    """Return a key that sorts facts by time, then by what they say, in whatever order they came."""
     time = fact[TIME]
     return (LONG_AGO if time is None else time, fact[CODE], *("" if value is None else value for value in fact[KEY:]))
 
@@ -253,7 +253,7 @@ def earlier(fact: Fact, known: Fact | None) -> Fact:
 
 
 def _named_ids(code: str, type_: type[Any]) -> tuple[tuple[int, int], ...]:
-    """Return what facts of one code name beside their own id: stores, and where the ids stand."""
+    """Return the ids that facts of one code name besides their own, as stores and places in the fact."""
     if type_ is Lineage:
         return ((MESSAGES, type_._fields.index("parent_mid")),)
     if code not in FACT_FIELDS and code != "cef":

@@ -1,4 +1,4 @@
-"""Flat records for CSV and Splunk: the attempts of `deliveries` become columns of several values."""
+"""Flat records for CSV and Splunk: the attempts of `deliveries` become columns with several values."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from esatls.verdicts.record_types import DeliveryRecord
 
 SEPARATOR = ";"
-"""Between the values of one CSV cell; values of the same position belong to the same attempt."""
+"""Between the values of one CSV cell; values in the same position belong to the same attempt."""
 WITHIN = "%3B"
-"""What stands for the separator within one of several values."""
+"""Replaces the separator within one of several values."""
 
 
 def flat(record: Mapping[str, object]) -> Mapping[str, object]:
@@ -34,7 +34,7 @@ def flat(record: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def columns(fields: tuple[Field, ...]) -> list[str]:
-    """Return the columns of flat records made of these fields."""
+    """Return the columns of flat records with these fields."""
     names: list[str] = []
     for field in fields:
         names += [f"delivery_{inner.name}" for inner in DELIVERY_FIELDS] if field.name == "deliveries" else [field.name]
@@ -42,7 +42,7 @@ def columns(fields: tuple[Field, ...]) -> list[str]:
 
 
 def cell(value: Any, separator: str = SEPARATOR) -> str:
-    """Return a value as text: lists joined, with no separator within a value, so that they can be split again; booleans in small letters."""
+    """Return a value as text: lists joined, without separators within their values, so that they can be split again; booleans in small letters."""
     if isinstance(value, list):
         parts = [cell(item, " ") for item in value]
         return separator.join([part.replace(SEPARATOR, WITHIN) for part in parts] if separator == SEPARATOR else parts)

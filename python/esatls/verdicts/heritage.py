@@ -1,4 +1,4 @@
-"""What is made from a message needs to know of it, once it was judged: then its facts, its connections and its own parents are needed no longer."""
+"""What messages made from another one need to know about it. Once it is judged, its facts, its connections and its own parents are no longer needed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Heritage(NamedTuple):
-    """How a message was received, whom it is from and to, and what it is known by."""
+    """How a message was received, whom it is from and to, its Message-ID and its subject."""
 
     verdict: str
     received: MessageRecord
@@ -25,16 +25,16 @@ class Heritage(NamedTuple):
 
 
 Heritages = dict["MessageStarted | Lineage | None", Heritage]
-"""Of the messages with one id, by the line that each begins with."""
+"""The heritage of each message with one id, by the line that the message begins with."""
 
 
 def opening_of(message: Message) -> MessageStarted | Lineage | None:
-    """Return the line that a message begins with, which tells it from others with the same id."""
+    """Return the line that a message begins with, which distinguishes it from others with the same id."""
     return message.start or message.origin
 
 
 def heritages_of(appliance: Appliance, mid: str) -> Heritages:
-    """Return what each message with this id leaves to those that are made from it."""
+    """Return what each message with this id passes on to those made from it."""
     found: Heritages = {}
     for message in appliance.messages_of(mid)[1].values():
         verdict, received = appliance.received(message)
@@ -45,7 +45,7 @@ def heritages_of(appliance: Appliance, mid: str) -> Heritages:
 
 
 def bequeath(appliance: Appliance, mid: str, known: Heritages) -> None:
-    """Let the messages with this id be as they were when more was in view."""
+    """Restore the messages with this id to what they were when more facts were there."""
     for message in appliance.messages_of(mid)[1].values():
         found = known.get(opening_of(message))
         if found is not None:

@@ -1,8 +1,8 @@
-"""Which appliance a line is of: names without regard to case, and serial numbers where several appliances share a name.
+"""Which appliance a line belongs to: by its name, ignoring case, and by serial number if several appliances share a name.
 
 Consolidated events carry the serial number of their appliance. While facts are gathered, those of each serial number are kept apart, under the
-host's name and the number. Only all of them together tell whether the number matters: where a host, or no host, has several, each is an
-appliance of its own; a single one is the host's. So neither the order of the lines nor who reads them decides.
+host's name and the number. Only all of them together show whether the number matters: if a host, or no host, has several, each is a separate
+appliance; a single one is the host's. So the result depends neither on the order of the lines nor on who reads them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _APART = "\0"
-"""Between a host's name and a serial number; no name holds it."""
+"""Between a host's name and a serial number; no name contains it."""
 
 
 def key_of(host: str | None, serial: str | None = None) -> str:
@@ -23,13 +23,13 @@ def key_of(host: str | None, serial: str | None = None) -> str:
 
 
 def host_and_serial(key: str) -> tuple[str, str]:
-    """Return what a key was made of, "" for what it lacks."""
+    """Return the host and the serial number of a key, "" for one that it lacks."""
     host, _, serial = key.partition(_APART)
     return host, serial
 
 
 def appliances(keys: Iterable[str]) -> dict[str, str]:
-    """Return the name of the appliance for each key, which all keys together tell."""
+    """Return the name of the appliance for each key; it depends on all keys together."""
     keys = [*keys]
     found: dict[str, dict[str, str]] = {}
     for key in sorted(keys):
@@ -41,13 +41,13 @@ def appliances(keys: Iterable[str]) -> dict[str, str]:
     for key in keys:
         host, serial = host_and_serial(key)
         apart = serial and len(found[host]) > 1
-        # a log whose head tells its serial number may have it for a name
+        # the name of a log without a host may be the serial number in its head
         names[key] = numbers[serial.lower()] if apart else numbers.get(host, host)
     return names
 
 
 def short_and_full(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the pairs of names that may be one host's: one is the first label of the other."""
+    """Return the pairs of names that may belong to one host: one is the first label of the other."""
     known = set(names)
     labels = ((name.partition(".")[0], name) for name in known if not name.replace(".", "").isdigit())
     return sorted((label, name) for label, name in labels if label != name and label in known and label)

@@ -1,7 +1,7 @@
 """Ids are reused after a counter reset: the facts of one id are split into lives.
 
 A life begins at an opening line (`New SMTP …`, `Start MID …`, a line that makes a message), or after a
-silence that no connection and no message lasts.
+silence that is too long for one connection or message.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 _PEER = position("peer_ip", ConnectionOpened)
 
 SAME_OPENING = 5
-"""Seconds within which two opening lines are one opening: two collectors' stamps, a start and its lineage line."""
+"""Seconds within which two opening lines are one opening: with the timestamps of two collectors, or a start and its lineage line."""
 LATE_LINEAGE = 60
-"""Likewise where one is a lineage line: Cisco writes it after lines that already use the new id."""
+"""The same if one is a lineage line: Cisco writes it after lines that already use the new id."""
 CONNECTION_SILENCE = 24 * 3600
-"""Seconds after which lines about one connection id are about another connection."""
+"""Seconds of silence after which lines about a connection id are about another connection."""
 MESSAGE_SILENCE = 180 * 24 * 3600
-"""Likewise for messages: quarantines keep them for months."""
+"""The same for messages: quarantines keep them for months."""
 FINISHED_SILENCE = 24 * 3600
-"""Likewise for messages that were finished, and never in a quarantine, from where a finished one is delivered."""
+"""The same for messages that were finished and never in a quarantine, from which even a finished one may be delivered."""
 
 _WRITTEN_LATER = frozenset({"cef", "cef_tls"})
-"""Codes of facts with the time of a record, which is written when its message leaves: perhaps days after the connection."""
+"""Codes of facts with the time of a consolidated event, which is written when its message leaves, perhaps days after the connection."""
 
 
 def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> list[Time]:
-    """Return the times at which the lives of one id begin, ascending; one life that begins at -inf is not listed.
+    """Return the times at which the lives of one id begin, ascending; a life that begins at -inf is not listed.
 
     `facts` are those of one id, and those that name it.
     """
@@ -66,7 +66,7 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
     silences = [
         after for before, after in zip(spoken, spoken[1:]) if after - before > silence or (after - before > FINISHED_SILENCE and _is_over(before, ended, began))
     ]
-    # lines of one second may come before the one opening
+    # lines of its second may come before the only opening
     if not silences and len(begins) < 2 and (not begins or min(times) >= begins[0]):
         return []
     # a silence that ends with an opening is one beginning
@@ -74,14 +74,14 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
 
 
 def _openings(opened: list[tuple[Time, bool, str]]) -> list[Time]:
-    """Return when the lives begin that opening lines open: each line is a time, whether it is one of lineage, which may be late, and the peer."""
+    """Return when lives begin, by their opening lines: of each the time, whether it is a lineage line, which may be late, and the peer."""
     begins: list[Time] = []
     first = start = None
     peer = ""
     for time, late, theirs in opened:
         other = bool(peer and theirs and peer != theirs)
         if first is None or other or (time - first > LATE_LINEAGE if late or start is None else time - start > SAME_OPENING):
-            # what two peers opened is two connections, however close; what stands between is of the earlier one
+            # openings by two peers are two connections, however close; lines between them belong to the earlier one
             if first is not None and other and time - first <= LATE_LINEAGE:
                 begins.append(math.floor(time) if math.floor(time) > first else time)
             else:
@@ -93,7 +93,7 @@ def _openings(opened: list[tuple[Time, bool, str]]) -> list[Time]:
 
 
 def _latest(times: Sequence[Time], time: Time) -> Time:
-    """Return the latest of ascending times up to one; -inf where there is none."""
+    """Return the latest of ascending times up to one; -inf if there is none."""
     at = bisect_right(times, time)
     return times[at - 1] if at else float("-inf")
 

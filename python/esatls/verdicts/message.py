@@ -1,4 +1,4 @@
-"""Facts of one message -> what they say of it, before any connection is asked."""
+"""Facts of one message -> what they say about it, without looking at any connection."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
     from esatls.verdicts.record_types import MessageRecord
 
-# where the values stand that are read of every message; the others are read by their names
+# the places of values that are read for every message; all others are read by name
 _ICID = position("icid", MessageStarted, MessageSender, MessageRecipient, Consolidated)
 _SENDER = position("sender", MessageSender)
 _RID = position("rid", MessageRecipient)
@@ -44,20 +44,20 @@ _POLICY = position("policy_table", MessagePolicy)
 _END = position("message_end", MessageFinished)
 
 _GIVEN_UP = ("Receiving aborted", "Injection aborted")
-"""How the reason begins where a message was aborted before it was taken."""
+"""How the reason begins if a message was aborted before it was accepted."""
 _DROPPED = ("Dropped by", "Bounced by")
-"""Likewise where it was taken, and then dropped."""
+"""How it begins if the message was accepted, and then dropped."""
 _ACCEPTED = frozenset({"DELIVERED", "BOUNCED", "DROPPED", "QUARANTINED", "DQ", "QUEUED"})
-"""What consolidated events say of messages that were taken."""
+"""The actions in consolidated events of messages that were accepted."""
 
 
 def sort_of_end(text: str) -> tuple[bool, ...]:
-    """Return all that is looked for in the reason why a message was aborted."""
+    """Return all that verdicts look for in the reason why a message was aborted."""
     return text.startswith(_GIVEN_UP), text.startswith(_DROPPED)
 
 
 class Message:
-    """What the facts of one life of one message say, in one pass."""
+    """What the facts of one life of one message say, read in one pass."""
 
     __slots__ = (
         "accepted",
@@ -107,7 +107,7 @@ class Message:
         for fact in facts:
             code = fact[CODE]
             if code == "message_accepted":
-                # of interest only if something says otherwise; it says nothing of when the message was seen
+                # matters only if another line says that it was given up; its time does not count as one at which the message was seen
                 accepted = True
                 continue
             time = fact[TIME]
@@ -186,15 +186,15 @@ class Message:
         else:
             began = min(made)
             self.one_life = last - first <= lives.FINISHED_SILENCE and first >= began - lives.SAME_OPENING and max(made) - began <= lives.SAME_OPENING
-        """Whether all of it is plainly of one message."""
+        """Whether all facts are plainly about one message."""
         self.starts_twice = len(starts) > 1
-        """Whether it has more than one line that starts it."""
+        """Whether more than one line starts it."""
         self.begun: Fact | None = start
         """The line that starts it."""
         self.origin: Lineage | None = None if origin is None else Lineage(*origin)
         """The line that made it from another message."""
         self.mention: MessageSender | MessageRecipient | None = None
-        """An envelope line with the ICID, where the start is not in view."""
+        """An envelope line, for its ICID, if no line starts the message or the one that does names ICID 0."""
         if (has_sender or has_recipient) and (start is None or icid == "0" or strayed):
             mentions = [fact for fact in facts if fact[CODE] in MENTIONS]
             if start is None or start[_ICID] == "0":
@@ -209,7 +209,7 @@ class Message:
         self.quarantined = bool(quarantined)
         self.flow: str | None = None if flow is None else flow[_POLICY]
         self.records: Sequence[Consolidated] = ()
-        """Consolidated events, each a statement of its own, by time."""
+        """Consolidated events by time, each a separate statement."""
         if records:
             self.records = [Consolidated(*fact) for fact in sorted(set(records), key=order)]
             self.delivered_over = self.delivered_over + [fact for fact in records if fact[_ACTION] == "DELIVERED"]
@@ -217,19 +217,19 @@ class Message:
             gave_up |= "ABORTED" in actions
             accepted |= bool(actions & _ACCEPTED)
         self.is_bare = accepted and start is None and all(fact[CODE] == "message_accepted" for fact in facts)
-        """Whether nothing but that is in view."""
+        """Whether the log shows nothing but that it was accepted."""
         self.accepted = accepted or bool(deliveries or quarantined)
-        """Whether something shows that it was taken."""
+        """Whether something shows that it was accepted."""
         self.gave_up = gave_up
-        """Whether something says that it was refused or given up before it was taken."""
+        """Whether something says that it was refused or given up before it was accepted."""
         self.message_id: str | None = None if told_id is None else told_id[_MESSAGE_ID]
         self.subject: str | None = None if told_subject is None else told_subject[_SUBJECT]
         if records:
             self._read_identity(told_id, told_subject)
         self.has_envelope = origin is None
-        """Whether it has what `envelope.complete` gives it from the message that it was made from."""
+        """Whether it has what `envelope.complete` adds from the message that it was made from."""
         self.has_sender, self.has_recipients = has_sender, bool(recipients)
-        """Whether lines of its own name them; what bounce logs repeat may not be all."""
+        """Whether its own lines name them; bounce logs may not repeat all recipients."""
         self.recipients = recipients
         self.deliveries = deliveries
         self.finished = finished
@@ -242,18 +242,18 @@ class Message:
 
     @property
     def start(self) -> MessageStarted | None:
-        """The line that starts it, with its names."""
+        """The line that starts it, with named values."""
         return None if self.begun is None else MessageStarted(*self.begun)
 
     def _read_identity(self, told_id: Fact | None, told_subject: Fact | None) -> None:
-        """Take the first Message-ID and the first subject by time, of those that lines tell and those that consolidated events do."""
+        """Take the earliest Message-ID and the earliest subject from lines and consolidated events."""
         told = [named(fact) for fact in (told_id, told_subject) if fact is not None]
         for one in sorted({*self.records, *told}, key=order, reverse=True):
             self.message_id = one.message_id or self.message_id
             self.subject = one.subject or self.subject
 
     def _read_bounces(self, deliveries: list[Fact]) -> None:
-        """Take the envelope that bounce logs repeat, where the message's own lines are not in view."""
+        """Take the envelope that bounce logs repeat, if the log does not show the message's own lines."""
         bounced: dict[int, str] = {}
         senders = set()
         for fact in deliveries:
@@ -278,7 +278,7 @@ class Message:
         return self.sent_by or self.stated("sender")
 
     def made_after(self, time: Time | None) -> bool:
-        """Tell whether this message began after a time: its id had another owner then."""
+        """Tell whether this message began after a time, so that its id had another owner then."""
         if time is None:
             return False
         opening = self.start or self.origin

@@ -1,8 +1,8 @@
-"""Which lives are ordinary: the one table of what the lines of most connections and messages say, and what of it decides.
+"""Which lives are ordinary: the one table of what the lines of most connections and messages say, and which of it decides.
 
-A life is ordinary if the table has all that its lines say. What its record says then follows from its shape, which is what is there, in which order,
-and what `LITERAL` and `SORTED` values are; all other values only stand in the record. `shapes` reads the table, and has the general code judge one example
-of each shape; whatever is not in the table is for the general code itself.
+A life is ordinary if the table covers all that its lines say. Its shape then decides what its record says: which values there are, in which order, and what
+the `LITERAL` and `SORTED` ones are. The record only shows all other values. `shapes` reads the table, and has the general code judge one example of each
+shape; lives that the table does not cover are left to the general code itself.
 """
 
 from __future__ import annotations
@@ -17,63 +17,63 @@ from esatls.verdicts.message import sort_of_end
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-# what a value is to a shape
+# what a value means to a shape
 NOTHING = 0
 """No verdict looks at it, and no record of a message shows it."""
 ABSENT = 1
-"""It is not there in an ordinary life."""
+"""An ordinary life does not have it."""
 TEXT = 2
-"""Whether it is there, and no more."""
+"""It only matters whether it is there."""
 ONCE = 3
-"""Likewise, and in one fact of a life at most."""
+"""Like `TEXT`, but at most one fact of a life has it."""
 LITERAL = 4
-"""It is a part of the shape as it stands: there are few."""
+"""The value is part of the shape: there are few different ones."""
 SORTED = 5
-"""A text of which a function tells all that a verdict looks for."""
+"""A text in which a function (`Rule.sort`) finds all that verdicts look for."""
 RECEIVED_OVER = 6
 """The connection that a message came over: the same in all facts of it."""
 WENT_OVER = 7
 """The connection of a delivery."""
 USED = 8
-"""A connection that a message used, which its own record does not show."""
+"""A connection that a message used, but that its record does not show."""
 MADE_FROM = 9
 """The message that another one was made from."""
 OWNER = 10
-"""The message that a line about a connection speaks of."""
+"""The message that a line about a connection names."""
 UNSHOWN = 11
 """Like `SORTED`, but no record shows it."""
 DISTINCT = 12
-"""Like `LITERAL`, but a number, and another one in each fact of a life."""
+"""Like `LITERAL`, but a number, and a different one in each fact of a life."""
 
 
 NUMBER = 13
-"""Whether it is there; a record has it as a number."""
+"""Like `TEXT`, but records have it as a number."""
 PLAIN = 14
-"""Likewise as the name of a domain, in small letters: a record has it in two ways."""
+"""Like `TEXT`, but a domain name in small letters: records have it as logged, and in small letters."""
 
 
 class Rule(NamedTuple):
-    """What an ordinary life has of one kind of fact."""
+    """What an ordinary life may have of the facts of one code."""
 
     most: int
-    """How often at most. 0: any number, and no more than whether it is there."""
+    """The most facts. 0: any number, as it only matters whether there are any."""
     values: tuple[int, ...]
-    """What each value is."""
+    """What each value means."""
     is_timed: bool = False
-    """Whether it matters if it was said before mail passed."""
+    """Whether it matters if the line came before mail passed."""
     is_seen: bool = True
-    """Whether its time is one at which the message was seen."""
+    """Whether the message or connection counts as seen at its time."""
     sort: Callable[[str], Hashable] | None = None
     shown: tuple[int, ...] = ()
-    """What each value is to the record of the connection itself."""
+    """What each value means to the record of the connection itself."""
     is_at_once: bool = False
-    """Whether it holds for mail of its second, as for what comes later."""
+    """Whether it holds for mail of its own second, and not only for later mail."""
 
 
 MOST_FACTS = 60
-"""Facts of an ordinary life."""
+"""The most facts of an ordinary life."""
 MOST_SHAPES = 20_000
-"""Shapes that are learned; what comes in more is not ordinary."""
+"""The most shapes that are learned; a life with yet another one is not ordinary."""
 
 _TLS_SAID = Rule(3, (SORTED, NOTHING), is_timed=True, sort=sort_of_reason, shown=(SORTED, TEXT))
 _TLS_UNSURE = _TLS_SAID._replace(is_at_once=True)
@@ -114,11 +114,11 @@ RULES: dict[str, Rule] = {
     "delivery_bounced": _TRY,
     "delivery_delayed": _TRY,
 }
-"""By the code of a fact, in the order in which shapes have them."""
+"""Rules by the code of a fact, in the order in which shapes have the codes."""
 
 RECEIVED = ("message_started", "message_policy", "message_aborted", "message_finished", *LINEAGE)
-"""The facts that tell how a message was received, and whether it is done with."""
+"""The facts about how a message was received, and whether it is finished."""
 ENVELOPE = (*LINEAGE, "message_sender", "message_recipient", "message_identity")
-"""The facts that tell whom it is from and to, and what it is known by."""
+"""The facts about whom it is from and to, its Message-ID and its subject."""
 ENDS = ("delivery_done", "delivery_bounced", "delivery_delayed")
-"""The facts that end a delivery; one that began and did not end is one too."""
+"""The facts that end a delivery; one that began but did not end is a delivery, too."""

@@ -1,8 +1,8 @@
-"""What one process can judge alone, and what several have seen a part of.
+"""What one process can judge alone, and what several processes have seen a part of.
 
-A log is cut into shares. A connection is its share's own if no other share names it, and a message if none names it, its connections, or the messages
-it was made from; a connection that other messages are on is judged where these are. The facts of all that is nobody's own, few in a log in order, are
-brought together and judged once.
+A log is cut into shares. A connection is a share's own if no other share names it; a message is its own if no other share names it, its connections, or the
+messages it was made from. A connection with messages that are nobody's own is judged together with these. The facts of all that is nobody's own, which are
+few in a log in order, are brought together and judged once.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 Ids = dict[str, tuple[list[str], list[str], list[str]]]
 """By appliance: ICIDs, DCIDs and MIDs."""
 Common = dict[str, tuple[Stores, tuple[list[str], list[str], list[str]]]]
-"""By appliance: facts, and the ICIDs, DCIDs and MIDs that are to be judged by them."""
+"""By appliance: facts, and the ICIDs, DCIDs and MIDs to be judged by them."""
 
 
 class Portion:
-    """Connections and messages that are judged in one place, all facts of which are there."""
+    """Connections and messages that are judged in one place, which has all their facts."""
 
     def __init__(self, appliances: Iterable[Appliance], ids: Mapping[str, Sequence[Iterable[str]]], *, others: bool = False) -> None:
-        """They are those with these `ids`, by appliance, or the `others`."""
+        """Choose those with these `ids`, by appliance, or all `others`."""
         self._appliances = sorted(appliances, key=lambda one: one.host)
         self._ids = {host: tuple(frozenset(keys) for keys in kinds) for host, kinds in ids.items()}
         self._others = others
 
     def messages(self, contradictions: Contradictions) -> Iterator[tuple[Appliance, set[str]]]:
-        """Yield appliances, and the MIDs that are to be judged; what shows of `contradictions` is added to them when the next one is asked for."""
+        """Yield appliances, and the MIDs to be judged. The contradictions of one appliance are added when the next one is asked for."""
         for appliance in self._appliances:
             yield appliance, {*self._chosen(appliance, MESSAGES, appliance.stores[MESSAGES])}
             self._look(appliance, contradictions)
 
     def connections(self, contradictions: Contradictions) -> Iterator[tuple[Appliance, list[Ref]]]:
-        """Yield appliances, and the connections that are to be judged, likewise."""
+        """Yield appliances, and the connections to be judged. Contradictions are added as in `messages`."""
         for appliance in self._appliances:
             yield appliance, [(side, key) for side in (RECEIVING, DELIVERY) for key in self._chosen(appliance, side, appliance.ids(side))]
             self._look(appliance, contradictions)
@@ -52,7 +52,7 @@ class Portion:
         return [key for key in ids if (key in named) != others]
 
     def _look(self, appliance: Appliance, contradictions: Contradictions) -> None:
-        """Add what shows in the facts that are all here."""
+        """Add the contradictions of the ids that are judged here."""
         for store, key in appliance.taken_again():
             if self._chosen(appliance, store, (key,)):
                 contradictions.look_at(appliance.host, store, key, appliance.stores[store].get(key, ()))
@@ -109,7 +109,7 @@ def seen_twice(shares: Iterable[Ids]) -> Ids:
 
 
 def together_of(parts: Iterable[Common]) -> Portion:
-    """Return what several shares have seen a part of."""
+    """Return what several shares have seen a part of, as one portion."""
     facts = Facts()
     ids: dict[str, tuple[set[str], set[str], set[str]]] = {}
     for part in parts:

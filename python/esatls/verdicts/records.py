@@ -34,22 +34,22 @@ def _places(names: Iterable[str]) -> _Told:
 
 
 _TOLD = _places((*OF_THE_PEER, *OF_TLS))
-"""By code of a fact: what it tells of a connection, and where that stands."""
+"""By code of a fact: the fields of a connection that it gives, and their places."""
 _TOLD_OF_HOST, _TOLD_OF_DOMAIN = _places(_OF_THE_HOST), _places(_OF_THE_DOMAIN)
-"""What of that names the partner."""
+"""The same for the fields that name the partner."""
 _RID = position("rid", Delivery, Try)
 _DELIVERED = frozenset({"delivery_started", "delivery_done"})
 
 
 Kind = tuple[str, str, Optional[str], str, Optional[str], Optional[str], Optional[str], Optional[str], bool]
-"""Appliance, direction, mail flow, verdict, partner, protocol, cipher, reason, and whether TLS was required, as far as they are told."""
+"""Appliance, direction, mail flow, verdict, partner, protocol, cipher, reason, and whether TLS was required, as far as the log tells them."""
 
 
 class Brief(NamedTuple):
-    """Of a connection what a report counts."""
+    """What a report counts of a connection."""
 
     kind: Kind
-    """The partner's host name or address stands for a domain that is not told."""
+    """If the partner's domain is not known, its host name or address takes its place."""
     opened: str | None
     closed: str | None
     number: int
@@ -57,19 +57,19 @@ class Brief(NamedTuple):
 
 
 def connections(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[ConnectionRecord]:
-    """Yield a record per connection, by appliance, side, id and life. What shows of `contradictions` is added to them by the end."""
+    """Yield a record per connection, by appliance, side, id and life. By the end, all contradictions found are in `contradictions`."""
     for appliance in appliances_of(facts, contradictions):
         for _, record in connections_of(appliance):
             yield record
 
 
 def connections_of(appliance: Appliance, only: Iterable[Ref] | None = None) -> Iterator[tuple[Connection, ConnectionRecord]]:
-    """Yield the connections of one appliance, all or `only` those of some ids, each with its record."""
+    """Yield the connections of one appliance, or `only` those with some ids, each with its record."""
     return _connections(appliance, only, connection_record)
 
 
 def briefs_of(appliance: Appliance, only: Iterable[Ref] | None = None) -> Iterator[tuple[Connection, Brief]]:
-    """Yield the same, each with what a report counts."""
+    """Yield the same connections, each with what a report counts."""
     return _connections(appliance, only, brief)
 
 
@@ -87,19 +87,19 @@ def _connections(
 
 
 def times_of(connection: Connection) -> list[Time]:
-    """Return all times at which anything is known of a connection: those of its own lines, and of messages that name it."""
+    """Return the times of all lines about a connection: its own, and those of messages that name it."""
     return [fact[TIME] for known in (connection.facts, connection.uses) for fact in known if fact[TIME] is not None]
 
 
 def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[MessageRecord]:
-    """Yield a record per message, by appliance, MID and life. What shows of `contradictions` is added to them by the end."""
+    """Yield a record per message, by appliance, MID and life. By the end, all contradictions found are in `contradictions`."""
     for appliance in appliances_of(facts, contradictions):
         for _, record in messages_of(appliance):
             yield record
 
 
 def messages_of(appliance: Appliance, only: set[str] | None = None) -> Iterator[tuple[int, MessageRecord]]:
-    """Yield MID and record of each life of each message of one appliance, by MID: all, or `only` some."""
+    """Yield the MID and the record of each message of one appliance, or `only` of some MIDs, by MID and life."""
     known = appliance.stores[MESSAGES]
     for mid in in_order(known if only is None else known.keys() & only):
         for message in appliance.in_order(mid):
@@ -108,9 +108,9 @@ def messages_of(appliance: Appliance, only: set[str] | None = None) -> Iterator[
 
 
 def appliances_of(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[Appliance]:
-    """Yield the appliances of some facts, by name. What one has found out for one record serves the next; `WrongTypeError` for what is no `Facts`.
+    """Yield the appliances of some facts, by name. Each keeps for the next record what it has found out for one. Raises `WrongTypeError` unless given `Facts`.
 
-    What shows of `contradictions` in one appliance is added to them when the next one is asked for.
+    The contradictions of an appliance are added to `contradictions` when the next appliance is asked for.
     """
     if not isinstance(facts, Facts):
         raise WrongTypeError(f"verdicts are made of Facts, not of {type(facts).__name__}: facts.add(event) for each event")
@@ -120,26 +120,26 @@ def appliances_of(facts: Facts, contradictions: Contradictions | None = None) ->
 
 
 class Whole:
-    """Facts that are all in memory, an appliance at a time."""
+    """Facts that are all in memory, one appliance at a time."""
 
     def __init__(self, facts: Facts) -> None:
         self._appliances: Iterable[Appliance] = appliances_of(facts)
 
     def keep(self) -> None:
-        """Keep the appliances with what was found out, to ask for connections and for messages."""
+        """Keep the appliances and what they find out, so that connections and messages can both be asked for."""
         self._appliances = [*self._appliances]
 
     def messages(self, contradictions: Contradictions) -> Iterator[tuple[Appliance, None]]:
-        """Yield appliances, all messages of which are to be judged."""
+        """Yield the appliances; all their messages are to be judged."""
         return ((appliance, None) for appliance in looked_at(self._appliances, contradictions))
 
     def connections(self, contradictions: Contradictions) -> Iterator[tuple[Appliance, None]]:
-        """Yield appliances, all connections of which are to be judged."""
+        """Yield the appliances; all their connections are to be judged."""
         return self.messages(contradictions)
 
 
 def looked_at(appliances: Iterable[Appliance], contradictions: Contradictions) -> Iterator[Appliance]:
-    """Yield appliances; what shows of `contradictions` in one is added to them when the next one is asked for: by then its records are made."""
+    """Yield appliances. The contradictions of one are added to `contradictions` when the next one is asked for: by then its records are made."""
     for appliance in appliances:
         yield appliance
         contradictions.look(appliance)
@@ -226,7 +226,7 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
 
 
 def brief(appliance: Appliance, side: int, key: str, connection: Connection) -> Brief:
-    """Return of a connection what a report counts."""
+    """Return what a report counts of a connection."""
     verdict, version, cipher, reason, _, _ = connection.view
     opened, closed = connection.opened, connection.closed
     users = _users(appliance, connection.uses)
@@ -236,7 +236,7 @@ def brief(appliance: Appliance, side: int, key: str, connection: Connection) -> 
             "receiving" if side == RECEIVING else "delivery",
             connection.flow or _shared_flow(appliance, users),
             verdict,
-            # refused strangers are many, and no partners
+            # unused: refused strangers, who are many and no partners
             None if verdict == "unused" else _partner_or_host(appliance, side, connection, users),
             version or None,
             cipher or None,
@@ -260,7 +260,7 @@ def _partner_or_host(appliance: Appliance, side: int, connection: Connection, us
 
 
 def brief_record(appliance: Appliance, side: int, key: str, connection: Connection) -> ConnectionRecord:
-    """Return the same as a record, times and id at the end."""
+    """Return the same as a record, with times and id at the end."""
     (host, direction, flow, verdict, partner, version, cipher, reason, is_required), opened, closed, number = brief(appliance, side, key, connection)
     found: dict[str, Any] = {
         "esa_direction": direction,
@@ -293,7 +293,7 @@ def _add_tls(record: dict[str, Any] | ConnectionRecord, view: View) -> None:
 
 
 def _add_stated(told: dict[str, Any], appliance: Appliance, connection: Connection) -> None:
-    """Add what consolidated events state of the other side, where no line tells it."""
+    """Add what consolidated events state about the other side, if no line tells it."""
     stated = {id(message): message for use in sorted(connection.uses, key=order) if (message := appliance.message(use[KEY], use[TIME])) is not None}
     for message in stated.values():
         for name in ("peer_ip", "peer_host"):
@@ -303,7 +303,7 @@ def _add_stated(told: dict[str, Any], appliance: Appliance, connection: Connecti
 
 
 def _users(appliance: Appliance, uses: Sequence[Fact]) -> list[tuple[Fact, Message]]:
-    """Return the messages that use a connection, after the facts that say so."""
+    """Return the messages that use a connection, each behind the fact that says so."""
     users: list[tuple[Fact, Message]] = []
     mid = rid = last = whole = None
     for use in uses:
@@ -321,7 +321,7 @@ def _users(appliance: Appliance, uses: Sequence[Fact]) -> list[tuple[Fact, Messa
 
 
 def _told_by(facts: Sequence[Fact], places: _Told) -> dict[str, Any]:
-    """Return what the facts of a connection tell, of each field the first value."""
+    """Return the fields that the facts of a connection give, each with its earliest value."""
     told: dict[str, Any] = {}
     agree = True
     for fact in facts:
@@ -343,7 +343,7 @@ def _told_by(facts: Sequence[Fact], places: _Told) -> dict[str, Any]:
 
 
 def _shared_flow(appliance: Appliance, users: list[tuple[Fact, Message]]) -> str | None:
-    """Return the mail flow of all messages concerned, if it is one."""
+    """Return the mail flow of these messages, if all have the same."""
     flow = None
     for number, (_, message) in enumerate(users):
         theirs = (message.received or appliance.received(message))[1].get("mail_flow")
@@ -354,7 +354,7 @@ def _shared_flow(appliance: Appliance, users: list[tuple[Fact, Message]]) -> str
 
 
 def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message]], told: str | None) -> str | None:
-    """Return the partner's domain: told by the line, or shared by all senders or all recipients concerned."""
+    """Return the partner's domain: the one that a line names (`told`), or the one that all senders or all recipients share."""
     if told:
         return told.lower().rstrip(".")
     addresses: list[str] = []

@@ -1,6 +1,6 @@
-"""Facts of usual lines, many at once: texts that most lines of a log have, each in the one form that is quick to tell.
+"""Facts of usual lines, many at once: the texts that most lines of a log have, each in the one form that is quick to recognize.
 
-What an expression here takes, the pattern of that kind of line matches with the same values; what none takes is left to the patterns.
+If an expression here takes a line, the pattern of that kind of line matches it with the same values. Lines that none takes are left to the patterns.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 Store = dict[str, list[Fact]]
 Place = tuple["Time | None", Store, Store, Store]
-"""What a header says of the facts behind it: their time, and the stores of its appliance."""
+"""What a header says about the facts in its line: their time, and the stores of its appliance."""
 Rows = list[tuple[str, ...]]
-"""What an expression found, a row for each line: the header, values of the text, and at the end the whole line, if it has no usual text."""
+"""What an expression found, a row for each line: the header, the values of the text, and at the end the whole line if its text is not usual."""
 
 ACCEPTED = "message_accepted"
 
@@ -33,7 +33,7 @@ _ACCEPTED = PATTERNS["ESA_MESSAGE_ACCEPTED"].partition("}) ")[2].removesuffix(".
 
 
 def take(lines: Mapping[str, list[str]], places: Mapping[str, Place], start: int) -> list[str]:
-    """Add the facts of lines, by the first four characters of their text, which begins at `start`; return those lines that have no usual text."""
+    """Add the facts of lines, and return those lines whose text is not usual. `lines` are by the first four characters of the text, which begins at `start`."""
     left: list[str] = []
     for word, some in lines.items():
         if word in USUAL:
@@ -155,7 +155,7 @@ def _of_opening(rows: Rows, places: Mapping[str, Place]) -> list[str]:
 
 
 def add(store: Store, key: str, fact: Fact) -> None:
-    """Add a fact to those of its id; what a second's scanners say of a message is one fact."""
+    """Add a fact to those of its id; what scanners say about a message within one second is one fact."""
     known = store.get(key)
     if known is None:
         store[key] = [fact]

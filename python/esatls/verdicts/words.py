@@ -1,6 +1,6 @@
-"""The words of verdicts: which there are, in which order, which of them percentages count, and how each is shown.
+"""The words for verdicts: all of them in their order, which of them percentages count, and how each is shown.
 
-Every list of them is made from this table: choices of the command line, report, page, dashboards and search macros.
+Every list of them is made from this table: the choices of the command line, the report, the page, the dashboards and the search macros.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ UNKNOWN = "unknown"
 
 
 class Verdict(NamedTuple):
-    """One word."""
+    """A word for a verdict."""
 
     word: str
     meaning: str
@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
     dark: str
     """Its colours on a light and on a dark page."""
     terminal: str = "dim"
-    """Its style in a terminal, in the words of rich."""
+    """Its style in a terminal, as rich names it."""
     counted: bool = False
     """Whether percentages count it, because it says whether TLS was used on the way."""
 
@@ -47,9 +47,9 @@ VERDICTS: tuple[Verdict, ...] = (
 
 WORDS: tuple[str, ...] = tuple(verdict.word for verdict in VERDICTS)
 COUNTED: tuple[str, ...] = tuple(verdict.word for verdict in VERDICTS if verdict.counted)
-"""The words that make the whole of a percentage; the others are shown beside it."""
+"""The words that add up to 100 %; the others are shown beside the percentages."""
 OVER_TLS = ("encrypted", "mixed")
-"""The connections on which TLS came up, which so have a protocol and a cipher."""
+"""The verdicts of connections on which TLS came up, and which therefore have a protocol and a cipher."""
 STYLES: dict[str, str] = {verdict.word: verdict.terminal for verdict in VERDICTS}
 
 
@@ -63,17 +63,17 @@ DELIVERED_VERDICTS = _in_order("encrypted", "mixed", "cleartext", "none", "unkno
 
 
 def counted(words: Iterable[str]) -> tuple[str, ...]:
-    """Return those of some words that percentages count."""
+    """Return the words that percentages count."""
     return tuple(word for word in words if word in COUNTED)
 
 
 def uncounted(words: Iterable[str]) -> tuple[str, ...]:
-    """Return those of some words that are shown beside percentages."""
+    """Return the words that are shown beside percentages."""
     return tuple(word for word in words if word not in COUNTED)
 
 
 def of_deliveries(verdicts: AbstractSet[str]) -> str:
-    """Return the verdict on several deliveries, from the verdicts on all; `none` for no delivery."""
+    """Return the verdict on several deliveries together, from the verdicts on each; `none` if there is none."""
     if len(verdicts) == 1:
         (verdict,) = verdicts
         return verdict if verdict in ("encrypted", "cleartext") else UNKNOWN
