@@ -41,7 +41,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used: a search command of Splunk starts often and needs few."""
+    """Load a public name when it is first used: Splunk's search commands start often, and need only a few."""
     import importlib
 
     if name not in _HOMES:

@@ -1,4 +1,4 @@
-"""Whether the compiled core is there. `native` uses it."""
+"""The compiled core, if it is installed. `native` uses it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from esatls import __version__
 
 @functools.cache
 def module() -> Any:
-    """Return the compiled core; None where it is not installed, is of another version, or is switched off (`ESATLS_PURE=1`)."""
+    """Return the compiled core; None if it is not installed, has another version, or is switched off (`ESATLS_PURE=1`)."""
     if os.environ.get("ESATLS_PURE", "0") not in ("", "0"):
         return None
     try:

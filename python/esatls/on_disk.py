@@ -1,7 +1,7 @@
-"""Facts that are more than fit into memory: they wait in a temporary file, and are judged a part at a time.
+"""Facts that do not fit into memory: they wait in a temporary file, and are judged part by part.
 
-The file has no name and goes away with the process. A part is some messages or connections with all that must be together to judge them
-(`verdicts.closure`), so records are the same as with all facts in memory. What one connection was used by is in memory as a whole.
+The file has no name and disappears with the process. A part is some messages or connections with all facts that must be together to judge them
+(`verdicts.closure`), so the records are the same as with all facts in memory. All messages that use one connection are in memory together.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from esatls.verdicts.facts import Ref
 
 _BYTES_PER_ID = 2_500
-"""What the facts of one id take in memory."""
+"""The memory that the facts of one id take."""
 _AT_ONCE = 2_000
-"""Messages or connections of a part."""
+"""Messages or connections in a part."""
 _CACHE = 32 << 10
 """Kilobytes of the file that SQLite keeps in memory."""
 BEGIN = f"""
@@ -60,14 +60,14 @@ class FactsOnDisk(Facts):
     __slots__ = ("_file", "_limit", "_numbers")
 
     def __init__(self, limit: int) -> None:
-        """Keep at most so many bytes of facts in memory; as long as there are no more, nothing is written."""
+        """Keep at most `limit` bytes of facts in memory. As long as there are no more, nothing is written."""
         super().__init__()
         self._limit = limit
         self._file: sqlite3.Connection | None = None
         self._numbers: dict[str, int] = {}
 
     def relieve(self) -> None:
-        """Write the facts to the file where they are more than the limit; `EsatlsError` where that fails."""
+        """Write the facts to the file if they exceed the limit. Raises `EsatlsError` if that fails."""
         if sum(len(store) for stores in self.hosts.values() for store in stores) * _BYTES_PER_ID > self._limit:
             self._write()
 
@@ -83,12 +83,12 @@ class FactsOnDisk(Facts):
                     self._file.executemany("INSERT INTO facts VALUES (?, ?, ?, ?)", rows)
                 names = ((number, *ref, mid) for mid, facts in stores[MESSAGES].items() for ref in {ref for fact in facts for ref in refs(fact)})
                 self._file.executemany("INSERT INTO named VALUES (?, ?, ?, ?)", names)
-                # streams hold on to the stores
+                # streams hold on to the stores, so empty these
                 for store in stores:
                     store.clear()
 
     def parts(self) -> Parts | None:
-        """Return the parts in which the facts are to be judged, once all are read; None where all are in memory."""
+        """Return the parts in which the facts are to be judged, once all are read; None if all are in memory."""
         if self._file is None:
             return None
         self._write()
@@ -111,9 +111,9 @@ class Parts:
         self._has_witnesses = has_witnesses
 
     def messages(self, contradictions: Contradictions) -> Iterator[tuple[Appliance, set[str]]]:
-        """Yield all MIDs, some at a time, by appliance, with the facts to judge them.
+        """Yield all MIDs by appliance, some at a time, with the facts to judge them.
 
-        What shows of contradictions is added to them when the next ones are asked for.
+        The contradictions in these facts are added to `contradictions` when the next MIDs are asked for.
         """
         for known in self._known:
             for mids in _some(known.ids(MESSAGES)):
@@ -121,7 +121,7 @@ class Parts:
                     yield appliance, {*mids}
 
     def connections(self, contradictions: Contradictions) -> Iterator[tuple[Appliance, list[Ref]]]:
-        """Yield all connections likewise, by appliance, side and id."""
+        """Yield all connections in the same way, by appliance, side and id."""
         for known in self._known:
             for side in (RECEIVING, DELIVERY):
                 for keys in _some(known.ids(side)):
@@ -148,11 +148,11 @@ class _Known(Known):
         self._latest: dict[Ref, list[Fact]] = {}
 
     def forget(self) -> None:
-        """Let go of what was read for one part."""
+        """Forget what was read for one part."""
         self._latest.clear()
 
     def ids(self, store: int) -> Iterator[str]:
-        """Yield all ids, ascending: of messages that have facts, and of connections that have some or that messages name."""
+        """Yield all ids, ascending: of messages that have facts, or of connections that have facts or that messages name."""
         with _told():
             for (key,) in self._file.execute(_IDS, {"host": self._number, "store": store, "messages": MESSAGES}):
                 yield key
@@ -184,7 +184,7 @@ def _some(ids: Iterator[str]) -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
-    """Turn the errors of SQLite into one of ours."""
+    """Turn errors of SQLite into `EsatlsError`."""
     try:
         yield
     except sqlite3.Error as error:

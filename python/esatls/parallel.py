@@ -1,6 +1,6 @@
-"""Several processes read one log: each a part of it, then their facts meet in the one merge.
+"""Several processes read one log, each a part of it; then their facts are merged.
 
-Where processes cannot be forked (Windows), or the input is small, one process does it all.
+If processes cannot be forked (Windows, macOS), or the input is small, one process does it all. If the compiled core keeps the facts, threads read them.
 """
 
 from __future__ import annotations
@@ -47,31 +47,32 @@ if TYPE_CHECKING:
     from esatls.verdicts.records import Whole
 
 EVENTS_PART = 1 << 22
-"""Bytes of log whose events are held at once."""
+"""Bytes of log whose events are in memory at once."""
 LEAST_PART = 1 << 22
-"""Bytes of log that are worth a process."""
+"""The fewest bytes of log that are worth a process."""
 _FACTS_OF_A_BYTE = 4
-"""Bytes that the facts of a byte of log take in memory."""
+"""Bytes of memory that the facts in one byte of log take."""
 _PACKED = 10
-"""How often the size of a compressed log its text has."""
+"""How many times larger the text of a compressed log is."""
 LARGEST_DOCUMENT = 1 << 29
-"""Bytes of a message-tracking document, which is read whole; unpacked ones may have no end."""
+"""The most bytes of a message-tracking document, which is read whole: one that is unpacked may have no end."""
 _One = TypeVar("_One")
 _SIFTED = ("TLS", "ESADaneStatus")
-"""A word of nearly all events that `events` shows unless told otherwise, and one of the rare others."""
+"""Words by which to find the events that `events` shows by default: nearly all have the first one, the few others have the second."""
 
 
 Judging = Union["NativeFacts", "Whole", "Parts", "Portion"]
-"""What is to be judged: all that was read, by the core, an appliance at a time or from a file; or a portion of it."""
+"""What is to be judged: all that was read (by the core, one appliance at a time, or from a file), or a portion of it."""
 Feed = Callable[[BlockStream, bytes], object]
+"""Gives a block to a stream."""
 MakeStream = Callable[[Consumer, "Clock | None", "str | None"], BlockStream]
-"""How a block is given to a stream."""
+"""Makes a stream for a consumer, with a clock and a host."""
 
 
 class Options(NamedTuple):
-    """How to read: the zone of the stamps (None: as the file's head says), the year, the appliance, processes.
+    """How to read: the time zone of the timestamps (None: as the file's head says), the year, the appliance, the number of processes.
 
-    `common` is the zone of files whose heads say nothing; `hosts` names the appliance of some files, by path.
+    `common` is the time zone of files whose heads name none; `hosts` names the appliance of some files, by path.
     """
 
     zone: tzinfo | None = None
@@ -81,22 +82,22 @@ class Options(NamedTuple):
     common: tzinfo | None = None
     hosts: Mapping[str, str] = MappingProxyType({})
     probes: Mapping[str, Probe] = MappingProxyType({})
-    """What has been seen already of files, by path."""
+    """What is already known about files, by path."""
     memory: int | None = None
-    """Bytes in which the compiled core keeps facts, those of all threads; others are in a temporary file. None: all that is needed."""
+    """Bytes of memory for facts, of all threads together; facts that need more go to a temporary file. None: no limit."""
 
 
 class Progress:
-    """Bytes read so far, seen by all processes; `show` is called now and then with the sum."""
+    """Bytes read so far, shared by all processes; `show` is called now and then with the sum."""
 
     def __init__(self) -> None:
         self.show: Callable[[int], None] | None = None
         self.cells = mmap.mmap(-1, 4096)
         self.kept: object = None
-        """What was read: it lives as long as this."""
+        """What was read, so that it lives as long as this."""
 
     def note(self, job: int, done: int) -> None:
-        """Say how far one process has come."""
+        """Note how many bytes one process has read."""
         struct.pack_into("q", self.cells, 8 * job, done)
         if job == 0:
             self.tick()
@@ -108,14 +109,14 @@ class Progress:
 
 
 class Part(NamedTuple):
-    """A part of one source, and the clock that reads it (None: the one of the source, found when it is read)."""
+    """A part of one source, and the clock for its timestamps (None: the clock of the source, found when it is read)."""
 
     source: Source
     clock: Clock | None = None
     start: int = 0
     end: int | None = None
     heads: bool = False
-    """Whether heads further on may tell another zone."""
+    """Whether heads further on may name another time zone."""
     whole: bool = True
     """Whether it is all of the source."""
     number: int = 0
@@ -123,7 +124,7 @@ class Part(NamedTuple):
 
 
 Problems = list[tuple[int, str]]
-"""What is wrong with parts of the input, by the numbers of the parts."""
+"""Problems of parts of the input, each behind the number of its part."""
 
 
 NOT_UNDERSTOOD = "no lines were recognized"
@@ -135,7 +136,7 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and sys.platform != "darwin"
 
 
-# the compiled core and what judges messages are loaded when they are needed: start-up is short
+# for a quick start, the compiled core and the modules that judge messages are loaded only when needed
 
 
 def _new_stream(consumer: Consumer, clock: Clock | None, host: str | None) -> BlockStream:
@@ -171,7 +172,7 @@ def _sift(stream: BlockStream, block: bytes) -> None:
 
 
 def _parts(found: list[Source], options: Options, size: int | None) -> list[Part]:
-    """Cut the sources into parts of about `size` bytes (None: as many per source as there are jobs); one process reads them whole."""
+    """Cut the sources into parts of about `size` bytes (None: as many per source as there are jobs); a single process reads them whole."""
     parts: list[Part] = []
     for source in found:
         told = options.probes.get(source.path)
@@ -193,12 +194,12 @@ def _alone(parts: list[Part], options: Options) -> bool:
 
 
 def _noting(problems: Problems, part: Part) -> sources.Warn:
-    """Return what notes the problems of a part."""
+    """Return a function that notes the problems of a part."""
     return lambda problem: problems.append((part.number, problem))
 
 
 def _tell(problems: Problems, warn: sources.Warn) -> None:
-    """Tell the problems in the order of the input, whoever has met them first."""
+    """Report the problems in the order of the input, whoever met them first."""
     for _, problem in sorted(problems, key=itemgetter(0)):
         warn(problem)
 
@@ -217,7 +218,7 @@ def read(
     source = part.source
     try:
         reader = Reader(source, warn, part.start, part.end)
-    except OSError as error:  # it was there when it was looked for
+    except OSError as error:  # it could still be found a moment ago
         warn(f"{source.name}: {(error.strerror or str(error)).lower()}")
         return
     host = options.host or options.hosts.get(source.path)
@@ -272,7 +273,7 @@ def _tracking(reader: Reader, consumer: Consumer, host: str | None) -> Counts:
     return counts
 
 
-# events: every part gives its output in turn
+# events: the parts give their output in turn
 
 
 def write_events(
@@ -284,7 +285,7 @@ def write_events(
     warn: sources.Warn,
     progress: Progress,
 ) -> Counts:
-    """Write the events of all sources in order: `dump` turns some into bytes, in whatever process, `write` takes them."""
+    """Write the events of all sources in order: `dump` turns events into bytes, in any of the processes, and `write` takes these."""
     counts = Counts()
     feed = _sift if make().only_tls else _feed
     parts = _parts(found, options, EVENTS_PART)
@@ -320,14 +321,14 @@ def write_events(
 
 
 def _dumped(found: list[Any], dump: Callable[[list[dict[str, Any]]], bytes]) -> bytes:
-    """Return events as bytes, those among them that are bytes as they are."""
+    """Return events as bytes; some may already be bytes."""
     return b"".join(b"".join(some) if written else dump([*some]) for written, some in itertools.groupby(found, lambda one: isinstance(one, bytes)))
 
 
 def iterate_events(
     found: list[Source], make: Callable[[], Events], options: Options, warn: sources.Warn, progress: Progress, counts: Counts
 ) -> Iterator[EventRecord]:
-    """Yield the events of all sources in order, read by one process; `counts` is added to."""
+    """Yield the events of all sources in order, read by one process, and add to `counts`."""
     meter = _meter(progress, 0)
     for source in found:
         sink = make()
@@ -348,7 +349,7 @@ def _meter(progress: Progress, job: int) -> Callable[[int], None]:
     return note
 
 
-# facts: every process reads its parts, one merges
+# facts: every process reads its parts, and one merges them
 
 
 def gather(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[Facts, Counts]:
@@ -388,7 +389,7 @@ def _gather(shares: list[list[Part]], options: Options, warn: sources.Warn, prog
 
 
 def _gather_on_disk(parts: list[Part], limit: int, options: Options, warn: sources.Warn, progress: Progress) -> tuple[FactsOnDisk, Counts]:
-    """Return the facts of all sources, those that are too many for memory in a file."""
+    """Return the facts of all sources; those that do not fit into memory are in a file."""
     from esatls.on_disk import FactsOnDisk
 
     progress.kept = known = FactsOnDisk(limit)
@@ -400,13 +401,13 @@ def _gather_on_disk(parts: list[Part], limit: int, options: Options, warn: sourc
 
 
 def _dealt(found: list[Source], options: Options) -> list[list[Part]]:
-    """Return the sources as a share for each process, one where one process is to read them all."""
+    """Return a share of the sources for each process; a single share if one process is to read them all."""
     parts = _parts(found, options, None)
     return [parts] if _alone(parts, options) else _shares(parts, options.jobs)
 
 
 def _dealt_to_fit(found: list[Source], options: Options) -> list[list[Part]]:
-    """Return the same, but one share where its facts may have to go to a file."""
+    """Return the same, but a single share if its facts may have to go to a file."""
     return [_parts(found, options, None)] if _is_too_much(found, options) else _dealt(found, options)
 
 
@@ -416,12 +417,12 @@ def _is_too_much(found: list[Source], options: Options) -> bool:
         return False
     fits = options.memory // _FACTS_OF_A_BYTE
     if sum(source.size for source in found) * _PACKED <= fits:
-        return False  # whatever they are, none need be opened
+        return False  # even if all are compressed, so none need be opened
     return sum(source.size if sources.is_plain(source) else source.size * _PACKED for source in found) > fits
 
 
 def _shares(parts: list[Part], jobs: int) -> list[list[Part]]:
-    """Deal the parts to processes: parts of one file to different ones, whole files to the one with the least to do."""
+    """Deal the parts to processes: the largest first, each to the process with the least to do."""
     shares: list[list[Part]] = [[] for _ in range(min(jobs, len(parts)))]
     sizes = [0] * len(shares)
     for part in sorted(parts, key=lambda p: -_size(p)):
@@ -467,8 +468,8 @@ def judge(
 ) -> tuple[list[_One], set[str], Counts]:
     """Return what `work` makes of all that was read, portion by portion, in any order; the names of the appliances, and the line counts.
 
-    Where several processes read, each works on what it can judge alone, and one on what several have seen a part of. `work` adds to `contradictions`.
-    `pack` makes plain values of what goes from one process to another, and `unpack` takes them.
+    If several processes read, each works on what it can judge alone, and one also on what several have seen a part of. `work` adds to `contradictions`.
+    `pack` turns a result into plain values that can be sent to another process, and `unpack` turns these back.
     """
     by_core = _by_core(found, options, warn, progress)
     shares = [] if by_core else _dealt_to_fit(found, options)
@@ -540,7 +541,10 @@ def _by_python(shares: list[list[Part]], options: Options, warn: sources.Warn, p
 
 
 def _by_core(found: list[Source], options: Options, warn: sources.Warn, progress: Progress) -> tuple[NativeFacts, set[str], Counts] | None:
-    """Return all facts, kept in the core; None where the core is not there, or where others do better: it judges no witnesses."""
+    """Return all facts, kept in the core; None if there is no core, or if others do better.
+
+    The core does not judge witnesses. If there are any, and several processes or a file of facts can be used, these do better.
+    """
     if compiled.module() is None:
         return None
     from esatls import native
@@ -560,7 +564,7 @@ def _by_core(found: list[Source], options: Options, warn: sources.Warn, progress
                 if given_up:
                     return
 
-    # the core lets go of the interpreter while it reads
+    # the core releases the interpreter's lock while it reads
     with _threads(len(shares) - 1, work):
         work(0)
     if given_up:
@@ -577,7 +581,7 @@ def _by_core(found: list[Source], options: Options, warn: sources.Warn, progress
 
 @contextlib.contextmanager
 def _threads(jobs: int, work: Callable[[int], None]) -> Iterator[None]:
-    """Do some work in threads beside the block; what fails there fails at its end."""
+    """Do some work in threads while the block runs. An error in one of them is raised at the end of the block."""
     failed: list[BaseException] = []
 
     def run(job: int) -> None:
@@ -608,9 +612,9 @@ def write_messages(
     progress: Progress,
     contradictions: Contradictions,
 ) -> tuple[set[str], Counts]:
-    """Write the record of every message in order (appliance, MID): `dump` turns some into lines. Return the names of the appliances, and the line counts.
+    """Write the record of every message in order (appliance, MID): `dump` turns records into lines. Return the names of the appliances, and the line counts.
 
-    What the records show of contradictions is added to them.
+    Contradictions that the records show are added to `contradictions`.
     """
     from esatls.verdicts import records
     from esatls.verdicts.partition import Portion
@@ -645,7 +649,7 @@ def write_messages(
 
 _WRITTEN_AT_ONCE = 10_000
 _DUMPED_AT_ONCE = 100
-"""Records that are turned into lines at once; of more, the first would have left the processor's cache."""
+"""Records that are turned into lines at once; with more, the first would have left the processor's cache."""
 Lines = dict[str, tuple[list[int], list[bytes]]]
 """By appliance: MIDs ascending, and the line of each."""
 
@@ -655,13 +659,13 @@ def _lines(records: Iterable[tuple[int, MessageRecord]], dump: Callable[[Sequenc
     texts: list[bytes] = []
     for some in _some(records):
         mids += [mid for mid, _ in some]
-        # no other byte of a line ends one
+        # a line has no other line break than the one at its end
         texts += dump([record for _, record in some]).splitlines(keepends=True)
     return mids, texts
 
 
 def _some(records: Iterable[_One]) -> Iterator[list[_One]]:
-    """Yield all of something, some at a time."""
+    """Yield all records, some at a time."""
     them = iter(records)
     while some := [*itertools.islice(them, _DUMPED_AT_ONCE)]:
         yield some
@@ -672,7 +676,7 @@ def _some(records: Iterable[_One]) -> Iterator[list[_One]]:
 
 @contextlib.contextmanager
 def _workers(jobs: int, work: Callable[[int, IO[bytes], IO[bytes]], None]) -> Iterator[list[_Pipe]]:
-    """Run `work` in some processes, each with a pipe to us and one from us. They end with the block."""
+    """Run `work` in some processes, each with a pipe to this one and a pipe from it. They end with the block."""
     sys.stdout.flush()
     sys.stderr.flush()
     children: list[int] = []
@@ -704,7 +708,7 @@ def _workers(jobs: int, work: Callable[[int, IO[bytes], IO[bytes]], None]) -> It
 
 
 class _Pipe(NamedTuple):
-    """Our ends of the pipes from and to one process."""
+    """The pipes from and to another process."""
 
     reading: IO[bytes]
     writing: IO[bytes]
@@ -742,7 +746,7 @@ def _send(out: IO[bytes], message: Any) -> None:
 
 
 def _receive(pipe: IO[bytes], progress: Progress | None = None) -> Any:
-    """Return the next message of another process; a text is its error."""
+    """Return the next message of another process. A text is an error, which is raised here."""
     if progress is not None and progress.show is not None:
         while not select.select([pipe], [], [], 0.2)[0]:
             progress.tick()
