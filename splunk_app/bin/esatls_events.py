@@ -238,7 +238,8 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         head = prefix = latest = None
         for raw, place in zip(block.raws, block.places):
             try:
-                if tls_only and "TLS" not in raw:
+                # a line that is wrapped within a word may be part of a TLS line
+                if tls_only and "TLS" not in raw and "Dane" not in raw and "\n" not in raw:
                     append(nothing)
                     continue
                 if not plain and not raw.isprintable():

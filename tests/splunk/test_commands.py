@@ -133,6 +133,14 @@ def test_tls_lines_only(splunk: Splunk) -> None:
     assert rows[1] == event(raws[1])
 
 
+def test_tls_lines_only_without_the_word(splunk: Splunk) -> None:
+    """With tls_only=true a consolidated event that tells of DANE alone has its fields, and so has a TLS line that is wrapped within that word."""
+    cef = "CEF:0|Cisco|C100V|14.0.0-1|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=7 "
+    raws = [cef + "act=DELIVERED ESADaneStatus=success ESADaneHost=example.net", NATIVE + "ICID 5 T\nLS success protocol TLSv1.2 cipher AES128-SHA"]
+    events = [event(raw) for raw in [*raws, NATIVE + "Start MID\n7 ICID 5"]]
+    assert splunk.stream("esatls", events, ["tls_only=true"]).rows == [*splunk.stream("esatls", events).rows[:2], events[2]]
+
+
 def test_tls_lines_only_bring_no_empty_column(splunk: Splunk) -> None:
     """With tls_only=true a column comes only where a line fills it, in whatever order and beside whatever words; with none, no column comes."""
     raws = [NATIVE + 'ICID 5 TLS failed: he said "no", twice', NATIVE + "Start MID 7 ICID 5", NATIVE + "ICID 6 TLS success protocol TLSv1.2 cipher AES128-SHA"]
