@@ -9,7 +9,8 @@ newest run replaces the older ones whole. Of the past, the facts of its last day
 `kind` is m (a message that is over), c (a connection that is over), f (facts of what is open), or w (the window itself). What is open is judged as it
 stands, too: om and oc have the words of such a message or connection, without a record, and ow is the run that wrote them. They count beside the records
 of the runs that it has seen, until the next such run. The words before the record are for `tstats`: each is one term of the index. What strangers wrote
-stands in them with letters, digits and `_.:@/-` alone, and in the record without any equals sign, so that no text of a log makes a word of its own. Rows
+stands in them with letters, digits and `_.:@/-` alone, and in the record without any equals sign, so that no text of a log makes a word of its own. A day
+is judged anew each hour until it is over: the records of these runs have the word day=begun, by which searches that know nothing of runs leave them out. Rows
 of facts and of windows say how many rows of facts the run has, and the newest run that it was made of: with that the index tells which runs count,
 without a command (the macro `esatls_runs`).
 """
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 HOUR, DAY = 3600, 86400
 MESSAGE, CONNECTION, FACTS, WINDOW = "m", "c", "f", "w"
+BEGUN = "day=begun "
+"""In front of the words of a record of a day that is not over."""
 AS_IT_STANDS = "o"
 """In front of a kind: what is open."""
 HOURS, DAYS, PAST, OPEN = "hour", "day", "past", "open"
@@ -117,17 +120,17 @@ def _words(kind: str, record: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in words_of(kind, record))
 
 
-def _record(stamp: str, kind: str, run: Run, record: Mapping[str, Any]) -> Text:
+def _record(stamp: str, kind: str, run: Run, record: Mapping[str, Any], mark: str) -> Text:
     # an equals sign of a stranger's would make a word
-    return _text(stamp, kind, run, _words(kind, record) + " " + _dump(record).replace("=", r"\u003d"))
+    return _text(stamp, kind, run, mark + _words(kind, record) + " " + _dump(record).replace("=", r"\u003d"))
 
 
-def texts(run: Run, closed: Closed, facts: Facts, asof: int) -> Iterator[Text]:
+def texts(run: Run, closed: Closed, facts: Facts, asof: int, mark: str = "") -> Iterator[Text]:
     """Yield what a run writes, the row of the window last. It was made of `facts`, and `asof` is the newest run that these are of."""
     for message in closed.messages:
-        yield _record(message["first_seen"], MESSAGE, run, message)
+        yield _record(message["first_seen"], MESSAGE, run, message, mark)
     for begins, connection in esatls_times.stamped(closed.connections, facts):
-        yield _record(begins, CONNECTION, run, connection)
+        yield _record(begins, CONNECTION, run, connection, mark)
     # what covers a day must not leave the index before the day's hours do
     stamp = rfc3339(run[1] + DAY - 1 if run[0] == PAST else run[1])
     rows = closed.carried.dumps()
@@ -279,7 +282,8 @@ class Index:
             of_the_day = [run for run in current.hours.values() if _day(run) == day]
             end = max(run[1] for run in of_the_day) + HOUR
             carried = self._carried(of_the_day)
-            yield from texts((DAYS, day, number), close(carried, Window(day, end)), carried.facts, max(run[2] for run in of_the_day))
+            asof = max(run[2] for run in of_the_day)
+            yield from texts((DAYS, day, number), close(carried, Window(day, end)), carried.facts, asof, BEGUN if end < day + DAY else "")
 
     def past(self, silence: int, number: int) -> Iterator[Text]:
         """Yield what the past up to each day that is over writes, from the first day on that has no such run; it ends before a day that is not up to date."""

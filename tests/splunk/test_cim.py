@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.core.test_closure import DAY, HOUR
 from tests.splunk.conf import DEFAULT, read
 from tests.splunk.dashboards.standin import scenario, source, spl
+from tests.splunk.test_summary import Site, span_of, traffic_events, within
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.splunk.driver import Splunk
 
 PROPS = read(DEFAULT / "props.conf")["source::esatls records: *"]
@@ -70,3 +75,23 @@ def test_one_event_for_each_connection(events: list[tuple[str, dict[str, Any], s
     assert {fields["action"] for record, fields in connections if record.get("hat_action") == "REJECT"} == {"blocked"}
     assert {fields["action"] for record, fields in connections if record.get("hat_action") != "REJECT"} == {"allowed"}
     assert all(record["peer_ip"] in {fields["src"], fields["dest"]} for record, fields in connections)
+
+
+@pytest.mark.parametrize(("kind", "event_type"), [("m", "mail"), ("c", "connection")])
+def test_no_record_is_there_twice(splunk: Splunk, tmp_path: Path, kind: str, event_type: str) -> None:
+    """A mail or a connection is one event, however often its day was judged before it was over, and none is left out."""
+    start = span_of(traffic_events(3))[0]
+    end = start // DAY * DAY + DAY
+    events = within(traffic_events(3), start, end)
+    site = Site(splunk, tmp_path / "index", events)
+    terms = read(DEFAULT / "eventtypes.conf")[f"esatls_record_of_{event_type}"]["search"].replace("`esatls_records` ", "")
+
+    def records(terms: str) -> Counter[str]:
+        return Counter(str(row["_raw"]).partition("{")[2] for row in site.index.search(terms, start, end))
+
+    for hour in range(start, end, HOUR):
+        site.hours(hour, hour + HOUR, mapped=False)
+        site.rest("day")
+    every, found = records(f"TERM(kind={kind})"), records(terms)
+    assert max(every.values()) > 1
+    assert found == Counter(every.keys())
