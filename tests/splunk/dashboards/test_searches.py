@@ -48,6 +48,15 @@ FAMILY = [
 ]
 
 
+@pytest.mark.parametrize("view", ["esatls_overview", "esatls_partners", "esatls_trends"])
+def test_no_subsearch_grows_with_time(view: str, week: spl.Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Subsearches, of which Splunk keeps 50,000 rows, have a row for a partner at most, and never one for each hour; messages come all the same."""
+    monkeypatch.setattr(spl, "MOST_APPENDED", 20)
+    definition = views.definition(view)
+    rows = checks.rows_of("ds_all", definition, checks.default_tokens(definition), week)
+    assert sum(row.get("messages") is not None or row.get("partner_messages") is not None for row in rows) > 20
+
+
 def test_families() -> None:
     """Rewritten, split and bounced messages are one family with the first, whatever the order of rows; other appliances' ids are not."""
     for rows in (FAMILY, FAMILY[::-1]):

@@ -107,6 +107,14 @@ def test_refuses(text: str) -> None:
         spl.run(text, search(), ROWS)
 
 
+def test_append_keeps_so_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An append of more rows than Splunk keeps is refused; a time limit is none of rows."""
+    monkeypatch.setattr(spl, "MOST_APPENDED", 1)
+    assert spl.run("| append maxtime=600 [| makeresults]", search(), []) == [{"_time": NOW}]
+    with pytest.raises(spl.SplError, match="append of 2 rows"):
+        spl.run("| append [| makeresults | append [| makeresults]]", search(), [])
+
+
 def test_macros() -> None:
     """Macros expand with their arguments, in one another, and not inside a quoted text."""
     macros = {

@@ -74,7 +74,8 @@ def words(kind: Traffic) -> Iterator[str]:
     )
     verdict = {"failed": "none"}.get(kind.verdict, kind.verdict)
     if kind.direction == "delivery" or kind.verdict in {"encrypted", "cleartext"}:
-        yield f"kind=m {{}} mail_flow={flow} partner=- mail={kind.direction}:{verdict}:{kind.partner}"
+        nothing = "esa_direction=- tls_verdict=- tls_version=- tls_cipher=- tls_reason=- partner=-"
+        yield f"kind=m {{}} mail_flow={flow} {nothing} mail={kind.direction}:{verdict}:{kind.partner}"
 
 
 def records() -> list[spl.Row]:

@@ -1142,12 +1142,19 @@ def run_tstats(text: str, search: Search) -> list[Row]:
     return run_stats(rows, Parser(tokens(text[:where] + (f" BY {names}" if by else "")), search))
 
 
+MOST_APPENDED = 50_000
+"""Rows of a subsearch that `append` keeps."""
+
+
 def run_append(rows: list[Row], text: str, search: Search) -> list[Row]:
-    """Run `append [subsearch]`."""
+    """Run `append [subsearch]`, with or without a time limit; Splunk leaves out rows without a word, and this refuses to."""
     rest, (subsearch,) = subsearches(text)
-    if rest.strip():
+    if not re.fullmatch(r"(?:maxtime=\d+ )?\s*", rest):
         raise SplError(f"append {rest}")
-    return rows + inner(subsearch, search)
+    added = inner(subsearch, search)
+    if len(added) > MOST_APPENDED:
+        raise SplError(f"append of {len(added)} rows")
+    return rows + added
 
 
 def run_join(rows: list[Row], text: str, search: Search) -> list[Row]:
