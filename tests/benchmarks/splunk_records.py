@@ -51,6 +51,16 @@ def bodies(rows: list[str]) -> list[bytes]:
     return [driver.encode(chunk, ["_raw", "_time"]) for chunk in driver.parts(events, driver.CHUNK_ROWS)]
 
 
+def judged_again(splunk: driver.Splunk, rows: list[str], day: int) -> list[str]:
+    """Return what the runs of a day write before the last one, which replaces them all: the day is judged each hour."""
+    hours = [(int(found[3]), row) for row in rows for found in [RUN.match(row)] if found and found[2] == "hour" and found[1] in "fw"]
+    written = []
+    for hour in range(day, day + DAY - HOUR, HOUR):
+        known: Rows = [{"_raw": row, "_time": "0"} for window, row in hours if day <= window <= hour]
+        written += texts(splunk.report("esatlssummary", known, ["window=day"], mapped=False).rows)
+    return written
+
+
 def main() -> None:
     """Count, measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -77,6 +87,11 @@ def main() -> None:
         past = sum(kind == "f" and level == "past" and window == last for kind, level, window, _ in heads) / a_day
         records = {kind: sum(one == kind for one, *_ in heads) / (a_day * (lines[-1].time - lines[0].time) / DAY) for kind in "mc"}
         size = sum(len(row) for kind, _, _, row in heads if kind in "mcf") / sum(kind == "m" for kind, *_ in heads)
+        # each message of that day has one record that counts: of its hour, of the day or of the past
+        again = judged_again(splunk, rows, last)
+        counted = sum(kind == "m" and level in {"hour", "day"} and last <= window < last + DAY for kind, level, window, _ in heads)
+        repeated = {kind: sum(f" kind={kind} " in row for row in again) / counted for kind in "mcf"}
+        size_again = sum(map(len, again)) / counted
         words = [row for kind, _, _, row in heads if kind in {"om", "oc"}]
         facts = [row for kind, level, window, row in heads if (kind, level, window) == ("f", "past", last)]
         run = next(row for kind, level, window, row in heads if (kind, level, window) == ("w", "past", last))
@@ -103,6 +118,7 @@ def main() -> None:
             print(f"{what}: {costs}")
     a_message = len(lines) / arguments.messages
     print(json.dumps({"lines a message": round(a_message, 1), "records a message": records, "bytes a message": round(size)}))
+    print(json.dumps({"judged again, rows a message": repeated, "bytes a message": round(size_again)}))
     open_rows, written = (past + by_day) * A_DAY, len(words) / a_day * A_DAY
     print(f"open rows for each message of a day: {by_day:.3f} by a day, {past:.3f} by the past; {a_row * 1e6:.0f} us and {kilobytes:.1f} KB a row")
     print(f"each hour: {open_rows / 1e6:.2f} million rows read, {open_rows * a_row:.0f} s, {open_rows * kilobytes / 1024**2:.1f} GB")
@@ -113,7 +129,7 @@ def main() -> None:
         read_lines = {what: searches * span * A_DAY * a_message for what, (_, searches) in COUNTS.items()}
         # one search after another
         before = sum(read_lines.values()), sum(read_lines[what] * a_line[what] for what in COUNTS), span * A_DAY * a_message * max(kept.values())
-        terms = span * A_DAY * (records["c"] + 2 * records["m"]) + written * (1 + of_messages)
+        terms = span * A_DAY * (records["c"] + repeated["c"] + 2 * (records["m"] + repeated["m"])) + written * (1 + of_messages)
         print(f"{name:9} {before[0] / 1e6:6.0f} million lines {before[1]:6.0f} s {before[2] / 1024**2:5.0f} GB; {terms / 1e6:6.1f} million terms, no command")
 
 
