@@ -258,7 +258,8 @@ def cim_of_records() -> str:
         "action": f'case({message} AND {of("delivered")} != "none", "delivered", {message} AND {of("received")} == "none", "blocked", '
         f'{connection} AND {refused}, "blocked", {connection}, "allowed")',
         "app": f'case({connection}, "smtp")',
-        "dest": f"case({message}, {of('deliveries{0}.peer_ip')}, {receiving}, {of('interface_ip')}, {connection}, {of('peer_ip')})",
+        "dest": f'case({message} AND {of("delivered")} == "none", {of("deliveries{0}.peer_ip")}, {message}, esatls_dest, '
+        f"{receiving}, {of('interface_ip')}, {connection}, {of('peer_ip')})",
         "dest_port": f'case({connection} AND {of("esa_direction")} == "delivery", {of("peer_port")})',
         "direction": f'case({receiving}, "inbound", {connection}, "outbound")',
         "dvc": of("esa_host"),
@@ -277,7 +278,9 @@ def cim_of_records() -> str:
         "vendor_product": f'case({message} OR {connection}, "Cisco ESA")',
     }
     record = r"EXTRACT-esatls_record = ^\S+ kind=(?<esatls_kind>[mc]) [^{]*(?<esatls_record>\{.*)"
-    return f"[{RECORDS}]\n{record}\n" + "".join(f"EVAL-{name} = {expression}\n" for name, expression in fields.items())
+    # of the first attempt that delivered: one before it may have been to another host, which did not take the mail
+    delivered = r'EXTRACT-esatls_dest = "outcome":"done"(?:[^{}"]|"(?:[^"\\]|\\.)*")*?"peer_ip":"(?<esatls_dest>[^"]+)'
+    return f"[{RECORDS}]\n{record}\n{delivered}\n" + "".join(f"EVAL-{name} = {expression}\n" for name, expression in fields.items())
 
 
 def breaker() -> str:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.core.test_closure import DAY, HOUR
+from tests.splunk.answers import event
 from tests.splunk.conf import DEFAULT, read
 from tests.splunk.dashboards.standin import scenario, source, spl
+from tests.splunk.test_alerts import START, Events
 from tests.splunk.test_summary import Site, span_of, traffic_events, within
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from tests.splunk.driver import Splunk
 
 PROPS = read(DEFAULT / "props.conf")["source::esatls records: *"]
-RECORD = re.compile(PROPS["EXTRACT-esatls_record"].replace("(?<", "(?P<"))
+EXTRACTIONS = [re.compile(value.replace("(?<", "(?P<")) for key, value in PROPS.items() if key.startswith("EXTRACT-")]
 
 # Fields of the data models, and the values that they prescribe, as Splunk publishes them (CIM 5.1 and newer, Email and Network Traffic).
 EMAIL = {
@@ -35,15 +37,18 @@ def events(splunk: Splunk, tmp_path_factory: pytest.TempPathFactory) -> list[tup
     """Return kind, record and fields of each event of the scenario's records."""
     site = source.of_lines(source.Package(splunk.app, splunk.python), scenario.lines(), tmp_path_factory.mktemp("summary") / "index")
     site.record(scenario.NOW.timestamp())
-    search = spl.Search({}, 0, 0, 0, site)
-    evals = {key[5:]: spl.Parser(spl.tokens(value), search).expression() for key, value in PROPS.items() if key.startswith("EVAL-")}
-    found: list[tuple[str, dict[str, Any], spl.Row]] = []
-    for event in site.index.events():
-        record = RECORD.match(str(event["_raw"]))
-        row: spl.Row = dict(record.groupdict()) if record else {}
-        fields: spl.Row = {name: value for name, value in ((name, expression(row)) for name, expression in evals.items()) if value is not None}
-        found.append((str(row.get("esatls_kind", "")), json.loads(str(row.get("esatls_record", "{}"))), fields))
-    return found
+    return [fields_of(str(event["_raw"])) for event in site.index.events()]
+
+
+NOWHERE = spl.Search({}, 0, 0, 0, Events([]))
+EVALS = {key[5:]: spl.Parser(spl.tokens(value), NOWHERE).expression() for key, value in PROPS.items() if key.startswith("EVAL-")}
+
+
+def fields_of(raw: str) -> tuple[str, dict[str, Any], spl.Row]:
+    """Return kind, record and fields of an event."""
+    row: spl.Row = {name: value for extraction in EXTRACTIONS for match in [extraction.search(raw)] if match for name, value in match.groupdict().items()}
+    fields: spl.Row = {name: value for name, value in ((name, expression(row)) for name, expression in EVALS.items()) if value is not None}
+    return str(row.get("esatls_kind", "")), json.loads(str(row.get("esatls_record", "{}"))), fields
 
 
 def test_one_event_for_each_mail(events: list[tuple[str, dict[str, Any], spl.Row]]) -> None:
@@ -75,6 +80,29 @@ def test_one_event_for_each_connection(events: list[tuple[str, dict[str, Any], s
     assert {fields["action"] for record, fields in connections if record.get("hat_action") == "REJECT"} == {"blocked"}
     assert {fields["action"] for record, fields in connections if record.get("hat_action") != "REJECT"} == {"allowed"}
     assert all(record["peer_ip"] in {fields["src"], fields["dest"]} for record, fields in connections)
+
+
+GREYLISTED = """\
+New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx.partner.example.com verified yes
+ICID 5 RELAY SG RELAYLIST match ALL SBRS None
+Start MID 15 ICID 5
+MID 15 ICID 5 From: <alice@example.com>
+MID 15 ICID 5 RID 0 To: <bob@example.net>
+New SMTP DCID 8 interface 192.0.2.1 address 203.0.113.25 port 25
+Delayed: DCID 8 MID 15 to RID 0 - 4.3.2 - Later {"outcome":"done","peer_ip":"203.0.113.99"} ('451', ['try again'])
+New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.26 port 25
+"""
+DELIVERED = "Message done DCID 9 MID 15 to RID [0]\nMessage finished MID 15 done\n"
+
+
+@pytest.mark.parametrize(("log", "action", "dest"), [(GREYLISTED, None, "203.0.113.25"), (GREYLISTED + DELIVERED, "delivered", "203.0.113.26")])
+def test_destination_is_the_host_that_took_the_mail(splunk: Splunk, log: str, action: str | None, dest: str) -> None:
+    """A mail that one host delayed and another took was delivered to the other; one that none took yet has the host that was tried first."""
+    lines = [*log.splitlines(), *(f"{side} close" for side in ("ICID 5", "DCID 8", "DCID 9")), "Message finished MID 15 aborted"]
+    events = [{**event(f"Info: {text}"), "_time": str(START + 600 + at)} for at, text in enumerate(lines)]
+    rows = splunk.report("esatlssummary", events, span=(START, START + 3600)).rows
+    (fields,) = (fields for kind, _, fields in (fields_of(str(row["_raw"])) for row in rows) if kind == "m")
+    assert (fields.get("action"), fields["dest"]) == (action, dest)
 
 
 @pytest.mark.parametrize(("kind", "event_type"), [("m", "mail"), ("c", "connection")])
