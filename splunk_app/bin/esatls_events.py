@@ -177,7 +177,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
     tls_only = Option(
         doc="""
         **Syntax:** tls_only=<bool>
-        **Description:** Adds fields to TLS lines and consolidated events only. Default: false""",
+        **Description:** Adds fields to TLS lines only, and to consolidated events that tell of TLS or DANE. Default: false""",
         default=False,
         validate=validators.Boolean(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -206,6 +207,13 @@ def test_readme_tells_of_every_saved_search() -> None:
     assert f"more than {CONF['macros']['esatls_failure_threshold']['definition']} failed" in rows["TLS failures with a partner"]
     assert f"more than {CONF['macros']['esatls_share_drop']['definition']} percent points" in rows["TLS share of a partner dropped"]
     assert set(re.findall(r"`(esatls records: \w+)`", readme)) == {name for name in SEARCHES if name.startswith("esatls records")}
+
+
+def test_manifest_names_the_machines_of_the_readme() -> None:
+    """The manifest lets the app be installed on every kind of machine that the README has it on."""
+    workloads = json.loads((APP / "app.manifest").read_text(encoding="utf-8"))["targetWorkloads"]
+    install = (APP / "README.md").read_text(encoding="utf-8").partition("## Install")[2].partition("\n## ")[0]
+    assert {word.replace("_", " ").strip() for word in workloads} == set(re.findall(r"search heads|indexers|forwarders", install))
 
 
 def test_index_macro_covers_every_sourcetype() -> None:
