@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.core.test_closure import HOUR, START, Late
+from tests.core.test_closure import DAY, HOUR, START, Late
 from tests.splunk.answers import event
 from tests.splunk.dashboards.standin import source, spl, views
 from tests.splunk.driver import unexpected
@@ -144,3 +144,40 @@ def test_read_back_is_one_run_over_everything(splunk: Splunk, tmp_path: Path, ki
     assert site.rest("open") > 1
     site.assert_counts(start, end)
     site.assert_same(order, twice=True)
+
+
+RELEASED = """\
+0 New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx.partner.example.com verified yes
+0 ICID 5 ACCEPT SG UNKNOWNLIST match ALL SBRS None
+1 Start MID 15 ICID 5
+1 MID 15 ICID 5 From: <alice@example.com>
+1 MID 15 ICID 5 RID 0 To: <bob@example.net>
+2 MID 15 ready 100 bytes from <alice@example.com>
+2 MID 15 quarantined to "Policy" (content filter:held)
+3 ICID 5 close
+{late} MID 15 released from quarantine "Policy" (manual) t=1728000
+{late} New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.26 port 25
+{late} Delivery start DCID 9 MID 15 to RID [0]
+{late} Message done DCID 9 MID 15 to RID [0]
+{late} Message finished MID 15 done
+{late} DCID 9 close
+"""
+
+
+@pytest.mark.parametrize("days", [12, 20, 55])
+def test_a_day_long_ago_tells_what_came_of_its_mail(splunk: Splunk, tmp_path: Path, days: int) -> None:
+    """Mail that was released from a quarantine after weeks is counted, and has its verdict, where a search asks for the day on which it came."""
+    came, silence = START // DAY * DAY + HOUR + 600, 60
+    lines = [line.split(" ", 1) for line in RELEASED.format(late=days * DAY).splitlines()]
+    site = Site(splunk, tmp_path / "index", [{**event(f"Info: {text}"), "_time": str(came + int(at))} for at, text in lines])
+    end = came // DAY * DAY + (days + 3) * DAY
+    site.hours(came // DAY * DAY, end, mapped=False)
+    for arguments in (["window=day"], ["window=past", f"silence={silence}"]):
+        result = splunk.report("esatlssummary", site.index.events(), arguments, mapped=False, span=(0, end + 60))
+        site.index.collect(result.rows)
+    macros = {**views.macros(), "esatls_silence": spl.Macro((), str(silence))}
+    search = spl.Search(macros, came // DAY * DAY, came // DAY * DAY + DAY, end + 90 * DAY, Index(splunk, site.index))
+    (row,) = spl.run('| `esatls_recorded_messages("TERM(kind=m)")` | table mid received delivered', search)
+    assert (row["mid"], row["received"], row["delivered"]) == ("15", "cleartext", "cleartext")
+    (counted,) = spl.run('| `esatls_counted_messages("received, delivered")` | table received delivered count', search)
+    assert counted == {"received": "cleartext", "delivered": "cleartext", "count": 1}
