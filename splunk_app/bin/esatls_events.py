@@ -296,8 +296,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         cells = self.words.get(words)
         if cells is None:
             cells = self.words[words] = esatls_splunk.csv_line(words)
-        text = self.reader.known[raw[: read.end], place] = f",{'' if time is None else rfc3339(time)},{cells}"
-        return text
+        return self.reader.keep(raw, place, f",{'' if time is None else rfc3339(time)},{cells}")
 
     def slowly(self, raw: str, place: Place) -> str:
         """As `added`, for one event of any text; of several lines in one event, the first that says something counts."""

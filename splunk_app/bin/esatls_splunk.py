@@ -327,6 +327,13 @@ class RowReader:
                 return made
         return None
 
+    def keep(self, raw: str, place: Place, made: Any) -> Any:
+        """Keep what the command made of the latest envelope, and start over when there are many: each event may have a time of its own."""
+        if len(self.known) > MOST_HEADS:
+            self.known.clear()
+        self.known[raw[: self.length], place] = made
+        return made
+
     def envelope(self, raw: str, seconds: str) -> tuple[Time | None, envelope.Envelope] | None:
         """Return time and envelope of an event whose text starts with a whole envelope, and keep its length; None for any other text."""
         time = seconds_of(seconds)
@@ -350,8 +357,6 @@ class RowReader:
             self._envelopes[raw[:at], raw[at + 6 : found.end]] = found
             if (at, found.end) not in self._layouts:
                 self._layouts = [(at, found.end), *self._layouts[: MOST_LAYOUTS - 1]]
-        if len(self.known) > MOST_HEADS:
-            self.known.clear()
         return self.clock.read(stamp) if time is None else time, found
 
     def slowly(self, raw: str, place: Place, take: Take) -> None:

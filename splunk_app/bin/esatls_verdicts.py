@@ -213,8 +213,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         if found is None:
             return None
         time, read = found
-        head = self.reader.known[raw[: read.end], place] = Head(time, read.host or place.host, read.log, read.level)
-        return head
+        return self.reader.keep(raw, place, Head(time, read.host or place.host, read.log, read.level))
 
 
 class SummaryReader(VerdictCommand):

@@ -613,6 +613,25 @@ def test_a_map_says_what_it_is(splunk: Splunk) -> None:
         assert "required_fields" not in told.metadata
 
 
+EVENTS_OF_ONE_HOUR = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import esatls_splunk, esatls_events
+command = esatls_events.EsatlsCommand()
+command.reader, command.words = esatls_splunk.RowReader(), {}
+for number in range(3 * esatls_splunk.MOST_HEADS):
+    raw, place = "Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS success", esatls_splunk.Place("esa1", f"1121888860.{number}")
+    assert command.head(raw, place).endswith("Z,esa1,,Info")
+    assert len(command.reader.known) <= esatls_splunk.MOST_HEADS + 1
+"""
+
+
+def test_memory_does_not_grow_with_times(splunk: Splunk) -> None:
+    """What is kept of envelopes is bounded, also where each event has a time of its own, with fractions that its stamp does not have."""
+    done = subprocess.run([splunk.python, "-c", EVENTS_OF_ONE_HOUR, str(splunk.app / "bin")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_nobody_s_text_passes_for_facts(splunk: Splunk) -> None:
     """A field that Splunk extracts from a stranger's words and calls esatls_facts is no fact."""
     forged = json.dumps([HOST, 0, "5", [["tls_success", 1121888860, "5", "TLSv1.3", "x", None, None]]])
