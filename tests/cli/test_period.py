@@ -36,7 +36,11 @@ NOW = datetime(2026, 3, 4, 0, 30, tzinfo=timezone.utc)
         ("2026-03", "UTC", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"),
         ("2025-12", "Europe/Berlin", "2025-11-30T23:00:00Z", "2025-12-31T23:00:00Z"),
         ("2026-03", "Europe/Berlin", "2026-02-28T23:00:00Z", "2026-03-31T22:00:00Z"),
-        ("2026-03-03", "Europe/Berlin", "2026-03-03T00:00:00Z", None),
+        ("2026-03-03", "Europe/Berlin", "2026-03-02T23:00:00Z", None),
+        ("2026-07-03", "Europe/Berlin", "2026-07-02T22:00:00Z", None),
+        ("2026-03-03T08:00", "Europe/Berlin", "2026-03-03T07:00:00Z", None),
+        ("2026-03-03T08:00:00-05:00", "Europe/Berlin", "2026-03-03T13:00:00Z", None),
+        ("2026-03-03", "UTC", "2026-03-03T00:00:00Z", None),
         ("2026-03-03T08:00:00Z", "UTC", "2026-03-03T08:00:00Z", None),
     ],
 )
@@ -68,12 +72,13 @@ def test_a_dated_name(tmp_path: pathlib.Path) -> None:
     """The name of the report has the day, the week or the month that it begins with."""
     for name in ("{date}.json", "{week}.json", "{month}.json", "plain.json"):
         assert terminal.run("report", "-q", "--since", "2026-03-02", "-o", tmp_path / name, SAMPLE).returncode == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["2026-03-02.json", "2026-03.json", "2026-W10.json", "plain.json"]
+    assert terminal.run("report", "-q", "--since", "2026-03-03", "--timezone", "America/New_York", "-o", tmp_path / "{date}.json", SAMPLE).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2026-03-02.json", "2026-03-03.json", "2026-03.json", "2026-W10.json", "plain.json"]
     assert json.loads((tmp_path / "plain.json").read_text(encoding="utf-8"))["evidence"]["since"] == "2026-03-02T00:00:00Z"
 
 
 def test_a_dated_name_that_no_calendar_has() -> None:
     """The first day of the calendar, in a zone where it is the day before, is a usage error."""
-    done = terminal.run("report", "-q", "--since", "0001-01-01", "--timezone", "America/New_York", "-o", "{date}.json", SAMPLE)
+    done = terminal.run("report", "-q", "--since", "0001-01-01T00:00:00Z", "--timezone", "America/New_York", "-o", "{date}.json", SAMPLE)
     assert done.returncode == 2
     assert done.stderr.decode() == "esatls: --since: the calendar has no such day in this time zone: 0001-01-01T00:00:00Z\n"

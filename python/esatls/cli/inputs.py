@@ -72,9 +72,12 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
             ),
             click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, if timestamps have no year. Default: from the file's date."),
             click.option(
-                "--since", metavar="TIME", help="Only records at or after this time (UTC), such as 2024-12-31T08:00:00Z, 7d, yesterday, monday or 2024-12."
+                "--since",
+                metavar="TIME",
+                help="Only records at or after this time, such as 2024-12-31T08:00:00Z, 2024-12-31, 7d, yesterday, monday or 2024-12. "
+                "Days, and times without an offset, are in the zone of --timezone, else in UTC.",
             ),
-            click.option("--until", metavar="TIME", help="Only records before this time (UTC)."),
+            click.option("--until", metavar="TIME", help="Only records before this time, given in the same way."),
             click.option("--jobs", type=click.IntRange(1, 64), help="Number of processes. Default: one per processor."),
             click.option(
                 "--memory",

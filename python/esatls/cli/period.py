@@ -22,7 +22,8 @@ def period(text: str, zone: tzinfo | None = None, now: datetime | None = None) -
     """Return when a period begins, and when it ends if it has an end of its own.
 
     `7d`, `12h` and `2w` begin so long ago; `today` and a weekday begin with that day, the last one that has begun; `yesterday`, `last-week`,
-    `last-month` and a month (`2026-03`) begin and end. Days begin in `zone` (UTC). Anything else is a time of its own, in UTC.
+    `last-month` and a month (`2026-03`) begin and end. Anything else is a date or a time. `zone` (UTC by default) is the time zone of days, and of a time
+    without an offset.
     """
     words = text.strip().lower()
     zone = zone or timezone.utc
@@ -50,7 +51,7 @@ def period(text: str, zone: tzinfo | None = None, now: datetime | None = None) -
         except (ValueError, OverflowError) as error:
             raise UsageError(f"not a month: {text}") from error
     try:
-        return parse_rfc3339(text), None
+        return parse_rfc3339(text, zone), None
     except UsageError as error:
         raise UsageError(f"{error}; nor 7d, 12h, 2w, today, yesterday, monday, last-week, last-month or a month such as 2026-03") from error
 

@@ -184,10 +184,13 @@ _MINUTES_KEPT = 10_000
 _STAMPS_KEPT = 50_000
 
 
-def parse_rfc3339(text: str) -> Time:
-    """Return the time of RFC 3339 text (seconds are optional) or of a date alone (UTC). Raises `UsageError` for any other text."""
+def parse_rfc3339(text: str, zone: tzinfo = timezone.utc) -> Time:
+    """Return the time of RFC 3339 text (seconds and offset are optional) or of the beginning of a date. Raises `UsageError` for any other text.
+
+    `zone` is the time zone of text without an offset.
+    """
     stamp = text if len(text) > 10 else text + "T00:00:00"
-    time = Clock().read(_TO_THE_MINUTE.sub(r"\1:00", stamp))
+    time = Clock(zone).read(_TO_THE_MINUTE.sub(r"\1:00", stamp))
     if time is None or not stamp[:4].isdigit():
         raise UsageError(f"not a date or time (2024-12-31 or 2024-12-31T23:59:59Z): {text}")
     return time
