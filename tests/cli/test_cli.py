@@ -180,6 +180,29 @@ def test_filters_of_connections() -> None:
         assert [c.get("icid", c.get("dcid")) for c in records(run("connections", *options, stdin=log)[0])] == found, options
 
 
+@pytest.mark.parametrize("domain", ["b\u00fccher.example", "B\u00dcCHER.example.", "xn--bcher-kva.example"])
+def test_domains_in_other_letters(domain: str) -> None:
+    """A domain is found in whichever letters the log and the filter have it, as the report counts both as one partner."""
+    lines = [
+        "New SMTP DCID 3 interface 192.0.2.2 address 203.0.113.3 port 25",
+        "DCID 3 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384 for mx.b\u00fccher.example",
+        "New SMTP DCID 4 interface 192.0.2.2 address 203.0.113.4 port 25",
+        "DCID 4 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384 for xn--bcher-kva.example",
+        "Start MID 5 ICID 1",
+        "MID 5 ICID 1 From: <ann@B\u00fccher.example>",
+        "Start MID 6 ICID 1",
+        "MID 6 ICID 1 From: <ann@mx.xn--bcher-kva.example.>",
+        "Start MID 7 ICID 1",
+        "MID 7 ICID 1 From: <ann@bucher.example>",
+        "Start MID 8 ICID 1",
+        "MID 8 ICID 1 From: <ann@\u200b.b\u00fccher.example>",
+    ]
+    log = "".join(f"Tue Mar  3 09:14:02 2026 Info: {line}\n" for line in lines).encode()
+    assert [connection.get("dcid") for connection in records(run("connections", "-q", "--domain", domain, stdin=log)[0])] == [3, 4]
+    assert mids("--domain", domain, stdin=log)[:2] == [5, 6]
+    assert mids("--sender-domain", domain, stdin=log)[2:] == ([] if domain.isascii() else [8])
+
+
 def test_rewritten_mail_is_found_by_its_parent_s_envelope() -> None:
     """A filter by domain or Message-ID finds a message that goes on as another one, as it is told in the end."""
     log = (SCENARIOS / "rewritten_envelope.log").read_bytes()

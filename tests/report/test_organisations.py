@@ -107,6 +107,9 @@ def test_own_domains() -> None:
     mail = [message(1, "cleartext", "none", sender=f"a@{name}") for name in ("home.example", "sub.home.example", "nothome.example")]
     assert {*rows([], mail)} == {("home.example", "receiving", False), ("nothome.example", "receiving", False)}
     assert {*rows([], mail, ("Home.example.",))} == {("home.example", "receiving", True), ("nothome.example", "receiving", False)}
+    mail = [message(1, "cleartext", "none", sender=f"a@{name}") for name in ("b\u00fccher.example", "xn--bcher-kva.example")]
+    for name in ("B\u00fccher.example", "xn--bcher-kva.example"):
+        assert {*rows([], mail, (name,))} == {("xn--bcher-kva.example", "receiving", True)}
 
 
 @pytest.mark.parametrize(

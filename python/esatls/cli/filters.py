@@ -9,6 +9,7 @@ import click
 
 from esatls.errors import UsageError
 from esatls.verdicts.message import domain_of
+from esatls.verdicts.names import in_dns
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS
 
 if TYPE_CHECKING:
@@ -197,9 +198,11 @@ def _filtered(
 
 
 def within(name: str | None, domain: str) -> bool:
-    """Tell whether a host or domain is a domain or lies in it."""
-    domain = domain.lower().strip(".")
-    return name is not None and (name.lower() == domain or name.lower().endswith("." + domain))
+    """Tell whether a host or domain is a domain or lies in it, as both stand there or as DNS has them."""
+    if name is None:
+        return False
+    name, domain = name.lower().rstrip("."), domain.lower().strip(".")
+    return f".{name}".endswith(f".{domain}") or f".{in_dns(name)}".endswith(f".{in_dns(domain)}")
 
 
 @functools.lru_cache(maxsize=10_000)

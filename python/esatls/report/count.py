@@ -12,6 +12,7 @@ from esatls.lines.clock import parse_rfc3339, rfc3339
 from esatls.report.ledger import CLEARTEXT, DEPRECATED, FAILED, WEAK, Ledger
 from esatls.report.notes import DIRECTIONS, FLOWS
 from esatls.verdicts.message import domain_of
+from esatls.verdicts.names import in_dns
 from esatls.verdicts.records import Brief
 from esatls.verdicts.words import OVER_TLS, UNKNOWN, of_deliveries
 
@@ -28,9 +29,6 @@ NOT_LOGGED = "not logged"
 """Reason of a failure that the log states without one."""
 
 _HOURLY = 3 * 86400
-_LONGEST_NAME = 253
-"""Characters of a name in DNS (RFC 1035)."""
-
 
 Tables = dict[str, "Counter[tuple[str, ...]]"]
 
@@ -236,7 +234,7 @@ class _Connections:
         _, direction, given, verdict, name, version, cipher, reason, _ = key
         flow = given if given in FLOWS else UNKNOWN
         ledger = self.counts.ledger
-        whole = ledger.key(direction, flow, "" if verdict == "unused" else _in_dns(name or UNKNOWN))
+        whole = ledger.key(direction, flow, "" if verdict == "unused" else partner_name(name, None, None))
         wrong = _outdated(version or UNKNOWN, cipher or UNKNOWN) if verdict in OVER_TLS else _failed(verdict, reason)
         return _Kind(flow, whole, [(ledger.issue(whole, issue), why) for issue, why in wrong], is_over_tls=verdict in OVER_TLS)
 
@@ -441,7 +439,7 @@ class _Messages:
     def _group(self, key: _Mail) -> _Group:
         direction, flow, name, verdict, version, cipher, reason = key
         ledger = self.counts.ledger
-        whole = ledger.key(direction, flow, name and _in_dns(name))
+        whole = ledger.key(direction, flow, name and partner_name(name, None, None))
         wrong = () if version is None and reason is None else _wrong(verdict, version or UNKNOWN, cipher or UNKNOWN, reason or "")
         return _Group(whole, [(ledger.issue(whole, issue), why) for issue, why in wrong], is_over_tls=verdict in OVER_TLS)
 
@@ -536,24 +534,4 @@ def _domains_by_rid(record: MessageRecord) -> dict[int, str]:
 
 def partner_name(domain: str | None, host: str | None, address: str | None) -> str:
     """Return the name of the other side: its domain, else its host name or address, as DNS has it."""
-    return _in_dns(domain or host or address or UNKNOWN)
-
-
-@lru_cache(maxsize=10_000)  # bounded, as it is text of the log
-def _in_dns(name: str) -> str:
-    name = name.lower().rstrip(".") or UNKNOWN
-    return name if name.isascii() else _on_the_wire(name)
-
-
-def _on_the_wire(name: str) -> str:
-    """Return a name in other letters as DNS has it (RFC 3490: `xn--`), and one that does not come back whole as it is.
-
-    What IDNA maps to another name (a soft hyphen to nothing, a sharp s to ss) stays a name of its own.
-    """
-    if len(name) > _LONGEST_NAME:
-        return name
-    try:
-        wire = name.encode("idna")
-        return wire.decode("ascii") if wire.decode("idna") == name else name
-    except ValueError:  # UnicodeError among them
-        return name
+    return in_dns(domain or host or address or UNKNOWN) or UNKNOWN

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, cast
 
 from esatls.report.organisations import organisations
+from esatls.verdicts.names import in_dns
 from esatls.verdicts.words import CONNECTION_VERDICTS
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ class Ledger:
     """All that is noted of all partners."""
 
     def __init__(self, own_domains: Iterable[str] = ()) -> None:
-        self.own_domains = tuple(domain.lower().strip(".") for domain in own_domains)
+        plain = [domain.lower().strip(".") for domain in own_domains]
+        self.own_domains = tuple(dict.fromkeys([*plain, *map(in_dns, plain)]))
         self.counts: dict[Key, Counter[tuple[str, str]]] = {}
         """Connections and messages by verdict, connections over TLS by protocol."""
         self.days: defaultdict[Key, Counter[tuple[str, str, str]]] = defaultdict(Counter)

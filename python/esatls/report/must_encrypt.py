@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from esatls.errors import UsageError
 from esatls.report.count import delivered_to, partner_name
 from esatls.verdicts.message import domain_of
+from esatls.verdicts.names import LONGEST_NAME
 from esatls.verdicts.words import UNKNOWN, of_deliveries
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 KEPT, BROKEN, NO_MAIL = "kept", "broken", "no mail"
 DIRECTIONS = ("receiving", "delivery", "both")
-_LONGEST_NAME = 253
-"""Characters of a name in DNS (RFC 1035): no longer text of a log is compared with a pattern."""
 
 
 class Rule(NamedTuple):
@@ -108,7 +107,8 @@ class _Index:
 
     def find(self, domain: str, side: str) -> Partner | None:
         """Return the partner whose mail on a side must be encrypted, or None."""
-        if len(domain) > _LONGEST_NAME:
+        if len(domain) > LONGEST_NAME:
+            # no longer text of a log is compared with a pattern
             return None
         key = domain, side
         if key not in self.known:
