@@ -166,3 +166,42 @@ def test_records_that_contradict_each_other_show(other: int, verdict: str, confl
         ("05T10:00:01", f"ESAMID={other} ESAICID=5 act=DELIVERED ESATLSInConnStatus=Failure"),
     )[0][0]
     assert (connection["tls_verdict"], connection.get("conflict")) == (verdict, conflict)
+
+
+SAYS_BOTH = "{0}ConnStatus=Failure {0}Protocol=TLSv1.2 {0}Cipher=AES128-SHA"
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict", "reason"),
+    [
+        ((), "unknown", None),
+        (("00", OPEN), "unknown", None),
+        (("01", "ICID 5 TLS success"), "encrypted", None),
+        (("01", "ICID 5 TLS failed: no shared cipher"), "cleartext", "no shared cipher"),
+    ],
+)
+def test_a_record_that_contradicts_itself(lines: tuple[str, str], verdict: str, reason: str | None) -> None:
+    """A failure beside a protocol and a cipher decides nothing, and nothing is concluded from a line that is missing beside it; a line that is there counts."""
+    logged = ((f"05T10:00:{lines[0]}", lines[1]),) if lines else ()
+    stated = f"ESAMID=3 ESAICID=5 act=DQ {SAYS_BOTH.format('ESATLSIn')}"
+    connections, messages = log(*logged, ("05T10:00:02", "Start MID 3 ICID 5"), ("05T10:00:03", stated))
+    assert [connections[0].get(name) for name in ("tls_verdict", "tls_reason", "conflict", "witness")] == [
+        verdict, reason, "cef: encrypted, cef: cleartext", None,
+    ]  # fmt: skip
+    assert [messages[0].get(name) for name in ("received", "received_reason", "received_conflict", "received_witness")] == [
+        verdict, reason, "cef: encrypted, cef: cleartext", None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("action", ["DELIVERED", "BOUNCED"])
+@pytest.mark.parametrize("dcid", ["", "ESADCID=9 "])
+def test_a_record_that_contradicts_itself_without_its_connections(action: str, dcid: str) -> None:
+    """Likewise where nothing but the record tells of the message, with the connection's id and without."""
+    stated = " ".join(SAYS_BOTH.format(side) for side in ("ESATLSIn", "ESATLSOut"))
+    message = log(("05T10:00:00", f"ESAMID=3 {dcid}act={action} {stated}"))[1][0]
+    outcome, delivered = ("done", "unknown") if action == "DELIVERED" else ("bounced", "none")
+    attempt = {"rid": [], "outcome": outcome, "time": TIME, "verdict": "unknown", "conflict": "cef: encrypted, cef: cleartext"}
+    assert message == {
+        "esa_host": "esa1", "mid": 3, "received": "unknown", "received_conflict": "cef: encrypted, cef: cleartext", "delivered": delivered,
+        "deliveries": [{"dcid": 9, **attempt} if dcid else attempt], "first_seen": TIME, "last_seen": TIME, "finished": False,
+    }  # fmt: skip

@@ -25,7 +25,7 @@ from esatls.extraction.fact_types import (
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import Stamps
 from esatls.verdicts import lives
-from esatls.verdicts.connection import Connection
+from esatls.verdicts.connection import CONTRADICTION, Connection, results_stated
 from esatls.verdicts.facts import GIVEN_UP, GOES_ON, OPENS, Store
 from esatls.verdicts.message import Message, domain_of
 
@@ -389,12 +389,14 @@ def _told(fact: Fact) -> tuple[Any, ...]:
 
 def _received_by_records(verdict: str, message: Message, found: MessageRecord) -> str:
     """Add what consolidated events say of receiving: evidence for what they state, and for nothing that they leave out."""
-    stated = {record.tls_in_result: record for record in reversed(message.records) if record.tls_in_result is not None}
+    stated = {
+        result: record for record in reversed(message.records) for result in results_stated(record.tls_in_result, record.tls_in_version, record.tls_in_cipher)
+    }
     if stated and "icid" not in found:
         # if there is an ICID, its connection has weighed them
         theirs = "encrypted" if "success" in stated else "cleartext"
         if len(stated) > 1:
-            found["received_conflict"] = "cef: encrypted, cef: cleartext"
+            found["received_conflict"] = CONTRADICTION
         elif verdict in ("encrypted", "cleartext") and verdict != theirs:
             found["received_conflict"] = f"text: {verdict}, cef: {theirs}"
         elif verdict == "unknown":

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
     from esatls.lines.clock import Time
 
+CONTRADICTION = "cef: encrypted, cef: cleartext"
+"""The conflict of consolidated events that state both results."""
+
 _SURE = frozenset({"encrypted", "cleartext", "failed"})
 _PEER = position("peer_ip", ConnectionOpened)
 _PEER_HOST = position("peer_host", ConnectionOpened)
@@ -341,8 +344,7 @@ class Connection:
         if stated is None:
             return text
         if stated.success is not None and stated.failure is not None:
-            conflict = "cef: encrypted, cef: cleartext"
-            return text._replace(conflict=conflict) if text.is_stated else View("unknown", conflict=conflict)
+            return text._replace(conflict=CONTRADICTION) if text.is_stated else View("unknown", conflict=CONTRADICTION)
         theirs = "encrypted" if stated.success is not None else "cleartext" if passed else "failed"
         if text.is_stated:
             if text.verdict != theirs and text.verdict in ("encrypted", "cleartext"):
@@ -454,7 +456,9 @@ class Connection:
         if verdict == "encrypted":
             return up or [fact for fact in self.facts if fact[CODE] == "tls_read"]
         codes = _ATTEMPTS if is_stated else frozenset[str]()
-        tried = [fact for fact in self.facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and fact[_RESULT] != "success")]
+        tried = [
+            fact for fact in self.facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and results_stated(*fact[_RESULT : _RESULT + 3]) == ("failed",))
+        ]
         if verdict == "mixed":
             return up + tried
         if verdict in ("cleartext", "failed"):
@@ -521,11 +525,19 @@ def _statement(stated: Iterable[TlsStated]) -> Statement:
     """Return the earliest success and the earliest failure that consolidated events state."""
     success = failure = None
     for one in stated:
-        if one.tls_result == "success":
+        results = results_stated(one.tls_result, one.tls_version, one.tls_cipher)
+        if "success" in results:
             success = one if success is None or order(one) < order(success) else success
-        else:
+        if "failed" in results:
             failure = one if failure is None or order(one) < order(failure) else failure
     return Statement(success, failure)
+
+
+def results_stated(result: str | None, version: str | None, cipher: str | None) -> tuple[str, ...]:
+    """Return what a consolidated event states of one side: both results if it names what a handshake agreed on, and says that there was none."""
+    if result is None:
+        return ()
+    return ("success", "failed") if result != "success" and version is not None and cipher is not None else (result,)
 
 
 def _together(views: list[View], *, is_up: bool) -> View:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fact_types import CODE, DELIVERY, TIME, Consolidated, Delivery, Fact, Try, position
 from esatls.verdicts import lives
+from esatls.verdicts.connection import CONTRADICTION, results_stated
 from esatls.verdicts.facts import LONG_AGO, order
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 from esatls.verdicts.words import of_deliveries
@@ -252,16 +253,18 @@ def _stated(appliance: Appliance, cef: Consolidated, dcid: str | None, outcome: 
     if cef.time is not None:
         attempt["time"] = appliance.stamp(cef.time)
     connection = None if dcid is None else appliance.connection(DELIVERY, dcid, cef.time)
-    result = cef.tls_out_result
+    results = results_stated(cef.tls_out_result, cef.tls_out_version, cef.tls_out_cipher)
     witness: list[str] | None = None
     if connection is not None:
         attempt.update(connection.told_of(cef.time, cef.key if outcome == "done" else None, _said)[1])
         witness = attempt.pop("witness", None)
-    elif result is None:
+    elif len(results) != 1:
         attempt["verdict"] = "unknown"
+        if results:
+            attempt["conflict"] = CONTRADICTION
     else:
         witness = ["cef"]
-        if result == "success":
+        if "success" in results:
             attempt["verdict"] = "encrypted"
             if cef.tls_out_version:
                 attempt["tls_version"] = cef.tls_out_version
