@@ -27,6 +27,7 @@ from esatls.extraction.fact_types import TIME
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.closure import Carried, Closed, Window, close, finish
 from esatls.verdicts.facts import Facts
+from esatls.verdicts.words import of_partner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -84,13 +85,8 @@ def partners_of(message: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         done = [attempt for attempt in message["deliveries"] if attempt.get("outcome") == "done"]
         for domain in dict.fromkeys(address.rpartition("@")[2].lower() for address in message.get("recipients", ()) if "@" in address):
             verdicts = {attempt["verdict"] for attempt in done if attempt.get("domain", "").lower() == domain}
-            if not verdicts:
-                verdict = message["delivered"] if any("domain" not in attempt for attempt in done) else "none"
-            elif len(verdicts) == 1:
-                verdict = verdicts.pop()
-            else:
-                verdict = "unknown" if "unknown" in verdicts else "mixed"
-            found.append(("delivery", verdict, domain))
+            elsewhere = message["delivered"] if any("domain" not in attempt for attempt in done) else "none"
+            found.append(("delivery", of_partner(verdicts) if verdicts else elsewhere, domain))
     return found
 
 

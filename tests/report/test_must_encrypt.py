@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from esatls.errors import UsageError
-from esatls.report import must_encrypt, must_encrypt_formats
+from esatls.report import build, must_encrypt, must_encrypt_formats
 from esatls.report.count import partner_name
 from esatls.report.must_encrypt import Rule
 
@@ -67,6 +67,26 @@ def test_each_rule_has_its_verdict() -> None:
     assert must_encrypt.overall(partners[1:]) == "unknown"
     assert must_encrypt.overall([partners[1], partners[4]]) == "kept"
     assert must_encrypt.overall(partners[3:]) == "no mail"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "count"),
+    [
+        (("cleartext", "unknown"), "cleartext"),
+        (("encrypted", "unknown"), "unknown"),
+        (("encrypted", "cleartext", "unknown"), "mixed"),
+        (("encrypted", "cleartext"), "mixed"),
+    ],
+)
+def test_deliveries_that_are_not_known_hide_no_clear_text(verdicts: tuple[str, ...], count: str) -> None:
+    """A delivery in clear text breaks the rule and counts in the report, whatever is not known of the others to the same partner."""
+    attempts = [attempt(verdict, "partner.example.com", rid=[rid]) for rid, verdict in enumerate(verdicts)]
+    mail = message(1, "encrypted", "unknown", attempts, mail_flow="outgoing")
+    (partner,) = must_encrypt.check(RULES[:1], [mail])
+    assert partner.counts == {**dict.fromkeys(("encrypted", "mixed", "cleartext", "unknown"), 0), count: 1}
+    assert partner.verdict == ("unknown" if count == "unknown" else "broken")
+    (row,) = [row for row in build.build([], [mail])["organisations"] if row["direction"] == "delivery"]
+    assert row["messages"] == partner.counts
 
 
 def test_mail_to_several_domains_at_once() -> None:

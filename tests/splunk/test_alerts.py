@@ -48,6 +48,13 @@ New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.26 port 25
 DCID 9 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384 for bank.example.net
 Delivery start DCID 9 MID 17 to RID [1]
 Message done DCID 9 MID 17 to RID [1]
+Start MID 18 ICID 7
+MID 18 ICID 7 From: <bob@home.example.com>
+MID 18 ICID 7 RID 0 To: <dave@sub.partner.example.com>
+MID 18 ICID 7 RID 1 To: <fay@sub.partner.example.com>
+Message done DCID 7 MID 18 to RID [0]
+Delivery start DCID 8 MID 18 to RID [1]
+Message done DCID 8 MID 18 to RID [1]
 New SMTP DCID 10 interface 192.0.2.1 address 203.0.113.28 port 25
 DCID 10 TLS success protocol TLSv1.2 cipher ECDHE-RSA-RC4-SHA for legacy.example.org
 New SMTP DCID 11 interface 192.0.2.1 address 203.0.113.28 port 25
@@ -82,7 +89,7 @@ def run(name: str, site: spl.Source, now: float = NOW) -> list[spl.Row]:
 
 
 def test_must_encrypt_partner(site: source.Site) -> None:
-    """Clear text from a listed partner and to a listed partner's subdomain is told, once per message and side.
+    """Clear text from a listed partner and to a listed partner's subdomain is told, once per message and side, also where another delivery is not known.
 
     Partners that are not listed are not, nor is a listed one that got its own part of a message over TLS.
     """
@@ -90,6 +97,7 @@ def test_must_encrypt_partner(site: source.Site) -> None:
     assert sorted((str(row["mid"]), row["partner_direction"], row["partner"], row["partner_verdict"]) for row in found) == [
         ("15", "receiving", "partner.example.com", "cleartext"),
         ("17", "delivery", "sub.partner.example.com", "cleartext"),
+        ("18", "delivery", "sub.partner.example.com", "cleartext"),
     ]
     assert all(row["owner"] for row in found)
 

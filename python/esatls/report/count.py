@@ -14,7 +14,7 @@ from esatls.report.notes import DIRECTIONS, FLOWS
 from esatls.verdicts.message import domain_of
 from esatls.verdicts.names import in_dns
 from esatls.verdicts.records import Brief
-from esatls.verdicts.words import OVER_TLS, UNKNOWN, of_deliveries
+from esatls.verdicts.words import OVER_TLS, UNKNOWN, of_deliveries, of_partner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -421,7 +421,7 @@ class _Messages:
                 for name, reason in wrong:
                     _note(ledger.issue(ledger.key("delivery", flow, partner), name), record, time, reason, alike, attempt, is_new=name not in told)
                     told.add(name)
-            verdict = of_deliveries({attempt["verdict"] for attempt, _, _ in over})
+            verdict = of_partner({attempt["verdict"] for attempt, _, _ in over})
             self._add(("delivery", flow, partner, verdict, None, None, None), record, latest, 0, alike)
 
     def _add(self, key: _Mail, record: MessageRecord, time: Moment, recipients: int, alike: Alike, attempt: DeliveryRecord | None = None) -> None:

@@ -16,7 +16,7 @@ from esatls.errors import UsageError
 from esatls.report.count import delivered_to, partner_name
 from esatls.verdicts.message import domain_of
 from esatls.verdicts.names import LONGEST_NAME
-from esatls.verdicts.words import UNKNOWN, of_deliveries
+from esatls.verdicts.words import UNKNOWN, of_partner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -158,7 +158,7 @@ def _delivered(record: MessageRecord) -> Iterator[Mail]:
             if domain:
                 attempts.setdefault(partner_name(domain, None, None), []).append((verdict, attempt))
     for partner, found in attempts.items():
-        verdict = of_deliveries({verdict for verdict, _ in found})
+        verdict = of_partner({verdict for verdict, _ in found})
         times = [attempt["time"] for over, attempt in found if over != "encrypted" and "time" in attempt]
         reasons = dict.fromkeys(attempt["reason"] for over, attempt in found if over != "encrypted" and "reason" in attempt)
         yield Mail("delivery", partner, verdict, record, min(times, default=record.get("first_seen")), "; ".join(reasons) or None)

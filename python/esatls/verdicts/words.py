@@ -80,3 +80,9 @@ def of_deliveries(verdicts: AbstractSet[str]) -> str:
     if not verdicts:
         return "none"
     return "mixed" if "encrypted" in verdicts and "cleartext" in verdicts else UNKNOWN
+
+
+def of_partner(verdicts: AbstractSet[str]) -> str:
+    """Return the verdict on several deliveries to one partner: likewise, but what went in clear text is not made unknown by what is not known."""
+    verdict = of_deliveries(verdicts)
+    return "cleartext" if verdict == UNKNOWN and "cleartext" in verdicts else verdict
