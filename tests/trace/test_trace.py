@@ -178,6 +178,26 @@ def test_ids_that_were_used_again(tmp_path: pathlib.Path) -> None:
     assert [[[line["line"] for line in hop["lines"]] for hop in story["messages"][0]["hops"]] for story in stories] == [[[1], [2]], [[], [3]]]
 
 
+@pytest.mark.parametrize(
+    ("stated", "verdict", "conflict", "deciding"),
+    [
+        ("Success ESATLSInProtocol=TLSv1.2 ESATLSInCipher=AES128-SHA", "encrypted", "text: cleartext, cef: encrypted", [3]),
+        ("Failure ESATLSInProtocol=TLSv1.2 ESATLSInCipher=AES128-SHA", "unknown", "cef: encrypted, cef: cleartext", []),
+    ],
+)
+def test_sources_that_contradict_each_other(tmp_path: pathlib.Path, stated: str, verdict: str, conflict: str, deciding: list[int]) -> None:
+    """What a consolidated event states against the log, of one message alone, is told of that message as its record has it."""
+    event = "CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
+    event += f"ESAMID=10 ESAICID=1 act=DQ ESATLSInConnStatus={stated}"
+    path = log(tmp_path, DELIVERED[0], "Start MID 10 ICID 1", event, "Start MID 11 ICID 1")
+    found = [traced(mid, path)[0]["messages"][0] for mid in (10, 11)]
+    assert [(one["received"], one.get("received_conflict"), one["hops"][0]["why"]) for one in found] == [
+        (verdict, conflict, f"the sources contradict each other ({conflict})"),
+        ("cleartext", None, "no line about TLS stands between the opening of the connection and the message"),
+    ]
+    assert [line for line, decides in places(found[0]["hops"][0]) if decides] == deciding
+
+
 def test_many_matches(tmp_path: pathlib.Path) -> None:
     """Of many messages of one address the first are traced, and the others are counted."""
     path = log(tmp_path, *(line for mid in range(20, 25) for line in (f"Start MID {mid} ICID 1", f"MID {mid} ICID 1 From: <a@example.net>")))

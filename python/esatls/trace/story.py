@@ -98,7 +98,7 @@ def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Ite
     hop.update((name, record[theirs]) for name, theirs in _OF_RECEIVING.items() if theirs in record)
     passage = next((passage for passage in member.passages if passage.side == RECEIVING), None)
     if passage is not None and passage.connection is not None:
-        hop["why"], decides = _why(passage.connection, hop["verdict"], passage)
+        hop["why"], decides = _why(passage.connection, hop, passage, member.mid)
         if hop["verdict"] == "none":
             hop["why"], decides = _NO_CONNECTION["none"], frozenset()
         hop["lines"] = _told(lines.get(id(passage.connection), ()), decides)
@@ -129,7 +129,7 @@ def _delivery(member: Member, passage: Passage, own: Sequence[Line], lines: Mapp
         hop["why"] = "the log does not name the connection" if attempt["verdict"] == "unknown" else "stated by a consolidated event"
         hop["lines"] = _told(mine, [fact for line in mine for fact in line.facts if fact[CODE] == "cef"])
         return cast("Hop", hop)
-    hop["why"], decides = _why(passage.connection, attempt["verdict"], passage)
+    hop["why"], decides = _why(passage.connection, attempt, passage, member.mid)
     theirs = () if id(passage.connection) in shown else lines.get(id(passage.connection), ())
     shown.add(id(passage.connection))
     hop["lines"] = _told(sorted({line.place: line for line in (*theirs, *mine)}.values(), key=lambda line: (line.time or 0, line.place)), decides)
@@ -144,11 +144,11 @@ def _is_of(line: Line, attempt: Mapping[str, Any]) -> bool:
     return event["esa_event"].startswith("delivery_") and bool(event.get("rid")) and set(event["rid"]) <= set(attempt["rid"])
 
 
-def _why(connection: Connection, verdict: str, passage: Passage) -> tuple[str, frozenset[Fact]]:
-    """Return why a connection has a verdict at the time of a message, in words, and the facts that the verdict rests on."""
-    view = connection.at(passage.time)
-    if view.conflict:
-        return f"the sources contradict each other ({view.conflict})", frozenset(connection.evidence(verdict))
+def _why(connection: Connection, told: Mapping[str, Any], passage: Passage, mid: str) -> tuple[str, frozenset[Fact]]:
+    """Return why a connection has the verdict that is told of it at the time of a message, in words, and the facts that the verdict rests on."""
+    verdict, view = told["verdict"], connection.at(passage.time, mid)
+    if "conflict" in told:
+        return f"the sources contradict each other ({told['conflict']})", frozenset(connection.evidence(verdict))
     evidence = frozenset(connection.evidence(verdict, is_stated=view.is_stated or verdict != "cleartext"))
     codes = {fact[CODE] for fact in evidence}
     if verdict == "unknown":
