@@ -183,19 +183,20 @@ def test_ids_that_were_used_again(tmp_path: pathlib.Path) -> None:
     [
         ("Success ESATLSInProtocol=TLSv1.2 ESATLSInCipher=AES128-SHA", "encrypted", "text: cleartext, cef: encrypted", [3]),
         ("Failure ESATLSInProtocol=TLSv1.2 ESATLSInCipher=AES128-SHA", "unknown", "cef: encrypted, cef: cleartext", []),
+        ("Failure", "cleartext", None, [3]),
     ],
 )
-def test_sources_that_contradict_each_other(tmp_path: pathlib.Path, stated: str, verdict: str, conflict: str, deciding: list[int]) -> None:
-    """What a consolidated event states against the log, of one message alone, is told of that message as its record has it."""
+def test_a_record_of_one_of_two_messages(tmp_path: pathlib.Path, stated: str, verdict: str, conflict: str | None, deciding: list[int]) -> None:
+    """What a consolidated event states of one message, also against the log, is told of that message alone, as its record has it."""
     event = "CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
     event += f"ESAMID=10 ESAICID=1 act=DQ ESATLSInConnStatus={stated}"
     path = log(tmp_path, DELIVERED[0], "Start MID 10 ICID 1", event, "Start MID 11 ICID 1")
     found = [traced(mid, path)[0]["messages"][0] for mid in (10, 11)]
     assert [(one["received"], one.get("received_conflict"), one["hops"][0]["why"]) for one in found] == [
-        (verdict, conflict, f"the sources contradict each other ({conflict})"),
+        (verdict, conflict, f"the sources contradict each other ({conflict})" if conflict else "stated by a consolidated event"),
         ("cleartext", None, "no line about TLS stands between the opening of the connection and the message"),
     ]
-    assert [line for line, decides in places(found[0]["hops"][0]) if decides] == deciding
+    assert [[line for line, decides in places(one["hops"][0]) if decides] for one in found] == [deciding, [1]]
 
 
 def test_many_matches(tmp_path: pathlib.Path) -> None:

@@ -450,23 +450,25 @@ class Connection:
 
     # for records
 
-    def evidence(self, verdict: str, *, is_stated: bool = True) -> Sequence[Fact]:
-        """Return the facts that a verdict rests on; where no line of text states it, a failure after the mail is none of them."""
-        up = [fact for fact in self.facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]
+    def evidence(self, verdict: str, *, is_stated: bool = True, with_records: bool = True) -> Sequence[Fact]:
+        """Return the facts that a verdict rests on; where no line of text states it, a failure after the mail is none of them.
+
+        Not `with_records` where no consolidated event speaks of the message.
+        """
+        facts = self.facts if with_records else [fact for fact in self.facts if fact[CODE] != "cef_tls"]
+        up = [fact for fact in facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]
         if verdict == "encrypted":
-            return up or [fact for fact in self.facts if fact[CODE] == "tls_read"]
+            return up or [fact for fact in facts if fact[CODE] == "tls_read"]
         codes = _ATTEMPTS if is_stated else frozenset[str]()
-        tried = [
-            fact for fact in self.facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and results_stated(*fact[_RESULT : _RESULT + 3]) == ("failed",))
-        ]
+        tried = [fact for fact in facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and results_stated(*fact[_RESULT : _RESULT + 3]) == ("failed",))]
         if verdict == "mixed":
             return up + tried
         if verdict in ("cleartext", "failed"):
             if tried:
                 return tried
             if verdict == "failed":
-                return [fact for fact in self.facts if fact[CODE] in ("connection_error", UNVERIFIED)]
-        return [] if verdict == "unknown" else [fact for fact in self.facts if fact[CODE] == "connection_opened"]
+                return [fact for fact in facts if fact[CODE] in ("connection_error", UNVERIFIED)]
+        return [] if verdict == "unknown" else [fact for fact in facts if fact[CODE] == "connection_opened"]
 
     def summary(self, view: View, *, with_records: bool = True) -> Summary:
         """Return what records say about it in one view; `with_records` is false if no consolidated event is about the message."""
@@ -490,8 +492,7 @@ class Connection:
             self._witness = {}
         key = (verdict, is_stated, with_records)
         if key not in self._witness:
-            facts = self.evidence(verdict, is_stated=is_stated)
-            self._witness[key] = witnesses(facts if with_records else [fact for fact in facts if fact[CODE] != "cef_tls"]) or None
+            self._witness[key] = witnesses(self.evidence(verdict, is_stated=is_stated, with_records=with_records)) or None
         return self._witness[key]
 
     def told_of(self, time: Time | None, mid: str | None, place: Place) -> tuple[str, Any]:
@@ -505,7 +506,11 @@ class Connection:
                     self._placed = placed
             return self.sure.verdict, placed
         view = self.at(time, mid) if passed else self.view
-        return view.verdict, place(self.summary(view, with_records=self.rest.stated is None or self._stated_for(mid) is not None))
+        return view.verdict, place(self.summary(view, with_records=self.has_records_of(mid)))
+
+    def has_records_of(self, mid: str | None) -> bool:
+        """Tell whether consolidated events that state TLS on it speak of a message, if there are any."""
+        return self.rest.stated is None or self._stated_for(mid) is not None
 
 
 def _second(time: Time) -> int:
