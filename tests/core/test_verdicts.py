@@ -425,6 +425,27 @@ def test_only_message_done_delivers(line: str) -> None:
     assert not [attempt for attempt in found["deliveries"] if attempt.get("outcome") == "done"]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("3 Delivery start DCID 6 MID 1 to RID [0, 1] to offbox IronPort Spam Quarantine", "4 Message done DCID 6 MID 1 to RID [0, 1]"),
+        ("3 Delivery start DCID 6 MID 1 to RID [0, 1]", "4 Message done DCID 6 MID 1 to RID [0, 1] (external quarantine) "),
+        (
+            "3 Delivery start DCID 6 MID 1 to RID [0, 1] to Centralized Policy Quarantine",
+            "4 Message done DCID 6 MID 1 to RID [0",
+            "4 Message done DCID 6 MID 1 to RID [1]",
+        ),
+    ],
+)
+def test_either_line_tells_a_move_to_a_quarantine(lines: tuple[str, ...]) -> None:
+    """A start or an end alone that names the quarantine is enough: the other line is of no delivery. Who else got the message, got it."""
+    assert message(OUT, "2 Start MID 1 ICID 5", *lines)["deliveries"] == []
+    other = "3 New SMTP DCID 7 interface 192.0.2.1 address 203.0.113.26 port 25"
+    found = message(OUT, "2 Start MID 1 ICID 5", *lines, other, "5 Message done DCID 6 MID 1 to RID [2]", "6 Message done DCID 7 MID 1 to RID [0]")
+    assert [(attempt["dcid"], attempt["rid"], attempt["outcome"]) for attempt in found["deliveries"]] == [(6, [2], "done"), (7, [0], "done")]
+    assert found["delivered"] == "cleartext"
+
+
 def test_attempts_stand_in_the_order_of_time() -> None:
     """Each attempt has its connection, recipients, outcome, time, verdict, protocol, cipher, peer and reason."""
     found = message(

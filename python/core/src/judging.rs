@@ -337,6 +337,8 @@ impl<'a> Judge<'a> {
             }
             require(fact.flags & NAMES == 0 || *over.get_or_insert_with(|| fact.value(0)) == fact.value(0))?;
         }
+        let uses = |is_delivery| life.facts.iter().any(|fact| (fact.classes[DELIVERY] != NO_PART) == is_delivery && named(fact, 1).is_some());
+        require(kind < MESSAGES || !uses(false) || !uses(true))?; // a delivery may be the other line of a move to a quarantine
         let (first, last) = (all.0.min(life.seen.0), all.1.max(life.seen.1));
         let is_many = |same: &[Fact]| self.table.rule(same[0].code).is_some_and(|rule| (1..same.len()).contains(&rule.most));
         require(!life.facts.chunk_by(|one, other| one.code == other.code).any(is_many))?;

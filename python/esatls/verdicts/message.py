@@ -9,6 +9,7 @@ from esatls.extraction.fact_types import (
     KEY,
     TIME,
     Consolidated,
+    Delivery,
     Fact,
     Lineage,
     MessageAborted,
@@ -27,7 +28,7 @@ from esatls.verdicts import lives
 from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, earlier, order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from esatls.lines.clock import Time
     from esatls.verdicts.record_types import MessageRecord
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 _ICID = position("icid", MessageStarted, MessageSender, MessageRecipient, Consolidated)
 _SENDER = position("sender", MessageSender)
 _RID = position("rid", MessageRecipient)
+_DCID = position("dcid", Delivery)
+_RIDS = position("rid", Delivery)
 _RECIPIENT = position("recipient", MessageRecipient)
 _ACTION = position("action", Consolidated)
 _MESSAGE_ID = position("message_id", MessageIdentity)
@@ -231,7 +234,8 @@ class Message:
         self.has_sender, self.has_recipients = has_sender, bool(recipients)
         """Whether its own lines name them; bounce logs may not repeat all recipients."""
         self.recipients = recipients
-        self.deliveries = deliveries
+        self.deliveries = _kept(deliveries, quarantined) if deliveries and quarantined else deliveries
+        """The facts of its deliveries to people."""
         self.finished = finished
         self.first: Time | None = first
         self.last: Time | None = last
@@ -284,6 +288,15 @@ class Message:
         opening = self.start or self.origin
         late = lives.SAME_OPENING if self.start is not None else lives.LATE_LINEAGE
         return opening is not None and opening.time is not None and opening.time > time + late
+
+
+def _kept(deliveries: list[Fact], moves: Iterable[Fact]) -> list[Fact]:
+    """Return the facts of deliveries without those of moves to a quarantine: of a move, either its start or its end says that it is one."""
+    moved: dict[str, set[int]] = {}
+    for fact in moves:
+        if fact[_DCID] is not None:
+            moved.setdefault(fact[_DCID], set()).update(rids_of(fact[_RIDS]))
+    return [fact for fact in deliveries if fact[CODE] in TRIES or fact[_DCID] not in moved or not moved[fact[_DCID]].issuperset(rids_of(fact[_RIDS]))]
 
 
 def rids_of(text: str | None) -> list[int]:

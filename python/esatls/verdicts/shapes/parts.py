@@ -113,6 +113,8 @@ class Parts:
         if last - first > lives.FINISHED_SILENCE:
             return None
         whole, values = layout.whole, layout.pick(flat)
+        if whole.deliveries and any(flat[at] is not None for _, at in layout.used):
+            return None  # it may be the other line of a move to a quarantine
         if whole.made:
             made = values[whole.made[0]]
             if len(whole.made) > 1:
