@@ -451,9 +451,9 @@ class Connection:
     # for records
 
     def evidence(self, verdict: str, *, is_stated: bool = True, with_records: bool = True) -> Sequence[Fact]:
-        """Return the facts that a verdict rests on; where no line of text states it, a failure after the mail is none of them.
+        """Return the facts that a verdict rests on. If no line of text states it, a failure after the mail is none of them.
 
-        Not `with_records` where no consolidated event speaks of the message.
+        `with_records` is false for a message that no consolidated event speaks of.
         """
         facts = self.facts if with_records else [fact for fact in self.facts if fact[CODE] != "cef_tls"]
         up = [fact for fact in facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]

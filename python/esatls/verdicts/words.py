@@ -83,6 +83,6 @@ def of_deliveries(verdicts: AbstractSet[str]) -> str:
 
 
 def of_partner(verdicts: AbstractSet[str]) -> str:
-    """Return the verdict on several deliveries to one partner: likewise, but what went in clear text is not made unknown by what is not known."""
+    """Return the verdict on several deliveries to one partner. Unlike that of a message, clear text counts even if another delivery is unknown."""
     verdict = of_deliveries(verdicts)
     return "cleartext" if verdict == UNKNOWN and "cleartext" in verdicts else verdict
