@@ -50,6 +50,14 @@ def run(session: nox.Session, *command: str, **env: str) -> None:
     session.run(*command, env=env, external=True)
 
 
+def at_once(session: nox.Session, *commands: list[str]) -> None:
+    """Run commands beside each other in the project's folder."""
+    session.chdir(ROOT)
+    running = [subprocess.Popen(command) for command in commands]
+    for failed in [one for one in running if one.wait()]:
+        session.error(f"exit code {failed.returncode}: {failed.args}")
+
+
 def python(session: nox.Session, *command: str) -> None:
     """Run this Python."""
     run(session, sys.executable, *command)
@@ -86,40 +94,43 @@ def from_readme(end: str) -> str:
 @nox.session
 def tools(session: nox.Session) -> None:
     """What tests run beside Python: Splunk's tools, a browser, a search server, logrotate. Tests say what is missing and are skipped."""
-    run(session, "sh", "tests/splunk/setup.sh")
-    run(session, "bash", "tests/splunk/dashboards/setup.sh")
-    run(session, "bash", "tests/elastic/setup.sh")
+    # each of these waits for a network; those that may install Debian packages, one after the other
+    at_once(
+        session,
+        ["sh", "-ec", "sh tests/splunk/setup.sh; bash tests/splunk/dashboards/setup.sh"],
+        ["bash", "tests/elastic/setup.sh"],
+        [sys.executable, "python/package", "--output", str(CACHE / "package" / "dist")],  # the Splunk SDK, while pip may still ask a registry
+    )
     if not Path("/usr/sbin/logrotate").exists() and shutil.which("apt-get") and os.geteuid() == 0:
         run(session, "apt-get", "install", "-y", "-qq", "--no-install-recommends", "logrotate", DEBIAN_FRONTEND="noninteractive")
-    python(session, "python/package", "--output", str(CACHE / "package" / "dist"))  # the Splunk SDK, while pip may still ask a registry
 
 
-@nox.session
+@nox.session(tags=["code"])
 def lint(session: nox.Session) -> None:
     """All rules of ruff but those that pyproject.toml switches off with a reason, and its form."""
     tool(session, "ruff", "check")
     tool(session, "ruff", "format", "--check")
 
 
-@nox.session
+@nox.session(tags=["code"])
 def types(session: nox.Session) -> None:
     """Types, strict."""
     tool(session, "mypy")
 
 
-@nox.session
+@nox.session(tags=["code"])
 def layers(session: nox.Session) -> None:
     """No layer imports a higher one, and no module itself by way of others."""
     tool(session, "lint-imports")
 
 
-@nox.session
+@nox.session(tags=["code"])
 def generated(session: nox.Session) -> None:
     """No generated file is stale."""
     python(session, "python/generate", "--check")
 
 
-@nox.session
+@nox.session(tags=["code"])
 def workflows(session: nox.Session) -> None:
     """The workflows are such, and safe."""
     run(session, "bash", ".ci/tools")
@@ -128,7 +139,7 @@ def workflows(session: nox.Session) -> None:
     run(session, ".cache/tools/bin/zizmor", "--offline", "--quiet", ".github/workflows")
 
 
-@nox.session
+@nox.session(tags=["rest"])
 def readme(session: nox.Session) -> None:
     """All tests, by the README's own command, and the README's first command."""
     env = pinned(session, "python3")
@@ -136,7 +147,7 @@ def readme(session: nox.Session) -> None:
     run(session, "bash", "-ec", from_readme("sample.log"), **env)
 
 
-@nox.session(python=OTHERS, venv_backend="venv", reuse_venv=True)
+@nox.session(python=OTHERS, venv_backend="venv", reuse_venv=True, tags=["rest"])
 def tests(session: nox.Session) -> None:
     """What Splunk runs, and the command line, on other Pythons."""
     env = pinned(session, str(Path(session.bin) / "python"))
@@ -146,7 +157,7 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", *(session.posargs or ON_OTHERS), env={"ESATLS_PROPERTIES": "brief"})
 
 
-@nox.session
+@nox.session(tags=["rest"])
 def core(session: nox.Session) -> None:
     """The compiled core: its form, its build, and the same bytes as Python. Left out where Rust or its registry cannot be reached."""
     cargo = ["--locked", "--manifest-path", "python/core/Cargo.toml"]
@@ -171,18 +182,18 @@ def core(session: nox.Session) -> None:
     run(session, sys.executable, "-m", "pytest", "-q", "-n", "auto", "tests/native", PYTHONPATH=str(folder / "site"))
 
 
-@nox.session
+@nox.session(tags=["rest"])
 def fuzz(session: nox.Session) -> None:
     """Fuzzing guided by coverage, for a moment each."""
     from importlib.util import find_spec
 
     if not find_spec("atheris"):
         session.skip("atheris has no wheels for this machine")
-    for target in ("envelope", "events", "match", "cef", "tracking", "records"):
-        python(session, "tests/fuzz", target, *(session.posargs or ["--runs", "1500"]))
+    targets = ("envelope", "events", "match", "cef", "tracking", "records")
+    at_once(session, *([sys.executable, "tests/fuzz", target, *(session.posargs or ["--runs", "1500"])] for target in targets))
 
 
-@nox.session
+@nox.session(tags=["rest"])
 def packages(session: nox.Session) -> None:
     """The packages of a release, into dist."""
     python(session, "python/package")
@@ -190,14 +201,14 @@ def packages(session: nox.Session) -> None:
     python(session, "-m", "build", "--no-isolation", "--outdir", "dist/python", ".")
 
 
-@nox.session
+@nox.session(tags=["rest"])
 def release(session: nox.Session) -> None:
     """What a release is made of, installed on each Python and run."""
     env = pinned(session, "python3", *(f"python{version}" for version in OTHERS))
     run(session, sys.executable, "-m", "pytest", "-q", "-n", "auto", "tests/release", **env)
 
 
-@nox.session
+@nox.session(tags=["rest"])
 def audit(session: nox.Session) -> None:
     """Known vulnerabilities of what is pinned."""
     run(session, "bash", ".ci/tools")
