@@ -1,4 +1,4 @@
-"""Files, folders and globs -> records, as the command line reads them, for programs."""
+"""Reading logs from a program: files, folders and globs -> records, as on the command line."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def read(
     if not all(isinstance(name, (str, os.PathLike)) for name in names):
         raise WrongTypeError("read() takes a path or several, not open files: esatls.events() takes lines")
     if not names:
-        raise InputError("nothing to read")  # the command line reads standard input then; here that is "-"
+        raise InputError("nothing to read")  # only the command line reads standard input then; here that is "-"
     if year is not None and not 1990 <= year <= 2100:
         raise UsageError(f"not a year from 1990 to 2100: {year}")
     problems: list[str] = []
@@ -96,7 +96,7 @@ def read(
 
 
 def prepare(found: Sequence[Source], where: tzinfo | None, year: int | None, host: str | None, jobs: int) -> tuple[parallel.Options, list[str]]:
-    """Return how to read some sources, by what was asked for and what they say themselves, and what is to be told about that."""
+    """Return the options for reading these sources, from the caller's arguments and the sources themselves, and notes about them for the user."""
     probes = probe_all(found, dated=year is not None)
     notes: list[str] = []
     serials: dict[str, str] = {}

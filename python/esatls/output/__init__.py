@@ -1,7 +1,7 @@
-"""Records -> JSON Lines, CSV, Parquet, or a table for people: a module each.
+"""Records -> JSON Lines, CSV, Parquet, or a table for people, each in a module.
 
-JSON Lines is the reference. CSV, Parquet and Splunk rows are flat: the attempts of `deliveries` become columns of
-several values, typed ones in Parquet. Text of the log is data: no cell runs as a formula, no control character reaches a terminal.
+JSON Lines is the reference format. CSV, Parquet and Splunk rows are flat: the attempts of `deliveries` become columns with several values, which have types
+in Parquet. Text from the log is only data: no cell runs as a formula, and no control character reaches a terminal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["BY_ENDING", "FORMATS", "Output", "ending", "harmless", "printable", 
 
 FORMATS = ("json", "csv", "table", "parquet")
 BY_ENDING = {".csv": "csv", ".parquet": "parquet", ".txt": "table", **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json")}
-"""Formats by the ending of a file's name."""
+"""Formats by file name extension."""
 
 
 def write(records: Iterable[Mapping[str, object]], form: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:

@@ -1,4 +1,4 @@
-"""Where tables and texts are printed: plain text, in UTF-8."""
+"""The console on which tables and texts are printed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from rich import console
 
 
 class Console(console.Console):
-    """A console for text that is printed as it is; rich would end the program with 1 where nobody reads on."""
+    """A console that prints text as it is. If the reader of a pipe has gone, rich's own console would end the program with exit code 1."""
 
     def __init__(self, file: IO[str]) -> None:
         super().__init__(file=file, markup=False, highlight=False, emoji=False)
 
     def on_broken_pipe(self) -> None:
-        """Leave it to the command how to end."""
+        """Let the command decide how to end."""
         raise BrokenPipeError

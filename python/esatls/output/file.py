@@ -18,7 +18,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT"
 
 
 def ending(path: str | None) -> str:
-    """Return the ending of a file's name, in small letters; "" for one without, and for standard output."""
+    """Return a file name's extension in lower case; "" if there is none, and for standard output."""
     return os.path.splitext(path or "")[1].lower()
 
 
@@ -61,7 +61,7 @@ class Output:
             raise
         except OSError as problem:
             raise self._error(problem) from problem
-        # what a full disk says has no name of a file
+        # the error of a full disk does not name the file
         if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
             raise self._error(error) from error
 
@@ -70,9 +70,9 @@ class Output:
         return EsatlsError(f"{name}: cannot be written: {problem.strerror}")
 
     def _finish(self, *, complete: bool) -> None:
-        """Put the file in its place, or remove what there is of it."""
-        assert self.path is not None  # noqa: S101 - asked for where there is one
-        assert self._temporary is not None  # noqa: S101 - likewise
+        """Move a complete file to its place, or remove an incomplete one."""
+        assert self.path is not None  # noqa: S101 - this is called only if there is one
+        assert self._temporary is not None  # noqa: S101 - as above
         try:
             if complete:
                 self.file.flush()
@@ -82,14 +82,14 @@ class Output:
                 os.replace(self._temporary, self.path)
                 self._temporary = None
         finally:
-            # closing writes what is left, and fails where that did
+            # closing writes the rest, which fails again if writing has failed
             with contextlib.suppress(OSError):
                 self.file.close()
             if self._temporary is not None:
                 os.unlink(self._temporary)
 
     def _mode(self) -> int:
-        """Return the permissions of the file that is replaced, or those of a new one."""
+        """Return the permissions of the file that is replaced, or those for a new file."""
         if self.path is not None and os.path.exists(self.path):
             return os.stat(self.path).st_mode & 0o777
         mask = os.umask(0)

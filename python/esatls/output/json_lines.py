@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 try:
     import orjson
-except ImportError:  # the command line in one file has no compiled modules
+except ImportError:  # the single-file command line has no compiled modules
     orjson = None  # type: ignore[assignment]
 
 from esatls.output.text import MARKS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @functools.cache
 def _marks() -> re.Pattern[str]:
-    # compiled when it is needed, which is not in every run
+    # compiled on first use: not every run needs it
     return re.compile(f"[{MARKS}]")
 
 
@@ -30,7 +30,7 @@ def dumps(record: Mapping[str, object]) -> bytes:
     try:
         line = orjson.dumps(record)
     except (TypeError, AttributeError):
-        # halves of surrogate pairs, numbers of more than 64 bits, or no orjson
+        # a lone surrogate, a number of more than 64 bits, or no orjson
         line = json.dumps(_whole(record), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     if line.isascii() and b"\x7f" not in line:
         return line
@@ -39,23 +39,23 @@ def dumps(record: Mapping[str, object]) -> bytes:
 
 
 def loads(line: bytes) -> Any:
-    """Return what a line of JSON says."""
+    """Return the value of a line of JSON."""
     return json.loads(line) if orjson is None else orjson.loads(line)
 
 
 def lines(records: Sequence[Mapping[str, object]]) -> bytes:
-    """Return records as JSON Lines, each as `dumps` gives it."""
+    """Return records as JSON Lines, each as `dumps` writes it."""
     told = None
     if orjson is not None:
         with contextlib.suppress(TypeError):
             told = b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
     if told is not None and told.isascii() and b"\x7f" not in told:
-        return told  # nearly always, and all at once
+        return told  # nearly always
     return b"".join([dumps(record) + b"\n" for record in records])
 
 
 def _whole(value: Any) -> Any:
-    """Return a value that can be written: halves of surrogate pairs, which are no text, become visible escapes."""
+    """Return a value that can be encoded: lone surrogates become visible escapes."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, list):

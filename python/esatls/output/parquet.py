@@ -14,7 +14,7 @@ _BATCH = 20_000
 
 
 def write(records: Iterable[Mapping[str, object]], file: IO[bytes], fields: tuple[Field, ...]) -> int:
-    """Write records as Parquet, and return how many there were; `MissingDependencyError` without pyarrow."""
+    """Write records as Parquet, and return how many there were. Raises `MissingDependencyError` if pyarrow is missing."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -48,7 +48,7 @@ def write(records: Iterable[Mapping[str, object]], file: IO[bytes], fields: tupl
 
 
 def _columnar(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a record with a list per field of its deliveries, all of one length; what an attempt lacks is null."""
+    """Return a record with one list per field of its deliveries. All are of the same length; a missing value is null."""
     attempts = record.get("deliveries")
     if not attempts:
         return record

@@ -1,4 +1,4 @@
-"""Records -> a table for people: what they look for, in few columns."""
+"""Records -> a table for people; of messages and connections, it has only the most important columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _GAP = 2
 _WHOLE = ("time", "opened", "mid", "icid", "dcid", "id")
-"""Columns that a narrow terminal does not break."""
+"""Columns that are not wrapped on a narrow terminal."""
 
 
 def write(records: Iterable[Mapping[str, object]], file: IO[bytes], names: list[str]) -> int:
@@ -42,9 +42,9 @@ def write(records: Iterable[Mapping[str, object]], file: IO[bytes], names: list[
 
 
 def show(console: Console, names: Sequence[str], rows: Sequence[Sequence[Text]], whole: Sequence[str] = ()) -> None:
-    """Print rows as a table; where a terminal is too narrow for its longest words, each row as lines of its own. No word is parted.
+    """Print rows as a table; if the terminal is too narrow for the longest words, print each row as a block of lines. No word is split.
 
-    Columns of the names in `whole` are not wrapped between words either.
+    Columns named in `whole` are not wrapped between words either.
     """
     from rich.cells import cell_len
     from rich.table import Table
@@ -66,7 +66,7 @@ def show(console: Console, names: Sequence[str], rows: Sequence[Sequence[Text]],
 
 
 def _below(console: Console, names: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
-    """Print each row as lines, a name and a value each, with an empty line after it; what is empty is left out."""
+    """Print each row as lines of a name and its value, without empty values, and an empty line after each row."""
     from rich.text import Text
 
     width = max(map(len, names))
@@ -85,7 +85,7 @@ def _kind(record: Mapping[str, Any]) -> str:
 
 
 def _message_row(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what people look for in a message, in few columns."""
+    """Return the columns that matter most to people in a message."""
     deliveries = record["deliveries"]
     done = [attempt for attempt in deliveries if attempt.get("outcome") == "done"]
     why = [record.get("received_reason"), *(attempt.get("reason") for attempt in deliveries)]
@@ -103,7 +103,7 @@ def _message_row(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _connection_row(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what people look for in a connection, in few columns."""
+    """Return the columns that matter most to people in a connection."""
     return {
         "opened": record.get("opened"),
         "esa_host": record.get("esa_host"),

@@ -1,23 +1,23 @@
-"""Text of the log, made fit for people and programs that take some of it for more than text."""
+"""Text from the log, made safe for terminals and spreadsheets."""
 
 from __future__ import annotations
 
 import functools
 import re
 
-# C0 and C1 controls, marks that turn the direction of text around or part its lines, halves of surrogate pairs
+# DEL and C1 controls, marks that change the direction of text or break lines, lone surrogates
 MARKS = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-# what is drawn as nothing (Unicode's Default_Ignorable_Code_Point): two names that look like one
+# characters that are drawn as nothing (Unicode's Default_Ignorable_Code_Point): two different names could look the same
 _INVISIBLE = (
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 CONTROLS = f"[\x00-\x1f{MARKS}{_INVISIBLE}]"
-# where a spreadsheet sees a formula: at the head of a cell, and of each value in it, for it may be cut there; a number is none
+# where a spreadsheet sees a formula: at the start of a cell, and of each value in it, as the cell may be split there; a number is not a formula
 FORMULA = r"(^|;)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])(?![+-]?\d{1,20}(?:\.\d{1,20})?(?:;|\Z))"
 
 
-# compiled when they are needed, which is not in every run
+# compiled on first use: not every run needs them
 
 
 @functools.cache
@@ -31,9 +31,9 @@ def _formula() -> re.Pattern[str]:
 
 
 def printable(text: str) -> str:
-    """Return text with control characters, and those that are drawn as nothing, as visible escapes, fit for a terminal."""
+    """Return text for a terminal: control characters, and characters that are drawn as nothing, become visible escapes."""
     if text.isascii() and text.isprintable():
-        return text  # nearly all, and a fraction of the time
+        return text  # nearly always, and much faster
     return _controls().sub(_escape, text)
 
 
@@ -43,5 +43,5 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
+    """Return printable text that no spreadsheet takes for a formula."""
     return _formula().sub(r"\1'", printable(text))

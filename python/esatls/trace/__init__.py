@@ -1,5 +1,5 @@
-"""What a log says of one mail, hop by hop, with the lines that say it.
+"""What a log says about one mail, hop by hop, with the lines that say it.
 
-`family` finds the messages and what they were made from, `source_lines` reads the files a second time for their lines, `story` puts both together,
-`text` shows it.
+`family` finds the messages, with those that they were made from and those made from them; `source_lines` reads the files a second time for their lines;
+`story` puts both together; `text` shows the result.
 """

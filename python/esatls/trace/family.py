@@ -1,4 +1,4 @@
-"""Facts -> the messages that are looked for, with what they were made from and what was made from them."""
+"""Facts -> the messages looked for, with their ancestors (the messages that they were made from) and their descendants."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from esatls.verdicts.record_types import DeliveryRecord, MessageRecord
 
 MATCH, PARENT, CHILD = "match", "parent", "child"
-"""Why a message is in a story: it was looked for, it was made into that one, or it was made from that one."""
+"""Why a message is in a story: it was looked for, or is an ancestor or a descendant of that message."""
 
 
 class Passage(NamedTuple):
-    """One connection that a message took, and the attempt that it was (None: the message came over it)."""
+    """A connection of a message: the one over which it came (`attempt` is None), or that of an attempt to deliver it."""
 
     side: int
     key: str
@@ -48,7 +48,7 @@ class Member:
 
 
 def find(facts: Facts, wanted: Callable[[MessageRecord], bool], mid: int | None = None) -> Iterator[Member]:
-    """Yield the messages whose record is wanted, by appliance, MID and life; only those of one `mid` are looked at, if it is given."""
+    """Yield the messages whose record is wanted, by appliance, MID and life. With `mid`, only messages with this MID are looked at."""
     for appliance in appliances_of(facts):
         known = appliance.stores[MESSAGES]
         keys = sorted(known, key=int) if mid is None else [key for key in (str(mid),) if key in known]
@@ -61,7 +61,7 @@ def find(facts: Facts, wanted: Callable[[MessageRecord], bool], mid: int | None 
 
 
 def families(matches: Sequence[Member]) -> list[list[Member]]:
-    """Return each match with its ancestors in front and its descendants behind; a match that another story holds has none of its own."""
+    """Return a story per match: its ancestors, the match, its descendants. A match that is already in another story gets none."""
     found: list[list[Member]] = []
     matched = {id(member.message) for member in matches}
     children: dict[int, dict[int, list[tuple[str, Message]]]] = {}
@@ -99,7 +99,7 @@ def _member(appliance: Appliance, mid: str, message: Message, role: str) -> Memb
 
 
 def _parent(appliance: Appliance, message: Message) -> Message | None:
-    """Return the message that another was made from, also where it carries no content of it: a bounce, a notification."""
+    """Return the message from which a message was made, even if that carries none of its content, as a bounce or a notification."""
     origin = message.origin
     if origin is None or origin.parent_mid is None:
         return None
@@ -119,7 +119,7 @@ def _ancestors(match: Member) -> list[Member]:
 
 
 def _children(appliance: Appliance) -> dict[int, list[tuple[str, Message]]]:
-    """Return the messages that were made from others, by the identity of the parent."""
+    """Return the messages that were made from others, by the `id()` of the parent."""
     found: dict[int, list[tuple[str, Message]]] = {}
     for mid in sorted(appliance.stores[MESSAGES], key=int):
         for _, message in sorted(appliance.messages_of(mid)[1].items()):
@@ -130,7 +130,7 @@ def _children(appliance: Appliance) -> dict[int, list[tuple[str, Message]]]:
 
 
 def _descend(story: list[Member], member: Member, children: dict[int, list[tuple[str, Message]]], seen: set[int]) -> None:
-    """Add all that was made from a message, each before what was made from itself."""
+    """Add the descendants of a message, each followed by its own descendants."""
     waiting = [*reversed(children.get(id(member.message), ()))]
     while waiting:
         mid, message = waiting.pop()

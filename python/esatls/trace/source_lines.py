@@ -1,4 +1,4 @@
-"""A second reading of the files: the lines of some connections and messages, with file and number."""
+"""A second reading of the files, for the lines about some connections and messages, with their files and line numbers."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 _SIDES = ((RECEIVING, "icid"), (DELIVERY, "dcid"))
 _KEPT = 100
-"""Lines of a file that are kept from block to block: as many as one wrapped line may stand on, and more."""
+"""Lines of a file that are kept from one block to the next: more than one wrapped line can take."""
 
 
 class Line(NamedTuple):
-    """One line that says something of a message or of a connection."""
+    """One line that says something about a message or a connection."""
 
     place: tuple[int, int]
-    """Number of the file among all, and of the line in it, from 1; 0 where an entry of message tracking stands on no line."""
+    """Number of the file, and number of the line in it, from 1; the line is 0 for an entry of message tracking that is not a line."""
     file: str
     text: str
-    """As it stands in the file; of a wrapped line the first part."""
+    """As in the file; only the first part of a wrapped line."""
     event: EventRecord
     facts: frozenset[Fact]
-    """What the merge keeps of it."""
+    """The facts that the line adds to a merge."""
 
     @property
     def time(self) -> Time | None:
@@ -48,12 +48,12 @@ class Line(NamedTuple):
 
 
 class _Finder:
-    """Takes the events of a stream and keeps those of wanted ids."""
+    """Takes the events of a stream and keeps those about the wanted messages and their connections."""
 
     def __init__(self, members: Iterable[Member], names: dict[str, str]) -> None:
         self.names = names
         self.found: dict[int, list[Line]] = {}
-        """By the identity of the message or connection."""
+        """By the `id()` of the message or connection."""
         self._file = (0, "")
         self._stream: BlockStream | None = None
         self._recent: dict[int, str] = {}
@@ -69,11 +69,11 @@ class _Finder:
         self._ids = re.compile(rb"(?<!\d)(?:%s)(?!\d)" % b"|".join(sorted(key.encode() for key in ids)))
 
     def begin(self, number: int, name: str) -> None:
-        """Say that what comes now is of another file."""
+        """Begin the next file."""
         self._file, self._stream, self._recent = (number, name), None, {}
 
     def feed(self, stream: BlockStream, block: bytes) -> None:
-        """Give a block to a stream: line by line where it may hold a wanted line, all at once where not."""
+        """Give a block to a stream: line by line if it may have a wanted line, else all at once."""
         self._stream = stream
         if self._ids.search(block) is None:
             stream.feed(block)
@@ -88,18 +88,18 @@ class _Finder:
             stream.line(line)
 
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
-        """Take one event of a log."""
+        """Take one event from a log line."""
         text = found.string
         if self._ids.search(text.encode("utf-8", "surrogateescape")) is not None:
             self._keep(event_of(spec, found, head.base))
         return True
 
     def take_all(self, lines: Iterable[tuple[str, Head]], _start: int) -> int:
-        """Take the events of a block that holds no wanted line."""
+        """Take the events of a block without wanted lines: they are only counted."""
         return sum(1 for _ in lines)
 
     def add(self, event: EventRecord) -> None:
-        """Take one event that was read elsewhere than in a log."""
+        """Take one event that does not come from a log line."""
         self._keep(event)
 
     def _keep(self, event: EventRecord) -> None:
@@ -138,9 +138,9 @@ class _Finder:
 def lines_of(
     members: Sequence[Member], found: Sequence[Source], options: Options, keys: Iterable[str], note: Callable[[int], None] = lambda _: None
 ) -> dict[int, list[Line]]:
-    """Return the lines about some messages and their connections, by the identity of the message or connection, in order of time.
+    """Return the lines about some messages and their connections, in order of time, by the `id()` of the message or connection.
 
-    `keys` are the keys of all appliances whose facts were gathered. The files are read again: what has vanished or is damaged is read as far as it goes.
+    `keys` are the keys of all appliances whose facts were gathered. The files are read again; those that have vanished or are damaged, as far as possible.
     """
     finder = _Finder(members, appliances(keys))
     for number, source in enumerate(found):

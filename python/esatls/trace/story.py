@@ -1,8 +1,8 @@
 """Messages and their lines -> stories: each message hop by hop, each verdict with the lines that decide it.
 
-A story is a plain dict, fit for JSON: `messages`, eldest first, each the record of `esatls messages` with its `role` (match, parent, child) and its
-`hops`. A hop is `receiving`, `message` or `delivery`, with what the record says of it, `why` in words, and its `lines`: file, line, text, time,
-esa_event, and `decides` where the verdict rests on it. A key without a value is absent.
+A story is a plain dict that can be written as JSON. Its `messages`, parents first, are the records of `esatls messages`, each with its `role` (match,
+parent, child) and its `hops`. A hop is `receiving`, `message` or `delivery`, with what the record says about it, `why` in words, and its `lines`: file, line,
+text, time, esa_event, and `decides` if the verdict rests on the line. A key without a value is absent.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class StoryLine(TypedDict, total=False):
 
 
 class Hop(DeliveryRecord, total=False):
-    """One step of a message: how it was received, what was done with it, an attempt to deliver it."""
+    """One step of a message: how it was received, what was done with it, or an attempt to deliver it."""
 
     hop: str
     icid: int
@@ -116,7 +116,7 @@ def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Ite
 
 
 def _delivery(member: Member, passage: Passage, own: Sequence[Line], lines: Mapping[int, Sequence[Line]], shown: set[int], told: set[tuple[int, int]]) -> Hop:
-    """Return one attempt; lines of a connection that served an attempt before stand there alone. What is shown here is added to `told`."""
+    """Return one attempt. A connection's lines are shown only with its first attempt (`shown`); the message's lines shown here are added to `told`."""
     attempt: Mapping[str, Any] = passage.attempt or {}
     hop: dict[str, Any] = {"hop": "delivery", **attempt}
     recipients = member.record.get("recipients", [])
@@ -137,7 +137,7 @@ def _delivery(member: Member, passage: Passage, own: Sequence[Line], lines: Mapp
 
 
 def _is_of(line: Line, attempt: Mapping[str, Any]) -> bool:
-    """Tell whether a line of a message is about one attempt to deliver it."""
+    """Tell whether a line of a message is about this attempt to deliver it."""
     event = line.event
     if "dcid" in event and event["dcid"] != 0:
         return bool(event["dcid"] == attempt.get("dcid"))
@@ -145,7 +145,7 @@ def _is_of(line: Line, attempt: Mapping[str, Any]) -> bool:
 
 
 def _why(connection: Connection, told: Mapping[str, Any], passage: Passage, mid: str) -> tuple[str, frozenset[Fact]]:
-    """Return why a connection has the verdict that is told of it at the time of a message, in words, and the facts that the verdict rests on."""
+    """Return, in words, why a connection has its verdict at the time of a message, and the facts that the verdict rests on."""
     verdict, view = told["verdict"], connection.at(passage.time, mid)
     if "conflict" in told:
         return f"the sources contradict each other ({told['conflict']})", frozenset(connection.evidence(verdict))
@@ -174,7 +174,7 @@ def _why(connection: Connection, told: Mapping[str, Any], passage: Passage, mid:
 
 
 def _told(lines: Iterable[Line], decides: Iterable[Fact]) -> list[StoryLine]:
-    """Return lines as the story has them."""
+    """Return lines in the form of a story."""
     deciding = frozenset(decides)
     found = []
     for line in lines:

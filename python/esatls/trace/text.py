@@ -1,4 +1,4 @@
-"""A story as text for people: a heading per message, and below each hop its lines, with a mark on those that decide."""
+"""A story as text for people: a heading per message, and below each hop its lines, with a mark on those that decide a verdict."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from esatls.trace.story import Hop, Story, StoryMessage
 
 MOST_TEXT = 500
-"""Characters of a line that are shown; JSON has it whole."""
+"""Characters of a line that are shown; JSON has the whole line."""
 _RELATIONS = {"parent": "made into the message below", "child": "made from a message above"}
 
 
 def write(stories: Iterable[Story], file: IO[bytes]) -> None:
-    """Write stories; lines are never wrapped, so that they can be searched and copied."""
+    """Write stories. Lines are never wrapped, so that they can be searched and copied."""
     text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
     console = Console(text)
     for number, story in enumerate(stories):
@@ -79,7 +79,7 @@ def _hop(console: Console, hop: Hop) -> None:
 
 
 def _where(hop: Hop) -> str:
-    """Return which way a hop went, and with whom."""
+    """Return the heading of a hop: what was done, for whom, over which connection and with which peer."""
     receiving = hop["hop"] == "receiving"
     words = ["Received" if receiving else "Delivery"]
     if not receiving and "outcome" in hop:
