@@ -1,4 +1,4 @@
-"""The command line: which commands there are, `esatls explain`, start-up and exit codes."""
+"""The command line: its commands, `esatls explain`, start-up and exit codes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from esatls.errors import EsatlsError, UsageError
 from esatls.output.text import printable
 
 _LATER = ("check", "completion", "config", "connections", "elastic", "events", "follow", "messages", "report", "trace")
-"""Commands that are loaded when they are asked for, each from the module of its name: start-up is short."""
+"""Commands that are loaded only when they are used, each from the module of its name, so that start-up is fast."""
 
 
 class _Group(Group):
-    """The commands, those of `_LATER` too."""
+    """The commands, including those of `_LATER`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *_LATER])
@@ -83,19 +83,19 @@ def explain(line: tuple[str, ...], timezone: str) -> None:
 
 
 def main() -> None:
-    """Run the command line: errors a user can cause are reported in one line, without a traceback."""
+    """Run the command line. Errors that a user can cause are reported in one line, without a traceback."""
     stand_in()
     if "_ESATLS_COMPLETE" in os.environ:
         from esatls.cli.completion import answer
 
         answer(cli)
-    gc.disable()  # one command, one run: what is built is needed to the end
+    gc.disable()  # the process runs one command: its objects are needed until the end
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _stop)  # so that no partial output is left behind
     try:
-        # not cli.main(): it would turn a closed pipe into an exit code of its own
+        # not cli.main(): it has its own exit code for a closed pipe
         with cli.make_context("esatls", sys.argv[1:]) as context:
             cli.invoke(context)
     except click.exceptions.Exit as error:
@@ -127,7 +127,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """Run the command line as a process of its own, which ends at once: to give back piece by piece what was read takes a while."""
+    """Run the command line as a process that ends at once, because freeing what was read piece by piece takes a while."""
     try:
         main()
     except SystemExit as error:
@@ -149,7 +149,7 @@ def _stop(number: int, _: object) -> None:
 
 
 def _leave(code: int) -> None:
-    """End at once, with nothing more written to a pipe that is closed."""
+    """End at once, without writing any more to a closed pipe."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 1)
     os._exit(code)

@@ -1,4 +1,4 @@
-"""The command `esatls completion`, and the answers to a shell that completes a line."""
+"""The command `esatls completion`, and the answers to a shell that completes a command line."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import click
 from click.shell_completion import get_completion_class, shell_complete
 
 VARIABLE = "_ESATLS_COMPLETE"
-"""Where a shell says that it asks."""
+"""The environment variable in which a shell asks."""
 
 
 def answer(group: click.Group) -> None:
-    """Answer a shell that asks how a line may go on, and end; do nothing if none does."""
+    """Answer a shell that asks for completions, and exit; do nothing if none asks."""
     instruction = os.environ.get(VARIABLE)
     if instruction:
         sys.exit(shell_complete(group, {}, "esatls", VARIABLE, instruction))

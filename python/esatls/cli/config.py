@@ -1,4 +1,4 @@
-"""The configuration file, and the command `esatls config`, which shows what holds and from where."""
+"""The configuration file, and the command `esatls config`, which shows the settings in effect and their file."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ SETTINGS: dict[str, tuple[type, str]] = {
     "own_domains": (list, "domains of your own, apart from partners"),
     "partners": (str, "list of partners that esatls check reads"),
 }
-"""What the file may set: the type, and what it means. Each is the default of the option of its name."""
+"""The settings that the file may have, each with its type and meaning. A setting is the default of the option of its name."""
 _WORDS = {str: "a text in quotes", int: "a number", list: 'a list such as ["example.com"]'}
 
 
 def default_path() -> str:
-    """Return where the file is looked for."""
+    """Return the usual path of the file."""
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     return os.path.join(folder, "esatls", "config.toml")
 
 
 def read(path: str | None) -> tuple[str | None, dict[str, Any]]:
-    """Return the file that holds and its settings; `path` is one that was asked for, None the usual one, which may be missing.
+    """Return the path of the file in effect and its settings. If `path` is None and ESATLS_CONFIG is not set, it is the usual file, which may be missing.
 
-    Raises `InputError` where a file that was asked for cannot be read, and `UsageError` where it is no such file.
+    Raises `InputError` if the file cannot be read, and `UsageError` if it is not TOML or has a wrong setting.
     """
     wanted = path or os.environ.get(VARIABLE)
     found = wanted or default_path()
@@ -67,13 +67,13 @@ def _settings(path: str, data: bytes) -> dict[str, Any]:
         if type(value) is not kind or (isinstance(value, list) and not all(isinstance(one, str) for one in value)):
             raise UsageError(f"{path}: {name} must be {_WORDS[kind]}")
     if "partners" in told:
-        # as the file has it: beside the file
+        # a relative path is relative to the folder of the file
         told["partners"] = os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(told["partners"]))
     return told
 
 
 def defaults(group: click.Group, context: click.Context, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings as defaults of each command that has an option of that name; what is given on the command line wins."""
+    """Return the settings as defaults for each command that has an option of that name; options on the command line win."""
     found: dict[str, Any] = {}
     for name in group.list_commands(context):
         command = group.get_command(context, name)

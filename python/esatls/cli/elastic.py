@@ -34,7 +34,7 @@ def elastic() -> None:
 
 
 Connect = Callable[[str], Client]
-"""Makes a client of a server, by its address."""
+"""Makes a client for the server at an address."""
 
 
 def _server_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -207,5 +207,5 @@ def must_encrypt(connect: Connect, url: str, file: str) -> None:
 
 
 def _tell(line: str) -> None:
-    """Report what a server rejects, or why the command waits for it."""
+    """Report on standard error what was rejected or left out, or why the command waits."""
     click.echo(f"esatls: {line}", err=True)

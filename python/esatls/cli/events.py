@@ -38,6 +38,6 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
             write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), form, file, FIELDS)
     told = None
     if wanted != frozenset(EVENT_KINDS) or source.since is not None or source.until is not None:
-        # the other lines are not looked at closely: they may be events, or be ignored
+        # the other lines are not looked at closely: they may be events or ignored lines
         told = f"{counts.lines:,} lines: {counts.events:,} requested events, {counts.ignored:,} other lines, {counts.unreadable:,} unreadable"
     source.end(counts, nothing="no events of the requested kinds", told=told)

@@ -33,7 +33,7 @@ _STAMP = re.compile(STAMP, re.ASCII)
 
 
 def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
-    """Return what is known about one line: its header, the matching pattern and expression and the event, or why it is not an event."""
+    """Return what is known about one line: its header, and the pattern that matches, its expression and the event, or why it is not an event."""
     told: dict[str, Any] = {}
     whole = line
     inner = records.unwrap(line)
@@ -64,7 +64,7 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
 
 
 def _of_tracking(sentences: list[EventRecord]) -> dict[str, Any]:
-    """Return what is known about message tracking: the event of each entry that is one."""
+    """Return what is known about text from message tracking: the event of each entry that is one."""
     told: dict[str, Any] = {"inside": "message tracking, read entry by entry"}
     for number, event in enumerate(sentences, 1):
         told["event" if number == 1 else f"event {number}"] = event
@@ -84,7 +84,7 @@ def _why(text: str) -> str:
 
 
 def _stopped(line: str) -> str:
-    """Return which part of a header stopped a line that has none."""
+    """Return why no header was recognized in a line."""
     if line.lstrip()[:1] in ("{", "["):
         return "a record none of whose fields is a line, or no whole record"
     end = _END.search(line, 0, envelope.LONGEST)
@@ -98,7 +98,7 @@ def _stopped(line: str) -> str:
 
 
 def nearest(line: str) -> str:
-    """Return the known header that a line's beginning is most like."""
+    """Return the known header that is most like the beginning of a line."""
     start = _form(line[:60])
     return max(SHAPES, key=lambda shape: difflib.SequenceMatcher(None, start, _form(shape), autojunk=False).ratio())
 

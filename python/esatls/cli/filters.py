@@ -34,7 +34,7 @@ class MessageFilter(NamedTuple):
     address: Texts = ()
     """Sender or recipient."""
     message_id: Texts = ()
-    """Message-ID, with its angle brackets or without."""
+    """Message-ID, with or without its angle brackets."""
     subject: Texts = ()
     """Part of the subject, ignoring case."""
     mids: tuple[int, ...] = ()
@@ -64,14 +64,14 @@ class ConnectionFilter(NamedTuple):
     direction: Texts = ()
     mail_flow: Texts = ()
     domain: Texts = ()
-    """Domain of the partner or of the other side's name; subdomains count."""
+    """Domain of the partner or of the other side's host name; subdomains count."""
     peer: Texts = ()
     """Address of the other side."""
     sender_group: Texts = ()
     interface: Texts = ()
     """Name or address of the listener or interface."""
     version: Texts = ()
-    """Protocol, with TLSv in front of its number or without."""
+    """Protocol, with or without TLSv in front of its number."""
     cipher: Texts = ()
     reason: Texts = ()
     """Part of the reason, ignoring case."""
@@ -198,7 +198,7 @@ def _filtered(
 
 
 def within(name: str | None, domain: str) -> bool:
-    """Tell whether a host or domain is a domain or lies in it, as both stand there or as DNS has them."""
+    """Tell whether a host or domain name is this domain or lies in it, in the letters of the log or as DNS has them."""
     if name is None:
         return False
     name, domain = name.lower().rstrip("."), domain.lower().strip(".")
@@ -207,7 +207,7 @@ def within(name: str | None, domain: str) -> bool:
 
 @functools.lru_cache(maxsize=10_000)
 def address(text: str) -> str | None:
-    """Return an IP address in its one canonical spelling, one of IPv4 that is written as IPv6 as IPv4; None for any other text."""
+    """Return an IP address in its canonical form, an IPv4 address that is written as IPv6 as IPv4; None for any other text."""
     import ipaddress
 
     try:

@@ -22,7 +22,7 @@ from esatls.output import BY_ENDING, ending, printable
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class _Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore] # generic in newer versions alone
+class _Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore] # generic only in newer versions
     """Seconds, or a number with s, m, h or d."""
 
     name = "duration"
@@ -127,7 +127,7 @@ def follow(
 
 
 def _is_same(one: str, other: str) -> bool:
-    """Tell whether two paths name one file, be it there or not."""
+    """Tell whether two paths name the same file, whether it exists or not."""
     return os.path.realpath(one) == os.path.realpath(other) or (os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other))
 
 

@@ -1,4 +1,4 @@
-"""Where a command writes its records, and in which format."""
+"""The options for the output file and format of records."""
 
 from __future__ import annotations
 

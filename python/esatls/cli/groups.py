@@ -6,7 +6,7 @@ import click
 
 
 class Group(click.Group):
-    """A group whose help says what each command is for in a whole sentence."""
+    """A group whose help describes each command in a whole sentence."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the first paragraph of each command's help, which click would cut short."""

@@ -1,4 +1,4 @@
-"""What the commands that read logs share: options, input files, and messages on standard error."""
+"""What the commands that read logs have in common: options, input files, and messages on standard error."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 _Record = TypeVar("_Record")
 _LATEST: list[parallel.Progress] = []
-"""Holds what the latest command has read, which the process ends with (`commands.run`)."""
+"""Keeps what the latest command has read, so that the process ends without freeing it (`commands.run`)."""
 _LARGE = 50_000_000
-"""Bytes on disk from which on progress is shown."""
+"""Progress is shown for input with more bytes on disk than this."""
 
 
 def _size(_context: click.Context, option: click.Parameter, value: str | None) -> int | None:
@@ -54,7 +54,7 @@ def _size(_context: click.Context, option: click.Parameter, value: str | None) -
 
 
 def _half() -> int | None:
-    """Return half of this machine's memory, where it is told."""
+    """Return half of this machine's memory, in bytes; None if the system does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     except (AttributeError, ValueError, OSError):
@@ -101,9 +101,9 @@ class Input:
         self.allow_empty: bool = options["allow_empty"]
         self.failed = False
         self.problems: list[str] = []
-        """What was told about the input, each in one line."""
+        """The problems found in the input, each in one line."""
         self.contradictions = Contradictions()
-        """What the records have shown up to now."""
+        """Those that the records have shown so far."""
         self._bar: Bar | None = None
         self._progress = parallel.Progress()
         where = None if options["timezone"] is None else zone(options["timezone"])
@@ -137,7 +137,7 @@ class Input:
             click.echo(f"esatls: {printable(str(one))}", err=True)
 
     def output(self, path: str | None) -> Output:
-        """Return where the records go; `UsageError` if that is an input file."""
+        """Return the output for records. Raises `UsageError` if it is an input file."""
         if path not in (None, "-"):
             for source in self.found:
                 if source.path != "-" and os.path.isfile(source.path) and os.path.exists(str(path)) and os.path.samefile(source.path, str(path)):
@@ -145,7 +145,7 @@ class Input:
         return Output(path)
 
     def warn(self, problem: str) -> None:
-        """Report a problem with the input; it also sets the exit code."""
+        """Report a problem with the input, and set the exit code (with --allow-empty, not for a file without recognized lines)."""
         self.read()
         if self.allow_empty and problem.endswith(parallel.NOT_UNDERSTOOD):
             return
@@ -164,13 +164,13 @@ class Input:
         return self._progress
 
     def read(self) -> None:
-        """Say that all has been read: the progress bar goes away."""
+        """Remove the progress bar: all has been read, or a message is to be shown."""
         if self._bar is not None:
             self._bar.end()
             self._bar = None
 
     def judged(self, records: Iterator[_Record], total: int) -> Iterator[_Record]:
-        """Return records, with a progress bar while they are made, unless they are written to the same terminal."""
+        """Return records, with a progress bar while they are made unless they are written to the same terminal."""
         if self._progress.show is None:
             return records
         self.read()
@@ -181,9 +181,10 @@ class Input:
         return judged(records, total)
 
     def end(self, counts: Counts, written: int | None = None, *, nothing: str = "no lines were recognized", told: str | None = None) -> None:
-        """Show the counts, or `told` in their place; exit with 1 if something could not be read.
+        """Show what was read, unless --quiet is given; exit with 1 if there was a problem with the input.
 
-        Contradictions that the records have shown come before, and behind `nothing` if no line was an event, or that no record matched.
+        It shows contradictions in the records, the counts (or `told` instead), the shapes of lines that were not understood, and finally that no record
+        matched the filters, or `nothing` if no line was an event.
         """
         self.read()
         if not self.quiet:
@@ -208,7 +209,7 @@ def facts_of(source: Input) -> tuple[Facts, Counts]:
 
 
 def appliances_of(source: Input) -> tuple[Judging, Counts]:
-    """Return the appliances of all inputs, to be judged once, and the line counts."""
+    """Return the appliances of all inputs, which can be judged once, and the line counts."""
     judging, names, counts = parallel.whole(source.found, source.options, source.warn, source.progress())
     source.read()
     source.tell_names(names)
@@ -216,7 +217,7 @@ def appliances_of(source: Input) -> tuple[Judging, Counts]:
 
 
 def by_whom(judging: Judging) -> Judging:
-    """Return what judges some facts: not the core, where it cannot."""
+    """Return what is to be judged, in a form that Python judges if the core cannot."""
     if isinstance(judging, Facts):
         from esatls import native
         from esatls.verdicts.records import Whole
@@ -237,7 +238,7 @@ def connections_of(appliances: Judging, source: Input) -> Iterator[ConnectionRec
 
 
 def briefs_of(appliances: Portion | Whole | Parts, source: Input) -> Iterator[Brief]:
-    """Yield what a report counts of them."""
+    """Yield the same connections, with only what a report counts."""
     from esatls.verdicts import records
 
     return _connections_of(appliances, source, records.briefs_of)

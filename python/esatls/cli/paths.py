@@ -1,4 +1,4 @@
-"""How a shell completes paths: as its own commands do."""
+"""Completion of paths: the shell completes them as for its own commands."""
 
 from __future__ import annotations
 

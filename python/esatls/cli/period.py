@@ -1,4 +1,4 @@
-"""What `--since` and `--until` may say: a time, or a period in words."""
+"""The values of `--since` and `--until`: a time, or a period in words."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MONTH = re.compile(r"(\d{4})-(\d{2})")
 
 
 def period(text: str, zone: tzinfo | None = None, now: datetime | None = None) -> tuple[Time, Time | None]:
-    """Return when a period begins, and when it ends if it has an end of its own.
+    """Return when a period begins, and when it ends if it has an end.
 
-    `7d`, `12h` and `2w` begin so long ago; `today` and a weekday begin with that day, the last one that has begun; `yesterday`, `last-week`,
-    `last-month` and a month (`2026-03`) begin and end. Anything else is a date or a time. `zone` (UTC by default) is the time zone of days, and of a time
+    `7d`, `12h` and `2w` begin that long ago; `today` and a weekday begin with that day, a weekday with its latest one (today or before). `yesterday`,
+    `last-week`, `last-month` and a month (`2026-03`) have an end. Anything else is a date or time. Days begin at midnight in `zone` (default: UTC), which is also that of a time
     without an offset.
     """
     words = text.strip().lower()
@@ -57,5 +57,5 @@ def period(text: str, zone: tzinfo | None = None, now: datetime | None = None) -
 
 
 def _begin(day: datetime, zone: tzinfo) -> int:
-    """Return when a day begins in a zone, in seconds."""
+    """Return when a day begins in a zone, in seconds since 1970."""
     return int(day.replace(tzinfo=zone).timestamp())

@@ -1,4 +1,4 @@
-"""The progress bars on a terminal: bytes that are read, then records that are judged."""
+"""The progress bars on a terminal: for bytes read, then for records judged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _EVERY = 1000
-"""Records after which the bar moves."""
+"""The bar moves each time that so many records have been judged."""
 
 
 class Bar:
@@ -31,13 +31,13 @@ class Bar:
         self.bar.update(self.task, completed=done)
 
     def end(self) -> None:
-        """Remove it."""
+        """Remove the bar."""
         self.bar.stop()
         atexit.unregister(self.bar.stop)
 
 
 def judged(records: Iterable[_T], total: int) -> Iterator[_T]:
-    """Yield records, and show meanwhile how many of about so many there have been."""
+    """Yield records, and show how many of about `total` there have been."""
     bar = Progress(TextColumn("Judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True)
     task = bar.add_task("", total=total)
     with bar:

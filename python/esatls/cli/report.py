@@ -99,7 +99,7 @@ def _counted(judging: Judging, source: Input) -> Iterable[count.Counted]:
         from esatls import native
 
         both = native.counted(judging, source.contradictions, source.since, source.until, source.options.jobs)
-        # what is together has been looked at
+        # the core has checked the times of all but these messages
         return (one for one in both if isinstance(one, count.Alike) or "esa_direction" in one or in_time(cast("MessageRecord", one), source))
     if isinstance(judging, Whole):
         judging.keep()
@@ -107,7 +107,7 @@ def _counted(judging: Judging, source: Input) -> Iterable[count.Counted]:
 
 
 def _dated(output: str | None, source: Input) -> str | None:
-    """Return a file's name with the day, week or month that the report begins with."""
+    """Return a file name with {date}, {week} and {month} replaced by those of --since, or of today."""
     if output is None or "{" not in output:
         return output
     zone = source.options.zone or timezone.utc

@@ -1,4 +1,4 @@
-"""Closed standard streams are reported in one line."""
+"""Stand-ins for closed standard streams, so that using one is reported in one line."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class _Closed(io.RawIOBase):
 
 
 def stand_in() -> None:
-    """Replace closed streams: using one raises an `OSError` that names it; what goes to a closed standard error is dropped."""
+    """Replace closed streams: using one raises an `OSError` that names it. Text for a closed standard error is dropped."""
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
-    # no file is to get the number of a standard stream
+    # no other file may get the number of a standard stream
     while True:
         number = os.open(os.devnull, os.O_RDWR)
         if number > 2:

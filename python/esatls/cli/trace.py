@@ -74,7 +74,7 @@ def trace(what: str, limit: int, form: str | None, output: str | None, **options
 
 
 def _wanted(what: str) -> tuple[int | None, Callable[[MessageRecord], bool]]:
-    """Return which records a word names, and the MID if it is one."""
+    """Return the MID if the text is one, else None, and a function that tells whether a record is meant."""
     what = what.strip()
     if what.isascii() and what.isdigit():
         if len(what) > LONGEST_NUMBER:
@@ -87,7 +87,7 @@ def _wanted(what: str) -> tuple[int | None, Callable[[MessageRecord], bool]]:
 
 
 def _again(source: Source, stack: contextlib.ExitStack) -> Source:
-    """Return a source that can be read twice: itself, or a copy of what a pipe gives."""
+    """Return a source that can be read twice: itself, or a copy of what comes from a pipe."""
     if source.path != "-" and os.path.isfile(source.path):
         return source
     copy = stack.enter_context(tempfile.NamedTemporaryFile(prefix="esatls-"))  # noqa: SIM115 - the stack closes it
