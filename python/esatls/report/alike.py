@@ -1,6 +1,6 @@
-"""Brief records in groups, as the compiled core counts them: most records are like another one, and only one of these is looked at.
+"""Brief records in groups, as the compiled core counts them: most records are alike, so that only one of each group is looked at.
 
-What those of a group have in common is told by `verdicts.counted`; the core tells their times and the latest ids beside one of their records.
+`verdicts.counted` says what the records of a group have in common. The core gives one of these records, with the times of the group and its latest ids.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ FAMILIES = (
     (False, 0, 1, False, counted.FROM_A_HOST, MOST_EXAMPLES),
     (False, 0, 0, True, counted.DELIVERED, MOST_EXAMPLES),
 )
-"""By family: whether connections are counted, spans that are counted apart, how many of a record's own times matter, or whether those of its deliveries
-do, the family whose texts are looked at where the sender has no domain, and how many of the latest are examples."""
+"""By family: whether it counts connections; the seconds of a period (0: one for all); how many of a record's own times matter, or whether those of its
+deliveries do; the family by which records are grouped if the sender has no domain; and how many of the latest are kept as examples."""
 _Span = tuple[int, int, list[tuple[int, int]]]
-"""The first and the last time, and time and id of the latest."""
+"""The first and the last time, and the times and ids of the latest records, newest first."""
 _STAMPS = Stamps()
 
 
 def by_itself(told: Iterable[bytes]) -> list[Alike]:
-    """Return the records that the core leaves to be counted one by one, given for each family."""
+    """Return the records that the core has put in no group, given as lines for each family."""
     return [Alike(loads(line), 1, what=what) for what, some in zip(_WHATS.values(), told) for line in some.splitlines()]
 
 
 def together(counted: Iterable[list[tuple[bytes, int, list[_Span], bytes]]]) -> Iterator[Alike]:
-    """Yield what threads of the core have counted together: what is alike, the family in front, the number, spans, and the record of one."""
+    """Yield the groups that threads of the core have counted, each given as its key (the first byte is the family), size, spans, and one record."""
     first, *others = map(_by_key, counted)
     for groups in others:
         for key, (number, spans, line) in groups.items():
@@ -58,7 +58,7 @@ def _joined(one: _Span, other: _Span) -> _Span:
 
 
 def _alike(family: int, record: Any, number: int, spans: list[_Span]) -> Alike:
-    """Return what was counted together, as if the record were that of the latest."""
+    """Return a group whose record has the time and id of the latest."""
     what = _WHATS[family]
     if what == "seen":
         return Alike(record, number, times=tuple([_STAMPS[time] for first, last, _ in spans for time in (first, last)]), what=what)

@@ -1,4 +1,4 @@
-"""Shares over time as one line of text: a bar for each day, or for some days in a row."""
+"""Shares over time as one line of text: a bar for each day, or for several days in a row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from esatls.report.report_types import PartnerDay, Span
 
 MOST_BARS = 14
-"""Bars in one line: two weeks of days, or longer times in equal parts."""
+"""Most bars in one line: up to two weeks by day, longer times in equal parts."""
 _HEIGHTS = "\N{LOWER ONE EIGHTH BLOCK}\u2582\u2583\u2584\u2585\u2586\u2587\N{FULL BLOCK}"
 _NONE = "\N{LIGHT SHADE}"
 
@@ -26,7 +26,7 @@ NOTE_OF_PROTOCOLS = "Bars after a protocol show its share of the connections ove
 
 
 class Bars(NamedTuple):
-    """The parts of a report's time, each so many days long."""
+    """The time of a report in parts, each `length` days long."""
 
     first: date
     number: int
@@ -34,7 +34,7 @@ class Bars(NamedTuple):
 
     @classmethod
     def of(cls, span: Span) -> Bars | None:
-        """Return the parts of a span; None where it has less than two days."""
+        """Return the parts of a span; None if it is within one day."""
         if not span:
             return None
         first, last = (date.fromisoformat(span[end][:10]) for end in ("first", "last"))
@@ -43,7 +43,7 @@ class Bars(NamedTuple):
         return cls(first, -(-days // length), length) if days > 1 else None
 
     def draw(self, days: Iterable[PartnerDay], share: Callable[[PartnerDay], tuple[int, int]]) -> str:
-        """Return a bar for each part: of nothing a shade, of no share the lowest bar, and the highest only where it is all."""
+        """Return a bar for each part: a shade if there was nothing to count, the lowest bar only for a share of none, the highest only for all."""
         parts = [[0, 0] for _ in range(self.number)]
         for day in days:
             at = (date.fromisoformat(day["day"]) - self.first).days // self.length
@@ -52,7 +52,7 @@ class Bars(NamedTuple):
         return "".join(_bar(some, whole) for some, whole in parts)
 
     def dates(self) -> str:
-        """Return which times the bars stand for, in words."""
+        """Return the times that the bars stand for, in words."""
         last = date.fromordinal(min(self.first.toordinal() + self.number * self.length - 1, date.max.toordinal()))
         each = "a day" if self.length == 1 else f"{self.length} days"
         return f"{each} from {self.first} to {last}"
@@ -68,10 +68,10 @@ def _bar(some: int, whole: int) -> str:
 
 
 def over_tls(day: PartnerDay) -> tuple[int, int]:
-    """Return how many of a day's connections were over TLS, of those that tell."""
+    """Return how many of a day's connections were encrypted, and how many percentages count."""
     return day["connections"].get("encrypted", 0), sum(count for verdict, count in day["connections"].items() if verdict in COUNTED)
 
 
 def with_version(version: str) -> Callable[[PartnerDay], tuple[int, int]]:
-    """Return what tells how many of a day's connections over TLS had a protocol."""
+    """Return a function that returns how many of a day's connections over TLS had this protocol, and how many there were."""
     return lambda day: (day["versions"].get(version, 0), sum(day["versions"].values()))

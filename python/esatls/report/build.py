@@ -1,33 +1,33 @@
-"""Records -> one report: what Cisco's TLS Connections page answers, and with what, with whom and why not.
+"""Records -> one report: the numbers of Cisco's TLS Connections page, and also protocols and ciphers, partners, and reasons of failures.
 
-A report is a plain dict, fit for JSON. A key without a value is absent.
+A report is a plain dict that can be written as JSON. A key without a value is absent.
 
 ```
 span          first, last: RFC 3339, UTC
 appliances    [esa_host, connections, messages]
 totals        connections, messages
 receiving, delivery
-    all, incoming, outgoing, unknown          one part per mail flow; `unknown` where the log does not tell it
+    all, incoming, outgoing, unknown          one part per mail flow; `unknown` if the log does not show it
         connections                           a tally, and attempted (attempted_encrypted: percent of these over TLS), fallback, required (of
                                               these, required_failed and required_cleartext), deprecated, weak, no_forward_secrecy
         messages                              a tally
-        recipients                            a tally: of messages received, of deliveries that were done
+        recipients                            a tally: of messages received, or of completed deliveries
         versions, ciphers                     [version | cipher, connections, percent, messages, and marks]
         reasons                               [reason, connections, failed, cleartext, partners, certificate]
-        other_reasons                         [reason, connections, unused, unknown]: of connections that are in no percentage
+        other_reasons                         [reason, connections, unused, unknown]: of connections that no percentage counts
         failures                              [partner, connections, failed, cleartext, required, certificate, reasons]
         outdated                              [partner, connections, versions, ciphers]
         partners                              [partner, connections, messages]: the per-domain table
         over_time                             unit (hour or day), connections, messages: [time, verdicts]; undated
 both_sides    [received, delivered, messages]
-evidence      what it was made from, where the caller adds that (`evidence`)
-organisations [partner, direction, own, names, connections, messages, versions, days, last_tls; cleartext, deprecated, weak, failed], as `ledger` says
-notes         what each number counts, in sentences; `contradictions` where ids look like those of several appliances
+evidence      what the report was made from, if the caller adds it (`evidence`)
+organisations [partner, direction, own, names, connections, messages, versions, days, last_tls; cleartext, deprecated, weak, failed], see `ledger`
+notes         what each number counts, in sentences; `contradictions` if ids look like those of several appliances
 ```
 
-A tally is `total`, `counted`, `verdicts` and `percent`: the percentages are of `counted`, the verdicts that tell
-whether TLS was used. Rows are sorted by count, then by name: the order of the records does not matter. Failures, outdated and partners,
-which have a row per name, are there where they are asked for.
+A tally has `total`, `counted`, `verdicts` and `percent`: the percentages are of `counted`, the verdicts that say whether TLS was used. Rows are sorted by
+count, then by name, so that the order of the records does not matter. Failures, outdated and partners, which have a row per name, are there only if the
+caller wants them.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ MESSAGE_VERDICTS: dict[Direction, tuple[str, ...]] = {"receiving": RECEIVED_VERD
 
 
 def percent(part: int, whole: int) -> float | None:
-    """Return a share in percent with one decimal, half rounded up; None of nothing.
+    """Return a percentage with one decimal, half rounded up; None if `whole` is 0.
 
-    Only all of it is 100, and only nothing is 0: 9,999 of 10,000 are 99.9.
+    Only all are 100 and only none are 0: 9,999 of 10,000 are 99.9.
     """
     if whole == 0:
         return None
@@ -90,16 +90,16 @@ def build(
 ) -> Report:
     """Return the report on records of connections and of messages (`fields.CONNECTION_FIELDS`, `fields.MESSAGE_FIELDS`).
 
-    `contradictions` are those that the records add to, if they do; the notes count them.
+    `contradictions`, if given, are filled while the records are read; the notes list them.
 
-    Each iterable is read once, and may have both; memory grows with partners, ciphers, reasons and hours, not with records.
-    Names in `own_domains`, and below them, are no partners. Times are UTC. The same records in any order give the same report.
+    Each iterable is read once and may have both kinds; memory grows with partners, ciphers, reasons and hours, not with records.
+    Names in `own_domains`, and their subdomains, are not partners. Times are UTC. The order of the records does not matter.
     """
     return report_on(count_records(connections, messages, own_domains), contradictions)
 
 
 def report_on(counts: Counts, contradictions: Contradictions | None = None, *, names: bool = True) -> Report:
-    """Return the report on what was counted of records; `names` if it is to have a row per name of a partner too, not only per organisation."""
+    """Return the report from the counts of records. With `names`, it also has a row per name of a partner, not only per organisation."""
     span, parts, hosts, both, ledger = counts
     unit = span.unit()
     report: Report = {
@@ -181,7 +181,7 @@ def _part(part: Part, direction: Direction, unit: str, *, names: bool) -> report
 
 
 def _shares(part: Part, name: str) -> list[dict[str, Any]]:
-    """Return a row per protocol or cipher: encrypted connections and messages; the percentages are of those that are known."""
+    """Return a row per protocol or cipher, with its connections and messages over TLS; percentages are of connections for which it is known."""
     connections, messages = _one_word(part.table(name + "s")), _one_word(part.table(f"message_{name}s"))
     whole = sum(count for key, count in connections.items() if key != UNKNOWN)
     rows = []
@@ -206,7 +206,7 @@ def _ciphers(part: Part) -> list[CipherRow]:
 
 
 def _rows(table: Counter[tuple[str, ...]]) -> dict[str, dict[str, int]]:
-    """Return a table of two words by the first one."""
+    """Return a table whose keys are two words as a dict per first word."""
     rows: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for (first, second), count in table.items():
         rows[first][second] = count
@@ -234,7 +234,7 @@ def _reasons(table: Counter[tuple[str, ...]]) -> list[ReasonRow]:
 
 
 def _other_reasons(table: Counter[tuple[str, ...]]) -> list[OtherReasonRow]:
-    """Return a row per reason of connections that were unused, or of which the log does not tell."""
+    """Return a row per reason of connections that were unused or whose verdict is unknown."""
     rows: list[OtherReasonRow] = [
         {"reason": reason, "connections": sum(verdicts.values()), "unused": verdicts.get("unused", 0), "unknown": verdicts.get(UNKNOWN, 0)}
         for reason, verdicts in _rows(table).items()
@@ -263,7 +263,7 @@ def _failures(table: Counter[tuple[str, ...]]) -> list[FailureRow]:
 
 
 def _outdated(table: Counter[tuple[str, ...]]) -> list[OutdatedRow]:
-    """Return a row per partner that used a deprecated protocol or a weak cipher, with all that marks it so."""
+    """Return a row per partner that used a deprecated protocol or a weak cipher, with these protocols and ciphers."""
     used: defaultdict[str, dict[tuple[str, str], int]] = defaultdict(dict)
     for (partner, version, cipher), count in table.items():
         used[partner][version, cipher] = count
@@ -297,7 +297,7 @@ def _partners(part: Part, direction: Direction) -> list[PartnerRow]:
 
 
 def _over_time(part: Part, direction: Direction, unit: str) -> Series:
-    """Return the counts per hour or day that has any; the times are the beginnings."""
+    """Return the counts of each hour or day that has any, with the time at which it begins."""
     series: dict[str, dict[str, Counter[str]]] = {"connections": {}, "messages": {}}
     for (what, hour, verdict), count in part.table("over_time").items():
         begin = hour + ":00:00Z" if unit == "hour" else hour[:10] + "T00:00:00Z"

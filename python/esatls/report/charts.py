@@ -44,7 +44,7 @@ def _svg(width: float, height: float, label: str, shapes: Iterable[Markup], kind
 
 
 def stacked_bar(tally: Tally) -> Markup:
-    """Return a bar of the shares that a tally counts."""
+    """Return a bar of the verdicts that percentages count, by their shares."""
     whole = tally["counted"]
     label = ", ".join(f"{verdict} {value:.1f} %" for verdict, value in tally["percent"].items()) or "nothing counted"
     shapes = [_rectangle((0, 0, 100, 10), "track")]
@@ -59,7 +59,7 @@ def stacked_bar(tally: Tally) -> Markup:
 
 
 def bar(value: float | None, kind: str, label: str) -> Markup:
-    """Return one bar of a share in percent; an empty one where there is nothing to have a share of."""
+    """Return a bar for a percentage; an empty one if there is none."""
     shapes = [_rectangle((0, 0, 100, 10), "track")]
     if value:
         shapes.append(_rectangle((0, 0, value, 10), kind))
@@ -67,16 +67,16 @@ def bar(value: float | None, kind: str, label: str) -> Markup:
 
 
 class Axis(NamedTuple):
-    """The time that all charts of a page share, cut into bars."""
+    """The time axis that all charts of a page share, cut into bars."""
 
     unit: str
     seconds: int
-    """Of one bar: a whole number of units."""
+    """Length of a bar: a whole number of units."""
     first: int
     slots: int
 
     def slot(self, time: str) -> int:
-        """Return the bar of a time."""
+        """Return the number of the bar for a time."""
         return (int(parse_rfc3339(time)) - self.first) // self.seconds
 
     def stamp(self, slot: int) -> str:
@@ -85,19 +85,19 @@ class Axis(NamedTuple):
         return f"{at:%Y-%m-%d %H:%M}" if self.unit == "hour" else f"{at:%Y-%m-%d}"
 
     def label(self, slot: int) -> tuple[str, str]:
-        """Return a time on two lines, the more telling first."""
+        """Return the beginning of a bar as two lines of text, the more precise one first."""
         at = datetime.fromtimestamp(self.first + slot * self.seconds, timezone.utc)
         day = f"{at.day} {MONTHS[at.month - 1]}"
         return (f"{at:%H:%M}", day) if self.unit == "hour" else (day, str(at.year))
 
     def each(self) -> str:
-        """Return what a bar stands for: `hour`, `2 days`."""
+        """Return the length of a bar in words: `hour`, `2 days`."""
         units = self.seconds // _SECONDS[self.unit]
         return self.unit if units == 1 else f"{units} {self.unit}s"
 
 
 def time_axis(all_series: Sequence[Series]) -> Axis | None:
-    """Return the axis for all that has a time; None if nothing has."""
+    """Return the axis for all times in these series; None if there is no time."""
     times = [row["time"] for series in all_series for what in WHAT for row in (*series[what][:1], *series[what][-1:])]
     if not times:
         return None
@@ -119,7 +119,7 @@ def _bars(rows: Sequence[Moment], axis: Axis) -> dict[int, dict[str, int]]:
 
 
 def _top(most: int) -> int:
-    """Return the end of an axis: at least `most`, and twice a round number."""
+    """Return the top of an axis: at least `most`, and twice a round number."""
     half, scale = -(-most // 2), 1
     while half > 100 * scale:
         scale *= 10
@@ -127,7 +127,7 @@ def _top(most: int) -> int:
 
 
 def over_time(series: Series, what: What, title: str, axis: Axis | None) -> Markup:
-    """Return a chart of connections or messages over time, with its numbers as a table."""
+    """Return a chart of connections or messages over time, with a table of its numbers."""
     rows, undated = series[what], series["undated"][what]
     note = f"{undated:,} {word(undated, what)} without a time in the log." if undated else None
     heading = tag("h3", title)

@@ -1,4 +1,4 @@
-"""Records -> counts: one `Part` per direction and mail flow, whose tables count by keys of words."""
+"""Records -> counts: one `Part` per direction and mail flow, with tables that count by a tuple of words."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from esatls.verdicts.records import Kind
 
 NOT_LOGGED = "not logged"
-"""Reason of a failure that the log states without one."""
+"""The reason of a failure for which the log gives none."""
 
 _HOURLY = 3 * 86400
 
@@ -34,7 +34,7 @@ Tables = dict[str, "Counter[tuple[str, ...]]"]
 
 
 class Part:
-    """Counts of one direction and mail flow; each table counts by a key of words."""
+    """Counts of one direction and mail flow; each table counts by a tuple of words."""
 
     __slots__ = ("tables",)
 
@@ -42,7 +42,7 @@ class Part:
         self.tables: Tables = defaultdict(Counter, {name: Counter(table) for name, table in (tables or {}).items()})
 
     def table(self, name: str) -> Counter[tuple[str, ...]]:
-        """Return a table, empty if nothing was counted."""
+        """Return a table, which is empty if nothing was counted."""
         return self.tables.get(name) or Counter()
 
     def add(self, other: Part) -> None:
@@ -52,14 +52,14 @@ class Part:
 
 
 class Span:
-    """The first and last moment, of RFC 3339 text in UTC."""
+    """The first and the last time, as RFC 3339 text in UTC."""
 
     def __init__(self) -> None:
         self.times: report_types.Span = {}
         self._first = self._last = ""
 
     def add(self, times: Iterable[str | None]) -> None:
-        """Widen the span to hold moments, those that are told; most are within it."""
+        """Widen the span to include these times, except for None; most are within it already."""
         for time in times:
             # without the Z, text with a fraction sorts after text without
             if time is None or self._first <= (moment := time[:-1]) <= self._last:
@@ -70,7 +70,7 @@ class Span:
                 self.times["last"], self._last = time, moment
 
     def unit(self) -> str:
-        """Return what to count by: hours below three days, days else."""
+        """Return the unit to count by: hours if the span is shorter than three days, else days."""
         if not self.times:
             return "day"
         return "hour" if parse_rfc3339(self.times["last"]) - parse_rfc3339(self.times["first"]) < _HOURLY else "day"
@@ -80,28 +80,28 @@ class Alike(NamedTuple):
     """Several records that are counted alike."""
 
     record: Any
-    """The latest of them."""
+    """One of them, with the times and ids of the latest as far as they count."""
     number: int
     first: int | None = None
     """The earliest time in seconds; None for that of the record."""
     times: tuple[str, ...] = ()
-    """Moments that the time of all begins and ends with, where it is counted when they were seen."""
+    """The first and last times of all, if they are counted by when they were seen."""
     what: str = ""
-    """What is counted of them: when they were `seen`, what else is `told` of connections, how messages were `received`, or how they were `delivered`. All, if
-    it is empty."""
+    """What is counted: when records were `seen`, everything else about connections (`told`), how messages were `received`, or how they were `delivered`. If
+    empty, all of this."""
     others: Sequence[tuple[int, int]] = ()
-    """Time in seconds and id of those that are told as examples beside the record."""
+    """Time in seconds and id of the other examples, besides the record."""
     tries: Sequence[tuple[int, Sequence[tuple[int, int]]]] = ()
-    """Of messages with several deliveries, for each: the earliest time, and time and id of the latest."""
+    """For each delivery of messages that have several: the earliest time, and times and ids of the latest."""
 
     def of(self, attempt: DeliveryRecord | None) -> tuple[int | None, Sequence[tuple[int, int]]]:
-        """Return the earliest time, and time and id of those that are told as examples beside the record, those of one delivery."""
+        """Return the earliest time, and times and ids of the other examples; those of one delivery if each has its own."""
         place = next((place for place, one in enumerate(self.record["deliveries"]) if one is attempt), 0) if self.tries else 0
         return self.tries[place] if self.tries else (self.first, self.others)
 
 
 class Counts(NamedTuple):
-    """All that is counted of some records. Counts of parts add up to those of the whole, in any order."""
+    """All that is counted of some records. The counts of several sets of records can be added, in any order."""
 
     span: Span
     parts: dict[tuple[str, str], Part]
@@ -111,23 +111,23 @@ class Counts(NamedTuple):
     both: Counter[tuple[str, str]]
     """Messages by how they were received and delivered."""
     ledger: Ledger
-    """What was wrong with whom."""
+    """The issues of each partner."""
 
     def plain(self) -> tuple[Any, ...]:
-        """Return the same as plain values."""
+        """Return the counts as plain values, for another process."""
         parts = {way: {name: dict(table) for name, table in part.tables.items()} for way, part in self.parts.items()}
         return self.span.times, parts, dict(self.hosts), dict(self.both), self.ledger.plain()
 
     @classmethod
     def of_plain(cls, plain: tuple[Any, ...]) -> Counts:
-        """Return what was plain values (`plain`)."""
+        """Return the counts from their plain values (`plain`)."""
         times, parts, hosts, both, ledger = plain
         span = Span()
         span.add(times.values())
         return cls(span, {way: Part(tables) for way, tables in parts.items()}, Counter(hosts), Counter(both), Ledger.of_plain(ledger))
 
     def add(self, other: Counts) -> None:
-        """Add what was counted of other records."""
+        """Add the counts of other records."""
         self.span.add(other.span.times.values())  # type: ignore[arg-type]
         for way, part in other.parts.items():
             self.parts[way].add(part)
@@ -141,7 +141,7 @@ Counted = Union["ConnectionRecord", "MessageRecord", Brief, Alike]
 
 
 def count_records(connections: Iterable[Counted], messages: Iterable[Counted], own_domains: Iterable[str] = ()) -> Counts:
-    """Count records of connections and of messages, each read once; they may come mixed too."""
+    """Count records of connections and of messages. Each iterable is read once and may have both."""
     ledger = Ledger(own_domains)
     counts = Counts(Span(), {(direction, flow): Part() for direction in DIRECTIONS for flow in FLOWS}, Counter(), Counter(), ledger)
     of_connections, of_messages = _Connections(counts), _Messages(counts)
@@ -163,14 +163,14 @@ def count_records(connections: Iterable[Counted], messages: Iterable[Counted], o
 
 
 _Issues = tuple[tuple["IssueName", str], ...]
-"""What is wrong, each with its reason or its name."""
+"""Issues, each with its reason, or the name of the protocol or cipher."""
 
 
 def _brief(record: Any) -> Brief:
-    """Return of the record of a connection what is counted."""
+    """Return the values of a connection record that are counted."""
     told = record.get
     direction, verdict = record["esa_direction"], record["tls_verdict"]
-    # refused strangers are many, and no partners
+    # refused strangers are many, and are not partners
     partner = None if verdict == "unused" else told("domain") or told("peer_host") or told("peer_ip")
     kind = (
         *(told("esa_host", ""), direction, told("mail_flow"), verdict, partner),
@@ -180,7 +180,7 @@ def _brief(record: Any) -> Brief:
 
 
 class _Kind:
-    """Connections that are counted alike, whenever they were."""
+    """Connections that are counted alike, except for their times."""
 
     __slots__ = ("flow", "hours", "is_over_tls", "issues", "key", "latest")
 
@@ -188,7 +188,7 @@ class _Kind:
         self.flow, self.key, self.issues = flow, key, issues
         self.is_over_tls = is_over_tls
         self.latest: Moment = ""
-        """The time of the last one over TLS."""
+        """The time of the latest one over TLS."""
         self.hours: defaultdict[str, int] = defaultdict(int)
 
 
@@ -201,7 +201,7 @@ class _Connections:
         self.moments: Counter[tuple[str, str, str, str, str]] = Counter()
 
     def add(self, one: Brief, alike: Alike = _ONE) -> None:
-        """Count one, or those that are alike."""
+        """Count one connection, or all that are alike."""
         key, opened, closed, number = one
         time = _moment(opened or closed)
         count, what = alike.number, alike.what
@@ -239,7 +239,7 @@ class _Connections:
         return _Kind(flow, whole, [(ledger.issue(whole, issue), why) for issue, why in wrong], is_over_tls=verdict in OVER_TLS)
 
     def end(self) -> None:
-        """Add what was counted to the tables."""
+        """Add the counts to the tables."""
         counts = self.counts
         for key, kind in self.kinds.items():
             host, direction, _, verdict, *_ = key
@@ -255,7 +255,7 @@ class _Connections:
             _count_hour(tables, "connections", hour, verdict, count)
 
     def _tell(self, key: Kind, kind: _Kind, days: Mapping[str, int]) -> None:
-        """Add to the tables what is told of some connections but when they were, by day."""
+        """Add some connections, counted by day, to all tables but those that count when connections were seen."""
         _, direction, _, verdict, _, version, cipher, reason, is_required = key
         tables, ledger, whole, count = self.counts.parts[direction, kind.flow].tables, self.counts.ledger, kind.key, sum(days.values())
         if verdict in ("unused", UNKNOWN) and reason is not None:
@@ -280,7 +280,7 @@ class _Connections:
 
 
 def _count_tls(tables: Tables, partner: str, version: str, cipher: str, count: int) -> Sequence[str]:
-    """Count connections over TLS; return what they are marked with."""
+    """Count connections over TLS, and return their marks."""
     tables["versions"][(version,)] += count
     tables["ciphers"][(cipher,)] += count
     marks = _marks(version, cipher)
@@ -290,7 +290,7 @@ def _count_tls(tables: Tables, partner: str, version: str, cipher: str, count: i
 
 
 def _count_no_tls(tables: Tables, partner: str, verdict: str, reason: str | None, count: int, *, is_required: bool) -> Sequence[str]:
-    """Count other connections; return what they are marked with."""
+    """Count other connections, and return their marks."""
     columns = []
     for _, why in _failed(verdict, reason):
         tables["failures"][partner, why, verdict, "required" if is_required else ""] += count
@@ -300,18 +300,18 @@ def _count_no_tls(tables: Tables, partner: str, verdict: str, reason: str | None
 
 
 def _failed(verdict: str, reason: str | None) -> _Issues:
-    """Return why TLS failed, if it did: on a connection without it, clear text that has no reason is no failure."""
+    """Return why TLS failed on a connection without TLS, if it did; clear text without a reason is not a failure."""
     return ((FAILED, NOT_LOGGED if reason is None else reason),) if verdict == "failed" or (verdict == "cleartext" and reason is not None) else ()
 
 
-@lru_cache(maxsize=10_000)  # bounded, as both are text of the log
+@lru_cache(maxsize=10_000)  # bounded, as both are text from the log
 def _outdated(version: str, cipher: str) -> _Issues:
-    """Return what is wrong with a protocol and a cipher, each with its name."""
+    """Return the issues of a protocol and a cipher, each with its name."""
     marks = _marks(version, cipher)
     return ((DEPRECATED, version),) * ("deprecated" in marks) + ((WEAK, cipher),) * ("weak" in marks)
 
 
-@lru_cache(maxsize=10_000)  # likewise
+@lru_cache(maxsize=10_000)  # as above
 def _marks(version: str, cipher: str) -> tuple[str, ...]:
     marks = ["deprecated"] if is_deprecated(version) else []
     if weaknesses(cipher):
@@ -322,11 +322,11 @@ def _marks(version: str, cipher: str) -> tuple[str, ...]:
 
 
 _Mail = tuple[str, str, str, str, Optional[str], Optional[str], Optional[str]]
-"""What is counted of a message and one partner: direction, flow, partner, verdict, and the protocol, cipher and reason that are to be counted."""
+"""Direction, flow, partner and verdict of a message, and its protocol, cipher and reason if they are to be counted."""
 
 
 class _Group:
-    """Messages that are counted alike, whenever they were."""
+    """Messages that are counted alike, except for their times."""
 
     __slots__ = ("count", "is_over_tls", "issues", "key", "latest", "recipients")
 
@@ -335,11 +335,11 @@ class _Group:
         self.is_over_tls = is_over_tls
         self.count = self.recipients = 0
         self.latest: Moment = ""
-        """The time of the last one over TLS."""
+        """The time of the latest one over TLS."""
 
 
 class _Messages:
-    """Messages likewise."""
+    """Messages while they are counted."""
 
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
@@ -347,7 +347,7 @@ class _Messages:
         self.moments: Counter[tuple[str, str, str, str, str]] = Counter()
 
     def add(self, record: MessageRecord, alike: Alike = _ONE) -> None:
-        """Count one, or those that are alike."""
+        """Count one message, or all that are alike."""
         what = alike.what
         flow, first = record.get("mail_flow", UNKNOWN), record.get("first_seen")
         if flow not in FLOWS:
@@ -373,7 +373,7 @@ class _Messages:
                 self._add_delivered(record, flow, alike)
 
     def _add_attempt(self, record: MessageRecord, attempt: DeliveryRecord, domain: str | None, flow: str, alike: Alike) -> None:
-        """Count messages that went one way."""
+        """Count messages that went over one delivery, to one domain at most."""
         verdict, version, cipher, reason = attempt["verdict"], None, None, None
         name = domain or attempt.get("peer_host") or attempt.get("peer_ip") or UNKNOWN
         if verdict == "encrypted":
@@ -394,7 +394,7 @@ class _Messages:
             self._add_several(record, deliveries, flow, alike)
 
     def _add_several(self, record: MessageRecord, deliveries: list[tuple[DeliveryRecord, set[str]]], flow: str, alike: Alike) -> None:
-        """Count messages that went several ways."""
+        """Count messages that went over several deliveries or to several domains."""
         tables, ledger = self.counts.parts["delivery", flow].tables, self.counts.ledger
         ways: dict[str, list[tuple[DeliveryRecord, Moment, _Issues]]] = {}
         versions: set[str] = set()
@@ -425,7 +425,7 @@ class _Messages:
             self._add(("delivery", flow, partner, verdict, None, None, None), record, latest, 0, alike)
 
     def _add(self, key: _Mail, record: MessageRecord, time: Moment, recipients: int, alike: Alike, attempt: DeliveryRecord | None = None) -> None:
-        """Count mail with one partner, that of a delivery; `time` is that of the latest."""
+        """Count messages of one partner; `time` is that of the latest, `attempt` their delivery if they went over one."""
         group, number = self.groups.get(key), alike.number
         if group is None:
             group = self.groups[key] = self._group(key)
@@ -444,7 +444,7 @@ class _Messages:
         return _Group(whole, [(ledger.issue(whole, issue), why) for issue, why in wrong], is_over_tls=verdict in OVER_TLS)
 
     def end(self) -> None:
-        """Add what was counted to the tables."""
+        """Add the counts to the tables."""
         counts = self.counts
         for (host, flow, hour, *verdicts), count in self.moments.items():
             received, delivered = verdicts
@@ -467,14 +467,14 @@ class _Messages:
 
 
 def _wrong(verdict: str, version: str, cipher: str, reason: str) -> _Issues:
-    """Return what is wrong with mail, clear text with its reason."""
+    """Return the issues of mail; only clear text has a reason."""
     if verdict == "encrypted":
         return tuple([(issue, "") for issue, _ in _outdated(version, cipher)])
     return ((CLEARTEXT, reason),) if verdict == "cleartext" else ()
 
 
 def _note(issue: Issue, record: MessageRecord, time: Moment, reason: str, alike: Alike, attempt: DeliveryRecord | None, *, is_new: bool = True) -> None:
-    """Note what was wrong with messages, or a delivery of them, each once, and each time it was."""
+    """Note an issue of messages or of one of their deliveries. Its times and reason always count, the messages only if the issue `is_new` for them."""
     first, others = alike.of(attempt)
     issue.seen(time if first is None else _moment(rfc3339(first)), time)
     if reason:
@@ -500,7 +500,7 @@ def _count_hour(tables: Tables, what: str, hour: str, verdict: str, count: int) 
 
 
 def delivered_to(record: MessageRecord) -> list[tuple[DeliveryRecord, set[str]]]:
-    """Return each delivery of a message that was done, and the domains that it reached; none where the log does not tell."""
+    """Return each completed delivery of a message, with the domains that it reached: no domain if the log does not show any."""
     domains: dict[int, str] | None = None
     done: list[tuple[DeliveryRecord, set[str]]] = []
     for attempt in record["deliveries"]:
@@ -515,10 +515,10 @@ def delivered_to(record: MessageRecord) -> list[tuple[DeliveryRecord, set[str]]]
 
 
 def _domains_by_rid(record: MessageRecord) -> dict[int, str]:
-    """Return the domain of each recipient by its RID; none where it is not plain which recipient has which.
+    """Return the domain of each recipient by its RID; an empty dict if it is not certain which recipient has which RID.
 
-    A record has its recipients in the order of their RIDs, and each attempt has RIDs. An attempt whose recipients share a domain has it:
-    where that does not come out, the recipients in view are not those of the attempts, and nobody is to be blamed for another's mail.
+    A record has its recipients in the order of their RIDs, and each attempt has RIDs. An attempt has a `domain` if its recipients share one. If these domains
+    do not match, the record shows other recipients than those of the attempts, and nobody must be blamed for another's mail.
     """
     attempts, recipients = record["deliveries"], record.get("recipients", ())
     rids = sorted({rid for attempt in attempts for rid in attempt["rid"]})
@@ -533,5 +533,5 @@ def _domains_by_rid(record: MessageRecord) -> dict[int, str]:
 
 
 def partner_name(domain: str | None, host: str | None, address: str | None) -> str:
-    """Return the name of the other side: its domain, else its host name or address, as DNS has it."""
+    """Return the name of the other side as in DNS: its domain, else its host name or address."""
     return in_dns(domain or host or address or UNKNOWN) or UNKNOWN

@@ -1,15 +1,15 @@
 """What a report was made from: files, lines, problems, settings.
 
 ```
-title, organisation     whose report it is
-made, version           when and by what it was made
-timezone, host          as given, where they were
-since, until            the time range, where it was given
+title, organisation     title of the report, and whose mail it is about
+made, version           when it was made, and by which version of esatls
+timezone, host          as given, if they were
+since, until            the time range, if it was given
 own_domains             as given
 lines                   lines, events, ignored, unreadable
 files                   [name, size, sha256, first, last, lines, events, ignored, unreadable]
-problems                [text]: what could not be read, or not be told apart
-incomplete              [text]: in sentences, why the report may not tell all
+problems                [text]: what could not be read, recognized or told apart
+incomplete              [text]: why the report may be incomplete, in sentences
 ```
 """
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 TITLE = "TLS on the mail gateway"
 _BLOCK = 1 << 22
-"""Bytes of a file that are hashed at once: meanwhile, others may have the interpreter."""
+"""Bytes of a file that are hashed at once; other threads can run meanwhile."""
 
 
 class Digests(threading.Thread):
-    """Size and hash of each file as it is on disk; once started, they are taken beside other work."""
+    """Size and hash of each file as it is on disk. `start` computes them in the background."""
 
     def __init__(self, found: Iterable[Source]) -> None:
         super().__init__(daemon=True)
@@ -46,12 +46,12 @@ class Digests(threading.Thread):
         self._told: dict[str, tuple[int, str] | None] = {}
 
     def run(self) -> None:
-        """Take all."""
+        """Compute the digests of all files."""
         for source in self.found:
             self._told[source.path] = _digest(source)
 
     def of(self, source: Source) -> tuple[int, str] | None:
-        """Return size and hash of a file; None of what cannot be read again."""
+        """Return size and hash of a file; None if it cannot be read again."""
         if self.ident is not None:
             self.join()
         return self._told[source.path] if source.path in self._told else _digest(source)
@@ -61,7 +61,7 @@ def evidence(digests: Digests, counts: Counts, problems: Sequence[str], settings
     """Return what a report on these sources was made from; `settings` are title, organisation, timezone, host, since, until, own_domains."""
     told = cast("Evidence", {name: value for name, value in settings.items() if value})
     told.setdefault("title", TITLE)
-    # as reproducible builds have it
+    # the time that reproducible builds set
     now = os.environ.get("SOURCE_DATE_EPOCH")
     told["made"] = rfc3339(int(now) if now and now.isdigit() else int(datetime.now(timezone.utc).timestamp()))
     told["version"] = __version__
@@ -101,7 +101,7 @@ def _digest(source: Source) -> tuple[int, str] | None:
 
 
 def _incomplete(counts: Counts, problems: Sequence[str]) -> list[str]:
-    """Return in sentences why the report may not tell all that happened."""
+    """Return, in sentences, why the report may be incomplete."""
     found = []
     if problems:
         found.append(f"There {'was' if len(problems) == 1 else 'were'} {len(problems):,} {word(len(problems), 'problems')} with the input.")

@@ -1,4 +1,4 @@
-"""What somebody should look at, in sentences."""
+"""The problems that somebody should look at, in sentences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def findings(report: Report) -> list[tuple[str, str]]:
-    """Return sentences, each after the name of the list that tells more: cleartext, failed, failures, deprecated, weak."""
+    """Return sentences, each with the name of the list that has the details: cleartext, failed, failures, deprecated, weak."""
     found: list[tuple[str, str]] = []
     for direction in DIRECTIONS:
         part = report[direction]["all"]

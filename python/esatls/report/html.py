@@ -1,4 +1,4 @@
-"""Elements of the page: whatever is not `Markup` made here is text, and escaped."""
+"""Elements of the page. Everything that is not `Markup` made here is text, and escaped."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Markup(str):
 
 
 def tag(element: str, /, *children: str | None, **attributes: str | None) -> Markup:
-    """Return an element; children and attributes are escaped unless they are Markup, None is left out.
+    """Return an element. Children are escaped unless they are Markup, attributes always; None is left out.
 
-    An attribute's `_` stands for `-`, but for one at the end, which is dropped: `class_`, `aria_label`.
+    In the name of an attribute, `_` stands for `-`, but is dropped at the end: `aria_label`, `class_`.
     """
     parts = [f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"' for key, value in attributes.items() if value is not None] if attributes else ()
     inside = "".join([_html(child) for child in children if child is not None])
@@ -36,14 +36,14 @@ def _html(child: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return text as HTML has it, in elements and in attributes."""
+    """Return text escaped for elements and attributes."""
     if text.isascii() and text.isalnum():
         return text  # most attributes
     return escape(printable(text))
 
 
 def together(children: Iterable[str]) -> Markup:
-    """Return pieces one after the other, escaped unless they are Markup."""
+    """Return pieces joined together, escaped unless they are Markup."""
     return Markup("".join([_html(child) for child in children]))
 
 
@@ -53,25 +53,25 @@ def number(count: int) -> Markup:
 
 
 def share(value: float | None) -> Markup:
-    """Return a percentage, or a dash where there is nothing to have a share of."""
+    """Return a percentage as text, and as a value for programs; a dash if there is none."""
     if value is None:
         return tag("span", "–", class_="dim")  # noqa: RUF001 - a dash
     return Markup(f'<data value="{value:.1f}">{value:.1f}\N{NO-BREAK SPACE}%</data>')
 
 
 class Column(NamedTuple):
-    """A column of a table: `kind` is `text`, `number`, `aside` (a number that is in no percentage) or `bar`."""
+    """A column of a table; `kind` is `text`, `number`, `aside` (a number that no percentage counts) or `bar`."""
 
     label: str
     kind: str = "text"
     verdict: str | None = None
-    """A verdict whose colour stands beside the label."""
+    """A verdict whose colour is shown beside the label."""
     group: str = ""
-    """What stands above this column and its neighbours of the same group."""
+    """The heading above this column and its neighbours of the same group."""
 
 
 def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], below: str | None = None) -> Markup:
-    """Return a table whose first column names the row; it scrolls on its own where it is too wide."""
+    """Return a table whose first column names the row; it scrolls by itself if it is too wide."""
     head = [tag("tr", *(_head(column) for column in columns))]
     if any(column.group for column in columns):
         groups = [(name, len(list(among))) for name, among in groupby(columns, lambda column: column.group)]
@@ -95,9 +95,9 @@ AT_ONCE = 50
 
 
 def listing(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str | int]], kind: str, anchor: str | None = None) -> Markup:
-    """Return a table with every row it has, which may be thousands: as little markup as can be.
+    """Return a table of all rows, with as little markup as possible, because there may be thousands.
 
-    The page's script sorts, searches and pages it; what it does not show at first is a body by itself.
+    The page's script sorts it, searches it, and splits it into pages; the rows that it does not show at first are in a second body.
     """
     lines = [f"<tr><th>{'<td>'.join(map(_plain, row))}" for row in rows]  # HTML's ends of rows and cells may be left out
     bodies = [tag("tbody", Markup("".join(some))) for some in (lines[:AT_ONCE], lines[AT_ONCE:]) if some]
@@ -119,12 +119,12 @@ def _head(column: Column) -> Markup:
 
 @cache
 def key(verdict: str) -> Markup:
-    """Return the little square in a verdict's colour that stands beside its word."""
+    """Return the little square in a verdict's colour that is shown beside its word."""
     return tag("span", class_=f"key k-{verdict}", aria_hidden="true")
 
 
 def more(rows: Sequence[object], shown: int, what: str) -> str | None:
-    """Return the sentence below a table that leaves rows out; None where it shows all."""
+    """Return the sentence below a table that leaves rows out; None if it shows all."""
     left = len(rows) - shown
     return f"{left:,} more {word(left, what)} in the report as JSON." if left > 0 else None
 

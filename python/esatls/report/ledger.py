@@ -1,6 +1,6 @@
-"""What was wrong with whom: for each partner and direction first and last time, reasons and examples, and how much there was in all.
+"""The issues of each partner and direction, with their first and last time, reasons and examples, and the counts of all connections and messages.
 
-It grows with partners, not with records, and what is kept does not depend on the order of the records.
+The ledger grows with partners, not with records, and does not depend on the order of the records.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ FAILED: IssueName = "failed"
 ISSUES: tuple[IssueName, ...] = (CLEARTEXT, DEPRECATED, WEAK, FAILED)
 """Mail in clear text; deprecated protocols; weak ciphers; TLS that failed, whether mail went on in clear text or not."""
 MOST_EXAMPLES = 3
-"""Examples that are kept of one partner: the latest ones."""
+"""Examples of each issue that a report has for a partner: the latest ones."""
 _HELD = 16
 
 Key = tuple[str, str, str]
 """Direction, `own` or `partner`, and the name of the other side."""
 
 Moment = str
-"""A time as RFC 3339 text in UTC, without its Z: with it, text with a fraction sorts after text without. "" for none."""
+"""A time as RFC 3339 text in UTC without the Z, because with it `10:00:00.5Z` would sort before `10:00:00Z`. "" if there is no time."""
 
 
 _OUR_SIDE = (("receiving", "outgoing"), ("delivery", "incoming"))
-"""Directions and flows in which the other side is one's own."""
+"""Directions and mail flows in which the other side is one of the organisation's own servers."""
 
 
 class Issue:
-    """One thing that was wrong with one partner in one direction."""
+    """One kind of problem with one partner in one direction."""
 
     __slots__ = ("connections", "examples", "first", "last", "messages", "reasons")
 
@@ -52,38 +52,38 @@ class Issue:
         """Time, appliance, kind of id, id."""
 
     def seen(self, first: Moment, last: Moment) -> None:
-        """Note times at which it happened."""
+        """Note the first and the last time at which it happened."""
         if first and (not self.first or first < self.first):
             self.first = first
         self.last = max(self.last, last)
 
     def why(self, reason: str, count: int) -> None:
-        """Note the reason of some."""
+        """Note a reason that was given `count` times."""
         self.reasons[reason] = self.reasons.get(reason, 0) + count
 
     def example(self, time: Moment, host: str, kind: str, number: int) -> None:
-        """Note whose it was."""
+        """Note a connection or message as an example."""
         self.examples.append((time, host, kind, number))
         if len(self.examples) > _HELD:
             self.examples = self.latest()
 
     def latest(self) -> list[tuple[Moment, str, str, int]]:
-        """Return the latest examples, the last one first."""
+        """Return the latest examples, the newest first."""
         return sorted(set(self.examples), reverse=True)[:MOST_EXAMPLES]
 
     def plain(self) -> tuple[Any, ...]:
-        """Return the same as plain values."""
+        """Return the issue as plain values, for another process."""
         return self.connections, self.messages, self.first, self.last, self.reasons, self.examples
 
     @classmethod
     def of_plain(cls, plain: tuple[Any, ...]) -> Issue:
-        """Return what was plain values (`plain`)."""
+        """Return the issue from its plain values (`plain`)."""
         issue = cls()
         issue.connections, issue.messages, issue.first, issue.last, issue.reasons, issue.examples = plain
         return issue
 
     def add(self, other: Issue) -> None:
-        """Add what is known from elsewhere, or of another name of the same organisation."""
+        """Add the same issue from other records, or of another name of the same organisation."""
         self.connections += other.connections
         self.messages += other.messages
         self.seen(other.first, other.last)
@@ -93,7 +93,7 @@ class Issue:
 
 
 class Ledger:
-    """All that is noted of all partners."""
+    """The counts and issues of all partners."""
 
     def __init__(self, own_domains: Iterable[str] = ()) -> None:
         plain = [domain.lower().strip(".") for domain in own_domains]
@@ -101,17 +101,17 @@ class Ledger:
         self.counts: dict[Key, Counter[tuple[str, str]]] = {}
         """Connections and messages by verdict, connections over TLS by protocol."""
         self.days: defaultdict[Key, Counter[tuple[str, str, str]]] = defaultdict(Counter)
-        """Connections by day, verdict, and protocol where they were over TLS."""
+        """Connections by day, verdict, and protocol ("" if they were not over TLS)."""
         self.last_tls: dict[Key, Moment] = {}
         self.issues: dict[tuple[Key, str], Issue] = {}
 
     def key(self, direction: str, flow: str, name: str) -> Key:
-        """Return where something is noted: outgoing mail comes from one's own domains, incoming mail goes to them."""
+        """Return the key of the other side, which is `own` if outgoing mail comes from it, incoming mail goes to it, or it is in an own domain."""
         own = (direction, flow) in _OUR_SIDE or (self.own_domains and any(f".{name}".endswith(f".{domain}") for domain in self.own_domains))
         return direction, "own" if own else "partner", name
 
     def note(self, key: Key, what: str, verdict: str, time: Moment, count: int) -> None:
-        """Count connections or messages; `time` is when the latest of them was over TLS, "" where none was."""
+        """Count connections or messages; `time` is that of the latest one over TLS, "" if there is none."""
         counts = self.counts.get(key)
         if counts is None:
             counts = self.counts[key] = Counter()
@@ -120,13 +120,13 @@ class Ledger:
             self.last_tls[key] = time
 
     def plain(self) -> tuple[Any, ...]:
-        """Return the same as plain values."""
+        """Return the ledger as plain values, for another process."""
         counts, days = ({key: dict(table) for key, table in tables.items()} for tables in (self.counts, self.days))
         return self.own_domains, counts, days, self.last_tls, {key: issue.plain() for key, issue in self.issues.items()}
 
     @classmethod
     def of_plain(cls, plain: tuple[Any, ...]) -> Ledger:
-        """Return what was plain values (`plain`)."""
+        """Return the ledger from its plain values (`plain`)."""
         own_domains, counts, days, last_tls, issues = plain
         ledger = cls(own_domains)
         ledger.counts = {key: Counter(table) for key, table in counts.items()}
@@ -136,7 +136,7 @@ class Ledger:
         return ledger
 
     def add(self, other: Ledger) -> None:
-        """Add what was noted elsewhere."""
+        """Add the ledger of other records."""
         for key, counts in other.counts.items():
             for (what, verdict), count in counts.items():
                 self.note(key, what, verdict, other.last_tls.get(key, ""), count)
@@ -146,7 +146,7 @@ class Ledger:
             self.issue(key, name).add(issue)
 
     def issue(self, key: Key, issue: str) -> Issue:
-        """Return what is noted of one issue of one partner."""
+        """Return an issue of one partner, which is made if it is new."""
         known = self.issues.get((key, issue))
         if known is None:
             known = self.issues[key, issue] = Issue()
@@ -155,8 +155,8 @@ class Ledger:
     def rows(self) -> list[Organisation]:
         """Return a row per organisation and direction, those with the most mail in clear text first.
 
-        `partner` is the registrable domain, `names` what was counted under it; `own` tells one's own domains. `cleartext`, `deprecated`, `weak` and
-        `failed` are there where it happened: messages, connections, first, last, reasons, and the latest examples. `days` are those on which connections
+        `partner` is the registrable domain, `names` are the names counted under it, and `own` is true for one's own domains. `cleartext`, `deprecated`, `weak`
+        and `failed` are there if it happened: messages, connections, first, last, reasons, and the latest examples. `days` are those on which connections
         began, each with its connections by verdict and by protocol.
         """
         names: dict[Key, list[Key]] = {}

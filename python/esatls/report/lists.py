@@ -1,4 +1,4 @@
-"""The page's lists of partners: each complete, a row per organisation and direction."""
+"""The page's lists of partners, each complete, with a row per organisation and direction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TITLES: dict[IssueName, tuple[str, str, str]] = {
 
 
 def in_cleartext(report: Report) -> list[Markup]:
-    """Return the tables of those with mail in clear text, partners first."""
+    """Return the tables of organisations with mail in clear text, partners first."""
     columns = [
         Column("Partner"),
         Column("Direction"),
@@ -62,7 +62,7 @@ def in_cleartext(report: Report) -> list[Markup]:
 
 
 def issues(report: Report, issue: IssueName) -> list[Markup]:
-    """Return the tables of those with deprecated protocols, weak ciphers or failures, partners first; none where there are none."""
+    """Return the tables of organisations with deprecated protocols, weak ciphers or failures, partners first; no table if there are none."""
     partners, own, what = TITLES[issue]
     counted = [Column("Connections", "number"), Column("Of", "number")]
     columns = [Column("Partner"), Column("Direction"), *counted, *map(Column, ("First", "Last", "Last over TLS", what, "Examples"))]
@@ -88,7 +88,7 @@ def issues(report: Report, issue: IssueName) -> list[Markup]:
 
 
 def all_partners(report: Report) -> list[Markup]:
-    """Return the tables of everybody, partners first: both directions of one in one row; mail, then connections."""
+    """Return the tables of all organisations, partners first: one of mail, then one of connections, each with both directions in one row."""
     mail = [Column("Partner")]
     for verb in ("Received", "Delivered"):
         mail += [Column(f"{verb}{label}", "number") for label in ("", " over TLS", " in clear text", " unknown")]
@@ -110,7 +110,7 @@ def all_partners(report: Report) -> list[Markup]:
 
 
 def _by_mail(item: tuple[str, Mapping[str, Row]]) -> tuple[int, int, str]:
-    """Return by what rows are sorted: the most mail first, then the most connections."""
+    """Return the key by which rows are sorted: the most mail first, then the most connections."""
     partner, sides = item
     return -sum(sum(row["messages"].values()) for row in sides.values()), -sum(sum(row["connections"].values()) for row in sides.values()), partner
 
@@ -145,7 +145,7 @@ def _both(rows: Sequence[Row], anchor: str, captions: tuple[str, str], columns: 
     for caption, own in zip(captions, (False, True)):
         some = [cells(row) for row in rows if row["own"] == own]
         if some:
-            # the section of clear text has the name itself; of the other tables the first one has it
+            # links to clear text lead to its section, all others to the first table of their list
             name = anchor if anchor != "cleartext" and not found else None
             found.append(listing(caption, columns, some, "issue", name))
     return found
@@ -183,7 +183,7 @@ def _times(row: Row, issue: Mapping[str, Any]) -> list[str]:
 
 
 def _whys(reasons: Sequence[Mapping[str, Any]], whole: int) -> Markup:
-    """Return the first reasons, by the words that matter, each with its number; one that all have, without."""
+    """Return the words that matter of the first reasons, each with its count, unless all have the same reason."""
     if len(reasons) == 1 and reasons[0]["count"] == whole:
         return together([split_reason(reasons[0]["reason"])[1]])
     items = [f"{row['count']:,} \N{MULTIPLICATION SIGN} {split_reason(row['reason'])[1]}" for row in reasons[:MOST_WHYS]]
@@ -194,7 +194,7 @@ def _whys(reasons: Sequence[Mapping[str, Any]], whole: int) -> Markup:
 
 
 def _examples(issue: Mapping[str, Any], *, several: bool) -> Markup:
-    """Return whose it was, those of one kind together; the appliance too, where there are `several`."""
+    """Return the ids of the examples by kind, with the appliance if there are `several`."""
     found: dict[str, list[str]] = {}
     for one in issue["examples"]:
         kind = next(name for name in ("mid", "icid", "dcid") if name in one)
@@ -204,7 +204,7 @@ def _examples(issue: Mapping[str, Any], *, several: bool) -> Markup:
 
 
 def _protocols(versions: Mapping[str, int], days: Sequence[PartnerDay], bars: Bars | None) -> Markup:
-    """Return how many connections had which protocol; where there are several, the share of each of them over time too."""
+    """Return the number of connections by protocol; if there are several protocols, with the share of each over time."""
     pieces: list[str] = []
     for version, count in sorted(versions.items()):
         if pieces:

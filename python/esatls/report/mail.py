@@ -1,4 +1,4 @@
-"""A report as the text of a mail: 76 columns, the most important first."""
+"""A report as the text of a mail: 76 columns wide, the most important things first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WIDTH = 76
 MOST_ROWS = 10
-"""Partners shown of each list; page, JSON and CSV have all."""
+"""Rows shown of each list of partners; page, JSON and CSV have all."""
 _MOST_WHYS = 2
 _GLANCE: tuple[tuple[str, Direction, What], ...] = (
     ("Messages received", "receiving", "messages"),
@@ -32,7 +32,7 @@ _GLANCE: tuple[tuple[str, Direction, What], ...] = (
 
 
 def mail(report: Report) -> str:
-    """Return the text of a report of `report.build`; no line is wider than 76 columns, but for a name that is."""
+    """Return the text of a report of `report.build`; no line is wider than 76 columns, unless a single word is."""
     return "".join(f"{line.rstrip()}\n" for line in _lines(report))
 
 

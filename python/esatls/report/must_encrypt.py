@@ -1,8 +1,8 @@
-"""A list of partners that must use TLS, and what a log says about each: kept, broken or unknown.
+"""A list of partners that must use TLS, and what a log says about each: kept, broken, unknown or no mail.
 
-The list is the CSV that the Splunk app's lookup reads: `domain` (`*` stands for anything, as in `*.example.com`), `direction` (`receiving`,
-`delivery` or `both`) and, where wanted, `owner`. As in the app, the partner of incoming mail is the sender's domain, that of outgoing mail each
-recipient's domain; where the log does not tell the mail flow, both are.
+The list is the CSV that the Splunk app's lookup reads: `domain` (`*` stands for any text, as in `*.example.com`), `direction` (`receiving`, `delivery` or
+`both`) and, optionally, `owner`. As in the app, the partner of incoming mail is the sender's domain, that of outgoing mail each recipient's domain; if the
+log does not show the mail flow, both are partners.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Rule(NamedTuple):
 
 
 class Mail(NamedTuple):
-    """A message that was not encrypted for a partner, or of which the log does not tell."""
+    """A message from or to one partner, with its verdict."""
 
     side: str
     partner: str
-    """The domain itself, where the rule has a pattern."""
+    """The domain itself, even if the rule has a pattern."""
     verdict: str
     record: MessageRecord
     time: str | None
@@ -58,11 +58,11 @@ class Partner:
     rule: Rule
     counts: dict[str, int] = field(default_factory=lambda: {"encrypted": 0, "mixed": 0, "cleartext": 0, UNKNOWN: 0})
     mail: list[Mail] = field(default_factory=list)
-    """Without what was encrypted; in order of time."""
+    """The messages that were not encrypted, in order of time."""
 
     @property
     def verdict(self) -> str:
-        """Return `broken` after any mail in clear text, `unknown` where only the log is to blame, `no mail`, or `kept`."""
+        """Return `broken` if any mail was in clear text, else `unknown` if any verdict is unknown, else `kept` or `no mail`."""
         if self.counts["cleartext"] or self.counts["mixed"]:
             return BROKEN
         if self.counts[UNKNOWN]:
@@ -71,7 +71,7 @@ class Partner:
 
 
 def read_rules(path: str) -> list[Rule]:
-    """Return the rules of a file; `UsageError` with the line where it is no such list."""
+    """Return the rules in a file. Raises `UsageError` if it is not a valid list; the error names the line of a wrong rule."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
@@ -98,7 +98,7 @@ def _rule(row: Mapping[str, str | None], where: str) -> Rule:
 
 
 class _Index:
-    """Finds the rule of a domain: the first of the list that covers the side, as a look-up in Splunk takes the first."""
+    """Finds the rule for a domain: the first one in the list that covers the side, because a lookup in Splunk takes the first."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.partners = [Partner(rule) for rule in rules]
@@ -139,7 +139,7 @@ def overall(partners: Iterable[Partner]) -> str:
 
 
 def _received(record: MessageRecord) -> Iterator[Mail]:
-    """Yield the message as its sender's, if it came in and was received."""
+    """Yield the message as its sender's, unless it is outgoing or was not received over a connection."""
     domain = domain_of(record.get("sender", ""))
     if domain and record.get("mail_flow") != "outgoing" and record["received"] not in ("internal", "none"):
         reason = record.get("received_reason")
@@ -147,12 +147,12 @@ def _received(record: MessageRecord) -> Iterator[Mail]:
 
 
 def _delivered(record: MessageRecord) -> Iterator[Mail]:
-    """Yield the message for each recipients' domain that it reached, or may have reached, if it went out."""
+    """Yield the message for each recipients' domain that it reached, or may have reached, unless it is incoming."""
     if record.get("mail_flow") == "incoming":
         return
     attempts: dict[str, list[tuple[str, DeliveryRecord]]] = {}
     for attempt, reached in delivered_to(record):
-        # one that does not say whom it reached may have been for anyone
+        # a delivery that does not show whom it reached may have been for anyone
         verdict = attempt["verdict"] if reached or attempt["verdict"] == "encrypted" else UNKNOWN
         for domain in sorted(reached or {*map(domain_of, record.get("recipients", ()))}):
             if domain:

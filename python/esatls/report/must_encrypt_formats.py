@@ -1,4 +1,4 @@
-"""What a log says about partners that must use TLS, as JSON, CSV, JUnit's XML, or a table."""
+"""What a log says about partners that must use TLS, as JSON, CSV, JUnit XML or a table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BY_ENDING = {"": "table", ".txt": "table", ".json": "json", ".csv": "csv", ".xml
 
 _MESSAGE = ("time", "esa_host", "mid", "message_id", "side", "partner", "message_verdict", "reason", "sender", "recipients")
 COLUMNS = ("domain", "direction", "owner", "verdict", "encrypted", "mixed", "cleartext", "unknown", *_MESSAGE)
-"""Of CSV: a row per message that was not encrypted, and one for a partner without such messages."""
+"""The columns of CSV, which has a row per message that was not encrypted, and one row for a partner without such messages."""
 
 _VERDICT_STYLES = {BROKEN: "bold red", UNKNOWN: "yellow", KEPT: "green", NO_MAIL: "dim"}
 _HEADS = {
@@ -42,7 +42,7 @@ MOST_ROWS = 50
 
 
 def write(partners: Sequence[Partner], form: str, file: IO[bytes]) -> None:
-    """Write what was found in one of FORMATS."""
+    """Write the result in one of FORMATS."""
     if form == "json":
         file.write(dumps({"verdict": overall(partners), "partners": [_partner(partner) for partner in partners]}) + b"\n")
     elif form == "csv":
@@ -94,7 +94,7 @@ def _cell(value: Any) -> str:
 
 
 def _counted(partner: Partner) -> str:
-    """Return what was not encrypted, in words."""
+    """Return the number of messages that were not encrypted, in words."""
     clear, unknown = partner.counts["cleartext"] + partner.counts["mixed"], partner.counts[UNKNOWN]
     pieces = [f"{clear:,} {word(clear, 'messages')} in clear text"] if clear else []
     if unknown:
@@ -103,7 +103,7 @@ def _counted(partner: Partner) -> str:
 
 
 def _line(mail: Mail) -> str:
-    """Return a message in one line of text."""
+    """Return a message as one line of text."""
     found = _mail(mail)
     pieces = [found.get("time"), found.get("esa_host"), f"MID {found['mid']}", found.get("message_id"), mail.side, mail.partner, mail.verdict, mail.reason]
     return " ".join(piece for piece in pieces if piece)

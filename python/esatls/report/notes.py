@@ -1,4 +1,4 @@
-"""The notes of a report, which say what each number counts, and the words that its tables share."""
+"""The notes of a report, which explain what each number counts, and words that all formats use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _listed(words: tuple[str, ...], last: str) -> str:
 
 
 MOST_NAMED = 1000
-"""Rows of organisations up to which each list has the names below them; in a longer report, the list of all partners alone has them."""
+"""Up to this many rows of organisations, each list shows the names under them; in a longer report, only the list of all partners does."""
 NOTES: dict[str, str] = {
     "connections": ("A connection is one ICID (receiving) or DCID (delivery) of one appliance, with any number of messages, even none."),
     "messages": (
@@ -72,19 +72,19 @@ DIRECTIONS: tuple[Direction, ...] = ("receiving", "delivery")
 What = Literal["connections", "messages"]
 WHAT: tuple[What, ...] = ("connections", "messages")
 DIRECTION_WORDS = {"receiving": ("Receiving", "received"), "delivery": ("Delivery", "delivered")}
-"""Each side as a title, and what it does to messages."""
+"""Each direction as a title, and as a verb for messages."""
 FLOWS = ("incoming", "outgoing", "unknown")
 FLOW_WORDS = {"all": "all mail", "incoming": "incoming mail", "outgoing": "outgoing mail", "unknown": "mail of unknown flow"}
 
 MOST_TEXT = 500
-"""Characters of one text of the log that a table shows; the report itself has it whole."""
+"""Characters of one text from the log that a table shows; the report as JSON has the whole text."""
 
 
 def word(count: int, many: str) -> str:
-    """Return a word for a number of things, from the one for many: `message` for 1, else `messages`."""
+    """Return a plural, or its singular if the count is 1: `messages`, `message`."""
     return many[:-1] if count == 1 else many
 
 
 def clipped(text: str) -> str:
-    """Return text of the log as far as a table shows it: MOST_TEXT characters."""
+    """Return text from the log, cut to the MOST_TEXT characters that a table shows."""
     return text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + "\N{HORIZONTAL ELLIPSIS}"

@@ -1,4 +1,4 @@
-"""Host names -> the organisation that they belong to: the registrable domain, by the Public Suffix List."""
+"""Host names -> the organisations that they belong to: the registrable domains, by the Public Suffix List."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _MOST_LABELS = 16
-"""Parts of a name that are looked at: no rule has half as many."""
+"""Labels of a name that are looked at; no rule has half as many."""
 
 
 def organisations(names: Iterable[str]) -> dict[str, str]:
-    """Return the registrable domain of each name as `count.partner_name` has it; an address, and a name without one, is its own."""
+    """Return the registrable domain of each name from `count.partner_name`; the name itself if it has none, and for an address."""
     from publicsuffixlist import PublicSuffixList
 
     names = [*names]
-    # to read all ten thousand rules takes longer than to use them
+    # reading all ten thousand rules would take longer than using them
     rules = _rules({ending for name in names for ending in _endings(name)})
     suffixes = PublicSuffixList(rules, accept_encoded_idn=not all(map(str.isascii, rules)))
     return {name: name if _is_address(name) else suffixes.privatesuffix(name) or name for name in names}
@@ -28,17 +28,17 @@ def _is_address(name: str) -> bool:
 
 
 def _rules(endings: set[str]) -> list[str]:
-    """Return the rules about some names."""
+    """Return the rules for these endings of names."""
     from pkgutil import get_data
 
-    # not as the package opens it: it may be in a zip; and as bytes: to make text of all its lines takes longer than to look them up
+    # not the way the package opens the list, which may be in a zip; and as bytes, as decoding all lines takes longer than looking them up
     lines = (get_data("publicsuffixlist", "public_suffix_list.dat") or b"").splitlines()
     wanted = {(mark + ending).encode("utf-8", "replace") for ending in endings for mark in ("", "*.", "!")}
     return [rule.decode() for rule in wanted.intersection(lines)]
 
 
 def _endings(name: str) -> Iterator[str]:
-    """Yield what a rule may be about: what stands behind each of the last dots of a name, and a short name itself, also in the letters that the list has."""
+    """Yield the endings of a name that a rule may be for, the longest first: the whole name, unless it is long. Those with `xn--` also come as in the list."""
     labels = name.split(".")[-_MOST_LABELS:]
     for at in range(len(labels)):
         ending = ".".join(labels[at:])

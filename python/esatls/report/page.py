@@ -1,7 +1,7 @@
-"""A report as one HTML page that needs nothing else: no address fetched, charts as inline SVG.
+"""A report as one HTML page that needs nothing else: it fetches no address, and its charts are inline SVG.
 
-Whatever the log says is text: every child of an element is escaped unless it is `Markup` made here. The page's own style and
-script are the only ones that its Content-Security-Policy lets through, by their hashes; without the script the page is as complete.
+Everything from the log is text: every child of an element is escaped unless it is `Markup` made here. The page's Content-Security-Policy allows only its own
+style and script, by their hashes. Without the script, the page still shows everything.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MOST_REASONS = 25
 MOST_CIPHERS = 50
 MOST_APPLIANCES = 100
-"""Rows shown of the tables that grow with the log; the page says how many more there are."""
+"""Rows shown of tables that grow with the log; the page says how many more there are."""
 
 
 def _with_share(count: int, value: float | None) -> Markup:
@@ -79,7 +79,7 @@ def _plural(count: int, what: str) -> Markup:
 
 
 def _findings(report: Report) -> Markup | None:
-    """Return what somebody should look at, each with a link to the list that tells more."""
+    """Return the sentences about what somebody should look at, each with a link to the list that has the details."""
     items = [tag("li", tag("a", sentence, href=f"#{target}")) for target, sentence in findings(report)]
     return tag("div", tag("h3", "To look at"), tag("ul", *items), class_="findings") if items else None
 
@@ -287,7 +287,7 @@ def _partners(report: Report) -> Markup:
 
 def _appliances(report: Report) -> Markup | None:
     rows = report["appliances"]
-    if len(rows) < 2:  # one appliance stands in the heading
+    if len(rows) < 2:  # the heading names a single appliance
         return None
     return tag(
         "section",
@@ -391,7 +391,7 @@ def _hash(text: str) -> str:
 
 
 def _file(name: str) -> str:
-    """Return a file beside this one, which may be in a zip."""
+    """Return the text of a file in this package, which may be in a zip."""
     return (get_data("esatls.report", name) or b"").decode()
 
 

@@ -1,4 +1,4 @@
-"""What the reason of a failure is about."""
+"""The reason of a failure: whether it is about a certificate, and which of its words matter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def is_certificate_problem(reason: str) -> bool:
 
 
 def split_reason(reason: str) -> tuple[str, str, str]:
-    """Return a reason in three: what stands before the words that matter, those words, and what stands after.
+    """Return a reason in three parts: the text before the words that matter, these words, and the text after them.
 
     `(336109761, 'error:1408A0C1:SSL routines:SSL3_GET_CLIENT_HELLO:no shared cipher')` is about `no shared cipher`.
     """

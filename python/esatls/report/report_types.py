@@ -1,4 +1,4 @@
-"""What a report holds (`build` says what each part means); a key without a value is absent."""
+"""The parts of a report (`build` explains them). A key without a value is absent."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ IssueName = Literal["cleartext", "deprecated", "weak", "failed"]
 
 
 class Span(TypedDict, total=False):
-    """The first and last moment of the records."""
+    """The first and the last time of the records."""
 
     first: str
     last: str
 
 
 class ApplianceRow(TypedDict):
-    """What came from one appliance."""
+    """The number of connections and messages of one appliance."""
 
     esa_host: str
     connections: int
@@ -23,14 +23,14 @@ class ApplianceRow(TypedDict):
 
 
 class Totals(TypedDict):
-    """How much was counted."""
+    """The number of connections and messages."""
 
     connections: int
     messages: int
 
 
 class Tally(TypedDict):
-    """Counts by verdict, and percentages of those that tell whether TLS was used."""
+    """Counts by verdict, and percentages of the verdicts that say whether TLS was used."""
 
     total: int
     counted: int
@@ -39,7 +39,7 @@ class Tally(TypedDict):
 
 
 class ConnectionsTally(Tally, total=False):
-    """A tally of connections, with what was asked for and what was outdated."""
+    """A tally of connections, with how many attempted or required TLS, and how many used outdated protocols or ciphers."""
 
     attempted: int
     attempted_percent: float
@@ -64,7 +64,7 @@ class VersionRow(TypedDict, total=False):
 
 
 class CipherRow(TypedDict, total=False):
-    """One cipher, with what makes it weak."""
+    """One cipher, with its weaknesses."""
 
     cipher: str
     connections: int
@@ -75,7 +75,7 @@ class CipherRow(TypedDict, total=False):
 
 
 class ReasonRow(TypedDict):
-    """Why TLS failed."""
+    """One reason for which TLS failed."""
 
     reason: str
     connections: int
@@ -86,7 +86,7 @@ class ReasonRow(TypedDict):
 
 
 class OtherReasonRow(TypedDict):
-    """What went wrong on connections that are in no percentage."""
+    """One reason of errors on connections that no percentage counts."""
 
     reason: str
     connections: int
@@ -123,7 +123,7 @@ class OutdatedRow(TypedDict):
 
 
 class PartnerRow(TypedDict):
-    """One name of a partner."""
+    """One partner, by the name in the log."""
 
     partner: str
     connections: ConnectionsTally
@@ -188,7 +188,7 @@ class Example(TypedDict, total=False):
 
 
 class IssueRow(TypedDict, total=False):
-    """One thing that was wrong with a partner."""
+    """One kind of problem with a partner."""
 
     messages: int
     connections: int
@@ -207,7 +207,7 @@ class PartnerDay(TypedDict):
 
 
 class Organisation(TypedDict, total=False):
-    """One organisation in one direction, with all names that were counted under it; an issue is there where it happened."""
+    """One organisation in one direction, with all names that were counted under it, and the issues that it had."""
 
     partner: str
     direction: str
@@ -239,7 +239,7 @@ class FileRow(TypedDict, total=False):
 
 
 class Lines(TypedDict):
-    """What the lines were."""
+    """The number of lines, by what they were."""
 
     lines: int
     events: int
@@ -248,7 +248,7 @@ class Lines(TypedDict):
 
 
 class Evidence(TypedDict, total=False):
-    """What a report was made from (`evidence`)."""
+    """The inputs and settings of a report (`evidence`)."""
 
     title: str
     organisation: str
@@ -266,7 +266,7 @@ class Evidence(TypedDict, total=False):
 
 
 class Report(TypedDict, total=False):
-    """The whole report; by direction, a part for all mail and one per mail flow."""
+    """The whole report. Each direction has a part for all mail and one per mail flow."""
 
     span: Span
     appliances: list[ApplianceRow]

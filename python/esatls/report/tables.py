@@ -1,4 +1,4 @@
-"""A report as a folder of CSV files: a table each, in which no cell runs as a formula."""
+"""A report as a folder of CSV files, one for each table, in which no cell runs as a formula."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _OVER = tuple(verdict for verdict in CONNECTION_VERDICTS if verdict != "unused")
 
 
 def write_folder(report: Report, folder: str, output: Callable[[str], Output] = Output) -> None:
-    """Write every table of a report to a folder, which is made where it is missing; each file appears when it is complete.
+    """Write every table of a report to a folder, which is created if needed; each file appears only once it is complete.
 
-    `output` opens a file for writing, or refuses to.
+    `output` opens a file for writing, or raises an error.
     """
     try:
         os.makedirs(folder, exist_ok=True)

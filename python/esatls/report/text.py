@@ -1,6 +1,6 @@
 """A report as tables on a terminal.
 
-Text of the log is put into cells as `Text`, never as markup, with its control characters made visible.
+Text from the log is put into cells as `Text`, never as markup, with its control characters made visible.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from esatls.report.report_types import Report
 
 MOST_ROWS = 10
-"""Rows shown of the tables that grow with the log; the rest is in the report as JSON or HTML."""
+"""Rows shown of tables that grow with the log; the report as JSON has all."""
 MOST_TIMES = 31
 MOST_WHYS = 3
 
 _ENDLESS = 100_000
-"""Character cells of a line that goes to a file or a pipe."""
+"""Character cells in a line to a file or a pipe."""
 _NARROWEST = 20
-"""Character cells of a line on a terminal, at least: one narrower wraps the lines itself."""
+"""Least character cells in a line to a terminal; a narrower terminal wraps lines itself."""
 _PROSE = 100
-"""Character cells of a line of a note, at most."""
+"""Most character cells in a line of a note."""
 _GAP = 2
 _NAME = 16
 _LEAST_NAME = 4
 _LEAST_TEXT = 12
-"""Character cells that the first column keeps, that it keeps beside a single column, and that other text keeps."""
+"""Least character cells: of the first column, of the first column beside only one other, and of other columns of text."""
 
 Cell = Union[int, float, str, Text, None]
-"""An integer is a count, a float a percentage, None nothing to have a share of; text is text, whatever it says."""
+"""An integer is a count, a float a percentage, None a missing percentage; text is only text."""
 
 
 def _cell(value: Cell) -> Text:
@@ -60,7 +60,7 @@ def _cell(value: Cell) -> Text:
 
 
 class _Column(NamedTuple):
-    """A column and its width in character cells: as wide as it would be, and as narrow as it may be."""
+    """A column, and its width in character cells: `natural` without wrapping, `least` as narrow as it may be."""
 
     header: Text
     cells: Sequence[Text]
@@ -70,7 +70,7 @@ class _Column(NamedTuple):
 
     @classmethod
     def of(cls, name: str, cells: Sequence[Text], *, number: bool) -> _Column:
-        """Measure a column: a number is never parted, a header only between words, text anywhere."""
+        """Measure a column: numbers are never split, headers only between words, text anywhere."""
         natural = max(map(cell_len, (line for text in (name, *(cell.plain for cell in cells)) for line in text.split("\n"))))
         words = max(map(cell_len, name.split()), default=0)
         least = max(words, *(cell_len(cell.plain) for cell in cells)) if number else min(natural, max(words, _LEAST_TEXT))
@@ -78,7 +78,7 @@ class _Column(NamedTuple):
 
 
 def _widths(columns: Sequence[_Column], room: int) -> list[int]:
-    """Return the widths of columns that share a room: the widest gives first, none becomes narrower than it may be."""
+    """Return the widths of columns that share some room. The widest column shrinks first; none becomes narrower than its least width."""
     widths = [column.natural for column in columns]
     for _ in range(sum(widths) + _GAP * (len(widths) - 1) - room):
         spare = [at for at, column in enumerate(columns) if widths[at] > column.least]
@@ -104,16 +104,16 @@ class _Sheet:
     def table(
         self, title: str, names: Sequence[str], rows: Sequence[Sequence[Cell]], shown: int = MOST_ROWS, what: str = "rows", apart: int | None = None
     ) -> None:
-        """Print a table: columns of numbers stand to the right, the first column and those of text to the left.
+        """Print a table: columns of numbers are aligned right, the first column and columns of text left.
 
-        A table that is too wide goes on below with the next columns, and the first one again; at `apart` before elsewhere.
+        A table that is too wide is printed in parts, each beginning with the first column again; a part always begins at column `apart` then.
         """
         if not rows:
             return
         columns = []
         for at, name in enumerate(names):
             cells = [_cell(row[at]) for row in rows[:shown]]
-            if name or any(cell.plain for cell in cells):  # a column of marks without a mark says nothing
+            if name or any(cell.plain for cell in cells):  # a column of marks that has none is left out
                 columns.append(_Column.of(name, cells, number=at > 0 and not isinstance(rows[0][at], (str, Text))))
         self.console.print()
         if title:
@@ -127,11 +127,11 @@ class _Sheet:
             self.note(f"{more:,} more {word(more, what)} in the report as JSON")
 
     def _parts(self, columns: Sequence[_Column], apart: int | None) -> list[list[_Column]]:
-        """Return columns in parts that fit the console, the first column in each."""
+        """Return columns in parts that fit the console, each with the first column."""
         first, *rest = columns
         width = self.console.width
         most = max((column.least for column in rest), default=0)
-        # the first column names the row: it gives way only where there is no room beside another
+        # the first column names the row: it shrinks only if another one does not fit beside it
         first = first._replace(least=min(first.natural, _NAME, max(_LEAST_NAME, width - _GAP - most)))
         if _fit([first, *rest], width):
             return [[first, *rest]]
@@ -143,17 +143,17 @@ class _Sheet:
         return parts
 
     def _print(self, columns: Sequence[_Column]) -> None:
-        # drawn here: a table of rich, which finds out again how wide each cell is, takes several times as long
+        # not rich's own table: it measures each cell again, which takes several times as long
         widths = _widths(columns, self.console.width)
         head = self._row([column.header for column in columns], columns, widths, is_head=True)
         head.stylize("bold")
         rule = Text("─" * (sum(widths) + _GAP * (len(widths) - 1)))
         rows = [self._row(cells, columns, widths) for cells in zip(*(column.cells for column in columns))]
-        # lines as long as a name and a number need, also where the terminal is narrower: wrapped is better than cut off
+        # a line may be longer than the terminal: wrapped is better than cut off
         self.console.print(Text("\n").join([head, rule, *rows]), crop=False, no_wrap=True, overflow="ignore")
 
     def _row(self, cells: Sequence[Text], columns: Sequence[_Column], widths: Sequence[int], *, is_head: bool = False) -> Text:
-        """Return a row of a table, of as many lines as its longest cell needs; the words of a head stand at its foot."""
+        """Return a row of a table, with as many lines as its longest cell needs; headers are aligned at the bottom."""
         folded = [
             [cell.copy()]
             if cell_len(cell.plain) <= width and "\n" not in cell.plain
@@ -178,9 +178,9 @@ def _fit(columns: Sequence[_Column], width: int) -> bool:
 
 
 def render(report: Report, console: Console) -> None:
-    """Print a report of `report.build` on a console; where that is no terminal, each table as wide as it needs.
+    """Print a report of `report.build` on a console.
 
-    On a terminal a table that is too wide is printed in parts. No number is ever cut.
+    A table that is too wide for a terminal is printed in parts; elsewhere, each table is as wide as it needs. No number is ever cut.
     """
     console.width = max(console.width, _NARROWEST) if console.is_terminal else _ENDLESS
     sheet = _Sheet(console)
@@ -360,7 +360,7 @@ def _failure_tables(sheet: _Sheet, part: Mapping[str, Any]) -> None:
     sheet.table("", ["Reason", "Failed", "Cleartext", "Partners", ""], rows, what="reasons")
     rows = []
     for row in part["failures"]:
-        # the words that matter: the table above has the whole reasons
+        # only the words that matter: the table above has the whole reasons
         whys = [f"{why['connections']:,} {split_reason(why['reason'])[1]}" for why in row["reasons"][:MOST_WHYS]]
         if len(row["reasons"]) > MOST_WHYS:
             others = len(row["reasons"]) - MOST_WHYS
@@ -382,7 +382,7 @@ def _partners(sheet: _Sheet, report: Report) -> None:
         title, verb = DIRECTION_WORDS[direction]
         for flow in FLOWS:
             rows = [_partner(row) for row in report[direction][flow]["partners"]]
-            # columns of nothing but zeros take room from the names
+            # columns with only zeros take room from the names
             kept = [at for at in range(len(_PARTNER)) if at not in _MAY_GO or any(row[at] for row in rows[:MOST_ROWS])]
             names = [_PARTNER[at] for at in kept]
             cut = [[row[at] for at in kept] for row in rows]
@@ -390,7 +390,7 @@ def _partners(sheet: _Sheet, report: Report) -> None:
 
 
 _SHORT = {"encrypted": "TLS", "cleartext": "clear"}
-"""Verdicts by a shorter word, for the heads of narrow columns."""
+"""Shorter words for verdicts, for the headers of narrow columns."""
 _OVER = counted(CONNECTION_VERDICTS)
 _PARTNER = (
     "Partner",
