@@ -35,9 +35,10 @@ def default_path() -> str:
 
 
 def read(path: str | None) -> tuple[str | None, dict[str, Any]]:
-    """Return the path of the file in effect and its settings. If `path` is None and ESATLS_CONFIG is not set, it is the usual file, which may be missing.
+    """Return the path of the file in effect and its settings; None and no settings if there is only the usual path and no such file.
 
-    Raises `InputError` if the file cannot be read, and `UsageError` if it is not TOML or has a wrong setting.
+    `path` comes from --config; if it is None, ESATLS_CONFIG may name the file. Raises `InputError` if the file cannot be read, and `UsageError` if it is not
+    TOML or has a wrong setting.
     """
     wanted = path or os.environ.get(VARIABLE)
     found = wanted or default_path()

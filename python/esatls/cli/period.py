@@ -21,9 +21,9 @@ _MONTH = re.compile(r"(\d{4})-(\d{2})")
 def period(text: str, zone: tzinfo | None = None, now: datetime | None = None) -> tuple[Time, Time | None]:
     """Return when a period begins, and when it ends if it has an end.
 
-    `7d`, `12h` and `2w` begin that long ago; `today` and a weekday begin with that day, a weekday with its latest one (today or before). `yesterday`,
-    `last-week`, `last-month` and a month (`2026-03`) have an end. Anything else is a date or time. Days begin at midnight in `zone` (default: UTC), which is also that of a time
-    without an offset.
+    `7d`, `12h` and `2w` begin that long ago; `today` begins with this day, a weekday with the latest such day, which may be today; `yesterday`, `last-week`,
+    `last-month` and a month (`2026-03`) have an end too. Anything else is a date or a time. Days begin at midnight in `zone` (default: UTC), which is also
+    the zone of a time without an offset.
     """
     words = text.strip().lower()
     zone = zone or timezone.utc

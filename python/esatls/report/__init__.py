@@ -1,1 +1,1 @@
-"""The report on a log: figures, text, page."""
+"""The report on a log: its numbers, and its output as page, text and CSV."""

@@ -73,5 +73,5 @@ def over_tls(day: PartnerDay) -> tuple[int, int]:
 
 
 def with_version(version: str) -> Callable[[PartnerDay], tuple[int, int]]:
-    """Return a function that returns how many of a day's connections over TLS had this protocol, and how many there were."""
+    """Return a function that counts a day's connections over TLS: those with this protocol, and all."""
     return lambda day: (day["versions"].get(version, 0), sum(day["versions"].values()))

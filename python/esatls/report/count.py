@@ -517,8 +517,8 @@ def delivered_to(record: MessageRecord) -> list[tuple[DeliveryRecord, set[str]]]
 def _domains_by_rid(record: MessageRecord) -> dict[int, str]:
     """Return the domain of each recipient by its RID; an empty dict if it is not certain which recipient has which RID.
 
-    A record has its recipients in the order of their RIDs, and each attempt has RIDs. An attempt has a `domain` if its recipients share one. If these domains
-    do not match, the record shows other recipients than those of the attempts, and nobody must be blamed for another's mail.
+    A record has its recipients in the order of their RIDs, and each attempt has RIDs. An attempt whose recipients share a domain has it as its `domain`. If one
+    found here does not, the record shows other recipients than those of the attempts, and nobody must be blamed for another's mail.
     """
     attempts, recipients = record["deliveries"], record.get("recipients", ())
     rids = sorted({rid for attempt in attempts for rid in attempt["rid"]})
@@ -533,5 +533,5 @@ def _domains_by_rid(record: MessageRecord) -> dict[int, str]:
 
 
 def partner_name(domain: str | None, host: str | None, address: str | None) -> str:
-    """Return the name of the other side as in DNS: its domain, else its host name or address."""
+    """Return the name of the other side in the form of DNS: its domain, else its host name or address."""
     return in_dns(domain or host or address or UNKNOWN) or UNKNOWN

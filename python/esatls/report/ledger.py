@@ -146,7 +146,7 @@ class Ledger:
             self.issue(key, name).add(issue)
 
     def issue(self, key: Key, issue: str) -> Issue:
-        """Return an issue of one partner, which is made if it is new."""
+        """Return an issue of one partner, which is created if it is new."""
         known = self.issues.get((key, issue))
         if known is None:
             known = self.issues[key, issue] = Issue()
@@ -156,7 +156,7 @@ class Ledger:
         """Return a row per organisation and direction, those with the most mail in clear text first.
 
         `partner` is the registrable domain, `names` are the names counted under it, and `own` is true for one's own domains. `cleartext`, `deprecated`, `weak`
-        and `failed` are there if it happened: messages, connections, first, last, reasons, and the latest examples. `days` are those on which connections
+        and `failed` are there if this happened: messages, connections, first, last, reasons, and the latest examples. `days` are those on which connections
         began, each with its connections by verdict and by protocol.
         """
         names: dict[Key, list[Key]] = {}

@@ -38,7 +38,7 @@ def _rules(endings: set[str]) -> list[str]:
 
 
 def _endings(name: str) -> Iterator[str]:
-    """Yield the endings of a name that a rule may be for, the longest first: the whole name, unless it is long. Those with `xn--` also come as in the list."""
+    """Yield the endings of a name that a rule may be for, the longest first: the whole name, unless it is long. Those with `xn--` come in Unicode too."""
     labels = name.split(".")[-_MOST_LABELS:]
     for at in range(len(labels)):
         ending = ".".join(labels[at:])

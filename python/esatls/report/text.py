@@ -32,19 +32,19 @@ MOST_TIMES = 31
 MOST_WHYS = 3
 
 _ENDLESS = 100_000
-"""Character cells in a line to a file or a pipe."""
+"""Width of a line to a file or a pipe, in character cells."""
 _NARROWEST = 20
-"""Least character cells in a line to a terminal; a narrower terminal wraps lines itself."""
+"""Least width of a line on a terminal, in character cells; a narrower terminal wraps lines itself."""
 _PROSE = 100
-"""Most character cells in a line of a note."""
+"""Greatest width of a line of a note, in character cells."""
 _GAP = 2
 _NAME = 16
 _LEAST_NAME = 4
 _LEAST_TEXT = 12
-"""Least character cells: of the first column, of the first column beside only one other, and of other columns of text."""
+"""Least widths, in character cells: of the first column, of the first column beside only one other, and of other columns of text."""
 
 Cell = Union[int, float, str, Text, None]
-"""An integer is a count, a float a percentage, None a missing percentage; text is only text."""
+"""An integer is a count, a float a percentage, None a missing value (shown as a dash); text is never markup."""
 
 
 def _cell(value: Cell) -> Text:

@@ -99,7 +99,7 @@ def _member(appliance: Appliance, mid: str, message: Message, role: str) -> Memb
 
 
 def _parent(appliance: Appliance, message: Message) -> Message | None:
-    """Return the message from which a message was made, even if that carries none of its content, as a bounce or a notification."""
+    """Return the message from which a message was made, even if the new one (a bounce, a notification) carries none of its content."""
     origin = message.origin
     if origin is None or origin.parent_mid is None:
         return None

@@ -140,7 +140,7 @@ def lines_of(
 ) -> dict[int, list[Line]]:
     """Return the lines about some messages and their connections, in order of time, by the `id()` of the message or connection.
 
-    `keys` are the keys of all appliances whose facts were gathered. The files are read again; those that have vanished or are damaged, as far as possible.
+    `keys` are the keys of all appliances whose facts were gathered. The files are read again; one that has vanished or is damaged is read as far as possible.
     """
     finder = _Finder(members, appliances(keys))
     for number, source in enumerate(found):

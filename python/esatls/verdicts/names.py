@@ -16,9 +16,9 @@ def in_dns(name: str) -> str:
 
 
 def _on_the_wire(name: str) -> str:
-    """Return a name in other letters as DNS has it, and one that does not come back whole as it is.
+    """Return the DNS form (`xn--`, RFC 3490) of a name that is not ASCII, or the name itself if decoding that form does not give it back.
 
-    What IDNA maps to another name (a soft hyphen to nothing, a sharp s to ss) stays a name of its own.
+    So a name that IDNA maps to another one (a soft hyphen to nothing, a sharp s to ss) remains a different name.
     """
     if len(name) > LONGEST_NAME:
         return name
