@@ -1,8 +1,8 @@
-"""`esatls follow`: reads a log while it grows, and emits each message's record when it is finished or timed out.
+"""`esatls follow`: reads a log while it grows, and emits the record of each message once it is finished or timed out.
 
-`trail` finds the bytes (rotation, truncation), `lines` cuts them into lines, `held` keeps what is open (`open_ids`) and
-emits records, `logclock` says how much time the log has seen pass, `checkpoint` writes it all down, `run` drives it.
+`trail` finds the bytes through rotation and truncation, `lines` cuts them into lines, `held` keeps open ids (`open_ids`) and emits records, `logclock`
+measures the time that passes in the log, `checkpoint` saves the state, `run` drives it all.
 
-What is emitted, and when, follows from the log alone: from the times and the order of its lines. Only a log that has
-gone quiet is helped along by the wall clock, and no further than its next line would.
+What is emitted, and when, depends only on the times and the order of the log's lines. The wall clock helps only if the log has gone quiet, and no further
+than its next line would.
 """

@@ -1,4 +1,4 @@
-"""The checkpoint: two lines of JSON, a head with version and digest, and the body. Written whole or not at all."""
+"""The checkpoint: two lines of JSON, a head with version and digest, and the body. It is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _LARGEST = 1 << 30
 
 
 class CheckpointError(EsatlsError):
-    """A checkpoint that cannot be used: damaged, of something else, in use."""
+    """A checkpoint cannot be used: it is damaged, in use, cannot be read or written, or belongs to something else."""
 
 
 class OtherVersionError(Exception):
-    """A checkpoint has what this version does not know."""
+    """A checkpoint contains facts that this version does not know."""
 
 
 def default_path(log: str, output: str | None) -> str:
-    """Return where the checkpoint lies unless told otherwise: beside the output, else in the user's folder for states (XDG), which is made."""
+    """Return the default path of the checkpoint: beside the output file, or else in the user's state folder (XDG), which is created if necessary."""
     if output not in (None, "-"):
         return f"{output}.checkpoint"
     state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
@@ -38,7 +38,7 @@ def default_path(log: str, output: str | None) -> str:
 
 
 def load(path: str) -> dict[str, Any] | None:
-    """Return the body of a checkpoint; None if there is none yet. `CheckpointError` if it is damaged or something else."""
+    """Return the body of a checkpoint; None if there is none yet. Raises `CheckpointError` if it cannot be used."""
     try:
         with open(path, "rb") as file:
             data = file.read(_LARGEST)
@@ -85,11 +85,11 @@ def foreign(path: str, log: str) -> CheckpointError:
 
 
 def save(path: str, body: dict[str, Any]) -> None:
-    """Write a checkpoint: into a file beside it, to the disk, then in its place."""
+    """Write a checkpoint to a file beside it, sync that to disk, and rename it to its place."""
     second = json.dumps(body, separators=(",", ":")).encode("ascii")
     head = {"format": _FORMAT, "version": _VERSION, "sha256": hashlib.sha256(second).hexdigest()}
     beside = path + ".tmp"
-    # nobody else's file is written through a link; the log names people
+    # a link may lead to somebody else's file; the log names people, so only the user may read the checkpoint
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
     try:
         with os.fdopen(os.open(beside, flags, 0o600), "wb") as file:
@@ -103,7 +103,7 @@ def save(path: str, body: dict[str, Any]) -> None:
 
 
 def sync_folder(path: str) -> None:
-    """Have the name of a file on the disk, too."""
+    """Sync the folder of a file, so that its name is on disk, too."""
     if os.name == "nt":
         return
     folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
@@ -114,7 +114,7 @@ def sync_folder(path: str) -> None:
 
 
 def lock(path: str) -> int | None:
-    """Take a checkpoint for this process alone; return what keeps the lock. `CheckpointError` if another process has it."""
+    """Lock a checkpoint for this process; return the file descriptor that holds the lock. Raises `CheckpointError` if another process holds it."""
     try:
         handle = os.open(path + ".lock", os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except OSError as error:

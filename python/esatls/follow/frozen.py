@@ -1,7 +1,7 @@
-"""What is held, as JSON, and back: for a checkpoint.
+"""Converts what a `Held` knows to JSON for a checkpoint, and back.
 
-Facts are written with the names of their values beside them, so that a version with other values can read them. Nothing read back is believed
-before it was looked at: kinds of facts, ids, times and texts must be such as the log gives.
+The names of the facts' values are written with them, so that a version with other values can read the facts. Everything that is read back is checked: kinds
+of facts, ids, times and texts must be possible in a log.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from esatls.verdicts.heritage import Heritages
 
 Shapes = dict[str, list[str]]
-"""By code of a fact: the names of its values, in their order."""
+"""By code of a fact: the names of its values, in order."""
 
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 _RIDS = re.compile(r"\d[0-9, ]*", re.ASCII)
@@ -37,7 +37,7 @@ _SHAPES: Shapes = {code: [*values_of(FACT_TYPES[code])] for code in sorted(FACT_
 
 
 def freeze(held: Held) -> dict[str, Any]:
-    """Return all that a `Held` knows, in a form that JSON has."""
+    """Return all that a `Held` knows as values for JSON."""
     items: list[Any] = []
     for name, queue in held.queues.items():
         items += [_freeze(held, name, due, *ref) for ref, due in queue.items()]
@@ -65,14 +65,14 @@ def _lists(facts: Iterable[Fact]) -> list[list[Any]]:
 
 
 def _list(fact: Fact) -> list[Any]:
-    # the id stands beside it
+    # the id is written separately
     return [*fact[:KEY], *fact[KEY + 1 :]]
 
 
 def thaw(held: Held, frozen: dict[str, Any]) -> None:
-    """Give an empty `Held` what `freeze` returned, in this version or in an older one.
+    """Fill an empty `Held` with what `freeze` returned, in this version or an older one.
 
-    `ValueError`, `TypeError` or `LookupError` if it is no such thing, `OtherVersionError` if it has what only a newer version knows.
+    Raises `ValueError`, `TypeError` or `LookupError` if that is not valid, `OtherVersionError` if it has facts that only a newer version knows.
     """
     reader = _Reader(frozen["shapes"])
     held.clock.restore(frozen["clock"])
@@ -90,14 +90,14 @@ def thaw(held: Held, frozen: dict[str, Any]) -> None:
         for key, message in found.messages.items():
             if message.behind is None:
                 held.need(host, key, message)
-    # whatever is wrong with it shows now, not hours later
+    # if anything is wrong, fail now and not hours later
     for host, found in held.hosts.items():
         for key in found.messages:
             held.records(host, key)
 
 
 class _Reader:
-    """Reads facts that were written with some names of values."""
+    """Reads messages and connections whose facts have the values named in `shapes`."""
 
     def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
@@ -122,7 +122,7 @@ class _Reader:
         return item
 
     def heritages(self, key: str, saved: list[Any]) -> Heritages:
-        """Read what is left to the children of messages with one id."""
+        """Read what messages with one id pass on to their children."""
         found: Heritages = {}
         for opening, values in saved:
             heritage = Heritage(**{**values, "recipients": {int(rid): address for rid, address in values["recipients"].items()}})
@@ -162,7 +162,7 @@ class _Reader:
                 continue
             if not isinstance(value, str):
                 raise TypeError("no text")
-            value.encode("utf-8")  # ValueError for what no log gives
+            value.encode("utf-8")  # ValueError for text that no log contains
             if (name in INTEGERS and code != "cef" and not _ID.fullmatch(value)) or (name == "rid" and not _RIDS.fullmatch(value)):
                 raise ValueError("no number")
         known = dict(zip(names, values))

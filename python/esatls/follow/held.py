@@ -1,13 +1,15 @@
-"""What is open, and for how long: facts by id, each id in one queue, and records emitted when their time comes.
+"""What is open, and for how long: keeps facts by id, each id in one queue, and emits records when their time comes.
 
 Time is the log's own (`logclock`). A message waits in
 
 * `open` until it ends, or has been silent for `timeout`; in `parked` if it went to a quarantine;
-* `settling` once it has ended, for `grace`: lines of one second come in any order;
-* `emitted` for LINGER afterwards: what is made from it needs its verdict, and late lines must not look like a new
-  message; in `remembered` if it went to a quarantine, from where it may come back.
+* `settling` for `grace` once it has ended, because lines of one second come in any order;
+* `emitted` for LINGER afterwards, because messages made from it need its verdict, and late lines must not look like a new message; in `remembered` if it
+  went to a quarantine, from which it may come back;
+* `late` for `grace` if a line comes after its record was emitted, or after it may have been forgotten.
 
-A connection waits in `connected` until it is closed or silent, then in `closed`. What an open message names is not forgotten.
+A connection waits in `connected` for SILENCE after its last line or, once it is closed, in `closed` for LINGER. Nothing that an open message names is
+forgotten.
 """
 
 from __future__ import annotations
@@ -44,36 +46,36 @@ if TYPE_CHECKING:
 Record = MessageRecord
 
 LINGER = 300
-"""Seconds that what is done with is remembered."""
+"""Seconds for which emitted messages and closed connections are remembered."""
 SILENCE = 2 * LEAP
-"""Seconds after which a connection without a word is closed: the appliance's own limits are minutes, but a clock may be set ahead meanwhile."""
+"""Seconds without a line after which a connection counts as closed: the appliance's own limits are minutes, but a clock may be set ahead meanwhile."""
 HOLD = 900
-"""Seconds that a message which has ended waits for a connection over which nothing has passed yet: what passes later may decide."""
+"""Seconds for which a message that has ended waits for a connection over which no mail has passed yet: mail that passes later may decide the verdict."""
 MOST = 100_000
-"""Most ids in one queue, a fifth in `remembered`; where there are more, the oldest has to go before its time."""
+"""The most ids in one queue (a fifth of that in `remembered`); if there are more, the oldest leaves before its time."""
 _LONG_CHAIN = 8
-"""Messages that one was made from, of which it is kept how they were received: each of them may soon be asked for."""
+"""If a message has more ancestors than this, what each of them passes on is kept, because it may soon be needed again."""
 _STRANGERS = 100
-"""Appliances whose clocks are known though nothing of theirs is held."""
+"""The most appliances whose clocks are remembered although nothing of theirs is held."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds of the log's time."""
+    """Time limits, in seconds of the log's time, and the most ids in a queue."""
 
     grace: int = 10
-    """After a message has ended."""
+    """How long a message waits after it has ended."""
     timeout: int = 72 * 3600
-    """Of silence about an open message; the appliance itself gives up then, unless told otherwise."""
+    """How long an open message may be silent; by default, the appliance itself gives up then."""
     quarantine: int = 30 * 86400
-    """Likewise for one that went to a quarantine."""
+    """The same for one that went to a quarantine."""
     most: int = MOST
 
 
 class Held:
     """Consumer of a stream: keeps what is open, emits what is finished.
 
-    `emit` is called with each record, in an order that the log alone decides.
+    `emit` is called with each record, in an order that depends only on the log.
     """
 
     def __init__(self, emit: Callable[[Record], object], limits: Limits | None = None) -> None:
@@ -83,23 +85,23 @@ class Held:
         self.hosts: dict[str, OpenHost] = {}
         self.emitted = 0
         self.serials: dict[str, set[str]] = {}
-        """By host: the serial numbers of its consolidated events. From the second one on, each is an appliance of its own."""
+        """By host: the serial numbers of its consolidated events. Once there are several, each is a separate appliance."""
         self.late = 0
-        """Facts that came after their message's record had been emitted."""
+        """How many facts came after the record of their message was emitted."""
         self.contradictions = Contradictions()
-        """What the emitted records have shown since this run began."""
+        """Contradictions that were found since this run began."""
         self.delays = _delays(self.limits)
         self.most = {name: self.limits.most // 5 if name == "remembered" else self.limits.most for name in self.delays}
         self.queues: dict[str, OrderedDict[tuple[str, int, str], Time]] = {name: OrderedDict() for name in self.delays}
         self._next: Time = float("-inf")
-        """Nothing is due before."""
+        """Nothing is due before this time."""
         self._ahead: Time = 0
-        """Seconds that the log has been quiet for. They are no part of its own time: its next lines may be older than they are new."""
+        """Seconds for which the log has been quiet. They are not part of its own time, because its next lines may have earlier stamps."""
 
     # a stream's consumer
 
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
-        """Take one event: first what its time makes due, then what it says."""
+        """Take one event: first do what its time makes due, then note what it says."""
         store, code, groups = spec.fact
         if store < 0:
             one = Facts()
@@ -116,7 +118,7 @@ class Held:
         return True
 
     def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
-        """Take the events among many lines, all with their text at `start`, one after another; return how many there were."""
+        """Take the events among many lines, whose text begins at `start`, one after another; return how many there were."""
         end, taken = start + START, 0
         for line, head in lines:
             matcher = MATCHERS_BY_START[line[start:end]]
@@ -127,13 +129,13 @@ class Held:
         return taken
 
     def add(self, event: EventRecord) -> None:
-        """Take one event that was read elsewhere than in a log."""
+        """Take one event that was not read from a log."""
         one = Facts()
         one.add(event)
         self._take(parse_rfc3339(event["time"]) if "time" in event else None, one)
 
     def _appliance(self, key: str) -> str:
-        """Return the appliance of facts, as the log tells it up to here."""
+        """Return the name of the appliance with a key, as far as the log has shown it up to here."""
         host, serial = host_and_serial(key)
         if not serial:
             return host
@@ -145,7 +147,7 @@ class Held:
         return serial if len(known) > 1 else host
 
     def _rename(self, host: str, serial: str) -> None:
-        """Give what is held of a host to the one serial number that was seen there, now that there is another; lines of text stay the host's."""
+        """Move what is held of a host to its only serial number so far, now that there is a second one. If any of it is from the text log, all stays."""
         if serial in self.hosts or host not in self.hosts or not self.hosts[host].bears_witness():
             return
         self.hosts[serial] = self.hosts.pop(host)
@@ -159,7 +161,7 @@ class Held:
         ((key, stores),) = one.hosts.items()
         host = self._appliance(key)
         if time is None:
-            # a record that tells its own time, behind no stamp
+            # a record without a stamp in front of it may contain its own time
             time = next((fact[TIME] for store in stores for facts in store.values() for fact in facts), None)
         self._move_on(host, time)
         for side, store in enumerate(stores):
@@ -168,7 +170,7 @@ class Held:
                     self._learn_of(host, side, key, fact)
 
     def _move_on(self, host: str, time: Time | None) -> None:
-        """Do what an event's time makes due."""
+        """Move on to an event's time, and do what is due."""
         quiet, self._ahead = self._ahead, 0
         self.clock.see(host, time, quiet)
         if self.clock.now >= self._next:
@@ -184,7 +186,7 @@ class Held:
             self._connection(host, store, key, fact)
 
     def pass_time(self, quiet: float) -> None:
-        """Do what the next line would make due if it came now: the log has been quiet for so many seconds."""
+        """Do what the next line would make due if it came now, after the log has been quiet for so many seconds."""
         self._ahead = max(self._ahead, quiet)
         self.settle()
 
@@ -192,7 +194,7 @@ class Held:
         return self.clock.now + self._ahead
 
     def end(self) -> None:
-        """Emit everything that is open, as it stands."""
+        """Emit all open messages as they are."""
         for name in ("late", "settling", "open", "parked"):
             queue = self.queues[name]
             while queue:
@@ -207,7 +209,7 @@ class Held:
                     self._look_at(host, side, key, item)
 
     def sizes(self) -> dict[str, int]:
-        """Return how many ids and facts are held, by queue; `facts` counts all."""
+        """Return how many ids are in each queue, and how many facts are held in total (`facts`)."""
         facts = 0
         for host in self.hosts.values():
             facts += sum(len(item.facts) + len(item.fresh) for item in host.messages.values())
@@ -228,7 +230,7 @@ class Held:
         self._wait("closed" if item.closed else "connected", host, side, key, item)
 
     def _look_at(self, host: str, side: int, key: str, item: OpenConnection) -> None:
-        """See whether two had an id at once, before anything of it is forgotten."""
+        """Check whether two connections had an id at once, before its facts are forgotten."""
         if item.is_taken_again:
             self.contradictions.look_at(host, side, key, item.facts)
 
@@ -259,7 +261,7 @@ class Held:
         if item.ended is None:
             self._wait("parked" if item.quarantined else "open", host, MESSAGES, key, item)
         elif item.queue != "settling" or self._now() - item.ended < HOLD:
-            # an id that is used again and again never settles
+            # otherwise an id that is used again and again would never settle
             self._wait("settling", host, MESSAGES, key, item)
 
     def _learn(self, host: str, key: str, item: OpenMessage, fact: Fact) -> None:
@@ -278,19 +280,19 @@ class Held:
                 self._wait("closed" if connection.closed else "connected", host, *ref, connection)
 
     def _believe(self, host: str, key: str, item: OpenMessage) -> None:
-        """Take the lines of a message that may have been forgotten for those of one that was not known."""
+        """Take the lines of a message that may have been forgotten as those of a new one."""
         facts, item.facts, item.behind = [*item.facts], {}, None
         for fact in facts:
             self._learn(host, key, item, fact)
         self._wait("settling" if item.ended is not None else "parked" if item.quarantined else "open", host, MESSAGES, key, item)
 
     def _reopen(self, host: str, key: str, item: OpenMessage) -> None:
-        """Open a message again: it goes on after it was emitted as unfinished, or its id belongs to another one now."""
+        """Open a message again, because it goes on after it was emitted as unfinished, or because its id belongs to another one now."""
         held = self.hosts[host]
         held.doubt(MESSAGES, key)
         if item.emitted == "finished":
             if not (item.quarantined or held.children(key)):
-                # nothing is made from it any more
+                # no message needs the earlier one
                 item.facts, item.heritages = {}, None
             item.quarantined = False
         item.emitted = ""
@@ -306,7 +308,7 @@ class Held:
     # for a checkpoint
 
     def put_back(self, host: str, kind: int, key: str, item: OpenConnection | OpenMessage, queue: str, due: Time) -> None:
-        """Hold an item that was read back, at the end of a queue ("" if it has expired)."""
+        """Put an item that was read back at the end of a queue; "": it has expired."""
         held = self._host(host)
         if isinstance(item, OpenMessage):
             held.messages[key] = item
@@ -318,7 +320,7 @@ class Held:
             self.queues[queue][host, kind, key] = due
 
     def need(self, host: str, key: str, item: OpenMessage) -> None:
-        """Find out anew what a message needs."""
+        """Note again what a message needs."""
         for ref in item.needed():
             self.hosts[host].hold(key, item, ref)
 
@@ -381,7 +383,7 @@ class Held:
         elif name in ("open", "parked"):
             self._emit(host, key)
         elif item.behind is not None and self.clock.behind(host, min(fact[TIME] for fact in item.facts)) < item.behind:
-            # it did not come late: the clock was set
+            # it was not late: the appliance's clock was set
             self._believe(host, key, item)
         elif name == "late" and item.behind is None:
             self.late += len(item.fresh)
@@ -401,7 +403,7 @@ class Held:
         self._forget(host, [(side, key)])
 
     def _forget(self, host: str, todo: list[Ref]) -> None:
-        """Forget what has expired and nothing needs, and what only that needed."""
+        """Forget expired ids that nothing needs, and those that only they needed."""
         held = self.hosts[host]
         while todo:
             kind, key = ref = todo.pop()
@@ -423,7 +425,7 @@ class Held:
             self.clock.forget(host)
 
     def _undecided(self, held: OpenHost, item: OpenMessage) -> bool:
-        """Tell whether a later message may decide on a connection over which this one did not pass."""
+        """Tell whether a later message may still decide the verdict on a connection over which this one did not pass."""
         for fact in item.facts:
             if fact[CODE] in TRIES:
                 for _, key in refs(fact):
@@ -435,7 +437,7 @@ class Held:
     # emitting
 
     def _emit(self, host: str, key: str) -> None:
-        """Emit the record of a message, and keep of it what others may need."""
+        """Emit the record of a message, and keep what other messages may need of it."""
         held = self.hosts[host]
         item = held.messages[key]
         appliance = self._judged(host, key)
@@ -464,7 +466,7 @@ class Held:
         return [message_record(appliance, key, message) for _, message in lives if not (message.is_bare or item.was_emitted(message))]
 
     def _judged(self, host: str, key: str) -> Appliance:
-        """Return what is known of a message, and of all that is needed to judge it."""
+        """Return an appliance with the facts about a message, and all that is needed to judge it."""
         held = self.hosts[host]
         known = Nearby(held, key)
         stores = together(known, [key])
@@ -483,7 +485,7 @@ class Held:
 
 
 def _delays(limits: Limits) -> dict[str, int]:
-    """Return the queues, and how many seconds an id waits in each."""
+    """Return how many seconds an id waits in each queue."""
     return {
         "settling": limits.grace,
         "open": limits.timeout,

@@ -1,4 +1,4 @@
-"""Bytes of a log that grows -> lines -> a stream that can be saved and restored."""
+"""Bytes of a growing log -> lines -> a stream that can be saved and restored."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LATEST = 253370764800  # the year 9999
 
 
 class FollowedStream(BlockStream):
-    """A stream of which all that matters can be written down between two lines.
+    """A stream whose state can be saved between any two lines.
 
-    The zone of stamps that name none is that of the file's head, where there is one and `zone_known` is not set. The year
-    of stamps without one is the one that brings them nearest to the stamps before.
+    The zone of stamps that name none is that of the file's head, if it has one and `zone_known` is not set. Stamps without a year get the year that brings them
+    nearest to the stamps before.
     """
 
     def __init__(self, held: Held, clock: Clock, host: str | None, *, zone_known: bool, year: int | None = None) -> None:
@@ -33,11 +33,11 @@ class FollowedStream(BlockStream):
         self.held = held
         self.zone_known = zone_known
         self.year = year
-        """That of the first line, if it is known."""
+        """The year of the first line, if it is known."""
         self.offset: int | None = None
-        """Seconds that the head says the appliance's clock is ahead of UTC."""
+        """Seconds by which the appliance's clock is ahead of UTC, according to the head."""
         self.day: Time | None = None
-        """The log's day, counted from 1970; None before the first stamp."""
+        """The log's day, as the number of days since 1970; None before the first stamp."""
 
     def line(self, line: str) -> None:
         """Take the next line."""
@@ -47,12 +47,12 @@ class FollowedStream(BlockStream):
             stamp = envelope.parse(line).stamp
             self._set_day(self.clock.read(stamp) if stamp else None)
         super().line(line)
-        # not by every stamp, but by those that the log's clock believes
+        # only stamps that the log's clock believes count
         if self.held.clock.started and self.held.clock.stamp // _DAY != self.day:
             self._set_day(self.held.clock.stamp)
 
     def block(self, text: str) -> None:
-        """Take a block of whole lines: at once as far as that means the same as one line after another."""
+        """Take a block of whole lines, many at once if the result is the same as line by line."""
         if OFFSET_WORDS in text or not is_plain(text):
             for line in text.removesuffix("\n").split("\n"):
                 self.line(line)
@@ -66,7 +66,7 @@ class FollowedStream(BlockStream):
             at += 1
 
     def _fast(self, lines: list[str]) -> int:
-        """Take lines up to the first one that has no known head, or is of another day; return how many, at most all but one."""
+        """Take lines up to the first one that has no known head, or is from another day; return how many, at most all but one."""
         before = self._pending
         return super()._fast(lines) if self._heads.length and (before is None or self._is_today(before.head)) else 0
 
@@ -74,7 +74,7 @@ class FollowedStream(BlockStream):
         return head.time is not None and head.time // _DAY == self.day
 
     def _heads_of(self, lines: list[str]) -> HeadsInARow:
-        """Return the heads of the first lines, as long as they are known and of the log's day: with another one the clock changes."""
+        """Return the heads of the first lines, as long as they are known and from the log's day: another day changes the clock."""
         found: list[Head] = []
         heads, naming = self._heads, self._neighbours.naming
         for line in lines:
@@ -93,7 +93,7 @@ class FollowedStream(BlockStream):
 
     def _read_head(self, line: str) -> None:
         for offset, host in offsets(line, self.table):
-            # stricter than for a whole file: a log with names may be several appliances', and each may write its head at any time
+            # stricter than for a whole file: a log with host names may have several appliances, and each may write its head at any time
             if not host:
                 if self.year is not None and self.day is None:
                     self.clock.latest = end_of_year(self.year, zone_of(offset))
@@ -104,11 +104,11 @@ class FollowedStream(BlockStream):
         self.set_clock(shifted(self.clock, offset))
 
     def state(self) -> dict[str, Any]:
-        """Return what the next line's meaning depends on."""
+        """Return everything that the meaning of the next line depends on."""
         return {**super().state(), "offset": self.offset, "latest": self.clock.latest, "day": self.day}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take what `state` returned; `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
+        """Restore what `state` returned. Raises `ValueError`, `TypeError` or `LookupError` if it is not valid."""
         self.clock.latest = float(state["latest"])
         if not 0 <= self.clock.latest < _LATEST:
             raise ValueError("no time")
@@ -125,7 +125,7 @@ class Lines:
         self.stream = stream
         self.rest = b""
         self.skipping = False
-        """Whether a line is passed over that is longer than any log line."""
+        """Whether a line that is longer than any log line is being skipped."""
         self.at_start = False
         """Whether the next byte is the first of a file."""
 
@@ -149,7 +149,7 @@ class Lines:
             self._skip()
 
     def end_of_file(self) -> None:
-        """Take what was begun as a line of its own: nothing more is written to this file."""
+        """Take an unfinished last line as it is: nothing more is written to this file."""
         if self.rest:
             rest, self.rest = self.rest, b""
             self._line(rest)

@@ -1,7 +1,7 @@
-"""The time that has passed in a log, by its stamps alone.
+"""The time that passes in a log, measured by its stamps alone.
 
-Several appliances may write one log, their clocks apart; a clock may be set back, a stamp may be broken. What is
-measured is elapsed time: it never runs backwards, and each appliance's stamps are shifted onto it.
+Several appliances with different clocks may write one log; a clock may be set back, a stamp may be broken. What is measured is elapsed time: it never runs
+backwards, and each appliance's stamps are shifted onto it.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
 
 AGREE = 60
-"""Seconds within which the clock of an appliance that is new to the log is taken to be right."""
+"""Seconds by which the clock of an appliance that is new to the log may differ and still counts as right."""
 BEHIND = 300
-"""Seconds that lines may come late; a clock further back was set back, if it stays there."""
+"""Seconds by which lines may be late; a clock that stays further behind was set back."""
 LEAP = 3600
-"""The longest step ahead that passes as time: behind a longer one the clock was set, or the log was quiet, and its lines alone do not tell which."""
+"""The longest step ahead, in seconds, that counts as elapsed time: with a longer one, the clock was set or the log was quiet, and its lines alone do not show
+which."""
 STEADY = 20
-"""Lines of one appliance, one after another, after which a clock is believed that was set."""
+"""Consecutive lines of one appliance after which a clock that was set is believed."""
 UNSTAMPED = 0.02
-"""Seconds that pass with an event that has no time: fifty a second."""
+"""Seconds that pass with each event that has no time: fifty events a second."""
 _DAY = 86400
 _FARTHEST = 1e12
-"""No stamp, and nothing that is counted from one, is as far from 1970."""
+"""Seconds from 1970 that no stamp, and no time calculated from one, reaches."""
 
 
 class LogClock:
-    """Seconds since 1970 as the first appliance counts them, moved on by every event."""
+    """Seconds since 1970 by the clock of the first appliance, moved on by every event."""
 
     def __init__(self) -> None:
         self.now: Time = 0
@@ -39,7 +40,7 @@ class LogClock:
         """By appliance: seconds to add to its stamps, and how many lines in a row were far from the clock."""
 
     def see(self, host: str, stamp: Time | None, quiet: float = 0) -> None:
-        """Move on to the stamp of an event (seconds since 1970, None if it has none), after so many seconds that the log was seen to be quiet."""
+        """Move on to the stamp of an event (seconds since 1970; None if it has none), after the log was seen to be quiet for so many seconds."""
         if stamp is None:
             self.now += UNSTAMPED
             return
@@ -59,7 +60,7 @@ class LogClock:
         elif at > self.now:
             passed = min(at - self.now, max(LEAP, quiet))
             if at > self.now + passed:
-                # what one clock skips, all do: mostly it was the whole log that was quiet
+                # what one clock skips, all skip: usually the whole log was quiet
                 for known in self.shifts.values():
                     known[0] -= at - self.now - passed
             self.now += passed
@@ -67,7 +68,7 @@ class LogClock:
         self.stamp = stamp
 
     def behind(self, host: str, stamp: Time | None) -> Time:
-        """Return how many seconds a stamp of an appliance lies before now; 0 if it has none."""
+        """Return by how many seconds a stamp of an appliance is behind now; 0 if there is no stamp."""
         return 0 if stamp is None or host not in self.shifts else self.now - stamp - self.shifts[host][0]
 
     def forget(self, host: str) -> None:
@@ -75,22 +76,22 @@ class LogClock:
         self.shifts.pop(host, None)
 
     def rename(self, host: str, name: str) -> None:
-        """Call an appliance by another name."""
+        """Give an appliance another name."""
         if host in self.shifts:
             self.shifts[name] = self.shifts.pop(host)
 
     def state(self) -> dict[str, Any]:
-        """Return all there is to know, for a checkpoint."""
+        """Return the whole state, for a checkpoint."""
         return {"now": self.now, "stamp": self.stamp, "started": self.started, "shifts": self.shifts}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take what `state` returned; `ValueError`, `TypeError` or `LookupError` if it is no such thing."""
+        """Restore what `state` returned. Raises `ValueError`, `TypeError` or `LookupError` if it is not valid."""
         self.now, self.stamp, self.started = moment(state["now"]), moment(state["stamp"]), bool(state["started"])
         self.shifts = {str(host): [moment(shift), int(far)] for host, (shift, far) in state["shifts"].items()}
 
 
 def moment(value: Any) -> Time:
-    """Return a number of seconds that stood in a checkpoint; `ValueError` if it is none."""
+    """Return a number of seconds from a checkpoint. Raises `ValueError` if it is not one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_FARTHEST < value < _FARTHEST:
         raise ValueError("no time")
     return value

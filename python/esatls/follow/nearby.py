@@ -1,4 +1,4 @@
-"""What of the facts that are held is needed to judge some messages: what `closure.together` asks for."""
+"""Finds those held facts that are needed to judge a message: `closure.together` asks for them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class Nearby:
-    """What is held of one appliance, as one message needs it: of connection ids that were taken often, what was near its time."""
+    """What is held of one appliance, as one message needs it: of connection ids that were used often, only what is near its time."""
 
     def __init__(self, held: OpenHost, asked: str) -> None:
         self.held = held
         self.asked = asked
         self.ancestors: list[str] = []
-        """Those whose own facts are needed, because nobody knows yet what they leave to others."""
+        """Ancestors whose own facts are needed, because it is not known yet what they pass on."""
         self._times: dict[Ref, list[Time | None]] = {}
 
     def facts(self, store: int, key: str) -> Collection[Fact]:
@@ -35,7 +35,7 @@ class Nearby:
         return () if connection is None else connection.around(self._times.get((store, key), ()))[0]
 
     def names(self, mid: str) -> Iterable[Ref]:
-        """Return what a message needs."""
+        """Return the ids that a message needs."""
         item = self.held.messages[mid]
         if mid != self.asked:
             if item.for_now is not None:
@@ -53,7 +53,7 @@ class Nearby:
         return self.held.users(side, key)
 
     def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
-        """Return what is kept of the messages on a connection."""
+        """Return the facts that are kept of the messages on a connection."""
         item = self.held.connections[side].get(key)
         found: dict[str, list[Fact]] = {}
         for use in () if item is None else item.around(self._times.get((side, key), ()))[1]:

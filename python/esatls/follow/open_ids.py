@@ -1,4 +1,4 @@
-"""What is held of each id: facts, and who needs them. One `OpenHost` an appliance."""
+"""What is held of each id: its facts, and who needs them. There is one `OpenHost` for each appliance."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
 
 _END = position("message_end", MessageFinished)
 _FEW = 6
-"""Uses of one connection that are not looked through for what can go."""
+"""So many uses of one connection are kept without checking whether some can be dropped."""
 _LEAST = 64
-"""Facts of one connection that are not looked through for what can go."""
+"""So many facts of one connection are kept without checking whether some can be dropped."""
 
 
 class OpenConnection:
-    """What is known of one ICID or DCID."""
+    """What is known about one ICID or DCID."""
 
     __slots__ = ("closed", "expired", "facts", "is_opened", "is_taken_again", "is_whole", "kept", "limit", "most_kept", "queue", "stretches")
 
     def __init__(self) -> None:
         self.facts: dict[Fact, None] = {}
         self.kept: list[Fact] = []
-        """Facts of messages that name it: those that matter to the others (`closure.decisive`), and the last few."""
+        """Facts of messages that name the connection: those that matter to the others (`closure.decisive`), and the last few."""
         self.most_kept = _FEW
         self.closed = False
         self.is_opened = self.is_taken_again = False
-        """Whether an opening line is known; whether another one is."""
+        """Whether an opening line is known, and whether a second one is."""
         self.expired = False
-        """Its time is over: it goes with the last message that names it."""
+        """Whether its time is over: it is forgotten with the last message that needs it."""
         self.limit = _LEAST
-        """Facts from which on it is looked through."""
+        """With more facts than this, it is checked whether some can be dropped."""
         self.stretches: Stretches | None = None
-        """Facts and uses by time, where somebody has asked and they are many."""
+        """Facts and uses by time; made on demand, if there are many."""
         self.is_whole = False
-        """Some have no place in time: all are one stretch."""
+        """Whether all are one stretch, because some have no place in time."""
         self.queue = ""
 
     def add(self, fact: Fact) -> None:
-        """Take what a line says of it."""
+        """Add what a line says about the connection."""
         if self.stretches is not None and fact not in self.facts and not self.stretches.add(fact):
             self.stretches = None
         self.facts[fact] = None
@@ -63,13 +63,13 @@ class OpenConnection:
             self.is_opened = True
 
     def keep(self, use: Fact) -> None:
-        """Keep a fact of a message that names it."""
+        """Keep a fact of a message that names the connection."""
         self.kept.append(use)
         if self.stretches is not None and not self.stretches.use(use):
             self.stretches = None
 
     def use(self, fact: Fact) -> None:
-        """Note that a message names it."""
+        """Note that a message names the connection."""
         self.keep(fact)
         if len(self.kept) > self.most_kept:
             begins = starts([*self.facts, *self.kept], OPENED, CONNECTION_SILENCE)
@@ -78,7 +78,7 @@ class OpenConnection:
             self.stretches = None
 
     def around(self, times: Collection[Time | None]) -> tuple[Collection[Fact], Collection[Fact]]:
-        """Return the facts and the uses that may decide on what is said of it at some times."""
+        """Return the facts and the uses that may decide what verdicts say about the connection at some times."""
         if len(self.facts) + len(self.kept) <= _LEAST or self.is_whole:
             return self.facts, self.kept
         known = [time for time in times if time is not None]
@@ -92,12 +92,12 @@ class OpenConnection:
         return self.stretches.around(min(known), max(known))
 
     def may_be_passed(self, time: Time | None) -> bool:
-        """Tell whether a message may yet show how mail passes over it at a time: nothing has passed, and it is neither closed nor over TLS."""
+        """Tell whether a message may still show how mail passes over the connection at a time: none has passed, and it is neither closed nor over TLS."""
         facts, kept = self.around((time,))
         return not (self.closed or any(map(passes, kept)) or any(fact[CODE] == "tls_success" for fact in facts))
 
     def shed(self, used: Iterable[Time | None]) -> None:
-        """Let go of the facts that no verdict on a message can rest on any more; `used` is asked for where the id was taken more than once."""
+        """Drop the facts on which no verdict on a message can rest any more. `used` (times of uses) is only read if the id was used more than once."""
         facts, self.kept = essential(self.facts, self.kept, used)
         self.facts = dict.fromkeys(facts)
         self.stretches = None
@@ -105,34 +105,34 @@ class OpenConnection:
 
 
 class OpenMessage:
-    """What is known of one MID."""
+    """What is known about one MID."""
 
     __slots__ = ("behind", "emitted", "ended", "expired", "facts", "for_now", "fresh", "heritages", "past", "quarantined", "queue", "refs")
 
     def __init__(self) -> None:
         self.facts: dict[Fact, None] = {}
         self.fresh: list[Fact] = []
-        """Late ones: they came after it was emitted as finished."""
+        """Late facts, which came after the message was emitted as finished."""
         self.refs: set[Ref] = set()
-        """What it needs for its record, or for its children's."""
+        """The ids that it needs for its record, or for those of its children."""
         self.ended: Time | None = None
         """When it ended, by the log's clock."""
         self.quarantined = False
         self.emitted = ""
         """`finished` or `unfinished` once its record was emitted."""
         self.heritages: Heritages | None = None
-        """Of the messages with this id that were emitted as finished: all that their children need."""
+        """What the messages with this id that were emitted as finished pass on to their children: all that these need."""
         self.for_now: Heritages | None = None
-        """The same as long as nothing is said that may change it."""
+        """The same, including messages that are not finished; kept until a line comes that may change it."""
         self.past: tuple[Time, Time] | None = None
-        """First and last time of what was emitted of the message before with this id."""
+        """The first and the last time of the facts when a message with this id was last emitted as finished."""
         self.behind: Time | None = None
-        """How late its first line came, where that is a line of a message which may have been forgotten; None once it is known that it was not."""
+        """By how many seconds its first line was late, if this may be a message that was forgotten; None: it is not."""
         self.expired = False
         self.queue = ""
 
     def mark(self, fact: Fact, now: Time) -> None:
-        """Note what a fact changes in how long it is held."""
+        """Note what a fact changes about how long the message is held."""
         if fact[CODE] in ENDS and self.ended is None:
             self.ended = now
         elif fact[CODE] == "message_quarantined":
@@ -147,17 +147,17 @@ class OpenMessage:
         return all(abs(fact[TIME] - time) > SAME_OPENING for time in known)
 
     def leaves(self) -> Heritages | None:
-        """Return what is known of what its children need."""
+        """Return what it is known to pass on to its children."""
         return self.heritages if self.for_now is None else self.for_now
 
     def needed(self) -> set[Ref]:
-        """Return what it needs: nothing where all that its children ask for is known."""
+        """Return the ids that it needs: none if all that its children need is known."""
         if self.emitted == "finished" and self.heritages is not None:
             return set()
         return {ref for fact in self.facts for ref in refs(fact)}
 
     def keep_essence(self, begins: Sequence[Time]) -> None:
-        """Keep the facts that tell it from others with the same id, which begin at some times: its heritage has the rest."""
+        """Keep only the facts that distinguish the messages with this id. `begins` is when these begin; their heritages have the rest."""
         kept = [fact for fact in self.facts if fact[CODE] in OPENS or fact[CODE] == "message_quarantined" or (begins and fact[CODE] in ENDS)]
         for own in split([*self.facts], begins).values():
             if set(kept).isdisjoint(own):
@@ -165,12 +165,12 @@ class OpenMessage:
         self.facts = dict.fromkeys(kept)
 
     def note_past(self) -> None:
-        """Note from when to when there are lines about what is emitted now."""
+        """Note the times of the first and the last line about what is being emitted."""
         times = [fact[TIME] for fact in self.facts if fact[TIME] is not None]
         self.past = (min(times), max(times)) if times else None
 
     def was_emitted(self, message: Message) -> bool:
-        """Tell whether the record of one of the messages with this id was emitted as finished before."""
+        """Tell whether the record of one of the messages with this id was already emitted as finished."""
         opening = opening_of(message)
         if opening is not None:
             return self.heritages is not None and opening in self.heritages
@@ -188,11 +188,11 @@ class OpenHost:
         self.connections: tuple[dict[str, OpenConnection], dict[str, OpenConnection]] = ({}, {})
         self.messages: dict[str, OpenMessage] = {}
         self.holders: dict[Ref, set[str]] = {}
-        """Messages that need a connection or a message."""
+        """By connection or message: the messages that need it."""
         self.has_chains = False
-        """Whether anything was ever known for now."""
+        """Whether `knows` has ever kept anything."""
         self.resting: dict[str, set[str]] = {}
-        """By ICID: messages of which is known for now how they were received over it."""
+        """By ICID: messages received over it of which `knows` has kept what they pass on."""
 
     def empty(self) -> bool:
         """Tell whether nothing is held."""
@@ -204,7 +204,7 @@ class OpenHost:
         return all(bears_witness(fact) for item in items for fact in item.facts)
 
     def connection(self, side: int, key: str) -> OpenConnection:
-        """Return what is held of a connection, from now on if nothing was."""
+        """Return what is held of a connection; if it is not known, it is held from now on."""
         item = self.connections[side].get(key)
         if item is None:
             item = self.connections[side][key] = OpenConnection()
@@ -219,20 +219,20 @@ class OpenHost:
         return self.holders.get((MESSAGES, mid), ())
 
     def shed(self, side: int, key: str, item: OpenConnection) -> None:
-        """Let a connection let go of what nothing rests on."""
+        """Drop the facts of a connection on which nothing rests."""
         looked_at: list[int] = []
         item.shed(self._used(side, key, looked_at))
         item.limit = max(item.limit, sum(looked_at))
 
     def _used(self, side: int, key: str, looked_at: list[int]) -> Iterator[Time | None]:
-        """Yield the times at which messages that need a connection name it; count what was looked at for that."""
+        """Yield the times at which messages that need a connection name it; add to `looked_at` how many facts of each were read for that."""
         for mid in self.users(side, key):
             facts = self.messages[mid].facts
             looked_at.append(len(facts))
             yield from (fact[TIME] for fact in facts if (side, key) in refs(fact))
 
     def knows(self, mid: str, heritages: Heritages) -> None:
-        """Keep what a message leaves to its children, until something is said that may change it."""
+        """Keep what a message passes on to its children, until a line comes that may change it."""
         item = self.messages[mid]
         item.for_now = heritages
         self.has_chains = True
@@ -241,14 +241,14 @@ class OpenHost:
                 self.resting.setdefault(key, set()).add(mid)
 
     def doubt_by(self, fact: Fact) -> None:
-        """Forget what messages leave to their children where a fact of a message may change it; that the appliance is done with one does not."""
+        """Forget what messages pass on to their children if a fact of a message may change it. That the appliance is done with a message does not."""
         if not (fact[CODE] == "message_finished" and fact[_END] == "done"):
             self.doubt(MESSAGES, fact[KEY])
         for ref in refs(fact):
             self.doubt(*ref)
 
     def doubt(self, store: int, key: str) -> None:
-        """Forget what messages leave to their children where it rests on an id of which something is said."""
+        """Forget what messages pass on to their children if it depends on an id about which a line has come."""
         todo = [key] if store == MESSAGES else [*self.resting.pop(key, ())] if store == RECEIVING else []
         while todo:
             mid = todo.pop()
@@ -264,9 +264,9 @@ class OpenHost:
             self.holders.setdefault(ref, set()).add(key)
 
     def _is_made_from(self, mid: str, key: str) -> bool:
-        """Tell whether a message was made from another one, by whatever steps: two that need each other would never be forgotten.
+        """Tell whether a message was made from another one, directly or not: two that need each other would never be forgotten.
 
-        Both ends are looked from in turn: one of them is near wherever lines come in order.
+        The search goes from both ends in turn: if lines come in order, one of them is soon reached.
         """
         if mid == key:
             return True
@@ -284,7 +284,7 @@ class OpenHost:
         return False
 
     def release(self, key: str, needed: Iterable[Ref]) -> list[Ref]:
-        """Note that a message needs some no longer; return those that nothing needs now."""
+        """Note that a message no longer needs some ids; return those that nothing needs now."""
         free = []
         for ref in sorted(needed):
             holders = self.holders[ref]

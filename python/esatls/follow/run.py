@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _LEAST_PAUSE = 20
-"""Times as long as the writing of a checkpoint takes, until the next one."""
+"""The least pause before the next checkpoint, as a multiple of the time that it takes to write one."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class FollowOptions:
     checkpoint: str | None = None
     """None: no checkpoint."""
     rotated_to: str | None = None
-    """Folder that rotated files are moved to; None: they stay in the log's."""
+    """The folder to which rotated files are moved; None: they stay in the log's folder."""
     fresh: bool = False
     once: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -59,11 +59,11 @@ class Follower:
         self.wanted = wanted
         self.warn = warn
         self.tell = tell
-        """Takes what may be wrong with the log, and stops nothing."""
+        """Called with what may be wrong with the log, but does not stop the run."""
         self.failed = False
         """Whether there was nothing to read, or a file could not be read to its end (`once`)."""
         self.stopped = 0
-        """The signal that ended it; 0 if none did."""
+        """The signal that ended the run; 0 if none did."""
         self.held = Held(self._emit, options.limits)
         clock = Clock(options.zone or timezone.utc, _latest(options))
         self.stream = FollowedStream(self.held, clock, options.host, zone_known=options.zone is not None, year=options.year)
@@ -71,7 +71,7 @@ class Follower:
         self.lines.at_start = True
         self._records: list[bytes] = []
         self._quiet: float | None = None
-        """Seconds since there was nothing to read; None while there is."""
+        """Seconds for which there has been nothing to read; None while there is something."""
         self._changed = False
         self._lock = None if options.checkpoint is None else checkpoint.lock(options.checkpoint)
         known = None if options.checkpoint is None or options.fresh else checkpoint.load(options.checkpoint)
@@ -90,7 +90,7 @@ class Follower:
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._stop)
-        # from here on a killed run finds its output again
+        # from now on, the next run finds its output even if this one is killed
         self.save()
         empty = 0
         while not self.stopped:
@@ -116,7 +116,7 @@ class Follower:
             return False
         self._quiet = None
         if self.options.year is None and self.stream.day is None:
-            # the log may have been waited for since it was looked for
+            # the log may have appeared since it was first looked for
             self.stream.clock.latest = _latest(self.options)
         if data:
             self.lines.feed(data)
@@ -135,7 +135,7 @@ class Follower:
 
     def _stop(self, number: int, _: FrameType | None) -> None:
         self.stopped = number
-        # who asks twice does not want to wait
+        # a second signal ends the process at once
         signal.signal(number, signal.SIG_DFL)
 
     def finish(self) -> None:
@@ -151,11 +151,11 @@ class Follower:
         self._write()
 
     def _wait(self) -> None:
-        """Wait for more to read; let log time pass and write what is due."""
+        """Wait for more to read; let the log's time pass, and write what is due."""
         if self._quiet is None:
             self._quiet = 0
         elif 0 < self.options.idle < self._quiet:
-            # the next line would do it with its stamp; what it says comes after that
+            # the stamp of the next line would do the same, before what the line says
             before = self.held.emitted
             self.stream.end()
             self.held.pass_time(self._quiet - self.options.idle)
@@ -165,7 +165,7 @@ class Follower:
             self.save()
         before_waiting = time.monotonic()
         self.trail.wait(self.options.poll)
-        # a machine that slept has not seen its log be quiet
+        # while a machine sleeps, its log does not count as quiet
         self._quiet = (self._quiet or 0) + min(time.monotonic() - before_waiting, 2 * self.options.poll)
 
     def _emit(self, record: Record) -> None:
@@ -237,7 +237,7 @@ def _identity(path: str) -> str:
 
 
 def _latest(options: FollowOptions) -> float:
-    """Return the moment that the first stamp without a year does not lie more than a day after."""
+    """Return the moment after which the first stamp without a year may lie by at most a day."""
     if options.year is not None:
         return end_of_year(options.year, options.zone or timezone.utc)
     try:

@@ -1,7 +1,7 @@
 """The files that one log was rotated to, in the order in which they were written.
 
-logrotate's names (`mail.log.1`, `mail.log-20261125`, `mail-20261125.log`, `mail.1.log`, each perhaps with `.gz` and the like) and the
-appliance's own (`mail.@20261125T101500.s`, `.c` for the one being written), in the log's folder and perhaps in another one (`olddir`).
+They have logrotate's names (`mail.log.1`, `mail.log-20261125`, `mail-20261125.log`, `mail.1.log`, each perhaps with an ending such as `.gz`) or the
+appliance's own (`mail.@20261125T101500.s`, `.c` for the one being written), and are in the log's folder or in a second one (`olddir`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import stat
 from typing import NamedTuple
 
 _LOOKS = 50
-"""Most looks at a folder whose files do not stand still."""
+"""The most looks at folders whose files are being renamed."""
 _PACKED = re.compile(r"\.(?:gz|bz2|xz|zst)$")
 _NUMBER = re.compile(r"[.](\d{1,6})")
 _DATE = re.compile(r"[-._](\d{4})-?(\d\d)-?(\d\d)((?:[-._T]?\d){0,20})", re.ASCII)
@@ -40,7 +40,7 @@ class File(NamedTuple):
 
 
 def look(path: str) -> File | None:
-    """Return a regular file or FIFO that is there; None if it is not."""
+    """Return the regular file at a path; None if there is none."""
     try:
         found = os.stat(path)
     except OSError:
@@ -49,7 +49,7 @@ def look(path: str) -> File | None:
 
 
 class Siblings:
-    """The files beside a log, and in the folder that its rotated files are moved to, if that is another one."""
+    """The files beside a log, and those in the folder to which its rotated files are moved, if that is another one."""
 
     def __init__(self, path: str, rotated_to: str | None = None) -> None:
         self.path = os.path.abspath(path)
@@ -60,7 +60,7 @@ class Siblings:
     def all(self) -> list[File]:
         """Return all files of the folders, as they were at one moment.
 
-        While they are being renamed, a file could be seen under two names or under none. `MovedError` if they never stand still.
+        While files are being renamed, one could be seen under two names or under none. Raises `MovedError` if the renaming does not end.
         """
         before: list[tuple[str, int]] | None = None
         for _ in range(_LOOKS):
@@ -82,11 +82,11 @@ class Siblings:
                 continue
             plain = _PACKED.sub("", file.path)
             place = self._place(plain)
-            # compressing keeps the plain file until the other one is whole
+            # while a file is being compressed, the plain one is still there, and complete
             if place is not None and (plain not in rotated or file.path == plain):
                 rotated[plain] = (file, *place)
         found = [*rotated.values()]
-        # names tell the order only among names of one kind, in one folder
+        # names show the order only if all are of one kind and in one folder
         if len({(scheme, os.path.dirname(file.path)) for file, scheme, _ in found}) == 1:
             found.sort(key=lambda one: one[2])
         else:
@@ -94,7 +94,7 @@ class Siblings:
         return [file for file, _, _ in found] + ([current] if current is not None else [])
 
     def own_names(self) -> bool:
-        """Tell whether only files with the appliance's own names are there: it hands over one whole file after another."""
+        """Tell whether the files have only the appliance's own names: then it transfers one complete file after another."""
         places = [self._place(_PACKED.sub("", file.path)) for file in self.all()]
         return {place[0] for place in places if place is not None} == {"own"}
 
@@ -111,7 +111,7 @@ def _names(folder: str) -> list[str]:
 
 
 def _place(name: str, base: str) -> tuple[str, tuple[int, ...]] | None:
-    """Return how a rotated file is named, and a key that puts the oldest first; None if it is not one of this log."""
+    """Return the naming scheme of a rotated file, and a sort key that puts the oldest first; None if it is not one of this log's."""
     stem, ending = os.path.splitext(base)
     for before, after in ((base, ""), (stem, ending)):
         if not name.startswith(before) or not name.endswith(after) or len(name) <= len(before) + len(after):

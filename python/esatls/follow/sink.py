@@ -1,4 +1,4 @@
-"""Where the records go: standard output, or a file that is cut to what its checkpoint knows of it."""
+"""Where the records go: standard output, or a file that is cut to its length at the last checkpoint."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from esatls.errors import EsatlsError
 
 
 class Sink:
-    """Takes lines, and says how much of them is safe."""
+    """Writes lines, and says how much of them is safe on disk."""
 
     def __init__(self, path: str | None, warn: Callable[[str], None]) -> None:
         self.path = "" if path in (None, "-") else str(path)
         self.warn = warn
         self.file: IO[bytes] = sys.stdout.buffer
         self.keeps = False
-        """Whether what was written can be cut again: a file, no pipe and no device."""
+        """Whether the output can be cut: it is a regular file, not a pipe or a device."""
         if self.path:
             self._open()
 
@@ -32,7 +32,7 @@ class Sink:
             self.file.seek(0, os.SEEK_END)
 
     def resume(self, known: dict[str, Any] | None) -> None:
-        """Cut the file to what the checkpoint knows of it: what stands behind that is written again."""
+        """Cut the file to its length at the checkpoint: what comes behind that will be written again."""
         if not self.keeps or known is None:
             return
         inode, length = int(known["inode"]), int(known["length"])
@@ -44,7 +44,7 @@ class Sink:
             self.file.seek(length)
 
     def write(self, data: bytes) -> None:
-        """Write some lines, for others to see at once: behind what is in the file of that name now."""
+        """Append some lines to the file that has this name now, so that others see them at once."""
         if self.keeps:
             self._look()
         self.file.write(data)
@@ -66,7 +66,7 @@ class Sink:
             self.file.seek(0, os.SEEK_END)
 
     def state(self) -> dict[str, Any] | None:
-        """Have all on the disk; return what the checkpoint must know of it."""
+        """Sync the output to disk; return what the checkpoint must know about it."""
         self.file.flush()
         if not self.keeps:
             return None

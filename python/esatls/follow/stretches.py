@@ -1,6 +1,6 @@
-"""The lines about one connection id and the messages on it, in stretches: cut where the id was surely taken anew.
+"""The lines about one connection id and the messages on it, cut into stretches where a new connection certainly begins.
 
-A message that stays open for weeks may keep thousands of connections with one id. Whoever is judged meanwhile is judged by those near by.
+A message that stays open for weeks may keep thousands of connections with one id. Meanwhile, messages are judged by the stretches near them in time.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Part = tuple[list["Fact"], list["Fact"]]
 
 
 class Stretches:
-    """Facts and uses of one id, each stretch from an opening line to the next that is more than `SAME_OPENING` later.
+    """Facts and uses of one id. Each stretch goes from an opening line to the next one that is more than `SAME_OPENING` later.
 
-    Where an id begins is decided by opening lines that are closer than that, and by nothing further away, so what is true of some stretches in
-    a row is true of them among all.
+    Only opening lines that are closer together than that decide where a life begins. So some stretches in a row give the same lives by themselves as they do
+    among all others.
     """
 
     __slots__ = ("cuts", "last", "opened", "parts")
@@ -40,7 +40,7 @@ class Stretches:
         self.opened: list[Fact] = []
         """Opening lines of the last stretch."""
         self.last = float("-inf")
-        """When the last of them was written."""
+        """The time of the latest of these."""
         for fact in sorted(facts, key=order):
             self.add(fact)
         for use in uses:
@@ -48,11 +48,11 @@ class Stretches:
 
     @staticmethod
     def has_place(fact: Fact) -> bool:
-        """Tell whether a fact is of its own time: it has a stamp, and no record tells it, which is written when a message leaves."""
+        """Tell whether the time of a fact is when it happened: it has a stamp, and does not come from a record, which is only written when a message leaves."""
         return fact[TIME] is not None and not bears_witness(fact)
 
     def add(self, fact: Fact) -> bool:
-        """Take a line about the connection; False where all has to be cut anew."""
+        """Add a line about the connection; return False if all must be cut again."""
         time = fact[TIME]
         if not self.has_place(fact):
             return False
@@ -68,7 +68,7 @@ class Stretches:
         return True
 
     def use(self, use: Fact) -> bool:
-        """Take a line about a message that names the connection; False where all has to be cut anew."""
+        """Add a line about a message that names the connection; return False if all must be cut again."""
         if self.has_place(use):
             self._part(use[TIME])[1].append(use)
             return True
@@ -89,7 +89,7 @@ class Stretches:
         return self.parts[bisect_right(self.cuts, time)]
 
     def around(self, first: Time, last: Time) -> Part:
-        """Return facts and uses of the stretches between two times, and of one more on either side, which shows where they end."""
+        """Return facts and uses of the stretches between two times, and of one more on each side, which shows where they end."""
         low, high = bisect_right(self.cuts, first), bisect_right(self.cuts, last)
         facts: list[Fact] = []
         uses: list[Fact] = []

@@ -1,6 +1,6 @@
-"""The bytes of a log that is rotated, compressed, truncated, deleted or made anew while it is read.
+"""The bytes of a log that is rotated, compressed, truncated, deleted or recreated while it is read.
 
-A file is known by its inode and by its first bytes: inodes are used again, and a compressed or copied file has another.
+A file is recognized by its inode and its first bytes: inodes are reused, and a compressed or copied file has another one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HEAD = 1024
-"""Bytes at its beginning by which a file is known."""
+"""How many first bytes are used to recognize a file."""
 
 Warn = Callable[[str], None]
 _Answer = TypeVar("_Answer")
@@ -32,20 +32,20 @@ _PAUSE = 0.01
 
 @dataclass(frozen=True)
 class LogPosition:
-    """Where in which file the reading stands; for a checkpoint."""
+    """The file that is being read and the position in it, for a checkpoint."""
 
     inode: int
     changed: int
-    """Time of its last change as it was seen, in nanoseconds."""
+    """The time of the file's last change as it was seen, in nanoseconds."""
     offset: int
-    """Bytes of it that were read (uncompressed)."""
+    """Bytes of the file that were read (uncompressed)."""
     head: str
-    """Digest of its first bytes."""
+    """Digest of the file's first bytes."""
     head_length: int
 
     @classmethod
     def read(cls, saved: dict[str, Any]) -> LogPosition:
-        """Return the position that stands in a checkpoint; `ValueError` or `TypeError` if it is none."""
+        """Return the position in a checkpoint. Raises `ValueError` or `TypeError` if it is not valid."""
         place = cls(**saved)
         numbers = (place.inode, place.changed, place.offset, place.head_length)
         if not all(type(number) is int and number >= 0 for number in numbers) or not isinstance(place.head, str):
@@ -95,13 +95,13 @@ class _Open:
         self.raw.close()
 
     def read(self) -> bytes | None:
-        """Return the next bytes, b"" for none now; None if the file was truncated, and what stands there now is something else."""
+        """Return the next bytes, b"" if there are none now; None if the file was truncated, and its content is something else now."""
         if self.packed is not None:
             return self._unpack(BLOCK)
         self.raw.seek(self.offset)
         data = self.raw.read(BLOCK)
         found = os.fstat(self.raw.fileno())
-        # looked at after the reading: what was read is the old file's if its beginning still is
+        # checked after reading: if the beginning is still the same, what was read belongs to it
         if found.st_size < self.offset or not self._learn():
             return None
         self.changed = found.st_mtime_ns
@@ -109,7 +109,7 @@ class _Open:
         return data
 
     def _learn(self) -> bool:
-        """Look at the first bytes: False if they are not what they were."""
+        """Look at the first bytes again; return False if they have changed."""
         self.raw.seek(0)
         head = self.raw.read(HEAD)
         if not head.startswith(self.head):
@@ -138,16 +138,16 @@ class Trail:
         self.warn = warn
         self.current: _Open | None = None
         self.over = False
-        """Whether nothing can come any more."""
+        """Whether no more bytes can come; only the end of a `Pipe` is known."""
         self.broken: _Open | None = None
         """The last compressed file that could not be read to its end."""
         self._refused = ""
         self._before = _steadily(lambda: max((file.changed for file in self.siblings.series()), default=0)) if place is None else place.changed
-        """Last change of what was there when the log was looked for first."""
+        """The last change of any file that was there when the log was first looked for."""
         _steadily(self._begin if place is None else lambda: self._resume(place))
 
     def read(self) -> bytes | None:
-        """Return the next bytes; b"" where a file ends and another begins; None if there is nothing more for now."""
+        """Return the next bytes; b"" if one file ends and another begins; None if there is nothing more for now."""
         return _steadily(self._read)
 
     def _read(self) -> bytes | None:
@@ -171,14 +171,14 @@ class Trail:
         following = self._following(current)
         if following is None:
             return None
-        # the writer writes to another file now; this is the last look at what it wrote to this one
+        # the writer has gone on to another file: take a last look at what it wrote to this one
         data = current.read()
         if data:
             return data
         return b"" if self._open(following, still=lambda: self._following(current)) else None
 
     def _open_missed(self, current: _Open, since: int) -> bool:
-        """Open what an empty log was copied to, if it was written and truncated before it was looked at again."""
+        """Open the copy of a log that was empty, if it was written, copied and truncated before it was looked at again."""
         files = self.siblings.series()
         at = next((number for number, file in enumerate(files) if (file.device, file.inode) == (current.device, current.inode)), 0)
         missed = [file for file in files[:at] if file.changed > since and file.size]
@@ -189,14 +189,14 @@ class Trail:
         time.sleep(seconds)
 
     def place(self, unused: int) -> LogPosition:
-        """Return where the reading stands; `unused` bytes that were read are to be read again."""
+        """Return the current position; the last `unused` bytes are to be read again."""
         current = self.current
         if current is None:
             return LogPosition(0, self._before, 0, "", 0)
         return LogPosition(current.inode, current.changed, max(0, current.offset - unused), hashlib.sha256(current.head).hexdigest(), len(current.head))
 
     def _open(self, file: File, offset: int = 0, still: Callable[[], File | None] | None = None) -> bool:
-        """Open a file; `still` tells anew which it should be, for the case that it was truncated or renamed meanwhile."""
+        """Open a file; `still` returns again which one it should be, in case it was truncated or renamed meanwhile."""
         try:
             opened = _Open(file, offset)
         except OSError as error:
@@ -211,7 +211,7 @@ class Trail:
                 raise MovedError
         if self.current is not None:
             if not opened.head:
-                # truncated since it was looked at: what was in it is in a copy now
+                # truncated since it was looked at: its content is in a copy now
                 opened.close()
                 raise MovedError
             self.current.close()
@@ -223,13 +223,13 @@ class Trail:
         """Open the log, if it is there yet."""
         found = look(self.path)
         if found is None and self.siblings.own_names():
-            # an appliance that hands over whole files has no current one
+            # an appliance that transfers complete files has no current one
             found = next((file for file in self.siblings.series() if file.size), None)
         if found is not None:
             self._open(found)
 
     def _following(self, current: _Open) -> File | None:
-        """Return the file that was written after the current one; None while there is none, or nothing in it."""
+        """Return the file that was written after the current one; None if there is none yet, or it is empty."""
         found = look(self.path)
         if found is not None and (found.device, found.inode) == (current.device, current.inode):
             return None
@@ -238,14 +238,14 @@ class Trail:
         if at is None and current.head:
             at = next((number for number, file in enumerate(files) if _begins(file, current.head)), None)
             if at is not None and not files[at].packed and files[at].size > current.offset:
-                # the same log in a new file: somebody mirrors it, or an editor wrote it
+                # the same log in a new file: it is mirrored, or an editor has saved it
                 self._open(files[at], current.offset)
                 return None
         newer = files[at + 1 :] if at is not None else [file for file in files if file.changed > current.changed or file.path == self.path]
         return self._original(next((file for file in newer if file.size), None))
 
     def _original(self, file: File | None) -> File | None:
-        """Return the log instead of a copy that is being made of it, to be truncated afterwards."""
+        """Return the log itself instead of a copy that is made of it before it is truncated."""
         if file is None or file.path == self.path or file.packed:
             return file
         log = look(self.path)
@@ -267,7 +267,7 @@ class Trail:
         return b""
 
     def _stand_still(self, files: list[File]) -> None:
-        """Raise `MovedError` if files were renamed, made or truncated since they were looked at: what was sought may be there now."""
+        """Raise `MovedError` if files were renamed, created or truncated since they were looked at: the one that was not found may be there now."""
         now = {file.path: file for file in self.siblings.all()}
         for file in files:
             other = now.get(file.path)
@@ -277,10 +277,10 @@ class Trail:
             raise MovedError
 
     def _resume(self, place: LogPosition) -> None:
-        """Find the file that a checkpoint names, whatever it is called now."""
+        """Find the file that a checkpoint names, even under a new name, and open it."""
         files = self.siblings.all()
         same = [file for file in files if file.inode == place.inode and file.size >= place.offset]
-        # of an empty file, the inode alone is known
+        # an empty file can only be recognized by its inode
         known = [file for file in same if place.head_length and _begins(file, place.head, place.head_length)]
         copy = known[0] if known else _copy(files, place.head, place.head_length, place.offset)
         if copy is not None and self._open(copy, place.offset, still=lambda: _still(copy, place.head, place.head_length)):
@@ -297,7 +297,7 @@ class Trail:
 
 
 def _steadily(do: Callable[[], _Answer]) -> _Answer:
-    """Do something with files that may be renamed under its hands: again, until they stand still."""
+    """Do something with files that may be renamed meanwhile, and try again until they are not."""
     for _ in range(_TRIES):
         try:
             return do()
@@ -307,18 +307,18 @@ def _steadily(do: Callable[[], _Answer]) -> _Answer:
 
 
 def _still(file: File, head: bytes | str, length: int) -> File | None:
-    """Return a file if it begins as it did."""
+    """Return a file if it begins with some bytes (`_begins`)."""
     return file if _begins(file, head, length) else None
 
 
 def _copy(files: Iterable[File], head: bytes | str, length: int, offset: int) -> File | None:
-    """Return the file that holds what another held: a whole one rather than a part, a plain one rather than a compressed."""
+    """Return the file with the content of another one: preferably a complete file rather than a part, a plain one rather than a compressed one."""
     found = [file for file in files if _begins(file, head, length)] if length else []
     return max(found, key=lambda file: (file.size >= offset or file.packed, not file.packed, file.size), default=None)
 
 
 def _begins(file: File, head: bytes | str, length: int = 0) -> bool:
-    """Tell whether a file begins with some bytes, given as they are or as a digest of so many."""
+    """Tell whether a file begins with some bytes, given as they are or as a digest of `length` bytes."""
     try:
         opened = _Open(file, HEAD)
     except OSError:
@@ -353,11 +353,11 @@ class Pipe:
         self._ready(seconds)
 
     def place(self, unused: int) -> LogPosition | None:
-        """Return None: what a pipe gave is gone."""
+        """Return None: what was read from a pipe cannot be read again."""
         del unused
         return None
 
     def _ready(self, seconds: float) -> bool:
         if os.name == "nt":
-            return True  # select knows sockets alone there; the read waits
+            return True  # there, select only knows sockets; the read waits
         return bool(select.select([self.file], [], [], seconds)[0])

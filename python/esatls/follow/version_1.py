@@ -1,4 +1,4 @@
-"""Checkpoints of version 1, in the words of version 2: they named no values of facts, and knew no heritage."""
+"""Converts checkpoints of version 1 to version 2. Version 1 did not name the values of facts, and had no heritages."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ SHAPES: dict[str, list[str]] = {
         "cef_tls": "result version cipher",
     }.items()
 }
-"""By code of a fact: its values."""
+"""By code of a fact: the names of its values."""
 _RESPONSE = 2 + SHAPES["delivery_bounced"].index("delivery_response")
 _NO_HEADERS = " []"
-"""The list of logged headers behind a reply, where there are none; version 1 took it for a part of the reply."""
+"""An empty list of logged headers behind a reply, which version 1 took for a part of the reply."""
 _RENAMED = {"result": "tls_result", "version": "tls_version", "cipher": "tls_cipher"}
 
 
 def converted(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the body of a checkpoint of version 1 as one of version 2; `TypeError`, `LookupError` or `ValueError` if it is none."""
+    """Return the body of a checkpoint of version 1 as one of version 2. Raises `TypeError`, `LookupError` or `ValueError` if it is not valid."""
     held = body["held"]
     clock = held["clock"]
     return {
