@@ -1,4 +1,4 @@
-"""Lines of a stream in batches, for a server that wants many documents in one request and a reader who wants them soon."""
+"""Reads the lines of a stream in batches: a server wants many documents in one request, and people want them soon."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _Piece = Union[bytes, OSError]
 
 
 def batches(stream: IO[bytes], size: int = BATCH, seconds: float = _SECONDS) -> Iterator[list[bytes]]:
-    """Yield the lines of a stream: a batch is handed over when it has ``size`` lines, or ``seconds`` after its first line came.
+    """Yield the lines of a stream in batches: each when it has ``size`` lines, or ``seconds`` after its first line came.
 
-    A stream that is faster than its reader waits.
+    If the stream is faster than the caller, it has to wait.
     """
     pieces: queue.Queue[_Piece] = queue.Queue(_WAITING_PIECES)
     threading.Thread(target=_read, args=(stream, pieces), daemon=True).start()
@@ -62,9 +62,9 @@ def batches(stream: IO[bytes], size: int = BATCH, seconds: float = _SECONDS) -> 
 
 
 def _read(stream: IO[bytes], pieces: queue.Queue[_Piece]) -> None:
-    """Put what comes into the queue, and an empty piece at the end."""
+    """Put what is read into the queue, and at the end an empty piece or the error."""
     try:
-        # past the stream's own buffer, whose lock would be held by this thread while the program ends
+        # not through the stream's own buffer: this thread would hold its lock while the program ends
         read = partial(os.read, stream.fileno(), _PIECE)
     except (OSError, AttributeError):
         read = partial(stream.read, _PIECE)

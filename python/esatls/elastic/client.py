@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BUSY = frozenset({429, 502, 503, 504})
-"""Statuses with which a server, or a proxy in front of it, asks to come again later."""
+"""Statuses with which a server, or a proxy in front of it, asks to try again later."""
 
 _LONGEST_REASON = 500
 _KEY_PLACES = "ESATLS_ELASTIC_API_KEY or --api-key-file"
@@ -36,7 +36,7 @@ class ElasticError(EsatlsError):
 
     @property
     def may_pass(self) -> bool:
-        """Tell whether the same request may succeed later, because the server is busy or unreachable at present."""
+        """Tell whether the same request may succeed later, because the server is only busy or unreachable."""
         return self.status in BUSY
 
 
@@ -50,7 +50,7 @@ class UnreachableError(ElasticError):
 
 
 Action = tuple[dict[str, Any], Optional[dict[str, Any]]]
-"""One line of a bulk request, what to do, and the document where it needs one."""
+"""What to do in a bulk request, and the document if there is one."""
 
 
 class Refusal(NamedTuple):
@@ -71,8 +71,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class Client:
     """One server.
 
-    ``url`` is its address, with a path if it stands behind one. ``api_key`` is the encoded key; in its place there may be a ``user``, name and
-    password. ``ca_cert`` names a PEM file with the authority that signed the server's certificate. ``verify=False`` checks no certificate at all.
+    ``url`` is its address, with a path if it has one. ``api_key`` is the encoded key; instead, there may be a ``user``: a name and a password. ``ca_cert``
+    names a PEM file with the CA that signed the server's certificate. ``verify=False`` turns off all checks of certificates.
     """
 
     def __init__(
@@ -85,9 +85,9 @@ class Client:
         verify: bool = True,
         timeout: float = 60,
     ) -> None:
-        """Check the address and prepare the connection; nothing is sent. Raises ``UsageError`` for an address or a key that cannot be one."""
+        """Check the address and prepare the connection; nothing is sent. Raises ``UsageError`` for an address or credentials that cannot be used."""
         if "@" in url:
-            # whatever else is wrong with it, it is not to be shown
+            # checked first, because the other messages would show the password
             raise UsageError("the server address must not contain a password: use an API key")
         if not url.lower().startswith(("https://", "http://")):
             raise UsageError(f"not a server address: {url!r} (must start with https:// or http://)")
@@ -102,7 +102,7 @@ class Client:
             raise UsageError("the API key contains invalid characters")
         self.url = url.rstrip("/")
         self.is_elasticsearch = False
-        """Whether the last answer was an Elasticsearch's, and not another search server's of the same interface."""
+        """Whether the last answer came from Elasticsearch, not from another search server with the same API."""
         self._authorization = f"ApiKey {api_key}" if api_key else f"Basic {b64encode(':'.join(user).encode()).decode()}" if user else ""
         self._timeout = timeout
         handlers: list[Any] = [_NoRedirect]
@@ -113,7 +113,7 @@ class Client:
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """Send ``body`` (an object goes as JSON, bytes as they are) and return the decoded answer, or its text.
 
-        Raises ``ElasticError`` with the server's own reason when it answers with an error.
+        Raises ``ElasticError`` with the server's own reason if it answers with an error.
         """
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
@@ -163,7 +163,7 @@ class Client:
         return True
 
     def bulk(self, actions: Iterable[Action]) -> list[Refusal]:
-        """Write or delete documents, each with its action line; return those that were refused, in order."""
+        """Write or delete documents in one request; return those that were rejected, in order."""
         lines = [json.dumps(part, separators=(",", ":")) for action in actions for part in action if part is not None]
         if not lines:
             return []
@@ -190,7 +190,7 @@ class Client:
 
 
 def _parts(url: str) -> urllib.parse.SplitResult | None:
-    """Return the parts of an address; None if it is none, or has no possible port."""
+    """Return the parts of an address; None if it or its port is not valid."""
     try:
         parts = urllib.parse.urlsplit(url)
         is_possible = parts.port != 0
@@ -246,5 +246,5 @@ def _connection_problem(reason: Any) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Keep a message on one line and without control characters: a server's text is not ours."""
+    """Put a message on one line, cut it, and remove control characters: text from a server cannot be trusted."""
     return "".join(character if character.isprintable() else " " for character in text)[: 2 * _LONGEST_REASON]

@@ -1,8 +1,8 @@
 """Events, connections and messages as documents of the Elastic Common Schema.
 
-This is the reference: the ingest pipeline and the Logstash filter make the same documents of events, ``esatls elastic load`` and
-``esatls elastic join`` write those of connections and messages. ECS has one ``tls`` and one ``destination`` per document, so a message,
-which has a receiving and any number of delivering sides, keeps what it knows of them under ``esatls``.
+This is the reference: the ingest pipeline and the Logstash filter make the same documents of events; ``esatls elastic load`` and ``esatls elastic join``
+write those of connections and messages. ECS has one ``tls`` and one ``destination`` per document, but a message has a receiving side and any number of
+deliveries, so its document has these under ``esatls``.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from esatls.verdicts.record_types import ConnectionRecord, DeliveryRecord, MessageRecord
 
 CONSTANTS = {"ecs.version": "8.11.0", "event.kind": "event"}
-"""What every document states besides the fields."""
+"""What every document contains besides the fields."""
 APPLIANCE = {
     "event.module": "esatls",
     "observer.vendor": "Cisco",
     "observer.product": "Secure Email Gateway",
     "observer.type": "email-gateway",
 }
-"""What is true of every document. Records state it; of an event, the mapping of the data stream states it, which costs nothing for each line."""
+"""What also applies to every document. Those of records contain it; for events, it is in the mapping of the data stream, which costs nothing per line."""
 SMTP = {"network.protocol": "smtp", "network.transport": "tcp"}
-"""What every document of a connection states."""
+"""What every document about a connection contains."""
 _TYPES = {
     "connection_opened": ["connection", "start"],
     "connection_closed": ["connection", "end"],
     "connection_error": ["connection", "end"],
 }
-"""``event.type`` of what happens to a connection; anything else on one is ``connection`` and ``info``."""
+"""``event.type`` by what happens to a connection; for all other events on one it is ``connection`` and ``info``."""
 RELATED: dict[str, tuple[str, ...]] = {
     "ip": ("peer_ip", "interface_ip"),
     "hosts": ("peer_host", "tls_domain", "dane_host"),
@@ -44,14 +44,14 @@ RELATED: dict[str, tuple[str, ...]] = {
 }
 """Fields of an event that its document repeats under ``related``."""
 LISTS = ("sender", "recipient", "tls_peer_cn", "interface_ip")
-"""Fields that ECS has as lists."""
+"""Fields that are lists in ECS."""
 
 DIRECTIONS = {"receiving": "ingress", "delivery": "egress"}
 FLOWS = {"incoming": "inbound", "outgoing": "outbound"}
 OUTCOMES = {"success": "success", "failed": "failure", "required": "failure", "not_offered": "failure"}
 """``event.outcome`` by ``tls_result``."""
 _OUTCOMES = {"encrypted": "success", "failed": "failure", "cleartext": "success", "mixed": "success"}
-"""``event.outcome`` by the verdict on a connection: whether mail could pass, not how."""
+"""``event.outcome`` by the verdict on a connection: it says whether mail could pass, not how."""
 DELIVERED = {"done": "success", "bounced": "failure", "delayed": "unknown"}
 """``event.outcome`` by ``delivery_outcome``."""
 
@@ -64,15 +64,15 @@ _TABLE = {field.name: field.ecs for field in FIELDS}
 
 
 def ecs_field(name: str, direction: str | None) -> str:
-    """Return the ECS field of a flat field; ``direction`` is ``esa_direction`` and decides between source and destination."""
+    """Return the ECS field for a flat field; ``direction`` is ``esa_direction``, which decides between source and destination."""
     names = _TABLE[name]
     return names[-1] if direction == "delivery" else names[0]
 
 
 def tls_version(logged: str) -> tuple[str, str] | None:
-    """Return ECS's version and protocol of a protocol as logged: ``TLSv1.2`` -> ``("1.2", "tls")``; None if it names none.
+    """Return the version and the protocol, as ECS has them, of a logged protocol: ``TLSv1.2`` -> ``("1.2", "tls")``; None if it is not one.
 
-    OpenSSL's ``TLSv1/SSLv3`` is a family: the first name stands.
+    OpenSSL's ``TLSv1/SSLv3`` is a family: its first name counts.
     """
     found = _TLS_VERSION.match(logged)
     return (found[2], found[1].lower()) if found else None
@@ -87,7 +87,7 @@ def put(document: dict[str, Any], path: str, value: Any) -> None:
 
 
 def event_constants(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the document of an event states besides the fields, by dotted field: it follows from the kind of event."""
+    """Return what the document of an event contains besides the fields, by dotted field. This depends on the kind of event."""
     kind = event["esa_event"]
     found: dict[str, Any] = {**CONSTANTS, "event.category": ["email"], "event.type": ["info"]}
     if kind.startswith(("connection_", "hat_", "tls_")):
@@ -116,7 +116,7 @@ def event_document(event: EventRecord) -> dict[str, Any]:
 
 
 def _converted(name: str, value: Any, direction: str | None) -> Iterable[tuple[str, Any]]:
-    """Return what one flat field becomes: ECS field and value, or several."""
+    """Yield the ECS fields and values for one flat field."""
     path = ecs_field(name, direction)
     if name == "esa_direction":
         yield path, DIRECTIONS[value]
@@ -133,7 +133,7 @@ def _converted(name: str, value: Any, direction: str | None) -> Iterable[tuple[s
     elif name in LISTS:
         yield path, _list(value)
     elif isinstance(value, int) and value > _LONGEST_INTEGER:
-        # no server has longer integers: it is kept, and not indexed
+        # too long for the integers of any server: it is kept, but not indexed
         yield path, str(value)
     else:
         yield path, value
@@ -153,7 +153,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _relate(document: dict[str, Any], group: str, values: Iterable[Any]) -> None:
-    """Put what is there of some values, each once, under ``related``."""
+    """Put those values that exist under ``related``, each once."""
     found = dict.fromkeys(one for value in values if value for one in _list(value))
     if found:
         put(document, f"related.{group}", [*found])
@@ -174,7 +174,7 @@ CONNECTION_PATHS: dict[str, str] = {
     "domain": "esatls.domain",
     "messages": "esatls.messages",
 }
-"""ECS fields of what a connection has besides the fields of events."""
+"""ECS fields for the fields that connections have and events do not."""
 
 MESSAGE_PATHS: dict[str, str] = {
     "esa_host": "observer.hostname",
@@ -202,10 +202,10 @@ MESSAGE_PATHS: dict[str, str] = {
     "message_id": "email.message_id",
     "subject": "email.subject",
 }
-"""ECS fields of a message."""
+"""ECS fields for the fields of a message."""
 
 DELIVERY_PATHS: dict[str, str] = {"tls_version": "tls.version", "tls_cipher": "tls.cipher", "peer_ip": "ip", "peer_host": "host"}
-"""Fields of one delivery that have another name below ``esatls.deliveries``."""
+"""Fields of one delivery that have another name under ``esatls.deliveries``."""
 
 
 def connection_document(record: ConnectionRecord) -> dict[str, Any]:
@@ -250,9 +250,8 @@ def connection_document(record: ConnectionRecord) -> dict[str, Any]:
 def message_document(record: MessageRecord) -> dict[str, Any]:
     """Return the document of one message record.
 
-    Besides the record's fields it has the partners (``esatls.received.partner``: the domain of the sender of a message that came in,
-    ``esatls.delivered.partner``: the domains of the recipients of one that went out, both where the flow is not known), shares, and
-    ``esatls.path``: the way of the message, hop by hop, in words.
+    Besides the record's fields it has the partners (``esatls.received.partner``: the sender's domain of an incoming message, ``esatls.delivered.partner``: the
+    recipients' domains of an outgoing one; both if the flow is not known), shares, and ``esatls.path``: the way of the message, hop by hop, in words.
     """
     document: dict[str, Any] = {}
     constants: dict[str, Any] = {**CONSTANTS, **APPLIANCE, "event.dataset": "esatls.messages", "event.category": ["email"], "event.type": ["info"]}
@@ -335,7 +334,7 @@ def _partners(document: dict[str, Any], path: str, addresses: Sequence[str | Non
 
 
 def _shares(document: dict[str, Any], path: str, verdict: str, words: tuple[str, ...]) -> None:
-    """Set one and zeros for a verdict that the log tells; an average of them is a share, and what is not told is not in it."""
+    """Set 1 for a verdict and 0 for the other ones in ``words``, so that their averages are shares. A verdict that is not in ``words`` does not count."""
     if verdict in words:
         for word in words:
             put(document, f"{path}.{word}", int(word == verdict))

@@ -1,4 +1,4 @@
-"""Event documents as facts: each line is read again as it was logged, at the time that the server has."""
+"""Turns event documents into facts: each line is read again as it was logged, with the time that the server has for it."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from esatls.verdicts.facts import Ref
 
 FIELDS = ("@timestamp", "message", "event.original", "event.action", "observer.hostname", "observer.serial_number")
-"""Fields that a line is read from."""
+"""Fields from which an event is read."""
 ID_FIELDS = ("event.action", "observer.hostname", "observer.serial_number", "esatls.icid", "esatls.dcid", "esatls.parent_mid", "email.local_id")
-"""Fields that name the ids of a line."""
+"""Fields that name the ids and the appliance of an event."""
 IDS: dict[int, tuple[str, ...]] = {RECEIVING: ("esatls.icid",), DELIVERY: ("esatls.dcid",), MESSAGES: ("email.local_id", "esatls.parent_mid")}
-"""Fields that hold the ids of each store."""
+"""By store: the fields that hold its ids."""
 
 _ID = re.compile(r"\d{1,18}", re.ASCII)
-"""An id as the patterns take it; what another one has in its place is no id, and may be none that a server can look for."""
+"""An id as the patterns match it; any other text in its place is not an id, and a server may not be able to search for it."""
 _OF_ENVELOPE = frozenset({"time", "esa_host", "esa_log", "esa_level"})
 
 
 class Source(NamedTuple):
-    """Which appliance a document is of: its host as it is written, and the serial number of a consolidated event; "" for what is not there."""
+    """The appliance of a document: its host as it is written, and the serial number of a consolidated event; "" for one that is missing."""
 
     host: str
     serial: str
 
 
 def value_of(document: dict[str, Any], path: str) -> Any:
-    """Return what a document has in a field, the first of several values; None for nothing. Shippers send lists, and numbers, where one text is usual."""
+    """Return the value of a field, the first one if there are several; None: there is none. Shippers send lists and numbers where one text is usual."""
     found: Any = document
     for name in path.split("."):
         found = _first(found)
@@ -52,13 +52,13 @@ def _first(value: Any) -> Any:
 
 
 def _text_of(document: dict[str, Any], path: str) -> str:
-    """Return a value as the index has it; "" for none."""
+    """Return the value of a field as the index has it, as text; "" if there is none."""
     value = value_of(document, path)
     return value if isinstance(value, str) else "" if value is None else json.dumps(value)
 
 
 def source_of(document: dict[str, Any]) -> Source:
-    """Return which appliance an event document is of."""
+    """Return the appliance of an event document."""
     is_consolidated = value_of(document, "event.action") == "consolidated_event"
     return Source(_text_of(document, "observer.hostname"), _text_of(document, "observer.serial_number") if is_consolidated else "")
 
@@ -70,7 +70,7 @@ def ids_of(document: dict[str, Any]) -> set[Ref]:
 
 
 def event_of(document: dict[str, Any]) -> EventRecord | None:
-    """Return the event of a document, without its appliance; None where its line is none."""
+    """Return the event of a document, without its appliance; None if its line is not an event."""
     line = document["message"] if "message" in document else value_of(document, "event.original")
     event = next(events_of(line), None) if isinstance(line, str) else None
     time: str = document["@timestamp"]
@@ -79,7 +79,7 @@ def event_of(document: dict[str, Any]) -> EventRecord | None:
         return None
     event.pop("esa_host", None)
     event.pop("serial", None)
-    # zone and year were known when the line came in
+    # the server's time: zone and year were known when the line came in
     event["time"] = time
     return event
 
@@ -88,7 +88,7 @@ def events_of(line: str) -> Iterator[EventRecord]:
     """Yield the events of one line as it was logged, without what its envelope says."""
     inner = records.unwrap(line)
     if len(inner) > 1 or (inner and len(inner[0].lines) > 1):
-        # a record of several lines: which of them begin anew is the stream's to tell, a stranger may have written the others
+        # a record of several lines: a stranger may have written some of them, so a stream must decide which ones begin an event
         for found in events([line]):
             yield cast("EventRecord", {name: value for name, value in found.items() if name not in _OF_ENVELOPE})
         return

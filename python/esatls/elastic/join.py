@@ -1,11 +1,11 @@
 """Join the events on a server into records of connections and messages, as the command line does.
 
-A run reads the events that came in since the last one, fetches what must be together with them (`verdicts.changed`), whenever that came in, and
-writes the records that are others now. No transform can do it: a message's verdict needs its connections, the messages that it was made
-from, and the order of their lines.
+A run reads the events that came in since the last one, fetches older ones that must be judged together with them (`verdicts.changed`), and writes the
+records that have changed. A transform cannot do this: a message's verdict needs its connections, the messages that it was made from, and the order of their
+lines.
 
-Nothing is written or deleted unless all that was asked for could be read. Only records that `join` wrote are replaced or deleted, and none that
-rests on events which are no longer there.
+Nothing is written or deleted unless everything that was asked for could be read. Only records that `join` wrote are replaced or deleted, and only if the
+events on which they rest still exist.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 RECORDS = f"{CONNECTIONS},{MESSAGE_RECORDS}"
 RIGHTS_TO_EVENTS = ("read", "maintenance")
-"""What a run must be allowed to do with events."""
+"""The privileges that a run needs for events."""
 RIGHTS: dict[str, tuple[str, ...]] = {
     EVENTS: RIGHTS_TO_EVENTS,
     CONNECTIONS: ("auto_configure", "index", "read", "delete", "maintenance"),
@@ -52,9 +52,9 @@ RIGHTS: dict[str, tuple[str, ...]] = {
     STATE: ("auto_configure", "index", "read"),
     RUNS: ("auto_configure", "index"),
 }
-"""What a run must be allowed to do."""
+"""The privileges that a run needs, by index or pattern."""
 OVERLAP = 60.0
-"""Seconds before its start that a run leaves to the next one: a line may be on its way to where it is found."""
+"""Seconds before the start of a run from which the next one reads again: some events that came in then may not be found yet."""
 
 _RECORD_FIELDS = ("@timestamp", "esatls.record", "esatls.icid", "esatls.dcid", "email.local_id")
 _MOST_PENDING = 10_000
@@ -73,10 +73,10 @@ def join(
     batch: int = PAGE,
     tell: Callable[[str], None] | None = None,
 ) -> Counts:
-    """Make the records of all connections and messages of which a line has come in since the last run, or of all, and write what has changed.
+    """Make the records of all connections and messages about which a line has come in since the last run (or of all), and write those that have changed.
 
-    ``events`` names the data streams of the lines, as patterns. Each ``batch`` events are joined and written before the next ones are read. Raises
-    ``ElasticError`` where something could not be read or written; what was joined before stays, and the next run goes on from there.
+    ``events`` are patterns for the data streams of events. These are read, joined and written in batches of ``batch`` events. Raises ``ElasticError`` if
+    something could not be read or written; what was joined before stays, and the next run goes on from there.
     """
     server = Retrying(client, patience=patience, tell=tell)
     lock = Lock(server)
@@ -87,7 +87,7 @@ def join(
         ended = lock.began + int((time.monotonic() - started) * 1000)
         report(server, lock.began, ended, run.counts, run.progress, run.contradictions.found(), failure)
 
-    # where something went wrong, the server is not waited for again
+    # after an error, do not wait for the server again
     last = Retrying(client, patience=0)
     try:
         _check_rights(server, events)
@@ -108,7 +108,7 @@ def join(
 
 
 def _check_rights(server: Retrying, events: Sequence[str]) -> None:
-    """Raise ``ElasticError`` where a right is missing: an index that may not be read looks as if it were not there."""
+    """Raise ``ElasticError`` if a privilege is missing: an index that may not be read looks as if it did not exist."""
     if not server.client.is_elasticsearch:
         return
     needed = {**dict.fromkeys(events, RIGHTS_TO_EVENTS), **{names: rights for names, rights in RIGHTS.items() if names != EVENTS}}
@@ -117,7 +117,7 @@ def _check_rights(server: Retrying, events: Sequence[str]) -> None:
         answer = server.request("POST", "/_security/user/_has_privileges", asked)
     except ElasticError as error:
         if error.status in {400, 404, 405, 500}:
-            return  # a server without users
+            return  # a server without security
         raise
     missing = [f"{right} on {names}" for names, rights in needed.items() for right in rights if not answer.get("index", {}).get(names, {}).get(right, False)]
     if missing:
@@ -126,7 +126,7 @@ def _check_rights(server: Retrying, events: Sequence[str]) -> None:
 
 
 class _Renamed(Exception):  # noqa: N818 (no error: a reason to begin again)
-    """Appliances turn out to be others than they were taken for."""
+    """Known appliances have other names now, because of new events."""
 
 
 class _Run:
@@ -141,12 +141,12 @@ class _Run:
         self._indices = ",".join(events)
         self._batch = batch
         self._up_to = lock.began - int(overlap * 1000)
-        """What comes in from here on is the next run's."""
+        """The next run reads again what has come in since then (milliseconds since 1970)."""
         self._oldest: int | None = None
-        """When the oldest event came in that is still there."""
+        """Arrival time of the oldest event that still exists (milliseconds since 1970; 0: there is none)."""
 
     def do(self) -> None:
-        """Join all events that have not been."""
+        """Join all events that have not been joined yet."""
         while True:
             try:
                 self._go()
@@ -179,7 +179,7 @@ class _Run:
                 return
 
     def _learn(self, sources: set[Source]) -> None:
-        """Learn which appliances there are. Raises ``_Renamed`` where that makes others of those that were known."""
+        """Note the appliances of new events. Raises ``_Renamed`` if they change the names of known ones."""
         known = {Source(*pair) for pair in self.progress.appliances}
         if sources <= known:
             return
@@ -192,7 +192,7 @@ class _Run:
             raise _Renamed
 
     def _join(self, events: Snapshot, new: Iterable[Hit]) -> None:
-        """Judge what some new events change, and write it."""
+        """Judge what new events change, and write it."""
         names = _names(Source(*pair) for pair in self.progress.appliances)
         changed: dict[str, set[Ref]] = defaultdict(set)
         count = 0
@@ -209,7 +209,7 @@ class _Run:
         self.counts = self.counts._replace(events=self.counts.events + count)
 
     def _write_all(self, judged: dict[str, _Judged]) -> None:
-        """Write what is others than the records that are there, and again where these were changed meanwhile."""
+        """Write the records that have changed; if other commands changed them meanwhile, try again."""
         before = 0
         for _ in range(_TRIES):
             with snapshot(self._server, RECORDS) as records:
@@ -233,7 +233,7 @@ class _Run:
         raise ElasticError(message, CHANGED_SINCE)
 
     def _write(self, changes: _Changes) -> _Done:
-        """Write, then delete."""
+        """Write documents, then delete others."""
         refused: list[Ref] = []
         changed: set[Ref] = set()
         ingested = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -269,19 +269,19 @@ class _Run:
 
 
 class _Done(NamedTuple):
-    """What became of changes."""
+    """The result of writing changes."""
 
     refused: set[Ref]
-    """Ids of which the server refused a document."""
+    """Ids for which the server rejected a document."""
     refusals: int
     is_whole: bool
-    """Whether no document was another than it was when it was read."""
+    """Whether no document had changed since it was read."""
     written: int
     unchanged: int
 
 
 class _Changes(NamedTuple):
-    """What is to be written and deleted, by id."""
+    """The documents to be written and deleted, with their ids."""
 
     written: list[tuple[Ref, Action]]
     deleted: list[tuple[Ref, Action]]
@@ -289,7 +289,7 @@ class _Changes(NamedTuple):
 
 
 class _Judged:
-    """What some new events of one appliance change."""
+    """What new events of one appliance change."""
 
     def __init__(self, name: str, changed: set[Ref], events: Snapshot, names: dict[Source, str], contradictions: Contradictions) -> None:
         self.name = name
@@ -298,7 +298,7 @@ class _Judged:
         self._names = names
         self._seen: set[tuple[str, str]] = set()
         self._since: dict[Ref, int] = {}
-        """When the first event of an id came in."""
+        """By id: arrival time of its first event (milliseconds since 1970)."""
         self.lives: dict[Ref, list[Life]] = defaultdict(list)
         for life in judge_again(name, changed, self._fetch, contradictions):
             self.lives[life.ref].append(life)
@@ -325,7 +325,7 @@ class _Judged:
         return facts.stores(None)
 
     def changes(self, records: Snapshot, others: list[_Judged], oldest: int) -> _Changes:
-        """Return what is to be written and deleted. ``others`` are appliances that were taken for this one."""
+        """Return what is to be written and deleted. ``others`` are appliances that had this one's name before."""
         existing = self._existing(records)
         changes = _Changes([], [], 0)
         unchanged = 0
@@ -360,7 +360,7 @@ class _Judged:
         return document
 
     def _existing(self, records: Snapshot) -> dict[Ref, list[Hit]]:
-        """Return the records that are there, by id."""
+        """Return the existing records, by id."""
         found: dict[Ref, list[Hit]] = defaultdict(list)
         asked: dict[int, list[str]] = defaultdict(list)
         for store, key in {*self.lives, *self.changed}:
@@ -376,14 +376,14 @@ class _Judged:
 
 
 def _names(sources: Iterable[Source]) -> dict[Source, str]:
-    """Return the name of the appliance of each source, which all sources together tell."""
+    """Return the name of the appliance for each source; it depends on all sources together."""
     keys = {source: key_of(source.host, source.serial) for source in sources}
     names = appliances(keys.values())
     return {source: names[key] for source, key in keys.items()}
 
 
 def _is_one_of(hosts: Iterable[str]) -> dict[str, Any]:
-    """Return the condition that a document is of one of some hosts; "" is none."""
+    """Return the condition that a document is from one of some hosts; "": it names none."""
     conditions: list[dict[str, Any]] = [{"terms": {"observer.hostname": sorted(hosts)}}]
     if "" in hosts:
         conditions.append({"bool": {"must_not": {"exists": {"field": "observer.hostname"}}}})
@@ -391,7 +391,7 @@ def _is_one_of(hosts: Iterable[str]) -> dict[str, Any]:
 
 
 def _is_ours(hit: Hit, oldest: int) -> bool:
-    """Tell whether a record was made by a join, from events that are all still there."""
+    """Tell whether a record was made by a join, from events that all still exist."""
     record = hit.source.get("esatls", {}).get("record", {})
     return record.get("writer") == "join" and "since" in record and parse_rfc3339(record["since"]) * 1000 >= oldest
 

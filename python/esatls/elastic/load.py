@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def load(client: Client, batches: Iterable[Iterable[bytes | str]], *, patience: float = PATIENCE, tell: Callable[[str], None] | None = None) -> Written:
     """Write the records of JSON Lines, batch by batch.
 
-    A line that is not a record ends the load with ``ElasticError``; the lines before it are written. ``tell`` gets one line, too, about records that a
-    join wrote and that stay as they are.
+    A line that is not a record ends the load with ``ElasticError``; the lines before it are written. ``tell`` also gets one line about records that stay as
+    they are because a join wrote them.
     """
     writer = Writer(client, now(), patience=patience, tell=tell)
     number = 0

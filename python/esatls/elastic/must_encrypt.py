@@ -1,4 +1,4 @@
-"""The list of partners that must use TLS, as the server keeps it: dashboards and rules look it up there."""
+"""The list of partners that must use TLS, on the server, where dashboards and rules look it up."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 INDEX = "esatls-must-encrypt"
 DOCUMENT = "list"
 _MOST = 65_536
-"""Values that a lookup can have by default."""
+"""The most values that a lookup can have by default."""
 
 
 def put(client: Client, receiving: Iterable[str], delivery: Iterable[str]) -> tuple[int, int]:
-    """Replace the list, by side; return how many domains there are on each. Raises ``ElasticError`` where the server refuses."""
+    """Replace the list; return how many domains there are for each side. Raises ``ElasticError`` if the server refuses."""
     sides = {"receiving": _names(receiving), "delivery": _names(delivery)}
     if not client.exists(f"/{INDEX}"):
         _create(client)
@@ -27,7 +27,7 @@ def put(client: Client, receiving: Iterable[str], delivery: Iterable[str]) -> tu
 
 
 def _create(client: Client) -> None:
-    """Create the index: a lookup is answered by each node from its own copy. A serverless project keeps copies itself, and refuses the settings."""
+    """Create the index with a copy on each node, which answers lookups from it. A serverless project makes copies itself, and refuses the settings."""
     definition: dict[str, Any] = {"mappings": {"dynamic": False}}
     try:
         client.request("PUT", f"/{INDEX}", {**definition, "settings": {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-all"}}})

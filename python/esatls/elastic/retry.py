@@ -1,4 +1,4 @@
-"""A server that is busy, or not there for a moment, is asked again."""
+"""Repeats requests while a server is busy or unreachable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from esatls.elastic.client import Action
 
 PATIENCE = 30.0
-"""Seconds for which a server that is busy, or not there, is asked again."""
+"""Seconds for which a request is repeated while the server is busy or unreachable."""
 
 _FIRST_PAUSE = 0.25
 _TOLD_PAUSE = 4.0
@@ -21,9 +21,9 @@ _LONGEST_PAUSE = 32.0
 
 
 class Retrying:
-    """A client whose requests are sent again, with growing pauses, while the server is busy or not there: for ``patience`` seconds each.
+    """A client that repeats each request, with growing pauses, while the server is busy or unreachable, for at most ``patience`` seconds.
 
-    ``tell`` gets one line about each wait that is long.
+    ``tell`` gets one line about each long wait.
     """
 
     def __init__(self, client: Client, *, patience: float = PATIENCE, tell: Callable[[str], None] | None = None) -> None:
@@ -33,7 +33,7 @@ class Retrying:
         self._patience = patience
 
     def request(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        """Send a request that may be sent twice, and return the answer, an object. Raises ``ElasticError`` where the server refuses, or patience ends."""
+        """Send a request that may be sent twice, and return the answer, an object. Raises ``ElasticError`` if the server refuses, or patience ends."""
         wait = _Wait(self)
         while True:
             try:
@@ -48,7 +48,7 @@ class Retrying:
                 return answer
 
     def bulk(self, actions: Sequence[Action]) -> list[Refusal]:
-        """Send a batch, and again what the server may take later; return what it refused for good, by its position in the batch."""
+        """Send a batch, and repeat what the server may accept later; return what it rejected in the end, by its position in the batch."""
         refused: list[Refusal] = []
         left = [*enumerate(actions)]
         wait = _Wait(self)
@@ -67,7 +67,7 @@ class Retrying:
             left = [(one.position, actions[one.position]) for one in later]
 
     def patience_ends(self) -> float:
-        """Return when patience with a request that begins now ends."""
+        """Return when patience ends for a request that begins now (monotonic clock)."""
         return time.monotonic() + self._patience
 
 
@@ -80,7 +80,7 @@ class _Wait:
         self._next = _FIRST_PAUSE
 
     def pause(self, reason: str) -> bool:
-        """Wait, longer each time; return false where patience does not last so long."""
+        """Wait, longer each time; return false if patience does not last so long."""
         if time.monotonic() + self._next > self._until:
             return False
         if self._next == _TOLD_PAUSE:

@@ -1,4 +1,4 @@
-"""Load alerts and detections into Kibana. All are switched off, and one that is there stays as its users have made it."""
+"""Load alerts and detections into Kibana. New ones are switched off, and existing ones stay as their users have changed them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from esatls.elastic.client import Client
 
 IMPORT = "/api/detection_engine/rules/_import"
-"""The detection engine's request that takes a file of rules."""
+"""The path of the detection engine's request that imports a file of rules."""
 _HEADERS = {"kbn-xsrf": "true"}
 _PRESENT = 409
 
 
 class Loaded(NamedTuple):
-    """How many rules were created, and how many were there before."""
+    """How many rules were created, and how many existed already."""
 
     created: int
     present: int
 
 
 def load_alerts(client: Client, space: str = "") -> Loaded:
-    """Create the alerts in a space. Raises ``ElasticError`` where Kibana refuses one."""
+    """Create the alerts in a space. Raises ``ElasticError`` if Kibana refuses one."""
     created = present = 0
     for line in asset("kibana/alerts.ndjson").splitlines():
         rule = json.loads(line)
@@ -43,7 +43,7 @@ def load_alerts(client: Client, space: str = "") -> Loaded:
 
 
 def load_detections(client: Client, space: str = "") -> Loaded:
-    """Create the detections in a space. Raises ``ElasticError`` where Kibana refuses one."""
+    """Create the detections in a space. Raises ``ElasticError`` if Kibana refuses one."""
     text = asset("kibana/detections.ndjson")
     answer = client.upload(f"{_of(space)}{IMPORT}", "detections.ndjson", text.encode(), _HEADERS)
     errors: list[dict[str, Any]] = answer.get("errors", []) if isinstance(answer, dict) else [{"error": {"message": str(answer)}}]
@@ -55,7 +55,7 @@ def load_detections(client: Client, space: str = "") -> Loaded:
 
 
 def id_in(space: str, rule: str) -> str:
-    """Return the id of an alert in a space: no two spaces may have the same, and Kibana takes random UUIDs (version 4) alone."""
+    """Return the id of an alert in a space: ids must differ between spaces, and Kibana only accepts random UUIDs (version 4)."""
     if space in {"", "default"}:
         return rule
     return str(uuid.UUID(bytes=hashlib.sha256(f"{space}/{rule}".encode()).digest()[:16], version=4))

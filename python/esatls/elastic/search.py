@@ -1,4 +1,4 @@
-"""Documents of a search server, read whole: all that match, or an error."""
+"""Reads the documents of a search server: all that match, or there is an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from esatls.elastic.retry import Retrying
 
 PAGE = 10_000
-"""Documents of a page: the most that servers give at once by default."""
+"""Documents of a page: the most that servers return at once by default."""
 
 _KEPT = "5m"
 _MOST_TERMS = 2_000
@@ -22,7 +22,7 @@ _EXPAND = "expand_wildcards=all&ignore_unavailable=false&allow_no_indices=true"
 
 
 class Hit(NamedTuple):
-    """One document: where it is, when it came in (milliseconds since 1970), its place in the order of writes, and what was asked for of it."""
+    """One document: where it is, when it came in (milliseconds since 1970), its place in the order of writes, and the fields that were asked for."""
 
     place: tuple[str, str]
     """Its index and its id."""
@@ -32,12 +32,12 @@ class Hit(NamedTuple):
     source: dict[str, Any]
 
     def is_beside(self, other: Hit) -> bool:
-        """Tell whether the two cannot be ordered: no field is unique on every server."""
+        """Tell whether the two cannot be ordered: no sort field is unique on every server."""
         return (self.ingested, self.seq_no) == (other.ingested, other.seq_no)
 
 
 class Snapshot:
-    """Some indices as they were at one moment. What is read of them is complete, or ``ElasticError`` is raised."""
+    """Some indices as they were at one moment. What is read from them is complete; otherwise ``ElasticError`` is raised."""
 
     def __init__(self, server: Retrying, point: str) -> None:
         self._server = server
@@ -46,25 +46,25 @@ class Snapshot:
     def page(
         self, filters: Sequence[dict[str, Any]], fields: Sequence[str], *, since: int | None = None, behind: Hit | None = None, size: int = PAGE
     ) -> list[Hit]:
-        """Return the documents that came in first, from a moment on, at most ``size``; or those that follow the last one of a former page.
+        """Return the first ``size`` documents that came in from ``since`` on (milliseconds since 1970) and after ``behind``, the last one of an earlier page.
 
-        Those of another shard that were written like the last one come again.
+        That last one comes again, and so do those that cannot be ordered beside it (``is_beside``).
         """
         window = [] if since is None else [{"range": {"event.ingested": {"gte": since, "format": "epoch_millis"}}}]
-        # what has no time of coming in sorts last, and could not be paged
+        # documents without an arrival time sort last, and could not be paged
         query = {"bool": {"filter": [{"exists": {"field": "event.ingested"}}, *window, *filters]}}
         body = {
             "pit": {"id": self._point, "keep_alive": _KEPT},
             "size": size,
             "query": query,
             "_source": list(fields),
-            # Fleet cuts the time to seconds, in which there may be more than a page
+            # Fleet cuts the time to seconds, and one second may have more than a page
             "sort": [{"event.ingested": {"order": "asc", "unmapped_type": "date"}}, {"_seq_no": "asc"}],
             "track_total_hits": False,
             "seq_no_primary_term": True,
         }
         if "@timestamp" in fields:
-            # a document may have it in any form that the server reads
+            # a document may have the time in any form that the server reads
             body["docvalue_fields"] = [{"field": "@timestamp", "format": "strict_date_time"}]
         if behind:
             body["search_after"] = [behind.ingested, behind.seq_no - 1]
@@ -76,7 +76,7 @@ class Snapshot:
         ]
 
     def all(self, filters: Sequence[dict[str, Any]], fields: Sequence[str]) -> Iterator[Hit]:
-        """Yield all documents, by the time at which they came in."""
+        """Yield all documents, in the order of their arrival times."""
         last: Hit | None = None
         seen: set[tuple[str, str]] = set()
         while True:
@@ -87,7 +87,7 @@ class Snapshot:
             last, seen = page[-1], {hit.place for hit in page if hit.is_beside(page[-1])}
 
     def with_ids(self, ids: dict[str, list[Any]], filters: Sequence[dict[str, Any]], fields: Sequence[str]) -> Iterator[Hit]:
-        """Yield the documents in which one of some fields has one of its values; a document may come several times."""
+        """Yield the documents that have one of some values in its field; ``ids`` has the values by field. A document may come several times."""
         terms = [(field, value) for field, values in ids.items() for value in values]
         for start in range(0, len(terms), _MOST_TERMS):
             asked: dict[str, list[Any]] = {}
@@ -97,7 +97,7 @@ class Snapshot:
             yield from self.all([{"bool": {"should": named, "minimum_should_match": 1}}, *filters], fields)
 
     def close(self) -> None:
-        """Let the server forget it; it does so by itself after some minutes, so that a refusal is no matter."""
+        """Let the server drop the snapshot. Errors do not matter, because the server drops it after some minutes anyway."""
         path, body = ("/_pit", {"id": self._point}) if self._server.client.is_elasticsearch else ("/_search/point_in_time", {"pit_id": [self._point]})
         try:
             self._server.client.request("DELETE", path, body)
@@ -106,16 +106,16 @@ class Snapshot:
 
 
 def _source(hit: dict[str, Any]) -> dict[str, Any]:
-    """Return what was asked for of a document."""
+    """Return the fields of a document that were asked for."""
     source: dict[str, Any] = hit["_source"]
     return {**source, **{name: values[0] for name, values in hit.get("fields", {}).items()}}
 
 
 @contextmanager
 def snapshot(server: Retrying, indices: str) -> Iterator[Snapshot]:
-    """Give some indices as they are now, with all that was written to them before. A closed index among them is an error, as it hides documents."""
+    """Take a snapshot of some indices, with all that was written to them before. A closed index among them is an error, because it hides documents."""
     whole(server.request("POST", f"/{indices}/_refresh?{_EXPAND}"))
-    # OpenSearch fails where a pattern names no index: this one is always there, and its mapping finds nothing in it
+    # OpenSearch fails if no index matches a pattern: this one always exists, and its mapping lets searches find nothing in it
     path = f"{indices},{STATE}"
     if server.client.is_elasticsearch:
         found = Snapshot(server, server.request("POST", f"/{path}/_pit?keep_alive={_KEPT}&{_EXPAND}")["id"])
@@ -128,7 +128,7 @@ def snapshot(server: Retrying, indices: str) -> Iterator[Snapshot]:
 
 
 def whole(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer, if no part of an index is missing from it."""
+    """Return an answer. Raises ``ElasticError`` if a part of an index is missing from it."""
     failed = answer.get("_shards", {}).get("failed", 0)
     if failed or answer.get("timed_out"):
         message = f"not all documents could be read: {f'{failed} shards failed' if failed else 'the search timed out'}"

@@ -24,7 +24,7 @@ _PACKAGED = Path(__file__).resolve().parent / "assets"
 _CHECKOUT = Path(__file__).resolve().parents[3] / "logstash"
 _EVENTS = "esatls-events"
 _TEMPLATES = (_EVENTS, "esatls-connections", "esatls-messages", "esatls-runs", STATE)
-# Templates of Elasticsearch 8.9 and later that say how ECS fields are mapped; ours add to them and go before them.
+# Templates of Elasticsearch 8.9 and later that say how ECS fields are mapped; ours add to them and take precedence.
 _SERVER_TEMPLATES = ("logs@mappings", "logs@settings", "ecs@mappings")
 _POLICIES = (_EVENTS, "esatls-records")
 _OLDEST = {"elasticsearch": (8, 0), "opensearch": (2, 14)}
@@ -32,20 +32,20 @@ _OLDEST_KIBANA = (8, 8)
 CUSTOM = {name: f"logs-{name.replace('-', '.')}@custom" for name in _TEMPLATES[:-1]}
 """Component templates in which users add to our templates, named as Elastic's own packages name them."""
 CUSTOM_PIPELINE = "logs-esatls.events@custom"
-"""The users' own pipeline, which runs behind ours."""
+"""The users' own pipeline, which runs after ours."""
 DASHBOARDS = "/api/saved_objects/_import?overwrite=true"
-"""Kibana's request that takes the file of dashboards."""
+"""The path of Kibana's request that imports the file of dashboards."""
 _LONGEST_LINE = 160
 _ADDED = frozenset({"hidden", "allow_custom_routing", "timestamp_field", "delete_searchable_snapshot", "created_date", "created_date_millis",
                     "modified_date", "modified_date_millis"})  # fmt: skip
-"""What servers add to what they are given."""
+"""What servers add to the definitions that they are given."""
 _FAILURE_STORE = ((8, 19), (9, 1))
-"""First versions of each line that keep documents which cannot be indexed."""
+"""The first version of each major version that keeps documents which cannot be indexed."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to load: what a person calls it, and the request that loads it."""
+    """One thing to load: its name for people, and the request that loads it."""
 
     name: str
     path: str
@@ -62,27 +62,27 @@ class Capabilities:
     serverless: bool
     templates: tuple[str, ...]
     timezone: str = "UTC"
-    """Zone of stamps that name none, as the last set-up has it."""
+    """The zone of stamps that name none, as the last set-up left it."""
     policies: Mapping[str, Any] = field(default_factory=dict)
     """Lifecycle policies of the last set-up, by name."""
     retention: str | None = None
-    """How long a serverless project keeps events, as the last set-up has it."""
+    """How long a serverless project keeps events, as the last set-up left it."""
     custom: tuple[str, ...] = ()
     """Users' own component templates and pipelines."""
 
     @property
     def has_lifecycle(self) -> bool:
-        """Tell whether it knows index lifecycle policies: Elasticsearch does, unless it is serverless."""
+        """Tell whether the server has index lifecycle policies: Elasticsearch does, unless it is serverless."""
         return self.distribution == "elasticsearch" and not self.serverless
 
     @property
     def ignores_missing(self) -> bool:
-        """Tell whether it passes over component templates and pipelines that are not there: users may add theirs later."""
+        """Tell whether the server ignores component templates and pipelines that do not exist, so that users may add theirs later."""
         return self.serverless or (self.distribution == "elasticsearch" and self.version >= (8, 7))
 
     @property
     def has_failure_store(self) -> bool:
-        """Tell whether a data stream can keep the documents that it refuses."""
+        """Tell whether a data stream can keep the documents that it rejects."""
         if self.distribution != "elasticsearch":
             return False
         floors = [first for first in _FAILURE_STORE if first[:1] == self.version[:1]]
@@ -100,7 +100,7 @@ def asset(name: str) -> str:
 
 
 def capabilities(client: Client) -> Capabilities:
-    """Ask the server what it is, and what a former set-up has left. Raises ``ElasticError`` for one that is too old."""
+    """Ask the server what it is, and what an earlier set-up has left. Raises ``ElasticError`` if it is not a search server, or too old."""
     answer = client.request("GET", "/")
     if not isinstance(answer, dict) or not isinstance(answer.get("version"), dict):
         message = f"{client.url}: is not an Elasticsearch server"
@@ -130,14 +130,14 @@ def capabilities(client: Client) -> Capabilities:
 
 
 def check_kibana(client: Client) -> None:
-    """Ask Kibana what it is; raises ``ElasticError`` where none answers, or one that is too old."""
+    """Ask Kibana for its version. Raises ``ElasticError`` if no Kibana answers, or one that is too old."""
     try:
         answer = client.request("GET", "/api/status")
     except ElasticError as error:
         if error.status not in {400, 404, 405}:
             raise
         answer = None
-    # whom it does not know, Kibana tells its status alone
+    # without valid credentials, Kibana shows only its status
     if not isinstance(answer, dict) or not isinstance(answer.get("status"), dict):
         message = f"{client.url}: is not a Kibana server"
         raise ElasticError(message)
@@ -148,7 +148,7 @@ def check_kibana(client: Client) -> None:
 
 
 def check_time_zone(client: Client, name: str) -> None:
-    """Raise ``UsageError`` for a time zone that is none, or that the server, which reads the stamps, does not know: its names are Java's."""
+    """Raise ``UsageError`` for a time zone that does not exist, or that the server, which reads the stamps, does not know: its names are Java's."""
     time_zone(name)
     pipeline = {"processors": [{"script": {"source": "ZoneId.of(params.zone)", "params": {"zone": name}}}]}
     answer = client.request("POST", "/_ingest/pipeline/_simulate", {"pipeline": pipeline, "docs": [{"_source": {}}]})
@@ -159,14 +159,14 @@ def check_time_zone(client: Client, name: str) -> None:
 def server_steps(known: Capabilities, *, timezone: str | None = None, retention_days: int | None = None) -> Iterator[Step]:
     """Yield what is to be loaded into the search server.
 
-    ``timezone`` is that of stamps which name none (an IANA name). Events and records older than ``retention_days`` are deleted, by
-    servers that have lifecycles. Where one of them is None, the server keeps what it has.
+    ``timezone`` is the zone of stamps that name none (an IANA name or an offset). Servers that have lifecycles delete events and records older than
+    ``retention_days``. If one of them is None, the server keeps what it has.
     """
     timezone = timezone or known.timezone
     time_zone(timezone)
     if known.has_lifecycle:
         for name in _POLICIES:
-            # users add phases to a policy: of one that is there, only the days are ours
+            # users add phases to a policy: in an existing one, only the days are changed
             policy: dict[str, Any] = (
                 json.loads(asset(f"elasticsearch/lifecycle-{name}.json")) if name not in known.policies else {"policy": known.policies[name]}
             )
@@ -174,7 +174,7 @@ def server_steps(known: Capabilities, *, timezone: str | None = None, retention_
                 policy = copy.deepcopy(policy)
                 policy["policy"]["phases"].setdefault("delete", {"actions": {"delete": {}}})["min_age"] = f"{retention_days}d"
             yield Step(f"lifecycle {name}", f"/_ilm/policy/{name}", policy)
-    # each is called by the next, and must be there before it
+    # a pipeline must exist before the one that calls it
     for name in ("esatls-other", "esatls", "esatls-cisco", "esatls-parsed"):
         pipeline = json.loads(asset(f"elasticsearch/ingest-pipeline-{name}.json"))
         for processor in pipeline["processors"]:
@@ -189,7 +189,7 @@ def server_steps(known: Capabilities, *, timezone: str | None = None, retention_
 
 
 def _template(name: str, known: Capabilities, retention_days: int | None) -> dict[str, Any]:
-    """Return an index template as the server can take it."""
+    """Return an index template in a form that the server accepts."""
     template: dict[str, Any] = json.loads(asset(f"elasticsearch/index-template-{name}.json"))
     own = template["composed_of"]
     if not known.ignores_missing:
@@ -199,10 +199,10 @@ def _template(name: str, known: Capabilities, retention_days: int | None) -> dic
     if not known.has_lifecycle:
         template["template"]["settings"]["index"].pop("lifecycle", None)
     if known.serverless:
-        # a project chooses its shards itself, and refuses the setting
+        # a serverless project chooses its shards itself, and refuses the setting
         template["template"]["settings"]["index"].pop("number_of_shards", None)
     if name != STATE and known.serverless:
-        # what is not said the server adds, and the next set-up would find a difference
+        # the server adds what is missing, and the next set-up would find a difference
         template["template"]["lifecycle"] = {"enabled": True, "data_retention": f"{retention_days}d" if retention_days else known.retention or "365d"}
     if name == _EVENTS and known.has_failure_store:
         template["template"]["data_stream_options"] = {"failure_store": {"enabled": True}}
@@ -210,7 +210,7 @@ def _template(name: str, known: Capabilities, retention_days: int | None) -> dic
 
 
 def _plain(step: dict[str, Any]) -> dict[str, Any]:
-    """Return a step of a pipeline as a server takes it that knows no missing pipelines."""
+    """Return a step of a pipeline in a form for servers that cannot ignore missing pipelines."""
     return {verb: {name: value for name, value in options.items() if name != "ignore_missing_pipeline"} for verb, options in step.items()}
 
 
@@ -226,7 +226,7 @@ class Change:
 
     is_new: bool
     difference: tuple[str, ...]
-    """The lines that differ, as `diff -u` shows them; no line where nothing does."""
+    """The lines that differ, as `diff -u` shows them; none if nothing differs."""
 
     @property
     def is_needed(self) -> bool:
@@ -250,12 +250,12 @@ def change(step: Step, client: Client) -> Change:
 
 
 def perform(step: Step, client: Client) -> None:
-    """Load one thing. Raises ``ElasticError`` where the server refuses."""
+    """Load one thing. Raises ``ElasticError`` if the server refuses."""
     client.request(step.method, step.path, step.body)
 
 
 def _present(client: Client, path: str) -> dict[str, Any] | None:
-    """Return a policy, a pipeline or a template as the server has it; None where it has none."""
+    """Return a policy, a pipeline or a template as the server has it; None if it has none."""
     try:
         answer = client.request("GET", path)
     except ElasticError as error:
@@ -272,10 +272,10 @@ def _present(client: Client, path: str) -> dict[str, Any] | None:
 
 
 def _normal(value: Any) -> Any:
-    """Return a definition without what servers add to it, and with their way to write values."""
+    """Return a definition without what servers add to it, and with values as they write them."""
     if isinstance(value, dict):
         parts = {name: _normal(part) for name, part in value.items() if name not in _ADDED}
-        # an empty part is as good as none
+        # an empty part means the same as none
         return {name: part for name, part in parts.items() if part not in ({}, [], None)}
     if isinstance(value, list):
         return [_normal(part) for part in value]
@@ -283,7 +283,7 @@ def _normal(value: Any) -> Any:
 
 
 def load_dashboards(client: Client, space: str = "") -> int:
-    """Load the dashboards into Kibana, its default space or another one; return the number of objects. Raises ``ElasticError`` where it refuses."""
+    """Load the dashboards into Kibana, its default space or another one; return the number of objects. Raises ``ElasticError`` if it refuses."""
     path = f"{f'/s/{space}' if space else ''}{DASHBOARDS}"
     answer = client.upload(path, "dashboards.ndjson", asset("kibana/dashboards.ndjson").encode(), {"kbn-xsrf": "true"})
     if not isinstance(answer, dict) or not answer.get("success"):

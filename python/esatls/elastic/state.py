@@ -1,7 +1,7 @@
 """What a join keeps on the server from run to run: a lock, how far it has read, and a report of each run.
 
-Lock and checkpoint are one document, which only a script on the server changes: whoever holds the lock may write, by the server's clock
-alone. A run that was killed leaves a lock that ends by itself.
+Lock and checkpoint are one document, which only a script on the server changes: only the holder of the lock may write, and only the server's clock counts.
+The lock of a killed run expires.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STATE = "esatls-state"
 
 _DOCUMENT = "join"
 _LEASE = 600_000
-"""Milliseconds for which a lock holds that is not renewed."""
+"""Milliseconds after which a lock that is not renewed expires."""
 _HOLD = """
 long now = ctx['_now'];
 Map state = ctx._source;
@@ -46,24 +46,24 @@ class LockedError(ElasticError):
 
 
 class Progress(NamedTuple):
-    """How far former runs have come."""
+    """How far earlier runs have come."""
 
     read_to: int | None = None
     """The events that came in before this moment are joined (milliseconds since 1970); None: no event is."""
     appliances: tuple[tuple[str, str], ...] = ()
     """Host and serial number of all events read."""
     pending: tuple[tuple[str, int, str], ...] = ()
-    """Appliance, store and id of records that the server refused."""
+    """Appliance, store and id of records that the server rejected."""
     renamed: tuple[tuple[str, str], ...] = ()
-    """Appliances whose records are being made anew, as they turned out to be others: the name, and the former name."""
+    """Appliances whose records are being made again because their names have changed: the name, and the former name."""
 
     def as_document(self) -> dict[str, Any]:
-        """Return it as it is kept."""
+        """Return the progress in the form in which it is stored."""
         return {name: [[*part] for part in value] if isinstance(value, tuple) else value for name, value in self._asdict().items()}
 
     @classmethod
     def of(cls, state: dict[str, Any]) -> Progress:
-        """Return what was kept."""
+        """Return the progress that was stored."""
         return cls(
             state.get("read_to"),
             tuple((host, serial) for host, serial in state.get("appliances", ())),
@@ -73,10 +73,10 @@ class Progress(NamedTuple):
 
 
 class Lock:
-    """The right to join, until it is released or its time is over."""
+    """The right to join, until it is released or expires."""
 
     def __init__(self, server: Retrying) -> None:
-        """Take the lock. Raises ``LockedError`` where another run holds it."""
+        """Take the lock. Raises ``LockedError`` if another run holds it."""
         self._server = server
         self._owner = uuid.uuid4().hex
         state = self._update({}, begins=True)
@@ -85,11 +85,11 @@ class Lock:
         """When this run began, by the server's clock (milliseconds since 1970)."""
 
     def hold(self, progress: Progress | None = None) -> None:
-        """Hold it for longer, and note how far the run has come. Raises ``LockedError`` where it was lost."""
+        """Renew the lock, and note how far the run has come. Raises ``LockedError`` if the lock was lost."""
         self._update(progress.as_document() if progress else {})
 
     def release(self, server: Retrying) -> None:
-        """Let others run."""
+        """Release the lock."""
         self._server = server
         with suppress(LockedError):
             self._update({}, ends=True)

@@ -1,4 +1,4 @@
-"""The data streams: names as the Fleet package and ``esatls elastic setup`` have them, so that one join serves both."""
+"""The names of the data streams. The Fleet package and ``esatls elastic setup`` have the same, so that one join serves both."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ NAMESPACE = "default"
 
 
 def stream(kind: str) -> str:
-    """Return the data stream of `events`, `connections`, `messages` or `runs` that is written."""
+    """Return the data stream to which `events`, `connections`, `messages` or `runs` are written."""
     return f"logs-{dataset(kind)}-{NAMESPACE}"
 
 
@@ -16,7 +16,7 @@ def dataset(kind: str) -> str:
 
 
 def pattern(kind: str) -> str:
-    """Return the pattern of all data streams of a kind, whatever their namespace."""
+    """Return the pattern for the data streams of a kind in all namespaces."""
     return f"logs-{dataset(kind)}-*"
 
 

@@ -1,4 +1,4 @@
-"""Records of connections and messages, written to a search server."""
+"""Writes the records of connections and messages to a search server."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 
 CHANGED_SINCE = 409
-"""Status of a document that is another than it was when it was read."""
+"""Status of a document that has changed since it was read."""
 _MOST_REFUSED_SHOWN = 5
 _TRIES = 3
 
 
 class Document(NamedTuple):
-    """What is written of a record: to which data stream, under an id that stays the same, and the document."""
+    """What is written for a record: the data stream, an id that stays the same, and the document."""
 
     stream: str
     id: str
     body: dict[str, Any]
 
     def action(self, present: Hit | None) -> Action:
-        """Return the bulk action that writes it. A data stream takes new documents alone: one that is ``present`` is replaced where it is."""
+        """Return the bulk action that writes it. A data stream only accepts new documents: one that is ``present`` is replaced in its own index."""
         if present is None:
             return {"create": {"_index": self.stream, "_id": self.id}}, self.body
         index, identity = present.place
@@ -48,8 +48,8 @@ class Document(NamedTuple):
 def document_of(record: Record, ingested: str, *, writer: str = "load", otherwise: str | None = None) -> Document:
     """Return the document of one record, and its place.
 
-    ``ingested`` is the time of this writing (RFC 3339), ``writer`` the command that writes; ``otherwise`` dates a record that names no time of
-    its own, else it is dated by the writing.
+    ``ingested`` is the time of writing (RFC 3339), ``writer`` the command that writes. A record without a time gets the time of writing; a connection gets
+    ``otherwise`` if there is one.
     """
     if "tls_verdict" in record:
         kind, document = "connections", connection_document(cast("ConnectionRecord", record))
@@ -78,15 +78,15 @@ class Written(NamedTuple):
 class Writer:
     """Writes records to a server, in batches. Those that a join wrote stay as they are.
 
-    A server that is busy or not there is asked again for ``patience`` seconds; then its error is raised. ``tell`` gets one line about
-    documents that were refused, and one about each wait that is long.
+    Requests are repeated for ``patience`` seconds while the server is busy or unreachable; then its error is raised. ``tell`` gets one line about documents
+    that were rejected, and one about each long wait.
     """
 
     def __init__(self, client: Client, ingested: str, *, patience: float = PATIENCE, tell: Callable[[str], None] | None = None) -> None:
         """Prepare; nothing is sent. ``ingested`` is the time of this load (RFC 3339)."""
         self.written = Written()
         self.left = 0
-        """Records that were not written, as a join wrote those that are there."""
+        """How many records were not written, because a join wrote the existing ones."""
         self._server = Retrying(client, patience=patience, tell=tell)
         self._ingested = ingested
 
@@ -98,7 +98,7 @@ class Writer:
         """Write some documents."""
         documents = iter(documents)
         while batch := list(islice(documents, BATCH)):
-            # of two with one id the later one stands
+            # of two with the same id, the later one counts
             refused, joined = self._put([*{one.id: one for one in batch}.values()])
             left = sum(one.id in joined for one in batch)
             self.written = Written(self.written.documents + len(batch) - len(refused) - left, self.written.refused + len(refused))
@@ -107,7 +107,7 @@ class Writer:
                 self._server.tell(told(refused))
 
     def _put(self, documents: list[Document]) -> tuple[list[Refusal], set[str]]:
-        """Write documents, new ones and in place of older ones; return what the server refused, and the ids of those that are a join's."""
+        """Write documents, new ones and those that replace older ones; return what the server rejected, and the ids of those that a join wrote."""
         refused: list[Refusal] = []
         joined: set[str] = set()
         for tries in range(_TRIES):
@@ -115,7 +115,7 @@ class Writer:
             joined |= {identity for identity, hit in present.items() if hit.source.get("esatls", {}).get("record", {}).get("writer") == "join"}
             documents = [one for one in documents if one.id not in joined]
             answers = self._server.bulk([one.action(present.get(one.id)) for one in documents])
-            # what was written a moment ago is not found at once
+            # a search does not find at once what was just written
             changed = [one for one in answers if one.status == CHANGED_SINCE]
             refused += [one for one in answers if one.status != CHANGED_SINCE]
             if not changed:
@@ -124,7 +124,7 @@ class Writer:
         return refused + changed, joined
 
     def _present(self, documents: list[Document], *, refresh: bool) -> dict[str, Hit]:
-        """Return those documents that are there, and who wrote them."""
+        """Return which of these documents exist, and who wrote them."""
         found = {}
         for name in sorted({one.stream for one in documents}):
             ids = [one.id for one in documents if one.stream == name]
@@ -138,12 +138,12 @@ class Writer:
 
 
 def told(refused: Sequence[Refusal]) -> str:
-    """Return one line about documents that were refused."""
+    """Return one line about documents that were rejected."""
     shown = "; ".join(one.reason for one in refused[:_MOST_REFUSED_SHOWN])
     more = f" and {len(refused) - _MOST_REFUSED_SHOWN:,} more" if len(refused) > _MOST_REFUSED_SHOWN else ""
     return f"{len(refused):,} documents were rejected: {shown}{more}"
 
 
 def now() -> str:
-    """Return the present moment (RFC 3339, UTC)."""
+    """Return the current time (RFC 3339, UTC)."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
