@@ -1,5 +1,5 @@
-# Reads Cisco's consolidated events (CEF) key by key, by the rules at the head of python/esatls/extraction/cef.py: what a stranger wrote states
-# no TLS field. Also takes a mail log line out of an ArcSight connector's record.
+# Reads Cisco's consolidated events (CEF) key by key, by the rules at the head of python/esatls/extraction/cef.py: text that a stranger wrote cannot state a
+# TLS field. Also takes a mail log line out of an ArcSight connector's record.
 require_relative "esatls_tables"
 
 module EsatlsCef
@@ -24,7 +24,7 @@ module EsatlsCef
   JOINED = /\A *(?u:\w+)=[^ ;]*;(?u:\w*)(?:=|\z)/
   ARCSIGHT_KEY = /(?:\A|(?<= ))([a-z]\w*)=/
 
-  # Returns the fields of one record, as text; nil if it is none of Cisco's. +tables+ are made from the Python tables.
+  # Returns the fields of one record, as text; nil if it is not one of Cisco's. +tables+ are made from the Python tables.
   def parse(text, tables)
     whole = text.start_with?("CEF:")
     header = text.split("|", 8)
@@ -43,7 +43,7 @@ module EsatlsCef
     stamp ? fields.merge("stamp" => stamp) : fields
   end
 
-  # Returns when the record says that it was written: milliseconds since 1970 as UTC, else the end of the message's processing as it stands.
+  # Returns the time at which a record says that it was written: in UTC if it has milliseconds since 1970, else the end of the message's processing as logged.
   def stamp_of(extension, ended, escaping, tables)
     return ended if ended && !extension.include?("rt=")
     times = read(extension, escaping, tables, tables["times"])
@@ -136,19 +136,19 @@ module EsatlsCef
     text.sub(/\A +/, "").sub(/(?<! ) +\z/, "")
   end
 
-  # What stands within the quotes of a value; a cut record lacks the last one.
+  # Returns a value without its quotes; a cut record lacks the last one.
   def without_quotes(value)
     value = strip(value)
     quote = ["'", '"', '\\"'].find { |mark| value.start_with?(mark) }
     quote ? value.delete_prefix(quote).delete_suffix(quote) : value
   end
 
-  # A backslash alone at the end was cut from what it stood before.
+  # A single backslash at the end is dropped: the character that it escaped was cut off.
   def unescape(text)
     text.sub(/(?<!\\)\\\z/, "").gsub(/\\+([=|\\])/, '\1')
   end
 
-  # Returns [line, host, time] of a mail log line in an ArcSight connector's record; nil if it is none, or if a stranger may have written msg.
+  # Returns [line, host, time] of a mail log line in an ArcSight connector's record; nil if there is none, or if a stranger may have written msg.
   def arcsight(text)
     header = text.split("|", 8)
     return nil if header.size < 8 || header[4] == EsatlsTables::CONSOLIDATED || !header[0].start_with?("CEF:") || header[1].downcase != "cisco" || !header[2].downcase.include?("ironport")

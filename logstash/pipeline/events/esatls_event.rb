@@ -1,4 +1,4 @@
-# Makes a document of the Elastic Common Schema of a line: what its header says, and what the line says if it is an event.
+# Turns a line into a document of the Elastic Common Schema: what its header says and, if the line is an event, what that says.
 require "date"
 require_relative "esatls_tables"
 require_relative "esatls_line"
@@ -10,7 +10,7 @@ module EsatlsEvent
   EVENTS = EsatlsTables::EVENTS.transform_values { |text, branches| [/\A(?:#{text})\s*\z/, branches] }.freeze
   PATTERNS = EsatlsTables::PATTERNS
   HOST, LOG, LEVEL, FLOW = EsatlsTables::HEADER.values_at("esa_host", "esa_log", "esa_level", "mail_flow")
-  # the headers that most lines have, which ENVELOPE reads too
+  # the headers of most lines; ENVELOPE reads these, too
   USUAL = /\A#{EsatlsTables::USUAL}/
   ENVELOPE = /\A#{EsatlsTables::ENVELOPE}/
   VERSION = /\A#{EsatlsTables::TLS_VERSION}/
@@ -28,7 +28,7 @@ module EsatlsEvent
     stamp, host, log, level, text = header(line)
     pattern, fields = event_of(text)
     return unless pattern || stamp || host || log
-    # where the header does not say it, the record around the line does
+    # what the header does not say, the record around the line may say
     made = pattern ? copy(PATTERNS[pattern]["document"]) : {}
     stamp ||= record["stamp"]
     own = fill(made, pattern, fields, text) if pattern
@@ -40,7 +40,7 @@ module EsatlsEvent
     event.set("[@metadata][esatls_stamp]", one_form(stamp)) if stamp
   end
 
-  # A shipper may write a field's path as one name, as the server takes it.
+  # A shipper may write a field's path as one name, which the server accepts, too.
   def spread(event)
     SHIPPERS.each do |path, group, reference|
       value = event.get(path)
@@ -50,12 +50,12 @@ module EsatlsEvent
     end
   end
 
-  # Neither within a record nor one itself.
+  # Tells whether a line is neither within a record nor a record itself.
   def whole?(line)
     line.is_a?(String) && !line.start_with?("{", "[", " ", "\t") && !line.end_with?("}") && !line.include?("CEF:")
   end
 
-  # Returns stamp, host, log and level of a line, and the text behind its header; the appliance's own words, the inner ones, win.
+  # Returns stamp, host, log and level of a line, and the text behind its header. What the appliance itself wrote (the inner parts) takes precedence.
   def header(line)
     found = USUAL.match(line)
     if found
@@ -69,7 +69,7 @@ module EsatlsEvent
     [found[:inner_stamp] || found[:outer_stamp], host, log, found[:esa_level], found.post_match]
   end
 
-  # Returns the pattern of an event and its fields; a text is an event if it is one from its first to its last character.
+  # Returns the pattern of an event and its fields. A text is an event only if all of it matches.
   def event_of(text)
     expression, branches = EVENTS[text[0, 4]]
     found = expression&.match(text)
@@ -83,7 +83,7 @@ module EsatlsEvent
     [pattern, fields]
   end
 
-  # Puts the fields of an event where ECS has them; returns the time that a consolidated event states.
+  # Puts the fields of an event where ECS has them; returns the time in a consolidated event.
   def fill(made, pattern, fields, text)
     plan = PATTERNS[pattern]
     known, related = plan["fields"], plan["related"]
@@ -114,19 +114,19 @@ module EsatlsEvent
       put(made, path, numbers.map { |digits| number(digits) }) unless numbers.empty?
     when "version" then version(made, path, value)
     else
-      # the action of the host access table tells the flow too
+      # the action of the host access table shows the mail flow, too
       put(made, path, value) if kind == "hat"
       flow = EsatlsTables::MAIL_FLOW[value]
       put(made, FLOW, EsatlsTables::FLOWS[flow]) if flow
     end
   end
 
-  # An id that no 64 bits hold stays as it is.
+  # An id that does not fit into 64 bits stays text.
   def number(digits)
     digits.to_i < 2**63 ? digits.to_i : digits
   end
 
-  # TLSv1.2 is version 1.2 of tls; the family TLSv1/SSLv3 counts as its first name.
+  # TLSv1.2 is version 1.2 of tls; of the family TLSv1/SSLv3, the first name counts.
   def version(made, path, value)
     found = VERSION.match(value)
     put(made, %w[tls version_protocol], found[1].downcase) if found
@@ -142,7 +142,7 @@ module EsatlsEvent
     document.transform_values { |value| value.is_a?(Hash) ? copy(value) : value }
   end
 
-  # Lays what was made over the event. A text where ECS has an object is kept as a label, and named.
+  # Merges what was made into the event. A value where ECS has an object is kept as a label, and the event is tagged.
   def lay(event, made)
     EsatlsTables::OBJECTS.each do |name|
       there, own = event.get(name), made[name]
@@ -160,7 +160,8 @@ module EsatlsEvent
     there.merge(own) { |_, old, new| old.is_a?(Hash) && new.is_a?(Hash) ? merged(old, new) : new }
   end
 
-  # A stamp of any form as ISO 8601 for the date filter; one without a year is of the last that does not lie ahead. What is no stamp stays.
+  # Returns a stamp of any form as ISO 8601, for the date filter. One without a year gets the latest year in which it is at most one day ahead. Text that is not
+  # a stamp stays as it is.
   def one_form(stamp)
     month = EsatlsTables::MONTHS[stamp[4, 3]]
     # as the appliance writes it: Wed Jul 20 19:47:40 2005
@@ -177,12 +178,12 @@ module EsatlsEvent
     month = (EsatlsTables::MONTHS[month] || month).to_i
     clock = "#{found[2]}#{found[3] == '60' ? '59' : found[3]}"
     year = (year || last_year(month, day.to_i, clock)).to_i
-    # no date filter reads that
+    # a text that no date filter reads
     return "year 0: #{stamp}" if year.zero?
     format("%04d-%02d-%02dT%s%s%s", year, month, day.to_i, clock, found[4] ? ".#{found[4]}" : "", zone(behind.join))
   end
 
-  # The day first, where the month has a name; else the month.
+  # Returns month and day: a date has the day first if the month is a name, else the month.
   def in_order(date)
     EsatlsTables::MONTHS.key?(date[1]) ? [date[1], date[0]] : [date[0], date[1]]
   end

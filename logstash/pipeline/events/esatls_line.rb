@@ -1,4 +1,4 @@
-# Finds the line of an event as it was logged: in its message, or in a record that a collector or an ArcSight connector has put around it.
+# Finds the line of an event as it was logged: in its message, or in a record that a collector or an ArcSight connector has put around the line.
 require "json"
 require_relative "esatls_tables"
 require_relative "esatls_cef"
@@ -12,11 +12,11 @@ module EsatlsLine
   QUOTED_VALUE = /\A(['"]?)([^'"\\;\r\n]+)\1\z/
   LOG_NAME = /\A[A-Za-z0-9_.@-]{1,128}\z/
   HEADER = /\A#{EsatlsTables::ENVELOPE}/
-  # a stamp and a tag in front of a record, as Fluentd writes a file
+  # a stamp and a tag in front of a record, as in a file that Fluentd writes
   IN_FRONT = /\A(?:<\d{1,3}>)?(?<stamp>#{EsatlsTables::STAMP})(?:[ \t][^\s"'{}]{1,128}){0,3}[ \t](?=\{)/
   UNITS = [[1e11, 1], [1e14, 1e3], [1e17, 1e6], [1e20, 1e9]].freeze
 
-  # Returns the line, and what a record around it says of its host, time, log and level; nil without a text.
+  # Returns the line, and what a record around it says about its host, time, log and level; nil if there is no text.
   def read(event)
     line = event.get("message") || event.get("[event][original]")
     return unless line.is_a?(String)
@@ -33,7 +33,7 @@ module EsatlsLine
     found && { "stamp" => front[:stamp], **found }
   end
 
-  # The first and the last line of an array that has a record on each get the bracket of the other.
+  # If each line of an array has a record, the first and the last one get the bracket that they lack.
   def whole(text)
     opened, closed = text.start_with?("["), text.end_with?("]")
     opened == closed ? text : opened ? "#{text}]" : "[#{text}"
@@ -41,7 +41,7 @@ module EsatlsLine
 
   def of_connector(line)
     return nil unless line.include?("CEF:")
-    # right behind the header: what stands further on is text that somebody chose
+    # only directly behind the header: text further on may come from a stranger
     header = HEADER.match(line[0, EsatlsTables::LONGEST])
     behind = header ? line[header.end(0)..-1] : line
     return nil unless behind.start_with?("CEF:")
@@ -49,7 +49,7 @@ module EsatlsLine
     inner && { "line" => inner, "host" => host, "stamp" => stamp }.compact
   end
 
-  # Returns what a value says of the one line in it; nil if it holds none, or several, of which each would be a document of its own.
+  # Returns what a value says about the one line in it; nil if it holds none, or several, each of which would need a separate document.
   def json(text)
     return nil unless text.start_with?("{", "[")
     found = within(JSON.parse(text, max_nesting: 200), [])
@@ -58,7 +58,7 @@ module EsatlsLine
     nil
   end
 
-  # An object that holds a line is one record, whatever else is in it; else those in it are.
+  # An object that holds a line is one record, even if it has other objects in it; without a line, each of these may be one.
   def within(value, around)
     return [] if around.size > EsatlsTables::DEEPEST
     return value.flat_map { |item| within(item, around) } if value.is_a?(Array)
@@ -77,7 +77,7 @@ module EsatlsLine
     texts.map { |time, line| record(line, [{ "timestamp" => time }, *around]) }
   end
 
-  # The first field that names its appliance, else the first that has a header, else the first that is there.
+  # Returns the line from the first field that names its appliance, else from the first that has a header, else from the first one.
   def line_of(object)
     texts = EsatlsTables::LINE.map { |name| [name, lookup(object, name)] }.select { |_, text| text.is_a?(String) && !text.strip.empty? }
     name, line = texts.each_with_index.max_by { |(field, text), number| [says(field, text), -number] }&.first
@@ -104,7 +104,7 @@ module EsatlsLine
     }.compact
   end
 
-  # The fields of some names that are text, those beside the line first.
+  # Returns the fields with some names that are text, those beside the line first.
   def texts(around, names)
     found = around.flat_map do |object|
       own = names.map { |name| lookup(object, name) }
@@ -120,7 +120,7 @@ module EsatlsLine
     found.select { |value| value.is_a?(String) && !value.empty? }
   end
 
-  # A field, whether its dotted name is one key or several.
+  # Returns a field, whether its dotted name is one key or several.
   def lookup(object, name)
     return object[name] if object.key?(name)
     first, rest = name.split(".", 2)
@@ -132,7 +132,7 @@ module EsatlsLine
     found ? found[1] || found[2] : host
   end
 
-  # A time as text; a number counts from 1970, in the unit that its size tells.
+  # Returns a time as text; a number counts from 1970, in the unit that its size shows.
   def stamp(value)
     if value.is_a?(String)
       return value.empty? ? nil : value unless value.match?(NUMBER)
@@ -143,7 +143,7 @@ module EsatlsLine
     parts && EsatlsCef.from_epoch((value / parts * 1000).round)
   end
 
-  # What Sentinel keeps in columns of its own, as further fields of AdditionalExtensions.
+  # Returns what Sentinel keeps in separate columns, as further fields of AdditionalExtensions.
   def columns(object, text)
     EsatlsTables::SENTINEL_COLUMNS.map do |column, key|
       value = object[column]
@@ -152,7 +152,7 @@ module EsatlsLine
     end.join
   end
 
-  # The text of a column as a value of CEF behind which nothing can go on; nil if it is no such text.
+  # Returns the text of a column as a CEF value that cannot continue into the next field; nil if it could.
   def column_value(key, value)
     return value.match?(PLAIN_VALUE) ? value : nil unless EsatlsTables::QUOTED_COLUMNS.include?(key)
     quoted = QUOTED_VALUE.match(value)
