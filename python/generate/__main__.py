@@ -14,7 +14,7 @@ GENERATORS = ("patterns", "record_types", "splunk", "splunk_words", "elastic", "
 
 
 def main() -> int:
-    """Generate or check; exit code 1 when a file is stale, or a pattern is none."""
+    """Generate or check. The exit code is 1 if a check finds a stale file, or if a pattern is not valid."""
     try:
         return generate(check="--check" in sys.argv[1:])
     except ValueError as error:
@@ -23,7 +23,7 @@ def main() -> int:
 
 
 def generate(*, check: bool) -> int:
-    """Write what is stale, or only tell of it."""
+    """Write the stale files, or only list them."""
     stale = []
     for name in GENERATORS:
         module = importlib.import_module(name)

@@ -84,7 +84,7 @@ def _columns(fields: tuple[Field, ...]) -> list[str]:
 
 
 def _examples() -> dict[str, list[str]]:
-    """Return texts of each pattern's case file."""
+    """Return example texts of each pattern, from its case file."""
     found: dict[str, list[str]] = {}
     for path in sorted(CASES.glob("*.json")):
         case = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Kibana's dashboards, written as what they ask; `lens` turns them into saved objects (NDJSON)."""
+"""Kibana's dashboards, described by what they show; `lens` turns them into saved objects (NDJSON)."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ CLEAR_MESSAGES = f"{CLEAR_IN} or {CLEAR_OUT}"
 
 
 def _outdated() -> dict[str, Any]:
-    """Return the query that is true where the command line's report finds a deprecated protocol or a weak cipher, from its own lists.
+    """Return the query for connections in which the report of the command line finds a deprecated protocol or a weak cipher, from the same lists.
 
-    KQL can only try a few places for `DES` in a name; a regular expression, which must match the whole value, takes whole parts.
+    KQL can look for `DES` only in a few places of a name; a regular expression, which must match the whole value, finds it as a whole part.
     """
     known = {pair for name in DEPRECATED if (pair := tls_version(name[:3].upper() + name[3:]))}
     pairs = [{"bool": {"filter": [{"term": {"tls.version_protocol": protocol}}, {"term": {"tls.version": version}}]}} for version, protocol in sorted(known)]
-    # a protocol that names no version for ECS stands as it was logged
+    # a protocol without an ECS version is stored as it was logged
     logged = "|".join(map(re.escape, sorted(DEPRECATED)))
     parts = "|".join(WEAK_PARTS)
     names = {"tls.version": logged, "tls.cipher": f"(.*[-_])?({parts})([-_].*)?"}
@@ -67,7 +67,7 @@ def _outdated() -> dict[str, Any]:
 
 
 def listed(side: str, field: str) -> dict[str, Any]:
-    """Return the query that is true of partners on the list that `esatls elastic must-encrypt` loads."""
+    """Return the query for partners on the list that `esatls elastic must-encrypt` loads."""
     return {"terms": {field: {"index": INDEX, "id": DOCUMENT, "path": side}}}
 
 
@@ -162,7 +162,7 @@ def _shares(prefix: str, words: tuple[str, ...]) -> tuple[Column, ...]:
 
 
 def _summary(title: str, view: str, where: str, prefix: str, verdict: str, words: tuple[str, ...]) -> tuple[Panel, ...]:
-    """Return the percentage in large letters, and the pie of the verdicts."""
+    """Return two panels: the percentage in large letters, and the table of the verdicts."""
     encrypted = share("encrypted, of those the log tells about", f"{prefix}.encrypted")
     return (
         Panel(title, "metric", 12, 7, view, (encrypted,), where),
@@ -171,7 +171,7 @@ def _summary(title: str, view: str, where: str, prefix: str, verdict: str, words
 
 
 def _clear(title: str, partner: str, where: str) -> tuple[Panel, ...]:
-    """Return the table of partners in clear text: how often, the first time and the last one."""
+    """Return the table of partners with mail in clear text: how many messages, the first time and the last time."""
     columns = (by("Partner", partner, 100), count("Messages"), first("First time"), last("Last time"))
     return (Panel(title, "table", 24, 14, MESSAGES, columns, where, drill_to=LOOKUP, drill_name="Show the messages"),)
 
@@ -268,7 +268,7 @@ def _health() -> tuple[Panel, ...]:
 
 
 def dashboards() -> tuple[Dashboard, ...]:
-    """Return the dashboards: those of the Splunk app, and the join's health."""
+    """Return the dashboards: those that the Splunk app has too, and the health of the join."""
     hosts = ("Appliance", CONNECTIONS, "observer.hostname")
     overview = (
         *_summary("Connections received", CONNECTIONS, RECEIVING, "esatls.share", "esatls.verdict", CONNECTION_VERDICTS),
@@ -457,10 +457,10 @@ def dashboards() -> tuple[Dashboard, ...]:
 
 
 def objects() -> list[dict[str, Any]]:
-    """Return all saved objects, those that others refer to first."""
+    """Return all saved objects; those that others refer to come first."""
     return [*(view_object(identity, *view) for identity, view in VIEWS.items()), *map(search_object, searches()), *map(dashboard_object, dashboards())]
 
 
 def files() -> dict[Path, str]:
-    """Return the generated file: path in the repository -> text. NDJSON has no room for a comment, the README names the command."""
+    """Return the generated file by its path in the repository. NDJSON has no comments; the README names the command that generates it."""
     return {Path("logstash/kibana/dashboards.ndjson"): "".join(compact(item) + "\n" for item in objects())}

@@ -1,6 +1,6 @@
-"""What a dashboard asks -> the state that Kibana and its Lens keep, as saved objects for Kibana 8.8 and later, and 9.x.
+"""Descriptions of dashboards -> saved objects with the state of Kibana and Lens, for Kibana 8.8 and later, and 9.x.
 
-Data source ``formBased``, no formulas, so that each number is one aggregation. All ids are made of names, so a second import replaces the first.
+The data source is ``formBased``, without formulas, so each number is one aggregation. Ids are made from names, so a second import replaces the first.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-# The oldest migration that has all that is used here: a newer Kibana brings it up to date by itself, an older one refuses it.
+# The oldest migration version that supports all that is used here: a newer Kibana migrates the objects itself, an older one refuses them.
 CORE_MIGRATION = "8.8.0"
 TYPE_MIGRATION = {"dashboard": "8.7.0", "index-pattern": "8.0.0", "search": "8.0.0"}
 PANEL_VERSION = "8.8.0"
@@ -42,7 +42,7 @@ def count(label: str, where: str = "") -> Column:
 
 
 def by(label: str, source: str, size: int = 10, *, rest: bool = False) -> Column:
-    """Make a row for each of the ``size`` most frequent values of a field; ``rest``: also for the other values, and for documents that have none."""
+    """Make a row for each of the ``size`` most frequent values of a field; with ``rest``, also for other values and for documents without a value."""
     return Column(label, "terms", source, size=size, rest=rest)
 
 
@@ -67,13 +67,13 @@ def total(label: str, source: str) -> Column:
 
 
 def over_time(interval: str = "auto") -> Column:
-    """Make a row for each interval of time: `1w` and `1M` are those of the calendar, `auto` is what fits."""
+    """Make a row for each interval of time: `1w` and `1M` are calendar weeks and months, `auto` fits the time range."""
     return Column("Time", "date_histogram", "@timestamp", interval=interval)
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What KQL cannot say: a query of the search server, shown under its ``title``."""
+    """A condition that KQL cannot express: an Elasticsearch query, shown as its ``title``."""
 
     title: str
     query: dict[str, Any]
@@ -136,7 +136,7 @@ def _lens_column(column: Column, order_by: str) -> dict[str, Any]:
             "size": column.size,
             "orderBy": {"type": "column", "columnId": order_by},
             "orderDirection": "desc",
-            # Lens heeds the second only with the first
+            # Lens ignores the second without the first
             "otherBucket": column.rest,
             "missingBucket": column.rest,
             "parentFormat": {"id": "terms"},
@@ -158,12 +158,12 @@ def _lens_column(column: Column, order_by: str) -> dict[str, Any]:
 
 
 def _ids(panel: Panel) -> list[str]:
-    """Return the ids of a panel's columns: their places, which stay the same from one build to the next."""
+    """Return the ids of a panel's columns, made from their places so that they are the same in every build."""
     return [f"column-{place}" for place in range(len(panel.columns))]
 
 
 def _visualization(panel: Panel) -> tuple[str, dict[str, Any]]:
-    """Return Lens's name of the chart and the state of its appearance."""
+    """Return Lens's name for the chart, and the state of its appearance."""
     ids = _ids(panel)
     rows = [identity for identity, column in zip(ids, panel.columns) if column.bucketed]
     numbers = [identity for identity, column in zip(ids, panel.columns) if not column.bucketed]
@@ -199,13 +199,13 @@ def _visualization(panel: Panel) -> tuple[str, dict[str, Any]]:
 
 
 def _only_dataset(view: str) -> dict[str, Any]:
-    """Return the condition that a document is of the data set of a view: in a package, all panels look at `logs-*`."""
+    """Return the filter for the data set of a view: in the Fleet package, all panels look at `logs-*`."""
     field, name = "data_stream.dataset", view.replace("-", ".")
     return {"meta": {"alias": None, "field": field, "key": field, "params": {"query": name}, "type": "phrase"}, "query": {"match_phrase": {field: name}}}
 
 
 def _only_datasets(views: list[str]) -> dict[str, Any]:
-    """Return the condition that a document is of the data set of one of some views, or of events: so do controls choose from these alone."""
+    """Return the filter for events and for the data sets of some views, so that controls offer values from these only."""
     field, names = "data_stream.dataset", sorted({"esatls.events", *(view.replace("-", ".") for view in views)})
     words = {"should": [{"match_phrase": {field: name}} for name in names], "minimum_should_match": 1}
     return {"meta": {"alias": None, "field": field, "key": field, "params": names, "type": "phrases", "value": names}, "query": {"bool": words}}
@@ -227,7 +227,7 @@ def _lens(panel: Panel) -> tuple[dict[str, Any], list[dict[str, str]]]:
     if panel.only:
         filters.append({"meta": {"alias": panel.only.title, "key": "query", "type": "custom"}, "query": panel.only.query})
     for place, one in enumerate(filters):
-        # the view is named, as Kibana may be set to ignore filters that do not fit one
+        # name the view, because Kibana may be set to ignore filters that do not fit a view
         name = f"filter-index-pattern-{place}"
         references.append({"type": "index-pattern", "id": panel.view, "name": name})
         one["$state"] = {"store": "appState"}
@@ -251,7 +251,7 @@ def _lens(panel: Panel) -> tuple[dict[str, Any], list[dict[str, str]]]:
 
 
 def _panel(dashboard: Dashboard, place: int, panel: Panel, grid: dict[str, int]) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """Return one panel of a dashboard, and the dashboard's references for it."""
+    """Return one panel of a dashboard, and the references that the dashboard needs for it."""
     index = f"{dashboard.id}-{place}"
     base: dict[str, Any] = {"version": PANEL_VERSION, "panelIndex": index, "gridData": {**grid, "i": index}, "title": panel.title}
     if panel.shape == "text":
@@ -387,5 +387,5 @@ def view_object(identity: str, name: str, title: str) -> dict[str, Any]:
 
 
 def compact(value: Any) -> str:
-    """Return a value as JSON in one line, the same each time."""
+    """Return a value as one line of JSON with sorted keys."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""grok_patterns/ and the field table -> the tables that the Ruby of the Logstash filter reads."""
+"""grok_patterns/ and the field table -> the tables that the Ruby code of the Logstash filter reads."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ OUT = pathlib.Path("logstash/pipeline/events")
 
 def _ruby(value: Any) -> str:
     """Return a value as a Ruby literal."""
-    # in double quotes, Ruby would read what stands behind a hash sign as code
+    # in double quotes, Ruby would run the text behind a hash sign as code
     return re.sub(r'(?<!\\)": ', '" => ', json.dumps(value, ensure_ascii=True).replace("#", r"\#"))
 
 
 def _constant(name: str, value: Any) -> str:
-    """Return the definition of a constant, one entry of a table on each line."""
+    """Return the definition of a constant; a table has one entry per line."""
     if not isinstance(value, dict):
         return f"  {name} = {_ruby(value)}.freeze\n"
     entries = "".join(f"    {_ruby(key)} => {_ruby(inner)},\n" for key, inner in value.items())
@@ -33,7 +33,7 @@ def _constant(name: str, value: Any) -> str:
 
 
 def cef_params() -> dict[str, Any]:
-    """Return the tables of the readers of consolidated events; fields that the field table does not know are left out."""
+    """Return the tables for reading consolidated events, without fields that are not in the field table."""
     known = {field.name for field in FIELDS}
     return {
         "names": {key: name for key, name in cef_tables.NAMES.items() if name in known},
@@ -50,7 +50,7 @@ def cef_params() -> dict[str, Any]:
 
 
 def _events() -> dict[str, Any]:
-    """Return by the first characters of a text: what it may be, and for each of that the group that tells it, and those of its fields."""
+    """Return for the first characters of a text: the expression, and for each of its patterns the group that tells it and the groups of its fields."""
     return {
         start: [text, [[mark, name, [[field, group] for field, group in fields.items() if field != "cef"]] for mark, (name, fields) in found.items()]]
         for start, (text, found, _) in MATCHERS.items()

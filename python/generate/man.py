@@ -31,7 +31,7 @@ def _commands(path: tuple[str, ...], command: click.Command) -> Iterator[tuple[t
 
 
 def _roff(text: str) -> str:
-    """Return text as roff has it: nothing in it is a request or an escape."""
+    """Return text escaped for roff, so that nothing in it is a request or an escape."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     return re.sub(r"^(?=[.'])", "\\\\&", text, flags=re.MULTILINE)
 

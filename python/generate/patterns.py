@@ -1,7 +1,7 @@
 """grok_patterns/ -> python/esatls/extraction/patterns.py: plain regular expressions, compiled by pygrok.
 
 Per pattern: one anchored expression with named groups, in the subset that Python's re, PCRE2 and
-Oniguruma share. Per first word of a line: the alternation of the patterns that start with it, for speed.
+Oniguruma share. Per first four characters of a text: the alternation of the patterns that start with them, for speed.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _SYSLOG = (
 )
 _LEVEL = r" (?P<level>%{ESA_H_LEVEL}): ?"
 _USUAL = f"(?:{_NATIVE}|{_SYSLOG}){_LEVEL}"
-"""The appliance's own header and its syslog's, as most logs have them: quicker to compile and to match than ESA_ENVELOPE, which says the same of them."""
+"""The appliance's own header and its syslog header, as in most logs. They compile and match faster than ESA_ENVELOPE, which reads them the same way."""
 _IN_ENVELOPE = {"native": "outer_stamp", "syslog": "outer_stamp", "host": "outer_host", "log": "outer_log", "inner": "inner_stamp", "level": "esa_level"}
 _DEFINITION = re.compile(r"(ESA_\w+) +(\S.*)")
 
 
 def definitions() -> dict[str, str]:
-    """Return every pattern of grok_patterns/ by name, in the order of the files; `ValueError` for what is no definition."""
+    """Return every pattern of grok_patterns/ by name, in the order of the files. Raises `ValueError` for bad lines and unknown patterns."""
     found: dict[str, str] = {}
     used: list[tuple[str, str]] = []
     for file in sorted(PATTERNS_DIR.iterdir()):
@@ -61,15 +61,15 @@ def definitions() -> dict[str, str]:
 
 
 def usual_headers(prefix: str = "") -> list[str]:
-    """Return a grok pattern for each usual header, with the captures that ESA_ENVELOPE has for it."""
+    """Return a grok pattern for each usual header, with the captures of ESA_ENVELOPE."""
     return [re.sub(r"\(\?P<(\w+)>", lambda group: f"(?<{prefix}{_IN_ENVELOPE[group[1]]}>", f"{header}{_LEVEL}") for header in (_NATIVE, _SYSLOG)]
 
 
 def compiled(name: str) -> str:
-    """Return the plain expression of one pattern, with named groups and no other capturing group; `ValueError` if it has none."""
+    """Return a pattern as a plain expression in which only named groups capture. Raises `ValueError` if the pattern is not valid."""
     try:
         text = _expanded(f"%{{{name}}}")[1:-1]
-    except Exception as error:  # the engine below pygrok has errors of its own
+    except Exception as error:  # the engine that pygrok uses has its own errors
         raise ValueError(f"{name}: no regular expression: {error}") from error
     text = _without_unnamed_groups(text)
     names = re.findall(r"\(\?P<(\w+)>", text)
@@ -83,12 +83,12 @@ def compiled(name: str) -> str:
 
 
 def _expanded(text: str) -> str:
-    """Return a text with grok patterns in it as one expression."""
+    """Return a text that contains grok patterns as one expression."""
     return str(Grok(text, custom_patterns_dir=str(PATTERNS_DIR)).regex_obj.pattern)
 
 
 def _without_unnamed_groups(text: str) -> str:
-    """Pygrok makes a capturing group of every nested pattern; only named ones are wanted."""
+    """Make unnamed groups non-capturing: pygrok makes a capturing group of every nested pattern."""
     out, in_class, i = [], False, 0
     while i < len(text):
         char = text[i]
@@ -103,7 +103,7 @@ def _without_unnamed_groups(text: str) -> str:
         out.append("(?:" if char == "(" and not in_class and text[i + 1] != "?" else char)
         i += 1
     plain = "".join(out)
-    # a group around one atom or one group, without a quantifier, says nothing
+    # a group around one atom, without a quantifier, is not needed
     previous = None
     while previous != plain:
         previous = plain
@@ -112,7 +112,7 @@ def _without_unnamed_groups(text: str) -> str:
 
 
 def _first_characters(text: str, length: int = DISPATCH_LENGTH) -> set[str]:
-    """Return the literal beginnings that a line matched by this expression can have; `ValueError` if they are not literal."""
+    """Return the literal beginnings of all texts that an expression matches. Raises `ValueError` if they are not literal."""
 
     def walk(items: Any, starts: set[str]) -> set[str]:
         for op, arg in items:
@@ -138,16 +138,16 @@ def _first_characters(text: str, length: int = DISPATCH_LENGTH) -> set[str]:
 
 
 def _words(text: str) -> list[str]:
-    """Cut an expression behind each space that stands alone and in no group."""
+    """Cut an expression after each space that has no quantifier and is in no group."""
     ends = [at.end() for at in re.finditer(r" (?![?*+{])", text) if text.count("(", 0, at.end()) == text.count(")", 0, at.end())]
     cuts = [0, *(end for end in ends if end < len(text)), len(text)]
     return [text[start:end] for start, end in zip(cuts, cuts[1:])]
 
 
 def tree(patterns: Mapping[str, str], marked: Callable[[str, str], str]) -> str:
-    """Return the alternation of some patterns as a tree, so that what several begin with is tried once.
+    """Return the alternation of some patterns as a tree, so that a common beginning is tried only once.
 
-    ``marked`` gets the name of a pattern and what of it is left at the end of its branch, and returns that with a mark.
+    ``marked`` gets the name of a pattern and the rest of it that ends its branch, and returns this rest with a mark.
     """
 
     def either(branches: Sequence[tuple[str, list[str]]]) -> str:
@@ -167,7 +167,7 @@ def tree(patterns: Mapping[str, str], marked: Callable[[str, str], str]) -> str:
 
 
 class _Branch(NamedTuple):
-    """What is still to be matched of one pattern, the fields it will capture, and the groups of those captured so far."""
+    """The rest of a pattern that is still to be matched, the fields it will capture, and the groups of the fields captured before."""
 
     name: str
     words: list[str]
@@ -176,7 +176,7 @@ class _Branch(NamedTuple):
 
 
 class _Alternation:
-    """Patterns as a tree, so that what several begin with is tried once."""
+    """Patterns as a tree, so that a common beginning is tried only once."""
 
     def __init__(self) -> None:
         self.groups = 0
@@ -184,7 +184,7 @@ class _Alternation:
         """By the last group of a branch: its pattern, and the group of each field."""
 
     def together(self, branches: list[_Branch], otherwise: str = "") -> str:
-        """Return the expression of branches that begin with the same word; `otherwise` is one more branch of it."""
+        """Return the expression of branches that begin with the same word; `otherwise` is added as the last branch."""
         alike = itertools.takewhile(lambda words: len(set(words)) == 1, zip(*(branch.words for branch in branches)))
         first = [words[0] for words in alike]
         prefix, before = "".join(first), self.groups
@@ -195,14 +195,14 @@ class _Alternation:
             left.append(_Branch(name, words[len(first) :], fields[captured:], groups))
         self.groups = before + captured
         if len(branches) == 1:
-            # an empty group at the end tells which branch matched, and leaves its first letter in sight of the engine
+            # an empty group at the end tells which branch matched; in front, it would hide the branch's first letter from the engine
             self.groups += 1
             self.table[self.groups] = (branches[0].name, branches[0].groups)
             return f"(?:{prefix}(){otherwise})" if otherwise else f"{prefix}()"
         return f"{prefix}{_ahead(left)}(?:{self.any(left)}{otherwise})"
 
     def any(self, branches: list[_Branch]) -> str:
-        """Return the alternation of branches, those with one first word together."""
+        """Return the alternation of branches, grouped by their first word."""
         by_word: dict[str, list[_Branch]] = {}
         for branch in branches:
             by_word.setdefault(branch.words[0], []).append(branch)
@@ -210,7 +210,7 @@ class _Alternation:
 
 
 def _without_options(text: str) -> str:
-    """Write `(...)?` as an alternation with nothing: the engine of `re` enters a repetition more slowly than a branch."""
+    """Replace `(...)?` by an alternation with nothing: `re` enters a branch faster than a repetition."""
     opened: list[int] = []
     in_class, i = False, 0
     while i < len(text):
@@ -247,7 +247,7 @@ def _matcher(names: list[str], patterns: dict[str, str]) -> tuple[str, dict[int,
 
 
 def _ahead(branches: list[_Branch]) -> str:
-    """Return a look at the next character: most lines of a matcher are no events, and it tells at once."""
+    """Return a lookahead for the next character, which rejects most lines at once; it is empty if the branches begin with no literal."""
     try:
         characters = set().union(*(_first_characters("".join(branch.words), 1) for branch in branches))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What becomes of an event in Elastic, by its pattern: the tables of the ingest pipeline's script and of the Logstash filter's Ruby."""
+"""How an event becomes a document in Elastic, by its pattern: the tables for the ingest pipeline's script and for the Logstash filter's Ruby code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _kind(name: str) -> str:
 
 
 def of_pattern(name: str) -> dict[str, Any]:
-    """Return what follows from a pattern: the constant part of its documents, its captures (how each is read, and where ECS has it), what is related."""
+    """Return for a pattern: the constant part of its documents, its captures (how each is read, and its path in ECS), and the fields for `related`."""
     fields = captures(name)
     known = constants_of(name, tuple(fields))
     side = known.get("esa_direction")
@@ -37,12 +37,12 @@ def of_pattern(name: str) -> dict[str, Any]:
 
 
 def of_consolidated_events() -> dict[str, Any]:
-    """Return the same of the fields of a consolidated event."""
+    """Return for each field of a consolidated event how it is read, and its path in ECS."""
     words = {"mail_flow", "hat_action"}
     return {field.name: ["text" if field.name in words else _kind(field.name), ecs_field(field.name, None).split(".")] for field in FIELDS}
 
 
 def objects() -> list[str]:
-    """Return the fields that hold others: a document may come in with a text there."""
+    """Return the fields that are objects: a document may come in with a text in their place."""
     paths = (path.split(".") for field in FIELDS for path in field.ecs)
     return sorted({path[0] for path in paths if len(path) > 1} | {"ecs", "event", "related"})

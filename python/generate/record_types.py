@@ -39,11 +39,11 @@ PYTHON = {
     "keywords": "list[str]",
     "objects": "list[DeliveryRecord]",
 }
-"""Type of a field -> what Python has for it."""
+"""Type of a field -> its type in Python."""
 
 
 def files() -> dict[pathlib.Path, str]:
-    """Return the generated files, by path from the top."""
+    """Return the generated files, by their path in the repository."""
     package = pathlib.Path("python/esatls")
     event = class_of("EventRecord", "The fields that one line states, and those of its header.", FIELDS)
     records = (

@@ -1,4 +1,4 @@
-"""Kibana's rules: alerts, as its alerting API takes them, and detections, as its detection engine imports them. All come switched off."""
+"""Kibana's rules: alerts for its alerting API, and detections that its detection engine imports. All of them are disabled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lens import compact
 OUT = Path("logstash/kibana")
 TAGS = ["esatls", "TLS"]
 CONNECTIONS, MESSAGES, EVENTS, RUNS = map(pattern, ("connections", "messages", "events", "runs"))
-# the words that `tls_verify` stands for, and what peers say of our certificate
+# the reasons behind `tls_verify`, and what peers say about our certificate
 CERTIFICATE = {"wildcard": {"event.reason": {"value": "*certificate*", "case_insensitive": True}}}
 RETIRED = "tls.version_protocol : ssl or tls.version : (1 or 1.0 or 1.1)"
 """Protocols that RFC 8996 retires, and older ones."""
@@ -25,7 +25,7 @@ RETIRED = "tls.version_protocol : ssl or tls.version : (1 or 1.0 or 1.1)"
 
 @dataclass(frozen=True)
 class Alert:
-    """An alert on an Elasticsearch query: `query` finds documents (more than none of them alert, unless `fewer`), or `esql` finds rows."""
+    """An alert on an Elasticsearch query: `query` finds documents, or `esql` finds rows. It alerts if any are found or, with `fewer`, if none are."""
 
     name: str
     title: str
@@ -40,7 +40,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Detection:
-    """A rule of the detection engine: a KQL query, and what makes an alert of its documents."""
+    """A rule of the detection engine: a KQL query, and how its documents become alerts."""
 
     name: str
     title: str
@@ -51,7 +51,7 @@ class Detection:
     risk: int
     group: str
     history: str = ""
-    """With it: a value of `group` that was not there so far back."""
+    """If set, the rule alerts only for values of `group` that are new since this time."""
 
 
 def _all(*parts: dict[str, Any]) -> dict[str, Any]:
@@ -166,12 +166,12 @@ def detections() -> tuple[Detection, ...]:
 
 
 def identity(kind: str, name: str) -> str:
-    """Return the id of a rule: Kibana takes only those that look like random ones."""
+    """Return the id of a rule, made from its name; it looks like a random UUID, because Kibana accepts no other."""
     return str(uuid.UUID(bytes=hashlib.sha256(f"esatls {kind} {name}".encode()).digest()[:16], version=4))
 
 
 def alert_body(alert: Alert) -> dict[str, Any]:
-    """Return what the alerting API takes."""
+    """Return an alert as the alerting API expects it."""
     params: dict[str, Any] = {
         "size": 10,
         "timeWindowSize": alert.minutes,
@@ -202,7 +202,7 @@ def alert_body(alert: Alert) -> dict[str, Any]:
 
 
 def detection_body(rule: Detection) -> dict[str, Any]:
-    """Return what the detection engine imports."""
+    """Return a rule as the detection engine imports it."""
     body: dict[str, Any] = {
         "rule_id": identity("detection", rule.name),
         "name": rule.title,
@@ -225,7 +225,7 @@ def detection_body(rule: Detection) -> dict[str, Any]:
 
 
 def files() -> dict[Path, str]:
-    """Return the generated files: a rule a line."""
+    """Return the generated files, with one rule per line."""
     alerting = [{"id": identity("alert", alert.name), **alert_body(alert)} for alert in alerts()]
     detecting = [detection_body(rule) for rule in detections()]
     return {OUT / f"{name}.ndjson": "".join(compact(one) + "\n" for one in found) for name, found in (("alerts", alerting), ("detections", detecting))}

@@ -55,7 +55,7 @@ def _table(kind: str, words: tuple[str, ...]) -> list[str]:
 
 def macros() -> str:
     """Return the generated part of macros.conf."""
-    # no $ for the end of a name: that is a macro's own sign
+    # without $ for the end of a name: macros use it for their arguments
     weak = f"(?i)(?<![^-_])(?:{'|'.join(WEAK_PARTS)})(?![^-_])"
     return "\n".join(
         [
@@ -92,7 +92,7 @@ def view(text: str) -> str:
 
 
 def files() -> dict[pathlib.Path, str]:
-    """Return the files, the generated parts written anew and all else as it stands."""
+    """Return the files with their generated parts updated and the rest unchanged."""
     before, _, rest = (ROOT / MACROS).read_text(encoding="utf-8").partition(BEGIN)
     found = {MACROS: before + macros() + rest.partition(END)[2]}
     for path in sorted((ROOT / VIEWS).glob("*.xml")):

@@ -1,4 +1,4 @@
-"""Writes the version, whose one home is `esatls.__version__`, where Splunk and readers look for it."""
+"""Copies the version from `esatls.__version__`, its only source, to the files in which Splunk, Cargo, pip and readers look for it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ PLACES = {
     "README.md": r"(?<=dist/esatls-)(?=\d)[\d.]+(?=\.tar\.gz)|(?<=dist/esatls-elastic-)[\d.]+(?=\.tar\.gz)|(?<=dist/esatls-)[\d.]+(?=\.zip)",
     "logstash/README.md": r"(?<=@esatls-)[\d.]+(?=\.zip)",
 }
-"""File -> what in it is the version."""
+"""File -> the expression that finds the version in it."""
 
 
 def files() -> dict[pathlib.Path, str]:
-    """Return the files that name the version, with this one."""
+    """Return the files that contain the version, with the current one."""
     return {pathlib.Path(path): re.sub(pattern, version(), (ROOT / path).read_text(encoding="utf-8")) for path, pattern in PLACES.items()}
