@@ -19,7 +19,7 @@ from archives import ROOT, PackageError
 
 
 def main() -> int:
-    """Build and print what was written; exit code 1 and one line on standard error when it cannot be built."""
+    """Build all packages and print their paths. If one cannot be built, print one line to standard error and return 1."""
     parser = argparse.ArgumentParser(prog="python python/package", description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "dist", metavar="DIR", help="folder for the packages (default: dist)")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What every package is made with: the project's version, and a tar that is the same bytes for the same files."""
+"""Tools for all packages: the project's version, and tar archives that are always the same bytes for the same files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 ROOT = Path(__file__).resolve().parents[2]
-# Every file in an archive bears this time, so that two builds are the same bytes.
+# The time of every file in an archive (2020-01-01 UTC), so that two builds are the same bytes.
 EPOCH = 1577836800
 
 
@@ -22,7 +22,7 @@ class PackageError(Exception):
 
 
 def version() -> str:
-    """Return the project's version, from its one home, `esatls.__version__`; nothing is imported for it."""
+    """Return the project's version from `esatls.__version__`, its only source, without importing it."""
     text = (ROOT / "python" / "esatls" / "__init__.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
     if not found:
@@ -32,7 +32,7 @@ def version() -> str:
 
 
 def archive(files: dict[str, bytes], top: str, programs: Collection[str] = ()) -> bytes:
-    """Return a gzip-compressed tar of the files below the folder `top`, the same bytes for the same files; `programs` can be run."""
+    """Return a gzip-compressed tar of the files below the folder `top`, the same bytes for the same files; `programs` are executable."""
     folders = {top}
     for path in files:
         parts = path.split("/")[:-1]
@@ -54,7 +54,7 @@ def archive(files: dict[str, bytes], top: str, programs: Collection[str] = ()) -
 
 
 def compressed(content: bytes) -> bytes:
-    """Return content as gzip, the same bytes each time."""
+    """Return content compressed with gzip, the same bytes each time."""
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=packed, compresslevel=9, mtime=0) as stream:
         stream.write(content)

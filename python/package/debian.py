@@ -1,6 +1,6 @@
 """Builds a Debian package of the command line: `esatls_<version>_all.deb`, the same bytes each time, without Debian's tools.
 
-It has the command line in one file (`one_file`), manual pages and shell completion, and needs nothing but Debian's Python.
+It contains the command line in one file (`one_file`), manual pages and shell completion, and needs only Debian's Python.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ License: Apache-2.0
 
 
 def contents() -> tuple[dict[str, bytes], int]:
-    """All files by their path on the machine, and the oldest Python that runs them: the number behind 3."""
+    """Return all files by their installed path, and the oldest Python that runs them, as the number after `3.`."""
     program, minor = one_file.contents()
     files = {PROGRAM: one_file.program(program, "/usr/bin/python3"), "usr/share/doc/esatls/copyright": _COPYRIGHT.encode()}
     files["usr/share/doc/esatls/changelog.gz"] = compressed((ROOT / "CHANGELOG.md").read_bytes())
@@ -76,6 +76,6 @@ def build(output: Path) -> list[Path]:
 
 
 def _member(name: str, content: bytes) -> bytes:
-    """Return one member of an `ar` archive, of which a Debian package consists."""
+    """Return one member of an `ar` archive, the format of Debian packages."""
     head = f"{name:<16}{EPOCH:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n"
     return head.encode() + content + b"\n" * (len(content) % 2)

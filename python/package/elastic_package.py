@@ -1,6 +1,6 @@
-"""Puts the Elastic bundle together: Logstash pipelines, patterns, templates, ingest pipelines, Kibana's saved objects.
+"""Builds the Elastic bundle: Logstash pipelines, patterns, templates, ingest pipelines, Kibana's saved objects.
 
-Unpacked in /etc/logstash it is the folder that `logstash/pipelines.yml` expects there.
+Unpacked in /etc/logstash, it is the folder that `logstash/pipelines.yml` expects there.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ TOP = "esatls"
 
 
 def contents() -> dict[str, bytes]:
-    """All files of the bundle by path inside it; dot files stay out."""
+    """Return all files of the bundle by their path in it, without dot files."""
     files = {}
     for folder in ("grok_patterns", "logstash"):
         for path in sorted((ROOT / folder).rglob("*")):
             inside = path.relative_to(ROOT)
-            # what only the Fleet package has is in that package
+            # these files are only for the Fleet package
             if path.is_file() and inside.parts[:2] != ("logstash", "fleet") and not any(part.startswith(".") for part in inside.parts):
                 files[inside.as_posix()] = path.read_bytes()
     files["LICENSE"] = (ROOT / "LICENSE").read_bytes()

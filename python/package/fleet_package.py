@@ -1,6 +1,6 @@
-"""Puts the Fleet integration package together: what `logstash/` has for a server without Fleet, in the shape of Elastic's package specification.
+"""Builds the Fleet integration package: what `logstash/` has for servers without Fleet, in the form of Elastic's package specification.
 
-Index templates become fields, ingest pipelines become YAML, dashboards look at `logs-*`. What only the package has is in `logstash/fleet/`.
+Index templates become fields, ingest pipelines become YAML, and dashboards look at `logs-*`. Files only for this package are in `logstash/fleet/`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SOURCE = ROOT / "logstash" / "fleet"
 _ELASTIC = ROOT / "logstash" / "elasticsearch"
 _KIBANA = ROOT / "logstash" / "kibana"
 _VIEW = "logs-*"
-# fields that the field table does not have, as the Elastic Common Schema describes them
+# fields that are not in the field table; those of the Elastic Common Schema are described as it describes them
 _OTHERS = {
     "@timestamp": "Time of the line, or of the first line of a connection or a message",
     "data_stream.dataset": "Data set of the data stream",
@@ -84,13 +84,13 @@ _OTHERS = {
     "esatls.run.unchanged": "Documents that stayed as they were",
     "esatls.run.version": "Version of esatls",
 }
-# what an agent adds to a line
+# fields that an agent adds to a line
 _AGENTS = {"input.type": {"type": "keyword"}, "log.offset": {"type": "long"}, "log.file.path": {"type": "keyword"}, "log.source.address": {"type": "keyword"}}
 _OTHERS |= {"input.type": "Input of the agent", "log.offset": "Place of the line in its file"}
 
 
 def descriptions() -> dict[str, str]:
-    """Return what is said of each field, by its dotted name."""
+    """Return the description of each field, by its dotted name."""
     found = {f"esatls.deliveries.{DELIVERY_PATHS.get(field.name, field.name)}": field.description for field in DELIVERY_FIELDS}
     found |= {MESSAGE_PATHS.get(field.name, f"esatls.{field.name}"): field.description for field in MESSAGE_FIELDS}
     found |= {CONNECTION_PATHS.get(field.name, f"esatls.{field.name}"): field.description for field in CONNECTION_FIELDS}
@@ -134,7 +134,7 @@ def _leaves(properties: dict[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def pipelines() -> dict[str, dict[str, Any]]:
-    """Return the ingest pipelines of events, by file: Fleet names them anew, and calls the users' own pipelines itself."""
+    """Return the ingest pipelines of events, by file. Fleet renames them, and calls the user's own pipelines itself."""
     found = {}
     for name, file in (("default", "esatls"), ("other", "esatls-other")):
         text = (_ELASTIC / f"ingest-pipeline-{file}.json").read_text(encoding="utf-8")
@@ -145,9 +145,9 @@ def pipelines() -> dict[str, dict[str, Any]]:
 
 
 def manifest(kind: str) -> str:
-    """Return the manifest of a data stream: its own part, and what the mapping has besides fields."""
+    """Return the manifest of a data stream: its file in `logstash/fleet/`, and what the mapping contains besides fields."""
     own: str = (SOURCE / "data_stream" / kind / "manifest.yml").read_text(encoding="utf-8")
-    # Fleet's own templates have the settings
+    # the index settings come from Fleet's own templates
     mappings = {name: value for name, value in _template(kind)["mappings"].items() if name != "properties"}
     rest: str = yaml_text.text({"elasticsearch": {"index_template": {"mappings": mappings}}})
     return own + rest.partition("\n")[2]
@@ -169,7 +169,7 @@ def assets() -> dict[str, dict[str, Any]]:
             found[f"kibana/{one['type']}/{one['id']}.json"] = one
     for line in (_KIBANA / "alerts.ndjson").read_text(encoding="utf-8").splitlines():
         alert = json.loads(line)
-        # Kibana 9.2.1 and later offers these when a rule is made; earlier ones pass over them
+        # Kibana 9.2.1 and later offer these for new rules; earlier ones ignore them
         attributes = {
             "name": alert["name"],
             "tags": alert["tags"],
@@ -195,7 +195,7 @@ def _look_at_all(reference: dict[str, Any]) -> None:
 
 
 def contents(*, source: bool = False) -> dict[str, bytes]:
-    """All files of the package by path inside it; ``source``: also what its developers need, such as pipeline tests."""
+    """Return all files of the package by their path in it; with ``source``, also files for developers, for example pipeline tests."""
     files: dict[str, bytes] = {}
     for path in sorted(SOURCE.rglob("*")):
         inside = path.relative_to(SOURCE).as_posix()
@@ -223,7 +223,7 @@ def contents(*, source: bool = False) -> dict[str, bytes]:
 
 
 def build(output: Path) -> list[Path]:
-    """Write the package to `output`, as Kibana takes it."""
+    """Write the package to `output`, as a ZIP file that Kibana accepts."""
     output.mkdir(parents=True, exist_ok=True)
     path = output / f"{NAME}-{version()}.zip"
     packed = io.BytesIO()

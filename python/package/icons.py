@@ -1,6 +1,6 @@
 """Draws the app's icons: `python python/package/icons.py` writes splunk_app/static/*.png.
 
-The pictures are checked in; this file is their source. Only the standard library is used, and the same bytes come out of every run.
+The pictures are checked in; this file is their source. It uses only the standard library, and every run writes the same bytes.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def word_mark(colour: Colour) -> Painter:
 
 
 def png(painter: Painter, width: int, height: int) -> bytes:
-    """Return the picture as PNG, 8-bit RGBA; `painter` is asked on a field `width / height` wide and 1 high, 4 x 4 times per pixel."""
+    """Return the picture as PNG, 8-bit RGBA; `painter` is sampled 4 x 4 times per pixel, on a field `width / height` wide and 1 high."""
     samples = 4
     rows = bytearray()
     for j in range(height):

@@ -1,7 +1,7 @@
-"""Puts the command line into one file that Python runs without an installation: `esatls-<version>.pyz`.
+"""Builds the command line as one file that Python runs without an installation: `esatls-<version>.pyz`.
 
-It holds esatls and those of its dependencies that are pure Python, as they are installed here, and so needs the Python that these need. Without
-orjson it writes JSON with the standard library, byte for byte the same; zstd and Parquet need an installation.
+It contains esatls and its pure-Python dependencies as they are installed here, so it needs a Python that all of these support. Without orjson,
+it writes JSON with the standard library, byte for byte the same; zstd and Parquet need an installation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEPENDENCIES = {"click": "click", "publicsuffixlist": "publicsuffixlist", "rich": "rich", "tomli": "tomli"}
-"""The folder of each distribution; what is not installed for this Python and not needed by it is left out."""
+"""Distribution -> its folder. A distribution that is not installed is left out if this Python does not need it."""
 _NEEDED = ("click", "publicsuffixlist", "rich")
 _MAIN = """import sys
 
@@ -33,7 +33,7 @@ _TIME = (2020, 1, 1, 0, 0, 0)
 
 
 def contents() -> tuple[dict[str, bytes], int]:
-    """All files by path inside it, and the oldest Python that runs them: the number behind 3."""
+    """Return all files by their path in it, and the oldest Python that runs them, as the number after `3.`."""
     files = {"LICENSE": (ROOT / "LICENSE").read_bytes()}
     oldest = [9]
     for path in sorted((ROOT / "python" / "esatls").rglob("*")):
@@ -62,7 +62,7 @@ def contents() -> tuple[dict[str, bytes], int]:
 
 
 def program(files: dict[str, bytes], python: str) -> bytes:
-    """Return the files as a program that a Python runs."""
+    """Return the files as one program; `python` runs it."""
     packed = io.BytesIO(f"#!{python}\n".encode())
     packed.seek(0, io.SEEK_END)
     with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:

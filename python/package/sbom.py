@@ -1,6 +1,6 @@
-"""Bills of materials: what each package holds that others wrote, as CycloneDX 1.6 JSON, the same bytes for the same contents.
+"""Bills of materials: the third-party software in each package, as CycloneDX 1.6 JSON, the same bytes for the same contents.
 
-That of the wheel is checked in, because the wheel is built by whatever builds wheels; `python python/generate` writes it.
+The wheel's bill is checked in, because any build tool may build the wheel; `python python/generate` writes it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 
 from archives import version
 
-# Where every archive has it; wheels have theirs in .dist-info/sboms (PEP 770).
+# Path of the bill in every archive; wheels have theirs in .dist-info/sboms (PEP 770).
 NAME = "sbom.cdx.json"
 WHEEL = pathlib.Path("python/package/esatls.cdx.json")
 _APACHE = [{"license": {"id": "Apache-2.0"}}]
 
 
 def library(name: str, number: str, digest: str, supplier: str) -> dict[str, Any]:
-    """Return the entry of a package from PyPI that an archive holds; `digest` is the SHA-256 of the file that PyPI has."""
+    """Return the entry of a PyPI package that an archive contains; `digest` is the SHA-256 of its file on PyPI."""
     purl = f"pkg:pypi/{name}@{number}"
     return {
         "type": "library",
@@ -34,7 +34,7 @@ def library(name: str, number: str, digest: str, supplier: str) -> dict[str, Any
 
 
 def bill(name: str, description: str, components: list[dict[str, Any]], purl: str | None = None) -> str:
-    """Return the bill of one archive of this version: itself, and the components of others in it, all of them."""
+    """Return the bill of one archive of this version: the archive itself, and all third-party components in it."""
     reference = purl or f"{name}@{version()}"
     itself = {
         "type": "application",
@@ -56,11 +56,11 @@ def bill(name: str, description: str, components: list[dict[str, Any]], purl: st
         "dependencies": [{"ref": reference, "dependsOn": references}, *({"ref": one, "dependsOn": []} for one in references)],
         "compositions": [{"aggregate": "complete", "assemblies": [reference]}],
     }
-    # a number of the contents: two builds have the same, two contents have not
+    # made from the contents: the same in every build, but another for other contents
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(content, sort_keys=True))
     return json.dumps({**content, "serialNumber": f"urn:uuid:{serial}"}, indent=2) + "\n"
 
 
 def files() -> dict[pathlib.Path, str]:
-    """Return the bill of the wheel, which holds nothing of others."""
+    """Return the bill of the wheel, which contains no third-party software."""
     return {WHEEL: bill("esatls", "Python package", [], f"pkg:pypi/esatls@{version()}")}

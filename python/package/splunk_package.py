@@ -1,4 +1,4 @@
-"""Puts the Splunk app together: splunk_app/, the layers of esatls that its commands need, and the pinned Splunk SDK."""
+"""Builds the Splunk app: splunk_app/, the layers of esatls that its commands need, and the pinned Splunk SDK."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from archives import ROOT, PackageError, archive, version
 APP = "esatls"
 LAYERS = ("lines", "extraction", "verdicts")
 """Folders of python/esatls that go into the app; they import one another, errors.py and the standard library."""
-# What of the SDK the commands import; the rest (modular inputs) would be dead weight on every indexer.
+# The parts of the SDK that the commands import; the rest (modular inputs) would be dead weight on every indexer.
 SDK_PARTS = ("splunklib/__init__.py", "splunklib/binding.py", "splunklib/client.py", "splunklib/data.py", "splunklib/utils.py", "splunklib/searchcommands/")
 
 
 def app_files() -> dict[str, bytes]:
-    """Return what splunk_app/ holds, by path inside the app; dot files, caches and local settings stay out."""
+    """Return the files of splunk_app/ by their path in the app, without dot files, caches, lib/ and local settings."""
     source = ROOT / "splunk_app"
     files = {}
     for path in sorted(source.rglob("*")):
@@ -34,14 +34,14 @@ def app_files() -> dict[str, bytes]:
 
 
 def library_files() -> dict[str, bytes]:
-    """Return what the commands need of python/esatls by path under lib/: the layers from a line to its verdicts, whole."""
+    """Return the parts of python/esatls that the commands need, by path under lib/: all of the layers from lines to verdicts."""
     home = ROOT / "python" / APP
     paths = [home / "__init__.py", home / "errors.py", *(path for layer in LAYERS for path in sorted((home / layer).rglob("*.py")))]
     return {path.relative_to(home.parent).as_posix(): path.read_bytes() for path in paths}
 
 
 def _imports(source: bytes) -> set[str]:
-    """Return the packages that a source file imports when it is loaded; what a function imports is for those who call it."""
+    """Return the packages that a source file imports when it is loaded; imports within functions do not count."""
     statements = ast.parse(source).body
     names = {alias.name for node in statements if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in statements if isinstance(node, ast.ImportFrom) and node.module and not node.level}
@@ -49,7 +49,7 @@ def _imports(source: bytes) -> set[str]:
 
 
 def check_imports(files: dict[str, bytes]) -> None:
-    """Refuse a package whose code imports what Splunk's Python does not have."""
+    """Raise `PackageError` if code in the package imports what Splunk's Python does not have."""
     own = {APP, "splunklib"} | {path[len("bin/") : -len(".py")] for path in files if path.startswith("bin/")}
     standard = getattr(sys, "stdlib_module_names", None)  # Python 3.10 and newer
     for path, source in files.items():
@@ -61,7 +61,7 @@ def check_imports(files: dict[str, bytes]) -> None:
 
 
 def sdk() -> tuple[str, str, str]:
-    """Return name, version and SHA-256 of the Splunk SDK, from its one home, requirements.txt beside this file."""
+    """Return name, version and SHA-256 of the Splunk SDK from their only source, requirements.txt beside this file."""
     requirements = Path(__file__).with_name("requirements.txt")
     pinned = re.search(r"^(splunk-sdk)==(\S+) --hash=sha256:([0-9a-f]{64})$", requirements.read_text(encoding="utf-8"), re.MULTILINE)
     if not pinned:
@@ -101,7 +101,7 @@ def sdk_files() -> dict[str, bytes]:
 
 
 def contents() -> dict[str, bytes]:
-    """All files of the app by path inside it."""
+    """Return all files of the app by their path in it."""
     files = app_files()
     files |= {f"lib/{path}": source for path, source in library_files().items()}
     files |= {f"lib/{path}": source for path, source in sdk_files().items()}

@@ -1,4 +1,4 @@
-"""Plain values as YAML that people read: blocks, and long texts line by line. Only the standard library is used."""
+"""Plain values as readable YAML: blocks, and long texts line by line. It uses only the standard library."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# what no reader of YAML 1.1 or 1.2 takes for a number, a truth, a time or a sign of the language
+# a text of this form that is none of the words below is no number, truth value, time or syntax to any reader of YAML 1.1 or 1.2
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*(?:[ /][A-Za-z0-9_.-]+)*\Z", re.ASCII)
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 
 
 def text(value: Any) -> str:
-    """Return a value (objects, lists, texts, numbers, truths) as a YAML document."""
+    """Return a value (objects, lists, texts, numbers, truth values) as a YAML document."""
     return "".join(line + "\n" for line in ["---", *_lines(value)])
 
 
@@ -47,7 +47,7 @@ def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
 
 
 def _is_block(value: str) -> bool:
-    """Tell whether a text can stand line by line, as it is."""
+    """Tell whether a text can be written line by line, unchanged."""
     lines = value.split("\n")
     printable = all(line.isprintable() and line == line.rstrip() for line in lines)
     return "\n" in value.rstrip("\n") and printable and not value.startswith((" ", "\n")) and not value.endswith("\n\n")
@@ -58,5 +58,5 @@ def _scalar(value: Any) -> str:
         return value
     if isinstance(value, str) and value.isprintable():
         return "'" + value.replace("'", "''") + "'"
-    # every value of JSON is one of YAML
+    # every JSON value is a YAML value
     return json.dumps(value)
