@@ -1,8 +1,8 @@
-"""Cisco ESA gateway traffic made up by a small simulation, with the truth beside it.
+"""Traffic of a Cisco ESA, made by a small simulation, together with the truth about it.
 
-The simulation knows what happened on each connection and to each message, and it notes, line by line, what the
-log shows of it. The records made from these notes are the truth that verdicts computed from the text are
-compared with. Nothing here imports the project's run-time package, so that both can only agree by being right.
+The simulation knows what happened on each connection and to each message, and notes, line by line, what the log
+shows of it. The records made from these notes are the truth, with which verdicts computed from the text are
+compared. Nothing here imports the project's run-time package, so the two can agree only if both are right.
 """
 
 from __future__ import annotations

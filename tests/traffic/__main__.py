@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    # a directory is run without its package
+    # Python runs a directory without its package
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     if sys.argv[1:2] == ["agree"]:
         sys.exit(importlib.import_module("tests.traffic.agree").main(sys.argv[2:]))

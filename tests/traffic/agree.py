@@ -1,15 +1,15 @@
-"""Compares the truth about made traffic with what the command line, the Splunk commands and `esatls elastic join` say of its lines.
+"""Compares the truth about simulated traffic with what the command line, the Splunk commands and `esatls elastic join` find in its lines.
 
     python tests/traffic agree                                       # 100,000 messages, ten seeds, every envelope: hours
     python tests/traffic agree --messages 2000 --seeds 3,7 --envelopes native,syslog --engines cli
 
-Each seed is made and spoiled in one of ten ways (`modes.py`), once, and rendered in each envelope. Whole records are
+Each seed is generated and spoiled once, in one of ten ways (`modes.py`), and rendered in each envelope. Whole records are
 compared: those of `esatls connections` and `esatls messages`, run as a user runs them, and the rows of
 `esatlsconnections` and `esatlsmessages` of the built app, whose events come newest first to the maps of several
-indexers. With `--engines join`, the lines go to a search server, through its ingest pipeline, and the documents that a
-join makes of them are compared; not of wrapped lines, for a pipeline sees one line at a time. Each comparison is one
-line of the results file, written when it is done; a second run leaves out what that file says agrees. Exit code 1 when
-anything differs.
+indexers. With `--engines join`, the lines go through the ingest pipeline of a search server, and the documents that a
+join makes of them are compared; wrapped lines are left out, because a pipeline sees one line at a time. Each comparison
+is one line of the results file, written when it is done; the next run leaves out what agrees according to that file.
+The exit code is 1 if anything differs or has not been compared.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ WORK = ROOT / ".cache" / "traffic"
 KINDS = ("connections", "messages")
 SIDES = ("receiving", "delivery")
 SHOWN = 20
-SMALL = 30_000  # lines for which a process of its own costs more than it tells
+SMALL = 30_000  # up to so many lines, a separate process costs more than it shows
 
 Record = dict[str, Any]
 
 
 class Task(NamedTuple):
-    """One cell of the table."""
+    """One comparison, of which the table has a cell for each seed and envelope."""
 
     seed: int
     envelope: str
@@ -68,7 +68,7 @@ class Task(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What one comparison gave."""
+    """The result of one comparison."""
 
     records: int
     differences: int
@@ -79,7 +79,7 @@ class Outcome(NamedTuple):
 
 
 class Corpus:
-    """Lines and truth of one seed, held in memory: of 100,000 messages some 2 GB."""
+    """Lines and truth of one seed, in memory: about 2 GB for 100,000 messages."""
 
     def __init__(self, seed: int, messages: int, *, feed: str = "text", clock: bool = True) -> None:
         self.seed = seed
@@ -87,9 +87,9 @@ class Corpus:
         self.clock = clock
         self.mode: Mode = mode_of(seed)
         self.lines: list[tuple[int, Line]] = []
-        """With the life of the ids that each belongs to."""
+        """Each line with the life of the ids to which it belongs."""
         self.agreed: dict[tuple[Any, ...], int] = {}
-        """Answers that are the truth, by their digest and what they were compared with, and how many records they have."""
+        """Number of records in outputs that agree with the truth, by their digest and what they were compared with."""
         self._truth: dict[tuple[str, bool], list[tuple[Any, str]]] = {(kind, clock): [] for kind in KINDS for clock in (True, False)}
         recorder = Recorder(seed, messages, feed=feed, clock=clock)
         for line in spoiled(recorder, seed):
@@ -100,7 +100,7 @@ class Corpus:
             records.sort()
 
     def _keep(self, recorder: Recorder) -> None:
-        """Take what a simulation has handed out, as text: a seed has hundreds of thousands of records."""
+        """Keep the records that a simulation has handed out, as text: a seed has hundreds of thousands of them."""
         for life, timed, untimed in recorder.found:
             kind = "messages" if "mid" in timed else "connections"
             when = str(timed.get("opened") or timed.get("first_seen") or timed.get("closed") or "")
@@ -108,19 +108,19 @@ class Corpus:
                 if record is None:
                     continue
                 order = (0 if clock else life, *key_of(record), life, when)
-                # as text, for orjson's bytes keep the room that they were written in
+                # as text, because orjson's bytes keep the whole buffer in which they were written
                 self._truth[kind, clock].append((order, orjson.dumps([life, record]).decode()))
         recorder.found.clear()
 
     def truth(self, kind: str, *, clock: bool) -> Iterator[tuple[int, Record]]:
-        """The records, in the order of appliance and id; of a log without times, life by life."""
+        """Yield the records in the order of appliance and id; for a log without times, life by life."""
         for _, text in self._truth[kind, clock]:
             life, record = orjson.loads(text)
             yield life, record
 
 
 def key_of(record: Record) -> tuple[str, int, int]:
-    """What a record is about: appliance, side, id."""
+    """Return what a record is about: appliance, side, id."""
     side = record.get("esa_direction")
     number = record["mid"] if side is None else record["icid" if side == "receiving" else "dcid"]
     return record.get("esa_host", "").lower(), 0 if side is None else SIDES.index(side), number
@@ -130,23 +130,23 @@ def key_of(record: Record) -> tuple[str, int, int]:
 
 
 def written(corpus: Corpus, envelope: Envelope) -> Callable[[Line], str]:
-    """How a seed's lines are written in an envelope: one line of text, or several where the seed wraps them."""
+    """Return the function that writes a seed's lines in an envelope: as one line of text, or as several if the seed wraps them."""
     render, offset, wrap = envelope.render, corpus.mode.offset, corpus.mode.wrap
 
     def text_of(line: Line) -> str:
         text = render(line, offset)
         if not wrap or text.startswith("{"):
             return text
-        # the envelope stays whole: behind a break in it nothing could be read
+        # the envelope is never wrapped: nothing could be read after a break in it
         return "\n".join(wrapped((text,), max(wrap, len(text) - len(line.text) + 40)))
 
     return (lambda line: render(line, offset)) if not wrap or envelope.whole else text_of
 
 
 def write_logs(corpus: Corpus, envelope: Envelope, folder: Path) -> list[tuple[int, str | None, list[Path]]]:
-    """Write the log files that a user would have; answers what is read together: life, appliance to be told, files.
+    """Write the log files that a user would have, and return what is read together: life, appliance to name on the command line, files.
 
-    Files of a log that does not name its appliance are read apart, and so are the lives of ids of one that has no times.
+    Files of a log that does not name its appliance are read separately for each appliance, and a log without times separately for each life of ids.
     """
     mode, text_of = corpus.mode, written(corpus, envelope)
     groups: dict[tuple[int, str], list[list[str]]] = {}
@@ -155,7 +155,7 @@ def write_logs(corpus: Corpus, envelope: Envelope, folder: Path) -> list[tuple[i
         if group not in groups:
             head = file_head(START, mode.offset) if mode.head and envelope.name == "native" else [envelope.head] if envelope.head else ()
             groups[group] = [[*head] for _ in range(mode.files)]
-        # dealt, not at random: each file keeps the order
+        # dealt to the files, not at random; each file keeps the order
         groups[group][(number * 7919 >> 3) % mode.files].append(text_of(line))
     logs = []
     for (life, host), files in sorted(groups.items()):
@@ -167,7 +167,7 @@ def write_logs(corpus: Corpus, envelope: Envelope, folder: Path) -> list[tuple[i
 
 
 def cli_output(kind: str, corpus: Corpus, envelope: Envelope, logs: Sequence[tuple[int, str | None, list[Path]]]) -> Iterator[tuple[int, bytes]]:
-    """What the command line prints of each log, with the life of the ids in it."""
+    """Yield what the command line prints for each log, with the life of the ids in it."""
     mode = corpus.mode
     for life, host, paths in logs:
         small = len(corpus.lines) < SMALL
@@ -192,7 +192,7 @@ def cli_output(kind: str, corpus: Corpus, envelope: Envelope, logs: Sequence[tup
 
 
 def splunk_events(corpus: Corpus, envelope: Envelope) -> Iterator[tuple[str, str, str]]:
-    """The events as an index gives them, newest first: text, host, time. Splunk knows the host of a forwarder's input."""
+    """Yield the events as an index returns them, newest first: text, host, time. Splunk knows the host from the forwarder's input."""
     fraction, text_of = envelope.fraction, written(corpus, envelope)
     for _, line in reversed(corpus.lines):
         host = "collector.example.com" if envelope.host else line.host
@@ -205,7 +205,7 @@ FLAGS = frozenset(("finished", "tls_required"))
 
 
 def record_of(row: dict[str, Any]) -> Record:
-    """A row of Splunk as the record that it was made from."""
+    """Return the record from which a row of Splunk was made."""
     record: Record = {}
     for name, value in row.items():
         if name == "deliveries":
@@ -224,13 +224,13 @@ def record_of(row: dict[str, Any]) -> Record:
 
 
 def splunk_records(kind: str, corpus: Corpus, envelope: Envelope, splunk: Splunk) -> Iterator[tuple[int, Record]]:
-    """What the search command answers."""
+    """Yield the records that the search command returns."""
     for row in splunk.search(f"esatls{kind}", splunk_events(corpus, envelope)):
         yield 0, record_of(row)
 
 
 def joined(corpus: Corpus, envelope: Envelope, client: Client) -> tuple[dict[str, list[str]], str]:
-    """Return the documents that a join makes on a search server, by kind, and the year that it takes stamps without one to be of."""
+    """Return the documents that a join makes on a search server, by kind, and the year that it assumes for stamps without one."""
     from esatls.elastic.join import join
 
     from tests.elastic import store
@@ -248,13 +248,13 @@ def joined(corpus: Corpus, envelope: Envelope, client: Client) -> tuple[dict[str
 
 
 def _lowered(document: Record) -> str:
-    """Return a document as text, its appliance in small letters."""
+    """Return a document as text, with the appliance's name in lower case."""
     host = document["observer"].get("hostname")
     return json.dumps({**document, "observer": {**document["observer"], "hostname": host.lower()}} if host else document, sort_keys=True)
 
 
 def compare_documents(truth: Iterator[tuple[int, Record]], found: list[str], kind: str, year: str | None) -> Outcome:
-    """Compare whole documents of connections or of messages; `year` is that of stamps which name none."""
+    """Compare whole documents of connections or messages; `year` is the year of stamps without one."""
     from esatls.elastic.documents import connection_document, message_document
 
     document_of = connection_document if kind == "connections" else message_document
@@ -281,16 +281,16 @@ def _one_space(value: Any) -> Any:
 def compare(truth: Iterator[tuple[int, Record]], found: Iterator[tuple[int, Record]], *, loose: bool = False, ordered: bool = True) -> Outcome:
     """Compare records id by id, both in the order of ids.
 
-    `loose` takes runs of spaces for one, as wrapping does; not `ordered` takes recipients in any order.
+    With `loose`, runs of spaces count as one, because wrapping changes them; without `ordered`, recipients may come in any order.
     """
     count = differences = 0
     examples: list[str] = []
 
     def spelled(record: Record) -> Record:
-        # in capitals or not, it is one appliance
+        # the name of an appliance may be in capitals
         host, recipients = record.get("esa_host"), record.get("recipients")
         record = {**record, "esa_host": host.lower()} if host else record
-        # consolidated events give no order
+        # consolidated events have no order
         record = {**record, "recipients": sorted(recipients)} if recipients and not ordered else record
         return _one_space(record) if loose else record
 
@@ -319,7 +319,7 @@ def compare(truth: Iterator[tuple[int, Record]], found: Iterator[tuple[int, Reco
 
 
 def at_fraction(records: Iterator[tuple[int, Record]], fraction: str) -> Iterator[tuple[int, Record]]:
-    """Records with the fraction of a second that the stamps had."""
+    """Yield the records with the fraction of a second that their stamps have."""
     for life, record in records:
         for timed in (record, *record.get("deliveries", ())):
             for name in {"opened", "closed", "first_seen", "last_seen", "time"} & timed.keys():
@@ -328,7 +328,7 @@ def at_fraction(records: Iterator[tuple[int, Record]], fraction: str) -> Iterato
 
 
 def named(records: Iterator[tuple[int, Record]], envelope: Envelope, hosts: int) -> Iterator[tuple[int, Record]]:
-    """Records with the appliance that an envelope tells: behind a collector, each serial number is one where there are several."""
+    """Yield the records with the appliance as an envelope names it: behind a collector, by serial number if there are several appliances."""
     for life, record in records:
         if envelope.collector is not None:
             record["esa_host"] = serial(record["esa_host"]) if hosts > 1 else envelope.collector
@@ -336,9 +336,9 @@ def named(records: Iterator[tuple[int, Record]], envelope: Envelope, hosts: int)
 
 
 def run(task: Task, corpus: Corpus, splunk: Splunk | None, work: Path, client: Client | None = None) -> Outcome:
-    """Do one cell of the table."""
+    """Run one comparison."""
     envelope = ENVELOPES[task.envelope]
-    clock = envelope.clock or task.engine != "cli"  # Splunk dates what comes in without a stamp
+    clock = envelope.clock or task.engine != "cli"  # Splunk gives a time to events without a stamp
     fraction, loose = envelope.fraction, bool(corpus.mode.wrap)
 
     def outcome_of(kind: str, found: Iterator[tuple[int, Record]]) -> Outcome:
@@ -364,7 +364,7 @@ def run(task: Task, corpus: Corpus, splunk: Splunk | None, work: Path, client: C
             logs = write_logs(corpus, envelope, Path(folder))
             for kind in KINDS:
                 answers = list(cli_output(kind, corpus, envelope, logs))
-                # the same bytes in another envelope need not be read again
+                # if another envelope gave the same bytes, they need not be compared again
                 digest = hashlib.sha256(b"".join(b"%d %d\n%b" % (life, len(text), text) for life, text in answers)).digest()
                 same = (kind, clock, fraction, digest)
                 if same in corpus.agreed:
@@ -387,7 +387,7 @@ RESULT = re.compile(r"messages (\d+) seed (\d+) envelope (\w+) engine (\w+) reco
 
 
 def results(path: Path, messages: int) -> dict[Task, tuple[int, int]]:
-    """What a results file says: task -> records, differences; a later line counts."""
+    """Return the contents of a results file: task -> records, differences; the last line of a task counts."""
     found = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         match = RESULT.fullmatch(line)
@@ -397,7 +397,7 @@ def results(path: Path, messages: int) -> dict[Task, tuple[int, int]]:
 
 
 def table(done: dict[Task, tuple[int, int]], seeds: Sequence[int], envelopes: Sequence[str], engines: Sequence[str]) -> str:
-    """Envelope by seed: differences of all engines together; `-` where one has not run."""
+    """Return a table of envelopes by seeds, with the differences of all engines together; `-` if one of them has not run."""
     width = max(map(len, envelopes))
     lines = [f"{'':{width}}" + "".join(f"{seed:>7}" for seed in seeds)]
     for envelope in envelopes:
@@ -431,7 +431,7 @@ def _names(known: Iterable[str]) -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run what the arguments ask for; answers the exit code."""
+    """Run what the arguments ask for, and return the exit code."""
     parser = argparse.ArgumentParser(prog="traffic agree", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--seeds", type=_numbers, default=list(range(1, 11)), metavar="1,2,...")
@@ -452,7 +452,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(tasks: list[Task], arguments: argparse.Namespace, path: Path) -> None:
-    """Do what is not done, and write each result when it is there."""
+    """Run the comparisons that are missing or differed, and write each result as soon as it is known."""
     arguments.work.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     done = results(path, arguments.messages)
@@ -470,7 +470,7 @@ def _work(tasks: list[Task], arguments: argparse.Namespace, path: Path) -> None:
         began = time.perf_counter()
         feed, clock = ENVELOPES[task.envelope].feed, ENVELOPES[task.envelope].clock
         if corpus is None or (corpus.seed, corpus.feed, corpus.clock) != (task.seed, feed, clock):
-            corpus = None  # the memory of one is enough
+            corpus = None  # there is memory for only one
             corpus = Corpus(task.seed, arguments.messages, feed=feed, clock=clock)
         splunk = list(splunks.values())[task.seed % len(splunks)] if task.engine == "splunk" else None
         if task.engine == "join" and server is None:
@@ -487,7 +487,7 @@ def _work(tasks: list[Task], arguments: argparse.Namespace, path: Path) -> None:
 
 
 def _server() -> Server:
-    """Return a search server with templates and pipeline."""
+    """Return a search server with templates and pipelines."""
     from esatls.elastic import setup
 
     from tests.elastic.server import Server

@@ -1,4 +1,4 @@
-"""The command line: writes a log and the truth about it, streaming."""
+"""The command line: writes a log and the truth about it while the simulation runs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 class _Output:
-    """Where the lines of one appliance, or of all, go: one file, several dealt at random, or one after another."""
+    """The output of one appliance, or of all: one file, several to which lines are dealt at random, or one after another."""
 
     def __init__(self, stack: ExitStack, path: Path, arguments: argparse.Namespace) -> None:
         self._stack = stack
@@ -77,7 +77,7 @@ class _Output:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write what the arguments ask for; answers the exit code."""
+    """Write what the arguments ask for, and return the exit code."""
     arguments = _arguments(argv)
     simulation = Simulation(
         arguments.seed,
@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _write(stack: ExitStack, simulation: Simulation, lines: Iterable[Line], arguments: argparse.Namespace) -> None:
     envelope = ENVELOPES[arguments.envelope]
-    # A log that does not name its appliance is one appliance's: each gets files of its own.
+    # A log that does not name its appliance can have only one: each appliance gets separate files.
     apart = arguments.hosts > 1 and not envelope.host
     path: Path = arguments.log
     outputs: dict[str, _Output] = {}
@@ -127,7 +127,7 @@ def _write(stack: ExitStack, simulation: Simulation, lines: Iterable[Line], argu
 
 
 def _tell(simulation: Simulation, truth: TextIO | None) -> None:
-    """Write the truth known by now, and forget it."""
+    """Write the truth known so far, and forget it."""
     if truth is not None:
         truth.writelines(json.dumps(record) + "\n" for record in chain(simulation.connections, simulation.messages))
     simulation.connections.clear()

@@ -1,4 +1,4 @@
-"""What collectors, relays and tools write around a line: the catalogue's section 3b, each as its public shape shows it."""
+"""Envelopes that collectors, relays and tools put around a line: the catalogue's section 3b, each in its public form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-ADDRESS = "192.0.2.77"  # of an appliance, as a relay sees it
+ADDRESS = "192.0.2.77"  # of an appliance, as seen by a relay
 
 _later = Stamp(lambda time: strftime("%Y-%m-%d %H:%M:%S", gmtime(time)))
 _figures = Stamp(lambda time: strftime("%m %d %Y %H:%M:%S", gmtime(time)))
@@ -42,7 +42,7 @@ def _fluentd(line: Line, offset: int) -> str:
 
 def _cells(line: Line, offset: int) -> str:
     cells = io.StringIO()
-    # what stands behind the line is none of its text
+    # the cell after the line does not belong to its text
     csv.writer(cells, lineterminator="").writerow([_utc(line), line.host, as_syslog(line, offset), "esa"])
     return cells.getvalue()
 
@@ -102,7 +102,7 @@ def _hit(line: Line, offset: int) -> Record:
 
 
 def _json(name: str, record: Callable[[Line, int], Record], *, dated: bool) -> Envelope:
-    """One record a line; `dated` where no other stamp than the record's stands in it."""
+    """Return an envelope with one JSON record per line; `dated`: the record's stamp is the only one in it."""
     return Envelope(name, lambda line, offset: json.dumps(record(line, offset)), year=dated, zone=dated, whole=True)
 
 
@@ -119,7 +119,7 @@ _RECORDS = (
 )
 
 COLLECTORS: tuple[Envelope, ...] = (
-    # relays put a header of their own in front of the appliance's
+    # relays put their own header in front of the appliance's
     Envelope("relayed_iso", lambda line, offset: f"{iso(line.time + 3)}.587Z {ADDRESS} {as_syslog(line, offset)}", year=False, whole=True),
     Envelope("relayed_bare", lambda line, offset: f"{iso(line.time + 3)}.587Z {ADDRESS} {as_plain_syslog(line, offset)}", year=False, whole=True),
     Envelope("relayed_syslog", lambda line, offset: f"<22>{syslog(line.time + offset + 2)} relay2 {as_syslog(line, offset)}", year=False, whole=True),
@@ -147,7 +147,7 @@ COLLECTORS: tuple[Envelope, ...] = (
     Envelope("logcli", lambda line, _: f'{_utc(line)} {{host="{line.host}", job="syslog"}} {line.said}', zone=True, whole=True),
     Envelope("csv", _cells, year=False, head="_time,host,_raw,sourcetype", event=False, whole=True),
     *_RECORDS,
-    # consolidated events beside the text, and alone
+    # consolidated events, together with the text log and alone
     Envelope("cef_beside_syslog", as_syslog, year=False, feed="beside", whole=True),
     Envelope("cef_beside_json", lambda line, offset: json.dumps({"message": as_syslog(line, offset)}), year=False, feed="beside", whole=True),
     Envelope("cef_syslog", as_syslog, year=False, feed="cef", whole=True),

@@ -1,4 +1,4 @@
-"""Delivery: queues by destination, connections that open, speak TLS or not, and deliver, delay or bounce."""
+"""Delivery: queues by destination, and connections that open, use TLS or not, and deliver, delay or bounce."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Delivery(Lineage):
-    """The part of an appliance that delivers."""
+    """The part of an appliance that delivers messages."""
 
     def __init__(self, stage: Stage, host: str, rng: random.Random, bases: tuple[int, int, int]) -> None:
         super().__init__(stage, host, rng, bases)
         self.destinations: dict[str, Destination] = {}
 
     def destination(self, domain: str) -> Destination:
-        """The host that takes mail for a domain."""
+        """Return the host that accepts mail for a domain."""
         found = self.destinations.get(domain)
         if found is None:
             speaks_tls = self.odds(self.profile.deliver_tls)
@@ -52,7 +52,7 @@ class Delivery(Lineage):
             self.open_client(destination)
 
     def open_client(self, destination: Destination) -> None:
-        """Start a delivering connection."""
+        """Start a delivery connection."""
         destination.clients += 1
         destination.ready += 1
         self.world.start(self.deliver(destination), self.rng.random())
@@ -63,7 +63,7 @@ class Delivery(Lineage):
         self.hand_over(job, destination)
 
     def fate(self, destination: Destination) -> str:
-        """How a delivering connection turns out."""
+        """Choose what happens on a delivery connection."""
         tries = destination.queue[0].tries if destination.queue else 0
         draw = self.rng.random()
         if tries:
@@ -85,12 +85,12 @@ class Delivery(Lineage):
         ):
             draw -= chance
             if draw < 0:
-                # an error names its own domain, which is none of a quarantine's recipients
+                # the domain in an error line is none of the recipients' if the destination is a quarantine
                 return "encrypted" if destination.offbox and fate == "success_error" else fate
         return "encrypted" if destination.speaks_tls else "clear"
 
     def deliver(self, destination: Destination) -> Process:
-        """One delivering connection, from its opening to its end."""
+        """Simulate one delivery connection, from its opening to its end."""
         rng = self.rng
         era = self.era()
         self.dcid += 1
@@ -115,12 +115,12 @@ class Delivery(Lineage):
             carries = fate == "clear"
         else:
             if fate.startswith("success_"):
-                # TLS came up, and then the appliance says that it may not be used
+                # TLS came up, but then the appliance logs that it may not be used
                 self.deliver_success(connection, era, destination)
                 yield APART if self.odds(0.7) else 0.0
                 fate = fate[len("success_") :]
             carries = self.deliver_failure(connection, era, destination, fate)
-            # the mail may go on within the same second
+            # delivery may continue within the same second
             yield APART if self.odds(0.7) else 0.0
         destination.ready -= 1
         if carries:
@@ -130,7 +130,7 @@ class Delivery(Lineage):
         self.close_client(connection, destination)
 
     def close_client(self, connection: Connection, destination: Destination) -> None:
-        """Log the end of a delivering connection, and open another for what still waits."""
+        """Log the end of a delivery connection, and open another if jobs are still waiting."""
         number = connection.id
         text = f"DCID {number} close"
         if self.seldom(0.01):
@@ -148,7 +148,7 @@ class Delivery(Lineage):
             self.open_client(destination)
 
     def deliver_success(self, connection: Connection, era: int, destination: Destination) -> None:
-        """Log that TLS came up on a delivering connection."""
+        """Log that TLS came up on a delivery connection."""
         number = connection.id
         version, cipher = self.cipher(era, destination.domain)
         domain = "example.com" if destination.offbox else destination.domain
@@ -179,7 +179,7 @@ class Delivery(Lineage):
             connection.saw_success(self.time, version, cipher)
 
     def deliver_failure(self, connection: Connection, era: int, destination: Destination, fate: str) -> bool:
-        """Log that TLS did not come up on a delivering connection; answers whether mail goes on in clear text."""
+        """Log that TLS did not come up on a delivery connection; return whether delivery continues in clear text."""
         number, rng = connection.id, self.rng
         required = "TLS was required but could not be successfully negotiated"
         if fate == "unexpected":
@@ -191,7 +191,7 @@ class Delivery(Lineage):
         if fate in ("handshake", "verification", "verification_passed"):
             words = HANDSHAKE if fate == "handshake" else VERIFICATION
             reason = pick(rng, names.VERIFICATION_ERRORS)
-            connection.up = (self.time, None, None)  # nobody knows
+            connection.up = (self.time, None, None)  # not known
             if words == HANDSHAKE:
                 reason = pick(rng, names.CERTIFICATE_ALERTS if self.odds(0.3) else names.HANDSHAKE_ERRORS)
             if self.say(f"DCID {number} TLS failed: {reason}"):
@@ -211,7 +211,7 @@ class Delivery(Lineage):
         return False
 
     def connection_error(self, connection: Connection, era: int, destination: Destination) -> None:
-        """Log that the connection came to nothing, in words that speak of TLS, may speak of it, or do not."""
+        """Log that the connection failed, in words that are about TLS, may be about it, or are not."""
         number, rng, address = connection.id, self.rng, destination.address
         domain = "example.com" if destination.offbox else destination.domain
         if era == 0 and self.odds(0.3):
@@ -237,7 +237,7 @@ class Delivery(Lineage):
             )
 
     def serve(self, connection: Connection, era: int, destination: Destination) -> Process:
-        """Deliver what is queued, wait a little for more, and stop."""
+        """Deliver the queued jobs, wait a little for more, and stop."""
         queue, rng = destination.queue, self.rng
         idle = 0
         while True:
@@ -255,7 +255,7 @@ class Delivery(Lineage):
                 destination.ready -= 1
 
     def put_off(self, job: Job, connection: Connection, era: int, destination: Destination) -> None:
-        """Delay recipients, or bounce them when they were tried often enough."""
+        """Delay recipients, or bounce them if they were tried often enough."""
         if job.tries < 2:
             for rid in job.rids:
                 self.delay_line(job.mail, rid, connection, era, "4.1.0 - Unknown address error ('000', ['TLS'])")
@@ -266,7 +266,7 @@ class Delivery(Lineage):
         self.settle(job.mail, job.rids)
 
     def delay_line(self, mail: Mail, rid: int, connection: Connection, era: int, why: str) -> None:
-        """Log that a recipient is put off."""
+        """Log that a recipient is delayed."""
         message, mid = mail.message, mail.message.mid
         headers = self.own_headers()
         text = f"Delayed: DCID {connection.id} MID {mid} to RID {rid} - {why}{headers}"
@@ -280,7 +280,7 @@ class Delivery(Lineage):
                 message.saw_attempt(self.time, None, [rid], "delayed", pending)
 
     def bounce_line(self, mail: Mail, rid: int, connection: Connection | None, era: int, why: str) -> None:
-        """Log that a recipient is given up."""
+        """Log that a recipient is bounced."""
         message, mid = mail.message, mail.message.mid
         address = mail.recipients[rid]
         why = why.format(address=address, domain=address.rpartition("@")[2])
@@ -298,11 +298,11 @@ class Delivery(Lineage):
         mail.bounced.append(rid)
 
     def own_headers(self) -> str:
-        """The list of logged headers behind the other side's words: mostly empty, the message's own text, and none of theirs."""
+        """Return the list of logged headers after the other side's reply: mostly empty; it is text of the message, not of the reply."""
         return f" [('subject', '{self.free('Hello')}')]" if self.odds(0.05) else " []"
 
     def bounce_log(self, mail: Mail, rid: int, connection: Connection | None) -> None:
-        """Log the same in the bounce log, in one of its two forms."""
+        """Log a bounce in the bounce log, in one of its two forms."""
         message, mid = mail.message, mail.message.mid
         addresses = f"From:<{mail.sender}> To:<{mail.recipients[rid]}>"
         if self.odds(0.5) and connection is not None:
@@ -317,7 +317,7 @@ class Delivery(Lineage):
                 message.saw_addresses(self.time, mail.sender, rid, mail.recipients[rid])
 
     def settle(self, mail: Mail, rids: list[int]) -> None:
-        """Take recipients off a message, and end it when none is left."""
+        """Remove recipients from a message, and end it if none is left."""
         for rid in rids:
             mail.pending.pop(rid, None)
         if mail.pending:
@@ -329,7 +329,7 @@ class Delivery(Lineage):
             self.bounce(mail)
 
     def attempt(self, connection: Connection, era: int, destination: Destination, job: Job) -> Answer:
-        """Deliver one message to some of its recipients; answers whether the connection lives on."""
+        """Deliver one message to some of its recipients; return whether the connection stays open."""
         rng = self.rng
         mail, rids, message = job.mail, job.rids, job.mail.message
         mid, number = message.mid, connection.id
@@ -350,7 +350,7 @@ class Delivery(Lineage):
                 self.world.start(self.released(mail))
             return True
         if self.seldom(0.002):
-            # the connection went away after the data: nobody knows
+            # the connection was lost after the data: delivery is uncertain
             if self.say(f"Possible Delivery: DCID: {number} MID {mid} to {rids}"):
                 message.saw_attempt(self.time, connection, rids, "delayed", "Possible Delivery")
             self.world.start(self.retry(Job(mail, rids, job.tries + 1), destination))
@@ -380,7 +380,7 @@ class Delivery(Lineage):
         return True
 
     def header_list(self, mail: Mail) -> str:
-        """The logged headers behind a `Message done`: text that the sender chose."""
+        """Return the logged headers after a `Message done`: text that the sender chose."""
         form = self.rng.randrange(3)
         if form == 0:
             return " [('X-SBRS', 'None')]"

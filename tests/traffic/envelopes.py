@@ -1,4 +1,4 @@
-"""What stands around the text of a line on its way: the catalogue's wrappings W1 to W17, and ways to spoil a log."""
+"""Envelopes around the text of a line: the catalogue's wrappings W1 to W17; and ways to spoil a log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _as_arcsight(line: Line, offset: int) -> str:
     del offset  # milliseconds since 1970
-    # CEF has its own marks in a value escaped
+    # CEF escapes these characters in a value
     text = line.text.replace("\\", "\\\\").replace("=", "\\=")
     return f"CEF:0|CISCO|IronPort|14.0|{line.log}|{line.level}|3|rt={line.time}000 ahost={line.host} agt=192.0.2.250 msg={text}"
 
@@ -35,7 +35,7 @@ def _as_json(field: str, inner: Callable[[Line, int], str]) -> Callable[[Line, i
 ENVELOPES: dict[str, Envelope] = {
     envelope.name: envelope
     for envelope in (
-        Envelope("native", as_native, host=False),  # W1, W2: a day of one figure has two spaces before it
+        Envelope("native", as_native, host=False),  # W1, W2: two spaces before a day of one digit
         Envelope(
             "native_one_space",  # W2, as web pages show it
             lambda line, offset: f"{narrow(line.time + offset)} {line.said}",
@@ -131,14 +131,14 @@ ENVELOPES: dict[str, Envelope] = {
 
 
 def render(lines: Iterable[Line], envelope: str = "native", offset: int = 0) -> Iterator[str]:
-    """The lines in an envelope, without line ends; `offset` is how many seconds local time is ahead of UTC."""
+    """Yield the lines in an envelope, without line ends; `offset` is the number of seconds by which local time is ahead of UTC."""
     write = ENVELOPES[envelope].render
     for line in lines:
         yield write(line, offset)
 
 
 def file_head(time: int, offset: int = 0) -> list[str]:
-    """The three lines that the appliance writes at the head of a native file (W3)."""
+    """Return the three lines with which the appliance begins a native file (W3)."""
     moment = asctime(gmtime(time + offset))
     return [
         f"{moment} Info: Begin Logfile",
@@ -148,7 +148,7 @@ def file_head(time: int, offset: int = 0) -> list[str]:
 
 
 def shuffled(lines: Iterable[Line], seed: int = 1) -> Iterator[Line]:
-    """The lines of each second out of order (W21)."""
+    """Yield the lines of each second in random order (W21)."""
     rng = random.Random(seed)
     for _, group in groupby(lines, key=lambda line: line.time):
         second = list(group)
@@ -157,7 +157,7 @@ def shuffled(lines: Iterable[Line], seed: int = 1) -> Iterator[Line]:
 
 
 def duplicated(lines: Iterable[Line], seed: int = 1, share: float = 0.1) -> Iterator[Line]:
-    """Some lines twice, the second time a little later."""
+    """Yield some lines twice, the second time a little later."""
     rng = random.Random(seed)
     again: list[Line] = []
     for line in lines:
@@ -170,12 +170,12 @@ def duplicated(lines: Iterable[Line], seed: int = 1, share: float = 0.1) -> Iter
 
 
 def wrapped(texts: Iterable[str], width: int = 80, *, in_words: bool = False) -> Iterator[str]:
-    """Lines cut as pages show them (W17).
+    """Yield lines wrapped as web pages show them (W17).
 
-    At the last space before `width`, or with `in_words` at `width` wherever that is, with an empty line after each.
-    No line is a short number alone: nobody could tell it from the number that a page gives its lines.
-    A stranger's text may come to stand at the head of a line; where nobody could tell it from a true line, the
-    truth does not hold, so compare verdicts on traffic without spoofing.
+    They break at the last space before `width`; with `in_words`, exactly at `width`, with an empty line after each.
+    No line is only a short number, because nobody could tell it from the line numbers that a page adds.
+    A stranger's text may come to stand at the start of a line, where nobody can tell it from a true line. The truth
+    does not hold then, so compare verdicts on traffic without spoofing.
     """
     for text in texts:
         if in_words:
@@ -194,7 +194,7 @@ def wrapped(texts: Iterable[str], width: int = 80, *, in_words: bool = False) ->
 
 
 def spread(lines: Iterable[Line], files: int, seed: int = 1) -> list[list[Line]]:
-    """Each line in one of several files, dealt at random; each file keeps the order."""
+    """Return the lines dealt at random to several files; each file keeps the order."""
     rng = random.Random(seed)
     parts: list[list[Line]] = [[] for _ in range(files)]
     for line in lines:

@@ -1,4 +1,4 @@
-"""What envelopes are made of: stamps in each form, and the commonest two lines."""
+"""Parts of envelopes: stamps in each form, and the most common lines."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Envelope:
-    """A way to write a line down.
+    """A way to write a line.
 
-    `host`, `year` and `clock` tell whether an appliance, a year and a time can be read from it; what cannot, the
-    reader has to be told, or does not know.
+    `host`, `year` and `clock` tell whether appliance, year and time can be read from the line; if not, the reader
+    must be told them, or does not know them.
     """
 
     name: str
-    render: Callable[[Line, int], str]  # line, seconds that local time is ahead of UTC
+    render: Callable[[Line, int], str]  # line, seconds by which local time is ahead of UTC
     host: bool = True
     year: bool = True
     clock: bool = True
-    zone: bool = False  # the stamp tells its offset
-    fraction: str = ""  # of a second, on each stamp
+    zone: bool = False  # the stamp states its offset from UTC
+    fraction: str = ""  # of a second, in each stamp
     head: str = ""  # the first line of a file
-    event: bool = True  # what an index could hold as it stands
-    feed: str = "text"  # or consolidated events alone ("cef"), or both ("beside")
-    collector: str | None = None  # the host that stands there, where it is a collector's or none
-    whole: bool = False  # never wrapped: a record is one line, or nobody could tell the rest of a line from a line
+    event: bool = True  # an index could hold the line as it is
+    feed: str = "text"  # or only consolidated events ("cef"), or both ("beside")
+    collector: str | None = None  # the host in the header, if it is a collector's or empty
+    whole: bool = False  # never wrapped: a record is one line, or the rest of a wrapped line would look like a line
 
 
 class Stamp:
-    """One format of a time, worked out once a second."""
+    """One format of a time, computed once per second."""
 
     def __init__(self, form: Callable[[int], str]) -> None:
         self._form = form
@@ -41,7 +41,7 @@ class Stamp:
         self._text = ""
 
     def __call__(self, time: int) -> str:
-        """The stamp of a second."""
+        """Return the stamp of a second."""
         if time != self._time:
             self._time = time
             self._text = self._form(time)
@@ -54,7 +54,7 @@ def _syslog_form(time: int) -> str:
 
 
 def offset_text(offset: int) -> str:
-    """How far local time is ahead of UTC, as `+05:30`."""
+    """Return how far local time is ahead of UTC, for example `+05:30`."""
     sign = "-" if offset < 0 else "+"
     minutes = abs(offset) // 60
     return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}"
@@ -69,15 +69,15 @@ splunk = Stamp(lambda time: f"{gmtime(time).tm_year} {_syslog_form(time)}")
 
 
 def as_native(line: Line, offset: int) -> str:
-    """A line as the appliance's own file has it."""
+    """Return a line as in the appliance's own file."""
     return f"{native(line.time + offset)} {line.said}"
 
 
 def as_plain_syslog(line: Line, offset: int) -> str:
-    """A line as syslog files have it, without the priority."""
+    """Return a line as in syslog files, without the priority."""
     return f"{syslog(line.time + offset)} {line.host} {line.log}: {line.said}"
 
 
 def as_syslog(line: Line, offset: int) -> str:
-    """A line as the appliance sends it."""
+    """Return a line as the appliance sends it by syslog."""
     return f"<22>{as_plain_syslog(line, offset)}"

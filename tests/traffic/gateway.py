@@ -1,4 +1,4 @@
-"""What every part of an appliance works with, and the things that pass between the parts."""
+"""What all parts of an appliance use, and the things that they hand to each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ APART = 2.1  # seconds between two lines whose order decides a verdict
 
 
 class Mail:
-    """A message as the gateway has it: who, to whom, and what is still to be delivered."""
+    """A message inside the gateway: sender, recipients, and what is still to be delivered."""
 
     __slots__ = (
         "bounced",
@@ -46,8 +46,8 @@ class Mail:
         self.recipients: dict[int, str] = {}
         self.pending: dict[int, str] = {}
         self.bounced: list[int] = []
-        self.own_lines = True  # for sender and recipients
-        self.connection: Connection | None = None  # that it came over, itself
+        self.own_lines = True  # the log has lines for sender and recipients
+        self.connection: Connection | None = None  # over which the message itself came
         self.started = 0
         self.message_id: str | None = None
         self.subject: str | None = None
@@ -62,7 +62,7 @@ class Job(NamedTuple):
 
 
 class Destination:
-    """A host that mail is delivered to: its queue and the connections that serve it."""
+    """A host to which mail is delivered: its queue and the connections that serve it."""
 
     __slots__ = ("address", "clients", "domain", "offbox", "queue", "ready", "speaks_tls")
 
@@ -77,7 +77,7 @@ class Destination:
 
 
 class Stage:
-    """What all appliances of one simulation share: the clock, the settings, and the truth told so far."""
+    """What all appliances of one simulation share: the clock, the settings, and the truth handed out so far."""
 
     def __init__(self, world: World, profile: Profile) -> None:
         self.world = world
@@ -85,18 +85,18 @@ class Stage:
         self.wanted = 0  # messages that are still to come
         self.connections: list[Record] = []
         self.messages: list[Record] = []
-        # of those that are over, but speak of others that are not: how many, and who waits for whom
+        # connections and messages that are over, but whose records depend on others that are not: on how many, and who waits for whom
         self._waits: dict[Connection | Message, int] = {}
         self._awaited: dict[Connection | Message, list[Connection | Message]] = {}
 
     def end_connection(self, connection: Connection) -> None:
-        """Note that a connection is over; its record speaks of its messages, and waits for them."""
+        """Note that a connection is over; its record depends on its messages, and waits for them."""
         connection.over = True
         self._await(connection, {message for message in (*connection.uses, *connection.carried) if not message.over})
         self._release(connection)
 
     def end_message(self, message: Message) -> None:
-        """Note that a message is over; its record speaks of its connections and of whom it came from, and waits for them."""
+        """Note that a message is over; its record depends on its connections and the message it came from, and waits for them."""
         message.over = True
         source = message.source
         self._await(message, {other for other in (*message.concerns(), *(() if source in (None, message) else (source,))) if not other.over})
@@ -120,7 +120,7 @@ class Stage:
                     self.hand_out(one)
 
     def hand_out(self, one: Connection | Message) -> None:
-        """Hand out the truth about a connection or a message of which nothing more will come."""
+        """Hand out the truth about a connection or a message that is complete."""
         if isinstance(one, Message):
             self.messages.append(one.record())
         else:
@@ -128,7 +128,7 @@ class Stage:
 
 
 class Gateway:
-    """What every part of an appliance needs: its counters, its dice, its log, and the end of a message."""
+    """What every part of an appliance needs: counters, random choices, the log, and ways to end a message."""
 
     def __init__(self, stage: Stage, host: str, rng: random.Random, bases: tuple[int, int, int]) -> None:
         self.stage = stage
@@ -143,11 +143,11 @@ class Gateway:
         self.cache: dict[str, str] = {}
 
     def say(self, text: str, level: str = "Info", log: str = "mail_logs") -> bool:
-        """Log a line; answers whether it is in view."""
+        """Log a line; return whether it is in view."""
         return self.profile.text and self.world.show(self.host, text, level, log)
 
     def state(self, mail: Mail, act: str, connection: Connection | None = None, rids: list[int] | None = None) -> None:
-        """Log a consolidated event of a message: one statement, at this time, of at most one delivery connection."""
+        """Log a consolidated event of a message: one statement, now, about at most one delivery connection."""
         if not self.profile.cef or not self.odds(self.profile.cef):
             return
         message = mail.message
@@ -191,14 +191,14 @@ class Gateway:
                 message.bounced_to += recipients
 
     def see_stated(self, message: Message, connection: Connection | None, tls: Stated | None) -> None:
-        """Note what a consolidated event states of a message on one of its connections."""
+        """Note what a consolidated event states about a message on one of its connections."""
         if connection is not None:
             if connection.side == "receiving":
                 message.connection = connection
             connection.saw_stated(self.time, message, *(tls or (None, None, None)))
 
     def tls_of(self, connection: Connection | None, mail: Mail) -> Stated | None:
-        """What the appliance knows of TLS on a connection at a message's time, if the event has the keys for it."""
+        """Return what the appliance knows about TLS on a connection at a message's time; None: the event has no keys for it."""
         if connection is None:
             return None
         since, version, cipher = connection.up or (self.time + 1, None, None)
@@ -209,45 +209,45 @@ class Gateway:
 
     @property
     def time(self) -> int:
-        """The second that a line is stamped with."""
+        """The second that is stamped on a line."""
         return int(self.world.now)
 
     def odds(self, chance: float) -> bool:
-        """True so often."""
+        """Return True with this probability."""
         return self.rng.random() < chance
 
     def seldom(self, chance: float) -> bool:
-        """True so often, scaled by how odd the profile is."""
+        """Return True with this probability, scaled by the profile's `rare`."""
         return self.rng.random() < chance * self.profile.rare
 
     def era(self) -> int:
-        """0 old, 1 middle, 2 new."""
+        """Choose an era of lines: 0 old, 1 middle, 2 new."""
         old, middle, _ = self.profile.eras
         draw = self.rng.random()
         return 0 if draw < old else 1 if draw < old + middle else 2
 
     def wait(self, shortest: float) -> float:
-        """A long wait, mostly a short one."""
+        """Return a time to wait in seconds, mostly a short one, sometimes a long one."""
         longest = self.profile.longest_wait
         return shortest + (longest - shortest) * self.rng.random() ** 6 if longest > shortest else shortest
 
     def partner(self) -> str:
-        """A domain of the outside, some far more often than others."""
+        """Choose an outside domain, some far more often than others."""
         return self.partners[int(len(self.partners) * self.rng.random() ** 2)]
 
     def free(self, text: str) -> str:
-        """A text that a stranger chose: harmless, or shaped like a line about ids in use."""
+        """Return a text that a stranger chose: this harmless one, or one that looks like a line about ids in use."""
         if self.rng.random() >= self.profile.spoof:
             return text
         return pick(self.rng, names.SPOOFS).format(**self.ids())
 
     def ids(self) -> dict[str, int]:
-        """Ids that are or were in use."""
+        """Return ids that are or were in use."""
         back = self.rng.randrange(40)
         return {"i": self.icid - back, "d": self.dcid - back, "m": self.mid - back}
 
     def cipher(self, era: int, peer: str) -> tuple[str, str]:
-        """Protocol and cipher that a peer agrees on, mostly the same ones."""
+        """Return the protocol and cipher that are negotiated with a peer, mostly the same ones."""
         chosen = self.cache.get(peer)
         if chosen is None or era < 2 or self.odds(0.02):
             table = (names.TLS_OLD, names.TLS_MIDDLE, names.TLS_NEW)[era]
@@ -263,7 +263,7 @@ class Gateway:
         return version, cipher
 
     def abort(self, mail: Mail, why: str, end: str = "done") -> None:
-        """Drop a message that was accepted."""
+        """Abort a message that was accepted."""
         message, mid = mail.message, mail.message.mid
         texts = [f"Message aborted MID {mid} {why}", f"Message finished MID {mid} {end}"]
         if self.seldom(0.02):
@@ -278,7 +278,7 @@ class Gateway:
         self.stage.end_message(message)
 
     def refuse_mail(self, mail: Mail, why: str | None, *, finish: bool = True) -> None:
-        """Give up a message before it is accepted, in one of the wordings."""
+        """Give up a message before it is accepted."""
         message, mid = mail.message, mail.message.mid
         if why and self.say(f"Message aborted MID {mid} {why}"):
             message.saw_refusal(self.time)
@@ -294,10 +294,10 @@ class Gateway:
         self.stage.end_message(mail.message)
 
     def sign(self, mail: Mail, text: str) -> None:
-        """Log a line that shows that a message was accepted, and is no event by itself."""
+        """Log a line that shows that a message was accepted, but is no event itself."""
         if self.say(text):
             mail.message.accepted = True
 
     def queue(self, mail: Mail) -> None:
-        """Queue a message for all its recipients; the delivering part knows how."""
+        """Queue a message for all its recipients; `Delivery` implements it."""
         raise NotImplementedError

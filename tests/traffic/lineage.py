@@ -1,4 +1,4 @@
-"""Messages that come from messages: rewritten, split, copied, told about, bounced, released."""
+"""Messages made from other messages: rewritten, split, copied, notified of, bounced, released."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Lineage(Gateway):
-    """The part of an appliance that makes messages of its own."""
+    """The part of an appliance that creates messages itself."""
 
     def child(self, parent: Mail, rids: list[int], *, same: bool = False) -> Mail:
-        """A new message that carries the content of another to some of its recipients.
+        """Return a new message that carries the content of another to some of its recipients.
 
-        Their ids restart at 0, or are the `same` where nothing but its parent's lines tells who they are.
+        Their ids restart at 0, or stay the `same` if only the parent's lines say who they are.
         """
         self.mid += 1
         mail = Mail(Message(self.host, self.mid), parent.sender, outgoing=parent.outgoing, size=parent.size + 26)
@@ -30,7 +30,7 @@ class Lineage(Gateway):
         return mail
 
     def own_lines(self) -> bool:
-        """Whether a message that replaces another has lines of its own for sender and recipients."""
+        """Choose whether a message that replaces another has its own lines for sender and recipients."""
         return self.odds(0.6)
 
     def envelope_lines(self, mail: Mail, *, start: bool, note: str = "") -> None:
@@ -44,7 +44,7 @@ class Lineage(Gateway):
         self.address_lines(mail)
 
     def address_lines(self, mail: Mail, *, recipients: bool = True) -> None:
-        """Log sender and recipients of a message that came over no connection, or at most its sender."""
+        """Log sender and recipients of a message that came over no connection; without `recipients`, at most the sender."""
         message, mid = mail.message, mail.message.mid
         if not recipients and self.odds(0.6):
             return
@@ -57,12 +57,12 @@ class Lineage(Gateway):
                 message.saw_recipient(self.time, rid, address)
 
     def lineage(self, text: str, child: Mail, parent: Mail, relation: str, *, new_recipients: bool = False) -> None:
-        """Log the line that ties a message to the one it came from."""
+        """Log the line that links a message to the one it came from."""
         if self.say(text):
             child.message.saw_lineage(self.time, parent.message, relation, new_recipients=new_recipients)
 
     def rewrite(self, mail: Mail, era: int) -> Mail:
-        """Replace a message by one with a new MID."""
+        """Replace a message by one with a new MID, and return it."""
         rng = self.rng
         own = self.own_lines()
         new = self.child(mail, list(mail.pending), same=not own)
@@ -90,7 +90,7 @@ class Lineage(Gateway):
         return new
 
     def split(self, mail: Mail) -> list[Mail]:
-        """Part a message by its recipients; the parts have no `Start MID` line."""
+        """Split a message by its recipients, and return the parts; they have no `Start MID` line."""
         rng = self.rng
         rids = list(mail.pending)
         cut = rng.randrange(1, len(rids))
@@ -110,7 +110,7 @@ class Lineage(Gateway):
             if part.message.parent is not None and listed:
                 part.message.listed = dict(part.recipients)
             if listed and self.odds(0.5):
-                # the list is all that is said of them
+                # only the list names the recipients
                 if self.say(f"MID {part.message.mid} ICID 0 From: <{part.sender}>"):
                     part.message.saw_on(self.time, None)
                     part.message.saw_sender(part.sender)
@@ -125,7 +125,7 @@ class Lineage(Gateway):
         return parts
 
     def copy(self, mail: Mail) -> None:
-        """Send a copy to somebody else."""
+        """Send a copy to another recipient."""
         copy = self.child(mail, [])
         copy.recipients = {0: "archive@archive.example.org"}
         copy.pending = dict(copy.recipients)
@@ -142,7 +142,7 @@ class Lineage(Gateway):
             self.notify_of(mail)
 
     def notify_of(self, mail: Mail) -> None:
-        """Tell somebody about a message: the notice is the appliance's own."""
+        """Notify somebody about a message; the appliance itself writes the notice."""
         notice = self.child(mail, [])
         notice.message_id = notice.subject = None
         notice.sender = "postmaster@example.com"
@@ -156,9 +156,9 @@ class Lineage(Gateway):
         self.queue(notice)
 
     def notify(self) -> Process:
-        """A message that came over no connection and from no other message.
+        """Simulate a message that came over no connection and from no other message.
 
-        A digest of the spam quarantine is the appliance's own. Where an outside sender stands, nobody can say.
+        A digest of the spam quarantine is from the appliance itself. If the sender is from outside, nobody can say.
         """
         rng = self.rng
         self.mid += 1
@@ -176,7 +176,7 @@ class Lineage(Gateway):
         self.queue(notice)
 
     def bounce(self, mail: Mail) -> None:
-        """Tell the sender that recipients were not reached."""
+        """Send a bounce message to the sender."""
         if not mail.sender or '"' in mail.sender:
             return
         self.mid += 1
@@ -191,7 +191,7 @@ class Lineage(Gateway):
         self.queue(notice)
 
     def released(self, mail: Mail) -> Process:
-        """A message comes back from the quarantine of a management appliance."""
+        """Simulate the release of a message from the quarantine of a management appliance."""
         yield self.wait(120)
         own = self.own_lines()
         new = self.child(mail, list(mail.recipients), same=not own)

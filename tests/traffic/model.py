@@ -1,8 +1,8 @@
-"""The simulation: appliances whose connections and messages run side by side, and what comes of it.
+"""The simulation: appliances with concurrent connections and messages, and the lines and truth that they produce.
 
-Shapes of lines are those of the catalogue (rows I1 to I12, D1 to D13, X1 to X11 and its section 4). Everything that
-a reader could tell from the order of lines alone (an attempt before or after a message) is kept two seconds apart,
-so that lines of one second may be shuffled and the truth stays.
+Lines have the shapes of the catalogue (rows I1 to I12, D1 to D13, X1 to X11 and its section 4). Lines whose order
+decides something (an attempt before or after a message) are two seconds apart, so that the lines of one second may
+be shuffled without changing the truth.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Traffic:
 
 
 class Simulation(Stage):
-    """Appliances and their traffic; lines and truth are handed out while it runs."""
+    """Appliances and their traffic; it hands out lines and truth while it runs."""
 
     def __init__(
         self,
@@ -49,18 +49,18 @@ class Simulation(Stage):
     ) -> None:
         super().__init__(World(START, skip, keep), PROFILES[profile] if isinstance(profile, str) else profile)
         self._received = messages
-        self.life = 0  # how often the ids have started again
+        self.life = 0  # number of times that the ids have started again
         self._resets = resets
         bases = (60140290, 24611490, 6565540)
         rng = random.Random(seed)
         self.appliances = [
-            # ids of several appliances overlap, so that a join without the host goes wrong
+            # ids of several appliances overlap, so that a join that ignores the host goes wrong
             Appliance(self, f"esa{number}.example.com", random.Random(rng.random()), bases)
             for number in range(1, hosts + 1)
         ]
 
     def lines(self) -> Iterator[Line]:
-        """Run it all; after each reset the ids start again, hours later."""
+        """Run the simulation, and yield its lines; after each reset, hours later, the ids start again."""
         lives = self._resets + 1
         for life in range(lives):
             self.life = life
@@ -70,7 +70,7 @@ class Simulation(Stage):
                 self.world.start(appliance.arrivals(), appliance.rng.random())
                 self.world.start(appliance.background())
             yield from self.world.run()
-            # ids come again after a time in which no message of the old life can have waited
+            # ids return only after a time longer than any message of the old life can have waited
             self.world.now += max(86400.0, 3 * self.profile.longest_wait)
 
 
@@ -84,11 +84,12 @@ def generate(
     keep: int | None = None,
     resets: int = 0,
 ) -> Traffic:
-    """Lines and truth of a whole run, in memory.
+    """Return the lines and truth of a whole run, in memory.
 
-    `messages` counts those received; copies, parts and notices come on top. `profile` is a name of PROFILES or one
-    of your own, e.g. `dataclasses.replace(PROFILES["rare"], spoof=0.0)`. `skip` cuts so many lines at the head,
-    `keep` ends the log after so many more; the truth is what the rest shows. `resets` starts all ids again so often.
+    `messages` is the number of messages received; copies, parts and notices are extra. `profile` is a name in PROFILES
+    or a profile, for example `dataclasses.replace(PROFILES["rare"], spoof=0.0)`. `skip` is the number of lines cut off
+    at the head, `keep` the number of lines after which the log ends; the truth is what the rest shows. `resets` is the
+    number of times that all ids start again.
     """
     simulation = Simulation(seed, messages, hosts, profile, skip=skip, keep=keep, resets=resets)
     lines = list(simulation.lines())

@@ -1,4 +1,4 @@
-"""Ten ways in which a log can be made and spoiled; each seed takes one, so that ten seeds take them all."""
+"""Ten ways to generate and spoil a log; each seed uses one of them, so that ten seeds use all."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mode:
-    """What one seed's log is like."""
+    """How one seed's log is generated and spoiled."""
 
     name: str
     profile: Profile = PROFILES["realistic"]
     hosts: int = 1
-    resets: int = 0  # how often all ids start again
-    cut: bool = False  # the head is cut off
-    shuffle: bool = False  # the lines of a second out of order
+    resets: int = 0  # number of times that all ids start again
+    cut: bool = False  # the head of the log is cut off
+    shuffle: bool = False  # the lines of a second come in random order
     duplicate: float = 0.0  # share of lines that come twice
     wrap: int = 0  # columns at which lines are wrapped
-    files: int = 1  # files that the lines are dealt to
-    offset: int = 0  # seconds that the log's time is ahead of UTC
+    files: int = 1  # number of files to which the lines are dealt
+    offset: int = 0  # seconds by which the log's time is ahead of UTC
     head: bool = False  # native files begin with the appliance's head lines
-    case: bool = False  # the appliance's name is written in capitals here and there
+    case: bool = False  # some lines have the appliance's name in capitals
 
 
 RARE = PROFILES["rare"]
@@ -62,33 +62,33 @@ MODES: tuple[Mode, ...] = (
 
 
 def mode_of(seed: int) -> Mode:
-    """The mode that a seed takes: seeds 1 to 10 take each once."""
+    """Return the mode of a seed: seeds 1 to 10 use each mode once."""
     return MODES[(seed - 1) % len(MODES)]
 
 
 class Recorder(Simulation):
-    """A simulation that keeps what it hands out: as a log with times shows it, and where it has none as one without."""
+    """A simulation that keeps the records it hands out: as a log with times shows them, and as one without times if it has none."""
 
     def __init__(self, seed: int, messages: int, *, feed: str = "text", clock: bool = True) -> None:
         mode = mode_of(seed)
         profile, skip, resets = mode.profile, messages // 2 if mode.cut else 0, mode.resets
         if not clock or feed == "cef":
-            # neither a log without times nor one without openings can tell two connections of one id apart
+            # without times or without opening lines, a log cannot tell two connections of one id apart
             profile = replace(profile, twins=0.0)
         if feed != "text":
-            # beside each other, text and consolidated events tell the whole
+            # together, text and consolidated events show everything
             profile, skip = replace(profile, cef=0.9, text=feed != "cef"), 0
         super().__init__(seed, messages, mode.hosts, profile, skip=skip, resets=resets if feed != "cef" else 0)
         self._clock = clock
         self.found: list[tuple[int, Record, Record | None]] = []  # life of the ids, record, record of a log without times
 
     def hand_out(self, one: Connection | Message) -> None:
-        """Keep the record, or both."""
+        """Keep the record, or both records."""
         self.found.append((self.life, one.record(), None if self._clock else one.record(clock=False)))
 
 
 def spoiled(recorder: Recorder, seed: int) -> Iterator[tuple[int, Line]]:
-    """The lines of a seed as its mode spoils them, each with the life of the ids that it belongs to."""
+    """Yield the lines of a seed as its mode spoils them, each with the life of the ids to which it belongs."""
     mode = mode_of(seed)
     lines = recorder.lines()
     first = next(lines, None)

@@ -22,7 +22,7 @@ TOPICS = (
 )  # fmt: skip
 FILES = ("scan.pdf", "plan.xlsx", "photo.jpg", "minutes.docx", "image001.png", "list.csv", "drawing 2.pdf", "notes.txt")
 
-# the last one's server does not speak TLS; the others are met more often
+# the server of the last one does not support TLS; the others occur more often
 LOCAL_DOMAINS = ("example.com",) * 4 + ("example.org",) * 3 + ("sales.example.com",)
 
 # (weight, protocol, ciphers) by the age of the software on both sides
@@ -41,7 +41,7 @@ HANDSHAKE_ERRORS = (
     "(336151568, 'error:14094410:SSL routines:SSL3_READ_BYTES:sslv3 alert handshake failure')",
     "(336027900, 'error:140760FC:SSL routines:SSL23_GET_CLIENT_HELLO:unknown protocol')",
 )
-# the certificate is not accepted, here or at the other side
+# the certificate is not accepted, on this side or the other
 CERTIFICATE_ALERTS = (
     "(336151570, 'error:14094412:SSL routines:SSL3_READ_BYTES:sslv3 alert bad certificate')",
     "(336151576, 'error:14094418:SSL routines:SSL3_READ_BYTES:tlsv1 alert unknown ca')",
@@ -52,7 +52,7 @@ VERIFICATION_ERRORS = (
     "verify error: hostname mismatch",
     "DANE verification failed",
 )
-# details and reason of a connection error: what may have been a handshake, what may have been anything, what was none
+# details and reason of connection errors: those that may have been a handshake, may have been anything, or were no handshake
 ERRORS_OF_TLS = (
     ("[Errno 0] Error", "network error"),
     ("(336130315, 'error:1408F10B:SSL routines:SSL3_GET_RECORD:wrong version number')", "network error"),
@@ -73,7 +73,7 @@ ERRORS_OF_OTHER = (
 SPOOFED_REPLY = ("554-'5.0.0 [Errno 0] Error error:14094410:SSL routines:SSL3_READ_BYTES:sslv3 alert handshake failure'", "unexpected SMTP response")
 SOCKET_ERRORS = ("[Errno 54] Connection reset by peer", "[Errno 32] Broken pipe", "[Errno 60] Operation timed out")
 
-# A HAT match and score: (match and what follows it, for listeners that accept; the same for those that refuse)
+# HAT matches with their scores: for ACCEPT here, then for RELAY, then for REJECT
 MATCHES = (
     "sbrs[-2.0:10.0] SBRS 3.4",
     "sbrs[-0.5:10.0] SBRS 5.6",
@@ -134,7 +134,7 @@ REWRITERS = (
     ("redirect filter 'reroute'", True),
 )
 
-# Texts that strangers choose, shaped like lines that would turn a verdict. {i}, {d} and {m} are ids in use.
+# Texts that strangers choose, in the form of lines that would change a verdict. {i}, {d} and {m} are ids in use.
 SPOOFS = (
     "ICID {i} TLS success",
     "Re: ICID {i} TLS success protocol TLSv1.2 cipher ECDHE-RSA-AES256-GCM-SHA384",
@@ -159,7 +159,7 @@ SPOOFS = (
 )
 SPOOFED_HOST = "icid-{i}-tls-success.example.net"
 
-# Lines that have TLS words, ids or the look of an event, and are none: (log, level, text)
+# Lines that contain TLS words or ids, or look like an event, but are none: (log, level, text)
 LOOKALIKES = (
     ("gui_logs", "Warning", "SSL error with client 192.0.2.1:37222 - (336027804, 'error:1407609C:SSL routines:SSL23_GET_CLIENT_HELLO:http request')"),
     ("gui_logs", "Info", "Error in https connection from host 192.0.2.1 port 37224 - [Errno 54] Connection reset by peer"),
@@ -188,41 +188,41 @@ CEF_HEAD = "CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOL
 
 
 def serial(host: str) -> str:
-    """The serial number of an appliance."""
+    """Return the serial number of an appliance."""
     number = int("".join(filter(str.isdigit, host)) or 0)
     return f"{number:04X}1111AAAA1111-1111AAAA{number:04X}"
 
 
 def escaped(text: str) -> str:
-    """A text as CEF has it in a value."""
+    """Return a text as CEF escapes it in a value."""
     return text.replace("\\", "\\\\").replace("=", "\\=")
 
 
 def ipv4(rng: random.Random) -> str:
-    """A documentation address."""
+    """Return an IPv4 address for documentation."""
     return f"{rng.choice(('192.0.2', '198.51.100', '203.0.113'))}.{rng.randrange(1, 255)}"
 
 
 def ipv6(rng: random.Random) -> str:
-    """A documentation address."""
+    """Return an IPv6 address for documentation."""
     return f"2001:db8:{rng.randrange(1, 0xFFFF):x}::{rng.randrange(1, 0xFFFF):x}"
 
 
 def person(rng: random.Random) -> str:
-    """The local part of an address."""
+    """Return the local part of an address."""
     return f"{WORDS[int(rng.random() * len(WORDS))]}.{WORDS[int(rng.random() * len(WORDS))]}"
 
 
 def token(rng: random.Random) -> str:
-    """A queue id as mail servers invent them."""
+    """Return a queue id like those of mail servers."""
     return f"{rng.getrandbits(48):012X}"
 
 
 def pick(rng: random.Random, of: Sequence[str]) -> str:
-    """One of a sequence, faster than `choice`."""
+    """Return a random item of a sequence, faster than `choice`."""
     return of[int(rng.random() * len(of))]
 
 
 def partner_domains(rng: random.Random, count: int) -> list[str]:
-    """Names of the domains that mail is exchanged with."""
+    """Return names of domains with which mail is exchanged."""
     return [f"{rng.choice(WORDS)}{number}.example.{rng.choice(('net', 'com', 'org'))}" for number in range(count)]

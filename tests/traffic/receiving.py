@@ -1,4 +1,4 @@
-"""Receiving: connections that come in, are refused or not, speak TLS or not, and bring messages."""
+"""Receiving: connections that come in, are refused or not, use TLS or not, and bring messages."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ INTERFACES = ("Data 1", "Management", "IncomingMail", "mail.example.com", "Data-
 
 
 class Appliance(Scanning):
-    """One appliance: the part that receives, and with it the whole."""
+    """A whole appliance; this class adds the part that receives to the other parts."""
 
     def __init__(self, stage: Stage, host: str, rng: random.Random, bases: tuple[int, int, int]) -> None:
         super().__init__(stage, host, rng, bases)
         self.lookalikes = cycle(names.LOOKALIKES)
 
     def arrivals(self) -> Process:
-        """Connections from outside, until all messages have come."""
+        """Start connections from outside until all messages have come."""
         rng, profile, world = self.rng, self.profile, self.world
         per_connection = 1 / (1 - profile.more_messages)
         while self.stage.wanted > 0:
@@ -47,7 +47,7 @@ class Appliance(Scanning):
                 world.start(self.twins())
 
     def background(self) -> Process:
-        """Lines that belong to no message."""
+        """Log lines that belong to no message."""
         yield self.rng.random() * 60
         while self.stage.wanted > 0:
             self.say(names.STATUS.format(i=self.icid, d=self.dcid, m=self.mid))
@@ -57,7 +57,7 @@ class Appliance(Scanning):
             yield 60.0
 
     def twins(self) -> Process:
-        """An id that another peer's connection takes seconds after the first one's end."""
+        """Simulate two connections with one id: another peer's begins seconds after the end of the first."""
         era = self.era()
         self.icid += 1
         number, first = self.icid, ""
@@ -68,7 +68,7 @@ class Appliance(Scanning):
             yield APART
 
     def session(self, era: int, connection: Connection, domain: str) -> Process:
-        """A short connection, which may fail, or bring one message in clear text or over TLS."""
+        """Simulate a short connection, which may fail, or bring one message in clear text or over TLS."""
         rng = self.rng
         yield rng.random()
         draw = rng.random()
@@ -84,7 +84,7 @@ class Appliance(Scanning):
         self.close(connection)
 
     def open(self, era: int, domain: str, number: int | None = None, *, other_than: str = "") -> Connection:
-        """Log the opening line of a receiving connection, with an id of its own or a given one; `other_than` is no address of its peer."""
+        """Log the opening line of a receiving connection, with a new id or a given one; its peer has another address than `other_than`."""
         rng = self.rng
         if number is None:
             self.icid += 1
@@ -123,7 +123,7 @@ class Appliance(Scanning):
         return connection
 
     def hat(self, connection: Connection, era: int, action: str) -> None:
-        """Log what the host access table decided."""
+        """Log the decision of the host access table (HAT)."""
         rng = self.rng
         if era == 0 and action == "ACCEPT" and self.odds(0.4):
             if self.say(f"ICID {connection.id} SBRS None"):
@@ -139,13 +139,13 @@ class Appliance(Scanning):
             group, match = "BLACKLIST", pick(rng, names.REJECT_MATCHES)
         country = pick(rng, names.COUNTRIES) if era == 2 and rng.random() < 0.5 else None
         if match.endswith("ipr not enabled"):
-            country = None  # never seen together
+            country = None  # never seen in one line
         tail = "" if country is None else f" country {country}"
         if self.say(f"ICID {connection.id} {action} SG {group} match {match}{tail}"):
             connection.saw_hat(self.time, action, None if group == "None" else group, country)
 
     def close(self, connection: Connection, *, abrupt: bool = False) -> None:
-        """Log the end of a receiving connection, in one of its wordings."""
+        """Log the end of a receiving connection."""
         number, rng = connection.id, self.rng
         texts = [f"ICID {number} close"]
         if self.seldom(0.01):
@@ -167,7 +167,7 @@ class Appliance(Scanning):
         self.stage.end_connection(connection)
 
     def refuse(self) -> Process:
-        """A connection that the HAT refuses."""
+        """Simulate a connection that the HAT refuses."""
         era, rng = self.era(), self.rng
         if self.seldom(0.01):
             # ICID 0 is no connection
@@ -202,7 +202,7 @@ class Appliance(Scanning):
         self.close(connection)
 
     def lost_before_mail(self) -> Process:
-        """A connection that ends without mail: a probe, a handshake that fails, TLS that was required."""
+        """Simulate a connection that ends without mail: a probe, a failed handshake, or required TLS that was not used."""
         era, rng = self.era(), self.rng
         connection = self.open(era, self.partner())
         yield rng.random()
@@ -223,7 +223,7 @@ class Appliance(Scanning):
         self.close(connection, abrupt=self.odds(0.5))
 
     def receive_failure(self, connection: Connection, era: int) -> None:
-        """Log a handshake that failed on a receiving connection."""
+        """Log a failed handshake on a receiving connection."""
         if era == 0 and self.odds(0.7):
             if self.say(f"ICID {connection.id} TLS failed"):
                 connection.saw_failure(self.time, "failed", None)
@@ -249,7 +249,7 @@ class Appliance(Scanning):
             connection.saw_success(self.time, version, cipher)
 
     def receive(self) -> Process:
-        """A connection that brings mail."""
+        """Simulate a connection that brings mail."""
         rng, profile = self.rng, self.profile
         if self.stage.wanted <= 0:
             return
@@ -263,7 +263,7 @@ class Appliance(Scanning):
         encrypted = False
         yield rng.random() * 1.5
         if self.seldom(0.003):
-            # the handshake fails and the peer goes on in clear text
+            # the handshake fails, and the peer continues in clear text
             if self.odds(0.7):
                 self.receive_failure(connection, era)
                 yield APART
@@ -296,7 +296,7 @@ class Appliance(Scanning):
                 break
             yield rng.random()
         if self.seldom(0.004):
-            # the end of a session, long after its message was accepted
+            # an error at the end of a session, long after its message was accepted
             yield APART
             self.failed(connection, SOCKET if self.odds(0.8) else HANDSHAKE)
             yield rng.random()
@@ -306,7 +306,7 @@ class Appliance(Scanning):
         self.close(connection, abrupt=rng.random() < 0.05)
 
     def transaction(self, connection: Connection, era: int, domain: str, *, outgoing: bool, read: bool) -> Process:
-        """One message on a receiving connection."""
+        """Simulate one message on a receiving connection."""
         rng, profile = self.rng, self.profile
         self.mid += 1
         message = Message(self.host, self.mid)
@@ -371,7 +371,7 @@ class Appliance(Scanning):
         mail.message_id = message_id
         if self.say(f"MID {mid} Message-ID '{message_id}'"):
             message.saw_identity(self.time, message_id=message_id)
-        # quotes at its ends could be those of the log
+        # quotes at the ends of a subject could be the log's
         subject = self.free(f"{pick(rng, names.TOPICS)} {pick(rng, names.WORDS)}").strip(QUOTES + " ")
         form = rng.random()
         if form < 0.9:
@@ -385,7 +385,7 @@ class Appliance(Scanning):
             message.saw_identity(self.time, subject=subject)
 
     def reject(self, mail: Mail, connection: Connection, rid: int, address: str) -> int:
-        """Log that a recipient is refused; answers how many recipient ids that takes."""
+        """Log that a recipient is refused; return how many recipient ids this uses up."""
         mid, icid = mail.message.mid, connection.id
         if not self.odds(self.profile.refused_rids):
             self.say(f"MID {mid} ICID {icid} To: <{address}> Rejected by RAT")
@@ -394,7 +394,7 @@ class Appliance(Scanning):
         return int(self.odds(0.5))
 
     def give_up(self, mail: Mail, connection: Connection) -> None:
-        """Log that a message is refused or given up before it is accepted, in one of the ways."""
+        """Log, in one of several ways, that a message is refused or given up before it is accepted."""
         icid = connection.id
         form = self.rng.randrange(7)
         if form == 0:

@@ -1,4 +1,4 @@
-"""Scanning: what an appliance does with a message between receiving and delivery, quarantines among it."""
+"""Scanning: what an appliance does with a message between receiving and delivery, including quarantines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Scanning(Delivery):
     """The part of an appliance that scans and holds messages."""
 
     def scan(self, mail: Mail, era: int) -> Process:
-        """What the gateway does with a message between receiving and delivery."""
+        """Process a message between receiving and delivery."""
         rng = self.rng
         mid = mail.message.mid
         table = "outbound" if mail.outgoing else "inbound"
@@ -33,7 +33,7 @@ class Scanning(Delivery):
             self.world.start(self.scan_part(part, era), rng.random())
 
     def scan_part(self, mail: Mail, era: int) -> Process:  # noqa: C901 - one branch per scanner
-        """Spam, virus and content scanning of one message."""
+        """Scan one message for spam, viruses and content."""
         rng, profile = self.rng, self.profile
         mid = mail.message.mid
         yield rng.random() * 2
@@ -95,7 +95,7 @@ class Scanning(Delivery):
             if not kept:
                 return
         if self.seldom(0.002):
-            # given up after it was accepted
+            # aborted after it was accepted
             if self.odds(0.5):
                 self.sign(mail, f"MID {mid} queued for delivery")
             self.finish(mail, "aborted")
@@ -113,7 +113,7 @@ class Scanning(Delivery):
             mail.message.saw(self.time, accepted=True)
 
     def policy_quarantine(self, mail: Mail) -> Answer:
-        """Hold a message; answers whether it is released and goes on."""
+        """Hold a message; return whether it is released and processed further."""
         rng, mid = self.rng, mail.message.mid
         name = rng.choice(("Policy", "Outbreak", "Virus"))
         if self.odds(0.15):

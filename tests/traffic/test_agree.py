@@ -1,4 +1,4 @@
-"""A share of `python tests/traffic agree`: truth and answers compared in every envelope, and differences seen."""
+"""A part of `python tests/traffic agree`: truth and results are compared in every envelope, and differences are noticed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = list(ENVELOPES)
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
-    """Run the command; answers exit code and output."""
+    """Run the command, and return its exit code and output."""
     with redirect_stdout(io.StringIO()) as output:
         code = agree.main(["--work", str(folder), *arguments])
     return code, output.getvalue()
@@ -28,13 +28,13 @@ def run(folder: Path, *arguments: str) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all, so that the app is installed once."""
+    """One folder for all tests, so that the app is installed only once."""
     return tmp_path_factory.mktemp("agree")
 
 
 @pytest.mark.parametrize("at", range(len(NAMES)), ids=NAMES)
 def test_the_command_line_tells_the_truth(work: Path, at: int) -> None:
-    """In each envelope, on one of the ten kinds of log, whole records of connections and messages are the truth."""
+    """In each envelope, on one of the ten kinds of log, whole records of connections and messages agree with the truth."""
     code, output = run(work, "--messages", "150", "--seeds", str(1 + at % len(MODES)), "--envelopes", NAMES[at], "--engines", "cli")
     assert code == 0, output
     assert ": 0 differences" in output
@@ -42,14 +42,14 @@ def test_the_command_line_tells_the_truth(work: Path, at: int) -> None:
 
 @pytest.mark.parametrize(("seed", "envelope"), [(3, "nested_native"), (6, "syslog"), (8, "json_message")])
 def test_every_situation_tells_the_truth(work: Path, seed: int, envelope: str) -> None:
-    """So are they where everything unusual happens."""
+    """Records also agree with the truth if everything unusual happens."""
     code, output = run(work, "--messages", "300", "--seeds", str(seed), "--envelopes", envelope, "--engines", "cli")
     assert code == 0, output
 
 
 @pytest.mark.parametrize(("seed", "envelope"), [(3, "syslog"), (6, "native"), (8, "no_time"), (10, "iso_utc")])
 def test_the_splunk_commands_tell_the_truth(work: Path, seed: int, envelope: str) -> None:
-    """The same of the commands of the built app, with events newest first on three indexers."""
+    """The records of the built app's commands agree with the truth too, with events newest first on three indexers."""
     if not any(map(splunk_app.find_python, splunk_app.VERSIONS)):
         pytest.skip(f"needs Python {' or '.join(splunk_app.VERSIONS)}")
     code, output = run(work, "--messages", "150", "--seeds", str(seed), "--envelopes", envelope, "--engines", "splunk")
@@ -57,7 +57,7 @@ def test_the_splunk_commands_tell_the_truth(work: Path, seed: int, envelope: str
 
 
 def test_what_agreed_is_not_run_again_and_what_is_missing_shows(work: Path) -> None:
-    """The results file is the memory of a run that was cut short: what it lacks stands in the table as a dash, and is a failure."""
+    """The results file remembers an interrupted run; comparisons that it lacks are dashes in the table, and make the command fail."""
     arguments = ("--messages", "20", "--seeds", "1", "--engines", "cli", "--results", str(work / "kept.txt"))
     assert run(work, *arguments, "--envelopes", "native")[0] == 0
     before = (work / "kept.txt").read_text(encoding="utf-8")
@@ -69,7 +69,7 @@ def test_what_agreed_is_not_run_again_and_what_is_missing_shows(work: Path) -> N
 
 
 def test_any_difference_is_seen() -> None:
-    """A field that differs, a record that is missing and one too many are a difference each."""
+    """A different field, a missing record and an extra record each count as one difference."""
     truth = list(agree.Corpus(1, 150).truth("messages", clock=True))
     assert agree.compare(iter(truth), iter(truth)) == agree.Outcome(len(truth), 0, [])
     for changed in (
@@ -82,7 +82,7 @@ def test_any_difference_is_seen() -> None:
 
 
 def test_a_seed_s_lines_keep_the_life_of_their_ids() -> None:
-    """Shuffled and doubled, lines of one life of the ids never come among those of the next."""
+    """Even if shuffled and duplicated, lines of one life of the ids never mix with those of the next."""
     for seed, mode in enumerate(MODES, 1):
         lives = [life for life, _ in spoiled(Recorder(seed, 60), seed)]
         assert lives == sorted(lives)
@@ -90,7 +90,7 @@ def test_a_seed_s_lines_keep_the_life_of_their_ids() -> None:
 
 
 def test_a_row_is_its_record_again() -> None:
-    """Numbers, flags, lists and attempts come back from the text that Splunk keeps."""
+    """Numbers, flags, lists and attempts are restored from the text that Splunk keeps."""
     row = {
         "_time": "1709632800",
         "mid": "7",

@@ -1,4 +1,4 @@
-"""The generator itself: it repeats, it has every shape in believable shares, and its truth agrees with its lines."""
+"""The generator itself: it is repeatable, has every shape in realistic proportions, and its truth agrees with its lines."""
 
 # ruff: noqa: E501 (whole log lines are not broken)
 
@@ -31,7 +31,7 @@ from .model import Simulation, Traffic
 from .truth import Connection, Message
 from .world import World
 
-# One expression per shape, written from the catalogue; each has to occur among the texts of the "rare" profile.
+# One expression per shape, written from the catalogue; each must occur in the "rare" profile.
 SHAPES = {
     "I1": r"ICID \d+ TLS success",
     "I2": r"ICID \d+ TLS success protocol TLSv1/SSLv3 cipher \S+",
@@ -200,14 +200,14 @@ def test_a_profile_of_ones_own() -> None:
 
 
 def test_a_seed_repeats() -> None:
-    """One seed gives one traffic, whole; another gives another."""
+    """The same seed gives exactly the same traffic; another seed gives other traffic."""
     first, again, other = (generate(seed=seed, messages=60, hosts=2, profile="rare") for seed in (3, 3, 4))
     assert first == again
     assert first.lines != other.lines
 
 
 def test_proportions_are_those_of_a_gateway() -> None:
-    """The plain profile has about 24 lines per message, 6% of them with TLS, 88 bytes long, 20 to 60 in a second."""
+    """The plain profile has about 24 lines per message, of 88 bytes each, 6% of them about TLS, and 20 to 60 lines per second."""
     lines = generate(seed=2, messages=4000, profile="plain").lines
     texts = list(render(lines))
     assert 23 < len(lines) / 4000 < 25.5
@@ -218,7 +218,7 @@ def test_proportions_are_those_of_a_gateway() -> None:
 
 
 def test_lines_come_in_the_order_of_time_and_interleaved(rare: Traffic) -> None:
-    """Stamps never go back, and other lines stand between those of one connection."""
+    """Stamps never go back, and other lines come between those of one connection."""
     times = [line.time for line in rare.lines]
     assert times == sorted(times)
     inside = [at for at, line in enumerate(rare.lines) if line.text.startswith("ICID ") and " ACCEPT " in line.text and "ICID" not in rare.lines[at + 1].text]
@@ -232,7 +232,7 @@ def _lives(traffic: Traffic, pattern: str) -> Counter[tuple[str, int]]:
 
 
 def test_each_id_has_one_record_per_life(rare: Traffic) -> None:
-    """Every opened connection and every started message has its record, twice for ids that came again."""
+    """Every opened connection and every started message has a record; ids that were reused have two."""
     for side, key, pattern in (
         ("receiving", "icid", r"New (?:SMTP|smtp) ICID (\d+) "),
         ("delivery", "dcid", r"New SMTP DCID (\d+) "),
@@ -240,7 +240,7 @@ def test_each_id_has_one_record_per_life(rare: Traffic) -> None:
         opened = _lives(rare, pattern)
         records = Counter((record["esa_host"], record[key]) for record in rare.truth_connections if record["esa_direction"] == side)
         assert opened == records
-        # another peer may take an id seconds later
+        # another peer's connection may reuse an id seconds later
         assert {1, 2} <= set(opened.values()) <= ({1, 2, 3, 4} if key == "icid" else {1, 2})
     started = _lives(rare, r"Start MID (\d+) ICID ")
     records = Counter((record["esa_host"], record["mid"]) for record in rare.truth_messages)
@@ -262,7 +262,7 @@ def test_ids_come_again_hours_later(rare: Traffic) -> None:
 
 
 def test_a_whole_log_leaves_nothing_unknown(rare: Traffic) -> None:
-    """While all lines are in view, the log tells everything that the gateway knew."""
+    """If all lines are in view, verdicts are unknown only if the gateway's words leave them open."""
     assert {record["tls_verdict"] for record in rare.truth_connections} == {
         "encrypted",
         "mixed",
@@ -273,7 +273,7 @@ def test_a_whole_log_leaves_nothing_unknown(rare: Traffic) -> None:
     }
     assert {record["received"] for record in rare.truth_messages} == {"encrypted", "cleartext", "internal", "none", "unknown"}
     assert {record["delivered"] for record in rare.truth_messages} == {"encrypted", "cleartext", "mixed", "none", "unknown"}
-    # what is unknown has words that leave it open, or an outside sender that came over nothing
+    # unknown verdicts have words that leave them open, or an outside sender without a connection
     assert all("tls_reason" in record for record in rare.truth_connections if record["tls_verdict"] == "unknown")
     unknown = [record for record in rare.truth_messages if record["received"] == "unknown"]
     assert any("icid" not in record and "sender" in record for record in unknown)
@@ -289,7 +289,7 @@ def test_a_whole_log_leaves_nothing_unknown(rare: Traffic) -> None:
 
 
 def test_every_situation_occurs(rare: Traffic) -> None:
-    """Each situation in which order, words or what is left out decide is met often."""
+    """Each situation in which the order, the words or missing lines decide occurs often."""
     connections, messages = rare.truth_connections, rare.truth_messages
     found = {
         "mixed": sum(record["tls_verdict"] == "mixed" for record in connections),
@@ -313,7 +313,7 @@ def test_every_situation_occurs(rare: Traffic) -> None:
 
 
 def test_records_agree_with_each_other(rare: Traffic) -> None:
-    """Children have their parent's verdict, deliveries that of their connection."""
+    """Children have their parent's verdict, deliveries their connection's."""
     single = generate(seed=6, messages=1500, profile=replace(PROFILES["rare"], twins=0.0))
     messages = {record["mid"]: record for record in single.truth_messages}
     connections = {(record["esa_direction"], record.get("icid", record.get("dcid"))): record for record in single.truth_connections}
@@ -353,7 +353,7 @@ def test_records_agree_with_each_other(rare: Traffic) -> None:
 
 
 def test_truth_agrees_with_a_plain_reading_of_the_lines() -> None:
-    """Counted from the text with the simplest patterns, success lines and deliveries are those of the truth."""
+    """Success lines and deliveries, counted in the text with the simplest patterns, agree with the truth."""
     traffic = generate(seed=8, messages=1500, profile=replace(PROFILES["rare"], twins=0.0))
     texts = [line.text for line in traffic.lines]
     success = {match.group(1, 2) for text in texts if (match := re.match(r"([ID]CID) (\d+) TLS success", text))}
@@ -390,7 +390,7 @@ def test_a_cut_head_turns_what_is_out_of_view_to_unknown() -> None:
         number = record.get("icid", record.get("dcid"))
         known = before[record["esa_direction"], number]
         if "opened" in record:
-            # what its messages share may be out of view
+            # the lines that show what its messages have in common may be out of view
             shared = ("domain", "mail_flow")
             assert {**record, **dict.fromkeys(shared)} == {**known, **dict.fromkeys(shared)}
             continue
@@ -408,13 +408,13 @@ def test_a_cut_head_turns_what_is_out_of_view_to_unknown() -> None:
 
 
 def test_an_end_cut_off_leaves_messages_undelivered() -> None:
-    """What comes after the last line in view has not happened as far as the log shows."""
+    """Events after the last line in view have not happened, as far as the log shows."""
     traffic = generate(seed=9, messages=200, profile="realistic", keep=700)
     assert len(traffic.lines) == 700
     assert any(record["delivered"] == "none" and record["received"] == "encrypted" for record in traffic.truth_messages)
 
 
-# what is seen, one second after another ("=" stands before what is of the same second), and the verdict: with times, and without any
+# what is seen, one second apart ("=" marks the same second), and the verdict: with times, and without times
 CONNECTION_RULES = [
     ("open", "unused", "unused"),
     ("open success message", "encrypted", "encrypted"),
@@ -498,7 +498,7 @@ def test_connection_rules(seen: str, verdict: str, untimed: str) -> None:
 
 
 def test_message_rules() -> None:
-    """Only `done` delivers; one recipient in clear text among encrypted ones is mixed; what is not known stays so."""
+    """Only `done` is a delivery; one recipient in clear text among encrypted ones makes it mixed; an unknown connection makes it unknown."""
     secret, clear, before = (Connection("esa1.example.com", "delivery", number, "192.0.2.1") for number in (1, 2, 3))
     secret.saw_open(0)
     secret.saw_success(0, "TLSv1.2", "AES128-SHA")
@@ -524,7 +524,7 @@ def test_message_rules() -> None:
 
 
 def test_messages_start_in_the_second_of_a_failure() -> None:
-    """Some failures and the messages behind them share a second, and most do not."""
+    """Some failures share a second with the message after them, but most do not."""
     traffic = generate(seed=11, messages=3000, profile="rare")
     started: dict[str, list[int]] = {}
     failed: dict[str, list[int]] = {}
@@ -539,7 +539,7 @@ def test_messages_start_in_the_second_of_a_failure() -> None:
 
 
 def _texts(record: object) -> list[str]:
-    """All texts in a record."""
+    """Return all texts in a record."""
     if isinstance(record, dict):
         return [text for value in record.values() for text in _texts(value)]
     if isinstance(record, list):
@@ -549,7 +549,7 @@ def _texts(record: object) -> list[str]:
 
 @pytest.mark.parametrize("name", ENVELOPES)
 def test_envelopes_keep_the_text(name: str) -> None:
-    """Every envelope ends in the text, whole, and is one line."""
+    """Every envelope is one line and ends with the complete text."""
     lines = generate(seed=1, messages=20, profile="rare").lines
     for line, text in zip(lines, render(lines, name, -21600)):
         assert "\n" not in text
@@ -638,7 +638,7 @@ def test_envelope_stamps() -> None:
 
 
 def test_ways_to_spoil_a_log_keep_its_lines() -> None:
-    """Shuffling stays within a second, doubling adds known lines, wrapping loses no word, dealing loses no line."""
+    """Shuffling stays within a second, duplicating adds only known lines, wrapping loses no word, and dealing loses no line."""
     lines = generate(seed=1, messages=60).lines
     mixed = list(shuffled(lines))
     assert mixed != lines
@@ -655,7 +655,7 @@ def test_ways_to_spoil_a_log_keep_its_lines() -> None:
 
 
 def test_a_world_shows_only_its_window() -> None:
-    """Lines before and after the window are logged out of view."""
+    """Lines before and after the window are not in view."""
     world = World(0.0, skip=1, keep=2)
     assert [world.show("esa1", str(number), "Info", "mail_logs") for number in range(5)] == [
         False,
@@ -667,7 +667,7 @@ def test_a_world_shows_only_its_window() -> None:
 
 
 def test_the_command_line_streams_the_same(tmp_path: Path) -> None:
-    """Run as a directory, it writes the lines and records that the library gives."""
+    """Run as a directory, it writes the same lines and records as the library."""
     log, truth = tmp_path / "out.log", tmp_path / "truth.jsonl"
     arguments = ["--messages", "150", "--seed", "4", "--profile", "rare", "--hosts", "2", "--envelope", "syslog"]
     command = [sys.executable, str(Path(__file__).parent), *arguments, "--log", str(log), "--truth", str(truth)]
@@ -679,7 +679,7 @@ def test_the_command_line_streams_the_same(tmp_path: Path) -> None:
 
 
 def test_the_command_line_makes_files(tmp_path: Path) -> None:
-    """An envelope without a host has files per appliance; lines are dealt, or files follow each other."""
+    """An envelope without a host gets separate files per appliance; lines are dealt to several files, or files follow each other."""
     base = [sys.executable, str(Path(__file__).parent), "--messages", "40", "--hosts", "2", "--log"]
     subprocess.run([*base, str(tmp_path / "a.log"), "--files", "2", "--head"], check=True)
     subprocess.run([*base, str(tmp_path / "b.log"), "--rotate", "500", "--shuffle"], check=True)
@@ -696,7 +696,7 @@ def test_the_command_line_makes_files(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_log() -> None:
-    """The truth is handed out while the traffic runs, so that nothing of it has to be kept."""
+    """The truth is handed out while the simulation runs, so that it need not be kept in memory."""
     simulation = Simulation(seed=1, messages=3000, profile="plain")
     most = 0
     for _ in simulation.lines():

@@ -1,8 +1,8 @@
-"""What the log shows of connections and messages, and the records that follow from it.
+"""What the log shows about connections and messages, and the records that follow from it.
 
-The model calls the `saw_...` methods for lines that are in view and for no others, in true order. The rules are the
-contract's (connection verdict, message verdict, records), written here a second time on purpose: from knowledge, not
-from text. `record()` gives what a log with times shows; `record(clock=False)` what the same lines show without any.
+The model calls the `saw_...` methods only for lines that are in view, in true order. The rules are those of the
+contract (connection verdict, message verdict, records), implemented a second time on purpose: from knowledge, not
+from text. `record()` returns what a log with times shows, `record(clock=False)` what the same lines show without times.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import NamedTuple
 
 Record = dict[str, object]
 
-INTERNAL = ("bounce", "notification")  # relations of messages that the appliance wrote itself
-REPLACED = ("rewritten", "released")  # relations of messages that have their parent's envelope
+INTERNAL = ("bounce", "notification")  # relations of messages that the appliance itself wrote
+REPLACED = ("rewritten", "released")  # relations of messages with their parent's sender and recipients
 SAME_MAIL = (*REPLACED, "split", "copy")  # relations of messages with their parent's Message-ID and subject
-LONG_AGO = -1  # where a log without times puts a line: in no order
+LONG_AGO = -1  # the time of every line in a log without times: no order
 
 # what the words of a failure are about
 HANDSHAKE = "handshake"  # TLS itself, or the answer to STARTTLS
 SOCKET = "socket"  # the connection broke; it may have been encrypted before
-VERIFICATION = "verification"  # the certificate was not accepted: the handshake itself came up
-OTHER = "other"  # of a connection error: a reply, a refusal, a time-out
-STATED_FAILURE = "TLS failed"  # the reason where a consolidated event states a failure
+VERIFICATION = "verification"  # the certificate was not accepted; the handshake itself succeeded
+OTHER = "other"  # connection errors: a reply, a refusal, a time-out
+STATED_FAILURE = "TLS failed"  # the reason if a consolidated event states a failure
 
 
 @lru_cache(4096)
 def stamp(time: int) -> str:
-    """Seconds since 1970 as RFC 3339 in UTC."""
+    """Return seconds since 1970 as an RFC 3339 time in UTC."""
     return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(time))
 
 
@@ -37,12 +37,12 @@ def _domain(address: str) -> str:
 
 
 def _only(values: set[str]) -> str | None:
-    """The one value that all share."""
+    """Return the value that all share; None: there is none."""
     return next(iter(values)) if len(values) == 1 else None
 
 
 class Failure(NamedTuple):
-    """An attempt that came to nothing."""
+    """A failed attempt to start TLS."""
 
     time: int
     kind: str  # failed, required, not_offered
@@ -51,7 +51,7 @@ class Failure(NamedTuple):
 
 
 class Stated(NamedTuple):
-    """What a consolidated event states of one side of one message."""
+    """What a consolidated event states about one side of one message."""
 
     verdict: str
     version: str | None
@@ -59,7 +59,7 @@ class Stated(NamedTuple):
 
 
 class Connection:
-    """One ICID or DCID, and what is in view of it."""
+    """One ICID or DCID, and what is in view about it."""
 
     __slots__ = (
         "address",
@@ -95,34 +95,34 @@ class Connection:
         self.host = host
         self.side = side  # receiving or delivery
         self.id = number
-        # what the gateway knows of the peer, in view or not; everything below is what is in view
+        # what the gateway knows, in view or not; everything after `over` is what is in view
         self.address = address
         self.name = name
-        self.up: tuple[int, str | None, str | None] | None = None  # since when TLS was up, and what was agreed on
+        self.up: tuple[int, str | None, str | None] | None = None  # when TLS came up, protocol and cipher
         self.carried: list[Message] = []  # messages that came over it
-        self.over = False  # the gateway says no more of it
-        self.view = False  # any line at all
+        self.over = False  # the gateway logs no more lines about it
+        self.view = False  # any line is in view
         self.opened: int | None = None
         self.closed: int | None = None
         self.last = 0
-        self.peer: str | None = None  # as the opening line has it
+        self.peer: str | None = None  # from the opening line
         self.peer_host: str | None = None
-        self.told: Record = {}  # what lines say besides: the first that says it counts
+        self.told: Record = {}  # further fields that lines state: the first line counts
         self.flow: str | None = None
         self.success: int | None = None  # the second from which TLS was up
         self.version: str | None = None
         self.cipher: str | None = None
         self.required = False
         self.failures: list[Failure] = []
-        self.errors: list[tuple[int, str, str]] = []  # time, what the words are about, the words
-        self.reads: list[tuple[int, Message | None]] = []  # Debug lines that data was read over TLS, and of which message
-        self.when: dict[Message, int] = {}  # messages that passed on it, or were given up, and their start
+        self.errors: list[tuple[int, str, str]] = []  # time, what the words are about, the reason
+        self.reads: list[tuple[int, Message | None]] = []  # Debug lines that data was read over TLS: time, message
+        self.when: dict[Message, int] = {}  # messages that passed or were given up on it, with their start
         self.stated: dict[Message, Stated] = {}
-        self.delivered_to: dict[Message, list[str]] = {}  # as consolidated events list them
-        self.uses: dict[Message, set[int]] = {}  # messages that name it, with the recipients concerned
+        self.delivered_to: dict[Message, list[str]] = {}  # recipients that consolidated events list
+        self.uses: dict[Message, set[int]] = {}  # messages whose lines name it, with the recipient ids concerned
 
     def saw(self, time: int, **told: object) -> None:
-        """Note any line that names this connection, and what it says of the peer and the interface."""
+        """Note any line that names this connection, and what it says about the peer and the interface."""
         self.view = True
         self.last = time
         for name, value in told.items():
@@ -165,7 +165,7 @@ class Connection:
         self.failures.append(Failure(time, kind, reason or "", words))
 
     def saw_error(self, time: int, words: str, reason: str, details: str | None = None, **told: object) -> None:
-        """Note a connection error line: `words` says what it may have been."""
+        """Note a connection error line; `words` is what the error may have been about."""
         self.saw(time, **told)
         self.errors.append((time, words, f"{reason} ({details})" if details else reason))
 
@@ -175,12 +175,12 @@ class Connection:
         self.reads.append((time, message))
 
     def saw_message(self, time: int, message: Message, rids: list[int] | tuple[int, ...] = ()) -> None:
-        """Note a line that a message passes on this connection."""
+        """Note a line that shows a message passing on this connection."""
         self.saw_name(time, message, rids)
         self.when.setdefault(message, time)
 
     def saw_name(self, time: int, message: Message, rids: list[int] | tuple[int, ...]) -> None:
-        """Note a line of a message that names this connection, and says not that it passed."""
+        """Note a line of a message that names this connection, but does not show that the message passed."""
         self.saw(time)
         self.uses.setdefault(message, set()).update(rids)
 
@@ -191,27 +191,27 @@ class Connection:
             self.closed = time
 
     def saw_stated(self, time: int, message: Message, verdict: str | None, version: str | None, cipher: str | None) -> None:
-        """Note what a consolidated event states of the message on this connection."""
+        """Note what a consolidated event states about a message on this connection."""
         self.saw_message(time, message)
         if verdict is not None:
             self.stated[message] = Stated(verdict, version, cipher)
 
     def on(self, message: Message, *, clock: bool = True) -> tuple[str, str | None]:
-        """The verdict on a message that came or went over it, and the reason that stands beside it."""
+        """Return the verdict on a message that came or went over this connection, with its reason."""
         verdict, reason = self.at(message, clock=clock)
         if verdict == "unknown" and (stated := self.stated_for(message)):
             return stated.verdict, None if stated.verdict == "encrypted" else STATED_FAILURE
         return verdict, reason
 
     def stated_for(self, message: Message) -> Stated | None:
-        """What consolidated events state for a message: its own; where TLS comes before all mail, else what all of the connection's share."""
+        """Return what consolidated events state for a message; for delivery, where TLS comes before all mail, else what those of all messages agree on."""
         own = self.stated.get(message)
         if own is None and self.side == "delivery" and len({one.verdict for one in self.stated.values()}) == 1:
             return next(iter(self.stated.values()))
         return own
 
     def details(self, message: Message | None = None) -> tuple[str | None, str | None]:
-        """Protocol and cipher, as a line or else as a consolidated event has them."""
+        """Return protocol and cipher from a line, else from a consolidated event."""
         if self.success is not None:
             return self.version, self.cipher
         own = None if message is None else self.stated_for(message)
@@ -219,17 +219,17 @@ class Connection:
         return (stated[0].version, stated[0].cipher) if stated else (None, None)
 
     def witness(self, message: Message | None = None, *, clock: bool = True) -> list[str] | None:
-        """Who states the verdict, of a message or of all, where it is not the text alone."""
+        """Return who states the verdict, of one message or of all; None: the text alone."""
         stated = [about for about in self.stated if not about.given_up]
         if not stated or (self.outcome(clock=clock)[0] == "unknown" if message is None else self.stated_for(message) is None):
             return None
-        # a line states it, not that there is none
+        # the text counts only if a line states it, not if lines are absent
         found = [(about, self.at(about, clock=clock)[0]) for about in (self.messages if message is None else [message])]
         text = any(verdict == "encrypted" or (verdict == "cleartext" and self.before(about, clock=clock)) for about, verdict in found)
         return ["cef", "text"] if text else ["cef"]
 
     def at(self, message: Message, *, clock: bool = True) -> tuple[str, str | None]:
-        """What the text says of a message, by when it was started, and the reason that stands beside it."""
+        """Return the verdict of the text on a message, from the time of its start, with its reason."""
         time = self.when[message]
         if self.success is not None and (self.success <= time or not clock):
             return "encrypted", None
@@ -241,18 +241,18 @@ class Connection:
                 return "unknown", before[0].reason or None
             broken = [one for one in self.failures if one.words == SOCKET and (not clock or one.time >= time)]
             if broken and self.opened is not None and all(one in broken for one in before):
-                # a session that ended so may have been encrypted, if no failure says that it was not
+                # a session that broke may have been encrypted, unless a failure shows that it was not
                 return "unknown", min(one.reason for one in broken)
         if before:
             return "cleartext", before[0].reason or None
-        # TLS is started once: where that is in view, it was not up before
+        # TLS starts only once: if that is in view, TLS was not up before
         return ("cleartext" if self.opened is not None or self.success is not None else "unknown"), None
 
     def before(self, message: Message, *, clock: bool = True) -> list[Failure]:
-        """The attempts that failed before a message, the first one first.
+        """Return the attempts that failed before a message, the first one first.
 
-        In one second nobody can tell an attempt before a message from one behind it. It says why the message went in clear text where the
-        opening shows that it did, and nothing else.
+        Within one second, nobody can tell an attempt before a message from one after it. An attempt in the same second counts only as
+        the reason for clear text, if the opening line shows that there was clear text.
         """
         time, tie = self.when[message], self.opened is not None
         found = [one for one in self.failures if (tie if not clock or one.time == time else one.time < time)]
@@ -260,11 +260,11 @@ class Connection:
 
     @property
     def messages(self) -> dict[Message, int]:
-        """The messages that passed, and when each was started: what was given up counts for no connection."""
+        """The messages that passed, with the time of their start, without those that were given up."""
         return {message: time for message, time in self.when.items() if not message.given_up}
 
     def outcome(self, *, clock: bool = True) -> tuple[str, str | None]:
-        """The contract's connection verdict, from what is in view, and the reason that stands beside it."""
+        """Return the contract's connection verdict from what is in view, with its reason."""
         passed = self.messages
         if passed:
             found = [self.on(message, clock=clock) for message, _ in sorted(passed.items(), key=lambda item: item[1])]
@@ -277,13 +277,13 @@ class Connection:
         tried = sorted(
             (one.time if clock else LONG_AGO, one.kind, one.reason)
             for one in self.failures
-            # what failed before TLS came up was made good; in one second it is so unless TLS may not be used
+            # failures before TLS came up do not count, nor those in the same second unless TLS may not be used
             if self.success is None
             or (clock and one.time > self.success)
             or ((not clock or one.time == self.success) and (one.kind == "required" or one.words == VERIFICATION))
         )
         if tried:
-            # the line that says required tells more than the failure beside it
+            # the line with `required` says more than the failure beside it
             required = [attempt for attempt in tried if attempt[1] == "required"]
             return "failed", (required or tried)[0][2] or None
         if self.success is not None:
@@ -299,11 +299,11 @@ class Connection:
 
     @property
     def verdict(self) -> str:
-        """The verdict alone."""
+        """The verdict without its reason."""
         return self.outcome()[0]
 
     def partner(self) -> str | None:
-        """The partner's domain: what a line says, else what all senders or all recipients concerned share."""
+        """Return the partner's domain from a line, else the domain that all senders or all recipients concerned share."""
         told = self.told.get("tls_domain")
         if isinstance(told, str):
             return told.lower()
@@ -320,14 +320,14 @@ class Connection:
         return _only(found)
 
     def mail_flow(self) -> str | None:
-        """The HAT's word, else what all its messages share."""
+        """Return the mail flow from the HAT action, else the one that all its messages share."""
         if self.flow is not None:
             return self.flow
         flows = {message.mail_flow for message in self.uses if not message.given_up}
         return next(iter(flows)) if len(flows) == 1 else None
 
     def record(self, *, clock: bool = True) -> Record:
-        """The connection record; a key without a value is left out."""
+        """Return the connection record, without keys that have no value."""
         verdict, reason = self.outcome(clock=clock)
         version, cipher = self.details() if verdict in ("encrypted", "mixed") else (None, None)
         record: Record = {
@@ -351,7 +351,7 @@ class Connection:
 
 
 class Message:
-    """One MID, and what is in view of it."""
+    """One MID, and what is in view about it."""
 
     __slots__ = (
         "accepted",
@@ -384,29 +384,29 @@ class Message:
     def __init__(self, host: str, mid: int) -> None:
         self.host = host
         self.mid = mid
-        self.over = False  # the gateway says no more of it
+        self.over = False  # the gateway logs no more lines about it
         self.view = False
         self.first = 0
         self.last = 0
         self.finished = False
         self.connection: Connection | None = None
         self.own = False  # started on ICID 0
-        self.noted = False  # its start says what the appliance made it for
+        self.noted = False  # its start line says why the appliance made it
         self.refused = False  # a line says that it was refused or given up
         self.accepted = False  # a line shows that it was accepted
         self.parent: Message | None = None
         self.relation: str | None = None
-        self.new_recipients = False  # what made it changed the recipients
+        self.new_recipients = False  # the rewrite changed the recipients
         self.flow: str | None = None
         self.sender: str | None = None
-        self.told_sender = False  # a line tells it, even that there is none
+        self.told_sender = False  # a line states the sender, or that there is none
         self.recipients: dict[int, str] = {}
         self.stated_recipients: list[str] = []
-        self.bounced_to: list[str] = []  # as consolidated events list them
-        self.listed: dict[int, str] = {}  # those that the line that split it off names
+        self.bounced_to: list[str] = []  # recipients that consolidated events list
+        self.listed: dict[int, str] = {}  # recipients in the line of the split that made it
         self.message_id: str | None = None
         self.subject: str | None = None
-        # (time, connection or none, how it ended or None for its start, recipient ids, the other side's words)
+        # (time, connection or None, outcome or None for the start, recipient ids, the other side's response)
         self.attempts: list[tuple[int, Connection | None, str | None, tuple[int, ...], str | None]] = []
 
     def saw(self, time: int, *, accepted: bool = False) -> None:
@@ -418,7 +418,7 @@ class Message:
         self.accepted |= accepted
 
     def saw_on(self, time: int, connection: Connection | None, *, start: bool = False) -> None:
-        """Note a line that ties the message to its ICID; none stands for ICID 0, which is no connection."""
+        """Note a line that links the message to its ICID; None means ICID 0, which is no connection."""
         self.saw(time)
         if connection is not None:
             self.connection = connection
@@ -427,7 +427,7 @@ class Message:
             self.own = True
 
     def saw_sender(self, sender: str) -> None:
-        """Note who sent it; an empty text stands for the null sender."""
+        """Note the sender; an empty text is the null sender."""
         if not self.told_sender:
             self.told_sender = True
             self.sender = sender or None
@@ -439,12 +439,12 @@ class Message:
             self.recipients[rid] = address
 
     def saw_addresses(self, time: int, sender: str, rid: int, recipient: str) -> None:
-        """Note a line of the bounce log, which names sender and recipient again."""
+        """Note a line of the bounce log, which repeats sender and recipient."""
         self.saw_sender(sender)
         self.saw_recipient(time, rid, recipient)
 
     def saw_identity(self, time: int, *, message_id: str | None = None, subject: str | None = None) -> None:
-        """Note a line that says which mail it is."""
+        """Note a line with Message-ID or subject."""
         self.saw(time)
         self.message_id = self.message_id or message_id or None
         self.subject = self.subject or subject or None
@@ -459,18 +459,18 @@ class Message:
             parent.accepted = self.accepted = True
 
     def saw_refusal(self, time: int) -> None:
-        """Note that it was refused or given up."""
+        """Note that the message was refused or given up."""
         self.saw(time)
         self.refused = True
 
     def saw_end(self, time: int, *, aborted: bool = False) -> None:
-        """Note that the appliance is done with it."""
+        """Note that the appliance has finished the message."""
         self.saw(time)
         self.finished = True
         self.refused |= aborted
 
     def saw_move(self, time: int, connection: Connection, rids: list[int]) -> None:
-        """Note a move to a quarantine over a connection: it uses the connection, and is no delivery."""
+        """Note a move to a quarantine over a connection: it uses the connection, but is no delivery."""
         self.saw(time, accepted=True)
         connection.saw_message(time, self, rids)
 
@@ -482,7 +482,7 @@ class Message:
         outcome: str | None,
         response: str | None = None,
     ) -> None:
-        """Note the start (no outcome) or the end of an attempt to deliver; no connection stands for DCID 0 or none."""
+        """Note the start (no outcome) or the end of an attempt to deliver; the connection is None for DCID 0 or no DCID."""
         self.saw(time, accepted=True)
         if connection is not None:
             if outcome in (None, "done"):
@@ -492,7 +492,7 @@ class Message:
         self.attempts.append((time, connection, outcome, tuple(rids), response))
 
     def saw_statement(self, time: int, act: str, sender: str, recipients: list[str], flow: str | None, message_id: str | None, subject: str | None) -> None:
-        """Note a consolidated event: it is evidence for what it states, and lines of text go before it."""
+        """Note a consolidated event: it is evidence for what it states, but lines of text take precedence."""
         self.saw(time, accepted=act != "ABORTED")
         self.refused |= act == "ABORTED"
         if sender:
@@ -504,11 +504,11 @@ class Message:
 
     @property
     def given_up(self) -> bool:
-        """Refused or given up, and nothing in view shows that it was accepted before."""
+        """Whether the message was refused or given up, and nothing in view shows that it was accepted."""
         return self.refused and not self.accepted
 
     def passed(self, *, clock: bool = True) -> str:
-        """The contract's verdict for the receiving side."""
+        """Return the contract's verdict for the receiving side."""
         if self.given_up:
             return "none"
         if self.connection is not None:
@@ -518,17 +518,17 @@ class Message:
             return "internal"
         if self.parent is not None:
             return self.parent.passed(clock=clock)
-        # where an outside sender stands, ICID 0 alone does not say that the appliance made it
+        # with an outside sender, ICID 0 alone does not show that the appliance made it
         return "internal" if self.own and (self.noted or self.sender is None) else "unknown"
 
     @property
     def received(self) -> str:
-        """The same of a log with times."""
+        """The contract's verdict for the receiving side, from a log with times."""
         return self.passed()
 
     @property
     def source(self) -> Message | None:
-        """The message whose connection its content came over: itself, or the eldest that it was made from."""
+        """The message over whose connection the content came: itself, or the nearest ancestor with a connection."""
         message: Message | None = self
         while message is not None and message.connection is None:
             message = None if message.relation in INTERNAL else message.parent
@@ -536,7 +536,7 @@ class Message:
 
     @property
     def mail_flow(self) -> str | None:
-        """Incoming or outgoing: the policy table's word, else the HAT action, else that of the message it replaces."""
+        """Incoming or outgoing: from the policy table, else from the HAT action, else from the message that it replaces."""
         if self.flow is not None:
             return self.flow
         if self.connection is not None:
@@ -545,14 +545,14 @@ class Message:
 
     @property
     def any_sender(self) -> str | None:
-        """The sender, of its own or of the message that it replaces."""
+        """The sender, from its own lines or from the message that it replaces."""
         if not self.told_sender and self.parent is not None and self.relation in REPLACED:
             return self.parent.any_sender
         return self.sender
 
     @property
     def all_recipients(self) -> dict[int, str]:
-        """The recipients: those of its own lines, of the line that made it, or of the message that it replaces."""
+        """The recipients, from its own lines, from the line of its split, or from the message that it replaces."""
         if not self.recipients and self.listed:
             return self.listed
         if not self.recipients and self.parent is not None and self.relation in REPLACED and not self.new_recipients:
@@ -561,7 +561,7 @@ class Message:
 
     @property
     def identity(self) -> tuple[str | None, str | None]:
-        """Message-ID and subject, of its own or of the message that it has the content of."""
+        """Message-ID and subject, from its own lines or from the message whose content it has."""
         if self.parent is None or self.relation not in SAME_MAIL:
             return self.message_id, self.subject
         message_id, subject = self.parent.identity
@@ -569,17 +569,17 @@ class Message:
 
     @property
     def delivered(self) -> str:
-        """The contract's verdict for the delivery side."""
+        """The contract's verdict for the delivery side, from a log with times."""
         return self.delivery()
 
     def over_connection(self, connection: Connection | None, *, clock: bool) -> tuple[str, str | None]:
-        """The verdict on an attempt: that of its time where the message passed, else the connection's."""
+        """Return the verdict on an attempt: the message's on this connection if it passed, else the connection's."""
         if connection is None:
             return "unknown", None
         return connection.on(self, clock=clock) if self in connection.when else connection.outcome(clock=clock)
 
     def delivery(self, *, clock: bool = True) -> str:
-        """The contract's verdict for the delivery side."""
+        """Return the contract's verdict for the delivery side."""
         found = {self.over_connection(connection, clock=clock)[0] for _, connection, outcome, _, _ in self.attempts if outcome == "done"}
         if not found:
             return "none"
@@ -590,9 +590,9 @@ class Message:
         return "mixed" if {"encrypted", "cleartext"} <= found else "unknown"
 
     def deliveries(self, *, clock: bool = True) -> list[Record]:
-        """One record per connection, outcome and answer, in the order of time; a start only while its end is out of view.
+        """Return one record per connection, outcome and response, in the order of time; a start only if its end is out of view.
 
-        Two tries of one recipient are two, where their times differ.
+        Two attempts for one recipient are two records if their times differ.
         """
         told = {(outcome, connection if outcome == "done" else None) for _, connection, outcome, rids, _ in self.attempts if rids}
         ended: dict[Connection | None, set[int]] = {}
@@ -604,7 +604,7 @@ class Message:
         for at, connection, outcome, rids, response in self.attempts:
             time = at if clock else LONG_AGO
             if not rids and (outcome, connection) not in told:
-                stated.append((time, connection, outcome))  # by a consolidated event alone
+                stated.append((time, connection, outcome))  # only a consolidated event shows it
             left = [rid for rid in rids if outcome is not None or rid not in ended.get(connection, ())]
             tries = groups.setdefault((connection, outcome, response), [])
             for rid in left:
@@ -621,7 +621,7 @@ class Message:
         return [self.attempt(connection, outcome, time, response, rids, clock=clock) for time, connection, outcome, response, rids in entries]
 
     def attempt(self, connection: Connection | None, outcome: str | None, time: int, response: str | None, rids: list[int], *, clock: bool) -> Record:
-        """The record of one attempt."""
+        """Return the record of one attempt."""
         verdict, reason = self.over_connection(connection, clock=clock)
         recipients = self.all_recipients
         domains = {_domain(recipients[rid]) for rid in rids if rid in recipients}
@@ -645,7 +645,7 @@ class Message:
         return {key: value for key, value in record.items() if value is not None}
 
     def record(self, *, clock: bool = True) -> Record:
-        """The message record; a key without a value is left out."""
+        """Return the message record, without keys that have no value."""
         source = self.source
         over = None if source is None else source.connection
         received = self.passed(clock=clock)
@@ -684,7 +684,7 @@ class Message:
         return {key: value for key, value in record.items() if value is not None}
 
     def concerns(self) -> set[Connection]:
-        """The connections that its record speaks of."""
+        """Return the connections on which its record depends."""
         found = {connection for _, connection, _, _, _ in self.attempts if connection is not None}
         source = self.source
         if source is not None and source.connection is not None:
@@ -693,7 +693,7 @@ class Message:
 
 
 def attempts(record: Record) -> list[tuple[object, ...]]:
-    """The ended attempts of a record, one sorted row per recipient: dcid, rid, outcome, verdict, version, cipher."""
+    """Return the ended attempts of a record as sorted rows, one per recipient: dcid, rid, outcome, verdict, version, cipher."""
     rows: list[tuple[object, ...]] = []
     deliveries = record.get("deliveries")
     for entry in deliveries if isinstance(deliveries, list) else []:
@@ -713,7 +713,7 @@ def attempts(record: Record) -> list[tuple[object, ...]]:
 
 
 def says_nothing(record: Record) -> bool:
-    """Whether a record tells no more than that its id was seen."""
+    """Return whether a record tells only that its id was seen."""
     if "tls_verdict" in record:
         return record["tls_verdict"] == "unknown"
     return record["received"] == "unknown" and record["delivered"] == "none" and not attempts(record)

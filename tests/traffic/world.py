@@ -1,4 +1,4 @@
-"""The clock of the simulation: processes that sleep, and the lines they log in the order of time."""
+"""The clock of the simulation: processes that sleep, and the lines that they log in the order of time."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import heapq
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
-Process = Generator[float, None, None]  # yields how many seconds it sleeps
-Answer = Generator[float, None, bool]  # the same, and answers a question at its end
+Process = Generator[float, None, None]  # yields the seconds that it sleeps
+Answer = Generator[float, None, bool]  # the same, and returns an answer at its end
 
 
 class Line(NamedTuple):
-    """One log line before any envelope is put around it."""
+    """One log line without its envelope."""
 
     time: int  # seconds since 1970, UTC
     host: str
@@ -21,7 +21,7 @@ class Line(NamedTuple):
 
     @property
     def said(self) -> str:
-        """The line as the appliance writes it behind its stamp."""
+        """The line as the appliance writes it after its stamp."""
         return f"{self.level}: {self.text}" if self.level else self.text
 
 
@@ -47,7 +47,7 @@ class World:
         heapq.heappush(self._heap, (self.now + delay, self._sequence, process))
 
     def show(self, host: str, text: str, level: str, log: str) -> bool:
-        """Log one line now; answers whether it is in view."""
+        """Log one line now; return whether it is in view."""
         self.logged += 1
         if self.logged <= self.hidden or (self._end is not None and self.logged > self._end):
             return False
@@ -55,7 +55,7 @@ class World:
         return True
 
     def run(self) -> Iterator[Line]:
-        """Run until no process is left; yields the lines in view."""
+        """Run until no process is left, and yield the lines in view."""
         heap, lines = self._heap, self._lines
         while heap:
             self.now, _, process = heapq.heappop(heap)
