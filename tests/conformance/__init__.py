@@ -1,1 +1,1 @@
-"""One corpus through every engine: each case and each scenario, and the count of differences."""
+"""One corpus for every engine: all cases and scenarios, and the number of differences."""

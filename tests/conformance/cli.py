@@ -1,10 +1,10 @@
-"""Runs every case and every scenario through every engine that is here, and prints the count of differences.
+"""Runs every case and every scenario through every engine that is installed, and prints the number of differences.
 
-    python tests/conformance                               # the whole table; minutes
+    python tests/conformance                               # the whole table; takes minutes
     python tests/conformance --engine re --engine pygrok   # some columns
-    python tests/conformance --page                        # and writes docs/CONFORMANCE.md
+    python tests/conformance --page                        # also writes docs/CONFORMANCE.md
 
-Exit code 1 when anything differs.
+The exit code is 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PAGE = ROOT / "docs" / "CONFORMANCE.md"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run what the arguments ask for; answers the exit code."""
+    """Run what the arguments ask for, and return the exit code."""
     parser = argparse.ArgumentParser(prog="conformance", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [engine.name for engine in ENGINES]
     parser.add_argument("--engine", action="append", choices=names, help="only this engine; may be repeated")

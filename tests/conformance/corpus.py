@@ -1,4 +1,4 @@
-"""The rows of the table: what stands in tests/cases and tests/scenarios, read without the project's code."""
+"""The rows of the table: tests/cases and tests/scenarios, read without the project's code."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ ENVELOPE_FIELDS = ("time", "esa_host", "esa_log", "esa_level")
 
 @dataclass(frozen=True)
 class Item:
-    """One case: the text that a reader of texts is given, the line of a log that holds it, and what both state."""
+    """One case: a text for readers of texts, the log line that contains it, and the events of both."""
 
     text: str
-    stated: Event | None  # of the text alone; none for a look-alike
-    line: str | None  # none where no line of a log holds such a text
-    events: list[Event]  # of the line: mostly one
+    stated: Event | None  # the event of the text alone; None for a look-alike
+    line: str | None  # None if the text is not part of a log line
+    events: list[Event]  # the events of the line, mostly one
 
     @property
     def event(self) -> Event | None:
-        """The first event, for engines that make one document or row of a line."""
+        """The first event, for engines that make one document or row per line."""
         return self.events[0] if self.events else None
 
 
@@ -53,17 +53,17 @@ class Row:
 
     @property
     def size(self) -> int:
-        """How many answers are compared: lines of a case file, records of a scenario."""
+        """The number of answers that are compared: lines of a case file, records of a scenario."""
         return len(self.items) or len(self.connections) + len(self.messages)
 
 
 def rows() -> list[Row]:
-    """Every case file, then every scenario, by name."""
+    """Return every case file, then every scenario, by name."""
     return [*cases(), *scenarios()]
 
 
 def cases() -> list[Row]:
-    """Every case file."""
+    """Return every case file."""
     files = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(CASES.glob("*.json"))}
     texts = {case["text"]: case["event"] for file in files.values() if "pattern" in file for case in file["cases"]}
     return [_envelope(name, file, texts) if name == "envelope" else _case(name, file) for name, file in files.items()]
@@ -78,11 +78,11 @@ def _case(name: str, file: dict[str, Any]) -> Row:
 def _item(kind: str, text: str, event: Event | None) -> Item:
     events = [] if event is None else [event]
     if kind == "pattern":
-        # a second level behind the envelope is part of the envelope or of the text, as one likes
+        # a second level after the envelope may belong to the envelope or to the text
         line = None if text.startswith("Info: ") else NATIVE + text
         return Item(text, event, line, [{**STAMPED, **event} for event in events])
     if kind == "cef":
-        # no stamp stands before it: it is of the time at which it ended
+        # without a stamp before it, the time of a record is `ended`
         return Item(text, event, text, [{**_ended(event), **event} for event in events])
     return Item(text, event, None, [])
 
@@ -94,7 +94,7 @@ def _ended(event: Event) -> Event:
 
 
 def _envelope(name: str, file: dict[str, Any], texts: dict[str, Event]) -> Row:
-    """Read the envelope file: lines state the event of their text, with the envelope's fields; records state the events listed."""
+    """Return the row of the envelope file: a line has the event of its text with the envelope's fields; a record has the events listed."""
     sample = {name: value for name, value in file["wrapped"][0]["events"][0].items() if name not in ENVELOPE_FIELDS}
     texts = {**texts, file["cases"][0]["text"]: sample}
     items = []
@@ -108,13 +108,13 @@ def _envelope(name: str, file: dict[str, Any], texts: dict[str, Event]) -> Row:
 
 
 def _plain_record(text: str) -> Event:
-    """Read a consolidated event that holds two ids and nothing else."""
+    """Return the event of a consolidated event that contains only two ids."""
     _, mid, icid = text.rpartition("|")[2].replace("ESAMID=", "|").replace(" ESAICID=", "|").split("|")
     return {"esa_event": "consolidated_event", "witness": "cef", "mid": int(mid), "icid": int(icid)}
 
 
 def scenarios() -> list[Row]:
-    """Every scenario."""
+    """Return every scenario."""
     found = []
     for path in sorted(SCENARIOS.glob("*.log")):
         records = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))

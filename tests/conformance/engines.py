@@ -1,7 +1,7 @@
-"""The engines: each answers every row that it can, and its answers are compared with what the row says.
+"""The engines: each answers every row that it supports, and its answers are compared with the row's.
 
-An engine is a generator of (row, cell). It raises `NotHereError` where what it needs is not installed; a row that it says nothing
-about by design gets no cell.
+An engine is a generator of (row, cell). It raises `NotHereError` if something that it needs is not installed. A row that it does not
+support by design gets no cell.
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ KEPT = 5
 
 
 class NotHereError(Exception):
-    """What the engine needs is not on this machine."""
+    """Something that the engine needs is not on this machine."""
 
 
 @dataclass
 class Cell:
-    """What one engine answered to one row."""
+    """The answers of one engine to one row, compared."""
 
     compared: int = 0
     differences: int = 0
-    fewer: int = 0  # answers that have less, by design, and nothing else
+    fewer: int = 0  # answers that lack something by design, and have nothing wrong
     examples: list[str] = field(default_factory=list)
 
     def note(self, where: object, found: object, wanted: object, *, may_lack: bool = False) -> None:
-        """Count one answer. `may_lack` says that the engine need not know all of it."""
+        """Count one answer; with `may_lack`, it need not be complete."""
         self.compared += 1
         if found == wanted:
             return
@@ -74,7 +74,7 @@ class Cell:
             self.examples.append(f"{where}\n    found  {found}\n    wanted {wanted}")
 
     def note_all(self, where: str, found: Iterable[Any], wanted: Iterable[Any]) -> None:
-        """Count answers of which each has to be there once, in any order."""
+        """Count answers, each of which must occur once, in any order."""
         left = sorted(map(_text, found))
         for one in map(_text, wanted):
             if one in left:
@@ -104,7 +104,7 @@ class Engine:
 
 
 def of_kind(rows: Sequence[Row], *kinds: str) -> list[Row]:
-    """Return the rows of some kinds."""
+    """Return the rows of these kinds."""
     return [row for row in rows if row.kind in kinds]
 
 
@@ -112,7 +112,7 @@ def of_kind(rows: Sequence[Row], *kinds: str) -> list[Row]:
 
 
 def extractor(rows: Sequence[Row]) -> Cells:
-    """Read each line as a log of one line, and each scenario as the log that it is."""
+    """Read each line as a log of one line, and each scenario as a whole log."""
     for row in rows:
         cell = Cell()
         read = {"pattern": extract, "cef": cef.parse, "tracking": tracking.describe}.get(row.kind)
@@ -137,7 +137,7 @@ if TYPE_CHECKING:
 
 
 def _captures(cell: Cell, row: Row, item: Item, found: list[Match]) -> None:
-    """Compare the patterns that match a text, and what they capture, with the one that has to, and its event."""
+    """Compare the patterns that match a text, and their captures, with the right pattern and its event."""
     names = [name for name, _ in found]
     if item.stated is None:
         cell.note(item.text, names, [])
@@ -148,7 +148,7 @@ def _captures(cell: Cell, row: Row, item: Item, found: list[Match]) -> None:
     captured = {name: _read(name, value) for name, value in found[0][1].items() if value}
     if "policy_table" in captured:
         captured["mail_flow"] = {"inbound": "incoming", "outbound": "outgoing"}[str(captured.pop("policy_table"))]
-    # what follows from the pattern's name, or from another field, is captured by none
+    # no pattern captures what follows from its name or from another field
     wanted = {name: value for name, value in item.stated.items() if name in captured or name in _GROUPS[str(row.pattern)]}
     cell.note(item.text, captured, wanted)
 
@@ -163,7 +163,7 @@ def _read(name: str, value: str) -> Any:
 
 
 def plain_patterns(rows: Sequence[Row]) -> Cells:
-    """Try the generated expressions alone, every one on every text, under Python's `re`."""
+    """Try every generated expression on every text, under Python's `re`."""
     compiled = {name: re.compile(text, re.ASCII) for name, text in PATTERNS.items()}
     for row in of_kind(rows, "pattern"):
         cell = Cell()
@@ -174,7 +174,7 @@ def plain_patterns(rows: Sequence[Row]) -> Cells:
 
 
 def pygrok(rows: Sequence[Row], *arguments: str) -> Cells:
-    """Try the pattern files, as pygrok reads them."""
+    """Try the pattern files as pygrok reads them."""
     wanted = of_kind(rows, "pattern")
     command = [sys.executable, str(Path(__file__).with_name("pygrok_match.py")), *arguments]
     texts = json.dumps([item.text for row in wanted for item in row.items])
@@ -193,7 +193,7 @@ def pygrok(rows: Sequence[Row], *arguments: str) -> Cells:
 
 
 def pygrok_plain(rows: Sequence[Row]) -> Cells:
-    """Do the same where there is no module `regex`."""
+    """Try the pattern files as pygrok reads them without the module `regex`."""
     return pygrok(rows, "--plain")
 
 
@@ -201,7 +201,7 @@ def pygrok_plain(rows: Sequence[Row]) -> Cells:
 
 
 def splunk_commands(version: str) -> Callable[[Sequence[Row]], Cells]:
-    """Run the three commands of the built package over splunkd's protocol, on one Python."""
+    """Return the engine that runs the three commands of the built package over splunkd's protocol, on one Python version."""
 
     def run(rows: Sequence[Row]) -> Cells:
         with tempfile.TemporaryDirectory(prefix="esatls-conformance-") as folder:
@@ -217,7 +217,7 @@ def splunk_commands(version: str) -> Callable[[Sequence[Row]], Cells]:
 
 def _splunk_lines(splunk: Splunk, rows: Sequence[Row]) -> Cells:
     given = [answers.event(line) for row in rows for line, _ in row.lines]
-    # with a prefix each field comes, those too that mean something else where others fill them
+    # with a prefix, the command returns every field, even those whose names have another meaning in Splunk
     result = splunk.stream("esatls", given, ["prefix=x_"])
     found = iter(result.rows)
     for row in rows:
@@ -232,7 +232,7 @@ def _splunk_lines(splunk: Splunk, rows: Sequence[Row]) -> Cells:
 
 
 def _splunk_scenarios(splunk: Splunk, rows: Sequence[Row]) -> Cells:
-    """Run all scenarios in one search, each on appliances of its own, newest event first, on three indexers."""
+    """Run all scenarios in one search, each with separate appliances, newest event first, on three indexers."""
     events: list[dict[str, Value]] = []
     for row in rows:
         log = re.sub(r"(?<=:\d\d )(?=esa\d )", _host(row, ""), row.log)
@@ -250,17 +250,17 @@ def _splunk_scenarios(splunk: Splunk, rows: Sequence[Row]) -> Cells:
 
 
 def _columns(row: dict[str, Value]) -> dict[str, Value]:
-    """Return the aligned columns of a message's attempts, which say once more what its record says."""
+    """Return the aligned columns of a message's attempts, which repeat what its record says."""
     return {name: value for name, value in row.items() if name.startswith("delivery_")}
 
 
 def _host(row: Row, host: str | None) -> str:
-    """Return the appliance of a scenario among all scenarios."""
+    """Return the name of a scenario's appliance, unique among all scenarios."""
     name = row.name.rpartition("/")[2]
     return f"{name}.example.com" if host is None else f"{name}-{host}"
 
 
-UNREAD = re.compile(r"\{|CEF:|i Sep |[^'\"]{0,80}\{\"")  # a record around a line; a line cut at the left, whose rest of a weekday might be a host
+UNREAD = re.compile(r"\{|CEF:|i Sep |[^'\"]{0,80}\{\"")  # a record around a line; a line cut off at the left, where the rest of a weekday might be a host
 
 
 def splunk_confs(rows: Sequence[Row]) -> Cells:
@@ -291,7 +291,7 @@ def splunk_confs(rows: Sequence[Row]) -> Cells:
 
 
 def _fields(event: Event | None) -> dict[str, str]:
-    """Return what the confs give: Splunk has the time already, and what is no line of mail is no event there."""
+    """Return the fields that the confs extract: Splunk already has the time, and lines that are not about mail are no events there."""
     if event is None or event["esa_event"] in {"time_offset", "consolidated_event"}:
         return {}
     return {name: answers.as_logged(value) for name, value in event.items() if name != "time"}
@@ -302,7 +302,7 @@ def _fields(event: Event | None) -> dict[str, str]:
 
 @functools.cache
 def _client() -> Client:
-    """Return a client of a server with templates and pipeline."""
+    """Return a client of a server with templates and pipelines. Raises `NotHereError` if none can start."""
     missing = server.cannot_start()
     if missing:
         raise NotHereError(missing)
@@ -313,8 +313,8 @@ def _client() -> Client:
 
 
 def _document(line: str, event: Event | None) -> Event:
-    """Return the document that a line must become."""
-    # a stamp without a year is of the year that has it last, for a server that runs now
+    """Return the right document for a line."""
+    # the server puts a stamp without a year into the latest year in which it is not in the future
     time = elastic_corpus.expected(line)["@timestamp"]
     document = {"message": line, **elastic_corpus.envelope_document(line), "@timestamp": time}
     if event is None:
@@ -324,7 +324,7 @@ def _document(line: str, event: Event | None) -> Event:
 
 
 def ingest_pipeline(rows: Sequence[Row]) -> Cells:
-    """Run the ingest pipeline on the search server, by its simulation."""
+    """Run the ingest pipeline on the search server, with its simulate API."""
     client = _client()
     for row in of_kind(rows, "pattern", "cef", "envelope"):
         cell = Cell()
@@ -335,7 +335,7 @@ def ingest_pipeline(rows: Sequence[Row]) -> Cells:
 
 
 def elastic_join(rows: Sequence[Row]) -> Cells:
-    """Index the scenarios backwards and join them on the search server: those that name no appliance at once, each as one of its own."""
+    """Index the scenarios backwards and join them on the search server; those that name no appliance together, each as a separate appliance."""
     client = _client()
     scenarios = of_kind(rows, "scenario")
     named = [row for row in scenarios if any("esa_host" in record for record in (*row.connections, *row.messages))]
@@ -360,7 +360,7 @@ def _joined(client: Client, rows: Sequence[Row], *, are_named: bool) -> Cells:
 
 
 def logstash_ruby(rows: Sequence[Row]) -> Cells:
-    """Run the filter on JRuby, with a stand-in for Logstash."""
+    """Run the Logstash filter on JRuby, with a stand-in for Logstash."""
     missing = jruby.cannot_run()
     if missing:
         raise NotHereError(missing)
@@ -368,7 +368,7 @@ def logstash_ruby(rows: Sequence[Row]) -> Cells:
 
 
 def logstash_filter(rows: Sequence[Row]) -> Cells:
-    """Run the filter in a real Logstash."""
+    """Run the Logstash filter in a real Logstash."""
     if not logstash.HOME:
         message = "LOGSTASH_HOME names no Logstash"
         raise NotHereError(message)

@@ -1,4 +1,4 @@
-"""What is right for each log that users' reports are about, stated once, for every engine. The logs themselves lie beside the clone."""
+"""The right answers for each log of users' reports, stated once for all engines. The logs themselves are beside the clone."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "inputs"
 YEAR = 2026
-"""Of the stamps that have none."""
+"""Year of stamps without one."""
 
 Record = dict[str, Any]
 Told = tuple[Any, ...]
 
 
 class Right(NamedTuple):
-    """What a log says."""
+    """The right answers for a log."""
 
     events: list[Told]
-    """Appliance, time, kind, ICID, DCID, MID of each, in the order of the lines."""
+    """Appliance, time, kind, ICID, DCID and MID of each event, in the order of the lines."""
     connections: list[Told]
-    """Appliance, side, id, verdict."""
+    """Appliance, side, id and verdict of each connection."""
     messages: list[Told]
-    """Appliance, MID, received, delivered, recipients, attempts (DCID, outcome, verdict, time)."""
+    """Appliance, MID, received, delivered, recipients and attempts (DCID, outcome, verdict, time) of each message."""
 
 
 def _at(time: str) -> str:
@@ -29,7 +29,7 @@ def _at(time: str) -> str:
 
 
 def _whole(host: str | None) -> Right:
-    """Return what the ten lines of one message say: received over TLS, delivered in the clear."""
+    """Return the answers for the ten lines of one message, received over TLS and delivered in clear text."""
     told = (
         ("connection_opened", 41, None, None),
         ("hat_policy", 41, None, None),
@@ -50,7 +50,7 @@ def _whole(host: str | None) -> Right:
 
 
 def _successes(*hosts: str | None) -> Right:
-    """Return what lines of one success each say, of one ICID; without an appliance, it is of another zone."""
+    """Return the answers for lines with one success of one ICID each; a line without an appliance is in another time zone."""
     events = [(host, _at("10:00:02" if host else "09:00:02"), "tls_success", 41, None, None) for host in hosts]
     return Right(events, [(host, "receiving", 41, "encrypted") for host in sorted({*hosts}, key=str)], [])
 
@@ -159,22 +159,22 @@ def text(name: str) -> str:
 
 
 def event(one: Record) -> Told:
-    """Return an event of the package as the table has it."""
+    """Return an event of the package in the form of the table."""
     return tuple(one.get(name) for name in ("esa_host", "time", "esa_event", "icid", "dcid", "mid"))
 
 
 def connection(record: Record) -> Told:
-    """Return a record of a connection as the table has it."""
+    """Return a connection's record in the form of the table."""
     side = record["esa_direction"]
     return record.get("esa_host"), side, record["icid" if side == "receiving" else "dcid"], record["tls_verdict"]
 
 
 def message(record: Record) -> Told:
-    """Return a record of a message as the table has it."""
+    """Return a message's record in the form of the table."""
     attempts = [(one["dcid"], one["outcome"], one["verdict"], one.get("time")) for one in record["deliveries"]]
     return record.get("esa_host"), record["mid"], record["received"], record["delivered"], record.get("recipients", []), attempts
 
 
 def in_order(told: list[Told]) -> list[Told]:
-    """Return answers in an order that does not depend on where they come from."""
+    """Return answers in an order that does not depend on the engine."""
     return sorted(told, key=str)

@@ -1,7 +1,7 @@
-"""Matches texts with every pattern of grok_patterns/ as pygrok compiles them: JSON in, JSON out.
+"""Matches texts with every pattern of grok_patterns/, as pygrok compiles them: JSON in, JSON out.
 
-Input: a list of texts. Output: for each the list of [pattern, captures] that match. With `--plain`, pygrok finds no module `regex` and
-takes Python's own `re`.
+Input: a list of texts. Output: for each text, a list of [pattern, captures] for the patterns that match. With `--plain`, pygrok finds no
+module `regex` and uses Python's `re`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ EXIT_WITHOUT = 3
 
 
 def main() -> int:
-    """Answer one request."""
+    """Read the texts, and write the matches; exit code 3 means that the module `regex` is not installed."""
     if "--plain" in sys.argv[1:]:
-        sys.modules["regex"] = None  # type: ignore[assignment] # Python's way to say that there is none
+        sys.modules["regex"] = None  # type: ignore[assignment] # makes its import fail
     elif importlib.util.find_spec("regex") is None:
         return EXIT_WITHOUT
     from pygrok import Grok

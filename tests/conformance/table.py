@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .engines import Engine
 
 Column = Union["dict[str, Cell]", str]
-"""Cells by the name of their row, or why the engine is not here."""
+"""Row name -> cell, or the reason why the engine is not here."""
 
 NOTHING = "·"
 ABSENT = "-"
@@ -30,12 +30,12 @@ NOTES = (
 
 
 def run(engines: Sequence[Engine], rows: Sequence[Row]) -> dict[str, Column]:
-    """Let each engine answer all rows."""
+    """Run each engine on all rows."""
     return {engine.name: column(engine, rows) for engine in engines}
 
 
 def column(engine: Engine, rows: Sequence[Row]) -> Column:
-    """Return the answers of one engine."""
+    """Return the cells of one engine, or why it is not here."""
     try:
         return {row.name: cell for row, cell in engine.run(rows)}
     except NotHereError as error:
@@ -43,14 +43,14 @@ def column(engine: Engine, rows: Sequence[Row]) -> Column:
 
 
 def shown(cell: Cell | None) -> str:
-    """One cell of the table."""
+    """Return the text of one cell."""
     if cell is None:
         return NOTHING
     return f"{cell.differences} ({cell.fewer} fewer)" if cell.fewer else str(cell.differences)
 
 
 def lines(columns: dict[str, Column], rows: Sequence[Row]) -> list[list[str]]:
-    """Return the cells of the table, with its head and its sums."""
+    """Return the texts of the table's cells, with a head and a line of sums."""
     out = [["", "answers", *columns]]
     for row in rows:
         cells = [ABSENT if isinstance(column, str) else shown(column.get(row.name)) for column in columns.values()]
@@ -60,7 +60,7 @@ def lines(columns: dict[str, Column], rows: Sequence[Row]) -> list[list[str]]:
 
 
 def total(column: Column) -> str:
-    """Return the sum of a column."""
+    """Return the text of a column's sum."""
     if isinstance(column, str):
         return ABSENT
     cells = list(column.values())
@@ -68,17 +68,17 @@ def total(column: Column) -> str:
 
 
 def compared(column: Column) -> int:
-    """How many answers of an engine were compared."""
+    """Return the number of an engine's answers that were compared."""
     return 0 if isinstance(column, str) else sum(cell.compared for cell in column.values())
 
 
 def differences(columns: dict[str, Column]) -> int:
-    """Return the sum of the table."""
+    """Return the number of differences in the table."""
     return sum(cell.differences for column in columns.values() if not isinstance(column, str) for cell in column.values())
 
 
 def explained(columns: dict[str, Column]) -> list[str]:
-    """One line per engine: what it is, and how much of it was compared or why it is not here."""
+    """Return one line per engine: what it is, and how many answers were compared or why it is not here."""
     out = []
     for engine in ENGINES:
         column = columns.get(engine.name)
@@ -89,7 +89,7 @@ def explained(columns: dict[str, Column]) -> list[str]:
 
 
 def as_text(columns: dict[str, Column], rows: Sequence[Row]) -> str:
-    """Return the table for a terminal, with examples of what differs."""
+    """Return the table for a terminal, with examples of the differences."""
     table = lines(columns, rows)
     widths = [max(len(line[at]) for line in table) for at in range(len(table[0]))]
     out = ["  ".join(cell.ljust(width) if not at else cell.rjust(width) for at, (cell, width) in enumerate(zip(line, widths))) for line in table]

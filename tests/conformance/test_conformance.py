@@ -1,4 +1,4 @@
-"""Every engine that is here gives the same answer to every case and scenario; the corpus is complete; the page is fresh."""
+"""Every installed engine gives the same answer to every case and scenario; the corpus is complete; the page is up to date."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def page() -> list[list[str]]:
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 def test_an_engine_differs_nowhere(engine: Engine) -> None:
-    """The engine gives each answer of the corpus, whole; what it leaves out by design is what the page says."""
+    """The engine gives every answer of the corpus completely; what it leaves out by design is as stated on the page."""
     column = table.column(engine, ROWS)
     if isinstance(column, str):
         pytest.skip(column)
@@ -42,7 +42,7 @@ def test_an_engine_differs_nowhere(engine: Engine) -> None:
 
 
 def test_the_page_has_the_rows_of_now() -> None:
-    """Case files, scenarios and engines, and how many answers each row has, are those of the page."""
+    """The page has all case files, scenarios and engines, with the right number of answers in each row."""
     head, *body = page()
     assert head == ["", "answers", *(engine.name for engine in ENGINES)]
     assert [line[:2] for line in body[:-1]] == [[row.name, str(row.size)] for row in ROWS], "run: python tests/conformance --page"
@@ -50,7 +50,7 @@ def test_the_page_has_the_rows_of_now() -> None:
 
 
 def test_every_pattern_has_a_case_file_and_every_case_file_one_pattern() -> None:
-    """No pattern is without examples and look-alikes, no file is about two; consolidated events have files of their own."""
+    """Every pattern has examples and look-alikes, and no two files are about one pattern; consolidated events have separate files."""
     named = [row.pattern for row in ROWS if row.kind == "pattern"]
     assert set(named) == {name for name in PATTERNS if not name.startswith("ESA_CONSOLIDATED_EVENT")}
     assert max(Counter(named).values()) == 1
@@ -59,11 +59,11 @@ def test_every_pattern_has_a_case_file_and_every_case_file_one_pattern() -> None
 
 
 ALL_FORMS = {"ESA_DELIVERY_BOUNCED_LOG", "ESA_DELIVERY_DELAYED_LOG", "ESA_MESSAGE_LINEAGE_NOTIFICATION"}
-"""Patterns that have no look-alike of their own: what could pass for their lines stands in a neighbour's file."""
+"""Patterns without look-alikes in their file: lines that could pass for theirs are in the file of a similar pattern."""
 
 
 def test_every_field_occurs() -> None:
-    """Each field of the table is stated by some case, and no case states a field that the table lacks."""
+    """Each field of the table occurs in some case, and no case has a field that is not in the table."""
     stated = {name for row in ROWS for item in row.items for event in (item.stated, *item.events) for name in event or ()}
     assert stated == {field.name for field in FIELDS}
 
@@ -76,7 +76,7 @@ def test_scenarios_are_rows() -> None:
 
 
 def test_a_difference_is_counted_and_shown() -> None:
-    """A wrong answer, a missing and an extra record are differences; less is fewer only where the engine may know less."""
+    """A wrong answer, a missing record and an extra record are differences; an incomplete answer is not, if the engine may know less."""
     cell = Cell()
     cell.note("line", {"icid": 5}, {"icid": 5})
     cell.note("line", {"icid": 6}, {"icid": 5}, may_lack=True)
@@ -94,7 +94,7 @@ def test_a_difference_is_counted_and_shown() -> None:
 
 
 def test_an_engine_that_is_wrong_fails_the_command() -> None:
-    """Run as a user runs it, the command prints its columns and ends with 0; a page of some engines is refused."""
+    """Run as a user runs it, the command prints its columns and returns 0; it refuses to write a page with only some engines."""
     command = [sys.executable, str(Path(cli.__file__).parent), "--engine", "re"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")

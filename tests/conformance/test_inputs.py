@@ -1,4 +1,4 @@
-"""The logs that users' reports are about give what is right, in every engine that reads such a log; Elastic's part is in the tests of its folder."""
+"""The logs of users' reports give the right answers in every engine that reads such a log; the tests for Elastic are in its folder."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the folder shared/ beside the clone")
 
 HOST = "collector.example.com"
-"""What Splunk calls the appliance of an event that names none."""
+"""The appliance, for Splunk, of an event that names none."""
 ARRIVED = f"{YEAR}-03-03T10:00:02Z"
-"""When an event came in that has no time of its own."""
+"""Arrival time of events without a stamp."""
 each_log = pytest.mark.parametrize("name", RIGHT)
 
 
 def test_no_log_is_left_out() -> None:
-    """What is right is stated for each log, and for no other."""
+    """There are right answers for every log, and for no others."""
     assert sorted(path.stem for path in FOLDER.glob("*.log")) == sorted(RIGHT)
 
 
@@ -41,7 +41,7 @@ def test_no_log_is_left_out() -> None:
 
 
 def run(name: str, *words: object) -> list[dict[str, Any]]:
-    """Return what a command prints about a log, and nothing beside it."""
+    """Return the records that a command prints for a log; it must print nothing to standard error."""
     done = terminal.run(*words, "-q", "--year", YEAR, FOLDER / f"{name}.log")
     assert (done.returncode, done.stderr) == (0, b"")
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -49,7 +49,7 @@ def run(name: str, *words: object) -> list[dict[str, Any]]:
 
 @each_log
 def test_the_command_line(name: str, tmp_path: Path) -> None:
-    """Events, connections and messages are right, and what `follow` tells is what `messages` does."""
+    """Events, connections and messages are right, and `follow` prints the same records as `messages`."""
     right = RIGHT[name]
     assert [inputs.event(one) for one in run(name, "events", "--kind", "all", "-f", "json")] == right.events
     assert inputs.in_order([inputs.connection(one) for one in run(name, "connections", "-f", "json")]) == inputs.in_order(right.connections)
@@ -64,7 +64,7 @@ def test_the_command_line(name: str, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def splunks(tmp_path_factory: pytest.TempPathFactory) -> list[Splunk]:
-    """Return a Splunk for each Python that it runs and that is here."""
+    """Return a Splunk for each of its Python versions that is installed."""
     found = list(splunk_app.installed(tmp_path_factory.mktemp("inputs")).values())
     if not found:
         pytest.skip(f"needs Python {' or '.join(splunk_app.VERSIONS)}")
@@ -73,7 +73,7 @@ def splunks(tmp_path_factory: pytest.TempPathFactory) -> list[Splunk]:
 
 @pytest.fixture(scope="module")
 def broken() -> Callable[[str], list[str]]:
-    """Return how Splunk makes events of a text: by the app's LINE_BREAKER."""
+    """Return a function that breaks a text into events as Splunk does, by the app's LINE_BREAKER."""
     if not (CACHE / "pcre2" / ".done").exists():
         pytest.skip("pcre2 is not installed: run tests/splunk/setup.sh")
     breaker = read(DEFAULT / "props.conf")["esatls:mail"]["LINE_BREAKER"]
@@ -81,7 +81,7 @@ def broken() -> Callable[[str], list[str]]:
 
 
 def indexed(raw: str) -> dict[str, Value]:
-    """Return an event as an index has it, with the time that stands in it, or else that of its coming in."""
+    """Return an event as in an index, with the time of its stamp, or else its arrival time."""
     clock = Clock(zone("UTC"), parse_rfc3339(f"{YEAR}-12-31T12:00:00Z"))
     inner = next(iter(records.unwrap(raw)), None)
     stamp = envelope.parse(inner.lines[0] if inner else raw).stamp or (inner.time if inner else None)
@@ -90,18 +90,18 @@ def indexed(raw: str) -> dict[str, Value]:
 
 
 def known(told: inputs.Told) -> inputs.Told:
-    """Return an answer with the appliance that the index knows, where the log names none."""
+    """Return an answer with the appliance from the index, if the log names none."""
     return (told[0] or HOST, *told[1:])
 
 
 def at(time: str | None, told: inputs.Told) -> inputs.Told:
-    """Return a message whose lines all came in one event of the index, which has one time."""
+    """Return a message's answer if all its lines are in one event of the index, which has only one time."""
     return (*told[:-1], [(*attempt[:-1], time) for attempt in told[-1]])
 
 
 @each_log
 def test_the_commands_of_splunk(name: str, splunks: list[Splunk], broken: Callable[[str], list[str]]) -> None:
-    """So are connections and messages of the events that Splunk makes of a log, newest first, on three indexers."""
+    """Connections and messages are right for the events that Splunk makes of a log, newest first, on three indexers."""
     events = [indexed(raw) for raw in broken(inputs.text(name))][::-1]
     right = RIGHT[name]
     messages = [known(one) for one in right.messages]
@@ -116,12 +116,12 @@ def test_the_commands_of_splunk(name: str, splunks: list[Splunk], broken: Callab
 
 
 LEFT_TO_THE_COMMANDS = {"08": {0}, "15": {7}, **dict.fromkeys(("10", "11", "13", "14"), range(10))}
-"""By the beginning of a log's name: its events that stand within a record or on two lines, which the confs do not read."""
+"""Start of a log's name -> its events that are in a record or on two lines, which the confs do not read."""
 
 
 @each_log
 def test_the_confs_of_splunk(name: str, broken: Callable[[str], list[str]]) -> None:
-    """The fields of each event that is one line with a header are right."""
+    """The fields are right for each event that is one line with a header."""
     extraction = Extraction("cisco:esa:cef" if "_cef_" in name else "cisco:esa:textmail")
     told = extraction.fields([raw.rstrip("\n") for raw in broken(inputs.text(name))])
     found = [told_by_fields(fields) for fields in told if "esa_event" in fields or "mid" in fields]
@@ -131,6 +131,6 @@ def test_the_confs_of_splunk(name: str, broken: Callable[[str], list[str]]) -> N
 
 
 def told_by_fields(fields: dict[str, str]) -> inputs.Told:
-    """Return extracted fields as the table has an event, without its time."""
+    """Return extracted fields as an event in the form of the table, without its time."""
     numbers = [int(fields[name]) if name in fields else None for name in ("icid", "dcid", "mid")]
     return (fields.get("esa_host"), fields.get("esa_event", "consolidated_event"), *numbers)
