@@ -1,9 +1,9 @@
-"""The script that an administrator writes: one pass, dictionaries, one native log, no lineage, no bad input.
+"""A join as an administrator would write it: one pass, dictionaries, one native log, no lineage, no bad input.
 
     python tests/benchmarks/baseline_join.py mail.log > messages.jsonl
 
-It answers the same questions of the plain case as `esatls messages`, with the same columns, as fast as simple Python can:
-string methods before regular expressions, stamps parsed once per second of log.
+In plain cases, it answers the same questions as `esatls messages`, with the same columns, as fast as simple Python can:
+with string methods before regular expressions, and each second's stamp parsed only once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ tls = re.compile(r"TLS success protocol (\S+) cipher (\S+)")
 opened = re.compile(r"address (\S+)(?: reverse dns host (\S+) verified)?")
 
 
-def main() -> None:  # noqa: C901 - the least that a join can be
+def main() -> None:  # noqa: C901 - the smallest possible join
     """Join ICID, MID and DCID."""
     icids: dict[str, dict[str, Any]] = {}
     dcids: dict[str, dict[str, Any]] = {}

@@ -1,15 +1,15 @@
-"""Speed of the reading of consolidated events: `python tests/benchmarks/cef.py [--records N]`.
+"""Speed of reading consolidated events: `python tests/benchmarks/cef.py [--records N]`.
 
-Ways over the same invented records of some 1.3 kB, in one run, by processor time, each the best of several rounds:
+These read the same invented records of about 1.3 kB, in one run; processor time counts, the best of several rounds:
 
-* `plain`: one regular expression for `key=value` and a dictionary of all of them, which believes every subject;
-* `plain, typed`: the same, and of it the fields that esatls gives, under its names and with its types;
-* `esatls`: `esatls.extraction.cef.parse`, from a record to an event, as every part of esatls reads consolidated events;
-* `esatls, unknown`: the same where the order of the keys is not known yet, as for the first records of a log;
-* `esatls, lines`: lines with a syslog envelope to events with time and host, by way of `esatls.extraction.stream`, as a file is read.
+* `plain`: one regular expression for `key=value` and a dictionary of all values, which believes every subject;
+* `plain, typed`: the same, reduced to the fields of esatls, with their names and types;
+* `esatls`: `esatls.extraction.cef.parse`, from a record to an event, as all of esatls reads consolidated events;
+* `esatls, unknown`: the same if the order of the keys is not known yet, as for the first records of a log;
+* `esatls, lines`: from lines with a syslog envelope to events with time and host, through a `BlockStream`, as a file is read.
 
-What counts are the ratios and records per second of processor time. Then the cost of a hostile record's character: four times as long a
-record may not cost more per character.
+Compare the ratios, and the records per second of processor time. The last figures are for hostile records: a record four times
+as long must not cost more per character.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _SUBJECTS = ("The figures of quarter {n}", "\\=?UTF-8?Q?Re: n\\=C3\\=A4chste Woc
 
 
 def records(count: int) -> list[str]:
-    """Make records: old and new names, TLS on both sides, one or none, every fourth with an attachment."""
+    """Return records with old or new names, TLS on both sides, one or none, and an attachment in every fourth."""
     made = []
     for n in range(count):
         names = (_OLD, _NEW)[n % 2]
@@ -77,7 +77,7 @@ def records(count: int) -> list[str]:
 
 
 def plain(record: str) -> dict[str, str]:
-    """Read a record as a script of five lines does."""
+    """Read a record as a simple script does."""
     return dict(PLAIN.findall(record.split("|", 7)[7]))
 
 
@@ -91,7 +91,7 @@ _PLAIN_NAMES = {
 
 
 def plain_typed(record: str) -> dict[str, Any]:
-    """Read a record so, and give the event that esatls gives."""
+    """Read a record in the same way, and return the event that esatls returns."""
     fields = plain(record)
     event: dict[str, Any] = {"esa_event": "consolidated_event", "witness": "cef"}
     for key, name in (("ESAMID", "mid"), ("ESAICID", "icid"), ("ESADCID", "dcid")):
@@ -109,7 +109,7 @@ def plain_typed(record: str) -> dict[str, Any]:
 
 
 def rounds(read: Callable[[], object]) -> float:
-    """Give the least processor time that one round took, in seconds."""
+    """Return the least processor time of a round, in seconds."""
     times = []
     for _ in range(ROUNDS):
         start = time.process_time()
@@ -119,7 +119,7 @@ def rounds(read: Callable[[], object]) -> float:
 
 
 def best(read: Callable[[str], object], texts: list[str]) -> float:
-    """Give the least processor time that one round over all records took, in seconds."""
+    """Return the least processor time of a round over all records, in seconds."""
 
     def one() -> None:
         for text in texts:
@@ -129,13 +129,13 @@ def best(read: Callable[[str], object], texts: list[str]) -> float:
 
 
 def unknown(text: str) -> object:
-    """Read a record as the first one of a log is read."""
-    cef._LAYOUTS.known.clear()  # noqa: SLF001  (what a process has learned)
+    """Read a record like the first one of a log."""
+    cef._LAYOUTS.known.clear()  # noqa: SLF001  (forget the layouts that this process knows)
     return cef.parse(text)
 
 
 def streamed(texts: list[str]) -> float:
-    """Give the least processor time that lines took, in seconds: a hundred of a second, each second with a new envelope."""
+    """Return the least processor time of a round over lines, in seconds; a hundred lines have the same second, and so the same envelope."""
     lines = (f"<22>Jun  2 {n // 360_000:02}:{n // 6000 % 60:02}:{n // 100 % 60:02} esa1 consolidated_event: {text}\n" for n, text in enumerate(texts))
     block = "".join(lines)
 
@@ -154,7 +154,7 @@ PIECES = ["'", '"', "\\", "{", "{'", " ", "a", " a", " a=", " msg='", ' cs4=\\"'
 
 
 def hostile(start: str) -> tuple[float, str]:
-    """Give by how much a character of a long hostile record costs more than one of a short one, at worst, and of which piece it is made."""
+    """Return the worst ratio of the cost per character of a long hostile record to that of a short one, and the piece of which they consist."""
     found = []
     for piece in PIECES:
         costs = []
@@ -166,7 +166,7 @@ def hostile(start: str) -> tuple[float, str]:
 
 
 def main() -> int:
-    """Measure the three ways; fail if one of them gives something else."""
+    """Measure and print; fail if the readers return different events."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=20_000)
     texts = records(parser.parse_args().records)

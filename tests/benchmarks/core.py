@@ -2,8 +2,8 @@
 
     .venv/bin/python tests/benchmarks/core.py [--messages 100000] [--rounds 5]
 
-Makes a log of some 2.4 million lines (once, in .cache/benchmarks), then runs in turn, round by round: GNU grep for ` TLS `, `esatls
-events`, a plain script that joins with dictionaries (baseline_join.py), `esatls messages`. Prints medians of the ratios.
+Makes a log of about 2.4 million lines (once, in .cache/benchmarks), then runs in each round: GNU grep for ` TLS `, `esatls events`, a
+plain script that joins with dictionaries (baseline_join.py), and `esatls messages`. Prints the medians of the ratios.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ESATLS = [sys.executable, "-m", "esatls"]
 
 
 def make_log(messages: int) -> pathlib.Path:
-    """Return a log with so many messages, made by the traffic generator."""
+    """Return a log with this number of messages, made by the traffic generator."""
     path = CACHE / f"plain-{messages}.log"
     if not path.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def make_log(messages: int) -> pathlib.Path:
 
 
 def run(command: list[object]) -> tuple[float, float, int]:
-    """Return wall seconds, processor seconds and peak kilobytes of a command that writes to a file."""
+    """Run a command that writes to a file; return its wall seconds, processor seconds and peak memory in kilobytes."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     # not /dev/null: grep would stop at its first match
     with (CACHE / "output").open("wb") as output:
@@ -50,12 +50,12 @@ def run(command: list[object]) -> tuple[float, float, int]:
 
 
 def spread(ratios: list[float]) -> str:
-    """Return least, median and greatest of some ratios."""
+    """Return median, least and greatest of some ratios, as text."""
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def against_grep_and_join(log: pathlib.Path, rounds: int) -> None:
-    """Compare events with grep, messages with the plain join."""
+    """Compare `esatls events` with grep, and `esatls messages` with the plain join."""
     results: dict[str, list[tuple[float, float, int]]] = {}
     commands: dict[str, list[object]] = {
         "grep": ["grep", " TLS ", log],
@@ -78,7 +78,7 @@ def against_grep_and_join(log: pathlib.Path, rounds: int) -> None:
 
 
 def growth(messages: int) -> None:
-    """Show that cost is linear, and what memory grows with."""
+    """Show that cost is linear, and how memory grows."""
     sizes = [messages // 4, messages // 2, messages]
     for command in ("events", "messages"):
         rows = []
@@ -91,13 +91,13 @@ def growth(messages: int) -> None:
 
 
 def lines_of(log: pathlib.Path) -> int:
-    """Return how many lines a log has."""
-    with log.open("rb") as file:  # not whole: a child's peak would begin with ours
+    """Return the number of lines of a log."""
+    with log.open("rb") as file:  # in blocks, because a child's peak memory starts with this process's
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
 def against_pygrok(log: pathlib.Path) -> None:
-    """Compare lines per second with pygrok trying the same patterns on each line, until one matches."""
+    """Compare lines per second with pygrok, which tries the same patterns on each line until one matches."""
     from esatls.extraction.match import match
     from esatls.extraction.patterns import PATTERNS
     from pygrok import Grok
@@ -125,7 +125,7 @@ def against_pygrok(log: pathlib.Path) -> None:
 
 
 def hostile() -> None:
-    """Compare the cost per byte of lines of a megabyte, hostile for each pattern, with that of ordinary lines."""
+    """Compare the cost per byte of one-megabyte lines that are hostile to a pattern with that of ordinary lines."""
     from esatls.extraction.match import match
     from esatls.extraction.patterns import PATTERNS
 
@@ -149,7 +149,7 @@ def hostile() -> None:
 
 
 def main() -> None:
-    """Run all."""
+    """Run all benchmarks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,15 +1,15 @@
-"""Cost of the ingest pipeline beside plain pipelines of grok and date: `python tests/benchmarks/elastic_ingest.py`.
+"""Cost of the ingest pipeline, compared with plain pipelines of grok and date: `python tests/benchmarks/elastic_ingest.py`.
 
-Each sends the same lines of a realistic log to the same server, in turn, several times. What counts is seconds of the server's processor, less what
-an idle server takes. Two plain pipelines are compared with, for most of what a document costs depends on how much is in it:
+The same lines of a realistic log go to the same server through each pipeline in turn, several times. The server's processor seconds count, less
+those of an idle server. There are two plain pipelines, because the cost of a document depends mostly on its size:
 
-- `header`: grok takes the native header off, and date reads its stamp. The document has five fields; no line is looked into.
-- `ecs`: the same, and `set` adds what the document of an event states besides its fields (event, ecs, network), in four steps, as packages of Elastic
-  do. The document is about as large as that of an event; still, no line is looked into. What the mapping states, none of them states.
+- `header`: grok removes the native header, and date reads its stamp. The document has five fields; the text of the line is not read.
+- `ecs`: the same, and `set` adds the constant fields of an event's document (event, ecs, network), in four steps, as Elastic's packages do. The
+  document is about as large as that of an event; the text is still not read. No pipeline sets the fields that the mapping sets.
 
 Both patterns match every line, so they never pay for a failure. Each pipeline is tried with an index that only stores the documents, which shows the
-pipelines, and with the mapping of the events, which shows the whole. The figure that must be reached is the whole beside `ecs`. The server of the
-tests, OpenSearch, copies each document before a script runs and looks through it twice afterwards; Elasticsearch does not copy.
+cost of the pipelines, and with the mapping of the events, which shows the whole cost. The required figure is the whole compared with `ecs`. The
+server of the tests, OpenSearch, copies each document before a script runs and checks it twice afterwards; Elasticsearch does not copy.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ def plain() -> dict[str, list[dict[str, Any]]]:
 
 
 def mappings() -> dict[str, dict[str, Any]]:
-    """Return the mappings of the index: one that only stores documents, and that of the events."""
+    """Return the mappings of the index: one that only stores documents, and the one of the events."""
     template = json.loads(setting_up.asset("elasticsearch/index-template-esatls-events.json"))
     return {"stored": {"enabled": False}, "indexed": template["template"]["mappings"]}
 
 
 def idle(server: Server) -> float:
-    """Return which part of a processor the server takes when nothing is asked of it."""
+    """Return the share of a processor that the server uses when it is idle."""
     time.sleep(IDLE)
     busy, start = server.processor_seconds(), time.perf_counter()
     time.sleep(IDLE)
@@ -71,7 +71,7 @@ def idle(server: Server) -> float:
 
 
 def run(server: Server, pipeline: str, mapping: dict[str, Any], bodies: list[bytes], rest: float) -> float:
-    """Index all bodies through a pipeline; return the seconds of the server's processor less its idle ones."""
+    """Index all bodies through a pipeline; return the server's processor seconds, less those of an idle server."""
     client = server.client
     settings = {"number_of_replicas": 0, "refresh_interval": "-1", "mapping": {"ignore_malformed": True}}
     client.request("PUT", "/bench", {"settings": settings, "mappings": mapping})
@@ -85,7 +85,7 @@ def run(server: Server, pipeline: str, mapping: dict[str, Any], bodies: list[byt
 
 
 def main() -> int:
-    """Print the figures; exit code 1 when the pipeline is slower than it may be."""
+    """Print the figures; return exit code 1 if the pipeline is too slow."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=40_000)
     parser.add_argument("--rounds", type=int, default=5)
@@ -104,12 +104,12 @@ def main() -> int:
         client = server.client
         for step in setting_up.server_steps(setting_up.capabilities(client)):
             setting_up.perform(step, client)
-        # a pipeline of no steps shows what a document costs without any
+        # a pipeline without steps shows the cost of a document alone
         pipelines: dict[str, list[dict[str, Any]]] = {"none": [], **plain()}
         for name, processors in pipelines.items():
             client.request("PUT", f"/_ingest/pipeline/{name}", {"processors": processors})
         cells = [(name, kind) for kind in mappings() for name in (*pipelines, "esatls")]
-        # a server that has just begun is never idle: it compiles
+        # a server that has just started is never idle: it compiles
         for name, kind in cells * 2:
             run(server, name, mappings()[kind], bodies, 0)
         rest = idle(server)

@@ -1,9 +1,9 @@
-"""Cost of `esatls elastic join` for what is new, by what the server holds: `python tests/benchmarks/elastic_join.py`.
+"""Cost of `esatls elastic join` for new lines, by the number of events on the server: `python tests/benchmarks/elastic_join.py`.
 
-The same 10,000 lines of a realistic log come in on top of the lines before them and of more and more others, which the server holds with their
-records. The lines before them are read and joined once; the others are copies of their documents, with other ids, and go past the ingest pipeline.
-Seconds of processor count, the server's and the command's, since they do not depend on what else the machine does. The command is a process
-of its own, and the memory is its peak. With `--day` it is what a million messages a day cost: a quarter of an hour, joined every five minutes.
+The same 10,000 lines of a realistic log come in after the lines before them and after more and more others, which the server holds with their
+records. The lines before them are read and joined once; the others are copies of their documents, with other ids, and bypass the ingest pipeline.
+The processor seconds of the server and of the command count, since they do not depend on other work of the machine. The command runs in a separate
+process, whose peak memory is shown. `--day` shows the cost of a million messages a day: a quarter of an hour, joined every five minutes.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ WARM = 5
 BULK = 4_000
 HEAP = "2g"
 APART = 10**9
-"""How far apart the ids of two copies are."""
+"""Distance between the ids of two copies."""
 REQUIRED = 1.5
 FIVE_MINUTES = 3_500 * 24
-"""Lines of five minutes of a million messages a day."""
+"""Number of lines in five minutes, at a million messages a day."""
 PROGRAM = """
 import json, resource, sys, time
 from esatls.elastic.client import Client
@@ -58,7 +58,7 @@ _ID = re.compile(r"\b\d{4,10}\b")
 
 
 def hold(server: Server, lines: Sequence[str]) -> None:
-    """Have the server hold events and their records, all joined."""
+    """Put events and their joined records on the server."""
     index_lines(server.client, lines)
     facts = esatls.Facts()
     for event in esatls.events(lines):
@@ -68,7 +68,7 @@ def hold(server: Server, lines: Sequence[str]) -> None:
 
 
 def joined(server: Server) -> None:
-    """Note that all which the server holds is joined."""
+    """Note on the server that all its events are joined."""
     lock = Lock(Retrying(server.client))
     lock.hold(lock.progress._replace(read_to=int(time.time() * 1000), appliances=(("", ""),)))
     lock.release(Retrying(server.client))
@@ -84,7 +84,7 @@ def _documents(server: Server, stream: str) -> Iterator[dict[str, Any]]:
 
 
 def _ids(document: dict[str, Any]) -> set[str]:
-    """Return the ids that a document names, as text."""
+    """Return the ids in a document, as text."""
     esa = document.get("esatls", {})
     named = [esa.get(name) for name in ("icid", "dcid", "parent_mid")] + [document.get("email", {}).get("local_id")]
     named += [delivery.get("dcid") for delivery in esa.get("deliveries", ())]
@@ -92,7 +92,7 @@ def _ids(document: dict[str, Any]) -> set[str]:
 
 
 def _template(document: dict[str, Any]) -> tuple[str, tuple[int, ...]]:
-    """Return a document as text with a gap for each id in it, and the ids."""
+    """Return a document as text with a gap for each id, and the ids."""
     ids = _ids(document)
     found: list[int] = []
 
@@ -107,7 +107,7 @@ def _template(document: dict[str, Any]) -> tuple[str, tuple[int, ...]]:
 
 
 def copy(server: Server, copies: int) -> None:
-    """Have the server hold copies of all that it holds, each with ids of its own."""
+    """Put copies of all documents on the server, each copy with other ids."""
     for kind in ("events", "connections", "messages"):
         stream = f"logs-esatls.{kind}-default"
         templates = [_template(document) for document in _documents(server, stream)]
@@ -120,7 +120,7 @@ def copy(server: Server, copies: int) -> None:
 
 
 def settle(server: Server) -> None:
-    """Wait until the server has done what it does with what was written."""
+    """Wait until the server has processed what was written."""
     server.client.request("POST", "/logs-*/_refresh")
     while True:
         busy = server.processor_seconds()
@@ -130,7 +130,7 @@ def settle(server: Server) -> None:
 
 
 class Cost(NamedTuple):
-    """Seconds of processor of the server for the lines and for the join, and of the command; seconds on the clock, memory in MB, and what the run did."""
+    """Processor seconds of the server for the lines and for the join, and of the command; elapsed seconds, memory in MB, and what the run did."""
 
     lines: float
     join: float
@@ -141,7 +141,7 @@ class Cost(NamedTuple):
 
 
 def cost(server: Server, lines: Sequence[str]) -> Cost:
-    """Return what it costs to send lines and to join them."""
+    """Return the cost of sending lines and joining them."""
     before = server.processor_seconds()
     index_lines(server.client, lines)
     settle(server)
@@ -153,7 +153,7 @@ def cost(server: Server, lines: Sequence[str]) -> Cost:
 
 
 def made(count: int) -> list[str]:
-    """Return that many lines of a realistic log."""
+    """Return this number of lines of a realistic log."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mail.log"
         traffic(["--messages", str(count // 17), "--log", str(path)])
@@ -164,7 +164,7 @@ def made(count: int) -> list[str]:
 
 @contextlib.contextmanager
 def holding(lines: Sequence[str], copies: int) -> Iterator[Server]:
-    """Have a server that holds lines, copies of them, and the records of all."""
+    """Start a server that holds lines, copies of them, and the records of all; stop it in the end."""
     server = Server(quick=False, heap=HEAP)
     try:
         for step in setting_up.server_steps(setting_up.capabilities(server.client)):
@@ -178,12 +178,12 @@ def holding(lines: Sequence[str], copies: int) -> Iterator[Server]:
 
 
 def parts(lines: Sequence[str], size: int) -> list[Sequence[str]]:
-    """Return what comes in behind the first lines, a part at a time."""
+    """Return the lines after the first ones, in parts."""
     return [lines[start : start + size] for start in range(BASE, len(lines), size)]
 
 
 def by_size(sizes: Sequence[int]) -> int:
-    """Print what new lines cost on top of more and more events; exit code 1 when a run costs more than it may."""
+    """Print the cost of new lines after more and more events; return exit code 1 if it grows too much."""
     lines = made(BASE + (WARM + 1) * NEW)
     found = []
     for size in sizes:
@@ -206,7 +206,7 @@ def by_size(sizes: Sequence[int]) -> int:
 
 
 def by_day(held: int) -> int:
-    """Print what a quarter of an hour costs."""
+    """Print the cost of a quarter of an hour."""
     lines = made(BASE + 6 * FIVE_MINUTES)
     with holding(lines[:BASE], max(0, round(held / BASE) - 1)) as server:
         # the first quarter warms the server up

@@ -1,9 +1,9 @@
-"""Cost against size, for what a stranger or a long year can make large: it has to be linear.
+"""Cost against size, for what a stranger or a long year can make large: it must be linear.
 
     .venv/bin/python tests/benchmarks/growth.py [--sizes 2000,4000,8000,16000] [--commands messages,follow] [--only chain] [--code python]
 
-For each kind of log and each size n, the processor microseconds per n of `messages` and `follow`, without those of an empty log; behind
-each row the ratio of the largest to the least. `--code` names a folder with another version of the package to measure.
+For each kind of log and each size n, it prints the processor microseconds per n of `messages` and `follow`, less those of an empty log, and
+for each row the ratio of the largest to the least. `--code` names a folder with another version of the package to measure.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Callable
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START = 1709596800
 LONGEST = 120
-"""Seconds after which a run is given up."""
+"""Seconds after which a run is stopped."""
 
 Lines = Iterator[tuple[float, str]]
 
@@ -34,7 +34,7 @@ CEF = "CEF:0|Cisco|C600V Virtual Appliance|14.3.0|ESA_CONSOLIDATED_LOG_EVENT|Con
 
 
 def many_deliveries(n: int) -> Lines:
-    """Yield one message that is delivered over n connections."""
+    """Yield a log of one message that is delivered over n connections."""
     yield 0, OPEN.format(1)
     yield 0, "Start MID 1 ICID 1"
     for number in range(n):
@@ -44,7 +44,7 @@ def many_deliveries(n: int) -> Lines:
 
 
 def rewrites(n: int) -> Lines:
-    """Yield a chain of n rewrites in a few seconds."""
+    """Yield a log of a chain of n rewrites in a few seconds."""
     yield 0, OPEN.format(1)
     yield 0, "Start MID 1 ICID 1"
     for mid in range(1, n):
@@ -55,7 +55,7 @@ def rewrites(n: int) -> Lines:
 
 
 def rewrites_left_open(n: int) -> Lines:
-    """Yield a chain of n rewrites of which nothing ends before all are made, the last one first."""
+    """Yield a log of a chain of n rewrites; the messages end after all rewrites, the last message first."""
     yield 0, OPEN.format(1)
     yield 0, "Start MID 1 ICID 1"
     for mid in range(1, n):
@@ -65,7 +65,7 @@ def rewrites_left_open(n: int) -> Lines:
 
 
 def reused(n: int, gap: float) -> Lines:
-    """Yield n messages with the same three ids, one after another."""
+    """Yield a log of n messages with the same three ids, one after another."""
     for number in range(n):
         time = number * gap
         yield time, OPEN.format(1)
@@ -78,7 +78,7 @@ def reused(n: int, gap: float) -> Lines:
 
 
 def reused_while_open(n: int) -> Lines:
-    """Yield n connections with the same ids, under one message that stays open."""
+    """Yield a log of n connections with the same ids while one message stays open."""
     yield 0, "Start MID 9 ICID 1"
     for number in range(n):
         yield number * 20, OPEN.format(1)
@@ -90,7 +90,7 @@ def reused_while_open(n: int) -> Lines:
 
 
 def failures(n: int, *, delivered: bool) -> Lines:
-    """Yield n failures, all in other words, on one connection; perhaps a message after each."""
+    """Yield a log of n failures with different reasons on one connection; with `delivered`, a message follows each."""
     yield 0, OUT.format(1)
     for number in range(n):
         yield number / 10, f"DCID 1 TLS failed: ({number}, 'error:{number:08X}:no shared cipher')"
@@ -101,7 +101,7 @@ def failures(n: int, *, delivered: bool) -> Lines:
 
 
 def consolidated(n: int, *, alike: bool) -> Lines:
-    """Yield n consolidated events about messages of one connection."""
+    """Yield a log of n consolidated events about messages of one connection."""
     yield 0, OPEN.format(1)
     for number in range(n):
         cipher = "AES128-SHA" if alike else f"AES{number}-SHA"
@@ -109,7 +109,7 @@ def consolidated(n: int, *, alike: bool) -> Lines:
 
 
 def on_one_connection(n: int) -> Lines:
-    """Yield n messages over one connection in, and over one out."""
+    """Yield a log of n messages that all came over one connection and left over one."""
     yield 0, OPEN.format(1)
     yield 0, OUT.format(1)
     for number in range(n):
@@ -134,7 +134,7 @@ KINDS: dict[str, Callable[[int], Lines]] = {
 
 
 def stamped(lines: Lines) -> Iterator[str]:
-    """Yield the lines of a log as the appliance writes them."""
+    """Yield the lines of a log with stamps, as the appliance writes them."""
     for time, text in lines:
         stamp = datetime.fromtimestamp(START + int(time), timezone.utc)
         yield f"{stamp:%a %b %d %H:%M:%S %Y} {'' if text.startswith('CEF') else 'Info: '}{text}"
@@ -147,7 +147,7 @@ def write(path: pathlib.Path, lines: Lines) -> None:
 
 
 def seconds(command: str, log: pathlib.Path, code: str) -> float | None:
-    """Return the processor seconds of a command; None if it was given up."""
+    """Return the processor seconds of a command; None: it was stopped."""
     if command == "follow":
         words = ["follow", "--once", "--fresh", "-q", "--checkpoint", f"{log}.checkpoint", log]
     else:

@@ -1,9 +1,9 @@
-"""What reading costs with each header, as ratios to the appliance's own within one run.
+"""Cost of reading with each header, relative to the appliance's own header in the same run.
 
     .venv/bin/python tests/benchmarks/headers.py [--messages 3000] [--rounds 5] [HEADER ...]
 
-The traffic generator writes one and the same log with each header (`tests/traffic --envelope`). Round by round, each is read into facts by one process, without
-the compiled core; printed are the medians of processor time, with the least and the greatest.
+The traffic generator writes the same log with each header (`tests/traffic --envelope`). In each round, one process reads every log into facts, without
+the compiled core. It prints the median ratio of processor time, with the least and the greatest.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FRACTION = re.compile(r"(?<=:\d\d)\.\d{3}")
 
 
 def write(name: str, messages: int) -> pathlib.Path:
-    """Return a log with one header; no two lines have the same number, and hardly any the same fraction of a second, as they have in life."""
+    """Write and return a log with one header; as in real logs, line numbers differ, and fractions of a second hardly repeat."""
     path = CACHE / f"header-{name}.log"
     envelope = ENVELOPES[name]
     with path.open("w", encoding="utf-8") as file:
@@ -47,7 +47,7 @@ def write(name: str, messages: int) -> pathlib.Path:
 
 
 def read(path: pathlib.Path) -> float:
-    """Return the processor seconds per line that reading takes."""
+    """Return the processor seconds per line for reading a log."""
     found = sources.find((str(path),), print)
     options, _ = prepare(found, None, 2024, None, 1)
     gc.collect()

@@ -1,10 +1,11 @@
-"""Cost of reading a line in the Logstash filter beside one plain grok, on Joni as in Logstash: `python tests/benchmarks/logstash.py`.
+"""Cost of reading a line in the Logstash filter, compared with one plain grok, on Joni as in Logstash: `python tests/benchmarks/logstash.py`.
 
-JRuby reads the lines of a realistic log with the filter's Ruby. Only what is the same in Logstash counts: matching, and reading the captures. What
-Logstash's events and its date filter cost is not measured: there is no Logstash here. Processor time of the thread; best of the rounds, in turn.
+JRuby reads the lines of a realistic log with the filter's Ruby code. This measures only what is the same in Logstash: matching, and reading the
+captures. It does not measure the cost of Logstash's events and its date filter, because it needs no Logstash. Figures are the thread's processor
+time, the best of the rounds.
 
-Run by hand on the events of Logstash 8.17 with its own plugins, compiled from their sources, the whole filter took 28 us a line, and a plain grok with
-a date 24 (best of the rounds).
+In a run by hand on the events of Logstash 8.17 with its own plugins, compiled from their sources, the whole filter took 28 us a line, and a plain
+grok with a date 24 us (best of the rounds).
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Speed and memory of the search commands, beside no-ops in the same run: `python tests/benchmarks/splunk_commands.py [--python PYTHON]`.
+"""Speed and memory of the search commands, compared with no-ops in the same run: `python tests/benchmarks/splunk_commands.py [--python PYTHON]`.
 
-Plays splunkd over the chunked protocol with 50,000-row chunks made beforehand from a log that tests/traffic makes, 500,000 events. What
-counts is the processor time of the command's process between the first request and the last reply (with the wall clock, other work on the machine
-would count too; where nothing else runs, both are the same but for some 5%). What the no-ops do:
+It plays splunkd over the chunked protocol, with 50,000-row chunks that are made beforehand from a log of tests/traffic, 500,000 events. The
+processor time of the command's process between the first request and the last reply counts (elapsed time would include other work of the machine;
+if nothing else runs, both are the same within about 5%). The no-ops are:
 
-* `SDK no-op`: a StreamingCommand of the Splunk SDK as its documentation shows it, `yield from records`, with the same required_fields:
-  what a command costs that does nothing, and so the goal's measure;
-* `row no-op`: on the commands' own faster way through the SDK, with the same columns announced, all of them empty. No goal: one match of one
-  pattern costs a third of what it costs in all, so nothing that reads the events could come near.
+* `SDK no-op`: a StreamingCommand of the Splunk SDK as in its documentation, `yield from records`, with the same required_fields. It is the cost
+  of a command that does nothing, to which the goals relate;
+* `row no-op`: a command that uses the app's own faster way through the SDK and announces the same columns, all of them empty. No goal relates to
+  it: a single match of one pattern costs a third of what it costs in all, so a command that reads the events cannot come near.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Bodies:
     """The chunks of a search, ready to send."""
 
     def __init__(self, log: Path, *, numbered: bool) -> None:
-        """Make events of a log's lines, newest first, each with a host and the time of its stamp, as Splunk has them."""
+        """Make events of a log's lines, newest first, each with a host and the time of its stamp, as in Splunk."""
         clock = Clock()
         events: list[dict[str, driver.Value]] = []
         for line in log.read_text(encoding="utf-8").splitlines()[:EVENTS]:
@@ -77,7 +77,7 @@ class Bodies:
 
 
 def run(command: driver.Command, name: str, arguments: list[str], bodies: list[bytes]) -> tuple[float, list[bytes]]:
-    """Processor seconds of one process from its first chunk to its last reply, and the bodies of its replies."""
+    """Return the processor seconds of one process from its first chunk to its last reply, and the bodies of its replies."""
     command.getinfo(name, arguments)
     replies = []
     start = cpu_seconds(command)
@@ -88,19 +88,19 @@ def run(command: driver.Command, name: str, arguments: list[str], bodies: list[b
 
 
 def pid(command: driver.Command) -> int:
-    """Return the number of a command's process."""
+    """Return the process id of a command."""
     assert isinstance(command.process, subprocess.Popen)
     return command.process.pid
 
 
 def cpu_seconds(command: driver.Command) -> float:
-    """Processor time, user and system, that the command's process has used."""
+    """Return the processor seconds, user and system, that the command's process has used."""
     fields = Path(f"/proc/{pid(command)}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(python: str, app: Path, script: str, arguments: list[str], bodies: list[bytes]) -> tuple[float, int, list[bytes]]:
-    """Best of two runs: seconds, peak memory of the process in MiB, replies."""
+    """Return the best of two runs: processor seconds, peak memory of the process in MiB, replies."""
     best, memory = float("inf"), 0
     replies: list[bytes] = []
     for _ in range(2):
@@ -113,7 +113,7 @@ def measure(python: str, app: Path, script: str, arguments: list[str], bodies: l
 
 
 def write_app(folder: Path) -> Path:
-    """Write the app as it is packaged into a folder; return where it lies."""
+    """Write the app as it is packaged into a folder; return its path."""
     app: Path = folder / splunk_package.APP
     for path, content in splunk_package.contents().items():
         target = app / path
@@ -123,7 +123,7 @@ def write_app(folder: Path) -> Path:
 
 
 def main() -> int:
-    """Measure and print; exit code 1 when a goal is missed."""
+    """Measure and print; return exit code 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default=sys.executable, help="the Python that runs the commands; the goal is set for 3.9")
     parser.add_argument("--envelope", default="syslog", help="envelope of the log lines, as tests/traffic calls it")

@@ -1,9 +1,9 @@
-"""What the records of the Splunk app cost at a million messages a day: `python tests/benchmarks/splunk_records.py [--python PYTHON]`.
+"""Cost of the Splunk app's records at a million messages a day: `python tests/benchmarks/splunk_records.py [--python PYTHON]`.
 
-Some days of traffic are made and summed up as the scheduled searches do it, through the chunked protocol. What is open in the end is read by
-`esatlssummary window=open`, as each hour's search reads it, once for each of many appliances with the same traffic. The lines themselves go through the map
-and the reduce of both commands, as a dashboard would need it without records. The table multiplies what was counted and measured: nothing is linear only
-because it says so here, but rows per message and seconds per row do not depend on the volume.
+It makes some days of traffic and summarizes them as the scheduled searches do, through the chunked protocol. `esatlssummary window=open` reads what is
+open in the end, as each hour's search does, once for each of many appliances with the same traffic. The lines themselves go through the map and the
+reduce of both commands, which a dashboard would need without records. The table multiplies these counts and times by the volume: this assumes only that
+rows per message and seconds per row do not depend on it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ A_DAY = 1_000_000
 """Messages."""
 DAYS = 9
 COUNTS = {"connections": ("esatls_connections.py", 1), "messages": ("esatls_messages.py", 2)}
-"""By what the overview counts: the command that gives it from lines, and how many searches."""
+"""What the overview counts -> the command that computes it from lines, and the number of searches."""
 RUN = re.compile(r"\S+ kind=(\w+) level=(\w+) window=(\d+) run=\d+ ")
 FACTS = re.compile(r'facts=\d+ asof=\d+ \["')
 
@@ -36,12 +36,12 @@ Rows = list[dict[str, driver.Value]]
 
 
 def texts(rows: Rows) -> list[str]:
-    """Return the rows of the summary index."""
+    """Return the texts of some rows, as the summary index holds them."""
     return [str(row["_raw"]) for row in rows]
 
 
 def of_another(row: str, number: int) -> str:
-    """Return a row of facts as that of another appliance, which has no name in this traffic."""
+    """Return a row of facts for another appliance; in this traffic, the appliance has no name."""
     return FACTS.sub(lambda found: f"{found[0]}esa{number}", row)
 
 
@@ -104,7 +104,7 @@ def main() -> None:
 
         (nothing, empty), (seconds, memory) = read([]), read([of_another(row, copy) for copy in range(arguments.copies) for row in facts])
         a_row, kilobytes = (seconds - nothing) / number, (memory - empty) / number * 1024
-        # as dense as at that size, and newest first: neighbours share their second
+        # as dense as at a million messages a day, and newest first: neighbours share their second
         lines = generate(3, arguments.messages, 1, dataclasses.replace(profile, rate=A_DAY / DAY)).lines
         events = [{"_raw": raw, "host": "esa1", "_time": str(int(line.time))} for line, raw in zip(lines, render(lines, "native"))]
         events.reverse()
