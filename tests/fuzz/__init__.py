@@ -1,1 +1,1 @@
-"""Hostile input without end: a coverage-guided fuzzer for a developer, a million mutated lines for every merge."""
+"""Hostile input: a coverage-guided fuzzer for developers, and tests with mutated lines."""

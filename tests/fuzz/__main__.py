@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    # a directory is run without its package
+    # Python runs a directory without its package
     root = Path(__file__).resolve().parents[2]
     sys.path[:0] = [str(root / "python"), str(root)]
     sys.exit(importlib.import_module("tests.fuzz.cli").main())

@@ -1,9 +1,9 @@
-"""Coverage-guided fuzzing with atheris, for as long as one likes.
+"""Coverage-guided fuzzing with atheris, for any length of time.
 
     .venv/bin/python tests/fuzz TARGET [--seconds 60]
 
-What was found interesting is kept in .cache/fuzz/TARGET and is where the next run goes on. An input that breaks a promise is made short,
-printed and written beside it; the exit code is 1. `--replay FILE` runs one input again.
+Interesting inputs are kept in .cache/fuzz/TARGET, and the next run continues with them. An input that breaks a promise is shortened, printed
+and written beside this folder; the exit code is 1. `--replay FILE` runs one input again.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "fuzz"
 NAMES = ("envelope", "events", "match", "cef", "tracking", "records")
 LONGEST = 4096
-"""Bytes of an input; what is longer is for the tests of linear cost."""
+"""Most bytes of an input; longer ones are for the tests of linear cost."""
 
 
 def seeds_of(target: str) -> Iterable[str]:
-    """Return the inputs that a target starts from."""
+    """Return the inputs with which a target starts."""
     from tests.fuzz import seeds
 
     if target in ("events", "records"):
@@ -44,7 +44,7 @@ def seeds_of(target: str) -> Iterable[str]:
 
 
 def write_corpus(target: str) -> Path:
-    """Write the seeds where atheris reads them, and return the folder."""
+    """Write the seeds to the folder that atheris reads, and return it."""
     folder = CACHE / target
     folder.mkdir(parents=True, exist_ok=True)
     for text in seeds_of(target):
@@ -54,7 +54,7 @@ def write_corpus(target: str) -> Path:
 
 
 def write_dictionary() -> Path:
-    """Write the words that patterns look for in libFuzzer's form, and return the file."""
+    """Write the words for which patterns look to a dictionary in libFuzzer's form, and return the file."""
     from tests.fuzz import mutate, seeds
 
     words = [word.encode("utf-8", "surrogateescape") for word in seeds.words()] + list(mutate.INSERTS)
@@ -64,7 +64,7 @@ def write_dictionary() -> Path:
 
 
 def run(target: str, bound: str) -> int:
-    """Fuzz one target in a child process, and tell what came of it."""
+    """Fuzz one target in a child process, print the result, and return the exit code."""
     folder, dictionary = write_corpus(target), write_dictionary()
     (folder.parent / f"{target}-broken").unlink(missing_ok=True)
     started = time.monotonic()
@@ -85,7 +85,7 @@ def run(target: str, bound: str) -> int:
 
 
 def _fuzz(target: str, folder: Path, dictionary: Path, bound: str) -> None:
-    """Run libFuzzer in this process; it does not come back."""
+    """Run libFuzzer in this process; it does not return."""
     import atheris
 
     with atheris.instrument_imports(include=["esatls"]):
@@ -121,13 +121,13 @@ def _fuzz(target: str, folder: Path, dictionary: Path, bound: str) -> None:
 
 
 def replay(target: Target, path: Path) -> int:
-    """Run one input, and say how it breaks a promise if it does."""
+    """Run one input, print how it breaks a promise if it does, and return the exit code."""
     from tests.fuzz.targets import shrink
 
     data = path.read_bytes()
     try:
         target(data)
-    except Exception as error:  # noqa: BLE001 - it is what is shown
+    except Exception as error:  # noqa: BLE001 - to show any error
         print(f"{shrink(target, data)!r}\n{type(error).__name__}: {error}")
         return 1
     print("holds")
@@ -135,7 +135,7 @@ def replay(target: Target, path: Path) -> int:
 
 
 def main() -> int:
-    """Read the command line."""
+    """Run what the command line asks for, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python tests/fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", choices=NAMES)
     parser.add_argument("--seconds", type=int, default=60)

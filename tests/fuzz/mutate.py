@@ -1,4 +1,4 @@
-"""Cheap ways to spoil a line: no engine, some million lines in a minute."""
+"""Cheap ways to spoil a line: without a fuzzing engine, millions of lines a minute."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENCODINGS = ("utf-16-le", "utf-16", "latin-1", "utf-7", "cp1252", "utf-8-sig")
 
 
 def _place(rng: random.Random, line: bytes) -> int:
-    """Return a place in a line: often one where a word begins, now and then an end."""
+    """Return a place in a line: often the start of a word, sometimes an end of the line."""
     at = int(rng.random() * (len(line) + 1))
     kind = rng.random()
     if kind < 0.4:
@@ -32,13 +32,13 @@ def _place(rng: random.Random, line: bytes) -> int:
 
 
 def cut(rng: random.Random, line: bytes, _: Sequence[bytes]) -> bytes:
-    """Cut a line at its left, its right or within."""
+    """Cut off the left or the right of a line, or cut out a part."""
     one, two = sorted((_place(rng, line), _place(rng, line)))
     return (line[one:], line[:two], line[:one] + line[two:])[int(rng.random() * 3)]
 
 
 def splice(rng: random.Random, line: bytes, others: Sequence[bytes]) -> bytes:
-    """Go on as another line."""
+    """Continue a line with a part of another."""
     other = others[int(rng.random() * len(others))]
     return line[: _place(rng, line)] + other[_place(rng, other) :]
 
@@ -59,20 +59,20 @@ def flip(rng: random.Random, line: bytes, _: Sequence[bytes]) -> bytes:
 
 
 def insert(rng: random.Random, line: bytes, _: Sequence[bytes]) -> bytes:
-    """Put in a control character, a line feed, or the beginning of something."""
+    """Insert a control character, a line feed, or the beginning of a line, record or value."""
     at = _place(rng, line)
     return line[:at] + INSERTS[int(rng.random() * len(INSERTS))] + line[at:]
 
 
 def repeat(rng: random.Random, line: bytes, _: Sequence[bytes]) -> bytes:
-    """Repeat a part of a line, now and then very often."""
+    """Repeat a part of a line, sometimes very often."""
     one, two = sorted((_place(rng, line), _place(rng, line)))
     times = 2 if rng.random() < 0.95 else 1 + 3000 // (two - one + 1)
     return line[:one] + line[one:two] * times + line[two:]
 
 
 def recode(rng: random.Random, line: bytes, _: Sequence[bytes]) -> bytes:
-    """Write a line in another encoding than it says."""
+    """Write a line in another encoding."""
     name = ENCODINGS[int(rng.random() * len(ENCODINGS))]
     return line.decode("utf-8", "replace").encode(name, "replace")
 
@@ -81,7 +81,7 @@ MUTATORS = (cut, splice, swap, flip, insert, insert, repeat, recode)
 
 
 def mutated(rng: random.Random, pools: Sequence[Sequence[bytes]], count: int) -> bytes:
-    """Return a log of about so many lines: of one pool or of two, few of them spoilt or most of them."""
+    """Return a log of `count` lines from one or two pools, of which few or most are spoilt."""
     lines = [*rng.choice(pools), *(rng.choice(pools) if rng.random() < 0.3 else ())]
     spoilt = rng.choice((0.02, 0.2, 0.9))
     out = []

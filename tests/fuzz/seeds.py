@@ -1,4 +1,4 @@
-"""What fuzzing starts from: the lines of the cases and scenarios, in every envelope; made at run time, kept nowhere."""
+"""Seeds for fuzzing: the lines of the cases and scenarios, in every envelope, made at run time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TESTS = pathlib.Path(__file__).resolve().parents[1]
 CASES = TESTS / "cases"
 SCENARIOS = TESTS / "scenarios"
 TIME = 1_721_504_860
-"""20 July 2024, for the envelopes."""
+"""20 July 2024 UTC, the time of lines in envelopes."""
 
 
 def _cases(*begin: str) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def descriptions() -> list[str]:
 
 
 def documents() -> list[str]:
-    """Return tracking documents: what the REST API answers, and text pasted from the page."""
+    """Return tracking documents: responses of the REST API, and text pasted from the page."""
     found = []
     for number in range(0, len(descriptions()), 5):
         few = descriptions()[number : number + 5]
@@ -57,7 +57,7 @@ def documents() -> list[str]:
 
 
 def lines() -> list[list[str]]:
-    """Return lines in pools: one of each text per envelope, those of the envelope cases, of the scenarios, consolidated events."""
+    """Return pools of lines: all texts in each envelope, the lines of the envelope cases, of each scenario, and consolidated events."""
     made = [Line(TIME + number, "esa1.example.com", "mail_logs", "Info", text) for number, text in enumerate(texts())]
     pools = [[envelope.render(line, 0) for line in made] for envelope in ENVELOPES.values()]
     pools.append([case["line"] for case in json.loads((CASES / "envelope.json").read_text(encoding="ascii"))["cases"]])
@@ -67,7 +67,7 @@ def lines() -> list[list[str]]:
 
 
 def logs() -> list[str]:
-    """Return logs of several lines: the scenarios, and runs of lines in one envelope."""
+    """Return logs of several lines: the scenarios, and some texts in each envelope."""
     found = [path.read_text(encoding="utf-8", errors="surrogateescape") for path in sorted(SCENARIOS.glob("*.log"))]
     few = texts()
     for name, envelope in ENVELOPES.items():
@@ -78,6 +78,6 @@ def logs() -> list[str]:
 
 
 def words() -> list[str]:
-    """Return what patterns and envelopes look for: the fuzzer's dictionary."""
+    """Return the words for which patterns and envelopes look: the fuzzer's dictionary."""
     found = {word for text in [*texts(), *records(), *descriptions()] for word in text.replace("|", " ").replace("=", "= ").split(" ") if 1 < len(word) < 40}
     return sorted(found)

@@ -1,4 +1,4 @@
-"""What must hold for any bytes at all: one function per part of the extractor; each raises where its part breaks its promise."""
+"""What must hold for any bytes: one function per part of the extractor, which raises if that part breaks a promise."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 Target = Callable[[bytes], None]
 
 LATEST = parse_rfc3339("2024-12-31T12:00:00Z")
-"""When fuzzed logs end, so that a stamp without a year is the same on every day."""
+"""The latest time of fuzzed logs, so that a stamp without a year means the same on every day."""
 ALL = frozenset(EVENT_KINDS)
 
 _NAMES = {field.name: field for field in FIELDS}
-# Words of the extractor's own; every other text of an event is the log's.
+# Fields with words of the extractor; every other text of an event is from the log.
 _DERIVED = frozenset({
     "time", "esa_event", "esa_direction", "tls_result", "delivery_outcome", "mid_relation", "mail_flow", "witness", "close_reason",
     "tls_in_result", "tls_out_result", "tls_reason", "tls_verify",
 })  # fmt: skip
-# white space, where wrapped lines are joined; bytes that are not UTF-8 and halves of surrogate pairs, as they are and as escapes; backslashes
+# white space, since wrapped lines are joined; bytes that are not UTF-8 and halves of surrogate pairs, unchanged and as escapes; backslashes
 _DROPPED = re.compile("[\\s\0\ud800-\udfff]|\\\\x[0-9a-f]{2}|\\\\ud[89a-f][0-9a-f]{2}|\\\\")
 
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
@@ -47,12 +47,12 @@ _NUMBER = re.compile(r"\d{1,4}\s*")
 
 
 def text_of(data: bytes) -> str:
-    """Return bytes as the extractor reads them: what is not UTF-8 stands as a lone surrogate."""
+    """Return bytes as the extractor reads them: a byte that is not UTF-8 becomes a lone surrogate."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def check_event(event: Mapping[str, Any], source: str) -> None:
-    """Raise unless every field is of the table, of its type, not empty, and says nothing that the source does not say."""
+    """Raise unless every field is in the field table, has its type, is not empty, and contains only text of the source."""
     assert event["esa_event"] in ALL, event
     for name, value in event.items():
         _check_type(_NAMES[name], value)
@@ -71,11 +71,11 @@ def _check_type(field: Field, value: Any) -> None:
     else:
         assert isinstance(value, str), (field.name, value)
         assert value, field.name
-        value.encode("utf-8")  # nothing that cannot be written
+        value.encode("utf-8")  # raises if the text cannot be written
 
 
 def plain(text: str) -> str:
-    """Return text as it is compared: what reading may change does not count, nor whether fields are joined with `;` or a blank."""
+    """Return text for comparison: without what reading may change, and without `;`, since fields may be joined with it or with a space."""
     return _DROPPED.sub("", text).replace(";", "").casefold()
 
 
@@ -88,7 +88,7 @@ def _check_origin(event: Mapping[str, Any], source: str) -> None:
 
 
 def source_of(text: str) -> str:
-    """Return everything that a text says, for comparison: itself, also without lines that nobody can read and numbers of lines, and its JSON's strings."""
+    """Return everything in a text, for comparison: the text, also without unreadable lines and line numbers, and the strings in its JSON."""
     readable = [line for line in text.split("\n") if not _UNREADABLE.search(line)]
     parts = [plain(text), plain("\n".join(readable)), plain("\n".join(line for line in readable if not _NUMBER.fullmatch(line)))]
     for line in [text, *text.split("\n")]:
@@ -139,7 +139,7 @@ def by_line(data: bytes, kinds: frozenset[str] | None = ALL) -> tuple[list[Event
 
 
 def by_block(data: bytes, cuts: tuple[int, ...] = (), kinds: frozenset[str] | None = ALL, *words: str) -> tuple[list[EventRecord], Counts]:
-    """Read a log in blocks of whole lines, cut behind the line feeds next to some places; with words, lines without one are sifted out."""
+    """Read a log in blocks of whole lines, cut after the line feed that follows each place in `cuts`; with words, lines without them are sifted out."""
     sink = Events(kinds)
     stream = BlockStream(sink, Clock(latest=LATEST))
     ends = sorted({end for end in (data.find(b"\n", cut) + 1 for cut in cuts) if end})
@@ -160,7 +160,7 @@ def check_counts(counts: Counts) -> None:
 
 
 def check_log(data: bytes) -> list[EventRecord]:
-    """Raise unless a log is read alike line by line and in blocks, with every line counted; return its events."""
+    """Raise unless reading a log line by line and in blocks gives the same, with every line counted; return its events."""
     found, counts = by_line(data)
     check_counts(counts)
     for cuts in ((), (len(data) // 2,), (len(data) // 3, 2 * len(data) // 3)):
@@ -184,7 +184,7 @@ def _difference(one: list[EventRecord], other: list[EventRecord]) -> str:
 
 
 def target_envelope(data: bytes) -> None:
-    """Check the envelope of a line: parts of the line, within its bounds."""
+    """Check the envelope of a line: its parts are parts of the line, and within bounds."""
     line = text_of(data).replace("\n", " ")
     env = envelope.parse(line)
     assert 0 <= env.end <= min(len(line), envelope.LONGEST)
@@ -202,7 +202,7 @@ def target_envelope(data: bytes) -> None:
 
 
 def target_events(data: bytes) -> None:
-    """Check the lines of a log: see check_log; each event says nothing that the log does not say."""
+    """Check the lines of a log, with `check_log`; each event contains only what is in the log."""
     found = check_log(data)
     if found:
         source = source_of(text_of(data))
@@ -211,7 +211,7 @@ def target_events(data: bytes) -> None:
 
 
 def target_match(data: bytes) -> None:
-    """Check one message text: an event or none."""
+    """Check one message text, which is an event or none."""
     text = text_of(data)
     event = extract(text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", ""))
     if event is not None:
@@ -243,13 +243,13 @@ def target_tracking(data: bytes) -> None:
         source = source_of(text)
         for event in found:
             assert event["witness"] == "tracking"
-            # recipients are counted by the reader
+            # the reader itself numbers recipients
             check_event({name: value for name, value in event.items() if name != "rid"}, source)
     tracking.describe(text)
 
 
 def target_records(data: bytes) -> None:
-    """Check the records of a log: known verdicts, known fields, the same however its events are dealt out and merged."""
+    """Check the records of a log: verdicts and fields are known, and the same in any order of dealing out and merging events."""
     found, _ = by_line(data)
     whole, one, other = Facts(), Facts(), Facts()
     for number, event in enumerate(found):
@@ -285,7 +285,7 @@ TARGETS: dict[str, Target] = {name[len("target_") :]: target for name, target in
 
 
 def shrink(check: Callable[[bytes], object], data: bytes) -> bytes:
-    """Return the shortest input found that still breaks a promise: fewer lines, then fewer bytes."""
+    """Return the shortest input found that still breaks a promise: with fewer lines, then fewer words, then fewer bytes."""
     for separator in (b"\n", b" ", None):
         parts = data.split(separator) if separator else [data[at : at + 1] for at in range(len(data))]
         size = max(1, len(parts) // 2)
@@ -305,6 +305,6 @@ def shrink(check: Callable[[bytes], object], data: bytes) -> bytes:
 def _breaks(check: Callable[[bytes], object], data: bytes) -> bool:
     try:
         check(data)
-    except Exception:  # noqa: BLE001 - any failure is the one that is looked for
+    except Exception:  # noqa: BLE001 - any failure counts
         return True
     return False

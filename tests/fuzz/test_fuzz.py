@@ -1,4 +1,4 @@
-"""Seeds and mutated lines, a million of them at night: nothing crashes, every line is counted, and both ways of reading agree."""
+"""Seeds and mutated lines, a million of them in nightly runs: nothing crashes, every line is counted, and both ways of reading agree."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tests.traffic import ENVELOPES, Line
 LINES = 1_000_000 if NIGHTLY else 50_000
 BATCH = 1_000
 SEED = 1
-"""A failure names its batch; `mutate.mutated(random.Random(f"{SEED}-{batch}"), ...)` makes it again."""
+"""A failure names its batch; `mutate.mutated(random.Random(f"{SEED}-{batch}"), ...)` makes the batch again."""
 
 
 @pytest.mark.parametrize("name", cli.NAMES)
 def test_seeds_hold(name: str) -> None:
-    """What fuzzing starts from keeps every promise."""
+    """The seeds of fuzzing break no promise."""
     assert set(cli.NAMES) == set(targets.TARGETS)
     inputs = list(cli.seeds_of(name))
     assert len(inputs) > 40
@@ -41,7 +41,7 @@ FOUND = {
         b"ICID 99999999999999999999 TLS failed: x\nICID 9223372036854775808 TLS failed: x",
         b"Message done DCID 6 MID 1 to RID [0, 99999999999999999999999999]",
         b"Message done DCID 6 MID 1 to RID [, ,]",
-        # a header that others do not have, accepted once
+        # an odd header, accepted on one line, does not make the same header of a later line a known one
         (
             b"logs/mail.current:5942:Sat Jul 20 19:55:10 2024 Info: ICID 5 close\n13\tMar  3 10:00:02 esa1 mail_logs: Info: ICID 5 close\n"
             b"logs/mail.current:5889:Sat Jul 20 19:54:17 2024 Info: x\nlogs/mail.current:5991:Sat Jul 20 19:55:59 2024 Info: x\n"
@@ -53,17 +53,17 @@ FOUND = {
         b'[{"timestamp":"20 Jul 2024 19:47:40 (GMT)","description":"Message 5 to b\\ud800@example.com bounced. Reason: x\\udfff"}]',
     ],
 }
-"""What broke a promise once."""
+"""Inputs that once broke a promise."""
 
 
 @pytest.mark.parametrize(("name", "data"), [(name, data) for name, all_data in FOUND.items() for data in all_data])
 def test_what_was_found_holds(name: str, data: bytes) -> None:
-    """An input that broke a promise once breaks none now."""
+    """Inputs that once broke a promise break none now."""
     targets.TARGETS[name](data)
 
 
 def test_mutated_lines(record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]) -> None:
-    """A great many lines, spoilt in every cheap way, of every envelope: no crash, lines in = events + ignored + unreadable, line by line as in blocks."""
+    """Many lines in every envelope, spoilt in every cheap way: no crash, lines = events + ignored + unreadable, and the same line by line as in blocks."""
     pools = [[line.encode("utf-8", "surrogateescape") for line in pool] for pool in seeds.lines()]
     total = Counts()
     size, slowest, batch = 0, float("inf"), 0
@@ -106,7 +106,7 @@ def test_mutators_spoil(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_targets_see_what_they_look_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader that forges, loses or miscounts is found out."""
+    """A reader that forges, loses or miscounts events is noticed."""
     lines = [Line(seeds.TIME, "esa1", "mail_logs", "Info", f"ICID {number} TLS failed: x") for number in range(9)]
     data = "".join(ENVELOPES["native"].render(line, 0) + "\n" for line in lines).encode()
     targets.target_events(data)
@@ -122,5 +122,5 @@ def test_targets_see_what_they_look_for(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_json_strings_count_as_said() -> None:
-    """Text that a JSON record says in escapes is text of the input."""
+    """Text that a JSON record contains as escapes counts as text of the input."""
     assert targets.plain("caf\u00e9") in targets.source_of(json.dumps({"message": "caf\u00e9"}))

@@ -1,16 +1,16 @@
-"""Decides whether an engine that backtracks matches a regular expression in time linear in the text.
+"""Decides whether a backtracking engine matches a regular expression in time linear in the length of the text.
 
-The expression becomes an automaton: a state per character that it can consume, with an edge for each way from one to the next. A search that
+The expression becomes an automaton: one state per character that it can consume, and an edge for each way from one to the next. A search that
 fails tries every path, so its cost is the number of paths. That number grows faster than the text only if
 
-* a loop can be gone round in two ways on one text (exponential), or
-* a text leads from a loop to itself, from it to a later loop, and from that to itself (polynomial: each turn is a chance to move on);
+* one text can go round a loop in two ways (exponential), or
+* one text leads from a loop to itself, from it to a later loop, and from that loop to itself (polynomial: each turn is a chance to move on);
 
 see Weideman, van der Merwe, Berglund and Watson, "Analyzing matching time behavior of backtracking regular expression matchers by using
-ambiguity of NFA", CIAA 2016. Where any rest of the text matches (`.*` at the end), the first path succeeds, and none is tried after it: such
-states end the search and are left out. What is not modelled errs on the side of too many paths: look-arounds, word boundaries and captures are
-taken to hold always, an atomic group gives back, a repetition of more than a few times has no upper bound. The text of a look-around is
-checked by itself; one without a bound, behind a loop or in one, cannot be decided here, nor can a reference to a group.
+ambiguity of NFA", CIAA 2016. If any rest of the text matches (`.*` at the end), the first path succeeds, and no other is tried: these states
+end the search and are left out. Simplifications err on the side of too many paths: look-arounds, word boundaries and captures always hold, an
+atomic group backtracks, and a repetition of more than a few times has no upper bound. The text of a look-around is checked separately; one
+without a bound, after a loop or in one, cannot be decided here, nor can a reference to a group.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ else:
     import sre_parse as parser
 
 SPACE, DIGIT, WORD, MARK, END = range(128, 133)
-"""Symbols beside those of ASCII: one for all other characters of a kind each, and the end of the text."""
+"""Symbols besides ASCII: one for all other characters of each kind, and one for the end of the text."""
 LETTERS = (1 << END) - 1
 OTHERS = LETTERS & ~((1 << SPACE) - 1)
 _NAMED = {SPACE: "\u00a0", DIGIT: "\u0663", WORD: "\u00e9", MARK: "\u2026"}
 FEW = 4
-"""Repetitions up to so many are written out; of more, the bound is dropped."""
+"""Repetitions up to this number are written out; higher bounds are dropped."""
 
 _CATEGORIES = {
     codes.CATEGORY_DIGIT: ("0123456789", (DIGIT,)),
@@ -52,11 +52,11 @@ _POSSESSIVE = getattr(codes, "POSSESSIVE_REPEAT", None)
 
 
 class UndecidedError(Exception):
-    """The expression has a part whose cost cannot be told from the automaton."""
+    """The automaton cannot show the cost of a part of the expression."""
 
 
 class Verdict(NamedTuple):
-    """What was found: `kind` is `linear`, `polynomial` or `exponential`; the text that makes it slow is prefix + pump repeated."""
+    """The verdict: `kind` is `linear`, `polynomial` or `exponential`; prefix + repeated pump is a text that makes the expression slow."""
 
     kind: str
     prefix: str = ""
@@ -65,7 +65,7 @@ class Verdict(NamedTuple):
 
 class _Part(NamedTuple):
     first: Counter[int]
-    """Characters that it can begin with, and in how many ways; likewise those that it can end with, and the empty text."""
+    """States with which the part can begin, and in how many ways; `last` has those with which it can end, `empty` the ways to match nothing."""
     last: Counter[int]
     empty: int
 
@@ -74,13 +74,13 @@ class Automaton:
     """The automaton of one expression."""
 
     def __init__(self, pattern: str, flags: int = 0, *, mode: str = "fullmatch", line: bool = True) -> None:
-        """Build it. `mode` is `fullmatch`, `match` or `search`; `line` says that the text holds no line feed."""
+        """Build the automaton. `mode` is `fullmatch`, `match` or `search`; with `line`, the text contains no line feed."""
         self.alphabet = LETTERS & ~(1 << ord("\n")) if line else LETTERS
         self.masks: list[int] = []
         self.follow: list[Counter[int]] = []
         self.looks: list[Any] = []
         self.greedy: set[int] = set()
-        """States that would rather read on than go on."""
+        """States that repeat, if they can, before they go on."""
         self._line, self._behind_loop = line, False
         tree = parser.parse(pattern, flags)
         self._flags = tree.state.flags
@@ -160,7 +160,7 @@ class Automaton:
                 raise UndecidedError("a look-around without a bound behind or in a loop")
             self.looks.append((list(value[1]), flags))
             return _Part(Counter(), Counter(), 1)
-        if code is codes.FAILURE:  # what `(?!)` is since Python 3.12
+        if code is codes.FAILURE:  # `(?!)` since Python 3.12
             return _Part(Counter(), Counter(), 1)
         raise UndecidedError(f"{code}")
 
@@ -228,11 +228,11 @@ class Automaton:
     # deciding
 
     def verdict(self) -> Verdict:
-        """Decide."""
+        """Return the verdict on this automaton."""
         self._gone: set[int] = {at for at, mask in enumerate(self.masks) if not mask}
         self._cut()
         sure = {at for at in range(len(self.masks)) if self._any_rest_matches(at)}
-        # a search is over when it comes to one of them, if it goes on from there in linear time itself
+        # a search ends at one of these states, if it takes linear time from there
         found = True
         while found:
             found = False
@@ -244,7 +244,7 @@ class Automaton:
         return self._paths(set(range(len(self.masks))))
 
     def _cut(self) -> None:
-        """Keep the edges between states that are not left out."""
+        """Keep only the edges between states that are not left out."""
         self.edges = [
             {to: ways for to, ways in follow.items() if to not in self._gone} if at not in self._gone else {} for at, follow in enumerate(self.follow)
         ]
@@ -255,7 +255,7 @@ class Automaton:
                 self._back[to].add(at)
 
     def _any_rest_matches(self, start: int) -> bool:
-        """Tell whether whatever follows is matched: no set of states that one text leads to is without a way on, nor without an end."""
+        """Tell whether any rest of the text matches: every set of states to which a text leads can end, and can go on with any character."""
         seen = {frozenset({start})}
         queue = deque(seen)
         while queue:
@@ -276,11 +276,11 @@ class Automaton:
         return True
 
     def _reads_to_the_end(self, at: int) -> bool:
-        """Tell whether the first path that is tried from a state goes on to the end of any text, and is over there."""
+        """Tell whether the first path tried from a state reads any text to its end, and succeeds there."""
         return at in self.greedy and self.masks[at] == self.alphabet and any(self.masks[to] == 1 << END and to in self.accepting for to in self.follow[at])
 
     def _paths(self, among: set[int]) -> Verdict:
-        """Decide on the part of the automaton that some states make up."""
+        """Return the verdict on the part of the automaton that consists of these states."""
         graph = {at: set(self.edges[at]) & among for at in among}
         loops = [component for component in strongly_connected(graph) if len(component) > 1 or any(at in self.edges[at] for at in component)]
         of = {at: loop for loop in loops for at in loop}
@@ -302,7 +302,7 @@ class Automaton:
                     back = self._walk((to,), (at,), (loop,)) or ""
                     return at, self._character(self.masks[to]) + (back if to != at else "")
         for at in loop:
-            # leave the diagonal from here, and come back to here
+            # look for two paths on one text that part here and meet here again
             seen: dict[tuple[int, int], str] = {}
             queue = deque([((at, at), "")])
             while queue:
@@ -321,12 +321,12 @@ class Automaton:
         return None
 
     def _two_loops(self, one: int, other: int, of: dict[int, set[int]]) -> str | None:
-        """Return a text that leads from one to itself, from one to the other, and from the other to itself."""
+        """Return a text that leads from one to itself, from one to the other, and from the other to itself; None: there is none."""
         between = self._reachable(one) & self._reaching(other)
         return self._walk((one, one, other), (one, other, other), (of[one], between, of[other]))
 
     def _walk(self, start: tuple[int, ...], goal: tuple[int, ...], within: tuple[set[int], ...]) -> str | None:
-        """Return a text on which states go to others at once, each within a set; None if there is none."""
+        """Return one text that leads each state in `start` to its state in `goal`, each within its set; None: there is none."""
         seen = {start}
         queue = deque([(start, "")])
         while queue:
@@ -375,7 +375,7 @@ class Automaton:
 
 
 def _all_but(mask: int) -> int:
-    """Return the other letters; a symbol that stands for many characters has others than the one that was named."""
+    """Return all other letters; a symbol for many characters stays, because it also stands for characters that were not named."""
     return LETTERS & ~(mask & ~OTHERS)
 
 
@@ -432,13 +432,13 @@ def strongly_connected(graph: dict[int, set[int]]) -> list[set[int]]:
 
 
 def decide(pattern: str, flags: int = 0, *, mode: str = "fullmatch", line: bool = True) -> Verdict:
-    """Return the verdict on an expression, its look-arounds included; `UndecidedError` where there is none."""
+    """Return the verdict on an expression and its look-arounds. Raises `UndecidedError` if there is none."""
     automaton = Automaton(pattern, flags, mode=mode, line=line)
     found = automaton.verdict()
     for items, inner_flags in automaton.looks:
         look = Automaton.__new__(Automaton)
         look.alphabet, look.masks, look.follow, look.looks, look.greedy = automaton.alphabet, [], [], [], set()
-        look._line, look._behind_loop, look._flags = line, False, inner_flags  # noqa: SLF001 - its own class
+        look._line, look._behind_loop, look._flags = line, False, inner_flags  # noqa: SLF001 - the same module
         whole = look._sequence(items, inner_flags)  # noqa: SLF001
         look.accepting, look.first = {*whole.last}, whole.first
         inner = look.verdict()
