@@ -1,7 +1,7 @@
-"""Tries a real Elasticsearch and Kibana: `python tests/servers/elastic.py --url URL [--kibana-url URL]`. The server must be one for trying.
+"""Tests a real Elasticsearch and Kibana: `python tests/servers/elastic.py --url URL [--kibana-url URL]`. Use only a server for tests.
 
-Sets it up twice, ships a log through the ingest pipeline, joins it, and compares every document with the command line's; then runs the
-ES|QL of logstash/README.md and of the alerts, and loads the rules twice. Exit code 1 and one line for the first thing that is not as it should be.
+It sets the server up twice, with the rules, ships a log through the ingest pipeline, joins it, and compares every document with the command line's;
+then it runs the ES|QL of logstash/README.md and of the alerts. It stops at the first fault, with one line and exit code 1.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from tests.elastic.store import all_documents, answers, index_lines, make_log, o
 
 
 class TrialError(Exception):
-    """Something is not as it should be; the message says what."""
+    """A fault; the message describes it."""
 
 
 def run(*arguments: str) -> str:
-    """Run `esatls elastic`; return what it prints."""
+    """Run `esatls elastic`, and return its output."""
     done = CliRunner().invoke(elastic, list(arguments))
     if done.exit_code:
         raise TrialError(f"esatls elastic {' '.join(arguments)}: {done.output.strip()}")
@@ -37,7 +37,7 @@ def run(*arguments: str) -> str:
 
 
 def examples(client: Client) -> int:
-    """Run the ES|QL of the README and of the alerts; return how many queries there are."""
+    """Run the ES|QL of the README and of the alerts, and return the number of queries."""
     found = re.findall(r"```esql\n(.*?)```", (ROOT / "logstash" / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     alerts = [json.loads(line) for line in (ROOT / "logstash" / "kibana" / "alerts.ndjson").read_text(encoding="utf-8").splitlines()]
     found += [alert["params"]["esqlQuery"]["esql"] for alert in alerts if "esqlQuery" in alert["params"]]
@@ -49,14 +49,14 @@ def examples(client: Client) -> int:
 
 
 def compare(index: str, found: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> None:
-    """Compare the documents of an index with those of the command line."""
+    """Raise unless the documents of an index are those of the command line."""
     if ordered(found) != ordered(wanted):
         raise TrialError(f"{index}: {len(found)} documents are not the {len(wanted)} of the command line")
     print(f"{index}: {len(found)} documents as the command line has them")
 
 
 def main() -> int:
-    """Try all of it."""
+    """Run the whole test, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", required=True)
     parser.add_argument("--kibana-url")

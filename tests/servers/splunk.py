@@ -1,8 +1,8 @@
-"""Tries a real Splunk with the app: `SPLUNK_PASSWORD=… python tests/servers/splunk.py --url https://localhost:8089 --file PATH`.
+"""Tests a real Splunk with the app: `SPLUNK_PASSWORD=… python tests/servers/splunk.py --url https://localhost:8089 --file PATH`.
 
-PATH is the sample log (python/esatls/sample.log) as the server sees it. Indexes it, runs the three commands and the macros of the
-dashboards, and compares the answers with the command line's. Exit code 1 and one line for the first thing that is not as it should be.
-The server's certificate is not verified: it is one that was just started, on this machine.
+PATH is where the server finds the sample log (python/esatls/sample.log). The script indexes it, runs the three commands and the macros of
+the dashboards, and compares the results with the command line's. It stops at the first fault, with one line and exit code 1. It does not
+verify the server's certificate, because the server was just started on this machine.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ DASHBOARD = "`esatls_connections` | eval connections = 1 | `esatls_view_connecti
 
 
 class TrialError(Exception):
-    """Something is not as it should be; the message says what."""
+    """A fault; the message describes it."""
 
 
 class Splunk:
     """The server's REST interface."""
 
     def __init__(self, url: str, password: str) -> None:
-        """Remember where it is, and who asks."""
+        """Keep the address and the credentials."""
         self.url = url.rstrip("/")
         self.key = "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()
         self.context = ssl.create_default_context()
@@ -47,7 +47,7 @@ class Splunk:
         self.context.verify_mode = ssl.CERT_NONE
 
     def post(self, path: str, **fields: str) -> str:
-        """Post a form; return the answer's text."""
+        """Post a form, and return the text of the response."""
         request = urllib.request.Request(self.url + path, urllib.parse.urlencode(fields).encode(), {"Authorization": self.key})  # noqa: S310 - the address that the user gave
         try:
             with urllib.request.urlopen(request, timeout=120, context=self.context) as answer:  # noqa: S310
@@ -67,19 +67,19 @@ class Splunk:
         return [answer["result"] for answer in answers if "result" in answer]
 
     def rows(self, text: str, *columns: str) -> list[tuple[str, ...]]:
-        """Return columns of a search's rows, sorted."""
+        """Return these columns of a search's rows, sorted."""
         return sorted(tuple(row[column] for column in columns) for row in self.search(f"{text} | table {' '.join(columns)}"))
 
 
 def expect(what: str, found: Any, wanted: Any) -> None:
-    """Compare, and say that it is as it should be."""
+    """Raise unless the result is right, and print that it is."""
     if found != wanted:
         raise TrialError(f"{what}: {found} is not {wanted}")
     print(f"{what}: as the command line has it")
 
 
 def main() -> int:
-    """Try all of it."""
+    """Run the whole test, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", required=True)
     parser.add_argument("--file", required=True)

@@ -1,17 +1,17 @@
-"""Runs a search command the way splunkd does: the chunked protocol, version 2, over the standard streams of the command's own process.
+"""Runs a search command as splunkd does: with the chunked protocol, version 2, over the standard streams of a separate process.
 
 `stream()` and `report()` play the parts of a search: which fields splunkd sends, what it merges back, the map phase on several indexers
-and the reduce phase on the search head. What splunkd does was taken from public traces of real searches:
-
-Last compared with: those traces, and the protocol of the Splunk SDK that the package pins, which answers it in each test; never with a splunkd of
-ours. The workflow `servers` runs the commands in a real one (tests/servers/splunk.py).
+and the reduce phase on the search head. The behaviour of splunkd is taken from public traces of real searches:
 
 * a request is `chunked 1.0,<bytes of metadata>,<bytes of body>`, JSON, CSV; lines end with a line feed; the fields come first, then their
   `__mv_` columns; every chunk gets exactly one reply;
-* getinfo comes first; then chunks, some with a header and no rows, and at last one without rows that says `finished`;
-* a streaming command that names `required_fields` is sent these and `_chunked_idx` only, and its rows are merged into the events by that
-  number; one that names none is sent all fields, and its rows replace the events;
-* a reporting command is sent its `required_fields` only; its `streaming_preop` runs on the indexers as a streaming command.
+* getinfo comes first; then chunks, some with a header but no rows, and in the end one without rows that says `finished`;
+* a streaming command that names `required_fields` gets only these and `_chunked_idx`, and its rows are merged into the events by that
+  number; one that names none gets all fields, and its rows replace the events;
+* a reporting command gets only its `required_fields`; its `streaming_preop` runs on the indexers as a streaming command.
+
+Last compared with: those traces, and the protocol of the Splunk SDK that the package pins, which answers it in each test; never with our
+own splunkd. The workflow `servers` runs the commands in a real one (tests/servers/splunk.py).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ProtocolError(Exception):
 
 @dataclass
 class Reply:
-    """One answer of a command: its metadata and its rows."""
+    """One reply of a command: its metadata and its rows."""
 
     metadata: dict[str, Any]
     columns: list[str]
@@ -65,7 +65,7 @@ class Reply:
 
 @dataclass
 class Result:
-    """What a search gave: rows as a user sees them (empty fields left out) and the job's messages."""
+    """The result of a search: rows as a user sees them, without empty fields, and the job's messages."""
 
     rows: list[dict[str, Value]] = field(default_factory=list)
     messages: list[tuple[str, str]] = field(default_factory=list)
@@ -73,17 +73,17 @@ class Result:
 
 
 def unexpected(messages: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return job messages but the warning of ids that two peers had at once: some scenarios have them, and made traffic."""
+    """Return job messages except the warning about ids that two peers had at once, which some scenarios and simulated traffic cause."""
     return [message for message in messages if "several appliances under one name" not in message[1]]
 
 
 def quote(cell: str) -> str:
-    """One CSV cell as splunkd writes it: bare only when it is alphanumeric."""
+    """Return a CSV cell as splunkd writes it: without quotes only if it is alphanumeric or empty."""
     return cell if (cell.isascii() and cell.isalnum()) or not cell else '"' + cell.replace('"', '""') + '"'
 
 
 def encode(rows: Sequence[dict[str, Value]], columns: Sequence[str]) -> bytes:
-    """Rows as the CSV body of a request; a list becomes a multi-valued field."""
+    """Return rows as the CSV body of a request; a list becomes a multi-valued field."""
     if not columns:
         return b""
     lines = [",".join(quote(name) for name in [*columns, *("__mv_" + name for name in columns)])]
@@ -113,8 +113,8 @@ _NUL = "\U0010fffd"
 
 
 def rows_of(body: bytes) -> Iterator[dict[str, Value]]:
-    """Yield the rows of a reply; a filled `__mv_` column decides over its plain one; empty fields are left out, as Splunk does."""
-    # before Python 3.11 csv reads no NUL: something that no test writes stands for it
+    """Yield the rows of a reply without empty fields, as Splunk does; a filled `__mv_` column takes precedence over the plain one."""
+    # before Python 3.11, csv cannot read NUL: replace it by a character that no test writes
     reader = csv.reader(io.StringIO(body.decode("utf-8").replace("\0", _NUL), newline=""), strict=True)
     columns = next(reader)
     if len(set(columns)) != len(columns):
@@ -137,15 +137,15 @@ def rows_of(body: bytes) -> Iterator[dict[str, Value]]:
 
 
 def _environment(app: Path) -> dict[str, str]:
-    """Return an environment as bare as splunkd's."""
+    """Return an environment as small as splunkd's."""
     return {"PATH": os.environ["PATH"], "SPLUNK_HOME": str(app.parent), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 class Forge:
-    """A Python that has loaded the commands of an app, and forks one whenever it is told to (`forge.py`)."""
+    """A Python process that has loaded the commands of an app, and forks one for each request (`forge.py`)."""
 
     def __init__(self, python: str, app: Path) -> None:
-        """Start it."""
+        """Start the process."""
         self.socket, other = socket.socketpair()
         command = [python, str(Path(__file__).with_name("forge.py")), str(app / "bin")]
         with other:
@@ -153,7 +153,7 @@ class Forge:
         atexit.register(self.end)
 
     def end(self) -> None:
-        """Have it end."""
+        """End the process."""
         self.socket.close()
         self.process.wait(timeout=60)
 
@@ -162,10 +162,10 @@ _forge = functools.cache(Forge)
 
 
 class Forked:
-    """A process of a forge: what of `subprocess.Popen` the driver uses."""
+    """A process that a forge has forked, with the parts of `subprocess.Popen` that the driver uses."""
 
     def __init__(self, forge: Forge, script: str, errors: IO[bytes]) -> None:
-        """Start it."""
+        """Start the process."""
         ends = [os.pipe() for _ in range(3)]
         (stdin, self_in), (self_out, stdout), (status, told) = ends
         socket.send_fds(forge.socket, [script.encode()], [stdin, stdout, errors.fileno(), told])
@@ -176,7 +176,7 @@ class Forked:
         self._status: IO[bytes] = os.fdopen(status, "rb")
 
     def wait(self, timeout: float) -> int:
-        """Return its exit code, negative for a signal; it is not waited for longer than that many seconds."""
+        """Return the exit code, negative for a signal. Raises `subprocess.TimeoutExpired` after `timeout` seconds."""
         if not select.select([self._status], [], [], timeout)[0]:
             raise subprocess.TimeoutExpired("a forked command", timeout)
         with self._status as status:
@@ -184,10 +184,10 @@ class Forked:
 
 
 class Command:
-    """One process of a search command. Use it as a context manager; it must end by itself with code 0 when its input ends."""
+    """One process of a search command. Use it as a context manager; the process must end with code 0 when its input ends."""
 
     def __init__(self, python: str, app: Path, script: str, dispatch: Path | None = None, *, fresh: bool = False) -> None:
-        """Start `script` of the app's bin folder with that Python; `fresh` starts the Python too, which takes a fifth of a second."""
+        """Start `script` of the app's bin folder with a Python; `fresh` starts a new Python for it, which takes a fifth of a second."""
         self.dispatch = Path(dispatch or tempfile.gettempdir())
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self.process: subprocess.Popen[bytes] | Forked
@@ -198,11 +198,11 @@ class Command:
             self.process = Forked(_forge(python, app), script, self.errors)
 
     def __enter__(self) -> Command:  # noqa: PYI034 - typing.Self is younger than Python 3.9
-        """Give the running command."""
+        """Return the running command."""
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        """End its input, and see that it ends well and says nothing more."""
+        """Close its input. Raises `ProtocolError` if it ends with an error or writes anything more."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.close()
@@ -217,7 +217,7 @@ class Command:
             raise ProtocolError(message)
 
     def ask(self, metadata: dict[str, Any], body: bytes = b"", *, parse: bool = True) -> Reply:
-        """Send one request and read the one reply to it; without `parse` its rows stay in its body."""
+        """Send one request, and return the reply to it; without `parse`, the rows are only in its body."""
         assert self.process.stdin
         assert self.process.stdout
         head = json.dumps(metadata, separators=(",", ":")).encode()
@@ -235,7 +235,7 @@ class Command:
         return Reply(json.loads(answer) if answer else {}, columns, rows, content)
 
     def getinfo(self, name: str, arguments: Sequence[str] = (), *, preview: bool = False, span: tuple[float, float] = (0, 0)) -> Reply:
-        """Carry out the first exchange, in which the command tells its type and what it needs. `span` is the search's time range, 0 for an open end."""
+        """Do the first exchange, in which the command states its type and the fields it needs. `span` is the search's time range, 0 for an open end."""
         search = f"| {name} {' '.join(arguments)}"
         info = {
             "args": list(arguments),
@@ -257,12 +257,12 @@ class Command:
         return self.ask({"action": "getinfo", "preview": preview, "streaming_command_will_restart": False, "searchinfo": info})
 
     def execute(self, rows: Sequence[dict[str, Value]], columns: Sequence[str], *, finished: bool) -> Reply:
-        """Send rows, at most a chunk's number of them."""
+        """Send rows, at most one chunk of them."""
         return self.ask({"action": "execute", "finished": finished}, encode(rows, columns) if rows else b"")
 
 
 def columns_of(rows: Iterable[dict[str, Value]]) -> list[str]:
-    """All field names of the rows, in the order of their first appearance."""
+    """Return all field names of the rows, in the order of their first appearance."""
     names: dict[str, None] = {}
     for row in rows:
         names.update(dict.fromkeys(row))
@@ -270,20 +270,20 @@ def columns_of(rows: Iterable[dict[str, Value]]) -> list[str]:
 
 
 def parts(rows: Sequence[dict[str, Value]], size: int) -> Iterator[Sequence[dict[str, Value]]]:
-    """Return the rows in chunks."""
+    """Yield the rows in chunks."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
 
 @dataclass
 class Splunk:
-    """A Splunk with this app: the Python that it runs, and the unpacked app."""
+    """A Splunk with this app: its Python, and the unpacked app."""
 
     python: str
     app: Path
     chunk_rows: int = CHUNK_ROWS
     fresh: bool = False
-    """Whether each process is started anew, and not forked."""
+    """Whether each process is started with a new Python, not forked."""
 
     def command(self, name: str) -> Command:
         """Start a command by its name."""
@@ -315,14 +315,14 @@ class Splunk:
                 numbered = [{**event, "_chunked_idx": str(n)} for n, event in enumerate(chunk)] if selected else chunk
                 done = command.execute(numbered, [c for c in columns if c == "_chunked_idx" or any(c in e for e in chunk)], finished=False)
                 self._take(result, done, chunk if selected else None)
-            # splunkd sends chunks without rows now and then, and one to end with
+            # splunkd sometimes sends chunks without rows, and always one in the end
             for finished in (False, True):
                 self._take(result, command.execute([], [], finished=finished), None)
         return result
 
     @staticmethod
     def _take(result: Result, reply: Reply, events: Sequence[dict[str, Value]] | None) -> None:
-        """Add a reply to the result, its rows merged into the events that they belong to."""
+        """Add a reply to the result, with its rows merged into their events."""
         result.messages += reply.messages
         result.columns = list(dict.fromkeys(result.columns + reply.columns))
         for row in reply.rows:
@@ -346,7 +346,7 @@ class Splunk:
         preview: bool = False,
         span: tuple[float, float] = (0, 0),
     ) -> Result:
-        """Run a reporting command: its map phase on each indexer's share of the events, then its reduce phase; `mapped=False` skips the map."""
+        """Run a reporting command: its map phase on each indexer's share of the events, unless `mapped` is false, then its reduce phase."""
         with self.command(name) as command:
             told = command.getinfo(name, arguments, preview=preview, span=span)
             if told.metadata.get("type") != "reporting":
@@ -369,7 +369,7 @@ class Splunk:
         return result
 
     def search(self, name: str, events: Iterable[tuple[str, str, str]], *, indexers: int = 3) -> Iterator[dict[str, Value]]:
-        """Yield the rows of a reporting command for any number of events (text, host, time), and keep few of them: the maps and the reduce run at once."""
+        """Yield the rows of a reporting command for any number of events (text, host, time) in little memory: maps and reduce run at the same time."""
         columns = ["_raw", "host", "_time", "source", "sourcetype"]
         head = encode([], columns)
         with ExitStack() as stack:
@@ -387,7 +387,7 @@ class Splunk:
                 self._no_message(reply)
                 facts = reply.body.decode().splitlines()[1:]
                 if facts:
-                    # a row of facts is one cell, and holds no line feed
+                    # a row of facts is one cell without line feeds
                     body = encode([], ["esatls_facts"]) + ("".join(f"{line},\n" for line in facts)).encode()
                     self._no_message(reduce.ask({"action": "execute", "finished": False}, body, parse=False))
 

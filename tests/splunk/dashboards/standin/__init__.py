@@ -1,1 +1,1 @@
-"""What stands in for a Splunk server while the dashboards are tested: an SPL evaluator, REST endpoints, a scenario log, a browser."""
+"""A stand-in for a Splunk server in the tests of the dashboards: an SPL evaluator, REST endpoints, a scenario log, a browser."""

@@ -1,4 +1,4 @@
-"""A Chromium that does what the tests say, through browser.js."""
+"""A Chromium that the tests control through browser.js."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WIDE = """(() => {
 
 
 def missing(*, with_browser: bool) -> str | None:
-    """Why the tests cannot run here, or None."""
+    """Return why the tests cannot run here; None: they can."""
     if not shutil.which("node") or not (CACHE / "node_modules").is_dir():
         return "Splunk's dashboard packages are not installed: run tests/splunk/dashboards/setup.sh"
     if with_browser and not (CACHE / "page.js").is_file():
@@ -39,19 +39,19 @@ def missing(*, with_browser: bool) -> str | None:
 
 
 def node_environment() -> dict[str, str]:
-    """Environment in which Node finds the installed packages."""
+    """Return the environment in which Node finds the installed packages."""
     return {**os.environ, "NODE_PATH": str(CACHE / "node_modules"), "ESATLS_CHROMIUM": CHROMIUM}
 
 
 class BrowserError(Exception):
-    """The page did not do what was asked, or not in time."""
+    """The page did not do what a test asked for, or not in time."""
 
 
 class Browser:
     """One browser with one page."""
 
     def __init__(self) -> None:
-        """Start it."""
+        """Start the browser."""
         self.process = subprocess.Popen(
             ["node", str(HERE / "browser.js")],
             stdin=subprocess.PIPE,
@@ -73,14 +73,14 @@ class Browser:
         return answer["result"]
 
     def do(self, command: str, **args: Any) -> Any:
-        """One command of browser.js."""
+        """Run one command of browser.js, and return its result."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"command": command, **args}) + "\n")
         self.process.stdin.flush()
         return self._answer()
 
     def close(self) -> None:
-        """End it."""
+        """End the browser."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(timeout=30)
@@ -102,12 +102,12 @@ class Browser:
             raise BrowserError(message) from error
 
     def wait_gone(self, panel: str, text: str) -> None:
-        """Wait until a panel shows rows, and none with this text."""
+        """Wait until a panel shows rows, and not this text."""
         cell = f"{self._panel(panel)}?.querySelector('[data-test=cell]')"
         self.do("wait", expression=f"{cell} && !{self._panel(panel)}.innerText.includes({json.dumps(text)})")
 
     def wait_changed(self, panel: str, before: str) -> None:
-        """Wait until a panel shows rows, and another text than before."""
+        """Wait until a panel shows rows, and its text differs from `before`."""
         cell = f"{self._panel(panel)}?.querySelector('[data-test=cell]')"
         self.do("wait", expression=f"{cell} && {self._panel(panel)}.innerText !== {json.dumps(before)}")
 
@@ -146,7 +146,7 @@ class Browser:
         return str(self.do("evaluate", expression=f"{self._panel(panel)}?.innerText ?? ''"))
 
     def table(self, panel: str) -> list[list[str]]:
-        """Return the rows that a table panel shows, heads first, each cell as it is read."""
+        """Return the rows that a table panel shows, the heads first, as text."""
         script = (
             f"[...({self._panel(panel)}?.querySelectorAll('tr') ?? [])]"
             ".map(r => [...r.querySelectorAll('th, td')].map(c => c.innerText.trim())).filter(r => r.length)"
@@ -154,12 +154,12 @@ class Browser:
         return [[str(cell) for cell in row] for row in self.do("evaluate", expression=script)]
 
     def wide(self) -> tuple[int, list[str]]:
-        """Return how wide the window is that the panels fill, to some margin, and the panels that are wider than they can show."""
+        """Return the window's width if the panels fill it, else where they end, and the panels whose content is too wide to show."""
         width, cut = self.do("evaluate", expression=_WIDE)
         return int(width), [str(name) for name in cut]
 
     def widen(self, width: int) -> None:
-        """Make the window so wide, and wait until the panels fill it and show everything."""
+        """Give the window this width, and wait until the panels fill it and show everything."""
         self.do("resize", width=width)
         try:
             self.do("wait", expression=f"JSON.stringify({_WIDE}) === '[{width},[]]'")
@@ -168,13 +168,13 @@ class Browser:
             raise BrowserError(message) from error
 
     def records(self, panel: str) -> list[dict[str, str]]:
-        """Return the same, a dict per row, as soon as there is one."""
+        """Return the rows of a table panel as dicts, as soon as there is a row."""
         self.do("wait", expression=f"{self._panel(panel)}?.querySelector('[data-test=cell]') != null")
         head, *rows = self.table(panel)
         return [dict(zip(head, row)) for row in rows]
 
     def bars(self, panel: str) -> dict[str, list[int]]:
-        """Return the values of a bar or column chart by series, as the chart tells them to a screen reader."""
+        """Return the values of a bar or column chart by series, from its texts for screen readers."""
         labels = self.do("evaluate", expression=f"[...{self._panel(panel)}.querySelectorAll('[aria-label]')].map(e => e.getAttribute('aria-label'))")
         out: dict[str, list[int]] = {}
         for label in labels:

@@ -1,4 +1,4 @@
-"""What is wrong with a dashboard and Splunk's own validator does not notice."""
+"""Checks of dashboards for faults that Splunk's own validator does not find."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Definition = dict[str, Any]
 _TOKEN = re.compile(r"\$((?:[\w-]+:)?[\w.][\w. -]*?)((?:\|\w+)*)\$")
 _CONTEXT_CALL = re.compile(r"matchValue\((\w+)\)|rangeValue\((\w+)\)|formatByType\((\w+)\)|prepend\((\w+)\)")
 _SERIES = re.compile(r"(?:seriesByName|frameBySeriesNames)\(([^)]*)\)")
-# Names that the preset's own expressions bring along.
+# Names that the preset's own expressions use.
 _DSL = {"primary", "table", "frame", "statics", "label", "value", "themes"}
 
 
 def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a definition, with the path to it."""
+    """Yield every text in a definition, with its path."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
@@ -34,7 +34,7 @@ def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def input_tokens(definition: Definition) -> set[str]:
-    """Tokens that the inputs set; a time input sets two."""
+    """Return the tokens that the inputs set; a time input sets two."""
     out = set()
     for item in definition.get("inputs", {}).values():
         token = item["options"]["token"]
@@ -43,7 +43,7 @@ def input_tokens(definition: Definition) -> set[str]:
 
 
 def known_tokens(definition: Definition) -> set[str]:
-    """Tokens that something gives a value."""
+    """Return the tokens that inputs, defaults or clicks set."""
     defaults = definition.get("defaults", {}).get("tokens", {}).get("default", {})
     clicked = {
         token["token"]
@@ -56,7 +56,7 @@ def known_tokens(definition: Definition) -> set[str]:
 
 
 def unknown_options(kind: str, options: Mapping[str, Any], schema: Any) -> list[str]:
-    """Names of options that the component does not have, nested ones too."""
+    """Find options that the component does not have, including nested ones."""
     out = []
     for name, value in options.items():
         known = (schema or {}).get(name)
@@ -72,7 +72,7 @@ def unknown_options(kind: str, options: Mapping[str, Any], schema: Any) -> list[
 
 
 def source_problems(definition: Definition, schema: Mapping[str, Any]) -> list[str]:
-    """Look at data sources: references, chains, options."""
+    """Find faults of data sources: in references, chains and options."""
     out = []
     sources: dict[str, Any] = definition.get("dataSources", {})
     used = set()
@@ -108,7 +108,7 @@ def source_problems(definition: Definition, schema: Mapping[str, Any]) -> list[s
 
 
 def chain_is_endless(sources: Mapping[str, Any], name: str) -> bool:
-    """Whether following extend comes back."""
+    """Return whether a chain extends itself."""
     seen = set()
     at: Any = name
     while at in sources and at not in seen:
@@ -118,7 +118,7 @@ def chain_is_endless(sources: Mapping[str, Any], name: str) -> bool:
 
 
 def option_problems(definition: Definition, schema: Mapping[str, Any]) -> list[str]:
-    """Options of visualizations and inputs, names in their expressions, types of event handlers."""
+    """Find faults in options of visualizations and inputs, names in their expressions, and types of event handlers."""
     out = []
     for section in ("visualizations", "inputs"):
         for name, item in definition.get(section, {}).items():
@@ -135,7 +135,7 @@ def option_problems(definition: Definition, schema: Mapping[str, Any]) -> list[s
 
 
 def token_problems(view: str, definition: Definition, others: Mapping[str, Definition]) -> list[str]:
-    """Tokens: known ones only, quoted in searches, encoded in addresses; links to views and tokens that exist."""
+    """Find faults of tokens and links: tokens must be known, quoted in searches and encoded in addresses; links must name existing views and tokens."""
     out = []
     known = known_tokens(definition)
     handed = known | {"name", "value"}
@@ -165,7 +165,7 @@ def token_problems(view: str, definition: Definition, others: Mapping[str, Defin
 
 
 def link_problems(url: str, others: Mapping[str, Definition]) -> list[str]:
-    """Say what is wrong with a link: it must lead to a view of this app and hand over tokens that it has."""
+    """Find faults of a link: it must lead to a view of this app, and hand over only tokens of that view."""
     parts = urllib.parse.urlsplit(url)
     match = re.fullmatch(r"/app/esatls/(\w+)", parts.path)
     if parts.netloc or not match or match[1] not in others:
@@ -175,7 +175,7 @@ def link_problems(url: str, others: Mapping[str, Definition]) -> list[str]:
 
 
 def queries(definition: Definition) -> dict[str, str]:
-    """Each data source's whole search, chains put behind what they extend."""
+    """Return the complete search of each data source; that of a chain begins with the search that it extends."""
     sources: dict[str, Any] = definition.get("dataSources", {})
 
     def whole(name: str) -> str:
@@ -187,7 +187,7 @@ def queries(definition: Definition) -> dict[str, str]:
 
 
 def default_tokens(definition: Definition) -> dict[str, str]:
-    """Tokens as they are when the view opens, without the time; `-` for one that only a click sets."""
+    """Return the tokens as they are when the view opens, without the time; `-` for a token that only a click sets."""
     out = {name: item["value"] for name, item in definition.get("defaults", {}).get("tokens", {}).get("default", {}).items()}
     for item in definition.get("inputs", {}).values():
         if item["type"] != "input.timerange":
@@ -196,7 +196,7 @@ def default_tokens(definition: Definition) -> dict[str, str]:
 
 
 def fill(query: str, tokens: Mapping[str, str]) -> str:
-    """Return a search with its tokens, each quoted as |s does (with JSON.stringify)."""
+    """Return a search with its tokens filled in, each quoted as `|s` does (with JSON.stringify)."""
     return _TOKEN.sub(lambda match: json.dumps(tokens[match[1]]), query)
 
 
@@ -204,7 +204,7 @@ _ROWS: dict[tuple[int, str], list[spl.Row]] = {}
 
 
 def rows_of(name: str, definition: Definition, tokens: Mapping[str, str], search: spl.Search) -> list[spl.Row]:
-    """Return the rows of a data source, a chain's from those of what it extends; computed once for the same source of events and the same text."""
+    """Return the rows of a data source; a chain starts with the rows that it extends. They are computed once per source of events and text."""
     options = definition["dataSources"][name]["options"]
     key = id(search.source), fill(queries(definition)[name], tokens)
     if key not in _ROWS:
@@ -214,14 +214,14 @@ def rows_of(name: str, definition: Definition, tokens: Mapping[str, str], search
 
 
 def search_problems(definition: Definition, search: spl.Search) -> list[str]:
-    """Find searches that cannot run, and columns that a panel names and its search does not give."""
+    """Find searches that cannot run, and columns that a panel names but its search does not return."""
     out = []
     columns: dict[str, set[str]] = {}
     tokens = default_tokens(definition)
     for name, source in definition["dataSources"].items():
         try:
             columns[name] = set(spl.columns(fill(source["options"]["query"], tokens), rows_of(name, definition, tokens, search), search))
-        except (spl.SplError, KeyError) as error:  # noqa: PERF203 - each search may fail by itself
+        except (spl.SplError, KeyError) as error:  # noqa: PERF203 - one search may fail without the others
             out.append(f"{name}: {error}")
     for section in ("visualizations", "inputs"):
         for name, item in definition.get(section, {}).items():
@@ -241,7 +241,7 @@ def search_problems(definition: Definition, search: spl.Search) -> list[str]:
 
 
 def problems(view: str, definitions: Mapping[str, Definition], schema: Mapping[str, Any], search: spl.Search) -> list[str]:
-    """Everything that is wrong with one view."""
+    """Return all faults of one view."""
     definition = definitions[view]
     return [
         *source_problems(definition, schema),

@@ -1,7 +1,7 @@
-"""Records of the weeks before the scenario's present, for the picture of the dashboard over months.
+"""Records of the weeks before the scenario's present, for the screenshot of the dashboard over months.
 
-To judge the lines of so many weeks would take too long, so these records are made, without chance, as far as the index counts them: their words alone,
-one for each five that a site of this size would have. The tests of the dashboards look at what the searches themselves write.
+Judging the lines of so many weeks would take too long. So these records are made directly, without randomness, and only with the words that the index
+counts: one record for every five of a site of this size. The tests of the dashboards use records that the searches themselves write.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DAYS = 40
 HOUR = 3600
 SCALE = 5
-# Shares of a working day's mail, hour by hour in UTC; a weekend has a fifth of it.
+# Shares of a working day's mail, hour by hour in UTC; a day of a weekend has a fifth of it.
 _CURVE = (1, 1, 1, 1, 2, 3, 5, 8, 10, 10, 9, 8, 7, 8, 8, 7, 5, 4, 3, 2, 2, 2, 1, 1)
 
 
@@ -37,7 +37,7 @@ class Traffic(NamedTuple):
     last: int = DAYS
 
 
-# One partner goes from TLS 1.2 to 1.3, one gives up TLS 1.0, one begins to speak TLS, and one has a bad certificate for three days.
+# One partner goes from TLS 1.2 to 1.3, one gives up TLS 1.0, one begins to use TLS, and one has a bad certificate for three days.
 PLAN = (
     Traffic(900, "receiving", "partner.example.net", "encrypted", scenario.USUAL, last=24),
     Traffic(900, "receiving", "partner.example.net", "encrypted", scenario.STRONG, first=24),
@@ -65,7 +65,7 @@ PLAN = (
 
 
 def words(kind: Traffic) -> Iterator[str]:
-    """Yield the words of the records of a connection and of its message: what was not delivered waits, what was not received is none."""
+    """Yield the words of the records of a connection and of its message; a failed delivery has a waiting message, a failed reception none."""
     flow = "incoming" if kind.direction == "receiving" else "outgoing"
     reason = kind.reason.replace(" ", "_")
     yield (
@@ -90,7 +90,7 @@ def records() -> list[spl.Row]:
         share = _CURVE[of_day] / sum(_CURVE) * (0.2 if (day + 3) % 7 > 4 else 1) / SCALE
         for order, kind in enumerate(PLAN):
             if kind.first <= hour // 24 < kind.last:
-                # no two days are quite the same
+                # no two days are exactly the same
                 number = kind.number * share * (0.85 + (day * 7 + order * 5) % 11 * 0.03)
                 for turn, host in enumerate(scenario.HOSTS):
                     texts = [text.format(f"{run} esa_host={host}") for text in words(kind)]
@@ -101,17 +101,17 @@ def records() -> list[spl.Row]:
 
 
 class Months:
-    """A summary index of these records alone, in which nothing is open."""
+    """A summary index with only these records, in which nothing is open."""
 
     def __init__(self) -> None:
-        """Make them."""
+        """Make the records."""
         self.rows = records()
 
     def events(self, terms: str, earliest: float, latest: float) -> list[spl.Row]:
-        """Return the records of a time range that have some terms."""
+        """Return the records of a time range that match the terms."""
         wanted = compiled(terms)
         return [row for row in self.rows if earliest <= float(str(row["_time"])) < latest and wanted(*words_of(str(row["_raw"])))]
 
     def command(self, *_: object) -> list[spl.Row]:
-        """Return nothing."""
+        """Return no rows."""
         return []

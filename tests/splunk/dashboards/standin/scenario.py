@@ -1,7 +1,7 @@
-"""A week of an invented organisation's mail on two appliances, as a log: what the dashboards are drawn from in the tests.
+"""A week of an invented organisation's mail on two appliances, as a log: the data of the dashboards in the tests.
 
-`PLAN` says how many sessions of each kind each partner has, so that a test can count what a panel must show; `STORIES` are the few
-messages that the lookup follows hop by hop, and names that strangers would choose to be read as markup, search or token.
+`PLAN` has the number of sessions of each kind for each partner, so that a test can count what a panel must show. `stories` writes the few
+messages that the lookup follows hop by hop, and names that strangers would choose so that they are taken for markup, a search or a token.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STARTTLS = "STARTTLS unexpected response"
 
 
 class Sessions(NamedTuple):
-    """`number` sessions with one partner. tls: (version, cipher), or None; failed: the reason of a handshake that failed."""
+    """`number` sessions with one partner. tls: (version, cipher), or None; failed: the reason of a failed handshake."""
 
     number: int
     direction: str
@@ -67,7 +67,7 @@ LOOKUPS: dict[str, list[dict[str, Any]]] = {"esatls_partners": [{"domain": domai
 
 @dataclass
 class Log:
-    """Lines with their times; ids count up on each appliance."""
+    """Lines with their times; ids count up, in common for both appliances."""
 
     lines: list[tuple[dt.datetime, str]] = field(default_factory=list)
     icid: int = 700
@@ -75,12 +75,12 @@ class Log:
     dcid: int = 300
 
     def say(self, at: dt.datetime, host: str, text: str) -> None:
-        """One line."""
+        """Write one line."""
         stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ")
         self.lines.append((at, f"{stamp} {host} mail_logs: Info: {text}"))
 
     def text(self) -> list[str]:
-        """All lines in order of time."""
+        """Return all lines in order of time."""
         return [line for _, line in sorted(self.lines, key=lambda pair: pair[0])]
 
 
@@ -98,7 +98,7 @@ def open_receiving(
     tls: tuple[str, str] | None = None,
     failed: str = "",
 ) -> int:
-    """Write opening, HAT and TLS lines of an injection connection; return its ICID."""
+    """Write the opening, HAT and TLS lines of an injection connection; return its ICID."""
     log.icid += 1
     address = f"198.51.100.{log.icid % 250 + 1}"
     log.say(at, host, f"New SMTP ICID {log.icid} interface Data 1 (192.0.2.10) address {address} reverse dns host {peer} verified yes")
@@ -164,10 +164,10 @@ def finish(log: Log, at: dt.datetime, host: str, mid: int) -> None:
 
 
 def sessions(log: Log) -> None:
-    """Write what PLAN says, spread evenly over the week."""
+    """Write the sessions of PLAN, spread evenly over the week."""
     total = sum(kind.number for kind in PLAN)
     step = (NOW - START - dt.timedelta(hours=6)) / total
-    # Deal one session of each kind after the other, so that each day has some of every kind.
+    # Mix the kinds evenly, so that each day has some sessions of every kind.
     turns = sorted((n / kind.number, order, kind) for order, kind in enumerate(PLAN) for n in range(kind.number))
     for number, (_, _, kind) in enumerate(turns):
         at, host = START + number * step, HOSTS[number % 2]
@@ -188,7 +188,7 @@ def sessions(log: Log) -> None:
 
 
 def stories(log: Log) -> None:
-    """Messages whose whole path a test knows, MID 51001 and up, on the last day."""
+    """Write messages whose whole path a test knows, MID 51001 and up, on the last day."""
     host, at = HOSTS[0], NOW - dt.timedelta(hours=5)
     log.icid, log.mid, log.dcid = 1900, 51000, 1800
 
@@ -209,7 +209,7 @@ def stories(log: Log) -> None:
     deliver(log, at + seconds(30), host, log.mid, [1], "mx.fallback.example.org", failed=STARTTLS)
     finish(log, at + seconds(40), host, log.mid)
 
-    # 51003: its connection was opened before the log begins to be kept, so nothing tells how it came.
+    # 51003: its connection was opened before the log begins, so nothing shows how it was received.
     at += dt.timedelta(hours=1)
     mid = start_message(log, at, host, 12, "early@unseen.example.net", ["staff@example.com"], "inbound")
     deliver(log, at + seconds(5), host, mid, [0], "store.example.com", "example.com", USUAL)
@@ -225,7 +225,7 @@ def stories(log: Log) -> None:
 
 
 def others(log: Log) -> None:
-    """Write what the plan has no word for: TLS that comes up between two messages, and delivery connections that break before any message."""
+    """Write what PLAN cannot express: TLS that comes up between two messages, delivery connections that break before any message, and DANE."""
     host, at = HOSTS[1], NOW - dt.timedelta(days=2)
     log.icid, log.mid, log.dcid = 2900, 61000, 2800
     icid = open_receiving(log, at, host, "mx.late.example.net", "ACCEPT")

@@ -1,4 +1,4 @@
-"""What stands behind the search head: the log's index, the summary index that the scheduled searches wrote from it, and the commands of the built package."""
+"""The data behind the search head: the index of the log, the summary index that the scheduled searches wrote, and the commands of the built package."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ RELAY = "relay.example.com"
 
 
 class Package:
-    """The built package, with the driver that speaks to its commands as splunkd does."""
+    """The built package, with the driver that runs its commands as splunkd does."""
 
     def __init__(self, app: pathlib.Path, python: str = sys.executable) -> None:
         """`app` is the unpacked app."""
         self.splunk = driver.Splunk(python, app)
 
     def rows(self, command: str, arguments: Sequence[str], rows: Sequence[spl.Row], span: tuple[float, float] = (0, 0)) -> list[spl.Row]:
-        """Return what a command makes of rows; events go through indexers first, as Splunk sends them."""
+        """Return the result of a command for some rows; events go through indexers first, as in Splunk."""
         events = [{name: str(value) for name, value in row.items()} for row in rows]
         if command == "esatls":
             found = self.splunk.stream(command, events, arguments)  # type: ignore[arg-type]
@@ -43,10 +43,10 @@ class Package:
 
 
 class Site:
-    """A log and its records, both looked at through the commands of a package; what was asked once is not computed again."""
+    """A log and its records, read through the commands of a package; results are kept and not computed again."""
 
     def __init__(self, package: Package, events: Sequence[spl.Row], index: pathlib.Path) -> None:
-        """`events` have `_time`, `_raw`, `host` and are in order of time; `index` is the summary index's file, written when somebody reads it."""
+        """`events` have `_time`, `_raw` and `host`, in order of time; `index` is the file of the summary index, written when it is read."""
         self.package = package
         self.log = list(events)
         self.times = [float(str(event["_time"])) for event in events]
@@ -56,7 +56,7 @@ class Site:
         self._records: list[spl.Row] = []
 
     def record(self, until: float, now: float = 0) -> None:
-        """Have the scheduled searches write the records of everything before an hour; what is open is judged right before `now`, else that hour."""
+        """Write the records of everything before an hour, as the scheduled searches do; what is open is judged just before `now`, or else that hour."""
         span = self.times[0] // HOUR * HOUR, until // HOUR * HOUR
         lines = self.log[: bisect.bisect_left(self.times, span[1])]
         self.index.collect(self.package.rows("esatlssummary", [], lines, span))  # type: ignore[arg-type]
@@ -67,7 +67,7 @@ class Site:
         self._records = [dict(one) for one in self.index.events()]
 
     def events(self, terms: str, earliest: float, latest: float) -> list[spl.Row]:
-        """Return the events of an index that have some terms, newest first."""
+        """Return the events of an index that match the terms, newest first."""
         key = terms, earliest, latest, len(self._records)
         if key not in self.known:
             self.known[key] = self._events(terms, earliest, latest)
@@ -82,7 +82,7 @@ class Site:
         return [one for one in reversed(found) if wanted(*words_of(str(one["_raw"])))]
 
     def command(self, name: str, arguments: list[str], rows: list[spl.Row], span: tuple[float, float]) -> list[spl.Row]:
-        """Return what a command of the package makes of rows."""
+        """Return the result of a command of the package for some rows."""
         key = name, *arguments, span if name == "esatlssummary" else 0, hash(tuple(str(row) for row in rows))
         if key not in self.known:
             self.known[key] = self.package.rows(name, arguments, rows, span)
@@ -90,7 +90,7 @@ class Site:
 
 
 def of_lines(package: Package, lines: Sequence[str], index: pathlib.Path) -> Site:
-    """Return a site whose log are lines that begin with an RFC 3339 stamp in UTC."""
+    """Return a site whose log consists of lines that begin with an RFC 3339 stamp in UTC."""
     events: list[spl.Row] = [
         {"_time": f"{at:.0f}", "_indextime": f"{at + 2:.0f}", "_raw": line, "host": RELAY, "sourcetype": "esatls:mail", "source": "mail.log"}
         for at, line in ((spl.utc(line[:_STAMP_LENGTH]), line) for line in lines)

@@ -1,12 +1,12 @@
-"""A small, strict evaluator of the SPL that the dashboards use, so that a test draws what the macros say.
+"""A small, strict evaluator of the SPL that the dashboards use, so that tests show what the macros really do.
 
-It knows only the commands, options and functions that stand in this file, as Splunk's Search Reference defines them, and raises
-`SplError` on anything else. It stands in for Splunk's search head after the esatls commands; the rows of those come from `source`.
+It supports only the commands, options and functions in this file, as Splunk's Search Reference defines them, and raises
+`SplError` for anything else. It stands in for Splunk's search head; the rows of the esatls commands come from `source`.
 
-Last compared with: Splunk's Search Reference, its text only; never with a search head, which runs on no machine of ours. The workflow `servers`
-tries the app's own searches on a real Splunk (tests/servers/splunk.py).
+Last compared with: Splunk's Search Reference, only its text; never with a search head, because none of our machines runs one. The workflow
+`servers` runs the app's own searches on a real Splunk (tests/servers/splunk.py).
 
-A row is a dict; a field that has no value is not in it; a value is a str, a number, or a list of str (multi-valued).
+A row is a dict without fields that have no value; a value is a str, a number, or a list of str (multi-valued).
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ Row = dict[str, Value]
 
 
 class Source(Protocol):
-    """What stands behind the search head: the indexes, and the commands of the app."""
+    """The data behind the search head: the indexes, and the commands of the app."""
 
     def events(self, terms: str, earliest: float, latest: float) -> list[Row]:
-        """Return the events of a time range that have some terms, newest first."""
+        """Return the events of a time range that match the terms, newest first."""
 
     def command(self, name: str, arguments: list[str], rows: list[Row], span: tuple[float, float]) -> list[Row]:
-        """Return what a command of the app makes of some rows."""
+        """Return the result of a command of the app for some rows."""
 
 
 class SplError(Exception):
-    """The search has something that this evaluator, or Splunk, would not take."""
+    """The search has something that this evaluator, or Splunk, does not accept."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Macro:
 
 @dataclass
 class Search:
-    """What a search may ask for: macros, time range (epoch seconds), the present, what stands behind the search head, and lookups."""
+    """What a search can use: macros, time range (epoch seconds), the present, the data behind the search head, and lookups."""
 
     macros: dict[str, Macro]
     earliest: float
@@ -70,7 +70,7 @@ class Search:
 
 
 class Token(NamedTuple):
-    """kind: word, number, string, quoted (a field name in single quotes), op; `start` tells adjacency."""
+    """kind: word, number, string, quoted (a field name in single quotes), op; `start` shows whether tokens are adjacent."""
 
     kind: str
     text: str
@@ -89,7 +89,7 @@ _TOKEN = re.compile(
 
 
 def tokens(text: str) -> list[Token]:
-    """Tokens of a search; SplError on a character that no command here uses (brackets of a subsearch, backticks)."""
+    """Return the tokens of a text. Raises `SplError` for a character that no command here uses (brackets of a subsearch, backticks)."""
     out, at = [], 0
     while at < len(text):
         match = _TOKEN.match(text, at)
@@ -107,7 +107,7 @@ _CALL = re.compile(r"""(?P<name>\w+)(?:\((?P<args>(?:[^()"]|"[^"]*")*)\))?""")
 
 
 def expand(text: str, search: Search, depth: int = 0) -> str:
-    """Macros replaced, as Splunk does: not inside double quotes; arguments are put in as they stand."""
+    """Return a text with its macros replaced as Splunk does: not in double quotes, with unchanged arguments."""
     if depth > 10:
         raise SplError("macros call each other without end")
 
@@ -117,7 +117,7 @@ def expand(text: str, search: Search, depth: int = 0) -> str:
         call = _CALL.fullmatch(match["call"].strip())
         if not call:
             raise SplError(f"cannot read the macro call {match[0]}")
-        # an argument in quotes is one, whatever it holds, and is put in without them
+        # text in quotes is one argument, and is inserted without the quotes
         args = [] if call["args"] is None else [arg.strip().strip('"') for arg in re.findall(r'(?:[^,"]|"[^"]*")+', call["args"])]
         name = call["name"] + (f"({len(args)})" if args else "")
         if name not in search.macros:
@@ -140,7 +140,7 @@ Expression = Callable[[Row], Value]
 
 
 def as_number(value: Value) -> Number | None:
-    """Return the number that Splunk sees in a value, or None."""
+    """Return the number that Splunk sees in a value; None: it sees none."""
     if value is None or isinstance(value, (bool, list)):
         return None
     if isinstance(value, (int, float)):
@@ -176,7 +176,7 @@ def few(values: list[str]) -> Value:
 
 
 def compare(left: Value, right: Value, how: str) -> bool | None:
-    """Compare; None when one side has no value (then it is neither true nor false)."""
+    """Compare; None: a side has no value, so the comparison is neither true nor false."""
     if left is None or right is None:
         return None
     if isinstance(left, list) or isinstance(right, list):
@@ -194,7 +194,7 @@ def compare(left: Value, right: Value, how: str) -> bool | None:
 
 
 def arithmetic(left: Value, right: Value, how: str) -> Value:
-    """Compute; None when one side is no number, as in Splunk; + of two texts that are no numbers is refused here."""
+    """Compute; None: a side has no value, or the divisor is 0. Raises `SplError` if a side is no number, even for + of two texts."""
     if left is None or right is None:
         return None
     a, b = as_number(left), as_number(right)
@@ -212,7 +212,7 @@ def arithmetic(left: Value, right: Value, how: str) -> Value:
 
 
 def truth(value: Value) -> bool:
-    """Whether a condition holds; only comparisons and predicates are conditions."""
+    """Return whether a condition is true; only comparisons and predicates are conditions."""
     if value is None:
         return False
     if not isinstance(value, bool):
@@ -221,13 +221,13 @@ def truth(value: Value) -> bool:
 
 
 def sql_like(pattern: str) -> re.Pattern[str]:
-    """Return the pattern of like(): % any run, _ any character."""
+    """Return the expression for a pattern of like(): % is any text, _ any character."""
     parts = (".*" if c == "%" else "." if c == "_" else re.escape(c) for c in pattern)
     return re.compile("".join(parts), re.DOTALL)
 
 
 def mv_index(value: Value, start: Value, end: Value) -> Value:
-    """mvindex(): counts from 0, negative from the end, both ends included."""
+    """Evaluate mvindex(), which counts from 0, or from the end if negative, and includes both ends."""
     values, first = many(value), as_number(start)
     last = first if end is None else as_number(end)
     if first is None or last is None:
@@ -257,7 +257,7 @@ def relative(text: str, now: float) -> float:
 
 
 def text_function(name: str, args: list[Value]) -> Value:  # noqa: C901 - one branch per function of SPL
-    """Functions of values that give None when their first argument has no value."""
+    """Evaluate a function that returns None if its first argument has no value."""
     first = args[0]
     if first is None:
         return None
@@ -336,21 +336,21 @@ _TEXT_FUNCTIONS = {
 
 
 class Parser:
-    """Expressions, by precedence: OR, AND, NOT, comparison, + - ., * / %."""
+    """Reads expressions, by precedence: OR, AND, NOT, comparison, + - ., * / %."""
 
     def __init__(self, items: list[Token], search: Search) -> None:
         """Read from `items`, left to right."""
         self.items, self.at, self.search = items, 0, search
 
     def peek(self, *texts: str) -> bool:
-        """Whether the next token is one of these words (any case) or operators."""
+        """Return whether the next token is one of these words (in any case) or operators."""
         if self.at >= len(self.items):
             return False
         token = self.items[self.at]
         return token.kind in ("op", "word") and token.text.upper() in texts
 
     def take(self, *texts: str) -> Token:
-        """Take the next token, which must be one of these when any are given."""
+        """Take the next token, which must be one of `texts` if there are any."""
         if self.at >= len(self.items):
             raise SplError(f"the search ends where {' or '.join(texts) or 'something'} should stand")
         if texts and not self.peek(*texts):
@@ -359,11 +359,11 @@ class Parser:
         return self.items[self.at - 1]
 
     def done(self) -> bool:
-        """Whether nothing is left."""
+        """Return whether no token is left."""
         return self.at >= len(self.items)
 
     def expression(self) -> Expression:
-        """OR level."""
+        """Read an expression at the level of OR."""
         left = self.conjunction()
         while self.peek("OR"):
             self.take()
@@ -371,7 +371,7 @@ class Parser:
         return left
 
     def conjunction(self) -> Expression:
-        """AND level."""
+        """Read an expression at the level of AND."""
         left = self.negation()
         while self.peek("AND"):
             self.take()
@@ -379,7 +379,7 @@ class Parser:
         return left
 
     def negation(self) -> Expression:
-        """NOT level; NOT of no value is no value."""
+        """Read an expression at the level of NOT; NOT of no value is no value."""
         if self.peek("NOT"):
             self.take()
             inner = self.negation()
@@ -392,7 +392,7 @@ class Parser:
         return self.comparison()
 
     def comparison(self) -> Expression:
-        """Comparison, IN and LIKE level."""
+        """Read a comparison or IN."""
         left = self.sum()
         if self.peek("=", "==", "!=", "<", "<=", ">", ">="):
             how = self.take().text.replace("=", "==") if self.peek("=") else self.take().text
@@ -410,21 +410,21 @@ class Parser:
         return left
 
     def sum(self) -> Expression:
-        """+, - and the concatenating dot."""
+        """Read an expression at the level of +, - and the dot that concatenates."""
         left = self.product()
         while self.peek("+", "-", "."):
             left = _binary(left, self.take().text, self.product())
         return left
 
     def product(self) -> Expression:
-        """*, / and %."""
+        """Read an expression at the level of *, / and %."""
         left = self.atom()
         while self.peek("*", "/", "%"):
             left = _binary(left, self.take().text, self.atom())
         return left
 
     def arguments(self) -> list[Expression]:
-        """( a, b, ... ), possibly empty."""
+        """Read arguments in brackets, or empty brackets."""
         self.take("(")
         out: list[Expression] = []
         while not self.peek(")"):
@@ -435,7 +435,7 @@ class Parser:
         return out
 
     def atom(self) -> Expression:
-        """Read a literal, a field, a function or a bracket."""
+        """Read a literal, a field, a function call or an expression in brackets."""
         if self.peek("("):
             self.take()
             inner = self.expression()
@@ -463,7 +463,7 @@ class Parser:
         return lambda row: row.get(token.text)
 
     def function(self, name: str) -> Expression:
-        """Read the call of a function."""
+        """Read the rest of a function call."""
         if name == "mvmap":
             self.take("(")
             variable = self.take().text
@@ -517,7 +517,7 @@ def _binary(left: Expression, how: str, right: Expression) -> Expression:
 
 
 def _special(name: str, args: list[Expression], search: Search) -> Expression:  # noqa: C901 - one branch per function of SPL
-    """Functions that look at conditions, at missing values or at the search itself."""
+    """Return the call of a function that looks at conditions, missing values or the search itself."""
     count = len(args)
     if name == "if" and count == 3:
         return lambda row: args[1](row) if truth(args[0](row)) else args[2](row)
@@ -596,7 +596,7 @@ def _name(parser: Parser, *, stars: bool = False) -> str:
 
 
 def _names(parser: Parser, *stop: str) -> list[str]:
-    """Names up to the end or to one of the words `stop`; commas between are optional."""
+    """Read names up to the end or one of the words `stop`; commas between them are optional."""
     out = []
     while not parser.done() and not parser.peek(*stop):
         if parser.peek(","):
@@ -641,7 +641,7 @@ def run_where(rows: list[Row], parser: Parser) -> list[Row]:
 
 @dataclass
 class Aggregation:
-    """One function of stats: its name, what it looks at, and the column that it fills."""
+    """One aggregation of stats: its function, the argument, and the column that it fills."""
 
     function: str
     argument: Expression | None
@@ -652,7 +652,7 @@ _AGGREGATES = ("count", "sum", "dc", "values", "max", "min")
 
 
 def aggregations(parser: Parser) -> list[Aggregation]:
-    """func(x) AS name, …, up to BY or the end."""
+    """Read `function(x) AS name, …`, up to BY or the end."""
     out: list[Aggregation] = []
     while not parser.done() and not parser.peek("BY"):
         if parser.peek(","):
@@ -714,7 +714,7 @@ def aggregate(what: Aggregation, rows: list[Row]) -> Value:
 
 
 def groups(rows: Iterable[Row], by: list[str]) -> dict[tuple[Value, ...], list[Row]]:
-    """Rows by the values of `by`: a row without one of them is left out, one with several values stands in several groups."""
+    """Group rows by the values of `by`: a row without one of them is left out, a row with several values is in several groups."""
     out: dict[tuple[Value, ...], list[Row]] = {}
     for row in rows:
         keys: list[tuple[Value, ...]] = [()]
@@ -728,7 +728,7 @@ def groups(rows: Iterable[Row], by: list[str]) -> dict[tuple[Value, ...], list[R
 
 
 def sort_key(value: Value) -> tuple[int, Number, str]:
-    """Splunk's automatic order: numbers before texts."""
+    """Return the sort key for Splunk's automatic order: numbers before texts."""
     number = as_number(value)
     if number is not None:
         return (0, number, "")
@@ -736,7 +736,7 @@ def sort_key(value: Value) -> tuple[int, Number, str]:
 
 
 def run_stats(rows: list[Row], parser: Parser) -> list[Row]:
-    """Run `stats … BY …`; without BY there is one row even when nothing came in."""
+    """Run `stats … BY …`; without BY, the result is one row even if there are no input rows."""
     what = aggregations(parser)
     by: list[str] = []
     if parser.peek("BY"):
@@ -755,7 +755,7 @@ def run_stats(rows: list[Row], parser: Parser) -> list[Row]:
 
 
 def run_eventstats(rows: list[Row], parser: Parser) -> list[Row]:
-    """Run `eventstats … BY …`: the aggregates beside each row; a row without a BY field stays as it is."""
+    """Run `eventstats … BY …`, which adds the aggregates to each row; a row without a BY field is unchanged."""
     what = aggregations(parser)
     by: list[str] = []
     if parser.peek("BY"):
@@ -772,7 +772,7 @@ def run_eventstats(rows: list[Row], parser: Parser) -> list[Row]:
     return out
 
 
-# The spans that timechart chooses from by itself: the smallest that needs no more than 100 (the default of `bins`).
+# The spans from which timechart chooses the smallest that gives at most 100 rows (the default of `bins`).
 _SPANS = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 86400, 30 * 86400)
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -785,7 +785,7 @@ def _span(text: str) -> int:
 
 
 def _after_minspan(parser: Parser) -> tuple[Parser, int]:
-    """Read `minspan=…`, if it stands there: the parser behind it, and the least span in seconds."""
+    """Read an optional `minspan=…`; return the parser after it, and the least span in seconds."""
     if not parser.peek("MINSPAN"):
         return parser, 1
     parser.take()
@@ -794,7 +794,7 @@ def _after_minspan(parser: Parser) -> tuple[Parser, int]:
 
 
 def run_timechart(rows: list[Row], parser: Parser, search: Search) -> list[Row]:
-    """Run `timechart [minspan=1h] …` over the whole time range of the search: a row per span, an empty one too."""
+    """Run `timechart [minspan=1h] …` over the whole time range of the search: one row per span, even for empty spans."""
     parser, least = _after_minspan(parser)
     what = aggregations(parser)
     if not parser.done():
@@ -820,7 +820,7 @@ def run_timechart(rows: list[Row], parser: Parser, search: Search) -> list[Row]:
 
 
 def run_sort(rows: list[Row], parser: Parser) -> list[Row]:
-    """Run `sort [limit] [-]field, …`; the limit is 10,000 when none is given, and 0 is none."""
+    """Run `sort [limit] [-]field, …`; the default limit is 10,000, and 0 means no limit."""
     limit = 10000
     if parser.items and parser.items[0].kind == "number":
         limit = int(parser.take().text)
@@ -846,13 +846,13 @@ def run_sort(rows: list[Row], parser: Parser) -> list[Row]:
 
 
 def run_table(rows: list[Row], parser: Parser) -> list[Row]:
-    """Run `table a, b`: these columns in this order (kept through `columns`)."""
+    """Run `table a, b`: only these columns, in this order (`columns` keeps it)."""
     names = _names(parser)
     return [{name: row.get(name) for name in names} for row in rows]
 
 
 def run_fields(rows: list[Row], parser: Parser) -> list[Row]:
-    """Run `fields a, b`, which keeps, or `fields - a, b`, which drops."""
+    """Run `fields a, b`, which keeps these fields, or `fields - a, b`, which drops them."""
     if parser.peek("-"):
         parser.take()
         drop = set(_names(parser))
@@ -896,7 +896,7 @@ def run_fillnull(rows: list[Row], parser: Parser) -> list[Row]:
 
 
 def run_mvexpand(rows: list[Row], parser: Parser) -> list[Row]:
-    """Run `mvexpand field`: a row per value; a row without one stays."""
+    """Run `mvexpand field`: one row per value; a row without a value stays."""
     (name,) = _names(parser)
     out = []
     for row in rows:
@@ -935,11 +935,11 @@ def run_head(rows: list[Row], parser: Parser) -> list[Row]:
 
 
 _RUNNING: dict[str, Callable[[Any, Any], Any]] = {"count": operator.add, "sum": operator.add, "max": max, "min": min}
-"""What comes of the rows so far and of one more, by function."""
+"""Function -> how to add one more row's value to the running one."""
 
 
 def run_streamstats(rows: list[Row], parser: Parser) -> list[Row]:
-    """Run `streamstats …`: beside each row the aggregates over all rows up to it."""
+    """Run `streamstats …`, which adds to each row the aggregates over all rows up to it."""
     what = aggregations(parser)
     unknown = [one.function for one in what if one.function not in _RUNNING]
     if unknown:
@@ -956,7 +956,7 @@ def run_streamstats(rows: list[Row], parser: Parser) -> list[Row]:
 
 
 def run_dedup(rows: list[Row], parser: Parser) -> list[Row]:
-    """Run `dedup field`: the first row of each value."""
+    """Run `dedup field`, which keeps the first row of each value."""
     (name,) = _names(parser)
     seen: dict[str, Row] = {}
     for row in rows:
@@ -985,7 +985,7 @@ _COMMANDS: dict[str, Callable[[list[Row], Parser], list[Row]]] = {
 
 
 def run_addinfo(rows: list[Row], search: Search) -> list[Row]:
-    """Run `addinfo`: what Splunk knows of the search."""
+    """Run `addinfo`, which adds information about the search to each row."""
     info: Row = {"info_min_time": search.earliest, "info_max_time": search.latest, "info_search_time": search.now, "info_sid": "1.1"}
     return [{**row, **info} for row in rows]
 
@@ -998,7 +998,7 @@ def run_inputlookup(rows: list[Row], parser: Parser, search: Search) -> list[Row
 
 
 def run_lookup(rows: list[Row], parser: Parser, search: Search) -> list[Row]:
-    """Run `lookup name domain AS field OUTPUT a AS b, …`: every row of the lookup whose domain, with its wildcards, fits; in any case."""
+    """Run `lookup name domain AS field OUTPUT a AS b, …`, with every row of the lookup whose domain matches, with wildcards and in any case."""
     name = _name(parser)
     if name not in search.lookups:
         raise SplError(f"no lookup {name}")
@@ -1031,7 +1031,7 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def pieces(text: str) -> Iterator[tuple[str, str]]:
-    """Yield a text in parts: ("", …) as it stands, ("quoted", …) with its quotes, ("inner", …) a subsearch without its brackets."""
+    """Yield the parts of a text: ("", …) plain text, ("quoted", …) text with its quotes, ("inner", …) a subsearch without its brackets."""
     at = 0
     while at < len(text):
         end = at
@@ -1059,12 +1059,12 @@ def pieces(text: str) -> Iterator[tuple[str, str]]:
 
 
 def masked(text: str) -> str:
-    """Return a text with everything in quotes and in brackets of subsearches blotted out, as long as it was."""
+    """Return a text of the same length with everything in quotes and in brackets of subsearches masked."""
     return "".join(part if not kind else "\0" * (len(part) + 2 * (kind == "inner")) for kind, part in pieces(text))
 
 
 def stages(text: str, search: Search) -> list[str]:
-    """Return the commands of a search, macros expanded; the first is empty where the search begins with a pipe."""
+    """Return the commands of a search, with macros expanded; the first is empty if the search begins with a pipe."""
     whole = expand(text, search)
     mask, out, start = masked(whole), [], 0
     for at in [*(n for n, character in enumerate(mask) if character == "|"), len(whole)]:
@@ -1074,7 +1074,7 @@ def stages(text: str, search: Search) -> list[str]:
 
 
 def subsearches(text: str) -> tuple[str, list[str]]:
-    """Return a text without its subsearches, and these."""
+    """Return a text without its subsearches, and the subsearches."""
     parts = list(pieces(text))
     return "".join(part for kind, part in parts if kind != "inner"), [part.strip() for kind, part in parts if kind == "inner"]
 
@@ -1085,7 +1085,7 @@ def inner(text: str, search: Search) -> list[Row]:
 
 
 def resolved(terms: str, search: Search) -> tuple[str, float, float]:
-    """Return the terms of an event search, those of subsearches put in, and its time range."""
+    """Return the terms of an event search, with subsearches replaced by their terms, and its time range."""
     out = []
     for kind, part in pieces(terms):
         if kind == "inner":
@@ -1110,8 +1110,8 @@ _BY = re.compile(r"PREFIX\((\w+=)\)|_time span=(\w+)|(\w+)")
 def run_tstats(text: str, search: Search) -> list[Row]:
     """Run `tstats … WHERE … BY …`.
 
-    Fields are those of the index alone: host, sourcetype and time, and terms that begin with PREFIX(), which have no capitals there. An event with
-    several such terms counts for each, one without any for none.
+    It knows only fields of the index: host, sourcetype, time, and terms that begin with a PREFIX(), which the index has in lower case. An event with
+    several of these terms counts for each, an event without them for none.
     """
     mask = masked(text)
     where, by_at = mask.find(" WHERE "), mask.rfind(" BY ")
@@ -1158,7 +1158,7 @@ def run_append(rows: list[Row], text: str, search: Search) -> list[Row]:
 
 
 def run_join(rows: list[Row], text: str, search: Search) -> list[Row]:
-    """Run `join type=inner a, b [subsearch]`: the first row of the subsearch with the same values."""
+    """Run `join type=inner a, b [subsearch]`, with the first row of the subsearch that has the same values."""
     rest, (subsearch,) = subsearches(text)
     if not rest.startswith("type=inner "):
         raise SplError(f"join {rest}")
@@ -1179,7 +1179,7 @@ def run_multisearch(text: str, search: Search) -> list[Row]:
 
 
 def run_format(rows: list[Row], parser: Parser) -> list[Row]:
-    """Run `format emptystr="…"`: the terms of the field `search` of each row, joined by OR; the words given where there is no row."""
+    """Run `format emptystr="…"`: the terms in the field `search` of all rows, joined by OR; without rows, the text given."""
     for word in ("EMPTYSTR", "="):
         parser.take(word)
     empty = parser.take().text
@@ -1189,7 +1189,7 @@ def run_format(rows: list[Row], parser: Parser) -> list[Row]:
 
 
 def run_return(rows: list[Row], parser: Parser) -> list[Row]:
-    """Run `return a b`: name and value of fields of the first row."""
+    """Run `return a b`: names and values of these fields in the first row."""
     return [{"search": " ".join(f'{name}="{as_text(rows[0][name])}"' for name in _names(parser))}]
 
 
@@ -1218,7 +1218,7 @@ _OF_THE_SEARCH: dict[str, Callable[[list[Row], Parser, Search], list[Row]]] = {
 
 
 def base(todo: list[str], search: Search) -> tuple[list[Row], list[str]]:
-    """Return the rows that a search begins with, and the stages after it: events that go to a command of the app, or what a command makes."""
+    """Return the first rows of a search, from an index or a generating command, and the stages that follow."""
     first, rest = todo[0], todo[1:]
     if not first:
         command, _, text = rest[0].partition(" ") if rest else ("", "", "")
@@ -1234,7 +1234,7 @@ def base(todo: list[str], search: Search) -> tuple[list[Row], list[str]]:
 
 
 def run(text: str, search: Search, rows: list[Row] | None = None) -> list[Row]:
-    """Return the rows of a search; with `rows` given, of a post-process search of them."""
+    """Return the rows of a search or, if `rows` is given, of a post-process search on them."""
     todo = stages(text, search)
     if rows is None:
         rows, todo = base(todo, search)
@@ -1267,7 +1267,7 @@ def run(text: str, search: Search, rows: list[Row] | None = None) -> list[Row]:
 
 
 def columns(text: str, rows: list[Row], search: Search) -> list[str]:
-    """Return the columns of a result, in Splunk's order: as the last `table`, `stats` or `timechart` says."""
+    """Return the columns of a result in Splunk's order: those that a last `table` or `timechart` names, else those of the rows."""
     command, _, rest = stages(text, search)[-1].partition(" ")
     if command == "table":
         return _names(Parser(tokens(rest), search))
@@ -1277,5 +1277,5 @@ def columns(text: str, rows: list[Row], search: Search) -> list[str]:
 
 
 def utc(text: str) -> float:
-    """`2026-01-02T03:04:05Z` (with or without a fraction) as epoch seconds."""
+    """Return `2026-01-02T03:04:05Z` (with or without a fraction) as epoch seconds."""
     return float(calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")))

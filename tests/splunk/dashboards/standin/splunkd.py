@@ -1,10 +1,10 @@
-"""The few REST endpoints of splunkd, and the pages of Splunk Web, that a dashboard asks for while it is looked at.
+"""The few REST endpoints of splunkd and pages of Splunk Web that a dashboard requests while a user looks at it.
 
-Splunk's own data sources stay as they are: they post searches, poll jobs and ask for results with a post-process search for each chain.
+Splunk's own data sources are used unchanged: they post searches, poll jobs, and request results with a post-process search for each chain.
 Last compared with: the client in Splunk's own npm packages of tests/splunk/dashboards/package-lock.json, which talks to it in each test; never with a
 splunkd.
 
-Here the SPL evaluator answers, so a number in a panel comes from the text of the view and of macros.conf.
+The SPL evaluator answers the searches, so a number in a panel comes from the text of the view and of macros.conf.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Answer = tuple[int, str, bytes]
 
-# Some of the times that Splunk ships for the time input.
+# Some of the presets of the time input that Splunk ships.
 TIMES = (("Today", "@d"), ("Last 24 hours", "-24h@h"), ("Last 7 days", "-7d@h"), ("Last 30 days", "-30d@d"))
 
 _PAGE = """<!doctype html>
@@ -43,12 +43,12 @@ window.esatls = {data};
 
 
 def iso(epoch: float) -> str:
-    """Epoch seconds as splunkd writes _time into results, for a user in UTC."""
+    """Return epoch seconds as splunkd writes _time into results, for a user in UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.000+00:00", time.gmtime(epoch))
 
 
 def json_cols(rows: list[spl.Row], names: list[str]) -> dict[str, Any]:
-    """Results in output_mode=json_cols: every value a text, several values a list."""
+    """Return results in output_mode=json_cols: every value is a text, several values are a list."""
 
     def cell(name: str, value: spl.Value) -> Any:
         if value is None:
@@ -71,7 +71,7 @@ class Job:
     """One dispatched search."""
 
     def __init__(self, sid: str, text: str, search: spl.Search, rows: list[spl.Row]) -> None:
-        """Keep what the search gave."""
+        """Keep the rows of the search."""
         self.sid, self.text, self.search, self.rows = sid, text, search, rows
 
     def entry(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Job:
                 "isFinalized": False,
                 "dispatchState": "DONE",
                 "doneProgress": 1,
-                "ttl": 600,  # without it the page touches the job a hundred times a second, to keep it
+                "ttl": 600,  # without it, the page touches the job a hundred times a second to keep it
                 "resultCount": count,
                 "resultPreviewCount": count,
                 "runDuration": 0.1,
@@ -110,10 +110,10 @@ class Job:
 
 
 class Splunkd:
-    """State of the server: jobs, and every search that was asked, for the tests to look at."""
+    """The state of the server: jobs, and every search that was posted, for the tests."""
 
     def __init__(self, source: spl.Source, now: float, static: pathlib.Path) -> None:
-        """`source` gives the rows of the esatls commands; `now` is the present of every search; `static` holds the bundle."""
+        """`source` returns the rows of the esatls commands; `now` is the present of every search; `static` contains the bundle."""
         self.source, self.now, self.static = source, now, static
         self.jobs: dict[str, Job] = {}
         self.found: dict[tuple[str, float, float], list[spl.Row]] = {}
@@ -126,7 +126,7 @@ class Splunkd:
     # -- endpoints --
 
     def create(self, form: dict[str, str]) -> Answer:
-        """POST search/jobs."""
+        """Answer POST search/jobs."""
         text = re.sub(r"^search (?=[`|])", "", form["search"].strip())
         earliest, latest = form.get("earliest_time", ""), form.get("latest_time", "")
         self.asked.append((text, earliest, latest))
@@ -139,7 +139,7 @@ class Splunkd:
             lookups=scenario.LOOKUPS,
         )
         sid = f"{self.now:.0f}.{next(self.numbers)}"
-        # an event that is indexed stays as it is, and so does what the same search gives
+        # indexed events do not change, so the same search always returns the same rows
         key = text, search.earliest, search.latest
         if key not in self.found:
             self.found[key] = spl.run(text, search)
@@ -147,18 +147,18 @@ class Splunkd:
         return as_json({"sid": sid}, 201)
 
     def status(self, query: dict[str, list[str]]) -> Answer:
-        """GET search/jobs?id=…, once for several jobs."""
+        """Answer GET search/jobs?id=…, which may name several jobs."""
         return as_json({"entry": [self.jobs[sid].entry() for sid in query.get("id", []) if sid in self.jobs]})
 
     def page(self, view: str, query: dict[str, list[str]]) -> Answer:
-        """GET /en-US/app/esatls/<view>: what Splunk Web would show."""
+        """Answer GET /en-US/app/esatls/<view>: the page that Splunk Web would show."""
         theme = query.get("theme", ["light"])[0]
         data = json.dumps({"definition": views.definition(view), "theme": theme}).replace("<", "\\u003c")
         background = "#171d21" if theme == "dark" else "#f2f4f5"
         return 200, "text/html", _PAGE.format(data=data, background=background, height=views.height(view)).encode()
 
     def answer(self, method: str, url: str, body: str) -> Answer:
-        """One request."""
+        """Answer one request."""
         parts = urllib.parse.urlsplit(url)
         query = urllib.parse.parse_qs(parts.query, keep_blank_values=True)
         form = {name: values[0] for name, values in urllib.parse.parse_qs(body, keep_blank_values=True).items()}
@@ -199,18 +199,18 @@ class Splunkd:
     # -- life --
 
     def start(self) -> str:
-        """Listen on a free port of the loopback interface; returns `address`."""
+        """Listen on a free port of the loopback interface; return `address`."""
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            """HTTP to `answer`."""
+            """Passes HTTP requests to `answer`."""
 
             def do(self) -> None:
-                """Any method."""
+                """Handle a request of any method."""
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 try:
                     code, kind, content = outer.answer(self.command, self.path, body)
-                except Exception as error:  # noqa: BLE001 - told to the test, which fails on it
+                except Exception as error:  # noqa: BLE001 - the test sees it, and fails
                     outer.errors.append(f"{self.command} {self.path} {body}: {error!r}")
                     code, kind, content = as_json({"messages": [{"type": "FATAL", "text": str(error)}]}, 400)
                 self.send_response(code)
@@ -221,13 +221,13 @@ class Splunkd:
                 if self.path.startswith("/static/"):
                     self.send_header("Cache-Control", "max-age=3600")
                 self.end_headers()
-                with contextlib.suppress(BrokenPipeError):  # the page has left
+                with contextlib.suppress(BrokenPipeError):  # the page has closed the connection
                     self.wfile.write(content)
 
             do_GET = do_POST = do  # noqa: N815 - names of http.server
 
             def log_message(self, *_args: Any) -> None:
-                """Be quiet."""
+                """Log nothing."""
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -242,5 +242,5 @@ class Splunkd:
 
 
 def as_json(content: Any, code: int = 200) -> Answer:
-    """Return a JSON answer."""
+    """Return a JSON response."""
     return code, "application/json", json.dumps(content).encode()

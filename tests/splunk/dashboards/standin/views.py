@@ -19,7 +19,7 @@ NAVIGATION = APP / "default" / "data" / "ui" / "nav" / "default.xml"
 
 
 def names() -> list[str]:
-    """Names of the app's views."""
+    """Return the names of the app's views."""
     return sorted(path.stem for path in VIEWS.glob("*.xml"))
 
 
@@ -41,7 +41,7 @@ def definition(view: str) -> dict[str, Any]:
 
 
 def height(view: str) -> int:
-    """Return the height of the page that shows the whole view, in pixels."""
+    """Return the height of a page that shows the whole view, in pixels."""
     items = definition(view)["layout"]["structure"]
     return max(int(item["position"]["y"] + item["position"]["h"]) for item in items) + 160
 
@@ -53,7 +53,7 @@ def saved_search(name: str) -> dict[str, str]:
 
 @functools.cache
 def macros() -> dict[str, spl.Macro]:
-    """Return the app's macros by name, as in `esatls_percent(2)`."""
+    """Return the app's macros by name, for example `esatls_percent(2)`."""
     out = {}
     for name, keys in conf.read(APP / "default" / "macros.conf").items():
         args = tuple(arg.strip() for arg in keys.get("args", "").split(",") if arg.strip())
