@@ -628,7 +628,7 @@ for number in range(3 * esatls_splunk.MOST_HEADS):
 
 def test_memory_does_not_grow_with_times(splunk: Splunk) -> None:
     """What is kept of envelopes is bounded, also where each event has a time of its own, with fractions that its stamp does not have."""
-    done = subprocess.run([splunk.python, "-c", EVENTS_OF_ONE_HOUR, str(splunk.app / "bin")], capture_output=True, text=True, check=False)
+    done = subprocess.run([splunk.python, "-B", "-c", EVENTS_OF_ONE_HOUR, str(splunk.app / "bin")], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
