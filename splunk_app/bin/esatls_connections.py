@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import esatls_splunk  # noqa: F401 - first: it shows the way to lib/
+import esatls_splunk  # noqa: F401 - must come first: it adds lib/ to the path
 from esatls.extraction.fields import CONNECTION_FIELDS
 from esatls_verdicts import SummaryReader
 from splunklib.searchcommands import Configuration, dispatch
@@ -26,7 +26,7 @@ class EsatlsConnectionsCommand(SummaryReader):
 
     ##Description
     Joins the log lines of each injection connection (ICID) and delivery connection (DCID) of each appliance and gives the verdict: encrypted,
-    mixed, cleartext, failed, unused, or unknown when the log does not tell. The order of the events does not matter.
+    mixed, cleartext, failed, unused, or unknown if the log does not show it. The order of the events does not matter.
 
     ##Example
     ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlsconnections | stats count BY esa_direction, tls_verdict``
@@ -34,7 +34,7 @@ class EsatlsConnectionsCommand(SummaryReader):
 
     columns = ("_time", "host", *NAMES)
 
-    # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
+    # The SDK requires both in the command's own class, but `chunk` reads the rows of both phases.
     @Configuration()
     def map(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Not called."""

@@ -27,11 +27,11 @@ LISTS = tuple(field.name for field in FIELDS if field.type in {"integers", "keyw
 NUMBERS = frozenset(field.name for field in FIELDS if field.type == "integer")
 NAMES = HEAD_NAMES + BODY_NAMES
 FOREIGN = frozenset({"action"})
-"""Fields that mean something else where others fill them: CIM's action is what was done about an event. They are added under a prefix only."""
+"""Fields with a different meaning elsewhere: in CIM, action is what was done about an event. They are only added if there is a prefix."""
 
 
 class Rids(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
-    """Recipient ids as the log has them -> their two cells, the plain and the multi-valued one; mostly the same few over and over."""
+    """Recipient ids as in the log -> their plain and their multi-valued cell. Most lines have one of a few lists."""
 
     def __missing__(self, text: str) -> tuple[str, str]:
         """Read a list of ids."""
@@ -46,7 +46,7 @@ RIDS = Rids()
 
 
 class Shape:
-    """How the fields of one pattern stand in a row: constants and commas, between which the groups of a match go."""
+    """The cells of a pattern's fields in a row: constants and commas, with gaps for the groups of a match."""
 
     __slots__ = ("often", "parts", "spec")
 
@@ -55,29 +55,29 @@ class Shape:
         self.spec = spec
         names = set(spec.groups)
         filled = [name for name in columns if name in names]
-        # these two tell the flow of mail, a column behind all others that these patterns fill, as the list of ids is elsewhere
+        # these two give the mail flow, whose column comes after all others of their patterns, like the list of ids in other patterns
         flow = names & {"hat_action", "policy_table"}
         rid = 2 + 2 * filled.index("rid") if "rid" in filled else None
         groups = tuple(spec.groups[name] for name in filled)
         if flow:
             filled.append("mail_flow")
         if filled != [name for name in columns if name in filled] or spec.kind == "consolidated_event" or (flow and rid):
-            # the event is more than constants and groups
+            # constants and groups are not enough for the event
             groups = ()
-        # its number is the first group, and fills the first cell
+        # the number is the first group, and fills the first cell
         self.often = spec.front != "" and groups[:1] == (min(spec.groups.values()),)
         text = "".join("," + ("\0" if name in filled else spec.constants.get(name, "")) for name in columns)
         text += "".join("," + ("\0" if name in filled else "") for name in LISTS)
-        # strangers' words may hold a comma
+        # words of strangers may contain commas
         commas = 0 if names <= NUMBERS | {"rid"} else text.count(",")
-        # the envelope's cells, a constant, and then a value and a constant in turn
+        # the envelope's cells, a constant, then values and constants in turn
         constants = text.split("\0")
         pieces = [""] * (2 * len(constants))
         pieces[1::2] = constants
         self.parts = columns, groups, pieces, slice(2, 2 + 2 * len(groups), 2), rid, spec.groups[flow.pop()] if flow else None, commas
 
     def fill(self, head: str, found: re.Match[str]) -> str:
-        """Return the cells of an event as text, each with a comma before it: those of its envelope, which come as text, and of a match."""
+        """Return the cells of an event as text, each with a comma before it: first those of its envelope (`head`), then those of a match."""
         columns, groups, pieces, places, rid, flow, commas = self.parts
         if not groups:
             return head + cells_of_event(event_of(self.spec, found), columns)
@@ -93,7 +93,7 @@ class Shape:
         pieces[0] = head
         text = "".join(pieces)
         if commas:
-            # strangers' words may hold what CSV must quote
+            # words of strangers may contain characters that need quotes in CSV
             raw = found.string
             if '"' in raw or ("," in raw and text.count(",") != commas + head.count(",")):
                 return head + cells_of_event(event_of(self.spec, found), columns)
@@ -101,20 +101,20 @@ class Shape:
 
 
 Plan = tuple[str, "dict[str, tuple[str, str]]", "list[int]", "Callable[..., re.Match[str] | None]", "dict[int, Shape]"]
-"""How to read the texts that begin with the same characters. Many differ in a number alone: the cells of what stands behind it are kept.
+"""How to read texts that begin with the same characters. Many differ only in a number, so that the cells for the rest can be kept.
 
-What stands in front of that number (`match.front_of`); what stands behind it -> the cells before that of the number, and those behind it; where the
-latest such number ended; what matches such texts; and the shape of what each pattern finds. A tuple, for each row takes it apart.
+The text in front of the number (`match.front_of`); the text behind the number -> the cells before and behind that of the number; where the latest number
+ended; the function that matches the texts; and the shape for each pattern. It is a tuple because it is unpacked for each row.
 """
 
 
 def learn(plan: Plan, shape: Shape, found: re.Match[str], start: int, cells: str) -> None:
-    """Keep the cells of a text that began at `start`, and that others are likely to repeat but for its number."""
+    """Keep the cells of a text that began at `start` and is likely to come again with another number."""
     front, tails, ends, *_ = plan
     _, (number, *_), pieces, *_ = shape.parts
     end = found.end(number)
     tail = found.string[end:]
-    # what names an address comes again too seldom
+    # texts with an address are repeated too seldom
     if shape.spec.front != front or "<" in tail:
         return
     if len(tails) >= esatls_splunk.MOST_HEADS:
@@ -125,15 +125,15 @@ def learn(plan: Plan, shape: Shape, found: re.Match[str], start: int, cells: str
 
 
 class Plans(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
-    """First characters of a text -> its plan; made when first asked for."""
+    """First characters of a text -> its plan, which is made when first needed."""
 
     def __init__(self, columns: Sequence[str]) -> None:
-        """`columns` are those behind the envelope's."""
+        """Start without plans. `columns` come after those of the envelope."""
         super().__init__()
         self.columns = columns
 
     def __missing__(self, start: str) -> Plan | None:
-        """Make the plan of a beginning; None, and nothing kept, where no pattern begins so."""
+        """Make and keep the plan for texts that begin like this; None: no pattern does."""
         matcher = MATCHERS_BY_START[start]
         if matcher is None:
             return None
@@ -144,7 +144,7 @@ class Plans(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
 
 
 def speaks_of_tls(spec: Spec, found: re.Match[str]) -> bool:
-    """Whether a match is a TLS line, or a consolidated event that says something of TLS."""
+    """Return whether a match is a TLS line, or a consolidated event with fields about TLS or DANE."""
     if spec.kind == "consolidated_event":
         return not CEF_ABOUT_TLS.isdisjoint(event_of(spec, found))
     return spec.kind in TLS_KINDS
@@ -167,8 +167,8 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
 
     ##Description
     Reads each event's text as one line of a Cisco ESA mail log or consolidated event, in any envelope, and adds the fields of its kind:
-    esa_event, icid, dcid, mid, tls_result, tls_version, tls_cipher, tls_reason and more. Events that are no ESA lines pass unchanged. No single line
-    tells that there was no TLS: for that answer lines must be joined, by esatlsconnections or esatlsmessages.
+    esa_event, icid, dcid, mid, tls_result, tls_version, tls_cipher, tls_reason and more. Events that are not ESA lines pass unchanged. No single line
+    shows that there was no TLS: to find that out, join the lines with esatlsconnections or esatlsmessages.
 
     ##Example
     ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatls | stats count BY esa_direction, tls_result``
@@ -190,7 +190,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
     )
 
     def prepare(self) -> None:
-        """Ask splunkd for the source field alone: it keeps the other fields and merges them itself."""
+        """Ask splunkd only for the fields that are read: it keeps the others and merges them itself."""
         super().prepare()
         self.configuration.required_fields = [self.field, "host", "_time"]
         self.reader = esatls_splunk.RowReader()
@@ -204,7 +204,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         raise NotImplementedError
 
     def chunk(self, table: Table) -> None:
-        """Answer each row with its own text and the new columns, all of them announced."""
+        """Return each row's text with the new columns; with `tls_only`, only with those that have a value in any row."""
         if not table.names:
             return
         names = [self.prefix + name for name in self.names] + [esatls_splunk.MULTI + self.prefix + name for name in LISTS]
@@ -221,7 +221,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         self.write_text(pieces, table.rows)
 
     def filled(self, names: list[str], blocks: list[tuple[Block, list[str]]]) -> tuple[list[str], list[tuple[Block, list[str]]]]:
-        """Return the names and the cells of the columns that hold anything."""
+        """Return the names and cells of the columns that have a value in any row."""
         texts = {text: next(csv.reader([text[1:]])) for _, added in blocks for text in added if text != self.nothing}
         places = [place for place in range(len(names)) if any(cells[place] for cells in texts.values())]
         empty = "," * len(places)
@@ -238,14 +238,14 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         head = prefix = latest = None
         for raw, place in zip(block.raws, block.places):
             try:
-                # a line that is wrapped within a word may be part of a TLS line
+                # a TLS line may be wrapped within a word
                 if tls_only and "TLS" not in raw and "Dane" not in raw and "\n" not in raw:
                     append(nothing)
                     continue
                 if not plain and not raw.isprintable():
                     append(self.slowly(raw, place))
                     continue
-                # neighbours mostly share their envelope: else it is one look-up, and read only when it is new
+                # most neighbours share their envelope; others are looked up, and only new ones are parsed
                 if place is not latest or not raw.startswith(prefix):
                     head = known.get((raw[:length], place)) or reader.again(raw, place) or self.head(raw, place)
                     if head is None:
@@ -281,13 +281,13 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
                 append(text)
                 if shape.often:
                     learn(plan, shape, found, length, text[len(head) :])
-            except Exception as error:  # noqa: BLE001 - whatever a stranger's line does, the search goes on
+            except Exception as error:  # noqa: BLE001 - the search must go on, whatever is in a stranger's line
                 self.unreadable(table.rows - len(block.texts) + len(lines) + 1, error)
                 append(nothing)
         return lines
 
     def head(self, raw: str, place: Place) -> str | None:
-        """Return the cells of an event's envelope as text, each with a comma before it; None where there is no whole envelope."""
+        """Return the cells of an event's envelope as text, each with a comma before it; None: there is no complete envelope."""
         found = self.reader.envelope(raw, place.seconds)
         if found is None:
             return None
@@ -299,7 +299,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         return self.reader.keep(raw, place, f",{'' if time is None else rfc3339(time)},{cells}")
 
     def slowly(self, raw: str, place: Place) -> str:
-        """As `added`, for one event of any text; of several lines in one event, the first that says something counts."""
+        """Return the new cells of an event with any text, like `added`; if it has several lines, the first ESA line counts."""
         events: list[dict[str, Any]] = []
 
         def take(head: Head, spec: Spec, found: re.Match[str]) -> None:

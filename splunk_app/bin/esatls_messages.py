@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-import esatls_splunk  # first: it shows the way to lib/
+import esatls_splunk  # must come first: it adds lib/ to the path
 from esatls.extraction.fields import MESSAGE_FIELDS
 from esatls.verdicts.flat import cell, columns, flat
 from esatls_verdicts import SummaryReader
@@ -20,15 +20,15 @@ IN_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 @Configuration()
 class EsatlsMessagesCommand(SummaryReader):
-    """One row per message of a Cisco ESA: was it received, was it delivered over TLS.
+    """One row per message of a Cisco ESA: whether it was received over TLS, and whether it was delivered over TLS.
 
     ##Syntax
     esatlsmessages (field=<field>)? (limit=<int>)? (summary=<bool>)?
 
     ##Description
-    Joins ICID, MID and DCID of each appliance, follows messages that are rewritten, split, copied or released, and says of each message whether
-    it was received (encrypted, cleartext, internal, none, unknown) and delivered (encrypted, mixed, cleartext, none, unknown) over TLS. The delivery
-    attempts stand in aligned multi-valued fields delivery_*, and each as a whole, in JSON, in the multi-valued field deliveries.
+    Joins ICID, MID and DCID of each appliance, follows messages that are rewritten, split, copied or released, and says for each message whether
+    it was received (encrypted, cleartext, internal, none, unknown) and delivered (encrypted, mixed, cleartext, none, unknown) over TLS. The aligned
+    multi-valued fields delivery_* have a value for each delivery attempt; the multi-valued field deliveries has each attempt as a JSON object.
 
     ##Example
     ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlsmessages | where delivered IN ("cleartext", "mixed")``
@@ -36,7 +36,7 @@ class EsatlsMessagesCommand(SummaryReader):
 
     columns = ("_time", "host", *columns(MESSAGE_FIELDS), "deliveries")
 
-    # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
+    # The SDK requires both in the command's own class, but `chunk` reads the rows of both phases.
     @Configuration()
     def map(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Not called."""
@@ -54,10 +54,10 @@ class EsatlsMessagesCommand(SummaryReader):
         for record in (one for _, one in self.index.read(MESSAGE)) if self.reads_summary else messages(self.facts, self.contradictions):
             attempts = record["deliveries"]
             if len(attempts) == 1:
-                # what most messages have, in fewer steps
+                # most messages have one attempt: a faster way for these
                 row = {**record, **{f"delivery_{name}": cell(value, " ") for name, value in attempts[0].items()}}
             else:
-                # a column without any value is no field: Splunk would take empty words for one
+                # Splunk would take a list of empty words for a value
                 row = {name: value for name, value in flat(record).items() if not isinstance(value, list) or any(map(str, value))}
             if "first_seen" in record:
                 row["_time"] = esatls_splunk.epoch(record["first_seen"])

@@ -1,8 +1,8 @@
-"""What the search commands share: the way to lib/, the rows of a chunk, job messages, and time and host of an event.
+"""Code shared by the search commands: the path to lib/, the rows of a chunk, job messages, and the time and host of an event.
 
-The SDK hands each row of a chunk to a command as a dictionary and writes each one back cell by cell, which costs several times what the
-extraction itself costs. The commands here override the one private method of the (pinned, vendored) SDK that does so, `_execute_chunk_v2`:
-rows are read column by column, and a row that goes back unchanged but for new columns goes back as the text that it came as.
+The SDK turns each row of a chunk into a dictionary and writes it back cell by cell, which takes several times as long as the extraction itself. The
+commands here override the private method of the (pinned, vendored) SDK that does this, `_execute_chunk_v2`: they read rows column by column, and if a
+row only gets new columns, they return its original text with these added.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-# Rows and facts hold no cycles; looking for some over and over costs a quarter of the time, and of the start a tenth.
+# Rows and facts contain no reference cycles; looking for them takes a quarter of the time, and a tenth of the start-up time.
 gc.disable()
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
@@ -34,38 +34,38 @@ if TYPE_CHECKING:
     Take = Callable[[Head, Spec, re.Match[str]], object]
 
 FACTS = "esatls_facts"
-"""The column of facts that a map sends to its reduce."""
+"""The column in which a map sends facts to its reduce."""
 
-# An event may be longer than the 128 KiB that csv allows by itself.
+# An event may be longer than 128 KiB, the default limit of csv.
 csv.field_size_limit(1 << 30)
 
 MULTI = "__mv_"
 
 
 class Place(NamedTuple):
-    """Where an event comes from, as the cells of its row say it."""
+    """The `host` and `_time` of an event, as in the cells of its row."""
 
     host: str
     seconds: str
 
 
 class Block(NamedTuple):
-    """Some rows of a table, column by column, and the text that each row came as."""
+    """Some rows of a table, column by column, and the original text of each row."""
 
     texts: list[str]
     raws: list[str]
-    """The texts of the events; white space at their end says nothing."""
+    """The texts of the events, without white space at the end."""
     places: list[Place]
-    """Rows of one host and second mostly stand together, and share one object."""
+    """Rows of one host and second are mostly neighbours, and share one object."""
     facts: list[str]
-    """Empty where the table has no such column."""
+    """Empty if the table has no column of facts."""
     plain: bool
-    """No text of an event holds a line feed, a carriage return or a NUL."""
+    """Whether no event's text contains a line feed, a carriage return or a NUL."""
     opening: str = ""
-    """What every row begins with and `texts` leave out."""
+    """The beginning of every row, which `texts` leave out."""
 
     def answer(self, added: list[str]) -> str:
-        """Return the rows with the text of new cells behind each, without the end of the last line."""
+        """Return the rows, each followed by the text of its new cells; the last line has no line end."""
         pieces = [f"\n{self.opening}"] * (3 * len(added))
         pieces[1::3], pieces[2::3] = self.texts, added
         pieces[:1] = [self.opening]
@@ -73,26 +73,26 @@ class Block(NamedTuple):
 
 
 BLOCK_SIZE = 1 << 16
-"""Characters of a block at least: few enough to stay in the processor's cache, and for the memory of one block to serve the next."""
+"""Minimum characters of a block: few enough to fit in the processor's cache, and for the memory of one block to be reused for the next."""
 BLOCK_ROWS = 500
-"""Rows of a block where characters do not tell."""
+"""Rows of a block that is not measured in characters."""
 
 
 class Table:
     """The body of a chunk, read a block of rows at a time.
 
-    A row with too few or too many cells is evened out, one that is no CSV at all is left out; both are counted in `broken`, and `first`
-    says which row was the first and what is wrong with it, without quoting it: rows are strangers' text.
+    Rows with too few cells are filled up, those with too many are cut, and those that are empty or not CSV are left out. All of these are counted in
+    `broken`; `first` says which row was the first and what is wrong with it, but does not quote it, because strangers wrote it.
     """
 
     def __init__(self, body: str, field: str = "_raw") -> None:
-        """Read the column names of a chunk's body, CSV text; an empty one has no columns and no rows. `field` holds the events' text."""
+        """Read the column names of a chunk's body (CSV); an empty body has no columns and no rows. `field` is the column of the events' text."""
         self.broken = 0
         self.first = ""
         self._first = 0
         self.rows = 0
         self.texts = False
-        """Whether any row has a text."""
+        """Whether any row has text in `field`."""
         self._odd = "\0" in body or "\r" in body
         end = body.find("\n") + 1 or len(body) + 1
         self._body, self._start = body, end
@@ -130,8 +130,8 @@ class Table:
         return Block(texts, raws, list(map(Place, hosts, times)), [] if facts is nothing else facts, plain)
 
     def _any(self, body: str) -> tuple[list[list[str]], list[str]]:
-        """Rows of any shape. The text of a row is that of the lines that its cells were read from."""
-        # csv refuses NUL before Python 3.11; the text that goes back keeps it
+        """Read rows of any form; return their cells and, for each row, the text of the lines that they were read from."""
+        # csv refuses NUL before Python 3.11; the text that is returned keeps it
         reader = csv.reader(io.StringIO(body.replace("\0", "\N{REPLACEMENT CHARACTER}"), newline="\n"))
         kept = list(io.StringIO(body, newline="\n"))
         cells, texts = [], []
@@ -156,7 +156,7 @@ class Table:
             self.first = f"row {number} of a chunk: {reason}"
 
     def _evened(self, cells: list[list[str]], texts: list[str]) -> tuple[list[list[str]], list[str]]:
-        """Give each row as many cells as there are columns."""
+        """Fill up or cut rows, so that each has as many cells as there are columns."""
         width = len(self.names)
         if {width}.issuperset(map(len, cells)):
             return cells, texts
@@ -174,10 +174,10 @@ class Table:
 
 
 def read_common(rows: list[str], width: int) -> Block | None:
-    """Read rows of the shape that splunkd's chunks mostly have, in a quarter of the time of csv.reader; None for any other shape.
+    """Read rows of the usual form in splunkd's chunks, in a quarter of the time of csv.reader; None: they have another form.
 
-    `rows` lack their first quote. The columns begin with text, host and time, and the text stands in quotes. Of the other cells host and
-    time alone may stand in quotes, as they do when they are not alphanumeric.
+    The first columns are text, host and time. The text is in quotes, and `rows` lack the first of them. Of the other cells, only host and time may be in
+    quotes, which they are if they are not alphanumeric.
     """
     if "\n" in "".join(rows):
         return None
@@ -185,13 +185,13 @@ def read_common(rows: list[str], width: int) -> Block | None:
     raws, places = list(map(str.rstrip, found)), []
     place, where, latest = Place("", ""), "\n", None
     read, quotes, all_quotes = [], 0, 0
-    # what follows the text: host and time are read only when they change
+    # the rest is what follows the text; host and time are read only when they change
     for rest in rests:
         if rest != latest:
             latest = rest
             if not rest.startswith(where):
                 if rest[:1] == '"':
-                    # the text holds quotes
+                    # the text contains quotes
                     latest, number = None, len(places)
                     row = next(csv.reader(['"' + rows[number]]), [])
                     if len(row) != width or rest.count('"') % 2:
@@ -214,26 +214,26 @@ def read_common(rows: list[str], width: int) -> Block | None:
             read.append(rest)
             all_quotes += quotes
         places.append(place)
-    # of the other cells it is enough how many they are, and that none holds quotes
+    # of the other cells, check only that their number is right and that none contains quotes
     if "".join(read).count('"') != all_quotes or not {width - 1}.issuperset(map(str.count, read, repeat(","))):
         return None
     return Block(rows, raws, places, [], plain=True, opening='"')
 
 
 def unquoted(cell: str) -> str | None:
-    """Return what a cell of CSV holds; None where quotes stand within it."""
+    """Return the value of a CSV cell; None: it contains quotes."""
     if cell[:1] == '"' == cell[-1:] and len(cell) > 1:
         cell = cell[1:-1]
     return None if '"' in cell else cell
 
 
 def csv_line(cells: Iterable[str]) -> str:
-    """Cells as one line of CSV without its end."""
+    """Return cells as a line of CSV without a line end."""
     return ",".join(map(quoted, cells))
 
 
 def quoted(cell: str) -> str:
-    """Return a cell as it stands in CSV."""
+    """Return a value as a CSV cell, in quotes if needed."""
     return '"' + cell.replace('"', '""') + '"' if _MUST_QUOTE(cell) else cell
 
 
@@ -241,7 +241,7 @@ _MUST_QUOTE = re.compile('[",\r\n]').search
 
 
 def overwritten(names: list[str], new_names: list[str], texts: list[str], added: list[str]) -> list[str]:
-    """Return a block's answer where some columns of the table have the names of new ones: filled new cells replace old ones."""
+    """Return a block's rows with new columns, some of which the table has already: there, a new cell replaces the old one unless it is empty."""
     fresh = [name for name in new_names if name not in names]
     lines = []
     for row, text in zip(csv.reader(io.StringIO("\n".join(texts), newline="\n")), added):
@@ -251,7 +251,7 @@ def overwritten(names: list[str], new_names: list[str], texts: list[str], added:
 
 
 def cells_of(value: Any) -> tuple[str, str]:
-    """Return the two cells of a value, the plain one and the multi-valued one; lists become multi-valued as Splunk writes them."""
+    """Return the plain and the multi-valued cell of a value. Lists of several values fill both, in Splunk's notation."""
     if value.__class__ is str:
         return value, ""
     if not isinstance(value, list):
@@ -263,25 +263,25 @@ def cells_of(value: Any) -> tuple[str, str]:
 
 
 def seconds_of(cell: str) -> Time | None:
-    """Splunk's `_time` as the core's time: seconds since 1970, whole ones as int; None when the cell is no time of the years 1 to 9999."""
+    """Convert Splunk's `_time` to the core's: seconds since 1970, whole ones as int. None: the cell is not a time in the years 1 to 9999."""
     try:
         seconds = float(cell)
     except ValueError:
         return None
-    # false for nan, too
+    # also rejects nan
     if not FIRST_TIME <= seconds < END_OF_TIME:
         return None
     return int(seconds) if seconds.is_integer() else seconds
 
 
 def epoch(stamp: str) -> str:
-    """RFC 3339 in UTC, as the core writes it, as Splunk's `_time`."""
+    """Convert RFC 3339 in UTC, as the core writes it, to Splunk's `_time`."""
     day = stamp[:10]
     midnight = MIDNIGHTS.get(day)
     if midnight is None:
         midnight = MIDNIGHTS[day] = int(parse_rfc3339(day))
     seconds = midnight + int(stamp[11:13]) * 3600 + int(stamp[14:16]) * 60 + int(stamp[17:19])
-    # behind the seconds stand milliseconds or nothing, and the Z; before 1970 they count the other way
+    # between the seconds and the Z there may be milliseconds, which cannot simply be appended to the negative seconds before 1970
     fraction = stamp[19:-1]
     return seconds_text(seconds + float(fraction)) if fraction and seconds < 0 else f"{seconds}{fraction}"
 
@@ -290,36 +290,36 @@ MIDNIGHTS: dict[str, int] = {}
 
 
 def seconds_text(seconds: Time) -> str:
-    """Return the core's time as Splunk's `_time`: up to milliseconds."""
+    """Convert the core's time to Splunk's `_time`, with at most milliseconds."""
     return str(seconds) if isinstance(seconds, int) else f"{seconds:.3f}"
 
 
 MINUTES = re.compile(r":\d\d:\d\d", re.ASCII)
 MOST_LAYOUTS = 8
-"""Layouts of envelopes kept: each costs a look-up where the latest does not fit."""
+"""Maximum of known layouts of envelopes: each costs a look-up if the latest does not fit."""
 
 
 class RowReader:
-    """Events of Splunk -> what the core finds in them.
+    """Splunk's events -> what the core finds in them.
 
-    Splunk's `_time` goes before the line's own stamp: Splunk knows the sourcetype's time zone, the stamp names none. The host in the line
-    goes before the event's. `take(head, spec, match)` is called for each ESA line, once for most events.
+    Splunk's `_time` takes precedence over the line's timestamp, which names no time zone: Splunk knows that of the sourcetype. The host in the line takes
+    precedence over the event's. `take(head, spec, match)` is called for each ESA line; most events have one.
     """
 
     def __init__(self) -> None:
-        """Start with no envelope known."""
+        """Start without known envelopes."""
         self.known: dict[tuple[str, Place], Any] = {}
-        """(literal text of the envelope, `host` and `_time`) -> what the command made of it."""
+        """(literal text of the envelope, `host` and `_time`) -> the command's result for it."""
         self.length = 0
-        """Length of the latest envelope: events of one log mostly share it."""
+        """Length of the latest envelope: most events of a log share it."""
         self.clock = Clock()
         self._layouts: list[tuple[int, int]] = []
-        """Where minutes and seconds stand, and where the text starts: a few, for appliances and levels have names of different lengths."""
+        """Start of minutes and seconds, and of the text. There are a few layouts, because names of appliances and levels differ in length."""
         self._envelopes: dict[tuple[str, str], envelope.Envelope] = {}
-        """Envelopes by what stands before and behind minutes and seconds: most new ones differ in nothing else."""
+        """Envelopes by their text before and behind minutes and seconds: most new ones differ only in these."""
 
     def again(self, raw: str, place: Place) -> Any:
-        """Return what the command made of the event's envelope, where one of another length than the latest is known; keep its length."""
+        """Return the command's result for the event's envelope if it is known with another length than the latest, and keep its length; else None."""
         for _, end in self._layouts:
             made = self.known.get((raw[:end], place)) if end != self.length else None
             if made is not None:
@@ -328,14 +328,14 @@ class RowReader:
         return None
 
     def keep(self, raw: str, place: Place, made: Any) -> Any:
-        """Keep what the command made of the latest envelope, and start over when there are many: each event may have a time of its own."""
+        """Keep and return the command's result for the latest envelope. Start over if there are many, since every event may have a different time."""
         if len(self.known) > MOST_HEADS:
             self.known.clear()
         self.known[raw[: self.length], place] = made
         return made
 
     def envelope(self, raw: str, seconds: str) -> tuple[Time | None, envelope.Envelope] | None:
-        """Return time and envelope of an event whose text starts with a whole envelope, and keep its length; None for any other text."""
+        """Return the time and the envelope of an event, and keep the envelope's length. None: its text does not start with a complete envelope."""
         time = seconds_of(seconds)
         if time is not None:
             for at, end in self._layouts:
@@ -360,13 +360,13 @@ class RowReader:
         return self.clock.read(stamp) if time is None else time, found
 
     def slowly(self, raw: str, place: Place, take: Take) -> None:
-        """Any text: several lines, wrapped lines, JSON, no envelope."""
+        """Read any text: several lines, wrapped lines, JSON, no envelope."""
         from esatls.extraction.stream import Stream
 
         stream = Stream(_Timed(take, seconds_of(place.seconds)), self.clock, place.host or None)
         lines = raw.split("\n")
         if len(lines) > 1 and raw[:1] != "{" and envelope.parse(lines[0]).rank == envelope.BARE:
-            # what follows a line without an envelope is the rest of its text, never a line of its own that a stranger could forge
+            # everything behind a line without an envelope belongs to its text; taken as a line, it could be forged by a stranger
             lines = [" ".join(lines)]
         for line in lines:
             stream.line(line)
@@ -374,14 +374,14 @@ class RowReader:
 
 
 class _Timed:
-    """Passes on what a stream finds, under Splunk's time."""
+    """Passes on what a stream finds, with Splunk's time."""
 
     def __init__(self, take: Take, time: Time | None) -> None:
         self._take = take
         self._time = time
 
     def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
-        """Pass one on."""
+        """Pass on one match."""
         if self._time is not None:
             base = head.base
             head = Head(self._time, head.host, base.get("esa_log"), base.get("esa_level"))
@@ -390,11 +390,11 @@ class _Timed:
 
 
 HIDDEN = {"logging_level", "logging_configuration", "phase", "record", "show_configuration"}
-"""Options that the SDK gives every command, and no user needs."""
+"""Options that the SDK gives to every command, and no user needs."""
 
 
 class RowCommand:
-    """Mixed into the SDK's commands: reads a chunk as a Table, writes text, and says at the end what was broken."""
+    """A mixin for the SDK's commands: reads chunks as tables, writes text, and reports broken rows at the end."""
 
     field = Option(
         doc="""
@@ -404,7 +404,7 @@ class RowCommand:
         validate=validators.Match("field name", r"[^\s\"',]+$"),
     )
 
-    # Options that the SDK gives every command; a search has no business with files on the server.
+    # Options that the SDK gives to every command; a search must not use files on the server.
     record = False
     logging_configuration = None
 
@@ -412,10 +412,10 @@ class RowCommand:
     first = ""
     seen = 0
     texts = False
-    """Whether any event had a text in its field."""
+    """Whether any event had text in `field`."""
 
     def prepare(self) -> None:
-        """Refuse words that are no options: whoever writes them expects something of them."""
+        """Refuse words that are not options, because users who write them expect an effect."""
         for word in self.fieldnames:
             self.write_error(f"Unexpected word: {word}; what a command is told has the form name=value, such as field=message")
         if self.fieldnames:
@@ -423,7 +423,7 @@ class RowCommand:
         super().prepare()
 
     def write_error(self, message: str, *args: object) -> None:
-        """Say why the command ends; braces in a user's words are no places to fill. A wrong option is told with the right ones."""
+        """Say why the command ends. Braces in a user's words are not placeholders. The message about an unknown option lists the valid ones."""
         text = message.format(*args) if args else message
         if text.startswith("Unrecognized option"):
             text += f"; the options of {self.name} are {', '.join(sorted(name for name in self.options if name not in HIDDEN))}"
@@ -440,16 +440,16 @@ class RowCommand:
             self.last_words()
 
     def chunk(self, table: Table) -> None:
-        """Work on the rows of one chunk. `self._finished` tells whether it is the last one."""
+        """Process the rows of a chunk. `self._finished` tells whether it is the last one."""
         raise NotImplementedError
 
     def unreadable(self, number: int, error: Exception) -> None:
-        """Note a row on which the extraction failed."""
+        """Count a row that could not be processed."""
         self.broken += 1
         self.first = self.first or f"row {number} of a chunk: {type(error).__name__}"
 
     def last_words(self) -> None:
-        """Name in the job's messages what could not be read, and the field that should hold the lines when no event has it."""
+        """Report in the job's messages what could not be read, and that no event has the field that should contain the lines."""
         if self.broken:
             self.write_warning("{}", f"{self.name}: {self.broken} broken rows besides {self.seen} read; the first: {self.first}")
             self.broken, self.first = 0, ""
@@ -457,25 +457,25 @@ class RowCommand:
             self.write_warning("{}", f"{self.name}: no event has the field {self.field}; field=<field> names the one that holds the log lines")
 
     def write_text(self, pieces: list[str], rows: int) -> None:
-        """Hand a chunk's answer to the SDK: the line of column names, then one or more rows a piece, which lack the end of their last line."""
+        """Give a chunk's answer to the SDK: the line of column names, then pieces of one or more rows. No piece ends with a line end."""
         self._record_writer._buffer = Answer("\n".join([*pieces, ""]))  # noqa: SLF001 - see above
         self._record_writer._pending_record_count += rows  # noqa: SLF001
 
 
 class Answer:
-    """Stands in for the buffer of the SDK's record writer, which would copy the text twice more, at four bytes a letter."""
+    """Replaces the buffer of the SDK's record writer, which would copy the text twice more, with four bytes per character."""
 
     def __init__(self, text: str) -> None:
-        """Hold the text of one chunk."""
+        """Keep the text of a chunk."""
         self._text = text
 
     def getvalue(self) -> str:
-        """Give the text."""
+        """Return the text."""
         return self._text
 
     def seek(self, position: int) -> None:
-        """Go back to the start, as the writer does before it truncates."""
+        """Do nothing: the writer goes back to the start before it truncates."""
 
     def truncate(self) -> None:
-        """Forget the text."""
+        """Drop the text."""
         self._text = ""

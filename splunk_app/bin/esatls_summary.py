@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import esatls_splunk  # first: it shows the way to lib/
+import esatls_splunk  # must come first: it adds lib/ to the path
 import esatls_windows
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.closure import Window
@@ -25,11 +25,11 @@ class EsatlsSummaryCommand(VerdictCommand):
     esatlssummary (field=<field>)? (limit=<int>)? (silence=<int>)? (window=<hour|day|past|open>)?
 
     ##Description
-    With window=hour, reads log lines of whole hours and judges each hour by its own lines. With window=day, reads what the hours of a day left open,
-    from the summary index, and judges it again; days that are up to date give no rows. With window=past, does the same with what each day and the past
-    before it left open, and takes as over what the log has not mentioned for some days. The rows are for `collect`; esatlsmessages and
-    esatlsconnections read them with summary=true. With window=open, gives the words of what is still open, as it stands, to be counted beside the
-    records. A run replaces all older ones of the same window, so it may be repeated at any time.
+    With window=hour, reads log lines of whole hours in UTC and judges each hour by its own lines. With window=day, reads what the hours of a day left
+    open from the summary index, and judges it again; days that are up to date give no rows. With window=past, does the same with what each day and the
+    past before it left open, and closes what the log has not mentioned for some days. The rows are for `collect`; esatlsmessages and esatlsconnections
+    read them with summary=true. With window=open, gives the words of what is still open, as it stands, to be counted together with the records. A run
+    replaces all older ones of the same window, so it may be repeated at any time.
 
     ##Example
     ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlssummary | collect index=esatls_summary``
@@ -52,7 +52,7 @@ class EsatlsSummaryCommand(VerdictCommand):
         validate=validators.Integer(1),
     )
 
-    # The SDK wants both in the command's own class; `chunk` takes the rows of both phases.
+    # The SDK requires both in the command's own class, but `chunk` reads the rows of both phases.
     @Configuration()
     def map(self, records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Not called."""
@@ -63,11 +63,11 @@ class EsatlsSummaryCommand(VerdictCommand):
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Refuse a time range that cuts an hour, or that is not over."""
+        """Refuse a time range for hours that does not consist of whole hours, or is not over."""
         super().prepare()
         self.reads_summary = self.window != esatls_windows.HOURS
         self.number = int(time.time() * 1000)
-        """Of this run: a later one has a higher number."""
+        """The number of this run; later runs have higher ones."""
         if self.phase == "map":
             return
         search = self.metadata.searchinfo
@@ -81,7 +81,7 @@ class EsatlsSummaryCommand(VerdictCommand):
         self.range = Window(begin, end)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows; none where lines were left out, for records must be whole."""
+        """Yield the rows; end with an error if any lines or rows were left out, because records must be complete."""
         if self.left_out:
             self.write_error(self.too_much())
             sys.exit(1)

@@ -1,4 +1,4 @@
-"""When a connection was: a row of Splunk's has one time, `_time`."""
+"""The time of a connection: a row in Splunk has only one, `_time`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SIDES = {RECEIVING: "receiving", DELIVERY: "delivery"}
 
 
 def timed(records: Iterable[ConnectionRecord], facts: Facts) -> Iterator[tuple[str, ConnectionRecord]]:
-    """Yield connections with Splunk's `_time`; "" for none."""
+    """Yield connections with Splunk's `_time`; "" if there is none."""
     for stamp, record in stamped(records, facts):
         yield esatls_splunk.epoch(stamp) if stamp else "", record
 
 
 def stamped(records: Iterable[ConnectionRecord], facts: Facts) -> Iterator[tuple[str, ConnectionRecord]]:
-    """Yield connections with the time of their opening line, else of their end, else of the first line that names them; "" for none."""
+    """Yield connections with the time when they opened, else closed, else when a line first names them; "" if there is none."""
     seen = None
     for record in records:
         stamp = record.get("opened") or record.get("closed") or ""
@@ -38,7 +38,7 @@ def stamped(records: Iterable[ConnectionRecord], facts: Facts) -> Iterator[tuple
 
 
 def first_times(facts: Facts) -> dict[tuple[str, str, int], Time]:
-    """When a connection is first spoken of, for those whose opening and closing lines are not in view: (appliance, side, id) -> seconds."""
+    """Return when each connection is first named: (appliance, side, id) -> seconds. This is needed if its opening and closing lines are missing."""
     found: dict[tuple[str, str, int], Time] = {}
 
     def note(host: str, side: str, key: str | None, time: Time | None) -> None:

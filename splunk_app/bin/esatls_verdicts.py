@@ -1,10 +1,10 @@
-"""What `esatlsconnections` and `esatlsmessages` share: events to facts on the indexers, facts to rows on the search head.
+"""Code shared by `esatlsconnections`, `esatlsmessages` and `esatlssummary`: events to facts on the indexers, facts to rows on the search head.
 
-`map` and `reduce` read the same rows: a row with a filled `esatls_facts` cell was made by a map, any other is an event. So a search works
-whether or not splunkd runs the map, and facts may come in any order, in any number of chunks, and more than once. A map without facts
-says instead whether any of its events had the field that holds the lines; that none had it is for the reduce to say, once.
+`map` and `reduce` read the same rows: one with a filled `esatls_facts` cell comes from a map, any other is an event. So a search works whether or not
+splunkd runs the map, and facts may come in any order, in any number of chunks, and more than once. A map without facts sends instead whether any of its
+events had the field that contains the lines; the reduce reports once if none had it.
 
-Told so by an option, and only then, a command reads the rows of the summary index (`esatls_windows`) in place of lines; a map hands them on.
+Only if an option asks for it, a command reads rows of the summary index (`esatls_windows`) instead of lines; a map passes them on unchanged.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from esatls_windows import Index
 
 TEXTS = "true"
-"""What a map without facts sends in their stead when its events had the field that holds the lines."""
+"""Sent by a map without facts if any of its events had the field that contains the lines."""
 NO_TEXTS = "false"
-"""The same when none had it."""
+"""Sent by a map without facts if none of its events had that field."""
 FIRST_MARK = ord(" ")
-"""The first character that stands for an envelope; more than a block has rows follow, and none of them is a line feed."""
+"""The first character that stands for an envelope. There are enough after it for all rows of a block, and none is a line feed."""
 
 
 class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
-    """A reporting command that ends in one row per record."""
+    """A reporting command that returns one row per record."""
 
-    # the columns of a row, set by the commands
+    # the columns of a row; each command sets them
     columns: tuple[str, ...] = ()
     reads_summary = False
-    """Whether the rows are those of the summary index."""
+    """Whether the command reads rows of the summary index."""
     left_out = 0
-    """Rows that came when there was no room left."""
+    """Number of rows that came after `limit` was reached."""
 
     limit = Option(
         doc="""
@@ -52,7 +52,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
     )
 
     def prepare(self) -> None:
-        """Ask splunkd for what an event and a map's row have; a map is sent whole events, since its rows are not events any more."""
+        """In the reduce, ask splunkd for the fields of events and of a map's rows. A map asks for none: it gets whole events."""
         super().prepare()
         if self.phase == "reduce":
             self.configuration.required_fields = [self.field, "host", "_time", esatls_splunk.FACTS]
@@ -61,12 +61,12 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         if self.phase != "map":
             self.start_judging()
         self.handed_on: list[str] = []
-        """Rows of the summary index that a map sends to its reduce."""
+        """Rows of the summary index that a map passes on to its reduce."""
         self.told = False
         self.places = {name: place for place, name in enumerate(self.columns)}
 
     def start_judging(self) -> None:
-        """Load what a map does not need: it starts on each indexer, for each search."""
+        """Load what only a reduce needs: a map starts on each indexer for each search, and should start fast."""
         from esatls.verdicts.contradictions import Contradictions
         from esatls_windows import Index
 
@@ -74,12 +74,12 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         self.index: Index = Index()
 
     def chunk(self, table: Table) -> None:
-        """Take facts from the rows. A map answers each chunk with its facts, a reduce answers the last one with the records."""
+        """Read facts from the rows. A map answers each chunk with its facts, a reduce answers the last chunk with the records."""
         self.take(table)
         if self.phase == "map":
             rows = self.handed_on or self.facts.dumps()
             self.facts, self.handed_on = Facts(), []
-            self.reader.known.clear()  # it leads into the facts that are gone
+            self.reader.known.clear()  # it refers to the facts that were dropped
             if self._finished and not (self.told or rows) and (self.seen or table.rows):
                 rows = [TEXTS if self.texts or table.texts else NO_TEXTS]
             if rows:
@@ -94,14 +94,14 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                 self.write_text([",".join([*self.columns, *multi]), *lines], len(lines))
 
     def last_words(self) -> None:
-        """Leave it to the reduce to say that no event has the field."""
+        """Report rows that were left out; whether no event has the field is reported by the reduce, not the map."""
         self.texts |= self.phase == "map"
         if self.left_out:
             self.write_warning("{}", f"{self.name}: {self.too_much()}")
         super().last_words()
 
     def too_much(self) -> str:
-        """Say what was left out, and what to do about it."""
+        """Return a message about the rows that were left out, and what to do about it."""
         what = "rows of the summary" if self.reads_summary else "connections and messages"
         return (
             f"{self.left_out} rows were left out, since {self.limit} {what} were kept: choose a shorter time range or a narrower search, "
@@ -109,11 +109,11 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         )
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the records of `self.facts` as rows, and add to `self.contradictions`; a list becomes a multi-valued field."""
+        """Yield the records as rows, in which a list is a multi-valued field, and note contradictions in `self.contradictions`."""
         raise NotImplementedError
 
     def line(self, row: dict[str, Any]) -> str:
-        """Return a row as one line of CSV: the plain cells, then the multi-valued ones. Splunk's `host` is the appliance."""
+        """Return a row as a line of CSV: the plain cells, then the multi-valued ones. `host` becomes the appliance."""
         cells = [""] * (2 * len(self.columns))
         if "esa_host" in row and "host" in self.places:
             cells[self.places["host"]] = esatls_splunk.quoted(row["esa_host"])
@@ -135,7 +135,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                 self.take_block(table, block)
 
     def is_full(self) -> bool:
-        """Tell whether as much is kept as may be; a map keeps nothing from one chunk to the next."""
+        """Return whether `limit` is reached; never in a map, which keeps nothing from one chunk to the next."""
         if self.phase == "map":
             return False
         kept = self.index.rows if self.reads_summary else sum(len(store) for stores in self.facts.hosts.values() for store in stores)
@@ -150,7 +150,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         known, length, take = reader.known, reader.length, facts.take
         first = table.rows - len(block.texts) + 1
         for number, line in enumerate(block.facts, first):
-            # Events have a host and a time, a map's rows have neither: no field that Splunk finds in a stranger's text passes for facts.
+            # Events have a host and a time, a map's rows have neither: without this check, a field that Splunk extracts from a log line could pass for facts.
             if line and self.phase == "reduce" and not (block.raws[number - first] or any(block.places[number - first])):
                 self.texts |= line != NO_TEXTS
                 try:
@@ -158,7 +158,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                         facts.loads([line])
                 except Exception as error:  # noqa: BLE001 - as below
                     self.unreadable(number, error)
-        # lines with a whole envelope are taken many at once, by their first characters; a mark of one character stands for the envelope
+        # lines with a complete envelope are processed together, grouped by their first characters; a mark of one character replaces the envelope
         lines: defaultdict[str, list[str]] = defaultdict(list)
         marks: dict[Head, str] = {}
         prefix = latest = None
@@ -170,7 +170,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                 if not plain and not raw.isprintable():
                     reader.slowly(raw, place, take)
                     continue
-                # neighbours mostly share their envelope: else it is one look-up, and read only when it is new
+                # most neighbours share their envelope; others are looked up, and only new ones are parsed
                 if place is not latest or not raw.startswith(prefix):
                     head = known.get((raw[:length], place)) or reader.again(raw, place) or self.head(raw, place)
                     if head is None:
@@ -185,12 +185,12 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                     lines[start].append(mark + raw[length:])
                 else:
                     reader.slowly(raw, place, take)
-            except Exception as error:  # noqa: BLE001 - whatever a stranger's line does, the search goes on
+            except Exception as error:  # noqa: BLE001 - the search must go on, whatever is in a stranger's line
                 self.unreadable(number, error)
         facts.take_usual(lines, {mark: head for head, mark in marks.items()}, 1)
 
     def take_summary(self, table: Table, block: Block) -> None:
-        """Take rows of the summary index."""
+        """Add rows of the summary index, or pass them on in a map."""
         first = table.rows - len(block.texts) + 1
         for number, (raw, handed_on) in enumerate(zip(block.raws, block.facts or [""] * len(block.raws)), first):
             if handed_on in {TEXTS, NO_TEXTS}:
@@ -208,7 +208,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                 self.unreadable(number, error)
 
     def head(self, raw: str, place: Place) -> Head | None:
-        """Return the head of an event that starts with a whole envelope."""
+        """Return the head of an event; None: its text does not start with a complete envelope."""
         found = self.reader.envelope(raw, place.seconds)
         if found is None:
             return None
@@ -217,7 +217,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
 
 
 class SummaryReader(VerdictCommand):
-    """A command that gives the same records from lines and from what `esatlssummary` wrote."""
+    """A command that returns the same records from log lines or from the rows that `esatlssummary` wrote."""
 
     summary = Option(
         doc="""
@@ -228,6 +228,6 @@ class SummaryReader(VerdictCommand):
     )
 
     def prepare(self) -> None:
-        """See which rows there are to read."""
+        """Note whether to read the summary index instead of lines."""
         super().prepare()
         self.reads_summary = self.summary

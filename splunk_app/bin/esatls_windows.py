@@ -1,18 +1,18 @@
-"""The rows of the summary index: what a window of time gives, how it is written, and how it is read back.
+"""The rows of the summary index: the results of time windows, how they are written, and how they are read back.
 
-A window is an hour, judged by its lines alone, a day, judged by what its hours leave open, or the past up to the end of a day, judged by what that
-day and the past before it leave open, where silence is an end, too. Each run of a window writes all its rows under a number of its own, and the
-newest run replaces the older ones whole. Of the past, the facts of its last day are all that is needed. A row is one line of text:
+There are three kinds of windows. An hour is judged by its lines alone. A day is judged by what its hours left open. The past, up to the end of a day, is
+judged by what that day and the past before it left open; here, silence counts as an end, too. Each run of a window writes all rows under its own number,
+and the newest run replaces older ones completely. Of the windows of the past, only the facts of the latest are needed. A row is one line of text:
 
     2024-03-05T10:00:01Z kind=m level=hour window=1709632800 run=1709640000123 esa_host=… received=… {"esa_host":…}
 
-`kind` is m (a message that is over), c (a connection that is over), f (facts of what is open), or w (the window itself). What is open is judged as it
-stands, too: om and oc have the words of such a message or connection, without a record, and ow is the run that wrote them. They count beside the records
-of the runs that it has seen, until the next such run. The words before the record are for `tstats`: each is one term of the index. What strangers wrote
-stands in them with letters, digits and `_.:@/-` alone, and in the record without any equals sign, so that no text of a log makes a word of its own. A day
-is judged anew each hour until it is over: the records of these runs have the word day=begun, by which searches that know nothing of runs leave them out. Rows
-of facts and of windows say how many rows of facts the run has, and the newest run that it was made of: with that the index tells which runs count,
-without a command (the macro `esatls_runs`).
+`kind` is m (a message that is over), c (a connection that is over), f (facts of what is open), or w (the window itself). What is open is also judged as it
+stands: om and oc rows have the words of an open message or connection, without a record, and ow is the run that wrote them. They are counted together with
+the records of the runs that it has seen, until the next run of this kind. The words before the record are for `tstats`: each is one term of the index. In
+words, strangers' text has only letters, digits and `_.:@/-`, and in the record it has no equals sign, so that no text of a log can become a word. A day is
+judged anew each hour until it is over: the records of these runs have the word day=begun, so that searches that do not know runs can leave them out. Rows of
+facts and of windows say how many rows of facts the run has (`facts`), and the newest run that it was made from (`asof`): with these, the macro `esatls_runs`
+finds the runs that count by terms of the index alone, without a command.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 HOUR, DAY = 3600, 86400
 MESSAGE, CONNECTION, FACTS, WINDOW = "m", "c", "f", "w"
 BEGUN = "day=begun "
-"""In front of the words of a record of a day that is not over."""
+"""Stands before the words of a record if its day is not over."""
 AS_IT_STANDS = "o"
-"""In front of a kind: what is open."""
+"""Stands before a kind: still open, judged as it stands."""
 HOURS, DAYS, PAST, OPEN = "hour", "day", "past", "open"
 EVER = float("-inf")
 
@@ -47,12 +47,12 @@ WORDS = (
     "esa_host", "mail_flow", "esa_direction", "tls_verdict", "tls_version", "tls_cipher", "tls_reason", "sender_group", "received", "received_tls_version",
     "delivered", "mid", "icid", "dcid",
 )  # fmt: skip
-"""Fields of a record that stand before it as words; each record has all of them, "-" where it has no such field."""
+"""The fields that are written before a record as words. All are there; "-" stands for a missing field."""
 PARTNER, MAIL = "partner", "mail"
-"""Two more words: the other side of a connection, and direction, verdict and domain of each partner of a message."""
+"""Two more words: the other side of a connection; direction, verdict and domain of each partner of a message."""
 
 Run = tuple[str, int, int]
-"""Level, first second and number of a run."""
+"""Level, first second of the window, and number of a run."""
 
 _HEAD = re.compile(r"\S+ kind=(o?[mcfw]) level=(hour|day|past|open) window=(\d{1,12}) run=(\d{1,16})(?: facts=(\d{1,12}) asof=(\d{1,16}))?(?: |$)", re.ASCII)
 _NO_WORD = re.compile(r"[^A-Za-z0-9_.:@/-]")
@@ -62,20 +62,20 @@ _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def word(value: object) -> str:
-    """Return a value as one term of the index; "-" for none. Splunk parts terms at two hyphens: `a--b` becomes `a-_-b`."""
+    """Return a value as one term of the index; "-" if it is empty. Splunk splits terms at two hyphens, so that `a--b` becomes `a-_-b`."""
     return _DOUBLE.sub("-_", _NO_WORD.sub("_", str(value)[:_LONGEST_WORD])) or "-"
 
 
 def partner_of(connection: Mapping[str, Any]) -> str:
-    """Return the other side's name, the best that the log gives."""
+    """Return the best name for the other side that the log contains, else "unknown"."""
     return str(connection.get("domain") or connection.get("peer_host") or connection.get("peer_ip") or "unknown").lower()
 
 
 def partners_of(message: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return direction, verdict and domain of each partner of a message.
 
-    The partner of an incoming message is its sender's domain, those of an outgoing one are its recipients' domains, and both where the log does
-    not tell the flow. How it was delivered to one domain is not the whole message's verdict; an attempt without a domain may have been for anyone.
+    The partners are the sender's domain for an incoming message, the recipients' domains for an outgoing one, and both if the log does not show the
+    flow. The verdict of a delivery is that of one domain, not of the whole message; attempts without a domain may have been for any recipient.
     """
     found = []
     flow, sender = message.get("mail_flow"), message.get("sender", "")
@@ -91,7 +91,7 @@ def partners_of(message: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 class Text(NamedTuple):
-    """A row as it goes to the index."""
+    """A row for the index."""
 
     time: str
     """Splunk's `_time`."""
@@ -104,7 +104,7 @@ def _text(stamp: str, kind: str, run: Run, rest: str) -> Text:
 
 
 def words_of(kind: str, record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the words of a record: each name once, but for the partners of a message."""
+    """Return the words of a record: `mail` once per partner of a message, all others once."""
     words = [(name, word(record[name]) if name in record else "-") for name in WORDS]
     if kind == CONNECTION:
         return [*words, (PARTNER, word(partner_of(record))), (MAIL, "-")]
@@ -117,17 +117,17 @@ def _words(kind: str, record: Mapping[str, Any]) -> str:
 
 
 def _record(stamp: str, kind: str, run: Run, record: Mapping[str, Any], mark: str) -> Text:
-    # an equals sign of a stranger's would make a word
+    # an equals sign in strangers' text would make a word
     return _text(stamp, kind, run, mark + _words(kind, record) + " " + _dump(record).replace("=", r"\u003d"))
 
 
 def texts(run: Run, closed: Closed, facts: Facts, asof: int, mark: str = "") -> Iterator[Text]:
-    """Yield what a run writes, the row of the window last. It was made of `facts`, and `asof` is the newest run that these are of."""
+    """Yield the rows of a run, the row of the window last. `facts` are those it was made from, and `asof` is the newest run that they come from."""
     for message in closed.messages:
         yield _record(message["first_seen"], MESSAGE, run, message, mark)
     for begins, connection in esatls_times.stamped(closed.connections, facts):
         yield _record(begins, CONNECTION, run, connection, mark)
-    # what covers a day must not leave the index before the day's hours do
+    # the past up to a day must not expire in the index before the hours of that day
     stamp = rfc3339(run[1] + DAY - 1 if run[0] == PAST else run[1])
     rows = closed.carried.dumps()
     counts = f"facts={len(rows)} asof={asof}"
@@ -137,14 +137,14 @@ def texts(run: Run, closed: Closed, facts: Facts, asof: int, mark: str = "") -> 
 
 
 def hours(facts: Facts, window: Window, number: int) -> Iterator[Text]:
-    """Yield what the hours of a time range write, each judged by its own lines."""
+    """Yield the rows of the hours of a time range, each judged by its own lines."""
     for start, part in by_hour(facts, window).items():
         carried = Carried.of(part)
         yield from texts((HOURS, start, number), close(carried, Window(start, start + HOUR)), carried.facts, number)
 
 
 def by_hour(facts: Facts, window: Window) -> dict[int, Facts]:
-    """Return the facts of each hour of a time range. What has no time is with the first; what is out of the range is left out."""
+    """Return the facts of each hour of a time range. Facts without a time go to the first hour; those outside the range are left out."""
     first, last = int(window.start), int(window.end)
     parts = {start: Facts() for start in range(first, last, HOUR)}
     for host, stores in facts.hosts.items():
@@ -153,7 +153,7 @@ def by_hour(facts: Facts, window: Window) -> dict[int, Facts]:
                 for fact in known:
                     part = parts.get(_hour_of(fact[TIME], first))
                     if part is not None:
-                        part._at(host)[number].setdefault(key, []).append(fact)  # noqa: SLF001 - hosts stay the keys that they are
+                        part._at(host)[number].setdefault(key, []).append(fact)  # noqa: SLF001 - the keys of hosts must not change
     for part in parts.values():
         part.has_witnesses = facts.has_witnesses
     return parts
@@ -176,19 +176,19 @@ def _newest(runs: Iterable[Run]) -> dict[int, Run]:
 
 
 class Current(NamedTuple):
-    """The runs that count, by the first second of their window, or of its last day."""
+    """The runs that count, by the first second of their hour or day; for the past, of its last day."""
 
     hours: dict[int, Run]
     days: dict[int, Run]
     past: dict[int, Run]
-    """Without a gap: all days in view up to one of them."""
+    """These have no gap: all days in view up to one of them."""
 
     def begun(self) -> list[int]:
-        """Return the days that have hours."""
+        """Return the days for which there are hours."""
         return sorted(set(map(_day, self.hours.values())))
 
     def open(self) -> list[Run]:
-        """Return the runs whose facts are not in those of a longer window."""
+        """Return the runs whose facts did not go into a longer window."""
         last = max(self.past, default=EVER)
         past = [run for day, run in self.past.items() if day == last]
         days = [run for day, run in self.days.items() if day > last]
@@ -196,17 +196,17 @@ class Current(NamedTuple):
 
 
 class Index:
-    """What of the summary index is in view."""
+    """The rows of the summary index that a search has read."""
 
     def __init__(self) -> None:
         self._rows: dict[str, dict[Run, dict[str, str]]] = {MESSAGE: {}, CONNECTION: {}, FACTS: {}}
-        """By kind and run: what stands behind the words, each once, and the time in front of them."""
+        """By kind and run: text behind the words -> time in front of them. A repeated row counts once."""
         self._counts: dict[Run, tuple[int, int]] = {}
-        """By run whose own row is in view: how many rows of facts it has, and the newest run that it was made of."""
+        """By run, if the row of its window is in view: its number of rows of facts, and the newest run that it was made from."""
         self.rows = 0
 
     def add(self, text: str) -> bool:
-        """Add a row; tell whether it is one."""
+        """Add a row; return whether the text is one."""
         found = _HEAD.match(text)
         if found is None:
             return False
@@ -227,9 +227,9 @@ class Index:
         return True
 
     def current(self) -> Current:
-        """Return the run that counts of each window: the newest one that is there whole and was made of the hours as they are now.
+        """Return the run that counts for each window: the newest one that is complete and was made from the present hours.
 
-        The facts of an hour or a day that went into a longer window need not be in view.
+        The facts of an hour or a day need not be in view if they went into a longer window.
         """
         whole = {run: asof for run, (facts, asof) in self._counts.items() if self._facts_in_view(run) == facts}
         unseen = {run: asof for run, (_, asof) in self._counts.items() if not self._facts_in_view(run)}
@@ -253,7 +253,7 @@ class Index:
         return Current(hours, days, past)
 
     def _past(self, made: dict[int, int], whole: dict[Run, int], unseen: dict[Run, int]) -> dict[int, Run]:
-        """Return the run that counts of the past up to each day, from the first day in view up to one whose facts are in view."""
+        """Return the run that counts for the past up to each day, from the first day in view to the last without a gap whose facts are in view."""
         found: dict[int, list[Run]] = {}
         newest = 0
         for day in sorted(made):
@@ -270,7 +270,7 @@ class Index:
         return len(self._rows[FACTS].get(run, ()))
 
     def days(self, window: Window, number: int) -> Iterator[Text]:
-        """Yield what the days that begin within a time range write, the present one as far as it has hours; none for a day that is up to date."""
+        """Yield the rows of the days that begin within a time range and are not up to date; the present day is judged by the hours that it has so far."""
         current = self.current()
         for day in current.begun():
             if day in current.days or not window.start <= day < window.end:
@@ -282,7 +282,7 @@ class Index:
             yield from texts((DAYS, day, number), close(carried, Window(day, end)), carried.facts, asof, BEGUN if end < day + DAY else "")
 
     def past(self, silence: int, number: int) -> Iterator[Text]:
-        """Yield what the past up to each day that is over writes, from the first day on that has no such run; it ends before a day that is not up to date."""
+        """Yield the rows of the past up to each day that is over, starting with the first without a run; stop at a day that is not up to date."""
         current = self.current()
         last = max(current.past, default=EVER)
         carried = self._carried(run for day, run in current.past.items() if day == last)
@@ -300,12 +300,12 @@ class Index:
     def _carried(self, runs: Iterable[Run]) -> Carried:
         carried = Carried()
         for run in runs:
-            # the texts are not needed again, and they are large
+            # the texts are large, and not needed again
             carried.loads(self._rows[FACTS].pop(run, ()))
         return carried
 
     def read(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield messages or connections with Splunk's `_time`: those that are over, then what is open as it stands."""
+        """Yield messages or connections with Splunk's `_time`: first those that are over, then the open ones as they stand; "" for no time."""
         current = self.current()
         for run in (run for runs in current for run in runs.values()):
             for text, stamp in self._rows[kind].get(run, {}).items():
@@ -315,20 +315,20 @@ class Index:
                 yield esatls_splunk.epoch(stamp) if stamp else "", record
 
     def open(self, seen: Time, number: int) -> Iterator[Text]:
-        """Yield the words of what is open as it stands, and the run itself, `seen` at a time; nothing where there are no hours."""
+        """Yield the words of what is open as it stands, then the row of the run with the time `seen`; nothing if there are no hours."""
         current = self.current()
         if not current.hours:
             return
         run = (OPEN, max(current.hours), number)
         for kind, stamp, record in self._open(current):
-            # what has no time is in no time range
+            # without a time, it is in no time range
             if stamp:
                 yield _text(stamp, AS_IT_STANDS + kind, run, _words(kind, record))
         asof = max(one[2] for runs in current for one in runs.values())
         yield _text(rfc3339(seen), AS_IT_STANDS + WINDOW, run, f"asof={asof}")
 
     def _open(self, current: Current) -> Iterator[tuple[str, str, Any]]:
-        """Yield what the current runs leave open, as it stands: its kind, time ("" for none) and record."""
+        """Yield what the current runs leave open, as it stands: kind, time ("" for none) and record."""
         carried = self._carried(current.open())
         messages, connections = finish(carried)
         for message in messages:
