@@ -28,13 +28,14 @@ class EsatlsMessagesCommand(SummaryReader):
     ##Description
     Joins ICID, MID and DCID of each appliance, follows messages that are rewritten, split, copied or released, and says for each message whether
     it was received (encrypted, cleartext, internal, none, unknown) and delivered (encrypted, mixed, cleartext, none, unknown) over TLS. The aligned
-    multi-valued fields delivery_* have a value for each delivery attempt; the multi-valued field deliveries has each attempt as a JSON object.
+    multi-valued fields delivery_* have a value for each delivery attempt; the multi-valued field deliveries has each attempt as a JSON object. The
+    multi-valued field mail has a word for each partner: side, verdict and domain.
 
     ##Example
     ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlsmessages | where delivered IN ("cleartext", "mixed")``
     """
 
-    columns = ("_time", "host", *columns(MESSAGE_FIELDS), "deliveries")
+    columns = ("_time", "host", *columns(MESSAGE_FIELDS), "deliveries", "mail")
 
     # The SDK requires both in the command's own class, but `chunk` reads the rows of both phases.
     @Configuration()
@@ -49,7 +50,7 @@ class EsatlsMessagesCommand(SummaryReader):
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row per message."""
         from esatls.verdicts.records import messages
-        from esatls_windows import MESSAGE
+        from esatls_windows import MESSAGE, mail_of
 
         for record in (one for _, one in self.index.read(MESSAGE)) if self.reads_summary else messages(self.facts, self.contradictions):
             attempts = record["deliveries"]
@@ -62,6 +63,9 @@ class EsatlsMessagesCommand(SummaryReader):
             if "first_seen" in record:
                 row["_time"] = esatls_splunk.epoch(record["first_seen"])
             row["deliveries"] = list(map(IN_JSON, attempts))
+            mail = mail_of(record)
+            if mail:
+                row["mail"] = mail
             yield row
 
 

@@ -27,7 +27,7 @@ from esatls.extraction.fact_types import TIME
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.closure import Carried, Closed, Window, close, finish
 from esatls.verdicts.facts import Facts
-from esatls.verdicts.words import of_partner
+from esatls.verdicts.partners import partner_name, partners_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -68,26 +68,12 @@ def word(value: object) -> str:
 
 def partner_of(connection: Mapping[str, Any]) -> str:
     """Return the best name for the other side that the log contains, else "unknown"."""
-    return str(connection.get("domain") or connection.get("peer_host") or connection.get("peer_ip") or "unknown").lower()
+    return partner_name(connection.get("domain"), connection.get("peer_host"), connection.get("peer_ip"))
 
 
-def partners_of(message: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return direction, verdict and domain of each partner of a message.
-
-    The partners are the sender's domain for an incoming message, the recipients' domains for an outgoing one, and both if the log does not show the
-    flow. The verdict of a delivery is that of one domain, not of the whole message; attempts without a domain may have been for any recipient.
-    """
-    found = []
-    flow, sender = message.get("mail_flow"), message.get("sender", "")
-    if flow != "outgoing" and "@" in sender:
-        found.append(("receiving", message["received"], sender.rpartition("@")[2].lower()))
-    if flow != "incoming":
-        done = [attempt for attempt in message["deliveries"] if attempt.get("outcome") == "done"]
-        for domain in dict.fromkeys(address.rpartition("@")[2].lower() for address in message.get("recipients", ()) if "@" in address):
-            verdicts = {attempt["verdict"] for attempt in done if attempt.get("domain", "").lower() == domain}
-            elsewhere = message["delivered"] if any("domain" not in attempt for attempt in done) else "none"
-            found.append(("delivery", of_partner(verdicts) if verdicts else elsewhere, domain))
-    return found
+def mail_of(message: Any) -> list[str]:
+    """Return side, verdict and domain of each partner of a message, as one word for each."""
+    return list(map(":".join, partners_of(message)))
 
 
 class Text(NamedTuple):
@@ -108,8 +94,7 @@ def words_of(kind: str, record: Mapping[str, Any]) -> list[tuple[str, str]]:
     words = [(name, word(record[name]) if name in record else "-") for name in WORDS]
     if kind == CONNECTION:
         return [*words, (PARTNER, word(partner_of(record))), (MAIL, "-")]
-    partners = [":".join(partner) for partner in partners_of(record)] or [""]
-    return [*words, (PARTNER, "-"), *((MAIL, word(partner)) for partner in partners)]
+    return [*words, (PARTNER, "-"), *((MAIL, word(partner)) for partner in mail_of(record) or [""])]
 
 
 def _words(kind: str, record: Mapping[str, Any]) -> str:

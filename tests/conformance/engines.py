@@ -250,8 +250,8 @@ def _splunk_scenarios(splunk: Splunk, rows: Sequence[Row]) -> Cells:
 
 
 def _columns(row: dict[str, Value]) -> dict[str, Value]:
-    """Return the aligned columns of a message's attempts, which repeat what its record says."""
-    return {name: value for name, value in row.items() if name.startswith("delivery_")}
+    """Return the aligned columns of a message's attempts, and its partners, which repeat what its record says."""
+    return {name: value for name, value in row.items() if name.startswith("delivery_") or name == "mail"}
 
 
 def _host(row: Row, host: str | None) -> str:

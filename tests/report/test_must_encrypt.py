@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from esatls.errors import UsageError
 from esatls.report import build, must_encrypt, must_encrypt_formats
-from esatls.report.count import partner_name
 from esatls.report.must_encrypt import Rule
+from esatls.verdicts.partners import partner_name
 
 from tests import terminal
 from tests.report.support import HOSTILE, Record, attempt, message

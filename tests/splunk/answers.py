@@ -6,15 +6,18 @@ Last compared with: what the Python package answers, in each test; never with a 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from esatls.lines import envelope
 from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.flat import flat
+from esatls.verdicts.partners import partners_of
 
 from tests.core.support import clock
 
 if TYPE_CHECKING:
+    from esatls.verdicts.record_types import MessageRecord
+
     from tests.splunk.driver import Value
 
 NATIVE = "Wed Jul 20 19:47:40 2005 Info: "
@@ -105,6 +108,8 @@ def row_of(record: dict[str, Any]) -> dict[str, Value]:
     """Return a record as a row of Splunk."""
     attempts = record.get("deliveries", [])
     plain = {**flat(record), "deliveries": [json.dumps(attempt, separators=(",", ":")) for attempt in attempts]}
+    if "received" in record:
+        plain["mail"] = list(map(":".join, partners_of(cast("MessageRecord", record))))
     row = {name: as_text(value) for name, value in plain.items() if not isinstance(value, list) or any(map(str, value))}
     if "esa_host" in row:
         row["host"] = row["esa_host"]

@@ -132,6 +132,51 @@ def test_must_encrypt_partner_beside_what_is_not_known(splunk: Splunk, tmp_path:
     assert (row["mid"], row["partner_direction"], row["partner"], row["partner_verdict"]) == ("17", "delivery", "bank.example.net", "cleartext")
 
 
+RELAYED = """\
+New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.9 reverse dns host relay.home.example.com verified yes
+ICID 5 RELAY SG RELAYLIST match ALL SBRS None
+Start MID 21 ICID 5
+MID 21 ICID 5 From: <bob@home.example.com>
+MID 21 ICID 5 RID 0 To: <erin@bank.example.net>
+MID 21 ICID 5 RID 1 To: <frank@bank.example.net>
+MID 21 ICID 5 RID 2 To: <gus@other.example.org>
+Start MID 22 ICID 5
+MID 22 ICID 5 From: <bob@home.example.com>
+MID 22 ICID 5 RID 0 To: <erin@bank.example.net>
+MID 22 ICID 5 RID 1 To: <gus@other.example.org>
+MID 22 ICID 5 RID 2 To: <hal@m\u00fcller.example.org>
+New SMTP DCID 8 interface 192.0.2.1 address 203.0.113.25 port 25
+Message done DCID 8 MID 21 to RID [0, 2]
+New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.25 port 25
+DCID 9 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384
+Message done DCID 9 MID 21 to RID [1]
+Message done DCID 9 MID 22 to RID [0, 1]
+Message done DCID 8 MID 22 to RID [2]
+Message finished MID 21 done
+Message finished MID 22 done
+"""
+
+
+def test_partners_behind_a_relay(splunk: Splunk, tmp_path: Path) -> None:
+    """A delivery to several domains counts for each that it reached, beside others to the same one; alert, search and counts name the partners as DNS does."""
+    events: list[spl.Row] = [{**event(f"Info: {text}"), "_time": str(int(NOW) - 3600 + at)} for at, text in enumerate(RELAYED.splitlines())]
+    site = source.Site(source.Package(splunk.app, splunk.python), events, tmp_path / "index")
+    site.record(NOW)
+    found = run("esatls alert: must-encrypt partner in clear text", site)
+    assert [(row["mid"], row["partner"], row["partner_verdict"]) for row in found] == [("21", "bank.example.net", "mixed")]
+    place = spl.Search(views.macros(), NOW - DAY, NOW, NOW, site, {})
+    searches = {
+        "messages": "`esatls_messages` | `esatls_message_partners` | stats count BY partner_direction, partner, partner_verdict",
+        "counts": '| `esatls_counted_messages("mail")` | `esatls_mail` | stats sum(count) AS count BY partner_direction, partner, partner_verdict',
+    }
+    right = {
+        ("bank.example.net", "mixed", "1"), ("other.example.org", "cleartext", "1"),
+        ("bank.example.net", "encrypted", "1"), ("other.example.org", "encrypted", "1"), ("xn--mller-kva.example.org", "cleartext", "1"),
+    }  # fmt: skip
+    for name, search in searches.items():
+        assert {(row["partner"], row["partner_verdict"], str(row["count"])) for row in spl.run(search, place)} == right, name
+
+
 DAY = 86400
 STEP = DAY * 2 // 3
 START = 1709596800

@@ -595,7 +595,7 @@ def test_rows_come_only_at_the_end(splunk: Splunk) -> None:
 
 def columns_of_messages() -> list[str]:
     """Return the columns of a message's row."""
-    return ["_time", "host", *columns(MESSAGE_FIELDS), "deliveries"]
+    return ["_time", "host", *columns(MESSAGE_FIELDS), "deliveries", "mail"]
 
 
 def test_columns_of_the_records_are_announced(splunk: Splunk) -> None:

@@ -216,7 +216,7 @@ def record_of(row: dict[str, Any]) -> Record:
             record[name] = value == "true"
         elif name in LISTS:
             record[name] = [value] if isinstance(value, str) else value
-        elif name not in {"_time", "host"} and not name.startswith("delivery_"):
+        elif name not in {"_time", "host", "mail"} and not name.startswith("delivery_"):
             record[name] = value
     if "mid" in record:
         record.setdefault("deliveries", [])

@@ -97,6 +97,7 @@ def test_a_row_is_its_record_again() -> None:
         "finished": "true",
         "recipients": "bob@example.com",
         "delivery_dcid": "5",
+        "mail": "delivery:unknown:example.com",
         "deliveries": '{"dcid":5,"rid":[0]}',
     }
     assert agree.record_of(row) == {

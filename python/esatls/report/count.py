@@ -12,7 +12,7 @@ from esatls.lines.clock import parse_rfc3339, rfc3339
 from esatls.report.ledger import CLEARTEXT, DEPRECATED, FAILED, WEAK, Ledger
 from esatls.report.notes import DIRECTIONS, FLOWS
 from esatls.verdicts.message import domain_of
-from esatls.verdicts.names import in_dns
+from esatls.verdicts.partners import delivered_to, partner_name
 from esatls.verdicts.records import Brief
 from esatls.verdicts.words import OVER_TLS, UNKNOWN, of_deliveries, of_partner
 
@@ -497,41 +497,3 @@ def _count_hour(tables: Tables, what: str, hour: str, verdict: str, count: int) 
         tables["over_time"][what, hour, verdict] += count
     else:
         tables["undated"][(what,)] += count
-
-
-def delivered_to(record: MessageRecord) -> list[tuple[DeliveryRecord, set[str]]]:
-    """Return each completed delivery of a message, with the domains that it reached: no domain if the log does not show any."""
-    domains: dict[int, str] | None = None
-    done: list[tuple[DeliveryRecord, set[str]]] = []
-    for attempt in record["deliveries"]:
-        if attempt.get("outcome") == "done":
-            if "domain" in attempt:
-                reached = {attempt["domain"]}
-            else:
-                domains = _domains_by_rid(record) if domains is None else domains
-                reached = {domains[rid] for rid in attempt["rid"] if rid in domains}
-            done.append((attempt, reached))
-    return done
-
-
-def _domains_by_rid(record: MessageRecord) -> dict[int, str]:
-    """Return the domain of each recipient by its RID; an empty dict if it is not certain which recipient has which RID.
-
-    A record has its recipients in the order of their RIDs, and each attempt has RIDs. An attempt whose recipients share a domain has it as its `domain`. If one
-    found here does not, the record shows other recipients than those of the attempts, and nobody must be blamed for another's mail.
-    """
-    attempts, recipients = record["deliveries"], record.get("recipients", ())
-    rids = sorted({rid for attempt in attempts for rid in attempt["rid"]})
-    if len(rids) != len(recipients):
-        return {}
-    domains = dict(zip(rids, map(domain_of, recipients)))
-    for attempt in attempts:
-        shared = {domains[rid] for rid in attempt["rid"]}
-        if len(shared) == 1 and partner_name(attempt.get("domain"), None, None) != partner_name(shared.pop(), None, None):
-            return {}
-    return domains
-
-
-def partner_name(domain: str | None, host: str | None, address: str | None) -> str:
-    """Return the name of the other side in the form of DNS: its domain, else its host name or address."""
-    return in_dns(domain or host or address or UNKNOWN) or UNKNOWN

@@ -13,15 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.errors import UsageError
-from esatls.report.count import delivered_to, partner_name
-from esatls.verdicts.message import domain_of
 from esatls.verdicts.names import LONGEST_NAME
+from esatls.verdicts.partners import deliveries_by_partner, partner_name, sender_of
 from esatls.verdicts.words import UNKNOWN, of_partner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from esatls.verdicts.record_types import DeliveryRecord, MessageRecord
+    from esatls.verdicts.record_types import MessageRecord
 
 KEPT, BROKEN, NO_MAIL = "kept", "broken", "no mail"
 DIRECTIONS = ("receiving", "delivery", "both")
@@ -140,24 +139,14 @@ def overall(partners: Iterable[Partner]) -> str:
 
 def _received(record: MessageRecord) -> Iterator[Mail]:
     """Yield the message as its sender's, unless it is outgoing or was not received over a connection."""
-    domain = domain_of(record.get("sender", ""))
-    if domain and record.get("mail_flow") != "outgoing" and record["received"] not in ("internal", "none"):
-        reason = record.get("received_reason")
-        yield Mail("receiving", partner_name(domain, None, None), record["received"], record, record.get("first_seen"), reason)
+    sender = sender_of(record)
+    if sender is not None and record["received"] not in ("internal", "none"):
+        yield Mail("receiving", sender, record["received"], record, record.get("first_seen"), record.get("received_reason"))
 
 
 def _delivered(record: MessageRecord) -> Iterator[Mail]:
     """Yield the message for each recipients' domain that it reached, or may have reached, unless it is incoming."""
-    if record.get("mail_flow") == "incoming":
-        return
-    attempts: dict[str, list[tuple[str, DeliveryRecord]]] = {}
-    for attempt, reached in delivered_to(record):
-        # a delivery that does not show whom it reached may have been for anyone
-        verdict = attempt["verdict"] if reached or attempt["verdict"] == "encrypted" else UNKNOWN
-        for domain in sorted(reached or {*map(domain_of, record.get("recipients", ()))}):
-            if domain:
-                attempts.setdefault(partner_name(domain, None, None), []).append((verdict, attempt))
-    for partner, found in attempts.items():
+    for partner, found in deliveries_by_partner(record).items():
         verdict = of_partner({verdict for verdict, _ in found})
         times = [attempt["time"] for over, attempt in found if over != "encrypted" and "time" in attempt]
         reasons = dict.fromkeys(attempt["reason"] for over, attempt in found if over != "encrypted" and "reason" in attempt)

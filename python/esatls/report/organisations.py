@@ -13,7 +13,7 @@ _MOST_LABELS = 16
 
 
 def organisations(names: Iterable[str]) -> dict[str, str]:
-    """Return the registrable domain of each name from `count.partner_name`; the name itself if it has none, and for an address."""
+    """Return the registrable domain of each name from `partners.partner_name`; the name itself if it has none, and for an address."""
     from publicsuffixlist import PublicSuffixList
 
     names = [*names]
