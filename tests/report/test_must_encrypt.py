@@ -69,6 +69,14 @@ def test_each_rule_has_its_verdict() -> None:
     assert must_encrypt.overall(partners[3:]) == "no mail"
 
 
+def test_mail_counts_for_every_row_that_fits() -> None:
+    """A domain that has rows of its own and fits a pattern keeps or breaks all of them, whatever their order, as in the Splunk app."""
+    rules = [Rule("*", "delivery"), Rule("*.example.com", "both", "Anna"), Rule("partner.example.com", "both"), Rule("partner.example.com", "receiving")]
+    for listed in (rules, rules[::-1]):
+        found = {partner.rule: [mail.record["mid"] for mail in partner.mail] for partner in must_encrypt.check(listed, MAIL)}
+        assert found == {rules[0]: [3, 3], rules[1]: [8, 3, 2], rules[2]: [3, 2], rules[3]: [2]}
+
+
 @pytest.mark.parametrize(
     ("verdicts", "count"),
     [

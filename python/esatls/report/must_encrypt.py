@@ -97,22 +97,22 @@ def _rule(row: Mapping[str, str | None], where: str) -> Rule:
 
 
 class _Index:
-    """Finds the rule for a domain: the first one in the list that covers the side, because a lookup in Splunk takes the first."""
+    """Finds the rules for a domain: all in the list that cover the side, as a lookup in Splunk does."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.partners = [Partner(rule) for rule in rules]
         self.patterns = [re.compile(".*".join(map(re.escape, re.split(r"\*+", partner.rule.domain)))) for partner in self.partners]
-        self.known: dict[tuple[str, str], Partner | None] = {}
+        self.known: dict[tuple[str, str], list[Partner]] = {}
 
-    def find(self, domain: str, side: str) -> Partner | None:
-        """Return the partner whose mail on a side must be encrypted, or None."""
+    def find(self, domain: str, side: str) -> list[Partner]:
+        """Return the partners whose mail on a side must be encrypted, and to whose rules a domain belongs."""
         if len(domain) > LONGEST_NAME:
             # no longer text of a log is compared with a pattern
-            return None
+            return []
         key = domain, side
         if key not in self.known:
             rows = zip(self.partners, self.patterns)
-            self.known[key] = next((partner for partner, pattern in rows if partner.rule.covers(side) and pattern.fullmatch(domain)), None)
+            self.known[key] = [partner for partner, pattern in rows if partner.rule.covers(side) and pattern.fullmatch(domain)]
         return self.known[key]
 
 
@@ -121,8 +121,7 @@ def check(rules: Iterable[Rule], messages: Iterable[MessageRecord]) -> list[Part
     index = _Index(rules)
     for record in messages:
         for mail in (*_received(record), *_delivered(record)):
-            partner = index.find(mail.partner, mail.side)
-            if partner is not None:
+            for partner in index.find(mail.partner, mail.side):
                 partner.counts[mail.verdict] += 1
                 if mail.verdict != "encrypted":
                     partner.mail.append(mail)
