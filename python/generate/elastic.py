@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import plans
-from esatls.elastic.documents import APPLIANCE, CONNECTION_PATHS, DELIVERY_PATHS, FLOWS, MESSAGE_PATHS, RELATED, ecs_field
+from esatls.elastic.documents import APPLIANCE, CONNECTION_PATHS, DELIVERY_PATHS, FLOWS, MESSAGE_PATHS, PARTNER_PATHS, RELATED, ecs_field
 from esatls.elastic.setup import CUSTOM, CUSTOM_PIPELINE
 from esatls.elastic.state import STATE, Counts
 from esatls.elastic.streams import dataset, pattern
@@ -402,7 +402,7 @@ def message_types() -> dict[str, dict[str, Any]]:
     for field in DELIVERY_FIELDS:
         types[f"esatls.deliveries.{DELIVERY_PATHS.get(field.name, field.name)}"] = TYPES[field.type]
     types["esatls.deliveries.tls.version_protocol"] = KEYWORD
-    types.update({"esatls.received.partner": KEYWORD, "esatls.delivered.partner": KEYWORD, "esatls.path": KEYWORD})
+    types.update(dict.fromkeys((*PARTNER_PATHS, "esatls.path"), KEYWORD))
     types.update({f"esatls.received.share.{word}": {"type": "byte"} for word in counted(RECEIVED_VERDICTS)})
     types.update({f"esatls.delivered.share.{word}": {"type": "byte"} for word in counted(DELIVERED_VERDICTS)})
     return types

@@ -73,6 +73,7 @@ def listed(side: str, field: str) -> dict[str, Any]:
 
 LISTED_IN = Condition("sender must use TLS", listed("receiving", "esatls.received.partner"))
 LISTED_OUT = Condition("recipient must be sent to over TLS", listed("delivery", "esatls.delivered.partner"))
+LISTED_OUT_CLEAR = Condition("sent in clear text to a recipient who must be sent to over TLS", listed("delivery", "esatls.delivered.cleartext_partner"))
 OUTDATED = Condition("deprecated protocol or weak cipher", _outdated())
 
 NOTE = (
@@ -180,7 +181,8 @@ TREND_NOTE = "Weeks and months are those of the calendar, in the browser's time 
 MUST_NOTE = (
     "The list is loaded by `esatls elastic must-encrypt partners.csv`, from the CSV that `esatls check` and the Splunk app read. "
     "Until then these panels have no index to look into, and say so. A partner is the sender's domain of incoming mail, and each "
-    "recipient's domain of outgoing mail."
+    "recipient's domain of outgoing mail. A message to several domains counts for each of them, under the verdict on the whole message; as mail in clear text "
+    "it counts only for those to which it went so."
 )
 HEALTH_NOTE = (
     "Each run of `esatls elastic join` leaves a report. Where the last good one is older than a few intervals of its timer, verdicts are stale. "
@@ -218,36 +220,20 @@ def _trends() -> tuple[Panel, ...]:
 
 
 def _must_encrypt() -> tuple[Panel, ...]:
-    sides = (
-        ("Incoming", "esatls.received", RECEIVED_VERDICTS, CLEAR_IN, LISTED_IN),
-        ("Outgoing", "esatls.delivered", DELIVERED_VERDICTS, CLEAR_OUT, LISTED_OUT),
+    incoming = (by("Partner", "esatls.received.partner", 100), count("Messages"), *_verdicts("esatls.received.verdict", RECEIVED_VERDICTS))
+    outgoing = (by("Partner", "esatls.delivered.partner", 100), count("Messages"), *_verdicts("esatls.delivered.verdict", DELIVERED_VERDICTS))
+    broken = (first("First broken", CLEAR_IN), last("Last broken", where=CLEAR_IN))
+    clear = (by("Partner", "esatls.delivered.cleartext_partner", 100), count("Messages"), first("First broken"), last("Last broken"))
+    tables = (
+        ("Incoming mail of listed partners", (*incoming, *broken), LISTED_IN),
+        ("Outgoing mail of listed partners", outgoing, LISTED_OUT),
+        ("Outgoing mail of listed partners in clear text, by partner", clear, LISTED_OUT_CLEAR),
     )
     return (
-        *(
-            Panel(f"{title} mail of listed partners in clear text", "metric", 24, 6, MESSAGES, (count("Messages"),), where, only)
-            for title, _, _, where, only in sides
-        ),
-        *(
-            Panel(
-                f"{title} mail of listed partners",
-                "table",
-                48,
-                12,
-                MESSAGES,
-                (
-                    by("Partner", f"{prefix}.partner", 100),
-                    count("Messages"),
-                    *_verdicts(f"{prefix}.verdict", words),
-                    first("First broken", where),
-                    last("Last broken", where=where),
-                ),
-                only=only,
-                drill_to=LOOKUP,
-                drill_name="Show the messages",
-            )
-            for title, prefix, words, where, only in sides
-        ),
-        Panel("", "text", 48, 4, text=MUST_NOTE),
+        Panel("Incoming mail of listed partners in clear text", "metric", 24, 6, MESSAGES, (count("Messages"),), CLEAR_IN, LISTED_IN),
+        Panel("Outgoing mail of listed partners in clear text", "metric", 24, 6, MESSAGES, (count("Messages"),), only=LISTED_OUT_CLEAR),
+        *(Panel(title, "table", 48, 12, MESSAGES, columns, only=only, drill_to=LOOKUP, drill_name="Show the messages") for title, columns, only in tables),
+        Panel("", "text", 48, 5, text=MUST_NOTE),
     )
 
 
@@ -388,7 +374,7 @@ def dashboards() -> tuple[Dashboard, ...]:
             drill_name="Show the messages",
         ),
         *_clear("Partners whose mail came in clear text", "esatls.received.partner", CLEAR_IN),
-        *_clear("Partners that mail went to in clear text", "esatls.delivered.partner", CLEAR_OUT),
+        *_clear("Partners that mail went to in clear text", "esatls.delivered.cleartext_partner", "esatls.delivered.cleartext_partner : *"),
         Panel(
             "Connections with partners",
             "table",

@@ -12,7 +12,9 @@ import pytest
 from esatls.elastic import must_encrypt, rules
 from esatls.elastic.client import Client, ElasticError
 from esatls.elastic.join import join
+from esatls.report.must_encrypt import check, read_rules
 
+from tests.core.support import records_of
 from tests.elastic import corpus
 from tests.elastic.kql import Kql, fields_of
 from tests.elastic.store import index_lines
@@ -75,7 +77,8 @@ def test_alerts_are_what_kibana_takes() -> None:
             assert set(params) - {"termField", "termSize"} == PARAMS | {"index", "esQuery"}
             assert ("termField" in params) == ("termSize" in params) == (params["groupBy"] == "top")
             (index,) = params["index"]
-            assert fields_of(json.loads(params["esQuery"])["query"]) | ({params["termField"]} if "termField" in params else set()) <= mapped(view_of(index))
+            named = {params[name] for name in ("termField", "timeField") if name in params}
+            assert fields_of(json.loads(params["esQuery"])["query"]) | named <= mapped(view_of(index))
 
 
 def test_detections_are_what_the_detection_engine_takes() -> None:
@@ -122,7 +125,7 @@ def message(number: int, domain: str) -> list[str]:
 
 def hits(client: Client, params: dict[str, Any]) -> set[str]:
     """Return the groups that an alert's query finds in its window; of one without groups, the ids of the messages or the outcome of the runs."""
-    window = {"range": {"@timestamp": {"gte": f"now-{params['timeWindowSize']}{params['timeWindowUnit']}"}}}
+    window = {"range": {params["timeField"]: {"gte": f"now-{params['timeWindowSize']}{params['timeWindowUnit']}"}}}
     query = {"bool": {"filter": [json.loads(params["esQuery"])["query"], window]}}
     (index,) = params["index"]
     found = client.request("POST", f"/{index}/_search", {"size": 100, "query": query})["hits"]["hits"]
@@ -159,6 +162,53 @@ def test_alerts_find_what_they_are_for(empty: Client) -> None:
         "a retired protocol is used": {"198.51.100.1"},
         "receiving fails for a certificate": {"198.51.100.4"},
     }
+
+
+SENT = """\
+New SMTP ICID 5 interface Data 2 (192.0.2.11) address 192.0.2.25 reverse dns host mail.example.com verified yes
+ICID 5 RELAY SG RELAYLIST match 192.0.2.25 SBRS not enabled
+New SMTP DCID 1 interface 192.0.2.11 address 203.0.113.1 port 25
+New SMTP DCID 2 interface 192.0.2.11 address 203.0.113.2 port 25
+DCID 2 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384
+Start MID 5 ICID 5
+MID 5 ICID 5 RID 0 To: <a@bank.example>
+MID 5 ICID 5 RID 1 To: <b@other.example>
+Message done DCID 2 MID 5 to RID [0]
+Message done DCID 1 MID 5 to RID [1]
+Start MID 6 ICID 5
+MID 6 ICID 5 RID 0 To: <a@bank.example>
+MID 6 ICID 5 RID 1 To: <b@bank.example>
+Message done DCID 1 MID 6 to RID [0]
+Message done DCID 9 MID 6 to RID [1]
+Start MID 7 ICID 5
+MID 7 ICID 5 RID 0 To: <a@m\u00fcller.example.>
+Message done DCID 1 MID 7 to RID [0]
+Start MID 8 ICID 5
+MID 8 ICID 5 RID 0 To: <a@bank.example>
+MID 8 ICID 5 RID 1 To: <b@other.example>
+Message done DCID 9 MID 8 to RID [0, 1]
+"""
+
+
+def test_the_alert_tells_of_listed_partners_what_check_tells(empty: Client, tmp_path: Path) -> None:
+    """Clear text to a listed partner alerts whatever is not known of the rest, by its name in DNS; clear text to others on the same message does not.
+
+    The messages came days ago: what counts is when their deliveries were joined.
+    """
+    stamp = (datetime.now(timezone.utc) - timedelta(days=4)).strftime("%a %b %d %H:%M:%S %Y")
+    lines = [f"{stamp} {HEAD}{text}" for text in SENT.splitlines()]
+    partners = tmp_path / "partners.csv"
+    partners.write_text("domain,direction\nbank.example,delivery\nm\u00fcller.example,both\n", encoding="utf-8")
+    index_lines(empty, lines, host="esa1")
+    join(empty, overlap=0)
+    assert run("must-encrypt", "--url", empty.url, str(partners))[0] == 0
+    empty.request("POST", "/logs-esatls.*/_refresh")
+    _, messages = records_of("\n".join(lines))
+    checked = check(read_rules(str(partners)), messages)
+    broken = {str(mail.record["mid"]) for partner in checked for mail in partner.mail if mail.verdict != "unknown"}
+    assert hits(empty, ALERTS["mail of a partner that must use TLS went in clear text"]["params"]) == broken == {"6", "7"}
+    unknown = {"query": Kql("esatls.delivered.unknown_partner : bank.example").query()}
+    assert [hit["_source"]["email"]["local_id"] for hit in empty.request("POST", "/logs-esatls.messages-*/_search", unknown)["hits"]["hits"]] == ["8"]
 
 
 def test_the_list_is_loaded_from_the_csv_of_check(empty: Client, tmp_path: Path) -> None:

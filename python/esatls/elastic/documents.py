@@ -11,11 +11,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fields import FIELDS
-from esatls.verdicts.message import domain_of
-from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, OVER_TLS, RECEIVED_VERDICTS, counted
+from esatls.verdicts.partners import partner_name, partners_of
+from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, OVER_TLS, RECEIVED_VERDICTS, UNKNOWN, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from esatls.extraction.event_record import EventRecord
     from esatls.verdicts.record_types import ConnectionRecord, DeliveryRecord, MessageRecord
@@ -207,6 +207,14 @@ MESSAGE_PATHS: dict[str, str] = {
 DELIVERY_PATHS: dict[str, str] = {"tls_version": "tls.version", "tls_cipher": "tls.cipher", "peer_ip": "ip", "peer_host": "host"}
 """Fields of one delivery that have another name under ``esatls.deliveries``."""
 
+PARTNER_PATHS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "esatls.received.partner": ("receiving", ()),
+    "esatls.delivered.partner": ("delivery", ()),
+    "esatls.delivered.cleartext_partner": ("delivery", ("cleartext", "mixed")),
+    "esatls.delivered.unknown_partner": ("delivery", (UNKNOWN,)),
+}
+"""ECS fields for the partners of a message: their side, and the verdicts of those that are in the field; if there are none, it has all."""
+
 
 def connection_document(record: ConnectionRecord) -> dict[str, Any]:
     """Return the document of one connection record.
@@ -240,8 +248,8 @@ def connection_document(record: ConnectionRecord) -> dict[str, Any]:
     if verdict in counted(CONNECTION_VERDICTS):
         put(document, "tls.established", verdict in OVER_TLS)
     put(document, "event.outcome", _OUTCOMES.get(verdict, "unknown"))
-    partner = record.get("domain") or record.get("tls_domain") or record.get("peer_host") or record.get("peer_ip") or "unknown"
-    put(document, "esatls.partner", str(partner).lower())
+    partner = partner_name(record.get("domain") or record.get("tls_domain"), record.get("peer_host"), record.get("peer_ip"))
+    put(document, "esatls.partner", partner)
     _shares(document, "esatls.share", verdict, counted(CONNECTION_VERDICTS))
     _moment(document, record.get("opened") or record.get("closed"))
     return document
@@ -251,7 +259,8 @@ def message_document(record: MessageRecord) -> dict[str, Any]:
     """Return the document of one message record.
 
     Besides the record's fields it has the partners (``esatls.received.partner``: the sender's domain of an incoming message, ``esatls.delivered.partner``: the
-    recipients' domains of an outgoing one; both if the flow is not known), shares, and ``esatls.path``: the way of the message, hop by hop, in words.
+    recipients' domains of an outgoing one; both if the flow is not known; ``esatls.delivered.cleartext_partner`` and ``esatls.delivered.unknown_partner``:
+    those to which it went in clear text, at least in part, or in an unknown way), shares, and ``esatls.path``: the way of the message, hop by hop, in words.
     """
     document: dict[str, Any] = {}
     constants: dict[str, Any] = {**CONSTANTS, **APPLIANCE, "event.dataset": "esatls.messages", "event.category": ["email"], "event.type": ["info"]}
@@ -279,11 +288,11 @@ def message_document(record: MessageRecord) -> dict[str, Any]:
                 put(document, at, part)
         else:
             put(document, path, value)
-    flow = record.get("mail_flow")
-    if flow != "outgoing":
-        _partners(document, "esatls.received.partner", [record.get("sender")])
-    if flow != "incoming":
-        _partners(document, "esatls.delivered.partner", record.get("recipients", []))
+    partners = partners_of(record)
+    for path, (side, verdicts) in PARTNER_PATHS.items():
+        names = sorted(name for its_side, verdict, name in partners if its_side == side and (not verdicts or verdict in verdicts))
+        if names:
+            put(document, path, names)
     _shares(document, "esatls.received.share", record["received"], counted(RECEIVED_VERDICTS))
     _shares(document, "esatls.delivered.share", record["delivered"], counted(DELIVERED_VERDICTS))
     put(document, "esatls.path", path_of(record))
@@ -325,12 +334,6 @@ def _delivery(delivery: DeliveryRecord) -> dict[str, Any]:
         else:
             put(document, DELIVERY_PATHS.get(name, name), value)
     return document
-
-
-def _partners(document: dict[str, Any], path: str, addresses: Sequence[str | None]) -> None:
-    domains = {domain_of(address) for address in addresses if address} - {""}
-    if domains:
-        put(document, path, sorted(domains))
 
 
 def _shares(document: dict[str, Any], path: str, verdict: str, words: tuple[str, ...]) -> None:
