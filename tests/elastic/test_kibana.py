@@ -244,7 +244,7 @@ def apart(client: Client) -> Iterator[str]:
 def write(client: Client, index: str, records: list[Record]) -> None:
     """Write connections, and make them visible."""
     records = [{**record, "opened": "1999-01-02T03:04:05Z"} for record in records]
-    writer = writing.Writer(client, writing.now())
+    writer = writing.Writer(client)
     writer.write(map(writer.document, records))
     assert writer.written == (len(records), 0)
     client.request("POST", f"/{index}/_refresh")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.elastic import load as loading
+from esatls.elastic import write as writing
 from esatls.elastic.batches import batches
 from esatls.elastic.client import Client, ElasticError, Refusal, UnreachableError
 from esatls.elastic.retry import PATIENCE
@@ -75,6 +76,7 @@ class Busy(Client):
         super().__init__("http://127.0.0.1:1")
         self.given = list(given)
         self.sent: list[list[int]] = []
+        self.ingested: list[str] = []
 
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002
         """Hold no document."""
@@ -83,6 +85,7 @@ class Busy(Client):
     def bulk(self, actions: Iterable[Action]) -> list[Refusal]:
         """Keep the ids of the connections that were sent, and give the next answer."""
         self.sent.append([document["esatls"]["icid"] for _, document in actions if document is not None])
+        self.ingested += [document["event"]["ingested"] for _, document in actions if document is not None]
         answer = self.given.pop(0)
         if isinstance(answer, ElasticError):
             raise answer
@@ -135,6 +138,15 @@ def test_what_never_passes_is_not_asked_again(slept: list[float]) -> None:
     with pytest.raises(ElasticError, match="401"):
         loading.load(server, [lines(1)])
     assert (server.sent, slept) == ([[0]], [])
+
+
+def test_a_document_has_the_time_at_which_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load that reads from `follow` for days tells of each document when it was written, not when the load began."""
+    times = [f"2024-03-0{day}T10:00:00Z" for day in (5, 6)]
+    monkeypatch.setattr(writing, "now", iter(times).__next__)
+    server = Busy([], [])
+    assert loading.load(server, [lines(1), lines(1)]) == (2, 0)
+    assert server.ingested == times
 
 
 def test_follow_into_load_writes_a_message_within_seconds(tmp_path: Any) -> None:

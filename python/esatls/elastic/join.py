@@ -15,7 +15,6 @@ import json
 import time
 from collections import defaultdict
 from contextlib import suppress
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.elastic import event_facts
@@ -26,7 +25,7 @@ from esatls.elastic.search import PAGE, Hit, Snapshot, snapshot
 from esatls.elastic.state import STATE, Counts, Lock, report
 from esatls.elastic.streams import CONNECTIONS, EVENTS, RUNS
 from esatls.elastic.streams import MESSAGES as MESSAGE_RECORDS
-from esatls.elastic.write import CHANGED_SINCE, Document, document_of, told
+from esatls.elastic.write import CHANGED_SINCE, Document, document_of, now, told
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.lines.clock import parse_rfc3339, rfc3339
 from esatls.verdicts.changed import judge_again
@@ -236,9 +235,9 @@ class _Run:
         """Write documents, then delete others."""
         refused: list[Ref] = []
         changed: set[Ref] = set()
-        ingested = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
         for start in range(0, len(changes.written), _WRITE):
             part = changes.written[start : start + _WRITE]
+            ingested = now()
             for _, (_, document) in part:
                 if document is not None:
                     document["event"]["ingested"] = ingested

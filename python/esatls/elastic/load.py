@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Callable
 
 from esatls.elastic.client import ElasticError
 from esatls.elastic.retry import PATIENCE
-from esatls.elastic.write import Writer, Written, now
+from esatls.elastic.write import Writer, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,7 @@ def load(client: Client, batches: Iterable[Iterable[bytes | str]], *, patience: 
     A line that is not a record ends the load with ``ElasticError``; the lines before it are written. ``tell`` also gets one line about records that stay as
     they are because a join wrote them.
     """
-    writer = Writer(client, now(), patience=patience, tell=tell)
+    writer = Writer(client, patience=patience, tell=tell)
     number = 0
     for batch in batches:
         documents = []

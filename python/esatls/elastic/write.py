@@ -82,17 +82,16 @@ class Writer:
     that were rejected, and one about each long wait.
     """
 
-    def __init__(self, client: Client, ingested: str, *, patience: float = PATIENCE, tell: Callable[[str], None] | None = None) -> None:
-        """Prepare; nothing is sent. ``ingested`` is the time of this load (RFC 3339)."""
+    def __init__(self, client: Client, *, patience: float = PATIENCE, tell: Callable[[str], None] | None = None) -> None:
+        """Prepare; nothing is sent."""
         self.written = Written()
         self.left = 0
         """How many records were not written, because a join wrote the existing ones."""
         self._server = Retrying(client, patience=patience, tell=tell)
-        self._ingested = ingested
 
     def document(self, record: Record) -> Document:
-        """Return the document of a record."""
-        return document_of(record, self._ingested)
+        """Return the document of a record, to be written now."""
+        return document_of(record, now())
 
     def write(self, documents: Iterable[Document]) -> None:
         """Write some documents."""
