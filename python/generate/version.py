@@ -13,7 +13,7 @@ PLACES = {
     "python/core/Cargo.toml": r'(?m)(?<=^version = ")[^"]+',
     "python/core/Cargo.lock": r'(?m)(?<=^name = "esatls-core"\nversion = ")[^"]+',
     "pyproject.toml": r'(?<="esatls-core==)[^"]+',
-    "README.md": r"(?<=dist/esatls-)(?=\d)[\d.]+(?=\.tar\.gz)|(?<=dist/esatls-elastic-)[\d.]+(?=\.tar\.gz)|(?<=dist/esatls-)[\d.]+(?=\.zip)",
+    "README.md": r"(?<=dist/esatls[-_])\d[\d.]*\d(?=\.(?:tar\.gz|zip|pyz)|_all\.deb)|(?<=dist/esatls-elastic-)\d[\d.]*\d(?=\.tar\.gz)",
     "logstash/README.md": r"(?<=@esatls-)[\d.]+(?=\.zip)",
 }
 """File -> the expression that finds the version in it."""

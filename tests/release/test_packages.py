@@ -25,6 +25,8 @@ import sbom
 import splunk_package
 
 SDK = splunk_package.sdk()
+NAMED = re.compile(r"esatls[-_](?:elastic-)?(\d+\.\d+\.\d+)(?:\.(?:tar\.gz|spl|pyz|zip)|_all\.deb)")
+"""The version in the name of a package."""
 
 
 def members(path: Path) -> dict[str, bytes]:
@@ -58,8 +60,18 @@ def test_one_version_everywhere(built: dict[str, Path]) -> None:
     for text in (app[f"esatls/{sbom.NAME}"], bundle[f"esatls/{sbom.NAME}"], (ROOT / sbom.WHEEL).read_bytes()):
         assert json.loads(text)["metadata"]["component"]["version"] == number
     for path in [*ROOT.glob("*.md"), *ROOT.glob("*/README.md")]:
-        assert set(re.findall(r"esatls-(?:elastic-)?(\d+\.\d+\.\d+)\.(?:tar\.gz|spl)", path.read_text(encoding="utf-8"))) <= {number}, path
+        assert set(NAMED.findall(path.read_text(encoding="utf-8"))) <= {number}, path
     assert re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[0] == number
+
+
+def test_a_new_version_reaches_the_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The generator writes the version into every name of a package in the READMEs."""
+    monkeypatch.syspath_prepend(str(ROOT / "python" / "generate"))
+    import version
+
+    for path in ("README.md", "logstash/README.md"):
+        text = re.sub(version.PLACES[path], "2.10.3", (ROOT / path).read_text(encoding="utf-8"))
+        assert set(NAMED.findall(text)) == {"2.10.3"}
 
 
 def test_elastic_bundle(built: dict[str, Path], tmp_path: Path) -> None:

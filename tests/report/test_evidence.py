@@ -8,6 +8,7 @@ import json
 import pathlib
 from typing import Any
 
+import esatls
 import pytest
 
 from tests import terminal
@@ -31,7 +32,7 @@ def test_evidence_of_a_file() -> None:
         "since": "2026-03-01T00:00:00Z",
         "own_domains": ["example.com"],
         "made": "2026-03-03T09:26:40Z",
-        "version": "0.1.0",
+        "version": esatls.__version__,
         "lines": {"lines": 52, "events": 50, "ignored": 2, "unreadable": 0},
         "files": [
             {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
+import esatls
 import pytest
 from esatls.report import build as report
 from esatls.report.mail import WIDTH, mail
@@ -35,7 +36,7 @@ def test_the_sample() -> None:
         "bank.example, received: 1 of 1 connection, last 2026-03-03 08:14\n  1 x remote host did not initiate it\n  ICID 4104\n"
         "example.net, delivered: 1 of 1 connection, last 2026-03-03 08:14\n  1 x STARTTLS unexpected response\n  DCID 882\n\n"
         "Evidence\n--------\n"
-        "1 file with 52 lines: 50 events, 2 ignored, 0 unreadable. Made 2026-03-03\n09:26 UTC by esatls 0.1.0.\n"
+        f"1 file with 52 lines: 50 events, 2 ignored, 0 unreadable. Made 2026-03-03\n09:26 UTC by esatls {esatls.__version__}.\n"
     )
 
 
