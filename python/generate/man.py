@@ -43,13 +43,14 @@ def _paragraphs(command: click.Command) -> list[str]:
 def _page(path: tuple[str, ...], command: click.Command) -> str:
     name, said = "-".join(path), _paragraphs(command)
     context = click.Context(command, info_name=" ".join(path), help_option_names=["-h", "--help"])
-    lines = [f'.TH "{name.upper()}" "1" "" "esatls {__version__}" "esatls"', ".SH NAME", f"{_roff(name)} \\- {_roff(said[0].rstrip('.'))}"]
+    lines = [f'.TH "{name.upper()}" "1" "" "esatls {__version__}" "esatls"', ".nh", ".ad l", ".SH NAME", f"{_roff(name)} \\- {_roff(said[0].rstrip('.'))}"]
     lines += [".SH SYNOPSIS", f".B {_roff(' '.join(path))}", _roff(" ".join(command.collect_usage_pieces(context)))]
     lines += [".SH DESCRIPTION", *(piece for paragraph in said for piece in (".PP", _roff(paragraph)))]
     records = [record for option in command.get_params(context) if isinstance(option, click.Option) for record in (option.get_help_record(context),) if record]
     lines.append(".SH OPTIONS")
     for words, meaning in records:
-        lines += [".TP", f"\\fB{_roff(words)}\\fP", _roff(" ".join(meaning.split()))]
+        choices = _roff(words).replace("|", "|\\:")  # a line may end there
+        lines += [".TP", f"\\fB{choices}\\fP", _roff(" ".join(meaning.split()))]
     if isinstance(command, click.Group):
         lines.append(".SH COMMANDS")
         for inner in command.list_commands(context):

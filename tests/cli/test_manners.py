@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -178,6 +179,16 @@ def test_every_command_has_a_manual_page() -> None:
         for option in command.params:
             for words in option.opts if isinstance(option, click.Option) else ():
                 assert words.replace("-", "\\-") in pages[name]
+
+
+@pytest.mark.skipif(not shutil.which("groff"), reason="needs groff")
+def test_manual_pages_divide_no_word() -> None:
+    """On 80 columns, groff has nothing to complain about, and the names that an option takes stand undivided."""
+    for page in sorted((ROOT / "docs" / "man").glob("*.1")):
+        done = subprocess.run(["groff", "-man", "-Tascii", "-P-cbou", "-ww", "-rLL=78n", str(page)], capture_output=True, text=True, check=True)
+        assert (page.name, done.stderr) == (page.name, "")
+        for names in re.findall(r"\[(\w+(?:\|\w+)+)\]", page.read_text(encoding="utf-8").replace("|\\:", "|")):
+            assert set(names.split("|")) <= set(re.findall(r"\w+", done.stdout))
 
 
 @pytest.mark.parametrize("path", [path for path, _ in commands(("esatls",), cli)])
