@@ -12,14 +12,21 @@ import zipfile
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+import sbom
 from archives import ROOT, PackageError, version
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEPENDENCIES = {"click": "click", "publicsuffixlist": "publicsuffixlist", "rich": "rich", "tomli": "tomli"}
-"""Distribution -> its folder. A distribution that is not installed is left out if this Python does not need it."""
-_NEEDED = ("click", "publicsuffixlist", "rich")
+DEPENDENCIES = {
+    "click": ("Pallets", "BSD-3-Clause"),
+    "publicsuffixlist": ("ko-zu", "MPL-2.0"),
+    "rich": ("Will McGugan", "MIT"),
+    "tomli": ("Taneli Hukkinen", "MIT"),
+}
+"""Supplier and license of each distribution, whose folder has its name."""
+_WITHOUT = {"tomli": 11}
+"""The oldest Python that runs without a distribution, if it is not installed here: the number behind 3."""
 _MAIN = """import sys
 
 if sys.version_info < (3, {minor}):
@@ -43,20 +50,24 @@ def contents() -> tuple[dict[str, bytes], int]:
         for path in sorted((ROOT / "logstash" / folder).rglob("*")):
             if path.is_file():
                 files[f"esatls/elastic/assets/{path.relative_to(ROOT / 'logstash').as_posix()}"] = path.read_bytes()
-    for name, folder in DEPENDENCIES.items():
+    libraries = []
+    for name, (supplier, license_id) in DEPENDENCIES.items():
         try:
             found = metadata.distribution(name)
         except metadata.PackageNotFoundError as error:
-            if name in _NEEDED:
+            if name not in _WITHOUT:
                 message = f"{name} is not installed: pip install ."
                 raise PackageError(message) from error
+            oldest.append(_WITHOUT[name])
             continue
+        libraries.append(sbom.library(name, found.version, None, supplier, license_id))
         oldest += map(int, re.findall(r">=\s*3\.(\d+)", found.metadata["Requires-Python"] or ""))
         for item in found.files or ():
             path = item.as_posix()
-            of_it = path.startswith(f"{folder}/") or ".dist-info/" in path
+            of_it = path.startswith(f"{name}/") or ".dist-info/" in path
             if of_it and not path.endswith((".pyc", ".so", ".pyd")) and not path.endswith(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")):
                 files[path] = item.read_binary()
+    files[sbom.NAME] = sbom.bill("esatls-pyz", "Command line in one file", libraries).encode()
     files["__main__.py"] = _MAIN.format(minor=max(oldest)).encode()
     return files, max(oldest)
 

@@ -18,8 +18,8 @@ WHEEL = pathlib.Path("python/package/esatls.cdx.json")
 _APACHE = [{"license": {"id": "Apache-2.0"}}]
 
 
-def library(name: str, number: str, digest: str, supplier: str) -> dict[str, Any]:
-    """Return the entry of a PyPI package that an archive contains; `digest` is the SHA-256 of its file on PyPI."""
+def library(name: str, number: str, digest: str | None, supplier: str, license_id: str = "Apache-2.0") -> dict[str, Any]:
+    """Return the entry of a PyPI package that an archive contains; `digest` is the SHA-256 of its file on PyPI, if it was taken from there."""
     purl = f"pkg:pypi/{name}@{number}"
     return {
         "type": "library",
@@ -27,8 +27,8 @@ def library(name: str, number: str, digest: str, supplier: str) -> dict[str, Any
         "supplier": {"name": supplier},
         "name": name,
         "version": number,
-        "hashes": [{"alg": "SHA-256", "content": digest}],
-        "licenses": _APACHE,
+        **({"hashes": [{"alg": "SHA-256", "content": digest}]} if digest else {}),
+        "licenses": [{"license": {"id": license_id}}],
         "purl": purl,
     }
 

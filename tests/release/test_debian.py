@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,9 @@ import pytest
 from tests.splunk.conf import ROOT
 
 sys.path.insert(0, str(ROOT / "python" / "package"))
+import archives
 import debian
+import sbom
 
 SAMPLE = ROOT / "python" / "esatls" / "sample.log"
 pytestmark = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="needs dpkg, which Debian and Ubuntu have")
@@ -47,10 +52,27 @@ def test_it_is_a_package_and_the_same_each_time(deb: Path, tmp_path: Path) -> No
     pages = [f"/usr/share/man/man1/{page.name}.gz" for page in (ROOT / "docs" / "man").glob("*.1")]
     assert len(pages) > 10
     shells = ["bash-completion/completions/esatls", "fish/vendor_completions.d/esatls.fish", "zsh/vendor-completions/_esatls"]
-    told = ["doc/esatls/changelog.gz", "doc/esatls/copyright"]
+    told = ["doc/esatls/CHANGELOG.md.gz", "doc/esatls/changelog.gz", "doc/esatls/copyright"]
     assert sorted(files) == sorted(["/usr/bin/esatls", *pages, *(f"/usr/share/{name}" for name in (*shells, *told))])
     (again,) = debian.build(tmp_path)
     assert again.read_bytes() == deb.read_bytes()
+
+
+def test_it_names_whose_code_it_holds(deb: Path, tmp_path: Path) -> None:
+    """Debian's file of copyrights has a license of each library in the program, and the changelog has Debian's form."""
+    run("dpkg-deb", "--extract", deb, tmp_path)
+    text = (tmp_path / "usr/share/doc/esatls/copyright").read_text(encoding="utf-8")
+    with zipfile.ZipFile(tmp_path / "usr/bin/esatls") as program:
+        libraries = json.loads(program.read(sbom.NAME))["components"]
+    stanzas = re.findall(r"^Files: (\S+)\nCopyright: (.+)\nLicense: (\S+)\n .+$", text, re.MULTILINE)
+    theirs = [(f"{one['name']}/*", one["supplier"]["name"], one["licenses"][0]["license"]["id"]) for one in libraries]
+    assert stanzas == [("*", "the authors of esatls", "Apache-2.0"), *theirs]
+    changelog = gzip.decompress((tmp_path / "usr/share/doc/esatls/changelog.gz").read_bytes()).decode()
+    assert changelog == (
+        f"esatls ({archives.version()}) unstable; urgency=medium\n\n  * See CHANGELOG.md.gz.\n\n"
+        " -- the esatls project <maintainers@esatls.invalid>  Wed, 01 Jan 2020 00:00:00 +0000\n"
+    )
+    assert gzip.decompress((tmp_path / "usr/share/doc/esatls/CHANGELOG.md.gz").read_bytes()) == (ROOT / "CHANGELOG.md").read_bytes()
 
 
 @pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="needs Debian's python3")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from tests.splunk.conf import ROOT
 
 sys.path.insert(0, str(ROOT / "python" / "package"))
 import one_file
+import sbom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +46,34 @@ def test_it_is_pure_python_and_the_same_each_time(pyz: Path, tmp_path: Path) -> 
     assert os.access(pyz, os.X_OK)
     (again,) = one_file.build(tmp_path)
     assert again.read_bytes() == pyz.read_bytes()
+
+
+def test_it_asks_for_a_python_that_it_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without tomli, it needs the Python whose standard library reads the configuration file."""
+    distribution = metadata.distribution
+
+    def found(name: str) -> metadata.Distribution:
+        if name == "tomli":
+            raise metadata.PackageNotFoundError(name)
+        return distribution(name)
+
+    monkeypatch.setattr(metadata, "distribution", found)
+    files, oldest = one_file.contents()
+    assert oldest == 11
+    assert b"this file needs Python 3.11 or newer" in files["__main__.py"]
+
+
+def test_bill_names_every_library(pyz: Path) -> None:
+    """Its bill of materials names each library in it, with version, supplier and licence."""
+    with zipfile.ZipFile(pyz) as program:
+        names, bill = program.namelist(), json.loads(program.read(sbom.NAME))
+    held = sorted({name.split(".dist-info/")[0] for name in names if ".dist-info/" in name})
+    assert sorted(f"{part['name']}-{part['version']}" for part in bill["components"]) == held
+    assert {part["name"] for part in bill["components"]} == {name.split("/")[0] for name in names if "/" in name} - {"esatls"} - {
+        f"{one}.dist-info" for one in held
+    }
+    for part in bill["components"]:
+        assert (part["supplier"]["name"], part["licenses"][0]["license"]["id"]) == one_file.DEPENDENCIES[part["name"]]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 sys.path.insert(0, str(ROOT / "python" / "package"))
 import archives
 import elastic_package
+import one_file
 import sbom
 import splunk_package
 
@@ -101,8 +102,12 @@ PARTS: dict[str, list[tuple[str, str, str]]] = {"wheel": [], "Elastic bundle": [
 
 def bill_of(package: str) -> bytes:
     """Return the bill of materials of a package."""
-    files: dict[str, bytes] = (splunk_package if package == "Splunk app" else elastic_package).contents()
-    return (ROOT / sbom.WHEEL).read_bytes() if package == "wheel" else files[sbom.NAME]
+    if package == "wheel":
+        return (ROOT / sbom.WHEEL).read_bytes()
+    files: dict[str, bytes] = (
+        one_file.contents()[0] if package == "single file" else (splunk_package if package == "Splunk app" else elastic_package).contents()
+    )
+    return files[sbom.NAME]
 
 
 @pytest.mark.parametrize("package", PARTS)
@@ -117,7 +122,7 @@ def test_bill_names_what_others_wrote(package: str) -> None:
     assert "timestamp" not in bill["metadata"]
 
 
-@pytest.mark.parametrize("package", PARTS)
+@pytest.mark.parametrize("package", [*PARTS, "single file"])
 def test_bill_is_cyclonedx(package: str) -> None:
     """The validator of the CycloneDX project takes it, and its strict schema refuses it with a word that it does not know."""
     if not importlib.util.find_spec("cyclonedx") or not importlib.util.find_spec("jsonschema"):
