@@ -54,6 +54,27 @@ def test_without_a_file(tmp_path: pathlib.Path) -> None:
     assert (missing.returncode, missing.stderr.decode()) == (1, f"esatls: {tmp_path}/missing.toml: cannot be read: No such file or directory\n")
 
 
+def test_an_empty_variable(tmp_path: pathlib.Path) -> None:
+    """A variable without a value names no file, so that the usual one holds, which may be missing."""
+    assert terminal.run("messages", "-q", SAMPLE, env={"ESATLS_CONFIG": "", "XDG_CONFIG_HOME": str(tmp_path)}).returncode == 0
+    env = {**config(tmp_path, 'host = "esa9"\n'), "ESATLS_CONFIG": ""}
+    assert terminal.run("config", env=env).stdout.decode().splitlines()[0] == f"File: {tmp_path}/esatls/config.toml"
+
+
+@pytest.mark.parametrize("env", [{"HOME": "~", "XDG_CONFIG_HOME": "", "XDG_STATE_HOME": ""}, {"HOME": "~", "XDG_CONFIG_HOME": ".", "XDG_STATE_HOME": "."}])
+def test_without_a_home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, env: dict[str, str]) -> None:
+    """Without a home folder, as for a user number without a name, no file of the current folder is read or written instead."""
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path / "~" / ".config", tmp_path):
+        folder.mkdir(parents=True, exist_ok=True)
+        config(folder, 'host = "esa9"\n')
+    before = sorted(tmp_path.rglob("*"))
+    assert b"esa9" not in terminal.run("messages", "-q", "-f", "json", SAMPLE, env=env).stdout
+    done = terminal.run("follow", "--once", SAMPLE, env=env)
+    assert (done.returncode, done.stderr.decode()) == (1, "esatls: no home folder for the checkpoint; use --checkpoint\n")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

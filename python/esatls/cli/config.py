@@ -30,18 +30,22 @@ _WORDS = {str: "a text in quotes", int: "a number", list: 'a list such as ["exam
 
 def default_path() -> str:
     """Return the usual path of the file."""
-    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    folder = os.environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(folder):  # to be ignored then
+        folder = os.path.join(os.path.expanduser("~"), ".config")
     return os.path.join(folder, "esatls", "config.toml")
 
 
 def read(path: str | None) -> tuple[str | None, dict[str, Any]]:
     """Return the path of the file in effect and its settings; None and no settings if there is only the usual path and no such file.
 
-    `path` comes from --config; if it is None, ESATLS_CONFIG may name the file. Raises `InputError` if the file cannot be read, and `UsageError` if it is not
-    TOML or has a wrong setting.
+    `path` comes from --config; if it is None, ESATLS_CONFIG may name the file. Without a home folder, there is no usual path: a relative one would be a file
+    of whoever owns the current folder. Raises `InputError` if the file cannot be read, and `UsageError` if it is not TOML or has a wrong setting.
     """
-    wanted = path or os.environ.get(VARIABLE)
+    wanted = path or os.environ.get(VARIABLE) or None
     found = wanted or default_path()
+    if wanted is None and not os.path.isabs(found):
+        return None, {}
     try:
         with open(found, "rb") as file:
             data = file.read()

@@ -27,9 +27,13 @@ def default_path(log: str, output: str | None) -> str:
     """Return the default path of the checkpoint: beside the output file, or else in the user's state folder (XDG), which is created if necessary."""
     if output not in (None, "-"):
         return f"{output}.checkpoint"
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    state = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(state):  # to be ignored then
+        state = os.path.join(os.path.expanduser("~"), ".local", "state")
     name = hashlib.sha256(os.fsencode(os.path.abspath(log))).hexdigest()[:16]
     path = os.path.join(state, "esatls", f"follow-{name}.json")
+    if not os.path.isabs(path):
+        raise CheckpointError("no home folder for the checkpoint; use --checkpoint")
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     except OSError as error:
