@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import json
+import os
+import sys
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from esatls.cli.trace import _again
+from esatls.lines.sources import Source
 
 from tests import terminal
 from tests.core.support import SCENARIOS
@@ -160,6 +167,19 @@ def test_standard_input(tmp_path: pathlib.Path) -> None:
     data = log(tmp_path, *DELIVERED).read_bytes()
     assert [line["file"] for line in traced(11, stdin=data)[0]["messages"][0]["hops"][1]["lines"]] == ["standard input"]
     assert terminal.run("trace", "-q", 11, stdin=data).returncode == 0
+
+
+def test_the_copy_of_a_pipe_is_closed_and_goes(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a pipe gave is in a file that nothing has open, as Windows demands of one that is read again, and that is gone afterwards."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a line\n")))
+    with contextlib.ExitStack() as stack:
+        source = _again(Source("-"), stack)
+        opened = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+        assert [path for path in opened if path.startswith(str(tmp_path))] == []
+        with open(source.path, "rb") as file:
+            assert file.read() == b"a line\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ids_that_were_used_again(tmp_path: pathlib.Path) -> None:

@@ -90,11 +90,12 @@ def _again(source: Source, stack: contextlib.ExitStack) -> Source:
     """Return a source that can be read twice: itself, or a copy of what comes from a pipe."""
     if source.path != "-" and os.path.isfile(source.path):
         return source
-    copy = stack.enter_context(tempfile.NamedTemporaryFile(prefix="esatls-"))  # noqa: SIM115 - the stack closes it
-    if source.path == "-":
-        shutil.copyfileobj(sys.stdin.buffer, copy)
-    else:
-        with open(source.path, "rb") as pipe:
-            shutil.copyfileobj(pipe, copy)
-    copy.flush()
-    return Source(copy.name, source.name)
+    # a folder, because Windows opens no file a second time that is deleted when it is closed
+    path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory(prefix="esatls-")), "log")
+    with open(path, "wb") as copy:
+        if source.path == "-":
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+        else:
+            with open(source.path, "rb") as pipe:
+                shutil.copyfileobj(pipe, copy)
+    return Source(path, source.name)
