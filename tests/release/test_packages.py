@@ -102,8 +102,9 @@ PARTS: dict[str, list[tuple[str, str, str]]] = {"wheel": [], "Elastic bundle": [
 
 def bill_of(package: str) -> bytes:
     """Return the bill of materials of a package."""
-    if package == "wheel":
-        return (ROOT / sbom.WHEEL).read_bytes()
+    if package in {"wheel", "core"}:
+        path: Path = ROOT / (sbom.WHEEL if package == "wheel" else sbom.CORE)
+        return path.read_bytes()
     files: dict[str, bytes] = (
         one_file.contents()[0] if package == "single file" else (splunk_package if package == "Splunk app" else elastic_package).contents()
     )
@@ -122,7 +123,7 @@ def test_bill_names_what_others_wrote(package: str) -> None:
     assert "timestamp" not in bill["metadata"]
 
 
-@pytest.mark.parametrize("package", [*PARTS, "single file"])
+@pytest.mark.parametrize("package", [*PARTS, "single file", "core"])
 def test_bill_is_cyclonedx(package: str) -> None:
     """The validator of the CycloneDX project takes it, and its strict schema refuses it with a word that it does not know."""
     if not importlib.util.find_spec("cyclonedx") or not importlib.util.find_spec("jsonschema"):
@@ -135,6 +136,26 @@ def test_bill_is_cyclonedx(package: str) -> None:
     assert validator.validate_str(text) is None
     spoiled: dict[str, Any] = {**json.loads(text), "componets": []}
     assert validator.validate_str(json.dumps(spoiled)) is not None
+
+
+def test_core_names_the_c_libraries_in_it() -> None:
+    """The bill that goes into the wheel of the compiled core names PCRE2, of the crate that is locked, and sljit; the license file has both notices."""
+    locked = re.findall(r'^name = "pcre2-sys"\nversion = "(.+)"$', (ROOT / "python/core/Cargo.lock").read_text(encoding="utf-8"), re.MULTILINE)
+    assert locked == [sbom.PCRE2_SYS], "PCRE2's version is in include/pcre2.h of the new crate"
+    bill = json.loads((ROOT / sbom.CORE).read_bytes())
+    assert [(part["name"], part.get("version"), part["licenses"]) for part in bill["components"]] == [
+        ("pcre2", sbom.PCRE2, [{"license": {"id": "BSD-3-Clause"}}]),
+        ("sljit", None, [{"license": {"id": "BSD-2-Clause"}}]),
+    ]
+    assert bill["compositions"][0]["aggregate"] == "incomplete"
+    core = (ROOT / "python/core/pyproject.toml").read_text(encoding="utf-8")
+    assert f'[tool.maturin.sbom]\ninclude = ["{sbom.CORE.name}"]' in core
+    notices = [line for line in (ROOT / "python/core/LICENSE-PCRE2").read_text(encoding="utf-8").splitlines() if "Copyright " in line]
+    assert notices == [
+        "Original API code: Copyright (c) 1997-2012 University of Cambridge",
+        "New API code: Copyright (c) 2016-2024 University of Cambridge",
+        "Copyright Zoltan Herczeg (hzmester@freemail.hu). All rights reserved.",
+    ]
 
 
 def test_app_holds_nothing_that_its_bill_leaves_out(built: dict[str, Path]) -> None:
