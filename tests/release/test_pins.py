@@ -79,3 +79,13 @@ def test_ci_workflow_runs_every_step() -> None:
     release = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
     assert re.search(r"^  checks:\n    uses: \./\.github/workflows/ci\.yml", release, re.MULTILINE)
     assert re.search(r"^  build:\n    needs: checks$", release, re.MULTILINE)
+
+
+def test_checksums_of_a_release_name_the_core_too() -> None:
+    """The wheels of the compiled core, which other jobs build, are in the checksums before these are signed and published."""
+    release = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
+    publish = release[release.index("\n  publish:\n") : release.index("\n  pypi:\n")]
+    steps = ["download-artifact", "sha256sum -- esatls_core-*.whl >> SHA256SUMS", "attest-build-provenance", "gh release create"]
+    places = [publish.find(step) for step in steps]
+    assert places == sorted(places)
+    assert places[0] > 0
