@@ -1,6 +1,6 @@
 """Builds a Debian package of the command line: `esatls_<version>_all.deb`, the same bytes each time, without Debian's tools.
 
-It contains the command line in one file (`one_file`), manual pages and shell completion, and needs only Debian's Python.
+It contains the command line in one file (`one_file`), manual pages and shell completion, and needs only Debian's Python and time zones.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Version: {version}
 Architecture: all
 Maintainer: {maintainer}
 Installed-Size: {size}
-Depends: python3 (>= 3.{minor})
+Depends: python3 (>= 3.{minor}), tzdata
 Suggests: python3-zstandard, python3-orjson
 Section: mail
 Priority: optional

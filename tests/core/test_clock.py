@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -117,6 +118,13 @@ def test_new_year_in_a_zone() -> None:
 def test_impossible_date(stamp: str) -> None:
     """A date that does not exist is no time, and no error."""
     assert read(stamp) is None
+
+
+def test_a_machine_without_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Python finds no time zones, as on Windows without tzdata, an error says so."""
+    monkeypatch.setattr(zoneinfo, "available_timezones", set)
+    with pytest.raises(UsageError, match=r"^no such time zone: Mars/Olympus \(this machine has no time zones: install the package tzdata\)$"):
+        zone("Mars/Olympus")
 
 
 @pytest.mark.parametrize("name", ["Europe/Nowhere", "", "+25", "../etc/passwd", "UTC\0", "CET-1CEST,M3.5.0"])

@@ -52,12 +52,13 @@ def zone(name: str) -> tzinfo:
         return timezone(timedelta(seconds=seconds if offset[1] == "+" else -seconds))
     if name.upper() in ("UTC", "Z"):
         return timezone.utc
-    from zoneinfo import ZoneInfo
+    import zoneinfo
 
     try:
-        return ZoneInfo(name)
+        return zoneinfo.ZoneInfo(name)
     except Exception as error:  # zoneinfo raises a dozen kinds of errors for bad names
-        raise UsageError(f"no such time zone: {name}") from error
+        without = "" if zoneinfo.available_timezones() else " (this machine has no time zones: install the package tzdata)"
+        raise UsageError(f"no such time zone: {name}{without}") from error
 
 
 class Clock:
