@@ -177,14 +177,14 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
     tls_only = Option(
         doc="""
         **Syntax:** tls_only=<bool>
-        **Description:** Adds fields to TLS lines only, and to consolidated events that tell of TLS or DANE. Default: false""",
+        **Description:** Adds fields only to TLS lines, and to consolidated events with fields about TLS or DANE. Default: false""",
         default=False,
         validate=validators.Boolean(),
     )
     prefix = Option(
         doc="""
         **Syntax:** prefix=<string>
-        **Description:** Put before the name of each added field. Default: nothing""",
+        **Description:** Text to put before the name of each added field. Default: none""",
         default="",
         validate=validators.Match("prefix", r"(?:[A-Za-z]\w*)?$"),
     )

@@ -28,8 +28,8 @@ class EsatlsMessagesCommand(SummaryReader):
     ##Description
     Joins ICID, MID and DCID of each appliance, follows messages that are rewritten, split, copied or released, and says for each message whether
     it was received (encrypted, cleartext, internal, none, unknown) and delivered (encrypted, mixed, cleartext, none, unknown) over TLS. The aligned
-    multi-valued fields delivery_* have a value for each delivery attempt; the multi-valued field deliveries has each attempt as a JSON object. The
-    multi-valued field mail has a word for each partner: side, verdict and domain.
+    multivalue fields delivery_* have a value for each delivery attempt; the multivalue field deliveries has each attempt as a JSON object. The
+    multivalue field mail has a word for each partner: side, verdict and domain.
 
     ##Example
     ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlsmessages | where delivered IN ("cleartext", "mixed")``

@@ -417,7 +417,7 @@ class RowCommand:
     def prepare(self) -> None:
         """Refuse words that are not options, because users who write them expect an effect."""
         for word in self.fieldnames:
-            self.write_error(f"Unexpected word: {word}; what a command is told has the form name=value, such as field=message")
+            self.write_error(f"Unexpected word: {word}; options have the form name=value, such as field=message")
         if self.fieldnames:
             sys.exit(1)
         super().prepare()
@@ -451,10 +451,10 @@ class RowCommand:
     def last_words(self) -> None:
         """Report in the job's messages what could not be read, and that no event has the field that should contain the lines."""
         if self.broken:
-            self.write_warning("{}", f"{self.name}: {self.broken} broken rows besides {self.seen} read; the first: {self.first}")
+            self.write_warning("{}", f"{self.name}: {self.broken} broken rows ({self.seen} rows read); the first: {self.first}")
             self.broken, self.first = 0, ""
         if self.seen and not self.texts:
-            self.write_warning("{}", f"{self.name}: no event has the field {self.field}; field=<field> names the one that holds the log lines")
+            self.write_warning("{}", f"{self.name}: no event has the field {self.field}; use field=<field> to name the one that holds the log lines")
 
     def write_text(self, pieces: list[str], rows: int) -> None:
         """Give a chunk's answer to the SDK: the line of column names, then pieces of one or more rows. No piece ends with a line end."""

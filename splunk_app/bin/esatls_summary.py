@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @Configuration()
 class EsatlsSummaryCommand(VerdictCommand):
-    """Rows for the summary index: records of the messages and connections that are over, facts of what is not.
+    """Rows for the summary index: records of the messages and connections that are over, and facts about those that are not.
 
     ##Syntax
     esatlssummary (field=<field>)? (limit=<int>)? (silence=<int>)? (window=<hour|day|past|open>)?
@@ -28,8 +28,8 @@ class EsatlsSummaryCommand(VerdictCommand):
     With window=hour, reads log lines of whole hours in UTC and judges each hour by its own lines. With window=day, reads what the hours of a day left
     open from the summary index, and judges it again; days that are up to date give no rows. With window=past, does the same with what each day and the
     past before it left open, and closes what the log has not mentioned for some days. The rows are for `collect`; esatlsmessages and esatlsconnections
-    read them with summary=true. With window=open, gives the words of what is still open, as it stands, to be counted together with the records. A run
-    replaces all older ones of the same window, so it may be repeated at any time.
+    read them with summary=true. With window=open, judges what is still open as it stands, so that it can be counted together with the records. A run
+    replaces all older ones of the same window, so it can be repeated at any time.
 
     ##Example
     ``index=email sourcetype=cisco:esa:textmail | fields _time, host, _raw | esatlssummary | collect index=esatls_summary``
@@ -40,14 +40,15 @@ class EsatlsSummaryCommand(VerdictCommand):
     window = Option(
         doc="""
         **Syntax:** window=<hour|day|past|open>
-        **Description:** Whether to sum up the lines of hours, what the hours of days left open, what days left open, or what is open now. Default: hour""",
+        **Description:** What to judge: the log lines of hours (hour), what the hours of a day left open (day), what the days left open (past),
+        or what is open now, as it stands (open). Default: hour""",
         default=esatls_windows.HOURS,
         validate=validators.Set(esatls_windows.HOURS, esatls_windows.DAYS, esatls_windows.PAST, esatls_windows.OPEN),
     )
     silence = Option(
         doc="""
         **Syntax:** silence=<int>
-        **Description:** With window=past: after how many days without a line a message or a connection is over. Default: 6""",
+        **Description:** With window=past: number of days without a log line after which a message or connection is considered over. Default: 6""",
         default=6,
         validate=validators.Integer(1),
     )
@@ -76,7 +77,7 @@ class EsatlsSummaryCommand(VerdictCommand):
             begin, end = begin or 0, end or self.number / 1000
         elif not begin or not end or begin % esatls_windows.HOUR or end % esatls_windows.HOUR or end <= begin or end > self.number / 1000:
             told = " to ".join("any time" if not at else rfc3339(at) for at in (begin, end))
-            self.write_error(f"The time range must be of whole hours in UTC that are over; it is {told}")
+            self.write_error(f"The time range must consist of whole hours in UTC that are over; it is {told}")
             sys.exit(1)
         self.range = Window(begin, end)
 

@@ -46,7 +46,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
     limit = Option(
         doc="""
         **Syntax:** limit=<int>
-        **Description:** How many connections and messages (of the summary index: rows) to keep in memory, some 3 KB each. Default: 1000000""",
+        **Description:** Maximum number of connections and messages (of the summary index: rows) to keep in memory, about 3 KB each. Default: 1000000""",
         default=1_000_000,
         validate=validators.Integer(1),
     )
@@ -104,8 +104,8 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         """Return a message about the rows that were left out, and what to do about it."""
         what = "rows of the summary" if self.reads_summary else "connections and messages"
         return (
-            f"{self.left_out} rows were left out, since {self.limit} {what} were kept: choose a shorter time range or a narrower search, "
-            "read the records, or raise limit=<int> where the search head has the memory"
+            f"{self.left_out} rows were left out because the limit of {self.limit} {what} was reached: choose a shorter time range or a narrower search, "
+            "read the records instead, or raise limit=<int> if the search head has enough memory"
         )
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -222,7 +222,7 @@ class SummaryReader(VerdictCommand):
     summary = Option(
         doc="""
         **Syntax:** summary=<bool>
-        **Description:** Reads the rows of the summary index, which esatlssummary wrote, in place of log lines. Default: false""",
+        **Description:** Reads the rows that esatlssummary wrote to the summary index instead of log lines. Default: false""",
         default=False,
         validate=validators.Boolean(),
     )

@@ -210,7 +210,7 @@ def test_a_wrong_option_is_named(splunk: Splunk, arguments: list[str], fault: st
     command.errors.close()
 
 
-WORD = "; what a command is told has the form name=value, such as field=message"
+WORD = "; options have the form name=value, such as field=message"
 
 
 OPTIONS = {
@@ -260,7 +260,7 @@ def test_a_field_that_no_event_has(splunk: Splunk) -> None:
             results[name] = search.report(name, events, arguments, indexers=2)
         assert search.report("esatlsmessages", events, arguments, mapped=False) == results["esatlsmessages"]
         for name, result in results.items():
-            text = f"{name}: no event has the field {field}; field=<field> names the one that holds the log lines"
+            text = f"{name}: no event has the field {field}; use field=<field> to name the one that holds the log lines"
             assert result.messages == ([("WARN", text)] if field else [])
         assert results["esatls"].rows == events or events is lines
         assert len(results["esatlsconnections"].rows) == (3 if events is lines and not arguments else 0)
@@ -274,7 +274,7 @@ def test_a_search_that_does_not_fit(splunk: Splunk, mapped: bool) -> None:  # no
     for name in ("esatlsmessages", "esatlsconnections"):
         result = search.report(name, events, ["limit=300"], mapped=mapped, indexers=1)
         assert len(result.rows) == 300
-        text = f"{name}: 700 rows were left out, since 300 connections and messages were kept: "
+        text = f"{name}: 700 rows were left out because the limit of 300 connections and messages was reached: "
         assert [(level, told[: len(text)]) for level, told in result.messages] == [("WARN", text)]
         assert search.report(name, events, ["limit=1001"], mapped=mapped).messages == []
 
@@ -283,9 +283,9 @@ def test_a_search_that_does_not_fit(splunk: Splunk, mapped: bool) -> None:  # no
     ("start", "end", "limit", "fault"),
     [
         (3600, 7200, 9, "9 rows were left out"),
-        (3600, 7201, 99, "The time range must be of whole hours in UTC that are over; it is 1970-01-01T01:00:00Z to 1970-01-01T02:00:01Z"),
-        (0, 7200, 99, "The time range must be of whole hours in UTC that are over; it is any time to 1970-01-01T02:00:00Z"),
-        (3600, 36e8, 99, "The time range must be of whole hours in UTC that are over; it is 1970-01-01T01:00:00Z to 2084-01-29T16:00:00Z"),
+        (3600, 7201, 99, "The time range must consist of whole hours in UTC that are over; it is 1970-01-01T01:00:00Z to 1970-01-01T02:00:01Z"),
+        (0, 7200, 99, "The time range must consist of whole hours in UTC that are over; it is any time to 1970-01-01T02:00:00Z"),
+        (3600, 36e8, 99, "The time range must consist of whole hours in UTC that are over; it is 1970-01-01T01:00:00Z to 2084-01-29T16:00:00Z"),
     ],
 )
 def test_records_that_would_not_be_whole(splunk: Splunk, start: float, end: float, limit: int, fault: str) -> None:
@@ -516,7 +516,7 @@ def test_broken_rows_are_counted_and_named(splunk: Splunk) -> None:
     assert reply.messages == []
     (message,) = last.messages
     assert message[0] == "WARN"
-    assert message[1].startswith("esatls: 4 broken rows besides ")
+    assert message[1].startswith("esatls: 4 broken rows (")
     assert message[1].endswith("; the first: row 2 of a chunk: 2 cells instead of 8")
     assert good == 5
 
@@ -660,7 +660,7 @@ def test_facts_that_are_none_are_counted(splunk: Splunk) -> None:
     result = splunk.report("esatlsmessages", [{"esatls_facts": "[1, 2"}, {"esatls_facts": "{}"}, event(NATIVE + "Start MID 6 ICID 5")], mapped=False)
     assert [row["mid"] for row in result.rows] == ["6"]
     ((level, text),) = result.messages
-    assert (level, text) == ("WARN", "esatlsmessages: 2 broken rows besides 3 read; the first: row 1 of a chunk: JSONDecodeError")
+    assert (level, text) == ("WARN", "esatlsmessages: 2 broken rows (3 rows read); the first: row 1 of a chunk: JSONDecodeError")
 
 
 def test_time_of_a_connection_out_of_view(splunk: Splunk) -> None:

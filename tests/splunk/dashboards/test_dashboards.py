@@ -405,11 +405,11 @@ def test_health(theme: str, visit: Callable[..., Browser]) -> None:
         ["Hours in the records", "150, the newest begins at 2026-03-08 11:00, 0 missing in between", "-"],
         ["What is still open", "judged as of 2026-03-08 12:00", "-"],
         ["Days not judged yet", "0", "-"],
-        ["Days whose rest is not closed yet", "1", "-"],
+        ["Days not closed yet", "1", "-"],
         ["Partners that must use TLS", f"{len(scenario.PARTNERS)} rows", "-"],
     ]
     (data,) = page.records("viz_data")
-    assert (data["host"], data["indexed after s"], data["state"][:24]) == (source.RELAY, "2", "no event for 180 minutes")
+    assert (data["host"], data["delay in s"], data["state"][:24]) == (source.RELAY, "2", "no event for 180 minutes")
     told = page.records("viz_told")
     assert [(row["appliance"], row["state"]) for row in told] == [(host, "ok") for host in scenario.HOSTS]
     assert sum(int(row["messages"]) for row in told) == sum(MESSAGES[0][name] for name in RECEIVED_VERDICTS)
