@@ -71,15 +71,16 @@ def listed(side: str, field: str) -> dict[str, Any]:
     return {"terms": {field: {"index": INDEX, "id": DOCUMENT, "path": side}}}
 
 
-LISTED_IN = Condition("sender must use TLS", listed("receiving", "esatls.received.partner"))
-LISTED_OUT = Condition("recipient must be sent to over TLS", listed("delivery", "esatls.delivered.partner"))
-LISTED_OUT_CLEAR = Condition("sent in clear text to a recipient who must be sent to over TLS", listed("delivery", "esatls.delivered.cleartext_partner"))
+LISTED_IN = Condition("sender's domain must use TLS", listed("receiving", "esatls.received.partner"))
+LISTED_OUT = Condition("recipient's domain must use TLS", listed("delivery", "esatls.delivered.partner"))
+LISTED_OUT_CLEAR = Condition("sent in clear text to a domain that must use TLS", listed("delivery", "esatls.delivered.cleartext_partner"))
 OUTDATED = Condition("deprecated protocol or weak cipher", _outdated())
 
 NOTE = (
-    "`unused` connections carried no message, and of `unknown` ones the log does not tell: both have their own count and are in no percentage. "
-    "A `mixed` connection carried messages before TLS came up and after. `internal` messages were made by the appliance itself; `none` means that nothing "
-    "was received, because the message was refused or given up, or that nothing was delivered in view."
+    "`unused` connections carried no message, and for `unknown` ones the log does not show whether TLS was used. "
+    "A `mixed` connection carried messages before TLS came up and after. `internal` messages were made by the appliance itself; "
+    "`none` means not received, because the message was refused or given up before that, or not delivered to anybody in this log. "
+    "`unused`, `unknown`, `internal` and `none` are counted separately and are not included in percentages."
 )
 
 
@@ -121,7 +122,7 @@ def searches() -> tuple[Search, ...]:
         Search(
             "esatls-search-connections",
             "ESA TLS: connections",
-            "One row per connection, with its verdict and why.",
+            "One row per connection, with its verdict and the reason.",
             CONNECTIONS,
             (
                 "observer.hostname",
@@ -164,7 +165,7 @@ def _shares(prefix: str, words: tuple[str, ...]) -> tuple[Column, ...]:
 
 def _summary(title: str, view: str, where: str, prefix: str, verdict: str, words: tuple[str, ...]) -> tuple[Panel, ...]:
     """Return two panels: the percentage in large letters, and the table of the verdicts."""
-    encrypted = share("encrypted, of those the log tells about", f"{prefix}.encrypted")
+    encrypted = share(f"encrypted, not counting {' and '.join(uncounted(words))}", f"{prefix}.encrypted")
     return (
         Panel(title, "metric", 12, 7, view, (encrypted,), where),
         Panel(f"{title}: verdicts", "table", 12, 7, view, (by("Verdict", verdict, len(words)), count("Count")), where),
@@ -177,16 +178,19 @@ def _clear(title: str, partner: str, where: str) -> tuple[Panel, ...]:
     return (Panel(title, "table", 24, 14, MESSAGES, columns, where, drill_to=LOOKUP, drill_name="Show the messages"),)
 
 
-TREND_NOTE = "Weeks and months are those of the calendar, in the browser's time zone; the last one is not over. Percentages are of what the log tells."
+TREND_NOTE = (
+    "Weeks and months are those of the calendar, in the browser's time zone; the last one is incomplete. "
+    "`unused`, `unknown`, `internal` and `none` are not included in percentages."
+)
 MUST_NOTE = (
-    "The list is loaded by `esatls elastic must-encrypt partners.csv`, from the CSV that `esatls check` and the Splunk app read. "
-    "Until then these panels have no index to look into, and say so. A partner is the sender's domain of incoming mail, and each "
-    "recipient's domain of outgoing mail. A message to several domains counts for each of them, under the verdict on the whole message; as mail in clear text "
-    "it counts only for those to which it went so."
+    "Load the list with `esatls elastic must-encrypt partners.csv`: it is the same CSV file that `esatls check` and the Splunk app read. "
+    "Until then, these panels show an error, because the index of the list does not exist. A partner is the sender's domain for incoming mail, and each "
+    "recipient's domain for outgoing mail. A message to several domains counts for each of them with the verdict on the whole message, but as mail in clear "
+    "text only for those that got it in clear text."
 )
 HEALTH_NOTE = (
-    "Each run of `esatls elastic join` leaves a report. Where the last good one is older than a few intervals of its timer, verdicts are stale. "
-    "Where no lines come in, look at the shippers."
+    "Each run of `esatls elastic join` writes a document here. If the last successful run is older than a few intervals of its timer, verdicts are out of "
+    "date. If no lines come in, check the shippers."
 )
 
 
@@ -240,8 +244,8 @@ def _must_encrypt() -> tuple[Panel, ...]:
 def _health() -> tuple[Panel, ...]:
     good = "event.outcome : success"
     return (
-        Panel("Last good run", "metric", 12, 6, RUNS, (last("Last good run", where=good),)),
-        Panel("Events are joined up to", "metric", 12, 6, RUNS, (last("joined up to", "esatls.run.read_to"),)),
+        Panel("Last successful run", "metric", 12, 6, RUNS, (last("Last successful run", where=good),)),
+        Panel("Events joined up to", "metric", 12, 6, RUNS, (last("joined up to", "esatls.run.read_to"),)),
         Panel("Failed runs", "metric", 12, 6, RUNS, (count("failed", "event.outcome : failure"),)),
         Panel("Documents rejected", "metric", 12, 6, RUNS, (total("rejected", "esatls.run.refused"),)),
         Panel("Runs over time", "area", 24, 12, RUNS, (over_time(), by("Outcome", "event.outcome"), count("Runs"))),
@@ -268,7 +272,7 @@ def dashboards() -> tuple[Dashboard, ...]:
         Panel("Messages received over time", "area", 24, 12, MESSAGES, (over_time(), by("Verdict", "esatls.received.verdict"), count("Messages"))),
         Panel("Messages delivered over time", "area", 24, 12, MESSAGES, (over_time(), by("Verdict", "esatls.delivered.verdict"), count("Messages"))),
         Panel(
-            "Protocols of encrypted connections",
+            "Protocols of connections over TLS",
             "pie",
             16,
             12,
@@ -277,7 +281,7 @@ def dashboards() -> tuple[Dashboard, ...]:
             OVER_TLS_CONNECTIONS,
         ),
         Panel(
-            "Ciphers of encrypted connections",
+            "Ciphers of connections over TLS",
             "table",
             32,
             12,
@@ -303,7 +307,7 @@ def dashboards() -> tuple[Dashboard, ...]:
             drill_name="Show this partner",
         ),
         Panel(
-            "Errors that count as no failure of TLS",
+            "Errors that do not count as TLS failures",
             "table",
             48,
             12,
@@ -373,8 +377,8 @@ def dashboards() -> tuple[Dashboard, ...]:
             drill_to=LOOKUP,
             drill_name="Show the messages",
         ),
-        *_clear("Partners whose mail came in clear text", "esatls.received.partner", CLEAR_IN),
-        *_clear("Partners that mail went to in clear text", "esatls.delivered.cleartext_partner", "esatls.delivered.cleartext_partner : *"),
+        *_clear("Mail from partners in clear text", "esatls.received.partner", CLEAR_IN),
+        *_clear("Mail to partners in clear text", "esatls.delivered.cleartext_partner", "esatls.delivered.cleartext_partner : *"),
         Panel(
             "Connections with partners",
             "table",
@@ -404,7 +408,7 @@ def dashboards() -> tuple[Dashboard, ...]:
         Dashboard(
             OVERVIEW,
             "ESA TLS: Overview",
-            "Which share of connections and messages used TLS, over time, with which protocols, and who fails.",
+            "The share of connections and messages over TLS, in and out, with which protocols and ciphers, and what failed.",
             (hosts, ("Mail flow", MESSAGES, "email.direction")),
             overview,
         ),

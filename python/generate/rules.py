@@ -92,13 +92,13 @@ def alerts() -> tuple[Alert, ...]:
     )
     return (
         Alert("no-lines", "ESA TLS: no lines come in", EVENTS, 60, "10m", query={"exists": {"field": "event.action"}}, fewer=True),
-        Alert("join-stale", "ESA TLS: no good run of the join", RUNS, 60, "10m", query={"term": {"event.outcome": "success"}}, fewer=True),
+        Alert("join-stale", "ESA TLS: no run of the join succeeds", RUNS, 60, "10m", query={"term": {"event.outcome": "success"}}, fewer=True),
         Alert("join-rejected", "ESA TLS: the server rejects records", RUNS, 60, "10m", query={"range": {"esatls.run.refused": {"gt": 0}}}),
         Alert("partner-went-clear", "ESA TLS: a partner went from TLS to clear text", CONNECTIONS, 8 * day, "1h", esql=went_clear),
-        Alert("share-dropped", "ESA TLS: the share of TLS dropped against its own week", CONNECTIONS, 8 * day, "1h", esql=dropped),
+        Alert("share-dropped", "ESA TLS: the share of TLS dropped, compared with the week before", CONNECTIONS, 8 * day, "1h", esql=dropped),
         Alert(
             "protocol-retired",
-            "ESA TLS: TLS 1.0, 1.1 or SSL is used",
+            "ESA TLS: a deprecated protocol is used",
             CONNECTIONS,
             day,
             "1h",
@@ -107,7 +107,7 @@ def alerts() -> tuple[Alert, ...]:
         ),
         Alert(
             "certificate-receiving",
-            "ESA TLS: receiving fails for a certificate",
+            "ESA TLS: receiving fails because of a certificate",
             EVENTS,
             60,
             "15m",
@@ -143,7 +143,7 @@ def detections() -> tuple[Detection, ...]:
         Detection(
             "partner-clear",
             "ESA TLS: a partner's connection went in clear text for the first time",
-            "A partner with whom no connection of the last 90 days went in clear text has one that did: its server or a device on the way may strip STARTTLS.",
+            "A partner's connection went in clear text for the first time in 90 days: its server may have stopped using TLS, or a device may strip STARTTLS.",
             CONNECTIONS,
             "esatls.verdict : cleartext",
             "medium",
@@ -153,8 +153,8 @@ def detections() -> tuple[Detection, ...]:
         ),
         Detection(
             "protocol-retired",
-            "ESA TLS: a retired protocol is used",
-            "A connection with a partner uses SSL, TLS 1.0 or TLS 1.1, which RFC 8996 retires.",
+            "ESA TLS: a deprecated protocol is used",
+            "A connection used a deprecated protocol: SSL 2, SSL 3, TLS 1.0 or TLS 1.1 (RFC 6176, RFC 7568, RFC 8996).",
             CONNECTIONS,
             f"{OVER_TLS_CONNECTIONS} and ({RETIRED})",
             "low",
@@ -163,8 +163,8 @@ def detections() -> tuple[Detection, ...]:
         ),
         Detection(
             "certificate-receiving",
-            "ESA TLS: receiving fails for a certificate",
-            "A sender's handshake failed for a certificate: the appliance's own may have expired, or the sender's is not accepted.",
+            "ESA TLS: receiving fails because of a certificate",
+            "A sender's TLS handshake failed because of a certificate: the appliance's own may have expired, or the sender's was not accepted.",
             CONNECTIONS,
             "network.direction : ingress and event.reason : (*certificate* or *verif*)",
             "medium",

@@ -314,7 +314,7 @@ def test_the_panel_of_errors_that_are_no_failures(client: Client, apart: str) ->
     ]
     write(client, apart, records)
     layers = {panel["title"]: Layer(panel) for _, panel in LENS}
-    assert layers["Errors that count as no failure of TLS"].ask(client, apart) == {
+    assert layers["Errors that do not count as TLS failures"].ask(client, apart) == {
         ("egress", "a.example.com", "reset"): (1, 1),
         ("egress", "b.example.com", "450"): (1, 0),
     }

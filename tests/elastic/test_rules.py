@@ -97,7 +97,7 @@ CERTIFICATE = "TLS failed: (336151574, 'error:14094416:SSL routines:ssl3_read_by
 
 
 def log() -> list[str]:
-    """Return a log of today: a retired protocol, a certificate that was not accepted, and a listed partner's mail in clear text."""
+    """Return a log of today: a deprecated protocol, a certificate that was not accepted, and a listed partner's mail in clear text."""
     stamp = (datetime.now(timezone.utc) - timedelta(minutes=5)).strftime("%a %b %d %H:%M:%S %Y")
     texts = [
         *opened(1, "old.example.net"), "ICID 1 TLS success protocol TLSv1 cipher AES128-SHA", *message(1, "old.example.net"),
@@ -147,10 +147,10 @@ def test_alerts_find_what_they_are_for(empty: Client) -> None:
     found = {name: hits(empty, one["params"]) for name, one in ALERTS.items() if "esQuery" in one["params"]}
     assert found.pop("no lines come in") >= {"connection_opened", "tls_failed"}
     assert found == {
-        "no good run of the join": {"join"},
+        "no run of the join succeeds": {"join"},
         "the server rejects records": set(),
-        "TLS 1.0, 1.1 or SSL is used": {"old.example.net"},
-        "receiving fails for a certificate": {"esa1"},
+        "a deprecated protocol is used": {"old.example.net"},
+        "receiving fails because of a certificate": {"esa1"},
         "mail of a partner that must use TLS went in clear text": {"2"},
     }
     detected = {}
@@ -159,8 +159,8 @@ def test_alerts_find_what_they_are_for(empty: Client) -> None:
         detected[name] = {hit["_source"]["source"]["ip"] for hit in answer["hits"]["hits"]}
     assert detected == {
         "a partner's connection went in clear text for the first time": {"198.51.100.2"},
-        "a retired protocol is used": {"198.51.100.1"},
-        "receiving fails for a certificate": {"198.51.100.4"},
+        "a deprecated protocol is used": {"198.51.100.1"},
+        "receiving fails because of a certificate": {"198.51.100.4"},
     }
 
 
