@@ -165,7 +165,7 @@ def _shares(prefix: str, words: tuple[str, ...]) -> tuple[Column, ...]:
 
 def _summary(title: str, view: str, where: str, prefix: str, verdict: str, words: tuple[str, ...]) -> tuple[Panel, ...]:
     """Return two panels: the percentage in large letters, and the table of the verdicts."""
-    encrypted = share(f"encrypted, not counting {' and '.join(uncounted(words))}", f"{prefix}.encrypted")
+    encrypted = share(f"encrypted (not counting {', '.join(uncounted(words))})", f"{prefix}.encrypted")
     return (
         Panel(title, "metric", 12, 7, view, (encrypted,), where),
         Panel(f"{title}: verdicts", "table", 12, 7, view, (by("Verdict", verdict, len(words)), count("Count")), where),
@@ -226,8 +226,8 @@ def _trends() -> tuple[Panel, ...]:
 def _must_encrypt() -> tuple[Panel, ...]:
     incoming = (by("Partner", "esatls.received.partner", 100), count("Messages"), *_verdicts("esatls.received.verdict", RECEIVED_VERDICTS))
     outgoing = (by("Partner", "esatls.delivered.partner", 100), count("Messages"), *_verdicts("esatls.delivered.verdict", DELIVERED_VERDICTS))
-    broken = (first("First broken", CLEAR_IN), last("Last broken", where=CLEAR_IN))
-    clear = (by("Partner", "esatls.delivered.cleartext_partner", 100), count("Messages"), first("First broken"), last("Last broken"))
+    broken = (first("First clear text", CLEAR_IN), last("Last clear text", where=CLEAR_IN))
+    clear = (by("Partner", "esatls.delivered.cleartext_partner", 100), count("Messages"), first("First clear text"), last("Last clear text"))
     tables = (
         ("Incoming mail of listed partners", (*incoming, *broken), LISTED_IN),
         ("Outgoing mail of listed partners", outgoing, LISTED_OUT),

@@ -384,15 +384,15 @@ one field whose name tells the kind of event (`esatls_tls_success_receiving`) an
 {field_table(FIELDS)}
 ## Connections: `esatlsconnections`
 
-`host` is `esa_host`. `_time` is when the connection was opened; where that is not in view, when it was closed or first spoken of.
+`host` is `esa_host`. `_time` is when the connection was opened; if the log does not show that, when it was closed or first mentioned.
 
 {field_table(CONNECTION_FIELDS)}
 ## Messages: `esatlsmessages`
 
 `host` is `esa_host`, `_time` is `first_seen`. `deliveries` has one value of JSON per attempt; the fields `delivery_*` have one value per attempt each,
-in the same order, an empty one where the attempt lacks it. `mail` has one value per partner, its side, the verdict there and its domain:
-`delivery:cleartext:bank.example`. The partner is the sender's domain of incoming mail, the recipients' domains of outgoing mail, and both where the
-log does not tell the flow; the macro `esatls_message_partners` makes a row of each.
+in the same order, an empty one if the attempt has none. `mail` has one value per partner: side, verdict and domain, such as
+`delivery:cleartext:bank.example`. The partner is the sender's domain for incoming mail, the recipients' domains for outgoing mail, and both if the log
+does not show the mail flow. The macro `esatls_message_partners` makes a row of each.
 
 {field_table(MESSAGE_FIELDS)}{field_table(DELIVERY_FIELDS, "delivery_").partition("|---|---|---|")[2].lstrip()}"""
 

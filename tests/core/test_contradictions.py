@@ -171,8 +171,8 @@ def test_command_line(tmp_path: Path) -> None:
     log = tmp_path / "mail.log"
     log.write_text("\n".join(ONE["one MID on two ICIDs"][0]) + "\n", encoding="ascii")
     warning = (
-        "esatls: lines without a host: an id was taken by two at once, MID 14 at 2024-03-05T10:00:02Z; this looks like several appliances under "
-        "one name, whose verdicts may be mixed up: give each a host of its own"
+        "esatls: lines without a host: an id was used by two at once, MID 14 at 2024-03-05T10:00:02Z; this looks like several appliances under "
+        "one name, whose verdicts may be mixed up: give each its own host name"
     )
     partners = tmp_path / "partners.csv"
     partners.write_text("domain,direction,owner\nexample.com,both,mail team\n", encoding="ascii")
@@ -193,7 +193,7 @@ def test_report() -> None:
         assert ("contradictions" in notes) is expected
     facts, shown = read_facts(ONE["one MID on two ICIDs"][0])[0], Contradictions()
     notes = statistics.build(connections(facts, shown), messages(facts, shown), contradictions=shown)["notes"]
-    assert notes["contradictions"].startswith("Lines without a host: an id was taken by two at once, MID 14 at 2024-03-05T10:00:02Z;")
+    assert notes["contradictions"].startswith("Lines without a host: an id was used by two at once, MID 14 at 2024-03-05T10:00:02Z;")
 
 
 def test_many() -> None:
@@ -227,5 +227,5 @@ def test_what_is_told_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
         for pure in ("1", ""):
             compiled.module.cache_clear()
             told += [terminal.run(command, "--jobs", jobs, *tmp_path.iterdir(), env={"ESATLS_PURE": pure}).stderr for jobs in (1, 2, 4)]
-        assert b" ids were each taken " in told[0]
+        assert b" ids were each used " in told[0]
         assert told == [told[0]] * 6, command

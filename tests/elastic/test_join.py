@@ -145,7 +145,7 @@ def test_ids_that_two_had_at_once_are_told(empty: Client) -> None:
     index_lines(empty, [opened.format(5, "esa1", 2)])
     join(empty, tell=said.append)
     (warning,) = said
-    assert warning.startswith("esa1: an id was taken by two at once, ICID 81 at ")
+    assert warning.startswith("esa1: an id was used by two at once, ICID 81 at ")
     empty.request("POST", "/logs-esatls.runs-*/_refresh")
     hits = empty.request("POST", "/logs-esatls.runs-*/_search", {"query": {"term": {"esatls.run.contradictions": "esa1"}}})["hits"]["hits"]
     assert [(hit["_source"]["esatls"]["run"]["contradictions"], hit["_source"]["message"]) for hit in hits] == [(["esa1"], warning)]

@@ -80,7 +80,7 @@ def check_numbers(page: Page, built: Any) -> None:
             [f"{row[name]:,}" for name in ("failed", "cleartext", "partners")] for row in whole["reasons"][: report_html.MOST_REASONS]
         ]
         assert all(row[0].startswith(why["reason"]) for row, why in zip(shown, whole["reasons"]))
-        others = page.tables.get(f"{title}: errors that count as no failure of TLS", [[]])[1:]
+        others = page.tables.get(f"{title}: errors that do not count as TLS failures", [[]])[1:]
         assert [row[1:] for row in others] == [
             [f"{row[name]:,}" for name in ("unused", "unknown")] for row in whole["other_reasons"][: report_html.MOST_REASONS]
         ]

@@ -55,7 +55,7 @@ def test_many_partners_and_one_in_clear_text() -> None:
     assert "quiet.example, received: 1 of 1 message\n  MID 999\n" in out
     assert "p000.example" not in out
     many = mail(report.build([connection("delivery", i, "failed", domain=f"p{i:03}.example") for i in range(12)], []))
-    assert "and 2 more rows, which the page, JSON and CSV have\n" in many
+    assert "and 2 more rows in the page, JSON and CSV\n" in many
 
 
 def test_nothing_to_look_at() -> None:

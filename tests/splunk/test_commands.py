@@ -651,7 +651,7 @@ def test_ids_that_two_appliances_had_at_once(splunk: Splunk) -> None:
     for command in ("esatlsmessages", "esatlsconnections"):
         ((level, text),) = splunk.report(command, events).messages
         assert level == "WARN"
-        assert re.fullmatch(f"{command}: \\S+: an id was taken by two at once, MID 6 at [0-9TZ:-]+; this looks like several appliances .*", text), text
+        assert re.fullmatch(f"{command}: \\S+: an id was used by two at once, MID 6 at [0-9TZ:-]+; this looks like several appliances .*", text), text
     assert splunk.report("esatlsmessages", [event(NATIVE + "Start MID 6 ICID 5")] * 2).messages == []
 
 

@@ -53,7 +53,7 @@ def period(text: str, zone: tzinfo | None = None, now: datetime | None = None) -
     try:
         return parse_rfc3339(text, zone), None
     except UsageError as error:
-        raise UsageError(f"{error}; nor 7d, 12h, 2w, today, yesterday, monday, last-week, last-month or a month such as 2026-03") from error
+        raise UsageError(f"{error}; also possible: 7d, 12h, 2w, today, yesterday, monday, last-week, last-month or a month such as 2026-03") from error
 
 
 def _begin(day: datetime, zone: tzinfo) -> int:

@@ -81,7 +81,7 @@ def _wanted(what: str) -> tuple[int | None, Callable[[MessageRecord], bool]]:
             raise UsageError(f"{what}: not a MID")
         return int(what), lambda _: True
     if not what.strip("<>"):
-        raise UsageError("WHAT is a MID, a Message-ID or an address, not an empty text")
+        raise UsageError("WHAT must be a MID, a Message-ID or an address, and cannot be empty")
     by_id, by_address = MessageFilter(message_id=(what,)), MessageFilter(address=(what.strip("<>"),))
     return None, lambda record: by_id.passes(record) or by_address.passes(record)
 

@@ -25,7 +25,7 @@ class Field(NamedTuple):
 
 
 FIELDS: tuple[Field, ...] = (
-    Field("time", "date", "Stamp of the line, in UTC (RFC 3339)", ("@timestamp",), "_time"),
+    Field("time", "date", "Timestamp of the line, in UTC (RFC 3339)", ("@timestamp",), "_time"),
     Field("esa_host", "keyword", "Appliance that wrote the line", ("observer.hostname",), "dvc"),
     Field("esa_log", "keyword", "Log subscription, such as mail_logs", ("esatls.log",)),
     Field("esa_level", "keyword", "Info, Warning, Critical, Debug or Trace", ("log.level",)),
@@ -48,8 +48,8 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field("tls_version", "keyword", "Protocol as logged, such as TLSv1.2", ("tls.version",), "ssl_version"),
     Field("tls_cipher", "keyword", "Cipher as logged", ("tls.cipher",)),
-    Field("tls_reason", "keyword", "Why TLS failed, as logged; or the text of a TLS line of unknown wording", ("event.reason",), "reason"),
-    Field("tls_verify", "keyword", "failed if the certificate was not accepted, which shows that the handshake succeeded", ("esatls.tls_verify",)),
+    Field("tls_reason", "keyword", "Why TLS failed, as logged; or the text of a TLS line with unknown wording", ("event.reason",), "reason"),
+    Field("tls_verify", "keyword", "failed if the certificate was not accepted; the handshake itself succeeded", ("esatls.tls_verify",)),
     Field(
         "tls_peer_cn",
         "keyword",
@@ -91,7 +91,7 @@ FIELDS: tuple[Field, ...] = (
     Field("mail_flow", "keyword", "incoming or outgoing", ("email.direction",)),
     Field("close_reason", "keyword", "How the connection ended: close, lost, killed", ("esatls.close_reason",)),
     Field("error_details", "keyword", "Details of a connection error", ("esatls.error_details",)),
-    Field("start_note", "keyword", "What the appliance made the message for, such as ISQ Notification", ("esatls.start_note",)),
+    Field("start_note", "keyword", "Why the appliance made the message, such as ISQ Notification", ("esatls.start_note",)),
     Field("message_end", "keyword", "How the message was finished: done or aborted", ("esatls.message_end",)),
     Field("abort_reason", "keyword", "Why the message was aborted", ("esatls.abort_reason",)),
     Field("quarantine", "keyword", "Quarantine that the message went to or left", ("esatls.quarantine",)),
@@ -108,7 +108,7 @@ FIELDS: tuple[Field, ...] = (
     Field("action", "keyword", "Final action on a consolidated event, such as DELIVERED", ("esatls.action",)),
     Field("serial", "keyword", "Serial number of the appliance, on a consolidated event", ("observer.serial_number",)),
     Field("ended", "keyword", "End of the message's processing on a consolidated event, in the appliance's own time", ("esatls.ended",)),
-    Field("witness", "keyword", "Source of the statement where it is not the text log: cef or tracking", ("esatls.witness",)),
+    Field("witness", "keyword", "Source of the event, if it is not the text log: cef or tracking", ("esatls.witness",)),
 )
 
 INTEGERS: frozenset[str] = frozenset(field.name for field in FIELDS if field.type == "integer")
@@ -135,9 +135,9 @@ CONNECTION_FIELDS: tuple[Field, ...] = (
     Field("tls_reason", "keyword", "Why TLS failed, was not used or is not known"),
     Field("tls_peer_cn", "keyword", "Common name of the peer's certificate"),
     Field("tls_domain", "keyword", "Destination domain named by the log"),
-    Field("tls_required", "boolean", "True where the log says that TLS was required"),
+    Field("tls_required", "boolean", "True if the log says that TLS was required"),
     Field("conflict", "keyword", "What another source says to the contrary, such as 'text: cleartext, cef: encrypted'"),
-    Field("witness", "keywords", "Who states the verdict, where it is not the text log alone: cef, text, tracking"),
+    Field("witness", "keywords", "Sources of the verdict, if it is not the text log alone: cef, text, tracking"),
     Field("domain", "keyword", "Partner: the destination's domain, or the senders' if all share one"),
     Field("mail_flow", "keyword", "incoming or outgoing"),
     Field("messages", "integer", "Messages started or delivered on it, except those given up"),
@@ -146,8 +146,8 @@ CONNECTION_FIELDS: tuple[Field, ...] = (
 DELIVERY_FIELDS: tuple[Field, ...] = (
     Field("dcid", "integer", "Delivery connection id"),
     Field("rid", "integers", "Recipient ids of the attempt"),
-    Field("outcome", "keyword", "done, bounced or delayed; absent while the log shows only the start"),
-    Field("time", "date", "When it was delivered, bounced or delayed; when it was started while the log shows only that"),
+    Field("outcome", "keyword", "done, bounced or delayed; absent if the log shows only the start"),
+    Field("time", "date", "When it was delivered, bounced or delayed; when it was started, if the log shows only that"),
     Field("verdict", "keyword", "The connection's verdict at that time"),
     Field("tls_version", "keyword", "Protocol as logged"),
     Field("tls_cipher", "keyword", "Cipher as logged"),
@@ -157,7 +157,7 @@ DELIVERY_FIELDS: tuple[Field, ...] = (
     Field("reason", "keyword", "Why TLS failed or was not used"),
     Field("response", "keyword", "SMTP reply of a bounce or delay"),
     Field("conflict", "keyword", "What another source says to the contrary"),
-    Field("witness", "keywords", "Who states the verdict, where it is not the text log alone"),
+    Field("witness", "keywords", "Sources of the verdict, if it is not the text log alone"),
 )
 
 MESSAGE_FIELDS: tuple[Field, ...] = (
@@ -171,13 +171,13 @@ MESSAGE_FIELDS: tuple[Field, ...] = (
     Field("received_peer_ip", "ip", "Address that sent it"),
     Field("received_peer_host", "keyword", "Name of that address"),
     Field("received_conflict", "keyword", "What another source says to the contrary"),
-    Field("received_witness", "keywords", "Who states the verdict, where it is not the text log alone: cef, text, tracking"),
+    Field("received_witness", "keywords", "Sources of the verdict, if it is not the text log alone: cef, text, tracking"),
     Field("received_from_mid", "integer", "Message whose connection gives the receiving verdict, if not its own"),
     Field("mail_flow", "keyword", "incoming or outgoing"),
     Field("sender", "keyword", "Envelope sender"),
     Field("recipients", "keywords", "Envelope recipients"),
     Field("parent_mid", "integer", "Message that this one was made from"),
-    Field("mid_relation", "keyword", "How it was made from it"),
+    Field("mid_relation", "keyword", "How this one was made from it"),
     Field("delivered", "keyword", "encrypted, mixed, cleartext, none or unknown"),
     Field("deliveries", "objects", "All delivery attempts"),
     Field("first_seen", "date", "First line about it"),

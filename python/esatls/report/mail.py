@@ -90,7 +90,7 @@ def _list(report: Report, issue: IssueName, title: str) -> Iterator[str]:
         yield from _wrapped(", ".join(_example(one) for one in told["examples"]), "  ", "  ")
     left = len(rows) - MOST_ROWS
     if left > 0:
-        yield f"and {left:,} more {word(left, 'rows')}, which the page, JSON and CSV have"
+        yield f"and {left:,} more {word(left, 'rows')} in the page, JSON and CSV"
 
 
 def _example(one: Mapping[str, Any]) -> str:

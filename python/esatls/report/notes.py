@@ -29,7 +29,8 @@ NOTES: dict[str, str] = {
     ),
     "percent": (
         f"Percentages are based on what is {_listed(counted(WORDS), 'or')}. {_listed(uncounted(WORDS), 'and').capitalize()} "
-        "are shown separately and not included. Shares of protocols and ciphers are of connections over TLS (encrypted or mixed) for which they are known."
+        "are shown separately and are not included. Shares of protocols and ciphers are based on connections over TLS (encrypted or mixed) "
+        "for which they are known."
     ),
     **{verdict.word: verdict.meaning for verdict in VERDICTS},
     "attempted": (
@@ -59,7 +60,7 @@ NOTES: dict[str, str] = {
     "failures": "After a failure, the connection ended without mail (failed) or mail was sent without TLS (cleartext).",
     "reasons": "Reasons are quoted from the log; “possibly” means that the log shows only a connection error.",
     "other_reasons": (
-        "A reset or an end of the connection can happen before TLS or during it (unknown); a refusal, a time-out or a reply of the other side "
+        "If a connection was reset or ended, that can have been before TLS or during it (unknown); a refusal, a timeout or a reply from the other side "
         "says nothing about TLS (unused). Neither is included in percentages of failures."
     ),
     "evidence": "What this report was made from: each file as it was on disk, and how many of its lines were events, ignored or unreadable.",

@@ -245,7 +245,7 @@ def _failure_reasons(rows: Sequence[Mapping[str, Any]], title: str) -> Markup:
 def _other_reasons(rows: Sequence[Mapping[str, Any]], title: str) -> Markup:
     names = uncounted(CONNECTION_VERDICTS)
     return table(
-        f"{title}: errors that count as no failure of TLS",
+        f"{title}: errors that do not count as TLS failures",
         [Column("Reason"), *(Column(verdict.capitalize(), "aside", verdict) for verdict in names)],
         [[_reason(row["reason"]), *(number(row[verdict]) for verdict in names)] for row in rows[:MOST_REASONS]],
         more(rows, MOST_REASONS, "reasons"),

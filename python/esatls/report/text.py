@@ -347,7 +347,7 @@ def _failures(sheet: _Sheet, report: Report, direction: Direction) -> None:
         sheet.note("No failure in this log.")
     names = uncounted(CONNECTION_VERDICTS)
     rows: list[list[Cell]] = [[_reason(row["reason"]), *(cast("Mapping[str, Any]", row)[verdict] for verdict in names)] for row in part["other_reasons"]]
-    sheet.table("Errors that count as no failure of TLS", ["Reason", *map(str.capitalize, names)], rows, what="reasons")
+    sheet.table("Errors that do not count as TLS failures", ["Reason", *map(str.capitalize, names)], rows, what="reasons")
     if rows:
         sheet.note(report["notes"]["other_reasons"])
 
@@ -368,7 +368,7 @@ def _failure_tables(sheet: _Sheet, part: Mapping[str, Any]) -> None:
         reasons = Text("\n").join(Text(printable(clipped(why))) for why in whys)
         rows.append([row["partner"], row["failed"], row["cleartext"], row["required"], reasons])
     sheet.table(
-        "Partners with which TLS fails most",
+        "Partners with the most TLS failures",
         ["Partner", "Failed", "Cleartext", "TLS\nrequired", "Reasons"],
         rows,
         what="partners",

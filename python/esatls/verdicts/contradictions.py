@@ -66,10 +66,10 @@ class Contradiction(NamedTuple):
 
     def __str__(self) -> str:
         """Return a sentence for the user."""
-        many = f"{self.ids:,} ids were each taken by two connections or messages at once, first" if self.ids > 1 else "an id was taken by two at once,"
+        many = f"{self.ids:,} ids were each used by two connections or messages at once, first" if self.ids > 1 else "an id was used by two at once,"
         return (
             f"{self.host or 'lines without a host'}: {many} {self.first} at {self.time}; this looks like several appliances under one name, "
-            "whose verdicts may be mixed up: give each a host of its own"
+            "whose verdicts may be mixed up: give each its own host name"
         )
 
 

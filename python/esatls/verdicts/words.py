@@ -29,19 +29,19 @@ class Verdict(NamedTuple):
 
 
 VERDICTS: tuple[Verdict, ...] = (
-    Verdict("encrypted", "Over TLS; a delivered message, to everybody that it reached.", "#1d7f72", "#3bae9c", "green", counted=True),
+    Verdict("encrypted", "Over TLS; for a delivered message, to everybody that it reached.", "#1d7f72", "#3bae9c", "green", counted=True),
     Verdict(
         "mixed",
-        "In part over TLS: some messages of a connection came before TLS did, or a message was delivered in clear text to some recipients.",
+        "Partly over TLS: some messages of a connection were sent before TLS was started, or a message was delivered in clear text to some recipients.",
         *("#7568b8", "#a094e2", "magenta"),
         counted=True,
     ),
     Verdict("cleartext", "Mail was started or delivered without TLS.", "#b97400", "#e3a33b", "yellow", counted=True),
     Verdict("failed", "TLS did not come up and no mail was started.", "#c5393a", "#e4645c", "red", counted=True),
-    Verdict("internal", "Made by the appliance itself: received over nothing.", "#7b8fa5", "#6b7d92"),
-    Verdict("none", "Not received, because it was refused or given up before that; not delivered to anybody in this log.", "#948c83", "#7a7068"),
+    Verdict("internal", "Made by the appliance itself, so not received over a connection.", "#7b8fa5", "#6b7d92"),
+    Verdict("none", "Not received, because it was refused or given up before that; or not delivered to anybody in this log.", "#948c83", "#7a7068"),
     Verdict("unused", "No TLS and no mail, such as refused connections.", "#8f8f9f", "#6f6f86"),
-    Verdict("unknown", "The log does not show enough, such as the opening of the connection.", "#5f6a77", "#9aa6b3"),
+    Verdict("unknown", "The log does not show enough; for example, the opening of the connection is missing.", "#5f6a77", "#9aa6b3"),
 )
 """All words, in the order in which they are shown."""
 
