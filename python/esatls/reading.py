@@ -59,7 +59,7 @@ class Log:
         lists of dicts. Raises `UsageError` for any other name.
         """
         if what not in _FIELDS:
-            raise UsageError(f"no such records: {what!r}; there are {', '.join(_FIELDS)}")
+            raise UsageError(f"no such records: {what!r}; possible are {', '.join(_FIELDS)}")
         found: Iterator[Mapping[str, Any]] = self.messages() if what == "messages" else self.connections()
         return [_row(record, _FIELDS[what]) for record in found]
 

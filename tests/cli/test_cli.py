@@ -831,11 +831,11 @@ def test_explain() -> None:
 @pytest.mark.parametrize(
     ("line", "stopped", "nearest"),
     [
-        ("<22>Mar  3 10:00:02 esa1 mail_logs: ICID 5 TLS success", "the stamp 'Mar  3 10:00:02' is read, but behind it no level", 2),
-        ("2026-03-03T10:00:02Z esa1 mail_logs ICID 5 TLS success", "the stamp '2026-03-03T10:00:02Z' is read, but behind it no level", 4),
-        ("10h00 esa1 mail_logs Info: ICID 5 TLS success", "what stands in front of Info: has no stamp of a known form: '10h00 esa1 mail_logs '", None),
-        ("Mar  3 10:00:02 esa1 mail_logs: MID 1 Subject Info: ICID 5 TLS success", "in front of Info: a message text has begun", 1),
-        ('{"text": "Info: ICID 5 TLS success"}', "a record none of whose fields is a line", 7),
+        ("<22>Mar  3 10:00:02 esa1 mail_logs: ICID 5 TLS success", "the timestamp 'Mar  3 10:00:02' is read, but no level", 2),
+        ("2026-03-03T10:00:02Z esa1 mail_logs ICID 5 TLS success", "the timestamp '2026-03-03T10:00:02Z' is read, but no level", 4),
+        ("10h00 esa1 mail_logs Info: ICID 5 TLS success", "the text before Info: has no timestamp in a known form: '10h00 esa1 mail_logs '", None),
+        ("Mar  3 10:00:02 esa1 mail_logs: MID 1 Subject Info: ICID 5 TLS success", "before Info: a message text has begun", 1),
+        ('{"text": "Info: ICID 5 TLS success"}', "a record without a field that holds a log line, or an incomplete record", 7),
     ],
 )
 def test_explain_header(line: str, stopped: str, nearest: int | None) -> None:

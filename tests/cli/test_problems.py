@@ -160,7 +160,7 @@ def test_shape_that_is_never_understood(tmp_path: pathlib.Path, jobs: int, monke
     with log.open("a") as file:
         file.write(unknown[0])
     (said,) = shaped("--jobs", jobs, log)
-    assert said == "esatls: 1,000 lines were not recognized that begin like this: 2026-03-03 10h00 esa1\\x1b[31m mail_logs > ICID 0 TLS success"
+    assert said == "esatls: 1,000 lines that were not recognized begin like this: 2026-03-03 10h00 esa1\\x1b[31m mail_logs > ICID 0 TLS success"
     assert shaped("-q", "--jobs", jobs, log) == []
     (problem,) = problems("--jobs", jobs, log)
     assert f"esatls: {printable(problem)}" == said
@@ -176,7 +176,7 @@ def test_all_is_told_in_the_order_of_the_input(tmp_path: pathlib.Path, command: 
         )
     told = [run(command, "--jobs", jobs, *sorted(tmp_path.iterdir())).stderr.decode().splitlines() for jobs in (1, 2, 3)]
     assert told[0][:4] == [f"esatls: {tmp_path / name}.txt: no lines were recognized" for name in "abcd"]
-    assert told[0][5:] == ["esatls: 4,700 lines were not recognized that begin like this: 2026-03-03 10h00 box-a > ICID 7"]
+    assert told[0][5:] == ["esatls: 4,700 lines that were not recognized begin like this: 2026-03-03 10h00 box-a > ICID 7"]
     assert told[1:] == [told[0]] * 2
 
 

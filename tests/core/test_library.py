@@ -131,7 +131,7 @@ def test_kinds() -> None:
     with pytest.raises(TypeError, match=r"^kinds is a set of kinds, not one text: \{'tls_success'\}$") as told:
         esatls.events(lines, kinds="tls_success")
     assert isinstance(told.value, esatls.EsatlsError)
-    with pytest.raises(esatls.EsatlsError, match=r"^no such kind of event: 'all', 5; there are connection_opened, .*, time_offset$") as unknown:
+    with pytest.raises(esatls.EsatlsError, match=r"^no such kind of event: 'all', 5; the kinds are connection_opened, .*, time_offset$") as unknown:
         esatls.events(lines, kinds={"tls_success", "all", 5})  # type: ignore[arg-type]
     assert not isinstance(unknown.value, TypeError)
 

@@ -629,6 +629,6 @@ def test_many_unknown_shapes_hide_none() -> None:
         if number % 10 == 0:
             shapes.note(f"<22>Mar  3 10:00:{number % 60:02} esa1 audit ICID 5")
     assert shapes.told() == [
-        "20,000 lines were not recognized that begin like this: 2026-03-03 10h00 esa1 mail_logs[7] > info: ICID 5: ---------",
-        "2,000 lines were not recognized that begin like this: <22>Mar  3 10:00:00 esa1 audit ICID 5",
+        "20,000 lines that were not recognized begin like this: 2026-03-03 10h00 esa1 mail_logs[7] > info: ICID 5: ---------",
+        "2,000 lines that were not recognized begin like this: <22>Mar  3 10:00:00 esa1 audit ICID 5",
     ]

@@ -316,7 +316,7 @@ def test_two_runs_at_once(bench: Bench) -> None:
     first = threading.Thread(target=bench.join)
     first.start()
     assert waiting.wait(60)
-    with pytest.raises(LockedError, match=r"another join is under way \(process \d+ on .*\) until \S+Z at the latest: nothing was written"):
+    with pytest.raises(LockedError, match=r"another join is running \(process \d+ on .*\) until \S+Z at the latest: this one wrote and deleted nothing"):
         bench.join()
     go_on.set()
     first.join(60)

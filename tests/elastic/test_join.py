@@ -75,7 +75,7 @@ def test_what_join_wrote_is_left_alone(empty: Client, log: list[str]) -> None:
     found = records(empty)
     assert found.items() >= joined.items()
     assert (written, refused) == (len(found) - len(joined), 0)
-    assert said == [f"{len(loaded) - written} documents were not written: those that are there are of esatls elastic join"]
+    assert said == [f"{len(loaded) - written} documents were not written, because they exist already and were written by esatls elastic join"]
 
 
 def test_records_outlive_their_events(empty: Client, log: list[str]) -> None:

@@ -214,7 +214,7 @@ def test_a_record_of_one_of_two_messages(tmp_path: pathlib.Path, stated: str, ve
     found = [traced(mid, path)[0]["messages"][0] for mid in (10, 11)]
     assert [(one["received"], one.get("received_conflict"), one["hops"][0]["why"]) for one in found] == [
         (verdict, conflict, f"the sources contradict each other ({conflict})" if conflict else "stated by a consolidated event"),
-        ("cleartext", None, "no line about TLS stands between the opening of the connection and the message"),
+        ("cleartext", None, "the log has no line about TLS between the opening of the connection and the message"),
     ]
     assert [[line for line, decides in places(one["hops"][0]) if decides] for one in found] == [deciding, [1]]
 

@@ -20,12 +20,12 @@ SETTINGS: dict[str, tuple[type, str]] = {
     "host": (str, "name of the appliance, for lines that do not name it"),
     "jobs": (int, "number of processes"),
     "title": (str, "title of the report"),
-    "organisation": (str, "whose mail the report is about"),
-    "own_domains": (list, "domains of your own, apart from partners"),
+    "organisation": (str, "organisation that the report is about"),
+    "own_domains": (list, "your own domains, listed separately from partners"),
     "partners": (str, "list of partners that esatls check reads"),
 }
 """The settings that the file may have, each with its type and meaning. A setting is the default of the option of its name."""
-_WORDS = {str: "a text in quotes", int: "a number", list: 'a list such as ["example.com"]'}
+_WORDS = {str: "text in quotes", int: "a number", list: 'a list such as ["example.com"]'}
 
 
 def default_path() -> str:
@@ -67,7 +67,7 @@ def _settings(path: str, data: bytes) -> dict[str, Any]:
         raise UsageError(f"{path}: is not TOML: {error}") from error
     for name, value in told.items():
         if name not in SETTINGS:
-            raise UsageError(f"{path}: no such setting: {name}; there are {', '.join(SETTINGS)}")
+            raise UsageError(f"{path}: no such setting: {name}; the settings are {', '.join(SETTINGS)}")
         kind = SETTINGS[name][0]
         if type(value) is not kind or (isinstance(value, list) and not all(isinstance(one, str) for one in value)):
             raise UsageError(f"{path}: {name} must be {_WORDS[kind]}")

@@ -78,7 +78,7 @@ def _why(text: str) -> str:
     if not text:
         return "the line has no text after its header"
     if MATCHERS_BY_START[text[:START]] is None:
-        return f"no pattern begins with {text.split(' ', 1)[0]!r}: a line of another kind, or text from outside"
+        return f"no pattern begins with {text.split(' ', 1)[0]!r}: it is a line of another kind, or text from outside"
     names = [spec.name for spec in MATCHERS_BY_START[text[:START]].specs.values()]  # type: ignore[union-attr]
     return f"it begins like {', '.join(names)}, but does not match any of them completely"
 
@@ -86,15 +86,15 @@ def _why(text: str) -> str:
 def _stopped(line: str) -> str:
     """Return why no header was recognized in a line."""
     if line.lstrip()[:1] in ("{", "["):
-        return "a record none of whose fields is a line, or no whole record"
+        return "a record without a field that holds a log line, or an incomplete record"
     end = _END.search(line, 0, envelope.LONGEST)
     stamp = _STAMP.search(line, 0, envelope.LONGEST if end is None else end.start())
     if end is None:
-        read = f"the stamp {stamp[0]!r} is read, but behind it" if stamp else "no stamp is known in it, and"
-        return f"{read} no level (Info: and the like) and no CEF: follows"
+        read = f"the timestamp {stamp[0]!r} is read, but" if stamp else "it has no timestamp in a known form, and"
+        return f"{read} no level (such as Info:) and no CEF: follows"
     if stamp is None:
-        return f"what stands in front of {end[0]} has no stamp of a known form: {line[: end.start()][:60]!r}"
-    return f"in front of {end[0]} a message text has begun, in which somebody may have written it: {line[stamp.end() : end.start()].strip()[:60]!r}"
+        return f"the text before {end[0]} has no timestamp in a known form: {line[: end.start()][:60]!r}"
+    return f"before {end[0]} a message text has begun, so somebody may have written it there: {line[stamp.end() : end.start()].strip()[:60]!r}"
 
 
 def nearest(line: str) -> str:

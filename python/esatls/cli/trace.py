@@ -34,7 +34,7 @@ BY_ENDING = {"": "text", ".txt": "text", ".json": "json", ".jsonl": "json"}
 @click.command()
 @click.argument("what")
 @reading
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most messages to trace.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Maximum number of messages to trace.")
 @click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="Default: chosen by the name of FILE (.json), else text.")
 @click.option("--output", "-o", metavar="FILE", shell_complete=files, help="Write to FILE, which appears only once it is complete.")
 def trace(what: str, limit: int, form: str | None, output: str | None, **options: Any) -> None:

@@ -34,7 +34,7 @@ def load(client: Client, batches: Iterable[Iterable[bytes | str]], *, patience: 
         finally:
             writer.write(documents)
     if writer.left and tell:
-        tell(f"{writer.left:,} documents were not written: those that are there are of esatls elastic join")
+        tell(f"{writer.left:,} documents were not written, because they exist already and were written by esatls elastic join")
     return writer.written
 
 

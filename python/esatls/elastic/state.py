@@ -103,7 +103,7 @@ class Lock:
         if answer["result"] == "noop" or state.get("owner") != (None if ends else self._owner):
             known = self._server.request("GET", f"/{STATE}/_doc/{_DOCUMENT}").get("_source", {})
             until = f" until {rfc3339(int(known['until']) // 1000)} at the latest" if "until" in known else ""
-            raise LockedError(f"another join is under way ({known.get('holder', 'it left no name')}){until}: nothing was written or deleted by this one")
+            raise LockedError(f"another join is running ({known.get('holder', 'it left no name')}){until}: this one wrote and deleted nothing")
         return state
 
 

@@ -90,7 +90,7 @@ def events(
     wanted = frozenset(EVENT_KINDS if kinds is None else kinds)
     unknown = sorted(map(repr, wanted.difference(EVENT_KINDS)))
     if unknown:
-        raise UsageError(f"no such kind of event: {', '.join(unknown)}; there are {', '.join(EVENT_KINDS)}")
+        raise UsageError(f"no such kind of event: {', '.join(unknown)}; the kinds are {', '.join(EVENT_KINDS)}")
     sink = Events(wanted)
     stream = Stream(sink, clock, host)
     if counts is not None:

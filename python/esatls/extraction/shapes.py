@@ -52,7 +52,7 @@ class Shapes:
     def told(self) -> list[str]:
         """Return messages about the shapes with many lines, the most frequent first; text from the log is not escaped."""
         often = sorted((shape for shape in self._counts.values() if shape.lines >= OFTEN), reverse=True)
-        return [f"{shape.lines:,} lines were not recognized that begin like this: {shape.words}" for shape in often[:_MOST_TOLD]]
+        return [f"{shape.lines:,} lines that were not recognized begin like this: {shape.words}" for shape in often[:_MOST_TOLD]]
 
     def as_list(self) -> list[Any]:
         """Return all counts, for `of_list` in another process."""

@@ -170,7 +170,7 @@ def _why(connection: Connection, told: Mapping[str, Any], passage: Passage, mid:
         return "TLS did not come up, and the message passed", evidence
     if connection.success is not None:
         return "TLS came up only after the message", evidence.union(connection.evidence("encrypted"))
-    return "no line about TLS stands between the opening of the connection and the message", evidence
+    return "the log has no line about TLS between the opening of the connection and the message", evidence
 
 
 def _told(lines: Iterable[Line], decides: Iterable[Fact]) -> list[StoryLine]:
