@@ -40,7 +40,7 @@ _OTHERS = {
     "error.message": "What went wrong",
     "event.category": "email, and network for what happens to a connection",
     "event.dataset": "Data set",
-    "event.duration": "Nanoseconds that it took",
+    "event.duration": "Duration in nanoseconds",
     "event.end": "When it ended",
     "event.ingested": "When the document came in",
     "event.kind": "event, or pipeline_error",
@@ -48,8 +48,8 @@ _OTHERS = {
     "event.original": "The line as it was logged, if a shipper keeps it here",
     "event.outcome": "success, failure or unknown",
     "event.start": "When it began",
-    "event.timezone": "Time zone of timestamps that name none",
-    "event.type": "What kind of event in its category",
+    "event.timezone": "Time zone of timestamps that do not name one",
+    "event.type": "Kind of event within its category",
     "log.file.path": "File that the line was read from",
     "log.source.address": "Address that sent the line",
     "message": "The line as it was logged",
@@ -62,15 +62,15 @@ _OTHERS = {
     "related.hosts": "Names of the other side",
     "related.ip": "Addresses in the document",
     "related.user": "Envelope addresses",
-    "tags": "Tags, such as of a step that failed",
+    "tags": "Tags, for example of a step that failed",
     "tls.established": "Whether TLS came up",
     "tls.version_protocol": "tls or ssl",
     "esatls.deliveries.tls.version_protocol": "tls or ssl",
     "esatls.delivered.cleartext_partner": "Those of them to which it went in clear text, at least in part",
     "esatls.delivered.partner": "Domains of the recipients of a message that went out",
-    "esatls.delivered.unknown_partner": "Those of them of which the log does not tell how it went to them",
-    "esatls.partner": "Best name that the log gives the other side",
-    "esatls.path": "The way of the message, hop by hop, in words",
+    "esatls.delivered.unknown_partner": "Those partners for which the log does not show how it was delivered",
+    "esatls.partner": "Best name for the other side that the log contains",
+    "esatls.path": "The path of the message, hop by hop, in words",
     "esatls.received.partner": "Domain of the sender of a message that came in",
     "esatls.received.tls.version_protocol": "tls or ssl",
     "esatls.record.digest": "Digest of the record",
@@ -81,14 +81,14 @@ _OTHERS = {
     "esatls.run.deleted": "Stale documents deleted",
     "esatls.run.events": "Events read",
     "esatls.run.messages": "Messages written",
-    "esatls.run.read_to": "Up to when the events are joined",
+    "esatls.run.read_to": "Time up to which events are joined",
     "esatls.run.refused": "Documents that the server rejected",
-    "esatls.run.unchanged": "Documents that stayed as they were",
+    "esatls.run.unchanged": "Documents that did not change",
     "esatls.run.version": "Version of esatls",
 }
 # fields that an agent adds to a line
 _AGENTS = {"input.type": {"type": "keyword"}, "log.offset": {"type": "long"}, "log.file.path": {"type": "keyword"}, "log.source.address": {"type": "keyword"}}
-_OTHERS |= {"input.type": "Input of the agent", "log.offset": "Place of the line in its file"}
+_OTHERS |= {"input.type": "Input of the agent", "log.offset": "Position of the line in its file"}
 
 
 def descriptions() -> dict[str, str]:
