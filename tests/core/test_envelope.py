@@ -127,6 +127,16 @@ def test_what_tools_put_in_front(lead: str, header: str) -> None:
     assert len(read_events([header + "ICID 6 close", lead + header + TEXT])[0]) == 1
 
 
+@pytest.mark.parametrize("number", ["{:6}\t", "{:7} ", "{:4}: ", "{:3} | ", "{}:"])
+@pytest.mark.parametrize("header", ["Tue Mar  5 10:00:00 2024 ", "<22>Mar  5 10:00:00 esa1 mail_logs: "])
+def test_column_of_numbers(number: str, header: str) -> None:
+    """Numbers of several lengths, which white space pads, are passed over as one alone is: no line is the rest of another."""
+    lines = [f"{header}Info: MID {mid} ICID 5 From: <alice@example.net>" for mid in range(1, 120)]
+    right = read_events(lines)
+    assert right[1].events == 119
+    assert read_events([number.format(at) + line for at, line in enumerate(lines, 1)]) == right
+
+
 @pytest.mark.parametrize("host", ["esa.my-host.example.com", "my-esa.example.com", "esa-1"])
 def test_dash_in_a_host(host: str) -> None:
     """A name with a dash in it is a host, where no other line shows that it is a file's."""

@@ -20,7 +20,9 @@ _KNOWN_LEAD = re.compile(rf"(?:\d{{1,6}} (?=<))?(?:{_ADDRESS} (?=<))?(?:<\d{{1,3
 """What collectors, but no strangers, can put in front of the first stamp: a priority, perhaps behind an octet count and a relay's address. Also the
 rest of a weekday, if a log was cut at the left (W20)."""
 _NO_WEEKDAY = re.compile(r"[A-Z][a-z]{2} {1,2}\d.* \d{4}", re.ASCII)
-_LINE_NUMBER = re.compile(r"(?:^\s*\d+[:\t-]|:\d+:|-\d+-)$", re.ASCII)
+_PADDING = re.compile(r"\A\s+(?=\d)", re.ASCII)
+"""White space that pads a column of numbers."""
+_LINE_NUMBER = re.compile(r"(?:^\d+[:\t-]|:\d+:|-\d+-)$", re.ASCII)
 _WORD = re.compile(r"[^\s:>|]+")
 _OLDER_FILE = re.compile(r"-\d[\d.T_-]{0,30}(?:\.\w{1,8}){0,2}[:-]", re.ASCII)
 _NAMED = re.compile(r"[\w.@-](?:\[\d{1,10}\]|:nopid)? ?:[ \t]{1,4}[A-Za-z]{4,8}: ?\Z", re.ASCII)
@@ -123,7 +125,7 @@ def _holds_more(lead: str, first: str) -> bool:
 
 
 def _form(lead: str) -> str:
-    named = _LINE_NUMBER.sub("|", lead)
+    named = _LINE_NUMBER.sub("|", _PADDING.sub("", lead))
     return _WORD.sub("w", named.removesuffix("-").removesuffix(":"))
 
 
