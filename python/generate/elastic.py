@@ -160,7 +160,7 @@ def _choice() -> list[dict[str, Any]]:
         return f"%{{{capture[1]}:_ingest._value.{names[capture[2]]}}}" if capture[2] in names else f"%{{{capture[1]}}}"
 
     header = {name: _CAPTURE.sub(place, text) for name, text in definitions().items() if name.startswith("ESA_H_") or name == "ESA_ENVELOPE"}
-    grok = {"field": "_ingest._value.text", "pattern_definitions": header, "patterns": [r"\A[ \t]*%{ESA_ENVELOPE}", r"\A"]}
+    grok = {"field": "_ingest._value.text", "pattern_definitions": header, "patterns": [r"\A[ \t]*%{ESA_ENVELOPE}%{ESA_H_ANYTHING:_ingest._value.rest}", r"\A"]}
     return [
         {
             "foreach": {
@@ -212,6 +212,9 @@ def other_pipeline() -> dict[str, Any]:
                         "times": list(records.TIME),
                         "logs": list(records.LOG),
                         "levels": list(records.LEVEL),
+                        "classes": list(records.CLASS),
+                        "consolidated": arcsight.CONSOLIDATED,
+                        "subjects": list(records.SUBJECTS),
                         "words": sorted(records.LEVELS),
                         "strangers": sorted(records.STRANGERS),
                         "deepest": records.DEEPEST,

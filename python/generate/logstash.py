@@ -69,6 +69,8 @@ def tables() -> str:
         "TIME": records.TIME,
         "LOG": records.LOG,
         "LEVEL": records.LEVEL,
+        "CLASS": records.CLASS,
+        "SUBJECTS": records.SUBJECTS,
         "LEVELS": sorted(records.LEVELS),
         "STRANGERS": sorted(records.STRANGERS),
         "DEEPEST": records.DEEPEST,

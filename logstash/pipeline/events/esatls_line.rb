@@ -66,6 +66,7 @@ module EsatlsLine
     beside = [value, *around]
     line = line_of(value)
     return [record(line, beside)] if line
+    return [] if taken_apart?(value)
     return pairs(value["values"], beside) if value["values"].is_a?(Array)
     inner = value.reject { |name, _| EsatlsTables::STRANGERS.include?(name.downcase) }
     inner.values.flat_map { |item| within(item, beside) }
@@ -77,19 +78,35 @@ module EsatlsLine
     texts.map { |time, line| record(line, [{ "timestamp" => time }, *around]) }
   end
 
-  # Returns the line from the first field that names its appliance, else from the first that has a header, else from the first one.
+  # Returns the first field with more than one word, or a later one that contains the same line with a header that says more.
   def line_of(object)
     texts = EsatlsTables::LINE.map { |name| [name, lookup(object, name)] }.select { |_, text| text.is_a?(String) && !text.strip.empty? }
-    name, line = texts.each_with_index.max_by { |(field, text), number| [says(field, text), -number] }&.first
+    texts.reject! { |name, text| EsatlsTables::SUBJECTS.include?(name) && !text.start_with?("CEF:") } if taken_apart?(object)
+    first, *others = texts.drop(texts.index { |_, text| text.split.size > 1 } || 0)
+    return nil unless first
+    name, line = first
+    said, rest = says(name, line)
+    others.each do |other, longer|
+      more, same = says(other, longer)
+      name, line, said = other, longer, more if same == rest && more > said
+    end
     name == "AdditionalExtensions" ? line + columns(object, line) : line
   end
 
+  # Whether an object has the parts of a consolidated event: its message is a subject.
+  def taken_apart?(object)
+    EsatlsTables::CLASS.any? { |name| lookup(object, name) == EsatlsTables::CONSOLIDATED }
+  end
+
+  # How much the header of a text says, and what is behind it.
   def says(name, text)
-    return 2 if name == "AdditionalExtensions"
-    header = HEADER.match(text[0, EsatlsTables::LONGEST].sub(/\A[ \t]+/, "").split("\n", 2)[0].to_s)
-    return 0 unless header
-    return 2 if %w[inner_host outer_host lead_host bare_host].any? { |name| header[name] }
-    %w[outer_stamp esa_level bare_log].any? { |name| header[name] } ? 1 : 0
+    line = text[0, EsatlsTables::LONGEST].sub(/\A[ \t]+/, "").split("\n", 2)[0].to_s
+    header = HEADER.match(line)
+    rest = (header ? header.post_match : line).gsub(/\A[ \t\r]+|[ \t\r]+\z/, "")
+    return [2, rest] if name == "AdditionalExtensions"
+    return [0, rest] unless header
+    return [2, rest] if %w[inner_host outer_host lead_host bare_host].any? { |name| header[name] }
+    [%w[outer_stamp esa_level bare_log].any? { |name| header[name] } ? 1 : 0, rest]
   end
 
   def record(line, around)

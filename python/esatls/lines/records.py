@@ -1,9 +1,9 @@
 """Records in which collectors keep a log line: JSON of any collector, an ArcSight connector's record, a row of CSV.
 
 The tables name the fields; the copies for other engines are generated from them. A name with dots is the path of a field, or its whole
-name. The line is the first field of LINE whose text names its appliance, else the first whose text has a header, else the first present; nothing else
-in that record is a line. Time, host, log and level are looked for beside the line first, then around it. Objects that hold a stranger's text
-by nature are never searched.
+name. The line is the first field of LINE that holds more than one word, or a later one that holds the same line with a header that says more (the
+appliance, else anything); nothing else in that record is a line. Time, host, log and level are looked for beside the line first, then around it. Objects
+that hold a stranger's text by nature are never searched, nor are those of a consolidated event that a collector took apart, whose message is a subject.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+EXTENSIONS = "AdditionalExtensions"
 LINE = (
-    "AdditionalExtensions",
+    EXTENSIONS,
     *("_raw", "event.original", "full_log", "rawLog", "full_message", "map._raw", "cisco_secure_email_gateway.log.message"),
     *("message", "log", "event", "msg", "Message", "MESSAGE", "SyslogMessage", "@message", "short_message", "line", "textPayload", "jsonPayload.message"),
     *("body.stringValue", "body", "raw", "RawData", "payload"),
@@ -50,6 +51,12 @@ LOG = (
     *("program_name", "predecoder.program_name", "ProcessName", "SourceName", "SYSLOG_IDENTIFIER", "syslogtag", "tag"),
 )
 """Fields that name the log subscription if the line does not."""
+
+CLASS = ("event.code", "cef.device.event_class_id", "deviceEventClassId", "DeviceEventClassID")
+"""Fields with the class of an event, in records with the parts of a CEF record."""
+
+SUBJECTS = ("message", "Message", "msg")
+"""Fields with the subject, in records with the parts of a consolidated event."""
 
 LEVEL = ("log.level", "level", "severity")
 """Fields with the level of a line that has none itself; only the appliance's own words count."""
@@ -99,6 +106,8 @@ DEEPEST = 12
 _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
 _UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 """Limits of seconds, milliseconds, microseconds and nanoseconds since 1970, and how many make a second: a larger number is in the next smaller unit."""
+_NAMES_HOST = 2
+CEF = "CEF:"
 _PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([\w.-]{1,255})):\d{1,5}", re.ASCII)
 # JSON can name halves of surrogate pairs, which UTF-8 cannot; those that stand for bytes that are not UTF-8 are left to the stream
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
@@ -187,6 +196,8 @@ def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
         if found is not None:
             yield found
             return
+        if _is_taken_apart(value):
+            return
         if isinstance(value.get("values"), list):  # Loki: [["time", "line"], ...]
             for pair in value["values"]:
                 if isinstance(pair, list) and len(pair) > 1 and all(isinstance(cell, str) for cell in pair[:2]):
@@ -199,26 +210,41 @@ def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
 
 def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
     """Return the record of an object; None if it holds no line."""
-    best, rank, said_by = None, -1, envelope.NONE
-    for name in _of(record, LINE):
-        text = _lookup(record, name)
-        if not isinstance(text, str) or not text.strip():
-            continue
-        env = envelope.parse(text[: envelope.LONGEST].lstrip(" \t").partition("\n")[0])
-        said = 2 if env.host or name == "AdditionalExtensions" else 1 if env.rank else 0
-        if said > rank:
-            best, rank, said_by = (name, text), said, env
-        if rank == 2:
-            break
-    if best is None:
+    texts = [(name, text) for name in _of(record, LINE) if isinstance(text := _lookup(record, name), str) and text.strip()]
+    if _is_taken_apart(record):
+        texts = [(name, text) for name, text in texts if name not in SUBJECTS or text.startswith(CEF)]
+    if not texts:
         return None
-    name, text = best
-    if name == "AdditionalExtensions":
+    at = next((number for number, (_, text) in enumerate(texts) if len(text.split(None, 1)) > 1), 0)
+    name, text = texts[at]
+    said_by, rest = _header_of(text)
+    for other, longer in texts[at + 1 :] if _says(name, said_by) < _NAMES_HOST else ():
+        env, same = _header_of(longer)
+        if same == rest and _says(other, env) > _says(name, said_by):
+            name, text, said_by = other, longer, env
+    if name == EXTENSIONS:
         text += _columns(record, text)
     found = _record(text, around)
-    consolidated = name == "AdditionalExtensions" or text.startswith("CEF:", said_by.end)
+    consolidated = name == EXTENSIONS or text.startswith(CEF, said_by.end)
     header = (True, True) if consolidated else (bool(said_by.level or found.level), bool(said_by.log or found.log))
     return found._replace(field=name, header=header)
+
+
+def _header_of(text: str) -> tuple[envelope.Envelope, str]:
+    """Return the header of a text's first line, and what is behind it."""
+    line = text[: envelope.LONGEST].lstrip(" \t").partition("\n")[0]
+    env = envelope.parse(line)
+    return env, line[env.end :].strip(" \t\r")
+
+
+def _says(name: str, env: envelope.Envelope) -> int:
+    """Return how much a header says: 2 if it names the appliance, 1 if it says anything else, else 0."""
+    return _NAMES_HOST if env.host or name == EXTENSIONS else 1 if env.rank else 0
+
+
+def _is_taken_apart(record: Json) -> bool:
+    """Tell whether a record has the parts of a consolidated event."""
+    return any(_lookup(record, name) == arcsight.CONSOLIDATED for name in _of(record, CLASS))
 
 
 def _record(text: str, around: tuple[Json, ...]) -> Record:
