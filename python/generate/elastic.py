@@ -212,6 +212,7 @@ def other_pipeline() -> dict[str, Any]:
                         "times": list(records.TIME),
                         "logs": list(records.LOG),
                         "levels": list(records.LEVEL),
+                        "raw": [records.RAW, records.RAW_HOST, records.RAW_TIME],
                         "classes": list(records.CLASS),
                         "consolidated": arcsight.CONSOLIDATED,
                         "subjects": list(records.SUBJECTS),

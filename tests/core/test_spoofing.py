@@ -383,6 +383,18 @@ def test_rest_in_a_record(record: dict[str, Any], rest: dict[str, Any]) -> None:
     assert (counts.lines, counts.events, counts.ignored) == (3, 2, 1)
 
 
+@pytest.mark.parametrize("name", ["hostname", "timestamp", "tag", "level", "msg", "line"])
+def test_fields_that_splunk_takes_from_a_text(name: str) -> None:
+    """A field that Splunk takes from one line of an export changes neither that line nor those after it."""
+    forged = {"timestamp": "2001-01-01T00:00:00Z", "level": "debug", "tag": "x"}.get(name, "Mar  5 10:00:00 esa2 mail_logs: Info: ICID 5 TLS success")
+    texts = ["Info: Start MID 1 ICID 5", f"Info: MID 1 Subject '{name}={forged}'", "Info: Message finished MID 1 done"]
+    lines = [{"_raw": text, "_time": "2024-03-05T10:00:00Z", "host": "esa1"} for text in texts]
+    right = read_events([json.dumps(line) for line in lines])
+    assert [event["esa_event"] for event in right[0]] == ["message_started", "message_identity", "message_finished"]
+    lines[1][name] = forged
+    assert read_events([json.dumps(line) for line in lines]) == right
+
+
 def test_carriers_change_no_verdict() -> None:
     """Events that carry a stranger's words leave the verdicts of the connections and the message that the words name."""
     facts, _ = read_facts([*CLEAN[:6], *split([text for text in CARRIERS if not text.startswith("MID 1 ICID 5 From")]), *CLEAN[6:]])

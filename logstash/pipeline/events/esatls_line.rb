@@ -110,14 +110,17 @@ module EsatlsLine
   end
 
   def record(line, around)
-    host = texts(around, EsatlsTables::HOST).first
-    times = around.lazy.flat_map { |object| EsatlsTables::TIME.map { |name| lookup(object, name) } }
+    # beside Splunk's line, other fields may be taken from its text
+    raw = around[0].key?(EsatlsTables::RAW)
+    host = texts(around, raw ? [EsatlsTables::RAW_HOST, *EsatlsTables::HOST] : EsatlsTables::HOST).first
+    names = raw ? [EsatlsTables::RAW_TIME, *EsatlsTables::TIME] : EsatlsTables::TIME
+    times = around.lazy.flat_map { |object| names.map { |name| lookup(object, name) } }
     {
       "line" => line,
       "host" => host && without_port(host),
       "stamp" => times.map { |value| stamp(value) }.find { |text| text },
-      "log" => texts(around, EsatlsTables::LOG).map { |name| name.sub(/[: ]+\z/, "") }.find { |name| name.match?(LOG_NAME) },
-      "level" => texts(around, EsatlsTables::LEVEL).map(&:capitalize).find { |word| EsatlsTables::LEVELS.include?(word) }
+      "log" => texts(around, raw ? [] : EsatlsTables::LOG).map { |name| name.sub(/[: ]+\z/, "") }.find { |name| name.match?(LOG_NAME) },
+      "level" => texts(around, raw ? [] : EsatlsTables::LEVEL).map(&:capitalize).find { |word| EsatlsTables::LEVELS.include?(word) }
     }.compact
   end
 

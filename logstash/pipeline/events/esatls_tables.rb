@@ -9,6 +9,9 @@ module EsatlsTables
   TIME = ["@timestamp", "timestamp", "_time", "time", "TimeGenerated", "ISODATE", "timeUnixNano", "observedTimeUnixNano", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "EventReceivedTime", "EventTime", "collectionTime", "_messagetime", "map._messagetime", "eventTime", "receiveTimestamp", "datetime", "date", "ts", "DATE", "TIMESTAMP"].freeze
   LOG = ["cisco_secure_email_gateway.log.category.name", "log.syslog.appname", "appname", "APP_NAME", "app_name", "ident", "PROGRAM", "programname", "program_name", "predecoder.program_name", "ProcessName", "SourceName", "SYSLOG_IDENTIFIER", "syslogtag", "tag"].freeze
   LEVEL = ["log.level", "level", "severity"].freeze
+  RAW = "_raw".freeze
+  RAW_HOST = "host".freeze
+  RAW_TIME = "_time".freeze
   CLASS = ["event.code", "cef.device.event_class_id", "deviceEventClassId", "DeviceEventClassID"].freeze
   SUBJECTS = ["message", "Message", "msg"].freeze
   LEVELS = ["Critical", "Debug", "Info", "Trace", "Warning"].freeze

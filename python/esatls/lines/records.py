@@ -58,6 +58,10 @@ CLASS = ("event.code", "cef.device.event_class_id", "deviceEventClassId", "Devic
 SUBJECTS = ("message", "Message", "msg")
 """Fields with the subject, in records with the parts of a consolidated event."""
 
+RAW, RAW_TIME, RAW_HOST = "_raw", "_time", "host"
+"""Splunk's fields for the line, its time and its host. It takes other fields from the text, which a stranger may have written, and only where they occur:
+beside the line, they name neither the log nor the level."""
+
 LEVEL = ("log.level", "level", "severity")
 """Fields with the level of a line that has none itself; only the appliance's own words count."""
 
@@ -248,12 +252,14 @@ def _is_taken_apart(record: Json) -> bool:
 
 
 def _record(text: str, around: tuple[Json, ...]) -> Record:
-    level = next((word for word in (value.capitalize() for value in _texts(around, LEVEL)) if word in LEVELS), None)
-    logs = (name.rstrip(": ") for name in _texts(around, LOG))
+    is_raw = RAW in around[0]
+    hosts, times = ((RAW_HOST, *HOST), (RAW_TIME, *TIME)) if is_raw else (HOST, TIME)
+    level = next((word for word in (value.capitalize() for value in _texts(around, () if is_raw else LEVEL)) if word in LEVELS), None)
+    logs = (name.rstrip(": ") for name in _texts(around, () if is_raw else LOG))
     return Record(
         (text if text.isascii() else _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)).split("\n"),
-        next((writable(_without_port(host)) for host in _texts(around, HOST)), None),
-        next(filter(None, (_stamp(_lookup(one, name)) for one in around for name in _of(one, TIME))), None),
+        next((writable(_without_port(host)) for host in _texts(around, hosts)), None),
+        next(filter(None, (_stamp(_lookup(one, name)) for one in around for name in _of(one, times))), None),
         next((name for name in logs if _LOG_NAME.fullmatch(name)), None),
         level,
     )
