@@ -849,6 +849,16 @@ def test_explain_header(line: str, stopped: str, nearest: int | None) -> None:
     assert b"nearest" in run("explain", line, code=1)[0]
 
 
+def test_explain_and_events_agree() -> None:
+    """`explain` gives the event that the other commands read, whatever is around the line or in front of it."""
+    cases = json.loads((SCENARIOS.parent / "cases" / "envelope.json").read_text(encoding="utf-8"))
+    lines = [case["line"] for case in cases["cases"] + cases["wrapped"]]
+    lines += ["\ufeff" + lines[0], f"\x1b[32m{lines[0]}\x1b[0m\r", json.dumps({"message": "\ufeff" + lines[0], "host": "esa1"})]
+    lines.append("CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=14 end=Tue Mar  3 10:00:02 2026")
+    for line in lines:
+        assert explain(line)["event"] == next(esatls.events([line]), "none"), line
+
+
 def test_explain_message_tracking() -> None:
     """`explain` tells the event of what the other commands read as message tracking, pasted or JSON, and where a sentence of it is none."""
     inside = "inside: message tracking, read entry by entry\n"

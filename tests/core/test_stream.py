@@ -206,6 +206,28 @@ def test_line_numbers_of_documents_are_no_text() -> None:
     assert (counts.lines, counts.events, counts.ignored) == (5, 2, 3)
 
 
+@pytest.mark.parametrize(
+    ("odd", "plain"),
+    [
+        ("\ufeff{}", "{}"),
+        ("\x1b[32m{}\x1b[0m", "{}"),
+        ("\x1b[35m\x1b[Kmail.current\x1b[m\x1b[K\x1b[36m\x1b[K:\x1b[m\x1b[K{}", "mail.current:{}"),
+        ('\ufeff{{"message": "{}"}}', '{{"message": "{}"}}'),
+    ],
+)
+def test_marks_of_files_and_colors(odd: str, plain: str) -> None:
+    """The mark at the start of a file, where files were joined, and the colors of a terminal are no part of a line, in blocks too."""
+    texts = [f"{STAMP}MID {mid} ICID 5 From: <alice@example.com>" for mid in range(21)]
+    lines = [form.format(text) for form, text in zip([plain, plain, odd, odd, plain, odd, plain] * 3, texts)]
+    right, counts = read_events([plain.format(text) for text in texts])
+    assert (len(right), counts.events) == (21, 21)
+    assert read_events(lines) == (right, counts)
+    facts = as_sets(read_facts([plain.format(text) for text in texts])[0])
+    for size in (1, 2, 5, 21):
+        by_block, block_counts = read_blocks([lines[at : at + size] for at in range(0, len(lines), size)])
+        assert (as_sets(by_block), block_counts) == (facts, counts)
+
+
 def test_carriage_returns() -> None:
     """Line ends of another system are no part of the text."""
     assert events_of(STAMP + "ICID 5 TLS failed\r\n" + STAMP + "ICID 5 close\r") == [

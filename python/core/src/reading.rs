@@ -5,7 +5,7 @@ use crate::heads::{Head, Heads};
 use crate::json;
 use crate::judging::NEVER;
 use crate::matching::Matchers;
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr3, memmem};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -70,7 +70,7 @@ impl Reader {
     pub fn take(&mut self, bytes: &[u8], at: usize, words: &[Vec<u8>], ask: &Py<PyAny>, keep: &mut Keep<'_>) -> PyResult<Taken> {
         let (odd, words) = (memmem::Finder::new(&self.odd), words.iter().map(memmem::Finder::new).collect::<Vec<_>>());
         let is_wanted = |line: &[u8]| words.is_empty() || words.iter().any(|word| word.find(line).is_some());
-        let is_ordinary = |text: &[u8]| memchr2(0, b'\r', text).is_none() && odd.find(text).is_none() && (text.is_ascii() || std::str::from_utf8(text).is_ok());
+        let is_ordinary = |text: &[u8]| memchr3(0, b'\r', 0x1b, text).is_none() && odd.find(text).is_none() && (text.is_ascii() || std::str::from_utf8(text).is_ok());
         // most blocks are ordinary as a whole; if Python has read a line of one, each line is checked
         let are_ordinary = at == 0 && is_ordinary(bytes);
         let (mut taken, mut span) = (Taken { first: at, after: at, ..Taken::default() }, NEVER);

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from esatls.extraction import tracking
+from esatls.extraction.event_stream import events
 from esatls.extraction.heads import Head
 from esatls.extraction.match import MATCHERS_BY_START, START, event_of, match
 from esatls.extraction.patterns import PATTERNS
@@ -35,13 +36,14 @@ _STAMP = re.compile(STAMP, re.ASCII)
 def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
     """Return what is known about one line: its header, and the pattern that matches, its expression and the event, or why it is not an event."""
     told: dict[str, Any] = {}
-    whole = line
-    inner = records.unwrap(line)
-    if inner:
+    whole = line = envelope.bare(line)
+    record = next(iter(records.unwrap(line)), records.Record([]))
+    if record.lines:
         told["inside"] = "a record that holds the line in a field"
-        line = inner[0].lines[0]
+        line = envelope.bare(record.lines[0])
     env = envelope.parse(line)
-    head = Head((clock or Clock()).read(env.stamp) if env.stamp else None, env.host, env.log, env.level)
+    stamp = env.stamp or record.time
+    head = Head((clock or Clock()).read(stamp) if stamp else None, env.host or record.host, env.log or record.log, env.level or record.level)
     told["envelope"] = head.base or "none: the line is read as bare text"
     text = line[env.end :].rstrip()
     told["text"] = text
@@ -59,7 +61,8 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
     spec, matched = found
     told["pattern"] = spec.name
     told["expression"] = PATTERNS[spec.name]
-    told["event"] = event_of(spec, matched, head.base)
+    # as the other commands read it
+    told["event"] = next(events([whole], clock=clock), None) or event_of(spec, matched, head.base)
     return told
 
 

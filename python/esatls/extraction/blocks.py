@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable, NamedTuple, cast
 
 from esatls.extraction.heads import is_whole
 from esatls.extraction.match import START
-from esatls.extraction.stream import RECORD, Counts, Stream
+from esatls.extraction.stream import ODD, RECORD, Counts, Stream
 from esatls.extraction.wrapped import SHORTEST_CUT, is_unprintable, may_be_cut
 from esatls.lines import envelope, records
 
@@ -102,7 +102,7 @@ class BlockStream(Stream):
         """
         take_usual: TakeUsual | None = getattr(self.consumer, "take_usual", None)
         last = text.rfind("\n", 0, -1) + 1
-        if take_usual is None or not last or "\0" in text or "\r" in text:
+        if take_usual is None or not last or _is_odd(text):
             return 0
         lines = text[: last - 1].split("\n")
         longest = SHORTEST_CUT if text.isascii() else SHORTEST_CUT // 4
@@ -221,7 +221,7 @@ class BlockStream(Stream):
         """Take lines that do not continue in others, as long as each has a whole envelope; return what became of them."""
         self.counts = Counts()
         text = "\n".join(lines)
-        if "\r" not in text and RECORD not in text and not is_unprintable(text):
+        if is_plain(text) and not is_unprintable(text):
             self._look_at(lines[0])
             found = self._heads_of(lines)
             if found.heads:
@@ -282,8 +282,12 @@ def _behind(form: str) -> re.Pattern[str]:
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether a text has nothing that must be read line by line: null characters, carriage returns, records."""
-    return "\0" not in text and "\r" not in text and RECORD not in text
+    """Tell whether a text has nothing that must be read line by line: odd characters, records."""
+    return RECORD not in text and not _is_odd(text)
+
+
+def _is_odd(text: str) -> bool:
+    return any(character in text for character in ODD)
 
 
 def _is_record(line: str) -> bool:

@@ -29,6 +29,8 @@ _MOST_INSIDE = 100
 """Maximum appliances whose records are read at the same time; if there are more, all start anew."""
 
 _OPENING = ("{", "[", " ", "\t")
+ODD = ("\0", "\r", "\x1b")
+"""Characters of lines that are read one by one: such a line is unreadable, or not all of it is the appliance's."""
 RECORD = "CEF:"
 """Begins a record, which may hold a line even behind a known envelope (W14)."""
 _CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDATED_LOG_EVENT\|", re.ASCII)
@@ -154,7 +156,7 @@ class Stream:
         """Take the next line (without its line feed); it may be the rest of the one before."""
         counts, heads = self.counts, self._heads
         counts.lines += 1
-        line = line.rstrip("\r")
+        line = envelope.bare(line)
         if self._document is not None and self._of_document(line):
             return
         known = heads.whole.get(line[: heads.length])

@@ -20,6 +20,7 @@ _KNOWN_LEAD = re.compile(rf"(?:\d{{1,6}} (?=<))?(?:{_ADDRESS} (?=<))?(?:<\d{{1,3
 """What collectors, but no strangers, can put in front of the first stamp: a priority, perhaps behind an octet count and a relay's address. Also the
 rest of a weekday, if a log was cut at the left (W20)."""
 _NO_WEEKDAY = re.compile(r"[A-Z][a-z]{2} {1,2}\d.* \d{4}", re.ASCII)
+_COLOR = re.compile(r"\x1b\[[0-9;]{0,20}[mK]", re.ASCII)
 _PADDING = re.compile(r"\A\s+(?=\d)", re.ASCII)
 """White space that pads a column of numbers."""
 _LINE_NUMBER = re.compile(r"(?:^\d+[:\t-]|:\d+:|-\d+-)$", re.ASCII)
@@ -69,6 +70,12 @@ def _first_stamp() -> re.Pattern[str]:
 def _start() -> re.Pattern[str]:
     """Return an expression for a priority or a first stamp."""
     return re.compile(rf"(?:{_ADDRESS} (?=<))?(?:<\d{{1,3}}>(?:1 )?(?:{STAMP} )?|{STAMP} )", re.ASCII)
+
+
+def bare(line: str) -> str:
+    """Return a line without a carriage return at its end, the mark that Windows programs write at the start of a file, and colors for a terminal."""
+    line = line.rstrip("\r").removeprefix("\ufeff")
+    return _COLOR.sub("", line) if "\x1b" in line else line
 
 
 def parse(line: str) -> Envelope:
