@@ -159,8 +159,8 @@ def whole(text: str) -> str:
 
 @functools.cache
 def _stamp_and_tag() -> re.Pattern[str]:
-    """Return an expression for what Fluentd writes in front of a record in a file."""
-    return re.compile(rf"(?:<\d{{1,3}}>)?(?P<stamp>{STAMP})(?:[ \t][^\s\"'{{}}]{{1,128}}){{0,3}}[ \t](?=\{{)", re.ASCII)
+    """Return an expression for what Fluentd writes in front of a record in a file, and a relay in the forms of RFC 3164 and RFC 5424."""
+    return re.compile(rf"(?:<\d{{1,3}}>(?:1 )?)?(?P<stamp>{STAMP})(?:[ \t][^\s\"'{{}}]{{1,128}}){{0,3}}(?: - -)?[ \t](?=\{{)", re.ASCII)
 
 
 def in_front(line: str) -> re.Match[str] | None:
