@@ -191,6 +191,8 @@ module EsatlsEvent
   def zone(name)
     hours = EsatlsTables::ZONES[name]
     return format("%+03d:00", hours) if hours
+    # a time zone that is not known
+    return "" if name.match?(/\A[A-Z]{2,}\z/)
     name.sub(/\A([+-]\d\d)(\d\d)\z/, '\1:\2')
   end
 
