@@ -210,6 +210,7 @@ def test_line_numbers_of_documents_are_no_text() -> None:
     ("odd", "plain"),
     [
         ("\ufeff{}", "{}"),
+        ("\xa0\xa0{}", "  {}"),
         ("\x1b[32m{}\x1b[0m", "{}"),
         ("\x1b[35m\x1b[Kmail.current\x1b[m\x1b[K\x1b[36m\x1b[K:\x1b[m\x1b[K{}", "mail.current:{}"),
         ('\ufeff{{"message": "{}"}}', '{{"message": "{}"}}'),
@@ -226,6 +227,17 @@ def test_marks_of_files_and_colors(odd: str, plain: str) -> None:
     for size in (1, 2, 5, 21):
         by_block, block_counts = read_blocks([lines[at : at + size] for at in range(0, len(lines), size)])
         assert (as_sets(by_block), block_counts) == (facts, counts)
+
+
+def test_spaces_that_do_not_break() -> None:
+    """Pages and mail programs write them for spaces: in a header, or everywhere. In a text alone they stay."""
+    line = "Tue Mar  5 10:00:00 2024 Info: MID 1 Subject 'a b'"
+    right = events_of(line)
+    assert [event["subject"] for event in right] == ["a b"]
+    for copied in (line.replace("  ", " \xa0"), line.replace("  ", "\xa0 "), line.replace(" ", "\xa0")):
+        assert events_of(copied) == right
+        assert events_of(line + "\n" + copied) == right * 2
+    assert [event["subject"] for event in events_of(line.replace("a b", "a\xa0b"))] == ["a\xa0b"]
 
 
 def test_carriage_returns() -> None:

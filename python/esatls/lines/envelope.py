@@ -73,9 +73,17 @@ def _start() -> re.Pattern[str]:
 
 
 def bare(line: str) -> str:
-    """Return a line without a carriage return at its end, the mark that Windows programs write at the start of a file, and colors for a terminal."""
+    """Return a line without a carriage return at its end, the mark that Windows programs write at the start of a file, and colors for a terminal.
+
+    Also without the spaces that pages and mail programs do not break, if only they hide its header.
+    """
     line = line.rstrip("\r").removeprefix("\ufeff")
-    return _COLOR.sub("", line) if "\x1b" in line else line
+    if "\x1b" in line:
+        line = _COLOR.sub("", line)
+    if "\xa0" in line[:LONGEST] and parse(line).rank == BARE:
+        broken = line.replace("\xa0", " ")
+        return broken if parse(broken).rank > BARE else line
+    return line
 
 
 def parse(line: str) -> Envelope:
