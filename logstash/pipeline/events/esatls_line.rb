@@ -6,6 +6,8 @@ require_relative "esatls_cef"
 module EsatlsLine
   module_function
 
+  # a name or the like; without spaces, a line has fields with values
+  WORD = /\A[^\s=]+\z/
   NUMBER = /\A\d{9,19}(?:\.\d{1,9})?\z/
   PORT = /\A(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9_.-]{1,255})):\d{1,5}\z/
   PLAIN_VALUE = /\A[^\s;=|"'\\]+(?:;[^\s;=|"'\\@]+@[^\s;=|"'\\]+)*\z/
@@ -82,7 +84,7 @@ module EsatlsLine
   def line_of(object)
     texts = EsatlsTables::LINE.map { |name| [name, lookup(object, name)] }.select { |_, text| text.is_a?(String) && !text.strip.empty? }
     texts.reject! { |name, text| EsatlsTables::SUBJECTS.include?(name) && !text.start_with?("CEF:") } if taken_apart?(object)
-    first, *others = texts.drop(texts.index { |_, text| text.split.size > 1 } || 0)
+    first, *others = texts.drop(texts.index { |_, text| !text.strip.match?(WORD) } || 0)
     return nil unless first
     name, line = first
     said, rest = says(name, line)

@@ -111,6 +111,8 @@ _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
 _UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 """Limits of seconds, milliseconds, microseconds and nanoseconds since 1970, and how many make a second: a larger number is in the next smaller unit."""
 _NAMES_HOST = 2
+_WORD = re.compile(r"[^\s=]+")
+"""A name or the like; without spaces, a line has fields with values."""
 CEF = "CEF:"
 _PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([\w.-]{1,255})):\d{1,5}", re.ASCII)
 # JSON can name halves of surrogate pairs, which UTF-8 cannot; those that stand for bytes that are not UTF-8 are left to the stream
@@ -219,7 +221,7 @@ def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
         texts = [(name, text) for name, text in texts if name not in SUBJECTS or text.startswith(CEF)]
     if not texts:
         return None
-    at = next((number for number, (_, text) in enumerate(texts) if len(text.split(None, 1)) > 1), 0)
+    at = next((number for number, (_, text) in enumerate(texts) if not _WORD.fullmatch(text.strip())), 0)
     name, text = texts[at]
     said_by, rest = _header_of(text)
     for other, longer in texts[at + 1 :] if _says(name, said_by) < _NAMES_HOST else ():
