@@ -73,17 +73,16 @@ def _start() -> re.Pattern[str]:
 
 
 def bare(line: str) -> str:
-    """Return a line without a carriage return at its end, the mark that Windows programs write at the start of a file, and colors for a terminal.
+    """Return a line without a carriage return at its end and the mark that Windows programs write at the start of a file.
 
-    Also without the spaces that pages and mail programs do not break, if only they hide its header.
+    If it has a header then, also without colors for a terminal, where it begins with one, and, if only they hide the header, without the spaces that
+    pages do not break.
     """
     line = line.rstrip("\r").removeprefix("\ufeff")
-    if "\x1b" in line:
-        line = _COLOR.sub("", line)
-    if "\xa0" in line[:LONGEST] and parse(line).rank == BARE:
-        broken = line.replace("\xa0", " ")
-        return broken if parse(broken).rank > BARE else line
-    return line
+    plain = _COLOR.sub("", line) if line.startswith("\x1b") else line
+    if "\xa0" in plain[:LONGEST] and parse(plain).rank == BARE:
+        plain = plain.replace("\xa0", " ")
+    return line if plain == line or parse(plain).rank == BARE else plain
 
 
 def parse(line: str) -> Envelope:
