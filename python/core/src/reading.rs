@@ -70,7 +70,8 @@ impl Reader {
     pub fn take(&mut self, bytes: &[u8], at: usize, words: &[Vec<u8>], ask: &Py<PyAny>, keep: &mut Keep<'_>) -> PyResult<Taken> {
         let (odd, words) = (memmem::Finder::new(&self.odd), words.iter().map(memmem::Finder::new).collect::<Vec<_>>());
         let is_wanted = |line: &[u8]| words.is_empty() || words.iter().any(|word| word.find(line).is_some());
-        let is_ordinary = |text: &[u8]| memchr3(0, b'\r', 0x1b, text).is_none() && odd.find(text).is_none() && (text.is_ascii() || std::str::from_utf8(text).is_ok());
+        let is_ordinary =
+            |text: &[u8]| memchr3(0, b'\r', 0x1b, text).is_none() && odd.find(text).is_none() && (text.is_ascii() || std::str::from_utf8(text).is_ok());
         // most blocks are ordinary as a whole; if Python has read a line of one, each line is checked
         let are_ordinary = at == 0 && is_ordinary(bytes);
         let (mut taken, mut span) = (Taken { first: at, after: at, ..Taken::default() }, NEVER);
