@@ -78,7 +78,7 @@ _RECORD = "|".join(sorted(start for start, (_, found, _) in MATCHERS.items() if 
 # one grok reads ordinary lines: the first envelope that fits counts (hence the atomic group), followed by an event or by text that is no record;
 # a JSON line is known by its start
 ORDINARY = rf"\A(?![ \t]*\[?\{{)(?>{ENVELOPE})(?:(?:{_events()})\s*\z|(?!{_RECORD}|[\s\S]*(?:CEF:|\}}\z)))"
-# a stamp and a tag, but no header, in front of a JSON record, as in files that Fluentd writes and lines that relays send
+# a stamp and a tag, but no header, in front of a JSON record, as in files of Fluentd and lines from relays
 IN_FRONT = (
     r"\A(?:<\d{1,3}>(?:1 )?)?%{ESA_H_STAMP:_tmp.front_stamp}"
     r"(?:[ \t](?![^\s\"'{}]{0,128}?%{ESA_H_END})[^\s\"'{}]{1,128}){0,3}(?: - -)?[ \t](?<_tmp.json>\{[\s\S]*\})\z"

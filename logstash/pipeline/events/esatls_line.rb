@@ -14,7 +14,7 @@ module EsatlsLine
   QUOTED_VALUE = /\A(['"]?)([^'"\\;\r\n]+)\1\z/
   LOG_NAME = /\A[A-Za-z0-9_.@-]{1,128}\z/
   HEADER = /\A#{EsatlsTables::ENVELOPE}/
-  # a stamp and a tag in front of a record, as in files that Fluentd writes and lines that relays send
+  # a stamp and a tag in front of a record, as in files of Fluentd and lines from relays
   IN_FRONT = /\A(?:<\d{1,3}>(?:1 )?)?(?<stamp>#{EsatlsTables::STAMP})(?:[ \t][^\s"'{}]{1,128}){0,3}(?: - -)?[ \t](?=\{)/
   UNITS = [[1e11, 1], [1e14, 1e3], [1e17, 1e6], [1e20, 1e9]].freeze
 
