@@ -39,8 +39,8 @@ _DERIVED = frozenset({
     "time", "esa_event", "esa_direction", "tls_result", "delivery_outcome", "mid_relation", "mail_flow", "witness", "close_reason",
     "tls_in_result", "tls_out_result", "tls_reason", "tls_verify",
 })  # fmt: skip
-# white space, since wrapped lines are joined; bytes that are not UTF-8 and halves of surrogate pairs, unchanged and as escapes; backslashes
-_DROPPED = re.compile("[\\s\0\ud800-\udfff]|\\\\x[0-9a-f]{2}|\\\\ud[89a-f][0-9a-f]{2}|\\\\")
+# white space, since wrapped lines are joined; byte order marks; bytes that are not UTF-8 and halves of surrogate pairs, unchanged and as escapes; backslashes
+_DROPPED = re.compile("[\\s\0\ufeff\ud800-\udfff]|\\\\x[0-9a-f]{2}|\\\\ud[89a-f][0-9a-f]{2}|\\\\")
 
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _NUMBER = re.compile(r"\d{1,4}\s*")

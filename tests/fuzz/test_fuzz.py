@@ -47,6 +47,11 @@ FOUND = {
             b"logs/mail.current:5889:Sat Jul 20 19:54:17 2024 Info: x\nlogs/mail.current:5991:Sat Jul 20 19:55:59 2024 Info: x\n"
             b"13\tMar  3 10:00:02 esa1 mail_logs: Info: ICID 5 close\nlogs/mail.current:5669:Sat Jul 20 19:50:37 2024 Info: x\n"
         ),
+        # what a record says of its field counts from then on, not for the records before it
+        b'{"event":{"original":"Jul 0 19:47:40CEF:m Info: MID 4 Subject \'"}}\n{"event":{"original":"Jul 0 19:47:41s: Info:"}}',
+        b"Info:MID 4 ICID 5 From:g\n\xef\xbb\xbf:",
+        # what stands in front of the first line is accepted on later ones, be there a byte order mark or not
+        b"\xef\xbb\xbf>1 2024-07-20T19:47:23 Info: close\n>1 2024-07-20T19:47:43 Info:Mail delivery client with DCID 1 exited",
     ],
     "tracking": [
         b"2 Jul 0224 19:47:40 GMT+0200Incoming connection ICID 1 failed TLS",

@@ -182,7 +182,7 @@ class BlockStream(Stream):
 
     def _look_at(self, line: str) -> None:
         """Learn the length of envelopes from a line, unless it is known."""
-        if not self._heads.length:
+        if not self._heads.length and envelope.bare(line) == line:
             env = self._neighbours.parse(line)
             self._neighbours.changed = None  # there are no heads yet that it could change
             if is_whole(env, line):
@@ -193,6 +193,7 @@ class BlockStream(Stream):
         if self._heads.length or self._rank != envelope.BARE:
             return 0
         found: list[records.Record] = []
+        fields = dict(self._neighbours.fields)
         for line in lines:
             inner = records.unwrap(line) if _is_record(line) else []
             if len(inner) != 1 or len(inner[0].lines) > 1 or self._neighbours.is_split_record(inner[0]):
@@ -212,6 +213,11 @@ class BlockStream(Stream):
             done += counts.lines
             if counts.lines < len(texts):
                 break
+        if done < len(found):
+            # the others are read line by line: what they say counts from then on
+            self._neighbours.fields = fields
+            for record in found[:done]:
+                self._neighbours.is_split_record(record)
         return done
 
     def _new_reader(self, host: str | None, log: str | None, level: str | None) -> BlockStream:
@@ -261,6 +267,9 @@ class BlockStream(Stream):
                 if begun is not None:
                     heads[number], elsewhere[number] = begun
                     continue
+                if envelope.bare(lines[number]) != lines[number]:
+                    del heads[number:]
+                    break
                 env = self._neighbours.parse(lines[number])
                 if self._neighbours.changed or not is_whole(env, lines[number]):
                     self._neighbours.take_back()
