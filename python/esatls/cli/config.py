@@ -10,6 +10,7 @@ import click
 
 from esatls.errors import InputError, UsageError
 from esatls.output.text import printable
+from esatls.user_folders import user_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,23 +29,21 @@ SETTINGS: dict[str, tuple[type, str]] = {
 _WORDS = {str: "text in quotes", int: "a number", list: 'a list such as ["example.com"]'}
 
 
-def default_path() -> str:
-    """Return the usual path of the file."""
-    folder = os.environ.get("XDG_CONFIG_HOME", "")
-    if not os.path.isabs(folder):  # to be ignored then
-        folder = os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(folder, "esatls", "config.toml")
+def default_path() -> str | None:
+    """Return the usual path of the file; None without a home folder."""
+    folder = user_folder("XDG_CONFIG_HOME", ".config")
+    return folder and os.path.join(folder, "esatls", "config.toml")
 
 
 def read(path: str | None) -> tuple[str | None, dict[str, Any]]:
     """Return the path of the file in effect and its settings; None and no settings if there is only the usual path and no such file.
 
-    `path` comes from --config; if it is None, ESATLS_CONFIG may name the file. Without a home folder, there is no usual path: a relative one would be a file
-    of whoever owns the current folder. Raises `InputError` if the file cannot be read, and `UsageError` if it is not TOML or has a wrong setting.
+    `path` comes from --config; if it is None, ESATLS_CONFIG may name the file. Raises `InputError` if the file cannot be read, and `UsageError` if it is not
+    TOML or has a wrong setting.
     """
     wanted = path or os.environ.get(VARIABLE) or None
     found = wanted or default_path()
-    if wanted is None and not os.path.isabs(found):
+    if found is None:
         return None, {}
     try:
         with open(found, "rb") as file:
@@ -93,7 +92,8 @@ def defaults(group: click.Group, context: click.Context, settings: Mapping[str, 
 def config(context: click.Context) -> None:
     """Show the settings in effect, and the configuration file that they come from."""
     path, settings = context.obj
-    click.echo(f"File: {printable(path or default_path())}" + ("" if path else " (does not exist)"))
+    usual = default_path() or "~/.config/esatls/config.toml"
+    click.echo(f"File: {printable(path or usual)}" + ("" if path else " (does not exist)"))
     width = max(map(len, SETTINGS))
     for name, (_, meaning) in SETTINGS.items():
         value = settings.get(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 from esatls.errors import EsatlsError
 from esatls.follow.version_1 import converted
+from esatls.user_folders import user_folder
 
 _FORMAT = "esatls follow"
 _VERSION = 2
@@ -27,13 +28,11 @@ def default_path(log: str, output: str | None) -> str:
     """Return the default path of the checkpoint: beside the output file, or else in the user's state folder (XDG), which is created if necessary."""
     if output not in (None, "-"):
         return f"{output}.checkpoint"
-    state = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(state):  # to be ignored then
-        state = os.path.join(os.path.expanduser("~"), ".local", "state")
+    state = user_folder("XDG_STATE_HOME", ".local", "state")
+    if state is None:
+        raise CheckpointError("no home folder for the checkpoint; use --checkpoint")
     name = hashlib.sha256(os.fsencode(os.path.abspath(log))).hexdigest()[:16]
     path = os.path.join(state, "esatls", f"follow-{name}.json")
-    if not os.path.isabs(path):
-        raise CheckpointError("no home folder for the checkpoint; use --checkpoint")
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     except OSError as error:
