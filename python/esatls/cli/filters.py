@@ -9,7 +9,7 @@ import click
 
 from esatls.errors import UsageError
 from esatls.verdicts.message import domain_of
-from esatls.verdicts.names import in_dns
+from esatls.verdicts.names import is_within
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _any_in(wanted: Texts, value: str) -> bool:
 
 
 def _any_within(names: Iterable[str | None], domains: Texts) -> bool:
-    return any(within(name, domain) for name in names for domain in domains)
+    return any(name is not None and is_within(name, domain) for name in names for domain in domains)
 
 
 def _bare_id(message_id: str) -> str:
@@ -195,14 +195,6 @@ def _filtered(
     for option in reversed(options):
         option(filtered)
     return filtered
-
-
-def within(name: str | None, domain: str) -> bool:
-    """Tell whether a host or domain name is this domain or lies in it, in the letters of the log or as DNS has them."""
-    if name is None:
-        return False
-    name, domain = name.lower().rstrip("."), domain.lower().strip(".")
-    return f".{name}".endswith(f".{domain}") or f".{in_dns(name)}".endswith(f".{in_dns(domain)}")
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, cast
 
 from esatls.report.organisations import organisations
-from esatls.verdicts.names import in_dns
+from esatls.verdicts.names import is_within
 from esatls.verdicts.words import CONNECTION_VERDICTS
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ class Ledger:
     """The counts and issues of all partners."""
 
     def __init__(self, own_domains: Iterable[str] = ()) -> None:
-        plain = [domain.lower().strip(".") for domain in own_domains]
-        self.own_domains = tuple(dict.fromkeys([*plain, *map(in_dns, plain)]))
+        self.own_domains = tuple(own_domains)
         self.counts: dict[Key, Counter[tuple[str, str]]] = {}
         """Connections and messages by verdict, connections over TLS by protocol."""
         self.days: defaultdict[Key, Counter[tuple[str, str, str]]] = defaultdict(Counter)
@@ -107,7 +106,7 @@ class Ledger:
 
     def key(self, direction: str, flow: str, name: str) -> Key:
         """Return the key of the other side, which is `own` if outgoing mail comes from it, incoming mail goes to it, or it is in an own domain."""
-        own = (direction, flow) in _OUR_SIDE or (self.own_domains and any(f".{name}".endswith(f".{domain}") for domain in self.own_domains))
+        own = (direction, flow) in _OUR_SIDE or any(is_within(name, domain) for domain in self.own_domains)
         return direction, "own" if own else "partner", name
 
     def note(self, key: Key, what: str, verdict: str, time: Moment, count: int) -> None:

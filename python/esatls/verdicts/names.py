@@ -15,6 +15,12 @@ def in_dns(name: str) -> str:
     return name if name.isascii() else _on_the_wire(name)
 
 
+def is_within(name: str, domain: str) -> bool:
+    """Tell whether the name of a host or domain is this domain or lies in it, in the letters of the log or as DNS has them."""
+    name, domain = name.lower().rstrip("."), domain.lower().strip(".")
+    return f".{name}".endswith(f".{domain}") or f".{in_dns(name)}".endswith(f".{in_dns(domain)}")
+
+
 def _on_the_wire(name: str) -> str:
     """Return the DNS form (`xn--`, RFC 3490) of a name that is not ASCII, or the name itself if decoding that form does not give it back.
 
