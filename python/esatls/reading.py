@@ -11,7 +11,7 @@ from esatls.errors import InputError, UsageError, WrongTypeError
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, MESSAGE_FIELDS
 from esatls.extraction.probe import common_zone, probe_all
 from esatls.lines import sources
-from esatls.lines.clock import zone
+from esatls.lines.clock import YEARS, zone
 from esatls.output import printable
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def read(
         raise WrongTypeError("read() takes a path or several, not open files: esatls.events() takes lines")
     if not names:
         raise InputError("nothing to read")  # only the command line reads standard input then; here that is "-"
-    if year is not None and not 1990 <= year <= 2100:
-        raise UsageError(f"not a year from 1990 to 2100: {year}")
+    if year is not None and not YEARS[0] <= year <= YEARS[1]:
+        raise UsageError(f"not a year from {YEARS[0]} to {YEARS[1]}: {year}")
     problems: list[str] = []
     found = sources.find(tuple(os.fspath(name) for name in names), problems.append)
     where = zone(timezone) if isinstance(timezone, str) else timezone

@@ -16,7 +16,7 @@ from esatls.errors import UsageError
 from esatls.follow import checkpoint as checkpoints
 from esatls.follow.held import Limits
 from esatls.follow.run import Follower, FollowOptions, is_pipe
-from esatls.lines.clock import zone
+from esatls.lines.clock import YEARS, zone
 from esatls.output import BY_ENDING, ending, printable
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -50,7 +50,7 @@ _DURATION = _Duration()
 @click.option("--once", is_flag=True, help="Read to the end, write unfinished messages as they are, and exit.")
 @click.option("--host", help="Name of the appliance, for lines that do not name it.")
 @click.option("--timezone", metavar="ZONE", help="Time zone of the log, such as Europe/Berlin. Default: as given in the head of the file, else UTC.")
-@click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, if timestamps have no year. Default: from the file's date.")
+@click.option("--year", type=click.IntRange(*YEARS), help="Year of the first line, if timestamps have no year. Default: from the file's date.")
 @message_filters
 @click.option("--grace", type=_DURATION, default=10, show_default=True, help="How long to wait for late lines after a message has ended, in log time.")
 @click.option(

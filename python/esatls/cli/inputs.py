@@ -15,7 +15,7 @@ from esatls.cli.period import period
 from esatls.errors import UsageError
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.lines import sources
-from esatls.lines.clock import rfc3339, zone
+from esatls.lines.clock import YEARS, rfc3339, zone
 from esatls.output import Output, printable
 from esatls.reading import prepare
 from esatls.verdicts.contradictions import Contradictions
@@ -70,7 +70,7 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--timezone", metavar="ZONE", help="Time zone of the log, such as Europe/Berlin. Default: as given in the head of the file, else UTC."
             ),
-            click.option("--year", type=click.IntRange(1990, 2100), help="Year of the first line, if timestamps have no year. Default: from the file's date."),
+            click.option("--year", type=click.IntRange(*YEARS), help="Year of the first line, if timestamps have no year. Default: from the file's date."),
             click.option(
                 "--since",
                 metavar="TIME",

@@ -13,6 +13,8 @@ from esatls.errors import UsageError, WrongTypeError
 Time = float
 """Seconds since 1970-01-01T00:00:00Z; an `int` unless the log has fractions."""
 
+YEARS = 1990, 2100
+"""The first and the last year in which a log may begin."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 ZONES = {"UTC": 0, "GMT": 0, "BST": 1, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3}
 ZONES.update({"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7})
