@@ -1,23 +1,32 @@
 //! Counting records that are alike; Python says with each shape what they have in common.
 use pyo3::prelude::*;
 
-/// A way of counting: whether it counts connections; the seconds of a period (0: one for all); how many of a record's own times matter, or whether those of its
-/// deliveries do; the family whose keys are used if the sender has no domain; how many of the latest are kept as examples.
+/// A way of counting.
 #[derive(FromPyObject, Clone, Copy)]
-pub struct Family(pub bool, pub u32, pub usize, pub bool, pub usize, pub usize);
+pub struct Family {
+    /// What is counted: `LINKS`, `HALVES`, `WHOLE` or `TRIES`.
+    pub of: usize,
+    /// The seconds of a period; 0: one for all.
+    pub period: u32,
+    /// How many of the times matter.
+    pub times: usize,
+    /// The family by which records are alike if the sender has no domain; 0: this one.
+    pub instead: usize,
+    /// How many of the latest are kept as examples.
+    pub latest: usize,
+}
 
 /// The first and the last time, and the latest times with their ids, newest first.
 type Span = (u32, u32, Vec<(u32, u64)>);
 
-/// A group for Python: its key, its size, its times, and one of its records.
-pub type Counted = (Vec<u8>, u64, Vec<Span>, Vec<u8>);
+/// A group for Python: its key, its size and its times.
+pub type Counted = (Vec<u8>, u64, Vec<Span>);
 
-/// Records that are counted together: how many, their times, and one of them.
+/// Records that are counted together: how many, and their times.
 #[derive(Default)]
 pub struct Group {
     pub count: u64,
     pub spans: Vec<Span>,
-    pub line: Vec<u8>,
 }
 
 impl Group {

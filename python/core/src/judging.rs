@@ -74,15 +74,15 @@ type Text = (Vec<(Vec<u8>, usize)>, Vec<u8>);
 /// What Python says of a shape: how this part of the record is written.
 #[derive(FromPyObject)]
 pub struct Part {
-    texts: Vec<Text>,
+    /// Of the record, then by family (`groups`) what records that are counted together have in common. Of a message's halves, the second text stands behind
+    /// the deliveries.
+    forms: Vec<Vec<Text>>,
     /// The place of each recipient's address, by RID, and of the sender's (`SENDER`).
     people: Vec<(u64, usize)>,
     /// Values that are lists of addresses, and the place from which on these are appended.
     lists: Vec<(usize, usize)>,
     /// A bit for the verdict of a completed delivery, or for the mail flow of a received message.
     mark: u32,
-    /// By family (`groups`), what records that are counted together have in common; None: counted by itself.
-    keys: Vec<Option<Text>>,
 }
 
 /// A delivery: the number of the fact with its connection, time and response; the bits of its shape; the RIDs.
@@ -121,7 +121,7 @@ impl Learned {
 
     /// Return what was counted, and forget it.
     fn take(&mut self) -> Vec<Counted> {
-        self.known.drain().map(|(key, group)| (key, group.count, group.spans, group.line)).collect()
+        self.known.drain().map(|(key, group)| (key, group.count, group.spans)).collect()
     }
 }
 
@@ -221,7 +221,7 @@ impl Filled<'_> {
                 Some(_) => {}
                 None => *found = Some(domain.to_ascii_lowercase()),
             }
-            require(address.is_ascii())?;
+            require(address.is_ascii() && !address.ends_with(b"."))?;
         }
         Ok(())
     }

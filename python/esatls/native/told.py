@@ -31,6 +31,8 @@ GIVEN_UP = 1
 """The mark of a message that was not received."""
 BEGUN = 1
 """A bit in the shape of a delivery: a line says that it began."""
+LINKS, HALVES, WHOLE, TRIES = range(4)
+"""What a family counts: connections, how messages were received with their envelopes, whole messages, or their completed deliveries one by one."""
 MOST_TOLD = len(_NAMES) + 1
 KIND = 62
 """The bit of an id from which on its kind is stored."""
@@ -99,11 +101,10 @@ def _matters(kind: int) -> int:
 class Part(NamedTuple):
     """What the core is told of a shape (`judging.rs`)."""
 
-    texts: list[Any]
+    forms: list[list[Any]]
     people: list[tuple[int, int]]
     lists: list[tuple[int, int]]
     mark: int
-    keys: list[Any]
 
 
 class Learned:
@@ -157,7 +158,7 @@ class Learned:
         """Return a part of a record as the core needs it."""
         # the first value of a connection is its domain, which is one of its own values
         own = shapes.OWN + 1 if kind < shapes.TRY_PART else 0 if kind < shapes.LINK_PART else shapes.OWN
-        places = {place for text in (*found.texts, *found.keys) if text for place in text.places} | {*found.people.values()}
+        places = {place for text in (*found.texts, *found.keys) for place in text.places} | {*found.people.values()}
         lists = sorted({place % shapes.LISTED for place in places if shapes.LISTED <= place < shapes.FIRST_OWN})
         starts = {place: own + found.size + number * shapes.MOST_LISTED for number, place in enumerate(lists)}
 
@@ -169,22 +170,12 @@ class Learned:
         def told(text: shapes.Text) -> Any:
             return _pieces(text._replace(places=tuple(map(move, text.places))))
 
-        texts = [*found.texts]
-        if kind < shapes.TRY_PART:
-            # the first one stands in front of the deliveries, the other one behind them
-            first, last = texts
-            texts = [first._replace(text=first.text and f"{first.text},"), last._replace(text=last.text and f",{last.text}")]
         return Part(
-            [*map(told, texts)],
+            [[*map(told, found.texts)], *([told(text)] for text in found.keys)],
             [(who, move(place)) for who, place in found.people.items()],
             [(own + place, start) for place, start in starts.items()],
             self.mark(found.done),
-            [text and told(self._key(text)) for text in found.keys],
         )
-
-    def _key(self, text: shapes.Text) -> shapes.Text:
-        """Return a key for records with this text in common: its number, and the values in it."""
-        return text._replace(text="%s".join([f"{self.number(text.text)}\0", *"\0" * len(text.places)])) if text.text else text
 
 
 def _told(code: str, kind: int, value: str | None) -> Hashable:

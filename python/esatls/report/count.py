@@ -87,17 +87,10 @@ class Alike(NamedTuple):
     times: tuple[str, ...] = ()
     """The first and last times of all, if they are counted by when they were seen."""
     what: str = ""
-    """What is counted: when records were `seen`, everything else about connections (`told`), how messages were `received`, or how they were `delivered`. If
-    empty, all of this."""
+    """What is counted: when records were `seen`, everything else about connections (`told`), how messages were `received`, how many `recipients` they had,
+    with which `protocols` they were delivered, and how they were `delivered`. If empty, all of this."""
     others: Sequence[tuple[int, int]] = ()
     """Time in seconds and id of the other examples, besides the record."""
-    tries: Sequence[tuple[int, Sequence[tuple[int, int]]]] = ()
-    """For each delivery of messages that have several: the earliest time, and times and ids of the latest."""
-
-    def of(self, attempt: DeliveryRecord | None) -> tuple[int | None, Sequence[tuple[int, int]]]:
-        """Return the earliest time, and times and ids of the other examples; those of one delivery if each has its own."""
-        place = next((place for place, one in enumerate(self.record["deliveries"]) if one is attempt), 0) if self.tries else 0
-        return self.tries[place] if self.tries else (self.first, self.others)
 
 
 class Counts(NamedTuple):
@@ -176,7 +169,7 @@ def _brief(record: Any) -> Brief:
         *(told("esa_host", ""), direction, told("mail_flow"), verdict, partner),
         *(told("tls_version"), told("tls_cipher"), told("tls_reason"), bool(told("tls_required"))),
     )
-    return Brief(kind, told("opened"), told("closed"), record["icid" if direction == "receiving" else "dcid"])
+    return Brief(kind, told("opened"), told("closed"), told("icid" if direction == "receiving" else "dcid", 0))
 
 
 class _Kind:
@@ -322,18 +315,18 @@ def _marks(version: str, cipher: str) -> tuple[str, ...]:
 
 
 _Mail = tuple[str, str, str, str, Optional[str], Optional[str], Optional[str]]
-"""Direction, flow, partner and verdict of a message, and its protocol, cipher and reason if they are to be counted."""
+"""Direction, flow, partner and verdict of a message, and its protocol, cipher and reason if they may be an issue."""
 
 
 class _Group:
     """Messages that are counted alike, except for their times."""
 
-    __slots__ = ("count", "is_over_tls", "issues", "key", "latest", "recipients")
+    __slots__ = ("count", "is_over_tls", "issues", "key", "latest")
 
     def __init__(self, key: Key, issues: list[tuple[Issue, str]], *, is_over_tls: bool) -> None:
         self.key, self.issues = key, issues
         self.is_over_tls = is_over_tls
-        self.count = self.recipients = 0
+        self.count = 0
         self.latest: Moment = ""
         """The time of the latest one over TLS."""
 
@@ -349,69 +342,83 @@ class _Messages:
     def add(self, record: MessageRecord, alike: Alike = _ONE) -> None:
         """Count one message, or all that are alike."""
         what = alike.what
-        flow, first = record.get("mail_flow", UNKNOWN), record.get("first_seen")
+        flow = record.get("mail_flow", UNKNOWN)
         if flow not in FLOWS:
             flow = UNKNOWN
         if what in ("", "seen"):
+            first = record.get("first_seen")
             self.counts.span.add(alike.times or (first, record.get("last_seen")))
             self.moments[record.get("esa_host", UNKNOWN), flow, _moment(first)[:13], record["received"], record["delivered"]] += alike.number
         if what in ("", "received"):
-            verdict, version, cipher, reason, name = record["received"], None, None, None, ""
-            if verdict not in ("internal", "none"):
-                name = domain_of(record.get("sender", "")) or record.get("received_peer_host") or record.get("received_peer_ip") or UNKNOWN
-            if verdict == "encrypted":
-                version, cipher = record.get("received_tls_version", UNKNOWN), record.get("received_tls_cipher", UNKNOWN)
-            elif verdict == "cleartext":
-                reason = record.get("received_reason", "")
-            self._add(("receiving", flow, name, verdict, version, cipher, reason), record, _moment(first), len(record.get("recipients", ())), alike)
-        if what in ("", "delivered"):
-            attempts = record["deliveries"]
-            if len(attempts) == 1 and "domain" in attempts[0] and attempts[0].get("outcome") == "done":
-                # nearly always
-                self._add_attempt(record, attempts[0], attempts[0]["domain"], flow, alike)
-            else:
-                self._add_delivered(record, flow, alike)
+            self._add_received(record, flow, alike)
+        if what in ("", "recipients"):
+            recipients = record["to"] if what else len(record.get("recipients", ()))  # type: ignore[typeddict-item]
+            self._tables("receiving", flow)["recipients"][(record["received"],)] += recipients * alike.number
+        if what in ("", "protocols"):
+            done = [attempt for attempt in record["deliveries"] if attempt.get("outcome") == "done"]
+            self._add_protocols("delivery", flow, [_protocol(attempt) for attempt in done if attempt["verdict"] == "encrypted"], alike.number)
+        if what == "delivered" and "deliveries" not in record:
+            one = cast("Any", record)
+            self._add_attempt(record, one, one["domain"], flow, one["to"], alike)
+        elif what in ("", "delivered"):
+            self._add_delivered(record, flow, alike)
 
-    def _add_attempt(self, record: MessageRecord, attempt: DeliveryRecord, domain: str | None, flow: str, alike: Alike) -> None:
+    def _tables(self, direction: str, flow: str) -> Tables:
+        return self.counts.parts[direction, flow].tables
+
+    def _add_protocols(self, direction: str, flow: str, protocols: Sequence[tuple[str, str]], count: int) -> None:
+        """Count messages by protocol and by cipher, each once."""
+        if not protocols:
+            return
+        tables = self._tables(direction, flow)
+        for version in {version for version, _ in protocols}:
+            tables["message_versions"][(version,)] += count
+        for cipher in {cipher for _, cipher in protocols}:
+            tables["message_ciphers"][(cipher,)] += count
+
+    def _add_received(self, record: MessageRecord, flow: str, alike: Alike) -> None:
+        verdict, version, cipher, reason, name = record["received"], None, None, None, ""
+        if verdict not in ("internal", "none"):
+            name = domain_of(record.get("sender", "")) or record.get("received_peer_host") or record.get("received_peer_ip") or UNKNOWN
+        if verdict == "encrypted":
+            version, cipher = record.get("received_tls_version", UNKNOWN), record.get("received_tls_cipher", UNKNOWN)
+            self._add_protocols("receiving", flow, [(version, cipher)], alike.number)
+        elif verdict == "cleartext":
+            reason = record.get("received_reason", "")
+        self._add(("receiving", flow, name, verdict, version, cipher, reason), record, _moment(record.get("first_seen")), alike)
+
+    def _add_attempt(self, record: MessageRecord, attempt: DeliveryRecord, domain: str | None, flow: str, recipients: int, alike: Alike) -> None:
         """Count messages that went over one delivery, to one domain at most."""
         verdict, version, cipher, reason = attempt["verdict"], None, None, None
+        self._tables("delivery", flow)["recipients"][(verdict,)] += recipients * alike.number
         name = domain or attempt.get("peer_host") or attempt.get("peer_ip") or UNKNOWN
         if verdict == "encrypted":
-            version, cipher = attempt.get("tls_version", UNKNOWN), attempt.get("tls_cipher", UNKNOWN)
+            version, cipher = _protocol(attempt)
         elif verdict == "cleartext":
             reason = attempt.get("reason", "")
         else:
             verdict = of_deliveries({verdict})
         time = attempt.get("time", record.get("first_seen"))
-        self._add(("delivery", flow, name, verdict, version, cipher, reason), record, _moment(time), len(attempt["rid"]), alike, attempt)
+        self._add(("delivery", flow, name, verdict, version, cipher, reason), record, _moment(time), alike)
 
     def _add_delivered(self, record: MessageRecord, flow: str, alike: Alike) -> None:
         deliveries = delivered_to(record)
         if len(deliveries) == 1 and len(deliveries[0][1]) < 2:
             ((attempt, reached),) = deliveries
-            self._add_attempt(record, attempt, next(iter(reached), None), flow, alike)
+            self._add_attempt(record, attempt, next(iter(reached), None), flow, len(attempt["rid"]), alike)
         elif deliveries:
             self._add_several(record, deliveries, flow, alike)
 
     def _add_several(self, record: MessageRecord, deliveries: list[tuple[DeliveryRecord, set[str]]], flow: str, alike: Alike) -> None:
         """Count messages that went over several deliveries or to several domains."""
-        tables, ledger = self.counts.parts["delivery", flow].tables, self.counts.ledger
+        tables, ledger = self._tables("delivery", flow), self.counts.ledger
         ways: dict[str, list[tuple[DeliveryRecord, Moment, _Issues]]] = {}
-        versions: set[str] = set()
-        ciphers: set[str] = set()
         for attempt, reached in deliveries:
-            verdict, version, cipher = attempt["verdict"], attempt.get("tls_version", UNKNOWN), attempt.get("tls_cipher", UNKNOWN)
+            verdict = attempt["verdict"]
             tables["recipients"][(verdict,)] += len(attempt["rid"]) * alike.number
-            if verdict == "encrypted":
-                versions.add(version)
-                ciphers.add(cipher)
-            way = attempt, _moment(attempt.get("time", record.get("first_seen"))), _wrong(verdict, version, cipher, attempt.get("reason", ""))
+            way = attempt, _moment(attempt.get("time", record.get("first_seen"))), _wrong(verdict, *_protocol(attempt), attempt.get("reason", ""))
             for domain in reached or (None,):
                 ways.setdefault(partner_name(domain, attempt.get("peer_host"), attempt.get("peer_ip")), []).append(way)
-        for version in versions:
-            tables["message_versions"][(version,)] += alike.number
-        for cipher in ciphers:
-            tables["message_ciphers"][(cipher,)] += alike.number
         for partner, over in ways.items():
             latest = ""
             told: set[str] = set()
@@ -419,22 +426,21 @@ class _Messages:
                 if attempt["verdict"] == "encrypted":
                     latest = time
                 for name, reason in wrong:
-                    _note(ledger.issue(ledger.key("delivery", flow, partner), name), record, time, reason, alike, attempt, is_new=name not in told)
+                    _note(ledger.issue(ledger.key("delivery", flow, partner), name), record, time, reason, alike, is_new=name not in told)
                     told.add(name)
             verdict = of_partner({attempt["verdict"] for attempt, _, _ in over})
-            self._add(("delivery", flow, partner, verdict, None, None, None), record, latest, 0, alike)
+            self._add(("delivery", flow, partner, verdict, None, None, None), record, latest, alike)
 
-    def _add(self, key: _Mail, record: MessageRecord, time: Moment, recipients: int, alike: Alike, attempt: DeliveryRecord | None = None) -> None:
-        """Count messages of one partner; `time` is that of the latest, `attempt` their delivery if they went over one."""
-        group, number = self.groups.get(key), alike.number
+    def _add(self, key: _Mail, record: MessageRecord, time: Moment, alike: Alike) -> None:
+        """Count messages of one partner; `time` is that of the latest."""
+        group = self.groups.get(key)
         if group is None:
             group = self.groups[key] = self._group(key)
-        group.count += number
-        group.recipients += recipients * number
+        group.count += alike.number
         if group.is_over_tls and time > group.latest:
             group.latest = time
         for issue, reason in group.issues:
-            _note(issue, record, time, reason, alike, attempt)
+            _note(issue, record, time, reason, alike)
 
     def _group(self, key: _Mail) -> _Group:
         direction, flow, name, verdict, version, cipher, reason = key
@@ -451,19 +457,17 @@ class _Messages:
             counts.hosts[host, "messages"] += count
             counts.both[received, delivered] += count
             for direction, verdict in zip(DIRECTIONS, verdicts):
-                tables = counts.parts[direction, flow].tables
+                tables = self._tables(direction, flow)
                 tables["messages"][(verdict,)] += count
                 _count_hour(tables, "messages", hour, verdict, count)
-        for (way, flow, _, verdict, version, cipher, _), group in self.groups.items():
-            tables, key = counts.parts[way, flow].tables, group.key
-            tables["recipients"][(verdict,)] += group.recipients
-            if verdict in ("internal", "none"):
-                continue
-            if version is not None and cipher is not None:
-                tables["message_versions"][(version,)] += group.count
-                tables["message_ciphers"][(cipher,)] += group.count
-            tables["partner_messages"][key[2], verdict] += group.count
-            counts.ledger.note(key, "messages", verdict, group.latest, group.count)
+        for (way, flow, _, verdict, *_), group in self.groups.items():
+            if verdict not in ("internal", "none"):
+                self._tables(way, flow)["partner_messages"][group.key[2], verdict] += group.count
+                counts.ledger.note(group.key, "messages", verdict, group.latest, group.count)
+
+
+def _protocol(attempt: DeliveryRecord) -> tuple[str, str]:
+    return attempt.get("tls_version", UNKNOWN), attempt.get("tls_cipher", UNKNOWN)
 
 
 def _wrong(verdict: str, version: str, cipher: str, reason: str) -> _Issues:
@@ -473,18 +477,16 @@ def _wrong(verdict: str, version: str, cipher: str, reason: str) -> _Issues:
     return ((CLEARTEXT, reason),) if verdict == "cleartext" else ()
 
 
-def _note(issue: Issue, record: MessageRecord, time: Moment, reason: str, alike: Alike, attempt: DeliveryRecord | None, *, is_new: bool = True) -> None:
+def _note(issue: Issue, record: MessageRecord, time: Moment, reason: str, alike: Alike, *, is_new: bool = True) -> None:
     """Note an issue of messages or of one of their deliveries. Its times and reason always count, the messages only if the issue `is_new` for them."""
-    first, others = alike.of(attempt)
-    issue.seen(time if first is None else _moment(rfc3339(first)), time)
+    issue.seen(time if alike.first is None else _moment(rfc3339(alike.first)), time)
     if reason:
         issue.why(reason, alike.number)
     if is_new:
         host = record.get("esa_host", "")
         issue.messages += alike.number
-        if not alike.tries:
-            issue.example(time, host, "mid", record["mid"])
-        for when, other in others:
+        issue.example(time, host, "mid", record["mid"])
+        for when, other in alike.others:
             issue.example(_moment(rfc3339(when)), host, "mid", other)
 
 

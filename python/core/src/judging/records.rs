@@ -61,7 +61,7 @@ impl<'a> Judge<'a> {
         self.differences(&life, &mut shape.key);
         let moments = || told.map(u64::from).into_iter().chain([user]).chain(orders.values().map(|&moment| moment.into())).collect();
         let found = self.part_for(LINK_PART + side, shape, id, moments)?;
-        let is_shown = |place: usize| found.part.texts[0].0.iter().any(|&(_, one)| one == place);
+        let is_shown = |place: usize| found.part.forms[0].iter().any(|(pieces, _)| pieces.iter().any(|&(_, one)| one == place));
         let times: Vec<u32> = [opened, life.closed].into_iter().zip([FIRST, LAST]).filter(|&(_, place)| is_shown(place)).map(|(time, _)| time).collect();
         self.add(&[&found], b"", seen, [&times, &[]], id)
     }
@@ -116,67 +116,72 @@ impl<'a> Judge<'a> {
         if i64::from(seen.1) < self.of.range.0 || i64::from(seen.0) >= self.of.range.1 {
             return Ok(());
         }
-        let Learned { families, known, .. } = &mut *self.learned;
+        let (ask, Learned { families, known, .. }) = (self.ask, &mut *self.learned);
         if families.is_empty() {
-            return line(self.ask, &mut self.out[0], parts, words);
+            return line(ask, &mut self.out[0], parts, words, 0);
         }
+        let halves = &parts[..parts.len().min(2)];
+        let has_domain = !halves[halves.len() - 1].values[DOMAIN].text().is_empty();
+        let done = || parts[halves.len()..].iter().zip(times[1]).filter(|(one, _)| one.part.mark > 0);
         let mut key = Vec::with_capacity(4 * ROOM);
-        let has_domain = !parts[parts.len().min(2) - 1].values[DOMAIN].text().is_empty();
-        for (number, &Family(of_links, period, most, of_tries, instead, latest)) in families.iter().enumerate() {
-            let times = if of_tries { times[1] } else { &times[0][..most.min(times[0].len())] };
-            if of_links != (parts.len() == 1) || (of_tries && times.is_empty()) {
-                continue;
-            }
-            key.clear();
-            key.push(number as u8);
-            if period > 0 {
-                key.extend_from_slice(words);
-                key.extend_from_slice(&times.first().map_or(0, |time| 1 + time / period).to_le_bytes());
-            }
-            // without times, the latest cannot be told
-            let mut is_alike = latest == 0 || !times.is_empty();
-            for part in parts {
-                match &part.part.keys[if has_domain { number } else { instead }] {
-                    Some(text) => put(self.ask, &mut key, text, part)?,
-                    None => is_alike = false,
+        for (number, family) in families.iter().enumerate().filter(|(_, family)| (family.of == LINKS) == (parts.len() == 1)) {
+            let form = 1 + if has_domain || family.instead == 0 { number } else { family.instead };
+            let mut count = |parts: &[&Filled], words: &[u8], times: &[u32]| {
+                let period = times.first().filter(|_| family.period > 0).map_or(0, |time| 1 + time / family.period);
+                key.clear();
+                key.push(number as u8);
+                key.extend_from_slice(&period.to_le_bytes());
+                line(ask, &mut key, parts, words, form)?;
+                known.entry_ref(&key[..]).or_default().count(&times[..family.times.min(times.len())], id, family.latest);
+                PyResult::Ok(())
+            };
+            match family.of {
+                HALVES => count(halves, b"", times[0])?,
+                WHOLE => count(parts, words, times[0])?,
+                TRIES if differ(done().map(|(one, _)| one.values[TRY_DOMAIN].text())) => {
+                    done().try_for_each(|(one, &time)| count(&[parts[0], one], b"", &[time]))?
                 }
+                LINKS if !times[0].is_empty() => count(parts, b"", times[0])?,
+                _ => line(ask, &mut self.out[number], parts, words, 0)?,
             }
-            if !is_alike {
-                line(self.ask, &mut self.out[number], parts, words)?;
-                continue;
-            }
-            let group = known.entry_ref(&key[..]).or_default();
-            if group.line.is_empty() {
-                line(self.ask, &mut group.line, parts, words)?;
-            }
-            group.count(times, id, latest);
         }
         Ok(())
     }
 }
 
-/// Write a whole record; of a message, `words` stand in front of its deliveries.
-fn line(ask: &Py<PyAny>, out: &mut Vec<u8>, parts: &[&Filled], words: &[u8]) -> PyResult<()> {
+/// Tell whether names are there and differ from each other.
+fn differ<'a>(names: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
+    names.clone().enumerate().all(|(place, name)| !name.is_empty() && names.clone().take(place).all(|other| other != name))
+}
+
+/// Write a record in one of its forms; of a message, `words` stand in front of its deliveries.
+fn line(ask: &Py<PyAny>, out: &mut Vec<u8>, parts: &[&Filled], words: &[u8], form: usize) -> PyResult<()> {
+    let (halves, tries) = parts.split_at(parts.len().min(2));
     out.push(b'{');
-    put(ask, out, &parts[0].part.texts[0], parts[0])?;
-    if let [received, envelope, tries @ ..] = parts {
-        put(ask, out, &envelope.part.texts[0], envelope)?;
+    halves.iter().try_for_each(|part| put(ask, out, part, form, 0))?;
+    if !words.is_empty() {
+        comma(out);
         out.extend_from_slice(words);
-        for (number, one) in tries.iter().enumerate() {
-            out.extend_from_slice(if number > 0 { b"," } else { b"" });
-            put(ask, out, &one.part.texts[0], one)?;
-        }
+        tries.iter().try_for_each(|one| put(ask, out, one, form, 0))?;
         out.push(b']');
-        put(ask, out, &received.part.texts[1], received)?;
-        put(ask, out, &envelope.part.texts[1], envelope)?;
     }
+    halves.iter().try_for_each(|part| put(ask, out, part, form, 1))?;
     out.extend_from_slice(b"}\n");
     Ok(())
 }
 
-/// Write a template with its values.
-fn put(ask: &Py<PyAny>, out: &mut Vec<u8>, text: &Text, part: &Filled) -> PyResult<()> {
-    for (piece, place) in &text.0 {
+/// Write a comma unless nothing stands in front of it.
+fn comma(out: &mut Vec<u8>) {
+    if !out.ends_with(b"{") && !out.ends_with(b"[") {
+        out.push(b',');
+    }
+}
+
+/// Write a text with its values, if there is one.
+fn put(ask: &Py<PyAny>, out: &mut Vec<u8>, part: &Filled, form: usize, number: usize) -> PyResult<()> {
+    let Some((pieces, rest)) = part.part.forms[form].get(number).filter(|(pieces, rest)| !pieces.is_empty() || !rest.is_empty()) else { return Ok(()) };
+    comma(out);
+    for (piece, place) in pieces {
         out.extend_from_slice(piece);
         match &part.values[*place] {
             Value::Text(text) => json::text(out, text, ask)?,
@@ -184,7 +189,7 @@ fn put(ask: &Py<PyAny>, out: &mut Vec<u8>, text: &Text, part: &Filled) -> PyResu
             Value::Time(time) => json::stamp(out, *time)?,
         }
     }
-    out.extend_from_slice(&text.1);
+    out.extend_from_slice(rest);
     Ok(())
 }
 

@@ -34,14 +34,14 @@ from esatls.verdicts.shapes.layout import INTERNAL, SORTS, TRIES
 from esatls.verdicts.shapes.templates import DOMAIN, FIRST, HOST, LAST, LISTED, MID, MOST_LISTED, SENDER, Fragment, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from esatls.lines.clock import Time
+    from esatls.verdicts.counted import Piece, Shared
     from esatls.verdicts.facts import Ref, Store
     from esatls.verdicts.message import Message
     from esatls.verdicts.shapes.layout import Form
     from esatls.verdicts.shapes.parts import Parts, Side
-    from esatls.verdicts.shapes.templates import Keys
     from esatls.verdicts.shapes.tries import Try
 
 _OF_ENVELOPE = ("sender", "recipients", "parent_mid", "mid_relation")
@@ -53,8 +53,9 @@ _COUNTED = ("esa_host", "mail_flow", "received", "received_tls_version", "receiv
 _OF_EACH = ("first_seen", "last_seen", "received_peer_host", "received_peer_ip", "mid")
 """The fields that it also takes from each message."""
 _OF_ATTEMPT = ("rid", "outcome", "verdict", "tls_version", "tls_cipher", "reason")
-_OF_TRY = 4
-"""The values of a delivery in front of its RIDs and its connection's values: DCID, time, response, domain."""
+_DCID, _TIME, _RESPONSE, TRY_DOMAIN = range(4)
+"""The places of a delivery's values; its RIDs and its connection's values follow."""
+_OF_TRY = TRY_DOMAIN + 1
 CHILD = 990_000
 """The places of other messages' ids begin here."""
 BEGIN = 4_000_000_000
@@ -103,7 +104,7 @@ class Example:
         record, _ = told
         seen = {name: record.pop(name) for name in _OF_TIME}
         flow = "none" if record["received"] == "none" else record.get("mail_flow", "")
-        keys: Keys = ()
+        keys: Shared = ()
         if self.known.shapes.brief:
             keys = counted.of_received(record)
             record, seen = only(record, _COUNTED), only({**record, **seen}, _OF_EACH)
@@ -130,7 +131,7 @@ class Example:
             if mark is None:
                 return None
             people[SENDER] = int(mark[1])
-        keys: Keys = ()
+        keys: Shared = ()
         if self.known.shapes.brief:
             keys = counted.of_envelope(len(record.get("recipients", ())), text_mark(DOMAIN))
             parts = ({"to": len(record.get("recipients", ()))}, only(record, ("recipients", "sender")))
@@ -145,21 +146,21 @@ class Example:
         rids = [number_mark(_OF_TRY + number) for number in range(len(numbers))]
         rid = ", ".join(rids)
         self.count = _OF_TRY + len(rids)
-        dcid = own and number_mark(0)
+        dcid = own and number_mark(_DCID)
         facts = self.stores[MESSAGES][key] = []
         if begun:
             facts.append(("delivery_started", BEGIN - 1 if ended else BEGIN, key, dcid, rid))
         if ended in TRIES:
-            facts.append((ended, BEGIN, key, dcid, rid, response and text_mark(2), None, None))
+            facts.append((ended, BEGIN, key, dcid, rid, response and text_mark(_RESPONSE), None, None))
         elif ended is not None:
             facts.append((ended, BEGIN, key, dcid, rid))
-        if values[3]:
-            facts.append(("message_recipient", BEGIN, key, None, rids[0], f"x@{text_mark(3)}"))
+        if values[TRY_DOMAIN]:
+            facts.append(("message_recipient", BEGIN, key, None, rids[0], f"x@{text_mark(TRY_DOMAIN)}"))
         if own is not None:
             connection = self.known.side(DELIVERY, own)
             if connection is None:
                 return None
-            self.ids[DELIVERY, own] = number_mark(0)
+            self.ids[DELIVERY, own] = number_mark(_DCID)
             self._connection(DELIVERY, connection, BEGIN, when)
             if connection.passed and not begun:
                 self.stores[MESSAGES][number_mark(CHILD)] = [("delivery_started", BEGIN, number_mark(CHILD), dcid, "0")]
@@ -170,14 +171,14 @@ class Example:
             return None
         done = found[0]["verdict"] if found[0].get("outcome") == "done" else None
         if "time" in found[0]:
-            found[0]["time"] = text_mark(1)
+            found[0]["time"] = text_mark(_TIME)
         told: dict[str, Any] = {**found[0]}
-        keys: Keys = ()
+        keys: Shared = ()
         if self.known.shapes.brief:
             keys = counted.of_attempt(told)
             told = only(told, (*_OF_ATTEMPT, *(("domain",) if "domain" in told else ("peer_host", "peer_ip")), "time"))
-        made = self.fragment(told, keys=keys)
-        return made and made._replace(texts=(made.texts[0]._replace(text="{" + made.texts[0].text + "}"),), done=done)
+        made = self.fragment([told], keys=keys)
+        return made and made._replace(done=done)
 
     def _message(self, mid: str, codes: Collection[str], depth: int) -> None:
         layout, own, _, _ = self.known.life(mid)
@@ -267,19 +268,19 @@ class Example:
                 record[name] = text_mark(place)
         return record, found[0]
 
-    def fragment(self, *parts: dict[str, Any], keys: Keys = ()) -> Fragment | None:
+    def fragment(self, *parts: Piece, keys: Shared = ()) -> Fragment | None:
         """Return parts of the example's record, and the texts that they share with others (`keys`).
 
         None if they show a broken mark, the date of the example, or a value that no record may show.
         """
-        texts, shared = [self._put(part) for part in parts], [part if part is None else self._put(part) for part in keys]
+        texts, shared = tuple(map(self._put, parts)), tuple(map(self._put, keys))
         for text in (*texts, *shared):
-            if text is not None and ("\ue000" in text.text or rfc3339(BEGIN)[:10] in text.text or self._unshown & {*text.places}):
+            if "\ue000" in text.text or rfc3339(BEGIN)[:10] in text.text or self._unshown & {*text.places}:
                 return None
-        return Fragment(len(self.known.shapes.fragments), tuple(texts), self.count, {}, keys=tuple(shared))
+        return Fragment(len(self.known.shapes.fragments), texts, self.count, {}, keys=shared)
 
-    def _put(self, part: Mapping[str, Any]) -> Text:
-        """Return a part of a record as text, with slots instead of marks, and the places of these."""
+    def _put(self, part: Piece) -> Text:
+        """Return fields or entries of a record as text, with slots instead of marks, and the places of these."""
         text = self.known.shapes.dump(part).decode()[1:-1].replace("%", "%%")
         for marked, place in self._sorted:
             text = text.replace(self.known.shapes.escaped(marked).replace("%", "%%"), text_mark(place))

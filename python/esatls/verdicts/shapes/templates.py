@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.verdicts.shapes.layout import Layouts
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable
 
-Dump = Callable[["Mapping[str, Any]"], bytes]
-Keys = tuple[Optional["Mapping[str, Any]"], ...]
+Dump = Callable[[Any], bytes]
 Told = tuple["Hashable", ...]
 
 RECEIVED_PART, ENVELOPE_PART, TRY_PART, PASSED_PART, LINK_PART = range(5)
@@ -46,7 +45,7 @@ class Fragment(NamedTuple):
     """The place of each recipient's address, by RID, and of the sender's (`SENDER`)."""
     done: str | None = None
     """The verdict of a completed delivery; or the mail flow of a message, `none` if it was not received."""
-    keys: tuple[Text | None, ...] = ()
+    keys: tuple[Text, ...] = ()
     """By family (`counted`): what a brief record has in common with others."""
 
 
