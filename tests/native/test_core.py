@@ -397,6 +397,26 @@ def test_what_is_counted_together(words: str) -> None:
     check("".join(f"Sat Jul 20 19:47:{second:02} 2024 Info: {text}\n" for second, text in sorted(log, key=lambda one: one[0])).encode())
 
 
+@pytest.mark.parametrize("other", ["one.example.org", "ONE.example.org", "one.example.org.", "two.example.org"])
+def test_deliveries_to_one_partner(other: str) -> None:
+    """A message that reached one partner by two deliveries counts once there, and one that reached two partners once for each."""
+    log = []
+    for number in range(1, 9):
+        log += [
+            f"Start MID {number} ICID 1",
+            f"MID {number} ICID 1 From: <a@example.com>",
+            f"MID {number} ICID 1 RID 0 To: <x@one.example.org>",
+            f"MID {number} ICID 1 RID 1 To: <y@{other}>",
+            f"New SMTP DCID {2 * number} interface 192.0.2.1 address 203.0.113.5 port 25",
+            f"DCID {2 * number} TLS success protocol TLSv1.2 cipher RC4-SHA",
+            f"New SMTP DCID {2 * number + 1} interface 192.0.2.1 address 203.0.113.6 port 25",
+            *([f"DCID {2 * number + 1} TLS success protocol TLSv1.2 cipher RC4-SHA"] if number % 2 else []),
+            *(f"Delivery start DCID {2 * number + rid} MID {number} to RID [{rid}]" for rid in (0, 1)),
+            *(f"Message done DCID {2 * number + rid} MID {number} to RID [{rid}]" for rid in (0, 1)),
+        ]
+    check("".join(f"Sat Jul 20 19:47:{at // 10:02} 2024 Info: {text}\n" for at, text in enumerate(log)).encode())
+
+
 @example(FOUND[0], random.Random(1))
 @example(FOUND[1], random.Random(1))
 @example(FOUND[2], random.Random(1))
