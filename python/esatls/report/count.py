@@ -80,7 +80,7 @@ class Alike(NamedTuple):
     """Several records that are counted alike."""
 
     record: Any
-    """One of them, with the times and ids of the latest as far as they count."""
+    """What they have in common, with the time and id of the latest; or one whole record."""
     number: int
     first: int | None = None
     """The earliest time in seconds; None for that of the record."""
