@@ -397,6 +397,18 @@ def test_what_is_counted_together(words: str) -> None:
     check("".join(f"Sat Jul 20 19:47:{second:02} 2024 Info: {text}\n" for second, text in sorted(log, key=lambda one: one[0])).encode())
 
 
+def test_connections_that_are_not_closed() -> None:
+    """The report's time range ends with the last connection that was closed, whatever is counted after it."""
+    texts = [
+        (0, "New SMTP ICID 1 interface Data 1 (192.0.2.1) address 198.51.100.1 reverse dns host mx.example.net verified yes"),
+        (1, "ICID 1 ACCEPT SG UNKNOWNLIST match sbrs[-0.5:10.0] SBRS 5.6"),
+        (10, "New SMTP ICID 2 interface Data 1 (192.0.2.1) address 198.51.100.1 reverse dns host mx.example.net verified yes"),
+        (50, "ICID 1 close"),
+        (55, "ICID 2 ACCEPT SG UNKNOWNLIST match sbrs[-0.5:10.0] SBRS 5.6"),
+    ]
+    check("".join(f"Sat Jul 20 19:47:{second:02} 2024 Info: {text}\n" for second, text in texts).encode())
+
+
 @pytest.mark.parametrize("other", ["one.example.org", "ONE.example.org", "one.example.org.", "two.example.org"])
 def test_deliveries_to_one_partner(other: str) -> None:
     """A message that reached one partner by two deliveries counts once there, and one that reached two partners once for each."""

@@ -33,7 +33,7 @@ impl Group {
     /// Count a record; `most` of the latest are kept.
     pub fn count(&mut self, times: &[u32], id: u64, most: usize) {
         self.count += 1;
-        self.spans.resize(times.len(), (u32::MAX, 0, vec![]));
+        self.spans.resize(self.spans.len().max(times.len()), (u32::MAX, 0, vec![]));
         for ((first, last, latest), &time) in self.spans.iter_mut().zip(times) {
             (*first, *last) = (time.min(*first), time.max(*last));
             let place = latest.partition_point(|&known| known > (time, id));

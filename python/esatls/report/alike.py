@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.lines.clock import Stamps
@@ -51,6 +52,7 @@ _PERIOD = 5
 """Bytes of a key in front of what a group has in common: the family, and four for the period."""
 _Span = tuple[int, int, list[tuple[int, int]]]
 """The first and the last time, and the times and ids of the latest records, newest first."""
+_NEVER: _Span = 1 << 32, 0, []
 _STAMPS = Stamps()
 
 
@@ -65,7 +67,7 @@ def together(counted: Iterable[list[tuple[bytes, int, list[_Span]]]]) -> Iterato
     for groups in others:
         for key, (number, spans) in groups.items():
             known = first.get(key)
-            first[key] = (number, spans) if known is None else (known[0] + number, [*map(_joined, known[1], spans)])
+            first[key] = (number, spans) if known is None else (known[0] + number, [_joined(*both) for both in zip_longest(known[1], spans, fillvalue=_NEVER)])
     for key, (number, spans) in first.items():
         yield _alike(FAMILIES[key[0]].what, loads(key[_PERIOD:]), number, spans)
 
