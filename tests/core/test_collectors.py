@@ -147,7 +147,8 @@ def test_documents_of_other_forms() -> None:
     right = (5, AT, "esa1", "mail_logs", "Info")
     assert told(ruby * 2) == [right] * 2
     rows = [f'"{WHOLE}","x ""y""",1', f'"{WHOLE.replace("TLS", "close TLS")}",z,2']
-    assert told(["_raw,source,n", *rows]) == [right] * 2
+    for name in ("_raw", "rawEvent", "utf8_payload", "Line"):
+        assert told([f"{name},source,n", *rows]) == [right] * 2
     assert told(["timestamp,source,full_message", f'{AT},esa,"{LINE}"', f"{AT},esa,\"MID 1 Subject 'x", 'Info: ICID 6 TLS success"'])[0] == (
         5,
         AT,

@@ -25,9 +25,10 @@ Json = dict[str, Any]
 EXTENSIONS = "AdditionalExtensions"
 LINE = (
     EXTENSIONS,
-    *("_raw", "event.original", "full_log", "rawLog", "full_message", "map._raw", "cisco_secure_email_gateway.log.message"),
+    *("_raw", "event.original", "full_log", "rawLog", "full_message", "map._raw", "rawmsg", "utf8_payload", "payloadAsUTF", "@rawstring", "raw_data"),
+    *("rawEvent", "cisco_secure_email_gateway.log.message"),
     *("message", "log", "event", "msg", "Message", "MESSAGE", "SyslogMessage", "@message", "short_message", "line", "textPayload", "jsonPayload.message"),
-    *("body.stringValue", "body", "raw", "RawData", "payload"),
+    *("body.stringValue", "body", "raw", "RawData", "payload", "Line"),
 )
 """Fields in which collectors keep the line, first those that keep it unchanged. `event` is also the HTTP Event Collector's. The first one is
 Microsoft Sentinel's, for a consolidated event: beside it, `Message` is a subject."""
@@ -35,14 +36,14 @@ Microsoft Sentinel's, for a consolidated event: beside it, `Message` is a subjec
 TIME = (
     *("@timestamp", "timestamp", "_time", "time", "TimeGenerated", "ISODATE", "timeUnixNano", "observedTimeUnixNano", "__REALTIME_TIMESTAMP"),
     *("_SOURCE_REALTIME_TIMESTAMP", "EventReceivedTime", "EventTime", "collectionTime", "_messagetime", "map._messagetime"),
-    *("eventTime", "receiveTimestamp", "datetime", "date", "ts", "DATE", "TIMESTAMP"),
+    *("eventTime", "receiveTimestamp", "datetime", "date", "ts", "DATE", "TIMESTAMP", "timereported", "Date", "Time"),
 )
 """Fields with the time of a line that has none itself: text, or seconds, milliseconds, microseconds or nanoseconds since 1970."""
 
 HOST = (
     *("observer.hostname", "observer.name", "hostname", "Hostname", "HOSTNAME", "predecoder.hostname", "log.source.address", "HOST", "syslog_hostname"),
     *("host.name", "host.hostname", "host", "labels.host", "labels.hostname", "stream.host", "stream.hostname", "logsource", "source_host", "fromhost"),
-    *("_sourceHost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME"),
+    *("_sourceHost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME", "Host"),
 )
 """Fields that name the appliance if the line does not, first those that cannot mean a collector."""
 
