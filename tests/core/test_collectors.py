@@ -158,6 +158,30 @@ def test_documents_of_other_forms() -> None:
     )
 
 
+TIMES_IN_CSV = {
+    "TimeGenerated [UTC]": ("3/3/2024, 10:00:02.000 AM", "2024-03-03T10:00:02.000Z"),
+    "TimeGenerated": ("3/3/2024, 11:00:02.000 AM",),
+    "@timestamp": ("Mar 3, 2024 @ 11:00:02.000", "2024-03-03T10:00:02.000Z"),
+}
+
+
+@pytest.mark.parametrize("name", TIMES_IN_CSV)
+def test_times_as_a_portal_shows_them(name: str) -> None:
+    """Azure's and Kibana's exports have times as their pages show them: in UTC if the column says so, else in the zone of the log."""
+    for time in TIMES_IN_CSV[name]:
+        rows = [f'"{name}",Computer,SyslogMessage', f'"{time}",esa1,"{LINE}"']
+        (event,) = read(rows, clock=clock("+01:00"))
+        assert (event["icid"], event["time"], event["esa_host"]) == (5, AT, "esa1")
+
+
+def test_half_a_day() -> None:
+    """Twelve is the first hour of each half of a day; no other number is an hour of it."""
+    reader = clock()
+    for hour, right in (("12", "AM"), "00"), (("1", "AM"), "01"), (("12", "PM"), "12"), (("11", "PM"), "23"):
+        assert reader.read(f"3/3/2024, {hour[0]}:00:02.000 {hour[1]}") == reader.read(f"2024-03-03T{right}:00:02Z")
+    assert [reader.read(f"3/3/2024, {hour}:00:02 AM") for hour in (0, 13)] == [None, None]
+
+
 STRANGERS: list[dict[str, Any]] = [
     {"email": {"subject": WHOLE, "message": WHOLE}},
     {"subject": WHOLE},

@@ -30,10 +30,23 @@ _STAMP = re.compile(
     rf"|(?P<first_year>\d{{4}}) (?P<first_month>\w{{3}}) {{1,2}}(?P<first_day>\d{{1,2}}) {_CLOCK.format('first_')}"
     rf"|(?P<last_day>\d{{1,2}})[ /-](?P<last_month>\w{{3}})[ /-](?P<last_year>\d{{4}})[ :]{_CLOCK.format('last_')}{_OFFSET.format('last_')}"
     # LogRhythm: the month first
-    rf"|(?P<number_month>\d\d) (?P<number_day>\d\d) (?P<number_year>\d{{4}}) {_CLOCK.format('number_')})",
+    rf"|(?P<number_month>\d\d) (?P<number_day>\d\d) (?P<number_year>\d{{4}}) {_CLOCK.format('number_')}"
+    # a column that Kibana exports
+    rf"|(?P<shown_month>\w{{3}}) (?P<shown_day>\d{{1,2}}), (?P<shown_year>\d{{4}}) @ {_CLOCK.format('shown_')}"
+    # one that Azure's portal exports, the month first
+    rf"|(?P<us_month>\d{{1,2}})/(?P<us_day>\d{{1,2}})/(?P<us_year>\d{{4}}), (?P<us_clock>(?:0?[1-9]|1[0-2]):\d\d:\d\d)(?:\.(?P<us_fraction>\d{{1,9}}))?"
+    r" (?P<us_half>[AP]M)(?: (?P<us_zone>UTC))?)",
     re.ASCII,
 )
-_FORMS = {"month": "", "iso_month": "iso_", "first_month": "first_", "last_month": "last_", "number_month": "number_"}
+_FORMS = {
+    "month": "",
+    "iso_month": "iso_",
+    "first_month": "first_",
+    "last_month": "last_",
+    "number_month": "number_",
+    "shown_month": "shown_",
+    "us_month": "us_",
+}
 MONTH_NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)}
 _TO_THE_MINUTE = re.compile(r"(?<=^.{10})([T ]\d\d:\d\d)(?=Z?\Z|[+-])", re.ASCII)
 _DAY = 86400
@@ -96,6 +109,9 @@ class Clock:
         month, day, clock, fraction = (told[form + name] or "" for name in ("month", "day", "clock", "fraction"))
         year = told[form + "year"] or (told["own_year"] if not form else None)
         try:
+            if told["us_half"]:
+                hour, _, rest = clock.partition(":")
+                clock = f"{int(hour) % 12 + 12 * (told['us_half'] == 'PM'):02}:{rest}"
             zone = _zone(told.get(form + "offset"), told.get(form + "zone"), utc=stamp[-1] == "Z")
             number = int(month) if month.isdigit() else MONTH_NUMBERS[month]
             time = self._dated(year, number, int(day), clock, zone)

@@ -27,6 +27,8 @@ _DEEPEST = 100
 """Maximum nesting of objects and arrays; no collector's record has more."""
 _BEGINNINGS = ("", *'"{}[]-0123456789tfn')
 _CSV_MARKS = (",", ";", "\t")
+_UTC = " [UTC]"
+"""How Azure's portal marks a column of times."""
 
 
 def begun(line: str, *, first: bool) -> JsonDocument | CsvDocument | None:
@@ -171,6 +173,11 @@ class CsvDocument:
 
         try:
             for cells in csv.reader([line + "\n" for line in lines], delimiter=self.mark):
-                yield from records.of_value({name: cell.rstrip("\n") for name, cell in zip(self.names, cells)})
+                yield from records.of_value({name.removesuffix(_UTC): _cell(name, cell.rstrip("\n")) for name, cell in zip(self.names, cells)})
         except csv.Error:
             return
+
+
+def _cell(name: str, cell: str) -> str:
+    """Return a cell; a time of day as the portal shows it gets the zone that its column names."""
+    return f"{cell} UTC" if name.endswith(_UTC) and cell.endswith("M") else cell
