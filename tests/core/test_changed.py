@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.support import read_facts
-from tests.core.test_closure import LOGS, Late, assert_same, sorted_lines, whole
+from tests.core.test_closure import BOUNCED, LOGS, Late, assert_same, sorted_lines, whole
 from tests.traffic import generate, render
 
 if TYPE_CHECKING:
@@ -87,6 +88,18 @@ def test_lines_that_come_in_pieces(log: Late, size: int, order: random.Random | 
     """In order or in any order, one by one or many at once, with ids that are used again: no record is lost, doubled or out of date."""
     facts = log.facts()
     assert_same(piece_by_piece(facts, size, order), whole(facts))
+
+
+def test_an_event_that_names_a_connection_without_a_delivery() -> None:
+    """The lines of the connection come later, one by one: the verdict of the attempt follows them."""
+    facts = read_facts(BOUNCED)[0].settled()
+    items = items_of(facts.hosts[""])
+    for order in itertools.permutations(items):
+        indexed = Indexed("")
+        for item in order:
+            indexed.come([item])
+        records = indexed.records.values()
+        assert (sorted_lines([one for one in records if "mid" in one]), sorted_lines([one for one in records if "mid" not in one])) == whole(facts)
 
 
 @pytest.mark.parametrize(("profile", "seed", "resets"), [("realistic", 1, 0), ("rare", 2, 3)])

@@ -232,6 +232,17 @@ def by_the_past(facts: Facts, hours: Sequence[float], days: Sequence[float], sil
     return (sorted_lines([*messages, *last[0]]), sorted_lines([*connections, *last[1]])), kept
 
 
+def by_shares(shares: Sequence[Facts]) -> tuple[list[str], list[str]]:
+    """Return the records that several processes give, each of which has a share of the facts."""
+    dealt = [Share(share) for share in shares]
+    shared = seen_twice(one.ids() for one in dealt)
+    common = [one.common(shared) for one in dealt]
+    portions = [*map(Share.own, dealt, common), together_of(common)]
+    messages = [record for one in portions for appliance, mids in one.messages(Contradictions()) for _, record in messages_of(appliance, mids)]
+    connections = [record for one in portions for appliance, refs in one.connections(Contradictions()) for _, record in connections_of(appliance, refs)]
+    return sorted_lines(messages), sorted_lines(connections)
+
+
 def assert_same(found: tuple[list[str], list[str]], expected: tuple[list[str], list[str]]) -> None:
     """Compare records of messages and of connections, each once."""
     for mine, theirs in zip(found, expected):
@@ -332,13 +343,7 @@ def test_shares(log: Late, count: int, data: st.DataObject) -> None:
                 for fact in known:
                     chosen = int((fact[1] - START) / end * count) if in_order else deal.randrange(count)
                     shares[chosen].stores(host)[number].setdefault(key, []).append(fact)
-    dealt = [Share(share) for share in shares]
-    shared = seen_twice(one.ids() for one in dealt)
-    common = [one.common(shared) for one in dealt]
-    portions = [*map(Share.own, dealt, common), together_of(common)]
-    messages = [record for one in portions for appliance, mids in one.messages(Contradictions()) for _, record in messages_of(appliance, mids)]
-    connections = [record for one in portions for appliance, refs in one.connections(Contradictions()) for _, record in connections_of(appliance, refs)]
-    assert_same((sorted_lines(messages), sorted_lines(connections)), whole(facts))
+    assert_same(by_shares(shares), whole(facts))
 
 
 def test_a_parent_whose_beginning_is_not_in_view() -> None:
@@ -354,6 +359,40 @@ def test_a_parent_whose_beginning_is_not_in_view() -> None:
             "2": ["cef", "rewritten"],
             **({"9": ["message_started"]} if begun else {}),
         }
+
+
+_EVENT = "Tue Mar  5 10:00:02 2024 CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
+BOUNCED = [
+    "Tue Mar  5 10:00:00 2024 Info: New SMTP DCID 5 interface 192.0.2.1 address 203.0.113.5 port 25",
+    "Tue Mar  5 10:00:01 2024 Info: DCID 5 TLS success protocol TLSv1.2 cipher AES128-SHA",
+    f"{_EVENT}ESAMID=7 ESADCID=5 act=BOUNCED",
+    f"{_EVENT}ESAMID=8 ESADCID=6 act=BOUNCED",
+]
+"""Consolidated events of mail that was not delivered: one names a connection that has lines, the other one that has none."""
+
+
+def test_an_event_that_names_a_connection_without_a_delivery() -> None:
+    """The connection decides the verdict of the attempt, wherever its lines are; one that has none has no record."""
+    message = {"received": "unknown", "delivered": "none"}
+    attempt = {"rid": [], "outcome": "bounced", "time": "2024-03-05T10:00:02Z"}
+    seen = {"first_seen": "2024-03-05T10:00:02Z", "last_seen": "2024-03-05T10:00:02Z", "finished": False}
+    tls = {"tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA"}
+    opened = {"opened": "2024-03-05T10:00:00Z", "peer_ip": "203.0.113.5", "peer_port": 25, "interface_ip": "192.0.2.1"}
+    expected = (
+        sorted_lines(
+            [
+                {"mid": 7, **message, "deliveries": [{"dcid": 5, **attempt, "verdict": "encrypted", **tls, "peer_ip": "203.0.113.5"}], **seen},
+                {"mid": 8, **message, "deliveries": [{"dcid": 6, **attempt, "verdict": "unknown"}], **seen},
+            ]
+        ),
+        sorted_lines([{"esa_direction": "delivery", "dcid": 5, **opened, "tls_verdict": "encrypted", **tls, "messages": 0}]),
+    )
+    assert whole(read_facts(BOUNCED)[0]) == expected
+    for cut in range(1, len(BOUNCED)):
+        assert by_shares([read_facts(BOUNCED[:cut])[0], read_facts(BOUNCED[cut:])[0]]) == expected
+    past = Carried.of(read_facts(BOUNCED)[0])
+    silent = close(past, Window(-EVER, START + 9 * DAY), 6 * DAY)
+    assert (sorted_lines(silent.messages), sorted_lines(silent.connections), silent.carried.dumps()) == (*expected, [])
 
 
 def test_little_is_carried() -> None:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.support import read_facts
-from tests.core.test_closure import LOGS, Late
+from tests.core.test_closure import BOUNCED, LOGS, Late
 from tests.traffic import generate, render
 
 if TYPE_CHECKING:
@@ -74,6 +74,11 @@ def test_traffic(seed: int, resets: int, envelope: str) -> None:
     """Two appliances, rare lines, ids that start again, consolidated events beside the text: the same records and contradictions."""
     traffic = generate(seed, 150, hosts=2, profile="rare", resets=resets)
     assert_same(read_facts([*render(traffic.lines, envelope)])[0], random.Random(seed), 3)
+
+
+def test_an_event_that_names_a_connection_without_a_delivery() -> None:
+    """A connection that has no lines has no record."""
+    assert_same(read_facts(BOUNCED)[0].settled(), random.Random(1), 2)
 
 
 def test_little_stays_in_memory() -> None:

@@ -146,6 +146,10 @@ class Appliance:
         """Return the ids of all connections of one side, ascending. ICID 0 is no connection."""
         return in_order(key for key in {**self.stores[side], **self.uses[side]} if key != "0")
 
+    def shows(self, side: int, key: str) -> bool:
+        """Tell whether there is a connection with an id: a consolidated event that names it and says nothing about it is not enough."""
+        return key in self.stores[side] or key in self.uses[side]
+
     def connection(self, side: int, key: str, time: Time | None) -> Connection | None:
         """Return the connection that had this id at this time."""
         connection = self.used_once(side, key)

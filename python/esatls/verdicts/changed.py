@@ -136,7 +136,14 @@ class _Gathered(Judged):
 
     def users(self, side: int, key: str) -> Iterable[str]:
         """Return the messages that name a connection in the lives in question."""
-        return {use[KEY] for use in self._uses(side, key)}
+        found = {use[KEY] for use in self._uses(side, key)}
+        if side == DELIVERY and key in self.stated:
+            begins, wanted = self._lives_of_connection(side, key)
+            for event in self.stated[key]:
+                if not begins or life_at(begins, event[TIME]) in wanted:
+                    self._ask((MESSAGES, event[KEY]), event[TIME])
+                    found.add(event[KEY])
+        return found
 
     def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
         """Return the facts of the messages that matter to the others on a connection, in the lives in question."""
@@ -167,11 +174,14 @@ class _Gathered(Judged):
         wanted = lives_at(begins, self.times.get((MESSAGES, mid), ()))
         return begins, wanted | {life for life, message in found.items() if message.quarantined}
 
+    def _lives_of_connection(self, side: int, key: str) -> tuple[list[Time], set[int]]:
+        begins, found = self.appliance.connections_of(side, key)
+        return begins, lives_at(begins, self.times.get((side, key), ())) if begins else {*found}
+
     def _uses(self, side: int, key: str) -> list[Fact]:
         self.facts(side, key)
-        begins, found = self.appliance.connections_of(side, key)
-        wanted = lives_at(begins, self.times.get((side, key), ())) if begins else found.keys()
-        uses = [use for life in wanted & found.keys() for use in found[life].uses]
+        found = self.appliance.connections_of(side, key)[1]
+        uses = [use for life in self._lives_of_connection(side, key)[1] & found.keys() for use in found[life].uses]
         for use in uses:
             self._ask((MESSAGES, use[KEY]), use[TIME])
         return uses

@@ -24,7 +24,7 @@ import math
 import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, named, position
+from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Consolidated, Fact, Lineage, named, position
 from esatls.verdicts import lives
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.facts import OPENS, Facts, Ref, Store, bears_witness, order, passes, refs
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 Stores = tuple[Store, Store, Store]
+_DCID_STATED = position("dcid", Consolidated)
 _PARENT = position("parent_mid", Lineage)
 Own = dict[tuple[str, int, str], set["Time | None"]]
 """By appliance, store and id: the times of the facts that belong to the lives to be judged. All other facts are only needed beside these."""
@@ -86,10 +87,14 @@ class Judged(Known):
         self.appliance = appliance
         self.made: dict[str, list[str]] = {}
         """By MID: the messages made from it."""
+        self.stated: dict[str, list[Fact]] = {}
+        """By DCID: the consolidated events that name it. A message that was not delivered does not use the connection, but takes its verdict for an attempt."""
         for mid, known in appliance.stores[MESSAGES].items():
             for fact in known:
                 if fact[CODE] in MAKES and fact[_PARENT] is not None:
                     self.made.setdefault(fact[_PARENT], []).append(mid)
+                elif fact[CODE] == "cef" and fact[_DCID_STATED] not in (None, "0"):
+                    self.stated.setdefault(fact[_DCID_STATED], []).append(fact)
 
     def facts(self, store: int, key: str) -> Collection[Fact]:
         """Return the facts of an id."""
@@ -97,7 +102,16 @@ class Judged(Known):
 
     def users(self, side: int, key: str) -> Iterable[str]:
         """Return the messages that name a connection."""
-        return {use[KEY] for use in self.appliance.uses[side].get(key, ())}
+        return {use[KEY] for use in self.naming(side, key)}
+
+    def naming(self, side: int, key: str) -> Sequence[Fact]:
+        """Return the facts of messages that name a connection."""
+        uses = self.appliance.uses[side].get(key, ())
+        return [*uses, *self.stated[key]] if side == DELIVERY and key in self.stated else uses
+
+    def ids(self, side: int) -> set[str]:
+        """Return the ids of all connections of one side that lines are about, or that messages name."""
+        return {*self.appliance.stores[side], *self.appliance.uses[side], *(self.stated if side == DELIVERY else ())} - {"0"}
 
     def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
         """Return the facts of the messages that matter to the others on a connection."""
@@ -394,7 +408,7 @@ class _Part:
         """Find out what is over. Something without a line since `latest` is over, too."""
         messages = self.appliance.stores[MESSAGES]
         sides = (RECEIVING, DELIVERY)
-        complete = {(side, key) for side in sides for key in self.appliance.ids(side) if self._is_complete(side, key, window, latest)}
+        complete = {(side, key) for side in sides for key in self.known.ids(side) if self._is_complete(side, key, window, latest)}
         finished = {mid for mid in messages if self._is_received(mid, window, complete, latest) and self._is_finished(mid, window, complete, latest)}
         # a later consolidated event of a message may tell more about how those made from it were received
         self.over = messages.keys() - with_descendants(self.known, messages.keys() - finished)
@@ -412,8 +426,8 @@ class _Part:
         """Tell whether no line has mentioned an id since a time."""
         if latest == -math.inf:
             return False
-        named: Store = {} if store == MESSAGES else self.appliance.uses[store]
-        times = [fact[TIME] for facts in (self.appliance.stores[store].get(key, ()), named.get(key, ())) for fact in facts]
+        naming = () if store == MESSAGES else self.known.naming(store, key)
+        times = [fact[TIME] for facts in (self.appliance.stores[store].get(key, ()), naming) for fact in facts]
         return None not in times and max(times, default=latest) < latest
 
     def _is_complete(self, side: int, key: str, window: Window, latest: Time) -> bool:
@@ -423,7 +437,7 @@ class _Part:
         facts = self.appliance.stores[side].get(key, ())
         opened = [fact[TIME] for fact in facts if fact[CODE] == "connection_opened"]
         closed = [fact[TIME] for fact in facts if fact[CODE] == "connection_closed"]
-        times = [fact[TIME] for known in (facts, self.appliance.uses[side].get(key, ())) for fact in known]
+        times = [fact[TIME] for known in (facts, self.known.naming(side, key)) for fact in known]
         if not opened or not closed or None in times:
             return False
         return window.start + LEAD <= min(opened) <= max(closed) and max(times) <= window.end - TAIL and not self.appliance.connections_of(side, key)[0]
@@ -502,7 +516,7 @@ def own_connections(appliance: Appliance, own: Own, connections: Iterable[Ref]) 
     """Yield the lives of connections that have `own` facts, by side, id and life."""
     for side, key in sorted(connections, key=lambda ref: (ref[0], int(ref[1]))):
         times = own.get((appliance.host, side, key))
-        if times:
+        if times and appliance.shows(side, key):
             begins, found = appliance.connections_of(side, key)
             for life in sorted(lives_at(begins, times) & found.keys()):
                 yield (side, key), found[life]

@@ -68,8 +68,8 @@ class Share:
         """Return every id that this share names."""
         return {
             host: (
-                [*(known.appliance.stores[RECEIVING].keys() | known.appliance.uses[RECEIVING].keys())],
-                [*(known.appliance.stores[DELIVERY].keys() | known.appliance.uses[DELIVERY].keys())],
+                [*known.ids(RECEIVING)],
+                [*known.ids(DELIVERY)],
                 [*(known.appliance.stores[MESSAGES].keys() | known.made.keys())],
             )
             for host, known in self.known.items()

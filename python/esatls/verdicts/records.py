@@ -76,7 +76,7 @@ def briefs_of(appliance: Appliance, only: Iterable[Ref] | None = None) -> Iterat
 def _connections(
     appliance: Appliance, only: Iterable[Ref] | None, make: Callable[[Appliance, int, str, Connection], _One]
 ) -> Iterator[tuple[Connection, _One]]:
-    refs = ((store, key) for store in (RECEIVING, DELIVERY) for key in appliance.ids(store)) if only is None else only
+    refs = ((store, key) for store in (RECEIVING, DELIVERY) for key in appliance.ids(store)) if only is None else (ref for ref in only if appliance.shows(*ref))
     for side, key in refs:
         connection = appliance.used_once(side, key)
         if connection is not None:
