@@ -199,14 +199,16 @@ def test_delivery_over_the_connection_of_its_time() -> None:
 
 def test_a_consolidated_event_is_of_the_message_of_its_time() -> None:
     """An event is put beside the start of its own message, however late it is written, and not beside that of another message with the same ids."""
-    event = "CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=2 ESAICID=5"
+    event = "CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=2 ESAICID=5 ESATLSInConnStatus=Success"
     again = 20 * DAY
     lines = [
         (0, OPEN), (1, "Start MID 2 ICID 5"), (2, "ICID 5 close"), (3, "Message finished MID 2 done"),
-        (again, OPEN), (again + 1, "Start MID 1 ICID 5"), (again + 2, "MID 1 rewritten to MID 2 by antivirus"), (again + 3, "ICID 5 close"),
+        (again, OPEN), (again + 1, "Start MID 1 ICID 5"), (again + 2, "MID 2 ICID 5 From: <alice@example.net>"),
+        (again + 3, "ICID 5 close"),
     ]  # fmt: skip
     texts = [f"{rfc3339(START + after)} esa1 mail_logs: {'' if text == event else 'Info: '}{text}" for after, text in [*lines, (again + 4, event)]]
-    assert [one["messages"] for one in records(read_facts(texts)[0])[0]] == [1, 2]
+    connections = records(read_facts(texts)[0])[0]
+    assert [(one["messages"], one["tls_verdict"]) for one in connections] == [(1, "cleartext"), (2, "mixed")]
 
 
 def fact(code: str, time: float | None) -> tuple[Any, ...]:

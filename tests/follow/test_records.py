@@ -488,6 +488,25 @@ def test_consolidated_event_after_the_text() -> None:
     assert any("received_witness" in record for record in told)
 
 
+def test_consolidated_event_of_a_message_that_waited() -> None:
+    """A rewritten message waits for hours: its event names an ICID that is long forgotten, and it was received as its parent was."""
+    text = (
+        (0, "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no"),
+        (1, "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"),
+        (2, "Start MID 3 ICID 5"),
+        (3, "MID 3 rewritten to MID 4 by antivirus"),
+        (3, "Message finished MID 3 done"),
+        (4, "ICID 5 close"),
+        *((60 * minute, f"ICID {100 + minute} close") for minute in range(1, 120)),
+        (7200, "Message finished MID 4 done"),
+    )
+    event = "CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=4 ESAICID=5 act=DELIVERED"
+    lines = [*stamped(*text), f"Tue Mar  5 12:00:01 2024 {event}"]
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert [(record["mid"], record["received"]) for record in run.records()] == [(3, "encrypted"), (4, "encrypted")]
+
+
 def consolidated(line: Line, record: dict[str, Any]) -> Line:
     """Return the consolidated event of a message that ends with a line, as its record has it."""
     done = [attempt for attempt in record["deliveries"] if attempt.get("outcome") == "done" and "dcid" in attempt]

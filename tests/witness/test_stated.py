@@ -158,6 +158,22 @@ def test_a_record_that_contradicts_what_a_child_inherits_shows() -> None:
     assert (message["received"], message.get("received_conflict")) == ("cleartext", None)
 
 
+def test_the_record_of_a_child_names_the_connection_of_its_parent() -> None:
+    """A child takes the verdict of its parent at the time of the parent's start, not that of the ICID in its own record, on which it is no mail."""
+    connections, messages = log(
+        ("05T10:00:00", OPEN),
+        ("05T10:00:01", "Start MID 3 ICID 5"),
+        ("05T10:00:02", "MID 3 rewritten to MID 4 by antivirus"),
+        ("05T10:00:10", "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"),
+        ("05T10:00:20", "ESAMID=4 ESAICID=5 act=DELIVERED"),
+    )
+    assert [(one["mid"], one["received"], one.get("received_from_mid"), one.get("icid")) for one in messages] == [
+        (3, "cleartext", None, 5),
+        (4, "cleartext", 3, None),
+    ]
+    assert [(one["tls_verdict"], one["messages"]) for one in connections] == [("cleartext", 1)]
+
+
 @pytest.mark.parametrize(("other", "verdict", "conflict"), [(3, "unknown", "cef: encrypted, cef: cleartext"), (4, "mixed", None)])
 def test_records_that_contradict_each_other_show(other: int, verdict: str, conflict: str | None) -> None:
     """A message was received over TLS or not, and two records that differ contradict each other; TLS may come up between two messages."""

@@ -374,7 +374,8 @@ def in_order(ids: Iterable[str]) -> list[str]:
 def _named(message: Message) -> tuple[str | None, Time | None]:
     """Return the ICID that a line other than the start of a message names, and the time of that line; None if none does."""
     known: MessageSender | MessageRecipient | Consolidated | None = message.mention if message.begun is None or message.begun[_ICID] == "0" else None
-    if known is None or known.icid is None or known.icid == "0":
+    if (known is None or known.icid is None or known.icid == "0") and message.origin is None:
+        # the event of a message that was made from another one is written long after its content came in
         known = next((record for record in message.records if record.icid is not None), None)
     return (None, None) if known is None or known.icid == "0" else (known.icid, known.time)
 

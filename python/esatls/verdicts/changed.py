@@ -137,9 +137,9 @@ class _Gathered(Judged):
     def users(self, side: int, key: str) -> Iterable[str]:
         """Return the messages that name a connection in the lives in question."""
         found = {use[KEY] for use in self._uses(side, key)}
-        if side == DELIVERY and key in self.stated:
+        if key in self.stated[side]:
             begins, wanted = self._lives_of_connection(side, key)
-            for event in self.stated[key]:
+            for event in self.stated[side][key]:
                 if not begins or life_at(begins, event[TIME]) in wanted:
                     self._ask((MESSAGES, event[KEY]), event[TIME])
                     found.add(event[KEY])

@@ -24,7 +24,7 @@ import math
 import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Consolidated, Fact, Lineage, named, position
+from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, named, position
 from esatls.verdicts import lives
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.facts import OPENS, Facts, Ref, Store, bears_witness, order, passes, refs
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 Stores = tuple[Store, Store, Store]
-_DCID_STATED = position("dcid", Consolidated)
 _PARENT = position("parent_mid", Lineage)
 Own = dict[tuple[str, int, str], set["Time | None"]]
 """By appliance, store and id: the times of the facts that belong to the lives to be judged. All other facts are only needed beside these."""
@@ -87,14 +86,15 @@ class Judged(Known):
         self.appliance = appliance
         self.made: dict[str, list[str]] = {}
         """By MID: the messages made from it."""
-        self.stated: dict[str, list[Fact]] = {}
-        """By DCID: the consolidated events that name it. A message that was not delivered does not use the connection, but takes its verdict for an attempt."""
+        self.stated: tuple[Store, Store] = ({}, {})
+        """By ICID and by DCID: the consolidated events that name it. Mail of their messages need not have passed over it: it may decide on a failed attempt."""
         for mid, known in appliance.stores[MESSAGES].items():
             for fact in known:
                 if fact[CODE] in MAKES and fact[_PARENT] is not None:
                     self.made.setdefault(fact[_PARENT], []).append(mid)
-                elif fact[CODE] == "cef" and fact[_DCID_STATED] not in (None, "0"):
-                    self.stated.setdefault(fact[_DCID_STATED], []).append(fact)
+                elif fact[CODE] == "cef":
+                    for side, key in refs(fact):
+                        self.stated[side].setdefault(key, []).append(fact)
 
     def facts(self, store: int, key: str) -> Collection[Fact]:
         """Return the facts of an id."""
@@ -106,12 +106,12 @@ class Judged(Known):
 
     def naming(self, side: int, key: str) -> Sequence[Fact]:
         """Return the facts of messages that name a connection."""
-        uses = self.appliance.uses[side].get(key, ())
-        return [*uses, *self.stated[key]] if side == DELIVERY and key in self.stated else uses
+        uses, stated = self.appliance.uses[side].get(key, ()), self.stated[side].get(key, ())
+        return [*uses, *stated] if stated else uses
 
     def ids(self, side: int) -> set[str]:
         """Return the ids of all connections of one side that lines are about, or that messages name."""
-        return {*self.appliance.stores[side], *self.appliance.uses[side], *(self.stated if side == DELIVERY else ())} - {"0"}
+        return {*self.appliance.stores[side], *self.appliance.uses[side], *self.stated[side]} - {"0"}
 
     def beside(self, side: int, key: str) -> dict[str, Collection[Fact]]:
         """Return the facts of the messages that matter to the others on a connection."""

@@ -205,8 +205,8 @@ class Message:
             if len({fact[_ICID] for fact in starts}) == 1:
                 mentions = [fact for fact in mentions if fact[_ICID] != icid]
             starts += mentions
-        self.received_over = starts + records if records else starts
-        """The facts that name the connection it came over."""
+        self.received_over = starts + records if records and origin is None else starts
+        """The facts that name the connection it came over. Where a message was made from another one, its consolidated events name that of the other one."""
         self.delivered_over = deliveries + quarantined if quarantined else deliveries
         """The facts that name a connection it went over."""
         self.quarantined = bool(quarantined)
