@@ -30,7 +30,7 @@ def stamped(records: Iterable[ConnectionRecord], facts: Facts) -> Iterator[tuple
     for record in records:
         stamp = record.get("opened") or record.get("closed") or ""
         if not stamp:
-            seen = first_times(facts) if seen is None else seen
+            seen = first_times(facts.settled()) if seen is None else seen
             side = record["esa_direction"]
             seconds = seen.get((record.get("esa_host", ""), side, record["icid" if side == "receiving" else "dcid"]))
             stamp = "" if seconds is None else rfc3339(seconds)

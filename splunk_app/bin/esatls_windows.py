@@ -138,7 +138,7 @@ def by_hour(facts: Facts, window: Window) -> dict[int, Facts]:
                 for fact in known:
                     part = parts.get(_hour_of(fact[TIME], first))
                     if part is not None:
-                        part._at(host)[number].setdefault(key, []).append(fact)  # noqa: SLF001 - the keys of hosts must not change
+                        part.at(host)[number].setdefault(key, []).append(fact)
     for part in parts.values():
         part.has_witnesses = facts.has_witnesses
     return parts

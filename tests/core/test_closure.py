@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import json
 import random
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -172,7 +173,7 @@ def parts(facts: Facts, cuts: Sequence[float]) -> list[tuple[Facts, Window]]:
         for number, store in enumerate(stores):
             for key, known in store.items():
                 for fact in known:
-                    found[bisect.bisect_right(cuts, fact[1])].stores(host)[number].setdefault(key, []).append(fact)
+                    found[bisect.bisect_right(cuts, fact[1])].at(host)[number].setdefault(key, []).append(fact)
     edges = [-EVER, *cuts, EVER]
     return list(zip(found, map(Window, edges, edges[1:])))
 
@@ -358,6 +359,31 @@ def test_a_parent_whose_beginning_is_not_in_view() -> None:
             "2": ["message_sender", "rewritten"],
             **({"9": ["message_started"]} if begun else {}),
         }
+
+
+BEHIND_A_COLLECTOR = (
+    "2024-03-05T{} collector CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
+    "deviceExternalId={} ESAMID={} ESAICID=8 ESADCID=9 act=DELIVERED ESATLSInConnStatus={}"
+)
+SERIALS = [
+    BEHIND_A_COLLECTOR.format("10:00:00", "AAAA1111-EXAMPLE", 5, "Success"),
+    BEHIND_A_COLLECTOR.format("11:00:00", "BBBB2222-EXAMPLE", 5, "Failure"),
+    BEHIND_A_COLLECTOR.format("11:00:00", "AAAA1111-EXAMPLE", 6, "Success"),
+]
+"""Two appliances behind one collector: only the first is in the first hour, and both use the same ids."""
+
+
+def test_serial_numbers_in_windows() -> None:
+    """An appliance that only the serial number names is the same one in all windows, also in those in which no other one writes."""
+    facts = read_facts(SERIALS)[0]
+    expected = whole(read_facts(SERIALS)[0])
+    assert [(one["esa_host"], one["mid"], one["received"]) for one in map(json.loads, expected[0])] == [
+        ("AAAA1111-EXAMPLE", 5, "encrypted"),
+        ("AAAA1111-EXAMPLE", 6, "encrypted"),
+        ("BBBB2222-EXAMPLE", 5, "cleartext"),
+    ]
+    for seconds in (600, HOUR, DAY):
+        assert_same(by_windows(facts, every([START + 10 * HOUR, START + 11 * HOUR], seconds)), expected)
 
 
 _EVENT = "Tue Mar  5 10:00:02 2024 CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.core.test_closure import DAY, HOUR, START, Late
+from tests.core.test_closure import DAY, HOUR, SERIALS, START, Late
 from tests.splunk.answers import event
 from tests.splunk.dashboards.standin import source, spl, views
 from tests.splunk.driver import unexpected
@@ -144,6 +144,19 @@ def test_read_back_is_one_run_over_everything(splunk: Splunk, tmp_path: Path, ki
     assert site.rest("open") > 1
     site.assert_counts(start, end)
     site.assert_same(order, twice=True)
+
+
+def test_serial_numbers(splunk: Splunk, tmp_path: Path) -> None:
+    """Appliances that only the serial numbers of consolidated events name are the same ones in the records of hours as in one search."""
+    site = Site(splunk, tmp_path / "index", [{**event(raw), "_time": str(START + (10 + (number > 0)) * HOUR)} for number, raw in enumerate(SERIALS)])
+    start, end = span_of(site.events)
+    for at in range(start, end, HOUR):
+        site.hours(at, at + HOUR)
+    site.assert_same(random.Random(1))
+    assert site.rest("day") > 0
+    site.assert_same(random.Random(1))
+    hosts = {str(json.loads(row)["esa_host"]) for row in site.wanted["esatlsmessages"]}
+    assert hosts == {"AAAA1111-EXAMPLE", "BBBB2222-EXAMPLE"}
 
 
 RELEASED = """\

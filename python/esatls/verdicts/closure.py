@@ -28,6 +28,7 @@ from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, R
 from esatls.verdicts import lives
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.facts import OPENS, Facts, Ref, Store, bears_witness, order, passes, refs
+from esatls.verdicts.hosts import appliances
 from esatls.verdicts.records import connection_record, message_record
 
 if TYPE_CHECKING:
@@ -279,7 +280,10 @@ class Window(NamedTuple):
 
 
 class Carried:
-    """Facts that are carried on: those of what is not judged yet, and those that are needed beside them."""
+    """Facts that are carried on: those of what is not judged yet, and those that are needed beside them.
+
+    They are by key of their appliance (`hosts`): whether a serial number matters may only show when they are merged with others.
+    """
 
     def __init__(self) -> None:
         self.facts = Facts()
@@ -289,7 +293,7 @@ class Carried:
     def of(cls, facts: Facts) -> Carried:
         """Return all facts of a part of a log, none of them judged before."""
         carried = cls()
-        carried.facts = facts = facts.settled()
+        carried.facts = facts
         own = carried.own
         for host, stores in facts.hosts.items():
             for store, ids in enumerate(stores):
@@ -309,6 +313,19 @@ class Carried:
         for key, times in other.own.items():
             self.own.setdefault(key, set()).update(times)
 
+    def settled(self) -> tuple[Facts, Own, dict[str, list[str]]]:
+        """Return the facts and their own times by the names of their appliances, and the keys of each name."""
+        names = appliances(self.facts.hosts)
+        keys: dict[str, list[str]] = {}
+        for key, name in names.items():
+            keys.setdefault(name, []).append(key)
+        if all(key == name for key, name in names.items()):
+            return self.facts, self.own, keys
+        own: Own = {}
+        for (host, store, key), times in self.own.items():
+            own.setdefault((names[host], store, key), set()).update(times)
+        return self.facts.settled(), own, keys
+
     def dumps(self) -> list[str]:
         """Return lines of JSON, one per id: `[host, store, key, [fact, ...], [own time, ...]]`."""
         lines = []
@@ -326,7 +343,7 @@ class Carried:
     def _load(self, line: str) -> None:
         try:
             host, store, key, facts, own = json.loads(line)
-            self.facts.stores(host)
+            self.facts.at(host)
             if facts:
                 self.facts.take_known(host, store, key, facts)
             if own:
@@ -350,12 +367,13 @@ def close(carried: Carried, window: Window, silence: Time = math.inf) -> Closed:
     """Return the records of what is over within a window, and carry what goes on. What has no line in the last `silence` seconds is over, too."""
     closed = Closed([], [], Carried())
     closed.carried.facts.has_witnesses = carried.facts.has_witnesses
-    for host in sorted(carried.facts.hosts):
-        part = _Part(Appliance(host, carried.facts.hosts[host], has_witnesses=carried.facts.has_witnesses), carried.own)
+    settled, own, keys = carried.settled()
+    for host in sorted(settled.hosts):
+        part = _Part(Appliance(host, settled.hosts[host], has_witnesses=carried.facts.has_witnesses), own)
         part.judge(window, window.end - silence)
         closed.messages.extend(part.message_records(part.over))
         closed.connections.extend(part.connection_records(part.over_connections))
-        part.carry(closed.carried, window.end - silence)
+        part.carry(closed.carried, window.end - silence, carried, keys[host])
     return closed
 
 
@@ -363,12 +381,13 @@ def finish(carried: Carried) -> tuple[list[MessageRecord], list[ConnectionRecord
     """Return the records of all messages and of all connections that are carried, whether they are over or not."""
     messages: list[MessageRecord] = []
     connections: list[ConnectionRecord] = []
-    own: dict[str, list[Ref]] = {}
-    for host, store, key in carried.own:
-        own.setdefault(host, []).append((store, key))
-    for host in sorted(own):
-        stores = _connected(carried.facts.hosts[host], own[host])
-        part = _Part(Appliance(host, stores, has_witnesses=carried.facts.has_witnesses), carried.own)
+    settled, own, _ = carried.settled()
+    ids: dict[str, list[Ref]] = {}
+    for host, store, key in own:
+        ids.setdefault(host, []).append((store, key))
+    for host in sorted(ids):
+        stores = _connected(settled.hosts[host], ids[host])
+        part = _Part(Appliance(host, stores, has_witnesses=carried.facts.has_witnesses), own)
         messages.extend(part.message_records(part.appliance.stores[MESSAGES]))
         connections.extend(part.connection_records((side, key) for side in (RECEIVING, DELIVERY) for key in part.appliance.ids(side)))
     return messages, connections
@@ -468,8 +487,11 @@ class _Part:
             return False
         return all(ref in complete for fact in facts for ref in refs(fact) if ref[0] == DELIVERY)
 
-    def carry(self, carried: Carried, latest: Time) -> None:
-        """Hand on the facts of what is not over, those needed beside them, and those of messages in a quarantine that have a line since `latest`."""
+    def carry(self, carried: Carried, latest: Time, given: Carried, keys: list[str]) -> None:
+        """Hand on the facts of what is not over, those needed beside them, and those of messages in a quarantine that have a line since `latest`.
+
+        They come from those `given` with the `keys` of this appliance, and keep these.
+        """
         host, stores = self.appliance.host, self.appliance.stores
         mids = stores[MESSAGES].keys() - self.over
         connections = {(side, key) for side in (RECEIVING, DELIVERY) for key in self.appliance.ids(side)} - self.over_connections
@@ -481,12 +503,14 @@ class _Part:
         }
         if not (mids or connections or resting):
             return
-        for mine, kept in zip(carried.facts.stores(host), together(self.known, mids, connections, resting)):
-            mine.update(kept)
-        for store, key in (*((MESSAGES, mid) for mid in mids), *connections):
-            own = self.own.get((host, store, key))
-            if own:
-                carried.own[host, store, key] = own
+        kept = together(self.known, mids, connections, resting)
+        for key in keys:
+            for mine, known, theirs in zip(carried.facts.at(key), kept, given.facts.hosts[key]):
+                mine.update(known if keys == [host] else _among(known, theirs))
+            for store, one in (*((MESSAGES, mid) for mid in mids), *connections):
+                own = given.own.get((key, store, one))
+                if own:
+                    carried.own[key, store, one] = own
 
     # records of lives that have own facts (`Own`)
 
@@ -499,6 +523,12 @@ class _Part:
         """Yield the records of connections, by side, id and life."""
         for (side, key), connection in own_connections(self.appliance, self.own, connections):
             yield connection_record(self.appliance, side, key, connection)
+
+
+def _among(facts: Store, theirs: Store) -> Store:
+    """Return those facts that are among others, by id."""
+    found = {key: [fact for fact in known if fact in theirs[key]] for key, known in facts.items() if key in theirs}
+    return {key: known for key, known in found.items() if known}
 
 
 def own_messages(appliance: Appliance, own: Own, mids: Iterable[str]) -> Iterator[tuple[str, Message]]:

@@ -93,9 +93,10 @@ class Facts:
 
     def stores(self, host: str | None, serial: str | None = None) -> tuple[Store, Store, Store]:
         """Return the three stores of one appliance."""
-        return self._at(key_of(host, serial))
+        return self.at(key_of(host, serial))
 
-    def _at(self, key: str) -> tuple[Store, Store, Store]:
+    def at(self, key: str) -> tuple[Store, Store, Store]:
+        """Return the three stores of the appliance with a key."""
         stores = self.hosts.get(key)
         if stores is None:
             stores = self.hosts[key] = ({}, {}, {})
@@ -194,7 +195,7 @@ class Facts:
         """Add the facts of another log, or of another part of this one. Do not use the other afterwards."""
         self.has_witnesses |= other.has_witnesses
         for host, theirs in other.hosts.items():
-            for mine, store in zip(self._at(host), theirs):
+            for mine, store in zip(self.at(host), theirs):
                 if not mine:
                     mine.update(store)
                     continue
@@ -226,7 +227,7 @@ class Facts:
         """Add facts of one id as JSON has them."""
         # there are few codes: keep each only once
         known = [(intern(code), *rest) for code, *rest in facts]
-        self._at(host)[number].setdefault(key, []).extend(known)
+        self.at(host)[number].setdefault(key, []).extend(known)
         self.has_witnesses |= any(map(bears_witness, known))
 
 
