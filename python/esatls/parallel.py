@@ -24,7 +24,7 @@ from esatls.errors import EsatlsError
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.cuts import clocks_at, cuts
 from esatls.extraction.probe import Probe, clock_of, probe
-from esatls.extraction.stream import Consumer, Counts
+from esatls.extraction.stream import UNRECOGNIZED, Consumer, Counts
 from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339
 from esatls.lines.log_head import by_offset, shifted
@@ -125,10 +125,6 @@ class Part(NamedTuple):
 
 Problems = list[tuple[int, str]]
 """Problems of parts of the input, each behind the number of its part."""
-
-
-NOT_UNDERSTOOD = "no lines were recognized"
-"""The warning for a file in which no header and no event was found."""
 
 
 def can_fork() -> bool:
@@ -245,8 +241,8 @@ def read(
     stream.end()
     stream.counts.note_file(source.path, stream.span)
     counts.add(stream.counts)
-    if part.whole and stream.counts.ignored and not stream.counts.events and not stream.understood:
-        warn(f"{source.name}: {NOT_UNDERSTOOD}")
+    if part.whole and stream.is_unrecognized:
+        warn(f"{source.name}: {UNRECOGNIZED}")
     reader.close()
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from esatls.follow.run import Follower, FollowOptions
 
+from tests import terminal
 from tests.follow.support import LATEST, Log, Record, body, encoded, environment, run, start, whole
 from tests.follow.test_records import DELIVERED, NAMES, RECEIVED, other, same, scenario, stamped
 from tests.traffic import generate, render, shuffled
@@ -210,6 +211,22 @@ def test_junk(tmp_path: Path) -> None:
     assert [json.loads(line)["mid"] for line in out.splitlines()] == [14]
     assert f"{len(RECEIVED) + len(DELIVERED) + junk.count(10) + 1} lines: 10 events, " in errors
     assert " 0 unreadable" not in errors
+
+
+@pytest.mark.parametrize("name", ["mail.log", "-"])
+def test_input_that_ends_without_a_recognized_line(tmp_path: Path, name: str) -> None:
+    """If no line had a header or was an event, exit code and warning are those of `messages`; a header alone, or an empty log, is enough for 0."""
+    log = tmp_path / "mail.log"
+    counts = "{} lines: 0 events, {} ignored, 0 unreadable; 0 messages written, 0 unfinished, 0 late lines"
+    for text, code in ((b"one\ntwo\n", 1), (b"", 0), (b"Tue Mar  5 10:00:00 2024 Info: nothing\n", 0)):
+        log.write_bytes(text)
+        file = "-" if name == "-" else log
+        out, errors = run("--once", "--fresh", file, stdin=text, code=code, state=tmp_path)
+        lines = text.count(b"\n")
+        said = [f"esatls: {'standard input' if name == '-' else log}: no lines were recognized"] if code else []
+        assert (out, errors.splitlines()) == (b"", [*said, counts.format(lines, lines)])
+        judged = terminal.forked("messages", "-q", file, stdin=text)
+        assert (judged.returncode, judged.stderr.decode().splitlines()) == (code, said)
 
 
 def test_syslog_of_two_appliances_rotated_live(tmp_path: Path) -> None:

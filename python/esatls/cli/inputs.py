@@ -14,6 +14,7 @@ from esatls.cli.paths import files
 from esatls.cli.period import period
 from esatls.errors import UsageError
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
+from esatls.extraction.stream import UNRECOGNIZED
 from esatls.lines import sources
 from esatls.lines.clock import YEARS, rfc3339, zone
 from esatls.output import Output, printable
@@ -147,7 +148,7 @@ class Input:
     def warn(self, problem: str) -> None:
         """Report a problem with the input, and set the exit code (with --allow-empty, not for a file without recognized lines)."""
         self.read()
-        if self.allow_empty and problem.endswith(parallel.NOT_UNDERSTOOD):
+        if self.allow_empty and problem.endswith(UNRECOGNIZED):
             return
         self.failed = True
         self.problems.append(problem)

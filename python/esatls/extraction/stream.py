@@ -35,6 +35,8 @@ RECORD = "CEF:"
 """Begins a record, which may hold a line even behind a known envelope (W14)."""
 _CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDATED_LOG_EVENT\|", re.ASCII)
 """A record that holds no line: strangers choose its text."""
+UNRECOGNIZED = "no lines were recognized"
+"""The warning for a log in which no header and no event was found."""
 
 
 class FileSeen(NamedTuple):
@@ -349,6 +351,11 @@ class Stream:
     def table(self) -> documents.CsvDocument | None:
         """The CSV that the next line belongs to, if any."""
         return self._document if isinstance(self._document, documents.CsvDocument) else None
+
+    @property
+    def is_unrecognized(self) -> bool:
+        """Whether there were lines, but none that was an event or had a header (`UNRECOGNIZED`)."""
+        return bool(self.counts.ignored) and not self.counts.events and not self.understood
 
     @property
     def understood(self) -> bool:

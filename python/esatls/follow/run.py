@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timezone
 from typing import TYPE_CHECKING, Any, Callable
 
+from esatls.extraction.stream import UNRECOGNIZED
 from esatls.follow import checkpoint
 from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import Held, Limits, Record
@@ -17,6 +18,7 @@ from esatls.follow.lines import FollowedStream, Lines
 from esatls.follow.sink import Sink
 from esatls.follow.trail import LogPosition, Pipe, Trail
 from esatls.lines.clock import Clock, end_of_year
+from esatls.lines.sources import Source
 from esatls.output.json_lines import dumps
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class Follower:
         self.tell = tell
         """Called with what may be wrong with the log, but does not stop the run."""
         self.failed = False
-        """Whether there was nothing to read, or a file could not be read to its end (`once`)."""
+        """Whether there was nothing to read, a file could not be read to its end, or no line was recognized (if the input ends)."""
         self.stopped = 0
         """The signal that ended the run; 0 if none did."""
         self.held = Held(self._emit, options.limits)
@@ -146,6 +148,9 @@ class Follower:
             self.failed = self.trail.current is None or self.trail.broken is not None
         self.lines.end_of_file()
         self.stream.end()
+        if self.stream.is_unrecognized:
+            self.warn(f"{Source(self.options.file).name}: {UNRECOGNIZED}")
+            self.failed = True
         self.held.end()
         self._changed = True
         self._write()
