@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, SupportsIndex, Union
 
 from esatls import parallel
 from esatls.errors import InputError, UsageError, WrongTypeError
@@ -78,13 +78,16 @@ def read(
     the first line, if timestamps have none; `host` names the appliance of lines that do not name it; `jobs` is the number of processes.
 
     If a file cannot be read, or no line in it is recognized, reading continues and the file is listed in `problems`. Raises `InputError` if there is
-    nothing to read at all, `UsageError` for an unknown time zone or a wrong year, and `WrongTypeError` for anything that is not a path.
+    nothing to read at all, `UsageError` for an unknown time zone or a wrong year, and `WrongTypeError` for an argument of another type.
     """
     names: list[Any] = [paths] if isinstance(paths, (str, os.PathLike)) or hasattr(paths, "read") or not hasattr(paths, "__iter__") else [*paths]
     if not all(isinstance(name, (str, os.PathLike)) for name in names):
         raise WrongTypeError("read() takes a path or several, not open files: esatls.events() takes lines")
     if not names:
         raise InputError("nothing to read")  # only the command line reads standard input then; here that is "-"
+    for name, value, kind in (("year", year, SupportsIndex), ("host", host, str), ("jobs", jobs, SupportsIndex)):
+        if value is not None and not isinstance(value, kind):
+            raise WrongTypeError(f"{name} is {'a name' if kind is str else 'a whole number'}, not {type(value).__name__}")
     if year is not None and not YEARS[0] <= year <= YEARS[1]:
         raise UsageError(f"not a year from {YEARS[0]} to {YEARS[1]}: {year}")
     problems: list[str] = []

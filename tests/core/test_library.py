@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Callable
 
 import esatls
@@ -137,9 +138,18 @@ def test_kinds() -> None:
 
 
 def test_wrong_types() -> None:
-    """A zone that is a name, an event that is a line, facts that are events: one sentence."""
+    """Each function refuses an argument of another type at once, in one sentence, rather than give an answer that looks like one."""
     calls: tuple[tuple[Callable[[Any], Any], Any, str], ...] = (
+        (esatls.extract, b"ICID 5 TLS failed", "a message text is text, not bytes$"),
+        (esatls.extract, None, "a message text is text, not NoneType$"),
         (esatls.Clock, "Europe/Berlin", "a zone is a tzinfo, not str: "),
+        (lambda latest: esatls.Clock(latest=latest), datetime(2024, 3, 5, tzinfo=timezone.utc), "latest is a number of seconds since 1970, not datetime: "),
+        (lambda clock: esatls.events([], clock=clock), timezone.utc, r"a clock is an esatls\.Clock, not timezone$"),
+        (lambda host: esatls.events([], host=host), b"esa1", "a host is a name, not bytes$"),
+        (lambda year: esatls.read(SAMPLE, year=year), "2026", "year is a whole number, not str$"),
+        (lambda host: esatls.read(SAMPLE, host=host), b"esa1", "host is a name, not bytes$"),
+        (lambda jobs: esatls.read(SAMPLE, jobs=jobs), 1.5, "jobs is a whole number, not float$"),
+        (esatls.Facts().merge, esatls.read(SAMPLE), "facts are merged with Facts, not with Log: those of a log are log.facts$"),
         (esatls.Facts().add, "ICID 5 TLS failed", r"an event is a dict, as esatls\.events\(\) gives them, not str"),
         (lambda facts: list(esatls.messages(facts)), [], "verdicts are made of Facts, not of list: "),
         (lambda facts: list(esatls.connections(facts)), [], "verdicts are made of Facts, not of list: "),

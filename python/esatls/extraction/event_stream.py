@@ -8,7 +8,7 @@ from esatls.errors import UsageError, WrongTypeError
 from esatls.extraction.kinds import CEF_ABOUT_TLS, EVENT_KINDS, TLS_KINDS
 from esatls.extraction.match import MATCHERS_BY_START, START, Spec, event_of
 from esatls.extraction.stream import Stream
-from esatls.lines.clock import parse_rfc3339
+from esatls.lines.clock import Clock, parse_rfc3339
 from esatls.lines.log_head import OFFSET_WORDS, offsets, shifted
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from esatls.extraction.event_record import EventRecord
     from esatls.extraction.heads import Head
     from esatls.extraction.stream import Counts
-    from esatls.lines.clock import Clock, Time
+    from esatls.lines.clock import Time
 
 
 class Events:
@@ -80,7 +80,7 @@ def events(
     each line.
 
     Raises `UsageError` for an unknown kind, and `WrongTypeError`, which is also a `TypeError`, for a single text instead of
-    several lines, and for lines that are not text. Open files as text, best with
+    several lines, for lines that are not text, and for a `clock` or `host` of another type. Open files as text, best with
     `encoding="utf-8", errors="surrogateescape"`.
     """
     if isinstance(lines, (str, bytes)):
@@ -91,6 +91,10 @@ def events(
     unknown = sorted(map(repr, wanted.difference(EVENT_KINDS)))
     if unknown:
         raise UsageError(f"no such kind of event: {', '.join(unknown)}; the kinds are {', '.join(EVENT_KINDS)}")
+    if not isinstance(clock, (Clock, type(None))):
+        raise WrongTypeError(f"a clock is an esatls.Clock, not {type(clock).__name__}")
+    if not isinstance(host, (str, type(None))):
+        raise WrongTypeError(f"a host is a name, not {type(host).__name__}")
     sink = Events(wanted)
     stream = Stream(sink, clock, host)
     if counts is not None:

@@ -10,6 +10,7 @@ import re
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
 
+from esatls.errors import WrongTypeError
 from esatls.extraction.fact_types import FACT_FIELDS, code_of, store_of
 from esatls.extraction.fields import INTEGERS
 from esatls.extraction.kinds import MAIL_FLOW, constants_of
@@ -169,7 +170,9 @@ def event_of(spec: Spec, found: re.Match[str], base: dict[str, Any] | None = Non
 def extract(text: str) -> EventRecord | None:
     """Return the event of a message text, without the header of its line, or None.
 
-    `extract("ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA")["tls_version"]` is `"TLSv1.2"`.
+    `extract("ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA")["tls_version"]` is `"TLSv1.2"`. Raises `WrongTypeError` for anything that is not text.
     """
+    if not isinstance(text, str):
+        raise WrongTypeError(f"a message text is text, not {type(text).__name__}")
     found = match(text)
     return None if found is None else event_of(*found)

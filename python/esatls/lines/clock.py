@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone, tzinfo
+from typing import SupportsFloat
 
 from esatls.errors import UsageError, WrongTypeError
 
@@ -82,12 +83,14 @@ class Clock:
     `zone` is the time zone of timestamps that name none. `latest` is the moment at which the log ends, now by default: a timestamp without a year
     is in the latest year in which it is at most one day after that moment.
 
-    Raises `WrongTypeError` for a zone that is not a `tzinfo`, such as a name.
+    Raises `WrongTypeError` for a zone that is not a `tzinfo`, such as a name, and for a moment that is not a number.
     """
 
     def __init__(self, zone: tzinfo = timezone.utc, latest: Time | None = None) -> None:
         if not isinstance(zone, tzinfo):
             raise WrongTypeError(f"a zone is a tzinfo, not {type(zone).__name__}: zoneinfo.ZoneInfo('Europe/Berlin')")
+        if not isinstance(latest, (SupportsFloat, type(None))):
+            raise WrongTypeError(f"latest is a number of seconds since 1970, not {type(latest).__name__}: moment.timestamp() gives it")
         self.zone = zone
         self._fixed = zone.utcoffset(None)
         """Offset of a time zone without summer time; None for any other."""

@@ -192,7 +192,9 @@ class Facts:
                     stores[number].setdefault(connection, []).append(stated)
 
     def merge(self, other: Facts) -> None:
-        """Add the facts of another log, or of another part of this one. Do not use the other afterwards."""
+        """Add the facts of another log, or of another part of this one. Do not use the other afterwards. Raises `WrongTypeError` unless given `Facts`."""
+        if not isinstance(other, Facts):
+            raise WrongTypeError(f"facts are merged with Facts, not with {type(other).__name__}: those of a log are log.facts")
         self.has_witnesses |= other.has_witnesses
         for host, theirs in other.hosts.items():
             for mine, store in zip(self.at(host), theirs):
