@@ -193,14 +193,18 @@ class BlockStream(Stream):
         if self._heads.length or self._rank != envelope.BARE:
             return 0
         found: list[records.Record] = []
-        fields = dict(self._neighbours.fields)
         for line in lines:
             inner = records.unwrap(line) if _is_record(line) else []
-            if len(inner) != 1 or len(inner[0].lines) > 1 or self._neighbours.is_split_record(inner[0]):
+            if len(inner) != 1 or len(inner[0].lines) > 1:
                 break
-            found += inner
-            if len(found) == 1 and not is_whole(envelope.parse(inner[0].lines[0]), inner[0].lines[0]):
+            record = inner[0]
+            if found:
+                # one that differs from those before it may change what later ones mean, so it is read in its turn
+                if not self._neighbours.have_alike(record):
+                    break
+            elif not is_whole(envelope.parse(record.lines[0]), record.lines[0]) or self._neighbours.is_split_record(record):
                 break
+            found.append(record)
         if found:
             self._settle()
         done = 0
@@ -213,11 +217,6 @@ class BlockStream(Stream):
             done += counts.lines
             if counts.lines < len(texts):
                 break
-        if done < len(found):
-            # the others are read line by line: what they say counts from then on
-            self._neighbours.fields = fields
-            for record in found[:done]:
-                self._neighbours.is_split_record(record)
         return done
 
     def _new_reader(self, host: str | None, log: str | None, level: str | None) -> BlockStream:

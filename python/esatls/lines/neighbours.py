@@ -88,6 +88,10 @@ class Neighbours:
             self.fields[record.field] = record.header
         return False
 
+    def have_alike(self, record: Record) -> bool:
+        """Tell whether earlier records with the same field were like this one, so that it is not split and changes nothing."""
+        return self.fields.get(record.field) == record.header
+
     @property
     def have_marks(self) -> bool:
         """Whether a tool put more than white space in front of the lines."""
