@@ -77,8 +77,17 @@ def test_a_dated_name(tmp_path: pathlib.Path) -> None:
     assert json.loads((tmp_path / "plain.json").read_text(encoding="utf-8"))["evidence"]["since"] == "2026-03-02T00:00:00Z"
 
 
-def test_a_dated_name_that_no_calendar_has() -> None:
-    """The first day of the calendar, in a zone where it is the day before, is a usage error."""
-    done = terminal.run("report", "-q", "--since", "0001-01-01T00:00:00Z", "--timezone", "America/New_York", "-o", "{date}.json", SAMPLE)
-    assert done.returncode == 2
-    assert done.stderr.decode() == "esatls: --since: the calendar has no such day in this time zone: 0001-01-01T00:00:00Z\n"
+@pytest.mark.parametrize("options", [("messages",), ("report", "-o", "{date}.json")])
+@pytest.mark.parametrize(
+    ("option", "text", "where"),
+    [
+        ("--since", "0001-01", "Asia/Tokyo"),
+        ("--since", "0001-01-01T00:00:00Z", "America/New_York"),
+        ("--until", "9999-12-31T23:59:59Z", "Asia/Tokyo"),
+    ],
+)
+def test_a_day_that_no_calendar_has(options: tuple[str, ...], option: str, text: str, where: str) -> None:
+    """A time before the first day or after the last, as the zone or UTC counts them, is a usage error of every command."""
+    done = terminal.run(*options, "-q", option, text, "--timezone", where, SAMPLE)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == f"esatls: the calendar has no such day in this time zone: {text}\n"

@@ -23,11 +23,20 @@ def period(text: str, zone: tzinfo | None = None, now: datetime | None = None) -
 
     `7d`, `12h` and `2w` begin that long ago; `today` begins with this day, a weekday with the latest such day, which may be today; `yesterday`, `last-week`,
     `last-month` and a month (`2026-03`) have an end too. Anything else is a date or a time. Days begin at midnight in `zone` (default: UTC), which is also
-    the zone of a time without an offset.
+    the zone of a time without an offset. Raises `UsageError` for any other text, and for a time that is on no day of the calendar there.
     """
-    words = text.strip().lower()
     zone = zone or timezone.utc
-    now = now or datetime.now(timezone.utc)
+    begin, end = _read(text, zone, now or datetime.now(timezone.utc))
+    try:
+        for time in (begin,) if end is None else (begin, end):
+            datetime.fromtimestamp(time, zone)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"the calendar has no such day in this time zone: {text}") from error
+    return begin, end
+
+
+def _read(text: str, zone: tzinfo, now: datetime) -> tuple[Time, Time | None]:
+    words = text.strip().lower()
     today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     ago, month = _AGO.fullmatch(words), _MONTH.fullmatch(words)
     if ago:

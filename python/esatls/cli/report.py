@@ -111,10 +111,7 @@ def _dated(output: str | None, source: Input) -> str | None:
     if output is None or "{" not in output:
         return output
     zone = source.options.zone or timezone.utc
-    try:
-        day = datetime.now(zone) if source.since is None else datetime.fromtimestamp(source.since, zone)
-    except (OverflowError, ValueError) as error:
-        raise UsageError(f"--since: the calendar has no such day in this time zone: {rfc3339(source.since or 0)}") from error
+    day = datetime.now(zone) if source.since is None else datetime.fromtimestamp(source.since, zone)
     for name, form in (("{date}", "%Y-%m-%d"), ("{week}", "%G-W%V"), ("{month}", "%Y-%m")):
         output = output.replace(name, day.strftime(form))
     return output
