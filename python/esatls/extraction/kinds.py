@@ -49,7 +49,8 @@ WITHOUT_RESULT: frozenset[str] = frozenset({"tls_read", "tls_other"})
 MAIL_FLOW: dict[str, str] = {"inbound": "incoming", "outbound": "outgoing", "ACCEPT": "incoming", "RELAY": "outgoing"}
 """Mail flow by policy table, and by HAT action."""
 
-_OUTCOME = {"delivery_done": "done", "delivery_bounced": "bounced", "delivery_delayed": "delayed"}
+OUTCOMES: dict[str, str] = {"delivery_done": "done", "delivery_bounced": "bounced", "delivery_delayed": "delayed"}
+"""The outcomes of deliveries, by kind."""
 _SIDED = ("connection_", "hat_", "tls_", "delivery_")
 
 
@@ -68,8 +69,8 @@ def constants_of(pattern: str, fields: tuple[str, ...]) -> dict[str, str]:
     known = {"esa_event": kind}
     if kind in TLS_KINDS and kind not in WITHOUT_RESULT:
         known["tls_result"] = kind[4:]
-    if kind in _OUTCOME:
-        known["delivery_outcome"] = _OUTCOME[kind]
+    if kind in OUTCOMES:
+        known["delivery_outcome"] = OUTCOMES[kind]
     if kind == "message_lineage":
         known["mid_relation"] = pattern[len("ESA_MESSAGE_LINEAGE_") :].lower().split("_")[0]
     if kind in TLS_KINDS and pattern.endswith("_VERIFY"):

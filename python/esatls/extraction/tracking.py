@@ -26,6 +26,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from esatls.extraction.fields import INTEGERS
+from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import MONTH_NUMBERS
 from esatls.lines.records import writable
 
@@ -190,7 +191,6 @@ _DETAILS = re.compile(
 )
 _IDENTITY = {"message_id": "midHeader", "subject": "subject"}
 _MOST = 10**18
-_FLOWS = {"inbound": "incoming", "outbound": "outgoing", "ACCEPT": "incoming", "RELAY": "outgoing"}
 _UNRESOLVED = re.compile(r"\(Name unresolved,\s{0,8}SN:\s{0,8}([^\s)]+)")
 _BETWEEN_ADDRESSES = re.compile(r"[\s,;<>]+")
 
@@ -275,11 +275,11 @@ def _event(kind: str, fields: dict[str, str | None]) -> EventRecord:
         elif name == "close_reason":
             event[name] = "close" if value.lower() == "closed" else value.lower()
         elif name == "mail_flow":
-            event[name] = _FLOWS.get(value.lower(), value.lower())
+            event[name] = MAIL_FLOW.get(value.lower(), value.lower())
         elif name == "hat_action":
             event[name] = value.upper()
-            if value.upper() in _FLOWS:
-                event["mail_flow"] = _FLOWS[value.upper()]
+            if value.upper() in MAIL_FLOW:
+                event["mail_flow"] = MAIL_FLOW[value.upper()]
         elif name in ("sender", "recipient"):
             address = value.strip("<> ")
             if address:

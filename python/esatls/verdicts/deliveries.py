@@ -6,6 +6,7 @@ from bisect import bisect
 from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fact_types import CODE, DELIVERY, TIME, Consolidated, Delivery, Fact, Try, position
+from esatls.extraction.kinds import OUTCOMES
 from esatls.verdicts import lives
 from esatls.verdicts.connection import CONTRADICTION, results_stated
 from esatls.verdicts.facts import LONG_AGO, order
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from esatls.verdicts.connection import Connection, Summary
     from esatls.verdicts.record_types import DeliveryRecord
 
-_OUTCOMES = {"delivery_done": "done", "delivery_bounced": "bounced", "delivery_delayed": "delayed"}
 _NOT_PASSED = frozenset({"bounced", "delayed"})
 _ACTIONS = {"DELIVERED": "done", "BOUNCED": "bounced"}
 """The outcomes, by what consolidated events call them."""
@@ -148,11 +148,11 @@ def _logged(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
             continue
         tried = None if code == "delivery_done" else Try(*fact)
         response = (tried and tried.delivery_response) or ""
-        tries = known.setdefault((dcid, life), {}).setdefault((_OUTCOMES[code], response, ""), _Tries())
+        tries = known.setdefault((dcid, life), {}).setdefault((OUTCOMES[code], response, ""), _Tries())
         if tried is None or not tried.recipient:
             tries.add(fact, again=tried is not None)
         else:
-            from_bounce_log.append((fact, (dcid, life), (_OUTCOMES[code], response)))
+            from_bounce_log.append((fact, (dcid, life), (OUTCOMES[code], response)))
     for fact, place, end in from_bounce_log:
         # the mail log may have the same attempt, without its addresses
         if not known[place][(*end, "")].has(fact):
