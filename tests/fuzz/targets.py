@@ -44,6 +44,8 @@ _DROPPED = re.compile("[\\s\0\ufeff\ud800-\udfff]|\\\\x[0-9a-f]{2}|\\\\ud[89a-f]
 
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _NUMBER = re.compile(r"\d{1,4}\s*")
+_MARKS = re.compile(r"\s*(?:\S*?[:-])?(?:\d{1,9}[:\t-])?(?:[ \t]*>)*")
+"""What a tool may have put in front of a line, and of the rest of a wrapped one: the name of a file, a number, quotes."""
 
 
 def text_of(data: bytes) -> str:
@@ -88,9 +90,10 @@ def _check_origin(event: Mapping[str, Any], source: str) -> None:
 
 
 def source_of(text: str) -> str:
-    """Return everything in a text, for comparison: the text, also without unreadable lines and line numbers, and the strings in its JSON."""
+    """Return everything in a text, for comparison: the text, also without unreadable lines, line numbers and a tool's marks, and the strings in its JSON."""
     readable = [line for line in text.split("\n") if not _UNREADABLE.search(line)]
     parts = [plain(text), plain("\n".join(readable)), plain("\n".join(line for line in readable if not _NUMBER.fullmatch(line)))]
+    parts.append(plain("\n".join(_MARKS.sub("", line, count=1) for line in readable)))
     for line in [text, *text.split("\n")]:
         front = in_front(line)
         record = line[front.end() :] if front else line.lstrip()

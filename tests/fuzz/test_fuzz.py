@@ -52,6 +52,8 @@ FOUND = {
         b"Info:MID 4 ICID 5 From:g\n\xef\xbb\xbf:",
         # what stands in front of the first line is accepted on later ones, be there a byte order mark or not
         b"\xef\xbb\xbf>1 2024-07-20T19:47:23 Info: close\n>1 2024-07-20T19:47:43 Info:Mail delivery client with DCID 1 exited",
+        # the rest of a wrapped line is read without the number that grep put in front of it
+        b'4-Info:\n2024-03-05T10:00:00"Info:MID 4 Message-ID }\n4--',
     ],
     "tracking": [
         b"2 Jul 0224 19:47:40 GMT+0200Incoming connection ICID 1 failed TLS",
