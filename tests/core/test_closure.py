@@ -14,7 +14,7 @@ from esatls.output.json_lines import dumps
 from esatls.verdicts import lives
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.closure import AFTER_EVENT, OPENED, Carried, Judged, Window, close, decisive, finish, together
+from esatls.verdicts.closure import AFTER_EVENT, Carried, Judged, Window, close, decisive, finish, together
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts, passes
 from esatls.verdicts.partition import Share, seen_twice, together_of
@@ -442,9 +442,9 @@ def test_what_is_kept_of_the_uses_of_a_connection(steps: list[float], more: list
     times = [*accumulate(steps)]
     uses = [(data.draw(st.sampled_from(codes)), time, str(number), "[0]", "5") for number, time in enumerate(times)]
     facts = [("connection_opened", time, "5", "192.0.2.1", None, None, None, None) for time in more]
-    begins = lives.starts([*facts, *uses], OPENED, lives.CONNECTION_SILENCE)
+    begins = lives.starts_of_connection(facts, uses)
     kept = decisive(data.draw(st.permutations(uses)), begins)
-    assert lives.starts([*facts, *kept], OPENED, lives.CONNECTION_SILENCE) == begins
+    assert lives.starts_of_connection(facts, kept) == begins
     assert {lives.life_at(begins, use[1]) for use in kept if passes(use)} == {lives.life_at(begins, use[1]) for use in uses if passes(use)}
     assert set(kept) <= set(uses)
 

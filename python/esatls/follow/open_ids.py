@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from esatls.extraction.fact_types import CODE, KEY, MESSAGES, RECEIVING, TIME, MessageFinished, position
 from esatls.follow.stretches import Stretches
-from esatls.verdicts.closure import ENDS, OPENED, decisive, essential
+from esatls.verdicts.closure import ENDS, decisive, essential
 from esatls.verdicts.facts import OPENS, bears_witness, passes, refs
 from esatls.verdicts.heritage import opening_of
-from esatls.verdicts.lives import CONNECTION_SILENCE, SAME_OPENING, split, starts
+from esatls.verdicts.lives import SAME_OPENING, split, starts_of_connection
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -72,7 +72,7 @@ class OpenConnection:
         """Note that a message names the connection."""
         self.keep(fact)
         if len(self.kept) > self.most_kept:
-            begins = starts([*self.facts, *self.kept], OPENED, CONNECTION_SILENCE)
+            begins = starts_of_connection(self.facts, self.kept)
             self.kept = decisive(self.kept, begins)
             self.most_kept = max(_FEW, 2 * len(self.kept))
             self.stretches = None

@@ -9,9 +9,8 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from esatls.extraction.fact_types import CODE, TIME
-from esatls.verdicts.closure import OPENED
 from esatls.verdicts.facts import bears_witness, order
-from esatls.verdicts.lives import SAME_OPENING, starts
+from esatls.verdicts.lives import OPENED, SAME_OPENING, starts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from esatls.verdicts.connection import Summary
     from esatls.verdicts.record_types import MessageRecord
 
-_OPENED = frozenset({"connection_opened"})
 _INTERNAL = frozenset({"notification", "bounce"})
 _ICID = position("icid", MessageStarted, MessageSender, MessageRecipient, Consolidated)
 _DCID = position("dcid", Delivery, Try)
@@ -182,7 +181,7 @@ class Appliance:
             self._once[side][key] = connection
             return connection
         self._taken_again.append((side, key))
-        begins = lives.starts([*facts, *uses], _OPENED, lives.CONNECTION_SILENCE)
+        begins = lives.starts_of_connection(facts, uses)
         if not begins:
             self._once[side][key] = connection
             return connection
@@ -223,7 +222,7 @@ class Appliance:
     def _life(self, use: Fact) -> tuple[str, int]:
         """Return the message that names a connection: its MID, and the number of its life."""
         begins = self.messages_of(use[KEY])[0]
-        return use[KEY], lives.life_at(begins, use[TIME]) if begins else 0
+        return use[KEY], lives.life_at(begins, use[TIME])
 
     def _judged(self, side: int, facts: Sequence[Fact], uses: Sequence[Fact]) -> Connection:
         connection = Connection(side, facts, uses, has_witnesses=self.has_witnesses)
@@ -258,7 +257,7 @@ class Appliance:
         if whole is not None:
             return whole
         begins, found = self.messages_of(mid)
-        return found.get(lives.life_at(begins, time) if begins else 0)
+        return found.get(lives.life_at(begins, time))
 
     # receiving
 

@@ -50,8 +50,6 @@ TAIL = 60
 """Seconds for which a window must go on after the last line about what is over: lines may be late."""
 AFTER_EVENT = 600
 """The same for messages and connections with a consolidated event: another one may come when everything else is over."""
-OPENED = frozenset({"connection_opened"})
-"""Codes of facts that a connection begins with."""
 ENDS = frozenset({"message_finished", "message_aborted"})
 """Codes of facts that a message ends with."""
 
@@ -212,7 +210,7 @@ def essential(facts: Iterable[Fact], uses: Iterable[Fact], used: Iterable[Time |
     and the last of each sort, and so many between them that it stays one life.
     """
     facts, uses = sorted(facts, key=order), sorted(uses, key=order)
-    begins = lives.starts([*facts, *uses], OPENED, lives.CONNECTION_SILENCE)
+    begins = lives.starts_of_connection(facts, uses)
     times = [fact[TIME] for fact in (*facts, *uses) if fact[TIME] is not None]
     recent = lives.life_at(begins, max(times) - _RECENT) if begins else 0
     wanted = {lives.life_at(begins, time) for time in used} if begins else set()
@@ -238,7 +236,7 @@ def _ends_of_sorts(facts: list[Fact]) -> list[Fact]:
     time: Time | None = None
     for number, (fact, key) in enumerate(zip(facts, keys)):
         bridges = _are_apart(time, facts[number + 1] if number + 1 < len(facts) else None)
-        if key in sorts or last[key] == number or bridges or fact[CODE] in OPENED:
+        if key in sorts or last[key] == number or bridges or fact[CODE] in lives.OPENED:
             sorts.discard(key)
             kept.append(fact)
             time = fact[TIME]
@@ -554,4 +552,4 @@ def own_connections(appliance: Appliance, own: Own, connections: Iterable[Ref]) 
 
 def lives_at(begins: Sequence[Time], times: Iterable[Time | None]) -> set[int]:
     """Return the numbers of the lives into which some times fall."""
-    return {lives.life_at(begins, time) if begins else 0 for time in times}
+    return {lives.life_at(begins, time) for time in times}

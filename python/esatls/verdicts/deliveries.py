@@ -141,8 +141,7 @@ def _logged(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
     for fact in sorted(facts, key=order):
         code, dcid, life = fact[CODE], fact[_DCID] if fact[_DCID] != "0" else None, 0
         if dcid is not None:
-            begins = appliance.connections_of(DELIVERY, dcid)[0]
-            life = lives.life_at(begins, fact[TIME]) if begins else 0
+            life = lives.life_at(appliance.connections_of(DELIVERY, dcid)[0], fact[TIME])
         if code == "delivery_started":
             started.setdefault((dcid, life), []).append(fact)
             continue

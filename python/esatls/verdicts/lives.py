@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from esatls.extraction.fact_types import CODE, MAKES, TIME, ConnectionOpened, position
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
@@ -31,8 +31,15 @@ MESSAGE_SILENCE = 180 * 24 * 3600
 FINISHED_SILENCE = 24 * 3600
 """The same for messages that were finished and never in a quarantine, from which even a finished one may be delivered."""
 
+OPENED = frozenset({"connection_opened"})
+"""Codes of facts that a connection begins with."""
 _WRITTEN_LATER = frozenset({"cef", "cef_tls"})
 """Codes of facts with the time of a consolidated event, which is written when its message leaves, perhaps days after the connection."""
+
+
+def starts_of_connection(facts: Iterable[Fact], uses: Iterable[Fact]) -> list[Time]:
+    """Return the times at which the lives of one connection id begin, from its facts and those of messages that name it."""
+    return starts([*facts, *uses], OPENED, CONNECTION_SILENCE)
 
 
 def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> list[Time]:
