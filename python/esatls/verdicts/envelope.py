@@ -60,9 +60,8 @@ def _inherit(message: Message, origin: Lineage, parent: Message) -> None:
     message.subject = message.subject or parent.subject
     if origin.code not in GOES_ON:
         return
-    records = message.records
-    if not (message.has_sender or message.sent_by or any(record.sender for record in records)):
-        message.sent_by = parent.sent_by or next((record.sender for record in parent.records if record.sender), None)
+    if not (message.has_sender or message.sender()):
+        message.sent_by = parent.sender()
     # a consolidated event names the recipients of one delivery, perhaps not all
     if not message.has_recipients and not _CHANGES_RECIPIENTS.match(origin.mid_agent or ""):
         message.recipients = {**parent.recipients, **message.recipients} if message.recipients else parent.recipients

@@ -158,7 +158,7 @@ def message_record(appliance: Appliance, mid: str, message: Message) -> MessageR
         record["icid"] = received["icid"]
     record["received"] = verdict
     record.update(received)
-    sender = message.sent_by or message.sender()
+    sender = message.sender()
     if sender:
         record["sender"] = sender
     recipients = message.recipients
@@ -362,7 +362,7 @@ def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message]],
         if not message.has_envelope:
             complete(appliance, message)
         if side == RECEIVING:
-            sender = message.sent_by or message.sender()
+            sender = message.sender()
             if sender:
                 addresses.append(sender)
         elif fact[CODE] == "cef":
