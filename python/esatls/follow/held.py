@@ -27,7 +27,7 @@ from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import together
 from esatls.verdicts.contradictions import Contradictions
-from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, bears_witness, refs
+from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, have_witnesses, refs
 from esatls.verdicts.heritage import bequeath, heritages_of
 from esatls.verdicts.hosts import host_and_serial, key_of
 from esatls.verdicts.record_types import MessageRecord
@@ -470,8 +470,7 @@ class Held:
         held = self.hosts[host]
         known = Nearby(held, key)
         stores = together(known, [key])
-        has_witnesses = any(bears_witness(fact) for store in stores for facts in store.values() for fact in facts)
-        appliance = Appliance(host, stores, has_witnesses=has_witnesses)
+        appliance = Appliance(host, stores, has_witnesses=have_witnesses(stores))
         for mid in stores[MESSAGES]:
             item = held.messages.get(mid)
             if item is not None:

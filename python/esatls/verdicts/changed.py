@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Lineage, position
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import Judged, Own, decisive, lives_at, own_connections, own_messages, together, with_descendants
-from esatls.verdicts.facts import Facts, Ref, bears_witness, refs
+from esatls.verdicts.facts import Facts, Ref, have_witnesses, refs
 from esatls.verdicts.lives import life_at
 from esatls.verdicts.records import connection_record, message_record
 
@@ -104,7 +104,7 @@ class _Gathered(Judged):
         other = Facts()
         other.hosts = {"": fetched}
         facts.merge(other)
-        has_witnesses = self.appliance.has_witnesses or any(bears_witness(fact) for store in fetched for known in store.values() for fact in known)
+        has_witnesses = self.appliance.has_witnesses or have_witnesses(fetched)
         super().__init__(Appliance(self.appliance.host, facts.hosts[""], has_witnesses=has_witnesses))
         for side, key in self._changed:
             # every life of an id with new lines, which may split one life or join two

@@ -286,6 +286,11 @@ def bears_witness(fact: Fact) -> bool:
     return fact[-1] in _WITNESSES
 
 
+def have_witnesses(stores: Iterable[Store]) -> bool:
+    """Tell whether any fact in some stores comes from elsewhere than the text log."""
+    return any(bears_witness(fact) for store in stores for known in store.values() for fact in known)
+
+
 def _text(name: str, event: EventRecord) -> str | None:
     """Return a field of an event as the match would have given it."""
     if name == "policy_table":

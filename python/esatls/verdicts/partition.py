@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import Judged, Stores, together, with_descendants
-from esatls.verdicts.facts import Facts, bears_witness
+from esatls.verdicts.facts import Facts, have_witnesses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -119,5 +119,5 @@ def together_of(parts: Iterable[Common]) -> Portion:
             facts.merge(more)
             for known, keys in zip(ids.setdefault(host, (set(), set(), set())), theirs):
                 known.update(keys)
-    has_witnesses = any(bears_witness(fact) for stores in facts.hosts.values() for store in stores for known in store.values() for fact in known)
+    has_witnesses = any(map(have_witnesses, facts.hosts.values()))
     return Portion((Appliance(host, stores, has_witnesses=has_witnesses) for host, stores in facts.hosts.items()), ids)
