@@ -26,7 +26,7 @@ class Partner(NamedTuple):
     name: str
 
 
-def partner_name(domain: str | None, host: str | None, address: str | None) -> str:
+def partner_name(domain: str | None, host: str | None = None, address: str | None = None) -> str:
     """Return the name of the other side in the form of DNS: its domain, else its host name or address."""
     return in_dns(domain or host or address or UNKNOWN) or UNKNOWN
 
@@ -45,7 +45,7 @@ def partners_of(record: MessageRecord) -> list[Partner]:
 def sender_of(record: MessageRecord) -> str | None:
     """Return the sender's domain of a message that came in, or may have."""
     domain = domain_of(record.get("sender", ""))
-    return partner_name(domain, None, None) if domain and record.get("mail_flow") != "outgoing" else None
+    return partner_name(domain) if domain and record.get("mail_flow") != "outgoing" else None
 
 
 def deliveries_by_partner(record: MessageRecord) -> dict[str, list[tuple[str, DeliveryRecord]]]:
@@ -56,7 +56,7 @@ def deliveries_by_partner(record: MessageRecord) -> dict[str, list[tuple[str, De
     for attempt, reached in delivered_to(record):
         # a delivery that does not show whom it reached may have been for anyone
         verdict = attempt["verdict"] if reached or attempt["verdict"] == "encrypted" else UNKNOWN
-        for name in sorted(partner_name(domain, None, None) for domain in reached if domain) if reached else _recipients(record):
+        for name in sorted(partner_name(domain) for domain in reached if domain) if reached else _recipients(record):
             found.setdefault(name, []).append((verdict, attempt))
     return found
 
@@ -65,7 +65,7 @@ def _recipients(record: MessageRecord) -> list[str]:
     """Return the domains of the recipients of a message that went out, or may have."""
     if record.get("mail_flow") == "incoming":
         return []
-    return sorted({partner_name(domain, None, None) for domain in map(domain_of, record.get("recipients", ())) if domain})
+    return sorted({partner_name(domain) for domain in map(domain_of, record.get("recipients", ())) if domain})
 
 
 def delivered_to(record: MessageRecord) -> list[tuple[DeliveryRecord, set[str]]]:
@@ -96,6 +96,6 @@ def _domains_by_rid(record: MessageRecord) -> dict[int, str]:
     domains = dict(zip(rids, map(domain_of, recipients)))
     for attempt in attempts:
         shared = {domains[rid] for rid in attempt["rid"]}
-        if len(shared) == 1 and partner_name(attempt.get("domain"), None, None) != partner_name(shared.pop(), None, None):
+        if len(shared) == 1 and partner_name(attempt.get("domain")) != partner_name(shared.pop()):
             return {}
     return domains
