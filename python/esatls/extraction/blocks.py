@@ -105,8 +105,7 @@ class BlockStream(Stream):
         if take_usual is None or not last or _is_odd(text):
             return 0
         lines = text[: last - 1].split("\n")
-        longest = SHORTEST_CUT if text.isascii() else SHORTEST_CUT // 4
-        if self._neighbours.named and max(map(len, lines)) >= longest and any(map(may_be_cut, lines)):
+        if len(self._before_cut(lines)) < len(lines):
             return 0
         alike, length, heads = self._alike(lines, text[:last])
         usual, others, end = defaultdict[str, list[str]](list), list[str](), length + START

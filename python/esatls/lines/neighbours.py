@@ -75,7 +75,7 @@ class Neighbours:
                 del self.named[form]
 
     def is_split_record(self, record: Record) -> bool:
-        """Tell whether a record may hold the rest of a line: it lacks a level or a log name that others with the same field have."""
+        """Tell whether a record may hold the rest of a line: it lacks a level or a log name that others with the same field have. If not, note which it has."""
         before = self.fields.get(record.field)
         if before is None:
             if len(self.fields) < _MOST_FORMS:

@@ -145,7 +145,7 @@ def unwrap(line: str, end: int | None = None) -> list[Record]:
     front = in_front(line)
     if front is not None:
         return [record._replace(time=record.time or front["stamp"]) for record in of_json(line[front.end() :])]
-    at = line.find("CEF:", 0, envelope.LONGEST)
+    at = line.find(CEF, 0, envelope.LONGEST)
     # right behind the envelope: further on, it is text that somebody chose
     if at >= 0 and (envelope.parse(line).end if end is None else end) == at:
         inner = arcsight.text_line(line[at:])
