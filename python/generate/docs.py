@@ -84,16 +84,23 @@ def _columns(fields: tuple[Field, ...]) -> list[str]:
 
 
 def _examples() -> dict[str, list[str]]:
-    """Return example texts of each pattern, from its case file."""
+    """Return example texts of each pattern, from its case file. Raises `ValueError` if a file has another form."""
     found: dict[str, list[str]] = {}
     for path in sorted(CASES.glob("*.json")):
-        case = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(case, dict) and case.get("reader") == "cef":
+        place = f"tests/cases/{path.name}"
+        try:
+            case = json.loads(path.read_text(encoding="ascii"))
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from None
+        if case.get("reader") == "cef":
             for one in case["cases"]:
                 name = f"ESA_CONSOLIDATED_EVENT{'' if one['text'].startswith('CEF:') else '_JOINED'}"
                 found.setdefault(name, []).append(one["text"])
-        elif isinstance(case, dict) and "pattern" in case:
+        elif "reader" not in case and path.stem != "envelope":
+            if set(case) != {"pattern", "cases", "lookalikes"} or not all({"text", "event"} <= set(one) for one in case["cases"]):
+                raise ValueError(f'{place}: must have "pattern", "cases", each with "text" and "event", and "lookalikes"')
+            if case["pattern"] not in PATTERNS:
+                raise ValueError(f"{place}: no such pattern: {case['pattern']}")
             usual_first = sorted(case["cases"], key=lambda one: "note" in one)
-            texts = [one["text"] for one in usual_first if "text" in one and len(one["text"]) < 200]
-            found.setdefault(case["pattern"], []).extend(texts)
+            found.setdefault(case["pattern"], []).extend(one["text"] for one in usual_first if len(one["text"]) < 200)
     return found

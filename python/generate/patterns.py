@@ -38,7 +38,11 @@ _LEVEL = r" (?P<level>%{ESA_H_LEVEL}): ?"
 _USUAL = f"(?:{_NATIVE}|{_SYSLOG}){_LEVEL}"
 """The appliance's own header and its syslog header, as in most logs. They compile and match faster than ESA_ENVELOPE, which reads them the same way."""
 _IN_ENVELOPE = {"native": "outer_stamp", "syslog": "outer_stamp", "host": "outer_host", "log": "outer_log", "inner": "inner_stamp", "level": "esa_level"}
-_DEFINITION = re.compile(r"(ESA_\w+) +(\S.*)")
+_DEFINITION = re.compile(r"(ESA_[A-Z0-9_]+) +(\S.*)")
+_REFERENCE = re.compile(r"ESA_[A-Z0-9_]+(?::[a-z_]+)?")
+"""What may stand within `%{}`. pygrok drops a field with any other name, and says nothing."""
+_FOREIGN = re.compile(r"\(\?>|[*+?}]\+|\\[AZzGKhR]|\\p\{|\(\?[imsx]|\(\?P?<|\[\[:")
+"""Syntax that the engines do not share; fields are named by `%{HELPER:field}`."""
 
 
 def definitions() -> dict[str, str]:
@@ -46,14 +50,27 @@ def definitions() -> dict[str, str]:
     found: dict[str, str] = {}
     used: list[tuple[str, str]] = []
     for file in sorted(PATTERNS_DIR.iterdir()):
-        for number, line in enumerate(file.read_text(encoding="ascii").splitlines(), 1):
+        for number, line in enumerate(file.read_bytes().decode("utf-8", "replace").split("\n"), 1):
+            place = f"{file.name}:{number}"
+            if re.search(r"[^ -~]", line):
+                raise ValueError(f"{place}: not plain ASCII: {line!r}")
             if not line.strip() or line.startswith("#"):
                 continue
             definition = _DEFINITION.fullmatch(line)
-            if definition is None or definition[1] in found:
-                raise ValueError(f"{file.name}:{number}: not a new definition: {line}")
-            found[definition[1]] = definition[2]
-            used += [(helper, f"{file.name}:{number}") for helper in re.findall(r"%\{(\w+)", definition[2])]
+            if definition is None:
+                raise ValueError(f"{place}: not ESA_NAME, a space and an expression: {line}")
+            name, text = definition.groups()
+            if name in found:
+                raise ValueError(f"{place}: defined before: {name}")
+            references = re.findall(r"%\{([^}]*)\}", text)
+            for reference in references:
+                if not _REFERENCE.fullmatch(reference):
+                    raise ValueError(f"{place}: not %{{ESA_NAME}} or %{{ESA_NAME:field}}: %{{{reference}}}")
+            foreign = _FOREIGN.search(text)
+            if foreign:
+                raise ValueError(f"{place}: the engines do not share this syntax: {foreign[0]}")
+            found[name] = text
+            used += [(reference.partition(":")[0], place) for reference in references]
     for helper, place in used:
         if helper not in found:
             raise ValueError(f"{place}: no such pattern: {helper}")
@@ -68,17 +85,16 @@ def usual_headers(prefix: str = "") -> list[str]:
 def compiled(name: str) -> str:
     """Return a pattern as a plain expression in which only named groups capture. Raises `ValueError` if the pattern is not valid."""
     try:
-        text = _expanded(f"%{{{name}}}")[1:-1]
+        text = _without_unnamed_groups(_expanded(f"%{{{name}}}")[1:-1])
+        re.compile(re.sub(r"\?P<\w+>", "", text))
     except Exception as error:  # the engine that pygrok uses has its own errors
         raise ValueError(f"{name}: no regular expression: {error}") from error
-    text = _without_unnamed_groups(text)
     names = re.findall(r"\(\?P<(\w+)>", text)
     if len(names) != len(set(names)):
         raise ValueError(f"{name}: a field is captured twice")
     unknown = set(names) - {field.name for field in FIELDS} - INTERMEDIATE
     if unknown:
-        raise ValueError(f"{name}: not in the field table: {sorted(unknown)}")
-    re.compile(text)
+        raise ValueError(f"{name}: not in the table of python/esatls/extraction/fields.py: {', '.join(sorted(unknown))}")
     return text
 
 

@@ -116,14 +116,14 @@ def kind(pattern: str) -> str:
     return "_".join(["esatls", *words, *(["verify"] if "tls_verify" in constants else [])])
 
 
-def always_filled(text: str) -> str:
+def always_filled(pattern: str) -> str:
     """Return the first group of a pattern that is filled whenever the pattern matches. Raises `ValueError` if there is none."""
     depth, optional = 0, 0
-    for found in PARTS.finditer(text):
+    for found in PARTS.finditer(PATTERNS[pattern]):
         if found["name"] and depth == optional == 0:
             return found["name"]
         depth += 1 if found["name"] or found["open"] else -1 if found["close"] else 0
-    message = f"no group is always filled: {text}"
+    message = f"{pattern}: no field stands outside of its groups; Splunk needs one that every line has"
     raise ValueError(message)
 
 
@@ -133,7 +133,7 @@ def family_transform(own: str) -> Transform:
     for pattern, text in PATTERNS.items():
         if family(pattern) == own:
             names = [name for name in re.findall(r"\(\?P<(\w+)>", text) if field_of(name) in NAMES]
-            first = always_filled(text)
+            first = always_filled(pattern)
             branches.append((text, [(field_of(name), kind(pattern) if name == first else "") for name in names]))
     # merging in pairs does not always give the shortest result: take the best of some orders
     orders = [order[n:] + order[:n] for order in (branches, branches[::-1], sorted(branches, key=lambda branch: -len(branch[1]))) for n in range(len(branches))]

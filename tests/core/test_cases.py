@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from typing import Any
+import shutil
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction import fields, kinds
@@ -14,6 +15,9 @@ from esatls.lines.header import ENVELOPE
 from pygrok import Grok
 
 from tests.core.support import ROOT, all_cases
+
+if TYPE_CHECKING:
+    import pathlib
 
 PATTERNS_DIR = ROOT / "grok_patterns"
 COMPILED = {name: re.compile(text, re.ASCII) for name, text in PATTERNS.items()}
@@ -28,9 +32,9 @@ OTHER_SOURCES = {
 ENVELOPE_FIELDS = {"time", "esa_host", "esa_log", "esa_level"}
 
 
-def generator() -> Any:
-    """Return the generator of the patterns, as a module."""
-    spec = importlib.util.spec_from_file_location("generate_patterns", ROOT / "python" / "generate" / "patterns.py")
+def generator(name: str = "patterns") -> Any:
+    """Return a generator, by default that of the patterns, as a module."""
+    spec = importlib.util.spec_from_file_location(f"generate_{name}", ROOT / "python" / "generate" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -67,7 +71,7 @@ def test_every_pattern_has_cases(pattern: str) -> None:
     """No pattern stands without a sample; consolidated events have case files of their own."""
     if pattern.startswith("ESA_CONSOLIDATED_EVENT"):
         return
-    assert [file for file in FILES if file["pattern"] == pattern]
+    assert pattern in {file["pattern"] for file in FILES}, "no file in tests/cases is about this pattern"
 
 
 def test_every_kind_has_a_pattern_and_every_pattern_a_kind() -> None:
@@ -108,17 +112,61 @@ def test_alternation_of_all_patterns_compiles_in_pygrok() -> None:
         Grok(f"%{{{name}}}", custom_patterns_dir=str(PATTERNS_DIR))
 
 
-def test_pattern_files_are_plain() -> None:
-    """The folder holds pattern files alone: ASCII, product prefix, flat capture names, no syntax beyond the shared subset."""
-    for path in sorted(PATTERNS_DIR.iterdir()):
-        text = path.read_bytes().decode("ascii")
-        assert "\r" not in text
-        for line in text.splitlines():
-            if not line or line.startswith("#"):
-                continue
-            assert re.fullmatch(r"ESA_[A-Z0-9_]+ \S.*", line), line
-            assert all(re.fullmatch(r"ESA_[A-Z0-9_]+(?::[a-z_]+)?", inner) for inner in re.findall(r"%\{([^}]*)\}", line)), line
-            assert not re.search(r"\(\?>|[*+?}]\+|\\[AZzGKhR]|\\p\{|\(\?[imsx]|\(\?<[=!]|\[\[:", line), line
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ESA_Message_Finished MID done", "9_new:2: not ESA_NAME, a space and an expression: ESA_Message_Finished MID done"),
+        (" ESA_MESSAGE_FINISHED_NEW MID done", "9_new:2: not ESA_NAME, a space and an expression:  ESA_MESSAGE_FINISHED_NEW MID done"),
+        ("ESA_MESSAGE_FINISHED MID done", "9_new:2: defined before: ESA_MESSAGE_FINISHED"),
+        ("ESA_MESSAGE_FINISHED_NEW MID %{ESA_H_IDS:mid}", "9_new:2: no such pattern: ESA_H_IDS"),
+        ("ESA_MESSAGE_FINISHED_NEW MID %{ESA_H_ID:email.mid}", "9_new:2: not %{ESA_NAME} or %{ESA_NAME:field}: %{ESA_H_ID:email.mid}"),
+        ("ESA_MESSAGE_FINISHED_NEW MID (?<mid>[0-9]+)", "9_new:2: the engines do not share this syntax: (?<"),
+        ("ESA_MESSAGE_FINISHED_NEW MID %{ESA_H_ID:mid} a++", "9_new:2: the engines do not share this syntax: ++"),
+        ("ESA_MESSAGE_FINISHED_NEW MID \u00e9", "9_new:2: not plain ASCII: 'ESA_MESSAGE_FINISHED_NEW MID \u00e9'"),
+        ("ESA_MESSAGE_FINISHED_NEW MID done\r", "9_new:2: not plain ASCII: 'ESA_MESSAGE_FINISHED_NEW MID done\\r'"),
+        ("ESA_MESSAGE_FINISHED_NEW MID %{ESA_H_ID:mid} %{ESA_H_ID:mid}", "ESA_MESSAGE_FINISHED_NEW: a field is captured twice"),
+        ("ESA_MESSAGE_FINISHED_NEW MID %{ESA_H_ID:mids}", "ESA_MESSAGE_FINISHED_NEW: not in the table of python/esatls/extraction/fields.py: mids"),
+        ("ESA_MESAGE_NEW MID %{ESA_H_ID:mid}", "ESA_MESAGE_NEW: the name tells no kind of event; python/esatls/extraction/kinds.py has them"),
+        ("ESA_MESSAGE_FINISHED_NEW .* MID %{ESA_H_ID:mid}", r"ESA_MESSAGE_FINISHED_NEW: must begin with 4 literal characters: .* MID (?P<mid>\d{1,18})"),
+    ],
+)
+def test_mistake_in_a_pattern_is_named(line: str, said: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The generator refuses what some engine cannot read, and says where it is and why."""
+    module = generator()
+    shutil.copytree(PATTERNS_DIR, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "9_new").write_bytes(f"# new\n{line}\n".encode())
+    monkeypatch.setattr(module, "PATTERNS_DIR", tmp_path)
+    with pytest.raises(ValueError, match=rf"\A{re.escape(said)}\Z"):
+        module.files()
+
+
+def test_pattern_without_a_constant_field_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Splunk's confs tell a kind of line by a field that each line of it has; a pattern without one is refused by name."""
+    module = generator("splunk")
+    monkeypatch.setitem(module.PATTERNS, "ESA_MESSAGE_FINISHED_NEW", r"MID(?: (?P<mid>\d{1,18}))?")
+    with pytest.raises(ValueError, match=r"\AESA_MESSAGE_FINISHED_NEW: no field stands outside of its groups; Splunk needs one that every line has\Z"):
+        module.files()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"pattern": ', "Expecting value: line 1 column 13 (char 12)"),
+        ('{"pattern": "ESA_MESSAGE_NEW", "cases": [], "lookalikes": []}', "no such pattern: ESA_MESSAGE_NEW"),
+        ('{"pattern": "ESA_MESSAGE_FINISHED", "cases": []}', 'must have "pattern", "cases", each with "text" and "event", and "lookalikes"'),
+        (
+            '{"pattern": "ESA_MESSAGE_FINISHED", "cases": [{"text": "x"}], "lookalikes": []}',
+            'must have "pattern", "cases", each with "text" and "event", and "lookalikes"',
+        ),
+    ],
+)
+def test_mistake_in_a_case_file_is_named(text: str, said: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The generator refuses a case file that is not like the others, by name."""
+    module = generator("docs")
+    (tmp_path / "message_new.json").write_text(text, encoding="ascii")
+    monkeypatch.setattr(module, "CASES", tmp_path)
+    with pytest.raises(ValueError, match=rf"\Atests/cases/message_new.json: {re.escape(said)}\Z"):
+        module.files()
 
 
 def test_generated_expressions_have_only_named_groups() -> None:
