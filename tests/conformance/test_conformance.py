@@ -53,9 +53,10 @@ def test_every_pattern_has_a_case_file_and_every_case_file_one_pattern() -> None
     """Every pattern has examples and look-alikes, and no two files are about one pattern; consolidated events have separate files."""
     named = [row.pattern for row in ROWS if row.kind == "pattern"]
     assert set(named) == {name for name in PATTERNS if not name.startswith("ESA_CONSOLIDATED_EVENT")}
-    assert max(Counter(named).values()) == 1
-    assert all(any(item.stated for item in row.items) for row in ROWS if row.kind != "scenario")
-    assert all(any(item.stated is None for item in row.items) for row in ROWS if row.kind == "pattern" and row.pattern not in ALL_FORMS)
+    assert [name for name, files in Counter(named).items() if files > 1] == []
+    assert [row.name for row in ROWS if row.kind != "scenario" and not any(item.stated for item in row.items)] == [], "no cases"
+    alike = [row for row in ROWS if row.kind == "pattern" and row.pattern not in ALL_FORMS]
+    assert [row.name for row in alike if all(item.stated for item in row.items)] == [], "no look-alikes"
 
 
 ALL_FORMS = {"ESA_DELIVERY_BOUNCED_LOG", "ESA_DELIVERY_DELAYED_LOG", "ESA_MESSAGE_LINEAGE_NOTIFICATION"}
@@ -100,3 +101,20 @@ def test_an_engine_that_is_wrong_fails_the_command() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0].split() == ["answers", "re"]
     assert subprocess.run([*command, "--page"], capture_output=True, check=False, cwd=ROOT).returncode == 2
+
+
+def test_an_engine_that_is_not_here_leaves_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A page is written without an engine only if it had none of its answers before; otherwise it stays, and the command says why."""
+    here: dict[str, table.Column] = {engine.name: "no such thing" if engine.name == "logstash" else {} for engine in ENGINES}
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    monkeypatch.setattr(cli, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(cli, "rows", list)
+    cli.PAGE.write_text(table.as_page(here, []) + "old\n", encoding="utf-8")
+    monkeypatch.setattr(table, "run", lambda *_: here)
+    assert cli.main(["--page"]) == 0
+    assert cli.PAGE.read_text(encoding="utf-8") == table.as_page(here, [])
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(table, "run", lambda *_: {**here, "confs": "no such library"})
+    assert cli.main(["--page"]) == 1
+    assert cli.PAGE.read_text(encoding="utf-8") == table.as_page(here, [])
+    assert capsys.readouterr().err == "page.md stays as it is: it has engines that are not here (see above): confs\n"
