@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOP = "esatls"
+DOCUMENTS = ("docs/FOLLOW.md", "docs/WEEKLY.md")
+"""What `logstash/README.md` links to, and what that links to."""
 
 
 def contents() -> dict[str, bytes]:
@@ -25,6 +27,7 @@ def contents() -> dict[str, bytes]:
             # these files are only for the Fleet package
             if path.is_file() and inside.parts[:2] != ("logstash", "fleet") and not any(part.startswith(".") for part in inside.parts):
                 files[inside.as_posix()] = path.read_bytes()
+    files |= {name: (ROOT / name).read_bytes() for name in DOCUMENTS}
     files["LICENSE"] = (ROOT / "LICENSE").read_bytes()
     files["VERSION"] = f"{version()}\n".encode()
     files[sbom.NAME] = sbom.bill("esatls-elastic", "Logstash pipelines, ingest pipelines, templates and Kibana dashboards", []).encode()

@@ -63,6 +63,6 @@ def test_the_units_are_systemds(tmp_path: Path) -> None:
     assert [name for name, _ in units] == ["esatls-join.service", "esatls-join.timer", "esatls-load.service"]
     command = Path(sys.executable).with_name("esatls")
     for name, text in units:
-        (tmp_path / name).write_text(text.replace("ExecStart=/opt/esatls/bin/esatls", f"ExecStart={command}"))
+        (tmp_path / name).write_text(text.replace("ExecStart=/opt/esatls/venv/bin/esatls", f"ExecStart={command}"))
     done = subprocess.run(["systemd-analyze", "verify", *(str(tmp_path / name) for name, _ in units)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

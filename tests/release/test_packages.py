@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import posixpath
 import re
 import subprocess
 import sys
@@ -85,7 +86,22 @@ def test_elastic_bundle(built: dict[str, Path], tmp_path: Path) -> None:
     if not tracked:
         pytest.skip("needs a git checkout, which tells what belongs to the bundle")
     assert {name: found[f"esatls/{name}"] for name in tracked} == {name: (ROOT / name).read_bytes() for name in tracked}
-    assert set(found) - {f"esatls/{name}" for name in tracked} == {"esatls/LICENSE", "esatls/VERSION", f"esatls/{sbom.NAME}"}
+    assert set(found) - {f"esatls/{name}" for name in tracked} == {
+        *(f"esatls/{name}" for name in ("LICENSE", "VERSION", sbom.NAME, *elastic_package.DOCUMENTS)),
+    }
+    assert {name: found[f"esatls/{name}"] for name in elastic_package.DOCUMENTS} == {name: (ROOT / name).read_bytes() for name in elastic_package.DOCUMENTS}
+
+
+def test_documents_in_a_package_link_to_what_it_holds(built: dict[str, Path]) -> None:
+    """A link to another file leads somewhere for those who have the Splunk app or the Elastic bundle alone."""
+    for package in ("esatls", "esatls-elastic"):
+        found = members(built[f"{package}-{archives.version()}.tar.gz"])
+        documents = [name for name in found if name.endswith(".md")]
+        assert documents
+        for name in documents:
+            for target in re.findall(r"\]\(([^)#\s]+)[^)\s]*\)", found[name].decode()):
+                if not re.match(r"[a-z]+:", target):
+                    assert posixpath.normpath(posixpath.join(posixpath.dirname(name), target)) in found, f"{name}: {target}"
 
 
 def test_pipelines_find_their_files_in_the_bundle(built: dict[str, Path]) -> None:
