@@ -228,7 +228,7 @@ class _Run:
                 self.counts = self.counts._replace(unchanged=self.counts.unchanged + unchanged, refused=self.counts.refused + refused)
                 return
             before += sum(one.written for one in done.values())
-        message = "the records are being changed by another command: join again when it has ended"
+        message = "the records are being changed by another command: join again when it has ended (or they were written before esatls elastic setup)"
         raise ElasticError(message, CHANGED_SINCE)
 
     def _write(self, changes: _Changes) -> _Done:
