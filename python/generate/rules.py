@@ -17,8 +17,8 @@ from lens import compact
 OUT = Path("logstash/kibana")
 TAGS = ["esatls", "TLS"]
 CONNECTIONS, MESSAGES, EVENTS, RUNS = map(pattern, ("connections", "messages", "events", "runs"))
-# the reasons behind `tls_verify`, and what peers say about our certificate
-CERTIFICATE = {"wildcard": {"event.reason": {"value": "*certificate*", "case_insensitive": True}}}
+# the reasons behind `tls_verify`, and what peers say about our certificate and who issued it
+CERTIFICATE = [{"wildcard": {"event.reason": {"value": value, "case_insensitive": True}}} for value in ("*certificate*", "*alert unknown ca*")]
 RETIRED = "tls.version_protocol : ssl or tls.version : (1 or 1.0 or 1.1)"
 """Protocols that RFC 8996 retires, and older ones."""
 
@@ -114,7 +114,7 @@ def alerts() -> tuple[Alert, ...]:
             query=_all(
                 {"term": {"network.direction": "ingress"}},
                 {"term": {"event.action": "tls_failed"}},
-                _any({"term": {"esatls.tls_verify": "failed"}}, CERTIFICATE),
+                _any({"term": {"esatls.tls_verify": "failed"}}, *CERTIFICATE),
             ),
             group="observer.hostname",
         ),
@@ -166,7 +166,7 @@ def detections() -> tuple[Detection, ...]:
             "ESA TLS: receiving fails because of a certificate",
             "A sender's TLS handshake failed because of a certificate: the appliance's own may have expired, or the sender's was not accepted.",
             CONNECTIONS,
-            "network.direction : ingress and event.reason : (*certificate* or *verif*)",
+            "network.direction : ingress and event.reason : (*certificate* or *verif* or *alert*unknown*ca*)",
             "medium",
             47,
             "source.ip",

@@ -98,13 +98,23 @@ CERTIFICATE = "TLS failed: (336151574, 'error:14094416:SSL routines:ssl3_read_by
 
 def log() -> list[str]:
     """Return a log of today: a deprecated protocol, a certificate that was not accepted, and a listed partner's mail in clear text."""
-    stamp = (datetime.now(timezone.utc) - timedelta(minutes=5)).strftime("%a %b %d %H:%M:%S %Y")
     texts = [
         *opened(1, "old.example.net"), "ICID 1 TLS success protocol TLSv1 cipher AES128-SHA", *message(1, "old.example.net"),
         *opened(2, "bank.example"), *message(2, "bank.example"),
         *opened(3, "new.example.org"), "ICID 3 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384", *message(3, "new.example.org"),
         *opened(4, "odd.example.org"), f"ICID 4 {CERTIFICATE}", "ICID 4 close",
     ]  # fmt: skip
+    return of_today(texts)
+
+
+def failed(icid: int, words: str) -> list[str]:
+    """Return a log of today: a connection whose handshake failed, in words of OpenSSL."""
+    return of_today([*opened(icid, "odd.example.org"), f"ICID {icid} TLS failed: (336151576, 'error:14094418:SSL routines:SSL3_READ_BYTES:{words}')"])
+
+
+def of_today(texts: list[str]) -> list[str]:
+    """Return texts as lines of five minutes ago."""
+    stamp = (datetime.now(timezone.utc) - timedelta(minutes=5)).strftime("%a %b %d %H:%M:%S %Y")
     return [f"{stamp} {HEAD}{text}" for text in texts]
 
 
@@ -141,6 +151,8 @@ def hits(client: Client, params: dict[str, Any]) -> set[str]:
 def test_alerts_find_what_they_are_for(empty: Client) -> None:
     """On a log of today, each alert that is a query finds its own documents and no others."""
     index_lines(empty, log(), host="esa1")
+    index_lines(empty, failed(5, "tlsv1 alert unknown ca"), host="esa2")
+    index_lines(empty, failed(6, "no shared cipher"), host="esa3")
     join(empty, overlap=0)
     must_encrypt.put(empty, ["bank.example", "new.example.org"], ["other.example"])
     empty.request("POST", "/logs-esatls.*/_refresh")
@@ -150,7 +162,7 @@ def test_alerts_find_what_they_are_for(empty: Client) -> None:
         "no run of the join succeeds": {"join"},
         "the server rejects records": set(),
         "a deprecated protocol is used": {"old.example.net"},
-        "receiving fails because of a certificate": {"esa1"},
+        "receiving fails because of a certificate": {"esa1", "esa2"},
         "mail of a partner that must use TLS went in clear text": {"2"},
     }
     detected = {}
@@ -160,7 +172,7 @@ def test_alerts_find_what_they_are_for(empty: Client) -> None:
     assert detected == {
         "a partner's connection went in clear text for the first time": {"198.51.100.2"},
         "a deprecated protocol is used": {"198.51.100.1"},
-        "receiving fails because of a certificate": {"198.51.100.4"},
+        "receiving fails because of a certificate": {"198.51.100.4", "198.51.100.5"},
     }
 
 
