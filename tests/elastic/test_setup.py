@@ -16,6 +16,7 @@ import esatls
 import pytest
 from esatls.elastic import setup as setting_up
 from esatls.elastic.client import Client, ElasticError
+from esatls.elastic.join import join
 
 from tests import terminal
 from tests.elastic.store import answers, index_lines, reset, simulate
@@ -328,6 +329,18 @@ def test_load_and_join_from_the_command_line(empty: Client, log: list[str], tmp_
     assert run("join", "--url", empty.url) == (0, [written.format(f"{events:,}", len(connections), 0, 0)], "")
     code, lines, errors = run("join", "--url", empty.url, "--all", "--patience", "5")
     assert (code, lines, errors) == (0, [written.format(f"{events:,}", 0, 0, len(connections))], "")
+
+
+def test_join_without_any_event_says_so(empty: Client, log: list[str]) -> None:
+    """Where there is no event at all, the command says why that may be, and does not fail; where there are only old ones, it says nothing."""
+    nothing = ["0 events: 0 connections, 0 messages written, 0 unchanged, 0 stale documents deleted"]
+    hint = "esatls: no events in {}: no line has come in since esatls elastic setup, or lines go elsewhere\n"
+    assert run("join", "--url", empty.url) == (0, nothing, hint.format("logs-esatls.events-*"))
+    index_lines(empty, log)
+    elsewhere = ["--events", "logs-one-*", "--events", "logs-two-*"]
+    assert run("join", "--url", empty.url, *elsewhere) == (0, nothing, hint.format("logs-one-*, logs-two-*"))
+    join(empty, overlap=-60)
+    assert run("join", "--url", empty.url) == (0, nothing, "")
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def must_encrypt(connect: Connect, url: str, file: str) -> None:
     receiving, delivery = listing.put(connect(url), sides["receiving"], sides["delivery"])
     click.echo(f"{receiving:,} partners for incoming mail, {delivery:,} for outgoing mail")
     if len(known) < len(found):
-        _tell(f"{len(found) - len(known):,} rows with * were left out: the server compares whole names")
+        _tell(f"rows with * were left out, because the server compares whole names: {len(found) - len(known):,}")
 
 
 def _tell(line: str) -> None:

@@ -94,6 +94,8 @@ def join(
         tell_of(server, None)
         for contradiction in run.contradictions.found():
             server.tell(str(contradiction))
+        if run.has_nothing:
+            server.tell(f"no events in {', '.join(events)}: no line has come in since esatls elastic setup, or lines go elsewhere")
     except (ElasticError, KeyboardInterrupt) as error:
         with suppress(ElasticError):
             tell_of(last, str(error) or "the run was interrupted")
@@ -143,6 +145,11 @@ class _Run:
         """The next run reads again what has come in since then (milliseconds since 1970)."""
         self._oldest: int | None = None
         """Arrival time of the oldest event that still exists (milliseconds since 1970; 0: there is none)."""
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether there are no events at all, old or new."""
+        return self._oldest == 0
 
     def do(self) -> None:
         """Join all events that have not been joined yet."""
