@@ -213,8 +213,9 @@ def test_junit_counts_what_is_broken_open_and_without_mail() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "needs the columns domain and direction"),
-        ("name,direction\nexample.com,both\n", "needs the columns domain and direction"),
+        ("", "needs the columns domain and direction, separated by commas (owner is optional)"),
+        ("name,direction\nexample.com,both\n", "needs the columns domain and direction, separated by commas (owner is optional)"),
+        ("domain;direction\nexample.com;both\n", "needs the columns domain and direction, separated by commas (owner is optional)"),
         ("domain,direction\n", "lists no partners"),
         ("domain,direction\nexample.com,both\nexample.net,inbound\n", "line 3: the direction is receiving, delivery or both, not 'inbound'"),
         ("domain,direction\na@example.com,both\n", "line 2: not a domain: 'a@example.com'"),

@@ -75,7 +75,7 @@ def read_rules(path: str) -> list[Rule]:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             if not {"domain", "direction"} <= {name.strip() for name in reader.fieldnames or ()}:
-                raise UsageError(f"{path}: the list of partners needs the columns domain and direction (owner is optional)")
+                raise UsageError(f"{path}: the list of partners needs the columns domain and direction, separated by commas (owner is optional)")
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             rules = [_rule(row, f"{path}: line {reader.line_num}") for row in reader]
     except OSError as error:
