@@ -14,12 +14,14 @@ GENERATORS = ("patterns", "record_types", "splunk", "splunk_words", "elastic", "
 
 
 def main() -> int:
-    """Generate or check. The exit code is 1 if a check finds a stale file, or if a pattern is not valid."""
+    """Generate or check. The exit code is 1 if a check finds a stale file, if a pattern is not valid, or if a package is missing."""
     try:
         return generate(check="--check" in sys.argv[1:])
     except ValueError as error:
         print(error, file=sys.stderr)
-        return 1
+    except ModuleNotFoundError as error:
+        print(f"{error.name} is not installed: pip install -e '.[test]'", file=sys.stderr)
+    return 1
 
 
 def generate(*, check: bool) -> int:

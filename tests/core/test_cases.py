@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -167,6 +169,13 @@ def test_mistake_in_a_case_file_is_named(text: str, said: str, tmp_path: pathlib
     monkeypatch.setattr(module, "CASES", tmp_path)
     with pytest.raises(ValueError, match=rf"\Atests/cases/message_new.json: {re.escape(said)}\Z"):
         module.files()
+
+
+def test_generator_names_a_package_that_is_missing() -> None:
+    """Those who have installed the command line alone are told what the generator needs."""
+    script = "import runpy, sys; sys.modules['pygrok'] = None; runpy.run_path('python/generate', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "pygrok is not installed: pip install -e '.[test]'\n")
 
 
 def test_generated_expressions_have_only_named_groups() -> None:
