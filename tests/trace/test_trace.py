@@ -89,6 +89,7 @@ def test_each_hop_has_its_lines(tmp_path: pathlib.Path) -> None:
     ("what", "mids"),
     [
         ("12", [[10, 12]]),
+        ("MID 12", [[10, 12]]),
         ("<10@example.net>", [[10, 12]]),
         ("10@example.net", [[10, 12]]),
         ("B@EXAMPLE.COM", [[10, 12]]),
@@ -97,7 +98,7 @@ def test_each_hop_has_its_lines(tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_a_message_is_found_by_what_people_know(tmp_path: pathlib.Path, what: str, mids: list[list[int]]) -> None:
-    """A MID, a Message-ID with its brackets or without, and an address in any case name messages; a family is one story."""
+    """A MID, alone or as the log has it, a Message-ID with its brackets or without, and an address in any case name messages; a family is one story."""
     assert [[message["mid"] for message in story["messages"]] for story in traced(what, log(tmp_path, *DELIVERED))] == mids
 
 

@@ -120,6 +120,8 @@ def _domains(_context: click.Context, option: click.Parameter, values: Texts) ->
     for value, domain in zip(values, domains):
         if not domain or "@" in domain:
             raise UsageError(f"{option.opts[0]}: not a domain: {value!r}")
+        if "*" in domain:
+            raise UsageError(f"{option.opts[0]}: not a domain: {value!r}; subdomains are included without *")
     return domains
 
 

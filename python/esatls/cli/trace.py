@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -75,7 +76,7 @@ def trace(what: str, limit: int, form: str | None, output: str | None, **options
 
 def _wanted(what: str) -> tuple[int | None, Callable[[MessageRecord], bool]]:
     """Return the MID if the text is one, else None, and a function that tells whether a record is meant."""
-    what = what.strip()
+    what = re.sub(r"^MID +", "", what.strip(), flags=re.IGNORECASE)
     if what.isascii() and what.isdigit():
         if len(what) > LONGEST_NUMBER:
             raise UsageError(f"{what}: not a MID")
