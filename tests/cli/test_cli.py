@@ -589,6 +589,7 @@ def test_wrong_usage() -> None:
         (("messages", "--domain", ""), "esatls: --domain: not a domain: ''\n"),
         (("follow", "--domain", "@"), "esatls: --domain: not a domain: '@'\n"),
         (("messages", "--recipient-domain", "*.example"), "esatls: --recipient-domain: not a domain: '*.example'; subdomains are included without *\n"),
+        (("report", "--own-domain", "*.example.com"), "esatls: --own-domain: not a domain: '*.example.com'; subdomains are included without *\n"),
         (("connections", "--domain", "anna@partner.example"), "esatls: --domain: not a domain: 'anna@partner.example'\n"),
         (("connections", "--peer", "mx.partner.example"), "esatls: --peer: not an IP address: 'mx.partner.example'; use --domain for names\n"),
     ],

@@ -115,7 +115,8 @@ def _bare_version(version: str) -> str:
     return version.lower().removeprefix("tlsv")
 
 
-def _domains(_context: click.Context, option: click.Parameter, values: Texts) -> Texts:
+def domains_of(_context: click.Context, option: click.Parameter, values: Texts) -> Texts:
+    """Return the domains that an option names. Raises `UsageError` for what is not a domain."""
     domains = tuple(value.strip().lstrip("@").strip(".") for value in values)
     for value, domain in zip(values, domains):
         if not domain or "@" in domain:
@@ -149,11 +150,11 @@ _OF_MESSAGES = (
     _option("--mail-flow", "--flow", "flow", type=_FLOWS, meaning="Only this mail flow"),
     _option(
         "--domain",
-        callback=_domains,
+        callback=domains_of,
         meaning="Only messages with a sender or at least one recipient in this domain or a subdomain, delivered or not",
     ),
-    _option("--sender-domain", metavar="DOMAIN", callback=_domains, meaning="Only messages with a sender in this domain or a subdomain"),
-    _option("--recipient-domain", metavar="DOMAIN", callback=_domains, meaning="Only messages with a recipient in this domain or a subdomain"),
+    _option("--sender-domain", metavar="DOMAIN", callback=domains_of, meaning="Only messages with a sender in this domain or a subdomain"),
+    _option("--recipient-domain", metavar="DOMAIN", callback=domains_of, meaning="Only messages with a recipient in this domain or a subdomain"),
     _option("--address", meaning="Only messages with this sender or recipient"),
     _option("--message-id", metavar="ID", meaning="Only messages with this Message-ID"),
     _option("--subject", metavar="TEXT", meaning="Only messages with this text in the subject, as logged; case is ignored"),
@@ -163,7 +164,7 @@ _OF_CONNECTIONS = (
     _option("--verdict", type=click.Choice(CONNECTION_VERDICTS), meaning="Only connections with this verdict"),
     _option("--direction", type=click.Choice(("receiving", "delivery")), meaning="Only connections in this direction"),
     _option("--mail-flow", type=_FLOWS, meaning="Only this mail flow"),
-    _option("--domain", callback=_domains, meaning="Only connections with a partner in this domain or a subdomain"),
+    _option("--domain", callback=domains_of, meaning="Only connections with a partner in this domain or a subdomain"),
     _option("--peer", metavar="ADDRESS", callback=_addresses, meaning="Only connections with this IP address on the other side"),
     _option("--sender-group", metavar="NAME", meaning="Only connections in this sender group"),
     _option("--interface", metavar="NAME", meaning="Only connections over this listener or interface (name or address)"),

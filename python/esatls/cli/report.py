@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import click
 
 from esatls import parallel
+from esatls.cli.filters import domains_of
 from esatls.cli.inputs import Input, briefs_of, by_whom, in_time, messages_of, reading
 from esatls.cli.paths import files, folders
 from esatls.errors import UsageError
@@ -54,7 +55,14 @@ _OF_THE_REPORT = ("title", "organisation", "timezone", "host")
 @click.option("--csv-dir", metavar="FOLDER", shell_complete=folders, help="Also write each table as a CSV file to FOLDER, which is created if needed.")
 @click.option("--title", metavar="TEXT", help="Title of the report.")
 @click.option("--organisation", metavar="NAME", help="Organisation that the report is about.")
-@click.option("--own-domain", "own_domains", multiple=True, metavar="DOMAIN", help="One of your own domains, listed separately from partners (repeatable).")
+@click.option(
+    "--own-domain",
+    "own_domains",
+    multiple=True,
+    metavar="DOMAIN",
+    callback=domains_of,
+    help="One of your own domains, listed separately from partners (repeatable).",
+)
 def report(form: str | None, output: str | None, csv_dir: str | None, own_domains: tuple[str, ...], **options: Any) -> None:
     """Write a report on TLS: percentages, protocols, ciphers and the partners with problems."""
     form = form or _BY_ENDING.get(ending(output))
