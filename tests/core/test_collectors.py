@@ -182,6 +182,32 @@ def test_half_a_day() -> None:
     assert [reader.read(f"3/3/2024, {hour}:00:02 AM") for hour in (0, 13)] == [None, None]
 
 
+SHORT_STAMPS = [
+    ("2022-03-03T10:00:05Z", "Mar  3 10:00:02", "2022-03-03T10:00:02Z"),
+    ("2023-01-01T00:00:01Z", "Dec 31 23:59:59", "2022-12-31T23:59:59Z"),
+    ("2022-12-31T23:59:59Z", "Jan  1 00:00:02", "2023-01-01T00:00:02Z"),
+    ("2023-03-03T10:00:05Z", "Mar  3 10:00:02", "2023-03-03T10:00:02Z"),
+    ("2021-03-01T00:00:01Z", "Feb 29 23:59:59", "2020-02-29T23:59:59Z"),
+]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_collectors_time_shows_the_year(order: int) -> None:
+    """A stamp without a year is near the time of its record or relay, over several years and in any order, not near the end of the log."""
+    stamps = SHORT_STAMPS[::order]
+    right = [time for *_, time in stamps]
+    short = [(taken, f"<22>{stamp} esa1 mail_logs: {LINE}") for taken, stamp, _ in stamps]
+    documents = [json.dumps({"@timestamp": taken, "message": line}) for taken, line in short]
+    for lines in (
+        documents,
+        json.dumps([json.loads(one) for one in documents], indent=1).split("\n"),
+        ["_time,_raw", *(f'{taken},"{line}"' for taken, line in short)],
+        [f"{taken} relay {line}" for taken, line in short],
+    ):
+        assert [at for _, at, *_ in told(lines)] == right
+        assert records_of_facts(read_blocks([lines])[0]) == records_of_facts(read_facts(lines)[0])
+
+
 STRANGERS: list[dict[str, Any]] = [
     {"email": {"subject": WHOLE, "message": WHOLE}},
     {"subject": WHOLE},

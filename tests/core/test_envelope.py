@@ -19,7 +19,7 @@ FILE = json.loads((CASES / "envelope.json").read_text(encoding="ascii"))
 def read(line: str) -> dict[str, Any]:
     """Return the envelope's fields of one line."""
     env = envelope.parse(line)
-    time = clock().read(env.stamp) if env.stamp else None
+    time = clock().read(env.stamp, clock().read(env.outer) if env.outer else None) if env.stamp else None
     found = {"time": None if time is None else rfc3339(time), "esa_host": env.host, "esa_log": env.log, "esa_level": env.level}
     return {name: value for name, value in found.items() if value is not None}
 
@@ -93,7 +93,7 @@ def test_headers_of_relays(line: str, said: dict[str, Any]) -> None:
 )
 def test_what_is_no_header(line: str) -> None:
     """Words without a stamp or a colon in front of a level, and a header in which a text has begun, are none: a stranger may have written the level."""
-    assert envelope.parse(line + TEXT) == (envelope.BARE, 0, None, None, None, None, "")
+    assert envelope.parse(line + TEXT) == (envelope.BARE, 0, None, None, None, None, "", None)
     assert read_events([line + TEXT])[0] == []
 
 
@@ -140,7 +140,7 @@ def test_column_of_numbers(number: str, header: str) -> None:
 @pytest.mark.parametrize("host", ["esa.my-host.example.com", "my-esa.example.com", "esa-1"])
 def test_dash_in_a_host(host: str) -> None:
     """A name with a dash in it is a host, where no other line shows that it is a file's."""
-    assert envelope.parse(f"{host} mail_logs: Info: {TEXT}")[3:] == (host, "mail_logs", "Info", "")
+    assert envelope.parse(f"{host} mail_logs: Info: {TEXT}")[3:7] == (host, "mail_logs", "Info", "")
 
 
 STAMPS = ["Tue Mar  5 10:00:00 2024 ", "<22>Mar  5 10:00:00 esa1 mail_logs: ", "2024-03-05T10:00:00Z esa1 mail_logs: ", "esa1 mail_logs: ", "mail_logs: ", ""]

@@ -114,7 +114,9 @@ def envelope_document(line: str) -> dict[str, Any]:
     if not (head.stamp or head.host or head.log):
         return made
     stamp = head.stamp or (inner.time if inner else None)
-    time = Clock().read(stamp) if stamp else None
+    clock = Clock()
+    taken = (inner.time if inner else None) or head.outer
+    time = clock.read(stamp, clock.read(taken) if taken else None) if stamp else None
     if time is not None:
         made["@timestamp"] = rfc3339(time)
     elif stamp:

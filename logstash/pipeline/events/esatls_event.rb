@@ -25,11 +25,12 @@ module EsatlsEvent
       return event.tag("_esatls_no_message") unless record
       line = record["line"]
     end
-    stamp, host, log, level, text = header(line)
+    stamp, host, log, level, text, outer = header(line)
     pattern, fields = event_of(text)
     return unless pattern || stamp || host || log
     # what the header does not say, the record around the line may say
     made = pattern ? copy(PATTERNS[pattern]["document"]) : {}
+    taken = record["stamp"] || outer
     stamp ||= record["stamp"]
     own = fill(made, pattern, fields, text) if pattern
     stamp ||= own
@@ -37,7 +38,7 @@ module EsatlsEvent
     put(made, LOG, log) if log ||= (record["log"] if pattern)
     put(made, LEVEL, level.capitalize) if level ||= (record["level"] if pattern)
     lay(event, made)
-    event.set("[@metadata][esatls_stamp]", one_form(stamp)) if stamp
+    event.set("[@metadata][esatls_stamp]", one_form(stamp, taken)) if stamp
   end
 
   # A shipper may write a field's path as one name, which the server accepts, too.
@@ -55,7 +56,8 @@ module EsatlsEvent
     line.is_a?(String) && !line.start_with?("{", "[", " ", "\t") && !line.end_with?("}") && !line.include?("CEF:")
   end
 
-  # Returns stamp, host, log and level of a line, and the text behind its header. What the appliance itself wrote (the inner parts) takes precedence.
+  # Returns stamp, host, log and level of a line, the text behind its header, and the stamp of a relay. What the appliance itself wrote (the inner parts) takes
+  # precedence.
   def header(line)
     found = USUAL.match(line)
     if found
@@ -66,7 +68,7 @@ module EsatlsEvent
     return [nil, nil, nil, nil, line] unless found
     host = found[:inner_host] || found[:outer_host] || found[:lead_host] || found[:bare_host]
     log = found[:inner_log] || found[:outer_log] || found[:bare_log]
-    [found[:inner_stamp] || found[:outer_stamp], host, log, found[:esa_level], found.post_match]
+    [found[:inner_stamp] || found[:outer_stamp], host, log, found[:esa_level], found.post_match, (found[:outer_stamp] if found[:inner_stamp])]
   end
 
   # Returns the pattern of an event and its fields. A text is an event only if all of it matches.
@@ -160,9 +162,9 @@ module EsatlsEvent
     there.merge(own) { |_, old, new| old.is_a?(Hash) && new.is_a?(Hash) ? merged(old, new) : new }
   end
 
-  # Returns a stamp of any form as ISO 8601, for the date filter. One without a year gets the latest year in which it is at most one day ahead. Text that is not
-  # a stamp stays as it is.
-  def one_form(stamp)
+  # Returns a stamp of any form as ISO 8601, for the date filter. One without a year gets the latest year in which it is at most one day ahead of the time when a
+  # collector took the line, or of now. Text that is not a stamp stays as it is.
+  def one_form(stamp, taken = nil)
     month = EsatlsTables::MONTHS[stamp[4, 3]]
     # as the appliance writes it: Wed Jul 20 19:47:40 2005
     if month && stamp.size == 24 && stamp[20, 4].match?(/\A\d{4}\z/) && stamp[20, 4] != "0000" && stamp[17, 2] != "60"
@@ -177,7 +179,7 @@ module EsatlsEvent
     year ||= behind.pop if behind.last&.match?(/\A\d{4}\z/)
     month = (EsatlsTables::MONTHS[month] || month).to_i
     clock = "#{found[2]}#{found[3] == '60' ? '59' : found[3]}"
-    year = (year || last_year(month, day.to_i, clock)).to_i
+    year = (year || last_year(month, day.to_i, clock, taken)).to_i
     # a text that no date filter reads
     return "year 0: #{stamp}" if year.zero?
     format("%04d-%02d-%02dT%s%s%s", year, month, day.to_i, clock, found[4] ? ".#{found[4]}" : "", zone(behind.join))
@@ -196,11 +198,17 @@ module EsatlsEvent
     name.sub(/\A([+-]\d\d)(\d\d)\z/, '\1:\2')
   end
 
-  def last_year(month, day, clock)
-    latest = Time.now.utc + 86_400
+  def last_year(month, day, clock, taken)
+    latest = (moment(taken) || Time.now.utc) + 86_400
     year = latest.year
     year -= 1 if ([month, day, clock] <=> [latest.month, latest.day, latest.strftime("%H:%M:%S")]).positive?
     year -= 1 until month != 2 || day < 29 || Date.gregorian_leap?(year)
     year
+  end
+
+  def moment(stamp)
+    DateTime.parse(one_form(stamp)).to_time.utc if stamp
+  rescue ArgumentError, RangeError
+    nil
   end
 end

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.extraction import tracking
 from esatls.extraction.event_stream import events
-from esatls.extraction.heads import Head
+from esatls.extraction.heads import Heads
 from esatls.extraction.match import MATCHERS_BY_START, START, event_of, match
 from esatls.extraction.patterns import PATTERNS
 from esatls.lines import envelope, records
@@ -42,8 +42,11 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
         told["inside"] = "a record that holds the line in a field"
         line = envelope.bare(record.lines[0])
     env = envelope.parse(line)
-    stamp = env.stamp or record.time
-    head = Head((clock or Clock()).read(stamp) if stamp else None, env.host or record.host, env.log or record.log, env.level or record.level)
+    heads = Heads(clock or Clock(), record.host, record.log, record.level)
+    if record.time:
+        heads.set_day(heads.clock.end_of_day(record.time))
+        heads.set_time(heads.clock.read(record.time))
+    head = heads.of(env, line)
     told["envelope"] = head.base or "none: the line is read as bare text"
     text = line[env.end :].rstrip()
     told["text"] = text

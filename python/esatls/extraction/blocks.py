@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from esatls.extraction.heads import Head
+    from esatls.lines.clock import Time
 
 TakeUsual = Callable[["Mapping[str, list[str]]", "Mapping[str, Head]", int], int]
 
@@ -207,11 +208,11 @@ class BlockStream(Stream):
         if found:
             self._settle()
         done = 0
-        for _, some in itertools.groupby(found, lambda inner: (inner.host, inner.log, inner.level)):
+        for (_, _, _, day), some in itertools.groupby(found, lambda inner: (inner.host, inner.log, inner.level, self._day_of(inner))):
             alike = list(some)
             part = cast("BlockStream", self._reader(alike[0]))
             texts = [inner.lines[0] for inner in alike]
-            counts = part.whole_lines(texts)
+            counts = part.whole_lines(texts, day)
             self.counts.add(counts)
             done += counts.lines
             if counts.lines < len(texts):
@@ -221,9 +222,10 @@ class BlockStream(Stream):
     def _new_reader(self, host: str | None, log: str | None, level: str | None) -> BlockStream:
         return BlockStream(self.consumer, self.clock, host, log, level)
 
-    def whole_lines(self, lines: list[str]) -> Counts:
-        """Take lines that do not continue in others, as long as each has a whole envelope; return what became of them."""
+    def whole_lines(self, lines: list[str], day: Time | None) -> Counts:
+        """Take lines of records of one day that do not continue in others, as long as each has a whole envelope; return what became of them."""
         self.counts = Counts()
+        self._heads.set_day(day)
         text = "\n".join(lines)
         if is_plain(text) and not is_unprintable(text):
             self._look_at(lines[0])

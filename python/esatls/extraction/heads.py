@@ -163,7 +163,7 @@ def _free(minutes: re.Match[str]) -> str:
 class Heads:
     """The heads of one log; `host`, `log`, `level` and `time` are those of lines that do not state their own."""
 
-    __slots__ = ("_begun", "_begun_end", "_begun_in", "_weak", "clock", "host", "hour", "length", "level", "log", "span", "time", "whole")
+    __slots__ = ("_begun", "_begun_end", "_begun_in", "_weak", "clock", "host", "hour", "length", "level", "log", "near", "span", "time", "whole")
 
     def __init__(self, clock: Clock, host: str | None, log: str | None, level: str | None) -> None:
         self.clock = clock
@@ -171,6 +171,8 @@ class Heads:
         self.log = log
         self.level = level
         self.time: Time | None = None
+        self.near: Time | None = None
+        """The day of the records around the lines."""
         self.whole: dict[str, Head] = {}
         """Heads by the literal text of the envelope, if it is whole."""
         self.length = 0
@@ -191,7 +193,7 @@ class Heads:
         prefix = line[: env.end]
         head = heads.get(prefix)
         if head is None:
-            time = self.clock.read(env.stamp) if env.stamp else self.time
+            time = self._time_of(env)
             head = Head(time, env.host or self.host, env.log or self.log, env.level or self.level)
             self._remember(heads, prefix, head)
             if whole and env.stamp and time is not None:
@@ -199,6 +201,12 @@ class Heads:
         if whole:
             self.length = env.end
         return head
+
+    def _time_of(self, env: envelope.Envelope) -> Time | None:
+        if not env.stamp:
+            return self.time
+        near = self.clock.read(env.outer) if env.outer and self.near is None else self.near
+        return self.clock.read(env.stamp, near)
 
     def same_hour(self, prefix: str, naming: int) -> Head | None:
         """Return the head of an envelope of the latest hour; None for any other.
@@ -263,6 +271,12 @@ class Heads:
         """Set the time of lines without a stamp."""
         self.time = time
         self._weak.clear()
+
+    def set_day(self, near: Time | None) -> None:
+        """Set the day of the records around the lines, which shows the year of stamps that name none."""
+        if near != self.near:
+            self.near = near
+            self.forget()
 
     def set_clock(self, clock: Clock) -> None:
         """Read stamps with another or a changed clock: the same text may now mean another time."""

@@ -51,6 +51,8 @@ _FORMS = {
 MONTH_NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)}
 _TO_THE_MINUTE = re.compile(r"(?<=^.{10})([T ]\d\d:\d\d)(?=Z?\Z|[+-])", re.ASCII)
 _DAY = 86400
+_MOST_DAYS = 1000
+"""Maximum ends of days that are kept."""
 _NATIVE_LENGTH = len("Wed Jul 20 19:47:40 2005")
 
 
@@ -77,11 +79,15 @@ def zone(name: str) -> tzinfo:
         raise UsageError(f"no such time zone: {name}{without}") from error
 
 
+def _last_second(time: Time | None) -> Time | None:
+    return None if time is None else int(time) // _DAY * _DAY + _DAY - 1
+
+
 class Clock:
     """Reads the timestamps of one log.
 
     `zone` is the time zone of timestamps that name none. `latest` is the moment at which the log ends, now by default: a timestamp without a year
-    is in the latest year in which it is at most one day after that moment.
+    is in the latest year in which it is at most one day after that moment, or after the time that is known of its line.
 
     Raises `WrongTypeError` for a zone that is not a `tzinfo`, such as a name, and for a moment that is not a number.
     """
@@ -95,10 +101,14 @@ class Clock:
         self._fixed = zone.utcoffset(None)
         """Offset of a time zone without summer time; None for any other."""
         self._days: dict[str, int] = {}
+        self._ends: dict[str, Time | None] = {}
         self.latest = latest if latest is not None else datetime.now(timezone.utc).timestamp()
 
-    def read(self, stamp: str) -> Time | None:
-        """Return the time of a stamp in any form of the catalogue; None for an impossible date or any other text."""
+    def read(self, stamp: str, near: Time | None = None) -> Time | None:
+        """Return the time of a stamp in any form of the catalogue; None for an impossible date or any other text.
+
+        `near` is about when a collector took the line, if the log says so.
+        """
         if self._fixed is not None and len(stamp) == _NATIVE_LENGTH:
             # a native stamp of a known day: only the time of day is new
             midnight = self._days.get(stamp[:11] + stamp[20:])
@@ -117,7 +127,7 @@ class Clock:
                 clock = f"{int(hour) % 12 + 12 * (told['us_half'] == 'PM'):02}:{rest}"
             zone = _zone(told.get(form + "offset"), told.get(form + "zone"), utc=stamp[-1] == "Z")
             number = int(month) if month.isdigit() else MONTH_NUMBERS[month]
-            time = self._dated(year, number, int(day), clock, zone)
+            time = self._dated(year, number, int(day), clock, zone, self.latest if near is None else near)
             # in the years 1 and 9999, a part of a day may be outside the range of dates
             if (
                 self._fixed is not None
@@ -132,16 +142,27 @@ class Clock:
             return None
         return time + float("0." + fraction) if time is not None and fraction.strip("0") else time
 
-    def _dated(self, year: str | None, month: int, day: int, clock: str, zone: tzinfo | None) -> Time | None:
+    def end_of_day(self, stamp: str) -> Time | None:
+        """Return the last second of the day of a stamp; of stamps that begin with the date, those of one day have the same."""
+        if not stamp[4:5] == stamp[7:8] == "-":
+            return _last_second(self.read(stamp))
+        day = stamp[:10]
+        if day not in self._ends:
+            if len(self._ends) >= _MOST_DAYS:
+                self._ends.clear()
+            self._ends[day] = _last_second(self.read(f"{day}T00:00:00Z"))
+        return self._ends[day]
+
+    def _dated(self, year: str | None, month: int, day: int, clock: str, zone: tzinfo | None, latest: Time) -> Time | None:
         """Return the time of a date; without a year, it is in the latest year in which it is at most one day after `latest`."""
         if year:
             return self._local(int(year), month, day, clock, zone)
-        last = datetime.fromtimestamp(self.latest + _DAY, timezone.utc).year
+        last = datetime.fromtimestamp(latest + _DAY, timezone.utc).year
         for guess in range(last, last - 5, -1):
             # 29 February exists only in leap years
             if _exists(guess, month, day):
                 time = self._local(guess, month, day, clock, zone)
-                if time <= self.latest + _DAY:
+                if time <= latest + _DAY:
                     return time
         return None
 

@@ -44,6 +44,8 @@ class Envelope(NamedTuple):
     level: str | None = None
     lead: str = ""
     """What a tool put in front of the header of every line: white space, quotes, a file name, a number."""
+    outer: str | None = None
+    """The stamp that a relay put in front of the appliance's own, where that may have no year."""
 
 
 CUT = "..."
@@ -117,7 +119,8 @@ def parse_unusual(line: str) -> Envelope:
     host, log = inner_host or outer_host or lead_host, inner_log or outer_log
     if not (lead or host or log or inner_stamp) and _NO_WEEKDAY.fullmatch(outer_stamp):
         lead = CUT
-    return Envelope(STAMPED, m.end(), inner_stamp or outer_stamp, host, log, level, lead)
+    outer = None if inner_stamp is None or _NO_WEEKDAY.fullmatch(inner_stamp) else outer_stamp
+    return Envelope(STAMPED, m.end(), inner_stamp or outer_stamp, host, log, level, lead, outer)
 
 
 def alike(lead: str, first: str) -> bool:
