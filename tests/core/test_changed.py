@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,6 +101,20 @@ def test_an_event_that_names_a_connection_without_a_delivery() -> None:
             indexed.come([item])
         records = indexed.records.values()
         assert (sorted_lines([one for one in records if "mid" in one]), sorted_lines([one for one in records if "mid" not in one])) == whole(facts)
+
+
+def test_a_life_without_lines_of_its_own() -> None:
+    """What an event states of a DCID that was used again is not taken for the later connection, whatever line comes about a message on that."""
+    stated = "CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=3 ESADCID=4 act=DELIVERED"
+    lines = [
+        "Tue Mar  5 10:00:00 2024 Info: Delayed: DCID 4 MID 2 to RID 0 - 4.1.0 - Unknown address error ('450', ['later']) []",
+        f"Sun Mar 10 10:00:00 2024 {stated} ESATLSOutConnStatus=Success",
+        "Fri Mar 15 10:00:00 2024 Info: Message done DCID 4 MID 5 to RID [0]",
+        "Fri Mar 15 10:00:01 2024 Info: MID 5 ICID 1 From: <alice@example.net>",
+    ]
+    facts = read_facts(lines)[0]
+    assert [(one["mid"], one["delivered"]) for one in map(json.loads, whole(facts)[0])] == [(2, "none"), (3, "encrypted"), (5, "unknown")]
+    assert_same(piece_by_piece(facts, 1), whole(facts))
 
 
 @pytest.mark.parametrize(("profile", "seed", "resets"), [("realistic", 1, 0), ("rare", 2, 3)])

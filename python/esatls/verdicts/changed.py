@@ -68,6 +68,7 @@ def judge_again(host: str, changed: Collection[Ref], fetch: Callable[[set[Ref]],
         elif not gathered.has_grown:
             break
         gathered.begin()
+    stores[MESSAGES].update(gathered.of_other_lives(stores, connections))
     own: Own = {(host, *ref): gathered.times[ref] for ref in (*((MESSAGES, mid) for mid in mids), *connections) if ref in gathered.times}
     appliance = Appliance(host, stores, has_witnesses=gathered.appliance.has_witnesses)
     found = [*_lives(appliance, own, mids, connections)]
@@ -160,6 +161,17 @@ class _Gathered(Judged):
                 if fact[CODE] in MAKES and fact[_PARENT] == mid and (not begins or fact[CODE] == "released" or life_at(begins, fact[TIME]) in wanted):
                     self._ask((MESSAGES, child), fact[TIME])
                     found.add(child)
+        return found
+
+    def of_other_lives(self, stores: Stores, connections: Iterable[Ref]) -> dict[str, list[Fact]]:
+        """Return, of messages that are not among some facts, those that keep the lives of connections apart: such a life may have no lines of its own."""
+        found: dict[str, list[Fact]] = {}
+        for side, key in {*connections, *((store, known) for store in (RECEIVING, DELIVERY) for known in stores[store])}:
+            begins = self.appliance.connections_of(side, key)[0]
+            for use in decisive(self.appliance.uses[side].get(key, ()), begins) if begins else ():
+                if use[KEY] not in stores[MESSAGES]:
+                    # the code of a use may say that its message was given up
+                    found.setdefault(use[KEY], []).extend(fact for fact in self.appliance.stores[MESSAGES][use[KEY]] if fact[TIME:] == use[TIME:])
         return found
 
     def _ask(self, ref: Ref, time: Time | None) -> None:
