@@ -299,6 +299,47 @@ def test_quarantined() -> None:
     assert run.records()[1]["received_from_mid"] == 14
 
 
+def test_child_of_an_earlier_message_with_the_same_id() -> None:
+    """After a reset, a message that was in quarantine and the one that it was made from have successors: the first one's was not accepted because of it."""
+    opened = "New SMTP ICID {} interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no"
+    hours = 3600 * 3
+    lines = stamped(
+        (0, opened.format(5)),
+        (1, "Start MID 3 ICID 5"),
+        (2, "MID 3 rewritten to MID 4 by antispam"),
+        (2, "Message finished MID 3 done"),
+        (2, 'MID 4 quarantined to "Policy" (content filter:hold)'),
+        (3, "ICID 5 close"),
+        (60, "Message finished MID 4 done"),
+        *((minute * 60, f"ICID {minute} close") for minute in range(10, 170)),
+        (hours, opened.format(6)),
+        (hours + 1, "Start MID 3 ICID 6"),
+        (hours + 2, "MID 3 ICID 6 Receiving aborted by sender"),
+        (hours + 2, "Message finished MID 3 aborted"),
+        (hours + 3, opened.format(7)),
+        (hours + 3, "Start MID 4 ICID 7"),
+        (hours + 4, "ICID 6 close"),
+        (hours + 4, "ICID 7 close"),
+    )
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert [(record["mid"], record["received"]) for record in run.records()] == [(3, "cleartext"), (4, "cleartext"), (3, "none"), (4, "cleartext")]
+
+
+def test_child_on_the_connection_of_its_parent() -> None:
+    """A message from which another one was made was accepted, also where that one names the same connection."""
+    lines = stamped(
+        *RECEIVED,
+        (2, "MID 14 was split creating MID 15 due to a per-recipient policy (DEFAULT) in the inbound table"),
+        (2, "MID 15 ICID 5 From: <alice@example.com>"),
+        (3, "Message finished MID 14 aborted"),
+        (3, "ICID 5 close"),
+    )
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert [(record["mid"], record["received"]) for record in run.records()] == [(14, "encrypted"), (15, "encrypted")]
+
+
 def test_bounce_waits_for_its_connection() -> None:
     """A bounce is told when its connection is closed: a message that passes over it later decides how that was."""
     bounced = (

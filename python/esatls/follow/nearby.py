@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import KEY, MESSAGES, TIME
-from esatls.verdicts.facts import refs
+from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, TIME, Lineage, position
+from esatls.verdicts.facts import LONG_AGO, OPENS, refs
+from esatls.verdicts.lives import LATE_LINEAGE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from esatls.follow.open_ids import OpenHost
     from esatls.lines.clock import Time
     from esatls.verdicts.facts import Ref
+
+_PARENT = position("parent_mid", Lineage)
 
 
 class Nearby:
@@ -61,5 +65,12 @@ class Nearby:
         return {**found}
 
     def children(self, mid: str) -> Iterable[str]:
-        """Return the messages that need a message."""
-        return self.held.children(mid)
+        """Return the messages that were made from a message; some need an earlier one with its id, which is forgotten."""
+        item = self.held.messages.get(mid)
+        begun = min((fact[TIME] for fact in item.facts if fact[CODE] in OPENS and fact[TIME] is not None), default=LONG_AGO) if item else LONG_AGO
+        return [child for child in self.held.children(mid) if self._made_from(child, mid) >= begun - LATE_LINEAGE]
+
+    def _made_from(self, child: str, mid: str) -> Time:
+        """Return the latest time at which a message was made from another one; without a time, it may be now."""
+        times = [fact[TIME] for fact in self.held.messages[child].facts if fact[CODE] in MAKES and fact[_PARENT] == mid]
+        return math.inf if None in times else max(times, default=math.inf)

@@ -154,9 +154,10 @@ def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = (),
     _add_beginnings(known, messages, beside)
     for mid in [*messages]:
         for child in known.children(mid):
-            if child not in messages:
+            if child not in messages or child in beside:
                 # a message from which another one was made was accepted
-                messages[child] = [fact for fact in known.facts(MESSAGES, child) if fact[CODE] in MAKES]
+                there = messages.setdefault(child, [])
+                there += [fact for fact in known.facts(MESSAGES, child) if fact[CODE] in MAKES and fact not in there]
     return stores
 
 
