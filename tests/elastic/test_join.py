@@ -168,6 +168,25 @@ def test_ids_that_two_had_at_once_are_told(empty: Client) -> None:
     assert [(hit["_source"]["esatls"]["run"]["contradictions"], hit["_source"]["message"]) for hit in hits] == [(["esa1"], warning)]
 
 
+def test_an_event_before_the_lines_that_it_is_about(empty: Client) -> None:
+    """An event of a rewritten message is joined first; the text then shows that it came over no connection of its own, and no stale record is left."""
+    stamp = "2026-03-03T1{} esa1 {}"
+    event = "CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=4 ESAICID=5 act=DELIVERED"
+    text = [
+        "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no",
+        "Start MID 3 ICID 5",
+        "MID 3 rewritten to MID 4 by antivirus",
+        "ICID 5 close",
+    ]
+    lines = [stamp.format("8:00:00Z", f"cef: {event}"), *(stamp.format(f"0:00:0{at}Z", f"mail_logs: Info: {line}") for at, line in enumerate(text))]
+    for some in (lines[:1], lines[1:]):
+        index_lines(empty, some)
+        join(empty, overlap=0)
+    connections, messages = answers(lines)
+    assert ordered(all_documents(empty, "logs-esatls.connections-*")) == ordered(connections)
+    assert ordered(all_documents(empty, "logs-esatls.messages-*")) == ordered(messages)
+
+
 OPENED = "Info: New SMTP ICID 5 interface Data 1 (192.0.2.1) address 192.0.2.2 reverse dns host unknown verified no"
 
 

@@ -71,18 +71,20 @@ def judge_again(host: str, changed: Collection[Ref], fetch: Callable[[set[Ref]],
     stores[MESSAGES].update(gathered.of_other_lives(stores, connections))
     own: Own = {(host, *ref): gathered.times[ref] for ref in (*((MESSAGES, mid) for mid in mids), *connections) if ref in gathered.times}
     appliance = Appliance(host, stores, has_witnesses=gathered.appliance.has_witnesses)
-    found = [*_lives(appliance, own, mids, connections)]
+    found = [*_lives(gathered, appliance, own, mids, connections)]
     if contradictions is not None:
         contradictions.look(appliance, gathered.facts)
     return found
 
 
-def _lives(appliance: Appliance, own: Own, mids: Iterable[str], connections: Iterable[Ref]) -> Iterator[Life]:
+def _lives(gathered: _Gathered, appliance: Appliance, own: Own, mids: Iterable[str], connections: Iterable[Ref]) -> Iterator[Life]:
     for mid, message in own_messages(appliance, own, mids):
         yield Life((MESSAGES, mid), message_record(appliance, mid, message), message.first, message.last)
-    for ref, connection in own_connections(appliance, own, connections):
+    for (side, key), connection in own_connections(appliance, own, connections):
         times = [fact[TIME] for known in (connection.facts, connection.uses) for fact in known if fact[TIME] is not None]
-        yield Life(ref, connection_record(appliance, *ref, connection), min(times, default=None), max(times, default=None))
+        stated = [fact[TIME] for fact in gathered.stated[side].get(key, ()) if appliance.connection(side, key, fact[TIME]) is connection]
+        last = max((*times, *(time for time in stated if time is not None)), default=None)
+        yield Life((side, key), connection_record(appliance, side, key, connection), min(times, default=None), last)
 
 
 class _Gathered(Judged):
