@@ -81,6 +81,22 @@ def test_a_connection_is_stated_by_all_that_state_its_messages() -> None:
     assert [(one["tls_verdict"], one["tls_reason"], one["witness"]) for one in connections] == [("cleartext", "TLS failed", ["cef", "text"])]
 
 
+def test_a_record_is_no_evidence_for_another_message() -> None:
+    """A record that states TLS of one message bears no witness for another one on the connection, of which its own record states the contrary."""
+    messages = log(
+        ("05T10:00:00", OPEN),
+        ("05T10:00:01", "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"),
+        ("05T10:00:02", "Start MID 3 ICID 5"),
+        ("05T10:00:03", "Start MID 4 ICID 5"),
+        ("05T10:00:04", "ESAMID=3 ESAICID=5 act=DELIVERED ESATLSInConnStatus=Failure"),
+        ("05T10:00:05", "ESAMID=4 ESAICID=5 act=DELIVERED ESATLSInConnStatus=Success"),
+    )[1]
+    assert [(one["received"], one.get("received_conflict"), one.get("received_witness")) for one in messages] == [
+        ("encrypted", "text: encrypted, cef: cleartext", None),
+        ("encrypted", None, ["cef", "text"]),
+    ]
+
+
 def test_partners_are_known_by_the_record_alone() -> None:
     """Without the text log, a record's own addresses tell whose mail a connection carried, and its peer where it came from."""
     stated = "suser=ann@a.example duser=bob@b.example;eve@b.example src=198.51.100.41 shost=mx.a.example ESATLSInConnStatus=Success"

@@ -150,7 +150,7 @@ def _why(connection: Connection, told: Mapping[str, Any], passage: Passage, mid:
     if "conflict" in told:
         return f"the sources contradict each other ({told['conflict']})", frozenset(connection.evidence(verdict))
     is_stated = view.is_stated or verdict != "cleartext"
-    evidence = frozenset(connection.evidence(verdict, is_stated=is_stated, with_records=connection.has_records_of(mid)))
+    evidence = frozenset(connection.evidence(verdict, is_stated=is_stated, records=connection.records_of(mid)))
     codes = {fact[CODE] for fact in evidence}
     if verdict == "unknown":
         if connection.opened is None:

@@ -25,7 +25,7 @@ from esatls.extraction.fact_types import (
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import Stamps
 from esatls.verdicts import lives
-from esatls.verdicts.connection import CONTRADICTION, Connection, results_stated
+from esatls.verdicts.connection import CONTRADICTION, Connection, results_stated, stated_by
 from esatls.verdicts.facts import GIVEN_UP, GOES_ON, OPENS, Store
 from esatls.verdicts.message import Message, domain_of
 
@@ -212,11 +212,11 @@ class Appliance:
             right = lives.life_at(begins, times[at - 1]) if at else life
             used.setdefault(right, []).append(use)
             stated.setdefault(_stated(side, Consolidated(*use)), set()).add(right)
-        moving = {fact for facts in parts.values() for fact in facts if fact[CODE] == "cef_tls" and _told(fact) in stated}
+        moving = {fact for facts in parts.values() for fact in facts if fact[CODE] == "cef_tls" and stated_by(fact) in stated}
         for life, facts in parts.items():
             parts[life] = [fact for fact in facts if fact not in moving]
         for fact in moving:
-            for life in stated[_told(fact)]:
+            for life in stated[stated_by(fact)]:
                 parts.setdefault(life, []).append(fact)
 
     def _life(self, use: Fact) -> tuple[str, int]:
@@ -384,11 +384,6 @@ def _stated(side: int, event: Consolidated) -> tuple[Any, ...]:
     if side == RECEIVING:
         return event.time, event.tls_in_result, event.tls_in_version, event.tls_in_cipher
     return event.time, event.tls_out_result, event.tls_out_version, event.tls_out_cipher
-
-
-def _told(fact: Fact) -> tuple[Any, ...]:
-    """Return the same for a fact about the connection."""
-    return (fact[TIME], *fact[KEY + 1 : KEY + 4])
 
 
 def _received_by_records(verdict: str, message: Message, found: MessageRecord) -> str:

@@ -100,6 +100,10 @@ class View(NamedTuple):
     """Whether a line states it. If it only follows from a missing line, it weighs less than what another witness states."""
 
 
+Records = frozenset[tuple[Any, ...]]
+"""What consolidated events say about TLS on a connection, each with its time (`stated_by`)."""
+
+
 class Statement(NamedTuple):
     """What consolidated events state about TLS on a connection."""
 
@@ -160,13 +164,14 @@ class Rest:
 
 _NOTHING_ELSE = Rest(())
 _NOTHING_OWN: dict[str, Statement] = {}
+_NO_RECORDS: dict[str, Records] = {}
 
 
 class Connection:
     """The verdict on one life of one connection."""
 
     __slots__ = (
-        "_has_passed", "_placed", "_view", "_views", "_witness", "closed", "dispute", "facts", "flow", "has_witnesses", "is_disputed",
+        "_has_passed", "_placed", "_records", "_view", "_views", "_witness", "closed", "dispute", "facts", "flow", "has_witnesses", "is_disputed",
         "one_life", "opened", "own", "rest", "side", "success", "sure", "sure_from", "text", "up", "up_from", "uses",
     )  # fmt: skip
 
@@ -243,6 +248,8 @@ class Connection:
         self.rest = _NOTHING_ELSE if rest is None else Rest(rest)
         self.own = _NOTHING_OWN
         """By MID: what consolidated events say about this connection for that message."""
+        self._records: dict[str, Records] = _NO_RECORDS
+        """By MID: these events."""
         self.dispute: str | None = None
         """How message tracking contradicts the text log."""
         self.text: Connection | None = None
@@ -252,8 +259,8 @@ class Connection:
         self._views: dict[Any, View] | None = None
         self._placed: dict[str, Any] | None = None
         """What the record of a message says about the connection; kept if the answer is sure and several messages may ask."""
-        self._witness: dict[tuple[str, bool, bool], list[str] | None] | None = None
-        """By verdict, whether a line states it, and whether consolidated events are about the message: who states the verdict; found on demand."""
+        self._witness: dict[tuple[str, bool, Records | None], list[str] | None] | None = None
+        """By verdict, whether a line states it, and which consolidated events are evidence: who states the verdict; found on demand."""
         self.sure: View | None = None
         """The answer for all mail from a moment on, if nothing says otherwise, as nearly always."""
         self.sure_from: Time = _ALWAYS
@@ -428,6 +435,7 @@ class Connection:
                 if result is not None:
                     stated.setdefault(event.key, []).append(TlsStated("cef_tls", event.time, event.key, result, version, cipher))
         self.own = {mid: _statement(known) for mid, known in stated.items()}
+        self._records = {mid: frozenset(map(stated_by, known)) for mid, known in stated.items()}
 
     def weigh_tracking(self) -> None:
         """Weigh what message tracking states against the text log, like a consolidated event."""
@@ -450,12 +458,12 @@ class Connection:
 
     # for records
 
-    def evidence(self, verdict: str, *, is_stated: bool = True, with_records: bool = True) -> Sequence[Fact]:
+    def evidence(self, verdict: str, *, is_stated: bool = True, records: Records | None = None) -> Sequence[Fact]:
         """Return the facts that a verdict rests on. If no line of text states it, a failure after the mail is none of them.
 
-        `with_records` is false for a message that no consolidated event speaks of.
+        `records` is what consolidated events say for a message (`records_of`); None: what all say.
         """
-        facts = self.facts if with_records else [fact for fact in self.facts if fact[CODE] != "cef_tls"]
+        facts = self.facts if records is None else [fact for fact in self.facts if fact[CODE] != "cef_tls" or stated_by(fact) in records]
         up = [fact for fact in facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]
         if verdict == "encrypted":
             return up or [fact for fact in facts if fact[CODE] == "tls_read"]
@@ -470,8 +478,8 @@ class Connection:
                 return [fact for fact in facts if fact[CODE] in ("connection_error", UNVERIFIED)]
         return [] if verdict == "unknown" else [fact for fact in facts if fact[CODE] == "connection_opened"]
 
-    def summary(self, view: View, *, with_records: bool = True) -> Summary:
-        """Return what records say about it in one view; `with_records` is false if no consolidated event is about the message."""
+    def summary(self, view: View, *, records: Records | None = None) -> Summary:
+        """Return what records say about it in one view, with the consolidated events that count as evidence (`evidence`)."""
         verdict, version, cipher, reason, conflict, is_stated = view
         opened, success, error = self.opened, self.success, self.rest.error
         return (
@@ -483,16 +491,16 @@ class Connection:
             None if opened is None else opened[_PEER_HOST],
             (None if success is None else success[_DOMAIN]) or (None if error is None else error.tls_domain),
             conflict,
-            self._witnesses(verdict, is_stated=is_stated, with_records=with_records) if self.has_witnesses else None,
+            self._witnesses(verdict, is_stated=is_stated, records=records) if self.has_witnesses else None,
         )
 
-    def _witnesses(self, verdict: str, *, is_stated: bool, with_records: bool) -> list[str] | None:
+    def _witnesses(self, verdict: str, *, is_stated: bool, records: Records | None) -> list[str] | None:
         """Return who states a verdict, if that is not the text log alone."""
         if self._witness is None:
             self._witness = {}
-        key = (verdict, is_stated, with_records)
+        key = (verdict, is_stated, records)
         if key not in self._witness:
-            self._witness[key] = witnesses(self.evidence(verdict, is_stated=is_stated, with_records=with_records)) or None
+            self._witness[key] = witnesses(self.evidence(verdict, is_stated=is_stated, records=records)) or None
         return self._witness[key]
 
     def told_of(self, time: Time | None, mid: str | None, place: Place) -> tuple[str, Any]:
@@ -506,11 +514,11 @@ class Connection:
                     self._placed = placed
             return self.sure.verdict, placed
         view = self.at(time, mid) if passed else self.view
-        return view.verdict, place(self.summary(view, with_records=self.has_records_of(mid)))
+        return view.verdict, place(self.summary(view, records=self.records_of(mid)))
 
-    def has_records_of(self, mid: str | None) -> bool:
-        """Tell whether consolidated events that state TLS on it speak of a message, if there are any."""
-        return self.rest.stated is None or self._stated_for(mid) is not None
+    def records_of(self, mid: str | None) -> Records | None:
+        """Return what consolidated events say about TLS on it for one message; None: what all say, because a delivery starts TLS before all mail."""
+        return None if self.side == DELIVERY or self.rest.stated is None else self._records.get(mid or "", frozenset())
 
 
 def _second(time: Time) -> int:
@@ -524,6 +532,11 @@ def _place(time: Time | None, mail: Time | None) -> int:
         return _SAME_SECOND
     one, other = _second(time), _second(mail)
     return _BEFORE if one < other else _AFTER if one > other else _SAME_SECOND
+
+
+def stated_by(fact: Fact) -> tuple[Any, ...]:
+    """Return what a consolidated event says about TLS on a connection, and when."""
+    return (fact[TIME], *fact[KEY + 1 : KEY + 4])
 
 
 def _statement(stated: Iterable[TlsStated]) -> Statement:
