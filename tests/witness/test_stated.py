@@ -97,6 +97,19 @@ def test_a_record_is_no_evidence_for_another_message() -> None:
     ]
 
 
+def test_a_line_after_the_mail_is_no_evidence_beside_a_record() -> None:
+    """Where a record alone states that a message came over TLS, a line that TLS came up afterwards does not state it, too."""
+    messages = log(
+        ("05T10:00:00", OPEN),
+        ("05T10:00:01", "Start MID 3 ICID 5"),
+        ("05T10:00:02", "ESAMID=3 ESAICID=5 act=DELIVERED ESATLSInConnStatus=Success"),
+        ("05T10:00:03", "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"),
+    )[1]
+    assert [(one["received"], one["received_conflict"], one["received_witness"]) for one in messages] == [
+        ("encrypted", "text: cleartext, cef: encrypted", ["cef"]),
+    ]
+
+
 def test_partners_are_known_by_the_record_alone() -> None:
     """Without the text log, a record's own addresses tell whose mail a connection carried, and its peer where it came from."""
     stated = "suser=ann@a.example duser=bob@b.example;eve@b.example src=198.51.100.41 shost=mx.a.example ESATLSInConnStatus=Success"

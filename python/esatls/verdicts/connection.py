@@ -459,13 +459,15 @@ class Connection:
     # for records
 
     def evidence(self, verdict: str, *, is_stated: bool = True, records: Records | None = None) -> Sequence[Fact]:
-        """Return the facts that a verdict rests on. If no line of text states it, a failure after the mail is none of them.
+        """Return the facts that a verdict rests on. If no line of text states it, lines after the mail are none of them.
 
         `records` is what consolidated events say for a message (`records_of`); None: what all say.
         """
         facts = self.facts if records is None else [fact for fact in self.facts if fact[CODE] != "cef_tls" or stated_by(fact) in records]
         up = [fact for fact in facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]
         if verdict == "encrypted":
+            if records and not is_stated:
+                up = [fact for fact in up if bears_witness(fact)]
             return up or [fact for fact in facts if fact[CODE] == "tls_read"]
         codes = _ATTEMPTS if is_stated else frozenset[str]()
         tried = [fact for fact in facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and results_stated(*fact[_RESULT : _RESULT + 3]) == ("failed",))]
