@@ -24,7 +24,8 @@ def organisations(names: Iterable[str]) -> dict[str, str]:
 
 
 def _is_address(name: str) -> bool:
-    return ":" in name or name.rpartition(".")[2].isdigit()
+    """Tell whether a name is an IP address, also as a literal of an email address (`[198.51.100.7]`)."""
+    return ":" in name or name.rstrip("]").rpartition(".")[2].isdigit()
 
 
 def _rules(endings: set[str]) -> list[str]:
