@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from esatls.report import build as report
 from esatls.report.bars import Bars, over_tls, with_version
+from esatls.report.mail import mail
 from esatls.report.organisations import organisations
 from esatls.report.page import page
 from esatls.report.tables import tables, write_folder
@@ -160,6 +161,37 @@ def test_every_table_as_csv(tmp_path: pathlib.Path) -> None:
         "first": "2026-03-03T08:14:23Z", "last": "2026-03-03T08:14:23Z", "last_tls": "", "reasons": "1 x STARTTLS unexpected response", "examples": "MID 7003",
     }  # fmt: skip
     assert other["partner"] == "shop.example"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "written", "grouped"),
+    [
+        (("esa1", "esa1"), ["MID 2", "MID 1"], "MID 2, 1"),
+        (("esa1", "esa2"), ["MID 2 on esa2", "MID 1 on esa1"], "MID 2 on esa2, 1 on esa1"),
+    ],
+)
+def test_examples_name_their_appliance(hosts: tuple[str, str], written: list[str], grouped: str) -> None:
+    """If there are several appliances, each of which numbers messages on its own, every format says which one has an example."""
+    mails = [
+        message(mid, "cleartext", "none", sender="a@b.example", esa_host=host, first_seen=f"2026-03-01T10:0{mid}:00Z") for mid, host in enumerate(hosts, 1)
+    ]
+    built = report.build([], mails)
+    out = io.StringIO()
+    render(built, Console(file=out, width=200))
+    assert Page(page(built)).tables["Partners in clear text"][1][-1] == grouped
+    assert mail(built).partition("b.example, received")[2].splitlines()[1].strip() == ", ".join(written)
+    assert grouped.removeprefix("MID ") in out.getvalue().partition("MIDs")[2]
+    assert next(cells for name, _, cells in tables(built) if name == "cleartext")[0][-1] == ";".join(written)
+
+
+def test_several_values_in_one_cell() -> None:
+    """As in every CSV file, a separator within a value is %3B, and yes or no is in small letters."""
+    names = ("a.b;c.example", "d.b;c.example")
+    connections = [connection("delivery", i, "failed", domain=name, tls_reason="certificate; x", mail_flow="outgoing") for i, name in enumerate(names)]
+    cells = {name: cells for name, _, cells in tables(report.build(connections, []))}
+    assert cells["partners"][0][:2] == ["b;c.example", "a.b%3Bc.example;d.b%3Bc.example"]
+    assert cells["failed"][0][-2:] == ["2 x certificate%3B x", "DCID 1;DCID 0"]
+    assert cells["reasons"] == [["delivery", "outgoing", "certificate; x", "2", "2", "0", "2", "true"]]
 
 
 def test_partners_over_time_as_csv() -> None:

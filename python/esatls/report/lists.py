@@ -9,7 +9,7 @@ from esatls.extraction.ciphers import is_deprecated
 from esatls.report.bars import Bars, over_tls, with_version
 from esatls.report.build import percent
 from esatls.report.html import Column, Markup, listing, share, tag, together
-from esatls.report.notes import DIRECTIONS, MOST_NAMED, word
+from esatls.report.notes import DIRECTIONS, MOST_NAMED, examples, word
 from esatls.report.reasons import split_reason
 from esatls.verdicts.words import COUNTED
 
@@ -40,8 +40,6 @@ def in_cleartext(report: Report) -> list[Markup]:
         *map(Column, ("First", "Last", "Last over TLS", "Reasons", "Examples")),
     ]
 
-    several = len(report["appliances"]) > 1
-
     def cells(row: Row) -> list[str | int]:
         issue = row["cleartext"]
         return [
@@ -51,7 +49,7 @@ def in_cleartext(report: Report) -> list[Markup]:
             _whole(row["messages"]),
             *_times(row, issue),
             _whys(issue["reasons"], issue["messages"]),
-            _examples(issue, several=several),
+            _examples(issue, report),
         ]
 
     rows = [row for row in report["organisations"] if "cleartext" in row]
@@ -67,8 +65,6 @@ def issues(report: Report, issue: IssueName) -> list[Markup]:
     counted = [Column("Connections", "number"), Column("Of", "number")]
     columns = [Column("Partner"), Column("Direction"), *counted, *map(Column, ("First", "Last", "Last over TLS", what, "Examples"))]
 
-    several = len(report["appliances"]) > 1
-
     def cells(row: Row) -> list[str | int]:
         told = row[issue]
         over_tls = row["connections"]["encrypted"] + row["connections"]["mixed"]
@@ -80,7 +76,7 @@ def issues(report: Report, issue: IssueName) -> list[Markup]:
             of,
             *_times(row, told),
             _whys(told["reasons"], told["connections"]),
-            _examples(told, several=several),
+            _examples(told, report),
         ]
 
     rows = sorted((row for row in report["organisations"] if issue in row), key=lambda row: (-row[issue]["connections"], row["partner"], row["direction"]))
@@ -193,13 +189,11 @@ def _whys(reasons: Sequence[Mapping[str, Any]], whole: int) -> Markup:
     return _lines(items)
 
 
-def _examples(issue: Mapping[str, Any], *, several: bool) -> Markup:
-    """Return the ids of the examples by kind, with the appliance if there are `several`."""
+def _examples(issue: Mapping[str, Any], report: Report) -> Markup:
+    """Return the ids of the examples by kind."""
     found: dict[str, list[str]] = {}
-    for one in issue["examples"]:
-        kind = next(name for name in ("mid", "icid", "dcid") if name in one)
-        host = f" on {one['esa_host']}" if several and "esa_host" in one else ""
-        found.setdefault(kind.upper(), []).append(f"{one[kind]}{host}")
+    for kind, number in examples(issue, report):
+        found.setdefault(kind, []).append(number)
     return _lines([f"{kind} {', '.join(ids)}" for kind, ids in found.items()])
 
 

@@ -9,7 +9,7 @@ from esatls.output import printable
 from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
 from esatls.report.lists import TITLES
-from esatls.report.notes import DIRECTION_WORDS, clipped, word
+from esatls.report.notes import DIRECTION_WORDS, clipped, examples, word
 from esatls.report.reasons import split_reason
 from esatls.verdicts.words import COUNTED
 
@@ -87,15 +87,10 @@ def _list(report: Report, issue: IssueName, title: str) -> Iterator[str]:
         yield from _wrapped(f"{row['partner']}, {DIRECTION_WORDS[row['direction']][1]}: {told[what]:,} of {whole:,} {word(whole, what)}{last}", "", "  ")
         for why in told["reasons"][:_MOST_WHYS]:
             yield from _wrapped(f"{why['count']:,} x {clipped(split_reason(why['reason'])[1])}", "  ", "    ")
-        yield from _wrapped(", ".join(_example(one) for one in told["examples"]), "  ", "  ")
+        yield from _wrapped(", ".join(map(" ".join, examples(told, report))), "  ", "  ")
     left = len(rows) - MOST_ROWS
     if left > 0:
         yield f"and {left:,} more {word(left, 'rows')} in the page, JSON and CSV"
-
-
-def _example(one: Mapping[str, Any]) -> str:
-    kind = next(name for name in ("mid", "icid", "dcid") if name in one)
-    return f"{kind.upper()} {one[kind]}"
 
 
 def _evidence(told: Mapping[str, Any]) -> Iterator[str]:

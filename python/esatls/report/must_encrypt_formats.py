@@ -12,6 +12,7 @@ from esatls.output.table import show
 from esatls.report.html import Markup, tag, together
 from esatls.report.must_encrypt import BROKEN, KEPT, NO_MAIL, overall
 from esatls.report.notes import word
+from esatls.verdicts.flat import cell
 from esatls.verdicts.words import STYLES, UNKNOWN
 
 if TYPE_CHECKING:
@@ -85,12 +86,8 @@ def _csv(partners: Sequence[Partner], file: IO[bytes]) -> None:
     for partner in partners:
         whole = _partner(partner)
         for message in whole["messages"] or [{}]:
-            writer.writerow([harmless(_cell({**whole, **message}.get(name, ""))) for name in COLUMNS])
+            writer.writerow([harmless(cell({**whole, **message}.get(name, ""))) for name in COLUMNS])
     text.detach()
-
-
-def _cell(value: Any) -> str:
-    return ";".join(item.replace(";", "%3B") for item in value) if isinstance(value, list) else str(value)
 
 
 def _counted(partner: Partner) -> str:

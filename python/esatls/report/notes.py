@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from esatls.verdicts.words import VERDICTS, WORDS, counted, uncounted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from esatls.report.report_types import Report
 
 
 def _listed(words: tuple[str, ...], last: str) -> str:
@@ -84,6 +89,17 @@ MOST_TEXT = 500
 def word(count: int, many: str) -> str:
     """Return a plural, or its singular if the count is 1: `messages`, `message`."""
     return many[:-1] if count == 1 else many
+
+
+def examples(issue: Mapping[str, Any], report: Report) -> list[tuple[str, str]]:
+    """Return the examples of an issue, each as the kind of its id and the id, with the appliance if the report has several."""
+    several = len(report["appliances"]) > 1
+    found = []
+    for one in issue["examples"]:
+        kind = next(name for name in ("mid", "icid", "dcid") if name in one)
+        host = f" on {one['esa_host']}" if several and "esa_host" in one else ""
+        found.append((kind.upper(), f"{one[kind]}{host}"))
+    return found
 
 
 def clipped(text: str) -> str:

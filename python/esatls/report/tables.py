@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from esatls.errors import EsatlsError
 from esatls.output import Output, harmless
 from esatls.report.ledger import ISSUES
-from esatls.report.notes import DIRECTIONS, FLOWS
+from esatls.report.notes import DIRECTIONS, FLOWS, examples
+from esatls.verdicts.flat import cell
 from esatls.verdicts.words import CONNECTION_VERDICTS
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def tables(report: Report) -> Iterator[tuple[str, Sequence[str], list[Sequence[A
     yield "partners_over_time", columns, [_day(row, day) for row in organisations for day in row["days"]]
     for issue in ISSUES:
         rows = sorted((row for row in organisations if issue in row), key=lambda row: (-row[issue]["messages"], -row[issue]["connections"], row["partner"]))
-        yield issue, (*_WHO, "messages", "connections", "first", "last", "last_tls", "reasons", "examples"), [_issue(row, row[issue]) for row in rows]
+        yield issue, (*_WHO, "messages", "connections", "first", "last", "last_tls", "reasons", "examples"), [_issue(row, row[issue], report) for row in rows]
     parts: list[tuple[str, str, Mapping[str, Any]]] = [(direction, flow, report[direction][flow]) for direction in DIRECTIONS for flow in FLOWS]
     for name, columns in (
         ("versions", ("version", "connections", "percent", "messages", "deprecated")),
@@ -59,7 +60,7 @@ def tables(report: Report) -> Iterator[tuple[str, Sequence[str], list[Sequence[A
         ("reasons", ("reason", "connections", "failed", "cleartext", "partners", "certificate")),
     ):
         counted: list[Sequence[Any]] = [
-            [direction, flow, *(_cell(row.get(column)) for column in columns)] for direction, flow, part in parts for row in part[name]
+            [direction, flow, *(cell(row.get(column, "")) for column in columns)] for direction, flow, part in parts for row in part[name]
         ]
         yield name, ("direction", "mail_flow", *columns), counted
     over_time: list[Sequence[Any]] = [
@@ -73,16 +74,12 @@ def tables(report: Report) -> Iterator[tuple[str, Sequence[str], list[Sequence[A
     yield "over_time", ("direction", "mail_flow", "what", "time", "verdict", "count"), over_time
 
 
-def _cell(value: Any) -> Any:
-    return ";".join(value) if isinstance(value, list) else value
-
-
 def _who(row: Mapping[str, Any]) -> list[Any]:
-    return [row["partner"], ";".join(row["names"]), row["direction"], "yes" if row["own"] else "no"]
+    return [row["partner"], cell(row["names"]), row["direction"], "yes" if row["own"] else "no"]
 
 
 def _protocols(versions: Mapping[str, int]) -> str:
-    return ";".join(f"{version}={count}" for version, count in versions.items())
+    return cell([f"{version}={count}" for version, count in versions.items()])
 
 
 def _day(row: Mapping[str, Any], day: Mapping[str, Any]) -> list[Any]:
@@ -95,7 +92,7 @@ def _partner(row: Mapping[str, Any]) -> list[Any]:
     return [*_who(row), *(row["messages"][word] for word in _MAIL), *(row["connections"][word] for word in _OVER), protocols, row.get("last_tls"), *issues]
 
 
-def _issue(row: Mapping[str, Any], issue: Mapping[str, Any]) -> list[Any]:
-    reasons = ";".join(f"{one['count']} x {one['reason'].replace(';', '%3B')}" for one in issue["reasons"])
-    examples = ";".join(f"{kind.upper()} {one[kind]}" for one in issue["examples"] for kind in ("mid", "icid", "dcid") if kind in one)
-    return [*_who(row), issue["messages"], issue["connections"], issue.get("first"), issue.get("last"), row.get("last_tls"), reasons, examples]
+def _issue(row: Mapping[str, Any], issue: Mapping[str, Any], report: Report) -> list[Any]:
+    reasons = cell([f"{one['count']} x {one['reason']}" for one in issue["reasons"]])
+    found = cell([*map(" ".join, examples(issue, report))])
+    return [*_who(row), issue["messages"], issue["connections"], issue.get("first"), issue.get("last"), row.get("last_tls"), reasons, found]

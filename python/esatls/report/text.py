@@ -14,7 +14,7 @@ from esatls.output import printable
 from esatls.report.bars import NOTE, Bars, over_tls
 from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
 from esatls.report.evidence import TITLE
-from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, clipped, word
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, clipped, examples, word
 from esatls.report.reasons import split_reason
 from esatls.verdicts.words import CONNECTION_VERDICTS, STYLES, UNKNOWN, counted, uncounted
 
@@ -248,7 +248,7 @@ def _cleartext(sheet: _Sheet, report: Report) -> None:
                 whole = sum(count for verdict, count in row["messages"].items() if verdict != UNKNOWN)
                 times = [time[:16].replace("T", " ") for time in (issue.get("first", ""), issue.get("last", ""), row.get("last_tls", ""))]
                 whys = ", ".join(split_reason(why["reason"])[1] for why in issue["reasons"][:MOST_WHYS])
-                mids = ", ".join(str(one["mid"]) for one in issue["examples"])
+                mids = ", ".join(number for _, number in examples(issue, report))
                 drawn = [bars.draw(row["days"], over_tls)] if bars else []
                 cells.append([row["partner"], DIRECTION_WORDS[row["direction"]][1], issue["messages"], whole, *times, *drawn, mids, whys])
         names = ["Partner", "Direction", "Clear text", "Of", "First", "Last", "Last over TLS", *(["Over time"] if bars else []), "MIDs", "Reasons"]
