@@ -184,6 +184,17 @@ def test_examples_name_their_appliance(hosts: tuple[str, str], written: list[str
     assert next(cells for name, _, cells in tables(built) if name == "cleartext")[0][-1] == ";".join(written)
 
 
+def test_a_message_to_several_names_is_one_example() -> None:
+    """A message that went to several names of an organisation counts for each name, and is one example, with its latest time."""
+    times = {mid: [f"2026-03-01T10:0{mid}:0{i}Z" for i in (1, 2)] for mid in (1, 2)}
+    sent = {mid: [attempt("cleartext", f"mx{i}.a.example", time=time) for i, time in enumerate(some)] for mid, some in times.items()}
+    mails = [message(mid, "encrypted", "cleartext", attempts, mail_flow="outgoing") for mid, attempts in sent.items()]
+    assert rows([], mails)["a.example", "delivery", False]["cleartext"] == {
+        "messages": 4, "connections": 0, "first": times[1][0], "last": times[2][1], "reasons": [],
+        "examples": [{"time": times[mid][1], "esa_host": "esa1.example.com", "mid": mid} for mid in (2, 1)],
+    }  # fmt: skip
+
+
 def test_several_values_in_one_cell() -> None:
     """As in every CSV file, a separator within a value is %3B, and yes or no is in small letters."""
     names = ("a.b;c.example", "d.b;c.example")

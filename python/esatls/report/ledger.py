@@ -214,8 +214,16 @@ def _told(found: list[Issue]) -> IssueRow:
     if whole.first:
         told["first"], told["last"] = f"{whole.first}Z", f"{whole.last}Z"
     told["reasons"] = [{"reason": reason, "count": count} for reason, count in sorted(whole.reasons.items(), key=lambda item: (-item[1], item[0]))]
-    told["examples"] = [_example(*one) for one in whole.latest()]
+    told["examples"] = [_example(*one) for one in _examples(found)]
     return told
+
+
+def _examples(found: list[Issue]) -> list[tuple[Moment, str, str, int]]:
+    """Return the latest examples of an issue of several names; a message to several of them is one example."""
+    latest: dict[tuple[Any, ...], tuple[Moment, str, str, int]] = {}
+    for one in sorted((one for issue in found for one in issue.latest()), reverse=True):
+        latest.setdefault(one[1:] if one[2] == "mid" else one, one)
+    return [*latest.values()][:MOST_EXAMPLES]
 
 
 def _example(time: Moment, host: str, kind: str, number: int) -> Example:

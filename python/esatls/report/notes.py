@@ -54,9 +54,9 @@ NOTES: dict[str, str] = {
     ),
     "organisations": (
         "A row is one organisation in one direction: the registrable domain by the Public Suffix List, with the names that were counted under it "
-        f"(in a report with more than {MOST_NAMED:,} such rows, in the list of all partners). "
+        f"(in a report with more than {MOST_NAMED:,} such rows, in the list of all partners); a message to several of these names counts for each. "
         "Mail that your own servers send out through the appliance, and mail that it delivers to them, is listed with your own domains. The examples are "
-        "the latest ones; esatls trace shows each line of them."
+        "the latest ones; esatls trace shows each line of a message (MID)."
     ),
     "deprecated": "Deprecated protocols are SSL 2, SSL 3, TLS 1.0 and TLS 1.1 (RFC 6176, RFC 7568, RFC 8996).",
     "weak": "Weak ciphers use RC4, RC2, DES, 3DES, MD5, export keys, no encryption (NULL) or no authentication (anonymous).",
