@@ -14,7 +14,7 @@ import pytest
 from esatls.report import build as report
 from esatls.report import charts, notes
 from esatls.report import page as report_html
-from esatls.verdicts.words import COUNTED, WORDS
+from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, WORDS
 
 from tests.core.support import records_of
 from tests.report.support import CHROMIUM, HOSTILE, Page, Record, attempt, chromium, connection, hostile_records, message
@@ -482,6 +482,27 @@ def test_nothing_is_wider_than_the_window(tmp_path: pathlib.Path) -> None:
     path.write_text(f"<!doctype html><script>{steps}</script><body>{frames}", encoding="utf-8")
     run = chromium(path, tmp_path, "--dump-dom")
     assert json.loads(next(words for words in Page(run.stdout).text if words.startswith("[["))) == [[0, [], []]] * 3
+
+
+@needs_chromium
+def test_on_paper_no_table_covers_another(tmp_path: pathlib.Path) -> None:
+    """On a sheet of A4, every table, also those of the charts' numbers, stays within the place that it is in."""
+    told = [(direction, verdict, hour) for direction in ("receiving", "delivery") for verdict in CONNECTION_VERDICTS for hour in (10, 11)]
+    connections = [connection(direction, i, verdict, opened=f"2026-03-05T{hour}:00:00Z") for i, (direction, verdict, hour) in enumerate(told)]
+    text = re.sub('<meta http-equiv="Content[^>]*>', "", report_html.page(report.build(connections, [])).replace("@media print", "@media screen"))
+    steps = """
+        addEventListener("load", () => {
+          const found = document.querySelector("iframe").contentDocument, tables = [...found.querySelectorAll("table")];
+          const right = one => one.getBoundingClientRect().right;
+          const wide = tables.filter(one => right(one) > right(one.closest("figure, section")) + 1);
+          document.body.textContent = JSON.stringify([tables.length, wide.map(one => one.caption.textContent)]);
+        });
+    """
+    path = tmp_path / "frame.html"
+    path.write_text(f'<!doctype html><script>{steps}</script><body><iframe width="971" height="900" srcdoc="{html.escape(text)}"></iframe>', encoding="utf-8")
+    run = chromium(path, tmp_path, "--dump-dom")
+    tables = len(Page(text).tables)
+    assert json.loads(next(words for words in Page(run.stdout).text if words.startswith("["))) == [tables, []]
 
 
 @needs_chromium
