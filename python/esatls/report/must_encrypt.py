@@ -89,7 +89,8 @@ def read_rules(path: str) -> list[Rule]:
 
 def _rule(row: Mapping[str, str | None], where: str) -> Rule:
     domain, direction = ((row[name] or "").strip() for name in ("domain", "direction"))
-    if not domain or "@" in domain or re.search(r"\s", domain):
+    # no mail has a partner with an empty label, such as `.example.com`: the rule would always seem to be kept
+    if "@" in domain or re.search(r"\s", domain) or not all(domain.removesuffix(".").split(".")):
         raise UsageError(f"{where}: not a domain: {domain!r}")
     if direction not in DIRECTIONS:
         raise UsageError(f"{where}: the direction is receiving, delivery or both, not {direction!r}")
