@@ -70,7 +70,7 @@ def test_tables_show_the_numbers_of_the_report() -> None:
         ["example.org", "1", "TLSv1", "RC4-MD5"],
         ["remote host did not initiate it", "1", "0", "1"],
         ["(336151576, 'error:14094418:SSL routines:SSL3_READ_BYTES:tlsv1 alert unknown ca')", "1", "0", "1", "certificate"],
-        ["203.0.113.3", "1", "0", "0", "1 tlsv1 alert unknown ca"],
+        ["203.0.113.3", "1", "0", "0", "tlsv1 alert unknown ca"],
         ["example.org", "2", "0", "0", "100.0%", "0", "1", "0", "100.0%"],
         ["2024-03-05 10:00", "1", "1"],
         ["2 messages without a time in the log"],
@@ -91,6 +91,26 @@ def test_one_is_no_plural() -> None:
     rest = rendered(report.build([connection("receiving", i, "failed", domain=f"d{i:02}.example.com") for i in range(11)], []))
     assert rest.splitlines().count("1 more partner in the report as JSON") == 2
     assert "\n1 connection, 0 messages\n" in rendered(report.build(many[:1], []))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "shown"),
+    [
+        (["x", "x"], ["x"]),
+        (["x", None], ["1 \N{MULTIPLICATION SIGN} x"]),
+        (["y", "x", "x"], ["2 \N{MULTIPLICATION SIGN} x, 1 \N{MULTIPLICATION SIGN} y"]),
+        (["a", "b", "c", "d", "e"], ["1 \N{MULTIPLICATION SIGN} a, 1 \N{MULTIPLICATION SIGN} b, 1 \N{MULTIPLICATION SIGN} c, and 2 other reasons"]),
+        ([None], []),
+    ],
+)
+def test_reasons_of_mail_in_clear_text(reasons: list[str | None], shown: list[str]) -> None:
+    """Beside a partner stand the first reasons, each with its count unless all mail has the same one, and how many others there are."""
+    mails = [message(i, "cleartext", "none", sender="a@b.example") for i in range(1, len(reasons) + 1)]
+    for one, why in zip(mails, reasons):
+        one.update({} if why is None else {"received_reason": why})
+    (row,) = [row for row in rows(rendered(report.build([], mails))) if row[:2] == ["b.example", "received"]]
+    mids = ", ".join(str(i) for i in sorted(range(1, len(reasons) + 1), reverse=True)[:3])
+    assert row == ["b.example", "received", str(len(reasons)), str(len(reasons)), mids, *shown]
 
 
 def test_nothing_to_report() -> None:

@@ -9,8 +9,8 @@ from esatls.extraction.ciphers import is_deprecated
 from esatls.report.bars import Bars, over_tls, with_version
 from esatls.report.build import percent
 from esatls.report.html import Column, Markup, listing, share, tag, together
-from esatls.report.notes import DIRECTIONS, MOST_NAMED, examples, word
-from esatls.report.reasons import split_reason
+from esatls.report.notes import DIRECTIONS, MOST_NAMED, examples
+from esatls.report.reasons import in_words
 from esatls.verdicts.words import COUNTED
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 MOST_NAMES = 5
-MOST_WHYS = 3
-"""Names and reasons shown in one cell; the report as JSON has all."""
+"""Names shown in one cell; the report as JSON has all."""
 TITLES: dict[IssueName, tuple[str, str, str]] = {
     "deprecated": ("Partners with deprecated protocols", "Own domains with deprecated protocols", "Protocols"),
     "weak": ("Partners with weak ciphers", "Own domains with weak ciphers", "Ciphers"),
@@ -48,7 +47,7 @@ def in_cleartext(report: Report) -> list[Markup]:
             issue["messages"],
             _whole(row["messages"]),
             *_times(row, issue),
-            _whys(issue["reasons"], issue["messages"]),
+            _lines(in_words(issue["reasons"], issue["messages"])),
             _examples(issue, report),
         ]
 
@@ -75,7 +74,7 @@ def issues(report: Report, issue: IssueName) -> list[Markup]:
             told["connections"],
             of,
             *_times(row, told),
-            _whys(told["reasons"], told["connections"]),
+            _lines(in_words(told["reasons"], told["connections"])),
             _examples(told, report),
         ]
 
@@ -176,17 +175,6 @@ def _share(counts: Mapping[str, int]) -> Markup:
 
 def _times(row: Row, issue: Mapping[str, Any]) -> list[str]:
     return [time[:16].replace("T", " ") for time in (issue.get("first", ""), issue.get("last", ""), row.get("last_tls", ""))]
-
-
-def _whys(reasons: Sequence[Mapping[str, Any]], whole: int) -> Markup:
-    """Return the words that matter of the first reasons, each with its count, unless all have the same reason."""
-    if len(reasons) == 1 and reasons[0]["count"] == whole:
-        return together([split_reason(reasons[0]["reason"])[1]])
-    items = [f"{row['count']:,} \N{MULTIPLICATION SIGN} {split_reason(row['reason'])[1]}" for row in reasons[:MOST_WHYS]]
-    if len(reasons) > MOST_WHYS:
-        others = len(reasons) - MOST_WHYS
-        items.append(f"and {others:,} other {word(others, 'reasons')}")
-    return _lines(items)
 
 
 def _examples(issue: Mapping[str, Any], report: Report) -> Markup:

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from esatls.report.notes import word
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MOST_WHYS = 3
+"""Reasons shown in one cell; the report as JSON has all."""
+
 _CERTIFICATE = ("certificate", "unknown ca", "self signed", "self-signed", "hostname mismatch")
 
 
@@ -21,3 +31,12 @@ def split_reason(reason: str) -> tuple[str, str, str]:
         if colon and words.strip():
             return before + colon, words, "')"
     return "", reason, ""
+
+
+def in_words(reasons: Sequence[Mapping[str, Any]], whole: int) -> list[str]:
+    """Return the words that matter of the first reasons, each with its count unless it is the reason of the `whole`, and how many others there are."""
+    if len(reasons) == 1 and reasons[0]["count"] == whole:
+        return [split_reason(reasons[0]["reason"])[1]]
+    found = [f"{row['count']:,} \N{MULTIPLICATION SIGN} {split_reason(row['reason'])[1]}" for row in reasons[:MOST_WHYS]]
+    others = len(reasons) - MOST_WHYS
+    return [*found, f"and {others:,} other {word(others, 'reasons')}"] if others > 0 else found

@@ -15,7 +15,7 @@ from esatls.report.bars import NOTE, Bars, over_tls
 from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
 from esatls.report.evidence import TITLE
 from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, clipped, examples, word
-from esatls.report.reasons import split_reason
+from esatls.report.reasons import in_words, split_reason
 from esatls.verdicts.words import CONNECTION_VERDICTS, STYLES, UNKNOWN, counted, uncounted
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 MOST_ROWS = 10
 """Rows shown of tables that grow with the log; the report as JSON has all."""
 MOST_TIMES = 31
-MOST_WHYS = 3
 
 _ENDLESS = 100_000
 """Width of a line to a file or a pipe, in character cells."""
@@ -247,7 +246,7 @@ def _cleartext(sheet: _Sheet, report: Report) -> None:
                 issue = row["cleartext"]
                 whole = sum(count for verdict, count in row["messages"].items() if verdict != UNKNOWN)
                 times = [time[:16].replace("T", " ") for time in (issue.get("first", ""), issue.get("last", ""), row.get("last_tls", ""))]
-                whys = ", ".join(split_reason(why["reason"])[1] for why in issue["reasons"][:MOST_WHYS])
+                whys = ", ".join(in_words(issue["reasons"], issue["messages"]))
                 mids = ", ".join(number for _, number in examples(issue, report))
                 drawn = [bars.draw(row["days"], over_tls)] if bars else []
                 cells.append([row["partner"], DIRECTION_WORDS[row["direction"]][1], issue["messages"], whole, *times, *drawn, mids, whys])
@@ -361,10 +360,7 @@ def _failure_tables(sheet: _Sheet, part: Mapping[str, Any]) -> None:
     rows = []
     for row in part["failures"]:
         # only the words that matter: the table above has the whole reasons
-        whys = [f"{why['connections']:,} {split_reason(why['reason'])[1]}" for why in row["reasons"][:MOST_WHYS]]
-        if len(row["reasons"]) > MOST_WHYS:
-            others = len(row["reasons"]) - MOST_WHYS
-            whys.append(f"and {others:,} other {word(others, 'reasons')}")
+        whys = in_words([{"reason": why["reason"], "count": why["connections"]} for why in row["reasons"]], row["connections"])
         reasons = Text("\n").join(Text(printable(clipped(why))) for why in whys)
         rows.append([row["partner"], row["failed"], row["cleartext"], row["required"], reasons])
     sheet.table(
