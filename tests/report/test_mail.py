@@ -8,9 +8,10 @@ import esatls
 import pytest
 from esatls.report import build as report
 from esatls.report.mail import WIDTH, mail
+from esatls.report.page import page
 
 from tests import terminal
-from tests.report.support import HOSTILE, connection, hostile_records, message
+from tests.report.support import HOSTILE, Page, connection, hostile_records, message
 
 SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "python" / "esatls" / "sample.log"
 
@@ -56,6 +57,23 @@ def test_many_partners_and_one_in_clear_text() -> None:
     assert "p000.example" not in out
     many = mail(report.build([connection("delivery", i, "failed", domain=f"p{i:03}.example") for i in range(12)], []))
     assert "and 2 more rows in the page, JSON and CSV\n" in many
+
+
+def test_weak_ciphers_are_a_share_of_connections_over_tls() -> None:
+    """As in the page, a connection in clear text is not one of those of which some had a weak cipher; it is one of those of which some failed."""
+    connections = [
+        connection("delivery", 1, "encrypted", domain="a.example", tls_version="TLSv1", tls_cipher="RC4-SHA"),
+        connection("delivery", 2, "cleartext", domain="a.example", tls_reason="x"),
+    ]
+    built = report.build(connections, [])
+    assert [line for line in mail(built).splitlines() if line.startswith("a.example")] == [
+        "a.example, delivered: 1 of 1 connection",
+        "a.example, delivered: 1 of 1 connection",
+        "a.example, delivered: 1 of 2 connections",
+    ]
+    captions = ("Partners with deprecated protocols", "Partners with weak ciphers", "Partners with which TLS failed")
+    tables = Page(page(built)).tables
+    assert [tables[caption][1][2:4] for caption in captions] == [["1", "1"], ["1", "1"], ["1", "2"]]
 
 
 def test_nothing_to_look_at() -> None:

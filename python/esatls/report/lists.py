@@ -11,7 +11,7 @@ from esatls.report.build import percent
 from esatls.report.html import Column, Markup, listing, share, tag, together
 from esatls.report.notes import DIRECTIONS, MOST_NAMED, examples
 from esatls.report.reasons import in_words
-from esatls.verdicts.words import COUNTED
+from esatls.verdicts.words import COUNTED, OVER_TLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,7 +45,7 @@ def in_cleartext(report: Report) -> list[Markup]:
             _named(row, report),
             _way(row),
             issue["messages"],
-            _whole(row["messages"]),
+            whole(row, "cleartext"),
             *_times(row, issue),
             _lines(in_words(issue["reasons"], issue["messages"])),
             _examples(issue, report),
@@ -66,13 +66,11 @@ def issues(report: Report, issue: IssueName) -> list[Markup]:
 
     def cells(row: Row) -> list[str | int]:
         told = row[issue]
-        over_tls = row["connections"]["encrypted"] + row["connections"]["mixed"]
-        of = _whole(row["connections"]) if issue == "failed" else over_tls
         return [
             _named(row, report),
             _way(row),
             told["connections"],
-            of,
+            whole(row, issue),
             *_times(row, told),
             _lines(in_words(told["reasons"], told["connections"])),
             _examples(told, report),
@@ -162,6 +160,13 @@ def _named(row: Row, report: Report) -> Markup:
 
 def _way(row: Row) -> str:
     return "in" if row["direction"] == "receiving" else "out"
+
+
+def whole(row: Row, issue: IssueName) -> int:
+    """Return of how many messages or connections some had an issue: those that percentages count; only those over TLS have protocols and ciphers."""
+    if issue in ("deprecated", "weak"):
+        return sum(row["connections"][verdict] for verdict in OVER_TLS)
+    return _whole(row["messages" if issue == "cleartext" else "connections"])
 
 
 def _whole(counts: Mapping[str, int]) -> int:

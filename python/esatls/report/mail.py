@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from esatls.output import printable
 from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
-from esatls.report.lists import TITLES
+from esatls.report.lists import TITLES, whole
 from esatls.report.notes import DIRECTION_WORDS, clipped, examples, word
 from esatls.report.reasons import split_reason
-from esatls.verdicts.words import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,9 +81,9 @@ def _list(report: Report, issue: IssueName, title: str) -> Iterator[str]:
     yield from _heading(title)
     for row in rows[:MOST_ROWS]:
         told = row[issue]
-        whole = sum(count for verdict, count in row[what].items() if verdict in COUNTED)
+        of = whole(row, issue)
         last = f", last {_minute(told['last'])}" if "last" in told else ""
-        yield from _wrapped(f"{row['partner']}, {DIRECTION_WORDS[row['direction']][1]}: {told[what]:,} of {whole:,} {word(whole, what)}{last}", "", "  ")
+        yield from _wrapped(f"{row['partner']}, {DIRECTION_WORDS[row['direction']][1]}: {told[what]:,} of {of:,} {word(of, what)}{last}", "", "  ")
         for why in told["reasons"][:_MOST_WHYS]:
             yield from _wrapped(f"{why['count']:,} x {clipped(split_reason(why['reason'])[1])}", "  ", "    ")
         yield from _wrapped(", ".join(map(" ".join, examples(told, report))), "  ", "  ")
