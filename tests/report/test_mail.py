@@ -77,5 +77,14 @@ def test_weak_ciphers_are_a_share_of_connections_over_tls() -> None:
 
 
 def test_nothing_to_look_at() -> None:
-    """Where all is well, the mail says so."""
-    assert "Nothing: no clear text, no failure" in mail(report.build([], [message(1, "encrypted", "none", sender="a@p.example")]))
+    """Where all is well, the mail says so, and where the log does not tell, it says that; in both, what no percentage counts is named with its number."""
+    mails = [message(mid, received, "none", sender="a@p.example") for mid, received in enumerate(("encrypted", "unknown", "internal", "unknown"))]
+    assert mail(report.build([connection("receiving", 1, "unused")], mails)) == (
+        "TLS on the mail gateway\n\n"
+        "Messages received        100.0 % over TLS   1 of 1\n  Not in the percentage: 1 internal, 2 unknown\n"
+        "Messages delivered             - over TLS   0 of 0\n  Not in the percentage: 4 none\n"
+        "Receiving connections          - over TLS   0 of 0\n  Not in the percentage: 1 unused\n"
+        "Delivery connections           - over TLS   0 of 0\n\n"
+        "To look at\n----------\nNothing: no clear text, no failure, no deprecated protocol, no weak cipher.\n"
+    )
+    assert mail(report.build([], mails[1:])).endswith("To look at\n----------\nNothing in this log says whether TLS was used.\n")

@@ -9,7 +9,7 @@ from esatls.output import printable
 from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
 from esatls.report.lists import TITLES, whole
-from esatls.report.notes import DIRECTION_WORDS, clipped, examples, word
+from esatls.report.notes import DIRECTION_WORDS, clipped, examples, not_counted, word
 from esatls.report.reasons import split_reason
 
 if TYPE_CHECKING:
@@ -55,10 +55,12 @@ def _lines(report: Report) -> Iterator[str]:
         tally = report[direction]["all"][what]
         share = tally["percent"].get("encrypted")
         yield f"{label:<24}{'-' if share is None else f'{share:.1f} %':>8} over TLS   {tally['verdicts']['encrypted']:,} of {tally['counted']:,}"
+        yield from _wrapped(not_counted(tally), "  ", "  ")
     found = findings(report)
     yield from _heading("To look at")
     if not found:
-        yield "Nothing: no clear text, no failure, no deprecated protocol, no weak cipher."
+        is_known = any(report[direction]["all"][what]["counted"] for _, direction, what in _GLANCE)
+        yield ("Nothing: no clear text, no failure, no deprecated protocol, no weak cipher." if is_known else "Nothing in this log says whether TLS was used.")
     for _, sentence in found:
         yield from _wrapped(sentence, "* ", "  ")
     yield from _list(report, "cleartext", "Partners in clear text")

@@ -9,7 +9,7 @@ from esatls.verdicts.words import VERDICTS, WORDS, counted, uncounted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from esatls.report.report_types import Report
+    from esatls.report.report_types import Report, Tally
 
 
 def _listed(words: tuple[str, ...], last: str) -> str:
@@ -89,6 +89,12 @@ MOST_TEXT = 500
 def word(count: int, many: str) -> str:
     """Return a plural, or its singular if the count is 1: `messages`, `message`."""
     return many[:-1] if count == 1 else many
+
+
+def not_counted(tally: Tally) -> str:
+    """Return how many connections or messages percentages do not count, by verdict; "" if they count all."""
+    found = [f"{tally['verdicts'][verdict]:,} {verdict}" for verdict in uncounted(WORDS) if tally["verdicts"].get(verdict)]
+    return "Not in the percentage: " + ", ".join(found) if found else ""
 
 
 def examples(issue: Mapping[str, Any], report: Report) -> list[tuple[str, str]]:

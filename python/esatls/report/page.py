@@ -18,9 +18,9 @@ from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
 from esatls.report.html import Column, Markup, key, more, number, share, table, tag, together
 from esatls.report.lists import all_partners, in_cleartext, issues
-from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, word
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, not_counted, word
 from esatls.report.reasons import split_reason
-from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, VERDICTS, WORDS, counted, uncounted
+from esatls.verdicts.words import CONNECTION_VERDICTS, VERDICTS, WORDS, counted, uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,10 +39,7 @@ def _with_share(count: int, value: float | None) -> Markup:
 
 def _tile(title: str, tally: Tally, what: str) -> Markup:
     whole = tally["counted"]
-    left = "All are in the percentage" if tally["total"] else f"No {what} in this log"
-    rest = [f"{tally['verdicts'][verdict]:,} {verdict}" for verdict in WORDS if verdict not in COUNTED and tally["verdicts"].get(verdict)]
-    if rest:
-        left = "Not in the percentage: " + ", ".join(rest)
+    left = not_counted(tally) or ("All are in the percentage" if tally["total"] else f"No {what} in this log")
     return tag(
         "div",
         tag("h3", title),
