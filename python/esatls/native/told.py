@@ -31,8 +31,6 @@ GIVEN_UP = 1
 """The mark of a message that was not received."""
 BEGUN = 1
 """A bit in the shape of a delivery: a line says that it began."""
-LINKS, HALVES, WHOLE, TRIES = range(4)
-"""What a family counts: connections, how messages were received with their envelopes, whole messages, or their completed deliveries one by one."""
 MOST_TOLD = len(_NAMES) + 1
 KIND = 62
 """The bit of an id from which on its kind is stored."""

@@ -9,11 +9,11 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.lines.clock import Stamps
-from esatls.native.told import HALVES, LINKS, TRIES, WHOLE
 from esatls.output.json_lines import loads
 from esatls.report.count import Alike
 from esatls.report.ledger import MOST_EXAMPLES
 from esatls.verdicts import counted
+from esatls.verdicts.counted import HALVES, LINKS, TRIES, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

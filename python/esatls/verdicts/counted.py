@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 OPENED, TOLD, SEEN, RECEIVED, RECIPIENTS, PROTOCOLS, DELIVERED, FROM_A_HOST = range(8)
 """The families: when connections were open, and what else is known of them; when messages were seen, how they were received from a domain, to how many
 recipients, with which protocols they were delivered, how each delivery went, and how they were received from a host."""
+LINKS, HALVES, WHOLE, TRIES = range(4)
+"""What a family counts: connections, how messages were received with their envelopes, whole messages, or their completed deliveries one by one."""
 
 Piece = Union["Mapping[str, Any]", "Sequence[Mapping[str, Any]]"]
 """Fields of a record, or entries of its deliveries."""
