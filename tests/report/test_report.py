@@ -737,6 +737,19 @@ def test_recipients_count_each_for_itself() -> None:
     assert built["delivery"]["all"]["recipients"]["verdicts"] == {"encrypted": 2, "cleartext": 1, "unknown": 0}
 
 
+def test_recipients_of_a_consolidated_event() -> None:
+    """It states that a message was delivered, not to whom, so that no recipient counts as reached; the note says so."""
+    text = (
+        "2026-03-03T12:00:01Z esa1 log: CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
+        "ESAMID=1 ESAICID=2 ESADCID=3 act=DELIVERED suser=a@a.example duser=b@b.example;c@b.example ESATLSOutConnStatus=Success"
+    )
+    built = report.build(*records_of(text))
+    assert built["receiving"]["all"]["recipients"]["total"] == 2
+    assert built["delivery"]["all"]["messages"]["verdicts"]["encrypted"] == 1
+    assert built["delivery"]["all"]["recipients"]["total"] == 0
+    assert "does not say which ones it reached" in built["notes"]["recipients"]
+
+
 def test_share_of_attempts() -> None:
     """Beside the share of all, the share of attempts is over TLS: connections on which nobody tried are no part of it."""
     rows = [

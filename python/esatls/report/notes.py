@@ -26,6 +26,7 @@ NOTES: dict[str, str] = {
     ),
     "recipients": (
         "Recipients are those that the appliance accepted (received), and those that deliveries reached, each by the verdict of its own delivery. "
+        "A delivery that only a consolidated event shows has no recipients here, because the event does not say which ones it reached. "
         "The appliance's own report counts messages by recipient."
     ),
     "both": (
