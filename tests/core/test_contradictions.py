@@ -186,14 +186,15 @@ def test_command_line(tmp_path: Path) -> None:
 
 
 def test_report() -> None:
-    """The report's notes have them; without any there is no such note."""
+    """The report's notes have them, with the name of the appliance as it is; without any there is no such note."""
     for lines, expected in ((ONE["one MID on two ICIDs"][0], True), (NONE["one id on both sides"], False)):
         facts, shown = read_facts(lines)[0], Contradictions()
         notes = statistics.build(connections(facts, shown), messages(facts, shown), contradictions=shown)["notes"]
         assert ("contradictions" in notes) is expected
-    facts, shown = read_facts(ONE["one MID on two ICIDs"][0])[0], Contradictions()
-    notes = statistics.build(connections(facts, shown), messages(facts, shown), contradictions=shown)["notes"]
-    assert notes["contradictions"].startswith("Lines without a host: an id was used by two at once, MID 14 at 2024-03-05T10:00:02Z;")
+    for host, name in ((None, "lines without a host"), ("esa1.example.com", "esa1.example.com")):
+        facts, shown = read_facts(ONE["one MID on two ICIDs"][0], host=host)[0], Contradictions()
+        notes = statistics.build(connections(facts, shown), messages(facts, shown), contradictions=shown)["notes"]
+        assert notes["contradictions"].startswith(f"{name}: an id was used by two at once, MID 14 at 2024-03-05T10:00:02Z;")
 
 
 def test_many() -> None:

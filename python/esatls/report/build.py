@@ -125,7 +125,7 @@ def report_on(counts: Counts, contradictions: Contradictions | None = None, *, n
     report["notes"] = dict(NOTES)
     found = [] if contradictions is None else contradictions.found()
     if found:
-        report["notes"]["contradictions"] = " ".join(f"{text[:1].upper()}{text[1:]}." for text in map(str, found))
+        report["notes"]["contradictions"] = " ".join(f"{one}." for one in found)
     return report
 
 
