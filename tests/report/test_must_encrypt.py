@@ -222,6 +222,7 @@ def test_junit_counts_what_is_broken_open_and_without_mail() -> None:
         ("domain,direction\n.example.com,both\n", "line 2: not a domain: '.example.com'"),
         ("domain,direction\nexample..com,both\n", "line 2: not a domain: 'example..com'"),
         ("domain,direction\n,both\n", "line 2: not a domain: ''"),
+        ("domain,direction\nb\xc3\xbccher*.example,both\n", "line 2: not a domain: 'b\u00fccher*.example'"),
         ("domain,direction\nexample.com\n", "line 2: the direction is receiving, delivery or both, not ''"),
         ("domain,direction\n\xff,both\n", "is not a CSV file in UTF-8"),
     ],

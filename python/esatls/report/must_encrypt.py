@@ -89,8 +89,10 @@ def read_rules(path: str) -> list[Rule]:
 
 def _rule(row: Mapping[str, str | None], where: str) -> Rule:
     domain, direction = ((row[name] or "").strip() for name in ("domain", "direction"))
-    # no mail has a partner with an empty label, such as `.example.com`: the rule would always seem to be kept
-    if "@" in domain or re.search(r"\s", domain) or not all(domain.removesuffix(".").split(".")):
+    # a rule that no domain could match would always seem to be kept: one with an empty label (`.example.com`), or with * for a part of a label that is not
+    # ASCII, which DNS writes in another way
+    labels = domain.removesuffix(".").split(".")
+    if "@" in domain or re.search(r"\s", domain) or any(not label or ("*" in label and not label.isascii()) for label in labels):
         raise UsageError(f"{where}: not a domain: {domain!r}")
     if direction not in DIRECTIONS:
         raise UsageError(f"{where}: the direction is receiving, delivery or both, not {direction!r}")
