@@ -458,6 +458,41 @@ def test_the_lists_are_sorted_searched_and_paged(tmp_path: pathlib.Path) -> None
 
 
 @needs_chromium
+def test_shares_are_sorted_whatever_marks_they_have(tmp_path: pathlib.Path) -> None:
+    """Partners are in the order of their share over TLS, also those that are marked for a deprecated protocol or a weak cipher."""
+    kinds = {
+        "TLSv1.2": {"tls_version": "TLSv1.2"},
+        "TLSv1": {"tls_version": "TLSv1"},
+        "RC4": {"tls_version": "TLSv1", "tls_cipher": "RC4-SHA"},
+    }
+    partners = {
+        "a.example": ("TLSv1", 1, 1),
+        "b.example": ("TLSv1.2", 3, 1),
+        "c.example": ("RC4", 1, 9),
+        "d.example": ("TLSv1.2", 0, 1),
+        "e.example": ("RC4", 9, 1),
+    }
+    connections = [
+        connection("delivery", i, verdict, domain=name, mail_flow="outgoing", **(kinds[kind] if verdict == "encrypted" else {}))
+        for name, (kind, over, clear) in partners.items()
+        for i, verdict in enumerate(["encrypted"] * over + ["cleartext"] * clear)
+    ]
+    steps = """
+        addEventListener("DOMContentLoaded", () => {
+          const table = [...document.querySelectorAll("table.full")].find(one => one.caption.textContent === "Connections with partners");
+          const button = table.tHead.rows[0].cells[2].querySelector("button");
+          const told = [1, 2].map(() => { button.click(); return [...table.tBodies[0].rows].map(row => row.cells[0].textContent[0]).join(""); });
+          document.body.textContent = JSON.stringify(told);
+        });
+    """
+    text = re.sub('<meta http-equiv="Content[^>]*>', "", report_html.page(report.build(connections, [])))
+    path = tmp_path / "report.html"
+    path.write_text(text.replace("</body>", f"<script>{steps}</script></body>"), encoding="utf-8")
+    run = chromium(path, tmp_path, "--dump-dom")
+    assert json.loads(next(words for words in Page(run.stdout).text if words.startswith("["))) == ["ebacd", "dcabe"]
+
+
+@needs_chromium
 def test_nothing_is_wider_than_the_window(tmp_path: pathlib.Path) -> None:
     """On windows from wide to narrow, only tables that scroll by themselves are wider than the window, and every link leads somewhere."""
     pairs = [hostile_records(text) for text in HOSTILE]

@@ -46,8 +46,8 @@ addEventListener("DOMContentLoaded", () => document.querySelectorAll("table.full
   search.addEventListener("input", pick);
   back.addEventListener("click", () => { take(); at--; draw(); });
   on.addEventListener("click", () => { take(); at++; draw(); });
-  const value = cell => {
-    const words = cell.textContent.trim(), plain = Number(words.replace(/[,%\s]/g, ""));
+  const value = cell => { // without its marks, such as "weak"
+    const words = [...cell.childNodes].map(part => part.nodeName === "B" ? "" : part.textContent).join("").trim(), plain = Number(words.replace(/[,%\s]/g, ""));
     return words === "" || words === "\u2013" ? -1 : Number.isNaN(plain) ? words.toLowerCase() : plain;
   };
   [...table.tHead.rows[table.tHead.rows.length - 1].cells].forEach((head, place) => {
