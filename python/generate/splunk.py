@@ -105,8 +105,7 @@ def alternation(text: str) -> tuple[str, list[str], str]:
                 return text[: opened - len("(?:")], branches, text[found.end() :]
         elif found["or"] and depth == 1 and opened:
             cuts.append(found.end())
-    message = f"no alternation: {text}"
-    raise ValueError(message)
+    raise ValueError(f"no alternation: {text}")
 
 
 def kind(pattern: str) -> str:
@@ -123,8 +122,7 @@ def always_filled(pattern: str) -> str:
         if found["name"] and depth == optional == 0:
             return found["name"]
         depth += 1 if found["name"] or found["open"] else -1 if found["close"] else 0
-    message = f"{pattern}: no field stands outside of its groups; Splunk needs one that every line has"
-    raise ValueError(message)
+    raise ValueError(f"{pattern}: no field stands outside of its groups; Splunk needs one that every line has")
 
 
 def family_transform(own: str) -> Transform:

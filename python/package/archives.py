@@ -26,8 +26,7 @@ def version() -> str:
     text = (ROOT / "python" / "esatls" / "__init__.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
     if not found:
-        message = "python/esatls/__init__.py has no __version__"
-        raise PackageError(message)
+        raise PackageError("python/esatls/__init__.py has no __version__")
     return found.group(1)
 
 

@@ -56,8 +56,7 @@ def contents() -> tuple[dict[str, bytes], int]:
             found = metadata.distribution(name)
         except metadata.PackageNotFoundError as error:
             if name not in _WITHOUT:
-                message = f"{name} is not installed: pip install ."
-                raise PackageError(message) from error
+                raise PackageError(f"{name} is not installed: pip install .") from error
             oldest.append(_WITHOUT[name])
             continue
         libraries.append(sbom.library(name, found.version, None, supplier, license_id))

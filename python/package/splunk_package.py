@@ -56,8 +56,7 @@ def check_imports(files: dict[str, bytes]) -> None:
         if standard is None or not path.endswith(".py") or path.startswith("lib/splunklib/"):
             continue
         for name in sorted(_imports(source) - own - standard):
-            message = f"{path} imports {name}, which is neither in the package nor in the standard library"
-            raise PackageError(message)
+            raise PackageError(f"{path} imports {name}, which is neither in the package nor in the standard library")
 
 
 def sdk() -> tuple[str, str, str]:
@@ -65,8 +64,7 @@ def sdk() -> tuple[str, str, str]:
     requirements = Path(__file__).with_name("requirements.txt")
     pinned = re.search(r"^(splunk-sdk)==(\S+) --hash=sha256:([0-9a-f]{64})$", requirements.read_text(encoding="utf-8"), re.MULTILINE)
     if not pinned:
-        message = f"{requirements.name} does not pin splunk-sdk with a hash"
-        raise PackageError(message)
+        raise PackageError(f"{requirements.name} does not pin splunk-sdk with a hash")
     name, number, digest = pinned.groups()
     return name, number, digest
 
@@ -84,8 +82,7 @@ def sdk_files() -> dict[str, bytes]:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own fixed words
         if done.returncode or not archive.is_file():
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            message = f"pip could not download {name} {number}: {reason}"
-            raise PackageError(message)
+            raise PackageError(f"pip could not download {name} {number}: {reason}")
     files = {}
     with tarfile.open(archive) as tar:
         for member in tar:

@@ -180,8 +180,7 @@ def pygrok(rows: Sequence[Row], *arguments: str) -> Cells:
     texts = json.dumps([item.text for row in wanted for item in row.items])
     done = subprocess.run(command, input=texts, capture_output=True, text=True, check=False)
     if done.returncode == EXIT_WITHOUT:
-        message = "the Python module regex is not installed"
-        raise NotHereError(message)
+        raise NotHereError("the Python module regex is not installed")
     if done.returncode:
         raise RuntimeError(done.stderr)
     found = iter(json.loads(done.stdout))
@@ -207,8 +206,7 @@ def splunk_commands(version: str) -> Callable[[Sequence[Row]], Cells]:
         with tempfile.TemporaryDirectory(prefix="esatls-conformance-") as folder:
             splunk = splunk_app.installed(Path(folder)).get(version)
             if splunk is None:
-                message = f"no Python {version} found"
-                raise NotHereError(message)
+                raise NotHereError(f"no Python {version} found")
             yield from _splunk_lines(splunk, of_kind(rows, "pattern", "cef", "envelope"))
             yield from _splunk_scenarios(splunk, of_kind(rows, "scenario"))
 
@@ -266,8 +264,7 @@ UNREAD = re.compile(r"\{|CEF:|i Sep |[^'\"]{0,80}\{\"")  # a record around a lin
 def splunk_confs(rows: Sequence[Row]) -> Cells:
     """Try the regular expressions and calculated fields of props.conf and transforms.conf, under PCRE2."""
     if not (CACHE / "pcre2" / ".done").exists():
-        message = "pcre2 is not installed: run tests/splunk/setup.sh"
-        raise NotHereError(message)
+        raise NotHereError("pcre2 is not installed: run tests/splunk/setup.sh")
     text = Extraction("cisco:esa:textmail")
     for row in of_kind(rows, "pattern", "envelope", "scenario"):
         cell = Cell()
@@ -370,8 +367,7 @@ def logstash_ruby(rows: Sequence[Row]) -> Cells:
 def logstash_filter(rows: Sequence[Row]) -> Cells:
     """Run the Logstash filter in a real Logstash."""
     if not logstash.HOME:
-        message = "LOGSTASH_HOME names no Logstash"
-        raise NotHereError(message)
+        raise NotHereError("LOGSTASH_HOME names no Logstash")
     with tempfile.TemporaryDirectory(prefix="esatls-conformance-") as folder:
         yield from _filtered(rows, lambda lines: logstash.run_logstash(Path(folder), lines))
 

@@ -23,23 +23,20 @@ class Kql:
         while text[at:].strip():
             found = _TOKEN.match(text, at)
             if found is None:
-                message = f"no KQL: {text[at:]!r}"
-                raise ValueError(message)
+                raise ValueError(f"no KQL: {text[at:]!r}")
             kind = next(name for name, value in zip(("bracket", "quoted", "word", "colon"), found.groups()) if value is not None)
             self._tokens.append((kind, next(value for value in found.groups() if value is not None)))
             at = found.end()
         self.tree: tuple[Any, ...] = self._or() if self._tokens else ("all",)
         if self._tokens:
-            message = f"more than a query: {text!r}"
-            raise ValueError(message)
+            raise ValueError(f"more than a query: {text!r}")
 
     def _next_is(self, kind: str, value: str) -> bool:
         return bool(self._tokens) and self._tokens[0][0] == kind and self._tokens[0][1].lower() == value
 
     def _take(self, kind: str) -> str:
         if not self._tokens or self._tokens[0][0] != kind:
-            message = f"expected {kind}, found {self._tokens[:1]}"
-            raise ValueError(message)
+            raise ValueError(f"expected {kind}, found {self._tokens[:1]}")
         return self._tokens.pop(0)[1]
 
     def _or(self) -> tuple[Any, ...]:
@@ -79,8 +76,7 @@ class Kql:
 
     def _close(self) -> None:
         if self._take("bracket") != ")":
-            message = "a bracket is not closed"
-            raise ValueError(message)
+            raise ValueError("a bracket is not closed")
 
     def _value(self, field: str) -> tuple[Any, ...]:
         kind = self._tokens[0][0] if self._tokens else ""

@@ -68,8 +68,7 @@ class Server:
             else:
                 return
         log = (self.home / "out.log").read_text(errors="replace")[-4000:]
-        message = f"the search server did not start:\n{log}"
-        raise RuntimeError(message)
+        raise RuntimeError(f"the search server did not start:\n{log}")
 
     def wait(self) -> None:
         """Wait until the node has ended by itself."""

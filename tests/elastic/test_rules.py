@@ -249,8 +249,7 @@ class Serverless(Client):
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002
         """Take everything else."""
         if method == "GET" or "settings" in body:
-            message = f"{method} {path}: refused"
-            raise ElasticError(message, 404 if method == "GET" else 400)
+            raise ElasticError(f"{method} {path}: refused", 404 if method == "GET" else 400)
         self.taken.append((method, path, body))
 
 

@@ -36,22 +36,18 @@ def read(path: Path) -> dict[str, dict[str, str]]:
         head = re.fullmatch(r"\[(.*)\]", line)
         if head:
             if head[1] in stanzas:
-                message = f"{path.name}: [{head[1]}] stands twice"
-                raise ConfError(message)
+                raise ConfError(f"{path.name}: [{head[1]}] stands twice")
             stanza = stanzas[head[1]] = {}
             continue
         key, sign, value = line.partition("=")
         if not sign or stanza is None or not key.strip():
-            message = f"{path.name}: not a setting: {line}"
-            raise ConfError(message)
+            raise ConfError(f"{path.name}: not a setting: {line}")
         while value.endswith("\\"):
             value = value[:-1] + "\n" + next(lines)
         if re.search(r"\\[ \t]+(?:\n|$)", value):
-            message = f"{path.name}: white space behind a backslash: {key}"
-            raise ConfError(message)
+            raise ConfError(f"{path.name}: white space behind a backslash: {key}")
         if key.strip() in stanza:
-            message = f"{path.name}: {key.strip()} stands twice"
-            raise ConfError(message)
+            raise ConfError(f"{path.name}: {key.strip()} stands twice")
         stanza[key.strip()] = value.strip()
     return stanzas
 

@@ -118,13 +118,11 @@ def rows_of(body: bytes) -> Iterator[dict[str, Value]]:
     reader = csv.reader(io.StringIO(body.decode("utf-8").replace("\0", _NUL), newline=""), strict=True)
     columns = next(reader)
     if len(set(columns)) != len(columns):
-        message = f"a column stands twice: {sorted(name for name in columns if columns.count(name) > 1)}"
-        raise ProtocolError(message)
+        raise ProtocolError(f"a column stands twice: {sorted(name for name in columns if columns.count(name) > 1)}")
     for read in reader:
         cells = [cell.replace(_NUL, "\0") for cell in read]
         if len(cells) != len(columns):
-            message = f"a row has {len(cells)} cells under {len(columns)} columns"
-            raise ProtocolError(message)
+            raise ProtocolError(f"a row has {len(cells)} cells under {len(columns)} columns")
         row: dict[str, Value] = {}
         for name, cell in zip(columns, cells):
             if not cell:
@@ -213,8 +211,7 @@ class Command:
         errors = self.errors.read().decode(errors="replace")
         self.errors.close()
         if kind is None and (code or rest or errors):
-            message = f"the command ended with code {code}, {len(rest)} bytes too many and on standard error: {errors}"
-            raise ProtocolError(message)
+            raise ProtocolError(f"the command ended with code {code}, {len(rest)} bytes too many and on standard error: {errors}")
 
     def ask(self, metadata: dict[str, Any], body: bytes = b"", *, parse: bool = True) -> Reply:
         """Send one request, and return the reply to it; without `parse`, the rows are only in its body."""
@@ -227,8 +224,7 @@ class Command:
         found = HEADER.fullmatch(first)
         if not found:
             self.errors.seek(0)
-            message = f"no reply but {first!r}; standard error: {self.errors.read().decode(errors='replace')}"
-            raise ProtocolError(message)
+            raise ProtocolError(f"no reply but {first!r}; standard error: {self.errors.read().decode(errors='replace')}")
         answer = self.process.stdout.read(int(found.group(1)))
         content = self.process.stdout.read(int(found.group(2)))
         columns, rows = decode(content) if parse else ([], [])
@@ -295,8 +291,7 @@ class Splunk:
         stanza = re.search(rf"^\[{re.escape(name)}\]$(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
         found = re.search(r"^filename = (\S+)$", stanza.group(1), re.MULTILINE) if stanza else None
         if not found:
-            message = f"commands.conf has no [{name}] with a filename"
-            raise ProtocolError(message)
+            raise ProtocolError(f"commands.conf has no [{name}] with a filename")
         return found.group(1)
 
     def stream(self, name: str, events: Sequence[dict[str, Value]], arguments: Sequence[str] = ()) -> Result:
@@ -304,8 +299,7 @@ class Splunk:
         with self.command(name) as command:
             told = command.getinfo(name, arguments)
             if told.metadata.get("type") != "streaming":
-                message = f"{name} calls itself {told.metadata.get('type')}, not streaming"
-                raise ProtocolError(message)
+                raise ProtocolError(f"{name} calls itself {told.metadata.get('type')}, not streaming")
             result = Result(messages=told.messages)
             wanted: list[str] = told.metadata.get("required_fields") or []
             selected = bool(wanted) and "*" not in wanted
@@ -331,8 +325,7 @@ class Splunk:
                 continue
             number = row.pop("_chunked_idx", None)
             if not isinstance(number, str) or not number.isdigit() or int(number) >= len(events):
-                message = f"a row came back with _chunked_idx {number!r}"
-                raise ProtocolError(message)
+                raise ProtocolError(f"a row came back with _chunked_idx {number!r}")
             result.rows.append({**events[int(number)], **row})
 
     def report(
@@ -350,8 +343,7 @@ class Splunk:
         with self.command(name) as command:
             told = command.getinfo(name, arguments, preview=preview, span=span)
             if told.metadata.get("type") != "reporting":
-                message = f"{name} calls itself {told.metadata.get('type')}, not reporting"
-                raise ProtocolError(message)
+                raise ProtocolError(f"{name} calls itself {told.metadata.get('type')}, not reporting")
             result = Result(messages=told.messages)
             rows = list(events)
             if mapped:

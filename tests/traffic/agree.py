@@ -186,8 +186,7 @@ def cli_output(kind: str, corpus: Corpus, envelope: Envelope, logs: Sequence[tup
             variables = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
             done = subprocess.run([sys.executable, "-m", "esatls", *command], stdout=subprocess.PIPE, env=variables, check=False)
         if done.returncode:
-            message = f"esatls {' '.join(command)} ended with code {done.returncode}"
-            raise RuntimeError(message)
+            raise RuntimeError(f"esatls {' '.join(command)} ended with code {done.returncode}")
         yield life, done.stdout
 
 
@@ -460,8 +459,7 @@ def _work(tasks: list[Task], arguments: argparse.Namespace, path: Path) -> None:
     if "splunk" in arguments.engines:
         splunks = splunk_app.installed(arguments.work / "app")
         if not splunks:
-            message = "none of the Pythons that Splunk runs is here: run with --engines cli"
-            raise SystemExit(message)
+            raise SystemExit("none of the Pythons that Splunk runs is here: run with --engines cli")
     corpus = None
     server: Server | None = None
     for task in tasks:

@@ -127,18 +127,16 @@ class Client:
         except urllib.error.HTTPError as error:
             with error:
                 reason = _reason(error.read())
-            message = f"{method} {self.url}{path}: {error.code} {reason or error.reason}"
-            raise ElasticError(_one_line(message) + (self._key_hint() if error.code == 401 else ""), error.code) from error
+            hint = self._key_hint() if error.code == 401 else ""
+            raise ElasticError(_one_line(f"{method} {self.url}{path}: {error.code} {reason or error.reason}") + hint, error.code) from error
         except urllib.error.URLError as error:
             message = f"{self.url}: {_connection_problem(error.reason)}"
             kind = ElasticError if isinstance(error.reason, ssl.SSLCertVerificationError) else UnreachableError
             raise kind(_one_line(message)) from error
         except (OSError, http.client.HTTPException) as error:
-            message = f"{self.url}: {error}"
-            raise UnreachableError(_one_line(message)) from error
+            raise UnreachableError(_one_line(f"{self.url}: {error}")) from error
         except ValueError as error:
-            message = f"{self.url}: {error}"
-            raise ElasticError(_one_line(message)) from error
+            raise ElasticError(_one_line(f"{self.url}: {error}")) from error
         try:
             return json.loads(text) if text else None
         except ValueError:
@@ -170,8 +168,7 @@ class Client:
         body = ("\n".join(lines) + "\n").encode()
         answer = self.request("POST", "/_bulk", body, {"Content-Type": "application/x-ndjson"})
         if not isinstance(answer, dict):
-            message = f"{self.url}: the answer is cut off, or not a search server's"
-            raise UnreachableError(message)
+            raise UnreachableError(f"{self.url}: the answer is cut off, or not a search server's")
         if not answer["errors"]:
             return []
         results = enumerate(next(iter(item.values())) for item in answer["items"])
@@ -203,8 +200,7 @@ def _context(ca_cert: str | None, *, verify: bool) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca_cert)
     except (OSError, ssl.SSLError) as error:
-        message = f"cannot read the certificate file {ca_cert}: {error}"
-        raise ElasticError(message) from error
+        raise ElasticError(f"cannot read the certificate file {ca_cert}: {error}") from error
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

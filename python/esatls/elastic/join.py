@@ -122,8 +122,7 @@ def _check_rights(server: Retrying, events: Sequence[str]) -> None:
         raise
     missing = [f"{right} on {names}" for names, rights in needed.items() for right in rights if not answer.get("index", {}).get(names, {}).get(right, False)]
     if missing:
-        message = f"{server.client.url}: the key lacks rights: {', '.join(missing)}"
-        raise ElasticError(message, 403)
+        raise ElasticError(f"{server.client.url}: the key lacks rights: {', '.join(missing)}", 403)
 
 
 class _Renamed(Exception):  # noqa: N818 (no error: a reason to begin again)
@@ -226,8 +225,7 @@ class _Run:
             if all(one.is_whole for one in done.values()):
                 pending = sorted((name, *ref) for name, one in done.items() for ref in one.refused)
                 if len(pending) > _MOST_PENDING:
-                    message = f"the server rejects too many records: more than {_MOST_PENDING:,}"
-                    raise ElasticError(message)
+                    raise ElasticError(f"the server rejects too many records: more than {_MOST_PENDING:,}")
                 self.progress = self.progress._replace(pending=tuple(pending))
                 # what an earlier try wrote is unchanged in a later one
                 unchanged = sum(one.unchanged for one in done.values()) - before
@@ -235,8 +233,9 @@ class _Run:
                 self.counts = self.counts._replace(unchanged=self.counts.unchanged + unchanged, refused=self.counts.refused + refused)
                 return
             before += sum(one.written for one in done.values())
-        message = "the records are being changed by another command: join again when it has ended (or they were written before esatls elastic setup)"
-        raise ElasticError(message, CHANGED_SINCE)
+        raise ElasticError(
+            "the records are being changed by another command: join again when it has ended (or they were written before esatls elastic setup)", CHANGED_SINCE
+        )
 
     def _write(self, changes: _Changes) -> _Done:
         """Write documents, then delete others."""

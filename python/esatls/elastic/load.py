@@ -42,8 +42,7 @@ def _document(writer: Writer, line: bytes | str, number: int) -> Document:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        message = f"line {number} is not JSON: {error}"
-        raise ElasticError(message) from error
+        raise ElasticError(f"line {number} is not JSON: {error}") from error
     message = f"line {number} is not a record of esatls"
     if not isinstance(record, dict):
         raise ElasticError(message)

@@ -39,8 +39,7 @@ class Retrying:
             try:
                 answer = self.client.request(method, path, body)
                 if not isinstance(answer, dict):
-                    message = f"{method} {self.client.url}{path}: the answer is cut off, or not a search server's"
-                    raise UnreachableError(message)
+                    raise UnreachableError(f"{method} {self.client.url}{path}: the answer is cut off, or not a search server's")
             except ElasticError as error:  # noqa: PERF203 (the loop is a wait)
                 if not error.may_pass or not wait.pause(str(error)):
                     raise

@@ -49,8 +49,7 @@ def load_detections(client: Client, space: str = "") -> Loaded:
     errors: list[dict[str, Any]] = answer.get("errors", []) if isinstance(answer, dict) else [{"error": {"message": str(answer)}}]
     reasons = [one["error"] for one in errors if one.get("error", {}).get("status_code") != _PRESENT]
     if reasons:
-        message = f"{client.url}: Kibana rejected the detections: {'; '.join(str(one.get('message')) for one in reasons[:3])}"
-        raise ElasticError(message)
+        raise ElasticError(f"{client.url}: Kibana rejected the detections: {'; '.join(str(one.get('message')) for one in reasons[:3])}")
     return Loaded(len(text.splitlines()) - len(errors), len(errors))
 
 

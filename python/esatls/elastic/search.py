@@ -131,6 +131,5 @@ def whole(answer: dict[str, Any]) -> dict[str, Any]:
     """Return an answer. Raises ``ElasticError`` if a part of an index is missing from it."""
     failed = answer.get("_shards", {}).get("failed", 0)
     if failed or answer.get("timed_out"):
-        message = f"not all documents could be read: {f'{failed} shards failed' if failed else 'the search timed out'}"
-        raise ElasticError(message)
+        raise ElasticError(f"not all documents could be read: {f'{failed} shards failed' if failed else 'the search timed out'}")
     return answer

@@ -95,23 +95,22 @@ def asset(name: str) -> str:
         path = folder / name
         if path.is_file():
             return path.read_text(encoding="utf-8")
-    message = f"{name} is missing from the package: install it again"
-    raise ElasticError(message)
+    raise ElasticError(f"{name} is missing from the package: install it again")
 
 
 def capabilities(client: Client) -> Capabilities:
     """Ask the server what it is, and what an earlier set-up has left. Raises ``ElasticError`` if it is not a search server, or too old."""
     answer = client.request("GET", "/")
     if not isinstance(answer, dict) or not isinstance(answer.get("version"), dict):
-        message = f"{client.url}: is not an Elasticsearch server"
-        raise ElasticError(message)
+        raise ElasticError(f"{client.url}: is not an Elasticsearch server")
     version = answer["version"]
     distribution = version.get("distribution", "elasticsearch")
     numbers = tuple(int(part) for part in re.findall(r"\d+", str(version.get("number", "")))[:3])
     serverless = version.get("build_flavor") == "serverless"
     if not serverless and numbers < _OLDEST.get(distribution, ()):
-        message = f"{client.url}: {distribution} {version.get('number')} is too old: Elasticsearch 8.0 or later, or OpenSearch 2.14 or later, is needed"
-        raise ElasticError(message)
+        raise ElasticError(
+            f"{client.url}: {distribution} {version.get('number')} is too old: Elasticsearch 8.0 or later, or OpenSearch 2.14 or later, is needed"
+        )
     present = tuple(name for name in _SERVER_TEMPLATES if client.exists(f"/_component_template/{name}"))
     known = Capabilities(distribution, numbers, serverless, present)
     places = () if known.ignores_missing else (*(f"/_component_template/{name}" for name in CUSTOM.values()), f"/_ingest/pipeline/{CUSTOM_PIPELINE}")
@@ -139,12 +138,10 @@ def check_kibana(client: Client) -> None:
         answer = None
     # without valid credentials, Kibana shows only its status
     if not isinstance(answer, dict) or not isinstance(answer.get("status"), dict):
-        message = f"{client.url}: is not a Kibana server"
-        raise ElasticError(message)
+        raise ElasticError(f"{client.url}: is not a Kibana server")
     number = str(answer.get("version", {}).get("number", "")) if isinstance(answer.get("version"), dict) else ""
     if number and tuple(int(part) for part in re.findall(r"\d+", number)[:2]) < _OLDEST_KIBANA:
-        message = f"{client.url}: Kibana {number} is too old: 8.8 or later is needed"
-        raise ElasticError(message)
+        raise ElasticError(f"{client.url}: Kibana {number} is too old: 8.8 or later is needed")
 
 
 def check_time_zone(client: Client, name: str) -> None:
@@ -289,6 +286,5 @@ def load_dashboards(client: Client, space: str = "") -> int:
     if not isinstance(answer, dict) or not answer.get("success"):
         errors = answer.get("errors", []) if isinstance(answer, dict) else []
         reasons = "; ".join(f"{error.get('type')} {error.get('id')}: {error.get('error', {}).get('type')}" for error in errors[:3])
-        message = f"{client.url}: Kibana rejected the dashboards: {reasons or answer}"
-        raise ElasticError(message)
+        raise ElasticError(f"{client.url}: Kibana rejected the dashboards: {reasons or answer}")
     return int(answer.get("successCount", 0))

@@ -60,8 +60,7 @@ def document_of(record: Record, ingested: str, *, writer: str = "load", otherwis
         time = record.get("first_seen")
         key = [record.get("esa_host"), record["mid"], time]
     else:
-        message = "not a record of a connection or a message: esatls connections and esatls messages --format json print them"
-        raise ElasticError(message)
+        raise ElasticError("not a record of a connection or a message: esatls connections and esatls messages --format json print them")
     document.setdefault("@timestamp", time or ingested)
     document["event"]["ingested"] = ingested
     document["esatls"]["record"] = {"writer": writer}

@@ -65,8 +65,7 @@ class Browser:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            message = "the browser ended"
-            raise BrowserError(message)
+            raise BrowserError("the browser ended")
         answer = json.loads(line)
         if "error" in answer:
             raise BrowserError(answer["error"])
@@ -98,8 +97,7 @@ class Browser:
         try:
             self.do("wait", expression=expression)
         except BrowserError as error:
-            message = f"{panel} does not show {texts}: {self.text(panel)!r} ({error})"
-            raise BrowserError(message) from error
+            raise BrowserError(f"{panel} does not show {texts}: {self.text(panel)!r} ({error})") from error
 
     def wait_gone(self, panel: str, text: str) -> None:
         """Wait until a panel shows rows, and not this text."""
@@ -164,8 +162,7 @@ class Browser:
         try:
             self.do("wait", expression=f"JSON.stringify({_WIDE}) === '[{width},[]]'")
         except BrowserError as error:
-            message = f"the panels do not fill {width} pixels: {self.wide()} ({error})"
-            raise BrowserError(message) from error
+            raise BrowserError(f"the panels do not fill {width} pixels: {self.wide()} ({error})") from error
 
     def records(self, panel: str) -> list[dict[str, str]]:
         """Return the rows of a table panel as dicts, as soon as there is a row."""

@@ -28,8 +28,7 @@ def _definition_text(view: str) -> str:
     root = ET.fromstring((VIEWS / f"{view}.xml").read_text(encoding="utf-8"))  # noqa: S314 - our own file
     text = root.findtext("definition")
     if root.tag != "dashboard" or root.get("version") != "2" or not text:
-        message = f"{view} is no Dashboard Studio view"
-        raise ValueError(message)
+        raise ValueError(f"{view} is no Dashboard Studio view")
     return text
 
 
