@@ -251,6 +251,7 @@ class Serverless(Client):
         if method == "GET" or "settings" in body:
             raise ElasticError(f"{method} {path}: refused", 404 if method == "GET" else 400)
         self.taken.append((method, path, body))
+        return {"result": "created"}
 
 
 def test_a_serverless_project_takes_the_list() -> None:

@@ -19,6 +19,7 @@ from esatls.elastic.client import Client, ElasticError
 from esatls.elastic.join import join
 
 from tests import terminal
+from tests.elastic.proxy import Answer, Proxy
 from tests.elastic.store import answers, index_lines, reset, simulate
 
 if TYPE_CHECKING:
@@ -396,6 +397,30 @@ def test_file_without_a_secret(tmp_path: Path, option: str, content: bytes, wron
 def test_errors_are_one_line(arguments: list[str], given: str | None, message: str) -> None:
     """Whatever is wrong is told in one line, with exit code 1 and no traceback."""
     assert run(*arguments, given=given) == (1, [], f"esatls: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Answer(503, b"<html>", 99), "503 Service Unavailable"),
+        (Answer(200, b"{}", 2), "the answer is cut off, or not a search server's"),
+        (Answer(200, b"<html>", 6), "the answer is cut off, or not a search server's"),
+    ],
+)
+@pytest.mark.parametrize("command", [["load", "--patience", "0"], ["join", "--patience", "0"], ["must-encrypt"]])
+def test_an_answer_that_is_no_search_server_s_is_told_in_one_line(command: list[str], answer: Answer, message: str, tmp_path: Path) -> None:
+    """An error that is cut off, an object of another kind, or the page of a balancer: nothing counts as written."""
+    listed = tmp_path / "partners.csv"
+    listed.write_text("domain,direction,owner\nexample.com,both,\n")
+    record = {"esa_direction": "receiving", "icid": 5, "opened": "2024-01-01T00:00:00Z", "tls_verdict": "unused", "messages": 0}
+    proxy = Proxy("http://127.0.0.1:1")
+    proxy.fault = lambda _, __: answer
+    try:
+        done = run(*command, "--url", proxy.url, *([str(listed)] if command == ["must-encrypt"] else []), given=json.dumps(record))
+    finally:
+        proxy.stop()
+    asked = proxy.requests[-1]
+    assert done == (1, [], f"esatls: {asked.method} {proxy.url}{asked.path}: {message}\n")
 
 
 def test_a_file_with_a_secret_is_text_in_utf_8(tmp_path: Path) -> None:

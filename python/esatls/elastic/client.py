@@ -126,7 +126,7 @@ class Client:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             with error:
-                reason = _reason(error.read())
+                reason = _reason(_body(error))
             hint = self._key_hint() if error.code == 401 else ""
             raise ElasticError(_one_line(f"{method} {self.url}{path}: {error.code} {reason or error.reason}") + hint, error.code) from error
         except urllib.error.URLError as error:
@@ -141,6 +141,13 @@ class Client:
             return json.loads(text) if text else None
         except ValueError:
             return text.decode("utf-8", "replace")
+
+    def ask(self, part: str, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> dict[str, Any]:
+        """Send a request, and return the answer, an object with this ``part``. Any other answer is a proxy's, or cut off, and raises ``UnreachableError``."""
+        answer = self.request(method, path, body, headers)
+        if not isinstance(answer, dict) or part not in answer:
+            raise UnreachableError(f"{method} {self.url}{path}: the answer is cut off, or not a search server's")
+        return answer
 
     def _key_hint(self) -> str:
         """Return what a user can do when the server asks for credentials."""
@@ -166,9 +173,7 @@ class Client:
         if not lines:
             return []
         body = ("\n".join(lines) + "\n").encode()
-        answer = self.request("POST", "/_bulk", body, {"Content-Type": "application/x-ndjson"})
-        if not isinstance(answer, dict):
-            raise UnreachableError(f"{self.url}: the answer is cut off, or not a search server's")
+        answer = self.ask("errors", "POST", "/_bulk", body, {"Content-Type": "application/x-ndjson"})
         if not answer["errors"]:
             return []
         results = enumerate(next(iter(item.values())) for item in answer["items"])
@@ -184,6 +189,14 @@ class Client:
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/ndjson\r\n\r\n'
         body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
         return self.request("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={boundary}", **(headers or {})})
+
+
+def _body(error: urllib.error.HTTPError) -> bytes:
+    """Return the text of an error; none if it is cut off."""
+    try:
+        return error.read()
+    except (OSError, http.client.HTTPException):
+        return b""
 
 
 def _parts(url: str) -> urllib.parse.SplitResult | None:

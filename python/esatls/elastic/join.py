@@ -115,12 +115,12 @@ def _check_rights(server: Retrying, events: Sequence[str]) -> None:
     needed = {**dict.fromkeys(events, RIGHTS_TO_EVENTS), **{names: rights for names, rights in RIGHTS.items() if names != EVENTS}}
     asked = {"index": [{"names": [names], "privileges": [*rights], "allow_restricted_indices": False} for names, rights in needed.items()]}
     try:
-        answer = server.request("POST", "/_security/user/_has_privileges", asked)
+        answer = server.ask("index", "POST", "/_security/user/_has_privileges", asked)
     except ElasticError as error:
         if error.status in {400, 404, 405, 500}:
             return  # a server without security
         raise
-    missing = [f"{right} on {names}" for names, rights in needed.items() for right in rights if not answer.get("index", {}).get(names, {}).get(right, False)]
+    missing = [f"{right} on {names}" for names, rights in needed.items() for right in rights if not answer["index"].get(names, {}).get(right, False)]
     if missing:
         raise ElasticError(f"{server.client.url}: the key lacks rights: {', '.join(missing)}", 403)
 

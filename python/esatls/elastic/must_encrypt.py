@@ -22,7 +22,7 @@ def put(client: Client, receiving: Iterable[str], delivery: Iterable[str]) -> tu
     sides = {"receiving": _names(receiving), "delivery": _names(delivery)}
     if not client.exists(f"/{INDEX}"):
         _create(client)
-    client.request("PUT", f"/{INDEX}/_doc/{DOCUMENT}?refresh=true", sides)
+    client.ask("result", "PUT", f"/{INDEX}/_doc/{DOCUMENT}?refresh=true", sides)
     return len(sides["receiving"]), len(sides["delivery"])
 
 

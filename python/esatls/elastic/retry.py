@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Callable
 
-from esatls.elastic.client import BUSY, Client, ElasticError, Refusal, UnreachableError
+from esatls.elastic.client import BUSY, Client, ElasticError, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,19 +32,15 @@ class Retrying:
         self.tell = tell or (lambda _line: None)
         self._patience = patience
 
-    def request(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        """Send a request that may be sent twice, and return the answer, an object. Raises ``ElasticError`` if the server refuses, or patience ends."""
+    def ask(self, part: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """Send a request that may be sent twice, and return the answer, which has this ``part``. Raises ``ElasticError`` if refused, or patience ends."""
         wait = _Wait(self)
         while True:
             try:
-                answer = self.client.request(method, path, body)
-                if not isinstance(answer, dict):
-                    raise UnreachableError(f"{method} {self.client.url}{path}: the answer is cut off, or not a search server's")
+                return self.client.ask(part, method, path, body)
             except ElasticError as error:  # noqa: PERF203 (the loop is a wait)
                 if not error.may_pass or not wait.pause(str(error)):
                     raise
-            else:
-                return answer
 
     def bulk(self, actions: Sequence[Action]) -> list[Refusal]:
         """Send a batch, and repeat what the server may accept later; return what it rejected in the end, by its position in the batch."""

@@ -68,7 +68,7 @@ class Snapshot:
             body["docvalue_fields"] = [{"field": "@timestamp", "format": "strict_date_time"}]
         if behind:
             body["search_after"] = [behind.ingested, behind.seq_no - 1]
-        answer = whole(self._server.request("POST", "/_search?allow_partial_search_results=false", body))
+        answer = whole(self._server.ask("hits", "POST", "/_search?allow_partial_search_results=false", body))
         self._point = answer.get("pit_id", self._point)
         return [
             Hit((hit["_index"], hit["_id"]), int(hit["sort"][0]), hit.get("_seq_no", -1), hit.get("_primary_term", -1), _source(hit))
@@ -114,13 +114,13 @@ def _source(hit: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def snapshot(server: Retrying, indices: str) -> Iterator[Snapshot]:
     """Take a snapshot of some indices, with all that was written to them before. A closed index among them is an error, because it hides documents."""
-    whole(server.request("POST", f"/{indices}/_refresh?{_EXPAND}"))
+    whole(server.ask("_shards", "POST", f"/{indices}/_refresh?{_EXPAND}"))
     # OpenSearch fails if no index matches a pattern: this one always exists, and its mapping lets searches find nothing in it
     path = f"{indices},{STATE}"
     if server.client.is_elasticsearch:
-        found = Snapshot(server, server.request("POST", f"/{path}/_pit?keep_alive={_KEPT}&{_EXPAND}")["id"])
+        found = Snapshot(server, server.ask("id", "POST", f"/{path}/_pit?keep_alive={_KEPT}&{_EXPAND}")["id"])
     else:
-        found = Snapshot(server, whole(server.request("POST", f"/{path}/_search/point_in_time?keep_alive={_KEPT}&{_EXPAND}"))["pit_id"])
+        found = Snapshot(server, whole(server.ask("pit_id", "POST", f"/{path}/_search/point_in_time?keep_alive={_KEPT}&{_EXPAND}"))["pit_id"])
     try:
         yield found
     finally:

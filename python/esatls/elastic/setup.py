@@ -148,7 +148,7 @@ def check_time_zone(client: Client, name: str) -> None:
     """Raise ``UsageError`` for a time zone that does not exist, or that the server, which reads the stamps, does not know: its names are Java's."""
     time_zone(name)
     pipeline = {"processors": [{"script": {"source": "ZoneId.of(params.zone)", "params": {"zone": name}}}]}
-    answer = client.request("POST", "/_ingest/pipeline/_simulate", {"pipeline": pipeline, "docs": [{"_source": {}}]})
+    answer = client.ask("docs", "POST", "/_ingest/pipeline/_simulate", {"pipeline": pipeline, "docs": [{"_source": {}}]})
     if any("error" in one for one in answer["docs"]):
         raise UsageError(f"the server does not know the time zone {name}: use a name such as Europe/Berlin, or an offset such as -05:00")
 

@@ -98,10 +98,10 @@ class Lock:
         holder = f"process {os.getpid()} on {platform.node() or 'a host without a name'}"
         params = {"owner": self._owner, "holder": holder, "lease": _LEASE, "changes": changes, "begins": begins, "ends": ends}
         body = {"scripted_upsert": True, "upsert": {}, "script": {"lang": "painless", "source": _HOLD, "params": params}}
-        answer = self._server.request("POST", f"/{STATE}/_update/{_DOCUMENT}?retry_on_conflict=5&_source=true", body)
+        answer = self._server.ask("result", "POST", f"/{STATE}/_update/{_DOCUMENT}?retry_on_conflict=5&_source=true", body)
         state: dict[str, Any] = answer["get"]["_source"] if "get" in answer else {}
         if answer["result"] == "noop" or state.get("owner") != (None if ends else self._owner):
-            known = self._server.request("GET", f"/{STATE}/_doc/{_DOCUMENT}").get("_source", {})
+            known = self._server.ask("_source", "GET", f"/{STATE}/_doc/{_DOCUMENT}")["_source"]
             until = f" until {rfc3339(int(known['until']) // 1000)} at the latest" if "until" in known else ""
             raise LockedError(f"another join is running ({known.get('holder', 'it left no name')}){until}: this one wrote and deleted nothing")
         return state
@@ -144,4 +144,4 @@ def report(server: Retrying, began: int, ended: int, counts: Counts, progress: P
         document["message"] = "\n".join(map(str, contradictions))
     if failure is not None:
         document["error"] = {"message": failure}
-    server.request("POST", f"/{stream('runs')}/_doc", document)
+    server.ask("result", "POST", f"/{stream('runs')}/_doc", document)

@@ -127,9 +127,9 @@ class Writer:
         for name in sorted({one.stream for one in documents}):
             ids = [one.id for one in documents if one.stream == name]
             if refresh:
-                whole(self._server.request("POST", f"/{name}/_refresh?ignore_unavailable=true"))
+                whole(self._server.ask("_shards", "POST", f"/{name}/_refresh?ignore_unavailable=true"))
             query = {"size": len(ids), "query": {"ids": {"values": ids}}, "_source": ["esatls.record.writer"], "seq_no_primary_term": True}
-            answer = whole(self._server.request("POST", f"/{name}/_search?allow_partial_search_results=false&ignore_unavailable=true", query))
+            answer = whole(self._server.ask("hits", "POST", f"/{name}/_search?allow_partial_search_results=false&ignore_unavailable=true", query))
             for hit in answer["hits"]["hits"]:
                 found[hit["_id"]] = Hit((hit["_index"], hit["_id"]), 0, hit["_seq_no"], hit["_primary_term"], hit["_source"])
         return found
