@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from esatls.elastic.must_encrypt import DOCUMENT, INDEX
-from esatls.elastic.streams import pattern
-from kibana import OVER_TLS_CONNECTIONS
+from esatls.elastic.kibana import uuid_of
+from esatls.elastic.streams import CONNECTIONS, EVENTS, MESSAGES, RUNS
+from kibana import OVER_TLS_CONNECTIONS, listed
 from lens import compact
 
 OUT = Path("logstash/kibana")
 TAGS = ["esatls", "TLS"]
-CONNECTIONS, MESSAGES, EVENTS, RUNS = map(pattern, ("connections", "messages", "events", "runs"))
 # the reasons behind `tls_verify`, and what peers say about our certificate and who issued it
 CERTIFICATE = [{"wildcard": {"event.reason": {"value": value, "case_insensitive": True}}} for value in ("*certificate*", "*alert unknown ca*")]
 RETIRED = "tls.version_protocol : ssl or tls.version : (1 or 1.0 or 1.1)"
@@ -62,10 +59,6 @@ def _all(*parts: dict[str, Any]) -> dict[str, Any]:
 
 def _any(*parts: dict[str, Any]) -> dict[str, Any]:
     return {"bool": {"should": list(parts), "minimum_should_match": 1}}
-
-
-def _listed(side: str, partner: str) -> dict[str, Any]:
-    return {"terms": {partner: {"index": INDEX, "id": DOCUMENT, "path": side}}}
 
 
 def alerts() -> tuple[Alert, ...]:
@@ -128,8 +121,8 @@ def alerts() -> tuple[Alert, ...]:
             query=_all(
                 {"range": {"@timestamp": {"gte": "now-6d"}}},
                 _any(
-                    _all({"term": {"esatls.received.verdict": "cleartext"}}, _listed("receiving", "esatls.received.partner")),
-                    _listed("delivery", "esatls.delivered.cleartext_partner"),
+                    _all({"term": {"esatls.received.verdict": "cleartext"}}, listed("receiving", "esatls.received.partner")),
+                    listed("delivery", "esatls.delivered.cleartext_partner"),
                 ),
             ),
             time="event.ingested",
@@ -174,11 +167,6 @@ def detections() -> tuple[Detection, ...]:
     )
 
 
-def identity(kind: str, name: str) -> str:
-    """Return the id of a rule, made from its name; it looks like a random UUID, because Kibana accepts no other."""
-    return str(uuid.UUID(bytes=hashlib.sha256(f"esatls {kind} {name}".encode()).digest()[:16], version=4))
-
-
 def alert_body(alert: Alert) -> dict[str, Any]:
     """Return an alert as the alerting API expects it."""
     params: dict[str, Any] = {
@@ -213,7 +201,7 @@ def alert_body(alert: Alert) -> dict[str, Any]:
 def detection_body(rule: Detection) -> dict[str, Any]:
     """Return a rule as the detection engine imports it."""
     body: dict[str, Any] = {
-        "rule_id": identity("detection", rule.name),
+        "rule_id": uuid_of(f"esatls detection {rule.name}"),
         "name": rule.title,
         "description": rule.description,
         "enabled": False,
@@ -235,6 +223,6 @@ def detection_body(rule: Detection) -> dict[str, Any]:
 
 def files() -> dict[Path, str]:
     """Return the generated files, with one rule per line."""
-    alerting = [{"id": identity("alert", alert.name), **alert_body(alert)} for alert in alerts()]
+    alerting = [{"id": uuid_of(f"esatls alert {alert.name}"), **alert_body(alert)} for alert in alerts()]
     detecting = [detection_body(rule) for rule in detections()]
     return {OUT / f"{name}.ndjson": "".join(compact(one) + "\n" for one in found) for name, found in (("alerts", alerting), ("detections", detecting))}

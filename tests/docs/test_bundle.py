@@ -15,6 +15,7 @@ from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
 from esatls.elastic.client import Client
 from esatls.elastic.join import RIGHTS as JOIN
+from esatls.elastic.kibana import DASHBOARDS
 
 from tests.docs.examples import ROOT, blocks
 from tests.elastic.test_setup import StandIn
@@ -35,7 +36,7 @@ def test_commands_send_what_the_setup_sends(tmp_path: Path) -> None:
         tar.extractall(tmp_path / "logstash", filter="data") if sys.version_info >= (3, 12) else tar.extractall(tmp_path / "logstash")  # noqa: S202
     known = setting_up.Capabilities("elasticsearch", (8, 7, 0), serverless=False, templates=())
     steps = [*setting_up.server_steps(known)]
-    server = StandIn({path.partition("?")[0]: (200, {}) for path in (*(step.path for step in steps), setting_up.DASHBOARDS)})
+    server = StandIn({path.partition("?")[0]: (200, {}) for path in (*(step.path for step in steps), DASHBOARDS)})
     (commands,) = [block.text for block in blocks("logstash/README.md") if block.language == "sh"]
     for address in ("https://elastic.example.com:9200", "https://kibana.example.com:5601"):
         commands = commands.replace(address, server.url)
@@ -44,7 +45,7 @@ def test_commands_send_what_the_setup_sends(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert done.returncode == 0, done.stderr
-    assert [(method, path) for method, path, _, _ in server.requests] == [*((step.method, step.path) for step in steps), ("POST", setting_up.DASHBOARDS)]
+    assert [(method, path) for method, path, _, _ in server.requests] == [*((step.method, step.path) for step in steps), ("POST", DASHBOARDS)]
     sent = [json.loads(body) for _, _, _, body in server.requests[:-1]]
     assert sent == [step.body for step in steps]
     *_, headers, body = server.requests[-1]

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls.elastic import must_encrypt, rules
+from esatls.elastic import must_encrypt
 from esatls.elastic.client import Client, ElasticError
 from esatls.elastic.join import join
+from esatls.elastic.kibana import DETECTIONS as PATH
+from esatls.elastic.kibana import id_in, load_detections
 from esatls.report.must_encrypt import check, read_rules
 
 from tests.core.support import records_of
@@ -269,11 +271,9 @@ STATUS = {"status": {"overall": {"level": "available"}}, "version": {"number": "
 
 def test_rules_are_created_once() -> None:
     """What is there stays as it is; each rule is asked for by its id in the space."""
-    paths = {
-        f"/s/mail/api/alerting/rule/{rules.id_in('mail', one['id'])}": (409 if number else 200, {"id": one["id"]}) for number, one in enumerate(ALERTS.values())
-    }
+    paths = {f"/s/mail/api/alerting/rule/{id_in('mail', one['id'])}": (409 if number else 200, {"id": one["id"]}) for number, one in enumerate(ALERTS.values())}
     conflict = {"rule_id": "x", "error": {"status_code": 409, "message": "already exists"}}
-    kibana = StandIn({"/api/status": (200, STATUS), **paths, f"/s/mail{rules.IMPORT}": (200, {"success": False, "errors": [conflict]})})
+    kibana = StandIn({"/api/status": (200, STATUS), **paths, f"/s/mail{PATH}": (200, {"success": False, "errors": [conflict]})})
     try:
         code, lines, errors = run("rules", "--kibana-url", kibana.url, "--space", "mail")
     finally:
@@ -287,19 +287,19 @@ def test_rules_are_created_once() -> None:
 
 def test_the_id_of_an_alert_is_another_one_in_each_space() -> None:
     """Kibana has each id once in all spaces: it stays the same in one, and is a random UUID to look at."""
-    found = {rules.id_in(space, one["id"]) for space in ("", "mail", "audit") for one in ALERTS.values()}
+    found = {id_in(space, one["id"]) for space in ("", "mail", "audit") for one in ALERTS.values()}
     assert len(found) == 3 * len(ALERTS)
     assert {uuid.UUID(one).version for one in found} == {4}
-    assert rules.id_in("default", "e58c7bba-279c-47fd-a51a-cc7e54672ca9") == rules.id_in("", "e58c7bba-279c-47fd-a51a-cc7e54672ca9")
-    assert rules.id_in("mail", "e58c7bba-279c-47fd-a51a-cc7e54672ca9") == rules.id_in("mail", "e58c7bba-279c-47fd-a51a-cc7e54672ca9")
+    assert id_in("default", "e58c7bba-279c-47fd-a51a-cc7e54672ca9") == id_in("", "e58c7bba-279c-47fd-a51a-cc7e54672ca9")
+    assert id_in("mail", "e58c7bba-279c-47fd-a51a-cc7e54672ca9") == id_in("mail", "e58c7bba-279c-47fd-a51a-cc7e54672ca9")
 
 
 def test_what_kibana_rejects_is_named() -> None:
     """Its reason is told in one line."""
     broken = {"rule_id": "x", "error": {"status_code": 400, "message": "no such field"}}
-    kibana = StandIn({rules.IMPORT: (200, {"success": False, "errors": [broken]})})
+    kibana = StandIn({PATH: (200, {"success": False, "errors": [broken]})})
     try:
         with pytest.raises(ElasticError, match=r"^http://\S+: Kibana rejected the detections: no such field$"):
-            rules.load_detections(Client(kibana.url))
+            load_detections(Client(kibana.url), "")
     finally:
         kibana.stop()

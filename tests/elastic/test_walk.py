@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls.elastic.setup import DASHBOARDS
+from esatls.elastic.kibana import DASHBOARDS
 from esatls.elastic.streams import stream
 
 from tests.elastic import corpus, jruby

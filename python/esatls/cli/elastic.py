@@ -14,10 +14,10 @@ from esatls.cli.paths import files
 from esatls.elastic import join as joining
 from esatls.elastic import load as loading
 from esatls.elastic import must_encrypt as listing
-from esatls.elastic import rules as ruling
 from esatls.elastic import setup as setting_up
 from esatls.elastic.batches import batches
 from esatls.elastic.client import Client
+from esatls.elastic.kibana import check_kibana, load_alerts, load_dashboards, load_detections
 from esatls.elastic.retry import PATIENCE
 from esatls.elastic.streams import EVENTS
 from esatls.errors import UsageError
@@ -115,7 +115,7 @@ def setup(connect: Connect, url: str, kibana_url: str | None, space: str, timezo
     kibana = connect(kibana_url) if kibana_url else None
     known = setting_up.capabilities(server)
     if kibana:
-        setting_up.check_kibana(kibana)
+        check_kibana(kibana)
     if timezone:
         setting_up.check_time_zone(server, timezone)
     if not known.has_lifecycle:
@@ -133,7 +133,7 @@ def setup(connect: Connect, url: str, kibana_url: str | None, space: str, timezo
     elif dry_run:
         click.echo("dashboards, searches and data views: would be loaded")
     else:
-        click.echo(f"dashboards, searches and data views: loaded {setting_up.load_dashboards(kibana, space)} objects")
+        click.echo(f"dashboards, searches and data views: loaded {load_dashboards(kibana, space)} objects")
 
 
 @elastic.command()
@@ -181,10 +181,10 @@ def join(connect: Connect, url: str, events: tuple[str, ...], patience: float, *
 def rules(connect: Connect, kibana_url: str, space: str, *, detections: bool) -> None:
     """Load alert rules and detection rules into Kibana, disabled. Rules that already exist are not changed."""
     kibana = connect(kibana_url)
-    setting_up.check_kibana(kibana)
-    done = [("alert rules", ruling.load_alerts(kibana, space))]
+    check_kibana(kibana)
+    done = [("alert rules", load_alerts(kibana, space))]
     if detections:
-        done.append(("detection rules", ruling.load_detections(kibana, space)))
+        done.append(("detection rules", load_detections(kibana, space)))
     for name, loaded in done:
         click.echo(f"{name}: {loaded.created} created, {loaded.present} unchanged")
 

@@ -183,12 +183,12 @@ class Client:
             if "error" in result
         ]
 
-    def upload(self, path: str, name: str, content: bytes, headers: dict[str, str] | None = None) -> Any:
+    def upload(self, path: str, name: str, content: bytes, headers: dict[str, str]) -> Any:
         """Send one file as an HTML form does (multipart/form-data)."""
         boundary = uuid.uuid4().hex
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/ndjson\r\n\r\n'
         body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
-        return self.request("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={boundary}", **(headers or {})})
+        return self.request("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={boundary}", **headers})
 
 
 def _body(error: urllib.error.HTTPError) -> bytes:

@@ -1,4 +1,4 @@
-"""Load templates, lifecycle, ingest pipeline and dashboards into a server; a second run changes nothing."""
+"""Load templates, lifecycle policies and ingest pipelines into a search server; a second run changes nothing."""
 
 from __future__ import annotations
 
@@ -28,13 +28,10 @@ _TEMPLATES = (_EVENTS, "esatls-connections", "esatls-messages", "esatls-runs", S
 _SERVER_TEMPLATES = ("logs@mappings", "logs@settings", "ecs@mappings")
 _POLICIES = (_EVENTS, "esatls-records")
 _OLDEST = {"elasticsearch": (8, 0), "opensearch": (2, 14)}
-_OLDEST_KIBANA = (8, 8)
 CUSTOM = {name: f"logs-{name.replace('-', '.')}@custom" for name in _TEMPLATES[:-1]}
 """Component templates in which users add to our templates, named as Elastic's own packages name them."""
 CUSTOM_PIPELINE = "logs-esatls.events@custom"
 """The users' own pipeline, which runs after ours."""
-DASHBOARDS = "/api/saved_objects/_import?overwrite=true"
-"""The path of Kibana's request that imports the file of dashboards."""
 _LONGEST_LINE = 160
 _ADDED = frozenset({"hidden", "allow_custom_routing", "timestamp_field", "delete_searchable_snapshot", "created_date", "created_date_millis",
                     "modified_date", "modified_date_millis"})  # fmt: skip
@@ -126,22 +123,6 @@ def capabilities(client: Client) -> Capabilities:
         policies={name: policy for name, policy in policies.items() if policy},
         retention=events.get("template", {}).get("lifecycle", {}).get("data_retention"),
     )
-
-
-def check_kibana(client: Client) -> None:
-    """Ask Kibana for its version. Raises ``ElasticError`` if no Kibana answers, or one that is too old."""
-    try:
-        answer = client.request("GET", "/api/status")
-    except ElasticError as error:
-        if error.status not in {400, 404, 405}:
-            raise
-        answer = None
-    # without valid credentials, Kibana shows only its status
-    if not isinstance(answer, dict) or not isinstance(answer.get("status"), dict):
-        raise ElasticError(f"{client.url}: is not a Kibana server")
-    number = str(answer.get("version", {}).get("number", "")) if isinstance(answer.get("version"), dict) else ""
-    if number and tuple(int(part) for part in re.findall(r"\d+", number)[:2]) < _OLDEST_KIBANA:
-        raise ElasticError(f"{client.url}: Kibana {number} is too old: 8.8 or later is needed")
 
 
 def check_time_zone(client: Client, name: str) -> None:
@@ -277,14 +258,3 @@ def _normal(value: Any) -> Any:
     if isinstance(value, list):
         return [_normal(part) for part in value]
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def load_dashboards(client: Client, space: str = "") -> int:
-    """Load the dashboards into Kibana, its default space or another one; return the number of objects. Raises ``ElasticError`` if it refuses."""
-    path = f"{f'/s/{space}' if space else ''}{DASHBOARDS}"
-    answer = client.upload(path, "dashboards.ndjson", asset("kibana/dashboards.ndjson").encode(), {"kbn-xsrf": "true"})
-    if not isinstance(answer, dict) or not answer.get("success"):
-        errors = answer.get("errors", []) if isinstance(answer, dict) else []
-        reasons = "; ".join(f"{error.get('type')} {error.get('id')}: {error.get('error', {}).get('type')}" for error in errors[:3])
-        raise ElasticError(f"{client.url}: Kibana rejected the dashboards: {reasons or answer}")
-    return int(answer.get("successCount", 0))
