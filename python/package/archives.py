@@ -1,4 +1,4 @@
-"""Tools for all packages: the project's version, and tar archives that are always the same bytes for the same files."""
+"""Tools for all packages: the project's version, and archives that are always the same bytes for the same files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gzip
 import io
 import re
 import tarfile
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 ROOT = Path(__file__).resolve().parents[2]
-# The time of every file in an archive (2020-01-01 UTC), so that two builds are the same bytes.
+# The time of every file in an archive, so that two builds are the same bytes.
 EPOCH = 1577836800
+_ZIP_EPOCH = (2020, 1, 1, 0, 0, 0)
 
 
 class PackageError(Exception):
@@ -50,6 +52,18 @@ def archive(files: dict[str, bytes], top: str, programs: Collection[str] = ()) -
                 member.size, member.mode = len(content), 0o755 if name[len(top) + 1 :] in programs else 0o644
                 tar.addfile(member, io.BytesIO(content))
     return compressed(plain.getvalue())
+
+
+def zipped(files: dict[str, bytes], head: bytes = b"") -> bytes:
+    """Return a ZIP archive of the files behind a head, the same bytes for the same files."""
+    packed = io.BytesIO(head)
+    packed.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(files.items()):
+            member = zipfile.ZipInfo(name, _ZIP_EPOCH)
+            member.compress_type, member.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(member, content)
+    return packed.getvalue()
 
 
 def compressed(content: bytes) -> bytes:

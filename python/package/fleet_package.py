@@ -5,15 +5,13 @@ Index templates become fields, ingest pipelines become YAML, and dashboards look
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import sys
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import yaml_text
-from archives import ROOT, version
+from archives import ROOT, version, zipped
 
 sys.path.insert(0, str(ROOT / "python"))
 from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, MESSAGE_PATHS
@@ -228,12 +226,5 @@ def build(output: Path) -> list[Path]:
     """Write the package to `output`, as a ZIP file that Kibana accepts."""
     output.mkdir(parents=True, exist_ok=True)
     path = output / f"{NAME}-{version()}.zip"
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in sorted(contents().items()):
-            member = zipfile.ZipInfo(f"{NAME}-{version()}/{name}", (2020, 1, 1, 0, 0, 0))
-            member.compress_type = zipfile.ZIP_DEFLATED
-            member.external_attr = 0o644 << 16
-            archive.writestr(member, content)
-    path.write_bytes(packed.getvalue())
+    path.write_bytes(zipped({f"{NAME}-{version()}/{name}": content for name, content in contents().items()}))
     return [path]

@@ -6,14 +6,12 @@ it writes JSON with the standard library, byte for byte the same; zstd and Parqu
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 import sbom
-from archives import ROOT, PackageError, version
+from archives import ROOT, PackageError, version, zipped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +34,6 @@ from esatls.cli.commands import run
 
 run()
 """
-_TIME = (2020, 1, 1, 0, 0, 0)
 
 
 def contents() -> tuple[dict[str, bytes], int]:
@@ -73,14 +70,8 @@ def contents() -> tuple[dict[str, bytes], int]:
 
 def program(files: dict[str, bytes], python: str) -> bytes:
     """Return the files as one program; `python` runs it."""
-    packed = io.BytesIO(f"#!{python}\n".encode())
-    packed.seek(0, io.SEEK_END)
-    with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in sorted(files.items()):
-            member = zipfile.ZipInfo(name, _TIME)
-            member.compress_type, member.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(member, data)
-    return packed.getvalue()
+    packed: bytes = zipped(files, f"#!{python}\n".encode())
+    return packed
 
 
 def build(output: Path) -> list[Path]:

@@ -22,28 +22,32 @@ def text(value: Any) -> str:
 def _lines(value: Any) -> Iterator[str]:
     if isinstance(value, dict) and value:
         for key, part in value.items():
-            yield from _entry(f"{_scalar(key)}:", part, indent="  ")
+            yield from _entry(f"{_scalar(key)}:", part)
     elif isinstance(value, list) and value:
         for part in value:
-            yield from _entry("-", part, indent="  ")
+            yield from _entry("-", part)
     else:
         yield _scalar(value)
 
 
-def _entry(head: str, value: Any, indent: str) -> Iterator[str]:
+def _entry(head: str, value: Any) -> Iterator[str]:
     if isinstance(value, (dict, list)) and value:
         inner = list(_lines(value))
         if head == "-":
             yield f"- {inner[0]}"
-            yield from (indent + line if line else "" for line in inner[1:])
+            yield from _indented(inner[1:])
         else:
             yield head
-            yield from (indent + line if line else "" for line in inner)
+            yield from _indented(inner)
     elif isinstance(value, str) and _is_block(value):
         yield f"{head} |-" if not value.endswith("\n") else f"{head} |"
-        yield from (indent + line if line else "" for line in value.splitlines())
+        yield from _indented(value.splitlines())
     else:
         yield f"{head} {_scalar(value)}"
+
+
+def _indented(lines: list[str]) -> Iterator[str]:
+    return (f"  {line}" if line else "" for line in lines)
 
 
 def _is_block(value: str) -> bool:
