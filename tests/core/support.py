@@ -42,11 +42,6 @@ def clock(name: str = "UTC") -> Clock:
     return Clock(zone(name), LATEST)
 
 
-def files_of(pattern: str) -> list[dict[str, Any]]:
-    """Return the case files of one pattern."""
-    return [record for record in all_cases() if record["pattern"] == pattern]
-
-
 def all_cases() -> list[dict[str, Any]]:
     """Return every case file that is about one pattern of the text log, by file name."""
     found = []

@@ -83,11 +83,6 @@ class Package:
         for kind in fleet_package.STREAMS:
             client.request("PUT", f"/_index_template/logs-{dataset(kind)}", self.template(kind))
 
-    def uninstall(self, client: Client) -> None:
-        """Remove its templates."""
-        for kind in fleet_package.STREAMS:
-            client.request("DELETE", f"/_index_template/logs-{dataset(kind)}")
-
     def template(self, kind: str) -> dict[str, Any]:
         """Return the index template that Fleet makes of the fields of a data stream."""
         properties: dict[str, Any] = {}

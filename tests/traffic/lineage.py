@@ -33,15 +33,14 @@ class Lineage(Gateway):
         """Choose whether a message that replaces another has its own lines for sender and recipients."""
         return self.odds(0.6)
 
-    def envelope_lines(self, mail: Mail, *, start: bool, note: str = "") -> None:
+    def first_lines(self, mail: Mail, note: str = "") -> None:
         """Log the first lines of a message that came over no connection."""
-        message, mid = mail.message, mail.message.mid
-        if start and self.say(f"Start MID {mid} ICID 0{note}"):
+        message = mail.message
+        if self.say(f"Start MID {message.mid} ICID 0{note}"):
             message.saw_on(self.time, None, start=True)
             message.noted = bool(note)
-        if not note and start:
-            return
-        self.address_lines(mail)
+        if note:
+            self.address_lines(mail)
 
     def address_lines(self, mail: Mail, *, recipients: bool = True) -> None:
         """Log sender and recipients of a message that came over no connection; without `recipients`, at most the sender."""
@@ -129,7 +128,7 @@ class Lineage(Gateway):
         copy = self.child(mail, [])
         copy.recipients = {0: "archive@archive.example.org"}
         copy.pending = dict(copy.recipients)
-        self.envelope_lines(copy, start=True)
+        self.first_lines(copy)
         was = "" if self.seldom(0.02) else "was "
         old, mid = mail.message.mid, copy.message.mid
         self.lineage(f"MID {mid} {was}generated based on MID {old} by bcc filter 'Archive'", copy, mail, "copy")
@@ -149,7 +148,7 @@ class Lineage(Gateway):
         notice.recipients = {0: "security@example.com"}
         notice.pending = dict(notice.recipients)
         old, mid = mail.message.mid, notice.message.mid
-        self.envelope_lines(notice, start=True)
+        self.first_lines(notice)
         who = "notify filter 'Tell'" if self.odds(0.7) else "antivirus"
         self.lineage(f"MID {mid} was generated based on MID {old} by {who}", notice, mail, "notification")
         self.address_lines(notice)
@@ -168,10 +167,10 @@ class Lineage(Gateway):
         notice.recipients = {0: f"{person(rng)}@example.com"}
         notice.pending = dict(notice.recipients)
         if outside:
-            self.envelope_lines(notice, start=True)
+            self.first_lines(notice)
             self.address_lines(notice)
         else:
-            self.envelope_lines(notice, start=True, note=" (ISQ Notification)")
+            self.first_lines(notice, " (ISQ Notification)")
         yield rng.random()
         self.queue(notice)
 
@@ -183,7 +182,7 @@ class Lineage(Gateway):
         notice = Mail(Message(self.host, self.mid), "", outgoing=not mail.outgoing, size=4100)
         notice.recipients = {0: mail.sender}
         notice.pending = dict(notice.recipients)
-        self.envelope_lines(notice, start=True)
+        self.first_lines(notice)
         was = "was " if self.odds(0.9) else ""
         text = f"MID {notice.message.mid} {was}generated for bounce of MID {mail.message.mid}"
         self.lineage(text, notice, mail, "bounce")

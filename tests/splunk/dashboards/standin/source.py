@@ -51,7 +51,6 @@ class Site:
         self.log = list(events)
         self.times = [float(str(event["_time"])) for event in events]
         self.index = SummaryIndex(index)
-        self.recorded_until = 0.0
         self.known: dict[tuple[object, ...], list[spl.Row]] = {}
         self._records: list[spl.Row] = []
 
@@ -63,7 +62,6 @@ class Site:
         for window in ("day", "past", "open"):
             seen = 0, (now or span[1]) - 1
             self.index.collect(self.package.rows("esatlssummary", [f"window={window}"], self.index.events(), seen))  # type: ignore[arg-type]
-        self.recorded_until = until
         self._records = [dict(one) for one in self.index.events()]
 
     def events(self, terms: str, earliest: float, latest: float) -> list[spl.Row]:

@@ -45,11 +45,6 @@ def height(view: str) -> int:
     return max(int(item["position"]["y"] + item["position"]["h"]) for item in items) + 160
 
 
-def saved_search(name: str) -> dict[str, str]:
-    """Return the keys of a saved search."""
-    return conf.read(APP / "default" / "savedsearches.conf")[name]
-
-
 @functools.cache
 def macros() -> dict[str, spl.Macro]:
     """Return the app's macros by name, for example `esatls_percent(2)`."""
