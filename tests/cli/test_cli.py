@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import esatls
 import pytest
 import zstandard
-from esatls import parallel
 from esatls.cli.explain import SHAPES, explain
 from esatls.extraction.cuts import cuts
 from esatls.lines.clock import zone as time_zone
@@ -404,8 +403,8 @@ def test_processes_agree(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     """One process and several give the same bytes for a log of some size, in order or shuffled."""
     from tests.traffic import generate, render
 
-    monkeypatch.setattr(parallel, "LEAST_PART", 1)
-    monkeypatch.setattr(parallel, "EVENTS_PART", 10_000)
+    monkeypatch.setattr("esatls.parallel.parts.LEAST_PART", 1)
+    monkeypatch.setattr("esatls.parallel.events.EVENTS_PART", 10_000)
     traffic = generate(3, 300, hosts=2, profile="rare")
     lines = list(render(traffic.lines, "syslog"))
     for name, text in (("order", lines), ("shuffled", random.Random(1).sample(lines, len(lines)))):
@@ -735,7 +734,7 @@ def test_the_ends_of_time(zone: str, command: str) -> None:
 
 def test_several_heads_in_one_file(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Logs that were put together each have their own zone, in one process and in several; the option rules over all."""
-    monkeypatch.setattr(parallel, "LEAST_PART", 1 << 17)
+    monkeypatch.setattr("esatls.parallel.parts.LEAST_PART", 1 << 17)
     at = "Tue Mar  5 10:00:00 2024 Info: "
     lines = {hour: f"{at}Time offset from UTC: {hour * 3600} seconds\n{at}ICID {hour} TLS failed: x\n" for hour in (1, 2, 3)}
     log = tmp_path / "log"
@@ -752,7 +751,7 @@ def test_several_heads_in_one_file(tmp_path: pathlib.Path, monkeypatch: pytest.M
     assert times() == {"1 09", "2 09", "3 09"}
     filler = "".join(f"{at}Message finished MID {number} done\n{at}MID {number} Subject 'Time offset from UTC: 0 seconds'\n" for number in range(1_300))
     log.write_text(lines[1] + filler + lines[2] + filler + lines[3] + filler + lines[3])
-    assert len(cuts(Source(str(log)), 3, parallel.LEAST_PART)) == 4
+    assert len(cuts(Source(str(log)), 3, 1 << 17)) == 4
     for jobs in (1, 3):
         assert times("--jobs", jobs) == {"1 09", "2 08", "3 07"}
     assert run("messages", "--jobs", 1, log) == run("messages", "--jobs", 3, log)

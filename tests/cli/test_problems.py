@@ -152,7 +152,7 @@ def shaped(*args: object, code: int = 0) -> list[str]:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_shape_that_is_never_understood(tmp_path: pathlib.Path, jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines of one shape that no known header begins are told once, with the first words of one, beside lines that are understood."""
-    monkeypatch.setattr("esatls.parallel.LEAST_PART", 1)
+    monkeypatch.setattr("esatls.parallel.parts.LEAST_PART", 1)
     log = tmp_path / "a.log"
     unknown = [f"2026-03-03 10h{number % 60:02} esa1\x1b[31m mail_logs > ICID {number} TLS success\n" for number in range(999)]
     log.write_text(LINE.format(1) * 500 + "".join(unknown) + LINE.format(1) * 500)

@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from esatls import __version__, compiled, native, parallel
+from esatls import __version__, compiled, native
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
 from esatls.extraction.fact_types import KEY
@@ -530,8 +530,8 @@ def test_a_header_that_names_its_log_later(name: str) -> None:
 )
 def test_command_line(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, command: str, jobs: int) -> None:
     """The command line writes the same with both, and with one process as with two."""
-    monkeypatch.setattr(parallel, "LEAST_PART", 1 << 12)
-    monkeypatch.setattr(parallel, "EVENTS_PART", 1 << 13)
+    monkeypatch.setattr("esatls.parallel.parts.LEAST_PART", 1 << 12)
+    monkeypatch.setattr("esatls.parallel.events.EVENTS_PART", 1 << 13)
     monkeypatch.setattr("esatls.native.records._AT_ONCE", 50)
     log = tmp_path / "mail.log"
     log.write_text("".join(f"{line}\n" for line in render(generate(3, 300, 1, "realistic").lines, "native")), encoding="utf-8", errors="surrogateescape")

@@ -289,7 +289,7 @@ def test_real_record() -> None:
 
 def test_endless_document(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A document that is larger than any, such as one that unpacks without end, is refused in one line."""
-    monkeypatch.setattr(parallel, "LARGEST_DOCUMENT", 1 << 20)
+    monkeypatch.setattr("esatls.parallel.parts.LARGEST_DOCUMENT", 1 << 20)
     log = tmp_path / "tracking.json.gz"
     head = b'{"data": {"messages": {"hostName": "esa1", "summary": [{"timestamp": "20 Jul 2024 19:47:40 (GMT)", "description": "ICID 5 (ICID 5) close"},'
     log.write_bytes(gzip.compress(head + b" " * 3_000_000))

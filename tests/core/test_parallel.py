@@ -1,0 +1,66 @@
+"""Several processes, or one, that read a log: how far they have come, and how one of them fails."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from esatls import compiled, parallel
+from esatls.errors import EsatlsError
+from esatls.extraction.event_stream import Events
+from esatls.extraction.stream import Counts
+from esatls.lines.sources import Source
+from esatls.parallel.processes import can_fork, receive, workers
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
+
+LINE = "Tue Mar  3 10:00:02 2026 Info: MID {} ICID 5 From: <ann@example.com>\n"
+
+
+@pytest.fixture(params=["pure", "core"])
+def _either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run with the compiled core, and without it."""
+    monkeypatch.setenv("ESATLS_PURE", "1" if request.param == "pure" else "")
+    compiled.module.cache_clear()
+    if request.param == "core" and compiled.module() is None:
+        pytest.skip("the compiled core is not installed")
+    yield
+    compiled.module.cache_clear()
+
+
+@pytest.mark.usefixtures("_either")
+@pytest.mark.parametrize("how", ["gather", "judge", "with a limit", "write events", "iterate events"])
+def test_progress_goes_on_from_file_to_file(tmp_path: pathlib.Path, how: str) -> None:
+    """What is shown grows up to the size of all files together."""
+    files = [tmp_path / f"{name}.log" for name in "abc"]
+    for number, file in enumerate(files):
+        file.write_text("".join(map(LINE.format, range(number * 100, number * 100 + 100))))
+    shown: list[int] = []
+    options, progress = parallel.Options(memory=1 << 40 if how == "with a limit" else None), parallel.Progress()
+    progress.show = shown.append
+    given = [Source(str(file)) for file in files], options, pytest.fail, progress
+    if how == "gather":
+        parallel.gather(*given)
+    elif how in ("judge", "with a limit"):
+        parallel.whole(*given)
+    elif how == "write events":
+        parallel.write_events(given[0], Events, lambda _: b"", len, *given[1:])
+    else:
+        assert [*parallel.iterate_events(given[0], Events, *given[1:], Counts())] == []
+    assert shown == [*itertools.accumulate(file.stat().st_size for file in files)]
+
+
+@pytest.mark.skipif(not can_fork(), reason="needs fork")
+@pytest.mark.parametrize(("error", "told"), [(MemoryError(), "not enough memory"), (EsatlsError("too large"), "too large")])
+def test_what_a_process_lacks_is_told_by_the_first(error: Exception, told: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """An error that a user can cause comes in one line, without a traceback."""
+
+    def work(*_: Any) -> None:
+        raise error
+
+    with pytest.raises(EsatlsError, match=f"^{told}$"), workers(1, work) as (pipe,):
+        receive(pipe.reading)
+    assert capfd.readouterr() == ("", "")
