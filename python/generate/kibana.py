@@ -51,19 +51,37 @@ OVER_TLS_CONNECTIONS = f"esatls.verdict : ({' or '.join(OVER_TLS)})"
 CLEAR_MESSAGES = f"{CLEAR_IN} or {CLEAR_OUT}"
 
 
+_KNOWN = sorted({pair for name in DEPRECATED if (pair := tls_version(name[:3].upper() + name[3:]))})
+DEPRECATED_VERSIONS = {protocol: [version for version, its in _KNOWN if its == protocol] for protocol in ("tls", "ssl")}
+"""The deprecated protocols as ECS has them: by protocol, the versions."""
+
+
+def deprecated() -> list[dict[str, Any]]:
+    """Return the queries that find a deprecated protocol."""
+    known = [
+        {"bool": {"filter": [{"term": {"tls.version_protocol": protocol}}, {"terms": {"tls.version": versions}}]}}
+        for protocol, versions in DEPRECATED_VERSIONS.items()
+    ]
+    # a protocol without an ECS version is stored as it was logged
+    return [*known, _expression("tls.version", "|".join(map(re.escape, sorted(DEPRECATED))))]
+
+
+def _expression(field: str, value: str) -> dict[str, Any]:
+    """Return the query for a field whose whole value matches a regular expression, ignoring case."""
+    return {"regexp": {field: {"value": value, "case_insensitive": True}}}
+
+
+def any_of(queries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the query for documents that at least one query finds."""
+    return {"bool": {"should": queries, "minimum_should_match": 1}}
+
+
 def _outdated() -> dict[str, Any]:
     """Return the query for connections in which the report of the command line finds a deprecated protocol or a weak cipher, from the same lists.
 
-    KQL can look for `DES` only in a few places of a name; a regular expression, which must match the whole value, finds it as a whole part.
+    KQL can look for `DES` only in a few places of a name; a regular expression finds it as a whole part.
     """
-    known = {pair for name in DEPRECATED if (pair := tls_version(name[:3].upper() + name[3:]))}
-    pairs = [{"bool": {"filter": [{"term": {"tls.version_protocol": protocol}}, {"term": {"tls.version": version}}]}} for version, protocol in sorted(known)]
-    # a protocol without an ECS version is stored as it was logged
-    logged = "|".join(map(re.escape, sorted(DEPRECATED)))
-    parts = "|".join(WEAK_PARTS)
-    names = {"tls.version": logged, "tls.cipher": f"(.*[-_])?({parts})([-_].*)?"}
-    expressions = [{"regexp": {name: {"value": value, "case_insensitive": True}}} for name, value in names.items()]
-    return {"bool": {"should": [*pairs, *expressions], "minimum_should_match": 1}}
+    return any_of([*deprecated(), _expression("tls.cipher", f"(.*[-_])?({'|'.join(WEAK_PARTS)})([-_].*)?")])
 
 
 def listed(side: str, field: str) -> dict[str, Any]:

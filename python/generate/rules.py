@@ -9,15 +9,13 @@ from typing import Any
 
 from esatls.elastic.kibana import uuid_of
 from esatls.elastic.streams import CONNECTIONS, EVENTS, MESSAGES, RUNS
-from kibana import OVER_TLS_CONNECTIONS, listed
+from kibana import DEPRECATED_VERSIONS, OVER_TLS_CONNECTIONS, any_of, deprecated, listed
 from lens import compact
 
 OUT = Path("logstash/kibana")
 TAGS = ["esatls", "TLS"]
 # the reasons behind `tls_verify`, and what peers say about our certificate and who issued it
 CERTIFICATE = [{"wildcard": {"event.reason": {"value": value, "case_insensitive": True}}} for value in ("*certificate*", "*alert unknown ca*")]
-RETIRED = "tls.version_protocol : ssl or tls.version : (1 or 1.0 or 1.1)"
-"""Protocols that RFC 8996 retires, and older ones."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +55,9 @@ def _all(*parts: dict[str, Any]) -> dict[str, Any]:
     return {"bool": {"filter": list(parts)}}
 
 
-def _any(*parts: dict[str, Any]) -> dict[str, Any]:
-    return {"bool": {"should": list(parts), "minimum_should_match": 1}}
-
-
 def alerts() -> tuple[Alert, ...]:
     """Return the alerts."""
     day = 24 * 60
-    retired = _any({"term": {"tls.version_protocol": "ssl"}}, {"terms": {"tls.version": ["1", "1.0", "1.1"]}})
     went_clear = (
         f"FROM {CONNECTIONS}\n"
         '| WHERE esatls.verdict IN ("cleartext", "encrypted")\n'
@@ -95,7 +88,7 @@ def alerts() -> tuple[Alert, ...]:
             CONNECTIONS,
             day,
             "1h",
-            query=_all({"term": {"tls.established": True}}, retired),
+            query=_all({"term": {"tls.established": True}}, any_of(deprecated())),
             group="esatls.partner",
         ),
         Alert(
@@ -107,7 +100,7 @@ def alerts() -> tuple[Alert, ...]:
             query=_all(
                 {"term": {"network.direction": "ingress"}},
                 {"term": {"event.action": "tls_failed"}},
-                _any({"term": {"esatls.tls_verify": "failed"}}, *CERTIFICATE),
+                any_of([{"term": {"esatls.tls_verify": "failed"}}, *CERTIFICATE]),
             ),
             group="observer.hostname",
         ),
@@ -120,9 +113,11 @@ def alerts() -> tuple[Alert, ...]:
             # @timestamp is when the message came; it may wait five days for its delivery
             query=_all(
                 {"range": {"@timestamp": {"gte": "now-6d"}}},
-                _any(
-                    _all({"term": {"esatls.received.verdict": "cleartext"}}, listed("receiving", "esatls.received.partner")),
-                    listed("delivery", "esatls.delivered.cleartext_partner"),
+                any_of(
+                    [
+                        _all({"term": {"esatls.received.verdict": "cleartext"}}, listed("receiving", "esatls.received.partner")),
+                        listed("delivery", "esatls.delivered.cleartext_partner"),
+                    ]
                 ),
             ),
             time="event.ingested",
@@ -132,6 +127,9 @@ def alerts() -> tuple[Alert, ...]:
 
 def detections() -> tuple[Detection, ...]:
     """Return the detections."""
+    retired = " or ".join(
+        f"(tls.version_protocol : {protocol} and tls.version : ({' or '.join(versions)}))" for protocol, versions in DEPRECATED_VERSIONS.items()
+    )
     return (
         Detection(
             "partner-clear",
@@ -149,7 +147,7 @@ def detections() -> tuple[Detection, ...]:
             "ESA TLS: a deprecated protocol is used",
             "A connection used a deprecated protocol: SSL 2, SSL 3, TLS 1.0 or TLS 1.1 (RFC 6176, RFC 7568, RFC 8996).",
             CONNECTIONS,
-            f"{OVER_TLS_CONNECTIONS} and ({RETIRED})",
+            f"{OVER_TLS_CONNECTIONS} and ({retired})",
             "low",
             21,
             "esatls.partner",

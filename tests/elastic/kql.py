@@ -149,8 +149,9 @@ def meets(query: dict[str, Any], document: dict[str, Any]) -> bool:
         return bool(values_of(document, inner["field"]))
     ((field, wanted),) = inner.items()
     if kind == "terms":
-        # a list that the server looks up
-        return any(str(value) in LISTS[wanted["index"], wanted["id"]][wanted["path"]] for value in values_of(document, field))
+        # the values, or a list that the server looks up
+        listed = wanted if isinstance(wanted, list) else LISTS[wanted["index"], wanted["id"]][wanted["path"]]
+        return any(str(value) in listed for value in values_of(document, field))
     is_wanted = {
         "match": wanted.__eq__,
         "term": wanted.__eq__,
