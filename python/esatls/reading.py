@@ -113,7 +113,7 @@ def prepare(found: Sequence[Source], where: tzinfo | None, year: int | None, hos
             rest = f"; no serial number in {', '.join(untold)}: read such files separately, with --host NAME" if untold else ""
             notes.append(f"files of {len(several)} appliances, identified by their serial numbers ({', '.join(several)}){rest}")
     common = common_zone(probes) if where is None else None
-    return parallel.Options(where, year, host and printable(host), jobs, common, serials, probes), notes
+    return parallel.Options(where, year, host and printable(host), min(jobs, parallel.MOST_JOBS), common, serials, probes), notes
 
 
 def _row(record: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Any]:

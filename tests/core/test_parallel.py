@@ -12,6 +12,7 @@ from esatls.extraction.event_stream import Events
 from esatls.extraction.stream import Counts
 from esatls.lines.sources import Source
 from esatls.parallel.processes import can_fork, receive, workers
+from esatls.reading import prepare
 
 if TYPE_CHECKING:
     import pathlib
@@ -51,6 +52,15 @@ def test_progress_goes_on_from_file_to_file(tmp_path: pathlib.Path, how: str) ->
     else:
         assert [*parallel.iterate_events(given[0], Events, *given[1:], Counts())] == []
     assert shown == [*itertools.accumulate(file.stat().st_size for file in files)]
+
+
+def test_more_processes_than_can_be_counted_are_not_started() -> None:
+    """Each process has a place of its own for its progress; a program may ask for any number of them."""
+    found = [Source(str(number)) for number in range(1_000)]
+    options, _ = prepare(found, None, None, None, jobs=len(found))
+    for job in (0, options.jobs):
+        parallel.Progress().meter(job)(1)
+    assert options.jobs == 511
 
 
 @pytest.mark.skipif(not can_fork(), reason="needs fork")

@@ -322,6 +322,8 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
     for args, code, said in (
         (("--grace", "0", SAMPLE), 2, "at least one second"),
         (("--timeout", "soon", SAMPLE), 2, "is not a time such as"),
+        (("--timeout", "36501d", SAMPLE), 2, "'36501d' is more than a hundred years"),
+        (("--poll", "999999999d", SAMPLE), 2, "'999999999d' is more than a hundred years"),
         ((tmp_path,), 2, "is a folder"),
         (("--rotated-to", SAMPLE, SAMPLE), 2, "is not a folder"),
         (("--output", SAMPLE, SAMPLE), 2, "is the input file"),

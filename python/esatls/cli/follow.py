@@ -20,6 +20,7 @@ from esatls.lines.clock import YEARS, zone
 from esatls.output import BY_ENDING, ending, printable
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 36_500 * _UNITS["d"]
 
 
 class _Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore] # generic only in newer versions
@@ -33,7 +34,10 @@ class _Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore] # gene
         found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)", str(value), re.ASCII)
         if found is None:
             self.fail(f"{value!r} is not a time such as 10, 90s, 5m, 72h or 30d", param, ctx)
-        return float(found[1]) * _UNITS[found[2]]
+        seconds = float(found[1]) * _UNITS[found[2]]
+        if seconds > _LONGEST:
+            self.fail(f"{value!r} is more than a hundred years", param, ctx)
+        return seconds
 
 
 _DURATION = _Duration()

@@ -13,6 +13,6 @@ from esatls.parallel.gathering import gather
 from esatls.parallel.judging import Judging, judge, whole
 from esatls.parallel.messages import write_messages
 from esatls.parallel.parts import Options, Part, read
-from esatls.parallel.processes import Progress
+from esatls.parallel.processes import MOST_JOBS, Progress
 
-__all__ = ["Judging", "Options", "Part", "Progress", "gather", "iterate_events", "judge", "read", "whole", "write_events", "write_messages"]
+__all__ = ["MOST_JOBS", "Judging", "Options", "Part", "Progress", "gather", "iterate_events", "judge", "read", "whole", "write_events", "write_messages"]

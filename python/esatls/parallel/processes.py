@@ -19,19 +19,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_CELLS = 512
+MOST_JOBS = _CELLS - 1
+"""The most processes that can read beside the first one."""
+
+
 class Progress:
     """Bytes read so far, shared by all processes; `show` is called now and then with the sum."""
 
     def __init__(self) -> None:
         self.show: Callable[[int], None] | None = None
-        self.cells = mmap.mmap(-1, 4096)
+        self.cells = mmap.mmap(-1, 8 * _CELLS)
         self.kept: object = None
         """What was read, so that it lives as long as this."""
 
     def tick(self) -> None:
         """Show the sum."""
         if self.show is not None:
-            self.show(sum(struct.unpack_from("512q", self.cells)))
+            self.show(sum(struct.unpack_from(f"{_CELLS}q", self.cells)))
 
     def meter(self, job: int) -> Callable[[int], None]:
         """Return a function that is called with the bytes that one process has read since the last call."""
