@@ -8,12 +8,12 @@ import re
 from typing import Any
 
 import plans
-from esatls.elastic.documents import APPLIANCE, CONNECTION_PATHS, DELIVERY_PATHS, FLOWS, MESSAGE_PATHS, PARTNER_PATHS, RELATED, ecs_field
+from esatls.elastic.documents import APPLIANCE, FLOWS, PARTNER_PATHS, RELATED, connection_path, delivery_path, ecs_field, message_path
 from esatls.elastic.setup import CUSTOM, CUSTOM_PIPELINE
 from esatls.elastic.state import STATE, Counts
 from esatls.elastic.streams import dataset, pattern
 from esatls.extraction import cef_tables
-from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
+from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.extraction.patterns import MATCHERS, PATTERNS
 from esatls.lines import arcsight, clock, envelope, records
@@ -373,14 +373,18 @@ def run_types() -> dict[str, dict[str, Any]]:
     return {**types, **{name: {"type": "long"} for name in ("event.duration", *(f"esatls.run.{count}" for count in Counts._fields))}}
 
 
+def _type(path: str, field: Field) -> dict[str, Any]:
+    # local ids are keywords in ECS
+    return KEYWORD if path == "email.local_id" else TYPES[field.type]
+
+
 def event_types() -> dict[str, dict[str, Any]]:
     """Return the mapping of every field of an event's document, by its dotted name."""
     types = dict(COMMON)
     for field in FIELDS:
         for direction in ("receiving", "delivery"):
             path = ecs_field(field.name, direction)
-            # local ids are keywords in ECS
-            types[path] = KEYWORD if path == "email.local_id" else TYPES[field.type]
+            types[path] = _type(path, field)
     return types
 
 
@@ -390,7 +394,7 @@ def connection_types() -> dict[str, dict[str, Any]]:
     of_events = {field.name for field in FIELDS}
     for field in CONNECTION_FIELDS:
         if field.name not in of_events:
-            types[CONNECTION_PATHS.get(field.name, f"esatls.{field.name}")] = TYPES[field.type]
+            types[connection_path(field.name)] = TYPES[field.type]
     types["esatls.partner"] = KEYWORD
     types.update(RECORD)
     types.update({f"esatls.share.{word}": {"type": "byte"} for word in counted(CONNECTION_VERDICTS)})
@@ -401,13 +405,13 @@ def message_types() -> dict[str, dict[str, Any]]:
     """Return the mapping of a message's document."""
     types = {path: kind for path, kind in COMMON.items() if path not in {"message", "event.original"} and not path.startswith("tls.")}
     for field in MESSAGE_FIELDS:
-        path = MESSAGE_PATHS.get(field.name, f"esatls.{field.name}")
         if field.type != "objects":
-            types[path] = KEYWORD if path == "email.local_id" else TYPES[field.type]
+            path = message_path(field.name)
+            types[path] = _type(path, field)
     types.update(RECORD)
     types["esatls.received.tls.version_protocol"] = KEYWORD
     for field in DELIVERY_FIELDS:
-        types[f"esatls.deliveries.{DELIVERY_PATHS.get(field.name, field.name)}"] = TYPES[field.type]
+        types[f"esatls.deliveries.{delivery_path(field.name)}"] = TYPES[field.type]
     types["esatls.deliveries.tls.version_protocol"] = KEYWORD
     types.update(dict.fromkeys((*PARTNER_PATHS, "esatls.path"), KEYWORD))
     types.update({f"esatls.received.share.{word}": {"type": "byte"} for word in counted(RECEIVED_VERDICTS)})

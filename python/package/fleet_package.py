@@ -14,7 +14,7 @@ import yaml_text
 from archives import ROOT, version, zipped
 
 sys.path.insert(0, str(ROOT / "python"))
-from esatls.elastic.documents import CONNECTION_PATHS, DELIVERY_PATHS, MESSAGE_PATHS
+from esatls.elastic.documents import connection_path, delivery_path, message_path
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ _OTHERS |= {"input.type": "Input of the agent", "log.offset": "Position of the l
 
 def descriptions() -> dict[str, str]:
     """Return the description of each field, by its dotted name."""
-    found = {f"esatls.deliveries.{DELIVERY_PATHS.get(field.name, field.name)}": field.description for field in DELIVERY_FIELDS}
-    found |= {MESSAGE_PATHS.get(field.name, f"esatls.{field.name}"): field.description for field in MESSAGE_FIELDS}
-    found |= {CONNECTION_PATHS.get(field.name, f"esatls.{field.name}"): field.description for field in CONNECTION_FIELDS}
+    found = {f"esatls.deliveries.{delivery_path(field.name)}": field.description for field in DELIVERY_FIELDS}
+    found |= {message_path(field.name): field.description for field in MESSAGE_FIELDS}
+    found |= {connection_path(field.name): field.description for field in CONNECTION_FIELDS}
     found |= {path: field.description for field in FIELDS for path in field.ecs}
     return found | _OTHERS
 

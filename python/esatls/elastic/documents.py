@@ -166,20 +166,15 @@ def _type_of_network(document: dict[str, Any], address: str | None) -> None:
 
 # ---- connections and messages ----
 
-CONNECTION_PATHS: dict[str, str] = {
+_CONNECTION_PATHS = {
     "opened": "event.start",
     "closed": "event.end",
     "tls_verdict": "esatls.verdict",
-    "tls_required": "esatls.tls_required",
-    "domain": "esatls.domain",
-    "messages": "esatls.messages",
 }
-"""ECS fields for the fields that connections have and events do not."""
-
-MESSAGE_PATHS: dict[str, str] = {
+"""ECS fields for the fields that connections have and events do not; one that is not here has its name under ``esatls``."""
+_MESSAGE_PATHS = {
     "esa_host": "observer.hostname",
     "mid": "email.local_id",
-    "icid": "esatls.icid",
     "received": "esatls.received.verdict",
     "received_tls_version": "esatls.received.tls.version",
     "received_tls_cipher": "esatls.received.tls.cipher",
@@ -192,19 +187,14 @@ MESSAGE_PATHS: dict[str, str] = {
     "mail_flow": "email.direction",
     "sender": "email.from.address",
     "recipients": "email.to.address",
-    "parent_mid": "esatls.parent_mid",
-    "mid_relation": "esatls.mid_relation",
     "delivered": "esatls.delivered.verdict",
-    "deliveries": "esatls.deliveries",
     "first_seen": "event.start",
     "last_seen": "event.end",
-    "finished": "esatls.finished",
     "message_id": "email.message_id",
     "subject": "email.subject",
 }
-"""ECS fields for the fields of a message."""
-
-DELIVERY_PATHS: dict[str, str] = {"tls_version": "tls.version", "tls_cipher": "tls.cipher", "peer_ip": "ip", "peer_host": "host"}
+"""The same for the fields of a message."""
+_DELIVERY_PATHS = {"tls_version": "tls.version", "tls_cipher": "tls.cipher", "peer_ip": "ip", "peer_host": "host"}
 """Fields of one delivery that have another name under ``esatls.deliveries``."""
 
 PARTNER_PATHS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -214,6 +204,21 @@ PARTNER_PATHS: dict[str, tuple[str, tuple[str, ...]]] = {
     "esatls.delivered.unknown_partner": ("delivery", (UNKNOWN,)),
 }
 """ECS fields for the partners of a message: their side, and the verdicts of those that are in the field; if there are none, it has all."""
+
+
+def connection_path(name: str) -> str:
+    """Return the ECS field for a field that connections have and events do not."""
+    return _CONNECTION_PATHS.get(name, f"esatls.{name}")
+
+
+def message_path(name: str) -> str:
+    """Return the ECS field for a field of a message."""
+    return _MESSAGE_PATHS.get(name, f"esatls.{name}")
+
+
+def delivery_path(name: str) -> str:
+    """Return the field under ``esatls.deliveries`` for a field of a delivery."""
+    return _DELIVERY_PATHS.get(name, name)
 
 
 def connection_document(record: ConnectionRecord) -> dict[str, Any]:
@@ -237,13 +242,11 @@ def connection_document(record: ConnectionRecord) -> dict[str, Any]:
     _relate(document, "hosts", (record.get("peer_host"), record.get("tls_domain"), record.get("domain")))
     _type_of_network(document, record.get("peer_ip"))
     for name, value in record.items():
-        if name in CONNECTION_PATHS:
-            put(document, CONNECTION_PATHS[name], value)
-        elif name in _TABLE:
+        if name in _TABLE:
             for path, converted in _converted(name, value, direction):
                 put(document, path, converted)
         else:
-            put(document, f"esatls.{name}", value)
+            put(document, connection_path(name), value)
     verdict = record["tls_verdict"]
     if verdict in counted(CONNECTION_VERDICTS):
         put(document, "tls.established", verdict in OVER_TLS)
@@ -274,7 +277,7 @@ def message_document(record: MessageRecord) -> dict[str, Any]:
     put(document, "event.outcome", "success" if "done" in outcomes else "failure" if "bounced" in outcomes else "unknown")
     fields: Mapping[str, Any] = record
     for name, value in fields.items():
-        path = MESSAGE_PATHS.get(name, f"esatls.{name}")
+        path = message_path(name)
         if name == "mid":
             put(document, path, str(value))
         elif name == "mail_flow":
@@ -332,7 +335,7 @@ def _delivery(delivery: DeliveryRecord) -> dict[str, Any]:
             for path, part in _version("tls", value):
                 put(document, path, part)
         else:
-            put(document, DELIVERY_PATHS.get(name, name), value)
+            put(document, delivery_path(name), value)
     return document
 
 
