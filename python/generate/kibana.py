@@ -104,37 +104,29 @@ NOTE = (
 
 def searches() -> tuple[Search, ...]:
     """Return the saved searches: the documents behind the numbers."""
+    of_messages = (
+        "observer.hostname",
+        "email.local_id",
+        "email.direction",
+        "email.from.address",
+        "email.to.address",
+        "esatls.received.verdict",
+        "esatls.delivered.verdict",
+    )
     return (
         Search(
             "esatls-search-messages",
             "ESA TLS: messages",
             "One row per message, with both verdicts and its whole path.",
             MESSAGES,
-            (
-                "observer.hostname",
-                "email.local_id",
-                "email.direction",
-                "email.from.address",
-                "email.to.address",
-                "esatls.received.verdict",
-                "esatls.delivered.verdict",
-                "esatls.path",
-            ),
+            (*of_messages, "esatls.path"),
         ),
         Search(
             "esatls-search-cleartext-messages",
             "ESA TLS: messages that went in clear text",
             "Messages received or delivered without TLS, newest first.",
             MESSAGES,
-            (
-                "observer.hostname",
-                "email.local_id",
-                "email.direction",
-                "email.from.address",
-                "email.to.address",
-                "esatls.received.verdict",
-                "esatls.delivered.verdict",
-            ),
+            of_messages,
             CLEAR_MESSAGES,
         ),
         Search(

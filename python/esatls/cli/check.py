@@ -10,6 +10,7 @@ import click
 from esatls.cli.inputs import Input, appliances_of, messages_of, reading
 from esatls.cli.paths import files
 from esatls.errors import EsatlsError, UsageError
+from esatls.extraction.stream import UNRECOGNIZED
 from esatls.output import ending, printable
 from esatls.report import must_encrypt
 from esatls.report.must_encrypt_formats import BY_ENDING, FORMATS, write
@@ -65,5 +66,5 @@ def _checked(rules: list[must_encrypt.Rule], form: str, output: str | None, opti
     if verdict == must_encrypt.BROKEN:
         return _BROKEN
     if not counts.events and not source.quiet:
-        click.echo("esatls: no lines were recognized", err=True)
+        click.echo(f"esatls: {UNRECOGNIZED}", err=True)
     return _CANNOT_TELL if verdict == UNKNOWN or source.failed or not counts.events else _KEPT

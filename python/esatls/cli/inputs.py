@@ -181,7 +181,7 @@ class Input:
 
         return judged(records, total)
 
-    def end(self, counts: Counts, written: int | None = None, *, nothing: str = "no lines were recognized", told: str | None = None) -> None:
+    def end(self, counts: Counts, written: int | None = None, *, nothing: str = UNRECOGNIZED, told: str | None = None) -> None:
         """Show what was read, unless --quiet is given; exit with 1 if there was a problem with the input.
 
         It shows contradictions in the records, the counts (or `told` instead), the shapes of lines that were not understood, and finally that no record
