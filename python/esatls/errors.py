@@ -21,3 +21,16 @@ class WrongTypeError(UsageError, TypeError):
 
 class MissingDependencyError(EsatlsError):
     """An optional package that the output format needs is not installed."""
+
+
+ANTICIPATED = (EsatlsError, OSError, UnicodeError, MemoryError)
+"""Errors that a user can cause, or mend: they are told in one line, without a traceback."""
+
+
+def in_words(error: BaseException) -> str:
+    """Return the line that tells a user of such an error."""
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    if isinstance(error, OSError):
+        return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}"
+    return str(error)

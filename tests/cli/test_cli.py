@@ -634,6 +634,7 @@ def test_follow_writes_json_lines_alone(name: str, tmp_path: pathlib.Path) -> No
         ("messages -q -f table $SAMPLE >&-", 1, "esatls: standard output: is closed\n"),
         ("explain 'Info: ICID 5 TLS failed' >&-", 1, "esatls: standard output: is closed\n"),
         ("follow --once -q --checkpoint $FOLDER/c $SAMPLE >&-", 1, "esatls: standard output: is closed\n"),
+        ("check -q --partners $FOLDER/partners.csv $SAMPLE >&-", 3, "esatls: standard output: is closed\n"),
         ("messages -q -o $FOLDER/out $SAMPLE >&-", 0, ""),
         ("messages -q -o $FOLDER/out $SAMPLE <&- >&-", 0, ""),
         ("messages -q -o $FOLDER/out $SAMPLE <&- >&- 2>&-", 0, ""),
@@ -643,6 +644,7 @@ def test_follow_writes_json_lines_alone(name: str, tmp_path: pathlib.Path) -> No
 )
 def test_closed_streams(tmp_path: pathlib.Path, command: str, code: int, said: str) -> None:
     """A standard stream that is closed from the start is missed only if it is needed, and that is one line."""
+    (tmp_path / "partners.csv").write_text("domain,direction\npartner.example,both\n")
     environment = {**os.environ, "SAMPLE": str(SAMPLE), "FOLDER": str(tmp_path), "PYTHON": sys.executable}
     done = subprocess.run(["/bin/sh", "-c", f'"$PYTHON" -m esatls {command}'], capture_output=True, check=False, env=environment)
     assert (done.stdout, done.stderr.decode(), done.returncode) == (b"", said, code)

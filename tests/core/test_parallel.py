@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,14 @@ def test_more_processes_than_can_be_counted_are_not_started() -> None:
 
 
 @pytest.mark.skipif(not can_fork(), reason="needs fork")
-@pytest.mark.parametrize(("error", "told"), [(MemoryError(), "not enough memory"), (EsatlsError("too large"), "too large")])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (EsatlsError("too large"), "too large"),
+        (MemoryError(), "not enough memory"),
+        (OSError(errno.EIO, "Input/output error", "mail.log"), "mail.log: Input/output error"),
+    ],
+)
 def test_what_a_process_lacks_is_told_by_the_first(error: Exception, told: str, capfd: pytest.CaptureFixture[str]) -> None:
     """An error that a user can cause comes in one line, without a traceback."""
 

@@ -9,7 +9,7 @@ import click
 
 from esatls.cli.inputs import Input, appliances_of, messages_of, reading
 from esatls.cli.paths import files
-from esatls.errors import EsatlsError, UsageError
+from esatls.errors import ANTICIPATED, UsageError, in_words
 from esatls.extraction.stream import UNRECOGNIZED
 from esatls.output import ending, printable
 from esatls.report import must_encrypt
@@ -43,12 +43,10 @@ def check(partners: str, form: str | None, output: str | None, **options: Any) -
     rules = must_encrypt.read_rules(partners)
     try:
         code = _checked(rules, form, output, options)
-    except UsageError:
+    except (UsageError, BrokenPipeError):
         raise
-    except (EsatlsError, OSError, MemoryError) as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        click.echo(f"esatls: {printable(str(error) or 'not enough memory')}", err=True)
+    except ANTICIPATED as error:
+        click.echo(f"esatls: {printable(in_words(error))}", err=True)
         code = _CANNOT_TELL
     sys.exit(code)
 

@@ -15,7 +15,7 @@ from esatls.cli import config as config_file
 from esatls.cli.groups import Group
 from esatls.cli.paths import files
 from esatls.cli.std_streams import stand_in
-from esatls.errors import EsatlsError, UsageError
+from esatls.errors import ANTICIPATED, UsageError, in_words
 from esatls.output.text import printable
 
 _LATER = ("check", "completion", "config", "connections", "elastic", "events", "follow", "messages", "report", "trace")
@@ -107,19 +107,9 @@ def main() -> None:
         _leave(130)
     except BrokenPipeError:
         _leave(141)
-    except EsatlsError as error:
-        click.echo(f"esatls: {printable(str(error))}", err=True)
+    except ANTICIPATED as error:
+        click.echo(f"esatls: {printable(in_words(error))}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
-    except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        click.echo(f"esatls: {printable(name)}{error.strerror or error}", err=True)
-        sys.exit(1)
-    except UnicodeError as error:
-        click.echo(f"esatls: {printable(str(error))}", err=True)
-        sys.exit(1)
-    except MemoryError:
-        click.echo("esatls: not enough memory", err=True)
-        sys.exit(1)
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 
-from esatls.errors import EsatlsError
+from esatls.errors import ANTICIPATED, EsatlsError, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,8 +129,8 @@ def _child(job: int, work: Callable[[int, IO[bytes], IO[bytes]], None], writing:
                 work(job, out, told)
             except BrokenPipeError:
                 raise
-            except (EsatlsError, OSError, MemoryError) as error:
-                send(out, str(error) or "not enough memory")
+            except ANTICIPATED as error:
+                send(out, in_words(error))
         code = 0
     except BrokenPipeError:
         code = 0
