@@ -7,7 +7,7 @@ compared. Nothing here imports the project's run-time package, so the two can ag
 
 from __future__ import annotations
 
-from .envelopes import ENVELOPES, duplicated, file_head, render, shuffled, spread, wrapped
+from .envelopes import ENVELOPES, duplicated, file_head, render, shuffled, wrapped
 from .forms import Envelope
 from .model import Simulation, Traffic, generate
 from .profile import PROFILES, Profile
@@ -29,6 +29,5 @@ __all__ = [
     "render",
     "says_nothing",
     "shuffled",
-    "spread",
     "wrapped",
 ]

@@ -191,12 +191,3 @@ def wrapped(texts: Iterable[str], width: int = 80, *, in_words: bool = False) ->
                     parts[at - 1], _, word = parts[at - 1].rpartition(" ")
                     parts[at] = f"{word} {parts[at]}"
             yield from parts
-
-
-def spread(lines: Iterable[Line], files: int, seed: int = 1) -> list[list[Line]]:
-    """Return the lines dealt at random to several files; each file keeps the order."""
-    rng = random.Random(seed)
-    parts: list[list[Line]] = [[] for _ in range(files)]
-    for line in lines:
-        parts[rng.randrange(files)].append(line)
-    return parts

@@ -24,7 +24,6 @@ from . import (
     generate,
     render,
     shuffled,
-    spread,
     wrapped,
 )
 from .model import Simulation, Traffic
@@ -638,7 +637,7 @@ def test_envelope_stamps() -> None:
 
 
 def test_ways_to_spoil_a_log_keep_its_lines() -> None:
-    """Shuffling stays within a second, duplicating adds only known lines, wrapping loses no word, and dealing loses no line."""
+    """Shuffling stays within a second, duplicating adds only known lines, and wrapping loses no word."""
     lines = generate(seed=1, messages=60).lines
     mixed = list(shuffled(lines))
     assert mixed != lines
@@ -651,7 +650,6 @@ def test_ways_to_spoil_a_log_keep_its_lines() -> None:
     assert " ".join(wrapped(texts)).split() == " ".join(texts).split()
     assert max(map(len, wrapped(texts))) <= max(80, *(len(word) for text in texts for word in text.split()))
     assert "".join(wrapped(texts, 120, in_words=True)) == "".join(texts)
-    assert sorted(line for part in spread(lines, 3) for line in part) == sorted(lines)
 
 
 def test_a_world_shows_only_its_window() -> None:
