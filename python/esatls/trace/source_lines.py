@@ -14,7 +14,7 @@ from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from esatls.extraction.blocks import BlockStream
     from esatls.extraction.event_record import EventRecord
@@ -135,9 +135,7 @@ class _Finder:
                     yield id(connection)
 
 
-def lines_of(
-    members: Sequence[Member], found: Sequence[Source], options: Options, keys: Iterable[str], note: Callable[[int], None] = lambda _: None
-) -> dict[int, list[Line]]:
+def lines_of(members: Sequence[Member], found: Sequence[Source], options: Options, keys: Iterable[str]) -> dict[int, list[Line]]:
     """Return the lines about some messages and their connections, in order of time, by the `id()` of the message or connection.
 
     `keys` are the keys of all appliances whose facts were gathered. The files are read again; one that has vanished or is damaged is read as far as possible.
@@ -145,9 +143,13 @@ def lines_of(
     finder = _Finder(members, appliances(keys))
     for number, source in enumerate(found):
         finder.begin(number, source.name)
-        for _ in read(Part(source), finder, options, lambda _: None, Counts(), note, finder.feed):
+        for _ in read(Part(source), finder, options, _ignore, Counts(), _ignore, finder.feed):
             pass
     return {owner: sorted(lines, key=_order) for owner, lines in finder.found.items()}
+
+
+def _ignore(_: object) -> None:
+    """Take a problem, or how far the reading is: the first reading has told of both."""
 
 
 def _order(line: Line) -> tuple[float, tuple[int, int]]:
