@@ -97,6 +97,16 @@ def test_rotated(log: Log, rotate: str, *, down: bool, elsewhere: bool) -> None:
     assert reading.warnings == []
 
 
+def test_a_compressed_file_that_is_still_being_written(tmp_path: Path) -> None:
+    """One that was cut off when it was opened, and is whole when it is read, is not called damaged."""
+    path = tmp_path / "mail.log.gz"
+    whole = gzip.compress(b"first line of the log\n")
+    path.write_bytes(whole[:-4])
+    reading = Reading(path)
+    path.write_bytes(whole)
+    assert (reading.more(), reading.warnings) == (b"first line of the log\n", [])
+
+
 def test_moved_to_a_folder_that_nobody_named(log: Log) -> None:
     """A running reader ends the file that it holds; one that was down says what it has lost."""
     log.rotated = log.path.parent / "old"

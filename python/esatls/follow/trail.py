@@ -86,7 +86,8 @@ class _Open:
             self.head += data
         self.raw.seek(0)
         self.packed = opener(self.raw)
-        self.offset = 0
+        # it may have been cut off only because it is still being written
+        self.offset, self.damage = 0, None
         while self.offset < offset:
             if not self._unpack(min(BLOCK, offset - self.offset)):
                 break
