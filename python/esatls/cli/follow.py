@@ -15,7 +15,8 @@ from esatls.cli.paths import files, folders
 from esatls.errors import UsageError
 from esatls.follow import checkpoint as checkpoints
 from esatls.follow.held import Limits
-from esatls.follow.run import Follower, FollowOptions, is_pipe
+from esatls.follow.pipe import is_pipe
+from esatls.follow.run import Follower, FollowOptions
 from esatls.lines.clock import YEARS, zone
 from esatls.output import BY_ENDING, ending, printable
 

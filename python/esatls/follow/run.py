@@ -15,8 +15,9 @@ from esatls.follow import checkpoint
 from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import Held, Limits, Record
 from esatls.follow.lines import FollowedStream, Lines
+from esatls.follow.pipe import Pipe, is_pipe
 from esatls.follow.sink import Sink
-from esatls.follow.trail import LogPosition, Pipe, Trail
+from esatls.follow.trail import LogPosition, Trail
 from esatls.lines.clock import Clock, end_of_year
 from esatls.lines.sources import Source
 from esatls.output.json_lines import dumps
@@ -225,16 +226,6 @@ class Follower:
         if is_pipe(self.options.file):
             return Pipe(self.options.file)
         return Trail(self.options.file, self.warn, place, self.options.rotated_to)
-
-
-def is_pipe(path: str) -> bool:
-    """Tell whether a file can be read only once: standard input, a named pipe."""
-    if path == "-":
-        return True
-    try:
-        return stat.S_ISFIFO(os.stat(path).st_mode)
-    except OSError:
-        return False
 
 
 def _identity(path: str) -> str:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import select
-import sys
 import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Callable, TypeVar
@@ -63,10 +61,10 @@ class _Open:
         except FileNotFoundError as error:
             raise MovedError from error
         found = os.fstat(self.raw.fileno())
-        if (found.st_dev, found.st_ino) != (file.device, file.inode):
+        self.device, self.inode, self.changed = found.st_dev, found.st_ino, found.st_mtime_ns
+        if not self.is_at(file):
             self.raw.close()
             raise MovedError
-        self.device, self.inode, self.changed = found.st_dev, found.st_ino, found.st_mtime_ns
         opener = opener_of(self.raw.read(8))
         self.raw.seek(0)
         self.packed: Any = None
@@ -91,6 +89,10 @@ class _Open:
         while self.offset < offset:
             if not self._unpack(min(BLOCK, offset - self.offset)):
                 break
+
+    def is_at(self, file: File) -> bool:
+        """Tell whether this is the file that was found on disk."""
+        return (self.device, self.inode) == (file.device, file.inode)
 
     def close(self) -> None:
         self.raw.close()
@@ -181,7 +183,7 @@ class Trail:
     def _open_missed(self, current: _Open, since: int) -> bool:
         """Open the copy of a log that was empty, if it was written, copied and truncated before it was looked at again."""
         files = self.siblings.series()
-        at = next((number for number, file in enumerate(files) if (file.device, file.inode) == (current.device, current.inode)), 0)
+        at = next((number for number, file in enumerate(files) if current.is_at(file)), 0)
         missed = [file for file in files[:at] if file.changed > since and file.size]
         return bool(missed) and self._open(missed[0])
 
@@ -232,10 +234,10 @@ class Trail:
     def _following(self, current: _Open) -> File | None:
         """Return the file that was written after the current one; None if there is none yet, or it is empty."""
         found = look(self.path)
-        if found is not None and (found.device, found.inode) == (current.device, current.inode):
+        if found is not None and current.is_at(found):
             return None
         files = self.siblings.series()
-        at = next((number for number, file in enumerate(files) if (file.device, file.inode) == (current.device, current.inode)), None)
+        at = next((number for number, file in enumerate(files) if current.is_at(file)), None)
         if at is None and current.head:
             at = next((number for number, file in enumerate(files) if _begins(file, current.head)), None)
             if at is not None and not files[at].packed and files[at].size > current.offset:
@@ -258,7 +260,7 @@ class Trail:
 
     def _after_truncation(self, current: _Open) -> bytes | None:
         files = self.siblings.all()
-        others = [file for file in files if (file.device, file.inode) != (current.device, current.inode)]
+        others = [file for file in files if not current.is_at(file)]
         copy = _copy(others, current.head, len(current.head), current.offset)
         if copy is not None and self._open(copy, current.offset, still=lambda: _still(copy, current.head, len(current.head))):
             return self._read()
@@ -329,36 +331,3 @@ def _begins(file: File, head: bytes | str, length: int = 0) -> bool:
     if isinstance(head, bytes):
         return found.startswith(head)
     return len(found) >= length and hashlib.sha256(found[:length]).hexdigest() == head
-
-
-class Pipe:
-    """The bytes of standard input, or of a named pipe."""
-
-    def __init__(self, path: str) -> None:
-        self.file: IO[bytes] = sys.stdin.buffer if path == "-" else open(path, "rb", buffering=0)  # noqa: SIM115 - open to the end
-        self.over = False
-        """Whether the writer has closed it."""
-
-    def read(self) -> bytes | None:
-        """Return the next bytes; None if there is nothing more for now, or never (`over`)."""
-        if self.over or not self._ready(0):
-            return None
-        data = os.read(self.file.fileno(), BLOCK)
-        if not data:
-            self.over = True
-            return None
-        return data
-
-    def wait(self, seconds: float) -> None:
-        """Wait for more."""
-        self._ready(seconds)
-
-    def place(self, unused: int) -> LogPosition | None:
-        """Return None: what was read from a pipe cannot be read again."""
-        del unused
-        return None
-
-    def _ready(self, seconds: float) -> bool:
-        if os.name == "nt":
-            return True  # there, select only knows sockets; the read waits
-        return bool(select.select([self.file], [], [], seconds)[0])
