@@ -15,12 +15,12 @@ from tests.traffic import generate, render, shuffled, wrapped
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from esatls.follow.held import Record
+    from esatls.verdicts.record_types import MessageRecord
 
 WAYS = ("rename", "rename_and_compress", "copy_and_truncate")
 
 
-def _all(_: Record) -> bool:
+def _all(_: MessageRecord) -> bool:
     return True
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
@@ -17,12 +16,10 @@ from esatls.elastic.search import Hit, whole
 from esatls.elastic.streams import stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from esatls.elastic.client import Client
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
-
-Record = Mapping[str, Any]
 
 CHANGED_SINCE = 409
 """Status of a document that has changed since it was read."""
@@ -45,7 +42,7 @@ class Document(NamedTuple):
         return {"index": {"_index": index, "_id": identity, "if_seq_no": present.seq_no, "if_primary_term": present.primary_term}}, self.body
 
 
-def document_of(record: Record, ingested: str, *, writer: str = "load", otherwise: str | None = None) -> Document:
+def document_of(record: Mapping[str, Any], ingested: str, *, writer: str = "load", otherwise: str | None = None) -> Document:
     """Return the document of one record, and its place.
 
     ``ingested`` is the time of writing (RFC 3339), ``writer`` the command that writes. A record without a time gets the time of writing; a connection gets
@@ -88,7 +85,7 @@ class Writer:
         """How many records were not written, because a join wrote the existing ones."""
         self._server = Retrying(client, patience=patience, tell=tell)
 
-    def document(self, record: Record) -> Document:
+    def document(self, record: Mapping[str, Any]) -> Document:
         """Return the document of a record, to be written now."""
         return document_of(record, now())
 

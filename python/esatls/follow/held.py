@@ -30,7 +30,6 @@ from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, have_witnesses, refs
 from esatls.verdicts.heritage import bequeath, heritages_of
 from esatls.verdicts.hosts import host_and_serial, key_of
-from esatls.verdicts.record_types import MessageRecord
 from esatls.verdicts.records import message_record
 
 if TYPE_CHECKING:
@@ -42,8 +41,7 @@ if TYPE_CHECKING:
     from esatls.extraction.heads import Head
     from esatls.extraction.match import Spec
     from esatls.lines.clock import Time
-
-Record = MessageRecord
+    from esatls.verdicts.record_types import MessageRecord
 
 LINGER = 300
 """Seconds for which emitted messages and closed connections are remembered."""
@@ -78,7 +76,7 @@ class Held:
     `emit` is called with each record, in an order that depends only on the log.
     """
 
-    def __init__(self, emit: Callable[[Record], object], limits: Limits | None = None) -> None:
+    def __init__(self, emit: Callable[[MessageRecord], object], limits: Limits | None = None) -> None:
         self.emit = emit
         self.limits = limits or Limits()
         self.clock = LogClock()
@@ -456,11 +454,11 @@ class Held:
         self._wait("remembered" if item.quarantined else "emitted", host, MESSAGES, key, item)
         self._forget(host, free)
 
-    def records(self, host: str, key: str) -> list[Record]:
+    def records(self, host: str, key: str) -> list[MessageRecord]:
         """Return the records of one held message: one for each life that was not emitted before."""
         return self._records(self._judged(host, key), key)
 
-    def _records(self, appliance: Appliance, key: str) -> list[Record]:
+    def _records(self, appliance: Appliance, key: str) -> list[MessageRecord]:
         item = self.hosts[appliance.host].messages[key]
         lives = sorted(appliance.messages_of(key)[1].items())
         return [message_record(appliance, key, message) for _, message in lives if not (message.is_bare or item.was_emitted(message))]

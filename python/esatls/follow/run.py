@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from esatls.extraction.stream import UNRECOGNIZED
 from esatls.follow import checkpoint
 from esatls.follow.frozen import freeze, thaw
-from esatls.follow.held import Held, Limits, Record
+from esatls.follow.held import Held, Limits
 from esatls.follow.lines import FollowedStream, Lines
 from esatls.follow.pipe import Pipe, is_pipe
 from esatls.follow.sink import Sink
@@ -25,6 +25,8 @@ from esatls.output.json_lines import dumps
 if TYPE_CHECKING:
     from datetime import tzinfo
     from types import FrameType
+
+    from esatls.verdicts.record_types import MessageRecord
 
 _LEAST_PAUSE = 20
 """The least pause before the next checkpoint, as a multiple of the time that it takes to write one."""
@@ -56,7 +58,7 @@ class Follower:
     """One run of `esatls follow`."""
 
     def __init__(
-        self, options: FollowOptions, wanted: Callable[[Record], bool], warn: Callable[[str], None], tell: Callable[[str], None] = lambda _: None
+        self, options: FollowOptions, wanted: Callable[[MessageRecord], bool], warn: Callable[[str], None], tell: Callable[[str], None] = lambda _: None
     ) -> None:
         self.options = options
         self.wanted = wanted
@@ -174,7 +176,7 @@ class Follower:
         # while a machine sleeps, its log does not count as quiet
         self._quiet = (self._quiet or 0) + min(time.monotonic() - before_waiting, 2 * self.options.poll)
 
-    def _emit(self, record: Record) -> None:
+    def _emit(self, record: MessageRecord) -> None:
         if self.wanted(record):
             self._records.append(dumps(record) + b"\n")
 

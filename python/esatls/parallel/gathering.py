@@ -27,7 +27,7 @@ def gather(found: list[Source], options: Options, warn: sources.Warn, progress: 
 
 
 def gather_shares(shares: list[list[Part]], options: Options, warn: sources.Warn, progress: Progress) -> tuple[Facts, Counts]:
-    """Return the facts of all shares, each of which another process reads; this one merges them."""
+    """Return the facts of all shares: this process reads the first one, and others read one each."""
     counts, meter = Counts(), progress.meter(0)
     if len(shares) == 1:
         facts = _new_facts()
