@@ -198,6 +198,11 @@ def _visualization(panel: Panel) -> tuple[str, dict[str, Any]]:
     return "lnsXY", {**appearance, "layers": [xy]}
 
 
+def _in_effect(found: dict[str, Any], key: str, name: str) -> dict[str, Any]:
+    """Return a filter that is switched on; ``key`` is the property that tells the ``name`` of the reference to its view."""
+    return {**found, "$state": {"store": "appState"}, "meta": {**found["meta"], "disabled": False, key: name, "negate": False}}
+
+
 def _only_dataset(view: str) -> dict[str, Any]:
     """Return the filter for the data set of a view: in the Fleet package, all panels look at `logs-*`."""
     field, name = "data_stream.dataset", view.replace("-", ".")
@@ -226,12 +231,9 @@ def _lens(panel: Panel) -> tuple[dict[str, Any], list[dict[str, str]]]:
     filters = [_only_dataset(panel.view)]
     if panel.only:
         filters.append({"meta": {"alias": panel.only.title, "key": "query", "type": "custom"}, "query": panel.only.query})
-    for place, one in enumerate(filters):
-        # name the view, because Kibana may be set to ignore filters that do not fit a view
-        name = f"filter-index-pattern-{place}"
-        references.append({"type": "index-pattern", "id": panel.view, "name": name})
-        one["$state"] = {"store": "appState"}
-        one["meta"] |= {"disabled": False, "index": name, "negate": False}
+    # name the view, because Kibana may be set to ignore filters that do not fit a view
+    names = [f"filter-index-pattern-{place}" for place in range(len(filters))]
+    references += [{"type": "index-pattern", "id": panel.view, "name": name} for name in names]
     attributes = {
         "title": panel.title,
         "description": "",
@@ -242,7 +244,7 @@ def _lens(panel: Panel) -> tuple[dict[str, Any], list[dict[str, str]]]:
             "datasourceStates": {"formBased": {"layers": {"layer": layer}}},
             "visualization": visualization,
             "query": {"language": "kuery", "query": panel.where},
-            "filters": filters,
+            "filters": [_in_effect(one, "index", name) for one, name in zip(filters, names)],
             "internalReferences": [],
             "adHocDataViews": {},
         },
@@ -322,9 +324,7 @@ def dashboard_object(dashboard: Dashboard) -> dict[str, Any]:
     group, references = _controls(dashboard)
     views = sorted({panel.view for panel in dashboard.panels if panel.view and panel.shape != "search"})
     filter_index = "kibanaSavedObjectMeta.searchSourceJSON.filter[0].meta.index"
-    only = _only_datasets(views)
-    only["$state"] = {"store": "appState"}
-    only["meta"] |= {"disabled": False, "indexRefName": filter_index, "negate": False}
+    only = _in_effect(_only_datasets(views), "indexRefName", filter_index)
     references.append({"type": "index-pattern", "id": views[0], "name": filter_index})
     built = [_panel(dashboard, place, panel, grid) for place, (panel, grid) in enumerate(zip(dashboard.panels, _layout(dashboard.panels)))]
     attributes = {
@@ -346,9 +346,7 @@ def dashboard_object(dashboard: Dashboard) -> dict[str, Any]:
 def search_object(search: Search) -> dict[str, Any]:
     """Return the saved object of a search."""
     index, filter_index = (f"kibanaSavedObjectMeta.searchSourceJSON.{part}" for part in ("index", "filter[0].meta.index"))
-    only = _only_dataset(search.view)
-    only["$state"] = {"store": "appState"}
-    only["meta"] |= {"disabled": False, "indexRefName": filter_index, "negate": False}
+    only = _in_effect(_only_dataset(search.view), "indexRefName", filter_index)
     source = {
         "query": {"language": "kuery", "query": search.where},
         "filter": [only],
