@@ -251,7 +251,7 @@ def connection_document(record: ConnectionRecord) -> dict[str, Any]:
     if verdict in counted(CONNECTION_VERDICTS):
         put(document, "tls.established", verdict in OVER_TLS)
     put(document, "event.outcome", _OUTCOMES.get(verdict, "unknown"))
-    partner = partner_name(record.get("domain") or record.get("tls_domain"), record.get("peer_host"), record.get("peer_ip"))
+    partner = partner_name(record.get("domain"), record.get("peer_host"), record.get("peer_ip"))
     put(document, "esatls.partner", partner)
     _shares(document, "esatls.share", verdict, counted(CONNECTION_VERDICTS))
     _moment(document, record.get("opened") or record.get("closed"))
