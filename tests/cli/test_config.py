@@ -84,6 +84,8 @@ def test_without_a_home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch,
         ("jobs = true", "jobs must be a number"),
         ("own_domains = [1]", "own_domains must be a list"),
         ("[report]\ntitle = 'x'", "no such setting: report"),
+        ('partners = "a\\u0000b"', "partners must not contain a NUL"),
+        ('own_domains = ["example.com", "a\\u0000b"]', "own_domains must not contain a NUL"),
     ],
 )
 def test_a_wrong_file(tmp_path: pathlib.Path, text: str, words: str) -> None:

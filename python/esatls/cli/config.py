@@ -70,6 +70,8 @@ def _settings(path: str, data: bytes) -> dict[str, Any]:
         kind = SETTINGS[name][0]
         if type(value) is not kind or (isinstance(value, list) and not all(isinstance(one, str) for one in value)):
             raise UsageError(f"{path}: {name} must be {_WORDS[kind]}")
+        if any("\0" in one for one in (value if isinstance(value, list) else [str(value)])):
+            raise UsageError(f"{path}: {name} must not contain a NUL")
     if "partners" in told:
         # a relative path is relative to the folder of the file
         told["partners"] = os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(told["partners"]))
