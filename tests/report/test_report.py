@@ -289,6 +289,20 @@ def test_mixed_connections_and_messages_that_were_never_received() -> None:
     assert {row["partner"]: row["messages"]["total"] for row in part["partners"]} == {"example.net": 0, "example.org": 1}
 
 
+def test_mail_after_words_about_verification() -> None:
+    """Mail that passed after them is neither encrypted nor in clear text, so that they are no failure, but an error whose meaning the note explains."""
+    text = """\
+Tue Mar  3 10:00:00 2026 Info: New SMTP DCID 5 interface 192.0.2.10 address 198.51.100.1 port 25
+Tue Mar  3 10:00:01 2026 Info: DCID 5 TLS failed: certificate verification failed
+Tue Mar  3 10:00:02 2026 Info: Message done DCID 5 MID 6 to RID [0]
+"""
+    built = report.build(*records_of(text))
+    part = built["delivery"]["all"]
+    assert (part["reasons"], part["connections"]["verdicts"]["unknown"], part["messages"]["verdicts"]["unknown"]) == ([], 1, 1)
+    assert part["other_reasons"] == [{"reason": "certificate verification failed", "connections": 1, "unused": 0, "unknown": 1}]
+    assert "Words about verification show that there was a handshake" in built["notes"]["other_reasons"]
+
+
 def test_nothing_gives_a_report_of_zeros() -> None:
     """A log without connections has no share of anything, no span and no appliance."""
     built: Any = report.build([], [])

@@ -67,7 +67,8 @@ NOTES: dict[str, str] = {
     "reasons": "Reasons are quoted from the log; “possibly” means that the log shows only a connection error.",
     "other_reasons": (
         "If a connection was reset or ended, that can have been before TLS or during it (unknown); a refusal, a timeout or a reply from the other side "
-        "says nothing about TLS (unused). Neither is included in percentages of failures."
+        "says nothing about TLS (unused). Words about verification show that there was a handshake, but not whether the mail after it was encrypted (unknown). "
+        "None of them is included in percentages of failures."
     ),
     "evidence": "What this report was made from: each file as it was on disk, and how many of its lines were events, ignored or unreadable.",
     "over_time": "Times are UTC: when a connection was opened, and when a message was first seen.",
