@@ -397,6 +397,17 @@ def test_what_is_counted_together(words: str) -> None:
     check("".join(f"Sat Jul 20 19:47:{second:02} 2024 Info: {text}\n" for second, text in sorted(log, key=lambda one: one[0])).encode())
 
 
+def test_connection_that_messages_alone_name() -> None:
+    """A connection without lines of its own is two if its messages are days apart."""
+    check(
+        b"Wed Mar 06 11:13:13 2024 Info: Message done DCID 2 MID 2 to RID [0]\n"
+        b"Fri Mar 08 14:59:54 2024 Info: Message done DCID 2 MID 1 to RID [1]\n"
+        b"Wed Mar 06 11:13:13 2024 Info: Start MID 3 ICID 4\n"
+        b"Fri Mar 08 14:59:54 2024 Info: Start MID 5 ICID 4\n"
+        b"Fri Mar 08 14:59:54 2024 Info: MID 6 was generated based on MID 7 by antivirus\n"
+    )
+
+
 def test_connections_that_are_not_closed() -> None:
     """The report's time range ends with the last connection that was closed, whatever is counted after it."""
     texts = [

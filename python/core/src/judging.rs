@@ -342,7 +342,7 @@ impl<'a> Judge<'a> {
         let (first, last) = (all.0.min(life.seen.0), all.1.max(life.seen.1));
         let is_many = |same: &[Fact]| self.table.rule(same[0].code).is_some_and(|rule| (1..same.len()).contains(&rule.most));
         require(!life.facts.chunk_by(|one, other| one.code == other.code).any(is_many))?;
-        require((first <= last && last - first <= self.table.silence) || life.facts.is_empty())?;
+        require(if first > last { life.facts.is_empty() } else { last - first <= self.table.silence })?;
         require(begun == NEVER || (first.saturating_add(self.table.same) >= begun.0 && begun.1 - begun.0 <= self.table.same))?;
         Ok(life)
     }
