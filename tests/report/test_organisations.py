@@ -184,6 +184,21 @@ def test_examples_name_their_appliance(hosts: tuple[str, str], written: list[str
     assert next(cells for name, _, cells in tables(built) if name == "cleartext")[0][-1] == ";".join(written)
 
 
+def test_outdated_mail_over_a_connection_of_another_partner() -> None:
+    """A connection to several domains counts for its host, mail for each domain: the protocols and ciphers of the mail are named, without a count."""
+    over = {"tls_version": "TLSv1", "tls_cipher": "RC4-SHA"}
+    connections = [connection("delivery", 1, "encrypted", peer_host="relay.example", mail_flow="outgoing", **over)]
+    mails = [message(1, "encrypted", "encrypted", [attempt("encrypted", "a.example", **over)], mail_flow="outgoing")]
+    built = report.build(connections, mails)
+    (row,) = [row for row in built["organisations"] if row["partner"] == "a.example"]
+    examples = [{"esa_host": "esa1.example.com", "mid": 1}]
+    assert row["deprecated"] == {"messages": 1, "connections": 0, "reasons": [{"reason": "TLSv1", "count": 0}], "examples": examples}
+    assert row["weak"] == {"messages": 1, "connections": 0, "reasons": [{"reason": "RC4-SHA", "count": 0}], "examples": examples}
+    assert Page(page(built)).tables["Partners with weak ciphers"][2] == ["a.example", "out", "0", "0", "", "", "", "RC4-SHA", "MID 1"]
+    assert "a.example, delivered: 1 message\n  TLSv1\n  MID 1\n" in mail(built)
+    assert next(cells for name, _, cells in tables(built) if name == "weak")[0][-2:] == ["RC4-SHA", "MID 1"]
+
+
 def test_a_message_to_several_names_is_one_example() -> None:
     """A message that went to several names of an organisation counts for each name, and is one example, with its latest time."""
     times = {mid: [f"2026-03-01T10:0{mid}:0{i}Z" for i in (1, 2)] for mid in (1, 2)}

@@ -426,7 +426,8 @@ class _Messages:
                 if attempt["verdict"] == "encrypted":
                     latest = time
                 for name, reason in wrong:
-                    _note(ledger.issue(ledger.key("delivery", flow, partner), name), record, time, reason, alike, is_new=name not in told)
+                    issue = ledger.issue(ledger.key("delivery", flow, partner), name)
+                    _note(issue, record, time, reason, alike, attempt["verdict"], is_new=name not in told)
                     told.add(name)
             verdict = of_partner({attempt["verdict"] for attempt, _, _ in over})
             self._add(("delivery", flow, partner, verdict, None, None, None), record, latest, alike)
@@ -440,7 +441,7 @@ class _Messages:
         if group.is_over_tls and time > group.latest:
             group.latest = time
         for issue, reason in group.issues:
-            _note(issue, record, time, reason, alike)
+            _note(issue, record, time, reason, alike, key[3])
 
     def _group(self, key: _Mail) -> _Group:
         direction, flow, name, verdict, version, cipher, reason = key
@@ -471,17 +472,20 @@ def _protocol(attempt: DeliveryRecord) -> tuple[str, str]:
 
 
 def _wrong(verdict: str, version: str, cipher: str, reason: str) -> _Issues:
-    """Return the issues of mail; only clear text has a reason."""
+    """Return the issues of mail, each with its reason, or the name of the protocol or cipher."""
     if verdict == "encrypted":
-        return tuple([(issue, "") for issue, _ in _outdated(version, cipher)])
+        return _outdated(version, cipher)
     return ((CLEARTEXT, reason),) if verdict == "cleartext" else ()
 
 
-def _note(issue: Issue, record: MessageRecord, time: Moment, reason: str, alike: Alike, *, is_new: bool = True) -> None:
-    """Note an issue of messages or of one of their deliveries. Its times and reason always count, the messages only if the issue `is_new` for them."""
+def _note(issue: Issue, record: MessageRecord, time: Moment, reason: str, alike: Alike, verdict: str, *, is_new: bool = True) -> None:
+    """Note an issue of messages or of one of their deliveries. Its times and reason always count, the messages only if the issue `is_new` for them.
+
+    Protocols and ciphers are counted by connections; here, they are named, because the connections may be those of another partner.
+    """
     issue.seen(time if alike.first is None else _moment(rfc3339(alike.first)), time)
     if reason:
-        issue.why(reason, alike.number)
+        issue.why(reason, alike.number if verdict == "cleartext" else 0)
     if is_new:
         host = record.get("esa_host", "")
         issue.messages += alike.number

@@ -84,10 +84,12 @@ def _list(report: Report, issue: IssueName, title: str) -> Iterator[str]:
     for row in rows[:MOST_ROWS]:
         told = row[issue]
         of = whole(row, issue)
+        share = f"{told[what]:,} of {of:,} {word(of, what)}" if told[what] else f"{told['messages']:,} {word(told['messages'], 'messages')}"
         last = f", last {_minute(told['last'])}" if "last" in told else ""
-        yield from _wrapped(f"{row['partner']}, {DIRECTION_WORDS[row['direction']][1]}: {told[what]:,} of {of:,} {word(of, what)}{last}", "", "  ")
+        yield from _wrapped(f"{row['partner']}, {DIRECTION_WORDS[row['direction']][1]}: {share}{last}", "", "  ")
         for why in told["reasons"][:_MOST_WHYS]:
-            yield from _wrapped(f"{why['count']:,} x {clipped(split_reason(why['reason'])[1])}", "  ", "    ")
+            count = f"{why['count']:,} x " if why["count"] else ""
+            yield from _wrapped(count + clipped(split_reason(why["reason"])[1]), "  ", "    ")
         yield from _wrapped(", ".join(map(" ".join, examples(told, report))), "  ", "  ")
     left = len(rows) - MOST_ROWS
     if left > 0:

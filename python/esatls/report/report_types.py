@@ -171,7 +171,7 @@ class BothSides(TypedDict):
 
 
 class Reason(TypedDict):
-    """A reason, and how often it was given."""
+    """A reason, and how often it was given; 0 for a protocol or cipher that connections of the same partner did not have."""
 
     reason: str
     count: int

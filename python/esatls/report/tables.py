@@ -93,6 +93,6 @@ def _partner(row: Mapping[str, Any]) -> list[Any]:
 
 
 def _issue(row: Mapping[str, Any], issue: Mapping[str, Any], report: Report) -> list[Any]:
-    reasons = cell([f"{one['count']} x {one['reason']}" for one in issue["reasons"]])
+    reasons = cell([f"{one['count']} x {one['reason']}" if one["count"] else one["reason"] for one in issue["reasons"]])
     found = cell([*map(" ".join, examples(issue, report))])
     return [*_who(row), issue["messages"], issue["connections"], issue.get("first"), issue.get("last"), row.get("last_tls"), reasons, found]
