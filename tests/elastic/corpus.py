@@ -89,6 +89,8 @@ def lines() -> list[str]:
     # no date has the year 0
     found += ["Wed Jul 20 19:47:40 0000 Info: ICID 5 TLS success", "0000-03-03T10:00:02Z esa1 mail_logs: Info: ICID 5 TLS success"]
     found += [ARCSIGHT, f"Jan 21 12:47:11 relay {ARCSIGHT}", json.dumps({"message": ARCSIGHT}), *SPOOFED]
+    # what the connector does not say, the record around it says
+    found.append(json.dumps({**record, "message": "CEF:0|CISCO|IronPort Email|1|x|y|1|msg=ICID 5 TLS success"}))
     return found
 
 

@@ -102,7 +102,7 @@ module EsatlsCef
     words = WORDS_VALUE.match(extension, start)
     value = words[1].sub(/\A +/, "")
     if key.start_with?("ESATLS") || (tables["names"].key?(key) && !tables["quoted"].include?(key) && !value.start_with?('"') && !value.match?(STAMP))
-      value = value.split(" ", 2)[0] || "" unless value.start_with?(" ")
+      value = value[/\A[^ ]*/] unless value.start_with?(" ")
     end
     [value, words.end(0), true]
   end
@@ -123,7 +123,7 @@ module EsatlsCef
     fields.delete("ended") if fields["ended"] && !fields["ended"].match?(STAMP)
     fields.delete("peer_ip") if fields["peer_ip"] && !fields["peer_ip"].match?(/\A[0-9A-Fa-f:.]+\z/)
     %w[sender recipient].each { |name| fields[name] = unescape(fields[name]) if fields[name] }
-    tables["no_values"].each { |name, value| fields.delete(name) if fields[name] == value }
+    fields.delete_if { |name, value| value.empty? || value == tables["no_values"][name] }
     %w[message_id subject].each do |name|
       next unless fields[name]
       text = strip(unescape(without_quotes(fields.delete(name))))

@@ -300,7 +300,8 @@ class Stream:
         counts = Counts()
         for record in inner:
             if not self._neighbours.is_split_record(record):
-                counts.add(self._reader(record).read_record(record))
+                # a record within another may leave its time to that one, like its host
+                counts.add(self._reader(record).read_record(record._replace(time=record.time or self._told)))
         if counts.events:
             self.counts.events += lines
         elif counts.unreadable:
