@@ -44,6 +44,7 @@ FOREIGN = (
 )
 
 ARCSIGHT = "CEF:0|CISCO|IronPort Email|1|x|y|1|rt=1580702706789 dvchost=esa9 msg=ICID 5 TLS success"
+CONSOLIDATED = "CEF:0|Cisco|C100V Email Security Virtual Appliance|14.3.0-032|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=5 act=DELIVERED"
 SPOOFED = (
     f"Wed Jul 20 19:47:40 2005 Info: MID 5 Subject '{ARCSIGHT}'",
     f"<22>Jan 21 12:47:11 esa1 mail_logs: Info: MID 5 Subject {ARCSIGHT}",
@@ -91,6 +92,8 @@ def lines() -> list[str]:
     found += [ARCSIGHT, f"Jan 21 12:47:11 relay {ARCSIGHT}", json.dumps({"message": ARCSIGHT}), *SPOOFED]
     # what the connector does not say, the record around it says
     found.append(json.dumps({**record, "message": "CEF:0|CISCO|IronPort Email|1|x|y|1|msg=ICID 5 TLS success"}))
+    # only a space ends a value, and an escape alone is none
+    found.append(f"{CONSOLIDATED} shost=mail\t.example.com ESATLSInCipher=A\tB duser=\\")
     return found
 
 
