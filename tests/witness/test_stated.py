@@ -155,6 +155,14 @@ def test_a_delivery_is_stated_without_its_connection(stated: str, delivered: str
     assert (message["delivered"], message["deliveries"]) == (delivered, [] if attempt is None else [attempt])
 
 
+@pytest.mark.parametrize(("stated", "received", "verdict"), [("", "none", "failed"), ("ESADCID=9 ESATLSOutConnStatus=Success", "cleartext", "cleartext")])
+def test_an_aborted_message_that_has_a_delivery_connection_was_accepted(stated: str, received: str, verdict: str) -> None:
+    """A record that a message was given up hides no clear text where it shows that its delivery began."""
+    connections, messages = log(("05T10:00:00", f"ESAMID=3 ESAICID=5 act=ABORTED ESATLSInConnStatus=Failure {stated}"))
+    assert [message["received"] for message in messages] == [received]
+    assert [one["tls_verdict"] for one in connections if one["esa_direction"] == "receiving"] == [verdict]
+
+
 def test_a_delivery_of_the_text_log_is_not_told_twice() -> None:
     """Where the log shows a delivery, a record without a DCID adds none."""
     lines = (

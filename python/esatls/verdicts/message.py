@@ -41,6 +41,7 @@ _DCID = position("dcid", Delivery)
 _RIDS = position("rid", Delivery)
 _RECIPIENT = position("recipient", MessageRecipient)
 _ACTION = position("action", Consolidated)
+_STATED_DCID = position("dcid", Consolidated)
 _MESSAGE_ID = position("message_id", MessageIdentity)
 _SUBJECT = position("subject", MessageIdentity)
 _POLICY = position("policy_table", MessagePolicy)
@@ -218,7 +219,8 @@ class Message:
             self.delivered_over = self.delivered_over + [fact for fact in records if fact[_ACTION] == "DELIVERED"]
             actions = {fact[_ACTION] for fact in records}
             gave_up |= "ABORTED" in actions
-            accepted |= bool(actions & _ACCEPTED)
+            # one that names a delivery connection shows a delivery, as a line of the log does
+            accepted |= bool(actions & _ACCEPTED) or any(fact[_STATED_DCID] is not None for fact in records)
         self.is_bare = accepted and start is None and all(fact[CODE] == "message_accepted" for fact in facts)
         """Whether the log shows nothing but that it was accepted."""
         self.accepted = accepted or bool(deliveries or quarantined)
