@@ -858,6 +858,8 @@ def test_explain_and_events_agree() -> None:
     lines = [case["line"] for case in cases["cases"] + cases["wrapped"]]
     lines += ["\ufeff" + lines[0], f"\x1b[32m{lines[0]}\x1b[0m\r", json.dumps({"message": "\ufeff" + lines[0], "host": "esa1"})]
     lines.append("CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=14 end=Tue Mar  3 10:00:02 2026")
+    connector = "CEF:0|CISCO|IronPort|14.0|mail_logs|Info|3|agt=192.0.2.250 msg=ICID 5 TLS success"
+    lines.append(json.dumps({"message": connector, "host": "esa1", "@timestamp": "2026-03-03T10:00:02Z"}))
     for line in lines:
         assert explain(line)["event"] == next(esatls.events([line]), "none"), line
 

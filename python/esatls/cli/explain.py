@@ -37,10 +37,13 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
     """Return what is known about one line: its header, and the pattern that matches, its expression and the event, or why it is not an event."""
     told: dict[str, Any] = {}
     whole = line = envelope.bare(line)
-    record = next(iter(records.unwrap(line)), records.Record([]))
-    if record.lines:
+    record, inner = records.Record([]), records.unwrap(line)
+    # a connector's record may be within a collector's
+    while inner:
         told["inside"] = "a record that holds the line in a field"
+        record = inner[0]._replace(host=inner[0].host or record.host, time=inner[0].time or record.time)
         line = envelope.bare(record.lines[0])
+        inner = records.unwrap(line)
     env = envelope.parse(line)
     heads = Heads(clock or Clock(), record.host, record.log, record.level)
     if record.time:
