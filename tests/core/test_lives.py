@@ -185,6 +185,16 @@ def test_child_of_a_message_before_the_log() -> None:
     assert [(record["mid"], record["received"]) for record in log(*lines)[1]] == [(1, "encrypted"), (2, "unknown")]
 
 
+def test_a_message_given_up_has_no_children_of_an_earlier_one() -> None:
+    """A child made before its parent's id was given to another message does not show that this one was accepted; one made since does."""
+    child = "MID 1 rewritten to MID {} by x"
+    lines = [(0, child.format(2)), (DAY, OPEN), (DAY, TLS), (DAY + 1, "Start MID 1 ICID 5"), (DAY + 2, "Message finished MID 1 aborted")]
+    for more, verdict, carried in (((), "none", 0), (((DAY + 2, child.format(3)),), "encrypted", 1)):
+        connections, messages = log(*lines, *more)
+        assert [record["messages"] for record in connections] == [carried]
+        assert [record["received"] for record in messages] == [verdict, "unknown", *[verdict for _ in more]]
+
+
 def test_delivery_over_the_connection_of_its_time() -> None:
     """An attempt is judged by the connection that had the id then."""
     opened = "New SMTP DCID 6 interface 192.0.2.1 address 203.0.113.25 port 25"

@@ -408,6 +408,21 @@ def test_connection_that_messages_alone_name() -> None:
     )
 
 
+def test_messages_given_up_whose_ids_have_children() -> None:
+    """Of messages that are alike, one was given up although its id has a child: this one was made a day before."""
+    log = [
+        line
+        for mid, made in ((11, "05 10:00:02"), (21, "04 10:00:02"), (31, "05 10:00:02"))
+        for line in (
+            f"{made} 2024 Info: MID {mid} rewritten to MID {mid + 1} by antispam",
+            f"05 10:00:00 2024 Info: New SMTP ICID {mid} interface Data 1 (192.0.2.1) address 198.51.100.1 reverse dns host mx.example.net verified yes",
+            f"05 10:00:01 2024 Info: Start MID {mid} ICID {mid}",
+            f"05 10:00:02 2024 Info: Message finished MID {mid} aborted",
+        )
+    ]
+    check("".join(f"Tue Mar {line}\n" for line in sorted(log)).encode())
+
+
 def test_connections_that_are_not_closed() -> None:
     """The report's time range ends with the last connection that was closed, whatever is counted after it."""
     texts = [

@@ -319,13 +319,14 @@ impl<'a> Judge<'a> {
 
     fn read_life(&mut self, kind: usize, id: u64) -> PyResult<Life<'a>> {
         let mut life = Life { facts: self.facts.of((self.of.first + kind, id)), seen: NEVER, closed: u32::MAX, ..Life::default() };
-        let (mut all, mut begun, mut over) = (NEVER, NEVER, None);
+        let (mut all, mut passed, mut begun, mut over) = (NEVER, NEVER, NEVER, None);
         let own = life.facts.partition_point(|fact| fact.code != MENTION);
         for fact in life.facts.drain(own..) {
             life.users.extend(user(&fact));
-            life.passed |= fact.text(1).is_some();
+            widen(&mut passed, fact.time, fact.text(1).is_some());
             widen(&mut all, fact.time, kind < MESSAGES);
         }
+        life.passed = passed != NEVER;
         for fact in &mut life.facts {
             let rule = self.table.rule(fact.code).filter(|rule| rule.matters.len() == fact.count()).ok_or_else(odd)?;
             (fact.flags, fact.classes) = (rule.flags, self.classes(rule, fact)?);
@@ -342,7 +343,7 @@ impl<'a> Judge<'a> {
         let (first, last) = (all.0.min(life.seen.0), all.1.max(life.seen.1));
         let is_many = |same: &[Fact]| self.table.rule(same[0].code).is_some_and(|rule| (1..same.len()).contains(&rule.most));
         require(!life.facts.chunk_by(|one, other| one.code == other.code).any(is_many))?;
-        require(if first > last { life.facts.is_empty() } else { last - first <= self.table.silence })?;
+        require(if first > last { life.facts.is_empty() } else { last - first <= self.table.silence && first <= passed.0 })?;
         require(begun == NEVER || (first.saturating_add(self.table.same) >= begun.0 && begun.1 - begun.0 <= self.table.same))?;
         Ok(life)
     }

@@ -137,8 +137,8 @@ class Appliance:
         if not message.gave_up or message.accepted or message.origin is not None:
             return False
         if message.mid not in self._parents:
-            found = (self.message(message.mid, fact[TIME]) for fact in self._made.get(message.mid, ()))
-            self._parents[message.mid] = {id(parent) for parent in found}
+            found = ((self.message(message.mid, fact[TIME]), fact[TIME]) for fact in self._made.get(message.mid, ()))
+            self._parents[message.mid] = {id(parent) for parent, time in found if parent is not None and not parent.made_after(time)}
         return id(message) not in self._parents[message.mid]
 
     def ids(self, side: int) -> list[str]:

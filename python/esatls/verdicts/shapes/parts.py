@@ -67,8 +67,8 @@ class Parts:
         self.host, self.stores, self.shapes = host, stores, shapes
         self.met: tuple[dict[str, _Met], dict[str, _Met]] = ({}, {})
         """How messages use the connections, by ICID and by DCID."""
-        self._copied: set[str] = set()
-        """Messages that were accepted, as others were made from them."""
+        self._copied: dict[str, Time] = {}
+        """Messages that were accepted, as others were made from them: the first time that one was."""
         self.ordinary: dict[str, _Life] = {}
         """By MID: the messages that may be ordinary."""
         self._sides: tuple[dict[str, Side | None], dict[str, Side | None]] = ({}, {})
@@ -148,21 +148,22 @@ class Parts:
         for time, at in layout.used:
             self._meet(DELIVERY, flat[at], flat[time], 1)
         if whole.origin is not None:
-            self._note_origin(whole.relation, values[whole.origin + 1])
+            self._note_origin(whole.relation, values[whole.origin], values[whole.origin + 1])
         return layout, values, first, last
 
     def _note(self, facts: Sequence[Fact]) -> None:
         """Note what a message that is not ordinary names."""
         for fact in facts:
             if fact[CODE] in MAKES:
-                self._note_origin(fact[CODE], fact[_PARENT])
+                self._note_origin(fact[CODE], fact[TIME], fact[_PARENT])
             for side, key in refs(fact):
                 if side != MESSAGES:
                     self._meet(side, key, fact[TIME], passes(fact))
 
-    def _note_origin(self, relation: str, parent: str | None) -> None:
+    def _note_origin(self, relation: str, time: Time | None, parent: str | None) -> None:
         if parent is not None and relation not in INTERNAL:
-            self._copied.add(parent)
+            made = LONG_AGO if time is None else time
+            self._copied[parent] = min(made, self._copied.get(parent, made))
 
     def _meet(self, side: int, key: str | None, time: Time | None, passed: int) -> None:
         """Note that a message uses a connection."""
@@ -223,6 +224,8 @@ class Parts:
 
     def received(self, mid: str, layout: Layout, values: tuple[Any, ...]) -> _Part | None:
         """Return the part about how a message was received; None if it is not ordinary."""
+        if mid in self._copied and self._copied[mid] < self.ordinary[mid][2]:
+            return None  # perhaps another message with this id
         form, values = layout.received, values[: layout.ends[0]]
         side: Hashable = None
         origin = form.origin
