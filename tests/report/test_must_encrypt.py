@@ -105,6 +105,24 @@ def test_mail_to_several_domains_at_once() -> None:
     assert [one.partner for one in partner.mail] == sorted(names)
 
 
+def test_a_message_to_several_domains_counts_for_each() -> None:
+    """A row with * counts a message once for each domain that fits; the table says how often mail was in clear text, not how many messages."""
+    attempts = [attempt("cleartext", f"{name}.example.org", rid=[rid], time="2024-03-05T10:00:05Z") for rid, name in enumerate("ab")]
+    mail = message(1, "encrypted", "cleartext", [*attempts, attempt("unknown", "c.example.org", rid=[2])], first_seen="2024-03-05T10:00:00Z")
+    out = io.BytesIO()
+    must_encrypt_formats.write(must_encrypt.check([Rule("*.example.org", "delivery")], [mail]), "table", out)
+    assert [" ".join(line.split()) for line in out.getvalue().decode().splitlines()] == [
+        "Partner Direction Verdict Encrypted Mixed Cleartext Unknown Owner",
+        "*.example.org delivery broken 0 0 2 1",
+        "",
+        "*.example.org: 2 in clear text, 1 with unknown verdict",
+        "Time Appliance MID Side Domain Verdict",
+        "2024-03-05T10:00:00Z esa1.example.com 1 delivery c.example.org unknown",
+        "2024-03-05T10:00:05Z esa1.example.com 1 delivery a.example.org cleartext",
+        "2024-03-05T10:00:05Z esa1.example.com 1 delivery b.example.org cleartext",
+    ]
+
+
 def test_mail_in_clear_text_is_listed_in_order_of_time() -> None:
     """JSON names each message that was not encrypted, with time, MID, Message-ID, side and reason."""
     out = io.BytesIO()
@@ -199,9 +217,9 @@ def test_junit_counts_what_is_broken_open_and_without_mail() -> None:
     suite = ET.fromstring(out.getvalue())  # noqa: S314 - our own file
     assert suite.attrib == {"name": "esatls check", "tests": "5", "failures": "1", "errors": "1", "skipped": "2"}
     assert [[(child.tag, child.get("message")) for child in case] for case in suite] == [
-        [("failure", "2 messages in clear text")],
+        [("failure", "2 in clear text")],
         [],
-        [("error", "1 message with unknown verdict")],
+        [("error", "1 with unknown verdict")],
         [("skipped", "no mail in this log")],
         [("skipped", "no mail in this log")],
     ]

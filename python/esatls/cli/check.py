@@ -31,8 +31,8 @@ def check(partners: str, form: str | None, output: str | None, **options: Any) -
     """Check that mail with listed partners was encrypted.
 
     LIST is the file that the Splunk app uses as its lookup. Its domains may contain *, as in *.example.com, and mail counts for every row that fits. The
-    partner of incoming mail is the sender's domain, that of outgoing mail each recipient's domain. Where the log does not show the mail flow, both
-    count as partners.
+    partner of incoming mail is the sender's domain, that of outgoing mail each recipient's domain: a message to several domains counts once for each.
+    Where the log does not show the mail flow, both count as partners.
 
     The exit code is 0 if no message with a listed partner was in clear text, 1 if at least one was, 2 for a usage error or an invalid LIST, and 3 if
     the log does not show enough or could not be read.

@@ -39,7 +39,7 @@ class Rule(NamedTuple):
 
 
 class Mail(NamedTuple):
-    """A message from or to one partner, with its verdict."""
+    """A message from or to one domain, with its verdict."""
 
     side: str
     partner: str
@@ -57,7 +57,7 @@ class Partner:
     rule: Rule
     counts: dict[str, int] = field(default_factory=lambda: {"encrypted": 0, "mixed": 0, "cleartext": 0, UNKNOWN: 0})
     mail: list[Mail] = field(default_factory=list)
-    """The messages that were not encrypted, in order of time."""
+    """The mail that was not encrypted, in order of time: a message once for each domain that fits the rule."""
 
     @property
     def verdict(self) -> str:

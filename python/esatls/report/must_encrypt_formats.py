@@ -11,7 +11,6 @@ from esatls.output.json_lines import dumps
 from esatls.output.table import show
 from esatls.report.html import Markup, tag, together
 from esatls.report.must_encrypt import BROKEN, KEPT, NO_MAIL, overall
-from esatls.report.notes import word
 from esatls.verdicts.flat import cell
 from esatls.verdicts.words import STYLES, UNKNOWN
 
@@ -25,7 +24,7 @@ BY_ENDING = {"": "table", ".txt": "table", ".json": "json", ".csv": "csv", ".xml
 
 _MESSAGE = ("time", "esa_host", "mid", "message_id", "side", "partner", "message_verdict", "reason", "sender", "recipients")
 COLUMNS = ("domain", "direction", "owner", "verdict", "encrypted", "mixed", "cleartext", "unknown", *_MESSAGE)
-"""The columns of CSV, which has a row per message that was not encrypted, and one row for a partner without such messages."""
+"""The columns of CSV, which has a row per message and domain that was not encrypted, and one row for a partner without such mail."""
 
 _VERDICT_STYLES = {BROKEN: "bold red", UNKNOWN: "yellow", KEPT: "green", NO_MAIL: "dim"}
 _HEADS = {
@@ -39,7 +38,7 @@ _HEADS = {
     "reason": "Reason",
 }
 MOST_ROWS = 50
-"""Messages that the table shows of one partner; the other formats have all."""
+"""Rows that the table shows of one partner; the other formats have all."""
 
 
 def write(partners: Sequence[Partner], form: str, file: IO[bytes]) -> None:
@@ -91,11 +90,11 @@ def _csv(partners: Sequence[Partner], file: IO[bytes]) -> None:
 
 
 def _counted(partner: Partner) -> str:
-    """Return the number of messages that were not encrypted, in words."""
+    """Return how often mail was not encrypted, in words: a message to several domains counts for each."""
     clear, unknown = partner.counts["cleartext"] + partner.counts["mixed"], partner.counts[UNKNOWN]
-    pieces = [f"{clear:,} {word(clear, 'messages')} in clear text"] if clear else []
+    pieces = [f"{clear:,} in clear text"] if clear else []
     if unknown:
-        pieces.append(f"{unknown:,} {word(unknown, 'messages')} with unknown verdict")
+        pieces.append(f"{unknown:,} with unknown verdict")
     return ", ".join(pieces)
 
 
@@ -145,7 +144,7 @@ def _table(partners: Sequence[Partner], file: IO[bytes]) -> None:
             _print(console, [_HEADS[name] for name in columns], [[str(row.get(name, "")) for name in columns] for row in shown], STYLES)
             more = len(partner.mail) - len(shown)
             if more:
-                console.print(f"{more:,} more {word(more, 'messages')} with --format json or csv", style="dim")
+                console.print(f"{more:,} more with --format json or csv", style="dim")
     text.detach()
 
 
