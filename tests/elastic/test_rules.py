@@ -15,6 +15,7 @@ from esatls.elastic.join import join
 from esatls.elastic.kibana import DETECTIONS as PATH
 from esatls.elastic.kibana import id_in, load_detections
 from esatls.report.must_encrypt import check, read_rules
+from esatls.verdicts.partners import partners_of
 
 from tests.core.support import records_of
 from tests.elastic import corpus
@@ -22,6 +23,7 @@ from tests.elastic.kql import Kql, fields_of
 from tests.elastic.store import index_lines
 from tests.elastic.test_kibana import mapped
 from tests.elastic.test_setup import StandIn, run
+from tests.report.support import LISTED, MAIL_WITH_LISTED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,25 +206,30 @@ Message done DCID 9 MID 8 to RID [0, 1]
 """
 
 
-def test_the_alert_tells_of_listed_partners_what_check_tells(empty: Client, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("listed", "log", "told"),
+    [("domain,direction\nbank.example,delivery\nm\u00fcller.example,both\n", SENT, {"6", "7"}), (LISTED, MAIL_WITH_LISTED, {"1", "4", "14", "16"})],
+)
+def test_the_alert_tells_of_listed_partners_what_check_tells(empty: Client, tmp_path: Path, listed: str, log: str, told: set[str]) -> None:
     """Clear text to a listed partner alerts whatever is not known of the rest, by its name in DNS; clear text to others on the same message does not.
 
-    The messages came days ago: what counts is when their deliveries were joined.
+    The messages came days ago: what counts is when their deliveries were joined. Rows with * are left out.
     """
     stamp = (datetime.now(timezone.utc) - timedelta(days=4)).strftime("%a %b %d %H:%M:%S %Y")
-    lines = [f"{stamp} {HEAD}{text}" for text in SENT.splitlines()]
+    lines = [f"{stamp} {HEAD}{text}" for text in log.splitlines()]
     partners = tmp_path / "partners.csv"
-    partners.write_text("domain,direction\nbank.example,delivery\nm\u00fcller.example,both\n", encoding="utf-8")
+    partners.write_text(listed, encoding="utf-8")
     index_lines(empty, lines, host="esa1")
     join(empty, overlap=0)
     assert run("must-encrypt", "--url", empty.url, str(partners))[0] == 0
     empty.request("POST", "/logs-esatls.*/_refresh")
     _, messages = records_of("\n".join(lines))
-    checked = check(read_rules(str(partners)), messages)
+    checked = check([rule for rule in read_rules(str(partners)) if "*" not in rule.domain], messages)
     broken = {str(mail.record["mid"]) for partner in checked for mail in partner.mail if mail.verdict != "unknown"}
-    assert hits(empty, ALERTS["mail of a partner that must use TLS went in clear text"]["params"]) == broken == {"6", "7"}
-    unknown = {"query": Kql("esatls.delivered.unknown_partner : bank.example").query()}
-    assert [hit["_source"]["email"]["local_id"] for hit in empty.request("POST", "/logs-esatls.messages-*/_search", unknown)["hits"]["hits"]] == ["8"]
+    assert hits(empty, ALERTS["mail of a partner that must use TLS went in clear text"]["params"]) == broken == told
+    unknown = {"query": Kql("esatls.delivered.unknown_partner : *").query()}
+    found = {hit["_source"]["email"]["local_id"] for hit in empty.request("POST", "/logs-esatls.messages-*/_search", unknown)["hits"]["hits"]}
+    assert found == {str(record["mid"]) for record in messages if any(side == "delivery" and verdict == "unknown" for side, verdict, _ in partners_of(record))}
 
 
 def test_the_list_is_loaded_from_the_csv_of_check(empty: Client, tmp_path: Path) -> None:

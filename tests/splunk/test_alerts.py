@@ -10,6 +10,7 @@ import pytest
 from esatls.report.must_encrypt import check, read_rules
 
 from tests.core.support import records_of
+from tests.report.support import LISTED, MAIL_WITH_LISTED
 from tests.splunk.answers import NATIVE, event
 from tests.splunk.conf import DEFAULT, ROOT, read
 from tests.splunk.dashboards.standin import source, spl, views
@@ -180,84 +181,12 @@ def test_partners_behind_a_relay(splunk: Splunk, tmp_path: Path) -> None:
         assert {(row["partner"], row["partner_verdict"], str(row["count"])) for row in spl.run(search, place)} == right, name
 
 
-LISTED = """\
-domain,direction,owner
-partner.example.com,both,Anna
-*.partner.example.com,both,Bert
-*,delivery,
-BANK.example.net,delivery,Cleo
-supplier.example.org,receiving,Dora
-xn----zfa9c.example,both,Emil
-xn----zfa9c.example,both,Gus
-quiet.example.org,both,Fay
-"""
-COMPARED = """\
-New SMTP ICID 1 interface Data 1 (192.0.2.1) address 198.51.100.1 reverse dns host mx.partner.example.com verified yes
-ICID 1 ACCEPT SG UNKNOWNLIST match ALL SBRS None
-Start MID 1 ICID 1
-MID 1 ICID 1 From: <ann@PARTNER.Example.com.>
-MID 1 ICID 1 RID 0 To: <bob@quiet.example.org>
-MID 1 ready 1 bytes from <ann@PARTNER.Example.com.>
-Start MID 2 ICID 1
-MID 2 ICID 1 From: <>
-MID 2 ICID 1 RID 0 To: <bob@home.example.com>
-MID 2 ready 1 bytes from <>
-Start MID 3 ICID 1
-MID 3 ICID 1 From: <ann@[192.0.2.7]>
-MID 3 ready 1 bytes from <ann@[192.0.2.7]>
-Start MID 4 ICID 1
-MID 4 ICID 1 From: <ann@\u00e4-\u00f6.example>
-MID 4 ready 1 bytes from <ann@\u00e4-\u00f6.example>
-Start MID 5 ICID 1
-MID 5 ICID 1 From: <ann@bank.example.net>
-MID 5 ready 1 bytes from <ann@bank.example.net>
-Start MID 6 ICID 9
-MID 6 ICID 9 From: <ann@supplier.example.org>
-MID 6 ready 1 bytes from <ann@supplier.example.org>
-New SMTP ICID 2 interface Data 1 (192.0.2.1) address 198.51.100.9 reverse dns host relay.home.example.com verified yes
-ICID 2 RELAY SG RELAYLIST match ALL SBRS None
-New SMTP DCID 3 interface 192.0.2.1 address 203.0.113.1 port 25
-New SMTP DCID 4 interface 192.0.2.1 address 203.0.113.2 port 25
-DCID 4 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384
-Start MID 11 ICID 2
-MID 11 ICID 2 From: <bob@home.example.com>
-MID 11 ICID 2 RID 0 To: <a@one.partner.example.com>
-MID 11 ICID 2 RID 1 To: <b@two.partner.example.com>
-MID 11 ICID 2 RID 2 To: <c@bank.example.net>
-Message done DCID 3 MID 11 to RID [0, 1]
-Message done DCID 4 MID 11 to RID [2]
-Start MID 12 ICID 2
-MID 12 ICID 2 From: <bob@partner.example.com>
-MID 12 ICID 2 RID 0 To: <c@bank.example.net>
-Delayed: DCID 3 MID 12 to RID 0 - 4.1.0 - Unknown address error ('421', ['later'])
-Message done DCID 4 MID 12 to RID [0]
-Start MID 13 ICID 2
-MID 13 ICID 2 From: <bob@home.example.com>
-MID 13 ICID 2 RID 0 To: <d@bank.example.net>
-Bounced: DCID 3 MID 13 to RID 0 - 5.1.0 - Unknown address error ('550', ['no such user'])
-Start MID 14 ICID 2
-MID 14 ICID 2 From: <bob@home.example.com>
-MID 14 ICID 2 RID 0 To: <e@xn----zfa9c.example>
-MID 14 ICID 2 RID 1 To: <f@XN----ZFA9C.example>
-Message done DCID 3 MID 14 to RID [0]
-Message done DCID 4 MID 14 to RID [1]
-Start MID 15 ICID 2
-MID 15 ICID 2 From: <bob@home.example.com>
-MID 15 ICID 2 RID 0 To: <g@supplier.example.org>
-Message done DCID 3 MID 15 to RID [0]
-Start MID 16 ICID 8
-MID 16 ICID 8 From: <bob@partner.example.com>
-MID 16 ICID 8 RID 0 To: <h@partner.example.com>
-Message done DCID 3 MID 16 to RID [0]
-"""
-
-
 def test_the_app_tells_of_listed_partners_what_check_tells(splunk: Splunk, tmp_path: Path) -> None:
     """For the same list and log, the alert has the messages that `esatls check` has, and the dashboard's table the same numbers for each row.
 
     Names in any case, with a dot at the end or in other letters, addresses without a name, several rows and domains, retries and bounces included.
     """
-    lines = COMPARED.splitlines()
+    lines = MAIL_WITH_LISTED.splitlines()
     events: list[spl.Row] = [{**event(f"Info: {text}"), "_time": str(int(NOW) - 3600 + at)} for at, text in enumerate(lines)]
     site = source.Site(source.Package(splunk.app, splunk.python), events, tmp_path / "index")
     site.record(NOW)
