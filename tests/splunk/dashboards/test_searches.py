@@ -241,3 +241,22 @@ def test_ids_of_a_row_are_numbers(ids: str) -> None:
     """Whatever stands in the address bar for a row's ids, only numbers become terms of a search."""
     (row,) = run(f"| eval view_ids={json.dumps(ids)} | `esatls_ids_of_row`", [{}])
     assert set(re.findall(r"\w+", str(row["search"]))) <= {"51002", "1", "OR", "esatls_found_nothing"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "idle"),
+    [
+        ([("bank.example.org", "both"), ("*.Bank.example.org", "delivery"), ("[192.0.2.7]", "receiving")], ""),
+        (
+            [("a.example.", "both"), ("b.example", "Both"), ("b\u00fccher.example", "both"), (" c.example", "both"), ("d.example", ""), ("*", "both")],
+            " c.example, a.example., b.example, b\u00fccher.example, d.example",
+        ),
+    ],
+)
+def test_rows_of_partners_that_match_nothing(listed: list[tuple[str, str]], idle: str) -> None:
+    """The health page names rows of the list for which no alert would ever come."""
+    partners: list[spl.Row] = [{"domain": domain, "direction": direction, "owner": "Anna"} for domain, direction in listed]
+    place = spl.Search(macros=views.macros(), earliest=0, latest=86400, now=86400, source=NOTHING, lookups={"esatls_partners": partners})
+    (row,) = [row for row in spl.run("| `esatls_view_checks`", place) if row["question"] == "Partners that must use TLS"]
+    words = "Write domains as DNS has them (xn--...), without a dot at the end, and receiving, delivery or both as the direction"
+    assert (row["answer"], row["what to do"]) == (f"{len(listed)} rows", f"No mail matches these rows: {idle}. {words}" if idle else "-")
