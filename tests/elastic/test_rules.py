@@ -273,6 +273,14 @@ def test_a_serverless_project_takes_the_list() -> None:
     ]
 
 
+def test_a_list_that_is_too_long_is_refused() -> None:
+    """A list of more domains than a lookup can have is not loaded in part: no alert would come for the rest."""
+    project = Serverless()
+    with pytest.raises(ElasticError, match=r"^the list has 65,537 domains for delivery: a lookup can have 65,536$"):
+        must_encrypt.put(project, [], (f"p{number}.example" for number in range(65_537)))
+    assert project.taken == []
+
+
 STATUS = {"status": {"overall": {"level": "available"}}, "version": {"number": "9.1.0"}}
 
 

@@ -18,8 +18,11 @@ _MOST = 65_536
 
 
 def put(client: Client, receiving: Iterable[str], delivery: Iterable[str]) -> tuple[int, int]:
-    """Replace the list; return how many domains there are for each side. Raises ``ElasticError`` if the server refuses."""
+    """Replace the list; return how many domains there are for each side. Raises ``ElasticError`` if it is too long, or the server refuses."""
     sides = {"receiving": _names(receiving), "delivery": _names(delivery)}
+    for side, names in sides.items():
+        if len(names) > _MOST:
+            raise ElasticError(f"the list has {len(names):,} domains for {side}: a lookup can have {_MOST:,}")
     if not client.exists(f"/{INDEX}"):
         _create(client)
     client.ask("result", "PUT", f"/{INDEX}/_doc/{DOCUMENT}?refresh=true", sides)
@@ -38,4 +41,4 @@ def _create(client: Client) -> None:
 
 
 def _names(domains: Iterable[str]) -> list[str]:
-    return sorted({domain.lower() for domain in domains})[:_MOST]
+    return sorted({domain.lower() for domain in domains})
