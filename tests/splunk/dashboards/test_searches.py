@@ -57,6 +57,17 @@ def test_no_subsearch_grows_with_time(view: str, week: spl.Search, monkeypatch: 
     assert sum(row.get("messages") is not None or row.get("partner_messages") is not None for row in rows) > 20
 
 
+def test_no_subsearch_over_the_logs_is_cut_short() -> None:
+    """A subsearch that counts records or reads lines has more time than the 60 seconds after which Splunk ends it and shows what it has."""
+    appended = [
+        (name, found[1])
+        for name, macro in conf.read(conf.DEFAULT / "macros.conf").items()
+        for found in re.finditer(r"\bappend (maxtime=600 )?\[(?:\| `esatls_counted|search `esatls_index)", macro["definition"])
+    ]
+    assert sorted(name for name, _ in appended) == ["esatls_view_overview", "esatls_view_partners", "esatls_view_told"]
+    assert all(time for _, time in appended)
+
+
 def test_families() -> None:
     """Rewritten, split and bounced messages are one family with the first, whatever the order of rows; other appliances' ids are not."""
     for rows in (FAMILY, FAMILY[::-1]):
