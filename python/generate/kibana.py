@@ -196,7 +196,7 @@ MUST_NOTE = (
     "Load the list with `esatls elastic must-encrypt partners.csv`: it is the same CSV file that `esatls check` and the Splunk app read. "
     "Until then, these panels show an error, because the index of the list does not exist. A partner is the sender's domain for incoming mail, and each "
     "recipient's domain for outgoing mail. A message to several domains counts for each of them with the verdict on the whole message, but as mail in clear "
-    "text only for those that got it in clear text."
+    "text only for those that got it in clear text. Such a message also shows its domains that are not on the list, if one of the others is."
 )
 HEALTH_NOTE = (
     "Each run of `esatls elastic join` writes a document here. If the last successful run is older than a few intervals of its timer, verdicts are out of "
