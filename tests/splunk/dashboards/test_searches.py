@@ -68,6 +68,12 @@ def test_no_subsearch_over_the_logs_is_cut_short() -> None:
     assert all(time for _, time in appended)
 
 
+def test_an_appliance_is_chosen_in_any_case() -> None:
+    """A link from counts, which are in small letters, finds the messages of an appliance that has its serial number as its name."""
+    rows = [message(1, host="423FA-AB0"), message(2, host="esa1.example.com"), message(3, host="423FA-AB1")]
+    assert [row["mid"] for row in run('eval view_host="423fa-ab0" | `esatls_view_host`', rows)] == ["1"]
+
+
 def test_families() -> None:
     """Rewritten, split and bounced messages are one family with the first, whatever the order of rows; other appliances' ids are not."""
     for rows in (FAMILY, FAMILY[::-1]):
