@@ -209,9 +209,10 @@ LISTED = """\
 domain,direction,owner
 partner.example.com,both,Anna
 *.partner.example.com,both,Bert
-*,delivery,
+*,delivery,Ida
 BANK.example.net,delivery,Cleo
 supplier.example.org,receiving,Dora
+supplier.example.org,delivery,Hugo
 xn----zfa9c.example,both,Emil
 xn----zfa9c.example,both,Gus
 quiet.example.org,both,Fay

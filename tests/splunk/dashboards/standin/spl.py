@@ -998,14 +998,18 @@ def run_inputlookup(rows: list[Row], parser: Parser, search: Search) -> list[Row
 
 
 def run_lookup(rows: list[Row], parser: Parser, search: Search) -> list[Row]:
-    """Run `lookup name domain AS field OUTPUT a AS b, …`, with every row of the lookup whose domain matches, with wildcards and in any case."""
+    """Run `lookup name domain AS field, c AS d OUTPUT a AS b, …`, with every row of the lookup that matches, with wildcards and in any case."""
     name = _name(parser)
     if name not in search.lookups:
         raise SplError(f"no lookup {name}")
     known = search.lookups[name]
-    key = _name(parser)
-    parser.take("AS")
-    name = _name(parser)
+    keys: dict[str, str] = {}
+    while not parser.peek("OUTPUT"):
+        key = _name(parser)
+        parser.take("AS")
+        keys[key] = _name(parser)
+        if parser.peek(","):
+            parser.take()
     parser.take("OUTPUT")
     given: dict[str, str] = {}
     while not parser.done():
@@ -1019,8 +1023,8 @@ def run_lookup(rows: list[Row], parser: Parser, search: Search) -> list[Row]:
             given[old] = _name(parser)
     out = []
     for row in rows:
-        value = row.get(name)
-        hits = [] if value is None else [one for one in known if fnmatch.fnmatchcase(as_text(value).lower(), as_text(one[key]).lower())]
+        values = {key: as_text(row.get(field)).lower() for key, field in keys.items()}
+        hits = [one for one in known if all(fnmatch.fnmatchcase(value, as_text(one[key]).lower()) for key, value in values.items())]
         out.append({**row, **{new: few([as_text(one[old]) for one in hits]) for old, new in given.items() if hits}})
     return out
 
