@@ -241,6 +241,10 @@ def test_junit_counts_what_is_broken_open_and_without_mail() -> None:
         ("domain,direction\nexample..com,both\n", "line 2: not a domain: 'example..com'"),
         ("domain,direction\n,both\n", "line 2: not a domain: ''"),
         ("domain,direction\nb\xc3\xbccher*.example,both\n", "line 2: not a domain: 'b\u00fccher*.example'"),
+        ("domain,direction\nhttps://example.com/,both\n", "line 2: not a domain: 'https://example.com/'"),
+        ("domain,direction\nexample.com:25,both\n", "line 2: not a domain: 'example.com:25'"),
+        ("domain,direction\n<example.com>,both\n", "line 2: not a domain: '<example.com>'"),
+        ("domain,direction\nstra\xc3\x9fe.example,both\n", "line 2: not a domain: 'stra\u00dfe.example' (write it as DNS has it: xn--\u2026)"),
         ("domain,direction\nexample.com\n", "line 2: the direction is receiving, delivery or both, not ''"),
         ("domain,direction\n\xff,both\n", "is not a CSV file in UTF-8"),
     ],
@@ -257,8 +261,14 @@ def test_what_is_no_list(tmp_path: pathlib.Path, text: str, words: str) -> None:
 def test_a_list_as_spreadsheets_write_it(tmp_path: pathlib.Path) -> None:
     """A byte order mark, other columns, blanks and capitals do no harm; the owner may be missing."""
     path = tmp_path / "partners.csv"
-    path.write_bytes("\ufeffowner, domain ,note,direction\r\nAnna, Example.COM. ,x,both\r\n,*.example.net,,delivery\r\n".encode())
-    assert must_encrypt.read_rules(str(path)) == [Rule("example.com", "both", "Anna"), Rule("*.example.net", "delivery")]
+    path.write_bytes(
+        "\ufeffowner, domain ,note,direction\r\nAnna, Example.COM. ,x,both\r\n,*.b\u00fccher.example.net,,delivery\r\n,[IPv6:2001:db8::1],,both\r\n".encode()
+    )
+    assert must_encrypt.read_rules(str(path)) == [
+        Rule("example.com", "both", "Anna"),
+        Rule("*.xn--bcher-kva.example.net", "delivery"),
+        Rule("[ipv6:2001:db8::1]", "both"),
+    ]
 
 
 LOG = """\

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 KEPT, BROKEN, NO_MAIL = "kept", "broken", "no mail"
 DIRECTIONS = ("receiving", "delivery", "both")
 
+_NAME = re.compile(r"[A-Za-z0-9_*-]+(?:\.[A-Za-z0-9_*-]+)*|\[[A-Za-z0-9.:]+\]")
+"""A domain as DNS has it, with * for any text, or an address."""
+
 
 class Rule(NamedTuple):
     """One row of the list."""
@@ -89,14 +92,15 @@ def read_rules(path: str) -> list[Rule]:
 
 def _rule(row: Mapping[str, str | None], where: str) -> Rule:
     domain, direction = ((row[name] or "").strip() for name in ("domain", "direction"))
-    # a rule that no domain could match would always seem to be kept: one with an empty label (`.example.com`), or with * for a part of a label that is not
-    # ASCII, which DNS writes in another way
+    # a rule that no domain could match would always seem to be kept: one with an empty label (`.example.com`), an address of a page, or with * for a part of a
+    # label that is not ASCII, which DNS writes in another way
     labels = domain.removesuffix(".").split(".")
-    if "@" in domain or re.search(r"\s", domain) or any(not label or ("*" in label and not label.isascii()) for label in labels):
-        raise UsageError(f"{where}: not a domain: {domain!r}")
+    name = partner_name(domain)
+    if any(not label or ("*" in label and not label.isascii()) for label in labels) or not _NAME.fullmatch(name):
+        raise UsageError(f"{where}: not a domain: {domain!r}{'' if name.isascii() else ' (write it as DNS has it: xn--…)'}")
     if direction not in DIRECTIONS:
         raise UsageError(f"{where}: the direction is receiving, delivery or both, not {direction!r}")
-    return Rule(partner_name(domain, None, None), direction, (row.get("owner") or "").strip())
+    return Rule(name, direction, (row.get("owner") or "").strip())
 
 
 class _Index:

@@ -265,8 +265,16 @@ def test_ids_of_a_row_are_numbers(ids: str) -> None:
     [
         ([("bank.example.org", "both"), ("*.Bank.example.org", "delivery"), ("[192.0.2.7]", "receiving")], ""),
         (
-            [("a.example.", "both"), ("b.example", "Both"), ("b\u00fccher.example", "both"), (" c.example", "both"), ("d.example", ""), ("*", "both")],
-            " c.example, a.example., b.example, b\u00fccher.example, d.example",
+            [
+                ("a.example.", "both"),
+                ("b.example", "Both"),
+                ("b\u00fccher.example", "both"),
+                (" c.example", "both"),
+                ("d.example", ""),
+                ("*", "both"),
+                ("..", "both"),
+            ],
+            " c.example, .., a.example., b.example, b\u00fccher.example",
         ),
     ],
 )
