@@ -170,10 +170,11 @@ def test_an_aborted_message_that_has_a_delivery_connection_was_accepted(stated: 
         ("act=DELIVERED suser=root@esa1", ("internal", None)),
         ("act=DELIVERED suser=ann@a.example", ("unknown", None)),
         ("act=DELIVERED suser=ann@a.example ESATLSInConnStatus=Success", ("encrypted", ["cef"])),
+        ("act=DELIVERED ESATLSInConnStatus=Success", ("encrypted", ["cef"])),
     ],
 )
-def test_a_sender_that_only_a_record_names_counts_where_the_log_has_icid_0(stated: str, expected: tuple[str, list[str] | None]) -> None:
-    """ICID 0 is no proof that the appliance made a message where an outside sender stands, in whichever witness."""
+def test_what_a_record_says_of_receiving_counts_where_the_log_has_icid_0(stated: str, expected: tuple[str, list[str] | None]) -> None:
+    """ICID 0 is no proof that the appliance made a message where a record names an outside sender, or TLS on the way in."""
     connections, (message,) = log(("05T10:00:00", "Start MID 3 ICID 0"), ("05T10:00:01", f"ESAMID=3 {stated}"))
     assert connections == []
     assert (message["received"], message.get("received_witness")) == expected

@@ -329,7 +329,8 @@ class Appliance:
         """Tell whether the appliance itself created a message that has no connection and no known parent."""
         if start.start_note is not None:
             return "released" not in start.start_note.lower()
-        return is_own(self.host, message.sender())
+        # TLS on the way in is that of a connection
+        return not any(record.tls_in_result for record in message.records) and is_own(self.host, message.sender())
 
     def _over(self, icid: str, time: Time | None, mid: str, found: MessageRecord) -> str:
         """Return the verdict of the connection that a message came over, at the time of its start, and add its fields."""
