@@ -340,6 +340,24 @@ def test_child_on_the_connection_of_its_parent() -> None:
     assert [(record["mid"], record["received"]) for record in run.records()] == [(14, "encrypted"), (15, "encrypted")]
 
 
+def test_child_that_bounces_where_its_parent_passed() -> None:
+    """A child bounces over the connection that its parent went over: mail passed on it, also where the parent was emitted before."""
+    lines = stamped(
+        *RECEIVED,
+        (2, "MID 14 was split creating MID 15 due to a per-recipient policy (DEFAULT) in the inbound table"),
+        (3, "New SMTP DCID 8 interface 192.0.2.1 address 203.0.113.5 port 25"),
+        (4, "Message done DCID 8 MID 14 to RID [0]"),
+        (4, "Message finished MID 14 done"),
+        *(other(seconds) for seconds in range(5, 20)),
+        (20, "Bounced: DCID 8 MID 15 to RID 0 - 5.1.0 - Unknown address error ('550', ['5.1.1 no such user']) []"),
+        (20, "Message finished MID 15 done"),
+    )
+    run = Run().read(lines)
+    assert run.mids() == [14]
+    same(run.end().told, whole(lines))
+    assert [record["deliveries"][0]["verdict"] for record in run.records()] == ["cleartext", "cleartext"]
+
+
 def test_bounce_waits_for_its_connection() -> None:
     """A bounce is told when its connection is closed: a message that passes over it later decides how that was."""
     bounced = (

@@ -150,6 +150,9 @@ def together(known: Known, mids: Iterable[str], connections: Iterable[Ref] = (),
             for mid, facts in known.beside(side, key).items():
                 if mid not in messages:
                     beside.setdefault(mid, []).extend(facts)
+                elif mid not in asked:
+                    # of a message that another was made from, not all may be kept
+                    messages[mid] += [fact for fact in facts if fact not in messages[mid]]
     messages.update(beside)
     _add_beginnings(known, messages, beside)
     for mid in [*messages]:
