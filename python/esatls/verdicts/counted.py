@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Union
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-OPENED, TOLD, SEEN, RECEIVED, RECIPIENTS, PROTOCOLS, DELIVERED, FROM_A_HOST = range(8)
+_FAMILIES = range(8)
+OPENED, TOLD, SEEN, RECEIVED, RECIPIENTS, PROTOCOLS, DELIVERED, FROM_A_HOST = _FAMILIES
 """The families: when connections were open, and what else is known of them; when messages were seen, how they were received from a domain, to how many
 recipients, with which protocols they were delivered, how each delivery went, and how they were received from a host."""
 LINKS, HALVES, WHOLE, TRIES = range(4)
@@ -31,25 +32,39 @@ def only(record: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: record[name] for name in names if name in record}
 
 
+def _shared(told: Mapping[int, Piece]) -> Shared:
+    """Return what is shared in each family; in those that are not named, nothing."""
+    return tuple([told.get(family, {}) for family in _FAMILIES])
+
+
 def of_connection(record: Mapping[str, Any]) -> Shared:
     """Return what a connection has in common with others, by family."""
     told = {name: value for name, value in record.items() if name not in _OF_ITS_OWN}
-    return only(record, ("esa_direction", *_HOST, "tls_verdict")), told
+    return _shared({OPENED: only(record, ("esa_direction", *_HOST, "tls_verdict")), TOLD: told})
 
 
 def of_received(record: Mapping[str, Any]) -> Shared:
     """Return the same for how a message was received."""
-    seen, flow = only(record, (*_HOST, "received")), only(record, ("mail_flow",))
-    return {}, {}, seen, only(record, _HOW), {**flow, "received": record["received"]}, flow, only(record, _HOST), only(record, (*_HOW, *_PEER))
+    return _shared(
+        {
+            SEEN: only(record, (*_HOST, "received")),
+            RECEIVED: only(record, _HOW),
+            RECIPIENTS: only(record, ("mail_flow", "received")),
+            PROTOCOLS: only(record, ("mail_flow",)),
+            DELIVERED: only(record, _HOST),
+            FROM_A_HOST: only(record, (*_HOW, *_PEER)),
+        }
+    )
 
 
 def of_envelope(recipients: int, domain: str) -> Shared:
     """Return the same for a message from a domain to so many recipients."""
-    return {}, {}, {}, {"sender": f"@{domain}"}, {"to": recipients}, {}, {}, {}
+    return _shared({RECEIVED: {"sender": f"@{domain}"}, RECIPIENTS: {"to": recipients}})
 
 
 def of_attempt(attempt: Mapping[str, Any]) -> Shared:
     """Return the same for a delivery, of which only completed ones are counted."""
     if attempt.get("outcome") != "done":
-        return ({},) * (DELIVERED + 1)
-    return {}, {}, {}, {}, {}, [only(attempt, _PROTOCOL)], {**only(attempt, (*_PROTOCOL, "reason", "domain")), "to": len(attempt["rid"])}
+        return _shared({})
+    told = {**only(attempt, (*_PROTOCOL, "reason", "domain")), "to": len(attempt["rid"])}
+    return _shared({PROTOCOLS: [only(attempt, _PROTOCOL)], DELIVERED: told})
