@@ -46,9 +46,7 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
         inner = records.unwrap(line)
     env = envelope.parse(line)
     heads = Heads(clock or Clock(), record.host, record.log, record.level)
-    if record.time:
-        heads.set_day(heads.clock.end_of_day(record.time))
-        heads.set_time(heads.clock.read(record.time))
+    heads.set_record_time(record.time)
     head = heads.of(env, line)
     told["envelope"] = head.base or "none: the line is read as bare text"
     text = line[env.end :].rstrip()

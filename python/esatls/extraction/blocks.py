@@ -208,7 +208,7 @@ class BlockStream(Stream):
         if found:
             self._settle()
         done = 0
-        for (_, _, _, day), some in itertools.groupby(found, lambda inner: (inner.host, inner.log, inner.level, self._day_of(inner))):
+        for (_, _, _, day), some in itertools.groupby(found, self._like):
             alike = list(some)
             part = cast("BlockStream", self._reader(alike[0]))
             texts = [inner.lines[0] for inner in alike]
@@ -218,6 +218,10 @@ class BlockStream(Stream):
             if counts.lines < len(texts):
                 break
         return done
+
+    def _like(self, inner: records.Record) -> tuple[str | None, str | None, str | None, Time | None]:
+        """Return what records that are read together have in common: who wrote them, and the day."""
+        return inner.host, inner.log, inner.level, self.clock.end_of_day(inner.time) if inner.time else None
 
     def _new_reader(self, host: str | None, log: str | None, level: str | None) -> BlockStream:
         return BlockStream(self.consumer, self.clock, host, log, level)

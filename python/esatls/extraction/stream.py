@@ -331,17 +331,13 @@ class Stream:
         self.counts, self._rank, self._swallow, neighbours.lead = Counts(), envelope.BARE, False, None
         if inner.time != self._told:
             self._told = inner.time
-            self._heads.set_day(self._day_of(inner))
-            self._heads.set_time(self.clock.read(inner.time) if inner.time else None)
+            self._heads.set_record_time(inner.time)
         for line in inner.lines:
             self.line(line)
             # a record is one line, or a few with stamps: others are wrapped
             self._rank, neighbours.lead = envelope.STAMPED, neighbours.lead or ""
         self.end()
         return self.counts
-
-    def _day_of(self, inner: records.Record) -> Time | None:
-        return self.clock.end_of_day(inner.time) if inner.time else None
 
     @property
     def span(self) -> list[Time]:
