@@ -8,7 +8,6 @@ import os
 from typing import Any
 
 from esatls.errors import EsatlsError
-from esatls.follow.version_1 import converted
 from esatls.user_folders import user_folder
 
 _FORMAT = "esatls follow"
@@ -52,20 +51,15 @@ def load(path: str) -> dict[str, Any] | None:
     first, _, second = data.partition(b"\n")
     try:
         head = json.loads(first)
-        body: Any = json.loads(second) if head["format"] == _FORMAT and head["version"] in (1, _VERSION) else None
+        body: Any = json.loads(second) if head["format"] == _FORMAT and head["version"] == _VERSION else None
     except (ValueError, TypeError, LookupError, RecursionError):
         head, body = {}, None
     if not isinstance(head, dict) or head.get("format") != _FORMAT:
         raise CheckpointError(f"{path}: is not a checkpoint, or is damaged; {_ADVICE}")
-    if head.get("version") not in (1, _VERSION):
+    if head.get("version") != _VERSION:
         raise other_version(path)
     if not isinstance(body, dict) or head.get("sha256") != hashlib.sha256(second).hexdigest():
         raise damaged(path)
-    if head["version"] == 1:
-        try:
-            return converted(body)
-        except (ValueError, TypeError, LookupError) as error:
-            raise damaged(path) from error
     return body
 
 
