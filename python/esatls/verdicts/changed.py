@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Lineage, position
 from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.closure import Judged, Own, decisive, lives_at, own_connections, own_messages, together, with_descendants
+from esatls.verdicts.closure import Judged, Own, decisive, own_connections, own_messages, together, with_descendants
 from esatls.verdicts.facts import Facts, Ref, have_witnesses, refs
-from esatls.verdicts.lives import life_at
+from esatls.verdicts.lives import in_question, life_at
 from esatls.verdicts.records import connection_record, message_record
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class _Gathered(Judged):
         begins, wanted = self._lives_of_message(mid)
         found = set()
         for fact in self.facts(MESSAGES, mid):
-            if life_at(begins, fact[TIME]) in wanted if begins else True:
+            if life_at(begins, fact[TIME]) in wanted:
                 for ref in refs(fact):
                     self._ask(ref, fact[TIME])
                     found.add(ref)
@@ -143,7 +143,7 @@ class _Gathered(Judged):
         if key in self.stated[side]:
             begins, wanted = self._lives_of_connection(side, key)
             for event in self.stated[side][key]:
-                if not begins or life_at(begins, event[TIME]) in wanted:
+                if life_at(begins, event[TIME]) in wanted:
                     self._ask((MESSAGES, event[KEY]), event[TIME])
                     found.add(event[KEY])
         return found
@@ -160,7 +160,7 @@ class _Gathered(Judged):
         for child in self.made.get(mid, ()):
             for fact in self.appliance.stores[MESSAGES][child]:
                 # a message that a quarantine releases may be made from an earlier life
-                if fact[CODE] in MAKES and fact[_PARENT] == mid and (not begins or fact[CODE] == "released" or life_at(begins, fact[TIME]) in wanted):
+                if fact[CODE] in MAKES and fact[_PARENT] == mid and (fact[CODE] == "released" or life_at(begins, fact[TIME]) in wanted):
                     self._ask((MESSAGES, child), fact[TIME])
                     found.add(child)
         return found
@@ -185,12 +185,12 @@ class _Gathered(Judged):
 
     def _lives_of_message(self, mid: str) -> tuple[list[Time], set[int]]:
         begins, found = self.appliance.messages_of(mid)
-        wanted = lives_at(begins, self.times.get((MESSAGES, mid), ()))
+        wanted = in_question(begins, self.times.get((MESSAGES, mid), ()))
         return begins, wanted | {life for life, message in found.items() if message.quarantined}
 
     def _lives_of_connection(self, side: int, key: str) -> tuple[list[Time], set[int]]:
-        begins, found = self.appliance.connections_of(side, key)
-        return begins, lives_at(begins, self.times.get((side, key), ())) if begins else {*found}
+        begins = self.appliance.connections_of(side, key)[0]
+        return begins, in_question(begins, self.times.get((side, key), ()))
 
     def _uses(self, side: int, key: str) -> list[Fact]:
         self.facts(side, key)

@@ -216,13 +216,10 @@ def essential(facts: Iterable[Fact], uses: Iterable[Fact], used: Iterable[Time |
     facts, uses = sorted(facts, key=order), sorted(uses, key=order)
     begins = lives.starts_of_connection(facts, uses)
     times = [fact[TIME] for fact in (*facts, *uses) if fact[TIME] is not None]
-    recent = lives.life_at(begins, max(times) - _RECENT) if begins else 0
-    wanted = {lives.life_at(begins, time) for time in used} if begins else set()
-    kept: list[Fact] = []
-    for life, own in lives.split(facts, begins).items():
-        if life >= recent or life in wanted:
-            kept += _ends_of_sorts(own)
-    return kept, [use for use in uses if not begins or lives.life_at(begins, use[TIME]) >= recent or lives.life_at(begins, use[TIME]) in wanted]
+    recent = lives.life_at(begins, max(times, default=0) - _RECENT)
+    wanted = lives.in_question(begins, used) | {*range(recent, len(begins) + 1)}
+    kept = [fact for life, own in lives.split(facts, begins).items() if life in wanted for fact in _ends_of_sorts(own)]
+    return kept, [use for use in uses if lives.life_at(begins, use[TIME]) in wanted]
 
 
 def _ends_of_sorts(facts: list[Fact]) -> list[Fact]:
@@ -539,7 +536,7 @@ def own_messages(appliance: Appliance, own: Own, mids: Iterable[str]) -> Iterato
         times = own.get((appliance.host, MESSAGES, mid))
         if times:
             begins, found = appliance.messages_of(mid)
-            for life in sorted(lives_at(begins, times) & found.keys()):
+            for life in sorted(lives.in_question(begins, times) & found.keys()):
                 if not found[life].is_bare:
                     yield mid, found[life]
 
@@ -550,10 +547,5 @@ def own_connections(appliance: Appliance, own: Own, connections: Iterable[Ref]) 
         times = own.get((appliance.host, side, key))
         if times and appliance.shows(side, key):
             begins, found = appliance.connections_of(side, key)
-            for life in sorted(lives_at(begins, times) & found.keys()):
+            for life in sorted(lives.in_question(begins, times) & found.keys()):
                 yield (side, key), found[life]
-
-
-def lives_at(begins: Sequence[Time], times: Iterable[Time | None]) -> set[int]:
-    """Return the numbers of the lives into which some times fall."""
-    return {lives.life_at(begins, time) for time in times}

@@ -118,6 +118,11 @@ def life_at(begins: Sequence[Time], time: Time | None) -> int:
     return bisect_right(begins, time)
 
 
+def in_question(begins: Sequence[Time], times: Iterable[Time | None]) -> set[int]:
+    """Return the numbers of the lives of an id into which some times fall; of an id that was used once, it is its life in any case."""
+    return {life_at(begins, time) for time in times} if begins else {0}
+
+
 def split(facts: Sequence[Fact], begins: Sequence[Time]) -> dict[int, list[Fact]]:
     """Return the facts of each life, by its number."""
     if not begins:
