@@ -37,6 +37,7 @@ def test_commands_of_the_service(tmp_path: pathlib.Path) -> None:
     shutil.copy(SAMPLE, tmp_path / "logs" / "mail.current")
     env = {"ESATLS_CONFIG": str(tmp_path / "config.toml")}
     page, mail = unit("esatls-report.service")["ExecStart"]
+    assert "Content-Type: text/plain; charset=utf-8" in mail
     (inner,) = re.findall(r"esatls (report [^;]*);", mail)
     for words in (shlex.split(page)[1:], shlex.split(inner)):
         placed = [word.replace("{week}", f"{tmp_path}/{{week}}").replace("/var/log/esa", str(tmp_path / "logs")) for word in words]

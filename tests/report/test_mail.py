@@ -31,11 +31,11 @@ def test_the_sample() -> None:
         "* 1 message delivered in clear text to some recipients\n"
         "* 1 delivery connection continued in clear text after TLS had failed or had\n  not been offered\n\n"
         "Partners in clear text\n----------------------\n"
-        "example.net, delivered: 1 of 1 message, last 2026-03-03 08:14\n  1 x STARTTLS unexpected response\n  MID 7003\n"
+        "example.net, delivered: 1 of 1 message, last 2026-03-03 08:14\n  STARTTLS unexpected response\n  MID 7003\n"
         "shop.example, received: 1 of 1 message, last 2026-03-03 08:14\n  MID 7002\n\n"
         "Partners with which TLS failed\n------------------------------\n"
-        "bank.example, received: 1 of 1 connection, last 2026-03-03 08:14\n  1 x remote host did not initiate it\n  ICID 4104\n"
-        "example.net, delivered: 1 of 1 connection, last 2026-03-03 08:14\n  1 x STARTTLS unexpected response\n  DCID 882\n\n"
+        "bank.example, received: 1 of 1 connection, last 2026-03-03 08:14\n  remote host did not initiate it\n  ICID 4104\n"
+        "example.net, delivered: 1 of 1 connection, last 2026-03-03 08:14\n  STARTTLS unexpected response\n  DCID 882\n\n"
         "Evidence\n--------\n"
         f"1 file with 52 lines: 50 events, 2 ignored, 0 unreadable. Made 2026-03-03\n09:26 UTC by esatls {esatls.__version__}.\n"
     )
@@ -57,6 +57,14 @@ def test_many_partners_and_one_in_clear_text() -> None:
     assert "p000.example" not in out
     many = mail(report.build([connection("delivery", i, "failed", domain=f"p{i:03}.example") for i in range(12)], []))
     assert "and 2 more rows in the page, JSON and CSV\n" in many
+
+
+def test_reasons_are_written_as_in_the_other_formats() -> None:
+    """The first reasons with their counts, then how many others there are."""
+    connections = [connection("delivery", i, "failed", domain="a.example", tls_reason=reason) for i, reason in enumerate("bbaacde")]
+    out = mail(report.build(connections, []))
+    times = "\N{MULTIPLICATION SIGN}"
+    assert f"a.example, delivered: 7 of 7 connections\n  2 {times} a\n  2 {times} b\n  1 {times} c\n  and 2 other reasons\n" in out
 
 
 def test_weak_ciphers_are_a_share_of_connections_over_tls() -> None:

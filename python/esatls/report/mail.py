@@ -10,7 +10,7 @@ from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
 from esatls.report.lists import TITLES, whole
 from esatls.report.notes import DIRECTION_WORDS, clipped, examples, not_counted, word
-from esatls.report.reasons import split_reason
+from esatls.report.reasons import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 WIDTH = 76
 MOST_ROWS = 10
 """Rows shown of each list of partners; page, JSON and CSV have all."""
-_MOST_WHYS = 2
 _GLANCE: tuple[tuple[str, Direction, What], ...] = (
     ("Messages received", "receiving", "messages"),
     ("Messages delivered", "delivery", "messages"),
@@ -87,9 +86,8 @@ def _list(report: Report, issue: IssueName, title: str) -> Iterator[str]:
         share = f"{told[what]:,} of {of:,} {word(of, what)}" if told[what] else f"{told['messages']:,} {word(told['messages'], 'messages')}"
         last = f", last {_minute(told['last'])}" if "last" in told else ""
         yield from _wrapped(f"{row['partner']}, {DIRECTION_WORDS[row['direction']][1]}: {share}{last}", "", "  ")
-        for why in told["reasons"][:_MOST_WHYS]:
-            count = f"{why['count']:,} x " if why["count"] else ""
-            yield from _wrapped(count + clipped(split_reason(why["reason"])[1]), "  ", "    ")
+        for why in in_words(told["reasons"], told[what]):
+            yield from _wrapped(clipped(why), "  ", "    ")
         yield from _wrapped(", ".join(map(" ".join, examples(told, report))), "  ", "  ")
     left = len(rows) - MOST_ROWS
     if left > 0:

@@ -9,8 +9,8 @@ from esatls.report.notes import word
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-MOST_WHYS = 3
-"""Reasons shown in one cell; the report as JSON has all."""
+_MOST = 3
+"""Reasons shown of one partner; the report as JSON has all."""
 
 _CERTIFICATE = ("certificate", "unknown ca", "self signed", "self-signed", "hostname mismatch")
 
@@ -37,7 +37,7 @@ def in_words(reasons: Sequence[Mapping[str, Any]], whole: int) -> list[str]:
     """Return the words that matter of the first reasons, each with its count unless it is the reason of the `whole`, and how many others there are."""
     if len(reasons) == 1 and reasons[0]["count"] == whole:
         return [split_reason(reasons[0]["reason"])[1]]
-    counts = [f"{row['count']:,} \N{MULTIPLICATION SIGN} " if row["count"] else "" for row in reasons[:MOST_WHYS]]
+    counts = [f"{row['count']:,} \N{MULTIPLICATION SIGN} " if row["count"] else "" for row in reasons[:_MOST]]
     found = [count + split_reason(row["reason"])[1] for count, row in zip(counts, reasons)]
-    others = len(reasons) - MOST_WHYS
+    others = len(reasons) - _MOST
     return [*found, f"and {others:,} other {word(others, 'reasons')}"] if others > 0 else found
