@@ -837,6 +837,8 @@ def test_explain() -> None:
         ("<22>Mar  3 10:00:02 esa1 mail_logs: ICID 5 TLS success", "the timestamp 'Mar  3 10:00:02' is read, but no level", 2),
         ("2026-03-03T10:00:02Z esa1 mail_logs ICID 5 TLS success", "the timestamp '2026-03-03T10:00:02Z' is read, but no level", 4),
         ("10h00 esa1 mail_logs Info: ICID 5 TLS success", "the text before Info: has no timestamp in a known form: '10h00 esa1 mail_logs '", None),
+        ("2026-03-03T10:00:02Z ICID 5 TLS success protocol TLSv1.3", "the timestamp '2026-03-03T10:00:02Z' is read, but no level", 4),
+        ("3 Mar 2026 10:00:02 MID 5 rewritten to MID 6 by antispam", "the timestamp '3 Mar 2026 10:00:02' is read, but no level", None),
         ("Mar  3 10:00:02 esa1 mail_logs: MID 1 Subject Info: ICID 5 TLS success", "before Info: a message text has begun", 1),
         ('{"text": "Info: ICID 5 TLS success"}', "a record without a field that holds a log line, or an incomplete record", 7),
     ],

@@ -54,7 +54,7 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
     found = match(text)
     if found is None:
         sentences = list(tracking.events(whole))
-        if sentences or tracking.recognise(whole):
+        if tracking.recognise(whole) or (sentences and not _lacks_level(line)):
             return _of_tracking(sentences)
         told["event"] = "none"
         told["why"] = _why(text)
@@ -68,6 +68,12 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
     # as the other commands read it
     told["event"] = next(events([whole], clock=clock), None) or event_of(spec, matched, head.base)
     return told
+
+
+def _lacks_level(line: str) -> bool:
+    """Tell whether a line is a timestamp and text of a log. Without a level, that is no line of it; nor is it message tracking, which words some alike."""
+    stamp = _STAMP.match(line)
+    return stamp is not None and match(line[stamp.end() :].strip()) is not None
 
 
 def _of_tracking(sentences: list[EventRecord]) -> dict[str, Any]:
