@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from esatls.cli.inputs import Input, appliances_of, messages_of, reading
+from esatls.cli.inputs import Input, reading
 from esatls.cli.paths import files
+from esatls.cli.records import appliances_of, messages_of
 from esatls.errors import ANTICIPATED, UsageError, in_words
 from esatls.extraction.stream import UNRECOGNIZED
 from esatls.output import ending, printable

@@ -8,7 +8,8 @@ import click
 
 from esatls.cli.filters import ConnectionFilter, connection_filters
 from esatls.cli.formats import format_of, writing
-from esatls.cli.inputs import Input, appliances_of, connections_of, reading
+from esatls.cli.inputs import Input, reading
+from esatls.cli.records import appliances_of, connections_of
 from esatls.extraction.fields import CONNECTION_FIELDS
 from esatls.output import FORMATS, write
 from esatls.verdicts.facts import Facts

@@ -9,7 +9,8 @@ import click
 from esatls import parallel
 from esatls.cli.filters import MessageFilter, message_filters
 from esatls.cli.formats import format_of, writing
-from esatls.cli.inputs import Input, appliances_of, messages_of, reading
+from esatls.cli.inputs import Input, reading
+from esatls.cli.records import appliances_of, messages_of
 from esatls.extraction.fields import MESSAGE_FIELDS
 from esatls.output import FORMATS, write
 from esatls.output.json_lines import lines

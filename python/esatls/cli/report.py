@@ -11,8 +11,9 @@ import click
 
 from esatls import parallel
 from esatls.cli.filters import domains_of
-from esatls.cli.inputs import Input, briefs_of, by_whom, in_time, messages_of, reading
+from esatls.cli.inputs import Input, reading
 from esatls.cli.paths import files, folders
+from esatls.cli.records import briefs_of, by_whom, in_time, messages_of
 from esatls.errors import UsageError
 from esatls.lines.clock import rfc3339
 from esatls.output import ending

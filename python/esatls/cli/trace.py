@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from esatls.cli.filters import MessageFilter
-from esatls.cli.inputs import Input, facts_of, in_time, reading
+from esatls.cli.inputs import Input, reading
 from esatls.cli.paths import files
+from esatls.cli.records import facts_of, in_time
 from esatls.errors import UsageError
 from esatls.extraction.match import LONGEST_NUMBER
 from esatls.lines.sources import Source
