@@ -9,9 +9,8 @@ from esatls.extraction.ciphers import is_deprecated
 from esatls.report.bars import Bars, over_tls, with_version
 from esatls.report.build import percent
 from esatls.report.html import Column, Markup, listing, share, tag, together
-from esatls.report.notes import DIRECTIONS, MOST_NAMED, examples
+from esatls.report.notes import DIRECTIONS, MOST_NAMED, TITLES, examples, in_percentages, times_of, whole
 from esatls.report.reasons import in_words
-from esatls.verdicts.words import COUNTED, OVER_TLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 5
 """Names shown in one cell; the report as JSON has all."""
-TITLES: dict[IssueName, tuple[str, str, str]] = {
-    "deprecated": ("Partners with deprecated protocols", "Own domains with deprecated protocols", "Protocols"),
-    "weak": ("Partners with weak ciphers", "Own domains with weak ciphers", "Ciphers"),
-    "failed": ("Partners with which TLS failed", "Own domains with which TLS failed", "Reasons"),
-}
 
 
 def in_cleartext(report: Report) -> list[Markup]:
@@ -46,7 +40,7 @@ def in_cleartext(report: Report) -> list[Markup]:
             _way(row),
             issue["messages"],
             whole(row, "cleartext"),
-            *_times(row, issue),
+            *times_of(row, issue),
             _lines(in_words(issue["reasons"], issue["messages"])),
             _examples(issue, report),
         ]
@@ -71,7 +65,7 @@ def issues(report: Report, issue: IssueName) -> list[Markup]:
             _way(row),
             told["connections"],
             whole(row, issue),
-            *_times(row, told),
+            *times_of(row, told),
             _lines(in_words(told["reasons"], told["connections"])),
             _examples(told, report),
         ]
@@ -162,24 +156,9 @@ def _way(row: Row) -> str:
     return "in" if row["direction"] == "receiving" else "out"
 
 
-def whole(row: Row, issue: IssueName) -> int:
-    """Return of how many messages or connections some had an issue: those that percentages count; only those over TLS have protocols and ciphers."""
-    if issue in ("deprecated", "weak"):
-        return sum(row["connections"][verdict] for verdict in OVER_TLS)
-    return _whole(row["messages" if issue == "cleartext" else "connections"])
-
-
-def _whole(counts: Mapping[str, int]) -> int:
-    return sum(count for verdict, count in counts.items() if verdict in COUNTED)
-
-
 def _share(counts: Mapping[str, int]) -> Markup:
-    value = percent(counts["encrypted"], _whole(counts))
+    value = percent(counts["encrypted"], in_percentages(counts))
     return share(None) if value is None else Markup(f"{value:.1f}\N{NO-BREAK SPACE}%")
-
-
-def _times(row: Row, issue: Mapping[str, Any]) -> list[str]:
-    return [time[:16].replace("T", " ") for time in (issue.get("first", ""), issue.get("last", ""), row.get("last_tls", ""))]
 
 
 def _examples(issue: Mapping[str, Any], report: Report) -> Markup:

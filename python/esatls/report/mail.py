@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from esatls.output import printable
 from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
-from esatls.report.lists import TITLES, whole
-from esatls.report.notes import DIRECTION_WORDS, clipped, examples, not_counted, word
+from esatls.report.notes import DIRECTION_WORDS, TITLES, clipped, examples, minute, not_counted, whole, word
 from esatls.report.reasons import in_words
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def _lines(report: Report) -> Iterator[str]:
     if "organisation" in told:
         yield from _wrapped(told["organisation"])
     if span:
-        yield f"{_minute(span['first'])} to {_minute(span['last'])} UTC"
+        yield f"{minute(span['first'])} to {minute(span['last'])} UTC"
     if told.get("incomplete"):
         yield ""
         yield from _wrapped(f"Incomplete evidence. {' '.join(told['incomplete'])}")
@@ -84,7 +83,7 @@ def _list(report: Report, issue: IssueName, title: str) -> Iterator[str]:
         told = row[issue]
         of = whole(row, issue)
         share = f"{told[what]:,} of {of:,} {word(of, what)}" if told[what] else f"{told['messages']:,} {word(told['messages'], 'messages')}"
-        last = f", last {_minute(told['last'])}" if "last" in told else ""
+        last = f", last {minute(told['last'])}" if "last" in told else ""
         yield from _wrapped(f"{row['partner']}, {DIRECTION_WORDS[row['direction']][1]}: {share}{last}", "", "  ")
         for why in in_words(told["reasons"], told[what]):
             yield from _wrapped(clipped(why), "  ", "    ")
@@ -99,11 +98,7 @@ def _evidence(told: Mapping[str, Any]) -> Iterator[str]:
     lines = told["lines"]
     yield from _wrapped(
         f"{len(told['files']):,} {word(len(told['files']), 'files')} with {lines['lines']:,} lines: {lines['events']:,} events, "
-        f"{lines['ignored']:,} ignored, {lines['unreadable']:,} unreadable. Made {_minute(told['made'])} UTC by esatls {told['version']}."
+        f"{lines['ignored']:,} ignored, {lines['unreadable']:,} unreadable. Made {minute(told['made'])} UTC by esatls {told['version']}."
     )
     for problem in told["problems"]:
         yield from _wrapped(problem, "* ", "  ")
-
-
-def _minute(time: str) -> str:
-    return time[:16].replace("T", " ")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from esatls.verdicts.words import VERDICTS, WORDS, counted, uncounted
+from esatls.verdicts.words import COUNTED, OVER_TLS, VERDICTS, WORDS, counted, uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from esatls.report.report_types import Report, Tally
+    from esatls.report.report_types import IssueName, Report, Tally
 
 
 def _listed(words: tuple[str, ...], last: str) -> str:
@@ -83,6 +83,12 @@ DIRECTION_WORDS = {"receiving": ("Receiving", "received"), "delivery": ("Deliver
 """Each direction as a title, and as a verb for messages."""
 FLOWS = ("incoming", "outgoing", "unknown")
 FLOW_WORDS = {"all": "all mail", "incoming": "incoming mail", "outgoing": "outgoing mail", "unknown": "mail of unknown flow"}
+TITLES: dict[IssueName, tuple[str, str, str]] = {
+    "deprecated": ("Partners with deprecated protocols", "Own domains with deprecated protocols", "Protocols"),
+    "weak": ("Partners with weak ciphers", "Own domains with weak ciphers", "Ciphers"),
+    "failed": ("Partners with which TLS failed", "Own domains with which TLS failed", "Reasons"),
+}
+"""Each issue of connections: the titles of the list of partners and of own domains, and what its reasons are."""
 
 MOST_TEXT = 500
 """Characters of one text from the log that a table shows; the report as JSON has the whole text."""
@@ -108,6 +114,33 @@ def examples(issue: Mapping[str, Any], report: Report) -> list[tuple[str, str]]:
         host = f" on {one['esa_host']}" if several and "esa_host" in one else ""
         found.append((kind.upper(), f"{one[kind]}{host}"))
     return found
+
+
+def whole(row: Mapping[str, Any], issue: IssueName) -> int:
+    """Return of how many messages or connections some had an issue: those that percentages count; only those over TLS have protocols and ciphers."""
+    if issue in ("deprecated", "weak"):
+        return sum(row["connections"][verdict] for verdict in OVER_TLS)
+    return in_percentages(row["messages" if issue == "cleartext" else "connections"])
+
+
+def in_percentages(counts: Mapping[str, int]) -> int:
+    """Return how many of some counts by verdict percentages count."""
+    return sum(count for verdict, count in counts.items() if verdict in COUNTED)
+
+
+def times_of(row: Mapping[str, Any], issue: Mapping[str, Any]) -> list[str]:
+    """Return when an issue was first and last seen, and when mail last went over TLS; "" for a time that the log does not show."""
+    return [minute(time) for time in (issue.get("first", ""), issue.get("last", ""), row.get("last_tls", ""))]
+
+
+def minute(time: str) -> str:
+    """Return a time as people read it, to the minute."""
+    return time[:16].replace("T", " ")
+
+
+def second(time: str) -> str:
+    """Return a time as people read it, to the second."""
+    return time[:19].replace("T", " ")
 
 
 def clipped(text: str) -> str:

@@ -18,7 +18,7 @@ from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
 from esatls.report.html import Column, Markup, key, more, number, share, table, tag, together
 from esatls.report.lists import all_partners, in_cleartext, issues
-from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, not_counted, word
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, not_counted, second, word
 from esatls.report.reasons import split_reason
 from esatls.verdicts.words import CONNECTION_VERDICTS, VERDICTS, WORDS, counted, uncounted
 
@@ -321,7 +321,7 @@ def _evidence(report: Report) -> Markup | None:
     rows = [
         [
             together([one["name"], tag("br"), tag("small", f"SHA-256 {one['sha256']}")]) if "sha256" in one else one["name"],
-            *(_readable(one.get(end, "")) for end in ("first", "last")),
+            *(second(one.get(end, "")) for end in ("first", "last")),
             *(number(one[name]) if name in one else share(None) for name in numbers),
         ]
         for one in told["files"]
@@ -344,7 +344,7 @@ def _header(report: Report) -> Markup:
     span, totals, hosts = report["span"], report["totals"], report["appliances"]
     pieces: list[Markup] = [tag("p", told["organisation"], class_="whose")] if "organisation" in told else []
     if span:
-        first, last = (tag("time", _readable(time), datetime=time) for time in (span["first"], span["last"]))
+        first, last = (tag("time", second(time), datetime=time) for time in (span["first"], span["last"]))
         pieces.append(tag("p", first, " to ", last, " UTC"))
     appliance = "no appliance" if not hosts else f"{len(hosts):,} appliances" if len(hosts) > 1 else ""
     if not appliance:
@@ -352,7 +352,7 @@ def _header(report: Report) -> Markup:
     counts = [piece for what in WHAT for piece in (_plural(totals[what], what), ", ")]
     pieces.append(tag("p", *counts, appliance))
     if "made" in told:
-        pieces.append(tag("p", "Made ", tag("time", _readable(told["made"]), datetime=told["made"]), f" UTC from {_files(told['files'])}"))
+        pieces.append(tag("p", "Made ", tag("time", second(told["made"]), datetime=told["made"]), f" UTC from {_files(told['files'])}"))
     if told.get("incomplete"):
         pieces.append(tag("p", tag("b", "Incomplete evidence. "), " ".join(told["incomplete"]), class_="incomplete", role="alert"))
     sections = ["glance", "cleartext", "verdicts", "time", "protocols", "failures", "partners"]
@@ -369,10 +369,6 @@ def _header(report: Report) -> Markup:
 
 def _files(files: Sequence[Mapping[str, Any]]) -> str:
     return files[0]["name"] if len(files) == 1 else f"{len(files):,} files"
-
-
-def _readable(time: str) -> str:
-    return time[:19].replace("T", " ")
 
 
 def stylesheet() -> str:

@@ -14,9 +14,9 @@ from esatls.output import printable
 from esatls.report.bars import NOTE, Bars, over_tls
 from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
 from esatls.report.evidence import TITLE
-from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, clipped, examples, word
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, clipped, examples, second, times_of, whole, word
 from esatls.report.reasons import in_words, split_reason
-from esatls.verdicts.words import CONNECTION_VERDICTS, STYLES, UNKNOWN, counted, uncounted
+from esatls.verdicts.words import CONNECTION_VERDICTS, STYLES, counted, uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -209,7 +209,7 @@ def _evidence(sheet: _Sheet, report: Report) -> None:
         sheet.note(f"Problem: {printable(problem)}")
     rows: list[list[Cell]] = []
     for one in told["files"]:
-        times = [one.get(end, "")[:19].replace("T", " ") for end in ("first", "last")]
+        times = [second(one.get(end, "")) for end in ("first", "last")]
         rows.append([one["name"], *times, *(one.get(name) for name in ("size", "lines", "events", "ignored", "unreadable")), one.get("sha256", "")])
     sheet.table("", ["File", "First line", "Last line", "Bytes", "Lines", "Events", "Ignored", "Unreadable", "SHA-256"], rows, what="files")
 
@@ -244,12 +244,10 @@ def _cleartext(sheet: _Sheet, report: Report) -> None:
         for row in rows:
             if row["own"] == own:
                 issue = row["cleartext"]
-                whole = sum(count for verdict, count in row["messages"].items() if verdict != UNKNOWN)
-                times = [time[:16].replace("T", " ") for time in (issue.get("first", ""), issue.get("last", ""), row.get("last_tls", ""))]
-                whys = ", ".join(in_words(issue["reasons"], issue["messages"]))
-                mids = ", ".join(number for _, number in examples(issue, report))
-                drawn = [bars.draw(row["days"], over_tls)] if bars else []
-                cells.append([row["partner"], DIRECTION_WORDS[row["direction"]][1], issue["messages"], whole, *times, *drawn, mids, whys])
+                cells.append([row["partner"], DIRECTION_WORDS[row["direction"]][1], issue["messages"], whole(row, "cleartext"), *times_of(row, issue)])
+                cells[-1] += [bars.draw(row["days"], over_tls)] if bars else []
+                cells[-1].append(", ".join(number for _, number in examples(issue, report)))
+                cells[-1].append(", ".join(in_words(issue["reasons"], issue["messages"])))
         names = ["Partner", "Direction", "Clear text", "Of", "First", "Last", "Last over TLS", *(["Over time"] if bars else []), "MIDs", "Reasons"]
         sheet.table(title, names, cells, what="partners")
 
