@@ -351,7 +351,7 @@ def test_brief_records(path: pathlib.Path) -> None:
     whole = report.build((record for one in appliances for _, record in connections_of(one)), ())
     assert report.build((brief for one in appliances for _, brief in briefs_of(one)), ()) == whole
     records = [
-        brief_record(one, side, key, connection)
+        brief_record(one, key, connection)
         for one in appliances
         for side in (RECEIVING, DELIVERY)
         for key in one.ids(side)

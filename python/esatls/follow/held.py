@@ -460,8 +460,7 @@ class Held:
 
     def _records(self, appliance: Appliance, key: str) -> list[MessageRecord]:
         item = self.hosts[appliance.host].messages[key]
-        lives = sorted(appliance.messages_of(key)[1].items())
-        return [message_record(appliance, key, message) for _, message in lives if not (message.is_bare or item.was_emitted(message))]
+        return [message_record(appliance, message) for message in appliance.lives_of(key) if not (message.is_bare or item.was_emitted(message))]
 
     def _judged(self, host: str, key: str) -> Appliance:
         """Return an appliance with the facts about a message, and all that is needed to judge it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.lines.clock import parse_rfc3339
+from esatls.verdicts.appliance import in_order
 from esatls.verdicts.records import appliances_of, message_record
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ class Member:
     """One message of a story."""
 
     appliance: Appliance
-    mid: str
     message: Message
     record: MessageRecord
     role: str = MATCH
@@ -51,20 +51,17 @@ def find(facts: Facts, wanted: Callable[[MessageRecord], bool], mid: int | None 
     """Yield the messages whose record is wanted, by appliance, MID and life. With `mid`, only messages with this MID are looked at."""
     for appliance in appliances_of(facts):
         known = appliance.stores[MESSAGES]
-        keys = sorted(known, key=int) if mid is None else [key for key in (str(mid),) if key in known]
-        for key in keys:
-            for _, message in sorted(appliance.messages_of(key)[1].items()):
-                if not message.is_bare:
-                    record = message_record(appliance, key, message)
-                    if wanted(record):
-                        yield _member(appliance, key, message, MATCH)
+        for key in in_order(known if mid is None else known.keys() & {str(mid)}):
+            for message in appliance.lives_of(key):
+                if not message.is_bare and wanted(message_record(appliance, message)):
+                    yield _member(appliance, message, MATCH)
 
 
 def families(matches: Sequence[Member]) -> list[list[Member]]:
     """Return a story per match: its ancestors, the match, its descendants. A match that is already in another story gets none."""
     found: list[list[Member]] = []
     matched = {id(member.message) for member in matches}
-    children: dict[int, dict[int, list[tuple[str, Message]]]] = {}
+    children: dict[int, dict[int, list[Message]]] = {}
     told: set[int] = set()
     for match in matches:
         if id(match.message) in told:
@@ -83,9 +80,9 @@ def families(matches: Sequence[Member]) -> list[list[Member]]:
     return found
 
 
-def _member(appliance: Appliance, mid: str, message: Message, role: str) -> Member:
-    record = message_record(appliance, mid, message)
-    member = Member(appliance, mid, message, record, role)
+def _member(appliance: Appliance, message: Message, role: str) -> Member:
+    record = message_record(appliance, message)
+    member = Member(appliance, message, record, role)
     if "icid" in record:
         begin = message.start or message.mention or next(iter(message.records), None)
         time = None if begin is None else begin.time
@@ -113,28 +110,28 @@ def _ancestors(match: Member) -> list[Member]:
     message = _parent(match.appliance, match.message)
     while message is not None and id(message) not in seen:
         seen.add(id(message))
-        found.insert(0, _member(match.appliance, message.mid, message, PARENT))
+        found.insert(0, _member(match.appliance, message, PARENT))
         message = _parent(match.appliance, message)
     return found
 
 
-def _children(appliance: Appliance) -> dict[int, list[tuple[str, Message]]]:
+def _children(appliance: Appliance) -> dict[int, list[Message]]:
     """Return the messages that were made from others, by the `id()` of the parent."""
-    found: dict[int, list[tuple[str, Message]]] = {}
-    for mid in sorted(appliance.stores[MESSAGES], key=int):
-        for _, message in sorted(appliance.messages_of(mid)[1].items()):
-            parent = None if message.origin is None else _parent(appliance, message)
+    found: dict[int, list[Message]] = {}
+    for mid in in_order(appliance.stores[MESSAGES]):
+        for message in appliance.lives_of(mid):
+            parent = _parent(appliance, message)
             if parent is not None:
-                found.setdefault(id(parent), []).append((mid, message))
+                found.setdefault(id(parent), []).append(message)
     return found
 
 
-def _descend(story: list[Member], member: Member, children: dict[int, list[tuple[str, Message]]], seen: set[int]) -> None:
+def _descend(story: list[Member], member: Member, children: dict[int, list[Message]], seen: set[int]) -> None:
     """Add the descendants of a message, each followed by its own descendants."""
     waiting = [*reversed(children.get(id(member.message), ()))]
     while waiting:
-        mid, message = waiting.pop()
+        message = waiting.pop()
         if id(message) not in seen:
             seen.add(id(message))
-            story.append(_member(member.appliance, mid, message, CHILD))
+            story.append(_member(member.appliance, message, CHILD))
             waiting += reversed(children.get(id(message), ()))

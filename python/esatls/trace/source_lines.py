@@ -61,7 +61,7 @@ class _Finder:
         self._connections: dict[tuple[str, int, str], list[Member]] = {}
         for member in members:
             host = member.appliance.host
-            self._messages.setdefault((host, member.mid), []).append(member)
+            self._messages.setdefault((host, member.message.mid), []).append(member)
             for passage in member.passages:
                 if passage.key:
                     self._connections.setdefault((host, passage.side, passage.key), []).append(member)

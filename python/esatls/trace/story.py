@@ -84,7 +84,7 @@ def _message(member: Member, lines: Mapping[int, Sequence[Line]]) -> StoryMessag
     shown: set[int] = set()
     deliveries = [_delivery(member, passage, own, lines, shown, told) for passage in member.passages if passage.attempt is not None]
     rest = [line for line in own if line.place not in told]
-    lineage = {fact for line in rest for fact in line.facts if fact[CODE] in MAKES and fact[KEY] == member.mid}
+    lineage = {fact for line in rest for fact in line.facts if fact[CODE] in MAKES and fact[KEY] == member.message.mid}
     inherits = not any(passage.side == RECEIVING for passage in member.passages)
     hops: list[Hop] = [_receiving(member, lines, lineage), {"hop": "message", "lines": _told(rest, lineage if inherits else ())}, *deliveries]
     return cast("StoryMessage", {"role": member.role, **member.record, "hops": hops})
@@ -98,7 +98,7 @@ def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Ite
     hop.update((name, record[theirs]) for name, theirs in _OF_RECEIVING.items() if theirs in record)
     passage = next((passage for passage in member.passages if passage.side == RECEIVING), None)
     if passage is not None and passage.connection is not None:
-        hop["why"], decides = _why(passage.connection, hop, passage, member.mid)
+        hop["why"], decides = _why(passage.connection, hop, passage, member.message.mid)
         if hop["verdict"] == "none":
             hop["why"], decides = _NO_CONNECTION["none"], frozenset()
         hop["lines"] = _told(lines.get(id(passage.connection), ()), decides)
@@ -129,7 +129,7 @@ def _delivery(member: Member, passage: Passage, own: Sequence[Line], lines: Mapp
         hop["why"] = "the log does not name the connection" if attempt["verdict"] == "unknown" else "stated by a consolidated event"
         hop["lines"] = _told(mine, [fact for line in mine for fact in line.facts if fact[CODE] == "cef"])
         return cast("Hop", hop)
-    hop["why"], decides = _why(passage.connection, attempt, passage, member.mid)
+    hop["why"], decides = _why(passage.connection, attempt, passage, member.message.mid)
     theirs = () if id(passage.connection) in shown else lines.get(id(passage.connection), ())
     shown.add(id(passage.connection))
     hop["lines"] = _told(sorted({line.place: line for line in (*theirs, *mine)}.values(), key=lambda line: (line.time or 0, line.place)), decides)

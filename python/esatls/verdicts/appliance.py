@@ -246,7 +246,7 @@ class Appliance:
             self._messages[mid] = known
         return known
 
-    def in_order(self, mid: str) -> list[Message]:
+    def lives_of(self, mid: str) -> list[Message]:
         """Return the messages with one id, the earliest first."""
         whole = self.whole.get(mid)
         return [message for _, message in sorted(self.messages_of(mid)[1].items())] if whole is None else [whole]

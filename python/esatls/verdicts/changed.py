@@ -79,12 +79,12 @@ def judge_again(host: str, changed: Collection[Ref], fetch: Callable[[set[Ref]],
 
 def _lives(gathered: _Gathered, appliance: Appliance, own: Own, mids: Iterable[str], connections: Iterable[Ref]) -> Iterator[Life]:
     for mid, message in own_messages(appliance, own, mids):
-        yield Life((MESSAGES, mid), message_record(appliance, mid, message), message.first, message.last)
+        yield Life((MESSAGES, mid), message_record(appliance, message), message.first, message.last)
     for (side, key), connection in own_connections(appliance, own, connections):
         times = [fact[TIME] for known in (connection.facts, connection.uses) for fact in known if fact[TIME] is not None]
         stated = [fact[TIME] for fact in gathered.stated[side].get(key, ()) if appliance.connection(side, key, fact[TIME]) is connection]
         last = max((*times, *(time for time in stated if time is not None)), default=None)
-        yield Life((side, key), connection_record(appliance, side, key, connection), min(times, default=None), last)
+        yield Life((side, key), connection_record(appliance, key, connection), min(times, default=None), last)
 
 
 class _Gathered(Judged):

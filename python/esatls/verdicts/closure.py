@@ -515,13 +515,13 @@ class _Part:
 
     def message_records(self, mids: Iterable[str]) -> Iterator[MessageRecord]:
         """Yield the records of messages, by MID and life."""
-        for mid, message in own_messages(self.appliance, self.own, mids):
-            yield message_record(self.appliance, mid, message)
+        for _, message in own_messages(self.appliance, self.own, mids):
+            yield message_record(self.appliance, message)
 
     def connection_records(self, connections: Iterable[Ref]) -> Iterator[ConnectionRecord]:
         """Yield the records of connections, by side, id and life."""
-        for (side, key), connection in own_connections(self.appliance, self.own, connections):
-            yield connection_record(self.appliance, side, key, connection)
+        for (_, key), connection in own_connections(self.appliance, self.own, connections):
+            yield connection_record(self.appliance, key, connection)
 
 
 def _among(facts: Store, theirs: Store) -> Store:

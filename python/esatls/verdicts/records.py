@@ -73,17 +73,15 @@ def briefs_of(appliance: Appliance, only: Iterable[Ref] | None = None) -> Iterat
     return _connections(appliance, only, brief)
 
 
-def _connections(
-    appliance: Appliance, only: Iterable[Ref] | None, make: Callable[[Appliance, int, str, Connection], _One]
-) -> Iterator[tuple[Connection, _One]]:
+def _connections(appliance: Appliance, only: Iterable[Ref] | None, make: Callable[[Appliance, str, Connection], _One]) -> Iterator[tuple[Connection, _One]]:
     refs = ((store, key) for store in (RECEIVING, DELIVERY) for key in appliance.ids(store)) if only is None else (ref for ref in only if appliance.shows(*ref))
     for side, key in refs:
         connection = appliance.used_once(side, key)
         if connection is not None:
-            yield connection, make(appliance, side, key, connection)
+            yield connection, make(appliance, key, connection)
             continue
         for _, one in sorted(appliance.connections_of(side, key)[1].items()):
-            yield one, make(appliance, side, key, one)
+            yield one, make(appliance, key, one)
 
 
 def times_of(connection: Connection) -> list[Time]:
@@ -102,9 +100,9 @@ def messages_of(appliance: Appliance, only: set[str] | None = None) -> Iterator[
     """Yield the MID and the record of each message of one appliance, or `only` of some MIDs, by MID and life."""
     known = appliance.stores[MESSAGES]
     for mid in in_order(known if only is None else known.keys() & only):
-        for message in appliance.in_order(mid):
+        for message in appliance.lives_of(mid):
             if not message.is_bare:
-                yield int(mid), message_record(appliance, mid, message)
+                yield int(mid), message_record(appliance, message)
 
 
 def appliances_of(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[Appliance]:
@@ -145,7 +143,7 @@ def looked_at(appliances: Iterable[Appliance], contradictions: Contradictions) -
         contradictions.look(appliance)
 
 
-def message_record(appliance: Appliance, mid: str, message: Message) -> MessageRecord:
+def message_record(appliance: Appliance, message: Message) -> MessageRecord:
     """Return the record of one life of one message."""
     verdict, received = appliance.received(message, is_last=True)
     if not message.has_envelope:
@@ -153,7 +151,7 @@ def message_record(appliance: Appliance, mid: str, message: Message) -> MessageR
     record: MessageRecord = {}
     if appliance.host:
         record["esa_host"] = appliance.host
-    record["mid"] = int(mid)
+    record["mid"] = int(message.mid)
     if "icid" in received:
         record["icid"] = received["icid"]
     record["received"] = verdict
@@ -185,11 +183,12 @@ def message_record(appliance: Appliance, mid: str, message: Message) -> MessageR
     return record
 
 
-def connection_record(appliance: Appliance, side: int, key: str, connection: Connection) -> ConnectionRecord:
+def connection_record(appliance: Appliance, key: str, connection: Connection) -> ConnectionRecord:
     """Return the record of one life of one connection."""
     record: dict[str, Any] = {}
     if appliance.host:
         record["esa_host"] = appliance.host
+    side = connection.side
     record["esa_direction"] = "receiving" if side == RECEIVING else "delivery"
     record["icid" if side == RECEIVING else "dcid"] = int(key)
     told = _told_by(connection.facts, _TOLD)
@@ -225,7 +224,7 @@ def connection_record(appliance: Appliance, side: int, key: str, connection: Con
     return record  # type: ignore[return-value]
 
 
-def brief(appliance: Appliance, side: int, key: str, connection: Connection) -> Brief:
+def brief(appliance: Appliance, key: str, connection: Connection) -> Brief:
     """Return what a report counts of a connection."""
     verdict, version, cipher, reason, _, _ = connection.view
     opened, closed = connection.opened, connection.closed
@@ -233,11 +232,11 @@ def brief(appliance: Appliance, side: int, key: str, connection: Connection) -> 
     return Brief(
         (
             appliance.host,
-            "receiving" if side == RECEIVING else "delivery",
+            "receiving" if connection.side == RECEIVING else "delivery",
             connection.flow or _shared_flow(appliance, users),
             verdict,
             # unused: refused strangers, who are many and no partners
-            None if verdict == "unused" else _partner_or_host(appliance, side, connection, users),
+            None if verdict == "unused" else _partner_or_host(appliance, connection, users),
             version or None,
             cipher or None,
             reason or None,
@@ -249,19 +248,19 @@ def brief(appliance: Appliance, side: int, key: str, connection: Connection) -> 
     )
 
 
-def _partner_or_host(appliance: Appliance, side: int, connection: Connection, users: list[tuple[Fact, Message]]) -> str | None:
-    partner = _partner(appliance, side, users, _told_by(connection.facts, _TOLD_OF_DOMAIN).get("tls_domain"))
+def _partner_or_host(appliance: Appliance, connection: Connection, users: list[tuple[Fact, Message]]) -> str | None:
+    partner = _partner(appliance, connection.side, users, _told_by(connection.facts, _TOLD_OF_DOMAIN).get("tls_domain"))
     if partner:
         return partner
     told = _told_by(connection.facts, _TOLD_OF_HOST)
-    if side == RECEIVING and appliance.has_witnesses:
+    if connection.side == RECEIVING and appliance.has_witnesses:
         _add_stated(told, appliance, connection)
     return told.get("peer_host") or told.get("peer_ip")
 
 
-def brief_record(appliance: Appliance, side: int, key: str, connection: Connection) -> ConnectionRecord:
+def brief_record(appliance: Appliance, key: str, connection: Connection) -> ConnectionRecord:
     """Return the same as a record, with times and id at the end."""
-    (host, direction, flow, verdict, partner, version, cipher, reason, is_required), opened, closed, number = brief(appliance, side, key, connection)
+    (host, direction, flow, verdict, partner, version, cipher, reason, is_required), opened, closed, number = brief(appliance, key, connection)
     found: dict[str, Any] = {
         "esa_direction": direction,
         "esa_host": host,
@@ -276,7 +275,7 @@ def brief_record(appliance: Appliance, side: int, key: str, connection: Connecti
         "closed": closed,
     }
     record = {name: value for name, value in found.items() if value}
-    record["icid" if side == RECEIVING else "dcid"] = number
+    record["icid" if connection.side == RECEIVING else "dcid"] = number
     return record  # type: ignore[return-value]
 
 

@@ -165,7 +165,7 @@ class Example:
             if connection.passed and not begun:
                 self.stores[MESSAGES][number_mark(CHILD)] = [("delivery_started", BEGIN, number_mark(CHILD), dcid, "0")]
         appliance = Appliance("", self.stores)
-        (message,) = appliance.in_order(key)
+        (message,) = appliance.lives_of(key)
         found = deliveries_of(appliance, message)
         if not self.is_good or len(found) != 1:
             return None
@@ -259,10 +259,10 @@ class Example:
     def _record(self, but: Collection[str]) -> tuple[dict[str, Any], Message] | None:
         """Return the record of the example without some fields, and its message; None if it turns out not to be ordinary."""
         appliance = Appliance(text_mark(HOST) if self.known.host else "", self.stores)
-        found = appliance.in_order(number_mark(MID)) if self.is_good else []
+        found = appliance.lives_of(number_mark(MID)) if self.is_good else []
         if len(found) != 1 or found[0].is_bare:
             return None
-        record: dict[str, Any] = {name: value for name, value in message_record(appliance, number_mark(MID), found[0]).items() if name not in but}
+        record: dict[str, Any] = {name: value for name, value in message_record(appliance, found[0]).items() if name not in but}
         for name, stamp, place in (("first_seen", BEGIN - 1, FIRST), ("last_seen", BEGIN + 10_000, LAST)):
             if record.get(name) == rfc3339(stamp):
                 record[name] = text_mark(place)

@@ -84,7 +84,7 @@ class _Link(Example):
         if not self.is_good or len(found) != 1:
             return None
         record_of = brief_record if self.known.shapes.brief else connection_record
-        record: dict[str, Any] = {**record_of(appliance, side, own, found[0])}
+        record: dict[str, Any] = {**record_of(appliance, own, found[0])}
         for name, time, place in (("opened", BEGIN - 40, FIRST), ("closed", BEGIN + 5000, LAST)):
             if record.get(name) == rfc3339(time):
                 record[name] = text_mark(place)
