@@ -25,7 +25,7 @@ from esatls.extraction.fact_types import (
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import Stamps
 from esatls.verdicts import lives
-from esatls.verdicts.connection import CONTRADICTION, Connection, results_stated, stated_by
+from esatls.verdicts.connection import CONTRADICTION, Connection, results_stated, stated_by, stated_of
 from esatls.verdicts.facts import GIVEN_UP, GOES_ON, OPENS, Store
 from esatls.verdicts.message import Message, domain_of
 
@@ -211,7 +211,8 @@ class Appliance:
             at = 0 if use[TIME] is None else bisect_right(times, use[TIME])
             right = lives.life_at(begins, times[at - 1]) if at else life
             used.setdefault(right, []).append(use)
-            stated.setdefault(_stated(side, Consolidated(*use)), set()).add(right)
+            event = Consolidated(*use)
+            stated.setdefault((event.time, *stated_of(side, event)), set()).add(right)
         moving = {fact for facts in parts.values() for fact in facts if fact[CODE] == "cef_tls" and stated_by(fact) in stated}
         for life, facts in parts.items():
             parts[life] = [fact for fact in facts if fact not in moving]
@@ -380,18 +381,9 @@ def _named(message: Message) -> tuple[str | None, Time | None]:
     return (None, None) if known is None or known.icid == "0" else (known.icid, known.time)
 
 
-def _stated(side: int, event: Consolidated) -> tuple[Any, ...]:
-    """Return what distinguishes the statement of a consolidated event about TLS: its time, and what it says."""
-    if side == RECEIVING:
-        return event.time, event.tls_in_result, event.tls_in_version, event.tls_in_cipher
-    return event.time, event.tls_out_result, event.tls_out_version, event.tls_out_cipher
-
-
 def _received_by_records(verdict: str, message: Message, found: MessageRecord) -> str:
     """Add what consolidated events say of receiving: evidence for what they state, and for nothing that they leave out."""
-    stated = {
-        result: record for record in reversed(message.records) for result in results_stated(record.tls_in_result, record.tls_in_version, record.tls_in_cipher)
-    }
+    stated = {result: record for record in reversed(message.records) for result in results_stated(*stated_of(RECEIVING, record))}
     if stated and "icid" not in found:
         # if there is an ICID, its connection has weighed them
         theirs = "encrypted" if "success" in stated else "cleartext"

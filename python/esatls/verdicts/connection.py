@@ -33,7 +33,7 @@ from esatls.extraction.fact_types import (
 )
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.verdicts import lives
-from esatls.verdicts.facts import LONG_AGO, PASSED_NOT, bears_witness, earlier, order, passes
+from esatls.verdicts.facts import LONG_AGO, bears_witness, earlier, order, passes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -312,11 +312,10 @@ class Connection:
         return any((read.mid == mid and mid is not None) or _place(read.time, time) != _AFTER for read in self.rest.reads)
 
     def _by_text(self, time: Time | None, mid: str | None) -> View:
-        if not self.is_disputed and self.up is not None and (time is None or time >= self.up_from):
-            return self.up
         if self.is_disputed:
             return View("unknown")
-        in_view = self.opened is not None
+        if self.up is not None and (time is None or time >= self.up_from):
+            return self.up
         rest = self.rest
         unverified, attempt, other, socket = rest.unverified, rest.attempt, rest.other, rest.late_socket
         is_read = self._is_read(time, mid)
@@ -326,7 +325,7 @@ class Connection:
             place = _place(attempt.time, time)
             if place == _BEFORE:
                 return View("cleartext", reason=attempt.tls_reason, is_stated=True)
-            if place == _SAME_SECOND and in_view and not is_read:
+            if place == _SAME_SECOND and self.opened is not None and not is_read:
                 if _SOCKET.search(attempt.tls_reason or "") and self.up is None:
                     return View("unknown", reason=attempt.tls_reason)
                 return View("cleartext", reason=attempt.tls_reason, is_stated=True)
@@ -370,13 +369,9 @@ class Connection:
     # the connection as a whole
 
     def _as_a_whole(self) -> View:
-        passing = [use for use in self.uses if use[CODE] not in PASSED_NOT]
-        if self.sure is not None and passing:
-            for use in passing:
-                if use[TIME] is None or use[TIME] < self.sure_from:
-                    break
-            else:
-                return self.sure
+        passing = [use for use in self.uses if passes(use)]
+        if self.sure is not None and passing and all(use[TIME] is not None and use[TIME] >= self.sure_from for use in passing):
+            return self.sure
         if self.has_witnesses:
             # a consolidated event is written when its message leaves, which is not the time at which it passed
             told = {use[KEY] for use in passing if use[CODE] != "cef"}
@@ -427,11 +422,7 @@ class Connection:
         for use in self.uses:
             if use[CODE] == "cef":
                 event = Consolidated(*use)
-                result, version, cipher = (
-                    (event.tls_in_result, event.tls_in_version, event.tls_in_cipher)
-                    if self.side == RECEIVING
-                    else (event.tls_out_result, event.tls_out_version, event.tls_out_cipher)
-                )
+                result, version, cipher = stated_of(self.side, event)
                 if result is not None:
                     stated.setdefault(event.key, []).append(TlsStated("cef_tls", event.time, event.key, result, version, cipher))
         self.own = {mid: _statement(known) for mid, known in stated.items()}
@@ -534,6 +525,13 @@ def _place(time: Time | None, mail: Time | None) -> int:
         return _SAME_SECOND
     one, other = _second(time), _second(mail)
     return _BEFORE if one < other else _AFTER if one > other else _SAME_SECOND
+
+
+def stated_of(side: int, event: Consolidated) -> tuple[str | None, str | None, str | None]:
+    """Return what a consolidated event says about TLS on one side: result, protocol, cipher."""
+    if side == RECEIVING:
+        return event.tls_in_result, event.tls_in_version, event.tls_in_cipher
+    return event.tls_out_result, event.tls_out_version, event.tls_out_cipher
 
 
 def stated_by(fact: Fact) -> tuple[Any, ...]:

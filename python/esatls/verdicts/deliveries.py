@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from esatls.extraction.fact_types import CODE, DELIVERY, TIME, Consolidated, Delivery, Fact, Try, position
 from esatls.extraction.kinds import OUTCOMES
 from esatls.verdicts import lives
-from esatls.verdicts.connection import CONTRADICTION, results_stated
+from esatls.verdicts.connection import CONTRADICTION, results_stated, stated_of
 from esatls.verdicts.facts import LONG_AGO, order
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 from esatls.verdicts.words import of_deliveries
@@ -252,7 +252,7 @@ def _stated(appliance: Appliance, cef: Consolidated, dcid: str | None, outcome: 
     if cef.time is not None:
         attempt["time"] = appliance.stamp(cef.time)
     connection = None if dcid is None else appliance.connection(DELIVERY, dcid, cef.time)
-    results = results_stated(cef.tls_out_result, cef.tls_out_version, cef.tls_out_cipher)
+    results = results_stated(*stated_of(DELIVERY, cef))
     witness: list[str] | None = None
     if connection is not None:
         attempt.update(connection.told_of(cef.time, cef.key if outcome == "done" else None, _said)[1])

@@ -55,7 +55,7 @@ TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
 """Codes of facts that name a connection over which no message passed."""
 GIVEN_UP = "given_up"
 """The code of uses of a connection by messages that were refused or given up before they were accepted."""
-PASSED_NOT = TRIES | {GIVEN_UP}
+_PASSED_NOT = TRIES | {GIVEN_UP}
 """Codes of facts that name a connection over which the message did not pass (`passes`)."""
 MENTIONS = frozenset({"message_sender", "message_recipient"})
 """Codes of facts, besides the start, that name the connection of a message."""
@@ -278,7 +278,7 @@ def refs(fact: Fact) -> Iterator[Ref]:
 
 def passes(use: Fact) -> bool:
     """Tell whether mail passed over the connection that a fact of a message names: it was accepted, or its delivery began."""
-    return use[CODE] not in PASSED_NOT
+    return use[CODE] not in _PASSED_NOT
 
 
 def bears_witness(fact: Fact) -> bool:
