@@ -56,7 +56,7 @@ def test_default_places(tmp_path: Path) -> None:
 
 
 def test_marks_of_a_stream() -> None:
-    """What is saved of a stream is what version 2 of a checkpoint means; with other marks it would be another version."""
+    """What is saved of a stream is all that the meaning of its next line depends on; with other marks, a checkpoint would be of another version."""
     wrapped = ["Tue Mar  5 10:00:03 2024 Info: MID 14 ICID 5 From:", "", "<alice@"]
     marks = {
         "counts": [7, 4, 1, 0],
@@ -69,6 +69,8 @@ def test_marks_of_a_stream() -> None:
         "swallow": False,
         "held_lines": [wrapped[0], wrapped[2]],
         "spaced": True,
+        "doubtful": False,
+        "cut": None,
         "offset": 7200,
         "latest": 1709625600 + 180 * 86400,
         "day": 19787,

@@ -384,8 +384,8 @@ class Stream:
             **self._neighbours.state(),
             "document": None if self._document is None else self._document.state(),
             "spaced": pending is not None and pending.spaced,
-            **({"doubtful": True} if pending is not None and pending.is_doubtful else {}),
-            **({} if self._cut is None else {"cut": [self._cut.host, self._cut.time]}),
+            "doubtful": pending is not None and pending.is_doubtful,
+            "cut": None if self._cut is None else [self._cut.host, self._cut.time],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -406,8 +406,8 @@ class Stream:
             for line in held[1:]:
                 self._pending.add(line)
             self._pending.spaced = bool(state["spaced"])
-            self._pending.is_doubtful = bool(state.get("doubtful"))
-        if state.get("cut"):
+            self._pending.is_doubtful = bool(state["doubtful"])
+        if state["cut"] is not None:
             host, time = state["cut"]
             self._cut = Head(None if time is None else float(time), host and str(host), None, None)
 
