@@ -143,21 +143,30 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
 
     def take_block(self, table: Table, block: Block) -> None:
         """Add the facts of a block of rows."""
-        if self.reads_summary:
-            self.take_summary(table, block)
-            return
-        facts, reader, plain = self.facts, self.reader, block.plain
-        known, length, take = reader.known, reader.length, facts.take
         first = table.rows - len(block.texts) + 1
-        for number, line in enumerate(block.facts, first):
+        if self.reads_summary:
+            self.take_summary(block, first)
+            return
+        if self.phase == "reduce":
+            self.take_facts(block, first)
+        self.take_lines(block, first)
+
+    def take_facts(self, block: Block, first: int) -> None:
+        """Add the facts that a map sent; the number of the first row is `first`."""
+        for number, (line, raw, place) in enumerate(zip(block.facts, block.raws, block.places), first):
             # Events have a host and a time, a map's rows have neither: without this check, a field that Splunk extracts from a log line could pass for facts.
-            if line and self.phase == "reduce" and not (block.raws[number - first] or any(block.places[number - first])):
+            if line and not (raw or any(place)):
                 self.texts |= line != NO_TEXTS
                 try:
                     if line not in {TEXTS, NO_TEXTS}:
-                        facts.loads([line])
+                        self.facts.loads([line])
                 except Exception as error:  # noqa: BLE001 - as below
                     self.unreadable(number, error)
+
+    def take_lines(self, block: Block, first: int) -> None:
+        """Add what the lines in events say."""
+        facts, reader, plain = self.facts, self.reader, block.plain
+        known, length, take = reader.known, reader.length, facts.take
         # lines with a complete envelope are processed together, grouped by their first characters; a mark of one character replaces the envelope
         lines: defaultdict[str, list[str]] = defaultdict(list)
         marks: dict[Head, str] = {}
@@ -189,9 +198,8 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                 self.unreadable(number, error)
         facts.take_usual(lines, {mark: head for head, mark in marks.items()}, 1)
 
-    def take_summary(self, table: Table, block: Block) -> None:
+    def take_summary(self, block: Block, first: int) -> None:
         """Add rows of the summary index, or pass them on in a map."""
-        first = table.rows - len(block.texts) + 1
         for number, (raw, handed_on) in enumerate(zip(block.raws, block.facts or [""] * len(block.raws)), first):
             if handed_on in {TEXTS, NO_TEXTS}:
                 self.texts |= handed_on == TEXTS
