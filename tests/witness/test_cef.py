@@ -258,14 +258,6 @@ def test_what_stands_behind_the_longest_record_is_not_read() -> None:
     assert cef.parse(record) == {"esa_event": "consolidated_event", "witness": "cef", "mid": 1}
 
 
-def test_recipients_as_a_list() -> None:
-    """Several recipients are joined with semicolons in the event and given apart by `recipients`."""
-    event = cef.parse(HEADER.format("15.0.0-104") + "ESAMID=1 duser=bob@example.com;carol@example.net")
-    assert event is not None
-    assert cef.recipients(event) == ["bob@example.com", "carol@example.net"]
-    assert cef.recipients({}) == []
-
-
 @pytest.mark.parametrize(
     ("record", "line"),
     [

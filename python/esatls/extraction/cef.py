@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
     from esatls.extraction.event_record import EventRecord
 
-__all__ = ["parse", "recipients"]
-
 _KEY = rf"(?:\w+|{'|'.join(SPACED_KEYS)})="
 
 # Values. No two alternatives begin alike, so reading is linear even for hostile text.
@@ -124,7 +122,7 @@ def parse(text: str) -> EventRecord | None:
           ``hat_action`` (of the mail flow policy), ``serial`` (of the appliance);
         * ``mail_flow``: ``incoming`` or ``outgoing``; ``peer_ip``, ``peer_host``: the sending host;
         * ``message_id`` and ``subject``, without their quotes;
-        * ``sender`` and ``recipient``: addresses, several recipients joined with ``;`` (see `recipients`);
+        * ``sender`` and ``recipient``: addresses, several recipients joined with ``;``;
         * ``ended``: when the message's processing ended, in the appliance's own time zone and form
           (``Mon Jun 12 14:01:31 2023``); no ``time``, which comes from the envelope.
 
@@ -209,11 +207,6 @@ def _extension(text: str) -> tuple[str, bool, bool] | None:
     if _JOINED.match(extension):
         return " " + _JOIN.sub(" ", extension), False, True
     return (" " + extension, escaping, False) if whole else None
-
-
-def recipients(event: EventRecord) -> list[str]:
-    """Return the envelope recipients of an event of `parse`; empty if the record states none."""
-    return [address for address in event.get("recipient", "").split(";") if address]
 
 
 @functools.lru_cache(maxsize=64)

@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Item", "Known", "Layouts", "Value"]
-
 FIRST_LESSON = 32
 """Missed records after which the first order is learned."""
 

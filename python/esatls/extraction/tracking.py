@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from esatls.extraction.event_record import EventRecord
 
-__all__ = ["describe", "events", "recognise"]
-
 _IP = r"[0-9A-Fa-f:.]*[0-9A-Fa-f:]"
 _NUMBER = r"\d{1,18}"
 _MESSAGE = rf"(?:the |an? )?(?:new )?(?:message|MID) (?P<mid>{_NUMBER}):?"
