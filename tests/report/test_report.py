@@ -337,7 +337,7 @@ def test_counts_of_parts_add_up(data: st.DataObject) -> None:
     parts: list[list[Record]] = [[], [], []]
     for record in records:
         parts[data.draw(st.integers(0, 2))].append(record)
-    first, *others = (Counts.of_plain(marshal.loads(marshal.dumps(count_records(part, (), own).plain()))) for part in parts)  # noqa: S302 - our own
+    first, *others = (Counts.of_plain(marshal.loads(marshal.dumps(count_records(part, own).plain()))) for part in parts)  # noqa: S302 - our own
     for one in others:
         first.add(one)
     assert json.dumps(report.report_on(first)) == json.dumps(report.build(records, (), own))

@@ -92,7 +92,7 @@ def _count(source: Input, own_domains: tuple[str, ...], digests: Digests) -> tup
     def work(judging: Judging) -> count.Counts:
         if isinstance(judging, Facts) and source.options.jobs > 1:
             digests.start()  # all has been read, and this process judges it all
-        return count.count_records(_counted(by_whom(judging), source), (), own_domains)
+        return count.count_records(_counted(by_whom(judging), source), own_domains)
 
     read = source.found, source.options, source.warn, source.progress(), source.contradictions
     (first, *others), names, counts = parallel.judge(*read, work, count.Counts.plain, count.Counts.of_plain)

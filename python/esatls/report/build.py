@@ -33,6 +33,7 @@ caller wants them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
@@ -95,7 +96,7 @@ def build(
     Each iterable is read once and may have both kinds; memory grows with partners, ciphers, reasons and hours, not with records.
     Names in `own_domains`, and their subdomains, are not partners. Times are UTC. The order of the records does not matter.
     """
-    return report_on(count_records(connections, messages, own_domains), contradictions)
+    return report_on(count_records(chain(connections, messages), own_domains), contradictions)
 
 
 def report_on(counts: Counts, contradictions: Contradictions | None = None, *, names: bool = True) -> Report:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from functools import lru_cache
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union, cast
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
@@ -133,12 +132,12 @@ _ONE = Alike(None, 1)
 Counted = Union["ConnectionRecord", "MessageRecord", Brief, Alike]
 
 
-def count_records(connections: Iterable[Counted], messages: Iterable[Counted], own_domains: Iterable[str] = ()) -> Counts:
-    """Count records of connections and of messages. Each iterable is read once and may have both."""
+def count_records(records: Iterable[Counted], own_domains: Iterable[str]) -> Counts:
+    """Count records of connections and of messages, in any order."""
     ledger = Ledger(own_domains)
     counts = Counts(Span(), {(direction, flow): Part() for direction in DIRECTIONS for flow in FLOWS}, Counter(), Counter(), ledger)
     of_connections, of_messages = _Connections(counts), _Messages(counts)
-    for one in chain(connections, messages):
+    for one in records:
         if isinstance(one, Brief):
             of_connections.add(one)
         elif isinstance(one, Alike):

@@ -95,7 +95,7 @@ class Issue:
 class Ledger:
     """The counts and issues of all partners."""
 
-    def __init__(self, own_domains: Iterable[str] = ()) -> None:
+    def __init__(self, own_domains: Iterable[str]) -> None:
         self.own_domains = tuple(own_domains)
         self.counts: dict[Key, Counter[tuple[str, str]]] = {}
         """Connections and messages by verdict, connections over TLS by protocol."""
