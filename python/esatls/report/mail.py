@@ -8,24 +8,18 @@ from typing import TYPE_CHECKING, Any
 from esatls.output import printable
 from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
-from esatls.report.notes import DIRECTION_WORDS, TITLES, clipped, examples, minute, not_counted, whole, word
+from esatls.report.notes import DIRECTION_WORDS, GLANCE, TITLES, clipped, examples, minute, not_counted, whole, word
 from esatls.report.reasons import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from esatls.report.notes import Direction, What
+    from esatls.report.notes import What
     from esatls.report.report_types import IssueName, Report
 
 WIDTH = 76
 MOST_ROWS = 10
 """Rows shown of each list of partners; page, JSON and CSV have all."""
-_GLANCE: tuple[tuple[str, Direction, What], ...] = (
-    ("Messages received", "receiving", "messages"),
-    ("Messages delivered", "delivery", "messages"),
-    ("Receiving connections", "receiving", "connections"),
-    ("Delivery connections", "delivery", "connections"),
-)
 
 
 def mail(report: Report) -> str:
@@ -49,7 +43,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
         yield from _wrapped(f"Incomplete evidence. {' '.join(told['incomplete'])}")
     yield ""
-    for label, direction, what in _GLANCE:
+    for label, direction, what in GLANCE:
         tally = report[direction]["all"][what]
         share = tally["percent"].get("encrypted")
         yield f"{label:<24}{'-' if share is None else f'{share:.1f} %':>8} over TLS   {tally['verdicts']['encrypted']:,} of {tally['counted']:,}"
@@ -57,7 +51,7 @@ def _lines(report: Report) -> Iterator[str]:
     found = findings(report)
     yield from _heading("To look at")
     if not found:
-        is_known = any(report[direction]["all"][what]["counted"] for _, direction, what in _GLANCE)
+        is_known = any(report[direction]["all"][what]["counted"] for _, direction, what in GLANCE)
         yield ("Nothing: no clear text, no failure, no deprecated protocol, no weak cipher." if is_known else "Nothing in this log says whether TLS was used.")
     for _, sentence in found:
         yield from _wrapped(sentence, "* ", "  ")

@@ -83,6 +83,13 @@ DIRECTION_WORDS = {"receiving": ("Receiving", "received"), "delivery": ("Deliver
 """Each direction as a title, and as a verb for messages."""
 FLOWS = ("incoming", "outgoing", "unknown")
 FLOW_WORDS = {"all": "all mail", "incoming": "incoming mail", "outgoing": "outgoing mail", "unknown": "mail of unknown flow"}
+GLANCE: tuple[tuple[str, Direction, What], ...] = (
+    ("Messages received", "receiving", "messages"),
+    ("Messages delivered", "delivery", "messages"),
+    ("Receiving connections", "receiving", "connections"),
+    ("Delivery connections", "delivery", "connections"),
+)
+"""The shares that a report begins with: the title of each, and what it is about."""
 TITLES: dict[IssueName, tuple[str, str, str]] = {
     "deprecated": ("Partners with deprecated protocols", "Own domains with deprecated protocols", "Protocols"),
     "weak": ("Partners with weak ciphers", "Own domains with weak ciphers", "Ciphers"),

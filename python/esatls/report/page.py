@@ -18,7 +18,7 @@ from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
 from esatls.report.html import Column, Markup, key, more, number, share, table, tag, together
 from esatls.report.lists import all_partners, in_cleartext, issues
-from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, not_counted, second, word
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, GLANCE, WHAT, not_counted, second, word
 from esatls.report.reasons import split_reason
 from esatls.verdicts.words import CONNECTION_VERDICTS, VERDICTS, WORDS, counted, uncounted
 
@@ -27,10 +27,26 @@ if TYPE_CHECKING:
 
     from esatls.report.report_types import Report, Tally
 
+SECTIONS = {
+    "glance": "At a glance",
+    "cleartext": "Clear text",
+    "verdicts": "Verdicts",
+    "time": "Over time",
+    "protocols": "Protocols and ciphers",
+    "failures": "Failures",
+    "partners": "Partners",
+    "appliances": "Appliances",
+    "evidence": "Evidence",
+}
+"""The title of each section. The last two are not in every page."""
 MOST_REASONS = 25
 MOST_CIPHERS = 50
 MOST_APPLIANCES = 100
 """Rows shown of tables that grow with the log; the page says how many more there are."""
+
+
+def _section(name: str, *children: str | None) -> Markup:
+    return tag("section", tag("h2", SECTIONS[name]), *children, id=name)
 
 
 def _with_share(count: int, value: float | None) -> Markup:
@@ -52,22 +68,13 @@ def _tile(title: str, tally: Tally, what: str) -> Markup:
 
 
 def _glance(report: Report) -> Markup:
-    receiving, delivery = report["receiving"]["all"], report["delivery"]["all"]
-    return tag(
-        "section",
-        tag("h2", "At a glance"),
-        tag(
-            "div",
-            _tile("Messages received", receiving["messages"], "messages"),
-            _tile("Messages delivered", delivery["messages"], "messages"),
-            _tile("Receiving connections", receiving["connections"], "connections"),
-            _tile("Delivery connections", delivery["connections"], "connections"),
-            class_="tiles",
-        ),
-        tag("p", report["notes"]["both"], class_="note"),
-        *(tag("p", report["notes"][name], class_="note") for name in ("contradictions",) if name in report["notes"]),
+    notes = report["notes"]
+    return _section(
+        "glance",
+        tag("div", *(_tile(title, report[direction]["all"][what], what) for title, direction, what in GLANCE), class_="tiles"),
+        tag("p", notes["both"], class_="note"),
+        tag("p", notes["contradictions"], class_="note") if "contradictions" in notes else None,
         _findings(report),
-        id="glance",
     )
 
 
@@ -117,14 +124,12 @@ def _verdicts(report: Report) -> Markup:
             verdicts = {"connections": CONNECTION_VERDICTS, "messages": MESSAGE_VERDICTS[direction], "recipients": RECIPIENT_VERDICTS[direction]}[what]
             caption = f"{title} connections" if what == "connections" else f"Recipients of messages {verb}" if what == "recipients" else f"Messages {verb}"
             tables.append(_verdict_table(caption, report[direction], what, verdicts, attempts=what == "connections"))
-    return tag(
-        "section",
-        tag("h2", "Verdicts"),
+    return _section(
+        "verdicts",
         tag("dl", *meanings, class_="meanings"),
         tag("p", notes["percent"], class_="note"),
         *tables,
         _both_sides(report["both_sides"]),
-        id="verdicts",
     )
 
 
@@ -155,13 +160,11 @@ def _times(report: Report) -> Markup:
         charts.append(over_time(series, "connections", f"{title} connections", axis))
     seen = {verdict for direction in DIRECTIONS for what in WHAT for verdict in _present(report[direction]["all"][what])}
     legend = [tag("li", key(verdict), verdict.capitalize()) for verdict in WORDS if verdict in seen]
-    return tag(
-        "section",
-        tag("h2", "Over time"),
+    return _section(
+        "time",
         tag("p", report["notes"]["over_time"], class_="note"),
         tag("ul", *legend, class_="legend"),
         tag("div", *charts, class_="pair"),
-        id="time",
     )
 
 
@@ -205,14 +208,12 @@ def _protocols(report: Report) -> Markup:
         for name, what in (("version", "protocol"), ("cipher", "cipher"))
         for direction in DIRECTIONS
     ]
-    return tag(
-        "section",
-        tag("h2", "Protocols and ciphers"),
+    return _section(
+        "protocols",
         *(tag("p", notes[name], class_="note") for name in ("deprecated", "weak", "no_forward_secrecy")),
         *tables,
         *issues(report, "deprecated"),
         *issues(report, "weak"),
-        id="protocols",
     )
 
 
@@ -263,39 +264,35 @@ def _failures(report: Report) -> Markup:
     if any(rows for rows, _ in others):
         tables.append(tag("p", notes["other_reasons"], class_="note"))
         tables += [_other_reasons(rows, title) for rows, title in others if rows]
-    return tag(
-        "section",
-        tag("h2", "Failures"),
+    return _section(
+        "failures",
         *(tag("p", notes[name], class_="note") for name in ("failures", "reasons", "certificate")),
         *tables,
-        id="failures",
     )
 
 
 def _cleartext(report: Report) -> Markup:
-    return tag("section", tag("h2", "Clear text"), tag("p", report["notes"]["organisations"], class_="note"), *in_cleartext(report), id="cleartext")
+    return _section("cleartext", tag("p", report["notes"]["organisations"], class_="note"), *in_cleartext(report))
 
 
 def _partners(report: Report) -> Markup:
     bars = Bars.of(report["span"])
     notes = [report["notes"]["partners"], *([f"{NOTE} {NOTE_OF_PROTOCOLS} Each bar stands for {bars.dates()}."] if bars else [])]
-    return tag("section", tag("h2", "Partners"), *(tag("p", note, class_="note") for note in notes), *all_partners(report), id="partners")
+    return _section("partners", *(tag("p", note, class_="note") for note in notes), *all_partners(report))
 
 
 def _appliances(report: Report) -> Markup | None:
     rows = report["appliances"]
     if len(rows) < 2:  # the heading names a single appliance
         return None
-    return tag(
-        "section",
-        tag("h2", "Appliances"),
+    return _section(
+        "appliances",
         table(
             "Connections and messages by appliance",
             [Column("Appliance"), Column("Connections", "number"), Column("Messages", "number")],
             [[row["esa_host"], number(row["connections"]), number(row["messages"])] for row in rows[:MOST_APPLIANCES]],
             more(rows, MOST_APPLIANCES, "appliances"),
         ),
-        id="appliances",
     )
 
 
@@ -328,14 +325,12 @@ def _evidence(report: Report) -> Markup | None:
     ]
     columns = [Column("File"), Column("First line"), Column("Last line"), Column("Bytes", "number")]
     columns += [Column(name.capitalize(), "number") for name in numbers[1:]]
-    return tag(
-        "section",
-        tag("h2", "Evidence"),
+    return _section(
+        "evidence",
         tag("p", report["notes"]["evidence"], class_="note"),
         tag("dl", *(tag("div", tag("dt", label), tag("dd", value)) for label, value in pairs), class_="meanings"),
         *([tag("h3", "Problems"), tag("ul", *(tag("li", problem) for problem in told["problems"]))] if told["problems"] else []),
         table("Files", columns, rows),
-        id="evidence",
     )
 
 
@@ -355,15 +350,8 @@ def _header(report: Report) -> Markup:
         pieces.append(tag("p", "Made ", tag("time", second(told["made"]), datetime=told["made"]), f" UTC from {_files(told['files'])}"))
     if told.get("incomplete"):
         pieces.append(tag("p", tag("b", "Incomplete evidence. "), " ".join(told["incomplete"]), class_="incomplete", role="alert"))
-    sections = ["glance", "cleartext", "verdicts", "time", "protocols", "failures", "partners"]
-    titles = ["At a glance", "Clear text", "Verdicts", "Over time", "Protocols and ciphers", "Failures", "Partners"]
-    if len(hosts) > 1:
-        sections.append("appliances")
-        titles.append("Appliances")
-    if told:
-        sections.append("evidence")
-        titles.append("Evidence")
-    links = [tag("li", tag("a", title, href=f"#{section}")) for section, title in zip(sections, titles)]
+    left_out = {*(["appliances"] if len(hosts) < 2 else []), *([] if told else ["evidence"])}
+    links = [tag("li", tag("a", title, href=f"#{name}")) for name, title in SECTIONS.items() if name not in left_out]
     return tag("header", tag("h1", told.get("title", TITLE)), *pieces, tag("nav", tag("ul", *links), aria_label="Sections"))
 
 
