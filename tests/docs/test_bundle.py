@@ -45,7 +45,7 @@ def test_commands_send_what_the_setup_sends(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert done.returncode == 0, done.stderr
-    assert [(method, path) for method, path, _, _ in server.requests] == [*((step.method, step.path) for step in steps), ("POST", DASHBOARDS)]
+    assert [(method, path) for method, path, _, _ in server.requests] == [*(("PUT", step.path) for step in steps), ("POST", DASHBOARDS)]
     sent = [json.loads(body) for _, _, _, body in server.requests[:-1]]
     assert sent == [step.body for step in steps]
     *_, headers, body = server.requests[-1]
@@ -79,7 +79,7 @@ def test_rights_that_the_keys_need() -> None:
             server.requests.clear()
             if command == "setup":
                 known = setting_up.capabilities(client)
-                requests = [f"{step.method} {step.path}" for step in setting_up.server_steps(known)]
+                requests = [f"PUT {step.path}" for step in setting_up.server_steps(known)]
             else:
                 requests = []
                 assert loading.load(client, [[record]]) == (0, 1)

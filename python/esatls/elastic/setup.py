@@ -42,12 +42,11 @@ _FAILURE_STORE = ((8, 19), (9, 1))
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to load: its name for people, and the request that loads it."""
+    """One thing to load: its name for people, its path on the server, and what is put there."""
 
     name: str
     path: str
     body: dict[str, Any]
-    method: str = "PUT"
 
 
 @dataclass(frozen=True)
@@ -229,7 +228,7 @@ def change(step: Step, client: Client) -> Change:
 
 def perform(step: Step, client: Client) -> None:
     """Load one thing. Raises ``ElasticError`` if the server refuses."""
-    client.request(step.method, step.path, step.body)
+    client.request("PUT", step.path, step.body)
 
 
 def _present(client: Client, path: str) -> dict[str, Any] | None:
