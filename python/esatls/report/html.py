@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from html import escape
-from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.output import printable
@@ -66,17 +65,10 @@ class Column(NamedTuple):
     kind: str = "text"
     verdict: str | None = None
     """A verdict whose colour is shown beside the label."""
-    group: str = ""
-    """The heading above this column and its neighbours of the same group."""
 
 
 def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], below: str | None = None) -> Markup:
     """Return a table whose first column names the row; it scrolls by itself if it is too wide."""
-    head = [tag("tr", *(_head(column) for column in columns))]
-    if any(column.group for column in columns):
-        groups = [(name, len(list(among))) for name, among in groupby(columns, lambda column: column.group)]
-        above = [tag("th", name, scope="colgroup", colspan=str(span), class_="group") if name else tag("td", class_="group") for name, span in groups]
-        head.insert(0, tag("tr", *above))
     body = [
         tag(
             "tr",
@@ -85,7 +77,7 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]
         )
         for row in rows
     ]
-    inner = tag("table", tag("caption", tag("span", caption)), tag("thead", *head), tag("tbody", *body))
+    inner = tag("table", tag("caption", tag("span", caption)), _thead(columns), tag("tbody", *body))
     scroll = tag("div", inner, class_="scroll", role="region", aria_label=caption, tabindex="0")
     return together([scroll, tag("p", below, class_="more")]) if below else scroll
 
@@ -101,13 +93,16 @@ def listing(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str
     """
     lines = [f"<tr><th>{'<td>'.join(map(_plain, row))}" for row in rows]  # HTML's ends of rows and cells may be left out
     bodies = [tag("tbody", Markup("".join(some))) for some in (lines[:AT_ONCE], lines[AT_ONCE:]) if some]
-    head = tag("thead", tag("tr", *(_head(column) for column in columns)))
-    inner = tag("table", tag("caption", tag("span", caption)), head, *bodies, class_=f"full {kind}", id=anchor)
+    inner = tag("table", tag("caption", tag("span", caption)), _thead(columns), *bodies, class_=f"full {kind}", id=anchor)
     return tag("div", inner, class_="scroll", role="region", aria_label=caption, tabindex="0")
 
 
 def _plain(value: str | int) -> str:
     return f"{value:,}" if isinstance(value, int) else _html(value)
+
+
+def _thead(columns: Sequence[Column]) -> Markup:
+    return tag("thead", tag("tr", *(_head(column) for column in columns)))
 
 
 @cache  # many tables have the same columns
