@@ -338,8 +338,8 @@ class Appliance:
         connection = self.connection(RECEIVING, icid, time)
         if connection is None:
             return "unknown"
-        verdict, placed = connection.told_of(time, mid, _received)
-        found.update(placed)
+        verdict, fields = connection.told_of(time, mid, _received)
+        found.update(fields)
         if connection.flow:
             found["mail_flow"] = connection.flow
         return verdict if verdict in ("encrypted", "cleartext") else "unknown"

@@ -84,7 +84,7 @@ Summary = tuple[
 ]  # fmt: skip
 """What records say about a connection, at one time or as a whole: verdict, protocol, cipher, reason, address, host, domain, conflict, witness."""
 
-Place = Callable[[Summary], Any]
+FieldsOf = Callable[[Summary], Any]
 """Turns the values in a summary into fields of a record, with the names and in the order of that record."""
 
 
@@ -171,7 +171,7 @@ class Connection:
     """The verdict on one life of one connection."""
 
     __slots__ = (
-        "_has_passed", "_placed", "_records", "_view", "_views", "_witness", "closed", "dispute", "facts", "flow", "has_witnesses", "is_disputed",
+        "_fields", "_has_passed", "_records", "_view", "_views", "_witness", "closed", "dispute", "facts", "flow", "has_witnesses", "is_disputed",
         "one_life", "opened", "own", "rest", "side", "success", "sure", "sure_from", "text", "up", "up_from", "uses",
     )  # fmt: skip
 
@@ -257,7 +257,7 @@ class Connection:
         self._view: View | None = None
         self._has_passed: bool | None = None
         self._views: dict[Any, View] | None = None
-        self._placed: dict[str, Any] | None = None
+        self._fields: dict[str, Any] | None = None
         """What the record of a message says about the connection; kept if the answer is sure and several messages may ask."""
         self._witness: dict[tuple[str, bool, Records | None], list[str] | None] | None = None
         """By verdict, whether a line states it, and which consolidated events are evidence: who states the verdict; found on demand."""
@@ -309,7 +309,7 @@ class Connection:
 
     def _is_read(self, time: Time | None, mid: str | None) -> bool:
         """Tell whether a line shows that TLS was up for mail: its own data was read over TLS, or that of another message by then."""
-        return any((read.mid == mid and mid is not None) or _place(read.time, time) != _AFTER for read in self.rest.reads)
+        return any((read.mid == mid and mid is not None) or _when(read.time, time) != _AFTER for read in self.rest.reads)
 
     def _by_text(self, time: Time | None, mid: str | None) -> View:
         if self.is_disputed:
@@ -319,19 +319,19 @@ class Connection:
         rest = self.rest
         unverified, attempt, other, socket = rest.unverified, rest.attempt, rest.other, rest.late_socket
         is_read = self._is_read(time, mid)
-        if unverified is not None and _place(unverified.time, time) != _AFTER:
+        if unverified is not None and _when(unverified.time, time) != _AFTER:
             return View("unknown", reason=unverified.tls_reason)
         if attempt is not None:
-            place = _place(attempt.time, time)
-            if place == _BEFORE:
+            came = _when(attempt.time, time)
+            if came == _BEFORE:
                 return View("cleartext", reason=attempt.tls_reason, is_stated=True)
-            if place == _SAME_SECOND and self.opened is not None and not is_read:
+            if came == _SAME_SECOND and self.opened is not None and not is_read:
                 if _SOCKET.search(attempt.tls_reason or "") and self.up is None:
                     return View("unknown", reason=attempt.tls_reason)
                 return View("cleartext", reason=attempt.tls_reason, is_stated=True)
         if is_read:
             return View("encrypted")
-        if other is not None and _place(other.time, time) != _AFTER:
+        if other is not None and _when(other.time, time) != _AFTER:
             return View("unknown", reason=other.tls_reason)
         if self.up is not None:
             # STARTTLS comes only once in a session, so TLS was not up before
@@ -341,7 +341,7 @@ class Connection:
             return View("unknown")
         if self.opened is None or (self.opened[TIME] is not None and time is not None and self.opened[TIME] > time + lives.SAME_OPENING):
             return View("unknown")
-        if socket is not None and _place(socket.time, time) != _BEFORE:
+        if socket is not None and _when(socket.time, time) != _BEFORE:
             return View("unknown", reason=socket.tls_reason)
         return _CLEARTEXT
 
@@ -392,7 +392,7 @@ class Connection:
         if success is not None:
             # TLS came up but was not enough: the certificate was required and not accepted
             failed = [
-                one for one in failed if _place(success[TIME], one.time) == _BEFORE or (self._is_last_word(one) and _place(success[TIME], one.time) != _AFTER)
+                one for one in failed if _when(success[TIME], one.time) == _BEFORE or (self._is_last_word(one) and _when(success[TIME], one.time) != _AFTER)
             ]
         if failed:
             # a line that says that TLS was required tells more than the failure beside it
@@ -444,7 +444,7 @@ class Connection:
         self.dispute = self.view.conflict or f"text: {verdicts[0]}, tracking: {verdicts[1]}"
         if verdicts[0] != "encrypted" and text.view.is_stated:
             self.text = text
-        self.sure = self._views = self._placed = None
+        self.sure = self._views = self._fields = None
         self._view = (self.view if self.text is None else text.view)._replace(conflict=self.dispute)
 
     # for records
@@ -496,18 +496,18 @@ class Connection:
             self._witness[key] = witnesses(self.evidence(verdict, is_stated=is_stated, records=records)) or None
         return self._witness[key]
 
-    def told_of(self, time: Time | None, mid: str | None, place: Place) -> tuple[str, Any]:
-        """Return the verdict for mail at one time, and what the record of that mail says about the connection; `place` depends on the side."""
+    def told_of(self, time: Time | None, mid: str | None, fields_of: FieldsOf) -> tuple[str, Any]:
+        """Return the verdict for mail at one time, and what the record of that mail says about the connection; `fields_of` depends on the side."""
         passed = mid is not None or self.has_passed
         if passed and self.sure is not None and time is not None and time >= self.sure_from:
-            placed = self._placed
-            if placed is None:
-                placed = place(self.summary(self.sure))
+            fields = self._fields
+            if fields is None:
+                fields = fields_of(self.summary(self.sure))
                 if len(self.uses) > _ONE_MESSAGE:
-                    self._placed = placed
-            return self.sure.verdict, placed
+                    self._fields = fields
+            return self.sure.verdict, fields
         view = self.at(time, mid) if passed else self.view
-        return view.verdict, place(self.summary(view, records=self.records_of(mid)))
+        return view.verdict, fields_of(self.summary(view, records=self.records_of(mid)))
 
     def records_of(self, mid: str | None) -> Records | None:
         """Return what consolidated events say about TLS on it for one message; None: what all say, because a delivery starts TLS before all mail."""
@@ -519,7 +519,7 @@ def _second(time: Time) -> int:
     return math.floor(time)
 
 
-def _place(time: Time | None, mail: Time | None) -> int:
+def _when(time: Time | None, mail: Time | None) -> int:
     """Tell whether a line came before mail, in the same second, or after it; without a time, the order is as unknown as within a second."""
     if time is None or mail is None:
         return _SAME_SECOND
