@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from esatls.output.text import MOST_TEXT
 from esatls.report import build as report
 from esatls.report import charts, notes
 from esatls.report import page as report_html
@@ -363,7 +364,7 @@ def test_endless_text_is_cut_short() -> None:
     """A text of a megabyte is shown by its beginning, and many ciphers by the first."""
     long = report_html.page(report.build(*hostile_records("x" * 1_000_000)))
     assert len(long) < 100_000
-    assert "x" * notes.MOST_TEXT + "\N{HORIZONTAL ELLIPSIS}" in long
+    assert "x" * MOST_TEXT + "\N{HORIZONTAL ELLIPSIS}" in long
     many = [connection("receiving", i, "encrypted", tls_version="TLSv1.2", tls_cipher=f"c{i:03}", domain="example.com") for i in range(60)]
     page = Page(report_html.page(report.build(many, [])))
     assert len(page.tables["Receiving: encrypted connections and messages by cipher"]) == 51

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from esatls.output.file import Output, ending
-from esatls.output.text import harmless, printable
+from esatls.output.text import clipped, harmless, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from esatls.extraction.fields import Field
 
-__all__ = ["BY_ENDING", "FORMATS", "Output", "ending", "harmless", "printable", "write"]
+__all__ = ["BY_ENDING", "FORMATS", "Output", "clipped", "ending", "harmless", "printable", "write"]
 
 FORMATS = ("json", "csv", "table", "parquet")
 BY_ENDING = {".csv": "csv", ".parquet": "parquet", ".txt": "table", **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json")}

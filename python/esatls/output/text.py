@@ -1,4 +1,4 @@
-"""Text from the log, made safe for terminals and spreadsheets."""
+"""Text from the log, made safe and short enough for terminals and spreadsheets."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ _INVISIBLE = (
 CONTROLS = f"[\x00-\x1f{MARKS}{_INVISIBLE}]"
 # where a spreadsheet sees a formula: at the start of a cell, and of each value in it, as the cell may be split there; a number is not a formula
 FORMULA = r"(^|;)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])(?![+-]?\d{1,20}(?:\.\d{1,20})?(?:;|\Z))"
+
+MOST_TEXT = 500
+"""Characters of one text from the log that people are shown; JSON has the whole text."""
 
 
 # compiled on first use: not every run needs them
@@ -45,3 +48,8 @@ def _escape(match: re.Match[str]) -> str:
 def harmless(text: str) -> str:
     """Return printable text that no spreadsheet takes for a formula."""
     return _formula().sub(r"\1'", printable(text))
+
+
+def clipped(text: str) -> str:
+    """Return text cut to the MOST_TEXT characters that people are shown."""
+    return text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + "\N{HORIZONTAL ELLIPSIS}"

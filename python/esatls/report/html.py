@@ -6,8 +6,8 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from esatls.output import printable
-from esatls.report.notes import clipped, word
+from esatls.output import clipped, printable
+from esatls.report.notes import word
 from esatls.verdicts.words import COUNTED
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from esatls.output import printable
+from esatls.output import clipped, printable
 from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
-from esatls.report.notes import DIRECTION_WORDS, GLANCE, TITLES, clipped, examples, minute, not_counted, whole, word
+from esatls.report.notes import DIRECTION_WORDS, GLANCE, TITLES, examples, minute, not_counted, whole, word
 from esatls.report.reasons import in_words
 
 if TYPE_CHECKING:

@@ -97,9 +97,6 @@ TITLES: dict[IssueName, tuple[str, str, str]] = {
 }
 """Each issue of connections: the titles of the list of partners and of own domains, and what its reasons are."""
 
-MOST_TEXT = 500
-"""Characters of one text from the log that a table shows; the report as JSON has the whole text."""
-
 
 def word(count: int, many: str) -> str:
     """Return a plural, or its singular if the count is 1: `messages`, `message`."""
@@ -148,8 +145,3 @@ def minute(time: str) -> str:
 def second(time: str) -> str:
     """Return a time as people read it, to the second."""
     return time[:19].replace("T", " ")
-
-
-def clipped(text: str) -> str:
-    """Return text from the log, cut to the MOST_TEXT characters that a table shows."""
-    return text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + "\N{HORIZONTAL ELLIPSIS}"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union, cast
 from rich.cells import cell_len
 from rich.text import Text
 
-from esatls.output import printable
+from esatls.output import clipped, printable
 from esatls.report.bars import NOTE, Bars, over_tls
 from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
 from esatls.report.evidence import TITLE
-from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, clipped, examples, second, times_of, whole, word
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, examples, second, times_of, whole, word
 from esatls.report.reasons import in_words, split_reason
 from esatls.verdicts.words import CONNECTION_VERDICTS, STYLES, counted, uncounted
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from esatls.extraction.fact_types import CODE, KEY, MAKES, RECEIVING
+from esatls.verdicts.connection import ATTEMPTS
 from esatls.verdicts.record_types import DeliveryRecord, MessageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from esatls.extraction.fact_types import Fact
     from esatls.trace.family import Member, Passage
     from esatls.trace.source_lines import Line
     from esatls.verdicts.connection import Connection
 
-_ATTEMPTS = frozenset({"tls_failed", "tls_required", "tls_not_offered"})
 _OF_RECEIVING = {
     "verdict": "received",
     "tls_version": "received_tls_version",
@@ -90,7 +90,7 @@ def _message(member: Member, lines: Mapping[int, Sequence[Line]]) -> StoryMessag
     return cast("StoryMessage", {"role": member.role, **member.record, "hops": hops})
 
 
-def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Iterable[Fact]) -> Hop:
+def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Collection[Fact]) -> Hop:
     record: Mapping[str, Any] = member.record
     hop: dict[str, Any] = {"hop": "receiving"}
     if "icid" in record:
@@ -105,7 +105,7 @@ def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Ite
         return cast("Hop", hop)
     if "from_mid" in hop and "parent_mid" in record:
         hop["why"] = f"the verdict of MID {hop['from_mid']}, which it was made from ({record['mid_relation']})"
-    elif any(fact for fact in lineage) and hop["verdict"] == "unknown":
+    elif lineage and hop["verdict"] == "unknown":
         hop["why"] = f"the log does not show how MID {record.get('parent_mid')}, which it was made from, was received"
     elif member.message.records and hop["verdict"] in ("encrypted", "cleartext"):
         hop["why"] = "stated by a consolidated event"
@@ -166,7 +166,7 @@ def _why(connection: Connection, told: Mapping[str, Any], passage: Passage, mid:
         return "TLS did not come up, and no message passed", evidence
     if verdict == "unused":
         return "no line about TLS, and no message passed", evidence
-    if codes & _ATTEMPTS:
+    if codes & ATTEMPTS:
         return "TLS did not come up, and the message passed", evidence
     if connection.success is not None:
         return "TLS came up only after the message", evidence.union(connection.evidence("encrypted"))

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 from rich.text import Text
 
-from esatls.output import printable
+from esatls.output import clipped, printable
 from esatls.output.console import Console
 from esatls.verdicts.words import STYLES
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from esatls.trace.story import Hop, Story, StoryMessage
 
-MOST_TEXT = 500
-"""Characters of a line that are shown; JSON has the whole line."""
 _RELATIONS = {"parent": "made into the message below", "child": "made from a message above"}
 
 
@@ -73,9 +71,8 @@ def _hop(console: Console, hop: Hop) -> None:
     for line in hop["lines"]:
         place = f"{line['file']}:{line['line']}" if "line" in line else line["file"]
         text = line["text"].strip() or f"{line.get('time', '')} {line['esa_event']}".strip()
-        cut = text if len(text) <= MOST_TEXT else text[:MOST_TEXT] + "\N{HORIZONTAL ELLIPSIS}"
         decides = "decides" in line
-        _line(console, "  > " if decides else "    ", (place, "dim"), "  ", (cut, "bold" if decides else ""))
+        _line(console, "  > " if decides else "    ", (place, "dim"), "  ", (clipped(text), "bold" if decides else ""))
 
 
 def _where(hop: Hop) -> str:

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 CONTRADICTION = "cef: encrypted, cef: cleartext"
 """The conflict of consolidated events that state both results."""
 
+ATTEMPTS = frozenset({"tls_failed", "tls_required", "tls_not_offered"})
+"""Codes of facts that say that TLS was tried or wanted, and did not come up."""
+
 _SURE = frozenset({"encrypted", "cleartext", "failed"})
 _PEER = position("peer_ip", ConnectionOpened)
 _PEER_HOST = position("peer_host", ConnectionOpened)
@@ -51,8 +54,7 @@ _CIPHER = position("tls_cipher", TlsSuccess)
 _DOMAIN = position("tls_domain", TlsSuccess)
 _HAT_ACTION = position("hat_action", HatPolicy)
 _RESULT = position("tls_result", TlsStated)
-_ATTEMPTS = frozenset({"tls_failed", "tls_required", "tls_not_offered"})
-_FAILED = _ATTEMPTS | {UNVERIFIED}
+_FAILED = ATTEMPTS | {UNVERIFIED}
 _ONE_MESSAGE = 2
 """The number of facts that name most connections of a single message: its delivery begins, and is done."""
 _ALWAYS: Time = float("-inf")
@@ -151,7 +153,7 @@ class Rest:
         """The last failure in the words of a broken socket."""
         self.required = False
         for one in self.said:
-            if one.code in _ATTEMPTS:
+            if one.code in ATTEMPTS:
                 self.attempt = self.attempt or one
                 self.required |= one.code == "tls_required"
                 if one.code == "tls_failed" and _SOCKET.search(one.tls_reason or ""):
@@ -460,7 +462,7 @@ class Connection:
             if records and not is_stated:
                 up = [fact for fact in up if bears_witness(fact)]
             return up or [fact for fact in facts if fact[CODE] == "tls_read"]
-        codes = _ATTEMPTS if is_stated else frozenset[str]()
+        codes = ATTEMPTS if is_stated else frozenset[str]()
         tried = [fact for fact in facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and results_stated(*fact[_RESULT : _RESULT + 3]) == ("failed",))]
         if verdict == "mixed":
             return up + tried
