@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import esatls_splunk  # must come first: it adds lib/ to the path
 import esatls_windows
 from esatls.lines.clock import rfc3339
-from esatls.verdicts.closure import Window
+from esatls.verdicts.windows import Window
 from esatls_verdicts import VerdictCommand
 from splunklib.searchcommands import Configuration, Option, dispatch, validators
 

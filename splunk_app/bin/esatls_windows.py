@@ -25,9 +25,9 @@ import esatls_splunk
 import esatls_times
 from esatls.extraction.fact_types import TIME
 from esatls.lines.clock import rfc3339
-from esatls.verdicts.closure import Carried, Closed, Window, close, finish
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.partners import partner_name, partners_of
+from esatls.verdicts.windows import Carried, Closed, Window, close, finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

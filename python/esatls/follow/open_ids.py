@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from esatls.extraction.fact_types import CODE, KEY, MESSAGES, RECEIVING, TIME, MessageFinished, position
 from esatls.follow.stretches import Stretches
-from esatls.verdicts.closure import ENDS, decisive, essential
-from esatls.verdicts.facts import OPENS, bears_witness, passes, refs
+from esatls.verdicts.closure import decisive, essential
+from esatls.verdicts.facts import ENDS, OPENS, bears_witness, passes, refs
 from esatls.verdicts.heritage import opening_of
 from esatls.verdicts.lives import SAME_OPENING, split, starts_of_connection
 

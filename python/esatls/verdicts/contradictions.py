@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, RECEIVING, TIME, ConnectionOpened, MessageStarted, position
 from esatls.lines.clock import rfc3339
+from esatls.verdicts.facts import ENDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +37,7 @@ MOST = 10_000
 
 _NAMES = {RECEIVING: "ICID", DELIVERY: "DCID", MESSAGES: "MID"}
 _OPENS = {RECEIVING: "connection_opened", DELIVERY: "connection_opened", MESSAGES: "message_started"}
-_ENDS = {RECEIVING: {"connection_closed"}, DELIVERY: {"connection_closed"}, MESSAGES: {"message_finished", "message_aborted"}}
+_ENDS = {RECEIVING: {"connection_closed"}, DELIVERY: {"connection_closed"}, MESSAGES: ENDS}
 _PEER = position("peer_ip", ConnectionOpened)
 _ICID = position("icid", MessageStarted)
 

@@ -49,6 +49,8 @@ Store = dict[str, list[Fact]]
 
 OPENS = MAKES | {"message_started"}
 """Codes of facts that a message begins with."""
+ENDS = frozenset({"message_finished", "message_aborted"})
+"""Codes of facts that a message ends with."""
 GOES_ON = frozenset({"rewritten", "released"})
 """Codes of facts that replace a message by another one, to the same people."""
 TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
