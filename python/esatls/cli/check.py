@@ -10,9 +10,10 @@ import click
 from esatls.cli.inputs import Input, reading
 from esatls.cli.paths import files
 from esatls.cli.records import appliances_of, messages_of
+from esatls.cli.tell import tell
 from esatls.errors import ANTICIPATED, UsageError, in_words
 from esatls.extraction.stream import UNRECOGNIZED
-from esatls.output import ending, printable
+from esatls.output import ending
 from esatls.report import must_encrypt
 from esatls.report.must_encrypt_formats import BY_ENDING, FORMATS, write
 from esatls.verdicts.words import UNKNOWN
@@ -47,7 +48,7 @@ def check(partners: str, form: str | None, output: str | None, **options: Any) -
     except (UsageError, BrokenPipeError):
         raise
     except ANTICIPATED as error:
-        click.echo(f"esatls: {printable(in_words(error))}", err=True)
+        tell(in_words(error))
         code = _CANNOT_TELL
     sys.exit(code)
 
@@ -65,5 +66,5 @@ def _checked(rules: list[must_encrypt.Rule], form: str, output: str | None, opti
     if verdict == must_encrypt.BROKEN:
         return _BROKEN
     if not counts.events and not source.quiet:
-        click.echo(f"esatls: {UNRECOGNIZED}", err=True)
+        tell(UNRECOGNIZED)
     return _CANNOT_TELL if verdict == UNKNOWN or source.failed or not counts.events else _KEPT

@@ -15,6 +15,7 @@ from esatls.cli import config as config_file
 from esatls.cli.groups import Group
 from esatls.cli.paths import files
 from esatls.cli.std_streams import stand_in
+from esatls.cli.tell import tell
 from esatls.errors import ANTICIPATED, UsageError, in_words
 from esatls.output.text import printable
 
@@ -67,10 +68,10 @@ def explain(line: tuple[str, ...], timezone: str) -> None:
 
     LINE can also be a message-tracking entry, with its time in front or as JSON. Such entries have fields, but no pattern.
     """
-    from esatls.cli.explain import explain as tell
+    from esatls.cli.explain import explain as explained
     from esatls.lines.clock import Clock, zone
 
-    told = tell(" ".join(line), Clock(zone(timezone)))
+    told = explained(" ".join(line), Clock(zone(timezone)))
     for name, value in told.items():
         if isinstance(value, dict):
             click.echo(f"{name}:")
@@ -108,7 +109,7 @@ def main() -> None:
     except BrokenPipeError:
         _leave(141)
     except ANTICIPATED as error:
-        click.echo(f"esatls: {printable(in_words(error))}", err=True)
+        tell(in_words(error))
         sys.exit(2 if isinstance(error, UsageError) else 1)
     try:
         sys.stdout.flush()

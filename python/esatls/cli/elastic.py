@@ -11,6 +11,7 @@ import click
 
 from esatls.cli.groups import Group
 from esatls.cli.paths import files
+from esatls.cli.tell import tell
 from esatls.elastic import join as joining
 from esatls.elastic import load as loading
 from esatls.elastic import must_encrypt as listing
@@ -147,7 +148,7 @@ def load(connect: Connect, url: str, file: str, patience: float) -> None:
     """
     server = connect(url)
     with click.open_file(file, "rb") as stream:
-        written = loading.load(server, batches(stream), patience=patience, tell=_tell)
+        written = loading.load(server, batches(stream), patience=patience, tell=tell)
     click.echo(f"{written.documents:,} documents written")
     if written.refused:
         sys.exit(1)
@@ -164,7 +165,7 @@ def join(connect: Connect, url: str, events: tuple[str, ...], patience: float, *
     Each run reads the events that have arrived since the last one, with everything that belongs to them, and writes the documents that have changed.
     """
     server = connect(url)
-    done = joining.join(server, everything=everything, events=events, patience=patience, tell=_tell)
+    done = joining.join(server, everything=everything, events=events, patience=patience, tell=tell)
     click.echo(
         f"{done.events:,} events: {done.connections:,} connections, {done.messages:,} messages written, {done.unchanged:,} unchanged, "
         f"{done.deleted:,} stale documents deleted"
@@ -203,9 +204,4 @@ def must_encrypt(connect: Connect, url: str, file: str) -> None:
     receiving, delivery = listing.put(connect(url), sides["receiving"], sides["delivery"])
     click.echo(f"{receiving:,} partners for incoming mail, {delivery:,} for outgoing mail")
     if len(known) < len(found):
-        _tell(f"rows with * were left out, because the server compares whole names: {len(found) - len(known):,}")
-
-
-def _tell(line: str) -> None:
-    """Report on standard error what was rejected or left out, or why the command waits."""
-    click.echo(f"esatls: {line}", err=True)
+        tell(f"rows with * were left out, because the server compares whole names: {len(found) - len(known):,}")

@@ -12,6 +12,7 @@ import click
 
 from esatls.cli.filters import MessageFilter, message_filters
 from esatls.cli.paths import files, folders
+from esatls.cli.tell import tell
 from esatls.errors import UsageError
 from esatls.follow import checkpoint as checkpoints
 from esatls.follow.held import Limits
@@ -110,9 +111,9 @@ def follow(
         year=options["year"],
         host=host and printable(host),
     )
-    follower = Follower(settings, wanted.passes, _warn, (lambda _: None) if options["quiet"] else _warn)
+    follower = Follower(settings, wanted.passes, tell, (lambda _: None) if options["quiet"] else tell)
     if follower.resumed and not options["quiet"]:
-        click.echo(f"esatls: resuming from checkpoint {printable(str(settings.checkpoint))}; use --fresh to start over", err=True)
+        tell(f"resuming from checkpoint {settings.checkpoint}; use --fresh to start over")
     follower.run()
     if not options["quiet"]:
         held = follower.held
@@ -134,7 +135,3 @@ def follow(
 def _is_same(one: str, other: str) -> bool:
     """Tell whether two paths name the same file, whether it exists or not."""
     return os.path.realpath(one) == os.path.realpath(other) or (os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other))
-
-
-def _warn(problem: str) -> None:
-    click.echo(f"esatls: {printable(problem)}", err=True)

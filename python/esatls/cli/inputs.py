@@ -12,11 +12,12 @@ import click
 from esatls import parallel
 from esatls.cli.paths import files
 from esatls.cli.period import period
+from esatls.cli.tell import tell
 from esatls.errors import UsageError
 from esatls.extraction.stream import UNRECOGNIZED
 from esatls.lines import sources
 from esatls.lines.clock import YEARS, zone
-from esatls.output import Output, printable
+from esatls.output import Output
 from esatls.reading import prepare
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.hosts import short_and_full
@@ -112,7 +113,7 @@ class Input:
         self.options, notes = prepare(self.found, where, options["year"], options["host"], jobs)
         self.options = self.options._replace(memory=options["memory"] or _half())
         for note in notes if not self.quiet else ():
-            click.echo(f"esatls: {printable(note)}", err=True)
+            tell(note)
 
     def tell_names(self, names: Iterable[str]) -> None:
         """Warn if one appliance seems to have two names, which would split its records."""
@@ -120,12 +121,12 @@ class Input:
             problem = f"{short} and {full} may be one appliance under two names; they are treated as two"
             self.problems.append(problem)
             if not self.quiet:
-                click.echo(f"esatls: {printable(problem)}", err=True)
+                tell(problem)
 
     def tell_contradictions(self) -> None:
         """Warn if ids contradict each other, as those of several appliances under one name do."""
         for one in [] if self.quiet else self.contradictions.found():
-            click.echo(f"esatls: {printable(str(one))}", err=True)
+            tell(str(one))
 
     def output(self, path: str | None) -> Output:
         """Return the output for records. Raises `UsageError` if it is an input file."""
@@ -142,7 +143,7 @@ class Input:
             return
         self.failed = True
         self.problems.append(problem)
-        click.echo(f"esatls: {printable(problem)}", err=True)
+        tell(problem)
 
     def progress(self) -> parallel.Progress:
         """Return the progress bar, or a silent one."""
@@ -182,10 +183,10 @@ class Input:
             self.tell_contradictions()
             click.echo(told or str(counts), err=True)
             for shape in counts.not_understood.told():
-                click.echo(f"esatls: {printable(shape)}", err=True)
+                tell(shape)
             if counts.events and written == 0:
-                click.echo("esatls: no records match the filters", err=True)
+                tell("no records match the filters")
             elif counts.ignored and not counts.events:
-                click.echo(f"esatls: {nothing}; esatls explain 'LINE' shows why", err=True)
+                tell(f"{nothing}; esatls explain 'LINE' shows why")
         if self.failed:
             sys.exit(1)

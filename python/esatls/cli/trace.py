@@ -16,6 +16,7 @@ from esatls.cli.filters import MessageFilter
 from esatls.cli.inputs import Input, reading
 from esatls.cli.paths import files
 from esatls.cli.records import facts_of, in_time
+from esatls.cli.tell import tell
 from esatls.errors import UsageError
 from esatls.extraction.match import LONGEST_NUMBER
 from esatls.lines.sources import Source
@@ -67,9 +68,9 @@ def trace(what: str, limit: int, form: str | None, output: str | None, **options
             else:
                 text.write(told, file)
     if len(matches) > limit:
-        click.echo(f"esatls: {len(matches) - limit:,} more messages match; --limit shows more, --since and --until narrow it down", err=True)
+        tell(f"{len(matches) - limit:,} more messages match; --limit shows more, --since and --until narrow it down")
     if not matches:
-        click.echo("esatls: no such message in the log", err=True)
+        tell("no such message in the log")
     source.end(counts)
     if not matches:
         sys.exit(1)
