@@ -177,3 +177,5 @@ def test_tracking_that_says_otherwise(text: tuple[str, ...], told: tuple[str, ..
         connection = next(verdicts.connections(facts))
         names = ("tls_verdict", "tls_version", "tls_reason", "conflict", "witness")
         assert tuple(connection.get(name) for name in names) == expected
+        deliveries = [one for message in verdicts.messages(facts) for one in message["deliveries"]]
+        assert [one.get("conflict") for one in deliveries] == [expected[3]] * (DONE in text)

@@ -275,3 +275,67 @@ def test_a_record_that_contradicts_itself_without_its_connections(action: str, d
         "esa_host": "esa1", "mid": 3, "received": "unknown", "received_conflict": "cef: encrypted, cef: cleartext", "delivered": delivered,
         "deliveries": [{"dcid": 9, **attempt} if dcid else attempt], "first_seen": TIME, "last_seen": TIME, "finished": False,
     }  # fmt: skip
+
+
+RECEIVED = "ESATLSInConnStatus=Success ESATLSInProtocol=TLSv1.2 ESATLSInCipher=AES128-SHA"
+PEER = "sourceAddress=192.0.2.7 sourceHostName=mail.example.net deviceDirection=1"
+OVER_TLS = {"received": "encrypted", "received_tls_version": "TLSv1.2", "received_tls_cipher": "AES128-SHA", "received_witness": ["cef"]}
+FROM_PEER = {"received_peer_ip": "192.0.2.7", "received_peer_host": "mail.example.net", "mail_flow": "outgoing"}
+REWRITTEN = "MID 2 rewritten to MID 3 by add-footer filter 'footer'"
+
+
+@pytest.mark.parametrize(
+    ("lines", "events", "expected"),
+    [
+        ((), (RECEIVED,), OVER_TLS),
+        ((), (f"{RECEIVED} {PEER}",), {**OVER_TLS, **FROM_PEER}),
+        ((), ("ESATLSInConnStatus=Failure",), {"received": "cleartext", "received_reason": "TLS failed", "received_witness": ["cef"]}),
+        ((), ("ESATLSInConnStatus=Success",), {"received": "encrypted", "received_witness": ["cef"]}),
+        ((), (RECEIVED, "ESATLSInConnStatus=Failure"), {"received": "unknown", "received_conflict": "cef: encrypted, cef: cleartext"}),
+        ((), (PEER,), {"received": "unknown", **FROM_PEER}),
+        # how the connection began is not in the log
+        (("Start MID 3 ICID 5",), (f"{RECEIVED} {PEER}",), {"icid": 5, **OVER_TLS, **FROM_PEER}),
+        # what the log says of the peer stands
+        (
+            (OPEN, "Start MID 3 ICID 5"),
+            (f"ESATLSInConnStatus=Failure {PEER}",),
+            {"icid": 5, "received": "cleartext", "received_peer_ip": "198.51.100.7", "mail_flow": "outgoing", "received_peer_host": "mail.example.net"},
+        ),
+        (
+            (OPEN, "ICID 5 TLS success protocol TLSv1.3 cipher TLS_AES_256_GCM_SHA384", "Start MID 2 ICID 5", REWRITTEN),
+            ("ESATLSInConnStatus=Failure",),
+            {
+                "received": "encrypted",
+                "received_tls_version": "TLSv1.3",
+                "received_tls_cipher": "TLS_AES_256_GCM_SHA384",
+                "received_peer_ip": "198.51.100.7",
+                "received_from_mid": 2,
+                "received_conflict": "text: encrypted, cef: cleartext",
+            },
+        ),
+    ],
+)
+def test_event_that_names_no_connection(lines: tuple[str, ...], events: tuple[str, ...], expected: dict[str, Any]) -> None:
+    """Such an event speaks for its message alone: where the log does not know, and not against it."""
+    told = [*lines, *(f"ESAMID=3 {event}" for event in events)]
+    (message,) = [one for one in log(*((f"05T10:00:0{second}", text) for second, text in enumerate(told)))[1] if one["mid"] == 3]
+    assert {name: value for name, value in message.items() if name.startswith("received") or name in ("icid", "mail_flow")} == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (
+            "act=DELIVERED ESATLSOutConnStatus=Success ESATLSOutProtocol=TLSv1.2 ESATLSOutCipher=AES128-SHA",
+            {"outcome": "done", "verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA", "witness": ["cef"]},
+        ),
+        ("act=DELIVERED ESATLSOutConnStatus=Success", {"outcome": "done", "verdict": "encrypted", "witness": ["cef"]}),
+        ("act=DELIVERED ESATLSOutConnStatus=Failure", {"outcome": "done", "verdict": "cleartext", "reason": "TLS failed", "witness": ["cef"]}),
+        ("act=BOUNCED ESATLSOutConnStatus=Failure", {"outcome": "bounced", "verdict": "failed", "reason": "TLS failed", "witness": ["cef"]}),
+        ("act=DELIVERED", {"outcome": "done", "verdict": "unknown"}),
+    ],
+)
+def test_delivery_that_names_no_connection(event: str, expected: dict[str, Any]) -> None:
+    """The attempt is what the event states."""
+    (message,) = log(("05T10:00:00", f"ESAMID=3 {event} duser=bob@example.com"))[1]
+    assert message["deliveries"] == [{"rid": [], "time": TIME, "domain": "example.com", **expected}]

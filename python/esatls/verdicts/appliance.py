@@ -383,9 +383,10 @@ def _named(message: Message) -> tuple[str | None, Time | None]:
 
 def _received_by_records(verdict: str, message: Message, found: MessageRecord) -> str:
     """Add what consolidated events say of receiving: evidence for what they state, and for nothing that they leave out."""
-    stated = {result: record for record in reversed(message.records) for result in results_stated(*stated_of(RECEIVING, record))}
-    if stated and "icid" not in found:
-        # if there is an ICID, its connection has weighed them
+    # a connection has weighed those that name an ICID
+    records = [record for record in message.records if "icid" not in found or record.icid is None]
+    stated = {result: record for record in reversed(records) for result in results_stated(*stated_of(RECEIVING, record))}
+    if stated:
         theirs = "encrypted" if "success" in stated else "cleartext"
         if len(stated) > 1:
             found["received_conflict"] = CONTRADICTION
