@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.lines.clock import rfc3339
@@ -13,22 +13,70 @@ from hypothesis import strategies as st
 
 from tests.core.support import read_facts, records
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 START = 1_709_632_800  # 2024-03-05T10:00:00Z
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def log(*lines: tuple[int, str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def log(*lines: tuple[float, str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the records of lines given as seconds after the start, and text."""
     return records(read_facts([f"{rfc3339(START + after)} esa1 mail_logs: Info: {text}" for after, text in lines])[0])
 
 
-def verdicts(*lines: tuple[int, str]) -> list[str]:
+def verdicts(*lines: tuple[float, str]) -> list[str]:
     """Return the verdicts of the lives of the only connection id of a log."""
     return [record["tls_verdict"] for record in log(*lines)[0]]
 
 
 OPEN = "New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no"
 TLS = "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"
+
+
+OTHER = OPEN.replace("198.51.100.7", "198.51.100.8")
+
+
+@pytest.mark.parametrize(
+    ("most", "lines"),
+    [
+        (5, lambda gap: ((0, OPEN), (gap, OPEN), (gap + 1, TLS))),
+        (5, lambda gap: ((0, TLS), (gap, OPEN))),
+        (DAY, lambda gap: ((0, OPEN), (1, TLS), (1 + gap, "ICID 5 close"))),
+    ],
+)
+def test_lines_of_one_connection_lie_so_far_apart_at_most(most: int, lines: Callable[[int], tuple[tuple[int, str], ...]]) -> None:
+    """Two openings, the lines before one, and a silence: one second more, and these are two connections."""
+    assert [len(verdicts(*lines(gap))) for gap in (most, most + 1)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("most", "lines"),
+    [
+        (5, lambda gap: ((0, "Start MID 1 ICID 0"), (gap, "Start MID 1 ICID 0"))),
+        (60, lambda gap: ((0, "MID 9 rewritten to MID 1 by x"), (gap, "Start MID 1 ICID 0"))),
+        (60, lambda gap: ((0, "Start MID 1 ICID 0"), (gap, "MID 9 rewritten to MID 1 by x"))),
+        (DAY, lambda gap: ((0, "Start MID 1 ICID 0"), (1, "Message finished MID 1 done"), (1 + gap, "MID 1 Subject 'x'"))),
+        # finished in the second in which it started
+        (DAY, lambda gap: ((0, "Start MID 1 ICID 0"), (0, "Message finished MID 1 done"), (gap, "MID 1 Subject 'x'"))),
+        (180 * DAY, lambda gap: ((0, "Start MID 1 ICID 0"), (gap, "MID 1 Subject 'x'"))),
+    ],
+)
+def test_lines_of_one_message_lie_so_far_apart_at_most(most: int, lines: Callable[[int], tuple[tuple[int, str], ...]]) -> None:
+    """Two starts, a start and a line of lineage, and a silence: one second more, and these are two messages."""
+    assert [len([one for one in log(*lines(gap))[1] if one["mid"] == 1]) for gap in (most, most + 1)] == [1, 2]
+
+
+def test_a_silence_that_ends_with_an_opening_is_one_beginning() -> None:
+    """What follows a day of silence, with its opening within seconds, is one connection."""
+    assert verdicts((0, TLS), (2 * DAY, "ICID 5 TLS success protocol TLSv1.3 cipher AES128-SHA"), (2 * DAY + 3, OPEN)) == ["encrypted", "encrypted"]
+
+
+def test_lines_between_the_openings_of_two_peers_belong_to_the_first() -> None:
+    """Two peers are two connections, however close; a line in the second of the later opening is taken to follow it."""
+    assert verdicts((0, OPEN), (1, TLS), (3, OTHER)) == ["encrypted", "unused"]
+    assert verdicts((0, OPEN), (1, TLS), (1, OTHER)) == ["unused", "encrypted"]
+    assert verdicts((0.2, OPEN), (0.4, TLS), (0.7, OTHER)) == ["encrypted", "unused"]
 
 
 def test_opening_begins_a_life() -> None:
