@@ -38,6 +38,8 @@ Fault = Callable[[Request, Callable[[], Answer]], "Answer | None"]
 # what a join asks for, by method, path and what stands in the body
 NAMES = (
     ("rights", r"POST /_security/user/_has_privileges", ""),
+    ("mappings", r"POST /logs-esatls\.(?:connections|messages)-default/_field_caps.*", ""),
+    ("templates", r"POST /_index_template/_simulate_index/logs-esatls\.(?:connections|messages)-default", ""),
     ("lock", r"POST /esatls-state/_update/join.*", '"begins": true'),
     ("release", r"POST /esatls-state/_update/join.*", '"ends": true'),
     ("hold", r"POST /esatls-state/_update/join.*", ""),

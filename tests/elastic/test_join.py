@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import esatls
 import pytest
 from esatls.elastic import load as loading
 from esatls.elastic import setup as setting_up
-from esatls.elastic.client import ElasticError
+from esatls.elastic.client import Client, ElasticError
 from esatls.elastic.join import join
 
 from tests.conformance.inputs import RIGHT
 from tests.elastic import corpus
 from tests.elastic.corpus import inputs
+from tests.elastic.proxy import Proxy, status
 from tests.elastic.store import STREAM, all_documents, answers, index_lines, ordered, shipped, simulate
-
-if TYPE_CHECKING:
-    from esatls.elastic.client import Client
 
 
 def test_join_gives_the_verdicts_of_the_command_line(empty: Client, log: list[str]) -> None:
@@ -52,10 +50,7 @@ def records(client: Client) -> dict[str, Any]:
 
 def test_what_load_wrote_is_left_alone(empty: Client, log: list[str]) -> None:
     """A join that sees half of the events, and would judge otherwise, changes and deletes no record of it."""
-    facts = esatls.Facts()
-    for event in esatls.events(log):
-        facts.add(event)
-    loading.load(empty, [[json.dumps(record) for record in [*esatls.connections(facts), *esatls.messages(facts)]]])
+    loading.load(empty, records_of(log))
     loaded = records(empty)
     index_lines(empty, log[1::2])
     for everything in (False, True):
@@ -68,31 +63,61 @@ def test_what_join_wrote_is_left_alone(empty: Client, log: list[str]) -> None:
     index_lines(empty, log)
     join(empty)
     joined = records(empty)
-    facts = esatls.Facts()
-    for event in esatls.events(log[1::2]):
-        facts.add(event)
-    loaded = [*esatls.connections(facts), *esatls.messages(facts)]
+    loaded = [line for lines in records_of(log[1::2]) for line in lines]
     said: list[str] = []
-    written, refused = loading.load(empty, [[json.dumps(record) for record in loaded]], tell=said.append)
+    written, refused = loading.load(empty, [loaded], tell=said.append)
     found = records(empty)
     assert found.items() >= joined.items()
     assert (written, refused) == (len(found) - len(joined), 0)
     assert said == [f"{len(loaded) - written} documents were not written, because they exist already and were written by esatls elastic join"]
 
 
-def test_records_from_before_the_setup_fail_a_join(fresh: Client, log: list[str]) -> None:
-    """Without the templates, a server does not find records by their ids; a join that meets its own documents again says what may be wrong."""
-    _, messages = answers(log)
-    fresh.request("PUT", "/logs-esatls.messages-default/_doc/loaded", messages[0])
+DO = "run esatls elastic setup (or install the Fleet package)"
+BEFORE = f"logs-esatls.messages-default was created before the server was set up: delete it, {DO}, and write its documents again"
+
+
+def test_a_server_that_is_not_set_up_is_told(fresh: Client, log: list[str]) -> None:
+    """A load and a join say so before they write anything; after the set-up both go on."""
+    _, messages = records_of(log)
+    for command in (lambda: loading.load(fresh, [messages]), lambda: join(fresh)):
+        with pytest.raises(ElasticError) as caught:
+            command()
+        assert str(caught.value) == f"{fresh.url}: is not set up, so nothing was written: {DO} first"
+    assert fresh.request("GET", "/_cat/indices?format=json") == []
     for step in setting_up.server_steps(setting_up.capabilities(fresh)):
         setting_up.perform(step, fresh)
+    assert (join(fresh).messages, loading.load(fresh, [messages])) == (0, (len(messages), 0))
+
+
+def test_credentials_that_may_not_ask_for_templates(fresh: Client, log: list[str]) -> None:
+    """A load then finds out by its first batch, and says so; so do a load and a join after a late set-up, until the documents are deleted."""
+    _, messages = records_of(log)
+    proxy = Proxy(fresh.url)
+    proxy.fault = lambda request, send: status(403, "is unauthorized")(request, send) if request.name == "templates" else send()
+    few = Client(proxy.url)
     try:
-        index_lines(fresh, log)
-        join(fresh)
-        with pytest.raises(ElasticError, match=r"\Athe records are being changed by another command: .*\(or they were written before esatls elastic setup\)\Z"):
-            join(fresh, everything=True)
-    finally:
+        with pytest.raises(ElasticError) as caught:
+            loading.load(few, [messages[:1], messages[1:]])
+        assert str(caught.value) == f"{proxy.url}: {BEFORE}"
+        assert fresh.request("GET", "/logs-esatls.messages-default/_count")["count"] <= 1
+        for step in setting_up.server_steps(setting_up.capabilities(fresh)):
+            setting_up.perform(step, fresh)
+        for command in (lambda: loading.load(few, [messages]), lambda: join(few)):
+            with pytest.raises(ElasticError) as caught:
+                command()
+            assert str(caught.value) == f"{proxy.url}: {BEFORE}"
         fresh.request("DELETE", "/logs-esatls.messages-default")
+        assert (join(few).messages, loading.load(few, [messages])) == (0, (len(messages), 0))
+    finally:
+        proxy.stop()
+
+
+def records_of(log: list[str]) -> tuple[list[str], list[str]]:
+    """Return the records of connections and of messages as JSON Lines."""
+    facts = esatls.Facts()
+    for event in esatls.events(log):
+        facts.add(event)
+    return [json.dumps(record) for record in esatls.connections(facts)], [json.dumps(record) for record in esatls.messages(facts)]
 
 
 def test_records_outlive_their_events(empty: Client, log: list[str]) -> None:
@@ -111,10 +136,7 @@ def test_records_outlive_their_events(empty: Client, log: list[str]) -> None:
 
 def test_load_writes_the_records_that_the_command_line_prints(empty: Client, log: list[str]) -> None:
     """JSON Lines of records, loaded twice, are there once each."""
-    facts = esatls.Facts()
-    for event in esatls.events(log):
-        facts.add(event)
-    lines = [json.dumps(record) for record in [*esatls.connections(facts), *esatls.messages(facts)]]
+    lines = [line for lines in records_of(log) for line in lines]
     assert loading.load(empty, [lines]) == (len(lines), 0)
     assert loading.load(empty, [lines, ["", " \n"]]) == (len(lines), 0)
     connections, messages = answers(log)

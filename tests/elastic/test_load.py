@@ -31,6 +31,8 @@ Tue Sep  8 05:21:34 2020 Info: ICID 41 TLS success protocol TLSv1.2 cipher ECDHE
 Tue Sep  8 05:21:35 2020 Info: Start MID 51 ICID 41
 Tue Sep  8 05:21:35 2020 Info: Message finished MID 51 done
 """
+PREPARED = {"indices": ["x"], "fields": {"esatls.share.encrypted": {"byte": {}}, "esatls.received.share.encrypted": {"byte": {}}}}
+"""The answer of a server that is set up when it is asked for its mappings."""
 
 
 @pytest.fixture
@@ -79,8 +81,8 @@ class Busy(Client):
         self.ingested: list[str] = []
 
     def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002
-        """Hold no document."""
-        return {"hits": {"hits": []}}
+        """Hold no document, and be set up."""
+        return {"hits": {"hits": []}, **PREPARED}
 
     def bulk(self, actions: Iterable[Action]) -> list[Refusal]:
         """Keep the ids of the connections that were sent, and give the next answer."""
@@ -158,7 +160,7 @@ def test_follow_into_load_writes_a_message_within_seconds(tmp_path: Any) -> None
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.path == "/_bulk":
                 bodies.append(body)
-            data = b'{"errors": false, "items": [], "hits": {"hits": []}}'
+            data = json.dumps({"errors": False, "items": [], "hits": {"hits": []}, **PREPARED}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

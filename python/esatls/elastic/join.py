@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from esatls.elastic import event_facts
 from esatls.elastic.client import Action, Client, ElasticError
 from esatls.elastic.event_facts import Source, event_of, ids_of, source_of
+from esatls.elastic.prepared import is_prepared
 from esatls.elastic.retry import PATIENCE, Retrying
 from esatls.elastic.search import PAGE, Hit, Snapshot, snapshot
 from esatls.elastic.state import STATE, Counts, Lock, report
-from esatls.elastic.streams import CONNECTIONS, EVENTS, RUNS
+from esatls.elastic.streams import CONNECTIONS, EVENTS, RUNS, stream
 from esatls.elastic.streams import MESSAGES as MESSAGE_RECORDS
 from esatls.elastic.write import CHANGED_SINCE, Document, document_of, now, told
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
@@ -78,6 +79,8 @@ def join(
     something could not be read or written; what was joined before stays, and the next run goes on from there.
     """
     server = Retrying(client, patience=patience, tell=tell)
+    for kind in ("connections", "messages"):
+        is_prepared(server, stream(kind))
     lock = Lock(server)
     started = time.monotonic()
     run = _Run(server, lock, events, everything=everything, overlap=overlap, batch=batch)
@@ -233,9 +236,7 @@ class _Run:
                 self.counts = self.counts._replace(unchanged=self.counts.unchanged + unchanged, refused=self.counts.refused + refused)
                 return
             before += sum(one.written for one in done.values())
-        raise ElasticError(
-            "the records are being changed by another command: join again when it has ended (or they were written before esatls elastic setup)", CHANGED_SINCE
-        )
+        raise ElasticError("the records are being changed by another command: join again when it has ended", CHANGED_SINCE)
 
     def _write(self, changes: _Changes) -> _Done:
         """Write documents, then delete others."""

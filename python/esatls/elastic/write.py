@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
 from esatls.elastic.batches import BATCH
 from esatls.elastic.client import Action, ElasticError, Refusal
 from esatls.elastic.documents import connection_document, message_document
+from esatls.elastic.prepared import is_prepared
 from esatls.elastic.retry import PATIENCE, Retrying
 from esatls.elastic.search import Hit, whole
 from esatls.elastic.streams import stream
@@ -84,15 +85,17 @@ class Writer:
         self.left = 0
         """How many records were not written, because a join wrote the existing ones."""
         self._server = Retrying(client, patience=patience, tell=tell)
+        self._prepared: set[str] = set()
 
     def document(self, record: Mapping[str, Any]) -> Document:
         """Return the document of a record, to be written now."""
         return document_of(record, now())
 
     def write(self, documents: Iterable[Document]) -> None:
-        """Write some documents."""
+        """Write some documents. Raises ``ElasticError`` if the server is not set up."""
         documents = iter(documents)
         while batch := list(islice(documents, BATCH)):
+            self._prepare(batch)
             # of two with the same id, the later one counts
             refused, joined = self._put([*{one.id: one for one in batch}.values()])
             left = sum(one.id in joined for one in batch)
@@ -100,6 +103,12 @@ class Writer:
             self.left += left
             if refused:
                 self._server.tell(told(refused))
+            # those that could not be asked about before they existed
+            self._prepare(batch)
+
+    def _prepare(self, documents: Iterable[Document]) -> None:
+        """Raise ``ElasticError`` if a data stream has other mappings than ours."""
+        self._prepared |= {name for name in sorted({one.stream for one in documents} - self._prepared) if is_prepared(self._server, name)}
 
     def _put(self, documents: list[Document]) -> tuple[list[Refusal], set[str]]:
         """Write documents, new ones and those that replace older ones; return what the server rejected, and the ids of those that a join wrote."""
