@@ -19,6 +19,10 @@ from esatls.elastic import write as writing
 from esatls.elastic.batches import batches
 from esatls.elastic.client import Client, ElasticError, Refusal, UnreachableError
 from esatls.elastic.retry import PATIENCE
+from esatls.elastic.write import document_of
+
+from tests.elastic.proxy import Proxy, status
+from tests.elastic.store import all_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -149,6 +153,26 @@ def test_a_document_has_the_time_at_which_it_was_written(monkeypatch: pytest.Mon
     server = Busy([], [])
     assert loading.load(server, [lines(1), lines(1)]) == (2, 0)
     assert server.ingested == times
+
+
+def test_no_request_is_too_long_for_a_proxy(empty: Client) -> None:
+    """Messages to very many recipients go in several requests; each document has its own answer, wherever it stands."""
+    recipients = [f"recipient{number}@example.com" for number in range(1000)]
+    record = {"received": "unknown", "delivered": "none", "first_seen": "2026-03-03T08:14:06Z", "deliveries": [], "recipients": recipients}
+    records = [{**record, "mid": number, **({"received.share": "a text where the template has an object"} if number == 55 else {})} for number in range(60)]
+    proxy = Proxy(empty.url)
+    proxy.fault = lambda request, send: status(413, "too large")(request, send) if len(request.body) > 1 << 20 else send()
+    told: list[str] = []
+    try:
+        assert loading.load(Client(proxy.url), [map(json.dumps, records)], tell=told.append) == (59, 1)
+    finally:
+        proxy.stop()
+    (line,) = told
+    name = document_of(records[55], "").id
+    assert line.startswith(f"1 documents were rejected: .ds-logs-esatls.messages-default-000001/{name}: ")
+    found = all_documents(empty, "logs-esatls.messages-*")
+    assert sorted(int(one["email"]["local_id"]) for one in found) == [*range(55), *range(56, 60)]
+    assert all(one["email"]["to"]["address"] == recipients for one in found)
 
 
 def test_follow_into_load_writes_a_message_within_seconds(tmp_path: Any) -> None:

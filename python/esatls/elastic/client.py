@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 BUSY = frozenset({429, 502, 503, 504})
 """Statuses with which a server, or a proxy in front of it, asks to try again later."""
 
+_LONGEST_BULK = 1_000_000
+"""Bytes of a bulk request, unless it has only one document: by default, nginx refuses requests of more than 1 MiB, and Elasticsearch those of 100 MB."""
 _LONGEST_REASON = 500
 _KEY_PLACES = "ESATLS_ELASTIC_API_KEY or --api-key-file"
 _USER_PLACES = "ESATLS_ELASTIC_USER and ESATLS_ELASTIC_PASSWORD, or --user and --password-file"
@@ -168,15 +170,25 @@ class Client:
         return True
 
     def bulk(self, actions: Iterable[Action]) -> list[Refusal]:
-        """Write or delete documents in one request; return those that were rejected, in order."""
-        lines = [json.dumps(part, separators=(",", ":")) for action in actions for part in action if part is not None]
-        if not lines:
-            return []
-        body = ("\n".join(lines) + "\n").encode()
+        """Write or delete documents, in as many requests as needed; return those that were rejected, in order."""
+        refused: list[Refusal] = []
+        body: list[bytes] = []
+        first = size = 0
+        for position, action in enumerate(actions):
+            text = "".join(json.dumps(part, separators=(",", ":")) + "\n" for part in action if part is not None).encode()
+            if body and size + len(text) > _LONGEST_BULK:
+                refused += self._bulk(b"".join(body), first)
+                body, first, size = [], position, 0
+            body.append(text)
+            size += len(text)
+        return refused + (self._bulk(b"".join(body), first) if body else [])
+
+    def _bulk(self, body: bytes, first: int) -> list[Refusal]:
+        """Send one bulk request; ``first`` is the position of its first document."""
         answer = self.ask("errors", "POST", "/_bulk", body, {"Content-Type": "application/x-ndjson"})
         if not answer["errors"]:
             return []
-        results = enumerate(next(iter(item.values())) for item in answer["items"])
+        results = enumerate((next(iter(item.values())) for item in answer["items"]), first)
         return [
             Refusal(position, result["status"], _one_line(f"{result['_index']}/{result.get('_id')}: {_reason(json.dumps(result).encode())}"))
             for position, result in results
