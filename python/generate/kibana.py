@@ -23,6 +23,7 @@ from lens import (
     dashboard_object,
     first,
     last,
+    most,
     over_time,
     search_object,
     share,
@@ -215,7 +216,15 @@ def _trends() -> tuple[Panel, ...]:
         line("Share of messages received over TLS, by week", MESSAGES, "", "esatls.received.share"),
         line("Share of messages delivered over TLS, by week", MESSAGES, "", "esatls.delivered.share"),
         Panel("Protocols, by week", "area", 24, 12, CONNECTIONS, (weekly, by("Version", "tls.version"), count("Connections")), OVER_TLS_CONNECTIONS),
-        Panel("Messages in clear text, by week", "area", 24, 12, MESSAGES, (weekly, by("Mail flow", "email.direction"), count("Messages")), CLEAR_MESSAGES),
+        Panel(
+            "Messages in clear text, by week",
+            "area",
+            24,
+            12,
+            MESSAGES,
+            (weekly, by("Mail flow", "email.direction", rest=True), count("Messages")),
+            CLEAR_MESSAGES,
+        ),
         Panel(
             "By month",
             "table",
@@ -252,16 +261,16 @@ def _must_encrypt() -> tuple[Panel, ...]:
 
 
 def _health() -> tuple[Panel, ...]:
-    good = "event.outcome : success"
+    good, host = "event.outcome : success", "observer.hostname"
     return (
         Panel("Last successful run", "metric", 12, 6, RUNS, (last("Last successful run", where=good),)),
         Panel("Events joined up to", "metric", 12, 6, RUNS, (last("joined up to", "esatls.run.read_to"),)),
         Panel("Failed runs", "metric", 12, 6, RUNS, (count("failed", "event.outcome : failure"),)),
-        Panel("Documents rejected", "metric", 12, 6, RUNS, (total("rejected", "esatls.run.refused"),)),
+        Panel("Documents rejected", "metric", 12, 6, RUNS, (most("rejected, the most in one run", "esatls.run.refused"),)),
         Panel("Runs over time", "area", 24, 12, RUNS, (over_time(), by("Outcome", "event.outcome"), count("Runs"))),
-        Panel("Events joined over time", "area", 24, 12, RUNS, (over_time(), total("Events", "esatls.run.events"))),
-        Panel("Lines that came in, by appliance", "area", 48, 12, EVENTS, (over_time(), by("Appliance", "observer.hostname"), count("Lines"))),
-        Panel("Last line of each appliance", "table", 24, 12, EVENTS, (by("Appliance", "observer.hostname", 100), count("Lines"), last("Last line"))),
+        Panel("Events read over time", "area", 24, 12, RUNS, (over_time(), total("Events", "esatls.run.events"))),
+        Panel("Lines that came in, by appliance", "area", 48, 12, EVENTS, (over_time(), by("Appliance", host, rest=True), count("Lines"))),
+        Panel("Last line of each appliance", "table", 24, 12, EVENTS, (by("Appliance", host, 100, rest=True), count("Lines"), last("Last line"))),
         Panel("Runs", "search", 24, 12, "esatls-search-runs"),
         Panel("", "text", 48, 3, text=HEALTH_NOTE),
     )
@@ -308,7 +317,7 @@ def dashboards() -> tuple[Dashboard, ...]:
             (
                 by("Direction", "network.direction"),
                 by("Partner", "esatls.partner", 50),
-                by("Reason", "event.reason", 5),
+                by("Reason", "event.reason", 5, rest=True),
                 count("failed", "esatls.verdict : failed"),
                 count("went in clear text", "esatls.verdict : cleartext"),
             ),

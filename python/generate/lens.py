@@ -66,6 +66,11 @@ def total(label: str, source: str) -> Column:
     return Column(label, "sum", source)
 
 
+def most(label: str, source: str) -> Column:
+    """Show the largest value of a field."""
+    return Column(label, "max", source)
+
+
 def over_time(interval: str = "auto") -> Column:
     """Make a row for each interval of time: `1w` and `1M` are calendar weeks and months, `auto` fits the time range."""
     return Column("Time", "date_histogram", "@timestamp", interval=interval)

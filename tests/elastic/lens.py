@@ -162,5 +162,5 @@ def _worked_out(column: dict[str, Any], group: list[dict[str, Any]]) -> Any:
         return None
     if column["operationType"] == "average":
         return round(fmean(values), 9)
-    found: str = max(values) if column["operationType"] == "max" else min(values)
-    return found if "." in found else found.replace("Z", ".000Z")
+    found = max(values) if column["operationType"] == "max" else min(values)
+    return found.replace("Z", ".000Z") if isinstance(found, str) and "." not in found else found

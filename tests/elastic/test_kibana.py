@@ -306,11 +306,12 @@ def test_the_panel_of_outdated_partners(client: Client, apart: str) -> None:
 
 
 def test_the_panel_of_errors_that_are_no_failures(client: Client, apart: str) -> None:
-    """Reasons of unused and unknown connections stand with their numbers, and the panel of failures has none of them."""
+    """Reasons of unused and unknown connections stand with their numbers; the panel of failures has none of them, but those without a reason, too."""
     seen = [("unknown", "a.example.com", "reset"), ("unused", "a.example.com", "reset"), ("unused", "b.example.com", "450"), ("unused", "c.example.com", None)]
+    failed = [("failed", "d.example.com", "alert"), ("failed", "e.example.com", None), ("cleartext", "f.example.com", None)]
     records = [
         connection("delivery", number, verdict, domain=domain, **({"tls_reason": reason} if reason else {}))
-        for number, (verdict, domain, reason) in enumerate([*seen, ("failed", "d.example.com", "alert")])
+        for number, (verdict, domain, reason) in enumerate([*seen, *failed])
     ]
     write(client, apart, records)
     layers = {panel["title"]: Layer(panel) for _, panel in LENS}
@@ -318,7 +319,23 @@ def test_the_panel_of_errors_that_are_no_failures(client: Client, apart: str) ->
         ("egress", "a.example.com", "reset"): (1, 1),
         ("egress", "b.example.com", "450"): (1, 0),
     }
-    assert layers["Partners with TLS failures, and why"].ask(client, apart) == {("egress", "d.example.com", "alert"): (1, 0)}
+    rows = layers["Partners with TLS failures, and why"].ask(client, apart)
+    assert rows == {("egress", "d.example.com", "alert"): (1, 0), ("egress", "e.example.com", "__missing__"): (1, 0)}
+
+
+def test_panels_count_what_names_no_appliance_and_no_mail_flow(empty: Client) -> None:
+    """A line whose appliance is not known came in, too, and mail in clear text counts whether or not the log shows where it went."""
+    lines = ["Info: ICID 5 close", "<22>Mar  3 10:00:03 esa1 mail_logs: Info: ICID 5 close"]
+    index_lines(empty, lines)
+    writer = writing.Writer(empty)
+    record = {"received": "cleartext", "delivered": "none", "first_seen": "2026-03-03T08:14:06Z", "deliveries": []}
+    writer.write(writer.document({**record, "mid": number, **flow}) for number, flow in enumerate(({}, {}, {"mail_flow": "incoming"})))
+    empty.request("POST", "/logs-esatls.*/_refresh")
+    rows = {title: Counter[str]() for title in ("Lines that came in, by appliance", "Last line of each appliance", "Messages in clear text, by week")}
+    for _, panel in LENS:
+        for key, numbers in Layer(panel).ask(empty, "logs-*").items() if panel["title"] in rows else ():
+            rows[panel["title"]][key[-1]] += numbers[0]
+    assert [*rows.values()] == [{"esa1": 1, "__missing__": 1}, {"esa1": 1, "__missing__": 1}, {"inbound": 1, "__missing__": 2}]
 
 
 def test_the_esql_examples_read_fields_that_there_are() -> None:

@@ -111,14 +111,14 @@ def log() -> list[str]:
     return of_today(texts)
 
 
-def failed(icid: int, words: str) -> list[str]:
-    """Return a log of today: a connection whose handshake failed, in words of OpenSSL."""
-    return of_today([*opened(icid, "odd.example.org"), f"ICID {icid} TLS failed: (336151576, 'error:14094418:SSL routines:SSL3_READ_BYTES:{words}')"])
+def failed(icid: int, words: str, minutes: int = 5) -> list[str]:
+    """Return a log: a connection whose handshake failed, in words of OpenSSL."""
+    return of_today([*opened(icid, "odd.example.org"), f"ICID {icid} TLS failed: (336151576, 'error:14094418:SSL routines:SSL3_READ_BYTES:{words}')"], minutes)
 
 
-def of_today(texts: list[str]) -> list[str]:
-    """Return texts as lines of five minutes ago."""
-    stamp = (datetime.now(timezone.utc) - timedelta(minutes=5)).strftime("%a %b %d %H:%M:%S %Y")
+def of_today(texts: list[str], minutes: int = 5) -> list[str]:
+    """Return texts as lines of some minutes ago."""
+    stamp = (datetime.now(timezone.utc) - timedelta(minutes=minutes)).strftime("%a %b %d %H:%M:%S %Y")
     return [f"{stamp} {HEAD}{text}" for text in texts]
 
 
@@ -137,8 +137,11 @@ def message(number: int, domain: str) -> list[str]:
     ]
 
 
+UNGROUPED = {"logs-esatls.messages-*": "email.local_id", "logs-esatls.events-*": "esatls.icid", "logs-esatls.runs-*": "event.action"}
+
+
 def hits(client: Client, params: dict[str, Any]) -> set[str]:
-    """Return the groups that an alert's query finds in its window; of one without groups, the ids of the messages or the outcome of the runs."""
+    """Return the groups that an alert's query finds in its window; of one without groups, the ids of the messages or the connections, or the runs."""
     window = {"range": {params["timeField"]: {"gte": f"now-{params['timeWindowSize']}{params['timeWindowUnit']}"}}}
     query = {"bool": {"filter": [json.loads(params["esQuery"])["query"], window]}}
     (index,) = params["index"]
@@ -146,8 +149,8 @@ def hits(client: Client, params: dict[str, Any]) -> set[str]:
     names = set()
     for hit in found:
         value: Any = hit["_source"]
-        for part in params.get("termField", "email.local_id" if "messages" in index else "event.action").split("."):
-            value = value[part]
+        for part in params.get("termField", UNGROUPED.get(index, "")).split("."):
+            value = value.get(part, {})
         names.add(str(value))
     return names
 
@@ -157,26 +160,31 @@ def test_alerts_find_what_they_are_for(empty: Client) -> None:
     index_lines(empty, log(), host="esa1")
     index_lines(empty, failed(5, "tlsv1 alert unknown ca"), host="esa2")
     index_lines(empty, failed(6, "no shared cipher"), host="esa3")
+    # of no appliance; late; and of an old log
+    index_lines(empty, [*failed(7, "Bad Certificate"), *failed(8, "alert bad certificate", 180), *failed(9, "alert bad certificate", 2880)])
+    index_lines(empty, ["Info: ICID 10 TLS failed: Verification failed"])
     join(empty, overlap=0)
     must_encrypt.put(empty, ["bank.example", "new.example.org"], ["other.example"])
     empty.request("POST", "/logs-esatls.*/_refresh")
     found = {name: hits(empty, one["params"]) for name, one in ALERTS.items() if "esQuery" in one["params"]}
-    assert found.pop("no lines come in") >= {"connection_opened", "tls_failed"}
+    assert found.pop("no lines come in") >= {"1", "7"}
     assert found == {
         "no run of the join succeeds": {"join"},
         "the server rejects records": set(),
         "a deprecated protocol is used": {"old.example.net"},
-        "receiving fails because of a certificate": {"esa1", "esa2"},
+        "receiving fails because of a certificate": {"4", "5", "7", "8"},
         "mail of a partner that must use TLS went in clear text": {"2"},
     }
     detected = {}
     for name, one in DETECTIONS.items():
         answer = empty.request("POST", f"/{one['index'][0]}/_search", {"size": 100, "query": Kql(one["query"]).query()})
-        detected[name] = {hit["_source"]["source"]["ip"] for hit in answer["hits"]["hits"]}
+        groups = one["new_terms_fields"] if one["type"] == "new_terms" else one["threshold"]["field"]
+        assert groups == ["esatls.partner"]
+        detected[name] = {(hit["_source"]["esatls"]["icid"], hit["_source"]["esatls"]["partner"]) for hit in answer["hits"]["hits"]}
     assert detected == {
-        "a partner's connection went in clear text for the first time": {"198.51.100.2"},
-        "a deprecated protocol is used": {"198.51.100.1"},
-        "receiving fails because of a certificate": {"198.51.100.4", "198.51.100.5"},
+        "a partner's connection went in clear text for the first time": {(2, "bank.example")},
+        "a deprecated protocol is used": {(1, "old.example.net")},
+        "receiving fails because of a certificate": {*((number, "mx.odd.example.org") for number in (4, 5, 7, 8, 9)), (10, "unknown")},
     }
 
 
