@@ -122,6 +122,16 @@ RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
     ({"map": {"_messagetime": "1709460002000", "_raw": LINE, "_sourcehost": "esa1"}}, (5, AT, "esa1", None, "Info")),
     ({"__REALTIME_TIMESTAMP": "1709460002000000", "SYSLOG_IDENTIFIER": "mail_logs", "MESSAGE": LINE}, (5, AT, None, "mail_logs", "Info")),
     ({"message": " " + LINE, "tag": "mail_logs:", **HOSTED}, (5, None, "esa1", "mail_logs", "Info")),
+    # Elastic Agent, which takes the header of syslog off the line
+    (
+        {
+            "@timestamp": AT,
+            "message": LINE,
+            "log": {"syslog": {"hostname": "esa1", "appname": "mail_logs"}, "source": {"address": "192.0.2.9:514"}},
+            "host": {"name": "collector"},
+        },
+        (5, AT, "esa1", "mail_logs", "Info"),
+    ),
 ]
 
 

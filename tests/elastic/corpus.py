@@ -43,6 +43,15 @@ FOREIGN = (
     "x" * 5000,
 )
 
+_OFF: dict[str, Any] = {"log": {"syslog": {"hostname": "esa1", "appname": "mail_logs"}}}
+SENDERS: tuple[tuple[str, dict[str, Any], str | None], ...] = (
+    ("Info: ICID 5 close", _OFF, "esa1"),
+    ("Info: ICID 5 close", {**_OFF, "observer": {"hostname": "esa2"}}, "esa2"),
+    ("<22>Jan 21 12:47:11 esa3 mail_logs: Info: ICID 5 close", _OFF, "esa3"),
+    ("Info: ICID 5 close", {"log": {"syslog": {"hostname": ""}}}, None),
+)
+"""Lines, what a shipper that reads syslog puts beside them, and the appliance."""
+
 ARCSIGHT = "CEF:0|CISCO|IronPort Email|1|x|y|1|rt=1580702706789 dvchost=esa9 msg=ICID 5 TLS success"
 CONSOLIDATED = "CEF:0|Cisco|C100V Email Security Virtual Appliance|14.3.0-032|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=5 act=DELIVERED"
 SPOOFED = (

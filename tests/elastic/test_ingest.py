@@ -161,6 +161,13 @@ def test_a_path_may_be_written_as_one_name(empty: Client) -> None:
     assert join(empty, overlap=0)[:2] == (2, 2)
 
 
+@pytest.mark.parametrize(("line", "beside", "host"), corpus.SENDERS)
+def test_the_sender_of_syslog_is_the_appliance(client: Client, line: str, beside: dict[str, Any], host: str | None) -> None:
+    """Where a shipper has taken the header off the line, the host in it counts; what the line and the shipper's settings name goes before it."""
+    (made,) = simulate(client, [{**shipped(line), **beside}])
+    assert (made.get("observer", {}).get("hostname"), made["log"]["syslog"]) == (host, beside["log"]["syslog"])
+
+
 def test_every_processor_is_tagged_and_every_pattern_has_the_folders_text() -> None:
     """The pipeline's patterns are those of grok_patterns/, it knows every event, and each processor says its name."""
     pipelines = [

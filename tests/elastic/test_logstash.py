@@ -112,6 +112,16 @@ def test_a_path_may_be_written_as_one_name_on_jruby() -> None:
     assert made == {"number": 0, **corpus.merged(corpus.expected(line), told)}
 
 
+def test_the_sender_of_syslog_is_the_appliance_on_jruby() -> None:
+    """A host in a header that a shipper has taken off the line counts as it does in the ingest pipeline."""
+    missing = cannot_run()
+    if missing:
+        pytest.skip(missing)
+    for line, beside, host in corpus.SENDERS:
+        (made,) = run_jruby([line], beside)
+        assert (made.get("observer", {}).get("hostname"), made["log"]["syslog"]) == (host, beside["log"]["syslog"])
+
+
 def test_the_filter_holds_no_ruby_of_its_own() -> None:
     """Its ruby step loads a file and calls it; what the files know of log lines comes from the generated tables."""
     (settings,) = (settings for name, settings in plugins(parse(FILTER)) if name == "ruby")

@@ -34,7 +34,7 @@ module EsatlsEvent
     stamp ||= record["stamp"]
     own = fill(made, pattern, fields, text) if pattern
     stamp ||= own
-    put(made, HOST, host) if host ||= record["host"]
+    put(made, HOST, host) if host ||= record["host"] || sender(event)
     put(made, LOG, log) if log ||= (record["log"] if pattern)
     put(made, LEVEL, level.capitalize) if level ||= (record["level"] if pattern)
     lay(event, made)
@@ -49,6 +49,12 @@ module EsatlsEvent
       there = event.get(group)
       event.set(reference, event.remove(path)) if there.nil? || there.is_a?(Hash)
     end
+  end
+
+  # Returns the host that a shipper has taken off the line together with its header; nil if the appliance is named already.
+  def sender(event)
+    name = event.get("[log][syslog][hostname]")
+    name if name.is_a?(String) && !name.empty? && event.get("[observer][hostname]").nil?
   end
 
   # Tells whether a line is neither within a record nor a record itself.

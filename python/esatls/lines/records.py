@@ -41,9 +41,9 @@ TIME = (
 """Fields with the time of a line that has none itself: text, or seconds, milliseconds, microseconds or nanoseconds since 1970."""
 
 HOST = (
-    *("observer.hostname", "observer.name", "hostname", "Hostname", "HOSTNAME", "predecoder.hostname", "log.source.address", "HOST", "syslog_hostname"),
-    *("host.name", "host.hostname", "host", "labels.host", "labels.hostname", "stream.host", "stream.hostname", "logsource", "source_host", "fromhost"),
-    *("_sourceHost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME", "Host"),
+    *("observer.hostname", "observer.name", "log.syslog.hostname", "hostname", "Hostname", "HOSTNAME", "predecoder.hostname", "log.source.address", "HOST"),
+    *("syslog_hostname", "host.name", "host.hostname", "host", "labels.host", "labels.hostname", "stream.host", "stream.hostname", "logsource"),
+    *("source_host", "fromhost", "_sourceHost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME", "Host"),
 )
 """Fields that name the appliance if the line does not, first those that cannot mean a collector."""
 
