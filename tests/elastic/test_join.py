@@ -15,7 +15,7 @@ from esatls.elastic.join import join
 from tests.conformance.inputs import RIGHT
 from tests.elastic import corpus
 from tests.elastic.corpus import inputs
-from tests.elastic.proxy import Proxy, status
+from tests.elastic.proxy import Fault, Proxy, page, status
 from tests.elastic.store import STREAM, all_documents, answers, index_lines, ordered, shipped, simulate
 
 
@@ -89,11 +89,26 @@ def test_a_server_that_is_not_set_up_is_told(fresh: Client, log: list[str]) -> N
     assert (join(fresh).messages, loading.load(fresh, [messages])) == (0, (len(messages), 0))
 
 
-def test_credentials_that_may_not_ask_for_templates(fresh: Client, log: list[str]) -> None:
+def test_a_template_that_has_priority_is_told(empty: Client, log: list[str]) -> None:
+    """A server that is set up, but whose users have a template of their own for all logs, says what is in the way."""
+    _, messages = records_of(log)
+    empty.request("PUT", "/_index_template/all-logs", {"index_patterns": ["logs-*"], "priority": 1000, "data_stream": {}})
+    try:
+        with pytest.raises(ElasticError) as caught:
+            loading.load(empty, [messages])
+    finally:
+        empty.request("DELETE", "/_index_template/all-logs")
+    place = "logs-esatls.messages-default"
+    assert str(caught.value) == f"{empty.url}: nothing was written, because another index template has priority over that of {place}: lower its priority"
+    assert loading.load(empty, [messages]) == (len(messages), 0)
+
+
+@pytest.mark.parametrize("answer", [status(403, "is unauthorized"), page(200)], ids=["403", "page"])
+def test_credentials_that_may_not_ask_for_templates(fresh: Client, log: list[str], answer: Fault) -> None:
     """A load then finds out by its first batch, and says so; so do a load and a join after a late set-up, until the documents are deleted."""
     _, messages = records_of(log)
     proxy = Proxy(fresh.url)
-    proxy.fault = lambda request, send: status(403, "is unauthorized")(request, send) if request.name == "templates" else send()
+    proxy.fault = lambda request, send: answer(request, send) if request.name == "templates" else send()
     few = Client(proxy.url)
     try:
         with pytest.raises(ElasticError) as caught:

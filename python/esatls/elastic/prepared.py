@@ -30,14 +30,18 @@ def is_prepared(server: Retrying, name: str) -> bool:
         template = server.client.request("POST", f"/_index_template/_simulate_index/{name}")
     except ElasticError:
         return False
+    if not isinstance(template, dict):
+        return False
     if _type_of(template, field) != "byte":
+        if any("esatls" in one["name"] for one in template.get("overlapping", ())):
+            raise ElasticError(f"{server.client.url}: nothing was written, because another index template has priority over that of {name}: lower its priority")
         raise ElasticError(f"{server.client.url}: is not set up, so nothing was written: {_DO} first")
     return True
 
 
-def _type_of(answer: Any, field: str) -> str | None:
+def _type_of(answer: dict[str, Any], field: str) -> str | None:
     """Return the type that a template gives to a field; None if it gives none."""
-    at = answer.get("template", {}).get("mappings", {}) if isinstance(answer, dict) else {}
+    at = answer.get("template", {}).get("mappings", {})
     for name in field.split("."):
         at = at.get("properties", {}).get(name, {})
     kind: str | None = at.get("type")
