@@ -41,6 +41,20 @@ def test_join_again_after_late_lines_leaves_what_one_run_leaves(empty: Client, l
     assert ordered(all_documents(empty, "logs-esatls.messages-*")) == ordered(messages)
 
 
+def test_a_run_over_other_data_streams_leaves_nothing_out(empty: Client, log: list[str]) -> None:
+    """What had come into a data stream before a run that did not read it is joined by the next run that does, which says why it reads everything."""
+    streams = [f"{STREAM}-{name}" for name in ("one", "two")]
+    for stream, host in zip(streams, ("esa1.example.com", "esa2.example.com")):
+        index_lines(empty, [line for line in log if f" {host} " in line], stream)
+    said: list[str] = []
+    for events in ([streams[0]], [streams[1]], [streams[1]], streams[::-1], streams):
+        join(empty, events=events, overlap=-60, tell=said.append)
+    connections, messages = answers(log)
+    assert ordered(all_documents(empty, "logs-esatls.connections-*")) == ordered(connections)
+    assert ordered(all_documents(empty, "logs-esatls.messages-*")) == ordered(messages)
+    assert said == ["the last run read other data streams, so all events are read again: one join must name all of them"] * 2
+
+
 def records(client: Client) -> dict[str, Any]:
     """Return all records on the server, whole, by id."""
     client.request("POST", "/logs-*/_refresh")

@@ -93,6 +93,8 @@ def join(
     last = Retrying(client, patience=0)
     try:
         _check_rights(server, events)
+        if run.reads_others:
+            server.tell("the last run read other data streams, so all events are read again: one join must name all of them")
         run.do()
         tell_of(server, None)
         for contradiction in run.contradictions.found():
@@ -138,7 +140,11 @@ class _Run:
     def __init__(self, server: Retrying, lock: Lock, events: Sequence[str], *, everything: bool, overlap: float, batch: int) -> None:
         self.counts = Counts()
         self.contradictions = Contradictions()
-        self.progress = lock.progress._replace(read_to=None) if everything else lock.progress
+        former = lock.progress
+        patterns = tuple(sorted({*events}))
+        self.reads_others = former.read_to is not None and former.events != patterns
+        """Whether the last run read other data streams: what came into these before it is not joined."""
+        self.progress = former._replace(read_to=None if everything or self.reads_others else former.read_to, events=patterns)
         self._server = server
         self._lock = lock
         self._indices = ",".join(events)

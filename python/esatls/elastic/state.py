@@ -56,10 +56,12 @@ class Progress(NamedTuple):
     """Appliance, store and id of records that the server rejected."""
     renamed: tuple[tuple[str, str], ...] = ()
     """Appliances whose records are being made again because their names have changed: the name, and the former name."""
+    events: tuple[str, ...] = ()
+    """Patterns for the data streams of events that were read."""
 
     def as_document(self) -> dict[str, Any]:
         """Return the progress in the form in which it is stored."""
-        return {name: [[*part] for part in value] if isinstance(value, tuple) else value for name, value in self._asdict().items()}
+        return {**self._asdict(), **{name: [[*part] for part in getattr(self, name)] for name in ("appliances", "pending", "renamed")}}
 
     @classmethod
     def of(cls, state: dict[str, Any]) -> Progress:
@@ -69,6 +71,7 @@ class Progress(NamedTuple):
             tuple((host, serial) for host, serial in state.get("appliances", ())),
             tuple((host, store, key) for host, store, key in state.get("pending", ())),
             tuple((name, former) for name, former in state.get("renamed", ())),
+            tuple(state.get("events", ())),
         )
 
 
