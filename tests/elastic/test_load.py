@@ -175,6 +175,20 @@ def test_no_request_is_too_long_for_a_proxy(empty: Client) -> None:
     assert all(one["email"]["to"]["address"] == recipients for one in found)
 
 
+def test_what_is_in_a_closed_index_is_not_written_twice(empty: Client) -> None:
+    """A load fails while documents cannot be compared; after a rollover, those in the older index are replaced there."""
+    place = "logs-esatls.connections-default"
+    assert loading.load(empty, [lines(3)]) == (3, 0)
+    former = empty.request("POST", f"/{place}/_rollover")["old_index"]
+    for verb in ("_close", "_open"):
+        empty.request("POST", f"/{former}/{verb}?wait_for_active_shards=1")
+        if verb == "_close":
+            with pytest.raises(ElasticError, match="closed"):
+                loading.load(empty, [lines(4)])
+    assert loading.load(empty, [lines(4)]) == (4, 0)
+    assert sorted(one["esatls"]["icid"] for one in all_documents(empty, place)) == [0, 1, 2, 3]
+
+
 def test_follow_into_load_writes_a_message_within_seconds(tmp_path: Any) -> None:
     """The document of a message that has ended is on the server while both commands wait for more."""
     bodies: list[bytes] = []

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CHANGED_SINCE = 409
 """Status of a document that has changed since it was read."""
+_MISSING = 404
 _MOST_REFUSED_SHOWN = 5
 _TRIES = 3
 
@@ -135,7 +136,13 @@ class Writer:
             if refresh:
                 whole(self._server.ask("_shards", "POST", f"/{name}/_refresh?ignore_unavailable=true"))
             query = {"size": len(ids), "query": {"ids": {"values": ids}}, "_source": ["esatls.record.writer"], "seq_no_primary_term": True}
-            answer = whole(self._server.ask("hits", "POST", f"/{name}/_search?allow_partial_search_results=false&ignore_unavailable=true", query))
+            try:
+                # a closed index is an error: it may have some of the documents
+                answer = whole(self._server.ask("hits", "POST", f"/{name}/_search?allow_partial_search_results=false&ignore_unavailable=false", query))
+            except ElasticError as error:
+                if error.status != _MISSING:
+                    raise
+                continue
             for hit in answer["hits"]["hits"]:
                 found[hit["_id"]] = Hit((hit["_index"], hit["_id"]), 0, hit["_seq_no"], hit["_primary_term"], hit["_source"])
         return found
