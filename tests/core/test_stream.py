@@ -167,15 +167,16 @@ def test_answer_on_the_next_line() -> None:
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=f"{file['file'][:-5]}-{i}") for file in all_cases() for i, case in enumerate(file["cases"])])
 def test_wrap_at_any_word(case: dict[str, Any]) -> None:
-    """Every kind of line may be wrapped at every word: it is the same event, and no other."""
+    """Every kind of line may be wrapped at every word, and the rest indented: it is the same event, and no other."""
     text = case["text"].rstrip()
     # between two spaces one of them is lost, and the text another
     for seam in [i for i, char in enumerate(text) if char == " " and "  " not in text[i - 1 : i + 2]]:
-        for first, rest in ((text[:seam], text[seam + 1 :]), (text[: seam + 1], text[seam + 1 :]), (text[:seam], text[seam:])):
+        word, space = text[:seam], text[: seam + 1]
+        for first, rest in ((word, text[seam + 1 :]), (space, text[seam + 1 :]), (word, text[seam:]), (space, "\t     " + text[seam:])):
             if rest.isdigit() and extract(first.rstrip()) is not None:
                 continue  # a number after a whole event is a document's line number
             events, counts = read_events([STAMP + first, rest, STAMP + "x"])
-            if starts_anew(rest):
+            if starts_anew(rest.lstrip()):
                 # a stamp and words: another line, whoever wrote it; nothing is stated by it
                 assert {event["esa_event"] for event in events} <= {case["event"]["esa_event"]}
                 continue

@@ -172,10 +172,12 @@ def _joined(first: str, lines: list[str], *, at_column: bool) -> Iterable[str]:
     for seam in ("", " ") if at_column or _IN_ADDRESS.search(lines[0]) else (" ", ""):
         parts = [first]
         for line in lines[1:]:
-            if parts[-1][-1:] not in (" ", "\t") and line[:1] not in (" ", "\t"):
+            rest = line.lstrip(" \t")  # a page may indent what it wrapped
+            if parts[-1][-1:] not in (" ", "\t"):
                 # AsyncOS's None is always a whole word
-                parts.append(" " if parts[-1].endswith(" None") or line.partition(" ")[0] == "None" else seam)
-            parts.append(line)
+                is_whole = len(rest) < len(line) or parts[-1].endswith(" None") or rest.partition(" ")[0] == "None"
+                parts.append(" " if is_whole else seam)
+            parts.append(rest)
         yield "".join(parts)
 
 
