@@ -104,6 +104,7 @@ RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
     ({"logGroup": "x", "logEvents": [{"id": "1", "timestamp": 1709460002000, "message": LINE}]}, (5, AT, None, None, "Info")),
     ({"streams": [{"stream": {"host": "esa1"}, "values": [["1709460002000000000", LINE]]}]}, (5, AT, "esa1", None, "Info")),
     ({"textPayload": LINE, "timestamp": AT, "resource": {"labels": {"host": "esa1"}}}, (5, AT, "esa1", None, "Info")),
+    ({"jsonPayload": {"message": LINE, "hostname": "esa1"}, "timestamp": AT}, (5, AT, "esa1", None, "Info")),
     (
         {
             "resourceLogs": [

@@ -44,12 +44,13 @@ HOST = (
     *("observer.hostname", "observer.name", "log.syslog.hostname", "hostname", "Hostname", "HOSTNAME", "predecoder.hostname", "log.source.address", "HOST"),
     *("syslog_hostname", "host.name", "host.hostname", "host", "labels.host", "labels.hostname", "stream.host", "stream.hostname", "logsource"),
     *("source_host", "fromhost", "_sourceHost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME", "Host"),
+    *("jsonPayload.hostname", "jsonPayload.host"),
 )
 """Fields that name the appliance if the line does not, first those that cannot mean a collector."""
 
 LOG = (
     *("cisco_secure_email_gateway.log.category.name", "log.syslog.appname", "appname", "APP_NAME", "app_name", "ident", "PROGRAM", "programname"),
-    *("program_name", "predecoder.program_name", "ProcessName", "SourceName", "SYSLOG_IDENTIFIER", "syslogtag", "tag"),
+    *("program_name", "predecoder.program_name", "ProcessName", "SourceName", "SYSLOG_IDENTIFIER", "syslogtag", "tag", "jsonPayload.ident"),
 )
 """Fields that name the log subscription if the line does not."""
 
