@@ -43,6 +43,7 @@ def cef_params() -> dict[str, Any]:
         "flows": {digit: FLOWS[flow] for digit, flow in cef_tables.FLOWS.items()},
         "strangers": sorted(cef_tables.STRANGERS),
         "quoted": sorted(cef_tables.QUOTED_KEYS),
+        "known": sorted(cef_tables.KNOWN_KEYS),
         "ids": cef_tables.IDS,
         "longest_id": cef_tables.LONGEST_ID,
         "no_values": cef_tables.NO_VALUES,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from esatls.extraction.cef_tables import KNOWN_KEYS
+
 ODD_KEYS = ("Message Filters Verdict", "E SAAMPVerdict")
 QUOTED = ("msg", "cs4")
 STRANGERS = (*QUOTED, "ESAFinalActionDetails", "ESAFriendlyFrom", "ESAHeloDomain", "ESAReplyTo", "duser", "shost", "sourceHostName", "suser")
@@ -153,7 +155,8 @@ def parse(text: str) -> dict[str, Any] | None:
     version = re.match(r"\d{1,3}(?=\.)", header[3])
     escaping = version is not None and int(version[0]) >= 14
     extension = " " + header[7]
-    if re.match(r" *\w+=[^ ;]*;\w*(?:=|\Z)", extension):
+    joined = re.match(r" *\w+=[^ ;]*;\w*(?:=|\Z)", extension) is not None
+    if joined:
         extension = re.sub(r";(?=\w+=|\w*\Z)", " ", extension)
         escaping = False
     fields = fields_of(extension)
@@ -162,12 +165,13 @@ def parse(text: str) -> dict[str, Any] | None:
     front: dict[str, set[str]] = {}
     behind: dict[str, set[str]] = {}
     stated, open_ended = front, False
-    for key, value, bare in fields:
+    for number, (key, value, bare) in enumerate(fields):
         theirs = bare and key in STRANGERS
         if key.startswith("ESATLS"):
             name = TLS_NAMES.get(key)
             told = {"success": "success", "failure": "failed"}.get(value.lower()) if key.endswith("ConnStatus") else value
-            if name and told and not open_ended and re.fullmatch(r"[\w./+-]+", value):
+            known = not joined or all(other in KNOWN_KEYS or other.startswith("ESATLS") for other, _, _ in fields[:number])
+            if name and told and known and not open_ended and re.fullmatch(r"[\w./+-]+", value):
                 stated.setdefault(name, set()).add(told)
         else:
             open_ended = theirs and not is_whole(key, value, escaping=escaping)

@@ -32,21 +32,22 @@ module EsatlsCef
     extension = " " + (whole ? header[7] : text)
     major = header[3][/\A(\d{1,3})\./, 1] if whole
     escaping = !major.nil? && major.to_i >= 14
-    if extension.match?(JOINED)
+    joined = extension.match?(JOINED)
+    if joined
       extension = extension.gsub(/;(?=(?u:\w+)=|(?u:\w*)\z)/, " ")
       escaping = false
     elsif !whole
       return nil
     end
-    fields = values(read(extension, escaping, tables, tables["names"]), tables)
-    stamp = stamp_of(extension, fields["ended"], escaping, tables)
+    fields = values(read(extension, escaping, joined, tables, tables["names"]), tables)
+    stamp = stamp_of(extension, fields["ended"], escaping, joined, tables)
     stamp ? fields.merge("stamp" => stamp) : fields
   end
 
   # Returns the time at which a record says that it was written: in UTC if it has milliseconds since 1970, else the end of the message's processing as logged.
-  def stamp_of(extension, ended, escaping, tables)
+  def stamp_of(extension, ended, escaping, joined, tables)
     return ended if ended && !extension.include?("rt=")
-    times = read(extension, escaping, tables, tables["times"])
+    times = read(extension, escaping, joined, tables, tables["times"])
     milliseconds = [times["received"], times["ended"]].find { |time| time.to_s.match?(/\A\d{12,13}\z/) }
     milliseconds ? from_epoch(milliseconds.to_i) : ended
   end
@@ -55,12 +56,12 @@ module EsatlsCef
     Time.at(milliseconds / 1000, (milliseconds % 1000) * 1000).utc.strftime("%Y-%m-%dT%H:%M:%S.%LZ")
   end
 
-  def read(extension, escaping, tables, names)
+  def read(extension, escaping, joined, tables, names)
     front = {}
     behind = {}
     stated = front
     keys = {}
-    doubled = open = false
+    doubled = open = unknown = false
     found = NEXT_KEY.match(extension)
     while found
       key = found[1][0..-2]
@@ -72,11 +73,12 @@ module EsatlsCef
       if key.start_with?("ESATLS")
         name = tables["tls"][key]
         told = key.end_with?("ConnStatus") ? tables["results"][value.downcase] : value
-        if !open && name && told && value.match?(/\A[\w.\/+-]+\z/)
+        if !open && !unknown && name && told && value.match?(/\A[\w.\/+-]+\z/)
           (stated[name] ||= []) << told
         end
       else
         open = bare && !whole?(key, value, escaping)
+        unknown ||= joined && !tables["known"].include?(key)
         name = names[key]
         (stated[name] ||= []) << value if name && !value.empty?
       end

@@ -248,6 +248,7 @@ module EsatlsTables
     "flows" => {"0" => "inbound", "1" => "outbound"},
     "strangers" => ["ESAFinalActionDetails", "ESAFriendlyFrom", "ESAHeloDomain", "ESAReplyTo", "cs4", "duser", "msg", "shost", "sourceHostName", "suser"],
     "quoted" => ["cs4", "msg"],
+    "known" => ["E SAAMPVerdict", "ESAAMPVerdict", "ESAASVerdict", "ESAAVVerdict", "ESAAttachmentDetails", "ESACFVerdict", "ESADCID", "ESADHASource", "ESADKIMVerdict", "ESADLPVerdict", "ESADMARCVerdict", "ESADaneHost", "ESADaneStatus", "ESAFinalActionDetails", "ESAFriendlyFrom", "ESAGMVerdict", "ESAHeloDomain", "ESAHeloIP", "ESAICID", "ESAMARAction", "ESAMFVerdict", "ESAMID", "ESAMailFlowPolicy", "ESAMsgSize", "ESAMsgTooBigFromSender", "ESAOFVerdict", "ESARateLimitedIP", "ESAReplyTo", "ESASDRDomainAge", "ESASPFVerdict", "ESASenderGroup", "ESAStatus", "ESAURLDetails", "EndTime", "Message Filters Verdict", "act", "cfp1", "cfp1Label", "cs1", "cs1Label", "cs2", "cs2Label", "cs3", "cs3Label", "cs4", "cs4Label", "cs5", "cs5Label", "cs6", "cs6Label", "deviceDirection", "deviceExternalId", "deviceInboundInterface", "deviceOutboundInterface", "duser", "dvc", "end", "endTime", "msg", "rt", "shost", "sourceAddress", "sourceHostName", "src", "start", "startTime", "suser"],
     "ids" => ["mid", "icid", "dcid"],
     "longest_id" => 18,
     "no_values" => {"peer_host" => "unknown", "sender" => "<>"},

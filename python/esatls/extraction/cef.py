@@ -19,6 +19,7 @@ read by where each value can end, not by searching for ``ESATLSInConnStatus=``:
 * AsyncOS 13 and records without a version may leave ``=`` bare in values. There, no TLS field counts directly
   behind a friendly name or a bare subject (unless it is one quoted-printable word), and none behind any
   stranger's bare value if any field occurs twice.
+* Where semicolons join the fields, nothing is escaped: no TLS field counts behind a key that is not known.
 
 An appliance writes its keys in one order. Once that is known (`cef_layout`), one match reads a record; until then, and if there is any
 doubt, it is read key by key. Both give the same fields in the same order.
@@ -35,7 +36,21 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from esatls.extraction.cef_layout import Item, Layouts, Value
-from esatls.extraction.cef_tables import FLOWS, IDENTITY, IDS, LONGEST_ID, NAMES, NO_VALUES, QUOTED_KEYS, RESULTS, SPACED_KEYS, STRANGERS, TIMES, TLS_NAMES
+from esatls.extraction.cef_tables import (
+    FLOWS,
+    IDENTITY,
+    IDS,
+    KNOWN_KEYS,
+    LONGEST_ID,
+    NAMES,
+    NO_VALUES,
+    QUOTED_KEYS,
+    RESULTS,
+    SPACED_KEYS,
+    STRANGERS,
+    TIMES,
+    TLS_NAMES,
+)
 from esatls.lines.arcsight import CONSOLIDATED, from_epoch, unescape
 
 if TYPE_CHECKING:
@@ -149,8 +164,8 @@ def parse(text: str) -> EventRecord | None:
         event = _read_in_order(header, extension, first)
         if event is not None:
             return event
-    _LAYOUTS.missed(header, functools.partial(_items, extension))
-    return _read_key_by_key(extension, escaping=escaping)
+    _LAYOUTS.missed(header, functools.partial(_items, extension, joined=joined))
+    return _read_key_by_key(extension, escaping=escaping, joined=joined)
 
 
 def _read_in_order(header: str, text: str, first: int) -> EventRecord | None:
@@ -183,8 +198,8 @@ def stamp(text: str) -> str | None:
     ended: str | None = event.get("ended")
     if ended and "rt=" not in text:
         return ended
-    extension, escaping, _ = record
-    times = _stated(extension, TIMES, escaping=escaping)
+    extension, escaping, joined = record
+    times = _stated(extension, TIMES, escaping=escaping, joined=joined)
     for value in (times.get("received", ""), times.get("ended", "")):
         if _MILLISECONDS.match(value):
             return from_epoch(value)
@@ -327,7 +342,7 @@ def _value_pattern(key: str, forms: frozenset[str], *, first: bool, tls_next: bo
     return Value(f"(?:{'|'.join(value for form, value in values.items() if form in forms)})")
 
 
-def _items(extension: str) -> list[Item] | None:
+def _items(extension: str, *, joined: bool) -> list[Item] | None:
     """Return the keys of a record in their order, to learn from; ``None`` if there is any doubt about them."""
     if _JOINED.match(extension):
         return None
@@ -336,6 +351,8 @@ def _items(extension: str) -> list[Item] | None:
         if key.startswith(_RUN):
             if items and items[-1].key == _RUN:
                 continue
+            if joined and not all(item.key in KNOWN_KEYS or item.key == _RUN for item in items):
+                return None
             items.append(Item(_RUN, "run"))
             continue
         value = extension[start:end]
@@ -345,26 +362,27 @@ def _items(extension: str) -> list[Item] | None:
     return items if len(keys) == len(items) and "ESAMID" in keys and items[0].key != _RUN else None
 
 
-def _read_key_by_key(extension: str, *, escaping: bool) -> EventRecord:
+def _read_key_by_key(extension: str, *, escaping: bool, joined: bool) -> EventRecord:
     """Read any record field by field."""
-    event = _values(_stated(extension, NAMES, escaping=escaping))
+    event = _values(_stated(extension, NAMES, escaping=escaping, joined=joined))
     return cast("EventRecord", {**_BEGINNING, **{name: event[name] for name in _ORDER if name in event}})
 
 
-def _stated(extension: str, names: dict[str, str], *, escaping: bool) -> dict[str, str]:
+def _stated(extension: str, names: dict[str, str], *, escaping: bool, joined: bool) -> dict[str, str]:
     """Return the TLS fields and those in `names` that a record states, by the rules at the head of this module."""
     front: dict[str, set[str]] = {}  # stated in front of the first stranger's bare value
     behind: dict[str, set[str]] = {}
     stated = front
     keys: set[str] = set()
-    doubled = open_ended = False
+    doubled = open_ended = unknown = False
     for key, _, value, _, is_bare in _walk(extension):
         doubled |= key in keys
         keys.add(key)
         bare = is_bare and key in STRANGERS
         if key.startswith(_RUN):
-            fields = () if open_ended else _tls_fields(f"{key}={value}")
+            fields = () if open_ended or unknown else _tls_fields(f"{key}={value}")
         else:
+            unknown |= joined and key not in KNOWN_KEYS
             open_ended = bare and not _whole(key, value, escaping=escaping)
             fields = ((names[key], value),) if value and key in names else ()
         for name, text in fields:

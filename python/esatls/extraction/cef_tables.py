@@ -74,3 +74,12 @@ STRANGERS = QUOTED_KEYS | {
     "suser",
 }
 """Keys whose values strangers choose."""
+
+KNOWN_KEYS = frozenset({
+    *NAMES, *STRANGERS, *SPACED_KEYS, "ESAAMPVerdict", "ESAASVerdict", "ESAAVVerdict", "ESAAttachmentDetails", "ESACFVerdict", "ESADHASource",
+    "ESADKIMVerdict", "ESADLPVerdict", "ESADMARCVerdict", "ESAGMVerdict", "ESAHeloIP", "ESAMARAction", "ESAMFVerdict", "ESAMsgSize",
+    "ESAMsgTooBigFromSender", "ESAOFVerdict", "ESARateLimitedIP", "ESASDRDomainAge", "ESASPFVerdict", "ESAStatus", "ESAURLDetails",
+    "cfp1", "cfp1Label", "cs1", "cs1Label", "cs2", "cs2Label", "cs3", "cs3Label", "cs4Label", "cs5", "cs5Label", "cs6", "cs6Label",
+    "deviceInboundInterface", "deviceOutboundInterface", "dvc", "rt", "start", "startTime",
+})  # fmt: skip
+"""Keys of which it is known who chooses their values. Any other may have a stranger's text, which has no end where fields are joined without escapes."""
