@@ -152,6 +152,15 @@ def test_record(record: int) -> None:
     assert in_front[0][1] == AT
 
 
+@pytest.mark.parametrize("names", ["time,subject,mid", '"Time";"Subject";"MID"', "when\tmessage_subject\tsender"])
+def test_a_table_about_mail_without_a_column_for_lines(names: str) -> None:
+    """Its subjects read like lines, and are none; a first line that only looks like its names hides no line."""
+    mark = next(mark for mark in ",;\t" if mark in names)
+    events, counts = read_events([names, mark.join([AT, f'"Sun Mar  3 10:00:00 2024 {LINE} x"', "1"])])
+    assert (events, counts.ignored) == ([], 2)
+    assert [one[0] for one in told(["MID 1 Subject a,subject", TEXT])] == [None, 5]
+
+
 def test_documents_of_other_forms() -> None:
     """Logstash's rubydebug, and CSV with its row of names: the cell is the line, and nothing behind it."""
     ruby = ["{", f'       "message" => "{WHOLE}",', '    "@timestamp" => 2024-03-03T11:00:00.000Z,', '          "host" => nil', "}"]

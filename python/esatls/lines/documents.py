@@ -27,6 +27,10 @@ _DEEPEST = 100
 """Maximum nesting of objects and arrays; no collector's record has more."""
 _BEGINNINGS = ("", *'"{}[]-0123456789tfn')
 _CSV_MARKS = (",", ";", "\t")
+_OF_MAIL = frozenset({"subject", "sender", "recipient", "recipients"})
+"""Words in the names of columns of a table about mail: its cells hold strangers' text, and no cell is a line unless its column is one for lines."""
+_NAME = re.compile(r"[^\W\d](?:[^\n:]|:(?! ))*", re.ASCII)
+_ID = re.compile(r" \d")
 _UTC = " [UTC]"
 """How Azure's portal marks a column of times."""
 
@@ -42,19 +46,27 @@ def begun(line: str, *, first: bool) -> JsonDocument | CsvDocument | None:
 
 
 def table(line: str) -> CsvDocument | None:
-    """Return the CSV with this header row, if one of its columns can hold log lines."""
-    if any(name in line for name in records.LINE):
-        import csv
+    """Return the CSV with this header row, if one of its columns can hold log lines, or if it is about mail, so that no row is a line."""
+    known = any(name in line for name in records.LINE)
+    if not known and not any(mark in line for mark in _CSV_MARKS):
+        return None
+    import csv
 
-        for mark in _CSV_MARKS:
-            try:
-                names = next(csv.reader([line], delimiter=mark), [])
-            except csv.Error:
-                return None
-            held = [name for name in names if name in records.LINE]
-            if held and (len(names) > 1 or names == ["_raw"]) and len(set(names)) == len(names) and not any(" " in name for name in held):
-                return CsvDocument(names, mark)
+    for mark in _CSV_MARKS:
+        try:
+            names = next(csv.reader([line], delimiter=mark), [])
+        except csv.Error:
+            return None
+        held = [name for name in names if name in records.LINE]
+        if held and (len(names) > 1 or names == ["_raw"]) and len(set(names)) == len(names) and not any(" " in name for name in held):
+            return CsvDocument(names, mark)
+        if len(names) > 1 and any(map(_is_of_mail, names)) and all(_NAME.fullmatch(name) and not _ID.search(name) for name in names):
+            return CsvDocument(names, mark)
     return None
+
+
+def _is_of_mail(name: str) -> bool:
+    return not _OF_MAIL.isdisjoint(name.lower().split("_"))
 
 
 def _has_header(line: str) -> bool:
