@@ -29,6 +29,7 @@ LINE = (
     *("rawEvent", "cisco_secure_email_gateway.log.message"),
     *("message", "log", "event", "msg", "Message", "MESSAGE", "SyslogMessage", "@message", "short_message", "line", "textPayload", "jsonPayload.message"),
     *("body.stringValue", "body", "raw", "RawData", "payload", "Line"),
+    *("log.original", "raw_message", "rawMessage", "RawMessage", "raw_log", "syslog_message", "log_message", "logmsg"),
 )
 """Fields in which collectors keep the line, first those that keep it unchanged. `event` is also the HTTP Event Collector's. The first one is
 Microsoft Sentinel's, for a consolidated event: beside it, `Message` is a subject."""
