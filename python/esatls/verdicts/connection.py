@@ -404,7 +404,9 @@ class Connection:
             return self.up
         if rest.error is not None:
             # if the log does not show the opening, the error may have come anywhere in the connection
-            return View("unknown", reason=_words_of(rest.error)) if self.opened is None else _broken(rest.error)
+            broken = View("unknown", reason=_words_of(rest.error)) if self.opened is None else _broken(rest.error)
+            if broken.verdict != "unused" or rest.other is None:
+                return broken
         if rest.reads:
             return View("encrypted")
         if rest.other is not None:
