@@ -201,7 +201,7 @@ module EsatlsEvent
     return format("%+03d:00", hours) if hours
     # a time zone that is not known
     return "" if name.match?(/\A[A-Z]{2,}\z/)
-    name.sub(/\A([+-]\d\d)(\d\d)\z/, '\1:\2')
+    name.sub(/\A([+-]\d\d)\z/, '\1:00').sub(/\A([+-]\d\d)(\d\d)\z/, '\1:\2')
   end
 
   def last_year(month, day, clock, taken)

@@ -25,7 +25,7 @@ _CLOCK = r"(?P<{0}clock>\d\d:\d\d:\d\d)(?:[.,](?P<{0}fraction>\d{{1,9}}))?"
 _OFFSET = r"(?: ?(?P<{0}offset>[+-]\d\d:?\d\d))?"
 _STAMP = re.compile(
     rf"(?:(?:\w{{3}} )?(?P<month>\w{{3}}) {{1,2}}(?P<day>\d{{1,2}})(?: (?P<own_year>\d{{4}}))? {_CLOCK.format('')}"
-    r"(?: (?P<zone>[A-Z]{3,4}))?(?: (?P<year>\d{4}))?"
+    r"(?: (?:(?P<zone>[A-Z]{3,4})|(?P<offset>[+-]\d\d(?::?\d\d)?)))?(?: (?P<year>\d{4}))?"
     rf"|(?P<iso_year>\d{{4}})[-/](?P<iso_month>\d\d)[-/](?P<iso_day>\d\d)[T ]{_CLOCK.format('iso_')}"
     rf"(?:Z|{_OFFSET.format('iso_')}|(?: (?P<iso_zone>[A-Z]{{3,4}})))"
     rf"|(?P<first_year>\d{{4}}) (?P<first_month>\w{{3}}) {{1,2}}(?P<first_day>\d{{1,2}}) {_CLOCK.format('first_')}"
@@ -177,7 +177,7 @@ def _zone(offset: str | None, name: str | None, *, utc: bool) -> tzinfo | None:
     if utc:
         return timezone.utc
     if offset:
-        shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
+        shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:].lstrip(":") or 0))
         return timezone(shift if offset[0] == "+" else -shift)
     return timezone(timedelta(hours=ZONES[name])) if name in ZONES else None
 
