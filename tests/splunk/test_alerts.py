@@ -181,19 +181,36 @@ def test_partners_behind_a_relay(splunk: Splunk, tmp_path: Path) -> None:
         assert {(row["partner"], row["partner_verdict"], str(row["count"])) for row in spl.run(search, place)} == right, name
 
 
+ADDRESSES = "[192.0.2.7],both,Ken\n[IPv6:2001:DB8::7],delivery,Lea\nmail--1.example.org,delivery,Max\n"
+TO_ADDRESSES = """\
+New SMTP ICID 501 interface Data 1 (192.0.2.1) address 198.51.100.9 reverse dns host relay.home.example.com verified yes
+ICID 501 RELAY SG RELAYLIST match ALL SBRS None
+Start MID 501 ICID 501
+MID 501 ICID 501 From: <bob@home.example.com>
+MID 501 ICID 501 RID 0 To: <ann@[192.0.2.7]>
+MID 501 ICID 501 RID 1 To: <ann@[IPv6:2001:db8::7]>
+MID 501 ICID 501 RID 2 To: <ann@mail--1.example.org>
+MID 501 ready 1 bytes from <bob@home.example.com>
+New SMTP DCID 501 interface 192.0.2.1 address 192.0.2.7 port 25
+Message done DCID 501 MID 501 to RID [0, 1, 2]
+Message finished MID 501 done
+"""
+
+
 def test_the_app_tells_of_listed_partners_what_check_tells(splunk: Splunk, tmp_path: Path) -> None:
     """For the same list and log, the alert has the messages that `esatls check` has, and the dashboard's table the same numbers for each row.
 
     Names in any case, with a dot at the end or in other letters, addresses without a name, several rows and domains, retries and bounces included.
     """
-    lines = MAIL_WITH_LISTED.splitlines()
+    lines = (MAIL_WITH_LISTED + TO_ADDRESSES).splitlines()
+    listed = LISTED + ADDRESSES
     events: list[spl.Row] = [{**event(f"Info: {text}"), "_time": str(int(NOW) - 3600 + at)} for at, text in enumerate(lines)]
     site = source.Site(source.Package(splunk.app, splunk.python), events, tmp_path / "index")
     site.record(NOW)
-    (tmp_path / "partners.csv").write_text(LISTED, encoding="utf-8")
+    (tmp_path / "partners.csv").write_text(listed, encoding="utf-8")
     _, messages = records_of("\n".join(f"{NATIVE}{text}" for text in lines))
     checked = check(read_rules(str(tmp_path / "partners.csv")), messages)
-    partners: list[spl.Row] = [dict(row) for row in csv.DictReader(LISTED.splitlines())]
+    partners: list[spl.Row] = [dict(row) for row in csv.DictReader(listed.splitlines())]
     told: dict[tuple[int, str, str, str], set[str]] = {}
     for one in checked:
         for mail in one.mail:

@@ -12,7 +12,7 @@ A row is a dict without fields that have no value; a value is a str, a number, o
 from __future__ import annotations
 
 import calendar
-import fnmatch
+import functools
 import json
 import math
 import operator
@@ -997,6 +997,12 @@ def run_inputlookup(rows: list[Row], parser: Parser, search: Search) -> list[Row
     return rows + [dict(row) for row in search.lookups[_name(parser)]]
 
 
+@functools.cache
+def _wildcard(text: str) -> re.Pattern[str]:
+    """Return the expression for a cell of a lookup, in which * is any text and nothing else is special."""
+    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
+
+
 def run_lookup(rows: list[Row], parser: Parser, search: Search) -> list[Row]:
     """Run `lookup name domain AS field, c AS d OUTPUT a AS b, …`, with every row of the lookup that matches, with wildcards and in any case."""
     name = _name(parser)
@@ -1024,7 +1030,7 @@ def run_lookup(rows: list[Row], parser: Parser, search: Search) -> list[Row]:
     out = []
     for row in rows:
         values = {key: as_text(row.get(field)).lower() for key, field in keys.items()}
-        hits = [one for one in known if all(fnmatch.fnmatchcase(value, as_text(one[key]).lower()) for key, value in values.items())]
+        hits = [one for one in known if all(_wildcard(as_text(one[key]).lower()).fullmatch(value) for key, value in values.items())]
         out.append({**row, **{new: few([as_text(one[old]) for one in hits]) for old, new in given.items() if hits}})
     return out
 
