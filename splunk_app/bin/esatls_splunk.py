@@ -131,8 +131,8 @@ class Table:
 
     def _any(self, body: str) -> tuple[list[list[str]], list[str]]:
         """Read rows of any form; return their cells and, for each row, the text of the lines that they were read from."""
-        # csv refuses NUL before Python 3.11; the text that is returned keeps it
-        reader = csv.reader(io.StringIO(body.replace("\0", "\N{REPLACEMENT CHARACTER}"), newline="\n"))
+        # the text that is returned keeps a NUL
+        reader = csv_rows(body)
         kept = list(io.StringIO(body, newline="\n"))
         cells, texts = [], []
         start = 0
@@ -227,6 +227,11 @@ def unquoted(cell: str) -> str | None:
     return None if '"' in cell else cell
 
 
+def csv_rows(text: str) -> Any:
+    """Return a reader of CSV. Python refuses NUL there before 3.11: another character replaces it."""
+    return csv.reader(io.StringIO(text.replace("\0", "\N{REPLACEMENT CHARACTER}"), newline="\n"))
+
+
 def csv_line(cells: Iterable[str]) -> str:
     """Return cells as a line of CSV without a line end."""
     return ",".join(map(quoted, cells))
@@ -244,7 +249,7 @@ def overwritten(names: list[str], new_names: list[str], texts: list[str], added:
     """Return a block's rows with new columns, some of which the table has already: there, a new cell replaces the old one unless it is empty."""
     fresh = [name for name in new_names if name not in names]
     lines = []
-    for row, text in zip(csv.reader(io.StringIO("\n".join(texts), newline="\n")), added):
+    for row, text in zip(csv_rows("\n".join(texts)), added):
         new = dict(zip(new_names, next(csv.reader([text[1:]]))))
         lines.append(csv_line([new.get(name) or cell for name, cell in zip(names, row)] + [new[name] for name in fresh]))
     return lines

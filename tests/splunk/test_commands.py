@@ -179,11 +179,11 @@ def test_another_field_and_a_prefix(splunk: Splunk) -> None:
 
 
 def test_a_source_field_with_the_name_of_a_result(splunk: Splunk) -> None:
-    """A source field that is also a result's name is overwritten only where the line has such a result; no column stands twice."""
-    events = [event("x", recipient=NATIVE + text) for text in ("MID 1 ICID 2 RID 0 To: <bob@example.com>", "Start MID 1 ICID 2")]
-    rows = splunk.stream("esatls", events, ["field=recipient"]).rows
-    assert [row["recipient"] for row in rows] == ["bob@example.com", NATIVE + "Start MID 1 ICID 2"]
-    assert [row["mid"] for row in rows] == ["1", "1"]
+    """A source field that is also a result's name is overwritten only where the line has such a result, whatever it contains; no column stands twice."""
+    texts = ["MID 1 ICID 2 RID 0 To: <bob@example.com>", "Start MID 1 ICID 2", "DCID 1 TLS failed: before\0after"]
+    rows = splunk.stream("esatls", [event("x", recipient=NATIVE + text) for text in texts], ["field=recipient"]).rows
+    assert [row["recipient"] for row in rows] == ["bob@example.com", NATIVE + texts[1], NATIVE + texts[2].replace("\0", "\ufffd")]
+    assert [(row.get("mid"), row.get("dcid")) for row in rows] == [("1", None), ("1", None), (None, "1")]
 
 
 RIGHT = "; the options of esatls are field, prefix, tls_only"
