@@ -38,7 +38,8 @@ NEWER = {
     "commands.conf.spec": "[<STANZA_NAME>]\npython.version = [python3]\npython.required = <comma-separated list>\n",
     "transforms.conf.spec": "[<unique_transform_stanza_name>]\nMATCH_LIMIT = <integer>\nDEPTH_LIMIT = <integer>\n",
     "savedsearches.conf.spec": "[<stanza name>]\ndurable.track_time_type = [_time|_indextime]\ndurable.lag_time = <unsigned integer>\n"
-    "durable.backfill_type = [auto|time_interval|time_whole]\ndurable.max_backfill_intervals = <unsigned integer>\n",
+    "durable.backfill_type = [auto|time_interval|time_whole]\ndurable.max_backfill_intervals = <unsigned integer>\n"
+    "dispatch.allow_partial_results = <bool>\n",
     "distsearch.conf.spec": "[replicationAllowlist]\n<name> = <string>\n",
 }
 
