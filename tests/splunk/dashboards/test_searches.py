@@ -285,3 +285,33 @@ def test_rows_of_partners_that_match_nothing(listed: list[tuple[str, str]], idle
     (row,) = [row for row in spl.run("| `esatls_view_checks`", place) if row["question"] == "Partners that must use TLS"]
     words = "Write domains as DNS has them (xn--...), without a dot at the end, and receiving, delivery or both as the direction"
     assert (row["answer"], row["what to do"]) == (f"{len(listed)} rows", f"No mail matches these rows: {idle}. {words}" if idle else "-")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "partners", "listed"),
+    [
+        ("*", ["a.bank.example", "bank.example", "shop.example"], ["*.bank.example", "bank.example", "quiet.bank.example", "shop.example"]),
+        ("", ["a.bank.example", "bank.example", "shop.example"], ["*.bank.example", "bank.example", "quiet.bank.example", "shop.example"]),
+        ("BANK", ["a.bank.example", "bank.example"], ["*.bank.example", "bank.example", "quiet.bank.example"]),
+        ("a.bank.example", ["a.bank.example"], ["*.bank.example"]),
+        ("*.bank.example", ["a.bank.example"], ["*.bank.example", "quiet.bank.example"]),
+        ("s*p.ex", ["shop.example"], ["shop.example"]),
+        ("[shop]", [], []),
+    ],
+)
+def test_partners_are_chosen_by_a_part_of_the_name(chosen: str, partners: list[str], listed: list[str]) -> None:
+    """A part of the name chooses, in which * is any text; of the list, no row stands there without mail that has some."""
+    rows: list[spl.Row] = [
+        {"partner": name, "partner_direction": "delivery", "partner_verdict": "cleartext", "partner_messages": 1, "last": 60}
+        for name in ("a.bank.example", "bank.example", "shop.example")
+    ]
+    names = ["bank.example", "*.bank.example", "quiet.bank.example", "shop.example"]
+    place = spl.Search(views.macros(), 0, 86400, 86400, NOTHING, {"esatls_partners": [{"domain": name, "direction": "both", "owner": ""} for name in names]})
+    definition = views.definition("esatls_partners")
+    tokens = {**checks.default_tokens(definition), "partner": chosen}
+    sources = definition["dataSources"]
+    found = spl.run(checks.fill(sources["ds_chosen"]["options"]["query"], tokens), place, [{"mail_flow": "-", **row} for row in rows])
+    assert [row["partner"] for row in found] == partners
+    table = spl.run(checks.fill(sources["ds_compliance"]["options"]["query"], tokens), place, found)
+    assert sorted(str(row["domain"]) for row in table) == listed
+    assert {row["domain"]: int(str(row["cleartext"])) for row in table} == {name: int(name != "quiet.bank.example") for name in listed}
