@@ -16,6 +16,7 @@ import esatls_splunk
 from esatls.extraction.heads import Head
 from esatls.extraction.match import START
 from esatls.verdicts.facts import Facts
+from esatls.verdicts.hosts import appliances, under_two_names
 from splunklib.searchcommands import Option, ReportingCommand, validators
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                 self.write_text([esatls_splunk.FACTS, *map(esatls_splunk.quoted, rows)], len(rows))
         elif self._finished:
             lines = [self.line(row) for row in self.rows()]
-            for one in self.contradictions.found():
+            for one in (*self.contradictions.found(), *under_two_names(appliances(self.facts.hosts).values())):
                 self.write_warning("{}", f"{self.name}: {one}")
             if lines:
                 multi = [esatls_splunk.MULTI + name for name in self.columns]

@@ -7,7 +7,7 @@ import random
 
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
-from esatls.verdicts.hosts import appliances, key_of, short_and_full
+from esatls.verdicts.hosts import appliances, key_of, under_two_names
 from esatls.verdicts.partition import Share, seen_twice, together_of
 from esatls.verdicts.records import connections, messages, messages_of
 
@@ -99,4 +99,5 @@ def test_names() -> None:
 
 def test_short_and_full_names() -> None:
     """A short and a full name may be one host's; two full names, and addresses, are not."""
-    assert short_and_full(["esa1", "esa1.example.com", "esa2.example.com", "esa2.example.net", "", "192", "192.0.2.1"]) == [("esa1", "esa1.example.com")]
+    names = ["esa1", "esa1.example.com", "esa2.example.com", "esa2.example.net", "", "192", "192.0.2.1"]
+    assert under_two_names(names) == ["esa1 and esa1.example.com may be one appliance under two names; they are treated as two"]

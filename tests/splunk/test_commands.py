@@ -655,6 +655,17 @@ def test_ids_that_two_appliances_had_at_once(splunk: Splunk) -> None:
     assert splunk.report("esatlsmessages", [event(NATIVE + "Start MID 6 ICID 5")] * 2).messages == []
 
 
+def test_an_appliance_under_two_names(splunk: Splunk) -> None:
+    """The reporting commands warn, once, of a short and a full name of one host, as the command line does."""
+    events = [event(f"Mar  3 10:00:00 {host} mail_logs: Info: ICID 5 close") for host in ("esa1", "ESA1.example.com", "esa2.example.com")]
+    told = "esa1 and esa1.example.com may be one appliance under two names; they are treated as two"
+    hour = int(TIME) // 3600 * 3600
+    for mapped in (True, False):
+        for command in ("esatlsmessages", "esatlsconnections"):
+            assert splunk.report(command, events, mapped=mapped).messages == [("WARN", f"{command}: {told}")]
+    assert splunk.report("esatlssummary", events, mapped=False, span=(hour, hour + 3600)).messages == [("WARN", f"esatlssummary: {told}")]
+
+
 def test_facts_that_are_none_are_counted(splunk: Splunk) -> None:
     """A row of facts that is cut or of another version is left out and named."""
     result = splunk.report("esatlsmessages", [{"esatls_facts": "[1, 2"}, {"esatls_facts": "{}"}, event(NATIVE + "Start MID 6 ICID 5")], mapped=False)

@@ -20,7 +20,7 @@ from esatls.lines.clock import YEARS, zone
 from esatls.output import Output
 from esatls.reading import prepare
 from esatls.verdicts.contradictions import Contradictions
-from esatls.verdicts.hosts import short_and_full
+from esatls.verdicts.hosts import under_two_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -117,8 +117,7 @@ class Input:
 
     def tell_names(self, names: Iterable[str]) -> None:
         """Warn if one appliance seems to have two names, which would split its records."""
-        for short, full in short_and_full(names):
-            problem = f"{short} and {full} may be one appliance under two names; they are treated as two"
+        for problem in under_two_names(names):
             self.problems.append(problem)
             if not self.quiet:
                 tell(problem)

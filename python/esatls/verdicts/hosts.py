@@ -46,8 +46,9 @@ def appliances(keys: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def short_and_full(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the pairs of names that may belong to one host: one is the first label of the other."""
+def under_two_names(names: Iterable[str]) -> list[str]:
+    """Return a sentence for each two names that may belong to one appliance, whose records would be split: one is the first label of the other."""
     known = set(names)
     labels = ((name.partition(".")[0], name) for name in known if not name.replace(".", "").isdigit())
-    return sorted((label, name) for label, name in labels if label != name and label in known and label)
+    pairs = sorted((label, name) for label, name in labels if label != name and label in known and label)
+    return [f"{short} and {full} may be one appliance under two names; they are treated as two" for short, full in pairs]
