@@ -13,6 +13,7 @@ from esatls.extraction import ciphers
 from tests.report.support import CIPHERS
 from tests.splunk import conf
 from tests.splunk.dashboards.standin import checks, spl, views
+from tests.splunk.test_alerts import Events
 
 
 class Nothing:
@@ -315,3 +316,19 @@ def test_partners_are_chosen_by_a_part_of_the_name(chosen: str, partners: list[s
     table = spl.run(checks.fill(sources["ds_compliance"]["options"]["query"], tokens), place, found)
     assert sorted(str(row["domain"]) for row in table) == listed
     assert {row["domain"]: int(str(row["cleartext"])) for row in table} == {name: int(name != "quiet.bank.example") for name in listed}
+
+
+@pytest.mark.parametrize("now", [4 * 3600, 90 * 86400])
+def test_a_time_range_that_is_over_is_not_behind(now: int) -> None:
+    """The health page measures silence and delay up to the end of the time range."""
+    events: list[spl.Row] = [{"_time": 4 * 3600 - 60, "_indextime": 4 * 3600 - 58, "host": "esa1", "sourcetype": "esatls:mail", "_raw": "x"}]
+    events += [{"_time": hour * 3600, "_raw": f"x kind=w level=hour window={hour * 3600} run=1 facts=0 asof=1"} for hour in range(4)]
+    place = spl.Search(views.macros(), 0, 4 * 3600, now, Events(events), {"esatls_partners": []})
+    (data,) = spl.run("| `esatls_view_data`", place)
+    checked = {row["question"]: row["what to do"] for row in spl.run("| `esatls_view_checks`", place)}
+    assert (data["state"], checked["Hours in the records"]) == ("ok", "-")
+    later = dataclasses.replace(place, latest=now + 5 * 3600, now=now + 5 * 3600)
+    (data,) = spl.run("| `esatls_view_data`", later)
+    assert str(data["state"]).startswith(f"no event for {(now + 5 * 3600) // 60 - 239} minutes")
+    checked = {row["question"]: row["what to do"] for row in spl.run("| `esatls_view_checks`", later)}
+    assert str(checked["Hours in the records"]).startswith("The search esatls records: hours is behind")
