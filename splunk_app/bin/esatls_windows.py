@@ -11,8 +11,9 @@ stands: om and oc rows have the words of an open message or connection, without 
 the records of the runs that it has seen, until the next run of this kind. The words before the record are for `tstats`: each is one term of the index. In
 words, strangers' text has only letters, digits and `_.:@/-`, and in the record it has no equals sign, so that no text of a log can become a word. A day is
 judged anew each hour until it is over: the records of these runs have the word day=begun, so that searches that do not know runs can leave them out. Rows of
-facts and of windows say how many rows of facts the run has (`facts`), and the newest run that it was made from (`asof`): with these, the macro `esatls_runs`
-finds the runs that count by terms of the index alone, without a command.
+facts and of windows say how many rows of facts the run has (`facts`), and the newest run that it was made from (`asof`); a day and the past say there also how
+many hours the day had, since a row may arrive later than that of a newer run. With these, the macro `esatls_runs` finds the runs that count by terms of the
+index alone, without a command.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from esatls.verdicts.partners import partner_name, partners_of
 from esatls.verdicts.windows import Carried, Closed, Window, close, finish
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from esatls.lines.clock import Time
 
@@ -42,6 +43,8 @@ AS_IT_STANDS = "o"
 """Stands before a kind: still open, judged as it stands."""
 HOURS, DAYS, PAST, OPEN = "hour", "day", "past", "open"
 EVER = float("-inf")
+MANY = 100
+"""`asof` of a day: the number of the newest run of its hours, times this, and how many hours it had."""
 
 WORDS = (
     "esa_host", "mail_flow", "esa_direction", "tls_verdict", "tls_version", "tls_cipher", "tls_reason", "sender_group", "received", "received_tls_version",
@@ -152,6 +155,11 @@ def _day(run: Run) -> int:
     return run[1] - run[1] % DAY
 
 
+def _made(hours: Collection[Run]) -> int:
+    """Return the `asof` of a day that is judged by these hours."""
+    return max(run[2] for run in hours) * MANY + len(hours)
+
+
 def _newest(runs: Iterable[Run]) -> dict[int, Run]:
     """Return the newest run of each window."""
     found: dict[int, Run] = {}
@@ -218,33 +226,38 @@ class Index:
         """
         whole = {run: asof for run, (facts, asof) in self._counts.items() if self._facts_in_view(run) == facts}
         unseen = {run: asof for run, (_, asof) in self._counts.items() if not self._facts_in_view(run)}
-        longer = [(_day(run), run[1] + DAY, asof) for run, asof in whole.items() if run[0] == DAYS]
-        longer += [(0, run[1] + DAY, asof) for run, asof in whole.items() if run[0] == PAST]
+        longer = [(_day(run), run[1] + DAY, asof // MANY) for run, asof in whole.items() if run[0] == DAYS]
+        longer += [(0, run[1] + DAY, asof // MANY) for run, asof in whole.items() if run[0] == PAST]
 
         def went_in(run: Run) -> bool:
             return any(start <= run[1] < end and run[2] <= asof for start, end, asof in longer)
 
         hours = _newest(run for run in self._counts if run[0] == HOURS and (run in whole or (run in unseen and went_in(run))))
-        made: dict[int, int] = {}
+        by_day: dict[int, list[Run]] = {}
         for run in hours.values():
-            made[_day(run)] = max(run[2], made.get(_day(run), 0))
-        past = self._past(made, whole, unseen)
+            by_day.setdefault(_day(run), []).append(run)
+        made = {day: _made(runs) for day, runs in by_day.items()}
+        # the facts of hours are in view if their day is not up to date
+        exact = {day for day, runs in by_day.items() if whole.keys() >= {*runs}}
+        judged = {
+            run: asof
+            for run, asof in {**whole, **unseen}.items()
+            if run[0] == DAYS and run[1] in made and (asof == made[run[1]] if run[1] in exact else asof // MANY == made[run[1]] // MANY)
+        }
+        past = self._past({day: made[day] if day in exact else made[day] - made[day] % MANY for day in made}, judged, {**whole, **unseen}, whole)
         last = max(past, default=EVER)
-        days = _newest(
-            run
-            for run, (_, asof) in self._counts.items()
-            if run[0] == DAYS and asof == made.get(run[1]) and (run in whole or (run in unseen and run[1] <= last))
-        )
-        return Current(hours, days, past)
+        return Current(hours, _newest(run for run in judged if run in whole or run[1] <= last), past)
 
-    def _past(self, made: dict[int, int], whole: dict[Run, int], unseen: dict[Run, int]) -> dict[int, Run]:
+    def _past(self, made: dict[int, int], judged: Iterable[Run], known: dict[Run, int], whole: dict[Run, int]) -> dict[int, Run]:
         """Return the run that counts for the past up to each day, from the first day in view to the last without a gap whose facts are in view."""
         found: dict[int, list[Run]] = {}
-        newest = 0
+        newest, latest = 0, 0
         for day in sorted(made):
             newest = max(newest, made[day])
-            runs = [run for run, asof in {**whole, **unseen}.items() if run[:2] == (PAST, day) and asof >= newest]
-            if not runs:
+            of_the_day = [run[2] for run in judged if run[1] == day]
+            latest = max([latest, *of_the_day])
+            runs = [run for run, asof in known.items() if run[:2] == (PAST, day) and asof >= newest and run[2] > latest]
+            if not runs or not of_the_day:
                 break
             found[day] = runs
         while found and not whole.keys() & found[max(found)]:
@@ -263,8 +276,7 @@ class Index:
             of_the_day = [run for run in current.hours.values() if _day(run) == day]
             end = max(run[1] for run in of_the_day) + HOUR
             carried = self._carried(of_the_day)
-            asof = max(run[2] for run in of_the_day)
-            yield from texts((DAYS, day, number), close(carried, Window(day, end)), carried.facts, asof, BEGUN if end < day + DAY else "")
+            yield from texts((DAYS, day, number), close(carried, Window(day, end)), carried.facts, _made(of_the_day), BEGUN if end < day + DAY else "")
 
     def past(self, silence: int, number: int) -> Iterator[Text]:
         """Yield the rows of the past up to each day that is over, starting with the first without a run; stop at a day that is not up to date."""

@@ -146,6 +146,31 @@ def test_read_back_is_one_run_over_everything(splunk: Splunk, tmp_path: Path, ki
     site.assert_same(order, twice=True)
 
 
+def test_rows_that_arrive_after_newer_ones(splunk: Splunk, tmp_path: Path) -> None:
+    """An hour whose rows are not in the index until its day and the past have been judged by newer runs is missed by neither, in records and in counts."""
+    site = Site(splunk, tmp_path / "index", late_events(5))
+    start, end = span_of(site.events)
+    first, late, *others = [(at, min(at + 6 * HOUR, end)) for at in range(start, end, 6 * HOUR)]
+    site.hours(*first, mapped=False)
+    before = site.index.path.read_bytes()
+    site.hours(*late, mapped=False)
+    arriving = site.index.path.read_bytes()[len(before) :]
+    site.index.path.write_bytes(before)
+    for piece in others:
+        site.hours(*piece, mapped=False)
+    assert site.rest("day") > 0
+    assert site.rest("past") > 0
+    assert site.rest("day") == site.rest("past") == 0
+    with site.index.path.open("ab") as file:
+        file.write(arriving)
+    assert site.rest("day") > 0
+    assert site.rest("past") > 0
+    site.assert_same(random.Random(1))
+    assert site.rest("day") == site.rest("past") == 0
+    assert site.rest("open") > 1
+    site.assert_counts(start, end)
+
+
 def test_serial_numbers(splunk: Splunk, tmp_path: Path) -> None:
     """Appliances that only the serial numbers of consolidated events name are the same ones in the records of hours as in one search."""
     site = Site(splunk, tmp_path / "index", [{**event(raw), "_time": str(START + (10 + (number > 0)) * HOUR)} for number, raw in enumerate(SERIALS)])
