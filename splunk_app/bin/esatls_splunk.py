@@ -448,10 +448,10 @@ class RowCommand:
         """Process the rows of a chunk. `self._finished` tells whether it is the last one."""
         raise NotImplementedError
 
-    def unreadable(self, number: int, error: Exception) -> None:
-        """Count a row that could not be processed."""
+    def unreadable(self, number: int, reason: Exception | str) -> None:
+        """Count a row that could not be processed; an exception's own words may be a stranger's."""
         self.broken += 1
-        self.first = self.first or f"row {number} of a chunk: {type(error).__name__}"
+        self.first = self.first or f"row {number} of a chunk: {reason if isinstance(reason, str) else type(reason).__name__}"
 
     def last_words(self) -> None:
         """Report in the job's messages what could not be read, and that no event has the field that should contain the lines."""

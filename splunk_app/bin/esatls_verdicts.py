@@ -212,7 +212,7 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
             try:
                 self.texts = True
                 if not self.index.add(text):
-                    self.unreadable(number, ValueError("no row of the summary"))
+                    self.unreadable(number, "not a row of the summary index")
             except Exception as error:  # noqa: BLE001 - as above
                 self.unreadable(number, error)
 

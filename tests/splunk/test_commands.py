@@ -674,6 +674,14 @@ def test_facts_that_are_none_are_counted(splunk: Splunk) -> None:
     assert (level, text) == ("WARN", "esatlsmessages: 2 broken rows (3 rows read); the first: row 1 of a chunk: JSONDecodeError")
 
 
+def test_log_lines_are_no_rows_of_the_summary(splunk: Splunk) -> None:
+    """With summary=true, log lines give no record, and a message that says what they are not."""
+    events = [event(NATIVE + "Start MID 6 ICID 5"), event(NATIVE + "ICID 5 close")]
+    for name in ("esatlsmessages", "esatlsconnections"):
+        text = f"{name}: 2 broken rows (2 rows read); the first: row 1 of a chunk: not a row of the summary index"
+        assert splunk.report(name, events, ["summary=true"], mapped=False) == Result(messages=[("WARN", text)])
+
+
 def test_time_of_a_connection_out_of_view(splunk: Splunk) -> None:
     """A connection whose opening and closing are not in view has the time at which it is first spoken of, so that no chart loses it."""
     events = [
