@@ -96,6 +96,13 @@ def test_lookup_keeps_the_family(lookup: str, hits: int, kept: int) -> None:
     assert (sum(row["view_hit"] == 1 for row in found), len(found)) == (hits, kept)
 
 
+def test_lookup_of_a_domain_with_a_dot_at_its_end() -> None:
+    """The links of the dashboards name a domain without the dot that the log has at its end; they find its mail."""
+    rows = [message(1, sender="ann@Dot.example."), message(2, recipients=["bob@x.example", "carl@[192.0.2.7]"]), message(3, sender="ann@no.dot.example")]
+    for lookup, mid in (("dot.example", "1"), ("ann@dot.example.", "1"), ("[192.0.2.7]", "2")):
+        assert [row["mid"] for row in run(f'| eval view_lookup="{lookup}" | `esatls_view_lookup`', rows)] == [mid]
+
+
 def test_path_of_what_has_no_connection() -> None:
     """A bounce came over no connection, and an attempt that never got one has an outcome and a reason but no id."""
     attempt = json.dumps({"rid": [0], "outcome": "bounced", "verdict": "unknown", "domain": "example.net", "response": "5.1.2 bad domain"})
@@ -332,3 +339,23 @@ def test_a_time_range_that_is_over_is_not_behind(now: int) -> None:
     assert str(data["state"]).startswith(f"no event for {(now + 5 * 3600) // 60 - 239} minutes")
     checked = {row["question"]: row["what to do"] for row in spl.run("| `esatls_view_checks`", later)}
     assert str(checked["Hours in the records"]).startswith("The search esatls records: hours is behind")
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("mail-_-1.example.org", "mail--1.example.org"),
+        ("a-_-_-b", "a---b"),
+        ("_192.0.2.7_", "[192.0.2.7]"),
+        ("delivery:cleartext:_ipv6:2001:db8::7_", "delivery:cleartext:[ipv6:2001:db8::7]"),
+        ("receiving:none:mail-_-1.example.org", "receiving:none:mail--1.example.org"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("_dmarc.example.org", "_dmarc.example.org"),
+        ("_face_", "_face_"),
+        ("group_1.2_", "group_1.2_"),
+        ("-", "-"),
+    ],
+)
+def test_names_in_counts_are_those_of_the_log(word: str, name: str) -> None:
+    """Two hyphens, and the brackets of an address, are what a word of the index lacks; nothing else is taken for them."""
+    assert run("| eval name = `esatls_name(word)`", [{"word": word}]) == [{"word": word, "name": name}]
