@@ -237,12 +237,12 @@ class Index:
         for run in hours.values():
             by_day.setdefault(_day(run), []).append(run)
         made = {day: _made(runs) for day, runs in by_day.items()}
-        # the facts of hours are in view if their day is not up to date
+        # the facts of hours are in view if their day is not up to date; a day may have had hours that have expired in the index since
         exact = {day for day, runs in by_day.items() if whole.keys() >= {*runs}}
         judged = {
             run: asof
             for run, asof in {**whole, **unseen}.items()
-            if run[0] == DAYS and run[1] in made and (asof == made[run[1]] if run[1] in exact else asof // MANY == made[run[1]] // MANY)
+            if run[0] == DAYS and run[1] in made and asof // MANY == made[run[1]] // MANY and (asof >= made[run[1]] or run[1] not in exact)
         }
         past = self._past({day: made[day] if day in exact else made[day] - made[day] % MANY for day in made}, judged, {**whole, **unseen}, whole)
         last = max(past, default=EVER)

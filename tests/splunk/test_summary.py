@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from tests.core.test_closure import DAY, HOUR, SERIALS, START, Late
 from tests.splunk.answers import event
 from tests.splunk.dashboards.standin import source, spl, views
 from tests.splunk.driver import unexpected
-from tests.splunk.summary_index import SummaryIndex
+from tests.splunk.summary_index import PARTING, SummaryIndex
 from tests.traffic import generate, render
 
 if TYPE_CHECKING:
@@ -169,6 +170,14 @@ def test_rows_that_arrive_after_newer_ones(splunk: Splunk, tmp_path: Path) -> No
     assert site.rest("day") == site.rest("past") == 0
     assert site.rest("open") > 1
     site.assert_counts(start, end)
+    # hours that have expired since change nothing
+    gone = re.compile(rf"level=hour window=(?:{'|'.join(str(start + HOUR * number) for number in range(3))}) ".encode())
+    rows = site.index.path.read_bytes().split(PARTING.encode())
+    site.index.path.write_bytes(PARTING.encode().join(row for row in rows if not gone.search(row)))
+    assert site.rest("day") == site.rest("past") == 0
+    search = spl.Search(views.macros(), start, end, end + 120, Index(splunk, site.index))
+    days = spl.run('| `esatls_runs` | where level == "past" | stats count', search)
+    assert days == [{"count": end // DAY - start // DAY}]
 
 
 def test_serial_numbers(splunk: Splunk, tmp_path: Path) -> None:
