@@ -7,6 +7,7 @@ import gzip
 import json
 import lzma
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 SAMPLE = ROOT / "python" / "esatls" / "sample.log"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "python")}
 COMMANDS = [tuple(words.split()) for words in ("messages", "connections", "events", "events -f csv", "messages -f csv", "report -f html", "report -f json")]
+MADE = re.compile(rb"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+"""A report says when it was made."""
+ROOM = 4096
+"""Bytes that a file may have."""
 LITTLE_MEMORY = 256 << 20
 """Bytes of address space: some for Python, few for data."""
 
@@ -34,6 +39,13 @@ def starved() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_AS, (LITTLE_MEMORY, LITTLE_MEMORY))
+
+
+def confined() -> None:
+    """Leave a process little room in each file."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, ROOM))
 
 
 def start(*args: object) -> subprocess.Popen[bytes]:
@@ -127,14 +139,66 @@ def test_permissions(tmp_path: pathlib.Path) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_room(command: tuple[str, ...]) -> None:
-    """A disk that is full is one line and a failure, whether the output has a name or not."""
+    """A disk that is full is one line and a failure, whether the output has a name or not, and whether Python buffers it or not."""
     done = run(*command, SAMPLE, "-o", "/dev/full")
     assert (done.returncode, done.stderr) == (1, b"esatls: /dev/full: cannot be written: No space left on device\n")
-    with open("/dev/full", "wb") as full:
-        told = subprocess.run([sys.executable, "-m", "esatls", *command, str(SAMPLE)], stdout=full, stderr=subprocess.PIPE, check=False, env=ENVIRONMENT)
-    assert told.returncode == 1
-    assert b"Traceback" not in told.stderr
-    assert told.stderr.startswith(b"esatls: standard output: cannot be written: No space left on device\n")
+    for unbuffered in ("", "1"):
+        environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered}
+        with open("/dev/full", "wb") as full:
+            told = subprocess.run([sys.executable, "-m", "esatls", *command, str(SAMPLE)], stdout=full, stderr=subprocess.PIPE, check=False, env=environment)
+        assert (told.returncode, told.stderr) == (1, b"esatls: standard output: cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "command", [("messages", "-f", "table"), ("messages", "-f", "json"), ("report", "-f", "html"), ("follow", "--once", "--checkpoint", "CHECKPOINT")]
+)
+def test_room_for_a_part(command: tuple[str, ...], unbuffered: str, tmp_path: pathlib.Path) -> None:
+    """Standard output that takes only a part of what is written is a failure, not a short answer, even where Python does not buffer it."""
+    words = [str(tmp_path / "checkpoint") if word == "CHECKPOINT" else word for word in command]
+    call = [sys.executable, "-B", "-m", "esatls", *words, "-q", str(SAMPLE)]
+    with open(tmp_path / "out", "wb") as out:
+        out.write(b"-" * 3900)
+        out.flush()
+        environment = {**ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(call, stdout=out, stderr=subprocess.PIPE, check=False, env=environment, preexec_fn=confined)
+    assert (done.returncode, done.stderr) == (1, b"esatls: standard output: cannot be written: File too large\n")
+    assert (tmp_path / "out").stat().st_size == ROOM
+
+
+def test_room_for_no_copy(tmp_path: pathlib.Path) -> None:
+    """`trace` copies what comes from a pipe; where there is no room for that, the error names the folder."""
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "esatls", "trace", "7003", "-q", "-"],
+        input=SAMPLE.read_bytes(),
+        capture_output=True,
+        check=False,
+        env={**ENVIRONMENT, "TMPDIR": str(tmp_path)},
+        preexec_fn=confined,
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode() == f"esatls: the temporary copy of standard input, in {tmp_path}: File too large\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such links")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_pipes_by_number(command: tuple[str, ...]) -> None:
+    """`/dev/stdout` and what a shell makes of `>(…)` may be pipes that have no other name: they are written to directly."""
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as reader:
+        done = subprocess.run(
+            [sys.executable, "-m", "esatls", *command, "-q", "-o", f"/dev/fd/{write}", str(SAMPLE)],
+            pass_fds=[write],
+            capture_output=True,
+            check=False,
+            env=ENVIRONMENT,
+        )
+        os.close(write)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        written = reader.read()
+    plain = run(*command, "-q", SAMPLE).stdout
+    assert MADE.sub(b"", written) == MADE.sub(b"", plain) != b""
 
 
 def test_where_nothing_can_be_written(tmp_path: pathlib.Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -127,11 +128,9 @@ def run() -> None:
         code = error.code or 0
     else:
         code = 0
-    try:
-        for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # broken (the command has told it), closed
             stream.flush()
-    except (OSError, ValueError):  # broken, closed
-        sys.exit(code)
     os._exit(code)
 
 

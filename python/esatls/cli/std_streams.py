@@ -1,4 +1,4 @@
-"""Stand-ins for closed standard streams, so that using one is reported in one line."""
+"""Stand-ins for standard streams: for closed ones, so that using one is reported in one line, and for one that may write only a part."""
 
 from __future__ import annotations
 
@@ -32,8 +32,23 @@ class _Closed(io.RawIOBase):
         raise OSError(errno.EBADF, "is closed", self._called)
 
 
+class _Unbuffered(io.BufferedWriter):
+    """A stream that writes at once, and all of it."""
+
+    def write(self, data: Any) -> int:
+        written = super().write(data)
+        self.flush()
+        return written
+
+
 def stand_in() -> None:
-    """Replace closed streams: using one raises an `OSError` that names it. Text for a closed standard error is dropped."""
+    """Replace closed streams: using one raises an `OSError` that names it. Text for a closed standard error is dropped.
+
+    With PYTHONUNBUFFERED, standard output is a raw stream, which drops the rest if a disk or a pipe takes only a part: replace it too.
+    """
+    if sys.stdout is not None and isinstance(sys.stdout.buffer, io.RawIOBase):
+        encoding, errors = sys.stdout.encoding, sys.stdout.errors
+        sys.stdout = io.TextIOWrapper(_Unbuffered(sys.stdout.detach()), encoding=encoding, errors=errors, write_through=True)
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
     # no other file may get the number of a standard stream

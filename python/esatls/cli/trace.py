@@ -17,7 +17,7 @@ from esatls.cli.inputs import Input, reading
 from esatls.cli.paths import files
 from esatls.cli.records import facts_of, in_time
 from esatls.cli.tell import tell
-from esatls.errors import UsageError
+from esatls.errors import EsatlsError, UsageError
 from esatls.extraction.match import LONGEST_NUMBER
 from esatls.lines.sources import Source
 from esatls.output import ending
@@ -95,10 +95,16 @@ def _again(source: Source, stack: contextlib.ExitStack) -> Source:
         return source
     # a folder, because Windows opens no file a second time that is deleted when it is closed
     path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory(prefix="esatls-")), "log")
-    with open(path, "wb") as copy:
-        if source.path == "-":
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-        else:
-            with open(source.path, "rb") as pipe:
-                shutil.copyfileobj(pipe, copy)
+    try:
+        with open(path, "wb") as copy:
+            if source.path == "-":
+                shutil.copyfileobj(sys.stdin.buffer, copy)
+            else:
+                with open(source.path, "rb") as pipe:
+                    shutil.copyfileobj(pipe, copy)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # the error of a full disk names no file
+        raise EsatlsError(f"the temporary copy of {source.name}, in {tempfile.gettempdir()}: {error.strerror}") from error
     return Source(path, source.name)

@@ -26,7 +26,7 @@ class Sink:
         try:
             self.file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "wb")
         except OSError as error:
-            raise EsatlsError(f"{self.path}: cannot be written: {error.strerror}") from error
+            raise self._error(error) from error
         self.keeps = stat.S_ISREG(os.fstat(self.file.fileno()).st_mode)
         if self.keeps:
             self.file.seek(0, os.SEEK_END)
@@ -47,8 +47,17 @@ class Sink:
         """Append some lines to the file that has this name now, so that others see them at once."""
         if self.keeps:
             self._look()
-        self.file.write(data)
-        self.file.flush()
+        try:
+            self.file.write(data)
+            self.file.flush()
+        except OSError as error:
+            # the error of a full disk names no file
+            if isinstance(error, BrokenPipeError) or error.filename is not None:
+                raise
+            raise self._error(error) from error
+
+    def _error(self, problem: OSError) -> EsatlsError:
+        return EsatlsError(f"{self.path or 'standard output'}: cannot be written: {problem.strerror}")
 
     def _look(self) -> None:
         """Begin a new file if the file was moved or deleted, and go to its end if it was cut."""
@@ -70,7 +79,10 @@ class Sink:
         self.file.flush()
         if not self.keeps:
             return None
-        os.fsync(self.file.fileno())
+        try:
+            os.fsync(self.file.fileno())
+        except OSError as error:
+            raise self._error(error) from error
         return {"inode": os.fstat(self.file.fileno()).st_ino, "length": self.file.tell()}
 
     def close(self) -> None:

@@ -29,15 +29,17 @@ class Output:
     """
 
     def __init__(self, path: str | None) -> None:
-        self.path = None if path in (None, "-") else os.path.realpath(str(path))
+        self.path = None if path in (None, "-") else str(path)
         self.name = path
+        if self.path is not None and not self._is_special():
+            self.path = os.path.realpath(self.path)
         self._temporary: str | None = None
         self.file: IO[bytes] = sys.stdout.buffer
 
     def __enter__(self) -> IO[bytes]:
         if self.path is not None:
             try:
-                if os.path.exists(self.path) and not os.path.isfile(self.path):
+                if self._is_special():
                     self.file = open(self.path, "wb")
                 else:
                     import tempfile
@@ -64,6 +66,10 @@ class Output:
         # the error of a full disk does not name the file
         if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
             raise self._error(error) from error
+
+    def _is_special(self) -> bool:
+        """Tell whether the path leads to a pipe or a device, or to a folder, which cannot be opened."""
+        return os.path.exists(str(self.path)) and not os.path.isfile(str(self.path))
 
     def _error(self, problem: OSError) -> EsatlsError:
         name = "standard output" if self.path is None else self.name
