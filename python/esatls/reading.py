@@ -56,8 +56,10 @@ class Log:
         """Return `messages` or `connections` as rows of a table: all have the same fields, None if there is no value, and times as `datetime` in UTC.
 
         `pandas.DataFrame(log.rows("messages"))`, `polars.DataFrame(...)` and `pyarrow.Table.from_pylist(...)` accept them. Deliveries remain
-        lists of dicts. Raises `UsageError` for any other name.
+        lists of dicts. Raises `UsageError` for any other name, and `WrongTypeError` for what is not text.
         """
+        if not isinstance(what, str):
+            raise WrongTypeError(f"rows() takes a name, not {type(what).__name__}; possible are {', '.join(_FIELDS)}")
         if what not in _FIELDS:
             raise UsageError(f"no such records: {what!r}; possible are {', '.join(_FIELDS)}")
         found: Iterator[Mapping[str, Any]] = self.messages() if what == "messages" else self.connections()
@@ -86,7 +88,7 @@ def read(
     if not names:
         raise InputError("nothing to read")  # only the command line reads standard input then; here that is "-"
     for name, value, kind in (("year", year, SupportsIndex), ("host", host, str), ("jobs", jobs, SupportsIndex)):
-        if value is not None and not isinstance(value, kind):
+        if not isinstance(value, kind) and (value is not None or name == "jobs"):
             raise WrongTypeError(f"{name} is {'a name' if kind is str else 'a whole number'}, not {type(value).__name__}")
     if year is not None and not YEARS[0] <= year <= YEARS[1]:
         raise UsageError(f"not a year from {YEARS[0]} to {YEARS[1]}: {year}")

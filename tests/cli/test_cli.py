@@ -603,6 +603,15 @@ def test_nothing_passes_the_filters() -> None:
     for command in (("messages", "--domain", "nobody.example"), ("connections", "--peer", "203.0.113.250"), ("messages", "-f", "csv", "--since", "2030-01-01")):
         assert run(*command, SAMPLE)[1] == f"{COUNTS}\nesatls: no records match the filters\n"
     assert run("messages", "-q", "--domain", "nobody.example", SAMPLE) == (b"", "")
+    requested = "52 lines: 0 requested events, 52 other lines, 0 unreadable\nesatls: no events of the requested kinds in the requested time range"
+    assert run("events", "--since", "2030-01-01", SAMPLE) == (b"", f"{requested}\n")
+
+
+def test_no_records_without_filters() -> None:
+    """Where a log names no connection, and no filter was given, no filter is blamed."""
+    line = b"Tue Mar  3 09:14:20 2026 Info: MID 14 Subject 'x'\n"
+    for form in ("json", "csv"):
+        assert run("connections", "-f", form, stdin=line)[1] == "1 lines: 1 events, 0 ignored, 0 unreadable\n"
 
 
 def test_report_of_no_form(tmp_path: pathlib.Path) -> None:

@@ -76,6 +76,12 @@ def test_what_is_wrong(tmp_path: pathlib.Path) -> None:
             esatls.read(SAMPLE, year=year)
 
 
+def test_a_path_that_cannot_be_one() -> None:
+    """A path with a NUL is a problem like that of any file that cannot be read."""
+    log = esatls.read([SAMPLE, "a\0b"])
+    assert (str(log.counts), log.problems) == ("52 lines: 50 events, 2 ignored, 0 unreadable", ["a\0b: is not a file name"])
+
+
 def test_no_path_at_all() -> None:
     """An empty list, such as that of a glob that matches nothing, is an error: standard input is read only if it is named."""
     with pytest.raises(InputError, match="nothing to read"):

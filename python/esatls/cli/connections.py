@@ -23,6 +23,7 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
     """Write one record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused or unknown."""
     form = format_of(form, output)
     source = Input(options)
+    everything = wanted == ConnectionFilter() and source.since is None and source.until is None
     appliances, counts = appliances_of(source)
     with source.output(output) as file:
         if form == "json" and wanted == ConnectionFilter() and isinstance(appliances, Facts):
@@ -34,4 +35,4 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
                 written += block.count(b"\n")
         else:
             written = write((record for record in connections_of(appliances, source) if wanted.passes(record)), form, file, CONNECTION_FIELDS)
-    source.end(counts, written)
+    source.end(counts, None if everything else written)

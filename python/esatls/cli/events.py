@@ -8,7 +8,7 @@ import click
 
 from esatls import parallel
 from esatls.cli.formats import format_of, writing
-from esatls.cli.inputs import Input, reading
+from esatls.cli.inputs import WHY, Input, reading
 from esatls.extraction.event_stream import Events
 from esatls.extraction.fields import FIELDS
 from esatls.extraction.kinds import EVENT_KINDS
@@ -37,7 +37,8 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
             counts = Counts()
             write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), form, file, FIELDS)
     told = None
-    if wanted != frozenset(EVENT_KINDS) or source.since is not None or source.until is not None:
+    always = source.since is None and source.until is None
+    if wanted != frozenset(EVENT_KINDS) or not always:
         # the other lines are not looked at closely: they may be events or ignored lines
         told = f"{counts.lines:,} lines: {counts.events:,} requested events, {counts.ignored:,} other lines, {counts.unreadable:,} unreadable"
-    source.end(counts, nothing="no events of the requested kinds", told=told)
+    source.end(counts, nothing="no events of the requested kinds" + (WHY if always else " in the requested time range"), told=told)

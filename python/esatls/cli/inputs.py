@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _Record = TypeVar("_Record")
 _LATEST: list[parallel.Progress] = []
 """Keeps what the latest command has read, so that the process ends without freeing it (`commands.run`)."""
+WHY = "; esatls explain 'LINE' shows why"
 _LARGE = 50_000_000
 """Progress is shown for input with more bytes on disk than this."""
 
@@ -171,7 +172,7 @@ class Input:
 
         return judged(records, total)
 
-    def end(self, counts: Counts, written: int | None = None, *, nothing: str = UNRECOGNIZED, told: str | None = None) -> None:
+    def end(self, counts: Counts, written: int | None = None, *, nothing: str = UNRECOGNIZED + WHY, told: str | None = None) -> None:
         """Show what was read, unless --quiet is given; exit with 1 if there was a problem with the input.
 
         It shows contradictions in the records, the counts (or `told` instead), the shapes of lines that were not understood, and finally that no record
@@ -186,6 +187,6 @@ class Input:
             if counts.events and written == 0:
                 tell("no records match the filters")
             elif counts.ignored and not counts.events:
-                tell(f"{nothing}; esatls explain 'LINE' shows why")
+                tell(nothing)
         if self.failed:
             sys.exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from esatls.errors import UsageError, WrongTypeError
 from esatls.extraction.kinds import CEF_ABOUT_TLS, EVENT_KINDS, TLS_KINDS
 from esatls.extraction.match import MATCHERS_BY_START, START, Spec, event_of
-from esatls.extraction.stream import Stream
+from esatls.extraction.stream import Counts, Stream
 from esatls.lines.clock import Clock, parse_rfc3339
 from esatls.lines.log_head import OFFSET_WORDS, offsets, shifted
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from esatls.extraction.event_record import EventRecord
     from esatls.extraction.heads import Head
-    from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
 
 
@@ -80,13 +79,17 @@ def events(
     each line.
 
     Raises `UsageError` for an unknown kind, and `WrongTypeError`, which is also a `TypeError`, for a single text instead of
-    several lines, for lines that are not text, and for a `clock` or `host` of another type. Open files as text, best with
+    several lines, for lines that are not text, and for a `clock`, `host` or `counts` of another type. Open files as text, best with
     `encoding="utf-8", errors="surrogateescape"`.
     """
     if isinstance(lines, (str, bytes)):
         raise WrongTypeError("events() takes many lines, such as an open file or a list, not one text: text.splitlines() makes lines of it")
+    if not hasattr(lines, "__iter__"):
+        raise WrongTypeError(f"events() takes many lines, such as an open file or a list, not {type(lines).__name__}")
     if isinstance(kinds, (str, bytes)):
         raise WrongTypeError(f"kinds is a set of kinds, not one text: {{{kinds!r}}}")
+    if kinds is not None and not hasattr(kinds, "__iter__"):
+        raise WrongTypeError(f"kinds is a set of kinds, not {type(kinds).__name__}")
     wanted = frozenset(EVENT_KINDS if kinds is None else kinds)
     unknown = sorted(map(repr, wanted.difference(EVENT_KINDS)))
     if unknown:
@@ -95,6 +98,8 @@ def events(
         raise WrongTypeError(f"a clock is an esatls.Clock, not {type(clock).__name__}")
     if not isinstance(host, (str, type(None))):
         raise WrongTypeError(f"a host is a name, not {type(host).__name__}")
+    if not isinstance(counts, (Counts, type(None))):
+        raise WrongTypeError(f"counts are esatls.Counts, not {type(counts).__name__}")
     sink = Events(wanted)
     stream = Stream(sink, clock, host)
     if counts is not None:

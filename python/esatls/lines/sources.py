@@ -120,6 +120,8 @@ def _problem(path: str, *, named: bool) -> str | None:
                 return None
     except OSError as error:
         return (error.strerror or str(error)).lower()
+    except ValueError:  # a NUL, or a character that the system cannot encode
+        return "is not a file name"
     return None if named and (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)) else "not a file"
 
 
