@@ -89,6 +89,19 @@ def test_a_narrow_terminal_gets_a_line_per_value() -> None:
     ]
 
 
+def test_a_table_in_a_file_is_whole(tmp_path: pathlib.Path) -> None:
+    """Where a table is not for a terminal, it is as wide as its longest cell: a message to very many people cuts off no other column."""
+    recipients = [f"somebody-{number}@example.com" for number in range(900)]
+    lines = ["Start MID 7 ICID 5", "ICID 5 TLS failed: x", *(f"MID 7 ICID 5 RID {number} To: <{one}>" for number, one in enumerate(recipients))]
+    (tmp_path / "mail.log").write_text("".join(f"Tue Mar  3 09:00:0{min(at, 1)} 2026 Info: {line}\n" for at, line in enumerate(lines)), encoding="utf-8")
+    done = terminal.run("messages", "-q", "-f", "table", tmp_path / "mail.log")
+    width = len(", ".join(recipients))
+    assert done.stdout.decode().splitlines() == [
+        f"time                  mid  {'recipients':<{width}}  received  delivered",
+        f"2026-03-03T09:00:00Z  7    {', '.join(recipients)}  unknown   none     ",
+    ]
+
+
 @pytest.mark.parametrize("name", ["out.pdf", "out.xlsx", "out.html.gz", "out.log"])
 @pytest.mark.parametrize("command", ["messages", "connections", "events", "report", "trace", "follow"])
 def test_a_file_of_another_kind(tmp_path: pathlib.Path, command: str, name: str) -> None:

@@ -23,8 +23,6 @@ _WHOLE = ("time", "opened", "mid", "icid", "dcid", "id")
 
 def write(records: Iterable[Mapping[str, object]], file: IO[bytes], names: list[str]) -> int:
     """Write records as a table, and return how many there were."""
-    from rich.text import Text
-
     from esatls.output.console import Console
 
     found = list(records)
@@ -33,36 +31,47 @@ def write(records: Iterable[Mapping[str, object]], file: IO[bytes], names: list[
     order = names if rows and _kind(found[0]) == "event" else list(rows[0]) if rows else []
     used = [name for name in order if name in seen]
     text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
-    console = Console(text)
-    if not console.is_terminal:
-        console.width = 10_000
-    show(console, used, [[Text(_shown(row.get(name)), style=_style(row.get(name))) for name in used] for row in rows], _WHOLE)
+    show(Console(text), used, [[_shown(row.get(name)) for name in used] for row in rows], _style, _WHOLE)
     text.detach()
     return len(found)
 
 
-def show(console: Console, names: Sequence[str], rows: Sequence[Sequence[Text]], whole: Sequence[str] = ()) -> None:
+def show(console: Console, names: Sequence[str], rows: Sequence[Sequence[str]], style: Callable[[str], str], whole: Sequence[str] = ()) -> None:
     """Print rows as a table; if the terminal is too narrow for the longest words, print each row as a block of lines. No word is split.
 
-    Columns named in `whole` are not wrapped between words either.
+    Columns named in `whole` are not wrapped between words either. `style` gives the style of a value.
     """
     from rich.cells import cell_len
     from rich.table import Table
+    from rich.text import Text
 
+    if not console.is_terminal:
+        _as_it_is(console.file, names, rows)
+        return
     least = []
     for at, name in enumerate(names):
-        cells = [name, *(row[at].plain for row in rows)]
+        cells = [name, *(row[at] for row in rows)]
         words = (word for cell in cells for word in ([cell] if name in whole else cell.split()))
         least.append(max(map(cell_len, words), default=0))
-    if console.is_terminal and sum(least) + _GAP * (len(least) - 1) > console.width:
-        _below(console, names, rows)
+    styled = [[Text(cell, style=style(cell)) for cell in row] for row in rows]
+    if sum(least) + _GAP * (len(least) - 1) > console.width:
+        _below(console, names, styled)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, width in zip(names, least):
-        table.add_column(name, min_width=width, no_wrap=not console.is_terminal or name in whole)
-    for row in rows:
+        table.add_column(name, min_width=width, no_wrap=name in whole)
+    for row in styled:
         table.add_row(*row)
     console.print(table)
+
+
+def _as_it_is(file: IO[str], names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table of any width: without rich, which cuts off what is wider than its console, and takes a hundred times longer."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, (name, *(row[at] for row in rows)))) for at, name in enumerate(names)]
+    for row in (names, *rows):
+        file.write((" " * _GAP).join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths)) + "\n")
 
 
 def _below(console: Console, names: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
@@ -129,8 +138,8 @@ def _over(verdict: str, versions: list[str | None]) -> str:
     return " ".join([verdict, *sorted({version for version in versions if version})])
 
 
-def _style(value: Any) -> str:
-    return STYLES.get(value.split(" ")[0], "") if isinstance(value, str) else ""
+def _style(value: str) -> str:
+    return STYLES.get(value.split(" ", maxsplit=1)[0], "")
 
 
 def _shown(value: Any) -> str:

@@ -149,6 +149,4 @@ def _table(partners: Sequence[Partner], file: IO[bytes]) -> None:
 
 
 def _print(console: Any, names: Sequence[str], rows: Sequence[Sequence[str]], styles: Mapping[str, str]) -> None:
-    from rich.text import Text
-
-    show(console, names, [[Text(printable(cell), style=styles.get(cell, "")) for cell in row] for row in rows], ("Time", "MID", "Verdict"))
+    show(console, names, [[*map(printable, row)] for row in rows], lambda cell: styles.get(cell, ""), ("Time", "MID", "Verdict"))
