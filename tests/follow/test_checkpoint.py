@@ -41,7 +41,7 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_default_places(tmp_path: Path) -> None:
-    """It lies beside the output, else in the user's state folder, for nobody else to read; standard input has none."""
+    """It lies beside the output file, else in the user's state folder, for nobody else to read; standard input has none."""
     log, out = tmp_path / "mail.log", tmp_path / "out.jsonl"
     log.write_bytes(SAMPLE.read_bytes())
     run("--once", "--output", out, log, state=tmp_path / "state")
@@ -52,6 +52,9 @@ def test_default_places(tmp_path: Path) -> None:
     assert stat.S_IMODE(found.stat().st_mode) == 0o600
     run("--once", "-", stdin=SAMPLE.read_bytes(), state=tmp_path / "other")
     assert not (tmp_path / "other").exists()
+    run("--once", "--output", os.devnull, log, state=tmp_path / "device")
+    assert [path.name for path in (tmp_path / "device" / "esatls").glob("*.json")] == [found.name]
+    assert not os.path.exists(f"{os.devnull}.checkpoint")
     assert not [path for path in tmp_path.rglob("*") if path.suffix == ".tmp"]
 
 

@@ -25,7 +25,8 @@ class OtherVersionError(Exception):
 
 def default_path(log: str, output: str | None) -> str:
     """Return the default path of the checkpoint: beside the output file, or else in the user's state folder (XDG), which is created if necessary."""
-    if output not in (None, "-"):
+    # beside a pipe or a device there may be no room, as in /dev/fd
+    if output not in (None, "-") and (os.path.isfile(str(output)) or not os.path.exists(str(output))):
         return f"{output}.checkpoint"
     state = user_folder("XDG_STATE_HOME", ".local", "state")
     if state is None:
