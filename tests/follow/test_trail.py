@@ -256,6 +256,8 @@ def test_order_of_names(tmp_path: Path) -> None:
     assert names("mail.log-20261125-1795614425", "mail.log-20261125-1795614424") == ["mail.log-20261125-1795614424", "mail.log-20261125-1795614425"]
     assert names("mail-2026-11-25.log", "mail-20261124.log") == ["mail-20261124.log", "mail-2026-11-25.log"]
     assert names("mail.2.log", "mail.1.log", "mail.log") == ["mail.2.log", "mail.1.log", "mail.log"]
+    assert names("mail.log.202611", "mail.log.202610.gz", "mail.log") == ["mail.log.202610.gz", "mail.log.202611", "mail.log"]
+    assert names("mail.log-2026-11", "mail.log-2026-10") == ["mail.log-2026-10", "mail.log-2026-11"]
     assert names("mail.@20261125T101500.c", "mail.@20261124T101500.s") == ["mail.@20261124T101500.s", "mail.@20261125T101500.c"]
     assert names("mail.log.1", "mail.log-20261125") == ["mail.log.1", "mail.log-20261125"]
     # compressing: both are there for a while

@@ -1,6 +1,6 @@
 """The files that one log was rotated to, in the order in which they were written.
 
-They have logrotate's names (`mail.log.1`, `mail.log-20261125`, `mail-20261125.log`, `mail.1.log`, each perhaps with an ending such as `.gz`) or the
+They have logrotate's names (`mail.log.1`, `mail.log-20261125`, `mail-202611.log`, `mail.1.log`, each perhaps with an ending such as `.gz`) or the
 appliance's own (`mail.@20261125T101500.s`, `.c` for the one being written), and are in the log's folder or in a second one (`olddir`).
 """
 
@@ -14,8 +14,8 @@ from typing import NamedTuple
 _LOOKS = 50
 """The most looks at folders whose files are being renamed."""
 _PACKED = re.compile(r"\.(?:gz|bz2|xz|zst)$")
-_NUMBER = re.compile(r"[.](\d{1,6})")
-_DATE = re.compile(r"[-._](\d{4})-?(\d\d)-?(\d\d)((?:[-._T]?\d){0,20})", re.ASCII)
+_NUMBER = re.compile(r"[.](\d{1,5})")
+_DATE = re.compile(r"[-._](\d{4})-?(\d\d)(?:-?(\d\d)((?:[-._T]?\d){0,20}))?", re.ASCII)
 _OWN = re.compile(r"\.@(\d{8}T\d{6})\.[sc]", re.ASCII)
 
 
@@ -121,7 +121,7 @@ def _place(name: str, base: str) -> tuple[str, tuple[int, ...]] | None:
         if number:
             return "number", (-int(number[1]),)
         if date:
-            return "date", (int(date[1] + date[2] + date[3]), *(int(part) for part in re.findall(r"\d+", date[4])))
+            return "date", (int(date[1] + date[2] + (date[3] or "00")), *(int(part) for part in re.findall(r"\d+", date[4] or "")))
     log = base.split(".@", maxsplit=1)[0] if ".@" in base else stem
     own = _OWN.fullmatch(name[len(log) :]) if name.startswith(log + ".@") else None
     if own:
