@@ -677,6 +677,23 @@ def test_closed_pipe(tmp_path: pathlib.Path, command: str) -> None:
     assert process.returncode == 141
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes there are told otherwise")
+def test_input_that_does_not_wait() -> None:
+    """A pipe that was set not to wait, as some parents leave it, is read to its end all the same, however slowly it is filled."""
+    sample = SAMPLE.read_bytes()
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with subprocess.Popen([sys.executable, "-m", "esatls", "messages", "-"], stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        os.close(reading)
+        os.write(writing, sample[:2000])
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.5)
+        os.write(writing, sample[2000:])
+        os.close(writing)
+        out, err = process.communicate()
+    assert (process.returncode, len(records(out)), err.decode()) == (0, 3, f"{COUNTS}\n")
+
+
 def test_interrupt() -> None:
     """Ctrl-C ends at once, without a traceback."""
     with subprocess.Popen([sys.executable, "-m", "esatls", "messages", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -1,7 +1,8 @@
-"""Stand-ins for standard streams: for closed ones, so that using one is reported in one line, and for one that may write only a part."""
+"""The standard streams: stand-ins for closed ones, so that using one is reported in one line, and nothing is read or written only in part."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -41,11 +42,20 @@ class _Unbuffered(io.BufferedWriter):
         return written
 
 
+def _let_wait() -> None:
+    """Make the standard streams wait: where they do not, input ends when nothing has come yet, and output when nobody has read yet."""
+    for number in range(3):
+        with contextlib.suppress(AttributeError, OSError):  # not on every system; closed
+            if not os.get_blocking(number):
+                os.set_blocking(number, True)
+
+
 def stand_in() -> None:
-    """Replace closed streams: using one raises an `OSError` that names it. Text for a closed standard error is dropped.
+    """Replace closed streams: using one raises an `OSError` that names it. Text for a closed standard error is dropped. The others wait.
 
     With PYTHONUNBUFFERED, standard output is a raw stream, which drops the rest if a disk or a pipe takes only a part: replace it too.
     """
+    _let_wait()
     if sys.stdout is not None and isinstance(sys.stdout.buffer, io.RawIOBase):
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
         sys.stdout = io.TextIOWrapper(_Unbuffered(sys.stdout.detach()), encoding=encoding, errors=errors, write_through=True)
