@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 from datetime import datetime, timedelta, timezone
@@ -11,6 +12,7 @@ import esatls
 import pytest
 from esatls.errors import InputError, UsageError, WrongTypeError
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, MESSAGE_FIELDS
+from esatls.lines.sources import Reader, Source
 
 from tests import terminal
 from tests.core.support import ROOT
@@ -74,6 +76,31 @@ def test_what_is_wrong(tmp_path: pathlib.Path) -> None:
     for year in (0, 26, 99_999):
         with pytest.raises(UsageError, match="not a year"):
             esatls.read(SAMPLE, year=year)
+
+
+def test_a_file_that_is_cut_while_it_is_read(tmp_path: pathlib.Path) -> None:
+    """A file that is truncated, or replaced by a shorter one, before it was read to the end that it had is a problem; one that grows is not."""
+    log = tmp_path / "mail.log"
+    content = SAMPLE.read_bytes() * 100
+    said = f"{log}: was truncated or replaced while it was read"
+
+    def told(end: int | None, then: bytes) -> list[str]:
+        problems: list[str] = []
+        log.write_bytes(content)
+        reader = Reader(Source(str(log)), problems.append, 0, end)
+        blocks = reader.blocks()
+        next(blocks)
+        log.write_bytes(then)
+        assert len([*blocks]) < len(content)
+        reader.close()
+        return problems
+
+    assert told(None, b"") == told(None, content[:1000]) == told(len(content), content[:1000]) == [said]
+    assert told(None, content) == told(None, content + content) == told(len(content), content) == []
+    problems: list[str] = []
+    with contextlib.closing(Reader(Source(str(log)), problems.append, 0, len(content) + 1)) as reader:
+        assert b"".join(reader.blocks()) == content
+    assert problems == [said]
 
 
 def test_a_path_that_cannot_be_one() -> None:

@@ -177,6 +177,7 @@ class Reader:
         self.warn = warn
         self.left = None if end is None else end - start
         self.raw: IO[bytes] = sys.stdin.buffer if source.path == "-" else open(source.path, "rb")  # noqa: SIM115 - closed by close()
+        self._end = _size(self.raw) if end is None else end
         head = b"" if source.path == "-" and start else _peek(self.raw)
         opener = None if start else opener_of(head)
         self.file: Any = self.raw if opener is None else opener(self.raw)
@@ -255,9 +256,26 @@ class Reader:
             self.warn(f"{self.source.name}: is incomplete or damaged: {str(error) or type(error).__name__}")
             self.left = 0
             return b""
+        if not data and self.file is self.raw:
+            self._tell_if_cut()
         if self.left is not None:
             self.left -= len(data)
         return data
+
+    def _tell_if_cut(self) -> None:
+        """Warn if the file ends before the end that it had: it was truncated or replaced while it was read."""
+        if self.position() < self._end:
+            self.warn(f"{self.source.name}: was truncated or replaced while it was read")
+            self._end = self.left = 0
+
+
+def _size(file: IO[bytes]) -> int:
+    """Return the size of a file; 0 for a pipe or a device."""
+    try:
+        told = os.fstat(file.fileno())
+    except (OSError, ValueError):
+        return 0
+    return told.st_size if stat.S_ISREG(told.st_mode) else 0
 
 
 def _peek(file: IO[bytes]) -> bytes:
