@@ -340,6 +340,38 @@ def test_child_on_the_connection_of_its_parent() -> None:
     assert [(record["mid"], record["received"]) for record in run.records()] == [(14, "encrypted"), (15, "encrypted")]
 
 
+def test_child_that_is_emitted_before_its_parent() -> None:
+    """A message from which another one was made was accepted, also where that one was emitted, and is remembered no longer."""
+    lines = stamped(
+        *RECEIVED,
+        (2, "MID 14 rewritten to MID 15 by antivirus"),
+        (3, "Message finished MID 15 done"),
+        *(other(seconds) for seconds in range(15, 500)),
+        (500, "Message finished MID 14 aborted"),
+    )
+    run = Run().read(lines)
+    assert run.mids() == [15]
+    assert "15" not in run.held.hosts[""].messages
+    again = Run()
+    again.stream.restore(run.stream.state())
+    thaw(again.held, json.loads(json.dumps(freeze(run.held))))
+    same(run.told + again.end().told, whole(lines))
+    assert [(record["mid"], record["received"]) for record in again.records()] == [(14, "encrypted")]
+
+
+def test_child_made_after_its_parent_was_emitted() -> None:
+    """A message that was given up and emitted was accepted after all, as another one is made from it: that one was received as the log says."""
+    lines = stamped(
+        *RECEIVED,
+        (2, "Message finished MID 14 aborted"),
+        *(other(seconds) for seconds in range(3, 20)),
+        (20, "MID 14 rewritten to MID 15 by antivirus"),
+    )
+    run = Run().read(lines).end()
+    assert [(record["mid"], record["received"]) for record in run.records()] == [(14, "none"), (15, "encrypted")]
+    assert run.told[1] in whole(lines)
+
+
 def test_child_that_bounces_where_its_parent_passed() -> None:
     """A child bounces over the connection that its parent went over: mail passed on it, also where the parent was emitted before."""
     lines = stamped(

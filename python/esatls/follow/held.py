@@ -448,6 +448,7 @@ class Held:
             item.note_past()
             item.heritages = heritages_of(appliance, key)
             item.keep_essence(appliance.messages_of(key)[0])
+            held.accept_parents(item)
         needed = item.needed()
         free = held.release(key, item.refs - needed)
         item.refs &= needed

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import CODE, KEY, MESSAGES, RECEIVING, TIME, MessageFinished, position
+from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, RECEIVING, TIME, Lineage, MessageFinished, position
 from esatls.follow.stretches import Stretches
 from esatls.verdicts.closure import decisive, essential
-from esatls.verdicts.facts import ENDS, OPENS, bears_witness, passes, refs
+from esatls.verdicts.facts import ENDS, INTERNAL, OPENS, bears_witness, passes, refs
 from esatls.verdicts.heritage import opening_of
 from esatls.verdicts.lives import SAME_OPENING, split, starts_of_connection
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from esatls.verdicts.message import Message
 
 _END = position("message_end", MessageFinished)
+_PARENT = position("parent_mid", Lineage)
 _FEW = 6
 """So many uses of one connection are kept without checking whether some can be dropped."""
 _LEAST = 64
@@ -230,6 +231,13 @@ class OpenHost:
             facts = self.messages[mid].facts
             looked_at.append(len(facts))
             yield from (fact[TIME] for fact in facts if (side, key) in refs(fact))
+
+    def accept_parents(self, item: OpenMessage) -> None:
+        """Keep that the messages that one was made from were accepted; it will not need them any more, nor show it."""
+        for fact in item.facts:
+            parent = self.messages.get(fact[_PARENT]) if fact[CODE] in MAKES - INTERNAL else None
+            if parent is not None and parent.behind is None and parent.emitted != "finished":
+                parent.facts["message_accepted", fact[TIME], fact[_PARENT], None] = None
 
     def knows(self, mid: str, heritages: Heritages) -> None:
         """Keep what a message passes on to its children, until a line comes that may change it."""

@@ -26,7 +26,7 @@ from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import Stamps
 from esatls.verdicts import lives
 from esatls.verdicts.connection import CONTRADICTION, Connection, results_stated, stated_by, stated_of
-from esatls.verdicts.facts import GIVEN_UP, GOES_ON, OPENS, Store
+from esatls.verdicts.facts import GIVEN_UP, GOES_ON, INTERNAL, OPENS, Store
 from esatls.verdicts.message import Message, domain_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from esatls.verdicts.connection import Summary
     from esatls.verdicts.record_types import MessageRecord
 
-_INTERNAL = frozenset({"notification", "bounce"})
 _ICID = position("icid", MessageStarted, MessageSender, MessageRecipient, Consolidated)
 _DCID = position("dcid", Delivery, Try)
 _DCID_STATED = position("dcid", Consolidated)
@@ -113,7 +112,7 @@ class Appliance:
 
     def _note_children(self, facts: Sequence[Fact]) -> None:
         for fact in facts:
-            if fact[CODE] in MAKES and fact[CODE] not in _INTERNAL:
+            if fact[CODE] in MAKES and fact[CODE] not in INTERNAL:
                 self._made.setdefault(fact[_PARENT], []).append(fact)
 
     def _note_uses(self, message: Message, *, is_given_up: bool = False) -> None:
@@ -284,7 +283,7 @@ class Appliance:
     def parent(self, message: Message) -> Message | None:
         """Return the message that this one has its content from, if the log shows it."""
         origin = message.origin
-        if origin is None or origin.parent_mid is None or origin.code in _INTERNAL:
+        if origin is None or origin.parent_mid is None or origin.code in INTERNAL:
             return None
         parent = (self._quarantined(origin.parent_mid, origin.time) if origin.code == "released" else None) or self.message(origin.parent_mid, origin.time)
         return None if parent is None or parent.made_after(origin.time) else parent
@@ -299,6 +298,15 @@ class Appliance:
         return found[rested[at - 1]] if at else None
 
     def _receive(self, message: Message) -> tuple[str, MessageRecord]:
+        verdict, found = self.came(message)
+        if message.gave_up and self.is_given_up(message):
+            for name in _OF_THE_VERDICT:
+                found.pop(name, None)  # type: ignore[misc]
+            return "none", found
+        return verdict, found
+
+    def came(self, message: Message) -> tuple[str, MessageRecord]:
+        """Return how one message was received if it was accepted, and the fields that come with it."""
         found: MessageRecord = {}
         verdict = "unknown"
         begun, origin = message.begun, message.origin
@@ -310,7 +318,7 @@ class Appliance:
             # the connection over which a quarantine returns a message says nothing about how it arrived
             found["icid"] = int(icid)
             verdict = self._over(icid, time, message.mid, found)
-        elif origin is not None and origin.code in _INTERNAL:
+        elif origin is not None and origin.code in INTERNAL:
             verdict = "internal"
         elif origin is not None:
             verdict = self._inherited(message, origin, found)
@@ -320,10 +328,6 @@ class Appliance:
             verdict = _received_by_records(verdict, message, found)
         if message.flow is not None:
             found["mail_flow"] = MAIL_FLOW[message.flow]
-        if message.gave_up and self.is_given_up(message):
-            for name in _OF_THE_VERDICT:
-                found.pop(name, None)  # type: ignore[misc]
-            return "none", found
         return verdict, found
 
     def _is_own(self, start: MessageStarted, message: Message) -> bool:

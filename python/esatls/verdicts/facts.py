@@ -53,6 +53,8 @@ ENDS = frozenset({"message_finished", "message_aborted"})
 """Codes of facts that a message ends with."""
 GOES_ON = frozenset({"rewritten", "released"})
 """Codes of facts that replace a message by another one, to the same people."""
+INTERNAL = frozenset({"notification", "bounce"})
+"""Codes of facts that make a message of the appliance itself, which carries no content of the one that it is about."""
 TRIES = frozenset({"delivery_bounced", "delivery_delayed"})
 """Codes of facts that name a connection over which no message passed."""
 GIVEN_UP = "given_up"

@@ -38,6 +38,9 @@ def heritages_of(appliance: Appliance, mid: str) -> Heritages:
     found: Heritages = {}
     for message in appliance.messages_of(mid)[1].values():
         verdict, received = appliance.received(message)
+        if verdict == "none":
+            # a message made from it will show that it was accepted
+            verdict, received = appliance.came(message)
         complete(appliance, message)
         sender = message.sender()
         found[opening_of(message)] = Heritage(verdict, received, sender, message.recipients, message.message_id, message.subject)
