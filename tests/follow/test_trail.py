@@ -287,6 +287,44 @@ def test_compressed_while_away(log: Log, ending: str) -> None:
     assert reading.warnings == []
 
 
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("ending", PACKED)
+@pytest.mark.parametrize("bytes_kept", [None, 8])
+def test_compressed_without_a_line(log: Log, ending: str, bytes_kept: int | None, *, down: bool) -> None:
+    """An empty log that was rotated and compressed has nothing to read; neither has a file that breaks off at its beginning, with a warning."""
+    reading = Reading(log.path)
+    reading.more()
+    log.rename()
+    for _ in range(2):
+        empty = log.rename()
+        empty.with_name(empty.name + ending).write_bytes(PACKED[ending](b"")[:bytes_kept])
+        empty.unlink()
+        if down:
+            reading.again()
+        assert reading.more().strip(b"|") == b""
+    log.write(b"new\n")
+    if down:
+        reading.again()
+    assert reading.more().strip(b"|") == b"new\n"
+    assert all("incomplete or damaged" in warning for warning in reading.warnings)
+    assert bool(reading.warnings) == (bytes_kept is not None)
+
+
+def test_empty_until_it_is_copied_and_truncated(log: Log) -> None:
+    """Lines that are written to an empty log and rotated away are found when the log is empty again."""
+    os.truncate(log.path, 0)
+    os.utime(log.path, (1, 1))
+    reading = Reading(log.path)
+    assert reading.more() == b""
+    log.write(b"before\n")
+    os.utime(log.path, (2, 2))
+    log.copy_and_truncate()
+    assert reading.more() == b"before\n"
+    log.write(b"after\n")
+    assert reading.more() == b"|after\n"
+    assert reading.warnings == []
+
+
 @pytest.mark.parametrize("ending", PACKED)
 def test_compressed_file_that_is_broken(log: Log, ending: str) -> None:
     """A compressed file that breaks off is read as far as it goes, with a warning."""

@@ -162,7 +162,7 @@ class Trail:
         empty = not current.head
         opened = current.changed
         data = current.read()
-        if data and empty and self._open_missed(current, opened):
+        if empty and (data or current.changed != opened) and self._open_missed(current, opened):
             return None
         if data:
             return data
@@ -213,7 +213,7 @@ class Trail:
                 opened.close()
                 raise MovedError
         if self.current is not None:
-            if not opened.head:
+            if not opened.head and opened.packed is None:
                 # truncated since it was looked at: its content is in a copy now
                 opened.close()
                 raise MovedError
