@@ -390,6 +390,33 @@ def test_child_that_bounces_where_its_parent_passed() -> None:
     assert [record["deliveries"][0]["verdict"] for record in run.records()] == ["cleartext", "cleartext"]
 
 
+def test_id_that_is_used_again_at_once() -> None:
+    """A message whose id belonged to one that ended seconds before is emitted when it ends itself, with all its lines."""
+    lines = stamped(
+        *RECEIVED,
+        *DELIVERED,
+        (9, "Start MID 14 ICID 6"),
+        *(other(seconds) for seconds in range(10, 60)),
+        (60, "MID 14 ICID 6 From: <carol@example.com>"),
+        (60, "Message done DCID 9 MID 14 to RID [0]"),
+        (60, "Message finished MID 14 done"),
+        *(other(seconds) for seconds in range(61, 80)),
+    )
+    run = Run().read(lines)
+    assert [(record["icid"], record["last_seen"][-9:]) for record in run.records()] == [(5, "10:00:03Z"), (6, "10:01:00Z")]
+    same(run.end().told, whole(lines))
+    assert run.held.late == 0
+
+
+def test_id_that_is_used_again_and_again_at_once() -> None:
+    """Of messages with one id, seconds apart, a few are emitted together, and none is lost."""
+    texts = [((7 * number, f"Start MID 14 ICID {5 + number}"), (7 * number + 1, "Message finished MID 14 done")) for number in range(600)]
+    lines = [line for two in texts for line in stamped(*two)]
+    run = Run().read(lines)
+    assert len(run.held.hosts[""].messages["14"].facts) < 2 * HOLD / 7 + 50
+    same(run.end().told, whole(lines))
+
+
 def test_bounce_waits_for_its_connection() -> None:
     """A bounce is told when its connection is closed: a message that passes over it later decides how that was."""
     bounced = (

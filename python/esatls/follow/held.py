@@ -264,8 +264,8 @@ class Held:
 
     def _learn(self, host: str, key: str, item: OpenMessage, fact: Fact) -> None:
         held = self.hosts[host]
-        item.facts[fact] = None
         item.mark(fact, self._now())
+        item.facts[fact] = None
         if held.has_chains:
             held.doubt_by(fact)
         for ref in refs(fact):
@@ -297,8 +297,8 @@ class Held:
         item.ended = None
         late, item.fresh = item.fresh, []
         for fact in late:
-            item.facts[fact] = None
             item.mark(fact, self._now())
+            item.facts[fact] = None
         for fact in item.facts:
             for ref in refs(fact):
                 held.hold(key, item, ref)

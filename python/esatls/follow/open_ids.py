@@ -24,6 +24,8 @@ _END = position("message_end", MessageFinished)
 _PARENT = position("parent_mid", Lineage)
 _FEW = 6
 """So many uses of one connection are kept without checking whether some can be dropped."""
+_MOST_OPENINGS = 10
+"""So many messages with one id, each begun within seconds of the end of the one before, are emitted together."""
 _LEAST = 64
 """So many facts of one connection are kept without checking whether some can be dropped."""
 
@@ -133,11 +135,17 @@ class OpenMessage:
         self.queue = ""
 
     def mark(self, fact: Fact, now: Time) -> None:
-        """Note what a fact changes about how long the message is held."""
+        """Note what a fact changes about how long the message is held, before it is added."""
         if fact[CODE] in ENDS and self.ended is None:
             self.ended = now
         elif fact[CODE] == "message_quarantined":
             self.quarantined = True
+        elif self.ended is not None and fact[CODE] == "message_started" and self.begins_anew(fact) and self._openings() < _MOST_OPENINGS:
+            # the new one goes on
+            self.ended = None
+
+    def _openings(self) -> int:
+        return sum(fact[CODE] in OPENS for fact in self.facts)
 
     def begins_anew(self, fact: Fact) -> bool:
         """Tell whether a fact begins another message with the same id."""
