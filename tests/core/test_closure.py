@@ -421,6 +421,22 @@ def test_an_event_that_names_a_connection_without_a_delivery() -> None:
     assert (sorted_lines(silent.messages), sorted_lines(silent.connections), silent.carried.dumps()) == (*expected, [])
 
 
+def test_an_event_of_a_message_that_was_given_up() -> None:
+    """It ends no silence of its connection, like every event, also where another process has the line that shows that the message was accepted."""
+    event = "CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
+    lines = [
+        f"Tue Mar  5 10:00:00 2024 {event}ESAMID=7 ESAICID=5 act=DELIVERED ESATLSInConnStatus=Failure",
+        f"Wed Mar  6 10:00:00 2024 {event}ESAMID=8 ESAICID=5 act=ABORTED",
+        "Thu Mar  7 10:00:01 2024 Info: Start MID 7 ICID 5",
+        f"Thu Mar  7 10:00:02 2024 {event}ESAMID=8 ESADCID=6 act=BOUNCED",
+    ]
+    expected = whole(read_facts(lines)[0])
+    assert [(one["mid"], one["received"]) for one in map(json.loads, expected[0])] == [(7, "cleartext"), (7, "cleartext"), (8, "unknown")]
+    assert [one["messages"] for one in map(json.loads, expected[1])] == [2]
+    for cut in range(1, len(lines)):
+        assert_same(by_shares([read_facts(lines[:cut])[0], read_facts(lines[cut:])[0]]), expected)
+
+
 def test_little_is_carried() -> None:
     """In an ordinary hour nearly all is over within it: what goes on is a few facts."""
     lines = generate(5, 1500, 1, "realistic").lines

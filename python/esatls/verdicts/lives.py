@@ -10,7 +10,7 @@ import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import CODE, MAKES, TIME, ConnectionOpened, position
+from esatls.extraction.fact_types import CEF, CODE, MAKES, TIME, ConnectionOpened, position
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,8 +33,6 @@ FINISHED_SILENCE = 24 * 3600
 
 OPENED = frozenset({"connection_opened"})
 """Codes of facts that a connection begins with."""
-_WRITTEN_LATER = frozenset({"cef", "cef_tls"})
-"""Codes of facts with the time of a consolidated event, which is written when its message leaves, perhaps days after the connection."""
 
 
 def starts_of_connection(facts: Iterable[Fact], uses: Iterable[Fact]) -> list[Time]:
@@ -57,7 +55,8 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
         quarantined |= code == "message_quarantined"
         if time is not None:
             times.append(time)
-            if code not in _WRITTEN_LATER:
+            # a consolidated event is written when its message leaves, perhaps days after the connection
+            if fact[-1] != CEF:
                 spoken.append(time)
             if code in openings:
                 opened.append((time, code in MAKES, (fact[_PEER] or "") if code == "connection_opened" else ""))
