@@ -199,6 +199,43 @@ def test_ids_that_were_used_again(tmp_path: pathlib.Path) -> None:
     assert [[[line["line"] for line in hop["lines"]] for hop in story["messages"][0]["hops"]] for story in stories] == [[[1], [2]], [[], [3]]]
 
 
+def test_a_release_after_the_id_was_used_again(tmp_path: pathlib.Path) -> None:
+    """The line of a release is shown with the message that was in the quarantine, and not with a later one that had its id."""
+    rows = [
+        ("05", "Start MID 10 ICID 1"),
+        ("05", 'MID 10 quarantined to "Policy" (message filter:big)'),
+        ("05", "Message finished MID 10 done"),
+        ("12", "Start MID 10 ICID 2"),
+        ("12", "Message finished MID 10 done"),
+        ("13", "EUQ: Reinjected MID 10 as MID 11"),
+    ]
+    path = tmp_path / "mail.log"
+    path.write_text("".join(f"2026-03-{day}T10:00:00Z esa1 mail_logs: Info: {text}\n" for day, text in rows), encoding="utf-8")
+    stories = [[(one["mid"], places(one["hops"][1])) for one in story["messages"]] for story in traced(10, path)]
+    assert stories == [
+        [(10, [(1, False), (2, False), (3, False), (6, False)]), (11, [(6, True)])],
+        [(10, [(4, False), (5, False)])],
+    ]
+
+
+def test_data_that_was_read_over_tls(tmp_path: pathlib.Path) -> None:
+    """What shows that TLS was up is a line about another message, if its data was read by then; other such lines of strangers are left out."""
+    path = log(
+        tmp_path,
+        "Start MID 10 ICID 1",
+        "MID 10 ICID 1 TLS read 126 bytes (0.0 seconds)",
+        "Start MID 11 ICID 1",
+        "Start MID 12 ICID 1",
+        "MID 12 ICID 1 TLS read 126 bytes (0.0 seconds)",
+    )
+    found = [traced(mid, path)[0]["messages"][0]["hops"] for mid in (10, 11, 12)]
+    assert [(hops[0]["verdict"], places(hops[0]), places(hops[1])) for hops in found] == [
+        ("encrypted", [(2, True)], [(1, False)]),
+        ("encrypted", [(2, True)], [(3, False)]),
+        ("encrypted", [(2, True), (5, True)], [(4, False)]),
+    ]
+
+
 @pytest.mark.parametrize(
     ("stated", "verdict", "conflict", "deciding"),
     [

@@ -95,7 +95,7 @@ def _member(appliance: Appliance, message: Message, role: str) -> Member:
     return member
 
 
-def _parent(appliance: Appliance, message: Message) -> Message | None:
+def parent_of(appliance: Appliance, message: Message) -> Message | None:
     """Return the message from which a message was made, even if the new one (a bounce, a notification) carries none of its content."""
     origin = message.origin
     if origin is None or origin.parent_mid is None:
@@ -107,11 +107,11 @@ def _parent(appliance: Appliance, message: Message) -> Message | None:
 def _ancestors(match: Member) -> list[Member]:
     found: list[Member] = []
     seen = {id(match.message)}
-    message = _parent(match.appliance, match.message)
+    message = parent_of(match.appliance, match.message)
     while message is not None and id(message) not in seen:
         seen.add(id(message))
         found.insert(0, _member(match.appliance, message, PARENT))
-        message = _parent(match.appliance, message)
+        message = parent_of(match.appliance, message)
     return found
 
 
@@ -120,7 +120,7 @@ def _children(appliance: Appliance) -> dict[int, list[Message]]:
     found: dict[int, list[Message]] = {}
     for mid in in_order(appliance.stores[MESSAGES]):
         for message in appliance.lives_of(mid):
-            parent = _parent(appliance, message)
+            parent = None if message.origin is None else parent_of(appliance, message)
             if parent is not None:
                 found.setdefault(id(parent), []).append(message)
     return found

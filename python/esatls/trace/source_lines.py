@@ -10,6 +10,7 @@ from esatls.extraction.match import event_of
 from esatls.extraction.stream import Counts
 from esatls.lines.clock import parse_rfc3339
 from esatls.parallel import Options, Part, read
+from esatls.trace.family import parent_of
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances, key_of
 
@@ -109,6 +110,9 @@ class _Finder:
         owners = {*self._messages_of(host, event, time)}
         if "mid" not in event or event["esa_event"] == "consolidated_event":
             owners |= {*self._connections_of(host, event, time)}
+        elif event["esa_event"] == "tls_read":
+            # it is about the connection, also for the other messages on it
+            owners = {*self._connections_of(host, event, time)} or owners
         if not owners:
             return
         number = 0 if self._stream is None else self._stream.at
@@ -120,11 +124,14 @@ class _Finder:
             self.found.setdefault(owner, []).append(line)
 
     def _messages_of(self, host: str, event: EventRecord, time: Time | None) -> Iterable[int]:
-        for name in ("mid", "parent_mid"):
-            mid = str(event.get(name, ""))
-            for member in self._messages.get((host, mid), ()):
-                if member.appliance.message(mid, time) is member.message:
-                    yield id(member.message)
+        mid, parent = str(event.get("mid", "")), str(event.get("parent_mid", ""))
+        for member in self._messages.get((host, mid), ()):
+            if member.appliance.message(mid, time) is member.message:
+                yield id(member.message)
+        for member in self._messages.get((host, parent), ()):
+            child = member.appliance.message(mid, time)
+            if child is not None and parent_of(member.appliance, child) is member.message:
+                yield id(member.message)
 
     def _connections_of(self, host: str, event: EventRecord, time: Time | None) -> Iterable[int]:
         for side, name in _SIDES:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from esatls.extraction.fact_types import CODE, KEY, MAKES, RECEIVING
-from esatls.verdicts.connection import ATTEMPTS
+from esatls.extraction.fact_types import CODE, KEY, MAKES, RECEIVING, TlsRead
+from esatls.verdicts.connection import ATTEMPTS, is_over_tls
 from esatls.verdicts.record_types import DeliveryRecord, MessageRecord
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Col
         hop["why"], decides = _why(passage.connection, hop, passage, member.message.mid)
         if hop["verdict"] == "none":
             hop["why"], decides = _NO_CONNECTION["none"], frozenset()
-        hop["lines"] = _told(lines.get(id(passage.connection), ()), decides)
+        hop["lines"] = _told(_about(lines.get(id(passage.connection), ()), member.message.mid, decides), decides)
         return cast("Hop", hop)
     if "from_mid" in hop and "parent_mid" in record:
         hop["why"] = f"the verdict of MID {hop['from_mid']}, which it was made from ({record['mid_relation']})"
@@ -130,10 +130,15 @@ def _delivery(member: Member, passage: Passage, own: Sequence[Line], lines: Mapp
         hop["lines"] = _told(mine, [fact for line in mine for fact in line.facts if fact[CODE] == "cef"])
         return cast("Hop", hop)
     hop["why"], decides = _why(passage.connection, attempt, passage, member.message.mid)
-    theirs = () if id(passage.connection) in shown else lines.get(id(passage.connection), ())
+    theirs = () if id(passage.connection) in shown else _about(lines.get(id(passage.connection), ()), member.message.mid, decides)
     shown.add(id(passage.connection))
     hop["lines"] = _told(sorted({line.place: line for line in (*theirs, *mine)}.values(), key=lambda line: (line.time or 0, line.place)), decides)
     return cast("Hop", hop)
+
+
+def _about(lines: Sequence[Line], mid: str, decides: frozenset[Fact]) -> list[Line]:
+    """Return the lines about a connection; of those that are about another message on it, only those that decide."""
+    return [line for line in lines if line.event.get("mid") in (None, int(mid)) or not decides.isdisjoint(line.facts)]
 
 
 def _is_of(line: Line, attempt: Mapping[str, Any]) -> bool:
@@ -152,6 +157,8 @@ def _why(connection: Connection, told: Mapping[str, Any], passage: Passage, mid:
     is_stated = view.is_stated or verdict != "cleartext"
     evidence = frozenset(connection.evidence(verdict, is_stated=is_stated, records=connection.records_of(mid)))
     codes = {fact[CODE] for fact in evidence}
+    if codes == {"tls_read"}:
+        evidence = frozenset(fact for fact in evidence if is_over_tls(TlsRead(*fact), passage.time, mid))
     if verdict == "unknown":
         if connection.opened is None:
             return "the log does not show the opening of the connection", evidence

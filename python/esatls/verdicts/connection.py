@@ -309,10 +309,6 @@ class Connection:
         """Return what consolidated events state for one message: a sender may start TLS between two messages, a delivery starts it before all."""
         return self.own.get(mid or "", None if self.side == RECEIVING else self.rest.stated)
 
-    def _is_read(self, time: Time | None, mid: str | None) -> bool:
-        """Tell whether a line shows that TLS was up for mail: its own data was read over TLS, or that of another message by then."""
-        return any((read.mid == mid and mid is not None) or _when(read.time, time) != _AFTER for read in self.rest.reads)
-
     def _by_text(self, time: Time | None, mid: str | None) -> View:
         if self.is_disputed:
             return View("unknown")
@@ -320,7 +316,7 @@ class Connection:
             return self.up
         rest = self.rest
         unverified, attempt, other, socket = rest.unverified, rest.attempt, rest.other, rest.late_socket
-        is_read = self._is_read(time, mid)
+        is_read = any(is_over_tls(read, time, mid) for read in rest.reads)
         if unverified is not None and _when(unverified.time, time) != _AFTER:
             return View("unknown", reason=unverified.tls_reason)
         if attempt is not None:
@@ -529,6 +525,11 @@ def _when(time: Time | None, mail: Time | None) -> int:
         return _SAME_SECOND
     one, other = _second(time), _second(mail)
     return _BEFORE if one < other else _AFTER if one > other else _SAME_SECOND
+
+
+def is_over_tls(read: TlsRead, time: Time | None, mid: str | None) -> bool:
+    """Tell whether a line shows that TLS was up for mail: its own data was read over TLS, or that of another message by then."""
+    return (read.mid == mid and mid is not None) or _when(read.time, time) != _AFTER
 
 
 def stated_of(side: int, event: Consolidated) -> tuple[str | None, str | None, str | None]:
