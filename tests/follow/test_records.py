@@ -372,6 +372,15 @@ def test_child_made_after_its_parent_was_emitted() -> None:
     assert run.told[1] in whole(lines)
 
 
+def test_child_of_an_earlier_message_that_is_still_held() -> None:
+    """A message is made from one whose id is used again later, before either was emitted: the earlier one was accepted."""
+    event = CONSOLIDATED.format(second=0, serial="AAAA1111-EXAMPLE", mid=14, status="Success").replace("DELIVERED", "ABORTED").replace(" ESADCID=9", "")
+    lines = [event, *stamped((1, "MID 14 rewritten to MID 15 by antivirus"), (7200, "Start MID 14 ICID 6"))]
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert sorted((record["mid"], record["received"]) for record in run.records()) == [(14, "encrypted"), (14, "unknown"), (15, "encrypted")]
+
+
 def test_child_that_bounces_where_its_parent_passed() -> None:
     """A child bounces over the connection that its parent went over: mail passed on it, also where the parent was emitted before."""
     lines = stamped(

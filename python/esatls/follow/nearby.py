@@ -67,7 +67,10 @@ class Nearby:
     def children(self, mid: str) -> Iterable[str]:
         """Return the messages that were made from a message; some need an earlier one with its id, which is forgotten."""
         item = self.held.messages.get(mid)
-        begun = min((fact[TIME] for fact in item.facts if fact[CODE] in OPENS and fact[TIME] is not None), default=LONG_AGO) if item else LONG_AGO
+        facts = () if item is None else item.facts
+        begun = LONG_AGO
+        if any(fact[CODE] in OPENS for fact in facts):
+            begun = min((fact[TIME] for fact in facts if fact[TIME] is not None), default=LONG_AGO)
         return [child for child in self.held.children(mid) if self._made_from(child, mid) >= begun - LATE_LINEAGE]
 
     def _made_from(self, child: str, mid: str) -> Time:
