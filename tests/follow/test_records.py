@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections import Counter
+from datetime import datetime, timezone
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -297,6 +298,31 @@ def test_quarantined() -> None:
     run.read(stamped((9000, "EUQ: Reinjected MID 14 as MID 15"), (9000, "Message finished MID 15 done"))).end()
     assert [(record["mid"], record["received"]) for record in run.records()] == [(14, "encrypted"), (15, "encrypted")]
     assert run.records()[1]["received_from_mid"] == 14
+
+
+@pytest.mark.parametrize("days", [2, 20])
+def test_goes_on_after_the_end(days: int) -> None:
+    """What was unfinished when the input ended is written again once it is finished, also days later, and not before."""
+    held = ((2, 'MID 14 quarantined to "Policy" (message filter:big)'),) if days > 2 else ()
+    hours = [hours_on(*other(0), hour=hour) for hour in range(1, days * 24)]
+    lines = [*stamped(*RECEIVED, *held, (3, "ICID 5 close")), *hours, *(hours_on(seconds, text, hour=days * 24) for seconds, text in DELIVERED)]
+    told: list[str] = []
+    run = Run()
+    for start, end in zip([0, 6, 20, 40], [6, 20, 40, len(lines)]):
+        state = json.loads(json.dumps([freeze(run.held), run.stream.state()]))
+        run = Run()
+        run.stream.restore(state[1])
+        thaw(run.held, state[0])
+        told += run.read(lines[start:end]).end().told
+        assert run.held.unfinished() == 0
+    assert told[1:] == whole(lines)
+    assert [json.loads(line)["delivered"] for line in told] == ["none", "encrypted"]
+
+
+def hours_on(seconds: int, text: str, *, hour: int) -> str:
+    """Return a native line, so many hours and seconds after 10:00:00."""
+    stamp = datetime.fromtimestamp(START + 3600 * hour + seconds, timezone.utc)
+    return f"{stamp:%a %b %e %H:%M:%S %Y} Info: {text}"
 
 
 def test_child_of_an_earlier_message_with_the_same_id() -> None:

@@ -117,13 +117,12 @@ def follow(
     follower.run()
     if not options["quiet"]:
         held = follower.held
-        sizes = held.sizes()
-        still = sizes["open"] + sizes["parked"] + sizes["settling"]
         waiting = len(follower.stream.state()["held_lines"])
         rest = f", {waiting} incomplete" if waiting else ""
         many = sum(one.ids for one in held.contradictions.found())
         mixed = f", {many:,} contradictory ids" if many else ""
-        click.echo(f"{follower.stream.counts}{rest}; {held.emitted:,} messages written, {still:,} unfinished, {held.late:,} late lines{mixed}", err=True)
+        written = f"{held.emitted:,} messages written, {held.unfinished():,} unfinished, {held.late:,} late lines"
+        click.echo(f"{follower.stream.counts}{rest}; {written}{mixed}", err=True)
     if follower.stopped:
         import signal
 

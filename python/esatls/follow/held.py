@@ -192,19 +192,25 @@ class Held:
         return self.clock.now + self._ahead
 
     def end(self) -> None:
-        """Emit all open messages as they are."""
-        for name in ("late", "settling", "open", "parked"):
+        """Emit all open messages as they are. They stay open: another run may go on with the log."""
+        for name in ("late", "settling"):
             queue = self.queues[name]
             while queue:
                 host, _, key = next(iter(queue))
-                if name == "late":
-                    self._message_due(name, host, key, forced=True)
-                else:
-                    self._emit(host, key)
+                self._message_due(name, host, key, forced=True)
+        for host, key in self._not_emitted("open", "parked"):
+            self._emit(host, key)
         for host, held in self.hosts.items():
             for side, connections in enumerate(held.connections):
                 for key, item in connections.items():
                     self._look_at(host, side, key, item)
+
+    def _not_emitted(self, *names: str) -> list[tuple[str, str]]:
+        return [(host, key) for name in names for host, _, key in self.queues[name] if not self.hosts[host].messages[key].emitted]
+
+    def unfinished(self) -> int:
+        """Return how many messages wait for their record to be emitted."""
+        return len(self._not_emitted("settling", "open", "parked"))
 
     def sizes(self) -> dict[str, int]:
         """Return how many ids are in each queue, and how many facts are held in total (`facts`)."""
@@ -378,15 +384,18 @@ class Held:
                 self._wait("settling", host, MESSAGES, key, item)
             else:
                 self._emit(host, key)
+                self._remember(host, key, item)
         elif name in ("open", "parked"):
-            self._emit(host, key)
+            if not item.emitted:
+                self._emit(host, key)
+            self._remember(host, key, item)
         elif item.behind is not None and self.clock.behind(host, min(fact[TIME] for fact in item.facts)) < item.behind:
             # it was not late: the appliance's clock was set
             self._believe(host, key, item)
         elif name == "late" and item.behind is None:
             self.late += len(item.fresh)
             item.fresh.clear()
-            self._wait("remembered" if item.quarantined else "emitted", host, MESSAGES, key, item)
+            self._remember(host, key, item)
         else:
             if item.behind is not None:
                 self.late += len(item.facts)
@@ -452,8 +461,11 @@ class Held:
         needed = item.needed()
         free = held.release(key, item.refs - needed)
         item.refs &= needed
-        self._wait("remembered" if item.quarantined else "emitted", host, MESSAGES, key, item)
         self._forget(host, free)
+
+    def _remember(self, host: str, key: str, item: OpenMessage) -> None:
+        """Remember a message that was emitted."""
+        self._wait("remembered" if item.quarantined else "emitted", host, MESSAGES, key, item)
 
     def records(self, host: str, key: str) -> list[MessageRecord]:
         """Return the records of one held message: one for each life that was not emitted before."""
