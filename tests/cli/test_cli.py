@@ -415,6 +415,18 @@ def test_processes_agree(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
             assert run(*command, path, "--memory", "64K")[0] == run(*command, path)[0]
 
 
+def test_processes_agree_about_a_table(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row of CSV means nothing without the names of its columns, so one process reads all of it."""
+    monkeypatch.setattr("esatls.parallel.parts.LEAST_PART", 1)
+    monkeypatch.setattr("esatls.parallel.events.EVENTS_PART", 10_000)
+    log = tmp_path / "export.csv"
+    log.write_text("time;host;message\n" + "".join(f"2024-03-03T10:00:02Z;esa1;Info: ICID {icid} TLS success\n" for icid in range(1000)))
+    for command in (("connections",), ("events",)):
+        one, several = (run(*command, "-q", log, "--jobs", jobs)[0] for jobs in (1, 2))
+        assert one == several
+        assert {record["esa_host"] for record in records(several)} == {"esa1"}
+
+
 @pytest.mark.parametrize("size", ["", "0", "-1", "1.5G", "12P", "1e9", "K", "\u0665M"])
 def test_no_size(size: str) -> None:
     """A size of memory is a whole number with a letter behind it, or none."""

@@ -12,7 +12,6 @@ from esatls.lines.sources import Reader, Source
 
 if TYPE_CHECKING:
     from esatls.lines.clock import Clock
-    from esatls.lines.documents import CsvDocument
 
 
 def cuts(source: Source, parts: int, least: int) -> list[int]:
@@ -41,13 +40,13 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
     return [*found, size]
 
 
-def clocks_at(source: Source, clock: Clock, starts: list[int], table: CsvDocument | None = None) -> list[Clock]:
+def clocks_at(source: Source, clock: Clock, starts: list[int]) -> list[Clock]:
     """Return the clocks that apply at ascending offsets of a file; each head of a log in it may change the clock."""
     told: list[tuple[int, int]] = []
     at = 0
     with contextlib.closing(Reader(source, lambda _: None)) as reader:
         for block in reader.blocks():
-            for offset, piece in by_offset(block, table):
+            for offset, piece in by_offset(block):
                 if offset is not None:
                     told.append((at, offset))
                 at += len(piece)

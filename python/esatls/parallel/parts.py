@@ -92,13 +92,13 @@ def parts_of(found: list[Source], options: Options, size: int | None) -> list[Pa
     parts: list[Part] = []
     for source in found:
         told = options.probes.get(source.path)
-        if told is None or told.is_tracking or not _are_several(options) or not sources.is_plain(source):
+        if told is None or told.is_tracking or told.table is not None or not _are_several(options) or not sources.is_plain(source):
             parts.append(Part(source))
             continue
         clock, heads = _clock_of(source, told, options)
         at = cuts(source, options.jobs if size is None else max(1, source.size // size), LEAST_PART)
         starts = at[:-1]
-        clocks = clocks_at(source, clock, starts, told.table) if heads and len(starts) > 1 else [clock] * len(starts)
+        clocks = clocks_at(source, clock, starts) if heads and len(starts) > 1 else [clock] * len(starts)
         parts += [Part(source, *part, heads, whole=len(starts) == 1) for part in zip(clocks, starts, at[1:])] or [Part(source, clock, heads=heads)]
     return [part._replace(number=number) for number, part in enumerate(parts)]
 
