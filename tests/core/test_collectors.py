@@ -178,6 +178,57 @@ def test_documents_of_other_forms() -> None:
     )
 
 
+TABLES = {
+    "Datadog": ["Date,Host,Service,Content", f'"{AT}","esa1","mail_logs","{LINE}"'],
+    "Datadog, a record in the cell": ["Date,Host,Service,Content", f'"{AT}","esa1","x","{{""message"":""{LINE}""}}"'],
+    "Excel": ["sep=;", "time;host;message", f'{AT};esa1;"{LINE}"'],
+    "Excel, with other names": ["sep=\t", "Time\tHost\tRaw Event", f"{AT}\tesa1\t{LINE}"],
+    "semicolons": ["Time;Host Name;Log Entry", f"{AT};esa1;{LINE}"],
+    "tabs": ["Time\tHost\tText", f"{AT}\tesa1\t{LINE}"],
+    "bars": ["Time|Host|Event Data", f"{AT}|esa1|{LINE}"],
+    "capitals and marks": ["Event Time,HOST_NAME,Raw Data", f"{AT},esa1,{LINE}"],
+    "several such columns": ["Time,Host,Event Text,Original Entry,Log Record", f"{AT},esa1,a mail log,{LINE},x"],
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_names_of_columns(name: str) -> None:
+    """A column of lines has any name that says so, and any mark may be between cells; the cells beside it are time and host."""
+    *head, row = TABLES[name]
+    lines = [*head, row, row.replace("TLS success", "close"), row]
+    right = [(5, AT, "esa1", None, "Info")] * 3
+    assert told(lines) == right
+    assert read_events(lines)[1] == Counts(len(lines), 3, len(head))
+    # saved and restored between any two lines
+    for at in range(len(lines) + 1):
+        kept, rest = Events(frozenset(EVENT_KINDS)), Events(frozenset(EVENT_KINDS))
+        first, second = Stream(kept, clock()), Stream(rest, clock())
+        for line in lines[:at]:
+            first.line(line)
+        second.restore(json.loads(json.dumps(first.state())))
+        for line in lines[at:]:
+            second.line(line)
+        second.end()
+        assert [*kept.found, *rest.found] == read_events(lines)[0]
+
+
+NO_TABLES = {
+    "a log that begins within text": ["raw data, one event", *[f"Sun Mar  3 10:00:02 2024 {LINE}"] * 2],
+    "a log that begins within a subject": ["the subject, sent to many", *[f"Sun Mar  3 10:00:02 2024 {LINE}"] * 2],
+    "no column of lines": ["Date;Message ID;Subject", f'{AT};1;"{WHOLE}"', f"{AT};2;{WHOLE}"],
+    "a subject beside a line": ["Raw Log,Title,Mail Subject", f'"{WHOLE.replace(TEXT, "ICID 6 close")}","{WHOLE}","{WHOLE}"'],
+}
+
+
+@pytest.mark.parametrize("name", NO_TABLES)
+def test_names_of_other_columns(name: str) -> None:
+    """Text that looks like a row of names hides no line of a log, and a cell that a stranger wrote is never one."""
+    events, counts = read_events(NO_TABLES[name])
+    right = {"no column of lines": [], "a subject beside a line": [6]}
+    assert [event["icid"] for event in events] == right.get(name, [5, 5])
+    assert counts.events + counts.ignored == counts.lines == len(NO_TABLES[name])
+
+
 TIMES_IN_CSV = {
     "TimeGenerated [UTC]": ("3/3/2024, 10:00:02.000 AM", "2024-03-03T10:00:02.000Z"),
     "TimeGenerated": ("3/3/2024, 11:00:02.000 AM",),

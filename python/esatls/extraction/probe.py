@@ -43,7 +43,7 @@ def probe(reader: Reader, *, dated: bool) -> Probe:
     """Look at what a reader will read, without consuming it; `dated` asks for stamps."""
     sample = reader.sample()
     first = [line.decode("utf-8", "replace").rstrip("\r") for line in sample.split(b"\n", _HEAD_LINES)[:_HEAD_LINES]]
-    table = documents.table(first[0])
+    table = documents.table_of(first)
     return Probe(
         _is_tracking(sample[:_TRACKING]),
         table,

@@ -26,11 +26,17 @@ _MARKS = re.compile(r"[{}\[\]]")
 _DEEPEST = 100
 """Maximum nesting of objects and arrays; no collector's record has more."""
 _BEGINNINGS = ("", *'"{}[]-0123456789tfn')
-_CSV_MARKS = (",", ";", "\t")
-_OF_MAIL = frozenset({"subject", "sender", "recipient", "recipients"})
-"""Words in the names of columns of a table about mail: its cells hold strangers' text, and no cell is a line unless its column is one for lines."""
-_NAME = re.compile(r"[^\W\d](?:[^\n:]|:(?! ))*", re.ASCII)
-_ID = re.compile(r" \d")
+_CSV_MARKS = (",", ";", "\t", "|")
+_TOLD_MARK = re.compile(r'"?sep=([,;\t|])"?')
+"""A first line that tells Excel the mark between cells."""
+_NAME = re.compile(r"[@_#]{0,2}[^\W\d_](?:[\w.@/()-]| (?!\d)){0,63}")
+_WORDS = re.compile(r"[^\W\d_][^\W\d_A-Z]*|[A-Z]+(?![a-z])")
+_KNOWN = (*records.LINE, *records.TIME, *records.HOST)
+_LINE_WORDS = frozenset({"content", "entry", "event", "line", "log", "message", "msg", "original", "payload", "raw", "record", "syslog", "text"})
+"""Words in the names of columns that may hold log lines, for names that are not known."""
+_OTHER_WORDS = records.STRANGERS | {"category", "code", "count", "date", "host", "id", "level", "name", "number"}
+_OTHER_WORDS |= {"severity", "size", "source", "status", "time", "title", "type"}
+"""Words of columns that hold something else."""
 _UTC = " [UTC]"
 """How Azure's portal marks a column of times."""
 
@@ -45,28 +51,59 @@ def begun(line: str, *, first: bool) -> JsonDocument | CsvDocument | None:
     return table(line) if first else None
 
 
-def table(line: str) -> CsvDocument | None:
-    """Return the CSV with this header row, if one of its columns can hold log lines, or if it is about mail, so that no row is a line."""
-    known = any(name in line for name in records.LINE)
-    if not known and not any(mark in line for mark in _CSV_MARKS):
-        return None
-    import csv
+def table_of(lines: list[str]) -> CsvDocument | None:
+    """Return the CSV that begins with these lines."""
+    found = table(lines[0])
+    return table(lines[1], found.mark) if found is not None and not found.names and len(lines) > 1 else found
 
-    for mark in _CSV_MARKS:
-        try:
-            names = next(csv.reader([line], delimiter=mark), [])
-        except csv.Error:
-            return None
-        held = [name for name in names if name in records.LINE]
-        if held and (len(names) > 1 or names == ["_raw"]) and len(set(names)) == len(names) and not any(" " in name for name in held):
-            return CsvDocument(names, mark)
-        if len(names) > 1 and any(map(_is_of_mail, names)) and all(_NAME.fullmatch(name) and not _ID.search(name) for name in names):
-            return CsvDocument(names, mark)
+
+def table(line: str, mark: str | None = None) -> CsvDocument | None:
+    """Return the CSV with this header row, if its columns can hold log lines or a stranger's text; without names, if the line only tells the mark."""
+    told = None if mark else _TOLD_MARK.fullmatch(line)
+    if told is not None:
+        return CsvDocument([], told[1])
+    if any(word in line.lower() for word in _LINE_WORDS | records.STRANGERS):
+        import csv
+
+        for one in (mark,) if mark else _CSV_MARKS:
+            try:
+                names = _known(next(csv.reader([line], delimiter=one), []))
+            except csv.Error:
+                return None
+            if (len(names) > 1 or names == [records.RAW]) and len(set(names)) == len(names):
+                is_known = any(name in records.LINE for name in names)
+                if is_known or any(words & (_LINE_WORDS | records.STRANGERS) for words in _words(names).values()):
+                    return CsvDocument(names, one, is_doubtful=not is_known)
     return None
 
 
-def _is_of_mail(name: str) -> bool:
-    return not _OF_MAIL.isdisjoint(name.lower().split("_"))
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+def _known(names: list[str]) -> list[str]:
+    """Return the names of columns; those that differ from known ones only in capitals and marks as these, so that `Raw Data` is `RawData`."""
+    known = {_letters(name): name for name in reversed(_KNOWN)}
+    found = [name.strip() for name in names]
+    for at, name in enumerate(found):
+        zone = _UTC if name.endswith(_UTC) else ""
+        bare = name.removesuffix(zone)
+        if bare not in _KNOWN:
+            same = known.get(_letters(bare), bare) + zone
+            found[at] = name if same in found else same
+    return found
+
+
+def _words(names: list[str]) -> dict[str, set[str]]:
+    """Return the words of the names of columns; none if they are not those of a table."""
+    return {name: {word.lower() for word in _WORDS.findall(name)} for name in names} if all(map(_NAME.fullmatch, names)) else {}
+
+
+def _likely(names: list[str]) -> list[str]:
+    """Return the columns that may hold lines by the words of their names, if none is known to."""
+    if any(name in records.LINE for name in names):
+        return []
+    return [name for name, words in _words(names).items() if words & _LINE_WORDS and not words & _OTHER_WORDS]
 
 
 def _has_header(line: str) -> bool:
@@ -76,10 +113,9 @@ def _has_header(line: str) -> bool:
 
 def restored(state: dict[str, Any]) -> JsonDocument | CsvDocument:
     """Restore a document from its `state`."""
+    document: JsonDocument | CsvDocument = JsonDocument()
     if "names" in state:
-        document: JsonDocument | CsvDocument = CsvDocument([str(name) for name in state["names"]], str(state["mark"]))
-    else:
-        document = JsonDocument()
+        document = CsvDocument([str(name) for name in state["names"]], str(state["mark"]), is_doubtful=bool(state.get("doubtful")))
     for line in state["lines"]:
         document.add(str(line))
     return document
@@ -153,20 +189,34 @@ class JsonDocument:
 class CsvDocument:
     """Rows of CSV; a cell may span several lines."""
 
-    def __init__(self, names: list[str], mark: str) -> None:
+    def __init__(self, names: list[str], mark: str, *, is_doubtful: bool = False) -> None:
         self.depth = 1
         self.lines: list[str] = []
         self.names = names
+        """The names of its columns; empty before the row that has them."""
         self.mark = mark
+        self.likely = _likely(names)
+        """The columns that may hold lines, if none is known to."""
+        self.is_doubtful = is_doubtful
+        """Whether the row of names may have been text, as long as no other row is in view."""
         self._open = 0
         """1 if a quote is open, so that the cell continues on the next line."""
 
     def state(self) -> dict[str, Any]:
         """Return what the meaning of the next line depends on."""
-        return {"lines": self.lines, "names": self.names, "mark": self.mark}
+        return {"lines": self.lines, "names": self.names, "mark": self.mark, **({"doubtful": True} if self.is_doubtful else {})}
 
     def add(self, line: str) -> list[tuple[int, list[Record]]] | None:
-        """Take the next line; return the records of the row that it completes, with its number of lines. None: the row has too many."""
+        """Take the next line; return the records of the row that it completes, with its number of lines. None: it is not part of a table."""
+        if not self.names:
+            found = table(line, self.mark)
+            if found is None:
+                return None
+            self.names, self.likely = found.names, found.likely
+            return [(1, [])]
+        if self.is_doubtful and self._is_log_line(line):
+            return None
+        self.is_doubtful = False
         if (self._open + line.count('"')) % 2:
             if len(self.lines) >= MOST_LINES:
                 return None
@@ -180,14 +230,29 @@ class CsvDocument:
         """Return the records of a row on a single line."""
         return list(self._rows([line]))
 
+    def _is_log_line(self, line: str) -> bool:
+        """Tell whether a line is one of a log, whose first line looked like names of columns: its header is no cell."""
+        env = envelope.parse(line)
+        return env.rank == envelope.STAMPED and self.mark not in line[: env.end] and '"' not in line[: env.end]
+
     def _rows(self, lines: list[str]) -> Iterator[Record]:
         import csv
 
         try:
             for cells in csv.reader([line + "\n" for line in lines], delimiter=self.mark):
-                yield from records.of_value({name.removesuffix(_UTC): _cell(name, cell.rstrip("\n")) for name, cell in zip(self.names, cells)})
+                row = {name.removesuffix(_UTC): _cell(name, cell.rstrip("\n")) for name, cell in zip(self.names, cells)}
+                if self.likely:
+                    self._choose(row)
+                yield from records.of_value(row)
         except csv.Error:
             return
+
+    def _choose(self, row: dict[str, str]) -> None:
+        """Name the cell of a row that holds a line: by what it says, if several may."""
+        held = [name for name in self.likely if name in row]
+        line = next((name for name in held if envelope.parse(row[name].strip()).rank > envelope.BARE), held[0] if len(held) == 1 else None)
+        if line is not None:
+            row["message"] = row.pop(line)
 
 
 def _cell(name: str, cell: str) -> str:
