@@ -20,7 +20,11 @@ NOTES = {
         " as a line of their own that begins with the ids, and in a JSON record's field of that name (time `TimeGenerated`, appliance"
         f" `Computer`). Of its other columns {', '.join(f'`{name}`' for name in SENTINEL_COLUMNS)} are read, each for a field that is not among them, if its"
         " text is one word or several addresses (the last two, which hold Message-ID and subject: if no quote, backslash or semicolon stands in"
-        " it). Splunk's search-time fields need the header; the commands do not."
+        " it). Splunk's search-time fields need the header; the commands do not.\n\n"
+        "Other collectors split the record into fields and may not keep its text (Filebeat's and Elastic Agent's `cef.extensions.*`, Logstash's and"
+        " Graylog's CEF inputs, Vector). From AsyncOS 14 on, such a record is read from its fields, if `ESAMID` and the version are among them and no"
+        " quote or brace is left open. It states nothing about TLS if a name, address or host name that strangers chose is not whole, because a"
+        " collector could have taken a part of it for fields. Any other such record is ignored, and counted."
     )
 }
 

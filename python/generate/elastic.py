@@ -12,11 +12,10 @@ from esatls.elastic.documents import APPLIANCE, FLOWS, PARTNER_PATHS, RELATED, c
 from esatls.elastic.setup import CUSTOM, CUSTOM_PIPELINE
 from esatls.elastic.state import STATE, Counts
 from esatls.elastic.streams import dataset, pattern
-from esatls.extraction import cef_tables
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.extraction.patterns import MATCHERS, PATTERNS
-from esatls.lines import arcsight, clock, envelope, records
+from esatls.lines import arcsight, cef_tables, clock, envelope, records
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS, counted
 from patterns import definitions, tree, usual_headers
 
@@ -217,6 +216,12 @@ def other_pipeline() -> dict[str, Any]:
                         "levels": list(records.LEVEL),
                         "raw": [records.RAW, records.RAW_HOST, records.RAW_TIME],
                         "classes": list(records.CLASS),
+                        "versions": list(records.VERSION),
+                        "extensions": records.EXTENSIONS_OBJECT,
+                        "long_names": {key: list(names) for key, names in records.LONG_NAMES.items()},
+                        "no_values": list(records.NO_VALUES),
+                        "keys": list(cef_tables.KEYS),
+                        "apart": arcsight.TAKEN_APART,
                         "consolidated": arcsight.CONSOLIDATED,
                         "subjects": list(records.SUBJECTS),
                         "words": sorted(records.LEVELS),
@@ -487,7 +492,7 @@ def _source(name: str) -> str:
     """Return a script with each name between at signs replaced by a text from the tables."""
     spaced = [f"  if (s.startsWith('{key}=', at)) {{ return at + {len(key) + 1}; }}" for key in cef_tables.SPACED_KEYS]
     no_values = [f"value == '{value}'" for value in cef_tables.NO_VALUES.values()]
-    texts = {"spaced_keys": "\n".join(spaced), "no_value": " || ".join(no_values), "consolidated": arcsight.CONSOLIDATED}
+    texts = {"spaced_keys": "\n".join(spaced), "no_value": " || ".join(no_values), "consolidated": arcsight.CONSOLIDATED, "taken_apart": arcsight.TAKEN_APART}
     source = (HERE / "painless" / f"{name}.painless").read_text(encoding="ascii")
     return re.sub(r"@(\w+)@", lambda found: texts[found[1]], source)
 

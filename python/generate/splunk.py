@@ -13,9 +13,10 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from esatls.extraction import cef_tables, kinds
+from esatls.extraction import kinds
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
 from esatls.extraction.patterns import PATTERNS
+from esatls.lines import cef_tables
 from esatls.lines.arcsight import CONSOLIDATED
 from esatls.lines.header import ENVELOPE
 from esatls.lines.records import LEVELS

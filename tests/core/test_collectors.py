@@ -16,6 +16,7 @@ from esatls.lines import records
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core import taken_apart
 from tests.core.support import SHARED, all_cases, clock, needs_shared, read_blocks, read_events, read_facts
 from tests.core.support import records as records_of_facts
 from tests.core.test_spoofing import CARRIERS, FED, IDENTITY, ONE_LINE, SPLIT
@@ -277,6 +278,43 @@ def test_the_collectors_time_shows_the_year(order: int) -> None:
     ):
         assert [at for _, at, *_ in told(lines)] == right
         assert records_of_facts(read_blocks([lines])[0]) == records_of_facts(read_facts(lines)[0])
+
+
+def test_columns_of_sentinel() -> None:
+    """What Microsoft Sentinel keeps in columns of its own belongs to the event, also the direction of the mail."""
+    record = {"DeviceEventClassID": taken_apart.CLASS, "AdditionalExtensions": "ESAMID=14;ESAICID=5;ESATLSInConnStatus=Success", "TimeGenerated": AT}
+    record |= {"Computer": "esa1", "DeviceAction": "DELIVERED", "CommunicationDirection": "1", "SourceIP": "192.0.2.7", "Message": "'a b'"}
+    (event,) = read_events([json.dumps(record)])[0]
+    told = {"mail_flow": "outgoing", "action": "DELIVERED", "peer_ip": "192.0.2.7", "subject": "a b", "time": AT, "esa_host": "esa1"}
+    assert event == {"esa_event": "consolidated_event", "witness": "cef", "mid": 14, "icid": 5, "tls_in_result": "success", **told}
+
+
+@pytest.mark.parametrize("name", taken_apart.records())
+def test_event_that_a_collector_took_apart(name: str) -> None:
+    """The fields of a consolidated event are the event, where no text of it is kept, whatever a collector calls them."""
+    record = taken_apart.records()[name]
+    one_a_line, indented = [json.dumps(record)], json.dumps([record], indent=1).split("\n")
+    assert read_events(one_a_line) == ([taken_apart.EVENT], Counts(1, 1))
+    assert read_events(indented)[0] == [taken_apart.EVENT]
+    whole = {**record, "event.original": CEF, "full_message": "x"}
+    assert [event["mid"] for event in read_events([json.dumps(whole)])[0]] == [14]
+    assert "tls_in_result" not in read_events([json.dumps(whole)])[0][0]
+
+
+def test_event_that_a_collector_took_apart_in_csv() -> None:
+    """The columns of a table are such fields too; a column without a value has a dash or nothing."""
+    record = taken_apart.records()["Kibana"]
+    cells = (f'"{value}"' for value in record.values())
+    lines = [",".join(["message", *record, "cef.extensions.ESADaneStatus"]), ",".join(["-", *cells, ""])]
+    assert read_events(lines) == ([taken_apart.EVENT], Counts(2, 1, 1))
+
+
+@pytest.mark.parametrize("record", [*taken_apart.NO_EVENTS, *taken_apart.NO_TLS])
+def test_strangers_text_in_an_event_that_a_collector_took_apart(record: dict[str, Any]) -> None:
+    """Where a collector may have taken a stranger's text for fields, a record states nothing, or no TLS; and is counted."""
+    events, counts = read_events([json.dumps(record)])
+    assert [(event["mid"], [name for name in event if name.startswith("tls_")]) for event in events] == ([(14, [])] if record in taken_apart.NO_TLS else [])
+    assert counts == Counts(1, len(events), 1 - len(events))
 
 
 STRANGERS: list[dict[str, Any]] = [

@@ -11,6 +11,8 @@ from esatls.elastic.documents import event_document, put
 from esatls.lines import envelope, records
 from esatls.lines.clock import Clock, rfc3339
 
+from tests.core import taken_apart
+
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = "2026-01-02T03:04:05Z"
 """When the shipper read the line: what a document's time is until its line tells better."""
@@ -101,6 +103,7 @@ def lines() -> list[str]:
     found += [ARCSIGHT, f"Jan 21 12:47:11 relay {ARCSIGHT}", json.dumps({"message": ARCSIGHT}), *SPOOFED]
     # what the connector does not say, the record around it says
     found.append(json.dumps({**record, "message": "CEF:0|CISCO|IronPort Email|1|x|y|1|msg=ICID 5 TLS success"}))
+    found += [json.dumps(record) for record in (*taken_apart.records().values(), *taken_apart.NO_EVENTS, *taken_apart.NO_TLS)]
     # only a space ends a value, and an escape alone is none
     found.append(f"{CONSOLIDATED} shost=mail\t.example.com ESATLSInCipher=A\tB duser=\\")
     return found

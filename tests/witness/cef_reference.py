@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from esatls.extraction.cef_tables import KNOWN_KEYS
+from esatls.lines.cef_tables import KNOWN_KEYS
 
 ODD_KEYS = ("Message Filters Verdict", "E SAAMPVerdict")
 QUOTED = ("msg", "cs4")

@@ -32,6 +32,7 @@ module EsatlsCef
     extension = " " + (whole ? header[7] : text)
     major = header[3][/\A(\d{1,3})\./, 1] if whole
     escaping = !major.nil? && major.to_i >= 14
+    apart = whole && header[5] == EsatlsTables::TAKEN_APART
     joined = extension.match?(JOINED)
     if joined
       extension = extension.gsub(/;(?=(?u:\w+)=|(?u:\w*)\z)/, " ")
@@ -39,15 +40,15 @@ module EsatlsCef
     elsif !whole
       return nil
     end
-    fields = values(read(extension, escaping, joined, tables, tables["names"]), tables)
-    stamp = stamp_of(extension, fields["ended"], escaping, joined, tables)
+    fields = values(read(extension, escaping, joined, apart, tables, tables["names"]), tables)
+    stamp = stamp_of(extension, fields["ended"], escaping, joined, apart, tables)
     stamp ? fields.merge("stamp" => stamp) : fields
   end
 
   # Returns the time at which a record says that it was written: in UTC if it has milliseconds since 1970, else the end of the message's processing as logged.
-  def stamp_of(extension, ended, escaping, joined, tables)
+  def stamp_of(extension, ended, escaping, joined, apart, tables)
     return ended if ended && !extension.include?("rt=")
-    times = read(extension, escaping, joined, tables, tables["times"])
+    times = read(extension, escaping, joined, apart, tables, tables["times"])
     milliseconds = [times["received"], times["ended"]].find { |time| time.to_s.match?(/\A\d{12,13}\z/) }
     milliseconds ? from_epoch(milliseconds.to_i) : ended
   end
@@ -56,7 +57,7 @@ module EsatlsCef
     Time.at(milliseconds / 1000, (milliseconds % 1000) * 1000).utc.strftime("%Y-%m-%dT%H:%M:%S.%LZ")
   end
 
-  def read(extension, escaping, joined, tables, names)
+  def read(extension, escaping, joined, apart, tables, names)
     front = {}
     behind = {}
     stated = front
@@ -77,8 +78,8 @@ module EsatlsCef
           (stated[name] ||= []) << told
         end
       else
-        open = bare && !whole?(key, value, escaping)
         unknown ||= joined && !tables["known"].include?(key)
+        open = (apart && open) || (bare && !whole?(key, value, escaping, apart))
         name = names[key]
         (stated[name] ||= []) << value if name && !value.empty?
       end
@@ -109,8 +110,8 @@ module EsatlsCef
     [value, words.end(0), true]
   end
 
-  def whole?(key, value, escaping)
-    return true if escaping && value.include?("\\=")
+  def whole?(key, value, escaping, apart)
+    return true if escaping && !apart && value.include?("\\=")
     return key == "msg" && !escaping && !value.include?(" ") && value.match?(QUOTED_PRINTABLE) if %w[msg ESAFinalActionDetails].include?(key)
     return escaping && value.match?(WHOLE_NAME) if key == "ESAFriendlyFrom"
     value.match?(WHOLE)

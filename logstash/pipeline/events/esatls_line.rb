@@ -13,6 +13,7 @@ module EsatlsLine
   PLAIN_VALUE = /\A[^\s;=|"'\\]+(?:;[^\s;=|"'\\@]+@[^\s;=|"'\\]+)*\z/
   QUOTED_VALUE = /\A(['"]?)([^'"\\;\r\n]+)\1\z/
   LOG_NAME = /\A[A-Za-z0-9_.@-]{1,128}\z/
+  WHOLE_QUOTES = /\A(?:'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\]*(?:\\.[^"\\]*)*")\z/m
   HEADER = /\A#{EsatlsTables::ENVELOPE}/
   # a stamp and a tag in front of a record, as in files of Fluentd and lines from relays
   IN_FRONT = /\A(?:<\d{1,3}>(?:1 )?)?(?<stamp>#{EsatlsTables::STAMP})(?:[ \t][^\s"'{}]{1,128}){0,3}(?: - -)?[ \t](?=\{)/
@@ -68,7 +69,7 @@ module EsatlsLine
     beside = [value, *around]
     line = line_of(value)
     return [record(line, beside)] if line
-    return [] if taken_apart?(value)
+    return [made_again(value)].compact.map { |event| record(event, beside) } if taken_apart?(value)
     return pairs(value["values"], beside) if value["values"].is_a?(Array)
     inner = value.reject { |name, _| EsatlsTables::STRANGERS.include?(name.downcase) }
     inner.values.flat_map { |item| within(item, beside) }
@@ -98,6 +99,35 @@ module EsatlsLine
   # Whether an object has the parts of a consolidated event: its message is a subject.
   def taken_apart?(object)
     EsatlsTables::CLASS.any? { |name| lookup(object, name) == EsatlsTables::CONSOLIDATED }
+  end
+
+  # Returns a consolidated event from the fields of a record that a collector took apart; nil if a stranger's text may be among them.
+  def made_again(object)
+    version = EsatlsTables::VERSION.map { |name| lookup(object, name) }.find { |text| text.is_a?(String) } || ""
+    return nil unless version[/\A(\d{1,3})\./, 1].to_i >= 14 && !version.include?("|")
+    inner = lookup(object, EsatlsTables::EXTENSIONS_OBJECT)
+    told = object.transform_keys { |name| name.delete_prefix("#{EsatlsTables::EXTENSIONS_OBJECT}.") }
+    told.merge!(inner) if inner.is_a?(Hash)
+    return nil if told.values.any? { |value| value.is_a?(String) && value.start_with?("{") && !value.end_with?("}") }
+    fields = {}
+    EsatlsTables::KEYS.each do |key|
+      value = [key, *EsatlsTables::LONG_NAMES[key]].map { |name| field(lookup(told, name)) }.find { |text| !text.empty? } || ""
+      if EsatlsTables::QUOTED_COLUMNS.include?(key) && !value.match?(WHOLE_QUOTES)
+        return nil if value.start_with?("'", '"')
+      elsif !value.empty?
+        fields[key] = value.gsub("=") { "\\=" }
+      end
+    end
+    return nil unless fields.key?("ESAMID")
+    head = "CEF:0|Cisco||#{version}|#{EsatlsTables::CONSOLIDATED}|#{EsatlsTables::TAKEN_APART}||"
+    head + fields.map { |key, value| " #{key}=#{value}" }.join
+  end
+
+  # Returns a field as text on one line; empty without a value.
+  def field(value)
+    return value.to_s if value.is_a?(Integer)
+    text = value.is_a?(String) ? value.strip : ""
+    EsatlsTables::NO_VALUES.include?(text) ? "" : text.tr("\r\n", "  ")
   end
 
   # How much the header of a text says, and what is behind it.

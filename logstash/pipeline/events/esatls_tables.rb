@@ -12,7 +12,20 @@ module EsatlsTables
   RAW = "_raw".freeze
   RAW_HOST = "host".freeze
   RAW_TIME = "_time".freeze
-  CLASS = ["event.code", "cef.device.event_class_id", "deviceEventClassId", "DeviceEventClassID"].freeze
+  CLASS = ["event.code", "cef.device.event_class_id", "deviceEventClassId", "DeviceEventClassID", "event_class_id"].freeze
+  VERSION = ["cef.device.version", "deviceVersion", "DeviceVersion", "device_version", "observer.version"].freeze
+  EXTENSIONS_OBJECT = "cef.extensions".freeze
+  LONG_NAMES = {
+    "act" => ["deviceAction", "event.action"],
+    "suser" => ["sourceUserName", "source.user.name"],
+    "duser" => ["destinationUserName", "destination.user.name"],
+    "src" => ["source.ip"],
+    "shost" => ["source.domain"],
+    "cs4" => ["deviceCustomString4", "cef.device_custom_string_4.value"],
+    "msg" => ["message"],
+  }.freeze
+  NO_VALUES = ["", "-"].freeze
+  KEYS = ["ESAMID", "ESAICID", "ESADCID", "ESADaneStatus", "ESADaneHost", "ESASenderGroup", "ESAMailFlowPolicy", "act", "src", "sourceAddress", "deviceDirection", "deviceExternalId", "end", "endTime", "EndTime", "suser", "duser", "shost", "sourceHostName", "cs4", "msg", "ESAFinalActionDetails", "ESAFriendlyFrom", "ESAHeloDomain", "ESAReplyTo", "ESATLSInConnStatus", "ESATLSInProtocol", "ESATLSInCipher", "ESATLSOutConnStatus", "ESATLSOutProtocol", "ESATLSOutCipher"].freeze
   SUBJECTS = ["message", "Message", "msg"].freeze
   LEVELS = ["Critical", "Debug", "Info", "Trace", "Warning"].freeze
   STRANGERS = ["attachment", "attachments", "email", "file", "files", "from", "headers", "mail", "recipient", "recipients", "sender", "subject", "to", "url", "urls", "user"].freeze
@@ -24,6 +37,7 @@ module EsatlsTables
     "DestinationUserName" => "duser",
     "SourceIP" => "src",
     "SourceHostName" => "shost",
+    "CommunicationDirection" => "deviceDirection",
     "DeviceCustomString4" => "cs4",
     "Message" => "msg",
   }.freeze
@@ -255,4 +269,5 @@ module EsatlsTables
     "spaced" => ["Message Filters Verdict", "E SAAMPVerdict"],
   }.freeze
   CONSOLIDATED = "ESA_CONSOLIDATED_LOG_EVENT".freeze
+  TAKEN_APART = "taken apart".freeze
 end

@@ -16,6 +16,8 @@ read by where each value can end, not by searching for ``ESATLSInConnStatus=``:
   name), so that the stranger's text cannot continue behind it.
 * If a field occurs more than once, those in front of the first stranger's bare value count; if there are none,
   those behind it. They must agree; otherwise the field is not stated, and of a TLS field, nothing about its side.
+* If a collector took a record apart (`records` makes it again), the order of its keys is lost: no TLS field counts unless all of the strangers' bare values
+  are whole.
 * AsyncOS 13 and records without a version may leave ``=`` bare in values. There, no TLS field counts directly
   behind a friendly name or a bare subject (unless it is one quoted-printable word), and none behind any
   stranger's bare value if any field occurs twice.
@@ -33,10 +35,11 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from esatls.extraction.cef_layout import Item, Layouts, Value
-from esatls.extraction.cef_tables import (
+from esatls.lines.arcsight import CONSOLIDATED, TAKEN_APART, escapes, from_epoch, unescape
+from esatls.lines.cef_tables import (
     FLOWS,
     IDENTITY,
     IDS,
@@ -51,12 +54,12 @@ from esatls.extraction.cef_tables import (
     TIMES,
     TLS_NAMES,
 )
-from esatls.lines.arcsight import CONSOLIDATED, from_epoch, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from esatls.extraction.event_record import EventRecord
+
 
 _KEY = rf"(?:\w+|{'|'.join(SPACED_KEYS)})="
 
@@ -137,7 +140,7 @@ def parse(text: str) -> EventRecord | None:
           ``hat_action`` (of the mail flow policy), ``serial`` (of the appliance);
         * ``mail_flow``: ``incoming`` or ``outgoing``; ``peer_ip``, ``peer_host``: the sending host;
         * ``message_id`` and ``subject``, without their quotes;
-        * ``sender`` and ``recipient``: addresses, several recipients joined with ``;``;
+        * ``sender`` and ``recipient``: addresses, several recipients joined with ``;`` (see `recipients`);
         * ``ended``: when the message's processing ended, in the appliance's own time zone and form
           (``Mon Jun 12 14:01:31 2023``); no ``time``, which comes from the envelope.
 
@@ -155,17 +158,19 @@ def parse(text: str) -> EventRecord | None:
     record = _extension(text)
     if record is None:
         return None
-    extension, escaping, joined = record
+    extension = record.fields
+    if record.apart:
+        return _read_key_by_key(record)
     header = text[: text.find("=")]
-    if joined:
+    if record.joined:
         first = extension.find("=")
         # no header of a whole record begins like this
         header = ";" + extension[:first]
         event = _read_in_order(header, extension, first)
         if event is not None:
             return event
-    _LAYOUTS.missed(header, functools.partial(_items, extension, joined=joined))
-    return _read_key_by_key(extension, escaping=escaping, joined=joined)
+    _LAYOUTS.missed(header, functools.partial(_items, record))
+    return _read_key_by_key(record)
 
 
 def _read_in_order(header: str, text: str, first: int) -> EventRecord | None:
@@ -198,37 +203,41 @@ def stamp(text: str) -> str | None:
     ended: str | None = event.get("ended")
     if ended and "rt=" not in text:
         return ended
-    extension, escaping, joined = record
-    times = _stated(extension, TIMES, escaping=escaping, joined=joined)
+    times = _stated(record, TIMES)
     for value in (times.get("received", ""), times.get("ended", "")):
         if _MILLISECONDS.match(value):
             return from_epoch(value)
     return ended
 
 
-def _extension(text: str) -> tuple[str, bool, bool] | None:
-    """Split a record: its fields behind a space, whether ``=`` is escaped in values, and whether semicolons joined the fields."""
+class _Record(NamedTuple):
+    """The fields of a record, behind a space, and how they are written."""
+
+    fields: str
+    escaping: bool
+    """Whether an equals sign is escaped in values."""
+    joined: bool = False
+    """Whether semicolons joined them."""
+    apart: bool = False
+    """Whether a collector took them apart, so that their order is not the appliance's."""
+
+
+def _extension(text: str) -> _Record | None:
+    """Return the fields of a record; ``None`` if it is not one of Cisco's."""
     extension = text[:_LONGEST]
-    escaping = False
+    escaping = apart = False
     whole = text.startswith("CEF:")
     if whole:
         header = extension.split("|", 7)
         if len(header) < 8 or header[4] != CONSOLIDATED:
             return None
         extension = header[7]
-        escaping = _escapes(header[3])
+        escaping, apart = escapes(header[3]), header[5] == TAKEN_APART
     elif "ESAMID=" not in extension:
         return None
     if _JOINED.match(extension):
-        return " " + _JOIN.sub(" ", extension), False, True
-    return (" " + extension, escaping, False) if whole else None
-
-
-@functools.lru_cache(maxsize=64)
-def _escapes(version: str) -> bool:
-    r"""Tell whether this version of AsyncOS writes ``=`` in values as ``\=``: 14 and later do."""
-    major = re.match(r"(\d{1,3})\.", version)
-    return major is not None and int(major[1]) >= 14
+        return _Record(" " + _JOIN.sub(" ", extension), escaping=False, joined=True)
+    return _Record(" " + extension, escaping, apart=apart) if whole else None
 
 
 @functools.lru_cache(maxsize=1024)
@@ -342,54 +351,55 @@ def _value_pattern(key: str, forms: frozenset[str], *, first: bool, tls_next: bo
     return Value(f"(?:{'|'.join(value for form, value in values.items() if form in forms)})")
 
 
-def _items(extension: str, *, joined: bool) -> list[Item] | None:
+def _items(record: _Record) -> list[Item] | None:
     """Return the keys of a record in their order, to learn from; ``None`` if there is any doubt about them."""
-    if _JOINED.match(extension):
+    if _JOINED.match(record.fields):
         return None
     items: list[Item] = []
-    for key, start, _, end, _ in _walk(extension):
+    for key, start, _, end, _ in _walk(record.fields):
         if key.startswith(_RUN):
             if items and items[-1].key == _RUN:
                 continue
-            if joined and not all(item.key in KNOWN_KEYS or item.key == _RUN for item in items):
+            if record.joined and not all(item.key in KNOWN_KEYS or item.key == _RUN for item in items):
                 return None
             items.append(Item(_RUN, "run"))
             continue
-        value = extension[start:end]
+        value = record.fields[start:end]
         braced = key not in STRANGERS and value.lstrip(" ")[:1] == "{"
         items.append(Item(key, "braced" if braced else "words" if " " in value else "word" if value else "empty"))
     keys = {item.key for item in items}
     return items if len(keys) == len(items) and "ESAMID" in keys and items[0].key != _RUN else None
 
 
-def _read_key_by_key(extension: str, *, escaping: bool, joined: bool) -> EventRecord:
+def _read_key_by_key(record: _Record) -> EventRecord:
     """Read any record field by field."""
-    event = _values(_stated(extension, NAMES, escaping=escaping, joined=joined))
+    event = _values(_stated(record, NAMES))
     return cast("EventRecord", {**_BEGINNING, **{name: event[name] for name in _ORDER if name in event}})
 
 
-def _stated(extension: str, names: dict[str, str], *, escaping: bool, joined: bool) -> dict[str, str]:
+def _stated(record: _Record, names: dict[str, str]) -> dict[str, str]:
     """Return the TLS fields and those in `names` that a record states, by the rules at the head of this module."""
     front: dict[str, set[str]] = {}  # stated in front of the first stranger's bare value
     behind: dict[str, set[str]] = {}
     stated = front
     keys: set[str] = set()
     doubled = open_ended = unknown = False
-    for key, _, value, _, is_bare in _walk(extension):
+    for key, _, value, _, is_bare in _walk(record.fields):
         doubled |= key in keys
         keys.add(key)
         bare = is_bare and key in STRANGERS
         if key.startswith(_RUN):
             fields = () if open_ended or unknown else _tls_fields(f"{key}={value}")
         else:
-            unknown |= joined and key not in KNOWN_KEYS
-            open_ended = bare and not _whole(key, value, escaping=escaping)
+            unknown |= record.joined and key not in KNOWN_KEYS
+            # if they were taken apart, any of them may have stood in front
+            open_ended = (record.apart and open_ended) or (bare and not _whole(key, value, record))
             fields = ((names[key], value),) if value and key in names else ()
         for name, text in fields:
             stated.setdefault(name, set()).add(text)
         if bare:
             stated = behind
-    if doubled and not escaping:
+    if doubled and not record.escaping:
         behind = {name: texts for name, texts in behind.items() if not name.startswith("tls_")}
     agreed = {**behind, **front}
     for name in [name for name, texts in agreed.items() if len(texts) > 1]:
@@ -426,14 +436,14 @@ def _value(key: str, extension: str, start: int) -> tuple[str, int, bool]:
     return value, words.end(), True
 
 
-def _whole(key: str, value: str, *, escaping: bool) -> bool:
+def _whole(key: str, value: str, record: _Record) -> bool:
     """Tell whether a stranger's bare value is whole, so that the stranger's text cannot continue behind it."""
-    if escaping and "\\=" in value:
+    if record.escaping and not record.apart and "\\=" in value:
         return True  # the stranger's equals signs are escaped
     if key in {"msg", "ESAFinalActionDetails"}:
-        return key == "msg" and not escaping and " " not in value and _QUOTED_PRINTABLE.search(value) is not None  # AsyncOS 13.0
+        return key == "msg" and not record.escaping and " " not in value and _QUOTED_PRINTABLE.search(value) is not None  # AsyncOS 13.0
     if key == "ESAFriendlyFrom":
-        return escaping and _WHOLE_NAME.match(value) is not None
+        return record.escaping and _WHOLE_NAME.match(value) is not None
     return _WHOLE.match(value) is not None
 
 

@@ -10,6 +10,9 @@ from typing import NamedTuple
 CONSOLIDATED = "ESA_CONSOLIDATED_LOG_EVENT"
 """The event class of the appliance's own consolidated events, which contain no log line."""
 
+TAKEN_APART = "taken apart"
+"""The name of an event in a record that was made again from the fields of one: the order of its keys is not the appliance's."""
+
 _ESCAPED = re.compile(r"\\+([=|\\])")
 _ARCSIGHT_KEY = re.compile(r"(?:^|(?<= ))([a-z]\w*)=")
 
@@ -56,6 +59,13 @@ def text_line(text: str) -> TextLine | None:
         return None
     host = fields.get("dvchost") or fields.get("dvc") or fields.get("ahost")
     return TextLine(line, from_epoch(fields.get("rt", "")), host)
+
+
+@functools.lru_cache(maxsize=64)
+def escapes(version: str) -> bool:
+    r"""Tell whether this version of AsyncOS writes ``=`` in values as ``\=``: 14 and later do."""
+    major = re.match(r"(\d{1,3})\.", version, re.ASCII)
+    return major is not None and int(major[1]) >= 14
 
 
 def unescape(text: str) -> str:

@@ -3,7 +3,8 @@
 The tables name the fields; the copies for other engines are generated from them. A name with dots is the path of a field, or its whole
 name. The line is the first field of LINE that holds more than one word, or a later one that holds the same line with a header that says more (the
 appliance, else anything); nothing else in that record is a line. Time, host, log and level are looked for beside the line first, then around it. Objects
-that hold a stranger's text by nature are never searched, nor are those of a consolidated event that a collector took apart, whose message is a subject.
+that hold a stranger's text by nature are never searched. A consolidated event that a collector took apart, whose message is a subject, is made again
+from its fields if no text holds it whole.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from esatls.lines import arcsight, envelope
+from esatls.lines import arcsight, cef_tables, envelope
 from esatls.lines.clock import rfc3339
 from esatls.lines.header import STAMP
 
@@ -55,8 +56,25 @@ LOG = (
 )
 """Fields that name the log subscription if the line does not."""
 
-CLASS = ("event.code", "cef.device.event_class_id", "deviceEventClassId", "DeviceEventClassID")
+CLASS = ("event.code", "cef.device.event_class_id", "deviceEventClassId", "DeviceEventClassID", "event_class_id")
 """Fields with the class of an event, in records with the parts of a CEF record."""
+
+VERSION = ("cef.device.version", "deviceVersion", "DeviceVersion", "device_version", "observer.version")
+"""Fields with the version of AsyncOS, in the same records."""
+
+EXTENSIONS_OBJECT = "cef.extensions"
+"""The object with the fields of an event, if these are not beside its class."""
+
+LONG_NAMES = {
+    "act": ("deviceAction", "event.action"),
+    "suser": ("sourceUserName", "source.user.name"),
+    "duser": ("destinationUserName", "destination.user.name"),
+    "src": ("source.ip",),
+    "shost": ("source.domain",),
+    "cs4": ("deviceCustomString4", "cef.device_custom_string_4.value"),
+    "msg": ("message",),
+}
+"""Keys of CEF -> other names that collectors give to these fields."""
 
 SUBJECTS = ("message", "Message", "msg")
 """Fields with the subject, in records with the parts of a consolidated event."""
@@ -97,6 +115,7 @@ SENTINEL_COLUMNS = {
     "DestinationUserName": "duser",
     "SourceIP": "src",
     "SourceHostName": "shost",
+    "CommunicationDirection": "deviceDirection",
     "DeviceCustomString4": "cs4",
     "Message": "msg",
 }
@@ -105,6 +124,10 @@ _PLAIN_VALUE = re.compile(r"[^\s;=|\"'\\]+(?:;[^\s;=|\"'\\@]+@[^\s;=|\"'\\]+)*")
 _QUOTED_VALUE = re.compile(r"""(['"]?)([^'"\\;\r\n]+)\1""")
 QUOTED_COLUMNS = ("cs4", "msg")
 """Keys whose values are quoted."""
+NO_VALUES = ("", "-")
+"""What collectors write into a column that has no value."""
+_WHOLE_QUOTES = re.compile(r"""'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\]*(?:\\.[^"\\]*)*\"""", re.DOTALL)
+_LINE_ENDS = str.maketrans("\r\n", "  ")
 
 LEVELS = frozenset({"Info", "Warning", "Critical", "Debug", "Trace"})
 _LOG_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,128}", re.ASCII)
@@ -114,6 +137,8 @@ _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
 _UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 """Limits of seconds, milliseconds, microseconds and nanoseconds since 1970, and how many make a second: a larger number is in the next smaller unit."""
 _NAMES_HOST = 2
+TAKEN_APART = "taken apart"
+"""The field of an event that was made again from several."""
 _WORD = re.compile(r"[^\s=]+")
 """A name or the like; without spaces, a line has fields with values."""
 CEF = "CEF:"
@@ -223,7 +248,8 @@ def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
     if _is_taken_apart(record):
         texts = [(name, text) for name, text in texts if name not in SUBJECTS or text.startswith(CEF)]
     if not texts:
-        return None
+        event = _made_again(record)
+        return None if event is None else _record(event, around)._replace(field=TAKEN_APART)
     at = next((number for number, (_, text) in enumerate(texts) if not _WORD.fullmatch(text.strip())), 0)
     name, text = texts[at]
     said_by, rest = _header_of(text)
@@ -254,6 +280,41 @@ def _says(name: str, env: envelope.Envelope) -> int:
 def _is_taken_apart(record: Json) -> bool:
     """Tell whether a record has the parts of a consolidated event."""
     return any(_lookup(record, name) == arcsight.CONSOLIDATED for name in _of(record, CLASS))
+
+
+def _made_again(record: Json) -> str | None:
+    """Return a consolidated event from the fields of a record that a collector took apart; None for any other.
+
+    Before AsyncOS 14, a stranger's text could hold an equals sign, and a collector may have taken it for fields. From then on, it can have done so only where
+    a quote or a brace is left open, or a stranger's bare value is not whole (`cef.parse` looks at these).
+    """
+    version = next((text for name in _of(record, VERSION) if isinstance(text := _lookup(record, name), str)), "")
+    if not arcsight.escapes(version) or "|" in version or not _is_taken_apart(record):
+        return None
+    inner = _lookup(record, EXTENSIONS_OBJECT)
+    told = {name.removeprefix(f"{EXTENSIONS_OBJECT}."): value for name, value in record.items()}
+    told.update(inner if isinstance(inner, dict) else {})
+    if any(isinstance(value, str) and value[:1] == "{" and value[-1:] != "}" for value in told.values()):
+        return None
+    fields: dict[str, str] = {}
+    for key in cef_tables.KEYS:
+        value = next(filter(None, (_field(_lookup(told, name)) for name in (key, *LONG_NAMES.get(key, ())))), "")
+        if key in QUOTED_COLUMNS and value and not _WHOLE_QUOTES.fullmatch(value):
+            if value[0] in "'\"":
+                return None
+        elif value:
+            fields[key] = value.replace("=", "\\=")
+    if "ESAMID" not in fields:
+        return None
+    return f"{CEF}0|Cisco||{version}|{arcsight.CONSOLIDATED}|{arcsight.TAKEN_APART}||" + "".join(f" {key}={value}" for key, value in fields.items())
+
+
+def _field(value: Any) -> str:
+    """Return a field as text on one line; empty without a value."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    text = value.strip(" \t\r\n") if isinstance(value, str) else ""
+    return "" if text in NO_VALUES else text.translate(_LINE_ENDS)
 
 
 def _record(text: str, around: tuple[Json, ...]) -> Record:

@@ -75,6 +75,14 @@ STRANGERS = QUOTED_KEYS | {
 }
 """Keys whose values strangers choose."""
 
+KEYS = (
+    *(key for key in NAMES if key not in STRANGERS),
+    *(key for key in NAMES if key in STRANGERS),
+    *sorted(STRANGERS - NAMES.keys()),
+    *TLS_NAMES,
+)
+"""The keys that matter, in the order in which a record is made again: what strangers choose is in front of the TLS fields."""
+
 KNOWN_KEYS = frozenset({
     *NAMES, *STRANGERS, *SPACED_KEYS, "ESAAMPVerdict", "ESAASVerdict", "ESAAVVerdict", "ESAAttachmentDetails", "ESACFVerdict", "ESADHASource",
     "ESADKIMVerdict", "ESADLPVerdict", "ESADMARCVerdict", "ESAGMVerdict", "ESAHeloIP", "ESAMARAction", "ESAMFVerdict", "ESAMsgSize",
