@@ -211,6 +211,8 @@ def other_pipeline() -> dict[str, Any]:
                     "params": {
                         "texts": list(records.LINE),
                         "hosts": list(records.HOST),
+                        "source": list(records.SOURCE),
+                        "streams": list(records.STREAM),
                         "times": list(records.TIME),
                         "logs": list(records.LOG),
                         "levels": list(records.LEVEL),

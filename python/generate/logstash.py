@@ -66,6 +66,8 @@ def tables() -> str:
         "STAMP": re.sub(r"\(\?P<\w+>", "(?:", header.STAMP),
         "LINE": records.LINE,
         "HOST": records.HOST,
+        "SOURCE": records.SOURCE,
+        "STREAM": records.STREAM,
         "TIME": records.TIME,
         "LOG": records.LOG,
         "LEVEL": records.LEVEL,

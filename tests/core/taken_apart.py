@@ -96,6 +96,7 @@ def records() -> dict[str, dict[str, Any]]:
         "Filebeat, with numbers": elastic(**OWN, **{**LONG, "deviceDirection": 1}),
         "Kibana": {**flat, **{f"cef.extensions.{name}": value for name, value in {**OWN, **LONG}.items()}},
     }
+    found["a search server's answer"] = {name: [value] for name, value in found["Kibana"].items()}
     return {name: dict(sorted(record.items())) for name, record in found.items()}
 
 
@@ -108,7 +109,8 @@ NO_EVENTS: list[dict[str, Any]] = [
     elastic(ESAMID="14", deviceCustomString4='"<x', ESATLSInConnStatus="Success"),
     elastic(ESAMID="14", ESAAttachmentDetails="{'x", ESATLSInConnStatus="Success"),
     elastic(ESAICID="5", message="'x'", ESATLSInConnStatus="Success"),
-    elastic(ESAMID=["14"], ESATLSInConnStatus="Success"),
+    elastic(ESAMID=["14", "15"], ESATLSInConnStatus="Success"),
+    elastic(ESAMID=["14"], ESAAttachmentDetails=["{'x"], ESATLSInConnStatus="Success"),
     {"deviceVersion": "13.0.0-392", "deviceEventClassId": CLASS, **OWN, **SHORT},
     {"deviceEventClassId": CLASS, **OWN, **SHORT},
     {"deviceVersion": "15.0.0-104", "deviceEventClassId": "x", **OWN, **SHORT},

@@ -93,6 +93,7 @@ def test_header_of_a_consolidated_event(header: str, time: str, host: str | None
 
 
 HOSTED = {"host": "esa1"}
+NAMED = (5, AT, "esa1", "mail_logs", "Info")
 RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
     *(({name: LINE, "time": AT, "host": "esa1"}, (5, AT, "esa1", None, "Info")) for name in records.LINE if "." not in name and name != "AdditionalExtensions"),
     *(({"message": LINE, name: AT}, (5, AT, None, None, "Info")) for name in records.TIME),
@@ -123,6 +124,25 @@ RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
     ),
     ({"map": {"_messagetime": "1709460002000", "_raw": LINE, "_sourcehost": "esa1"}}, (5, AT, "esa1", None, "Info")),
     ({"__REALTIME_TIMESTAMP": "1709460002000000", "SYSLOG_IDENTIFIER": "mail_logs", "MESSAGE": LINE}, (5, AT, None, "mail_logs", "Info")),
+    ({"@timestamp": AT, "log": {"syslog": {"hostname": "esa1", "appname": "mail_logs"}, "source": {"address": "192.0.2.1:9"}}, "message": LINE}, NAMED),
+    ({"@timestamp": AT, "hostname": "esa1", "process": {"program": "mail_logs"}, "message": LINE, "host": {"name": "relay"}}, NAMED),
+    ({"fields": {"message": [LINE], "@timestamp": [AT], "host.name": ["esa1"], "log.syslog.appname": ["mail_logs"]}}, NAMED),
+    ({"insertId": "x", "jsonPayload": {"host": "esa1", "ident": "mail_logs", "message": LINE}, "timestamp": AT}, NAMED),
+    ({"hostname": "esa1", "program": "mail_logs", "message": LINE, "generated_at": AT, "received_at": "2024-03-03T10:00:09Z"}, NAMED),
+    ({"logmsg": LINE, "timestamp": 1709460002000, "event": {"syslog": {"host": "esa1", "appName": "mail_logs"}}}, NAMED),
+    ({"EventReceivedTime": "2024-03-03 10:00:09", "EventTime": "2024-03-03 10:00:02", "Hostname": "esa1", "Message": LINE}, (5, AT, "esa1", None, "Info")),
+    ({"line": LINE, "timestamp": "1709460002000000000", "fields": {"hostname": "esa1"}}, (5, AT, "esa1", None, "Info")),
+    ({"gl2_source_input": "x", "source": "esa1", "timestamp": AT, "message": LINE, "application_name": "mail_logs"}, NAMED),
+    ({"source": "192.0.2.1", "timestamp": AT, "message": LINE}, (5, AT, "192.0.2.1", None, "Info")),
+    *(({"source": source, "timestamp": AT, "message": LINE}, (5, AT, None, None, "Info")) for source in ("udp:514", "/var/log/x", "a b", "-x", "")),
+    ({"source": "stdout", "time": AT, "log": LINE}, (5, AT, None, None, "Info")),
+    ({"source": "esa2", "timestamp": AT, "message": LINE, **HOSTED}, (5, AT, "esa1", None, "Info")),
+    ({"logStream": "esa1", "logEvents": [{"timestamp": 1709460002000, "message": LINE}]}, (5, AT, "esa1", None, "Info")),
+    ({"logStreamName": "2001:db8::1", "timestamp": 1709460002000, "message": LINE}, (5, AT, "2001:db8::1", None, "Info")),
+    *(
+        ({"@logStream": name, "@timestamp": AT, "@message": LINE}, (5, AT, None, None, "Info"))
+        for name in ("i-0123456789abcdef0", "2024/03/03/[1]x", "x" * 256)
+    ),
     ({"message": " " + LINE, "tag": "mail_logs:", **HOSTED}, (5, None, "esa1", "mail_logs", "Info")),
     # Elastic Agent, which takes the header of syslog off the line
     (
@@ -170,13 +190,9 @@ def test_documents_of_other_forms() -> None:
     rows = [f'"{WHOLE}","x ""y""",1', f'"{WHOLE.replace("TLS", "close TLS")}",z,2']
     for name in ("_raw", "rawEvent", "utf8_payload", "Line"):
         assert told([f"{name},source,n", *rows]) == [right] * 2
-    assert told(["timestamp,source,full_message", f'{AT},esa,"{LINE}"', f"{AT},esa,\"MID 1 Subject 'x", 'Info: ICID 6 TLS success"'])[0] == (
-        5,
-        AT,
-        None,
-        None,
-        "Info",
-    )
+    assert told(["timestamp,source,full_message", f'{AT},esa1,"{LINE}"', f"{AT},esa1,\"MID 1 Subject 'x", 'Info: ICID 6 TLS success"']) == [
+        (5, AT, "esa1", None, "Info")
+    ]
 
 
 TABLES = {

@@ -104,6 +104,11 @@ def lines() -> list[str]:
     # what the connector does not say, the record around it says
     found.append(json.dumps({**record, "message": "CEF:0|CISCO|IronPort Email|1|x|y|1|msg=ICID 5 TLS success"}))
     found += [json.dumps(record) for record in (*taken_apart.records().values(), *taken_apart.NO_EVENTS, *taken_apart.NO_TLS)]
+    sources = ("esa1", "192.0.2.1", "2001:db8::1", "udp:514", "fe80:x", "/var/log/x", "a b", "-x", ".x", "", "i-0123456789abcdef0", "i-x", "x" * 256, ["esa1"])
+    found += [
+        json.dumps({name: source, "timestamp": record["@timestamp"], "message": "Info: ICID 5 close"}) for name in ("source", "logStream") for source in sources
+    ]
+    found.append(json.dumps({"fields": {"message": ["Info: ICID 5 close"], "@timestamp": ["2020-02-03T04:05:06Z"], "host.name": ["esa1"]}}))
     # only a space ends a value, and an escape alone is none
     found.append(f"{CONSOLIDATED} shost=mail\t.example.com ESATLSInCipher=A\tB duser=\\")
     return found

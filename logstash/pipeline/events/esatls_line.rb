@@ -10,6 +10,7 @@ module EsatlsLine
   WORD = /\A[^\s=]+\z/
   NUMBER = /\A\d{9,19}(?:\.\d{1,9})?\z/
   PORT = /\A(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9_.-]{1,255})):\d{1,5}\z/
+  SOURCE_HOST = /\A(?:(?!i-[0-9a-f]{8,17}\z)[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}|[0-9A-Fa-f:.]{2,45})\z/
   PLAIN_VALUE = /\A[^\s;=|"'\\]+(?:;[^\s;=|"'\\@]+@[^\s;=|"'\\]+)*\z/
   QUOTED_VALUE = /\A(['"]?)([^'"\\;\r\n]+)\1\z/
   LOG_NAME = /\A[A-Za-z0-9_.@-]{1,128}\z/
@@ -108,6 +109,7 @@ module EsatlsLine
     inner = lookup(object, EsatlsTables::EXTENSIONS_OBJECT)
     told = object.transform_keys { |name| name.delete_prefix("#{EsatlsTables::EXTENSIONS_OBJECT}.") }
     told.merge!(inner) if inner.is_a?(Hash)
+    told.transform_values! { |value| single(value) }
     return nil if told.values.any? { |value| value.is_a?(String) && value.start_with?("{") && !value.end_with?("}") }
     fields = {}
     EsatlsTables::KEYS.each do |key|
@@ -149,11 +151,21 @@ module EsatlsLine
     times = around.lazy.flat_map { |object| names.map { |name| lookup(object, name) } }
     {
       "line" => line,
-      "host" => host && without_port(host),
+      "host" => host ? without_port(host) : source(around),
       "stamp" => times.map { |value| stamp(value) }.find { |text| text },
       "log" => texts(around, raw ? [] : EsatlsTables::LOG).map { |name| name.sub(/[: ]+\z/, "") }.find { |name| name.match?(LOG_NAME) },
       "level" => texts(around, raw ? [] : EsatlsTables::LEVEL).map(&:capitalize).find { |word| EsatlsTables::LEVELS.include?(word) }
     }.compact
+  end
+
+  # Returns the source of a line where a record has no host for it: Graylog's, CloudWatch's.
+  def source(around)
+    name, beside, lines = EsatlsTables::SOURCE
+    found = around.lazy.flat_map do |object|
+      named = object.key?(beside) && lines.any? { |line| object.key?(line) }
+      [*(name if named), *EsatlsTables::STREAM].map { |field| lookup(object, field) }
+    end
+    found.find { |value| value.is_a?(String) && value.match?(SOURCE_HOST) }
   end
 
   # Returns the fields with some names that are text, those beside the line first.
@@ -174,9 +186,14 @@ module EsatlsLine
 
   # Returns a field, whether its dotted name is one key or several.
   def lookup(object, name)
-    return object[name] if object.key?(name)
+    return single(object[name]) if object.key?(name)
     first, rest = name.split(".", 2)
     rest && object[first].is_a?(Hash) ? lookup(object[first], rest) : nil
+  end
+
+  # Returns the only value of a list, as search servers answer with for each field; any other value as it is.
+  def single(value)
+    value.is_a?(Array) && value.size == 1 ? value[0] : value
   end
 
   def without_port(host)

@@ -37,22 +37,30 @@ Microsoft Sentinel's, for a consolidated event: beside it, `Message` is a subjec
 
 TIME = (
     *("@timestamp", "timestamp", "_time", "time", "TimeGenerated", "ISODATE", "timeUnixNano", "observedTimeUnixNano", "__REALTIME_TIMESTAMP"),
-    *("_SOURCE_REALTIME_TIMESTAMP", "EventReceivedTime", "EventTime", "collectionTime", "_messagetime", "map._messagetime"),
+    *("_SOURCE_REALTIME_TIMESTAMP", "EventTime", "EventReceivedTime", "collectionTime", "_messagetime", "map._messagetime", "generated_at", "received_at"),
     *("eventTime", "receiveTimestamp", "datetime", "date", "ts", "DATE", "TIMESTAMP", "timereported", "Date", "Time"),
 )
 """Fields with the time of a line that has none itself: text, or seconds, milliseconds, microseconds or nanoseconds since 1970."""
 
 HOST = (
-    *("observer.hostname", "observer.name", "log.syslog.hostname", "hostname", "Hostname", "HOSTNAME", "predecoder.hostname", "log.source.address", "HOST"),
-    *("syslog_hostname", "host.name", "host.hostname", "host", "labels.host", "labels.hostname", "stream.host", "stream.hostname", "logsource"),
-    *("source_host", "fromhost", "_sourceHost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME", "Host"),
-    *("jsonPayload.hostname", "jsonPayload.host"),
+    *("observer.hostname", "observer.name", "log.syslog.hostname", "hostname", "Hostname", "HOSTNAME", "predecoder.hostname", "jsonPayload.hostname"),
+    *("jsonPayload.host", "event.syslog.host", "log.source.address", "HOST", "syslog_hostname", "host.name", "host.hostname", "host", "labels.host"),
+    *("labels.hostname", "stream.host", "stream.hostname", "fields.host", "fields.hostname", "logsource", "source_host", "fromhost"),
+    *("_sourceHost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME", "Host"),
 )
 """Fields that name the appliance if the line does not, first those that cannot mean a collector."""
 
+SOURCE = ("source", "timestamp", ("message", "full_message"))
+"""Graylog's field for what sent a line, and the two that are beside it, of which the last has several names. Elsewhere, `source` is a file, a port or a
+program."""
+
+STREAM = ("logStream", "logStreamName", "@logStream")
+"""CloudWatch's fields for the stream of a line; one stream has the lines of one source."""
+
 LOG = (
     *("cisco_secure_email_gateway.log.category.name", "log.syslog.appname", "appname", "APP_NAME", "app_name", "ident", "PROGRAM", "programname"),
-    *("program_name", "predecoder.program_name", "ProcessName", "SourceName", "SYSLOG_IDENTIFIER", "syslogtag", "tag", "jsonPayload.ident"),
+    *("program_name", "predecoder.program_name", "process.program", "program", "application_name", "jsonPayload.ident", "event.syslog.appName"),
+    *("ProcessName", "SourceName", "SYSLOG_IDENTIFIER", "syslogtag", "tag"),
 )
 """Fields that name the log subscription if the line does not."""
 
@@ -142,6 +150,8 @@ TAKEN_APART = "taken apart"
 _WORD = re.compile(r"[^\s=]+")
 """A name or the like; without spaces, a line has fields with values."""
 CEF = "CEF:"
+_SOURCE_HOST = re.compile(r"(?!i-[0-9a-f]{8,17}\Z)[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}|[0-9A-Fa-f:.]{2,45}", re.ASCII)
+"""What names a host in the fields of SOURCE and STREAM; an instance of a cloud is none."""
 _PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([\w.-]{1,255})):\d{1,5}", re.ASCII)
 # JSON can name halves of surrogate pairs, which UTF-8 cannot; those that stand for bytes that are not UTF-8 are left to the stream
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
@@ -292,8 +302,8 @@ def _made_again(record: Json) -> str | None:
     if not arcsight.escapes(version) or "|" in version or not _is_taken_apart(record):
         return None
     inner = _lookup(record, EXTENSIONS_OBJECT)
-    told = {name.removeprefix(f"{EXTENSIONS_OBJECT}."): value for name, value in record.items()}
-    told.update(inner if isinstance(inner, dict) else {})
+    told = {name.removeprefix(f"{EXTENSIONS_OBJECT}."): _single(value) for name, value in record.items()}
+    told.update({name: _single(value) for name, value in inner.items()} if isinstance(inner, dict) else {})
     if any(isinstance(value, str) and value[:1] == "{" and value[-1:] != "}" for value in told.values()):
         return None
     fields: dict[str, str] = {}
@@ -324,11 +334,23 @@ def _record(text: str, around: tuple[Json, ...]) -> Record:
     logs = (name.rstrip(": ") for name in _texts(around, () if is_raw else LOG))
     return Record(
         (text if text.isascii() else _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)).split("\n"),
-        next((writable(_without_port(host)) for host in _texts(around, hosts)), None),
+        next((writable(_without_port(host)) for host in _texts(around, hosts)), None) or _source(around),
         next(filter(None, (_stamp(_lookup(one, name)) for one in around for name in _of(one, times))), None),
         next((name for name in logs if _LOG_NAME.fullmatch(name)), None),
         level,
     )
+
+
+def _source(around: tuple[Json, ...]) -> str | None:
+    """Return the source of a line where a record has no host for it."""
+    source, beside, lines = SOURCE
+    for record in around:
+        names = (source, *STREAM) if beside in record and any(name in record for name in lines) else STREAM
+        for name in names:
+            value = _lookup(record, name)
+            if isinstance(value, str) and _SOURCE_HOST.fullmatch(value):
+                return value
+    return None
 
 
 def _texts(around: tuple[Json, ...], names: tuple[str, ...]) -> Iterator[str]:
@@ -361,10 +383,15 @@ def _among(keys: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _lookup(record: Json, name: str) -> Any:
     if name in record:
-        return record[name]
+        return _single(record[name])
     first, dot, rest = name.partition(".")
     inner = record.get(first) if dot else None
     return _lookup(inner, rest) if isinstance(inner, dict) else None
+
+
+def _single(value: Any) -> Any:
+    """Return the only value of a list, as search servers answer with for each field; any other value as it is."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _without_port(host: str) -> str:
