@@ -213,6 +213,7 @@ def other_pipeline() -> dict[str, Any]:
                         "hosts": list(records.HOST),
                         "source": list(records.SOURCE),
                         "streams": list(records.STREAM),
+                        "tables": [list(names) for names in records.TABLES],
                         "times": list(records.TIME),
                         "logs": list(records.LOG),
                         "levels": list(records.LEVEL),

@@ -68,6 +68,7 @@ def tables() -> str:
         "HOST": records.HOST,
         "SOURCE": records.SOURCE,
         "STREAM": records.STREAM,
+        "TABLES": records.TABLES,
         "TIME": records.TIME,
         "LOG": records.LOG,
         "LEVEL": records.LEVEL,

@@ -93,6 +93,7 @@ def test_header_of_a_consolidated_event(header: str, time: str, host: str | None
 
 
 HOSTED = {"host": "esa1"}
+ESA1 = (5, AT, "esa1", None, "Info")
 NAMED = (5, AT, "esa1", "mail_logs", "Info")
 RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
     *(({name: LINE, "time": AT, "host": "esa1"}, (5, AT, "esa1", None, "Info")) for name in records.LINE if "." not in name and name != "AdditionalExtensions"),
@@ -143,6 +144,10 @@ RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
         ({"@logStream": name, "@timestamp": AT, "@message": LINE}, (5, AT, None, None, "Info"))
         for name in ("i-0123456789abcdef0", "2024/03/03/[1]x", "x" * 256)
     ),
+    ({"columns": [{"name": name, "type": "x"} for name in ("TimeGenerated", "Computer", "SyslogMessage")], "rows": [[AT, "esa1", LINE]]}, ESA1),
+    ({"columns": [{"name": name, "type": "x"} for name in ("@timestamp", "host.name", "message")], "values": [[AT, "esa1", LINE]]}, ESA1),
+    ({"fields": ["_time", "host", "_raw"], "rows": [[AT, "esa1", LINE]]}, ESA1),
+    ({"status": "x", "results": [[{"field": name, "value": text} for name, text in (("@timestamp", AT), ("@message", LINE), ("@logStream", "esa1"))]]}, ESA1),
     ({"message": " " + LINE, "tag": "mail_logs:", **HOSTED}, (5, None, "esa1", "mail_logs", "Info")),
     # Elastic Agent, which takes the header of syslog off the line
     (
@@ -340,6 +345,9 @@ STRANGERS: list[dict[str, Any]] = [
     {"event": {"original": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 queued for delivery"}, "email": {"subject": WHOLE}, "message": LINE, "title": WHOLE},
     {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 queued for delivery", "list": [{"message": WHOLE}]},
     {"title": WHOLE, "name": [WHOLE], "attachments": [{"message": WHOLE}]},
+    {"columns": ["subject", "message"], "rows": [[WHOLE, "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 queued for delivery"], [WHOLE]]},
+    {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 queued for delivery", "columns": ["message"], "rows": [[WHOLE]]},
+    {"emails": [{"field": "subject", "value": WHOLE}], "mail": [{"field": "message", "value": WHOLE}]},
     {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 Subject 'x\n" + LINE + "'"},
     {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 Subject 'x\n " + WHOLE + "'"},
 ]

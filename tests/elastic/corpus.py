@@ -109,6 +109,19 @@ def lines() -> list[str]:
         json.dumps({name: source, "timestamp": record["@timestamp"], "message": "Info: ICID 5 close"}) for name in ("source", "logStream") for source in sources
     ]
     found.append(json.dumps({"fields": {"message": ["Info: ICID 5 close"], "@timestamp": ["2020-02-03T04:05:06Z"], "host.name": ["esa1"]}}))
+    row = ["2020-02-03T04:05:06Z", "esa1", "Info: ICID 5 close"]
+    names = ["@timestamp", "host", "message"]
+    for columns, cells in (
+        (names, [row]),
+        ([{"name": name} for name in names], [row[:3], "x"]),
+        (names, [[*row, 5]]),
+        ([*names, 5], [row]),
+        ([], []),
+        (names, [row[:1]]),
+    ):
+        found += [json.dumps({first: columns, second: cells}) for first, second in records.TABLES]
+    pairs = [{"field": name, "value": text} for name, text in zip(names, row)]
+    found += [json.dumps({"results": [some]}) for some in (pairs, [*pairs, {"field": 5, "value": 5}], [*pairs, {}])]
     # only a space ends a value, and an escape alone is none
     found.append(f"{CONSOLIDATED} shost=mail\t.example.com ESATLSInCipher=A\tB duser=\\")
     return found

@@ -65,15 +65,35 @@ module EsatlsLine
   # An object that holds a line is one record, even if it has other objects in it; without a line, each of these may be one.
   def within(value, around)
     return [] if around.size > EsatlsTables::DEEPEST
-    return value.flat_map { |item| within(item, around) } if value.is_a?(Array)
+    return (pairs_of(value) || value).flat_map { |item| within(item, around) } if value.is_a?(Array)
     return [] unless value.is_a?(Hash)
     beside = [value, *around]
     line = line_of(value)
     return [record(line, beside)] if line
     return [made_again(value)].compact.map { |event| record(event, beside) } if taken_apart?(value)
+    rows = rows_of(value)
+    return rows.flat_map { |row| within(row, beside) } if rows
     return pairs(value["values"], beside) if value["values"].is_a?(Array)
     inner = value.reject { |name, _| EsatlsTables::STRANGERS.include?(name.downcase) }
     inner.values.flat_map { |item| within(item, beside) }
+  end
+
+  # Returns the record that a list of CloudWatch's has, with each field as an object of name and value; nil for any other list.
+  def pairs_of(items)
+    return nil if items.empty? || !items.all? { |item| item.is_a?(Hash) && item.key?("field") && item.key?("value") }
+    [items.select { |item| item["field"].is_a?(String) }.to_h { |item| [item["field"], item["value"]] }]
+  end
+
+  # Returns the rows of a table within JSON as records; nil for any other object.
+  def rows_of(object)
+    EsatlsTables::TABLES.each do |columns, cells|
+      names, rows = object[columns], object[cells]
+      next unless names.is_a?(Array) && rows.is_a?(Array) && !names.empty?
+      named = names.map { |name| name.is_a?(Hash) ? name["name"] : name }
+      next unless named.all?(String)
+      return rows.select { |row| row.is_a?(Array) }.map { |row| named.zip(row).first(row.size).to_h }
+    end
+    nil
   end
 
   # Loki's: [["time", "line"], ...]

@@ -46,7 +46,7 @@ HOST = (
     *("observer.hostname", "observer.name", "log.syslog.hostname", "hostname", "Hostname", "HOSTNAME", "predecoder.hostname", "jsonPayload.hostname"),
     *("jsonPayload.host", "event.syslog.host", "log.source.address", "HOST", "syslog_hostname", "host.name", "host.hostname", "host", "labels.host"),
     *("labels.hostname", "stream.host", "stream.hostname", "fields.host", "fields.hostname", "logsource", "source_host", "fromhost"),
-    *("_sourceHost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME", "Host"),
+    *("_sourceHost", "_sourcehost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME", "Host"),
 )
 """Fields that name the appliance if the line does not, first those that cannot mean a collector."""
 
@@ -137,6 +137,9 @@ NO_VALUES = ("", "-")
 _WHOLE_QUOTES = re.compile(r"""'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\]*(?:\\.[^"\\]*)*\"""", re.DOTALL)
 _LINE_ENDS = str.maketrans("\r\n", "  ")
 
+TABLES = (("columns", "rows"), ("columns", "values"), ("fields", "rows"))
+"""The names of a table's columns, and its rows, in answers of Azure, Elasticsearch and Splunk."""
+_FIELD_AND_VALUE = {"field", "value"}
 LEVELS = frozenset({"Info", "Warning", "Critical", "Debug", "Trace"})
 _LOG_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,128}", re.ASCII)
 DEEPEST = 12
@@ -233,7 +236,8 @@ def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
     if len(around) > DEEPEST:
         return
     if isinstance(value, list):
-        for item in value:
+        pairs = _pairs(value)
+        for item in value if pairs is None else [pairs]:
             yield from _within(item, around)
     elif isinstance(value, dict):
         found = _line_of(value, (value, *around))
@@ -241,6 +245,11 @@ def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
             yield found
             return
         if _is_taken_apart(value):
+            return
+        rows = _rows(value)
+        if rows is not None:
+            for row in rows:
+                yield from _within(row, (value, *around))
             return
         if isinstance(value.get("values"), list):  # Loki: [["time", "line"], ...]
             for pair in value["values"]:
@@ -250,6 +259,25 @@ def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
         for name, inner in value.items():
             if isinstance(inner, (dict, list)) and name.lower() not in STRANGERS:
                 yield from _within(inner, (value, *around))
+
+
+def _pairs(items: list[Any]) -> Json | None:
+    """Return the record that a list of CloudWatch's has, with each field as an object of name and value; None for any other list."""
+    if not items or not all(isinstance(item, dict) and item.keys() >= _FIELD_AND_VALUE for item in items):
+        return None
+    return {item["field"]: item["value"] for item in items if isinstance(item["field"], str)}
+
+
+def _rows(value: Json) -> list[Json] | None:
+    """Return the rows of a table within JSON as records: a search's answer may have the names of its columns once. None for any other object."""
+    for columns, cells in TABLES:
+        names, rows = value.get(columns), value.get(cells)
+        if isinstance(names, list) and isinstance(rows, list):
+            told = [name.get("name") if isinstance(name, dict) else name for name in names]
+            named = [name for name in told if isinstance(name, str)]
+            if named and len(named) == len(told):
+                return [dict(zip(named, row)) for row in rows if isinstance(row, list)]
+    return None
 
 
 def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
